@@ -1,0 +1,131 @@
+/**
+ * A flat, strongly consistent key space of immutable objects. Every implementation and every wrapper passes
+ * `testObjectStore` from `@soar/storage/testing`; that suite, not this comment, is the definition of correct.
+ *
+ * Keys are relative (no leading slash), at most 1,024 bytes of UTF-8, ordered by their UTF-8 bytes. All failures are
+ * `SoarError`s with the codes named here, or `STORE_UNREACHABLE`, `STORE_BUSY`, `STORE_DENIED`, `STORE_QUOTA`,
+ * `STORE_PROTOCOL`, `BUCKET_MISSING`, `CLOCK_SKEWED`, or `ABORTED` when the caller's signal fired.
+ */
+export interface ObjectStore {
+  /** For messages, for example `s3://soar-backup-prod/cluster1`. Never holds credentials. */
+  readonly location: string;
+  readonly features: StoreFeatures;
+
+  /**
+   * Stores all of the body in one request, or nothing. With `ifAbsent`, rejects with `OBJECT_EXISTS` when the key is
+   * taken. The body is a Buffer so that a retry can send it again; larger objects go through `beginMultipart`
+   * (or, more comfortably, through `uploadStream`).
+   */
+  put(key: string, body: Uint8Array, options?: PutOptions): Promise<StoredObject>;
+
+  /** Begins an upload in parts. Nothing is visible under the key before `complete`. */
+  beginMultipart(key: string, options: MultipartOptions): Promise<MultipartUpload>;
+
+  /**
+   * Opens an object, or a range of it, for reading. Rejects with `OBJECT_MISSING`, `OBJECT_ARCHIVED`, or
+   * `STORE_PROTOCOL` for a range that starts behind the end. The body rejects with `OBJECT_SHORT` when it ends early;
+   * it never ends quietly before `length` bytes.
+   */
+  get(key: string, options?: GetOptions): Promise<ObjectBody>;
+
+  /** The object's facts, or undefined when it is not there. "Not allowed to see it" is `STORE_DENIED`, never undefined. */
+  stat(key: string, options?: CallOptions): Promise<StoredObject | undefined>;
+
+  /**
+   * Yields every object whose key starts with `prefix` and is greater than `startAfter`, in ascending byte order, page
+   * by page. The end of the iteration means the end of the listing: a truncated or inconsistent page rejects with
+   * `STORE_PROTOCOL`.
+   */
+  list(prefix: string, options?: ListOptions): AsyncIterable<StoredObject>;
+
+  /**
+   * Removes objects. A key that is not there counts as removed, because a retried removal cannot tell the two apart.
+   * Rejects when any key could not be removed and names it (`OBJECT_LOCKED` for Object Lock, else `STORE_DENIED`).
+   */
+  remove(keys: readonly string[], options?: CallOptions): Promise<void>;
+
+  /** Aborts uploads in parts under `prefix` that were begun before `before` and never completed; returns their keys. */
+  abortStaleUploads(prefix: string, before: Date, options?: CallOptions): Promise<string[]>;
+
+  /** Closes connections. Nothing else may be called afterwards. */
+  close(): Promise<void>;
+}
+
+/** What the store itself can promise. Callers branch on these, never on a provider's name. */
+export interface StoreFeatures {
+  /**
+   * What the server does with "only if absent": decides it atomically (`honoured`), says that it cannot (`refused`),
+   * takes no notice of it (`ignored`), or nobody has tried yet (`unknown`). Anything but `honoured` makes `ifAbsent`
+   * a check before and a comparison after, which detects two concurrent writers but cannot prevent them.
+   */
+  readonly conditionalPut: ConditionalPut;
+  /** Largest number of parts of one upload. */
+  readonly maxParts: number;
+  /** Smallest size of a part that is not the last, in bytes. */
+  readonly minPartSize: number;
+  /** Largest size of a part, in bytes. */
+  readonly maxPartSize: number;
+}
+
+export type ConditionalPut = "honoured" | "refused" | "ignored" | "unknown";
+
+export interface StoredObject {
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly modifiedAt: Date;
+  /** The provider's opaque version mark, without quotes; undefined where a listing does not give it. */
+  readonly etag: string | undefined;
+  /** For example STANDARD or GLACIER; undefined where the store has none. */
+  readonly storageClass: string | undefined;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PutOptions extends CallOptions {
+  /** Refuse with `OBJECT_EXISTS` when the key is taken. */
+  readonly ifAbsent?: boolean | undefined;
+}
+
+export interface ListOptions extends CallOptions {
+  /** Only keys after this one. */
+  readonly startAfter?: string | undefined;
+}
+
+export interface GetOptions extends CallOptions {
+  /** Part of the object. A suffix longer than the object gives the whole object. */
+  readonly range?: ByteRange | undefined;
+}
+
+export type ByteRange = { readonly offset: number; readonly length?: number | undefined } | { readonly suffix: number };
+
+/** An opened object. The chunks belong to the reader: they are not views on a buffer that is reused. */
+export interface ObjectBody extends AsyncIterable<Uint8Array> {
+  /** The whole object's facts, also for a range. */
+  readonly object: StoredObject;
+  /** Where the body starts in the object. */
+  readonly offset: number;
+  /** Exactly how many bytes the body will yield. */
+  readonly length: number;
+}
+
+export interface MultipartOptions extends PutOptions {
+  /** Every part but the last has exactly this size, in bytes. See `partSizeFor`. */
+  readonly partSize: number;
+}
+
+export interface MultipartUpload {
+  readonly key: string;
+  readonly partSize: number;
+  /** Uploads one part, numbered from 1; may be called for several at once, and again for one that failed. */
+  putPart(partNumber: number, body: Uint8Array, options?: CallOptions): Promise<void>;
+  /**
+   * Makes the object visible and checks its size. Rejects with `OBJECT_EXISTS` under `ifAbsent`, and with
+   * `STORE_PROTOCOL` when parts are missing or the result has another size.
+   */
+  complete(options?: CallOptions): Promise<StoredObject>;
+  /** Gives the parts back. Safe to call twice and after a failure. */
+  abort(options?: CallOptions): Promise<void>;
+}
