@@ -1,0 +1,21 @@
+import { SoarError } from "@soar/errors";
+
+/** A position in the write-ahead log: bytes since 0/0 as an unsigned 64-bit number. */
+export type Lsn = bigint;
+
+/**
+ * Reads PostgreSQL's text form of an LSN, `X/X` with one to eight hexadecimal digits on each side, as `pg_lsn` takes it.
+ * Throws FORMAT_INVALID.
+ */
+export function parseLsn(text: string): Lsn {
+  const [, high, low] = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/.exec(text) ?? [];
+  if (high === undefined || low === undefined) {
+    throw new SoarError("FORMAT_INVALID", `unable to read '${text}' as an LSN: it does not have the form 16/B374D848`);
+  }
+  return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
+}
+
+/** The text form that PostgreSQL prints: capitals, no leading zeros on either side. */
+export function formatLsn(lsn: Lsn): string {
+  return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffff_ffffn).toString(16)}`.toUpperCase();
+}
