@@ -1,1 +1,43 @@
-export {};
+export { chooseBackupLabel, isBackupLabel, requireBackupLabel, type BackupLabel } from "./backup-label.ts";
+export {
+  findBackupRecord,
+  listBackupDirectories,
+  listBackupRecords,
+  putBackupRecord,
+  readBackupObject,
+  requireBackupRecord,
+  type BackupDirectory,
+  type BackupRecord,
+} from "./backup-record.ts";
+export { codecSuffix, splitCodecSuffix } from "./codec-suffix.ts";
+export { requireDigest, sha256Hex } from "./digest.ts";
+export { getWalFile, readWalDescription, readWalFile, type GetWalOptions } from "./get-wal.ts";
+export { FORMAT_VERSION } from "./json-record.ts";
+export { BACKUP_OBJECTS, backupKey, backupPrefix, BASE_PREFIX, CONFIG_KEY, parseBackupKey, TAIL_PREFIX, tailPieceKey, tailPrefix, WAL_PREFIX } from "./keys.ts";
+export {
+  claimLabel,
+  findStarted,
+  listGaps,
+  listLeases,
+  putGap,
+  putKeep,
+  putLease,
+  type GapRecord,
+  type KeepRecord,
+  type LeaseRecord,
+  type StartedRecord,
+} from "./marker-records.ts";
+export { findWalObjects, putWalFile, WAL_MEMBER_SIZE, type PutWalOptions, type PutWalOutcome, type WalFileSource } from "./put-wal.ts";
+export {
+  claimRepository,
+  findRepositoryRecord,
+  requireRepositoryRecord,
+  requireSameCluster,
+  type ClusterIdentity,
+  type RepositoryRecord,
+} from "./repository-record.ts";
+export { findTimelineHistory, requireTimelineHistory } from "./timeline-files.ts";
+export { assembleChain, readWalChain, type ChainHole, type ChainSegment, type WalChain } from "./wal-chain.ts";
+export { formatWalDescription, LONGEST_DESCRIPTION, parseWalDescription, type WalDescription } from "./wal-description.ts";
+export { lastSegment, listTimelines, listTimelineSegments, type TimelineSegments } from "./wal-inventory.ts";
+export { isCompressibleWalFile, parseWalKey, walKey, type WalObject } from "./wal-key.ts";

@@ -1,0 +1,169 @@
+import { SoarError } from "@soar/errors";
+import { parseLsn } from "@soar/pg-tools";
+import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import * as v from "valibot";
+import { isBackupLabel } from "./backup-label.ts";
+import { requireDigest } from "./digest.ts";
+import {
+  byteCount,
+  findRecord,
+  FORMAT_VERSION,
+  formatRecord,
+  instantText,
+  lsnText,
+  sha256Text,
+  systemIdentifierText,
+  timelineNumber,
+} from "./json-record.ts";
+import { BACKUP_OBJECTS, BASE_PREFIX, backupKey, parseBackupKey } from "./keys.ts";
+
+const oid = v.pipe(v.number(), v.integer(), v.minValue(1));
+const label = v.pipe(v.string(), v.check(isBackupLabel, "not a backup label"));
+const walName = v.pipe(v.string(), v.regex(/^[0-9A-F]{24}$/));
+
+const schema = v.object({
+  format: v.literal(FORMAT_VERSION),
+  label,
+  kind: v.picklist(["full", "incremental"]),
+  /** Labels whose objects this backup's seek table refers to; empty for a full backup. */
+  references: v.array(label),
+
+  systemIdentifier: systemIdentifierText,
+  /** `server_version_num`, for example 150018. */
+  postgresVersion: v.pipe(v.number(), v.integer()),
+  walSegmentSize: byteCount,
+  timeline: timelineNumber,
+  /** Recovery starts here: the redo position of the backup's checkpoint. */
+  startLsn: lsnText,
+  /** Recovery is consistent from here on; no target may lie before it. */
+  stopLsn: lsnText,
+  checkpointLsn: lsnText,
+  /** First and last WAL segment without which the backup is not consistent. */
+  firstSegment: walName,
+  lastSegment: walName,
+  startedAt: instantText,
+  stoppedAt: instantText,
+  /** From the first request to the record, in milliseconds. */
+  durationMs: byteCount,
+
+  sizes: v.object({
+    /** Plain bytes of all files of the cluster. */
+    database: byteCount,
+    /** Plain bytes of all tar streams. */
+    tar: byteCount,
+    /** Compressed bytes that a restore of this backup fetches. */
+    stored: byteCount,
+    /** Compressed bytes that this backup added to the bucket. */
+    new: byteCount,
+  }),
+  codec: v.picklist(["gzip", "zstd", "none"]),
+  /** Bytes of file data per member of a large file. */
+  chunkSize: byteCount,
+  /** Reserved: undefined means that nothing is encrypted. */
+  encryption: v.optional(v.object({ scheme: v.string(), recipients: v.array(v.string()) })),
+
+  source: v.object({
+    method: v.picklist(["replication", "pg_basebackup"]),
+    fromStandby: v.boolean(),
+    host: v.string(),
+    dataDirectory: v.string(),
+  }),
+  dataChecksums: v.boolean(),
+  /** Settings that a server must at least have to replay this cluster's WAL, and what later checks need. */
+  settings: v.record(v.string(), v.string()),
+  databases: v.array(v.object({ oid, name: v.string() })),
+  tablespaces: v.array(v.object({ oid, location: v.string() })),
+
+  /** The tar streams: the data directory's has oid undefined, each extra tablespace's its OID. */
+  archives: v.array(v.object({ name: v.string(), oid: v.optional(oid), object: v.string(), tar: byteCount, stored: byteCount })),
+  /** Every object of this backup but this record, by its name below `base/<label>/`. */
+  objects: v.array(v.object({ name: v.string(), size: byteCount, sha256: sha256Text })),
+  /** Members of the compressed seek table, in order: stored length, plain length, SHA-256 of the plain bytes. */
+  index: v.object({ members: v.array(v.tuple([byteCount, byteCount, sha256Text])) }),
+  /** Pages whose checksum was wrong at the source. The backup is as good as the source was. */
+  damagedPages: v.array(v.object({ path: v.string(), detail: v.string() })),
+  createdBy: v.string(),
+});
+
+/** `base/<label>/backup.json`. Written last: the backup exists from this moment on. */
+export type BackupRecord = v.InferOutput<typeof schema>;
+
+/** The record of one backup, or undefined when there is no *complete* backup of this label. */
+export async function findBackupRecord(store: ObjectStore, backup: string, options: CallOptions = {}): Promise<BackupRecord | undefined> {
+  const record = await findRecord(store, backupKey(backup, BACKUP_OBJECTS.record), schema, options);
+  if (record !== undefined && record.label !== backup) {
+    throw new SoarError("REPOSITORY_DAMAGED", `unable to use 'base/${backup}/backup.json': it describes '${record.label}'`, {
+      hint: "Objects were moved inside the bucket. Put them back under their own label.",
+    });
+  }
+  return record;
+}
+
+/** Rejects with `BACKUP_MISSING` when there is no complete backup of this label. */
+export async function requireBackupRecord(store: ObjectStore, backup: string, options: CallOptions = {}): Promise<BackupRecord> {
+  const record = await findBackupRecord(store, backup, options);
+  if (record !== undefined) return record;
+  throw new SoarError("BACKUP_MISSING", `there is no complete backup '${backup}' in '${store.location}'`, {
+    hint: "soar-base-backup list shows the backups that exist; one without backup.json was interrupted and cannot be used.",
+  });
+}
+
+/** Writes `backup.json`: the backup exists from this moment on. Everything else of it must be in the bucket already. */
+export async function putBackupRecord(store: ObjectStore, record: BackupRecord, options: CallOptions = {}): Promise<void> {
+  await store.put(backupKey(record.label, BACKUP_OBJECTS.record), formatRecord(record), { ifAbsent: true, signal: options.signal });
+}
+
+/** One directory below `base/`, complete or not. */
+export interface BackupDirectory {
+  readonly label: string;
+  /** Undefined for a backup that is running or was interrupted. */
+  readonly record: BackupRecord | undefined;
+  /** Every object below it, by name, with its size. */
+  readonly objects: ReadonlyMap<string, number>;
+  readonly kept: boolean;
+}
+
+/** Everything below `base/`, in ascending order of label. Objects that belong to no label are an error. */
+export async function listBackupDirectories(store: ObjectStore, options: CallOptions = {}): Promise<BackupDirectory[]> {
+  const byLabel = new Map<string, Map<string, number>>();
+  for await (const { key, size } of store.list(BASE_PREFIX, options)) {
+    const parsed = parseBackupKey(key);
+    if (parsed === undefined || !isBackupLabel(parsed.label)) {
+      throw new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${key}' is not an object of this repository`, {
+        hint: "Move objects that soar did not write out of the repository's prefix.",
+      });
+    }
+    const objects = byLabel.get(parsed.label) ?? new Map<string, number>();
+    byLabel.set(parsed.label, objects.set(parsed.name, size));
+  }
+  return Promise.all(
+    [...byLabel].map(async ([backup, objects]) => ({
+      label: backup,
+      objects,
+      kept: objects.has(BACKUP_OBJECTS.keep),
+      record: objects.has(BACKUP_OBJECTS.record) ? await requireBackupRecord(store, backup, options) : undefined,
+    })),
+  );
+}
+
+/** The complete backups in the order in which they became consistent (stop LSN), never by name. */
+export async function listBackupRecords(store: ObjectStore, options: CallOptions = {}): Promise<BackupRecord[]> {
+  const directories = await listBackupDirectories(store, options);
+  return directories.flatMap(({ record }) => (record === undefined ? [] : [record])).sort(byStop);
+}
+
+/** Reads a small object of a backup and compares size and SHA-256 with the record. */
+export async function readBackupObject(store: ObjectStore, record: BackupRecord, name: string, options: CallOptions = {}): Promise<Buffer> {
+  const expected = record.objects.find((object) => object.name === name);
+  const key = backupKey(record.label, name);
+  if (expected === undefined) throw new SoarError("OBJECT_MISSING", `backup '${record.label}' has no object '${name}'`);
+  const bytes = await readObject(store, key, { ...options, maxBytes: expected.size });
+  requireDigest(bytes, expected, `${store.location}/${key}`);
+  return bytes;
+}
+
+function byStop(a: BackupRecord, b: BackupRecord): number {
+  const [left, right] = [parseLsn(a.stopLsn), parseLsn(b.stopLsn)];
+  if (left !== right) return left < right ? -1 : 1;
+  return a.label < b.label ? -1 : 1;
+}

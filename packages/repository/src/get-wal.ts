@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import { SoarError } from "@soar/errors";
+import { decompressMember, type Codec } from "@soar/seekable-tar";
+import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import { LONGEST_DESCRIPTION, parseWalDescription, type WalDescription } from "./wal-description.ts";
+import type { WalObject } from "./wal-key.ts";
+
+/** Up to this stored size one request fetches the whole object. */
+const LARGEST_SINGLE_GET = 64 * 1024 * 1024;
+
+export interface DescribedWal {
+  readonly description: WalDescription;
+  /** Where the description starts: the members fill the bytes before it. */
+  readonly dataLength: number;
+}
+
+/** Reads what a compressed WAL object says of itself, with one request for its last bytes. */
+export async function readWalDescription(store: ObjectStore, object: WalObject, options: CallOptions = {}): Promise<DescribedWal> {
+  const where = `${store.location}/${object.key}`;
+  const suffix = Math.min(LONGEST_DESCRIPTION, object.size);
+  const tail = await readObject(store, object.key, { ...options, range: { suffix } });
+  return describe(tail, object.size, requireCompressed(object, where), where);
+}
+
+export interface GetWalOptions extends CallOptions {
+  /** Where decompression happens; by default on libuv's threads. */
+  readonly decompress?: (codec: Codec, stored: Buffer, plainLength: number) => Promise<Buffer>;
+}
+
+/**
+ * Yields the plain bytes of a WAL file in order. Only when the iteration has *ended* are they proved: size and SHA-256
+ * are compared last, so a reader must put them under a temporary name until then. Rejects with `REPOSITORY_DAMAGED`
+ * for any difference. A bare object has nothing to be compared with but the size that the caller knows.
+ */
+export async function* getWalFile(store: ObjectStore, object: WalObject, options: GetWalOptions = {}): AsyncGenerator<Buffer> {
+  const where = `${store.location}/${object.key}`;
+  if (object.codec === "none") {
+    for await (const chunk of await store.get(object.key, options)) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    return;
+  }
+  const whole = object.size <= LARGEST_SINGLE_GET ? await readObject(store, object.key, options) : undefined;
+  const { description, dataLength } =
+    whole === undefined ? await readWalDescription(store, object, options) : describe(whole, whole.length, object.codec, where);
+  if (description.name !== object.name) throw damaged(where, `it describes itself as '${description.name}'`);
+  requireMembersFill(description, dataLength, where);
+  const read = async (offset: number, length: number) =>
+    whole?.subarray(offset, offset + length) ?? readObject(store, object.key, { ...options, range: { offset, length } });
+  yield* decodeMembers(description, object.codec, read, where, options);
+}
+
+/** The whole plain file in memory: for segments of ordinary size. */
+export async function readWalFile(store: ObjectStore, object: WalObject, options: GetWalOptions = {}): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of getWalFile(store, object, options)) parts.push(part);
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+}
+
+async function* decodeMembers(
+  description: WalDescription,
+  codec: Codec,
+  read: (offset: number, length: number) => Promise<Buffer>,
+  where: string,
+  options: GetWalOptions,
+): AsyncGenerator<Buffer> {
+  const decompress = options.decompress ?? decompressMember;
+  const hash = createHash("sha256");
+  let offset = 0;
+  let remaining = description.size;
+  for (const length of description.members) {
+    const plainLength = Math.min(remaining, description.memberSize);
+    const plain = await decompress(codec, await read(offset, length), plainLength).catch((cause: unknown) => {
+      throw damaged(where, `the member at byte ${offset} cannot be decompressed`, cause);
+    });
+    hash.update(plain);
+    offset += length;
+    remaining -= plainLength;
+    yield plain;
+  }
+  if (remaining !== 0) throw damaged(where, `its members hold ${remaining} bytes less than it says`);
+  if (hash.digest("hex") !== description.sha256) throw damaged(where, "the SHA-256 of its plain bytes is not the recorded one");
+}
+
+function describe(tail: Buffer, objectSize: number, codec: Exclude<Codec, "none">, where: string): DescribedWal {
+  const { description, length } = parseWalDescription(tail, codec, where);
+  return { description, dataLength: objectSize - length };
+}
+
+function requireMembersFill(description: WalDescription, dataLength: number, where: string): void {
+  const sum = description.members.reduce((total, length) => total + length, 0);
+  if (sum !== dataLength) throw damaged(where, `its members should have ${sum} bytes, there are ${dataLength}`);
+}
+
+function requireCompressed(object: WalObject, where: string): Exclude<Codec, "none"> {
+  if (object.codec !== "none") return object.codec;
+  throw damaged(where, "a bare object does not describe itself");
+}
+
+function damaged(where: string, fact: string, cause?: unknown): SoarError {
+  return new SoarError("REPOSITORY_DAMAGED", `'${where}' is damaged: ${fact}`, {
+    cause,
+    hint: "Restore an older version of the object from the bucket or from a copy. Until then, recovery ends before this segment.",
+  });
+}

@@ -1,0 +1,70 @@
+import { SoarError } from "@soar/errors";
+import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import * as v from "valibot";
+
+/** The format that this version reads and writes. */
+export const FORMAT_VERSION = 1;
+
+/** No record is larger: a backup.json of the owner's cluster has some 20 KiB. */
+const LARGEST_RECORD = 16 * 1024 * 1024;
+
+/** An LSN in PostgreSQL's notation, kept as text in records so that a person can read them. */
+export const lsnText = v.pipe(v.string(), v.regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/));
+export const instantText = v.pipe(v.string(), v.isoTimestamp());
+export const sha256Text = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+export const byteCount = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+export const systemIdentifierText = v.pipe(v.string(), v.regex(/^\d{1,20}$/));
+export const timelineNumber = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(0xff_ff_ff_ff));
+
+type RecordSchema = v.GenericSchema<unknown, { readonly format: number }>;
+
+/**
+ * Parses a JSON record of the repository. Throws `REPOSITORY_VERSION` for a format that is newer than this program and
+ * `REPOSITORY_DAMAGED` for anything that is not such a record. Fields that are not known are left out: a newer
+ * program may add some within one format version.
+ */
+export function parseRecord<S extends RecordSchema>(schema: S, text: string, where: string): v.InferOutput<S> {
+  const value = parseJson(text, where);
+  const format = typeof value === "object" && value !== null && "format" in value ? value.format : undefined;
+  if (typeof format === "number" && format > FORMAT_VERSION) {
+    throw new SoarError("REPOSITORY_VERSION", `unable to read '${where}': it has format ${format}, this program knows ${FORMAT_VERSION}`, {
+      hint: "Use a version of the tools at least as new as the one that wrote the repository.",
+    });
+  }
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  throw damaged(where, `${v.getDotPath(issue) ?? "record"}: ${issue.message}`);
+}
+
+/** Records are stored indented: in an emergency a person reads them. */
+export function formatRecord(record: object): Buffer {
+  return Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`);
+}
+
+/** Reads and parses the record under `key`, or gives undefined when there is none. */
+export async function findRecord<S extends RecordSchema>(
+  store: ObjectStore,
+  key: string,
+  schema: S,
+  options: CallOptions = {},
+): Promise<v.InferOutput<S> | undefined> {
+  if ((await store.stat(key, options)) === undefined) return undefined;
+  const bytes = await readObject(store, key, { ...options, maxBytes: LARGEST_RECORD });
+  return parseRecord(schema, bytes.toString("utf8"), `${store.location}/${key}`);
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw damaged(where, "it is not JSON", cause);
+  }
+}
+
+function damaged(where: string, fact: string, cause?: unknown): SoarError {
+  return new SoarError("REPOSITORY_DAMAGED", `unable to read '${where}': ${fact}`, {
+    cause,
+    hint: "Objects of a repository are never rewritten: restore this one from an older version of the bucket or a copy.",
+  });
+}

@@ -1,0 +1,100 @@
+import { SoarError, hasErrorCode } from "@soar/errors";
+import { probeConditionalPut, type CallOptions, type ConditionalPut, type ObjectStore } from "@soar/storage";
+import * as v from "valibot";
+import { byteCount, findRecord, FORMAT_VERSION, formatRecord, instantText, systemIdentifierText } from "./json-record.ts";
+import { CONFIG_KEY, PROBE_PREFIX } from "./keys.ts";
+
+const schema = v.object({
+  format: v.literal(FORMAT_VERSION),
+  systemIdentifier: systemIdentifierText,
+  postgresMajor: v.pipe(v.number(), v.integer(), v.minValue(15)),
+  walSegmentSize: byteCount,
+  /** What the provider did with "only if absent" when the repository was created. */
+  conditionalPut: v.picklist(["honoured", "refused", "ignored"]),
+  createdAt: instantText,
+  createdBy: v.string(),
+});
+
+/** `config/backup-config.json`: which cluster this repository belongs to. Written once, never changed. */
+export type RepositoryRecord = v.InferOutput<typeof schema>;
+
+/** What makes a cluster this cluster. Minor upgrades keep all of it; `pg_upgrade` and `initdb` do not. */
+export interface ClusterIdentity {
+  /** Decimal, as PostgreSQL prints it. */
+  readonly systemIdentifier: string;
+  readonly postgresMajor: number;
+  /** Bytes. */
+  readonly walSegmentSize: number;
+}
+
+/** The repository's record, or undefined when nothing was ever archived or backed up here. */
+export async function findRepositoryRecord(store: ObjectStore, options: CallOptions = {}): Promise<RepositoryRecord | undefined> {
+  return findRecord(store, CONFIG_KEY, schema, options);
+}
+
+/** Rejects with `REPOSITORY_MISSING` when there is none. */
+export async function requireRepositoryRecord(store: ObjectStore, options: CallOptions = {}): Promise<RepositoryRecord> {
+  const record = await findRepositoryRecord(store, options);
+  if (record !== undefined) return record;
+  throw new SoarError("REPOSITORY_MISSING", `there is no repository in '${store.location}'`, {
+    hint: "Check bucket and prefix in BACKUP_BUCKET. A repository comes into being with the first archived segment or base backup.",
+  });
+}
+
+/**
+ * Makes sure that the repository belongs to this cluster, and creates its record when there is none yet. Two first
+ * writers may race: both write the same facts except the moment, and the loser reads the winner's.
+ * Rejects with `REPOSITORY_FOREIGN` and writes nothing for any other cluster.
+ */
+export async function claimRepository(
+  store: ObjectStore,
+  identity: ClusterIdentity,
+  options: CallOptions & { readonly toolVersion: string; readonly now: Date },
+): Promise<RepositoryRecord> {
+  const found = await findRepositoryRecord(store, options);
+  const record = found ?? (await createRepositoryRecord(store, identity, options));
+  requireSameCluster(record, identity, store.location);
+  return record;
+}
+
+/** Throws `REPOSITORY_FOREIGN` unless record and identity name the same cluster. */
+export function requireSameCluster(record: RepositoryRecord, identity: ClusterIdentity, location: string): void {
+  const differences = [
+    ["system identifier", record.systemIdentifier, identity.systemIdentifier],
+    ["WAL segment size", String(record.walSegmentSize), String(identity.walSegmentSize)],
+    ["PostgreSQL major version", String(record.postgresMajor), String(identity.postgresMajor)],
+  ].filter(([, theirs, ours]) => theirs !== ours);
+  const [first] = differences;
+  if (first === undefined) return;
+  const [what, theirs, ours] = first;
+  throw new SoarError("REPOSITORY_FOREIGN", `'${location}' belongs to another cluster: its ${what} is ${theirs}, this cluster's is ${ours}`, {
+    hint: "Give every cluster a bucket or prefix of its own in BACKUP_BUCKET; after pg_upgrade or initdb use a new prefix. Nothing was written.",
+  });
+}
+
+async function createRepositoryRecord(
+  store: ObjectStore,
+  identity: ClusterIdentity,
+  options: CallOptions & { readonly toolVersion: string; readonly now: Date },
+): Promise<RepositoryRecord> {
+  const record: RepositoryRecord = {
+    format: FORMAT_VERSION,
+    ...identity,
+    conditionalPut: definite(await probeConditionalPut(store, PROBE_PREFIX, options)),
+    createdAt: options.now.toISOString(),
+    createdBy: options.toolVersion,
+  };
+  try {
+    await store.put(CONFIG_KEY, formatRecord(record), { ifAbsent: true, signal: options.signal });
+    return record;
+  } catch (error) {
+    // Another first writer, or our own put whose reply was lost. Whatever is there now is the truth.
+    if (!hasErrorCode(error, "OBJECT_EXISTS")) throw error;
+    return requireRepositoryRecord(store, options);
+  }
+}
+
+/** A probe that could not tell is treated as the worst answer. */
+function definite(answer: ConditionalPut): RepositoryRecord["conditionalPut"] {
+  return answer === "unknown" ? "ignored" : answer;
+}
