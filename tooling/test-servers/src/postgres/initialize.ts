@@ -1,0 +1,53 @@
+import { appendFile, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { runAsServerUser } from "./run-program.ts";
+import { chownSync } from "node:fs";
+import type { Place, TestClusterOptions } from "./test-cluster.ts";
+import { serverUser } from "./server-user.ts";
+
+export type Settings = Readonly<Record<string, string | number | boolean>>;
+
+/** Small and quick; nothing that changes what archiving, backup or recovery do. */
+const TEST_SETTINGS: Settings = {
+  listen_addresses: "127.0.0.1",
+  shared_buffers: "64MB",
+  max_connections: 50,
+  lc_messages: "C",
+  log_timezone: "UTC",
+  log_line_prefix: "%m [%p] ",
+  timezone: "UTC",
+};
+
+/** Runs `initdb` and writes postgresql.conf and pg_hba.conf. The data directory belongs to the servers' user. */
+export async function initialize(place: Place, options: TestClusterOptions): Promise<void> {
+  const password = options.password === undefined ? [] : [`--pwfile=${await writePassword(place.base, options.password)}`];
+  const args = ["-D", place.dataDir, "-U", "postgres", "--auth=trust", "--no-locale", "--encoding=UTF8", "--no-sync", ...password];
+  await runAsServerUser(join(options.installation.binDir, "initdb"), [...args, ...(options.initdbArgs ?? [])]);
+  await rm(join(place.base, "password"), { force: true });
+  await appendFile(join(place.dataDir, "postgresql.conf"), settingLines(allSettings(place, options)));
+  await prependHba(join(place.dataDir, "pg_hba.conf"), options);
+}
+
+/** Lines of postgresql.conf. */
+export function settingLines(settings: Settings): string {
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'\n`);
+  return lines.join("");
+}
+
+function allSettings({ port, socketDir }: Place, options: TestClusterOptions): Settings {
+  const archiving = options.archiveCommand === undefined ? {} : { archive_mode: "on", archive_command: options.archiveCommand };
+  return { ...TEST_SETTINGS, port, unix_socket_directories: socketDir, fsync: options.fsync ?? false, ...archiving, ...options.settings };
+}
+
+async function prependHba(path: string, options: TestClusterOptions): Promise<void> {
+  const byPassword = ["host all all 127.0.0.1/32 scram-sha-256", "host replication all 127.0.0.1/32 scram-sha-256"];
+  const lines = [...(options.hba ?? []), ...(options.password === undefined ? [] : byPassword)];
+  await writeFile(path, `${lines.join("\n")}\n${await readFile(path, "utf8")}`);
+}
+
+async function writePassword(base: string, password: string): Promise<string> {
+  const path = join(base, "password");
+  await writeFile(path, password, { mode: 0o600 });
+  chownSync(path, serverUser().uid, serverUser().gid);
+  return path;
+}
