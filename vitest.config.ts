@@ -1,14 +1,32 @@
 import { defineConfig } from "vitest/config";
 
+/** They start PostgreSQL, load the machine or watch the clock, so they run one file at a time after all others. */
+const SERIAL = ["{packages,apps,tooling}/*/{src,test}/**/*.integration.test.ts", "tooling/e2e/{src,test}/**/*.test.ts"];
+
 export default defineConfig({
   resolve: { conditions: ["soar-source", "node"] },
   ssr: { resolve: { conditions: ["soar-source", "node"] } },
   test: {
-    include: ["{packages,apps,tooling}/*/{src,test}/**/*.test.ts"],
     // Workers and child processes that tests start from source resolve workspace packages to their sources too.
     execArgv: ["--conditions=soar-source"],
     pool: "forks",
+    allowOnly: false,
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["{packages,apps,tooling}/*/{src,test}/**/*.test.ts"],
+          exclude: ["**/node_modules/**", "**/dist/**", ...SERIAL],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: "serial", include: SERIAL, fileParallelism: false, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

@@ -1,0 +1,51 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { runBuild } from "./build-workspace.ts";
+import { ROOT } from "./root.ts";
+import { type CapturedRun, runCaptured } from "./run-captured.ts";
+import { runTests } from "./run-tests.ts";
+import type { Step, StepResult } from "./steps.ts";
+
+const CHECK_TIMEOUT_MS = 5 * 60_000;
+const CHECKS = "tooling/checks/src/main.ts";
+const GENERATED_DOCS = "tooling/checks/src/generated-docs.ts";
+
+/** Everything that CI runs: the build first, the tests last and alone, because some of them measure time. */
+export function allSteps(cores: number): Step[] {
+  return [
+    { name: "build", cores, run: async () => oneResult(await runBuild()) },
+    programStep("types", "tsc", ["--noEmit", "-p", "."]),
+    programStep("lint", "oxlint", ["--type-aware", "--deny-warnings"]),
+    countedStep("house rules", [CHECKS, "house"]),
+    ...(existsSync(join(ROOT, GENERATED_DOCS)) ? [programStep("generated docs", "node", sourceArgs([GENERATED_DOCS]))] : []),
+    programStep("unused code", "knip", ["--no-progress"]),
+    countedStep("packed packages", [CHECKS, "packed"]),
+    { name: "tests", cores, run: () => runTests(cores) },
+  ];
+}
+
+function programStep(name: string, program: string, args: readonly string[]): Step {
+  return { name, cores: 1, run: async () => oneResult(await runCaptured(program, args, { timeoutMs: CHECK_TIMEOUT_MS })) };
+}
+
+/** A program that counts its own results and says so in its last line, as `npm test` does. */
+function countedStep(name: string, args: readonly string[]): Step {
+  return {
+    name,
+    cores: 1,
+    async run() {
+      const result = await runCaptured("node", sourceArgs(args), { timeoutMs: CHECK_TIMEOUT_MS });
+      const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(result.output) ?? [];
+      if (passed === undefined || failed === undefined) return { passed: 0, failed: 1, output: result.output };
+      return { passed: Number(passed), failed: Math.max(Number(failed), result.status === 0 ? 0 : 1), output: result.output };
+    },
+  };
+}
+
+function sourceArgs(args: readonly string[]): string[] {
+  return ["--conditions=soar-source", ...args];
+}
+
+function oneResult({ status, output }: CapturedRun): StepResult {
+  return status === 0 ? { passed: 1, failed: 0, output } : { passed: 0, failed: 1, output };
+}
