@@ -1,0 +1,86 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { BlobSpace } from "./blob.ts";
+import type { Bucket } from "./bucket.ts";
+import type { S3Credential } from "./credential.ts";
+import type { ActiveFault } from "./fault.ts";
+import type { ProfileRules } from "./profiles.ts";
+import type { S3RequestLog } from "./request-log.ts";
+import { S3Error } from "./s3-error.ts";
+import type { OperationName } from "./operation-names.ts";
+
+/** What all requests share. */
+export interface ServerState {
+  readonly rules: ProfileRules;
+  readonly region: string;
+  readonly buckets: Map<string, Bucket>;
+  readonly credentials: S3Credential[];
+  readonly space: BlobSpace;
+  /** ETags are MD5 as on AWS, or random (like those of KMS objects), which saves the hashing in benchmarks. */
+  readonly etags: "md5" | "opaque";
+  /** Most entries of one page of a listing: 1,000 on real servers, which may also return fewer than asked. */
+  readonly pageSize: number;
+  /** Bytes over all buckets. */
+  quotaBytes: number;
+  /** The server's clock, in milliseconds since 1970. */
+  now(): number;
+}
+
+/** A request as it came: parsed, nothing believed yet. */
+export interface ParsedRequest {
+  readonly method: string;
+  /** Decoded. */
+  readonly path: string;
+  readonly query: readonly (readonly [name: string, value: string])[];
+  readonly bucketName: string;
+  readonly key: string;
+  readonly operation: OperationName;
+  header(name: string): string | undefined;
+  /** Lower-case names. */
+  readonly headerNames: readonly string[];
+  /** A parameter's value; "" when it has none; undefined when it is absent. */
+  parameter(name: string): string | undefined;
+}
+
+/** How the caller vouches for the body. */
+export interface PayloadProof {
+  /** Value of x-amz-content-sha256. */
+  readonly payloadHash: string;
+  /** For signed chunks: the key, the scope and the signature that the first chunk's follows. */
+  readonly signing: { readonly key: Buffer; readonly scope: string; readonly timestamp: string; readonly seed: string } | undefined;
+}
+
+/** One request under way, authenticated. */
+export interface S3Call extends ParsedRequest {
+  readonly state: ServerState;
+  readonly caller: S3Credential;
+  readonly proof: PayloadProof;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly log: S3RequestLog;
+  readonly fault: ActiveFault | undefined;
+  /** Sends `100 Continue` to a client that waits for it. */
+  readonly acceptBody: () => void;
+}
+
+/** An answer, before faults get at it. */
+export interface S3Reply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | ObjectContent;
+}
+
+/** Object bytes to be sent. `close` is called once, whatever happens. */
+export interface ObjectContent {
+  readonly length: number;
+  readonly chunks: AsyncIterable<Uint8Array>;
+  close(): void;
+}
+
+export type Operation = (call: S3Call) => Promise<S3Reply> | S3Reply;
+
+/** The bucket of the request. Throws NoSuchBucket, or PermanentRedirect when it lives in another region. */
+export function requireBucket(call: S3Call): Bucket {
+  const bucket = call.state.buckets.get(call.bucketName);
+  if (bucket === undefined) throw new S3Error("NoSuchBucket", { details: { BucketName: call.bucketName } });
+  return bucket;
+}

@@ -1,0 +1,158 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createBucket, type Bucket } from "./bucket.ts";
+import type { ServerState } from "./call.ts";
+import type { S3Credential } from "./credential.ts";
+import { createDirectorySpace } from "./directory-space.ts";
+import { createFaultBook, type FaultRule, type InjectedFault } from "./fault.ts";
+import { createRequestHandler } from "./handle-request.ts";
+import { createMemorySpace } from "./memory-space.ts";
+import { isBucketName } from "./operations/bucket-operations.ts";
+import { PROFILES, type ProfileRules, type S3Profile } from "./profiles.ts";
+import type { S3RequestLog } from "./request-log.ts";
+import { objectsOf, type StoredTestObject } from "./stored-objects.ts";
+
+export interface S3ServerOptions {
+  /** Which provider's behaviour; AWS unless told. */
+  readonly profile?: S3Profile;
+  /** Changes to the profile, for example `{ minPartSize: 1024 }` to keep test data small. */
+  readonly rules?: Partial<ProfileRules>;
+  /** Buckets that exist from the start; `soar-test` unless told. */
+  readonly bucket?: string | BucketOptions | readonly (string | BucketOptions)[];
+  /** Who may talk to the server; one owner with every right unless told. */
+  readonly credentials?: S3Credential | readonly S3Credential[];
+  readonly region?: string;
+  /** 0, a free one, unless told. */
+  readonly port?: number;
+  /** Each request waits this long first. */
+  readonly latencyMs?: number;
+  /** Keeps objects in files below this directory instead of in memory. */
+  readonly directory?: string;
+  /** `opaque` saves the MD5 of every body, which is most of the server's own work; Content-MD5 is still verified. */
+  readonly etags?: "md5" | "opaque";
+  /** Bytes over all buckets. */
+  readonly quotaBytes?: number;
+  /** Entries per page of a listing, at most 1,000. */
+  readonly pageSize?: number;
+  /** Hosts below which `bucket.<host>` addresses a bucket; `localhost` unless told. */
+  readonly hostnames?: readonly string[];
+}
+
+export interface BucketOptions {
+  readonly name: string;
+  /** Elsewhere than the server: requests are redirected. */
+  readonly region?: string;
+  readonly versioning?: boolean;
+  /** Switches Object Lock (and with it versioning) on, with a default retention when one is given. */
+  readonly objectLock?: true | { readonly mode: "GOVERNANCE" | "COMPLIANCE"; readonly days: number };
+}
+
+/** A running server. */
+export interface S3TestServer {
+  /** For example `http://127.0.0.1:39031`. */
+  readonly endpoint: string;
+  readonly port: number;
+  readonly region: string;
+  /** Name of the first bucket. */
+  readonly bucket: string;
+  /** The first credential's. */
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly profile: S3Profile;
+  /** Every request since the start, oldest first; entries under way are still changing. */
+  readonly requests: S3RequestLog[];
+  /** Makes requests fail by a rule. */
+  inject(rule: FaultRule): InjectedFault;
+  /** Removes all rules and lets stalled requests go on. */
+  clearFaults(): void;
+  /** The newest versions of a bucket's objects, by key in listing order. */
+  objects(bucket?: string): Map<string, StoredTestObject>;
+  /** Moves the server's clock away from the machine's. */
+  setClockOffset(ms: number): void;
+  setLatency(ms: number): void;
+  setQuota(bytes: number): void;
+  addCredential(credential: S3Credential): void;
+  /** Stops, resets open connections and removes stored files. Rejects when the server itself had an error meanwhile. */
+  close(): Promise<void>;
+}
+
+export async function startS3Server(options: S3ServerOptions = {}): Promise<S3TestServer> {
+  const profile = options.profile ?? "aws";
+  const rules: ProfileRules = { ...PROFILES[profile], ...options.rules };
+  const region = options.region ?? rules.region;
+  const clock = { offset: 0 };
+  const state: ServerState = {
+    rules,
+    region,
+    buckets: createBuckets(options, rules, region),
+    credentials: [options.credentials ?? { accessKeyId: "SOARTESTKEY", secretAccessKey: "soar-test-secret" }].flat(),
+    space: options.directory === undefined ? createMemorySpace() : await createDirectorySpace(options.directory),
+    etags: options.etags ?? "md5",
+    pageSize: options.pageSize ?? 1000,
+    quotaBytes: options.quotaBytes ?? Infinity,
+    now: () => Date.now() + clock.offset,
+  };
+  const faults = createFaultBook();
+  const requests: S3RequestLog[] = [];
+  const bugs: unknown[] = [];
+  let latencyMs = options.latencyMs ?? 0;
+  const hostnames = options.hostnames ?? ["localhost"];
+  const handle = createRequestHandler({ state, faults, requests, latencyMs: () => latencyMs, hostnames, onBug: (error) => bugs.push(error) });
+  const { port, close } = await listen(handle, options.port ?? 0);
+  const [bucket = ""] = state.buckets.keys();
+  const { accessKeyId = "", secretAccessKey = "" } = state.credentials[0] ?? {};
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    ...{ port, region, bucket, accessKeyId, secretAccessKey, profile, requests },
+    inject: faults.inject,
+    clearFaults: faults.clear,
+    objects: (name = bucket) => objectsOf(requireKnown(state.buckets, name)),
+    setClockOffset: (ms) => void (clock.offset = ms),
+    setLatency: (ms) => void (latencyMs = ms),
+    setQuota: (bytes) => void (state.quotaBytes = bytes),
+    addCredential: (credential) => void state.credentials.push(credential),
+    async close() {
+      faults.clear();
+      await close();
+      await state.space.close();
+      if (bugs.length > 0) throw new AggregateError(bugs, "the S3 test server failed by itself");
+    },
+  };
+}
+
+async function listen(handle: ReturnType<typeof createRequestHandler>, port: number): Promise<{ port: number; close: () => Promise<void> }> {
+  const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0, noDelay: true }, (request, response) => void handle(request, response, false));
+  server.on("checkContinue", (request, response) => void handle(request, response, true));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function createBuckets({ bucket = "soar-test" }: S3ServerOptions, rules: ProfileRules, region: string): Map<string, Bucket> {
+  const wanted = [bucket].flat().map((item) => (typeof item === "string" ? { name: item } : item));
+  return new Map(
+    wanted.map((item: BucketOptions) => {
+      if (!isBucketName(item.name)) throw new TypeError(`'${item.name}' is not a bucket name`);
+      const created = createBucket(item.name, item.region ?? region, Date.now());
+      const { objectLock } = item;
+      if (objectLock !== undefined) created.objectLock = { rule: objectLock === true ? undefined : objectLock };
+      if (item.versioning === true || objectLock !== undefined || rules.versioning === "always") created.versioning = "Enabled";
+      return [item.name, created];
+    }),
+  );
+}
+
+function requireKnown(buckets: ReadonlyMap<string, Bucket>, name: string): Bucket {
+  const bucket = buckets.get(name);
+  if (bucket === undefined) throw new TypeError(`this S3 test server has no bucket '${name}'`);
+  return bucket;
+}
