@@ -1,0 +1,39 @@
+import { SoarError } from "@soar/errors";
+import { parseWalFileName, type WalFileName } from "@soar/pg-tools";
+import { claimRepository, putWalFile, type ClusterIdentity, type PutWalOutcome } from "@soar/repository";
+import type { Codec } from "@soar/seekable-tar";
+import type { ObjectStore } from "@soar/storage";
+import { readClusterIdentity } from "./cluster-identity.ts";
+import { readWalSource } from "./wal-source.ts";
+
+export interface ArchiveOptions {
+  readonly codec: Codec;
+  readonly level?: number | undefined;
+  /** Name and version of the program, for the repository's record. */
+  readonly toolVersion: string;
+  readonly now: Date;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * What `archive_command` means: resolves only when the bucket holds exactly the bytes of the file at `path` under the
+ * name `name`, for the cluster that the repository belongs to. Rejects with `WAL_INVALID` for a file that is not what
+ * its name says, `REPOSITORY_FOREIGN` for another cluster, `WAL_CONFLICT` for other bytes under the name,
+ * `FILE_UNREADABLE`, or the store's failure. Nothing is ever overwritten.
+ */
+export async function archiveWalFile(store: ObjectStore, path: string, name: string, options: ArchiveOptions): Promise<PutWalOutcome> {
+  const kind = requireArchivable(parseWalFileName(name));
+  const { source, identity } = await readWalSource(path, kind, options);
+  const cluster: ClusterIdentity = identity ?? (await readClusterIdentity(path));
+  const { signal, toolVersion, now } = options;
+  await claimRepository(store, cluster, { toolVersion, now, signal });
+  return putWalFile(store, source, { codec: options.codec, level: options.level, signal });
+}
+
+/** A name that PostgreSQL may give one day, but whose meaning is not known, is not stored blindly as WAL. */
+function requireArchivable(file: WalFileName): Exclude<WalFileName, { kind: "other" }> {
+  if (file.kind !== "other") return file;
+  throw new SoarError("WAL_NAME_INVALID", `unable to archive '${file.name}': it is not the name of a WAL segment, history or backup history file`, {
+    hint: "Check that archive_command is 'soar-wal-archive %p %f'. If a newer PostgreSQL gives such names, a newer version of this program is needed.",
+  });
+}

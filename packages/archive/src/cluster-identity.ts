@@ -1,0 +1,22 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { SoarError } from "@soar/errors";
+import { readControlFile } from "@soar/pg-tools";
+import type { ClusterIdentity } from "@soar/repository";
+
+/**
+ * The cluster that a file in `pg_wal` belongs to, from `global/pg_control` beside it: history and backup history files
+ * do not say it themselves. Rejects with `WAL_INVALID` when there is no control file to tell.
+ */
+export async function readClusterIdentity(walPath: string): Promise<ClusterIdentity> {
+  // Lexical on purpose: pg_wal may be a symbolic link to another volume, and pg_control is not there.
+  const controlFile = join(dirname(dirname(resolve(walPath))), "global", "pg_control");
+  const bytes = await readFile(controlFile).catch((cause: unknown) => {
+    throw new SoarError("WAL_INVALID", `unable to tell which cluster '${walPath}' belongs to: '${controlFile}' cannot be read`, {
+      cause,
+      hint: "Pass the path of the file inside the data directory's pg_wal, as PostgreSQL does with %p.",
+    });
+  });
+  const control = readControlFile(bytes);
+  return { systemIdentifier: String(control.systemIdentifier), postgresMajor: control.pgMajor, walSegmentSize: control.walSegmentSize };
+}

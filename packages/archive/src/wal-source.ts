@@ -1,0 +1,126 @@
+import { createHash } from "node:crypto";
+import { open, type FileHandle } from "node:fs/promises";
+import { SoarError } from "@soar/errors";
+import { checkWalSegmentHeader, createWalSummarizer, type WalFileName, type WalSegmentSummary } from "@soar/pg-tools";
+import type { ClusterIdentity, WalFileSource } from "@soar/repository";
+
+/** Up to this size a file is read once and held; larger segments are read twice, so that memory stays bounded. */
+const LARGEST_HELD_FILE = 64 * 1024 * 1024;
+const READ_SIZE = 4 * 1024 * 1024;
+
+export interface ReadWalSource {
+  readonly source: WalFileSource;
+  /** What a segment's header says; undefined for files that do not say which cluster they are of. */
+  readonly identity: ClusterIdentity | undefined;
+}
+
+/**
+ * Reads a WAL file, checks that it is what its name says, and computes what the repository stores beside it.
+ * Rejects with `WAL_INVALID` or `FILE_UNREADABLE`.
+ */
+export async function readWalSource(path: string, file: WalFileName, options: { readonly signal?: AbortSignal | undefined }): Promise<ReadWalSource> {
+  const handle = await openWalFile(path);
+  try {
+    const { size } = await handle.stat();
+    if (size === 0) throw empty(path);
+    const held = size <= LARGEST_HELD_FILE ? await readExactly(handle, path, size) : undefined;
+    const pieces = (pieceSize: number) => (held === undefined ? readPieces(path, size, pieceSize) : slices(held, pieceSize));
+    const scanned = await scan(file, size, pieces(READ_SIZE), options.signal);
+    return { source: { name: file.name, size, sha256: scanned.sha256, facts: scanned.facts, open: pieces }, identity: scanned.identity };
+  } finally {
+    await handle.close();
+  }
+}
+
+interface Scanned {
+  readonly sha256: string;
+  readonly facts: WalFileSource["facts"];
+  readonly identity: ClusterIdentity | undefined;
+}
+
+async function scan(file: WalFileName, size: number, pieces: AsyncIterable<Buffer>, signal: AbortSignal | undefined): Promise<Scanned> {
+  const hash = createHash("sha256");
+  const isSegment = file.kind === "segment" || file.kind === "partial";
+  const summarizer = isSegment ? createWalSummarizer({ name: file.name, fileSize: size }) : undefined;
+  for await (const piece of pieces) {
+    signal?.throwIfAborted();
+    hash.update(piece);
+    summarizer?.push(piece);
+  }
+  const summary = summarizer?.finish();
+  return {
+    sha256: hash.digest("hex"),
+    facts: summary && factsOf(summary),
+    identity: summary && { systemIdentifier: String(summary.systemIdentifier), postgresMajor: summary.pgMajor, walSegmentSize: summary.segmentSize },
+  };
+}
+
+function factsOf(summary: WalSegmentSummary): NonNullable<WalFileSource["facts"]> {
+  const { transactions, restorePoints, endsInsideRecord } = summary;
+  return {
+    sysid: String(summary.systemIdentifier),
+    tx: {
+      n: transactions.count,
+      ...(transactions.earliest === undefined ? {} : { first: Number(transactions.earliest) }),
+      ...(transactions.latest === undefined ? {} : { last: Number(transactions.latest) }),
+    },
+    ...(endsInsideRecord ? { open: true as const } : {}),
+    ...(restorePoints.length === 0 ? {} : { rp: [...restorePoints] }),
+  };
+}
+
+async function openWalFile(path: string): Promise<FileHandle> {
+  return open(path, "r").catch((cause: NodeJS.ErrnoException) => {
+    const fact = cause.code === "ENOENT" ? "there is no such file" : cause.code === "EACCES" ? "permission denied" : cause.message;
+    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${fact}`, {
+      cause,
+      hint: "The path is relative to the data directory, as PostgreSQL passes it with %p; run the command there and as the server's user.",
+    });
+  });
+}
+
+async function readExactly(handle: FileHandle, path: string, size: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(size);
+  let filled = 0;
+  while (filled < size) {
+    const { bytesRead } = await handle.read(buffer, filled, size - filled, filled);
+    if (bytesRead === 0) throw shrank(path, filled, size);
+    filled += bytesRead;
+  }
+  return buffer;
+}
+
+async function* slices(buffer: Buffer, pieceSize: number): AsyncGenerator<Buffer> {
+  for (let offset = 0; offset < buffer.length; offset += pieceSize) yield buffer.subarray(offset, offset + pieceSize);
+}
+
+async function* readPieces(path: string, size: number, pieceSize: number): AsyncGenerator<Buffer> {
+  const handle = await openWalFile(path);
+  try {
+    for (let offset = 0; offset < size; ) {
+      const buffer = Buffer.allocUnsafe(Math.min(pieceSize, size - offset));
+      let filled = 0;
+      while (filled < buffer.length) {
+        const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, offset + filled);
+        if (bytesRead === 0) throw shrank(path, offset + filled, size);
+        filled += bytesRead;
+      }
+      yield buffer;
+      offset += buffer.length;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+function empty(path: string): SoarError {
+  return new SoarError("WAL_INVALID", `unable to archive '${path}': the file is empty`, {
+    hint: "PostgreSQL never archives an empty file; look for a full disk or something else that writes to pg_wal.",
+  });
+}
+
+function shrank(path: string, at: number, size: number): SoarError {
+  return new SoarError("WAL_INVALID", `unable to archive '${path}': the file ends at byte ${at}, it had ${size}`, {
+    hint: "Something cut the file while it was read; PostgreSQL will call the command again.",
+  });
+}

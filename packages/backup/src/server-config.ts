@@ -1,0 +1,56 @@
+import { gzipSync } from "node:zlib";
+import { SoarError } from "@soar/errors";
+import { Header } from "tar";
+
+/** The part of a SQL connection that is needed here. */
+export interface SqlClient {
+  query<Row>(sql: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly Row[] }>;
+}
+
+export interface ServerConfigFile {
+  /** Absolute path on the server. */
+  readonly path: string;
+  readonly content: Buffer;
+}
+
+/**
+ * Every file of the server's configuration, wherever it lies: on Debian it is in /etc and no base backup holds it
+ * (safety, trap 24). Read through the server, so that it works from another host too. Rejects with `SERVER_DENIED` when
+ * the user may not read files: found out before the backup begins, because a restore without them cannot start.
+ */
+export async function readServerConfig(client: SqlClient): Promise<ServerConfigFile[]> {
+  try {
+    const { rows } = await client.query<{ path: string; content: Buffer }>(
+      `SELECT path, pg_read_binary_file(path, true) AS content FROM (
+         SELECT setting AS path FROM pg_settings WHERE name IN ('config_file', 'hba_file', 'ident_file') AND setting <> ''
+         UNION SELECT sourcefile FROM pg_file_settings
+         UNION SELECT ${await hbaFilesColumn(client)}
+       ) files WHERE path IS NOT NULL ORDER BY path`,
+    );
+    return rows.flatMap(({ path, content }) => (content === null ? [] : [{ path, content: Buffer.from(content) }]));
+  } catch (cause) {
+    if (!(cause instanceof Error && "code" in cause && cause.code === "42501")) throw cause;
+    throw new SoarError("SERVER_DENIED", "unable to read the server's configuration files: permission denied", {
+      cause,
+      hint: "Grant it: GRANT pg_read_server_files, pg_read_all_settings, pg_monitor TO the backup user; GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, boolean), pg_show_all_file_settings() to it.",
+    });
+  }
+}
+
+/** PostgreSQL 16 brought include files to pg_hba.conf and tells their names. */
+async function hbaFilesColumn(client: SqlClient): Promise<string> {
+  const { rows } = await client.query<{ version: number }>("SELECT current_setting('server_version_num')::int AS version");
+  return (rows[0]?.version ?? 0) >= 160000 ? "file_name FROM pg_hba_file_rules" : "NULL";
+}
+
+/** The files as a tar.gz with their absolute paths less the leading slash, as `tar` itself stores them. */
+export function packServerConfig(files: readonly ServerConfigFile[], modifiedAt: Date): Buffer {
+  const blocks: Buffer[] = [];
+  for (const { path, content } of files) {
+    const header = new Header({ path: path.replace(/^\/+/, ""), mode: 0o600, uid: 0, gid: 0, size: content.length, mtime: modifiedAt, type: "File" });
+    const block = Buffer.alloc(512);
+    if (header.encode(block, 0)) throw new SoarError("FORMAT_INVALID", `unable to store '${path}': its path is too long for a plain tar header`, { hint: "Move the server's configuration to a shorter path." });
+    blocks.push(block, content, Buffer.alloc((512 - (content.length % 512)) % 512));
+  }
+  return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]));
+}

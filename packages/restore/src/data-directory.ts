@@ -1,0 +1,105 @@
+import { mkdir, readdir, readFile, stat, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { SoarError } from "@soar/errors";
+import { readControlFile } from "@soar/pg-tools";
+
+/** Left by this program in a directory that it is filling: such a directory may be resumed or emptied, never started. */
+export const RESTORE_STATE_DIRECTORY = "soar-restore";
+
+export type DataDirectoryState =
+  | { readonly state: "absent" }
+  | { readonly state: "empty" }
+  /** An earlier restore did not finish here. */
+  | { readonly state: "interrupted" }
+  | { readonly state: "running"; readonly processId: number }
+  | { readonly state: "cluster"; readonly systemIdentifier: string; readonly postgresMajor: number }
+  | { readonly state: "other"; readonly example: string };
+
+/** What lies in a directory that is to become a data directory. Looks only. */
+export async function inspectDataDirectory(path: string): Promise<DataDirectoryState> {
+  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    const fact = error.code === "ENOTDIR" ? "it is not a directory" : error.message;
+    throw new SoarError("FILE_UNREADABLE", `unable to look into '${path}': ${fact}`, { cause: error, hint: "Name another directory, or run as a user who may read it." });
+  });
+  if (names === undefined) return { state: "absent" };
+  // A file system of its own has this from mkfs; it is no reason to refuse.
+  const [example] = names.filter((name) => name !== "lost+found");
+  if (example === undefined) return { state: "empty" };
+  const processId = await runningPostmaster(path);
+  if (processId !== undefined) return { state: "running", processId };
+  if (names.includes(RESTORE_STATE_DIRECTORY)) return { state: "interrupted" };
+  const control = await readFile(join(path, "global", "pg_control")).catch(() => undefined);
+  if (control === undefined) return { state: "other", example };
+  const { systemIdentifier, pgMajor } = readControlFile(control);
+  return { state: "cluster", systemIdentifier: String(systemIdentifier), postgresMajor: pgMajor };
+}
+
+/** Throws unless a restore may fill this directory: it must be absent or empty, with no server running in it. */
+export function requireRestorable(path: string, found: DataDirectoryState): void {
+  switch (found.state) {
+    case "absent":
+    case "empty":
+      return;
+    case "running":
+      throw new SoarError("SERVER_RUNNING", `unable to restore into '${path}': a server with process id ${found.processId} runs there`, {
+        hint: `Stop it first: pg_ctl -D '${path}' stop -m fast. Nothing was changed.`,
+      });
+    case "interrupted":
+      throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to restore into '${path}': an earlier restore was interrupted there`, {
+        hint: `It cannot be started and holds no data of its own: remove it with rm -r '${path}', then run the command again.`,
+      });
+    case "cluster":
+      throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to restore into '${path}': it holds a cluster with system identifier ${found.systemIdentifier}`, {
+        hint: `Keep it: mv '${path}' '${path}.before-restore', then run the command again. Its pg_wal may hold the newest commits. Nothing was changed.`,
+      });
+    case "other":
+      throw new SoarError("DIRECTORY_FOREIGN", `unable to restore into '${path}': it is not empty and holds '${found.example}'`, {
+        hint: "Name an empty directory or one that does not exist yet. Nothing was changed.",
+      });
+  }
+}
+
+/** Free bytes of the file system that will hold `path`, which need not exist yet. */
+export async function freeBytesAt(path: string): Promise<number> {
+  const existing = await nearestExisting(path);
+  const { bavail, bsize } = await statfs(existing);
+  return bavail * bsize;
+}
+
+/** Creates the data directory with the mode that PostgreSQL demands. Parents must exist: a typing error must not create a tree. */
+export async function createDataDirectory(path: string): Promise<void> {
+  await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "EEXIST") return;
+    throw new SoarError("FILE_UNWRITABLE", `unable to create '${path}': ${error.code === "ENOENT" ? "its parent directory does not exist" : error.message}`, {
+      cause: error,
+      hint: "Create the parent directory with the right owner first.",
+    });
+  });
+}
+
+async function nearestExisting(path: string): Promise<string> {
+  for (let candidate = path; ; candidate = dirname(candidate)) {
+    const found = await stat(candidate).catch(() => undefined);
+    if (found !== undefined || dirname(candidate) === candidate) return candidate;
+  }
+}
+
+/** The process id in postmaster.pid if that process is alive, whoever owns it. */
+async function runningPostmaster(path: string): Promise<number | undefined> {
+  const text = await readFile(join(path, "postmaster.pid"), "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw new SoarError("FILE_UNREADABLE", `unable to tell whether a server runs in '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+  });
+  const processId = Number.parseInt(text?.split("\n")[0] ?? "", 10);
+  return Number.isSafeInteger(processId) && processId > 1 && isAlive(processId) ? processId : undefined;
+}
+
+function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

@@ -1,0 +1,68 @@
+import { open, rename, rm } from "node:fs/promises";
+import { SoarError } from "@soar/errors";
+import { checkWalSegmentHeader, formatHistoryFileName } from "@soar/pg-tools";
+import { findTimelineHistory, getWalFile, walKey, type WalObject } from "@soar/repository";
+import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import { answerWalRequest, type LineageTable } from "./lineage-table.ts";
+
+/**
+ * Delivers one WAL file to `path` for `restore_command`, or rejects with `WAL_END` when the file is proved not to be
+ * part of this recovery: behind the last planned segment, on another timeline than the planned one, or a history file
+ * that does not exist. Every other rejection means that recovery must stop, not end (safety, trap 29).
+ *
+ * The file appears under `path` only after its size, digest and header were checked: PostgreSQL takes whatever is there.
+ */
+export async function fetchWalFile(store: ObjectStore, table: LineageTable, name: string, path: string, options: CallOptions = {}): Promise<void> {
+  const request = answerWalRequest(table, name);
+  if (request.answer === "absent") throw end(name, "it is not part of this recovery's lineage");
+  const partial = `${path}.soar-${process.pid}`;
+  try {
+    if (request.answer === "look-up") await writeHistory(store, request.timeline, partial, options);
+    else await writeSegment(store, table, request.object, partial, options);
+    await rename(partial, path);
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
+
+async function writeHistory(store: ObjectStore, timeline: number, path: string, options: CallOptions): Promise<void> {
+  const name = formatHistoryFileName(timeline);
+  // Parsed, too: a damaged history must stop recovery rather than lead it to another timeline.
+  if ((await findTimelineHistory(store, timeline, options)) === undefined || timeline === 1) throw end(name, "there is no such timeline");
+  await writeDurably(path, [await readObject(store, walKey(name, "none"), options)]);
+}
+
+async function writeSegment(store: ObjectStore, table: LineageTable, object: WalObject, path: string, options: CallOptions): Promise<void> {
+  const checked = checkSegment(getWalFile(store, object, options), table, object);
+  await writeDurably(path, checked);
+}
+
+/** Passes the bytes on and rejects at the end unless they were exactly one segment of this cluster. */
+async function* checkSegment(pieces: AsyncIterable<Buffer>, table: LineageTable, object: WalObject): AsyncGenerator<Buffer> {
+  let size = 0;
+  let head = Buffer.alloc(0);
+  for await (const piece of pieces) {
+    if (head.length < 64) head = Buffer.concat([head, piece.subarray(0, 64)]);
+    size += piece.length;
+    yield piece;
+  }
+  const header = checkWalSegmentHeader(head, { name: object.name, fileSize: size });
+  if (String(header.systemIdentifier) === table.systemIdentifier && header.segmentSize === table.segmentSize) return;
+  throw new SoarError("REPOSITORY_DAMAGED", `'${object.key}' is a segment of another cluster: its system identifier is ${header.systemIdentifier}`, {
+    hint: "Restore an older version of the object from the bucket or from a copy.",
+  });
+}
+
+async function writeDurably(path: string, pieces: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
+  const file = await open(path, "w", 0o600);
+  try {
+    for await (const piece of pieces) await file.writeFile(piece);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+function end(name: string, why: string): SoarError {
+  return new SoarError("WAL_END", `there is no '${name}' for this recovery: ${why}`);
+}
