@@ -1,1 +1,2 @@
-export {};
+export { runApp } from "./run-app.ts";
+export { defineCommand } from "./command.ts";

@@ -1,0 +1,104 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
+import { SoarError } from "@soar/errors";
+import { parseEnvText } from "./env-dialect.ts";
+
+export const DEFAULT_ENV_FILE = "/etc/soar/backup-env";
+
+/** A value of the env file and where it stands. */
+export interface EnvFileEntry {
+  readonly value: string;
+  readonly line: number;
+}
+
+export interface EnvFile {
+  readonly path: string;
+  /** By variable; the last assignment of a name counts, as in a shell. */
+  readonly entries: ReadonlyMap<string, EnvFileEntry>;
+  /** Whether the file belongs to the user that runs this program. */
+  readonly isOwn: boolean;
+}
+
+/** No env file is larger; a device or a log file named by mistake is not read into memory. */
+const MAX_BYTES = 1024 * 1024;
+
+/**
+ * Reads the env file after checking that it is safe: a regular file that only its owner may read, owned by us, by root,
+ * or, when we are root, by the user postgres (the specification gives it to postgres, and restores run with sudo).
+ *
+ * Returns undefined for a default file that is not there, and for `/dev/null`. Throws `ENV_FILE_MISSING` for a file that
+ * was named (`isNamed`) and is not there, or that cannot be read; `ENV_FILE_UNSAFE`; `ENV_FILE_INVALID`.
+ */
+export function readEnvFile(path: string, options: { readonly isNamed: boolean }): EnvFile | undefined {
+  if (path === "/dev/null") return undefined;
+  const descriptor = openEnvFile(path, options.isNamed);
+  if (descriptor === undefined) return undefined;
+  try {
+    const stats = fstatSync(descriptor);
+    requireSafe(path, stats);
+    const entries = new Map<string, EnvFileEntry>();
+    for (const { name, value, line } of parseEnvText(decode(readFileSync(descriptor), path), path)) entries.set(name, { value, line });
+    return { path, entries, isOwn: stats.uid === effectiveUid() };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function openEnvFile(path: string, isNamed: boolean): number | undefined {
+  try {
+    // Non-blocking, so that a pipe is refused below instead of being waited for.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    if ((code === "ENOENT" || code === "ENOTDIR") && !isNamed) return undefined;
+    const fact = code === "ENOENT" || code === "ENOTDIR" ? "it does not exist" : code === "EACCES" ? "permission denied" : code;
+    const hint =
+      code === "EACCES"
+        ? "Run the command as the user that owns the file, for example with sudo -u postgres, or name another one with --env-file."
+        : "Check the path given with --env-file or BACKUP_ENV_FILE.";
+    throw new SoarError("ENV_FILE_MISSING", `unable to open '${path}': ${fact}`, { hint, cause });
+  }
+}
+
+function requireSafe(path: string, stats: Stats): void {
+  const unsafe = (fact: string, hint: string): SoarError => new SoarError("ENV_FILE_UNSAFE", `unable to trust '${path}': ${fact}`, { hint });
+  if (!stats.isFile()) throw unsafe("it is not a regular file", "Name a regular file with --env-file.");
+  if (stats.size > MAX_BYTES) throw unsafe("it is larger than 1 MiB", "Name the file with the settings with --env-file.");
+  if ((stats.mode & 0o077) !== 0) {
+    throw unsafe("group or others have access to it", `It holds credentials. Run: chmod 600 ${path}`);
+  }
+  if (!isTrustedOwner(stats.uid)) {
+    throw unsafe(`it belongs to the user with the id ${stats.uid}`, `It decides where backups go. Run: chown postgres:postgres ${path}`);
+  }
+}
+
+function isTrustedOwner(uid: number): boolean {
+  const ours = effectiveUid();
+  return uid === ours || uid === 0 || (ours === 0 && uid === uidOf("postgres"));
+}
+
+function effectiveUid(): number {
+  return process.geteuid?.() ?? 0;
+}
+
+/** Node has no getpwnam; getent also knows users of LDAP and the like. Reached only by root with a file that is not root's. */
+function uidOf(user: string): number | undefined {
+  const pattern = new RegExp(`^${user}:[^:]*:(\\d+):`, "m");
+  const local = pattern.exec(readFileSync("/etc/passwd", "utf8"))?.[1];
+  if (local !== undefined) return Number(local);
+  try {
+    const line = execFileSync("getent", ["passwd", user], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 10_000 });
+    return Number(pattern.exec(line)?.[1] ?? Number.NaN);
+  } catch {
+    // No such user, or no getent: then nobody but root and ourselves is trusted, and the caller refuses the file.
+    return undefined;
+  }
+}
+
+function decode(bytes: Buffer, path: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new SoarError("ENV_FILE_INVALID", `unable to read '${path}': it is not UTF-8 text`, { hint: "Save the file as UTF-8 text.", cause });
+  }
+}

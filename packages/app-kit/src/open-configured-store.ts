@@ -1,0 +1,89 @@
+import { SoarError } from "@soar/errors";
+import type { ObjectStore, StoreConfig, StoreEvent } from "@soar/storage";
+import type { Log } from "./log.ts";
+import type { Config } from "./option-table.ts";
+import { readCertificates } from "./postgres-connection.ts";
+import type { storageOptions } from "./storage-options.ts";
+
+export type StorageSettings = Config<typeof storageOptions>;
+
+export interface OpenStoreOptions {
+  readonly onEvent?: (event: StoreEvent) => void;
+  /** Gets the events that a person wants to see. */
+  readonly log?: Log;
+  /** What the command wants otherwise than the default: deadlines, a rate limit. */
+  readonly overrides?: Partial<StoreConfig>;
+}
+
+/**
+ * Opens the configured store. The storage package, and with it the SDK, is loaded only here: commands that need no store
+ * do not pay for it.
+ *
+ * Throws `CONFIG_INVALID` for settings that do not fit together, `FILE_UNREADABLE` for the CA file, and what `openStore`
+ * throws.
+ */
+export async function openConfiguredStore(settings: StorageSettings, options: OpenStoreOptions = {}): Promise<ObjectStore> {
+  const config = { ...storeConfigOf(settings, process.env), ...options.overrides };
+  const { openStore } = await import("@soar/storage");
+  return openStore(config, options.onEvent === undefined ? {} : { onEvent: options.onEvent });
+}
+
+/** The settings as the storage package wants them; absent ones are left out. */
+export function storeConfigOf(settings: StorageSettings, environment: Readonly<Record<string, string | undefined>>): StoreConfig {
+  const credentials = credentialsOf(settings);
+  const provider = providerOf(settings, environment);
+  const optional = {
+    endpoint: settings.endpoint,
+    region: settings.region,
+    credentials,
+    provider,
+    pathStyle: settings.pathStyle,
+    storageClass: settings.storageClass,
+    serverSideEncryption: encryptionOf(settings),
+    caPem: settings.caFile === undefined ? undefined : readCertificates(settings.caFile, "BACKUP_CA_FILE"),
+  };
+  return { url: settings.bucket, allowHttp: settings.allowHttp, ...withoutUndefined(optional) };
+}
+
+/**
+ * Without an endpoint an s3:// bucket is Amazon's, and a missing line must not send backups there by accident: that needs
+ * `BACKUP_PROVIDER=aws`, or a region or credentials, which nobody sets for nothing. `SOAR_REQUIRE_ENDPOINT=1`, set by
+ * every test, refuses even then, so that no test can ever reach a real provider.
+ */
+function providerOf(settings: StorageSettings, environment: Readonly<Record<string, string | undefined>>): StorageSettings["provider"] {
+  if (!settings.bucket.startsWith("s3:") || settings.endpoint !== undefined) return settings.provider;
+  if (environment["SOAR_REQUIRE_ENDPOINT"] === "1") {
+    throw new SoarError("CONFIG_INVALID", `unable to open '${settings.bucket}': AWS_ENDPOINT_URL is not set, and SOAR_REQUIRE_ENDPOINT=1 forbids the providers' own endpoints`, {
+      hint: "Set AWS_ENDPOINT_URL to the endpoint of the test server.",
+    });
+  }
+  if (settings.provider !== undefined) return settings.provider;
+  if (settings.region !== undefined || settings.accessKeyId !== undefined) return "aws";
+  throw new SoarError("CONFIG_INVALID", `unable to open '${settings.bucket}': it is not said which provider holds it`, {
+    hint: "Set AWS_ENDPOINT_URL to the provider's endpoint, or BACKUP_PROVIDER=aws and AWS_DEFAULT_REGION for Amazon S3.",
+  });
+}
+
+function credentialsOf({ accessKeyId, secretAccessKey, sessionToken }: StorageSettings): StoreConfig["credentials"] {
+  if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
+  if (accessKeyId === undefined || secretAccessKey === undefined) {
+    const [given, missing] = accessKeyId === undefined ? ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"] : ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    throw new SoarError("CONFIG_INVALID", `unable to use ${given} alone: ${missing} is not set`, { hint: `Set ${missing} too, or neither of them to use the credentials of the machine.` });
+  }
+  return { accessKeyId, secretAccessKey, ...withoutUndefined({ sessionToken }) };
+}
+
+function encryptionOf({ sse, sseKmsKeyId }: StorageSettings): StoreConfig["serverSideEncryption"] {
+  if (sseKmsKeyId !== undefined && sse !== "aws:kms") {
+    throw new SoarError("CONFIG_INVALID", "unable to use BACKUP_SSE_KMS_KEY_ID: BACKUP_SSE is not aws:kms", { hint: "Set BACKUP_SSE=aws:kms, or remove the key." });
+  }
+  if (sse === "aws:kms") return { mode: sse, ...withoutUndefined({ keyId: sseKmsKeyId }) };
+  return sse === undefined ? undefined : { mode: sse };
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** `exactOptionalPropertyTypes` tells a key that is absent from one that is undefined, and so do the packages below. */
+function withoutUndefined<T extends object>(values: T): Defined<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>;
+}

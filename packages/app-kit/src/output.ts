@@ -1,0 +1,33 @@
+import { redactSecrets } from "@soar/errors";
+import type { LineSink } from "./screen.ts";
+
+/** Data of a command, on stdout; everything else goes to the log. */
+export interface Output {
+  /** `--json` was given. */
+  readonly isJson: boolean;
+  /** Columns of the terminal; Infinity without one, so that what a program reads is never cut. */
+  readonly width: number;
+  /** Prints the value with `--json`, else the text. Bigints become decimal strings, dates ISO 8601. */
+  report(result: { readonly json: unknown; readonly text: () => string }): void;
+  /** Prints a line, or several. */
+  print(text: string): void;
+}
+
+export function createOutput(sink: LineSink, options: { readonly isJson: boolean }): Output {
+  const print = (text: string): void => {
+    sink.write(`${redactSecrets(text)}\n`);
+  };
+  return {
+    isJson: options.isJson,
+    get width() {
+      return sink.isTTY === true ? (sink.columns ?? 80) : Infinity;
+    },
+    report: ({ json, text }) => print(options.isJson ? formatJson(json) : text()),
+    print,
+  };
+}
+
+/** JSON with two blanks of indentation; bigints as decimal strings, since JSON numbers are exact to 2^53 only. */
+export function formatJson(value: unknown): string {
+  return JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? String(item) : item), 2);
+}
