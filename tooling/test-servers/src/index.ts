@@ -10,3 +10,5 @@ export { type S3Credential } from "./s3/credential.ts";
 export { type Fault, type FaultRule, type InjectedFault } from "./s3/fault.ts";
 export { countByOperation, type S3RequestLog } from "./s3/request-log.ts";
 export { type StoredTestObject } from "./s3/stored-objects.ts";
+export { aviationTrafficSql, loadAviationData, type AviationOptions, type RunSql } from "./aviation/aviation-data.ts";
+export { databaseDigest, differingTables, type DatabaseDigest, type QueryRows, type TableDigest } from "./aviation/database-digest.ts";
