@@ -22,3 +22,21 @@ export { formatTimelineHistory, parseTimelineHistory, type TimelineHistory, type
 
 export { checkWalSegmentHeader, type CheckWalSegmentHeaderOptions, type WalSegmentHeader } from "./wal-records/check-wal-segment-header.ts";
 export { pgMajorOfWalMagic, readWalPageHeader, type WalLongPageHeader, type WalPageHeader } from "./wal-records/wal-page-header.ts";
+export { findRecoveryStop, recoveryStopAt, type RecoveryStop, type RecoveryTarget } from "./wal-records/find-recovery-stop.ts";
+export type { WalEnd, WalEndCause } from "./wal-records/wal-end.ts";
+export type {
+  BackupEnd,
+  Checkpoint,
+  EndOfRecovery,
+  OtherRecord,
+  OverwriteContrecord,
+  ParameterChange,
+  RestorePoint,
+  SegmentSwitch,
+  TransactionEnd,
+  TransactionPrepare,
+  WalRecord,
+  WalRecordPosition,
+} from "./wal-records/wal-record.ts";
+export { createWalScanner, type WalScanner, type WalScannerOptions } from "./wal-records/wal-scanner.ts";
+export { createWalSummarizer, summarizeWalSegment, type WalSegmentSummary, type WalSummarizer } from "./wal-records/wal-segment-summary.ts";

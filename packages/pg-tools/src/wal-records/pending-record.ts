@@ -1,0 +1,63 @@
+import { CRC32C_START, finishCrc32c, updateCrc32c } from "./crc32c.ts";
+import { RECORD_CRC_OFFSET, RECORD_HEADER_SIZE, RECORD_INFO_OFFSET, RECORD_RMID_OFFSET } from "./record-header.ts";
+import { isDecodedRecord, isTransactionEnd } from "./record-types.ts";
+
+/**
+ * A record that crosses pages, arriving piece by piece. Only its header is kept, and the body of the few record types
+ * that are decoded: bulk loads write records of many megabytes that nobody needs to see.
+ */
+export class PendingRecord {
+  /** Position of the record's first byte. */
+  readonly start: number;
+  readonly length: number;
+  readonly header = new DataView(new ArrayBuffer(RECORD_HEADER_SIZE));
+  #received = 0;
+  #crc = CRC32C_START;
+  readonly #body: Uint8Array[] = [];
+
+  constructor(start: number, length: number) {
+    this.start = start;
+    this.length = length;
+  }
+
+  get missing(): number {
+    return this.length - this.#received;
+  }
+
+  get hasHeader(): boolean {
+    return this.#received >= RECORD_HEADER_SIZE;
+  }
+
+  /** Whether the record's end has to be decoded; unknown, and therefore true, while its header is incomplete. */
+  get isDecoded(): boolean {
+    return !this.hasHeader || isDecodedRecord(this.header.getUint8(RECORD_RMID_OFFSET), this.header.getUint8(RECORD_INFO_OFFSET));
+  }
+
+  /** Whether this is a commit or abort record, as far as can be told. */
+  get mayEndTransaction(): boolean {
+    return !this.hasHeader || isTransactionEnd(this.header.getUint8(RECORD_RMID_OFFSET), this.header.getUint8(RECORD_INFO_OFFSET));
+  }
+
+  /** Takes the next `to - from` bytes of the record; `view` covers the same memory as `bytes`. */
+  take(bytes: Uint8Array, view: DataView, from: number, to: number): void {
+    let offset = from;
+    for (; offset < to && !this.hasHeader; offset++) this.header.setUint8(this.#received++, view.getUint8(offset));
+    this.#received += to - offset;
+    this.#crc = updateCrc32c(this.#crc, bytes, view, offset, to);
+    // A copy, because the caller may reuse the memory for the next page.
+    if (this.isDecoded) this.#body.push(bytes.slice(offset, to));
+  }
+
+  /** Whether the checksum over the complete record is right. */
+  hasRightChecksum(): boolean {
+    const header = new Uint8Array(this.header.buffer);
+    const crc = finishCrc32c(updateCrc32c(this.#crc, header, this.header, 0, RECORD_CRC_OFFSET));
+    return crc === this.header.getUint32(RECORD_CRC_OFFSET, true);
+  }
+
+  /** Everything behind the header; empty for a record that is not decoded. */
+  body(): DataView {
+    const bytes = Buffer.concat(this.#body);
+    return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+}

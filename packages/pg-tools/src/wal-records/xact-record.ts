@@ -1,0 +1,60 @@
+import { textAt, timestampAt } from "./record-fields.ts";
+import type { RawRecord } from "./record-reader.ts";
+import { PREPARE_HEADER_SIZE, XACT_ABORT, XACT_ABORT_PREPARED, XACT_COMMIT, XACT_COMMIT_PREPARED, XACT_HAS_INFO, XACT_PREPARE, XACT_TYPE_MASK } from "./record-types.ts";
+import type { TransactionEnd, TransactionPrepare, WalRecordPosition } from "./wal-record.ts";
+
+/** Bits of the xinfo field (xact.h): which parts follow, in this order. */
+const HAS_DATABASE = 1 << 0;
+const HAS_SUBTRANSACTIONS = 1 << 1;
+const HAS_RELATIONS = 1 << 2;
+const HAS_INVALIDATIONS = 1 << 3;
+const HAS_TWO_PHASE = 1 << 4;
+const HAS_DROPPED_STATS = 1 << 8;
+
+const KINDS: ReadonlyMap<number, TransactionEnd["kind"]> = new Map([
+  [XACT_COMMIT, "commit"],
+  [XACT_ABORT, "abort"],
+  [XACT_COMMIT_PREPARED, "commit-prepared"],
+  [XACT_ABORT_PREPARED, "abort-prepared"],
+]);
+
+/** Decodes a record of the transaction manager that `isDecodedRecord` names. */
+export function decodeTransactionRecord(record: RawRecord, position: WalRecordPosition, pgMajor: number): TransactionEnd | TransactionPrepare {
+  const kind = KINDS.get(record.info & XACT_TYPE_MASK);
+  if (kind === undefined) return decodePrepare(record, position);
+  const isPrepared = kind === "commit-prepared" || kind === "abort-prepared";
+  const xid = isPrepared ? (twoPhaseXid(record, pgMajor) ?? record.xid) : record.xid;
+  return { kind, ...position, xid, time: timestampAt(record.data, record.dataOffset) };
+}
+
+/** `xl_xact_prepare`: the state file of a prepared transaction, whose first part never changed since version 15. */
+function decodePrepare({ data, dataOffset }: RawRecord, position: WalRecordPosition): TransactionPrepare {
+  const gidLength = data.getUint16(dataOffset + 54, true);
+  return {
+    kind: "prepare",
+    ...position,
+    xid: data.getUint32(dataOffset + 8, true),
+    time: timestampAt(data, dataOffset + 16),
+    gid: textAt(data, dataOffset + PREPARE_HEADER_SIZE, gidLength),
+  };
+}
+
+/**
+ * Finds the xid of a prepared transaction in its commit or abort record (`ParseCommitRecord` in xactdesc.c): the record's own
+ * xid is that of the session that ended it, if it has one at all.
+ */
+function twoPhaseXid({ info, data, dataOffset }: RawRecord, pgMajor: number): number | undefined {
+  if ((info & XACT_HAS_INFO) === 0) return undefined;
+  const has = data.getUint32(dataOffset + 8, true);
+  let at = dataOffset + 12;
+  const skipList = (flag: number, itemSize: number): void => {
+    if ((has & flag) !== 0) at += 4 + data.getInt32(at, true) * itemSize;
+  };
+  if ((has & HAS_DATABASE) !== 0) at += 8;
+  skipList(HAS_SUBTRANSACTIONS, 4);
+  skipList(HAS_RELATIONS, 12);
+  // Version 18 made the object's identifier 64 bits wide.
+  skipList(HAS_DROPPED_STATS, pgMajor >= 18 ? 16 : 12);
+  skipList(HAS_INVALIDATIONS, 16);
+  return (has & HAS_TWO_PHASE) === 0 ? undefined : data.getUint32(at, true);
+}
