@@ -1,0 +1,120 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { Codec } from "./codec/codec.ts";
+import { TaskScheduler } from "./pool/task-scheduler.ts";
+import type { FileWrite, StoredMember } from "./pool/tasks.ts";
+
+export interface CodecPoolOptions {
+  /** Number of worker threads; by default one per processor that this process may use. */
+  readonly workers?: number | undefined;
+  /** Where the worker's code lies, for programs whose files lie elsewhere; by default beside this module. */
+  readonly workerUrl?: URL | undefined;
+}
+
+export interface CompressTaskOptions {
+  readonly level?: number | undefined;
+  /**
+   * Gives the whole memory under `plain` to the worker instead of a copy: `plain` is empty afterwards and the result
+   * brings the memory back. Only for a buffer that shares its memory with nothing.
+   */
+  readonly transfer?: boolean | undefined;
+  /** Whether to hash the stored bytes too. */
+  readonly hashStored?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CompressedMember {
+  readonly stored: Buffer;
+  /** SHA-256 of the plain bytes. */
+  readonly sha256: Buffer;
+  /** SHA-256 of the stored bytes, if it was asked for. */
+  readonly storedSha256: Buffer | undefined;
+  /** The plain bytes: the memory that was transferred, or the copy that was made. */
+  readonly plain: Buffer;
+}
+
+export interface DecompressTaskOptions {
+  readonly codec: Codec;
+  readonly plainLength: number;
+  /** SHA-256 that the plain bytes must have; unchecked when left out. */
+  readonly sha256?: Uint8Array | undefined;
+  readonly transfer?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Worker threads of our own for hashing, compressing and decompressing. Node's four shared threads also serve DNS and
+ * files and would be blocked by this work. Threads start when there is work and never keep an idle process alive. A
+ * thread that dies fails its own tasks only. Every method rejects with `ABORTED` after `close` and for a task that had not
+ * begun when its signal aborted; a task that has begun is finished.
+ */
+export interface CodecPool {
+  readonly workers: number;
+  compress(codec: Codec, plain: Buffer, options?: CompressTaskOptions): Promise<CompressedMember>;
+  /** SHA-256 of the bytes; with `transfer` the result brings the memory back. */
+  digest(plain: Buffer, options?: { transfer?: boolean | undefined; signal?: AbortSignal | undefined }): Promise<{ sha256: Buffer; plain: Buffer }>;
+  /** The plain bytes of one member, exact and checked. Rejects with `FORMAT_INVALID`. */
+  decompress(stored: Buffer, options: DecompressTaskOptions): Promise<Buffer>;
+  /**
+   * Decompresses and checks one member and writes runs of its bytes to open files from the worker. With `sparse`, whole
+   * blocks of zeros are not written: only for files that were created empty. Resolves with the number of bytes written.
+   */
+  extract(stored: Buffer, writes: readonly FileWrite[], options: DecompressTaskOptions & { sparse: boolean }): Promise<number>;
+  /** Whether `length` bytes of an open file at `position` have this SHA-256. */
+  matches(file: { fd: number; position: number; length: number }, sha256: Uint8Array, options?: { signal?: AbortSignal | undefined }): Promise<boolean>;
+  /** Stops all threads; tasks that are not finished reject. */
+  close(): Promise<void>;
+}
+
+/** Creates a pool; no thread runs before there is a task. */
+export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
+  const workers = options.workers ?? availableParallelism();
+  // A bundler does not see through this expression: bundles carry the worker as an entry of their own, `codec-worker.js`.
+  const url = options.workerUrl ?? new URL(import.meta.url.endsWith(".ts") ? "./codec-worker.ts" : "./codec-worker.js", import.meta.url);
+  const scheduler = new TaskScheduler(workers, () => new Worker(url, { name: "soar-codec" }));
+  return {
+    workers,
+    async compress(codec, plain, { level, transfer, hashStored = false, signal } = {}) {
+      const sent = movable(plain, transfer);
+      const result = await scheduler.run({ kind: "compress", codec, level, plain: sent, hashStored }, [sent.buffer], signal);
+      const { stored, sha256, storedSha256 } = result;
+      return { stored: asBuffer(stored), sha256: asBuffer(sha256), storedSha256: storedSha256 && asBuffer(storedSha256), plain: asBuffer(result.plain) };
+    },
+    async digest(plain, { transfer, signal } = {}) {
+      const sent = movable(plain, transfer);
+      const result = await scheduler.run({ kind: "digest", plain: sent }, [sent.buffer], signal);
+      return { sha256: asBuffer(result.sha256), plain: asBuffer(result.plain) };
+    },
+    async decompress(stored, { transfer, signal, ...expected }) {
+      const sent = movable(stored, transfer);
+      const { plain } = await scheduler.run({ kind: "decompress", member: toMember(sent, expected) }, [sent.buffer], signal);
+      return asBuffer(plain);
+    },
+    async extract(stored, writes, { transfer, signal, sparse, ...expected }) {
+      const sent = movable(stored, transfer);
+      const task = { kind: "extract", member: toMember(sent, expected), writes, sparse } as const;
+      return (await scheduler.run(task, [sent.buffer], signal)).writtenBytes;
+    },
+    async matches(file, sha256, { signal } = {}) {
+      return (await scheduler.run({ kind: "matches", ...file, sha256: Uint8Array.from(sha256) }, [], signal)).same;
+    },
+    async close() {
+      await scheduler.close();
+    },
+  };
+}
+
+function toMember(stored: Uint8Array, { codec, plainLength, sha256 }: Pick<DecompressTaskOptions, "codec" | "plainLength" | "sha256">): StoredMember {
+  // A digest is often a view of a whole table, all of which would be copied to the worker with it.
+  return { codec, stored, plainLength, sha256: sha256 === undefined ? undefined : Uint8Array.from(sha256) };
+}
+
+/** The same bytes in memory that can move between threads: their own with `transfer`, else a copy. */
+function movable(bytes: Buffer, transfer = false): Uint8Array<ArrayBuffer> {
+  if (transfer && bytes.buffer instanceof ArrayBuffer) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Uint8Array.from(bytes);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+import { readSync, writeSync } from "node:fs";
+import { invalid } from "../codec/damage.ts";
+import { compressMemberSync, decompressMemberSync } from "../codec/member.ts";
+import type { FileWrite, StoredMember, Task, TaskResult } from "./tasks.ts";
+
+/** Zero bytes are left out of a sparse file in blocks of this size, on this grid of file positions. */
+const SPARSE_BLOCK_BYTES = 64 * 1024;
+const ZEROS = Buffer.alloc(SPARSE_BLOCK_BYTES);
+
+/** What a task gives back, and the memory that may move to the other thread with it. */
+export interface TaskOutcome {
+  readonly result: TaskResult;
+  readonly moves: readonly ArrayBuffer[];
+}
+
+/** Does one task on the calling thread, synchronously: a worker has nothing else to do. */
+export function runTask(task: Task): TaskOutcome {
+  switch (task.kind) {
+    case "digest": {
+      return { result: { plain: task.plain, sha256: sha256(task.plain) }, moves: memoryOf(task.plain) };
+    }
+    case "compress": {
+      const plain = asBuffer(task.plain);
+      const packed = compressMemberSync(task.codec, plain, { level: task.level });
+      // The compressor's buffer is sized for the worst case; a tight copy keeps what waits for the upload small.
+      const stored = Buffer.allocUnsafeSlow(packed.length);
+      packed.copy(stored);
+      const result = { plain: task.plain, sha256: sha256(plain), stored, storedSha256: task.hashStored ? sha256(stored) : undefined };
+      return { result, moves: [...memoryOf(task.plain), ...memoryOf(stored)] };
+    }
+    case "decompress": {
+      const plain = openMember(task.member);
+      return { result: { plain }, moves: memoryOf(plain) };
+    }
+    case "extract": {
+      const plain = openMember(task.member);
+      const writtenBytes = task.writes.reduce((sum, write) => sum + writeRun(plain, write, task.sparse), 0);
+      return { result: { writtenBytes }, moves: [] };
+    }
+    case "matches": {
+      return { result: { same: fileMatches(task.fd, task.position, task.length, task.sha256) }, moves: [] };
+    }
+  }
+}
+
+function openMember({ codec, stored, plainLength, sha256: expected }: StoredMember): Buffer {
+  const plain = decompressMemberSync(codec, asBuffer(stored), plainLength);
+  if (expected !== undefined && sha256(plain).compare(expected) !== 0) throw invalid("a member", "its SHA-256 is not the recorded one");
+  return plain;
+}
+
+function writeRun(plain: Buffer, { fd, plainOffset, length, filePosition }: FileWrite, sparse: boolean): number {
+  const run = plain.subarray(plainOffset, plainOffset + length);
+  if (!sparse) return writeFully(fd, run, filePosition);
+  let written = 0;
+  let pendingFrom = 0;
+  for (let at = 0; at < length; ) {
+    const end = Math.min(length, at + SPARSE_BLOCK_BYTES - ((filePosition + at) % SPARSE_BLOCK_BYTES));
+    if (ZEROS.compare(run, at, end, 0, end - at) === 0) {
+      written += writeFully(fd, run.subarray(pendingFrom, at), filePosition + pendingFrom);
+      pendingFrom = end;
+    }
+    at = end;
+  }
+  return written + writeFully(fd, run.subarray(pendingFrom), filePosition + pendingFrom);
+}
+
+function writeFully(fd: number, bytes: Buffer, position: number): number {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position + at);
+  return bytes.length;
+}
+
+function fileMatches(fd: number, position: number, length: number, expected: Uint8Array): boolean {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  for (let at = 0; at < length; ) {
+    const count = readSync(fd, bytes, at, length - at, position + at);
+    if (count === 0) return false;
+    at += count;
+  }
+  return sha256(bytes).compare(expected) === 0;
+}
+
+function sha256(bytes: Uint8Array): Buffer {
+  return createHash("sha256").update(bytes).digest();
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The memory under `bytes`, when nothing else can live in it; Node's pool of small buffers must not be moved. */
+function memoryOf(bytes: Uint8Array): ArrayBuffer[] {
+  const { buffer } = bytes;
+  const ownsIt = buffer instanceof ArrayBuffer && (Buffer.poolSize < buffer.byteLength || bytes.byteLength === buffer.byteLength);
+  return ownsIt ? [buffer] : [];
+}
