@@ -40,3 +40,5 @@ export type {
 } from "./wal-records/wal-record.ts";
 export { createWalScanner, type WalScanner, type WalScannerOptions } from "./wal-records/wal-scanner.ts";
 export { createWalSummarizer, summarizeWalSegment, type WalSegmentSummary, type WalSummarizer } from "./wal-records/wal-segment-summary.ts";
+
+export { type ControlFile, type ControlFileState, readControlFile } from "./control-file/control-file.ts";
