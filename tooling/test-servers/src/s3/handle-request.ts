@@ -23,11 +23,11 @@ export interface RequestHandlerOptions {
   readonly onBug: (error: unknown) => void;
 }
 
-export type RequestHandler = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => Promise<void>;
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse, options: { expectsContinue: boolean }) => Promise<void>;
 
 /** Serves one request from its first header to the last byte of the answer. Never rejects. */
 export function createRequestHandler(options: RequestHandlerOptions): RequestHandler {
-  return async (request, response, expectsContinue) => {
+  return async (request, response, { expectsContinue }) => {
     const { url = "/", method = "GET", headers } = request;
     const log = beginRequestLog(options.requests.length + 1, { url, method, headers });
     options.requests.push(log);

@@ -1,24 +1,36 @@
 import { countReferences, type Blob, type BlobSpace } from "./blob.ts";
 
-/** Chunks up to this many bytes in all become one Buffer, so that small objects do not keep whole socket buffers alive. */
-const COMPACT_BELOW = 1024 * 1024;
+const BLOCK_SIZE = 1024 * 1024;
 
-/** Keeps objects in memory. */
+/** Keeps objects in memory, in blocks of their own: socket buffers would be kept alive by the slices that are used. */
 export function createMemorySpace(): BlobSpace {
   return {
     create() {
-      let chunks: Uint8Array[] = [];
+      const full: Buffer[] = [];
+      let block: Buffer | undefined;
+      let used = 0;
       let size = 0;
       return {
         write(chunk) {
-          chunks.push(chunk);
+          for (let start = 0; start < chunk.length;) {
+            block ??= Buffer.allocUnsafeSlow(BLOCK_SIZE);
+            const piece = chunk.subarray(start, start + BLOCK_SIZE - used);
+            block.set(piece, used);
+            used += piece.length;
+            start += piece.length;
+            if (used < BLOCK_SIZE) continue;
+            full.push(block);
+            block = undefined;
+            used = 0;
+          }
           size += chunk.length;
         },
         finish() {
-          return memoryBlob(size < COMPACT_BELOW ? [Buffer.concat(chunks)] : chunks, size);
+          // The last block shrinks to what it holds.
+          return memoryBlob(block === undefined ? full : [...full, Buffer.from(block.subarray(0, used))], size);
         },
         discard() {
-          chunks = [];
+          full.length = 0;
         },
       };
     },

@@ -1,15 +1,16 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { createBucket, type Bucket } from "./bucket.ts";
 import type { ServerState } from "./call.ts";
+import { createControl, type ControlSettings } from "./control.ts";
 import type { S3Credential } from "./credential.ts";
 import { createDirectorySpace } from "./directory-space.ts";
 import { createFaultBook, type FaultRule, type InjectedFault } from "./fault.ts";
 import { createRequestHandler } from "./handle-request.ts";
+import { listen } from "./listen.ts";
 import { createMemorySpace } from "./memory-space.ts";
 import { isBucketName } from "./operations/bucket-operations.ts";
 import { PROFILES, type ProfileRules, type S3Profile } from "./profiles.ts";
 import type { S3RequestLog } from "./request-log.ts";
+import { createSelfSignedCertificate } from "./self-signed-certificate.ts";
 import { objectsOf, type StoredTestObject } from "./stored-objects.ts";
 
 export interface S3ServerOptions {
@@ -36,6 +37,10 @@ export interface S3ServerOptions {
   readonly pageSize?: number;
   /** Hosts below which `bucket.<host>` addresses a bucket; `localhost` unless told. */
   readonly hostnames?: readonly string[];
+  /** Serves https with a certificate of its own; `caPem` is then what clients have to trust. */
+  readonly tls?: boolean;
+  /** Opens the side door of `control.ts`. */
+  readonly control?: boolean;
 }
 
 export interface BucketOptions {
@@ -59,6 +64,8 @@ export interface S3TestServer {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly profile: S3Profile;
+  /** With `tls`: the certificate to trust. */
+  readonly caPem: string | undefined;
   /** Every request since the start, oldest first; entries under way are still changing. */
   readonly requests: S3RequestLog[];
   /** Makes requests fail by a rule. */
@@ -67,10 +74,8 @@ export interface S3TestServer {
   clearFaults(): void;
   /** The newest versions of a bucket's objects, by key in listing order. */
   objects(bucket?: string): Map<string, StoredTestObject>;
-  /** Moves the server's clock away from the machine's. */
-  setClockOffset(ms: number): void;
-  setLatency(ms: number): void;
-  setQuota(bytes: number): void;
+  /** Changes latency, clock or quota while the server runs. */
+  change(settings: ControlSettings): void;
   addCredential(credential: S3Credential): void;
   /** Stops, resets open connections and removes stored files. Rejects when the server itself had an error meanwhile. */
   close(): Promise<void>;
@@ -95,21 +100,24 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Te
   const faults = createFaultBook();
   const requests: S3RequestLog[] = [];
   const bugs: unknown[] = [];
-  let latencyMs = options.latencyMs ?? 0;
+  const settings = createSettings(state, clock, options.latencyMs ?? 0);
   const hostnames = options.hostnames ?? ["localhost"];
-  const handle = createRequestHandler({ state, faults, requests, latencyMs: () => latencyMs, hostnames, onBug: (error) => bugs.push(error) });
-  const { port, close } = await listen(handle, options.port ?? 0);
+  const certificate = options.tls === true ? createSelfSignedCertificate(Date.now()) : undefined;
+  const { port, close } = await listen({
+    port: options.port ?? 0,
+    handle: createRequestHandler({ state, faults, requests, latencyMs: settings.latencyMs, hostnames, onBug: (error) => bugs.push(error) }),
+    control: options.control === true ? createControl({ faults, requests, apply: settings.apply }) : undefined,
+    certificate,
+  });
   const [bucket = ""] = state.buckets.keys();
   const { accessKeyId = "", secretAccessKey = "" } = state.credentials[0] ?? {};
   return {
-    endpoint: `http://127.0.0.1:${port}`,
-    ...{ port, region, bucket, accessKeyId, secretAccessKey, profile, requests },
+    endpoint: `${certificate === undefined ? "http" : "https"}://127.0.0.1:${port}`,
+    ...{ port, region, bucket, accessKeyId, secretAccessKey, profile, requests, caPem: certificate?.certPem },
     inject: faults.inject,
     clearFaults: faults.clear,
     objects: (name = bucket) => objectsOf(requireKnown(state.buckets, name)),
-    setClockOffset: (ms) => void (clock.offset = ms),
-    setLatency: (ms) => void (latencyMs = ms),
-    setQuota: (bytes) => void (state.quotaBytes = bytes),
+    change: settings.apply,
     addCredential: (credential) => void state.credentials.push(credential),
     async close() {
       faults.clear();
@@ -120,19 +128,14 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Te
   };
 }
 
-async function listen(handle: ReturnType<typeof createRequestHandler>, port: number): Promise<{ port: number; close: () => Promise<void> }> {
-  const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0, noDelay: true }, (request, response) => void handle(request, response, false));
-  server.on("checkContinue", (request, response) => void handle(request, response, true));
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, "127.0.0.1", resolve);
-  });
+function createSettings(state: ServerState, clock: { offset: number }, initialLatencyMs: number): { latencyMs: () => number; apply: (settings: ControlSettings) => void } {
+  let latency = initialLatencyMs;
   return {
-    port: (server.address() as AddressInfo).port,
-    async close() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      await closed;
+    latencyMs: () => latency,
+    apply({ latencyMs, clockOffsetMs, quotaBytes }) {
+      latency = latencyMs ?? latency;
+      clock.offset = clockOffsetMs ?? clock.offset;
+      state.quotaBytes = quotaBytes ?? state.quotaBytes;
     },
   };
 }
