@@ -13,6 +13,7 @@ export default defineConfig({
     allowOnly: false,
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    slowTestThreshold: 5_000,
     projects: [
       {
         extends: true,

@@ -48,7 +48,7 @@ export async function installWorkspace(root) {
 function fingerprint(root) {
   const manifests = WORKSPACE_FOLDERS.flatMap((folder) => namesIn(join(root, folder)).map((name) => join(folder, name, "package.json")));
   const hash = createHash("sha256").update(`${process.platform}-${process.arch}\n`);
-  for (const path of ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", ...manifests.sort()]) {
+  for (const path of ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", ...manifests]) {
     hash.update(`${path}\0${readText(join(root, path)) ?? ""}\0`);
   }
   return hash.digest("hex");
@@ -148,8 +148,8 @@ function capture(program, args, options, show) {
       });
     }
     child.once("error", (error) => {
-      const missing = error.code === "ENOENT";
-      reject(missing ? new InstallFailure("unable to install the workspace: 'npx' is not on the PATH", "Install npm 7 or newer; it comes with Node.") : error);
+      if (error.code !== "ENOENT") reject(error);
+      else reject(new InstallFailure("unable to install the workspace: 'npx' is not on the PATH", "Install npm 7 or newer; it comes with Node."));
     });
     child.once("close", (status) => {
       for (const signal of signals) process.off(signal, stop);
@@ -177,7 +177,7 @@ function makeFolder(path) {
 }
 
 function namesIn(folder) {
-  return existsSync(folder) ? readdirSync(folder) : [];
+  return existsSync(folder) ? readdirSync(folder).sort((a, b) => (a < b ? -1 : 1)) : [];
 }
 
 function readText(path) {

@@ -18,7 +18,7 @@ export function allSteps(cores: number): Step[] {
     programStep("lint", "oxlint", ["--type-aware", "--deny-warnings"]),
     countedStep("house rules", [CHECKS, "house"]),
     ...(existsSync(join(ROOT, GENERATED_DOCS)) ? [programStep("generated docs", "node", sourceArgs([GENERATED_DOCS]))] : []),
-    programStep("unused code", "knip", ["--no-progress"]),
+    programStep("unused code", "knip", ["--no-progress", "--no-config-hints"]),
     countedStep("packed packages", [CHECKS, "packed"]),
     { name: "tests", cores, run: () => runTests(cores) },
   ];

@@ -10,7 +10,7 @@ export interface Step {
   readonly name: string;
   /** How many of the cores it keeps busy. */
   readonly cores: number;
-  run(): Promise<StepResult>;
+  readonly run: () => Promise<StepResult>;
 }
 
 export interface FinishedStep extends StepResult {

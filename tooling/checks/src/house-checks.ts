@@ -1,0 +1,27 @@
+import { changesetFiles, firstReleases } from "./changeset-files.ts";
+import type { Check, CheckResult } from "./check.ts";
+import { declaredDependencies } from "./declared-dependencies.ts";
+import { dependencyRule } from "./dependency-rule.ts";
+import { libraryPurity } from "./library-purity.ts";
+import { moduleShape } from "./module-shape.ts";
+import { packageFiles } from "./package-files.ts";
+import { pinnedTools } from "./pinned-tools.ts";
+import { publicNames } from "./public-names.ts";
+import type { Workspace } from "./workspace.ts";
+
+const HOUSE_CHECKS: readonly Check[] = [
+  dependencyRule,
+  declaredDependencies,
+  libraryPurity,
+  moduleShape,
+  publicNames,
+  packageFiles,
+  changesetFiles,
+  firstReleases,
+  pinnedTools,
+];
+
+/** Checks that need nothing but the sources. */
+export function runHouseChecks(workspace: Workspace): CheckResult[] {
+  return HOUSE_CHECKS.map(({ name, find }) => ({ name, findings: find(workspace) }));
+}
