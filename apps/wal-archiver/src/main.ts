@@ -1,1 +1,10 @@
-export {};
+import { runApp } from "@soar/app-kit";
+import { push } from "./push.ts";
+
+await runApp({
+  name: "soar-wal-archive",
+  component: "wal-archiver",
+  version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
+  summary: "Puts PostgreSQL's WAL into a bucket, and says so only when it is there.",
+  commands: [push],
+});

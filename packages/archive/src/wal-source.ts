@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
 import { SoarError } from "@soar/errors";
-import { checkWalSegmentHeader, createWalSummarizer, type WalFileName, type WalSegmentSummary } from "@soar/pg-tools";
+import { checkWalSegmentHeader, createWalSummarizer, formatLsn, type WalFileName, type WalSegmentSummary } from "@soar/pg-tools";
 import type { ClusterIdentity, WalFileSource } from "@soar/repository";
 
 /** Up to this size a file is read once and held; larger segments are read twice, so that memory stays bounded. */
@@ -23,10 +23,12 @@ export async function readWalSource(path: string, file: WalFileName, options: { 
   try {
     const { size } = await handle.stat();
     if (size === 0) throw empty(path);
+    if (file.kind === "segment" || file.kind === "partial") await requireSegmentHeader(handle, file.name, size);
     const held = size <= LARGEST_HELD_FILE ? await readExactly(handle, path, size) : undefined;
     const pieces = (pieceSize: number) => (held === undefined ? readPieces(path, size, pieceSize) : slices(held, pieceSize));
-    const scanned = await scan(file, size, pieces(READ_SIZE), options.signal);
-    return { source: { name: file.name, size, sha256: scanned.sha256, facts: scanned.facts, open: pieces }, identity: scanned.identity };
+    const { summary, sha256 } = await scan(file, pieces(READ_SIZE), options.signal);
+    requireFilled(path, file, summary);
+    return { source: { name: file.name, size, sha256, facts: summary && factsOf(summary), open: pieces }, identity: summary && identityOf(summary) };
   } finally {
     await handle.close();
   }
@@ -34,39 +36,49 @@ export async function readWalSource(path: string, file: WalFileName, options: { 
 
 interface Scanned {
   readonly sha256: string;
-  readonly facts: WalFileSource["facts"];
-  readonly identity: ClusterIdentity | undefined;
+  /** Of segments; other files have no records. */
+  readonly summary: WalSegmentSummary | undefined;
 }
 
-async function scan(file: WalFileName, size: number, pieces: AsyncIterable<Buffer>, signal: AbortSignal | undefined): Promise<Scanned> {
+async function scan(file: WalFileName, pieces: AsyncIterable<Buffer>, signal: AbortSignal | undefined): Promise<Scanned> {
   const hash = createHash("sha256");
   const isSegment = file.kind === "segment" || file.kind === "partial";
-  const summarizer = isSegment ? createWalSummarizer({ name: file.name, fileSize: size }) : undefined;
+  const summarizer = isSegment ? createWalSummarizer({ name: file.name }) : undefined;
   for await (const piece of pieces) {
     signal?.throwIfAborted();
     hash.update(piece);
     summarizer?.push(piece);
   }
-  const summary = summarizer?.finish();
-  return {
-    sha256: hash.digest("hex"),
-    facts: summary && factsOf(summary),
-    identity: summary && { systemIdentifier: String(summary.systemIdentifier), postgresMajor: summary.pgMajor, walSegmentSize: summary.segmentSize },
-  };
+  return { sha256: hash.digest("hex"), summary: summarizer?.finish() };
+}
+
+function identityOf({ systemIdentifier, pgMajor, segmentSize }: WalSegmentSummary): ClusterIdentity {
+  return { systemIdentifier: String(systemIdentifier), postgresMajor: pgMajor, walSegmentSize: segmentSize };
 }
 
 function factsOf(summary: WalSegmentSummary): NonNullable<WalFileSource["facts"]> {
-  const { transactions, restorePoints, endsInsideRecord } = summary;
+  const { earliestTime, latestTime, restorePoints } = summary;
   return {
     sysid: String(summary.systemIdentifier),
     tx: {
-      n: transactions.count,
-      ...(transactions.earliest === undefined ? {} : { first: Number(transactions.earliest) }),
-      ...(transactions.latest === undefined ? {} : { last: Number(transactions.latest) }),
+      n: summary.commitCount + summary.abortCount,
+      ...(earliestTime === undefined ? {} : { first: Number(earliestTime) }),
+      ...(latestTime === undefined ? {} : { last: Number(latestTime) }),
     },
-    ...(endsInsideRecord ? { open: true as const } : {}),
+    ...(summary.endsInsideTransactionEnd ? { open: true as const } : {}),
     ...(restorePoints.length === 0 ? {} : { rp: [...restorePoints] }),
   };
+}
+
+/**
+ * A finished segment is WAL to its last byte, or to a switch record. Only zeros are refused: they are what a file has
+ * that was not written to its end, and a record that this reader should not know must not stop archiving.
+ */
+function requireFilled(path: string, file: WalFileName, summary: WalSegmentSummary | undefined): void {
+  if (file.kind !== "segment" || summary?.end?.cause !== "zeros") return;
+  throw new SoarError("WAL_INVALID", `unable to archive '${path}': nothing was written behind ${formatLsn(summary.end.lsn)}, in the middle of the segment`, {
+    hint: "The segment is not finished. Only files with a .ready file in archive_status are; to finish the current one run SELECT pg_switch_wal().",
+  });
 }
 
 async function openWalFile(path: string): Promise<FileHandle> {
@@ -77,6 +89,13 @@ async function openWalFile(path: string): Promise<FileHandle> {
       hint: "The path is relative to the data directory, as PostgreSQL passes it with %p; run the command there and as the server's user.",
     });
   });
+}
+
+/** Before anything is read: a file of the wrong size is refused by its name and header, not after gigabytes. */
+async function requireSegmentHeader(handle: FileHandle, name: string, fileSize: number): Promise<void> {
+  const head = Buffer.alloc(Math.min(fileSize, 64));
+  await handle.read(head, 0, head.length, 0);
+  checkWalSegmentHeader(head, { name, fileSize });
 }
 
 async function readExactly(handle: FileHandle, path: string, size: number): Promise<Buffer> {

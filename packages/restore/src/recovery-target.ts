@@ -7,7 +7,7 @@ export type RecoveryTarget =
   /** Microseconds since 1970 UTC. Inclusive: a commit at exactly this time is replayed. */
   | { readonly kind: "time"; readonly time: bigint; readonly inclusive: boolean }
   | { readonly kind: "lsn"; readonly lsn: Lsn; readonly inclusive: boolean }
-  | { readonly kind: "xid"; readonly xid: bigint; readonly inclusive: boolean }
+  | { readonly kind: "xid"; readonly xid: number; readonly inclusive: boolean }
   | { readonly kind: "name"; readonly name: string }
   /** As soon as the backup is consistent. */
   | { readonly kind: "immediate" };

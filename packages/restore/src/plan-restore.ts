@@ -1,0 +1,148 @@
+import { hasErrorCode, SoarError } from "@soar/errors";
+import { isOnLineage, parseLsn, parseWalSegment, type TimelineHistory } from "@soar/pg-tools";
+import {
+  backupKey,
+  listBackupDirectories,
+  listTimelines,
+  readWalChain,
+  requireRepositoryRecord,
+  requireTimelineHistory,
+  type BackupDirectory,
+  type BackupRecord,
+  type WalChain,
+} from "@soar/repository";
+import type { CallOptions, ObjectStore } from "@soar/storage";
+import { describeTarget, type RecoveryTarget } from "./recovery-target.ts";
+import { resolveTarget, type ResolvedTarget } from "./resolve-target.ts";
+import type { RestorePlan } from "./restore-plan.ts";
+import { segmentsUntil } from "./segments-until.ts";
+
+export interface PlanOptions extends CallOptions {
+  readonly target: RecoveryTarget;
+  /** Use this backup instead of the newest that can reach the target. */
+  readonly backup?: string | undefined;
+  /** Follow this timeline instead of the newest one. */
+  readonly timeline?: number | undefined;
+}
+
+type Candidate = BackupDirectory & { readonly record: BackupRecord };
+
+/**
+ * Decides how to restore, from the repository alone, and proves that it can be done: the backup is complete, the chain
+ * of WAL from it to the target has no hole, the target is in it. Rejects with the reason otherwise: `BACKUP_MISSING`,
+ * `TARGET_BEFORE_BACKUP`, `TARGET_AFTER_ARCHIVE`, `TARGET_UNREACHABLE`, `WAL_MISSING`, `REPOSITORY_DAMAGED`.
+ *
+ * The backup is the newest one whose stop LSN is not beyond the position of the target, never chosen by a clock: a
+ * target before the backup's end would end recovery somewhere else without an error (safety, trap 32).
+ */
+export async function planRestore(store: ObjectStore, options: PlanOptions): Promise<RestorePlan> {
+  const { signal } = options;
+  await requireRepositoryRecord(store, { signal });
+  const candidates = await findCandidates(store, options);
+  const history = await chooseHistory(store, candidates, options);
+  const reachable = requireOnLineage(candidates, history, store.location);
+  const passedOver: { label: string; reason: string }[] = [];
+  let obstacle: SoarError | undefined;
+  for (const { record, objects } of reachable) {
+    requireComplete(store, record, objects);
+    const chain = await chainOf(store, record, history, options);
+    try {
+      const resolved = await resolveTarget(store, { target: options.target, backup: record, chain, signal });
+      return planOf(store, { options, record, chain, resolved, passedOver });
+    } catch (error) {
+      if (!hasErrorCode(error, "TARGET_BEFORE_BACKUP", "WAL_MISSING")) throw error;
+      // The first reason is the newest backup's; an older backup can only help against these two.
+      obstacle = hasErrorCode(error, "TARGET_BEFORE_BACKUP") ? error : (obstacle ?? error);
+      passedOver.push({ label: record.label, reason: error.message });
+    }
+  }
+  throw obstacle ?? noBackup(store.location);
+}
+
+/** Complete backups, newest (by stop LSN) first. */
+async function findCandidates(store: ObjectStore, { backup, signal }: PlanOptions): Promise<Candidate[]> {
+  const directories = await listBackupDirectories(store, { signal });
+  const complete = directories.filter((directory): directory is Candidate => directory.record !== undefined);
+  if (backup !== undefined) return [requireNamed(complete, directories, backup, store.location)];
+  if (complete.length === 0) throw noBackup(store.location);
+  return complete.sort((a, b) => (parseLsn(a.record.stopLsn) < parseLsn(b.record.stopLsn) ? 1 : -1));
+}
+
+function requireNamed(complete: readonly Candidate[], all: readonly BackupDirectory[], label: string, location: string): Candidate {
+  const found = complete.find((candidate) => candidate.label === label);
+  if (found !== undefined) return found;
+  const interrupted = all.some((directory) => directory.label === label);
+  throw new SoarError("BACKUP_MISSING", `there is no complete backup '${label}' in '${location}'`, {
+    hint: interrupted
+      ? "This one is still running or was interrupted, so it cannot be used. soar-base-backup list shows the complete ones."
+      : `The complete ones are: ${complete.map((candidate) => candidate.label).join(", ") || "none"}.`,
+  });
+}
+
+/** The timeline to follow: the one that was asked for, else the newest that left anything in the bucket (as PostgreSQL does). */
+async function chooseHistory(store: ObjectStore, candidates: readonly Candidate[], { timeline, signal }: PlanOptions): Promise<TimelineHistory> {
+  const archived = timeline === undefined ? await listTimelines(store, { signal }) : [timeline];
+  const newest = Math.max(...archived, ...(timeline === undefined ? candidates.map(({ record }) => record.timeline) : []));
+  return requireTimelineHistory(store, newest, { signal });
+}
+
+function requireOnLineage(candidates: readonly Candidate[], history: TimelineHistory, location: string): Candidate[] {
+  const onLineage = candidates.filter(({ record }) => isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) }));
+  if (onLineage.length > 0) return onLineage;
+  throw new SoarError("TARGET_UNREACHABLE", `no backup in '${location}' leads to timeline ${history.timeline}: each was taken on a branch that was left before the backup's end`, {
+    hint: `Name the timeline of a backup: --target-timeline ${candidates[0]?.record.timeline ?? 1}.`,
+  });
+}
+
+/** The listing already shows what is missing or cut short; content is compared by digest when it is fetched. */
+function requireComplete(store: ObjectStore, record: BackupRecord, objects: ReadonlyMap<string, number>): void {
+  const wrong = record.objects.find(({ name, size }) => objects.get(name) !== size);
+  if (wrong === undefined) return;
+  const found = objects.get(wrong.name);
+  const fact = found === undefined ? "it is missing" : `it has ${found} bytes, ${wrong.size} were recorded`;
+  throw new SoarError("REPOSITORY_DAMAGED", `unable to use backup '${record.label}': '${store.location}/${backupKey(record.label, wrong.name)}' is damaged: ${fact}`, {
+    hint: "Restore the object from an older version in the bucket, or name another backup with --base-backup.",
+  });
+}
+
+async function chainOf(store: ObjectStore, record: BackupRecord, history: TimelineHistory, { signal }: PlanOptions): Promise<WalChain> {
+  const { index } = parseWalSegment(record.firstSegment, record.walSegmentSize);
+  return readWalChain(store, history, record.walSegmentSize, index, { signal });
+}
+
+interface Decided {
+  readonly options: PlanOptions;
+  readonly record: BackupRecord;
+  readonly chain: WalChain;
+  readonly resolved: ResolvedTarget;
+  readonly passedOver: RestorePlan["passedOver"];
+}
+
+function planOf(store: ObjectStore, { options, record, chain, resolved, passedOver }: Decided): RestorePlan {
+  const wal = segmentsUntil(chain, resolved.stopLsn).reduce((sum, { object }) => sum + object.size, 0);
+  return {
+    location: store.location,
+    backup: record,
+    target: options.target,
+    resolved,
+    chain,
+    fetchBytes: { backup: record.sizes.stored, wal },
+    neededBytes: record.sizes.database,
+    passedOver,
+    warnings: warningsOf(record, chain, options.target),
+  };
+}
+
+function warningsOf(record: BackupRecord, chain: WalChain, target: RecoveryTarget): string[] {
+  const warnings: string[] = [];
+  const [hole] = chain.holes;
+  if (hole !== undefined) warnings.push(`WAL from '${hole.from}' on cannot be reached: ${hole.count} segments are missing. ${describeTarget(target)} lies before them.`);
+  if (record.damagedPages.length > 0) warnings.push(`The source had ${record.damagedPages.length} damaged pages when this backup was taken; they come back damaged.`);
+  return warnings;
+}
+
+function noBackup(location: string): SoarError {
+  return new SoarError("BACKUP_MISSING", `there is no complete backup in '${location}'`, {
+    hint: "Check bucket and prefix in BACKUP_BUCKET; soar-base-backup takes a backup, soar-base-backup list shows them.",
+  });
+}

@@ -1,0 +1,76 @@
+import { createWalScanner, lsnOfSegmentIndex, type Lsn, type WalRecord, type WalScanner } from "@soar/pg-tools";
+import { getWalFile, readWalDescription, type ChainSegment, type WalChain, type WalDescription } from "@soar/repository";
+import type { CallOptions, ObjectStore } from "@soar/storage";
+
+/** What is looked for; segments that cannot hold it are recognised by their descriptions and not downloaded. */
+export interface ChainPosition {
+  /** Microseconds since 1970 UTC: only segments that may hold a transaction end *after* this time matter. */
+  readonly untilTime?: bigint | undefined;
+  readonly restorePoint?: string | undefined;
+  readonly lsn?: Lsn | undefined;
+}
+
+/** Descriptions are one small request each: this many are under way at once. */
+const DESCRIPTIONS_AT_ONCE = 16;
+
+/**
+ * Yields the records of a chain that mean something for recovery, in LSN order, leaving out whole segments that cannot
+ * hold what is looked for. The last segment that was left out is read too, so that the record before the wanted one is
+ * known. Times are not in LSN order, so no segment is skipped by where it stands, only by what it says of itself.
+ */
+export async function* readChainRecords(store: ObjectStore, chain: WalChain, wanted: ChainPosition, options: CallOptions = {}): AsyncGenerator<WalRecord> {
+  const first = await findFirstCandidate(store, chain, wanted, options);
+  // One earlier for the last replayed commit; a record that crosses into the candidate begins there as well.
+  const from = Math.max(0, (first ?? fallback(chain, wanted)) - 1);
+  const segments = chain.segments.slice(from);
+  const [start] = segments;
+  if (start === undefined) return;
+  const scanner = createWalScanner({ name: start.name, everyRecord: wanted.lsn !== undefined || isWhole(wanted) });
+  for (const segment of segments) yield* readSegment(store, segment, scanner, options);
+  yield* scanner.finish();
+}
+
+/**
+ * Where to read from when no segment says that it holds what is wanted: only the last segment for a time, to tell the
+ * last commit; everything for a restore point, whose record may cross from one segment into the next.
+ */
+function fallback(chain: WalChain, wanted: ChainPosition): number {
+  return wanted.restorePoint === undefined ? chain.segments.length : 0;
+}
+
+async function* readSegment(store: ObjectStore, segment: ChainSegment, scanner: WalScanner, options: CallOptions): AsyncGenerator<WalRecord> {
+  for await (const piece of getWalFile(store, segment.object, options)) yield* scanner.push(piece);
+}
+
+/** Position in the chain of the first segment that may hold what is wanted; undefined when none says so. */
+async function findFirstCandidate(store: ObjectStore, chain: WalChain, wanted: ChainPosition, options: CallOptions): Promise<number | undefined> {
+  if (isWhole(wanted)) return chain.segments.length === 0 ? undefined : 0;
+  for (let offset = 0; offset < chain.segments.length; offset += DESCRIPTIONS_AT_ONCE) {
+    const batch = chain.segments.slice(offset, offset + DESCRIPTIONS_AT_ONCE);
+    const answers = await Promise.all(batch.map((segment) => mayHold(store, chain, segment, wanted, options)));
+    const found = answers.indexOf(true);
+    if (found >= 0) return offset + found;
+  }
+  return undefined;
+}
+
+async function mayHold(store: ObjectStore, chain: WalChain, segment: ChainSegment, wanted: ChainPosition, options: CallOptions): Promise<boolean> {
+  if (wanted.lsn !== undefined) return lsnOfSegmentIndex(segment.index + 1, chain.segmentSize) > wanted.lsn;
+  // A bare object says nothing of itself.
+  if (segment.object.codec === "none") return true;
+  const { description } = await readWalDescription(store, segment.object, options);
+  return wanted.restorePoint === undefined ? mayEndAfter(description, wanted.untilTime) : mayName(description, wanted.restorePoint);
+}
+
+function mayEndAfter({ tx, open }: WalDescription, time: bigint | undefined): boolean {
+  if (time === undefined || tx === undefined || open === true) return true;
+  return tx.last !== undefined && BigInt(tx.last) > time;
+}
+
+function mayName({ rp, rpMore, tx }: WalDescription, name: string): boolean {
+  return tx === undefined || rpMore !== undefined || (rp?.includes(name) ?? false);
+}
+
+function isWhole(wanted: ChainPosition): boolean {
+  return wanted.untilTime === undefined && wanted.restorePoint === undefined && wanted.lsn === undefined;
+}

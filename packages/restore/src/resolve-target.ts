@@ -1,0 +1,125 @@
+import { SoarError } from "@soar/errors";
+import { formatLsn, parseLsn, recoveryStopAt, type Lsn, type WalRecord } from "@soar/pg-tools";
+import type { BackupRecord, ChainHole, WalChain } from "@soar/repository";
+import type { CallOptions, ObjectStore } from "@soar/storage";
+import { describeTarget, formatInstant, type RecoveryTarget } from "./recovery-target.ts";
+import { readChainRecords, type ChainPosition } from "./read-chain-records.ts";
+
+/** A transaction's end in the WAL. */
+export interface CommitPoint {
+  readonly lsn: Lsn;
+  /** Microseconds since 1970 UTC. */
+  readonly time: bigint;
+}
+
+/** Where recovery will end, in the WAL itself. */
+export interface ResolvedTarget {
+  /** Replay position at the end; undefined when recovery goes to the end of the WAL in the bucket. */
+  readonly stopLsn: Lsn | undefined;
+  /** The first transaction that will *not* be replayed, as far as it was looked for. */
+  readonly firstLeftOut: CommitPoint | undefined;
+  /** The last transaction that will be replayed, as far as it was looked for. */
+  readonly lastReplayed: CommitPoint | undefined;
+}
+
+export interface ResolveOptions extends CallOptions {
+  readonly target: RecoveryTarget;
+  readonly backup: BackupRecord;
+  /** From the backup's first segment on. */
+  readonly chain: WalChain;
+}
+
+/**
+ * Finds where PostgreSQL will stop for this target, by its own rule, in the records that are in the bucket. Rejects with
+ * `TARGET_BEFORE_BACKUP` when that is before the backup is consistent, `TARGET_AFTER_ARCHIVE` when the records end
+ * before the target, `WAL_MISSING` when they end at a hole.
+ */
+export async function resolveTarget(store: ObjectStore, options: ResolveOptions): Promise<ResolvedTarget> {
+  requireConsistent(options);
+  const { target } = options;
+  if (target.kind === "latest") return resolveLatest(options);
+  let lastReplayed: CommitPoint | undefined;
+  for await (const record of readChainRecords(store, options.chain, startOf(target), options)) {
+    const stop = recoveryStopAt(record, postgresTarget(target, options.backup));
+    if (stop !== undefined) {
+      const firstLeftOut = stop.when === "before" ? commitPoint(record) : undefined;
+      return requireBehindBackup(options, { stopLsn: stop.lsn, firstLeftOut, lastReplayed: stop.when === "after" ? (commitPoint(record) ?? lastReplayed) : lastReplayed });
+    }
+    lastReplayed = commitPoint(record) ?? lastReplayed;
+  }
+  throw notReached(options, lastReplayed);
+}
+
+/** Recovery is consistent from the backup's stop LSN on; without the WAL up to there the backup is worth nothing. */
+function requireConsistent({ backup, chain }: ResolveOptions): void {
+  const reached = chain.segments.some(({ name }) => name === backup.lastSegment) || chain.segments.some(({ index }) => BigInt(index + 1) * BigInt(chain.segmentSize) >= parseLsn(backup.stopLsn));
+  if (reached) return;
+  const [hole] = chain.holes;
+  throw new SoarError("WAL_MISSING", `backup '${backup.label}' cannot be made consistent: WAL segment '${hole?.from ?? backup.firstSegment}' is not in the bucket`, {
+    hint: "If the segment is still in pg_wal of the server, archive it with soar-wal-archive; else use another backup.",
+  });
+}
+
+function resolveLatest({ chain }: ResolveOptions): ResolvedTarget {
+  const [hole] = chain.holes;
+  // Going on to the end of what can be reached would silently leave out everything behind the hole.
+  if (hole !== undefined) throw missing(hole, "the latest state");
+  return { stopLsn: undefined, firstLeftOut: undefined, lastReplayed: undefined };
+}
+
+function requireBehindBackup({ backup, target }: ResolveOptions, resolved: ResolvedTarget): ResolvedTarget {
+  if (resolved.stopLsn === undefined || resolved.stopLsn >= parseLsn(backup.stopLsn)) return resolved;
+  throw new SoarError("TARGET_BEFORE_BACKUP", `${describeTarget(target)} lies before the end of backup '${backup.label}' (consistent at ${backup.stopLsn}, ended ${backup.stoppedAt})`, {
+    hint: "Choose a later target or an older backup; soar-base-backup list shows what can be restored.",
+  });
+}
+
+function notReached({ target, chain, backup }: ResolveOptions, last: CommitPoint | undefined): SoarError {
+  const [hole] = chain.holes;
+  if (hole !== undefined) return missing(hole, describeTarget(target));
+  const known = last === undefined ? `no commit since backup '${backup.label}' is in the bucket` : `the last commit in the bucket is of ${formatInstant(last.time)} at ${formatLsn(last.lsn)}`;
+  return new SoarError("TARGET_AFTER_ARCHIVE", `${describeTarget(target)} cannot be reached: ${known}`, {
+    hint: "PostgreSQL stops at a time only when it sees a later commit. Use --latest to replay all that is there, or an earlier target.",
+  });
+}
+
+function missing(hole: ChainHole, what: string): SoarError {
+  const segments = hole.count === 1 ? `WAL segment '${hole.from}' is` : `WAL segments '${hole.from}' to '${hole.to}' (${hole.count}) are`;
+  return new SoarError("WAL_MISSING", `${what} cannot be reached: ${segments} not in the bucket, although later ones are`, {
+    hint: `If they are still in pg_wal of the server, archive them with soar-wal-archive; else restore to a time before '${hole.from}'.`,
+  });
+}
+
+/** Records before this position cannot matter, so their segments need not be read. */
+function startOf(target: RecoveryTarget): ChainPosition {
+  switch (target.kind) {
+    case "time":
+      return { untilTime: target.inclusive ? target.time : target.time - 1n };
+    case "name":
+      return { restorePoint: target.name };
+    case "lsn":
+      return { lsn: target.lsn };
+    default:
+      return {};
+  }
+}
+
+function postgresTarget(target: Exclude<RecoveryTarget, { kind: "latest" }>, backup: BackupRecord): Parameters<typeof recoveryStopAt>[1] {
+  switch (target.kind) {
+    case "time":
+      return { type: "time", time: target.time, inclusive: target.inclusive };
+    case "lsn":
+      return { type: "lsn", lsn: target.lsn, inclusive: target.inclusive };
+    case "xid":
+      return { type: "xid", xid: target.xid, inclusive: target.inclusive };
+    case "name":
+      return { type: "name", name: target.name };
+    case "immediate":
+      return { type: "immediate", consistentLsn: parseLsn(backup.stopLsn) };
+  }
+}
+
+function commitPoint(record: WalRecord): CommitPoint | undefined {
+  const isEnd = record.kind === "commit" || record.kind === "commit-prepared" || record.kind === "abort" || record.kind === "abort-prepared";
+  return isEnd ? { lsn: record.lsn, time: record.time } : undefined;
+}

@@ -1,0 +1,22 @@
+import type { BackupRecord, WalChain } from "@soar/repository";
+import type { RecoveryTarget } from "./recovery-target.ts";
+import type { ResolvedTarget } from "./resolve-target.ts";
+
+/** Everything that is decided before anything is touched. A value: it can be printed, compared and tested. */
+export interface RestorePlan {
+  /** Where the repository is, for messages. */
+  readonly location: string;
+  readonly backup: BackupRecord;
+  readonly target: RecoveryTarget;
+  readonly resolved: ResolvedTarget;
+  /** The WAL from the backup's first segment on, on the one lineage that recovery follows. */
+  readonly chain: WalChain;
+  /** Compressed bytes to download: the backup, and the WAL up to the target's segment. */
+  readonly fetchBytes: { readonly backup: number; readonly wal: number };
+  /** Bytes that the restored cluster takes, without the WAL that recovery keeps around. */
+  readonly neededBytes: number;
+  /** Backups that were considered and passed over, newest first, with the reason. */
+  readonly passedOver: readonly { readonly label: string; readonly reason: string }[];
+  /** What is true and worth knowing, but no obstacle. */
+  readonly warnings: readonly string[];
+}
