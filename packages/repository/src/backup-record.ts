@@ -1,4 +1,4 @@
-import { SoarError } from "@soar/errors";
+import { hasErrorCode, SoarError } from "@soar/errors";
 import { parseLsn } from "@soar/pg-tools";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import * as v from "valibot";
@@ -116,8 +116,10 @@ export async function putBackupRecord(store: ObjectStore, record: BackupRecord, 
 /** One directory below `base/`, complete or not. */
 export interface BackupDirectory {
   readonly label: string;
-  /** Undefined for a backup that is running or was interrupted. */
+  /** Undefined for a backup that is running or was interrupted, and for one whose record cannot be read. */
   readonly record: BackupRecord | undefined;
+  /** Why `backup.json`, which is there, cannot be read. What such a backup refers to is unknown. */
+  readonly damage: SoarError | undefined;
   /** Every object below it, by name, with its size. */
   readonly objects: ReadonlyMap<string, number>;
   readonly kept: boolean;
@@ -136,14 +138,19 @@ export async function listBackupDirectories(store: ObjectStore, options: CallOpt
     const objects = byLabel.get(parsed.label) ?? new Map<string, number>();
     byLabel.set(parsed.label, objects.set(parsed.name, size));
   }
-  return Promise.all(
-    [...byLabel].map(async ([backup, objects]) => ({
-      label: backup,
-      objects,
-      kept: objects.has(BACKUP_OBJECTS.keep),
-      record: objects.has(BACKUP_OBJECTS.record) ? await requireBackupRecord(store, backup, options) : undefined,
-    })),
-  );
+  return Promise.all([...byLabel].map(([backup, objects]) => readDirectory(store, backup, objects, options)));
+}
+
+async function readDirectory(store: ObjectStore, backup: string, objects: ReadonlyMap<string, number>, options: CallOptions): Promise<BackupDirectory> {
+  const directory = { label: backup, objects, kept: objects.has(BACKUP_OBJECTS.keep) };
+  if (!objects.has(BACKUP_OBJECTS.record)) return { ...directory, record: undefined, damage: undefined };
+  try {
+    return { ...directory, record: await requireBackupRecord(store, backup, options), damage: undefined };
+  } catch (error) {
+    // One damaged record must not hide the healthy backups from a restore.
+    if (!hasErrorCode(error, "REPOSITORY_DAMAGED")) throw error;
+    return { ...directory, record: undefined, damage: error };
+  }
 }
 
 /** The complete backups in the order in which they became consistent (stop LSN), never by name. */

@@ -43,9 +43,10 @@ type Complete = BackupDirectory & { readonly record: BackupRecord };
  * the window its anchor, the newest backup before the window, with all WAL of the branch from it on; at least
  * `minimumBackups` backups; pinned ones, and those that a running backup, a lease or a kept incremental refers to. Of
  * backups outside the window only the WAL stays that makes them consistent. History files always stay: they are tiny,
- * archived once, and a branch cannot be followed without them.
+ * archived once, and a branch cannot be followed without them. Throws `REPOSITORY_DAMAGED` when a record cannot be read.
  */
 export function planExpiry(state: ExpiryState, policy: RetentionPolicy): ExpiryPlan {
+  requireReadable(state.backups);
   const windowStart = new Date(state.now.getTime() - policy.windowDays * 86_400_000);
   const complete = state.backups.filter((backup): backup is Complete => backup.record !== undefined);
   const anchors = findAnchors(state, complete, windowStart);
@@ -56,6 +57,11 @@ export function planExpiry(state: ExpiryState, policy: RetentionPolicy): ExpiryP
     removeBackups: [...expired(complete, reasons), ...abandoned(state)],
     removeWal: state.wal.filter(({ name }) => !isWalNeeded(name, state, kept, anchors)),
   };
+}
+
+/** What a backup with a damaged record refers to is unknown: removing anything could remove what it needs. */
+function requireReadable(backups: readonly BackupDirectory[]): void {
+  for (const { damage } of backups) if (damage !== undefined) throw damage;
 }
 
 interface Anchor {

@@ -73,6 +73,7 @@ function requireNamed(complete: readonly Candidate[], all: readonly BackupDirect
   if (found !== undefined) return found;
   const interrupted = all.some((directory) => directory.label === label);
   throw new SoarError("BACKUP_MISSING", `there is no complete backup '${label}' in '${location}'`, {
+    cause: all.find((directory) => directory.label === label)?.damage,
     hint: interrupted
       ? "This one is still running or was interrupted, so it cannot be used. soar-base-backup list shows the complete ones."
       : `The complete ones are: ${complete.map((candidate) => candidate.label).join(", ") || "none"}.`,
