@@ -42,3 +42,10 @@ export { createWalScanner, type WalScanner, type WalScannerOptions } from "./wal
 export { createWalSummarizer, summarizeWalSegment, type WalSegmentSummary, type WalSummarizer } from "./wal-records/wal-segment-summary.ts";
 
 export { type ControlFile, type ControlFileState, readControlFile } from "./control-file/control-file.ts";
+
+export { type BackupHistory, type BackupLabel, formatBackupHistory, formatBackupLabel, parseBackupHistory, parseBackupLabel } from "./labels/backup-label.ts";
+export { formatTablespaceMap, parseTablespaceMap, type TablespaceLocation } from "./labels/tablespace-map.ts";
+
+export { pageChecksum } from "./page-checksum/page-checksum.ts";
+export { parseRelationPath, type RelationPath } from "./page-checksum/relation-path.ts";
+export { type DamagedPage, findDamagedPages, type VerifyPagesOptions } from "./page-checksum/verify-pages.ts";

@@ -1,7 +1,7 @@
 import { SoarError } from "@soar/errors";
 
 /**
- * `ControlFileData` kept its layout from version 15 to 17; 18 put one byte in front of the nonce, which moves the
+ * `ControlFileData` keeps its layout from version 15 on; 18 put one byte in front of the nonce, which moves the
  * checksum behind it and nothing that is read here. The catalog version tells releases apart that share a control version.
  */
 const LAYOUTS: readonly ControlFileLayout[] = [

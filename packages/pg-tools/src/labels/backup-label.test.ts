@@ -1,0 +1,88 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type BackupHistory, type BackupLabel, formatBackupHistory, formatBackupLabel, parseBackupHistory, parseBackupLabel } from "./backup-label.ts";
+
+/** As PostgreSQL 15.20 wrote it. */
+const LABEL = `START WAL LOCATION: 0/2000028 (file 000000010000000000000002)
+CHECKPOINT LOCATION: 0/2000060
+BACKUP METHOD: streamed
+BACKUP FROM: primary
+START TIME: 2026-11-24 03:28:25 UTC
+LABEL: my label: x
+START TIMELINE: 1
+`;
+
+const lsns = fc.bigInt(0n, 2n ** 64n - 1n);
+const words = fc.stringMatching(/^[!-~]+$/);
+const timelines = fc.integer({ min: 1, max: 2 ** 32 - 1 });
+const segmentNames = fc.stringMatching(/^[0-9A-F]{24}$/);
+const labels: fc.Arbitrary<BackupLabel> = fc.record({
+  startLsn: lsns,
+  startSegmentName: segmentNames,
+  checkpointLsn: lsns,
+  method: words,
+  from: words,
+  startTime: fc.stringMatching(/^[ -~]*$/),
+  label: fc.string(),
+  startTimeline: timelines,
+  incrementalFrom: fc.option(fc.record({ lsn: lsns, timeline: timelines }), { nil: undefined }),
+});
+const stops = fc.record({ stopLsn: lsns, stopSegmentName: segmentNames, stopTime: fc.stringMatching(/^[ -~]*$/), stopTimeline: timelines });
+
+describe("backup_label", () => {
+  test("is read as PostgreSQL wrote it, and written byte for byte", () => {
+    expect(parseBackupLabel(LABEL)).toEqual({
+      startLsn: 0x200_0028n,
+      startSegmentName: "000000010000000000000002",
+      checkpointLsn: 0x200_0060n,
+      method: "streamed",
+      from: "primary",
+      startTime: "2026-11-24 03:28:25 UTC",
+      label: "my label: x",
+      startTimeline: 1,
+      incrementalFrom: undefined,
+    });
+    expect(formatBackupLabel(parseBackupLabel(LABEL))).toBe(LABEL);
+  });
+
+  test("survives writing and reading, whatever the label holds", () => {
+    fc.assert(fc.property(labels, (label) => {
+      expect(parseBackupLabel(formatBackupLabel(label))).toEqual(label);
+    }));
+  });
+
+  test("names what an incremental backup builds upon", () => {
+    const text = `${LABEL}INCREMENTAL FROM LSN: 0/1000028\nINCREMENTAL FROM TLI: 1\n`;
+    expect(parseBackupLabel(text).incrementalFrom).toEqual({ lsn: 0x100_0028n, timeline: 1 });
+  });
+
+  test.each([
+    ["nothing", ""],
+    ["half of it", LABEL.slice(0, 100)],
+    ["something behind it", `${LABEL}more\n`],
+    ["no last line end", LABEL.trimEnd()],
+    ["a stop position", `${LABEL}STOP TIME: now\nSTOP TIMELINE: 1\n`],
+    ["a stop location", LABEL.replace("CHECK", "STOP WAL LOCATION: 0/3000000 (file 000000010000000000000003)\nCHECK")],
+  ])("is refused when there is %s", (_what, text) => {
+    expect(() => parseBackupLabel(text)).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));
+  });
+});
+
+describe("a backup history file", () => {
+  test("adds the stop position", () => {
+    const text = LABEL.replace("CHECK", "STOP WAL LOCATION: 0/2000100 (file 000000010000000000000002)\nCHECK") + "STOP TIME: 2026-11-24 03:28:26 UTC\nSTOP TIMELINE: 1\n";
+    expect(parseBackupHistory(text)).toMatchObject({ startLsn: 0x200_0028n, stopLsn: 0x200_0100n, stopTimeline: 1, stopTime: "2026-11-24 03:28:26 UTC" });
+    expect(formatBackupHistory(parseBackupHistory(text))).toBe(text);
+  });
+
+  test("survives writing and reading", () => {
+    const histories: fc.Arbitrary<BackupHistory> = fc.tuple(labels, stops).map(([label, stop]) => ({ ...label, ...stop }));
+    fc.assert(fc.property(histories, (history) => {
+      expect(parseBackupHistory(formatBackupHistory(history))).toEqual(history);
+    }));
+  });
+
+  test("is refused without a stop position", () => {
+    expect(() => parseBackupHistory(LABEL)).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));
+  });
+});

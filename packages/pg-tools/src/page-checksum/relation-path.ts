@@ -1,0 +1,19 @@
+/** What the path of a file in a data directory says about the relation in it. */
+export interface RelationPath {
+  /** `relfilenode`, not the OID of the relation. */
+  readonly fileNumber: number;
+  readonly fork: "main" | "fsm" | "vm" | "init";
+  /** Which of the relation's files: blocks before it are `segment` times the blocks per file. */
+  readonly segment: number;
+}
+
+const RELATION_PATH = /^(?:global|base\/\d+|pg_tblspc\/\d+\/PG_\d+_\d+\/\d+)\/([1-9]\d*)(?:_(fsm|vm|init))?(?:\.([1-9]\d*))?$/;
+
+/**
+ * Reads a path relative to the data directory. Files of pages with checksums are exactly these; `undefined` for all
+ * others (pg_control, pg_filenode.map, PG_VERSION, temporary relations, which no backup holds).
+ */
+export function parseRelationPath(path: string): RelationPath | undefined {
+  const [, fileNumber, fork = "main", segment = "0"] = RELATION_PATH.exec(path) ?? [];
+  return fileNumber === undefined ? undefined : { fileNumber: Number(fileNumber), fork: fork as RelationPath["fork"], segment: Number(segment) };
+}
