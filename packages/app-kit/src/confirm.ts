@@ -47,8 +47,8 @@ export async function confirm(options: ConfirmOptions, terminal: ConfirmTerminal
 
 /** Undefined for the end of input. */
 async function ask(prompt: string, { input, screen, signal }: ConfirmTerminal): Promise<string | undefined> {
-  signal.throwIfAborted();
   const { createInterface } = await import("node:readline");
+  signal.throwIfAborted();
   screen.writeText(prompt);
   // `terminal: false` leaves the terminal's own line editing on, and with it Ctrl-C as a signal.
   const reader = createInterface({ input, terminal: false });

@@ -67,14 +67,14 @@ function requireSafe(path: string, stats: Stats): void {
   if ((stats.mode & 0o077) !== 0) {
     throw unsafe("group or others have access to it", `It holds credentials. Run: chmod 600 ${path}`);
   }
-  if (!isTrustedOwner(stats.uid)) {
+  if (!isTrustedOwner(stats.uid, { ours: effectiveUid(), postgres: () => uidOf("postgres") })) {
     throw unsafe(`it belongs to the user with the id ${stats.uid}`, `It decides where backups go. Run: chown postgres:postgres ${path}`);
   }
 }
 
-function isTrustedOwner(uid: number): boolean {
-  const ours = effectiveUid();
-  return uid === ours || uid === 0 || (ours === 0 && uid === uidOf("postgres"));
+/** Whether the file of user `uid` may tell us what to do: our own, root's, and for root that of postgres. */
+export function isTrustedOwner(uid: number, users: { readonly ours: number; readonly postgres: () => number | undefined }): boolean {
+  return uid === users.ours || uid === 0 || (users.ours === 0 && uid === users.postgres());
 }
 
 function effectiveUid(): number {

@@ -89,7 +89,8 @@ function entry(left: string, right: string): string[] {
 }
 
 function examplesOf(app: App, command: Command | undefined): readonly Example[] {
-  return command?.examples ?? app.commands.flatMap(({ examples = [] }) => examples.slice(0, 1));
+  if (command !== undefined && command.isDefault !== true) return command.examples ?? [];
+  return [...(command?.examples ?? []), ...app.commands.filter((other) => other !== command).flatMap(({ examples = [] }) => examples.slice(0, 1))];
 }
 
 function exampleSection(examples: readonly Example[]): string {

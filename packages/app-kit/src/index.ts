@@ -1,2 +1,39 @@
+// Run a binary.
 export { runApp } from "./run-app.ts";
-export { defineCommand } from "./command.ts";
+export {
+  defineCommand,
+  type App,
+  type Command,
+  type CommandContext,
+  type CommandDefinition,
+  type Failure,
+} from "./command.ts";
+
+// Options.
+export type { Config, OptionRow, OptionTable } from "./option-table.ts";
+export { confirmOptions, type Confirm } from "./confirm.ts";
+export { storageOptions } from "./storage-options.ts";
+export { postgresOptions } from "./postgres-options.ts";
+export {
+  backupCompressionOptions,
+  backupOptions,
+  jobsOptions,
+  retentionOptions,
+  tempOptions,
+  timezoneOptions,
+  walCompressionOptions,
+} from "./backup-options.ts";
+
+// What options lead to.
+export { openConfiguredStore, storeConfigOf } from "./open-configured-store.ts";
+export { postgresConnection, type PostgresConnection } from "./postgres-connection.ts";
+
+// Print and log.
+export { formatTable, type TableColumn } from "./table.ts";
+export { formatDuration, formatRate, formatSize, parseDuration, parseSize } from "./measures.ts";
+export type { Log } from "./log.ts";
+export type { Output } from "./output.ts";
+export type { Progress } from "./progress.ts";
+
+// Times.
+export { formatInstant, parseInstant } from "./instant.ts";

@@ -45,7 +45,10 @@ interface UrlRow extends CommonRow {
   readonly default?: string;
 }
 
-/** `--x` and `--no-x`; as a variable on/off, true/false, yes/no, 1/0. */
+/**
+ * `--x` and `--no-x`; as a variable on/off, true/false, yes/no, 1/0. Help shows the form that changes something, so the
+ * `help` of a row that is on by default says what `--no-x` does.
+ */
 interface BooleanRow extends CommonRow {
   readonly type: "boolean";
   readonly default?: boolean;

@@ -14,20 +14,24 @@ export interface Output {
 }
 
 export function createOutput(sink: LineSink, options: { readonly isJson: boolean }): Output {
-  const print = (text: string): void => {
-    sink.write(`${redactSecrets(text)}\n`);
+  const write = (text: string): void => {
+    sink.write(`${text}\n`);
   };
+  const print = (text: string): void => write(redactSecrets(text));
   return {
     isJson: options.isJson,
     get width() {
       return sink.isTTY === true ? (sink.columns ?? 80) : Infinity;
     },
-    report: ({ json, text }) => print(options.isJson ? formatJson(json) : text()),
+    report: ({ json, text }) => (options.isJson ? write(formatJson(json)) : print(text())),
     print,
   };
 }
 
-/** JSON with two blanks of indentation; bigints as decimal strings, since JSON numbers are exact to 2^53 only. */
+/**
+ * JSON with two blanks of indentation; bigints as decimal strings, since JSON numbers are exact to 2^53 only. Secrets are
+ * removed from each string: in the finished text `"password": "x"` would lose its quotes.
+ */
 export function formatJson(value: unknown): string {
-  return JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? String(item) : item), 2);
+  return JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? String(item) : typeof item === "string" ? redactSecrets(item) : item), 2);
 }

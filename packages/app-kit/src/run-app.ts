@@ -1,6 +1,6 @@
 import { registerSecret, SoarError } from "@soar/errors";
 import { baseOptions } from "./base-options.ts";
-import type { App, Command, CommandContext, PositionalTable } from "./command.ts";
+import type { App, CommandContext, PositionalTable } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { DEFAULT_ENV_FILE, readEnvFile, type EnvFile } from "./env-file.ts";
 import { withSignal } from "./failure-report.ts";
@@ -78,8 +78,8 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
 /** `--help`, `--version` and completion work without a configuration, also with a broken one. */
 async function answerWithoutRunning(app: App, argv: readonly string[], to: { plain: Output; selected: SelectedCommand | undefined }): Promise<boolean> {
   const options = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
-  const { isCompletion } = { isCompletion: argv[0] === "completion" || argv.includes("--get-yargs-completions") };
-  if (isCompletion) {
+  // The second is what yargs' completion scripts call the binary with.
+  if (argv[0] === "completion" || argv.includes("--get-yargs-completions")) {
     const { runCompletion } = await import("./completion.ts");
     await runCompletion(app, argv);
     return true;
@@ -156,5 +156,3 @@ function flush(stream: NodeJS.WriteStream): Promise<void> {
     else stream.write("", () => resolve());
   });
 }
-
-export type { Command };
