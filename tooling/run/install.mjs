@@ -148,8 +148,8 @@ function capture(program, args, options, show) {
       });
     }
     child.once("error", (error) => {
-      if (error.code !== "ENOENT") reject(error);
-      else reject(new InstallFailure("unable to install the workspace: 'npx' is not on the PATH", "Install npm 7 or newer; it comes with Node."));
+      const fact = error.code === "ENOENT" ? "'npx' is not on the PATH" : error.message;
+      reject(new InstallFailure(`unable to install the workspace: ${fact}`, "Install npm 7 or newer; it comes with Node."));
     });
     child.once("close", (status) => {
       for (const signal of signals) process.off(signal, stop);

@@ -61,7 +61,7 @@ function judgePackage(from: WorkspacePackage, module: SourceModule, target: Work
   }
   if (from.group !== "packages") return undefined;
   if (!(ALLOWED[from.name] ?? []).includes(target.name)) return `${from.name} must not import '${target.name}'`;
-  const taken = from.name === "@soar/app-kit" && target.name === "@soar/storage" && !imported.typeOnly && !module.isTest ? imported.names : [];
+  const taken = from.name === "@soar/app-kit" && target.name === "@soar/storage" && !module.isTest ? imported.values : [];
   const excess = taken.filter((name) => !APP_KIT_FROM_STORAGE.has(name));
   return excess.length === 0 ? undefined : `app-kit takes openStore and types from storage, not ${excess.join(", ")}`;
 }

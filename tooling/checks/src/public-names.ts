@@ -34,7 +34,7 @@ function readEntries(library: WorkspacePackage): Record<string, string[]> {
   const entries = entrySources(library).map(([entry, path]): [string, string[]] => {
     const module = library.modules.find((candidate) => candidate.path === path);
     const names = (module?.exports ?? []).map(({ name, kind }) => (kind === "type" ? `type ${name}` : name));
-    return [entry, names.sort((a, b) => (bare(a) < bare(b) ? -1 : 1))];
+    return [entry, names.sort((a, b) => bare(a).localeCompare(bare(b), "en"))];
   });
   return Object.fromEntries(entries);
 }

@@ -1,10 +1,11 @@
+// oxlint-disable typescript/no-unsafe-enum-comparison -- the parser declares const enums, which no other module can name
 import { parseSync, Visitor } from "oxc-parser";
 
 /** One import, re-export or `import()` of a module. */
 export interface ModuleImport {
   readonly specifier: string;
-  /** Empty for `import()` and for an import of the effects only; `*` for the whole namespace. */
-  readonly names: readonly string[];
+  /** Names of what is taken apart from types; `*` for the whole module, also by `import()`. */
+  readonly values: readonly string[];
   readonly typeOnly: boolean;
   readonly line: number;
 }
@@ -43,7 +44,7 @@ export function readModule(path: string, code: string): SourceModule {
   const lineOf = lineFinder(code);
   return {
     path,
-    isTest: /\.(test|bench)\.ts$|\/(test|bench)\//.test(path),
+    isTest: /\.(test|bench|fixture)\.ts$|\/(test|bench)\//.test(path),
     lines: code.split("\n").length - (code.endsWith("\n") ? 1 : 0),
     imports: [...readImports(parsed, lineOf), ...readReExports(parsed, lineOf), ...readDynamicImports(parsed, code, lineOf)],
     exports: readExports(parsed),
@@ -63,7 +64,7 @@ function lineFinder(code: string): (offset: number) => number {
 function readImports(parsed: Parsed, lineOf: (offset: number) => number): ModuleImport[] {
   return parsed.module.staticImports.map(({ moduleRequest, entries, start }) => ({
     specifier: moduleRequest.value,
-    names: entries.map(({ importName }) => (importName.kind === "NamespaceObject" ? "*" : (importName.name ?? "default"))),
+    values: entries.filter(({ isType }) => !isType).map(({ importName }) => (importName.kind === "NamespaceObject" ? "*" : (importName.name ?? "default"))),
     typeOnly: entries.length > 0 && entries.every(({ isType }) => isType),
     line: lineOf(start),
   }));
@@ -76,7 +77,7 @@ function exportEntries(parsed: Parsed) {
 function readReExports(parsed: Parsed, lineOf: (offset: number) => number): ModuleImport[] {
   return exportEntries(parsed).flatMap(({ moduleRequest, importName, isType, start }) => {
     if (moduleRequest === null) return [];
-    return [{ specifier: moduleRequest.value, names: [importName.name ?? "*"], typeOnly: isType, line: lineOf(start) }];
+    return [{ specifier: moduleRequest.value, values: isType ? [] : [importName.name ?? "*"], typeOnly: isType, line: lineOf(start) }];
   });
 }
 
@@ -84,7 +85,7 @@ function readReExports(parsed: Parsed, lineOf: (offset: number) => number): Modu
 function readDynamicImports(parsed: Parsed, code: string, lineOf: (offset: number) => number): ModuleImport[] {
   return parsed.module.dynamicImports.map(({ moduleRequest, start }) => {
     const [, literal] = /^(?:"([^"]*)"|'([^']*)')$/.exec(code.slice(moduleRequest.start, moduleRequest.end)) ?? [];
-    return { specifier: literal ?? "<computed>", names: [], typeOnly: false, line: lineOf(start) };
+    return { specifier: literal ?? "<computed>", values: ["*"], typeOnly: false, line: lineOf(start) };
   });
 }
 

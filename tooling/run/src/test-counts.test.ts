@@ -1,0 +1,47 @@
+import { describe, expect, test } from "vitest";
+import { countTests, type RecordedModule, requiredSuites } from "./test-counts.ts";
+
+function module(path: string, ...states: RecordedModule["tests"][number]["state"][]): RecordedModule {
+  return { path, errors: 0, tests: states.map((state, index) => ({ name: `test ${index}`, state })) };
+}
+
+const report = (...modules: RecordedModule[]) => ({ modules, unhandledErrors: 0 });
+const ALL = ["all"];
+
+describe("countTests", () => {
+  test("counts what passed and failed", () => {
+    expect(countTests(report(module("a", "passed", "failed"), module("b", "passed")), ["a", "b"], ALL)).toEqual({ passed: 2, failed: 1, skipped: 0, notes: [] });
+  });
+
+  test("calls a skipped test of a required suite failed", () => {
+    const skipped = module("packages/storage/src/s3.test.ts", "passed", "skipped");
+    expect(countTests(report(skipped), [skipped.path], ALL)).toMatchObject({ passed: 1, failed: 1, skipped: 0 });
+    expect(countTests(report(skipped), [skipped.path], ["postgres", "s3"])).toMatchObject({ failed: 1, notes: ["skipped: packages/storage/src/s3.test.ts > test 1"] });
+    expect(countTests(report(skipped), [skipped.path], ["postgres"])).toMatchObject({ passed: 1, failed: 0, skipped: 1 });
+    expect(countTests(report(skipped), [skipped.path], [])).toMatchObject({ failed: 0, skipped: 1 });
+  });
+
+  test("finds the suite in the name of the test too", () => {
+    const skipped = { path: "a", errors: 0, tests: [{ name: "PostgreSQL 18 > starts", state: "skipped" }] } as const;
+    expect(countTests(report(skipped), ["a"], ["postgres"])).toMatchObject({ failed: 1 });
+  });
+
+  test("calls a test that never ended failed", () => {
+    expect(countTests(report(module("a", "pending")), ["a"], [])).toMatchObject({ failed: 1, notes: ["not finished: a > test 0"] });
+  });
+
+  test("calls a file that did not run, or holds no test, failed", () => {
+    expect(countTests(report(module("a", "passed")), ["a", "b"], [])).toMatchObject({ passed: 1, failed: 1, notes: ["not run: b"] });
+    expect(countTests(report(module("a")), ["a"], [])).toMatchObject({ failed: 1, notes: ["no test in a"] });
+  });
+
+  test("counts errors outside of tests", () => {
+    expect(countTests({ modules: [{ ...module("a", "passed"), errors: 2 }], unhandledErrors: 1 }, ["a"], [])).toMatchObject({ passed: 1, failed: 3 });
+  });
+});
+
+test("all suites are required unless SOAR_TEST_REQUIRE says otherwise", () => {
+  expect(requiredSuites(undefined)).toEqual(["all"]);
+  expect(requiredSuites(" S3, postgres ,")).toEqual(["s3", "postgres"]);
+  expect(requiredSuites("")).toEqual([]);
+});
