@@ -49,3 +49,12 @@ export { formatTablespaceMap, parseTablespaceMap, type TablespaceLocation } from
 export { pageChecksum } from "./page-checksum/page-checksum.ts";
 export { parseRelationPath, type RelationPath } from "./page-checksum/relation-path.ts";
 export { type DamagedPage, findDamagedPages, type VerifyPagesOptions } from "./page-checksum/verify-pages.ts";
+
+export type { BackupManifest, ManifestFile, ManifestHead, ManifestWalRange } from "./manifest/backup-manifest.ts";
+export { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm, createFileChecksum, type FileChecksum } from "./manifest/file-checksum.ts";
+export { formatBackupManifest } from "./manifest/format-manifest.ts";
+export { createManifestReader, type ManifestReader, parseBackupManifest } from "./manifest/manifest-reader.ts";
+
+export { type ConfigSetting, formatConfigSetting, parseConfigSettings } from "./recovery-config/config-file.ts";
+export { readLeftoverTargets, type RecoveryMode, removeRecoverySettings, setRecoveryMode, writeRecoverySettings } from "./recovery-config/recovery-config.ts";
+export { findLeftoverTargets, formatTargetTime, type RecoverySettings, recoveryTargetSettings } from "./recovery-config/recovery-settings.ts";

@@ -1,0 +1,39 @@
+import { createHash } from "node:crypto";
+import { crc32c } from "@node-rs/crc32";
+
+/** `MANIFEST_CHECKSUMS` of BASE_BACKUP, except NONE. CRC32C is the default. */
+export const CHECKSUM_ALGORITHMS = ["CRC32C", "SHA224", "SHA256", "SHA384", "SHA512"] as const;
+
+export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number];
+
+/** Bytes of a checksum. */
+export const CHECKSUM_SIZES: Readonly<Record<ChecksumAlgorithm, number>> = { CRC32C: 4, SHA224: 28, SHA256: 32, SHA384: 48, SHA512: 64 };
+
+/** Computes a file's checksum as the manifest records it. */
+export interface FileChecksum {
+  update(bytes: Uint8Array): void;
+  /** Hexadecimal, in lower case. May be asked once. */
+  digest(): string;
+}
+
+/** Begins a checksum with one of the manifest's algorithms. */
+export function createFileChecksum(algorithm: ChecksumAlgorithm): FileChecksum {
+  if (algorithm === "CRC32C") return createCrc32cChecksum();
+  const hash = createHash(algorithm.toLowerCase());
+  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest("hex") };
+}
+
+/** The manifest holds the number's bytes as they lie in memory (`pg_checksum_final`): little-endian on every supported machine. */
+function createCrc32cChecksum(): FileChecksum {
+  let crc = 0;
+  return {
+    update(bytes) {
+      crc = crc32c(bytes, crc);
+    },
+    digest() {
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32LE(crc);
+      return bytes.toString("hex");
+    },
+  };
+}
