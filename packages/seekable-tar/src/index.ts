@@ -3,3 +3,12 @@ export { compressMember, compressMemberSync, type CompressOptions, decompressMem
 export { type CodecPool, type CodecPoolOptions, type CompressedMember, type CompressTaskOptions, createCodecPool, type DecompressTaskOptions } from "./codec-pool.ts";
 export { mapOrdered, type MapOrderedOptions } from "./pool/map-ordered.ts";
 export type { FileWrite } from "./pool/tasks.ts";
+export { DigestIndex } from "./table/digest-index.ts";
+export type { MemberList } from "./table/member-list.ts";
+export { readSeekTable, type ReadSeekTableOptions, readSeekTableRows } from "./table/read-seek-table.ts";
+export type { MemberLocation, TableRow } from "./table/row.ts";
+export type { SeekArchive, SeekTable } from "./table/seek-table.ts";
+export { type SeekTableSummary, SeekTableWriter, type SeekTableWriterOptions, type TableFrame } from "./table/seek-table-writer.ts";
+export type { TarEntry, TarEntryType } from "./tar/tar-entry.ts";
+export { memberize, type MemberizeOptions, type PlacedEntry, type PlainMember } from "./write/memberize.ts";
+export { type SeekableTarWrite, writeSeekableTar, type WriteProgress, type WriteSeekableTarOptions, type WriteSummary } from "./write/write-seekable-tar.ts";

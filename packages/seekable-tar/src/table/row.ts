@@ -1,0 +1,29 @@
+import type { Codec } from "../codec/codec.ts";
+import type { PlacedEntry } from "../write/memberize.ts";
+
+/** The name and version in the first line of every seek table. */
+export const TABLE_FORMAT = "soar-seek-table";
+export const TABLE_VERSION = 1;
+
+/** Where a member lies and what it holds. */
+export interface MemberLocation {
+  /** Key of the object. */
+  readonly object: string;
+  readonly codec: Codec;
+  /** Position of its first stored byte in the object. */
+  readonly offset: number;
+  readonly storedLength: number;
+  readonly plainLength: number;
+  /** SHA-256 of the plain bytes. */
+  readonly sha256: Buffer;
+}
+
+/** One line of a seek table. `docs/seek-table.md` in this package is the specification. */
+export type TableRow =
+  | { readonly kind: "header"; readonly chunkBytes: number }
+  | { readonly kind: "object"; readonly key: string; readonly codec: Codec }
+  | { readonly kind: "archive"; readonly name: string }
+  | { readonly kind: "entry"; readonly entry: PlacedEntry }
+  | { readonly kind: "member"; readonly object: number; readonly offset: number; readonly storedLength: number; readonly plainLength: number; readonly sha256: Buffer }
+  | { readonly kind: "archive-end"; readonly members: number; readonly entries: number; readonly plainBytes: number }
+  | { readonly kind: "end"; readonly archives: number };

@@ -1,0 +1,142 @@
+import { DEFAULT_CHUNK_BYTES } from "../codec/codec.ts";
+import type { TarEntry } from "../tar/tar-entry.ts";
+import { TarScanner, type TarPiece } from "../tar/tar-scanner.ts";
+import { MemoryRecycler } from "./memory-recycler.ts";
+
+export interface MemberizeOptions {
+  /** Large files are cut at multiples of this many bytes of file offset; by default 256 KiB. */
+  readonly chunkBytes?: number | undefined;
+  /** Headers and small files are bundled until a member has this many bytes; by default 1 MiB. */
+  readonly bundleBytes?: number | undefined;
+  /** Files from this size on get members of their own; by default two chunks. */
+  readonly largeFileBytes?: number | undefined;
+  /** Where the memory of members comes from; give it back there when a member is done with. */
+  readonly memory?: MemoryRecycler | undefined;
+}
+
+/** A tar entry and where its content begins: at `offset` of the member with number `member` of the archive. */
+export interface PlacedEntry extends TarEntry {
+  readonly member: number;
+  readonly offset: number;
+}
+
+/** A run of the tar stream that is compressed by itself. */
+export interface PlainMember {
+  /** At the start of memory that nothing else uses. */
+  readonly plain: Buffer;
+  /** Entries that became known with this member. Their content begins in it, or in the next one. */
+  readonly entries: readonly PlacedEntry[];
+}
+
+/**
+ * Cuts a tar stream into members. Small files and all headers are bundled; the content of a large file is cut on a grid
+ * of file offsets into members that hold nothing else, so that a later backup recognises every unchanged chunk by its
+ * digest, whatever stands before it. Chunks of the source may have any boundaries and are copied before the next one is
+ * asked for, so that the source may reuse its buffers. Throws `FORMAT_INVALID` for anything that is no complete tar.
+ */
+export async function* memberize(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options: MemberizeOptions = {}): AsyncGenerator<PlainMember, void, undefined> {
+  const scanner = new TarScanner();
+  const cutter = new MemberCutter(options);
+  for await (const chunk of source) {
+    for (const piece of scanner.scan(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))) yield* cutter.take(piece);
+  }
+  scanner.finish();
+  yield* cutter.flush();
+}
+
+/** Where one more small file ends a bundle early: see `endsBundle`. */
+const EARLY_END_FRACTION = 4;
+const EARLY_END_MODULUS = 8;
+
+class MemberCutter {
+  readonly #chunkBytes: number;
+  readonly #bundleBytes: number;
+  readonly #largeFileBytes: number;
+  readonly #memory: MemoryRecycler;
+  #buffer: Buffer | undefined;
+  #size = 0;
+  #entries: PlacedEntry[] = [];
+  #member = 0;
+  #large = false;
+  #path = "";
+
+  constructor(options: MemberizeOptions) {
+    this.#chunkBytes = options.chunkBytes ?? DEFAULT_CHUNK_BYTES;
+    this.#bundleBytes = options.bundleBytes ?? 1024 * 1024;
+    this.#largeFileBytes = options.largeFileBytes ?? 2 * this.#chunkBytes;
+    this.#memory = options.memory ?? new MemoryRecycler();
+  }
+
+  *take(piece: TarPiece): Generator<PlainMember, void, undefined> {
+    switch (piece.kind) {
+      case "structure": {
+        // Padding behind a large file goes to the next bundle: its last chunk holds only content, too.
+        if (this.#large) yield* this.#endLargeFile();
+        yield* this.#append(piece.bytes, this.#bundleBytes + this.#largeFileBytes);
+        break;
+      }
+      case "content": {
+        yield* this.#append(piece.bytes, this.#large ? this.#chunkBytes : this.#bundleBytes + this.#largeFileBytes);
+        break;
+      }
+      case "entry": {
+        yield* this.#begin(piece.entry);
+        break;
+      }
+      case "entry-end": {
+        if (this.#large) yield* this.#endLargeFile();
+        else if (this.#endsBundle()) yield* this.flush();
+        break;
+      }
+    }
+  }
+
+  *flush(): Generator<PlainMember, void, undefined> {
+    if (this.#buffer === undefined) return;
+    yield { plain: this.#buffer.subarray(0, this.#size), entries: this.#entries };
+    this.#buffer = undefined;
+    this.#size = 0;
+    this.#entries = [];
+    this.#member++;
+  }
+
+  *#begin(entry: TarEntry): Generator<PlainMember, void, undefined> {
+    this.#path = entry.path;
+    this.#large = entry.size >= this.#largeFileBytes;
+    const startsNext = this.#large && this.#buffer !== undefined;
+    this.#entries.push({ ...entry, member: startsNext ? this.#member + 1 : this.#member, offset: startsNext ? 0 : this.#size });
+    if (this.#large) yield* this.flush();
+  }
+
+  *#endLargeFile(): Generator<PlainMember, void, undefined> {
+    this.#large = false;
+    yield* this.flush();
+  }
+
+  *#append(bytes: Buffer, limit: number): Generator<PlainMember, void, undefined> {
+    for (let at = 0; at < bytes.length; ) {
+      this.#buffer ??= this.#memory.take(limit);
+      const count = bytes.copy(this.#buffer, this.#size, at, at + limit - this.#size);
+      this.#size += count;
+      at += count;
+      if (this.#size === limit) yield* this.flush();
+    }
+  }
+
+  /**
+   * A bundle ends when it is full, but also, from a quarter of that on, behind every eighth path or so, chosen by the
+   * path itself: so the bundles of two backups fall into step again behind a file that came, went or grew.
+   */
+  #endsBundle(): boolean {
+    if (this.#size >= this.#bundleBytes) return true;
+    return this.#size >= this.#bundleBytes / EARLY_END_FRACTION && hashPath(this.#path) % EARLY_END_MODULUS === 0;
+  }
+}
+
+/** FNV-1a with a final mix; stable between versions, else bundles of two backups would not match. */
+function hashPath(path: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < path.length; at++) hash = Math.imul(hash ^ path.charCodeAt(at), 0x01000193);
+  hash ^= hash >>> 15;
+  return (Math.imul(hash, 0x2c1b3c6d) ^ (hash >>> 12)) >>> 0;
+}

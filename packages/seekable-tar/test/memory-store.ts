@@ -1,0 +1,63 @@
+import { SeekTableWriter, type SeekTableSummary } from "../src/table/seek-table-writer.ts";
+import { readSeekTable } from "../src/table/read-seek-table.ts";
+import type { SeekTable } from "../src/table/seek-table.ts";
+import { type WriteSeekableTarOptions, type WriteSummary, writeSeekableTar } from "../src/write/write-seekable-tar.ts";
+
+/** Objects in memory with the `fetch` that readers take, and what was asked of it. */
+export class MemoryStore {
+  readonly objects = new Map<string, Buffer>();
+  readonly fetched: { object: string; offset: number; length: number }[] = [];
+
+  readonly fetch = async (object: string, offset: number, length: number): Promise<Buffer> => {
+    this.fetched.push({ object, offset, length });
+    const bytes = this.objects.get(object);
+    if (bytes === undefined) throw new Error(`no object ${object}`);
+    return await Promise.resolve(Buffer.from(bytes.subarray(offset, offset + length)));
+  };
+
+  bytes(object: string): Buffer {
+    const bytes = this.objects.get(object);
+    if (bytes === undefined) throw new Error(`no object ${object}`);
+    return bytes;
+  }
+}
+
+export interface Archived {
+  readonly table: SeekTable;
+  readonly tableBytes: Buffer;
+  readonly tableSummary: SeekTableSummary;
+  readonly summaries: WriteSummary[];
+}
+
+export type ArchiveSource = Pick<WriteSeekableTarOptions, "name" | "objectKey" | "source">;
+
+/** Writes archives into the store and reads their seek table back. */
+export async function archiveInto(
+  store: MemoryStore,
+  sources: readonly ArchiveSource[],
+  options: Omit<WriteSeekableTarOptions, "table" | keyof ArchiveSource> & { frameBytes?: number },
+): Promise<Archived> {
+  const frames: Buffer[] = [];
+  const writer = new SeekTableWriter({ chunkBytes: options.chunkBytes ?? 0, sink: (frame) => void frames.push(frame), frameBytes: options.frameBytes });
+  const summaries: WriteSummary[] = [];
+  for (const source of sources) {
+    const write = writeSeekableTar({ ...options, ...source, table: writer });
+    const parts: Buffer[] = [];
+    for await (const part of write.body) parts.push(part);
+    store.objects.set(source.objectKey, Buffer.concat(parts));
+    summaries.push(write.summary());
+  }
+  const tableSummary = await writer.end();
+  const tableBytes = Buffer.concat(frames);
+  return { table: await loadTable(tableBytes, tableSummary), tableBytes, tableSummary, summaries };
+}
+
+export async function loadTable(bytes: Buffer, { frames }: Pick<SeekTableSummary, "frames">): Promise<SeekTable> {
+  return await readSeekTable({ name: "index.zst", frames, fetch: async (offset, length) => await Promise.resolve(bytes.subarray(offset, offset + length)) });
+}
+
+export async function collect<Item>(source: AsyncIterable<Item>): Promise<Item[]> {
+  const items: Item[] = [];
+  for await (const item of source) items.push(item);
+  return items;
+}
