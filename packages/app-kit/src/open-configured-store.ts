@@ -1,6 +1,7 @@
 import { SoarError } from "@soar/errors";
 import type { ObjectStore, StoreConfig, StoreEvent } from "@soar/storage";
 import type { Log } from "./log.ts";
+import { formatDuration } from "./measures.ts";
 import type { Config } from "./option-table.ts";
 import { readCertificates } from "./postgres-connection.ts";
 import type { storageOptions } from "./storage-options.ts";
@@ -8,10 +9,10 @@ import type { storageOptions } from "./storage-options.ts";
 export type StorageSettings = Config<typeof storageOptions>;
 
 export interface OpenStoreOptions {
-  readonly onEvent?: (event: StoreEvent) => void;
-  /** Gets the events that a person wants to see. */
+  /** Gets retries that go on for a while, and what the store found out about the provider. */
   readonly log?: Log;
-  /** What the command wants otherwise than the default: deadlines, a rate limit. */
+  readonly onEvent?: (event: StoreEvent) => void;
+  /** What the command wants otherwise than the default: deadlines, a rate limit, what an earlier probe found. */
   readonly overrides?: Partial<StoreConfig>;
 }
 
@@ -25,24 +26,42 @@ export interface OpenStoreOptions {
 export async function openConfiguredStore(settings: StorageSettings, options: OpenStoreOptions = {}): Promise<ObjectStore> {
   const config = { ...storeConfigOf(settings, process.env), ...options.overrides };
   const { openStore } = await import("@soar/storage");
-  return openStore(config, options.onEvent === undefined ? {} : { onEvent: options.onEvent });
+  return openStore(config, {
+    onEvent(event) {
+      if (options.log !== undefined) logStoreEvent(options.log, event);
+      options.onEvent?.(event);
+    },
+  });
 }
 
-/** The settings as the storage package wants them; absent ones are left out. */
+/** The settings as the storage package wants them. */
 export function storeConfigOf(settings: StorageSettings, environment: Readonly<Record<string, string | undefined>>): StoreConfig {
-  const credentials = credentialsOf(settings);
-  const provider = providerOf(settings, environment);
-  const optional = {
+  return {
+    url: settings.bucket,
+    provider: providerOf(settings, environment),
     endpoint: settings.endpoint,
     region: settings.region,
-    credentials,
-    provider,
+    credentials: credentialsOf(settings),
     pathStyle: settings.pathStyle,
-    storageClass: settings.storageClass,
     serverSideEncryption: encryptionOf(settings),
+    storageClass: settings.storageClass,
     caPem: settings.caFile === undefined ? undefined : readCertificates(settings.caFile, "BACKUP_CA_FILE"),
+    allowHttp: settings.allowHttp,
   };
-  return { url: settings.bucket, allowHttp: settings.allowHttp, ...withoutUndefined(optional) };
+}
+
+/** One 503 is everyday life with some providers; from the third attempt on a person wants to know why it takes long. */
+export function logStoreEvent(log: Log, event: StoreEvent): void {
+  if (event.type === "retry") {
+    const message = `attempt ${event.attempt} of ${event.operation} '${event.key}' failed, next in ${formatDuration(event.delayMs)}: ${event.error.message}`;
+    if (event.attempt >= 3) log.warn(message);
+    else log.debug(message);
+  } else if (event.type === "conditional-put-learned") {
+    log.debug(`the provider's answer to 'only if absent': ${event.conditionalPut}`);
+  } else if (event.type === "batch-delete-refused") {
+    log.debug(`objects are removed one by one: ${event.error.message}`);
+  }
+  // A store that gave up throws, and the error says all of it.
 }
 
 /**
@@ -70,20 +89,13 @@ function credentialsOf({ accessKeyId, secretAccessKey, sessionToken }: StorageSe
     const [given, missing] = accessKeyId === undefined ? ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"] : ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
     throw new SoarError("CONFIG_INVALID", `unable to use ${given} alone: ${missing} is not set`, { hint: `Set ${missing} too, or neither of them to use the credentials of the machine.` });
   }
-  return { accessKeyId, secretAccessKey, ...withoutUndefined({ sessionToken }) };
+  return { accessKeyId, secretAccessKey, sessionToken };
 }
 
 function encryptionOf({ sse, sseKmsKeyId }: StorageSettings): StoreConfig["serverSideEncryption"] {
   if (sseKmsKeyId !== undefined && sse !== "aws:kms") {
     throw new SoarError("CONFIG_INVALID", "unable to use BACKUP_SSE_KMS_KEY_ID: BACKUP_SSE is not aws:kms", { hint: "Set BACKUP_SSE=aws:kms, or remove the key." });
   }
-  if (sse === "aws:kms") return { mode: sse, ...withoutUndefined({ keyId: sseKmsKeyId }) };
+  if (sse === "aws:kms") return { mode: sse, keyId: sseKmsKeyId };
   return sse === undefined ? undefined : { mode: sse };
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-/** `exactOptionalPropertyTypes` tells a key that is absent from one that is undefined, and so do the packages below. */
-function withoutUndefined<T extends object>(values: T): Defined<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>;
 }

@@ -65,8 +65,6 @@ export function yargsOptions(table: OptionTable, { withChoices } = { withChoices
     options[name] = {
       type: row.type === "boolean" ? "boolean" : "string",
       describe: row.help,
-      // yargs would otherwise fill in false for a boolean that was not given.
-      default: undefined,
       ...(row.short === undefined ? {} : { alias: row.short }),
       ...(withChoices && "choices" in row && row.choices !== undefined ? { choices: row.choices } : {}),
     };

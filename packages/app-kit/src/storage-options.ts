@@ -14,7 +14,7 @@ export const storageOptions = {
   provider: {
     env: "BACKUP_PROVIDER",
     type: "choice",
-    choices: ["aws", "b2", "wasabi", "spaces", "r2", "minio", "other"],
+    choices: ["aws", "b2", "wasabi", "spaces", "r2", "minio", "scaleway", "other"],
     group: "Storage",
     unset: "told from the endpoint",
     help: "Storage provider, whose limits and oddities are then respected.",
