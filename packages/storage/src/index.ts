@@ -1,1 +1,41 @@
-export {};
+// The contract
+export type {
+  ByteRange,
+  CallOptions,
+  ConditionalPut,
+  GetOptions,
+  ListOptions,
+  MultipartOptions,
+  MultipartUpload,
+  ObjectBody,
+  ObjectStore,
+  PutOptions,
+  StoredObject,
+  StoreFeatures,
+} from "./object-store.ts";
+
+// Opening a store
+export { openStore } from "./open-store.ts";
+export type { StoreConfig, StoreCredentials, StoreRetryConfig } from "./store-config.ts";
+export type { StoreEvent, StoreHooks } from "./store-event.ts";
+export { formatStoreUrl, parseStoreUrl, type StoreUrl } from "./store-url.ts";
+export { type Provider, type ProviderName, PROVIDERS } from "./providers.ts";
+
+// Drivers
+export { createFileStore, type FileStoreOptions } from "./drivers/file.ts";
+export { createMemoryStore, type MemoryStoreOptions } from "./drivers/memory.ts";
+
+// Wrappers
+export { readOnly } from "./wrappers/read-only.ts";
+export { withPrefix } from "./wrappers/with-prefix.ts";
+export type { RetryOptions } from "./wrappers/retry-policy.ts";
+export { withRetry } from "./wrappers/with-retry.ts";
+export { type ThrottleOptions, withThrottle } from "./wrappers/with-throttle.ts";
+
+// Working with objects
+export { compareKeys } from "./object-key.ts";
+export { partSizeFor } from "./part-size.ts";
+export { probeConditionalPut } from "./probe-conditional-put.ts";
+export { readObject, type ReadObjectOptions } from "./read-object.ts";
+export { readParallel, type ReadParallelOptions } from "./read-parallel.ts";
+export { uploadStream, type UploadStreamOptions } from "./upload-stream.ts";

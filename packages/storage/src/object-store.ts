@@ -2,8 +2,11 @@
  * A flat, strongly consistent key space of immutable objects. Every implementation and every wrapper passes
  * `testObjectStore` from `@soar/storage/testing`; that suite, not this comment, is the definition of correct.
  *
- * Keys are relative (no leading slash), at most 1,024 bytes of UTF-8, ordered by their UTF-8 bytes. All failures are
- * `SoarError`s with the codes named here, or `STORE_UNREACHABLE`, `STORE_BUSY`, `STORE_DENIED`, `STORE_QUOTA`,
+ * Keys are relative, at most 1,024 bytes of UTF-8 with at most 255 between two slashes, and ordered by their UTF-8
+ * bytes. A key with a leading, trailing or double slash, with `.` or `..` as a segment, or with a control character is
+ * refused with `STORE_UNSUPPORTED`, because some store could not hold it. A store may refuse the same way a key that is
+ * the "directory" of another one (`a` beside `a/b`): a file system cannot hold both. All failures are `SoarError`s with
+ * the codes named here, or `STORE_UNREACHABLE`, `STORE_BUSY`, `STORE_DENIED`, `STORE_QUOTA`,
  * `STORE_PROTOCOL`, `BUCKET_MISSING`, `CLOCK_SKEWED`, or `ABORTED` when the caller's signal fired.
  */
 export interface ObjectStore {
@@ -15,6 +18,9 @@ export interface ObjectStore {
    * Stores all of the body in one request, or nothing. With `ifAbsent`, rejects with `OBJECT_EXISTS` when the key is
    * taken. The body is a Buffer so that a retry can send it again; larger objects go through `beginMultipart`
    * (or, more comfortably, through `uploadStream`).
+   *
+   * `OBJECT_EXISTS` may mean this very call: when the store's answer was lost and the call was repeated by `withRetry`,
+   * the key is taken by the first attempt. Callers compare what is there with what they wanted to store.
    */
   put(key: string, body: Uint8Array, options?: PutOptions): Promise<StoredObject>;
 
@@ -24,7 +30,8 @@ export interface ObjectStore {
   /**
    * Opens an object, or a range of it, for reading. Rejects with `OBJECT_MISSING`, `OBJECT_ARCHIVED`, or
    * `STORE_PROTOCOL` for a range that starts behind the end. The body rejects with `OBJECT_SHORT` when it ends early;
-   * it never ends quietly before `length` bytes.
+   * it never ends quietly before `length` bytes. It is read once, with `for await`; a body that nobody will read is
+   * given up by aborting `signal`, else it may keep a connection.
    */
   get(key: string, options?: GetOptions): Promise<ObjectBody>;
 
@@ -85,8 +92,12 @@ export interface CallOptions {
 }
 
 export interface PutOptions extends CallOptions {
-  /** Refuse with `OBJECT_EXISTS` when the key is taken. */
-  readonly ifAbsent?: boolean | undefined;
+  /**
+   * Refuse with `OBJECT_EXISTS` when the key is taken. `"by-server"` leaves that to the server alone, without the check
+   * before and the comparison after that a store adds whose `conditionalPut` is not `honoured`, and rejects with
+   * `STORE_UNSUPPORTED` when the server refuses to decide: it is how `probeConditionalPut` finds out.
+   */
+  readonly ifAbsent?: boolean | "by-server" | undefined;
 }
 
 export interface ListOptions extends CallOptions {

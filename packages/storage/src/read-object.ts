@@ -1,0 +1,30 @@
+import { SoarError } from "@soar/errors";
+import type { GetOptions, ObjectBody, ObjectStore } from "./object-store.ts";
+
+export interface ReadObjectOptions extends GetOptions {
+  /** Refuse longer ones with `STORE_PROTOCOL` before reading: a small record that became huge must not fill the memory. */
+  readonly maxBytes?: number | undefined;
+}
+
+/** Reads an object, or a range of it, into memory. Rejects like `get` and its body. */
+export async function readObject(store: ObjectStore, key: string, options: ReadObjectOptions = {}): Promise<Buffer> {
+  const { maxBytes = Infinity, signal, range } = options;
+  const controller = new AbortController();
+  const body = await store.get(key, { range, signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]) });
+  if (body.length > maxBytes) {
+    controller.abort();
+    throw new SoarError("STORE_PROTOCOL", `unable to read '${store.location}/${key}': it has ${body.length} bytes, at most ${maxBytes} were expected`);
+  }
+  return await collectBody(body);
+}
+
+/** Reads an opened body into one buffer of exactly its length. */
+export async function collectBody(body: ObjectBody): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(body.length);
+  let filled = 0;
+  for await (const chunk of body) {
+    bytes.set(chunk, filled);
+    filled += chunk.byteLength;
+  }
+  return bytes;
+}

@@ -1,0 +1,56 @@
+import type { ConditionalPut } from "./object-store.ts";
+import type { ProviderName } from "./providers.ts";
+
+/** Everything that `openStore` needs to know; nothing is read from the environment. */
+export interface StoreConfig {
+  /** `s3://bucket/prefix`, `file:///absolute/directory`, or `memory:name` (shared within this process, for tests). */
+  readonly url: string;
+  /**
+   * Address of an S3 provider, for example `https://s3.eu-central-003.backblazeb2.com`, without the bucket. Without it
+   * `provider` must be "aws": nothing becomes Amazon by omission.
+   */
+  readonly endpoint?: string | undefined;
+  /** Region to sign for; derived from the endpoint where its host tells. */
+  readonly region?: string | undefined;
+  /** Without them, the SDK's standard chain: environment, profile files, web identity, container and instance roles. */
+  readonly credentials?: StoreCredentials | undefined;
+  /** Row of the provider table; recognised by the endpoint's host when left out. */
+  readonly provider?: ProviderName | undefined;
+  /** Bucket in the path instead of the host name; by default what the provider's row says, and the path for unknown hosts. */
+  readonly pathStyle?: boolean | undefined;
+  /** Encryption by the provider: its own keys (SSE-S3) or a key of the key management service (SSE-KMS). */
+  readonly serverSideEncryption?: { readonly mode: "AES256" } | { readonly mode: "aws:kms"; readonly keyId?: string | undefined } | undefined;
+  /** For example STANDARD_IA. Archive classes store, but reading from them needs a thaw (`OBJECT_ARCHIVED`). */
+  readonly storageClass?: string | undefined;
+  /** Certificates of a private CA in PEM form, trusted beside the usual ones. */
+  readonly caPem?: string | undefined;
+  /** Allow an endpoint without TLS that is not on this machine. */
+  readonly allowHttp?: boolean | undefined;
+  /** What `probeConditionalPut` found out earlier. */
+  readonly conditionalPut?: ConditionalPut | undefined;
+  /** Until a connection including TLS stands, in milliseconds; default 10 s. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Without a byte in either direction, in milliseconds; default 30 s. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** For one request as a whole, in milliseconds, and for each 64 MiB of a body; default 5 minutes. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** Connections at once; default 64. Should not be below the number of parallel jobs. */
+  readonly maxConnections?: number | undefined;
+  /** See `RetryOptions`; `false` for a store that fails at once. */
+  readonly retry?: StoreRetryConfig | false | undefined;
+  /** Limit for each direction. */
+  readonly rateLimitBytesPerSecond?: number | undefined;
+}
+
+export interface StoreCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+}
+
+export interface StoreRetryConfig {
+  /** For one call in all, in milliseconds; default 5 minutes. */
+  readonly deadlineMs?: number | undefined;
+  readonly baseDelayMs?: number | undefined;
+  readonly maxDelayMs?: number | undefined;
+}

@@ -1,0 +1,38 @@
+import type { SoarError } from "@soar/errors";
+import type { ConditionalPut } from "./object-store.ts";
+
+/** What a store reports through `onEvent`: things that an operator wants to see although the call may still succeed. */
+export type StoreEvent =
+  | {
+      readonly type: "retry";
+      /** Method of the contract, for example `put` or `putPart`. */
+      readonly operation: string;
+      /** Key or prefix that the call is about. */
+      readonly key: string;
+      /** Number of the attempt that failed, from 1. */
+      readonly attempt: number;
+      /** Time until the next attempt. */
+      readonly delayMs: number;
+      readonly error: SoarError;
+    }
+  | {
+      readonly type: "gave-up";
+      readonly operation: string;
+      readonly key: string;
+      readonly attempts: number;
+      readonly error: SoarError;
+    }
+  | {
+      /** The store found out what the server does with "only if absent"; worth remembering in the configuration. */
+      readonly type: "conditional-put-learned";
+      readonly conditionalPut: ConditionalPut;
+    }
+  | {
+      /** The server refuses batch deletes; objects are removed one by one from now on. */
+      readonly type: "batch-delete-refused";
+      readonly fact: string;
+    };
+
+export interface StoreHooks {
+  readonly onEvent?: ((event: StoreEvent) => void) | undefined;
+}
