@@ -58,3 +58,21 @@ export { createManifestReader, type ManifestReader, parseBackupManifest } from "
 export { type ConfigSetting, formatConfigSetting, parseConfigSettings } from "./recovery-config/config-file.ts";
 export { readLeftoverTargets, type RecoveryMode, removeRecoverySettings, setRecoveryMode, writeRecoverySettings } from "./recovery-config/recovery-config.ts";
 export { findLeftoverTargets, formatTargetTime, type RecoverySettings, recoveryTargetSettings } from "./recovery-config/recovery-settings.ts";
+
+export { type ServerConfig, serverLocation, type ServerTls } from "./replication/server-config.ts";
+export { connectSql, type SqlConnection, type SqlRow } from "./replication/sql-connection.ts";
+export { readServerFacts, RECOVERY_PARAMETERS, type RecoveryParameter, type ServerDatabase, type ServerFacts, type ServerTablespace } from "./replication/server-facts.ts";
+export { connectReplication, type ReplicationConnection, type ReplicationOptions } from "./replication/replication-connection.ts";
+export {
+  createPhysicalSlot,
+  dropReplicationSlot,
+  identifySystem,
+  readReplicationSlot,
+  type ReplicationSlot,
+  showSetting,
+  type SystemIdentity,
+  timelineHistory,
+} from "./replication/replication-commands.ts";
+export { baseBackup, type BackupTablespace, type BaseBackupEvent } from "./replication/base-backup.ts";
+export { type BaseBackupOptions } from "./replication/base-backup-command.ts";
+export { type DamagedFile, type DamageReport } from "./replication/damaged-pages.ts";

@@ -1,0 +1,71 @@
+import { SoarError } from "@soar/errors";
+import { readCString } from "./backend-messages.ts";
+import type { BaseBackupEvent } from "./base-backup.ts";
+import { type Frame, MESSAGE } from "./frame-parser.ts";
+import { type ResultReader, unexpected } from "./result-reader.ts";
+import { factOf } from "./server-failure.ts";
+
+type CopyFrame = Extract<Frame, { kind: "copy" }>;
+
+/** First byte of a CopyData message in a base backup (PostgreSQL documentation, BASE_BACKUP). */
+const KIND = { newArchive: 0x6e, manifest: 0x6d, data: 0x64, progress: 0x70 } as const;
+
+/** Reads the copy stream of BASE_BACKUP up to its CopyDone. Data is passed on in the pieces in which it came. */
+export async function* readArchiveStream(results: ResultReader): AsyncGenerator<BaseBackupEvent, void, undefined> {
+  let target: "none" | "archive" | "manifest" = "none";
+  for (;;) {
+    const frame = await results.next();
+    if (frame.kind === "message" && frame.type === MESSAGE.copyDone) break;
+    if (frame.kind === "message") throw unexpected(frame, (failure) => new SoarError("BACKUP_INCOMPLETE", `unable to finish the base backup: ${factOf(failure)}`, { hint: failure.hint }));
+    const kind = frame.body[0];
+    if (kind === KIND.data) {
+      yield* readData(results, frame, target);
+      continue;
+    }
+    const body = await wholeMessage(results, frame);
+    if (kind === KIND.progress) {
+      yield { type: "progress", done: Number(body.readBigInt64BE(1)) };
+      continue;
+    }
+    if (target === "archive") yield { type: "archive-end" };
+    if (kind === KIND.newArchive) yield archiveEvent(body);
+    else if (kind !== KIND.manifest) throw new SoarError("SERVER_FAILED", `unable to read the base backup: unknown message kind ${kind}`);
+    target = kind === KIND.manifest ? "manifest" : "archive";
+  }
+  if (target === "archive") yield { type: "archive-end" };
+}
+
+async function* readData(results: ResultReader, first: CopyFrame, target: "none" | "archive" | "manifest"): AsyncGenerator<BaseBackupEvent, void, undefined> {
+  if (target === "none") throw new SoarError("SERVER_FAILED", "unable to read the base backup: data came before the first archive");
+  const type = target === "archive" ? "data" : "manifest";
+  let frame: CopyFrame = { ...first, body: first.body.subarray(1) };
+  for (;;) {
+    if (frame.body.length > 0) yield { type, chunk: frame.body };
+    if (frame.last) return;
+    frame = await continuation(results);
+  }
+}
+
+/** Puts a small message together. */
+async function wholeMessage(results: ResultReader, first: CopyFrame): Promise<Buffer> {
+  const parts = [first.body];
+  for (let last = first.last; !last; ) {
+    const frame = await continuation(results);
+    parts.push(frame.body);
+    last = frame.last;
+  }
+  return parts.length === 1 ? first.body : Buffer.concat(parts);
+}
+
+async function continuation(results: ResultReader): Promise<CopyFrame> {
+  const frame = await results.next();
+  if (frame.kind !== "copy") throw unexpected(frame);
+  return frame;
+}
+
+function archiveEvent(body: Buffer): BaseBackupEvent {
+  const { text: name, next } = readCString(body, 1);
+  const location = readCString(body, next).text;
+  const oid = /^(\d+)\.tar$/.exec(name)?.[1];
+  return { type: "archive", name, oid: oid === undefined ? undefined : Number(oid), location: location === "" ? undefined : location };
+}

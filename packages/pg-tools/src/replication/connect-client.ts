@@ -1,0 +1,123 @@
+import type { Socket } from "node:net";
+import { SoarError } from "@soar/errors";
+import { Client, type ClientConfig } from "pg";
+import { connectFailure } from "./server-failure.ts";
+import { readPassword, type ServerConfig, serverLocation, type ServerTls, tlsAttempts } from "./server-config.ts";
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const KEEPALIVE_DELAY_MS = 30_000;
+
+export interface ConnectOptions {
+  /** `true` is a physical replication connection, `database` one that also runs SQL. */
+  readonly replication?: "true" | "database";
+  /** Server settings for this session. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A session that has logged in. Its end outside of a command is kept in `lost` instead of crashing the process. */
+export interface LoggedInClient {
+  readonly client: Client;
+  readonly socket: Socket;
+  /** For example 150020. */
+  readonly serverVersion: number;
+  lost(): Error | undefined;
+}
+
+/**
+ * What of pg is used beside its documented interface: the socket after authentication and TLS, and the key for
+ * CancelRequest. Names since pg 7; a test fails when they change.
+ */
+interface PgInternals {
+  readonly connection: NodeJS.EventEmitter & { readonly stream: Socket };
+}
+
+/** Connects and logs in. Rejects with `SERVER_UNREACHABLE`, `SERVER_DENIED`, `SERVER_UNSUITABLE`, `SERVER_VERSION`, `CONFIG_INVALID` or `ABORTED`. */
+export async function connectClient(config: ServerConfig, options: ConnectOptions): Promise<LoggedInClient> {
+  const attempts = tlsAttempts(config);
+  for (const [index, tls] of attempts.entries()) {
+    try {
+      return await connectOnce(config, tls, options);
+    } catch (error) {
+      const refusedTls = error instanceof Error && error.message === "The server does not support SSL connections";
+      if (refusedTls && index + 1 < attempts.length) continue;
+      throw connectFailure(error, config, { replication: options.replication !== undefined });
+    }
+  }
+  throw new Error("no way to connect was tried");
+}
+
+async function connectOnce(config: ServerConfig, tls: ServerTls, options: ConnectOptions): Promise<LoggedInClient> {
+  if (options.signal?.aborted === true) throw abortedBy(options.signal, config);
+  const client = new Client(clientConfig(config, tls, options));
+  const { connection } = client as unknown as PgInternals;
+  let serverVersion = 0;
+  connection.on("parameterStatus", (status: { parameterName: string; parameterValue: string }) => {
+    if (status.parameterName === "server_version") serverVersion = versionNumber(status.parameterValue);
+  });
+  let lost: Error | undefined;
+  client.on("error", (error) => (lost = error));
+  const abort = (): void => void connection.stream.destroy(abortedBy(options.signal, config));
+  options.signal?.addEventListener("abort", abort, { once: true });
+  try {
+    await client.connect();
+  } catch (error) {
+    connection.stream.destroy();
+    throw isAborted(options.signal) ? abortedBy(options.signal, config) : error;
+  } finally {
+    options.signal?.removeEventListener("abort", abort);
+  }
+  return { client, socket: connection.stream, serverVersion, lost: () => lost };
+}
+
+/** Every value is given, because pg fills gaps from PG* variables and from ~/.pgpass. */
+function clientConfig(config: ServerConfig, tls: ServerTls, options: ConnectOptions): ClientConfig {
+  const settings = Object.entries(options.settings).map(([name, value]) => `-c ${name}=${value}`);
+  return {
+    host: config.host,
+    port: config.port,
+    user: config.user,
+    database: config.database ?? "postgres",
+    password: () => requirePassword(config),
+    ssl: tlsOptions(tls),
+    application_name: config.applicationName ?? "soar",
+    client_encoding: "UTF8",
+    options: settings.join(" ") || "-c DateStyle=ISO",
+    connectionTimeoutMillis: config.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
+    ...(options.replication === undefined ? {} : { replication: options.replication }),
+  } as ClientConfig;
+}
+
+/** Called only when the server asks. */
+async function requirePassword(config: ServerConfig): Promise<string> {
+  const password = await readPassword(config);
+  if (password !== undefined && password !== "") return password;
+  throw new SoarError("SERVER_DENIED", `unable to connect to '${serverLocation(config)}': the server asks for a password and none is configured`, {
+    hint: "Configure the password of this role, or let it in without one in pg_hba.conf (peer, cert).",
+  });
+}
+
+function tlsOptions({ mode, caPem, certPem, keyPem }: ServerTls): ClientConfig["ssl"] {
+  if (mode === "disable") return false;
+  const files = { ...(caPem === undefined ? {} : { ca: caPem }), ...(certPem === undefined ? {} : { cert: certPem }), ...(keyPem === undefined ? {} : { key: keyPem }) };
+  if (mode === "verify-full") return { ...files, rejectUnauthorized: true };
+  if (mode === "verify-ca") return { ...files, rejectUnauthorized: true, checkServerIdentity: () => undefined };
+  return { ...files, rejectUnauthorized: false };
+}
+
+/** `15.20 (Debian ...)` and `18beta1` are 150020 and 180000. */
+function versionNumber(text: string): number {
+  const [, major, minor] = /^(\d+)(?:\.(\d+))?/.exec(text) ?? [];
+  return Number(major ?? 0) * 10_000 + Number(minor ?? 0);
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
+}
+
+/** The failure of a call that its caller stopped. */
+export function abortedBy(signal: AbortSignal | undefined, config: ServerConfig): SoarError {
+  return new SoarError("ABORTED", `unable to go on with '${serverLocation(config)}': stopped by the caller`, { cause: signal?.reason });
+}

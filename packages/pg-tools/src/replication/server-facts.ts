@@ -1,0 +1,113 @@
+import type { SqlConnection } from "./sql-connection.ts";
+
+export interface ServerDatabase {
+  readonly oid: number;
+  readonly name: string;
+  readonly allowsConnections: boolean;
+  readonly isTemplate: boolean;
+  /** Undefined where the role may not ask. */
+  readonly sizeBytes: number | undefined;
+}
+
+export interface ServerTablespace {
+  readonly oid: number;
+  readonly name: string;
+  /** Directory on the server. */
+  readonly location: string;
+}
+
+/** What a backup records of a running server, so that a restore need not ask it. */
+export interface ServerFacts {
+  /** For example 150020. */
+  readonly versionNumber: number;
+  /** For example `15.20 (Debian 15.20-1)`. */
+  readonly version: string;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly inRecovery: boolean;
+  /** Paths are undefined for a role that is not a member of pg_read_all_settings. */
+  readonly dataDirectory: string | undefined;
+  readonly configFile: string | undefined;
+  readonly hbaFile: string | undefined;
+  readonly identFile: string | undefined;
+  readonly walSegmentSize: number;
+  readonly dataChecksums: boolean;
+  readonly fullPageWrites: boolean;
+  readonly archiveMode: string;
+  /** `(disabled)` while archive_mode is off: the server hides it then. */
+  readonly archiveCommand: string;
+  /** `max_connections` and the others that must not be lower during recovery, as numbers. */
+  readonly recoveryParameters: Readonly<Record<RecoveryParameter, number>>;
+  /** Every further setting of `SETTINGS`, as text. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly databases: readonly ServerDatabase[];
+  readonly tablespaces: readonly ServerTablespace[];
+}
+
+/** Recovery refuses to go on with less than the primary had (PostgreSQL documentation, "Hot Standby", administrator's overview). */
+export const RECOVERY_PARAMETERS = ["max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction"] as const;
+export type RecoveryParameter = (typeof RECOVERY_PARAMETERS)[number];
+
+const PATHS = ["data_directory", "config_file", "hba_file", "ident_file", "archive_command"] as const;
+const SETTINGS = [
+  "archive_library", "archive_timeout", "wal_level", "wal_log_hints", "server_encoding", "lc_collate", "lc_ctype", "timezone", "block_size",
+  "shared_preload_libraries", "huge_pages", "shared_buffers", "max_wal_size", "summarize_wal", "synchronous_standby_names", "track_commit_timestamp",
+] as const;
+
+/** Reads the facts with plain SQL that needs no more than the right to connect; what is hidden from the role is undefined. */
+export async function readServerFacts(connection: SqlConnection, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<ServerFacts> {
+  const settings = await readSettings(connection, options);
+  const setting = (name: string): string => settings.get(name) ?? "";
+  const [row] = await connection.query<{ id: string; timeline: number; recovering: boolean; version: string }>(
+    "SELECT system_identifier::text AS id, timeline_id AS timeline, pg_is_in_recovery() AS recovering, current_setting('server_version') AS version FROM pg_control_system(), pg_control_checkpoint()",
+    [],
+    options,
+  );
+  const parameters = RECOVERY_PARAMETERS.map((name) => [name, Number(setting(name))] as const);
+  return {
+    versionNumber: connection.serverVersion,
+    version: row?.version ?? "",
+    systemIdentifier: row?.id ?? "",
+    timeline: row?.timeline ?? 0,
+    inRecovery: row?.recovering ?? false,
+    dataDirectory: settings.get("data_directory"),
+    configFile: settings.get("config_file"),
+    hbaFile: settings.get("hba_file"),
+    identFile: settings.get("ident_file"),
+    walSegmentSize: Number(setting("wal_segment_size")),
+    dataChecksums: setting("data_checksums") === "on",
+    fullPageWrites: setting("full_page_writes") === "on",
+    archiveMode: setting("archive_mode"),
+    archiveCommand: setting("archive_command"),
+    recoveryParameters: Object.fromEntries(parameters) as Record<RecoveryParameter, number>,
+    settings: Object.fromEntries(SETTINGS.filter((name) => settings.has(name)).map((name) => [name, setting(name)])),
+    databases: await readDatabases(connection, options),
+    tablespaces: await readTablespaces(connection, options),
+  };
+}
+
+/** In base units, without a unit: `wal_segment_size` in bytes. Settings that this version or this role does not have are left out. */
+async function readSettings(connection: SqlConnection, options: { readonly signal?: AbortSignal | undefined }): Promise<Map<string, string>> {
+  const names = [...PATHS, ...SETTINGS, ...RECOVERY_PARAMETERS, "wal_segment_size", "data_checksums", "full_page_writes", "archive_mode"];
+  const rows = await connection.query<{ name: string; setting: string }>("SELECT name, setting FROM pg_settings WHERE name = ANY($1)", [names], options);
+  return new Map(rows.map(({ name, setting }) => [name, setting]));
+}
+
+async function readDatabases(connection: SqlConnection, options: { readonly signal?: AbortSignal | undefined }): Promise<ServerDatabase[]> {
+  const rows = await connection.query<{ oid: number; name: string; allows: boolean; template: boolean; size: string | null }>(
+    `SELECT oid::int8::float8 AS oid, datname AS name, datallowconn AS allows, datistemplate AS template,
+      CASE WHEN has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'MEMBER') THEN pg_database_size(oid) END AS size
+     FROM pg_database ORDER BY oid`,
+    [],
+    options,
+  );
+  return rows.map((row) => ({ oid: row.oid, name: row.name, allowsConnections: row.allows, isTemplate: row.template, sizeBytes: row.size === null ? undefined : Number(row.size) }));
+}
+
+async function readTablespaces(connection: SqlConnection, options: { readonly signal?: AbortSignal | undefined }): Promise<ServerTablespace[]> {
+  return await connection.query<{ oid: number; name: string; location: string }>(
+    "SELECT oid::int8::float8 AS oid, spcname AS name, pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY oid",
+    [],
+    options,
+  ).then((rows) => rows.map(({ oid, name, location }) => ({ oid, name, location })));
+}
