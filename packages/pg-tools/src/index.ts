@@ -24,19 +24,20 @@ export { checkWalSegmentHeader, type CheckWalSegmentHeaderOptions, type WalSegme
 export { pgMajorOfWalMagic, readWalPageHeader, type WalLongPageHeader, type WalPageHeader } from "./wal-records/wal-page-header.ts";
 export { findRecoveryStop, recoveryStopAt, type RecoveryStop, type RecoveryTarget } from "./wal-records/find-recovery-stop.ts";
 export type { WalEnd, WalEndCause } from "./wal-records/wal-end.ts";
-export type {
-  BackupEnd,
-  Checkpoint,
-  EndOfRecovery,
-  OtherRecord,
-  OverwriteContrecord,
-  ParameterChange,
-  RestorePoint,
-  SegmentSwitch,
-  TransactionEnd,
-  TransactionPrepare,
-  WalRecord,
-  WalRecordPosition,
+export {
+  type BackupEnd,
+  type Checkpoint,
+  type EndOfRecovery,
+  isTransactionEnd,
+  type OtherRecord,
+  type OverwriteContrecord,
+  type ParameterChange,
+  type RestorePoint,
+  type SegmentSwitch,
+  type TransactionEnd,
+  type TransactionPrepare,
+  type WalRecord,
+  type WalRecordPosition,
 } from "./wal-records/wal-record.ts";
 export { createWalScanner, type WalScanner, type WalScannerOptions } from "./wal-records/wal-scanner.ts";
 export { createWalSummarizer, summarizeWalSegment, type WalSegmentSummary, type WalSummarizer } from "./wal-records/wal-segment-summary.ts";

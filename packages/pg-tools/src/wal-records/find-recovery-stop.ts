@@ -1,5 +1,5 @@
 import type { Lsn } from "../wal-names/lsn.ts";
-import type { TransactionEnd, WalRecord } from "./wal-record.ts";
+import { isTransactionEnd, type WalRecord } from "./wal-record.ts";
 
 /** Where recovery is asked to end: the `recovery_target_*` settings. `inclusive` is `recovery_target_inclusive`, true by default. */
 export type RecoveryTarget =
@@ -69,8 +69,4 @@ function stopsAfter(record: WalRecord, target: RecoveryTarget): boolean {
     case "time":
       return false;
   }
-}
-
-function isTransactionEnd(record: WalRecord): record is TransactionEnd {
-  return record.kind === "commit" || record.kind === "abort" || record.kind === "commit-prepared" || record.kind === "abort-prepared";
 }
