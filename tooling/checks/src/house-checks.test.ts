@@ -4,7 +4,7 @@ import type { Check } from "./check.ts";
 import { declaredDependencies } from "./declared-dependencies.ts";
 import { libraryPurity } from "./library-purity.ts";
 import { moduleShape } from "./module-shape.ts";
-import { pinnedTools } from "./pinned-tools.ts";
+import { pinnedActions, pinnedTools } from "./pinned-tools.ts";
 import { libraryManifest, sampleWorkspace } from "./sample-workspace.fixture.ts";
 
 function messages(check: Check, files: Record<string, string>): string[] {
@@ -102,4 +102,10 @@ test("one pnpm: the version of the bare machine is the one of the scripts", () =
   const files = (version: string) => ({ "package.json": JSON.stringify({ packageManager: "pnpm@12.0.1" }), "pnpm-workspace.yaml": `allowBuilds:\n  pnpm: true\ncatalog:\n  pnpm: ${version}\n` });
   expect(messages(pinnedTools, files("12.0.1"))).toEqual([]);
   expect(messages(pinnedTools, files("12.0.2"))).toEqual(["packageManager is pnpm@12.0.1, the catalog's pnpm is 12.0.2"]);
+});
+
+test("actions are pinned to commits", () => {
+  const path = ".github/workflows/ci.yml";
+  expect(messages(pinnedActions, { [path]: `- uses: actions/checkout@${"0a".repeat(20)} # v4.2.2` })).toEqual([]);
+  expect(messages(pinnedActions, { [path]: "- uses: actions/checkout@v4" })).toEqual(["'actions/checkout@v4' is not pinned to a commit"]);
 });

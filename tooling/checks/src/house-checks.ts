@@ -5,7 +5,7 @@ import { dependencyRule } from "./dependency-rule.ts";
 import { libraryPurity } from "./library-purity.ts";
 import { moduleShape } from "./module-shape.ts";
 import { packageFiles } from "./package-files.ts";
-import { pinnedTools } from "./pinned-tools.ts";
+import { pinnedActions, pinnedTools } from "./pinned-tools.ts";
 import { publicNames } from "./public-names.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -19,6 +19,7 @@ const HOUSE_CHECKS: readonly Check[] = [
   changesetFiles,
   firstReleases,
   pinnedTools,
+  pinnedActions,
 ];
 
 /** Checks that need nothing but the sources. */

@@ -41,7 +41,7 @@ export interface Workspace {
 
 const GROUPS: readonly PackageGroup[] = ["packages", "apps", "tooling"];
 const GENERATED = new Set(["node_modules", "dist", "coverage", ".turbo", ".git", ".soar"]);
-const READ = /\.(ts|mts|js|mjs|json|md|yaml)$/;
+const READ = /\.(ts|mts|js|mjs|json|md|ya?ml)$/;
 
 /** Reads the checkout in `root`. */
 export async function loadWorkspace(root: string): Promise<Workspace> {

@@ -1,0 +1,19 @@
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { AppDescription } from "@soar/app-kit";
+
+/** Asks every binary, from its source, which options it has: what is documented is what runs. */
+export async function describeApps(root: string): Promise<AppDescription[]> {
+  const folders = (await readdir(join(root, "apps"))).sort();
+  const mains = folders.map((folder) => join(root, "apps", folder, "src", "main.ts"));
+  const sources = await Promise.all(mains.map(async (main) => ({ main, source: await readFile(main, "utf8") })));
+  // An app that is only a placeholder so far has no options to tell of.
+  return Promise.all(sources.filter(({ source }) => source.includes("runApp(")).map(({ main }) => describe(main)));
+}
+
+async function describe(main: string): Promise<AppDescription> {
+  const { stdout } = await promisify(execFile)(process.execPath, ["--conditions=soar-source", "--", main, "--describe"], { maxBuffer: 2 ** 24 });
+  return JSON.parse(stdout) as AppDescription;
+}

@@ -1,0 +1,61 @@
+import type { AppDescription, OptionTable } from "@soar/app-kit";
+import { ERROR_CODES } from "@soar/errors";
+import { describe, expect, test } from "vitest";
+import { formatConfigurationPage } from "./configuration-page.ts";
+import { formatEnvExample } from "./env-example.ts";
+import { formatErrorsPage } from "./errors-page.ts";
+import { collectSettings } from "./settings.ts";
+
+const bucket = { env: "BACKUP_BUCKET", type: "url", schemes: ["s3"], required: true, group: "Storage", example: "s3://b", help: "Bucket." } as const;
+const jobs = { env: "BACKUP_PARALLEL_JOBS", type: "integer", min: 1, default: 4, help: "Jobs." } as const;
+const secret = { env: "AWS_SECRET_ACCESS_KEY", type: "string", flag: false, secret: true, group: "Storage", example: "...", help: "Secret key." } as const;
+
+function app(name: string, ...tables: OptionTable[]): AppDescription {
+  return { name, summary: "App.", commands: tables.map((options, index) => ({ name: `c${index}`, isDefault: false, summary: "Command.", positionals: {}, options, examples: [] })) };
+}
+
+const apps = [
+  app("soar-a", { jobs, bucket, yes: { type: "boolean", default: false, help: "Do not ask." } }, { "secret-access-key": secret, expire: { type: "boolean", default: true, help: "Keep all | everything." } }),
+  app("soar-b", { bucket }),
+];
+
+describe("settings", () => {
+  test("each variable once, by group, with the binaries that read it", () => {
+    expect(collectSettings(apps).map(({ variable, group, readBy }) => [variable, group, readBy])).toEqual([
+      ["BACKUP_BUCKET", "Storage", ["soar-a", "soar-b"]],
+      ["AWS_SECRET_ACCESS_KEY", "Storage", ["soar-a"]],
+      ["BACKUP_PARALLEL_JOBS", "Backup", ["soar-a"]],
+    ]);
+  });
+
+  test.each([
+    ["another default", { jobs: { ...jobs, default: 8 } }],
+    ["another flag", { parallel: jobs }],
+    ["another type", { jobs: { env: jobs.env, type: "string", help: "Jobs." } }],
+  ] as const)("one variable with %s elsewhere is refused", (_, table) => {
+    expect(() => collectSettings([...apps, app("soar-c", table)])).toThrow("BACKUP_PARALLEL_JOBS means one thing to soar-a and another to 'soar-c c0'");
+  });
+
+  test("other words for the same setting are fine, also that one command can do without it", () => {
+    const { required: _, ...optional } = bucket;
+    expect(() => collectSettings([...apps, app("soar-c", { bucket: { ...optional, help: "Elsewhere." } })])).not.toThrow();
+  });
+});
+
+test("the page shows variables with flag and default, and the flags without a variable", () => {
+  const page = formatConfigurationPage(apps, collectSettings(apps));
+  expect(page).toContain("| `BACKUP_BUCKET` | `--bucket` | `s3:` | **required** | Bucket. | all |");
+  expect(page).toContain("| `AWS_SECRET_ACCESS_KEY` |  | text, secret |  | Secret key. | a |");
+  expect(page).toContain("| `BACKUP_PARALLEL_JOBS` | `--jobs` | whole number from 1 | `4` | Jobs. | a |");
+  expect(page).toContain(String.raw`| ${"`--no-expire`"} | c1 |  |  | Keep all \| everything. |`);
+});
+
+test("the example sets what is required and comments out the rest", () => {
+  const example = formatEnvExample(collectSettings(apps));
+  expect(example.match(/^(?:# )?export .*$/gm)).toEqual(['export BACKUP_BUCKET="s3://b"', '# export AWS_SECRET_ACCESS_KEY="..."', "# export BACKUP_PARALLEL_JOBS=4"]);
+});
+
+test("every error code has its row", () => {
+  const page = formatErrorsPage(ERROR_CODES);
+  for (const [code, { exitStatus, meaning }] of Object.entries(ERROR_CODES)) expect(page).toContain(`| ${exitStatus} | \`${code}\` | ${meaning} |`);
+});
