@@ -80,6 +80,7 @@ export const timezoneOptions = {
     placeholder: "ZONE",
     group: "Backup",
     unset: "the machine's",
+    example: "Europe/Berlin",
     help: "Time zone (IANA name) of times that are given without an offset.",
   },
 } as const satisfies OptionTable;

@@ -44,9 +44,8 @@ test("a signal before the question or during it ends it", async () => {
   for (const written of ["Plan", "Type yes"]) {
     const controller = new AbortController();
     const asked = answering(undefined, { signal: controller.signal });
-    const outcome = expect(asked.outcome).rejects.toMatchObject({ code: "ABORTED" });
     await vi.waitFor(() => expect(asked.written()).toContain(written));
     controller.abort(abortedBy("SIGINT", { name: "x" }));
-    await outcome;
+    await expect(asked.outcome).rejects.toMatchObject({ code: "ABORTED" });
   }
 });

@@ -37,3 +37,6 @@ export type { Progress } from "./progress.ts";
 
 // Times.
 export { formatInstant, parseInstant } from "./instant.ts";
+
+// Documentation.
+export type { AppDescription } from "./describe-app.ts";

@@ -105,11 +105,11 @@ test("first retries are for debugging, later ones are warned of", () => {
   for (const attempt of [1, 3]) logStoreEvent(log, { type: "retry", operation: "put", key: "k", attempt, delayMs: 1500, error });
   logStoreEvent(log, { type: "gave-up", operation: "put", key: "k", attempts: 9, error });
   logStoreEvent(log, { type: "conditional-put-learned", conditionalPut: "refused" });
-  logStoreEvent(log, { type: "batch-delete-refused", error });
+  logStoreEvent(log, { type: "batch-delete-refused", fact: "501" });
   expect(lines).toEqual([
     "debug attempt 1 of put 'k' failed, next in 1.5 s: unable to put 'k': 503",
     "warn attempt 3 of put 'k' failed, next in 1.5 s: unable to put 'k': 503",
     "debug the provider's answer to 'only if absent': refused",
-    "debug objects are removed one by one: unable to put 'k': 503",
+    "debug objects are removed one by one: 501",
   ]);
 });

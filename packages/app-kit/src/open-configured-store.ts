@@ -25,7 +25,7 @@ export interface OpenStoreOptions {
  */
 export async function openConfiguredStore(settings: StorageSettings, options: OpenStoreOptions = {}): Promise<ObjectStore> {
   const config = { ...storeConfigOf(settings, process.env), ...options.overrides };
-  const { openStore } = await import("@soar/storage");
+  const { openStore } = await import("./lazy-storage.ts");
   return openStore(config, {
     onEvent(event) {
       if (options.log !== undefined) logStoreEvent(options.log, event);
@@ -59,7 +59,7 @@ export function logStoreEvent(log: Log, event: StoreEvent): void {
   } else if (event.type === "conditional-put-learned") {
     log.debug(`the provider's answer to 'only if absent': ${event.conditionalPut}`);
   } else if (event.type === "batch-delete-refused") {
-    log.debug(`objects are removed one by one: ${event.error.message}`);
+    log.debug(`objects are removed one by one: ${event.fact}`);
   }
   // A store that gave up throws, and the error says all of it.
 }

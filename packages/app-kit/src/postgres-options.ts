@@ -26,6 +26,7 @@ export const postgresOptions = {
     secret: true,
     group: "PostgreSQL",
     unset: "from the password file",
+    example: "...",
     help: "Password. The password file is the better place.",
   },
   passfile: {
@@ -34,6 +35,7 @@ export const postgresOptions = {
     placeholder: "FILE",
     group: "PostgreSQL",
     unset: "~/.pgpass",
+    example: "/var/lib/postgresql/.pgpass",
     help: "Password file, with lines of the form host:port:database:user:password.",
   },
   sslmode: {
@@ -49,7 +51,8 @@ export const postgresOptions = {
     type: "string",
     placeholder: "FILE",
     group: "PostgreSQL",
-    unset: "~/.postgresql/root.crt",
+    unset: "the public authorities",
+    example: "/etc/soar/postgresql-ca.pem",
     help: "Certificates (PEM) that the server's is checked against.",
   },
 } as const satisfies OptionTable;

@@ -75,7 +75,10 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
   await command.run(contextOf(app, { config: resolved.values as Config<OptionTable>, positionals, log, output }, run));
 }
 
-/** `--help`, `--version` and completion work without a configuration, also with a broken one. */
+/**
+ * `--help`, `--version` and completion work without a configuration, also with a broken one; so does `--describe`, which
+ * the generator of the documentation asks.
+ */
 async function answerWithoutRunning(app: App, argv: readonly string[], to: { plain: Output; selected: SelectedCommand | undefined }): Promise<boolean> {
   const options = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
   // The second is what yargs' completion scripts call the binary with.
@@ -86,6 +89,11 @@ async function answerWithoutRunning(app: App, argv: readonly string[], to: { pla
   }
   if (options.includes("--version")) {
     to.plain.print(`${app.name} ${app.version}`);
+    return true;
+  }
+  if (options[0] === "--describe") {
+    const { describeApp } = await import("./describe-app.ts");
+    to.plain.print(JSON.stringify(describeApp(app)));
     return true;
   }
   if (options.includes("--help") || options.includes("-h") || options[0] === "help") {
