@@ -1,1 +1,3 @@
-export {};
+export { takeBackup, type BackupEvent, type TakeBackupOptions } from "./take-backup.ts";
+export { readServerConfig, packServerConfig, type ServerConfigFile } from "./server-config.ts";
+export { waitForWal, type WalWait } from "./wait-for-wal.ts";

@@ -1,11 +1,7 @@
 import { gzipSync } from "node:zlib";
-import { SoarError } from "@soar/errors";
+import { hasErrorCode, SoarError } from "@soar/errors";
+import type { SqlConnection } from "@soar/pg-tools";
 import { Header } from "tar";
-
-/** The part of a SQL connection that is needed here. */
-export interface SqlClient {
-  query<Row>(sql: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly Row[] }>;
-}
 
 export interface ServerConfigFile {
   /** Absolute path on the server. */
@@ -18,29 +14,27 @@ export interface ServerConfigFile {
  * (safety, trap 24). Read through the server, so that it works from another host too. Rejects with `SERVER_DENIED` when
  * the user may not read files: found out before the backup begins, because a restore without them cannot start.
  */
-export async function readServerConfig(client: SqlClient): Promise<ServerConfigFile[]> {
+export async function readServerConfig(sql: SqlConnection, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<ServerConfigFile[]> {
+  // PostgreSQL 16 brought include files to pg_hba.conf and tells their names.
+  const hbaIncludes = sql.serverVersion >= 160_000 ? "UNION SELECT file_name FROM pg_hba_file_rules" : "";
   try {
-    const { rows } = await client.query<{ path: string; content: Buffer }>(
-      `SELECT path, pg_read_binary_file(path, true) AS content FROM (
-         SELECT setting AS path FROM pg_settings WHERE name IN ('config_file', 'hba_file', 'ident_file') AND setting <> ''
+    const rows = await sql.query<{ path: string; content: Buffer | null }>(
+      `SELECT path, pg_read_binary_file(path, 0, 16777216, true) AS content FROM (
+         SELECT setting AS path FROM pg_settings WHERE name IN ('config_file', 'hba_file', 'ident_file')
          UNION SELECT sourcefile FROM pg_file_settings
-         UNION SELECT ${await hbaFilesColumn(client)}
-       ) files WHERE path IS NOT NULL ORDER BY path`,
+         ${hbaIncludes}
+       ) files WHERE path <> '' ORDER BY path`,
+      [],
+      options,
     );
-    return rows.flatMap(({ path, content }) => (content === null ? [] : [{ path, content: Buffer.from(content) }]));
+    return rows.flatMap(({ path, content }) => (content === null ? [] : [{ path, content }]));
   } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && cause.code === "42501")) throw cause;
+    if (!hasErrorCode(cause, "SERVER_DENIED")) throw cause;
     throw new SoarError("SERVER_DENIED", "unable to read the server's configuration files: permission denied", {
       cause,
-      hint: "Grant it: GRANT pg_read_server_files, pg_read_all_settings, pg_monitor TO the backup user; GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, boolean), pg_show_all_file_settings() to it.",
+      hint: "Grant it: GRANT pg_read_server_files, pg_monitor TO the backup user; GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean), pg_show_all_file_settings(), pg_hba_file_rules() to it.",
     });
   }
-}
-
-/** PostgreSQL 16 brought include files to pg_hba.conf and tells their names. */
-async function hbaFilesColumn(client: SqlClient): Promise<string> {
-  const { rows } = await client.query<{ version: number }>("SELECT current_setting('server_version_num')::int AS version");
-  return (rows[0]?.version ?? 0) >= 160000 ? "file_name FROM pg_hba_file_rules" : "NULL";
 }
 
 /** The files as a tar.gz with their absolute paths less the leading slash, as `tar` itself stores them. */

@@ -33,7 +33,7 @@ export interface ExpiryPlan {
   readonly keep: readonly { readonly label: string; readonly reasons: readonly string[] }[];
   /** Whole directories, in the order in which they are removed. */
   readonly removeBackups: readonly { readonly label: string; readonly reason: string }[];
-  readonly removeWal: readonly { readonly key: string; readonly size: number }[];
+  readonly removeWal: ExpiryState["wal"];
 }
 
 type Complete = BackupDirectory & { readonly record: BackupRecord };
@@ -148,7 +148,7 @@ function isWalNeeded(name: string, state: ExpiryState, kept: readonly Complete[]
 
 /** From its anchor on a branch keeps all of its own WAL, and its ancestors' up to where it left them. */
 function isOnBranch({ history, backup }: Anchor, kept: readonly Complete[], timeline: number, index: number, segmentSize: number): boolean {
-  const isPart = timelineOfSegment(history, index, segmentSize) === timeline || timeline === history.timeline;
+  const isPart = timelineOfSegment(history, index, segmentSize) === timeline;
   if (!isPart) return false;
   const from = backup ?? oldestOnBranch(history, kept);
   return from === undefined || index >= parseWalSegment(from.firstSegment, segmentSize).index;

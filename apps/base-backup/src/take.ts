@@ -1,0 +1,92 @@
+import { hostname } from "node:os";
+import { backupCompressionOptions, defineCommand, formatDuration, formatRate, formatSize, jobsOptions, openConfiguredStore, postgresConnection, postgresOptions, storageOptions } from "@soar/app-kit";
+import { takeBackup } from "@soar/backup";
+import { SoarError } from "@soar/errors";
+import type { BackupRecord } from "@soar/repository";
+
+const options = {
+  ...storageOptions,
+  ...postgresOptions,
+  ...backupCompressionOptions,
+  ...jobsOptions,
+  checkpoint: { type: "choice", choices: ["fast", "spread"], default: "fast", group: "Backup", help: "Begin with a checkpoint at once, or let the server spread its writes." },
+  label: { type: "string", group: "Backup", unset: "the UTC date", help: "Label of the backup: a date like 2025-01-05, or 2025-01-05T140312Z." },
+  "wal-timeout": {
+    env: "BACKUP_WAL_TIMEOUT",
+    type: "duration",
+    min: 1000,
+    default: "30min",
+    group: "Backup",
+    help: "Give up when the WAL of the finished backup has not reached the bucket after this time.",
+  },
+  "archiver-patience": {
+    env: "BACKUP_ARCHIVER_PATIENCE",
+    type: "duration",
+    min: 0,
+    default: "60s",
+    group: "Backup",
+    help: "Do not begin when the server's archive command still fails after this time.",
+  },
+} as const;
+
+export const take = defineCommand({
+  name: "take",
+  isDefault: true,
+  summary: "Take a full base backup over the replication protocol.",
+  description: "The user needs REPLICATION, pg_read_server_files and pg_monitor, or to be a superuser. The backup exists when it is complete and every WAL segment that it needs is in the bucket, not earlier.",
+  options,
+  examples: [
+    { command: "soar-base-backup", explanation: "with the settings of /etc/soar/backup-env" },
+    { command: "soar-base-backup take --compression zstd --jobs 2", explanation: "smaller and faster than gzip, with two threads" },
+  ],
+  async run({ config, log, output, signal, startProgress, app }) {
+    const store = await openConfiguredStore(config, { log });
+    const progress = startProgress({ label: "base backup", unit: "bytes" });
+    try {
+      const record = await takeBackup(store, {
+        server: serverOf(postgresConnection(config, { log, database: "postgres" }), postgresConnection(config, { log, replication: true })),
+        codec: config.compression,
+        jobs: config.jobs,
+        checkpoint: config.checkpoint,
+        label: config.label,
+        walTimeoutMs: config.walTimeoutMs,
+        archiverPatienceMs: config.archiverPatienceMs,
+        host: hostname(),
+        toolVersion: `${app.name} ${app.version}`,
+        now: () => new Date(),
+        signal,
+        onEvent: (event) => {
+          if (event.type === "progress") progress.update(event.done, event.total);
+          if (event.type === "waiting-for-wal") log.debug(`waiting for WAL segment ${event.missing}`);
+        },
+      });
+      progress.finish();
+      log.info(`backup completed: ${summarize(record)}`);
+      output.report({ json: record, text: () => `${record.label}  ${summarize(record)}` });
+      requireUndamaged(record);
+    } finally {
+      progress.finish();
+      await store.close();
+    }
+  },
+});
+
+/** The password file may have other lines for database `replication`; the first that gives a password serves both. */
+function serverOf(sql: ReturnType<typeof postgresConnection>, replication: ReturnType<typeof postgresConnection>) {
+  const { host, port, user, database, sslMode, sslCaPem } = sql;
+  return { host, port, user, database, password: sql.password ?? replication.password, applicationName: "soar-base-backup", ...(host.startsWith("/") ? {} : { tls: { mode: sslMode === "allow" ? ("prefer" as const) : sslMode, caPem: sslCaPem } }) };
+}
+
+function summarize({ label, sizes, durationMs, firstSegment, lastSegment }: BackupRecord): string {
+  const rate = formatRate(sizes.database / (durationMs / 1000));
+  return `${label}, ${formatSize(sizes.database)} in ${formatDuration(durationMs)} (${rate}), ${formatSize(sizes.stored)} stored, WAL ${firstSegment} to ${lastSegment}`;
+}
+
+/** The backup is kept: one bad page must not mean no backup ever again. But somebody has to hear of it. */
+function requireUndamaged({ label, damagedPages }: BackupRecord): void {
+  const [first] = damagedPages;
+  if (first === undefined) return;
+  throw new SoarError("BACKUP_DAMAGED_PAGES", `backup '${label}' was kept, but ${damagedPages.length} files of the server have damaged pages: '${first.path}' ${first.detail}`, {
+    hint: "Find the relation with pg_amcheck, and restore it from an older backup before that one expires.",
+  });
+}

@@ -1,0 +1,24 @@
+import { SoarError } from "@soar/errors";
+import type { SqlConnection } from "@soar/pg-tools";
+
+/** Any two numbers that nobody else uses for advisory locks: "soar" and "base" in ASCII. */
+const LOCK = [0x736f6172, 0x62617365] as const;
+
+/**
+ * One backup of a cluster at a time, from whatever host. The lock belongs to the session, so that it ends with the run,
+ * however it ends. Advisory locks are per database: the caller is connected to the same one as every other run.
+ * Rejects with `BACKUP_RUNNING`.
+ */
+export async function holdBackupLock(sql: SqlConnection, options: { readonly signal?: AbortSignal | undefined }): Promise<AsyncDisposable> {
+  const [row] = await sql.query<{ held: boolean }>("SELECT pg_try_advisory_lock($1, $2) AS held", [...LOCK], options);
+  if (row?.held !== true) {
+    throw new SoarError("BACKUP_RUNNING", "unable to begin: another backup of this cluster is running", {
+      hint: "SELECT * FROM pg_stat_progress_basebackup shows its progress. Wait for it, or stop it first.",
+    });
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      await sql.query("SELECT pg_advisory_unlock($1, $2)", [...LOCK]);
+    },
+  };
+}

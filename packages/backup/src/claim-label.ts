@@ -1,0 +1,40 @@
+import { SoarError } from "@soar/errors";
+import { chooseBackupLabel, claimLabel, listBackupDirectories, requireBackupLabel, FORMAT_VERSION, type StartedRecord } from "@soar/repository";
+import type { ObjectStore } from "@soar/storage";
+
+/** A run that says nothing for this long after its start counts as dead: far beyond any backup that could be restored in time. */
+const LONGEST_RUN_MS = 48 * 3600 * 1000;
+
+export interface ClaimOptions {
+  /** Name instead of the date. */
+  readonly label: string | undefined;
+  readonly host: string;
+  readonly now: Date;
+  readonly references?: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ClaimedLabel {
+  readonly label: string;
+  readonly startedAt: Date;
+}
+
+/** Takes a label for this run by writing `started.json`, before anything else of the backup. Rejects with `BACKUP_RUNNING`. */
+export async function claimBackupLabel(store: ObjectStore, { label: wanted, host, now, references = [], signal }: ClaimOptions): Promise<ClaimedLabel> {
+  const directories = await listBackupDirectories(store, { signal });
+  const taken = new Set(directories.map(({ label }) => label));
+  const label = wanted === undefined ? chooseBackupLabel(now, taken) : requireBackupLabel(wanted);
+  const record: StartedRecord = {
+    format: FORMAT_VERSION,
+    label,
+    host,
+    processId: process.pid,
+    startedAt: now.toISOString(),
+    deadline: new Date(now.getTime() + LONGEST_RUN_MS).toISOString(),
+    references: [...references],
+  };
+  if (!taken.has(label) && (await claimLabel(store, record, { signal }))) return { label, startedAt: now };
+  throw new SoarError("BACKUP_RUNNING", `unable to begin: the label '${label}' is taken`, {
+    hint: "Another run began under it. soar-base-backup list shows whether it is complete; run the command again for a new label.",
+  });
+}

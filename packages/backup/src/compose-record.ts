@@ -1,0 +1,77 @@
+import { formatLsn, formatWalSegment, type ServerFacts } from "@soar/pg-tools";
+import { FORMAT_VERSION, type BackupRecord } from "@soar/repository";
+import { DEFAULT_CHUNK_BYTES } from "@soar/seekable-tar";
+import type { CheckedBackup } from "./read-back.ts";
+import type { StoredArchives } from "./store-archives.ts";
+import type { BackupObject } from "./store-object.ts";
+import type { TakeBackupOptions } from "./take-backup.ts";
+
+export interface RecordParts {
+  readonly options: TakeBackupOptions;
+  readonly facts: ServerFacts;
+  readonly label: string;
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+  readonly archives: StoredArchives;
+  readonly checked: CheckedBackup;
+  readonly objects: readonly BackupObject[];
+}
+
+/** `backup.json` of a full backup, from what the server said and what was stored. */
+export function composeRecord(parts: RecordParts): BackupRecord {
+  const { options, facts, archives, checked, startedAt, finishedAt } = parts;
+  const segment = (index: number) => formatWalSegment({ timeline: archives.timeline, index }, facts.walSegmentSize);
+  const stored = archives.archives.reduce((sum, { object }) => sum + object.size, 0);
+  return {
+    format: FORMAT_VERSION,
+    label: parts.label,
+    kind: "full",
+    references: [],
+    systemIdentifier: facts.systemIdentifier,
+    postgresVersion: facts.versionNumber,
+    walSegmentSize: facts.walSegmentSize,
+    timeline: archives.timeline,
+    startLsn: formatLsn(archives.startLsn),
+    stopLsn: formatLsn(archives.stopLsn),
+    checkpointLsn: formatLsn(checked.backupLabel.checkpointLsn),
+    firstSegment: segment(archives.wal.fromIndex),
+    lastSegment: segment(archives.wal.toIndex),
+    startedAt: startedAt.toISOString(),
+    stoppedAt: archives.stoppedAt.toISOString(),
+    durationMs: finishedAt.getTime() - startedAt.getTime(),
+    sizes: {
+      database: checked.databaseBytes,
+      tar: archives.archives.reduce((sum, { summary }) => sum + summary.plainBytes, 0),
+      stored,
+      new: stored,
+    },
+    codec: options.codec,
+    chunkSize: DEFAULT_CHUNK_BYTES,
+    source: { method: "replication", fromStandby: false, host: options.host, dataDirectory: facts.dataDirectory ?? "" },
+    dataChecksums: facts.dataChecksums,
+    settings: settingsOf(facts),
+    databases: facts.databases.map(({ oid, name }) => ({ oid, name })),
+    tablespaces: archives.archives.flatMap(({ oid, location }) => (oid === undefined ? [] : [{ oid, location: location ?? "" }])),
+    archives: archives.archives.map(({ name, oid, object, summary }) => ({
+      name,
+      ...(oid === undefined ? {} : { oid }),
+      object: object.name,
+      tar: summary.plainBytes,
+      stored: object.size,
+    })),
+    objects: [...parts.objects],
+    index: { members: archives.table.frames.map(({ storedLength, plainLength, sha256 }) => [storedLength, plainLength, sha256]) },
+    damagedPages: (archives.damaged?.files ?? []).map(({ path, blocks, total }) => ({
+      path,
+      detail: blocks.length === 0 ? (archives.damaged?.message ?? "") : `blocks ${blocks.join(", ")}${total === undefined || total <= blocks.length ? "" : ` and ${total - blocks.length} more`}`,
+    })),
+    createdBy: options.toolVersion,
+  };
+}
+
+function settingsOf(facts: ServerFacts): Record<string, string> {
+  const recovery = Object.entries(facts.recoveryParameters).map(([name, value]) => [name, String(value)] as const);
+  const paths = { config_file: facts.configFile, hba_file: facts.hbaFile, ident_file: facts.identFile };
+  const known = Object.entries(paths).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+  return { ...facts.settings, ...Object.fromEntries(recovery), ...Object.fromEntries(known), full_page_writes: facts.fullPageWrites ? "on" : "off" };
+}

@@ -1,0 +1,138 @@
+import { SoarError } from "@soar/errors";
+import { connectReplication, connectSql, readServerFacts, type ServerConfig, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
+import { claimRepository, putBackupRecord, type BackupRecord, type RepositoryRecord } from "@soar/repository";
+import { createCodecPool, type Codec } from "@soar/seekable-tar";
+import type { ObjectStore } from "@soar/storage";
+import { describeArchiver, requireArchiving } from "./archiver-health.ts";
+import { holdBackupLock } from "./backup-lock.ts";
+import { claimBackupLabel, type ClaimedLabel } from "./claim-label.ts";
+import { composeRecord } from "./compose-record.ts";
+import { readBack } from "./read-back.ts";
+import { packServerConfig, readServerConfig } from "./server-config.ts";
+import { storeArchives, type StoredArchives } from "./store-archives.ts";
+import { storeObject, type BackupObject } from "./store-object.ts";
+import { waitForWal } from "./wait-for-wal.ts";
+
+export interface TakeBackupOptions {
+  readonly server: ServerConfig;
+  readonly codec: Codec;
+  readonly level?: number | undefined;
+  /** Members compressed at once. */
+  readonly jobs: number;
+  readonly checkpoint: "fast" | "spread";
+  /** Name instead of the date. */
+  readonly label?: string | undefined;
+  /** How long the WAL of the finished backup may take to reach the bucket, in milliseconds. */
+  readonly walTimeoutMs: number;
+  /** How long archiving may fail before the backup is not even begun, in milliseconds. */
+  readonly archiverPatienceMs: number;
+  /** Name of this machine, for records. */
+  readonly host: string;
+  readonly toolVersion: string;
+  readonly now: () => Date;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: (event: BackupEvent) => void;
+}
+
+export type BackupEvent =
+  | { readonly type: "label"; readonly label: string }
+  /** Bytes of the cluster that were read, of about `total`. */
+  | { readonly type: "progress"; readonly done: number; readonly total: number | undefined }
+  | { readonly type: "waiting-for-wal"; readonly missing: string }
+  | { readonly type: "reading-back" };
+
+/**
+ * Takes a full base backup without local staging. Promise 3: the record is written last, when data, seek table, manifest
+ * and every WAL segment that the backup needs are in the bucket and checked; whatever fails before leaves nothing that
+ * any command takes for a backup, and gives unfinished uploads back.
+ *
+ * Pages that were damaged at the source do not end it: they are in the record (`damagedPages`), for the caller to alarm.
+ */
+export async function takeBackup(store: ObjectStore, options: TakeBackupOptions): Promise<BackupRecord> {
+  const { signal } = options;
+  await using sql = await connectSql({ ...options.server, database: options.server.database ?? "postgres" }, { signal });
+  const facts = await readServerFacts(sql, { signal });
+  requireSuitable(facts);
+  await requireArchiving(sql, facts, { patienceMs: options.archiverPatienceMs, signal });
+  const config = packServerConfig(await readServerConfig(sql, { signal }), options.now());
+  const repository = await claimRepository(store, identityOf(facts), { toolVersion: options.toolVersion, now: options.now(), signal });
+  await using _lock = await holdBackupLock(sql, { signal });
+  const claimed = await claimBackupLabel(store, { label: options.label, host: options.host, now: options.now(), signal });
+  options.onEvent?.({ type: "label", label: claimed.label });
+  return finish(store, { options, sql, facts, repository, claimed, config });
+}
+
+interface Run {
+  readonly options: TakeBackupOptions;
+  readonly sql: SqlConnection;
+  readonly facts: ServerFacts;
+  readonly repository: RepositoryRecord;
+  readonly claimed: ClaimedLabel;
+  readonly config: Buffer;
+}
+
+async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
+  const { options, claimed } = run;
+  const { signal } = options;
+  const archives = await transfer(store, run);
+  requireOneTimeline(archives);
+  options.onEvent?.({ type: "reading-back" });
+  const checked = await readBack(store, { label: claimed.label, archives, signal });
+  const objects: BackupObject[] = [...archives.objects, ...checked.objects, await storeObject(store, claimed.label, "server-config.tar.gz", run.config, { signal })];
+  const record = composeRecord({ ...run, ...claimed, archives, checked, objects, finishedAt: options.now() });
+  await waitForWal(store, {
+    ...archives.wal,
+    segmentSize: run.facts.walSegmentSize,
+    timeoutMs: options.walTimeoutMs,
+    signal,
+    describeArchiver: () => describeArchiver(run.sql),
+    onWaiting: (missing) => options.onEvent?.({ type: "waiting-for-wal", missing }),
+  });
+  await putBackupRecord(store, record, { signal });
+  return record;
+}
+
+async function transfer(store: ObjectStore, { options, claimed, facts }: Run): Promise<StoredArchives> {
+  const { signal, onEvent, codec, level, jobs, checkpoint } = options;
+  await using connection = await connectReplication(options.server, { signal });
+  const pool = createCodecPool({ workers: jobs });
+  try {
+    return await storeArchives(store, connection, {
+      label: claimed.label,
+      codec,
+      level,
+      checkpoint,
+      pool,
+      walSegmentSize: facts.walSegmentSize,
+      signal,
+      now: options.now,
+      onProgress: (done, total) => onEvent?.({ type: "progress", done, total }),
+    });
+  } finally {
+    await pool.close();
+  }
+}
+
+function identityOf(facts: ServerFacts): Parameters<typeof claimRepository>[1] {
+  return { systemIdentifier: facts.systemIdentifier, postgresMajor: Math.floor(facts.versionNumber / 10_000), walSegmentSize: facts.walSegmentSize };
+}
+
+function requireSuitable(facts: ServerFacts): void {
+  const major = Math.floor(facts.versionNumber / 10_000);
+  if (major < 15 || major > 18) {
+    throw new SoarError("SERVER_VERSION", `unable to back up PostgreSQL ${facts.version}: versions 15 to 18 are supported`, { hint: "Use a version of the tools that knows this server." });
+  }
+  if (facts.inRecovery) {
+    throw new SoarError("SERVER_UNSUITABLE", "unable to back up this server: it is a standby in recovery", { hint: "Name the primary with PGHOST and PGPORT." });
+  }
+  if (!facts.fullPageWrites) {
+    throw new SoarError("SERVER_UNSUITABLE", "unable to back up this server: full_page_writes is off, so pages that are written meanwhile cannot be repaired by replay", {
+      hint: "ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf();",
+    });
+  }
+}
+
+function requireOneTimeline({ startTimeline, timeline }: StoredArchives): void {
+  if (startTimeline === timeline) return;
+  throw new SoarError("BACKUP_INCOMPLETE", `the server changed from timeline ${startTimeline} to ${timeline} during the backup`, { hint: "Take the backup again." });
+}
