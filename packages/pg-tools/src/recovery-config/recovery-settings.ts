@@ -24,7 +24,7 @@ export const BLOCK_BEGIN = "# soar: recovery settings, removed after recovery";
 export const BLOCK_END = "# soar: end of recovery settings";
 
 /** The settings that make PostgreSQL stop at this target. */
-export function recoveryTargetSettings(target: RecoveryTarget): RecoverySettings {
+export function recoveryTargetSettings(target: RecoveryTarget | { readonly type: "immediate" }): RecoverySettings {
   switch (target.type) {
     case "time":
       return { recovery_target_time: formatTargetTime(target.time), recovery_target_inclusive: target.inclusive ?? true };

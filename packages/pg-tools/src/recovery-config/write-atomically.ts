@@ -14,8 +14,9 @@ export async function writeAtomically(path: string, content: string): Promise<vo
     await rename(temporary, path);
     await syncDirectory(dirname(path));
   } catch (cause) {
-    await rm(temporary, { force: true });
-    throw unwritable(path, cause);
+    const causes = [cause];
+    await rm(temporary, { force: true }).catch((second: unknown) => causes.push(second));
+    throw unwritable(path, causes.length === 1 ? cause : new AggregateError(causes, String(cause)));
   }
 }
 
@@ -31,7 +32,9 @@ export async function removeSynced(path: string): Promise<void> {
 
 async function writeSynced(path: string, content: string): Promise<void> {
   const owner = await stat(dirname(path));
-  await using file = await open(path, "w", 0o600);
+  await rm(path, { force: true });
+  // Never through a link: root must not be led to another file by the owner of the directory.
+  await using file = await open(path, "wx", 0o600);
   await file.writeFile(content);
   await file.chown(owner.uid, owner.gid);
   await file.sync();
@@ -42,7 +45,8 @@ async function syncDirectory(path: string): Promise<void> {
   await directory.sync();
 }
 
-function unwritable(path: string, cause: unknown): SoarError {
+/** What a failed write means for the operator. */
+export function unwritable(path: string, cause: unknown): SoarError {
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === "ENOSPC" || code === "EDQUOT") return new SoarError("DISK_FULL", `unable to write '${path}': no room is left`, { cause });
   return new SoarError("FILE_UNWRITABLE", `unable to write '${path}': ${message}`, { cause, hint: "Run as the user that owns the data directory, or as root." });
