@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Finding } from "./check.ts";
 import type { InstalledPackage, PackedInstallation } from "./packed-installation.ts";
 
-/** An import that waits for something would hang; none needs a tenth of this. */
+/** An import that waits for something would hang, a program too; none needs a tenth of this. */
 const IMPORT_TIMEOUT_MS = 20_000;
 
 /** Prints nothing but this when the import did nothing but import. */
@@ -15,10 +15,12 @@ const IMPORT_SCRIPT = `
   const before = process.getActiveResourcesInfo().length;
   const listeners = process.eventNames().length;
   await import(process.argv[1]);
+  await new Promise((resolve) => setImmediate(resolve));
   const open = process.getActiveResourcesInfo().slice(before);
   if (open.length > 0) console.log("it leaves open: " + open.join(", "));
   if (process.eventNames().length > listeners) console.log("it listens to events of the process");
   console.log("imported");
+  process.exit();
 `;
 
 interface Run {
@@ -27,7 +29,7 @@ interface Run {
   readonly stderr: string;
 }
 
-/** `sideEffects: false` is proved: importing any entry prints nothing, leaves nothing open and lets the process end. */
+/** `sideEffects: false` is proved: importing any entry prints nothing, leaves nothing open. */
 export async function checkImports({ folder, packages }: PackedInstallation): Promise<Finding[]> {
   const entries = packages.filter(({ group }) => group === "packages").flatMap((library) => importEntries(library).map((entry) => ({ library, entry })));
   const findings: Finding[] = [];

@@ -1,6 +1,7 @@
 import type { FinishedStep } from "./steps.ts";
 
 const SHOWN_LINES = 60;
+const SHOWN_CHARACTERS = 240;
 
 /** The line of a finished step, and below it what it printed when it failed. */
 export function formatStep(step: FinishedStep, logPath: string): string {
@@ -39,5 +40,5 @@ function indent(output: string, logPath: string): string {
   const lines = output.trimEnd().split("\n");
   const omitted = lines.length - SHOWN_LINES;
   const shown = omitted > 0 ? [`... ${omitted} lines more in ${logPath}`, ...lines.slice(-SHOWN_LINES)] : lines;
-  return shown.map((line) => `      ${line}`.trimEnd()).join("\n");
+  return shown.map((line) => `      ${line.slice(0, SHOWN_CHARACTERS)}`.trimEnd()).join("\n");
 }
