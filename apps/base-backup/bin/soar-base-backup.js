@@ -1,4 +1,6 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
+// `node --`, because Node otherwise takes `--env-file` for its own even behind the script: it ends with 9 for a missing
+// file and obeys NODE_OPTIONS in a present one (https://github.com/nodejs/node/issues/54232).
 // Loads the bundle, and says what to do when there is none. Status 70 lies within the 1..125 that PostgreSQL counts.
 try {
   if (Number(process.versions.node.split(".")[0]) < 24) {

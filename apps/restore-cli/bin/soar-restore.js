@@ -1,4 +1,6 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
+// `node --`, because Node otherwise takes `--env-file` for its own even behind the script: it ends with 9 for a missing
+// file and obeys NODE_OPTIONS in a present one (https://github.com/nodejs/node/issues/54232).
 // Loads the bundle. As restore_command, statuses 0 and 1..125 all let recovery go on or end as if the archive ended
 // here, and they are what Node exits with when a file is cut short (0), cannot be loaded or throws (1), or never
 // settles (13): a broken installation would lose data in silence. So `wal-fetch` ends with 126, which stops

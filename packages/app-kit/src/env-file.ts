@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
 import { SoarError } from "@soar/errors";
 import { parseEnvText } from "./env-dialect.ts";
@@ -87,6 +86,8 @@ function uidOf(user: string): number | undefined {
   const local = pattern.exec(readFileSync("/etc/passwd", "utf8"))?.[1];
   if (local !== undefined) return Number(local);
   try {
+    // Loaded here, because every WAL segment would pay for it otherwise.
+    const { execFileSync } = process.getBuiltinModule("node:child_process");
     const line = execFileSync("getent", ["passwd", user], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 10_000 });
     return Number(pattern.exec(line)?.[1] ?? Number.NaN);
   } catch {

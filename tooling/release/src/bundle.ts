@@ -24,7 +24,7 @@ const EXTERNAL = ["@node-rs/crc32", "zlib-sync", "pg-native"];
 
 // CommonJS inside an ESM bundle calls `require`, which ESM lacks. The names cannot meet a name of the bundle. The
 // first line is for main.js; in the other files it is a comment, and the source maps stay right.
-const BANNER = `#!/usr/bin/env node
+const BANNER = `#!/usr/bin/env -S node --
 import { createRequire as __soarCreateRequire } from "node:module"; const require = __soarCreateRequire(import.meta.url);`;
 
 /** Bundles the app in `folder` from the sources of all workspace packages into `dist/`, and its workers beside it. */
