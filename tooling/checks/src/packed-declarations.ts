@@ -10,7 +10,7 @@ import { importEntries } from "./packed-runs.ts";
 const COMPILER_OPTIONS = {
   module: "nodenext",
   target: "es2024",
-  lib: ["es2025"],
+  lib: ["es2025", "esnext.array"],
   types: ["node"],
   strict: true,
   exactOptionalPropertyTypes: true,

@@ -23,10 +23,8 @@ test("notices an added and a removed name, and a type that became a value", () =
   const snapshot = formatPublicApi(readPublicApi(workspaceWith(INDEX)));
   const messages = publicNames.find(workspaceWith('export { openStore, ObjectStore, extra } from "./a.ts";\nexport const VERSION = 1;\n', snapshot)).map(({ message }) => message.split(";")[0]);
   expect(messages).toEqual([
-    "@soar/storage now exports 'extra'",
-    "@soar/storage now exports 'ObjectStore'",
-    "@soar/storage no longer exports 'type ObjectStore': a change that users notice",
-    "@soar/storage no longer exports 'type StoreConfig': a change that users notice",
+    "@soar/storage now exports extra, ObjectStore",
+    "@soar/storage no longer exports type ObjectStore, type StoreConfig, which users notice",
   ]);
 });
 

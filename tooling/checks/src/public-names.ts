@@ -61,10 +61,12 @@ function comparePackage(name: string, recorded: PublicApi[string], actual: Publi
   return Array.from(entries).flatMap((entry) => {
     const before = new Set(recorded[entry]);
     const now = new Set(actual[entry]);
+    const added = Array.from(now.difference(before));
+    const removed = Array.from(before.difference(now));
     const specifier = posix.join(name, entry);
     return [
-      ...Array.from(now.difference(before), (added) => `${specifier} now exports '${added}'`),
-      ...Array.from(before.difference(now), (removed) => `${specifier} no longer exports '${removed}': a change that users notice`),
+      ...(added.length > 0 ? [`${specifier} now exports ${added.join(", ")}`] : []),
+      ...(removed.length > 0 ? [`${specifier} no longer exports ${removed.join(", ")}, which users notice`] : []),
     ].map((message) => ({ path: SNAPSHOT_PATH, message: `${message}; record it with \`pnpm check --write\`` }));
   });
 }
