@@ -74,13 +74,12 @@ test("writes runs of a member to files, leaving out blocks of zeros", async () =
   const fd = openSync(path, "wx");
   ftruncateSync(fd, plain.length + 100);
   const stored = compressMemberSync("zstd", plain);
-  const writes = [{ fd, plainOffset: 0, length: plain.length, filePosition: 100 }];
-  const written = await pool.extract(stored, writes, { codec: "zstd", plainLength: plain.length, sha256: sha256(plain), sparse: true });
+  const write = { fd, path, plainOffset: 0, length: plain.length, filePosition: 100, sparse: true };
+  await pool.extract(stored, { writes: [write], creations: [] }, { codec: "zstd", plainLength: plain.length, sha256: sha256(plain) });
   const after = readFileSync(path);
   expect(after.subarray(100)).toEqual(plain);
-  expect(written).toBeLessThan(200_000);
   expect(statSync(path).blocks * 512).toBeLessThan(plain.length / 2);
-  await pool.extract(stored, writes, { codec: "zstd", plainLength: plain.length, sparse: false });
+  await pool.extract(stored, { writes: [{ ...write, sparse: false }], creations: [] }, { codec: "zstd", plainLength: plain.length });
   expect(readFileSync(path)).toEqual(after);
   closeSync(fd);
 });
@@ -95,10 +94,36 @@ test("tells whether a part of a file has a digest", async () => {
   closeSync(fd);
 });
 
-test("keeps the code of a system error", async () => {
+test("creates files from a member with mode and time, and refuses or replaces what is there", async () => {
+  const stored = compressMemberSync("gzip", Buffer.from("first-second"));
+  const creation = { path: join(directory, "created"), plainOffset: 6, length: 6, attributes: { mode: 0o640, mtime: 1_700_000_000, owner: undefined }, replace: false };
+  const extract = async (replace: boolean): Promise<void> => await pool.extract(stored, { writes: [], creations: [{ ...creation, replace }] }, { codec: "gzip", plainLength: 12 });
+  await extract(false);
+  expect(readFileSync(creation.path, "utf8")).toBe("second");
+  expect(statSync(creation.path)).toMatchObject({ mode: 0o100640, mtimeMs: 1_700_000_000_000 });
+  expect(await failureOf(extract(false))).toMatchObject({ code: "FILE_UNWRITABLE", hint: "Extract to an empty directory, or allow existing files to be overwritten." });
+  await extract(true);
+  await pool.create([{ ...creation, length: 0, replace: true }]);
+  expect(readFileSync(creation.path, "utf8")).toBe("");
+});
+
+test("names the file that cannot be written", async () => {
   const stored = compressMemberSync("none", Buffer.from("x"));
   const fd = openSync(join(directory, "matches"), "r");
-  expect(await failureOf(pool.extract(stored, [{ fd, plainOffset: 0, length: 1, filePosition: 0 }], { codec: "none", plainLength: 1, sparse: false }))).toMatchObject({ code: "EBADF" });
+  const write = { fd, path: "/data/base/1", plainOffset: 0, length: 1, filePosition: 0, sparse: false };
+  const failure = await failureOf(pool.extract(stored, { writes: [write], creations: [] }, { codec: "none", plainLength: 1 }));
+  expect(failure).toMatchObject({ code: "FILE_UNWRITABLE", message: expect.stringContaining("unable to write '/data/base/1': EBADF") });
+  closeSync(fd);
+});
+
+test("does not write a byte of a member that is damaged", async () => {
+  const path = join(directory, "untouched");
+  writeFileSync(path, "old");
+  const fd = openSync(path, "r+");
+  const write = { fd, path, plainOffset: 0, length: 3, filePosition: 0, sparse: false };
+  const stored = compressMemberSync("none", Buffer.from("new"));
+  expect(await failureOf(pool.extract(stored, { writes: [write], creations: [] }, { codec: "none", plainLength: 3, sha256: sha256(Buffer.from("other")) }))).toMatchObject({ code: "FORMAT_INVALID" });
+  expect(readFileSync(path, "utf8")).toBe("old");
   closeSync(fd);
 });
 

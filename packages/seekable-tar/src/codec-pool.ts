@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Codec } from "./codec/codec.ts";
 import { TaskScheduler } from "./pool/task-scheduler.ts";
-import type { FileWrite, StoredMember } from "./pool/tasks.ts";
+import type { FileCreation, FileWrite, StoredMember } from "./pool/tasks.ts";
 
 export interface CodecPoolOptions {
   /** Number of worker threads; by default one per processor that this process may use. */
@@ -56,10 +56,13 @@ export interface CodecPool {
   /** The plain bytes of one member, exact and checked. Rejects with `FORMAT_INVALID`. */
   decompress(stored: Buffer, options: DecompressTaskOptions): Promise<Buffer>;
   /**
-   * Decompresses and checks one member and writes runs of its bytes to open files from the worker. With `sparse`, whole
-   * blocks of zeros are not written: only for files that were created empty. Resolves with the number of bytes written.
+   * Decompresses and checks one member and writes its bytes to files from the worker: runs of it to open files, and whole
+   * files that the worker creates. Rejects with `FORMAT_INVALID` before anything is written, and with `FILE_UNWRITABLE` or
+   * `DISK_FULL`. Nothing is synced.
    */
-  extract(stored: Buffer, writes: readonly FileWrite[], options: DecompressTaskOptions & { sparse: boolean }): Promise<number>;
+  extract(stored: Buffer, files: { writes: readonly FileWrite[]; creations: readonly FileCreation[] }, options: DecompressTaskOptions): Promise<void>;
+  /** Creates empty files. Rejects with `FILE_UNWRITABLE` or `DISK_FULL`. */
+  create(creations: readonly FileCreation[], options?: { signal?: AbortSignal | undefined }): Promise<void>;
   /** Whether `length` bytes of an open file at `position` have this SHA-256. */
   matches(file: { fd: number; position: number; length: number }, sha256: Uint8Array, options?: { signal?: AbortSignal | undefined }): Promise<boolean>;
   /** Stops all threads; tasks that are not finished reject. */
@@ -90,13 +93,15 @@ export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
       const { plain } = await scheduler.run({ kind: "decompress", member: toMember(sent, expected) }, [sent.buffer], signal);
       return asBuffer(plain);
     },
-    async extract(stored, writes, { transfer, signal, sparse, ...expected }) {
+    async extract(stored, { writes, creations }, { transfer, signal, ...expected }) {
       const sent = movable(stored, transfer);
-      const task = { kind: "extract", member: toMember(sent, expected), writes, sparse } as const;
-      return (await scheduler.run(task, [sent.buffer], signal)).writtenBytes;
+      await scheduler.run({ kind: "extract", member: toMember(sent, expected), writes, creations }, [sent.buffer], signal);
+    },
+    async create(creations, { signal } = {}) {
+      await scheduler.run({ kind: "create", creations }, [], signal);
     },
     async matches(file, sha256, { signal } = {}) {
-      return (await scheduler.run({ kind: "matches", ...file, sha256: Uint8Array.from(sha256) }, [], signal)).same;
+      return (await scheduler.run({ kind: "matches", ...file, sha256: new Uint8Array(sha256) }, [], signal)).same;
     },
     async close() {
       await scheduler.close();
@@ -106,13 +111,13 @@ export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
 
 function toMember(stored: Uint8Array, { codec, plainLength, sha256 }: Pick<DecompressTaskOptions, "codec" | "plainLength" | "sha256">): StoredMember {
   // A digest is often a view of a whole table, all of which would be copied to the worker with it.
-  return { codec, stored, plainLength, sha256: sha256 === undefined ? undefined : Uint8Array.from(sha256) };
+  return { codec, stored, plainLength, sha256: sha256 === undefined ? undefined : new Uint8Array(sha256) };
 }
 
 /** The same bytes in memory that can move between threads: their own with `transfer`, else a copy. */
 function movable(bytes: Buffer, transfer = false): Uint8Array<ArrayBuffer> {
   if (transfer && bytes.buffer instanceof ArrayBuffer) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Uint8Array.from(bytes);
+  return new Uint8Array(bytes);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -19,9 +19,9 @@ function answer({ id, task }: TaskRequest): { reply: TaskReply; moves: readonly 
 }
 
 function describe(error: unknown): TaskFailure {
-  if (!(error instanceof Error)) return { message: String(error), stack: undefined, code: undefined, systemCode: undefined };
+  if (!(error instanceof Error)) return { message: String(error), stack: undefined, code: undefined, hint: undefined, systemCode: undefined };
   const { message, stack } = error;
-  if (isSoarError(error)) return { message, stack, code: error.code, systemCode: undefined };
+  if (isSoarError(error)) return { message, stack, code: error.code, hint: error.hint, systemCode: undefined };
   const systemCode = "code" in error && typeof error.code === "string" ? error.code : undefined;
-  return { message, stack, code: undefined, systemCode };
+  return { message, stack, code: undefined, hint: undefined, systemCode };
 }

@@ -1,8 +1,11 @@
 export { type Codec, CODECS, DEFAULT_CHUNK_BYTES, DEFAULT_LEVELS } from "./codec/codec.ts";
 export { compressMember, compressMemberSync, type CompressOptions, decompressMember, decompressMemberSync } from "./codec/member.ts";
 export { type CodecPool, type CodecPoolOptions, type CompressedMember, type CompressTaskOptions, createCodecPool, type DecompressTaskOptions } from "./codec-pool.ts";
+export { extractArchive, type ExtractOptions, type ExtractSummary } from "./extract/extract-archive.ts";
 export { mapOrdered, type MapOrderedOptions } from "./pool/map-ordered.ts";
-export type { FileWrite } from "./pool/tasks.ts";
+export type { FileOwner } from "./pool/tasks.ts";
+export type { FetchRange } from "./read/fetch-ranges.ts";
+export { findEntry, readArchive, readEntry, type ReadEntryOptions, type ReadOptions } from "./read/read-archive.ts";
 export { DigestIndex } from "./table/digest-index.ts";
 export type { MemberList } from "./table/member-list.ts";
 export { readSeekTable, type ReadSeekTableOptions, readSeekTableRows } from "./table/read-seek-table.ts";

@@ -83,7 +83,7 @@ test("ends with ABORTED, or the caller's own reason, when the signal aborts", as
   expect(hasErrorCode(failure, "ABORTED")).toBe(true);
 });
 
-test("does not wait for a stuck source when an item fails", async () => {
+test("does not wait for a stuck source when an item fails, if told to abandon it", async () => {
   async function* stuck(): AsyncGenerator<number> {
     yield 1;
     await new Promise(() => undefined);
@@ -92,5 +92,5 @@ test("does not wait for a stuck source when an item fails", async () => {
     await turns(2);
     throw new Error("failed while the source is stuck");
   };
-  await expect(collect(mapOrdered(stuck(), work, { maxItems: 5 }))).rejects.toThrow("failed while the source is stuck");
+  await expect(collect(mapOrdered(stuck(), work, { maxItems: 5, abandonSource: true }))).rejects.toThrow("failed while the source is stuck");
 });

@@ -8,6 +8,11 @@ export interface MapOrderedOptions<Item> {
   /** For example the bytes that an item and its result hold in memory. */
   readonly weigh?: ((item: Item) => number) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Whether a failure is thrown without waiting for the source when that is waiting for data, as a network stream may do
+   * for ever. The source is told to end either way.
+   */
+  readonly abandonSource?: boolean | undefined;
 }
 
 /**
@@ -77,10 +82,9 @@ class OrderedRun<Item, Result> {
     this.#stop.abort();
     await Promise.allSettled(this.#inWork.map(({ result }) => result));
     if (this.#ended) return;
+    // What the source still says comes second to the failure that brought us here.
     const closed = Promise.allSettled([this.#reading, this.#iterator.return?.()]);
-    // A source that waits for data may never answer. It is asked to end, but the failure that brought us here is not
-    // held up by it, and what the source still says comes second to that failure.
-    if (this.#reading === undefined) await closed;
+    if (this.#reading === undefined || this.#options.abandonSource !== true) await closed;
   }
 
   #hasRoom(): boolean {

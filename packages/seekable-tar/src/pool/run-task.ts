@@ -1,12 +1,9 @@
 import { createHash } from "node:crypto";
-import { readSync, writeSync } from "node:fs";
+import { readSync } from "node:fs";
 import { invalid } from "../codec/damage.ts";
 import { compressMemberSync, decompressMemberSync } from "../codec/member.ts";
-import type { FileWrite, StoredMember, Task, TaskResult } from "./tasks.ts";
-
-/** Zero bytes are left out of a sparse file in blocks of this size, on this grid of file positions. */
-const SPARSE_BLOCK_BYTES = 64 * 1024;
-const ZEROS = Buffer.alloc(SPARSE_BLOCK_BYTES);
+import type { StoredMember, Task, TaskResult } from "./tasks.ts";
+import { createFile, writeRun } from "./write-file.ts";
 
 /** What a task gives back, and the memory that may move to the other thread with it. */
 export interface TaskOutcome {
@@ -35,8 +32,13 @@ export function runTask(task: Task): TaskOutcome {
     }
     case "extract": {
       const plain = openMember(task.member);
-      const writtenBytes = task.writes.reduce((sum, write) => sum + writeRun(plain, write, task.sparse), 0);
-      return { result: { writtenBytes }, moves: [] };
+      for (const write of task.writes) writeRun(plain, write);
+      for (const creation of task.creations) createFile(plain, creation);
+      return { result: { plainBytes: plain.length }, moves: [] };
+    }
+    case "create": {
+      for (const creation of task.creations) createFile(Buffer.alloc(0), creation);
+      return { result: { files: task.creations.length }, moves: [] };
     }
     case "matches": {
       return { result: { same: fileMatches(task.fd, task.position, task.length, task.sha256) }, moves: [] };
@@ -48,27 +50,6 @@ function openMember({ codec, stored, plainLength, sha256: expected }: StoredMemb
   const plain = decompressMemberSync(codec, asBuffer(stored), plainLength);
   if (expected !== undefined && sha256(plain).compare(expected) !== 0) throw invalid("a member", "its SHA-256 is not the recorded one");
   return plain;
-}
-
-function writeRun(plain: Buffer, { fd, plainOffset, length, filePosition }: FileWrite, sparse: boolean): number {
-  const run = plain.subarray(plainOffset, plainOffset + length);
-  if (!sparse) return writeFully(fd, run, filePosition);
-  let written = 0;
-  let pendingFrom = 0;
-  for (let at = 0; at < length; ) {
-    const end = Math.min(length, at + SPARSE_BLOCK_BYTES - ((filePosition + at) % SPARSE_BLOCK_BYTES));
-    if (ZEROS.compare(run, at, end, 0, end - at) === 0) {
-      written += writeFully(fd, run.subarray(pendingFrom, at), filePosition + pendingFrom);
-      pendingFrom = end;
-    }
-    at = end;
-  }
-  return written + writeFully(fd, run.subarray(pendingFrom), filePosition + pendingFrom);
-}
-
-function writeFully(fd: number, bytes: Buffer, position: number): number {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position + at);
-  return bytes.length;
 }
 
 function fileMatches(fd: number, position: number, length: number, expected: Uint8Array): boolean {

@@ -5,9 +5,36 @@ import type { Codec } from "../codec/codec.ts";
 export interface FileWrite {
   /** Descriptor open for writing; descriptors are shared by all threads of a process. */
   readonly fd: number;
+  /** For messages. */
+  readonly path: string;
   readonly plainOffset: number;
   readonly length: number;
   readonly filePosition: number;
+  /** Leaves out whole blocks of zeros: only for a file that was created empty. */
+  readonly sparse: boolean;
+}
+
+/** A file that a worker creates, fills and closes by itself; all of its content is one run of plain bytes. */
+export interface FileCreation {
+  readonly path: string;
+  readonly plainOffset: number;
+  readonly length: number;
+  readonly attributes: FileAttributes;
+  /** Removes what has this path first; otherwise a file that is there already is an error. */
+  readonly replace: boolean;
+}
+
+export interface FileAttributes {
+  readonly mode: number;
+  /** Seconds since 1970. */
+  readonly mtime: number;
+  /** Undefined leaves the owner to the system. */
+  readonly owner: FileOwner | undefined;
+}
+
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** What a worker can be asked for. Arrays of bytes cross over with their whole memory. */
@@ -15,7 +42,8 @@ export type Task =
   | { readonly kind: "digest"; readonly plain: Uint8Array }
   | { readonly kind: "compress"; readonly codec: Codec; readonly level: number | undefined; readonly plain: Uint8Array; readonly hashStored: boolean }
   | { readonly kind: "decompress"; readonly member: StoredMember }
-  | { readonly kind: "extract"; readonly member: StoredMember; readonly writes: readonly FileWrite[]; readonly sparse: boolean }
+  | { readonly kind: "extract"; readonly member: StoredMember; readonly writes: readonly FileWrite[]; readonly creations: readonly FileCreation[] }
+  | { readonly kind: "create"; readonly creations: readonly FileCreation[] }
   | { readonly kind: "matches"; readonly fd: number; readonly position: number; readonly length: number; readonly sha256: Uint8Array };
 
 export interface StoredMember {
@@ -31,7 +59,8 @@ export interface TaskResults {
   readonly digest: { readonly plain: Uint8Array; readonly sha256: Uint8Array };
   readonly compress: { readonly plain: Uint8Array; readonly sha256: Uint8Array; readonly stored: Uint8Array; readonly storedSha256: Uint8Array | undefined };
   readonly decompress: { readonly plain: Uint8Array };
-  readonly extract: { readonly writtenBytes: number };
+  readonly extract: { readonly plainBytes: number };
+  readonly create: { readonly files: number };
   readonly matches: { readonly same: boolean };
 }
 
@@ -50,6 +79,7 @@ export interface TaskFailure {
   readonly stack: string | undefined;
   /** Set for a `SoarError`. */
   readonly code: ErrorCode | undefined;
+  readonly hint: string | undefined;
   /** Set for an error of the operating system, for example `ENOSPC`. */
   readonly systemCode: string | undefined;
 }

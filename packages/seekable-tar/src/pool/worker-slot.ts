@@ -87,8 +87,8 @@ export class WorkerSlot {
   }
 }
 
-function revive({ message, stack, code, systemCode }: TaskFailure): Error {
-  if (code !== undefined) return new SoarError(code, message);
+function revive({ message, stack, code, hint, systemCode }: TaskFailure): Error {
+  if (code !== undefined) return new SoarError(code, message, { hint });
   const error = new Error(message);
   if (stack !== undefined) error.stack = stack;
   return systemCode === undefined ? error : Object.assign(error, { code: systemCode });

@@ -1,0 +1,109 @@
+import type { CodecPool } from "../codec-pool.ts";
+import { mapOrdered } from "../pool/map-ordered.ts";
+import type { FileCreation, FileWrite } from "../pool/tasks.ts";
+import { describeDamage } from "../read/damaged.ts";
+import { type FetchedMember, fetchMembers, type FetchOptions } from "../read/fetch-ranges.ts";
+import type { SeekArchive } from "../table/seek-table.ts";
+import type { OpenFiles } from "./open-files.ts";
+import type { PlannedEntry } from "./plan-extraction.ts";
+import { type PlannedMember, type PlannedRun, planMembers } from "./plan-members.ts";
+
+export interface ExtractMembersOptions extends FetchOptions {
+  readonly pool: CodecPool;
+  readonly resolve: (path: string) => string;
+  readonly overwrite: boolean;
+  readonly sparse: boolean;
+  readonly keepUnchanged: boolean;
+}
+
+/** What became of one member: its bytes are in place, fetched or found there. */
+export interface ExtractedMember {
+  readonly writtenBytes: number;
+  readonly fetchedBytes: number;
+}
+
+/** Members in work per worker: decompressing, writing, or waiting for their file to be opened or synced. */
+const ITEMS_PER_WORKER = 4;
+/** Members among which the order of reading may be changed: of an incremental, neighbours lie in different objects. */
+const WINDOW = 256;
+
+/**
+ * Brings the content of files into place, in parallel and in no particular order: members are fetched in large ranges,
+ * checked by the workers before any of their bytes are written, and written by the workers. Yields what was done.
+ */
+export async function* extractMembers(archive: SeekArchive, files: readonly PlannedEntry[], open: OpenFiles, options: ExtractMembersOptions): AsyncGenerator<ExtractedMember, void, undefined> {
+  const { pool, signal } = options;
+  const kept: ExtractedMember[] = [];
+  const planned = planMembers(archive, files);
+  const wanted = options.keepUnchanged ? leaveOutUnchanged(planned, open, options, kept) : planned;
+  const extract = async (member: FetchedMember<PlannedMember>, stop: AbortSignal): Promise<ExtractedMember> => await extractMember(member, open, options, stop);
+  const fetched = fetchMembers(sortWindows(wanted), options);
+  for await (const extracted of mapOrdered(fetched, extract, { maxItems: pool.workers * ITEMS_PER_WORKER, signal })) {
+    yield extracted;
+    yield* kept.splice(0);
+  }
+  yield* kept;
+}
+
+async function extractMember({ wanted: { location, runs }, stored }: FetchedMember<PlannedMember>, open: OpenFiles, options: ExtractMembersOptions, signal: AbortSignal): Promise<ExtractedMember> {
+  const shared = runs.filter((run) => !isWholeFile(run));
+  const creations = runs.filter(isWholeFile).map((run) => toCreation(run, options));
+  const writes = await Promise.all(shared.map(async (run) => await toWrite(run, open, options)));
+  try {
+    await options.pool.extract(stored, { writes, creations }, { ...location, signal });
+  } catch (error) {
+    throw describeDamage(error, location);
+  }
+  await Promise.all(shared.map(async ({ file, length }) => await open.complete(file, length)));
+  return { writtenBytes: sumOf(runs), fetchedBytes: stored.length };
+}
+
+function isWholeFile({ file, length }: PlannedRun): boolean {
+  return length === file.entry.size;
+}
+
+function toCreation({ file, plainOffset, length }: PlannedRun, { resolve, overwrite }: ExtractMembersOptions): FileCreation {
+  return { path: resolve(file.path), plainOffset, length, attributes: file.attributes, replace: overwrite };
+}
+
+async function toWrite({ file, plainOffset, length, filePosition }: PlannedRun, open: OpenFiles, { sparse }: ExtractMembersOptions): Promise<FileWrite> {
+  const { handle, path, fresh } = await open.open(file);
+  return { fd: handle.fd, path, plainOffset, length, filePosition, sparse: sparse && fresh };
+}
+
+/** Passes on the members whose bytes are not in place yet; what is, is completed and noted in `kept`. */
+async function* leaveOutUnchanged(planned: Iterable<PlannedMember>, open: OpenFiles, { pool, signal }: ExtractMembersOptions, kept: ExtractedMember[]): AsyncGenerator<PlannedMember, void, undefined> {
+  const check = async (member: PlannedMember, stop: AbortSignal): Promise<PlannedMember | undefined> => {
+    const [run] = member.runs;
+    // Only a member that is one chunk of one file can be compared with the disk by its digest.
+    if (run === undefined || member.runs.length > 1 || run.length !== member.location.plainLength || isWholeFile(run)) return member;
+    const { handle, fresh } = await open.open(run.file);
+    const place = { fd: handle.fd, position: run.filePosition, length: run.length };
+    if (fresh || !(await pool.matches(place, member.location.sha256, { signal: stop }))) return member;
+    await open.complete(run.file, run.length);
+    kept.push({ writtenBytes: run.length, fetchedBytes: 0 });
+    return undefined;
+  };
+  for await (const member of mapOrdered(planned, check, { maxItems: pool.workers * ITEMS_PER_WORKER, signal })) {
+    if (member !== undefined) yield member;
+  }
+}
+
+/** Sorts every `WINDOW` members by where they are stored, so that they can be read in few large ranges. */
+async function* sortWindows(members: AsyncIterable<PlannedMember> | Iterable<PlannedMember>): AsyncGenerator<PlannedMember, void, undefined> {
+  let window: PlannedMember[] = [];
+  for await (const member of members) {
+    if (window.push(member) < WINDOW) continue;
+    yield* window.sort(byPlace);
+    window = [];
+  }
+  yield* window.sort(byPlace);
+}
+
+function byPlace({ location: a }: PlannedMember, { location: b }: PlannedMember): number {
+  return a.object === b.object ? a.offset - b.offset : a.object < b.object ? -1 : 1;
+}
+
+function sumOf(runs: readonly PlannedRun[]): number {
+  return runs.reduce((sum, { length }) => sum + length, 0);
+}

@@ -1,0 +1,104 @@
+import { constants } from "node:fs";
+import { type FileHandle, open, rm } from "node:fs/promises";
+import { unwritable } from "../pool/unwritable.ts";
+import { toFilePath } from "../tar/entry-name.ts";
+import type { PlannedEntry } from "./plan-extraction.ts";
+
+/** A file that several members are written to. */
+export interface OpenFile {
+  readonly handle: FileHandle;
+  readonly path: string;
+  /** Created empty: zeros need not be written. */
+  readonly fresh: boolean;
+}
+
+export interface OpenFilesOptions {
+  readonly resolve: (path: string) => string;
+  readonly overwrite: boolean;
+  readonly sync: boolean;
+}
+
+/** Files that are being written: opened when their first bytes come, completed and closed behind their last ones. */
+export class OpenFiles {
+  readonly #options: OpenFilesOptions;
+  readonly #files = new Map<PlannedEntry, { opening: Promise<OpenFile>; left: number }>();
+
+  constructor(options: OpenFilesOptions) {
+    this.#options = options;
+  }
+
+  async open(file: PlannedEntry): Promise<OpenFile> {
+    let known = this.#files.get(file);
+    if (known === undefined) {
+      known = { opening: this.#open(file), left: file.entry.size };
+      this.#files.set(file, known);
+    }
+    return await known.opening;
+  }
+
+  /** Says that `bytes` more of the file are in place; with the last ones the file gets its attributes and is closed. */
+  async complete(file: PlannedEntry, bytes: number): Promise<void> {
+    const known = this.#files.get(file);
+    if (known === undefined) throw new Error(`'${file.path}' is not open`);
+    known.left -= bytes;
+    if (known.left > 0) return;
+    this.#files.delete(file);
+    await this.#finish(await known.opening, file);
+  }
+
+  /** Closes what is still open after a failure. */
+  async close(): Promise<void> {
+    const open = [...this.#files.values()];
+    this.#files.clear();
+    for (const result of await Promise.allSettled(open.map(({ opening }) => opening))) {
+      if (result.status === "fulfilled") await result.value.handle.close();
+    }
+  }
+
+  async #open(file: PlannedEntry): Promise<OpenFile> {
+    const path = this.#options.resolve(file.path);
+    try {
+      const existing = this.#options.overwrite ? await openExisting(path) : undefined;
+      const handle = existing ?? (await open(toFilePath(path), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600));
+      await handle.truncate(file.entry.size).catch(async (error: unknown) => {
+        await handle.close();
+        throw error;
+      });
+      return { handle, path, fresh: existing === undefined };
+    } catch (cause) {
+      throw unwritable(path, cause);
+    }
+  }
+
+  async #finish({ handle, path }: OpenFile, { attributes }: PlannedEntry): Promise<void> {
+    try {
+      // The owner first: changing it takes away the set-user-ID bits of the mode.
+      if (attributes.owner !== undefined) await handle.chown(attributes.owner.uid, attributes.owner.gid);
+      await handle.chmod(attributes.mode);
+      await handle.utimes(attributes.mtime, attributes.mtime);
+      if (this.#options.sync) await handle.sync();
+    } catch (cause) {
+      throw unwritable(path, cause);
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/** An ordinary file of this path, open for reading and writing; everything else with this path is removed. */
+async function openExisting(path: string): Promise<FileHandle | undefined> {
+  const handle = await open(toFilePath(path), constants.O_RDWR | constants.O_NOFOLLOW).catch(async (error: unknown) => {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT") return undefined;
+    if (code !== "ELOOP") throw error;
+    await rm(toFilePath(path));
+    return undefined;
+  });
+  if (handle === undefined) return undefined;
+  const found = await handle.stat();
+  // Another name of this file, for example in a copy that was made with hard links, must keep its content.
+  if (found.isFile() && found.nlink === 1) return handle;
+  await handle.close();
+  await rm(toFilePath(path));
+  return undefined;
+}

@@ -1,0 +1,73 @@
+import { mapOrdered } from "../pool/map-ordered.ts";
+import type { MemberLocation } from "../table/row.ts";
+import { damagedRange } from "./damaged.ts";
+
+/** Reads a range of an object, all of it; `signal` aborts when nobody waits for the answer any more. */
+export type FetchRange = (object: string, offset: number, length: number, signal: AbortSignal) => Promise<Buffer>;
+
+export interface FetchOptions {
+  readonly fetch: FetchRange;
+  /** Members that lie side by side are read together up to this many stored bytes; by default 8 MiB. */
+  readonly rangeBytes?: number | undefined;
+  /** Ranges that are read at once, and held in memory; by default 4. */
+  readonly parallel?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A member that is wanted, with whatever its reader needs to remember about it. */
+export interface WantedMember {
+  readonly location: MemberLocation;
+}
+
+/** The stored bytes of a wanted member: a view on the range that it was read with. */
+export interface FetchedMember<Wanted extends WantedMember> {
+  readonly wanted: Wanted;
+  readonly stored: Buffer;
+}
+
+interface Range<Wanted> {
+  readonly object: string;
+  readonly offset: number;
+  readonly length: number;
+  readonly members: readonly Wanted[];
+}
+
+const DEFAULT_RANGE_BYTES = 8 * 1024 * 1024;
+const DEFAULT_PARALLEL = 4;
+/** Bytes between two wanted members that are read and thrown away, because another request costs more. */
+const GAP_BYTES = 256 * 1024;
+
+/**
+ * Reads members in few large requests, several at once, and yields them in the order given. Rejects with
+ * `REPOSITORY_DAMAGED` when a range is not as long as it has to be.
+ */
+export async function* fetchMembers<Wanted extends WantedMember>(wanted: AsyncIterable<Wanted> | Iterable<Wanted>, options: FetchOptions): AsyncGenerator<FetchedMember<Wanted>, void, undefined> {
+  const { fetch, rangeBytes = DEFAULT_RANGE_BYTES, parallel = DEFAULT_PARALLEL, signal } = options;
+  const read = async (range: Range<Wanted>, stop: AbortSignal): Promise<{ range: Range<Wanted>; bytes: Buffer }> => {
+    const bytes = await fetch(range.object, range.offset, range.length, stop);
+    if (bytes.length !== range.length) throw damagedRange(range.object, range.offset, range.length, `there are only ${bytes.length} bytes`);
+    return { range, bytes };
+  };
+  for await (const { range, bytes } of mapOrdered(coalesce(wanted, rangeBytes), read, { maxItems: parallel, signal })) {
+    for (const member of range.members) {
+      const at = member.location.offset - range.offset;
+      yield { wanted: member, stored: bytes.subarray(at, at + member.location.storedLength) };
+    }
+  }
+}
+
+async function* coalesce<Wanted extends WantedMember>(wanted: AsyncIterable<Wanted> | Iterable<Wanted>, rangeBytes: number): AsyncGenerator<Range<Wanted>, void, undefined> {
+  let open: { object: string; offset: number; length: number; members: Wanted[] } | undefined;
+  for await (const member of wanted) {
+    const { object, offset, storedLength } = member.location;
+    const gap = open === undefined ? 0 : offset - (open.offset + open.length);
+    if (open !== undefined && open.object === object && gap >= 0 && gap <= GAP_BYTES && open.length + gap + storedLength <= rangeBytes) {
+      open.length += gap + storedLength;
+      open.members.push(member);
+    } else {
+      if (open !== undefined) yield open;
+      open = { object, offset, length: storedLength, members: [member] };
+    }
+  }
+  if (open !== undefined) yield open;
+}

@@ -1,0 +1,75 @@
+import type { CodecPool } from "../codec-pool.ts";
+import { mapOrdered } from "../pool/map-ordered.ts";
+import type { MemberLocation } from "../table/row.ts";
+import type { SeekArchive } from "../table/seek-table.ts";
+import type { PlacedEntry } from "../write/memberize.ts";
+import { describeDamage } from "./damaged.ts";
+import { type FetchedMember, fetchMembers, type FetchOptions } from "./fetch-ranges.ts";
+
+export interface ReadOptions extends FetchOptions {
+  readonly pool: CodecPool;
+}
+
+export interface ReadEntryOptions extends ReadOptions {
+  /** First byte of the content to read; by default 0. */
+  readonly offset?: number | undefined;
+  /** Bytes to read; by default all that follow. */
+  readonly length?: number | undefined;
+}
+
+/** Members that are decompressed at once, per worker. */
+const ITEMS_PER_WORKER = 3;
+
+/**
+ * The whole tar stream in order, member by member, each checked against its digest before it is given out. Rejects with
+ * `REPOSITORY_DAMAGED`, naming object and bytes, and with what `fetch` rejects with.
+ */
+export async function* readArchive({ members }: SeekArchive, options: ReadOptions): AsyncGenerator<Buffer, void, undefined> {
+  const parts = (function* all(): Generator<WantedPart> {
+    for (let index = 0; index < members.length; index++) yield { location: members.get(index), from: 0, to: members.plainLength(index) };
+  })();
+  yield* readParts(parts, options);
+}
+
+/**
+ * The content of one entry, or a range of it; only the members that hold it are fetched. Throws a `RangeError` when the
+ * range is not inside of the content; rejects otherwise as `readArchive` does.
+ */
+export async function* readEntry(archive: SeekArchive, entry: PlacedEntry, options: ReadEntryOptions): AsyncGenerator<Buffer, void, undefined> {
+  const { offset = 0, length = entry.size - offset } = options;
+  if (!(offset >= 0 && length >= 0 && offset + length <= entry.size)) throw new RangeError(`bytes ${offset} to ${offset + length} are not inside of '${entry.path}' with ${entry.size} bytes`);
+  yield* readParts(partsOf(archive, entry.member, entry.offset + offset, length), options);
+}
+
+/** The entry with this path; the last one where an archive has several, as `tar` does. */
+export function findEntry({ entries }: SeekArchive, path: string): PlacedEntry | undefined {
+  return entries.findLast((entry) => entry.path === path);
+}
+
+interface WantedPart {
+  readonly location: MemberLocation;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The parts of members that hold `length` bytes from byte `skip` on, counted from the start of member `first`. */
+function* partsOf({ members }: SeekArchive, first: number, skip: number, length: number): Generator<WantedPart> {
+  let start = 0;
+  for (let index = first; start < skip + length; index++) {
+    const end = start + members.plainLength(index);
+    if (end > skip && length > 0) yield { location: members.get(index), from: Math.max(0, skip - start), to: Math.min(end, skip + length) - start };
+    start = end;
+  }
+}
+
+async function* readParts(parts: Iterable<WantedPart>, options: ReadOptions): AsyncGenerator<Buffer, void, undefined> {
+  const { pool, signal } = options;
+  const open = async ({ wanted: { location, from, to }, stored }: FetchedMember<WantedPart>, stop: AbortSignal): Promise<Buffer> => {
+    try {
+      return (await pool.decompress(stored, { ...location, signal: stop })).subarray(from, to);
+    } catch (error) {
+      throw describeDamage(error, location);
+    }
+  };
+  yield* mapOrdered(fetchMembers(parts, options), open, { maxItems: pool.workers * ITEMS_PER_WORKER, signal });
+}
