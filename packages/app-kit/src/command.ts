@@ -30,6 +30,8 @@ export interface CommandContext<O extends OptionTable, P extends PositionalTable
   readonly confirm: Confirm;
   /** A live bar on a terminal, a log line every 30 s without one. Call `finish` on every path. */
   readonly startProgress: (options: ProgressOptions) => Progress;
+  /** The env file that was read, for commands that let another program read it too; undefined when there was none. */
+  readonly envFile: string | undefined;
   /** Name and version of the binary, for records and reports. */
   readonly app: { readonly name: string; readonly version: string };
 }

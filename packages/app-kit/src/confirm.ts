@@ -54,11 +54,21 @@ async function ask(prompt: string, { input, screen, signal }: ConfirmTerminal): 
   const reader = createInterface({ input, terminal: false });
   try {
     return await new Promise<string | undefined>((resolve, reject) => {
-      reader.once("line", resolve);
-      reader.once("close", () => resolve(undefined));
-      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+      const giveUp = (settle: () => void) => (): void => {
+        // What follows must not stand behind the question.
+        screen.writeText("\n");
+        settle();
+      };
+      const onClose = giveUp(() => resolve(undefined));
+      reader.once("line", (line) => {
+        reader.off("close", onClose);
+        resolve(line);
+      });
+      reader.once("close", onClose);
+      signal.addEventListener("abort", giveUp(() => reject(signal.reason as Error)), { once: true });
     });
   } finally {
+    reader.removeAllListeners("close");
     reader.close();
   }
 }

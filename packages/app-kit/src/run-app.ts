@@ -72,7 +72,7 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
   requireNoProblems(resolved.problems);
   passOn(table, envFile);
   const log = run.session.configureLog({ level: base.logLevel, format: base.logFormat, directory: base.logDir, file: command.logFile ?? "required" });
-  await command.run(contextOf(app, { config: resolved.values as Config<OptionTable>, positionals, log, output }, run));
+  await command.run(contextOf(app, { config: resolved.values as Config<OptionTable>, positionals, log, output, envFile: envFile?.path }, run));
 }
 
 /**
@@ -93,7 +93,7 @@ async function answerWithoutRunning(app: App, argv: readonly string[], to: { pla
   }
   if (options[0] === "--describe") {
     const { describeApp } = await import("./describe-app.ts");
-    to.plain.print(JSON.stringify(describeApp(app)));
+    createOutput(process.stdout, { isJson: true }).report({ json: describeApp(app), text: () => "" });
     return true;
   }
   if (options.includes("--help") || options.includes("-h") || options[0] === "help") {
@@ -143,6 +143,7 @@ interface Prepared {
   readonly positionals: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly log: Session["log"];
   readonly output: Output;
+  readonly envFile: string | undefined;
 }
 
 function contextOf(app: App, prepared: Prepared, { session, signal }: Run): CommandContext<OptionTable, PositionalTable> {

@@ -141,6 +141,14 @@ describe("help and version need no configuration", () => {
     expect(await runFixture(["--version"])).toMatchObject({ status: 0, stdout: "fixture 1.2.3\n", stderr: "" });
   });
 
+  test("--describe gives the tables to the generator of the documentation", async () => {
+    const { stdout } = await runFixture(["--describe"], { environment: { BACKUP_ENV_FILE: "/nowhere" } });
+    const { name, commands } = JSON.parse(stdout) as { name: string; commands: { name: string; options: unknown; positionals: unknown }[] };
+    expect([name, commands.map((command) => command.name)]).toEqual(["fixture", ["take", "destroy", "gap wait", "fail"]]);
+    expect(commands[0]?.options).toMatchObject({ "secret-access-key": { env: "AWS_SECRET_ACCESS_KEY", secret: true }, json: { type: "boolean" } });
+    expect(commands[1]?.positionals).toEqual({ target: { help: "What goes." }, others: { help: "What goes too.", optional: true, many: true } });
+  });
+
   test("completion prints a script, and answers it", async () => {
     expect((await runFixture(["completion"], { environment: { SHELL: "/bin/bash" } })).stdout).toContain("complete -o bashdefault -o default -F _fixture_yargs_completions fixture");
     const completed = async (...words: string[]): Promise<string[]> => (await runFixture(["--get-yargs-completions", "fixture", ...words], { environment: { SHELL: "/bin/bash" } })).stdout.trimEnd().split("\n");
