@@ -1,1 +1,21 @@
-export {};
+import { runApp } from "@soar/app-kit";
+import { hasErrorCode } from "@soar/errors";
+import { ABSENT_STATUS } from "@soar/restore";
+import { list } from "./list.ts";
+import { plan } from "./plan.ts";
+import { restore } from "./restore.ts";
+import { walFetch } from "./wal-fetch.ts";
+
+await runApp({
+  name: "soar-restore",
+  component: "restore",
+  version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
+  summary: "Point-in-time recovery: plans, proves, asks, fetches, replays, and tells what was reached.",
+  commands: [restore, plan, list, walFetch],
+  exitStatusFor: ({ error, command, status }) => {
+    if (command !== "wal-fetch") return status;
+    if (!hasErrorCode(error, "WAL_END")) return 126;
+    // The shell line of a restore maps its private status itself; by hand, 1 is what PostgreSQL understands.
+    return process.argv.includes("--plan") ? ABSENT_STATUS : 1;
+  },
+});

@@ -1,4 +1,5 @@
-import { createWalScanner, lsnOfSegmentIndex, type Lsn, type WalRecord, type WalScanner } from "@soar/pg-tools";
+import { SoarError } from "@soar/errors";
+import { createWalScanner, lsnOfSegmentIndex, type Lsn, type TransactionEnd, type WalRecord, type WalScanner } from "@soar/pg-tools";
 import { getWalFile, readWalDescription, type ChainSegment, type WalChain, type WalDescription } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 
@@ -36,6 +37,40 @@ export async function* readChainRecords(store: ObjectStore, chain: WalChain, wan
  */
 function fallback(chain: WalChain, wanted: ChainPosition): number {
   return wanted.restorePoint === undefined ? chain.segments.length : 0;
+}
+
+export interface ChainEnd {
+  /** End of the last valid record: where recovery finds nothing more. */
+  readonly endLsn: Lsn;
+  /** The last transaction that ended, as far as it was looked for. */
+  readonly lastCommit: TransactionEnd | undefined;
+}
+
+/**
+ * Reads where the WAL of a chain ends. The last segment suffices, unless one record fills it: then earlier ones are read
+ * until a record begins.
+ */
+export async function findChainEnd(store: ObjectStore, chain: WalChain, options: CallOptions = {}): Promise<ChainEnd> {
+  for (let from = chain.segments.length - 1; from >= 0; from -= 1) {
+    const segments = chain.segments.slice(from);
+    const [start] = segments;
+    if (start === undefined) break;
+    const scanner = createWalScanner({ name: start.name });
+    let lastCommit: TransactionEnd | undefined;
+    for (const segment of segments) for await (const record of readSegment(store, segment, scanner, options)) if (isTransactionEnd(record)) lastCommit = record;
+    for (const record of scanner.finish()) if (isTransactionEnd(record)) lastCommit = record;
+    const startLsn = lsnOfSegmentIndex(start.index, chain.segmentSize);
+    const foundRecord = scanner.validEndLsn > startLsn || !scanner.startsInsideRecord;
+    if (foundRecord && (lastCommit !== undefined || from === 0 || chain.segments.length - from >= COMMIT_SEARCH_SEGMENTS)) return { endLsn: scanner.validEndLsn, lastCommit };
+  }
+  throw new SoarError("WAL_INVALID", "unable to find the end of the WAL: no record begins in any segment of the chain", { hint: "Run soar-backup-verify: the segments are damaged." });
+}
+
+/** How far back the last commit is looked for: it is for the report only. */
+const COMMIT_SEARCH_SEGMENTS = 4;
+
+export function isTransactionEnd(record: WalRecord): record is TransactionEnd {
+  return record.kind === "commit" || record.kind === "commit-prepared" || record.kind === "abort" || record.kind === "abort-prepared";
 }
 
 async function* readSegment(store: ObjectStore, segment: ChainSegment, scanner: WalScanner, options: CallOptions): AsyncGenerator<WalRecord> {

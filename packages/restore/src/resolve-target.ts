@@ -3,7 +3,8 @@ import { formatLsn, parseLsn, recoveryStopAt, type Lsn, type WalRecord } from "@
 import type { BackupRecord, ChainHole, WalChain } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { describeTarget, formatInstant, type RecoveryTarget } from "./recovery-target.ts";
-import { readChainRecords, type ChainPosition } from "./read-chain-records.ts";
+import { postgresTarget } from "./postgres-target.ts";
+import { findChainEnd, isTransactionEnd, readChainRecords, type ChainPosition } from "./read-chain-records.ts";
 
 /** A transaction's end in the WAL. */
 export interface CommitPoint {
@@ -14,8 +15,8 @@ export interface CommitPoint {
 
 /** Where recovery will end, in the WAL itself. */
 export interface ResolvedTarget {
-  /** Replay position at the end; undefined when recovery goes to the end of the WAL in the bucket. */
-  readonly stopLsn: Lsn | undefined;
+  /** Replay position at the end. */
+  readonly stopLsn: Lsn;
   /** The first transaction that will *not* be replayed, as far as it was looked for. */
   readonly firstLeftOut: CommitPoint | undefined;
   /** The last transaction that will be replayed, as far as it was looked for. */
@@ -37,7 +38,7 @@ export interface ResolveOptions extends CallOptions {
 export async function resolveTarget(store: ObjectStore, options: ResolveOptions): Promise<ResolvedTarget> {
   requireConsistent(options);
   const { target } = options;
-  if (target.kind === "latest") return resolveLatest(options);
+  if (target.kind === "latest") return resolveLatest(store, options);
   let lastReplayed: CommitPoint | undefined;
   for await (const record of readChainRecords(store, options.chain, startOf(target), options)) {
     const stop = recoveryStopAt(record, postgresTarget(target, options.backup));
@@ -60,15 +61,17 @@ function requireConsistent({ backup, chain }: ResolveOptions): void {
   });
 }
 
-function resolveLatest({ chain }: ResolveOptions): ResolvedTarget {
+/** The end of the last valid record in the bucket: where PostgreSQL will find nothing more. */
+async function resolveLatest(store: ObjectStore, { chain, signal }: ResolveOptions): Promise<ResolvedTarget> {
   const [hole] = chain.holes;
   // Going on to the end of what can be reached would silently leave out everything behind the hole.
   if (hole !== undefined) throw missing(hole, "the latest state");
-  return { stopLsn: undefined, firstLeftOut: undefined, lastReplayed: undefined };
+  const { endLsn, lastCommit } = await findChainEnd(store, chain, { signal });
+  return { stopLsn: endLsn, firstLeftOut: undefined, lastReplayed: lastCommit && { lsn: lastCommit.lsn, time: lastCommit.time } };
 }
 
 function requireBehindBackup({ backup, target }: ResolveOptions, resolved: ResolvedTarget): ResolvedTarget {
-  if (resolved.stopLsn === undefined || resolved.stopLsn >= parseLsn(backup.stopLsn)) return resolved;
+  if (resolved.stopLsn >= parseLsn(backup.stopLsn)) return resolved;
   throw new SoarError("TARGET_BEFORE_BACKUP", `${describeTarget(target)} lies before the end of backup '${backup.label}' (consistent at ${backup.stopLsn}, ended ${backup.stoppedAt})`, {
     hint: "Choose a later target or an older backup; soar-base-backup list shows what can be restored.",
   });
@@ -104,22 +107,6 @@ function startOf(target: RecoveryTarget): ChainPosition {
   }
 }
 
-function postgresTarget(target: Exclude<RecoveryTarget, { kind: "latest" }>, backup: BackupRecord): Parameters<typeof recoveryStopAt>[1] {
-  switch (target.kind) {
-    case "time":
-      return { type: "time", time: target.time, inclusive: target.inclusive };
-    case "lsn":
-      return { type: "lsn", lsn: target.lsn, inclusive: target.inclusive };
-    case "xid":
-      return { type: "xid", xid: target.xid, inclusive: target.inclusive };
-    case "name":
-      return { type: "name", name: target.name };
-    case "immediate":
-      return { type: "immediate", consistentLsn: parseLsn(backup.stopLsn) };
-  }
-}
-
 function commitPoint(record: WalRecord): CommitPoint | undefined {
-  const isEnd = record.kind === "commit" || record.kind === "commit-prepared" || record.kind === "abort" || record.kind === "abort-prepared";
-  return isEnd ? { lsn: record.lsn, time: record.time } : undefined;
+  return isTransactionEnd(record) ? { lsn: record.lsn, time: record.time } : undefined;
 }

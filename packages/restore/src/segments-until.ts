@@ -1,9 +1,8 @@
 import { segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
 import type { ChainSegment, WalChain } from "@soar/repository";
 
-/** The segments that recovery reads to get to `stopLsn`; all of them when it goes to the end. */
-export function segmentsUntil(chain: WalChain, stopLsn: Lsn | undefined): readonly ChainSegment[] {
-  if (stopLsn === undefined) return chain.segments;
+/** The segments that recovery reads to get to `stopLsn`. */
+export function segmentsUntil(chain: WalChain, stopLsn: Lsn): readonly ChainSegment[] {
   const last = segmentIndexOfLsn(stopLsn, chain.segmentSize);
   return chain.segments.filter(({ index }) => index <= last);
 }

@@ -1,9 +1,10 @@
-import { open, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { SoarError } from "@soar/errors";
 import { checkWalSegmentHeader, formatHistoryFileName } from "@soar/pg-tools";
 import { findTimelineHistory, getWalFile, walKey, type WalObject } from "@soar/repository";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { answerWalRequest, type LineageTable } from "./lineage-table.ts";
+import { writeDurably } from "./write-durably.ts";
 
 /**
  * Delivers one WAL file to `path` for `restore_command`, or rejects with `WAL_END` when the file is proved not to be
@@ -51,16 +52,6 @@ async function* checkSegment(pieces: AsyncIterable<Buffer>, table: LineageTable,
   throw new SoarError("REPOSITORY_DAMAGED", `'${object.key}' is a segment of another cluster: its system identifier is ${header.systemIdentifier}`, {
     hint: "Restore an older version of the object from the bucket or from a copy.",
   });
-}
-
-async function writeDurably(path: string, pieces: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
-  const file = await open(path, "w", 0o600);
-  try {
-    for await (const piece of pieces) await file.writeFile(piece);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
 }
 
 function end(name: string, why: string): SoarError {

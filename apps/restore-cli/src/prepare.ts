@@ -1,0 +1,27 @@
+import { resolve } from "node:path";
+import { SoarError } from "@soar/errors";
+import { checkRestore, planRestore, type RestorePlan } from "@soar/restore";
+import type { ObjectStore } from "@soar/storage";
+import { tablespaceMapOf, targetOf, type TargetConfig } from "./target-options.ts";
+
+export interface Prepared {
+  readonly plan: RestorePlan;
+  readonly dataDir: string;
+  readonly tablespaceMap: ReadonlyMap<string, string>;
+  readonly binDirs: readonly string[];
+  readonly inPlace: boolean;
+}
+
+/** The plan, and everything on this machine that could stand against it. Touches nothing. */
+export async function prepare(store: ObjectStore, config: TargetConfig, signal: AbortSignal): Promise<Prepared> {
+  const plan = await planRestore(store, { target: targetOf(config), backup: config.baseBackup, timeline: config.targetTimeline, signal });
+  const wanted = config.dataDir ?? plan.backup.source.dataDirectory;
+  if (wanted === "") {
+    throw new SoarError("USAGE", "it is not known where the data directory was: the backup user could not see it", { hint: "Name the directory to fill with --data-dir." });
+  }
+  const dataDir = resolve(wanted);
+  const tablespaceMap = tablespaceMapOf(config);
+  const binDirs = config.binDir === undefined ? [] : [config.binDir];
+  const { inPlace } = await checkRestore(plan, { dataDir, tablespaceMap, binDirs });
+  return { plan, dataDir, tablespaceMap, binDirs, inPlace };
+}

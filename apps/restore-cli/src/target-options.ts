@@ -1,0 +1,55 @@
+import { jobsOptions, storageOptions, timezoneOptions, type Config, type OptionTable } from "@soar/app-kit";
+import { SoarError } from "@soar/errors";
+import { parseLsn } from "@soar/pg-tools";
+import type { RecoveryTarget } from "@soar/restore";
+
+/** What `soar-restore` and `soar-restore plan` share. */
+export const targetOptions = {
+  ...storageOptions,
+  ...jobsOptions,
+  ...timezoneOptions,
+  latest: { type: "boolean", default: false, group: "Target", help: "Restore to the end of the WAL in the bucket." },
+  "target-time": { type: "time", zoneFrom: "timezone", group: "Target", placeholder: "TIME", help: "Restore to this instant: 2025-01-10 14:30:00, with or without an offset." },
+  "target-lsn": { type: "string", group: "Target", placeholder: "LSN", help: "Restore to this position in the WAL, for example 0/5000148." },
+  "target-xid": { type: "integer", min: 1, max: 0xff_ff_ff_ff, group: "Target", placeholder: "XID", help: "Restore to the end of this transaction." },
+  "target-name": { type: "string", group: "Target", placeholder: "NAME", help: "Restore to this restore point (pg_create_restore_point)." },
+  immediate: { type: "boolean", default: false, group: "Target", help: "Restore to the end of the backup itself." },
+  exclusive: { type: "boolean", default: false, group: "Target", help: "Stop just before the target instead of just behind it." },
+  "base-backup": { type: "string", group: "Target", placeholder: "LABEL", unset: "the newest that can reach the target", help: "Begin with this backup." },
+  "target-timeline": { type: "integer", min: 1, group: "Target", placeholder: "N", unset: "the newest", help: "Follow this timeline." },
+  "data-dir": { type: "string", group: "Restore", placeholder: "DIR", unset: "that of the server that was backed up", help: "Data directory to fill. It must be empty or not exist." },
+  "tablespace-map": { type: "list", group: "Restore", placeholder: "OLD=NEW", help: "New place for a tablespace; may be repeated." },
+  "bin-dir": { env: "BACKUP_PG_BIN_DIR", type: "string", group: "Restore", placeholder: "DIR", unset: "where packages install them", help: "Directory of PostgreSQL's programs." },
+} as const satisfies OptionTable;
+
+export type TargetConfig = Config<typeof targetOptions>;
+
+/** Exactly one target must be named. Throws `USAGE`. */
+export function targetOf(config: TargetConfig): RecoveryTarget {
+  const inclusive = !config.exclusive;
+  const targets: RecoveryTarget[] = [];
+  if (config.latest) targets.push({ kind: "latest" });
+  if (config.targetTimeMicros !== undefined) targets.push({ kind: "time", time: config.targetTimeMicros, inclusive });
+  if (config.targetLsn !== undefined) targets.push({ kind: "lsn", lsn: parseLsn(config.targetLsn), inclusive });
+  if (config.targetXid !== undefined) targets.push({ kind: "xid", xid: config.targetXid, inclusive });
+  if (config.targetName !== undefined) targets.push({ kind: "name", name: config.targetName });
+  if (config.immediate) targets.push({ kind: "immediate" });
+  const [target, second] = targets;
+  if (target === undefined) {
+    throw new SoarError("USAGE", "no target is named", { hint: "Add --latest, or --target-time '2025-01-10 14:25:00'. See soar-restore --help." });
+  }
+  if (second !== undefined) throw new SoarError("USAGE", `${targets.length} targets are named`, { hint: "Name exactly one target." });
+  if (config.exclusive && !("inclusive" in target)) throw new SoarError("USAGE", "--exclusive goes with a time, an LSN or a transaction only");
+  return target;
+}
+
+/** `OLD=NEW` pairs. Throws `USAGE`. */
+export function tablespaceMapOf(config: TargetConfig): Map<string, string> {
+  return new Map(
+    config.tablespaceMap.map((pair) => {
+      const at = pair.indexOf("=");
+      if (at > 0 && at < pair.length - 1) return [pair.slice(0, at), pair.slice(at + 1)] as const;
+      throw new SoarError("USAGE", `unable to read '${pair}' as OLD=NEW`, { hint: "For example --tablespace-map /mnt/fast=/mnt/restored." });
+    }),
+  );
+}

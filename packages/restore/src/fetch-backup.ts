@@ -1,0 +1,90 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { SoarError } from "@soar/errors";
+import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools";
+import { backupKey, BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
+import { extractArchive, readSeekTable, type CodecPool, type ExtractOptions, type SeekArchive, type SeekTable } from "@soar/seekable-tar";
+import { readObject, type ObjectStore } from "@soar/storage";
+import { writeDurably } from "./write-durably.ts";
+
+export interface FetchOptions {
+  readonly backup: BackupRecord;
+  readonly dataDir: string;
+  /** Where each tablespace goes, by its OID. */
+  readonly tablespaces: ReadonlyMap<number, string>;
+  /** Who owns the files; whoever runs the process by default. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  readonly pool: CodecPool;
+  /** Ranges fetched at once. */
+  readonly jobs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (storedBytes: number) => void;
+}
+
+/** Without this file no server starts, so it appears last (promise 6). */
+const CONTROL_FILE = "global/pg_control";
+
+/**
+ * Fetches a backup straight into place, every member checked against its digest. `global/pg_control` is put in place
+ * last, after everything else is on disk: an aborted run leaves a directory that cannot be started.
+ * Rejects with `REPOSITORY_DAMAGED` for any object that is not what was recorded.
+ */
+export async function fetchBackup(store: ObjectStore, options: FetchOptions): Promise<void> {
+  const { backup, dataDir, tablespaces, signal } = options;
+  const table = await readBackupTable(store, backup, signal);
+  const base = requireArchive(table, "base", backup);
+  let [done, before] = [0, 0];
+  const common = (targetDir: string): ExtractOptions => ({
+    targetDir,
+    fetch: (key, offset, length, stop) => readObject(store, key, { range: { offset, length }, signal: stop }),
+    pool: options.pool,
+    parallel: options.jobs,
+    owner: options.owner,
+    sync: true,
+    signal,
+    onProgress: ({ storedBytes }) => options.onProgress?.((done = before + storedBytes)),
+  });
+  await extractArchive(base, { ...common(dataDir), select: ({ path }) => path !== CONTROL_FILE });
+  before = done;
+  for (const { oid } of backup.tablespaces) {
+    const location = tablespaces.get(oid);
+    if (location === undefined) throw new SoarError("TARGET_UNREACHABLE", `unable to restore tablespace ${oid}: no directory was given for it`);
+    await extractArchive(requireArchive(table, String(oid), backup), common(location));
+    before = done;
+  }
+  if (backup.tablespaces.length > 0) await rewriteTablespaceMap(dataDir, tablespaces);
+  await requireBackupLabel(store, options);
+  await extractArchive(base, { ...common(dataDir), select: ({ path }) => path === CONTROL_FILE });
+}
+
+/** Reads and checks the seek table of a backup. */
+export async function readBackupTable(store: ObjectStore, backup: BackupRecord, signal?: AbortSignal): Promise<SeekTable> {
+  const key = backupKey(backup.label, BACKUP_OBJECTS.index);
+  return readSeekTable({
+    name: `${store.location}/${key}`,
+    frames: backup.index.members.map(([storedLength, plainLength, sha256]) => ({ storedLength, plainLength, sha256 })),
+    fetch: (offset, length, stop) => readObject(store, key, { range: { offset, length }, signal: stop }),
+    signal,
+  });
+}
+
+function requireArchive(table: SeekTable, name: string, { label }: BackupRecord): SeekArchive {
+  const archive = table.archives.find((candidate) => candidate.name === name);
+  if (archive !== undefined) return archive;
+  throw new SoarError("REPOSITORY_DAMAGED", `the seek table of backup '${label}' has no archive '${name}'`, { hint: "Use another backup; soar-backup-verify tells what else is damaged." });
+}
+
+/** Recovery creates the links in pg_tblspc from this file, with the very paths that it names (safety, trap 27). */
+async function rewriteTablespaceMap(dataDir: string, tablespaces: ReadonlyMap<number, string>): Promise<void> {
+  const path = join(dataDir, BACKUP_OBJECTS.tablespaceMap);
+  const entries = parseTablespaceMap(await readFile(path, "utf8"));
+  await writeDurably(path, [Buffer.from(formatTablespaceMap(entries.map((entry) => ({ ...entry, location: tablespaces.get(entry.oid) ?? entry.location }))))]);
+}
+
+/** Without `backup_label` recovery would begin at the wrong place and corrupt silently: it must be there, byte for byte. */
+async function requireBackupLabel(store: ObjectStore, { backup, dataDir, signal }: FetchOptions): Promise<void> {
+  const recorded = await readBackupObject(store, backup, BACKUP_OBJECTS.backupLabel, { signal });
+  const restored = await readFile(join(dataDir, BACKUP_OBJECTS.backupLabel));
+  if (restored.equals(recorded)) return;
+  throw new SoarError("REPOSITORY_DAMAGED", `backup '${backup.label}' holds another backup_label than the one stored beside it`, { hint: "Use another backup. The directory cannot be started as it is." });
+}

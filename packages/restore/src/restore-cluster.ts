@@ -1,0 +1,136 @@
+import { mkdir, rm } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { SoarError } from "@soar/errors";
+import { findPostgresPrograms, type RecoveryEvent, type RecoveryOutcome } from "@soar/pg-tools";
+import { createCodecPool } from "@soar/seekable-tar";
+import type { ObjectStore } from "@soar/storage";
+import { chownTree } from "./chown-tree.ts";
+import { createDataDirectory, freeBytesAt, inspectDataDirectory, requireRestorable, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
+import { fetchBackup } from "./fetch-backup.ts";
+import { fenceClone } from "./fence.ts";
+import { formatLineageTable, lineageTableOf } from "./lineage-table.ts";
+import { recover } from "./recover.ts";
+import { restoreCommand } from "./restore-command.ts";
+import type { RestorePlan } from "./restore-plan.ts";
+import { chooseConfigFile } from "./server-files.ts";
+import { placeTablespaces } from "./tablespaces.ts";
+import { writeDurably } from "./write-durably.ts";
+
+export interface RestoreOptions {
+  /** Absolute path of the data directory to fill: absent or empty. */
+  readonly dataDir: string;
+  /** New places of tablespaces, old path to new path. */
+  readonly tablespaceMap?: ReadonlyMap<string, string>;
+  /** Directories to look for PostgreSQL's programs in, before the usual ones. */
+  readonly binDirs: readonly string[];
+  /** Who runs the server and owns the files; needed when this runs as root and the parent directory belongs to root. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  readonly jobs: number;
+  /** Words of the command that runs `wal-fetch`, without the plan's path and the file's name. */
+  readonly walFetchProgram: readonly string[];
+  /** The whole environment of the server and of `wal-fetch`. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly port?: number | undefined;
+  readonly action: "promote" | "pause" | "shutdown";
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: (event: RestoreEvent) => void;
+}
+
+export type RestoreEvent =
+  | { readonly type: "phase"; readonly phase: "fetch" | "recover" }
+  | { readonly type: "fetched"; readonly bytes: number; readonly total: number }
+  | RecoveryEvent;
+
+export interface RestoreReport {
+  readonly plan: RestorePlan;
+  readonly outcome: RecoveryOutcome;
+  readonly dataDir: string;
+  /** A clone that may not archive into the repository it came from. */
+  readonly fenced: boolean;
+  readonly logFile: string;
+  readonly fetchMs: number;
+  readonly recoverMs: number;
+}
+
+/** Everything that can be found out before anything is touched, beside what the plan proves. Rejects with the first obstacle. */
+export async function checkRestore(plan: RestorePlan, options: Pick<RestoreOptions, "dataDir" | "tablespaceMap" | "binDirs">): Promise<{ binDir: string; tablespaces: ReadonlyMap<number, string>; inPlace: boolean }> {
+  const { dataDir } = options;
+  requireRestorable(dataDir, await inspectDataDirectory(dataDir));
+  const tablespaces = await placeTablespaces(plan.backup, options.tablespaceMap ?? new Map());
+  const major = Math.floor(plan.backup.postgresVersion / 10_000);
+  const { binDir } = await findPostgresPrograms({ major, searchPaths: options.binDirs });
+  const free = await freeBytesAt(dataDir);
+  if (free < plan.neededBytes) {
+    throw new SoarError("DISK_FULL", `unable to restore into '${dataDir}': ${plan.neededBytes} bytes are needed there, ${free} are free`, {
+      hint: "Free space, or name a directory on a larger file system with --data-dir. Nothing was changed.",
+    });
+  }
+  // The same directory on the same host: the cluster takes the place of the lost one. Everything else is a copy.
+  const inPlace = plan.backup.source.dataDirectory === dataDir && plan.backup.source.host === hostname();
+  return { binDir, tablespaces, inPlace };
+}
+
+/**
+ * Carries a plan out: fetches the backup, replays to the target, and ends when the server takes writes. Nothing that was
+ * there before is touched; what was fetched cannot be started until it is complete.
+ */
+export async function restoreCluster(store: ObjectStore, plan: RestorePlan, options: RestoreOptions): Promise<RestoreReport> {
+  const { dataDir, signal, onEvent } = options;
+  const { binDir, tablespaces, inPlace } = await checkRestore(plan, options);
+  const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
+  await createDataDirectory(dataDir);
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const planFile = join(stateDir, "lineage.json");
+  await writeDurably(planFile, [Buffer.from(formatLineageTable(lineageTableOf(plan.chain, plan.backup.systemIdentifier)))]);
+  onEvent?.({ type: "phase", phase: "fetch" });
+  const fetchMs = await timed(() => fetchInto(store, plan, { ...options, tablespaces }));
+  const fenced = !inPlace && options.action !== "shutdown";
+  if (fenced) await fenceClone(dataDir);
+  const { configFile, settings } = await chooseConfigFile(store, plan.backup, dataDir, { inPlace, signal });
+  if (options.owner !== undefined) await chownTree([dataDir, ...tablespaces.values()], options.owner);
+  onEvent?.({ type: "phase", phase: "recover" });
+  const logFile = join(stateDir, "server.log");
+  let outcome: RecoveryOutcome | undefined;
+  const recoverMs = await timed(async () => {
+    outcome = await recover(plan, {
+      dataDir,
+      binDir,
+      owner: options.owner,
+      configFile,
+      settings: { ...settings, ...minimumSettings(plan), ...(options.port === undefined ? {} : { port: String(options.port) }) },
+      env: options.env,
+      logFile,
+      restoreCommand: restoreCommand([...options.walFetchProgram, "--plan", planFile]),
+      action: options.action,
+      signal,
+      ...(onEvent === undefined ? {} : { onEvent }),
+    });
+  });
+  if (outcome === undefined) throw new Error("recovery neither ended nor failed");
+  if (outcome.kind === "promoted") await rm(planFile);
+  return { plan, outcome, dataDir, fenced, logFile, fetchMs, recoverMs };
+}
+
+async function fetchInto(store: ObjectStore, plan: RestorePlan, options: RestoreOptions & { readonly tablespaces: ReadonlyMap<number, string> }): Promise<void> {
+  const { dataDir, tablespaces, owner, jobs, signal, onEvent } = options;
+  const pool = createCodecPool({ workers: jobs });
+  try {
+    const total = plan.fetchBytes.backup;
+    await fetchBackup(store, { backup: plan.backup, dataDir, tablespaces, owner, pool, jobs, signal, onProgress: (bytes) => onEvent?.({ type: "fetched", bytes, total }) });
+  } finally {
+    await pool.close();
+  }
+}
+
+/** Recovery refuses to begin with less of these than the source had (safety, trap 37). */
+function minimumSettings({ backup }: RestorePlan): Record<string, string> {
+  const names = ["max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction"];
+  return Object.fromEntries(names.flatMap((name) => (backup.settings[name] === undefined ? [] : [[name, backup.settings[name]]])));
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const begin = performance.now();
+  await work();
+  return Math.round(performance.now() - begin);
+}
