@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { TestCluster } from "@soar-tooling/test-servers";
 import { createWalScanner, type WalRecord, type WalScanner } from "../src/index.ts";
 
@@ -73,4 +75,9 @@ export async function scanSegments(cluster: TestCluster, names: readonly string[
   for (const name of names) records.push(...scanner.push(await readFile(join(cluster.dataDir, "pg_wal", name))));
   records.push(...scanner.finish());
   return { records, scanner };
+}
+
+/** Copies the data directory of a stopped cluster into an existing one, owners and times included. */
+export async function copyDataDir(from: string, to: string): Promise<void> {
+  await promisify(execFile)("cp", ["-a", `${from}/.`, to]);
 }

@@ -72,6 +72,12 @@ describe("the block of recovery settings", () => {
   });
 });
 
+test("empty targets stand in front of the real one, which the server would take for a second one otherwise", () => {
+  const names = (settings: Record<string, string | number>): string[] => parseConfigSettings(withRecoverySettings("", settings)).filter(({ value }) => value === "" || value === "77").map(({ name }) => name);
+  expect(names({ recovery_target_xid: 77 }).at(-1)).toBe("recovery_target_xid");
+  expect(names({ recovery_target: 77, recovery_target_xid: "" }).at(-1)).toBe("recovery_target");
+});
+
 test("targets left over outside of the block are found, the last of each name", async () => {
   await writeRecoverySettings(dataDir, recoveryTargetSettings({ type: "immediate" }));
   expect(await readLeftoverTargets(dataDir)).toEqual([]);

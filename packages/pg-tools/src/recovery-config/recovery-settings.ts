@@ -49,8 +49,17 @@ export function formatTargetTime(microseconds: bigint): string {
 /** Puts a block with these settings at the end of a configuration, in place of an earlier block. Throws CONFIG_INVALID. */
 export function withRecoverySettings(text: string, settings: RecoverySettings): string {
   const rest = withoutRecoverySettings(text);
-  const lines = Object.entries({ ...TARGET_DEFAULTS, ...settings }).map(([name, value]) => formatConfigSetting(name, valueText(value)));
+  const lines = inOrder(settings).map(([name, value]) => formatConfigSetting(name, valueText(value)));
   return [...(rest === "" ? [] : [rest.replace(/\n?$/, "")]), BLOCK_BEGIN, ...lines, BLOCK_END, ""].join("\n");
+}
+
+/**
+ * Empty targets come first: the server applies settings one by one, and takes even an empty one *behind* the real target
+ * for a second target ("multiple recovery targets specified").
+ */
+function inOrder(settings: RecoverySettings): readonly (readonly [string, string | number | boolean])[] {
+  const all = [...Object.entries(TARGET_DEFAULTS).filter(([name]) => !(name in settings)), ...Object.entries(settings)];
+  return [...all.filter(([, value]) => value === ""), ...all.filter(([, value]) => value !== "")];
 }
 
 /** Removes the block, leaving everything else as it was. A block whose end was lost reaches to the end of the file. */
