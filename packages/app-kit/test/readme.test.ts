@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runFixture, type Outcome } from "./run-fixture.ts";
+import { runProgram, type Outcome } from "./run-fixture.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 let program: string;
@@ -24,7 +24,7 @@ afterAll(() => {
 });
 
 const run = (...args: string[]): Promise<Outcome> =>
-  runFixture(args, { program: ["--conditions=soar-source", "--", program], environment: { BACKUP_BUCKET: pathToFileURL(bucket).href } });
+  runProgram(["--conditions=soar-source", "--", program], args, { BACKUP_BUCKET: pathToFileURL(bucket).href });
 
 test("the example of the README lists and removes", async () => {
   expect(await run()).toMatchObject({ status: 0, stdout: "KEY  SIZE\na     4 B\n", stderr: "" });

@@ -4,7 +4,12 @@ import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { FIXTURE, outcomeOf, runFixture, startFixture } from "./run-fixture.ts";
+import { outcomeOf, runProgram, startProgram, useFixtureBundle, type Outcome } from "./run-fixture.ts";
+
+const fixture = useFixtureBundle();
+type Options = { readonly environment?: Readonly<Record<string, string>> };
+const runFixture = (args: readonly string[], { environment }: Options = {}): Promise<Outcome> => runProgram(fixture.arguments(), args, environment);
+const startFixture = (args: readonly string[], { environment }: Options = {}): ReturnType<typeof startProgram> => startProgram(fixture.arguments(), args, environment);
 
 let directory: string;
 beforeAll(() => {
@@ -203,7 +208,7 @@ describe("failures", () => {
 });
 
 describe("signals", () => {
-  async function signalled(args: readonly string[], signals: readonly NodeJS.Signals[], environment: Record<string, string> = {}): Promise<Awaited<ReturnType<typeof outcomeOf>>> {
+  async function signalled(args: readonly string[], signals: readonly NodeJS.Signals[], environment: Record<string, string> = {}): Promise<Outcome> {
     const child = startFixture(["gap", "wait", ...args], { environment });
     const outcome = outcomeOf(child);
     await once(child.stdout, "data");
@@ -251,7 +256,7 @@ describe("output", () => {
 
   test("output that cannot be written is a failure", async () => {
     const full = openSync("/dev/full", "w");
-    const child = spawn(process.execPath, [...FIXTURE, "fail", "output"], { stdio: ["ignore", full, "pipe"], env: { BACKUP_ENV_FILE: "/dev/null" } });
+    const child = spawn(process.execPath, [...fixture.arguments(), "fail", "output"], { stdio: ["ignore", full, "pipe"], env: { BACKUP_ENV_FILE: "/dev/null" } });
     closeSync(full);
     const [status] = (await once(child, "exit")) as [number];
     expect(status).toBe(21);
