@@ -14,26 +14,31 @@ export async function removeS3(context: S3Context, keys: readonly string[], { si
   const batchSize = context.settings.provider.deleteBatch;
   for (let start = 0; start < keys.length; start += batchSize) {
     const batch = keys.slice(start, start + batchSize);
-    if (batch.length > 1 && context.learned.batchDelete && (await removeBatch(context, batch, signal))) continue;
-    await removeEach(context, batch, signal);
+    const rest = batch.length > 1 && context.learned.batchDelete ? await removeBatch(context, batch, signal) : batch;
+    await removeEach(context, rest, signal);
   }
 }
 
-/** False when the provider refuses batches. */
-async function removeBatch(context: S3Context, keys: readonly string[], signal: AbortSignal | undefined): Promise<boolean> {
+/**
+ * Returns the keys that are still to be removed: all, when the provider refuses batches, and those that it did not
+ * confirm. A server whose XML reader trims spaces removes another key than the one it was given, and reports success.
+ */
+async function removeBatch(context: S3Context, keys: readonly string[], signal: AbortSignal | undefined): Promise<readonly string[]> {
   const action = `remove ${keys.length} objects from '${context.nameOf("")}'`;
   return await callS3(context, { action, signal }, async (wire) => {
     try {
-      for (const { key, code, message } of await wire.deleteObjects({ keys, signal })) {
+      const { removed, failures } = await wire.deleteObjects({ keys, signal });
+      for (const { key, code, message } of failures) {
         if (code === "NoSuchKey" || code === "NoSuchVersion") continue;
         throw classifyKeyFailure(code, message, { settings: context.settings, action: `remove '${context.nameOf(key)}'`, key });
       }
-      return true;
+      const confirmed = new Set(removed);
+      return keys.filter((key) => !confirmed.has(key));
     } catch (error) {
       if (!isBatchRefused(error)) throw error;
       context.learned.batchDelete = false;
       context.onEvent({ type: "batch-delete-refused", fact: error.message });
-      return false;
+      return keys;
     }
   });
 }

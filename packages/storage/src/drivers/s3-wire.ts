@@ -14,8 +14,7 @@ export interface S3Wire {
   abortUpload(request: WireUpload): Promise<void>;
   listUploads(request: WireUploadsRequest): Promise<WireUploadsPage>;
   deleteObject(request: WireKey): Promise<void>;
-  /** Failures of single keys, which arrive inside of a 200. */
-  deleteObjects(request: WireDelete): Promise<readonly WireKeyFailure[]>;
+  deleteObjects(request: WireDelete): Promise<WireDeleted>;
   close(): void;
 }
 
@@ -106,6 +105,12 @@ export interface WireUploadsPage {
 
 export interface WireDelete extends WireCall {
   readonly keys: readonly string[];
+}
+
+/** What became of each key; failures of single keys arrive inside of a 200. */
+export interface WireDeleted {
+  readonly removed: readonly string[];
+  readonly failures: readonly WireKeyFailure[];
 }
 
 export interface WireKeyFailure {

@@ -118,9 +118,12 @@ function removalCalls({ client, Bucket }: Sdk): Pick<S3Wire, "deleteObject" | "d
       translated(async () => void (await client.send(new DeleteObjectCommand({ Bucket, Key: key }), underSignal(signal)))),
     deleteObjects: ({ keys, signal }) =>
       translated(async () => {
-        const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: true };
+        const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: false };
         const output = await client.send(new DeleteObjectsCommand({ Bucket, Delete }), underSignal(signal));
-        return (output.Errors ?? []).map((item) => ({ key: item.Key ?? "", code: item.Code ?? "", message: item.Message ?? "" }));
+        return {
+          removed: (output.Deleted ?? []).map((item) => item.Key ?? ""),
+          failures: (output.Errors ?? []).map((item) => ({ key: item.Key ?? "", code: item.Code ?? "", message: item.Message ?? "" })),
+        };
       }),
   };
 }
