@@ -22,7 +22,7 @@ export interface ServerState {
   /** Bytes over all buckets. */
   quotaBytes: number;
   /** The server's clock, in milliseconds since 1970. */
-  now(): number;
+  readonly now: () => number;
 }
 
 /** A request as it came: parsed, nothing believed yet. */
@@ -34,11 +34,11 @@ export interface ParsedRequest {
   readonly bucketName: string;
   readonly key: string;
   readonly operation: OperationName;
-  header(name: string): string | undefined;
+  readonly header: (name: string) => string | undefined;
   /** Lower-case names. */
   readonly headerNames: readonly string[];
   /** A parameter's value; "" when it has none; undefined when it is absent. */
-  parameter(name: string): string | undefined;
+  readonly parameter: (name: string) => string | undefined;
 }
 
 /** How the caller vouches for the body. */

@@ -76,12 +76,12 @@ export interface ActiveFault {
 }
 
 export interface FaultBook {
-  inject(rule: FaultRule): InjectedFault;
+  readonly inject: (rule: FaultRule) => InjectedFault;
   /** The first rule in force that meets this request. */
-  meet(request: ParsedRequest): ActiveFault | undefined;
+  readonly meet: (request: ParsedRequest) => ActiveFault | undefined;
   rules(): readonly InjectedFault[];
   /** Removes and releases all. */
-  clear(): void;
+  readonly clear: () => void;
 }
 
 interface Entry extends InjectedFault {

@@ -15,7 +15,7 @@ export interface ListenOptions {
 export interface Listener {
   readonly port: number;
   /** Resets open connections. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export async function listen({ port, handle, control, certificate }: ListenOptions): Promise<Listener> {

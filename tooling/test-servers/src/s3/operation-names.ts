@@ -77,10 +77,10 @@ const OBJECT_ROUTES: readonly Route[] = [
 ];
 
 /** Sub-resources that real S3 has and this server does not: refused, never mistaken for the plain operation. */
-const UNKNOWN_RESOURCES = [
-  ...["acl", "tagging", "policy", "cors", "website", "logging", "replication", "notification", "encryption", "attributes"],
-  ...["torrent", "select", "accelerate", "requestPayment", "publicAccessBlock", "ownershipControls", "append", "renameObject"],
-];
+const UNKNOWN_RESOURCES = (
+  "accelerate acl append attributes cors encryption logging notification ownershipControls policy publicAccessBlock " +
+  "renameObject replication requestPayment select tagging torrent website"
+).split(" ");
 
 /** Which operation a request asks for. Throws NotImplemented for what this server does not know. */
 export function findOperation(method: string, target: { bucketName: string; key: string; copies: boolean }, query: ReadonlySet<string>): OperationName {

@@ -32,7 +32,10 @@ export function parseArguments(args: readonly string[]): MainOptions {
   if (etags !== "md5" && etags !== "opaque") throw new TypeError(`unknown kind of ETags '${etags}': md5 or opaque`);
   const { "access-key-id": accessKeyId, "secret-access-key": secretAccessKey } = values;
   const server = {
-    ...{ profile, etags, tls: values.tls, control: true },
+    profile,
+    etags: etags as "md5" | "opaque",
+    tls: values.tls,
+    control: true,
     port: toNumber("port", values.port),
     latencyMs: toNumber("latency-ms", values["latency-ms"]),
     quotaBytes: toNumber("quota-bytes", values["quota-bytes"]),

@@ -52,7 +52,7 @@ function integer(bytes: Buffer): Buffer {
 }
 
 function utcTime(milliseconds: number): Buffer {
-  return tagged(0x17, Buffer.from(`${new Date(milliseconds).toISOString().replace(/[-:T]|\.\d+/g, "").slice(2)}`));
+  return tagged(0x17, Buffer.from(new Date(milliseconds).toISOString().replace(/[-:T]|\.\d+/g, "").slice(2)));
 }
 
 /** Tag, length, contents, as DER wants them. */

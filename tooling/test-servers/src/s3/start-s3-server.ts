@@ -113,7 +113,14 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Te
   const { accessKeyId = "", secretAccessKey = "" } = state.credentials[0] ?? {};
   return {
     endpoint: `${certificate === undefined ? "http" : "https"}://127.0.0.1:${port}`,
-    ...{ port, region, bucket, accessKeyId, secretAccessKey, profile, requests, caPem: certificate?.certPem },
+    port,
+    region,
+    bucket,
+    accessKeyId,
+    secretAccessKey,
+    profile,
+    requests,
+    caPem: certificate?.certPem,
     inject: faults.inject,
     clearFaults: faults.clear,
     objects: (name = bucket) => objectsOf(requireKnown(state.buckets, name)),

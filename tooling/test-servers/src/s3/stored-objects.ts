@@ -26,7 +26,12 @@ export function objectsOf(bucket: Bucket): Map<string, StoredTestObject> {
 function describe(version: ObjectVersion): StoredTestObject {
   const { key, size, etag, facts } = version;
   return {
-    ...{ key, size, etag, storageClass: facts.storageClass, headers: facts.headers, encryption: facts.encryption },
+    key,
+    size,
+    etag,
+    storageClass: facts.storageClass,
+    headers: facts.headers,
+    encryption: facts.encryption,
     modifiedAt: new Date(version.modifiedAt),
     async read() {
       const chunks: Uint8Array[] = [];

@@ -28,7 +28,7 @@ function formatElement([name, content]: XmlElement): string {
 
 /** Control characters are written as references, as S3 does; XML 1.0 parsers refuse them (hence encoding-type=url). */
 function escapeXml(text: string): string {
-  return text.replace(/[&<>"\u0000-\u001f]/g, (character) => {
+  return text.replace(/[&<>"\p{Cc}]/gu, (character) => {
     const named = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" }[character];
     return named ?? `&#x${character.charCodeAt(0).toString(16)};`;
   });

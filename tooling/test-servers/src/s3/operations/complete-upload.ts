@@ -6,7 +6,7 @@ import { receiveText } from "../receive-body.ts";
 import { refusalOf, S3Error } from "../s3-error.ts";
 import { childrenOf, formatXml, parseXml, textOf, type XmlNode } from "../xml.ts";
 import { requireUpload } from "./multipart.ts";
-import { commitObject, writtenHeaders } from "./put-object.ts";
+import { commitObject, versionHeaders } from "./put-object.ts";
 import { checkWriteConditions, unquote } from "./write-request.ts";
 
 export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
@@ -28,7 +28,7 @@ export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
   removeUpload(bucket, upload);
   return {
     status: 200,
-    headers: withoutEtag(writtenHeaders(bucket, version)),
+    headers: versionHeaders(bucket, version),
     body: formatXml("CompleteMultipartUploadResult", [
       ["Location", `http://${call.header("host") ?? ""}/${bucket.name}/${call.key}`],
       ["Bucket", bucket.name],
@@ -36,11 +36,6 @@ export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
       ["ETag", `"${version.etag}"`],
     ]),
   };
-}
-
-/** S3 gives the ETag of a completed upload in the document only. */
-function withoutEtag({ etag: _, ...headers }: Record<string, string>): Record<string, string> {
-  return headers;
 }
 
 /** The parts that the request lists, checked as S3 checks them: order, existence, ETag, size. */

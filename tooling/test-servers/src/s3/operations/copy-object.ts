@@ -6,7 +6,7 @@ import { refusalOf, S3Error } from "../s3-error.ts";
 import { formatXml } from "../xml.ts";
 import { requireVersion } from "./find-version.ts";
 import { readPartNumber, replacePart, requireUpload } from "./multipart.ts";
-import { commitObject, writtenHeaders } from "./put-object.ts";
+import { commitObject, versionHeaders } from "./put-object.ts";
 import { checkWriteConditions, etagOf, readWriteFacts } from "./write-request.ts";
 import { createHash } from "node:crypto";
 
@@ -30,8 +30,7 @@ export function copyObject(call: S3Call): S3Reply {
   const facts = { ...write.facts, headers: replaces ? write.facts.headers : source.facts.headers, checksums: source.facts.checksums };
   const version = commitObject(call, bucket, { ...write, facts, etag: source.etag, blobs: source.blobs });
   const body = formatXml("CopyObjectResult", [["LastModified", new Date(version.modifiedAt).toISOString()], ["ETag", `"${version.etag}"`]]);
-  const { etag: _, ...headers } = writtenHeaders(bucket, version);
-  return { status: 200, headers, body };
+  return { status: 200, headers: versionHeaders(bucket, version), body };
 }
 
 export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {

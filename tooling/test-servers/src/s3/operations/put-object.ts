@@ -15,7 +15,7 @@ export async function putObject(call: S3Call): Promise<S3Reply> {
     const facts = { ...write.facts, checksums: received.checksums };
     const etag = etagOf(call, facts, received.md5);
     const version = commitObject(call, bucket, { ...write, facts, etag, blobs: [blob] });
-    return { status: 200, headers: { ...writtenHeaders(bucket, version), ...received.checksums } };
+    return { status: 200, headers: { etag: `"${etag}"`, ...versionHeaders(bucket, version), ...received.checksums } };
   } finally {
     // The version holds the blob by a reference of its own.
     bucket.storedBytes -= blob.size;
@@ -48,10 +48,9 @@ export function commitObject(call: S3Call, bucket: Bucket, { facts, retention, l
   return version;
 }
 
-/** Headers of an answer to a write. */
-export function writtenHeaders(bucket: Bucket, { etag, versionId, facts }: ObjectVersion): Record<string, string> {
+/** Headers of an answer to a write, but for the ETag, which some answers give in their document only. */
+export function versionHeaders(bucket: Bucket, { versionId, facts }: ObjectVersion): Record<string, string> {
   return {
-    etag: `"${etag}"`,
     ...facts.encryption,
     ...(bucket.versioning !== undefined && { "x-amz-version-id": versionId }),
   };
