@@ -25,7 +25,7 @@ export function runCaptured(program: string, args: readonly string[], options: C
   if (stopping) return Promise.resolve({ status: undefined, output: "not started: the run was stopped\n" });
   const child = spawn(program, args, {
     cwd: ROOT,
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, ...(options.show && process.stdout.isTTY ? {} : { NO_COLOR: "1" }), ...options.env },
     stdio: options.show ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
     detached: true,
   });

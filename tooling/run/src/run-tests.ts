@@ -13,8 +13,7 @@ const REPORT = join(ROOT, ".soar", "tests.json");
 export async function runTests(cores: number): Promise<StepResult> {
   await rm(REPORT, { force: true });
   const args = ["run", `--maxWorkers=${cores}`, "--reporter=default", "--reporter=./tooling/run/src/count-reporter.ts"];
-  const plain = process.stdout.isTTY ? {} : { NO_COLOR: "1" };
-  const env = { ...plain, SOAR_TEST_REPORT: REPORT, SOAR_TEST_REQUIRE: process.env.SOAR_TEST_REQUIRE ?? "all" };
+  const env = { SOAR_TEST_REPORT: REPORT, SOAR_TEST_REQUIRE: process.env.SOAR_TEST_REQUIRE ?? "all" };
   const { status, output } = await runCaptured("vitest", args, { timeoutMs: TESTS_TIMEOUT_MS, env, show: true });
   const report = await readReport();
   if (report === undefined) return { passed: 0, failed: 1, output: `${output}vitest ended with ${status ?? "a signal"} and without a report` };
