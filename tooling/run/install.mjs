@@ -160,7 +160,7 @@ function capture(program, args, options, show) {
 
 /** One line on stderr: rewritten in place on a terminal, printed at start and end elsewhere. */
 function progressLine(title) {
-  const live = Boolean(process.stderr.isTTY);
+  const live = process.stderr.isTTY;
   process.stderr.write(live ? `${title} ...` : `${title} (the first time takes a minute or two)\n`);
   const show = (text) => void (live && process.stderr.write(`\r\u001b[K${title}: ${text}`));
   show.end = (text) => void process.stderr.write(live ? `\r\u001b[K${title}: ${text}\n` : `${title}: ${text}\n`);
