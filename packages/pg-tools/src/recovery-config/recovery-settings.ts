@@ -78,7 +78,7 @@ export function withoutRecoverySettings(text: string): string {
  */
 export function findLeftoverTargets(text: string): readonly ConfigSetting[] {
   const effective = new Map(parseConfigSettings(withoutRecoverySettings(text)).map((setting) => [setting.name, setting]));
-  return [...effective.values()].filter(({ name, value }) => name in TARGET_DEFAULTS && value !== valueText(TARGET_DEFAULTS[name] ?? ""));
+  return [...effective.values()].filter(({ name, value }) => Object.entries(TARGET_DEFAULTS).some(([target, usual]) => target === name && valueText(usual) !== value));
 }
 
 function valueText(value: string | number | boolean): string {

@@ -15,7 +15,7 @@ import {
 } from "./record-header.ts";
 import { INFO_TYPE_MASK, isDecodedRecord, isResourceManager, leastDataLength, RM_XLOG, XLOG_SWITCH } from "./record-types.ts";
 import type { WalEnd, WalEndCause } from "./wal-end.ts";
-import { LONG_PAGE_HEADER_SIZE, SHORT_PAGE_HEADER_SIZE, XLP_FIRST_IS_CONTRECORD, XLP_FIRST_IS_OVERWRITE_CONTRECORD } from "./wal-page-header.ts";
+import { XLP_FIRST_IS_CONTRECORD, XLP_FIRST_IS_OVERWRITE_CONTRECORD } from "./wal-page-header.ts";
 
 /**
  * One valid record. The same object is handed over every time, because a segment holds a hundred thousand of them.
@@ -219,11 +219,9 @@ export class RecordReader {
     return Math.ceil(position / this.first.segmentSize) * this.first.segmentSize;
   }
 
-  /** A record that stands right behind a page header follows on one that ended with the page before. */
+  /** The first record follows on the one that was skipped, or stands right behind a page header: the one before ended with its page. */
   #endBeforeFirst(start: number): number {
-    if (this.#validEnd > 0) return this.#validEnd;
-    const inPage = start % this.first.blockSize;
-    return start - (inPage === LONG_PAGE_HEADER_SIZE || inPage === SHORT_PAGE_HEADER_SIZE ? inPage : 0);
+    return this.#validEnd > 0 ? this.#validEnd : start - (start % this.first.blockSize);
   }
 
   #isFirstPage(): boolean {

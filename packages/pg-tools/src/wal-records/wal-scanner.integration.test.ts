@@ -5,7 +5,7 @@ import { readWalDump, type DumpedRecord } from "../../test/wal-dump.ts";
 import { formatLsn, parseLsn } from "../wal-names/lsn.ts";
 import { isTransactionEnd, type WalRecord } from "./wal-record.ts";
 
-describe.each([1, 16, 64])("WAL of PostgreSQL 15 with segments of %i MiB, beside pg_waldump", (mib) => {
+describe.each([1, 64])("WAL of PostgreSQL 15 with segments of %i MiB, beside pg_waldump", (mib) => {
   let cluster: TestCluster;
   let names: readonly string[];
   let scanned: ScannedWal;
