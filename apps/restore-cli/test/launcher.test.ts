@@ -48,6 +48,11 @@ describe("wal-fetch, when the bundle", () => {
   test.each([0, 1, 126])("sets status %i, ends with it", async (status) => {
     expect((await launch(`process.exitCode = ${status};`, "wal-fetch", "x", "y")).status).toBe(status);
   });
+
+  test("has a handler for crashes, leaves them to it", async () => {
+    const bundle = 'process.on("uncaughtException", () => { process.stderr.write("[hidden]"); process.exit(70); });\nsetTimeout(() => { throw new Error("secret"); }, 1);';
+    expect(await launch(bundle, "wal-fetch", "x", "y")).toEqual({ status: 70, stderr: "[hidden]" });
+  });
 });
 
 test("any other command without a bundle says what to do", async () => {
