@@ -33,7 +33,7 @@ export function parseArguments(args: readonly string[]): MainOptions {
   const { "access-key-id": accessKeyId, "secret-access-key": secretAccessKey } = values;
   const server = {
     profile,
-    etags: etags as "md5" | "opaque",
+    etags,
     tls: values.tls,
     control: true,
     port: toNumber("port", values.port),

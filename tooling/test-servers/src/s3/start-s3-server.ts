@@ -83,20 +83,8 @@ export interface S3TestServer {
 
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3TestServer> {
   const profile = options.profile ?? "aws";
-  const rules: ProfileRules = { ...PROFILES[profile], ...options.rules };
-  const region = options.region ?? rules.region;
   const clock = { offset: 0 };
-  const state: ServerState = {
-    rules,
-    region,
-    buckets: createBuckets(options, rules, region),
-    credentials: [options.credentials ?? { accessKeyId: "SOARTESTKEY", secretAccessKey: "soar-test-secret" }].flat(),
-    space: options.directory === undefined ? createMemorySpace() : await createDirectorySpace(options.directory),
-    etags: options.etags ?? "md5",
-    pageSize: options.pageSize ?? 1000,
-    quotaBytes: options.quotaBytes ?? Infinity,
-    now: () => Date.now() + clock.offset,
-  };
+  const state = await openState(options, { ...PROFILES[profile], ...options.rules }, clock);
   const faults = createFaultBook();
   const requests: S3RequestLog[] = [];
   const bugs: unknown[] = [];
@@ -114,7 +102,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Te
   return {
     endpoint: `${certificate === undefined ? "http" : "https"}://127.0.0.1:${port}`,
     port,
-    region,
+    region: state.region,
     bucket,
     accessKeyId,
     secretAccessKey,
@@ -132,6 +120,21 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Te
       await state.space.close();
       if (bugs.length > 0) throw new AggregateError(bugs, "the S3 test server failed by itself");
     },
+  };
+}
+
+async function openState(options: S3ServerOptions, rules: ProfileRules, clock: { offset: number }): Promise<ServerState> {
+  const region = options.region ?? rules.region;
+  return {
+    rules,
+    region,
+    buckets: createBuckets(options, rules, region),
+    credentials: [options.credentials ?? { accessKeyId: "SOARTESTKEY", secretAccessKey: "soar-test-secret" }].flat(),
+    space: options.directory === undefined ? createMemorySpace() : await createDirectorySpace(options.directory),
+    etags: options.etags ?? "md5",
+    pageSize: options.pageSize ?? 1000,
+    quotaBytes: options.quotaBytes ?? Infinity,
+    now: () => Date.now() + clock.offset,
   };
 }
 
