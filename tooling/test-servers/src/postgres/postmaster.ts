@@ -62,7 +62,7 @@ export async function startPostmaster(options: StartPostmaster): Promise<number>
   child.once("error", (error) => (ended = error.message));
   for (;;) {
     const found = findPostmaster(options.dataDir);
-    // "standby" is a server in recovery that accepts read-only connections.
+    // "standby" is a server in recovery with hot_standby off: it accepts no connections before the end of recovery.
     if (found !== undefined && (!options.untilReady || found.state === "ready" || found.state === "standby")) return found.pid;
     if (ended !== undefined) throw new Error(`unable to start the server of '${options.dataDir}': ${ended}\n${lastLines(options.logFile)}`);
     await delay(POLL_MS);

@@ -1,0 +1,68 @@
+import { execFile } from "node:child_process";
+import { access, stat } from "node:fs/promises";
+import { promisify } from "node:util";
+import { SoarError } from "@soar/errors";
+
+export interface ClusterOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A program with its arguments, ready to be spawned as the owner. */
+export interface OwnerCommand {
+  readonly path: string;
+  readonly args: readonly string[];
+  /** For spawn, where the program itself does not change the user. */
+  readonly ids: { readonly uid: number; readonly gid: number } | Record<string, never>;
+}
+
+const SETPRIV = "/usr/bin/setpriv";
+const run = promisify(execFile);
+
+/**
+ * Who has to run the server: the owner of the data directory, as PostgreSQL demands. Rejects with
+ * `SERVER_START_FAILED` when that is root, whom PostgreSQL refuses, or somebody that we are not and cannot become.
+ */
+export async function requireOwner(dataDir: string): Promise<ClusterOwner> {
+  const { uid, gid } = await stat(dataDir);
+  const self = process.getuid?.() ?? uid;
+  if (uid === 0) {
+    throw new SoarError("SERVER_START_FAILED", `unable to start the server of '${dataDir}': the directory belongs to root`, { hint: `Give it to the server's user: chown -R postgres: '${dataDir}'.` });
+  }
+  if (self !== 0 && self !== uid) {
+    throw new SoarError("SERVER_START_FAILED", `unable to start the server of '${dataDir}': it belongs to user ${uid} and this is user ${self}`, { hint: "Run this as root or as the user that owns the data directory." });
+  }
+  return { uid, gid };
+}
+
+/**
+ * Drops from root to the owner with all of its groups: Node's own change of user drops them, and on Debian the server
+ * reads its TLS key as a member of `ssl-cert`.
+ */
+export async function asOwner({ uid, gid }: ClusterOwner, path: string, args: readonly string[]): Promise<OwnerCommand> {
+  if (process.getuid?.() !== 0) return { path, args, ids: {} };
+  if (!(await exists(SETPRIV))) return { path, args, ids: { uid, gid } };
+  const groups = (await hasAccount(uid)) ? "--init-groups" : "--clear-groups";
+  return { path: SETPRIV, args: [`--reuid=${uid}`, `--regid=${gid}`, groups, "--", path, ...args], ids: {} };
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** A container may own the directory with a number that has no name here. `id -un` of such a number fails. */
+async function hasAccount(uid: number): Promise<boolean> {
+  try {
+    await run("id", ["-un", String(uid)]);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && typeof error.code === "number") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,83 @@
+import { readdir, readFile, readlink } from "node:fs/promises";
+
+/** A process as far as this user may see it. */
+export interface ServerProcess {
+  readonly pid: number;
+  readonly parent: number;
+  readonly name: string;
+  /** Undefined where the system does not tell: a process of another user, or a system without /proc. */
+  readonly directory: string | undefined;
+}
+
+/** Undefined when there is no such process, or only its remains that its parent has not collected yet. */
+export async function findProcess(pid: number): Promise<ServerProcess | undefined> {
+  const stat = await readIfPresent(`/proc/${pid}/stat`);
+  // The name stands in parentheses and may itself hold any character.
+  const [, name, state, parent] = /^\d+ \((.*)\) ([A-Za-z]) (\d+)/s.exec(stat ?? "") ?? [];
+  if (name === undefined || parent === undefined) return stat === undefined && isSignallable(pid) && process.platform !== "linux" ? unknownProcess(pid) : undefined;
+  if (state === "Z" || state === "X") return undefined;
+  return { pid, parent: Number(parent), name, directory: await readLink(`/proc/${pid}/cwd`) };
+}
+
+/** Server processes that work in this directory: a postmaster and its children stay in their data directory. */
+export async function processesIn(directory: string): Promise<ServerProcess[]> {
+  if (process.platform !== "linux") return [];
+  const ids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const found: ServerProcess[] = [];
+  for (const pid of ids) {
+    // The link is the cheapest test and sorts out nearly all.
+    if ((await readLink(`/proc/${pid}/cwd`)) !== directory) continue;
+    const one = await findProcess(pid);
+    if (one !== undefined && isServerName(one.name)) found.push(one);
+  }
+  return found;
+}
+
+/** RPM packages of old run the server under its other name. */
+export function isServerName(name: string): boolean {
+  return name === "postgres" || name === "postmaster";
+}
+
+export function isAlive(pid: number): Promise<boolean> {
+  return findProcess(pid).then((found) => found !== undefined);
+}
+
+/** Sends a signal; false when the process is gone. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}
+
+function unknownProcess(pid: number): ServerProcess {
+  return { pid, parent: 0, name: "postgres", directory: undefined };
+}
+
+function isSignallable(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+async function readLink(path: string): Promise<string | undefined> {
+  try {
+    return await readlink(path);
+  } catch (error) {
+    if (["ENOENT", "ESRCH", "EACCES", "EPERM", "EINVAL"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}
+
+async function readIfPresent(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}

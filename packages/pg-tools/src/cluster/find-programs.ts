@@ -1,0 +1,66 @@
+import { execFile } from "node:child_process";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { SoarError } from "@soar/errors";
+
+/** The programs of one PostgreSQL installation. */
+export interface PostgresPrograms {
+  readonly major: number;
+  /** For example `15.20`. */
+  readonly version: string;
+  readonly binDir: string;
+  /** Names of everything in `binDir`. */
+  readonly names: ReadonlySet<string>;
+}
+
+export interface FindProgramsOptions {
+  /** A data directory can only be run by its own major. */
+  readonly major: number;
+  /** Directories to look into first, for example the bin directory that the running server reported. */
+  readonly searchPaths?: readonly string[];
+  /** Programs that must be there; `postgres` unless said otherwise. */
+  readonly required?: readonly string[];
+}
+
+const run = promisify(execFile);
+
+/**
+ * Finds the programs of a major: in the given directories, then where Debian (`/usr/lib/postgresql/N/bin`) and RPM
+ * packages (`/usr/pgsql-N/bin`) put them, then in the usual directories. The major is what a program says of itself,
+ * not what its path claims. Rejects with `PROGRAM_MISSING`.
+ */
+export async function findPostgresPrograms(options: FindProgramsOptions): Promise<PostgresPrograms> {
+  const { major, searchPaths = [], required = ["postgres"] } = options;
+  const places = [...searchPaths, `/usr/lib/postgresql/${major}/bin`, `/usr/pgsql-${major}/bin`, "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"];
+  const seen: string[] = [];
+  for (const binDir of new Set(places)) {
+    const found = await describe(binDir, required);
+    if (found === undefined) continue;
+    if (found.major === major) return found;
+    seen.push(`${binDir} has ${found.version}`);
+  }
+  const fact = seen.length === 0 ? "none is installed where it was looked for" : seen.join(", ");
+  throw new SoarError("PROGRAM_MISSING", `unable to find ${required.join(", ")} of PostgreSQL ${major}: ${fact}`, {
+    hint: `Install PostgreSQL ${major} (Debian: "apt install postgresql-${major}"), or name the directory of its programs.`,
+  });
+}
+
+async function describe(binDir: string, required: readonly string[]): Promise<PostgresPrograms | undefined> {
+  const names = new Set(await list(binDir));
+  const [first] = required;
+  if (first === undefined || !required.every((name) => names.has(name))) return undefined;
+  const { stdout } = await run(join(binDir, first), ["--version"], { env: { LC_ALL: "C" } });
+  const version = /\b(\d+)(?:\.\d+|[a-z]+\d*)/.exec(stdout);
+  return version === null ? undefined : { major: Number(version[1]), version: version[0], binDir, names };
+}
+
+async function list(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES") return [];
+    throw error;
+  }
+}

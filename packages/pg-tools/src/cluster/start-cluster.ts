@@ -1,0 +1,118 @@
+import { spawn } from "node:child_process";
+import { type FileHandle, open } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { SoarError } from "@soar/errors";
+import { asOwner, type ClusterOwner, requireOwner } from "./cluster-owner.ts";
+import { readClusterState } from "./cluster-state.ts";
+import { CAPTURE_SETTINGS, fatalLines, LogFollower } from "./server-log.ts";
+
+export interface StartClusterOptions {
+  /** Directory of `postgres`, of the data directory's own major. */
+  readonly binDir: string;
+  readonly dataDir: string;
+  /** Who runs it; the owner of the data directory unless said otherwise. */
+  readonly owner?: ClusterOwner | undefined;
+  /** Settings on the command line, which win over all files. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Where postgresql.conf lies outside of the data directory, as on Debian. */
+  readonly configFile?: string | undefined;
+  /** Receives everything that the server and its commands print; created and appended to by us. */
+  readonly logFile: string;
+  /** The whole environment of the server and of its restore_command; PATH only unless given. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Until the server has started; 60 seconds unless said otherwise. Recovery takes its own time afterwards. */
+  readonly timeoutMs?: number;
+  /** `started`: it has locked the directory and runs; `accepting`: it also takes connections. */
+  readonly until?: "started" | "accepting";
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A server that was started here. It goes on when this process ends. */
+export interface StartedCluster {
+  readonly pid: number;
+  readonly dataDir: string;
+  readonly logFile: string;
+  /** Where in the log file this start begins. */
+  readonly logOffset: number;
+}
+
+const START_TIMEOUT_MS = 60_000;
+const POLL_MS = 20;
+
+/**
+ * Starts `postgres` as the owner of the data directory, with its log in `logFile`. That the server started says nothing
+ * about recovery: see `waitForRecovery`. Rejects with `SERVER_RUNNING` when one runs already, `SERVER_START_FAILED` with
+ * the fatal lines of the log when it ends or does not come up in time.
+ */
+export async function startCluster(options: StartClusterOptions): Promise<StartedCluster> {
+  const { dataDir, logFile } = options;
+  if ((await readClusterState(dataDir)).running) {
+    throw new SoarError("SERVER_RUNNING", `unable to start the server of '${dataDir}': it runs already`, { hint: `Stop it first, for example with "pg_ctl stop -D '${dataDir}'".` });
+  }
+  const owner = options.owner ?? (await requireOwner(dataDir));
+  await using log = await openLog(logFile);
+  const logOffset = (await log.stat()).size;
+  const child = await spawnServer(options, owner, log);
+  await waitUntilUp(options, child, logOffset);
+  return { pid: child.pid, dataDir, logFile, logOffset };
+}
+
+interface Child {
+  readonly pid: number;
+  /** How it ended, once it has. */
+  ended(): string | undefined;
+}
+
+async function spawnServer(options: StartClusterOptions, owner: ClusterOwner, log: FileHandle): Promise<Child> {
+  const config = options.configFile === undefined ? {} : { config_file: options.configFile };
+  const settings = Object.entries({ ...config, ...CAPTURE_SETTINGS, ...options.settings }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const command = await asOwner(owner, join(options.binDir, "postgres"), ["-D", options.dataDir, ...settings]);
+  const child = spawn(command.path, command.args, {
+    ...command.ids,
+    // The caller's directory may be one that the owner cannot enter.
+    cwd: "/",
+    env: { ...(options.env ?? { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" }) },
+    stdio: ["ignore", log.fd, log.fd],
+    // In a session of its own, so that Ctrl-C on us does not shut the server down.
+    detached: true,
+  });
+  let ended: string | undefined;
+  child.once("exit", (status, by) => (ended = by === null ? `exit status ${status}` : `signal ${by}`));
+  await new Promise<void>((resolve, reject) => {
+    child.once("spawn", resolve);
+    child.once("error", (cause) => reject(new SoarError("PROGRAM_MISSING", `unable to run '${command.path}': ${cause.message}`, { hint: "Check the directory of the PostgreSQL programs.", cause })));
+  });
+  child.unref();
+  return { pid: child.pid ?? 0, ended: () => ended };
+}
+
+async function waitUntilUp(options: StartClusterOptions, child: Child, logOffset: number): Promise<void> {
+  const deadline = performance.now() + (options.timeoutMs ?? START_TIMEOUT_MS);
+  for (;;) {
+    const state = await readClusterState(options.dataDir);
+    const up = state.pid === child.pid && (options.until !== "accepting" || state.status === "ready");
+    if (up) return;
+    const late = performance.now() > deadline;
+    const fact = child.ended() ?? (late ? "it did not come up in time" : options.signal?.aborted === true ? "stopped by the caller" : undefined);
+    if (fact !== undefined) {
+      if (child.ended() === undefined) process.kill(child.pid, "SIGINT");
+      throw await startFailure(options, fact, logOffset);
+    }
+    await delay(POLL_MS);
+  }
+}
+
+async function startFailure({ dataDir, logFile, signal }: StartClusterOptions, fact: string, logOffset: number): Promise<SoarError> {
+  const lines = fatalLines(await new LogFollower(logFile, logOffset).read());
+  const code = signal?.aborted === true ? "ABORTED" : "SERVER_START_FAILED";
+  return new SoarError(code, `unable to start the server of '${dataDir}': ${[fact, ...lines].join("; ")}`, { hint: `Read the server's log in '${logFile}'.` });
+}
+
+async function openLog(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "a", 0o640);
+  } catch (cause) {
+    throw new SoarError("FILE_UNWRITABLE", `unable to write the server's log '${path}': ${(cause as Error).message}`, { cause });
+  }
+}

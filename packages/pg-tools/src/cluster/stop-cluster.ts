@@ -1,0 +1,40 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { SoarError } from "@soar/errors";
+import { isAlive, sendSignal } from "./cluster-processes.ts";
+import { isClusterRunning, readClusterState } from "./cluster-state.ts";
+
+export interface StopClusterOptions {
+  readonly dataDir: string;
+  /** `smart` waits for clients, `fast` (unless said otherwise) ends them, `immediate` needs crash recovery afterwards. */
+  readonly mode?: "smart" | "fast" | "immediate";
+  /** 60 seconds unless said otherwise. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const STOP_TIMEOUT_MS = 60_000;
+const POLL_MS = 20;
+/** PostgreSQL documentation, "Shutting Down the Server". */
+const SIGNALS = { smart: "SIGTERM", fast: "SIGINT", immediate: "SIGQUIT" } as const;
+
+/**
+ * Stops the server of a data directory and waits until none of its processes is left. Returns false when none ran.
+ * Rejects with `SERVER_RUNNING` when it does not end in time, `ABORTED` when the signal was raised.
+ */
+export async function stopCluster(options: StopClusterOptions): Promise<boolean> {
+  const { dataDir, mode = "fast", timeoutMs = STOP_TIMEOUT_MS } = options;
+  const { pid, running } = await readClusterState(dataDir);
+  if (!running) return false;
+  if (pid !== undefined) sendSignal(pid, SIGNALS[mode]);
+  const deadline = performance.now() + timeoutMs;
+  while ((pid !== undefined && (await isAlive(pid))) || (await isClusterRunning(dataDir))) {
+    if (options.signal?.aborted === true) throw new SoarError("ABORTED", `unable to stop the server of '${dataDir}': stopped by the caller`);
+    if (performance.now() > deadline) {
+      throw new SoarError("SERVER_RUNNING", `unable to stop the server of '${dataDir}': it still runs after ${Math.round(timeoutMs / 1000)} s`, {
+        hint: mode === "immediate" ? "Look for processes that hang in the kernel (state D)." : "Stop it in mode 'immediate'; nothing committed is lost, and the next start recovers.",
+      });
+    }
+    await delay(POLL_MS);
+  }
+  return true;
+}

@@ -1,0 +1,128 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { hasErrorCode, SoarError } from "@soar/errors";
+import { type ControlFile, readControlFile } from "../control-file/control-file.ts";
+import { parseTimelineHistory } from "../timeline/timeline-history.ts";
+import { formatHistoryFileName } from "../wal-names/wal-file-name.ts";
+import { isAlive } from "./cluster-processes.ts";
+import { readClusterState } from "./cluster-state.ts";
+import { applyLogEntry, emptyRecoveryLog, type RecoveryEvent, type RecoveryLog } from "./recovery-log.ts";
+import { fatalLines, type LogEntry, LogFollower } from "./server-log.ts";
+import type { StartedCluster } from "./start-cluster.ts";
+
+export interface WaitForRecoveryOptions {
+  readonly cluster: StartedCluster;
+  /**
+   * `end`: until the server has left recovery, has paused at its target, or has shut down there, whichever its target
+   * action asks for. `consistent`: until it takes read-only connections; for a standby, which never ends recovery.
+   */
+  readonly until?: "end" | "consistent";
+  readonly onEvent?: (event: RecoveryEvent) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RecoveryOutcome {
+  /** `promoted` takes writes on a new timeline; `shut-down` is what target action `shutdown` does. */
+  readonly kind: "promoted" | "paused" | "shut-down" | "consistent";
+  /** The timeline that the server is on: the new one after promotion. */
+  readonly timeline: number;
+  /** End of what was replayed, exact. Undefined unless promoted: a paused server or a standby tells by `pg_last_wal_replay_lsn()`. */
+  readonly reachedLsn: bigint | undefined;
+  /** From WAL, of the last transaction that was replayed; undefined when there was none. */
+  readonly lastCommitTime: Date | undefined;
+  /** The server's words on why it stopped; undefined when it went on to the end of the archive. */
+  readonly stop: string | undefined;
+  readonly restoredFiles: number;
+  readonly lastRestoredFile: string | undefined;
+}
+
+const POLL_MS = 50;
+const CONTROL_READS = 10;
+
+/**
+ * Watches a server that `startCluster` started until recovery is over, and tells how it ended. It believes the
+ * postmaster's own status, pg_control and the log together: a server that answers as a hot standby, which is enough for
+ * `pg_ctl start` to report success, may still die in recovery later.
+ *
+ * Rejects with `RECOVERY_FAILED` and the fatal lines of the log when the server dies at any time, `ABORTED` on the signal
+ * (the server then goes on).
+ */
+export async function waitForRecovery(options: WaitForRecoveryOptions): Promise<RecoveryOutcome> {
+  const { cluster, until = "end" } = options;
+  const follower = new LogFollower(cluster.logFile, cluster.logOffset);
+  const log = emptyRecoveryLog();
+  const entries: LogEntry[] = [];
+  const catchUp = async (): Promise<void> => {
+    for (const entry of await follower.read()) {
+      entries.push(entry);
+      const event = applyLogEntry(log, entry);
+      if (event !== undefined) options.onEvent?.(event);
+    }
+    // Long recoveries restore thousands of segments; only the end explains a death.
+    entries.splice(0, entries.length - 500);
+  };
+  for (;;) {
+    if (options.signal?.aborted === true) throw new SoarError("ABORTED", `unable to follow the recovery of '${cluster.dataDir}': stopped by the caller`, { cause: options.signal.reason });
+    // Liveness first, then the log: what it wrote before it died is there by now.
+    const alive = await isAlive(cluster.pid);
+    const kind = alive ? await currentStage(cluster, log, until) : undefined;
+    await catchUp();
+    if (kind !== undefined) return await describeOutcome(kind, cluster, log);
+    if (!alive) return await afterDeath(cluster, log, entries);
+    await delay(POLL_MS);
+  }
+}
+
+async function currentStage({ dataDir }: StartedCluster, log: RecoveryLog, until: "end" | "consistent"): Promise<"promoted" | "paused" | "consistent" | undefined> {
+  if (log.ready && (await readControl(dataDir)).state === "in-production") return "promoted";
+  // "ready" is also what a hot standby writes of itself, in the middle of recovery.
+  if ((await readClusterState(dataDir)).status !== "ready") return undefined;
+  if (log.paused) return "paused";
+  return until === "consistent" && log.consistentLsn !== undefined ? "consistent" : undefined;
+}
+
+async function describeOutcome(kind: RecoveryOutcome["kind"], { dataDir }: StartedCluster, log: RecoveryLog): Promise<RecoveryOutcome> {
+  // After pg_promote() pg_control names the old timeline until the next checkpoint.
+  const timeline = kind === "promoted" && log.newTimeline !== undefined ? log.newTimeline : (await readControl(dataDir)).timeline;
+  const reachedLsn = kind === "promoted" ? ((await switchLsn(dataDir, timeline)) ?? log.redoDoneLsn) : log.redoDoneLsn;
+  const { lastCommitTime, stop, restoredFiles, lastRestoredFile } = log;
+  return { kind, timeline, reachedLsn, lastCommitTime, stop, restoredFiles, lastRestoredFile };
+}
+
+async function afterDeath(cluster: StartedCluster, log: RecoveryLog, entries: readonly LogEntry[]): Promise<RecoveryOutcome> {
+  const atTarget = log.stop !== undefined && entries.some(({ text }) => text.startsWith("shutdown at recovery target"));
+  const lines = fatalLines(entries);
+  if (atTarget && !lines.some(isFatal) && (await readControl(cluster.dataDir)).state === "shut-down-in-recovery") return await describeOutcome("shut-down", cluster, log);
+  const fact = (lines.some(isFatal) ? lines : ["the server ended without saying why (killed?)", ...lines]).join("; ");
+  throw new SoarError("RECOVERY_FAILED", `unable to recover '${cluster.dataDir}': ${fact}`, { hint: `Read the server's log in '${cluster.logFile}'. The server is down; starting it again continues recovery.` });
+}
+
+function isFatal(line: string): boolean {
+  return /^(?:FATAL|PANIC):/.test(line);
+}
+
+/** Where the new timeline leaves the old one is written into its history file: the exact end of what was replayed. */
+async function switchLsn(dataDir: string, timeline: number): Promise<bigint | undefined> {
+  try {
+    const text = await readFile(join(dataDir, "pg_wal", formatHistoryFileName(timeline)), "utf8");
+    return parseTimelineHistory(text, timeline).entries.at(-1)?.switchLsn;
+  } catch (error) {
+    // Crash recovery stays on its timeline, and the first one has no history.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** The server rewrites the file in place: a torn copy has a wrong checksum, and the next one is whole. */
+async function readControl(dataDir: string): Promise<ControlFile> {
+  const path = join(dataDir, "global", "pg_control");
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return readControlFile(await readFile(path));
+    } catch (error) {
+      if (attempt === CONTROL_READS || !hasErrorCode(error, "FORMAT_INVALID")) throw error;
+      await delay(POLL_MS);
+    }
+  }
+}
