@@ -68,7 +68,7 @@ describe("the shape of modules", () => {
     expect(messages(moduleShape, { "packages/storage/src/a.ts": "const = 1;" })).toEqual([expect.stringContaining("unable to parse")]);
   });
 
-  test.each(["object-key.ts", "object-key.test.ts", "s3.integration.test.ts", "a2.bench.ts"])("accepts %s", (name) => {
+  test.each(["object-key.ts", "object-key.test.ts", "s3.integration.test.ts", "a2.bench.ts", "install-failure.d.mts"])("accepts %s", (name) => {
     expect(messages(moduleShape, { [`packages/storage/src/${name}`]: 'export { a } from "./b.ts";' })).toEqual([]);
   });
 });

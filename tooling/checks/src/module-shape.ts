@@ -3,7 +3,7 @@ import type { Workspace } from "./workspace.ts";
 
 /** Names that say how a file is used and not what it is about. */
 const SHAPELESS = /(^|\/)(utils?|helpers?|common|core|types|misc|shared)(\.ts|\/)/;
-const KEBAB_CASE = /^(?:[a-z0-9]+(?:-[a-z0-9]+)*)(?:\.(?:test|bench|integration\.test|scripted\.test|fixture|config|d))?\.(?:ts|mjs|js)$/;
+const KEBAB_CASE = /^(?:[a-z0-9]+(?:-[a-z0-9]+)*)(?:\.(?:test|bench|integration\.test|scripted\.test|fixture|config|d))?\.(?:ts|mts|mjs|js)$/;
 
 /** `export *` hides what is public from every diff; an index file is a list of names and nothing else. */
 export const moduleShape: Check = {
