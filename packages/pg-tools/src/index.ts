@@ -78,14 +78,6 @@ export { baseBackup, type BackupTablespace, type BaseBackupEvent } from "./repli
 export { type BaseBackupOptions } from "./replication/base-backup-command.ts";
 export { type DamagedFile, type DamageReport } from "./replication/damaged-pages.ts";
 
-export { readClusterState, isClusterRunning, type ClusterState } from "./cluster/cluster-state.ts";
-export { type ClusterOwner, requireOwner } from "./cluster/cluster-owner.ts";
-export { findPostgresPrograms, type FindProgramsOptions, type PostgresPrograms } from "./cluster/find-programs.ts";
-export { type RecoveryEvent } from "./cluster/recovery-log.ts";
-export { startCluster, type StartClusterOptions, type StartedCluster } from "./cluster/start-cluster.ts";
-export { stopCluster, type StopClusterOptions } from "./cluster/stop-cluster.ts";
-export { type RecoveryOutcome, waitForRecovery, type WaitForRecoveryOptions } from "./cluster/wait-for-recovery.ts";
-
 export { findPostgresPrograms, type FindProgramsOptions, type PostgresPrograms } from "./cluster/find-programs.ts";
 export { type ClusterState, isClusterRunning, type PostmasterStatus, readClusterState } from "./cluster/cluster-state.ts";
 export { type ClusterOwner } from "./cluster/cluster-owner.ts";
@@ -93,3 +85,4 @@ export { startCluster, type StartClusterOptions, type StartedCluster } from "./c
 export { stopCluster, type StopClusterOptions } from "./cluster/stop-cluster.ts";
 export { type RecoveryEvent } from "./cluster/recovery-log.ts";
 export { type RecoveryOutcome, waitForRecovery, type WaitForRecoveryOptions } from "./cluster/wait-for-recovery.ts";
+export { streamWal, type StreamWalOptions, type WalStream, type WalStreamEvent } from "./replication/stream-wal.ts";

@@ -1,6 +1,6 @@
 import { textAt, timestampAt } from "./record-fields.ts";
 import type { RawRecord } from "./record-reader.ts";
-import { PREPARE_HEADER_SIZE, XACT_ABORT, XACT_ABORT_PREPARED, XACT_COMMIT, XACT_COMMIT_PREPARED, XACT_HAS_INFO, XACT_PREPARE, XACT_TYPE_MASK } from "./record-types.ts";
+import { PREPARE_HEADER_SIZE, XACT_ABORT, XACT_ABORT_PREPARED, XACT_COMMIT, XACT_COMMIT_PREPARED, XACT_HAS_INFO, XACT_TYPE_MASK } from "./record-types.ts";
 import type { TransactionEnd, TransactionPrepare, WalRecordPosition } from "./wal-record.ts";
 
 /** Bits of the xinfo field (xact.h): which parts follow, in this order. */
