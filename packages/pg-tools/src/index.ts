@@ -80,7 +80,7 @@ export { type DamagedFile, type DamageReport } from "./replication/damaged-pages
 
 export { findPostgresPrograms, type FindProgramsOptions, type PostgresPrograms } from "./cluster/find-programs.ts";
 export { type ClusterState, isClusterRunning, type PostmasterStatus, readClusterState } from "./cluster/cluster-state.ts";
-export { type ClusterOwner } from "./cluster/cluster-owner.ts";
+export { type ClusterOwner, requireOwner } from "./cluster/cluster-owner.ts";
 export { startCluster, type StartClusterOptions, type StartedCluster } from "./cluster/start-cluster.ts";
 export { stopCluster, type StopClusterOptions } from "./cluster/stop-cluster.ts";
 export { type RecoveryEvent } from "./cluster/recovery-log.ts";
