@@ -1,1 +1,10 @@
-export {};
+import { runApp } from "@soar/app-kit";
+import { verify } from "./verify.ts";
+
+await runApp({
+  name: "soar-backup-verify",
+  component: "backup-verify",
+  version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
+  summary: "Proves that the backups of a repository can be restored.",
+  commands: [verify],
+});

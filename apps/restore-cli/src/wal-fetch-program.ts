@@ -12,7 +12,8 @@ export function walFetchProgram(config: TargetConfig, envFilePath: string | unde
   const flags = { "--bucket": config.bucket, "--endpoint": config.endpoint, "--region": config.region, "--provider": config.provider };
   const given = Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
   const envFile = envFilePath === undefined ? [] : ["--env-file", resolve(envFilePath)];
-  return [process.execPath, ...process.execArgv, main, "wal-fetch", ...envFile, ...given];
+  // Behind "--": Node takes --env-file for its own wherever it stands.
+  return [process.execPath, ...process.execArgv, "--", main, "wal-fetch", ...envFile, ...given];
 }
 
 const PASSED_ON = /^(?:AWS_|BACKUP_|SOAR_|NODE_EXTRA_CA_CERTS$|HTTPS?_PROXY$|NO_PROXY$|PATH$|HOME$|LANG$|LC_|TZ$)/i;

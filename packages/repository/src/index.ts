@@ -36,6 +36,7 @@ export {
   type ClusterIdentity,
   type RepositoryRecord,
 } from "./repository-record.ts";
+export { readChainSegment } from "./read-chain-segment.ts";
 export { findTimelineHistory, requireTimelineHistory } from "./timeline-files.ts";
 export { assembleChain, readWalChain, type ChainHole, type ChainSegment, type WalChain } from "./wal-chain.ts";
 export { formatWalDescription, LONGEST_DESCRIPTION, parseWalDescription, type WalDescription } from "./wal-description.ts";

@@ -57,8 +57,23 @@ describe("a WAL chain", () => {
     expect(brief(branched, 2, { 1: [2, 3, 4, 5, 6], 3: [4, 5] })).toEqual({ segments: ["1/2", "1/3", "3/4", "3/5"], holes: [], end: 6, last: 5 });
   });
 
-  test("ends before the switch when only the history of the new timeline was archived", () => {
-    expect(brief(branched, 2, { 1: [2, 3, 4, 5, 6], 3: [] })).toEqual({ segments: ["1/2", "1/3"], holes: [], end: 4, last: 3 });
+  test("lets the parent's copy, cut at the switch, stand in when only the history of the new timeline was archived", () => {
+    expect(brief(branched, 2, { 1: [2, 3, 4, 5, 6], 3: [] })).toEqual({ segments: ["1/2", "1/3", "3/4"], holes: [], end: 5, last: 4 });
+    const [, , last] = assembleChain(branched, SIZE, 2, inventory({ 1: [2, 3, 4, 5, 6], 3: [] })).segments;
+    expect(last).toMatchObject({ name: "000000030000000000000004", object: { name: "000000010000000000000004" }, cutLsn: lsnOfSegmentIndex(4, SIZE) + 0x148n });
+  });
+
+  test("ends before the switch when nobody archived the segment with the switch point", () => {
+    expect(brief(branched, 2, { 1: [2, 3, 5], 3: [] })).toEqual({ segments: ["1/2", "1/3"], holes: [], end: 4, last: 3 });
+  });
+
+  test("does not let the parent's copy hide that the child's first segment is missing", () => {
+    expect(brief(branched, 2, { 1: [2, 3, 4], 3: [5] })).toMatchObject({ segments: ["1/2", "1/3"], holes: [["000000030000000000000004", "000000030000000000000004", 1]] });
+  });
+
+  test("takes nothing from the parent when the switch lies on the boundary of segments", () => {
+    const onBoundary: TimelineHistory = { timeline: 3, entries: [{ timeline: 1, switchLsn: lsnOfSegmentIndex(4, SIZE), reason: "" }] };
+    expect(brief(onBoundary, 2, { 1: [2, 3, 4], 3: [] })).toMatchObject({ segments: ["1/2", "1/3"], end: 4 });
   });
 
   test("splits a hole at the switch of timelines", () => {
@@ -78,7 +93,8 @@ describe("a WAL chain", () => {
       fc.property(timelines, timelines, fc.nat({ max: 10 }), fc.nat({ max: 30 }), (one, three, from, switchIndex) => {
         const history: TimelineHistory = { timeline: 3, entries: [{ timeline: 1, switchLsn: lsnOfSegmentIndex(switchIndex, SIZE) + 8n, reason: "" }] };
         const chain = assembleChain(history, SIZE, from, inventory({ 1: one, 3: three }));
-        const present = (index: number) => (timelineOfSegment(history, index, SIZE) === 1 ? one : three).includes(index);
+        const standsIn = one.includes(switchIndex) && !three.some((index) => index >= switchIndex);
+        const present = (index: number) => (timelineOfSegment(history, index, SIZE) === 1 ? one : three).includes(index) || (index === switchIndex && standsIn);
         const missing = new Set(
           chain.holes.flatMap((hole) => {
             const { timeline, index } = parseWalSegment(hole.from, SIZE);

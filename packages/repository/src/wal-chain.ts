@@ -1,4 +1,4 @@
-import { formatWalSegment, segmentIndexOfLsn, switchLsnOf, timelineOfSegment, type TimelineHistory } from "@soar/pg-tools";
+import { formatWalSegment, lsnOfSegmentIndex, segmentIndexOfLsn, switchLsnOf, timelineOfLsn, timelineOfSegment, type Lsn, type TimelineHistory } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listTimelineSegments, type TimelineSegments } from "./wal-inventory.ts";
 import type { WalObject } from "./wal-key.ts";
@@ -7,9 +7,14 @@ import type { WalObject } from "./wal-key.ts";
 export interface ChainSegment {
   readonly index: number;
   readonly timeline: number;
-  /** PostgreSQL's file name. */
+  /** The name that PostgreSQL asks for. */
   readonly name: string;
   readonly object: WalObject;
+  /**
+   * Set when the object is another timeline's copy of this segment, which holds the same bytes only up to this LSN: behind
+   * it the reader is given zeros, as in the segment that PostgreSQL itself begins a timeline with.
+   */
+  readonly cutLsn: Lsn | undefined;
 }
 
 /** Segments that the lineage needs and the bucket does not hold, although it holds later ones. */
@@ -52,7 +57,7 @@ export async function readWalChain(
   const inventories = new Map<number, TimelineSegments>();
   for (const timeline of [...history.entries.map((entry) => entry.timeline), history.timeline]) {
     const switchLsn = switchLsnOf(history, timeline);
-    const left = switchLsn !== undefined && segmentIndexOfLsn(switchLsn, segmentSize) <= fromIndex;
+    const left = switchLsn !== undefined && segmentIndexOfLsn(switchLsn, segmentSize) < fromIndex;
     if (!left) inventories.set(timeline, await listTimelineSegments(store, timeline, segmentSize, { ...options, fromIndex }));
   }
   return assembleChain(history, segmentSize, fromIndex, inventories);
@@ -65,7 +70,8 @@ export function assembleChain(
   fromIndex: number,
   inventories: ReadonlyMap<number, TimelineSegments>,
 ): WalChain {
-  const present = [...presentOnLineage(history, segmentSize, fromIndex, inventories)].sort((a, b) => a.index - b.index);
+  const own = [...presentOnLineage(history, segmentSize, fromIndex, inventories)];
+  const present = [...own, ...substitutes(history, segmentSize, fromIndex, inventories)].sort((a, b) => a.index - b.index);
   const holes: ChainHole[] = [];
   let expected = fromIndex;
   let reachable = 0;
@@ -93,8 +99,32 @@ function* presentOnLineage(
   for (const { timeline, segments } of inventories.values()) {
     for (const [index, [object]] of segments) {
       const onLineage = index >= fromIndex && timelineOfSegment(history, index, segmentSize) === timeline;
-      if (onLineage && object !== undefined) yield { index, timeline, name: object.name, object };
+      if (onLineage && object !== undefined) yield { index, timeline, name: object.name, object, cutLsn: undefined };
     }
+  }
+}
+
+/**
+ * A segment in which a timeline was left exists twice: the parent's own, and the child's, which begins with a copy of it.
+ * Up to the switch point their bytes are equal, so that one can stand in for the other where only one was archived: the
+ * child's when its server was lost before the segment was full, the parent's when the old server never finished it.
+ */
+function* substitutes(
+  history: TimelineHistory,
+  segmentSize: number,
+  fromIndex: number,
+  inventories: ReadonlyMap<number, TimelineSegments>,
+): Generator<ChainSegment> {
+  for (const { switchLsn } of history.entries) {
+    const index = segmentIndexOfLsn(switchLsn, segmentSize);
+    const wanted = timelineOfSegment(history, index, segmentSize);
+    const before = timelineOfLsn(history, switchLsn - 1n);
+    const isOwner = timelineOfLsn(history, switchLsn) === wanted && switchLsn > lsnOfSegmentIndex(index, segmentSize);
+    if (index < fromIndex || !isOwner || inventories.get(wanted)?.segments.has(index) === true) continue;
+    // Only where the lineage ends: a child's later segment shows that its first one was archived, and is missing.
+    if ([...(inventories.get(wanted)?.segments.keys() ?? [])].some((other) => other > index)) continue;
+    const [object] = inventories.get(before)?.segments.get(index) ?? [];
+    if (object !== undefined) yield { index, timeline: wanted, name: formatWalSegment({ timeline: wanted, index }, segmentSize), object, cutLsn: switchLsn };
   }
 }
 

@@ -14,17 +14,17 @@ const table: LineageTable = {
   systemIdentifier: "7551234567890123456",
   segmentSize: SIZE,
   firstIndex: 4,
-  objects: [
-    [walKey(name(1, 4), "zstd"), 100],
-    [walKey(name(1, 5), "gzip"), 200],
-    [walKey(name(2, 6), "none"), SIZE],
+  segments: [
+    { name: name(1, 4), key: walKey(name(1, 4), "zstd"), size: 100 },
+    { name: name(1, 5), key: walKey(name(1, 5), "gzip"), size: 200 },
+    { name: name(2, 6), key: walKey(name(1, 6), "none"), size: SIZE, cut: "0/6000148" },
   ],
 };
 
 describe("a request of recovery", () => {
   test("for a planned pair is answered with exactly that object", () => {
-    expect(answerWalRequest(table, name(1, 5))).toEqual({ answer: "deliver", object: { name: name(1, 5), key: `wal/${name(1, 5)}.gz`, codec: "gzip", size: 200 } });
-    expect(answerWalRequest(table, name(2, 6))).toMatchObject({ answer: "deliver", object: { codec: "none" } });
+    expect(answerWalRequest(table, name(1, 5))).toMatchObject({ answer: "deliver", segment: { cutLsn: undefined, object: { name: name(1, 5), key: `wal/${name(1, 5)}.gz`, codec: "gzip", size: 200 } } });
+    expect(answerWalRequest(table, name(2, 6))).toMatchObject({ answer: "deliver", segment: { timeline: 2, cutLsn: 0x6000148n, object: { name: name(1, 6), codec: "none" } } });
   });
 
   test.each([
@@ -56,7 +56,7 @@ describe("a request of recovery", () => {
         const request = answerWalRequest(table, name(timeline, index));
         const planned = index <= 6 && timeline === (index < 6 ? 1 : 2);
         expect(request.answer).toBe(planned ? "deliver" : "absent");
-        if (request.answer === "deliver") expect(request.object.name).toBe(name(timeline, index));
+        if (request.answer === "deliver") expect(request.segment.name).toBe(name(timeline, index));
       }),
     );
   });
@@ -66,7 +66,7 @@ test("a table is read as it was written", () => {
   expect(parseLineageTable(formatLineageTable(table), "p")).toEqual(table);
 });
 
-test.each(["", "{}", "[]", "null", '{"format":2}', JSON.stringify({ ...table, objects: [["k"]] }), JSON.stringify({ ...table, segmentSize: "16" })])(
+test.each(["", "{}", "[]", "null", '{"format":2}', JSON.stringify({ ...table, segments: [{ name: "k" }] }), JSON.stringify({ ...table, segmentSize: "16" })])(
   "%j is no table",
   (text) => {
     expect(() => parseLineageTable(text, "p")).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));

@@ -1,6 +1,6 @@
 import { SoarError } from "@soar/errors";
-import { formatWalSegment, parseWalFileName, parseWalSegment } from "@soar/pg-tools";
-import { FORMAT_VERSION, parseWalKey, type ChainSegment, type WalChain, type WalObject } from "@soar/repository";
+import { formatLsn, parseLsn, parseWalFileName, parseWalSegment } from "@soar/pg-tools";
+import { FORMAT_VERSION, parseWalKey, type ChainSegment, type WalChain } from "@soar/repository";
 
 /**
  * What one recovery may be given, fixed when it is planned: for each segment number the one timeline and object.
@@ -15,8 +15,17 @@ export interface LineageTable {
   readonly segmentSize: number;
   /** First planned segment number. */
   readonly firstIndex: number;
-  /** From `firstIndex` on without a hole: key and stored size of each segment. */
-  readonly objects: readonly (readonly [key: string, size: number])[];
+  /** From `firstIndex` on without a hole: the name that is asked for, the object that answers it, and where that ends to be valid. */
+  readonly segments: readonly PlannedSegment[];
+}
+
+export interface PlannedSegment {
+  readonly name: string;
+  readonly key: string;
+  /** Stored bytes. */
+  readonly size: number;
+  /** LSN behind which the segment is zeros: see `ChainSegment`. */
+  readonly cut?: string;
 }
 
 export function lineageTableOf(chain: WalChain, systemIdentifier: string): LineageTable {
@@ -26,14 +35,14 @@ export function lineageTableOf(chain: WalChain, systemIdentifier: string): Linea
     systemIdentifier,
     segmentSize: chain.segmentSize,
     firstIndex: chain.endIndex - chain.segments.length,
-    objects: chain.segments.map(({ object }: ChainSegment) => [object.key, object.size] as const),
+    segments: chain.segments.map(({ name, object, cutLsn }) => ({ name, key: object.key, size: object.size, ...(cutLsn === undefined ? {} : { cut: formatLsn(cutLsn) }) })),
   };
 }
 
 /** What `wal-fetch` has to do with a name that PostgreSQL asks for. */
 export type WalRequest =
   /** A planned pair: deliver exactly this, or fail so that recovery stops. */
-  | { readonly answer: "deliver"; readonly object: WalObject }
+  | { readonly answer: "deliver"; readonly segment: ChainSegment }
   /** A timeline history: whatever the bucket says. */
   | { readonly answer: "look-up"; readonly timeline: number }
   /** Proved not to be part of this recovery. */
@@ -58,10 +67,12 @@ export function answerWalRequest(table: LineageTable, name: string): WalRequest 
       hint: "The data directory does not belong to the backup that was planned. Run the restore again from the start.",
     });
   }
-  const planned = table.objects[offset];
-  if (planned === undefined) return { answer: "absent" };
-  const object = parseWalKey(...planned);
-  return object?.name === name ? { answer: "deliver", object } : { answer: "absent" };
+  const planned = table.segments[offset];
+  if (planned?.name !== name) return { answer: "absent" };
+  const object = parseWalKey(planned.key, planned.size);
+  if (object === undefined) throw invalid(`the plan of ${name}`);
+  const cutLsn = planned.cut === undefined ? undefined : parseLsn(planned.cut);
+  return { answer: "deliver", segment: { index, timeline: parseWalSegment(name, table.segmentSize).timeline, name, object, cutLsn } };
 }
 
 /** Reads a table that `formatLineageTable` wrote. Throws `FORMAT_INVALID`. */
@@ -80,18 +91,18 @@ export function formatLineageTable(table: LineageTable): string {
   return `${JSON.stringify(table)}\n`;
 }
 
-/** For messages: the last segment that the plan holds. */
-export function lastPlannedSegment(table: LineageTable): string {
-  const last = table.objects.at(-1);
-  return (last && parseWalKey(...last)?.name) ?? formatWalSegment({ timeline: table.timeline, index: table.firstIndex }, table.segmentSize);
-}
-
 function isLineageTable(value: unknown): value is LineageTable {
   if (typeof value !== "object" || value === null) return false;
   const table = value as Partial<Record<keyof LineageTable, unknown>>;
   const numbers = [table.timeline, table.segmentSize, table.firstIndex].every((number) => Number.isSafeInteger(number));
-  const pairs = Array.isArray(table.objects) && table.objects.every((pair) => Array.isArray(pair) && typeof pair[0] === "string" && Number.isSafeInteger(pair[1]));
-  return table.format === FORMAT_VERSION && numbers && pairs && typeof table.systemIdentifier === "string";
+  const planned = Array.isArray(table.segments) && table.segments.every(isPlannedSegment);
+  return table.format === FORMAT_VERSION && numbers && planned && typeof table.systemIdentifier === "string";
+}
+
+function isPlannedSegment(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, key, size, cut } = value as Partial<Record<keyof PlannedSegment, unknown>>;
+  return typeof name === "string" && typeof key === "string" && Number.isSafeInteger(size) && (cut === undefined || typeof cut === "string");
 }
 
 function invalid(path: string, cause?: unknown): SoarError {

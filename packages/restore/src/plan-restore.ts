@@ -1,5 +1,5 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { isOnLineage, parseLsn, parseWalSegment, type TimelineHistory } from "@soar/pg-tools";
+import { formatLsn, formatWalSegment, isOnLineage, parseLsn, parseWalSegment, segmentIndexOfLsn, switchLsnOf, timelineOfLsn, type TimelineHistory } from "@soar/pg-tools";
 import {
   backupKey,
   listBackupDirectories,
@@ -48,7 +48,8 @@ export async function planRestore(store: ObjectStore, options: PlanOptions): Pro
     const chain = await chainOf(store, record, history, options);
     try {
       const resolved = await resolveTarget(store, { target: options.target, backup: record, chain, signal });
-      return planOf(store, { options, record, chain, resolved, passedOver });
+      const owner = await cutToOwner(store, record, chain, resolved, options);
+      return planOf(store, { options, record, chain: owner, resolved, passedOver });
     } catch (error) {
       if (!hasErrorCode(error, "TARGET_BEFORE_BACKUP", "WAL_MISSING")) throw error;
       // The first reason is the newest backup's; an older backup can only help against these two.
@@ -109,6 +110,27 @@ function requireComplete(store: ObjectStore, record: BackupRecord, objects: Read
 async function chainOf(store: ObjectStore, record: BackupRecord, history: TimelineHistory, { signal }: PlanOptions): Promise<WalChain> {
   const { index } = parseWalSegment(record.firstSegment, record.walSegmentSize);
   return readWalChain(store, history, record.walSegmentSize, index, { signal });
+}
+
+/**
+ * The timeline to name to PostgreSQL is the one that the stop lies on, not a descendant: it would write a history in which
+ * the descendant ends before it began, and a later restore along that history would take the wrong WAL.
+ */
+async function cutToOwner(store: ObjectStore, record: BackupRecord, chain: WalChain, { stopLsn }: ResolvedTarget, options: PlanOptions): Promise<WalChain> {
+  const timeline = timelineOfLsn(chain.history, stopLsn);
+  if (timeline === chain.history.timeline) return chain;
+  const entries = chain.history.entries.filter((entry) => entry.timeline < timeline);
+  const own = await chainOf(store, record, { timeline, entries }, options);
+  const needed = segmentIndexOfLsn(stopLsn, chain.segmentSize);
+  if (own.endIndex > needed) return own;
+  // The old server never archived the segment in which it was left: the child's copy holds the same up to the switch.
+  const copy = chain.segments.find(({ index }) => index === needed);
+  const switchLsn = switchLsnOf(chain.history, timeline);
+  if (own.endIndex < needed || copy === undefined || switchLsn === undefined) {
+    throw new SoarError("WAL_MISSING", `the target cannot be reached: WAL of timeline ${timeline} is missing before ${formatLsn(stopLsn)}`, { hint: "Run soar-backup-verify: it names what is missing." });
+  }
+  const name = formatWalSegment({ timeline, index: needed }, chain.segmentSize);
+  return { ...own, segments: [...own.segments, { ...copy, timeline, name, cutLsn: switchLsn }], endIndex: needed + 1, lastIndex: needed };
 }
 
 interface Decided {

@@ -1,6 +1,6 @@
 import { SoarError } from "@soar/errors";
 import { createWalScanner, lsnOfSegmentIndex, type Lsn, type TransactionEnd, type WalRecord, type WalScanner } from "@soar/pg-tools";
-import { getWalFile, readWalDescription, type ChainSegment, type WalChain, type WalDescription } from "@soar/repository";
+import { readChainSegment, readWalDescription, type ChainSegment, type WalChain, type WalDescription } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 
 /** What is looked for; segments that cannot hold it are recognised by their descriptions and not downloaded. */
@@ -27,7 +27,7 @@ export async function* readChainRecords(store: ObjectStore, chain: WalChain, wan
   const [start] = segments;
   if (start === undefined) return;
   const scanner = createWalScanner({ name: start.name, everyRecord: wanted.lsn !== undefined || isWhole(wanted) });
-  for (const segment of segments) yield* readSegment(store, segment, scanner, options);
+  for (const segment of segments) yield* readSegment(store, chain, segment, scanner, options);
   yield* scanner.finish();
 }
 
@@ -57,7 +57,7 @@ export async function findChainEnd(store: ObjectStore, chain: WalChain, options:
     if (start === undefined) break;
     const scanner = createWalScanner({ name: start.name });
     let lastCommit: TransactionEnd | undefined;
-    for (const segment of segments) for await (const record of readSegment(store, segment, scanner, options)) if (isTransactionEnd(record)) lastCommit = record;
+    for (const segment of segments) for await (const record of readSegment(store, chain, segment, scanner, options)) if (isTransactionEnd(record)) lastCommit = record;
     for (const record of scanner.finish()) if (isTransactionEnd(record)) lastCommit = record;
     const startLsn = lsnOfSegmentIndex(start.index, chain.segmentSize);
     const foundRecord = scanner.validEndLsn > startLsn || !scanner.startsInsideRecord;
@@ -73,8 +73,8 @@ export function isTransactionEnd(record: WalRecord): record is TransactionEnd {
   return record.kind === "commit" || record.kind === "commit-prepared" || record.kind === "abort" || record.kind === "abort-prepared";
 }
 
-async function* readSegment(store: ObjectStore, segment: ChainSegment, scanner: WalScanner, options: CallOptions): AsyncGenerator<WalRecord> {
-  for await (const piece of getWalFile(store, segment.object, options)) yield* scanner.push(piece);
+async function* readSegment(store: ObjectStore, { segmentSize }: WalChain, segment: ChainSegment, scanner: WalScanner, options: CallOptions): AsyncGenerator<WalRecord> {
+  for await (const piece of readChainSegment(store, segment, segmentSize, options)) yield* scanner.push(piece);
 }
 
 /** Position in the chain of the first segment that may hold what is wanted; undefined when none says so. */

@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import { formatLsn, parseLsn, recoveryStopAt, type Lsn, type WalRecord } from "@soar/pg-tools";
+import { formatLsn, formatWalSegment, lsnOfSegmentIndex, parseLsn, recoveryStopAt, segmentIndexOfLsn, type Lsn, type WalRecord } from "@soar/pg-tools";
 import type { BackupRecord, ChainHole, WalChain } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { describeTarget, formatInstant, type RecoveryTarget } from "./recovery-target.ts";
@@ -61,11 +61,26 @@ function requireConsistent({ backup, chain }: ResolveOptions): void {
   });
 }
 
+/**
+ * A lineage whose WAL ends before its last switch is not that timeline yet: recovery would end on the parent, and PostgreSQL
+ * would write a history that says the timeline ended before it began.
+ */
+function requireLastTimeline({ chain }: Pick<ResolveOptions, "chain">): void {
+  const { history, segmentSize, endIndex } = chain;
+  const switchLsn = history.entries.at(-1)?.switchLsn;
+  if (switchLsn === undefined || lsnOfSegmentIndex(endIndex, segmentSize) > switchLsn) return;
+  const name = formatWalSegment({ timeline: history.timeline, index: segmentIndexOfLsn(switchLsn, segmentSize) }, segmentSize);
+  throw new SoarError("WAL_MISSING", `timeline ${history.timeline} cannot be reached: it begins at ${formatLsn(switchLsn)}, and WAL segment '${name}' is not in the bucket`, {
+    hint: `If its server is still there, archive the segment; else follow the timeline before it: --target-timeline ${history.entries.at(-1)?.timeline}.`,
+  });
+}
+
 /** The end of the last valid record in the bucket: where PostgreSQL will find nothing more. */
 async function resolveLatest(store: ObjectStore, { chain, signal }: ResolveOptions): Promise<ResolvedTarget> {
   const [hole] = chain.holes;
   // Going on to the end of what can be reached would silently leave out everything behind the hole.
   if (hole !== undefined) throw missing(hole, "the latest state");
+  requireLastTimeline({ chain });
   const { endLsn, lastCommit } = await findChainEnd(store, chain, { signal });
   return { stopLsn: endLsn, firstLeftOut: undefined, lastReplayed: lastCommit && { lsn: lastCommit.lsn, time: lastCommit.time } };
 }

@@ -1,7 +1,7 @@
 import { rename, rm } from "node:fs/promises";
 import { SoarError } from "@soar/errors";
 import { checkWalSegmentHeader, formatHistoryFileName } from "@soar/pg-tools";
-import { findTimelineHistory, getWalFile, walKey, type WalObject } from "@soar/repository";
+import { findTimelineHistory, readChainSegment, walKey, type ChainSegment, type WalObject } from "@soar/repository";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { answerWalRequest, type LineageTable } from "./lineage-table.ts";
 import { writeDurably } from "./write-durably.ts";
@@ -19,7 +19,7 @@ export async function fetchWalFile(store: ObjectStore, table: LineageTable, name
   const partial = `${path}.soar-${process.pid}`;
   try {
     if (request.answer === "look-up") await writeHistory(store, request.timeline, partial, options);
-    else await writeSegment(store, table, request.object, partial, options);
+    else await writeSegment(store, table, request.segment, partial, options);
     await rename(partial, path);
   } finally {
     await rm(partial, { force: true });
@@ -33,8 +33,8 @@ async function writeHistory(store: ObjectStore, timeline: number, path: string, 
   await writeDurably(path, [await readObject(store, walKey(name, "none"), options)]);
 }
 
-async function writeSegment(store: ObjectStore, table: LineageTable, object: WalObject, path: string, options: CallOptions): Promise<void> {
-  const checked = checkSegment(getWalFile(store, object, options), table, object);
+async function writeSegment(store: ObjectStore, table: LineageTable, segment: ChainSegment, path: string, options: CallOptions): Promise<void> {
+  const checked = checkSegment(readChainSegment(store, segment, table.segmentSize, options), table, segment.object);
   await writeDurably(path, checked);
 }
 

@@ -1,0 +1,107 @@
+import { spawn } from "node:child_process";
+import { chmodSync, chownSync, mkdtempSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createTestCluster, serverUser, startS3Server, type PostgresInstallation, type S3TestServer, type TestCluster, type TestClusterOptions } from "@soar-tooling/test-servers";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const BIN = join(ROOT, "node_modules", ".bin");
+
+export type Binary = "soar-wal-archive" | "soar-base-backup" | "soar-backup-verify" | "soar-restore";
+
+export interface RunResult {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A PostgreSQL server that archives with the built binaries into a strict S3 server, as an operator would have it. */
+export interface SoarWorld {
+  readonly cluster: TestCluster;
+  readonly s3: S3TestServer;
+  /** Temporary directory that the server's user may write to; removed with the world. */
+  readonly directory: string;
+  readonly envFile: string;
+  /** Settings of the env file. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Runs a built binary with the env file. */
+  run(binary: Binary, args: readonly string[], options?: { readonly settings?: Readonly<Record<string, string>>; readonly asServerUser?: boolean }): Promise<RunResult>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface WorldOptions extends Partial<TestClusterOptions> {
+  readonly installation: PostgresInstallation;
+  readonly databases?: readonly string[];
+}
+
+const BUCKET = "soar-backup";
+
+export async function createSoarWorld(options: WorldOptions): Promise<SoarWorld> {
+  const directory = mkdtempSync(join(tmpdir(), "soar-e2e-"));
+  chmodSync(directory, 0o755);
+  chownSync(directory, serverUser().uid, serverUser().gid);
+  const s3 = await startS3Server({ bucket: BUCKET });
+  const envFile = join(directory, "backup-env");
+  const cluster = await createTestCluster({ archiveCommand: archiveCommand(envFile), ...options });
+  const settings = {
+    BACKUP_BUCKET: `s3://${BUCKET}/cluster1`,
+    AWS_ENDPOINT_URL: s3.endpoint,
+    AWS_ACCESS_KEY_ID: s3.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    AWS_DEFAULT_REGION: s3.region,
+    BACKUP_PG_BIN_DIR: options.installation.binDir,
+    BACKUP_PARALLEL_JOBS: "2",
+    PGHOST: cluster.connection.host,
+    PGPORT: String(cluster.connection.port),
+    PGUSER: cluster.connection.user,
+  };
+  writeEnvFile(envFile, settings);
+  return {
+    cluster,
+    s3,
+    directory,
+    envFile,
+    settings,
+    run: (binary, args, { settings: more = {}, asServerUser = false } = {}) => runBinary(binary, ["--env-file", envFile, ...args], { settings: more, directory, asServerUser }),
+    async [Symbol.asyncDispose]() {
+      await cluster.remove();
+      await s3.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+export function archiveCommand(envFile: string): string {
+  return `${join(BIN, "soar-wal-archive")} --env-file ${envFile} %p %f`;
+}
+
+/** The dialect of the specification, readable for the server's user only. */
+export function writeEnvFile(path: string, settings: Readonly<Record<string, string>>): void {
+  writeFileSync(path, Object.entries(settings).map(([name, value]) => `export ${name}="${value}"\n`).join(""), { mode: 0o600 });
+  chownSync(path, serverUser().uid, serverUser().gid);
+}
+
+interface BinaryOptions {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly directory: string;
+  readonly asServerUser: boolean;
+}
+
+function runBinary(binary: Binary, args: readonly string[], { settings, directory, asServerUser }: BinaryOptions): Promise<RunResult> {
+  const ids = asServerUser && process.getuid?.() === 0 ? serverUser() : undefined;
+  const child = spawn(join(BIN, binary), args, {
+    cwd: directory,
+    env: { PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: directory, SOAR_REQUIRE_ENDPOINT: "1", ...settings },
+    stdio: ["ignore", "pipe", "pipe"],
+    ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (status) => resolve({ status, stdout, stderr }));
+  });
+}

@@ -1,0 +1,79 @@
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { aviationTrafficSql, adoptTestCluster, databaseDigest, differingTables, loadAviationData, postgresInstallations, type DatabaseDigest, type TestCluster } from "@soar-tooling/test-servers";
+import { describe, expect, test } from "vitest";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
+
+const DATABASES = ["soar", "staging"] as const;
+type Digests = Record<(typeof DATABASES)[number], DatabaseDigest>;
+
+async function digests(cluster: TestCluster): Promise<Digests> {
+  const of = (database: string) => databaseDigest((sql) => cluster.query(sql, [], database));
+  return { soar: await of("soar"), staging: await of("staging") };
+}
+
+/** All rows of all tables of both databases are equal. */
+function expectEqual(actual: Digests, expected: Digests): void {
+  for (const database of DATABASES) expect(differingTables(actual[database], expected[database]), database).toEqual([]);
+}
+
+async function now(cluster: TestCluster): Promise<string> {
+  const [row] = await cluster.query<{ now: string }>("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00') AS now");
+  return row?.now ?? "";
+}
+
+async function load(world: SoarWorld): Promise<void> {
+  for (const database of DATABASES) await loadAviationData((sql) => world.cluster.query(sql, [], database), { sizeMb: 40 });
+}
+
+const write = (world: SoarWorld, database: string, rows: number) => world.cluster.query(aviationTrafficSql({ rows }), [], database);
+
+describe.each(postgresInstallations().map((installation) => [installation.major, installation] as const))("PostgreSQL %i", (_, installation) => {
+  test("everything is lost and comes back: to an instant between two commits, and to the latest state", async () => {
+    await using world = await createSoarWorld({ installation, databases: DATABASES });
+    const { cluster } = world;
+    await load(world);
+    const backup = await world.run("soar-base-backup", []);
+    expect(backup, backup.stderr).toMatchObject({ status: 0 });
+
+    await write(world, "soar", 200);
+    await write(world, "staging", 200);
+    const before = await digests(cluster);
+    const instant = await now(cluster);
+    await cluster.query("DELETE FROM devices", [], "soar");
+    await write(world, "staging", 100);
+    const latest = await digests(cluster);
+    expect(differingTables(before.soar, latest.soar)).toContain("public.devices");
+    await cluster.query("SELECT pg_switch_wal()");
+    await archived(cluster);
+
+    const verified = await world.run("soar-backup-verify", []);
+    expect(verified, verified.stdout).toMatchObject({ status: 0 });
+
+    await cluster.kill();
+    await rm(cluster.dataDir, { recursive: true });
+
+    await restoreAndCompare(world, ["--target-time", instant], before);
+    await restoreAndCompare(world, ["--latest"], latest);
+  });
+});
+
+/** Restores in place, compares every row, and clears the way for the next restore. */
+async function restoreAndCompare(world: SoarWorld, target: readonly string[], expected: Digests): Promise<void> {
+  const { cluster } = world;
+  const restored = await world.run("soar-restore", [...target, "--yes"]);
+  expect(restored, restored.stderr).toMatchObject({ status: 0 });
+  try {
+    expectEqual(await digests(cluster), expected);
+    await cluster.query("CREATE TABLE takes_writes ()", [], "soar");
+    expect(existsSync(`${cluster.dataDir}/recovery.signal`)).toBe(false);
+  } finally {
+    await cluster.stop("immediate");
+    await rm(cluster.dataDir, { recursive: true });
+  }
+}
+
+async function archived(cluster: TestCluster): Promise<void> {
+  const [row] = await cluster.query<{ name: string }>("SELECT pg_walfile_name(pg_current_wal_lsn() - 1) AS name");
+  await expect.poll(async () => (await cluster.query<{ done: boolean }>("SELECT last_archived_wal >= $1 AS done FROM pg_stat_archiver", [row?.name]))[0]?.done, { timeout: 60_000 }).toBe(true);
+}
