@@ -25,14 +25,14 @@ async function rowsOf(source: RecoverySource): Promise<unknown> {
   return row;
 }
 
-async function source(installation: PostgresInstallation = requireInstallation()): Promise<RecoverySource> {
+async function newSource(installation: PostgresInstallation = requireInstallation()): Promise<RecoverySource> {
   const made = await createRecoverySource(installation);
   onTestFinished(() => made[Symbol.asyncDispose]());
   return made;
 }
 
 test.each(postgresMajors())("follows recovery of PostgreSQL $major to its end and tells where it ended", async (installation) => {
-  const made = await source(installation);
+  const made = await newSource(installation);
   const [last] = await made.primary.query<{ at: Date }>("select at from t where n = 6");
   await made.primary.stop();
   const events: RecoveryEvent[] = [];
@@ -53,7 +53,7 @@ test.each(postgresMajors())("follows recovery of PostgreSQL $major to its end an
 });
 
 test.each(postgresMajors())("a recovery target of PostgreSQL $major: promotes, pauses or shuts down there", async (installation) => {
-  const made = await source(installation);
+  const made = await newSource(installation);
   const [third] = await made.primary.query<{ xid: string }>("select xmin::text as xid from t where n = 4");
   await made.primary.stop();
   const target = { recovery_target_xid: String(third?.xid) };
@@ -73,7 +73,7 @@ test.each(postgresMajors())("a recovery target of PostgreSQL $major: promotes, p
 });
 
 test("a hot standby that dies later is a failure, though it had answered before", async () => {
-  const made = await source();
+  const made = await newSource();
   await made.primary.stop();
   // Answers as hot standby after the first segments; then the command asks PostgreSQL to stop.
   const command = join(made.archiveDir, "fetch");
@@ -88,14 +88,14 @@ test("a hot standby that dies later is a failure, though it had answered before"
 });
 
 test("a target that the archive does not reach leaves the server down, with the reason", async () => {
-  const made = await source();
+  const made = await newSource();
   await made.primary.stop();
   const cluster = await start(made, { recovery_target_time: "2999-01-01 00:00:00+00" });
   await expect(waitForRecovery({ cluster })).rejects.toMatchObject({ code: "RECOVERY_FAILED", message: expect.stringContaining("recovery ended before configured recovery target was reached") as string });
 });
 
 test("a killed server is a failure, and the wait can be given up", async () => {
-  const made = await source();
+  const made = await newSource();
   await made.primary.stop();
   const cluster = await start(made, { recovery_target: "immediate", recovery_target_action: "pause" });
   await waitForRecovery({ cluster });
@@ -106,7 +106,7 @@ test("a killed server is a failure, and the wait can be given up", async () => {
 });
 
 test("a server that cannot start says why; a running one is not started twice", async () => {
-  const made = await source();
+  const made = await newSource();
   await expect(start(made, { no_such_setting: "1" })).rejects.toMatchObject({ code: "SERVER_START_FAILED", message: expect.stringContaining('FATAL: unrecognized configuration parameter "no_such_setting"') as string });
   const { binDir, dataDir } = made.primary;
   await expect(startCluster({ binDir, dataDir, logFile: made.logFile })).rejects.toMatchObject({ code: "SERVER_RUNNING" });
@@ -114,7 +114,7 @@ test("a server that cannot start says why; a running one is not started twice", 
 });
 
 test("a stale pid file is told from a running server, also when its number was given out again", async () => {
-  const made = await source();
+  const made = await newSource();
   const { dataDir, owner } = made.primary;
   expect(await readClusterState(dataDir)).toMatchObject({ running: true, stalePidFile: false, port: made.primary.port, socketDir: made.primary.socketDir });
   await made.primary.kill();
@@ -128,7 +128,7 @@ test("a stale pid file is told from a running server, also when its number was g
 });
 
 test("processes that a killed postmaster leaves behind keep the directory in use", async () => {
-  const made = await source();
+  const made = await newSource();
   const { dataDir } = made.primary;
   const pid = Number(made.primary.pid());
   const busy = made.primary.query("select sum(n) from generate_series(1, 1000000000) n").catch(() => undefined);

@@ -1,6 +1,6 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { parseLsn } from "../wal-names/lsn.ts";
-import { parseServerMessage, type ResultSet } from "./backend-messages.ts";
+import type { ResultSet } from "./backend-messages.ts";
 import { baseBackupCommand, type BaseBackupOptions } from "./base-backup-command.ts";
 import { readArchiveStream } from "./base-backup-stream.ts";
 import { type DamageReport, DamageCollector } from "./damaged-pages.ts";

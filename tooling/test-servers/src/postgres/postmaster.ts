@@ -58,7 +58,7 @@ export async function startPostmaster(options: StartPostmaster): Promise<number>
   closeSync(log);
   child.unref();
   let ended: string | undefined;
-  child.once("exit", (status, signal) => (ended = `status ${status ?? signal}`));
+  child.once("exit", (status, by) => (ended = `status ${status ?? by}`));
   child.once("error", (error) => (ended = error.message));
   for (;;) {
     const found = findPostmaster(options.dataDir);

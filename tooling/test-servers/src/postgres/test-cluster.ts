@@ -8,7 +8,7 @@ import { startClusterWatchdog, type ClusterWatchdog } from "./cluster-watchdog.t
 import { freePort } from "./free-port.ts";
 import { initialize, settingLines, type Settings } from "./initialize.ts";
 import type { PostgresInstallation } from "./installations.ts";
-import { findPostmaster, killPostmaster, signal, startPostmaster, waitForEnd } from "./postmaster.ts";
+import { findPostmaster, killPostmaster, signal, startPostmaster, type StartPostmaster, waitForEnd } from "./postmaster.ts";
 import { runAsServerUser, type ProgramOptions, type ProgramResult } from "./run-program.ts";
 import { serverUser, type ServerUser } from "./server-user.ts";
 
@@ -138,62 +138,75 @@ async function started(cluster: TestCluster, options: Pick<TestClusterOptions, "
 
 function clusterAt(place: Place, options: AdoptOptions | TestClusterOptions, watchdog: ClusterWatchdog, baseArgs: readonly string[] = []): TestCluster {
   const { dataDir, socketDir, port, base } = place;
-  const { binDir } = options.installation;
+  const { installation } = options;
   const logFile = join(base, "server.log");
   const secret = options.password === undefined ? {} : { password: options.password };
   const connection: TestConnection = { host: "127.0.0.1", port, user: "postgres", database: "postgres", ...secret };
-  const programEnv = { PGHOST: socketDir, PGPORT: String(port), PGUSER: "postgres", PGDATABASE: "postgres", PATH: `${binDir}:${process.env.PATH ?? ""}` };
-  const cluster: TestCluster = {
-    installation: options.installation,
-    binDir,
+  const start: TestCluster["start"] = ({ args = [], untilReady = true } = {}) =>
+    startOnItsPort({ binDir: installation.binDir, dataDir, user: serverUser(), logFile, args: [...baseArgs, ...args], env: { ...options.env }, untilReady });
+  return {
+    installation,
+    binDir: installation.binDir,
     dataDir,
     logFile,
     port,
     socketDir,
     owner: serverUser(),
     connection,
-    pid: () => findPostmaster(dataDir)?.pid,
-    async start({ args = [], untilReady = true } = {}) {
-      const env = { ...options.env };
-      await startOnItsPort({ binDir, dataDir, user: serverUser(), logFile, args: [...baseArgs, ...args], env, untilReady });
-    },
-    async stop(mode = "fast") {
-      const pid = cluster.pid();
-      if (pid === undefined) return;
-      signal(pid, mode === "fast" ? "SIGINT" : mode === "smart" ? "SIGTERM" : "SIGQUIT");
-      await waitForEnd(pid);
-    },
-    async kill() {
-      const pid = cluster.pid();
-      if (pid !== undefined) await killPostmaster(pid);
-    },
-    async restart() {
-      await cluster.stop();
-      await cluster.start();
-    },
-    async configure(settings) {
-      await appendFile(join(dataDir, "postgresql.conf"), settingLines(settings));
-      const pid = cluster.pid();
-      if (pid !== undefined) signal(pid, "SIGHUP");
-    },
+    ...lifecycle(dataDir, start),
     query: (sql, params, database = "postgres") => queryOnce({ ...connection, database }, sql, params),
     log: () => readFile(logFile, "utf8"),
-    tablespaceDir(name) {
-      const path = join(base, name);
-      mkdirSync(path, { mode: 0o700 });
-      chownSync(path, serverUser().uid, serverUser().gid);
-      return path;
-    },
+    tablespaceDir: (name) => createOwnedDirectory(join(base, name)),
     runProgram: (name, args, program = {}) =>
-      runAsServerUser(join(binDir, name), args, { cwd: base, ...program, env: { ...programEnv, ...program.env } }),
+      runAsServerUser(join(installation.binDir, name), args, { cwd: base, ...program, env: { ...programEnvironment(place, installation), ...program.env } }),
     remove: () => discard(place, watchdog),
     [Symbol.asyncDispose]: () => discard(place, watchdog),
   };
-  return cluster;
+}
+
+const STOP_SIGNALS = { smart: "SIGTERM", fast: "SIGINT", immediate: "SIGQUIT" } as const;
+
+/** Acts on whatever server runs on the directory, also on one that the tool under test has started. */
+function lifecycle(dataDir: string, start: TestCluster["start"]): Pick<TestCluster, "pid" | "start" | "stop" | "kill" | "restart" | "configure"> {
+  const pid = (): number | undefined => findPostmaster(dataDir)?.pid;
+  const stop = async (mode: keyof typeof STOP_SIGNALS = "fast"): Promise<void> => {
+    const running = pid();
+    if (running === undefined) return;
+    signal(running, STOP_SIGNALS[mode]);
+    await waitForEnd(running);
+  };
+  return {
+    pid,
+    start,
+    stop,
+    async kill() {
+      const running = pid();
+      if (running !== undefined) await killPostmaster(running);
+    },
+    async restart() {
+      await stop();
+      await start();
+    },
+    async configure(settings) {
+      await appendFile(join(dataDir, "postgresql.conf"), settingLines(settings));
+      const running = pid();
+      if (running !== undefined) signal(running, "SIGHUP");
+    },
+  };
+}
+
+function createOwnedDirectory(path: string): string {
+  mkdirSync(path, { mode: 0o700 });
+  chownSync(path, serverUser().uid, serverUser().gid);
+  return path;
+}
+
+function programEnvironment({ socketDir, port }: Place, { binDir }: PostgresInstallation): Record<string, string> {
+  return { PGHOST: socketDir, PGPORT: String(port), PGUSER: "postgres", PGDATABASE: "postgres", PATH: `${binDir}:${process.env["PATH"] ?? ""}` };
 }
 
 /** Another process may hold the port for a moment: an outgoing connection was given it, or a killed server's still closes. */
-async function startOnItsPort(options: Parameters<typeof startPostmaster>[0]): Promise<void> {
+async function startOnItsPort(options: StartPostmaster): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const before = (await readFile(options.logFile, "utf8").catch(emptyIfMissing)).length;
     try {
