@@ -29,7 +29,7 @@ async function load(world: SoarWorld): Promise<void> {
 const write = (world: SoarWorld, database: string, rows: number) => world.cluster.query(aviationTrafficSql({ rows }), [], database);
 
 describe.each(postgresInstallations().map((installation) => [installation.major, installation] as const))("PostgreSQL %i", (_, installation) => {
-  test("everything is lost and comes back: to an instant between two commits, and to the latest state", async () => {
+  test("everything is lost and comes back: to the latest state, to an instant between two commits, along every timeline", { timeout: 180_000 }, async () => {
     await using world = await createSoarWorld({ installation, databases: DATABASES });
     const { cluster } = world;
     await load(world);
@@ -53,16 +53,21 @@ describe.each(postgresInstallations().map((installation) => [installation.major,
     await cluster.kill();
     await rm(cluster.dataDir, { recursive: true });
 
-    await restoreAndCompare(world, ["--target-time", instant], before);
-    await restoreAndCompare(world, ["--latest"], latest);
+    await restoreAndCompare(world, ["--latest"], latest, 2);
+    // The newest timeline is the restored one now; the instant lies on the one before, and recovery must follow that.
+    await restoreAndCompare(world, ["--target-time", instant], before, 3);
+    // What was restored last is the latest state, although of its timeline only the history was archived.
+    await restoreAndCompare(world, ["--latest"], before, 4);
+    await restoreAndCompare(world, ["--latest", "--target-timeline", "1"], latest, 5);
   });
 });
 
 /** Restores in place, compares every row, and clears the way for the next restore. */
-async function restoreAndCompare(world: SoarWorld, target: readonly string[], expected: Digests): Promise<void> {
+async function restoreAndCompare(world: SoarWorld, target: readonly string[], expected: Digests, timeline: number): Promise<void> {
   const { cluster } = world;
-  const restored = await world.run("soar-restore", [...target, "--yes"]);
+  const restored = await world.run("soar-restore", [...target, "--yes", "--json"]);
   expect(restored, restored.stderr).toMatchObject({ status: 0 });
+  expect(JSON.parse(restored.stdout)).toMatchObject({ timeline, outcome: "promoted", fenced: false });
   try {
     expectEqual(await digests(cluster), expected);
     await cluster.query("CREATE TABLE takes_writes ()", [], "soar");
