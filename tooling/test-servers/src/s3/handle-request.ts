@@ -28,7 +28,8 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 /** Serves one request from its first header to the last byte of the answer. Never rejects. */
 export function createRequestHandler(options: RequestHandlerOptions): RequestHandler {
   return async (request, response, { expectsContinue }) => {
-    const { url = "/", method = "GET", headers } = request;
+    // Taken now: Node forgets the socket of a request whose body was given up.
+    const { url = "/", method = "GET", headers, socket } = request;
     const log = beginRequestLog(options.requests.length + 1, { url, method, headers });
     options.requests.push(log);
     let delivery: Delivery = { response, log, fault: undefined };
@@ -45,7 +46,7 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
       await sendReply(await OPERATIONS[call.operation](call), delivery);
       log.outcome = "answered";
     } catch (error) {
-      await answerFailure(error, request, delivery, options);
+      await answerFailure(error, { url, socket }, delivery, options);
     } finally {
       log.endedAt = Date.now();
     }
@@ -83,11 +84,11 @@ function isPermitted(parsed: ParsedRequest, caller: S3Call["caller"]): boolean {
   });
 }
 
-async function answerFailure(error: unknown, request: IncomingMessage, delivery: Delivery, { onBug }: RequestHandlerOptions): Promise<void> {
+async function answerFailure(error: unknown, request: { readonly url: string; readonly socket: Socket }, delivery: Delivery, { onBug }: RequestHandlerOptions): Promise<void> {
   const { response, log } = delivery;
   if (error instanceof ConnectionCut) {
     log.outcome = response.destroyed ? "abandoned" : "cut";
-    cutConnection(request, error.manner);
+    cutConnection(request.socket, error.manner);
     return;
   }
   if (request.socket.destroyed) {
@@ -99,12 +100,12 @@ async function answerFailure(error: unknown, request: IncomingMessage, delivery:
   const refusal = error instanceof S3Error ? error : new S3Error("InternalError", { message: String(error) });
   if (response.headersSent) {
     log.outcome = "cut";
-    cutConnection(request, "reset");
+    cutConnection(request.socket, "reset");
     return;
   }
   log.errorCode = refusal.code;
   try {
-    await sendReply(errorReply(refusal, request.url ?? "/"), { ...delivery, fault: undefined });
+    await sendReply(errorReply(refusal, request.url), { ...delivery, fault: undefined });
     log.outcome = "answered";
   } catch (failure) {
     log.outcome = "abandoned";
@@ -112,7 +113,7 @@ async function answerFailure(error: unknown, request: IncomingMessage, delivery:
   }
 }
 
-function cutConnection({ socket }: IncomingMessage, manner: "reset" | "end"): void {
-  if (manner === "reset" && "resetAndDestroy" in socket) socket.resetAndDestroy();
+function cutConnection(socket: Socket, manner: "reset" | "end"): void {
+  if (manner === "reset") socket.resetAndDestroy();
   else socket.destroySoon();
 }

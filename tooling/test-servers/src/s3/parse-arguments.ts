@@ -27,13 +27,12 @@ export function parseArguments(args: readonly string[]): MainOptions {
       "until-stdin-ends": { type: "boolean", default: false },
     },
   });
-  const { profile, etags } = values;
+  const { profile } = values;
   if (!isS3Profile(profile)) throw new TypeError(`unknown profile '${profile}': one of ${Object.keys(PROFILES).join(", ")}`);
-  if (etags !== "md5" && etags !== "opaque") throw new TypeError(`unknown kind of ETags '${etags}': md5 or opaque`);
   const { "access-key-id": accessKeyId, "secret-access-key": secretAccessKey } = values;
   const server = {
     profile,
-    etags,
+    etags: toEtags(values.etags),
     tls: values.tls,
     control: true,
     port: toNumber("port", values.port),
@@ -45,6 +44,11 @@ export function parseArguments(args: readonly string[]): MainOptions {
     credentials: accessKeyId === undefined || secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey },
   };
   return { server: withoutUndefined(server), untilStdinEnds: values["until-stdin-ends"] };
+}
+
+function toEtags(text: string): "md5" | "opaque" {
+  if (text !== "md5" && text !== "opaque") throw new TypeError(`unknown kind of ETags '${text}': md5 or opaque`);
+  return text;
 }
 
 function toNumber(name: string, text: string | undefined): number | undefined {

@@ -3,7 +3,7 @@ import { decodeAwsChunked, type Trailers } from "./aws-chunked.ts";
 import type { S3Call } from "./call.ts";
 import { CHECKSUM_HEADER, createChecksum, digestLength, isChecksumAlgorithm, type Checksum, type ChecksumAlgorithm } from "./checksums.ts";
 import { throughRequestFault } from "./fault-effects.ts";
-import { S3Error } from "./s3-error.ts";
+import { S3Error, type Refusal } from "./s3-error.ts";
 
 export interface ReceivedBody {
   readonly size: number;
@@ -67,12 +67,12 @@ export async function receiveText(call: S3Call): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** Throws unless the request carries Content-MD5 or, where the provider takes it, a checksum header. */
-export function requireBodyDigest(call: S3Call, message: string): void {
+/** Throws `refusal` unless the request carries Content-MD5 or, where the provider takes it, a checksum header. */
+export function requireBodyDigest(call: S3Call, refusal: Refusal = call.state.rules.missingDigest): void {
   const { bodyDigest } = call.state.rules;
   if (bodyDigest === "none" || call.header("content-md5") !== undefined) return;
   if (bodyDigest === "md5-or-checksum" && findChecksum(call) !== undefined) return;
-  throw new S3Error("InvalidRequest", { message });
+  throw new S3Error(refusal);
 }
 
 function readExpectations(call: S3Call): ExpectedBody {

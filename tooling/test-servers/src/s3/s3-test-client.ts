@@ -90,7 +90,9 @@ interface Transmission {
 
 function transmit({ endpoint, caPem }: S3TestClientOptions, agent: Agent, { method, url, headers, body, signal }: Transmission): Promise<RawS3Response> {
   const { hostname, port, protocol } = new URL(endpoint);
-  const target = { hostname, port, path: url, method, headers, ...(signal !== undefined && { signal }) };
+  // S3 headers are UTF-8, and Node takes header values for Latin-1.
+  const wire = Object.entries(headers).map(([name, value]) => [name, Buffer.from(value, "utf8").toString("latin1")]);
+  const target = { hostname, port, path: url, method, headers: Object.fromEntries(wire) as Record<string, string>, ...(signal !== undefined && { signal }) };
   return new Promise((resolve, reject) => {
     const request = protocol === "https:" ? httpsRequest({ ...target, agent: false, ...(caPem !== undefined && { ca: caPem }) }) : httpRequest({ ...target, agent });
     request.once("error", reject);
@@ -100,7 +102,7 @@ function transmit({ endpoint, caPem }: S3TestClientOptions, agent: Agent, { meth
       response.once("error", reject);
       response.once("end", () => {
         const received = Buffer.concat(chunks);
-        const fields = Object.entries(response.headers).map(([name, value]) => [name, String(value)]);
+        const fields = Object.entries(response.headers).map(([name, value]) => [name, Buffer.from(String(value), "latin1").toString("utf8")]);
         resolve({ status: response.statusCode ?? 0, headers: Object.fromEntries(fields), body: received, ...describeBody(received) });
       });
     });

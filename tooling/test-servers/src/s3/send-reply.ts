@@ -32,7 +32,8 @@ async function sendContent(reply: S3Reply, content: ObjectContent | undefined, {
     server: "AmazonS3",
     ...(typeof reply.body === "string" && { "content-type": "application/xml" }),
     ...(reply.status !== 204 && reply.status !== 304 && { "content-length": String(promisedLength(content, fault)) }),
-    ...reply.headers,
+    // Metadata is UTF-8, and Node takes header values for Latin-1.
+    ...mapValues(reply.headers ?? {}, (value) => Buffer.from(value, "utf8").toString("latin1")),
   };
   log.status = reply.status;
   response.writeHead(reply.status, headers);
@@ -46,6 +47,10 @@ async function sendContent(reply: S3Reply, content: ObjectContent | undefined, {
   }
   response.end();
   if (!response.writableFinished) await eventOrClose(response, "finish");
+}
+
+function mapValues(values: Readonly<Record<string, string>>, change: (value: string) => string): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
 }
 
 /** A server that lies about a truncated body promises no more than it sends. */

@@ -30,7 +30,7 @@ export async function deleteObjects(call: S3Call): Promise<S3Reply> {
   const bucket = requireBucket(call);
   const { batchDelete } = call.state.rules;
   if (batchDelete !== "accepted") throw new S3Error(batchDelete);
-  requireBodyDigest(call, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+  requireBodyDigest(call);
   const document = parseXml(await receiveText(call), "Delete");
   const targets = childrenOf(document, "Object").map((node) => ({ key: textOf(node, "Key") ?? "", versionId: textOf(node, "VersionId") }));
   if (targets.length === 0 || targets.length > MAX_KEYS || targets.some(({ key }) => key === "")) throw new S3Error("MalformedXML");

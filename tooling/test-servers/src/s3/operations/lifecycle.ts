@@ -17,7 +17,7 @@ export function getBucketLifecycle(call: S3Call): S3Reply {
 export async function putBucketLifecycle(call: S3Call): Promise<S3Reply> {
   requireLifecycleSupport(call);
   const bucket = requireBucket(call);
-  requireBodyDigest(call, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+  requireBodyDigest(call);
   const document = parseXml(await receiveText(call), "LifecycleConfiguration");
   const rules = childrenOf(document, "Rule");
   if (rules.length === 0 || rules.length > MAX_RULES || rules.length !== document.children.length) throw new S3Error("MalformedXML");

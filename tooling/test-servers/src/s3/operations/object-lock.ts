@@ -34,7 +34,8 @@ function parseRetention(mode: string | undefined, until: string | undefined, now
 /** Writes under Object Lock must prove their body: providers.md 4. */
 export function requireLockDigest(call: S3Call, { retention, legalHold }: { retention: Retention | undefined; legalHold: boolean }, what: "Put Object" | "Put Part"): void {
   if (retention === undefined && !legalHold) return;
-  requireBodyDigest(call, `Content-MD5 OR x-amz-checksum- HTTP header is required for ${what} requests with Object Lock parameters`);
+  const message = `Content-MD5 OR x-amz-checksum- HTTP header is required for ${what} requests with Object Lock parameters`;
+  requireBodyDigest(call, { status: 400, code: "InvalidRequest", message });
 }
 
 /** Throws AccessDenied when Object Lock protects a version from being removed for good. */
@@ -65,7 +66,7 @@ export function getObjectLockConfiguration(call: S3Call): S3Reply {
 export async function putObjectLockConfiguration(call: S3Call): Promise<S3Reply> {
   requireLockSupport(call);
   const bucket = requireBucket(call);
-  requireBodyDigest(call, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+  requireBodyDigest(call);
   const document = parseXml(await receiveText(call), "ObjectLockConfiguration");
   if (textOf(document, "ObjectLockEnabled") !== "Enabled") throw new S3Error("MalformedXML");
   if (bucket.versioning !== "Enabled") throw new S3Error("InvalidBucketState", { message: "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration" });
@@ -89,7 +90,7 @@ export function getObjectRetention(call: S3Call): S3Reply {
 
 export async function putObjectRetention(call: S3Call): Promise<S3Reply> {
   const version = requireLockedVersion(call);
-  requireBodyDigest(call, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+  requireBodyDigest(call);
   const document = parseXml(await receiveText(call), "Retention");
   const retention = parseRetention(textOf(document, "Mode"), textOf(document, "RetainUntilDate"), call.state.now());
   const current = version.retention;
@@ -108,7 +109,7 @@ export function getObjectLegalHold(call: S3Call): S3Reply {
 
 export async function putObjectLegalHold(call: S3Call): Promise<S3Reply> {
   const version = requireLockedVersion(call);
-  requireBodyDigest(call, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+  requireBodyDigest(call);
   const status = textOf(parseXml(await receiveText(call), "LegalHold"), "Status");
   if (status !== "ON" && status !== "OFF") throw new S3Error("MalformedXML");
   version.legalHold = status === "ON";
