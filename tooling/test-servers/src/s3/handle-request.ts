@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { TLSSocket } from "node:tls";
 import { authenticate } from "./authenticate.ts";
 import type { ParsedRequest, S3Call, ServerState } from "./call.ts";
 import { mayAccess } from "./credential.ts";
@@ -114,6 +116,8 @@ async function answerFailure(error: unknown, request: { readonly url: string; re
 }
 
 function cutConnection(socket: Socket, manner: "reset" | "end"): void {
-  if (manner === "reset") socket.resetAndDestroy();
-  else socket.destroySoon();
+  if (manner === "end") socket.destroySoon();
+  // A TLS connection cannot be reset by Node; without the farewell of TLS its end is as unclean.
+  else if (socket instanceof TLSSocket) socket.destroy();
+  else socket.resetAndDestroy();
 }
