@@ -24,7 +24,18 @@ export interface AwsChunkedOptions {
 export async function* decodeAwsChunked(source: AsyncIterable<Uint8Array>, options: AwsChunkedOptions): AsyncIterable<Uint8Array> {
   const { payloadHash } = options.proof;
   const reader = createByteReader(source);
-  const signer = payloadHash.startsWith("STREAMING-UNSIGNED") ? undefined : createChunkSigner(options.proof);
+  try {
+    const signer = payloadHash.startsWith("STREAMING-UNSIGNED") ? undefined : createChunkSigner(options.proof);
+    yield* decodeChunks(reader, signer);
+    await readTrailers(reader, options);
+    if (payloadHash.endsWith("-TRAILER")) signer?.verifyTrailers(options.trailers);
+  } finally {
+    // Lets go of the source, which nobody else could drain while this holds it.
+    await reader.close();
+  }
+}
+
+async function* decodeChunks(reader: ByteReader, signer: ChunkSigner | undefined): AsyncIterable<Uint8Array> {
   for (;;) {
     const { size, given } = parseChunkHeader(await reader.readLine(), signer !== undefined);
     const hash = signer === undefined ? undefined : createHash("sha256");
@@ -36,8 +47,6 @@ export async function* decodeAwsChunked(source: AsyncIterable<Uint8Array>, optio
     if (size === 0) break;
     if ((await reader.readLine()) !== "") throw new S3Error("IncompleteBody");
   }
-  await readTrailers(reader, options);
-  if (payloadHash.endsWith("-TRAILER")) signer?.verifyTrailers(options.trailers);
 }
 
 function parseChunkHeader(line: string, signed: boolean): { size: number; given: string | undefined } {
@@ -88,6 +97,7 @@ interface ByteReader {
   /** Up to the next CRLF, which is consumed. An end of the source counts as the end of an empty line. */
   readLine(): Promise<string>;
   readBytes(count: number): AsyncIterable<Uint8Array>;
+  close(): Promise<void>;
 }
 
 function createByteReader(source: AsyncIterable<Uint8Array>): ByteReader {
@@ -124,6 +134,9 @@ function createByteReader(source: AsyncIterable<Uint8Array>): ByteReader {
         wanted -= bytes.length;
         yield bytes;
       }
+    },
+    async close() {
+      await iterator.return?.();
     },
   };
 }

@@ -32,7 +32,8 @@ export async function beforeRequest(active: ActiveFault | undefined, state: Serv
 export async function* throughRequestFault(call: S3Call): AsyncIterable<Uint8Array> {
   const fault = call.fault?.fault;
   let seen = 0;
-  for await (const chunk of call.request as AsyncIterable<Uint8Array>) {
+  // Giving up in the middle must leave the connection open: the refusal still has to be sent over it.
+  for await (const chunk of call.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
     seen += chunk.length;
     call.log.requestBytes = seen;
     if (fault !== undefined) {

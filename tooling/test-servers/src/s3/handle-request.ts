@@ -48,6 +48,8 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
       await sendReply(await OPERATIONS[call.operation](call), delivery);
       log.outcome = "answered";
     } catch (error) {
+      // A client that is still sending takes no answer before it has finished.
+      request.resume();
       await answerFailure(error, { url, socket }, delivery, options);
     } finally {
       log.endedAt = Date.now();

@@ -55,7 +55,7 @@ describe("listings", () => {
   test("group keys by a delimiter, each group once", async () => {
     await using open = await openWith(["a", "b/1", "b/2", "c/x/1", "c/y", "d"]);
     expect(await list(open, { delimiter: "/" })).toMatchObject({ keys: ["a", "d"], groups: ["b/", "c/"] });
-    expect((await listAll(open, { delimiter: "/", "max-keys": "1" })).toSorted()).toEqual(["a", "b/", "c/", "d"]);
+    expect(await listAll(open, { delimiter: "/", "max-keys": "1" })).toEqual(["a", "b/", "c/", "d"]);
     expect(await list(open, { delimiter: "/", prefix: "c/" })).toMatchObject({ keys: ["c/y"], groups: ["c/x/"] });
   });
 

@@ -123,6 +123,19 @@ describe("bodies in aws-chunked form", () => {
     expect(open.server.objects().size).toBe(0);
   });
 
+  test("are refused in the middle, over a connection that goes on", async () => {
+    await using open = await openServerForTest();
+    const { server, client } = open;
+    const body = Buffer.alloc(3_000_000, "x");
+    const headers = { "content-encoding": "aws-chunked", "x-amz-decoded-content-length": String(body.length) };
+    const request = { method: "PUT", host: `127.0.0.1:${server.port}`, path: `/${server.bucket}/k`, query: {}, headers, payloadHash: SIGNED, time: Date.now() };
+    const { url, headers: signed, chunks } = signRequest(server, request);
+    const framed = encodeAwsChunked(body, { payloadHash: SIGNED, chunkSize: 8192, chunks });
+    framed[100] = 0;
+    expect((await client.sendRaw("PUT", url, { ...signed, "content-length": String(framed.length) }, framed)).errorCode).toBe("SignatureDoesNotMatch");
+    expect((await put(open)).status).toBe(200);
+  });
+
   test("are refused when the trailer is wrong, missing or unsigned", async () => {
     await using open = await openServerForTest();
     const { announce } = TRAILER;
