@@ -93,7 +93,7 @@ function readExpectations(call: S3Call): ExpectedBody {
 function refuseByProfile({ header, headerNames, proof: { payloadHash }, state: { rules } }: S3Call, chunked: boolean): void {
   const { awsChunked, checksumHeaders } = rules;
   if ((chunked || header("x-amz-trailer") !== undefined) && awsChunked !== "accepted") throw new S3Error(awsChunked(payloadHash));
-  const offending = headerNames.find((name) => name.startsWith(CHECKSUM_HEADER) || name === "x-amz-sdk-checksum-algorithm");
+  const offending = headerNames.find((name) => name.startsWith(CHECKSUM_HEADER)) ?? headerNames.find((name) => name === "x-amz-sdk-checksum-algorithm");
   if (offending !== undefined && checksumHeaders !== "verified") throw new S3Error(checksumHeaders(offending));
 }
 
