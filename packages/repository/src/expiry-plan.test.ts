@@ -91,7 +91,18 @@ describe("expiry", () => {
     expect(now.removeBackups.map(({ label }) => label)).toEqual(["d3"]);
     expect(now.removeWal.map(({ name }) => name)).toEqual([segment(1, 6)]);
     const later = planExpiry(state({ now: at(102), backups: [...backups, unfinished], leases: [lease], started }), policy);
-    expect(later.removeBackups.map(({ label }) => label)).toEqual(["d1", "d2", "d3", "d100"]);
+    expect(later.removeBackups.map(({ label }) => label)).toEqual(["d3", "d2", "d1", "d100"]);
+  });
+
+  test("the anchor is the newest backup without damaged pages, if there is one", () => {
+    const backups = [50, 60, 65, 72, 79, 86, 93].map((day) => directory({ label: `d${day}`, day, timeline: 1, index: day }));
+    const spoil = (label: string) => (backup: BackupDirectory): BackupDirectory =>
+      backup.label === label && backup.record !== undefined ? { ...backup, record: { ...backup.record, damagedPages: [{ path: "base/1/2", detail: "block 3" }] } } : backup;
+    const plan = planExpiry(state({ backups: backups.map(spoil("d65")), wal: wal(1, [59, 60, 61]) }), policy);
+    expect(plan.removeBackups.map(({ label }) => label)).toEqual(["d65", "d50"]);
+    expect(plan.removeWal.map(({ name }) => name)).toEqual([segment(1, 59)]);
+    const all = backups.map((backup) => spoil(backup.label)(backup));
+    expect(planExpiry(state({ backups: all }), policy).removeBackups.map(({ label }) => label)).toEqual(["d60", "d50"]);
   });
 
   test("never removes history files, and no WAL at all while there is no backup", () => {

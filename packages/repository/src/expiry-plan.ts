@@ -1,5 +1,6 @@
 import { isOnLineage, parseLsn, parseWalFileName, parseWalSegment, timelineOfSegment, type TimelineHistory } from "@soar/pg-tools";
 import type { BackupDirectory, BackupRecord } from "./backup-record.ts";
+import { BACKUP_OBJECTS, backupKey } from "./keys.ts";
 import type { LeaseRecord, StartedRecord } from "./marker-records.ts";
 
 export interface RetentionPolicy {
@@ -31,19 +32,32 @@ export interface TimelineState {
 
 export interface ExpiryPlan {
   readonly keep: readonly { readonly label: string; readonly reasons: readonly string[] }[];
-  /** Whole directories, in the order in which they are removed. */
-  readonly removeBackups: readonly { readonly label: string; readonly reason: string }[];
+  /** Whole directories, in the order in which they are removed: what refers to others goes before them. */
+  readonly removeBackups: readonly ExpiredBackup[];
   readonly removeWal: ExpiryState["wal"];
+  /** Leases that lapsed more than a day ago: their readers died. */
+  readonly removeLeases: readonly LeaseRecord[];
 }
+
+export interface ExpiredBackup {
+  readonly label: string;
+  readonly reason: string;
+  /** Every object below it, in the order in which they are removed. */
+  readonly objects: readonly { readonly key: string; readonly size: number }[];
+}
+
+/** A reader whose clock is behind must not lose its lease. */
+const LEASE_GRACE_MS = 86_400_000;
 
 type Complete = BackupDirectory & { readonly record: BackupRecord };
 
 /**
  * Decides what may go. Kept are: every backup of the window; for each branch of history that was written to within
  * the window its anchor, the newest backup before the window, with all WAL of the branch from it on; at least
- * `minimumBackups` backups; pinned ones, and those that a running backup, a lease or a kept incremental refers to. Of
- * backups outside the window only the WAL stays that makes them consistent. History files always stay: they are tiny,
- * archived once, and a branch cannot be followed without them. Throws `REPOSITORY_DAMAGED` when a record cannot be read.
+ * `minimumBackups` backups; pinned ones, and those that a running backup, a lease or a kept incremental refers to. A
+ * backup with damaged pages is no anchor while an undamaged one can be it: replay from there repairs the pages. Of backups
+ * outside the window only the WAL stays that makes them consistent. History files always stay: they are tiny, archived
+ * once, and a branch cannot be followed without them. Throws `REPOSITORY_DAMAGED` when a record cannot be read.
  */
 export function planExpiry(state: ExpiryState, policy: RetentionPolicy): ExpiryPlan {
   requireReadable(state.backups);
@@ -56,6 +70,7 @@ export function planExpiry(state: ExpiryState, policy: RetentionPolicy): ExpiryP
     keep: kept.map(({ label }) => ({ label, reasons: reasons.get(label) ?? [] })),
     removeBackups: [...expired(complete, reasons), ...abandoned(state)],
     removeWal: state.wal.filter(({ name }) => !isWalNeeded(name, state, kept, anchors)),
+    removeLeases: state.leases.filter(({ expiresAt }) => Date.parse(expiresAt) + LEASE_GRACE_MS <= state.now.getTime()),
   };
 }
 
@@ -75,7 +90,8 @@ function findAnchors(state: ExpiryState, complete: readonly Complete[], windowSt
   const live = state.timelines.filter(({ lastArchivedAt }) => lastArchivedAt === undefined || lastArchivedAt >= windowStart);
   return live.map(({ history }) => {
     const before = complete.filter(({ record }) => new Date(record.stoppedAt) <= windowStart && isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) }));
-    return { history, backup: before.map(({ record }) => record).sort(byStopLsn).at(-1) };
+    const candidates = before.map(({ record }) => record).sort(byStopLsn);
+    return { history, backup: candidates.findLast(({ damagedPages }) => damagedPages.length === 0) ?? candidates.at(-1) };
   });
 }
 
@@ -117,21 +133,31 @@ function keepReferences(complete: readonly Complete[], keep: (label: string, rea
   }
 }
 
-/** Oldest first, so that an interrupted expiry never removes a newer backup while an older one stays. */
-function expired(complete: readonly Complete[], reasons: ReadonlyMap<string, unknown>): { label: string; reason: string }[] {
+/** Newest first: an interrupted expiry must not leave a backup whose record is there and what it refers to is not. */
+function expired(complete: readonly Complete[], reasons: ReadonlyMap<string, unknown>): ExpiredBackup[] {
   return complete
     .filter(({ label }) => !reasons.has(label))
-    .sort((a, b) => byStoppedAt(a.record, b.record))
-    .map(({ label, record }) => ({ label, reason: `ended ${record.stoppedAt}, outside the window` }));
+    .sort((a, b) => byStoppedAt(b.record, a.record))
+    .map((backup) => ({ label: backup.label, reason: `ended ${backup.record.stoppedAt}, outside the window`, objects: removalOrder(backup) }));
 }
 
 /** Directories of runs that died. A directory without `started.json` was never ours to judge by time: it is left alone. */
-function abandoned(state: ExpiryState): { label: string; reason: string }[] {
-  return state.backups.flatMap(({ label, record, kept }) => {
-    const started = state.started.get(label);
-    const isDead = record === undefined && !kept && started !== undefined && new Date(started.deadline) <= state.now;
-    return isDead ? [{ label, reason: `interrupted: begun ${started.startedAt} on ${started.host}` }] : [];
+function abandoned(state: ExpiryState): ExpiredBackup[] {
+  return state.backups.flatMap((backup) => {
+    const started = state.started.get(backup.label);
+    const isDead = backup.record === undefined && !backup.kept && started !== undefined && new Date(started.deadline) <= state.now;
+    return isDead ? [{ label: backup.label, reason: `interrupted: begun ${started.startedAt} on ${started.host}`, objects: removalOrder(backup) }] : [];
   });
+}
+
+/**
+ * `backup.json` first: from then on the backup does not exist for anybody. `started.json` last: by it the next run
+ * recognises what an interrupted one left.
+ */
+export function removalOrder({ label, objects }: BackupDirectory): ExpiredBackup["objects"] {
+  const rank = (name: string) => (name === BACKUP_OBJECTS.record ? 0 : name === BACKUP_OBJECTS.started ? 2 : 1);
+  const names = [...objects.keys()].sort((a, b) => rank(a) - rank(b));
+  return names.map((name) => ({ key: backupKey(label, name), size: objects.get(name) ?? 0 }));
 }
 
 function isWalNeeded(name: string, state: ExpiryState, kept: readonly Complete[], anchors: readonly Anchor[]): boolean {
