@@ -29,8 +29,11 @@ export interface Provider {
   readonly conditionalPut: ConditionalPut;
   /** Keys of one batch delete; 1 where there is none. */
   readonly deleteBatch: number;
-  /** An ETag of 32 hexadecimal digits is the MD5 of the body also when the object is encrypted with SSE-S3. */
-  readonly md5EtagWithSse: boolean;
+  /**
+   * ETags are documented to be MD5s (and MD5s of the parts' MD5s), unless KMS or customer keys are used. Where they are
+   * not, an equal one is still a proof, but another one says nothing.
+   */
+  readonly md5Etags: boolean;
   /** Days for which an object is billed at least, whatever is deleted earlier. */
   readonly minimumStorageDays: number;
   /** Bytes that are billed at least in a month. */
@@ -52,7 +55,7 @@ const COMMON: Provider = {
   equalParts: false,
   conditionalPut: "unknown",
   deleteBatch: 1000,
-  md5EtagWithSse: false,
+  md5Etags: false,
   minimumStorageDays: 0,
   minimumBilledBytes: 0,
   retryAdvice: "Try again later; if it persists, ask the provider about limits of your account.",
@@ -69,7 +72,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
     regionInHost: true,
     addressing: "virtual-host",
     conditionalPut: "honoured",
-    md5EtagWithSse: true,
+    md5Etags: true,
     retryAdvice: "Amazon asks for slower requests per prefix (3,500 writes a second); it adapts by itself within minutes.",
   },
   /**
@@ -92,6 +95,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
     title: "Wasabi",
     hosts: /^s3(?:\.([a-z0-9-]+))?\.wasabisys\.com$/,
     regionInHost: true,
+    md5Etags: true,
     minimumStorageDays: 90,
     minimumBilledBytes: 1e12,
   },
@@ -102,6 +106,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
     title: "DigitalOcean Spaces",
     hosts: /^([a-z0-9-]+)\.digitaloceanspaces\.com$/,
     addressing: "virtual-host",
+    md5Etags: true,
     retryAdvice: "DigitalOcean allows 1,500 requests a second per address and 300 writes in older buckets; lower the number of parallel jobs.",
   },
   /** Equal parts; region "auto": https://developers.cloudflare.com/r2/api/s3/api/ and https://developers.cloudflare.com/r2/objects/multipart-objects/ */
@@ -111,6 +116,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
     title: "Cloudflare R2",
     hosts: /^[0-9a-f]+(?:\.[a-z]+)?\.r2\.cloudflarestorage\.com$/,
     defaultRegion: "auto",
+    md5Etags: true,
     // 5 GiB less 5 MiB by its documentation of limits.
     maxPartSize: 5 * GIB - 5 * MIB,
     equalParts: true,
@@ -123,6 +129,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
     title: "Scaleway",
     hosts: /^s3\.([a-z0-9-]+)\.scw\.cloud$/,
     regionInHost: true,
+    md5Etags: true,
     maxParts: 1_000,
   },
   other: COMMON,

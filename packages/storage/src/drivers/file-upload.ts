@@ -81,7 +81,10 @@ export async function abortStaleFileUploads(root: string, prefix: string, before
   const keys: string[] = [];
   for (const directory of await entriesOf(join(root, UPLOADS))) {
     const record = await readUploadRecord(directory);
-    if (record === undefined) continue;
+    if (record === undefined) {
+      await removeOlder(directory, before);
+      continue;
+    }
     if (!record.key.startsWith(prefix) || new Date(record.begunAt) >= before) continue;
     await rm(directory, { recursive: true, force: true });
     keys.push(record.key);
@@ -115,7 +118,7 @@ async function readUploadRecord(directory: string): Promise<UploadRecord | undef
 
 async function removeOlder(path: string, before: Date): Promise<void> {
   try {
-    if ((await stat(path)).mtime < before) await rm(path, { force: true });
+    if ((await stat(path)).mtime < before) await rm(path, { recursive: true, force: true });
   } catch (error) {
     if (!hasSystemErrorCode(error, "ENOENT")) throw error;
   }

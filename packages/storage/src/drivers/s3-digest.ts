@@ -24,12 +24,11 @@ export function multipartEtag(partMd5s: readonly string[]): string {
 }
 
 /**
- * Compares the mark of a stored body with its MD5. Equal is proof. Other is only a fault where marks are MD5s at all:
- * not with KMS or customer keys, and with the provider's own keys only where the provider documents it.
+ * Compares the mark of a stored body with its MD5. Equal is proof. Other is only a fault where marks are MD5s: at
+ * providers that document it, and not with KMS or customer keys.
  */
-export function judgeEtag(stored: WireStored, md5Hex: string, provider: Provider): EtagVerdict {
+export function judgeEtag(stored: WireStored, md5Hex: string, provider: Pick<Provider, "md5Etags">): EtagVerdict {
   if (stored.etag === md5Hex) return "same";
-  if (stored.etag === undefined || !/^[0-9a-f]{32}$/.test(stored.etag)) return "unknown";
-  const plain = stored.encryption === undefined || (stored.encryption === "AES256" && provider.md5EtagWithSse);
-  return plain ? "other" : "unknown";
+  const isMd5 = provider.md5Etags && /^[0-9a-f]{32}$/.test(stored.etag ?? "");
+  return isMd5 && (stored.encryption === undefined || stored.encryption === "AES256") ? "other" : "unknown";
 }

@@ -95,7 +95,7 @@ const LOCK_MESSAGE = /object.?lock|worm|retention|legal hold|governance|complian
 export function classifyS3Failure(error: unknown, context: S3Context): unknown {
   if (isSoarError(error) || !(error instanceof S3Failure)) return error;
   const meaning = findMeaning(error, context);
-  return new SoarError(meaning.code, `unable to ${context.action}: ${meaning.fact}`, { hint: meaning.hint, retryable: meaning.retryable, cause: error.cause ?? error });
+  return new SoarError(meaning.code, `unable to ${context.action}: ${meaning.fact}`, { hint: meaning.hint, retryable: meaning.retryable, cause: error });
 }
 
 function findMeaning(error: S3Failure, context: S3Context): FailureMeaning {

@@ -28,7 +28,8 @@ export function failureOfSdk(error: unknown): unknown {
     code: status === undefined ? (systemCode ?? error.name) : (stringOf(recordOf(error)["Code"]) ?? error.name),
     region: regionOf(error),
     requestId: stringOf(metadata["requestId"]),
-    cause: error,
+    // The SDK's exception of an answer holds the whole answer, sockets included, and would fill every log.
+    cause: status === undefined ? error : undefined,
   });
 }
 

@@ -21,26 +21,33 @@ export class TransportTimeout extends Error {
 /** Bytes of a body that get one `requestTimeoutMs`: 64 MiB in 5 minutes are 220 kB/s. */
 const BODY_SHARE_BYTES = 64 * 1024 ** 2;
 
+/** The limit of the whole request is looked at this many times before it passes. */
+const TICKS = 20;
+
 /**
  * Closes the connection when connecting, a silence, or the whole request takes too long. A reader that takes its time
- * is no silence: while bytes of the answer lie here unread, the limits are put off.
+ * is no silence: while bytes of the answer lie here unread, the time is not counted.
  */
 export function watchTimes(outgoing: ClientRequest, limits: TimeLimits): { answered(incoming: IncomingMessage): void } {
-  let unread = (): boolean => false;
-  let total = startTotal(limits.requestTimeoutMs);
+  let answer: IncomingMessage | undefined;
+  const isUnread = (): boolean => (answer?.readableLength ?? 0) > 0;
+  // An answer that has begun is where its reader hears of the failure.
+  const giveUp = (timeout: TransportTimeout): void => void (answer ?? outgoing).destroy(timeout);
 
-  function startTotal(ms: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      if (unread()) total = startTotal(ms);
-      else outgoing.destroy(new TransportTimeout("REQUEST_TIMEOUT", `the request took more than ${ms / 1000} s`));
-    }, ms);
-  }
-  outgoing.once("close", () => clearTimeout(total));
+  let allowedMs = limits.requestTimeoutMs;
+  let countedMs = 0;
+  const tickMs = Math.min(1000, limits.requestTimeoutMs / TICKS);
+  const ticking = setInterval(() => {
+    if (!isUnread()) countedMs += tickMs;
+    if (countedMs >= allowedMs) giveUp(new TransportTimeout("REQUEST_TIMEOUT", `the request took more than ${allowedMs / 1000} s`));
+  }, tickMs);
+  outgoing.once("close", () => clearInterval(ticking));
+
   outgoing.once("socket", (socket) => {
     watchConnecting(outgoing, socket, limits.connectTimeoutMs);
     const idle = (): void => {
-      if (unread()) socket.setTimeout(limits.idleTimeoutMs);
-      else outgoing.destroy(new TransportTimeout("IDLE_TIMEOUT", `nothing was sent or received for ${limits.idleTimeoutMs / 1000} s`));
+      if (isUnread()) socket.setTimeout(limits.idleTimeoutMs);
+      else giveUp(new TransportTimeout("IDLE_TIMEOUT", `nothing was sent or received for ${limits.idleTimeoutMs / 1000} s`));
     };
     socket.setTimeout(limits.idleTimeoutMs);
     socket.on("timeout", idle);
@@ -51,11 +58,9 @@ export function watchTimes(outgoing: ClientRequest, limits: TimeLimits): { answe
   });
   return {
     answered(incoming) {
-      unread = () => incoming.readableLength > 0;
-      clearTimeout(total);
-      const length = Number(incoming.headers["content-length"] ?? 0);
-      total = startTotal(limits.requestTimeoutMs * Math.max(1, Math.ceil(length / BODY_SHARE_BYTES)));
-      incoming.once("close", () => clearTimeout(total));
+      answer = incoming;
+      countedMs = 0;
+      allowedMs = limits.requestTimeoutMs * Math.max(1, Math.ceil(Number(incoming.headers["content-length"] ?? 0) / BODY_SHARE_BYTES));
     },
   };
 }

@@ -59,7 +59,7 @@ export function createTransport(options: TransportOptions): Transport {
       const send = request.protocol === "http:" ? httpRequest : httpsRequest;
       const outgoing = send({
         agent: request.protocol === "http:" ? http : https,
-        host: request.hostname.replace(/^\[(.*)\]$/, "$1"),
+        host: hostToConnect(request.hostname),
         port: request.port,
         method: request.method,
         path: request.path + formatQuery(request.query),
@@ -76,6 +76,11 @@ export function createTransport(options: TransportOptions): Transport {
   };
 }
 
+/** Names below `localhost` mean this machine (RFC 6761), which not every resolver knows; IPv6 comes in brackets. */
+function hostToConnect(hostname: string): string {
+  return hostname.endsWith(".localhost") ? "localhost" : hostname.replace(/^\[(.*)\]$/, "$1");
+}
+
 function requireBuffer(request: TransportRequest): Uint8Array {
   const { body, headers } = request;
   const bytes = body === undefined || body === null ? new Uint8Array() : typeof body === "string" ? Buffer.from(body) : body;
@@ -85,7 +90,8 @@ function requireBuffer(request: TransportRequest): Uint8Array {
 }
 
 async function exchange(outgoing: ClientRequest, body: Uint8Array, signal: AbortSignal | undefined, options: TransportOptions): Promise<TransportResponse> {
-  const stop = (): void => void outgoing.destroy(new DOMException("the call was aborted", "AbortError"));
+  let answer: IncomingMessage | undefined;
+  const stop = (): void => void (answer ?? outgoing).destroy(new DOMException("the call was aborted", "AbortError"));
   signal?.addEventListener("abort", stop, { once: true });
   outgoing.once("close", () => signal?.removeEventListener("abort", stop));
   if (signal?.aborted) stop();
@@ -96,6 +102,7 @@ async function exchange(outgoing: ClientRequest, body: Uint8Array, signal: Abort
     outgoing.on("error", reject);
     sendBody(outgoing, body);
   });
+  answer = incoming;
   times.answered(incoming);
   return { statusCode: incoming.statusCode ?? 0, reason: incoming.statusMessage, headers: joinHeaders(incoming), body: incoming };
 }

@@ -1,11 +1,11 @@
-import { SoarError } from "@soar/errors";
+import { hasErrorCode, SoarError } from "@soar/errors";
 import { type PartRules, requireAllParts, requirePart, requirePartSize, uploadEnded } from "../multipart-parts.ts";
 import { compareKeys } from "../object-key.ts";
 import type { CallOptions, MultipartOptions, MultipartUpload, StoredObject } from "../object-store.ts";
 import { callS3, type S3Call, type S3Context, statS3 } from "./s3-context.ts";
 import { digestBody, judgeEtag, multipartEtag } from "./s3-digest.ts";
 import { sendConditionally, taken } from "./s3-put.ts";
-import { isS3Failure, type S3Wire, type WireStored, type WireUploadsPage } from "./s3-wire.ts";
+import { isS3Failure, S3Failure, type S3Wire, type WireStored, type WireUploadsPage } from "./s3-wire.ts";
 
 interface Part {
   readonly size: number;
@@ -20,8 +20,8 @@ interface Upload {
   readonly options: MultipartOptions;
   readonly rules: PartRules;
   readonly parts: Map<number, Part>;
-  /** A completion was sent whose answer never came: what is there now may be ours. */
-  answerLost: boolean;
+  /** A completion was sent that the server did not clearly refuse: what is there now may be ours. */
+  mayBeDone: boolean;
 }
 
 /** Begins an upload in parts that this driver drives itself: SDK uploaders have cut objects short without an error. */
@@ -31,7 +31,7 @@ export async function beginS3Upload(context: S3Context, key: string, options: Mu
   const call: S3Call = { action: `begin the upload of '${rules.name}'`, key, signal: options.signal };
   const id = await callS3(context, call, (wire) => wire.createUpload({ key, signal: call.signal }));
   if (id === undefined || id === "") throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: the answer names no upload`);
-  const upload: Upload = { context, key, id, options, rules, parts: new Map(), answerLost: false };
+  const upload: Upload = { context, key, id, options, rules, parts: new Map(), mayBeDone: false };
   return {
     key,
     partSize: options.partSize,
@@ -78,17 +78,19 @@ async function completeUpload(upload: Upload, { signal }: CallOptions): Promise<
 async function sendCompletion(upload: Upload, wire: S3Wire, call: S3Call, ifNoneMatch: boolean): Promise<WireStored> {
   const { key, id, parts } = upload;
   const inOrder = [...parts].sort(([left], [right]) => left - right).map(([partNumber, { etag }]) => ({ partNumber, etag }));
+  const wasDone = upload.mayBeDone;
+  upload.mayBeDone = true;
   let stored: WireStored;
   try {
     stored = await wire.completeUpload({ key, uploadId: id, parts: inOrder, ifNoneMatch, signal: call.signal });
   } catch (error) {
-    // Without an answer, and with 5xx, the server may have done it or still be at it.
-    if (!isS3Failure(error, 0) || error.facts.status === undefined || error.facts.status >= 500) upload.answerLost = true;
+    // Without an answer, and with most of 5xx, the server may have done it or still be at it.
+    const status = error instanceof S3Failure ? error.facts.status : undefined;
+    if (status !== undefined && (status < 500 || status === 501)) upload.mayBeDone = wasDone;
     throw error;
   }
   if (stored.etag !== undefined) return stored;
   // A 200 may hold an error document, which the SDK notices only in its usual shape; then there is no ETag.
-  upload.answerLost = true;
   throw new SoarError("STORE_BUSY", `unable to ${call.action}: the provider answered 200 without an ETag, which is how it reports a late failure`);
 }
 
@@ -102,20 +104,21 @@ async function requireCompleted(upload: Upload, call: S3Call, { size, etag, veri
 }
 
 /**
- * After a lost answer the next attempt is told that there is no such upload, or that the key is taken: by ourselves, if
- * the object has our size and, where the provider computes it S3's way, the digest of our parts.
+ * After a lost answer, or a check that failed, the next attempt is told that there is no such upload, or that the key
+ * is taken: by ourselves, if the object has our size and the digest of our parts. Where the provider's marks are no such
+ * digests, an upload that has ended with our size behind it is ours; a key that is taken proves nothing there.
  */
 async function findOwnResult(upload: Upload, call: S3Call, size: number, error: unknown): Promise<StoredObject | undefined> {
-  const { context, key, parts, answerLost } = upload;
+  const { context, key, parts, mayBeDone } = upload;
   const ended = isS3Failure(error, 0, "NoSuchUpload");
-  const isTaken = error instanceof SoarError && error.code === "OBJECT_EXISTS";
-  if (!answerLost || (!ended && !isTaken)) return undefined;
+  if (!mayBeDone || (!ended && !hasErrorCode(error, "OBJECT_EXISTS"))) return undefined;
   const object = await statS3(context, key, call.signal);
   if (object === undefined || object.size !== size) return undefined;
-  const inOrder = [...parts].sort(([left], [right]) => left - right).map(([, { md5 }]) => md5);
-  const sameDigest = object.etag === multipartEtag(inOrder);
-  // Without the condition nobody else's object can have ended our upload; under it, only the digest tells.
-  return sameDigest || (ended && !/^[0-9a-f]{32}-\d+$/.test(object.etag ?? "")) ? object : undefined;
+  const inOrder = [...parts].sort(([left], [right]) => left - right).map(([, part]) => part);
+  if (object.etag === multipartEtag(inOrder.map(({ md5 }) => md5))) return object;
+  const isDigest = context.settings.provider.md5Etags && inOrder.every(({ etag, md5 }) => etag === md5);
+  const isSinglePut = /^[0-9a-f]{32}$/.test(object.etag ?? "");
+  return ended && !isDigest && !isSinglePut ? object : undefined;
 }
 
 function wrongResult({ action }: S3Call, fact: string): SoarError {

@@ -1,11 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ObjectStore } from "../object-store.ts";
 import { defineGetSuite } from "./get-suite.ts";
 import { defineListSuite, defineRemoveSuite } from "./list-suite.ts";
 import { defineMultipartSuite } from "./multipart-suite.ts";
 import { definePutSuite } from "./put-suite.ts";
 import { defineReadOnlySuite } from "./read-only-suite.ts";
-import { createContext, listKeys, type SuiteContext } from "./suite-context.ts";
+import { createRoot, listKeys, type SuiteContext } from "./suite-context.ts";
 
 export interface TestObjectStoreOptions {
   /** Size of the parts that the suite uploads, in bytes; the store's smallest unless told. */
@@ -18,7 +18,7 @@ export interface TestObjectStoreOptions {
 
 /**
  * Defines vitest tests for every promise of the storage contract: each promise is one test, and its name says it. The
- * store is opened once; each test works below a prefix of its own and removes what it left.
+ * store is opened once; each test works below a prefix of its own, and at the end everything is removed again.
  *
  * @example testObjectStore("my store", () => openMyStore());
  */
@@ -26,7 +26,9 @@ export function testObjectStore(name: string, open: () => ObjectStore | Promise<
   describe(name, () => {
     let store: ObjectStore;
     let writer: ObjectStore;
-    let context: SuiteContext & { readonly root: string };
+    let context: SuiteContext;
+    let tests = 0;
+    const root = createRoot();
     const use = (): SuiteContext => context;
 
     beforeAll(async () => {
@@ -34,12 +36,12 @@ export function testObjectStore(name: string, open: () => ObjectStore | Promise<
       writer = (await options.openWriter?.()) ?? store;
     });
     beforeEach(() => {
-      context = createContext(store, writer, options.partSize ?? Math.max(64, writer.features.minPartSize));
-    });
-    afterEach(async () => {
-      await removeLeftovers(context);
+      tests += 1;
+      const ownRoot = `${root}${tests}/`;
+      context = { store, writer, partSize: options.partSize ?? Math.max(64, writer.features.minPartSize), key: (name) => ownRoot + name };
     });
     afterAll(async () => {
+      await removeLeftovers(writer, root);
       await store.close();
       if (writer !== store) await writer.close();
       await options.cleanUp?.();
@@ -69,7 +71,7 @@ function defineFeatureSuite(use: () => SuiteContext): void {
   });
 }
 
-async function removeLeftovers({ writer, root }: SuiteContext & { readonly root: string }): Promise<void> {
+async function removeLeftovers(writer: ObjectStore, root: string): Promise<void> {
   await writer.remove(await listKeys(writer, root));
   await writer.abortStaleUploads(root, new Date(Date.now() + 24 * 3600 * 1000));
   expect(await listKeys(writer, root), "keys that are still there after their removal").toEqual([]);
