@@ -1,14 +1,17 @@
 import { hostname } from "node:os";
-import { backupCompressionOptions, defineCommand, formatDuration, formatRate, formatSize, jobsOptions, openConfiguredStore, postgresConnection, postgresOptions, storageOptions } from "@soar/app-kit";
+import { backupCompressionOptions, defineCommand, formatDuration, formatRate, formatSize, jobsOptions, openConfiguredStore, postgresConnection, postgresOptions, retentionOptions, storageOptions } from "@soar/app-kit";
 import { takeBackup } from "@soar/backup";
 import { SoarError } from "@soar/errors";
 import type { BackupRecord } from "@soar/repository";
+import { expireRepository, policyOf } from "./retention.ts";
 
 const options = {
   ...storageOptions,
   ...postgresOptions,
   ...backupCompressionOptions,
   ...jobsOptions,
+  ...retentionOptions,
+  expire: { env: "BACKUP_EXPIRE", type: "boolean", default: true, group: "Backup", help: "Leave out the expiry that follows a backup, for example where the key has no right to remove objects." },
   checkpoint: { type: "choice", choices: ["fast", "spread"], default: "fast", group: "Backup", help: "Begin with a checkpoint at once, or let the server spread its writes." },
   label: { type: "string", group: "Backup", unset: "the UTC date", help: "Label of the backup: a date like 2025-01-05, or 2025-01-05T140312Z." },
   "wal-timeout": {
@@ -29,10 +32,12 @@ const options = {
   },
 } as const;
 
+const LONGEST_OUTAGE_MS = 45 * 60_000;
+
 export const take = defineCommand({
   name: "take",
   isDefault: true,
-  summary: "Take a full base backup over the replication protocol.",
+  summary: "Take a full base backup over the replication protocol, then expire.",
   description: "The user needs REPLICATION, pg_read_server_files and pg_monitor, or to be a superuser. The backup exists when it is complete and every WAL segment that it needs is in the bucket, not earlier.",
   options,
   examples: [
@@ -40,7 +45,8 @@ export const take = defineCommand({
     { command: "soar-base-backup take --compression zstd --jobs 2", explanation: "smaller and faster than gzip, with two threads" },
   ],
   async run({ config, log, output, signal, startProgress, app }) {
-    const store = await openConfiguredStore(config, { log });
+    // Providers go down for half an hour of maintenance; hours of copying must not be lost to that.
+    const store = await openConfiguredStore(config, { log, overrides: { retry: { deadlineMs: Math.max(config.retryDeadlineMs, LONGEST_OUTAGE_MS) } } });
     const progress = startProgress({ label: "base backup", unit: "bytes" });
     try {
       const record = await takeBackup(store, {
@@ -58,11 +64,14 @@ export const take = defineCommand({
         onEvent: (event) => {
           if (event.type === "progress") progress.update(event.done, event.total);
           if (event.type === "waiting-for-wal") log.debug(`waiting for WAL segment ${event.missing}`);
+          if (event.type === "interrupted-removed") log.info(`removed what the interrupted backup ${event.label} had left`);
+          if (event.type === "interrupted-left") log.warn(`unable to remove what the interrupted backup ${event.label} left: ${event.reason}`);
         },
       });
       progress.finish();
       log.info(`backup completed: ${summarize(record)}`);
       output.report({ json: record, text: () => `${record.label}  ${summarize(record)}` });
+      if (config.expire) await expireRepository(store, { policy: policyOf(config), log, signal, approve: () => Promise.resolve() });
       requireUndamaged(record);
     } finally {
       progress.finish();

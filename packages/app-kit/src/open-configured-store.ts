@@ -47,6 +47,7 @@ export function storeConfigOf(settings: StorageSettings, environment: Readonly<R
     storageClass: settings.storageClass,
     caPem: settings.caFile === undefined ? undefined : readCertificates(settings.caFile, "BACKUP_CA_FILE"),
     allowHttp: settings.allowHttp,
+    retry: { deadlineMs: settings.retryDeadlineMs },
   };
 }
 

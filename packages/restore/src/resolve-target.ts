@@ -39,6 +39,7 @@ export async function resolveTarget(store: ObjectStore, options: ResolveOptions)
   requireConsistent(options);
   const { target } = options;
   if (target.kind === "latest") return resolveLatest(store, options);
+  if (target.kind === "time") await requireNotBeforeCheckpoint(store, target.time, options);
   let lastReplayed: CommitPoint | undefined;
   for await (const record of readChainRecords(store, options.chain, startOf(target), options)) {
     const stop = recoveryStopAt(record, postgresTarget(target, options.backup));
@@ -49,6 +50,28 @@ export async function resolveTarget(store: ObjectStore, options: ResolveOptions)
     lastReplayed = commitPoint(record) ?? lastReplayed;
   }
   throw notReached(options, lastReplayed);
+}
+
+/** Commit times are taken a moment before the commit is written, and a checkpoint's time has whole seconds. */
+const CHECKPOINT_MARGIN_MICROS = 2_000_000n;
+
+/**
+ * What was committed before the backup began is in it, whatever its time, and no record tells. So the instant must not be
+ * older than the checkpoint that the backup began with: by the server's clock, from the WAL itself. Without this, a time
+ * before the backup would silently give the state at the first commit behind it (safety, trap 32).
+ */
+async function requireNotBeforeCheckpoint(store: ObjectStore, time: bigint, options: ResolveOptions): Promise<void> {
+  const { backup, chain } = options;
+  const startLsn = parseLsn(backup.startLsn);
+  const checkpointLsn = parseLsn(backup.checkpointLsn);
+  for await (const record of readChainRecords(store, chain, {}, options)) {
+    if (record.kind === "checkpoint" && record.lsn === checkpointLsn && record.redoLsn === startLsn) {
+      if (time >= record.time + CHECKPOINT_MARGIN_MICROS) return;
+      throw beforeBackup(options);
+    }
+    if (record.lsn > checkpointLsn) break;
+  }
+  throw new SoarError("REPOSITORY_DAMAGED", `the WAL does not hold the checkpoint of backup '${backup.label}' at ${backup.checkpointLsn}`, { hint: "Use another backup; soar-backup-verify tells what is damaged." });
 }
 
 /** Recovery is consistent from the backup's stop LSN on; without the WAL up to there the backup is worth nothing. */
@@ -87,7 +110,11 @@ async function resolveLatest(store: ObjectStore, { chain, signal }: ResolveOptio
 
 function requireBehindBackup({ backup, target }: ResolveOptions, resolved: ResolvedTarget): ResolvedTarget {
   if (resolved.stopLsn >= parseLsn(backup.stopLsn)) return resolved;
-  throw new SoarError("TARGET_BEFORE_BACKUP", `${describeTarget(target)} lies before the end of backup '${backup.label}' (consistent at ${backup.stopLsn}, ended ${backup.stoppedAt})`, {
+  throw beforeBackup({ backup, target });
+}
+
+function beforeBackup({ backup, target }: Pick<ResolveOptions, "backup" | "target">): SoarError {
+  return new SoarError("TARGET_BEFORE_BACKUP", `${describeTarget(target)} lies before the end of backup '${backup.label}' (consistent at ${backup.stopLsn}, ended ${backup.stoppedAt})`, {
     hint: "Choose a later target or an older backup; soar-base-backup list shows what can be restored.",
   });
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createTestCluster, serverUser, startS3Server, type PostgresInstallation, type S3TestServer, type TestCluster, type TestClusterOptions } from "@soar-tooling/test-servers";
 
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const BIN = join(ROOT, "node_modules", ".bin");
 
 export type Binary = "soar-wal-archive" | "soar-base-backup" | "soar-backup-verify" | "soar-restore";
@@ -64,7 +64,7 @@ export async function createSoarWorld(options: WorldOptions): Promise<SoarWorld>
     directory,
     envFile,
     settings,
-    run: (binary, args, { settings: more = {}, asServerUser = false } = {}) => runBinary(binary, ["--env-file", envFile, ...args], { settings: more, directory, asServerUser }),
+    run: (binary, args, { settings: more = {}, asServerUser = false } = {}) => runProgram([join(BIN, binary), "--env-file", envFile, ...args], { settings: more, directory, asServerUser }),
     async [Symbol.asyncDispose]() {
       await cluster.remove();
       await s3.close();
@@ -83,15 +83,16 @@ export function writeEnvFile(path: string, settings: Readonly<Record<string, str
   chownSync(path, serverUser().uid, serverUser().gid);
 }
 
-interface BinaryOptions {
+interface ProgramOptions {
   readonly settings: Readonly<Record<string, string>>;
   readonly directory: string;
-  readonly asServerUser: boolean;
+  readonly asServerUser?: boolean;
 }
 
-function runBinary(binary: Binary, args: readonly string[], { settings, directory, asServerUser }: BinaryOptions): Promise<RunResult> {
+/** Runs a command line with nothing of this process's environment but the path. */
+export function runProgram([program = "", ...args]: readonly string[], { settings, directory, asServerUser = false }: ProgramOptions): Promise<RunResult> {
   const ids = asServerUser && process.getuid?.() === 0 ? serverUser() : undefined;
-  const child = spawn(join(BIN, binary), args, {
+  const child = spawn(program, args, {
     cwd: directory,
     env: { PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: directory, SOAR_REQUIRE_ENDPOINT: "1", ...settings },
     stdio: ["ignore", "pipe", "pipe"],

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { aviationTrafficSql, adoptTestCluster, databaseDigest, differingTables, loadAviationData, postgresInstallations, type DatabaseDigest, type TestCluster } from "@soar-tooling/test-servers";
 import { describe, expect, test } from "vitest";
+import { archiveAll, databaseTime } from "../src/archiving.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
 const DATABASES = ["soar", "staging"] as const;
@@ -15,11 +16,6 @@ async function digests(cluster: TestCluster): Promise<Digests> {
 /** All rows of all tables of both databases are equal. */
 function expectEqual(actual: Digests, expected: Digests): void {
   for (const database of DATABASES) expect(differingTables(actual[database], expected[database]), database).toEqual([]);
-}
-
-async function now(cluster: TestCluster): Promise<string> {
-  const [row] = await cluster.query<{ now: string }>("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00') AS now");
-  return row?.now ?? "";
 }
 
 async function load(world: SoarWorld): Promise<void> {
@@ -39,13 +35,12 @@ describe.each(postgresInstallations().map((installation) => [installation.major,
     await write(world, "soar", 200);
     await write(world, "staging", 200);
     const before = await digests(cluster);
-    const instant = await now(cluster);
+    const instant = await databaseTime(cluster);
     await cluster.query("DELETE FROM devices", [], "soar");
     await write(world, "staging", 100);
     const latest = await digests(cluster);
     expect(differingTables(before.soar, latest.soar)).toContain("public.devices");
-    await cluster.query("SELECT pg_switch_wal()");
-    await archived(cluster);
+    await archiveAll(cluster);
 
     const verified = await world.run("soar-backup-verify", []);
     expect(verified, verified.stdout).toMatchObject({ status: 0 });
@@ -76,9 +71,4 @@ async function restoreAndCompare(world: SoarWorld, target: readonly string[], ex
     await cluster.stop("immediate");
     await rm(cluster.dataDir, { recursive: true });
   }
-}
-
-async function archived(cluster: TestCluster): Promise<void> {
-  const [row] = await cluster.query<{ name: string }>("SELECT pg_walfile_name(pg_current_wal_lsn() - 1) AS name");
-  await expect.poll(async () => (await cluster.query<{ done: boolean }>("SELECT last_archived_wal >= $1 AS done FROM pg_stat_archiver", [row?.name]))[0]?.done, { timeout: 60_000 }).toBe(true);
 }
