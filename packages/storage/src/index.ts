@@ -16,7 +16,7 @@ export type {
 
 // Opening a store
 export { openStore } from "./open-store.ts";
-export type { StoreConfig, StoreCredentials, StoreRetryConfig } from "./store-config.ts";
+export type { StoreConfig } from "./store-config.ts";
 export type { StoreEvent, StoreHooks } from "./store-event.ts";
 export { formatStoreUrl, parseStoreUrl, type StoreUrl } from "./store-url.ts";
 export { type Provider, type ProviderName, PROVIDERS } from "./providers.ts";
@@ -30,7 +30,7 @@ export { readOnly } from "./wrappers/read-only.ts";
 export { withPrefix } from "./wrappers/with-prefix.ts";
 export type { RetryOptions } from "./wrappers/retry-policy.ts";
 export { withRetry } from "./wrappers/with-retry.ts";
-export { type ThrottleOptions, withThrottle } from "./wrappers/with-throttle.ts";
+export { withThrottle } from "./wrappers/with-throttle.ts";
 
 // Working with objects
 export { compareKeys } from "./object-key.ts";

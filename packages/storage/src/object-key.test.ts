@@ -11,11 +11,11 @@ test("orders keys as their UTF-8 bytes are ordered", () => {
     }),
   );
   expect(compareKeys("\uE000", "🐘"), "JavaScript's own order is the other one").toBeLessThan(0);
-  expect("\uE000" < "🐘").toBe(false);
+  expect(["🐘", "\uE000"].sort()).toEqual(["🐘", "\uE000"]);
 });
 
 test("takes every key that is made of plain segments", () => {
-  const segment = fc.stringMatching(/^[^/\u0000-\u001f\u007f]{1,40}$/u).filter((text) => text !== "." && text !== ".." && text.isWellFormed());
+  const segment = fc.stringMatching(/^[^/\p{Cc}]{1,40}$/u).filter((text) => text !== "." && text !== ".." && text.isWellFormed());
   fc.assert(
     fc.property(fc.array(segment, { minLength: 1, maxLength: 5 }), (segments) => {
       requireKey(segments.join("/"));

@@ -41,7 +41,7 @@ test("never repeats credentials that were put into a URL", () => {
 });
 
 test("reads back whatever it writes", () => {
-  const segment = fc.stringMatching(/^[^/\u0000-\u001f\u007f]{1,20}$/u).filter((text) => text !== "." && text !== ".." && text.isWellFormed());
+  const segment = fc.stringMatching(/^[^/\p{Cc}]{1,20}$/u).filter((text) => text !== "." && text !== ".." && text.isWellFormed());
   const path = fc.array(segment, { maxLength: 4 }).map((segments) => segments.join("/"));
   const bucket = fc.stringMatching(/^[a-z0-9][a-z0-9.-]{1,20}[a-z0-9]$/);
   const url = fc.oneof(

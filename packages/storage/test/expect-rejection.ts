@@ -2,7 +2,7 @@ import { isSoarError, type ErrorCode, type SoarError } from "@soar/errors";
 import { expect } from "vitest";
 
 /** Asserts that something rejects with a failure of the table, and returns it for a closer look. */
-export async function rejectionOf(promise: Promise<unknown>, code: ErrorCode): Promise<SoarError> {
+export async function expectRejection(promise: Promise<unknown>, code: ErrorCode): Promise<SoarError> {
   const error = await promise.then(
     (value) => expect.fail(`it should have rejected with ${code}, but gave ${JSON.stringify(value)}`),
     (reason: unknown) => reason,

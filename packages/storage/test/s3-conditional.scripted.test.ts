@@ -1,7 +1,7 @@
 import { probeConditionalPut, readObject, uploadStream, withRetry } from "@soar/storage";
 import type { S3Profile } from "@soar-tooling/test-servers";
 import { describe, expect, test } from "vitest";
-import { keysOf, rejectionOf } from "./expect-rejection.ts";
+import { keysOf, expectRejection } from "./expect-rejection.ts";
 import { openDriverOn, openS3ForTest, TEST_PART_SIZE } from "./s3-fixture.ts";
 import { errorReply, openScripted } from "./scripted-server.ts";
 
@@ -47,14 +47,14 @@ describe("a server that refuses conditions", () => {
     server.requests.splice(0);
     await store.put("b", MINE, { ifAbsent: true });
     expect(server.requests.filter(({ headers }) => headers["if-none-match"] !== undefined)).toEqual([]);
-    await rejectionOf(store.put("a", THEIRS, { ifAbsent: true }), "OBJECT_EXISTS");
+    await expectRejection(store.put("a", THEIRS, { ifAbsent: true }), "OBJECT_EXISTS");
     expect(await readObject(store, "a")).toEqual(MINE);
     await cleanUp();
   });
 
   test("cannot decide by itself, and says so", async () => {
     const { store, cleanUp } = await openS3ForTest("b2");
-    await rejectionOf(store.put("a", MINE, { ifAbsent: "by-server" }), "STORE_UNSUPPORTED");
+    await expectRejection(store.put("a", MINE, { ifAbsent: "by-server" }), "STORE_UNSUPPORTED");
     await cleanUp();
   });
 
@@ -73,7 +73,7 @@ describe("a server that ignores conditions", () => {
     const { store, server, cleanUp } = await openS3ForTest("ignores-conditions");
     await store.put("a", THEIRS);
     server.requests.splice(0);
-    await rejectionOf(store.put("a", MINE, { ifAbsent: true }), "OBJECT_EXISTS");
+    await expectRejection(store.put("a", MINE, { ifAbsent: true }), "OBJECT_EXISTS");
     expect(server.requests.map(({ operation }) => operation)).toEqual(["HeadObject"]);
     await cleanUp();
   });
@@ -87,7 +87,7 @@ describe("a server that ignores conditions", () => {
     await stall.firstHit;
     await other.put("a", THEIRS);
     stall.release();
-    await rejectionOf(putting, "OBJECT_EXISTS");
+    await expectRejection(putting, "OBJECT_EXISTS");
     await other.close();
     await cleanUp();
   });
@@ -101,7 +101,7 @@ describe("a server that honours conditions", () => {
     const stall = server.inject({ operation: "PutObject", fault: { type: "delay", ms: 0 } });
     await other.put("a", THEIRS);
     expect(stall.hits).toBe(1);
-    await rejectionOf(store.put("a", MINE, { ifAbsent: "by-server" }), "OBJECT_EXISTS");
+    await expectRejection(store.put("a", MINE, { ifAbsent: "by-server" }), "OBJECT_EXISTS");
     expect(store.features.conditionalPut).toBe("honoured");
     await other.close();
     await cleanUp();
@@ -110,7 +110,7 @@ describe("a server that honours conditions", () => {
   test("answers OBJECT_EXISTS to the repetition of a put whose answer was lost: callers compare", async () => {
     const { store, server, cleanUp } = await openS3ForTest("aws");
     server.inject({ operation: "PutObject", fault: { type: "lost-reply" } });
-    await rejectionOf(withRetry(store, { baseDelayMs: 1 }).put("a", MINE, { ifAbsent: true }), "OBJECT_EXISTS");
+    await expectRejection(withRetry(store, { baseDelayMs: 1 }).put("a", MINE, { ifAbsent: true }), "OBJECT_EXISTS");
     expect(await readObject(store, "a")).toEqual(MINE);
     await cleanUp();
   });
@@ -119,14 +119,14 @@ describe("a server that honours conditions", () => {
     const { store, server, cleanUp } = await openS3ForTest("aws");
     await store.put("a", THEIRS);
     server.inject({ operation: "PutObject", fault: { type: "error", status: 409, code: "ConditionalRequestConflict" } });
-    await rejectionOf(store.put("a", MINE, { ifAbsent: true }), "OBJECT_EXISTS");
+    await expectRejection(store.put("a", MINE, { ifAbsent: true }), "OBJECT_EXISTS");
     await cleanUp();
   });
 
   test("and reports a conflict is asked who won: nobody, so that trying again helps", async () => {
     const { store, server, cleanUp } = await openS3ForTest("aws");
     server.inject({ operation: "PutObject", fault: { type: "error", status: 409, code: "ConditionalRequestConflict" } });
-    expect((await rejectionOf(store.put("a", MINE, { ifAbsent: true }), "STORE_BUSY")).retryable).toBe(true);
+    expect((await expectRejection(store.put("a", MINE, { ifAbsent: true }), "STORE_BUSY")).retryable).toBe(true);
     await cleanUp();
   });
 
@@ -135,7 +135,7 @@ describe("a server that honours conditions", () => {
     const store = openDriverOn(server, { conditionalPut: "honoured" });
     await store.put("a", MINE, { ifAbsent: true });
     expect(store.features.conditionalPut).toBe("refused");
-    await rejectionOf(store.put("a", THEIRS, { ifAbsent: true }), "OBJECT_EXISTS");
+    await expectRejection(store.put("a", THEIRS, { ifAbsent: true }), "OBJECT_EXISTS");
     await store.close();
     await cleanUp();
   });
@@ -150,7 +150,7 @@ describe("uploads in parts under ifAbsent", () => {
   test.each<S3Profile>(["aws", "refuses-conditions", "ignores-conditions"])("refuse a taken key on a server like %s", async (profile) => {
     const { store, cleanUp } = await openS3ForTest(profile);
     await store.put("a", THEIRS);
-    await rejectionOf(uploadStream(store, "a", twoParts(), options), "OBJECT_EXISTS");
+    await expectRejection(uploadStream(store, "a", twoParts(), options), "OBJECT_EXISTS");
     expect(await readObject(store, "a")).toEqual(THEIRS);
     expect(await store.abortStaleUploads("", new Date(Date.now() + 60_000))).toEqual([]);
     await cleanUp();
@@ -169,9 +169,9 @@ describe("uploads in parts under ifAbsent", () => {
     const upload = await store.beginMultipart("a", { partSize: TEST_PART_SIZE, ifAbsent: true });
     await upload.putPart(1, MINE);
     server.inject({ operation: "CompleteMultipartUpload", fault: { type: "error", status: 500 } });
-    await rejectionOf(upload.complete(), "STORE_BUSY");
+    await expectRejection(upload.complete(), "STORE_BUSY");
     await store.put("a", Buffer.alloc(MINE.byteLength, 9));
-    await rejectionOf(upload.complete(), "OBJECT_EXISTS");
+    await expectRejection(upload.complete(), "OBJECT_EXISTS");
     await upload.abort();
     await cleanUp();
   });

@@ -1,6 +1,6 @@
 import { readObject, type StoreEvent, withRetry } from "@soar/storage";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { keysOf, rejectionOf } from "./expect-rejection.ts";
+import { keysOf, expectRejection } from "./expect-rejection.ts";
 import { openDriverOn, openS3ForTest, type S3ForTest } from "./s3-fixture.ts";
 import { openScripted } from "./scripted-server.ts";
 
@@ -29,7 +29,7 @@ describe("answers of a server in trouble", () => {
     [400, "BadDigest", "STORE_PROTOCOL"],
   ] as const)("%i %s is worth another attempt, which succeeds", async (status, code, expected) => {
     s3.server.inject({ operation: "PutObject", fault: { type: "error", status, code } });
-    const error = await rejectionOf(s3.store.put("a", BODY), expected);
+    const error = await expectRejection(s3.store.put("a", BODY), expected);
     expect(error.retryable).toBe(true);
     const events: StoreEvent[] = [];
     s3.server.inject({ operation: "PutObject", times: 2, fault: { type: "error", status, code } });
@@ -41,7 +41,7 @@ describe("answers of a server in trouble", () => {
   test("that is busy is named with the provider's own advice", async () => {
     const b2 = await openS3ForTest("b2");
     b2.server.inject({ operation: "PutObject", fault: { type: "busy" } });
-    const error = await rejectionOf(b2.store.put("a", BODY), "STORE_BUSY");
+    const error = await expectRejection(b2.store.put("a", BODY), "STORE_BUSY");
     expect(error.message).toContain("Backblaze B2 answered 503 ServiceUnavailable");
     expect(error.hint).toContain("30 minutes");
     await b2.cleanUp();
@@ -50,7 +50,7 @@ describe("answers of a server in trouble", () => {
   test("the SDK itself never repeats a request", async () => {
     s3.server.requests.splice(0);
     s3.server.inject({ operation: "GetObject", times: "always", fault: { type: "busy" } });
-    await rejectionOf(s3.store.get("there"), "STORE_BUSY");
+    await expectRejection(s3.store.get("there"), "STORE_BUSY");
     expect(s3.server.requests).toHaveLength(1);
   });
 });
@@ -58,7 +58,7 @@ describe("answers of a server in trouble", () => {
 describe("a connection that breaks", () => {
   test("within the body of a put stores nothing, and the repetition succeeds", async () => {
     s3.server.inject({ operation: "PutObject", fault: { type: "reset-request", afterBytes: 1000 } });
-    expect((await rejectionOf(s3.store.put("cut", BODY), "STORE_UNREACHABLE")).retryable).toBe(true);
+    expect((await expectRejection(s3.store.put("cut", BODY), "STORE_UNREACHABLE")).retryable).toBe(true);
     expect(s3.server.objects().has("cut")).toBe(false);
     s3.server.inject({ operation: "PutObject", fault: { type: "reset-request", afterBytes: 1000 } });
     await withRetry(s3.store, { baseDelayMs: 1 }).put("cut", BODY);
@@ -67,7 +67,7 @@ describe("a connection that breaks", () => {
 
   test("within a body that is read is OBJECT_SHORT", async () => {
     s3.server.inject({ operation: "GetObject", fault: { type: "truncate-response", afterBytes: 50_000 } });
-    const error = await rejectionOf(readObject(s3.store, "there"), "OBJECT_SHORT");
+    const error = await expectRejection(readObject(s3.store, "there"), "OBJECT_SHORT");
     expect(error.message).toMatch(/the body ended after \d+ of 105000 bytes/);
     expect(error.retryable).toBe(true);
   });
@@ -92,7 +92,7 @@ describe("a connection that breaks", () => {
     const read = async (): Promise<void> => {
       for await (const chunk of body) expect(chunk.every((byte) => byte !== 1)).toBe(true);
     };
-    await rejectionOf(read(), "STORE_PROTOCOL");
+    await expectRejection(read(), "STORE_PROTOCOL");
   });
 
   test("within a listing is listed on where it stopped", async () => {
@@ -108,23 +108,23 @@ describe("a connection that breaks", () => {
 describe("a body that is not what was asked for", () => {
   test("because it announces fewer bytes than the object has is the object's size, so a range notices it", async () => {
     s3.server.inject({ operation: "GetObject", fault: { type: "truncate-response", afterBytes: 100, lie: true } });
-    await rejectionOf(readObject(s3.store, "there", { range: { offset: 0, length: 1000 } }), "STORE_PROTOCOL");
+    await expectRejection(readObject(s3.store, "there", { range: { offset: 0, length: 1000 } }), "STORE_PROTOCOL");
   });
 
   test("because the server takes no notice of the range is refused", async () => {
     await using scripted = await openScripted([{ body: "the whole object", headers: { "last-modified": "Sun, 05 Jan 2025 12:00:00 GMT" } }]);
-    await rejectionOf(scripted.store.get("a", { range: { offset: 4, length: 3 } }), "STORE_PROTOCOL");
+    await expectRejection(scripted.store.get("a", { range: { offset: 4, length: 3 } }), "STORE_PROTOCOL");
   });
 
   test("because another range arrives is refused", async () => {
     const headers = { "last-modified": "Sun, 05 Jan 2025 12:00:00 GMT", "content-range": "bytes 5-7/16" };
     await using scripted = await openScripted([{ status: 206, body: "who", headers }]);
-    await rejectionOf(scripted.store.get("a", { range: { offset: 4, length: 3 } }), "STORE_PROTOCOL");
+    await expectRejection(scripted.store.get("a", { range: { offset: 4, length: 3 } }), "STORE_PROTOCOL");
   });
 
   test("because it has no length is refused", async () => {
     await using scripted = await openScripted([{ act: (_request, response) => response.writeHead(200, { "transfer-encoding": "chunked" }).end("unknown") }]);
-    await rejectionOf(scripted.store.get("a"), "STORE_PROTOCOL");
+    await expectRejection(scripted.store.get("a"), "STORE_PROTOCOL");
   });
 });
 
@@ -135,7 +135,7 @@ describe("a server that falls silent", () => {
   ] as const)("%s is left after the idle limit", async (_name, fault, operation) => {
     const store = openDriverOn(s3.server, { ...SHORT_TIMES, requestTimeoutMs: 60_000 });
     const injected = s3.server.inject({ operation, fault });
-    const error = await rejectionOf(store.put("silent", Buffer.alloc(8 * 1024 ** 2)), "STORE_UNREACHABLE");
+    const error = await expectRejection(store.put("silent", Buffer.alloc(8 * 1024 ** 2)), "STORE_UNREACHABLE");
     expect(error.message).toContain("nothing was sent or received for 0.12 s");
     expect(error.retryable).toBe(true);
     injected.release();
@@ -145,7 +145,7 @@ describe("a server that falls silent", () => {
   test("within a body is left after the idle limit, and the rest is read from a new connection", async () => {
     const store = openDriverOn(s3.server, { ...SHORT_TIMES, requestTimeoutMs: 60_000 });
     s3.server.inject({ operation: "GetObject", fault: { type: "stall-response", afterBytes: 30_000 } });
-    await rejectionOf(readObject(store, "there"), "STORE_UNREACHABLE");
+    await expectRejection(readObject(store, "there"), "STORE_UNREACHABLE");
     s3.server.inject({ operation: "GetObject", fault: { type: "stall-response", afterBytes: 30_000 } });
     expect(await readObject(withRetry(store, { baseDelayMs: 1 }), "there")).toEqual(BODY);
     await store.close();
@@ -154,7 +154,7 @@ describe("a server that falls silent", () => {
   test("but goes on dripping is left after the limit of the whole request", async () => {
     const store = openDriverOn(s3.server, { ...SHORT_TIMES, idleTimeoutMs: 60_000 });
     s3.server.inject({ operation: "GetObject", fault: { type: "slow-response", bytesPerSecond: 20_000 } });
-    const error = await rejectionOf(readObject(store, "there"), "STORE_UNREACHABLE");
+    const error = await expectRejection(readObject(store, "there"), "STORE_UNREACHABLE");
     expect(error.message).toContain("the request took more than 0.4 s");
     await store.close();
   });
@@ -180,12 +180,12 @@ describe("a server that falls silent", () => {
     const getting = s3.store.get("there", { signal: controller.signal });
     await injected.firstHit;
     controller.abort();
-    await rejectionOf(getting, "ABORTED");
+    await expectRejection(getting, "ABORTED");
   });
 
   test("is left when the deadline passes, and that is the failure", async () => {
     s3.server.inject({ operation: "GetObject", times: "always", fault: { type: "stall" } });
-    const error = await rejectionOf(withRetry(s3.store, { deadlineMs: 150 }).get("there"), "STORE_UNREACHABLE");
+    const error = await expectRejection(withRetry(s3.store, { deadlineMs: 150 }).get("there"), "STORE_UNREACHABLE");
     expect(error.retryable).toBe(false);
     expect(error.message).toMatch(/no answer before the deadline \(gave up after 1 attempt within 0.15 s\)$/);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { keysOf, rejectionOf } from "./expect-rejection.ts";
+import { keysOf, expectRejection } from "./expect-rejection.ts";
 import { openS3ForTest } from "./s3-fixture.ts";
 import { errorReply, openScripted, pageReply, type ScriptedReply } from "./scripted-server.ts";
 
@@ -24,7 +24,7 @@ test.each<[string, ScriptedReply[]]>([
 ])("a page that %s is not believed", async (name, replies) => {
   await using scripted = await openScripted(replies);
   const prefix = name.includes("outside") ? "a" : "";
-  await rejectionOf(keysOf(scripted.store.list(prefix)), "STORE_PROTOCOL");
+  await expectRejection(keysOf(scripted.store.list(prefix)), "STORE_PROTOCOL");
 });
 
 test("pages that lead on are followed to the end", async () => {
@@ -47,7 +47,7 @@ test("keys that the server encoded are decoded, others are taken as they are", a
   ]);
   expect(await keysOf(scripted.store.list(""))).toEqual(["a b+c\nd", "b%"]);
   expect(await keysOf(scripted.store.list(""))).toEqual(["a+b%2B"]);
-  await rejectionOf(keysOf(scripted.store.list("")), "STORE_PROTOCOL");
+  await expectRejection(keysOf(scripted.store.list("")), "STORE_PROTOCOL");
 });
 
 describe("on a real listing", () => {
@@ -55,7 +55,7 @@ describe("on a real listing", () => {
     const s3 = await openS3ForTest("aws");
     await Promise.all(Array.from({ length: 20 }, (_, index) => s3.store.put(`k${index}`, Buffer.from("x"))));
     s3.server.inject({ operation: "ListObjectsV2", skip: fault.type === "repeat-page" ? 1 : 0, times: "always", fault });
-    await rejectionOf(keysOf(s3.store.list("")), "STORE_PROTOCOL");
+    await expectRejection(keysOf(s3.store.list("")), "STORE_PROTOCOL");
     await s3.cleanUp();
   });
 });
@@ -63,5 +63,5 @@ describe("on a real listing", () => {
 test("a listing of uploads that does not lead on is not believed", async () => {
   const upload = "<Upload><Key>a</Key><UploadId>1</UploadId><Initiated>2025-01-05T12:00:00.000Z</Initiated></Upload>";
   await using scripted = await openScripted([{ body: `<R>${upload}<IsTruncated>true</IsTruncated></R>` }, errorReply(204, "")]);
-  await rejectionOf(scripted.store.abortStaleUploads("", new Date(0)), "STORE_PROTOCOL");
+  await expectRejection(scripted.store.abortStaleUploads("", new Date(0)), "STORE_PROTOCOL");
 });

@@ -2,7 +2,7 @@ import { createServer } from "node:net";
 import { openStore, readObject, type StoreConfig, withRetry } from "@soar/storage";
 import { startS3Server } from "@soar-tooling/test-servers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { keysOf, rejectionOf } from "./expect-rejection.ts";
+import { keysOf, expectRejection } from "./expect-rejection.ts";
 import { configFor, openDriverOn, openS3ForTest, type S3ForTest } from "./s3-fixture.ts";
 import { errorReply, openScripted } from "./scripted-server.ts";
 
@@ -13,40 +13,40 @@ beforeAll(async () => {
 afterAll(() => s3.cleanUp());
 
 /** The failure of reading, writing, looking and listing with a configuration that is wrong in one place. */
-async function refusalOf(code: Parameters<typeof rejectionOf>[1], config: Partial<StoreConfig>) {
+async function expectRefusal(code: Parameters<typeof expectRejection>[1], config: Partial<StoreConfig>) {
   const store = openStore({ ...configFor(s3.server), retry: false, ...config });
-  await rejectionOf(store.put("a", Buffer.from("x"), { ifAbsent: true }), code);
-  await rejectionOf(store.stat("a"), code);
-  await rejectionOf(keysOf(store.list("")), code);
-  const error = await rejectionOf(store.get("a"), code);
+  await expectRejection(store.put("a", Buffer.from("x"), { ifAbsent: true }), code);
+  await expectRejection(store.stat("a"), code);
+  await expectRejection(keysOf(store.list("")), code);
+  const error = await expectRejection(store.get("a"), code);
   await store.close();
   return error;
 }
 
 test("a secret key that is wrong", async () => {
-  const error = await refusalOf("STORE_DENIED", { credentials: { accessKeyId: s3.server.accessKeyId, secretAccessKey: "not-the-secret" } });
+  const error = await expectRefusal("STORE_DENIED", { credentials: { accessKeyId: s3.server.accessKeyId, secretAccessKey: "not-the-secret" } });
   expect(error.message).toMatch(/unable to read 's3:\/\/soar-test\/a': the secret key does not belong to the access key/);
   expect(error.hint).toContain("AWS_SECRET_ACCESS_KEY");
 });
 
 test("an access key that is unknown", async () => {
-  const error = await refusalOf("STORE_DENIED", { credentials: { accessKeyId: "NOBODY", secretAccessKey: "not-the-secret" } });
+  const error = await expectRefusal("STORE_DENIED", { credentials: { accessKeyId: "NOBODY", secretAccessKey: "not-the-secret" } });
   expect(error.hint).toContain("AWS_ACCESS_KEY_ID");
 });
 
 test("a bucket that does not exist", async () => {
-  const error = await refusalOf("BUCKET_MISSING", { url: "s3://no-such-bucket/prefix" });
+  const error = await expectRefusal("BUCKET_MISSING", { url: "s3://no-such-bucket/prefix" });
   expect(error.hint).toContain("aws s3api create-bucket --bucket no-such-bucket");
 });
 
 test("a bucket in another region names the region", async () => {
-  const error = await refusalOf("CONFIG_INVALID", { url: "s3://elsewhere" });
+  const error = await expectRefusal("CONFIG_INVALID", { url: "s3://elsewhere" });
   expect(error.message).toContain("the bucket is in region 'ap-south-1', not 'eu-central-1'");
   expect(error.hint).toContain("AWS_DEFAULT_REGION");
 });
 
 test("a region that is wrong for the endpoint names the right one", async () => {
-  const error = await refusalOf("CONFIG_INVALID", { region: "us-west-2" });
+  const error = await expectRefusal("CONFIG_INVALID", { region: "us-west-2" });
   expect(error.message).toContain("'eu-central-1', not 'us-west-2'");
 });
 
@@ -57,20 +57,20 @@ test("nothing that listens at the endpoint", async () => {
       server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
     });
   });
-  const error = await refusalOf("STORE_UNREACHABLE", { endpoint: `http://127.0.0.1:${port}` });
+  const error = await expectRefusal("STORE_UNREACHABLE", { endpoint: `http://127.0.0.1:${port}` });
   expect(error.message).toContain(`nothing listens at http://127.0.0.1:${port}`);
   expect(error.retryable).toBe(true);
 });
 
 test("a host that does not exist", async () => {
-  const error = await refusalOf("STORE_UNREACHABLE", { endpoint: "https://s3.host.invalid" });
+  const error = await expectRefusal("STORE_UNREACHABLE", { endpoint: "https://s3.host.invalid" });
   expect(error.message).toContain("the host of https://s3.host.invalid is not found");
 });
 
 test("a clock that is wrong, which the next attempt corrects", async () => {
   s3.server.change({ clockOffsetMs: 3600_000 });
   const store = openDriverOn(s3.server);
-  expect((await rejectionOf(store.put("skewed", Buffer.from("x")), "CLOCK_SKEWED")).retryable).toBe(true);
+  expect((await expectRejection(store.put("skewed", Buffer.from("x")), "CLOCK_SKEWED")).retryable).toBe(true);
   await withRetry(store, { baseDelayMs: 1 }).put("skewed", Buffer.from("x"));
   s3.server.change({ clockOffsetMs: 0 });
   await store.close();
@@ -80,7 +80,7 @@ describe("TLS", () => {
   test("with an authority that this machine does not know is refused at once, and trusted when it is named", async () => {
     const server = await startS3Server({ tls: true });
     const unknown = openStore({ ...configFor(server), retry: { deadlineMs: 60_000 } });
-    const error = await rejectionOf(unknown.put("a", Buffer.from("x")), "STORE_UNREACHABLE");
+    const error = await expectRejection(unknown.put("a", Buffer.from("x")), "STORE_UNREACHABLE");
     expect(error.message).toContain("its certificate is signed by");
     expect(error.retryable).toBe(false);
     const known = openStore({ ...configFor(server), caPem: server.caPem, retry: false });
@@ -92,7 +92,7 @@ describe("TLS", () => {
   });
 
   test("spoken to a server that has none is recognised", async () => {
-    const error = await refusalOf("STORE_UNREACHABLE", { endpoint: s3.server.endpoint.replace("http:", "https:") });
+    const error = await expectRefusal("STORE_UNREACHABLE", { endpoint: s3.server.endpoint.replace("http:", "https:") });
     expect(error.hint).toContain("perhaps it is http");
     expect(error.retryable).toBe(false);
   });
@@ -100,7 +100,7 @@ describe("TLS", () => {
   test("that is not spoken to a server that wants it is recognised", async () => {
     const server = await startS3Server({ tls: true });
     const store = openStore({ ...configFor(server), endpoint: server.endpoint.replace("https:", "http:"), retry: false });
-    await rejectionOf(store.put("a", Buffer.from("x")), "STORE_UNREACHABLE");
+    await expectRejection(store.put("a", Buffer.from("x")), "STORE_UNREACHABLE");
     await store.close();
     await server.close();
   });
@@ -109,7 +109,7 @@ describe("TLS", () => {
 test("an object of an archive class names the command that thaws it", async () => {
   const store = openDriverOn(s3.server, { storageClass: "GLACIER" });
   await store.put("cold/it's here", Buffer.from("x"));
-  const error = await rejectionOf(store.get("cold/it's here"), "OBJECT_ARCHIVED");
+  const error = await expectRejection(store.get("cold/it's here"), "OBJECT_ARCHIVED");
   expect(error.hint).toBe(
     `Thaw it (hours) and try again: aws s3api restore-object --region eu-central-1 --bucket soar-test --key 'cold/it'\\''s here' --restore-request '{"Days":7,"GlacierJobParameters":{"Tier":"Standard"}}'`,
   );
@@ -118,7 +118,7 @@ test("an object of an archive class names the command that thaws it", async () =
 
 test.each(["aws", "b2", "wasabi", "spaces", "r2", "minio"] as const)("a quota of %s that is exhausted", async (profile) => {
   const full = await openS3ForTest(profile, { server: { quotaBytes: 10 } });
-  const error = await rejectionOf(full.store.put("a", Buffer.alloc(100)), "STORE_QUOTA");
+  const error = await expectRejection(full.store.put("a", Buffer.alloc(100)), "STORE_QUOTA");
   expect(error.retryable).toBe(false);
   await full.cleanUp();
 });
@@ -126,9 +126,9 @@ test.each(["aws", "b2", "wasabi", "spaces", "r2", "minio"] as const)("a quota of
 test("a missing permission is never 'not there'", async () => {
   s3.server.addCredential({ accessKeyId: "BLIND", secretAccessKey: "blind-secret", deny: ["s3:GetObject", "s3:ListBucket"] });
   const store = openDriverOn(s3.server, { credentials: { accessKeyId: "BLIND", secretAccessKey: "blind-secret" } });
-  await rejectionOf(store.stat("nothing"), "STORE_DENIED");
-  await rejectionOf(store.get("nothing"), "STORE_DENIED");
-  await rejectionOf(keysOf(store.list("")), "STORE_DENIED");
+  await expectRejection(store.stat("nothing"), "STORE_DENIED");
+  await expectRejection(store.get("nothing"), "STORE_DENIED");
+  await expectRejection(keysOf(store.list("")), "STORE_DENIED");
   await store.close();
 });
 
@@ -138,13 +138,13 @@ test("secrets are in no message, hint or location", async () => {
     credentials: { accessKeyId: "AKIAABCDEFGHIJKLMNOP", secretAccessKey },
   });
   for (const code of ["STORE_DENIED", "STORE_PROTOCOL"] as const) {
-    const { message, hint = "" } = await rejectionOf(scripted.store.get("a"), code);
+    const { message, hint = "" } = await expectRejection(scripted.store.get("a"), code);
     expect(message + hint + scripted.store.location).not.toContain(secretAccessKey);
   }
 });
 
 test("an endpoint that is no S3 says so", async () => {
   await using scripted = await openScripted([{ body: "<html>console</html>" }, { status: 404, body: "<html>not found</html>" }]);
-  expect((await rejectionOf(keysOf(scripted.store.list("")), "STORE_PROTOCOL")).message).toContain("cannot be trusted");
-  expect((await rejectionOf(keysOf(scripted.store.list("")), "STORE_PROTOCOL")).hint).toContain("is the S3 endpoint of the provider");
+  expect((await expectRejection(keysOf(scripted.store.list("")), "STORE_PROTOCOL")).message).toContain("cannot be trusted");
+  expect((await expectRejection(keysOf(scripted.store.list("")), "STORE_PROTOCOL")).hint).toContain("is the S3 endpoint of the provider");
 });

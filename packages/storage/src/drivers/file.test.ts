@@ -50,14 +50,13 @@ describe("the files", () => {
 
   test("left by a put that was killed are removed with stale uploads", async () => {
     await store.put("a", BODY);
-    const leftOvers = ["puts/left-over", "uploads/without-record", "uploads/half-a-record"].map((name) => join(directory, ".soar-store", name));
-    await mkdir(join(directory, ".soar-store/uploads"));
-    await writeFile(leftOvers[0]!, "half");
-    await mkdir(leftOvers[1]!);
-    await mkdir(leftOvers[2]!);
-    await writeFile(join(leftOvers[2]!, "upload.json"), `{"key":`);
-    for (const path of leftOvers) await utimes(path, 1, 1);
-    await writeFile(join(directory, ".soar-store/puts/at-work"), "half");
+    const inside = (name: string): string => join(directory, ".soar-store", name);
+    await mkdir(inside("uploads/without-record"), { recursive: true });
+    await mkdir(inside("uploads/half-a-record"));
+    await writeFile(inside("uploads/half-a-record/upload.json"), `{"key":`);
+    await writeFile(inside("puts/left-over"), "half");
+    for (const name of ["puts/left-over", "uploads/without-record", "uploads/half-a-record"]) await utimes(inside(name), 1, 1);
+    await writeFile(inside("puts/at-work"), "half");
     expect(await store.abortStaleUploads("", new Date(1000_000))).toEqual([]);
     expect(await readdir(join(directory, ".soar-store/puts"))).toEqual(["at-work"]);
     expect(await readdir(join(directory, ".soar-store/uploads"))).toEqual([]);
@@ -166,7 +165,7 @@ test("a directory that is removed between two steps is made again", async () => 
 });
 
 test("keys and paths are the same thing below the root, and nothing leads out", () => {
-  const segment = fc.stringMatching(/^[^/\u0000-\u001f\u007f]{1,20}$/u).filter((text) => text.isWellFormed() && !/^\.{1,2}$|^\.soar-store$|^lost\+found$/.test(text));
+  const segment = fc.stringMatching(/^[^/\p{Cc}]{1,20}$/u).filter((text) => text.isWellFormed() && !/^\.{1,2}$|^\.soar-store$|^lost\+found$/.test(text));
   const key = fc.array(segment, { minLength: 1, maxLength: 5 }).map((segments) => segments.join("/"));
   fc.assert(
     fc.property(fc.constantFrom("/", "/a", "/a/b c"), key, (root, value) => {

@@ -6,9 +6,9 @@ import { createTransport, type Transport, type TransportOptions, type TransportR
 const OPTIONS: TransportOptions = { connectTimeoutMs: 5000, idleTimeoutMs: 5000, requestTimeoutMs: 5000, maxConnections: 2, caPem: undefined };
 
 const opened: { close(): void; closeAllConnections?: () => void }[] = [];
-let transport: Transport | undefined;
+let transport: Transport = createTransport(OPTIONS);
 afterEach(() => {
-  transport?.destroy();
+  transport.destroy();
   for (const server of opened.splice(0)) {
     server.close();
     server.closeAllConnections?.();
@@ -93,7 +93,7 @@ test("a request that waits for a free connection is within its own limit", async
   const server = createServer(() => undefined);
   transport = createTransport({ ...OPTIONS, maxConnections: 1, requestTimeoutMs: 200 });
   const port = await listen(server);
-  const outcomes = await Promise.allSettled([1, 2, 3].map(() => transport!.handle(requestTo(port))));
+  const outcomes = await Promise.allSettled([1, 2, 3].map(() => transport.handle(requestTo(port))));
   for (const outcome of outcomes) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "REQUEST_TIMEOUT" } });
 });
 

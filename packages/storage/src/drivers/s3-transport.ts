@@ -90,8 +90,8 @@ function requireBuffer(request: TransportRequest): Uint8Array {
 }
 
 async function exchange(outgoing: ClientRequest, body: Uint8Array, signal: AbortSignal | undefined, options: TransportOptions): Promise<TransportResponse> {
-  let answer: IncomingMessage | undefined;
-  const stop = (): void => void (answer ?? outgoing).destroy(new DOMException("the call was aborted", "AbortError"));
+  const heard: { answer?: IncomingMessage } = {};
+  const stop = (): void => void (heard.answer ?? outgoing).destroy(new DOMException("the call was aborted", "AbortError"));
   signal?.addEventListener("abort", stop, { once: true });
   outgoing.once("close", () => signal?.removeEventListener("abort", stop));
   if (signal?.aborted) stop();
@@ -102,7 +102,7 @@ async function exchange(outgoing: ClientRequest, body: Uint8Array, signal: Abort
     outgoing.on("error", reject);
     sendBody(outgoing, body);
   });
-  answer = incoming;
+  heard.answer = incoming;
   times.answered(incoming);
   return { statusCode: incoming.statusCode ?? 0, reason: incoming.statusMessage, headers: joinHeaders(incoming), body: incoming };
 }

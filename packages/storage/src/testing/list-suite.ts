@@ -30,8 +30,8 @@ export function defineListSuite(use: UseContext): void {
   const prepare = async (names: readonly string[]): Promise<string[]> => {
     const { writer, key } = use();
     // Not in order, so that a store which lists by age shows itself.
-    const shuffled = [...names].sort((left, right) => bytesOf(1, left.length)[0]! - bytesOf(1, right.length)[0]! || compareKeys(right, left));
-    await Promise.all(shuffled.map((name) => writer.put(key(name), Buffer.from(name))));
+    const backwards = names.toReversed();
+    await Promise.all(backwards.map((name) => writer.put(key(name), Buffer.from(name))));
     return names.map(key);
   };
 
@@ -110,7 +110,7 @@ export function defineRemoveSuite(use: UseContext): void {
       await Promise.all(names.map((name) => store.put(name, bytesOf(5))));
       await store.remove(names.slice(5));
       expect(await listKeys(store, key(""))).toEqual(names.slice(0, 5));
-      await expectAbsent(context, names[20]!);
+      await expectAbsent(context, key("many/20"));
     });
 
     test("counts a key that is not there as removed", async () => {

@@ -38,7 +38,7 @@ export function testObjectStore(name: string, open: () => ObjectStore | Promise<
     beforeEach(() => {
       tests += 1;
       const ownRoot = `${root}${tests}/`;
-      context = { store, writer, partSize: options.partSize ?? Math.max(64, writer.features.minPartSize), key: (name) => ownRoot + name };
+      context = { store, writer, partSize: options.partSize ?? Math.max(64, writer.features.minPartSize), key: (rest) => ownRoot + rest };
     });
     afterAll(async () => {
       await removeLeftovers(writer, root);

@@ -41,7 +41,7 @@ test("serves callers in the order in which they came", async () => {
 test("lets the next caller through when one gave up", async () => {
   const bucket = createTokenBucket(10, createFakeClock());
   await bucket.take(100, undefined);
-  await expect(bucket.take(1, AbortSignal.abort())).rejects.toThrow();
+  await expect(bucket.take(1, AbortSignal.abort())).rejects.toThrow("aborted");
   await bucket.take(1, undefined);
 });
 
