@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import { chooseBackupLabel, claimLabel, listBackupDirectories, requireBackupLabel, FORMAT_VERSION, type StartedRecord } from "@soar/repository";
+import { chooseBackupLabel, claimLabel, requireBackupLabel, FORMAT_VERSION, type StartedRecord } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 
 /** A run that says nothing for this long after its start counts as dead: far beyond any backup that could be restored in time. */
@@ -8,6 +8,8 @@ const LONGEST_RUN_MS = 48 * 3600 * 1000;
 export interface ClaimOptions {
   /** Name instead of the date. */
   readonly label: string | undefined;
+  /** Labels that were used before: a label is never used twice, even when what it named was removed. */
+  readonly taken: ReadonlySet<string>;
   readonly host: string;
   readonly now: Date;
   readonly references?: readonly string[];
@@ -20,9 +22,7 @@ export interface ClaimedLabel {
 }
 
 /** Takes a label for this run by writing `started.json`, before anything else of the backup. Rejects with `BACKUP_RUNNING`. */
-export async function claimBackupLabel(store: ObjectStore, { label: wanted, host, now, references = [], signal }: ClaimOptions): Promise<ClaimedLabel> {
-  const directories = await listBackupDirectories(store, { signal });
-  const taken = new Set(directories.map(({ label }) => label));
+export async function claimBackupLabel(store: ObjectStore, { label: wanted, taken, host, now, references = [], signal }: ClaimOptions): Promise<ClaimedLabel> {
   const label = wanted === undefined ? chooseBackupLabel(now, taken) : requireBackupLabel(wanted);
   const record: StartedRecord = {
     format: FORMAT_VERSION,

@@ -27,12 +27,13 @@ export function openSinkStream(): SinkStream {
   };
   return {
     body: body(),
-    write: (chunk) =>
-      new Promise<void>((taken, rejected) => {
-        if (failure !== undefined) return rejected(failure.error);
+    write: async (chunk) => {
+      if (failure !== undefined) throw failure.error;
+      await new Promise<void>((taken, rejected) => {
         waiting = { chunk, taken, rejected };
         wake();
-      }),
+      });
+    },
     end() {
       ended = true;
       wake();

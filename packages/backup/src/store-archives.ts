@@ -1,10 +1,11 @@
 import { baseBackup, segmentIndexBeforeLsn, segmentIndexOfLsn, type BaseBackupEvent, type Lsn, type ReplicationConnection } from "@soar/pg-tools";
 import { backupKey, BACKUP_OBJECTS, codecSuffix } from "@soar/repository";
 import { DEFAULT_CHUNK_BYTES as CHUNK_BYTES, SeekTableWriter, writeSeekableTar, type Codec, type CodecPool, type SeekTableSummary, type WriteSummary } from "@soar/seekable-tar";
-import { uploadStream, type ObjectStore } from "@soar/storage";
+import type { ObjectStore } from "@soar/storage";
 import { BackupEvents } from "./backup-events.ts";
 import { openSinkStream } from "./sink-stream.ts";
 import { storeObject, type BackupObject } from "./store-object.ts";
+import { uploadOwn } from "./upload-own.ts";
 
 export interface StoreArchivesOptions {
   readonly label: string;
@@ -84,7 +85,7 @@ interface TableOptions {
 async function withTable<T>(store: ObjectStore, { label, total, signal }: TableOptions, work: (table: SeekTableWriter) => Promise<T>): Promise<{ result: T; summary: SeekTableSummary }> {
   const stream = openSinkStream();
   const table = new SeekTableWriter({ chunkBytes: CHUNK_BYTES, sink: stream.write });
-  const upload = uploadStream(store, backupKey(label, BACKUP_OBJECTS.index), stream.body, { expectedSize: Math.ceil(expectedSize(total) * TABLE_FRACTION), ifAbsent: true, signal });
+  const upload = uploadOwn(store, backupKey(label, BACKUP_OBJECTS.index), stream.body, { expectedSize: Math.ceil(expectedSize(total) * TABLE_FRACTION), signal });
   // Watched from the start: when the upload fails, the next row must fail, instead of waiting for ever to be taken.
   const watched = upload.catch((error: unknown) => stream.fail(error));
   try {
@@ -112,7 +113,7 @@ async function storeEach(store: ObjectStore, events: BackupEvents, options: Each
     const objectKey = backupKey(label, objectName);
     const write = writeSeekableTar({ source: archive.data, name, objectKey, codec, level, table, pool, chunkBytes: CHUNK_BYTES, signal });
     const estimate = start.tablespaces.find((tablespace) => tablespace.oid === oid)?.estimatedBytes;
-    const { size } = await uploadStream(store, objectKey, write.body, { expectedSize: expectedSize(estimate ?? events.total), ifAbsent: true, signal });
+    const { size } = await uploadOwn(store, objectKey, write.body, { expectedSize: expectedSize(estimate ?? events.total), signal });
     const summary = write.summary();
     archives.push({ name, oid, location, summary, object: { name: objectName, size, sha256: summary.storedSha256 } });
   }

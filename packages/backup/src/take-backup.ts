@@ -1,6 +1,7 @@
-import { SoarError } from "@soar/errors";
+import { isDeepStrictEqual } from "node:util";
+import { hasErrorCode, SoarError } from "@soar/errors";
 import { connectReplication, connectSql, readServerFacts, type ServerConfig, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
-import { claimRepository, putBackupRecord, type BackupRecord, type RepositoryRecord } from "@soar/repository";
+import { claimRepository, findBackupRecord, putBackupRecord, type BackupRecord, type RepositoryRecord } from "@soar/repository";
 import { createCodecPool, type Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { describeArchiver, requireArchiving } from "./archiver-health.ts";
@@ -8,6 +9,8 @@ import { holdBackupLock } from "./backup-lock.ts";
 import { claimBackupLabel, type ClaimedLabel } from "./claim-label.ts";
 import { composeRecord } from "./compose-record.ts";
 import { readBack } from "./read-back.ts";
+import { removeInterruptedRuns } from "./remove-interrupted.ts";
+import { requireWhole } from "./require-whole.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
 import { storeArchives, type StoredArchives } from "./store-archives.ts";
 import { storeObject, type BackupObject } from "./store-object.ts";
@@ -36,6 +39,9 @@ export interface TakeBackupOptions {
 
 export type BackupEvent =
   | { readonly type: "label"; readonly label: string }
+  /** What an interrupted run left was removed, or could not be for want of the right to. */
+  | { readonly type: "interrupted-removed"; readonly label: string }
+  | { readonly type: "interrupted-left"; readonly label: string; readonly reason: string }
   /** Bytes of the cluster that were read, of about `total`. */
   | { readonly type: "progress"; readonly done: number; readonly total: number | undefined }
   | { readonly type: "waiting-for-wal"; readonly missing: string }
@@ -57,7 +63,12 @@ export async function takeBackup(store: ObjectStore, options: TakeBackupOptions)
   const config = packServerConfig(await readServerConfig(sql, { signal }), options.now());
   const repository = await claimRepository(store, identityOf(facts), { toolVersion: options.toolVersion, now: options.now(), signal });
   await using _lock = await holdBackupLock(sql, { signal });
-  const claimed = await claimBackupLabel(store, { label: options.label, host: options.host, now: options.now(), signal });
+  const taken = await removeInterruptedRuns(store, {
+    signal,
+    onRemoved: (label) => options.onEvent?.({ type: "interrupted-removed", label }),
+    onLeft: (label, reason) => options.onEvent?.({ type: "interrupted-left", label, reason }),
+  });
+  const claimed = await claimBackupLabel(store, { label: options.label, taken, host: options.host, now: options.now(), signal });
   options.onEvent?.({ type: "label", label: claimed.label });
   return finish(store, { options, sql, facts, repository, claimed, config });
 }
@@ -88,8 +99,19 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
     describeArchiver: () => describeArchiver(run.sql),
     onWaiting: (missing) => options.onEvent?.({ type: "waiting-for-wal", missing }),
   });
-  await putBackupRecord(store, record, { signal });
+  await requireWhole(store, { claimed, host: options.host, objects, signal });
+  await publish(store, record, signal);
   return record;
+}
+
+/** From here on the backup exists, also when the reply was lost: then the record that is there is this one. */
+async function publish(store: ObjectStore, record: BackupRecord, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await putBackupRecord(store, record, { signal });
+  } catch (error) {
+    if (!hasErrorCode(error, "OBJECT_EXISTS")) throw error;
+    if (!isDeepStrictEqual(await findBackupRecord(store, record.label, { signal }), record)) throw error;
+  }
 }
 
 async function transfer(store: ObjectStore, { options, claimed, facts }: Run): Promise<StoredArchives> {

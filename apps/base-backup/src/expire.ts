@@ -1,0 +1,47 @@
+import { confirmOptions, defineCommand, formatSize, openConfiguredStore, retentionOptions, storageOptions } from "@soar/app-kit";
+import { planExpiry, readExpiryState } from "@soar/repository";
+import { describeExpiry, expiryToJson } from "./describe-expiry.ts";
+import { expireRepository, policyOf } from "./retention.ts";
+
+export const expire = defineCommand({
+  name: "expire",
+  summary: "Remove backups and WAL that no instant of the window needs.",
+  description:
+    "Kept are all backups of the window, the newest one before it as its anchor with all WAL from there on, at least BACKUP_RETENTION_COUNT backups, and whatever is pinned, in use or referred to. Every backup run does the same at its end.",
+  options: {
+    ...storageOptions,
+    ...retentionOptions,
+    ...confirmOptions,
+    "dry-run": { type: "boolean", default: false, group: "Backup", help: "Print exactly what a run would remove, and remove nothing." },
+  },
+  examples: [
+    { command: "soar-base-backup expire --dry-run", explanation: "what would go, and why the rest stays" },
+    { command: "soar-base-backup expire --yes", explanation: "remove it, from a script" },
+  ],
+  async run({ config, log, output, signal, confirm }) {
+    const store = await openConfiguredStore(config, { log });
+    const policy = policyOf(config);
+    try {
+      if (config.dryRun) {
+        const plan = planExpiry(await readExpiryState(store, { now: new Date(), signal }), policy);
+        output.report({ json: { dryRun: true, ...expiryToJson(plan) }, text: () => describeExpiry(plan, output.width) });
+        return;
+      }
+      const { plan, outcome } = await expireRepository(store, {
+        policy,
+        log,
+        signal,
+        approve: async (proposed) => {
+          if (proposed.removeBackups.length + proposed.removeWal.length === 0) return;
+          await confirm({ plan: describeExpiry(proposed, 80), question: "Remove these objects for ever", yes: config.yes });
+        },
+      });
+      output.report({
+        json: { dryRun: false, ...expiryToJson(plan), removed: outcome },
+        text: () => `removed ${outcome.backups.length} backups and ${outcome.wal} WAL files, ${formatSize(outcome.bytes)}; ${plan.keep.length} backups are kept`,
+      });
+    } finally {
+      await store.close();
+    }
+  },
+});

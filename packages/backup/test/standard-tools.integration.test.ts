@@ -1,0 +1,84 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createFileChecksum, parseBackupManifest } from "@soar/pg-tools";
+import { backupKey, readBackupObject, type BackupRecord } from "@soar/repository";
+import { readObject, type ObjectStore } from "@soar/storage";
+import { postgresMajors, requireInstallation } from "@soar-tooling/test-servers";
+import { expect, onTestFinished, test } from "vitest";
+import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
+
+/** Only `tar`, `gunzip` or `zstd`, and what lies in the bucket. */
+async function untar(store: ObjectStore, record: BackupRecord): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), "soar-untar-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const data = join(directory, "data");
+  for (const { oid, object } of record.archives) {
+    const target = oid === undefined ? data : join(directory, String(oid));
+    mkdirSync(target, { recursive: true, mode: 0o700 });
+    const file = join(directory, object);
+    writeFileSync(file, await readObject(store, backupKey(record.label, object)));
+    const unpacked = spawnSync("tar", [object.endsWith(".gz") ? "xzf" : "xf", file, ...(object.endsWith(".zst") ? ["--zstd"] : []), "-C", target], { encoding: "utf8" });
+    expect(unpacked).toMatchObject({ status: 0, stderr: "" });
+  }
+  for (const { oid } of record.tablespaces) symlinkSync(join(directory, String(oid)), join(data, "pg_tblspc", String(oid)));
+  writeFileSync(join(data, "backup_manifest"), await readBackupObject(store, record, "backup_manifest"));
+  return data;
+}
+
+/** By PostgreSQL's own program where there is one that reads this manifest; a newer server's is compared file by file. */
+async function expectVerified(data: string, major: number): Promise<void> {
+  if (major > 16) return expectFilesOfManifest(data);
+  const { binDir } = requireInstallation("pg_verifybackup");
+  const verified = spawnSync(join(binDir, "pg_verifybackup"), ["--no-parse-wal", data], { encoding: "utf8" });
+  expect(verified).toMatchObject({ status: 0, stderr: "" });
+}
+
+async function expectFilesOfManifest(data: string): Promise<void> {
+  const { files } = parseBackupManifest(readFileSync(join(data, "backup_manifest")));
+  expect(files.length).toBeGreaterThan(900);
+  for (const { path, size, checksum } of files) {
+    const content = await readFile(join(data, path));
+    const actual = createFileChecksum("CRC32C");
+    actual.update(content);
+    expect([path, content.length, actual.digest()]).toEqual([path, size, checksum?.value]);
+  }
+}
+
+async function fill({ cluster }: BackupWorld): Promise<number> {
+  await cluster.query("create table t as select n, md5(n::text) from generate_series(1, 20000) n");
+  await cluster.query(`create tablespace extra location '${cluster.tablespaceDir("extra")}'`);
+  await cluster.query("create table in_extra tablespace extra as select n, md5(n::text) from generate_series(1, 20000) n");
+  const [space] = await cluster.query<{ oid: number }>("select oid::int from pg_tablespace where spcname = 'extra'");
+  return space?.oid ?? 0;
+}
+
+test.each(postgresMajors())("tar and pg_verifybackup accept a backup of PostgreSQL $major with a tablespace", async (installation) => {
+  await using world = await createBackupWorld({ installation });
+  const oid = await fill(world);
+  const record = await world.take({ codec: "gzip" });
+  expect(record.archives.map(({ object }) => object)).toEqual([`${oid}.tar.gz`, "backup.tar.gz"]);
+  expect(record.tablespaces).toEqual([{ oid, location: join(world.cluster.socketDir, "extra") }]);
+  const data = await untar(world.store, record);
+  await expectVerified(data, installation.major);
+  expect(readdirSync(data)).toEqual(expect.arrayContaining(["PG_VERSION", "backup_label", "tablespace_map", "base", "global"]));
+});
+
+test("without tablespaces, with zstd; and every WAL segment reads with plain tools", async () => {
+  const installation = requireInstallation("pg_verifybackup", "pg_waldump");
+  await using world = await createBackupWorld({ installation });
+  await world.cluster.query("create table t as select n, md5(n::text) from generate_series(1, 20000) n");
+  const record = await world.take();
+  expect(record.objects.map(({ name }) => name).sort()).toEqual(["backup.tar.zst", "backup_label", "backup_manifest", "index.zst", "server-config.tar.gz"]);
+  expect(record.archives.map(({ object }) => object)).toEqual(["backup.tar.zst"]);
+  const data = await untar(world.store, record);
+  await expectVerified(data, installation.major);
+  const name = record.firstSegment;
+  const unpacked = spawnSync("zstd", ["-dc"], { input: await readObject(world.store, `wal/${name}.zst`), maxBuffer: 2 ** 24 });
+  expect(unpacked.status).toBe(0);
+  writeFileSync(join(data, "pg_wal", name), unpacked.stdout);
+  const dumped = spawnSync(join(installation.binDir, "pg_waldump"), [join(data, "pg_wal", name)], { encoding: "utf8" });
+  expect(dumped.stdout).toContain("CHECKPOINT_ONLINE");
+});

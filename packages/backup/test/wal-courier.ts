@@ -1,0 +1,70 @@
+import { mkdirSync, mkdtempSync, readdirSync, watch } from "node:fs";
+import { chmod, chown, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { summarizeWalSegment, parseWalFileName } from "@soar/pg-tools";
+import { putWalFile, sha256Hex, type WalFileSource } from "@soar/repository";
+import type { ObjectStore } from "@soar/storage";
+import { serverUser } from "@soar-tooling/test-servers";
+
+/** Stands in for the archiver, which lies beside this package and not below it. */
+export interface WalCourier {
+  readonly archiveCommand: string;
+  /** Takes what the server archives to the store from now on, and what was archived before. */
+  deliverTo(store: ObjectStore): void;
+  /** Rejects with the first failure to store a file. */
+  close(): Promise<void>;
+}
+
+/** The server copies finished WAL into a directory; whatever appears there is stored at once, as the archiver would. */
+export async function startWalCourier(): Promise<WalCourier> {
+  const directory = mkdtempSync(join(tmpdir(), "soar-courier-"));
+  const box = join(directory, "box");
+  mkdirSync(box);
+  for (const path of [directory, box]) {
+    await chmod(path, 0o755);
+    await chown(path, serverUser().uid, serverUser().gid);
+  }
+  let store: ObjectStore | undefined;
+  let work = Promise.resolve();
+  const delivered = new Set<string>();
+  const deliver = async (): Promise<void> => {
+    for (const name of readdirSync(box)) {
+      if (store === undefined || delivered.has(name)) continue;
+      await putWalFile(store, await sourceOf(box, name), { codec: "zstd" });
+      delivered.add(name);
+    }
+  };
+  const look = (): void => void (work = work.then(deliver));
+  const watcher = watch(box, look);
+  return {
+    // The rename makes whole files appear, and only those.
+    archiveCommand: `cp %p ${directory}/%f && mv ${directory}/%f ${box}/%f`,
+    deliverTo(target) {
+      store = target;
+      delivered.clear();
+      look();
+    },
+    async close() {
+      watcher.close();
+      await work.finally(() => rm(directory, { recursive: true, force: true }));
+    },
+  };
+}
+
+async function sourceOf(box: string, name: string): Promise<WalFileSource> {
+  const bytes = await readFile(join(box, name));
+  return { name, size: bytes.length, sha256: sha256Hex(bytes), facts: factsOf(name, bytes), open: (pieceSize) => pieces(bytes, pieceSize) };
+}
+
+function factsOf(name: string, bytes: Buffer): WalFileSource["facts"] {
+  const { kind } = parseWalFileName(name);
+  if (kind !== "segment" && kind !== "partial") return undefined;
+  const { systemIdentifier, commitCount, abortCount, earliestTime, latestTime, endsInsideTransactionEnd } = summarizeWalSegment(bytes, { name });
+  const times = earliestTime === undefined || latestTime === undefined ? {} : { first: Number(earliestTime), last: Number(latestTime) };
+  return { sysid: String(systemIdentifier), tx: { n: commitCount + abortCount, ...times }, ...(endsInsideTransactionEnd ? { open: true as const } : {}) };
+}
+
+async function* pieces(bytes: Buffer, pieceSize: number): AsyncGenerator<Buffer> {
+  for (let offset = 0; offset < bytes.length; offset += pieceSize) yield bytes.subarray(offset, offset + pieceSize);
+}
