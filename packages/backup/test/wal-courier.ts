@@ -47,7 +47,11 @@ export async function startWalCourier(): Promise<WalCourier> {
     },
     async close() {
       watcher.close();
-      await work.finally(() => rm(directory, { recursive: true, force: true }));
+      try {
+        await work;
+      } finally {
+        await rm(directory, { recursive: true, force: true });
+      }
     },
   };
 }

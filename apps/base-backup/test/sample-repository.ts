@@ -1,0 +1,44 @@
+import { formatLsn, formatWalSegment, lsnOfSegmentIndex } from "@soar/pg-tools";
+import { backupKey, claimLabel, claimRepository, putBackupRecord, sha256Hex, walKey, type BackupRecord } from "@soar/repository";
+import { createFileStore, type ObjectStore } from "@soar/storage";
+
+const SEGMENT_SIZE = 16 * 1024 * 1024;
+const DAY_MS = 86_400_000;
+const DATA = Buffer.from("data");
+
+/** A repository in a directory, with one backup for every age in days and a WAL segment for every day since the oldest. */
+export async function createSampleRepository(directory: string, ages: readonly number[]): Promise<{ labels: string[]; store: ObjectStore }> {
+  const store = createFileStore({ directory });
+  const now = Date.now();
+  await claimRepository(store, { systemIdentifier: "7000000000000000001", postgresMajor: 15, walSegmentSize: SEGMENT_SIZE }, { toolVersion: "test", now: new Date(now) });
+  const labels: string[] = [];
+  for (const age of ages) {
+    const startedAt = new Date(now - age * DAY_MS);
+    const label = startedAt.toISOString().slice(0, 10);
+    labels.push(label);
+    await claimLabel(store, { format: 1, label, host: "h", processId: 1, startedAt: startedAt.toISOString(), deadline: new Date(startedAt.getTime() + 2 * DAY_MS).toISOString(), references: [] });
+    await store.put(backupKey(label, "backup.tar.gz"), DATA);
+    await putBackupRecord(store, recordOf(label, startedAt, 1000 - age));
+  }
+  for (let age = Math.max(...ages); age >= 0; age -= 1) await store.put(walKey(segment(1000 - age), "none"), DATA);
+  return { labels, store };
+}
+
+export function segment(index: number): string {
+  return formatWalSegment({ timeline: 1, index }, SEGMENT_SIZE);
+}
+
+function recordOf(label: string, startedAt: Date, index: number): BackupRecord {
+  const lsn = (offset: bigint) => formatLsn(lsnOfSegmentIndex(index, SEGMENT_SIZE) + offset);
+  return {
+    ...{ format: 1, label, kind: "full", references: [], systemIdentifier: "7000000000000000001", postgresVersion: 150_020, walSegmentSize: SEGMENT_SIZE },
+    ...{ timeline: 1, startLsn: lsn(40n), stopLsn: lsn(400n), checkpointLsn: lsn(120n), firstSegment: segment(index), lastSegment: segment(index) },
+    ...{ startedAt: startedAt.toISOString(), stoppedAt: new Date(startedAt.getTime() + 60_000).toISOString(), durationMs: 60_000 },
+    sizes: { database: 3e9, tar: 3e9, stored: 1e9, new: 1e9 },
+    ...{ codec: "gzip", chunkSize: 262_144, dataChecksums: true, settings: {}, databases: [], tablespaces: [] },
+    source: { method: "replication", fromStandby: false, host: "h", dataDirectory: "/data" },
+    archives: [{ name: "base", object: "backup.tar.gz", tar: 3e9, stored: DATA.length }],
+    objects: [{ name: "backup.tar.gz", size: DATA.length, sha256: sha256Hex(DATA) }],
+    ...{ index: { members: [] }, damagedPages: [], createdBy: "test" },
+  };
+}
