@@ -52,8 +52,8 @@ export async function resolveTarget(store: ObjectStore, options: ResolveOptions)
   throw notReached(options, lastReplayed);
 }
 
-/** Commit times are taken a moment before the commit is written, and a checkpoint's time has whole seconds. */
-const CHECKPOINT_MARGIN_MICROS = 2_000_000n;
+/** A checkpoint's time is cut to whole seconds. */
+const CHECKPOINT_MARGIN_MICROS = 1_000_000n;
 
 /**
  * What was committed before the backup began is in it, whatever its time, and no record tells. So the instant must not be

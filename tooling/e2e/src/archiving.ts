@@ -15,3 +15,8 @@ export async function databaseTime(cluster: TestCluster): Promise<string> {
   const [row] = await cluster.query<{ now: string }>("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00') AS now");
   return row?.now ?? "";
 }
+
+/** Until the server's clock is a full second behind its last checkpoint: an earlier instant counts as before a backup that began with it. */
+export async function passCheckpoint(cluster: TestCluster): Promise<void> {
+  await cluster.query("SELECT pg_sleep(greatest(0, extract(epoch FROM checkpoint_time + interval '1.1 s' - clock_timestamp()))) FROM pg_control_checkpoint()");
+}

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { aviationTrafficSql, adoptTestCluster, databaseDigest, differingTables, loadAviationData, postgresInstallations, type DatabaseDigest, type TestCluster } from "@soar-tooling/test-servers";
 import { describe, expect, test } from "vitest";
-import { archiveAll, databaseTime } from "../src/archiving.ts";
+import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
 const DATABASES = ["soar", "staging"] as const;
@@ -32,6 +32,7 @@ describe.each(postgresInstallations().map((installation) => [installation.major,
     const backup = await world.run("soar-base-backup", []);
     expect(backup, backup.stderr).toMatchObject({ status: 0 });
 
+    await passCheckpoint(cluster);
     await write(world, "soar", 200);
     await write(world, "staging", 200);
     const before = await digests(cluster);

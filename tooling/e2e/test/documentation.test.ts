@@ -1,0 +1,94 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { requireInstallation } from "@soar-tooling/test-servers";
+import { openStore, readObject } from "@soar/storage";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
+import { codeBlocks, documentedCommands, splitWords, type CodeBlock } from "../src/documentation.ts";
+import { findFreePort } from "../src/free-port.ts";
+import { createSoarWorld, ROOT, runProgram, type Binary, type SoarWorld } from "../src/soar-world.ts";
+
+let world: SoarWorld;
+/** A copy of the repository in a directory. */
+let directory: string;
+let instant: string;
+let label: string;
+/** The instants, labels and places that the documentation uses, and those that exist here. */
+let substitutions: [RegExp, () => string][];
+
+beforeAll(async () => {
+  world = await createSoarWorld({ installation: requireInstallation("pg_ctl") });
+  const { cluster, s3 } = world;
+  await cluster.query("CREATE TABLE t AS SELECT 1 AS a");
+  await world.run("soar-base-backup", []);
+  await passCheckpoint(cluster);
+  await cluster.query("INSERT INTO t VALUES (2)");
+  instant = await databaseTime(cluster);
+  await cluster.query("INSERT INTO t VALUES (3)");
+  await archiveAll(cluster);
+  label = new Date().toISOString().slice(0, 10);
+  directory = join(world.directory, "copy-of-bucket");
+  mkdirSync(directory);
+  const from = openStore({ url: `s3://${s3.bucket}/cluster1`, endpoint: s3.endpoint, region: s3.region, credentials: s3 });
+  const to = openStore({ url: `file://${directory}` });
+  for await (const { key } of from.list("")) await to.put(key, await readObject(from, key));
+  await Promise.all([from.close(), to.close()]);
+  substitutions = [
+    [/^2025-01-0\d$/, () => label],
+    [/^2025-01-\d\d \d\d:\d\d:\d\d$/, () => instant],
+    [/^\/srv\/copy$/, () => join(world.directory, "copy")],
+  ];
+});
+
+afterAll(async () => await world[Symbol.asyncDispose]());
+
+const readmes = ["packages", "apps"].flatMap((folder) => readdirSync(join(ROOT, folder)).map((name) => join(ROOT, folder, name, "README.md"))).filter((path) => existsSync(path));
+
+describe("the commands of", () => {
+  const apps = [join(ROOT, "README.md"), ...readmes.filter((path) => path.includes("/apps/"))];
+  test.each(apps.map((path) => [relative(ROOT, path), path]))("%s run as they are written", { timeout: 180_000 }, async (_, path) => {
+    const commands = documentedCommands(path);
+    for (const command of commands) await runDocumented(command);
+    expect(commands.length + (path.includes("wal-archiver") ? 1 : 0)).toBeGreaterThan(0);
+  });
+});
+
+async function runDocumented(command: string): Promise<void> {
+  const [binary, ...words] = splitWords(command);
+  const args = words.map((word) => substitutions.find(([pattern]) => pattern.test(word))?.[1]() ?? word);
+  const isRestore = binary === "soar-restore" && !["plan", "list", "status"].includes(args[0] ?? "");
+  const elsewhere = args.includes("--data-dir") ? [] : ["--data-dir", join(world.directory, "copy")];
+  const port = ["--port", String(await findFreePort())];
+  const restoreArgs = [...args.filter((word, at) => word !== "--port" && args[at - 1] !== "--port"), ...elsewhere, ...port, "--yes"];
+  const planArgs = args[0] === "plan" && !args.includes("--data-dir") ? [...args, ...elsewhere] : args;
+  const result = await world.run(binary as Binary, isRestore ? restoreArgs : planArgs);
+  expect(result, `${command}\n${result.stderr}`).toMatchObject({ status: 0 });
+  if (isRestore) await removeCopy();
+}
+
+/** Stops the restored copy and removes it, so that the next documented command finds an empty place. */
+async function removeCopy(): Promise<void> {
+  const copy = join(world.directory, "copy");
+  const stopped = await runProgram([join(world.cluster.binDir, "pg_ctl"), "-D", copy, "stop", "-m", "immediate"], { settings: {}, directory: world.directory, asServerUser: true });
+  expect(stopped, stopped.stderr).toMatchObject({ status: 0 });
+  await rm(copy, { recursive: true });
+}
+
+describe("the examples of", () => {
+  // Whole programs: fragments have no imports, and a suite for vitest is run by the package's own tests.
+  const isProgram = ({ text }: CodeBlock) => text.startsWith("import") && !text.includes("/testing");
+  const examples = readmes.flatMap((path) => codeBlocks(path, "ts").filter(isProgram).map((block) => [`${relative(ROOT, path)}:${block.line}`, path, block.text] as const));
+  test.each(examples)("%s run as they are written", async (_, path, text) => {
+    // Inside of the package, so that its name and its dependencies are found as for a user.
+    const file = join(path, "..", `.example-${process.pid}.ts`);
+    writeFileSync(file, text.replaceAll("file:///var/backups/cluster1", `file://${directory}`));
+    try {
+      const result = await runProgram([process.execPath, "--conditions=soar-source", file], { settings: { BACKUP_BUCKET: `file://${directory}` }, directory: world.directory });
+      expect(result, result.stderr).toMatchObject({ status: 0 });
+      expect(result.stdout).not.toBe("");
+    } finally {
+      rmSync(file);
+    }
+  });
+});
