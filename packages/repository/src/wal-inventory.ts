@@ -1,4 +1,4 @@
-import { SoarError } from "@soar/errors";
+import { hasErrorCode, SoarError } from "@soar/errors";
 import { formatWalSegment, parseWalFileName, parseWalSegment, type WalSegment } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { splitCodecSuffix } from "./codec-suffix.ts";
@@ -27,9 +27,8 @@ export async function listTimelineSegments(
   const before = fromIndex === 0 ? undefined : WAL_PREFIX + formatWalSegment({ timeline, index: fromIndex - 1 }, segmentSize) + AFTER_ALL;
   for await (const { key, size } of store.list(WAL_PREFIX + hex8(timeline), { startAfter: before, signal })) {
     const object = requireWalObject(store, key, size);
-    if (parseWalFileName(object.name).kind !== "segment") continue;
-    const { index } = parseWalSegment(object.name, segmentSize);
-    segments.set(index, [...(segments.get(index) ?? []), object]);
+    const index = indexOf(store, object, segmentSize);
+    if (index !== undefined) segments.set(index, [...(segments.get(index) ?? []), object]);
   }
   return { timeline, segments };
 }
@@ -64,14 +63,25 @@ async function firstKeyAfter(store: ObjectStore, startAfter: string | undefined,
   return undefined;
 }
 
+/** The segment's number; undefined for a WAL file that is no full segment. */
+function indexOf(store: ObjectStore, { name, key }: WalObject, segmentSize: number): number | undefined {
+  try {
+    return parseWalFileName(name).kind === "segment" ? parseWalSegment(name, segmentSize).index : undefined;
+  } catch (error) {
+    // The name alone would leave the operator searching: it is an object in the bucket.
+    throw hasErrorCode(error, "WAL_NAME_INVALID") ? strange(store, key, error) : error;
+  }
+}
+
 function requireWalObject(store: ObjectStore, key: string, size: number): WalObject {
   const object = parseWalKey(key, size);
   if (object !== undefined) return object;
   throw strange(store, key);
 }
 
-function strange(store: ObjectStore, key: string): SoarError {
+function strange(store: ObjectStore, key: string, cause?: unknown): SoarError {
   return new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${key}' is no WAL file that this version can read`, {
+    cause,
     hint: "Move objects that soar did not write out of wal/; for encrypted ones use a version that knows encryption.",
   });
 }

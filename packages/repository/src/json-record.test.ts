@@ -1,0 +1,64 @@
+import { createMemoryStore } from "@soar/storage";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import * as v from "valibot";
+import { findRecord, formatRecord, instantText, lsnText, parseRecord } from "./json-record.ts";
+
+const schema = v.object({ format: v.literal(1), text: v.string(), at: v.optional(instantText), lsn: v.optional(lsnText), inner: v.optional(v.object({ list: v.array(v.number()) })) });
+const failure = (code: string, message: string) => expect.objectContaining({ code, message });
+
+describe("a record", () => {
+  test("is parsed as it was formatted", () => {
+    const records = fc.record({ format: fc.constant(1 as const), text: fc.string() });
+    fc.assert(
+      fc.property(records, (record) => {
+        expect(parseRecord(schema, formatRecord(record).toString("utf8"), "k")).toEqual(record);
+      }),
+    );
+  });
+
+  test("is indented and ends with a line end, for people", () => {
+    expect(formatRecord({ format: 1, text: "ä" }).toString("utf8")).toBe('{\n  "format": 1,\n  "text": "ä"\n}\n');
+  });
+
+  test("may hold fields of a newer program of the same format, which are left out", () => {
+    expect(parseRecord(schema, '{"format":1,"text":"a","later":{"x":1}}', "k")).toEqual({ format: 1, text: "a" });
+  });
+
+  test("of a higher format is refused with what to do, whatever else it holds", () => {
+    expect(() => parseRecord(schema, '{"format":2}', "s3://b/k")).toThrow(failure("REPOSITORY_VERSION", "unable to read 's3://b/k': it has format 2, this program knows 1"));
+  });
+
+  test.each([
+    ["no JSON", "{", "unable to read 'k': it is not JSON"],
+    ["cut short", '{"format":1,"text":"a', "unable to read 'k': it is not JSON"],
+    ["empty", "", "unable to read 'k': it is not JSON"],
+    ["no object", "[1]", expect.stringContaining("unable to read 'k': ")],
+    ["null", "null", expect.stringContaining("unable to read 'k': record: ")],
+    ["without a format", '{"text":"a"}', expect.stringContaining("unable to read 'k': format: ")],
+    ["of format 0", '{"format":0,"text":"a"}', expect.stringContaining("unable to read 'k': format: ")],
+    ["with a format that is no number", '{"format":"2","text":"a"}', expect.stringContaining("unable to read 'k': format: ")],
+    ["with a wrong type inside", '{"format":1,"text":"a","inner":{"list":[1,"2"]}}', expect.stringContaining("unable to read 'k': inner.list.1: ")],
+    ["with a wrong LSN", '{"format":1,"text":"a","lsn":"0/xyz"}', expect.stringContaining("unable to read 'k': lsn: ")],
+    ["with a wrong instant", '{"format":1,"text":"a","at":"yesterday"}', expect.stringContaining("unable to read 'k': at: ")],
+  ])("that is %s is damage", (_, text, message) => {
+    expect(() => parseRecord(schema, text, "k")).toThrow(failure("REPOSITORY_DAMAGED", message));
+  });
+});
+
+describe("findRecord", () => {
+  test("gives the record, or undefined when there is none", async () => {
+    const store = createMemoryStore({ name: "r" });
+    expect(await findRecord(store, "a/b.json", schema)).toBeUndefined();
+    await store.put("a/b.json", formatRecord({ format: 1, text: "x" }));
+    expect(await findRecord(store, "a/b.json", schema)).toEqual({ format: 1, text: "x" });
+  });
+
+  test("names the object that is damaged, and does not read one without end", async () => {
+    const store = createMemoryStore({ name: "r" });
+    await store.put("a", Buffer.from("{"));
+    await expect(findRecord(store, "a", schema)).rejects.toThrow("unable to read 'memory:r/a': it is not JSON");
+    await store.put("huge", Buffer.alloc(16 * 1024 * 1024 + 1, " "));
+    await expect(findRecord(store, "huge", schema)).rejects.toThrow(/'memory:r\/huge'/);
+  });
+});
