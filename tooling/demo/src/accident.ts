@@ -18,7 +18,7 @@ const A_SECOND_MS = 1_000;
 
 /** A whole second that begins when everything so far is committed and nothing else is: what a person would name as the target. */
 export async function waitForNextSecond(cluster: TestCluster): Promise<string> {
-  const [next] = await cluster.query<{ second: string }>(`SELECT ${textOf("date_trunc('second', clock_timestamp()) + interval '1 second'")} AS second`);
+  const [next] = await cluster.query<{ second: string }>(`SELECT ${textOf("clock_timestamp() + interval '1 second'", "HH24:MI:SS")} AS second`);
   const second = next?.second ?? "";
   for (;;) {
     const [row] = await cluster.query<{ passed: boolean; left: number }>("SELECT clock_timestamp() > $1::timestamptz AS passed, extract(epoch FROM $1::timestamptz - clock_timestamp())::float8 AS left", [second]);
@@ -33,7 +33,7 @@ export async function meetAccident(cluster: TestCluster): Promise<Accident> {
   await delay(A_SECOND_MS);
   const before = await traffic.stop();
   const [result] = await cluster.query<{ deleted: string }>("WITH gone AS (DELETE FROM devices RETURNING 1) SELECT count(*) AS deleted FROM gone", [], "soar");
-  const [clock] = await cluster.query<{ at: string }>(`SELECT ${textOf("clock_timestamp()")} AS at`);
+  const [clock] = await cluster.query<{ at: string }>(`SELECT ${textOf("clock_timestamp()", "HH24:MI:SS.US")} AS at`);
   const later = startTrafficWithoutDevices(cluster);
   await delay(A_SECOND_MS / 2);
   const [segment] = await cluster.query<{ name: string }>("SELECT pg_walfile_name(pg_switch_wal()) AS name");
@@ -48,6 +48,6 @@ export async function loseServer(cluster: TestCluster): Promise<void> {
 }
 
 /** With its offset, so that no reader can mistake the zone. */
-function textOf(instant: string): string {
-  return `to_char((${instant}) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00'`;
+function textOf(instant: string, time: string): string {
+  return `to_char((${instant}) AT TIME ZONE 'UTC', 'YYYY-MM-DD ${time}') || '+00'`;
 }

@@ -46,8 +46,7 @@ export async function loadData({ story, world, megabytes }: Scene): Promise<void
 export async function takeBackup({ story, world }: Scene): Promise<void> {
   const traffic = startTraffic(world.cluster);
   await runShown({ story, world }, "taking a base backup", "soar-base-backup", []);
-  story.say(`Meanwhile ${count(await traffic.stop())} transactions were committed.`);
-  story.say(`In the bucket: the backup and ${count(await countArchived(world.cluster))} WAL files, ${formatSize(await directorySize(world.objectsDirectory))} compressed.`);
+  story.say(`Meanwhile ${count(await traffic.stop())} transactions were committed. The server has archived ${count(await countArchived(world.cluster))} WAL files so far, and the bucket holds ${formatSize(await directorySize(world.objectsDirectory))}.`);
 }
 
 /** The writers rest, so that "all that was committed before the target" is exactly what is read. */
@@ -91,7 +90,7 @@ export async function prove({ story, world: { cluster } }: Scene, { state, secon
     story.output(differences.join("\n"));
     return false;
   }
-  story.verdict(`PROVED: all ${count(countRows(restored))} rows of ${countTables(restored)} tables are as they were at ${second}. Nothing is missing, nothing was added.`, true);
+  story.verdict(`PROVED: all ${count(countRows(restored))} rows of ${countTables(restored)} tables and partitions are as they were at ${second}. Nothing is missing, nothing was added.`, true);
   story.say(`The ${count(accident.before + 1 + accident.after)} transactions after it, the accident among them, are left out, as asked.`);
   return true;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { formatSize } from "@soar/app-kit";
 
 /** Data directory, WAL that waits for the archiver, bucket: measured at its highest, per byte of data, with some to spare. */
-const ROOM_PER_BYTE = 5;
+const ROOM_PER_BYTE = 3.5;
 /** An empty cluster, and a copy of the programs where one is needed. */
 const ROOM_AT_LEAST = 400 * 2 ** 20;
 

@@ -8,8 +8,8 @@ export interface Traffic {
   stop(): Promise<number>;
 }
 
-const ROWS = 10;
-const PAUSE_MS = 20;
+const ROWS = 25;
+const PAUSE_MS = 50;
 
 /** Starts the writers: messages and fixes arrive, and devices are seen. */
 export function startTraffic(cluster: TestCluster): Traffic {
