@@ -45,3 +45,5 @@ export { assembleChain, readWalChain, type ChainHole, type ChainSegment, type Wa
 export { formatWalDescription, LONGEST_DESCRIPTION, parseWalDescription, type WalDescription } from "./wal-description.ts";
 export { lastSegment, listTimelines, listTimelineSegments, type TimelineSegments } from "./wal-inventory.ts";
 export { isCompressibleWalFile, parseWalKey, walKey, type WalObject } from "./wal-key.ts";
+export { findRestorableSpans, type RestorableSpan, type TimelineSpans } from "./window.ts";
+export { readRecoveryWindow, type RangeHole, type RecoveryWindow, type RestorableRange, type TimelineWindow } from "./window-read.ts";
