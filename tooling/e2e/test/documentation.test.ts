@@ -46,7 +46,7 @@ afterAll(async () => await world[Symbol.asyncDispose]());
 const readmes = ["packages", "apps"].flatMap((folder) => readdirSync(join(ROOT, folder)).map((name) => join(ROOT, folder, name, "README.md"))).filter((path) => existsSync(path));
 
 describe("the commands of", () => {
-  const apps = [join(ROOT, "README.md"), ...readmes.filter((path) => path.includes("/apps/"))];
+  const apps = [join(ROOT, "README.md"), join(ROOT, "docs/runbook.md"), ...readmes.filter((path) => path.includes("/apps/"))];
   test.each(apps.map((path) => [relative(ROOT, path), path]))("%s run as they are written", { timeout: 180_000 }, async (_, path) => {
     const commands = documentedCommands(path);
     for (const command of commands) await runDocumented(command);
