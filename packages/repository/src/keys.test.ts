@@ -22,7 +22,8 @@ function documentedKeys(): string[] {
 test("the keys are those of the tree in docs/bucket-format.md", () => {
   const segment = "000000010000000000000007";
   const { record, started, keep, index, backupLabel, tablespaceMap, manifest, serverConfig } = BACKUP_OBJECTS;
-  const base = [...["backup.tar.gz", "backup.members.gz", "16420.tar.gz"], backupLabel, tablespaceMap, manifest, serverConfig, index, started, keep, record];
+  const archives = ["backup.tar.gz", "backup.members.gz", "16420.tar.gz"];
+  const base = [...archives, backupLabel, tablespaceMap, manifest, serverConfig, index, started, keep, record];
   expect(documentedKeys()).toEqual([
     CONFIG_KEY,
     `${PROBE_PREFIX}<uuid>`,

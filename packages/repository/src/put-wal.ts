@@ -24,6 +24,8 @@ export interface WalFileSource {
   readonly facts?: Pick<WalDescription, "sysid" | "tx" | "open" | "rp" | "rpMore"> | undefined;
   /** Reads the file again from the start, in pieces of `memberSize` bytes, the last one shorter. */
   open(memberSize: number): AsyncIterable<Buffer>;
+  /** The stored form of every member of `WAL_MEMBER_SIZE` plain bytes, where the one pass that hashed the file made it too. */
+  readonly encoded?: { readonly codec: Codec; readonly members: readonly Buffer[] } | undefined;
 }
 
 export interface PutWalOptions extends CallOptions {
@@ -82,6 +84,11 @@ async function upload(store: ObjectStore, key: string, file: WalFileSource, code
 
 /** The stored form: members, then the description. Rejects with `WAL_INVALID` when the file changed under our hands. */
 async function* encode(file: WalFileSource, codec: Codec, options: PutWalOptions): AsyncGenerator<Buffer> {
+  if (file.encoded?.codec === codec) {
+    yield* file.encoded.members;
+    if (codec !== "none") yield describe(file, codec, file.encoded.members.map(({ length }) => length));
+    return;
+  }
   const compress = options.compress ?? ((plain: Buffer) => compressMember(codec, plain, { level: options.level }));
   const members: number[] = [];
   const hash = createHash("sha256");
@@ -95,7 +102,11 @@ async function* encode(file: WalFileSource, codec: Codec, options: PutWalOptions
   }
   if (size !== file.size || hash.digest("hex") !== file.sha256) throw changed(file.name);
   if (codec === "none") return;
-  yield formatWalDescription({ v: 1, name: file.name, size, sha256: file.sha256, members, memberSize: WAL_MEMBER_SIZE, ...file.facts }, codec);
+  yield describe(file, codec, members);
+}
+
+function describe({ name, size, sha256, facts }: WalFileSource, codec: Exclude<Codec, "none">, members: number[]): Buffer {
+  return formatWalDescription({ v: 1, name, size, sha256, members, memberSize: WAL_MEMBER_SIZE, ...facts }, codec);
 }
 
 async function confirmSame(store: ObjectStore, file: WalFileSource, objects: readonly WalObject[], options: CallOptions): Promise<PutWalOutcome> {

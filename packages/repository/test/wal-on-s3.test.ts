@@ -54,7 +54,7 @@ test("where the provider decides, of two writers with other bytes exactly one is
   for (let round = 0; round < 10; round += 1) {
     const segment = segmentName(round);
     const results = await Promise.allSettled([world.store, world.second].map((store, seed) => putWalFile(store, sourceOf(segment, walBytes(seed)), { codec: "zstd" })));
-    const codes = results.map((result) => (result.status === "fulfilled" ? result.value.outcome : (result.reason as { code?: string }).code));
+    const codes = results.map((result) => (result.status === "fulfilled" ? result.value.outcome : String((result.reason as { code?: string }).code)));
     expect(codes.sort()).toEqual(["WAL_CONFLICT", "archived"]);
     const winner = results.findIndex(({ status }) => status === "fulfilled");
     const [object] = await findWalObjects(world.store, segment);
