@@ -1,20 +1,31 @@
-import { defineCommand, formatDuration, formatSize, formatTable, openConfiguredStore, storageOptions } from "@soar/app-kit";
-import { listBackupDirectories, requireRepositoryRecord, type BackupDirectory } from "@soar/repository";
+import { defineCommand, formatDuration, formatSize, formatTable, openConfiguredStore, retentionOptions, storageOptions } from "@soar/app-kit";
+import { listBackupDirectories, readRecoveryWindow, requireRepositoryRecord, type BackupDirectory } from "@soar/repository";
+import { describeWindow } from "./describe-window.ts";
 
 export const list = defineCommand({
   name: "list",
-  summary: "List the base backups of the repository.",
-  options: { ...storageOptions },
-  examples: [{ command: "soar-base-backup list --json", explanation: "the complete records, for programs" }],
+  summary: "List the base backups and what can be restored from them.",
+  description: "Backups with their sizes, and per timeline the instants that can be restored, with every hole. Times are in UTC.",
+  options: { ...storageOptions, "retention-days": retentionOptions["retention-days"] },
+  examples: [{ command: "soar-base-backup list --json", explanation: "the complete records and the window, for programs" }],
   logFile: "none",
   async run({ config, log, output, signal }) {
     const store = await openConfiguredStore(config, { log });
     try {
       const repository = await requireRepositoryRecord(store, { signal });
       const backups = await listBackupDirectories(store, { signal });
+      const window = await readRecoveryWindow(store, repository.walSegmentSize, { signal });
+      const { retentionDays } = config;
       output.report({
-        json: { repository, backups: backups.map(({ label, record, kept, damage }) => ({ label, complete: record !== undefined, kept, damage: damage?.message, record })) },
-        text: () => (backups.length === 0 ? `There is no backup in ${store.location}.` : formatTable(COLUMNS, backups.map(rowOf), { width: output.width })),
+        json: {
+          repository,
+          backups: backups.map(({ label, record, kept, damage }) => ({ label, complete: record !== undefined, kept, damage: damage?.message, record })),
+          window: { ...window, retentionDays },
+        },
+        text: () =>
+          backups.length === 0
+            ? `There is no backup in ${store.location}.`
+            : [formatTable(COLUMNS, backups.map(rowOf), { width: output.width }), "", describeWindow(window, { backups, retentionDays, width: output.width, now: new Date() })].join("\n"),
       });
     } finally {
       await store.close();
@@ -24,15 +35,19 @@ export const list = defineCommand({
 
 const COLUMNS = [
   { header: "LABEL" },
+  { header: "KIND" },
   { header: "STATE" },
   { header: "ENDED" },
   { header: "SIZE", align: "right" },
   { header: "STORED", align: "right" },
+  { header: "NEW", align: "right" },
   { header: "TOOK", align: "right" },
   { header: "TL", align: "right" },
 ] as const;
 
 function rowOf({ label, record, kept, damage }: BackupDirectory): string[] {
-  if (record === undefined) return [label, damage === undefined ? "unfinished" : "damaged", "", "", "", "", ""];
-  return [label, kept ? "kept" : "complete", `${record.stoppedAt.slice(0, 19)}Z`, formatSize(record.sizes.database), formatSize(record.sizes.stored), formatDuration(record.durationMs), String(record.timeline)];
+  if (record === undefined) return [label, "", damage === undefined ? "unfinished" : "damaged"];
+  const state = kept ? "kept" : record.damagedPages.length > 0 ? "bad pages" : "complete";
+  const { sizes, stoppedAt, durationMs, timeline } = record;
+  return [label, record.kind === "full" ? "full" : "incr", state, stoppedAt.slice(0, 16).replace("T", " "), formatSize(sizes.database), formatSize(sizes.stored), formatSize(sizes.new), formatDuration(durationMs), String(timeline)];
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ObjectStore } from "@soar/storage";
 import { expect, onTestFinished, test } from "vitest";
-import { createSampleRepository, segment } from "./sample-repository.ts";
+import { createSampleRepository, segment, type SampleOptions } from "./sample-repository.ts";
 
 const BINARY = fileURLToPath(new URL("../bin/soar-base-backup.js", import.meta.url));
 const AGES = [60, 50, 36, 29, 22, 15, 8, 1];
@@ -17,10 +17,10 @@ interface Sample {
   readonly run: (...args: string[]) => { status: number | null; stdout: string; stderr: string };
 }
 
-async function sample(ages: readonly number[] = AGES): Promise<Sample> {
+async function sample(options: Partial<SampleOptions> = {}): Promise<Sample> {
   const directory = mkdtempSync(join(tmpdir(), "soar-cli-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  const repository = await createSampleRepository(directory, ages);
+  const repository = await createSampleRepository(directory, { ages: AGES, ...options });
   const run: Sample["run"] = (...args) => spawnSync(process.execPath, ["--", BINARY, ...args], { encoding: "utf8", env: { BACKUP_BUCKET: `file://${directory}`, HOME: directory, PATH: process.env["PATH"] } });
   return { ...repository, run };
 }
@@ -69,4 +69,27 @@ test("keep and unkeep pin a backup for expiry", async () => {
   expect(run("expire", "--dry-run").stdout).toMatch(new RegExp(`remove +${oldest}`));
   expect(run("keep", "2001-01-01").status).toBe(65);
   expect(run("keep", "yesterday").status).toBe(64);
+});
+
+test("list shows backups, the restorable window with its holes, and a picture", async () => {
+  const { run, labels } = await sample({ missing: [40, 39] });
+  const listed = run("list");
+  expect(listed).toMatchObject({ status: 0, stderr: "" });
+  for (const label of labels) expect(listed.stdout).toMatch(new RegExp(`^${label} +full +complete +${label}`, "m"));
+  expect(listed.stdout).toContain(`then a hole: 2 segments from ${segment(960)} to ${segment(961)} are missing`);
+  expect(listed.stdout).toMatch(/^timeline 1 B#+B#+\.+B(#+B)+#*$/m);
+  const { window } = JSON.parse(run("list", "--json").stdout) as { window: { timelines: { ranges: object[] }[] } };
+  expect(window.timelines[0]?.ranges).toMatchObject([
+    { backups: labels.slice(0, 2), hole: { from: segment(960), to: segment(961), count: 2 } },
+    { backups: labels.slice(2) },
+  ]);
+});
+
+test("list says so when there is no backup or no repository", async () => {
+  const { run, store, labels } = await sample({ ages: [3] });
+  expect(run("list").stdout).toContain("The window of 30 days is not full yet: it began 3 d 00 h ago.");
+  for (const label of labels) await store.remove(["backup.json", "started.json", "backup.tar.gz"].map((name) => `base/${label}/${name}`));
+  expect(run("list").stdout).toContain("There is no backup in file://");
+  await store.remove(["config/backup-config.json"]);
+  expect(run("list").status).toBe(60);
 });

@@ -1,13 +1,20 @@
 import { formatLsn, formatWalSegment, lsnOfSegmentIndex } from "@soar/pg-tools";
-import { backupKey, claimLabel, claimRepository, putBackupRecord, sha256Hex, walKey, type BackupRecord } from "@soar/repository";
+import { backupKey, claimLabel, claimRepository, putBackupRecord, putWalFile, sha256Hex, type BackupRecord } from "@soar/repository";
 import { createFileStore, type ObjectStore } from "@soar/storage";
 
 const SEGMENT_SIZE = 16 * 1024 * 1024;
 const DAY_MS = 86_400_000;
 const DATA = Buffer.from("data");
 
-/** A repository in a directory, with one backup for every age in days and a WAL segment for every day since the oldest. */
-export async function createSampleRepository(directory: string, ages: readonly number[]): Promise<{ labels: string[]; store: ObjectStore }> {
+export interface SampleOptions {
+  /** Age in days of each backup, oldest first. */
+  readonly ages: readonly number[];
+  /** Ages of the segments that are missing. */
+  readonly missing?: readonly number[];
+}
+
+/** A repository in a directory, with these backups and for every day since the oldest a WAL segment with one commit. */
+export async function createSampleRepository(directory: string, { ages, missing = [] }: SampleOptions): Promise<{ labels: string[]; store: ObjectStore }> {
   const store = createFileStore({ directory });
   const now = Date.now();
   await claimRepository(store, { systemIdentifier: "7000000000000000001", postgresMajor: 15, walSegmentSize: SEGMENT_SIZE }, { toolVersion: "test", now: new Date(now) });
@@ -20,8 +27,16 @@ export async function createSampleRepository(directory: string, ages: readonly n
     await store.put(backupKey(label, "backup.tar.gz"), DATA);
     await putBackupRecord(store, recordOf(label, startedAt, 1000 - age));
   }
-  for (let age = Math.max(...ages); age >= 0; age -= 1) await store.put(walKey(segment(1000 - age), "none"), DATA);
+  for (let age = Math.max(...ages); age >= 0; age -= 1) if (!missing.includes(age)) await putSegment(store, 1000 - age, now - age * DAY_MS);
   return { labels, store };
+}
+
+async function putSegment(store: ObjectStore, index: number, committedAt: number): Promise<void> {
+  const tx = { n: 1, first: committedAt * 1000, last: committedAt * 1000 };
+  const open = async function* (): AsyncGenerator<Buffer> {
+    yield DATA;
+  };
+  await putWalFile(store, { name: segment(index), size: DATA.length, sha256: sha256Hex(DATA), facts: { tx }, open }, { codec: "zstd" });
 }
 
 export function segment(index: number): string {
