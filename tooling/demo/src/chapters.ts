@@ -31,7 +31,7 @@ export function tellSetup({ story, world, installation }: Scene): void {
   story.say(`An S3 server in a process of its own: ${world.s3.endpoint}`);
   story.say("Every piece of the write-ahead log (WAL) goes to the bucket. In postgresql.conf:");
   story.command("archive_mode = on", " ");
-  story.command(`archive_command = '${world.archiveCommand}'`, " ");
+  story.command(`archive_command = '${world.archiveCommand.replaceAll("'", "''")}'`, " ");
 }
 
 export async function loadData({ story, world, megabytes }: Scene): Promise<void> {
@@ -40,7 +40,7 @@ export async function loadData({ story, world, megabytes }: Scene): Promise<void
   const seconds = (performance.now() - beganAt) / 1000;
   const sizes = DATABASES.map((name) => `${formatSize(data.sizes[name])} in ${name}`);
   story.say(`${count(data.rows)} rows: ${sizes.join(", ")}, indexes included.`);
-  story.say(`${Math.floor(data.walBytes / 2 ** 24)} WAL segments of 16 MiB were written, at ${formatRate(data.walBytes / seconds)}.`);
+  story.say(`${formatSize(data.walBytes)} of WAL were written for it, ${formatRate(data.walBytes / seconds)}, in pieces (segments) of 16 MiB.`);
 }
 
 export async function takeBackup({ story, world }: Scene): Promise<void> {

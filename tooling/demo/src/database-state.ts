@@ -14,19 +14,19 @@ export async function readClusterState(cluster: TestCluster): Promise<ClusterSta
   return { soar, staging };
 }
 
-/** One line for each table whose rows are not the same, with both numbers of rows. */
+/** One line for each table whose rows are not the same. */
 export function describeDifferences(expected: ClusterState, actual: ClusterState): string[] {
   return DATABASES.flatMap((database) => {
     const [before, after] = [expected[database], actual[database]];
-    return differingTables(before, after).map((table) => {
-      const rows = (digest: DatabaseDigest): string => digest.tables[table]?.rows.toLocaleString("en") ?? "no";
-      return `${database}: ${table} has ${rows(after)} rows with digest ${digestOf(after, table)}, before there were ${rows(before)} with ${digestOf(before, table)}`;
-    });
+    return differingTables(before, after).map((table) => `${database}: ${table}: ${describeRows(before.tables[table]?.rows, after.tables[table]?.rows)}`);
   });
 }
 
-function digestOf(digest: DatabaseDigest, table: string): string {
-  return digest.tables[table]?.digest ?? "none";
+function describeRows(before: number | undefined, after: number | undefined): string {
+  if (before === undefined) return "was not there before";
+  if (after === undefined) return "is missing";
+  if (before === after) return `${after.toLocaleString("en")} rows as before, but not the same ones`;
+  return `${after.toLocaleString("en")} rows, before ${before.toLocaleString("en")}`;
 }
 
 export function countRows(state: ClusterState): number {

@@ -84,9 +84,9 @@ function settingsOf(s3: S3ServerProcess, { connection, binDir }: TestCluster): R
   };
 }
 
-/** For the server's user alone: it holds credentials. None of the values has a character that means something in single quotes. */
+/** For the server's user alone: it holds credentials. */
 async function writeEnvFile(path: string, settings: Readonly<Record<string, string>>): Promise<void> {
-  const lines = Object.entries(settings).map(([name, value]) => `export ${name}='${value}'\n`);
+  const lines = Object.entries(settings).map(([name, value]) => `export ${name}="${value.replaceAll(/["\\$`]/g, "\\$&")}"\n`);
   await writeFile(path, lines.join(""), { mode: 0o600 });
   await chown(path, serverUser().uid, serverUser().gid);
 }
