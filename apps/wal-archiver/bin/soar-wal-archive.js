@@ -1,7 +1,15 @@
 #!/usr/bin/env -S node --
 // `node --`, because Node otherwise takes `--env-file` for its own even behind the script: it ends with 9 for a missing
 // file and obeys NODE_OPTIONS in a present one (https://github.com/nodejs/node/issues/54232).
-// Loads the bundle, and says what to do when there is none. Status 70 lies within the 1..125 that PostgreSQL counts.
+// Loads the bundle, and says what to do when there is none. Status 70 lies within the 1..125 that PostgreSQL counts, and is
+// the answer until the program itself sets another: a bundle that was cut off ends with 0 otherwise.
+process.exitCode = 70;
+if (process.env.SOAR_WAL_ARCHIVE_LAUNCHED === "1") {
+  // The launcher takes 100 alone for success: a script that was cut off ends with 0.
+  process.on("exit", (status) => {
+    if (status === 0) process.exitCode = 100;
+  });
+}
 try {
   if (Number(process.versions.node.split(".")[0]) < 24) {
     throw new Error(`Node ${process.versions.node} is too old: Node 24 or newer is needed`);

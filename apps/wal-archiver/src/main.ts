@@ -1,10 +1,6 @@
-import { runApp } from "@soar/app-kit";
-import { push } from "./push.ts";
+import { pushThroughArchiver } from "./push-through-archiver.ts";
 
-await runApp({
-  name: "soar-wal-archive",
-  component: "wal-archiver",
-  version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
-  summary: "Puts PostgreSQL's WAL into a bucket, and says so only when it is there.",
-  commands: [push],
-});
+// PostgreSQL starts a process per segment. When the resident archiver can answer, nothing else of this program is loaded.
+const status = await pushThroughArchiver(process.argv.slice(2), process.env);
+if (status === undefined) await import("./app.ts");
+else process.exitCode = status;

@@ -1,25 +1,10 @@
-import { defineCommand, openConfiguredStore, storageOptions, walCompressionOptions } from "@soar/app-kit";
+import { dirname, resolve } from "node:path";
+import { defineCommand, openConfiguredStore, type Config, type Log } from "@soar/app-kit";
 import { archiveWalFile } from "@soar/archive";
-
-const options = {
-  ...storageOptions,
-  ...walCompressionOptions,
-  "log-archive": {
-    env: "BACKUP_LOG_ARCHIVE",
-    type: "boolean",
-    default: false,
-    group: "Backup",
-    help: "Log every archived file; PostgreSQL writes the line to its own log. For debugging.",
-  },
-  "archive-timeout": {
-    env: "BACKUP_ARCHIVE_TIMEOUT",
-    type: "duration",
-    min: 1000,
-    default: "60s",
-    group: "Backup",
-    help: "Give up on one file after this time, with all retries. PostgreSQL calls again.",
-  },
-} as const;
+import { askArchiver, type PushAnswer } from "@soar/archive/client";
+import { ERROR_CODES, SoarError, type ErrorCode } from "@soar/errors";
+import { archiveOptions } from "./options.ts";
+import { socketPath } from "./socket-path.ts";
 
 /** `archive_command`: exit status 0 only when the bucket holds exactly these bytes. */
 export const push = defineCommand({
@@ -27,28 +12,49 @@ export const push = defineCommand({
   isDefault: true,
   summary: "Archive one WAL file; this is PostgreSQL's archive_command.",
   description:
-    "Set archive_command = '/usr/local/bin/soar-wal-archive %p %f'.\n\nThe same file twice is success, another file under a name that is taken is refused; nothing is ever overwritten. PostgreSQL keeps a file until this command has ended with status 0.",
+    "Set archive_command = '/usr/local/bin/soar-wal-archive %p %f'.\n\nThe same file twice is success, another file under a name that is taken is refused; nothing is ever overwritten. PostgreSQL keeps a file until this command has ended with status 0. When the resident archiver runs (soar-wal-archive daemon), it does the work; else this command does.",
   positionals: {
     path: { help: "The file, relative to the data directory (%p)." },
     name: { help: "Its name in the archive (%f)." },
   },
-  options,
+  options: archiveOptions,
   examples: [{ command: "soar-wal-archive pg_wal/000000010000000000000001 000000010000000000000001", explanation: "by hand, as the server's user, in the data directory" }],
   // It runs under the server every few seconds: its log is the server's.
   logFile: "none",
   async run({ config, positionals: { path, name }, log, signal, app }) {
-    const timeout = AbortSignal.any([signal, AbortSignal.timeout(config.archiveTimeoutMs)]);
-    const store = await openConfiguredStore(config, { log, overrides: { retry: { deadlineMs: config.archiveTimeoutMs } } });
-    try {
-      const { outcome } = await archiveWalFile(store, path, name, {
-        codec: config.walCompression,
-        toolVersion: `${app.name} ${app.version}`,
-        now: new Date(),
-        signal: timeout,
-      });
-      if (config.logArchive) log.info(`${outcome === "archived" ? "archived" : "already archived"} write-ahead log file "${name}"`);
-    } finally {
-      await store.close();
-    }
+    const answer = await askArchiver(socketPath(config), {
+      directory: dirname(resolve(path)),
+      name,
+      repository: { bucket: config.bucket, endpoint: config.endpoint ?? "" },
+    });
+    const outcome = answer === undefined ? await archiveHere(config, { path, name, log, signal, toolVersion: `${app.name} ${app.version}` }) : requireDone(answer);
+    if (config.logArchive) log.info(`${outcome} write-ahead log file "${name}"`);
   },
 });
+
+interface Call {
+  readonly path: string;
+  readonly name: string;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly toolVersion: string;
+}
+
+async function archiveHere(config: Config<typeof archiveOptions>, { path, name, log, signal, toolVersion }: Call): Promise<string> {
+  const deadline = AbortSignal.timeout(config.archiveTimeoutMs);
+  const store = await openConfiguredStore(config, { log, overrides: { retry: { deadlineMs: config.archiveTimeoutMs } } });
+  try {
+    const { outcome } = await archiveWalFile(store, path, name, { codec: config.walCompression, toolVersion, now: new Date(), signal: AbortSignal.any([signal, deadline]) });
+    return outcome;
+  } finally {
+    await store.close();
+  }
+}
+
+function requireDone(answer: PushAnswer): string {
+  if ("done" in answer) return answer.done.answer;
+  if ("declined" in answer) throw new Error(`the archiver declined: ${answer.declined}`);
+  const { code, message, hint } = answer.failed;
+  if (code in ERROR_CODES) throw new SoarError(code as ErrorCode, message, { hint });
+  throw new Error(message);
+}

@@ -1,9 +1,9 @@
-import { SoarError } from "@soar/errors";
-import { parseWalFileName, type WalFileName } from "@soar/pg-tools";
+import { parseWalFileName } from "@soar/pg-tools";
 import { claimRepository, putWalFile, type ClusterIdentity, type PutWalOutcome } from "@soar/repository";
 import type { Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { readClusterIdentity } from "./cluster-identity.ts";
+import { requireArchivable } from "./require-archivable.ts";
 import { readWalSource } from "./wal-source.ts";
 
 export interface ArchiveOptions {
@@ -28,12 +28,4 @@ export async function archiveWalFile(store: ObjectStore, path: string, name: str
   const { signal, toolVersion, now } = options;
   await claimRepository(store, cluster, { toolVersion, now, signal });
   return putWalFile(store, source, { codec: options.codec, level: options.level, signal });
-}
-
-/** A name that PostgreSQL may give one day, but whose meaning is not known, is not stored blindly as WAL. */
-function requireArchivable(file: WalFileName): Exclude<WalFileName, { kind: "other" }> {
-  if (file.kind !== "other") return file;
-  throw new SoarError("WAL_NAME_INVALID", `unable to archive '${file.name}': it is not the name of a WAL segment, history or backup history file`, {
-    hint: "Check that archive_command is 'soar-wal-archive %p %f'. If a newer PostgreSQL gives such names, a newer version of this program is needed.",
-  });
 }

@@ -1,3 +1,10 @@
+// One file.
 export { archiveWalFile, type ArchiveOptions } from "./archive-wal-file.ts";
 export { readClusterIdentity } from "./cluster-identity.ts";
 export { readWalSource, type ReadWalSource } from "./wal-source.ts";
+
+// The resident archiver.
+export { runArchiver, type ArchiverOptions, type RunningArchiver } from "./daemon/run-archiver.ts";
+export type { QueueState } from "./daemon/archive-queue.ts";
+export type { ArchiverEvent } from "./daemon/archiver-event.ts";
+export type { BoundSetting, CallerSettings, RepositoryBinding } from "./daemon/repository-binding.ts";

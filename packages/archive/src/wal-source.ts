@@ -9,7 +9,10 @@ const LARGEST_HELD_FILE = 64 * 1024 * 1024;
 const READ_SIZE = 4 * 1024 * 1024;
 
 export interface ReadWalSource {
-  readonly source: WalFileSource;
+  readonly source: WalFileSource & {
+    /** Whether the bytes are in memory; else `open` reads the file again. */
+    readonly isHeld: boolean;
+  };
   /** What a segment's header says; undefined for files that do not say which cluster they are of. */
   readonly identity: ClusterIdentity | undefined;
 }
@@ -28,7 +31,7 @@ export async function readWalSource(path: string, file: WalFileName, options: { 
     const pieces = (pieceSize: number) => (held === undefined ? readPieces(path, size, pieceSize) : slices(held, pieceSize));
     const { summary, sha256 } = await scan(file, pieces(READ_SIZE), options.signal);
     requireFilled(path, file, summary);
-    return { source: { name: file.name, size, sha256, facts: summary && factsOf(summary), open: pieces }, identity: summary && identityOf(summary) };
+    return { source: { name: file.name, size, sha256, facts: summary && factsOf(summary), open: pieces, isHeld: held !== undefined }, identity: summary && identityOf(summary) };
   } finally {
     await handle.close();
   }
@@ -113,7 +116,7 @@ async function* slices(buffer: Buffer, pieceSize: number): AsyncGenerator<Buffer
   for (let offset = 0; offset < buffer.length; offset += pieceSize) yield buffer.subarray(offset, offset + pieceSize);
 }
 
-async function* readPieces(path: string, size: number, pieceSize: number): AsyncGenerator<Buffer> {
+export async function* readPieces(path: string, size: number, pieceSize: number): AsyncGenerator<Buffer> {
   const handle = await openWalFile(path);
   try {
     for (let offset = 0; offset < size; ) {

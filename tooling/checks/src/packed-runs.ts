@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import type { Finding } from "./check.ts";
 import type { InstalledPackage, PackedInstallation } from "./packed-installation.ts";
 
@@ -54,8 +54,10 @@ export async function checkPrograms({ folder, packages }: PackedInstallation): P
   for (const app of packages.filter(({ group }) => group === "apps")) {
     for (const bin of Object.values(app.manifest.bin ?? {})) {
       const program = join(app.folder, bin);
-      const version = await runNode(folder, [program, "--version"]);
-      const help = await runNode(folder, [program, "--help"]);
+      // A launcher may be a shell script that finds Node itself.
+      const command = bin.endsWith(".js") ? [process.execPath, program] : [program];
+      const version = await runProgram(folder, [...command, "--version"]);
+      const help = await runProgram(folder, [...command, "--help"]);
       const add = (message: string, run: Run) => void findings.push({ path: app.source, message: `${message}: status ${run.status}, ${(run.stderr || run.stdout).trim().slice(0, 500)}` });
       if (version.status !== 0 || !version.stdout.includes(app.manifest.version ?? "?")) add("--version does not print the version", version);
       if (help.status !== 0 || !/usage/i.test(help.stdout)) add("--help does not print the usage", help);
@@ -65,9 +67,13 @@ export async function checkPrograms({ folder, packages }: PackedInstallation): P
 }
 
 function runNode(cwd: string, args: readonly string[]): Promise<Run> {
-  const env = { PATH: process.env.PATH, HOME: cwd };
+  return runProgram(cwd, [process.execPath, ...args]);
+}
+
+function runProgram(cwd: string, [program = "", ...args]: readonly string[]): Promise<Run> {
+  const env = { PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH ?? ""}`, HOME: cwd };
   return new Promise((resolve) => {
-    execFile(process.execPath, [...args], { cwd, env, timeout: IMPORT_TIMEOUT_MS }, (error, stdout, stderr) => {
+    execFile(program, args, { cwd, env, timeout: IMPORT_TIMEOUT_MS }, (error, stdout, stderr) => {
       resolve({ status: error === null ? 0 : (error.code ?? error.signal ?? "an error"), stdout, stderr });
     });
   });

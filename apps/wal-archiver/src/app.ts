@@ -1,0 +1,11 @@
+import { runApp } from "@soar/app-kit";
+import { daemon } from "./daemon/daemon.ts";
+import { push } from "./push.ts";
+
+await runApp({
+  name: "soar-wal-archive",
+  component: "wal-archiver",
+  version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
+  summary: "Puts PostgreSQL's WAL into a bucket, and says so only when it is there.",
+  commands: [push, daemon],
+});

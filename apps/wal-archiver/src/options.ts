@@ -1,0 +1,59 @@
+import { jobsOptions, storageOptions, walCompressionOptions } from "@soar/app-kit";
+import { DEFAULT_SPOOL_DIR } from "./default-spool.ts";
+
+/** Where the resident archiver and its callers meet. */
+export const spoolOptions = {
+  spool: {
+    env: "BACKUP_SPOOL_DIR",
+    type: "string",
+    placeholder: "DIR",
+    default: DEFAULT_SPOOL_DIR,
+    group: "Archiver",
+    help: "Directory of the resident archiver's acknowledgements, socket and counters. It belongs to the server's user.",
+  },
+  socket: {
+    env: "BACKUP_ARCHIVER_SOCKET",
+    type: "string",
+    placeholder: "PATH",
+    group: "Archiver",
+    unset: "socket in the spool directory",
+    example: "/run/soar/archiver",
+    help: "Socket of the resident archiver.",
+  },
+} as const;
+
+/** What the archiver and a single archive_command share. */
+export const archiveOptions = {
+  ...storageOptions,
+  ...walCompressionOptions,
+  ...spoolOptions,
+  "log-archive": {
+    env: "BACKUP_LOG_ARCHIVE",
+    type: "boolean",
+    default: false,
+    group: "Backup",
+    help: "Log every archived file; PostgreSQL writes the line to its own log. For debugging.",
+  },
+  "archive-timeout": {
+    env: "BACKUP_ARCHIVE_TIMEOUT",
+    type: "duration",
+    min: 1000,
+    default: "60s",
+    group: "Backup",
+    help: "Give up on one file after this time, with all retries. PostgreSQL calls again.",
+  },
+} as const;
+
+export const daemonOptions = {
+  ...archiveOptions,
+  ...jobsOptions,
+  "data-dir": {
+    env: "PGDATA",
+    type: "string",
+    placeholder: "DIR",
+    required: true,
+    group: "Archiver",
+    example: "/var/lib/postgresql/15/main",
+    help: "Data directory of the server whose WAL is archived.",
+  },
+} as const;

@@ -1,0 +1,53 @@
+import { dirname, join, resolve } from "node:path";
+import { askArchiver, findFileIdentity } from "@soar/archive/client";
+import { DEFAULT_SPOOL_DIR } from "./default-spool.ts";
+
+const DEFAULT_ENV_FILE = "/etc/soar/backup-env";
+
+/**
+ * Has the resident archiver archive a file, knowing nothing of the configuration but what is in the environment. Gives the
+ * exit status, or undefined when the whole program is needed: another command line, no archiver, one of another
+ * repository, or settings that only the whole program understands.
+ */
+export async function pushThroughArchiver(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number | undefined> {
+  const call = parseCall(argv, env);
+  if (call === undefined || isSet(env["BACKUP_LOG_FORMAT"]) || isSet(env["BACKUP_LOG_LEVEL"])) return undefined;
+  const answer = await askArchiver(join(env["BACKUP_SPOOL_DIR"] || DEFAULT_SPOOL_DIR, "socket"), {
+    directory: dirname(resolve(call.path)),
+    name: call.name,
+    caller: { envFile: (await findFileIdentity(call.envFile))?.text ?? "-", bucket: env["BACKUP_BUCKET"] ?? "", endpoint: env["AWS_ENDPOINT_URL"] ?? "" },
+  });
+  if (answer === undefined || "declined" in answer) return undefined;
+  if ("failed" in answer) {
+    const { message, hint, exitStatus } = answer.failed;
+    process.stderr.write(`error: ${message}\n${hint === undefined ? "" : `hint: ${hint}\n`}`);
+    return exitStatus;
+  }
+  if (isOn(env["BACKUP_LOG_ARCHIVE"] || (answer.done.logsArchive ? "on" : "off"))) {
+    process.stderr.write(`${new Date().toISOString()} info  wal-archiver ${answer.done.answer} write-ahead log file "${call.name}"\n`);
+  }
+  return 0;
+}
+
+interface Call {
+  readonly envFile: string;
+  readonly path: string;
+  readonly name: string;
+}
+
+/** The command lines that the launcher knows too: `[--env-file FILE] PATH NAME`. */
+function parseCall(argv: readonly string[], env: NodeJS.ProcessEnv): Call | undefined {
+  const [first = "", ...rest] = argv;
+  const [envFile, words] = first === "--env-file" ? [rest[0] ?? "", rest.slice(1)] : first.startsWith("--env-file=") ? [first.slice(11), rest] : [env["BACKUP_ENV_FILE"] || DEFAULT_ENV_FILE, argv];
+  const [path, name] = words;
+  if (words.length !== 2 || path === undefined || name === undefined || path.startsWith("-")) return undefined;
+  return /^[0-9A-F]{8}[0-9A-Za-z.]+$/.test(name) ? { envFile, path, name } : undefined;
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== "";
+}
+
+function isOn(value: string): boolean {
+  return ["on", "true", "yes", "1"].includes(value.toLowerCase());
+}

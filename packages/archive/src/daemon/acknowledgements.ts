@@ -1,0 +1,56 @@
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { SoarError } from "@soar/errors";
+import { formatBinding, type RepositoryBinding } from "./repository-binding.ts";
+
+export interface AcknowledgementOptions {
+  /** The archiver's spool directory; acknowledgements lie in `ack/` below it. */
+  readonly spoolDir: string;
+  readonly binding: RepositoryBinding;
+  /** Whether the launcher is to print a line for each (`BACKUP_LOG_ARCHIVE=on`). */
+  readonly logsArchive: boolean;
+}
+
+/**
+ * Small files by which the launcher knows, without starting Node, that a WAL file is in the bucket. Each is bound to device,
+ * inode, size and ctime of that very file, and to the repository:
+ *
+ *     1 device inode size ctime of the file      2 the same of the env file, or -
+ *     3 bucket      4 endpoint      5 where these two come from      6 on|off: log a line      7 system identifier
+ *
+ * They survive nothing: the archiver removes all of them when it starts, and each as soon as PostgreSQL was answered.
+ */
+export interface Acknowledgements {
+  put(name: string, file: { readonly identity: string; readonly systemIdentifier: string }): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Removes all, whoever wrote them. */
+  clear(): Promise<void>;
+}
+
+export function createAcknowledgements({ spoolDir, binding, logsArchive }: AcknowledgementOptions): Acknowledgements {
+  const directory = join(spoolDir, "ack");
+  const repository = formatBinding(binding);
+  return {
+    async put(name, { identity, systemIdentifier }) {
+      if (repository === undefined) return;
+      const temporary = join(directory, `.${name}`);
+      const text = `${[identity, repository, logsArchive ? "on" : "off", systemIdentifier].join("\n")}\n`;
+      await writeFile(temporary, text, { mode: 0o600 }).catch((cause: unknown) => fail(temporary, cause));
+      await rename(temporary, join(directory, name)).catch((cause: unknown) => fail(name, cause));
+    },
+    async remove(name) {
+      await rm(join(directory, name), { force: true }).catch((cause: unknown) => fail(name, cause));
+    },
+    async clear() {
+      await mkdir(directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => fail(directory, cause));
+      for (const name of await readdir(directory)) await rm(join(directory, name), { force: true }).catch((cause: unknown) => fail(name, cause));
+    },
+  };
+}
+
+function fail(path: string, cause: unknown): never {
+  throw new SoarError("FILE_UNWRITABLE", `unable to write '${path}' in the spool: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    cause,
+    hint: "The directory of --spool has to belong to the server's user, who runs the archiver.",
+  });
+}

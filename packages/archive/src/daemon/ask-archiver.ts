@@ -1,0 +1,66 @@
+import { connect, type Socket } from "node:net";
+import { LONGEST_LINE, type PushAnswer, type PushRequest, type SocketMessage, type SocketRequest } from "./socket-protocol.ts";
+
+/** An archiver on this machine answers within this time that it has heard; a stopped or stuck one does not. */
+const HEARD_WITHIN_MS = 3_000;
+/** Added to the time that the archiver says it will take. */
+const GRACE_MS = 5_000;
+
+/**
+ * Asks the resident archiver to archive a file. Undefined when there is none, when it is not for this file or bucket, or
+ * when it went away: the caller does the work itself then, which is always right. Imports nothing but `node:net`,
+ * because PostgreSQL starts a process per segment that does only this.
+ */
+export async function askArchiver(socketPath: string, push: PushRequest): Promise<PushAnswer | undefined> {
+  for await (const message of converse(socketPath, { push })) {
+    if ("done" in message || "failed" in message) return message;
+    if ("declined" in message) return undefined;
+  }
+  return undefined;
+}
+
+/** What the resident archiver says about itself; undefined when none answers. */
+export async function askStatus(socketPath: string): Promise<unknown> {
+  for await (const message of converse(socketPath, { status: {} })) if ("status" in message) return message.status;
+  return undefined;
+}
+
+/** The messages that come back until the other side closes, fails, or is late. */
+async function* converse(path: string, request: SocketRequest): AsyncGenerator<SocketMessage, void, undefined> {
+  const socket = connect(path);
+  try {
+    socket.setEncoding("utf8");
+    let timer = expireAfter(socket, HEARD_WITHIN_MS);
+    socket.write(`${JSON.stringify(request)}\n`);
+    let buffered = "";
+    for await (const text of socket as AsyncIterable<string>) {
+      buffered += text;
+      if (buffered.length > LONGEST_LINE) return;
+      const lines = buffered.split("\n");
+      buffered = lines.pop() ?? "";
+      for (const line of lines) {
+        const message = JSON.parse(line) as SocketMessage;
+        if ("accepted" in message) {
+          clearTimeout(timer);
+          timer = expireAfter(socket, message.accepted.timeoutMs + GRACE_MS);
+        }
+        yield message;
+      }
+    }
+  } catch (error) {
+    // No socket, nobody behind it, not allowed, broken off: all mean that nobody answers. Anything else is a bug.
+    if (!isConnectionFailure(error)) throw error;
+  } finally {
+    socket.destroy();
+  }
+}
+
+function expireAfter(socket: Socket, ms: number): NodeJS.Timeout {
+  const timer = setTimeout(() => socket.destroy(), ms);
+  socket.once("close", () => clearTimeout(timer));
+  return timer;
+}
+
+function isConnectionFailure(error: unknown): boolean {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && /^(E[A-Z]+|ERR_STREAM_PREMATURE_CLOSE|ERR_STREAM_DESTROYED)$/.test(error.code);
+}

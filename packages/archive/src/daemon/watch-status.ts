@@ -1,0 +1,53 @@
+import { watch } from "node:fs";
+import { archiveStatusDirectory } from "./archive-status.ts";
+
+export interface WatchStatusOptions {
+  readonly dataDir: string;
+  /** How often to look when nothing is told: file systems over the network tell nothing. */
+  readonly pollMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** At most so often, however fast PostgreSQL writes: one look serves many files. */
+const SHORTEST_PAUSE_MS = 20;
+
+/**
+ * Calls `look` at once, whenever something changes in `archive_status`, and every `pollMs`, one call at a time, until the
+ * signal aborts. Rejects with what `look` rejects with.
+ */
+export async function watchStatus(look: () => Promise<void>, { dataDir, pollMs, signal }: WatchStatusOptions): Promise<void> {
+  let wake: (() => void) | undefined;
+  let isDirty = false;
+  const notice = (): void => {
+    isDirty = true;
+    wake?.();
+  };
+  const watcher = watch(archiveStatusDirectory(dataDir), { persistent: false }, notice);
+  // The directory was removed, or the kernel has no watches left: polling goes on, and a vanished directory fails `look`.
+  watcher.on("error", () => watcher.close());
+  signal.addEventListener("abort", notice, { once: true });
+  try {
+    while (!signal.aborted) {
+      isDirty = false;
+      await look();
+      await pause(SHORTEST_PAUSE_MS);
+      if (!isDirty) await new Promise<void>((resolve) => (wake = armed(resolve, pollMs)));
+      wake = undefined;
+    }
+  } finally {
+    signal.removeEventListener("abort", notice);
+    watcher.close();
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function armed(resolve: () => void, ms: number): () => void {
+  const timer = setTimeout(resolve, ms);
+  return () => {
+    clearTimeout(timer);
+    resolve();
+  };
+}

@@ -1,0 +1,40 @@
+import type { ErrorCode } from "@soar/errors";
+import type { ClusterIdentity, WalFileSource } from "@soar/repository";
+import type { Codec } from "@soar/seekable-tar";
+
+/** What a thread is asked: read and check a WAL file, and compress it; or compress one member of a file too large to hold. */
+export type PrepareTask =
+  | { readonly kind: "prepare"; readonly path: string; readonly name: string; readonly codec: Codec; readonly level: number | undefined }
+  | { readonly kind: "compress"; readonly codec: Codec; readonly level: number | undefined; readonly plain: Uint8Array };
+
+/** What `prepare` found out about a file. */
+export interface PreparedFacts {
+  readonly size: number;
+  readonly sha256: string;
+  readonly facts: WalFileSource["facts"];
+  readonly identity: ClusterIdentity | undefined;
+  /** The stored form of each member; undefined for a file that is read twice because it is too large to hold. */
+  readonly members: readonly Uint8Array[] | undefined;
+}
+
+export interface PrepareResults {
+  readonly prepare: PreparedFacts;
+  readonly compress: Uint8Array;
+}
+
+export interface PrepareRequest {
+  readonly id: number;
+  readonly task: PrepareTask;
+}
+
+/** A `SoarError` loses its class on the way between threads; its parts travel. */
+export interface PrepareFailure {
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly code: ErrorCode | undefined;
+  readonly hint: string | undefined;
+}
+
+export type PrepareReply =
+  | { readonly id: number; readonly result: PrepareResults[keyof PrepareResults] }
+  | { readonly id: number; readonly failure: PrepareFailure };

@@ -1,0 +1,71 @@
+import { parseWalFileName } from "@soar/pg-tools";
+import { claimRepository, isCompressibleWalFile, putWalFile, requireSameCluster, type ClusterIdentity, type PutWalOutcome, type RepositoryRecord } from "@soar/repository";
+import type { Codec } from "@soar/seekable-tar";
+import type { ObjectStore } from "@soar/storage";
+import { readClusterIdentity } from "./cluster-identity.ts";
+import { createPreparePool, type PreparePool } from "./prepare/prepare-pool.ts";
+import type { PreparedFacts } from "./prepare/prepare-task.ts";
+import { requireArchivable } from "./require-archivable.ts";
+import { readPieces } from "./wal-source.ts";
+
+export interface WalPusherOptions {
+  readonly codec: Codec;
+  readonly level?: number | undefined;
+  /** Threads that read, hash and compress. */
+  readonly workers: number;
+  /** Name and version of the program, for the repository's record. */
+  readonly toolVersion: string;
+}
+
+/** `archiveWalFile` for many files: threads of its own, and the repository is asked only once whose it is. */
+export interface WalPusher {
+  /** Resolves and rejects as `archiveWalFile` does. */
+  push(path: string, name: string, options: { readonly signal: AbortSignal }): Promise<PushedWal>;
+  close(): Promise<void>;
+}
+
+export interface PushedWal extends PutWalOutcome {
+  /** Plain bytes. */
+  readonly size: number;
+  readonly identity: ClusterIdentity;
+}
+
+export function createWalPusher(store: ObjectStore, options: WalPusherOptions): WalPusher {
+  const pool = createPreparePool({ workers: options.workers });
+  let claimed: RepositoryRecord | undefined;
+  const requireOurs = async (identity: ClusterIdentity, signal: AbortSignal): Promise<void> => {
+    // The record is written once and never changes.
+    if (claimed === undefined) claimed = await claimRepository(store, identity, { toolVersion: options.toolVersion, now: new Date(), signal });
+    requireSameCluster(claimed, identity, store.location);
+  };
+  return {
+    async push(path, name, { signal }) {
+      requireArchivable(parseWalFileName(name));
+      const { codec, level } = options;
+      const prepared = await pool.run({ kind: "prepare", path, name, codec, level });
+      signal.throwIfAborted();
+      const identity = prepared.identity ?? (await readClusterIdentity(path));
+      await requireOurs(identity, signal);
+      const compress = (plain: Buffer): Promise<Buffer> => compressOn(pool, plain, options);
+      const put = await putWalFile(store, sourceOf(path, name, { prepared, codec }), { codec, level, compress, signal });
+      return { ...put, size: prepared.size, identity };
+    },
+    close: () => pool.close(),
+  };
+}
+
+function sourceOf(path: string, name: string, { prepared, codec }: { prepared: PreparedFacts; codec: Codec }): Parameters<typeof putWalFile>[1] {
+  const { size, sha256, facts, members } = prepared;
+  const encoded = members && { codec: isCompressibleWalFile(name) ? codec : ("none" as const), members: members.map(asBuffer) };
+  return { name, size, sha256, facts, encoded, open: (pieceSize) => readPieces(path, size, pieceSize) };
+}
+
+async function compressOn(pool: PreparePool, plain: Buffer, { codec, level }: Pick<WalPusherOptions, "codec" | "level">): Promise<Buffer> {
+  // `readPieces` gives every piece memory of its own, or a view on a pool that must not move.
+  const bytes = new Uint8Array(plain);
+  return asBuffer(await pool.run({ kind: "compress", codec, level, plain: bytes }, [bytes.buffer]));
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
