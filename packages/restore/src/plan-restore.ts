@@ -9,6 +9,7 @@ import {
   requireTimelineHistory,
   type BackupDirectory,
   type BackupRecord,
+  type RepositoryRecord,
   type WalChain,
 } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
@@ -37,36 +38,71 @@ type Candidate = BackupDirectory & { readonly record: BackupRecord };
  */
 export async function planRestore(store: ObjectStore, options: PlanOptions): Promise<RestorePlan> {
   const { signal } = options;
-  await requireRepositoryRecord(store, { signal });
-  const candidates = await findCandidates(store, options);
+  const repository = await requireRepositoryRecord(store, { signal });
+  const { candidates, unusable } = await findCandidates(store, repository, options);
   const history = await chooseHistory(store, candidates, options);
-  const reachable = requireOnLineage(candidates, history, store.location);
-  const passedOver: { label: string; reason: string }[] = [];
+  const passedOver = [...unusable];
   let obstacle: SoarError | undefined;
-  for (const { record, objects } of reachable) {
-    requireComplete(store, record, objects);
-    const chain = await chainOf(store, record, history, options);
+  for (const candidate of requireOnLineage(candidates, history, store.location)) {
+    const { label } = candidate.record;
     try {
-      const resolved = await resolveTarget(store, { target: options.target, backup: record, chain, signal });
-      const owner = await cutToOwner(store, record, chain, resolved, options);
-      return planOf(store, { options, record, chain: owner, resolved, passedOver });
+      const plan = await planFrom(store, { candidate, history, options, passedOver });
+      const damage = findDamage(store, candidate);
+      if (damage === undefined) return plan;
+      throw damage;
     } catch (error) {
-      if (!hasErrorCode(error, "TARGET_BEFORE_BACKUP", "WAL_MISSING")) throw error;
-      // The first reason is the newest backup's; an older backup can only help against these two.
+      if (!mayOlderHelp(error, options.target)) throw error;
+      // The first reason is the newest backup's, but a target before *every* backup is what the operator has to know.
       obstacle = hasErrorCode(error, "TARGET_BEFORE_BACKUP") ? error : (obstacle ?? error);
-      passedOver.push({ label: record.label, reason: error.message });
+      passedOver.push({ label, reason: error.message });
     }
   }
   throw obstacle ?? noBackup(store.location);
 }
 
-/** Complete backups, newest (by stop LSN) first. */
-async function findCandidates(store: ObjectStore, { backup, signal }: PlanOptions): Promise<Candidate[]> {
+async function planFrom(store: ObjectStore, { candidate, history, options, passedOver }: { candidate: Candidate; history: TimelineHistory; options: PlanOptions; passedOver: RestorePlan["passedOver"] }): Promise<RestorePlan> {
+  const { record } = candidate;
+  const chain = await chainOf(store, record, history, options);
+  const resolved = await resolveTarget(store, { target: options.target, backup: record, chain, signal: options.signal });
+  const owner = await cutToOwner(store, record, chain, resolved, options);
+  return planOf(store, { options, record, chain: owner, resolved, passedOver });
+}
+
+/**
+ * Whether another backup may do what this one cannot. A transaction or a restore point that is not found behind this backup
+ * may lie before it: unlike times and positions, names say nothing of where they are.
+ */
+function mayOlderHelp(error: unknown, { kind }: RecoveryTarget): error is SoarError {
+  return hasErrorCode(error, "TARGET_BEFORE_BACKUP", "WAL_MISSING") || error instanceof BackupDamage || ((kind === "xid" || kind === "name") && hasErrorCode(error, "TARGET_AFTER_ARCHIVE"));
+}
+
+interface Candidates {
+  /** Complete backups of this cluster, newest (by stop LSN) first. */
+  readonly candidates: readonly Candidate[];
+  /** Those that are there and cannot be used at all. */
+  readonly unusable: RestorePlan["passedOver"];
+}
+
+async function findCandidates(store: ObjectStore, repository: RepositoryRecord, { backup, signal }: PlanOptions): Promise<Candidates> {
   const directories = await listBackupDirectories(store, { signal });
   const complete = directories.filter((directory): directory is Candidate => directory.record !== undefined);
-  if (backup !== undefined) return [requireNamed(complete, directories, backup, store.location)];
-  if (complete.length === 0) throw noBackup(store.location);
-  return complete.sort((a, b) => (parseLsn(a.record.stopLsn) < parseLsn(b.record.stopLsn) ? 1 : -1));
+  if (backup !== undefined) return { candidates: [requireOwn(requireNamed(complete, directories, backup, store.location), repository, store.location)], unusable: [] };
+  const own = complete.filter((candidate) => isOwn(candidate, repository));
+  const foreign = complete.filter((candidate) => !isOwn(candidate, repository)).map(({ label, record }) => ({ label, reason: `it is of another cluster, with system identifier ${record.systemIdentifier}` }));
+  const damaged = directories.flatMap(({ label, damage }) => (damage === undefined ? [] : [{ label, reason: damage.message }]));
+  if (own.length === 0) throw noBackup(store.location, [...damaged, ...foreign]);
+  return { candidates: own.sort((a, b) => (parseLsn(a.record.stopLsn) < parseLsn(b.record.stopLsn) ? 1 : -1)), unusable: [...damaged, ...foreign] };
+}
+
+function isOwn({ record }: Candidate, repository: RepositoryRecord): boolean {
+  return record.systemIdentifier === repository.systemIdentifier && record.walSegmentSize === repository.walSegmentSize;
+}
+
+function requireOwn(candidate: Candidate, repository: RepositoryRecord, location: string): Candidate {
+  if (isOwn(candidate, repository)) return candidate;
+  throw new SoarError("REPOSITORY_FOREIGN", `unable to use backup '${candidate.label}' in '${location}': it is of another cluster, with system identifier ${candidate.record.systemIdentifier}`, {
+    hint: "Objects of two repositories were mixed; move the backup to the repository of its own cluster.",
+  });
 }
 
 function requireNamed(complete: readonly Candidate[], all: readonly BackupDirectory[], label: string, location: string): Candidate {
@@ -96,13 +132,16 @@ function requireOnLineage(candidates: readonly Candidate[], history: TimelineHis
   });
 }
 
+/** Of a backup's own objects. Damaged WAL is another matter: an older backup needs the same WAL, and more. */
+class BackupDamage extends SoarError {}
+
 /** The listing already shows what is missing or cut short; content is compared by digest when it is fetched. */
-function requireComplete(store: ObjectStore, record: BackupRecord, objects: ReadonlyMap<string, number>): void {
+function findDamage(store: ObjectStore, { record, objects }: Candidate): BackupDamage | undefined {
   const wrong = record.objects.find(({ name, size }) => objects.get(name) !== size);
-  if (wrong === undefined) return;
+  if (wrong === undefined) return undefined;
   const found = objects.get(wrong.name);
   const fact = found === undefined ? "it is missing" : `it has ${found} bytes, ${wrong.size} were recorded`;
-  throw new SoarError("REPOSITORY_DAMAGED", `unable to use backup '${record.label}': '${store.location}/${backupKey(record.label, wrong.name)}' is damaged: ${fact}`, {
+  return new BackupDamage("REPOSITORY_DAMAGED", `unable to use backup '${record.label}': '${store.location}/${backupKey(record.label, wrong.name)}' is damaged: ${fact}`, {
     hint: "Restore the object from an older version in the bucket, or name another backup with --base-backup.",
   });
 }
@@ -164,8 +203,9 @@ function warningsOf(record: BackupRecord, chain: WalChain, target: RecoveryTarge
   return warnings;
 }
 
-function noBackup(location: string): SoarError {
-  return new SoarError("BACKUP_MISSING", `there is no complete backup in '${location}'`, {
+function noBackup(location: string, unusable: RestorePlan["passedOver"] = []): SoarError {
+  const [first] = unusable;
+  return new SoarError("BACKUP_MISSING", `there is no complete backup in '${location}'${first === undefined ? "" : ` that can be used: '${first.label}': ${first.reason}`}`, {
     hint: "Check bucket and prefix in BACKUP_BUCKET; soar-base-backup takes a backup, soar-base-backup list shows them.",
   });
 }

@@ -122,7 +122,9 @@ function beforeBackup({ backup, target }: Pick<ResolveOptions, "backup" | "targe
 function notReached({ target, chain, backup }: ResolveOptions, last: CommitPoint | undefined): SoarError {
   const [hole] = chain.holes;
   if (hole !== undefined) return missing(hole, describeTarget(target));
-  const known = last === undefined ? `no commit since backup '${backup.label}' is in the bucket` : `the last commit in the bucket is of ${formatInstant(last.time)} at ${formatLsn(last.lsn)}`;
+  // Only the end of the chain may have been read, so nothing can be said of what commits there are before it.
+  const end = formatLsn(lsnOfSegmentIndex(chain.endIndex, chain.segmentSize));
+  const known = last === undefined ? `it is not met behind backup '${backup.label}', and the WAL in the bucket ends at ${end}` : `the last commit in the bucket is of ${formatInstant(last.time)} at ${formatLsn(last.lsn)}`;
   return new SoarError("TARGET_AFTER_ARCHIVE", `${describeTarget(target)} cannot be reached: ${known}`, {
     hint: "PostgreSQL stops at a time only when it sees a later commit. Use --latest to replay all that is there, or an earlier target.",
   });
