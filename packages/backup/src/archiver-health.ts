@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { SoarError } from "@soar/errors";
+import { isSoarError, SoarError } from "@soar/errors";
 import type { ServerFacts, SqlConnection } from "@soar/pg-tools";
 
 export interface PatienceOptions {
@@ -40,7 +40,16 @@ export async function requireArchiving(sql: SqlConnection, facts: ServerFacts, o
 
 /** One clause for a message about WAL that does not arrive. */
 export async function describeArchiver(sql: SqlConnection): Promise<string> {
-  const { last_archived_wal: archived, last_failed_wal: failed, failing } = await readArchiver(sql, undefined);
+  try {
+    return describeState(await readArchiver(sql, undefined));
+  } catch (error) {
+    if (!isSoarError(error)) throw error;
+    // What is reported is the WAL that did not arrive; that the server is gone as well explains it.
+    return `the server cannot be asked why: ${error.message}`;
+  }
+}
+
+function describeState({ last_archived_wal: archived, last_failed_wal: failed, failing }: ArchiverState): string {
   if (failing) return `the server's archive command fails for '${failed}'`;
   return archived === null ? "the server has archived nothing yet" : `the last segment that the server archived is '${archived}'`;
 }

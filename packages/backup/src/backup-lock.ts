@@ -5,20 +5,14 @@ import type { SqlConnection } from "@soar/pg-tools";
 const LOCK = [0x736f6172, 0x62617365] as const;
 
 /**
- * One backup of a cluster at a time, from whatever host. The lock belongs to the session, so that it ends with the run,
- * however it ends. Advisory locks are per database: the caller is connected to the same one as every other run.
+ * One backup of a cluster at a time, from whatever host. The lock belongs to the session and ends with it, however the
+ * run ends. Advisory locks are per database: the caller is connected to the same one as every other run.
  * Rejects with `BACKUP_RUNNING`.
  */
-export async function holdBackupLock(sql: SqlConnection, options: { readonly signal?: AbortSignal | undefined }): Promise<AsyncDisposable> {
+export async function takeBackupLock(sql: SqlConnection, options: { readonly signal?: AbortSignal | undefined }): Promise<void> {
   const [row] = await sql.query<{ held: boolean }>("SELECT pg_try_advisory_lock($1, $2) AS held", [...LOCK], options);
-  if (row?.held !== true) {
-    throw new SoarError("BACKUP_RUNNING", "unable to begin: another backup of this cluster is running", {
-      hint: "SELECT * FROM pg_stat_progress_basebackup shows its progress. Wait for it, or stop it first.",
-    });
-  }
-  return {
-    async [Symbol.asyncDispose]() {
-      await sql.query("SELECT pg_advisory_unlock($1, $2)", [...LOCK]);
-    },
-  };
+  if (row?.held === true) return;
+  throw new SoarError("BACKUP_RUNNING", "unable to begin: another backup of this cluster is running", {
+    hint: "SELECT * FROM pg_stat_progress_basebackup shows its progress. Wait for it, or stop it first.",
+  });
 }

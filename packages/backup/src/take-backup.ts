@@ -5,7 +5,7 @@ import { claimRepository, findBackupRecord, putBackupRecord, type BackupRecord, 
 import { createCodecPool, type Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { describeArchiver, requireArchiving } from "./archiver-health.ts";
-import { holdBackupLock } from "./backup-lock.ts";
+import { takeBackupLock } from "./backup-lock.ts";
 import { claimBackupLabel, type ClaimedLabel } from "./claim-label.ts";
 import { composeRecord } from "./compose-record.ts";
 import { readBack } from "./read-back.ts";
@@ -62,7 +62,7 @@ export async function takeBackup(store: ObjectStore, options: TakeBackupOptions)
   await requireArchiving(sql, facts, { patienceMs: options.archiverPatienceMs, signal });
   const config = packServerConfig(await readServerConfig(sql, { signal }), options.now());
   const repository = await claimRepository(store, identityOf(facts), { toolVersion: options.toolVersion, now: options.now(), signal });
-  await using _lock = await holdBackupLock(sql, { signal });
+  await takeBackupLock(sql, { signal });
   const taken = await removeInterruptedRuns(store, {
     signal,
     onRemoved: (label) => options.onEvent?.({ type: "interrupted-removed", label }),
@@ -70,7 +70,8 @@ export async function takeBackup(store: ObjectStore, options: TakeBackupOptions)
   });
   const claimed = await claimBackupLabel(store, { label: options.label, taken, host: options.host, now: options.now(), signal });
   options.onEvent?.({ type: "label", label: claimed.label });
-  return finish(store, { options, sql, facts, repository, claimed, config });
+  // Awaited here, because the session that holds the lock ends with this block.
+  return await finish(store, { options, sql, facts, repository, claimed, config });
 }
 
 interface Run {

@@ -1,0 +1,158 @@
+import { listBackupDirectories, listBackupRecords, readBackupObject } from "@soar/repository";
+import { openStore, type ObjectStore } from "@soar/storage";
+import { requireInstallation, startProxy, type FaultRule, type OperationName } from "@soar-tooling/test-servers";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { BackupEvent } from "../src/index.ts";
+import { createBackupWorld, keysOf, openTestStore, type BackupWorld } from "./backup-world.ts";
+import { expectNoBackup } from "./expect-no-backup.ts";
+
+let world: BackupWorld;
+let prefixes = 0;
+
+beforeAll(async () => {
+  world = await createBackupWorld({ installation: requireInstallation() });
+  await world.cluster.query("create table t as select n, md5(n::text) from generate_series(1, 50000) n");
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+/** A repository of its own in the same bucket, without retries: what is broken fails at once. */
+function freshStore(retry: false | { deadlineMs: number; baseDelayMs: number } = false): ObjectStore {
+  prefixes += 1;
+  const { s3 } = world;
+  const store = openStore({ url: `s3://soar-backup/run${prefixes}`, endpoint: s3.endpoint, region: s3.region, pathStyle: true, credentials: s3, retry });
+  world.courier.deliverTo(openTestStore(s3, `run${prefixes}`));
+  return store;
+}
+
+/** Uncompressed, so that the small cluster fills several parts. */
+const plain = { codec: "none" } as const;
+
+/** What was interrupted is no backup; the next run is one, and leaves nothing of it. */
+async function expectRecovery(store: ObjectStore, when = ""): Promise<void> {
+  await expectNoBackup(store, when);
+  const record = await world.take(plain, store);
+  expect((await listBackupDirectories(store)).map(({ label }) => label), when).toEqual([record.label]);
+}
+
+const WITH_BODY: OperationName[] = ["PutObject", "UploadPart", "CompleteMultipartUpload"];
+const WRITES: OperationName[] = [...WITH_BODY, "CreateMultipartUpload"];
+
+/** How many such requests a run makes. */
+async function countRequests(operations: readonly OperationName[]): Promise<number> {
+  const before = world.s3.requests.length;
+  await world.take(plain, freshStore());
+  return world.s3.requests.slice(before).filter(({ operation, key }) => key.includes("/base/") && operation !== undefined && operations.includes(operation)).length;
+}
+
+test("a connection that is cut in any write leaves no backup and no parts, and the next run is whole", { timeout: 120_000 }, async () => {
+  const writes = await countRequests(WITH_BODY);
+  expect(writes).toBeGreaterThan(8);
+  const interrupted = freshStore();
+  for (let skip = 0; skip < writes; skip += 1) {
+    const fault = world.s3.inject({ operation: WITH_BODY, key: /\/base\//, skip, fault: { type: "reset-request", afterBytes: 100 } });
+    await expect(world.take(plain, interrupted), `write ${skip}`).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+    expect(fault.hits).toBe(1);
+    fault.remove();
+    await expectNoBackup(interrupted, `write ${skip}`);
+  }
+  await expectRecovery(interrupted);
+});
+
+test("a lost reply to any write is not a failure", { timeout: 120_000 }, async () => {
+  const writes = await countRequests(WRITES);
+  for (let skip = 0; skip < writes; skip += 1) {
+    const fault = world.s3.inject({ operation: WRITES, key: /\/base\//, skip, fault: { type: "lost-reply" } });
+    const store = freshStore({ deadlineMs: 5000, baseDelayMs: 1 });
+    const record = await world.take(plain, store);
+    expect(fault.hits, `write ${skip}`).toBe(1);
+    expect((await listBackupRecords(store)).map(({ label }) => label)).toEqual([record.label]);
+  }
+});
+
+const REFUSALS: readonly { what: string; code: string; rule: FaultRule }[] = [
+  { what: "expired credentials", code: "STORE_DENIED", rule: { operation: "UploadPart", skip: 1, times: "always", fault: { type: "error", status: 400, code: "ExpiredToken", message: "The provided token has expired." } } },
+  { what: "a full quota", code: "STORE_QUOTA", rule: { operation: "UploadPart", skip: 1, times: "always", fault: { type: "error", status: 403, code: "QuotaExceeded", message: "Your request was denied due to quota exceeded." } } },
+  { what: "bytes that come back other than they were stored", code: "REPOSITORY_DAMAGED", rule: { operation: "GetObject", key: /backup\.tar$/, fault: { type: "corrupt-response", atByte: 7 } } },
+];
+
+test.each(REFUSALS)("$what: the reason is told, no backup is left, the next run is whole", async ({ code, rule }) => {
+  const store = freshStore();
+  const fault = world.s3.inject(rule);
+  await expect(world.take(plain, store)).rejects.toMatchObject({ code });
+  expect(fault.hits).toBeGreaterThan(0);
+  fault.remove();
+  await expectRecovery(store);
+});
+
+test("a signal ends the run at any stage", async () => {
+  const stages: BackupEvent["type"][] = ["label", "progress", "reading-back"];
+  const store = freshStore();
+  for (const stage of stages) {
+    const stop = new AbortController();
+    const taken = world.take({ ...plain, signal: stop.signal, onEvent: ({ type }) => type === stage && stop.abort() }, store);
+    await expect(taken, stage).rejects.toMatchObject({ code: "ABORTED" });
+    await expectNoBackup(store, stage);
+  }
+  await expectRecovery(store);
+});
+
+test("the connection to the server is cut anywhere", async () => {
+  const proxy = await startProxy({ target: { port: world.cluster.port } });
+  try {
+    const store = freshStore();
+    const server = { ...world.cluster.connection, applicationName: "test", port: proxy.port };
+    for (const afterBytes of [1000, 100_000, 5_000_000, 20_000_000]) {
+      const cut = proxy.impair({ direction: "to-client", impairment: { type: "cut", afterBytes } });
+      await expect(world.take({ ...plain, server }, store), `after ${afterBytes}`).rejects.toMatchObject({ code: expect.stringMatching(/^(?:SERVER_|BACKUP_INCOMPLETE)/) as string });
+      cut.remove();
+      await expectNoBackup(store, `after ${afterBytes}`);
+    }
+    await expectRecovery(store);
+  } finally {
+    await proxy.close();
+  }
+});
+
+test("a server that dies in the middle fails the run; the next one is whole", async () => {
+  const proxy = await startProxy({ target: { port: world.cluster.port } });
+  const store = freshStore();
+  try {
+    const server = { ...world.cluster.connection, applicationName: "test", port: proxy.port };
+    const stall = proxy.impair({ direction: "to-client", impairment: { type: "stall", afterBytes: 3_000_000 } });
+    const taken = expect(world.take({ ...plain, server }, store)).rejects.toMatchObject({ code: expect.stringMatching(/^(?:SERVER_|BACKUP_INCOMPLETE)/) as string });
+    await stall.firstHit;
+    await world.cluster.stop("immediate");
+    stall.remove();
+    await taken;
+  } finally {
+    await proxy.close();
+    await world.cluster.start();
+  }
+  await expectRecovery(store);
+});
+
+test("a second run at the same time is refused and disturbs nothing", async () => {
+  const store = freshStore();
+  let second: Promise<unknown> | undefined;
+  const onEvent = ({ type }: BackupEvent): void => {
+    if (type === "label") second ??= expect(world.take(plain, store)).rejects.toMatchObject({ code: "BACKUP_RUNNING" });
+  };
+  const record = await world.take({ ...plain, onEvent }, store);
+  expect(second).toBeDefined();
+  await second;
+  expect(await readBackupObject(store, record, "backup_label")).toBeDefined();
+});
+
+test("without the right to remove, what was interrupted stays, is told, and is not used again", async () => {
+  const store = freshStore();
+  const fault = world.s3.inject({ operation: "CompleteMultipartUpload", fault: { type: "error", status: 403, code: "AccessDenied" } });
+  await expect(world.take({ ...plain, label: "2025-01-01" }, store)).rejects.toMatchObject({ code: "STORE_DENIED" });
+  fault.remove();
+  world.s3.addCredential({ accessKeyId: "NODELETE", secretAccessKey: "secret", deny: ["s3:DeleteObject*"] });
+  const limited = openStore({ url: store.location, endpoint: world.s3.endpoint, region: world.s3.region, pathStyle: true, credentials: { accessKeyId: "NODELETE", secretAccessKey: "secret" }, retry: false });
+  const events: BackupEvent[] = [];
+  await world.take({ ...plain, onEvent: (event) => events.push(event) }, limited);
+  expect(events).toContainEqual(expect.objectContaining({ type: "interrupted-left", label: "2025-01-01" }));
+  await expect(world.take({ ...plain, label: "2025-01-01" }, limited)).rejects.toMatchObject({ code: "BACKUP_RUNNING" });
+  expect(keysOf(world, "base/")).toEqual([]);
+});
