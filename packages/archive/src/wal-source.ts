@@ -24,7 +24,9 @@ export interface ReadWalSource {
 export async function readWalSource(path: string, file: WalFileName, options: { readonly signal?: AbortSignal | undefined }): Promise<ReadWalSource> {
   const handle = await openWalFile(path);
   try {
-    const { size } = await handle.stat();
+    const stats = await handle.stat();
+    const { size } = stats;
+    if (!stats.isFile()) throw unreadable(path, "it is not a regular file");
     if (size === 0) throw empty(path);
     if (file.kind === "segment" || file.kind === "partial") await requireSegmentHeader(handle, file.name, size);
     const held = size <= LARGEST_HELD_FILE ? await readExactly(handle, path, size) : undefined;
@@ -87,10 +89,14 @@ function requireFilled(path: string, file: WalFileName, summary: WalSegmentSumma
 async function openWalFile(path: string): Promise<FileHandle> {
   return open(path, "r").catch((cause: NodeJS.ErrnoException) => {
     const fact = cause.code === "ENOENT" ? "there is no such file" : cause.code === "EACCES" ? "permission denied" : cause.message;
-    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${fact}`, {
-      cause,
-      hint: "The path is relative to the data directory, as PostgreSQL passes it with %p; run the command there and as the server's user.",
-    });
+    throw unreadable(path, fact, cause);
+  });
+}
+
+function unreadable(path: string, fact: string, cause?: unknown): SoarError {
+  return new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${fact}`, {
+    cause,
+    hint: "The path is relative to the data directory, as PostgreSQL passes it with %p; run the command there and as the server's user.",
   });
 }
 

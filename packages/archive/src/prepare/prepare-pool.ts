@@ -52,9 +52,7 @@ export function createPreparePool({ workers, idleMs = IDLE_MS }: PreparePoolOpti
   };
 
   const start = (): Thread => {
-    // A bundler does not see through this expression: bundles carry the worker as an entry of their own.
-    const url = new URL(import.meta.url.endsWith(".ts") ? "./prepare-worker.ts" : "./prepare-worker.js", import.meta.url);
-    const thread: Thread = { worker: new Worker(url, { name: "soar-prepare" }), job: undefined, idleTimer: undefined };
+    const thread: Thread = { worker: startWorker(), job: undefined, idleTimer: undefined };
     const lose = (cause: Error): void => {
       if (!threads.delete(thread)) return;
       clearTimeout(thread.idleTimer);
@@ -80,8 +78,7 @@ export function createPreparePool({ workers, idleMs = IDLE_MS }: PreparePoolOpti
   };
 
   const retire = (thread: Thread): void => {
-    if (thread.job !== undefined || !threads.delete(thread)) return;
-    void thread.worker.terminate();
+    if (thread.job === undefined && threads.delete(thread)) void thread.worker.terminate();
   };
 
   return {
@@ -98,10 +95,15 @@ export function createPreparePool({ workers, idleMs = IDLE_MS }: PreparePoolOpti
       const running = [...threads];
       threads.clear();
       await Promise.all(running.map(({ worker }) => worker.terminate()));
-      const unfinished = [...running.flatMap((thread) => thread.job ?? []), ...queue.splice(0)];
-      for (const { reject } of unfinished) reject(closed());
+      for (const { reject } of [...running.flatMap((thread) => thread.job ?? []), ...queue.splice(0)]) reject(closed());
     },
   };
+}
+
+function startWorker(): Worker {
+  // A bundler does not see through this expression: bundles carry the worker as an entry of their own.
+  const url = new URL(import.meta.url.endsWith(".ts") ? "./prepare-worker.ts" : "./prepare-worker.js", import.meta.url);
+  return new Worker(url, { name: "soar-prepare" });
 }
 
 function closed(): SoarError {

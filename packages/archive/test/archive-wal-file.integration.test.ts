@@ -1,0 +1,181 @@
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { createTestCluster, requireInstallation, serverUser, type TestCluster } from "@soar-tooling/test-servers";
+import { findWalObjects, readWalDescription, readWalFile } from "@soar/repository";
+import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { archiveWalFile, type ArchiveOptions } from "../src/archive-wal-file.ts";
+import { createWalPusher, type WalPusher } from "../src/wal-pusher.ts";
+
+const options: ArchiveOptions = { codec: "zstd", toolVersion: "test 1", now: new Date() };
+
+async function finishedSegment(cluster: TestCluster): Promise<string> {
+  await cluster.query("create table if not exists t (n int, pad text)");
+  await cluster.query("insert into t select n, md5(n::text) from generate_series(1, 2000) n");
+  const [row] = await cluster.query<{ name: string }>("select pg_walfile_name(pg_switch_wal() - 1) as name");
+  return row?.name ?? "";
+}
+
+let cluster: TestCluster;
+let directory: string;
+let store: ObjectStore;
+let name: string;
+beforeAll(async () => {
+  cluster = await createTestCluster({ installation: requireInstallation("pg_ctl"), initdbArgs: ["--wal-segsize=1"] });
+  directory = mkdtempSync(join(tmpdir(), "soar-push-"));
+  mkdirSync(join(directory, "pg_wal"));
+  mkdirSync(join(directory, "global"));
+  name = await finishedSegment(cluster);
+  copyFileSync(join(cluster.dataDir, "global", "pg_control"), join(directory, "global", "pg_control"));
+});
+afterAll(async () => {
+  rmSync(directory, { recursive: true });
+  await cluster.remove();
+});
+beforeEach(() => {
+  store = createMemoryStore({ name: "push" });
+});
+
+const source = (file: string = name): string => join(cluster.dataDir, "pg_wal", file);
+const copy = (as: string, change: (path: string) => void = () => undefined): string => {
+  const path = join(directory, "pg_wal", as);
+  copyFileSync(source(), path);
+  change(path);
+  return path;
+};
+async function stored(file: string): Promise<Buffer | undefined> {
+  const [object] = await findWalObjects(store, file);
+  return object && (await readWalFile(store, object));
+}
+
+/** Both ways to the bucket keep the same promises: the command by itself, and the archiver's threads. */
+describe.each(["by itself", "through the archiver's threads"])("archiving %s", (way) => {
+  let pusher: WalPusher | undefined;
+  const archive = async (path: string, file: string, more: Partial<ArchiveOptions> = {}): Promise<string> => {
+    if (way === "by itself") return (await archiveWalFile(store, path, file, { ...options, ...more })).outcome;
+    pusher = createWalPusher(store, { ...options, ...more, workers: 2 });
+    try {
+      return (await pusher.push(path, file, { signal: new AbortController().signal })).outcome;
+    } finally {
+      await pusher.close();
+    }
+  };
+
+  test.each(["zstd", "gzip", "none"] as const)("stores a segment byte for byte with codec %s", async (codec) => {
+    expect(await archive(source(), name, { codec })).toBe("archived");
+    expect((await stored(name))?.equals(readFileSync(source()))).toBe(true);
+  });
+
+  test("takes a path relative to the working directory, as PostgreSQL passes it", async () => {
+    expect(await archive(relative(process.cwd(), source()), name)).toBe("archived");
+  });
+
+  test("the same file twice is success, also in another codec, and stores nothing more", async () => {
+    await archive(source(), name);
+    expect(await archive(source(), name)).toBe("already archived");
+    expect(await archive(copy(name), name, { codec: "gzip" })).toBe("already archived");
+    expect(await findWalObjects(store, name)).toHaveLength(1);
+  });
+
+  test("another file under the same name is refused, and nothing is overwritten", async () => {
+    await archive(source(), name);
+    const path = copy(name, (file) => {
+      const bytes = readFileSync(file);
+      bytes.writeUInt8(bytes.readUInt8(300_000) ^ 1, 300_000);
+      writeFileSync(file, bytes);
+    });
+    await expect(archive(path, name)).rejects.toMatchObject({ code: "WAL_CONFLICT", message: expect.stringContaining(`'memory:push/wal/${name}.zst' holds other bytes`) as string });
+    expect((await stored(name))?.equals(readFileSync(source()))).toBe(true);
+  });
+
+  test("a segment of another cluster is refused by what its header says", async () => {
+    await archive(source(), name);
+    const other = copy(name, (file) => {
+      const bytes = readFileSync(file);
+      bytes.writeBigUInt64LE(7_000_000_000_000_000_000n, 24);
+      writeFileSync(file, bytes);
+    });
+    await expect(archive(other, name)).rejects.toMatchObject({ code: "REPOSITORY_FOREIGN", message: expect.stringContaining("system identifier") as string, hint: expect.stringContaining("prefix") as string });
+  });
+
+  test("a segment under the name of another one is refused", async () => {
+    const wrong = "0000000100000000000000AA";
+    await expect(archive(copy(wrong), wrong)).rejects.toMatchObject({ code: "WAL_INVALID" });
+  });
+
+  test.each([
+    ["an empty file", 0, "the file is empty"],
+    ["a file that was cut short", 300_000, "300000 bytes"],
+  ])("%s is refused", async (_, length, fact) => {
+    const path = copy(name, (file) => truncateSync(file, length));
+    await expect(archive(path, name)).rejects.toMatchObject({ code: "WAL_INVALID", message: expect.stringContaining(fact) as string });
+    expect(await stored(name)).toBeUndefined();
+  });
+
+  test("a half-written segment is refused: zeros where records should be", async () => {
+    const path = copy(name, (file) => {
+      const bytes = readFileSync(file);
+      bytes.fill(0, 8192 * 3);
+      writeFileSync(file, bytes);
+    });
+    await expect(archive(path, name)).rejects.toMatchObject({ code: "WAL_INVALID", message: expect.stringContaining("nothing was written behind") as string });
+  });
+
+  test("a file that is not there, and one that must not be read, have their own words", async () => {
+    await expect(archive("pg_wal/nowhere", name)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: expect.stringContaining("there is no such file") as string });
+    await expect(archive(join(directory, "pg_wal"), name)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: expect.stringContaining("it is not a regular file") as string });
+  });
+
+  test("history, backup history and partial files", async () => {
+    const history = copy("00000002.history", (file) => writeFileSync(file, "1\t0/3000000\tno recovery target specified\n"));
+    expect(await archive(history, "00000002.history")).toBe("archived");
+    expect((await readObject(store, "wal/00000002.history")).toString()).toContain("no recovery target");
+    const backup = `${name}.00000028.backup`;
+    expect(await archive(copy(backup, (file) => writeFileSync(file, "START WAL LOCATION: 0/1000028\n")), backup)).toBe("archived");
+    const partial = `${name}.partial`;
+    expect(await archive(copy(partial), partial)).toBe("archived");
+    const [object] = await findWalObjects(store, partial);
+    if (object === undefined) throw new Error("the partial file is not there");
+    expect((await readWalDescription(store, object)).description).toMatchObject({ name: partial, size: 2 ** 20 });
+  });
+
+  test("a history file without pg_control beside it cannot be told whose it is", async () => {
+    const lost = join(directory, "00000002.history");
+    writeFileSync(lost, "1\t0/3000000\tno recovery target specified\n");
+    await expect(archive(lost, "00000002.history")).rejects.toMatchObject({ code: "WAL_INVALID", message: expect.stringContaining("which cluster") as string });
+  });
+
+  test("a name that PostgreSQL does not give is refused", async () => {
+    await expect(archive(source(), "../etc/passwd")).rejects.toMatchObject({ code: "WAL_NAME_INVALID" });
+    await expect(archive(source(), "something.else")).rejects.toMatchObject({ code: "WAL_NAME_INVALID", message: expect.stringContaining("it is not the name of") as string });
+  });
+
+  test("a file that must not be read", async () => {
+    const path = copy(name, (file) => chmodSync(file, 0));
+    // root may read everything, so it stops being root for a moment.
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) process.seteuid?.(serverUser().uid);
+    try {
+      await expect(archive(path, name)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: expect.stringContaining("permission denied") as string });
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+      rmSync(path);
+    }
+  });
+});
+
+test("segments too large to hold are read twice, by the command and by the archiver's threads, to the same object", async () => {
+  await using large = await createTestCluster({ installation: requireInstallation("pg_ctl"), initdbArgs: ["--wal-segsize=128"] });
+  const file = await finishedSegment(large);
+  const path = join(large.dataDir, "pg_wal", file);
+  const pusher = createWalPusher(store, { ...options, workers: 2 });
+  const pushed = await pusher.push(path, file, { signal: new AbortController().signal });
+  await pusher.close();
+  expect(pushed).toMatchObject({ outcome: "archived", size: 2 ** 27, object: { key: `wal/${file}.zst` } });
+  expect((await readWalDescription(store, pushed.object)).description.members).toHaveLength(4);
+  expect((await stored(file))?.equals(readFileSync(path))).toBe(true);
+  expect((await archiveWalFile(store, path, file, options)).outcome).toBe("already archived");
+  const alone = createMemoryStore({ name: "alone" });
+  expect((await archiveWalFile(alone, path, file, options)).outcome).toBe("archived");
+});
