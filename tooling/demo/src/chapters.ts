@@ -30,8 +30,8 @@ export function tellSetup({ story, world, installation }: Scene): void {
   story.say(`PostgreSQL ${installation.version} (${origin}) as user ${serverUser().name}, with the databases ${DATABASES.join(" and ")}.`);
   story.say(`An S3 server in a process of its own: ${world.s3.endpoint}`);
   story.say("Every piece of the write-ahead log (WAL) goes to the bucket. In postgresql.conf:");
-  story.command("archive_mode = on", " ");
-  story.command(`archive_command = '${world.archiveCommand.replaceAll("'", "''")}'`, " ");
+  story.code("  archive_mode = on");
+  story.code(`  archive_command = '${world.archiveCommand.replaceAll("'", "''")}'`);
 }
 
 export async function loadData({ story, world, megabytes }: Scene): Promise<void> {
@@ -60,7 +60,7 @@ export async function rememberGoodMoment({ story, world: { cluster } }: Scene): 
 }
 
 export async function tellAccident({ story, world: { cluster } }: Scene): Promise<Accident> {
-  story.command("DELETE FROM devices;", "soar=#");
+  story.code("soar=# DELETE FROM devices;");
   const accident = await meetAccident(cluster);
   story.output(`DELETE ${accident.deleted}`);
   story.say(`It was committed just before ${accident.at}.`);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { styleText } from "node:util";
 import { formatDuration } from "@soar/app-kit";
-import { wrapLine } from "./wrap-line.ts";
+import { wrapLine, type WrapOptions } from "./wrap-line.ts";
 
 /** What a person reads. Lines fit 80 columns; colours and the line that moves are for a terminal only. */
 export interface Story {
@@ -11,8 +11,10 @@ export interface Story {
   endChapter(): void;
   /** A sentence. */
   say(text: string): void;
-  /** A command as the reader would type it; `prompt` tells a shell from psql. */
-  command(text: string, prompt?: string): void;
+  /** A command as the reader would type it in a shell. */
+  command(text: string): void;
+  /** SQL as the reader would type it, or lines of a configuration file. */
+  code(text: string): void;
   /** What a command printed. */
   output(text: string): void;
   /** Shows a line that changes while the work goes on, where there is a terminal. */
@@ -35,8 +37,8 @@ export function createStory(sink: StorySink): Story {
   let chapters = 0;
   let beganAt = 0;
   const style = (format: "bold" | "dim" | "cyan" | "green" | "red", text: string): string => (isTerminal ? styleText(format, text, { stream: sink }) : text);
-  const write = (text: string, format: (line: string) => string = (line) => line, hanging = "  "): void => {
-    for (const line of wrapLine(text, { width: WIDTH, indent: INDENT, hanging })) sink.write(`${format(line)}\n`);
+  const write = (text: string, format: (line: string) => string, wrap: Partial<WrapOptions> = {}): void => {
+    for (const line of wrapLine(text, { width: WIDTH, indent: INDENT, hanging: "", ...wrap })) sink.write(`${format(line)}\n`);
   };
   return {
     beginChapter(title) {
@@ -47,13 +49,14 @@ export function createStory(sink: StorySink): Story {
     endChapter() {
       write(`[${formatDuration(performance.now() - beganAt)}]`, (line) => style("dim", line));
     },
-    say: (text) => write(text, undefined, ""),
-    command: (text, prompt = "$") => write(`${prompt} ${text}`, (line) => style("cyan", line), "    "),
+    say: (text) => write(text, (line) => line),
+    command: (text) => write(`$ ${text}`, (line) => style("cyan", line), { hanging: "    ", isCommand: true }),
+    code: (text) => write(text, (line) => style("cyan", line), { hanging: "    " }),
     output(text) {
-      for (const line of text.trimEnd().split("\n")) write(`  ${line}`, (wrapped) => style("dim", wrapped), " ".repeat(hangingOf(line)));
+      for (const line of text.trimEnd().split("\n")) write(`  ${line}`, (wrapped) => style("dim", wrapped), { hanging: " ".repeat(2 + hangingOf(line)) });
     },
     during: (describe, work) => (isTerminal ? showWhile(sink, describe, work) : work()),
-    verdict: (text, isGood) => write(text, (line) => style(isGood ? "green" : "red", line), ""),
+    verdict: (text, isGood) => write(text, (line) => style(isGood ? "green" : "red", line)),
   };
 }
 
