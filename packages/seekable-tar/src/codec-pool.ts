@@ -74,7 +74,9 @@ export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
   const workers = options.workers ?? availableParallelism();
   // A bundler does not see through this expression: bundles carry the worker as an entry of their own, `codec-worker.js`.
   const url = options.workerUrl ?? new URL(import.meta.url.endsWith(".ts") ? "./codec-worker.ts" : "./codec-worker.js", import.meta.url);
-  const scheduler = new TaskScheduler(workers, () => new Worker(url, { name: "soar-codec" }));
+  // Workers hold buffers, not objects: without the limit each would grow its young generation to some 40 MB.
+  const resourceLimits = { maxYoungGenerationSizeMb: 8 };
+  const scheduler = new TaskScheduler(workers, () => new Worker(url, { name: "soar-codec", resourceLimits }));
   return {
     workers,
     async compress(codec, plain, { level, transfer, hashStored = false, signal } = {}) {

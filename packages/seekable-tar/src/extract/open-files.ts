@@ -48,9 +48,9 @@ export class OpenFiles {
 
   /** Closes what is still open after a failure. */
   async close(): Promise<void> {
-    const open = [...this.#files.values()];
+    const left = [...this.#files.values()];
     this.#files.clear();
-    for (const result of await Promise.allSettled(open.map(({ opening }) => opening))) {
+    for (const result of await Promise.allSettled(left.map(({ opening }) => opening))) {
       if (result.status === "fulfilled") await result.value.handle.close();
     }
   }

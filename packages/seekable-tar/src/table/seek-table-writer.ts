@@ -41,8 +41,9 @@ export class SeekTableWriter {
   readonly #frames: TableFrame[] = [];
   readonly #objects = new Map<string, number>();
   readonly #storedHash = createHash("sha256");
-  #lines: string[] = [];
-  #lineBytes = 0;
+  /** Lines go here as bytes at once: kept as text until a frame is full, they made the heap ten times as large. */
+  #plain: Buffer;
+  #plainBytes = 0;
   #writing: Promise<void> = Promise.resolve();
   #storedBytes = 0;
   #archive = { members: 0, entries: 0, plainBytes: 0 };
@@ -51,6 +52,7 @@ export class SeekTableWriter {
   constructor({ chunkBytes, sink, frameBytes = 4 * 1024 * 1024 }: SeekTableWriterOptions) {
     this.#sink = sink;
     this.#frameBytes = frameBytes;
+    this.#plain = Buffer.allocUnsafeSlow(frameBytes);
     this.#add({ kind: "header", chunkBytes });
   }
 
@@ -101,15 +103,16 @@ export class SeekTableWriter {
   #add(row: TableRow): void {
     const line = formatRow(row);
     const bytes = Buffer.byteLength(line);
-    if (this.#lineBytes > 0 && this.#lineBytes + bytes > this.#frameBytes) this.#flush();
-    this.#lines.push(line);
-    this.#lineBytes += bytes;
+    if (this.#plainBytes > 0 && this.#plainBytes + bytes > this.#frameBytes) this.#flush();
+    // A single line may be longer than a frame; then it has one of its own.
+    if (bytes > this.#plain.length) this.#plain = Buffer.allocUnsafeSlow(bytes);
+    this.#plainBytes += this.#plain.write(line, this.#plainBytes);
   }
 
   #flush(): void {
-    const plain = Buffer.from(this.#lines.join(""));
-    this.#lines = [];
-    this.#lineBytes = 0;
+    const plain = this.#plain.subarray(0, this.#plainBytes);
+    this.#plain = Buffer.allocUnsafeSlow(this.#frameBytes);
+    this.#plainBytes = 0;
     const before = this.#writing;
     this.#writing = this.#write(before, plain);
     // Whoever drains next gets the failure. Until then it must not count as unhandled, which would end the process.
