@@ -1,17 +1,21 @@
 export { type Codec, CODECS, DEFAULT_CHUNK_BYTES, DEFAULT_LEVELS } from "./codec/codec.ts";
-export { compressMember, compressMemberSync, type CompressOptions, decompressMember, decompressMemberSync } from "./codec/member.ts";
-export { type CodecPool, type CodecPoolOptions, type CompressedMember, type CompressTaskOptions, createCodecPool, type DecompressTaskOptions } from "./codec-pool.ts";
-export { extractArchive, type ExtractOptions, type ExtractSummary } from "./extract/extract-archive.ts";
-export { mapOrdered, type MapOrderedOptions } from "./pool/map-ordered.ts";
-export type { FileOwner } from "./pool/tasks.ts";
-export type { FetchRange } from "./read/fetch-ranges.ts";
-export { findEntry, readArchive, readEntry, type ReadEntryOptions, type ReadOptions } from "./read/read-archive.ts";
+export { compressMember, compressMemberSync, decompressMember, decompressMemberSync } from "./codec/member.ts";
+
+export { type CodecPool, createCodecPool } from "./codec-pool.ts";
+export { mapOrdered } from "./pool/map-ordered.ts";
+
+export type { TarEntry } from "./tar/tar-entry.ts";
+export { memberize, type PlacedEntry } from "./write/memberize.ts";
+export { type SeekableTarWrite, writeSeekableTar, type WriteSeekableTarOptions, type WriteSummary } from "./write/write-seekable-tar.ts";
+
 export { DigestIndex } from "./table/digest-index.ts";
 export type { MemberList } from "./table/member-list.ts";
-export { readSeekTable, type ReadSeekTableOptions, readSeekTableRows } from "./table/read-seek-table.ts";
+export { readSeekTable, readSeekTableRows } from "./table/read-seek-table.ts";
 export type { MemberLocation, TableRow } from "./table/row.ts";
 export type { SeekArchive, SeekTable } from "./table/seek-table.ts";
-export { type SeekTableSummary, SeekTableWriter, type SeekTableWriterOptions, type TableFrame } from "./table/seek-table-writer.ts";
-export type { TarEntry, TarEntryType } from "./tar/tar-entry.ts";
-export { memberize, type MemberizeOptions, type PlacedEntry, type PlainMember } from "./write/memberize.ts";
-export { type SeekableTarWrite, writeSeekableTar, type WriteProgress, type WriteSeekableTarOptions, type WriteSummary } from "./write/write-seekable-tar.ts";
+export { type SeekTableSummary, SeekTableWriter, type TableFrame } from "./table/seek-table-writer.ts";
+
+export type { FetchRange } from "./read/fetch-ranges.ts";
+export { findEntry, readArchive, readEntry, type ReadOptions } from "./read/read-archive.ts";
+export { extractArchive, type ExtractOptions, type ExtractSummary } from "./extract/extract-archive.ts";
+export type { FileOwner } from "./pool/tasks.ts";

@@ -18,7 +18,7 @@ export interface MemberLocation {
   readonly sha256: Buffer;
 }
 
-/** One line of a seek table. `docs/seek-table.md` in this package is the specification. */
+/** One line of a seek table. The README of this package specifies the format. */
 export type TableRow =
   | { readonly kind: "header"; readonly chunkBytes: number }
   | { readonly kind: "object"; readonly key: string; readonly codec: Codec }
