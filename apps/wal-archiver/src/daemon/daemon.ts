@@ -7,8 +7,8 @@ import { bindingOf } from "./binding.ts";
 import { reportTo } from "./report-events.ts";
 import { connectServiceManager } from "./service-manager.ts";
 
-/** One request to the store, with its retries; the archiver itself goes on for ever. */
-const CALL_DEADLINE_MS = 30_000;
+/** One request to the store, with its retries: short, because the archiver itself goes on for ever, in order. */
+const CALL_RETRY = { deadlineMs: 10_000, maxDelayMs: 1_000 };
 
 /** The resident archiver. */
 export const daemon = defineCommand({
@@ -21,7 +21,7 @@ export const daemon = defineCommand({
   logFile: "optional",
   async run({ config, log, signal, app, envFile }) {
     const service = connectServiceManager(process.env, log);
-    const store = await openConfiguredStore(config, { log, overrides: { retry: { deadlineMs: Math.min(CALL_DEADLINE_MS, config.archiveTimeoutMs) } } });
+    const store = await openConfiguredStore(config, { log, overrides: { retry: { ...CALL_RETRY, deadlineMs: Math.min(CALL_RETRY.deadlineMs, config.archiveTimeoutMs) } } });
     try {
       await runArchiver(store, {
         dataDir: config.dataDir,

@@ -1,4 +1,4 @@
-import { hasErrorCode, isRetryable, SoarError } from "@soar/errors";
+import { hasErrorCode, SoarError } from "@soar/errors";
 import { findFileIdentity } from "../file-identity.ts";
 import { walPath } from "../wal-path.ts";
 import type { WalPusher } from "../wal-pusher.ts";
@@ -6,6 +6,7 @@ import type { Acknowledgements } from "./acknowledgements.ts";
 import { createArchiveRequests, type ArchiveAnswer } from "./archive-requests.ts";
 import { readArchiveStatus } from "./archive-status.ts";
 import type { ArchiverEvent } from "./archiver-event.ts";
+import { mayPass } from "./failure-scope.ts";
 import { attemptPush, type Attempted } from "./push-attempt.ts";
 import { createRetrySchedule, type RetryScheduleOptions } from "./retry-schedule.ts";
 
@@ -150,7 +151,7 @@ export class ArchiveQueue {
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       const { attempts, retryInMs } = this.#schedule.failed(name, error);
-      this.#requests.fail(name, error, { isFinal: !isRetryable(error) });
+      this.#requests.fail(name, error, { isFinal: !mayPass(error) });
       this.#options.onEvent?.({ type: "failed", name, error, attempts, retryInMs });
     }
   }

@@ -1,4 +1,4 @@
-import { isRetryable } from "@soar/errors";
+import { concernsStore } from "./failure-scope.ts";
 import { createBackoff, type Backoff, type BackoffOptions } from "./full-jitter.ts";
 
 /** Pauses after failures: of the store for everything, and of a file for that file alone. Memory is bounded by the files in sight. */
@@ -28,7 +28,7 @@ export function createRetrySchedule({ now = () => performance.now(), ...rest }: 
   return {
     dueAt: (name) => Math.max(store.dueAt, files.get(name)?.dueAt ?? 0),
     failed(name, error) {
-      if (isRetryable(error)) {
+      if (concernsStore(error)) {
         if (store.backoff.attempts === 0) store.failedSince = now();
         const retryInMs = store.backoff.failed();
         store.dueAt = now() + retryInMs;
