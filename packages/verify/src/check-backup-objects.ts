@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { hasErrorCode } from "@soar/errors";
-import { backupKey, type BackupDirectory, type BackupRecord } from "@soar/repository";
+import { BACKUP_OBJECTS, backupKey, type BackupDirectory, type BackupRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { findingOf, type Finding } from "./finding.ts";
 
@@ -9,13 +9,18 @@ export interface CheckOptions extends CallOptions {
   readonly onBytes?: (bytes: number) => void;
 }
 
-/** Compares every object of one backup with its record: presence, size, SHA-256 over all bytes. */
+/** What lies beside the recorded objects of a backup: the record itself, and what is written before it or later. */
+const UNRECORDED: readonly string[] = [BACKUP_OBJECTS.record, BACKUP_OBJECTS.started, BACKUP_OBJECTS.keep];
+
+/** Compares every object of one backup with its record: presence, size, SHA-256 over all bytes; and names what is not recorded. */
 export async function checkBackupObjects(store: ObjectStore, { objects }: BackupDirectory, record: BackupRecord, options: CheckOptions): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const expected of record.objects) {
     const finding = await checkObject(store, { ...expected, key: backupKey(record.label, expected.name) }, objects.get(expected.name), options);
     if (finding !== undefined) findings.push(finding);
   }
+  const known = new Set([...UNRECORDED, ...record.objects.map(({ name }) => name)]);
+  for (const name of objects.keys()) if (!known.has(name)) findings.push(stray(backupKey(record.label, name)));
   if (record.damagedPages.length > 0) findings.push(sourceDamage(record));
   return findings;
 }
@@ -50,6 +55,16 @@ async function digestOf(store: ObjectStore, key: string, { signal, onBytes }: Ch
 
 function damage(kind: Finding["kind"], where: string, what: string): Finding {
   return { kind, severity: "error", where, what, advice: "Restore the object from an older version in the bucket or from a copy; until then use another backup, and take a new one." };
+}
+
+function stray(where: string): Finding {
+  return {
+    kind: "object-stray",
+    severity: "warning",
+    where,
+    what: "it is in the directory of a backup whose record does not know it",
+    advice: "No restore reads it, and expiry removes it with the backup. Find out what wrote it.",
+  };
 }
 
 function sourceDamage({ label, damagedPages }: BackupRecord): Finding {

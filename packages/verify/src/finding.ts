@@ -17,6 +17,7 @@ export type FindingKind =
   | "backup-interrupted"
   | "backup-record-damaged"
   | "backup-source-damaged"
+  | "backup-foreign"
   | "object-missing"
   | "object-wrong-size"
   | "object-damaged"

@@ -36,7 +36,9 @@ export async function verifyRepository(store: ObjectStore, options: VerifyOption
   let bytes = 0;
   const onBytes = (count: number): void => options.onProgress?.((bytes += count));
   const findings: Finding[] = directories.flatMap(incomplete);
-  const complete = directories.filter((directory): directory is BackupDirectory & { record: BackupRecord } => directory.record !== undefined);
+  const readable = directories.filter((directory): directory is BackupDirectory & { record: BackupRecord } => directory.record !== undefined);
+  const complete = readable.filter(({ record }) => record.systemIdentifier === repository.systemIdentifier && record.walSegmentSize === repository.walSegmentSize);
+  findings.push(...readable.filter((directory) => !complete.includes(directory)).map(({ record }) => foreign(record)));
   if (complete.length === 0) findings.push(noBackup());
   for (const directory of complete) findings.push(...(await checkBackupObjects(store, directory, directory.record, { signal, onBytes })));
   const records = complete.map(({ record }) => record);
@@ -87,6 +89,16 @@ function interrupted(label: string): Finding {
     where: label,
     what: "there is no backup.json: the backup is still running or was interrupted",
     advice: "Nothing takes it for a backup. The next soar-base-backup removes it once its deadline has passed.",
+  };
+}
+
+function foreign({ label, systemIdentifier }: BackupRecord): Finding {
+  return {
+    kind: "backup-foreign",
+    severity: "error",
+    where: label,
+    what: `it is a backup of another cluster, with system identifier ${systemIdentifier}`,
+    advice: "No restore uses it. Objects of two repositories were mixed: move it to the repository of its own cluster.",
   };
 }
 
