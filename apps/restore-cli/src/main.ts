@@ -16,6 +16,6 @@ await runApp({
     if (command !== "wal-fetch") return status;
     if (!hasErrorCode(error, "WAL_END")) return 126;
     // The shell line of a restore maps its private status itself; by hand, 1 is what PostgreSQL understands.
-    return process.argv.includes("--plan") ? ABSENT_STATUS : 1;
+    return process.argv.some((word) => word === "--plan" || word.startsWith("--plan=")) ? ABSENT_STATUS : 1;
   },
 });

@@ -1,9 +1,9 @@
-import { mkdir, readdir, readFile, stat, statfs } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { readControlFile } from "@soar/pg-tools";
 
-/** Left by this program in a directory that it is filling: such a directory may be resumed or emptied, never started. */
+/** Where a restore keeps its plan and its log. While pg_control is not there yet, it marks a directory that was not filled to the end. */
 export const RESTORE_STATE_DIRECTORY = "soar-restore";
 
 export type DataDirectoryState =
@@ -28,9 +28,12 @@ export async function inspectDataDirectory(path: string): Promise<DataDirectoryS
   if (example === undefined) return { state: "empty" };
   const processId = await runningPostmaster(path);
   if (processId !== undefined) return { state: "running", processId };
-  if (names.includes(RESTORE_STATE_DIRECTORY)) return { state: "interrupted" };
-  const control = await readFile(join(path, "global", "pg_control")).catch(() => undefined);
-  if (control === undefined) return { state: "other", example };
+  const control = await readFile(join(path, "global", "pg_control")).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+    throw new SoarError("FILE_UNREADABLE", `unable to tell which cluster lies in '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+  });
+  // A finished restore leaves its log behind; only without pg_control is there nothing that a server could have written to.
+  if (control === undefined) return names.includes(RESTORE_STATE_DIRECTORY) ? { state: "interrupted" } : { state: "other", example };
   const { systemIdentifier, pgMajor } = readControlFile(control);
   return { state: "cluster", systemIdentifier: String(systemIdentifier), postgresMajor: pgMajor };
 }
@@ -67,10 +70,14 @@ export async function freeBytesAt(path: string): Promise<number> {
   return bavail * bsize;
 }
 
-/** Creates the data directory with the mode that PostgreSQL demands. Parents must exist: a typing error must not create a tree. */
+/**
+ * Creates the data directory, or takes an empty one, with the mode that PostgreSQL demands. Parents must exist: a typing
+ * error must not create a tree.
+ */
 export async function createDataDirectory(path: string): Promise<void> {
-  await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "EEXIST") return;
+  await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
+    // Made by hand, by a mount or by a package: the server would refuse to start in a directory that others may read.
+    if (error.code === "EEXIST") return chmod(path, 0o700);
     throw new SoarError("FILE_UNWRITABLE", `unable to create '${path}': ${error.code === "ENOENT" ? "its parent directory does not exist" : error.message}`, {
       cause: error,
       hint: "Create the parent directory with the right owner first.",

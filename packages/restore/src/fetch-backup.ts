@@ -5,6 +5,7 @@ import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools";
 import { backupKey, BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
 import { extractArchive, readSeekTable, type CodecPool, type ExtractOptions, type SeekArchive, type SeekTable } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
+import { RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
 import { writeDurably } from "./write-durably.ts";
 
 export interface FetchOptions {
@@ -44,7 +45,7 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
     signal,
     onProgress: ({ storedBytes }) => options.onProgress?.((done = before + storedBytes)),
   });
-  await extractArchive(base, { ...common(dataDir), select: ({ path }) => path !== CONTROL_FILE });
+  await extractArchive(base, { ...common(dataDir), select: ({ path }) => path !== CONTROL_FILE && !isRestoreState(path) });
   before = done;
   for (const { oid } of backup.tablespaces) {
     const location = tablespaces.get(oid);
@@ -55,6 +56,11 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
   if (backup.tablespaces.length > 0) await rewriteTablespaceMap(dataDir, tablespaces);
   await requireBackupLabel(store, options);
   await extractArchive(base, { ...common(dataDir), select: ({ path }) => path === CONTROL_FILE });
+}
+
+/** A backup of a restored cluster holds what that restore left. Its plan and log must not come in place of this restore's. */
+function isRestoreState(path: string): boolean {
+  return path === RESTORE_STATE_DIRECTORY || path.startsWith(`${RESTORE_STATE_DIRECTORY}/`);
 }
 
 /** Reads and checks the seek table of a backup. */

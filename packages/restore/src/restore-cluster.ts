@@ -85,7 +85,7 @@ export async function restoreCluster(store: ObjectStore, plan: RestorePlan, opti
   await writeDurably(planFile, [Buffer.from(formatLineageTable(lineageTableOf(plan.chain, plan.backup.systemIdentifier)))]);
   onEvent?.({ type: "phase", phase: "fetch" });
   const fetchMs = await timed(() => fetchInto(store, plan, { ...options, tablespaces }));
-  const fenced = !inPlace && options.action !== "shutdown";
+  const fenced = !inPlace;
   if (fenced) await fenceClone(dataDir);
   const { configFile, settings } = await chooseConfigFile(store, plan.backup, dataDir, { inPlace, signal });
   if (options.owner !== undefined) await chownTree([dataDir, ...tablespaces.values()], options.owner);
@@ -98,7 +98,7 @@ export async function restoreCluster(store: ObjectStore, plan: RestorePlan, opti
       binDir,
       owner: options.owner,
       configFile,
-      settings: { ...settings, ...minimumSettings(plan), ...(options.port === undefined ? {} : { port: String(options.port) }) },
+      settings: { ...settings, ...recoveryLimits(plan, options), ...(options.port === undefined ? {} : { port: String(options.port) }) },
       env: options.env,
       logFile,
       restoreCommand: restoreCommand([...options.walFetchProgram, "--plan", planFile]),
@@ -123,10 +123,16 @@ async function fetchInto(store: ObjectStore, plan: RestorePlan, options: Restore
   }
 }
 
-/** Recovery refuses to begin with less of these than the source had (safety, trap 37). */
-function minimumSettings({ backup }: RestorePlan): Record<string, string> {
-  const names = ["max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction"];
-  return Object.fromEntries(names.flatMap((name) => (backup.settings[name] === undefined ? [] : [[name, backup.settings[name]]])));
+/**
+ * A hot standby refuses to begin, or stops in the middle of recovery, when these are smaller than the source had them at any
+ * moment of the WAL (safety, trap 37), and settings on the command line would also win over larger ones in the files. So
+ * nobody is let in before the end, unless the server is to pause there to be looked at. Prepared transactions need
+ * their slots in any case.
+ */
+function recoveryLimits({ backup }: RestorePlan, { action }: Pick<RestoreOptions, "action">): Record<string, string> {
+  const names = action === "pause" ? ["max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction"] : ["max_prepared_transactions"];
+  const limits = Object.fromEntries(names.flatMap((name) => (backup.settings[name] === undefined ? [] : [[name, backup.settings[name]]])));
+  return action === "pause" ? limits : { ...limits, hot_standby: "off" };
 }
 
 async function timed(work: () => Promise<void>): Promise<number> {

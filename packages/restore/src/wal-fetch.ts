@@ -1,7 +1,7 @@
 import { rename, rm } from "node:fs/promises";
 import { SoarError } from "@soar/errors";
 import { checkWalSegmentHeader, formatHistoryFileName } from "@soar/pg-tools";
-import { findTimelineHistory, readChainSegment, walKey, type ChainSegment, type WalObject } from "@soar/repository";
+import { findTimelineHistory, readChainSegment, requireTimelineHistory, walKey, type ChainSegment, type WalObject } from "@soar/repository";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { answerWalRequest, type LineageTable } from "./lineage-table.ts";
 import { writeDurably } from "./write-durably.ts";
@@ -18,7 +18,7 @@ export async function fetchWalFile(store: ObjectStore, table: LineageTable, name
   if (request.answer === "absent") throw end(name, "it is not part of this recovery's lineage");
   const partial = `${path}.soar-${process.pid}`;
   try {
-    if (request.answer === "look-up") await writeHistory(store, request.timeline, partial, options);
+    if (request.answer === "look-up") await writeHistory(store, table, request.timeline, partial, options);
     else await writeSegment(store, table, request.segment, partial, options);
     await rename(partial, path);
   } finally {
@@ -26,8 +26,10 @@ export async function fetchWalFile(store: ObjectStore, table: LineageTable, name
   }
 }
 
-async function writeHistory(store: ObjectStore, timeline: number, path: string, options: CallOptions): Promise<void> {
+async function writeHistory(store: ObjectStore, table: LineageTable, timeline: number, path: string, options: CallOptions): Promise<void> {
   const name = formatHistoryFileName(timeline);
+  // The plan was made with this one: its absence now proves only that something is wrong.
+  if (timeline === table.timeline && timeline > 1) await requireTimelineHistory(store, timeline, options);
   // Parsed, too: a damaged history must stop recovery rather than lead it to another timeline.
   if ((await findTimelineHistory(store, timeline, options)) === undefined || timeline === 1) throw end(name, "there is no such timeline");
   await writeDurably(path, [await readObject(store, walKey(name, "none"), options)]);
