@@ -11,6 +11,14 @@ const options = {
   ...backupCompressionOptions,
   ...jobsOptions,
   ...retentionOptions,
+  incremental: {
+    env: "BACKUP_INCREMENTAL",
+    type: "boolean",
+    default: false,
+    group: "Backup",
+    help: "Store only chunks that no earlier backup holds, and refer to the others. A restore is as direct as that of a full backup.",
+  },
+  "full-every": { env: "BACKUP_FULL_EVERY", type: "duration", min: 0, default: "28d", group: "Backup", help: "With --incremental: take a full backup when the last one is older." },
   expire: { env: "BACKUP_EXPIRE", type: "boolean", default: true, group: "Backup", help: "Leave out the expiry that follows a backup, for example where the key has no right to remove objects." },
   checkpoint: { type: "choice", choices: ["fast", "spread"], default: "fast", group: "Backup", help: "Begin with a checkpoint at once, or let the server spread its writes." },
   label: { type: "string", group: "Backup", unset: "the UTC date", help: "Label of the backup: a date like 2025-01-05, or 2025-01-05T140312Z." },
@@ -37,12 +45,13 @@ const LONGEST_OUTAGE_MS = 45 * 60_000;
 export const take = defineCommand({
   name: "take",
   isDefault: true,
-  summary: "Take a full base backup over the replication protocol, then expire.",
+  summary: "Take a base backup over the replication protocol, then expire.",
   description: "The user needs REPLICATION, pg_read_server_files and pg_monitor, or to be a superuser. The backup exists when it is complete and every WAL segment that it needs is in the bucket, not earlier.",
   options,
   examples: [
     { command: "soar-base-backup", explanation: "with the settings of /etc/soar/backup-env" },
     { command: "soar-base-backup take --compression zstd --jobs 2", explanation: "smaller and faster than gzip, with two threads" },
+    { command: "soar-base-backup take --incremental", explanation: "only what changed since the last backup" },
   ],
   async run({ config, log, output, signal, startProgress, app }) {
     // Providers go down for half an hour of maintenance; hours of copying must not be lost to that.
@@ -54,6 +63,7 @@ export const take = defineCommand({
         codec: config.compression,
         jobs: config.jobs,
         checkpoint: config.checkpoint,
+        incremental: config.incremental ? { fullEveryMs: config.fullEveryMs } : undefined,
         label: config.label,
         walTimeoutMs: config.walTimeoutMs,
         archiverPatienceMs: config.archiverPatienceMs,
@@ -64,6 +74,7 @@ export const take = defineCommand({
         onEvent: (event) => {
           if (event.type === "progress") progress.update(event.done, event.total);
           if (event.type === "waiting-for-wal") log.debug(`waiting for WAL segment ${event.missing}`);
+          if (event.type === "incremental") log.info(event.base === undefined ? `taking a full backup: ${event.reason}` : `referring to backup ${event.base}`);
           if (event.type === "interrupted-removed") log.info(`removed what the interrupted backup ${event.label} had left`);
           if (event.type === "interrupted-left") log.warn(`unable to remove what the interrupted backup ${event.label} left: ${event.reason}`);
         },
@@ -86,9 +97,9 @@ function serverOf(sql: ReturnType<typeof postgresConnection>, replication: Retur
   return { host, port, user, database, password: sql.password ?? replication.password, applicationName: "soar-base-backup", ...(host.startsWith("/") ? {} : { tls: { mode: sslMode === "allow" ? ("prefer" as const) : sslMode, caPem: sslCaPem } }) };
 }
 
-function summarize({ label, sizes, durationMs, firstSegment, lastSegment }: BackupRecord): string {
+function summarize({ label, kind, sizes, durationMs, firstSegment, lastSegment }: BackupRecord): string {
   const rate = formatRate(sizes.database / (durationMs / 1000));
-  return `${label}, ${formatSize(sizes.database)} in ${formatDuration(durationMs)} (${rate}), ${formatSize(sizes.stored)} stored, WAL ${firstSegment} to ${lastSegment}`;
+  return `${label}, ${kind}, ${formatSize(sizes.database)} in ${formatDuration(durationMs)} (${rate}), ${formatSize(sizes.new)} stored, WAL ${firstSegment} to ${lastSegment}`;
 }
 
 /** The backup is kept: one bad page must not mean no backup ever again. But somebody has to hear of it. */

@@ -12,7 +12,7 @@ export interface ClaimOptions {
   readonly taken: ReadonlySet<string>;
   readonly host: string;
   readonly now: Date;
-  readonly references?: readonly string[];
+  readonly references?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -15,18 +15,19 @@ export interface RecordParts {
   readonly archives: StoredArchives;
   readonly checked: CheckedBackup;
   readonly objects: readonly BackupObject[];
+  /** Labels that an incremental refers to; undefined for a full backup. */
+  readonly references: readonly string[] | undefined;
 }
 
-/** `backup.json` of a full backup, from what the server said and what was stored. */
+/** `backup.json`, from what the server said and what was stored. */
 export function composeRecord(parts: RecordParts): BackupRecord {
   const { options, facts, archives, checked, startedAt, finishedAt } = parts;
   const segment = (index: number) => formatWalSegment({ timeline: archives.timeline, index }, facts.walSegmentSize);
-  const stored = archives.archives.reduce((sum, { object }) => sum + object.size, 0);
   return {
     format: FORMAT_VERSION,
     label: parts.label,
-    kind: "full",
-    references: [],
+    kind: parts.references === undefined ? "full" : "incremental",
+    references: [...(parts.references ?? [])],
     systemIdentifier: facts.systemIdentifier,
     postgresVersion: facts.versionNumber,
     walSegmentSize: facts.walSegmentSize,
@@ -42,8 +43,8 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     sizes: {
       database: checked.databaseBytes,
       tar: archives.archives.reduce((sum, { summary }) => sum + summary.plainBytes, 0),
-      stored,
-      new: stored,
+      stored: checked.fetchBytes,
+      new: archives.archives.reduce((sum, { object }) => sum + object.size, 0),
     },
     codec: options.codec,
     chunkSize: DEFAULT_CHUNK_BYTES,

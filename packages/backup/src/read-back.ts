@@ -18,6 +18,8 @@ export interface CheckedBackup {
   readonly objects: readonly BackupObject[];
   /** Plain bytes of all files. */
   readonly databaseBytes: number;
+  /** Stored bytes of all members, wherever they lie: what a restore fetches. */
+  readonly fetchBytes: number;
 }
 
 /** Members that are read back at random, beside the first and the last of every archive. */
@@ -44,13 +46,14 @@ export async function readBack(store: ObjectStore, options: ReadBackOptions): Pr
   if (backupLabel === undefined || backupLabel.startLsn !== archives.startLsn) {
     throw new SoarError("BACKUP_INCOMPLETE", "the server sent a base backup without the backup_label that belongs to it", { hint: "Take the backup again; if it repeats, report the server's version." });
   }
-  return { backupLabel, objects, databaseBytes: survey.databaseBytes };
+  return { backupLabel, objects, databaseBytes: survey.databaseBytes, fetchBytes: survey.fetchBytes };
 }
 
 interface Survey {
   readonly sample: readonly MemberLocation[];
   readonly loose: readonly { readonly entry: PlacedEntry; readonly member: MemberLocation }[];
   readonly databaseBytes: number;
+  readonly fetchBytes: number;
 }
 
 /** One pass over the table with bounded memory: reservoir sampling needs no count beforehand. */
@@ -62,7 +65,7 @@ async function surveyTable(store: ObjectStore, { label, archives, signal }: Read
   const lasts: MemberLocation[] = [];
   const loose: Survey["loose"][number][] = [];
   let pending: PlacedEntry[] = [];
-  let [seen, inArchive, databaseBytes] = [0, 0, 0];
+  let [seen, inArchive, databaseBytes, fetchBytes] = [0, 0, 0, 0];
   let last: MemberLocation | undefined;
   for await (const rows of readSeekTableRows({ name: key, frames: archives.table.frames, fetch, signal })) {
     for (const row of rows) {
@@ -80,12 +83,13 @@ async function surveyTable(store: ObjectStore, { label, archives, signal }: Read
         for (const entry of pending) if (entry.member === inArchive) loose.push({ entry, member: last });
         pending = pending.filter((entry) => entry.member > inArchive);
         keepSample(sample, last, seen);
+        fetchBytes += last.storedLength;
         seen += 1;
         inArchive += 1;
       } else if (row.kind === "archive-end" && last !== undefined) lasts.push(last);
     }
   }
-  return { sample: [...sample, ...lasts], loose, databaseBytes };
+  return { sample: [...sample, ...lasts], loose, databaseBytes, fetchBytes };
 }
 
 function keepSample(sample: MemberLocation[], member: MemberLocation, seen: number): void {

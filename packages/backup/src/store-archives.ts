@@ -1,6 +1,6 @@
 import { baseBackup, segmentIndexBeforeLsn, segmentIndexOfLsn, type BaseBackupEvent, type Lsn, type ReplicationConnection } from "@soar/pg-tools";
 import { backupKey, BACKUP_OBJECTS, codecSuffix } from "@soar/repository";
-import { DEFAULT_CHUNK_BYTES as CHUNK_BYTES, SeekTableWriter, writeSeekableTar, type Codec, type CodecPool, type SeekTableSummary, type WriteSummary } from "@soar/seekable-tar";
+import { DEFAULT_CHUNK_BYTES as CHUNK_BYTES, SeekTableWriter, writeSeekableTar, type Codec, type CodecPool, type SeekTableSummary, type WriteSeekableTarOptions, type WriteSummary } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { BackupEvents } from "./backup-events.ts";
 import { openSinkStream } from "./sink-stream.ts";
@@ -14,6 +14,8 @@ export interface StoreArchivesOptions {
   readonly checkpoint: "fast" | "spread";
   readonly pool: CodecPool;
   readonly walSegmentSize: number;
+  /** For an incremental: where a chunk lies already. */
+  readonly resolveExisting: WriteSeekableTarOptions["resolveExisting"];
   readonly signal: AbortSignal | undefined;
   readonly now: () => Date;
   readonly onProgress: (done: number, total: number | undefined) => void;
@@ -104,14 +106,14 @@ async function withTable<T>(store: ObjectStore, { label, total, signal }: TableO
 type EachOptions = StoreArchivesOptions & { readonly table: SeekTableWriter; readonly start: Extract<BaseBackupEvent, { type: "start" }> };
 
 async function storeEach(store: ObjectStore, events: BackupEvents, options: EachOptions): Promise<StoredArchive[]> {
-  const { label, codec, level, table, pool, signal, start } = options;
+  const { label, codec, level, table, pool, resolveExisting, signal, start } = options;
   const archives: StoredArchive[] = [];
   for (let archive = await events.nextArchive(); archive !== undefined; archive = await events.nextArchive()) {
     const { oid, location } = archive;
     const name = oid === undefined ? "base" : String(oid);
-    const objectName = `${oid === undefined ? "backup" : oid}.tar${codecSuffix(codec)}`;
+    const objectName = `${oid ?? "backup"}.${resolveExisting === undefined ? "tar" : "members"}${codecSuffix(codec)}`;
     const objectKey = backupKey(label, objectName);
-    const write = writeSeekableTar({ source: archive.data, name, objectKey, codec, level, table, pool, chunkBytes: CHUNK_BYTES, signal });
+    const write = writeSeekableTar({ source: archive.data, name, objectKey, codec, level, table, pool, chunkBytes: CHUNK_BYTES, resolveExisting, signal });
     const estimate = start.tablespaces.find((tablespace) => tablespace.oid === oid)?.estimatedBytes;
     const { size } = await uploadOwn(store, objectKey, write.body, { expectedSize: expectedSize(estimate ?? events.total), signal });
     const summary = write.summary();

@@ -9,6 +9,7 @@ import { takeBackupLock } from "./backup-lock.ts";
 import { claimBackupLabel, type ClaimedLabel } from "./claim-label.ts";
 import { composeRecord } from "./compose-record.ts";
 import { readBack } from "./read-back.ts";
+import { chooseBase, loadBase, requireReferences, trackReferences, type BaseChoice } from "./incremental-base.ts";
 import { removeInterruptedRuns } from "./remove-interrupted.ts";
 import { requireWhole } from "./require-whole.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
@@ -23,6 +24,8 @@ export interface TakeBackupOptions {
   /** Members compressed at once. */
   readonly jobs: number;
   readonly checkpoint: "fast" | "spread";
+  /** Refer to unchanged chunks of earlier backups, unless a full one is due: `fullEveryMs` after the last. */
+  readonly incremental?: { readonly fullEveryMs: number } | undefined;
   /** Name instead of the date. */
   readonly label?: string | undefined;
   /** How long the WAL of the finished backup may take to reach the bucket, in milliseconds. */
@@ -39,6 +42,8 @@ export interface TakeBackupOptions {
 
 export type BackupEvent =
   | { readonly type: "label"; readonly label: string }
+  /** An incremental was asked for; with a reason, a full one is taken instead. */
+  | { readonly type: "incremental"; readonly base: string | undefined; readonly reason: string | undefined }
   /** What an interrupted run left was removed, or could not be for want of the right to. */
   | { readonly type: "interrupted-removed"; readonly label: string }
   | { readonly type: "interrupted-left"; readonly label: string; readonly reason: string }
@@ -68,10 +73,12 @@ export async function takeBackup(store: ObjectStore, options: TakeBackupOptions)
     onRemoved: (label) => options.onEvent?.({ type: "interrupted-removed", label }),
     onLeft: (label, reason) => options.onEvent?.({ type: "interrupted-left", label, reason }),
   });
-  const claimed = await claimBackupLabel(store, { label: options.label, taken, host: options.host, now: options.now(), signal });
+  const choice = await chooseWhatToReferTo(store, options);
+  const claimed = await claimBackupLabel(store, { label: options.label, taken, host: options.host, now: options.now(), references: choice?.references, signal });
   options.onEvent?.({ type: "label", label: claimed.label });
+  const existing = choice === undefined ? undefined : await loadExisting(store, choice, options);
   // Awaited here, because the session that holds the lock ends with this block.
-  return await finish(store, { options, sql, facts, repository, claimed, config });
+  return await finish(store, { options, sql, facts, repository, claimed, config, existing });
 }
 
 interface Run {
@@ -81,6 +88,26 @@ interface Run {
   readonly repository: RepositoryRecord;
   readonly claimed: ClaimedLabel;
   readonly config: Buffer;
+  /** For an incremental: what earlier backups hold. */
+  readonly existing: ReturnType<typeof trackReferences> | undefined;
+}
+
+type ChosenBase = Extract<BaseChoice, { base: BackupRecord }>;
+
+async function chooseWhatToReferTo(store: ObjectStore, { incremental, now, signal, onEvent }: TakeBackupOptions): Promise<ChosenBase | undefined> {
+  if (incremental === undefined) return undefined;
+  const choice = await chooseBase(store, { now: now(), fullEveryMs: incremental.fullEveryMs, signal });
+  if (choice.base !== undefined) return choice;
+  onEvent?.({ type: "incremental", base: undefined, reason: choice.reason });
+  return undefined;
+}
+
+/** After the claim, which protects what is referred to from expiry. */
+async function loadExisting(store: ObjectStore, choice: ChosenBase, { signal, onEvent }: TakeBackupOptions): Promise<Run["existing"]> {
+  const index = await loadBase(store, choice, { signal });
+  const reason = index === undefined ? "too little of the earlier backups is still needed" : undefined;
+  onEvent?.({ type: "incremental", base: index && choice.base.label, reason });
+  return index && trackReferences(index);
 }
 
 async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
@@ -91,7 +118,8 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   options.onEvent?.({ type: "reading-back" });
   const checked = await readBack(store, { label: claimed.label, archives, signal });
   const objects: BackupObject[] = [...archives.objects, ...checked.objects, await storeObject(store, claimed.label, "server-config.tar.gz", run.config, { signal })];
-  const record = composeRecord({ ...run, ...claimed, archives, checked, objects, finishedAt: options.now() });
+  const references = run.existing?.labels();
+  const record = composeRecord({ ...run, ...claimed, archives, checked, objects, references, finishedAt: options.now() });
   await waitForWal(store, {
     ...archives.wal,
     segmentSize: run.facts.walSegmentSize,
@@ -100,6 +128,7 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
     describeArchiver: () => describeArchiver(run.sql),
     onWaiting: (missing) => options.onEvent?.({ type: "waiting-for-wal", missing }),
   });
+  await requireReferences(store, references ?? [], { signal });
   await requireWhole(store, { claimed, host: options.host, objects, signal });
   await publish(store, record, signal);
   return record;
@@ -115,7 +144,7 @@ async function publish(store: ObjectStore, record: BackupRecord, signal: AbortSi
   }
 }
 
-async function transfer(store: ObjectStore, { options, claimed, facts }: Run): Promise<StoredArchives> {
+async function transfer(store: ObjectStore, { options, claimed, facts, existing }: Run): Promise<StoredArchives> {
   const { signal, onEvent, codec, level, jobs, checkpoint } = options;
   await using connection = await connectReplication(options.server, { signal });
   const pool = createCodecPool({ workers: jobs });
@@ -127,6 +156,7 @@ async function transfer(store: ObjectStore, { options, claimed, facts }: Run): P
       checkpoint,
       pool,
       walSegmentSize: facts.walSegmentSize,
+      resolveExisting: existing?.find,
       signal,
       now: options.now,
       onProgress: (done, total) => onEvent?.({ type: "progress", done, total }),
