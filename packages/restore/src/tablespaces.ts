@@ -1,4 +1,4 @@
-import { isAbsolute } from "node:path";
+import { isAbsolute, relative } from "node:path";
 import { SoarError } from "@soar/errors";
 import type { BackupRecord } from "@soar/repository";
 import { inspectDataDirectory } from "./data-directory.ts";
@@ -20,6 +20,8 @@ export async function placeTablespaces({ tablespaces }: BackupRecord, map: Reado
   for (const { oid, location } of tablespaces) {
     const place = map.get(location) ?? location;
     if (!isAbsolute(place)) throw new SoarError("USAGE", `unable to restore a tablespace to '${place}': the path is not absolute`, { hint: "PostgreSQL stores absolute paths of tablespaces." });
+    const shared = [...places.values()].find((other) => liesIn(place, other) || liesIn(other, place));
+    if (shared !== undefined) throw new SoarError("USAGE", `unable to restore a tablespace to '${place}': it would share the directory with the one in '${shared}'`, { hint: "Give every tablespace a directory of its own with --tablespace-map." });
     const { state } = await inspectDataDirectory(place);
     if (state !== "absent" && state !== "empty") {
       throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to restore tablespace ${oid} to '${place}': the directory is in use`, {
@@ -29,4 +31,9 @@ export async function placeTablespaces({ tablespaces }: BackupRecord, map: Reado
     places.set(oid, place);
   }
   return places;
+}
+
+function liesIn(path: string, directory: string): boolean {
+  const way = relative(directory, path);
+  return way === "" || !(way === ".." || way.startsWith("../"));
 }
