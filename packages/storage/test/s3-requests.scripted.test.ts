@@ -35,6 +35,12 @@ describe("every request", () => {
     for (const { headers } of bodies) expect(headers["content-md5"]).toMatch(/^[A-Za-z0-9+/]{22}==$/);
   });
 
+  test("for a listing asks for encoded keys, because XML cannot carry every character", async () => {
+    await s3.store.abortStaleUploads("", new Date(0));
+    for await (const { key } of s3.store.list("")) expect(key).not.toBe("");
+    expect(s3.server.requests.map(({ url }) => url).every((url) => url.includes("encoding-type=url"))).toBe(true);
+  });
+
   test("goes over few connections that are kept", async () => {
     await Promise.all(Array.from({ length: 20 }, (_, index) => s3.store.put(`many/${index}`, Buffer.from("x"))));
     expect(s3.server.requests).toHaveLength(20);

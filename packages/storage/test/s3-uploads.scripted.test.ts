@@ -37,7 +37,9 @@ describe("completing an upload in parts", () => {
     ["nothing at all", ""],
   ])("fails when the 200 holds %s", async (_name, body) => {
     const part = { headers: { etag: '"part"' } };
-    await using scripted = await openScripted([{ body: "<R><UploadId>1</UploadId></R>" }, part, { body }]);
+    // An object of this size is there, from an earlier time: looking afterwards would not notice.
+    const older = { headers: { "last-modified": "Sun, 05 Jan 2025 12:00:00 GMT", "content-length": "1" } };
+    await using scripted = await openScripted([{ body: "<R><UploadId>1</UploadId></R>" }, part, { body }, older]);
     const upload = await scripted.store.beginMultipart("a", { partSize: 5 * 1024 ** 2 });
     await upload.putPart(1, Buffer.from("x"));
     expect((await expectRejection(upload.complete(), "STORE_BUSY")).retryable).toBe(true);

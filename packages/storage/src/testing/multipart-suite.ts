@@ -123,6 +123,18 @@ export function defineMultipartSuite(use: UseContext): void {
       await expectContent(context.store, context.key("big"), bytesOf(5));
     });
 
+    test("with ifAbsent refuses a key that an equal object has taken", async () => {
+      const context = use();
+      for (const expected of ["stored", "OBJECT_EXISTS"]) {
+        const upload = await begin(context, "big", true);
+        await Promise.all([1, 2, 3].map((partNumber) => upload.putPart(partNumber, partOf(context, partNumber))));
+        if (expected === "stored") await upload.complete();
+        else await expectRejection(upload.complete(), "OBJECT_EXISTS");
+        await upload.abort();
+      }
+      await expectContent(context.store, context.key("big"), bodyFor(context));
+    });
+
     test("without ifAbsent replaces what is there", async () => {
       const context = use();
       await context.store.put(context.key("big"), bytesOf(5));
