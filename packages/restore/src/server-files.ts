@@ -20,7 +20,7 @@ export interface ConfigChoice {
 export async function chooseConfigFile(store: ObjectStore, backup: BackupRecord, dataDir: string, options: CallOptions & { readonly inPlace: boolean }): Promise<ConfigChoice> {
   if (await isFile(join(dataDir, "postgresql.conf"))) return { configFile: undefined, settings: {} };
   const source = backup.settings["config_file"];
-  if (options.inPlace && source !== undefined && (await isFile(source))) return { configFile: source, settings: {} };
+  if (options.inPlace && source !== undefined && (await isFile(source))) return { configFile: source, settings: await accessFiles(backup) };
   const directory = join(dataDir, RESTORE_STATE_DIRECTORY, "config");
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const saved = await readSavedConfig(store, backup, options);
@@ -37,6 +37,16 @@ export async function chooseConfigFile(store: ObjectStore, backup: BackupRecord,
     configFile,
     settings: { data_directory: dataDir, ...(hbaFile === undefined ? {} : { hba_file: hbaFile }), ...(identFile === undefined ? {} : { ident_file: identFile }) },
   };
+}
+
+/** The source may have been told of these on its command line alone. */
+async function accessFiles({ settings }: BackupRecord): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const name of ["hba_file", "ident_file"]) {
+    const path = settings[name];
+    if (path !== undefined && (await isFile(path))) found[name] = path;
+  }
+  return found;
 }
 
 /** The files of `server-config.tar.gz` by their absolute path on the source. */

@@ -1,0 +1,92 @@
+import { spawn } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openStore, type ObjectStore } from "@soar/storage";
+import { createTestCluster, requireInstallation, serverUser, startS3Server, type S3TestServer, type TestCluster, type TestClusterOptions } from "@soar-tooling/test-servers";
+import type { Outcome } from "./run-restore.ts";
+
+const BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
+
+/** A server that archives and was backed up with the built binaries, on a strict S3 server. */
+export interface RestoreWorld extends AsyncDisposable {
+  readonly cluster: TestCluster;
+  readonly s3: S3TestServer;
+  readonly store: ObjectStore;
+  /** Belongs to the server's user; removed with the world. */
+  readonly directory: string;
+  readonly envFile: string;
+  readonly env: Readonly<Record<string, string>>;
+  run(binary: string, ...args: readonly string[]): Promise<Outcome>;
+}
+
+export async function createRestoreWorld(options: Partial<TestClusterOptions> = {}): Promise<RestoreWorld> {
+  const directory = mkdtempSync(join(tmpdir(), "soar-restore-cli-"));
+  const { uid, gid } = serverUser();
+  chmodSync(directory, 0o755);
+  chownSync(directory, uid, gid);
+  const s3 = await startS3Server({ bucket: "restore-cli" });
+  const envFile = join(directory, "backup-env");
+  const installation = requireInstallation("pg_ctl");
+  const cluster = await createTestCluster({ installation, initdbArgs: ["--wal-segsize=1"], archiveCommand: `${join(BIN, "soar-wal-archive")} --env-file ${envFile} %p %f`, ...options });
+  const settings = {
+    BACKUP_BUCKET: "s3://restore-cli/one",
+    AWS_ENDPOINT_URL: s3.endpoint,
+    AWS_ACCESS_KEY_ID: s3.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    AWS_DEFAULT_REGION: s3.region,
+    BACKUP_PG_BIN_DIR: installation.binDir,
+    PGHOST: cluster.connection.host,
+    PGPORT: String(cluster.connection.port),
+    PGUSER: cluster.connection.user,
+  };
+  writeFileSync(envFile, Object.entries(settings).map(([name, value]) => `export ${name}="${value}"\n`).join(""), { mode: 0o600 });
+  chownSync(envFile, uid, gid);
+  const store = openStore({ url: "s3://restore-cli/one", endpoint: s3.endpoint, region: s3.region, credentials: s3 });
+  const env = { PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: directory };
+  return {
+    cluster,
+    s3,
+    store,
+    directory,
+    envFile,
+    env,
+    run: (binary, ...args) => runProgram(join(BIN, binary), ["--env-file", envFile, ...args], { cwd: directory, env }),
+    async [Symbol.asyncDispose]() {
+      await cluster.remove();
+      await store.close();
+      await s3.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function runProgram(program: string, args: readonly string[], options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> }): Promise<Outcome> {
+  const child = spawn(program, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (status, signal) => resolve({ status, signal, stdout, stderr }));
+  });
+}
+
+/** An empty directory of the server's user below the world's. */
+export function ownedDirectory({ directory }: Pick<RestoreWorld, "directory">, name: string, mode = 0o700): string {
+  const path = join(directory, name);
+  mkdirSync(path);
+  chmodSync(path, mode);
+  chownSync(path, serverUser().uid, serverUser().gid);
+  return path;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}

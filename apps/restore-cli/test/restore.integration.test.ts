@@ -1,0 +1,155 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { readObject } from "@soar/storage";
+import { adoptTestCluster, serverUser } from "@soar-tooling/test-servers";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { createRestoreWorld, freePort, ownedDirectory, type RestoreWorld } from "./restore-world.ts";
+import { startRestore, type Outcome } from "./run-restore.ts";
+
+const LABEL_OBJECT = /\/base\/[^/]+\/backup\.tar\.gz$/;
+let world: RestoreWorld;
+let tablespace: string;
+
+beforeAll(async () => {
+  world = await createRestoreWorld({ settings: { max_connections: 10, max_wal_senders: 4, max_prepared_transactions: 2 } });
+  const { cluster } = world;
+  tablespace = cluster.tablespaceDir("fast");
+  await cluster.query(`CREATE TABLESPACE fast LOCATION '${tablespace}'`);
+  await cluster.query("CREATE TABLE rows (n int)");
+  await cluster.query("CREATE TABLE far (n int) TABLESPACE fast");
+  await cluster.query("INSERT INTO far SELECT generate_series(1, 1000)");
+  await run("soar-base-backup");
+  // Larger limits than the backup knows: WAL says so, and a hot standby with the old ones would stop there (safety, trap 37).
+  await cluster.configure({ max_connections: 40, max_wal_senders: 12, max_prepared_transactions: 7 });
+  await cluster.restart();
+  await cluster.query("INSERT INTO rows SELECT generate_series(1, 500)");
+  await cluster.query("DO $$ BEGIN PERFORM pg_switch_wal(); END $$");
+  await vi.waitFor(async () => {
+    const [state] = await cluster.query<{ done: boolean | null }>("SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn()) AS done FROM pg_stat_archiver");
+    if (state?.done !== true) throw new Error("not archived yet");
+  }, { timeout: 30_000, interval: 50 });
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+async function run(binary: string, ...args: readonly string[]): Promise<Outcome> {
+  const outcome = await world.run(binary, ...args);
+  if (outcome.status !== 0) throw new Error(`${binary}: ${outcome.stderr}`);
+  return outcome;
+}
+
+const elsewhere = (name: string) => ["--tablespace-map", `${tablespace}=${join(world.directory, `${name}-fast`)}`, "--yes"];
+const walKeys = () => [...world.s3.objects().keys()].filter((key) => key.includes("/wal/"));
+
+/** What a server says that is started on a directory in which it should not start. */
+function startServer(dataDir: string): { status: number | null; stderr: string } {
+  const { uid, gid } = serverUser();
+  return spawnSync(join(world.cluster.binDir, "postgres"), ["-D", dataDir, "-c", "listen_addresses=", "-c", `unix_socket_directories=${world.directory}`], { uid, gid, encoding: "utf8", timeout: 20_000 });
+}
+
+describe("a copy beside the source", () => {
+  test("holds every row, in its own tablespace, and cannot archive into the source's repository, also after a restart", async () => {
+    // Made by hand, with a mode that PostgreSQL refuses.
+    const dataDir = ownedDirectory(world, "copy", 0o755);
+    const port = await freePort();
+    const { stdout } = await run("soar-restore", "--latest", "--data-dir", dataDir, "--port", String(port), "--json", ...elsewhere("copy"));
+    expect(JSON.parse(stdout)).toMatchObject({ version: 1, outcome: "promoted", timeline: 2, fenced: true, dataDir });
+    const before = walKeys();
+    await using copy = await adoptTestCluster({ installation: world.cluster.installation, dataDir, start: false });
+    await copy.stop();
+    await copy.start();
+    expect(await copy.query("SELECT (SELECT count(*)::int FROM rows) AS rows, (SELECT count(*)::int FROM far) AS far, current_setting('archive_mode') AS archive_mode, current_setting('archive_command') AS command, current_setting('hot_standby') AS hot_standby")).toEqual([
+      { rows: 500, far: 1000, archive_mode: "off", command: "(disabled)", hot_standby: "on" },
+    ]);
+    expect(await copy.query("SELECT pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE spcname = 'fast'")).toEqual([{ location: join(world.directory, "copy-fast") }]);
+    await copy.query("CREATE TABLE takes_writes AS SELECT 1 AS n");
+    await copy.query("SELECT pg_switch_wal()");
+    await copy.stop();
+    expect(walKeys()).toEqual(before);
+    // A finished restore holds data: nobody is told to remove it.
+    const again = await world.run("soar-restore", "--latest", "--data-dir", dataDir, ...elsewhere("again"));
+    expect(again.status, again.stderr).toBe(94);
+    expect(again.stderr).toMatch(/it holds a cluster with system identifier \d+/);
+    expect(again.stderr).not.toMatch(/rm -r/);
+  });
+
+  test("that shuts down at its target is fenced too, before anybody starts it", async () => {
+    const dataDir = join(world.directory, "down");
+    const { stdout } = await run("soar-restore", "--immediate", "--target-action", "shutdown", "--data-dir", dataDir, "--port", String(await freePort()), "--json", ...elsewhere("down"));
+    expect(JSON.parse(stdout)).toMatchObject({ outcome: "shut-down", fenced: true });
+    expect(readFileSync(join(dataDir, "postgresql.auto.conf"), "utf8")).toMatch(/^archive_mode = 'off'$/m);
+    expect(existsSync(join(dataDir, "recovery.signal"))).toBe(true);
+  });
+
+  test("is refused where the tablespace's old place is in use", async () => {
+    const dataDir = join(world.directory, "clash");
+    const outcome = await world.run("soar-restore", "--latest", "--data-dir", dataDir, "--yes");
+    expect(outcome).toMatchObject({ status: 94, stderr: expect.stringContaining(`--tablespace-map '${tablespace}=/new/directory'`) });
+    expect(existsSync(dataDir)).toBe(false);
+  });
+});
+
+describe("a restore that does not finish", () => {
+  test("by kill -9 leaves a directory that no server starts in, and says so the next time", async () => {
+    const dataDir = join(world.directory, "killed");
+    const stall = world.s3.inject({ operation: "GetObject", key: /backup\.tar\.gz$/, skip: 1, times: "always", fault: { type: "stall" } });
+    const { child, ended } = startRestore(["--env-file", world.envFile, "--latest", "--data-dir", dataDir, "--jobs", "1", ...elsewhere("killed")], { cwd: world.directory, env: world.env });
+    await stall.firstHit;
+    child.kill("SIGKILL");
+    await ended;
+    world.s3.clearFaults();
+    expect(existsSync(join(dataDir, "global", "pg_control"))).toBe(false);
+    const server = startServer(dataDir);
+    expect(server.status, server.stderr).not.toBe(0);
+    const again = await world.run("soar-restore", "--latest", "--data-dir", dataDir, ...elsewhere("again2"));
+    expect(again).toMatchObject({ status: 94, stderr: expect.stringContaining(`rm -r '${dataDir}'`) });
+  });
+
+  test("because a member is damaged names the object and the place, and cannot be started", async () => {
+    const [, key = ""] = /^one\/(.*)$/.exec([...world.s3.objects().keys()].find((name) => LABEL_OBJECT.test(`/${name}`)) ?? "") ?? [];
+    const bytes = await readObject(world.store, key);
+    const damaged = Buffer.from(bytes);
+    const middle = damaged.length >> 1;
+    damaged.writeUInt8(damaged.readUInt8(middle) ^ 0xff, middle);
+    await world.store.remove([key]);
+    await world.store.put(key, damaged);
+    try {
+      const dataDir = join(world.directory, "damaged");
+      const outcome = await world.run("soar-restore", "--latest", "--data-dir", dataDir, ...elsewhere("damaged"));
+      expect(outcome.status, outcome.stderr).toBe(63);
+      expect(outcome.stderr).toMatch(/backup\.tar\.gz' from byte \d+/);
+      expect(existsSync(join(dataDir, "global", "pg_control"))).toBe(false);
+      expect(startServer(dataDir).status).not.toBe(0);
+    } finally {
+      await world.store.remove([key]);
+      await world.store.put(key, bytes);
+    }
+  });
+});
+
+test("a cluster whose configuration lies outside of its directory, as on Debian, comes back in place with that, and elsewhere with a copy of it", async () => {
+  await using debian = await createRestoreWorld({ start: false, settings: { max_connections: 17 } });
+  const { cluster, directory } = debian;
+  const etc = join(directory, "etc");
+  mkdirSync(etc);
+  for (const file of ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"]) renameSync(join(cluster.dataDir, file), join(etc, file));
+  execFileSync("chown", ["-R", `${serverUser().uid}:${serverUser().gid}`, etc]);
+  const args = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"].flatMap((file, index) => ["-c", `${["config_file", "hba_file", "ident_file"][index]}=${join(etc, file)}`]);
+  await cluster.start({ args: [...args, "-c", `data_directory=${cluster.dataDir}`] });
+  await cluster.query("CREATE TABLE rows AS SELECT generate_series(1, 10) AS n");
+  const backup = await debian.run("soar-base-backup");
+  expect(backup.status, backup.stderr).toBe(0);
+  const dataDir = join(directory, "copy");
+  const copied = await debian.run("soar-restore", "--latest", "--data-dir", dataDir, "--port", String(await freePort()), "--yes", "--json");
+  expect(copied.status, copied.stderr).toBe(0);
+  expect(readFileSync(join(dataDir, "soar-restore", "config", "postgresql.conf"), "utf8")).toContain("max_connections");
+  expect(statSync(join(dataDir, "soar-restore", "config", "postgresql.conf")).uid).toBe(serverUser().uid);
+  await using copy = await adoptTestCluster({ installation: cluster.installation, dataDir, start: false });
+  await copy.stop();
+  await cluster.kill();
+  rmSync(cluster.dataDir, { recursive: true });
+  const inPlace = await debian.run("soar-restore", "--latest", "--yes", "--json");
+  expect(inPlace.status, inPlace.stderr).toBe(0);
+  expect(JSON.parse(inPlace.stdout)).toMatchObject({ fenced: false, dataDir: cluster.dataDir });
+  expect(await cluster.query("SELECT count(*)::int AS rows, current_setting('config_file') AS config, current_setting('max_connections') AS max, current_setting('archive_mode') AS archive_mode FROM rows")).toEqual([{ rows: 10, config: join(etc, "postgresql.conf"), max: "17", archive_mode: "on" }]);
+});
