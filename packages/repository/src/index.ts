@@ -40,6 +40,8 @@ export {
   type RepositoryRecord,
 } from "./repository-record.ts";
 export { readChainSegment } from "./read-chain-segment.ts";
+export { listTailPieces, listTailSegments, parseTailPieceKey, putTailPiece, readTailDigest, removeTail, type NewTailPiece, type PutTailOptions, type TailPiece } from "./tail-pieces.ts";
+export { padTail, readTail, type Tail } from "./tail-read.ts";
 export { findTimelineHistory, requireTimelineHistory } from "./timeline-files.ts";
 export { assembleChain, readWalChain, type ChainHole, type ChainSegment, type WalChain } from "./wal-chain.ts";
 export { formatWalDescription, LONGEST_DESCRIPTION, parseWalDescription, type WalDescription } from "./wal-description.ts";
