@@ -54,6 +54,18 @@ describe("a stored table", () => {
     expect(tableSummary.frames.every(({ plainLength }) => plainLength <= 700)).toBe(true);
   });
 
+  test("fills an index without being in memory", async () => {
+    const [whole, streamed] = [new DigestIndex(), new DigestIndex()];
+    whole.addTable(archived.table);
+    const { frames } = archived.tableSummary;
+    await streamed.addStoredTable({ name: "index.zst", frames, fetch: async (offset, length) => await Promise.resolve(archived.tableBytes.subarray(offset, offset + length)) });
+    expect(streamed.size).toBe(whole.size);
+    const members = archived.table.archives[0]?.members;
+    const first = members?.get(0);
+    expect(first).toBeDefined();
+    if (first !== undefined) expect(streamed.find(first.sha256, first.plainLength)).toEqual(first);
+  });
+
   test("with any flipped bit, missing or exchanged frame is refused", async () => {
     const { tableSummary, tableBytes } = archived;
     await fc.assert(
