@@ -55,6 +55,29 @@ test("never holds more than the parts that are allowed on their way", async () =
   expect((await readObject(store, "a")).byteLength).toBe(200);
 });
 
+test("copies its source: parts on their way do not change when the source's buffer is filled again", async () => {
+  const memory = createMemoryStore();
+  const store: ObjectStore = {
+    ...memory,
+    async beginMultipart(key, options) {
+      const upload = await memory.beginMultipart(key, options);
+      return {
+        ...upload,
+        async putPart(partNumber, body) {
+          await new Promise((resolve) => setImmediate(resolve));
+          await upload.putPart(partNumber, body);
+        },
+      };
+    },
+  };
+  const shared = Buffer.alloc(10);
+  async function* refilled(): AsyncGenerator<Uint8Array, void, void> {
+    for (let value = 1; value <= 5; value += 1) yield shared.fill(value);
+  }
+  await uploadStream(store, "a", refilled(), { expectedSize: 1, partSize: 10, parallel: 5 });
+  expect([...new Set(await readObject(store, "a"))]).toEqual([1, 2, 3, 4, 5]);
+});
+
 test("refuses a result of another size", async () => {
   const memory = createMemoryStore();
   const store: ObjectStore = {

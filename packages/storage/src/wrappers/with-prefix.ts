@@ -1,5 +1,5 @@
 import type { MultipartUpload, ObjectBody, ObjectStore, StoredObject } from "../object-store.ts";
-import { requireKey, requireKeyPrefix } from "../object-key.ts";
+import { requireKey } from "../object-key.ts";
 
 /**
  * A view of the keys under `prefix/`, which its callers neither see nor leave. Slashes around the prefix do not
@@ -10,10 +10,8 @@ export function withPrefix(store: ObjectStore, prefix: string): ObjectStore {
   if (bare === "") return store;
   requireKey(bare);
   const lead = `${bare}/`;
-  const outer = (key: string): string => {
-    requireKey(key);
-    return lead + key;
-  };
+  // What would lead out ("..") or nowhere (a leading slash) is refused by the store itself, also behind the prefix.
+  const outer = (key: string): string => lead + key;
   const inner = (object: StoredObject): StoredObject => ({ ...object, key: object.key.slice(lead.length) });
   return {
     location: `${store.location}/${bare}`,
@@ -27,11 +25,11 @@ export function withPrefix(store: ObjectStore, prefix: string): ObjectStore {
     },
     async *list(innerPrefix, options = {}) {
       const startAfter = options.startAfter === undefined ? undefined : lead + options.startAfter;
-      for await (const object of store.list(outerPrefix(lead, innerPrefix), { ...options, startAfter })) yield inner(object);
+      for await (const object of store.list(lead + innerPrefix, { ...options, startAfter })) yield inner(object);
     },
     remove: async (keys, options) => await store.remove(keys.map(outer), options),
     async abortStaleUploads(innerPrefix, before, options) {
-      const keys = await store.abortStaleUploads(outerPrefix(lead, innerPrefix), before, options);
+      const keys = await store.abortStaleUploads(lead + innerPrefix, before, options);
       return keys.map((key) => key.slice(lead.length));
     },
     close: () => store.close(),
@@ -55,10 +53,4 @@ function innerBody(body: ObjectBody, inner: (object: StoredObject) => StoredObje
     length: body.length,
     [Symbol.asyncIterator]: () => body[Symbol.asyncIterator](),
   };
-}
-
-/** Checked before it is joined: `../x` must not become a way out, nor `/x` a way to nothing. */
-function outerPrefix(lead: string, prefix: string): string {
-  requireKeyPrefix(prefix);
-  return lead + prefix;
 }
