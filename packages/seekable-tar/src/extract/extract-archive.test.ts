@@ -242,10 +242,10 @@ test("damage is named and never written", async () => {
 });
 
 test("gives everything to the owner, keeping special modes", async () => {
-  const { store, archive } = await archived(makeTar([{ path: "d", type: "Directory", content: Buffer.alloc(0), mode: 0o2750 }, file("d/s", "x", { mode: 0o4755 }), file("d/large", makeContent(1, 30_000)), { path: "l", type: "SymbolicLink", content: Buffer.alloc(0), link: "x" }]));
+  const { store, archive } = await archived(makeTar([{ path: "d", type: "Directory", content: Buffer.alloc(0), mode: 0o2750 }, file("d/s", "x", { mode: 0o4755 }), file("made/for/it", "x"), file("d/large", makeContent(1, 30_000)), { path: "l", type: "SymbolicLink", content: Buffer.alloc(0), link: "x" }]));
   const owner = process.getuid?.() === 0 ? { uid: 12_345, gid: 54_321 } : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   await extractArchive(archive, optionsFor(store, { owner }));
-  for (const path of ["d", "d/s", "d/large", "l"]) expect(lstatSync(join(target, path))).toMatchObject(owner);
+  for (const path of [".", "d", "d/s", "d/large", "l", "made", "made/for", "made/for/it"]) expect(lstatSync(join(target, path))).toMatchObject(owner);
   expect(statSync(join(target, "d")).mode & 0o7777).toBe(0o2750);
   expect(statSync(join(target, "d/s")).mode & 0o7777).toBe(0o4755);
 });

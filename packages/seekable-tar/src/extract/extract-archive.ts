@@ -62,7 +62,7 @@ export async function extractArchive(archive: SeekArchive, options: ExtractOptio
   const links = { overwrite: options.existing !== undefined && options.existing !== "refuse" };
   await makeHardLinks(plan.hardLinks, tree, links);
   await makeSymlinks(plan.symlinks, tree, links);
-  await tree.finish(plan.directories, { sync: options.sync !== false });
+  await tree.finish(plan.directories, { sync: options.sync !== false, owner: options.owner });
   return summary;
 }
 

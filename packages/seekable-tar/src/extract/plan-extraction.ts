@@ -10,7 +10,7 @@ export interface EntryChoice {
   readonly mapPath?: ((entry: PlacedEntry) => string) | undefined;
   /** Target of a symbolic link, when it is not that of the entry. */
   readonly mapLink?: ((entry: PlacedEntry) => string) | undefined;
-  /** Owner of everything that is extracted; by default whoever runs the process. */
+  /** Owner of everything that is extracted, and of directories made for it; by default whoever runs the process. */
   readonly owner?: FileOwner | undefined;
 }
 
