@@ -12,6 +12,7 @@ export interface StoreArchivesOptions {
   readonly codec: Codec;
   readonly level: number | undefined;
   readonly checkpoint: "fast" | "spread";
+  readonly rateLimitBytes: number | undefined;
   readonly pool: CodecPool;
   readonly walSegmentSize: number;
   /** For an incremental: where a chunk lies already. */
@@ -52,8 +53,9 @@ const TABLE_FRACTION = 0.001;
 
 /** Streams BASE_BACKUP into the bucket: one object per tar, the seek table beside them, then the manifest. */
 export async function storeArchives(store: ObjectStore, connection: ReplicationConnection, options: StoreArchivesOptions): Promise<StoredArchives> {
-  const { label, signal, checkpoint } = options;
-  const events = new BackupEvents(baseBackup(connection, { label: `soar ${label}`, checkpoint, signal }), options.onProgress);
+  const { label, signal, checkpoint, rateLimitBytes } = options;
+  const limit = rateLimitBytes === undefined ? {} : { maxRateKilobytes: Math.floor(rateLimitBytes / 1024) };
+  const events = new BackupEvents(baseBackup(connection, { label: `soar ${label}`, checkpoint, ...limit, signal }), options.onProgress);
   try {
     const start = await events.start();
     const { result: archives, summary } = await withTable(store, { label, total: events.total, signal }, (table) => storeEach(store, events, { ...options, table, start }));

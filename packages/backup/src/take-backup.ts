@@ -24,6 +24,8 @@ export interface TakeBackupOptions {
   /** Members compressed at once. */
   readonly jobs: number;
   readonly checkpoint: "fast" | "spread";
+  /** The server reads no faster than this, in bytes a second: 32 KiB to 1 GiB. */
+  readonly rateLimitBytes?: number | undefined;
   /** Refer to unchanged chunks of earlier backups, unless a full one is due: `fullEveryMs` after the last. */
   readonly incremental?: { readonly fullEveryMs: number } | undefined;
   /** Name instead of the date. */
@@ -145,7 +147,7 @@ async function publish(store: ObjectStore, record: BackupRecord, signal: AbortSi
 }
 
 async function transfer(store: ObjectStore, { options, claimed, facts, existing }: Run): Promise<StoredArchives> {
-  const { signal, onEvent, codec, level, jobs, checkpoint } = options;
+  const { signal, onEvent, codec, level, jobs, checkpoint, rateLimitBytes } = options;
   await using connection = await connectReplication(options.server, { signal });
   const pool = createCodecPool({ workers: jobs });
   try {
@@ -154,6 +156,7 @@ async function transfer(store: ObjectStore, { options, claimed, facts, existing 
       codec,
       level,
       checkpoint,
+      rateLimitBytes,
       pool,
       walSegmentSize: facts.walSegmentSize,
       resolveExisting: existing?.find,

@@ -35,6 +35,12 @@ test("WAL that does not arrive ends the run at its deadline; when it flows again
   expect((await listBackupDirectories(world.store)).map((directory) => directory.label)).toEqual([label]);
 });
 
+test("a rate limit holds the server back", async () => {
+  await using world = await createBackupWorld({ installation });
+  const { durationMs, sizes } = await world.take({ rateLimitBytes: 8 * 1024 * 1024 });
+  expect(sizes.tar / (durationMs / 1000)).toBeLessThan(9 * 1024 * 1024);
+});
+
 test("a damaged page at the source does not cost the backup, and is recorded", async () => {
   await using world = await createBackupWorld({ installation });
   const { cluster } = world;

@@ -1,0 +1,35 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+
+const UNITS = fileURLToPath(new URL("../systemd/", import.meta.url));
+const ANALYZE = "/usr/bin/systemd-analyze";
+const NAMES = ["soar-backup-base.service", "soar-backup-base.timer"];
+
+test("systemd finds nothing wrong with the units", () => {
+  const directory = mkdtempSync(join(tmpdir(), "soar-units-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  for (const name of NAMES) {
+    const unit = readFileSync(join(UNITS, name), "utf8");
+    expect(unit).toMatch(/^\[Unit\]\n/);
+    // Verified is the unit and not whether the package is installed here.
+    writeFileSync(join(directory, name), unit.replace("/usr/local/bin/soar-base-backup", "/bin/true"));
+  }
+  if (!existsSync(ANALYZE)) return;
+  const { status, stderr } = spawnSync(ANALYZE, ["verify", "--man=no", ...NAMES.map((name) => join(directory, name))], { encoding: "utf8" });
+  expect(stderr.split("\n").filter((line) => line.includes("soar-backup"))).toEqual([]);
+  expect(status).toBe(0);
+});
+
+test("the timer runs on Sundays at 02:00 and makes up for what it missed", () => {
+  const timer = readFileSync(join(UNITS, "soar-backup-base.timer"), "utf8");
+  expect(timer).toContain("OnCalendar=Sun *-*-* 02:00:00");
+  expect(timer).toContain("Persistent=true");
+  if (!existsSync(ANALYZE)) return;
+  const { stdout } = spawnSync(ANALYZE, ["calendar", "--base-time=2025-01-08 00:00:00 UTC", "Sun *-*-* 02:00:00"], { encoding: "utf8", env: { TZ: "UTC" } });
+  expect(stdout).toContain("Sun 2025-01-12 02:00:00 UTC");
+});
