@@ -14,13 +14,14 @@ export interface Prepared {
 
 /** The plan, and everything on this machine that could stand against it. Touches nothing. */
 export async function prepare(store: ObjectStore, config: TargetConfig, signal: AbortSignal): Promise<Prepared> {
+  // The whole command line is judged before anything is read.
+  const tablespaceMap = tablespaceMapOf(config);
   const plan = await planRestore(store, { target: targetOf(config), backup: config.baseBackup, timeline: config.targetTimeline, signal });
   const wanted = config.dataDir ?? plan.backup.source.dataDirectory;
   if (wanted === "") {
     throw new SoarError("USAGE", "it is not known where the data directory was: the backup user could not see it", { hint: "Name the directory to fill with --data-dir." });
   }
   const dataDir = resolve(wanted);
-  const tablespaceMap = tablespaceMapOf(config);
   const binDirs = config.binDir === undefined ? [] : [config.binDir];
   const { inPlace } = await checkRestore(plan, { dataDir, tablespaceMap, binDirs });
   return { plan, dataDir, tablespaceMap, binDirs, inPlace };

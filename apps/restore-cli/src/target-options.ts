@@ -1,6 +1,6 @@
 import { jobsOptions, storageOptions, timezoneOptions, type Config, type OptionTable } from "@soar/app-kit";
-import { SoarError } from "@soar/errors";
-import { parseLsn } from "@soar/pg-tools";
+import { hasErrorCode, SoarError } from "@soar/errors";
+import { parseLsn, type Lsn } from "@soar/pg-tools";
 import type { RecoveryTarget } from "@soar/restore";
 
 /** What `soar-restore` and `soar-restore plan` share. */
@@ -25,12 +25,12 @@ export const targetOptions = {
 export type TargetConfig = Config<typeof targetOptions>;
 
 /** Exactly one target must be named. Throws `USAGE`. */
-export function targetOf(config: TargetConfig): RecoveryTarget {
+export function targetOf(config: Omit<TargetConfig, "dataDir" | "tablespaceMap">): RecoveryTarget {
   const inclusive = !config.exclusive;
   const targets: RecoveryTarget[] = [];
   if (config.latest) targets.push({ kind: "latest" });
   if (config.targetTimeMicros !== undefined) targets.push({ kind: "time", time: config.targetTimeMicros, inclusive });
-  if (config.targetLsn !== undefined) targets.push({ kind: "lsn", lsn: parseLsn(config.targetLsn), inclusive });
+  if (config.targetLsn !== undefined) targets.push({ kind: "lsn", lsn: requireLsn(config.targetLsn), inclusive });
   if (config.targetXid !== undefined) targets.push({ kind: "xid", xid: config.targetXid, inclusive });
   if (config.targetName !== undefined) targets.push({ kind: "name", name: config.targetName });
   if (config.immediate) targets.push({ kind: "immediate" });
@@ -41,6 +41,15 @@ export function targetOf(config: TargetConfig): RecoveryTarget {
   if (second !== undefined) throw new SoarError("USAGE", `${targets.length} targets are named`, { hint: "Name exactly one target." });
   if (config.exclusive && !("inclusive" in target)) throw new SoarError("USAGE", "--exclusive goes with a time, an LSN or a transaction only");
   return target;
+}
+
+function requireLsn(text: string): Lsn {
+  try {
+    return parseLsn(text);
+  } catch (cause) {
+    if (!hasErrorCode(cause, "FORMAT_INVALID")) throw cause;
+    throw new SoarError("TARGET_INVALID", `unable to restore to '${text}': it is no position in the WAL`, { cause, hint: "Positions look like 0/5000148; SELECT pg_current_wal_lsn() shows one." });
+  }
 }
 
 /** `OLD=NEW` pairs. Throws `USAGE`. */

@@ -127,6 +127,42 @@ describe("a restore that does not finish", () => {
   });
 });
 
+describe("before anything is touched", () => {
+  test("--dry-run shows the plan, for people and for programs, and changes nothing", async () => {
+    const dataDir = join(world.directory, "planned");
+    const where = ["--data-dir", dataDir, "--tablespace-map", `${tablespace}=${join(world.directory, "planned-fast")}`];
+    const json = await run("soar-restore", "--latest", "--dry-run", "--json", ...where);
+    const plan = JSON.parse(json.stdout) as Record<string, unknown>;
+    expect(plan).toMatchObject({
+      version: 1,
+      repository: "s3://restore-cli/one",
+      target: { kind: "latest" },
+      backup: { label: expect.stringMatching(/^20\d\d-\d\d-\d\d$/), timeline: 1 },
+      timeline: 1,
+      stopLsn: expect.stringMatching(/^0\/[0-9A-F]+$/),
+      lastReplayed: { lsn: expect.any(String), time: expect.stringMatching(/\+00$/) },
+      wal: { segments: expect.any(Number), holes: [] },
+      fetchBytes: { backup: expect.any(Number), wal: expect.any(Number) },
+      dataDir,
+      inPlace: false,
+      passedOver: [],
+      warnings: [],
+    });
+    const words = await run("soar-restore", "plan", "--latest", ...where);
+    expect(words.stdout).toMatch(/^repository: +s3:\/\/restore-cli\/one\ntarget: +latest/);
+    const time = await run("soar-restore", "plan", "--target-lsn", String(plan["stopLsn"]).replace(/.$/, "0"), "--json", ...where).catch((error: Error) => error.message);
+    expect(time).toMatch(/cannot be reached|"kind": ?"lsn"/);
+    expect(existsSync(dataDir)).toBe(false);
+  });
+
+  test("without a terminal and without --yes nothing is done", async () => {
+    const dataDir = join(world.directory, "unconfirmed");
+    const outcome = await world.run("soar-restore", "--latest", "--data-dir", dataDir, "--tablespace-map", `${tablespace}=${join(world.directory, "unconfirmed-fast")}`);
+    expect(outcome).toMatchObject({ status: 3, stderr: expect.stringMatching(/there is no terminal[^]*--yes/) });
+    expect(existsSync(dataDir)).toBe(false);
+  });
+});
+
 test("a cluster whose configuration lies outside of its directory, as on Debian, comes back in place with that, and elsewhere with a copy of it", async () => {
   await using debian = await createRestoreWorld({ start: false, settings: { max_connections: 17 } });
   const { cluster, directory } = debian;
