@@ -4,7 +4,7 @@ import { SoarError } from "@soar/errors";
 export const MAX_KEY_BYTES = 1024;
 
 /** Longest name between two slashes, in bytes: what ext4, XFS and MinIO take. */
-export const MAX_KEY_SEGMENT_BYTES = 255;
+const MAX_KEY_SEGMENT_BYTES = 255;
 
 /**
  * Refuses keys that some store cannot hold, so that a repository can be copied to any other: empty ones, a leading,

@@ -34,7 +34,7 @@ const FILE_FAILURES: Readonly<Record<string, FileFailure>> = {
 };
 
 /** Error number of a failed system call, such as ENOENT; undefined for anything else. */
-export function systemErrorCode(error: unknown): string | undefined {
+function systemErrorCode(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" && "syscall" in error ? error.code : undefined;
 }
 

@@ -50,6 +50,8 @@ describe("an answer", () => {
     [403, "QuotaExceeded", "STORE_QUOTA"],
     [301, "PermanentRedirect", "CONFIG_INVALID"],
     [501, "Whatever", "STORE_UNSUPPORTED"],
+    [400, "XMinioParentIsObject", "STORE_UNSUPPORTED"],
+    [409, "XMinioObjectExistsAsDirectory", "STORE_UNSUPPORTED"],
     [405, "MethodNotAllowed", "STORE_UNSUPPORTED"],
     [408, "Whatever", "STORE_UNREACHABLE"],
     [429, "Whatever", "STORE_BUSY"],

@@ -84,6 +84,9 @@ const MEANINGS: Readonly<Record<string, MeaningRow>> = {
   QuotaExceeded: (_facts, _context, message) => quotaExceeded(message),
   XMinioAdminBucketQuotaExceeded: (_facts, _context, message) => quotaExceeded(message),
   XMinioStorageFull: (_facts, _context, message) => quotaExceeded(message),
+  // MinIO keeps objects in files and can hold no key that is the directory of another.
+  XMinioParentIsObject: () => ({ code: "STORE_UNSUPPORTED", fact: "an object has the name of a directory that would be needed" }),
+  XMinioObjectExistsAsDirectory: () => ({ code: "STORE_UNSUPPORTED", fact: "a directory has this name, because other keys begin with it" }),
   InvalidStorageClass: () => ({ code: "CONFIG_INVALID", fact: "the provider does not know the storage class", hint: "Set another storage class, or none." }),
   InvalidBucketName: (_facts, { settings }) => ({ code: "CONFIG_INVALID", fact: `'${settings.bucket}' is no name of a bucket`, hint: "Check BACKUP_BUCKET." }),
 };

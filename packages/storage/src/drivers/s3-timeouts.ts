@@ -8,7 +8,7 @@ export interface TimeLimits {
 }
 
 /** A limit that passed. The connection is closed: nothing waits for it any more. */
-export class TransportTimeout extends Error {
+class TransportTimeout extends Error {
   override readonly name = "TransportTimeout";
   readonly code: "CONNECT_TIMEOUT" | "IDLE_TIMEOUT" | "REQUEST_TIMEOUT";
 
