@@ -8,3 +8,9 @@ export { runArchiver, type ArchiverOptions, type RunningArchiver } from "./daemo
 export type { QueueState } from "./daemon/archive-queue.ts";
 export type { ArchiverEvent } from "./daemon/archiver-event.ts";
 export type { BoundSetting, CallerSettings, RepositoryBinding } from "./daemon/repository-binding.ts";
+
+// The tail of the unfinished segment.
+export { runTailShipper } from "./tail/run-tail-shipper.ts";
+export type { TailOptions } from "./tail/stream-tail.ts";
+export type { TailEvent } from "./tail/tail-event.ts";
+export { createTailCleaner, type TailCleaner, type TailCleanerOptions } from "./tail/tail-cleaner.ts";

@@ -1,0 +1,86 @@
+import { createHash } from "node:crypto";
+import { SoarError } from "@soar/errors";
+import { listTailPieces, putTailPiece, readTailDigest, type TailPiece } from "@soar/repository";
+import type { ObjectStore } from "@soar/storage";
+
+export interface SegmentTailOptions {
+  readonly segmentName: string;
+  readonly segmentSize: number;
+  readonly systemIdentifier: string;
+  readonly level?: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** The bytes of one segment as they arrive, and how many of them are in the bucket. */
+export interface SegmentTail {
+  readonly segmentName: string;
+  /** Bytes that have arrived, from the segment's start. */
+  readonly position: number;
+  /** Bytes that are in `tail/`. */
+  readonly shipped: number;
+  /** Takes the next bytes. Rejects with `WAL_CONFLICT` when the bucket holds other bytes for them. */
+  push(bytes: Buffer): void;
+  /** Ships everything that has arrived; undefined when there is nothing new. One call at a time. */
+  ship(): Promise<TailPiece | undefined>;
+}
+
+/** After so many pieces one is put that holds all of them, so that a reader never has thousands to fetch. */
+const CONSOLIDATE_AFTER = 64;
+/** Larger beginnings are not consolidated: they would have to be held in memory. */
+const LARGEST_CONSOLIDATED = 64 * 1024 * 1024;
+
+/**
+ * Begins or resumes shipping a segment. What an earlier run has shipped is not sent again, but every byte of it is compared
+ * as it streams in: its digest has to be that of the last piece.
+ */
+export async function openSegmentTail(store: ObjectStore, options: SegmentTailOptions): Promise<SegmentTail> {
+  const { segmentName, segmentSize, systemIdentifier, level, signal } = options;
+  const pieces = await listTailPieces(store, segmentName, { signal });
+  const last = pieces.reduce<TailPiece | undefined>((furthest, piece) => (furthest === undefined || piece.to > furthest.to ? piece : furthest), undefined);
+  const expected = last && { to: last.to, sha256: await readTailDigest(store, last, { signal }) };
+  const whole: Buffer[] | undefined = segmentSize <= LARGEST_CONSOLIDATED ? [] : undefined;
+  const hash = createHash("sha256");
+  let [position, shipped, sinceConsolidated] = [0, last?.to ?? 0, pieces.length];
+  let waiting: Buffer[] = [];
+  const take = (bytes: Buffer): void => {
+    hash.update(bytes);
+    whole?.push(bytes);
+    position += bytes.length;
+  };
+  return {
+    segmentName,
+    get position() {
+      return position;
+    },
+    get shipped() {
+      return Math.min(shipped, position);
+    },
+    push(bytes) {
+      const known = Math.max(0, Math.min(bytes.length, (expected?.to ?? 0) - position));
+      if (known > 0) take(bytes.subarray(0, known));
+      if (known > 0 && position === expected?.to && hash.copy().digest("hex") !== expected.sha256) throw otherHistory(store, segmentName, position);
+      if (known === bytes.length) return;
+      take(bytes.subarray(known));
+      waiting.push(bytes.subarray(known));
+    },
+    async ship() {
+      if (position <= shipped) return undefined;
+      const consolidates = whole !== undefined && sinceConsolidated >= CONSOLIDATE_AFTER;
+      const sent = waiting;
+      const [from, to] = [consolidates ? 0 : shipped, position];
+      const bytes = Buffer.concat(consolidates ? whole : sent);
+      const piece = await putTailPiece(store, { segmentName, from, bytes, sha256: hash.copy().digest("hex"), systemIdentifier }, { level, signal });
+      // Only now: after a failure the same bytes, and those that came since, are sent again.
+      waiting = waiting.slice(sent.length);
+      shipped = to;
+      sinceConsolidated = consolidates ? 0 : sinceConsolidated + 1;
+      return piece;
+    },
+  };
+}
+
+function otherHistory(store: ObjectStore, segmentName: string, position: number): SoarError {
+  return new SoarError("WAL_CONFLICT", `unable to ship the tail of '${segmentName}': its first ${position} bytes are not those in '${store.location}'`, {
+    hint: "This server's volume was rolled back to an older state. Nothing was overwritten; give this cluster a new prefix in BACKUP_BUCKET and take a base backup there at once.",
+  });
+}

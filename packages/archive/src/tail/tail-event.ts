@@ -1,0 +1,7 @@
+export type TailEvent =
+  | { readonly type: "tail-connected"; readonly timeline: number; readonly startLsn: bigint }
+  | { readonly type: "tail-shipped"; readonly segmentName: string; readonly endLsn: bigint; readonly bytes: number; readonly storedBytes: number; readonly durationMs: number }
+  /** The connection or the store failed; tried again after `retryInMs`. */
+  | { readonly type: "tail-interrupted"; readonly error: unknown; readonly retryInMs: number }
+  /** Shipping ended for good: somebody has to act. */
+  | { readonly type: "tail-stopped"; readonly error: unknown };
