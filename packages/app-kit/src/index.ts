@@ -24,6 +24,11 @@ export {
   walCompressionOptions,
 } from "./backup-options.ts";
 
+// Tell what a run came to.
+export { notify, type Notification } from "./notify.ts";
+export { notifyOptions } from "./notify-options.ts";
+export { writeMetricsFile, type Metric } from "./metrics-file.ts";
+
 // What options lead to.
 export { openConfiguredStore, storeConfigOf } from "./open-configured-store.ts";
 export { postgresConnection, type PostgresConnection } from "./postgres-connection.ts";

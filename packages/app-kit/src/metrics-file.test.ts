@@ -1,0 +1,21 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { formatMetrics, writeMetricsFile } from "./metrics-file.ts";
+
+test("gauges in the text format, labels escaped", () => {
+  expect(formatMetrics([{ name: "a_seconds", help: "How long.", value: 1.5 }, { name: "b", help: "B.", value: 1, labels: { label: 'a"b\\c\nd' } }])).toBe(
+    '# HELP a_seconds How long.\n# TYPE a_seconds gauge\na_seconds 1.5\n# HELP b B.\n# TYPE b gauge\nb{label="a\\"b\\\\c\\nd"} 1\n',
+  );
+});
+
+test("the file is replaced whole, and a directory that is not there is named", () => {
+  const directory = mkdtempSync(join(tmpdir(), "soar-metrics-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, "x.prom");
+  for (const value of [1, 2]) writeMetricsFile(file, [{ name: "a", help: "A.", value }]);
+  expect(readFileSync(file, "utf8")).toContain("a 2\n");
+  expect(readdirSync(directory)).toEqual(["x.prom"]);
+  expect(() => writeMetricsFile(join(directory, "none", "x.prom"), [])).toThrow("unable to write the metrics");
+});
