@@ -2,14 +2,17 @@ import { confirmOptions, defineCommand, formatDuration, formatRate, formatSize, 
 import { formatLsn } from "@soar/pg-tools";
 import { formatInstant, restoreCluster, type RestoreEvent, type RestoreReport } from "@soar/restore";
 import { formatPlan, planAsJson } from "./format-plan.ts";
+import { runDatabaseForm } from "./database-form.ts";
 import { prepare } from "./prepare.ts";
+import { databaseFormOptions } from "./rescue-options.ts";
 import { findServerUser } from "./server-user.ts";
 import { targetOptions } from "./target-options.ts";
 import { serverEnvironment, walFetchProgram } from "./wal-fetch-program.ts";
 
-const options = {
+export const restoreOptions = {
   ...targetOptions,
   ...confirmOptions,
+  ...databaseFormOptions,
   "target-action": { type: "choice", choices: ["promote", "pause", "shutdown"], default: "promote", group: "Target", help: "What the server does when it has reached the target." },
   port: { type: "integer", min: 1, max: 65535, group: "Restore", unset: "that of its configuration", help: "Port of the restored server." },
   owner: { type: "string", default: "postgres", group: "Restore", placeholder: "USER", help: "Who owns the files and runs the server, when this runs as root." },
@@ -22,13 +25,16 @@ export const restore = defineCommand({
   summary: "Restore the cluster to an instant.",
   description:
     "Fetches a base backup into an empty data directory, replays WAL exactly to the target, and ends when the server takes writes. Before anything is touched it proves that the backup is complete, that no segment is missing and that the target can be reached.",
-  options,
+  options: restoreOptions,
   examples: [
     { command: "soar-restore --latest", explanation: "as much as there is in the bucket" },
     { command: "soar-restore --target-time '2025-01-10 14:25:00' --dry-run", explanation: "what it would do" },
     { command: "soar-restore --base-backup 2025-01-05 --target-time '2025-01-08 10:00:00' --data-dir /srv/copy --port 5433", explanation: "a copy beside the running server" },
+    { command: "soar-restore --target-time '2025-01-10 14:25:00' --target-database soar_restore_test --no-destructive", explanation: "one database into the running server" },
   ],
-  async run({ config, log, output, signal, confirm, startProgress, envFile }) {
+  async run(context) {
+    if (await runDatabaseForm(context)) return;
+    const { config, log, output, signal, confirm, startProgress, envFile } = context;
     const store = await openConfiguredStore(config, { log });
     const progress = startProgress({ label: "restore", unit: "bytes" });
     try {
@@ -67,8 +73,14 @@ function show(event: RestoreEvent, { update, finish, log }: Display): void {
   else if (event.type === "phase" && event.phase === "recover") {
     finish();
     log.info("backup fetched; replaying WAL");
-  } else if (event.type === "file-restored") log.debug(`replaying ${event.name}`);
+  } else if (event.type === "prefetch-failed") log.warn(`${event.name} could not be fetched ahead; the server asks for it itself: ${reasonOf(event.error)}`);
+  else if (event.type === "prefetch-ended") log.warn(`WAL is not fetched ahead any more; the server asks for it itself: ${reasonOf(event.error)}`);
+  else if (event.type === "file-restored") log.debug(`replaying ${event.name}`);
   else if (event.type === "consistent") log.info(`consistent at ${formatLsn(event.lsn)}`);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function summarize({ outcome, plan, dataDir }: RestoreReport): string {

@@ -9,11 +9,14 @@ import { chownTree } from "./chown-tree.ts";
 import { createDataDirectory, freeBytesAt, inspectDataDirectory, requireRestorable, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
 import { fetchBackup } from "./fetch-backup.ts";
 import { fenceClone } from "./fence.ts";
-import { formatLineageTable, lineageTableOf } from "./lineage-table.ts";
+import { formatLineageTable, lineageTableOf, type LineageTable } from "./lineage-table.ts";
 import { recover } from "./recover.ts";
 import { restoreCommand } from "./restore-command.ts";
 import type { RestorePlan } from "./restore-plan.ts";
-import { chooseConfigFile } from "./server-files.ts";
+import { chooseConfigFile, type ConfigChoice } from "./server-files.ts";
+import { openSpool, type SpoolEvent } from "./spool/open-spool.ts";
+import { segmentsReadTwice } from "./spool/read-twice.ts";
+import { segmentsUntil } from "./segments-until.ts";
 import { placeTablespaces } from "./tablespaces.ts";
 import { writeDurably } from "./write-durably.ts";
 
@@ -40,6 +43,7 @@ export interface RestoreOptions {
 export type RestoreEvent =
   | { readonly type: "phase"; readonly phase: "fetch" | "recover" }
   | { readonly type: "fetched"; readonly bytes: number; readonly total: number }
+  | SpoolEvent
   | RecoveryEvent;
 
 export interface RestoreReport {
@@ -82,34 +86,56 @@ export async function restoreCluster(store: ObjectStore, plan: RestorePlan, opti
   await createDataDirectory(dataDir);
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const planFile = join(stateDir, "lineage.json");
-  await writeDurably(planFile, [Buffer.from(formatLineageTable(lineageTableOf(plan.chain, plan.backup.systemIdentifier)))]);
+  const table = lineageTableOf(plan.chain, plan.backup.systemIdentifier);
+  await writeDurably(planFile, [Buffer.from(formatLineageTable(table))]);
   onEvent?.({ type: "phase", phase: "fetch" });
   const fetchMs = await timed(() => fetchInto(store, plan, { ...options, tablespaces }));
   const fenced = !inPlace;
   if (fenced) await fenceClone(dataDir);
-  const { configFile, settings } = await chooseConfigFile(store, plan.backup, dataDir, { inPlace, signal });
+  const config = await chooseConfigFile(store, plan.backup, dataDir, { inPlace, signal });
   if (options.owner !== undefined) await chownTree([dataDir, ...tablespaces.values()], options.owner);
   onEvent?.({ type: "phase", phase: "recover" });
   const logFile = join(stateDir, "server.log");
   let outcome: RecoveryOutcome | undefined;
   const recoverMs = await timed(async () => {
-    outcome = await recover(plan, {
-      dataDir,
-      binDir,
-      owner: options.owner,
-      configFile,
-      settings: { ...settings, ...recoveryLimits(plan, options), ...(options.port === undefined ? {} : { port: String(options.port) }) },
-      env: options.env,
-      logFile,
-      restoreCommand: restoreCommand([...options.walFetchProgram, "--plan", planFile]),
-      action: options.action,
-      signal,
-      ...(onEvent === undefined ? {} : { onEvent }),
-    });
+    outcome = await recoverWithSpool(store, plan, { ...options, binDir, config, logFile, planFile, table });
   });
   if (outcome === undefined) throw new Error("recovery neither ended nor failed");
   if (outcome.kind === "promoted") await rm(planFile);
   return { plan, outcome, dataDir, fenced, logFile, fetchMs, recoverMs };
+}
+
+interface RecoveryPlaces {
+  readonly binDir: string;
+  readonly config: ConfigChoice;
+  readonly logFile: string;
+  readonly planFile: string;
+  readonly table: LineageTable;
+}
+
+/** Replays, with this process fetching ahead. */
+async function recoverWithSpool(store: ObjectStore, plan: RestorePlan, options: RestoreOptions & RecoveryPlaces): Promise<RecoveryOutcome> {
+  const { dataDir, owner, jobs, signal, onEvent, config, port } = options;
+  const observed = onEvent === undefined ? {} : { onEvent };
+  const segments = segmentsUntil(plan.chain, plan.resolved.stopLsn);
+  const spool = await openSpool(store, options.table, { dataDir, owner, jobs, names: segments.map(({ name }) => name), readTwice: segmentsReadTwice(plan, segments), signal, ...observed });
+  try {
+    return await recover(plan, {
+      dataDir,
+      binDir: options.binDir,
+      owner,
+      configFile: config.configFile,
+      settings: { ...config.settings, ...recoveryLimits(plan, options), ...(port === undefined ? {} : { port: String(port) }) },
+      env: options.env,
+      logFile: options.logFile,
+      restoreCommand: restoreCommand([...options.walFetchProgram, "--plan", options.planFile], spool),
+      action: options.action,
+      signal,
+      ...observed,
+    });
+  } finally {
+    await spool.close();
+  }
 }
 
 async function fetchInto(store: ObjectStore, plan: RestorePlan, options: RestoreOptions & { readonly tablespaces: ReadonlyMap<number, string> }): Promise<void> {
