@@ -36,6 +36,7 @@ test("every setting reaches the store", () => {
     BACKUP_STORAGE_CLASS: "STANDARD_IA",
     BACKUP_SSE: "aws:kms",
     BACKUP_SSE_KMS_KEY_ID: "key",
+    BACKUP_RETRY_DEADLINE: "90s",
   };
   expect(storeConfigOf(settings(environment), {})).toEqual({
     url: "s3://bucket/cluster1",
@@ -48,6 +49,7 @@ test("every setting reaches the store", () => {
     storageClass: "STANDARD_IA",
     caPem: expect.stringContaining("BEGIN CERTIFICATE"),
     allowHttp: true,
+    retry: { deadlineMs: 90_000 },
   });
 });
 
@@ -55,15 +57,14 @@ describe("without an endpoint", () => {
   test.each([
     [{ BACKUP_PROVIDER: "aws" }, "aws"],
     [{ AWS_DEFAULT_REGION: "us-east-1" }, "aws"],
-    [{ AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret" }, "aws"],
     [{ BACKUP_BUCKET: "memory:x" }, undefined],
     [{ BACKUP_BUCKET: "file:///x" }, undefined],
   ])("%o is %s", (environment, provider) => {
     expect(storeConfigOf(settings(environment), {}).provider).toBe(provider);
   });
 
-  test("nothing but a bucket is refused", () => {
-    expect(() => storeConfigOf(settings({}), {})).toThrow(expect.objectContaining({ code: "CONFIG_INVALID", hint: expect.stringContaining("BACKUP_PROVIDER=aws") }));
+  test.each([[{}], [{ AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret" }]])("a bucket with nothing but %o is refused", (environment) => {
+    expect(() => storeConfigOf(settings(environment), {})).toThrow(expect.objectContaining({ code: "CONFIG_INVALID", hint: expect.stringContaining("BACKUP_PROVIDER=aws") }));
   });
 
   test("SOAR_REQUIRE_ENDPOINT=1 refuses every provider's own endpoint, and only that", () => {

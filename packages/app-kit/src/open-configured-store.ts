@@ -67,7 +67,7 @@ export function logStoreEvent(log: Log, event: StoreEvent): void {
 
 /**
  * Without an endpoint an s3:// bucket is Amazon's, and a missing line must not send backups there by accident: that needs
- * `BACKUP_PROVIDER=aws`, or a region or credentials, which nobody sets for nothing. `SOAR_REQUIRE_ENDPOINT=1`, set by
+ * `BACKUP_PROVIDER=aws`, or a region, as in the specification's sample; credentials alone are those of any provider. `SOAR_REQUIRE_ENDPOINT=1`, set by
  * every test, refuses even then, so that no test can ever reach a real provider.
  */
 function providerOf(settings: StorageSettings, environment: Readonly<Record<string, string | undefined>>): StorageSettings["provider"] {
@@ -78,7 +78,7 @@ function providerOf(settings: StorageSettings, environment: Readonly<Record<stri
     });
   }
   if (settings.provider !== undefined) return settings.provider;
-  if (settings.region !== undefined || settings.accessKeyId !== undefined) return "aws";
+  if (settings.region !== undefined) return "aws";
   throw new SoarError("CONFIG_INVALID", `unable to open '${settings.bucket}': it is not said which provider holds it`, {
     hint: "Set AWS_ENDPOINT_URL to the provider's endpoint, or BACKUP_PROVIDER=aws and AWS_DEFAULT_REGION for Amazon S3.",
   });
