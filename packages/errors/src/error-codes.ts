@@ -74,6 +74,7 @@ export const ERROR_CODES = {
   DIRECTORY_FOREIGN: { exitStatus: 95, retryable: false, meaning: "The directory belongs to another cluster or to no cluster." },
   RECOVERY_FAILED: { exitStatus: 96, retryable: false, meaning: "Recovery ended before the target, or the server died in it." },
   RECOVERY_MISMATCH: { exitStatus: 97, retryable: false, meaning: "Recovery ended somewhere else than was asked." },
+  TARGET_NOT_EMPTY: { exitStatus: 98, retryable: false, meaning: "The database or table to rescue into is there already and holds something." },
 } as const satisfies Record<string, ErrorCodeRow>;
 
 export interface ErrorCodeRow {

@@ -13,3 +13,9 @@ export { inspectDataDirectory, type DataDirectoryState } from "./data-directory.
 export { answerWalRequest, parseLineageTable, type LineageTable, type WalRequest } from "./lineage-table.ts";
 export { ABSENT_STATUS, restoreCommand } from "./restore-command.ts";
 export { fetchWalFile } from "./wal-fetch.ts";
+
+// Rescue one database
+export { rescueDatabase, type DatabaseRescueOptions, type DatabaseRescueReport } from "./rescue/rescue-database.ts";
+export { inspectTargetDatabase, requireFillable, type TargetDatabase, type TargetServer } from "./rescue/target-database.ts";
+export { removeAbandoned } from "./rescue/scratch-directory.ts";
+export type { RescueEvent, ScratchOptions } from "./rescue/scratch-types.ts";

@@ -18,9 +18,10 @@ let label: string;
 let substitutions: [RegExp, () => string][];
 
 beforeAll(async () => {
-  world = await createSoarWorld({ installation: requireInstallation("pg_ctl") });
+  world = await createSoarWorld({ installation: requireInstallation("pg_ctl", "pg_dump"), databases: ["soar"] });
   const { cluster, s3 } = world;
   await cluster.query("CREATE TABLE t AS SELECT 1 AS a");
+  await cluster.query("CREATE TABLE devices (id int PRIMARY KEY)", [], "soar");
   await world.run("soar-base-backup", []);
   await passCheckpoint(cluster);
   await cluster.query("INSERT INTO t VALUES (2)");
@@ -57,6 +58,7 @@ describe("the commands of", () => {
 async function runDocumented(command: string): Promise<void> {
   const [binary, ...words] = splitWords(command);
   const args = words.map((word) => substitutions.find(([pattern]) => pattern.test(word))?.[1]() ?? word);
+  if (binary === "soar-restore" && (args.includes("--target-database") || ["table", "database"].includes(args[0] ?? ""))) return await runRescue(command, args);
   const isRestore = binary === "soar-restore" && !["plan", "list", "status"].includes(args[0] ?? "");
   const elsewhere = args.includes("--data-dir") ? [] : ["--data-dir", join(world.directory, "copy")];
   const port = ["--port", String(await findFreePort())];
@@ -65,6 +67,12 @@ async function runDocumented(command: string): Promise<void> {
   const result = await world.run(binary as Binary, isRestore ? restoreArgs : planArgs);
   expect(result, `${command}\n${result.stderr}`).toMatchObject({ status: 0 });
   if (isRestore) await removeCopy();
+}
+
+/** Into the running server itself, which the scratch cluster must leave alone. */
+async function runRescue(command: string, args: readonly string[]): Promise<void> {
+  const result = await world.run("soar-restore", args, { settings: { PGDATABASE: "soar", BACKUP_TEMP_DIR: join(world.directory, "temp") } });
+  expect(result, `${command}\n${result.stderr}`).toMatchObject({ status: 0 });
 }
 
 /** Stops the restored copy and removes it, so that the next documented command finds an empty place. */

@@ -23,10 +23,12 @@ export function collectSettings(apps: readonly AppDescription[]): Setting[] {
   for (const { app, command, name, row } of optionsOf(apps)) {
     if (row.env === undefined) continue;
     const known = settings.get(row.env);
-    if (known !== undefined && !isDeepStrictEqual(meaningOf(known.name, known.row), meaningOf(name, row))) {
+    if (known !== undefined && !hasSameMeaning(known, { name, row })) {
       throw new Error(`${row.env} means one thing to ${known.readBy.join(", ")} and another to '${app} ${command}'`);
     }
-    settings.set(row.env, { variable: row.env, name, row, group: row.group ?? "Backup", readBy: [...new Set([...(known?.readBy ?? []), app])].sort() });
+    // A row without a flag lends its name to nothing.
+    const shown = known !== undefined && row.flag === false ? known : { name, row };
+    settings.set(row.env, { variable: row.env, name: shown.name, row: shown.row, group: row.group ?? "Backup", readBy: [...new Set([...(known?.readBy ?? []), app])].sort() });
   }
   const rank = (group: string): number => (GROUPS.includes(group) ? GROUPS.indexOf(group) : GROUPS.length);
   // Stable: within a group the order of the tables.
@@ -45,8 +47,17 @@ export function optionsOf(apps: readonly AppDescription[]): DescribedOption[] {
   return apps.flatMap((app) => app.commands.flatMap((command) => Object.entries(command.options).map(([name, row]) => ({ app: app.name, command: command.name, name, row }))));
 }
 
+
+type NamedRow = Pick<Setting, "name" | "row">;
+
+/** Where one of them has no flag, because its command uses that flag for something else, the names may differ. */
+function hasSameMeaning(a: NamedRow, b: NamedRow): boolean {
+  const isSameName = a.name === b.name || a.row.flag === false || b.row.flag === false;
+  return isSameName && isDeepStrictEqual(meaningOf(a.row), meaningOf(b.row));
+}
+
 /** What must agree; help and grouping may be said differently. */
-function meaningOf(name: string, row: OptionRow): unknown {
-  const { help: _help, group: _group, example: _example, placeholder: _placeholder, required: _required, unset: _unset, ...meaning } = row;
-  return { name, ...meaning };
+function meaningOf(row: OptionRow): unknown {
+  const { help: _help, group: _group, example: _example, placeholder: _placeholder, required: _required, unset: _unset, flag: _flag, ...meaning } = row;
+  return meaning;
 }

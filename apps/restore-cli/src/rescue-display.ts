@@ -1,0 +1,42 @@
+import { formatSize, type Log, type Progress } from "@soar/app-kit";
+import { formatLsn } from "@soar/pg-tools";
+import type { RescueEvent } from "@soar/restore";
+
+const SCOPES = { cluster: "the whole cluster", database: "the files of this database and the shared catalogs", relations: "the files of these tables and the catalogs" } as const;
+
+/** Tells what a rescue does: one line per step. */
+export function showRescue(log: Log, progress: Progress): (event: RescueEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case "fetching":
+        log.info(`fetching ${SCOPES[event.scope]} (${formatSize(event.plainBytes)} of files) into a scratch cluster`);
+        break;
+      case "fetched":
+        progress.update(event.bytes);
+        break;
+      case "libraries-missing":
+        log.warn(`not on this host, so not preloaded: ${event.names.join(", ")}; what needs ${event.names.length === 1 ? "it" : "them"} cannot be dumped`);
+        break;
+      case "replaying":
+        log.info("fetched; replaying WAL");
+        break;
+      case "replayed":
+        log.info(`replayed to ${event.reachedLsn === undefined ? "the target" : formatLsn(event.reachedLsn)}${event.invalidPages === 0 ? "" : `; ${event.invalidPages} pages of files that were not fetched were passed over`}`);
+        break;
+      case "widened":
+        log.warn(`what was fetched does not suffice (${event.reason}); beginning again with more of the backup`);
+        break;
+      case "dumping":
+        log.info("dumping from the scratch cluster");
+        break;
+      case "loading":
+        log.info("loading into the running server");
+        break;
+      case "file-restored":
+        log.debug(`replaying ${event.name}`);
+        break;
+      default:
+        break;
+    }
+  };
+}

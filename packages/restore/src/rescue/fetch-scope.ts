@@ -1,0 +1,95 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { SoarError } from "@soar/errors";
+import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools";
+import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
+import { extractArchive, type CodecPool, type ExtractOptions, type FileOwner, type SeekArchive, type SeekTable } from "@soar/seekable-tar";
+import { readObject, type ObjectStore } from "@soar/storage";
+import { writeDurably } from "../write-durably.ts";
+import { createPlaceholders } from "./placeholders.ts";
+import { fateOf, relationOfFile, type RescueScope } from "./rescue-scope.ts";
+
+export interface FetchScopeOptions {
+  readonly backup: BackupRecord;
+  readonly table: SeekTable;
+  readonly scope: RescueScope;
+  readonly dataDir: string;
+  /** Gets one directory per tablespace, named by its OID. */
+  readonly tablespaceDir: string;
+  readonly owner: FileOwner | undefined;
+  readonly pool: CodecPool;
+  /** Ranges fetched at once. */
+  readonly jobs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (storedBytes: number) => void;
+}
+
+export interface FetchedScope {
+  /** Relations whose files hold nothing, by the path of their first file. */
+  readonly placeholders: ReadonlySet<string>;
+  /** Bytes read from the store, with what lay between. */
+  readonly fetchedBytes: number;
+}
+
+const CONTROL_FILE = "global/pg_control";
+
+/**
+ * Fetches the part of a backup that a rescue needs into a scratch data directory; every other relation gets a placeholder.
+ * Nothing is synced, because nothing of it outlives the rescue. Rejects with `REPOSITORY_DAMAGED` like a whole restore.
+ */
+export async function fetchScope(store: ObjectStore, options: FetchScopeOptions): Promise<FetchedScope> {
+  const { backup, dataDir, tablespaceDir, owner, signal } = options;
+  let fetchedBytes = 0;
+  const common: Omit<ExtractOptions, "targetDir"> = {
+    fetch: async (key, offset, length, stop) => {
+      const bytes = await readObject(store, key, { range: { offset, length }, signal: stop });
+      options.onProgress?.((fetchedBytes += bytes.length));
+      return bytes;
+    },
+    pool: options.pool,
+    parallel: options.jobs,
+    owner,
+    sync: false,
+    signal,
+  };
+  const placeholders = new Set<string>();
+  for (const archive of options.table.archives) {
+    const targetDir = archive.name === "base" ? dataDir : join(tablespaceDir, archive.name);
+    await mkdir(targetDir, { recursive: true, mode: 0o700 });
+    await extractArchive(archive, { ...common, targetDir, select: ({ path, type }) => fateOf(path, type, options.scope) === "fetch" && path !== CONTROL_FILE });
+    const empty = archive.entries.filter(({ path, type }) => fateOf(path, type, options.scope) === "placeholder");
+    await createPlaceholders(empty, { targetDir, owner, signal });
+    for (const { path } of empty) placeholders.add(relationOfFile(archive.name === "base" ? path : `pg_tblspc/${archive.name}/${path}`));
+  }
+  if (backup.tablespaces.length > 0) await moveTablespaces(options);
+  await requireBackupLabel(store, options);
+  // Last, as in every restore: whatever was interrupted before cannot be started.
+  await extractArchive(requireBase(options.table, backup), { ...common, targetDir: dataDir, select: ({ path }) => path === CONTROL_FILE });
+  return { placeholders, fetchedBytes };
+}
+
+/** Plain bytes of what a scope fetches. */
+export function plainBytesOf(table: SeekTable, scope: RescueScope): number {
+  return table.archives.flatMap(({ entries }) => entries).reduce((sum, { path, type, size }) => (fateOf(path, type, scope) === "fetch" ? sum + size : sum), 0);
+}
+
+function requireBase(table: SeekTable, { label }: BackupRecord): SeekArchive {
+  const base = table.archives.find(({ name }) => name === "base");
+  if (base !== undefined) return base;
+  throw new SoarError("REPOSITORY_DAMAGED", `the seek table of backup '${label}' has no archive of the data directory`, { hint: "Use another backup: --base-backup." });
+}
+
+/** Recovery makes the links in pg_tblspc from this file: to the source's own directories unless it is changed (safety, trap 27). */
+async function moveTablespaces({ dataDir, tablespaceDir }: FetchScopeOptions): Promise<void> {
+  const path = join(dataDir, BACKUP_OBJECTS.tablespaceMap);
+  const entries = parseTablespaceMap(await readFile(path, "utf8"));
+  const moved = entries.map((entry) => ({ ...entry, location: join(tablespaceDir, String(entry.oid)) }));
+  await writeDurably(path, [Buffer.from(formatTablespaceMap(moved))]);
+}
+
+/** Without the right `backup_label` recovery would begin at the wrong place and corrupt silently. */
+async function requireBackupLabel(store: ObjectStore, { backup, dataDir, signal }: FetchScopeOptions): Promise<void> {
+  const recorded = await readBackupObject(store, backup, BACKUP_OBJECTS.backupLabel, { signal });
+  if ((await readFile(join(dataDir, BACKUP_OBJECTS.backupLabel))).equals(recorded)) return;
+  throw new SoarError("REPOSITORY_DAMAGED", `backup '${backup.label}' holds another backup_label than the one stored beside it`, { hint: "Use another backup: --base-backup." });
+}

@@ -1,0 +1,124 @@
+import { join } from "node:path";
+import { SoarError } from "@soar/errors";
+import { connectSql } from "@soar/pg-tools";
+import type { ObjectStore } from "@soar/storage";
+import type { RestorePlan } from "../restore-plan.ts";
+import { rescueWith } from "./rescue-files.ts";
+import type { RescueScope } from "./rescue-scope.ts";
+import { connectionEnvironment, databaseArgument, runProgram } from "./run-program.ts";
+import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
+import { dropDatabase, inspectTargetDatabase, nameBeside, requireFillable, swapDatabases, type TargetDatabase, type TargetServer } from "./target-database.ts";
+
+export interface DatabaseRescueOptions extends ScratchOptions {
+  /** The database to rescue, by its name at the target. */
+  readonly database: string;
+  /** Name of the database to load it into. */
+  readonly target: string;
+  readonly targetServer: TargetServer;
+  /** Load beside a database that is not empty, and take its place. */
+  readonly replace: boolean;
+  /** Leave owners and privileges out, where the target server has other roles. */
+  readonly noOwner: boolean;
+}
+
+export interface DatabaseRescueReport {
+  readonly plan: RestorePlan;
+  readonly database: string;
+  readonly target: string;
+  /** Under this name the database stays whose place was taken. */
+  readonly keptAs: string | undefined;
+  /** What was fetched in the end. */
+  readonly scope: RescueScope["kind"];
+  readonly fetchedBytes: ScratchCluster["fetchedBytes"];
+  readonly reachedLsn: bigint | undefined;
+  readonly durationMs: number;
+}
+
+/**
+ * Brings one database of the backup, as it was at the planned target, into a database of a running server, through a
+ * scratch cluster. No other database of either is read or touched. Rejects with `TARGET_NOT_EMPTY` before anything
+ * is fetched; a load that fails leaves no database behind that was not there before.
+ */
+export async function rescueDatabase(store: ObjectStore, plan: RestorePlan, options: DatabaseRescueOptions): Promise<DatabaseRescueReport> {
+  const begin = performance.now();
+  const found = await inspectTargetDatabase(options.targetServer, options.target, options.signal);
+  requireFillable(options.target, found, options);
+  const { value, scope } = await rescueWith(store, plan, options, {
+    database: options.database,
+    scopes: () => Promise.resolve(databaseScopes(plan, options.database)),
+    verify: (tried, scratch) => verifyDatabase(tried, scratch, options.database),
+    use: async (scratch) => ({ scratch, keptAs: await transfer(scratch, found, options) }),
+  });
+  return {
+    plan,
+    database: options.database,
+    target: options.target,
+    keptAs: value.keptAs,
+    scope,
+    fetchedBytes: value.scratch.fetchedBytes,
+    reachedLsn: value.scratch.outcome.reachedLsn,
+    durationMs: Math.round(performance.now() - begin),
+  };
+}
+
+/** A database that is not in the backup under this name was made or renamed since: its files, if any, may be anywhere. */
+export function databaseScopes({ backup }: RestorePlan, name: string): RescueScope[] {
+  const found = backup.databases.find((database) => database.name === name);
+  return found === undefined ? [{ kind: "cluster" }] : [{ kind: "database", oid: found.oid }, { kind: "cluster" }];
+}
+
+async function verifyDatabase(scope: RescueScope, { server }: ScratchCluster, name: string): Promise<string | undefined> {
+  if (scope.kind === "cluster") return undefined;
+  await using connection = await connectSql(server);
+  const [row] = await connection.query<{ oid: number }>("SELECT oid::int8::float8 AS oid FROM pg_database WHERE datname = current_database()");
+  return row?.oid === scope.oid ? undefined : `database '${name}' is another one at the target than in the backup`;
+}
+
+/** Dumps and loads; resolves to the name under which a replaced database is kept. */
+async function transfer(scratch: ScratchCluster, found: TargetDatabase, options: DatabaseRescueOptions): Promise<string | undefined> {
+  const { target, targetServer, signal } = options;
+  if (found.state === "empty") {
+    await dump(scratch, options);
+    await load(scratch, options, [databaseArgument(target)], `'${target}' may hold a part of the data by now: drop it and create it again before the next attempt.`);
+    return undefined;
+  }
+  const fresh = found.state === "absent" ? target : nameBeside(target, "new");
+  // pg_restore --create gives the new database owner, encoding, locale, settings and privileges, and the name it is dumped under.
+  const renamed = await renameInScratch(scratch, fresh);
+  await dump(renamed, options);
+  try {
+    await load(renamed, options, ["--create", databaseArgument("postgres")], "Nothing was left behind. Where the target server has other roles: --no-owner.");
+    return found.state === "absent" ? undefined : await swapDatabases(targetServer, { fresh, name: target, signal });
+  } catch (error) {
+    // Made by this run alone: had it been there, creating it would have failed first.
+    if (!isTaken(error)) await dropDatabase(targetServer, fresh);
+    throw error;
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof SoarError && /database ".*" already exists/.test(error.message);
+}
+
+/** By the catalog itself: ALTER DATABASE wants another database to be called from, and the others hold nothing. */
+async function renameInScratch(scratch: ScratchCluster, name: string): Promise<ScratchCluster> {
+  await using connection = await connectSql(scratch.server);
+  await connection.query("SET default_transaction_read_only = off");
+  await connection.query("UPDATE pg_database SET datname = 'soar_renamed_' || oid WHERE datname = $1 AND datname <> current_database()", [name]);
+  await connection.query("UPDATE pg_database SET datname = $1 WHERE datname = current_database()", [name]);
+  return { ...scratch, server: { ...scratch.server, database: name } };
+}
+
+async function dump({ binDir, server, directory }: ScratchCluster, { jobs, signal, onEvent }: DatabaseRescueOptions): Promise<void> {
+  onEvent?.({ type: "dumping" });
+  const args = ["--format=directory", `--jobs=${jobs}`, "--compress=1", "--no-sync", "--no-subscriptions", "--create", "--file", directory.dumpDir];
+  await runProgram(join(binDir, "pg_dump"), args, { env: await connectionEnvironment(server), signal, hint: "If it names a library, install that extension's package on this host and run the command again." });
+}
+
+async function load({ binDir, directory }: ScratchCluster, options: DatabaseRescueOptions, into: readonly string[], hint: string): Promise<void> {
+  const { jobs, signal, onEvent, noOwner, targetServer } = options;
+  onEvent?.({ type: "loading" });
+  const args = [...into, `--jobs=${jobs}`, "--exit-on-error", ...(noOwner ? ["--no-owner", "--no-privileges"] : []), directory.dumpDir];
+  const env = await connectionEnvironment({ ...targetServer.server, database: "postgres" }, targetServer.certificateFile);
+  await runProgram(join(binDir, "pg_restore"), args, { env, signal, hint });
+}

@@ -1,0 +1,67 @@
+import { spawn } from "node:child_process";
+import { basename } from "node:path";
+import { redactSecrets, SoarError } from "@soar/errors";
+import type { ServerConfig } from "@soar/pg-tools";
+
+export interface RunProgramOptions {
+  /** The whole environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  /** What to do when it fails. */
+  readonly hint: string;
+}
+
+const SHOWN_LINES = 5;
+
+/** Runs a program of PostgreSQL to its end. Rejects with `PROGRAM_FAILED` and its first words of complaint, or `ABORTED`. */
+export async function runProgram(path: string, args: readonly string[], { env, signal, hint }: RunProgramOptions): Promise<void> {
+  const child = spawn(path, args, { env: { ...env }, stdio: ["ignore", "ignore", "pipe"] });
+  // Not by the option of spawn: its error would hide how the program ended.
+  const stop = (): void => void child.kill("SIGTERM");
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  let complaints = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    // pg_restore says the same for every table of a thousand.
+    if (complaints.length < 64 * 1024) complaints += text;
+  });
+  try {
+    const status = await new Promise<string | undefined>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code, by) => resolve(code === 0 ? undefined : by === null ? `exit status ${code}` : `signal ${by}`));
+    });
+    if (status === undefined) return;
+    if (signal.aborted) throw signal.reason;
+    const lines = complaints.split("\n").filter((line) => /error|fatal|could not|failed/i.test(line));
+    throw new SoarError("PROGRAM_FAILED", `unable to run '${basename(path)}': ${[status, ...lines.slice(0, SHOWN_LINES)].map(redactSecrets).join("; ")}`, { hint });
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** The environment with which a program of PostgreSQL logs in as this server's configuration says. Secrets are in it, never in arguments. */
+export async function connectionEnvironment(server: ServerConfig, certificateFile?: string): Promise<Record<string, string>> {
+  const password = typeof server.password === "function" ? await server.password() : server.password;
+  return {
+    PATH: SEARCH_PATH,
+    PGHOST: server.host,
+    PGPORT: String(server.port),
+    PGUSER: server.user,
+    PGDATABASE: server.database ?? "postgres",
+    PGAPPNAME: server.applicationName ?? "soar-restore",
+    // Limits of a role are meant for applications.
+    PGOPTIONS: "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0",
+    PGSSLMODE: server.tls?.mode ?? (server.host.startsWith("/") ? "disable" : "prefer"),
+    ...(certificateFile === undefined ? {} : { PGSSLROOTCERT: certificateFile }),
+    ...(password === undefined ? {} : { PGPASSWORD: password }),
+    // The password is known; a password file of whoever runs this must not give another one.
+    PGPASSFILE: "/nonexistent",
+  };
+}
+
+/** `--dbname` for a name of any characters: libpq takes one with an equals sign for a connection string. */
+export function databaseArgument(name: string): string {
+  return `--dbname=dbname='${name.replaceAll(/['\\]/g, "\\$&")}'`;
+}
+
+const SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -1,0 +1,47 @@
+import { SoarError } from "@soar/errors";
+import { findPostgresPrograms } from "@soar/pg-tools";
+import type { ObjectStore } from "@soar/storage";
+import { freeBytesAt } from "../data-directory.ts";
+import type { RestorePlan } from "../restore-plan.ts";
+import { plainBytesOf } from "./fetch-scope.ts";
+import { createScratchDirectory } from "./scratch-directory.ts";
+import type { ScratchOptions, ScratchResult, ScratchWork } from "./scratch-types.ts";
+import { startScratch } from "./start-scratch.ts";
+
+/**
+ * Fetches a part of the planned backup into a scratch cluster, replays to the target, and hands the server to `use` when
+ * nothing speaks against the choice. The cluster is stopped and removed afterwards, whatever happened, and never kept.
+ */
+export async function withScratchCluster<T>(store: ObjectStore, plan: RestorePlan, options: ScratchOptions, work: ScratchWork<T>): Promise<ScratchResult<T>> {
+  const { binDir } = await findPostgresPrograms({ major: Math.floor(plan.backup.postgresVersion / 10_000), searchPaths: options.binDirs, required: ["postgres", "pg_dump", "pg_restore"] });
+  const directory = await createScratchDirectory(options.tempDir, options.owner);
+  try {
+    await requireRoom(plan, work, options.tempDir);
+    const scratch = await startScratch(store, plan, { ...options, binDir, directory }, work);
+    if ("doubt" in scratch) return scratch;
+    const doubt = await work.verify(scratch);
+    return doubt === undefined ? { value: await work.use(scratch) } : { doubt };
+  } finally {
+    await directory.remove();
+  }
+}
+
+/** A compressed dump beside its tables. */
+const DUMP_FACTOR = 1.5;
+/** Replay turns holes of placeholders into pages, at most as many as WAL has images of; compressed, they count double. */
+const WAL_FACTOR = 2;
+/** Segments that the server keeps until its next restart point. */
+const KEPT_WAL_BYTES = 256 * 2 ** 20;
+
+/** What a rescue takes in the temporary directory, at the most that can be told beforehand. */
+export function neededBytes(plan: RestorePlan, { scope, table }: Pick<ScratchWork<unknown>, "scope" | "table">): number {
+  return Math.round(plainBytesOf(table, scope) * DUMP_FACTOR + plan.fetchBytes.wal * WAL_FACTOR + KEPT_WAL_BYTES);
+}
+
+async function requireRoom<T>(plan: RestorePlan, work: ScratchWork<T>, tempDir: string): Promise<void> {
+  const [needed, free] = [neededBytes(plan, work), await freeBytesAt(tempDir)];
+  if (free >= needed) return;
+  throw new SoarError("DISK_FULL", `unable to make a scratch cluster in '${tempDir}': about ${needed} bytes are needed there, ${free} are free`, {
+    hint: "Free space, or name a directory on a larger file system with --temp-dir or BACKUP_TEMP_DIR. Nothing was changed.",
+  });
+}

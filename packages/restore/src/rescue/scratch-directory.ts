@@ -1,0 +1,100 @@
+import { chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { SoarError } from "@soar/errors";
+import { readClusterState, stopCluster } from "@soar/pg-tools";
+
+type Owner = { readonly uid: number; readonly gid: number } | undefined;
+
+const PREFIX = "soar-rescue-";
+/** Of a unix socket's path, which ends in `/.s.PGSQL.65535`. */
+const LONGEST_SOCKET_PATH = 107;
+
+/** Everything of one rescue on disk. */
+export interface ScratchDirectory {
+  readonly path: string;
+  readonly dataDir: string;
+  readonly socketDir: string;
+  readonly tablespaceDir: string;
+  readonly walDir: string;
+  readonly dumpDir: string;
+  readonly logFile: string;
+  /** Stops the server that may run here and removes everything. */
+  remove(): Promise<void>;
+}
+
+/** Makes an empty scratch directory. Rejects with `FILE_UNWRITABLE` or `CONFIG_INVALID`. */
+export async function createScratchDirectory(tempDir: string, owner: Owner): Promise<ScratchDirectory> {
+  await mkdir(tempDir, { recursive: true, mode: 0o755 }).catch((cause: Error) => {
+    throw unwritable(tempDir, cause);
+  });
+  const path = await mkdtemp(join(tempDir, PREFIX)).catch((cause: Error) => {
+    throw unwritable(tempDir, cause);
+  });
+  const place = describe(path);
+  try {
+    requireShortSocket(place.socketDir, tempDir);
+    await writeFile(join(path, "pid"), `${process.pid}\n`);
+    for (const directory of [place.dataDir, place.socketDir, place.tablespaceDir, place.walDir]) await mkdir(directory, { mode: 0o700 });
+    // The server writes its log itself, as its own user.
+    await writeFile(place.logFile, "", { mode: 0o600 });
+    if (owner !== undefined) for (const own of [path, place.dataDir, place.socketDir, place.tablespaceDir, place.walDir, place.logFile]) await chown(own, owner.uid, owner.gid);
+    return place;
+  } catch (error) {
+    await place.remove();
+    throw error;
+  }
+}
+
+/** Removes what rescues left whose process was killed; a server of theirs may still run. Resolves to the directories. */
+export async function removeAbandoned(tempDir: string): Promise<string[]> {
+  const names = await readdir(tempDir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  const removed: string[] = [];
+  for (const name of names.filter((one) => one.startsWith(PREFIX))) {
+    const place = describe(join(tempDir, name));
+    if (await isInUse(place.path)) continue;
+    await place.remove();
+    removed.push(place.path);
+  }
+  return removed;
+}
+
+function describe(path: string): ScratchDirectory {
+  const dataDir = join(path, "data");
+  return {
+    path,
+    dataDir,
+    socketDir: join(path, "s"),
+    tablespaceDir: join(path, "tablespaces"),
+    walDir: join(path, "wal"),
+    dumpDir: join(path, "dump"),
+    logFile: join(path, "server.log"),
+    async remove() {
+      // Nothing in it is worth an orderly end.
+      if ((await readClusterState(dataDir)).running) await stopCluster({ dataDir, mode: "immediate" });
+      await rm(path, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** Without a readable process id it is being made at this moment. */
+async function isInUse(path: string): Promise<boolean> {
+  const processId = Number.parseInt(await readFile(join(path, "pid"), "utf8").catch(() => ""), 10);
+  if (!Number.isSafeInteger(processId)) return true;
+  try {
+    return process.kill(processId, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function requireShortSocket(socketDir: string, tempDir: string): void {
+  if (Buffer.byteLength(join(socketDir, ".s.PGSQL.65535")) <= LONGEST_SOCKET_PATH) return;
+  throw new SoarError("CONFIG_INVALID", `unable to run a scratch cluster in '${tempDir}': the path of its socket would be longer than ${LONGEST_SOCKET_PATH} bytes`, { hint: "Name a directory with a shorter path in BACKUP_TEMP_DIR." });
+}
+
+function unwritable(path: string, cause: Error): SoarError {
+  return new SoarError("FILE_UNWRITABLE", `unable to make a scratch directory in '${path}': ${cause.message}`, { cause, hint: "Name a directory that you may write to with --temp-dir or BACKUP_TEMP_DIR." });
+}

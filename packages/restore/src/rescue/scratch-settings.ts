@@ -1,0 +1,81 @@
+import { access } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { BackupRecord } from "@soar/repository";
+
+/** Settings without which recovery, or transactions that it left prepared, cannot go on (safety, trap 37). */
+const MINIMUMS = ["max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction"];
+
+export interface ScratchPlace {
+  readonly dataDir: string;
+  readonly socketDir: string;
+  readonly hbaFile: string;
+  readonly identFile: string;
+  readonly port: number;
+}
+
+/**
+ * The configuration of a scratch server, all of it on the command line: nothing of the source's configuration counts,
+ * where a pid file, a log directory or a subscription could reach the living cluster.
+ */
+export function scratchSettings({ settings }: BackupRecord, place: ScratchPlace, libraries: readonly string[]): Record<string, string> {
+  const minimums = Object.fromEntries(MINIMUMS.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]])));
+  return {
+    ...minimums,
+    data_directory: place.dataDir,
+    hba_file: place.hbaFile,
+    ident_file: place.identFile,
+    listen_addresses: "",
+    unix_socket_directories: place.socketDir,
+    unix_socket_permissions: "0700",
+    port: String(place.port),
+    shared_preload_libraries: libraries.join(","),
+    archive_mode: "off",
+    autovacuum: "off",
+    // Subscriptions would drain the publisher's slots, and jobs of extensions would change what is to be rescued.
+    max_logical_replication_workers: "0",
+    default_transaction_read_only: "on",
+    // Connections are taken after promotion only; so larger minimums later in the WAL do not stop replay.
+    hot_standby: "off",
+    // Thrown away afterwards.
+    fsync: "off",
+    full_page_writes: "off",
+    synchronous_commit: "off",
+    shared_buffers: "128MB",
+    huge_pages: "off",
+  };
+}
+
+export interface PreloadLibraries {
+  readonly present: readonly string[];
+  readonly missing: readonly string[];
+}
+
+/** Where packages keep modules, from the directory of the programs: Debian and RPM, and a build with one prefix. */
+const LIBRARY_DIRECTORIES = ["../lib", "../lib/postgresql"];
+
+/** Which of the source's preloaded libraries this host has: a server does not start with one that it cannot find. */
+export async function findPreloadLibraries(setting: string, binDir: string): Promise<PreloadLibraries> {
+  const names = setting.split(",").map((name) => name.trim().replace(/^"(.*)"$/, "$1")).filter((name) => name !== "");
+  const found = await Promise.all(names.map((name) => hasLibrary(name, binDir)));
+  return { present: names.filter((_, at) => found[at]), missing: names.filter((_, at) => !found[at]) };
+}
+
+async function hasLibrary(name: string, binDir: string): Promise<boolean> {
+  const relative = name.replace(/^\$libdir\//, "");
+  for (const directory of LIBRARY_DIRECTORIES) {
+    // An absolute name stays what it is.
+    const path = resolve(binDir, directory, relative);
+    if ((await exists(path)) || (await exists(`${path}.so`))) return true;
+  }
+  return false;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,125 @@
+import { writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { hasErrorCode, SoarError } from "@soar/errors";
+import { connectSql, type RecoveryOutcome, type ServerConfig } from "@soar/pg-tools";
+import { createCodecPool } from "@soar/seekable-tar";
+import type { ObjectStore } from "@soar/storage";
+import { chownTree } from "../chown-tree.ts";
+import { recover } from "../recover.ts";
+import { restoreCommand } from "../restore-command.ts";
+import type { RestorePlan } from "../restore-plan.ts";
+import { fetchScope, plainBytesOf, type FetchedScope } from "./fetch-scope.ts";
+import { readInvalidPages } from "./invalid-pages.ts";
+import type { ScratchDirectory } from "./scratch-directory.ts";
+import { findPreloadLibraries, scratchSettings } from "./scratch-settings.ts";
+import type { ScratchCluster, ScratchOptions, ScratchWork } from "./scratch-types.ts";
+import { openWalFeed, type WalFeed } from "./wal-feed.ts";
+
+export interface StartOptions extends ScratchOptions {
+  readonly binDir: string;
+  readonly directory: ScratchDirectory;
+}
+
+type Started = ScratchCluster | { readonly doubt: string };
+type Work = Pick<ScratchWork<unknown>, "scope" | "table" | "database">;
+
+const INVALID_PAGES = "WAL contains references to invalid pages";
+
+/** Fetches, replays, and logs in; or tells what speaks against the choice of files. Leaves a server behind, also on failure. */
+export async function startScratch(store: ObjectStore, plan: RestorePlan, options: StartOptions, work: Work): Promise<Started> {
+  const { directory, owner, onEvent } = options;
+  const fetched = await fetchFiles(store, plan, options, work);
+  onEvent?.({ type: "replaying" });
+  const feed = await openWalFeed(store, plan, { directory: directory.walDir, owner, jobs: options.jobs, signal: options.signal });
+  try {
+    const { outcome, port } = await replay(plan, feed, options, work);
+    const pages = await readInvalidPages(directory.logFile, fetched.placeholders);
+    onEvent?.({ type: "replayed", reachedLsn: outcome.reachedLsn, invalidPages: pages.count });
+    if (pages.relations.length > 0) return { doubt: `recovery missed pages of relations that were fetched: ${pages.relations.join(", ")}` };
+    const server = { host: directory.socketDir, port, user: options.role, database: work.database, applicationName: "soar-restore" };
+    return { directory, binDir: options.binDir, server: await asSuperuser(server, options), placeholders: fetched.placeholders, outcome, fetchedBytes: { backup: fetched.fetchedBytes, wal: feed.fetchedBytes() } };
+  } catch (error) {
+    const doubt = work.scope.kind === "cluster" ? undefined : doubtIn(error);
+    if (doubt === undefined) throw error;
+    return { doubt };
+  } finally {
+    await feed.close();
+  }
+}
+
+/** Failures that files which were not fetched can be the reason of. */
+function doubtIn(error: unknown): string | undefined {
+  if (hasErrorCode(error, "RECOVERY_FAILED")) return error.message.includes(INVALID_PAGES) ? error.message : undefined;
+  // The database has another name at the target, or another one has its name now.
+  return hasErrorCode(error, "SERVER_FAILED", "SERVER_UNSUITABLE", "SERVER_UNREACHABLE") ? error.message : undefined;
+}
+
+async function fetchFiles(store: ObjectStore, { backup }: RestorePlan, options: StartOptions, { scope, table }: Work): Promise<FetchedScope> {
+  const { directory, owner, jobs, signal, onEvent } = options;
+  onEvent?.({ type: "fetching", scope: scope.kind, plainBytes: plainBytesOf(table, scope) });
+  const pool = createCodecPool({ workers: jobs });
+  try {
+    const fetched = await fetchScope(store, { backup, table, scope, ...directory, owner, pool, jobs, signal, onProgress: (bytes) => onEvent?.({ type: "fetched", bytes }) });
+    if (owner !== undefined) await chownTree([directory.dataDir, directory.tablespaceDir], owner);
+    return fetched;
+  } finally {
+    await pool.close();
+  }
+}
+
+async function replay(plan: RestorePlan, feed: WalFeed, options: StartOptions, { scope }: Work): Promise<{ outcome: RecoveryOutcome; port: number }> {
+  const { directory, binDir, owner, signal, onEvent } = options;
+  const { settings, port } = await prepareServer(plan, options);
+  try {
+    const outcome = await recover(plan, {
+      dataDir: directory.dataDir,
+      binDir,
+      owner,
+      configFile: join(directory.path, "postgresql.conf"),
+      // Pages of placeholders may be missing without harm; what is said of each of them is read afterwards.
+      settings: scope.kind === "cluster" ? settings : { ...settings, ignore_invalid_pages: "on" },
+      env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+      logFile: directory.logFile,
+      restoreCommand: restoreCommand(feed.program),
+      action: "promote",
+      signal,
+      ...(onEvent === undefined ? {} : { onEvent }),
+    });
+    return { outcome, port };
+  } catch (error) {
+    // The server only knows that its restore_command failed.
+    throw feed.failure() ?? error;
+  }
+}
+
+/** Writes the files that a server cannot do without, and chooses its settings. */
+async function prepareServer({ backup }: RestorePlan, { directory, binDir, owner, onEvent }: StartOptions): Promise<{ settings: Record<string, string>; port: number }> {
+  const file = (name: string): string => join(directory.path, name);
+  await writeFile(file("postgresql.conf"), "");
+  // The socket's directory lets nobody in but its owner.
+  await writeFile(file("pg_hba.conf"), "local all all trust\n");
+  await writeFile(file("pg_ident.conf"), "");
+  const { present, missing } = await findPreloadLibraries(backup.settings["shared_preload_libraries"] ?? "", binDir);
+  if (missing.length > 0) onEvent?.({ type: "libraries-missing", names: missing });
+  if (owner !== undefined) await chownTree([directory.dataDir], owner);
+  const port = await findFreePort();
+  return { port, settings: scratchSettings(backup, { dataDir: directory.dataDir, socketDir: directory.socketDir, hbaFile: file("pg_hba.conf"), identFile: file("pg_ident.conf"), port }, present) };
+}
+
+/** The rescue reads everything, whatever the rights of the role that it came with. */
+async function asSuperuser(server: ServerConfig, { signal }: StartOptions): Promise<ServerConfig> {
+  await using connection = await connectSql(server, { signal });
+  const [row] = await connection.query<{ name: string }>("SELECT rolname AS name FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY rolname <> current_user, oid LIMIT 1");
+  if (row !== undefined) return { ...server, user: row.name };
+  throw new SoarError("SERVER_DENIED", "the source had no superuser that may log in at the target", { hint: "Restore the whole cluster to a directory of its own instead: soar-restore --data-dir." });
+}
+
+/** Nobody connects to it, but two servers on one machine may not have the same. */
+async function findFreePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}

@@ -1,0 +1,101 @@
+import { randomBytes } from "node:crypto";
+import { hasErrorCode, SoarError } from "@soar/errors";
+import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
+import { quoteName } from "./sql-names.ts";
+
+/** A running server that something is rescued into. */
+export interface TargetServer {
+  readonly server: ServerConfig;
+  /** File of the certificates to check it with, for programs that want a path. */
+  readonly certificateFile?: string | undefined;
+}
+
+export type TargetDatabase = { readonly state: "absent" } | { readonly state: "empty" } | { readonly state: "filled"; readonly objects: number; readonly sizeBytes: number };
+
+/** Everything that somebody made in a database, without what belongs to extensions. */
+const OBJECTS = `
+SELECT count(*)::int AS objects, pg_database_size(current_database())::float8 AS size FROM (
+  SELECT 'pg_class'::regclass AS class, oid FROM pg_class WHERE relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_(toast|catalog|temp)' OR nspname = 'information_schema')
+  UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE oid >= 16384
+  UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE oid >= 16384
+  UNION ALL SELECT 'pg_namespace'::regclass, oid FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^pg_'
+  UNION ALL SELECT 'pg_largeobject'::regclass, oid FROM pg_largeobject_metadata
+) made WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = made.class AND d.objid = made.oid AND d.deptype = 'e')`;
+
+/** The server, in the database that every cluster has. */
+export function maintenanceOf({ server }: TargetServer): ServerConfig {
+  return { ...server, database: "postgres" };
+}
+
+/** What there is of a database on the target server. Looks only. */
+export async function inspectTargetDatabase(target: TargetServer, name: string, signal?: AbortSignal): Promise<TargetDatabase> {
+  await using connection = await connectSql(maintenanceOf(target), { signal });
+  if ((await connection.query("SELECT FROM pg_database WHERE datname = $1", [name])).length === 0) return { state: "absent" };
+  await using inside = await connectSql({ ...target.server, database: name }, { signal });
+  const [row] = await inside.query<{ objects: number; size: number }>(OBJECTS);
+  return row === undefined || row.objects === 0 ? { state: "empty" } : { state: "filled", objects: row.objects, sizeBytes: row.size };
+}
+
+/** Throws `TARGET_NOT_EMPTY` unless the database may be filled. */
+export function requireFillable(name: string, found: TargetDatabase, { replace }: { readonly replace: boolean }): void {
+  if (found.state !== "filled" || replace) return;
+  throw new SoarError("TARGET_NOT_EMPTY", `unable to restore into database '${name}': it holds ${found.objects} objects`, {
+    hint: "Name a database that does not exist yet, or add --replace: the new state is loaded beside it, and the old one is kept under another name. Nothing was changed.",
+  });
+}
+
+/** A name for what is loaded beside a database until it takes its place, or for what had that place. */
+export function nameBeside(name: string, purpose: "new" | "old"): string {
+  const suffix = purpose === "new" ? `_soar_${randomBytes(4).toString("hex")}` : `_before_${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
+  // PostgreSQL cuts names at 63 bytes without a word.
+  return truncateBytes(name, 63 - suffix.length) + suffix;
+}
+
+/**
+ * Puts a freshly loaded database in the place of another one, which keeps existing under a new name. Its sessions are
+ * ended, and both renames are one transaction, so that there is no moment with half of it.
+ */
+export async function swapDatabases(target: TargetServer, { fresh, name, signal }: { readonly fresh: string; readonly name: string; readonly signal: AbortSignal }): Promise<string> {
+  const old = nameBeside(name, "old");
+  await using connection = await connectSql(maintenanceOf(target), { signal });
+  await connection.query(`ALTER DATABASE ${quoteName(name)} ALLOW_CONNECTIONS false`);
+  try {
+    await renameBoth(connection, { fresh, name, old });
+  } catch (error) {
+    await connection.query(`ALTER DATABASE ${quoteName(name)} ALLOW_CONNECTIONS true`);
+    throw error;
+  }
+  await connection.query(`ALTER DATABASE ${quoteName(old)} ALLOW_CONNECTIONS true`);
+  return old;
+}
+
+const SWAP_ATTEMPTS = 10;
+
+async function renameBoth(connection: SqlConnection, { fresh, name, old }: { readonly fresh: string; readonly name: string; readonly old: string }): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    await connection.query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()", [name]);
+    try {
+      await connection.query("BEGIN");
+      await connection.query(`ALTER DATABASE ${quoteName(name)} RENAME TO ${quoteName(old)}`);
+      await connection.query(`ALTER DATABASE ${quoteName(fresh)} RENAME TO ${quoteName(name)}`);
+      await connection.query("COMMIT");
+      return;
+    } catch (error) {
+      await connection.query("ROLLBACK");
+      // A session that was ended may take a moment to be gone; the server itself waits five seconds for it.
+      if (attempt === SWAP_ATTEMPTS || !hasErrorCode(error, "SERVER_FAILED", "SERVER_UNSUITABLE")) throw error;
+    }
+  }
+}
+
+/** Removes a database that a failed load left; nobody else has ever known its name. */
+export async function dropDatabase(target: TargetServer, name: string): Promise<void> {
+  await using connection = await connectSql(maintenanceOf(target));
+  await connection.query(`DROP DATABASE IF EXISTS ${quoteName(name)} WITH (FORCE)`);
+}
+
+function truncateBytes(text: string, limit: number): string {
+  let cut = text;
+  while (Buffer.byteLength(cut) > limit) cut = cut.slice(0, -1);
+  return cut;
+}

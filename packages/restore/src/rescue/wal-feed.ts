@@ -1,0 +1,150 @@
+import { chown, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { formatHistoryFileName } from "@soar/pg-tools";
+import type { ChainSegment } from "@soar/repository";
+import type { ObjectStore } from "@soar/storage";
+import { lineageTableOf } from "../lineage-table.ts";
+import { ABSENT_STATUS } from "../restore-command.ts";
+import type { RestorePlan } from "../restore-plan.ts";
+import { segmentsUntil } from "../segments-until.ts";
+import { fetchWalFile } from "../wal-fetch.ts";
+import { writeDurably } from "../write-durably.ts";
+import { createReplayGuard } from "./replay-guard.ts";
+
+export interface WalFeedOptions {
+  /** Empty directory on the file system of the data directory. */
+  readonly directory: string;
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  /** Segments fetched at once, and twice as many held ready. */
+  readonly jobs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface WalFeed {
+  /** Words of a command that delivers what it is asked for: for `restoreCommand`. */
+  readonly program: readonly string[];
+  /** Compressed bytes that were fetched. */
+  readonly fetchedBytes: () => number;
+  /** Why something could not be delivered: recovery then stops without knowing. */
+  readonly failure: () => unknown;
+  close(): Promise<void>;
+}
+
+const POLL_MS = 20;
+const WANTED = "wanted.";
+
+/**
+ * Delivers WAL to a scratch server out of a directory that this process keeps filled: a segment that is there costs
+ * PostgreSQL one `mv`. Every segment is checked as always, and by the replay guard, before it can be taken. What was not
+ * planned is absent; when this process ends or fails, recovery stops.
+ */
+export async function openWalFeed(store: ObjectStore, plan: RestorePlan, options: WalFeedOptions): Promise<WalFeed> {
+  const { directory, owner } = options;
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const names = [...plan.chain.segments.map(({ name }) => name), ...historyNames(plan)];
+  const script = join(directory, "deliver.sh");
+  await writeDurably(join(directory, "planned"), [Buffer.from(names.map((name) => `${name}\n`).join(""))]);
+  await writeDurably(script, [Buffer.from(deliveryScript(directory, process.pid))]);
+  if (owner !== undefined) for (const path of [directory, join(directory, "planned"), script]) await chown(path, owner.uid, owner.gid);
+  const stop = new AbortController();
+  const feed = new Feed(store, plan, { ...options, signal: AbortSignal.any([options.signal, stop.signal]) });
+  let failure: unknown;
+  const running = feed.run().catch(async (error: unknown) => {
+    if (stop.signal.aborted) return;
+    failure = error;
+    await writeDurably(join(directory, "failed"), []);
+  });
+  return {
+    program: ["sh", script],
+    fetchedBytes: () => feed.fetchedBytes,
+    failure: () => failure,
+    async close() {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+/** `recovery_target_timeline` makes PostgreSQL read the history of that timeline; every later one it asks for must be absent. */
+function historyNames({ chain: { history } }: RestorePlan): string[] {
+  return history.timeline === 1 ? [] : [formatHistoryFileName(history.timeline)];
+}
+
+/** Waits for the file as long as the process that fetches it lives. */
+function deliveryScript(directory: string, processId: number): string {
+  return `cd '${directory.replaceAll("'", `'\\''`)}' || exit 126
+target=$OLDPWD/$2
+grep -qxF -e "$1" planned
+case $? in 0) ;; 1) exit ${ABSENT_STATUS};; *) exit 126;; esac
+while [ ! -e "$1" ]; do
+  if [ -e failed ] || [ ! -e /proc/${processId} ]; then exit 126; fi
+  : > "${WANTED}$1"
+  sleep 0.05
+done
+mv "$1" "$target" || exit 126
+`;
+}
+
+class Feed {
+  readonly #store: ObjectStore;
+  readonly #plan: RestorePlan;
+  readonly #options: WalFeedOptions;
+  /** What recovery will want, in this order. */
+  readonly #ahead: ChainSegment[];
+  readonly #guard;
+  fetchedBytes = 0;
+
+  constructor(store: ObjectStore, plan: RestorePlan, options: WalFeedOptions) {
+    this.#store = store;
+    this.#plan = plan;
+    this.#options = options;
+    this.#ahead = [...segmentsUntil(plan.chain, plan.resolved.stopLsn)];
+    this.#guard = createReplayGuard(plan);
+  }
+
+  async run(): Promise<void> {
+    const { directory, jobs, signal } = this.#options;
+    for (;;) {
+      if (signal.aborted) return;
+      const names = new Set(await readdir(directory));
+      const wanted = [...names].flatMap((name) => (name.startsWith(WANTED) ? [name.slice(WANTED.length)] : []));
+      const missing = wanted.filter((name) => !names.has(name));
+      const isAhead = (name: string): boolean => this.#ahead.some((segment) => segment.name === name);
+      const again = missing.filter((name) => !isAhead(name));
+      for (const name of again) await this.#deliver(name);
+      const ready = [...names].filter((name) => /^[0-9A-F]{24}$/.test(name)).length;
+      const batch = ready > jobs && !missing.some(isAhead) ? [] : this.#ahead.splice(0, jobs);
+      await this.#deliverInOrder(batch);
+      for (const name of wanted) await rm(join(directory, `${WANTED}${name}`), { force: true });
+      if (batch.length === 0 && again.length === 0) await delay(POLL_MS);
+    }
+  }
+
+  async #deliverInOrder(batch: readonly ChainSegment[]): Promise<void> {
+    const fetched = batch.map(({ name }) => this.#fetch(name));
+    await Promise.allSettled(fetched);
+    for (const [at, segment] of batch.entries()) {
+      const path = await fetched[at];
+      if (path === undefined) continue;
+      await using file = await open(path, "r");
+      this.#guard.check(segment.name, await file.readFile());
+      await rename(path, join(this.#options.directory, segment.name));
+    }
+  }
+
+  /** Recovery goes back to a segment at its start and its end, and may look behind the target. */
+  async #deliver(name: string): Promise<void> {
+    const path = await this.#fetch(name);
+    await rename(path, join(this.#options.directory, name));
+  }
+
+  async #fetch(name: string): Promise<string> {
+    const { directory, owner, signal } = this.#options;
+    const path = join(directory, `fetched.${name}`);
+    await fetchWalFile(this.#store, lineageTableOf(this.#plan.chain, this.#plan.backup.systemIdentifier), name, path, { signal });
+    if (owner !== undefined) await chown(path, owner.uid, owner.gid);
+    this.fetchedBytes += this.#plan.chain.segments.find((segment) => segment.name === name)?.object.size ?? 0;
+    return path;
+  }
+}

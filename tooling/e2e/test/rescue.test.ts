@@ -1,0 +1,92 @@
+import { readdirSync } from "node:fs";
+import { aviationTrafficSql, databaseDigest, differingTables, loadAviationData, requireInstallation, type DatabaseDigest } from "@soar-tooling/test-servers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
+import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+
+// The client programs are needed; those from npm have none.
+const installation = requireInstallation("pg_dump", "pg_restore");
+
+describe.each([
+  ["with data checksums", ["--data-checksums"]],
+  ["without data checksums", []],
+] as const)("one cluster, two databases, %s", (_, initdbArgs) => {
+  let world: SoarWorld;
+  let tempDir: string;
+  let instant: string;
+  let expected: DatabaseDigest;
+  let storedBytes: number;
+
+  const digestOf = (database: string) => databaseDigest((sql) => world.cluster.query(sql, [], database));
+  const rescue = (args: readonly string[]): Promise<RunResult> => world.run("soar-restore", args, { settings: { BACKUP_TEMP_DIR: tempDir, PGDATABASE: "soar" } });
+  /** Bytes of backups and WAL that were read since a request. */
+  const bytesRead = (prefix: string, since: number): number =>
+    world.s3.requests.slice(since).filter(({ method, key }) => method === "GET" && key.startsWith(`cluster1/${prefix}`)).reduce((sum, { responseBytes }) => sum + responseBytes, 0);
+
+  beforeAll(async () => {
+    world = await createSoarWorld({ installation, initdbArgs, databases: ["soar", "staging"] });
+    const { cluster } = world;
+    tempDir = `${world.directory}/temp`;
+    for (const database of ["soar", "staging"]) await loadAviationData((sql) => cluster.query(sql, [], database), { sizeMb: database === "soar" ? 60 : 40 });
+    const backup = await world.run("soar-base-backup", ["--json"]);
+    storedBytes = (JSON.parse(backup.stdout) as { sizes: { stored: number } }).sizes.stored;
+    await passCheckpoint(cluster);
+    // What makes pages refer to others without full images: vacuum sets bits of pages that were not fetched.
+    for (const database of ["soar", "staging"]) {
+      await cluster.query(aviationTrafficSql({ rows: 300 }), [], database);
+      await cluster.query("DELETE FROM flights WHERE departure_airport = 'EDDF' AND max_altitude_ft < 6000", [], database);
+      await cluster.query("VACUUM flights", [], database);
+      await cluster.query("VACUUM", [], database);
+    }
+    await cluster.query("CREATE TABLE made_later (id serial PRIMARY KEY, note text); INSERT INTO made_later (note) SELECT 'note ' || n FROM generate_series(1, 100) n", [], "soar");
+    await cluster.query("VACUUM FULL receivers", [], "soar");
+    expected = await digestOf("soar");
+    instant = await databaseTime(cluster);
+    await cluster.query("DELETE FROM devices; DROP TABLE made_later; TRUNCATE flights", [], "soar");
+    await archiveAll(cluster);
+  });
+  afterAll(() => world[Symbol.asyncDispose]());
+
+  test("scenario 3: one database at an instant into a new one, while the others are written to and left alone", async () => {
+    const { cluster } = world;
+    const living = await digestOf("soar");
+    const oids = () => cluster.query("SELECT datname, oid::int FROM pg_database WHERE datname IN ('soar', 'staging', 'postgres') ORDER BY 1");
+    const before = await oids();
+    await cluster.query("CREATE DATABASE soar_restore_test");
+    const stop = new AbortController();
+    const written = writeUntil(world, "staging", stop.signal);
+    const since = world.s3.requests.length;
+    const result = await rescue(["--target-time", instant, "--target-database", "soar_restore_test", "--no-destructive", "--json"]);
+    stop.abort();
+    expect(result, result.stderr).toMatchObject({ status: 0 });
+    expect(JSON.parse(result.stdout)).toMatchObject({ database: "soar", target: "soar_restore_test", scope: "database" });
+    expect(differingTables(await digestOf("soar_restore_test"), expected)).toEqual([]);
+    expect(await written).toBeGreaterThan(0);
+    expect(differingTables(await digestOf("soar"), living)).toEqual([]);
+    expect(await oids()).toEqual(before);
+    // The other database is two fifths of the cluster.
+    expect(bytesRead("base", since) / storedBytes).toBeLessThan(0.7);
+    expect(readdirSync(tempDir)).toEqual([]);
+  });
+
+  test("a database that is not empty is refused, and replaced on demand with the old one kept", async () => {
+    const { cluster } = world;
+    const refused = await rescue(["database", "--target-time", instant, "--target-database", "staging"]);
+    expect(refused).toMatchObject({ status: 98, stderr: expect.stringContaining("unable to restore into database 'staging': it holds") });
+    const old = await digestOf("soar");
+    const result = await rescue(["database", "--target-time", instant, "--target-database", "soar", "--replace", "--yes", "--json"]);
+    expect(result, result.stderr).toMatchObject({ status: 0 });
+    expect(differingTables(await digestOf("soar"), expected)).toEqual([]);
+    const { keptAs } = JSON.parse(result.stdout) as { keptAs: string };
+    expect(differingTables(await digestOf(keptAs), old)).toEqual([]);
+    await cluster.query("DROP DATABASE soar WITH (FORCE)");
+    await cluster.query(`ALTER DATABASE "${keptAs}" RENAME TO soar`);
+  });
+});
+
+/** Goes on with the daily work in a database; resolves to the number of transactions. */
+async function writeUntil({ cluster }: SoarWorld, database: string, signal: AbortSignal): Promise<number> {
+  let transactions = 0;
+  for (; !signal.aborted; transactions += 1) await cluster.query(aviationTrafficSql({ rows: 20 }), [], database);
+  return transactions;
+}
