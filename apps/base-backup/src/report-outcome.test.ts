@@ -1,0 +1,71 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SoarError } from "@soar/errors";
+import type { BackupRecord } from "@soar/repository";
+import { expect, onTestFinished, test } from "vitest";
+import { reportOutcome, type TakeContext } from "./report-outcome.ts";
+
+const record = {
+  label: "2025-01-05",
+  kind: "full",
+  stoppedAt: "2025-01-05T02:00:00.000Z",
+  durationMs: 60_000,
+  sizes: { database: 3e9, tar: 3e9, stored: 1e9, new: 1e9 },
+  firstSegment: "a",
+  lastSegment: "b",
+  damagedPages: [],
+} as unknown as BackupRecord;
+
+function place(sendmailStatus = 0) {
+  const directory = mkdtempSync(join(tmpdir(), "soar-outcome-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const sendmail = join(directory, "sendmail");
+  writeFileSync(sendmail, `#!/bin/sh\ncat >> ${directory}/mail\nexit ${sendmailStatus}\n`);
+  chmodSync(sendmail, 0o755);
+  const errors: string[] = [];
+  const config = { notifyEmail: ["dba@example.com"], notifySlackWebhook: undefined, notifyOn: "always", sendmail, metricsFile: join(directory, "x.prom") };
+  const context = { config, log: { error: (line: string) => errors.push(line) } } as unknown as TakeContext;
+  return { context, errors, mail: () => readFileSync(join(directory, "mail"), "utf8"), metrics: () => readFileSync(join(directory, "x.prom"), "utf8") };
+}
+
+const taken = (onRecord: (made: BackupRecord) => void): Promise<void> => Promise.resolve(onRecord(record));
+const unreachable = new SoarError("SERVER_UNREACHABLE", "unable to connect to 'db'", { hint: "Start it." });
+
+test("a backup is told with its sizes", async () => {
+  const { context, mail, metrics } = place();
+  await reportOutcome(context, taken);
+  expect(mail()).toMatch(/Subject: .*: base backup 2025-01-05 completed\n/);
+  expect(mail()).toContain("2025-01-05, full, 2.79 GiB in 1 min 00 s");
+  expect(metrics()).toContain("\nbackup_base_last_success_timestamp_seconds 1736042400\n");
+  expect(metrics()).toContain("\nbackup_base_last_run_failed 0\n");
+});
+
+test("a failure is told with its hint, and the last success stays in the metrics", async () => {
+  const { context, mail, metrics } = place();
+  await reportOutcome(context, taken);
+  await expect(reportOutcome(context, () => Promise.reject(unreachable))).rejects.toBe(unreachable);
+  expect(mail()).toMatch(/base backup failed\n[^]*unable to connect to 'db'\nStart it\.\n$/);
+  expect(metrics()).toContain("\nbackup_base_last_success_timestamp_seconds 1736042400\n");
+  expect(metrics()).toContain("\nbackup_base_last_run_failed 1\n");
+});
+
+test("what fails behind a complete backup says that the backup is there", async () => {
+  const { context, mail, metrics } = place();
+  const damaged = new SoarError("BACKUP_DAMAGED_PAGES", "damaged pages");
+  await expect(
+    reportOutcome(context, (onRecord) => {
+      onRecord(record);
+      return Promise.reject(damaged);
+    }),
+  ).rejects.toBe(damaged);
+  expect(mail()).toMatch(/2025-01-05 needs attention\n[^]*The backup itself is complete/);
+  expect(metrics()).toContain("\nbackup_base_size_bytes 3000000000\n");
+});
+
+test("a success that cannot be told fails the run; a failure that cannot be told stays the failure, and the log says so", async () => {
+  const { context, errors } = place(75);
+  await expect(reportOutcome(context, taken)).rejects.toMatchObject({ code: "PROGRAM_FAILED" });
+  await expect(reportOutcome(context, () => Promise.reject(unreachable))).rejects.toBe(unreachable);
+  expect(errors).toEqual([expect.stringContaining("so nobody was told that the backup failed")]);
+});

@@ -1,0 +1,63 @@
+import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { formatDuration, formatRate, formatSize, notify, writeMetricsFile, type CommandContext, type Metric } from "@soar/app-kit";
+import { isSoarError } from "@soar/errors";
+import type { BackupRecord } from "@soar/repository";
+import type { takeOptions } from "./take-options.ts";
+
+/** What `take` gets; it has no positional arguments. */
+export type TakeContext = Omit<CommandContext<typeof takeOptions, Readonly<Record<string, never>>>, "positionals">;
+
+/**
+ * Runs a backup and tells its outcome: metrics, mail, webhook. `onRecord` is called as soon as the backup exists; what
+ * fails afterwards is told as a failure that kept it. When only the telling fails, the run fails with that.
+ */
+export async function reportOutcome(context: TakeContext, work: (onRecord: (record: BackupRecord) => void) => Promise<void>): Promise<void> {
+  let record: BackupRecord | undefined;
+  try {
+    await work((taken) => (record = taken));
+  } catch (error) {
+    await tellFailure(context, record, error);
+    throw error;
+  }
+  tellMetrics(context.config.metricsFile, record, { failed: false });
+  if (record !== undefined) await notify(context.config, { outcome: "success", subject: `${hostname()}: base backup ${record.label} completed`, text: summarize(record) });
+}
+
+/** The failure of the run is what it ends with; that telling it failed as well stands in the log. */
+async function tellFailure({ config, log }: TakeContext, record: BackupRecord | undefined, error: unknown): Promise<void> {
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = isSoarError(error) && error.hint !== undefined ? `\n${error.hint}` : "";
+  const kept = record === undefined ? "" : `\nThe backup itself is complete: ${summarize(record)}`;
+  try {
+    tellMetrics(config.metricsFile, record, { failed: true });
+    await notify(config, { outcome: "failure", subject: `${hostname()}: base backup ${record === undefined ? "failed" : `${record.label} needs attention`}`, text: `${message}${hint}${kept}` });
+  } catch (failure) {
+    if (!isSoarError(failure)) throw failure;
+    log.error(`${failure.message}; so nobody was told that the backup failed`);
+  }
+}
+
+export function summarize({ label, kind, sizes, durationMs, firstSegment, lastSegment }: BackupRecord): string {
+  const rate = formatRate(sizes.database / (durationMs / 1000));
+  return `${label}, ${kind}, ${formatSize(sizes.database)} in ${formatDuration(durationMs)} (${rate}), ${formatSize(sizes.new)} stored, WAL ${firstSegment} to ${lastSegment}`;
+}
+
+const GAUGES: Readonly<Record<string, { readonly help: string; readonly of: (record: BackupRecord) => number }>> = {
+  backup_base_last_success_timestamp_seconds: { help: "End of the last complete base backup, seconds since 1970.", of: ({ stoppedAt }) => Date.parse(stoppedAt) / 1000 },
+  backup_base_duration_seconds: { help: "Time that the last complete base backup took.", of: ({ durationMs }) => durationMs / 1000 },
+  backup_base_size_bytes: { help: "Bytes of all files of the cluster in the last complete base backup.", of: ({ sizes }) => sizes.database },
+  backup_base_stored_bytes: { help: "Bytes that the last complete base backup added to the bucket.", of: ({ sizes }) => sizes.new },
+  backup_base_damaged_files: { help: "Files with damaged pages that the last complete base backup found.", of: ({ damagedPages }) => damagedPages.length },
+};
+
+/** A failed run keeps what the file says of the last backup that succeeded: its age is what alarms. */
+function tellMetrics(path: string | undefined, record: BackupRecord | undefined, { failed }: { readonly failed: boolean }): void {
+  if (path === undefined) return;
+  const before = record === undefined && existsSync(path) ? readFileSync(path, "utf8") : "";
+  const metrics = Object.entries(GAUGES).flatMap(([name, { help, of }]): Metric[] => {
+    const value = record === undefined ? new RegExp(`^${name} (\\S+)$`, "m").exec(before)?.[1] : of(record);
+    return value === undefined ? [] : [{ name, help, value: Number(value) }];
+  });
+  writeMetricsFile(path, [...metrics, { name: "backup_base_last_run_failed", help: "1 when the last run failed, or needs attention.", value: failed ? 1 : 0 }]);
+}
