@@ -67,7 +67,7 @@ export interface Example {
 export type Command = CommandDefinition<OptionTable, PositionalTable>;
 
 /** Checks a command's `run` against its own tables. */
-export function defineCommand<const O extends OptionTable, const P extends PositionalTable = Record<never, never>>(definition: CommandDefinition<O, P>): Command {
+export function defineCommand<const O extends OptionTable, const P extends PositionalTable = Readonly<Record<string, never>>>(definition: CommandDefinition<O, P>): Command {
   const { run } = definition;
   // Sound because runApp builds the context from this very definition's tables.
   return { ...definition, run: (context) => run(context as unknown as CommandContext<O, P>) };

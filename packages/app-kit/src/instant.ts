@@ -59,7 +59,7 @@ function offsetMsFor(text: string, localMs: number, from: { readonly suffix: str
 function zoneOffsetMs(text: string, localMs: number, zone: string): number {
   const offsetAt = zoneOffsets(text, zone);
   const dayMs = 86_400_000;
-  const [before = 0, after = 0] = [offsetAt(localMs - dayMs), offsetAt(localMs + dayMs)];
+  const [before, after] = [offsetAt(localMs - dayMs), offsetAt(localMs + dayMs)];
   const offsets = [...new Set([before, offsetAt(localMs), after])].filter((offset) => offsetAt(localMs - offset) === offset);
   const [only] = offsets;
   if (only !== undefined && offsets.length === 1) return only;

@@ -64,15 +64,15 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
   const resolved = resolveConfig(table, { flags, environment: process.env, envFile });
   registerSecrets(table, resolved);
   const base = resolved.values as unknown as Config<typeof baseOptions>;
-  const output = createOutput(process.stdout, { isJson: base.json === true });
-  if (base.printConfig === true) {
+  const output = createOutput(process.stdout, { isJson: base.json });
+  if (base.printConfig) {
     await printConfig(output, { table, resolved, envFile });
     return;
   }
   requireNoProblems(resolved.problems);
   passOn(table, envFile);
   const log = run.session.configureLog({ level: base.logLevel, format: base.logFormat, directory: base.logDir, file: command.logFile ?? "required" });
-  await command.run(contextOf(app, { config: resolved.values as Config<OptionTable>, positionals, log, output, envFile: envFile?.path }, run));
+  await command.run(contextOf(app, { config: resolved.values, positionals, log, output, envFile: envFile?.path }, run));
 }
 
 /**

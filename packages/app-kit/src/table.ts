@@ -51,11 +51,11 @@ function shrink(columns: readonly TableColumn[], natural: readonly number[], wid
 }
 
 function fit(cell: string, { width, align }: { readonly width: number; readonly align: "left" | "right" }): string {
-  const text = widthOf(cell) > width ? `${[...cell].slice(0, width - 1).join("")}…` : cell;
+  const text = widthOf(cell) > width ? `${Array.from(cell).slice(0, width - 1).join("")}…` : cell;
   const padding = " ".repeat(Math.max(0, width - widthOf(text)));
   return align === "right" ? padding + text : text + padding;
 }
 
 function widthOf(text: string): number {
-  return [...stripVTControlCharacters(text)].length;
+  return Array.from(stripVTControlCharacters(text)).length;
 }

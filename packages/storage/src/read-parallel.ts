@@ -29,7 +29,8 @@ export async function* readParallel(store: ObjectStore, key: string, options: Re
       window.push(handled(readPart(store, object, range, signal)));
       if (window.length < parallel) continue;
       const part = await window[0];
-      window.shift();
+      // It is settled: only its place is given up.
+      void window.shift();
       if (part !== undefined) yield part;
     }
     for (const part of window) yield await part;

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { aviationTrafficSql, adoptTestCluster, databaseDigest, differingTables, loadAviationData, postgresInstallations, type DatabaseDigest, type TestCluster } from "@soar-tooling/test-servers";
+import { aviationTrafficSql, databaseDigest, differingTables, loadAviationData, postgresInstallations, type DatabaseDigest, type TestCluster } from "@soar-tooling/test-servers";
 import { describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";

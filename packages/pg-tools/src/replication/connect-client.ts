@@ -87,7 +87,7 @@ function clientConfig(config: ServerConfig, tls: ServerTls, options: ConnectOpti
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
     ...(options.replication === undefined ? {} : { replication: options.replication }),
-  } as ClientConfig;
+  };
 }
 
 /** Called only when the server asks. */

@@ -35,7 +35,7 @@ export function formatValues(row: OptionRow): string {
 /** The default, or what happens without a value. */
 export function formatDefault(row: OptionRow): string {
   if (row.required === true) return "**required**";
-  if ("default" in row && row.default !== undefined && row.default !== "") return `\`${typeof row.default === "boolean" ? (row.default ? "on" : "off") : row.default}\``;
+  if ("default" in row && row.default !== undefined && row.default !== "") return `\`${typeof row.default === "boolean" ? (row.default ? "on" : "off") : String(row.default)}\``;
   return row.unset ?? "";
 }
 
