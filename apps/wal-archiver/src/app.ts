@@ -1,11 +1,12 @@
 import { runApp } from "@soar/app-kit";
 import { daemon } from "./daemon/daemon.ts";
 import { push } from "./push.ts";
+import { status } from "./status/status.ts";
 
 await runApp({
   name: "soar-wal-archive",
   component: "wal-archiver",
   version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
   summary: "Puts PostgreSQL's WAL into a bucket, and says so only when it is there.",
-  commands: [push, daemon],
+  commands: [push, daemon, status],
 });

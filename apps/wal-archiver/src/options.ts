@@ -1,4 +1,4 @@
-import { jobsOptions, storageOptions, walCompressionOptions } from "@soar/app-kit";
+import { jobsOptions, postgresOptions, storageOptions, walCompressionOptions } from "@soar/app-kit";
 import { DEFAULT_SPOOL_DIR } from "./default-spool.ts";
 
 /** Where the resident archiver and its callers meet. */
@@ -47,6 +47,42 @@ export const archiveOptions = {
 export const daemonOptions = {
   ...archiveOptions,
   ...jobsOptions,
+  ...postgresOptions,
+  listen: {
+    env: "BACKUP_ARCHIVER_LISTEN",
+    type: "string",
+    placeholder: "HOST:PORT",
+    group: "Archiver",
+    unset: "no metrics over HTTP",
+    example: "127.0.0.1:9187",
+    help: "Serve /metrics for Prometheus and /healthz.",
+  },
+  "metrics-file": {
+    env: "BACKUP_ARCHIVER_METRICS_FILE",
+    type: "string",
+    placeholder: "FILE",
+    group: "Archiver",
+    unset: "no file",
+    example: "/var/lib/prometheus/node-exporter/soar-wal.prom",
+    help: "Write the metrics to this file too, for the textfile collector of node_exporter.",
+  },
+  "tail-interval": {
+    env: "BACKUP_TAIL_INTERVAL",
+    type: "duration",
+    allowOff: true,
+    min: 100,
+    default: "1s",
+    group: "Archiver",
+    help: "Ship new WAL of the unfinished segment this often, while there is any. This much is lost with the machine at most.",
+  },
+  "tail-slot": {
+    env: "BACKUP_TAIL_SLOT",
+    type: "string",
+    group: "Archiver",
+    unset: "no slot",
+    example: "soar",
+    help: "Existing physical replication slot for the tail. The server then keeps WAL for a stopped archiver until its disk is full.",
+  },
   "data-dir": {
     env: "PGDATA",
     type: "string",

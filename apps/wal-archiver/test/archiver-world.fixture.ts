@@ -68,11 +68,13 @@ export async function createArchiverWorld({ endpoint, ...options }: WorldOptions
     writeFileSync(envFile, Object.entries({ ...settings, ...more }).map(([name, value]) => `export ${name}="${value}"\n`).join(""), { mode: 0o600 });
     chownSync(envFile, serverUser().uid, serverUser().gid);
   };
-  writeEnvFile();
   chmodSync(directory, 0o755);
   chmodSync(spool, 0o700);
   chownSync(spool, serverUser().uid, serverUser().gid);
-  const cluster = await createTestCluster({ installation: requireInstallation("pg_ctl"), initdbArgs: ["--wal-segsize=1"], archiveCommand: `${LAUNCHER} --env-file ${envFile} %p %f`, ...options });
+  const cluster = await createTestCluster({ installation: requireInstallation("pg_ctl"), initdbArgs: ["--wal-segsize=1"], archiveCommand: `${LAUNCHER} --env-file ${envFile} %p %f`, ...options, start: false });
+  Object.assign(settings, { PGHOST: cluster.connection.host, PGPORT: String(cluster.connection.port), PGUSER: cluster.connection.user });
+  writeEnvFile();
+  await cluster.start();
   const children = new Set<ChildProcess>();
   const world: ArchiverWorld = {
     cluster,

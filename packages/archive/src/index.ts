@@ -14,3 +14,9 @@ export { runTailShipper } from "./tail/run-tail-shipper.ts";
 export type { TailOptions } from "./tail/stream-tail.ts";
 export type { TailEvent } from "./tail/tail-event.ts";
 export { createTailCleaner, type TailCleaner, type TailCleanerOptions } from "./tail/tail-cleaner.ts";
+
+// The truth about archiving.
+export { formatArchiverMetrics } from "./status/archiver-metrics.ts";
+export { openStatistics, type ArchiverCounters, type ArchiverStatistics } from "./status/archiver-statistics.ts";
+export { readArchiverStatus, type ArchiverStatus, type StatusSources } from "./status/archiver-status.ts";
+export { createPositionHistory, type PositionHistory } from "./status/position-history.ts";

@@ -1,10 +1,8 @@
-import { availableParallelism } from "node:os";
 import { defineCommand, openConfiguredStore } from "@soar/app-kit";
-import { runArchiver } from "@soar/archive";
+import { openStatistics } from "@soar/archive";
 import { daemonOptions } from "../options.ts";
-import { socketPath } from "../socket-path.ts";
 import { bindingOf } from "./binding.ts";
-import { reportTo } from "./report-events.ts";
+import { runResident } from "./run-resident.ts";
 import { connectServiceManager } from "./service-manager.ts";
 
 /** One request to the store, with its retries: short, because the archiver itself goes on for ever, in order. */
@@ -13,37 +11,19 @@ const CALL_RETRY = { deadlineMs: 10_000, maxDelayMs: 1_000 };
 /** The resident archiver. */
 export const daemon = defineCommand({
   name: "daemon",
-  summary: "Run the resident archiver: archives segments before PostgreSQL asks for them.",
+  summary: "Run the resident archiver: archives segments before PostgreSQL asks for them, and ships the unfinished one.",
   description:
-    "Looks ahead in pg_wal/archive_status and archives several files at once; archive_command then costs milliseconds. Run it as the server's user. It may be stopped, killed and started at any moment: archive_command does the work itself meanwhile.",
+    "Looks ahead in pg_wal/archive_status and archives several files at once; archive_command then costs milliseconds. Ships the tail of the unfinished segment over a replication connection, so that losing the machine loses about a second of commits.\n\nRun it as the server's user. It may be stopped, killed and started at any moment: archive_command does the work itself meanwhile.",
   options: daemonOptions,
   examples: [{ command: "soar-wal-archive daemon --data-dir /var/lib/postgresql/15/main", explanation: "in the foreground; as a service it tells systemd when it is ready" }],
   logFile: "optional",
   async run({ config, log, signal, app, envFile }) {
     const service = connectServiceManager(process.env, log);
-    const store = await openConfiguredStore(config, { log, overrides: { retry: { ...CALL_RETRY, deadlineMs: Math.min(CALL_RETRY.deadlineMs, config.archiveTimeoutMs) } } });
+    const deadlineMs = Math.min(CALL_RETRY.deadlineMs, config.archiveTimeoutMs);
+    const store = await openConfiguredStore(config, { log, overrides: { retry: { ...CALL_RETRY, deadlineMs } } });
     try {
-      await runArchiver(store, {
-        dataDir: config.dataDir,
-        spoolDir: config.spool,
-        socketPath: socketPath(config),
-        binding: await bindingOf(config, envFile),
-        logsArchive: config.logArchive,
-        codec: config.walCompression,
-        jobs: config.jobs,
-        workers: Math.min(config.jobs, availableParallelism()),
-        timeoutMs: config.archiveTimeoutMs,
-        toolVersion: `${app.name} ${app.version}`,
-        onEvent: reportTo(log),
-        onReady({ queue }) {
-          const text = `archiving ${config.dataDir} to ${store.location}`;
-          log.info(`${text}; ${queue.state.pending.length} files wait`);
-          service.ready(text);
-          service.watch(() => !signal.aborted);
-        },
-        signal,
-      });
-      service.stopping();
+      const [binding, statistics] = [await bindingOf(config, envFile), await openStatistics(config.spool)];
+      await runResident(store, config, { binding, statistics, log, signal, service, toolVersion: `${app.name} ${app.version}` });
       log.info("stopped");
     } finally {
       service.close();

@@ -1,37 +1,52 @@
 import { formatDuration, formatSize, type Log } from "@soar/app-kit";
-import type { ArchiverEvent } from "@soar/archive";
+import type { ArchiverEvent, TailEvent } from "@soar/archive";
+import { formatLsn } from "@soar/pg-tools";
 
 /** The same failure is told again after this time; PostgreSQL's log has the others. */
 const REPEAT_MS = 60_000;
 
 /** Writes what happens to the log: one line per file, and one per minute of an outage. */
-export function reportTo(log: Log): (event: ArchiverEvent) => void {
-  const toldAt = new Map<string, number>();
+export function reportTo(log: Log): (event: ArchiverEvent | TailEvent) => void {
+  const tellOnce = createReminder();
   return (event) => {
     switch (event.type) {
       case "archived":
         log.info(`${event.outcome} ${event.name} (${formatSize(event.sizeBytes)} as ${formatSize(event.storedBytes)}, ${formatDuration(event.durationMs)})`);
         return;
       case "recovered":
-        toldAt.clear();
         log.warn(`archiving again after ${event.attempts} failures in ${formatDuration(event.outageMs)}`);
         return;
       case "unacknowledged":
-        tell(event.error, (text) => log.warn(`archived ${event.name}, but without an acknowledgement: ${text}`));
+        tellOnce(event.error, (text) => log.warn(`archived ${event.name}, but without an acknowledgement: ${text}`));
         return;
       case "failed":
-        tell(event.error, (text) => log.error(`${text}; failure ${event.attempts}, next attempt in ${formatDuration(event.retryInMs)}`));
+        tellOnce(event.error, (text) => log.error(`${text}; failure ${event.attempts}, next attempt in ${formatDuration(event.retryInMs)}`));
+        return;
+      case "tail-connected":
+        log.info(`shipping the tail of timeline ${event.timeline} from ${formatLsn(event.startLsn)}`);
+        return;
+      case "tail-shipped":
+        log.debug(`shipped ${formatSize(event.bytes)} up to ${formatLsn(event.endLsn)} in ${formatDuration(event.durationMs)}`);
+        return;
+      case "tail-interrupted":
+        tellOnce(event.error, (text) => log.warn(`the tail is not shipped: ${text}; next attempt in ${formatDuration(event.retryInMs)}`));
+        return;
+      case "tail-stopped":
+        log.error(`the tail is not shipped any more: ${describe(event.error)}`);
     }
   };
+}
 
-  function tell(error: unknown, write: (text: string) => void): void {
+function createReminder(): (error: unknown, write: (text: string) => void) => void {
+  const toldAt = new Map<string, number>();
+  return (error, write) => {
     const text = describe(error);
     const now = performance.now();
     if (now - (toldAt.get(text) ?? -Infinity) < REPEAT_MS) return;
     for (const [old, at] of toldAt) if (now - at >= REPEAT_MS) toldAt.delete(old);
     toldAt.set(text, now);
     write(text);
-  }
+  };
 }
 
 function describe(error: unknown): string {

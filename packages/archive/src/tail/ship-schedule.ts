@@ -35,7 +35,7 @@ export function createShipSchedule({ intervalMs, ship, onFailure }: ShipSchedule
   };
   const arm = (): void => {
     if (isStopped || timer !== undefined || running !== undefined) return;
-    timer = setTimeout(() => (running = run()), Math.max(0, lastStart + intervalMs - performance.now()));
+    timer = setTimeout(() => void (running = run()), Math.max(0, lastStart + intervalMs - performance.now()));
   };
   return {
     wake() {

@@ -1,0 +1,29 @@
+import { createServer } from "node:http";
+import { formatArchiverMetrics, type ArchiverStatus } from "@soar/archive";
+import { SoarError } from "@soar/errors";
+
+/** Serves `/metrics` and `/healthz`. Rejects with `CONFIG_INVALID` when the address cannot be listened on. */
+export async function startMetricsServer(address: string, status: () => ArchiverStatus): Promise<{ close(): Promise<void> }> {
+  const [, host, port] = /^(?:\[?([^\]]*)\]?:)?(\d{1,5})$/.exec(address) ?? [];
+  const server = createServer((request, response) => {
+    const isHealth = request.url === "/healthz";
+    if (request.method !== "GET" || (!isHealth && request.url !== "/metrics")) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { "content-type": isHealth ? "text/plain; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8" });
+    response.end(isHealth ? "ok\n" : formatArchiverMetrics(status()));
+  });
+  const invalid = (fact: string, cause?: unknown): SoarError => new SoarError("CONFIG_INVALID", `unable to listen on '${address}': ${fact}`, { cause, hint: "Give --listen a free address such as 127.0.0.1:9187." });
+  if (port === undefined || Number(port) > 65_535) throw invalid("it is not of the form HOST:PORT");
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause) => reject(invalid(cause.message, cause)));
+    server.listen({ host: host || "127.0.0.1", port: Number(port) }, resolve);
+  });
+  return {
+    close() {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import { rename, writeFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Log } from "@soar/app-kit";
+import { formatArchiverMetrics, type ArchiverStatistics, type ArchiverStatus } from "@soar/archive";
+
+export interface PublishOptions {
+  readonly statistics: ArchiverStatistics;
+  readonly status: () => ArchiverStatus;
+  readonly metricsFile: string | undefined;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+const EVERY_MS = 10_000;
+
+/** Saves counters and metrics now and then, and once more at the end. A disk that is full is told once and ends nothing. */
+export async function publish({ statistics, status, metricsFile, log, signal }: PublishOptions): Promise<void> {
+  let hasFailed = false;
+  for (;;) {
+    try {
+      await statistics.save();
+      if (metricsFile !== undefined) await writeWhole(metricsFile, formatArchiverMetrics(status()));
+      hasFailed = false;
+    } catch (error) {
+      if (!hasFailed) log.warn(`metrics are not up to date: ${error instanceof Error ? error.message : String(error)}`);
+      hasFailed = true;
+    }
+    if (signal.aborted) return;
+    await delay(EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** node_exporter must never read half of it. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text);
+  await rename(`${path}.new`, path);
+}

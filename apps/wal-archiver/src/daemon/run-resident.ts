@@ -1,0 +1,71 @@
+import { availableParallelism } from "node:os";
+import type { Config, Log } from "@soar/app-kit";
+import { createPositionHistory, createTailCleaner, readArchiverStatus, runArchiver, runTailShipper, type ArchiverEvent, type ArchiverStatistics, type ArchiverStatus, type RepositoryBinding, type RunningArchiver, type TailEvent } from "@soar/archive";
+import type { ObjectStore } from "@soar/storage";
+import type { daemonOptions } from "../options.ts";
+import { socketPath } from "../socket-path.ts";
+import { startMetricsServer } from "./metrics-server.ts";
+import { publish } from "./publish.ts";
+import { reportTo } from "./report-events.ts";
+import { serverOf } from "./server-of.ts";
+import type { ServiceManager } from "./service-manager.ts";
+import { watchPositions } from "./watch-positions.ts";
+
+export interface ResidentOptions {
+  readonly binding: RepositoryBinding;
+  readonly statistics: ArchiverStatistics;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly service: ServiceManager;
+  readonly toolVersion: string;
+}
+
+/**
+ * Everything that the resident archiver does at once. Archiving is the heart: when it ends, all ends; what else fails for
+ * good ends all too, because a service manager starts it again, and a silent half would be worse.
+ */
+export async function runResident(store: ObjectStore, config: Config<typeof daemonOptions>, options: ResidentOptions): Promise<void> {
+  const { binding, statistics, log, service, toolVersion } = options;
+  const ended = new AbortController();
+  const signal = AbortSignal.any([options.signal, ended.signal]);
+  const history = createPositionHistory();
+  const report = reportTo(log);
+  const cleaner = createTailCleaner(store, { signal, onFailure: (name, error) => log.warn(`unable to remove the tail of '${name}': ${String(error)}`) });
+  let tailLsn: bigint | undefined;
+  const onEvent = (event: ArchiverEvent | TailEvent): void => {
+    statistics.count(event);
+    report(event);
+    if (event.type === "archived") cleaner.archived(event.name);
+    if (event.type === "tail-shipped") tailLsn = event.endLsn;
+  };
+  const others: Promise<void>[] = [];
+  let archiver: RunningArchiver | undefined;
+  const statusOf = (running: RunningArchiver): ArchiverStatus => readArchiverStatus({ archiver: running, statistics, history, tailLsn, now: new Date() });
+  const startOthers = async (running: RunningArchiver): Promise<void> => {
+    archiver = running;
+    const status = (): ArchiverStatus => statusOf(running);
+    const server = serverOf(config, log);
+    const metrics = config.listen === undefined ? undefined : await startMetricsServer(config.listen, status);
+    if (metrics !== undefined) signal.addEventListener("abort", () => void metrics.close(), { once: true });
+    others.push(watchPositions(server, { history, log, signal }), publish({ statistics, status, metricsFile: config.metricsFile, log, signal }));
+    const { tailIntervalMs: intervalMs } = config;
+    if (intervalMs !== "off") others.push(runTailShipper(store, { server, cluster: running.cluster, intervalMs, slot: config.tailSlot, onEvent, signal }));
+    cleaner.sweep();
+    // Anything of these that rejects ends the archiver below.
+    for (const other of others) other.catch((error: unknown) => ended.abort(error));
+    const text = `archiving ${config.dataDir} to ${store.location}`;
+    log.info(`${text}; ${running.queue.state.pending.length} files wait`);
+    service.ready(text);
+    service.watch(() => !signal.aborted);
+  };
+  const { jobs, dataDir, spool: spoolDir, archiveTimeoutMs: timeoutMs, logArchive: logsArchive, walCompression: codec } = config;
+  const workers = Math.min(jobs, availableParallelism());
+  const status = (): Promise<unknown> => Promise.resolve(archiver && statusOf(archiver));
+  try {
+    await runArchiver(store, { dataDir, spoolDir, socketPath: socketPath(config), binding, logsArchive, codec, jobs, workers, timeoutMs, toolVersion, onEvent, onReady: startOthers, status, signal });
+  } finally {
+    service.stopping();
+    ended.abort();
+    await Promise.all([...others, cleaner.idle()]);
+  }
+}

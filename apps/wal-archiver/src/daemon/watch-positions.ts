@@ -1,0 +1,32 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Log } from "@soar/app-kit";
+import type { PositionHistory } from "@soar/archive";
+import { hasErrorCode } from "@soar/errors";
+import { connectSql, parseLsn, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
+
+const EVERY_MS = 2_000;
+const POSITION = "select (case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_flush_lsn() end)::text as lsn";
+
+/** Asks the server again and again how far its WAL goes, until the signal aborts. A server that is down is asked later. */
+export async function watchPositions(server: ServerConfig, options: { readonly history: PositionHistory; readonly log: Log; readonly signal: AbortSignal }): Promise<void> {
+  const { history, log, signal } = options;
+  let connection: SqlConnection | undefined;
+  let hasFailed = false;
+  while (!signal.aborted) {
+    try {
+      connection ??= await connectSql(server, { signal });
+      const [row] = await connection.query<{ lsn: string | null }>(POSITION, [], { signal });
+      if (typeof row?.lsn === "string") history.add(parseLsn(row.lsn), Date.now());
+      hasFailed = false;
+    } catch (error) {
+      if (signal.aborted) break;
+      if (!hasErrorCode(error, "SERVER_UNREACHABLE", "SERVER_DENIED", "SERVER_FAILED", "SERVER_UNSUITABLE", "CONFIG_INVALID")) throw error;
+      if (!hasFailed) log.warn(`the server cannot be asked how far its WAL goes, so only whole segments are counted: ${error.message}`);
+      hasFailed = true;
+      await connection?.[Symbol.asyncDispose]();
+      connection = undefined;
+    }
+    await delay(EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+  await connection?.[Symbol.asyncDispose]();
+}
