@@ -42,6 +42,7 @@ async function takeAndExpire({ config, log, output, signal, startProgress, app }
       archiverPatienceMs: config.archiverPatienceMs,
       host: hostname(),
       toolVersion: `${app.name} ${app.version}`,
+      isProcessRunning,
       now: () => new Date(),
       signal,
       onEvent: (event) => showEvent(event, { log, progress }),
@@ -64,6 +65,15 @@ function showEvent(event: BackupEvent, { log, progress }: { readonly log: Log; r
   if (event.type === "incremental") log.info(event.base === undefined ? `taking a full backup: ${event.reason}` : `referring to backup ${event.base}`);
   if (event.type === "interrupted-removed") log.info(`removed what the interrupted backup ${event.label} had left`);
   if (event.type === "interrupted-left") log.warn(`unable to remove what the interrupted backup ${event.label} left: ${event.reason}`);
+}
+
+function isProcessRunning(processId: number): boolean {
+  try {
+    return process.kill(processId, 0);
+  } catch (error) {
+    // Not allowed to signal it: it runs, as another user.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
 }
 
 /** The password file may have other lines for database `replication`; the first that gives a password serves both. */

@@ -13,6 +13,7 @@ export interface ClaimOptions {
   readonly host: string;
   readonly now: Date;
   readonly references?: readonly string[] | undefined;
+  readonly fromStandby: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -22,7 +23,7 @@ export interface ClaimedLabel {
 }
 
 /** Takes a label for this run by writing `started.json`, before anything else of the backup. Rejects with `BACKUP_RUNNING`. */
-export async function claimBackupLabel(store: ObjectStore, { label: wanted, taken, host, now, references = [], signal }: ClaimOptions): Promise<ClaimedLabel> {
+export async function claimBackupLabel(store: ObjectStore, { label: wanted, taken, host, now, references = [], fromStandby, signal }: ClaimOptions): Promise<ClaimedLabel> {
   const label = wanted === undefined ? chooseBackupLabel(now, taken) : requireBackupLabel(wanted);
   const record: StartedRecord = {
     format: FORMAT_VERSION,
@@ -32,6 +33,7 @@ export async function claimBackupLabel(store: ObjectStore, { label: wanted, take
     startedAt: now.toISOString(),
     deadline: new Date(now.getTime() + LONGEST_RUN_MS).toISOString(),
     references: [...references],
+    ...(fromStandby ? { fromStandby } : {}),
   };
   if (!taken.has(label) && (await claimLabel(store, record, { signal }))) return { label, startedAt: now };
   throw new SoarError("BACKUP_RUNNING", `unable to begin: the label '${label}' is taken`, {

@@ -1,25 +1,28 @@
-import { hasErrorCode } from "@soar/errors";
-import { listBackupDirectories, readStarted, removalOrder, removeBackup } from "@soar/repository";
+import { hasErrorCode, SoarError } from "@soar/errors";
+import { listBackupDirectories, readStarted, removalOrder, removeBackup, type StartedRecord } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 
 export interface RemoveInterruptedOptions {
   readonly signal?: AbortSignal | undefined;
+  readonly isDead: (started: StartedRecord) => boolean;
   readonly onRemoved: (label: string) => void;
   /** The store's user may not remove objects, or Object Lock protects them. */
   readonly onLeft: (label: string, reason: string) => void;
 }
 
 /**
- * Removes what interrupted runs left: their objects, and their uploads in parts. The caller holds the cluster's backup
- * lock, so every unfinished directory belongs to a run that is dead. A key without the right to remove (promise 4) does
- * not keep the backup from being taken; the caller is told what stayed. Returns all labels that were ever used.
+ * Removes what interrupted runs left: their objects, and their uploads in parts. A key without the right to remove
+ * (promise 4) does not keep the backup from being taken; the caller is told what stayed. Returns all labels that were ever
+ * used. Rejects with `BACKUP_RUNNING` when another run may be alive.
  */
-export async function removeInterruptedRuns(store: ObjectStore, { signal, onRemoved, onLeft }: RemoveInterruptedOptions): Promise<ReadonlySet<string>> {
+export async function removeInterruptedRuns(store: ObjectStore, { signal, isDead, onRemoved, onLeft }: RemoveInterruptedOptions): Promise<ReadonlySet<string>> {
   const directories = await listBackupDirectories(store, { signal });
   const unfinished = directories.filter(({ record, damage, kept }) => record === undefined && damage === undefined && !kept);
   const started = await readStarted(store, unfinished, { signal });
   for (const directory of unfinished) {
-    if (!started.has(directory.label)) continue;
+    const claim = started.get(directory.label);
+    if (claim === undefined) continue;
+    if (!isDead(claim)) throw alive(claim);
     try {
       await removeBackup(store, { label: directory.label, objects: removalOrder(directory) }, { signal });
       onRemoved(directory.label);
@@ -29,4 +32,10 @@ export async function removeInterruptedRuns(store: ObjectStore, { signal, onRemo
     }
   }
   return new Set(directories.map(({ label }) => label));
+}
+
+function alive({ label, host, startedAt, deadline }: StartedRecord): SoarError {
+  return new SoarError("BACKUP_RUNNING", `unable to begin: backup '${label}' was begun ${startedAt} on ${host} and may still be running`, {
+    hint: `Wait for it. If it is dead, begin a backup on ${host}, which can tell, or wait until its claim lapses at ${deadline}.`,
+  });
 }

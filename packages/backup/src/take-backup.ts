@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { connectReplication, connectSql, readServerFacts, type ServerConfig, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
-import { claimRepository, findBackupRecord, putBackupRecord, type BackupRecord, type RepositoryRecord } from "@soar/repository";
+import { claimRepository, findBackupRecord, putBackupRecord, type BackupRecord, type RepositoryRecord, type StartedRecord } from "@soar/repository";
 import { createCodecPool, type Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { describeArchiver, requireArchiving } from "./archiver-health.ts";
@@ -13,6 +13,7 @@ import { chooseBase, loadBase, requireReferences, trackReferences, type BaseChoi
 import { removeInterruptedRuns } from "./remove-interrupted.ts";
 import { requireWhole } from "./require-whole.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
+import { describePrimary, requirePrimaryArchives } from "./standby-rules.ts";
 import { storeArchives, type StoredArchives } from "./store-archives.ts";
 import { storeObject, type BackupObject } from "./store-object.ts";
 import { waitForWal } from "./wait-for-wal.ts";
@@ -37,6 +38,8 @@ export interface TakeBackupOptions {
   /** Name of this machine, for records. */
   readonly host: string;
   readonly toolVersion: string;
+  /** Whether a process of this machine runs. */
+  readonly isProcessRunning: (processId: number) => boolean;
   readonly now: () => Date;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: (event: BackupEvent) => void;
@@ -66,17 +69,20 @@ export async function takeBackup(store: ObjectStore, options: TakeBackupOptions)
   await using sql = await connectSql({ ...options.server, database: options.server.database ?? "postgres" }, { signal });
   const facts = await readServerFacts(sql, { signal });
   requireSuitable(facts);
-  await requireArchiving(sql, facts, { patienceMs: options.archiverPatienceMs, signal });
+  const patience = { patienceMs: options.archiverPatienceMs, signal };
+  if (!facts.inRecovery) await requireArchiving(sql, facts, patience);
   const config = packServerConfig(await readServerConfig(sql, { signal }), options.now());
   const repository = await claimRepository(store, identityOf(facts), { toolVersion: options.toolVersion, now: options.now(), signal });
+  if (facts.inRecovery) await requirePrimaryArchives(store, sql, facts, patience);
   await takeBackupLock(sql, { signal });
   const taken = await removeInterruptedRuns(store, {
     signal,
+    isDead: (started) => isDead(started, facts, options),
     onRemoved: (label) => options.onEvent?.({ type: "interrupted-removed", label }),
     onLeft: (label, reason) => options.onEvent?.({ type: "interrupted-left", label, reason }),
   });
   const choice = await chooseWhatToReferTo(store, options);
-  const claimed = await claimBackupLabel(store, { label: options.label, taken, host: options.host, now: options.now(), references: choice?.references, signal });
+  const claimed = await claimBackupLabel(store, { label: options.label, taken, host: options.host, now: options.now(), references: choice?.references, fromStandby: facts.inRecovery, signal });
   options.onEvent?.({ type: "label", label: claimed.label });
   const existing = choice === undefined ? undefined : await loadExisting(store, choice, options);
   // Awaited here, because the session that holds the lock ends with this block.
@@ -127,7 +133,7 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
     segmentSize: run.facts.walSegmentSize,
     timeoutMs: options.walTimeoutMs,
     signal,
-    describeArchiver: () => describeArchiver(run.sql),
+    describeArchiver: () => (run.facts.inRecovery ? describePrimary() : describeArchiver(run.sql)),
     onWaiting: (missing) => options.onEvent?.({ type: "waiting-for-wal", missing }),
   });
   await requireReferences(store, references ?? [], { signal });
@@ -169,6 +175,15 @@ async function transfer(store: ObjectStore, { options, claimed, facts, existing 
   }
 }
 
+/**
+ * Whether the run behind a claim is dead. Holding the primary's lock proves that of every run on the primary; advisory
+ * locks are not shared with standbys, so a claim from there counts until its deadline, or until its process is gone.
+ */
+function isDead(started: StartedRecord, { inRecovery }: ServerFacts, { host, now, isProcessRunning }: TakeBackupOptions): boolean {
+  if (!inRecovery && started.fromStandby !== true) return true;
+  return Date.parse(started.deadline) <= now().getTime() || (started.host === host && !isProcessRunning(started.processId));
+}
+
 function identityOf(facts: ServerFacts): Parameters<typeof claimRepository>[1] {
   return { systemIdentifier: facts.systemIdentifier, postgresMajor: Math.floor(facts.versionNumber / 10_000), walSegmentSize: facts.walSegmentSize };
 }
@@ -178,10 +193,8 @@ function requireSuitable(facts: ServerFacts): void {
   if (major < 15 || major > 18) {
     throw new SoarError("SERVER_VERSION", `unable to back up PostgreSQL ${facts.version}: versions 15 to 18 are supported`, { hint: "Use a version of the tools that knows this server." });
   }
-  if (facts.inRecovery) {
-    throw new SoarError("SERVER_UNSUITABLE", "unable to back up this server: it is a standby in recovery", { hint: "Name the primary with PGHOST and PGPORT." });
-  }
-  if (!facts.fullPageWrites) {
+  // A standby's own setting means nothing: what counts is the primary's, which BASE_BACKUP reads from WAL.
+  if (!facts.inRecovery && !facts.fullPageWrites) {
     throw new SoarError("SERVER_UNSUITABLE", "unable to back up this server: full_page_writes is off, so pages that are written meanwhile cannot be repaired by replay", {
       hint: "ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf();",
     });

@@ -62,6 +62,7 @@ export function defaultsFor(cluster: Pick<TestCluster, "connection">): TakeBacku
     archiverPatienceMs: 500,
     host: "test-host",
     toolVersion: "test 1",
+    isProcessRunning: () => true,
     now: () => new Date(),
   };
 }

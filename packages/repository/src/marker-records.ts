@@ -16,6 +16,8 @@ const startedSchema = v.object({
   deadline: instantText,
   /** Labels that the running backup may refer to: expiry leaves them alone. */
   references: v.array(v.string()),
+  /** The primary's backup lock says nothing of this run. */
+  fromStandby: v.optional(v.boolean()),
 });
 
 /** `base/<label>/started.json`: written first, so that no two runs share a label and expiry respects a running backup. */

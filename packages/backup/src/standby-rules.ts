@@ -1,0 +1,29 @@
+import { formatWalSegment, parseLsn, segmentIndexOfLsn, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
+import type { ObjectStore } from "@soar/storage";
+import { waitForWal } from "./wait-for-wal.ts";
+
+export interface StandbyOptions {
+  /** How long the WAL before the one that is replayed may take to be in the bucket, in milliseconds. */
+  readonly patienceMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A standby's WAL is archived by its primary, which cannot be asked. What can be told early: the segment before the one
+ * that the standby replays is finished, so it must be in the bucket. Rejects with `WAL_TIMEOUT` otherwise.
+ */
+export async function requirePrimaryArchives(store: ObjectStore, sql: SqlConnection, facts: ServerFacts, { patienceMs, signal }: StandbyOptions): Promise<void> {
+  const [row] = await sql.query<{ lsn: string | null; timeline: number | null }>("SELECT pg_last_wal_replay_lsn()::text AS lsn, (SELECT received_tli FROM pg_stat_wal_receiver) AS timeline", [], { signal });
+  if (row?.lsn == null) return;
+  const index = segmentIndexOfLsn(parseLsn(row.lsn), facts.walSegmentSize) - 1;
+  if (index < 1) return;
+  const timeline = row.timeline ?? facts.timeline;
+  const name = formatWalSegment({ timeline, index }, facts.walSegmentSize);
+  const describeArchiver = () => Promise.resolve(`the standby has replayed '${name}' already, so its primary does not archive into this bucket`);
+  await waitForWal(store, { timeline, segmentSize: facts.walSegmentSize, fromIndex: index, toIndex: index, timeoutMs: patienceMs, signal, describeArchiver });
+}
+
+/** `BASE_BACKUP` switches the segment on a primary; on a standby nobody can, and the last one stays open while it is quiet. */
+export function describePrimary(): Promise<string> {
+  return Promise.resolve("the backup was taken from a standby, whose last segment is archived when the primary has filled it: SELECT pg_switch_wal() there finishes it at once");
+}

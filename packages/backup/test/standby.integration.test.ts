@@ -1,0 +1,56 @@
+import { adoptTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
+import { claimLabel } from "@soar/repository";
+import { createMemoryStore } from "@soar/storage";
+import { expect, test } from "vitest";
+import type { BackupEvent } from "../src/index.ts";
+import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
+
+const installation = requireInstallation("pg_basebackup");
+
+async function startStandby({ cluster }: BackupWorld): Promise<TestCluster> {
+  const dataDir = cluster.tablespaceDir("standby");
+  await cluster.runProgram("pg_basebackup", ["-D", dataDir, "-R", "-X", "stream", "-c", "fast"]);
+  return adoptTestCluster({ installation, dataDir });
+}
+
+test("a standby is backed up; its last segment is awaited until the primary has finished it", async () => {
+  await using world = await createBackupWorld({ installation });
+  await world.cluster.query("create table t as select n, md5(n::text) from generate_series(1, 20000) n");
+  await using standby = await startStandby(world);
+  const server = { ...standby.connection, applicationName: "test" };
+
+  // Ends in the middle of a segment.
+  await world.cluster.query("create table u as select 1");
+  await world.cluster.query("checkpoint");
+  await world.cluster.query("insert into u select 2");
+  await expect.poll(async () => (await standby.query("select count(*)::int as n from u"))[0]).toEqual({ n: 2 });
+  const quiet = world.take({ server, walTimeoutMs: 1000 });
+  await expect(quiet).rejects.toMatchObject({ code: "WAL_TIMEOUT", message: expect.stringContaining("SELECT pg_switch_wal() there") as string });
+
+  let switched: Promise<unknown> | undefined;
+  const onEvent = ({ type }: BackupEvent): void => {
+    if (type === "waiting-for-wal") switched ??= world.cluster.query("select pg_switch_wal()");
+  };
+  // The first run's process is gone.
+  const record = await world.take({ server, onEvent, isProcessRunning: () => false });
+  await switched;
+  expect(record.source.fromStandby).toBe(true);
+});
+
+test("a standby whose primary does not archive here is refused before anything is copied", async () => {
+  await using world = await createBackupWorld({ installation });
+  await using standby = await startStandby(world);
+  world.courier.deliverTo(createMemoryStore());
+  await world.cluster.query("select pg_switch_wal()");
+  await world.cluster.query("create table t as select n, md5(n::text) from generate_series(1, 50000) n");
+  await expect.poll(async () => (await standby.query("select count(*)::int as n from pg_class where relname = 't'"))[0]).toEqual({ n: 1 });
+  await expect(world.take({ server: { ...standby.connection, applicationName: "test" } })).rejects.toMatchObject({ code: "WAL_TIMEOUT", message: expect.stringContaining("does not archive into this bucket") as string });
+});
+
+test("a run on a standby that may be alive is not cleaned up behind, and no other begins", async () => {
+  await using world = await createBackupWorld({ installation });
+  const claim = { format: 1 as const, label: "2025-01-01", host: "other", processId: 1, startedAt: new Date().toISOString(), references: [], fromStandby: true };
+  await claimLabel(world.store, { ...claim, deadline: new Date(Date.now() + 60_000).toISOString() });
+  await expect(world.take()).rejects.toMatchObject({ code: "BACKUP_RUNNING", message: expect.stringContaining("on other") as string });
+  await expect(world.take({ now: () => new Date(Date.now() + 120_000) })).resolves.toMatchObject({ kind: "full" });
+});
