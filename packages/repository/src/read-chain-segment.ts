@@ -1,13 +1,24 @@
 import { lsnOfSegmentIndex } from "@soar/pg-tools";
+import { SoarError } from "@soar/errors";
 import type { ObjectStore } from "@soar/storage";
-import { getWalFile, type GetWalOptions } from "./get-wal.ts";
-import type { ChainSegment } from "./wal-chain.ts";
+import { sha256Hex } from "./digest.ts";
+import { getWalFile, readWalFile, type GetWalOptions } from "./get-wal.ts";
+import { findWalObjects } from "./put-wal.ts";
+import { readTail } from "./tail-read.ts";
+import type { ChainSegment, FrozenTail } from "./wal-chain.ts";
 
 /**
- * Yields the plain bytes of a segment of a chain, as recovery is given them: whole, or with zeros behind the LSN up to which
- * another timeline's copy holds the same. Proved only when the iteration has ended, as for `getWalFile`.
+ * Yields the plain bytes of a segment of a chain, as recovery is given them: whole; with zeros behind the LSN up to which
+ * another timeline's copy holds the same; or with zeros behind what was shipped of it. Proved only when the iteration has
+ * ended, as for `getWalFile`.
  */
 export async function* readChainSegment(store: ObjectStore, segment: ChainSegment, segmentSize: number, options: GetWalOptions = {}): AsyncGenerator<Buffer> {
+  if (segment.tail !== undefined) {
+    const bytes = await readFrozenTail(store, segment.name, segment.tail, options);
+    yield bytes;
+    yield Buffer.alloc(segmentSize - bytes.length);
+    return;
+  }
   const end = segment.cutLsn === undefined ? Infinity : Number(segment.cutLsn - lsnOfSegmentIndex(segment.index, segmentSize));
   let position = 0;
   for await (const piece of getWalFile(store, segment.object, options)) {
@@ -15,4 +26,18 @@ export async function* readChainSegment(store: ObjectStore, segment: ChainSegmen
     position += piece.length;
     yield kept === piece.length ? piece : Buffer.concat([piece.subarray(0, kept), Buffer.alloc(piece.length - kept)]);
   }
+}
+
+/** The frozen bytes, from the pieces, or from the whole segment if it was archived meanwhile. */
+async function readFrozenTail(store: ObjectStore, name: string, { size, sha256 }: FrozenTail, options: GetWalOptions): Promise<Buffer> {
+  const isMeant = (bytes: Buffer | undefined): bytes is Buffer => bytes !== undefined && bytes.length >= size && sha256Hex(bytes.subarray(0, size)) === sha256;
+  const shipped = (await readTail(store, name, options))?.bytes;
+  if (isMeant(shipped)) return shipped.subarray(0, size);
+  for (const object of await findWalObjects(store, name, options)) {
+    const archived = await readWalFile(store, object, options);
+    if (isMeant(archived)) return archived.subarray(0, size);
+  }
+  throw new SoarError("WAL_MISSING", `the ${size} bytes of '${name}' that were planned are not in the bucket any more`, {
+    hint: "Plan the restore again: what is in the bucket has changed.",
+  });
 }

@@ -15,6 +15,15 @@ export interface ChainSegment {
    * it the reader is given zeros, as in the segment that PostgreSQL itself begins a timeline with.
    */
   readonly cutLsn: Lsn | undefined;
+  /** Set when the segment was never finished: what was shipped of it, frozen when the chain was read. */
+  readonly tail?: FrozenTail | undefined;
+}
+
+/** The first `size` bytes of a segment, named by their digest: whatever is shipped or archived later, these are meant. */
+export interface FrozenTail {
+  readonly size: number;
+  /** Lower-case hexadecimal. */
+  readonly sha256: string;
 }
 
 /** Segments that the lineage needs and the bucket does not hold, although it holds later ones. */

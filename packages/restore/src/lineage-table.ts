@@ -1,6 +1,6 @@
 import { SoarError } from "@soar/errors";
 import { formatLsn, parseLsn, parseWalFileName, parseWalSegment } from "@soar/pg-tools";
-import { FORMAT_VERSION, parseWalKey, type ChainSegment, type WalChain } from "@soar/repository";
+import { FORMAT_VERSION, parseWalKey, type ChainSegment, type FrozenTail, type WalChain, type WalObject } from "@soar/repository";
 
 /**
  * What one recovery may be given, fixed when it is planned: for each segment number the one timeline and object.
@@ -26,6 +26,8 @@ export interface PlannedSegment {
   readonly size: number;
   /** LSN behind which the segment is zeros: see `ChainSegment`. */
   readonly cut?: string;
+  /** Set for a segment that was never archived: what was shipped of it. */
+  readonly tail?: FrozenTail;
 }
 
 export function lineageTableOf(chain: WalChain, systemIdentifier: string): LineageTable {
@@ -35,8 +37,12 @@ export function lineageTableOf(chain: WalChain, systemIdentifier: string): Linea
     systemIdentifier,
     segmentSize: chain.segmentSize,
     firstIndex: chain.endIndex - chain.segments.length,
-    segments: chain.segments.map(({ name, object, cutLsn }) => ({ name, key: object.key, size: object.size, ...(cutLsn === undefined ? {} : { cut: formatLsn(cutLsn) }) })),
+    segments: chain.segments.map(plannedSegment),
   };
+}
+
+function plannedSegment({ name, object, cutLsn, tail }: ChainSegment): PlannedSegment {
+  return { name, key: object.key, size: object.size, ...(cutLsn === undefined ? {} : { cut: formatLsn(cutLsn) }), ...(tail === undefined ? {} : { tail }) };
 }
 
 /** What `wal-fetch` has to do with a name that PostgreSQL asks for. */
@@ -69,10 +75,11 @@ export function answerWalRequest(table: LineageTable, name: string): WalRequest 
   }
   const planned = table.segments[offset];
   if (planned?.name !== name) return { answer: "absent" };
-  const object = parseWalKey(planned.key, planned.size);
+  const { key, size, cut, tail } = planned;
+  const object: WalObject | undefined = tail === undefined ? parseWalKey(key, size) : { name, key, codec: "zstd", size };
   if (object === undefined) throw invalid(`the plan of ${name}`);
-  const cutLsn = planned.cut === undefined ? undefined : parseLsn(planned.cut);
-  return { answer: "deliver", segment: { index, timeline: parseWalSegment(name, table.segmentSize).timeline, name, object, cutLsn } };
+  const cutLsn = cut === undefined ? undefined : parseLsn(cut);
+  return { answer: "deliver", segment: { index, timeline: parseWalSegment(name, table.segmentSize).timeline, name, object, cutLsn, tail } };
 }
 
 /** Reads a table that `formatLineageTable` wrote. Throws `FORMAT_INVALID`. */
@@ -101,8 +108,15 @@ function isLineageTable(value: unknown): value is LineageTable {
 
 function isPlannedSegment(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const { name, key, size, cut } = value as Partial<Record<keyof PlannedSegment, unknown>>;
-  return typeof name === "string" && typeof key === "string" && Number.isSafeInteger(size) && (cut === undefined || typeof cut === "string");
+  const { name, key, size, cut, tail } = value as Partial<Record<keyof PlannedSegment, unknown>>;
+  const isPlain = typeof name === "string" && typeof key === "string" && Number.isSafeInteger(size);
+  return isPlain && (cut === undefined || typeof cut === "string") && (tail === undefined || isFrozenTail(tail));
+}
+
+function isFrozenTail(value: unknown): value is FrozenTail {
+  if (typeof value !== "object" || value === null) return false;
+  const { size, sha256 } = value as Partial<Record<keyof FrozenTail, unknown>>;
+  return Number.isSafeInteger(size) && typeof sha256 === "string";
 }
 
 function invalid(path: string, cause?: unknown): SoarError {

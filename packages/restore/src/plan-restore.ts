@@ -1,6 +1,7 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { formatLsn, formatWalSegment, isOnLineage, parseLsn, parseWalSegment, segmentIndexOfLsn, switchLsnOf, timelineOfLsn, type TimelineHistory } from "@soar/pg-tools";
 import {
+  appendTail,
   backupKey,
   listBackupDirectories,
   listTimelines,
@@ -148,7 +149,7 @@ function findDamage(store: ObjectStore, { record, objects }: Candidate): BackupD
 
 async function chainOf(store: ObjectStore, record: BackupRecord, history: TimelineHistory, { signal }: PlanOptions): Promise<WalChain> {
   const { index } = parseWalSegment(record.firstSegment, record.walSegmentSize);
-  return readWalChain(store, history, record.walSegmentSize, index, { signal });
+  return appendTail(store, await readWalChain(store, history, record.walSegmentSize, index, { signal }), { signal });
 }
 
 /**

@@ -91,8 +91,8 @@ async function findFirstCandidate(store: ObjectStore, chain: WalChain, wanted: C
 
 async function mayHold(store: ObjectStore, chain: WalChain, segment: ChainSegment, wanted: ChainPosition, options: CallOptions): Promise<boolean> {
   if (wanted.lsn !== undefined) return lsnOfSegmentIndex(segment.index + 1, chain.segmentSize) > wanted.lsn;
-  // A bare object says nothing of itself.
-  if (segment.object.codec === "none") return true;
+  // A bare object says nothing of itself, and of a tail there are only pieces.
+  if (segment.object.codec === "none" || segment.tail !== undefined) return true;
   const { description } = await readWalDescription(store, segment.object, options);
   return wanted.restorePoint === undefined ? mayEndAfter(description, wanted.untilTime) : mayName(description, wanted.restorePoint);
 }
