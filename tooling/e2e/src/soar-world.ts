@@ -28,7 +28,14 @@ export interface SoarWorld {
   readonly settings: Readonly<Record<string, string>>;
   /** Runs a built binary with the env file. */
   run(binary: Binary, args: readonly string[], options?: { readonly settings?: Readonly<Record<string, string>>; readonly asServerUser?: boolean }): Promise<RunResult>;
+  /** Starts a built binary with the env file and lets it run; it is killed with the world. */
+  start(binary: Binary, args: readonly string[], options?: { readonly asServerUser?: boolean }): StartedProgram;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface StartedProgram {
+  readonly result: Promise<RunResult>;
+  kill(signal: "SIGTERM" | "SIGKILL"): void;
 }
 
 export interface WorldOptions extends Partial<TestClusterOptions> {
@@ -58,6 +65,7 @@ export async function createSoarWorld(options: WorldOptions): Promise<SoarWorld>
     PGUSER: cluster.connection.user,
   };
   writeEnvFile(envFile, settings);
+  const started: StartedProgram[] = [];
   return {
     cluster,
     s3,
@@ -65,7 +73,14 @@ export async function createSoarWorld(options: WorldOptions): Promise<SoarWorld>
     envFile,
     settings,
     run: (binary, args, { settings: more = {}, asServerUser = false } = {}) => runProgram([join(BIN, binary), "--env-file", envFile, ...args], { settings: more, directory, asServerUser }),
+    start(binary, args, { asServerUser = false } = {}) {
+      const program = startProgram([join(BIN, binary), "--env-file", envFile, ...args], { settings: {}, directory, asServerUser });
+      started.push(program);
+      return program;
+    },
     async [Symbol.asyncDispose]() {
+      for (const program of started) program.kill("SIGKILL");
+      await Promise.all(started.map(({ result }) => result));
       await cluster.remove();
       await s3.close();
       await rm(directory, { recursive: true, force: true });
@@ -90,19 +105,31 @@ interface ProgramOptions {
 }
 
 /** Runs a command line with nothing of this process's environment but the path. */
-export function runProgram([program = "", ...args]: readonly string[], { settings, directory, asServerUser = false }: ProgramOptions): Promise<RunResult> {
+export async function runProgram(words: readonly string[], options: ProgramOptions): Promise<RunResult> {
+  return startProgram(words, options).result;
+}
+
+function startProgram([program = "", ...args]: readonly string[], { settings, directory, asServerUser = false }: ProgramOptions): StartedProgram {
   const ids = asServerUser && process.getuid?.() === 0 ? serverUser() : undefined;
   const child = spawn(program, args, {
     cwd: directory,
     env: { PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: directory, SOAR_REQUIRE_ENDPOINT: "1", ...settings },
     stdio: ["ignore", "pipe", "pipe"],
+    // A group of its own: what a launcher started goes with it.
+    detached: true,
     ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
   });
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  return new Promise((resolve, reject) => {
+  const result = new Promise<RunResult>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (status) => resolve({ status, stdout, stderr }));
   });
+  return {
+    result,
+    kill(signal) {
+      if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) process.kill(-child.pid, signal);
+    },
+  };
 }
