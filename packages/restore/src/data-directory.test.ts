@@ -74,11 +74,11 @@ describe("what lies in a directory", () => {
 });
 
 describe("a restore is", () => {
-  const refusal = (found: DataDirectoryState) => expect(() => requireRestorable("/d", found));
+  const judge = (found: DataDirectoryState) => () => requireRestorable("/d", found);
 
   test("allowed where nothing is", () => {
-    refusal({ state: "absent" }).not.toThrow();
-    refusal({ state: "empty" }).not.toThrow();
+    expect(judge({ state: "absent" })).not.toThrow();
+    expect(judge({ state: "empty" })).not.toThrow();
   });
 
   test.each<[DataDirectoryState, string, RegExp]>([
@@ -87,12 +87,12 @@ describe("a restore is", () => {
     [{ state: "cluster", systemIdentifier: "1", postgresMajor: 15 }, "DIRECTORY_NOT_EMPTY", /mv '\/d' '\/d\.before-restore'/],
     [{ state: "other", example: "x" }, "DIRECTORY_FOREIGN", /empty directory/],
   ])("refused for %j, with the command that helps", (found, code, hint) => {
-    refusal(found).toThrow(expect.objectContaining({ code, hint: expect.stringMatching(hint) }));
+    expect(judge(found)).toThrow(expect.objectContaining({ code, hint: expect.stringMatching(hint) }));
   });
 
   test("never told to remove a directory that may hold data of its own", () => {
     for (const found of [{ state: "cluster", systemIdentifier: "1", postgresMajor: 15 }, { state: "other", example: "x" }] as const) {
-      refusal(found).toThrow(expect.objectContaining({ hint: expect.not.stringMatching(/\brm\b/) }));
+      expect(judge(found)).toThrow(expect.objectContaining({ hint: expect.not.stringMatching(/\brm\b/) }));
     }
   });
 });
