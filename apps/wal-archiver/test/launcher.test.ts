@@ -1,0 +1,133 @@
+import { spawn } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { findFileIdentity } from "@soar/archive/client";
+
+const LAUNCHER = fileURLToPath(new URL("../bin/soar-wal-archive", import.meta.url));
+const NAME = "000000010000000000000007";
+
+/** An installation in which Node is whatever a test says it is. */
+let root: string;
+let launcher: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "soar-launcher-"));
+  launcher = join(root, "apps", "x", "bin", "soar-wal-archive");
+  mkdirSync(join(root, "apps", "x", "bin"), { recursive: true });
+  mkdirSync(join(root, "spool", "ack"), { recursive: true });
+  mkdirSync(join(root, "node_modules", ".bin"), { recursive: true });
+  copyFileSync(LAUNCHER, launcher);
+  writeFileSync(join(root, "env"), "");
+  writeFileSync(join(root, NAME), "the segment");
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+function installNode(script: string): void {
+  const node = join(root, "node_modules", ".bin", "node");
+  writeFileSync(node, `#!/bin/sh\n${script}\n`);
+  chmodSync(node, 0o755);
+}
+
+interface Result {
+  readonly status: number | null;
+  readonly signal: string | null;
+  readonly stderr: string;
+}
+
+function start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const child = spawn("/bin/sh", [launcher, ...args], { cwd: root, env: { PATH: "/usr/bin:/bin", BACKUP_SPOOL_DIR: join(root, "spool"), ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const ended = new Promise<Result>((resolve) => child.once("close", (status, signal) => resolve({ status, signal, stderr })));
+  return { child, ended };
+}
+const push = (env?: Readonly<Record<string, string>>, file = NAME): Promise<Result> => start(["--env-file", join(root, "env"), file, NAME], env).ended;
+
+async function acknowledge(changes: { readonly file?: string; readonly envFile?: string; readonly from?: string; readonly log?: string } = {}): Promise<void> {
+  const identity = async (path: string): Promise<string> => (await findFileIdentity(path))?.text ?? "-";
+  const lines = [changes.file ?? (await identity(join(root, NAME))), changes.envFile ?? (await identity(join(root, "env"))), "s3://bucket/one", "http://e:1", changes.from ?? "file file", changes.log ?? "off", "7"];
+  writeFileSync(join(root, "spool", "ack", NAME), `${lines.join("\n")}\n`);
+}
+
+describe("whatever becomes of Node, the exit status is one that PostgreSQL counts:", () => {
+  test.each([
+    ["archived", "exit 100", 0],
+    ["an empty program, which ends with 0", "exit 0", 70],
+    ["a failure of the table", "exit 61", 61],
+    ["a crash of Node", "exit 1", 1],
+    ["out of memory", "kill -ABRT $$", 70],
+    ["killed", "kill -KILL $$", 70],
+    ["no such program", "exit 127", 70],
+    ["wal-fetch's status", "exit 126", 70],
+  ])("%s", async (_, script, status) => {
+    installNode(script);
+    expect(await push()).toMatchObject({ status, signal: null });
+  });
+
+  test("a signal to the launcher alone reaches Node, and Node's status is kept", async () => {
+    installNode("trap 'exit 4' TERM; echo up; while :; do sleep 0.02; done");
+    const { child, ended } = start(["--env-file", join(root, "env"), NAME, NAME]);
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    child.kill("SIGTERM");
+    expect(await ended).toMatchObject({ status: 4, signal: null });
+  });
+
+  test("no Node at all", async () => {
+    // Nothing but what the launcher itself needs.
+    expect(await push({ PATH: join(root, "nowhere") })).toMatchObject({ status: 23, stderr: expect.stringContaining("there is no node") as string });
+  });
+});
+
+describe("an acknowledgement is believed", () => {
+  beforeEach(() => installNode("exit 99"));
+
+  test("for this very file and repository, without a word and without Node", async () => {
+    await acknowledge();
+    expect(await push()).toEqual({ status: 0, signal: null, stderr: "" });
+    expect((await push({ BACKUP_BUCKET: "s3://bucket/one", AWS_ENDPOINT_URL: "http://e:1" })).status).toBe(0);
+  });
+
+  test("with the line of BACKUP_LOG_ARCHIVE when it is on", async () => {
+    await acknowledge({ log: "on" });
+    expect((await push()).stderr).toMatch(new RegExp(`^\\d{4}-\\d\\d-\\d\\dT[0-9:.]+Z info  wal-archiver archived write-ahead log file "${NAME}"\n$`));
+    expect((await push({ BACKUP_LOG_ARCHIVE: "off" })).stderr).toBe("");
+  });
+
+  test("in a spool that only the env file names", async () => {
+    writeFileSync(join(root, "env"), `# where\nexport BACKUP_SPOOL_DIR="${join(root, "spool")}"\n`);
+    await acknowledge();
+    expect((await push({ BACKUP_SPOOL_DIR: "" })).status).toBe(0);
+  });
+
+  test.each([
+    ["another file", { file: "1 2 3 4.000000005" }, {}],
+    ["another env file", { envFile: "1 2 3 4.000000005" }, {}],
+    ["an env file that was not there", { envFile: "-" }, {}],
+    ["another bucket", {}, { BACKUP_BUCKET: "s3://bucket/two" }],
+    ["another endpoint", {}, { AWS_ENDPOINT_URL: "http://e:2" }],
+    ["an archiver whose bucket was not the env file's", { from: "explicit file" }, {}],
+    ["an archiver whose endpoint was not the env file's", { from: "file explicit" }, {}],
+  ])("not for %s", async (_, changes, env) => {
+    await acknowledge(changes);
+    expect((await push(env)).status).toBe(99);
+  });
+
+  test("not when the file was written again, replaced by a copy, or when it was cut off itself", async () => {
+    await acknowledge();
+    writeFileSync(join(root, NAME), "the segment");
+    expect((await push()).status).toBe(99);
+    await acknowledge();
+    copyFileSync(join(root, NAME), join(root, "copy"));
+    expect((await push({}, "copy")).status).toBe(99);
+    writeFileSync(join(root, "spool", "ack", NAME), (await findFileIdentity(join(root, NAME)))?.text ?? "");
+    expect((await push()).status).toBe(99);
+  });
+
+  test("not for a name that could lead out of the spool, nor for a subcommand", async () => {
+    await acknowledge();
+    expect((await start([NAME, `../ack/${NAME}`]).ended).status).toBe(99);
+    expect((await start(["gap", "list"]).ended).status).toBe(99);
+  });
+});
