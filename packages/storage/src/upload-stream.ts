@@ -23,12 +23,13 @@ export interface UploadStreamOptions extends PutOptions {
  */
 export async function uploadStream(store: ObjectStore, key: string, source: AsyncIterable<Uint8Array>, options: UploadStreamOptions): Promise<StoredObject> {
   const partSize = options.partSize ?? partSizeFor(options.expectedSize, store.features);
-  const parts = cutParts(source, partSize);
+  const memory: Buffer[] = [];
+  const parts = cutParts(source, partSize, memory);
   try {
     const first = await nextPart(parts);
     const second = first.byteLength === partSize ? await nextPart(parts) : undefined;
     if (second === undefined || second.byteLength === 0) return await putWhole(store, key, first, options);
-    return await uploadParts(store, key, joinParts(first, second, parts), { ...options, partSize });
+    return await uploadParts(store, key, joinParts(first, second, parts), { ...options, partSize, memory });
   } finally {
     // Closes the source also when it was not read to its end.
     await parts.return();
@@ -54,9 +55,13 @@ async function* joinParts(first: Buffer, second: Buffer, rest: PartGenerator): P
   yield* rest;
 }
 
-/** Fills buffers of exactly `partSize`; only the last one is shorter. */
-async function* cutParts(source: AsyncIterable<Uint8Array>, partSize: number): PartGenerator {
-  let part = Buffer.allocUnsafeSlow(partSize);
+/**
+ * Fills buffers of exactly `partSize`; only the last one is shorter. Takes them from `memory` first: with large parts the
+ * collector lets go of them too late.
+ */
+async function* cutParts(source: AsyncIterable<Uint8Array>, partSize: number, memory: Buffer[]): PartGenerator {
+  const takePart = (): Buffer => memory.pop() ?? Buffer.allocUnsafeSlow(partSize);
+  let part = takePart();
   let filled = 0;
   for await (const chunk of source) {
     for (let taken = 0; taken < chunk.byteLength; ) {
@@ -66,14 +71,18 @@ async function* cutParts(source: AsyncIterable<Uint8Array>, partSize: number): P
       taken += piece.byteLength;
       if (filled < partSize) continue;
       yield part;
-      part = Buffer.allocUnsafeSlow(partSize);
+      part = takePart();
       filled = 0;
     }
   }
   if (filled > 0) yield part.subarray(0, filled);
 }
 
-type UploadPartsOptions = UploadStreamOptions & { readonly partSize: number };
+type UploadPartsOptions = UploadStreamOptions & {
+  readonly partSize: number;
+  /** Gets the buffers of stored parts back. */
+  readonly memory: Buffer[];
+};
 
 async function uploadParts(store: ObjectStore, key: string, parts: PartGenerator, options: UploadPartsOptions): Promise<StoredObject> {
   const { partSize, ifAbsent, signal } = options;
@@ -88,7 +97,7 @@ async function uploadParts(store: ObjectStore, key: string, parts: PartGenerator
   }
 }
 
-async function sendParts(upload: MultipartUpload, parts: PartGenerator, { parallel = 4, signal, onProgress }: UploadPartsOptions): Promise<number> {
+async function sendParts(upload: MultipartUpload, parts: PartGenerator, { parallel = 4, partSize, memory, signal, onProgress }: UploadPartsOptions): Promise<number> {
   const stop = new AbortController();
   const callOptions: CallOptions = { signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]) };
   const underway = new Set<Promise<void>>();
@@ -101,6 +110,7 @@ async function sendParts(upload: MultipartUpload, parts: PartGenerator, { parall
       await upload.putPart(number, part, callOptions);
       stored += part.byteLength;
       onProgress?.(stored);
+      if (part.byteLength === partSize) memory.push(part);
     } catch (error) {
       failure ??= { error };
       stop.abort();

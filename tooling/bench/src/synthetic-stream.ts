@@ -1,4 +1,5 @@
-// Memory, parts and table of a backup of any size: `node --conditions=soar-source src/synthetic-stream.ts [GIGABYTES]`.
+// Memory, parts and table of a backup of any size: `node --conditions=soar-source src/synthetic-stream.ts [GIGABYTES [OF]]`, where
+// OF is the size that parts are made for, when only the beginning of such a stream is to be run.
 import { randomFillSync } from "node:crypto";
 import { createCodecPool, SeekTableWriter, writeSeekableTar } from "@soar/seekable-tar";
 import { createMemoryStore, partSizeFor, uploadStream, type MultipartUpload, type ObjectStore } from "@soar/storage";
@@ -49,7 +50,7 @@ async function* syntheticTar(gib: number): AsyncGenerator<Buffer> {
 }
 
 const gib = Math.round((gigabytes * 1e9) / GIB);
-const expectedSize = Math.ceil(gib * GIB * 1.1 + GIB);
+const expectedSize = Math.ceil(Number(process.argv[3] ?? gigabytes) * 1e9 * 1.1 + GIB);
 let tableBytes = 0;
 let peak = 0;
 const sampler = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 100);
