@@ -1,18 +1,24 @@
 import { defineCommand, formatDuration, formatSize, formatTable, openConfiguredStore, retentionOptions, storageOptions } from "@soar/app-kit";
-import { listBackupDirectories, readRecoveryWindow, requireRepositoryRecord, type BackupDirectory } from "@soar/repository";
+import { listBackupDirectories, readRecoveryWindow, readStorageUsage, requireRepositoryRecord, type BackupDirectory } from "@soar/repository";
+import { describeCost, reportCost } from "./describe-cost.ts";
 import { describeWindow } from "./describe-window.ts";
 
 export const list = defineCommand({
   name: "list",
   summary: "List the base backups and what can be restored from them.",
   description: "Backups with their sizes, and per timeline the instants that can be restored, with every hole. Times are in UTC.",
-  options: { ...storageOptions, "retention-days": retentionOptions["retention-days"] },
-  examples: [{ command: "soar-base-backup list --json", explanation: "the complete records and the window, for programs" }],
+  options: { ...storageOptions, "retention-days": retentionOptions["retention-days"], cost: { type: "boolean", default: false, group: "Backup", help: "Print what the repository costs at the usual providers instead, from what is in the bucket." } },
+  examples: [{ command: "soar-base-backup list --json", explanation: "the complete records and the window, for programs" }, { command: "soar-base-backup list --cost", explanation: "dollars a month, and of one restore" }],
   logFile: "none",
   async run({ config, log, output, signal }) {
     const store = await openConfiguredStore(config, { log });
     try {
       const repository = await requireRepositoryRecord(store, { signal });
+      if (config.cost) {
+        const report = reportCost(await readStorageUsage(store, { now: new Date(), retentionDays: config.retentionDays, signal }));
+        output.report({ json: report, text: () => describeCost(report, output.width) });
+        return;
+      }
       const backups = await listBackupDirectories(store, { signal });
       const window = await readRecoveryWindow(store, repository.walSegmentSize, { signal });
       const { retentionDays } = config;

@@ -93,3 +93,14 @@ test("list says so when there is no backup or no repository", async () => {
   await store.remove(["config/backup-config.json"]);
   expect(run("list").status).toBe(60);
 });
+
+test("list --cost prints what the bucket costs, with the month of the prices", async () => {
+  const { run } = await sample();
+  const printed = run("list", "--cost");
+  expect(printed).toMatchObject({ status: 0, stderr: "" });
+  expect(printed.stdout).toMatch(/^AWS S3 Standard +\$0\.00 .* 20\d\d-\d\d$/m);
+  // A terabyte at least, whatever is there.
+  expect(printed.stdout).toMatch(/^Wasabi +\$6\.99/m);
+  expect(printed.stdout).toContain("zstd instead of gzip, as far as backups of both are here: nothing measured yet");
+  expect(JSON.parse(run("list", "--cost", "--json").stdout)).toMatchObject({ usage: { objects: 24 + 61, retentionDays: 30 } });
+});
