@@ -1,4 +1,5 @@
-// Rates and sizes of base backups: `node --conditions=soar-source src/base-backup.ts [MEGABYTES [RUNS]]`, after the build.
+// Rates and sizes of base backups: `node --conditions=soar-source src/base-backup.ts [MEGABYTES [RUNS [incremental]]]`, after
+// the build; with `incremental` nothing but those.
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -10,6 +11,7 @@ import { aviationTrafficSql, createTestCluster, loadAviationData, requireInstall
 
 const SIZE_MB = Number(process.argv[2] ?? 3000);
 const RUNS = Number(process.argv[3] ?? 3);
+const ONLY_INCREMENTAL = process.argv[4] === "incremental";
 const BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
 const DATABASE = "soar";
 /** Daily partitions, as the owner keeps them; only the newest is written. */
@@ -106,8 +108,7 @@ async function insertOnePercent(cluster: TestCluster): Promise<void> {
   await cluster.query("CHECKPOINT");
 }
 
-async function run(cluster: TestCluster): Promise<void> {
-  console.log(`${cpus().length} x ${cpus()[0]?.model ?? ""}, Node ${process.version}, PostgreSQL ${cluster.installation.version}; median of ${RUNS}\n`);
+async function measureFull(cluster: TestCluster): Promise<void> {
   const nowhere = await median(() => pgBasebackup(cluster, ""));
   print("pg_basebackup to nowhere", nowhere);
   const zstd3 = pgBasebackup(cluster, "| zstd -q -3 -T2 -c");
@@ -124,6 +125,10 @@ async function run(cluster: TestCluster): Promise<void> {
     const rate = full.plain / full.seconds / (alone.plain / alone.seconds);
     print(`${codec}: soar-base-backup`, full, `${percent(rate, 1)} of alone, ${percent(full.stored - peer.stored, peer.stored)} over its peer's size`);
   }
+}
+
+async function measureIncremental(cluster: TestCluster): Promise<void> {
+  useFreshRepository(cluster);
   const full = await backUp("--compression", "zstd");
   await insertOnePercent(cluster);
   const fresh = await backUp("--compression", "zstd", "--incremental");
@@ -142,7 +147,9 @@ try {
     useFreshRepository(cluster);
     await cluster.configure({ archive_command: `${join(BIN, "soar-wal-archive")} --env-file ${envFile} %p %f` });
     await cluster.query("CHECKPOINT");
-    await run(cluster);
+    console.log(`${cpus().length} x ${cpus()[0]?.model ?? ""}, Node ${process.version}, PostgreSQL ${cluster.installation.version}; median of ${RUNS}\n`);
+    if (!ONLY_INCREMENTAL) await measureFull(cluster);
+    await measureIncremental(cluster);
   } finally {
     await cluster.remove();
   }
