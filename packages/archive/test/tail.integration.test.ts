@@ -11,6 +11,7 @@ import { archiveWalFile } from "../src/archive-wal-file.ts";
 import { readClusterIdentity } from "../src/cluster-identity.ts";
 import { runTailShipper } from "../src/tail/run-tail-shipper.ts";
 import { createTailCleaner } from "../src/tail/tail-cleaner.ts";
+import type { TailOptions } from "../src/tail/stream-tail.ts";
 import type { TailEvent } from "../src/tail/tail-event.ts";
 
 const SEGMENT_SIZE = 2 ** 20;
@@ -31,9 +32,9 @@ afterEach(async () => {
   await cluster.remove();
 });
 
-function startShipper(intervalMs = 20): () => Promise<void> {
+function startShipper(intervalMs = 20, more: Pick<TailOptions, "synchronous"> = {}): () => Promise<void> {
   const controller = new AbortController();
-  const running = runTailShipper(store, { server: cluster.connection, cluster: identity, intervalMs, signal: controller.signal, onEvent: (event) => events.push(event) });
+  const running = runTailShipper(store, { server: cluster.connection, cluster: identity, intervalMs, ...more, signal: controller.signal, onEvent: (event) => events.push(event) });
   const stop = async (): Promise<void> => {
     controller.abort();
     await running;
@@ -48,7 +49,11 @@ async function commit(): Promise<bigint> {
   return parseLsn(row?.lsn ?? "");
 }
 
-const shippedTo = (lsn: bigint) => expect.poll(() => events.some((event) => event.type === "tail-shipped" && event.endLsn >= lsn), { timeout: 20_000 }).toBe(true);
+async function shippedTo(lsn: bigint): Promise<void> {
+  const isShipped = (): boolean => events.some((event) => event.type === "tail-shipped" && event.endLsn >= lsn);
+  // The failures are what a reader of a red test needs.
+  await expect.poll(() => (isShipped() ? "shipped" : events.filter(({ type }) => type !== "tail-shipped")), { timeout: 20_000 }).toBe("shipped");
+}
 const segmentAt = (lsn: bigint): string => formatWalSegment({ timeline: 1, index: segmentIndexOfLsn(lsn, SEGMENT_SIZE) }, SEGMENT_SIZE);
 
 async function expectTailIsWal(lsn: bigint): Promise<void> {
@@ -147,4 +152,32 @@ test("another cluster's server is refused", async () => {
   identity = { ...identity, systemIdentifier: "7000000000000000000" };
   startShipper();
   await expect.poll(() => events.find(({ type }) => type === "tail-stopped")).toMatchObject({ error: { code: "REPOSITORY_FOREIGN" } });
+});
+
+test("synchronous: COMMIT returns only when the bucket has it, across segments, and not before what is older is archived", async () => {
+  await cluster.configure({ synchronous_standby_names: "soar" });
+  let isArchived = false;
+  startShipper(1_000, { synchronous: { isArchivedBefore: () => isArchived } });
+  await expect.poll(() => events.map(({ type }) => type)).toContain("tail-connected");
+  let isCommitted = false;
+  const first = cluster.query("insert into t values (1)").then(() => (isCommitted = true));
+  await expect.poll(() => cluster.query("select 1 from pg_stat_activity where wait_event = 'SyncRep'")).toHaveLength(1);
+  expect(isCommitted).toBe(false);
+  isArchived = true;
+  await first;
+  for (let n = 0; n < 30; n += 1) {
+    await cluster.query(n === 15 ? "select pg_switch_wal()" : "insert into t values (2)");
+    // What was committed is there at this very moment, without waiting for anything.
+    const [row] = await cluster.query<{ lsn: string }>("select flush_lsn::text as lsn from pg_stat_replication");
+    const lsn = parseLsn(row?.lsn ?? "");
+    const pieces = await listTailPieces(store, segmentAt(lsn - 1n));
+    expect(Math.max(...pieces.map(({ to }) => to))).toBeGreaterThanOrEqual(Number((lsn - 1n) % BigInt(SEGMENT_SIZE)));
+  }
+  expect(events.some(({ type }) => type === "tail-interrupted")).toBe(false);
+});
+
+test("synchronous: remote_apply is refused", async () => {
+  await cluster.configure({ synchronous_commit: "remote_apply" });
+  startShipper(0, { synchronous: { isArchivedBefore: () => true } });
+  await expect.poll(() => events.find(({ type }) => type === "tail-interrupted")).toMatchObject({ error: { code: "SERVER_UNSUITABLE", message: expect.stringContaining("remote_apply") as string } });
 });

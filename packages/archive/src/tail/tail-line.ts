@@ -1,0 +1,106 @@
+import { formatWalSegment, lsnOfSegmentIndex, segmentIndexOfLsn, type WalStream } from "@soar/pg-tools";
+import type { ObjectStore } from "@soar/storage";
+import { openSegmentTail, type SegmentTail } from "./segment-tail.ts";
+import type { TailOptions } from "./stream-tail.ts";
+
+export interface TailLineOptions extends TailOptions {
+  readonly timeline: number;
+  /** Where the stream starts. */
+  readonly startLsn: bigint;
+  readonly stream: Pick<WalStream, "report">;
+}
+
+/** The segments of one stream, one after the other. */
+export interface TailLine {
+  take(startLsn: bigint, chunk: Buffer): Promise<void>;
+  /** Ships what has arrived; calls wait for each other. */
+  ship(): Promise<void>;
+  /** Tells the server what is in the bucket, if that has changed and may be told. */
+  report(): void;
+  readonly isBehind: boolean;
+  /** Resolves when there is room for more. */
+  drained(signal: AbortSignal): Promise<void>;
+}
+
+/** A store that is slow may hold up so many bytes; then the server's socket does. */
+const LARGEST_WAITING = 32 * 1024 * 1024;
+
+export function createTailLine(store: ObjectStore, options: TailLineOptions): TailLine {
+  const { cluster, timeline, level, synchronous, signal, onEvent } = options;
+  const segmentSize = cluster.walSegmentSize;
+  const reporter = createReporter(options);
+  let tail: SegmentTail | undefined;
+  let index = -1;
+  let wakeReader: (() => void) | undefined;
+  let shipping = Promise.resolve();
+  const waiting = (): number => (tail === undefined ? 0 : tail.position - tail.shipped);
+  const endOfShipped = (): bigint => lsnOfSegmentIndex(index, segmentSize) + BigInt(tail?.shipped ?? 0);
+  const shipNow = async (): Promise<void> => {
+    const startedAt = performance.now();
+    const base = lsnOfSegmentIndex(index, segmentSize);
+    const piece = await tail?.ship();
+    wakeReader?.();
+    if (piece === undefined) return;
+    const endLsn = base + BigInt(piece.to);
+    reporter.report(endLsn);
+    onEvent?.({ type: "tail-shipped", segmentName: piece.segmentName, endLsn, bytes: piece.to - piece.from, storedBytes: piece.size, durationMs: performance.now() - startedAt });
+  };
+  const line: TailLine = {
+    get isBehind() {
+      return waiting() > 0;
+    },
+    report() {
+      if (tail !== undefined && tail.shipped === tail.position) reporter.report(endOfShipped());
+    },
+    async take(startLsn, chunk) {
+      for (let [lsn, rest] = [startLsn, chunk]; rest.length > 0; ) {
+        const of = segmentIndexOfLsn(lsn, segmentSize);
+        if (of !== index || tail === undefined) {
+          // A full segment goes to the archive as a whole, in the same moment, so its last piece is worth something only to
+          // a commit that waits. A shipment of it that has begun is finished either way.
+          await (synchronous === undefined ? shipping : line.ship());
+          const segmentName = formatWalSegment({ timeline, index: of }, segmentSize);
+          const next = await openSegmentTail(store, { segmentName, segmentSize, systemIdentifier: cluster.systemIdentifier, level, signal });
+          // A shipment may have begun meanwhile: it belongs to the segment before, and both change at once.
+          await shipping;
+          [tail, index] = [next, of];
+        }
+        const room = Math.min(rest.length, segmentSize - Number(lsn - lsnOfSegmentIndex(of, segmentSize)));
+        tail.push(rest.subarray(0, room));
+        lsn += BigInt(room);
+        rest = rest.subarray(room);
+      }
+    },
+    ship() {
+      shipping = shipping.then(shipNow);
+      return shipping;
+    },
+    async drained(until) {
+      while (waiting() > LARGEST_WAITING && !until.aborted) {
+        await new Promise<void>((resolve) => {
+          wakeReader = resolve;
+          until.addEventListener("abort", () => resolve(), { once: true });
+        });
+      }
+    },
+  };
+  return line;
+}
+
+/**
+ * Positions for the server. A slot is told what was shipped, so that it does not hold WAL for ever. Commits are told only
+ * when everything before the stream's beginning is archived too: a tail behind a hole would be useless.
+ */
+function createReporter({ slot, synchronous, startLsn, stream }: TailLineOptions): { report(durableLsn: bigint): void } {
+  let isAnchored = synchronous === undefined;
+  let last: bigint | undefined;
+  return {
+    report(durableLsn) {
+      if (slot === undefined && synchronous === undefined) return;
+      isAnchored ||= synchronous?.isArchivedBefore(startLsn) === true;
+      if (!isAnchored || last === durableLsn) return;
+      last = durableLsn;
+      stream.report(durableLsn);
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { createTestCluster, requireInstallation, serverUser, startS3ServerProcess, type S3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
+
+/*
+ * Drains a real backlog of full segments through PostgreSQL's archiver: with `cp` to a local directory, and with the resident
+ * archiver to an S3 server in a process of its own; the ratio of the two, in one run. Then what one archive_command costs.
+ *
+ *   node --conditions=soar-source tooling/bench/src/archive-drain.ts [segments] [rounds]
+ */
+const LAUNCHER = fileURLToPath(new URL("../../../apps/wal-archiver/bin/soar-wal-archive", import.meta.url));
+const [segments = 100, rounds = 3] = process.argv.slice(2).map(Number);
+const ids = process.getuid?.() === 0 ? serverUser() : undefined;
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const statusDir = (cluster: TestCluster): string => join(cluster.dataDir, "pg_wal", "archive_status");
+const readyCount = (cluster: TestCluster): number => readdirSync(statusDir(cluster)).filter((name) => name.endsWith(".ready")).length;
+
+async function writeBacklog(cluster: TestCluster): Promise<void> {
+  await cluster.query("create table account (id int primary key, balance int, filler char(84)); insert into account select n, 0, '' from generate_series(1, 200000) n");
+  await cluster.query("create table history (id int, delta int, at timestamptz, filler char(22))");
+  for (let round = 0; readyCount(cluster) < segments; round += 1) {
+    // Like pgbench: single rows all over a table, and a history of them; every 20 rounds a checkpoint, so that full pages follow.
+    await cluster.query(`do $$ begin for n in 1..4000 loop update account set balance = balance + n where id = 1 + (random() * 199999)::int; insert into history values (n, n, now(), ''); end loop; end $$`);
+    if (round % 20 === 0) await cluster.query("checkpoint");
+  }
+}
+
+async function drain(cluster: TestCluster, start: () => Promise<() => Promise<void>>): Promise<number> {
+  for (const name of readdirSync(statusDir(cluster))) if (/^[0-9A-F]{24}\.done$/.test(name)) renameSync(join(statusDir(cluster), name), join(statusDir(cluster), name.replace(".done", ".ready")));
+  const count = readyCount(cluster);
+  const startedAt = performance.now();
+  const stop = await start();
+  while (readyCount(cluster) > 0) await delay(10);
+  const perSecond = count / ((performance.now() - startedAt) / 1000);
+  await stop();
+  return perSecond;
+}
+
+function startDaemon(cluster: TestCluster, envFile: string): { child: ChildProcess; rssMb(): number } {
+  const child = spawn(LAUNCHER, ["daemon", "--env-file", envFile, "--data-dir", cluster.dataDir, "--tail-interval", "off", "--log-level", "warn"], {
+    cwd: cluster.dataDir,
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` },
+    ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
+  });
+  return { child, rssMb: () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1] ?? 0) / 1024 };
+}
+
+function writeSettings(directory: string, s3: S3ServerProcess, prefix: string): string {
+  const [envFile, spool] = [join(directory, `env-${prefix}`), join(directory, "spool")];
+  mkdirSync(spool, { recursive: true });
+  const settings = { BACKUP_BUCKET: `s3://${s3.bucket}/${prefix}`, AWS_ENDPOINT_URL: s3.endpoint, AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey, AWS_DEFAULT_REGION: s3.region, BACKUP_SPOOL_DIR: spool };
+  writeFileSync(envFile, Object.entries(settings).map(([name, value]) => `export ${name}="${value}"\n`).join(""), { mode: 0o600 });
+  for (const path of ids === undefined ? [] : [envFile, spool]) chownSync(path, ids?.uid ?? 0, ids?.gid ?? 0);
+  return envFile;
+}
+
+async function measureCalls(cluster: TestCluster, envFile: string, directory: string): Promise<void> {
+  await cluster.configure({ archive_command: "false" });
+  const { child } = startDaemon(cluster, envFile);
+  await cluster.query("insert into history values (1, 1, now(), ''); select pg_switch_wal()");
+  const ack = join(directory, "spool", "ack");
+  let name: string | undefined;
+  while (name === undefined) {
+    await delay(50);
+    name = readdirSync(ack).find((file) => !file.startsWith("."));
+  }
+  const call = (command: string): number => {
+    const startedAt = performance.now();
+    const { status } = spawnSync("/bin/sh", ["-c", `${command}; exit $?`], { cwd: cluster.dataDir, env: { PATH: "/usr/bin:/bin", BACKUP_SPOOL_DIR: join(directory, "spool") }, ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }) });
+    if (status !== 0) throw new Error(`${command} ended with ${status}`);
+    return performance.now() - startedAt;
+  };
+  const times = (command: string): number => median(Array.from({ length: 41 }, () => call(command)));
+  const archive = `${LAUNCHER} --env-file ${envFile} pg_wal/${name} ${name}`;
+  const [nothing, acknowledged] = [times("/bin/true"), times(archive)];
+  rmSync(join(ack, name));
+  console.log(`archive_command: /bin/true ${nothing.toFixed(1)} ms, acknowledged +${(acknowledged - nothing).toFixed(1)} ms (limit 5), through the socket ${times(archive).toFixed(1)} ms (limit 60)`);
+  child.kill("SIGTERM");
+}
+
+const directory = mkdtempSync(join(tmpdir(), "soar-drain-"));
+if (ids !== undefined) chownSync(directory, ids.uid, ids.gid);
+const s3 = await startS3ServerProcess({ etags: "opaque" });
+const cluster = await createTestCluster({ installation: requireInstallation("pg_ctl"), archiveCommand: "false", settings: { wal_keep_size: "64GB", max_wal_size: "8GB", fsync: "off", archive_timeout: "0" } });
+try {
+  await writeBacklog(cluster);
+  console.log(`${readyCount(cluster)} segments`);
+  const results: { cp: number; soar: number; rss: number }[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const copies = cluster.tablespaceDir(`copies${round}`);
+    const cp = await drain(cluster, async () => {
+      await cluster.configure({ archive_command: `cp %p ${copies}/%f` });
+      return () => cluster.configure({ archive_command: "false" });
+    });
+    rmSync(copies, { recursive: true });
+    const envFile = writeSettings(directory, s3, `round${round}`);
+    let rss = 0;
+    const soar = await drain(cluster, async () => {
+      const { child, rssMb } = startDaemon(cluster, envFile);
+      await cluster.configure({ archive_command: `BACKUP_SPOOL_DIR=${directory}/spool ${LAUNCHER} --env-file ${envFile} %p %f` });
+      return async () => {
+        rss = rssMb();
+        child.kill("SIGTERM");
+        await new Promise((resolve) => child.once("exit", resolve));
+        await cluster.configure({ archive_command: "false" });
+      };
+    });
+    results.push({ cp, soar, rss });
+    console.log(`round ${round + 1}: cp ${cp.toFixed(1)}/s, soar ${soar.toFixed(1)}/s, ratio ${(soar / cp).toFixed(2)}, peak memory ${rss.toFixed(0)} MB`);
+  }
+  console.log(`median ratio ${median(results.map(({ cp, soar }) => soar / cp)).toFixed(2)} (wanted 0.37)`);
+  await measureCalls(cluster, writeSettings(directory, s3, "calls"), directory);
+} finally {
+  await cluster.remove();
+  await s3.close();
+  rmSync(directory, { recursive: true, force: true });
+}
