@@ -3,8 +3,15 @@ import { formatLsn } from "@soar/pg-tools";
 import { describeTarget, formatInstant, type CommitPoint } from "@soar/restore";
 import type { Prepared } from "./prepare.ts";
 
+const APPROACHES: Record<Prepared["approach"], string | undefined> = {
+  fill: undefined,
+  refill: "is overwritten: what equals the backup stays, everything else is replaced or removed",
+  recover: "an interrupted restore of this plan: the backup is fetched, recovery goes on",
+  follow: "an interrupted restore of this plan, whose server goes on: it is watched until it is done",
+};
+
 /** The plan for a person: what will happen, with the consequences in words. */
-export function formatPlan({ plan, dataDir, inPlace }: Prepared): string {
+export function formatPlan({ plan, dataDir, inPlace, approach }: Prepared): string {
   const { backup, resolved, chain, fetchBytes } = plan;
   const lines = [
     ["repository", plan.location],
@@ -16,6 +23,7 @@ export function formatPlan({ plan, dataDir, inPlace }: Prepared): string {
     ["first left out", resolved.firstLeftOut === undefined ? undefined : commitText(resolved.firstLeftOut)],
     ["to download", `${formatSize(fetchBytes.backup)} of backup and ${formatSize(fetchBytes.wal)} of WAL`],
     ["data directory", `${dataDir} (${formatSize(plan.neededBytes)} needed)`],
+    ["what is there", APPROACHES[approach]],
     ["afterwards", inPlace ? "the server takes writes and goes on archiving, on a new timeline" : "the server takes writes; as a copy it does not archive into this repository"],
     ...plan.passedOver.map(({ label, reason }) => ["not used", `${label}: ${reason}`]),
     ...plan.warnings.map((warning) => ["warning", warning]),
@@ -24,7 +32,7 @@ export function formatPlan({ plan, dataDir, inPlace }: Prepared): string {
 }
 
 /** The plan for programs. */
-export function planAsJson({ plan, dataDir, inPlace }: Prepared): unknown {
+export function planAsJson({ plan, dataDir, inPlace, approach }: Prepared): unknown {
   const { backup, resolved, chain } = plan;
   return {
     version: 1,
@@ -39,6 +47,7 @@ export function planAsJson({ plan, dataDir, inPlace }: Prepared): unknown {
     fetchBytes: plan.fetchBytes,
     neededBytes: plan.neededBytes,
     dataDir,
+    approach,
     inPlace,
     passedOver: plan.passedOver,
     warnings: plan.warnings,

@@ -6,11 +6,12 @@ import { runDatabaseForm } from "./database-form.ts";
 import { prepare } from "./prepare.ts";
 import { databaseFormOptions } from "./rescue-options.ts";
 import { findServerUser } from "./server-user.ts";
-import { targetOptions } from "./target-options.ts";
+import { directoryOptions, targetOptions } from "./target-options.ts";
 import { serverEnvironment, walFetchProgram } from "./wal-fetch-program.ts";
 
 export const restoreOptions = {
   ...targetOptions,
+  ...directoryOptions,
   ...confirmOptions,
   ...databaseFormOptions,
   "target-action": { type: "choice", choices: ["promote", "pause", "shutdown"], default: "promote", group: "Target", help: "What the server does when it has reached the target." },
@@ -96,13 +97,14 @@ function reportText(report: RestoreReport): string {
     ["timeline", String(outcome.timeline)],
     ["fetched", `${formatSize(plan.fetchBytes.backup)} in ${formatDuration(fetchMs)} (${formatRate(plan.backup.sizes.database / (fetchMs / 1000))} of database)`],
     ["replayed", `${outcome.restoredFiles} WAL files in ${formatDuration(recoverMs)}`],
+    ...(report.savedWal === undefined ? [] : [["saved", `WAL that was not archived: ${report.savedWal}`]]),
     ["server", `${outcome.kind === "promoted" ? "takes writes" : outcome.kind} in ${report.dataDir}; its log: ${report.logFile}`],
     ["next", fenced ? "it is a copy and does not archive; give it a repository of its own to adopt it" : "take a base backup now: soar-base-backup"],
   ];
   return lines.map(([name, text]) => `${`${name}:`.padEnd(16)}${text}`).join("\n");
 }
 
-function reportAsJson({ plan, outcome, fenced, dataDir, logFile, fetchMs, recoverMs }: RestoreReport): unknown {
+function reportAsJson({ plan, outcome, fenced, dataDir, savedWal, logFile, fetchMs, recoverMs }: RestoreReport): unknown {
   return {
     version: 1,
     backup: plan.backup.label,
@@ -115,6 +117,7 @@ function reportAsJson({ plan, outcome, fenced, dataDir, logFile, fetchMs, recove
     restoredFiles: outcome.restoredFiles,
     fenced,
     dataDir,
+    savedWal,
     logFile,
     fetchMs,
     recoverMs,

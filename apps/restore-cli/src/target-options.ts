@@ -22,6 +22,11 @@ export const targetOptions = {
   "bin-dir": { env: "BACKUP_PG_BIN_DIR", type: "string", group: "Restore", placeholder: "DIR", unset: "where packages install them", help: "Directory of PostgreSQL's programs." },
 } as const satisfies OptionTable;
 
+/** What only a restore of the whole cluster has. */
+export const directoryOptions = {
+  delta: { type: "boolean", default: false, group: "Restore", help: "Fetch only what differs into a directory that holds another state of the same cluster, and overwrite it." },
+} as const satisfies OptionTable;
+
 export type TargetConfig = Config<typeof targetOptions>;
 
 /** Exactly one target must be named. Throws `USAGE`. */

@@ -90,7 +90,7 @@ describe("a copy beside the source", () => {
 });
 
 describe("a restore that does not finish", () => {
-  test("by kill -9 leaves a directory that no server starts in, and says so the next time", async () => {
+  test("by kill -9 leaves a directory that no server starts in, and goes on the next time", async () => {
     const dataDir = join(world.directory, "killed");
     const stall = world.s3.inject({ operation: "GetObject", key: /backup\.tar\.gz$/, skip: 1, times: "always", fault: { type: "stall" } });
     const { child, ended } = startRestore(["--env-file", world.envFile, "--latest", "--data-dir", dataDir, "--jobs", "1", ...elsewhere("killed")], { cwd: world.directory, env: world.env });
@@ -102,7 +102,7 @@ describe("a restore that does not finish", () => {
     const server = startServer(dataDir);
     expect(server.status, server.stderr).not.toBe(0);
     const again = await world.run("soar-restore", "--latest", "--data-dir", dataDir, ...elsewhere("again2"));
-    expect(again).toMatchObject({ status: 94, stderr: expect.stringContaining(`rm -r '${dataDir}'`) });
+    expect(again, again.stderr).toMatchObject({ status: 0 });
   });
 
   test("because a member is damaged names the object and the place, and cannot be started", async () => {

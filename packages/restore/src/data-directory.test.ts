@@ -76,14 +76,14 @@ describe("what lies in a directory", () => {
 describe("a restore is", () => {
   const judge = (found: DataDirectoryState) => () => requireRestorable("/d", found);
 
-  test("allowed where nothing is", () => {
+  test("allowed where nothing is, and where one was interrupted", () => {
     expect(judge({ state: "absent" })).not.toThrow();
     expect(judge({ state: "empty" })).not.toThrow();
+    expect(judge({ state: "interrupted" })).not.toThrow();
   });
 
   test.each<[DataDirectoryState, string, RegExp]>([
     [{ state: "running", processId: 7 }, "SERVER_RUNNING", /pg_ctl -D '\/d' stop/],
-    [{ state: "interrupted" }, "DIRECTORY_NOT_EMPTY", /rm -r '\/d'/],
     [{ state: "cluster", systemIdentifier: "1", postgresMajor: 15 }, "DIRECTORY_NOT_EMPTY", /mv '\/d' '\/d\.before-restore'/],
     [{ state: "other", example: "x" }, "DIRECTORY_FOREIGN", /empty directory/],
   ])("refused for %j, with the command that helps", (found, code, hint) => {

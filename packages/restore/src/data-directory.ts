@@ -38,23 +38,20 @@ export async function inspectDataDirectory(path: string): Promise<DataDirectoryS
   return { state: "cluster", systemIdentifier: String(systemIdentifier), postgresMajor: pgMajor };
 }
 
-/** Throws unless a restore may fill this directory: it must be absent or empty, with no server running in it. */
+/** Throws unless a restore may fill this directory: it must be absent, empty, or what an interrupted restore has begun to fill. */
 export function requireRestorable(path: string, found: DataDirectoryState): void {
   switch (found.state) {
     case "absent":
     case "empty":
+    case "interrupted":
       return;
     case "running":
       throw new SoarError("SERVER_RUNNING", `unable to restore into '${path}': a server with process id ${found.processId} runs there`, {
         hint: `Stop it first: pg_ctl -D '${path}' stop -m fast. Nothing was changed.`,
       });
-    case "interrupted":
-      throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to restore into '${path}': an earlier restore was interrupted there`, {
-        hint: `It cannot be started and holds no data of its own: remove it with rm -r '${path}', then run the command again.`,
-      });
     case "cluster":
       throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to restore into '${path}': it holds a cluster with system identifier ${found.systemIdentifier}`, {
-        hint: `Keep it: mv '${path}' '${path}.before-restore', then run the command again. Its pg_wal may hold the newest commits. Nothing was changed.`,
+        hint: `Keep it: mv '${path}' '${path}.before-restore', then run the command again. Its pg_wal may hold the newest commits. To overwrite it with what differs: --delta. Nothing was changed.`,
       });
     case "other":
       throw new SoarError("DIRECTORY_FOREIGN", `unable to restore into '${path}': it is not empty and holds '${found.example}'`, {

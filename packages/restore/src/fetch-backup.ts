@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools";
@@ -6,6 +6,8 @@ import { backupKey, BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "
 import { extractArchive, readSeekTable, type CodecPool, type ExtractOptions, type SeekArchive, type SeekTable } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
+import { clearForRefill } from "./delta/refill.ts";
+import { syncDirectory } from "./status/restore-record.ts";
 import { writeDurably } from "./write-durably.ts";
 
 export interface FetchOptions {
@@ -18,6 +20,10 @@ export interface FetchOptions {
   readonly pool: CodecPool;
   /** Ranges fetched at once. */
   readonly jobs: number;
+  /** Whether the directories hold a part of the backup, or another state of the cluster: what is right there is kept, all else is removed. */
+  readonly refill?: boolean | undefined;
+  /** Runs when everything but pg_control is in place: what has to be there before a server can be started. */
+  readonly beforeControlFile?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (storedBytes: number) => void;
 }
@@ -34,6 +40,7 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
   const { backup, dataDir, tablespaces, signal } = options;
   const table = await readBackupTable(store, backup, signal);
   const base = requireArchive(table, "base", backup);
+  const walIsLink = options.refill === true && (await clearForRefill(table, dataDir, tablespaces)).walIsLink;
   let [done, before] = [0, 0];
   const common = (targetDir: string): ExtractOptions => ({
     targetDir,
@@ -42,10 +49,11 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
     parallel: options.jobs,
     owner: options.owner,
     sync: true,
+    existing: options.refill === true ? "keep-unchanged" : "refuse",
     signal,
     onProgress: ({ storedBytes }) => options.onProgress?.((done = before + storedBytes)),
   });
-  await extractArchive(base, { ...common(dataDir), select: ({ path }) => path !== CONTROL_FILE && !isRestoreState(path) });
+  await extractArchive(base, { ...common(dataDir), select: ({ path }) => path !== CONTROL_FILE && !isBelow(path, RESTORE_STATE_DIRECTORY) && !(walIsLink && isBelow(path, "pg_wal")) });
   before = done;
   for (const { oid } of backup.tablespaces) {
     const location = tablespaces.get(oid);
@@ -55,12 +63,21 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
   }
   if (backup.tablespaces.length > 0) await rewriteTablespaceMap(dataDir, tablespaces);
   await requireBackupLabel(store, options);
-  await extractArchive(base, { ...common(dataDir), select: ({ path }) => path === CONTROL_FILE });
+  await options.beforeControlFile?.();
+  await placeControlFile(base, dataDir, common(dataDir));
 }
 
-/** A backup of a restored cluster holds what that restore left. Its plan and log must not come in place of this restore's. */
-function isRestoreState(path: string): boolean {
-  return path === RESTORE_STATE_DIRECTORY || path.startsWith(`${RESTORE_STATE_DIRECTORY}/`);
+/** Whole or not at all: half of it would be taken for a damaged cluster. */
+async function placeControlFile(base: SeekArchive, dataDir: string, options: ExtractOptions): Promise<void> {
+  const waiting = `${RESTORE_STATE_DIRECTORY}/pg_control.new`;
+  await extractArchive(base, { ...options, existing: "overwrite", select: ({ path }) => path === CONTROL_FILE, mapPath: () => waiting });
+  await rename(join(dataDir, waiting), join(dataDir, CONTROL_FILE));
+  await syncDirectory(join(dataDir, "global"));
+}
+
+/** A backup of a restored cluster holds what that restore left: its plan and log must not come in place of this restore's. */
+function isBelow(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
 }
 
 /** Reads and checks the seek table of a backup. */

@@ -5,7 +5,7 @@ export type { CommitPoint, ResolvedTarget } from "./resolve-target.ts";
 export type { RestorePlan } from "./restore-plan.ts";
 
 // Carry out
-export { checkRestore, restoreCluster, type RestoreEvent, type RestoreOptions, type RestoreReport } from "./restore-cluster.ts";
+export { checkRestore, restoreCluster, type CheckedRestore, type RestoreEvent, type RestoreOptions, type RestoreReport } from "./restore-cluster.ts";
 export { readBackupTable } from "./fetch-backup.ts";
 export { inspectDataDirectory, type DataDirectoryState } from "./data-directory.ts";
 

@@ -40,6 +40,23 @@ export interface RecoverOptions {
  */
 export async function recover(plan: RestorePlan, options: RecoverOptions): Promise<RecoveryOutcome> {
   const { dataDir } = options;
+  await prepareRecovery(plan, options);
+  const cluster = await startCluster({
+    binDir: options.binDir,
+    dataDir,
+    owner: options.owner,
+    configFile: options.configFile,
+    settings: options.settings,
+    env: options.env,
+    logFile: options.logFile,
+    signal: options.signal,
+  });
+  return await followRecovery(plan, cluster, options);
+}
+
+/** Makes a data directory one that replays to the target when it is started next, and does nothing else. Repeatable. */
+export async function prepareRecovery(plan: RestorePlan, options: Pick<RecoverOptions, "dataDir" | "restoreCommand" | "action">): Promise<void> {
+  const { dataDir } = options;
   await writeRecoverySettings(dataDir, {
     ...targetSettings(plan),
     restore_command: options.restoreCommand,
@@ -52,24 +69,18 @@ export async function recover(plan: RestorePlan, options: RecoverOptions): Promi
     recovery_end_command: "",
   });
   await setRecoveryMode(dataDir, "recovery");
-  const cluster = await startCluster({
-    binDir: options.binDir,
-    dataDir,
-    owner: options.owner,
-    configFile: options.configFile,
-    settings: options.settings,
-    env: options.env,
-    logFile: options.logFile,
-    signal: options.signal,
-  });
+}
+
+/** Watches a server that was prepared in this way until recovery is over, as `recover` does. */
+export async function followRecovery(plan: RestorePlan, cluster: StartedCluster, options: Pick<RecoverOptions, "signal" | "onEvent" | "dataDir">): Promise<RecoveryOutcome> {
   const outcome = await follow(cluster, options);
   // What is left in the file would come back with the next recovery.
-  if (outcome.kind === "promoted") await removeRecoverySettings(dataDir);
-  requireReached(plan, outcome, dataDir);
+  if (outcome.kind === "promoted") await removeRecoverySettings(options.dataDir);
+  requireReached(plan, outcome, options.dataDir);
   return outcome;
 }
 
-async function follow(cluster: StartedCluster, { signal, onEvent, dataDir }: RecoverOptions): Promise<RecoveryOutcome> {
+async function follow(cluster: StartedCluster, { signal, onEvent, dataDir }: Pick<RecoverOptions, "signal" | "onEvent" | "dataDir">): Promise<RecoveryOutcome> {
   try {
     return await waitForRecovery({ cluster, signal, ...(onEvent === undefined ? {} : { onEvent }) });
   } catch (error) {

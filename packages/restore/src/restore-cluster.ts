@@ -1,28 +1,37 @@
-import { mkdir, rm } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { SoarError } from "@soar/errors";
-import { findPostgresPrograms, type RecoveryEvent, type RecoveryOutcome } from "@soar/pg-tools";
+import { findPostgresPrograms, parseLsn, type RecoveryEvent, type RecoveryOutcome } from "@soar/pg-tools";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "./chown-tree.ts";
-import { createDataDirectory, freeBytesAt, inspectDataDirectory, requireRestorable, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
+import { createDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
+import { chooseApproach, type Approach } from "./delta/approach.ts";
+import { holdControlFile } from "./delta/hold-control-file.ts";
+import { ownTablespaces } from "./delta/own-tablespaces.ts";
+import { requireRoom } from "./delta/require-room.ts";
+import { saveUnarchivedWal } from "./delta/save-wal.ts";
 import { fetchBackup } from "./fetch-backup.ts";
 import { fenceClone } from "./fence.ts";
 import { formatLineageTable, lineageTableOf, type LineageTable } from "./lineage-table.ts";
-import { recover } from "./recover.ts";
+import { followRecovery, prepareRecovery, recover } from "./recover.ts";
 import { restoreCommand } from "./restore-command.ts";
 import type { RestorePlan } from "./restore-plan.ts";
 import { chooseConfigFile, type ConfigChoice } from "./server-files.ts";
 import { openSpool, type SpoolEvent } from "./spool/open-spool.ts";
 import { segmentsReadTwice } from "./spool/read-twice.ts";
 import { segmentsUntil } from "./segments-until.ts";
+import { processStart } from "./status/process-start.ts";
+import { RecordKeeper } from "./status/record-keeper.ts";
+import { plannedRecord, type RestoreRecord } from "./status/restore-record.ts";
 import { placeTablespaces } from "./tablespaces.ts";
 import { writeDurably } from "./write-durably.ts";
 
 export interface RestoreOptions {
-  /** Absolute path of the data directory to fill: absent or empty. */
+  /** Absolute path of the data directory to fill: absent, empty, or what an interrupted restore left. */
   readonly dataDir: string;
+  /** Whether it may also be another state of the same cluster, of which only what differs is fetched. Its files are overwritten. */
+  readonly delta?: boolean | undefined;
   /** New places of tablespaces, old path to new path. */
   readonly tablespaceMap?: ReadonlyMap<string, string>;
   /** Directories to look for PostgreSQL's programs in, before the usual ones. */
@@ -53,100 +62,145 @@ export interface RestoreReport {
   /** A clone that may not archive into the repository it came from. */
   readonly fenced: boolean;
   readonly logFile: string;
+  /** Where WAL lies that a directory which was overwritten had not archived. */
+  readonly savedWal: string | undefined;
   readonly fetchMs: number;
   readonly recoverMs: number;
 }
 
+export interface CheckedRestore {
+  readonly binDir: string;
+  readonly tablespaces: ReadonlyMap<number, string>;
+  /** The cluster takes the place of the lost one. Everything else is a copy. */
+  readonly inPlace: boolean;
+  readonly approach: Approach;
+}
+
 /** Everything that can be found out before anything is touched, beside what the plan proves. Rejects with the first obstacle. */
-export async function checkRestore(plan: RestorePlan, options: Pick<RestoreOptions, "dataDir" | "tablespaceMap" | "binDirs">): Promise<{ binDir: string; tablespaces: ReadonlyMap<number, string>; inPlace: boolean }> {
-  const { dataDir } = options;
-  requireRestorable(dataDir, await inspectDataDirectory(dataDir));
-  const tablespaces = await placeTablespaces(plan.backup, options.tablespaceMap ?? new Map());
+export async function checkRestore(plan: RestorePlan, options: Pick<RestoreOptions, "dataDir" | "tablespaceMap" | "binDirs" | "delta">): Promise<CheckedRestore> {
+  const { dataDir, delta = false } = options;
+  const approach = await chooseApproach(plan, { dataDir, delta });
+  const tablespaces = await placeTablespaces(plan.backup, options.tablespaceMap ?? new Map(), await ownTablespaces(dataDir, approach));
   const major = Math.floor(plan.backup.postgresVersion / 10_000);
   const { binDir } = await findPostgresPrograms({ major, searchPaths: options.binDirs });
-  const free = await freeBytesAt(dataDir);
-  if (free < plan.neededBytes) {
-    throw new SoarError("DISK_FULL", `unable to restore into '${dataDir}': ${plan.neededBytes} bytes are needed there, ${free} are free`, {
-      hint: "Free space, or name a directory on a larger file system with --data-dir. Nothing was changed.",
-    });
-  }
-  // The same directory on the same host: the cluster takes the place of the lost one. Everything else is a copy.
+  await requireRoom(plan, dataDir, approach);
   const inPlace = plan.backup.source.dataDirectory === dataDir && plan.backup.source.host === hostname();
-  return { binDir, tablespaces, inPlace };
+  return { binDir, tablespaces, inPlace, approach };
 }
 
 /**
- * Carries a plan out: fetches the backup, replays to the target, and ends when the server takes writes. Nothing that was
- * there before is touched; what was fetched cannot be started until it is complete.
+ * Carries a plan out: fetches the backup, replays to the target, and ends when the server takes writes. What was fetched
+ * cannot be started until it is complete. A run that was interrupted, at whatever moment, goes on when it is called again
+ * with the same plan.
  */
 export async function restoreCluster(store: ObjectStore, plan: RestorePlan, options: RestoreOptions): Promise<RestoreReport> {
-  const { dataDir, signal, onEvent } = options;
-  const { binDir, tablespaces, inPlace } = await checkRestore(plan, options);
+  const { dataDir } = options;
   const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
-  await createDataDirectory(dataDir);
-  await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  const planFile = join(stateDir, "lineage.json");
-  const table = lineageTableOf(plan.chain, plan.backup.systemIdentifier);
-  await writeDurably(planFile, [Buffer.from(formatLineageTable(table))]);
-  onEvent?.({ type: "phase", phase: "fetch" });
-  const fetchMs = await timed(() => fetchInto(store, plan, { ...options, tablespaces }));
-  const fenced = !inPlace;
-  if (fenced) await fenceClone(dataDir);
-  const config = await chooseConfigFile(store, plan.backup, dataDir, { inPlace, signal });
-  if (options.owner !== undefined) await chownTree([dataDir, ...tablespaces.values()], options.owner);
-  onEvent?.({ type: "phase", phase: "recover" });
-  const logFile = join(stateDir, "server.log");
-  let outcome: RecoveryOutcome | undefined;
-  const recoverMs = await timed(async () => {
-    outcome = await recoverWithSpool(store, plan, { ...options, binDir, config, logFile, planFile, table });
-  });
-  if (outcome === undefined) throw new Error("recovery neither ended nor failed");
-  if (outcome.kind === "promoted") await rm(planFile);
-  return { plan, outcome, dataDir, fenced, logFile, fetchMs, recoverMs };
+  const checked = await checkRestore(plan, options);
+  const run: Run = { ...options, ...checked, table: lineageTableOf(plan.chain, plan.backup.systemIdentifier), planFile: join(stateDir, "lineage.json"), logFile: join(stateDir, "server.log"), fenced: !checked.inPlace };
+  const keeper = await beginRecord(plan, run);
+  const { value: savedWal, ms: fetchMs } = await timed(() => fetchPhase(store, plan, run, keeper));
+  options.onEvent?.({ type: "phase", phase: "recover" });
+  const { value: outcome, ms: recoverMs } = await timed(() => recoverPhase(store, plan, run, keeper));
+  if (outcome.kind === "promoted") await removeState(stateDir, keeper);
+  return { plan, outcome, dataDir, fenced: run.fenced, logFile: run.logFile, savedWal, fetchMs, recoverMs };
 }
 
-interface RecoveryPlaces {
-  readonly binDir: string;
-  readonly config: ConfigChoice;
-  readonly logFile: string;
-  readonly planFile: string;
+interface Run extends RestoreOptions, CheckedRestore {
   readonly table: LineageTable;
+  readonly planFile: string;
+  readonly logFile: string;
+  readonly fenced: boolean;
+}
+
+async function beginRecord(plan: RestorePlan, { dataDir, owner, approach, tablespaces }: Run): Promise<RecordKeeper> {
+  const earlier = approach.kind === "fill" ? undefined : approach.earlier;
+  const ours = { processId: process.pid, processStart: (await processStart(process.pid)) ?? "", startedAt: new Date().toISOString() };
+  const fresh: RestoreRecord = { format: 1, phase: "fetch", ...plannedRecord(plan), tablespaces: [...tablespaces], ...ours, logOffset: 0, fetchedBytes: 0, totalBytes: plan.fetchBytes.backup };
+  const goesOn = approach.kind === "recover" || approach.kind === "follow";
+  if (!goesOn) await createDataDirectory(dataDir);
+  const keeper = new RecordKeeper(dataDir, goesOn && earlier !== undefined ? { ...earlier, ...ours } : fresh, owner);
+  await keeper.note({});
+  return keeper;
+}
+
+/** Until everything is in place for a server to be started; resolves to where WAL that was found was put aside. */
+async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run, keeper: RecordKeeper): Promise<string | undefined> {
+  const { approach, dataDir, owner, planFile, signal, onEvent, tablespaces } = run;
+  if (approach.kind === "recover" || approach.kind === "follow") return undefined;
+  if (approach.kind === "refill") await holdControlFile(dataDir, approach);
+  const savedWal = approach.kind === "refill" ? await saveUnarchivedWal(dataDir) : undefined;
+  await writeDurably(planFile, [Buffer.from(formatLineageTable(run.table))]);
+  onEvent?.({ type: "phase", phase: "fetch" });
+  await fetchInto(store, plan, { ...run, keeper, beforeControlFile: async () => {
+    if (run.fenced) await fenceClone(dataDir);
+    await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal });
+    await prepareRecovery(plan, { dataDir, action: run.action, restoreCommand: restoreCommand([...run.walFetchProgram, "--plan", planFile]) });
+    if (owner !== undefined) await chownTree([dataDir, ...tablespaces.values()], owner);
+    await keeper.note({ phase: "recover" });
+  } });
+  return savedWal;
+}
+
+async function fetchInto(store: ObjectStore, plan: RestorePlan, run: Run & { readonly keeper: RecordKeeper; readonly beforeControlFile: () => Promise<void> }): Promise<void> {
+  const { dataDir, tablespaces, owner, jobs, signal, onEvent, keeper, beforeControlFile } = run;
+  const pool = createCodecPool({ workers: jobs });
+  const total = plan.fetchBytes.backup;
+  const onProgress = (bytes: number): void => {
+    keeper.progress(bytes);
+    onEvent?.({ type: "fetched", bytes, total });
+  };
+  try {
+    await fetchBackup(store, { backup: plan.backup, dataDir, tablespaces, owner, pool, jobs, signal, onProgress, beforeControlFile, refill: run.approach.kind === "refill" });
+  } finally {
+    await pool.close();
+  }
+}
+
+async function recoverPhase(store: ObjectStore, plan: RestorePlan, run: Run, keeper: RecordKeeper): Promise<RecoveryOutcome> {
+  const { dataDir, logFile, approach, owner } = run;
+  if (approach.kind === "follow") return await followRecovery(plannedEarlier(plan, approach.earlier), { pid: approach.processId, dataDir, logFile, logOffset: approach.earlier.logOffset }, run);
+  await keeper.note({ logOffset: await sizeOf(logFile) });
+  const config = await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal: run.signal });
+  if (owner !== undefined) await chownTree([join(dataDir, RESTORE_STATE_DIRECTORY)], owner);
+  return await recoverWithSpool(store, plan, { ...run, config });
+}
+
+/** The plan that the running server was started with. */
+function plannedEarlier(plan: RestorePlan, { stopLsn }: RestoreRecord): RestorePlan {
+  return { ...plan, resolved: { ...plan.resolved, stopLsn: parseLsn(stopLsn) } };
 }
 
 /** Replays, with this process fetching ahead. */
-async function recoverWithSpool(store: ObjectStore, plan: RestorePlan, options: RestoreOptions & RecoveryPlaces): Promise<RecoveryOutcome> {
+async function recoverWithSpool(store: ObjectStore, plan: RestorePlan, options: Run & { readonly config: ConfigChoice }): Promise<RecoveryOutcome> {
   const { dataDir, owner, jobs, signal, onEvent, config, port } = options;
   const observed = onEvent === undefined ? {} : { onEvent };
   const segments = segmentsUntil(plan.chain, plan.resolved.stopLsn);
   const spool = await openSpool(store, options.table, { dataDir, owner, jobs, names: segments.map(({ name }) => name), readTwice: segmentsReadTwice(plan, segments), signal, ...observed });
   try {
     return await recover(plan, {
-      dataDir,
-      binDir: options.binDir,
-      owner,
+      ...options,
       configFile: config.configFile,
       settings: { ...config.settings, ...recoveryLimits(plan, options), ...(port === undefined ? {} : { port: String(port) }) },
-      env: options.env,
-      logFile: options.logFile,
       restoreCommand: restoreCommand([...options.walFetchProgram, "--plan", options.planFile], spool),
-      action: options.action,
-      signal,
-      ...observed,
     });
   } finally {
     await spool.close();
   }
 }
 
-async function fetchInto(store: ObjectStore, plan: RestorePlan, options: RestoreOptions & { readonly tablespaces: ReadonlyMap<number, string> }): Promise<void> {
-  const { dataDir, tablespaces, owner, jobs, signal, onEvent } = options;
-  const pool = createCodecPool({ workers: jobs });
-  try {
-    const total = plan.fetchBytes.backup;
-    await fetchBackup(store, { backup: plan.backup, dataDir, tablespaces, owner, pool, jobs, signal, onProgress: (bytes) => onEvent?.({ type: "fetched", bytes, total }) });
-  } finally {
-    await pool.close();
-  }
+/** What only an unfinished restore needs; the record last, because without it nobody goes on. */
+async function removeState(stateDir: string, keeper: RecordKeeper): Promise<void> {
+  for (const name of ["lineage.json", "spool", "pg_control.saved", "pg_control.dropped"]) await rm(join(stateDir, name), { recursive: true, force: true });
+  await keeper.remove();
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  return found?.size ?? 0;
 }
 
 /**
@@ -161,8 +215,8 @@ function recoveryLimits({ backup }: RestorePlan, { action }: Pick<RestoreOptions
   return action === "pause" ? limits : { ...limits, hot_standby: "off" };
 }
 
-async function timed(work: () => Promise<void>): Promise<number> {
+async function timed<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
   const begin = performance.now();
-  await work();
-  return Math.round(performance.now() - begin);
+  const value = await work();
+  return { value, ms: Math.round(performance.now() - begin) };
 }

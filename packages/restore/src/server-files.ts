@@ -67,7 +67,8 @@ async function readSavedConfig(store: ObjectStore, backup: BackupRecord, options
   return files;
 }
 
-async function isFile(path: string): Promise<boolean> {
+/** Follows links; false when there is nothing. */
+export async function isFile(path: string): Promise<boolean> {
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;

@@ -8,8 +8,9 @@ import { inspectDataDirectory } from "./data-directory.ts";
  * refused: recovery would overwrite the tablespace of a living cluster (safety, trap 27).
  *
  * @param map old location to new location
+ * @param own tablespaces of the very directory that is restored, by OID: these are filled again
  */
-export async function placeTablespaces({ tablespaces }: BackupRecord, map: ReadonlyMap<string, string>): Promise<Map<number, string>> {
+export async function placeTablespaces({ tablespaces }: BackupRecord, map: ReadonlyMap<string, string>, own: ReadonlyMap<number, string> = new Map()): Promise<Map<number, string>> {
   const unknown = [...map.keys()].find((old) => !tablespaces.some(({ location }) => location === old));
   if (unknown !== undefined) {
     throw new SoarError("USAGE", `the backup has no tablespace in '${unknown}'`, {
@@ -23,7 +24,7 @@ export async function placeTablespaces({ tablespaces }: BackupRecord, map: Reado
     const shared = [...places.values()].find((other) => liesIn(place, other) || liesIn(other, place));
     if (shared !== undefined) throw new SoarError("USAGE", `unable to restore a tablespace to '${place}': it would share the directory with the one in '${shared}'`, { hint: "Give every tablespace a directory of its own with --tablespace-map." });
     const { state } = await inspectDataDirectory(place);
-    if (state !== "absent" && state !== "empty") {
+    if (state !== "absent" && state !== "empty" && own.get(oid) !== place) {
       throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to restore tablespace ${oid} to '${place}': the directory is in use`, {
         hint: `Give it another place: --tablespace-map '${location}=/new/directory'. Nothing was changed.`,
       });

@@ -1,0 +1,42 @@
+import { rm } from "node:fs/promises";
+import { recordPath, writeRestoreRecord, type RestoreRecord } from "./restore-record.ts";
+
+const PROGRESS_MS = 1000;
+
+/** Keeps the record of a running restore up to date, one write after the other. */
+export class RecordKeeper {
+  readonly #dataDir: string;
+  readonly #owner: { readonly uid: number; readonly gid: number } | undefined;
+  #record: RestoreRecord;
+  #written: Promise<void> = Promise.resolve();
+  #lastProgress = 0;
+
+  constructor(dataDir: string, record: RestoreRecord, owner: { readonly uid: number; readonly gid: number } | undefined) {
+    this.#dataDir = dataDir;
+    this.#record = record;
+    this.#owner = owner;
+  }
+
+  /** Resolves when it is on disk, with everything that was noted before. */
+  async note(change: Partial<RestoreRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...change };
+    const record = this.#record;
+    this.#written = this.#written.then(() => writeRestoreRecord(this.#dataDir, record, this.#owner));
+    await this.#written;
+  }
+
+  /** Notes progress now and then; a failure to write it shows with the next `note`. */
+  progress(fetchedBytes: number): void {
+    this.#record = { ...this.#record, fetchedBytes };
+    const now = performance.now();
+    if (now - this.#lastProgress < PROGRESS_MS) return;
+    this.#lastProgress = now;
+    this.note({}).catch(() => undefined);
+  }
+
+  /** The restore is over: nobody may go on with it. */
+  async remove(): Promise<void> {
+    await this.#written;
+    await rm(recordPath(this.#dataDir), { force: true });
+  }
+}

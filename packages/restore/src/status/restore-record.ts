@@ -1,0 +1,91 @@
+import { chown, mkdir, open, readFile, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { SoarError } from "@soar/errors";
+import { formatLsn } from "@soar/pg-tools";
+import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
+import { describeTarget } from "../recovery-target.ts";
+import type { RestorePlan } from "../restore-plan.ts";
+import { writeDurably } from "../write-durably.ts";
+
+const FORMAT = 1;
+
+/** What a restore leaves in the directory that it fills: enough to go on with it, and to show it from another terminal. */
+export interface RestoreRecord {
+  readonly format: typeof FORMAT;
+  /** `fetch`: the directory cannot be started. `recover`: it is whole, and recovery may be started or followed again. */
+  readonly phase: "fetch" | "recover";
+  readonly systemIdentifier: string;
+  readonly backup: string;
+  readonly target: string;
+  /** Planned end of recovery. */
+  readonly stopLsn: string;
+  readonly timeline: number;
+  /** OIDs of tablespaces with the directories that are filled, too. */
+  readonly tablespaces: readonly (readonly [oid: number, directory: string])[];
+  /** The process that restores, and when it was started, because ids are given out again. */
+  readonly processId: number;
+  readonly processStart: string;
+  readonly startedAt: string;
+  /** Where in the server's log the recovery that runs begins. */
+  readonly logOffset: number;
+  readonly fetchedBytes: number;
+  readonly totalBytes: number;
+}
+
+export function recordPath(dataDir: string): string {
+  return join(dataDir, RESTORE_STATE_DIRECTORY, "restore.json");
+}
+
+/** The part of a record that a plan determines: a directory that was begun for another one holds other files. */
+export function plannedRecord(plan: RestorePlan): Pick<RestoreRecord, "systemIdentifier" | "backup" | "target" | "stopLsn" | "timeline"> {
+  const { backup, resolved, chain, target } = plan;
+  return { systemIdentifier: backup.systemIdentifier, backup: backup.label, target: describeTarget(target), stopLsn: formatLsn(resolved.stopLsn), timeline: chain.history.timeline };
+}
+
+/** Undefined when no restore is or was in progress there. Rejects with `FORMAT_INVALID` or `FILE_UNREADABLE`. */
+export async function readRestoreRecord(dataDir: string): Promise<RestoreRecord | undefined> {
+  const path = recordPath(dataDir);
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+  });
+  if (text === undefined) return undefined;
+  const value = parse(text);
+  if (value !== undefined) return value;
+  throw new SoarError("FORMAT_INVALID", `unable to read '${path}': it is not the record of a restore`, { hint: "It is written by soar-restore of one version only; finish the restore with that version." });
+}
+
+/** Replaces the record as a whole: after a crash the old or the new one is there. */
+export async function writeRestoreRecord(dataDir: string, record: RestoreRecord, owner: { readonly uid: number; readonly gid: number } | undefined): Promise<void> {
+  const path = recordPath(dataDir);
+  const temporary = `${path}.soar-tmp`;
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writeDurably(temporary, [Buffer.from(`${JSON.stringify(record)}\n`)]);
+  if (owner !== undefined) for (const own of [dirname(path), temporary]) await chown(own, owner.uid, owner.gid);
+  await rename(temporary, path);
+  for (const directory of [dirname(path), dataDir]) await syncDirectory(directory);
+}
+
+/** Makes the names in a directory durable. */
+export async function syncDirectory(path: string): Promise<void> {
+  await using directory = await open(path, "r");
+  await directory.sync();
+}
+
+function parse(text: string): RestoreRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isRecord(value: unknown): value is RestoreRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const record = value as Partial<Record<keyof RestoreRecord, unknown>>;
+  const texts = [record.systemIdentifier, record.backup, record.target, record.stopLsn, record.processStart, record.startedAt].every((text) => typeof text === "string");
+  const numbers = [record.timeline, record.processId, record.logOffset, record.fetchedBytes, record.totalBytes].every((number) => Number.isSafeInteger(number));
+  return record.format === FORMAT && (record.phase === "fetch" || record.phase === "recover") && Array.isArray(record.tablespaces) && texts && numbers;
+}
