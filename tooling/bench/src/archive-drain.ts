@@ -25,7 +25,7 @@ async function writeBacklog(cluster: TestCluster): Promise<void> {
   await cluster.query("create table history (id int, delta int, at timestamptz, filler char(22))");
   for (let round = 0; readyCount(cluster) < segments; round += 1) {
     // Like pgbench: single rows all over a table, and a history of them; every 20 rounds a checkpoint, so that full pages follow.
-    await cluster.query(`do $$ begin for n in 1..4000 loop update account set balance = balance + n where id = 1 + (random() * 199999)::int; insert into history values (n, n, now(), ''); end loop; end $$`);
+    await cluster.query(`do $$ declare picked int; begin for n in 1..4000 loop picked := 1 + random() * 199999; update account set balance = balance + n where id = picked; insert into history values (n, n, now(), ''); end loop; end $$`);
     if (round % 20 === 0) await cluster.query("checkpoint");
   }
 }
