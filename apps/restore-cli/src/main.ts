@@ -5,6 +5,7 @@ import { database } from "./database.ts";
 import { list } from "./list.ts";
 import { plan } from "./plan.ts";
 import { restore } from "./restore.ts";
+import { restoreStatus } from "./status.ts";
 import { walFetch } from "./wal-fetch.ts";
 
 await runApp({
@@ -12,7 +13,7 @@ await runApp({
   component: "restore",
   version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
   summary: "Point-in-time recovery: plans, proves, asks, fetches, replays, and tells what was reached.",
-  commands: [restore, plan, list, database, walFetch],
+  commands: [restore, plan, list, database, restoreStatus, walFetch],
   exitStatusFor: ({ error, command, status }) => {
     if (command !== "wal-fetch") return status;
     if (!hasErrorCode(error, "WAL_END")) return 126;

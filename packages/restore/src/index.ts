@@ -8,6 +8,7 @@ export type { RestorePlan } from "./restore-plan.ts";
 export { checkRestore, restoreCluster, type CheckedRestore, type RestoreEvent, type RestoreOptions, type RestoreReport } from "./restore-cluster.ts";
 export { readBackupTable } from "./fetch-backup.ts";
 export { inspectDataDirectory, type DataDirectoryState } from "./data-directory.ts";
+export { readRestoreStatus, type RestoreStatus } from "./status/read-status.ts";
 
 // restore_command
 export { answerWalRequest, parseLineageTable, type LineageTable, type WalRequest } from "./lineage-table.ts";

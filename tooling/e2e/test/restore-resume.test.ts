@@ -97,7 +97,13 @@ describe("a restore that is killed goes on when the same command is given again,
     await rm(world.cluster.dataDir, { recursive: true, force: true });
     await killAt(() => logHolds("restored log file"));
     await world.cluster.kill();
+    const shown = await world.run("soar-restore", ["status", "--json", "--data-dir", world.cluster.dataDir]);
+    expect(JSON.parse(shown.stdout)).toMatchObject({ phase: "recover", running: false, replayedLsn: expect.stringMatching(/^0\/\d+00000$/) });
+    const said = await world.run("soar-restore", ["status", "--data-dir", world.cluster.dataDir]);
+    expect(said.stdout).toContain("interrupted; give the same command again to go on");
     await expectRestored();
+    const over = await world.run("soar-restore", ["status", "--data-dir", world.cluster.dataDir]);
+    expect(over).toMatchObject({ status: 20, stderr: expect.stringContaining("no restore is in progress") });
     await world.cluster.stop("fast");
   });
 
@@ -109,6 +115,8 @@ describe("a restore that is killed goes on when the same command is given again,
     first.kill("SIGSTOP");
     const second = await world.run("soar-restore", restoreArguments);
     expect(second).toMatchObject({ status: 94, stderr: expect.stringContaining("is at work there") });
+    const shown = await world.run("soar-restore", ["status", "--json", "--data-dir", world.cluster.dataDir]);
+    expect(JSON.parse(shown.stdout)).toMatchObject({ phase: "fetch", running: true, processId: first.pid });
     first.kill("SIGCONT");
     expect(await ended).toBe(0);
     await world.cluster.stop("fast");
@@ -146,8 +154,9 @@ describe("--delta", () => {
   });
 
   test("refuses a running server and another cluster's directory, and changes nothing", { timeout: 120_000 }, async () => {
-    const running = await world.run("soar-restore", delta);
-    expect(running).toMatchObject({ status: 83 });
+    // The newest timeline is being archived at this very moment.
+    const running = await world.run("soar-restore", [...delta, "--target-timeline", "1"]);
+    expect(running, running.stderr).toMatchObject({ status: 83 });
     await using other = await createSoarWorld({ installation: requireInstallation() });
     await other.cluster.stop("fast");
     const control = readFileSync(join(other.cluster.dataDir, "global", "pg_control"));

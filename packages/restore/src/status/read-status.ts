@@ -1,0 +1,71 @@
+import { open, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { SoarError } from "@soar/errors";
+import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
+import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
+import { parseLineageTable } from "../lineage-table.ts";
+import { processStart } from "./process-start.ts";
+import { readRestoreRecord, type RestoreRecord } from "./restore-record.ts";
+
+/** How far a restore has got, read from what it leaves on disk. */
+export interface RestoreStatus {
+  readonly record: RestoreRecord;
+  /** Whether the process that restores lives. Recovery may go on without it. */
+  readonly running: boolean;
+  /** Recovery is at least here: the beginning of the last segment that was delivered. Undefined before the first one. */
+  readonly replayedLsn: string | undefined;
+  /** Segments that recovery was given, of those up to the target. */
+  readonly segments: { readonly replayed: number; readonly total: number } | undefined;
+  /** Of the phase that runs; undefined while nothing can be told. */
+  readonly remainingMs: number | undefined;
+}
+
+/** Undefined when no restore is in progress in the directory. Looks only. */
+export async function readRestoreStatus(dataDir: string): Promise<RestoreStatus | undefined> {
+  const record = await readRestoreRecord(dataDir);
+  if (record === undefined) return undefined;
+  const running = (await processStart(record.processId)) === record.processStart;
+  const common = { record, running };
+  if (record.phase === "fetch") return { ...common, replayedLsn: undefined, segments: undefined, remainingMs: remaining(record.fetchedBytes, record.totalBytes, Date.parse(record.startedAt)) };
+  return { ...common, ...(await readReplay(join(dataDir, RESTORE_STATE_DIRECTORY), record)) };
+}
+
+async function readReplay(stateDir: string, record: RestoreRecord): Promise<Pick<RestoreStatus, "replayedLsn" | "segments" | "remainingMs">> {
+  const nothing = { replayedLsn: undefined, segments: undefined, remainingMs: undefined };
+  const [tablePath, logPath] = [join(stateDir, "lineage.json"), join(stateDir, "server.log")];
+  const [text, log] = [await readIfPresent(tablePath), await readTail(logPath, record.logOffset)];
+  if (text === undefined || log === undefined) return nothing;
+  const table = parseLineageTable(text, tablePath);
+  const restored = [...log.text.matchAll(/restored log file "([0-9A-F]{24})" from archive/g)].at(-1)?.[1];
+  if (restored === undefined) return nothing;
+  const { index } = parseWalSegment(restored, table.segmentSize);
+  const last = Number((parseLsn(record.stopLsn) - 1n) / BigInt(table.segmentSize));
+  const segments = { replayed: index - table.firstIndex, total: last - table.firstIndex + 1 };
+  return { replayedLsn: formatLsn(lsnOfSegmentIndex(index, table.segmentSize)), segments, remainingMs: remaining(segments.replayed, segments.total, log.begunAt) };
+}
+
+/** At the pace so far. */
+function remaining(done: number, total: number, begunAt: number): number | undefined {
+  return done <= 0 ? undefined : Math.round(((Date.now() - begunAt) / done) * Math.max(0, total - done));
+}
+
+/** Enough of the end of the log to hold the last segment's line; the line of every segment is about 120 bytes long. */
+const TAIL_BYTES = 64 * 1024;
+
+async function readTail(path: string, from: number): Promise<{ readonly text: string; readonly begunAt: number } | undefined> {
+  const found = await stat(path).catch(ignoreMissing);
+  if (found === undefined) return undefined;
+  const start = Math.max(from, found.size - TAIL_BYTES);
+  await using file = await open(path, "r");
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.max(0, found.size - start)), 0, undefined, start);
+  return { text: buffer.toString("utf8", 0, bytesRead), begunAt: found.birthtimeMs };
+}
+
+async function readIfPresent(path: string): Promise<string | undefined> {
+  return await readFile(path, "utf8").catch(ignoreMissing);
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === "ENOENT") return undefined;
+  throw new SoarError("FILE_UNREADABLE", `unable to read the state of the restore: ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+}
