@@ -101,8 +101,10 @@ describe("a restore that does not finish", () => {
     expect(existsSync(join(dataDir, "global", "pg_control"))).toBe(false);
     const server = startServer(dataDir);
     expect(server.status, server.stderr).not.toBe(0);
-    const again = await world.run("soar-restore", "--latest", "--data-dir", dataDir, ...elsewhere("again2"));
+    const again = await world.run("soar-restore", "--latest", "--data-dir", dataDir, "--port", String(await freePort()), ...elsewhere("killed"));
     expect(again, again.stderr).toMatchObject({ status: 0 });
+    await using copy = await adoptTestCluster({ installation: world.cluster.installation, dataDir, start: false });
+    await copy.stop();
   });
 
   test("because a member is damaged names the object and the place, and cannot be started", async () => {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { lstat, mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { SeekArchive, SeekTable } from "@soar/seekable-tar";
@@ -19,7 +20,8 @@ export async function clearForRefill(table: SeekTable, dataDir: string, tablespa
       if (walIsLink) await emptyLinkedWal(dataDir, archive);
     } else {
       const place = tablespaces.get(Number(archive.name));
-      if (place !== undefined) await removeForeign(place, archive, { keep: new Set(), isOurs: (name) => TABLESPACE_DIRECTORY.test(name) });
+      // The interrupted run may not have come as far as this one.
+      if (place !== undefined && existsSync(place)) await removeForeign(place, archive, { keep: new Set(), isOurs: (name) => TABLESPACE_DIRECTORY.test(name) });
     }
   }
   return { walIsLink };
