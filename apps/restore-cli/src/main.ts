@@ -6,6 +6,7 @@ import { list } from "./list.ts";
 import { plan } from "./plan.ts";
 import { restore } from "./restore.ts";
 import { restoreStatus } from "./status.ts";
+import { table } from "./table.ts";
 import { walFetch } from "./wal-fetch.ts";
 
 await runApp({
@@ -13,7 +14,7 @@ await runApp({
   component: "restore",
   version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
   summary: "Point-in-time recovery: plans, proves, asks, fetches, replays, and tells what was reached.",
-  commands: [restore, plan, list, database, restoreStatus, walFetch],
+  commands: [restore, plan, list, database, table, restoreStatus, walFetch],
   exitStatusFor: ({ error, command, status }) => {
     if (command !== "wal-fetch") return status;
     if (!hasErrorCode(error, "WAL_END")) return 126;

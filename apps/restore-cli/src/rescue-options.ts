@@ -18,13 +18,13 @@ export const rescueOptions = {
   "dry-run": { type: "boolean", default: false, group: "Rescue", help: "Show the plan and stop." },
 } as const satisfies OptionTable;
 
-const { port, ...connectionOptions } = postgresOptions;
+const { port: serverPort, ...connectionOptions } = postgresOptions;
 
 /** What `soar-restore --target-database` adds to a restore, whose `--port` is that of the restored server. */
 export const databaseFormOptions = {
   ...connectionOptions,
   ...tempOptions,
-  "server-port": { ...port, flag: false },
+  "server-port": { ...serverPort, flag: false },
   "target-database": { type: "string", group: "Rescue", placeholder: "DB", help: "Do not restore the cluster: rescue one database into this one of the running server. Needs --no-destructive." },
   destructive: { type: "boolean", default: true, group: "Rescue", help: "With --target-database: touch nothing but that database." },
   database: rescueOptions.database,

@@ -57,7 +57,7 @@ function optionSections(table: OptionTable): string[] {
 }
 
 /** `-j, --jobs N`; a variable stands for itself where there is no flag. */
-export function optionForm(name: string, row: OptionRow): string {
+function optionForm(name: string, row: OptionRow): string {
   if (row.flag === false) return row.env ?? name;
   const flag = `${row.short === undefined ? "" : `-${row.short}, `}--${row.type === "boolean" && row.default === true ? "no-" : ""}${name}`;
   return row.type === "boolean" ? flag : `${flag} ${placeholderOf(row)}`;

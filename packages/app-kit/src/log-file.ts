@@ -2,7 +2,7 @@ import { closeSync, constants, fchownSync, fstatSync, mkdirSync, openSync, statS
 import path from "node:path";
 import { SoarError } from "@soar/errors";
 
-export const LOG_FILE_NAME = "backup.log";
+const LOG_FILE_NAME = "backup.log";
 
 export interface LogFile {
   readonly path: string;

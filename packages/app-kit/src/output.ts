@@ -32,6 +32,6 @@ export function createOutput(sink: LineSink, options: { readonly isJson: boolean
  * JSON with two blanks of indentation; bigints as decimal strings, since JSON numbers are exact to 2^53 only. Secrets are
  * removed from each string: in the finished text `"password": "x"` would lose its quotes.
  */
-export function formatJson(value: unknown): string {
+function formatJson(value: unknown): string {
   return JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? String(item) : typeof item === "string" ? redactSecrets(item) : item), 2);
 }

@@ -52,7 +52,7 @@ export function openTestStore(s3: S3TestServer, prefix = "cluster1", endpoint = 
   });
 }
 
-export function defaultsFor(cluster: Pick<TestCluster, "connection">): TakeBackupOptions {
+function defaultsFor(cluster: Pick<TestCluster, "connection">): TakeBackupOptions {
   return {
     server: { ...cluster.connection, applicationName: "test" },
     codec: "zstd",

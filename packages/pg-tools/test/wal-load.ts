@@ -16,7 +16,7 @@ export const WAL_LOAD_SETTINGS = {
 } as const;
 
 /** Runs statements one by one, each in a transaction of its own. */
-export async function runAll(cluster: TestCluster, statements: readonly string[]): Promise<void> {
+async function runAll(cluster: TestCluster, statements: readonly string[]): Promise<void> {
   for (const statement of statements) await cluster.query(statement);
 }
 

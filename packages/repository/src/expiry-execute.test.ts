@@ -56,7 +56,7 @@ async function expectConsistent(store: ObjectStore): Promise<void> {
   }
 }
 
-test("a failure at any call, before or after its work, leaves a consistent repository, and the next run finishes", { timeout: 60_000 }, async () => {
+test("a failure at any call, before or after its work, leaves a consistent repository, and the next run finishes", { timeout: 240_000 }, async () => {
   const whole = withFault(await createRepository());
   await expire(whole);
   const calls = whole.calls;

@@ -15,8 +15,10 @@ export { answerWalRequest, parseLineageTable, type LineageTable, type WalRequest
 export { ABSENT_STATUS, restoreCommand } from "./restore-command.ts";
 export { fetchWalFile } from "./wal-fetch.ts";
 
-// Rescue one database
+// Rescue one database, or tables
 export { rescueDatabase, type DatabaseRescueOptions, type DatabaseRescueReport } from "./rescue/rescue-database.ts";
 export { inspectTargetDatabase, requireFillable, type TargetDatabase, type TargetServer } from "./rescue/target-database.ts";
 export { removeAbandoned } from "./rescue/scratch-directory.ts";
+export { requireFree, rescueTables, type TableDestination, type TableRescueOptions, type TableRescueReport } from "./rescue/rescue-tables.ts";
+export type { TableName } from "./rescue/choose-relations.ts";
 export type { RescueEvent, ScratchOptions } from "./rescue/scratch-types.ts";

@@ -3,8 +3,8 @@ import { backupKey, claimLabel, claimRepository, putBackupRecord, putWalFile, sh
 import type { Codec } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 
-export const SEGMENT_SIZE = 1024 * 1024;
-export const SYSTEM_IDENTIFIER = "7551234567890123456";
+const SEGMENT_SIZE = 1024 * 1024;
+const SYSTEM_IDENTIFIER = "7551234567890123456";
 export const LABEL = "2025-01-05";
 
 export const segmentName = (index: number, timeline = 1): string => formatWalSegment({ timeline, index }, SEGMENT_SIZE);

@@ -93,7 +93,7 @@ export function archiveCommand(envFile: string): string {
 }
 
 /** The dialect of the specification, readable for the server's user only. */
-export function writeEnvFile(path: string, settings: Readonly<Record<string, string>>): void {
+function writeEnvFile(path: string, settings: Readonly<Record<string, string>>): void {
   writeFileSync(path, Object.entries(settings).map(([name, value]) => `export ${name}="${value}"\n`).join(""), { mode: 0o600 });
   chownSync(path, serverUser().uid, serverUser().gid);
 }

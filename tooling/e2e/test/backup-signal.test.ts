@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { requireInstallation } from "@soar-tooling/test-servers";
 import { openStore } from "@soar/storage";
 import { expect, test } from "vitest";
-import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, ROOT, type SoarWorld } from "../src/soar-world.ts";
 
-const BINARY = fileURLToPath(new URL("../../../node_modules/.bin/soar-base-backup", import.meta.url));
+const BINARY = join(ROOT, "node_modules", ".bin", "soar-base-backup");
 const END_OF_TIME = new Date("9999-12-31T00:00:00Z");
 
 /** Keys below `base/` of the world's repository, without its prefix. */

@@ -12,7 +12,7 @@ export const INFO_TYPE_MASK = 0xf0;
 
 /** Types of `RM_XLOG` (pg_control.h). */
 export const XLOG_CHECKPOINT_SHUTDOWN = 0x00;
-export const XLOG_CHECKPOINT_ONLINE = 0x10;
+const XLOG_CHECKPOINT_ONLINE = 0x10;
 export const XLOG_SWITCH = 0x40;
 export const XLOG_BACKUP_END = 0x50;
 export const XLOG_PARAMETER_CHANGE = 0x60;
@@ -24,7 +24,7 @@ export const XLOG_OVERWRITE_CONTRECORD = 0xd0;
 export const XACT_TYPE_MASK = 0x70;
 export const XACT_HAS_INFO = 0x80;
 export const XACT_COMMIT = 0x00;
-export const XACT_PREPARE = 0x10;
+const XACT_PREPARE = 0x10;
 export const XACT_ABORT = 0x20;
 export const XACT_COMMIT_PREPARED = 0x30;
 export const XACT_ABORT_PREPARED = 0x40;

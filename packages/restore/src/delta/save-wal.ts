@@ -29,7 +29,7 @@ export async function saveUnarchivedWal(dataDir: string): Promise<string | undef
 }
 
 /** Everything that PostgreSQL does not know to be archived, the segment that it wrote last included. */
-export async function unarchivedFiles(walDir: string): Promise<string[]> {
+async function unarchivedFiles(walDir: string): Promise<string[]> {
   const names = await readdir(walDir);
   const done = new Set(await readdir(join(walDir, "archive_status")).catch((error: NodeJS.ErrnoException) => ignoreMissing(error) ?? []));
   return names.filter((name) => WAL_FILE.test(name) && !done.has(`${name}.done`)).sort();

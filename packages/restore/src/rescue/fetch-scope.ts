@@ -7,12 +7,14 @@ import { extractArchive, type CodecPool, type ExtractOptions, type FileOwner, ty
 import { readObject, type ObjectStore } from "@soar/storage";
 import { writeDurably } from "../write-durably.ts";
 import { createPlaceholders } from "./placeholders.ts";
-import { fateOf, relationOfFile, type RescueScope } from "./rescue-scope.ts";
+import { fateOf, initialScope, relationOfFile, type RescueChoice, type RescueScope } from "./rescue-scope.ts";
 
 export interface FetchScopeOptions {
   readonly backup: BackupRecord;
   readonly table: SeekTable;
-  readonly scope: RescueScope;
+  readonly choice: RescueChoice;
+  /** Told what was chosen, before it is fetched. */
+  onChosen(scope: RescueScope): Promise<void>;
   readonly dataDir: string;
   /** Gets one directory per tablespace, named by its OID. */
   readonly tablespaceDir: string;
@@ -31,6 +33,8 @@ export interface FetchedScope {
   readonly fetchedBytes: number;
 }
 
+/** What is wanted lies scattered in little pieces: another request is cheaper than much that is not wanted. */
+const GAP_BYTES = 16 * 1024;
 const CONTROL_FILE = "global/pg_control";
 
 /**
@@ -38,7 +42,7 @@ const CONTROL_FILE = "global/pg_control";
  * Nothing is synced, because nothing of it outlives the rescue. Rejects with `REPOSITORY_DAMAGED` like a whole restore.
  */
 export async function fetchScope(store: ObjectStore, options: FetchScopeOptions): Promise<FetchedScope> {
-  const { backup, dataDir, tablespaceDir, owner, signal } = options;
+  const { backup, dataDir, owner, signal } = options;
   let fetchedBytes = 0;
   const common: Omit<ExtractOptions, "targetDir"> = {
     fetch: async (key, offset, length, stop) => {
@@ -48,24 +52,62 @@ export async function fetchScope(store: ObjectStore, options: FetchScopeOptions)
     },
     pool: options.pool,
     parallel: options.jobs,
+    gapBytes: GAP_BYTES,
     owner,
     sync: false,
     signal,
   };
-  const placeholders = new Set<string>();
-  for (const archive of options.table.archives) {
-    const targetDir = archive.name === "base" ? dataDir : join(tablespaceDir, archive.name);
-    await mkdir(targetDir, { recursive: true, mode: 0o700 });
-    await extractArchive(archive, { ...common, targetDir, select: ({ path, type }) => fateOf(path, type, options.scope) === "fetch" && path !== CONTROL_FILE });
-    const empty = archive.entries.filter(({ path, type }) => fateOf(path, type, options.scope) === "placeholder");
-    await createPlaceholders(empty, { targetDir, owner, signal });
-    for (const { path } of empty) placeholders.add(relationOfFile(archive.name === "base" ? path : `pg_tblspc/${archive.name}/${path}`));
+  const extract = async (select: (entry: SeekArchive["entries"][number]) => boolean): Promise<void> => {
+    for (const archive of options.table.archives) {
+      const targetDir = directoryOf(archive, options);
+      await mkdir(targetDir, { recursive: true, mode: 0o700 });
+      await extractArchive(archive, { ...common, targetDir, select });
+    }
+  };
+  const isIn = (scope: RescueScope, { path, type }: { path: string; type: string }): boolean => path !== CONTROL_FILE && fateOf(path, type, scope) === "fetch";
+  let scope = initialScope(options.choice);
+  await extract((entry) => isIn(scope, entry));
+  if (options.choice.kind === "relations-to-choose") {
+    for (let complete = false; !complete; ) {
+      const before = scope;
+      const chosen = await options.choice.choose(databaseDirectories(options.choice.oid, options));
+      scope = { ...options.choice, kind: "relations", fileNumbers: new Set([...chosen.fileNumbers, ...(before.kind === "relations" ? before.fileNumbers : [])]) };
+      complete = chosen.complete || isSameScope(before, scope);
+      if (complete) await options.onChosen(scope);
+      const after = scope;
+      await extract((entry) => entry.type === "file" && isIn(after, entry) && !isIn(before, entry));
+    }
   }
+  const placeholders = await fillWithPlaceholders(scope, options);
   if (backup.tablespaces.length > 0) await moveTablespaces(options);
   await requireBackupLabel(store, options);
   // Last, as in every restore: whatever was interrupted before cannot be started.
   await extractArchive(requireBase(options.table, backup), { ...common, targetDir: dataDir, select: ({ path }) => path === CONTROL_FILE });
   return { placeholders, fetchedBytes };
+}
+
+async function fillWithPlaceholders(scope: RescueScope, options: FetchScopeOptions): Promise<Set<string>> {
+  const placeholders = new Set<string>();
+  for (const archive of options.table.archives) {
+    const empty = archive.entries.filter(({ path, type }) => fateOf(path, type, scope) === "placeholder");
+    await createPlaceholders(empty, { targetDir: directoryOf(archive, options), owner: options.owner, signal: options.signal });
+    for (const { path } of empty) placeholders.add(relationOfFile(archive.name === "base" ? path : `pg_tblspc/${archive.name}/${path}`));
+  }
+  return placeholders;
+}
+
+function directoryOf({ name }: SeekArchive, { dataDir, tablespaceDir }: FetchScopeOptions): string {
+  return name === "base" ? dataDir : join(tablespaceDir, name);
+}
+
+/** Where files of a database lie: its own directory, and one in each tablespace that it uses. */
+function databaseDirectories(oid: number, options: FetchScopeOptions): string[] {
+  const isOfDatabase = (path: string): boolean => path === `base/${oid}` || new RegExp(`^PG_\\d+_\\d+/${oid}$`).test(path);
+  return options.table.archives.flatMap((archive) => archive.entries.filter(({ path }) => isOfDatabase(path)).map(({ path }) => join(directoryOf(archive, options), path)));
+}
+
+function isSameScope(a: RescueScope, b: RescueScope): boolean {
+  return a.kind === "relations" && b.kind === "relations" && a.fileNumbers.size === b.fileNumbers.size;
 }
 
 /** Plain bytes of what a scope fetches. */

@@ -4,7 +4,7 @@ import { connectSql } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../restore-plan.ts";
 import { rescueWith } from "./rescue-files.ts";
-import type { RescueScope } from "./rescue-scope.ts";
+import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
 import { connectionEnvironment, databaseArgument, runProgram } from "./run-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
 import { dropDatabase, inspectTargetDatabase, nameBeside, requireFillable, swapDatabases, type TargetDatabase, type TargetServer } from "./target-database.ts";
@@ -45,8 +45,8 @@ export async function rescueDatabase(store: ObjectStore, plan: RestorePlan, opti
   requireFillable(options.target, found, options);
   const { value, scope } = await rescueWith(store, plan, options, {
     database: options.database,
-    scopes: () => Promise.resolve(databaseScopes(plan, options.database)),
-    verify: (tried, scratch) => verifyDatabase(tried, scratch, options.database),
+    choices: databaseChoices(plan, options.database),
+    verify: (choice, scratch) => verifyDatabase(choice, scratch, options.database),
     use: async (scratch) => ({ scratch, keptAs: await transfer(scratch, found, options) }),
   });
   return {
@@ -62,16 +62,16 @@ export async function rescueDatabase(store: ObjectStore, plan: RestorePlan, opti
 }
 
 /** A database that is not in the backup under this name was made or renamed since: its files, if any, may be anywhere. */
-export function databaseScopes({ backup }: RestorePlan, name: string): RescueScope[] {
+export function databaseChoices({ backup }: RestorePlan, name: string): RescueScope[] {
   const found = backup.databases.find((database) => database.name === name);
   return found === undefined ? [{ kind: "cluster" }] : [{ kind: "database", oid: found.oid }, { kind: "cluster" }];
 }
 
-async function verifyDatabase(scope: RescueScope, { server }: ScratchCluster, name: string): Promise<string | undefined> {
-  if (scope.kind === "cluster") return undefined;
+export async function verifyDatabase(choice: RescueChoice, { server }: ScratchCluster, name: string): Promise<string | undefined> {
+  if (choice.kind === "cluster") return undefined;
   await using connection = await connectSql(server);
   const [row] = await connection.query<{ oid: number }>("SELECT oid::int8::float8 AS oid FROM pg_database WHERE datname = current_database()");
-  return row?.oid === scope.oid ? undefined : `database '${name}' is another one at the target than in the backup`;
+  return row?.oid === choice.oid ? undefined : `database '${name}' is another one at the target than in the backup`;
 }
 
 /** Dumps and loads; resolves to the name under which a replaced database is kept. */

@@ -7,6 +7,21 @@ export type RescueScope =
   /** Some relations of one database, by `relfilenode`, with its catalogs. */
   | { readonly kind: "relations"; readonly oid: number; readonly fileNumbers: ReadonlySet<number> };
 
+/** Relations that are told only by the catalogs, which have to be fetched first. */
+export interface RelationsToChoose {
+  readonly kind: "relations-to-choose";
+  readonly oid: number;
+  /** Reads the catalogs in these directories of the database. */
+  choose(directories: readonly string[]): Promise<{ readonly fileNumbers: ReadonlySet<number>; readonly complete: boolean }>;
+}
+
+export type RescueChoice = RescueScope | RelationsToChoose;
+
+/** What is known from the start: of relations that are yet to be chosen, the catalogs. */
+export function initialScope(choice: RescueChoice): RescueScope {
+  return choice.kind === "relations-to-choose" ? { kind: "relations", oid: choice.oid, fileNumbers: new Set() } : choice;
+}
+
 /** `fetch` it; give a file of its size and no content; or do without it. */
 export type FileFate = "fetch" | "placeholder" | "omit";
 

@@ -4,6 +4,7 @@ import type { ObjectStore } from "@soar/storage";
 import { freeBytesAt } from "../data-directory.ts";
 import type { RestorePlan } from "../restore-plan.ts";
 import { plainBytesOf } from "./fetch-scope.ts";
+import type { RescueScope } from "./rescue-scope.ts";
 import { createScratchDirectory } from "./scratch-directory.ts";
 import type { ScratchOptions, ScratchResult, ScratchWork } from "./scratch-types.ts";
 import { startScratch } from "./start-scratch.ts";
@@ -16,8 +17,13 @@ export async function withScratchCluster<T>(store: ObjectStore, plan: RestorePla
   const { binDir } = await findPostgresPrograms({ major: Math.floor(plan.backup.postgresVersion / 10_000), searchPaths: options.binDirs, required: ["postgres", "pg_dump", "pg_restore"] });
   const directory = await createScratchDirectory(options.tempDir, options.owner);
   try {
-    await requireRoom(plan, work, options.tempDir);
-    const scratch = await startScratch(store, plan, { ...options, binDir, directory }, work);
+    const onChosen = async (scope: RescueScope): Promise<void> => {
+      const plainBytes = plainBytesOf(work.table, scope);
+      await requireRoom(plan, plainBytes, options.tempDir);
+      options.onEvent?.({ type: "fetching", scope: scope.kind, plainBytes });
+    };
+    if (work.choice.kind !== "relations-to-choose") await onChosen(work.choice);
+    const scratch = await startScratch(store, plan, { ...options, binDir, directory, onChosen }, work);
     if ("doubt" in scratch) return scratch;
     const doubt = await work.verify(scratch);
     return doubt === undefined ? { value: await work.use(scratch) } : { doubt };
@@ -34,12 +40,9 @@ const WAL_FACTOR = 2;
 const KEPT_WAL_BYTES = 256 * 2 ** 20;
 
 /** What a rescue takes in the temporary directory, at the most that can be told beforehand. */
-export function neededBytes(plan: RestorePlan, { scope, table }: Pick<ScratchWork<unknown>, "scope" | "table">): number {
-  return Math.round(plainBytesOf(table, scope) * DUMP_FACTOR + plan.fetchBytes.wal * WAL_FACTOR + KEPT_WAL_BYTES);
-}
-
-async function requireRoom<T>(plan: RestorePlan, work: ScratchWork<T>, tempDir: string): Promise<void> {
-  const [needed, free] = [neededBytes(plan, work), await freeBytesAt(tempDir)];
+async function requireRoom(plan: RestorePlan, plainBytes: number, tempDir: string): Promise<void> {
+  const needed = Math.round(plainBytes * DUMP_FACTOR + plan.fetchBytes.wal * WAL_FACTOR + KEPT_WAL_BYTES);
+  const free = await freeBytesAt(tempDir);
   if (free >= needed) return;
   throw new SoarError("DISK_FULL", `unable to make a scratch cluster in '${tempDir}': about ${needed} bytes are needed there, ${free} are free`, {
     hint: "Free space, or name a directory on a larger file system with --temp-dir or BACKUP_TEMP_DIR. Nothing was changed.",

@@ -1,7 +1,7 @@
 import type { RecoveryEvent, RecoveryOutcome, ServerConfig } from "@soar/pg-tools";
 import type { SeekTable } from "@soar/seekable-tar";
 import type { FetchedScope } from "./fetch-scope.ts";
-import type { RescueScope } from "./rescue-scope.ts";
+import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
 import type { ScratchDirectory } from "./scratch-directory.ts";
 
 export interface ScratchOptions {
@@ -42,7 +42,7 @@ export interface ScratchCluster {
 }
 
 export interface ScratchWork<T> {
-  readonly scope: RescueScope;
+  readonly choice: RescueChoice;
   readonly table: SeekTable;
   /** The database that is rescued; no other one can be opened. */
   readonly database: string;

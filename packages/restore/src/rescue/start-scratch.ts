@@ -9,8 +9,9 @@ import { chownTree } from "../chown-tree.ts";
 import { recover } from "../recover.ts";
 import { restoreCommand } from "../restore-command.ts";
 import type { RestorePlan } from "../restore-plan.ts";
-import { fetchScope, plainBytesOf, type FetchedScope } from "./fetch-scope.ts";
+import { fetchScope, type FetchedScope } from "./fetch-scope.ts";
 import { readInvalidPages } from "./invalid-pages.ts";
+import type { RescueScope } from "./rescue-scope.ts";
 import type { ScratchDirectory } from "./scratch-directory.ts";
 import { findPreloadLibraries, scratchSettings } from "./scratch-settings.ts";
 import type { ScratchCluster, ScratchOptions, ScratchWork } from "./scratch-types.ts";
@@ -19,10 +20,11 @@ import { openWalFeed, type WalFeed } from "./wal-feed.ts";
 export interface StartOptions extends ScratchOptions {
   readonly binDir: string;
   readonly directory: ScratchDirectory;
+  onChosen(scope: RescueScope): Promise<void>;
 }
 
 type Started = ScratchCluster | { readonly doubt: string };
-type Work = Pick<ScratchWork<unknown>, "scope" | "table" | "database">;
+type Work = Pick<ScratchWork<unknown>, "choice" | "table" | "database">;
 
 const INVALID_PAGES = "WAL contains references to invalid pages";
 
@@ -40,7 +42,7 @@ export async function startScratch(store: ObjectStore, plan: RestorePlan, option
     const server = { host: directory.socketDir, port, user: options.role, database: work.database, applicationName: "soar-restore" };
     return { directory, binDir: options.binDir, server: await asSuperuser(server, options), placeholders: fetched.placeholders, outcome, fetchedBytes: { backup: fetched.fetchedBytes, wal: feed.fetchedBytes() } };
   } catch (error) {
-    const doubt = work.scope.kind === "cluster" ? undefined : doubtIn(error);
+    const doubt = work.choice.kind === "cluster" ? undefined : doubtIn(error);
     if (doubt === undefined) throw error;
     return { doubt };
   } finally {
@@ -55,12 +57,11 @@ function doubtIn(error: unknown): string | undefined {
   return hasErrorCode(error, "SERVER_FAILED", "SERVER_UNSUITABLE", "SERVER_UNREACHABLE") ? error.message : undefined;
 }
 
-async function fetchFiles(store: ObjectStore, { backup }: RestorePlan, options: StartOptions, { scope, table }: Work): Promise<FetchedScope> {
-  const { directory, owner, jobs, signal, onEvent } = options;
-  onEvent?.({ type: "fetching", scope: scope.kind, plainBytes: plainBytesOf(table, scope) });
+async function fetchFiles(store: ObjectStore, { backup }: RestorePlan, options: StartOptions, { choice, table }: Work): Promise<FetchedScope> {
+  const { directory, owner, jobs, signal, onChosen, onEvent } = options;
   const pool = createCodecPool({ workers: jobs });
   try {
-    const fetched = await fetchScope(store, { backup, table, scope, ...directory, owner, pool, jobs, signal, onProgress: (bytes) => onEvent?.({ type: "fetched", bytes }) });
+    const fetched = await fetchScope(store, { backup, table, choice, onChosen, ...directory, owner, pool, jobs, signal, onProgress: (bytes) => onEvent?.({ type: "fetched", bytes }) });
     if (owner !== undefined) await chownTree([directory.dataDir, directory.tablespaceDir], owner);
     return fetched;
   } finally {
@@ -68,7 +69,7 @@ async function fetchFiles(store: ObjectStore, { backup }: RestorePlan, options: 
   }
 }
 
-async function replay(plan: RestorePlan, feed: WalFeed, options: StartOptions, { scope }: Work): Promise<{ outcome: RecoveryOutcome; port: number }> {
+async function replay(plan: RestorePlan, feed: WalFeed, options: StartOptions, { choice }: Work): Promise<{ outcome: RecoveryOutcome; port: number }> {
   const { directory, binDir, owner, signal, onEvent } = options;
   const { settings, port } = await prepareServer(plan, options);
   try {
@@ -78,7 +79,7 @@ async function replay(plan: RestorePlan, feed: WalFeed, options: StartOptions, {
       owner,
       configFile: join(directory.path, "postgresql.conf"),
       // Pages of placeholders may be missing without harm; what is said of each of them is read afterwards.
-      settings: scope.kind === "cluster" ? settings : { ...settings, ignore_invalid_pages: "on" },
+      settings: choice.kind === "cluster" ? settings : { ...settings, ignore_invalid_pages: "on" },
       env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
       logFile: directory.logFile,
       restoreCommand: restoreCommand(feed.program),

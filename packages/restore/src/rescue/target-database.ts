@@ -23,7 +23,7 @@ SELECT count(*)::int AS objects, pg_database_size(current_database())::float8 AS
 ) made WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = made.class AND d.objid = made.oid AND d.deptype = 'e')`;
 
 /** The server, in the database that every cluster has. */
-export function maintenanceOf({ server }: TargetServer): ServerConfig {
+function maintenanceOf({ server }: TargetServer): ServerConfig {
   return { ...server, database: "postgres" };
 }
 

@@ -9,6 +9,8 @@ export interface FetchOptions {
   readonly fetch: FetchRange;
   /** Members that lie side by side are read together up to this many stored bytes; by default 8 MiB. */
   readonly rangeBytes?: number | undefined;
+  /** Bytes between two wanted members that are read and thrown away, where another request would cost more; by default 256 KiB. */
+  readonly gapBytes?: number | undefined;
   /** Ranges that are read at once, and held in memory; by default 4. */
   readonly parallel?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -34,21 +36,20 @@ interface Range<Wanted> {
 
 const DEFAULT_RANGE_BYTES = 8 * 1024 * 1024;
 const DEFAULT_PARALLEL = 4;
-/** Bytes between two wanted members that are read and thrown away, because another request costs more. */
-const GAP_BYTES = 256 * 1024;
+const DEFAULT_GAP_BYTES = 256 * 1024;
 
 /**
  * Reads members in few large requests, several at once, and yields them in the order given. Rejects with
  * `REPOSITORY_DAMAGED` when a range is not as long as it has to be.
  */
 export async function* fetchMembers<Wanted extends WantedMember>(wanted: AsyncIterable<Wanted> | Iterable<Wanted>, options: FetchOptions): AsyncGenerator<FetchedMember<Wanted>, void, undefined> {
-  const { fetch, rangeBytes = DEFAULT_RANGE_BYTES, parallel = DEFAULT_PARALLEL, signal } = options;
+  const { fetch, rangeBytes = DEFAULT_RANGE_BYTES, gapBytes = DEFAULT_GAP_BYTES, parallel = DEFAULT_PARALLEL, signal } = options;
   const read = async (range: Range<Wanted>, stop: AbortSignal): Promise<{ range: Range<Wanted>; bytes: Buffer }> => {
     const bytes = await fetch(range.object, range.offset, range.length, stop);
     if (bytes.length !== range.length) throw damagedRange(range.object, range.offset, range.length, `there are only ${bytes.length} bytes`);
     return { range, bytes };
   };
-  for await (const { range, bytes } of mapOrdered(coalesce(wanted, rangeBytes), read, { maxItems: parallel, signal })) {
+  for await (const { range, bytes } of mapOrdered(coalesce(wanted, { rangeBytes, gapBytes }), read, { maxItems: parallel, signal })) {
     for (const member of range.members) {
       const at = member.location.offset - range.offset;
       yield { wanted: member, stored: bytes.subarray(at, at + member.location.storedLength) };
@@ -56,12 +57,12 @@ export async function* fetchMembers<Wanted extends WantedMember>(wanted: AsyncIt
   }
 }
 
-async function* coalesce<Wanted extends WantedMember>(wanted: AsyncIterable<Wanted> | Iterable<Wanted>, rangeBytes: number): AsyncGenerator<Range<Wanted>, void, undefined> {
+async function* coalesce<Wanted extends WantedMember>(wanted: AsyncIterable<Wanted> | Iterable<Wanted>, { rangeBytes, gapBytes }: { readonly rangeBytes: number; readonly gapBytes: number }): AsyncGenerator<Range<Wanted>, void, undefined> {
   let open: { object: string; offset: number; length: number; members: Wanted[] } | undefined;
   for await (const member of wanted) {
     const { object, offset, storedLength } = member.location;
     const gap = open === undefined ? 0 : offset - (open.offset + open.length);
-    if (open !== undefined && open.object === object && gap >= 0 && gap <= GAP_BYTES && open.length + gap + storedLength <= rangeBytes) {
+    if (open !== undefined && open.object === object && gap >= 0 && gap <= gapBytes && open.length + gap + storedLength <= rangeBytes) {
       open.length += gap + storedLength;
       open.members.push(member);
     } else {

@@ -101,11 +101,11 @@ function childrenOf(parent: number): number[] {
   return processes.filter((id) => Number(/\) [A-Z] (\d+)/.exec(readIfPresent(`/proc/${id}/stat`) ?? "")?.[1]) === parent).map(Number);
 }
 
-export function lastLines(file: string, count = 30): string {
+function lastLines(file: string, count = 30): string {
   return (readIfPresent(file) ?? "").trimEnd().split("\n").slice(-count).join("\n");
 }
 
-export function readIfPresent(path: string): string | undefined {
+function readIfPresent(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
