@@ -4,8 +4,8 @@ import { readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createFileChecksum, parseBackupManifest } from "@soar/pg-tools";
-import { backupKey, readBackupObject, type BackupRecord } from "@soar/repository";
-import { readObject, type ObjectStore } from "@soar/storage";
+import { backupKey, putWalFile, readBackupObject, sha256Hex, type BackupRecord } from "@soar/repository";
+import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
 import { postgresMajors, requireInstallation } from "@soar-tooling/test-servers";
 import { expect, onTestFinished, test } from "vitest";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
@@ -76,9 +76,15 @@ test("without tablespaces, with zstd; and every WAL segment reads with plain too
   const data = await untar(world.store, record);
   await expectVerified(data, installation.major);
   const name = record.firstSegment;
-  const unpacked = spawnSync("zstd", ["-dc"], { input: await readObject(world.store, `wal/${name}.zst`), maxBuffer: 2 ** 24 });
-  expect(unpacked.status).toBe(0);
-  writeFileSync(join(data, "pg_wal", name), unpacked.stdout);
-  const dumped = spawnSync(join(installation.binDir, "pg_waldump"), [join(data, "pg_wal", name)], { encoding: "utf8" });
-  expect(dumped.stdout).toContain("CHECKPOINT_ONLINE");
+  const zstd = spawnSync("zstd", ["-dc"], { input: await readObject(world.store, `wal/${name}.zst`), maxBuffer: 2 ** 25 });
+  const memory = createMemoryStore();
+  const plain = zstd.stdout;
+  await putWalFile(memory, { name, size: plain.length, sha256: sha256Hex(plain), async *open() { yield plain; } }, { codec: "gzip" });
+  const gzip = spawnSync("gunzip", ["-c"], { input: await readObject(memory, `wal/${name}.gz`), maxBuffer: 2 ** 25 });
+  for (const { status, stdout } of [zstd, gzip]) {
+    expect(status).toBe(0);
+    writeFileSync(join(data, "pg_wal", name), stdout);
+    const dumped = spawnSync(join(installation.binDir, "pg_waldump"), [join(data, "pg_wal", name)], { encoding: "utf8" });
+    expect(dumped.stdout).toContain("CHECKPOINT_ONLINE");
+  }
 });
