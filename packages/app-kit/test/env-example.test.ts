@@ -14,6 +14,6 @@ test("the example, with every setting switched on, reads the same here and in ba
   expect(sourced.toString("utf8").split("\0").slice(0, -1)).toEqual(assignments.map(({ value }) => value));
 });
 
-test("as it is, only what is required is set", () => {
-  expect(parseEnvText(readFileSync(EXAMPLE, "utf8"), "backup-env.example").map(({ name }) => name)).toEqual(["BACKUP_BUCKET"]);
+test("as it is, only what a program requires is set", () => {
+  expect(parseEnvText(readFileSync(EXAMPLE, "utf8"), "backup-env.example").map(({ name }) => name)).toEqual(["BACKUP_BUCKET", "PGDATA"]);
 });
