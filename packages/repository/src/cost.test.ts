@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createSampleRepository, day, segmentName } from "../test/sample-repository.ts";
-import { costOf, storageOf } from "./cost.ts";
+import { costOf, requestsCost, storageOf } from "./cost.ts";
 import { STORAGE_PRICES, type StoragePrices } from "./cost-prices.ts";
 import { readStorageUsage, type StorageUsage } from "./cost-usage.ts";
 
@@ -40,10 +40,17 @@ test("the owner's 900 GB: storage, requests, and one restore beyond the free egr
 
 test("minimums: Wasabi bills ninety days of what stays thirty, and a terabyte of what is less", () => {
   const wasabi = pricesOf("Wasabi");
-  expect(cents(storageOf(900 * GB, { retentionDays: 30 }, wasabi))).toBe(cents(2700 * 0.00699));
+  expect(cents(storageOf(900 * GB, { retentionDays: 30 }, wasabi))).toBe(cents((2700 / 1024) * 6.99));
   expect(cents(storageOf(900 * GB, { retentionDays: 90 }, wasabi))).toBe(699);
   expect(cents(storageOf(10 * GB, { retentionDays: 90 }, wasabi))).toBe(699);
   expect(cents(storageOf(100 * GB, { retentionDays: 30 }, pricesOf("DigitalOcean Spaces")))).toBe(500);
+});
+
+test("requests: what is free is not billed, listings have a price of their own", () => {
+  expect(cents(requestsCost({ putsPerMonth: 2_000_000, listsPerMonth: 0 }, pricesOf("AWS S3 Standard")))).toBe(1000);
+  expect(cents(requestsCost({ putsPerMonth: 0, listsPerMonth: 1_000_000 }, pricesOf("AWS S3 Standard")))).toBe(500);
+  expect(requestsCost({ putsPerMonth: 2_000_000, listsPerMonth: 70_000 }, pricesOf("Backblaze B2"))).toBe(0);
+  expect(cents(requestsCost({ putsPerMonth: 3_000_000, listsPerMonth: 0 }, pricesOf("Cloudflare R2")))).toBe(900);
 });
 
 test("growth goes on over the year", () => {

@@ -22,7 +22,7 @@ const READ_SIZE = 8 * 1024 * 1024;
 
 export function costOf(usage: StorageUsage, prices: StoragePrices): StorageCost {
   const storage = storageOf(usage.storedBytes, usage, prices);
-  const requests = (usage.putsPerMonth / 1000) * prices.perThousandPuts;
+  const requests = requestsCost({ putsPerMonth: usage.putsPerMonth, listsPerMonth: 0 }, prices);
   const restore = readingCost(usage.restoreBytes, usage, prices);
   return {
     provider: prices.provider,
@@ -34,6 +34,12 @@ export function costOf(usage: StorageUsage, prices: StoragePrices): StorageCost 
     verification: readingCost(usage.storedBytes, usage, prices),
     drill: restore,
   };
+}
+
+/** Requests that store, and listings, of a month. */
+export function requestsCost({ putsPerMonth, listsPerMonth }: { readonly putsPerMonth: number; readonly listsPerMonth: number }, prices: StoragePrices): number {
+  const billed = (count: number, free: number, perThousand: number): number => (Math.max(0, count - free) / 1000) * perThousand;
+  return billed(putsPerMonth, prices.freePutsPerMonth, prices.perThousandPuts) + billed(listsPerMonth, prices.freeListsPerMonth, prices.perThousandLists);
 }
 
 /** What stays stored for as long as the retention says is billed for the provider's minimum if that is longer. */

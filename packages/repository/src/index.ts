@@ -50,6 +50,6 @@ export { lastSegment, listTimelines, listTimelineSegments, type TimelineSegments
 export { isCompressibleWalFile, parseWalKey, walKey, type WalObject } from "./wal-key.ts";
 export { findRestorableSpans, type RestorableSpan, type TimelineSpans } from "./window.ts";
 export { readRecoveryWindow, type RangeHole, type RecoveryWindow, type RestorableRange, type TimelineWindow } from "./window-read.ts";
-export { costOf, storageOf, type StorageCost } from "./cost.ts";
+export { costOf, requestsCost, storageOf, type StorageCost } from "./cost.ts";
 export { STORAGE_PRICES, type StoragePrices } from "./cost-prices.ts";
 export { readStorageUsage, type ReadUsageOptions, type StorageUsage } from "./cost-usage.ts";

@@ -31,7 +31,22 @@ export type StoreEvent =
       /** The server refuses batch deletes; objects are removed one by one from now on. */
       readonly type: "batch-delete-refused";
       readonly fact: string;
+    }
+  | {
+      /** One request to a provider came to its end. A directory or memory knows no requests. */
+      readonly type: "request";
+      readonly kind: RequestKind;
+      readonly outcome: RequestOutcome;
     };
+
+/** As providers bill them; `multipart` is each step of an upload in parts. */
+export type RequestKind = "put" | "multipart" | "list" | "get" | "head" | "delete";
+
+/**
+ * `refused` is an answer that is no success and repeating would not change, also an expected one ("not there", "exists
+ * already"); `failed` is one of a provider in trouble (5xx, 429); `unanswered` is a connection that broke or a time that was over.
+ */
+export type RequestOutcome = "ok" | "refused" | "failed" | "unanswered";
 
 export interface StoreHooks {
   readonly onEvent?: ((event: StoreEvent) => void) | undefined;

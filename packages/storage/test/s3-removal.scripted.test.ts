@@ -29,7 +29,7 @@ describe("a server without batches", () => {
     await s3.store.remove(s3.keys.slice(0, 3));
     await s3.store.remove(s3.keys.slice(3));
     expect(countByOperation(s3.server.requests)).toEqual({ DeleteObjects: 1, DeleteObject: 6 });
-    expect(s3.events).toEqual([{ type: "batch-delete-refused", fact: expect.any(String) }]);
+    expect(s3.events.filter(({ type }) => type !== "request")).toEqual([{ type: "batch-delete-refused", fact: expect.any(String) }]);
     expect(s3.server.objects().size).toBe(0);
     await s3.cleanUp();
   });

@@ -26,6 +26,23 @@ describe("every request", () => {
     }
   });
 
+  test("is told of with its kind and outcome, each attempt for itself", async () => {
+    const told = async (work: () => Promise<unknown>): Promise<string[]> => {
+      s3.events.splice(0);
+      await work().catch(() => undefined);
+      return s3.events.map((event) => (event.type === "request" ? `${event.kind} ${event.outcome}` : event.type));
+    };
+    expect(await told(() => s3.store.put("told", Buffer.from("abc")))).toEqual(["put ok"]);
+    expect(await told(() => s3.store.put("told", Buffer.from("abc"), { ifAbsent: true }))).toContain("put refused");
+    expect(await told(() => s3.store.stat("nowhere"))).toEqual(["head refused"]);
+    expect(await told(() => uploadStream(s3.store, "parts", streamOf(TEST_PART_SIZE * 2), { expectedSize: 1, partSize: TEST_PART_SIZE }))).toEqual(["multipart ok", "multipart ok", "multipart ok", "multipart ok", "head ok"]);
+    s3.server.inject({ operation: "GetObject", fault: { type: "busy" } });
+    expect(await told(() => readObject(s3.store, "told"))).toEqual(["get failed"]);
+    s3.server.inject({ operation: "ListObjectsV2", fault: { type: "reset-request", afterBytes: 0 } });
+    expect(await told(() => Array.fromAsync(s3.store.list("")))).toEqual(["list unanswered"]);
+    expect(await told(() => s3.store.remove(["told", "parts"]))).toEqual(["delete ok"]);
+  });
+
   test("with a body proves it by Content-MD5, DeleteObjects too", async () => {
     await s3.store.put("a", Buffer.from("abc"));
     await uploadStream(s3.store, "big", streamOf(TEST_PART_SIZE * 2), { expectedSize: 1, partSize: TEST_PART_SIZE });

@@ -7,6 +7,7 @@ import { getS3 } from "./s3-get.ts";
 import { listS3 } from "./s3-listing.ts";
 import { putS3 } from "./s3-put.ts";
 import { removeS3 } from "./s3-remove.ts";
+import { reportRequests } from "./s3-report-requests.ts";
 import type { S3Settings } from "./s3-settings.ts";
 import { abortStaleS3Uploads, beginS3Upload } from "./s3-upload.ts";
 import type { S3Wire } from "./s3-wire.ts";
@@ -33,7 +34,7 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
     minPartSize: settings.provider.minPartSize,
     maxPartSize: settings.provider.maxPartSize,
   };
-  const loader = createWireLoader(settings);
+  const loader = createWireLoader(settings, options.onEvent);
   const context: S3Context = { settings, features, wire: loader.load, learned, onEvent: options.onEvent ?? (() => undefined), nameOf: (key) => `${location}/${key}` };
   return {
     location,
@@ -71,11 +72,11 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
 }
 
 /** The SDK costs more time than everything else that an archive command does, so it is loaded once it is needed. */
-function createWireLoader(settings: S3Settings): { load: () => Promise<S3Wire>; close: () => Promise<void> } {
+function createWireLoader(settings: S3Settings, onEvent: StoreHooks["onEvent"]): { load: () => Promise<S3Wire>; close: () => Promise<void> } {
   let wire: Promise<S3Wire> | undefined;
   return {
     load() {
-      wire ??= import("./s3.ts").then(({ createS3Wire }) => createS3Wire(settings));
+      wire ??= import("./s3.ts").then(({ createS3Wire }) => (onEvent === undefined ? createS3Wire(settings) : reportRequests(createS3Wire(settings), onEvent)));
       return wire;
     },
     async close() {
