@@ -12,6 +12,7 @@ export type {
   PutOptions,
   StoredObject,
   StoreFeatures,
+  UnfinishedUpload,
 } from "./object-store.ts";
 
 // Opening a store

@@ -51,6 +51,9 @@ export interface ObjectStore {
    */
   remove(keys: readonly string[], options?: CallOptions): Promise<void>;
 
+  /** Uploads in parts under `prefix` that were begun and neither completed nor aborted, by key. Running ones are among them. */
+  listUploads(prefix: string, options?: CallOptions): Promise<UnfinishedUpload[]>;
+
   /** Aborts uploads in parts under `prefix` that were begun before `before` and never completed; returns their keys. */
   abortStaleUploads(prefix: string, before: Date, options?: CallOptions): Promise<string[]>;
 
@@ -125,6 +128,12 @@ export interface ObjectBody extends AsyncIterable<Uint8Array> {
 export interface MultipartOptions extends PutOptions {
   /** Every part but the last has exactly this size, in bytes. See `partSizeFor`. */
   readonly partSize: number;
+}
+
+/** An upload whose parts are stored, and billed, without being visible under the key. */
+export interface UnfinishedUpload {
+  readonly key: string;
+  readonly begunAt: Date;
 }
 
 export interface MultipartUpload {

@@ -64,4 +64,6 @@ test("a listing of uploads that does not lead on is not believed", async () => {
   const upload = "<Upload><Key>a</Key><UploadId>1</UploadId><Initiated>2025-01-05T12:00:00.000Z</Initiated></Upload>";
   await using scripted = await openScripted([{ body: `<R>${upload}<IsTruncated>true</IsTruncated></R>` }, errorReply(204, "")]);
   await expectRejection(scripted.store.abortStaleUploads("", new Date(0)), "STORE_PROTOCOL");
+  await using again = await openScripted([{ body: `<R>${upload}<IsTruncated>true</IsTruncated></R>` }]);
+  await expectRejection(again.store.listUploads(""), "STORE_PROTOCOL");
 });

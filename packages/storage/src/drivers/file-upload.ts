@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { requireNotAborted } from "../abort-signal.ts";
 import { type PartRules, requireAllParts, requirePart, requirePartSize, uploadEnded } from "../multipart-parts.ts";
 import { compareKeys } from "../object-key.ts";
-import type { MultipartOptions, MultipartUpload, StoredObject, StoreFeatures } from "../object-store.ts";
+import type { MultipartOptions, MultipartUpload, StoredObject, StoreFeatures, UnfinishedUpload } from "../object-store.ts";
 import { hasSystemErrorCode } from "./file-errors.ts";
 import { describeFile, DIRECTORY_MODE, FILE_MODE, findFile, pathOfKey, PRIVATE_DIRECTORY } from "./file-layout.ts";
 import { type FileVolume, makeDirectories, publishFile } from "./file-publish.ts";
@@ -74,6 +74,16 @@ async function finishData(path: string, key: string, size: number): Promise<Stor
   await handle.truncate(size);
   await handle.sync();
   return describeFile(key, await handle.stat({ bigint: true }));
+}
+
+/** Uploads under `prefix` that were never completed or given back. */
+export async function listFileUploads(root: string, prefix: string): Promise<UnfinishedUpload[]> {
+  const found: UnfinishedUpload[] = [];
+  for (const directory of await entriesOf(join(root, UPLOADS))) {
+    const record = await readUploadRecord(directory);
+    if (record?.key.startsWith(prefix) === true) found.push({ key: record.key, begunAt: new Date(record.begunAt) });
+  }
+  return found.sort((left, right) => compareKeys(left.key, right.key));
 }
 
 /** Removes uploads under `prefix` begun before `before`, and what interrupted puts left; returns the uploads' keys. */

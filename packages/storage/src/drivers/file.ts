@@ -11,7 +11,7 @@ import { classifyFileError, hasSystemErrorCode } from "./file-errors.ts";
 import { describeFile, FILE_MODE, findFile, pathOfKey, requireRoot } from "./file-layout.ts";
 import { listFiles } from "./file-listing.ts";
 import { type FileVolume, makeDirectories, publishFile, syncDirectory } from "./file-publish.ts";
-import { abortStaleFileUploads, beginFileUpload, TEMPORARIES } from "./file-upload.ts";
+import { abortStaleFileUploads, beginFileUpload, listFileUploads, TEMPORARIES } from "./file-upload.ts";
 
 export interface FileStoreOptions {
   /** An existing directory; it is never created, so that an absent disk does not look like an empty repository. */
@@ -77,6 +77,12 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
         const paths = keys.map((key) => pathOfKey(root, key));
         await requireRoot(root);
         for (const path of paths) await removeFile(root, path);
+      }),
+    listUploads: (prefix, callOptions = {}) =>
+      attempt(`list uploads under '${nameOf(prefix)}'`, callOptions.signal, async () => {
+        requireKeyPrefix(prefix);
+        await requireRoot(root);
+        return await listFileUploads(root, prefix);
       }),
     abortStaleUploads: (prefix, before, callOptions = {}) =>
       attempt(`abort uploads under '${nameOf(prefix)}'`, callOptions.signal, async () => {

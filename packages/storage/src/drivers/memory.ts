@@ -78,6 +78,12 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): ObjectStore
       requireNotAborted(callOptions.signal, `remove ${keys.length} objects`);
       for (const key of keys) state.objects.delete(key);
     },
+    async listUploads(prefix, callOptions = {}) {
+      requireKeyPrefix(prefix);
+      requireNotAborted(callOptions.signal, `list uploads under '${prefix}'`);
+      const found = [...state.uploads.values()].filter(({ key }) => key.startsWith(prefix));
+      return found.map(({ key, begunAt }) => ({ key, begunAt })).sort((left, right) => compareKeys(left.key, right.key));
+    },
     async abortStaleUploads(prefix, before, callOptions = {}) {
       requireKeyPrefix(prefix);
       requireNotAborted(callOptions.signal, `abort uploads under '${prefix}'`);

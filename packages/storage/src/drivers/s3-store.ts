@@ -9,7 +9,7 @@ import { putS3 } from "./s3-put.ts";
 import { removeS3 } from "./s3-remove.ts";
 import { reportRequests } from "./s3-report-requests.ts";
 import type { S3Settings } from "./s3-settings.ts";
-import { abortStaleS3Uploads, beginS3Upload } from "./s3-upload.ts";
+import { abortStaleS3Uploads, beginS3Upload, listS3Uploads } from "./s3-upload.ts";
 import type { S3Wire } from "./s3-wire.ts";
 
 export interface S3StoreOptions extends StoreHooks {
@@ -62,6 +62,10 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
     async remove(keys, callOptions = {}) {
       for (const key of keys) requireKey(key);
       await removeS3(context, keys, callOptions);
+    },
+    async listUploads(prefix, callOptions = {}) {
+      requireKeyPrefix(prefix);
+      return await listS3Uploads(context, prefix, callOptions);
     },
     async abortStaleUploads(prefix, before, callOptions = {}) {
       requireKeyPrefix(prefix);

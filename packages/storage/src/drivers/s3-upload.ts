@@ -1,7 +1,7 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { type PartRules, requireAllParts, requirePart, requirePartSize, uploadEnded } from "../multipart-parts.ts";
 import { compareKeys } from "../object-key.ts";
-import type { CallOptions, MultipartOptions, MultipartUpload, StoredObject } from "../object-store.ts";
+import type { CallOptions, MultipartOptions, MultipartUpload, StoredObject, UnfinishedUpload } from "../object-store.ts";
 import { callS3, type S3Call, type S3Context, statS3 } from "./s3-context.ts";
 import { digestBody, judgeEtag, multipartEtag } from "./s3-digest.ts";
 import { sendConditionally, taken } from "./s3-put.ts";
@@ -143,7 +143,7 @@ export async function abortStaleS3Uploads(context: S3Context, prefix: string, be
   const call: S3Call = { action: `abort uploads under '${context.nameOf(prefix)}'`, signal };
   return await callS3(context, call, async (wire) => {
     const keys: string[] = [];
-    for await (const { key, uploadId, begunAt } of listUploads(wire, call, prefix)) {
+    for await (const { key, uploadId, begunAt } of readUploads(wire, call, prefix)) {
       if (begunAt >= before) continue;
       await abortThrough(wire, key, uploadId, signal);
       keys.push(key);
@@ -152,7 +152,17 @@ export async function abortStaleS3Uploads(context: S3Context, prefix: string, be
   });
 }
 
-async function* listUploads(wire: S3Wire, call: S3Call, prefix: string): AsyncGenerator<{ key: string; uploadId: string; begunAt: Date }, void, void> {
+/** Uploads that were never completed or aborted. */
+export async function listS3Uploads(context: S3Context, prefix: string, { signal }: CallOptions): Promise<UnfinishedUpload[]> {
+  const call: S3Call = { action: `list uploads under '${context.nameOf(prefix)}'`, signal };
+  return await callS3(context, call, async (wire) => {
+    const uploads: UnfinishedUpload[] = [];
+    for await (const { key, begunAt } of readUploads(wire, call, prefix)) uploads.push({ key, begunAt });
+    return uploads.sort((left, right) => compareKeys(left.key, right.key));
+  });
+}
+
+async function* readUploads(wire: S3Wire, call: S3Call, prefix: string): AsyncGenerator<{ key: string; uploadId: string; begunAt: Date }, void, void> {
   let keyMarker: string | undefined;
   let uploadIdMarker: string | undefined;
   for (;;) {

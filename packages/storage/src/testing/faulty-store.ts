@@ -46,6 +46,7 @@ export function withFault(store: ObjectStore, fault?: Fault): FaultyStore {
     stat: (key, options) => cutter(() => store.stat(key, options)),
     list: (prefix, options) => faultyChunks(store.list(prefix, options), cutter),
     remove: (keys, options) => cutter(() => store.remove(keys, options)),
+    listUploads: (prefix, options) => cutter(() => store.listUploads(prefix, options)),
     abortStaleUploads: (prefix, before, options) => cutter(() => store.abortStaleUploads(prefix, before, options)),
     close: () => store.close(),
   };

@@ -15,6 +15,7 @@ export function readOnly(store: ObjectStore): ObjectStore {
     stat: (key, options) => store.stat(key, options),
     list: (prefix, options) => store.list(prefix, options),
     remove: (keys) => refuse(`remove ${keys.length} objects`),
+    listUploads: (prefix, options) => store.listUploads(prefix, options),
     abortStaleUploads: (prefix) => refuse(`abort uploads under '${prefix}'`),
     close: () => store.close(),
   };

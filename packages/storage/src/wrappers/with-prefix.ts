@@ -28,6 +28,10 @@ export function withPrefix(store: ObjectStore, prefix: string): ObjectStore {
       for await (const object of store.list(lead + innerPrefix, { ...options, startAfter })) yield inner(object);
     },
     remove: async (keys, options) => await store.remove(keys.map(outer), options),
+    async listUploads(innerPrefix, options) {
+      const uploads = await store.listUploads(lead + innerPrefix, options);
+      return uploads.map((upload) => ({ ...upload, key: upload.key.slice(lead.length) }));
+    },
     async abortStaleUploads(innerPrefix, before, options) {
       const keys = await store.abortStaleUploads(lead + innerPrefix, before, options);
       return keys.map((key) => key.slice(lead.length));

@@ -26,6 +26,7 @@ export function withRetry(store: ObjectStore, options: RetryOptions = {}): Objec
     list: (prefix, listOptions = {}) => retriedList(retrier, store, prefix, listOptions),
     remove: (keys, { signal } = {}) =>
       retrier.run({ operation: "remove", key: keys[0] ?? "", signal }, (inner) => store.remove(keys, { signal: inner })),
+    listUploads: (prefix, { signal } = {}) => retrier.run({ operation: "listUploads", key: prefix, signal }, (inner) => store.listUploads(prefix, { signal: inner })),
     abortStaleUploads: (prefix, before, { signal } = {}) =>
       retrier.run({ operation: "abortStaleUploads", key: prefix, signal }, (inner) => store.abortStaleUploads(prefix, before, { signal: inner })),
     close: () => store.close(),

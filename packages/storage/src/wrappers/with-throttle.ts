@@ -24,6 +24,7 @@ export function withThrottle(store: ObjectStore, { bytesPerSecond, clock }: Thro
     stat: (key, options) => store.stat(key, options),
     list: (prefix, options) => store.list(prefix, options),
     remove: (keys, options) => store.remove(keys, options),
+    listUploads: (prefix, options) => store.listUploads(prefix, options),
     abortStaleUploads: (prefix, before, options) => store.abortStaleUploads(prefix, before, options),
     close: () => store.close(),
   };
