@@ -44,7 +44,7 @@ export { listTailPieces, listTailSegments, parseTailPieceKey, putTailPiece, read
 export { padTail, readTail, type Tail } from "./tail-read.ts";
 export { findTimelineHistory, requireTimelineHistory } from "./timeline-files.ts";
 export { appendTail } from "./chain-tail.ts";
-export { assembleChain, readWalChain, type ChainHole, type ChainSegment, type FrozenTail, type WalChain } from "./wal-chain.ts";
+export { assembleChain, readWalChain, type ReadChainOptions, type ChainHole, type ChainSegment, type FrozenTail, type WalChain } from "./wal-chain.ts";
 export { formatWalDescription, LONGEST_DESCRIPTION, parseWalDescription, type WalDescription } from "./wal-description.ts";
 export { lastSegment, listTimelines, listTimelineSegments, type TimelineSegments } from "./wal-inventory.ts";
 export { isCompressibleWalFile, parseWalKey, walKey, type WalObject } from "./wal-key.ts";

@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import { lsnOfSegmentIndex } from "@soar/pg-tools";
 import { SoarError } from "@soar/errors";
 import type { ObjectStore } from "@soar/storage";
@@ -21,12 +22,27 @@ export async function* readChainSegment(store: ObjectStore, segment: ChainSegmen
   }
   const end = segment.cutLsn === undefined ? Infinity : Number(segment.cutLsn - lsnOfSegmentIndex(segment.index, segmentSize));
   let position = 0;
-  for await (const piece of getWalFile(store, segment.object, options)) {
+  const { file } = segment.object;
+  for await (const piece of file === undefined ? getWalFile(store, segment.object, options) : readLocalFile(file, options.signal)) {
     const kept = Math.max(0, Math.min(piece.length, end - position));
     position += piece.length;
     yield kept === piece.length ? piece : Buffer.concat([piece.subarray(0, kept), Buffer.alloc(piece.length - kept)]);
   }
 }
+
+async function* readLocalFile(path: string, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: LOCAL_READ_BYTES, ...(signal === undefined ? {} : { signal }) })) yield chunk as Buffer;
+  } catch (cause) {
+    if (signal?.aborted === true) throw signal.reason;
+    throw new SoarError("FILE_UNREADABLE", `unable to read the WAL segment '${path}', which is not in the bucket: ${(cause as Error).message}`, {
+      cause,
+      hint: "Run as the owner of the data directory or as root, and leave the directory that a restore kept where it is.",
+    });
+  }
+}
+
+const LOCAL_READ_BYTES = 1024 * 1024;
 
 /** The frozen bytes, from the pieces, or from the whole segment if it was archived meanwhile. */
 async function readFrozenTail(store: ObjectStore, name: string, { size, sha256 }: FrozenTail, options: GetWalOptions): Promise<Buffer> {

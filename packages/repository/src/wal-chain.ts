@@ -51,6 +51,11 @@ export interface WalChain {
   readonly lastIndex: number | undefined;
 }
 
+export interface ReadChainOptions extends CallOptions {
+  /** Segments that lie on this machine, by timeline. The bucket's own are used in preference. */
+  readonly local?: ReadonlyMap<number, TimelineSegments> | undefined;
+}
+
 /**
  * Reads from the bucket's listing how far recovery can get from segment `fromIndex` along the lineage of `history`.
  * A parent timeline's segment is taken only where the lineage gives the segment number to the parent: segments that
@@ -61,15 +66,19 @@ export async function readWalChain(
   history: TimelineHistory,
   segmentSize: number,
   fromIndex: number,
-  options: CallOptions = {},
+  { local, ...options }: ReadChainOptions = {},
 ): Promise<WalChain> {
   const inventories = new Map<number, TimelineSegments>();
   for (const timeline of [...history.entries.map((entry) => entry.timeline), history.timeline]) {
     const switchLsn = switchLsnOf(history, timeline);
     const left = switchLsn !== undefined && segmentIndexOfLsn(switchLsn, segmentSize) < fromIndex;
-    if (!left) inventories.set(timeline, await listTimelineSegments(store, timeline, segmentSize, { ...options, fromIndex }));
+    if (!left) inventories.set(timeline, withLocal(await listTimelineSegments(store, timeline, segmentSize, { ...options, fromIndex }), local?.get(timeline)));
   }
   return assembleChain(history, segmentSize, fromIndex, inventories);
+}
+
+function withLocal(stored: TimelineSegments, local: TimelineSegments | undefined): TimelineSegments {
+  return local === undefined ? stored : { ...stored, segments: new Map([...local.segments, ...stored.segments]) };
 }
 
 /** The pure half of `readWalChain`. */

@@ -10,6 +10,8 @@ export interface WalObject {
   readonly codec: Codec;
   /** Stored bytes. */
   readonly size: number;
+  /** Set for a segment that is not in the bucket: where it lies on this machine, in pg_wal of the lost server. */
+  readonly file?: string | undefined;
 }
 
 /** Timeline history and backup history files are small and must be readable in an emergency: never compressed. */

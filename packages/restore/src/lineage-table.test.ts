@@ -37,7 +37,7 @@ describe("a request of recovery", () => {
   });
 
   test("for a history file depends on the bucket", () => {
-    expect(answerWalRequest(table, "00000003.history")).toEqual({ answer: "look-up", timeline: 3 });
+    expect(answerWalRequest(table, "00000003.history")).toEqual({ answer: "look-up", timeline: 3, text: undefined });
   });
 
   test.each([

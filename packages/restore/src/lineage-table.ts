@@ -1,6 +1,7 @@
 import { SoarError } from "@soar/errors";
-import { formatLsn, parseLsn, parseWalFileName, parseWalSegment } from "@soar/pg-tools";
-import { FORMAT_VERSION, parseWalKey, type ChainSegment, type FrozenTail, type WalChain, type WalObject } from "@soar/repository";
+import { formatHistoryFileName, formatLsn, formatTimelineHistory, parseLsn, parseWalFileName, parseWalSegment } from "@soar/pg-tools";
+import { FORMAT_VERSION, parseWalKey, type ChainSegment, type FrozenTail, type WalObject } from "@soar/repository";
+import type { RestorePlan } from "./restore-plan.ts";
 
 /**
  * What one recovery may be given, fixed when it is planned: for each segment number the one timeline and object.
@@ -17,6 +18,8 @@ export interface LineageTable {
   readonly firstIndex: number;
   /** From `firstIndex` on without a hole: the name that is asked for, the object that answers it, and where that ends to be valid. */
   readonly segments: readonly PlannedSegment[];
+  /** Timeline histories that only this machine knew, by the file's name. */
+  readonly histories?: Readonly<Record<string, string>>;
 }
 
 export interface PlannedSegment {
@@ -28,29 +31,41 @@ export interface PlannedSegment {
   readonly cut?: string;
   /** Set for a segment that was never archived: what was shipped of it. */
   readonly tail?: FrozenTail;
+  /** Set for a segment of this machine's disk: where it lies, and the digest of its bytes. */
+  readonly local?: LocalSegment;
 }
 
-export function lineageTableOf(chain: WalChain, systemIdentifier: string): LineageTable {
+export interface LocalSegment {
+  readonly file: string;
+  /** Lower-case hexadecimal, of the whole file. */
+  readonly sha256: string;
+}
+
+/** @param digests of segments that lie on this machine, by their name: see `digestLocalSegments` */
+export function lineageTableOf({ chain, backup, localHistories }: Pick<RestorePlan, "chain" | "backup" | "localHistories">, digests: ReadonlyMap<string, string> = new Map()): LineageTable {
   return {
     format: FORMAT_VERSION,
     timeline: chain.history.timeline,
-    systemIdentifier,
+    systemIdentifier: backup.systemIdentifier,
     segmentSize: chain.segmentSize,
     firstIndex: chain.endIndex - chain.segments.length,
-    segments: chain.segments.map(plannedSegment),
+    segments: chain.segments.map((segment) => plannedSegment(segment, digests)),
+    ...(localHistories.length === 0 ? {} : { histories: Object.fromEntries(localHistories.map((history) => [formatHistoryFileName(history.timeline), formatTimelineHistory(history)])) }),
   };
 }
 
-function plannedSegment({ name, object, cutLsn, tail }: ChainSegment): PlannedSegment {
-  return { name, key: object.key, size: object.size, ...(cutLsn === undefined ? {} : { cut: formatLsn(cutLsn) }), ...(tail === undefined ? {} : { tail }) };
+function plannedSegment({ name, object, cutLsn, tail }: ChainSegment, digests: ReadonlyMap<string, string>): PlannedSegment {
+  const { key, size, file } = object;
+  const local = file === undefined ? {} : { local: { file, sha256: digests.get(name) ?? "" } };
+  return { name, key, size, ...(cutLsn === undefined ? {} : { cut: formatLsn(cutLsn) }), ...(tail === undefined ? {} : { tail }), ...local };
 }
 
 /** What `wal-fetch` has to do with a name that PostgreSQL asks for. */
 export type WalRequest =
   /** A planned pair: deliver exactly this, or fail so that recovery stops. */
-  | { readonly answer: "deliver"; readonly segment: ChainSegment }
-  /** A timeline history: whatever the bucket says. */
-  | { readonly answer: "look-up"; readonly timeline: number }
+  | { readonly answer: "deliver"; readonly segment: ChainSegment; readonly sha256: string | undefined }
+  /** A timeline history: whatever the bucket says, and this text where it says nothing. */
+  | { readonly answer: "look-up"; readonly timeline: number; readonly text: string | undefined }
   /** Proved not to be part of this recovery. */
   | { readonly answer: "absent" };
 
@@ -60,7 +75,7 @@ export type WalRequest =
  */
 export function answerWalRequest(table: LineageTable, name: string): WalRequest {
   const file = parseWalFileName(name);
-  if (file.kind === "history") return { answer: "look-up", timeline: file.timeline };
+  if (file.kind === "history") return { answer: "look-up", timeline: file.timeline, text: table.histories?.[name] };
   if (file.kind !== "segment") {
     throw new SoarError("WAL_NAME_INVALID", `unable to deliver '${name}': recovery does not ask for such a file`, {
       hint: "Check that restore_command passes %f as the name.",
@@ -75,11 +90,11 @@ export function answerWalRequest(table: LineageTable, name: string): WalRequest 
   }
   const planned = table.segments[offset];
   if (planned?.name !== name) return { answer: "absent" };
-  const { key, size, cut, tail } = planned;
-  const object: WalObject | undefined = tail === undefined ? parseWalKey(key, size) : { name, key, codec: "zstd", size };
+  const { key, size, cut, tail, local } = planned;
+  const object: WalObject | undefined = tail !== undefined ? { name, key, codec: "zstd", size } : local !== undefined ? { name, key, codec: "none", size, file: local.file } : parseWalKey(key, size);
   if (object === undefined) throw invalid(`the plan of ${name}`);
   const cutLsn = cut === undefined ? undefined : parseLsn(cut);
-  return { answer: "deliver", segment: { index, timeline: parseWalSegment(name, table.segmentSize).timeline, name, object, cutLsn, tail } };
+  return { answer: "deliver", segment: { index, timeline: parseWalSegment(name, table.segmentSize).timeline, name, object, cutLsn, tail }, sha256: local?.sha256 };
 }
 
 /** Reads a table that `formatLineageTable` wrote. Throws `FORMAT_INVALID`. */
@@ -103,14 +118,21 @@ function isLineageTable(value: unknown): value is LineageTable {
   const table = value as Partial<Record<keyof LineageTable, unknown>>;
   const numbers = [table.timeline, table.segmentSize, table.firstIndex].every((number) => Number.isSafeInteger(number));
   const planned = Array.isArray(table.segments) && table.segments.every(isPlannedSegment);
-  return table.format === FORMAT_VERSION && numbers && planned && typeof table.systemIdentifier === "string";
+  const histories = table.histories === undefined || (typeof table.histories === "object" && table.histories !== null && Object.values(table.histories).every((text) => typeof text === "string"));
+  return table.format === FORMAT_VERSION && numbers && planned && histories && typeof table.systemIdentifier === "string";
 }
 
 function isPlannedSegment(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const { name, key, size, cut, tail } = value as Partial<Record<keyof PlannedSegment, unknown>>;
+  const { name, key, size, cut, tail, local } = value as Partial<Record<keyof PlannedSegment, unknown>>;
   const isPlain = typeof name === "string" && typeof key === "string" && Number.isSafeInteger(size);
-  return isPlain && (cut === undefined || typeof cut === "string") && (tail === undefined || isFrozenTail(tail));
+  return isPlain && (cut === undefined || typeof cut === "string") && (tail === undefined || isFrozenTail(tail)) && (local === undefined || isLocalSegment(local));
+}
+
+function isLocalSegment(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { file, sha256 } = value as Partial<Record<keyof LocalSegment, unknown>>;
+  return typeof file === "string" && typeof sha256 === "string";
 }
 
 function isFrozenTail(value: unknown): value is FrozenTail {

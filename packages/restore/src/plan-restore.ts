@@ -3,9 +3,9 @@ import { formatLsn, formatWalSegment, isOnLineage, parseLsn, parseWalSegment, se
 import {
   appendTail,
   backupKey,
+  findTimelineHistory,
   listBackupDirectories,
   listTimelines,
-  readWalChain,
   requireRepositoryRecord,
   requireTimelineHistory,
   type BackupDirectory,
@@ -14,6 +14,8 @@ import {
   type WalChain,
 } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
+import { readChainWithLocal } from "./local-wal/local-chain.ts";
+import { NO_LOCAL_WAL, readLocalWal, type LocalWal } from "./local-wal/read-local-wal.ts";
 import { describeTarget, type RecoveryTarget } from "./recovery-target.ts";
 import { resolveTarget, type ResolvedTarget } from "./resolve-target.ts";
 import type { RestorePlan } from "./restore-plan.ts";
@@ -25,6 +27,8 @@ export interface PlanOptions extends CallOptions {
   readonly backup?: string | undefined;
   /** Follow this timeline instead of the newest one. */
   readonly timeline?: number | undefined;
+  /** Directories on this machine with WAL of the lost server that may be in no bucket: its pg_wal, and what restores kept of it. */
+  readonly localWal?: readonly string[] | undefined;
 }
 
 type Candidate = BackupDirectory & { readonly record: BackupRecord };
@@ -41,13 +45,14 @@ export async function planRestore(store: ObjectStore, options: PlanOptions): Pro
   const { signal } = options;
   const repository = await requireRepositoryRecord(store, { signal });
   const { candidates, unusable } = await findCandidates(store, repository, options);
-  const history = await chooseHistory(store, candidates, options);
+  const local = await findLocalWal(store, repository, options);
+  const history = await chooseHistory(store, candidates, { ...options, local });
   const passedOver = [...unusable];
   let obstacle: SoarError | undefined;
   for (const candidate of requireOnLineage(candidates, history, store.location)) {
     const { label } = candidate.record;
     try {
-      const plan = await planFrom(store, { candidate, history, options, passedOver });
+      const plan = await planFrom(store, { candidate, history, local, options, passedOver });
       const damage = findDamage(store, candidate);
       if (damage === undefined) return plan;
       throw damage;
@@ -61,12 +66,26 @@ export async function planRestore(store: ObjectStore, options: PlanOptions): Pro
   throw obstacle ?? noBackup(store.location);
 }
 
-async function planFrom(store: ObjectStore, { candidate, history, options, passedOver }: { candidate: Candidate; history: TimelineHistory; options: PlanOptions; passedOver: RestorePlan["passedOver"] }): Promise<RestorePlan> {
+interface Basis {
+  readonly candidate: Candidate;
+  readonly history: TimelineHistory;
+  readonly local: LocalWal;
+  readonly options: PlanOptions;
+  readonly passedOver: RestorePlan["passedOver"];
+}
+
+async function planFrom(store: ObjectStore, { candidate, history, local, options, passedOver }: Basis): Promise<RestorePlan> {
   const { record } = candidate;
-  const chain = await chainOf(store, record, history, options);
+  const read = { record, local, signal: options.signal };
+  const chain = await chainOf(store, history, read);
   const resolved = await resolveTarget(store, { target: options.target, backup: record, chain, signal: options.signal });
-  const owner = await cutToOwner(store, record, chain, resolved, options);
-  return planOf(store, { options, record, chain: owner, resolved, passedOver });
+  const owner = await cutToOwner(store, chain, resolved, read);
+  return planOf(store, { options, record, chain: owner, local, resolved, passedOver });
+}
+
+async function findLocalWal(store: ObjectStore, { systemIdentifier, walSegmentSize: segmentSize }: RepositoryRecord, { localWal = [], signal }: PlanOptions): Promise<LocalWal> {
+  if (localWal.length === 0) return NO_LOCAL_WAL;
+  return readLocalWal(localWal, { systemIdentifier, segmentSize, findHistory: (timeline) => findTimelineHistory(store, timeline, { signal }) });
 }
 
 /**
@@ -118,11 +137,14 @@ function requireNamed(complete: readonly Candidate[], all: readonly BackupDirect
   });
 }
 
-/** The timeline to follow: the one that was asked for, else the newest that left anything in the bucket (as PostgreSQL does). */
-async function chooseHistory(store: ObjectStore, candidates: readonly Candidate[], { timeline, signal }: PlanOptions): Promise<TimelineHistory> {
-  const archived = timeline === undefined ? await listTimelines(store, { signal }) : [timeline];
-  const newest = Math.max(...archived, ...(timeline === undefined ? candidates.map(({ record }) => record.timeline) : []));
-  return requireTimelineHistory(store, newest, { signal });
+/**
+ * The timeline to follow: the one that was asked for, else the newest that left anything in the bucket (as PostgreSQL does)
+ * or on this machine.
+ */
+async function chooseHistory(store: ObjectStore, candidates: readonly Candidate[], { timeline, local, signal }: PlanOptions & { readonly local: LocalWal }): Promise<TimelineHistory> {
+  const known = timeline === undefined ? [...(await listTimelines(store, { signal })), ...local.histories.keys(), ...candidates.map(({ record }) => record.timeline)] : [timeline];
+  const newest = Math.max(...known);
+  return local.histories.get(newest) ?? requireTimelineHistory(store, newest, { signal });
 }
 
 function requireOnLineage(candidates: readonly Candidate[], history: TimelineHistory, location: string): Candidate[] {
@@ -147,20 +169,26 @@ function findDamage(store: ObjectStore, { record, objects }: Candidate): BackupD
   });
 }
 
-async function chainOf(store: ObjectStore, record: BackupRecord, history: TimelineHistory, { signal }: PlanOptions): Promise<WalChain> {
-  const { index } = parseWalSegment(record.firstSegment, record.walSegmentSize);
-  return appendTail(store, await readWalChain(store, history, record.walSegmentSize, index, { signal }), { signal });
+interface ReadChain extends CallOptions {
+  readonly record: BackupRecord;
+  readonly local: LocalWal;
+}
+
+async function chainOf(store: ObjectStore, history: TimelineHistory, { record, local, signal }: ReadChain): Promise<WalChain> {
+  const { walSegmentSize: segmentSize, firstSegment } = record;
+  const start = { history, segmentSize, fromIndex: parseWalSegment(firstSegment, segmentSize).index };
+  return appendTail(store, await readChainWithLocal(store, start, local, { signal }), { signal });
 }
 
 /**
  * The timeline to name to PostgreSQL is the one that the stop lies on, not a descendant: it would write a history in which
  * the descendant ends before it began, and a later restore along that history would take the wrong WAL.
  */
-async function cutToOwner(store: ObjectStore, record: BackupRecord, chain: WalChain, { stopLsn }: ResolvedTarget, options: PlanOptions): Promise<WalChain> {
+async function cutToOwner(store: ObjectStore, chain: WalChain, { stopLsn }: ResolvedTarget, read: ReadChain): Promise<WalChain> {
   const timeline = timelineOfLsn(chain.history, stopLsn);
   if (timeline === chain.history.timeline) return chain;
   const entries = chain.history.entries.filter((entry) => entry.timeline < timeline);
-  const own = await chainOf(store, record, { timeline, entries }, options);
+  const own = await chainOf(store, { timeline, entries }, read);
   const needed = segmentIndexOfLsn(stopLsn, chain.segmentSize);
   if (own.endIndex > needed) return own;
   // The old server never archived the segment in which it was left: the child's copy holds the same up to the switch.
@@ -177,18 +205,20 @@ interface Decided {
   readonly options: PlanOptions;
   readonly record: BackupRecord;
   readonly chain: WalChain;
+  readonly local: LocalWal;
   readonly resolved: ResolvedTarget;
   readonly passedOver: RestorePlan["passedOver"];
 }
 
-function planOf(store: ObjectStore, { options, record, chain, resolved, passedOver }: Decided): RestorePlan {
-  const wal = segmentsUntil(chain, resolved.stopLsn).reduce((sum, { object }) => sum + object.size, 0);
+function planOf(store: ObjectStore, { options, record, chain, local, resolved, passedOver }: Decided): RestorePlan {
+  const wal = segmentsUntil(chain, resolved.stopLsn).reduce((sum, { object }) => sum + (object.file === undefined ? object.size : 0), 0);
   return {
     location: store.location,
     backup: record,
     target: options.target,
     resolved,
     chain,
+    localHistories: [...local.histories.values()],
     fetchBytes: { backup: record.sizes.stored, wal },
     neededBytes: record.sizes.database,
     passedOver,

@@ -97,7 +97,7 @@ export async function restoreCluster(store: ObjectStore, plan: RestorePlan, opti
   const { dataDir } = options;
   const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
   const checked = await checkRestore(plan, options);
-  const run: Run = { ...options, ...checked, table: lineageTableOf(plan.chain, plan.backup.systemIdentifier), planFile: join(stateDir, "lineage.json"), logFile: join(stateDir, "server.log"), fenced: !checked.inPlace };
+  const run: Run = { ...options, ...checked, table: lineageTableOf(plan), planFile: join(stateDir, "lineage.json"), logFile: join(stateDir, "server.log"), fenced: !checked.inPlace };
   const keeper = await beginRecord(plan, run);
   const { value: savedWal, ms: fetchMs } = await timed(() => fetchPhase(store, plan, run, keeper));
   options.onEvent?.({ type: "phase", phase: "recover" });

@@ -1,3 +1,4 @@
+import type { TimelineHistory } from "@soar/pg-tools";
 import type { BackupRecord, WalChain } from "@soar/repository";
 import type { RecoveryTarget } from "./recovery-target.ts";
 import type { ResolvedTarget } from "./resolve-target.ts";
@@ -11,6 +12,8 @@ export interface RestorePlan {
   readonly resolved: ResolvedTarget;
   /** The WAL from the backup's first segment on, on the one lineage that recovery follows. */
   readonly chain: WalChain;
+  /** Timelines that only this machine knows: no new one may take their numbers. */
+  readonly localHistories: readonly TimelineHistory[];
   /** Compressed bytes to download: the backup, and the WAL up to the target's segment. */
   readonly fetchBytes: { readonly backup: number; readonly wal: number };
   /** Bytes that the restored cluster takes, without the WAL that recovery keeps around. */

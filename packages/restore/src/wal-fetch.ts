@@ -3,6 +3,7 @@ import { SoarError } from "@soar/errors";
 import { checkWalSegmentHeader, formatHistoryFileName } from "@soar/pg-tools";
 import { findTimelineHistory, readChainSegment, requireTimelineHistory, walKey, type ChainSegment, type WalObject } from "@soar/repository";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import { requireSameFile } from "./local-wal/local-digest.ts";
 import { answerWalRequest, type LineageTable } from "./lineage-table.ts";
 import { writeDurably } from "./write-durably.ts";
 
@@ -18,24 +19,39 @@ export async function fetchWalFile(store: ObjectStore, table: LineageTable, name
   if (request.answer === "absent") throw end(name, "it is not part of this recovery's lineage");
   const partial = `${path}.soar-${process.pid}`;
   try {
-    if (request.answer === "look-up") await writeHistory(store, table, request.timeline, partial, options);
-    else await writeSegment(store, table, request.segment, partial, options);
+    if (request.answer === "look-up") await writeHistory(store, table, { ...request, path: partial }, options);
+    else await writeSegment(store, table, { ...request, path: partial }, options);
     await rename(partial, path);
   } finally {
     await rm(partial, { force: true });
   }
 }
 
-async function writeHistory(store: ObjectStore, table: LineageTable, timeline: number, path: string, options: CallOptions): Promise<void> {
-  const name = formatHistoryFileName(timeline);
-  // The plan was made with this one: its absence now proves only that something is wrong.
-  if (timeline === table.timeline && timeline > 1) await requireTimelineHistory(store, timeline, options);
-  // Parsed, too: a damaged history must stop recovery rather than lead it to another timeline.
-  if ((await findTimelineHistory(store, timeline, options)) === undefined || timeline === 1) throw end(name, "there is no such timeline");
-  await writeDurably(path, [await readObject(store, walKey(name, "none"), options)]);
+interface HistoryRequest {
+  readonly timeline: number;
+  readonly text: string | undefined;
+  readonly path: string;
 }
 
-async function writeSegment(store: ObjectStore, table: LineageTable, segment: ChainSegment, path: string, options: CallOptions): Promise<void> {
+async function writeHistory(store: ObjectStore, table: LineageTable, { timeline, text, path }: HistoryRequest, options: CallOptions): Promise<void> {
+  const name = formatHistoryFileName(timeline);
+  // Parsed, too: a damaged history must stop recovery rather than lead it to another timeline.
+  const isStored = timeline > 1 && (await findTimelineHistory(store, timeline, options)) !== undefined;
+  if (isStored) return writeDurably(path, [await readObject(store, walKey(name, "none"), options)]);
+  if (text !== undefined) return writeDurably(path, [Buffer.from(text)]);
+  // The plan was made with this one: its absence now proves only that something is wrong.
+  if (timeline === table.timeline && timeline > 1) await requireTimelineHistory(store, timeline, options);
+  throw end(name, "there is no such timeline");
+}
+
+interface SegmentRequest {
+  readonly segment: ChainSegment;
+  readonly sha256: string | undefined;
+  readonly path: string;
+}
+
+async function writeSegment(store: ObjectStore, table: LineageTable, { segment, sha256, path }: SegmentRequest, options: CallOptions): Promise<void> {
+  if (segment.object.file !== undefined && sha256 !== undefined) await requireSameFile(segment.object.file, sha256);
   const checked = checkSegment(readChainSegment(store, segment, table.segmentSize, options), table, segment.object);
   await writeDurably(path, checked);
 }

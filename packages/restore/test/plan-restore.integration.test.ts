@@ -1,8 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { formatWalSegment, lsnOfSegmentIndex, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
-import { walKey } from "@soar/repository";
+import { findWalObjects, readWalFile, walKey } from "@soar/repository";
 import { planRestore, type PlanOptions, type RecoveryTarget } from "@soar/restore";
 import type { ObjectStore } from "@soar/storage";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { copyStore, createPlanningWorld, putBackup, SEGMENT_SIZE, type Commit, type PlanningWorld } from "./planning-world.ts";
 
 let world: PlanningWorld;
@@ -254,5 +257,68 @@ describe("timelines", () => {
     const store = await copyStore(world.store);
     await store.put("wal/00000003.history", Buffer.from("2\t0/10\tx\n".replace("2", "1")));
     await expect(plan(store, { kind: "latest" })).rejects.toMatchObject({ code: "TARGET_UNREACHABLE", hint: expect.stringContaining("--target-timeline 1") });
+  });
+});
+
+describe("WAL on the old disk that the bucket lacks", () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "soar-old-wal-"));
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  /** Takes files out of a bucket and lays them where the lost server had them. */
+  async function onDiskOnly(from: ObjectStore, ...names: string[]): Promise<ObjectStore> {
+    for (const name of names) {
+      const [object] = await findWalObjects(from, name);
+      if (object !== undefined) writeFileSync(join(directory, name), await readWalFile(from, object));
+    }
+    return without(from, ...names, ...names.map((name) => `wal/${name}`));
+  }
+
+  const fromDisk = (result: Awaited<ReturnType<typeof plan>>) => result.chain.segments.filter(({ object }) => object.file !== undefined).map(({ name }) => name);
+
+  test("continues the chain to the last commit, behind what is archived and across a hole", async () => {
+    const names = [segmentOf(commit("during").index), segmentOf(commit("three").index)];
+    const store = await onDiskOnly(first, ...names);
+    const found = await plan(store, { kind: "latest" }, { localWal: [directory], backup: "2025-01-05" });
+    expect(fromDisk(found)).toEqual([...new Set(names)]);
+    expect(found.resolved.lastReplayed?.time).toBe(commit("three").time);
+    expect(found.fetchBytes.wal).toBeLessThan((await plan(first, { kind: "latest" }, { backup: "2025-01-05" })).fetchBytes.wal);
+  });
+
+  test("is passed over where the bucket has the segment itself, and where a file only bears the name of one", async () => {
+    const last = segmentOf(commit("three").index);
+    const [object] = await findWalObjects(first, last);
+    if (object === undefined) throw new Error("no segment");
+    writeFileSync(join(directory, last), (await readWalFile(first, object)).toReversed());
+    writeFileSync(join(directory, segmentOf(commit("three").index + 1)), await readWalFile(first, object));
+    const found = await plan(first, { kind: "latest" }, { localWal: [directory] });
+    expect(fromDisk(found)).toEqual([]);
+    expect(found.resolved.lastReplayed?.time).toBe(commit("three").time);
+  });
+
+  test("counts only up to a place where it is damaged", async () => {
+    const [damaged, behind] = [segmentOf(commit("two").index), segmentOf(commit("two").index + 1)];
+    const store = await onDiskOnly(first, damaged, behind);
+    const [object] = await findWalObjects(first, damaged);
+    if (object === undefined) throw new Error("no segment");
+    const bytes = Buffer.from(await readWalFile(first, object));
+    bytes.fill(0xaa, 64, 512);
+    writeFileSync(join(directory, damaged), bytes);
+    // Behind it lies more in the bucket, which cannot be reached: that is a hole, never a quiet end.
+    await expect(plan(store, { kind: "latest" }, { localWal: [directory], backup: "2025-01-05" })).rejects.toMatchObject({ code: "WAL_MISSING" });
+  });
+
+  test("leads to a timeline that was never archived, and only with the history that belongs to it", async () => {
+    const names = [commit("child").index, commit("grown").index].map((index) => segmentOf(index, 2));
+    const store = await onDiskOnly(world.store, ...names, "00000002.history");
+    const found = await plan(store, { kind: "latest" }, { localWal: [directory] });
+    expect(found.chain.history.timeline).toBe(2);
+    expect(found.localHistories.map(({ timeline }) => timeline)).toEqual([2]);
+    expect(found.resolved.lastReplayed?.time).toBe(commit("grown").time);
+    // Another timeline 2 is in the bucket: what lies here belongs to one that was given up.
+    await store.put("wal/00000002.history", Buffer.from("1\t0/3000148\tno recovery target specified\n"));
+    await expect(plan(store, { kind: "latest" }, { localWal: [directory] })).rejects.toMatchObject({ code: expect.stringMatching(/WAL_MISSING|TARGET_UNREACHABLE/) });
   });
 });

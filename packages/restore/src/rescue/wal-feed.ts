@@ -142,7 +142,7 @@ class Feed {
   async #fetch(name: string): Promise<string> {
     const { directory, owner, signal } = this.#options;
     const path = join(directory, `fetched.${name}`);
-    await fetchWalFile(this.#store, lineageTableOf(this.#plan.chain, this.#plan.backup.systemIdentifier), name, path, { signal });
+    await fetchWalFile(this.#store, lineageTableOf(this.#plan), name, path, { signal });
     if (owner !== undefined) await chown(path, owner.uid, owner.gid);
     this.fetchedBytes += this.#plan.chain.segments.find((segment) => segment.name === name)?.object.size ?? 0;
     return path;
