@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { defineCommand, openConfiguredStore, postgresConnection, type Log, type Progress } from "@soar/app-kit";
-import { takeBackup, type BackupEvent } from "@soar/backup";
+import { replicationSource, takeBackup, type BackupEvent } from "@soar/backup";
 import { SoarError } from "@soar/errors";
 import type { BackupRecord } from "@soar/repository";
 import { reportOutcome, summarize, type TakeContext } from "./report-outcome.ts";
@@ -30,8 +30,10 @@ async function takeAndExpire({ config, log, output, signal, startProgress, app }
   const store = await openConfiguredStore(config, { log, overrides: { retry: { deadlineMs: Math.max(config.retryDeadlineMs, LONGEST_OUTAGE_MS) } } });
   const progress = startProgress({ label: "base backup", unit: "bytes" });
   try {
+    const server = serverOf(postgresConnection(config, { log, database: "postgres" }), postgresConnection(config, { log, replication: true }));
     const record = await takeBackup(store, {
-      server: serverOf(postgresConnection(config, { log, database: "postgres" }), postgresConnection(config, { log, replication: true })),
+      server,
+      source: replicationSource(server),
       codec: config.compression,
       jobs: config.jobs,
       checkpoint: config.checkpoint,

@@ -8,7 +8,9 @@ export interface PatienceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-interface ArchiverState {
+export interface ArchiverState {
+  /** As text: it counts for the life of the server. */
+  readonly archived_count: string;
   readonly last_archived_wal: string | null;
   readonly last_failed_wal: string | null;
   readonly failing: boolean;
@@ -55,9 +57,9 @@ function describeState({ last_archived_wal: archived, last_failed_wal: failed, f
 }
 
 /** The archiver repeats a failing segment until it succeeds: a failure that is newer than the last success is going on. */
-async function readArchiver(sql: SqlConnection, signal: AbortSignal | undefined): Promise<ArchiverState> {
+export async function readArchiver(sql: SqlConnection, signal: AbortSignal | undefined): Promise<ArchiverState> {
   const [state] = await sql.query<ArchiverState & Record<string, unknown>>(
-    "SELECT last_archived_wal, last_failed_wal, coalesce(last_failed_time > last_archived_time, last_failed_time IS NOT NULL) AS failing FROM pg_stat_archiver",
+    "SELECT archived_count::text, last_archived_wal, last_failed_wal, coalesce(last_failed_time > last_archived_time, last_failed_time IS NOT NULL) AS failing FROM pg_stat_archiver",
     [],
     { signal },
   );

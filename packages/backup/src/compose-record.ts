@@ -48,7 +48,7 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     },
     codec: options.codec,
     chunkSize: DEFAULT_CHUNK_BYTES,
-    source: { method: "replication", fromStandby: facts.inRecovery, host: options.host, dataDirectory: facts.dataDirectory ?? "" },
+    source: { method: options.source.method, fromStandby: facts.inRecovery, host: options.host, dataDirectory: facts.dataDirectory ?? "" },
     dataChecksums: facts.dataChecksums,
     settings: settingsOf(facts),
     databases: facts.databases.map(({ oid, name }) => ({ oid, name })),

@@ -2,3 +2,5 @@ export { takeBackup, type BackupEvent, type TakeBackupOptions } from "./take-bac
 export { readServerConfig, packServerConfig, type ServerConfigFile } from "./server-config.ts";
 export { waitForWal, type WalWait } from "./wait-for-wal.ts";
 export { keepBackup, unkeepBackup, type KeepBackupOptions } from "./pin-backup.ts";
+export { replicationSource } from "./source/replication-source.ts";
+export type { ArchiveStream, BackupRequest, BackupSource, FinishedBackup, RunningBackup } from "./source/backup-source.ts";

@@ -1,9 +1,9 @@
-import { baseBackup, segmentIndexBeforeLsn, segmentIndexOfLsn, type BaseBackupEvent, type Lsn, type ReplicationConnection } from "@soar/pg-tools";
+import { segmentIndexBeforeLsn, segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
 import { backupKey, BACKUP_OBJECTS, codecSuffix } from "@soar/repository";
 import { DEFAULT_CHUNK_BYTES as CHUNK_BYTES, SeekTableWriter, writeSeekableTar, type Codec, type CodecPool, type SeekTableSummary, type WriteSeekableTarOptions, type WriteSummary } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
-import { BackupEvents } from "./backup-events.ts";
 import { openSinkStream } from "./sink-stream.ts";
+import { estimatedTotal, type FinishedBackup, type RunningBackup } from "./source/backup-source.ts";
 import { storeObject, type BackupObject } from "./store-object.ts";
 import { uploadOwn } from "./upload-own.ts";
 
@@ -11,15 +11,12 @@ export interface StoreArchivesOptions {
   readonly label: string;
   readonly codec: Codec;
   readonly level: number | undefined;
-  readonly checkpoint: "fast" | "spread";
-  readonly rateLimitBytes: number | undefined;
   readonly pool: CodecPool;
   readonly walSegmentSize: number;
   /** For an incremental: where a chunk lies already. */
   readonly resolveExisting: WriteSeekableTarOptions["resolveExisting"];
   readonly signal: AbortSignal | undefined;
   readonly now: () => Date;
-  readonly onProgress: (done: number, total: number | undefined) => void;
 }
 
 export interface StoredArchive {
@@ -43,7 +40,7 @@ export interface StoredArchives {
   readonly stoppedAt: Date;
   /** The segments without which the backup is not consistent. */
   readonly wal: { readonly timeline: number; readonly fromIndex: number; readonly toIndex: number };
-  readonly damaged: Extract<BaseBackupEvent, { type: "end" }>["damaged"];
+  readonly damaged: FinishedBackup["damaged"];
 }
 
 /** Room for what a tar adds to the files: headers, padding, the end; and for what grew since the server's estimate. */
@@ -51,32 +48,28 @@ const ESTIMATE_FACTOR = 1.1;
 const ESTIMATE_MARGIN = 1024 ** 3;
 const TABLE_FRACTION = 0.001;
 
-/** Streams BASE_BACKUP into the bucket: one object per tar, the seek table beside them, then the manifest. */
-export async function storeArchives(store: ObjectStore, connection: ReplicationConnection, options: StoreArchivesOptions): Promise<StoredArchives> {
-  const { label, signal, checkpoint, rateLimitBytes } = options;
-  const limit = rateLimitBytes === undefined ? {} : { maxRateKilobytes: Math.floor(rateLimitBytes / 1024) };
-  const events = new BackupEvents(baseBackup(connection, { label: `soar ${label}`, checkpoint, ...limit, signal }), options.onProgress);
-  try {
-    const start = await events.start();
-    const { result: archives, summary } = await withTable(store, { label, total: events.total, signal }, (table) => storeEach(store, events, { ...options, table, start }));
-    const manifest = await storeObject(store, label, BACKUP_OBJECTS.manifest, await events.manifest(), { signal });
-    const end = await events.end();
-    const index: BackupObject = { name: BACKUP_OBJECTS.index, size: summary.storedBytes, sha256: summary.storedSha256 };
-    return {
-      archives,
-      table: summary,
-      objects: [...archives.map(({ object }) => object), index, manifest],
-      startLsn: start.startLsn,
-      startTimeline: start.timeline,
-      stopLsn: end.stopLsn,
-      timeline: end.timeline,
-      stoppedAt: options.now(),
-      wal: { timeline: end.timeline, fromIndex: segmentIndexOfLsn(start.startLsn, options.walSegmentSize), toIndex: segmentIndexBeforeLsn(end.stopLsn, options.walSegmentSize) },
-      damaged: end.damaged,
-    };
-  } finally {
-    await events.close();
-  }
+/** Streams a backup into the bucket: one object per tar, the seek table beside them, then the manifest. */
+export async function storeArchives(store: ObjectStore, running: RunningBackup, options: StoreArchivesOptions): Promise<StoredArchives> {
+  const { label, signal, walSegmentSize } = options;
+  const { startLsn, startTimeline } = running;
+  const total = estimatedTotal(running.tablespaces);
+  const { result: archives, summary } = await withTable(store, { label, total, signal }, (table) => storeEach(store, running, { ...options, table, total }));
+  const { manifest: bytes, stopLsn, timeline, damaged } = await running.finish();
+  const stoppedAt = options.now();
+  const manifest = await storeObject(store, label, BACKUP_OBJECTS.manifest, bytes, { signal });
+  const index: BackupObject = { name: BACKUP_OBJECTS.index, size: summary.storedBytes, sha256: summary.storedSha256 };
+  return {
+    archives,
+    table: summary,
+    objects: [...archives.map(({ object }) => object), index, manifest],
+    startLsn,
+    startTimeline,
+    stopLsn,
+    timeline,
+    stoppedAt,
+    wal: { timeline, fromIndex: segmentIndexOfLsn(startLsn, walSegmentSize), toIndex: segmentIndexBeforeLsn(stopLsn, walSegmentSize) },
+    damaged,
+  };
 }
 
 interface TableOptions {
@@ -105,19 +98,19 @@ async function withTable<T>(store: ObjectStore, { label, total, signal }: TableO
   }
 }
 
-type EachOptions = StoreArchivesOptions & { readonly table: SeekTableWriter; readonly start: Extract<BaseBackupEvent, { type: "start" }> };
+type EachOptions = StoreArchivesOptions & { readonly table: SeekTableWriter; readonly total: number | undefined };
 
-async function storeEach(store: ObjectStore, events: BackupEvents, options: EachOptions): Promise<StoredArchive[]> {
-  const { label, codec, level, table, pool, resolveExisting, signal, start } = options;
+async function storeEach(store: ObjectStore, running: RunningBackup, options: EachOptions): Promise<StoredArchive[]> {
+  const { label, codec, level, table, pool, resolveExisting, signal, total } = options;
   const archives: StoredArchive[] = [];
-  for (let archive = await events.nextArchive(); archive !== undefined; archive = await events.nextArchive()) {
-    const { oid, location } = archive;
+  // One after the other: the rows of an archive stand together in the seek table, and one stream keeps all workers busy.
+  for await (const { oid, location, data } of running.archives()) {
     const name = oid === undefined ? "base" : String(oid);
     const objectName = `${oid ?? "backup"}.${resolveExisting === undefined ? "tar" : "members"}${codecSuffix(codec)}`;
     const objectKey = backupKey(label, objectName);
-    const write = writeSeekableTar({ source: archive.data, name, objectKey, codec, level, table, pool, chunkBytes: CHUNK_BYTES, resolveExisting, signal });
-    const estimate = start.tablespaces.find((tablespace) => tablespace.oid === oid)?.estimatedBytes;
-    const { size } = await uploadOwn(store, objectKey, write.body, { expectedSize: expectedSize(estimate ?? events.total), signal });
+    const write = writeSeekableTar({ source: data, name, objectKey, codec, level, table, pool, chunkBytes: CHUNK_BYTES, resolveExisting, signal });
+    const estimate = running.tablespaces.find((tablespace) => tablespace.oid === oid)?.estimatedBytes;
+    const { size } = await uploadOwn(store, objectKey, write.body, { expectedSize: expectedSize(estimate ?? total), signal });
     const summary = write.summary();
     archives.push({ name, oid, location, summary, object: { name: objectName, size, sha256: summary.storedSha256 } });
   }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { connectReplication, connectSql, readServerFacts, type ServerConfig, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
+import { connectSql, readServerFacts, segmentIndexOfLsn, type ServerConfig, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
 import { claimRepository, findBackupRecord, putBackupRecord, type BackupRecord, type RepositoryRecord, type StartedRecord } from "@soar/repository";
 import { createCodecPool, type Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
@@ -13,13 +13,18 @@ import { chooseBase, loadBase, requireReferences, trackReferences, type BaseChoi
 import { removeInterruptedRuns } from "./remove-interrupted.ts";
 import { requireWhole } from "./require-whole.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
+import type { BackupSource, RunningBackup } from "./source/backup-source.ts";
 import { describePrimary, requirePrimaryArchives } from "./standby-rules.ts";
 import { storeArchives, type StoredArchives } from "./store-archives.ts";
 import { storeObject, type BackupObject } from "./store-object.ts";
 import { waitForWal } from "./wait-for-wal.ts";
+import { watchArchiving } from "./watch-archiving.ts";
 
 export interface TakeBackupOptions {
+  /** For SQL: facts, lock, health of the archiver. */
   readonly server: ServerConfig;
+  /** What reads the cluster: `replicationSource` or `programSource`. */
+  readonly source: BackupSource;
   readonly codec: Codec;
   readonly level?: number | undefined;
   /** Members compressed at once. */
@@ -69,6 +74,7 @@ export async function takeBackup(store: ObjectStore, options: TakeBackupOptions)
   await using sql = await connectSql({ ...options.server, database: options.server.database ?? "postgres" }, { signal });
   const facts = await readServerFacts(sql, { signal });
   requireSuitable(facts);
+  await options.source.check(facts);
   const patience = { patienceMs: options.archiverPatienceMs, signal };
   if (!facts.inRecovery) await requireArchiving(sql, facts, patience);
   const config = packServerConfig(await readServerConfig(sql, { signal }), options.now());
@@ -152,27 +158,49 @@ async function publish(store: ObjectStore, record: BackupRecord, signal: AbortSi
   }
 }
 
-async function transfer(store: ObjectStore, { options, claimed, facts, existing }: Run): Promise<StoredArchives> {
-  const { signal, onEvent, codec, level, jobs, checkpoint, rateLimitBytes } = options;
-  await using connection = await connectReplication(options.server, { signal });
+async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
+  const { options, claimed, facts, existing } = run;
+  const { onEvent, codec, level, jobs, checkpoint, rateLimitBytes } = options;
+  const stop = new AbortController();
+  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  await using running = await options.source.begin({
+    label: `soar ${claimed.label}`,
+    checkpoint,
+    rateLimitBytes,
+    signal,
+    onProgress: (done, total) => onEvent?.({ type: "progress", done, total }),
+  });
+  await using watch = watchFirstSegment(store, run, { running, stop });
   const pool = createCodecPool({ workers: jobs });
   try {
-    return await storeArchives(store, connection, {
-      label: claimed.label,
-      codec,
-      level,
-      checkpoint,
-      rateLimitBytes,
-      pool,
-      walSegmentSize: facts.walSegmentSize,
-      resolveExisting: existing?.find,
-      signal,
-      now: options.now,
-      onProgress: (done, total) => onEvent?.({ type: "progress", done, total }),
-    });
+    return await storeArchives(store, running, { label: claimed.label, codec, level, pool, walSegmentSize: facts.walSegmentSize, resolveExisting: existing?.find, signal, now: options.now });
+  } catch (error) {
+    throw watch.failure() ?? error;
   } finally {
     await pool.close();
   }
+}
+
+/** Beginning a backup switches the segment on a primary; a standby's archive was asked for before. A failure stops the copying. */
+function watchFirstSegment(store: ObjectStore, { sql, facts, options }: Run, { running, stop }: { readonly running: RunningBackup; readonly stop: AbortController }): AsyncDisposable & { failure(): unknown } {
+  const { walSegmentSize: segmentSize } = facts;
+  const segment = { timeline: running.startTimeline, index: segmentIndexOfLsn(running.startLsn, segmentSize) - 1 };
+  let failure: unknown;
+  const end = new AbortController();
+  const watched = facts.inRecovery
+    ? Promise.resolve()
+    : watchArchiving(store, sql, { ...segment, segmentSize, patienceMs: options.archiverPatienceMs, signal: end.signal }).catch((error: unknown) => {
+        if (end.signal.aborted) return;
+        failure = error;
+        stop.abort(error);
+      });
+  return {
+    failure: () => failure,
+    async [Symbol.asyncDispose]() {
+      end.abort();
+      await watched;
+    },
+  };
 }
 
 /**

@@ -28,7 +28,7 @@ const LONGEST_PAUSE_MS = 5_000;
 export async function waitForWal(store: ObjectStore, wait: WalWait): Promise<void> {
   const giveUpAt = performance.now() + wait.timeoutMs;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-    const missing = await firstMissing(store, wait);
+    const missing = await findMissingSegment(store, wait);
     if (missing === undefined) return;
     if (performance.now() + pause > giveUpAt) throw await timedOut(missing, wait);
     wait.onWaiting?.(missing);
@@ -36,7 +36,8 @@ export async function waitForWal(store: ObjectStore, wait: WalWait): Promise<voi
   }
 }
 
-async function firstMissing(store: ObjectStore, wait: WalWait): Promise<string | undefined> {
+/** Name of the first segment of a range that is not in the bucket. */
+export async function findMissingSegment(store: ObjectStore, wait: Pick<WalWait, "timeline" | "segmentSize" | "fromIndex" | "toIndex" | "signal">): Promise<string | undefined> {
   const { timeline, segmentSize, fromIndex, toIndex, signal } = wait;
   const { segments } = await listTimelineSegments(store, timeline, segmentSize, { fromIndex, signal });
   for (let index = fromIndex; index <= toIndex; index += 1) {

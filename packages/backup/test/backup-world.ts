@@ -1,7 +1,7 @@
 import { openStore, type ObjectStore } from "@soar/storage";
 import { createTestCluster, startS3Server, type PostgresInstallation, type S3ServerOptions, type S3TestServer, type TestCluster, type TestClusterOptions } from "@soar-tooling/test-servers";
 import type { BackupRecord } from "@soar/repository";
-import { takeBackup, type TakeBackupOptions } from "../src/index.ts";
+import { replicationSource, takeBackup, type TakeBackupOptions } from "../src/index.ts";
 import { startWalCourier, type WalCourier } from "./wal-courier.ts";
 
 /** A server that archives, and a repository on an S3 server. */
@@ -30,7 +30,10 @@ export async function createBackupWorld({ s3: s3Options, ...options }: WorldOpti
     s3,
     store,
     courier,
-    take: (overrides = {}, target = store) => takeBackup(target, { ...defaultsFor(cluster), ...overrides }),
+    take: (overrides = {}, target = store) => {
+      const options = { ...defaultsFor(cluster), ...overrides };
+      return takeBackup(target, { source: replicationSource(options.server), ...options });
+    },
     async [Symbol.asyncDispose]() {
       await cluster.remove();
       await courier.close();
@@ -52,14 +55,14 @@ export function openTestStore(s3: S3TestServer, prefix = "cluster1", endpoint = 
   });
 }
 
-function defaultsFor(cluster: Pick<TestCluster, "connection">): TakeBackupOptions {
+function defaultsFor(cluster: Pick<TestCluster, "connection">): Omit<TakeBackupOptions, "source"> {
   return {
     server: { ...cluster.connection, applicationName: "test" },
     codec: "zstd",
     jobs: 2,
     checkpoint: "fast",
     walTimeoutMs: 20_000,
-    archiverPatienceMs: 500,
+    archiverPatienceMs: 10_000,
     host: "test-host",
     toolVersion: "test 1",
     isProcessRunning: () => true,

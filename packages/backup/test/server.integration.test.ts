@@ -8,6 +8,7 @@ import { PROFILES, requireInstallation, serverUser, startS3Server, type S3Profil
 import { expect, test } from "vitest";
 import { createBackupWorld, keysOf, openTestStore } from "./backup-world.ts";
 import { expectNoBackup } from "./expect-no-backup.ts";
+import { startWalCourier } from "./wal-courier.ts";
 
 const installation = requireInstallation();
 
@@ -21,8 +22,32 @@ test("an archive command that fails is told before anything is copied", async ()
   await using world = await createBackupWorld({ installation, archiveCommand: "false" });
   await world.cluster.query("create table t (); select pg_switch_wal()");
   await expect.poll(async () => (await world.cluster.query("select failed_count > 0 as failing from pg_stat_archiver"))[0]).toEqual({ failing: true });
-  await expect(world.take()).rejects.toMatchObject({ code: "WAL_TIMEOUT", message: expect.stringMatching(/archive command keeps failing for '[0-9A-F]{24}'/) as string });
+  await expect(world.take({ archiverPatienceMs: 500 })).rejects.toMatchObject({ code: "WAL_TIMEOUT", message: expect.stringMatching(/archive command keeps failing for '[0-9A-F]{24}'/) as string });
   expect(keysOf(world, "base/")).toEqual([]);
+});
+
+/** Slow enough that the copying would last for seconds. */
+const slowly = { rateLimitBytes: 2 ** 21 };
+
+test.each([
+  { what: "that hangs", archiveCommand: "while test -e %p; do sleep 0.1; done; false", patience: 100, message: /is not in the bucket: the server's archive command has neither succeeded nor failed/, hint: /It hangs/ },
+  { what: "that stores elsewhere", archiveCommand: "true", patience: 500, message: /is not in the bucket: the server has counted it as archived/, hint: /stores elsewhere/ },
+])("an archive command $what ends the run while it copies", async ({ archiveCommand, patience, message, hint }) => {
+  await using world = await createBackupWorld({ installation, archiveCommand });
+  const stages = new Set<string>();
+  const taken = world.take({ ...slowly, archiverPatienceMs: patience, onEvent: ({ type }) => stages.add(type) });
+  await expect(taken).rejects.toMatchObject({ code: "WAL_TIMEOUT", message: expect.stringMatching(message) as string, hint: expect.stringMatching(hint) as string });
+  expect(stages.has("reading-back")).toBe(false);
+  await expectNoBackup(world.store);
+});
+
+test("a backlog that moves is waited for, however long it is", async () => {
+  const courier = await startWalCourier();
+  await using world = await createBackupWorld({ installation, archiveCommand: `sleep 0.3 && ${courier.archiveCommand}` });
+  courier.deliverTo(world.store);
+  for (let count = 0; count < 6; count += 1) await world.cluster.query(`create table t${count} (); select pg_switch_wal()`);
+  await expect(world.take({ rateLimitBytes: 6 * 2 ** 20, archiverPatienceMs: 150 })).resolves.toMatchObject({ kind: "full" });
+  await courier.close();
 });
 
 test("WAL that does not arrive ends the run at its deadline; when it flows again, so do backups", async () => {

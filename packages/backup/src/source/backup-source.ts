@@ -1,0 +1,76 @@
+import type { BackupTablespace, DamageReport, Lsn, ServerFacts } from "@soar/pg-tools";
+import type { BackupRecord } from "@soar/repository";
+
+/**
+ * What reads a cluster for a base backup: the replication protocol, a program, or, later, several readers of the data
+ * directory between `pg_backup_start` and `pg_backup_stop`. Everything behind it (members, seek table, upload, checks,
+ * record) is the same for all of them and does not know which one it has.
+ */
+export interface BackupSource {
+  /** As the record names it. */
+  readonly method: BackupRecord["source"]["method"];
+  /**
+   * Refuses what this source cannot do, before anything is begun: rejects with `SERVER_UNSUITABLE`, `SERVER_VERSION` or
+   * `PROGRAM_MISSING`.
+   */
+  check(facts: ServerFacts): Promise<void>;
+  /**
+   * Begins a backup in the server and resolves when its start is known, at the latest before the first archive is read.
+   * Rejects with `SERVER_*` or `PROGRAM_FAILED`, `ABORTED` when the signal is raised; nothing stays begun then.
+   */
+  begin(request: BackupRequest): Promise<RunningBackup>;
+}
+
+export interface BackupRequest {
+  /** Written into backup_label. */
+  readonly label: string;
+  readonly checkpoint: "fast" | "spread";
+  /** Read no faster than this, in bytes a second. */
+  readonly rateLimitBytes: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** Bytes of the cluster that were read, of about `total`. */
+  readonly onProgress: (done: number, total: number | undefined) => void;
+}
+
+/** A backup between its start and its stop. Disposing of one that has not finished ends it in the server, too. */
+export interface RunningBackup extends AsyncDisposable {
+  readonly startLsn: Lsn;
+  readonly startTimeline: number;
+  /** What will come, with estimates: `undefined` as oid is the data directory. */
+  readonly tablespaces: readonly BackupTablespace[];
+  /**
+   * The archives, each once: one per tablespace and one for the data directory, which is the last to end, because it
+   * holds `backup_label` byte for byte, `tablespace_map` where there are tablespaces, and `pg_control` behind everything
+   * else; a source that gets these from `pg_backup_stop` stops the backup before it ends this stream. Rejects, and so does
+   * the stream of an archive, with `BACKUP_INCOMPLETE` when the server or the program ends early.
+   */
+  archives(): AsyncGenerator<ArchiveStream, void, undefined>;
+  /** To be called when every archive was read to its end. Rejects with `BACKUP_INCOMPLETE` or `WAL_TIMEOUT`. */
+  finish(): Promise<FinishedBackup>;
+}
+
+/**
+ * One tar of a backup. A source with one stream underneath gives the next archive when this one was read to its end; one
+ * with several readers may give all at once, to be read side by side. However many read, the bytes come as one tar.
+ */
+export interface ArchiveStream {
+  readonly oid: number | undefined;
+  /** Path of the tablespace on the server. */
+  readonly location: string | undefined;
+  /** A complete tar with any chunk boundaries; a chunk is copied before the next one is asked for. */
+  readonly data: AsyncIterable<Uint8Array>;
+}
+
+export interface FinishedBackup {
+  /** `backup_manifest`, byte for byte. */
+  readonly manifest: Buffer;
+  readonly stopLsn: Lsn;
+  readonly timeline: number;
+  /** Pages whose checksum was wrong at the source: the backup is whole all the same. */
+  readonly damaged: DamageReport | undefined;
+}
+
+/** The sum of the estimates, unless one is missing. */
+export function estimatedTotal(tablespaces: readonly BackupTablespace[]): number | undefined {
+  return tablespaces.reduce<number | undefined>((sum, { estimatedBytes }) => (sum === undefined || estimatedBytes === undefined ? undefined : sum + estimatedBytes), 0);
+}
