@@ -60,7 +60,7 @@ test("what fails behind a complete backup says that the backup is there", async 
     }),
   ).rejects.toBe(damaged);
   expect(mail()).toMatch(/2025-01-05 needs attention\n[^]*The backup itself is complete/);
-  expect(metrics()).toContain("\nbackup_base_size_bytes 3000000000\n");
+  expect(metrics()).toContain("\nbackup_base_last_size_bytes 3000000000\n");
 });
 
 test("a success that cannot be told fails the run; a failure that cannot be told stays the failure, and the log says so", async () => {

@@ -45,8 +45,8 @@ export function summarize({ label, kind, sizes, durationMs, firstSegment, lastSe
 
 const GAUGES: Readonly<Record<string, { readonly help: string; readonly of: (record: BackupRecord) => number }>> = {
   backup_base_last_success_timestamp_seconds: { help: "End of the last complete base backup, seconds since 1970.", of: ({ stoppedAt }) => Date.parse(stoppedAt) / 1000 },
-  backup_base_duration_seconds: { help: "Time that the last complete base backup took.", of: ({ durationMs }) => durationMs / 1000 },
-  backup_base_size_bytes: { help: "Bytes of all files of the cluster in the last complete base backup.", of: ({ sizes }) => sizes.database },
+  backup_base_last_duration_seconds: { help: "Time that the last complete base backup took.", of: ({ durationMs }) => durationMs / 1000 },
+  backup_base_last_size_bytes: { help: "Bytes of all files of the cluster in the last complete base backup.", of: ({ sizes }) => sizes.database },
   backup_base_stored_bytes: { help: "Bytes that the last complete base backup added to the bucket.", of: ({ sizes }) => sizes.new },
   backup_base_damaged_files: { help: "Files with damaged pages that the last complete base backup found.", of: ({ damagedPages }) => damagedPages.length },
 };

@@ -1,10 +1,12 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
+import { parseExposition } from "@soar-tooling/test-servers";
 import type { ArchiverStatus } from "@soar/archive";
 import { parseLsn } from "@soar/pg-tools";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createArchiverWorld, doneNames, eventually, killGroup, type ArchiverWorld, type Started } from "./archiver-world.fixture.ts";
+import { putSampleBackup } from "./sample-backup.fixture.ts";
 
 let world: ArchiverWorld;
 let daemon: Started;
@@ -31,6 +33,8 @@ async function startDaemon(): Promise<void> {
 beforeAll(async () => {
   world = await createArchiverWorld();
   installSystemd();
+  // A base backup of last week: its record is all that is read.
+  await putSampleBackup(world, { label: "2025-01-05", startLsn: "0/100028" });
   const probe = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => probe.once("listening", resolve));
   listen = `127.0.0.1:${(probe.address() as AddressInfo).port}`;
@@ -38,6 +42,28 @@ beforeAll(async () => {
   await startDaemon();
 });
 afterAll(() => world[Symbol.asyncDispose]());
+
+/** All that the specification and the issue name, and those that alerts need beside them. */
+const NAMES = [
+  "backup_wal_age_seconds gauge",
+  "backup_wal_queue_depth gauge",
+  "backup_wal_unarchived_bytes gauge",
+  "backup_wal_oldest_unarchived_seconds gauge",
+  "backup_pg_wal_bytes gauge",
+  "backup_pg_wal_free_bytes gauge",
+  "backup_archiver_resident gauge",
+  "backup_wal_errors_total counter",
+  "backup_wal_archived_total counter",
+  "backup_wal_given_up_total counter",
+  "backup_wal_tail_pieces_total counter",
+  "backup_upload_bytes_total counter",
+  "backup_requests_total counter",
+  "backup_base_age_seconds gauge",
+  "backup_base_size_bytes gauge",
+  "backup_base_duration_seconds histogram",
+  "backup_wal_gaps gauge",
+  "backup_wal_open_gaps gauge",
+];
 
 const tails = (): string[] => [...world.s3.objects("soar-backup").keys()].filter((key) => key.startsWith("one/tail/"));
 async function status(): Promise<ArchiverStatus> {
@@ -69,10 +95,17 @@ test("a tail goes with its segment", async () => {
 });
 
 test("metrics over HTTP have the specification's names; health is answered; all else is not there", async () => {
+  await eventually("the first look into the bucket", async () => (await status()).baseBackup !== undefined);
   const metrics = await (await fetch(`http://${listen}/metrics`)).text();
-  for (const name of ["backup_wal_age_seconds", "backup_wal_queue_depth", "backup_wal_errors_total", "backup_wal_archived_total", "backup_upload_bytes_total", "backup_wal_unarchived_bytes", "backup_wal_oldest_unarchived_seconds"]) {
-    expect(metrics).toMatch(new RegExp(`^${name} [0-9.]+$`, "m"));
-  }
+  const families = parseExposition(metrics);
+  expect([...families].map(([name, { type }]) => `${name} ${type}`)).toEqual(NAMES);
+  const value = (series: string): number | undefined => [...families.values()].flatMap(({ samples }) => [...samples]).find(([name]) => name === series)?.[1];
+  expect(value('backup_requests_total{kind="put",outcome="ok"}')).toBeGreaterThan(2);
+  expect(value("backup_pg_wal_bytes")).toBeGreaterThanOrEqual(2 ** 20);
+  expect(value("backup_base_age_seconds")).toBeGreaterThan(86_400);
+  expect(value("backup_base_size_bytes")).toBe(1_000);
+  expect(value('backup_base_duration_seconds_bucket{le="60"}')).toBe(0);
+  expect(value('backup_base_duration_seconds_bucket{le="+Inf"}')).toBe(1);
   expect(await (await fetch(`http://${listen}/healthz`)).text()).toBe("ok\n");
   expect((await fetch(`http://${listen}/`)).status).toBe(404);
 });

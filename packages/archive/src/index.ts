@@ -17,6 +17,10 @@ export { createTailCleaner, type TailCleaner, type TailCleanerOptions } from "./
 
 // The truth about archiving.
 export { formatArchiverMetrics } from "./status/archiver-metrics.ts";
-export { openStatistics, type ArchiverCounters, type ArchiverStatistics } from "./status/archiver-statistics.ts";
+export { openStatistics, type ArchiverStatistics } from "./status/archiver-statistics.ts";
+export type { ArchiverCounters } from "./status/archiver-counters.ts";
 export { readArchiverStatus, type ArchiverStatus, type StatusSources } from "./status/archiver-status.ts";
 export { createPositionHistory, type PositionHistory } from "./status/position-history.ts";
+export { readRepositoryFacts, type RepositoryFacts } from "./status/repository-facts.ts";
+export { estimateTailCost, type TailCost } from "./status/tail-cost.ts";
+export { finishedAt, readFinishedSegments, readWalDirectory, type WalDirectory } from "./status/wal-directory.ts";

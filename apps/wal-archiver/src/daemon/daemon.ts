@@ -20,9 +20,10 @@ export const daemon = defineCommand({
   async run({ config, log, signal, app, envFile }) {
     const service = connectServiceManager(process.env, log);
     const deadlineMs = Math.min(CALL_RETRY.deadlineMs, config.archiveTimeoutMs);
-    const store = await openConfiguredStore(config, { log, overrides: { retry: { ...CALL_RETRY, deadlineMs } } });
+    const statistics = await openStatistics(config.spool);
+    const store = await openConfiguredStore(config, { log, onEvent: (event) => statistics.count(event), overrides: { retry: { ...CALL_RETRY, deadlineMs } } });
     try {
-      const [binding, statistics] = [await bindingOf(config, envFile), await openStatistics(config.spool)];
+      const binding = await bindingOf(config, envFile);
       await runResident(store, config, { binding, statistics, log, signal, service, toolVersion: `${app.name} ${app.version}` });
       log.info("stopped");
     } finally {

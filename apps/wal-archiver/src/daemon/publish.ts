@@ -32,6 +32,8 @@ export async function publish({ statistics, status, metricsFile, log, signal }: 
 
 /** node_exporter must never read half of it. */
 async function writeWhole(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, text);
-  await rename(`${path}.new`, path);
+  // archive_command may write it as well.
+  const temporary = `${path}.${process.pid}.new`;
+  await writeFile(temporary, text);
+  await rename(temporary, path);
 }

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { Config, Log } from "@soar/app-kit";
-import { createPositionHistory, createTailCleaner, readArchiverStatus, runArchiver, runTailShipper, type ArchiverEvent, type ArchiverStatistics, type ArchiverStatus, type RepositoryBinding, type RunningArchiver, type TailEvent } from "@soar/archive";
+import { createTailCleaner, runArchiver, runTailShipper, type ArchiverEvent, type ArchiverStatistics, type RepositoryBinding, type RunningArchiver, type TailEvent } from "@soar/archive";
 import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";
 import { socketPath } from "../socket-path.ts";
@@ -9,7 +9,7 @@ import { publish } from "./publish.ts";
 import { reportTo } from "./report-events.ts";
 import { serverOf } from "./server-of.ts";
 import type { ServiceManager } from "./service-manager.ts";
-import { watchPositions } from "./watch-positions.ts";
+import { watchTruth, type Truth } from "./watch-truth.ts";
 
 export interface ResidentOptions {
   readonly binding: RepositoryBinding;
@@ -28,7 +28,6 @@ export async function runResident(store: ObjectStore, config: Config<typeof daem
   const { binding, statistics, log, service, toolVersion } = options;
   const ended = new AbortController();
   const signal = AbortSignal.any([options.signal, ended.signal]);
-  const history = createPositionHistory();
   const report = reportTo(log);
   const cleaner = createTailCleaner(store, { signal, onFailure: (name, error) => log.warn(`unable to remove the tail of '${name}': ${String(error)}`) });
   let tailLsn: bigint | undefined;
@@ -36,18 +35,19 @@ export async function runResident(store: ObjectStore, config: Config<typeof daem
     statistics.count(event);
     report(event);
     if (event.type === "archived") cleaner.archived(event.name);
+    // A base backup ends with this file.
+    if (event.type === "archived" && event.name.endsWith(".backup")) truth?.expectNews();
     if (event.type === "tail-shipped") tailLsn = event.endLsn;
   };
   const others: Promise<void>[] = [];
-  let archiver: RunningArchiver | undefined;
-  const statusOf = (running: RunningArchiver): ArchiverStatus => readArchiverStatus({ archiver: running, statistics, history, tailLsn, now: new Date() });
+  let truth: Truth | undefined;
   const startOthers = async (running: RunningArchiver): Promise<void> => {
-    archiver = running;
-    const status = (): ArchiverStatus => statusOf(running);
     const server = serverOf(config, log);
+    truth = await watchTruth(store, { archiver: running, config, server, statistics, tailLsn: () => tailLsn, log, signal });
+    const { status } = truth;
     const metrics = config.listen === undefined ? undefined : await startMetricsServer(config.listen, status);
     if (metrics !== undefined) signal.addEventListener("abort", () => void metrics.close(), { once: true });
-    others.push(watchPositions(server, { history, log, signal }), publish({ statistics, status, metricsFile: config.metricsFile, log, signal }));
+    others.push(...truth.running, publish({ statistics, status, metricsFile: config.metricsFile, log, signal }));
     const { tailIntervalMs: intervalMs } = config;
     if (intervalMs !== "off") others.push(runTailShipper(store, { server, cluster: running.cluster, intervalMs, slot: config.tailSlot, onEvent, signal }));
     cleaner.sweep();
@@ -60,7 +60,7 @@ export async function runResident(store: ObjectStore, config: Config<typeof daem
   };
   const { jobs, dataDir, spool: spoolDir, archiveTimeoutMs: timeoutMs, logArchive: logsArchive, walCompression: codec } = config;
   const workers = Math.min(jobs, availableParallelism());
-  const status = (): Promise<unknown> => Promise.resolve(archiver && statusOf(archiver));
+  const status = (): Promise<unknown> => Promise.resolve(truth?.status());
   try {
     await runArchiver(store, { dataDir, spoolDir, socketPath: socketPath(config), binding, logsArchive, codec, jobs, workers, timeoutMs, toolVersion, onEvent, onReady: startOthers, status, signal });
   } finally {

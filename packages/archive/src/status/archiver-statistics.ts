@@ -1,92 +1,104 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { SoarError } from "@soar/errors";
+import { isSoarError } from "@soar/errors";
+import type { StoreEvent } from "@soar/storage";
 import type { ArchiverEvent } from "../daemon/archiver-event.ts";
 import type { TailEvent } from "../tail/tail-event.ts";
-
-/** Counters since the spool was made; they go on after a restart. */
-export interface ArchiverCounters {
-  readonly archivedTotal: number;
-  readonly errorsTotal: number;
-  /** Stored bytes of segments and tail pieces. */
-  readonly uploadedBytesTotal: number;
-  readonly tailPiecesTotal: number;
-  readonly lastArchived: { readonly name: string; readonly at: string } | undefined;
-  readonly lastFailure: { readonly name: string; readonly at: string; readonly message: string } | undefined;
-}
+import { addToCounters, joinChanges, type ArchiverCounters, type BaseBackupRun, type CounterChange, type LastFailure } from "./archiver-counters.ts";
+import { readCounters, updateCounters } from "./counters-file.ts";
+import { createHourlyRate } from "./hourly-rate.ts";
 
 export interface ArchiverStatistics {
   readonly counters: ArchiverCounters;
   /** Files per second over the last minute with any. */
   readonly filesPerSecond: number;
-  count(event: ArchiverEvent | TailEvent): void;
-  /** Writes the counters if they changed. Rejects with `FILE_UNWRITABLE`. */
+  readonly hourly: HourlyRates;
+  count(event: ArchiverEvent | TailEvent | StoreEvent): void;
+  /** Counts those base backups that were not counted before. */
+  countBaseBackups(runs: readonly BaseBackupRun[]): void;
+  /** Writes what was counted since the last time, if there is any. Rejects with `FILE_UNWRITABLE`; it is written the next time then. */
   save(): Promise<void>;
 }
 
-const FILE = "counters.json";
-const RATE_WINDOW_MS = 60_000;
-const NONE: ArchiverCounters = { archivedTotal: 0, errorsTotal: 0, uploadedBytesTotal: 0, tailPiecesTotal: 0, lastArchived: undefined, lastFailure: undefined };
+/** Of the last hour. */
+export interface HourlyRates {
+  /** Requests that store something, steps of uploads in parts included. */
+  readonly puts: number;
+  readonly lists: number;
+  /** Of the puts, pieces of the tail. */
+  readonly tailPuts: number;
+  readonly tailBytes: number;
+}
 
-/** Goes on with the counters of the spool. A file that is no JSON begins at zero: a metric is no reason not to archive. */
+const RATE_WINDOW_MS = 60_000;
+const PATIENCE_MS = 2_000;
+
+/** Goes on with the counters of the spool. */
 export async function openStatistics(spoolDir: string, now: () => Date = () => new Date()): Promise<ArchiverStatistics> {
-  const path = join(spoolDir, FILE);
-  let counters = await readCounters(path);
-  let isSaved = true;
+  const clock = (): number => now().getTime();
+  let saved = await readCounters(spoolDir);
+  let unsaved: CounterChange | undefined;
   let recent: number[] = [];
-  const change = (more: Partial<ArchiverCounters>): void => {
-    counters = { ...counters, ...more };
-    isSaved = false;
+  const rates = { puts: createHourlyRate(clock), lists: createHourlyRate(clock), tailPuts: createHourlyRate(clock), tailBytes: createHourlyRate(clock) };
+  const change = (more: CounterChange): void => {
+    unsaved = joinChanges(unsaved ?? {}, more);
   };
   return {
     get counters() {
-      return counters;
+      return unsaved === undefined ? saved : addToCounters(saved, unsaved);
     },
     get filesPerSecond() {
-      const since = now().getTime() - RATE_WINDOW_MS;
+      const since = clock() - RATE_WINDOW_MS;
       recent = recent.filter((at) => at > since);
       return recent.length / (RATE_WINDOW_MS / 1000);
     },
-    count(event) {
-      const at = now();
-      if (event.type === "archived") {
-        recent.push(at.getTime());
-        change({ archivedTotal: counters.archivedTotal + 1, uploadedBytesTotal: counters.uploadedBytesTotal + event.storedBytes, lastArchived: { name: event.name, at: at.toISOString() } });
-      } else if (event.type === "tail-shipped") {
-        change({ tailPiecesTotal: counters.tailPiecesTotal + 1, uploadedBytesTotal: counters.uploadedBytesTotal + event.storedBytes });
-      } else if (event.type === "failed" || event.type === "tail-interrupted" || event.type === "tail-stopped") {
-        const message = event.error instanceof Error ? event.error.message : String(event.error);
-        change({ errorsTotal: counters.errorsTotal + 1, lastFailure: { name: "name" in event ? event.name : "tail", at: at.toISOString(), message } });
-      }
+    get hourly() {
+      return { puts: rates.puts.perHour, lists: rates.lists.perHour, tailPuts: rates.tailPuts.perHour, tailBytes: rates.tailBytes.perHour };
     },
+    count(event) {
+      if (event.type === "archived") recent.push(clock());
+      if (event.type === "tail-shipped") {
+        rates.tailPuts.add(1);
+        rates.tailBytes.add(event.storedBytes);
+      }
+      if (event.type === "request" && (event.kind === "put" || event.kind === "multipart")) rates.puts.add(1);
+      if (event.type === "request" && event.kind === "list") rates.lists.add(1);
+      const more = changeOf(event, now());
+      if (more !== undefined) change(more);
+    },
+    countBaseBackups: (runs) => change({ baseBackups: runs }),
     async save() {
-      if (isSaved) return;
-      isSaved = true;
+      const writing = unsaved;
+      if (writing === undefined) return;
+      unsaved = undefined;
       try {
-        await writeFile(`${path}.new`, `${JSON.stringify(counters)}\n`, { mode: 0o600 });
-        await rename(`${path}.new`, path);
-      } catch (cause) {
-        throw new SoarError("FILE_UNWRITABLE", `unable to write '${path}': ${cause instanceof Error ? cause.message : String(cause)}`, { cause, hint: "Make room in the spool directory." });
+        saved = await updateCounters(spoolDir, writing, { patienceMs: PATIENCE_MS });
+      } catch (error) {
+        unsaved = joinChanges(writing, unsaved ?? {});
+        throw error;
       }
     },
   };
 }
 
-async function readCounters(path: string): Promise<ArchiverCounters> {
-  try {
-    const value = JSON.parse(await readFile(path, "utf8")) as Partial<ArchiverCounters>;
-    const count = (number: unknown): number => (typeof number === "number" && number >= 0 ? number : 0);
-    return {
-      archivedTotal: count(value.archivedTotal),
-      errorsTotal: count(value.errorsTotal),
-      uploadedBytesTotal: count(value.uploadedBytesTotal),
-      tailPiecesTotal: count(value.tailPiecesTotal),
-      lastArchived: value.lastArchived,
-      lastFailure: value.lastFailure,
-    };
-  } catch (error) {
-    const isAbsent = error instanceof Error && "code" in error && error.code === "ENOENT";
-    if (isAbsent || error instanceof SyntaxError) return NONE;
-    throw error;
+/** What an event adds to the counters. */
+export function changeOf(event: ArchiverEvent | TailEvent | StoreEvent, at: Date): CounterChange | undefined {
+  switch (event.type) {
+    case "archived":
+      return { archived: 1, uploadedBytes: event.storedBytes, lastArchived: { name: event.name, at: at.toISOString() } };
+    case "tail-shipped":
+      return { tailPieces: 1, uploadedBytes: event.storedBytes };
+    case "failed":
+      return { errors: 1, lastFailure: failureOf(event.name, event.error, at) };
+    case "tail-interrupted":
+    case "tail-stopped":
+      return { errors: 1, lastFailure: failureOf("tail", event.error, at) };
+    case "request":
+      return { requests: { [`${event.kind} ${event.outcome}`]: 1 } };
+    default:
+      return undefined;
   }
+}
+
+function failureOf(name: string, error: unknown, at: Date): LastFailure {
+  const { code, hint } = isSoarError(error) ? error : { code: undefined, hint: undefined };
+  return { name, at: at.toISOString(), code, message: error instanceof Error ? error.message : String(error), hint };
 }

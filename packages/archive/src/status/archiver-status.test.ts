@@ -1,11 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { BackupRecord } from "@soar/repository";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { parseExposition } from "@soar-tooling/test-servers";
 import { formatArchiverMetrics } from "./archiver-metrics.ts";
 import { openStatistics } from "./archiver-statistics.ts";
 import { readArchiverStatus, type StatusSources } from "./archiver-status.ts";
 import { createPositionHistory } from "./position-history.ts";
+import type { RepositoryFacts } from "./repository-facts.ts";
 
 let spool: string;
 beforeEach(() => {
@@ -18,12 +21,24 @@ const lsn = (segment: number, offset = 0): bigint => BigInt(segment * SIZE + off
 const name = (index: number): string => `0000000100000000000000${index.toString(16).padStart(2, "0")}`.toUpperCase();
 const start = Date.parse("2026-01-10T02:00:00Z");
 
-async function sources(more: { pending?: number[]; archived?: number[]; flushed?: [bigint, number][]; tailLsn?: bigint }): Promise<StatusSources> {
+async function sources(more: { pending?: number[]; archived?: number[]; flushed?: [bigint, number][]; tailLsn?: bigint; oldestPendingAtMs?: number; repository?: RepositoryFacts }): Promise<StatusSources> {
   const history = createPositionHistory();
   for (const [position, atMs] of more.flushed ?? []) history.add(position, start + atMs);
   const state = { pending: (more.pending ?? []).map(name), archived: (more.archived ?? []).map(name) };
   const cluster = { systemIdentifier: "7", postgresMajor: 15, walSegmentSize: SIZE };
-  return { archiver: { cluster, queue: { state, inFlight: 0 } }, statistics: await openStatistics(spool), history, tailLsn: more.tailLsn, now: new Date(start + 10_000) };
+  return {
+    isResident: true,
+    cluster,
+    queue: { state, inFlight: 0 },
+    statistics: await openStatistics(spool),
+    history,
+    oldestPendingAtMs: more.oldestPendingAtMs,
+    tailLsn: more.tailLsn,
+    tailIntervalMs: 1_000,
+    walDirectory: { bytes: 5 * SIZE, freeBytes: 36_000 * 100 },
+    repository: more.repository,
+    now: new Date(start + 10_000),
+  };
 }
 
 test("an idle server whose every commit is shipped owes nothing, however long ago the last segment was", async () => {
@@ -51,29 +66,35 @@ test("a server that has finished no segment yet owes what its tail lacks", async
   expect(status).toMatchObject({ contiguousLsn: "0/100000", unarchivedBytes: 40 });
 });
 
-test("counters survive a restart, and a damaged file begins at zero", async () => {
-  const now = (): Date => new Date(start);
-  const first = await openStatistics(spool, now);
-  first.count({ type: "archived", name: name(4), outcome: "archived", sizeBytes: SIZE, storedBytes: 1_000, durationMs: 5 });
-  first.count({ type: "tail-shipped", segmentName: name(5), endLsn: 1n, bytes: 10, storedBytes: 20, durationMs: 1 });
-  first.count({ type: "failed", name: name(5), error: new Error("no"), attempts: 1, retryInMs: 5 });
-  expect(first.filesPerSecond).toBeCloseTo(1 / 60);
-  await first.save();
-  const second = await openStatistics(spool, now);
-  expect(second.counters).toEqual({
-    archivedTotal: 1,
-    errorsTotal: 1,
-    uploadedBytesTotal: 1_020,
-    tailPiecesTotal: 1,
-    lastArchived: { name: name(4), at: "2026-01-10T02:00:00.000Z" },
-    lastFailure: { name: name(5), at: "2026-01-10T02:00:00.000Z", message: "no" },
-  });
-  const text = formatArchiverMetrics(readArchiverStatus({ ...(await sources({ pending: [5] })), statistics: second }));
-  expect(text).toContain("# TYPE backup_wal_queue_depth gauge\nbackup_wal_queue_depth 1\n");
-  expect(text).toContain("backup_wal_age_seconds 10\n");
-  expect(text).toContain("backup_wal_archived_total 1\n");
-  writeFileSync(join(spool, "counters.json"), "{");
-  expect((await openStatistics(spool)).counters.archivedTotal).toBe(0);
+test("what was finished before anybody looked is as old as its file says, also while the server cannot be asked", async () => {
+  expect(readArchiverStatus(await sources({ archived: [3], pending: [4, 5], oldestPendingAtMs: start - 50_000 }))).toMatchObject({ unarchivedBytes: 2 * SIZE, oldestUnarchivedSeconds: 60, flushLsn: undefined });
+  const asked = await sources({ archived: [3], pending: [4, 5], flushed: [[lsn(6, 10), 9_000]], oldestPendingAtMs: start - 50_000 });
+  expect(readArchiverStatus(asked)).toMatchObject({ unarchivedBytes: 2 * SIZE + 10, oldestUnarchivedSeconds: 60 });
+});
+
+test("hours until pg_wal is full come from the difference of two positions and the free space", async () => {
+  expect(readArchiverStatus(await sources({ flushed: [[lsn(5), 0]] }))).toMatchObject({ walBytesPerSecond: undefined, hoursUntilFull: undefined });
+  expect(readArchiverStatus(await sources({ flushed: [[lsn(5), 0], [lsn(5), 10_000]] }))).toMatchObject({ walBytesPerSecond: 0, hoursUntilFull: undefined });
+  expect(readArchiverStatus(await sources({ flushed: [[lsn(5), 0], [lsn(5, 1_000), 10_000]] }))).toMatchObject({ walBytesPerSecond: 100, hoursUntilFull: 10, pgWalBytes: 5 * SIZE });
+});
+
+test("a declared gap is open until a base backup begins behind it", async () => {
+  const gap = { format: 1 as const, from: name(4), to: name(5), declaredBy: "dba", declaredAt: "2026-01-10T01:00:00Z", reason: "the link" };
+  const backup = { label: "2026-01-10", startLsn: "0/500000", stoppedAt: "2026-01-10T01:59:10Z", durationMs: 90_000, sizes: { database: 77 } } as BackupRecord;
+  const status = async (newestBackup: BackupRecord | undefined) => readArchiverStatus(await sources({ archived: [6], repository: { newestBackup, runs: [], gaps: [gap] } }));
+  expect(await status(undefined)).toMatchObject({ baseBackup: undefined, gaps: [{ from: name(4), to: name(5), reason: "the link", isOpen: true }] });
+  expect(await status(backup)).toMatchObject({ baseBackup: { label: "2026-01-10", ageSeconds: 60, durationSeconds: 90, sizeBytes: 77 }, gaps: [{ isOpen: true }] });
+  const behind = await status({ ...backup, startLsn: "0/600028" });
+  expect(behind.gaps).toMatchObject([{ isOpen: false }]);
+  const families = parseExposition(formatArchiverMetrics(behind));
+  expect([families.get("backup_wal_gaps"), families.get("backup_wal_open_gaps")].map((family) => [...(family?.samples.values() ?? [])])).toEqual([[1], [0]]);
+});
+
+test("metrics that are not known are left out, and all others are what Prometheus can read", async () => {
+  const families = parseExposition(formatArchiverMetrics(readArchiverStatus(await sources({}))));
+  expect(families.has("backup_wal_age_seconds")).toBe(false);
+  expect(families.has("backup_base_age_seconds")).toBe(false);
+  expect(families.get("backup_wal_queue_depth")?.samples.get("backup_wal_queue_depth")).toBe(0);
 });
 
 test("an hour without the store is remembered from its beginning, in bounded memory", () => {

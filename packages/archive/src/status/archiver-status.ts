@@ -1,12 +1,18 @@
-import { formatLsn, parseWalSegment } from "@soar/pg-tools";
+import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
+import type { ClusterIdentity, GapRecord } from "@soar/repository";
+import type { QueueState } from "../daemon/archive-queue.ts";
 import { contiguousMark } from "../daemon/contiguous-mark.ts";
-import type { RunningArchiver } from "../daemon/run-archiver.ts";
-import type { ArchiverCounters, ArchiverStatistics } from "./archiver-statistics.ts";
+import type { ArchiverCounters } from "./archiver-counters.ts";
+import type { HourlyRates } from "./archiver-statistics.ts";
 import type { PositionHistory } from "./position-history.ts";
+import type { RepositoryFacts } from "./repository-facts.ts";
+import type { WalDirectory } from "./wal-directory.ts";
 
 /** The truth about archiving, as `status --json` prints it. Times in seconds, sizes in bytes. */
 export interface ArchiverStatus extends ArchiverCounters {
   readonly at: string;
+  /** Whether the resident archiver runs; without it archive_command does the work itself. */
+  readonly isResident: boolean;
   readonly systemIdentifier: string;
   /** Files with `.ready` that are not in the bucket. */
   readonly queueDepth: number;
@@ -26,44 +32,98 @@ export interface ArchiverStatus extends ArchiverCounters {
   /** Time since the last successful archive; undefined before the first. */
   readonly walAgeSeconds: number | undefined;
   readonly filesPerSecond: number;
+  /** Of the server, by the difference of two positions; undefined before the second look. */
+  readonly walBytesPerSecond: number | undefined;
+  readonly pgWalBytes: number | undefined;
+  readonly pgWalFreeBytes: number | undefined;
+  /** Until `pg_wal` is full if nothing is archived from now on; undefined when the rate is 0 or not known. */
+  readonly hoursUntilFull: number | undefined;
+  /** Undefined without a resident archiver, which alone counts by the hour. */
+  readonly hourly: HourlyRates | undefined;
+  /** Milliseconds; undefined when the tail is not shipped. */
+  readonly tailIntervalMs: number | undefined;
+  /** Undefined when the bucket could not be read yet. */
+  readonly baseBackup: BaseBackupStatus | undefined;
+  readonly gaps: readonly GapStatus[];
+}
+
+export interface BaseBackupStatus {
+  readonly label: string;
+  readonly stoppedAt: string;
+  readonly ageSeconds: number;
+  readonly durationSeconds: number;
+  readonly sizeBytes: number;
+}
+
+export interface GapStatus extends Pick<GapRecord, "from" | "to" | "declaredBy" | "declaredAt" | "reason"> {
+  /** Nothing behind the gap can be restored until a base backup begins there. */
+  readonly isOpen: boolean;
 }
 
 export interface StatusSources {
-  readonly archiver: RunningArchiver;
-  readonly statistics: ArchiverStatistics;
+  readonly isResident: boolean;
+  readonly cluster: ClusterIdentity;
+  readonly queue: { readonly state: QueueState; readonly inFlight: number };
+  readonly statistics: { readonly counters: ArchiverCounters; readonly filesPerSecond: number; readonly hourly: HourlyRates | undefined };
   readonly history: PositionHistory;
-  /** End of what the tail shipper has put, if it runs. */
+  /** When the oldest file that waits was finished. */
+  readonly oldestPendingAtMs?: number | undefined;
+  /** End of the tail that is in the bucket, if there is one. */
   readonly tailLsn: bigint | undefined;
+  readonly tailIntervalMs: number | undefined;
+  readonly walDirectory: WalDirectory | undefined;
+  readonly repository: RepositoryFacts | undefined;
   readonly now: Date;
 }
 
-export function readArchiverStatus({ archiver, statistics, history, tailLsn, now }: StatusSources): ArchiverStatus {
-  const { counters, filesPerSecond } = statistics;
-  const { walSegmentSize, systemIdentifier } = archiver.cluster;
-  const { state, inFlight } = archiver.queue;
-  const mark = contiguousMark(state, walSegmentSize);
-  const flushed = history.last?.lsn;
-  // A server that has finished no segment yet owes only its first ones.
-  const contiguous = mark?.lsn ?? (state.pending.length === 0 && flushed !== undefined ? flushed - (flushed % BigInt(walSegmentSize)) : undefined);
-  const durable = durableLsn(contiguous, tailLsn, walSegmentSize);
-  const isBehind = flushed !== undefined && durable !== undefined && flushed > durable;
-  const behindSince = durable === undefined ? undefined : history.firstBeyond(durable);
-  const pendingSegments = state.pending.filter((name) => /^[0-9A-F]{24}$/.test(name) && parseWalSegment(name, walSegmentSize).timeline > 0);
+export function readArchiverStatus(sources: StatusSources): ArchiverStatus {
+  const { isResident, cluster, queue, statistics, history, walDirectory, now } = sources;
+  const { counters, filesPerSecond, hourly } = statistics;
+  const { state, inFlight } = queue;
+  const mark = contiguousMark(state, cluster.walSegmentSize);
+  const rate = history.rate;
   return {
     ...counters,
     at: now.toISOString(),
-    systemIdentifier,
+    isResident,
+    systemIdentifier: cluster.systemIdentifier,
     queueDepth: state.pending.length,
     inFlight,
     oldestPending: state.pending[0],
     timeline: mark?.timeline,
+    ...owed(sources, mark?.lsn),
+    walAgeSeconds: counters.lastArchived && secondsSince(counters.lastArchived.at, now),
+    filesPerSecond,
+    walBytesPerSecond: rate,
+    pgWalBytes: walDirectory?.bytes,
+    pgWalFreeBytes: walDirectory?.freeBytes,
+    hoursUntilFull: walDirectory === undefined || rate === undefined || rate <= 0 ? undefined : walDirectory.freeBytes / rate / 3600,
+    hourly,
+    tailIntervalMs: sources.tailIntervalMs,
+    ...ofRepository(sources),
+  };
+}
+
+type Owed = Pick<ArchiverStatus, "contiguousLsn" | "durableLsn" | "flushLsn" | "unarchivedBytes" | "oldestUnarchivedSeconds">;
+
+/** What the server has committed and the bucket does not hold. */
+function owed({ cluster, queue, history, oldestPendingAtMs, tailLsn, now }: StatusSources, markLsn: bigint | undefined): Owed {
+  const { walSegmentSize } = cluster;
+  const { pending } = queue.state;
+  const flushed = history.last?.lsn;
+  // A server that has finished no segment yet owes only its first ones.
+  const contiguous = markLsn ?? (pending.length === 0 && flushed !== undefined ? flushed - (flushed % BigInt(walSegmentSize)) : undefined);
+  const durable = durableLsn(contiguous, tailLsn, walSegmentSize);
+  const written = furthest(flushed, pending, walSegmentSize);
+  const isBehind = written !== undefined && durable !== undefined && written > durable;
+  // What was finished before the first look is at least as old as its file in archive_status.
+  const since = durable === undefined || !isBehind ? undefined : earliest(history.firstBeyond(durable), oldestPendingAtMs);
+  return {
     contiguousLsn: textOf(contiguous),
     durableLsn: textOf(durable),
     flushLsn: textOf(flushed),
-    unarchivedBytes: flushed === undefined ? pendingSegments.length * walSegmentSize : isBehind ? Number(flushed - durable) : 0,
-    oldestUnarchivedSeconds: isBehind && behindSince !== undefined ? Math.max(0, (now.getTime() - behindSince) / 1000) : 0,
-    walAgeSeconds: counters.lastArchived && (now.getTime() - Date.parse(counters.lastArchived.at)) / 1000,
-    filesPerSecond,
+    unarchivedBytes: isBehind ? Number(written - durable) : 0,
+    oldestUnarchivedSeconds: since === undefined ? 0 : Math.max(0, (now.getTime() - since) / 1000),
   };
 }
 
@@ -72,6 +132,39 @@ function durableLsn(contiguous: bigint | undefined, tail: bigint | undefined, se
   if (tail === undefined || contiguous === undefined) return contiguous;
   const tailStart = tail - (tail % BigInt(segmentSize));
   return tail > contiguous && tailStart <= contiguous ? tail : contiguous;
+}
+
+/** A finished segment is written to its end, also when the server could not be asked since. */
+function furthest(flushed: bigint | undefined, pending: readonly string[], segmentSize: number): bigint | undefined {
+  const last = pending.findLast((name) => /^[0-9A-F]{24}$/.test(name));
+  const end = last === undefined ? undefined : lsnOfSegmentIndex(parseWalSegment(last, segmentSize).index + 1, segmentSize);
+  if (flushed === undefined || end === undefined) return flushed ?? end;
+  return flushed > end ? flushed : end;
+}
+
+function earliest(first: number | undefined, second: number | undefined): number | undefined {
+  return first === undefined || second === undefined ? (first ?? second) : Math.min(first, second);
+}
+
+function ofRepository({ cluster, repository, now }: StatusSources): Pick<ArchiverStatus, "baseBackup" | "gaps"> {
+  const newest = repository?.newestBackup;
+  return {
+    baseBackup: newest && {
+      label: newest.label,
+      stoppedAt: newest.stoppedAt,
+      ageSeconds: secondsSince(newest.stoppedAt, now),
+      durationSeconds: newest.durationMs / 1000,
+      sizeBytes: newest.sizes.database,
+    },
+    gaps: (repository?.gaps ?? []).map(({ from, to, declaredBy, declaredAt, reason }) => {
+      const end = lsnOfSegmentIndex(parseWalSegment(to, cluster.walSegmentSize).index + 1, cluster.walSegmentSize);
+      return { from, to, declaredBy, declaredAt, reason, isOpen: newest === undefined || parseLsn(newest.startLsn) < end };
+    }),
+  };
+}
+
+function secondsSince(at: string, now: Date): number {
+  return (now.getTime() - Date.parse(at)) / 1000;
 }
 
 function textOf(lsn: bigint | undefined): string | undefined {

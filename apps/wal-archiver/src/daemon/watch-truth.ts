@@ -1,0 +1,53 @@
+import type { Config, Log } from "@soar/app-kit";
+import { createPositionHistory, readArchiverStatus, readFinishedSegments, type ArchiverStatistics, type ArchiverStatus, type RunningArchiver } from "@soar/archive";
+import type { ServerConfig } from "@soar/pg-tools";
+import type { ObjectStore } from "@soar/storage";
+import type { daemonOptions } from "../options.ts";
+import { watchPositions } from "./watch-positions.ts";
+import { createRepositoryWatch } from "./watch-repository.ts";
+import { createWalDirectoryWatch } from "./watch-wal-directory.ts";
+
+export interface TruthOptions {
+  readonly archiver: RunningArchiver;
+  readonly config: Config<typeof daemonOptions>;
+  readonly server: ServerConfig;
+  readonly statistics: ArchiverStatistics;
+  readonly tailLsn: () => bigint | undefined;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+export interface Truth {
+  status(): ArchiverStatus;
+  /** A base backup or a gap is on its way into the bucket. */
+  expectNews(): void;
+  /** Looks at the server, the disk and the bucket until the signal aborts. */
+  readonly running: readonly Promise<void>[];
+}
+
+/** Everything that the status of the resident archiver is made of. */
+export async function watchTruth(store: ObjectStore, { archiver, config, server, statistics, tailLsn, log, signal }: TruthOptions): Promise<Truth> {
+  const { cluster, queue } = archiver;
+  const { dataDir, tailIntervalMs } = config;
+  const history = createPositionHistory(await readFinishedSegments(dataDir, cluster.walSegmentSize));
+  const wal = createWalDirectoryWatch(dataDir, { oldestPending: () => queue.state.pending[0], signal });
+  const repository = createRepositoryWatch(store, { log, signal, onFacts: ({ runs }) => statistics.countBaseBackups(runs) });
+  return {
+    status: () =>
+      readArchiverStatus({
+        isResident: true,
+        cluster,
+        queue,
+        statistics,
+        history,
+        oldestPendingAtMs: wal.oldestPendingAtMs,
+        tailLsn: tailLsn(),
+        tailIntervalMs: tailIntervalMs === "off" ? undefined : tailIntervalMs,
+        walDirectory: wal.directory,
+        repository: repository.facts,
+        now: new Date(),
+      }),
+    expectNews: () => repository.expectNews(),
+    running: [watchPositions(server, { history, log, signal }), wal.run(), repository.run()],
+  };
+}

@@ -1,0 +1,53 @@
+import { readdir, stat, statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { lsnOfSegmentIndex, parseWalSegment } from "@soar/pg-tools";
+import { archiveStatusDirectory } from "../daemon/archive-status.ts";
+import type { PositionSample } from "./position-history.ts";
+
+/** `pg_wal` and the file system that it lies on. */
+export interface WalDirectory {
+  readonly bytes: number;
+  /** What the server's user may still write there. */
+  readonly freeBytes: number;
+}
+
+/** Rejects when the directory is not there. */
+export async function readWalDirectory(dataDir: string): Promise<WalDirectory> {
+  const directory = join(dataDir, "pg_wal");
+  const { bavail, bsize } = await statfs(directory);
+  let bytes = 0;
+  for (const name of await readdir(directory)) {
+    // PostgreSQL renames and removes segments all the time.
+    const stats = await stat(join(directory, name)).catch(ignoreMissing);
+    if (stats?.isFile() === true) bytes += stats.size;
+  }
+  return { bytes, freeBytes: bavail * bsize };
+}
+
+/**
+ * When the segments of the newest timeline were finished, as far as `archive_status` still knows, by position: a
+ * file there appears when a segment is finished, and keeps its time when it is renamed to `.done`.
+ */
+export async function readFinishedSegments(dataDir: string, segmentSize: number): Promise<PositionSample[]> {
+  const directory = archiveStatusDirectory(dataDir);
+  const finished: { readonly timeline: number; readonly lsn: bigint; readonly atMs: number }[] = [];
+  for (const file of await readdir(directory)) {
+    const [, name] = /^([0-9A-F]{24})\.(?:ready|done)$/.exec(file) ?? [];
+    const stats = name === undefined ? undefined : await stat(join(directory, file)).catch(ignoreMissing);
+    if (name === undefined || stats === undefined) continue;
+    const { timeline, index } = parseWalSegment(name, segmentSize);
+    finished.push({ timeline, lsn: lsnOfSegmentIndex(index + 1, segmentSize), atMs: stats.mtimeMs });
+  }
+  const newest = finished.reduce((most, { timeline }) => Math.max(most, timeline), 0);
+  return finished.filter(({ timeline }) => timeline === newest).sort((a, b) => (a.lsn < b.lsn ? -1 : 1)).map(({ lsn, atMs }) => ({ lsn, atMs }));
+}
+
+/** When a file that waits was finished; undefined when PostgreSQL was answered meanwhile. */
+export async function finishedAt(dataDir: string, name: string): Promise<number | undefined> {
+  return (await stat(join(archiveStatusDirectory(dataDir), `${name}.ready`)).catch(ignoreMissing))?.mtimeMs;
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === "ENOENT") return undefined;
+  throw error;
+}
