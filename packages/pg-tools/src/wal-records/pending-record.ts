@@ -2,22 +2,29 @@ import { CRC32C_START, finishCrc32c, updateCrc32c } from "./crc32c.ts";
 import { RECORD_CRC_OFFSET, RECORD_HEADER_SIZE, RECORD_INFO_OFFSET, RECORD_RMID_OFFSET } from "./record-header.ts";
 import { isDecodedRecord, isTransactionEnd } from "./record-types.ts";
 
+const NO_BODY = new DataView(new ArrayBuffer(0));
+
 /**
  * A record that crosses pages, arriving piece by piece. Only its header is kept, and the body of the few record types
  * that are decoded: bulk loads write records of many megabytes that nobody needs to see.
  */
 export class PendingRecord {
   /** Position of the record's first byte. */
-  readonly start: number;
-  readonly length: number;
+  start = 0;
+  length = 0;
   readonly header = new DataView(new ArrayBuffer(RECORD_HEADER_SIZE));
+  readonly #headerBytes = new Uint8Array(this.header.buffer);
   #received = 0;
   #crc = CRC32C_START;
-  readonly #body: Uint8Array[] = [];
+  #body: Uint8Array[] = [];
 
-  constructor(start: number, length: number) {
+  /** Forgets what was taken: one object serves all records, because every page ends inside one. */
+  begin(start: number, length: number): void {
     this.start = start;
     this.length = length;
+    this.#received = 0;
+    this.#crc = CRC32C_START;
+    if (this.#body.length > 0) this.#body = [];
   }
 
   get missing(): number {
@@ -45,18 +52,18 @@ export class PendingRecord {
     this.#received += to - offset;
     this.#crc = updateCrc32c(this.#crc, bytes, view, offset, to);
     // A copy, because the caller may reuse the memory for the next page.
-    if (this.isDecoded) this.#body.push(bytes.slice(offset, to));
+    if (offset < to && this.isDecoded) this.#body.push(new Uint8Array(bytes.subarray(offset, to)));
   }
 
   /** Whether the checksum over the complete record is right. */
   hasRightChecksum(): boolean {
-    const header = new Uint8Array(this.header.buffer);
-    const crc = finishCrc32c(updateCrc32c(this.#crc, header, this.header, 0, RECORD_CRC_OFFSET));
+    const crc = finishCrc32c(updateCrc32c(this.#crc, this.#headerBytes, this.header, 0, RECORD_CRC_OFFSET));
     return crc === this.header.getUint32(RECORD_CRC_OFFSET, true);
   }
 
   /** Everything behind the header; empty for a record that is not decoded. */
   body(): DataView {
+    if (this.#body.length === 0) return NO_BODY;
     const bytes = Buffer.concat(this.#body);
     return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }

@@ -55,7 +55,9 @@ export class RecordReader {
   /** Start of the last valid record: what the next one must name as its predecessor. */
   #previousStart = UNKNOWN;
   #validEnd = 0;
+  /** The unfinished record, if there is one: always `#crossing`. */
   #pending: PendingRecord | undefined;
+  readonly #crossing = new PendingRecord();
   /** Bytes still to come of a record that began before the first segment. */
   #unseen = 0;
   #end: WalEnd | undefined;
@@ -161,7 +163,8 @@ export class RecordReader {
     }
     const to = at + length;
     if (to > pageEnd) {
-      this.#pending = new PendingRecord(start, length);
+      this.#pending = this.#crossing;
+      this.#pending.begin(start, length);
       this.#pending.take(bytes, view, at, pageEnd);
       return pageEnd;
     }
