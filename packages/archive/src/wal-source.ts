@@ -6,7 +6,7 @@ import type { ClusterIdentity, WalFileSource } from "@soar/repository";
 
 /** Up to this size a file is read once and held; larger segments are read twice, so that memory stays bounded. */
 const LARGEST_HELD_FILE = 64 * 1024 * 1024;
-const READ_SIZE = 4 * 1024 * 1024;
+const READ_SIZE = 1024 * 1024;
 
 export interface ReadWalSource {
   readonly source: WalFileSource & {
@@ -17,11 +17,17 @@ export interface ReadWalSource {
   readonly identity: ClusterIdentity | undefined;
 }
 
+export interface ReadWalOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Gives the memory that a file is held in, which the source needs until it was stored; by default memory of its own. */
+  readonly allocate?: ((size: number) => Buffer) | undefined;
+}
+
 /**
  * Reads a WAL file, checks that it is what its name says, and computes what the repository stores beside it.
  * Rejects with `WAL_INVALID` or `FILE_UNREADABLE`.
  */
-export async function readWalSource(path: string, file: WalFileName, options: { readonly signal?: AbortSignal | undefined }): Promise<ReadWalSource> {
+export async function readWalSource(path: string, file: WalFileName, options: ReadWalOptions): Promise<ReadWalSource> {
   const handle = await openWalFile(path);
   try {
     const stats = await handle.stat();
@@ -29,9 +35,11 @@ export async function readWalSource(path: string, file: WalFileName, options: { 
     if (!stats.isFile()) throw unreadable(path, "it is not a regular file");
     if (size === 0) throw empty(path);
     if (file.kind === "segment" || file.kind === "partial") await requireSegmentHeader(handle, file.name, size);
-    const held = size <= LARGEST_HELD_FILE ? await readExactly(handle, path, size) : undefined;
+    const held = size <= LARGEST_HELD_FILE ? (options.allocate ?? Buffer.allocUnsafe)(size) : undefined;
     const pieces = (pieceSize: number) => (held === undefined ? readPieces(path, size, pieceSize) : slices(held, pieceSize));
-    const { summary, sha256 } = await scan(file, pieces(READ_SIZE), options.signal);
+    // Every piece is looked at while it is still in the processor's cache.
+    const read = held === undefined ? pieces(READ_SIZE) : fill(held, handle, path);
+    const { summary, sha256 } = await scan(file, read, options.signal);
     requireFilled(path, file, summary);
     return { source: { name: file.name, size, sha256, facts: summary && factsOf(summary), open: pieces, isHeld: held !== undefined }, identity: summary && identityOf(summary) };
   } finally {
@@ -107,15 +115,14 @@ async function requireSegmentHeader(handle: FileHandle, name: string, fileSize: 
   checkWalSegmentHeader(head, { name, fileSize });
 }
 
-async function readExactly(handle: FileHandle, path: string, size: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(size);
-  let filled = 0;
-  while (filled < size) {
-    const { bytesRead } = await handle.read(buffer, filled, size - filled, filled);
-    if (bytesRead === 0) throw shrank(path, filled, size);
+/** Reads a file into memory, and yields what came as it comes. */
+async function* fill(memory: Buffer, handle: FileHandle, path: string): AsyncGenerator<Buffer> {
+  for (let filled = 0; filled < memory.length; ) {
+    const { bytesRead } = await handle.read(memory, filled, Math.min(READ_SIZE, memory.length - filled), filled);
+    if (bytesRead === 0) throw shrank(path, filled, memory.length);
+    yield memory.subarray(filled, filled + bytesRead);
     filled += bytesRead;
   }
-  return buffer;
 }
 
 async function* slices(buffer: Buffer, pieceSize: number): AsyncGenerator<Buffer> {

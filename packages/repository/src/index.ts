@@ -30,7 +30,7 @@ export {
   type LeaseRecord,
   type StartedRecord,
 } from "./marker-records.ts";
-export { findWalObjects, putWalFile, WAL_MEMBER_SIZE, type PutWalOptions, type PutWalOutcome, type WalFileSource } from "./put-wal.ts";
+export { findWalObjects, putWalFile, WAL_LEVELS, WAL_MEMBER_SIZE, type PutWalOptions, type PutWalOutcome, type WalFileSource } from "./put-wal.ts";
 export {
   claimRepository,
   findRepositoryRecord,

@@ -2,6 +2,7 @@ import { hasErrorCode, SoarError } from "@soar/errors";
 import { compressMember } from "@soar/seekable-tar";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readWalDescription } from "./get-wal.ts";
+import { WAL_LEVELS } from "./put-wal.ts";
 import { TAIL_PREFIX, tailPieceKey, tailPrefix } from "./keys.ts";
 import { formatWalDescription } from "./wal-description.ts";
 
@@ -49,7 +50,7 @@ export async function putTailPiece(store: ObjectStore, piece: NewTailPiece, opti
   const key = tailPieceKey(segmentName, from, to);
   const frames: Buffer[] = [];
   for (let offset = 0; offset < bytes.length; offset += TAIL_MEMBER_SIZE) {
-    frames.push(await compressMember("zstd", bytes.subarray(offset, offset + TAIL_MEMBER_SIZE), { level: options.level }));
+    frames.push(await compressMember("zstd", bytes.subarray(offset, offset + TAIL_MEMBER_SIZE), { level: options.level ?? WAL_LEVELS.zstd }));
   }
   const members = frames.map(({ length }) => length);
   const description = formatWalDescription({ v: 1, name: segmentName, size: to, sha256, members, memberSize: TAIL_MEMBER_SIZE, sysid: systemIdentifier }, "zstd");

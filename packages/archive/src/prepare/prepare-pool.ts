@@ -103,7 +103,8 @@ export function createPreparePool({ workers, idleMs = IDLE_MS }: PreparePoolOpti
 function startWorker(): Worker {
   // A bundler does not see through this expression: bundles carry the worker as an entry of their own.
   const url = new URL(import.meta.url.endsWith(".ts") ? "./prepare-worker.ts" : "./prepare-worker.js", import.meta.url);
-  return new Worker(url, { name: "soar-prepare" });
+  // A worker holds buffers, not objects: without the limit each would grow its young generation to some 40 MB.
+  return new Worker(url, { name: "soar-prepare", resourceLimits: { maxYoungGenerationSizeMb: 8 } });
 }
 
 function closed(): SoarError {

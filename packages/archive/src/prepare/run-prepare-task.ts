@@ -1,5 +1,5 @@
 import { parseWalFileName } from "@soar/pg-tools";
-import { isCompressibleWalFile, WAL_MEMBER_SIZE } from "@soar/repository";
+import { isCompressibleWalFile, WAL_LEVELS, WAL_MEMBER_SIZE } from "@soar/repository";
 import { type Codec, compressMemberSync } from "@soar/seekable-tar";
 import { readWalSource } from "../wal-source.ts";
 import { requireArchivable } from "../require-archivable.ts";
@@ -11,20 +11,30 @@ export interface PrepareOutcome {
   readonly moves: readonly ArrayBuffer[];
 }
 
-/** Does one task on the calling thread. Rejects as `readWalSource` does. */
+/** The memory that this thread reads files into: fresh memory for each would cost as much as reading the file. */
+let reused = Buffer.alloc(0);
+
+function reuseMemory(size: number): Buffer {
+  if (reused.length < size) reused = Buffer.allocUnsafeSlow(size);
+  return reused.subarray(0, size);
+}
+
+/** Does one task on the calling thread, which does one at a time. Rejects as `readWalSource` does. */
 export async function runPrepareTask(task: PrepareTask): Promise<PrepareOutcome> {
   if (task.kind === "compress") {
     const { plain } = task;
-    const stored = compressMemberSync(task.codec, Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength), { level: task.level });
+    const stored = compressMemberSync(task.codec, Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength), { level: task.level ?? WAL_LEVELS[task.codec] });
     return movable([stored], ([bytes]) => bytes ?? stored);
   }
-  const { source, identity } = await readWalSource(task.path, requireArchivable(parseWalFileName(task.name)), {});
+  const codec: Codec = isCompressibleWalFile(task.name) ? task.codec : "none";
+  // Bytes that are stored as they are leave with the result.
+  const allocate = codec === "none" ? undefined : reuseMemory;
+  const { source, identity } = await readWalSource(task.path, requireArchivable(parseWalFileName(task.name)), { allocate });
   const { size, sha256, facts, isHeld } = source;
   const described = { size, sha256, facts, identity };
   if (!isHeld) return { result: { ...described, members: undefined }, moves: [] };
-  const codec: Codec = isCompressibleWalFile(task.name) ? task.codec : "none";
   const members: Buffer[] = [];
-  for await (const plain of source.open(WAL_MEMBER_SIZE)) members.push(compressMemberSync(codec, plain, { level: task.level }));
+  for await (const plain of source.open(WAL_MEMBER_SIZE)) members.push(compressMemberSync(codec, plain, { level: task.level ?? WAL_LEVELS[codec] }));
   return movable(members, (moved) => ({ ...described, members: moved }));
 }
 
