@@ -19,16 +19,23 @@ export interface AcknowledgementOptions {
  *     3 bucket      4 endpoint      5 where these two come from      6 on|off: log a line      7 system identifier
  *
  * They survive nothing: the archiver removes all of them when it starts, and each as soon as PostgreSQL was answered.
+ *
+ * While a file is on its way, an empty one in `busy/` says so: the launcher then waits a moment for the acknowledgement,
+ * because starting Node, on the cores that the archiver needs, takes longer than most files.
  */
 export interface Acknowledgements {
   put(name: string, file: { readonly identity: string; readonly systemIdentifier: string }): Promise<void>;
   remove(name: string): Promise<void>;
+  /** Says that the file is on its way, until `end`. */
+  begin(name: string): Promise<void>;
+  end(name: string): Promise<void>;
   /** Removes all, whoever wrote them. */
   clear(): Promise<void>;
 }
 
 export function createAcknowledgements({ spoolDir, binding, logsArchive }: AcknowledgementOptions): Acknowledgements {
   const directory = join(spoolDir, "ack");
+  const busy = join(spoolDir, "busy");
   const repository = formatBinding(binding);
   return {
     async put(name, { identity, systemIdentifier }) {
@@ -41,11 +48,23 @@ export function createAcknowledgements({ spoolDir, binding, logsArchive }: Ackno
     async remove(name) {
       await rm(join(directory, name), { force: true }).catch((cause: unknown) => fail(name, cause));
     },
+    async begin(name) {
+      const path = join(busy, name);
+      await writeFile(path, "", { mode: 0o600 }).catch((cause: unknown) => fail(path, cause));
+    },
+    async end(name) {
+      await rm(join(busy, name), { force: true }).catch((cause: unknown) => fail(name, cause));
+    },
     async clear() {
-      await mkdir(directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => fail(directory, cause));
-      for (const name of await readdir(directory)) await rm(join(directory, name), { force: true }).catch((cause: unknown) => fail(name, cause));
+      await empty(directory);
+      await empty(busy);
     },
   };
+}
+
+async function empty(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => fail(directory, cause));
+  for (const name of await readdir(directory)) await rm(join(directory, name), { force: true }).catch((cause: unknown) => fail(name, cause));
 }
 
 function fail(path: string, cause: unknown): never {

@@ -140,13 +140,12 @@ export class ArchiveQueue {
   async #archive(name: string): Promise<void> {
     const startedAt = performance.now();
     try {
-      const attempted = await attemptPush(name, { ...this.#options, signal: this.#stop.signal });
+      const attempted = await this.#attempt(name);
       if (attempted === undefined) {
         this.#requests.fail(name, missing(walPath(this.#options.dataDir, name)), { isFinal: true });
         this.#inSight = this.#inSight.filter((one) => one !== name);
         return;
       }
-      await this.#acknowledge(name, attempted);
       this.#report(name, attempted, performance.now() - startedAt);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
@@ -156,20 +155,33 @@ export class ArchiveQueue {
     }
   }
 
+  async #attempt(name: string): Promise<Attempted | undefined> {
+    const { acknowledgements } = this.#options;
+    await this.#spooled(name, () => acknowledgements.begin(name));
+    try {
+      const attempted = await attemptPush(name, { ...this.#options, signal: this.#stop.signal });
+      if (attempted !== undefined) await this.#acknowledge(name, attempted);
+      return attempted;
+    } finally {
+      await this.#spooled(name, () => acknowledgements.end(name));
+    }
+  }
+
   async #acknowledge(name: string, { pushed, identity }: Attempted): Promise<void> {
     // Without a `.ready` nobody will say when the acknowledgement may go.
     if (this.#inSight.includes(name)) {
       // A file that cannot be told from another by its times is compared again when PostgreSQL asks: no identity is empty.
       this.#acknowledged.set(name, identity ?? "");
-      if (identity !== undefined) await this.#writeAcknowledgement(name, { identity, systemIdentifier: pushed.identity.systemIdentifier });
+      const { systemIdentifier } = pushed.identity;
+      if (identity !== undefined) await this.#spooled(name, () => this.#options.acknowledgements.put(name, { identity, systemIdentifier }));
     }
     this.#requests.answer(name, pushed.outcome);
   }
 
   /** A full disk of the spool must not end archiving: callers ask over the socket then. */
-  async #writeAcknowledgement(name: string, file: { identity: string; systemIdentifier: string }): Promise<void> {
+  async #spooled(name: string, write: () => Promise<void>): Promise<void> {
     try {
-      await this.#options.acknowledgements.put(name, file);
+      await write();
     } catch (error) {
       if (!hasErrorCode(error, "FILE_UNWRITABLE")) throw error;
       this.#options.onEvent?.({ type: "unacknowledged", name, error });
