@@ -1,9 +1,10 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { cpuMs, peakMb, residentMb } from "./process-cost.ts";
 import { createTestCluster, requireInstallation, serverUser, startS3ServerProcess, type S3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
 
 /*
@@ -41,14 +42,21 @@ async function drain(cluster: TestCluster, start: () => Promise<() => Promise<vo
   return perSecond;
 }
 
-function startDaemon(cluster: TestCluster, envFile: string): { child: ChildProcess; rssMb(): number } {
+async function archiverPid(cluster: TestCluster): Promise<number> {
+  const [row] = await cluster.query("select pid from pg_stat_activity where backend_type = 'archiver'");
+  return Number(row?.["pid"]);
+}
+
+/** Of the launcher: `exec` makes it Node's process. */
+function startDaemon(cluster: TestCluster, envFile: string): ChildProcess & { pid: number } {
   const child = spawn(LAUNCHER, ["daemon", "--env-file", envFile, "--data-dir", cluster.dataDir, "--tail-interval", "off", "--log-level", "warn"], {
     cwd: cluster.dataDir,
     stdio: ["ignore", "ignore", "inherit"],
     env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` },
     ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
   });
-  return { child, rssMb: () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1] ?? 0) / 1024 };
+  if (child.pid === undefined) throw new Error("unable to start the archiver");
+  return Object.assign(child, { pid: child.pid });
 }
 
 function writeSettings(directory: string, s3: S3ServerProcess, prefix: string): string {
@@ -62,7 +70,7 @@ function writeSettings(directory: string, s3: S3ServerProcess, prefix: string): 
 
 async function measureCalls(cluster: TestCluster, envFile: string, directory: string): Promise<void> {
   await cluster.configure({ archive_command: "false" });
-  const { child } = startDaemon(cluster, envFile);
+  const child = startDaemon(cluster, envFile);
   await cluster.query("insert into history values (1, 1, now(), ''); select pg_switch_wal()");
   const ack = join(directory, "spool", "ack");
   let name: string | undefined;
@@ -86,12 +94,12 @@ async function measureCalls(cluster: TestCluster, envFile: string, directory: st
 
 const directory = mkdtempSync(join(tmpdir(), "soar-drain-"));
 if (ids !== undefined) chownSync(directory, ids.uid, ids.gid);
-const s3 = await startS3ServerProcess({ etags: "opaque" });
+const s3 = await startS3ServerProcess();
 const cluster = await createTestCluster({ installation: requireInstallation("pg_ctl"), archiveCommand: "false", settings: { wal_keep_size: "64GB", max_wal_size: "8GB", fsync: "off", archive_timeout: "0" } });
 try {
   await writeBacklog(cluster);
   console.log(`${readyCount(cluster)} segments`);
-  const results: { cp: number; soar: number; rss: number }[] = [];
+  const results: { cp: number; soar: number; peak: number }[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const copies = cluster.tablespaceDir(`copies${round}`);
     const cp = await drain(cluster, async () => {
@@ -100,19 +108,22 @@ try {
     });
     rmSync(copies, { recursive: true });
     const envFile = writeSettings(directory, s3, `round${round}`);
-    let rss = 0;
+    let [peak, cost] = [0, ""];
     const soar = await drain(cluster, async () => {
-      const { child, rssMb } = startDaemon(cluster, envFile);
+      const archiver = await archiverPid(cluster);
+      const before = [cpuMs(s3.pid), cpuMs(archiver)] as const;
+      const child = startDaemon(cluster, envFile);
       await cluster.configure({ archive_command: `BACKUP_SPOOL_DIR=${directory}/spool ${LAUNCHER} --env-file ${envFile} %p %f` });
       return async () => {
-        rss = rssMb();
+        peak = peakMb(child.pid);
+        cost = [["daemon", cpuMs(child.pid)], ["S3 server", cpuMs(s3.pid) - before[0]], ["archive_command", cpuMs(archiver) - before[1]]].map(([who, ms]) => `${who} ${(Number(ms) / segments).toFixed(1)}`).join(", ");
         child.kill("SIGTERM");
         await new Promise((resolve) => child.once("exit", resolve));
         await cluster.configure({ archive_command: "false" });
       };
     });
-    results.push({ cp, soar, rss });
-    console.log(`round ${round + 1}: cp ${cp.toFixed(1)}/s, soar ${soar.toFixed(1)}/s, ratio ${(soar / cp).toFixed(2)}, peak memory ${rss.toFixed(0)} MB`);
+    results.push({ cp, soar, peak });
+    console.log(`round ${round + 1}: cp ${cp.toFixed(1)}/s, soar ${soar.toFixed(1)}/s, ratio ${(soar / cp).toFixed(2)}, peak memory ${peak.toFixed(0)} MB (limit 250); processor ms a segment: ${cost}`);
   }
   console.log(`median ratio ${median(results.map(({ cp, soar }) => soar / cp)).toFixed(2)} (wanted 0.37)`);
   await measureCalls(cluster, writeSettings(directory, s3, "calls"), directory);
