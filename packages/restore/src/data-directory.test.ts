@@ -43,18 +43,19 @@ describe("what lies in a directory", () => {
   });
 
   test("is a running server, also of another user; a dead one's pid file says nothing", async () => {
-    const child = spawn("cat");
+    fill("PG_VERSION");
+    const [child, another] = [spawn("cat", { cwd: directory }), spawn("cat", { cwd: "/" })];
     try {
-      fill("PG_VERSION");
       writeFileSync(join(directory, "postmaster.pid"), `${child.pid}\n${directory}\n`);
       expect(await inspectDataDirectory(directory)).toEqual({ state: "running", processId: child.pid });
-      // Process 1 is never a postmaster; a text that is no number neither.
-      for (const text of [`${deadPid()}\n`, "1\n", "x\n", ""]) {
+      // Ids are given out again: a process that works elsewhere is not this directory's. A text that is no number is no id.
+      for (const text of [`${deadPid()}\n`, `${another.pid}\n`, "1\n", "x\n", ""]) {
         writeFileSync(join(directory, "postmaster.pid"), text);
         expect(await inspectDataDirectory(directory), JSON.stringify(text)).toMatchObject({ state: "other" });
       }
     } finally {
       child.kill();
+      another.kill();
     }
   });
 
@@ -63,7 +64,7 @@ describe("what lies in a directory", () => {
     await expect(inspectDataDirectory(directory)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: `unable to look into '${directory}': it is not a directory` });
     rmSync(directory);
     mkdirSync(join(directory, "postmaster.pid"), { recursive: true });
-    await expect(inspectDataDirectory(directory)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: expect.stringContaining("unable to tell whether a server runs in") });
+    await expect(inspectDataDirectory(directory)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: expect.stringContaining("unable to tell whether a server runs on") });
     rmSync(directory, { recursive: true });
     mkdirSync(join(directory, "global", "pg_control"), { recursive: true });
     await expect(inspectDataDirectory(directory)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: expect.stringContaining("unable to tell which cluster lies in") });

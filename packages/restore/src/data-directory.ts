@@ -1,7 +1,8 @@
 import { chmod, mkdir, readdir, readFile, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
-import { readControlFile } from "@soar/pg-tools";
+import { readClusterState, readControlFile } from "@soar/pg-tools";
 
 /** Where a restore keeps its plan and its log. While pg_control is not there yet, it marks a directory that was not filled to the end. */
 export const RESTORE_STATE_DIRECTORY = "soar-restore";
@@ -26,7 +27,7 @@ export async function inspectDataDirectory(path: string): Promise<DataDirectoryS
   // A file system of its own has this from mkfs; it is no reason to refuse.
   const [example] = names.filter((name) => name !== "lost+found");
   if (example === undefined) return { state: "empty" };
-  const processId = await runningPostmaster(path);
+  const processId = await runningServer(path);
   if (processId !== undefined) return { state: "running", processId };
   const control = await readFile(join(path, "global", "pg_control")).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
@@ -89,21 +90,14 @@ async function nearestExisting(path: string): Promise<string> {
   }
 }
 
-/** The process id in postmaster.pid if that process is alive, whoever owns it. */
-async function runningPostmaster(path: string): Promise<number | undefined> {
-  const text = await readFile(join(path, "postmaster.pid"), "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw new SoarError("FILE_UNREADABLE", `unable to tell whether a server runs in '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
-  });
-  const processId = Number.parseInt(text?.split("\n")[0] ?? "", 10);
-  return Number.isSafeInteger(processId) && processId > 1 && isAlive(processId) ? processId : undefined;
-}
+/** Processes of a server that was killed notice it at once, and end as soon as they are scheduled. */
+const ORPHANS_END_MS = 5_000;
+const POLL_MS = 20;
 
-function isAlive(processId: number): boolean {
-  try {
-    process.kill(processId, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+/** The postmaster, or one of the processes that a killed one left behind and that do not end: they still write. */
+async function runningServer(path: string): Promise<number | undefined> {
+  for (const giveUpAt = performance.now() + ORPHANS_END_MS; ; await delay(POLL_MS)) {
+    const { running, pid, orphans } = await readClusterState(path);
+    if (!running || pid !== undefined || performance.now() > giveUpAt) return pid ?? orphans[0];
   }
 }
