@@ -2,7 +2,7 @@ import { defineCommand, formatDuration, formatSize, openConfiguredStore, type Co
 import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
 import { inspectTargetDatabase, planRestore, removeAbandoned, requireFillable, rescueDatabase, type DatabaseRescueReport, type TargetDatabase } from "@soar/restore";
-import { showRescue } from "./rescue-display.ts";
+import { withRescueDisplay } from "./rescue-display.ts";
 import { rescueOptions, scratchOptionsOf, sourceDatabaseOf, targetServerOf, type RescueConfig } from "./rescue-options.ts";
 import { describeRescue, rescueAsJson } from "./rescue-plan.ts";
 import { targetOf } from "./target-options.ts";
@@ -41,7 +41,6 @@ export async function runDatabaseRescue({ config, log, output, signal, confirm, 
   const { targetDatabase: target, replace } = config;
   if (target === "postgres" || target.startsWith("template")) throw new SoarError("USAGE", `unable to load into '${target}': it belongs to the server itself`, { hint: "Name another database with --target-database." });
   const store = await openConfiguredStore(config, { log });
-  const progress = startProgress({ label: "fetch", unit: "bytes" });
   try {
     const plan = await planRestore(store, { target: targetOf(config), backup: config.baseBackup, timeline: config.targetTimeline, signal });
     const targetServer = targetServerOf(config, target, log);
@@ -52,12 +51,11 @@ export async function runDatabaseRescue({ config, log, output, signal, confirm, 
     if (found.state === "filled") await confirm({ plan: text, question: `Replace database '${target}'`, yes: config.yes });
     else log.info(`rescuing database ${source} of backup ${plan.backup.label} into ${target}`);
     for (const path of await removeAbandoned(config.tempDir)) log.warn(`removed ${path}, left by a rescue that was killed`);
-    const report = await rescueDatabase(store, plan, { ...(await scratchOptionsOf(config, signal)), database: source, target, targetServer, replace, noOwner: config.noOwner, onEvent: showRescue(log, progress) });
-    progress.finish();
+    const rescue = { ...(await scratchOptionsOf(config, signal)), database: source, target, targetServer, replace, noOwner: config.noOwner };
+    const report = await withRescueDisplay({ log, startProgress }, (onEvent) => rescueDatabase(store, plan, { ...rescue, onEvent }));
     log.info(`rescue completed: database ${source} at ${report.reachedLsn === undefined ? "the target" : formatLsn(report.reachedLsn)} is in ${target}`);
     output.report({ json: reportAsJson(report), text: () => reportText(report) });
   } finally {
-    progress.finish();
     await store.close();
   }
 }

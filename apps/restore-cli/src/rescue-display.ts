@@ -1,11 +1,22 @@
-import { formatSize, type Log, type Progress } from "@soar/app-kit";
+import { formatSize, type CommandContext, type Log, type OptionTable, type Progress } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
 import type { RescueEvent } from "@soar/restore";
 
 const SCOPES = { cluster: "the whole cluster", database: "the files of this database and the shared catalogs", relations: "the files of these tables and the catalogs" } as const;
 
-/** Tells what a rescue does: one line per step. */
-export function showRescue(log: Log, progress: Progress): (event: RescueEvent) => void {
+type Display = Pick<CommandContext<OptionTable, Readonly<Record<string, never>>>, "log" | "startProgress">;
+
+/** Carries a rescue out while telling what it does: one line per step, and a bar while it fetches. */
+export async function withRescueDisplay<T>({ log, startProgress }: Display, carryOut: (onEvent: (event: RescueEvent) => void) => Promise<T>): Promise<T> {
+  const progress = startProgress({ label: "fetch", unit: "bytes" });
+  try {
+    return await carryOut(showRescue(log, progress));
+  } finally {
+    progress.finish();
+  }
+}
+
+function showRescue(log: Log, progress: Progress): (event: RescueEvent) => void {
   return (event) => {
     switch (event.type) {
       case "fetching":
@@ -18,6 +29,7 @@ export function showRescue(log: Log, progress: Progress): (event: RescueEvent) =
         log.warn(`not on this host, so not preloaded: ${event.names.join(", ")}; what needs ${event.names.length === 1 ? "it" : "them"} cannot be dumped`);
         break;
       case "replaying":
+        progress.finish();
         log.info("fetched; replaying WAL");
         break;
       case "replayed":

@@ -3,6 +3,7 @@ import { formatLsn } from "@soar/pg-tools";
 import { formatInstant, restoreCluster, type RestoreEvent, type RestoreReport } from "@soar/restore";
 import { formatPlan, planAsJson } from "./format-plan.ts";
 import { runDatabaseForm } from "./database-form.ts";
+import { restoreInteractively } from "./interactive/restore-interactively.ts";
 import { prepare } from "./prepare.ts";
 import { databaseFormOptions } from "./rescue-options.ts";
 import { findServerUser } from "./server-user.ts";
@@ -34,6 +35,7 @@ export const restore = defineCommand({
     { command: "soar-restore --target-time '2025-01-10 14:25:00' --target-database soar_restore_test --no-destructive", explanation: "one database into the running server" },
   ],
   async run(context) {
+    if (await restoreInteractively(context)) return;
     if (await runDatabaseForm(context)) return;
     const { config, log, output, signal, confirm, startProgress, envFile } = context;
     const store = await openConfiguredStore(config, { log });

@@ -3,7 +3,7 @@ import { defineCommand, formatDuration, formatSize, openConfiguredStore, type Co
 import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
 import { planRestore, removeAbandoned, requireFree, rescueTables, type RecoveryTarget, type TableDestination, type TableRescueReport } from "@soar/restore";
-import { showRescue } from "./rescue-display.ts";
+import { withRescueDisplay } from "./rescue-display.ts";
 import { rescueOptions, scratchOptionsOf, sourceDatabaseOf, targetServerOf } from "./rescue-options.ts";
 import { describeRescue, rescueAsJson } from "./rescue-plan.ts";
 import { parsePlace, parseTableName } from "./table-names.ts";
@@ -35,7 +35,6 @@ export const table = defineCommand({
     if (place?.name !== undefined && tables.length > 1) throw new SoarError("USAGE", `--as '${config.as}' gives ${tables.length} tables one name`, { hint: "Name a schema only: --as SCHEMA." });
     const [database, destination] = [sourceDatabaseOf(config), destinationOf(config, log)];
     const store = await openConfiguredStore(config, { log });
-    const progress = startProgress({ label: "fetch", unit: "bytes" });
     try {
       const plan = await planRestore(store, { target: targetOrLatest(config), backup: config.baseBackup, timeline: config.targetTimeline, signal });
       const rescue = { database, tables, destination, place, dataOnly: config.dataOnly, noOwner: config.noOwner };
@@ -45,12 +44,11 @@ export const table = defineCommand({
       if (config.dryRun) return output.report({ json: rescueAsJson(plan, { database, tables, into: config.output ?? config.into }), text: () => text });
       log.info(`rescuing ${names} of database ${database}, backup ${plan.backup.label}`);
       for (const path of await removeAbandoned(config.tempDir)) log.warn(`removed ${path}, left by a rescue that was killed`);
-      const report = await rescueTables(store, plan, { ...(await scratchOptionsOf(config, signal)), ...rescue, onEvent: showRescue(log, progress) });
-      progress.finish();
+      const scratch = await scratchOptionsOf(config, signal);
+      const report = await withRescueDisplay({ log, startProgress }, (onEvent) => rescueTables(store, plan, { ...scratch, ...rescue, onEvent }));
       log.info(`rescue completed: ${names} of database ${database} at ${report.reachedLsn === undefined ? "the target" : formatLsn(report.reachedLsn)}`);
       output.report({ json: reportAsJson(report), text: () => reportText(report, config) });
     } finally {
-      progress.finish();
       await store.close();
     }
   },

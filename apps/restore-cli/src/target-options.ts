@@ -41,7 +41,7 @@ export function targetOf(config: Omit<TargetConfig, "dataDir" | "tablespaceMap">
   if (config.immediate) targets.push({ kind: "immediate" });
   const [target, second] = targets;
   if (target === undefined) {
-    throw new SoarError("USAGE", "no target is named", { hint: "Add --latest, or --target-time '2025-01-10 14:25:00'. See soar-restore --help." });
+    throw new SoarError("USAGE", "no target is named", { hint: "Add --latest, or --target-time '2025-01-10 14:25:00'. On a terminal, soar-restore with nothing said lets you choose." });
   }
   if (second !== undefined) throw new SoarError("USAGE", `${targets.length} targets are named`, { hint: "Name exactly one target." });
   if (config.exclusive && !("inclusive" in target)) throw new SoarError("USAGE", "--exclusive goes with a time, an LSN or a transaction only");

@@ -32,6 +32,10 @@ export interface CommandContext<O extends OptionTable, P extends PositionalTable
   readonly startProgress: (options: ProgressOptions) => Progress;
   /** The env file that was read, for commands that let another program read it too; undefined when there was none. */
   readonly envFile: string | undefined;
+  /** The command line, without the binary's name. */
+  readonly argv: readonly string[];
+  /** Runs another command line of this binary in this process, as if it had been typed. */
+  readonly runCommand: (argv: readonly string[]) => Promise<void>;
   /** Name and version of the binary, for records and reports. */
   readonly app: { readonly name: string; readonly version: string };
 }

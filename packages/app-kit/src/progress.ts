@@ -26,6 +26,7 @@ const LINE_INTERVAL_MS = 30_000;
 /** On a terminal a bar with rate and time left, without one a log line every 30 s. */
 export function startProgress(options: ProgressOptions, to: { readonly screen: Screen; readonly log: Log }): Progress {
   let done = 0;
+  let hasBegun = false;
   let { total } = options;
   let samples = [{ at: performance.now(), done: 0 }];
   const snapshot = (): ProgressSnapshot => {
@@ -35,6 +36,8 @@ export function startProgress(options: ProgressOptions, to: { readonly screen: S
     return { label: options.label, unit: options.unit, done, total, perSecond: (done - oldest.done) / ((at - oldest.at) / 1000) };
   };
   const show = (): void => {
+    // Before the first step there may be a plan to read and a question to answer.
+    if (!hasBegun) return;
     if (to.screen.isTerminal) to.screen.setStatus(formatBar(snapshot(), to.screen.width));
     else to.log.info(formatProgressLine(snapshot()));
   };
@@ -43,6 +46,7 @@ export function startProgress(options: ProgressOptions, to: { readonly screen: S
   timer.unref();
   return {
     update(nowDone, nowTotal = total) {
+      hasBegun = true;
       done = nowDone;
       total = nowTotal;
     },

@@ -72,7 +72,7 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
   requireNoProblems(resolved.problems);
   passOn(table, envFile);
   const log = run.session.configureLog({ level: base.logLevel, format: base.logFormat, directory: base.logDir, file: command.logFile ?? "required" });
-  await command.run(contextOf(app, { config: resolved.values, positionals, log, output, envFile: envFile?.path }, run));
+  await command.run(contextOf(app, { config: resolved.values, positionals, log, output, envFile: envFile?.path, argv }, run));
 }
 
 /**
@@ -144,16 +144,18 @@ interface Prepared {
   readonly log: Session["log"];
   readonly output: Output;
   readonly envFile: string | undefined;
+  readonly argv: readonly string[];
 }
 
-function contextOf(app: App, prepared: Prepared, { session, signal }: Run): CommandContext<OptionTable, PositionalTable> {
-  const { screen } = session;
+function contextOf(app: App, prepared: Prepared, run: Run): CommandContext<OptionTable, PositionalTable> {
+  const { signal, session: { screen } } = run;
   return {
     ...prepared,
     positionals: prepared.positionals as CommandContext<OptionTable, PositionalTable>["positionals"],
     signal,
     confirm: (options) => confirm(options, { input: process.stdin, screen, signal }),
     startProgress: (options) => startProgress(options, { screen, log: prepared.log }),
+    runCommand: (argv) => execute(app, argv, run),
     app: { name: app.name, version: app.version },
   };
 }
