@@ -42,17 +42,19 @@ describe("with the resident archiver", () => {
 
   test("the launcher answers from an acknowledgement, and not for a file that only looks the same", async () => {
     const name = await acknowledgedSegment();
-    const requests = world.s3.requests.length;
+    // The tail of the next segment is being shipped meanwhile.
+    const requestsForIt = (): number => world.s3.requests.filter(({ url }) => decodeURIComponent(url).includes(`one/wal/${name}`)).length;
+    const requests = requestsForIt();
     // Without Node: there is none in this PATH, and the launcher is told so by a link of its own name elsewhere.
     expect(await world.run(call(name), { BACKUP_LOG_ARCHIVE: "on" })).toMatchObject({ status: 0, stderr: expect.stringMatching(new RegExp(`archived write-ahead log file "${name}"\n$`)) as string });
     expect(await world.run(call(name))).toMatchObject({ status: 0, stderr: "" });
-    expect(world.s3.requests.length).toBe(requests);
+    expect(requestsForIt()).toBe(requests);
     const path = join(world.cluster.dataDir, "pg_wal", name);
     const before = statSync(path);
     // Another moment of change alone makes it another file: Node asks, the archiver compares it again with the bucket.
     utimesSync(path, before.atime, before.mtime);
     expect(await world.run(call(name))).toMatchObject({ status: 0 });
-    expect(world.s3.requests.length).toBeGreaterThan(requests);
+    expect(requestsForIt()).toBeGreaterThan(requests);
   });
 
   test("a call for another bucket, or with another env file, is not answered from an acknowledgement", async () => {
