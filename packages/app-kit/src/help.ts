@@ -51,8 +51,8 @@ function optionSections(table: OptionTable): string[] {
     const lines = entry(optionForm(name, row), `${row.help} ${factsOf(row)}`);
     groups.set(row.group ?? "Options", [...(groups.get(row.group ?? "Options") ?? []), ...lines]);
   }
-  // The command's own options first, those that every command has last.
-  const order = (group: string): number => (group === "Options" ? 0 : group === "General" ? 2 : 1);
+  // The command's own options first, those that usually stand in the env file then, those that every command has last.
+  const order = (group: string): number => (group === "Options" ? 0 : 2 + ["Storage", "PostgreSQL", "Notification", "General"].indexOf(group));
   return [...groups].sort(([a], [b]) => order(a) - order(b)).map(([group, lines]) => [group, ...lines].join("\n"));
 }
 
