@@ -8,6 +8,15 @@ export const takeOptions = {
   ...jobsOptions,
   ...retentionOptions,
   ...notifyOptions,
+  method: {
+    env: "BACKUP_METHOD",
+    type: "choice",
+    choices: ["replication", "pg_basebackup"],
+    default: "replication",
+    group: "Backup",
+    help: "Read the server over the replication protocol, or through the program pg_basebackup, which can do so without tablespaces only.",
+  },
+  "bin-dir": { env: "BACKUP_PG_BIN_DIR", type: "string", group: "Backup", placeholder: "DIR", unset: "where packages install them", help: "Directory of PostgreSQL's programs." },
   "rate-limit": {
     env: "BACKUP_RATE_LIMIT",
     type: "size",

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { defineCommand, openConfiguredStore, postgresConnection, type Log, type Progress } from "@soar/app-kit";
-import { replicationSource, takeBackup, type BackupEvent } from "@soar/backup";
+import { programSource, replicationSource, takeBackup, type BackupEvent } from "@soar/backup";
 import { SoarError } from "@soar/errors";
 import type { BackupRecord } from "@soar/repository";
 import { reportOutcome, summarize, type TakeContext } from "./report-outcome.ts";
@@ -12,7 +12,7 @@ const LONGEST_OUTAGE_MS = 45 * 60_000;
 export const take = defineCommand({
   name: "take",
   isDefault: true,
-  summary: "Take a base backup over the replication protocol, then expire.",
+  summary: "Take a base backup, then expire.",
   description: "The user needs REPLICATION, pg_read_server_files and pg_monitor, or to be a superuser. The backup exists when it is complete and every WAL segment that it needs is in the bucket, not earlier.",
   options: takeOptions,
   examples: [
@@ -33,7 +33,7 @@ async function takeAndExpire({ config, log, output, signal, startProgress, app }
     const server = serverOf(postgresConnection(config, { log, database: "postgres" }), postgresConnection(config, { log, replication: true }));
     const record = await takeBackup(store, {
       server,
-      source: replicationSource(server),
+      source: config.method === "replication" ? replicationSource(server) : programSource(server, { binDir: config.binDir, walTimeoutMs: config.walTimeoutMs }),
       codec: config.compression,
       jobs: config.jobs,
       checkpoint: config.checkpoint,

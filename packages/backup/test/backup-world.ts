@@ -31,8 +31,8 @@ export async function createBackupWorld({ s3: s3Options, ...options }: WorldOpti
     store,
     courier,
     take: (overrides = {}, target = store) => {
-      const options = { ...defaultsFor(cluster), ...overrides };
-      return takeBackup(target, { source: replicationSource(options.server), ...options });
+      const given = { ...defaultsFor(cluster), ...overrides };
+      return takeBackup(target, { source: replicationSource(given.server), ...given });
     },
     async [Symbol.asyncDispose]() {
       await cluster.remove();

@@ -1,15 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BACKUP_OBJECTS, backupKey, listBackupDirectories, planExpiry, readBackupObject, readExpiryState, type BackupRecord } from "@soar/repository";
-import { createCodecPool, extractArchive, readSeekTable } from "@soar/seekable-tar";
-import { readObject, type ObjectStore } from "@soar/storage";
+import { BACKUP_OBJECTS, backupKey, listBackupDirectories, planExpiry, readExpiryState, type BackupRecord } from "@soar/repository";
+import type { ObjectStore } from "@soar/storage";
 import { requireInstallation } from "@soar-tooling/test-servers";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import type { BackupEvent } from "../src/index.ts";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
+import { extractBackup } from "./extract-backup.ts";
 
 const installation = requireInstallation("pg_verifybackup");
 const DAY_MS = 86_400_000;
@@ -24,30 +21,8 @@ async function createFilledWorld(): Promise<BackupWorld> {
   return world;
 }
 
-/** Reads the backup as a restore does: by its seek table, wherever the members lie. */
-async function extract(store: ObjectStore, record: BackupRecord): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), "soar-incremental-"));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  const key = backupKey(record.label, BACKUP_OBJECTS.index);
-  const frames = record.index.members.map(([storedLength, plainLength, sha256]) => ({ storedLength, plainLength, sha256 }));
-  const fetch = (object: string, offset: number, length: number) => readObject(store, object, { range: { offset, length } });
-  const table = await readSeekTable({ name: key, frames, fetch: (offset, length) => fetch(key, offset, length) });
-  const pool = createCodecPool({ workers: 2 });
-  try {
-    for (const archive of table.archives.toSorted((a) => (a.name === "base" ? -1 : 1))) {
-      const targetDir = archive.name === "base" ? directory : join(directory, "pg_tblspc", archive.name);
-      mkdirSync(targetDir, { recursive: true });
-      await extractArchive(archive, { targetDir, fetch, pool, parallel: 2, sync: false });
-    }
-  } finally {
-    await pool.close();
-  }
-  writeFileSync(join(directory, "backup_manifest"), await readBackupObject(store, record, BACKUP_OBJECTS.manifest));
-  return directory;
-}
-
 async function expectVerified(store: ObjectStore, record: BackupRecord): Promise<void> {
-  const verified = spawnSync(join(installation.binDir, "pg_verifybackup"), ["--no-parse-wal", await extract(store, record)], { encoding: "utf8" });
+  const verified = spawnSync(join(installation.binDir, "pg_verifybackup"), ["--no-parse-wal", await extractBackup(store, record)], { encoding: "utf8" });
   expect(verified).toMatchObject({ status: 0, stderr: "" });
 }
 

@@ -52,7 +52,8 @@ export { parseRelationPath, type RelationPath } from "./page-checksum/relation-p
 export { type DamagedPage, findDamagedPages, type VerifyPagesOptions } from "./page-checksum/verify-pages.ts";
 
 export type { BackupManifest, ManifestFile, ManifestHead, ManifestWalRange } from "./manifest/backup-manifest.ts";
-export { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm, createFileChecksum, type FileChecksum } from "./manifest/file-checksum.ts";
+export { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from "./manifest/checksum-algorithm.ts";
+export { createFileChecksum, type FileChecksum } from "./manifest/file-checksum.ts";
 export { formatBackupManifest } from "./manifest/format-manifest.ts";
 export { createManifestReader, type ManifestReader, parseBackupManifest } from "./manifest/manifest-reader.ts";
 
@@ -76,7 +77,7 @@ export {
 } from "./replication/replication-commands.ts";
 export { baseBackup, type BackupTablespace, type BaseBackupEvent } from "./replication/base-backup.ts";
 export { type BaseBackupOptions } from "./replication/base-backup-command.ts";
-export { type DamagedFile, type DamageReport } from "./replication/damaged-pages.ts";
+export { DamageCollector, type DamagedFile, type DamageReport } from "./replication/damaged-pages.ts";
 
 export { findPostgresPrograms, type FindProgramsOptions, type PostgresPrograms } from "./cluster/find-programs.ts";
 export { type ClusterState, isClusterRunning, type PostmasterStatus, readClusterState } from "./cluster/cluster-state.ts";

@@ -5,6 +5,7 @@ export { type CodecPool, createCodecPool } from "./codec-pool.ts";
 export { mapOrdered } from "./pool/map-ordered.ts";
 
 export type { TarEntry } from "./tar/tar-entry.ts";
+export { type TarPiece, TarScanner } from "./tar/tar-scanner.ts";
 export { memberize, type PlacedEntry } from "./write/memberize.ts";
 export { type SeekableTarWrite, writeSeekableTar, type WriteSeekableTarOptions, type WriteSummary } from "./write/write-seekable-tar.ts";
 

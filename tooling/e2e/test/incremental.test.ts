@@ -3,8 +3,8 @@ import { aviationTrafficSql, databaseDigest, differingTables, loadAviationData, 
 import { expect, test } from "vitest";
 import { createSoarWorld } from "../src/soar-world.ts";
 
-test("full and incremental backups taken under load are restored alike, row by row", { timeout: 180_000 }, async () => {
-  await using world = await createSoarWorld({ installation: requireInstallation(), databases: ["soar"] });
+test("a full backup through pg_basebackup and an incremental one upon it, taken under load, are restored alike, row by row", { timeout: 180_000 }, async () => {
+  await using world = await createSoarWorld({ installation: requireInstallation("pg_basebackup"), databases: ["soar"] });
   const { cluster } = world;
   await loadAviationData((sql) => cluster.query(sql, [], "soar"), { sizeMb: 40 });
   const underLoad = async (...args: string[]) => {
@@ -15,10 +15,11 @@ test("full and incremental backups taken under load are restored alike, row by r
     const result = await backup;
     expect(result, result.stderr).toMatchObject({ status: 0 });
     expect(transactions).toBeGreaterThan(1);
-    return JSON.parse(result.stdout) as { label: string; kind: string; sizes: { new: number } };
+    return JSON.parse(result.stdout) as { label: string; kind: string; source: { method: string }; sizes: { new: number } };
   };
-  const full = await underLoad();
+  const full = await underLoad("--method", "pg_basebackup");
   const incremental = await underLoad("--incremental");
+  expect([full, incremental].map(({ source }) => source.method)).toEqual(["pg_basebackup", "replication"]);
   expect(incremental.kind).toBe("incremental");
   expect(incremental.sizes.new).toBeLessThan(full.sizes.new);
   await cluster.query("SELECT pg_switch_wal()");

@@ -17,11 +17,16 @@ export interface PostgresPrograms {
 export interface FindProgramsOptions {
   /** A data directory can only be run by its own major. */
   readonly major: number;
+  /** Take those of a newer major where its own are not installed: client programs talk to older servers, too. */
+  readonly orNewer?: boolean;
   /** Directories to look into first, for example the bin directory that the running server reported. */
   readonly searchPaths?: readonly string[];
   /** Programs that must be there; `postgres` unless said otherwise. */
   readonly required?: readonly string[];
 }
+
+/** How many majors a newer program is looked for. */
+const NEWER_MAJORS = 10;
 
 const run = promisify(execFile);
 
@@ -31,17 +36,19 @@ const run = promisify(execFile);
  * not what its path claims. Rejects with `PROGRAM_MISSING`.
  */
 export async function findPostgresPrograms(options: FindProgramsOptions): Promise<PostgresPrograms> {
-  const { major, searchPaths = [], required = ["postgres"] } = options;
-  const places = [...searchPaths, `/usr/lib/postgresql/${major}/bin`, `/usr/pgsql-${major}/bin`, "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"];
+  const { major, orNewer = false, searchPaths = [], required = ["postgres"] } = options;
+  const majors = orNewer ? Array.from({ length: NEWER_MAJORS + 1 }, (_, newer) => major + newer) : [major];
+  const packaged = majors.flatMap((one) => [`/usr/lib/postgresql/${one}/bin`, `/usr/pgsql-${one}/bin`]);
+  const places = [...searchPaths, ...packaged, "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"];
   const seen: string[] = [];
   for (const binDir of new Set(places)) {
     const found = await describe(binDir, required);
     if (found === undefined) continue;
-    if (found.major === major) return found;
+    if (found.major === major || (orNewer && found.major > major)) return found;
     seen.push(`${binDir} has ${found.version}`);
   }
   const fact = seen.length === 0 ? "none is installed where it was looked for" : seen.join(", ");
-  throw new SoarError("PROGRAM_MISSING", `unable to find ${required.join(", ")} of PostgreSQL ${major}: ${fact}`, {
+  throw new SoarError("PROGRAM_MISSING", `unable to find ${required.join(", ")} of PostgreSQL ${major}${orNewer ? " or newer" : ""}: ${fact}`, {
     hint: `Install PostgreSQL ${major} (Debian: "apt install postgresql-${major}"), or name the directory of its programs.`,
   });
 }

@@ -6,7 +6,8 @@ import { baseBackup } from "../replication/base-backup.ts";
 import { connectReplication } from "../replication/replication-connection.ts";
 import { readControlFile } from "../control-file/control-file.ts";
 import type { ManifestFile } from "./backup-manifest.ts";
-import { CHECKSUM_ALGORITHMS, createFileChecksum } from "./file-checksum.ts";
+import { CHECKSUM_ALGORITHMS } from "./checksum-algorithm.ts";
+import { createFileChecksum } from "./file-checksum.ts";
 import { formatBackupManifest } from "./format-manifest.ts";
 import { parseBackupManifest } from "./manifest-reader.ts";
 

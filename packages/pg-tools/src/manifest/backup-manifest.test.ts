@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { BackupManifest, ManifestFile } from "./backup-manifest.ts";
-import { CHECKSUM_ALGORITHMS, CHECKSUM_SIZES } from "./file-checksum.ts";
+import { CHECKSUM_ALGORITHMS, CHECKSUM_SIZES } from "./checksum-algorithm.ts";
 import { formatBackupManifest } from "./format-manifest.ts";
 import { createManifestReader, parseBackupManifest } from "./manifest-reader.ts";
 

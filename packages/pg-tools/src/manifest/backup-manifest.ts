@@ -1,5 +1,5 @@
 import type { Lsn } from "../wal-names/lsn.ts";
-import type { ChecksumAlgorithm } from "./file-checksum.ts";
+import type { ChecksumAlgorithm } from "./checksum-algorithm.ts";
 
 /** One file of a backup. */
 export interface ManifestFile {

@@ -1,7 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { parseLsn } from "../wal-names/lsn.ts";
 import type { ManifestFile, ManifestWalRange } from "./backup-manifest.ts";
-import { CHECKSUM_ALGORITHMS, CHECKSUM_SIZES, type ChecksumAlgorithm } from "./file-checksum.ts";
+import { CHECKSUM_ALGORITHMS, CHECKSUM_SIZES, type ChecksumAlgorithm } from "./checksum-algorithm.ts";
 
 /** Reads the JSON object of one file. Throws FORMAT_INVALID. */
 export function parseFileLine(line: string): ManifestFile {
