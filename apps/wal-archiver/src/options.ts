@@ -34,6 +34,15 @@ export const archiveOptions = {
     group: "Backup",
     help: "Log every archived file; PostgreSQL writes the line to its own log. For debugging.",
   },
+  "metrics-file": {
+    env: "BACKUP_ARCHIVER_METRICS_FILE",
+    type: "string",
+    placeholder: "FILE",
+    group: "Archiver",
+    unset: "no file",
+    example: "/var/lib/prometheus/node-exporter/soar-wal.prom",
+    help: "Write the metrics to this file, for the textfile collector of node_exporter; without a resident archiver every archive_command does it.",
+  },
   "archive-timeout": {
     env: "BACKUP_ARCHIVE_TIMEOUT",
     type: "duration",
@@ -42,6 +51,15 @@ export const archiveOptions = {
     group: "Backup",
     help: "Give up on one file after this time, with all retries. PostgreSQL calls again.",
   },
+} as const;
+
+const dataDirectory = {
+  env: "PGDATA",
+  type: "string",
+  placeholder: "DIR",
+  group: "Archiver",
+  example: "/var/lib/postgresql/15/main",
+  help: "Data directory of the server whose WAL is archived.",
 } as const;
 
 export const daemonOptions = {
@@ -56,15 +74,6 @@ export const daemonOptions = {
     unset: "no metrics over HTTP",
     example: "127.0.0.1:9187",
     help: "Serve /metrics for Prometheus and /healthz.",
-  },
-  "metrics-file": {
-    env: "BACKUP_ARCHIVER_METRICS_FILE",
-    type: "string",
-    placeholder: "FILE",
-    group: "Archiver",
-    unset: "no file",
-    example: "/var/lib/prometheus/node-exporter/soar-wal.prom",
-    help: "Write the metrics to this file too, for the textfile collector of node_exporter.",
   },
   "tail-interval": {
     env: "BACKUP_TAIL_INTERVAL",
@@ -83,13 +92,10 @@ export const daemonOptions = {
     example: "soar",
     help: "Existing physical replication slot for the tail. The server then keeps WAL for a stopped archiver until its disk is full.",
   },
-  "data-dir": {
-    env: "PGDATA",
-    type: "string",
-    placeholder: "DIR",
-    required: true,
-    group: "Archiver",
-    example: "/var/lib/postgresql/15/main",
-    help: "Data directory of the server whose WAL is archived.",
-  },
+  "data-dir": { ...dataDirectory, required: true },
 } as const;
+
+const { required: _, ...bucketIfKnown } = storageOptions.bucket;
+
+/** Nothing is required: what is not known is said. */
+export const statusOptions = { ...storageOptions, bucket: bucketIfKnown, ...spoolOptions, ...postgresOptions, "data-dir": dataDirectory } as const;

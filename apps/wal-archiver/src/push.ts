@@ -1,9 +1,11 @@
+import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { defineCommand, openConfiguredStore, type Config, type Log } from "@soar/app-kit";
 import { archiveWalFile } from "@soar/archive";
 import { askArchiver, type PushAnswer } from "@soar/archive/client";
 import { ERROR_CODES, SoarError, type ErrorCode } from "@soar/errors";
 import { archiveOptions } from "./options.ts";
+import { recordPush } from "./record-push.ts";
 import { socketPath } from "./socket-path.ts";
 
 /** `archive_command`: exit status 0 only when the bucket holds exactly these bytes. */
@@ -27,8 +29,11 @@ export const push = defineCommand({
       name,
       repository: { bucket: config.bucket, endpoint: config.endpoint ?? "" },
     });
-    const outcome = answer === undefined ? await archiveHere(config, { path, name, log, signal, toolVersion: `${app.name} ${app.version}` }) : requireDone(answer);
-    if (config.logArchive) log.info(`${outcome} write-ahead log file "${name}"`);
+    const { outcome, warning } = answer === undefined ? await archiveHere(config, { path, name, log, signal, toolVersion: `${app.name} ${app.version}` }) : { outcome: requireDone(answer), warning: undefined };
+    // One line at most: it stands in the server's log for every file.
+    const line = [...(config.logArchive ? [`${outcome} write-ahead log file "${name}"`] : []), ...(warning === undefined ? [] : [warning])].join("; ");
+    if (warning !== undefined) log.warn(line);
+    else if (line !== "") log.info(line);
   },
 });
 
@@ -40,12 +45,19 @@ interface Call {
   readonly toolVersion: string;
 }
 
-async function archiveHere(config: Config<typeof archiveOptions>, { path, name, log, signal, toolVersion }: Call): Promise<string> {
+async function archiveHere(config: Config<typeof archiveOptions>, { path, name, log, signal, toolVersion }: Call): Promise<{ readonly outcome: string; readonly warning: string | undefined }> {
   const deadline = AbortSignal.timeout(config.archiveTimeoutMs);
-  const store = await openConfiguredStore(config, { log, overrides: { retry: { deadlineMs: config.archiveTimeoutMs } } });
+  const recorder = recordPush(config, path);
+  const startedAt = performance.now();
+  // Without the log: attempts that failed before one succeeded are not worth a line in the server's log for every segment.
+  const store = await openConfiguredStore(config, { onEvent: (event) => recorder.countRequest(event), overrides: { retry: { deadlineMs: config.archiveTimeoutMs } } });
   try {
-    const { outcome } = await archiveWalFile(store, path, name, { codec: config.walCompression, toolVersion, now: new Date(), signal: AbortSignal.any([signal, deadline]) });
-    return outcome;
+    const { outcome, object } = await archiveWalFile(store, path, name, { codec: config.walCompression, toolVersion, now: new Date(), signal: AbortSignal.any([signal, deadline]) });
+    return { outcome, warning: await recorder.finish({ type: "archived", name, outcome, sizeBytes: statSync(path).size, storedBytes: object.size, durationMs: performance.now() - startedAt }, store) };
+  } catch (error) {
+    const warning = await recorder.finish({ type: "failed", name, error, attempts: 1, retryInMs: 0 }, store);
+    if (warning !== undefined) log.warn(warning);
+    throw error;
   } finally {
     await store.close();
   }

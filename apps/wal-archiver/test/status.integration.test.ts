@@ -1,10 +1,10 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { parseExposition } from "@soar-tooling/test-servers";
 import type { ArchiverStatus } from "@soar/archive";
-import { parseLsn } from "@soar/pg-tools";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createArchiverWorld, doneNames, eventually, killGroup, type ArchiverWorld, type Started } from "./archiver-world.fixture.ts";
 import { putSampleBackup } from "./sample-backup.fixture.ts";
 
@@ -122,8 +122,81 @@ test("systemd is told of readiness and life; counters and the metrics file survi
   expect((await status()).archivedTotal).toBeGreaterThanOrEqual(before);
 });
 
-test("without a resident archiver, status says what to do", async () => {
-  killGroup(daemon.child, "SIGTERM");
-  await daemon.ended;
-  expect(await world.run(["status", "--env-file", world.envFile])).toMatchObject({ status: 80, stderr: expect.stringContaining("Start it with soar-wal-archive daemon") as string });
+describe("without a resident archiver", () => {
+  beforeAll(async () => {
+    killGroup(daemon.child, "SIGTERM");
+    await daemon.ended;
+  });
+  const withDataDir = (): string[] => ["--data-dir", world.cluster.dataDir];
+  const read = async (...args: string[]): Promise<ArchiverStatus> => {
+    const { stdout, stderr } = await world.run(["status", "--json", "--env-file", world.envFile, ...withDataDir(), ...args]);
+    expect(stderr).toBe("");
+    return JSON.parse(stdout) as ArchiverStatus;
+  };
+
+  test("status says what to do when it does not know the data directory", async () => {
+    expect(await world.run(["status", "--env-file", world.envFile])).toMatchObject({ status: 80, stderr: expect.stringContaining("Start it with soar-wal-archive daemon") as string });
+  });
+
+  test("status looks at archive_status, the bucket and the server itself, and says that no archiver runs", async () => {
+    const name = await world.switchWal();
+    await eventually(`${name} to be done`, () => doneNames(world.cluster).includes(name));
+    await world.cluster.query("insert into t values (2)");
+    const shown = await read();
+    expect(shown).toMatchObject({ isResident: false, queueDepth: 0, missing: [], problems: [], lastArchived: { name }, baseBackup: { label: "2025-01-05" } });
+    expect(shown.unarchivedBytes).toBeGreaterThan(0);
+    expect(shown.oldestUnarchivedSeconds).toBeGreaterThan(0);
+    expect(shown.oldestUnarchivedSeconds).toBeLessThan(60);
+    const text = await world.run(["status", "--env-file", world.envFile, ...withDataDir()]);
+    expect(text.stdout).toContain("No archiver runs");
+    expect(Math.max(...text.stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+  });
+
+  test("every command counts, and writes the metrics file", async () => {
+    const file = join(world.spool, "by-command.prom");
+    world.writeEnvFile({ BACKUP_ARCHIVER_METRICS_FILE: file });
+    const before = (await read()).archivedTotal;
+    const name = await world.switchWal();
+    await eventually(`${name} to be done`, () => doneNames(world.cluster).includes(name));
+    expect((await read()).archivedTotal).toBe(before + 1);
+    const families = parseExposition(readFileSync(file, "utf8"));
+    expect(NAMES.map((line) => line.split(" ")[0])).toEqual([...families.keys()]);
+    expect(families.get("backup_archiver_resident")?.samples.get("backup_archiver_resident")).toBe(0);
+    expect(families.get("backup_wal_archived_total")?.samples.get("backup_wal_archived_total")).toBe(before + 1);
+    expect(readdirSync(world.spool).filter((entry) => entry.includes("by-command"))).toEqual(["by-command.prom"]);
+  });
+
+  test("a metrics file that cannot be written is one line on stderr, and the file is archived all the same", async () => {
+    const name = await world.switchWal();
+    await eventually(`${name} to be done`, () => doneNames(world.cluster).includes(name));
+    world.writeEnvFile({ BACKUP_ARCHIVER_METRICS_FILE: join(world.directory, "nowhere", "x.prom") });
+    const again = await world.run(["--env-file", world.envFile, `pg_wal/${name}`, name], { BACKUP_LOG_ARCHIVE: "on" });
+    expect(again.status).toBe(0);
+    expect(again.stderr).toMatch(/^[^\n]* warn {2}wal-archiver already archived write-ahead log file "[0-9A-F]+"; metrics are not up to date: ENOENT[^\n]*\n$/);
+    world.writeEnvFile();
+  });
+
+  test("a failure is counted with its reason and what to do", async () => {
+    const before = (await read()).errorsTotal;
+    const refused = await world.run(["--env-file", world.envFile, "pg_wal/0000000100000000000000AA", "0000000100000000000000AA"]);
+    expect(refused.status).toBe(20);
+    expect(await read()).toMatchObject({ errorsTotal: before + 1, lastFailure: { name: "0000000100000000000000AA", code: "FILE_UNREADABLE", message: expect.stringContaining("there is no such file") as string, hint: expect.stringContaining("%p") as string } });
+  });
+
+  test("segments that somebody else's command answered for are missing, and the contiguous mark stays before them", async () => {
+    await world.cluster.configure({ archive_command: "true" });
+    await eventually("the setting to count", async () => (await world.cluster.query("show archive_command"))[0]?.["archive_command"] === "true");
+    const lost = await world.switchWal();
+    await eventually(`${lost} to be done`, () => doneNames(world.cluster).includes(lost));
+    const shown = await read();
+    expect(shown.missing).toEqual([lost]);
+    expect(shown.contiguousLsn).toBe(formatLsn(lsnOfSegmentIndex(parseWalSegment(lost, 2 ** 20).index, 2 ** 20)));
+  });
+
+  test("what cannot be asked is said, and the rest is shown", async () => {
+    const shown = await read("--endpoint", "http://127.0.0.1:1", "--port", "1");
+    expect(shown.problems).toHaveLength(2);
+    expect([shown.flushLsn, shown.baseBackup]).toEqual([undefined, undefined]);
+    expect(shown).toMatchObject({ missing: [], queueDepth: 0 });
+  });
 });

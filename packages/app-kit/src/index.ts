@@ -34,7 +34,7 @@ export { openConfiguredStore, storeConfigOf } from "./open-configured-store.ts";
 export { postgresConnection, type PostgresConnection } from "./postgres-connection.ts";
 
 // Print and log.
-export { formatTable, type TableColumn } from "./table.ts";
+export { formatTable, wrapText, type TableColumn } from "./table.ts";
 export { formatDuration, formatRate, formatSize, parseDuration, parseSize } from "./measures.ts";
 export type { Log } from "./log.ts";
 export type { Output } from "./output.ts";

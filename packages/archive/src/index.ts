@@ -5,6 +5,7 @@ export { readWalSource, type ReadWalSource } from "./wal-source.ts";
 
 // The resident archiver.
 export { runArchiver, type ArchiverOptions, type RunningArchiver } from "./daemon/run-archiver.ts";
+export { isSpoolInUse } from "./daemon/spool-lock.ts";
 export type { QueueState } from "./daemon/archive-queue.ts";
 export type { ArchiverEvent } from "./daemon/archiver-event.ts";
 export type { BoundSetting, CallerSettings, RepositoryBinding } from "./daemon/repository-binding.ts";
@@ -17,10 +18,13 @@ export { createTailCleaner, type TailCleaner, type TailCleanerOptions } from "./
 
 // The truth about archiving.
 export { formatArchiverMetrics } from "./status/archiver-metrics.ts";
-export { openStatistics, type ArchiverStatistics } from "./status/archiver-statistics.ts";
-export type { ArchiverCounters } from "./status/archiver-counters.ts";
+export { changeOf, openStatistics, type ArchiverStatistics } from "./status/archiver-statistics.ts";
+export { joinChanges, type ArchiverCounters, type CounterChange } from "./status/archiver-counters.ts";
 export { readArchiverStatus, type ArchiverStatus, type StatusSources } from "./status/archiver-status.ts";
 export { createPositionHistory, type PositionHistory } from "./status/position-history.ts";
 export { readRepositoryFacts, type RepositoryFacts } from "./status/repository-facts.ts";
 export { estimateTailCost, type TailCost } from "./status/tail-cost.ts";
 export { finishedAt, readFinishedSegments, readWalDirectory, type WalDirectory } from "./status/wal-directory.ts";
+export { readStandaloneStatus, type StandaloneOptions } from "./status/standalone-status.ts";
+export { readCachedFacts, writeCachedFacts } from "./status/facts-cache.ts";
+export { updateCounters } from "./status/counters-file.ts";

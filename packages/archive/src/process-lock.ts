@@ -32,6 +32,12 @@ export async function tryLock(path: string): Promise<ProcessLock | LockHolder> {
   }
 }
 
+/** Whether a process that lives holds the lock. */
+export async function isHeld(path: string): Promise<boolean> {
+  const holder = (await readFile(path, "utf8").catch(ignoreMissing))?.trim();
+  return holder !== undefined && (await isAlive(holder));
+}
+
 async function linked(own: string, path: string): Promise<boolean> {
   try {
     await link(own, path);

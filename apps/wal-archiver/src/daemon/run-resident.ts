@@ -7,7 +7,7 @@ import { socketPath } from "../socket-path.ts";
 import { startMetricsServer } from "./metrics-server.ts";
 import { publish } from "./publish.ts";
 import { reportTo } from "./report-events.ts";
-import { serverOf } from "./server-of.ts";
+import { serverOf } from "../server-of.ts";
 import type { ServiceManager } from "./service-manager.ts";
 import { watchTruth, type Truth } from "./watch-truth.ts";
 

@@ -2,10 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "@soar/app-kit";
 import type { PositionHistory } from "@soar/archive";
 import { hasErrorCode } from "@soar/errors";
-import { connectSql, parseLsn, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
+import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
+import { readPosition } from "../read-position.ts";
 
 const EVERY_MS = 2_000;
-const POSITION = "select (case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_flush_lsn() end)::text as lsn";
 
 /** Asks the server again and again how far its WAL goes, until the signal aborts. A server that is down is asked later. */
 export async function watchPositions(server: ServerConfig, options: { readonly history: PositionHistory; readonly log: Log; readonly signal: AbortSignal }): Promise<void> {
@@ -15,8 +15,8 @@ export async function watchPositions(server: ServerConfig, options: { readonly h
   while (!signal.aborted) {
     try {
       connection ??= await connectSql(server, { signal });
-      const [row] = await connection.query<{ lsn: string | null }>(POSITION, [], { signal });
-      if (typeof row?.lsn === "string") history.add(parseLsn(row.lsn), Date.now());
+      const lsn = await readPosition(connection, signal);
+      if (lsn !== undefined) history.add(lsn, Date.now());
       hasFailed = false;
     } catch (error) {
       if (signal.aborted) break;

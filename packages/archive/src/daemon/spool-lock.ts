@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { tryLock, type ProcessLock } from "../process-lock.ts";
+import { isHeld, tryLock, type ProcessLock } from "../process-lock.ts";
 
 /**
  * Makes sure that one archiver uses a spool. Rejects with `CONFIG_INVALID` when the spool is in use, `FILE_UNWRITABLE` when
@@ -18,6 +18,11 @@ export async function lockSpool(spoolDir: string): Promise<ProcessLock> {
   throw new SoarError("CONFIG_INVALID", `unable to use the spool '${spoolDir}': the archiver with process id ${outcome.processId} uses it`, {
     hint: "One archiver runs per cluster. For another cluster on this machine name another directory with --spool (BACKUP_SPOOL_DIR).",
   });
+}
+
+/** Whether an archiver uses the spool. */
+export async function isSpoolInUse(spoolDir: string): Promise<boolean> {
+  return await isHeld(join(spoolDir, "lock"));
 }
 
 async function lockIn(spoolDir: string): ReturnType<typeof tryLock> {

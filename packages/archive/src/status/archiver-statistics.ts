@@ -83,7 +83,7 @@ export async function openStatistics(spoolDir: string, now: () => Date = () => n
 export function changeOf(event: ArchiverEvent | TailEvent | StoreEvent, at: Date): CounterChange | undefined {
   switch (event.type) {
     case "archived":
-      return { archived: 1, uploadedBytes: event.storedBytes, lastArchived: { name: event.name, at: at.toISOString() } };
+      return { archived: 1, uploadedBytes: event.outcome === "archived" ? event.storedBytes : 0, lastArchived: { name: event.name, at: at.toISOString() } };
     case "tail-shipped":
       return { tailPieces: 1, uploadedBytes: event.storedBytes };
     case "failed":

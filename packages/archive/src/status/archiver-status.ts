@@ -18,6 +18,8 @@ export interface ArchiverStatus extends ArchiverCounters {
   readonly queueDepth: number;
   readonly inFlight: number;
   readonly oldestPending: string | undefined;
+  /** Segments that PostgreSQL was told are archived, and that the bucket does not hold: somebody else answered for them. */
+  readonly missing: readonly string[];
   readonly timeline: number | undefined;
   /** Before this position everything is archived as whole segments. */
   readonly contiguousLsn: string | undefined;
@@ -31,7 +33,8 @@ export interface ArchiverStatus extends ArchiverCounters {
   readonly oldestUnarchivedSeconds: number;
   /** Time since the last successful archive; undefined before the first. */
   readonly walAgeSeconds: number | undefined;
-  readonly filesPerSecond: number;
+  /** Undefined without a resident archiver. */
+  readonly filesPerSecond: number | undefined;
   /** Of the server, by the difference of two positions; undefined before the second look. */
   readonly walBytesPerSecond: number | undefined;
   readonly pgWalBytes: number | undefined;
@@ -45,6 +48,8 @@ export interface ArchiverStatus extends ArchiverCounters {
   /** Undefined when the bucket could not be read yet. */
   readonly baseBackup: BaseBackupStatus | undefined;
   readonly gaps: readonly GapStatus[];
+  /** What could not be asked, and why. */
+  readonly problems: readonly string[];
 }
 
 export interface BaseBackupStatus {
@@ -64,7 +69,8 @@ export interface StatusSources {
   readonly isResident: boolean;
   readonly cluster: ClusterIdentity;
   readonly queue: { readonly state: QueueState; readonly inFlight: number };
-  readonly statistics: { readonly counters: ArchiverCounters; readonly filesPerSecond: number; readonly hourly: HourlyRates | undefined };
+  readonly missing?: readonly string[] | undefined;
+  readonly statistics: { readonly counters: ArchiverCounters; readonly filesPerSecond: number | undefined; readonly hourly: HourlyRates | undefined };
   readonly history: PositionHistory;
   /** When the oldest file that waits was finished. */
   readonly oldestPendingAtMs?: number | undefined;
@@ -73,6 +79,7 @@ export interface StatusSources {
   readonly tailIntervalMs: number | undefined;
   readonly walDirectory: WalDirectory | undefined;
   readonly repository: RepositoryFacts | undefined;
+  readonly problems?: readonly string[] | undefined;
   readonly now: Date;
 }
 
@@ -80,7 +87,8 @@ export function readArchiverStatus(sources: StatusSources): ArchiverStatus {
   const { isResident, cluster, queue, statistics, history, walDirectory, now } = sources;
   const { counters, filesPerSecond, hourly } = statistics;
   const { state, inFlight } = queue;
-  const mark = contiguousMark(state, cluster.walSegmentSize);
+  const missing = sources.missing ?? [];
+  const mark = contiguousMark({ pending: [...state.pending, ...missing], archived: state.archived }, cluster.walSegmentSize);
   const rate = history.rate;
   return {
     ...counters,
@@ -90,6 +98,7 @@ export function readArchiverStatus(sources: StatusSources): ArchiverStatus {
     queueDepth: state.pending.length,
     inFlight,
     oldestPending: state.pending[0],
+    missing,
     timeline: mark?.timeline,
     ...owed(sources, mark?.lsn),
     walAgeSeconds: counters.lastArchived && secondsSince(counters.lastArchived.at, now),
@@ -101,6 +110,7 @@ export function readArchiverStatus(sources: StatusSources): ArchiverStatus {
     hourly,
     tailIntervalMs: sources.tailIntervalMs,
     ...ofRepository(sources),
+    problems: sources.problems ?? [],
   };
 }
 

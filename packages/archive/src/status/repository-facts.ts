@@ -3,7 +3,7 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 
 /** What the bucket says that no local file does. */
 export interface RepositoryFacts {
-  readonly newestBackup: BackupRecord | undefined;
+  readonly newestBackup: Pick<BackupRecord, "label" | "startLsn" | "stoppedAt" | "durationMs" | "sizes"> | undefined;
   /** Ends and durations, oldest first. */
   readonly runs: readonly { readonly stoppedAt: string; readonly seconds: number }[];
   readonly gaps: readonly GapRecord[];
@@ -12,8 +12,9 @@ export interface RepositoryFacts {
 /** Reads the records of base backups and declared gaps. Rejects as the store and `parseRecord` do. */
 export async function readRepositoryFacts(store: ObjectStore, options: CallOptions = {}): Promise<RepositoryFacts> {
   const records = (await listBackupRecords(store, options)).sort((a, b) => Date.parse(a.stoppedAt) - Date.parse(b.stoppedAt));
+  const newest = records.at(-1);
   return {
-    newestBackup: records.at(-1),
+    newestBackup: newest && { label: newest.label, startLsn: newest.startLsn, stoppedAt: newest.stoppedAt, durationMs: newest.durationMs, sizes: newest.sizes },
     runs: records.map(({ stoppedAt, durationMs }) => ({ stoppedAt, seconds: durationMs / 1000 })),
     gaps: await listGaps(store, options),
   };

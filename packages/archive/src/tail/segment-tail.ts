@@ -66,7 +66,8 @@ export async function openSegmentTail(store: ObjectStore, options: SegmentTailOp
     async ship() {
       if (position <= shipped) return undefined;
       const consolidates = whole !== undefined && sinceConsolidated >= CONSOLIDATE_AFTER;
-      const sent = waiting;
+      // A list of its own: what arrives during the put must not count as sent.
+      const sent = [...waiting];
       const [from, to] = [consolidates ? 0 : shipped, position];
       const bytes = Buffer.concat(consolidates ? whole : sent);
       const piece = await putTailPiece(store, { segmentName, from, bytes, sha256: hash.copy().digest("hex"), systemIdentifier }, { level, signal });
