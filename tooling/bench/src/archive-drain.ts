@@ -17,6 +17,9 @@ const LAUNCHER = fileURLToPath(new URL("../../../apps/wal-archiver/bin/soar-wal-
 const [segments = 100, rounds = 3] = process.argv.slice(2).map(Number);
 const ids = process.getuid?.() === 0 ? serverUser() : undefined;
 
+/** Threads without work have ended by then. */
+const IDLE_AFTER_MS = 7_000;
+
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 const statusDir = (cluster: TestCluster): string => join(cluster.dataDir, "pg_wal", "archive_status");
 const readyCount = (cluster: TestCluster): number => readdirSync(statusDir(cluster)).filter((name) => name.endsWith(".ready")).length;
@@ -59,16 +62,16 @@ function startDaemon(cluster: TestCluster, envFile: string): ChildProcess & { pi
   return Object.assign(child, { pid: child.pid });
 }
 
-function writeSettings(directory: string, s3: S3ServerProcess, prefix: string): string {
+function writeSettings(cluster: TestCluster, s3: S3ServerProcess, prefix: string): string {
   const [envFile, spool] = [join(directory, `env-${prefix}`), join(directory, "spool")];
   mkdirSync(spool, { recursive: true });
-  const settings = { BACKUP_BUCKET: `s3://${s3.bucket}/${prefix}`, AWS_ENDPOINT_URL: s3.endpoint, AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey, AWS_DEFAULT_REGION: s3.region, BACKUP_SPOOL_DIR: spool };
+  const settings = { BACKUP_BUCKET: `s3://${s3.bucket}/${prefix}`, AWS_ENDPOINT_URL: s3.endpoint, AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey, AWS_DEFAULT_REGION: s3.region, BACKUP_SPOOL_DIR: spool, PGHOST: cluster.connection.host, PGPORT: String(cluster.port), PGUSER: "postgres" };
   writeFileSync(envFile, Object.entries(settings).map(([name, value]) => `export ${name}="${value}"\n`).join(""), { mode: 0o600 });
   for (const path of ids === undefined ? [] : [envFile, spool]) chownSync(path, ids?.uid ?? 0, ids?.gid ?? 0);
   return envFile;
 }
 
-async function measureCalls(cluster: TestCluster, envFile: string, directory: string): Promise<void> {
+async function measureCalls(cluster: TestCluster, envFile: string): Promise<void> {
   await cluster.configure({ archive_command: "false" });
   const child = startDaemon(cluster, envFile);
   await cluster.query("insert into history values (1, 1, now(), ''); select pg_switch_wal()");
@@ -89,7 +92,14 @@ async function measureCalls(cluster: TestCluster, envFile: string, directory: st
   const [nothing, acknowledged] = [times("/bin/true"), times(archive)];
   rmSync(join(ack, name));
   console.log(`archive_command: /bin/true ${nothing.toFixed(1)} ms, acknowledged +${(acknowledged - nothing).toFixed(1)} ms (limit 5), through the socket ${times(archive).toFixed(1)} ms (limit 60)`);
+  await delay(IDLE_AFTER_MS);
+  console.log(`idle archiver: ${residentMb(child.pid).toFixed(0)} MB (limit 130)`);
+  await stopDaemon(child);
+}
+
+async function stopDaemon(child: ChildProcess): Promise<void> {
   child.kill("SIGTERM");
+  await new Promise((resolve) => child.once("exit", resolve));
 }
 
 const directory = mkdtempSync(join(tmpdir(), "soar-drain-"));
@@ -107,7 +117,7 @@ try {
       return () => cluster.configure({ archive_command: "false" });
     });
     rmSync(copies, { recursive: true });
-    const envFile = writeSettings(directory, s3, `round${round}`);
+    const envFile = writeSettings(cluster, s3, `round${round}`);
     let [peak, cost] = [0, ""];
     const soar = await drain(cluster, async () => {
       const archiver = await archiverPid(cluster);
@@ -117,8 +127,7 @@ try {
       return async () => {
         peak = peakMb(child.pid);
         cost = [["daemon", cpuMs(child.pid)], ["S3 server", cpuMs(s3.pid) - before[0]], ["archive_command", cpuMs(archiver) - before[1]]].map(([who, ms]) => `${who} ${(Number(ms) / segments).toFixed(1)}`).join(", ");
-        child.kill("SIGTERM");
-        await new Promise((resolve) => child.once("exit", resolve));
+        await stopDaemon(child);
         await cluster.configure({ archive_command: "false" });
       };
     });
@@ -126,7 +135,7 @@ try {
     console.log(`round ${round + 1}: cp ${cp.toFixed(1)}/s, soar ${soar.toFixed(1)}/s, ratio ${(soar / cp).toFixed(2)}, peak memory ${peak.toFixed(0)} MB (limit 250); processor ms a segment: ${cost}`);
   }
   console.log(`median ratio ${median(results.map(({ cp, soar }) => soar / cp)).toFixed(2)} (wanted 0.37)`);
-  await measureCalls(cluster, writeSettings(directory, s3, "calls"), directory);
+  await measureCalls(cluster, writeSettings(cluster, s3, "calls"));
 } finally {
   await cluster.remove();
   await s3.close();
