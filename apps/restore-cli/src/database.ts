@@ -2,7 +2,7 @@ import { defineCommand, formatDuration, formatSize, openConfiguredStore, type Co
 import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
 import { inspectTargetDatabase, planRestore, removeAbandoned, requireFillable, rescueDatabase, type DatabaseRescueReport, type TargetDatabase } from "@soar/restore";
-import { withRescueDisplay } from "./rescue-display.ts";
+import { showAbandoned, withRescueDisplay } from "./rescue-display.ts";
 import { rescueOptions, scratchOptionsOf, sourceDatabaseOf, targetServerOf, type RescueConfig } from "./rescue-options.ts";
 import { describeRescue, rescueAsJson } from "./rescue-plan.ts";
 import { targetOf } from "./target-options.ts";
@@ -50,7 +50,7 @@ export async function runDatabaseRescue({ config, log, output, signal, confirm, 
     if (config.dryRun) return output.report({ json: rescueAsJson(plan, { database: source, targetDatabase: target, found }), text: () => text });
     if (found.state === "filled") await confirm({ plan: text, question: `Replace database '${target}'`, yes: config.yes });
     else log.info(`rescuing database ${source} of backup ${plan.backup.label} into ${target}`);
-    for (const path of await removeAbandoned(config.tempDir)) log.warn(`removed ${path}, left by a rescue that was killed`);
+    showAbandoned(log, await removeAbandoned(config.tempDir, targetServer));
     const rescue = { ...(await scratchOptionsOf(config, signal)), database: source, target, targetServer, replace, noOwner: config.noOwner };
     const report = await withRescueDisplay({ log, startProgress }, (onEvent) => rescueDatabase(store, plan, { ...rescue, onEvent }));
     log.info(`rescue completed: database ${source} at ${report.reachedLsn === undefined ? "the target" : formatLsn(report.reachedLsn)} is in ${target}`);

@@ -1,6 +1,6 @@
 import { formatSize, type CommandContext, type Log, type OptionTable, type Progress } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
-import type { RescueEvent } from "@soar/restore";
+import type { Abandoned, RescueEvent } from "@soar/restore";
 
 const SCOPES = { cluster: "the whole cluster", database: "the files of this database and the shared catalogs", relations: "the files of these tables and the catalogs" } as const;
 
@@ -51,4 +51,12 @@ function showRescue(log: Log, progress: Progress): (event: RescueEvent) => void 
         break;
     }
   };
+}
+
+/** Tells what rescues left that were killed, and what is still to be done about it. */
+export function showAbandoned(log: Log, found: readonly Abandoned[]): void {
+  for (const { path, database } of found) {
+    log.warn(`removed ${path}, left by a rescue that was killed`);
+    if (database !== undefined) log.warn(database.isDropped ? `dropped database ${database.name}, which it had half loaded` : `it may have left database '${database.name}' on ${database.on}; drop it there`);
+  }
 }

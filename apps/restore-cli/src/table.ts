@@ -3,7 +3,7 @@ import { defineCommand, formatDuration, formatSize, openConfiguredStore, type Co
 import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
 import { planRestore, removeAbandoned, requireFree, rescueTables, type RecoveryTarget, type TableDestination, type TableRescueReport } from "@soar/restore";
-import { withRescueDisplay } from "./rescue-display.ts";
+import { showAbandoned, withRescueDisplay } from "./rescue-display.ts";
 import { rescueOptions, scratchOptionsOf, sourceDatabaseOf, targetServerOf } from "./rescue-options.ts";
 import { describeRescue, rescueAsJson } from "./rescue-plan.ts";
 import { parsePlace, parseTableName } from "./table-names.ts";
@@ -43,7 +43,7 @@ export const table = defineCommand({
       const text = describeRescue(plan, [["tables", `${names} of database ${database}`], ["into", config.output ?? `database ${config.into}${config.as === undefined ? "" : ` as ${config.as}`}`], ["scratch in", config.tempDir]]);
       if (config.dryRun) return output.report({ json: rescueAsJson(plan, { database, tables, into: config.output ?? config.into }), text: () => text });
       log.info(`rescuing ${names} of database ${database}, backup ${plan.backup.label}`);
-      for (const path of await removeAbandoned(config.tempDir)) log.warn(`removed ${path}, left by a rescue that was killed`);
+      showAbandoned(log, await removeAbandoned(config.tempDir, destination.kind === "database" ? destination.targetServer : undefined));
       const scratch = await scratchOptionsOf(config, signal);
       const report = await withRescueDisplay({ log, startProgress }, (onEvent) => rescueTables(store, plan, { ...scratch, ...rescue, onEvent }));
       log.info(`rescue completed: ${names} of database ${database} at ${report.reachedLsn === undefined ? "the target" : formatLsn(report.reachedLsn)}`);

@@ -80,8 +80,12 @@ describe.each([
     const refused = await rescue(["database", "--target-time", instant, "--target-database", "staging"]);
     expect(refused).toMatchObject({ status: 98, stderr: expect.stringContaining("unable to restore into database 'staging': it holds") });
     const old = await digestOf("soar");
+    const stop = new AbortController();
+    const ended = comeBackUntil(world, "soar", stop.signal);
     const result = await rescue(["database", "--target-time", instant, "--target-database", "soar", "--replace", "--yes", "--json"]);
+    stop.abort();
     expect(result, result.stderr).toMatchObject({ status: 0 });
+    expect(await ended).toBeGreaterThan(0);
     expect(differingTables(await digestOf("soar"), expected)).toEqual([]);
     const { keptAs } = JSON.parse(result.stdout) as { keptAs: string };
     expect(differingTables(await digestOf(keptAs), old)).toEqual([]);
@@ -128,4 +132,11 @@ async function writeUntil({ cluster }: SoarWorld, database: string, signal: Abor
   let transactions = 0;
   for (; !signal.aborted; transactions += 1) await cluster.query(aviationTrafficSql({ rows: 20 }), [], database);
   return transactions;
+}
+
+/** Connects to a database whenever it can, as a pool of connections does; resolves to how often the server ended that. */
+async function comeBackUntil({ cluster }: SoarWorld, database: string, signal: AbortSignal): Promise<number> {
+  let ended = 0;
+  while (!signal.aborted) await cluster.query("SELECT pg_sleep(0.2)", [], database).catch(() => (ended += 1));
+  return ended;
 }

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { SoarError } from "@soar/errors";
 import { connectSql } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../restore-plan.ts";
@@ -7,7 +6,7 @@ import { rescueWith } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
 import { connectionEnvironment, databaseArgument, runProgram } from "./run-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
-import { dropDatabase, inspectTargetDatabase, nameBeside, requireFillable, swapDatabases, type TargetDatabase, type TargetServer } from "./target-database.ts";
+import { dropDatabase, inspectTargetDatabase, nameBeside, renameDatabase, requireFillable, swapDatabases, type TargetDatabase, type TargetServer } from "./target-database.ts";
 
 export interface DatabaseRescueOptions extends ScratchOptions {
   /** The database to rescue, by its name at the target. */
@@ -82,22 +81,21 @@ async function transfer(scratch: ScratchCluster, found: TargetDatabase, options:
     await load(scratch, options, [databaseArgument(target)], `'${target}' may hold a part of the data by now: drop it and create it again before the next attempt.`);
     return undefined;
   }
-  const fresh = found.state === "absent" ? target : nameBeside(target, "new");
+  // Under a name of its own until it is whole: the database appears complete or not at all.
+  const fresh = nameBeside(target, "new");
   // pg_restore --create gives the new database owner, encoding, locale, settings and privileges, and the name it is dumped under.
   const renamed = await renameInScratch(scratch, fresh);
   await dump(renamed, options);
+  await scratch.directory.noteDatabase(fresh, targetServer);
   try {
     await load(renamed, options, ["--create", databaseArgument("postgres")], "Nothing was left behind. Where the target server has other roles: --no-owner.");
-    return found.state === "absent" ? undefined : await swapDatabases(targetServer, { fresh, name: target, signal });
+    if (found.state === "filled") return await swapDatabases(targetServer, { fresh, name: target, signal });
+    await renameDatabase(targetServer, { fresh, name: target, signal });
+    return undefined;
   } catch (error) {
-    // Made by this run alone: had it been there, creating it would have failed first.
-    if (!isTaken(error)) await dropDatabase(targetServer, fresh);
+    await dropDatabase(targetServer, fresh);
     throw error;
   }
-}
-
-function isTaken(error: unknown): boolean {
-  return error instanceof SoarError && /database ".*" already exists/.test(error.message);
 }
 
 /** By the catalog itself: ALTER DATABASE wants another database to be called from, and the others hold nothing. */

@@ -1,11 +1,10 @@
-import { SoarError } from "@soar/errors";
 import { findPostgresPrograms } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
-import { freeBytesAt } from "../data-directory.ts";
 import type { RestorePlan } from "../restore-plan.ts";
 import { plainBytesOf } from "./fetch-scope.ts";
 import type { RescueScope } from "./rescue-scope.ts";
 import { createScratchDirectory } from "./scratch-directory.ts";
+import { requireScratchRoom } from "./scratch-room.ts";
 import type { ScratchOptions, ScratchResult, ScratchWork } from "./scratch-types.ts";
 import { startScratch } from "./start-scratch.ts";
 
@@ -19,7 +18,7 @@ export async function withScratchCluster<T>(store: ObjectStore, plan: RestorePla
   try {
     const onChosen = async (scope: RescueScope): Promise<void> => {
       const plainBytes = plainBytesOf(work.table, scope);
-      await requireRoom(plan, plainBytes, options.tempDir);
+      await requireScratchRoom(plan, plainBytes, options.tempDir);
       options.onEvent?.({ type: "fetching", scope: scope.kind, plainBytes });
     };
     if (work.choice.kind !== "relations-to-choose") await onChosen(work.choice);
@@ -30,21 +29,4 @@ export async function withScratchCluster<T>(store: ObjectStore, plan: RestorePla
   } finally {
     await directory.remove();
   }
-}
-
-/** A compressed dump beside its tables. */
-const DUMP_FACTOR = 1.5;
-/** Replay turns holes of placeholders into pages, at most as many as WAL has images of; compressed, they count double. */
-const WAL_FACTOR = 2;
-/** Segments that the server keeps until its next restart point. */
-const KEPT_WAL_BYTES = 256 * 2 ** 20;
-
-/** What a rescue takes in the temporary directory, at the most that can be told beforehand. */
-async function requireRoom(plan: RestorePlan, plainBytes: number, tempDir: string): Promise<void> {
-  const needed = Math.round(plainBytes * DUMP_FACTOR + plan.fetchBytes.wal * WAL_FACTOR + KEPT_WAL_BYTES);
-  const free = await freeBytesAt(tempDir);
-  if (free >= needed) return;
-  throw new SoarError("DISK_FULL", `unable to make a scratch cluster in '${tempDir}': about ${needed} bytes are needed there, ${free} are free`, {
-    hint: "Free space, or name a directory on a larger file system with --temp-dir or BACKUP_TEMP_DIR. Nothing was changed.",
-  });
 }

@@ -2,6 +2,8 @@ import { chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { readClusterState, stopCluster } from "@soar/pg-tools";
+import { processStart } from "../status/process-start.ts";
+import { dropDatabase, type TargetServer } from "./target-database.ts";
 
 type Owner = { readonly uid: number; readonly gid: number } | undefined;
 
@@ -18,6 +20,8 @@ export interface ScratchDirectory {
   readonly walDir: string;
   readonly dumpDir: string;
   readonly logFile: string;
+  /** Notes a database that is loaded under a name of its own, so that it can be found when this process is killed. */
+  noteDatabase(name: string, server: TargetServer): Promise<void>;
   /** Stops the server that may run here and removes everything. */
   remove(): Promise<void>;
 }
@@ -33,7 +37,7 @@ export async function createScratchDirectory(tempDir: string, owner: Owner): Pro
   const place = describe(path);
   try {
     requireShortSocket(place.socketDir, tempDir);
-    await writeFile(join(path, "pid"), `${process.pid}\n`);
+    await writeFile(join(path, "pid"), `${process.pid} ${(await processStart(process.pid)) ?? ""}\n`);
     for (const directory of [place.dataDir, place.socketDir, place.tablespaceDir, place.walDir]) await mkdir(directory, { mode: 0o700 });
     // The server writes its log itself, as its own user.
     await writeFile(place.logFile, "", { mode: 0o600 });
@@ -45,20 +49,47 @@ export async function createScratchDirectory(tempDir: string, owner: Owner): Pro
   }
 }
 
-/** Removes what rescues left whose process was killed; a server of theirs may still run. Resolves to the directories. */
-export async function removeAbandoned(tempDir: string): Promise<string[]> {
+/** What a rescue left whose process was killed. */
+export interface Abandoned {
+  /** The scratch directory, which is gone now. */
+  readonly path: string;
+  /** A database that was being loaded. */
+  readonly database: { readonly name: string; readonly on: string; readonly isDropped: boolean } | undefined;
+}
+
+/**
+ * Removes what rescues left whose process was killed; a server of theirs may still run, and a database that nobody else
+ * has ever known be half loaded. It is dropped when it is on the server that is asked for.
+ */
+export async function removeAbandoned(tempDir: string, targetServer?: TargetServer): Promise<Abandoned[]> {
   const names = await readdir(tempDir).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
     throw error;
   });
-  const removed: string[] = [];
+  const removed: Abandoned[] = [];
   for (const name of names.filter((one) => one.startsWith(PREFIX))) {
     const place = describe(join(tempDir, name));
     if (await isInUse(place.path)) continue;
+    // Before the note of it goes.
+    const database = await dropNoted(place.path, targetServer);
     await place.remove();
-    removed.push(place.path);
+    removed.push({ path: place.path, database });
   }
   return removed;
+}
+
+async function dropNoted(path: string, targetServer: TargetServer | undefined): Promise<Abandoned["database"]> {
+  const [on, name] = (await readIfThere(join(path, NOTE)))?.trimEnd().split("\n") ?? [];
+  if (on === undefined || name === undefined) return undefined;
+  const isDropped = targetServer !== undefined && on === placeOf(targetServer);
+  if (isDropped) await dropDatabase(targetServer, name);
+  return { name, on, isDropped };
+}
+
+const NOTE = "loading";
+
+function placeOf({ server }: TargetServer): string {
+  return `${server.host}:${server.port}`;
 }
 
 function describe(path: string): ScratchDirectory {
@@ -71,6 +102,7 @@ function describe(path: string): ScratchDirectory {
     walDir: join(path, "wal"),
     dumpDir: join(path, "dump"),
     logFile: join(path, "server.log"),
+    noteDatabase: (name, server) => writeFile(join(path, NOTE), `${placeOf(server)}\n${name}\n`),
     async remove() {
       // Nothing in it is worth an orderly end.
       if ((await readClusterState(dataDir)).running) await stopCluster({ dataDir, mode: "immediate" });
@@ -79,15 +111,17 @@ function describe(path: string): ScratchDirectory {
   };
 }
 
-/** Without a readable process id it is being made at this moment. */
+/** Without a readable process id it is being made at this moment. Ids are given out again, so the time of the start counts, too. */
 async function isInUse(path: string): Promise<boolean> {
-  const processId = Number.parseInt(await readFile(join(path, "pid"), "utf8").catch(() => ""), 10);
-  if (!Number.isSafeInteger(processId)) return true;
-  try {
-    return process.kill(processId, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+  const [, id, began] = /^(\d+) (.*)\n$/.exec((await readIfThere(join(path, "pid"))) ?? "") ?? [];
+  return id === undefined || (await processStart(Number(id))) === began;
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  return await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
 }
 
 function requireShortSocket(socketDir: string, tempDir: string): void {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { hasErrorCode, SoarError } from "@soar/errors";
+import { setTimeout } from "node:timers/promises";
+import { SoarError } from "@soar/errors";
 import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
 import { quoteName } from "./sql-names.ts";
 
@@ -53,38 +54,47 @@ export function nameBeside(name: string, purpose: "new" | "old"): string {
 
 /**
  * Puts a freshly loaded database in the place of another one, which keeps existing under a new name. Its sessions are
- * ended, and both renames are one transaction, so that there is no moment with half of it.
+ * ended, and both renames are one transaction, so that there is no moment with half of it, whenever this process dies.
  */
 export async function swapDatabases(target: TargetServer, { fresh, name, signal }: { readonly fresh: string; readonly name: string; readonly signal: AbortSignal }): Promise<string> {
   const old = nameBeside(name, "old");
   await using connection = await connectSql(maintenanceOf(target), { signal });
-  await connection.query(`ALTER DATABASE ${quoteName(name)} ALLOW_CONNECTIONS false`);
-  try {
-    await renameBoth(connection, { fresh, name, old });
-  } catch (error) {
-    await connection.query(`ALTER DATABASE ${quoteName(name)} ALLOW_CONNECTIONS true`);
-    throw error;
-  }
-  await connection.query(`ALTER DATABASE ${quoteName(old)} ALLOW_CONNECTIONS true`);
+  await using other = await connectSql(maintenanceOf(target), { signal });
+  const stop = new AbortController();
+  const renaming = renameBoth(connection, { fresh, name, old }).finally(() => stop.abort());
+  const outcomes = await Promise.allSettled([endSessions(other, name, stop.signal), renaming]);
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   return old;
 }
 
-const SWAP_ATTEMPTS = 10;
+const END_SESSIONS_EVERY_MS = 100;
+
+/** The server lets nobody in while it renames a database, and waits five seconds for those who are there to be gone. */
+async function endSessions(connection: SqlConnection, name: string, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted) {
+    await connection.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()", [name]);
+    await setTimeout(END_SESSIONS_EVERY_MS);
+  }
+}
+
+/** Gives a freshly loaded database its name. Rejects with `TARGET_NOT_EMPTY` when somebody took that meanwhile. */
+export async function renameDatabase(target: TargetServer, { fresh, name, signal }: { readonly fresh: string; readonly name: string; readonly signal: AbortSignal }): Promise<void> {
+  await using connection = await connectSql(maintenanceOf(target), { signal });
+  if ((await connection.query("SELECT FROM pg_database WHERE datname = $1", [name])).length > 0) {
+    throw new SoarError("TARGET_NOT_EMPTY", `unable to restore into database '${name}': it was created while the backup was read`, { hint: "Name another database, or drop that one. Nothing was left behind." });
+  }
+  await connection.query(`ALTER DATABASE ${quoteName(fresh)} RENAME TO ${quoteName(name)}`);
+}
 
 async function renameBoth(connection: SqlConnection, { fresh, name, old }: { readonly fresh: string; readonly name: string; readonly old: string }): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    await connection.query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()", [name]);
-    try {
-      await connection.query("BEGIN");
-      await connection.query(`ALTER DATABASE ${quoteName(name)} RENAME TO ${quoteName(old)}`);
-      await connection.query(`ALTER DATABASE ${quoteName(fresh)} RENAME TO ${quoteName(name)}`);
-      await connection.query("COMMIT");
-      return;
-    } catch (error) {
-      await connection.query("ROLLBACK");
-      // A session that was ended may take a moment to be gone; the server itself waits five seconds for it.
-      if (attempt === SWAP_ATTEMPTS || !hasErrorCode(error, "SERVER_FAILED", "SERVER_UNSUITABLE")) throw error;
-    }
+  await connection.query("BEGIN");
+  try {
+    await connection.query(`ALTER DATABASE ${quoteName(name)} RENAME TO ${quoteName(old)}`);
+    await connection.query(`ALTER DATABASE ${quoteName(fresh)} RENAME TO ${quoteName(name)}`);
+    await connection.query("COMMIT");
+  } catch (error) {
+    await connection.query("ROLLBACK");
+    throw error;
   }
 }
 
