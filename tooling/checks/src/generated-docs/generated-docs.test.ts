@@ -38,7 +38,8 @@ describe("settings", () => {
 
   test("other words for the same setting are fine, also that one command can do without it", () => {
     const { required: _, ...optional } = bucket;
-    expect(() => collectSettings([...apps, app("soar-c", { bucket: { ...optional, help: "Elsewhere." } })])).not.toThrow();
+    const settings = collectSettings([...apps, app("soar-c", { bucket: { ...optional, help: "Elsewhere." } })]);
+    expect(settings.find(({ variable }) => variable === "BACKUP_BUCKET")?.row).toEqual(bucket);
   });
 });
 

@@ -26,9 +26,10 @@ export function collectSettings(apps: readonly AppDescription[]): Setting[] {
     if (known !== undefined && !hasSameMeaning(known, { name, row })) {
       throw new Error(`${row.env} means one thing to ${known.readBy.join(", ")} and another to '${app} ${command}'`);
     }
-    // A row without a flag lends its name to nothing.
-    const shown = known !== undefined && row.flag === false ? known : { name, row };
-    settings.set(row.env, { variable: row.env, name: shown.name, row: shown.row, group: row.group ?? "Backup", readBy: [...new Set([...(known?.readBy ?? []), app])].sort() });
+    // A row without a flag lends its name to nothing, and what one command can do without is required all the same.
+    const isLesser = row.flag === false || (known?.row.required === true && row.required !== true);
+    const shown = known !== undefined && isLesser ? known : { name, row };
+    settings.set(row.env, { variable: row.env, name: shown.name, row: shown.row, group: shown.row.group ?? "Backup", readBy: [...new Set([...(known?.readBy ?? []), app])].sort() });
   }
   const rank = (group: string): number => (GROUPS.includes(group) ? GROUPS.indexOf(group) : GROUPS.length);
   // Stable: within a group the order of the tables.
