@@ -1,9 +1,10 @@
 import { listBackupDirectories, listBackupRecords, readBackupObject } from "@soar/repository";
-import { openStore, type ObjectStore } from "@soar/storage";
+import { createMemoryStore, openStore, type ObjectStore } from "@soar/storage";
 import { requireInstallation, startProxy, type FaultRule, type OperationName } from "@soar-tooling/test-servers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BackupEvent } from "../src/index.ts";
 import { createBackupWorld, keysOf, openTestStore, type BackupWorld } from "./backup-world.ts";
+import { dieBefore } from "./dying-store.ts";
 import { expectNoBackup } from "./expect-no-backup.ts";
 
 let world: BackupWorld;
@@ -27,6 +28,10 @@ function freshStore(retry: false | { deadlineMs: number; baseDelayMs: number } =
 /** Uncompressed, so that the small cluster fills several parts. */
 const plain = { codec: "none" } as const;
 
+function dayLabel(day: number): string {
+  return new Date(Date.UTC(2025, 0, 1 + day)).toISOString().slice(0, 10);
+}
+
 /** What was interrupted is no backup; the next run is one, and leaves nothing of it. */
 async function expectRecovery(store: ObjectStore, when = ""): Promise<void> {
   await expectNoBackup(store, when);
@@ -45,6 +50,9 @@ async function failureOf(promise: Promise<unknown>): Promise<unknown> {
 const WITH_BODY: OperationName[] = ["PutObject", "UploadPart", "CompleteMultipartUpload"];
 const WRITES: OperationName[] = [...WITH_BODY, "CreateMultipartUpload"];
 
+/** The message says what to do, whatever it was. */
+const someHint: string = expect.stringMatching(/.{20,}\.$/) as string;
+
 /** Such requests of a whole run, in their order. */
 async function requestsOf(operations: readonly OperationName[]): Promise<{ operation: OperationName; name: string; partNumber: number | undefined }[]> {
   const before = world.s3.requests.length;
@@ -62,12 +70,31 @@ test("a connection that is cut in any write leaves no backup and no parts, and t
   const interrupted = freshStore();
   for (let skip = 0; skip < writes; skip += 1) {
     const fault = world.s3.inject({ operation: WITH_BODY, key: /\/base\//, skip, fault: { type: "reset-request", afterBytes: 100 } });
-    await expect(world.take(plain, interrupted), `write ${skip}`).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+    await expect(world.take(plain, interrupted), `write ${skip}`).rejects.toMatchObject({ code: "STORE_UNREACHABLE", hint: someHint });
     expect(fault.hits).toBe(1);
     fault.remove();
     await expectNoBackup(interrupted, `write ${skip}`);
   }
   await expectRecovery(interrupted);
+});
+
+test("a run that is killed before any change of the bucket leaves no backup, and the next one is whole", { timeout: 180_000 }, async () => {
+  const store = createMemoryStore();
+  world.courier.deliverTo(store);
+  const labels: string[] = [];
+  let isKilled = true;
+  for (let changes = 0; isKilled; changes += 1) {
+    const when = `change ${changes}`;
+    const failure = await failureOf(world.take({ ...plain, label: dayLabel(2 * changes) }, dieBefore(store, changes)));
+    isKilled = failure !== undefined;
+    if (isKilled) expect((await listBackupRecords(store)).map(({ label }) => label), when).toEqual(labels);
+    const { label } = await world.take({ ...plain, label: dayLabel(2 * changes + 1) }, store);
+    labels.push(...(isKilled ? [] : [dayLabel(2 * changes)]), label);
+    const left = await listBackupDirectories(store);
+    expect(left.map((directory) => [directory.label, directory.record?.label]), when).toEqual(labels.map((one) => [one, one]));
+    expect(await store.listUploads("base/"), when).toEqual([]);
+  }
+  expect(labels.length).toBeGreaterThan(10);
 });
 
 test("a lost reply to every write is not a failure", { timeout: 120_000 }, async () => {
@@ -81,16 +108,16 @@ test("a lost reply to every write is not a failure", { timeout: 120_000 }, async
   expect((await listBackupRecords(store)).map(({ label }) => label)).toEqual([record.label]);
 });
 
-const REFUSALS: readonly { what: string; code: string; rule: FaultRule }[] = [
-  { what: "expired credentials", code: "STORE_DENIED", rule: { operation: "UploadPart", skip: 1, times: "always", fault: { type: "error", status: 400, code: "ExpiredToken", message: "The provided token has expired." } } },
-  { what: "a full quota", code: "STORE_QUOTA", rule: { operation: "UploadPart", skip: 1, times: "always", fault: { type: "error", status: 403, code: "QuotaExceeded", message: "Your request was denied due to quota exceeded." } } },
-  { what: "bytes that come back other than they were stored", code: "REPOSITORY_DAMAGED", rule: { operation: "GetObject", key: /backup\.tar$/, fault: { type: "corrupt-response", atByte: 7 } } },
+const REFUSALS: readonly { what: string; code: string; hint: RegExp; rule: FaultRule }[] = [
+  { what: "expired credentials", code: "STORE_DENIED", hint: /Get new temporary credentials/, rule: { operation: "UploadPart", skip: 1, times: "always", fault: { type: "error", status: 400, code: "ExpiredToken", message: "The provided token has expired." } } },
+  { what: "a full quota", code: "STORE_QUOTA", hint: /Raise the limit at the provider/, rule: { operation: "UploadPart", skip: 1, times: "always", fault: { type: "error", status: 403, code: "QuotaExceeded", message: "Your request was denied due to quota exceeded." } } },
+  { what: "bytes that come back other than they were stored", code: "REPOSITORY_DAMAGED", hint: /ask the provider/, rule: { operation: "GetObject", key: /backup\.tar$/, fault: { type: "corrupt-response", atByte: 7 } } },
 ];
 
-test.each(REFUSALS)("$what: the reason is told, no backup is left, the next run is whole", async ({ code, rule }) => {
+test.each(REFUSALS)("$what: the reason is told, no backup is left, the next run is whole", async ({ code, hint, rule }) => {
   const store = freshStore();
   const fault = world.s3.inject(rule);
-  await expect(world.take(plain, store)).rejects.toMatchObject({ code });
+  await expect(world.take(plain, store)).rejects.toMatchObject({ code, hint: expect.stringMatching(hint) as string });
   expect(fault.hits).toBeGreaterThan(0);
   fault.remove();
   await expectRecovery(store);
@@ -115,7 +142,7 @@ test("the connection to the server is cut anywhere", async () => {
     const server = { ...world.cluster.connection, applicationName: "test", port: proxy.port };
     for (const afterBytes of [1000, 100_000, 5_000_000, 20_000_000]) {
       const cut = proxy.impair({ direction: "to-client", impairment: { type: "cut", afterBytes } });
-      await expect(world.take({ ...plain, server }, store), `after ${afterBytes}`).rejects.toMatchObject({ code: expect.stringMatching(/^(?:SERVER_|BACKUP_INCOMPLETE)/) as string });
+      await expect(world.take({ ...plain, server }, store), `after ${afterBytes}`).rejects.toMatchObject({ code: expect.stringMatching(/^(?:SERVER_|BACKUP_INCOMPLETE)/) as string, hint: someHint });
       cut.remove();
       await expectNoBackup(store, `after ${afterBytes}`);
     }
@@ -135,7 +162,7 @@ test("a server that dies in the middle fails the run; the next one is whole", as
     await stall.firstHit;
     await world.cluster.stop("immediate");
     stall.remove();
-    expect(await failure).toMatchObject({ code: expect.stringMatching(/^(?:SERVER_|BACKUP_INCOMPLETE)/) as string });
+    expect(await failure).toMatchObject({ code: expect.stringMatching(/^(?:SERVER_|BACKUP_INCOMPLETE)/) as string, hint: someHint });
   } finally {
     await proxy.close();
     await world.cluster.start();

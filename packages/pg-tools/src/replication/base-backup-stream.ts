@@ -3,7 +3,7 @@ import { readCString } from "./backend-messages.ts";
 import type { BaseBackupEvent } from "./base-backup.ts";
 import { type Frame, MESSAGE } from "./frame-parser.ts";
 import { type ResultReader, unexpected } from "./result-reader.ts";
-import { factOf } from "./server-failure.ts";
+import { factOf, LOST_HINT } from "./server-failure.ts";
 
 type CopyFrame = Extract<Frame, { kind: "copy" }>;
 
@@ -16,7 +16,7 @@ export async function* readArchiveStream(results: ResultReader): AsyncGenerator<
   for (;;) {
     const frame = await results.next();
     if (frame.kind === "message" && frame.type === MESSAGE.copyDone) break;
-    if (frame.kind === "message") throw unexpected(frame, (failure) => new SoarError("BACKUP_INCOMPLETE", `unable to finish the base backup: ${factOf(failure)}`, { hint: failure.hint }));
+    if (frame.kind === "message") throw unexpected(frame, (failure) => new SoarError("BACKUP_INCOMPLETE", `unable to finish the base backup: ${factOf(failure)}`, { hint: failure.hint ?? LOST_HINT }));
     const kind = frame.body[0];
     if (kind === KIND.data) {
       yield* readData(results, frame, target);

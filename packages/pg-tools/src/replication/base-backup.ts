@@ -8,7 +8,7 @@ import { MESSAGE } from "./frame-parser.ts";
 import { namedRow } from "./replication-commands.ts";
 import { queryMessage, type ReplicationConnection } from "./replication-connection.ts";
 import { ResultReader } from "./result-reader.ts";
-import { commandFailure, factOf, type ServerMessage } from "./server-failure.ts";
+import { commandFailure, factOf, LOST_HINT, type ServerMessage } from "./server-failure.ts";
 
 /** One tablespace of a backup; the main data directory has neither oid nor location. */
 export interface BackupTablespace {
@@ -84,7 +84,7 @@ async function readEnd(results: ResultReader, damage: DamageCollector, connectio
 }
 
 function incompleteFailure(connection: ReplicationConnection): (failure: ServerMessage) => Error {
-  return (failure) => new SoarError("BACKUP_INCOMPLETE", `unable to finish the base backup of '${connection.location}': ${factOf(failure)}`, { hint: failure.hint });
+  return (failure) => new SoarError("BACKUP_INCOMPLETE", `unable to finish the base backup of '${connection.location}': ${factOf(failure)}`, { hint: failure.hint ?? LOST_HINT });
 }
 
 /** Whatever ended the stream in the middle, the backup is not one. Aborts and bugs stay what they are. */

@@ -7,7 +7,7 @@ import { abortedBy, connectClient } from "./connect-client.ts";
 import { type Frame, MESSAGE } from "./frame-parser.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { type ServerConfig, serverLocation } from "./server-config.ts";
-import { commandFailure, type ServerMessage } from "./server-failure.ts";
+import { commandFailure, LOST_HINT, type ServerMessage } from "./server-failure.ts";
 
 const OLDEST_VERSION = 150_000;
 
@@ -81,7 +81,7 @@ export class ReplicationConnection {
       return await this.#frames.next();
     } catch (error) {
       if (error instanceof SoarError) throw error;
-      throw new SoarError("SERVER_FAILED", `unable to go on with '${this.location}': ${error instanceof Error ? error.message : String(error)}`, { cause: error, retryable: true });
+      throw new SoarError("SERVER_FAILED", `unable to go on with '${this.location}': ${error instanceof Error ? error.message : String(error)}`, { hint: LOST_HINT, cause: error, retryable: true });
     }
   }
 

@@ -14,6 +14,9 @@ export interface ServerMessage {
   readonly routine?: string | undefined;
 }
 
+/** Why a connection ended in the middle stands in no message that reaches the client. */
+export const LOST_HINT = "The server's log says why: it was restarted, it crashed, or somebody ended the session; if it says nothing, look at the network between. Then run the command again.";
+
 interface Meaning {
   readonly code: ErrorCode;
   readonly hint?: string;
@@ -29,8 +32,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   "53300": { code: "SERVER_UNSUITABLE", retryable: true, hint: "Raise max_connections or, for replication, max_wal_senders, or wait until a connection is free." },
   "55000": { code: "SERVER_UNSUITABLE" },
   "53100": { code: "DISK_FULL", hint: "Free space on the server's disk." },
-  "57P01": { code: "SERVER_FAILED", retryable: true },
-  "57P02": { code: "SERVER_FAILED", retryable: true },
+  "57P01": { code: "SERVER_FAILED", retryable: true, hint: LOST_HINT },
+  "57P02": { code: "SERVER_FAILED", retryable: true, hint: LOST_HINT },
   "57P03": { code: "SERVER_UNREACHABLE", hint: "The server starts, stops or recovers; try again when it accepts connections." },
 };
 

@@ -2,7 +2,7 @@ import { SoarError } from "@soar/errors";
 import { sendCancelRequest } from "./cancel-request.ts";
 import { abortedBy, connectClient, type LoggedInClient } from "./connect-client.ts";
 import { type ServerConfig, serverLocation } from "./server-config.ts";
-import { commandFailure, serverMessageOf } from "./server-failure.ts";
+import { commandFailure, LOST_HINT, serverMessageOf } from "./server-failure.ts";
 
 export type SqlRow = Readonly<Record<string, unknown>>;
 
@@ -60,7 +60,7 @@ async function runQuery<T extends SqlRow>({ client, lost }: LoggedInClient, conf
     if (failure !== undefined) throw commandFailure(`run SQL on '${serverLocation(config)}'`, failure);
     const reason = lost();
     if (reason === undefined) throw error;
-    throw new SoarError("SERVER_FAILED", `unable to run SQL on '${serverLocation(config)}': ${reason.message}`, { cause: error, retryable: true });
+    throw new SoarError("SERVER_FAILED", `unable to run SQL on '${serverLocation(config)}': ${reason.message}`, { hint: LOST_HINT, cause: error, retryable: true });
   } finally {
     signal?.removeEventListener("abort", cancel);
   }

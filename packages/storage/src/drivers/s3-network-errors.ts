@@ -54,10 +54,10 @@ export function findNetworkMeaning(code: string, message: string, { endpoint, pr
 }
 
 function meaningOfOther(code: string, message: string, endpoint: string): FailureMeaning {
-  if (/^E[A-Z]+$|^ERR_(?:SSL|STREAM|SOCKET|TLS|HTTP)|^HPE_/.test(code)) return unreachable(`the connection to ${endpoint} broke (${code})`, undefined);
+  if (/^E[A-Z]+$|^ERR_(?:SSL|STREAM|SOCKET|TLS|HTTP)|^HPE_/.test(code)) return unreachable(`the connection to ${endpoint} broke (${code})`, "Check the network, and whether something in between limits the time or size of connections; then run the command again.");
   return { code: "STORE_PROTOCOL", fact: `the answer of ${endpoint} cannot be used (${code}: ${message})` };
 }
 
-function unreachable(fact: string, hint: string | undefined): FailureMeaning {
+function unreachable(fact: string, hint: string): FailureMeaning {
   return { code: "STORE_UNREACHABLE", fact, hint };
 }
