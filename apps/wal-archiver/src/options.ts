@@ -84,6 +84,13 @@ export const daemonOptions = {
     group: "Archiver",
     help: "Ship new WAL of the unfinished segment this often, while there is any. This much is lost with the machine at most.",
   },
+  synchronous: {
+    env: "BACKUP_SYNCHRONOUS",
+    type: "boolean",
+    default: false,
+    group: "Archiver",
+    help: "Confirm WAL to the server as soon as it is in the bucket, piece after piece, so that COMMIT waits for it with synchronous_standby_names = 'soar'.",
+  },
   "tail-slot": {
     env: "BACKUP_TAIL_SLOT",
     type: "string",

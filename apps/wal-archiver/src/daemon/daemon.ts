@@ -1,5 +1,6 @@
 import { defineCommand, openConfiguredStore } from "@soar/app-kit";
 import { openStatistics } from "@soar/archive";
+import { SoarError } from "@soar/errors";
 import { daemonOptions } from "../options.ts";
 import { bindingOf } from "./binding.ts";
 import { runResident } from "./run-resident.ts";
@@ -18,6 +19,9 @@ export const daemon = defineCommand({
   examples: [{ command: "soar-wal-archive daemon --data-dir /var/lib/postgresql/15/main", explanation: "in the foreground; as a service it tells systemd when it is ready" }],
   logFile: "optional",
   async run({ config, log, signal, app, envFile }) {
+    if (config.synchronous && config.tailIntervalMs === "off") {
+      throw new SoarError("CONFIG_INVALID", "unable to confirm commits without shipping the tail: --synchronous is given and --tail-interval is off", { hint: "Leave one of the two out." });
+    }
     const service = connectServiceManager(process.env, log);
     const deadlineMs = Math.min(CALL_RETRY.deadlineMs, config.archiveTimeoutMs);
     const statistics = await openStatistics(config.spool);
@@ -25,7 +29,8 @@ export const daemon = defineCommand({
     try {
       const binding = await bindingOf(config, envFile);
       await runResident(store, config, { binding, statistics, log, signal, service, toolVersion: `${app.name} ${app.version}` });
-      log.info("stopped");
+      if (config.synchronous) log.warn("stopped; where synchronous_standby_names = 'soar', commits wait until it is started again");
+      else log.info("stopped");
     } finally {
       service.close();
       await store.close();

@@ -1,12 +1,14 @@
 import { formatDuration, formatSize, type Log } from "@soar/app-kit";
-import type { ArchiverEvent, TailEvent } from "@soar/archive";
+import type { ArchiverEvent, CommitEvent, TailEvent } from "@soar/archive";
 import { formatLsn } from "@soar/pg-tools";
 
 /** The same failure is told again after this time; PostgreSQL's log has the others. */
 const REPEAT_MS = 60_000;
 
+const FALL_BACK = "To let them go at once, without the promise that they are in the bucket: ALTER SYSTEM SET synchronous_standby_names = ''; SELECT pg_reload_conf();";
+
 /** Writes what happens to the log: one line per file, and one per minute of an outage. */
-export function reportTo(log: Log): (event: ArchiverEvent | TailEvent) => void {
+export function reportTo(log: Log): (event: ArchiverEvent | TailEvent | CommitEvent) => void {
   const tellOnce = createReminder();
   return (event) => {
     switch (event.type) {
@@ -27,6 +29,14 @@ export function reportTo(log: Log): (event: ArchiverEvent | TailEvent) => void {
         return;
       case "tail-shipped":
         log.debug(`shipped ${formatSize(event.bytes)} up to ${formatLsn(event.endLsn)} in ${formatDuration(event.durationMs)}`);
+        return;
+      case "commits-held":
+        log.error(`commits have waited for the bucket for ${formatDuration(event.waitingSeconds * 1000)}${event.sessions === undefined ? "" : ` in ${event.sessions} sessions`}. ${FALL_BACK}`);
+        return;
+      case "commits-released":
+        log.warn(`commits go on; they had waited for the bucket for ${formatDuration(event.waitingSeconds * 1000)}`);
+        return;
+      case "tail-confirmed":
         return;
       case "tail-interrupted":
         tellOnce(event.error, (text) => log.warn(`the tail is not shipped: ${text}; next attempt in ${formatDuration(event.retryInMs)}`));

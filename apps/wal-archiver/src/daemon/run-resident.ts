@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { Config, Log } from "@soar/app-kit";
-import { createTailCleaner, runArchiver, runTailShipper, type ArchiverEvent, type ArchiverStatistics, type RepositoryBinding, type RunningArchiver, type TailEvent } from "@soar/archive";
+import { createTailCleaner, isQueueBeyond, runArchiver, runTailShipper, type ArchiverEvent, type ArchiverStatistics, type RepositoryBinding, type RunningArchiver, type TailEvent, type TailPlace } from "@soar/archive";
 import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";
 import { socketPath } from "../socket-path.ts";
@@ -26,6 +26,7 @@ export interface ResidentOptions {
  */
 export async function runResident(store: ObjectStore, config: Config<typeof daemonOptions>, options: ResidentOptions): Promise<void> {
   const { binding, statistics, log, service, toolVersion } = options;
+  const { synchronous, tailIntervalMs: intervalMs } = config;
   const ended = new AbortController();
   const signal = AbortSignal.any([options.signal, ended.signal]);
   const report = reportTo(log);
@@ -34,6 +35,7 @@ export async function runResident(store: ObjectStore, config: Config<typeof daem
   const onEvent = (event: ArchiverEvent | TailEvent): void => {
     statistics.count(event);
     report(event);
+    if (event.type === "tail-confirmed" || event.type === "tail-connected") truth?.commits.note(event);
     if (event.type === "archived") cleaner.archived(event.name);
     // A base backup ends with this file.
     if (event.type === "archived" && event.name.endsWith(".backup")) truth?.expectNews();
@@ -42,14 +44,14 @@ export async function runResident(store: ObjectStore, config: Config<typeof daem
   const others: Promise<void>[] = [];
   let truth: Truth | undefined;
   const startOthers = async (running: RunningArchiver): Promise<void> => {
-    const server = serverOf(config, log);
-    truth = await watchTruth(store, { archiver: running, config, server, statistics, tailLsn: () => tailLsn, log, signal });
+    const [server, { cluster }] = [serverOf(config, log), running];
+    const isArchivedBefore = (place: TailPlace): boolean => isQueueBeyond(running.queue.state, place, cluster.walSegmentSize);
+    truth = await watchTruth(store, { archiver: running, config, server, statistics, tailLsn: () => tailLsn, onCommits: report, log, signal });
     const { status } = truth;
     const metrics = config.listen === undefined ? undefined : await startMetricsServer(config.listen, status);
     if (metrics !== undefined) signal.addEventListener("abort", () => void metrics.close(), { once: true });
     others.push(...truth.running, publish({ statistics, status, metricsFile: config.metricsFile, log, signal }));
-    const { tailIntervalMs: intervalMs } = config;
-    if (intervalMs !== "off") others.push(runTailShipper(store, { server, cluster: running.cluster, intervalMs, slot: config.tailSlot, onEvent, signal }));
+    if (intervalMs !== "off") others.push(runTailShipper(store, { server, cluster, intervalMs, slot: config.tailSlot, synchronous, isArchivedBefore, onEvent, signal }));
     cleaner.sweep();
     // Anything of these that rejects ends the archiver below.
     for (const other of others) other.catch((error: unknown) => ended.abort(error));

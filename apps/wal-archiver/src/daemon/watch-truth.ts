@@ -1,5 +1,5 @@
 import type { Config, Log } from "@soar/app-kit";
-import { createPositionHistory, readArchiverStatus, readFinishedSegments, type ArchiverStatistics, type ArchiverStatus, type RunningArchiver } from "@soar/archive";
+import { createCommitWatch, createPositionHistory, readArchiverStatus, readFinishedSegments, type ArchiverStatistics, type ArchiverStatus, type CommitEvent, type CommitWatch, type RunningArchiver } from "@soar/archive";
 import type { ServerConfig } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";
@@ -13,6 +13,7 @@ export interface TruthOptions {
   readonly server: ServerConfig;
   readonly statistics: ArchiverStatistics;
   readonly tailLsn: () => bigint | undefined;
+  readonly onCommits: (event: CommitEvent) => void;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -21,15 +22,17 @@ export interface Truth {
   status(): ArchiverStatus;
   /** A base backup or a gap is on its way into the bucket. */
   expectNews(): void;
+  readonly commits: Pick<CommitWatch, "note">;
   /** Looks at the server, the disk and the bucket until the signal aborts. */
   readonly running: readonly Promise<void>[];
 }
 
 /** Everything that the status of the resident archiver is made of. */
-export async function watchTruth(store: ObjectStore, { archiver, config, server, statistics, tailLsn, log, signal }: TruthOptions): Promise<Truth> {
+export async function watchTruth(store: ObjectStore, { archiver, config, server, statistics, tailLsn, onCommits, log, signal }: TruthOptions): Promise<Truth> {
   const { cluster, queue } = archiver;
-  const { dataDir, tailIntervalMs } = config;
+  const { dataDir, tailIntervalMs, synchronous } = config;
   const history = createPositionHistory(await readFinishedSegments(dataDir, cluster.walSegmentSize));
+  const commits = createCommitWatch(history, onCommits);
   const wal = createWalDirectoryWatch(dataDir, { oldestPending: () => queue.state.pending[0], signal });
   const repository = createRepositoryWatch(store, { log, signal, onFacts: ({ runs }) => statistics.countBaseBackups(runs) });
   return {
@@ -45,9 +48,11 @@ export async function watchTruth(store: ObjectStore, { archiver, config, server,
         tailIntervalMs: tailIntervalMs === "off" ? undefined : tailIntervalMs,
         walDirectory: wal.directory,
         repository: repository.facts,
+        commits,
         now: new Date(),
       }),
     expectNews: () => repository.expectNews(),
-    running: [watchPositions(server, { history, log, signal }), wal.run(), repository.run()],
+    commits,
+    running: [watchPositions(server, { history, commits, synchronous, log, signal }), wal.run(), repository.run()],
   };
 }

@@ -20,8 +20,13 @@ function archived(status: ArchiverStatus): Row[] {
     ["not in the bucket", age],
     ["server wrote up to", status.flushLsn ?? "unknown"],
     ["in the bucket up to", `${status.durableLsn ?? "unknown"} (whole segments up to ${status.contiguousLsn ?? "unknown"}, timeline ${status.timeline ?? "unknown"})`],
+    ...heldCommits(status),
     ...(status.missing.length === 0 ? [] : ([["MISSING", `${status.missing.length} segments that PostgreSQL was told are archived are not in the bucket: ${status.missing[0]} to ${status.missing.at(-1)}. Take a base backup: nothing behind them can be restored from older ones.`]] satisfies Row[])),
   ];
+}
+
+function heldCommits({ heldCommits: held }: ArchiverStatus): Row[] {
+  return held === undefined || held.waitingSeconds === 0 ? [] : [["COMMITS WAIT", `for the bucket, since ${seconds(held.waitingSeconds)}`]];
 }
 
 function outcomes(status: ArchiverStatus): Row[] {

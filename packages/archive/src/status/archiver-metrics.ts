@@ -27,6 +27,7 @@ function archiving(status: ArchiverStatus): Family[] {
     gauge("backup_wal_queue_depth", "Finished WAL files that are not in the bucket.", status.queueDepth),
     gauge("backup_wal_unarchived_bytes", "Committed WAL that is not in the bucket. Alert on this.", status.unarchivedBytes),
     gauge("backup_wal_oldest_unarchived_seconds", "Age of the oldest WAL that is not in the bucket. Alert on this.", status.oldestUnarchivedSeconds),
+    gauge("backup_synchronous_waiting_seconds", "How long commits have waited for the bucket because of synchronous_standby_names. Alert on this.", status.heldCommits?.waitingSeconds),
     gauge("backup_pg_wal_bytes", "Size of all files in pg_wal.", status.pgWalBytes),
     gauge("backup_pg_wal_free_bytes", "Free space of the file system of pg_wal.", status.pgWalFreeBytes),
     gauge("backup_archiver_resident", "1 when the resident archiver wrote this, 0 when archive_command did.", status.isResident ? 1 : 0),

@@ -4,6 +4,7 @@ import type { QueueState } from "../daemon/archive-queue.ts";
 import { contiguousMark } from "../daemon/contiguous-mark.ts";
 import type { ArchiverCounters } from "./archiver-counters.ts";
 import type { HourlyRates } from "./archiver-statistics.ts";
+import type { CommitWatch, HeldCommits } from "../tail/commit-watch.ts";
 import type { PositionHistory } from "./position-history.ts";
 import type { RepositoryFacts } from "./repository-facts.ts";
 import type { WalDirectory } from "./wal-directory.ts";
@@ -50,6 +51,8 @@ export interface ArchiverStatus extends ArchiverCounters {
   readonly gaps: readonly GapStatus[];
   /** What could not be asked, and why. */
   readonly problems: readonly string[];
+  /** Commits that the server holds back because of `synchronous_standby_names`; undefined without a resident archiver. */
+  readonly heldCommits: HeldCommits | undefined;
 }
 
 export interface BaseBackupStatus {
@@ -80,6 +83,7 @@ export interface StatusSources {
   readonly walDirectory: WalDirectory | undefined;
   readonly repository: RepositoryFacts | undefined;
   readonly problems?: readonly string[] | undefined;
+  readonly commits?: Pick<CommitWatch, "held"> | undefined;
   readonly now: Date;
 }
 
@@ -111,6 +115,7 @@ export function readArchiverStatus(sources: StatusSources): ArchiverStatus {
     tailIntervalMs: sources.tailIntervalMs,
     ...ofRepository(sources),
     problems: sources.problems ?? [],
+    heldCommits: sources.commits?.held(now.getTime()),
   };
 }
 

@@ -5,6 +5,8 @@ import type { ObjectStore } from "@soar/storage";
 import { streamTail, type TailOptions } from "./stream-tail.ts";
 
 const RETRY = { baseMs: 200, capMs: 10_000 };
+/** Commits wait for it. */
+const SYNCHRONOUS_RETRY = { baseMs: 100, capMs: 1_000 };
 
 /**
  * Ships the unfinished segment of a running server until the signal aborts: reconnects after restarts and outages, follows
@@ -13,7 +15,7 @@ const RETRY = { baseMs: 200, capMs: 10_000 };
  */
 export async function runTailShipper(store: ObjectStore, options: TailOptions): Promise<void> {
   const { signal, onEvent } = options;
-  const backoff = createBackoff(RETRY);
+  const backoff = createBackoff(options.synchronous === true ? SYNCHRONOUS_RETRY : RETRY);
   while (!signal.aborted) {
     try {
       await streamTail(store, {

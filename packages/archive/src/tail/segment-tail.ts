@@ -16,8 +16,10 @@ export interface SegmentTail {
   readonly segmentName: string;
   /** Bytes that have arrived, from the segment's start. */
   readonly position: number;
-  /** Bytes that are in `tail/`. */
+  /** Bytes from the start that are in `tail/`, and proved to be the ones that have arrived. */
   readonly shipped: number;
+  /** Bytes that have arrived and are still to be sent. */
+  readonly waiting: number;
   /** Takes the next bytes. Rejects with `WAL_CONFLICT` when the bucket holds other bytes for them. */
   push(bytes: Buffer): void;
   /** Ships everything that has arrived; undefined when there is nothing new. One call at a time. */
@@ -42,6 +44,7 @@ export async function openSegmentTail(store: ObjectStore, options: SegmentTailOp
   const hash = createHash("sha256");
   let [position, shipped, sinceConsolidated] = [0, last?.to ?? 0, pieces.length];
   let waiting: Buffer[] = [];
+  let isProved = expected === undefined;
   const take = (bytes: Buffer): void => {
     hash.update(bytes);
     whole?.push(bytes);
@@ -53,12 +56,19 @@ export async function openSegmentTail(store: ObjectStore, options: SegmentTailOp
       return position;
     },
     get shipped() {
-      return Math.min(shipped, position);
+      // The digest is that of all bytes of an earlier run: until its end has arrived, none of them is proved.
+      return isProved ? shipped : 0;
+    },
+    get waiting() {
+      return Math.max(0, position - shipped);
     },
     push(bytes) {
       const known = Math.max(0, Math.min(bytes.length, (expected?.to ?? 0) - position));
       if (known > 0) take(bytes.subarray(0, known));
-      if (known > 0 && position === expected?.to && hash.copy().digest("hex") !== expected.sha256) throw otherHistory(store, segmentName, position);
+      if (known > 0 && position === expected?.to) {
+        if (hash.copy().digest("hex") !== expected.sha256) throw otherHistory(store, segmentName, position);
+        isProved = true;
+      }
       if (known === bytes.length) return;
       take(bytes.subarray(known));
       waiting.push(bytes.subarray(known));
@@ -66,16 +76,20 @@ export async function openSegmentTail(store: ObjectStore, options: SegmentTailOp
     async ship() {
       if (position <= shipped) return undefined;
       const consolidates = whole !== undefined && sinceConsolidated >= CONSOLIDATE_AFTER;
-      // A list of its own: what arrives during the put must not count as sent.
-      const sent = [...waiting];
+      // What arrives from here on belongs to the next piece.
+      const sent = waiting;
+      waiting = [];
       const [from, to] = [consolidates ? 0 : shipped, position];
       const bytes = Buffer.concat(consolidates ? whole : sent);
-      const piece = await putTailPiece(store, { segmentName, from, bytes, sha256: hash.copy().digest("hex"), systemIdentifier }, { level, signal });
-      // Only now: after a failure the same bytes, and those that came since, are sent again.
-      waiting = waiting.slice(sent.length);
-      shipped = to;
-      sinceConsolidated = consolidates ? 0 : sinceConsolidated + 1;
-      return piece;
+      try {
+        const piece = await putTailPiece(store, { segmentName, from, bytes, sha256: hash.copy().digest("hex"), systemIdentifier }, { level, signal });
+        shipped = to;
+        sinceConsolidated = consolidates ? 0 : sinceConsolidated + 1;
+        return piece;
+      } catch (error) {
+        waiting = [...sent, ...waiting];
+        throw error;
+      }
     },
   };
 }

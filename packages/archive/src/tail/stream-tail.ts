@@ -1,11 +1,13 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
-import { connectReplication, identifySystem, lsnOfSegmentIndex, segmentIndexOfLsn, showSetting, streamWal, type ReplicationConnection, type ServerConfig } from "@soar/pg-tools";
+import { connectReplication, identifySystem, lsnOfSegmentIndex, segmentIndexOfLsn, showSetting, streamWal, timelineHistory, type ReplicationConnection, type ServerConfig, type TimelineHistory } from "@soar/pg-tools";
 import type { ClusterIdentity } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
+import { createAnchor, type TailPlace } from "./anchor.ts";
 import { requireNoRollback } from "./require-no-rollback.ts";
 import { createShipSchedule } from "./ship-schedule.ts";
 import type { TailEvent } from "./tail-event.ts";
-import { createTailLine } from "./tail-line.ts";
+import { createTailLine, type TailLine } from "./tail-line.ts";
 
 export interface TailOptions {
   readonly server: ServerConfig;
@@ -17,15 +19,16 @@ export interface TailOptions {
   readonly level?: number | undefined;
   /**
    * With it COMMIT can wait for the bucket (`synchronous_standby_names = 'soar'`): pieces go back to back, full segments
-   * too, and a position is reported as soon as it is in the bucket, but only once everything before is. The function says
-   * whether all WAL before a position is archived.
+   * too, and a position is reported as soon as it is in the bucket, but only once everything before is.
    */
-  readonly synchronous?: { readonly isArchivedBefore: (lsn: bigint) => boolean } | undefined;
+  readonly synchronous?: boolean | undefined;
+  /** Whether nothing that comes before a segment waits to be archived. A position behind such a hole is never reported. */
+  readonly isArchivedBefore: (place: TailPlace) => boolean;
   readonly onEvent?: ((event: TailEvent) => void) | undefined;
   readonly signal: AbortSignal;
 }
 
-/** How often it is looked whether the archive has caught up with the beginning of the tail, in synchronous mode. */
+/** How often it is looked whether the archive has caught up with the beginning of the tail. */
 const REPORT_MS = 250;
 
 /**
@@ -34,38 +37,50 @@ const REPORT_MS = 250;
  * another cluster.
  */
 export async function streamTail(store: ObjectStore, options: TailOptions): Promise<void> {
-  const { server, slot, onEvent } = options;
+  const { server, slot, cluster, onEvent } = options;
   const failure = new AbortController();
   const signal = AbortSignal.any([options.signal, failure.signal]);
   await using connection = await connectReplication({ ...server, applicationName: "soar" }, { signal });
-  const { timeline, startLsn } = await locate(store, connection, options);
-  const stream = streamWal(connection, { startLsn, timeline, slot, signal });
-  const line = createTailLine(store, { ...options, timeline, startLsn, stream, signal });
-  const intervalMs = options.synchronous === undefined ? options.intervalMs : 0;
+  const { history, startLsn } = await locate(store, connection, options);
+  const { timeline } = history;
+  const anchor = createAnchor(store, { ...options, history, segmentSize: cluster.walSegmentSize });
+  const isReporting = slot !== undefined || options.synchronous === true;
+  if (isReporting) await anchor.look(segmentIndexOfLsn(startLsn, cluster.walSegmentSize));
+  const stream = streamWal(connection, { startLsn, timeline, slot, durableLsn: anchor.index === undefined ? undefined : startLsn, signal });
+  const line = createTailLine(store, { ...options, anchor, timeline, startLsn, stream, signal });
+  const intervalMs = options.synchronous === true ? 0 : options.intervalMs;
   const schedule = createShipSchedule({ intervalMs, ship: () => line.ship(), onFailure: (error) => failure.abort(error) });
-  const timer = options.synchronous && setInterval(() => line.report(), REPORT_MS);
   onEvent?.({ type: "tail-connected", timeline, startLsn });
+  const ended = new AbortController();
+  const reporting = isReporting ? keepReporting(line, AbortSignal.any([signal, ended.signal])).catch((error: unknown) => failure.abort(error)) : undefined;
   try {
     for await (const event of stream) {
       if (event.type !== "data") continue;
       await line.take(event.startLsn, event.chunk);
       if (line.isBehind) schedule.wake();
-      else line.report();
       await line.drained(signal);
     }
   } catch (error) {
     // A failed shipment ends the stream; its own words say why.
     throw failure.signal.aborted ? failure.signal.reason : error;
   } finally {
-    clearInterval(timer);
-    await schedule.stop();
+    ended.abort();
+    await Promise.all([schedule.stop(), reporting]);
   }
   // The timeline has ended: what is left of it is shipped before the next one is followed.
   await line.ship();
 }
 
-async function locate(store: ObjectStore, connection: ReplicationConnection, { cluster, synchronous, signal }: TailOptions): Promise<{ timeline: number; startLsn: bigint }> {
-  if (synchronous !== undefined) await refuseRemoteApply(connection, signal);
+/** Looks again and again until the signal aborts: the archive may have caught up, or the stream come to another segment. */
+async function keepReporting(line: TailLine, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await line.report();
+    await delay(REPORT_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function locate(store: ObjectStore, connection: ReplicationConnection, { cluster, synchronous, signal }: TailOptions): Promise<{ history: TimelineHistory; startLsn: bigint }> {
+  if (synchronous === true) await refuseRemoteApply(connection, signal);
   const { systemIdentifier, timeline, walLsn } = await identifySystem(connection, { signal });
   if (systemIdentifier !== cluster.systemIdentifier) {
     throw new SoarError("REPOSITORY_FOREIGN", `unable to ship WAL of '${connection.location}': its system identifier is ${systemIdentifier}, that of the data directory is ${cluster.systemIdentifier}`, {
@@ -73,8 +88,10 @@ async function locate(store: ObjectStore, connection: ReplicationConnection, { c
     });
   }
   const segmentSize = cluster.walSegmentSize;
-  await requireNoRollback(store, { timeline, walLsn, segmentSize }, { signal });
-  return { timeline, startLsn: lsnOfSegmentIndex(segmentIndexOfLsn(walLsn, segmentSize), segmentSize) };
+  // A standby is behind its primary, which ships to the same bucket: that is no rollback.
+  if ((await showSetting(connection, "in_hot_standby", { signal })) === "off") await requireNoRollback(store, { timeline, walLsn, segmentSize }, { signal });
+  const history = timeline === 1 ? { timeline, entries: [] } : (await timelineHistory(connection, timeline, { signal })).history;
+  return { history, startLsn: lsnOfSegmentIndex(segmentIndexOfLsn(walLsn, segmentSize), segmentSize) };
 }
 
 /** Nothing is applied here, so a commit that waits for that would be told a lie. */

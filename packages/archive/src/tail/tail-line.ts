@@ -1,5 +1,6 @@
 import { formatWalSegment, lsnOfSegmentIndex, segmentIndexOfLsn, type WalStream } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
+import type { Anchor } from "./anchor.ts";
 import { openSegmentTail, type SegmentTail } from "./segment-tail.ts";
 import type { TailOptions } from "./stream-tail.ts";
 
@@ -8,6 +9,7 @@ export interface TailLineOptions extends TailOptions {
   /** Where the stream starts. */
   readonly startLsn: bigint;
   readonly stream: Pick<WalStream, "report">;
+  readonly anchor: Anchor;
 }
 
 /** The segments of one stream, one after the other. */
@@ -15,8 +17,8 @@ export interface TailLine {
   take(startLsn: bigint, chunk: Buffer): Promise<void>;
   /** Ships what has arrived; calls wait for each other. */
   ship(): Promise<void>;
-  /** Tells the server what is in the bucket, if that has changed and may be told. */
-  report(): void;
+  /** Tells the server what is in the bucket, if that has changed and may be told. Rejects when the store cannot be asked. */
+  report(): Promise<void>;
   readonly isBehind: boolean;
   /** Resolves when there is room for more. */
   drained(signal: AbortSignal): Promise<void>;
@@ -26,14 +28,14 @@ export interface TailLine {
 const LARGEST_WAITING = 32 * 1024 * 1024;
 
 export function createTailLine(store: ObjectStore, options: TailLineOptions): TailLine {
-  const { cluster, timeline, level, synchronous, signal, onEvent } = options;
+  const { cluster, timeline, level, synchronous, startLsn: streamStart, signal, onEvent } = options;
   const segmentSize = cluster.walSegmentSize;
   const reporter = createReporter(options);
   let tail: SegmentTail | undefined;
-  let index = -1;
+  let index = segmentIndexOfLsn(streamStart, segmentSize);
   let wakeReader: (() => void) | undefined;
   let shipping = Promise.resolve();
-  const waiting = (): number => (tail === undefined ? 0 : tail.position - tail.shipped);
+  const waiting = (): number => tail?.waiting ?? 0;
   const endOfShipped = (): bigint => lsnOfSegmentIndex(index, segmentSize) + BigInt(tail?.shipped ?? 0);
   const shipNow = async (): Promise<void> => {
     const startedAt = performance.now();
@@ -49,8 +51,9 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
     get isBehind() {
       return waiting() > 0;
     },
-    report() {
-      if (tail !== undefined && tail.shipped === tail.position) reporter.report(endOfShipped());
+    async report() {
+      await reporter.look(index);
+      reporter.report(endOfShipped());
     },
     async take(startLsn, chunk) {
       for (let [lsn, rest] = [startLsn, chunk]; rest.length > 0; ) {
@@ -58,7 +61,7 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
         if (of !== index || tail === undefined) {
           // A full segment goes to the archive as a whole, in the same moment, so its last piece is worth something only to
           // a commit that waits. A shipment of it that has begun is finished either way.
-          await (synchronous === undefined ? shipping : line.ship());
+          await (synchronous === true ? line.ship() : shipping);
           const segmentName = formatWalSegment({ timeline, index: of }, segmentSize);
           const next = await openSegmentTail(store, { segmentName, segmentSize, systemIdentifier: cluster.systemIdentifier, level, signal });
           // A shipment may have begun meanwhile: it belongs to the segment before, and both change at once.
@@ -88,19 +91,24 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
 }
 
 /**
- * Positions for the server. A slot is told what was shipped, so that it does not hold WAL for ever. Commits are told only
- * when everything before the stream's beginning is archived too: a tail behind a hole would be useless.
+ * Positions for the server, never one behind a hole in the archive: restoring would end before it. In synchronous mode
+ * the stream itself leaves no hole, so what it began behind stays known. Otherwise the end of a full segment is left to the
+ * archive, so only whole segments count: a slot does not hold WAL for ever, and a server that takes any receiver for a
+ * synchronous one is told no lie.
  */
-function createReporter({ slot, synchronous, startLsn, stream }: TailLineOptions): { report(durableLsn: bigint): void } {
-  let isAnchored = synchronous === undefined;
-  let last: bigint | undefined;
+function createReporter({ anchor, cluster, slot, synchronous, stream, onEvent }: TailLineOptions): { look(index: number): Promise<void>; report(durableLsn: bigint): void } {
+  let last = 0n;
   return {
+    async look(index) {
+      if (synchronous !== true || anchor.index === undefined) await anchor.look(index);
+    },
     report(durableLsn) {
-      if (slot === undefined && synchronous === undefined) return;
-      isAnchored ||= synchronous?.isArchivedBefore(startLsn) === true;
-      if (!isAnchored || last === durableLsn) return;
-      last = durableLsn;
-      stream.report(durableLsn);
+      if (anchor.index === undefined || (synchronous !== true && slot === undefined)) return;
+      const lsn = synchronous === true ? durableLsn : lsnOfSegmentIndex(anchor.index, cluster.walSegmentSize);
+      if (lsn <= last) return;
+      last = lsn;
+      stream.report(lsn);
+      if (synchronous === true) onEvent?.({ type: "tail-confirmed", lsn });
     },
   };
 }
