@@ -13,7 +13,7 @@ export const take = defineCommand({
   name: "take",
   isDefault: true,
   summary: "Take a base backup, then expire.",
-  description: "The user needs REPLICATION, pg_read_server_files and pg_monitor, or to be a superuser. The backup exists when it is complete and every WAL segment that it needs is in the bucket, not earlier.",
+  description: "The user is a superuser, or has REPLICATION and the rights that the README grants. The backup exists when it is complete and every WAL segment that it needs is in the bucket, not earlier.",
   options: takeOptions,
   examples: [
     { command: "soar-base-backup", explanation: "with the settings of /etc/soar/backup-env" },

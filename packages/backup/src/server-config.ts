@@ -15,14 +15,14 @@ export interface ServerConfigFile {
  * the user may not read files: found out before the backup begins, because a restore without them cannot start.
  */
 export async function readServerConfig(sql: SqlConnection, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<ServerConfigFile[]> {
-  // PostgreSQL 16 brought include files to pg_hba.conf and tells their names.
-  const hbaIncludes = sql.serverVersion >= 160_000 ? "UNION SELECT file_name FROM pg_hba_file_rules" : "";
+  // PostgreSQL 16 brought include files to pg_hba.conf and pg_ident.conf and tells their names.
+  const included = sql.serverVersion >= 160_000 ? "UNION SELECT file_name FROM pg_hba_file_rules() UNION SELECT file_name FROM pg_ident_file_mappings()" : "";
   try {
     const rows = await sql.query<{ path: string; content: Buffer | null }>(
       `SELECT path, pg_read_binary_file(path, 0, 16777216, true) AS content FROM (
          SELECT setting AS path FROM pg_settings WHERE name IN ('config_file', 'hba_file', 'ident_file')
-         UNION SELECT sourcefile FROM pg_file_settings
-         ${hbaIncludes}
+         UNION SELECT sourcefile FROM pg_show_all_file_settings()
+         ${included}
        ) files WHERE path <> '' ORDER BY path`,
       [],
       options,
@@ -32,9 +32,16 @@ export async function readServerConfig(sql: SqlConnection, options: { readonly s
     if (!hasErrorCode(cause, "SERVER_DENIED")) throw cause;
     throw new SoarError("SERVER_DENIED", "unable to read the server's configuration files: permission denied", {
       cause,
-      hint: "Grant it: GRANT pg_read_server_files, pg_monitor TO the backup user; GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean), pg_show_all_file_settings(), pg_hba_file_rules() to it.",
+      hint: `As a superuser: ${await grantsFor(sql, options)}`,
     });
   }
+}
+
+/** The functions themselves, because the views over them have permissions of their own. */
+async function grantsFor(sql: SqlConnection, options: { readonly signal?: AbortSignal | undefined }): Promise<string> {
+  const [row] = await sql.query<{ role: string }>("SELECT quote_ident(current_user) AS role", [], options);
+  const role = row?.role ?? "";
+  return `GRANT pg_read_server_files, pg_monitor TO ${role}; GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean), pg_show_all_file_settings(), pg_hba_file_rules(), pg_ident_file_mappings() TO ${role};`;
 }
 
 /** The files as a tar.gz with their absolute paths less the leading slash, as `tar` itself stores them. */

@@ -1,10 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, chownSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import type { SoarError } from "@soar/errors";
 import { listBackupDirectories, readBackupObject } from "@soar/repository";
 import { createMemoryStore } from "@soar/storage";
-import { PROFILES, requireInstallation, serverUser, startS3Server, type S3Profile } from "@soar-tooling/test-servers";
+import { postgresMajors, PROFILES, requireInstallation, startS3Server, type S3Profile } from "@soar-tooling/test-servers";
 import { expect, test } from "vitest";
 import { createBackupWorld, keysOf, openTestStore } from "./backup-world.ts";
 import { expectNoBackup } from "./expect-no-backup.ts";
@@ -82,17 +83,42 @@ test("a damaged page at the source does not cost the backup, and is recorded", a
   expect((await listBackupDirectories(world.store))[0]?.record?.label).toBe(record.label);
 });
 
-test("configuration files from outside of the data directory are part of the backup", async () => {
-  await using world = await createBackupWorld({ installation });
+test("configuration files from outside of the data directory, as on Debian, are part of the backup, with all that they include", async () => {
+  const newest = postgresMajors().at(-1) ?? installation;
+  const hba = ["all", "replication"].map((database) => `host ${database} soar_backup 127.0.0.1/32 trust`);
+  await using world = await createBackupWorld({ installation: newest, hba });
   const { cluster } = world;
-  const elsewhere = join(cluster.tablespaceDir("etc"), "pg_hba.conf");
-  copyFileSync(join(cluster.dataDir, "pg_hba.conf"), elsewhere);
-  chownSync(elsewhere, serverUser().uid, serverUser().gid);
-  await cluster.configure({ hba_file: elsewhere });
-  await cluster.restart();
-  const record = await world.take();
-  const listed = spawnSync("tar", ["tzf", "-"], { input: await readBackupObject(world.store, record, "server-config.tar.gz"), encoding: "utf8" });
-  expect(listed.stdout.trim().split("\n")).toEqual(expect.arrayContaining([elsewhere.slice(1), join(cluster.dataDir, "postgresql.conf").slice(1)]));
+  await cluster.query("create role soar_backup login replication");
+  await cluster.stop();
+  const etc = cluster.tablespaceDir("etc");
+  const files = {
+    "postgresql.conf": `${readFileSync(join(cluster.dataDir, "postgresql.conf"), "utf8")}\ninclude_dir = 'conf.d'\ninclude 'more.conf'\nhba_file = '${etc}/pg_hba.conf'\nident_file = '${etc}/pg_ident.conf'\n`,
+    "more.conf": "work_mem = 5MB\n",
+    "conf.d/10-soar.conf": "maintenance_work_mem = 20MB\n",
+    "pg_hba.conf": `${readFileSync(join(cluster.dataDir, "pg_hba.conf"), "utf8")}\ninclude more_hba.conf\n`,
+    "more_hba.conf": "local all nobody reject\n",
+    "pg_ident.conf": "include more_ident.conf\n",
+    "more_ident.conf": "map one two\n",
+  };
+  mkdirSync(join(etc, "conf.d"));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(etc, name), text, { mode: 0o644 });
+  for (const name of ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"]) rmSync(join(cluster.dataDir, name));
+  await cluster.start({ args: ["-c", `config_file=${etc}/postgresql.conf`] });
+  // No superuser: what it needs stands in the refusal and in the documentation.
+  const server = { ...cluster.connection, user: "soar_backup" };
+  const refusal = (await world.take({ server }).catch((error: unknown) => error)) as SoarError;
+  expect(refusal).toMatchObject({ code: "SERVER_DENIED", message: expect.stringContaining("configuration files") as string });
+  const grants = refusal.hint?.match(/GRANT [^;]+;/g) ?? [];
+  const readme = readFileSync(new URL("../../../apps/base-backup/README.md", import.meta.url), "utf8");
+  for (const grant of grants) {
+    expect(readme).toContain(grant);
+    await cluster.query(grant);
+  }
+  const record = await world.take({ server });
+  const directory = cluster.tablespaceDir("unpacked");
+  const unpacked = spawnSync("tar", ["xzf", "-", "-C", directory], { input: await readBackupObject(world.store, record, "server-config.tar.gz"), encoding: "utf8" });
+  expect(unpacked).toMatchObject({ status: 0, stderr: "" });
+  for (const [name, text] of Object.entries(files)) expect([name, readFileSync(join(directory, etc, name), "utf8")]).toEqual([name, text]);
 });
 
 test("every provider takes a backup, and nothing is left of one that it refused in the middle", { timeout: 120_000 }, async () => {

@@ -55,10 +55,13 @@ async function fill({ cluster }: BackupWorld): Promise<number> {
   return space?.oid ?? 0;
 }
 
-test.each(postgresMajors())("tar and pg_verifybackup accept a backup of PostgreSQL $major with a tablespace", async (installation) => {
+test.each(postgresMajors())("tar and pg_verifybackup accept a backup of PostgreSQL $major without and with a tablespace", async (installation) => {
   await using world = await createBackupWorld({ installation });
+  const without = await world.take({ codec: "gzip", label: "2025-01-01" });
+  expect(without.archives.map(({ object }) => object)).toEqual(["backup.tar.gz"]);
+  await expectVerified(await untar(world.store, without), installation.major);
   const oid = await fill(world);
-  const record = await world.take({ codec: "gzip" });
+  const record = await world.take({ codec: "gzip", label: "2025-01-02" });
   expect(record.archives.map(({ object }) => object)).toEqual([`${oid}.tar.gz`, "backup.tar.gz"]);
   expect(record.tablespaces).toEqual([{ oid, location: join(world.cluster.socketDir, "extra") }]);
   const data = await untar(world.store, record);
