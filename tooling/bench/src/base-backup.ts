@@ -6,7 +6,7 @@ import { rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createCodecPool, SeekTableWriter, writeSeekableTar, type Codec } from "@soar/seekable-tar";
+import { createCodecPool, DEFAULT_CHUNK_BYTES, SeekTableWriter, writeSeekableTar, type Codec } from "@soar/seekable-tar";
 import { aviationTrafficSql, createTestCluster, loadAviationData, requireInstallation, serverUser, startS3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
 
 const SIZE_MB = Number(process.argv[2] ?? 3000);
@@ -69,7 +69,7 @@ function peakOf(pid: number | undefined): number {
 async function compressAlone(cluster: TestCluster, codec: Codec): Promise<Measured> {
   const pool = createCodecPool({ workers: cpus().length });
   const tar = spawn("tar", ["c", "--exclude=pg_wal/0*", "-C", cluster.dataDir, "."], { stdio: ["ignore", "pipe", "ignore"] });
-  const table = new SeekTableWriter({ chunkBytes: 256 * 1024, sink: () => undefined });
+  const table = new SeekTableWriter({ chunkBytes: DEFAULT_CHUNK_BYTES, sink: () => undefined });
   const start = performance.now();
   const write = writeSeekableTar({ source: tar.stdout, name: "base", objectKey: "x", codec, table, pool });
   for await (const chunk of write.body) chunk satisfies Buffer;

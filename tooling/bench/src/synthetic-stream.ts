@@ -1,7 +1,7 @@
 // Memory, parts and table of a backup of any size: `node --conditions=soar-source src/synthetic-stream.ts [GIGABYTES [OF]]`, where
 // OF is the size that parts are made for, when only the beginning of such a stream is to be run.
 import { randomFillSync } from "node:crypto";
-import { createCodecPool, SeekTableWriter, writeSeekableTar } from "@soar/seekable-tar";
+import { createCodecPool, DEFAULT_CHUNK_BYTES, SeekTableWriter, writeSeekableTar } from "@soar/seekable-tar";
 import { createMemoryStore, partSizeFor, uploadStream, type MultipartUpload, type ObjectStore } from "@soar/storage";
 import { Header } from "tar";
 
@@ -56,7 +56,7 @@ let peak = 0;
 const sampler = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 100);
 const pool = createCodecPool();
 const store = countingStore();
-const table = new SeekTableWriter({ chunkBytes: 256 * 1024, sink: (frame) => void (tableBytes += frame.length) });
+const table = new SeekTableWriter({ chunkBytes: DEFAULT_CHUNK_BYTES, sink: (frame) => void (tableBytes += frame.length) });
 const start = performance.now();
 const write = writeSeekableTar({ source: syntheticTar(gib), name: "base", objectKey: "base/x/backup.tar", codec: "none", table, pool });
 await uploadStream(store, "base/x/backup.tar", write.body, { expectedSize });

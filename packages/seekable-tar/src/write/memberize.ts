@@ -4,11 +4,11 @@ import { TarScanner, type TarPiece } from "../tar/tar-scanner.ts";
 import { MemoryRecycler } from "./memory-recycler.ts";
 
 export interface MemberizeOptions {
-  /** Large files are cut at multiples of this many bytes of file offset; by default 256 KiB. */
+  /** Large files are cut at multiples of this many bytes of file offset; by default 512 KiB. */
   readonly chunkBytes?: number | undefined;
   /** Headers and small files are bundled until a member has this many bytes; by default 1 MiB. */
   readonly bundleBytes?: number | undefined;
-  /** Files from this size on get members of their own; by default two chunks. */
+  /** Files from this size on get members of their own; by default one chunk. */
   readonly largeFileBytes?: number | undefined;
   /** Where the memory of members comes from; give it back there when a member is done with. */
   readonly memory?: MemoryRecycler | undefined;
@@ -63,7 +63,7 @@ class MemberCutter {
   constructor(options: MemberizeOptions) {
     this.#chunkBytes = options.chunkBytes ?? DEFAULT_CHUNK_BYTES;
     this.#bundleBytes = options.bundleBytes ?? 1024 * 1024;
-    this.#largeFileBytes = options.largeFileBytes ?? 2 * this.#chunkBytes;
+    this.#largeFileBytes = options.largeFileBytes ?? this.#chunkBytes;
     this.#memory = options.memory ?? new MemoryRecycler();
   }
 
