@@ -1,18 +1,39 @@
 import { formatSize } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
-import { describeTarget, formatInstant, type CommitPoint } from "@soar/restore";
+import { controlCommand, describeTarget, formatInstant, type CommitPoint } from "@soar/restore";
 import type { Prepared } from "./prepare.ts";
 
-const APPROACHES: Record<Prepared["approach"], string | undefined> = {
-  fill: undefined,
-  refill: "is overwritten: what equals the backup stays, everything else is replaced or removed",
-  recover: "an interrupted restore of this plan: the backup is fetched, recovery goes on",
-  follow: "an interrupted restore of this plan, whose server goes on: it is watched until it is done",
-};
+/** What happens to what lies in the directory. */
+function whatIsThere({ checked: { approach }, dataDir }: Prepared): string | undefined {
+  switch (approach.kind) {
+    case "fill":
+      return undefined;
+    case "replace":
+      return `a cluster, which is kept whole as ${dataDir}.before-restore-<time>`;
+    case "refill":
+      return approach.ownData ? "IS OVERWRITTEN: what equals the backup stays, everything else is replaced or removed; only WAL that was not archived is kept" : "an interrupted restore, whose files are used as far as they are right";
+    case "recover":
+      return "an interrupted restore of this plan: the backup is fetched, recovery goes on";
+    case "follow":
+      return "an interrupted restore of this plan, whose server goes on: it is watched until it is done";
+    case "finish":
+      return "an interrupted restore of this plan: recovery is over, the server is started with its own settings";
+  }
+}
+
+/** Who is stopped; as steps for the operator where it cannot be done from here. */
+function whatIsStopped({ checked: { approach, control, canControlServices }, appServices, dataDir }: Prepared): (readonly [string, string])[] {
+  const steps: (readonly [string, string])[] = [];
+  if (appServices.length > 0) steps.push(canControlServices ? ["stops", `${appServices.join(", ")}, started again when the server was proved`] : ["do first", `stop the applications, because systemd does not run here: ${appServices.join(", ")}`]);
+  if ("running" in approach && approach.running !== undefined) steps.push(["stops", `the server with process id ${approach.running}, by: ${controlCommand(control, "stop", dataDir).join(" ")}`]);
+  return steps;
+}
 
 /** The plan for a person: what will happen, with the consequences in words. */
-export function formatPlan({ plan, dataDir, inPlace, approach }: Prepared): string {
+export function formatPlan(prepared: Prepared): string {
+  const { plan, dataDir, checked } = prepared;
   const { backup, resolved, chain, fetchBytes } = plan;
+  const onDisk = chain.segments.filter(({ object }) => object.file !== undefined);
   const lines = [
     ["repository", plan.location],
     ["target", describeTarget(plan.target)],
@@ -22,17 +43,19 @@ export function formatPlan({ plan, dataDir, inPlace, approach }: Prepared): stri
     ["last replayed", commitText(resolved.lastReplayed)],
     ["first left out", resolved.firstLeftOut === undefined ? undefined : commitText(resolved.firstLeftOut)],
     ["to download", `${formatSize(fetchBytes.backup)} of backup and ${formatSize(fetchBytes.wal)} of WAL`],
+    ["from this disk", onDisk.length === 0 ? undefined : `${onDisk.length} WAL segments that are not in the repository, from ${onDisk[0]?.object.file ?? ""} on`],
     ["data directory", `${dataDir} (${formatSize(plan.neededBytes)} needed)`],
-    ["what is there", APPROACHES[approach]],
-    ["afterwards", inPlace ? "the server takes writes and goes on archiving, on a new timeline" : "the server takes writes; as a copy it does not archive into this repository"],
-    ...plan.passedOver.map(({ label, reason }) => ["not used", `${label}: ${reason}`]),
-    ...plan.warnings.map((warning) => ["warning", warning]),
-  ];
+    ["what is there", whatIsThere(prepared)],
+    ...whatIsStopped(prepared),
+    ["afterwards", checked.inPlace ? "the server takes writes and goes on archiving, on a new timeline" : "the server takes writes; as a copy it does not archive into this repository"],
+    ...plan.passedOver.map(({ label, reason }) => ["not used", `${label}: ${reason}`] as const),
+    ...plan.warnings.map((warning) => ["warning", warning] as const),
+  ] as const;
   return lines.flatMap(([name, text]) => (text === undefined ? [] : [`${`${name}:`.padEnd(16)}${text}`])).join("\n");
 }
 
 /** The plan for programs. */
-export function planAsJson({ plan, dataDir, inPlace, approach }: Prepared): unknown {
+export function planAsJson({ plan, dataDir, appServices, checked: { inPlace, approach, control } }: Prepared): unknown {
   const { backup, resolved, chain } = plan;
   return {
     version: 1,
@@ -47,8 +70,9 @@ export function planAsJson({ plan, dataDir, inPlace, approach }: Prepared): unkn
     fetchBytes: plan.fetchBytes,
     neededBytes: plan.neededBytes,
     dataDir,
-    approach,
+    approach: approach.kind,
     inPlace,
+    stops: { server: "running" in approach && approach.running !== undefined ? controlCommand(control, "stop", dataDir).join(" ") : undefined, services: appServices },
     passedOver: plan.passedOver,
     warnings: plan.warnings,
   };

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import type { Config } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
-import { checkRestore, planRestore, type CheckedRestore, type RestorePlan } from "@soar/restore";
+import { listBackupRecords } from "@soar/repository";
+import { checkRestore, describeTarget, findLocalWalPlaces, planRestore, readRestoreStatus, type CheckedRestore, type RestorePlan } from "@soar/restore";
 import type { ObjectStore } from "@soar/storage";
 import { tablespaceMapOf, targetOf, type directoryOptions, type TargetConfig } from "./target-options.ts";
 
@@ -10,24 +11,54 @@ export interface Prepared {
   readonly dataDir: string;
   readonly tablespaceMap: ReadonlyMap<string, string>;
   readonly binDirs: readonly string[];
-  readonly delta: boolean;
-  readonly inPlace: boolean;
-  /** How the restore begins: with nothing there, with files there, or where an earlier run was interrupted. */
-  readonly approach: CheckedRestore["approach"]["kind"];
+  /** Whether another state of the cluster is overwritten instead of being kept. */
+  readonly overwrite: boolean;
+  readonly service: string | undefined;
+  readonly appServices: readonly string[];
+  readonly withConfig: boolean;
+  readonly systemEnv: Readonly<Record<string, string>>;
+  readonly checked: CheckedRestore;
 }
 
+export type PrepareConfig = TargetConfig & Config<typeof directoryOptions>;
+
 /** The plan, and everything on this machine that could stand against it. Touches nothing. */
-export async function prepare(store: ObjectStore, config: TargetConfig & Config<typeof directoryOptions>, signal: AbortSignal): Promise<Prepared> {
+export async function prepare(store: ObjectStore, config: PrepareConfig, signal: AbortSignal): Promise<Prepared> {
   // The whole command line is judged before anything is read.
   const tablespaceMap = tablespaceMapOf(config);
-  const plan = await planRestore(store, { target: targetOf(config), backup: config.baseBackup, timeline: config.targetTimeline, signal });
+  targetOf(config);
+  const { plan, dataDir } = await planFor(store, config, signal);
+  const prepared = {
+    plan,
+    dataDir,
+    tablespaceMap,
+    binDirs: config.binDir === undefined ? [] : [config.binDir],
+    overwrite: config.delta || config.discardOldData,
+    service: config.postgresService,
+    appServices: config.stopServices,
+    withConfig: config.withConfig,
+    systemEnv: systemEnvironment(),
+  };
+  return { ...prepared, checked: await checkRestore(plan, prepared) };
+}
+
+/** Plans with what this machine knows: WAL that is in no bucket, and on which timeline an interrupted restore went. */
+export async function planFor(store: ObjectStore, config: PrepareConfig, signal: AbortSignal): Promise<{ readonly plan: RestorePlan; readonly dataDir: string }> {
+  const target = targetOf(config);
+  const guess = config.dataDir ?? (await listBackupRecords(store, { signal })).at(-1)?.source.dataDirectory ?? "";
+  const earlier = guess === "" ? undefined : (await readRestoreStatus(resolve(guess)))?.record;
+  // Its own server may have begun a newer one since.
+  const timeline = config.targetTimeline ?? (earlier?.target === describeTarget(target) ? earlier.timeline : undefined);
+  const localWal = guess === "" ? [] : await findLocalWalPlaces(resolve(guess));
+  const plan = await planRestore(store, { target, backup: config.baseBackup, timeline, localWal, signal });
   const wanted = config.dataDir ?? plan.backup.source.dataDirectory;
   if (wanted === "") {
     throw new SoarError("USAGE", "it is not known where the data directory was: the backup user could not see it", { hint: "Name the directory to fill with --data-dir." });
   }
-  const dataDir = resolve(wanted);
-  const binDirs = config.binDir === undefined ? [] : [config.binDir];
-  const { delta } = config;
-  const { inPlace, approach } = await checkRestore(plan, { dataDir, tablespaceMap, binDirs, delta });
-  return { plan, dataDir, tablespaceMap, binDirs, delta, inPlace, approach: approach.kind };
+  return { plan, dataDir: resolve(wanted) };
+}
+
+/** Of the system's own programs, which may be told by it where things are. */
+function systemEnvironment(): Record<string, string> {
+  return Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }

@@ -8,7 +8,7 @@ export const targetOptions = {
   ...storageOptions,
   ...jobsOptions,
   ...timezoneOptions,
-  latest: { type: "boolean", default: false, group: "Target", help: "Restore to the end of the WAL in the bucket." },
+  latest: { type: "boolean", default: false, group: "Target", help: "Restore to the end of the WAL in the bucket, and on the old disk." },
   "target-time": { type: "time", zoneFrom: "timezone", group: "Target", placeholder: "TIME", help: "Restore to this instant: 2025-01-10 14:30:00, with or without an offset." },
   "target-lsn": { type: "string", group: "Target", placeholder: "LSN", help: "Restore to this position in the WAL, for example 0/5000148." },
   "target-xid": { type: "integer", min: 1, max: 0xff_ff_ff_ff, group: "Target", placeholder: "XID", help: "Restore to the end of this transaction." },
@@ -17,7 +17,7 @@ export const targetOptions = {
   exclusive: { type: "boolean", default: false, group: "Target", help: "Stop just before the target instead of just behind it." },
   "base-backup": { type: "string", group: "Target", placeholder: "LABEL", unset: "the newest that can reach the target", help: "Begin with this backup." },
   "target-timeline": { type: "integer", min: 1, group: "Target", placeholder: "N", unset: "the newest", help: "Follow this timeline." },
-  "data-dir": { type: "string", group: "Restore", placeholder: "DIR", unset: "that of the server that was backed up", help: "Data directory to fill. It must be empty or not exist." },
+  "data-dir": { type: "string", group: "Restore", placeholder: "DIR", unset: "that of the server that was backed up", help: "Data directory to fill: empty, absent, or that of the server that was backed up." },
   "tablespace-map": { type: "list", group: "Restore", placeholder: "OLD=NEW", help: "New place for a tablespace; may be repeated." },
   "bin-dir": { env: "BACKUP_PG_BIN_DIR", type: "string", group: "Restore", placeholder: "DIR", unset: "where packages install them", help: "Directory of PostgreSQL's programs." },
 } as const satisfies OptionTable;
@@ -25,6 +25,10 @@ export const targetOptions = {
 /** What only a restore of the whole cluster has. */
 export const directoryOptions = {
   delta: { type: "boolean", default: false, group: "Restore", help: "Fetch only what differs into a directory that holds another state of the same cluster, and overwrite it." },
+  "discard-old-data": { type: "boolean", default: false, group: "Restore", help: "Overwrite the old data directory instead of keeping it, where there is no room for both." },
+  "with-config": { type: "boolean", default: false, group: "Restore", help: "Put the server configuration that was saved with the backup back where it was. What is there is kept." },
+  "stop-services": { env: "BACKUP_APP_SERVICES", type: "list", group: "Restore", placeholder: "UNIT", help: "Services of applications, stopped before a restore in place and started when the server was proved." },
+  "postgres-service": { env: "BACKUP_POSTGRES_SERVICE", type: "string", group: "Restore", placeholder: "UNIT", unset: "found from the running server, or from Debian's list of clusters", help: "Service that runs PostgreSQL." },
 } as const satisfies OptionTable;
 
 export type TargetConfig = Config<typeof targetOptions>;

@@ -84,7 +84,7 @@ describe("a restore is", () => {
   });
 
   test.each<[DataDirectoryState, string, RegExp]>([
-    [{ state: "running", processId: 7 }, "SERVER_RUNNING", /pg_ctl -D '\/d' stop/],
+    [{ state: "running", processId: 7, systemIdentifier: "1", postgresMajor: 15 }, "SERVER_RUNNING", /pg_ctl -D '\/d' stop/],
     [{ state: "cluster", systemIdentifier: "1", postgresMajor: 15 }, "DIRECTORY_NOT_EMPTY", /mv '\/d' '\/d\.before-restore'/],
     [{ state: "other", example: "x" }, "DIRECTORY_FOREIGN", /empty directory/],
   ])("refused for %j, with the command that helps", (found, code, hint) => {

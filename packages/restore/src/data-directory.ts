@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, readFile, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { SoarError } from "@soar/errors";
+import { hasErrorCode, SoarError } from "@soar/errors";
 import { readClusterState, readControlFile } from "@soar/pg-tools";
 
 /** Where a restore keeps its plan and its log. While pg_control is not there yet, it marks a directory that was not filled to the end. */
@@ -12,8 +12,11 @@ export type DataDirectoryState =
   | { readonly state: "empty" }
   /** An earlier restore did not finish here. */
   | { readonly state: "interrupted" }
-  | { readonly state: "running"; readonly processId: number }
+  /** The system identifier is undefined when there is no pg_control to read it from. */
+  | { readonly state: "running"; readonly processId: number; readonly systemIdentifier: string | undefined; readonly postgresMajor: number | undefined }
   | { readonly state: "cluster"; readonly systemIdentifier: string; readonly postgresMajor: number }
+  /** A cluster that lost its pg_control, or whose pg_control is damaged. */
+  | { readonly state: "remains"; readonly postgresMajor: number }
   | { readonly state: "other"; readonly example: string };
 
 /** What lies in a directory that is to become a data directory. Looks only. */
@@ -28,15 +31,36 @@ export async function inspectDataDirectory(path: string): Promise<DataDirectoryS
   const [example] = names.filter((name) => name !== "lost+found");
   if (example === undefined) return { state: "empty" };
   const processId = await runningServer(path);
-  if (processId !== undefined) return { state: "running", processId };
   const control = await readFile(join(path, "global", "pg_control")).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
     throw new SoarError("FILE_UNREADABLE", `unable to tell which cluster lies in '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
   });
-  // A finished restore leaves its log behind; only without pg_control is there nothing that a server could have written to.
-  if (control === undefined) return names.includes(RESTORE_STATE_DIRECTORY) ? { state: "interrupted" } : { state: "other", example };
-  const { systemIdentifier, pgMajor } = readControlFile(control);
-  return { state: "cluster", systemIdentifier: String(systemIdentifier), postgresMajor: pgMajor };
+  const major = await readMajor(path);
+  const identity = control === undefined ? undefined : readIdentity(control, { mayBeDamaged: major !== undefined });
+  if (processId !== undefined) return { state: "running", processId, systemIdentifier: identity?.systemIdentifier, postgresMajor: identity?.postgresMajor };
+  // Only without pg_control is there nothing that a server could have written to.
+  if (identity !== undefined) return { state: "cluster", ...identity };
+  if (control === undefined && names.includes(RESTORE_STATE_DIRECTORY)) return { state: "interrupted" };
+  return major === undefined ? { state: "other", example } : { state: "remains", postgresMajor: major };
+}
+
+function readIdentity(control: Buffer, { mayBeDamaged }: { readonly mayBeDamaged: boolean }): { readonly systemIdentifier: string; readonly postgresMajor: number } | undefined {
+  try {
+    const { systemIdentifier, pgMajor } = readControlFile(control);
+    return { systemIdentifier: String(systemIdentifier), postgresMajor: pgMajor };
+  } catch (error) {
+    if (mayBeDamaged && hasErrorCode(error, "FORMAT_INVALID")) return undefined;
+    throw error;
+  }
+}
+
+/** From PG_VERSION; undefined where there is none that PostgreSQL could have written. */
+async function readMajor(path: string): Promise<number | undefined> {
+  const text = await readFile(join(path, "PG_VERSION"), "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "EISDIR") return "";
+    throw new SoarError("FILE_UNREADABLE", `unable to tell which cluster lies in '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+  });
+  return /^\d{2}\n?$/.test(text) ? Number(text) : undefined;
 }
 
 /** Throws unless a restore may fill this directory: it must be absent, empty, or what an interrupted restore has begun to fill. */
@@ -52,7 +76,11 @@ export function requireRestorable(path: string, found: DataDirectoryState): void
       });
     case "cluster":
       throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to restore into '${path}': it holds a cluster with system identifier ${found.systemIdentifier}`, {
-        hint: `Keep it: mv '${path}' '${path}.before-restore', then run the command again. Its pg_wal may hold the newest commits. To overwrite it with what differs: --delta. Nothing was changed.`,
+        hint: `Only a restore into the place that was backed up keeps it aside by itself. By hand: mv '${path}' '${path}.before-restore', then run the command again. Its pg_wal may hold the newest commits. To overwrite it with what differs: --delta. Nothing was changed.`,
+      });
+    case "remains":
+      throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to restore into '${path}': it holds what is left of a cluster of PostgreSQL ${found.postgresMajor}`, {
+        hint: `Keep it: mv '${path}' '${path}.before-restore', then run the command again. Nothing was changed.`,
       });
     case "other":
       throw new SoarError("DIRECTORY_FOREIGN", `unable to restore into '${path}': it is not empty and holds '${found.example}'`, {
@@ -74,8 +102,8 @@ export async function freeBytesAt(path: string): Promise<number> {
  */
 export async function createDataDirectory(path: string): Promise<void> {
   await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
-    // Made by hand, by a mount or by a package: the server would refuse to start in a directory that others may read.
-    if (error.code === "EEXIST") return chmod(path, 0o700);
+    // Made by hand, by a mount or by a package: the server starts in a directory of these two modes only.
+    if (error.code === "EEXIST") return chmod(path, ((await stat(path)).mode & 0o777) === 0o750 ? 0o750 : 0o700);
     throw new SoarError("FILE_UNWRITABLE", `unable to create '${path}': ${error.code === "ENOENT" ? "its parent directory does not exist" : error.message}`, {
       cause: error,
       hint: "Create the parent directory with the right owner first.",

@@ -5,9 +5,12 @@ export type { CommitPoint, ResolvedTarget } from "./resolve-target.ts";
 export type { RestorePlan } from "./restore-plan.ts";
 
 // Carry out
-export { checkRestore, restoreCluster, type CheckedRestore, type RestoreEvent, type RestoreOptions, type RestoreReport } from "./restore-cluster.ts";
+export { restoreCluster } from "./restore-cluster.ts";
+export { checkRestore } from "./check-restore.ts";
+export type { CheckedRestore, RestoreEvent, RestoreOptions, RestoreReport } from "./restore-options.ts";
+export { findLocalWalPlaces } from "./local-wal/local-wal-places.ts";
+export { controlCommand, type ServerControl } from "./server-control/server-control.ts";
 export { readBackupTable } from "./fetch-backup.ts";
-export { inspectDataDirectory, type DataDirectoryState } from "./data-directory.ts";
 export { readRestoreStatus, type RestoreStatus } from "./status/read-status.ts";
 
 // restore_command

@@ -19,6 +19,8 @@ export interface StartClusterOptions {
   readonly configFile?: string | undefined;
   /** Receives everything that the server and its commands print; created and appended to by us. */
   readonly logFile: string;
+  /** `captured`, unless said otherwise: its log comes into `logFile` in the form that `waitForRecovery` reads. `own`: it logs as its files say. */
+  readonly logging?: "captured" | "own" | undefined;
   /** The whole environment of the server and of its restore_command; PATH only unless given. */
   readonly env?: Readonly<Record<string, string>>;
   /** Until the server has started; 60 seconds unless said otherwise. Recovery takes its own time afterwards. */
@@ -66,7 +68,7 @@ interface Child {
 
 async function spawnServer(options: StartClusterOptions, owner: ClusterOwner, log: FileHandle): Promise<Child> {
   const config = options.configFile === undefined ? {} : { config_file: options.configFile };
-  const settings = Object.entries({ ...config, ...CAPTURE_SETTINGS, ...options.settings }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const settings = Object.entries({ ...config, ...(options.logging === "own" ? {} : CAPTURE_SETTINGS), ...options.settings }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const command = await asOwner(owner, join(options.binDir, "postgres"), ["-D", options.dataDir, ...settings]);
   const child = spawn(command.path, command.args, {
     ...command.ids,

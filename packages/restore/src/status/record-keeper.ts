@@ -17,6 +17,10 @@ export class RecordKeeper {
     this.#owner = owner;
   }
 
+  get record(): RestoreRecord {
+    return this.#record;
+  }
+
   /** Resolves when it is on disk, with everything that was noted before. */
   async note(change: Partial<RestoreRecord>): Promise<void> {
     this.#record = { ...this.#record, ...change };
@@ -31,6 +35,12 @@ export class RecordKeeper {
     const now = performance.now();
     if (now - this.#lastProgress < PROGRESS_MS) return;
     this.#lastProgress = now;
+    this.note({}).catch(() => undefined);
+  }
+
+  /** Notes up to which commit recovery has got; like progress. */
+  replayed(replayedTime: string): void {
+    this.#record = { ...this.#record, replayedTime };
     this.note({}).catch(() => undefined);
   }
 

@@ -3,17 +3,22 @@ import { dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
+import type { RestoredChecks } from "../in-place/check-restored.ts";
 import { describeTarget } from "../recovery-target.ts";
 import type { RestorePlan } from "../restore-plan.ts";
 import { writeDurably } from "../write-durably.ts";
 
 const FORMAT = 1;
+export const RECORD_NAME = "restore.json";
 
 /** What a restore leaves in the directory that it fills: enough to go on with it, and to show it from another terminal. */
 export interface RestoreRecord {
   readonly format: typeof FORMAT;
-  /** `fetch`: the directory cannot be started. `recover`: it is whole, and recovery may be started or followed again. */
-  readonly phase: "fetch" | "recover";
+  /**
+   * `fetch`: the directory cannot be started. `recover`: it is whole, and recovery may be started or followed again. `finish`:
+   * recovery is over, at the place that was planned, and the server takes its own settings back.
+   */
+  readonly phase: "fetch" | "recover" | "finish";
   readonly systemIdentifier: string;
   readonly backup: string;
   readonly target: string;
@@ -30,10 +35,28 @@ export interface RestoreRecord {
   readonly logOffset: number;
   readonly fetchedBytes: number;
   readonly totalBytes: number;
+  /** Where the old data directory was put. */
+  readonly keptAs?: string | undefined;
+  /** Where WAL was put that an overwritten directory had not archived. */
+  readonly savedWal?: string | undefined;
+  /** Directory of the socket by which alone the server can be reached until it is proved. */
+  readonly privateDir?: string | undefined;
+  /** What recovery came to; of phase `finish`. */
+  readonly outcome?: RecordedOutcome | undefined;
+  /** Commit time of what has been replayed. */
+  readonly replayedTime?: string | undefined;
+}
+
+export interface RecordedOutcome {
+  readonly timeline: number;
+  readonly reachedLsn: string | undefined;
+  readonly lastCommitTime: string | undefined;
+  readonly restoredFiles: number;
+  readonly checks: RestoredChecks | undefined;
 }
 
 export function recordPath(dataDir: string): string {
-  return join(dataDir, RESTORE_STATE_DIRECTORY, "restore.json");
+  return join(dataDir, RESTORE_STATE_DIRECTORY, RECORD_NAME);
 }
 
 /** The part of a record that a plan determines: a directory that was begun for another one holds other files. */
@@ -87,5 +110,5 @@ function isRecord(value: unknown): value is RestoreRecord {
   const record = value as Partial<Record<keyof RestoreRecord, unknown>>;
   const texts = [record.systemIdentifier, record.backup, record.target, record.stopLsn, record.processStart, record.startedAt].every((text) => typeof text === "string");
   const numbers = [record.timeline, record.processId, record.logOffset, record.fetchedBytes, record.totalBytes].every((number) => Number.isSafeInteger(number));
-  return record.format === FORMAT && (record.phase === "fetch" || record.phase === "recover") && Array.isArray(record.tablespaces) && texts && numbers;
+  return record.format === FORMAT && (record.phase === "fetch" || record.phase === "recover" || (record.phase === "finish" && typeof record.outcome === "object")) && Array.isArray(record.tablespaces) && texts && numbers;
 }

@@ -1,0 +1,56 @@
+import { openConfiguredStore, type CommandContext, type Config, type OptionTable } from "@soar/app-kit";
+import { restoreCluster } from "@soar/restore";
+import { clientsText, connectedClients } from "./connected-clients.ts";
+import { formatPlan, planAsJson } from "./format-plan.ts";
+import { planFor, prepare, type Prepared } from "./prepare.ts";
+import { restoreDisplay } from "./restore-events.ts";
+import type { restoreOptions } from "./restore.ts";
+import { reportAsJson, reportText, summarize } from "./restore-report.ts";
+import { findServerUser } from "./server-user.ts";
+import { serverEnvironment, walFetchProgram } from "./wal-fetch-program.ts";
+
+type AnyContext = CommandContext<OptionTable, Readonly<Record<string, { readonly help: string }>>>;
+export type RestoreContext = Omit<AnyContext, "config" | "positionals"> & { readonly config: Config<typeof restoreOptions> };
+
+/** Plans, asks, restores, reports. */
+export async function runRestore(context: RestoreContext): Promise<void> {
+  const { config, log, output, signal, startProgress, envFile } = context;
+  const store = await openConfiguredStore(config, { log });
+  const display = restoreDisplay({ begin: (label, unit) => startProgress({ label, unit }), log });
+  try {
+    const prepared = await prepare(store, config, signal);
+    if (config.dryRun) return output.report({ json: planAsJson(prepared), text: () => formatPlan(prepared) });
+    await ask(prepared, context);
+    log.info(`restoring ${prepared.dataDir} from backup ${prepared.plan.backup.label}`);
+    const report = await restoreCluster(store, prepared.plan, {
+      ...prepared,
+      owner: await findServerUser(config.owner),
+      jobs: config.jobs,
+      walFetchProgram: walFetchProgram(config, envFile),
+      env: serverEnvironment(process.env),
+      port: config.port,
+      action: config.targetAction,
+      role: config.username,
+      replan: async () => (await planFor(store, config, signal)).plan,
+      signal,
+      onEvent: display.show,
+    });
+    display.finish();
+    log.info(summarize(report));
+    output.report({ json: reportAsJson(report), text: () => reportText(report, prepared) });
+  } finally {
+    display.finish();
+    await store.close();
+  }
+}
+
+/** What is lost for good is asked for by its own word. */
+async function ask(prepared: Prepared, { config, confirm, log, signal }: RestoreContext): Promise<void> {
+  const { approach } = prepared.checked;
+  const isRunning = "running" in approach && approach.running !== undefined;
+  const clients = isRunning ? [clientsText(await connectedClients({ ...config, port: config.serverPort }, log, signal))] : [];
+  const discards = approach.kind === "refill" && approach.ownData;
+  const plan = [formatPlan(prepared), ...clients].join("\n");
+  if (discards) await confirm({ plan, question: `Overwrite what is in ${prepared.dataDir}, of which nothing but unarchived WAL is kept`, yes: config.yes, phrase: "discard" });
+  else await confirm({ plan, question: `Restore into ${prepared.dataDir}`, yes: config.yes });
+}

@@ -1,0 +1,37 @@
+import { hostname } from "node:os";
+import { findPostgresPrograms } from "@soar/pg-tools";
+import { chooseApproach } from "./delta/approach.ts";
+import { ownTablespaces } from "./delta/own-tablespaces.ts";
+import { requireRoom } from "./delta/require-room.ts";
+import { requireKeepable } from "./in-place/keep-old-data.ts";
+import type { CheckedRestore, RestoreOptions } from "./restore-options.ts";
+import type { RestorePlan } from "./restore-plan.ts";
+import { findServerControl, type ServerControl } from "./server-control/server-control.ts";
+import { hasSystemd } from "./server-control/systemd.ts";
+import { placeTablespaces } from "./tablespaces.ts";
+
+export type CheckOptions = Pick<RestoreOptions, "dataDir" | "tablespaceMap" | "binDirs" | "overwrite" | "service" | "systemEnv">;
+
+/** Everything that can be found out before anything is touched, beside what the plan proves. Rejects with the first obstacle. */
+export async function checkRestore(plan: RestorePlan, options: CheckOptions): Promise<CheckedRestore> {
+  const { dataDir, overwrite = false, systemEnv } = options;
+  const inPlace = isInPlace(plan, dataDir);
+  const approach = await chooseApproach(plan, { dataDir, overwrite, inPlace });
+  const tablespaces = await placeTablespaces(plan.backup, options.tablespaceMap ?? new Map(), await ownTablespaces(dataDir, approach));
+  if (approach.kind === "replace") await requireKeepable(dataDir, { tablespacePlaces: new Set(tablespaces.values()) });
+  const major = Math.floor(plan.backup.postgresVersion / 10_000);
+  const { binDir } = await findPostgresPrograms({ major, searchPaths: options.binDirs });
+  await requireRoom(plan, dataDir, approach);
+  return { binDir, tablespaces, inPlace, approach, control: await controlOf(plan, options, inPlace), canControlServices: await hasSystemd(systemEnv) };
+}
+
+/** Known by the path and the host's name: anything else is a copy, which is fenced until it is adopted. */
+export function isInPlace({ backup }: Pick<RestorePlan, "backup">, dataDir: string): boolean {
+  return backup.source.dataDirectory === dataDir && backup.source.host === hostname();
+}
+
+/** Copies are nobody's service. */
+export async function controlOf({ backup }: Pick<RestorePlan, "backup">, { dataDir, service, systemEnv }: CheckOptions, inPlace: boolean): Promise<ServerControl> {
+  if (!inPlace && service === undefined) return { kind: "pg_ctl" };
+  return findServerControl({ dataDir, postgresMajor: Math.floor(backup.postgresVersion / 10_000), service, env: systemEnv });
+}

@@ -1,0 +1,54 @@
+import { lstat } from "node:fs/promises";
+import { join } from "node:path";
+import { createCodecPool } from "@soar/seekable-tar";
+import type { ObjectStore } from "@soar/storage";
+import { chownTree } from "./chown-tree.ts";
+import { fenceClone } from "./fence.ts";
+import { fetchBackup } from "./fetch-backup.ts";
+import { formatLineageTable } from "./lineage-table.ts";
+import { prepareRecovery } from "./recover.ts";
+import { restoreCommand } from "./restore-command.ts";
+import type { RestorePlan } from "./restore-plan.ts";
+import type { Run } from "./run.ts";
+import { chooseConfigFile } from "./server-files.ts";
+import { writeDurably } from "./write-durably.ts";
+
+/** Until everything is in place for a server to be started. Does nothing when an earlier run has come that far. */
+export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run): Promise<void> {
+  const { approach, dataDir, owner, planFile, signal, onEvent, tablespaces, keeper } = run;
+  if (approach.kind === "recover" || approach.kind === "follow" || approach.kind === "finish") return;
+  await writeDurably(planFile, [Buffer.from(formatLineageTable(run.table))]);
+  onEvent?.({ type: "phase", phase: "fetch" });
+  await fetchInto(store, plan, run, async () => {
+    if (run.fenced) await fenceClone(dataDir);
+    await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal });
+    await prepareRecovery(plan, { dataDir, action: run.action, restoreCommand: restoreCommand([...run.walFetchProgram, "--plan", planFile]) });
+    if (owner !== undefined) await chownTree([dataDir, ...tablespaces.values()], owner);
+    await keeper.note({ phase: "recover" });
+  });
+}
+
+async function fetchInto(store: ObjectStore, plan: RestorePlan, run: Run, beforeControlFile: () => Promise<void>): Promise<void> {
+  const { dataDir, tablespaces, owner, jobs, signal, onEvent, keeper } = run;
+  const pool = createCodecPool({ workers: jobs });
+  const total = plan.fetchBytes.backup;
+  const onProgress = (bytes: number): void => {
+    keeper.progress(bytes);
+    onEvent?.({ type: "fetched", bytes, total });
+  };
+  // A pg_wal that leads elsewhere is there before anything is fetched.
+  const refill = run.approach.kind === "refill" || (await isLink(join(dataDir, "pg_wal")));
+  try {
+    await fetchBackup(store, { backup: plan.backup, dataDir, tablespaces, owner, pool, jobs, signal, onProgress, beforeControlFile, refill });
+  } finally {
+    await pool.close();
+  }
+}
+
+async function isLink(path: string): Promise<boolean> {
+  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  return found?.isSymbolicLink() ?? false;
+}

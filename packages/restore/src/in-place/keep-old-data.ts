@@ -1,0 +1,110 @@
+import { existsSync } from "node:fs";
+import { chmod, chown, lstat, mkdir, readdir, readlink, rename, rm, stat, symlink } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { SoarError } from "@soar/errors";
+import { syncDirectory } from "../status/restore-record.ts";
+import { keptPrefix, listKept, readKeptRecord, writeKeptRecord, type KeptRecord, type MovedDirectory } from "./kept-record.ts";
+
+export interface KeepOptions {
+  readonly systemIdentifier: string | undefined;
+  /** Directories of tablespaces that the restored cluster is going to use, too. */
+  readonly tablespacePlaces: ReadonlySet<string>;
+  readonly now: Date;
+}
+
+/**
+ * Puts the data directory of a stopped server aside by renaming it, with the directories outside of it whose places are
+ * needed again: pg_wal and tablespaces, to which its links then lead. It stays a whole cluster (promise 6). When it was
+ * interrupted, it goes on with the names that it had chosen.
+ */
+export async function keepOldData(dataDir: string, options: KeepOptions): Promise<KeptRecord> {
+  const record = (await readKeptRecord(dataDir)) ?? (await chooseNames(dataDir, options));
+  await writeKeptRecord(dataDir, record);
+  for (const { link, from, to } of record.moved) {
+    if (!existsSync(to)) await rename(from, to);
+    await syncDirectory(dirname(to));
+    await relink(join(dataDir, link), to);
+  }
+  await rename(dataDir, record.keptAs);
+  await syncDirectory(dirname(dataDir));
+  return record;
+}
+
+/** Rejects with `DIRECTORY_NOT_EMPTY` when something of it cannot be renamed, because a file system is mounted there. */
+export async function requireKeepable(dataDir: string, options: Pick<KeepOptions, "tablespacePlaces">): Promise<void> {
+  for (const path of [dataDir, ...(await outsideDirectories(dataDir, options)).map(({ from }) => from)]) {
+    if ((await stat(path)).dev === (await stat(dirname(path))).dev) continue;
+    throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to keep '${path}' by renaming it: a file system is mounted there`, {
+      hint: "Restore to another directory with --data-dir, or overwrite what is there with --discard-old-data. Nothing was changed.",
+    });
+  }
+}
+
+/**
+ * Makes a new data directory where an old one was kept: with its mode and owner, and with a pg_wal that leads to the same place
+ * as before. Does what is left of it when it was interrupted.
+ */
+export async function takeOldPlace(dataDir: string): Promise<void> {
+  const kept = (await listKept(dataDir)).at(-1);
+  if (kept === undefined) return;
+  await makeLike(dataDir, kept.keptAs);
+  const wal = kept.moved.find(({ link }) => link === "pg_wal");
+  if (wal === undefined) return;
+  await makeLike(wal.from, wal.to);
+  if ((await kindOf(join(dataDir, "pg_wal"))) === undefined) await symlink(wal.from, join(dataDir, "pg_wal"));
+}
+
+async function makeLike(path: string, model: string): Promise<void> {
+  if (existsSync(path)) return;
+  const { mode, uid, gid } = await stat(model);
+  await mkdir(path, { mode: 0o700 });
+  if (process.getuid?.() === 0) await chown(path, uid, gid);
+  // PostgreSQL knows these two only (postmaster.c, checkDataDir).
+  await chmod(path, (mode & 0o777) === 0o750 ? 0o750 : 0o700);
+}
+
+async function chooseNames(dataDir: string, options: KeepOptions): Promise<KeptRecord> {
+  const stamp = options.now.toISOString().replaceAll(/[-:]|\.\d+/g, "");
+  // A second restore within the same second is one by a script.
+  for (let attempt = 1; ; attempt += 1) {
+    const suffix = attempt === 1 ? stamp : `${stamp}-${attempt}`;
+    const keptAs = keptPrefix(dataDir) + suffix;
+    const outside = await outsideDirectories(dataDir, options);
+    const moved = outside.map(({ link, from }) => ({ link, from, to: keptPrefix(from) + suffix }));
+    if ([keptAs, ...moved.map(({ to }) => to)].some((path) => existsSync(path))) continue;
+    return { format: 1, dataDir, keptAs, keptAt: options.now.toISOString(), systemIdentifier: options.systemIdentifier, moved };
+  }
+}
+
+async function outsideDirectories(dataDir: string, { tablespacePlaces }: Pick<KeepOptions, "tablespacePlaces">): Promise<Omit<MovedDirectory, "to">[]> {
+  const found: Omit<MovedDirectory, "to">[] = [];
+  if ((await kindOf(join(dataDir, "pg_wal"))) === "link") found.push({ link: "pg_wal", from: await target(dataDir, "pg_wal") });
+  const links = existsSync(join(dataDir, "pg_tblspc")) ? await readdir(join(dataDir, "pg_tblspc"), { withFileTypes: true }) : [];
+  for (const entry of links.filter((one) => one.isSymbolicLink())) {
+    const [link, from] = [join("pg_tblspc", entry.name), await target(dataDir, join("pg_tblspc", entry.name))];
+    if (tablespacePlaces.has(from) && existsSync(from)) found.push({ link, from });
+  }
+  return found;
+}
+
+async function target(dataDir: string, link: string): Promise<string> {
+  return resolve(dirname(join(dataDir, link)), await readlink(join(dataDir, link)));
+}
+
+async function relink(link: string, to: string): Promise<void> {
+  if ((await readlink(link)) === to) return;
+  const temporary = `${link}.soar-new`;
+  await rm(temporary, { force: true });
+  await symlink(to, temporary);
+  await rename(temporary, link);
+  await syncDirectory(dirname(link));
+}
+
+/** Of the name itself, wherever a link leads to. */
+async function kindOf(path: string): Promise<"link" | "other" | undefined> {
+  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  return found === undefined ? undefined : found.isSymbolicLink() ? "link" : "other";
+}

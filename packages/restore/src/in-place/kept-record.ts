@@ -1,0 +1,109 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { SoarError } from "@soar/errors";
+import { syncDirectory } from "../status/restore-record.ts";
+import { writeDurably } from "../write-durably.ts";
+
+const FORMAT = 1;
+const RECORD_NAME = "soar-kept.json";
+
+/** What a restore leaves in a data directory that it keeps aside. Without it no command takes the directory for one that may be removed. */
+export interface KeptRecord {
+  readonly format: typeof FORMAT;
+  /** Where it was. */
+  readonly dataDir: string;
+  /** Where it is. */
+  readonly keptAs: string;
+  readonly keptAt: string;
+  /** Undefined when its pg_control could not be read. */
+  readonly systemIdentifier: string | undefined;
+  /** Directories outside of it that belong to it, and went aside with it. */
+  readonly moved: readonly MovedDirectory[];
+}
+
+export interface MovedDirectory {
+  /** The symbolic link that leads to it, relative to the data directory. */
+  readonly link: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What the name of everything that a restore keeps begins with. */
+export function keptPrefix(path: string): string {
+  return `${path}.before-restore-`;
+}
+
+export async function readKeptRecord(directory: string): Promise<KeptRecord | undefined> {
+  const path = join(directory, RECORD_NAME);
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+  });
+  if (text === undefined) return undefined;
+  const record = parse(text);
+  if (record !== undefined) return record;
+  throw new SoarError("FORMAT_INVALID", `unable to read '${path}': it is not the record of a directory that a restore kept`, { hint: "Look at the directory yourself before anything is done with it." });
+}
+
+export async function writeKeptRecord(directory: string, record: KeptRecord): Promise<void> {
+  await writeDurably(join(directory, RECORD_NAME), [Buffer.from(`${JSON.stringify(record)}\n`)]);
+  await syncDirectory(directory);
+}
+
+export function keptRecordPath(directory: string): string {
+  return join(directory, RECORD_NAME);
+}
+
+/** Directories beside a data directory that restores kept of it, oldest first. */
+export async function listKept(dataDir: string): Promise<KeptRecord[]> {
+  const found: KeptRecord[] = [];
+  for (const path of await besides(keptPrefix(dataDir))) {
+    const record = await readKeptRecord(path);
+    // Its name says when it was kept; the record may be that of a copy elsewhere.
+    if (record?.dataDir === dataDir && record.keptAs === path) found.push(record);
+  }
+  return found;
+}
+
+/** WAL that restores into a directory that was overwritten have put aside, oldest first. */
+export async function listSavedWal(dataDir: string): Promise<string[]> {
+  return besides(savedWalPrefix(dataDir));
+}
+
+export function savedWalPrefix(dataDir: string): string {
+  return `${dataDir}.wal-before-restore-`;
+}
+
+async function besides(prefix: string): Promise<string[]> {
+  const parent = dirname(prefix);
+  const names = await readdir(parent).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw new SoarError("FILE_UNREADABLE", `unable to look into '${parent}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+  });
+  const found: string[] = [];
+  for (const name of names.filter((one) => one.startsWith(basename(prefix))).sort()) if ((await stat(join(parent, name))).isDirectory()) found.push(join(parent, name));
+  return found;
+}
+
+function parse(text: string): KeptRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isRecord(value: unknown): value is KeptRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const record = value as Partial<Record<keyof KeptRecord, unknown>>;
+  const texts = [record.dataDir, record.keptAs, record.keptAt].every((text) => typeof text === "string");
+  return record.format === FORMAT && texts && Array.isArray(record.moved) && record.moved.every(isMoved);
+}
+
+function isMoved(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { link, from, to } = value as Partial<Record<keyof MovedDirectory, unknown>>;
+  return [link, from, to].every((text) => typeof text === "string");
+}

@@ -1,0 +1,56 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { readClusterState, startCluster } from "@soar/pg-tools";
+import { SoarError } from "@soar/errors";
+import type { ConfigChoice } from "../server-files.ts";
+import { requireCommand, type Environment } from "../server-control/run-command.ts";
+import { controlCommand, type ServerControl } from "../server-control/server-control.ts";
+import type { ServerUser } from "./private-access.ts";
+
+export interface StartServerOptions {
+  readonly dataDir: string;
+  readonly binDir: string;
+  readonly owner?: ServerUser | undefined;
+  readonly config: ConfigChoice;
+  readonly port?: number | undefined;
+  /** Of the server and of its archive_command, where no service gives one. */
+  readonly env: Environment;
+  readonly systemEnv: Environment;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const READY_TIMEOUT_MS = 10 * 60_000;
+
+/**
+ * Starts the server as it is started every day, with its own settings, and waits until it takes connections. Does nothing
+ * when it runs already. Resolves to the file that gets its log, undefined when that is the business of a service.
+ */
+export async function startServer(control: ServerControl, options: StartServerOptions): Promise<string | undefined> {
+  const { dataDir } = options;
+  const logFile = control.kind === "pg_ctl" ? `${dataDir}.log` : undefined;
+  if ((await readClusterState(dataDir)).running) return logFile;
+  if (logFile === undefined) await requireCommand(controlCommand(control, "start", dataDir), options.systemEnv);
+  else await startPlainly(logFile, options);
+  await waitUntilReady(dataDir, options.signal);
+  return logFile;
+}
+
+async function startPlainly(logFile: string, { dataDir, binDir, owner, config, port, env, signal }: StartServerOptions): Promise<void> {
+  const settings = { ...config.settings, ...(port === undefined ? {} : { port: String(port) }) };
+  await startCluster({ binDir, dataDir, owner, configFile: config.configFile, settings, env, logFile, logging: "own", signal });
+}
+
+/** A service may have reported success before that. */
+async function waitUntilReady(dataDir: string, signal: AbortSignal | undefined): Promise<void> {
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    const { running, status } = await readClusterState(dataDir);
+    if (status === "ready") return;
+    signal?.throwIfAborted();
+    if (!running || performance.now() > deadline) {
+      throw new SoarError("SERVER_START_FAILED", `the restored server of '${dataDir}' ${running ? "does not take connections" : "ended after it was started with its own settings"}`, {
+        hint: "Read the server's log. Recovery is over and proved; when the reason is gone, give the same command again.",
+      });
+    }
+    await delay(50);
+  }
+}

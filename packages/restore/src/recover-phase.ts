@@ -1,0 +1,84 @@
+import { stat } from "node:fs/promises";
+import { parseLsn, readClusterState, type RecoveryOutcome } from "@soar/pg-tools";
+import type { ObjectStore } from "@soar/storage";
+import { chownTree } from "./chown-tree.ts";
+import { createPrivateDirectory, privateSettings, removePrivateDirectory } from "./in-place/private-access.ts";
+import { followRecovery, recover } from "./recover.ts";
+import { reportReplay } from "./replay-progress.ts";
+import { restoreCommand } from "./restore-command.ts";
+import type { RestoreOptions } from "./restore-options.ts";
+import type { RestorePlan } from "./restore-plan.ts";
+import type { Run } from "./run.ts";
+import { segmentsUntil } from "./segments-until.ts";
+import { chooseConfigFile, type ConfigChoice } from "./server-files.ts";
+import { openSpool } from "./spool/open-spool.ts";
+import { segmentsReadTwice } from "./spool/read-twice.ts";
+import type { RestoreRecord } from "./status/restore-record.ts";
+
+/** Starts the server, so that nobody from outside reaches it, and replays to the target; or follows one that an earlier run has started. */
+export async function recoverPhase(store: ObjectStore, plan: RestorePlan, run: Run): Promise<RecoveryOutcome> {
+  const { dataDir, recoveryLog, approach, owner, keeper } = run;
+  const observed = { ...run, onEvent: reportReplay(store, plan, run) };
+  if (approach.kind === "follow") return await followRecovery(plannedEarlier(plan, approach.earlier), { pid: approach.processId, dataDir, logFile: recoveryLog, logOffset: approach.earlier.logOffset }, observed);
+  const config = await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal: run.signal });
+  await removePrivateDirectory(keeper.record.privateDir);
+  // A copy that is going to pause is there to be looked at, by whoever was told its port.
+  const privateDir = run.action === "pause" && !run.inPlace ? undefined : await createPrivateDirectory(owner);
+  await keeper.note({ logOffset: await sizeOf(recoveryLog), privateDir });
+  if (owner !== undefined) await chownTree([run.stateDir], owner);
+  try {
+    return await recoverWithSpool(store, plan, { ...observed, config, privateDir });
+  } catch (error) {
+    if (!(await readClusterState(dataDir)).running) await removePrivateDirectory(privateDir);
+    throw error;
+  }
+}
+
+/** The plan that the running server was started with. */
+function plannedEarlier(plan: RestorePlan, { stopLsn }: RestoreRecord): RestorePlan {
+  return { ...plan, resolved: { ...plan.resolved, stopLsn: parseLsn(stopLsn) } };
+}
+
+interface RecoverRun extends Run {
+  readonly config: ConfigChoice;
+  readonly privateDir: string | undefined;
+}
+
+/** Replays, with this process fetching ahead. */
+async function recoverWithSpool(store: ObjectStore, plan: RestorePlan, run: RecoverRun): Promise<RecoveryOutcome> {
+  const { dataDir, owner, jobs, signal, onEvent, config, port, privateDir } = run;
+  const observed = onEvent === undefined ? {} : { onEvent };
+  const segments = segmentsUntil(plan.chain, plan.resolved.stopLsn);
+  const spool = await openSpool(store, run.table, { dataDir, owner, jobs, names: segments.map(({ name }) => name), readTwice: segmentsReadTwice(plan, segments), signal, ...observed });
+  try {
+    return await recover(plan, {
+      ...run,
+      logFile: run.recoveryLog,
+      configFile: config.configFile,
+      settings: { ...config.settings, ...recoveryLimits(plan, run), ...(port === undefined ? {} : { port: String(port) }), ...(privateDir === undefined ? {} : privateSettings(privateDir)) },
+      restoreCommand: restoreCommand([...run.walFetchProgram, "--plan", run.planFile], spool),
+    });
+  } finally {
+    await spool.close();
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  return found?.size ?? 0;
+}
+
+/**
+ * A hot standby refuses to begin, or stops in the middle of recovery, when these are smaller than the source had them at any
+ * moment of the WAL (safety, trap 37), and settings on the command line would also win over larger ones in the files. So
+ * nobody is let in before the end, unless the server is to pause there to be looked at. Prepared transactions need
+ * their slots in any case.
+ */
+function recoveryLimits({ backup }: RestorePlan, { action }: Pick<RestoreOptions, "action">): Record<string, string> {
+  const names = action === "pause" ? ["max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction"] : ["max_prepared_transactions"];
+  const limits = Object.fromEntries(names.flatMap((name) => (backup.settings[name] === undefined ? [] : [[name, backup.settings[name]]])));
+  return action === "pause" ? limits : { ...limits, hot_standby: "off" };
+}
