@@ -1,6 +1,6 @@
 import { formatSize } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
-import { controlCommand, describeTarget, formatInstant, type CommitPoint } from "@soar/restore";
+import { controlCommand, describeTarget, formatInstant, lineDifference, type CommitPoint, type ConfigDifference } from "@soar/restore";
 import type { Prepared } from "./prepare.ts";
 
 /** What happens to what lies in the directory. */
@@ -51,11 +51,17 @@ export function formatPlan(prepared: Prepared): string {
     ...plan.passedOver.map(({ label, reason }) => ["not used", `${label}: ${reason}`] as const),
     ...plan.warnings.map((warning) => ["warning", warning] as const),
   ] as const;
-  return lines.flatMap(([name, text]) => (text === undefined ? [] : [`${`${name}:`.padEnd(16)}${text}`])).join("\n");
+  return [...lines.flatMap(([name, text]) => (text === undefined ? [] : [`${`${name}:`.padEnd(16)}${text}`])), ...prepared.config.flatMap(configText)].join("\n");
+}
+
+/** What changes in a configuration file, line by line. */
+function configText({ path, present, saved }: ConfigDifference): string[] {
+  if (present === undefined) return [`configuration:  ${path} is put back; there is none`];
+  return [`configuration:  ${path} is put back, and what is there kept beside it:`, ...lineDifference(present, saved).map((line) => `  ${line}`)];
 }
 
 /** The plan for programs. */
-export function planAsJson({ plan, dataDir, appServices, checked: { inPlace, approach, control } }: Prepared): unknown {
+export function planAsJson({ plan, dataDir, appServices, config, checked: { inPlace, approach, control } }: Prepared): unknown {
   const { backup, resolved, chain } = plan;
   return {
     version: 1,
@@ -70,6 +76,7 @@ export function planAsJson({ plan, dataDir, appServices, checked: { inPlace, app
     fetchBytes: plan.fetchBytes,
     neededBytes: plan.neededBytes,
     dataDir,
+    config: config.map(({ path, present }) => ({ path, present: present !== undefined })),
     approach: approach.kind,
     inPlace,
     stops: { server: "running" in approach && approach.running !== undefined ? controlCommand(control, "stop", dataDir).join(" ") : undefined, services: appServices },

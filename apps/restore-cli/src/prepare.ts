@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { Config } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { listBackupRecords } from "@soar/repository";
-import { checkRestore, describeTarget, findLocalWalPlaces, planRestore, readRestoreStatus, type CheckedRestore, type RestorePlan } from "@soar/restore";
+import { checkRestore, compareServerConfig, describeTarget, findLocalWalPlaces, isInPlace, planRestore, readRestoreStatus, type CheckedRestore, type ConfigDifference, type RestorePlan } from "@soar/restore";
 import type { ObjectStore } from "@soar/storage";
 import { tablespaceMapOf, targetOf, type directoryOptions, type TargetConfig } from "./target-options.ts";
 
@@ -18,6 +18,8 @@ export interface Prepared {
   readonly withConfig: boolean;
   readonly systemEnv: Readonly<Record<string, string>>;
   readonly checked: CheckedRestore;
+  /** What `--with-config` changes outside of the data directory. */
+  readonly config: readonly ConfigDifference[];
 }
 
 export type PrepareConfig = TargetConfig & Config<typeof directoryOptions>;
@@ -39,17 +41,20 @@ export async function prepare(store: ObjectStore, config: PrepareConfig, signal:
     withConfig: config.withConfig,
     systemEnv: systemEnvironment(),
   };
-  return { ...prepared, checked: await checkRestore(plan, prepared) };
+  const checked = await checkRestore(plan, prepared);
+  return { ...prepared, checked, config: config.withConfig ? await compareServerConfig(store, plan.backup, { signal }) : [] };
 }
 
 /** Plans with what this machine knows: WAL that is in no bucket, and on which timeline an interrupted restore went. */
 export async function planFor(store: ObjectStore, config: PrepareConfig, signal: AbortSignal): Promise<{ readonly plan: RestorePlan; readonly dataDir: string }> {
   const target = targetOf(config);
-  const guess = config.dataDir ?? (await listBackupRecords(store, { signal })).at(-1)?.source.dataDirectory ?? "";
+  const newest = (await listBackupRecords(store, { signal })).at(-1);
+  const guess = config.dataDir ?? newest?.source.dataDirectory ?? "";
   const earlier = guess === "" ? undefined : (await readRestoreStatus(resolve(guess)))?.record;
   // Its own server may have begun a newer one since.
   const timeline = config.targetTimeline ?? (earlier?.target === describeTarget(target) ? earlier.timeline : undefined);
-  const localWal = guess === "" ? [] : await findLocalWalPlaces(resolve(guess));
+  // A copy went its own way from where it was made.
+  const localWal = newest !== undefined && isInPlace({ backup: newest }, resolve(guess)) ? await findLocalWalPlaces(resolve(guess)) : [];
   const plan = await planRestore(store, { target, backup: config.baseBackup, timeline, localWal, signal });
   const wanted = config.dataDir ?? plan.backup.source.dataDirectory;
   if (wanted === "") {

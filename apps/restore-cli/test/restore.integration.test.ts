@@ -180,8 +180,8 @@ test("a cluster whose configuration lies outside of its directory, as on Debian,
   const dataDir = join(directory, "copy");
   const copied = await debian.run("soar-restore", "--latest", "--data-dir", dataDir, "--port", String(await freePort()), "--yes", "--json");
   expect(copied.status, copied.stderr).toBe(0);
-  expect(readFileSync(join(dataDir, "soar-restore", "config", "postgresql.conf"), "utf8")).toContain("max_connections");
-  expect(statSync(join(dataDir, "soar-restore", "config", "postgresql.conf")).uid).toBe(serverUser().uid);
+  expect(readFileSync(join(dataDir, "postgresql.conf"), "utf8")).toContain("max_connections");
+  for (const file of ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"]) expect(statSync(join(dataDir, file)).uid).toBe(serverUser().uid);
   await using copy = await adoptTestCluster({ installation: cluster.installation, dataDir, start: false });
   await copy.stop();
   await cluster.kill();

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { SoarError } from "@soar/errors";
 import { findPostgresPrograms } from "@soar/pg-tools";
 import { chooseApproach } from "./delta/approach.ts";
 import { ownTablespaces } from "./delta/own-tablespaces.ts";
@@ -10,12 +11,13 @@ import { findServerControl, type ServerControl } from "./server-control/server-c
 import { hasSystemd } from "./server-control/systemd.ts";
 import { placeTablespaces } from "./tablespaces.ts";
 
-export type CheckOptions = Pick<RestoreOptions, "dataDir" | "tablespaceMap" | "binDirs" | "overwrite" | "service" | "systemEnv">;
+export type CheckOptions = Pick<RestoreOptions, "dataDir" | "tablespaceMap" | "binDirs" | "overwrite" | "service" | "systemEnv" | "withConfig">;
 
 /** Everything that can be found out before anything is touched, beside what the plan proves. Rejects with the first obstacle. */
 export async function checkRestore(plan: RestorePlan, options: CheckOptions): Promise<CheckedRestore> {
   const { dataDir, overwrite = false, systemEnv } = options;
   const inPlace = isInPlace(plan, dataDir);
+  requireOwnPlace(plan, options, inPlace);
   const approach = await chooseApproach(plan, { dataDir, overwrite, inPlace });
   const tablespaces = await placeTablespaces(plan.backup, options.tablespaceMap ?? new Map(), await ownTablespaces(dataDir, approach));
   if (approach.kind === "replace") await requireKeepable(dataDir, { tablespacePlaces: new Set(tablespaces.values()) });
@@ -23,6 +25,12 @@ export async function checkRestore(plan: RestorePlan, options: CheckOptions): Pr
   const { binDir } = await findPostgresPrograms({ major, searchPaths: options.binDirs });
   await requireRoom(plan, dataDir, approach);
   return { binDir, tablespaces, inPlace, approach, control: await controlOf(plan, options, inPlace), canControlServices: await hasSystemd(systemEnv) };
+}
+
+/** The saved configuration names the directory that it is for, and may be that of a living server. */
+function requireOwnPlace({ backup }: RestorePlan, { withConfig, dataDir }: CheckOptions, inPlace: boolean): void {
+  if (withConfig !== true || inPlace || backup.source.dataDirectory === dataDir) return;
+  throw new SoarError("USAGE", `--with-config goes with a restore into '${backup.source.dataDirectory}' only, where that configuration belongs`, { hint: "Leave it out: a copy gets the saved configuration in its own directory." });
 }
 
 /** Known by the path and the host's name: anything else is a copy, which is fenced until it is adopted. */

@@ -5,6 +5,7 @@ import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "./chown-tree.ts";
 import { fenceClone } from "./fence.ts";
 import { fetchBackup } from "./fetch-backup.ts";
+import { compareServerConfig, putServerConfig } from "./in-place/server-config.ts";
 import { formatLineageTable } from "./lineage-table.ts";
 import { prepareRecovery } from "./recover.ts";
 import { restoreCommand } from "./restore-command.ts";
@@ -21,6 +22,7 @@ export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run
   onEvent?.({ type: "phase", phase: "fetch" });
   await fetchInto(store, plan, run, async () => {
     if (run.fenced) await fenceClone(dataDir);
+    if (run.withConfig === true) await putServerConfig(await compareServerConfig(store, plan.backup, { signal }), owner, new Date());
     await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal });
     await prepareRecovery(plan, { dataDir, action: run.action, restoreCommand: restoreCommand([...run.walFetchProgram, "--plan", planFile]) });
     if (owner !== undefined) await chownTree([dataDir, ...tablespaces.values()], owner);

@@ -6,8 +6,10 @@ export type { RestorePlan } from "./restore-plan.ts";
 
 // Carry out
 export { restoreCluster } from "./restore-cluster.ts";
-export { checkRestore } from "./check-restore.ts";
+export { checkRestore, isInPlace } from "./check-restore.ts";
 export type { CheckedRestore, RestoreEvent, RestoreOptions, RestoreReport } from "./restore-options.ts";
+export { compareServerConfig, type ConfigDifference } from "./in-place/server-config.ts";
+export { lineDifference } from "./in-place/line-difference.ts";
 export { findLocalWalPlaces } from "./local-wal/local-wal-places.ts";
 export { controlCommand, type ServerControl } from "./server-control/server-control.ts";
 export { readBackupTable } from "./fetch-backup.ts";

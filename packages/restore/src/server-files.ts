@@ -1,10 +1,9 @@
 import { mkdir, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { gunzipSync } from "node:zlib";
-import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
+import { basename, dirname, isAbsolute, join, relative } from "node:path";
+import { formatConfigSetting } from "@soar/pg-tools";
+import type { BackupRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { Parser } from "tar";
-import { RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
+import { readSavedConfig } from "./saved-config.ts";
 import { writeDurably } from "./write-durably.ts";
 
 export interface ConfigChoice {
@@ -15,28 +14,15 @@ export interface ConfigChoice {
 
 /**
  * Finds a configuration for the restored server: its own postgresql.conf; in place, the one that the source used, where it
- * lies (on Debian in /etc); else a copy of what was saved with the backup, kept in the data directory.
+ * lies (on Debian in /etc); else what was saved with the backup, written into the data directory, so that the copy is
+ * started like any other cluster.
  */
 export async function chooseConfigFile(store: ObjectStore, backup: BackupRecord, dataDir: string, options: CallOptions & { readonly inPlace: boolean }): Promise<ConfigChoice> {
   if (await isFile(join(dataDir, "postgresql.conf"))) return { configFile: undefined, settings: {} };
   const source = backup.settings["config_file"];
   if (options.inPlace && source !== undefined && (await isFile(source))) return { configFile: source, settings: await accessFiles(backup) };
-  const directory = join(dataDir, RESTORE_STATE_DIRECTORY, "config");
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const saved = await readSavedConfig(store, backup, options);
-  const place = async (setting: string): Promise<string | undefined> => {
-    const path = backup.settings[setting];
-    const content = path === undefined ? undefined : saved.get(path);
-    if (path === undefined || content === undefined) return undefined;
-    const copy = join(directory, basename(path));
-    await writeDurably(copy, [content]);
-    return copy;
-  };
-  const [configFile, hbaFile, identFile] = [await place("config_file"), await place("hba_file"), await place("ident_file")];
-  return {
-    configFile,
-    settings: { data_directory: dataDir, ...(hbaFile === undefined ? {} : { hba_file: hbaFile }), ...(identFile === undefined ? {} : { ident_file: identFile }) },
-  };
+  await bringSavedConfig(await readSavedConfig(store, backup, options), backup, dataDir);
+  return { configFile: undefined, settings: {} };
 }
 
 /** The source may have been told of these on its command line alone. */
@@ -49,28 +35,40 @@ async function accessFiles({ settings }: BackupRecord): Promise<Record<string, s
   return found;
 }
 
-/** The files of `server-config.tar.gz` by their absolute path on the source. */
-async function readSavedConfig(store: ObjectStore, backup: BackupRecord, options: CallOptions): Promise<Map<string, Buffer>> {
-  const packed = await readBackupObject(store, backup, BACKUP_OBJECTS.serverConfig, options);
-  const files = new Map<string, Buffer>();
-  await new Promise<void>((resolve, reject) => {
-    const parser = new Parser({ strict: true });
-    parser.on("entry", (entry) => {
-      const chunks: Buffer[] = [];
-      entry.on("data", (chunk: Buffer) => chunks.push(Buffer.from(chunk)));
-      entry.on("end", () => files.set(`/${entry.path}`, Buffer.concat(chunks)));
-    });
-    parser.on("end", resolve);
-    parser.on("error", reject);
-    parser.end(gunzipSync(packed));
-  });
-  return files;
+/** postgresql.conf last: with it, everything is there. */
+async function bringSavedConfig(saved: ReadonlyMap<string, Buffer>, { settings }: BackupRecord, dataDir: string): Promise<void> {
+  const source = settings["config_file"] ?? "";
+  const own: Record<string, string> = { data_directory: dataDir };
+  for (const setting of ["hba_file", "ident_file"]) {
+    const content = saved.get(settings[setting] ?? "");
+    if (content === undefined) continue;
+    own[setting] = join(dataDir, basename(settings[setting] ?? ""));
+    await writeDurably(own[setting] ?? "", [content]);
+  }
+  const text = saved.get(source)?.toString("utf8") ?? "";
+  for (const [path, content] of saved) await bringIncluded(relative(dirname(source), path), content, dataDir);
+  // The server does not start without a directory that is named, although nothing of it was saved.
+  for (const [, directory = ""] of text.matchAll(/^\s*include_dir\s*=?\s*'?([^'\s]+)'?/gm)) if (!isAbsolute(directory)) await mkdir(join(dataDir, directory), { recursive: true, mode: 0o700 });
+  const block = ["# soar: where this copy differs from the server that was backed up", ...Object.entries(own).map(([name, value]) => formatConfigSetting(name, value)), ""].join("\n");
+  await writeDurably(join(dataDir, "postgresql.conf"), [Buffer.from(`${withoutPidFile(text).trimEnd()}\n${block}`)]);
+}
+
+/** Files that postgresql.conf includes from below its own directory. */
+async function bringIncluded(path: string, content: Buffer, dataDir: string): Promise<void> {
+  if (path.startsWith("..") || !path.includes("/")) return;
+  await mkdir(dirname(join(dataDir, path)), { recursive: true, mode: 0o700 });
+  await writeDurably(join(dataDir, path), [content]);
+}
+
+/** At a fixed place, it would be that of the server beside the copy. */
+function withoutPidFile(text: string): string {
+  return text.replaceAll(/^(\s*external_pid_file\b)/gm, "#$1");
 }
 
 /** Follows links; false when there is nothing. */
 export async function isFile(path: string): Promise<boolean> {
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
     throw error;
   });
   return found?.isFile() ?? false;

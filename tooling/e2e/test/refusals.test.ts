@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTestCluster, requireInstallation } from "@soar-tooling/test-servers";
@@ -89,8 +89,9 @@ describe("a restore is refused, before anything is touched,", () => {
     }
   });
 
-  test("when a server runs in the directory", async () => {
-    const result = await world.run("soar-restore", ["--latest", "--yes"]);
+  test("when a server runs in a directory that is not the one that was backed up", async () => {
+    symlinkSync(world.cluster.dataDir, join(world.directory, "running"));
+    const result = await world.run("soar-restore", ["--latest", "--data-dir", join(world.directory, "running"), "--yes"]);
     expectRefusal(result, { status: 83, message: /a server with process id \d+ runs there/, hint: /pg_ctl -D .* stop/ });
   });
 

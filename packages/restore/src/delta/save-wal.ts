@@ -1,4 +1,4 @@
-import { copyFile, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { chown, copyFile, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { savedWalPrefix } from "../in-place/kept-record.ts";
@@ -24,6 +24,9 @@ export async function saveUnarchivedWal(dataDir: string, needed: ReadonlySet<str
   const place = `${savedWalPrefix(dataDir)}${control.mtime.toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
   if (names.length > 0) {
     await mkdir(place, { recursive: true, mode: 0o700 });
+    // The server reads it from here, in recovery.
+    const { uid, gid } = await stat(walDir);
+    if (process.getuid?.() === 0) await chown(place, uid, gid);
     for (const name of names) await move(join(walDir, name), join(place, name));
     await syncDirectory(place);
   }

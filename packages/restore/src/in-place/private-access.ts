@@ -30,7 +30,7 @@ export function privateSettings(directory: string): Record<string, string> {
     unix_socket_permissions: "0700",
     hba_file: join(directory, "pg_hba.conf"),
     // A pid file at a fixed place may be that of the server beside it.
-    external_pid_file: "",
+    external_pid_file: join(directory, "server.pid"),
   };
 }
 
