@@ -1,7 +1,9 @@
 import { runApp } from "@soar/app-kit";
 import { hasErrorCode } from "@soar/errors";
 import { ABSENT_STATUS } from "@soar/restore";
+import { adopt } from "./adopt.ts";
 import { database } from "./database.ts";
+import { discardOld } from "./discard-old.ts";
 import { list } from "./list.ts";
 import { plan } from "./plan.ts";
 import { restore } from "./restore.ts";
@@ -14,7 +16,7 @@ await runApp({
   component: "restore",
   version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
   summary: "Point-in-time recovery: plans, proves, asks, fetches, replays, and tells what was reached.",
-  commands: [restore, plan, list, database, table, restoreStatus, walFetch],
+  commands: [restore, plan, list, database, table, restoreStatus, discardOld, adopt, walFetch],
   exitStatusFor: ({ error, command, status }) => {
     if (command !== "wal-fetch") return status;
     if (!hasErrorCode(error, "WAL_END")) return 126;

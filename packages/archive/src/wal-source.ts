@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { SoarError } from "@soar/errors";
 import { checkWalSegmentHeader, createWalSummarizer, formatLsn, type WalFileName, type WalSegmentSummary } from "@soar/pg-tools";
-import type { ClusterIdentity, WalFileSource } from "@soar/repository";
+import { requireNoCopy, type ClusterIdentity, type WalFileSource } from "@soar/repository";
 
 /** Up to this size a file is read once and held; larger segments are read twice, so that memory stays bounded. */
 const LARGEST_HELD_FILE = 64 * 1024 * 1024;
@@ -25,9 +26,11 @@ export interface ReadWalOptions {
 
 /**
  * Reads a WAL file, checks that it is what its name says, and computes what the repository stores beside it.
- * Rejects with `WAL_INVALID` or `FILE_UNREADABLE`.
+ * Rejects with `WAL_INVALID` or `FILE_UNREADABLE`, and with `REPOSITORY_FOREIGN` for WAL of a copy that was not adopted.
  */
 export async function readWalSource(path: string, file: WalFileName, options: ReadWalOptions): Promise<ReadWalSource> {
+  // Lexical on purpose, as for pg_control: pg_wal may be a symbolic link to another volume.
+  await requireNoCopy(dirname(dirname(resolve(path))));
   const handle = await openWalFile(path);
   try {
     const stats = await handle.stat();

@@ -10,6 +10,7 @@ export {
   type BackupRecord,
 } from "./backup-record.ts";
 export { codecSuffix, splitCodecSuffix } from "./codec-suffix.ts";
+export { COPY_MARK, requireNoCopy } from "./copy-mark.ts";
 export { requireDigest, sha256Hex } from "./digest.ts";
 export { getWalFile, readWalDescription, readWalFile, type GetWalOptions } from "./get-wal.ts";
 export { executeExpiry, removeBackup, type ExecuteExpiryOptions, type ExpiryEvent, type ExpiryOutcome } from "./expiry-execute.ts";

@@ -1,4 +1,4 @@
-import { lstat } from "node:fs/promises";
+import { lstat, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
@@ -25,7 +25,10 @@ export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run
     if (run.withConfig === true) await putServerConfig(await compareServerConfig(store, plan.backup, { signal }), owner, new Date());
     await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal });
     await prepareRecovery(plan, { dataDir, action: run.action, restoreCommand: restoreCommand([...run.walFetchProgram, "--plan", planFile]) });
-    if (owner !== undefined) await chownTree([dataDir, ...tablespaces.values()], owner);
+    const walDir = join(dataDir, "pg_wal");
+    // Links are not followed.
+    const outside = (await isLink(walDir)) ? [await realpath(walDir)] : [];
+    if (owner !== undefined) await chownTree([dataDir, ...tablespaces.values(), ...outside], owner);
     await keeper.note({ phase: "recover" });
   });
 }

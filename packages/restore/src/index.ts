@@ -8,6 +8,8 @@ export type { RestorePlan } from "./restore-plan.ts";
 export { restoreCluster } from "./restore-cluster.ts";
 export { checkRestore, isInPlace } from "./check-restore.ts";
 export type { CheckedRestore, RestoreEvent, RestoreOptions, RestoreReport } from "./restore-options.ts";
+export { adoptClone, isFenced } from "./fence.ts";
+export { discardKept, listKeptData, requireDiscardable, type KeptData } from "./in-place/discard-kept.ts";
 export { compareServerConfig, type ConfigDifference } from "./in-place/server-config.ts";
 export { lineDifference } from "./in-place/line-difference.ts";
 export { findLocalWalPlaces } from "./local-wal/local-wal-places.ts";

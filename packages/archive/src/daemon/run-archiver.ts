@@ -1,4 +1,4 @@
-import type { ClusterIdentity } from "@soar/repository";
+import { requireNoCopy, type ClusterIdentity } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { readClusterIdentity } from "../cluster-identity.ts";
 import { createWalPusher, type WalPusherOptions } from "../wal-pusher.ts";
@@ -48,6 +48,7 @@ const STOP_GRACE_MS = 5_000;
  */
 export async function runArchiver(store: ObjectStore, options: ArchiverOptions): Promise<void> {
   const { dataDir, spoolDir, signal, onEvent } = options;
+  await requireNoCopy(dataDir);
   const cluster = await readClusterIdentity(walPath(dataDir, "x"));
   const lock = await lockSpool(spoolDir);
   const pusher = createWalPusher(store, options);

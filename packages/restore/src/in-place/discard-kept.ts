@@ -1,0 +1,78 @@
+import { lstat, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { SoarError } from "@soar/errors";
+import { readClusterState, readControlFile } from "@soar/pg-tools";
+import { isFile } from "../server-files.ts";
+import { readRestoreRecord } from "../status/restore-record.ts";
+import { keptRecordPath, listKept, listSavedWal } from "./kept-record.ts";
+
+/** Something that restores of a data directory have kept. */
+export interface KeptData {
+  readonly path: string;
+  readonly kind: "cluster" | "wal";
+  /** Undefined for WAL, whose name tells it. */
+  readonly keptAt: string | undefined;
+  /** Directories outside of it that belong to it. */
+  readonly outside: readonly string[];
+  readonly bytes: number;
+}
+
+/** Everything that restores of this data directory have kept, oldest first. */
+export async function listKeptData(dataDir: string): Promise<KeptData[]> {
+  const found: KeptData[] = [];
+  for (const { keptAs, keptAt, moved } of await listKept(dataDir)) {
+    const outside = moved.map(({ to }) => to);
+    let bytes = 0;
+    for (const path of [keptAs, ...outside]) bytes += await allocatedBytes(path);
+    found.push({ path: keptAs, kind: "cluster", keptAt, outside, bytes });
+  }
+  for (const path of await listSavedWal(dataDir)) found.push({ path, kind: "wal", keptAt: undefined, outside: [], bytes: await allocatedBytes(path) });
+  return found;
+}
+
+/**
+ * Rejects unless what was kept is not needed any more: the restored server must run and take writes (`SERVER_UNSUITABLE`),
+ * and no server may have been started on what was kept (`SERVER_RUNNING`).
+ */
+export async function requireDiscardable(dataDir: string, kept: readonly KeptData[]): Promise<void> {
+  const obstacle = await whyNotRestored(dataDir);
+  if (obstacle !== undefined) {
+    throw new SoarError("SERVER_UNSUITABLE", `unable to discard what was kept of '${dataDir}': ${obstacle}`, {
+      hint: "It is the only copy until the restored server runs and takes writes. Finish the restore and look at its data first. Nothing was removed.",
+    });
+  }
+  for (const { path } of kept) {
+    const { running, pid } = await readClusterState(path);
+    if (running) throw new SoarError("SERVER_RUNNING", `unable to discard '${path}': a server with process id ${pid ?? "unknown"} runs there`, { hint: `Stop it first: pg_ctl -D '${path}' stop -m fast. Nothing was removed.` });
+  }
+}
+
+/** Removes it for good; the record that says what it is goes last, so that an interrupted removal can be repeated. */
+export async function discardKept({ path, outside, kind }: KeptData): Promise<void> {
+  for (const directory of outside) await rm(directory, { recursive: true, force: true });
+  if (kind === "cluster") {
+    const record = keptRecordPath(path);
+    for (const name of await readdir(path)) if (join(path, name) !== record) await rm(join(path, name), { recursive: true, force: true });
+  }
+  await rm(path, { recursive: true, force: true });
+}
+
+async function whyNotRestored(dataDir: string): Promise<string | undefined> {
+  if ((await readRestoreRecord(dataDir)) !== undefined) return "a restore is not finished there";
+  const { running, status } = await readClusterState(dataDir);
+  if (!running) return "the restored server does not run";
+  for (const signal of ["recovery.signal", "standby.signal"]) if (await isFile(join(dataDir, signal))) return "its server is in recovery";
+  if (status !== "ready") return "its server does not take connections yet";
+  const { state } = readControlFile(await readFile(join(dataDir, "global", "pg_control")));
+  return state === "in-production" ? undefined : `its server is ${state}`;
+}
+
+async function allocatedBytes(directory: string): Promise<number> {
+  let bytes = 0;
+  const entries = await readdir(directory, { withFileTypes: true, recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw new SoarError("FILE_UNREADABLE", `unable to look into '${directory}': ${error.message}`, { cause: error, hint: "Run as the owner of the directory or as root." });
+  });
+  for (const entry of entries) if (entry.isFile()) bytes += (await lstat(join(entry.parentPath, entry.name))).blocks * 512;
+  return bytes;
+}

@@ -1,0 +1,53 @@
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { serverUser, type TestCluster } from "@soar-tooling/test-servers";
+import { ROOT, type SoarWorld } from "./soar-world.ts";
+
+/** The unit under which the stand-in runs the cluster's server. */
+export const POSTGRES_UNIT = "postgresql-soar.service";
+
+/** A `systemctl` for machines without systemd, where it starts and stops one server and notes everything that it is told. */
+export interface ServiceManager {
+  /** For the environment of a program that is to find it. */
+  readonly path: string;
+  /** Everything that was asked of it, in order, without the questions. */
+  calls(): string[];
+  /** Lets it fail for a unit; for none with an empty name. */
+  breakUnit(unit: string): void;
+  /** Lets it wait before it does anything to the server, until `release` is called. */
+  hold(): { release(): void };
+}
+
+export function installServiceManager(world: SoarWorld, cluster: TestCluster): ServiceManager {
+  const directory = join(world.directory, "system");
+  const [program, log, broken, held] = [join(directory, "systemctl"), join(directory, "calls"), join(directory, "broken"), join(directory, "held")];
+  const asOwner = process.getuid?.() === 0 ? `setpriv --reuid=${serverUser().uid} --regid=${serverUser().gid} --clear-groups ` : "";
+  const pgCtl = `${asOwner}${join(cluster.binDir, "pg_ctl")} -D ${cluster.dataDir} -l ${join(cluster.socketDir, "service.log")} -w`;
+  const script = [
+    "#!/bin/sh",
+    'case $1 in is-system-running) echo running; exit 0;; show) echo LoadState=not-found; exit 0;; esac',
+    `echo "$*" >> ${log}`,
+    `verb=$1; shift`,
+    `for unit; do`,
+    `  if grep -qx "$unit" ${broken}; then echo "Job for $unit failed." >&2; exit 1; fi`,
+    `  [ "$unit" = ${POSTGRES_UNIT} ] || continue`,
+    `  while [ -e ${held} ]; do sleep 0.05; done`,
+    `  case $verb in stop) ${pgCtl} -m fast stop >/dev/null 2>&1 </dev/null; true;; start) ${pgCtl} start >/dev/null 2>&1 </dev/null;; esac || exit 1`,
+    "done",
+    "exit 0",
+    "",
+  ].join("\n");
+  mkdirSync(directory);
+  writeFileSync(program, script);
+  chmodSync(program, 0o755);
+  for (const file of [log, broken]) writeFileSync(file, "");
+  return {
+    path: `${directory}:${join(ROOT, "node_modules/.bin")}:${process.env["PATH"] ?? ""}`,
+    calls: () => readFileSync(log, "utf8").trim().split("\n").filter((line) => line !== ""),
+    hold() {
+      writeFileSync(held, "");
+      return { release: () => rmSync(held) };
+    },
+    breakUnit: (unit) => writeFileSync(broken, `${unit}\n`),
+  };
+}
