@@ -1,6 +1,7 @@
 import { postgresMajors, startProxy, type TestCluster, type TestClusterOptions } from "@soar-tooling/test-servers";
 import { formatLsn, parseLsn } from "@soar/pg-tools";
 import { listTailPieces } from "@soar/repository";
+import type { ObjectStore } from "@soar/storage";
 import { describe, expect, test } from "vitest";
 import { createTailWorld, flushLsn, SEGMENT_SIZE, stallTail, type TailWorld } from "./tail-world.fixture.ts";
 
@@ -75,7 +76,13 @@ test("what is older and not archived holds commits back: nothing is promised beh
   await cluster.query("set synchronous_commit = local; insert into t values (0); select pg_switch_wal()");
   await world.archive([first]);
   let isQueueEmpty = false;
-  world.startShipper({ synchronous: true, isArchivedBefore: () => isQueueEmpty });
+  const asked: string[] = [];
+  const list: ObjectStore["list"] = (prefix, options) => {
+    asked.push(prefix);
+    return world.store.list(prefix, options);
+  };
+  const store = new Proxy(world.store, { get: (target, name) => (name === "list" ? list : Reflect.get(target, name, target)) });
+  world.startShipper({ store, synchronous: true, isArchivedBefore: () => isQueueEmpty });
   await world.happened("tail-connected");
   const commit = beginCommit(cluster);
   await waitsForBucket(world, commit);
@@ -83,6 +90,7 @@ test("what is older and not archived holds commits back: nothing is promised beh
   // The queue may be empty because PostgreSQL has not told of the segment before yet: the bucket has the last word.
   isQueueEmpty = true;
   await world.shippedTo(await flushLsn(cluster));
+  await expect.poll(() => asked.filter((prefix) => prefix.startsWith(`wal/${second}`))).not.toEqual([]);
   await waitsForBucket(world, commit);
   await world.archive([second]);
   await commit.done;

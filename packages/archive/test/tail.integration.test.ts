@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startProxy } from "@soar-tooling/test-servers";
 import { listTailPieces, listTailSegments, readTail } from "@soar/repository";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createTailCleaner } from "../src/tail/tail-cleaner.ts";
@@ -31,25 +32,38 @@ test("ships every commit of the unfinished segment, consolidates, and sends noth
   expect(world.events.length - before).toBeLessThanOrEqual(2);
 });
 
-test("resumes after a disconnect, a crash of the server, and a new start, without sending again what is there", async () => {
-  const stop = world.startShipper();
+test.each([undefined, "soar"])("resumes after disconnects, a crash of the server, and a new start, without sending again what is there (slot: %s)", async (slot) => {
+  const { cluster, store } = world;
+  if (slot !== undefined) await cluster.query("select pg_create_physical_replication_slot($1)", [slot]);
+  const proxy = await startProxy({ target: cluster.connection });
+  await using closing = new AsyncDisposableStack();
+  closing.defer(() => proxy.close());
+  const server = { ...cluster.connection, port: proxy.port };
+  const stop = world.startShipper({ slot, server });
   await world.shippedTo(await world.commit());
-  await world.cluster.query("select pg_terminate_backend(pid) from pg_stat_replication");
+  proxy.cutAll();
   await world.shippedTo(await world.commit());
-  await world.cluster.kill();
-  await world.cluster.start();
+  await cluster.query("select pg_terminate_backend(pid) from pg_stat_replication");
+  await world.shippedTo(await world.commit());
+  // In the middle of what the server sends.
+  const cut = proxy.impair({ direction: "to-client", times: 1, impairment: { type: "cut", afterBytes: 10_000 } });
+  await cluster.query("insert into t select n from generate_series(1, 500) n");
+  await cut.firstHit;
+  await world.shippedTo(await world.commit());
+  await cluster.kill();
+  await cluster.start();
   const lsn = await world.commit();
   await world.shippedTo(lsn);
   await world.expectTailIsWal(lsn);
   await stop();
-  const puts = (await listTailPieces(world.store, world.segmentAt(lsn))).length;
+  const puts = (await listTailPieces(store, world.segmentAt(lsn))).length;
   world.events.length = 0;
-  world.startShipper();
+  world.startShipper({ slot, server });
   await expect.poll(() => world.events.map(({ type }) => type)).toContain("tail-connected");
   const last = await world.commit();
   await world.shippedTo(last);
   await world.expectTailIsWal(last);
-  expect((await listTailPieces(world.store, world.segmentAt(last))).length - puts).toBeLessThanOrEqual(3);
+  expect((await listTailPieces(store, world.segmentAt(last))).length - puts).toBeLessThanOrEqual(3);
   expect(world.events.filter(({ type }) => type === "tail-stopped")).toEqual([]);
 });
 
