@@ -54,6 +54,7 @@ export { type DamagedPage, findDamagedPages, type VerifyPagesOptions } from "./p
 export type { BackupManifest, ManifestFile, ManifestHead, ManifestWalRange } from "./manifest/backup-manifest.ts";
 export { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from "./manifest/checksum-algorithm.ts";
 export { createFileChecksum, type FileChecksum } from "./manifest/file-checksum.ts";
+export { crc32cOf, formatCrc32c, joinCrc32c } from "./manifest/joined-crc32c.ts";
 export { formatBackupManifest } from "./manifest/format-manifest.ts";
 export { createManifestReader, type ManifestReader, parseBackupManifest } from "./manifest/manifest-reader.ts";
 

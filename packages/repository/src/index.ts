@@ -16,7 +16,7 @@ export { getWalFile, readWalDescription, readWalFile, type GetWalOptions } from 
 export { executeExpiry, removeBackup, type ExecuteExpiryOptions, type ExpiryEvent, type ExpiryOutcome } from "./expiry-execute.ts";
 export { planExpiry, removalOrder, type ExpiredBackup, type ExpiryPlan, type ExpiryState, type RetentionPolicy, type TimelineState } from "./expiry-plan.ts";
 export { readExpiryState, readStarted } from "./expiry-state.ts";
-export { FORMAT_VERSION } from "./json-record.ts";
+export { FORMAT_VERSION, isSealedRecord } from "./json-record.ts";
 export { BACKUP_OBJECTS, backupKey, backupPrefix, BASE_PREFIX, CONFIG_KEY, parseBackupKey, TAIL_PREFIX, tailPieceKey, tailPrefix, WAL_PREFIX } from "./keys.ts";
 export {
   claimLabel,

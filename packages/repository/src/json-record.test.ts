@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import { createMemoryStore } from "@soar/storage";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as v from "valibot";
-import { findRecord, formatRecord, instantText, lsnText, parseRecord } from "./json-record.ts";
+import { findRecord, formatRecord, isSealedRecord, instantText, lsnText, parseRecord } from "./json-record.ts";
 
 const schema = v.object({ format: v.literal(1), text: v.string(), at: v.optional(instantText), lsn: v.optional(lsnText), inner: v.optional(v.object({ list: v.array(v.number()) })) });
 const failure = (code: string, message: string) => expect.objectContaining({ code, message });
@@ -17,8 +18,25 @@ describe("a record", () => {
     );
   });
 
-  test("is indented and ends with a line end, for people", () => {
-    expect(formatRecord({ format: 1, text: "ä" }).toString("utf8")).toBe('{\n  "format": 1,\n  "text": "ä"\n}\n');
+  test("is indented and ends with its digest and a line end, for people", () => {
+    const digest = createHash("sha256").update('{\n  "format": 1,\n  "text": "ä"').digest("hex");
+    expect(formatRecord({ format: 1, text: "ä" }).toString("utf8")).toBe(`{\n  "format": 1,\n  "text": "ä",\n  "digest": "${digest}"\n}\n`);
+  });
+
+  test("betrays every flipped bit", () => {
+    const bytes = formatRecord({ format: 1, text: "some text", at: "2025-01-05T02:00:00.000Z" });
+    expect(isSealedRecord(bytes.toString("utf8"))).toBe(true);
+    for (let at = 0; at < bytes.length * 8; at++) {
+      const flipped = Buffer.from(bytes);
+      flipped[at >> 3] = (flipped[at >> 3] ?? 0) ^ (1 << (at & 7));
+      expect(isSealedRecord(flipped.toString("utf8")), `bit ${at}`).toBe(false);
+    }
+  });
+
+  test("whose digest is another's is damage; one without is as good as its fields", () => {
+    const text = formatRecord({ format: 1, text: "some text" }).toString("utf8");
+    expect(() => parseRecord(schema, text.replace("some", "same"), "k")).toThrow(failure("REPOSITORY_DAMAGED", "unable to read 'k': its digest is not that of its content"));
+    expect(parseRecord(schema, text.replace(/,\n {2}"digest.*\n/, "\n"), "k")).toEqual({ format: 1, text: "some text" });
   });
 
   test("may hold fields of a newer program of the same format, which are left out", () => {

@@ -1,6 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import * as v from "valibot";
+import { sha256Hex } from "./digest.ts";
 
 /** The format that this version reads and writes. */
 export const FORMAT_VERSION = 1;
@@ -31,15 +32,26 @@ export function parseRecord<S extends RecordSchema>(schema: S, text: string, whe
       hint: "Use a version of the tools at least as new as the one that wrote the repository.",
     });
   }
+  if (typeof value === "object" && value !== null && "digest" in value && !isSealedRecord(text)) throw damaged(where, "its digest is not that of its content");
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const issue = result.issues[0];
   throw damaged(where, `${v.getDotPath(issue) ?? "record"}: ${issue.message}`);
 }
 
-/** Records are stored indented: in an emergency a person reads them. */
+/**
+ * Records are stored indented: in an emergency a person reads them. The last field is the SHA-256 of all bytes before it,
+ * because nothing else in the bucket could tell that a record was changed.
+ */
 export function formatRecord(record: object): Buffer {
-  return Buffer.from(`${JSON.stringify(record, undefined, 2)}\n`);
+  const content = JSON.stringify(record, undefined, 2).replace(/\n\}$/, "");
+  return Buffer.from(`${content},\n  "digest": "${sha256Hex(Buffer.from(content))}"\n}\n`);
+}
+
+/** Whether the text of a record ends with the digest of what stands before it. */
+export function isSealedRecord(text: string): boolean {
+  const [seal, digest] = /,\n {2}"digest": "([0-9a-f]{64})"\n\}\n$/.exec(text) ?? [];
+  return seal !== undefined && sha256Hex(Buffer.from(text.slice(0, -seal.length))) === digest;
 }
 
 /** Reads and parses the record under `key`, or gives undefined when there is none. */

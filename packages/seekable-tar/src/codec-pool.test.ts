@@ -157,14 +157,14 @@ test("a worker that dies fails its own tasks and is replaced", async () => {
      });`,
   );
   const own = createCodecPool({ workers: 1, workerUrl: pathToFileURL(script) });
-  await expect(own.digest(Buffer.from("123"))).rejects.toThrow("a codec worker died: it exited with status 3");
-  await expect(own.digest(Buffer.from("1234"))).rejects.toThrow("a codec worker died: out of luck");
+  await expect(own.digest(Buffer.from("123"))).rejects.toThrow("a worker thread died: it exited with status 3");
+  await expect(own.digest(Buffer.from("1234"))).rejects.toThrow("a worker thread died: out of luck");
   expect((await own.digest(Buffer.from("12345"))).sha256.toString()).toBe("12345");
   await own.close();
 });
 
 test("a worker whose code is missing fails every task instead of hanging", async () => {
   const own = createCodecPool({ workers: 1, workerUrl: pathToFileURL(join(directory, "absent.mjs")) });
-  await expect(own.digest(Buffer.from("1"))).rejects.toThrow("a codec worker died");
+  await expect(own.digest(Buffer.from("1"))).rejects.toThrow("a worker thread died");
   await own.close();
 });

@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Codec } from "./codec/codec.ts";
-import { TaskScheduler } from "./pool/task-scheduler.ts";
-import type { FileCreation, FileWrite, StoredMember } from "./pool/tasks.ts";
+import { TaskPool } from "./pool/task-pool.ts";
+import type { FileCreation, FileWrite, StoredMember, Task, TaskResult, TaskResults } from "./pool/tasks.ts";
 
 export interface CodecPoolOptions {
   /** Number of worker threads; by default one per processor that this process may use. */
@@ -76,37 +76,40 @@ export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
   const url = options.workerUrl ?? new URL(import.meta.url.endsWith(".ts") ? "./codec-worker.ts" : "./codec-worker.js", import.meta.url);
   // Workers hold buffers, not objects: without the limit each would grow its young generation to some 40 MB.
   const resourceLimits = { maxYoungGenerationSizeMb: 8 };
-  const scheduler = new TaskScheduler(workers, () => new Worker(url, { name: "soar-codec", resourceLimits }));
+  const threads = new TaskPool<Task, TaskResult>(workers, () => new Worker(url, { name: "soar-codec", resourceLimits }));
+  // A worker answers a task with the result of its kind; the types cannot follow that across threads.
+  const run = async <Kind extends keyof TaskResults>(task: Task & { kind: Kind }, moves: readonly ArrayBuffer[], signal: AbortSignal | undefined) =>
+    (await threads.run(task, moves, signal)) as TaskResults[Kind];
   return {
     workers,
     async compress(codec, plain, { level, transfer, hashStored = false, signal } = {}) {
       const sent = movable(plain, transfer);
-      const result = await scheduler.run({ kind: "compress", codec, level, plain: sent, hashStored }, [sent.buffer], signal);
+      const result = await run({ kind: "compress", codec, level, plain: sent, hashStored }, [sent.buffer], signal);
       const { stored, sha256, storedSha256 } = result;
       return { stored: asBuffer(stored), sha256: asBuffer(sha256), storedSha256: storedSha256 && asBuffer(storedSha256), plain: asBuffer(result.plain) };
     },
     async digest(plain, { transfer, signal } = {}) {
       const sent = movable(plain, transfer);
-      const result = await scheduler.run({ kind: "digest", plain: sent }, [sent.buffer], signal);
+      const result = await run({ kind: "digest", plain: sent }, [sent.buffer], signal);
       return { sha256: asBuffer(result.sha256), plain: asBuffer(result.plain) };
     },
     async decompress(stored, { transfer, signal, ...expected }) {
       const sent = movable(stored, transfer);
-      const { plain } = await scheduler.run({ kind: "decompress", member: toMember(sent, expected) }, [sent.buffer], signal);
+      const { plain } = await run({ kind: "decompress", member: toMember(sent, expected) }, [sent.buffer], signal);
       return asBuffer(plain);
     },
     async extract(stored, { writes, creations }, { transfer, signal, ...expected }) {
       const sent = movable(stored, transfer);
-      await scheduler.run({ kind: "extract", member: toMember(sent, expected), writes, creations }, [sent.buffer], signal);
+      await run({ kind: "extract", member: toMember(sent, expected), writes, creations }, [sent.buffer], signal);
     },
     async create(creations, { signal } = {}) {
-      await scheduler.run({ kind: "create", creations }, [], signal);
+      await run({ kind: "create", creations }, [], signal);
     },
     async matches(file, sha256, { signal } = {}) {
-      return (await scheduler.run({ kind: "matches", ...file, sha256: new Uint8Array(sha256) }, [], signal)).same;
+      return (await run({ kind: "matches", ...file, sha256: new Uint8Array(sha256) }, [], signal)).same;
     },
     async close() {
-      await scheduler.close();
+      await threads.close();
     },
   };
 }

@@ -3,6 +3,8 @@ export { compressMember, compressMemberSync, decompressMember, decompressMemberS
 
 export { type CodecPool, createCodecPool } from "./codec-pool.ts";
 export { mapOrdered } from "./pool/map-ordered.ts";
+export { serveTasks, type TaskOutcome } from "./pool/serve-tasks.ts";
+export { TaskPool } from "./pool/task-pool.ts";
 
 export type { TarEntry } from "./tar/tar-entry.ts";
 export { type TarPiece, TarScanner } from "./tar/tar-scanner.ts";
@@ -18,5 +20,6 @@ export { type SeekTableSummary, SeekTableWriter, type TableFrame } from "./table
 
 export type { FetchRange } from "./read/fetch-ranges.ts";
 export { findEntry, readArchive, readEntry, type ReadOptions } from "./read/read-archive.ts";
+export { TarComparison } from "./read/tar-comparison.ts";
 export { extractArchive, type ExtractOptions, type ExtractSummary } from "./extract/extract-archive.ts";
 export type { FileOwner } from "./pool/tasks.ts";

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { crc32c } from "@node-rs/crc32";
 import type { ChecksumAlgorithm } from "./checksum-algorithm.ts";
+import { formatCrc32c } from "./joined-crc32c.ts";
 
 /** Computes a file's checksum as the manifest records it. */
 export interface FileChecksum {
@@ -16,17 +17,12 @@ export function createFileChecksum(algorithm: ChecksumAlgorithm): FileChecksum {
   return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest("hex") };
 }
 
-/** The manifest holds the number's bytes as they lie in memory (`pg_checksum_final`): little-endian on every supported machine. */
 function createCrc32cChecksum(): FileChecksum {
   let crc = 0;
   return {
     update(bytes) {
       crc = crc32c(bytes, crc);
     },
-    digest() {
-      const bytes = Buffer.alloc(4);
-      bytes.writeUInt32LE(crc);
-      return bytes.toString("hex");
-    },
+    digest: () => formatCrc32c(crc),
   };
 }

@@ -2,17 +2,12 @@ import { createHash } from "node:crypto";
 import { readSync } from "node:fs";
 import { invalid } from "../codec/damage.ts";
 import { compressMemberSync, decompressMemberSync } from "../codec/member.ts";
+import type { TaskOutcome } from "./serve-tasks.ts";
 import type { StoredMember, Task, TaskResult } from "./tasks.ts";
 import { createFile, writeRun } from "./write-file.ts";
 
-/** What a task gives back, and the memory that may move to the other thread with it. */
-export interface TaskOutcome {
-  readonly result: TaskResult;
-  readonly moves: readonly ArrayBuffer[];
-}
-
 /** Does one task on the calling thread, synchronously: a worker has nothing else to do. */
-export function runTask(task: Task): TaskOutcome {
+export function runTask(task: Task): TaskOutcome<TaskResult> {
   switch (task.kind) {
     case "digest": {
       return { result: { plain: task.plain, sha256: sha256(task.plain) }, moves: memoryOf(task.plain) };

@@ -1,4 +1,3 @@
-import type { ErrorCode } from "@soar/errors";
 import type { Codec } from "../codec/codec.ts";
 
 /** A run of plain bytes of one member that belongs at one place of one open file. */
@@ -65,21 +64,3 @@ export interface TaskResults {
 }
 
 export type TaskResult = TaskResults[keyof TaskResults];
-
-export interface TaskRequest {
-  readonly id: number;
-  readonly task: Task;
-}
-
-export type TaskReply = { readonly id: number; readonly result: TaskResult } | { readonly id: number; readonly failure: TaskFailure };
-
-/** An error as it crosses between threads: the class is lost there, the code is not. */
-export interface TaskFailure {
-  readonly message: string;
-  readonly stack: string | undefined;
-  /** Set for a `SoarError`. */
-  readonly code: ErrorCode | undefined;
-  readonly hint: string | undefined;
-  /** Set for an error of the operating system, for example `ENOSPC`. */
-  readonly systemCode: string | undefined;
-}

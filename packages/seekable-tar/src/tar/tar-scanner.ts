@@ -61,6 +61,13 @@ export class TarScanner {
     }
   }
 
+  /** Passes over bytes of the stream that are content of the entry that is open, without seeing them. */
+  *skipContent(length: number): Generator<TarPiece, void, undefined> {
+    if (this.#state !== "content" || length > this.#left) throw invalid(WHAT, "the content of an entry ends before it should");
+    this.#left -= length;
+    yield* this.#advance();
+  }
+
   /** Call behind the last chunk: a stream without its two closing blocks was cut off. */
   finish(): void {
     if (this.#state !== "end") throw invalid(WHAT, "it ends before its closing blocks", { hint: "The source was cut off. Take the backup again." });

@@ -1,0 +1,106 @@
+import { parseWalFileName, parseWalSegment } from "@soar/pg-tools";
+import {
+  BASE_PREFIX,
+  isBackupLabel,
+  listBackupDirectories,
+  listTimelines,
+  listTimelineSegments,
+  parseBackupKey,
+  parseTailPieceKey,
+  parseWalKey,
+  requireRepositoryRecord,
+  TAIL_PREFIX,
+  WAL_PREFIX,
+  type BackupDirectory,
+  type BackupRecord,
+  type RepositoryRecord,
+  type TimelineSegments,
+} from "@soar/repository";
+import type { CallOptions, ObjectStore, StoredObject } from "@soar/storage";
+import { hasErrorCode } from "@soar/errors";
+import type { Finding } from "../finding.ts";
+import { listedStore } from "./listed-store.ts";
+
+export type CompleteBackup = BackupDirectory & { readonly record: BackupRecord };
+
+/** What is in the bucket, from one listing of it and the records of the backups. */
+export interface Survey {
+  readonly repository: RepositoryRecord;
+  /** Answers listings from the one that was made. */
+  readonly store: ObjectStore;
+  /** Every object of the repository, by key, in ascending order; without what does not belong there. */
+  readonly objects: readonly StoredObject[];
+  readonly directories: readonly BackupDirectory[];
+  /** Complete backups of this cluster, by the time of their end. */
+  readonly backups: readonly CompleteBackup[];
+  readonly timelines: readonly number[];
+  readonly inventories: ReadonlyMap<number, TimelineSegments>;
+  readonly findings: readonly Finding[];
+}
+
+/** Lists the bucket once and reads the records of the backups. */
+export async function surveyRepository(store: ObjectStore, { signal }: CallOptions): Promise<Survey> {
+  const repository = await requireRepositoryRecord(store, { signal });
+  const findings: Finding[] = [];
+  const objects: StoredObject[] = [];
+  for await (const object of store.list("", { signal })) {
+    const stray = strayness(object, repository.walSegmentSize);
+    if (stray === undefined) objects.push(object);
+    else findings.push(stray);
+  }
+  const view = listedStore(store, objects);
+  const directories = await listBackupDirectories(view, { signal });
+  const timelines = await listTimelines(view, { signal });
+  const inventories = new Map<number, TimelineSegments>();
+  for (const timeline of timelines) inventories.set(timeline, await listTimelineSegments(view, timeline, repository.walSegmentSize, { signal }));
+  const readable = directories.filter((directory): directory is CompleteBackup => directory.record !== undefined);
+  const isOwn = ({ record }: CompleteBackup): boolean => record.systemIdentifier === repository.systemIdentifier && record.walSegmentSize === repository.walSegmentSize;
+  findings.push(...readable.filter((directory) => !isOwn(directory)).map(({ record }) => foreign(record)));
+  const backups = readable.filter(isOwn).sort((a, b) => Date.parse(a.record.stoppedAt) - Date.parse(b.record.stoppedAt));
+  return { repository, store: view, objects, directories, backups, timelines, inventories, findings };
+}
+
+/** What every other command stumbles over when it lists the same prefix, or nobody ever looks at. */
+function strayness({ key, size }: StoredObject, segmentSize: number): Finding | undefined {
+  if (key.startsWith("config/")) return undefined;
+  if (key.startsWith(BASE_PREFIX)) {
+    const label = parseBackupKey(key)?.label;
+    return label !== undefined && isBackupLabel(label) ? undefined : stray(key, "error");
+  }
+  if (key.startsWith(WAL_PREFIX)) return isWalFile(key, size, segmentSize) ? undefined : stray(key, "error");
+  if (key.startsWith(TAIL_PREFIX)) return parseTailPieceKey(key, size) === undefined ? stray(key, "error") : undefined;
+  return stray(key, "warning");
+}
+
+function isWalFile(key: string, size: number, segmentSize: number): boolean {
+  const object = parseWalKey(key, size);
+  try {
+    const file = object === undefined ? undefined : parseWalFileName(object.name);
+    if (file === undefined || file.kind === "other") return false;
+    if (file.kind !== "history") parseWalSegment(file.segmentName, segmentSize);
+    return true;
+  } catch (error) {
+    if (hasErrorCode(error, "WAL_NAME_INVALID")) return false;
+    throw error;
+  }
+}
+
+function stray(where: string, severity: Finding["severity"]): Finding {
+  return {
+    kind: "object-stray",
+    severity,
+    where,
+    what: severity === "error" ? "it is no object of this repository, and commands that list this prefix refuse to go on" : "it is no object of this repository",
+    advice: "Find out what wrote it, and move it out of the repository's prefix.",
+  };
+}
+
+function foreign({ label, systemIdentifier, walSegmentSize }: BackupRecord): Finding {
+  return {
+    kind: "backup-foreign",
+    severity: "error",
+    where: label,
+    what: `it is a backup of another cluster, with system identifier ${systemIdentifier} and segments of ${walSegmentSize} bytes`,
+    advice: "No restore uses it. Objects of two repositories were mixed: move it to the repository of its own cluster.",
+  };
+}
