@@ -1,24 +1,27 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { formatWalSegment, lsnOfSegmentIndex } from "@soar/pg-tools";
-import { backupKey, claimRepository, putBackupRecord, putWalFile, sha256Hex } from "@soar/repository";
-import { openStore, readObject, type ObjectStore } from "@soar/storage";
+import { claimRepository, listLeases } from "@soar/repository";
+import { openStore, type ObjectStore } from "@soar/storage";
+import { fillSampleRepository, keysOf, replaceObject, segmentKey, SEGMENT_SIZE, SYSTEM_IDENTIFIER } from "@soar-tooling/sample-repository";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 const BIN = fileURLToPath(new URL("../bin/soar-backup-verify.js", import.meta.url));
-const SEGMENT_SIZE = 1024 * 1024;
-const SYSTEM_IDENTIFIER = "7551234567890123456";
-const LABEL = "2025-01-05";
-const DATA = Buffer.from("the data directory");
+/** Of today: the age of a backup is a finding. */
+const LABEL = new Date().toISOString().slice(0, 10);
+const ARCHIVE = `base/${LABEL}/backup.tar.gz`;
 
 let directory: string;
+/** Of the repository, below it. */
+let bucket: string;
 let store: ObjectStore;
-beforeEach(async () => {
+beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "soar-verify-cli-"));
-  store = openStore({ url: `file://${directory}` });
+  bucket = join(directory, "bucket");
+  mkdirSync(bucket);
+  store = openStore({ url: `file://${bucket}` });
 });
 afterEach(async () => {
   await store.close();
@@ -31,70 +34,19 @@ interface Outcome {
   readonly stderr: string;
 }
 
-function run(args: readonly string[], env: Record<string, string> = { BACKUP_BUCKET: `file://${directory}` }): Outcome {
-  return spawnSync(process.execPath, ["--", BIN, ...args], { encoding: "utf8", env: { PATH: process.env["PATH"] ?? "", HOME: directory, COLUMNS: "80", SOAR_REQUIRE_ENDPOINT: "1", ...env } });
+function run(args: readonly string[], env: Record<string, string> = {}): Outcome {
+  const base = { PATH: process.env["PATH"] ?? "", HOME: directory, COLUMNS: "80", SOAR_REQUIRE_ENDPOINT: "1", BACKUP_BUCKET: `file://${bucket}`, BACKUP_VERIFY_STATE_DIR: join(directory, "state") };
+  return spawnSync(process.execPath, ["--", BIN, ...args], { encoding: "utf8", env: { ...base, ...env } });
 }
 
-/** One backup, and the one segment that it needs. */
-async function fillRepository(): Promise<void> {
-  const name = formatWalSegment({ timeline: 1, index: 3 }, SEGMENT_SIZE);
-  const segment = Buffer.alloc(SEGMENT_SIZE, 3);
-  segment.fill(0, 0, 40);
-  segment.writeUInt32LE(0x0002_d110, 0);
-  segment.writeUInt32LE(1, 4);
-  segment.writeBigUInt64LE(lsnOfSegmentIndex(3, SEGMENT_SIZE), 8);
-  segment.writeBigUInt64LE(BigInt(SYSTEM_IDENTIFIER), 24);
-  segment.writeUInt32LE(SEGMENT_SIZE, 32);
-  segment.writeUInt32LE(8192, 36);
-  await claimRepository(store, { systemIdentifier: SYSTEM_IDENTIFIER, postgresMajor: 15, walSegmentSize: SEGMENT_SIZE }, { toolVersion: "test", now: new Date("2025-01-05T02:00:00Z") });
-  await putWalFile(store, { name, size: segment.length, sha256: sha256Hex(segment), async *open() { yield segment; } }, { codec: "zstd" });
-  await store.put(backupKey(LABEL, "backup.tar.gz"), DATA);
-  await putBackupRecord(store, {
-    format: 1,
-    label: LABEL,
-    kind: "full",
-    references: [],
-    systemIdentifier: SYSTEM_IDENTIFIER,
-    postgresVersion: 150_018,
-    walSegmentSize: SEGMENT_SIZE,
-    timeline: 1,
-    startLsn: "0/300028",
-    stopLsn: "0/300100",
-    checkpointLsn: "0/300060",
-    firstSegment: name,
-    lastSegment: name,
-    startedAt: `${LABEL}T02:00:00.000Z`,
-    stoppedAt: `${LABEL}T02:01:00.000Z`,
-    durationMs: 60_000,
-    sizes: { database: 1, tar: 1, stored: 1, new: 1 },
-    codec: "gzip",
-    chunkSize: 262_144,
-    source: { method: "replication", fromStandby: false, host: "h", dataDirectory: "/data" },
-    dataChecksums: true,
-    settings: {},
-    databases: [],
-    tablespaces: [],
-    archives: [],
-    objects: [{ name: "backup.tar.gz", size: DATA.length, sha256: sha256Hex(DATA) }],
-    index: { members: [] },
-    damagedPages: [],
-    createdBy: "test",
-  });
-}
-
-async function flipBit(): Promise<void> {
-  const key = backupKey(LABEL, "backup.tar.gz");
-  const bytes = await readObject(store, key);
-  bytes.writeUInt8(bytes.readUInt8(5) ^ 1, 5);
-  await store.remove([key]);
-  await store.put(key, bytes);
-}
+const flip = (at: number) => (bytes: Buffer) => (bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at), bytes);
+const parsed = ({ stdout }: Outcome) => JSON.parse(stdout) as { findings: { kind: string }[]; readBytes: number; backups: object[]; wal: object };
 
 test("--help fits into 80 columns and tells the statuses", () => {
-  const { status, stdout, stderr } = run(["--help"], {});
+  const { status, stdout, stderr } = run(["--help"]);
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   for (const line of stdout.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
-  expect(stdout).toMatch(/Exit status 0: nothing was found; 5: something was;/);
+  expect(stdout).toMatch(/Exit status 0: nothing is wrong; 6:/);
   expect(stdout).toMatchSnapshot();
 });
 
@@ -107,25 +59,53 @@ test("an unknown option is refused with the one that was meant", () => {
 });
 
 describe("a repository", () => {
-  test("that is healthy gives 0, one line in the log, and a report for programs", async () => {
-    await fillRepository();
-    const { status, stdout, stderr } = run(["--json"]);
-    expect(status, stderr).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ version: 1, findings: [], backups: [LABEL], segments: 1, bytes: expect.any(Number), durationMs: expect.any(Number), repository: { systemIdentifier: SYSTEM_IDENTIFIER } });
-    expect(stderr).toMatch(/verification passed: 1 backups and 1 WAL segments/);
-    expect(run([LABEL]).stdout).toMatch(/nothing was found wrong/);
+  test("that is healthy gives 0, one line in the log, a report for programs, and metrics", async () => {
+    await fillSampleRepository(store, { label: LABEL });
+    const metrics = join(directory, "verify.prom");
+    const json = run(["--json"], { BACKUP_VERIFY_METRICS_FILE: metrics });
+    expect(json.status, json.stderr).toBe(0);
+    expect(parsed(json)).toMatchObject({
+      version: 1,
+      findings: [],
+      backups: [{ label: LABEL, kind: "full", read: "full" }],
+      wal: { segments: 8, read: 7 },
+      durationMs: expect.any(Number),
+      repository: { systemIdentifier: SYSTEM_IDENTIFIER },
+      window: { timelines: [{ timeline: 2, ranges: [{ backups: [LABEL] }] }, { timeline: 1 }] },
+      egress: expect.arrayContaining([{ provider: "Wasabi", dollars: expect.any(Number) }]),
+    });
+    expect(json.stderr).toMatch(/verification passed: 1 backups and 8 WAL segments/);
+    expect(readFileSync(metrics, "utf8")).toMatch(/\nbackup_verify_last_run_failed 0\n[^]*\nbackup_verify_last_success_timestamp_seconds \d+[^]*\nbackup_verify_findings\{severity="error"\} 0\n/);
+    const words = run([LABEL]).stdout;
+    expect(words).toMatch(/nothing was found wrong$/m);
+    expect(words).toMatch(/timeline 2: every instant from .* can be restored, with \d{4}-/);
+    expect(await listLeases(store)).toEqual([]);
   });
 
-  test("with one flipped bit gives 5, names it with what to do, in words and for programs", async () => {
-    await fillRepository();
-    await flipBit();
-    const words = run([]);
+  test("with one flipped bit gives 5, in words, for programs, in backup.log, in the metrics and by mail", async () => {
+    await fillSampleRepository(store, { label: LABEL });
+    const [metrics, mail, sendmail] = ["verify.prom", "mail.txt", "sendmail"].map((name) => join(directory, name)) as [string, string, string];
+    writeFileSync(sendmail, `#!/bin/sh\ncat > '${mail}'\n`, { mode: 0o755 });
+    const settings = { BACKUP_VERIFY_METRICS_FILE: metrics, BACKUP_LOG_DIR: directory, BACKUP_NOTIFY_EMAIL: "dba@example.com", BACKUP_SENDMAIL: sendmail };
+    expect(run([], settings).status).toBe(0);
+    await replaceObject(store, ARCHIVE, flip(5000));
+    const words = run([], settings);
     expect(words.status).toBe(5);
-    expect(words.stdout).toMatch(/^error: base\/2025-01-05\/backup\.tar\.gz: the SHA-256 of its bytes is not the recorded one \(object-damaged\)\n {2}\S/);
-    expect(words.stderr).toMatch(/error: verification failed: 1 findings, first 'base\/2025-01-05\/backup\.tar\.gz'/);
+    expect(words.stdout).toMatch(new RegExp(`^error: ${ARCHIVE}: bytes 0 to \\d+ are not what was recorded, which hold .* \\(object-damaged\\)\n {2}\\S`));
+    expect(words.stderr).toMatch(new RegExp(`error: verification failed: 1 error, first '${ARCHIVE}'`));
+    expect(readFileSync(join(directory, "backup.log"), "utf8")).toMatch(/verification passed[^]*verification failed: 1 error/);
+    expect(readFileSync(metrics, "utf8")).toMatch(/\nbackup_verify_last_run_failed 1\n[^]*\nbackup_verify_last_success_timestamp_seconds \d+[^]*\nbackup_verify_findings\{severity="error"\} 1\n/);
+    expect(readFileSync(mail, "utf8")).toMatch(/^Subject: .*: backup verification failed$[^]*verification failed: 1 error[^]*\(object-damaged\)/m);
     const json = run(["--json"]);
     expect(json.status).toBe(5);
-    expect(JSON.parse(json.stdout)).toMatchObject({ findings: [{ kind: "object-damaged", severity: "error", where: "base/2025-01-05/backup.tar.gz", advice: expect.stringMatching(/\.$/) }] });
+    expect(parsed(json).findings).toMatchObject([{ kind: "object-damaged", severity: "error", where: ARCHIVE, advice: expect.stringMatching(/\.$/) }]);
+    expect(run(["--level", "quick"]).status).toBe(0);
+  });
+
+  test("with nothing lost, but something to look at, gives 6", async () => {
+    await fillSampleRepository(store, { label: LABEL });
+    await store.put(`base/${LABEL}/notes.txt`, Buffer.from("hello"));
+    expect(run(["--level", "quick"])).toMatchObject({ status: 6, stderr: expect.stringContaining("error: verification needs attention: 1 warning") });
   });
 
   test("without a backup gives 5", async () => {
@@ -133,13 +113,39 @@ describe("a repository", () => {
     expect(run([])).toMatchObject({ status: 5, stdout: expect.stringContaining("there is no complete backup (no-backup)") });
   });
 
-  test("that cannot be looked at is neither healthy nor damaged", async () => {
-    await fillRepository();
+  test("that cannot be looked at is neither healthy nor damaged, and backup.log says so", async () => {
+    await fillSampleRepository(store, { label: LABEL });
     expect(run(["2025-01-09"])).toMatchObject({ status: 65, stdout: "", stderr: expect.stringContaining(`There are: ${LABEL}.`) });
-    expect(run([], { BACKUP_BUCKET: `file://${directory}/none` })).toMatchObject({ status: 36, stdout: "" });
-    expect(run([], { BACKUP_BUCKET: `file://${directory}/wal` })).toMatchObject({ status: 60, stdout: "" });
-    expect(run([], {})).toMatchObject({ status: 10, stdout: "" });
+    expect(run([], { BACKUP_BUCKET: `file://${directory}/none`, BACKUP_LOG_DIR: directory })).toMatchObject({ status: 36, stdout: "" });
+    expect(readFileSync(join(directory, "backup.log"), "utf8")).toContain("verification failed: it could not look everywhere");
+    expect(run([], { BACKUP_BUCKET: `file://${bucket}/wal` })).toMatchObject({ status: 60, stdout: "" });
+    expect(run([], { BACKUP_BUCKET: "" })).toMatchObject({ status: 10, stdout: "" });
     const unreachable = { BACKUP_BUCKET: "s3://soar-test/p", AWS_ENDPOINT_URL: "http://127.0.0.1:9", AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b", BACKUP_RETRY_DEADLINE: "1s" };
     expect(run([], unreachable)).toMatchObject({ status: 30, stdout: "" });
+  });
+});
+
+describe("a sample", () => {
+  test("reads what was read longest ago, remembers it outside of the bucket, and gets around in as many runs as it says", async () => {
+    await fillSampleRepository(store, { label: LABEL });
+    // Damage in one place: found by one of the runs that read everything once, and again in the next round.
+    await replaceObject(store, segmentKey(5), flip(200));
+    const keys = await keysOf(store);
+    const runs = Array.from({ length: 8 }, () => run(["--sample", "25%", "--json"]));
+    const statuses = runs.slice(0, 4).map(({ status }) => status);
+    expect(statuses.filter((status) => status !== 0)).toEqual([5]);
+    expect(runs.slice(4).map(({ status }) => status)).toContain(5);
+    for (const each of runs) expect(parsed(each).readBytes).toBeGreaterThan(0);
+    expect(await keysOf(store)).toEqual(keys);
+    expect(readdirSync(join(directory, "state"))).toEqual([expect.stringMatching(/^read-[0-9a-f]{16}\.txt$/)]);
+  });
+
+  test("without a directory that it can use is a warning, and with contradictions a refusal", async () => {
+    await fillSampleRepository(store, { label: LABEL });
+    writeFileSync(join(directory, "file"), "");
+    expect(run(["--sample", "10%"], { BACKUP_VERIFY_STATE_DIR: join(directory, "file", "x") })).toMatchObject({ status: 6, stdout: expect.stringContaining("(memory-unusable)") });
+    expect(run(["--sample", "10%", "--level", "full"])).toMatchObject({ status: 64, stderr: expect.stringContaining("nothing to sample") });
+    expect(run(["--sample", "much"])).toMatchObject({ status: 10, stderr: expect.stringContaining("'much' is no share") });
+    expect(existsSync(join(directory, "state"))).toBe(false);
   });
 });

@@ -10,6 +10,11 @@ test("gauges in the text format, labels escaped", () => {
   );
 });
 
+test("values of one name stand under one head", () => {
+  const findings = ["error", "warning"].map((severity, value) => ({ name: "findings", help: "F.", value, labels: { severity } }));
+  expect(formatMetrics(findings)).toBe('# HELP findings F.\n# TYPE findings gauge\nfindings{severity="error"} 0\nfindings{severity="warning"} 1\n');
+});
+
 test("the file is replaced whole, and a directory that is not there is named", () => {
   const directory = mkdtempSync(join(tmpdir(), "soar-metrics-"));
   onTestFinished(() => rmSync(directory, { recursive: true }));

@@ -26,9 +26,10 @@ export function writeMetricsFile(path: string, metrics: readonly Metric[]): void
   }
 }
 
-/** The text format of Prometheus, version 0.0.4. */
+/** The text format of Prometheus, version 0.0.4. Values of one name stand together, under one head. */
 export function formatMetrics(metrics: readonly Metric[]): string {
-  return metrics.map(({ name, help, value, labels = {} }) => `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name}${formatLabels(labels)} ${value}\n`).join("");
+  const heads = metrics.map(({ name, help }, at) => (metrics[at - 1]?.name === name ? "" : `# HELP ${name} ${help}\n# TYPE ${name} gauge\n`));
+  return metrics.map(({ name, value, labels = {} }, at) => `${heads[at] ?? ""}${name}${formatLabels(labels)} ${value}\n`).join("");
 }
 
 function formatLabels(labels: Readonly<Record<string, string>>): string {

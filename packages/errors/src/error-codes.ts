@@ -12,6 +12,7 @@ export const ERROR_CODES = {
   CONFIRMATION_IMPOSSIBLE: { exitStatus: 3, retryable: false, meaning: "A destructive command has no terminal to ask on and was not given --yes." },
   ABORTED: { exitStatus: 4, retryable: false, meaning: "The run was stopped by a signal or its caller before it finished." },
   FINDINGS: { exitStatus: 5, retryable: false, meaning: "Verification finished and found something wrong." },
+  FINDINGS_MINOR: { exitStatus: 6, retryable: false, meaning: "Verification finished; nothing is lost, but it found something that somebody should look at." },
 
   CONFIG_INVALID: { exitStatus: 10, retryable: false, meaning: "A setting is missing or has a value that cannot be used." },
   ENV_FILE_INVALID: { exitStatus: 11, retryable: false, meaning: "The env file has a line that is not a plain assignment." },

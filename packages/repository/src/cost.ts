@@ -49,7 +49,8 @@ export function storageOf(bytes: number, { retentionDays }: Pick<StorageUsage, "
   return prices.flatPerMonth + Math.max(0, billed - prices.includedGb) * prices.perGbMonth;
 }
 
-function readingCost(bytes: number, { storedBytes }: StorageUsage, prices: StoragePrices): number {
+/** Of reading so many of the stored bytes, within a month in which nothing else is read, in US dollars. */
+export function readingCost(bytes: number, { storedBytes }: Pick<StorageUsage, "storedBytes">, prices: StoragePrices): number {
   const free = prices.freeEgressGb + (prices.freeEgressTimesStored * storedBytes) / GB;
   const egress = Math.max(0, bytes / GB - free) * prices.egressPerGb;
   return egress + (bytes / GB) * prices.retrievalPerGb + (bytes / READ_SIZE / 1000) * prices.perThousandGets;

@@ -17,7 +17,7 @@ export { executeExpiry, removeBackup, type ExecuteExpiryOptions, type ExpiryEven
 export { planExpiry, removalOrder, type ExpiredBackup, type ExpiryPlan, type ExpiryState, type RetentionPolicy, type TimelineState } from "./expiry-plan.ts";
 export { readExpiryState, readStarted } from "./expiry-state.ts";
 export { FORMAT_VERSION, isSealedRecord } from "./json-record.ts";
-export { BACKUP_OBJECTS, backupKey, backupPrefix, BASE_PREFIX, CONFIG_KEY, parseBackupKey, TAIL_PREFIX, tailPieceKey, tailPrefix, WAL_PREFIX } from "./keys.ts";
+export { BACKUP_OBJECTS, backupKey, backupPrefix, BASE_PREFIX, CONFIG_KEY, leaseKey, parseBackupKey, TAIL_PREFIX, tailPieceKey, tailPrefix, WAL_PREFIX } from "./keys.ts";
 export {
   claimLabel,
   findStarted,
@@ -51,6 +51,6 @@ export { lastSegment, listTimelines, listTimelineSegments, type TimelineSegments
 export { isCompressibleWalFile, parseWalKey, walKey, type WalObject } from "./wal-key.ts";
 export { findRestorableSpans, type RestorableSpan, type TimelineSpans } from "./window.ts";
 export { readRecoveryWindow, type RangeHole, type RecoveryWindow, type RestorableRange, type TimelineWindow } from "./window-read.ts";
-export { costOf, requestsCost, storageOf, type StorageCost } from "./cost.ts";
+export { costOf, readingCost, requestsCost, storageOf, type StorageCost } from "./cost.ts";
 export { STORAGE_PRICES, type StoragePrices } from "./cost-prices.ts";
 export { readStorageUsage, type ReadUsageOptions, type StorageUsage } from "./cost-usage.ts";

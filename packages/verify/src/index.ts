@@ -1,2 +1,6 @@
-export { type Finding, type FindingKind } from "./finding.ts";
-export { verifyRepository, type VerifyOptions, type VerifyReport } from "./verify-repository.ts";
+export { type Finding, type FindingKind, type Severity } from "./finding.ts";
+export { createVerifyPool, type VerifyPool } from "./full/verify-pool.ts";
+export { type AgeLimits } from "./quick/check-ages.ts";
+export { openReadMemory, type ReadMemory } from "./sample/read-memory.ts";
+export { type Depth, type VerifiedBackup, type VerifyEvent, type VerifyOptions, type VerifyReport } from "./verify-options.ts";
+export { verifyRepository } from "./verify-repository.ts";

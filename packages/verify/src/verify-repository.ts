@@ -1,107 +1,142 @@
 import { SoarError } from "@soar/errors";
-import { parseWalSegment } from "@soar/pg-tools";
-import { listBackupDirectories, listTimelines, requireRepositoryRecord, type BackupDirectory, type BackupRecord, type RepositoryRecord, type TimelineSegments } from "@soar/repository";
+import { listGaps, readRecoveryWindow, type RecoveryWindow } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { checkBackupObjects } from "./check-backup-objects.ts";
-import { checkChains, checkHistories } from "./check-chains.ts";
-import { checkTimelineSegments } from "./check-wal-objects.ts";
-import { findingOf, type Finding } from "./finding.ts";
+import { availableParallelism } from "node:os";
+import { isDamage, sortFindings, type Finding } from "./finding.ts";
+import { checkSegments } from "./full/check-segments.ts";
+import { createVerifyPool, type VerifyPool } from "./full/verify-pool.ts";
+import { holdLease, type HeldLease } from "./hold-lease.ts";
+import { firstIndexOf, planReading, unreadSince, type ReadingPlan } from "./plan-reading.ts";
+import { agesOf, checkAges, DEFAULT_AGE_LIMITS } from "./quick/check-ages.ts";
+import { checkChains } from "./quick/check-chains.ts";
+import { checkDirectories } from "./quick/check-directories.ts";
+import { checkLeftovers, checkTails } from "./quick/check-leftovers.ts";
+import { checkHistories, checkLastSegments, checkSegmentNames } from "./quick/check-wal-names.ts";
+import { surveyRepository, type CompleteBackup, type Survey } from "./survey/survey-repository.ts";
+import { verifyBackups } from "./verify-backups.ts";
+import type { VerifiedBackup, VerifyOptions, VerifyReport } from "./verify-options.ts";
 
-export interface VerifyOptions extends CallOptions {
-  /** Only these backups, and the WAL from the oldest of them on; all of them when empty. */
-  readonly labels?: readonly string[];
-  /** Objects read at once. */
-  readonly jobs: number;
-  /** Total of bytes that were read and compared so far. */
-  readonly onProgress?: (bytes: number) => void;
-}
-
-export interface VerifyReport {
-  readonly repository: RepositoryRecord;
-  readonly findings: readonly Finding[];
-  readonly backups: readonly string[];
-  readonly segments: number;
-  /** Stored bytes that were read and compared. */
-  readonly bytes: number;
+/** Everything that the steps of one verification share. */
+interface Run {
+  /** The store itself: for what changes meanwhile. */
+  readonly live: ObjectStore;
+  readonly survey: Survey;
+  /** The backups that were asked for. */
+  readonly backups: readonly CompleteBackup[];
+  readonly isWhole: boolean;
+  /** First segment that any of them needs. */
+  readonly fromIndex: number;
+  readonly plan: ReadingPlan;
+  readonly options: VerifyOptions;
+  readonly read: { stored: number; plain: number };
 }
 
 /**
- * Reads every byte of the chosen backups and of all WAL from the oldest of them on, and compares it with what was
- * recorded. Prints and deletes nothing. Damage is a finding; not being able to look is a rejection.
+ * Verifies a repository: what the records and listings say, and as many of the bytes as `depth` asks for. Prints nothing and
+ * removes nothing but its own lease. Damage is a finding; not being able to look is a rejection.
  */
 export async function verifyRepository(store: ObjectStore, options: VerifyOptions): Promise<VerifyReport> {
-  const { signal } = options;
-  const repository = await requireRepositoryRecord(store, { signal });
-  const directories = await chooseDirectories(store, options);
-  let bytes = 0;
-  const onBytes = (count: number): void => options.onProgress?.((bytes += count));
-  const findings: Finding[] = directories.flatMap(incomplete);
-  const readable = directories.filter((directory): directory is BackupDirectory & { record: BackupRecord } => directory.record !== undefined);
-  const complete = readable.filter(({ record }) => record.systemIdentifier === repository.systemIdentifier && record.walSegmentSize === repository.walSegmentSize);
-  findings.push(...readable.filter((directory) => !complete.includes(directory)).map(({ record }) => foreign(record)));
-  if (complete.length === 0) findings.push(noBackup());
-  for (const directory of complete) findings.push(...(await checkBackupObjects(store, directory, directory.record, { signal, onBytes })));
-  const records = complete.map(({ record }) => record);
-  const wal = await checkWal(store, repository, records, { ...options, onBytes });
-  return { repository, findings: [...findings, ...wal.findings], backups: complete.map(({ label }) => label), segments: wal.segments, bytes };
-}
-
-async function checkWal(
-  store: ObjectStore,
-  repository: RepositoryRecord,
-  records: readonly BackupRecord[],
-  options: VerifyOptions & { readonly onBytes: (count: number) => void },
-): Promise<{ findings: Finding[]; segments: number }> {
-  const { signal, jobs, onBytes } = options;
-  const fromIndex = Math.min(...records.map((record) => parseWalSegment(record.firstSegment, record.walSegmentSize).index));
-  const timelines = await listTimelines(store, { signal });
-  const { histories, findings } = await checkHistories(store, timelines, { signal });
-  const inventories = new Map<number, TimelineSegments>();
-  let segments = 0;
-  for (const timeline of timelines) {
-    const check = await checkTimelineSegments(store, repository, timeline, { signal, jobs, onBytes, fromIndex: Number.isFinite(fromIndex) ? fromIndex : 0 });
-    findings.push(...check.findings);
-    inventories.set(timeline, check.inventory);
-    segments += check.inventory.segments.size;
+  const run = await prepare(store, options);
+  const lease = await takeLease(run);
+  const pool = options.pool ?? createVerifyPool(Math.min(options.jobs, availableParallelism()));
+  try {
+    const findings = await check(run, pool);
+    const window = await readWindow(run, findings);
+    if (window.finding !== undefined) findings.push(window.finding);
+    return reportOf(run, findings, window.window);
+  } finally {
+    if (options.pool === undefined) await pool.close();
+    await lease?.release();
+    const reason = lease?.refusal();
+    if (reason !== undefined) options.onEvent?.({ type: "no-lease", reason });
   }
-  return { findings: [...findings, ...checkChains(records, histories, inventories)], segments };
 }
 
-async function chooseDirectories(store: ObjectStore, { labels = [], signal }: VerifyOptions): Promise<BackupDirectory[]> {
-  const all = await listBackupDirectories(store, { signal });
-  if (labels.length === 0) return all;
-  const unknown = labels.find((label) => !all.some((directory) => directory.label === label));
-  if (unknown === undefined) return all.filter(({ label }) => labels.includes(label));
-  throw new SoarError("BACKUP_MISSING", `there is no backup '${unknown}' in '${store.location}'`, {
-    hint: `There are: ${all.map(({ label }) => label).join(", ") || "none"}.`,
-  });
+async function prepare(store: ObjectStore, options: VerifyOptions): Promise<Run> {
+  const survey = await surveyRepository(store, options);
+  const { labels = [] } = options;
+  const unknown = labels.find((label) => !survey.directories.some((directory) => directory.label === label));
+  if (unknown !== undefined) {
+    throw new SoarError("BACKUP_MISSING", `there is no backup '${unknown}' in '${store.location}'`, {
+      hint: `There are: ${survey.directories.map(({ label }) => label).join(", ") || "none"}.`,
+    });
+  }
+  const backups = labels.length === 0 ? survey.backups : survey.backups.filter(({ label }) => labels.includes(label));
+  const fromIndex = backups.length === 0 ? 0 : Math.min(...backups.map(firstIndexOf));
+  const plan = planReading(survey, backups, { depth: options.depth, fromIndex, now: options.now() });
+  return { live: store, survey, backups, isWhole: labels.length === 0, fromIndex, plan, options, read: { stored: 0, plain: 0 } };
 }
 
-function incomplete({ label, record, damage }: BackupDirectory): Finding[] {
-  if (damage !== undefined) return [findingOf(damage, { kind: "backup-record-damaged", where: label })];
-  return record === undefined ? [interrupted(label)] : [];
+async function takeLease({ live, survey, backups, plan, options }: Run): Promise<HeldLease | undefined> {
+  if (backups.length === 0) return undefined;
+  const names = survey.timelines.flatMap((timeline) => [...(survey.inventories.get(timeline)?.segments.values() ?? [])].flatMap((objects) => objects.map(({ name }) => name))).sort();
+  const wal = plan.segments.length === 0 ? {} : { walFrom: backups.map(({ record }) => record.firstSegment).sort()[0], walTo: names.at(-1) };
+  return holdLease(live, { purpose: "verify", host: options.host, labels: backups.map(({ label }) => label), ...wal }, options);
 }
 
-function interrupted(label: string): Finding {
+async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
+  const { live, survey, backups, isWhole, plan, options, read } = run;
+  const { signal, jobs } = options;
+  const now = options.now();
+  const onRead = ({ stored, plain }: { readonly stored: number; readonly plain: number }): void => {
+    read.stored += stored;
+    read.plain += plain;
+    options.onEvent?.({ type: "progress", done: read.stored, total: Math.max(plan.bytes, read.stored) });
+  };
+  const directories = isWhole ? survey.directories : survey.directories.filter(({ label }) => (options.labels ?? []).includes(label));
+  const findings = [...(isWhole ? survey.findings : []), ...(await checkDirectories(survey, directories, { now, signal }))];
+  if (isWhole) {
+    findings.push(...checkAges(agesOf(survey), { ...DEFAULT_AGE_LIMITS, ...options.limits }, now));
+    findings.push(...(await checkLeftovers(live, survey, { now, signal })), ...(await checkTails(live, survey, { signal })));
+  }
+  findings.push(...(await checkWal(run, { signal })));
+  findings.push(...(await verifyBackups(survey, backups, { plan, pool, parallel: jobs + pool.workers, signal, onRead })));
+  findings.push(...(await checkSegments(survey.store, plan.segments, { repository: survey.repository, pool, jobs, signal, onRead })));
+  return findings;
+}
+
+async function checkWal({ survey, backups, fromIndex }: Run, options: CallOptions): Promise<Finding[]> {
+  const { histories, findings } = await checkHistories(survey, options);
+  const names: Finding[] = [];
+  for (const inventory of survey.inventories.values()) names.push(...(await checkSegmentNames(survey, inventory, { ...options, fromIndex, histories })));
+  const gaps = await listGaps(survey.store, options);
+  const chains = checkChains({ backups: backups.map(({ record }) => record), histories, inventories: survey.inventories, gaps });
+  return [...findings, ...names, ...chains, ...(await checkLastSegments(survey, options))];
+}
+
+async function readWindow({ survey, options: { signal } }: Run, findings: readonly Finding[]): Promise<{ readonly window: RecoveryWindow | undefined; readonly finding: Finding | undefined }> {
+  try {
+    return { window: await readRecoveryWindow(survey.store, survey.repository.walSegmentSize, { signal }), finding: undefined };
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    // Mostly what hides the window is a finding already.
+    const isTold = findings.some(({ kind, where }) => kind.startsWith("history-") || kind === "object-stray" || (kind.startsWith("wal-") && error.message.includes(where)));
+    const finding: Finding = { kind: "wal-damaged", severity: "error", where: "wal/", what: error.message, advice: error.hint ?? "Verify with --level full." };
+    return { window: undefined, finding: isTold ? undefined : finding };
+  }
+}
+
+function reportOf({ survey, backups, plan, options, read }: Run, findings: readonly Finding[], window: RecoveryWindow | undefined): VerifyReport {
+  const { newestBackupAt, lastArchivedAt } = agesOf(survey);
+  const readOf = (label: string): VerifiedBackup["read"] => (plan.fullLabels.has(label) ? "full" : [...plan.slices].some((name) => name.startsWith(`base/${label}/`)) ? "sample" : "quick");
+  const segments = [...survey.inventories.values()].reduce((sum, inventory) => sum + inventory.segments.size, 0);
   return {
-    kind: "backup-interrupted",
-    severity: "warning",
-    where: label,
-    what: "there is no backup.json: the backup is still running or was interrupted",
-    advice: "Nothing takes it for a backup. The next soar-base-backup removes it once its deadline has passed.",
+    repository: survey.repository,
+    findings: sortFindings(distinct(findings)),
+    backups: backups.map(({ label, record }) => ({ label, kind: record.kind, read: readOf(label) })),
+    wal: { segments, read: plan.segments.length },
+    window,
+    newestBackupAt: newestBackupAt?.toISOString(),
+    lastArchivedAt: lastArchivedAt?.toISOString(),
+    storedBytes: survey.objects.reduce((sum, { size }) => sum + size, 0),
+    readBytes: read.stored,
+    plainBytes: read.plain,
+    units: { read: plan.chosen.map(({ name }) => name), existing: plan.units.map(({ name }) => name) },
+    unreadSince: unreadSince(plan, options.depth)?.toISOString(),
   };
 }
 
-function foreign({ label, systemIdentifier }: BackupRecord): Finding {
-  return {
-    kind: "backup-foreign",
-    severity: "error",
-    where: label,
-    what: `it is a backup of another cluster, with system identifier ${systemIdentifier}`,
-    advice: "No restore uses it. Objects of two repositories were mixed: move it to the repository of its own cluster.",
-  };
-}
-
-function noBackup(): Finding {
-  return { kind: "no-backup", severity: "error", where: "base/", what: "there is no complete backup", advice: "Take one now: soar-base-backup." };
+/** What several steps came upon is told once, as the last of them knows it. */
+function distinct(findings: readonly Finding[]): Iterable<Finding> {
+  return new Map(findings.map((finding) => [`${finding.kind} ${finding.where} ${finding.kind === "wal-duplicate" ? "" : finding.what}`, finding])).values();
 }

@@ -60,6 +60,7 @@ export async function createSoarWorld(options: WorldOptions): Promise<SoarWorld>
     AWS_DEFAULT_REGION: s3.region,
     BACKUP_PG_BIN_DIR: options.installation.binDir,
     BACKUP_PARALLEL_JOBS: "2",
+    BACKUP_VERIFY_STATE_DIR: join(directory, "verify"),
     PGHOST: cluster.connection.host,
     PGPORT: String(cluster.connection.port),
     PGUSER: cluster.connection.user,

@@ -9,11 +9,11 @@ export interface TaskOutcome<Result> {
 }
 
 /** Makes this thread answer the tasks of a `TaskPool`. Does nothing where it is no worker thread. */
-export function serveTasks<Task, Result>(run: (task: Task) => TaskOutcome<Result> | Promise<TaskOutcome<Result>>): void {
-  parentPort?.on("message", (request: WorkerRequest<Task>) => {
+export function serveTasks(run: (task: never) => TaskOutcome<unknown> | Promise<TaskOutcome<unknown>>): void {
+  parentPort?.on("message", (request: WorkerRequest<never>) => {
     // Tasks that need no waiting are answered at once: the next one is only taken then.
-    const reply = (id: number, outcome: TaskOutcome<Result>): void => parentPort?.postMessage({ id, result: outcome.result } satisfies WorkerReply<Result>, outcome.moves);
-    const refuse = (id: number, error: unknown): void => parentPort?.postMessage({ id, failure: describe(error) } satisfies WorkerReply<Result>);
+    const reply = (id: number, outcome: TaskOutcome<unknown>): void => parentPort?.postMessage({ id, result: outcome.result } satisfies WorkerReply<unknown>, outcome.moves);
+    const refuse = (id: number, error: unknown): void => parentPort?.postMessage({ id, failure: describe(error) } satisfies WorkerReply<unknown>, []);
     try {
       const outcome = run(request.task);
       if (!(outcome instanceof Promise)) reply(request.id, outcome);

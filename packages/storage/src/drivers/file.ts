@@ -78,6 +78,13 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
         await requireRoot(root);
         for (const path of paths) await removeFile(root, path);
       }),
+    ...unfinishedUploads(root, nameOf),
+    async close() {},
+  };
+}
+
+function unfinishedUploads(root: string, nameOf: (key: string) => string): Pick<ObjectStore, "listUploads" | "abortStaleUploads"> {
+  return {
     listUploads: (prefix, callOptions = {}) =>
       attempt(`list uploads under '${nameOf(prefix)}'`, callOptions.signal, async () => {
         requireKeyPrefix(prefix);
@@ -90,7 +97,6 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
         await requireRoot(root);
         return await abortStaleFileUploads(root, prefix, before);
       }),
-    async close() {},
   };
 }
 

@@ -44,9 +44,9 @@ export async function surveyRepository(store: ObjectStore, { signal }: CallOptio
   const findings: Finding[] = [];
   const objects: StoredObject[] = [];
   for await (const object of store.list("", { signal })) {
-    const stray = strayness(object, repository.walSegmentSize);
-    if (stray === undefined) objects.push(object);
-    else findings.push(stray);
+    const finding = strayness(object, repository.walSegmentSize);
+    if (finding === undefined) objects.push(object);
+    else findings.push(finding);
   }
   const view = listedStore(store, objects);
   const directories = await listBackupDirectories(view, { signal });

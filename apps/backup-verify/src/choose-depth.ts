@@ -1,0 +1,51 @@
+import type { Config } from "@soar/app-kit";
+import { isSoarError, SoarError } from "@soar/errors";
+import { openReadMemory, type Depth, type Finding, type ReadMemory } from "@soar/verify";
+import type { verifyOptions } from "./options.ts";
+
+type DepthConfig = Pick<Config<typeof verifyOptions>, "level" | "sample" | "rereadWithinMs" | "everyMs" | "stateDir">;
+
+export interface ChosenDepth {
+  readonly depth: Depth;
+  /** Undefined where nothing is remembered: for a level that is told, and where the directory cannot be used. */
+  readonly memory: ReadMemory | undefined;
+  readonly findings: readonly Finding[];
+}
+
+/** Turns the options into how much is read. Rejects with `USAGE` or `CONFIG_INVALID` for what contradicts itself. */
+export async function chooseDepth(config: DepthConfig, { labels, location }: { readonly labels: readonly string[]; readonly location: string }): Promise<ChosenDepth> {
+  const { level, sample } = config;
+  if (level === "full" && sample !== undefined) throw new SoarError("USAGE", "--level full reads everything: there is nothing to sample", { hint: "Leave out --level full, or --sample (or BACKUP_VERIFY_SAMPLE)." });
+  if (level === "full" || (level === undefined && labels.length > 0 && sample === undefined)) return { depth: { level: "full" }, memory: undefined, findings: [] };
+  if (level === "quick" && sample === undefined) return { depth: { level: "quick" }, memory: undefined, findings: [] };
+  const rules = sample === undefined ? rulesOf(config) : { newest: false, share: parseShare(sample) };
+  const { memory, findings } = await openMemory(config.stateDir, location);
+  return { depth: { level: "sample", memory: memory ?? { lastRead: () => undefined }, ...rules }, memory, findings };
+}
+
+/** As many runs as fit into the time share the bytes; what would be too old before the next run is read now. */
+function rulesOf({ rereadWithinMs, everyMs }: DepthConfig): { newest: true; share: number; longestMs: number } {
+  const runs = Math.max(1, Math.floor(rereadWithinMs / everyMs));
+  return { newest: true, share: 1 / runs, longestMs: Math.max(0, rereadWithinMs - everyMs) };
+}
+
+function parseShare(text: string): number {
+  const [, number] = /^(\d{1,3}(?:\.\d{1,6})?) ?%$/.exec(text.trim()) ?? [];
+  const share = Number(number) / 100;
+  if (number !== undefined && share > 0 && share <= 1) return share;
+  throw new SoarError("CONFIG_INVALID", `'${text}' is no share of the stored bytes`, { hint: "Give a percentage like 3% or 0.5%, at most 100%." });
+}
+
+/** Without a memory the sample is chosen by when objects were stored, so that the same ones are read again and again. */
+async function openMemory(directory: string, location: string): Promise<Pick<ChosenDepth, "memory" | "findings">> {
+  try {
+    return { memory: await openReadMemory(directory, location), findings: [] };
+  } catch (error) {
+    if (!isSoarError(error)) throw error;
+    return { memory: undefined, findings: [unusable(directory, error)] };
+  }
+}
+
+export function unusable(directory: string, { message, hint }: SoarError): Finding {
+  return { kind: "memory-unusable", severity: "warning", where: directory, what: `${message}: it is not known what was read before, and every run samples the same bytes`, advice: hint ?? "Make the directory writable." };
+}

@@ -1,0 +1,41 @@
+import { hostname } from "node:os";
+import { notify, type CommandContext } from "@soar/app-kit";
+import { hasErrorCode, isSoarError } from "@soar/errors";
+import { reportText, summarize, type FinishedReport } from "./describe-report.ts";
+import type { verifyOptions } from "./options.ts";
+import { tellMetrics } from "./tell-metrics.ts";
+
+export type VerifyContext = CommandContext<typeof verifyOptions, { readonly labels: { readonly help: string; readonly many: true; readonly optional: true } }>;
+
+/**
+ * Runs a verification and tells its outcome: log, metrics, mail, webhook. When only the telling fails, the run fails with
+ * that.
+ */
+export async function reportOutcome(context: VerifyContext, work: (onReport: (report: FinishedReport) => void) => Promise<void>): Promise<void> {
+  let report: FinishedReport | undefined;
+  try {
+    await work((finished) => (report = finished));
+  } catch (error) {
+    await tellFailure(context, report, error);
+    throw error;
+  }
+  tellMetrics(context.config.metricsFile, report, { failed: false, now: new Date() });
+  if (report !== undefined) await notify(context.config, { outcome: "success", subject: `${hostname()}: backup verification passed`, text: summarize(report) });
+}
+
+/** The failure of the run is what it ends with; that telling it failed as well stands in the log. */
+async function tellFailure({ config, log }: VerifyContext, report: FinishedReport | undefined, error: unknown): Promise<void> {
+  // The pattern that the specification has operators look for in backup.log; findings bring it with them.
+  if (!hasErrorCode(error, "FINDINGS", "FINDINGS_MINOR")) log.error("verification failed: it could not look everywhere");
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = isSoarError(error) && error.hint !== undefined ? `\n${error.hint}` : "";
+  const details = report === undefined ? "" : `\n\n${reportText(report)}`;
+  const isMinor = hasErrorCode(error, "FINDINGS_MINOR");
+  try {
+    tellMetrics(config.metricsFile, report, { failed: !isMinor, now: new Date() });
+    await notify(config, { outcome: "failure", subject: `${hostname()}: backup verification ${isMinor ? "needs attention" : "failed"}`, text: `${message}${hint}${details}` });
+  } catch (failure) {
+    if (!isSoarError(failure)) throw failure;
+    log.error(`${failure.message}; so nobody was told that the verification failed`);
+  }
+}

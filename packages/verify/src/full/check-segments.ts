@@ -1,0 +1,60 @@
+import type { RepositoryRecord, WalObject } from "@soar/repository";
+import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import { findingOf, type Finding } from "../finding.ts";
+import { forEachAtOnce } from "../for-each-at-once.ts";
+import { duplicate, WAL_ADVICE } from "../quick/check-wal-names.ts";
+import { inspectSegment } from "./inspect-segment.ts";
+import type { VerifyPool } from "./verify-pool.ts";
+import type { SegmentFacts } from "./verify-task.ts";
+
+export interface CheckSegmentsOptions extends CallOptions {
+  readonly repository: RepositoryRecord;
+  readonly pool: VerifyPool;
+  /** Segments read at once. */
+  readonly jobs: number;
+  readonly onRead: (read: { readonly stored: number; readonly plain: number }) => void;
+}
+
+/** Up to this stored size a segment is handed to a worker whole; larger ones are read piece by piece. */
+const LARGEST_WHOLE = 64 * 1024 * 1024;
+
+/** Reads segments; each item is all objects of one segment, which must hold the same bytes. */
+export async function checkSegments(store: ObjectStore, segments: Iterable<readonly WalObject[]>, options: CheckSegmentsOptions): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  await forEachAtOnce(segments, options.jobs, async (objects) => {
+    const digests = new Set<string>();
+    let isCompared = true;
+    for (const object of objects) {
+      const checked = await checkSegment(store, object, { ...options, wantsDigest: objects.length > 1 });
+      if ("kind" in checked) {
+        // Whether what is damaged once was the same cannot be told.
+        isCompared = false;
+        findings.push(checked);
+      } else if (checked.sha256 !== undefined) digests.add(checked.sha256);
+    }
+    if (objects.length > 1) findings.push(duplicate(objects, digests.size > 1 ? "different" : isCompared ? "equal" : "unknown"));
+  });
+  return findings;
+}
+
+async function checkSegment(store: ObjectStore, object: WalObject, options: CheckSegmentsOptions & { readonly wantsDigest: boolean }): Promise<SegmentFacts | Finding> {
+  const { repository, onRead } = options;
+  try {
+    const facts = await readSegment(store, object, options);
+    onRead({ stored: object.size, plain: facts.plainBytes });
+    if (facts.systemIdentifier !== repository.systemIdentifier) return damaged(object, `it is a segment of another cluster, with system identifier ${facts.systemIdentifier}`);
+    return facts.plainBytes === repository.walSegmentSize ? facts : damaged(object, `it holds ${facts.plainBytes} bytes, a segment of this cluster has ${repository.walSegmentSize}`);
+  } catch (error) {
+    return findingOf(error, { kind: "wal-damaged", where: object.key });
+  }
+}
+
+async function readSegment(store: ObjectStore, object: WalObject, { pool, signal, wantsDigest }: CheckSegmentsOptions & { readonly wantsDigest: boolean }): Promise<SegmentFacts> {
+  if (object.size > LARGEST_WHOLE) return inspectSegment(store, object, { signal, wantsDigest });
+  const stored = await readObject(store, object.key, { signal });
+  return pool.checkSegment({ object, location: store.location, stored, wantsDigest }, signal);
+}
+
+function damaged({ key }: WalObject, what: string): Finding {
+  return { kind: "wal-damaged", severity: "error", where: key, what, advice: WAL_ADVICE };
+}

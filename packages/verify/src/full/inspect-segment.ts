@@ -1,0 +1,50 @@
+import { createHash } from "node:crypto";
+import { SoarError } from "@soar/errors";
+import { createWalSummarizer, formatLsn, parseWalFileName, type WalSegmentSummary } from "@soar/pg-tools";
+import { getWalFile, type GetWalOptions, type WalObject } from "@soar/repository";
+import { createMemoryStore, type ObjectBody, type ObjectStore, type StoredObject } from "@soar/storage";
+import type { SegmentFacts } from "./verify-task.ts";
+
+/**
+ * Reads a WAL segment as it lies in the bucket and checks it by itself: its description, the digest of its plain bytes, size,
+ * the header of every page, and every record that lies in it whole. Rejects with `REPOSITORY_DAMAGED` or `WAL_INVALID`.
+ */
+export async function inspectSegment(store: ObjectStore, object: WalObject, options: GetWalOptions & { readonly wantsDigest: boolean }): Promise<SegmentFacts> {
+  const hash = options.wantsDigest ? createHash("sha256") : undefined;
+  const summarizer = createWalSummarizer({ name: object.name });
+  let plainBytes = 0;
+  for await (const piece of getWalFile(store, object, options)) {
+    plainBytes += piece.length;
+    hash?.update(piece);
+    summarizer.push(piece);
+  }
+  const summary = summarizer.finish();
+  if (parseWalFileName(object.name).kind === "segment") requireFilled(object, summary, plainBytes);
+  return { sha256: hash?.digest("hex"), plainBytes, systemIdentifier: String(summary.systemIdentifier) };
+}
+
+/** A finished segment is WAL to its last byte, or to a switch record: recovery ends where it is not. */
+function requireFilled({ name }: WalObject, { segmentSize, end }: WalSegmentSummary, plainBytes: number): void {
+  if (plainBytes !== segmentSize) throw invalid(name, `it holds ${plainBytes} bytes, its header says ${segmentSize}`);
+  if (end !== undefined) throw invalid(name, `recovery ends in it at ${formatLsn(end.lsn)}: ${end.fact}`);
+}
+
+function invalid(name: string, fact: string): SoarError {
+  return new SoarError("WAL_INVALID", `'${name}' is no finished WAL segment: ${fact}`, {
+    hint: "If the segment is still in pg_wal of the server, remove the object and archive it again. Else take a base backup now: nothing behind this segment can be restored with older ones.",
+  });
+}
+
+/** A store that holds one object, whatever it is asked for. */
+export function objectInMemory(location: string, bytes: Buffer): ObjectStore {
+  const stored = (key: string): StoredObject => ({ key, size: bytes.length, modifiedAt: new Date(0), etag: undefined, storageClass: undefined });
+  return {
+    ...createMemoryStore(),
+    location,
+    get: (key) => Promise.resolve<ObjectBody>({ object: stored(key), offset: 0, length: bytes.length, [Symbol.asyncIterator]: () => once(bytes) }),
+  };
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
+}

@@ -1,0 +1,31 @@
+import { parseBackupKey } from "@soar/repository";
+import type { ObjectStore } from "@soar/storage";
+import type { Finding } from "../finding.ts";
+import { DamageReport } from "./damage-report.ts";
+import { planMembers, type PlannedMember } from "./plan-members.ts";
+import type { ReadableBackup, ReadBackupOptions } from "./read-backup.ts";
+import { readRanges } from "./read-ranges.ts";
+
+/** Stored bytes of an archive that a sample takes or leaves together. */
+export const SLICE_BYTES = 64 * 1024 * 1024;
+
+/** A part of an archive object that a backup added itself. */
+export function sliceName(object: string, offset: number): string {
+  return `${object}#${Math.floor(offset / SLICE_BYTES)}`;
+}
+
+/** Reads the members in some slices of a backup's own objects: their digests, and the checksums of whole pages. */
+export async function readSlices(store: ObjectStore, { backup, table }: Pick<ReadableBackup, "backup" | "table">, options: Omit<ReadBackupOptions, "known"> & { readonly slices: ReadonlySet<string> }): Promise<Finding[]> {
+  const { slices, sizeOf } = options;
+  const report = new DamageReport(backup.label);
+  const wants = ({ location: { object, offset, storedLength } }: PlannedMember): boolean =>
+    parseBackupKey(object)?.label === backup.label && slices.has(sliceName(object, offset)) && offset + storedLength <= (sizeOf(object) ?? 0);
+  for (const archive of table.archives) {
+    for await (const { planned, outcome } of readRanges(store, planMembers(archive, backup.record), { ...options, wants, returnsPlain: () => false })) {
+      if (outcome === undefined) continue;
+      if ("failure" in outcome) report.member(planned, outcome.failure);
+      else for (const [at, run] of planned.runs.entries()) report.pages(run, outcome.runs[at]?.damagedBlocks ?? []);
+    }
+  }
+  return report.findings();
+}

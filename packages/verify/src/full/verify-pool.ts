@@ -1,0 +1,39 @@
+import { Worker } from "node:worker_threads";
+import { TaskPool } from "@soar/seekable-tar";
+import type { CheckedRange, RangeTask, SegmentFacts, SegmentTask, VerifyResult, VerifyTask } from "./verify-task.ts";
+
+/** Worker threads that open, hash and check what was read. */
+export interface VerifyPool {
+  readonly workers: number;
+  /** The memory of `stored` moves to the worker, and comes back with the result. */
+  checkRange(task: Omit<RangeTask, "kind">, signal: AbortSignal | undefined): Promise<CheckedRange>;
+  /** Rejects as `inspectSegment` does. The memory of `stored` moves to the worker. */
+  checkSegment(task: Omit<SegmentTask, "kind">, signal: AbortSignal | undefined): Promise<SegmentFacts>;
+  close(): Promise<void>;
+}
+
+export function createVerifyPool(workers: number): VerifyPool {
+  // A bundler does not see through this expression: bundles carry the worker as an entry of their own.
+  const url = new URL(import.meta.url.endsWith(".ts") ? "./verify-worker.ts" : "./verify-worker.js", import.meta.url);
+  const threads = new TaskPool<VerifyTask, VerifyResult>(workers, () => new Worker(url, { name: "soar-verify", resourceLimits: { maxYoungGenerationSizeMb: 8 } }));
+  return {
+    workers,
+    async checkRange(task, signal) {
+      const result = await threads.run({ kind: "range", ...task }, memoryOf(task.stored), signal);
+      return result.kind === "range" ? result : unexpected();
+    },
+    async checkSegment(task, signal) {
+      const result = await threads.run({ kind: "segment", ...task }, memoryOf(task.stored), signal);
+      return result.kind === "segment" ? result.facts : unexpected();
+    },
+    close: () => threads.close(),
+  };
+}
+
+function memoryOf({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
+}
+
+function unexpected(): never {
+  throw new TypeError("a worker answered another task than it was asked");
+}

@@ -1,0 +1,5 @@
+import { serveTasks } from "@soar/seekable-tar";
+import { runVerifyTask } from "./run-verify-task.ts";
+
+// Entry point of the worker threads of `createVerifyPool`. Imported anywhere else it does nothing.
+serveTasks(runVerifyTask);

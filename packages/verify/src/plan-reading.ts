@@ -1,0 +1,89 @@
+import { parseWalSegment } from "@soar/pg-tools";
+import { backupKey, type WalObject } from "@soar/repository";
+import type { StoredObject } from "@soar/storage";
+import { sliceName, SLICE_BYTES } from "./full/read-slices.ts";
+import { chooseSample, provedAt, type Unit } from "./sample/choose-sample.ts";
+import type { CompleteBackup, Survey } from "./survey/survey-repository.ts";
+import type { Depth } from "./verify-options.ts";
+
+/** What is read of the bytes that only a full verification looks at. */
+export interface ReadingPlan {
+  /** Backups that are read as a restore would. */
+  readonly fullLabels: ReadonlySet<string>;
+  /** Slices of archives of the other backups. */
+  readonly slices: ReadonlySet<string>;
+  /** All objects of each segment that is read. */
+  readonly segments: readonly (readonly WalObject[])[];
+  /** Everything that the chosen backups need, read or not. */
+  readonly units: readonly Unit[];
+  readonly chosen: readonly Unit[];
+  /** Stored bytes that will be read. */
+  readonly bytes: number;
+}
+
+interface SegmentUnits {
+  readonly objects: readonly WalObject[];
+  readonly index: number;
+  readonly units: readonly Unit[];
+}
+
+/** Decides from the listing what is read; `fromIndex` is the first segment that any of the backups needs. */
+export function planReading(survey: Survey, backups: readonly CompleteBackup[], { depth, fromIndex, now }: { readonly depth: Depth; readonly fromIndex: number; readonly now: Date }): ReadingPlan {
+  const byKey = new Map(survey.objects.map((object) => [object.key, object]));
+  const segments = [...segmentUnits(survey, byKey, fromIndex)];
+  const slices = new Map(backups.map((backup) => [backup.label, archiveUnits(backup, byKey)]));
+  const full = fullBackups(backups, depth);
+  const fullFrom = depth.level === "full" ? fromIndex : Math.min(...full.map(firstIndexOf));
+  const isForced = ({ index }: SegmentUnits): boolean => full.length > 0 && index >= fullFrom;
+  const fullLabels = new Set(full.map(({ label }) => label));
+  const forced = new Set([...segments.filter(isForced).flatMap(({ units }) => units), ...full.flatMap(({ label }) => slices.get(label) ?? [])]);
+  const units = [...segments.flatMap((segment) => segment.units), ...[...slices.values()].flat()];
+  const rest = units.filter((unit) => !forced.has(unit));
+  const sampled = depth.level === "sample" ? chooseSample(rest, depth.memory, { ...depth, now }) : [];
+  const chosen = new Set([...forced, ...sampled].map(({ name }) => name));
+  return {
+    fullLabels,
+    slices: new Set(sampled.map(({ name }) => name).filter((name) => name.includes("#"))),
+    segments: segments.filter((segment) => segment.units.some(({ name }) => chosen.has(name))).map(({ objects }) => objects),
+    units,
+    chosen: units.filter(({ name }) => chosen.has(name)),
+    bytes: full.reduce((sum, { record }) => sum + record.sizes.stored, 0) + [...[...forced].filter(({ name }) => !name.includes("#")), ...sampled].reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+function fullBackups(backups: readonly CompleteBackup[], depth: Depth): readonly CompleteBackup[] {
+  if (depth.level === "full") return backups;
+  return depth.level === "sample" && depth.newest ? backups.slice(-1) : [];
+}
+
+export function firstIndexOf({ record }: CompleteBackup): number {
+  return parseWalSegment(record.firstSegment, record.walSegmentSize).index;
+}
+
+function* segmentUnits({ inventories }: Survey, byKey: ReadonlyMap<string, StoredObject>, fromIndex: number): Generator<SegmentUnits> {
+  for (const { segments } of inventories.values()) {
+    for (const [index, objects] of segments) {
+      if (index < fromIndex) continue;
+      const units = objects.map(({ key, size }) => ({ name: key, bytes: size, storedAt: byKey.get(key)?.modifiedAt ?? new Date(0) }));
+      yield { objects, index, units };
+    }
+  }
+}
+
+function archiveUnits({ label, record, objects }: CompleteBackup, byKey: ReadonlyMap<string, StoredObject>): Unit[] {
+  return record.archives.flatMap(({ object }) => {
+    const key = backupKey(label, object);
+    const size = objects.get(object) ?? 0;
+    const storedAt = byKey.get(key)?.modifiedAt ?? new Date(0);
+    return Array.from({ length: Math.ceil(size / SLICE_BYTES) }, (_, at) => ({ name: sliceName(key, at * SLICE_BYTES), bytes: Math.min(SLICE_BYTES, size - at * SLICE_BYTES), storedAt }));
+  });
+}
+
+/** Since when the oldest of the units that are not read was not compared; undefined when all are read. */
+export function unreadSince({ units, chosen }: ReadingPlan, depth: Depth): Date | undefined {
+  const read = new Set(chosen);
+  const memory = depth.level === "sample" ? depth.memory : { lastRead: () => undefined };
+  let oldest = Infinity;
+  for (const unit of units) if (!read.has(unit)) oldest = Math.min(oldest, provedAt(unit, memory));
+  return oldest === Infinity ? undefined : new Date(oldest);
+}

@@ -1,0 +1,68 @@
+import { BACKUP_OBJECTS, backupKey, findStarted, isSealedRecord, type BackupDirectory, type BackupRecord } from "@soar/repository";
+import { readObject, type CallOptions } from "@soar/storage";
+import { findingOf, RESTORE_OBJECT, type Finding } from "../finding.ts";
+import type { Survey } from "../survey/survey-repository.ts";
+
+/** What is in each directory below `base/`: a backup, a running or interrupted one, or a record that cannot be read. */
+export async function checkDirectories({ store }: Survey, directories: readonly BackupDirectory[], { now, signal }: CallOptions & { readonly now: Date }): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const { label, record, damage, objects } of directories) {
+    if (damage !== undefined) findings.push(findingOf(damage, { kind: "backup-record-damaged", where: label }));
+    else if (record !== undefined) findings.push(...unsealed(label, await readText(store, backupKey(label, BACKUP_OBJECTS.record), signal)), ...sourceDamage(record));
+    else if (objects.has(BACKUP_OBJECTS.started)) findings.push(await unfinished({ store, label, now, signal }));
+    else findings.push(interrupted(label, "nothing says when it was begun, so that no run removes it"));
+  }
+  return findings;
+}
+
+async function readText(store: Survey["store"], key: string, signal: AbortSignal | undefined): Promise<string> {
+  return (await readObject(store, key, { signal })).toString("utf8");
+}
+
+async function unfinished({ store, label, now, signal }: { readonly store: Survey["store"]; readonly label: string; readonly now: Date; readonly signal: AbortSignal | undefined }): Promise<Finding> {
+  try {
+    const started = await findStarted(store, label, { signal });
+    if (started === undefined) return interrupted(label, "it disappeared while it was verified");
+    if (Date.parse(started.deadline) <= now.getTime()) return interrupted(label, `it was begun ${started.startedAt} on ${started.host}`);
+    return {
+      kind: "backup-running",
+      severity: "notice",
+      where: label,
+      what: `a backup is running since ${started.startedAt} on ${started.host}`,
+      advice: `Nothing to do. If it does not end by ${started.deadline}, the next soar-base-backup removes what it left.`,
+    };
+  } catch (error) {
+    return { ...findingOf(error, { kind: "backup-interrupted", where: label }), severity: "warning" };
+  }
+}
+
+function interrupted(where: string, fact: string): Finding {
+  return {
+    kind: "backup-interrupted",
+    severity: "warning",
+    where,
+    what: `there is no backup.json: ${fact}`,
+    advice: "Nothing takes it for a backup. The next soar-base-backup removes it if it knows that its run is dead; else remove its objects.",
+  };
+}
+
+/** Without its digest a changed record looks like any other. */
+function unsealed(label: string, text: string): Finding[] {
+  if (isSealedRecord(text)) return [];
+  const what = "its record does not end with a digest of itself, so that nobody can tell whether it was changed";
+  return [{ kind: "backup-record-damaged", severity: "warning", where: label, what, advice: `Compare backup.json with an older version of it in the bucket. ${RESTORE_OBJECT}` }];
+}
+
+function sourceDamage({ label, damagedPages }: BackupRecord): Finding[] {
+  if (damagedPages.length === 0) return [];
+  const paths = [...new Set(damagedPages.map(({ path }) => path))];
+  return [
+    {
+      kind: "backup-source-damaged",
+      severity: "warning",
+      where: label,
+      what: `the source had damaged pages in ${paths.slice(0, 3).join(", ")}${paths.length > 3 ? ` and ${paths.length - 3} more files` : ""}`,
+      advice: "The backup is as good as the source was. Repair the server (pg_amcheck finds the affected tables) or restore them from an older backup.",
+    },
+  ];
+}

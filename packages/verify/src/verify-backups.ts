@@ -1,0 +1,56 @@
+import { backupKey, BACKUP_OBJECTS } from "@soar/repository";
+import type { CallOptions, ObjectStore } from "@soar/storage";
+import type { Finding } from "./finding.ts";
+import { KnownMembers } from "./full/known-members.ts";
+import { readBackup, type ReadBackupOptions } from "./full/read-backup.ts";
+import { readSlices } from "./full/read-slices.ts";
+import type { VerifyPool } from "./full/verify-pool.ts";
+import type { ReadingPlan } from "./plan-reading.ts";
+import { checkBackupLabel, checkManifest, compareFiles, type CheckedManifest } from "./quick/check-manifest.ts";
+import { checkObjects } from "./quick/check-objects.ts";
+import { checkTable } from "./quick/check-table.ts";
+import type { CompleteBackup, Survey } from "./survey/survey-repository.ts";
+
+export interface VerifyBackupsOptions extends CallOptions {
+  readonly plan: ReadingPlan;
+  readonly pool: VerifyPool;
+  readonly parallel: number;
+  readonly onRead: ReadBackupOptions["onRead"];
+}
+
+/**
+ * Checks backups one after the other, oldest first, because a table takes memory and incrementals refer back: records,
+ * sizes, seek table and manifest of each, and then what the plan says of its bytes.
+ */
+export async function verifyBackups(survey: Survey, backups: readonly CompleteBackup[], options: VerifyBackupsOptions): Promise<Finding[]> {
+  const sizes = new Map(survey.backups.flatMap(readableObjects));
+  const reading: ReadBackupOptions = { ...options, known: new KnownMembers(), sizeOf: (key) => sizes.get(key) };
+  const findings: Finding[] = [];
+  for (const backup of backups) findings.push(...(await verifyBackup(survey, backup, { ...options, reading })));
+  return findings;
+}
+
+function readableObjects({ label, record, objects }: CompleteBackup): [string, number][] {
+  return record.objects.filter(({ name, size }) => objects.get(name) === size).map(({ name, size }) => [backupKey(label, name), size]);
+}
+
+async function verifyBackup(survey: Survey, backup: CompleteBackup, { plan, reading, signal }: VerifyBackupsOptions & { readonly reading: ReadBackupOptions }): Promise<Finding[]> {
+  const { store } = survey;
+  const { record } = backup;
+  const objects = await checkObjects(store, backup, { signal });
+  const { table, findings: tableFindings } = await checkTable(survey, backup, { signal });
+  const manifestBytes = objects.contents.get(BACKUP_OBJECTS.manifest);
+  const labelBytes = objects.contents.get(BACKUP_OBJECTS.backupLabel);
+  const manifest: CheckedManifest = manifestBytes === undefined ? { findings: [], files: undefined } : checkManifest(manifestBytes, record);
+  const differences = table === undefined || manifest.files === undefined ? [] : compareFiles(table, manifest.files, record);
+  const findings = [...objects.findings, ...tableFindings, ...manifest.findings, ...(labelBytes === undefined ? [] : checkBackupLabel(labelBytes, record)), ...differences];
+  if (table === undefined) return findings;
+  return [...findings, ...(await readBytes(store, { backup, table, files: manifest.files }, { plan, reading }))];
+}
+
+async function readBytes(store: ObjectStore, readable: Parameters<typeof readBackup>[1], { plan, reading }: { readonly plan: ReadingPlan; readonly reading: ReadBackupOptions }): Promise<Finding[]> {
+  const { backup } = readable;
+  if (plan.fullLabels.has(backup.label)) return readBackup(store, readable, reading);
+  const hasSlices = [...plan.slices].some((name) => name.startsWith(`base/${backup.label}/`));
+  return hasSlices ? readSlices(store, readable, { ...reading, slices: plan.slices }) : [];
+}

@@ -1,0 +1,61 @@
+import type { RecoveryWindow, RepositoryRecord } from "@soar/repository";
+import type { CallOptions } from "@soar/storage";
+import type { Finding } from "./finding.ts";
+import type { VerifyPool } from "./full/verify-pool.ts";
+import type { AgeLimits } from "./quick/check-ages.ts";
+import type { SampleRules } from "./sample/choose-sample.ts";
+import type { ReadMemory } from "./sample/read-memory.ts";
+
+/**
+ * How much is read. `quick`: records, listings, seek tables and manifests. `full`: every byte besides. `sample`: quick, and
+ * the share of all bytes that was read longest ago; with `newest` also everything of the newest backup and of its WAL.
+ */
+export type Depth = { readonly level: "quick" | "full" } | ({ readonly level: "sample"; readonly newest: boolean; readonly memory: Pick<ReadMemory, "lastRead"> } & SampleRules);
+
+export interface VerifyOptions extends CallOptions {
+  /** Only these backups, and the WAL from the oldest of them on; all of them when empty. */
+  readonly labels?: readonly string[];
+  readonly depth: Depth;
+  /** Things read at once. */
+  readonly jobs: number;
+  /** Name of this machine, for the lease. */
+  readonly host: string;
+  readonly now: () => Date;
+  /** Worker threads to use; by default the run has threads of its own. */
+  readonly pool?: VerifyPool;
+  readonly limits?: Partial<AgeLimits>;
+  readonly onEvent?: (event: VerifyEvent) => void;
+}
+
+export type VerifyEvent =
+  /** Stored bytes that were read, of those that will be. */
+  | { readonly type: "progress"; readonly done: number; readonly total: number }
+  /** Expiry does not know of this run: its key may not write, or the lease could not be renewed. */
+  | { readonly type: "no-lease"; readonly reason: string };
+
+export interface VerifyReport {
+  readonly repository: RepositoryRecord;
+  /** Worst first. */
+  readonly findings: readonly Finding[];
+  readonly backups: readonly VerifiedBackup[];
+  readonly wal: { readonly segments: number; readonly read: number };
+  /** What can be restored; undefined when it cannot be told, which is a finding. */
+  readonly window: RecoveryWindow | undefined;
+  readonly newestBackupAt: string | undefined;
+  readonly lastArchivedAt: string | undefined;
+  /** Bytes below `base/`, `wal/` and `tail/`. */
+  readonly storedBytes: number;
+  /** Bytes that were read to be compared, as stored and decompressed. */
+  readonly readBytes: number;
+  readonly plainBytes: number;
+  /** The units that were read, and all that there are: what a memory is to remember. */
+  readonly units: { readonly read: readonly string[]; readonly existing: readonly string[] };
+  /** Of what is not read in this run: since when nobody has compared its bytes; undefined when everything was read. */
+  readonly unreadSince: string | undefined;
+}
+
+export interface VerifiedBackup {
+  readonly label: string;
+  readonly kind: "full" | "incremental";
+  readonly read: "quick" | "sample" | "full";
+}
