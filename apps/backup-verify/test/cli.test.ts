@@ -91,7 +91,7 @@ describe("a repository", () => {
     await replaceObject(store, ARCHIVE, flip(5000));
     const words = run([], settings);
     expect(words.status).toBe(5);
-    expect(words.stdout).toMatch(new RegExp(`^error: ${ARCHIVE}: bytes 0 to \\d+ are not what was recorded, which hold .* \\(object-damaged\\)\n {2}\\S`));
+    expect(words.stdout).toMatch(new RegExp(`^error: ${ARCHIVE}: bytes \\d+ to \\d+ are not what was recorded, which hold .* \\(object-damaged\\)\n {2}\\S`));
     expect(words.stderr).toMatch(new RegExp(`error: verification failed: 1 error, first '${ARCHIVE}'`));
     expect(readFileSync(join(directory, "backup.log"), "utf8")).toMatch(/verification passed[^]*verification failed: 1 error/);
     expect(readFileSync(metrics, "utf8")).toMatch(/\nbackup_verify_last_run_failed 1\n[^]*\nbackup_verify_last_success_timestamp_seconds \d+[^]*\nbackup_verify_findings\{severity="error"\} 1\n/);
