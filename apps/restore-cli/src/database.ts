@@ -5,7 +5,7 @@ import { inspectTargetDatabase, planRestore, removeAbandoned, requireFillable, r
 import { showAbandoned, withRescueDisplay } from "./rescue-display.ts";
 import { rescueOptions, scratchOptionsOf, sourceDatabaseOf, targetServerOf, type RescueConfig } from "./rescue-options.ts";
 import { describeRescue, rescueAsJson } from "./rescue-plan.ts";
-import { targetOf } from "./target-options.ts";
+import { targetOf, timelineOf } from "./target-options.ts";
 
 const options = {
   ...rescueOptions,
@@ -42,7 +42,7 @@ export async function runDatabaseRescue({ config, log, output, signal, confirm, 
   if (target === "postgres" || target.startsWith("template")) throw new SoarError("USAGE", `unable to load into '${target}': it belongs to the server itself`, { hint: "Name another database with --target-database." });
   const store = await openConfiguredStore(config, { log });
   try {
-    const plan = await planRestore(store, { target: targetOf(config), backup: config.baseBackup, timeline: config.targetTimeline, signal });
+    const plan = await planRestore(store, { target: targetOf(config), backup: config.baseBackup, timeline: timelineOf(config), signal });
     const targetServer = targetServerOf(config, target, log);
     const found = await inspectTargetDatabase(targetServer, target, signal);
     requireFillable(target, found, { replace });

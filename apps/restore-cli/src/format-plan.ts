@@ -1,7 +1,8 @@
-import { formatSize } from "@soar/app-kit";
+import { formatSize, type Output } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
-import { controlCommand, describeTarget, formatInstant, lineDifference, type CommitPoint, type ConfigDifference } from "@soar/restore";
-import type { Prepared } from "./prepare.ts";
+import { controlCommand, describeTarget, formatInstant, lineDifference, type CommitPoint, type ConfigDifference, type PlanCheck, type RestorePlan } from "@soar/restore";
+import { formatVersion, nearbyText, serverText, timeText } from "./plan-texts.ts";
+import type { Hindered, Prepared } from "./prepare.ts";
 
 /** What happens to what lies in the directory. */
 function whatIsThere({ checked: { approach }, dataDir }: Prepared): string | undefined {
@@ -29,29 +30,57 @@ function whatIsStopped({ checked: { approach, control, canControlServices }, app
   return steps;
 }
 
+/** Prints a plan. Throws what stands against it, once it is printed. */
+export function showPlan(output: Output, found: Prepared | Hindered): void {
+  output.report({ json: planAsJson(found), text: () => ("obstacle" in found ? formatRows([...planRows(found.plan), ...checkRows(found.checks)]) : formatPlan(found)) });
+  if ("obstacle" in found) throw found.obstacle;
+}
+
 /** The plan for a person: what will happen, with the consequences in words. */
 export function formatPlan(prepared: Prepared): string {
-  const { plan, dataDir, checked } = prepared;
-  const { backup, resolved, chain, fetchBytes } = plan;
-  const onDisk = chain.segments.filter(({ object }) => object.file !== undefined);
-  const lines = [
-    ["repository", plan.location],
-    ["target", describeTarget(plan.target)],
-    ["base backup", `${backup.label}, consistent at ${backup.stopLsn} (ended ${backup.stoppedAt})`],
-    ["timeline", String(chain.history.timeline)],
-    ["recovery ends", `at ${formatLsn(resolved.stopLsn)}`],
-    ["last replayed", commitText(resolved.lastReplayed)],
-    ["first left out", resolved.firstLeftOut === undefined ? undefined : commitText(resolved.firstLeftOut)],
-    ["to download", `${formatSize(fetchBytes.backup)} of backup and ${formatSize(fetchBytes.wal)} of WAL`],
-    ["from this disk", onDisk.length === 0 ? undefined : `${onDisk.length} WAL segments that are not in the repository, from ${onDisk[0]?.object.file ?? ""} on`],
+  const { plan, dataDir, checked, checks, download } = prepared;
+  const rows: Row[] = [
+    ...planRows(plan),
+    ["time", timeText(plan, download)],
     ["data directory", `${dataDir} (${formatSize(plan.neededBytes)} needed)`],
     ["what is there", whatIsThere(prepared)],
     ...whatIsStopped(prepared),
     ["afterwards", checked.inPlace ? "the server takes writes and goes on archiving, on a new timeline" : "the server takes writes; as a copy it does not archive into this repository"],
-    ...plan.passedOver.map(({ label, reason }) => ["not used", `${label}: ${reason}`] as const),
-    ...plan.warnings.map((warning) => ["warning", warning] as const),
-  ] as const;
-  return [...lines.flatMap(([name, text]) => (text === undefined ? [] : [`${`${name}:`.padEnd(16)}${text}`])), ...prepared.config.flatMap(configText)].join("\n");
+    ...plan.passedOver.map(({ label, reason }): Row => ["not used", `${label}: ${reason}`]),
+    ...plan.warnings.map((warning): Row => ["warning", warning]),
+    ...checkRows(checks),
+  ];
+  return [formatRows(rows), ...prepared.config.flatMap(configText)].join("\n");
+}
+
+/** A name with what it is; left out when that is undefined. */
+type Row = readonly [name: string, text: string | undefined];
+
+function formatRows(rows: readonly Row[]): string {
+  return rows.flatMap(([name, text]) => (text === undefined ? [] : [`${`${name}:`.padEnd(16)}${text}`])).join("\n");
+}
+
+/** What the repository alone tells. */
+function planRows(plan: RestorePlan): Row[] {
+  const { backup, resolved, chain, fetchBytes } = plan;
+  const onDisk = chain.segments.filter(({ object }) => object.file !== undefined);
+  return [
+    ["repository", plan.location],
+    ["target", describeTarget(plan.target)],
+    ["base backup", `${backup.label}, consistent at ${backup.stopLsn} (ended ${backup.stoppedAt})`],
+    ["server", serverText(plan)],
+    ["timeline", String(chain.history.timeline)],
+    ["recovery ends", `at ${formatLsn(resolved.stopLsn)}`],
+    ["last replayed", commitText(resolved.lastReplayed)],
+    ["first left out", resolved.firstLeftOut === undefined ? undefined : commitText(resolved.firstLeftOut)],
+    ["nearby", nearbyText(plan)],
+    ["to download", `${formatSize(fetchBytes.backup)} of backup and ${formatSize(fetchBytes.wal)} of WAL`],
+    ["from this disk", onDisk.length === 0 ? undefined : `${onDisk.length} WAL segments that are not in the repository, from ${onDisk[0]?.object.file ?? ""} on`],
+  ];
+}
+
+function checkRows(checks: readonly PlanCheck[]): Row[] {
+  return checks.map(({ name, outcome, detail }) => [outcome === "passed" ? "checked" : "FAILED", `${name}: ${detail}`]);
 }
 
 /** What changes in a configuration file, line by line. */
@@ -61,27 +90,40 @@ function configText({ path, present, saved }: ConfigDifference): string[] {
 }
 
 /** The plan for programs. */
-export function planAsJson({ plan, dataDir, appServices, config, checked: { inPlace, approach, control } }: Prepared): unknown {
+export function planAsJson(found: Prepared | Hindered): unknown {
+  const { plan } = found;
   const { backup, resolved, chain } = plan;
   return {
     version: 1,
     repository: plan.location,
     target: plan.target,
-    backup: { label: backup.label, startLsn: backup.startLsn, stopLsn: backup.stopLsn, stoppedAt: backup.stoppedAt, timeline: backup.timeline },
+    backup: { label: backup.label, startLsn: backup.startLsn, stopLsn: backup.stopLsn, stoppedAt: backup.stoppedAt, timeline: backup.timeline, postgresVersion: formatVersion(backup.postgresVersion) },
     timeline: chain.history.timeline,
     stopLsn: formatLsn(resolved.stopLsn),
     lastReplayed: commitAsJson(resolved.lastReplayed),
     firstLeftOut: commitAsJson(resolved.firstLeftOut),
+    nearby: plan.nearby,
     wal: { first: chain.segments[0]?.name, last: chain.segments.at(-1)?.name, segments: chain.segments.length, holes: chain.holes },
     fetchBytes: plan.fetchBytes,
     neededBytes: plan.neededBytes,
+    minimums: plan.minimums,
+    ...("obstacle" in found ? {} : machineAsJson(found)),
+    passedOver: plan.passedOver,
+    warnings: plan.warnings,
+    checks: found.checks,
+  };
+}
+
+function machineAsJson({ dataDir, appServices, config, download, checked: { inPlace, approach, control, freeBytes, programVersion, binDir } }: Prepared): object {
+  return {
+    download,
+    freeBytes,
+    programs: { version: programVersion, directory: binDir },
     dataDir,
     config: config.map(({ path, present }) => ({ path, present: present !== undefined })),
     approach: approach.kind,
     inPlace,
     stops: { server: "running" in approach && approach.running !== undefined ? controlCommand(control, "stop", dataDir).join(" ") : undefined, services: appServices },
-    passedOver: plan.passedOver,
-    warnings: plan.warnings,
   };
 }
 

@@ -1,6 +1,6 @@
 import { defineCommand, openConfiguredStore } from "@soar/app-kit";
-import { formatPlan, planAsJson } from "./format-plan.ts";
-import { prepare } from "./prepare.ts";
+import { showPlan } from "./format-plan.ts";
+import { inspect } from "./prepare.ts";
 import { directoryOptions, targetOptions } from "./target-options.ts";
 
 export const plan = defineCommand({
@@ -12,8 +12,7 @@ export const plan = defineCommand({
   async run({ config, log, output, signal }) {
     const store = await openConfiguredStore(config, { log });
     try {
-      const prepared = await prepare(store, config, signal);
-      output.report({ json: planAsJson(prepared), text: () => formatPlan(prepared) });
+      showPlan(output, await inspect(store, config, signal));
     } finally {
       await store.close();
     }

@@ -1,10 +1,11 @@
 import { resolve } from "node:path";
 import type { Config } from "@soar/app-kit";
-import { SoarError } from "@soar/errors";
+import { isSoarError, SoarError } from "@soar/errors";
 import { listBackupRecords } from "@soar/repository";
-import { checkRestore, compareServerConfig, describeTarget, findLocalWalPlaces, isInPlace, planRestore, readRestoreStatus, type CheckedRestore, type ConfigDifference, type RestorePlan } from "@soar/restore";
+import { checkRestore, compareServerConfig, describeTarget, findLocalWalPlaces, isInPlace, measureDownload, planRestore, readRestoreStatus, type CheckedRestore, type ConfigDifference, type MeasuredDownload, type PlanCheck, type RestorePlan } from "@soar/restore";
 import type { ObjectStore } from "@soar/storage";
-import { tablespaceMapOf, targetOf, type directoryOptions, type TargetConfig } from "./target-options.ts";
+import { failedChecks, passedChecks } from "./machine-checks.ts";
+import { tablespaceMapOf, targetOf, timelineOf, type directoryOptions, type TargetConfig } from "./target-options.ts";
 
 export interface Prepared {
   readonly plan: RestorePlan;
@@ -20,12 +21,29 @@ export interface Prepared {
   readonly checked: CheckedRestore;
   /** What `--with-config` changes outside of the data directory. */
   readonly config: readonly ConfigDifference[];
+  readonly checks: readonly PlanCheck[];
+  /** Undefined when nobody will read it. */
+  readonly download: MeasuredDownload | undefined;
 }
 
-export type PrepareConfig = TargetConfig & Config<typeof directoryOptions>;
+/** A plan that something on this machine stands against. */
+export interface Hindered {
+  readonly plan: RestorePlan;
+  readonly obstacle: SoarError;
+  readonly checks: readonly PlanCheck[];
+}
 
-/** The plan, and everything on this machine that could stand against it. Touches nothing. */
+export type PrepareConfig = TargetConfig & Config<typeof directoryOptions> & { readonly yes?: boolean };
+
+/** The plan, and everything on this machine that could stand against it. Touches nothing; rejects with the first obstacle. */
 export async function prepare(store: ObjectStore, config: PrepareConfig, signal: AbortSignal): Promise<Prepared> {
+  const found = await inspect(store, config, signal);
+  if ("obstacle" in found) throw found.obstacle;
+  return found;
+}
+
+/** The same for who wants to see the plan all the same. Rejects when there is none. */
+export async function inspect(store: ObjectStore, config: PrepareConfig, signal: AbortSignal): Promise<Prepared | Hindered> {
   // The whole command line is judged before anything is read.
   const tablespaceMap = tablespaceMapOf(config);
   targetOf(config);
@@ -41,8 +59,13 @@ export async function prepare(store: ObjectStore, config: PrepareConfig, signal:
     withConfig: config.withConfig,
     systemEnv: systemEnvironment(),
   };
-  const checked = await checkRestore(plan, prepared);
-  return { ...prepared, checked, config: config.withConfig ? await compareServerConfig(store, plan.backup, { signal }) : [] };
+  const checked = await checkRestore(plan, prepared).catch((error: unknown) => {
+    if (isSoarError(error)) return error;
+    throw error;
+  });
+  if (isSoarError(checked)) return { plan, obstacle: checked, checks: failedChecks(plan, checked) };
+  const download = config.yes === true ? undefined : await measureDownload(store, plan, { jobs: config.jobs, signal });
+  return { ...prepared, checked, config: config.withConfig ? await compareServerConfig(store, plan.backup, { signal }) : [], checks: passedChecks(plan, dataDir, checked), download };
 }
 
 /** Plans with what this machine knows: WAL that is in no bucket, and on which timeline an interrupted restore went. */
@@ -52,7 +75,7 @@ export async function planFor(store: ObjectStore, config: PrepareConfig, signal:
   const guess = config.dataDir ?? newest?.source.dataDirectory ?? "";
   const earlier = guess === "" ? undefined : (await readRestoreStatus(resolve(guess)))?.record;
   // Its own server may have begun a newer one since.
-  const timeline = config.targetTimeline ?? (earlier?.target === describeTarget(target) ? earlier.timeline : undefined);
+  const timeline = timelineOf(config) ?? (earlier?.target === describeTarget(target) ? earlier.timeline : undefined);
   // A copy went its own way from where it was made.
   const localWal = newest !== undefined && isInPlace({ backup: newest }, resolve(guess)) ? await findLocalWalPlaces(resolve(guess)) : [];
   const plan = await planRestore(store, { target, backup: config.baseBackup, timeline, localWal, signal });

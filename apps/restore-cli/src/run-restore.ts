@@ -1,8 +1,8 @@
 import { openConfiguredStore, type CommandContext, type Config, type OptionTable } from "@soar/app-kit";
 import { restoreCluster } from "@soar/restore";
 import { clientsText, connectedClients } from "./connected-clients.ts";
-import { formatPlan, planAsJson } from "./format-plan.ts";
-import { planFor, prepare, type Prepared } from "./prepare.ts";
+import { formatPlan, showPlan } from "./format-plan.ts";
+import { inspect, planFor, prepare, type Prepared } from "./prepare.ts";
 import { restoreDisplay } from "./restore-events.ts";
 import type { restoreOptions } from "./restore.ts";
 import { reportAsJson, reportText, summarize } from "./restore-report.ts";
@@ -18,8 +18,8 @@ export async function runRestore(context: RestoreContext): Promise<void> {
   const store = await openConfiguredStore(config, { log });
   const display = restoreDisplay({ begin: (label, unit) => startProgress({ label, unit }), log });
   try {
+    if (config.dryRun) return showPlan(output, await inspect(store, config, signal));
     const prepared = await prepare(store, config, signal);
-    if (config.dryRun) return output.report({ json: planAsJson(prepared), text: () => formatPlan(prepared) });
     await ask(prepared, context);
     log.info(`restoring ${prepared.dataDir} from backup ${prepared.plan.backup.label}`);
     const report = await restoreCluster(store, prepared.plan, {

@@ -7,7 +7,7 @@ import { showAbandoned, withRescueDisplay } from "./rescue-display.ts";
 import { rescueOptions, scratchOptionsOf, sourceDatabaseOf, targetServerOf } from "./rescue-options.ts";
 import { describeRescue, rescueAsJson } from "./rescue-plan.ts";
 import { parsePlace, parseTableName } from "./table-names.ts";
-import { targetOf } from "./target-options.ts";
+import { targetOf, timelineOf } from "./target-options.ts";
 
 const options = {
   ...rescueOptions,
@@ -36,7 +36,7 @@ export const table = defineCommand({
     const [database, destination] = [sourceDatabaseOf(config), destinationOf(config, log)];
     const store = await openConfiguredStore(config, { log });
     try {
-      const plan = await planRestore(store, { target: targetOrLatest(config), backup: config.baseBackup, timeline: config.targetTimeline, signal });
+      const plan = await planRestore(store, { target: targetOrLatest(config), backup: config.baseBackup, timeline: timelineOf(config), signal });
       const rescue = { database, tables, destination, place, dataOnly: config.dataOnly, noOwner: config.noOwner };
       await requireFree(rescue);
       const names = tables.map(({ schema, name }) => `${schema}.${name}`).join(", ");

@@ -16,7 +16,7 @@ export const targetOptions = {
   immediate: { type: "boolean", default: false, group: "Target", help: "Restore to the end of the backup itself." },
   exclusive: { type: "boolean", default: false, group: "Target", help: "Stop just before the target instead of just behind it." },
   "base-backup": { type: "string", group: "Target", placeholder: "LABEL", unset: "the newest that can reach the target", help: "Begin with this backup." },
-  "target-timeline": { type: "integer", min: 1, group: "Target", placeholder: "N", unset: "the newest", help: "Follow this timeline." },
+  "target-timeline": { type: "string", group: "Target", placeholder: "N", unset: "latest", help: "Follow the timeline of this number, or the latest one." },
   "data-dir": { type: "string", group: "Restore", placeholder: "DIR", unset: "that of the server that was backed up", help: "Data directory to fill: empty, absent, or that of the server that was backed up." },
   "tablespace-map": { type: "list", group: "Restore", placeholder: "OLD=NEW", help: "New place for a tablespace; may be repeated." },
   "bin-dir": { env: "BACKUP_PG_BIN_DIR", type: "string", group: "Restore", placeholder: "DIR", unset: "where packages install them", help: "Directory of PostgreSQL's programs." },
@@ -50,6 +50,14 @@ export function targetOf(config: Omit<TargetConfig, "dataDir" | "tablespaceMap">
   if (second !== undefined) throw new SoarError("USAGE", `${targets.length} targets are named`, { hint: "Name exactly one target." });
   if (config.exclusive && !("inclusive" in target)) throw new SoarError("USAGE", "--exclusive goes with a time, an LSN or a transaction only");
   return target;
+}
+
+/** The timeline that is named; undefined for the latest. Throws `TARGET_INVALID`. */
+export function timelineOf({ targetTimeline }: Pick<TargetConfig, "targetTimeline">): number | undefined {
+  if (targetTimeline === undefined || targetTimeline === "latest") return undefined;
+  const number = /^[1-9]\d{0,9}$/.test(targetTimeline) ? Number(targetTimeline) : Infinity;
+  if (number <= 0xff_ff_ff_ff) return number;
+  throw new SoarError("TARGET_INVALID", `unable to follow timeline '${targetTimeline}'`, { hint: "Name a number, such as 2, or latest; soar-base-backup list shows the timelines." });
 }
 
 function requireLsn(text: string): Lsn {

@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { connectSql } from "@soar/pg-tools";
 import { readObject } from "@soar/storage";
 import { adoptTestCluster, serverUser } from "@soar-tooling/test-servers";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -24,6 +25,7 @@ beforeAll(async () => {
   await cluster.configure({ max_connections: 40, max_wal_senders: 12, max_prepared_transactions: 7 });
   await cluster.restart();
   await cluster.query("INSERT INTO rows SELECT generate_series(1, 500)");
+  await cluster.query("SELECT pg_create_restore_point('raised')");
   await cluster.query("DO $$ BEGIN PERFORM pg_switch_wal(); END $$");
   await vi.waitFor(async () => {
     const [state] = await cluster.query<{ done: boolean | null }>("SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn()) AS done FROM pg_stat_archiver");
@@ -79,6 +81,17 @@ describe("a copy beside the source", () => {
     expect(JSON.parse(stdout)).toMatchObject({ outcome: "shut-down", fenced: true });
     expect(readFileSync(join(dataDir, "postgresql.auto.conf"), "utf8")).toMatch(/^archive_mode = 'off'$/m);
     expect(existsSync(join(dataDir, "recovery.signal"))).toBe(true);
+  });
+
+  test("that pauses at its target to be looked at gets there past larger limits than the backup knows", async () => {
+    const dataDir = join(world.directory, "paused");
+    const port = await freePort();
+    const { stdout } = await run("soar-restore", "--target-name", "raised", "--target-action", "pause", "--data-dir", dataDir, "--port", String(port), "--json", ...elsewhere("paused"));
+    expect(JSON.parse(stdout)).toMatchObject({ outcome: "paused" });
+    await using copy = await adoptTestCluster({ installation: world.cluster.installation, dataDir, start: false });
+    await using sql = await connectSql({ ...world.cluster.connection, port });
+    expect(await sql.query("SELECT count(*)::int AS rows, pg_is_in_recovery() AS recovering, current_setting('max_connections') AS limit FROM rows")).toEqual([{ rows: 500, recovering: true, limit: "40" }]);
+    await copy.stop();
   });
 
   test("is refused where the tablespace's old place is in use", async () => {
@@ -149,12 +162,27 @@ describe("before anything is touched", () => {
       inPlace: false,
       passedOver: [],
       warnings: [],
+      nearby: { replayed: expect.any(Number), leftOut: 0, isComplete: true },
+      download: { sampleBytes: expect.any(Number), bytesPerSecond: expect.any(Number), totalMs: expect.any(Number) },
+      programs: { directory: world.cluster.binDir, version: expect.stringMatching(/^\d+\.\d+$/) },
+      freeBytes: expect.any(Number),
+      // Larger than what the backup knows: as the server was started with later in the WAL.
+      minimums: { max_connections: 40, max_wal_senders: 12, max_prepared_transactions: 7 },
+      checks: ["cluster", "backup", "WAL", "target", "directory", "room", "programs", "tablespaces"].map((name) => ({ name, outcome: "passed", detail: expect.any(String) })),
     });
     const words = await run("soar-restore", "plan", "--latest", ...where);
     expect(words.stdout).toMatch(/^repository: +s3:\/\/restore-cli\/one\ntarget: +latest/);
     const time = await run("soar-restore", "plan", "--target-lsn", String(plan["stopLsn"]).replace(/.$/, "0"), "--json", ...where).catch((error: Error) => error.message);
     expect(time).toMatch(/cannot be reached|"kind": ?"lsn"/);
     expect(existsSync(dataDir)).toBe(false);
+  });
+
+  test("a plan that this machine stands against is shown with what failed, and refused", async () => {
+    const outcome = await world.run("soar-restore", "plan", "--latest", "--target-timeline", "latest", "--data-dir", world.directory, "--json");
+    expect(outcome).toMatchObject({ status: 95, stderr: expect.stringContaining("it is not empty and holds") });
+    const { checks } = JSON.parse(outcome.stdout) as { checks: readonly unknown[] };
+    expect(checks.at(-1)).toEqual({ name: "this machine", outcome: "failed", detail: expect.stringContaining("it is not empty and holds") });
+    expect(await world.run("soar-restore", "plan", "--latest", "--target-timeline", "newest")).toMatchObject({ status: 90, stderr: expect.stringContaining("timeline 'newest'") });
   });
 
   test("without a terminal and without --yes nothing is done", async () => {

@@ -73,7 +73,7 @@ function identityOf({ systemIdentifier, pgMajor, segmentSize }: WalSegmentSummar
 }
 
 function factsOf(summary: WalSegmentSummary): NonNullable<WalFileSource["facts"]> {
-  const { earliestTime, latestTime, restorePoints } = summary;
+  const { earliestTime, latestTime, restorePoints, parameters } = summary;
   return {
     sysid: String(summary.systemIdentifier),
     tx: {
@@ -83,6 +83,7 @@ function factsOf(summary: WalSegmentSummary): NonNullable<WalFileSource["facts"]
     },
     ...(summary.endsInsideTransactionEnd ? { open: true as const } : {}),
     ...(restorePoints.length === 0 ? {} : { rp: [...restorePoints] }),
+    ...(parameters === undefined ? {} : { pc: [...parameters] }),
   };
 }
 

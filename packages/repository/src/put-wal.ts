@@ -27,7 +27,7 @@ export interface WalFileSource {
   /** SHA-256 of the plain bytes, lower-case hexadecimal. */
   readonly sha256: string;
   /** What a scan of a segment found; absent for other files. */
-  readonly facts?: Pick<WalDescription, "sysid" | "tx" | "open" | "rp" | "rpMore"> | undefined;
+  readonly facts?: Pick<WalDescription, "sysid" | "tx" | "open" | "rp" | "rpMore" | "pc"> | undefined;
   /** Reads the file again from the start, in pieces of `memberSize` bytes, the last one shorter. */
   open(memberSize: number): AsyncIterable<Buffer>;
   /** The stored form of every member of `WAL_MEMBER_SIZE` plain bytes, where the one pass that hashed the file made it too. */

@@ -36,6 +36,8 @@ const schema = v.object({
   /** Names of restore points, as many as fit; `rpMore` counts the rest. */
   rp: v.optional(v.array(v.string())),
   rpMore: v.optional(byteCount),
+  /** Largest values that a start of the server recorded here, in the order of `RECOVERY_PARAMETERS`. */
+  pc: v.optional(v.array(byteCount)),
 });
 
 export type WalDescription = v.InferOutput<typeof schema>;
@@ -127,6 +129,7 @@ function canonical(d: WalDescription): WalDescription {
     ...(d.open === undefined ? {} : { open: d.open }),
     ...(d.rp === undefined ? {} : { rp: d.rp }),
     ...(d.rpMore === undefined ? {} : { rpMore: d.rpMore }),
+    ...(d.pc === undefined ? {} : { pc: d.pc }),
   };
 }
 

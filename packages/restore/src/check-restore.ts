@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { SoarError } from "@soar/errors";
 import { findPostgresPrograms } from "@soar/pg-tools";
+import { freeBytesAt } from "./data-directory.ts";
 import { chooseApproach } from "./delta/approach.ts";
 import { ownTablespaces } from "./delta/own-tablespaces.ts";
 import { requireRoom } from "./delta/require-room.ts";
@@ -22,9 +23,9 @@ export async function checkRestore(plan: RestorePlan, options: CheckOptions): Pr
   const tablespaces = await placeTablespaces(plan.backup, options.tablespaceMap ?? new Map(), await ownTablespaces(dataDir, approach));
   if (approach.kind === "replace") await requireKeepable(dataDir, { tablespacePlaces: new Set(tablespaces.values()) });
   const major = Math.floor(plan.backup.postgresVersion / 10_000);
-  const { binDir } = await findPostgresPrograms({ major, searchPaths: options.binDirs });
+  const { binDir, version: programVersion } = await findPostgresPrograms({ major, searchPaths: options.binDirs });
   await requireRoom(plan, dataDir, approach);
-  return { binDir, tablespaces, inPlace, approach, control: await controlOf(plan, options, inPlace), canControlServices: await hasSystemd(systemEnv) };
+  return { binDir, programVersion, freeBytes: await freeBytesAt(dataDir), tablespaces, inPlace, approach, control: await controlOf(plan, options, inPlace), canControlServices: await hasSystemd(systemEnv) };
 }
 
 /** The saved configuration names the directory that it is for, and may be that of a living server. */

@@ -3,6 +3,8 @@ export { planRestore, type PlanOptions } from "./plan-restore.ts";
 export { describeTarget, formatInstant, type RecoveryTarget } from "./recovery-target.ts";
 export type { CommitPoint, ResolvedTarget } from "./resolve-target.ts";
 export type { RestorePlan } from "./restore-plan.ts";
+export { planChecks, type PlanCheck } from "./plan-checks.ts";
+export { measureDownload, type MeasuredDownload } from "./measure-download.ts";
 
 // Carry out
 export { restoreCluster } from "./restore-cluster.ts";

@@ -1,14 +1,11 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { formatLsn, formatWalSegment, isOnLineage, parseLsn, parseWalSegment, segmentIndexOfLsn, switchLsnOf, timelineOfLsn, type TimelineHistory } from "@soar/pg-tools";
+import { formatLsn, formatWalSegment, parseWalSegment, segmentIndexOfLsn, switchLsnOf, timelineOfLsn, type TimelineHistory } from "@soar/pg-tools";
 import {
   appendTail,
-  backupKey,
   findTimelineHistory,
-  listBackupDirectories,
   listTimelines,
   requireRepositoryRecord,
   requireTimelineHistory,
-  type BackupDirectory,
   type BackupRecord,
   type RepositoryRecord,
   type WalChain,
@@ -16,9 +13,14 @@ import {
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readChainWithLocal } from "./local-wal/local-chain.ts";
 import { NO_LOCAL_WAL, readLocalWal, type LocalWal } from "./local-wal/read-local-wal.ts";
+import { BackupDamage, findCandidates, findDamage, noBackup, requireOnLineage, type Candidate } from "./candidates.ts";
+import { countCommitsNearby } from "./count-commits-nearby.ts";
+import { findParameterMinimums } from "./parameter-minimums.ts";
+import type { ReadChainOptions } from "./read-chain-records.ts";
 import { describeTarget, type RecoveryTarget } from "./recovery-target.ts";
 import { resolveTarget, type ResolvedTarget } from "./resolve-target.ts";
 import type { RestorePlan } from "./restore-plan.ts";
+import { createDescriptions } from "./segment-descriptions.ts";
 import { segmentsUntil } from "./segments-until.ts";
 
 export interface PlanOptions extends CallOptions {
@@ -31,7 +33,8 @@ export interface PlanOptions extends CallOptions {
   readonly localWal?: readonly string[] | undefined;
 }
 
-type Candidate = BackupDirectory & { readonly record: BackupRecord };
+/** What all candidates of one plan share. */
+type Planning = PlanOptions & ReadChainOptions;
 
 /**
  * Decides how to restore, from the repository alone, and proves that it can be done: the backup is complete, the chain
@@ -43,6 +46,7 @@ type Candidate = BackupDirectory & { readonly record: BackupRecord };
  */
 export async function planRestore(store: ObjectStore, options: PlanOptions): Promise<RestorePlan> {
   const { signal } = options;
+  const planning = { ...options, descriptions: createDescriptions(store, { signal }) };
   const repository = await requireRepositoryRecord(store, { signal });
   const { candidates, unusable } = await findCandidates(store, repository, options);
   const local = await findLocalWal(store, repository, options);
@@ -52,7 +56,7 @@ export async function planRestore(store: ObjectStore, options: PlanOptions): Pro
   for (const candidate of requireOnLineage(candidates, history, store.location)) {
     const { label } = candidate.record;
     try {
-      const plan = await planFrom(store, { candidate, history, local, options, passedOver });
+      const plan = await planFrom(store, { candidate, history, local, options: planning, passedOver });
       const damage = findDamage(store, candidate);
       if (damage === undefined) return plan;
       throw damage;
@@ -70,7 +74,7 @@ interface Basis {
   readonly candidate: Candidate;
   readonly history: TimelineHistory;
   readonly local: LocalWal;
-  readonly options: PlanOptions;
+  readonly options: Planning;
   readonly passedOver: RestorePlan["passedOver"];
 }
 
@@ -78,9 +82,13 @@ async function planFrom(store: ObjectStore, { candidate, history, local, options
   const { record } = candidate;
   const read = { record, local, signal: options.signal };
   const chain = await chainOf(store, history, read);
-  const resolved = await resolveTarget(store, { target: options.target, backup: record, chain, signal: options.signal });
+  const resolved = await resolveTarget(store, { ...options, backup: record, chain });
   const owner = await cutToOwner(store, chain, resolved, read);
-  return planOf(store, { options, record, chain: owner, local, resolved, passedOver });
+  const { target, descriptions } = options;
+  const time = target.kind === "time" ? target.time : (resolved.lastReplayed ?? resolved.firstLeftOut)?.time;
+  const nearby = time === undefined ? undefined : await countCommitsNearby(store, chain, { stopLsn: resolved.stopLsn, time }, options);
+  const minimums = await findParameterMinimums(record, owner, resolved.stopLsn, descriptions);
+  return planOf(store, { options, record, chain: owner, local, resolved, passedOver, nearby, minimums });
 }
 
 async function findLocalWal(store: ObjectStore, { systemIdentifier, walSegmentSize: segmentSize }: RepositoryRecord, { localWal = [], signal }: PlanOptions): Promise<LocalWal> {
@@ -96,47 +104,6 @@ function mayOlderHelp(error: unknown, { kind }: RecoveryTarget): error is SoarEr
   return hasErrorCode(error, "TARGET_BEFORE_BACKUP", "WAL_MISSING") || error instanceof BackupDamage || ((kind === "xid" || kind === "name") && hasErrorCode(error, "TARGET_AFTER_ARCHIVE"));
 }
 
-interface Candidates {
-  /** Complete backups of this cluster, newest (by stop LSN) first. */
-  readonly candidates: readonly Candidate[];
-  /** Those that are there and cannot be used at all. */
-  readonly unusable: RestorePlan["passedOver"];
-}
-
-async function findCandidates(store: ObjectStore, repository: RepositoryRecord, { backup, signal }: PlanOptions): Promise<Candidates> {
-  const directories = await listBackupDirectories(store, { signal });
-  const complete = directories.filter((directory): directory is Candidate => directory.record !== undefined);
-  if (backup !== undefined) return { candidates: [requireOwn(requireNamed(complete, directories, backup, store.location), repository, store.location)], unusable: [] };
-  const own = complete.filter((candidate) => isOwn(candidate, repository));
-  const foreign = complete.filter((candidate) => !isOwn(candidate, repository)).map(({ label, record }) => ({ label, reason: `it is of another cluster, with system identifier ${record.systemIdentifier}` }));
-  const damaged = directories.flatMap(({ label, damage }) => (damage === undefined ? [] : [{ label, reason: damage.message }]));
-  if (own.length === 0) throw noBackup(store.location, [...damaged, ...foreign]);
-  return { candidates: own.sort((a, b) => (parseLsn(a.record.stopLsn) < parseLsn(b.record.stopLsn) ? 1 : -1)), unusable: [...damaged, ...foreign] };
-}
-
-function isOwn({ record }: Candidate, repository: RepositoryRecord): boolean {
-  return record.systemIdentifier === repository.systemIdentifier && record.walSegmentSize === repository.walSegmentSize;
-}
-
-function requireOwn(candidate: Candidate, repository: RepositoryRecord, location: string): Candidate {
-  if (isOwn(candidate, repository)) return candidate;
-  throw new SoarError("REPOSITORY_FOREIGN", `unable to use backup '${candidate.label}' in '${location}': it is of another cluster, with system identifier ${candidate.record.systemIdentifier}`, {
-    hint: "Objects of two repositories were mixed; move the backup to the repository of its own cluster.",
-  });
-}
-
-function requireNamed(complete: readonly Candidate[], all: readonly BackupDirectory[], label: string, location: string): Candidate {
-  const found = complete.find((candidate) => candidate.label === label);
-  if (found !== undefined) return found;
-  const interrupted = all.some((directory) => directory.label === label);
-  throw new SoarError("BACKUP_MISSING", `there is no complete backup '${label}' in '${location}'`, {
-    cause: all.find((directory) => directory.label === label)?.damage,
-    hint: interrupted
-      ? "This one is still running or was interrupted, so it cannot be used. soar-base-backup list shows the complete ones."
-      : `The complete ones are: ${complete.map((candidate) => candidate.label).join(", ") || "none"}.`,
-  });
-}
-
 /**
  * The timeline to follow: the one that was asked for, else the newest that left anything in the bucket (as PostgreSQL does)
  * or on this machine.
@@ -145,28 +112,6 @@ async function chooseHistory(store: ObjectStore, candidates: readonly Candidate[
   const known = timeline === undefined ? [...(await listTimelines(store, { signal })), ...local.histories.keys(), ...candidates.map(({ record }) => record.timeline)] : [timeline];
   const newest = Math.max(...known);
   return local.histories.get(newest) ?? requireTimelineHistory(store, newest, { signal });
-}
-
-function requireOnLineage(candidates: readonly Candidate[], history: TimelineHistory, location: string): Candidate[] {
-  const onLineage = candidates.filter(({ record }) => isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) }));
-  if (onLineage.length > 0) return onLineage;
-  throw new SoarError("TARGET_UNREACHABLE", `no backup in '${location}' leads to timeline ${history.timeline}: each was taken on a branch that was left before the backup's end`, {
-    hint: `Name the timeline of a backup: --target-timeline ${candidates[0]?.record.timeline ?? 1}.`,
-  });
-}
-
-/** Of a backup's own objects. Damaged WAL is another matter: an older backup needs the same WAL, and more. */
-class BackupDamage extends SoarError {}
-
-/** The listing already shows what is missing or cut short; content is compared by digest when it is fetched. */
-function findDamage(store: ObjectStore, { record, objects }: Candidate): BackupDamage | undefined {
-  const wrong = record.objects.find(({ name, size }) => objects.get(name) !== size);
-  if (wrong === undefined) return undefined;
-  const found = objects.get(wrong.name);
-  const fact = found === undefined ? "it is missing" : `it has ${found} bytes, ${wrong.size} were recorded`;
-  return new BackupDamage("REPOSITORY_DAMAGED", `unable to use backup '${record.label}': '${store.location}/${backupKey(record.label, wrong.name)}' is damaged: ${fact}`, {
-    hint: "Restore the object from an older version in the bucket, or name another backup with --base-backup.",
-  });
 }
 
 interface ReadChain extends CallOptions {
@@ -201,7 +146,7 @@ async function cutToOwner(store: ObjectStore, chain: WalChain, { stopLsn }: Reso
   return { ...own, segments: [...own.segments, { ...copy, timeline, name, cutLsn: switchLsn }], endIndex: needed + 1, lastIndex: needed };
 }
 
-interface Decided {
+interface Decided extends Pick<RestorePlan, "nearby" | "minimums"> {
   readonly options: PlanOptions;
   readonly record: BackupRecord;
   readonly chain: WalChain;
@@ -210,7 +155,7 @@ interface Decided {
   readonly passedOver: RestorePlan["passedOver"];
 }
 
-function planOf(store: ObjectStore, { options, record, chain, local, resolved, passedOver }: Decided): RestorePlan {
+function planOf(store: ObjectStore, { options, record, chain, local, resolved, passedOver, nearby, minimums }: Decided): RestorePlan {
   const wal = segmentsUntil(chain, resolved.stopLsn).reduce((sum, { object }) => sum + (object.file === undefined ? object.size : 0), 0);
   return {
     location: store.location,
@@ -220,6 +165,8 @@ function planOf(store: ObjectStore, { options, record, chain, local, resolved, p
     chain,
     localHistories: [...local.histories.values()],
     fetchBytes: { backup: record.sizes.stored, wal },
+    nearby,
+    minimums,
     neededBytes: record.sizes.database,
     passedOver,
     warnings: warningsOf(record, chain, options.target),
@@ -232,11 +179,4 @@ function warningsOf(record: BackupRecord, chain: WalChain, target: RecoveryTarge
   if (hole !== undefined) warnings.push(`WAL from '${hole.from}' on cannot be reached: ${hole.count} segments are missing. ${describeTarget(target)} lies before them.`);
   if (record.damagedPages.length > 0) warnings.push(`The source had ${record.damagedPages.length} damaged pages when this backup was taken; they come back damaged.`);
   return warnings;
-}
-
-function noBackup(location: string, unusable: RestorePlan["passedOver"] = []): SoarError {
-  const [first] = unusable;
-  return new SoarError("BACKUP_MISSING", `there is no complete backup in '${location}'${first === undefined ? "" : ` that can be used: '${first.label}': ${first.reason}`}`, {
-    hint: "Check bucket and prefix in BACKUP_BUCKET; soar-base-backup takes a backup, soar-base-backup list shows them.",
-  });
 }

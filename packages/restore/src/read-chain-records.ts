@@ -1,7 +1,8 @@
 import { SoarError } from "@soar/errors";
 import { createWalScanner, lsnOfSegmentIndex, type Lsn, type TransactionEnd, type WalRecord, type WalScanner } from "@soar/pg-tools";
-import { readChainSegment, readWalDescription, type ChainSegment, type WalChain, type WalDescription } from "@soar/repository";
+import { readChainSegment, type ChainSegment, type WalChain, type WalDescription } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
+import type { SegmentDescriptions } from "./segment-descriptions.ts";
 
 /** What is looked for; segments that cannot hold it are recognised by their descriptions and not downloaded. */
 export interface ChainPosition {
@@ -9,6 +10,10 @@ export interface ChainPosition {
   readonly untilTime?: bigint | undefined;
   readonly restorePoint?: string | undefined;
   readonly lsn?: Lsn | undefined;
+}
+
+export interface ReadChainOptions extends CallOptions {
+  readonly descriptions: SegmentDescriptions;
 }
 
 /** Descriptions are one small request each: this many are under way at once. */
@@ -19,8 +24,8 @@ const DESCRIPTIONS_AT_ONCE = 16;
  * hold what is looked for. The last segment that was left out is read too, so that the record before the wanted one is
  * known. Times are not in LSN order, so no segment is skipped by where it stands, only by what it says of itself.
  */
-export async function* readChainRecords(store: ObjectStore, chain: WalChain, wanted: ChainPosition, options: CallOptions = {}): AsyncGenerator<WalRecord> {
-  const first = await findFirstCandidate(store, chain, wanted, options);
+export async function* readChainRecords(store: ObjectStore, chain: WalChain, wanted: ChainPosition, options: ReadChainOptions): AsyncGenerator<WalRecord> {
+  const first = await findFirstCandidate(chain, wanted, options);
   // One earlier for the last replayed commit; a record that crosses into the candidate begins there as well.
   const from = Math.max(0, (first ?? fallback(chain, wanted)) - 1);
   const segments = chain.segments.slice(from);
@@ -78,22 +83,21 @@ async function* readSegment(store: ObjectStore, { segmentSize }: WalChain, segme
 }
 
 /** Position in the chain of the first segment that may hold what is wanted; undefined when none says so. */
-async function findFirstCandidate(store: ObjectStore, chain: WalChain, wanted: ChainPosition, options: CallOptions): Promise<number | undefined> {
+async function findFirstCandidate(chain: WalChain, wanted: ChainPosition, options: ReadChainOptions): Promise<number | undefined> {
   if (isWhole(wanted)) return chain.segments.length === 0 ? undefined : 0;
   for (let offset = 0; offset < chain.segments.length; offset += DESCRIPTIONS_AT_ONCE) {
     const batch = chain.segments.slice(offset, offset + DESCRIPTIONS_AT_ONCE);
-    const answers = await Promise.all(batch.map((segment) => mayHold(store, chain, segment, wanted, options)));
+    const answers = await Promise.all(batch.map((segment) => mayHold(chain, segment, wanted, options)));
     const found = answers.indexOf(true);
     if (found >= 0) return offset + found;
   }
   return undefined;
 }
 
-async function mayHold(store: ObjectStore, chain: WalChain, segment: ChainSegment, wanted: ChainPosition, options: CallOptions): Promise<boolean> {
+async function mayHold(chain: WalChain, segment: ChainSegment, wanted: ChainPosition, { descriptions }: ReadChainOptions): Promise<boolean> {
   if (wanted.lsn !== undefined) return lsnOfSegmentIndex(segment.index + 1, chain.segmentSize) > wanted.lsn;
-  // A bare object says nothing of itself, and of a tail there are only pieces.
-  if (segment.object.codec === "none" || segment.tail !== undefined) return true;
-  const { description } = await readWalDescription(store, segment.object, options);
+  const description = await descriptions.of(segment);
+  if (description === undefined) return true;
   return wanted.restorePoint === undefined ? mayEndAfter(description, wanted.untilTime) : mayName(description, wanted.restorePoint);
 }
 

@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { parseLsn, readClusterState, type RecoveryOutcome } from "@soar/pg-tools";
+import { parseLsn, readClusterState, RECOVERY_PARAMETERS, type RecoveryOutcome } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "./chown-tree.ts";
 import { createPrivateDirectory, privateSettings, removePrivateDirectory } from "./in-place/private-access.ts";
@@ -77,8 +77,8 @@ async function sizeOf(path: string): Promise<number> {
  * nobody is let in before the end, unless the server is to pause there to be looked at. Prepared transactions need
  * their slots in any case.
  */
-function recoveryLimits({ backup }: RestorePlan, { action }: Pick<RestoreOptions, "action">): Record<string, string> {
-  const names = action === "pause" ? ["max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction"] : ["max_prepared_transactions"];
-  const limits = Object.fromEntries(names.flatMap((name) => (backup.settings[name] === undefined ? [] : [[name, backup.settings[name]]])));
+function recoveryLimits({ minimums }: RestorePlan, { action }: Pick<RestoreOptions, "action">): Record<string, string> {
+  const names = action === "pause" ? RECOVERY_PARAMETERS : (["max_prepared_transactions"] as const);
+  const limits = Object.fromEntries(names.flatMap((name) => (minimums[name] === undefined ? [] : [[name, String(minimums[name])]])));
   return action === "pause" ? limits : { ...limits, hot_standby: "off" };
 }

@@ -1,10 +1,10 @@
 import { SoarError } from "@soar/errors";
 import { formatLsn, formatWalSegment, lsnOfSegmentIndex, parseLsn, recoveryStopAt, segmentIndexOfLsn, type Lsn, type WalRecord } from "@soar/pg-tools";
 import type { BackupRecord, ChainHole, WalChain } from "@soar/repository";
-import type { CallOptions, ObjectStore } from "@soar/storage";
+import type { ObjectStore } from "@soar/storage";
 import { describeTarget, formatInstant, type RecoveryTarget } from "./recovery-target.ts";
 import { postgresTarget } from "./postgres-target.ts";
-import { findChainEnd, isTransactionEnd, readChainRecords, type ChainPosition } from "./read-chain-records.ts";
+import { findChainEnd, isTransactionEnd, readChainRecords, type ChainPosition, type ReadChainOptions } from "./read-chain-records.ts";
 
 /** A transaction's end in the WAL. */
 export interface CommitPoint {
@@ -23,7 +23,7 @@ export interface ResolvedTarget {
   readonly lastReplayed: CommitPoint | undefined;
 }
 
-export interface ResolveOptions extends CallOptions {
+export interface ResolveOptions extends ReadChainOptions {
   readonly target: RecoveryTarget;
   readonly backup: BackupRecord;
   /** From the backup's first segment on. */

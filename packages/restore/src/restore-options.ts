@@ -76,6 +76,10 @@ export interface RestoreReport {
 
 export interface CheckedRestore {
   readonly binDir: string;
+  /** Of the programs there, for example `15.20`. */
+  readonly programVersion: string;
+  /** Where the data directory will lie. */
+  readonly freeBytes: number;
   readonly tablespaces: ReadonlyMap<number, string>;
   /** The cluster takes the place of the lost one. Everything else is a copy. */
   readonly inPlace: boolean;

@@ -1,5 +1,7 @@
 import type { TimelineHistory } from "@soar/pg-tools";
 import type { BackupRecord, WalChain } from "@soar/repository";
+import type { CommitsNearby } from "./count-commits-nearby.ts";
+import type { ParameterMinimums } from "./parameter-minimums.ts";
 import type { RecoveryTarget } from "./recovery-target.ts";
 import type { ResolvedTarget } from "./resolve-target.ts";
 
@@ -16,6 +18,10 @@ export interface RestorePlan {
   readonly localHistories: readonly TimelineHistory[];
   /** Compressed bytes to download: the backup, and the WAL up to the target's segment. */
   readonly fetchBytes: { readonly backup: number; readonly wal: number };
+  /** Transactions within a second of the target; undefined where no time is known. */
+  readonly nearby: CommitsNearby | undefined;
+  /** What the server that recovers must allow at least, where it lets anybody in before the end. */
+  readonly minimums: ParameterMinimums;
   /** Bytes that the restored cluster takes, without the WAL that recovery keeps around. */
   readonly neededBytes: number;
   /** Backups that were considered and passed over, newest first, with the reason. */

@@ -107,11 +107,23 @@ describe("a time", () => {
     await expect(plan(store, at(commit("during").time))).rejects.toMatchObject({ code: "WAL_MISSING", message: expect.stringContaining(`'${hole}'`) });
   });
 
-  test("is found with few requests: what segments say of themselves, and then one or two of them", async () => {
-    let bytes = 0;
-    const counting: ObjectStore = { ...first, get: async (key, options) => ((bytes += key.startsWith("wal/") && options?.range === undefined ? 1 : 0), first.get(key, options)) };
+  test("is found with few requests: what segments say of themselves, each once, and then those around the target", async () => {
+    const requests: { key: string; isWhole: boolean }[] = [];
+    const counting: ObjectStore = { ...first, get: async (key, options) => (requests.push({ key, isWhole: options?.range === undefined }), first.get(key, options)) };
     await plan(counting, at(commit("during").time), { backup: "2025-01-05" });
-    expect(bytes).toBeLessThanOrEqual(3);
+    const ofWal = requests.filter(({ key }) => key.startsWith("wal/"));
+    expect(ofWal.filter(({ isWhole }) => isWhole).length).toBeLessThanOrEqual(7);
+    const described = ofWal.filter(({ isWhole }) => !isWhole).map(({ key }) => key);
+    expect(described).toEqual([...new Set(described)]);
+  });
+
+  test("tells how many transactions end within a second of it, on either side of where recovery stops", async () => {
+    const order = ["before", "one", "two", "during", "three", "four"].map((name) => commit(name));
+    const { time } = commit("one");
+    const near = (list: readonly Commit[]) => list.filter((one) => one.time >= time - 1_000_000n && one.time <= time + 1_000_000n).length;
+    expect((await plan(world.store, at(time), { timeline: 1 })).nearby).toEqual({ replayed: near(order.slice(0, 2)), leftOut: near(order.slice(2)), isComplete: true });
+    expect(near(order.slice(2))).toBeGreaterThan(0);
+    expect((await plan(world.store, at(time, false), { timeline: 1 })).nearby).toMatchObject({ replayed: near(order.slice(0, 1)), leftOut: near(order.slice(1)) });
   });
 });
 

@@ -151,12 +151,13 @@ async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
 function factsOf(name: string, bytes: Buffer): NonNullable<WalFileSource["facts"]> {
   const summarizer = createWalSummarizer({ name });
   summarizer.push(bytes);
-  const { systemIdentifier, commitCount, abortCount, earliestTime, latestTime, restorePoints, endsInsideTransactionEnd } = summarizer.finish();
+  const { systemIdentifier, commitCount, abortCount, earliestTime, latestTime, restorePoints, parameters, endsInsideTransactionEnd } = summarizer.finish();
   return {
     sysid: String(systemIdentifier),
     tx: { n: commitCount + abortCount, ...(earliestTime === undefined ? {} : { first: Number(earliestTime) }), ...(latestTime === undefined ? {} : { last: Number(latestTime) }) },
     ...(endsInsideTransactionEnd ? { open: true as const } : {}),
     ...(restorePoints.length === 0 ? {} : { rp: [...restorePoints] }),
+    ...(parameters === undefined ? {} : { pc: [...parameters] }),
   };
 }
 

@@ -40,6 +40,19 @@ describe("the summary of a segment", () => {
     });
   });
 
+  test("holds the largest parameters that starts of the server recorded", () => {
+    const builder = new WalBuilder({ startLsn: START });
+    const change = (...values: readonly number[]) => {
+      const data = Buffer.alloc(28);
+      for (const [index, value] of values.entries()) data.writeInt32LE(value, index * 4);
+      builder.record({ rmid: 0, info: 0x60, data });
+    };
+    change(100, 8, 10, 0, 64);
+    change(40, 16, 10, 7, 64);
+    builder.switchSegment();
+    expect(summarizeWalSegment(builder.bytes(), { name }).parameters).toEqual([100, 16, 10, 7, 64]);
+  });
+
   test("has no times when nothing ended, and says where WAL ends", () => {
     const builder = new WalBuilder({ startLsn: START });
     builder.record(heapRecord(10));

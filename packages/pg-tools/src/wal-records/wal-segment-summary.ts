@@ -2,7 +2,7 @@ import { SoarError } from "@soar/errors";
 import type { Lsn } from "../wal-names/lsn.ts";
 import { POSTGRES_EPOCH_MICROSECONDS, textAt } from "./record-fields.ts";
 import type { RawRecord } from "./record-reader.ts";
-import { INFO_TYPE_MASK, isTransactionEnd, RM_XACT, RM_XLOG, XACT_ABORT, XACT_ABORT_PREPARED, XACT_TYPE_MASK, XLOG_RESTORE_POINT } from "./record-types.ts";
+import { INFO_TYPE_MASK, isTransactionEnd, RM_XACT, RM_XLOG, XACT_ABORT, XACT_ABORT_PREPARED, XACT_TYPE_MASK, XLOG_PARAMETER_CHANGE, XLOG_RESTORE_POINT } from "./record-types.ts";
 import type { WalEnd } from "./wal-end.ts";
 import { createScannerCore, requireReader, type ScannerCore } from "./wal-scanner.ts";
 
@@ -26,6 +26,11 @@ export interface WalSegmentSummary {
   readonly latestTime: bigint | undefined;
   /** Names of the restore points in LSN order. */
   readonly restorePoints: readonly string[];
+  /**
+   * `max_connections`, `max_worker_processes`, `max_wal_senders`, `max_prepared_transactions`, `max_locks_per_transaction`: the
+   * largest that a start of the server recorded here; `undefined` when none changed.
+   */
+  readonly parameters: readonly number[] | undefined;
   /** The segment begins with the rest of a record of the one before, which is not counted here. */
   readonly startsInsideRecord: boolean;
   /** The last record goes on in the next segment and is counted in neither. */
@@ -90,6 +95,7 @@ function summaryOf(core: ScannerCore, counts: TransactionCounts): WalSegmentSumm
     earliestTime: counts.earliest,
     latestTime: counts.latest,
     restorePoints: counts.restorePoints,
+    parameters: counts.parameters,
     startsInsideRecord: reader.startsInsideRecord,
     endsInsideRecord: reader.endsInsideRecord,
     endsInsideTransactionEnd: reader.endsInsideTransactionEnd,
@@ -106,6 +112,7 @@ class TransactionCounts {
   commits = 0;
   aborts = 0;
   readonly restorePoints: string[] = [];
+  parameters: readonly number[] | undefined;
   #earliest = Infinity;
   #latest = -Infinity;
 
@@ -128,6 +135,9 @@ class TransactionCounts {
       if (time > this.#latest) this.#latest = time;
     } else if (rmid === RM_XLOG && (info & INFO_TYPE_MASK) === XLOG_RESTORE_POINT) {
       this.restorePoints.push(textAt(data, dataOffset + 8, 64));
+    } else if (rmid === RM_XLOG && (info & INFO_TYPE_MASK) === XLOG_PARAMETER_CHANGE) {
+      const values = [0, 4, 8, 12, 16].map((offset) => data.getInt32(dataOffset + offset, true));
+      this.parameters = values.map((value, index) => Math.max(value, this.parameters?.[index] ?? 0));
     }
   }
 }

@@ -1,9 +1,6 @@
 import { access } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { BackupRecord } from "@soar/repository";
-
-/** Settings without which recovery, or transactions that it left prepared, cannot go on (safety, trap 37). */
-const MINIMUMS = ["max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction"];
+import type { ParameterMinimums } from "../parameter-minimums.ts";
 
 export interface ScratchPlace {
   readonly dataDir: string;
@@ -17,10 +14,10 @@ export interface ScratchPlace {
  * The configuration of a scratch server, all of it on the command line: nothing of the source's configuration counts,
  * where a pid file, a log directory or a subscription could reach the living cluster.
  */
-export function scratchSettings({ settings }: BackupRecord, place: ScratchPlace, libraries: readonly string[]): Record<string, string> {
-  const minimums = Object.fromEntries(MINIMUMS.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]])));
+export function scratchSettings(minimums: ParameterMinimums, place: ScratchPlace, libraries: readonly string[]): Record<string, string> {
   return {
-    ...minimums,
+    // Transactions that recovery leaves prepared need their slots (safety, trap 37).
+    ...Object.fromEntries(Object.entries(minimums).map(([name, value]) => [name, String(value)])),
     data_directory: place.dataDir,
     hba_file: place.hbaFile,
     ident_file: place.identFile,

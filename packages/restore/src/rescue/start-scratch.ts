@@ -95,7 +95,7 @@ async function replay(plan: RestorePlan, feed: WalFeed, options: StartOptions, {
 }
 
 /** Writes the files that a server cannot do without, and chooses its settings. */
-async function prepareServer({ backup }: RestorePlan, { directory, binDir, owner, onEvent }: StartOptions): Promise<{ settings: Record<string, string>; port: number }> {
+async function prepareServer({ backup, minimums }: RestorePlan, { directory, binDir, owner, onEvent }: StartOptions): Promise<{ settings: Record<string, string>; port: number }> {
   const file = (name: string): string => join(directory.path, name);
   await writeFile(file("postgresql.conf"), "");
   // The socket's directory lets nobody in but its owner.
@@ -105,7 +105,7 @@ async function prepareServer({ backup }: RestorePlan, { directory, binDir, owner
   if (missing.length > 0) onEvent?.({ type: "libraries-missing", names: missing });
   if (owner !== undefined) await chownTree([directory.dataDir], owner);
   const port = await findFreePort();
-  return { port, settings: scratchSettings(backup, { dataDir: directory.dataDir, socketDir: directory.socketDir, hbaFile: file("pg_hba.conf"), identFile: file("pg_ident.conf"), port }, present) };
+  return { port, settings: scratchSettings(minimums, { dataDir: directory.dataDir, socketDir: directory.socketDir, hbaFile: file("pg_hba.conf"), identFile: file("pg_ident.conf"), port }, present) };
 }
 
 /** The rescue reads everything, whatever the rights of the role that it came with. */

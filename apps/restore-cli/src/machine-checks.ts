@@ -1,0 +1,29 @@
+import { formatSize } from "@soar/app-kit";
+import { planChecks, type CheckedRestore, type PlanCheck, type RestorePlan } from "@soar/restore";
+import { formatVersion } from "./plan-texts.ts";
+
+const THERE: Record<CheckedRestore["approach"]["kind"], string> = {
+  fill: "is empty or does not exist yet",
+  replace: "holds a cluster that can be kept aside",
+  refill: "holds files of this cluster that may be overwritten",
+  recover: "holds an interrupted restore of this plan",
+  follow: "holds an interrupted restore of this plan, whose server goes on",
+  finish: "holds an interrupted restore of this plan, whose recovery is over",
+};
+
+/** Everything that was looked at: what the plan proves, and what this machine has to offer. */
+export function passedChecks(plan: RestorePlan, dataDir: string, checked: CheckedRestore): PlanCheck[] {
+  const passed = (name: string, detail: string): PlanCheck => ({ name, outcome: "passed", detail });
+  return [
+    ...planChecks(plan),
+    passed("directory", `${dataDir} ${THERE[checked.approach.kind]}`),
+    passed("room", `${formatSize(plan.neededBytes)} are needed there, ${formatSize(checked.freeBytes)} are free`),
+    passed("programs", `PostgreSQL ${checked.programVersion} in ${checked.binDir}; the backup is of ${formatVersion(plan.backup.postgresVersion)}`),
+    ...(plan.backup.tablespaces.length === 0 ? [] : [passed("tablespaces", [...checked.tablespaces.values()].join(", "))]),
+  ];
+}
+
+/** What the plan proves, and the first thing that stands against it here. */
+export function failedChecks(plan: RestorePlan, obstacle: Error): PlanCheck[] {
+  return [...planChecks(plan), { name: "this machine", outcome: "failed", detail: obstacle.message }];
+}
