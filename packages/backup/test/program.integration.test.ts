@@ -8,6 +8,7 @@ import { postgresMajors, requireInstallation } from "@soar-tooling/test-servers"
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { programSource, type BackupEvent, type BackupSource } from "../src/index.ts";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
+import { directorySource } from "./directory-source.ts";
 import { expectNoBackup } from "./expect-no-backup.ts";
 import { extractBackup, readArchives } from "./extract-backup.ts";
 import { startWalCourier } from "./wal-courier.ts";
@@ -186,4 +187,11 @@ test("a damaged page at the source does not cost the backup, and is recorded", a
   await handle.close();
   await cluster.start();
   expect(await world.take({ label: nextLabel(), source: source() })).toMatchObject({ damagedPages: [{ path, detail: "blocks 3" }] });
+});
+
+test("nothing but the source knows how the cluster is read: several readers between pg_backup_start and pg_backup_stop do as well", async () => {
+  const record = await world.take({ label: nextLabel(), source: directorySource(world.cluster.connection, world.cluster.dataDir) });
+  const verified = spawnSync(join(binDir, "pg_verifybackup"), ["--no-parse-wal", await extractBackup(world.store, record)], { encoding: "utf8" });
+  expect(verified).toMatchObject({ status: 0, stderr: "" });
+  expect(record.objects.map(({ name }) => name)).toContain("backup_label");
 });

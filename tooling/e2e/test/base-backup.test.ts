@@ -1,0 +1,67 @@
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { requireInstallation } from "@soar-tooling/test-servers";
+import { openStore, readObject } from "@soar/storage";
+import { expect, test } from "vitest";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
+
+/** The same backup once more, as one that was taken months ago. */
+async function copyAsOld({ settings, s3 }: SoarWorld, label: string, oldLabel: string): Promise<void> {
+  const store = openStore({ url: settings["BACKUP_BUCKET"] ?? "", endpoint: s3.endpoint, region: s3.region, pathStyle: true, credentials: s3 });
+  for await (const { key } of store.list(`base/${label}/`)) {
+    const name = key.slice(`base/${label}/`.length);
+    const body = await readObject(store, key);
+    const at = `${oldLabel}T00:00:00.000Z`;
+    const record = () => Buffer.from(JSON.stringify({ ...(JSON.parse(body.toString()) as object), label: oldLabel, startedAt: at, stoppedAt: at, deadline: at }));
+    await store.put(`base/${oldLabel}/${name}`, /^(?:backup|started)\.json$/.test(name) ? record() : body);
+  }
+  await store.close();
+}
+
+async function labelsOf(world: SoarWorld): Promise<string[]> {
+  const { backups } = JSON.parse((await world.run("soar-base-backup", ["list", "--json"])).stdout) as { backups: { label: string }[] };
+  return backups.map(({ label }) => label);
+}
+
+test("the options of take, its expiry, and what is told of it", { timeout: 120_000 }, async () => {
+  await using world = await createSoarWorld({ installation: requireInstallation(), initdbArgs: ["--data-checksums"] });
+  const { cluster, directory } = world;
+  const sendmail = join(directory, "sendmail");
+  writeFileSync(sendmail, `#!/bin/sh\ncat >> ${directory}/mail\n`);
+  chmodSync(sendmail, 0o755);
+  const settings = { BACKUP_SENDMAIL: sendmail, BACKUP_NOTIFY_EMAIL: "dba@example.com", BACKUP_METRICS_FILE: join(directory, "base.prom"), BACKUP_RETENTION_COUNT: "1" };
+  await cluster.query("CHECKPOINT");
+
+  const spread = await world.run("soar-base-backup", ["take", "--label", "2025-03-03", "--checkpoint", "spread", "--rate-limit", "1GiB", "--no-expire"], { settings });
+  expect(spread, spread.stderr).toMatchObject({ status: 0, stdout: expect.stringMatching(/^2025-03-03 {2}2025-03-03, full, /) as string });
+  expect(await cluster.log()).toContain("checkpoint starting: force wait");
+  expect(readFileSync(settings.BACKUP_METRICS_FILE, "utf8")).toMatch(/^backup_base_last_success_timestamp_seconds \d+/m);
+  expect(readFileSync(join(directory, "mail"), "utf8")).toContain("base backup 2025-03-03 completed");
+  const again = await world.run("soar-base-backup", ["take", "--label", "2025-03-03"], { settings });
+  expect(again).toMatchObject({ status: 66, stderr: expect.stringContaining("the label '2025-03-03' is taken") as string });
+
+  for (const old of ["2025-01-01", "2025-01-02"]) await copyAsOld(world, "2025-03-03", old);
+  expect((await world.run("soar-base-backup", ["take", "--label", "2025-03-04", "--no-expire"], { settings })).status).toBe(0);
+  expect(await labelsOf(world)).toEqual(["2025-01-01", "2025-01-02", "2025-03-03", "2025-03-04"]);
+  const expiring = await world.run("soar-base-backup", ["take", "--label", "2025-03-05"], { settings });
+  expect(expiring, expiring.stderr).toMatchObject({ status: 0, stderr: expect.stringContaining("expired backup 2025-01-01") as string });
+  expect(await labelsOf(world)).toEqual(["2025-01-02", "2025-03-03", "2025-03-04", "2025-03-05"]);
+
+  await damagePage(world);
+  const damaged = await world.run("soar-base-backup", ["take", "--label", "2025-03-06"], { settings });
+  expect(damaged).toMatchObject({ status: 68, stdout: expect.stringContaining("2025-03-06") as string, stderr: expect.stringMatching(/backup '2025-03-06' was kept, but 1 files of the server have damaged pages: 'base\/\d+\/\d+' blocks 3/) as string });
+  expect(readFileSync(settings.BACKUP_METRICS_FILE, "utf8")).toMatch(/^backup_base_damaged_files 1$[^]*^backup_base_last_run_failed 1$/m);
+  expect(readFileSync(join(directory, "mail"), "utf8")).toContain("base backup 2025-03-06 needs attention");
+  expect((await world.run("soar-base-backup", ["list"])).stdout).toMatch(/^2025-03-06 +full +bad pages/m);
+});
+
+async function damagePage({ cluster }: SoarWorld): Promise<void> {
+  await cluster.query("CREATE TABLE t AS SELECT n, md5(n::text) FROM generate_series(1, 20000) n; CHECKPOINT");
+  const [file] = await cluster.query<{ path: string }>("SELECT pg_relation_filepath('t') AS path");
+  await cluster.stop();
+  const handle = await open(join(cluster.dataDir, String(file?.path)), "r+");
+  await handle.write(Buffer.from("damaged"), 0, 7, 3 * 8192 + 4000);
+  await handle.close();
+  await cluster.start();
+}
