@@ -1,5 +1,7 @@
 import { runApp } from "@soar/app-kit";
 import { daemon } from "./daemon/daemon.ts";
+import { gapDeclare } from "./gap/declare.ts";
+import { gapList } from "./gap/list.ts";
 import { push } from "./push.ts";
 import { status } from "./status/status.ts";
 
@@ -8,5 +10,5 @@ await runApp({
   component: "wal-archiver",
   version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
   summary: "Puts PostgreSQL's WAL into a bucket, and says so only when it is there.",
-  commands: [push, daemon, status],
+  commands: [push, daemon, status, gapDeclare, gapList],
 });

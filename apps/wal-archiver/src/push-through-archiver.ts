@@ -23,6 +23,11 @@ export async function pushThroughArchiver(argv: readonly string[], env: NodeJS.P
     process.stderr.write(`error: ${message}\n${hint === undefined ? "" : `hint: ${hint}\n`}`);
     return exitStatus;
   }
+  const { warning } = answer.done;
+  if (warning !== undefined) {
+    process.stderr.write(`${new Date().toISOString()} warn  wal-archiver ${warning}\n`);
+    return 0;
+  }
   if (isOn(env["BACKUP_LOG_ARCHIVE"] || (answer.done.logsArchive ? "on" : "off"))) {
     process.stderr.write(`${new Date().toISOString()} info  wal-archiver ${answer.done.answer} write-ahead log file "${call.name}"\n`);
   }

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { defineCommand, openConfiguredStore, type Config, type Log } from "@soar/app-kit";
-import { archiveWalFile } from "@soar/archive";
+import { archiveWalFile, describeGivenUp } from "@soar/archive";
 import { askArchiver, type PushAnswer } from "@soar/archive/client";
 import { ERROR_CODES, SoarError, type ErrorCode } from "@soar/errors";
 import { archiveOptions } from "./options.ts";
@@ -29,13 +29,19 @@ export const push = defineCommand({
       name,
       repository: { bucket: config.bucket, endpoint: config.endpoint ?? "" },
     });
-    const { outcome, warning } = answer === undefined ? await archiveHere(config, { path, name, log, signal, toolVersion: `${app.name} ${app.version}` }) : { outcome: requireDone(answer), warning: undefined };
+    const { outcome, warning } = answer === undefined ? await archiveHere(config, { path, name, log, signal, toolVersion: `${app.name} ${app.version}` }) : requireDone(answer);
     // One line at most: it stands in the server's log for every file.
-    const line = [...(config.logArchive ? [`${outcome} write-ahead log file "${name}"`] : []), ...(warning === undefined ? [] : [warning])].join("; ");
+    const line = [...(config.logArchive && outcome !== "given up" ? [`${outcome} write-ahead log file "${name}"`] : []), ...(warning === undefined ? [] : [warning])].join("; ");
     if (warning !== undefined) log.warn(line);
     else if (line !== "") log.info(line);
   },
 });
+
+interface Archived {
+  readonly outcome: string;
+  /** What has to stand in the server's log. */
+  readonly warning: string | undefined;
+}
 
 interface Call {
   readonly path: string;
@@ -45,14 +51,19 @@ interface Call {
   readonly toolVersion: string;
 }
 
-async function archiveHere(config: Config<typeof archiveOptions>, { path, name, log, signal, toolVersion }: Call): Promise<{ readonly outcome: string; readonly warning: string | undefined }> {
+async function archiveHere(config: Config<typeof archiveOptions>, { path, name, log, signal, toolVersion }: Call): Promise<Archived> {
   const deadline = AbortSignal.timeout(config.archiveTimeoutMs);
   const recorder = recordPush(config, path);
   const startedAt = performance.now();
   // Without the log: attempts that failed before one succeeded are not worth a line in the server's log for every segment.
   const store = await openConfiguredStore(config, { onEvent: (event) => recorder.countRequest(event), overrides: { retry: { deadlineMs: config.archiveTimeoutMs } } });
   try {
-    const { outcome, object } = await archiveWalFile(store, path, name, { codec: config.walCompression, toolVersion, now: new Date(), signal: AbortSignal.any([signal, deadline]) });
+    const done = await archiveWalFile(store, path, name, { codec: config.walCompression, toolVersion, now: new Date(), spoolDir: config.spool, signal: AbortSignal.any([signal, deadline]) });
+    if (done.outcome === "given up") {
+      const warning = await recorder.finish({ type: "given-up", name, gap: done.gap }, store);
+      return { outcome: done.outcome, warning: [describeGivenUp(name, done.gap), ...(warning === undefined ? [] : [warning])].join("; ") };
+    }
+    const { outcome, object } = done;
     return { outcome, warning: await recorder.finish({ type: "archived", name, outcome, sizeBytes: statSync(path).size, storedBytes: object.size, durationMs: performance.now() - startedAt }, store) };
   } catch (error) {
     const warning = await recorder.finish({ type: "failed", name, error, attempts: 1, retryInMs: 0 }, store);
@@ -63,8 +74,8 @@ async function archiveHere(config: Config<typeof archiveOptions>, { path, name, 
   }
 }
 
-function requireDone(answer: PushAnswer): string {
-  if ("done" in answer) return answer.done.answer;
+function requireDone(answer: PushAnswer): Archived {
+  if ("done" in answer) return { outcome: answer.done.answer, warning: answer.done.warning };
   if ("declined" in answer) throw new Error(`the archiver declined: ${answer.declined}`);
   const { code, message, hint } = answer.failed;
   if (code in ERROR_CODES) throw new SoarError(code as ErrorCode, message, { hint });

@@ -3,6 +3,7 @@ import { claimRepository, putWalFile, type ClusterIdentity, type PutWalOutcome }
 import type { Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { readClusterIdentity } from "./cluster-identity.ts";
+import { findGivenUp, type GivenUpWal } from "./gap/given-up.ts";
 import { requireArchivable } from "./require-archivable.ts";
 import { readWalSource } from "./wal-source.ts";
 
@@ -12,6 +13,8 @@ export interface ArchiveOptions {
   /** Name and version of the program, for the repository's record. */
   readonly toolVersion: string;
   readonly now: Date;
+  /** The archiver's spool, in which gaps are marked that were declared on this machine; without it nothing is ever given up. */
+  readonly spoolDir?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -19,10 +22,13 @@ export interface ArchiveOptions {
  * What `archive_command` means: resolves only when the bucket holds exactly the bytes of the file at `path` under the
  * name `name`, for the cluster that the repository belongs to. Rejects with `WAL_INVALID` for a file that is not what
  * its name says, `REPOSITORY_FOREIGN` for another cluster, `WAL_CONFLICT` for other bytes under the name,
- * `FILE_UNREADABLE`, or the store's failure. Nothing is ever overwritten.
+ * `FILE_UNREADABLE`, or the store's failure. Nothing is ever overwritten. A segment of a declared gap is not archived, and
+ * the outcome says so.
  */
-export async function archiveWalFile(store: ObjectStore, path: string, name: string, options: ArchiveOptions): Promise<PutWalOutcome> {
+export async function archiveWalFile(store: ObjectStore, path: string, name: string, options: ArchiveOptions): Promise<PutWalOutcome | GivenUpWal> {
   const kind = requireArchivable(parseWalFileName(name));
+  const givenUp = await findGivenUp(store, { path, kind }, options);
+  if (givenUp !== undefined) return givenUp;
   const { source, identity } = await readWalSource(path, kind, options);
   const cluster: ClusterIdentity = identity ?? (await readClusterIdentity(path));
   const { signal, toolVersion, now } = options;

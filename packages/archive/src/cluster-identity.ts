@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { SoarError } from "@soar/errors";
-import { readControlFile } from "@soar/pg-tools";
+import { readControlFile, type ControlFile } from "@soar/pg-tools";
 import type { ClusterIdentity } from "@soar/repository";
 
 /**
@@ -9,6 +9,12 @@ import type { ClusterIdentity } from "@soar/repository";
  * do not say it themselves. Rejects with `WAL_INVALID` when there is no control file to tell.
  */
 export async function readClusterIdentity(walPath: string): Promise<ClusterIdentity> {
+  const control = await readControlOf(walPath);
+  return { systemIdentifier: String(control.systemIdentifier), postgresMajor: control.pgMajor, walSegmentSize: control.walSegmentSize };
+}
+
+/** The control file beside `pg_wal`, for what it says beyond the identity. Rejects as `readClusterIdentity` does. */
+export async function readControlOf(walPath: string): Promise<ControlFile> {
   // Lexical on purpose: pg_wal may be a symbolic link to another volume, and pg_control is not there.
   const controlFile = join(dirname(dirname(resolve(walPath))), "global", "pg_control");
   const bytes = await readFile(controlFile).catch((cause: unknown) => {
@@ -17,6 +23,5 @@ export async function readClusterIdentity(walPath: string): Promise<ClusterIdent
       hint: "Pass the path of the file inside the data directory's pg_wal, as PostgreSQL does with %p.",
     });
   });
-  const control = readControlFile(bytes);
-  return { systemIdentifier: String(control.systemIdentifier), postgresMajor: control.pgMajor, walSegmentSize: control.walSegmentSize };
+  return readControlFile(bytes);
 }

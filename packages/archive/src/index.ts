@@ -10,6 +10,11 @@ export type { QueueState } from "./daemon/archive-queue.ts";
 export type { ArchiverEvent } from "./daemon/archiver-event.ts";
 export type { BoundSetting, CallerSettings, RepositoryBinding } from "./daemon/repository-binding.ts";
 
+// WAL that is given up on purpose.
+export { declareGap, type DeclareGapOptions } from "./gap/declare-gap.ts";
+export { describeGivenUp } from "./gap/given-up.ts";
+export { planGap, type GapPlan, type PlanGapOptions } from "./gap/plan-gap.ts";
+
 // The tail of the unfinished segment.
 export { runTailShipper } from "./tail/run-tail-shipper.ts";
 export type { TailOptions } from "./tail/stream-tail.ts";

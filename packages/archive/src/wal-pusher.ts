@@ -3,6 +3,7 @@ import { claimRepository, isCompressibleWalFile, putWalFile, requireSameCluster,
 import type { Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { readClusterIdentity } from "./cluster-identity.ts";
+import { findGivenUp, type GivenUpWal } from "./gap/given-up.ts";
 import { createPreparePool, type PreparePool } from "./prepare/prepare-pool.ts";
 import type { PreparedFacts } from "./prepare/prepare-task.ts";
 import { requireArchivable } from "./require-archivable.ts";
@@ -15,12 +16,14 @@ export interface WalPusherOptions {
   readonly workers: number;
   /** Name and version of the program, for the repository's record. */
   readonly toolVersion: string;
+  /** As in `ArchiveOptions`. */
+  readonly spoolDir?: string | undefined;
 }
 
 /** `archiveWalFile` for many files: threads of its own, and the repository is asked only once whose it is. */
 export interface WalPusher {
   /** Resolves and rejects as `archiveWalFile` does. */
-  push(path: string, name: string, options: { readonly signal: AbortSignal }): Promise<PushedWal>;
+  push(path: string, name: string, options: { readonly signal: AbortSignal }): Promise<PushedWal | GivenUpWal>;
   close(): Promise<void>;
 }
 
@@ -40,8 +43,10 @@ export function createWalPusher(store: ObjectStore, options: WalPusherOptions): 
   };
   return {
     async push(path, name, { signal }) {
-      requireArchivable(parseWalFileName(name));
-      const { codec, level } = options;
+      const kind = requireArchivable(parseWalFileName(name));
+      const { codec, level, spoolDir } = options;
+      const givenUp = await findGivenUp(store, { path, kind }, { spoolDir, signal });
+      if (givenUp !== undefined) return givenUp;
       const prepared = await pool.run({ kind: "prepare", path, name, codec, level });
       signal.throwIfAborted();
       const identity = prepared.identity ?? (await readClusterIdentity(path));

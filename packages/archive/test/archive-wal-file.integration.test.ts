@@ -2,10 +2,12 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { createTestCluster, requireInstallation, serverUser, type TestCluster } from "@soar-tooling/test-servers";
-import { findWalObjects, readWalDescription, readWalFile } from "@soar/repository";
+import { claimRepository, findWalObjects, readWalDescription, readWalFile } from "@soar/repository";
 import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { archiveWalFile, type ArchiveOptions } from "../src/archive-wal-file.ts";
+import { readClusterIdentity } from "../src/cluster-identity.ts";
+import { declareGap } from "../src/gap/declare-gap.ts";
 import { createWalPusher, type WalPusher } from "../src/wal-pusher.ts";
 
 const options: ArchiveOptions = { codec: "zstd", toolVersion: "test 1", now: new Date() };
@@ -151,6 +153,31 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
     await expect(archive(source(), "something.else")).rejects.toMatchObject({ code: "WAL_NAME_INVALID", message: expect.stringContaining("it is not the name of") as string });
   });
 
+  test("a segment of a declared gap is given up, also a damaged one, and nothing is stored", async () => {
+    const spoolDir = mkdtempSync(join(tmpdir(), "soar-gap-"));
+    onTestFinished(() => rmSync(spoolDir, { recursive: true }));
+    await claimRepository(store, await readClusterIdentity(source()), { toolVersion: "test", now: new Date() });
+    await declareGap(store, { from: name, to: name }, { declaredBy: "dba", reason: "unreadable", spoolDir, dataDir: cluster.dataDir, now: new Date() });
+    const damaged = copy(name, (path) => truncateSync(path, 5));
+    expect(await archive(damaged, name, { spoolDir })).toBe("given up");
+    expect(await stored(name)).toBeUndefined();
+    // Its .partial and what has another name are archived as ever.
+    const partial = `${name}.partial`;
+    expect(await archive(copy(partial), partial, { spoolDir })).toBe("archived");
+    // Without the spool nothing is given up, and a bucket without the record knows of no gap.
+    await expect(archive(damaged, name)).rejects.toMatchObject({ code: "WAL_INVALID" });
+    store = createMemoryStore({ name: "elsewhere" });
+    expect(await archive(source(), name, { spoolDir })).toBe("archived");
+  });
+
+  test("a gap of another cluster's repository gives nothing up", async () => {
+    const spoolDir = mkdtempSync(join(tmpdir(), "soar-gap-"));
+    onTestFinished(() => rmSync(spoolDir, { recursive: true }));
+    await claimRepository(store, { ...(await readClusterIdentity(source())), systemIdentifier: "7000000000000000000" }, { toolVersion: "test", now: new Date() });
+    await declareGap(store, { from: name, to: name }, { declaredBy: "dba", reason: "theirs", spoolDir, dataDir: cluster.dataDir, now: new Date() });
+    await expect(archive(source(), name, { spoolDir })).rejects.toMatchObject({ code: "REPOSITORY_FOREIGN" });
+  });
+
   test("a file that must not be read", async () => {
     const path = copy(name, (file) => chmodSync(file, 0));
     // root may read everything, so it stops being root for a moment.
@@ -173,6 +200,7 @@ test("segments too large to hold are read twice, by the command and by the archi
   const pushed = await pusher.push(path, file, { signal: new AbortController().signal });
   await pusher.close();
   expect(pushed).toMatchObject({ outcome: "archived", size: 2 ** 27, object: { key: `wal/${file}.zst` } });
+  if (pushed.outcome === "given up") throw new Error("nobody gave it up");
   expect((await readWalDescription(store, pushed.object)).description.members).toHaveLength(4);
   expect((await stored(file))?.equals(readFileSync(path))).toBe(true);
   expect((await archiveWalFile(store, path, file, options)).outcome).toBe("already archived");

@@ -20,6 +20,8 @@ export { FORMAT_VERSION, isSealedRecord } from "./json-record.ts";
 export { BACKUP_OBJECTS, backupKey, backupPrefix, BASE_PREFIX, CONFIG_KEY, leaseKey, parseBackupKey, TAIL_PREFIX, tailPieceKey, tailPrefix, WAL_PREFIX } from "./keys.ts";
 export {
   claimLabel,
+  findDeclaredGap,
+  findGap,
   findStarted,
   listGaps,
   listLeases,

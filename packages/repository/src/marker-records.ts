@@ -95,6 +95,15 @@ export async function listGaps(store: ObjectStore, options: CallOptions = {}): P
   return listRecords(store, GAP_PREFIX, gapSchema, options);
 }
 
+export async function findGap(store: ObjectStore, gap: Pick<GapRecord, "from" | "to">, options: CallOptions = {}): Promise<GapRecord | undefined> {
+  return findRecord(store, gapKey(gap.from, gap.to), gapSchema, options);
+}
+
+/** The declared gap that a hole on one timeline lies in, both ends included: segment names of one timeline compare like their numbers. */
+export function findDeclaredGap(gaps: readonly GapRecord[], hole: { readonly from: string; readonly to: string }): GapRecord | undefined {
+  return gaps.find(({ from, to }) => from <= hole.from && hole.to <= to);
+}
+
 async function listRecords<S extends v.GenericSchema<unknown, { readonly format: number }>>(
   store: ObjectStore,
   prefix: string,

@@ -2,7 +2,7 @@ import { formatLsn, segmentIndexOfLsn, type Lsn, type TimelineHistory } from "@s
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupRecords, type BackupRecord } from "./backup-record.ts";
 import { readWalDescription } from "./get-wal.ts";
-import { listGaps, type GapRecord } from "./marker-records.ts";
+import { findDeclaredGap, listGaps, type GapRecord } from "./marker-records.ts";
 import { requireTimelineHistory } from "./timeline-files.ts";
 import type { ChainSegment } from "./wal-chain.ts";
 import { listTimelines, listTimelineSegments, type TimelineSegments } from "./wal-inventory.ts";
@@ -116,8 +116,7 @@ async function findTime(store: ObjectStore, segments: readonly ChainSegment[], w
   return undefined;
 }
 
-/** Segment names of one timeline compare like their numbers. */
 function declaredBy(gaps: readonly GapRecord[], hole: { readonly from: string; readonly to: string }): RangeHole["declared"] {
-  const gap = gaps.find(({ from, to }) => from <= hole.to && hole.from <= to);
+  const gap = findDeclaredGap(gaps, hole);
   return gap === undefined ? undefined : { by: gap.declaredBy, at: gap.declaredAt, reason: gap.reason };
 }

@@ -1,7 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { formatLsn, formatWalSegment, lsnOfSegmentIndex, parseLsn, recoveryStopAt, segmentIndexOfLsn, type Lsn, type WalRecord } from "@soar/pg-tools";
-import type { BackupRecord, ChainHole, WalChain } from "@soar/repository";
-import type { ObjectStore } from "@soar/storage";
+import { findDeclaredGap, listGaps, type BackupRecord, type ChainHole, type WalChain } from "@soar/repository";
+import type { CallOptions, ObjectStore } from "@soar/storage";
 import { describeTarget, formatInstant, type RecoveryTarget } from "./recovery-target.ts";
 import { postgresTarget } from "./postgres-target.ts";
 import { findChainEnd, isTransactionEnd, readChainRecords, type ChainPosition, type ReadChainOptions } from "./read-chain-records.ts";
@@ -36,7 +36,7 @@ export interface ResolveOptions extends ReadChainOptions {
  * before the target, `WAL_MISSING` when they end at a hole.
  */
 export async function resolveTarget(store: ObjectStore, options: ResolveOptions): Promise<ResolvedTarget> {
-  requireConsistent(options);
+  await requireConsistent(store, options);
   const { target } = options;
   if (target.kind === "latest") return resolveLatest(store, options);
   if (target.kind === "time") await requireNotBeforeCheckpoint(store, target.time, options);
@@ -49,7 +49,7 @@ export async function resolveTarget(store: ObjectStore, options: ResolveOptions)
     }
     lastReplayed = commitPoint(record) ?? lastReplayed;
   }
-  throw notReached(options, lastReplayed);
+  throw await notReached(store, options, lastReplayed);
 }
 
 /** A checkpoint's time is cut to whole seconds. */
@@ -75,12 +75,13 @@ async function requireNotBeforeCheckpoint(store: ObjectStore, time: bigint, opti
 }
 
 /** Recovery is consistent from the backup's stop LSN on; without the WAL up to there the backup is worth nothing. */
-function requireConsistent({ backup, chain }: ResolveOptions): void {
+async function requireConsistent(store: ObjectStore, { backup, chain, signal }: ResolveOptions): Promise<void> {
   const reached = chain.segments.some(({ name }) => name === backup.lastSegment) || chain.segments.some(({ index }) => BigInt(index + 1) * BigInt(chain.segmentSize) >= parseLsn(backup.stopLsn));
   if (reached) return;
   const [hole] = chain.holes;
-  throw new SoarError("WAL_MISSING", `backup '${backup.label}' cannot be made consistent: WAL segment '${hole?.from ?? backup.firstSegment}' is not in the bucket`, {
-    hint: "If the segment is still in pg_wal of the server, archive it with soar-wal-archive; else use another backup.",
+  const gap = hole && (await givenUp(store, hole, { signal }));
+  throw new SoarError("WAL_MISSING", `backup '${backup.label}' cannot be made consistent: WAL segment '${hole?.from ?? backup.firstSegment}' is not in the bucket${gap ?? ""}`, {
+    hint: gap === undefined ? "If the segment is still in pg_wal of the server, archive it with soar-wal-archive; else use another backup." : "Use another backup.",
   });
 }
 
@@ -102,7 +103,7 @@ function requireLastTimeline({ chain }: Pick<ResolveOptions, "chain">): void {
 async function resolveLatest(store: ObjectStore, { chain, signal }: ResolveOptions): Promise<ResolvedTarget> {
   const [hole] = chain.holes;
   // Going on to the end of what can be reached would silently leave out everything behind the hole.
-  if (hole !== undefined) throw missing(hole, "the latest state");
+  if (hole !== undefined) throw await missing(store, hole, { what: "the latest state", signal });
   requireLastTimeline({ chain });
   const { endLsn, lastCommit } = await findChainEnd(store, chain, { signal });
   return { stopLsn: endLsn, firstLeftOut: undefined, lastReplayed: lastCommit && { lsn: lastCommit.lsn, time: lastCommit.time } };
@@ -119,9 +120,9 @@ function beforeBackup({ backup, target }: Pick<ResolveOptions, "backup" | "targe
   });
 }
 
-function notReached({ target, chain, backup }: ResolveOptions, last: CommitPoint | undefined): SoarError {
+async function notReached(store: ObjectStore, { target, chain, backup, signal }: ResolveOptions, last: CommitPoint | undefined): Promise<SoarError> {
   const [hole] = chain.holes;
-  if (hole !== undefined) return missing(hole, describeTarget(target));
+  if (hole !== undefined) return await missing(store, hole, { what: describeTarget(target), signal });
   // Only the end of the chain may have been read, so nothing can be said of what commits there are before it.
   const end = formatLsn(lsnOfSegmentIndex(chain.endIndex, chain.segmentSize));
   const known = last === undefined ? `it is not met behind backup '${backup.label}', and the WAL in the bucket ends at ${end}` : `the last commit in the bucket is of ${formatInstant(last.time)} at ${formatLsn(last.lsn)}`;
@@ -130,11 +131,18 @@ function notReached({ target, chain, backup }: ResolveOptions, last: CommitPoint
   });
 }
 
-function missing(hole: ChainHole, what: string): SoarError {
+async function missing(store: ObjectStore, hole: ChainHole, { what, signal }: CallOptions & { readonly what: string }): Promise<SoarError> {
   const segments = hole.count === 1 ? `WAL segment '${hole.from}' is` : `WAL segments '${hole.from}' to '${hole.to}' (${hole.count}) are`;
-  return new SoarError("WAL_MISSING", `${what} cannot be reached: ${segments} not in the bucket, although later ones are`, {
-    hint: `If they are still in pg_wal of the server, archive them with soar-wal-archive; else restore to a time before '${hole.from}'.`,
+  const gap = await givenUp(store, hole, { signal });
+  return new SoarError("WAL_MISSING", `${what} cannot be reached: ${segments} not in the bucket, although later ones are${gap ?? ""}`, {
+    hint: gap === undefined ? `If they are still in pg_wal of the server, archive them with soar-wal-archive; else restore to a time before '${hole.from}'.` : `Restore to a time before '${hole.from}', or from a base backup that began behind '${hole.to}'.`,
   });
+}
+
+/** Who gave this WAL up and why, if somebody did. */
+async function givenUp(store: ObjectStore, hole: ChainHole, options: CallOptions): Promise<string | undefined> {
+  const gap = findDeclaredGap(await listGaps(store, options), hole);
+  return gap && `: ${gap.declaredBy} gave them up at ${gap.declaredAt} (${gap.reason})`;
 }
 
 /** Records before this position cannot matter, so their segments need not be read. */

@@ -84,7 +84,15 @@ describe("a restore is refused, before anything is touched,", () => {
       expectRefusal(behind, { status: 53, message: new RegExp(name), hint: /soar-wal-archive/ });
       const verified = await world.run("soar-backup-verify", []);
       expectRefusal(verified, { status: 5, message: new RegExp(`'${name}'`), hint: /archive them with soar-wal-archive/ });
+      // With a declaration, who gave it up and why.
+      const declared = await world.run("soar-wal-archive", ["gap", "declare", "--data-dir", world.cluster.dataDir, "--from", name, "--to", name, "--reason", "lost with the old disk", "--no-base-backup", "--yes", "--spool", join(world.directory, "spool")]);
+      expect(declared, declared.stderr).toMatchObject({ status: 0 });
+      const givenUp = await world.run("soar-restore", ["--latest", ...elsewhere("d")]);
+      expectRefusal(givenUp, { status: 53, message: /although later ones are: \S+@\S+ gave them up at 20\S+ \(lost with the old disk\)/, hint: /from a base backup that began behind/ });
+      const listed = await world.run("soar-base-backup", ["list"]);
+      expect(listed.stdout).toMatch(/given up by \S+@\S+: lost with the old disk/);
     } finally {
+      await store.remove([...world.s3.objects("soar-backup").keys()].filter((key) => key.includes("config/gaps/")));
       await store.put(victim, saved);
     }
   });

@@ -15,6 +15,9 @@ export function reportTo(log: Log): (event: ArchiverEvent | TailEvent | CommitEv
       case "archived":
         log.info(`${event.outcome} ${event.name} (${formatSize(event.sizeBytes)} as ${formatSize(event.storedBytes)}, ${formatDuration(event.durationMs)})`);
         return;
+      case "given-up":
+        log.warn(`gave up ${event.name}: it lies in the gap ${event.gap.from} to ${event.gap.to} that ${event.gap.declaredBy} declared (${event.gap.reason})`);
+        return;
       case "recovered":
         log.warn(`archiving again after ${event.attempts} failures in ${formatDuration(event.outageMs)}`);
         return;

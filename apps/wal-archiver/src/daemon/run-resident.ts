@@ -38,7 +38,7 @@ export async function runResident(store: ObjectStore, config: Config<typeof daem
     if (event.type === "tail-confirmed" || event.type === "tail-connected") truth?.commits.note(event);
     if (event.type === "archived") cleaner.archived(event.name);
     // A base backup ends with this file.
-    if (event.type === "archived" && event.name.endsWith(".backup")) truth?.expectNews();
+    if ((event.type === "archived" && event.name.endsWith(".backup")) || event.type === "given-up") truth?.expectNews();
     if (event.type === "tail-shipped") tailLsn = event.endLsn;
   };
   const others: Promise<void>[] = [];

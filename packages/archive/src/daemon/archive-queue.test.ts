@@ -145,7 +145,7 @@ test("a caller whose file was acknowledged, but is another one now, waits for th
   await expect.poll(() => pusher.started.length).toBe(1);
   pusher.end(name(1));
   await expect.poll(acknowledged).toEqual([name(1)]);
-  expect(await queue.request(name(1))).toBe("archived");
+  expect(await queue.request(name(1))).toEqual({ outcome: "archived" });
   expect(pusher.started).toHaveLength(1);
   writeFileSync(join(dataDir, "pg_wal", name(1)), "another");
   const answer = queue.request(name(1));

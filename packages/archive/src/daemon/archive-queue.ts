@@ -1,7 +1,8 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { findFileIdentity } from "../file-identity.ts";
+import { describeGivenUp, type GivenUpWal } from "../gap/given-up.ts";
 import { walPath } from "../wal-path.ts";
-import type { WalPusher } from "../wal-pusher.ts";
+import type { PushedWal, WalPusher } from "../wal-pusher.ts";
 import type { Acknowledgements } from "./acknowledgements.ts";
 import { createArchiveRequests, type ArchiveAnswer } from "./archive-requests.ts";
 import { readArchiveStatus } from "./archive-status.ts";
@@ -44,6 +45,8 @@ export class ArchiveQueue {
   readonly #running = new Map<string, Promise<void>>();
   /** Files in the bucket that still have a `.ready`, with their identity. */
   readonly #acknowledged = new Map<string, string>();
+  /** Segments of declared gaps that still have a `.ready`, with what their callers are told. */
+  readonly #givenUp = new Map<string, string>();
   readonly #stop = new AbortController();
   #inSight: readonly string[] = [];
   #ready: readonly string[] = [];
@@ -57,7 +60,7 @@ export class ArchiveQueue {
   }
 
   get state(): QueueState {
-    return { pending: this.#ready.filter((name) => !this.#acknowledged.has(name)), archived: [...this.#acknowledged.keys(), ...this.#done] };
+    return { pending: this.#ready.filter((name) => !this.#isSettled(name)), archived: [...this.#acknowledged.keys(), ...this.#givenUp.keys(), ...this.#done] };
   }
 
   get inFlight(): number {
@@ -72,6 +75,7 @@ export class ArchiveQueue {
     this.#inSight = ready.slice(0, LOOK_AHEAD);
     const there = new Set(this.#inSight);
     this.#schedule.retain((name) => there.has(name));
+    for (const name of this.#givenUp.keys()) if (!there.has(name)) this.#givenUp.delete(name);
     // PostgreSQL was answered: `.ready` became `.done`, or is gone with the file.
     for (const name of [...this.#acknowledged.keys()].filter((one) => !there.has(one))) {
       this.#acknowledged.delete(name);
@@ -85,10 +89,12 @@ export class ArchiveQueue {
     const known = this.#acknowledged.get(name);
     if (known !== undefined) {
       const now = await findFileIdentity(walPath(this.#options.dataDir, name));
-      if (now?.text === known) return "archived";
+      if (now?.text === known) return { outcome: "archived" };
       this.#acknowledged.delete(name);
       await this.#options.acknowledgements.remove(name);
     }
+    const warning = this.#givenUp.get(name);
+    if (warning !== undefined) return { outcome: "given up", warning };
     if (this.#isStopping) throw stopping();
     const answer = this.#requests.wait(name, this.#options.timeoutMs);
     this.#schedule.hurry(name);
@@ -122,10 +128,15 @@ export class ArchiveQueue {
 
   /** Those that somebody waits for first: PostgreSQL asks in its own order, so these are its oldest ones. */
   *#candidates(): Generator<string> {
-    const isFree = (name: string): boolean => !this.#running.has(name) && !this.#acknowledged.has(name);
+    const isFree = (name: string): boolean => !this.#running.has(name) && !this.#isSettled(name);
     const asked = this.#requests.names();
     for (const name of asked) if (isFree(name)) yield name;
     for (const name of this.#inSight) if (isFree(name) && !asked.includes(name)) yield name;
+  }
+
+  /** Nothing is left to do but to tell PostgreSQL. */
+  #isSettled(name: string): boolean {
+    return this.#acknowledged.has(name) || this.#givenUp.has(name);
   }
 
   #start(name: string): void {
@@ -146,7 +157,8 @@ export class ArchiveQueue {
         this.#inSight = this.#inSight.filter((one) => one !== name);
         return;
       }
-      this.#report(name, attempted, performance.now() - startedAt);
+      if (attempted.pushed.outcome === "given up") this.#giveUp(name, attempted.pushed);
+      else this.#report(name, attempted.pushed, performance.now() - startedAt);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       const { attempts, retryInMs } = this.#schedule.failed(name, error);
@@ -160,14 +172,22 @@ export class ArchiveQueue {
     await this.#spooled(name, () => acknowledgements.begin(name));
     try {
       const attempted = await attemptPush(name, { ...this.#options, signal: this.#stop.signal });
-      if (attempted !== undefined) await this.#acknowledge(name, attempted);
+      if (attempted !== undefined && attempted.pushed.outcome !== "given up") await this.#acknowledge(name, attempted.pushed, attempted.identity);
       return attempted;
     } finally {
       await this.#spooled(name, () => acknowledgements.end(name));
     }
   }
 
-  async #acknowledge(name: string, { pushed, identity }: Attempted): Promise<void> {
+  /** The launcher is given no acknowledgement: each of these segments has its line in the server's log. */
+  #giveUp(name: string, { gap }: GivenUpWal): void {
+    const warning = describeGivenUp(name, gap);
+    if (this.#inSight.includes(name)) this.#givenUp.set(name, warning);
+    this.#requests.answer(name, { outcome: "given up", warning });
+    this.#options.onEvent?.({ type: "given-up", name, gap });
+  }
+
+  async #acknowledge(name: string, pushed: PushedWal, identity: string | undefined): Promise<void> {
     // Without a `.ready` nobody will say when the acknowledgement may go.
     if (this.#inSight.includes(name)) {
       // A file that cannot be told from another by its times is compared again when PostgreSQL asks: no identity is empty.
@@ -175,7 +195,7 @@ export class ArchiveQueue {
       const { systemIdentifier } = pushed.identity;
       if (identity !== undefined) await this.#spooled(name, () => this.#options.acknowledgements.put(name, { identity, systemIdentifier }));
     }
-    this.#requests.answer(name, pushed.outcome);
+    this.#requests.answer(name, { outcome: pushed.outcome });
   }
 
   /** A full disk of the spool must not end archiving: callers ask over the socket then. */
@@ -188,7 +208,7 @@ export class ArchiveQueue {
     }
   }
 
-  #report(name: string, { pushed }: Attempted, durationMs: number): void {
+  #report(name: string, pushed: PushedWal, durationMs: number): void {
     const outage = this.#schedule.succeeded(name);
     const { outcome, size: sizeBytes, object } = pushed;
     this.#options.onEvent?.({ type: "archived", name, outcome, sizeBytes, storedBytes: object.size, durationMs });

@@ -1,7 +1,11 @@
 import { SoarError } from "@soar/errors";
 import type { PutWalOutcome } from "@soar/repository";
 
-export type ArchiveAnswer = PutWalOutcome["outcome"];
+export interface ArchiveAnswer {
+  readonly outcome: PutWalOutcome["outcome"] | "given up";
+  /** What has to stand in the server's log. */
+  readonly warning?: string | undefined;
+}
 
 interface Waiter {
   readonly resolve: (answer: ArchiveAnswer) => void;

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
 import { findFileIdentity, type FileIdentity } from "../file-identity.ts";
 import { walPath } from "../wal-path.ts";
+import type { GivenUpWal } from "../gap/given-up.ts";
 import type { PushedWal, WalPusher } from "../wal-pusher.ts";
 
 /**
@@ -19,7 +20,7 @@ export interface AttemptOptions {
 }
 
 export interface Attempted {
-  readonly pushed: PushedWal;
+  readonly pushed: PushedWal | GivenUpWal;
   /** Of the file whose bytes are in the bucket; undefined when it cannot be told by its times. */
   readonly identity: string | undefined;
 }
@@ -36,6 +37,8 @@ export async function attemptPush(name: string, { dataDir, pusher, timeoutMs, si
   const pushed = await pusher.push(path, name, { signal: AbortSignal.any([signal, deadline]) }).catch((error: unknown) => {
     throw deadline.aborted && !signal.aborted ? timedOut(name, timeoutMs, error) : error;
   });
+  // Nothing was stored, so there is nothing to vouch for.
+  if (pushed.outcome === "given up") return { pushed, identity: undefined };
   const after = await findFileIdentity(path);
   if (after?.text !== before.text) throw changed(path);
   return { pushed, identity: before.isSettled ? before.text : undefined };

@@ -5,7 +5,7 @@ import type { CallerSettings } from "./repository-binding.ts";
  *
  *     -> {"push": {"directory", "name", "caller" | "repository"}}
  *     <- {"accepted": {"timeoutMs"}}           at once, then after a while one of:
- *     <- {"done": {"answer", "logsArchive"}}   {"failed": {"code", "message", "hint", "exitStatus"}}
+ *     <- {"done": {"answer", "logsArchive", "warning"?}}   {"failed": {"code", "message", "hint", "exitStatus"}}
  *     <- {"declined": "why"}                   also at once: the caller has to archive by itself
  *     -> {"status": {}}
  *     <- {"status": {...}}
@@ -23,7 +23,7 @@ export interface PushRequest {
 export type SocketRequest = { readonly push: PushRequest } | { readonly status: Record<string, never> };
 
 export type PushAnswer =
-  | { readonly done: { readonly answer: string; readonly logsArchive: boolean } }
+  | { readonly done: { readonly answer: string; readonly logsArchive: boolean; readonly warning?: string | undefined } }
   | { readonly failed: { readonly code: string; readonly message: string; readonly hint?: string | undefined; readonly exitStatus: number } }
   | { readonly declined: string };
 

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { exitStatusOf, hasErrorCode, isSoarError, SoarError } from "@soar/errors";
 import { walPath } from "../wal-path.ts";
+import type { ArchiveAnswer } from "./archive-requests.ts";
 import { meansSameRepository, type RepositoryBinding } from "./repository-binding.ts";
 import { LONGEST_LINE, type PushAnswer, type PushRequest, type SocketMessage, type SocketRequest } from "./socket-protocol.ts";
 
@@ -12,7 +13,7 @@ export interface SocketServerOptions {
   readonly binding: RepositoryBinding;
   readonly timeoutMs: number;
   readonly logsArchive: boolean;
-  request(name: string): Promise<string>;
+  request(name: string): Promise<ArchiveAnswer>;
   status(): Promise<unknown>;
 }
 
@@ -88,7 +89,8 @@ async function push(request: PushRequest, say: (message: SocketMessage) => void,
   const reason = await reasonToDecline(request, options);
   if (reason !== undefined) return { declined: reason };
   say({ accepted: { timeoutMs: options.timeoutMs } });
-  return { done: { answer: await options.request(request.name), logsArchive: options.logsArchive } };
+  const { outcome, warning } = await options.request(request.name);
+  return { done: { answer: outcome, logsArchive: options.logsArchive, warning } };
 }
 
 /** Another cluster's file, or another bucket: this archiver has no say in them. */

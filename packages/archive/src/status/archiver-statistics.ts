@@ -86,6 +86,8 @@ export function changeOf(event: ArchiverEvent | TailEvent | StoreEvent, at: Date
       return { archived: 1, uploadedBytes: event.outcome === "archived" ? event.storedBytes : 0, lastArchived: { name: event.name, at: at.toISOString() } };
     case "tail-shipped":
       return { tailPieces: 1, uploadedBytes: event.storedBytes };
+    case "given-up":
+      return { givenUp: 1 };
     case "failed":
       return { errors: 1, lastFailure: failureOf(event.name, event.error, at) };
     case "tail-interrupted":
