@@ -22,6 +22,9 @@ export type { RequestKind, RequestOutcome, StoreEvent, StoreHooks } from "./stor
 export { formatStoreUrl, parseStoreUrl, type StoreUrl } from "./store-url.ts";
 export { type Provider, type ProviderName, PROVIDERS } from "./providers.ts";
 
+// What is set at the provider
+export { readBucketSettings, type BucketSettings, type LifecycleRule, type Told } from "./bucket-settings.ts";
+
 // Drivers
 export { createFileStore, type FileStoreOptions } from "./drivers/file.ts";
 export { createMemoryStore, type MemoryStoreOptions } from "./drivers/memory.ts";

@@ -6,15 +6,20 @@ import {
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
+  GetBucketLifecycleConfigurationCommand,
+  GetBucketVersioningCommand,
   GetObjectCommand,
+  GetObjectLockConfigurationCommand,
   HeadBucketCommand,
   HeadObjectCommand,
+  ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import type { S3AdminWire } from "./s3-admin-wire.ts";
 import { decodeKey, failureOfSdk, plainEtag } from "./s3-sdk-values.ts";
 import type { S3Settings } from "./s3-settings.ts";
 import { createTransport } from "./s3-transport.ts";
@@ -33,6 +38,35 @@ interface Sdk {
 export function createS3Wire(settings: S3Settings): S3Wire {
   const sdk: Sdk = { client: createClient(settings), Bucket: settings.bucket, encryption: encryptionFields(settings) };
   return { ...objectCalls(sdk), ...listingCalls(sdk), ...uploadCalls(sdk), ...removalCalls(sdk), close: () => sdk.client.destroy() };
+}
+
+/** The same for requests about the bucket itself. */
+export function createS3AdminWire(settings: S3Settings): S3AdminWire {
+  const client = createClient(settings);
+  const Bucket = settings.bucket;
+  return {
+    getVersioning: ({ signal }) => translated(async () => (await client.send(new GetBucketVersioningCommand({ Bucket }), underSignal(signal))).Status),
+    getLifecycle: ({ signal }) => translated(async () => (await client.send(new GetBucketLifecycleConfigurationCommand({ Bucket }), underSignal(signal))).Rules ?? []),
+    getObjectLock: ({ signal }) =>
+      translated(async () => (await client.send(new GetObjectLockConfigurationCommand({ Bucket }), underSignal(signal))).ObjectLockConfiguration?.Rule?.DefaultRetention),
+    listBuckets: ({ signal }) => translated(async () => ((await client.send(new ListBucketsCommand({}), underSignal(signal))).Buckets ?? []).map(({ Name }) => Name ?? "")),
+    serverDate: ({ signal }) =>
+      translated(async () => {
+        const command = new HeadBucketCommand({ Bucket });
+        let date: string | undefined;
+        command.middlewareStack.add(
+          (next) => async (args) => {
+            const result = await next(args);
+            date = (result.response as { headers?: Record<string, string> }).headers?.["date"];
+            return result;
+          },
+          { name: "soarServerDate", step: "deserialize", priority: "high" },
+        );
+        await client.send(command, underSignal(signal));
+        return date;
+      }),
+    close: () => client.destroy(),
+  };
 }
 
 function objectCalls({ client, Bucket, encryption }: Sdk): Pick<S3Wire, "putObject" | "getObject" | "headObject" | "headBucket"> {
