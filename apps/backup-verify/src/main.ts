@@ -1,4 +1,5 @@
 import { runApp } from "@soar/app-kit";
+import { doctor } from "./doctor/doctor.ts";
 import { verify } from "./verify.ts";
 
 await runApp({
@@ -6,5 +7,5 @@ await runApp({
   component: "backup-verify",
   version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
   summary: "Proves that the backups of a repository can be restored.",
-  commands: [verify],
+  commands: [verify, doctor],
 });

@@ -1,0 +1,43 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import type { Notes } from "./examination.ts";
+
+const run = promisify(execFile);
+
+/** Unit, and what does not happen without it. */
+const TIMERS: readonly (readonly [timer: string, purpose: string])[] = [
+  ["soar-backup-base.timer", "weekly base backups"],
+  ["soar-backup-verify.timer", "weekly verification"],
+  ["soar-backup-drill.timer", "quarterly restore drills"],
+];
+const ARCHIVER = "soar-wal-archive.service";
+
+/** Whether what should run by itself does: timers enabled, the last runs not failed. */
+export async function examineSchedule(notes: Notes, signal: AbortSignal | undefined): Promise<void> {
+  if ((await ask(["is-system-running"], signal)) === undefined) return notes.notice("systemd-missing", "systemd does not run here: nothing is known of what runs by itself", "Have soar-base-backup run every week, soar-backup-verify too, and soar-wal-archive daemon all the time.");
+  for (const [timer, purpose] of TIMERS) await examineTimer(timer, purpose, { notes, signal });
+  const active = await ask(["is-active", ARCHIVER], signal);
+  if (active === "active") notes.ok("archiver-service", `${ARCHIVER} runs`);
+  else notes.warning("archiver-service", `${ARCHIVER} is ${active ?? "unknown"}: WAL leaves this machine only in whole segments`, `Run: systemctl enable --now ${ARCHIVER}`);
+}
+
+async function examineTimer(timer: string, purpose: string, { notes, signal }: { readonly notes: Notes; readonly signal: AbortSignal | undefined }): Promise<void> {
+  const enabled = await ask(["is-enabled", timer], signal);
+  if (enabled !== "enabled" && enabled !== "static") return notes.warning("timer-off", `${timer} is ${enabled === undefined || enabled === "" ? "not installed" : enabled}: there are no ${purpose}`, `Run: systemctl enable --now ${timer}`);
+  const service = timer.replace(/timer$/, "service");
+  const result = await ask(["show", "--property=Result", "--value", service], signal);
+  if (result !== undefined && result !== "" && result !== "success") return notes.error("run-failed", `the last run of ${service} ended with '${result}'`, `See why: journalctl -u ${service} -n 100. Then run it again: systemctl start ${service}`);
+  notes.ok("timer", `${timer} is ${enabled}, and its last run did not fail`);
+}
+
+/** The first line that systemctl prints, whatever its status says; undefined when there is no systemd to ask. */
+async function ask(args: readonly string[], signal: AbortSignal | undefined): Promise<string | undefined> {
+  try {
+    const { stdout } = await run("systemctl", [...args], { timeout: 10_000, ...(signal === undefined ? {} : { signal }) });
+    return stdout.trim();
+  } catch (error) {
+    const { stdout, code } = error as { stdout?: string; code?: string | number };
+    const text = (stdout ?? "").trim();
+    return typeof code === "string" || text === "offline" || (text === "" && args[0] === "is-system-running") ? undefined : text;
+  }
+}

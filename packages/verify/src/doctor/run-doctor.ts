@@ -1,0 +1,84 @@
+import { connectSql, readServerFacts, type ServerConfig, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
+import type { RetentionPolicy } from "@soar/repository";
+import { openStore, parseStoreUrl, readBucketSettings, type ObjectStore, type StoreConfig } from "@soar/storage";
+import { examine, type Examination } from "./examination.ts";
+import { examineArchiving } from "./examine-archiving.ts";
+import { examineBucket } from "./examine-bucket.ts";
+import { examineMachine } from "./examine-machine.ts";
+import { examineReplication } from "./examine-replication.ts";
+import { examineRepository } from "./examine-repository.ts";
+import { examineSchedule } from "./examine-schedule.ts";
+import { examineServer } from "./examine-server.ts";
+import { examineStorage, type StorageProbe } from "./examine-storage.ts";
+import { examineRoundTrip } from "./round-trip.ts";
+
+export interface DoctorOptions {
+  readonly store: StoreConfig;
+  readonly server: ServerConfig;
+  /** The same with the password for replication. */
+  readonly replication: ServerConfig;
+  readonly policy: RetentionPolicy;
+  readonly envFile: string | undefined;
+  readonly spoolDir: string;
+  readonly tempDir: string;
+  /** Programs of PostgreSQL, where they are not where packages put them. */
+  readonly binDir: string | undefined;
+  /** How long a segment may be under way; undefined leaves the round trip out, which is all that this does to the server. */
+  readonly roundTripMs: number | undefined;
+  readonly now: Date;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Looks at everything that archiving, backups and restores depend on, part by part, and goes on where one of them fails.
+ * Writes probe objects below `config/doctor/`, and for the round trip one WAL message; changes nothing else. Rejects only
+ * with `ABORTED` and for bugs.
+ */
+export async function* runDoctor(options: DoctorOptions): AsyncGenerator<Examination, void, undefined> {
+  const { signal } = options;
+  const found: { sql?: SqlConnection; facts?: ServerFacts; probe?: StorageProbe } = {};
+  const store = openStore(options.store);
+  try {
+    yield* await examine("server", async (notes) => {
+      found.sql = await connectSql(options.server, { signal });
+      found.facts = await readServerFacts(found.sql, { signal });
+      await examineServer(found.sql, notes, signal);
+    });
+    yield* await examine("server", (notes) => examineReplication(options.replication, notes, signal));
+    const { sql } = found;
+    if (sql !== undefined) yield* await examine("archiving", (notes) => examineArchiving(sql, notes, signal));
+    yield* await examine("machine", async (notes) => examineMachine({ ...options, facts: found.facts, databaseBytes: databaseBytes(found.facts), maxWalBytes: await readMaxWalBytes(sql, signal) }, notes));
+    yield* await examine("storage", async (notes) => void (found.probe = await examineStorage(store, notes, signal)));
+    yield* await examineSettings(options, found.probe);
+    yield* await examine("repository", (notes) => examineRepository(store, { ...options, cluster: clusterOf(found.facts), probe: found.probe }, notes));
+    yield* await examine("schedule", (notes) => examineSchedule(notes, signal));
+    if (sql !== undefined && options.roundTripMs !== undefined) yield* await roundTrip(sql, store, options);
+  } finally {
+    await found.sql?.close();
+    await store.close();
+  }
+}
+
+async function examineSettings({ store, policy, signal }: DoctorOptions, probe: StorageProbe | undefined): Promise<Examination[]> {
+  const url = parseStoreUrl(store.url);
+  if (url.kind !== "s3") return [];
+  const prefix = url.prefix === "" ? "" : `${url.prefix}/`;
+  return examine("bucket", async (notes) => examineBucket(await readBucketSettings(store, { signal }), { prefix, retentionDays: policy.windowDays, bucket: url.bucket, probe }, notes));
+}
+
+function roundTrip(sql: SqlConnection, store: ObjectStore, { roundTripMs = 0, signal }: DoctorOptions): Promise<Examination[]> {
+  return examine("round trip", (notes) => examineRoundTrip(sql, store, { notes, timeoutMs: roundTripMs, signal }));
+}
+
+function databaseBytes(facts: ServerFacts | undefined): number {
+  return (facts?.databases ?? []).reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0);
+}
+
+async function readMaxWalBytes(sql: SqlConnection | undefined, signal: AbortSignal | undefined): Promise<number> {
+  const [row] = (await sql?.query<{ bytes: string }>("SELECT pg_size_bytes(current_setting('max_wal_size'))::text AS bytes", [], { signal })) ?? [];
+  return Number(row?.bytes ?? 0);
+}
+
+function clusterOf(facts: ServerFacts | undefined) {
+  return facts && { systemIdentifier: facts.systemIdentifier, postgresMajor: Math.floor(facts.versionNumber / 10_000), walSegmentSize: facts.walSegmentSize };
+}
