@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { defineCommand, openConfiguredStore, postgresConnection, type Log, type Progress } from "@soar/app-kit";
+import { defineCommand, openConfiguredStore, serverConnection, type Log, type Progress } from "@soar/app-kit";
 import { programSource, replicationSource, takeBackup, type BackupEvent } from "@soar/backup";
 import { SoarError } from "@soar/errors";
 import type { BackupRecord } from "@soar/repository";
@@ -30,7 +30,7 @@ async function takeAndExpire({ config, log, output, signal, startProgress, app }
   const store = await openConfiguredStore(config, { log, overrides: { retry: { deadlineMs: Math.max(config.retryDeadlineMs, LONGEST_OUTAGE_MS) } } });
   const progress = startProgress({ label: "base backup", unit: "bytes" });
   try {
-    const server = serverOf(postgresConnection(config, { log, database: "postgres" }), postgresConnection(config, { log, replication: true }));
+    const server = serverConnection(config, { applicationName: "soar-base-backup", database: "postgres", log });
     const record = await takeBackup(store, {
       server,
       source: config.method === "replication" ? replicationSource(server) : programSource(server, { binDir: config.binDir, walTimeoutMs: config.walTimeoutMs }),
@@ -76,12 +76,6 @@ function isProcessRunning(processId: number): boolean {
     // Not allowed to signal it: it runs, as another user.
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
-}
-
-/** The password file may have other lines for database `replication`; the first that gives a password serves both. */
-function serverOf(sql: ReturnType<typeof postgresConnection>, replication: ReturnType<typeof postgresConnection>) {
-  const { host, port, user, database, sslMode, sslCaPem } = sql;
-  return { host, port, user, database, password: sql.password ?? replication.password, applicationName: "soar-base-backup", ...(host.startsWith("/") ? {} : { tls: { mode: sslMode === "allow" ? ("prefer" as const) : sslMode, caPem: sslCaPem } }) };
 }
 
 /** The backup is kept: one bad page must not mean no backup ever again. But somebody has to hear of it. */

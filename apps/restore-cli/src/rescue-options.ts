@@ -1,4 +1,4 @@
-import { confirmOptions, postgresConnection, postgresOptions, tempOptions, type Config, type Log, type OptionTable } from "@soar/app-kit";
+import { confirmOptions, postgresOptions, serverConnection, tempOptions, type Config, type Log, type OptionTable } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import type { ScratchOptions, TargetServer } from "@soar/restore";
 import { findServerUser } from "./server-user.ts";
@@ -44,9 +44,7 @@ export function sourceDatabaseOf({ database, dbname }: Pick<RescueConfig, "datab
 
 /** The running server that things are rescued into. */
 export function targetServerOf(config: RescueConfig, database: string, log: Log): TargetServer {
-  const { host, port, user, password, sslMode, sslCaPem } = postgresConnection(config, { database, log });
-  const tls = host.startsWith("/") ? {} : { tls: { mode: sslMode === "allow" ? ("prefer" as const) : sslMode, caPem: sslCaPem } };
-  return { server: { host, port, user, database, password, applicationName: "soar-restore", ...tls }, certificateFile: config.sslrootcert };
+  return { server: serverConnection(config, { applicationName: "soar-restore", database, log }), certificateFile: config.sslrootcert };
 }
 
 export async function scratchOptionsOf(config: RescueConfig, signal: AbortSignal): Promise<Omit<ScratchOptions, "onEvent">> {

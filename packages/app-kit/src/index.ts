@@ -31,7 +31,7 @@ export { writeMetricsFile, type Metric } from "./metrics-file.ts";
 
 // What options lead to.
 export { openConfiguredStore, storeConfigOf } from "./open-configured-store.ts";
-export { postgresConnection, type PostgresConnection } from "./postgres-connection.ts";
+export { serverConnection, type ServerConnection } from "./server-connection.ts";
 
 // Print and log.
 export { formatTable, wrapText, type TableColumn } from "./table.ts";

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { postgresConnection } from "./postgres-connection.ts";
+import { serverConnection } from "./server-connection.ts";
 import { postgresOptions } from "./postgres-options.ts";
 import type { Config } from "./option-table.ts";
 import { resolveConfig } from "./resolve-config.ts";
@@ -41,4 +42,13 @@ test("a password file that others may read is warned of and left alone", () => {
   const { password } = postgresConnection(config({ PGHOST: "db1", PGPASSFILE: passfile }), { log: { warn: (message) => warnings.push(message) } });
   expect(password).toBeUndefined();
   expect(warnings).toEqual([expect.stringContaining("group or others have access to it")]);
+});
+
+test("a server for SQL and for replication: one password for both, no TLS over a socket", () => {
+  const passfile = path.join(directory, "replication-only");
+  writeFileSync(passfile, "*:5432:replication:postgres:streams\n", { mode: 0o600 });
+  expect(serverConnection(config({ PGHOST: "db1", PGPASSFILE: passfile, PGSSLMODE: "allow" }), { applicationName: "soar", database: "soar" })).toEqual({
+    host: "db1", port: 5432, user: "postgres", database: "soar", password: "streams", applicationName: "soar", tls: { mode: "prefer", caPem: undefined },
+  });
+  expect(serverConnection(config({ PGHOST: "/run" }), { applicationName: "soar" })).not.toHaveProperty("tls");
 });

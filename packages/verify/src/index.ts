@@ -4,7 +4,5 @@ export { type AgeLimits } from "./quick/check-ages.ts";
 export { openReadMemory, type ReadMemory } from "./sample/read-memory.ts";
 export { type Depth, type VerifiedBackup, type VerifyEvent, type VerifyOptions, type VerifyReport } from "./verify-options.ts";
 export { verifyRepository } from "./verify-repository.ts";
-export { type Finding, type FindingKind } from "./finding.ts";
-export { verifyRepository, type VerifyOptions, type VerifyReport } from "./verify-repository.ts";
 export { runDoctor, type DoctorOptions } from "./doctor/run-doctor.ts";
 export type { Area, Examination } from "./doctor/examination.ts";

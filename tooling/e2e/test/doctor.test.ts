@@ -17,7 +17,7 @@ beforeAll(async () => {
   settings = { BACKUP_SPOOL_DIR: join(world.directory, "spool"), BACKUP_TEMP_DIR: join(world.directory, "temp") };
   for (const directory of Object.values(settings)) mkdirSync(directory);
   const backup = await world.run("soar-base-backup", []);
-  expect(backup, backup.stderr).toMatchObject({ status: 0 });
+  if (backup.status !== 0) throw new Error(backup.stderr);
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
@@ -62,7 +62,8 @@ test("a set-up that works: no errors, and a commit is seen to arrive in the buck
 
 test("at 80 columns it is readable, and --quiet leaves out what is well", async () => {
   const { stdout } = await world.run("soar-backup-verify", ["doctor", "--no-round-trip", "--quiet"], { settings: { ...settings, COLUMNS: "80" } });
-  expect(stdout).toContain("BUCKET\nWARN   versioning is off");
+  expect(stdout).toMatch(/^BUCKET$/m);
+  expect(stdout).toMatch(/^WARN {3}versioning is off/m);
   expect(stdout).not.toMatch(/^ok /m);
   // Names and paths stay whole.
   for (const line of stdout.split("\n").filter((text) => text.length > 80)) expect(line.trim()).not.toContain(" ");
@@ -74,11 +75,11 @@ describe("each cause is named, with what to do:", () => {
   test("a secret key that is wrong", () => expectError("store-denied", { saying: /secret key does not belong/, advising: /AWS_SECRET_ACCESS_KEY/ }, { AWS_SECRET_ACCESS_KEY: "wrong" }));
 
   test("an endpoint that cannot be reached", async () =>
-    expectError("store-unreachable", { saying: /ECONNREFUSED|refused/, advising: /endpoint|AWS_ENDPOINT_URL|network/i }, { AWS_ENDPOINT_URL: `http://127.0.0.1:${await findFreePort()}` }));
+    expectError("store-unreachable", { saying: /nothing listens at/, advising: /Check host and port of the endpoint/ }, { AWS_ENDPOINT_URL: `http://127.0.0.1:${await findFreePort()}` }));
 
   test("a bucket that does not exist", () => expectError("bucket-missing", { saying: /there is no bucket 'elsewhere'/, advising: /create-bucket/ }, { BACKUP_BUCKET: "s3://elsewhere/cluster1" }));
 
-  test("a server that does not run", async () => expectError("server-unreachable", { saying: /unable to connect/, advising: /PGHOST|running|start/i }, { PGPORT: String(await findFreePort()) }));
+  test("a server that does not run", async () => expectError("server-unreachable", { saying: /unable to connect/, advising: /that the server runs/ }, { PGPORT: String(await findFreePort()) }));
 
   test("a role that may not replicate", async () => {
     await world.cluster.query("CREATE ROLE watcher LOGIN IN ROLE pg_monitor");
@@ -107,7 +108,7 @@ describe("each cause is named, with what to do:", () => {
     chownSync(world.envFile, process.getuid?.() ?? 0, process.getgid?.() ?? 0);
     try {
       // Who is no root has started the server as himself, and his file is the server's.
-      if (process.getuid?.() === 0) await expectError("env-file-owner", { saying: /does not belong to the server's user/, advising: /chown --reference/ });
+      expect((await diagnose()).kinds.error).toEqual(process.getuid?.() === 0 ? ["env-file-owner"] : []);
     } finally {
       chownSync(world.envFile, serverUser().uid, serverUser().gid);
     }
@@ -121,11 +122,12 @@ describe("each cause is named, with what to do:", () => {
   });
 
   test("commits that wait for a standby that is gone; the doctor's own does not", async () => {
-    await world.cluster.configure({ synchronous_standby_names: "'soar'" });
+    await world.cluster.configure({ synchronous_standby_names: "soar" });
+    await expect.poll(async () => (await world.cluster.query<{ synchronous_standby_names: string }>("SHOW synchronous_standby_names"))[0]?.synchronous_standby_names).toBe("soar");
     const found = await diagnose({}, ["--round-trip-timeout", "20s"]);
     expect(found.kinds.error).toEqual(["synchronous"]);
     expect(found.kinds.ok).toContain("round-trip");
-    await world.cluster.configure({ synchronous_standby_names: "''" });
+    await world.cluster.configure({ synchronous_standby_names: "" });
   });
 
   test("a lifecycle rule that removes what a restore needs", async () => {
@@ -143,6 +145,7 @@ describe("each cause is named, with what to do:", () => {
     const { cluster, s3 } = world;
     await archiveAll(cluster);
     const [gone] = [...s3.objects(s3.bucket).keys()].filter((key) => /wal\/[0-9A-F]{24}\.zst$/.test(key)).slice(-1);
+    await cluster.query("SELECT pg_logical_emit_message(true, 'a', 'b')");
     await archiveAll(cluster);
     const client = createS3TestClient({ ...s3, bucket: s3.bucket });
     await client.send({ method: "DELETE", key: gone ?? "" });
@@ -157,15 +160,14 @@ describe("each cause is named, with what to do:", () => {
 /** Severity by kind. */
 async function libraryDoctor(more: Pick<DoctorOptions, "now">): Promise<Record<string, string>> {
   const { s3, cluster } = world;
-  const server = { ...cluster.connection, sslMode: "disable" as const, password: undefined, sslCaPem: undefined };
   const options: DoctorOptions = {
     store: { url: `s3://${s3.bucket}/cluster1`, endpoint: s3.endpoint, region: s3.region, credentials: s3, retry: false },
-    server,
-    replication: server,
+    server: cluster.connection,
     policy: { windowDays: 30, minimumBackups: 4 },
     envFile: undefined,
     spoolDir: settings["BACKUP_SPOOL_DIR"] ?? "",
     tempDir: settings["BACKUP_TEMP_DIR"] ?? "",
+    searchPath: "",
     binDir: undefined,
     roundTripMs: undefined,
     signal: undefined,

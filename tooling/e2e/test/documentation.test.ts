@@ -18,7 +18,7 @@ let label: string;
 let substitutions: [RegExp, () => string][];
 
 beforeAll(async () => {
-  world = await createSoarWorld({ installation: requireInstallation("pg_ctl", "pg_dump"), databases: ["soar"] });
+  world = await createSoarWorld({ installation: requireInstallation("pg_ctl", "pg_dump"), databases: ["soar"], fsync: true });
   const { cluster, s3 } = world;
   await cluster.query("CREATE TABLE t AS SELECT 1 AS a");
   await cluster.query("CREATE TABLE devices (id int PRIMARY KEY)", [], "soar");

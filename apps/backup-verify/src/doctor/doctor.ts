@@ -1,4 +1,4 @@
-import { defineCommand, postgresConnection, postgresOptions, retentionOptions, storageOptions, storeConfigOf, tempOptions } from "@soar/app-kit";
+import { defineCommand, postgresOptions, retentionOptions, serverConnection, storageOptions, storeConfigOf, tempOptions } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { runDoctor, type Examination } from "@soar/verify";
 import { formatExamination, summarize } from "./format-examination.ts";
@@ -27,17 +27,17 @@ export const doctor = defineCommand({
     { command: "soar-backup-verify doctor --json", explanation: "for monitoring" },
   ],
   logFile: "optional",
-  async run({ config, output, signal, envFile }) {
+  async run({ config, log, output, signal, envFile }) {
     const seen: Examination[] = [];
     const store = { ...storeConfigOf(config, process.env), retry: { deadlineMs: RETRY_DEADLINE_MS } };
     const examinations = runDoctor({
       store,
-      server: postgresConnection(config),
-      replication: postgresConnection(config, { replication: true }),
+      server: serverConnection(config, { applicationName: "soar-backup-verify", log }),
       policy: { windowDays: config.retentionDays, minimumBackups: config.retentionCount },
       envFile,
       spoolDir: config.spool,
       tempDir: config.tempDir,
+      searchPath: process.env["PATH"] ?? "",
       binDir: config.binDir,
       roundTripMs: config.roundTrip ? config.roundTripTimeoutMs : undefined,
       now: new Date(),

@@ -3,6 +3,8 @@ import type { Examination } from "@soar/verify";
 
 const MARKS: Readonly<Record<Examination["severity"], string>> = { ok: "ok", notice: "note", warning: "WARN", error: "ERROR" };
 const LEFT = 7;
+/** Short lines are read faster under stress. */
+const WIDEST = 80;
 
 /** By area, in the order in which they were looked at; what to do stands below what was seen. */
 export function formatExamination(examinations: readonly Examination[], width: number): string[] {
@@ -26,5 +28,5 @@ export function summarize(examinations: readonly Examination[]): string {
 
 function entry(mark: string, text: string, width: number): string[] {
   const indent = " ".repeat(LEFT);
-  return wrapText(text, Math.max(40, width - LEFT)).map((line, index) => (index === 0 ? mark.padEnd(LEFT) : indent) + line);
+  return wrapText(text, Math.max(40, Math.min(width, WIDEST) - LEFT)).map((line, index) => (index === 0 ? mark.padEnd(LEFT) : indent) + line);
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import type { Config, Log } from "@soar/app-kit";
+import { serverConnection, type Config, type Log } from "@soar/app-kit";
 import { createTailCleaner, isQueueBeyond, runArchiver, runTailShipper, type ArchiverEvent, type ArchiverStatistics, type RepositoryBinding, type RunningArchiver, type TailEvent, type TailPlace } from "@soar/archive";
 import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";
@@ -7,7 +7,6 @@ import { socketPath } from "../socket-path.ts";
 import { startMetricsServer } from "./metrics-server.ts";
 import { publish } from "./publish.ts";
 import { reportTo } from "./report-events.ts";
-import { serverOf } from "../server-of.ts";
 import type { ServiceManager } from "./service-manager.ts";
 import { watchTruth, type Truth } from "./watch-truth.ts";
 
@@ -44,7 +43,7 @@ export async function runResident(store: ObjectStore, config: Config<typeof daem
   const others: Promise<void>[] = [];
   let truth: Truth | undefined;
   const startOthers = async (running: RunningArchiver): Promise<void> => {
-    const [server, { cluster }] = [serverOf(config, log), running];
+    const [server, { cluster }] = [serverConnection(config, { applicationName: "soar", log }), running];
     const isArchivedBefore = (place: TailPlace): boolean => isQueueBeyond(running.queue.state, place, cluster.walSegmentSize);
     truth = await watchTruth(store, { archiver: running, config, server, statistics, tailLsn: () => tailLsn, onCommits: report, log, signal });
     const { status } = truth;

@@ -1,11 +1,10 @@
-import { openConfiguredStore, type Config, type Log } from "@soar/app-kit";
+import { openConfiguredStore, serverConnection, type Config, type Log } from "@soar/app-kit";
 import { readRepositoryFacts, readStandaloneStatus, type ArchiverStatus, type RepositoryFacts } from "@soar/archive";
 import { isSoarError, SoarError } from "@soar/errors";
 import { connectSql, type Lsn } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import type { statusOptions } from "../options.ts";
 import { readPosition } from "../read-position.ts";
-import { serverOf } from "../server-of.ts";
 
 /** A person waits. */
 const PATIENCE_MS = 5_000;
@@ -52,7 +51,7 @@ async function openBucket({ config }: Asked, problems: string[]): Promise<Object
 async function askServer({ config, log, signal }: Asked, problems: string[]): Promise<Lsn | undefined> {
   const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
   try {
-    await using connection = await connectSql(serverOf(config, log), { signal: patience });
+    await using connection = await connectSql(serverConnection(config, { applicationName: "soar", log }), { signal: patience });
     return await readPosition(connection, patience);
   } catch (error) {
     if (!isSoarError(error) || signal.aborted) throw error;

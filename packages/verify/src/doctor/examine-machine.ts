@@ -13,6 +13,7 @@ export interface MachineExpectations {
   readonly envFile: string | undefined;
   readonly spoolDir: string;
   readonly tempDir: string;
+  readonly searchPath: string;
   readonly binDir: string | undefined;
   readonly databaseBytes: number;
   readonly maxWalBytes: number;
@@ -28,7 +29,7 @@ export async function examineMachine(expected: MachineExpectations, notes: Notes
   const dataDir = await ownDataDirectory(expected.facts);
   if (expected.facts !== undefined && dataDir === undefined) notes.notice("server-elsewhere", "the server's data directory cannot be seen from here", "Run the doctor on the server's machine, as its user or as root, to have launcher, env file and disks checked.");
   if (dataDir !== undefined && expected.facts !== undefined) {
-    await examineLauncher(expected.facts.archiveCommand, notes);
+    await examineLauncher(expected.facts.archiveCommand, expected.searchPath, notes);
     await examineEnvFile(dataDir, expected, notes);
     await examineWalDisk(dataDir, expected, notes);
     await examineRoomForRestore(dataDir, expected, notes);
@@ -47,14 +48,14 @@ async function ownDataDirectory(facts: ServerFacts | undefined): Promise<string 
 }
 
 /** Runs what `archive_command` names, once, with --version. */
-async function examineLauncher(archiveCommand: string, notes: Notes): Promise<void> {
+async function examineLauncher(archiveCommand: string, searchPath: string, notes: Notes): Promise<void> {
   const word = archiveCommand.trim().split(/\s+/)[0] ?? "";
   if (!word.includes("wal-archive")) return;
-  const path = word.startsWith("/") ? word : await findInPath(word);
+  const path = word.startsWith("/") ? word : await findInPath(word, searchPath);
   if (path === undefined) return notes.error("launcher-missing", `archive_command runs '${word}', which is in none of ${USUAL_PATH.replaceAll(":", ", ")}`, "Install @soar/wal-archiver, or write the whole path of soar-wal-archive into archive_command.");
   try {
     await access(path, constants.X_OK);
-    const { stdout } = await run(path, ["--version"], { timeout: 30_000, env: { PATH: process.env["PATH"] ?? USUAL_PATH } });
+    const { stdout } = await run(path, ["--version"], { timeout: 30_000, env: { PATH: `${searchPath}:${USUAL_PATH}` } });
     notes.ok("launcher", `${path} runs (${stdout.trim()})`);
   } catch (error) {
     const { code, stderr } = error as { code?: string | number; stderr?: string };
@@ -63,8 +64,8 @@ async function examineLauncher(archiveCommand: string, notes: Notes): Promise<vo
   }
 }
 
-async function findInPath(name: string): Promise<string | undefined> {
-  for (const directory of new Set([...(process.env["PATH"] ?? "").split(delimiter), ...USUAL_PATH.split(":")])) {
+async function findInPath(name: string, searchPath: string): Promise<string | undefined> {
+  for (const directory of new Set([...searchPath.split(delimiter), ...USUAL_PATH.split(delimiter)].filter((path) => path !== ""))) {
     const path = join(directory, name);
     if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
   }

@@ -15,12 +15,12 @@ import { examineRoundTrip } from "./round-trip.ts";
 export interface DoctorOptions {
   readonly store: StoreConfig;
   readonly server: ServerConfig;
-  /** The same with the password for replication. */
-  readonly replication: ServerConfig;
   readonly policy: RetentionPolicy;
   readonly envFile: string | undefined;
   readonly spoolDir: string;
   readonly tempDir: string;
+  /** Directories that programs are looked for in, with colons in between, as in PATH. */
+  readonly searchPath: string;
   /** Programs of PostgreSQL, where they are not where packages put them. */
   readonly binDir: string | undefined;
   /** How long a segment may be under way; undefined leaves the round trip out, which is all that this does to the server. */
@@ -28,6 +28,9 @@ export interface DoctorOptions {
   readonly now: Date;
   readonly signal: AbortSignal | undefined;
 }
+
+/** After these of the store, every further question would only get the same answer. */
+const USELESS = ["store-unreachable", "bucket-missing", "clock-skewed"];
 
 /**
  * Looks at everything that archiving, backups and restores depend on, part by part, and goes on where one of them fails.
@@ -44,13 +47,18 @@ export async function* runDoctor(options: DoctorOptions): AsyncGenerator<Examina
       found.facts = await readServerFacts(found.sql, { signal });
       await examineServer(found.sql, notes, signal);
     });
-    yield* await examine("server", (notes) => examineReplication(options.replication, notes, signal));
     const { sql } = found;
-    if (sql !== undefined) yield* await examine("archiving", (notes) => examineArchiving(sql, notes, signal));
+    if (sql !== undefined) {
+      yield* await examine("server", (notes) => examineReplication(options.server, notes, signal));
+      yield* await examine("archiving", (notes) => examineArchiving(sql, notes, signal));
+    }
     yield* await examine("machine", async (notes) => examineMachine({ ...options, facts: found.facts, databaseBytes: databaseBytes(found.facts), maxWalBytes: await readMaxWalBytes(sql, signal) }, notes));
-    yield* await examine("storage", async (notes) => void (found.probe = await examineStorage(store, notes, signal)));
-    yield* await examineSettings(options, found.probe);
-    yield* await examine("repository", (notes) => examineRepository(store, { ...options, cluster: clusterOf(found.facts), probe: found.probe }, notes));
+    const stored = await examine("storage", async (notes) => void (found.probe = await examineStorage(store, notes, signal)));
+    yield* stored;
+    if (!stored.some(({ kind }) => USELESS.includes(kind))) {
+      yield* await examineSettings(options, found.probe);
+      yield* await examine("repository", (notes) => examineRepository(store, { ...options, cluster: clusterOf(found.facts), probe: found.probe }, notes));
+    }
     yield* await examine("schedule", (notes) => examineSchedule(notes, signal));
     if (sql !== undefined && options.roundTripMs !== undefined) yield* await roundTrip(sql, store, options);
   } finally {
