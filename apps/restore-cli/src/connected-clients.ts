@@ -1,4 +1,4 @@
-import { formatTable, postgresConnection, type Config, type Log, type postgresOptions } from "@soar/app-kit";
+import { formatTable, serverConnection, type Config, type Log, type postgresOptions } from "@soar/app-kit";
 import { hasErrorCode } from "@soar/errors";
 import { connectSql } from "@soar/pg-tools";
 
@@ -22,9 +22,7 @@ type ClientRow = { readonly [K in keyof Client]: Client[K] };
 /** Of a server that runs but lets nobody in, the reason is told instead: a restore may be the way out. */
 export async function connectedClients(config: Config<typeof postgresOptions>, log: Log, signal: AbortSignal): Promise<ConnectedClients> {
   try {
-    const { host, port, user, password, sslMode, sslCaPem } = postgresConnection(config, { log });
-    const tls = host.startsWith("/") ? {} : { tls: { mode: sslMode === "allow" ? ("prefer" as const) : sslMode, caPem: sslCaPem } };
-    await using sql = await connectSql({ host, port, user, database: config.dbname, password, applicationName: "soar-restore", ...tls }, { signal });
+    await using sql = await connectSql(serverConnection(config, { applicationName: "soar-restore", log }), { signal });
     const clients = await sql.query<ClientRow>(
       `SELECT coalesce(nullif(application_name, ''), '-') AS application, coalesce(datname, '-') AS database, coalesce(usename, '-') AS "user",
          coalesce(client_addr::text, 'local') AS "from", count(*)::int AS sessions
