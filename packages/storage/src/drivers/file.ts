@@ -83,10 +83,6 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
   };
 }
 
-<<<<<<< HEAD
-=======
-/** What other runs, living or dead, have begun. */
->>>>>>> d43aa1b (backup-verify: doctor says why something does not work, and what to do; app-kit: one way to a server for all programs)
 function unfinishedUploads(root: string, nameOf: (key: string) => string): Pick<ObjectStore, "listUploads" | "abortStaleUploads"> {
   return {
     listUploads: (prefix, callOptions = {}) =>
