@@ -4,6 +4,7 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 import { availableParallelism } from "node:os";
 import { isDamage, sortFindings, type Finding } from "./finding.ts";
 import { checkSegments } from "./full/check-segments.ts";
+import { checkSwitchPoints } from "./full/check-switch-points.ts";
 import { createVerifyPool, type VerifyPool } from "./full/verify-pool.ts";
 import { holdLease, type HeldLease } from "./hold-lease.ts";
 import { firstIndexOf, planReading, unreadSince, type ReadingPlan } from "./plan-reading.ts";
@@ -11,7 +12,8 @@ import { agesOf, checkAges, DEFAULT_AGE_LIMITS } from "./quick/check-ages.ts";
 import { checkChains } from "./quick/check-chains.ts";
 import { checkDirectories } from "./quick/check-directories.ts";
 import { checkLeftovers, checkTails } from "./quick/check-leftovers.ts";
-import { checkHistories, checkLastSegments, checkSegmentNames } from "./quick/check-wal-names.ts";
+import { checkHistories, type CheckedHistories } from "./quick/check-histories.ts";
+import { checkLastSegments, checkSegmentNames } from "./quick/check-wal-names.ts";
 import { surveyRepository, type CompleteBackup, type Survey } from "./survey/survey-repository.ts";
 import { verifyBackups } from "./verify-backups.ts";
 import type { VerifiedBackup, VerifyOptions, VerifyReport } from "./verify-options.ts";
@@ -75,13 +77,13 @@ async function takeLease({ live, survey, backups, plan, options }: Run): Promise
 }
 
 async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
-  const { live, survey, backups, isWhole, plan, options, read } = run;
+  const { live, survey, backups, isWhole, plan, options, read: done } = run;
   const { signal, jobs } = options;
   const now = options.now();
   const onRead = ({ stored, plain }: { readonly stored: number; readonly plain: number }): void => {
-    read.stored += stored;
-    read.plain += plain;
-    options.onEvent?.({ type: "progress", done: read.stored, total: Math.max(plan.bytes, read.stored) });
+    done.stored += stored;
+    done.plain += plain;
+    options.onEvent?.({ type: "progress", done: done.stored, total: Math.max(plan.bytes, done.stored) });
   };
   const directories = isWhole ? survey.directories : survey.directories.filter(({ label }) => (options.labels ?? []).includes(label));
   const findings = [...(isWhole ? survey.findings : []), ...(await checkDirectories(survey, directories, { now, signal }))];
@@ -89,14 +91,16 @@ async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
     findings.push(...checkAges(agesOf(survey), { ...DEFAULT_AGE_LIMITS, ...options.limits }, now));
     findings.push(...(await checkLeftovers(live, survey, { now, signal })), ...(await checkTails(live, survey, { signal })));
   }
-  findings.push(...(await checkWal(run, { signal })));
+  const histories = await checkHistories(survey, { signal });
+  findings.push(...(await checkWal(run, histories, { signal })));
   findings.push(...(await verifyBackups(survey, backups, { plan, pool, parallel: jobs + pool.workers, signal, onRead })));
   findings.push(...(await checkSegments(survey.store, plan.segments, { repository: survey.repository, pool, jobs, signal, onRead })));
+  const read = new Set(plan.segments.flat());
+  findings.push(...(await checkSwitchPoints(survey, histories.histories, { signal, isRead: (object) => read.has(object) })));
   return findings;
 }
 
-async function checkWal({ survey, backups, fromIndex }: Run, options: CallOptions): Promise<Finding[]> {
-  const { histories, findings } = await checkHistories(survey, options);
+async function checkWal({ survey, backups, fromIndex }: Run, { histories, findings }: CheckedHistories, options: CallOptions): Promise<Finding[]> {
   const names: Finding[] = [];
   for (const inventory of survey.inventories.values()) names.push(...(await checkSegmentNames(survey, inventory, { ...options, fromIndex, histories })));
   const gaps = await listGaps(survey.store, options);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { putGap } from "@soar/repository";
+import { putGap, putKeep } from "@soar/repository";
 import { createFileStore, createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
 import { withFault } from "@soar/storage/testing";
 import { createVerifyPool, verifyRepository, type VerifyPool, type Depth, type Finding, type VerifyOptions, type VerifyReport } from "@soar/verify";
@@ -76,7 +76,7 @@ describe("a healthy repository", () => {
   test("stays healthy with an incremental, a pin, a partial segment, SHA-256 in the manifest and a second timeline in use", async () => {
     const base = await putBackup(store, { label: "2025-01-06", first: 4, checksums: "SHA256" });
     await putBackup(store, { label: "2025-01-06T030000Z", first: 5, base, state: 2 });
-    await store.put("base/2025-01-06/keep.json", Buffer.from("{}"));
+    await putKeep(store, "2025-01-06", { format: 1, reason: "audit", keptAt: "2025-01-06T00:00:00.000Z" });
     await archive(store, `${segmentName(6)}.partial`, segmentBytes(6));
     expect(await find()).toEqual([]);
     expect(await find({ depth: QUICK })).toEqual([]);
@@ -92,7 +92,7 @@ describe("every object of a backup", () => {
     const key = `base/${LABEL}/${name}`;
     const depth = name.includes(".tar.gz") && !name.startsWith("server") ? FULL : QUICK;
     const { length } = await readObject(store, key);
-    for (let at = 0; at < length; at += Math.max(1, Math.floor(length / 40))) {
+    for (let at = 0; at < length; at += Math.max(1, Math.floor(length / 16))) {
       await replace(store, key, flip(at));
       expect(await find({ depth }), `byte ${at} of ${length}`).toContainEqual(error(damagedKind(name), key));
       await replace(store, key, flip(at));
@@ -159,7 +159,7 @@ describe("the record of a backup", () => {
 
   test("without its digest is a warning", async () => {
     await replace(store, `base/${LABEL}/backup.json`, (bytes) => Buffer.from(bytes.toString().replace(/,\n {2}"digest.*\n/, "\n")));
-    expect(await find({ depth: QUICK })).toEqual([warning("backup-record-damaged", LABEL)]);
+    expect(await find({ depth: QUICK })).toEqual([warning("backup-record-damaged", `base/${LABEL}/backup.json`)]);
   });
 
   test("that is not there is an interrupted backup: nothing is lost, and nothing is left; before its deadline it is running", async () => {

@@ -18,7 +18,7 @@ export async function fillSampleRepository(store: ObjectStore, { label = SAMPLE_
   await claimRepository(store, { systemIdentifier: SYSTEM_IDENTIFIER, postgresMajor: 15, walSegmentSize: SEGMENT_SIZE }, { toolVersion: "test", now: new Date("2025-01-05T02:00:00Z") });
   for (const index of [2, 3, 4, 5, 6]) await archiveSample(store, segmentName(index), sampleSegment(index));
   for (const index of [6, 7, 8]) await archiveSample(store, segmentName(index, 2), sampleSegment(index, { timeline: index === 6 ? 1 : 2 }));
-  await archiveSample(store, "00000002.history", Buffer.from(`1\t${formatLsn(lsnOfSegmentIndex(6, SEGMENT_SIZE) + 0x148n)}\tno recovery target specified\n`));
+  await archiveSample(store, "00000002.history", Buffer.from(`1\t${formatLsn(lsnOfSegmentIndex(6, SEGMENT_SIZE) + 8192n)}\tno recovery target specified\n`));
   await archiveSample(store, `${segmentName(3)}.00000028.backup`, Buffer.from("START WAL LOCATION"));
   await putSampleBackup(store, { label, first: 3 });
 }

@@ -1,23 +1,25 @@
-import { BACKUP_OBJECTS, backupKey, findStarted, isSealedRecord, type BackupDirectory, type BackupRecord } from "@soar/repository";
+import { BACKUP_OBJECTS, backupKey, CONFIG_KEY, findStarted, isSealedRecord, type BackupDirectory, type BackupRecord } from "@soar/repository";
 import { readObject, type CallOptions } from "@soar/storage";
 import { findingOf, RESTORE_OBJECT, type Finding } from "../finding.ts";
 import type { Survey } from "../survey/survey-repository.ts";
 
-/** What is in each directory below `base/`: a backup, a running or interrupted one, or a record that cannot be read. */
+/** The repository's own record, and what is in each directory below `base/`: a backup, a running or interrupted one, or a record that cannot be read. */
 export async function checkDirectories({ store }: Survey, directories: readonly BackupDirectory[], { now, signal }: CallOptions & { readonly now: Date }): Promise<Finding[]> {
-  const findings: Finding[] = [];
+  const findings = await unsealed(store, CONFIG_KEY, signal);
   for (const { label, record, damage, objects } of directories) {
     if (damage !== undefined) findings.push(findingOf(damage, { kind: "backup-record-damaged", where: label }));
-    else if (record !== undefined) findings.push(...unsealed(label, await readText(store, backupKey(label, BACKUP_OBJECTS.record), signal)), ...sourceDamage(record));
+    else if (record !== undefined) {
+      for (const name of RECORDS.filter((each) => objects.has(each))) findings.push(...(await unsealed(store, backupKey(label, name), signal)));
+      findings.push(...sourceDamage(record));
+    }
     else if (objects.has(BACKUP_OBJECTS.started)) findings.push(await unfinished({ store, label, now, signal }));
     else findings.push(interrupted(label, "nothing says when it was begun, so that no run removes it"));
   }
   return findings;
 }
 
-async function readText(store: Survey["store"], key: string, signal: AbortSignal | undefined): Promise<string> {
-  return (await readObject(store, key, { signal })).toString("utf8");
-}
+/** Records of one backup; the last two are for expiry, and nobody reads them while all is well. */
+const RECORDS: readonly string[] = [BACKUP_OBJECTS.record, BACKUP_OBJECTS.started, BACKUP_OBJECTS.keep];
 
 async function unfinished({ store, label, now, signal }: { readonly store: Survey["store"]; readonly label: string; readonly now: Date; readonly signal: AbortSignal | undefined }): Promise<Finding> {
   try {
@@ -47,10 +49,14 @@ function interrupted(where: string, fact: string): Finding {
 }
 
 /** Without its digest a changed record looks like any other. */
-function unsealed(label: string, text: string): Finding[] {
-  if (isSealedRecord(text)) return [];
-  const what = "its record does not end with a digest of itself, so that nobody can tell whether it was changed";
-  return [{ kind: "backup-record-damaged", severity: "warning", where: label, what, advice: `Compare backup.json with an older version of it in the bucket. ${RESTORE_OBJECT}` }];
+async function unsealed(store: Survey["store"], where: string, signal: AbortSignal | undefined): Promise<Finding[]> {
+  try {
+    if (isSealedRecord((await readObject(store, where, { signal })).toString("utf8"))) return [];
+    const what = "it does not end with a digest of itself, so that nobody can tell whether it was changed";
+    return [{ kind: "backup-record-damaged", severity: "warning", where, what, advice: `Compare it with an older version of it in the bucket. ${RESTORE_OBJECT}` }];
+  } catch (error) {
+    return [findingOf(error, { kind: "backup-record-damaged", where })];
+  }
 }
 
 function sourceDamage({ label, damagedPages }: BackupRecord): Finding[] {

@@ -78,6 +78,10 @@ function checkPlaces(table: SeekTable, record: BackupRecord, backups: readonly C
       place.problem ??= problemOf(place, member, isOwn(member.object, record));
     }
   }
+  for (const { object, stored } of record.archives) {
+    const key = backupKey(record.label, object);
+    if (!places.has(key)) places.set(key, { size: stored, end: 0, problem: undefined });
+  }
   return [...places].flatMap(([object, place]) => {
     const isFilled = !isOwn(object, record) || place.end === place.size;
     const problem = place.problem ?? (isFilled ? undefined : `its members end at byte ${place.end} of ${place.size}`);

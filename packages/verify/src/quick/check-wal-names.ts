@@ -1,29 +1,8 @@
-import { formatHistoryFileName, formatWalSegment, segmentIndexOfLsn, type TimelineHistory } from "@soar/pg-tools";
-import { readWalDescription, requireTimelineHistory, walKey, type TimelineSegments, type WalObject } from "@soar/repository";
+import { formatWalSegment, segmentIndexOfLsn, type TimelineHistory } from "@soar/pg-tools";
+import { readWalDescription, type TimelineSegments, type WalObject } from "@soar/repository";
 import type { CallOptions } from "@soar/storage";
-import { findingOf, isDamage, RESTORE_OBJECT, type Finding } from "../finding.ts";
+import { isDamage, RESTORE_OBJECT, type Finding } from "../finding.ts";
 import type { Survey } from "../survey/survey-repository.ts";
-
-export interface CheckedHistories {
-  readonly histories: readonly TimelineHistory[];
-  readonly findings: readonly Finding[];
-}
-
-/** Histories of all timelines, and what is wrong with them. */
-export async function checkHistories({ store, timelines }: Pick<Survey, "store" | "timelines">, options: CallOptions): Promise<CheckedHistories> {
-  const histories: TimelineHistory[] = [];
-  const findings: Finding[] = [];
-  for (const timeline of timelines) {
-    const where = walKey(formatHistoryFileName(timeline), "none");
-    try {
-      histories.push(await requireTimelineHistory(store, timeline, options));
-    } catch (error) {
-      const isMissing = (await store.stat(where)) === undefined;
-      findings.push(findingOf(error, { kind: isMissing ? "history-missing" : "history-damaged", where }));
-    }
-  }
-  return { histories, findings };
-}
 
 /** What the names and sizes of the segments of one timeline tell, from segment `fromIndex` on. */
 export async function checkSegmentNames(survey: Survey, { timeline, segments }: TimelineSegments, options: CallOptions & { readonly fromIndex: number; readonly histories: readonly TimelineHistory[] }): Promise<Finding[]> {
