@@ -1,7 +1,6 @@
-import { confirmOptions, postgresOptions, serverConnection, tempOptions, type Config, type Log, type OptionTable } from "@soar/app-kit";
+import { confirmOptions, findServerUser, postgresOptions, serverConnection, tempOptions, type Config, type Log, type OptionTable } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import type { ScratchOptions, TargetServer } from "@soar/restore";
-import { findServerUser } from "./server-user.ts";
 import { targetOptions } from "./target-options.ts";
 
 const { "data-dir": _dataDir, "tablespace-map": _tablespaceMap, ...recoveryOptions } = targetOptions;

@@ -6,7 +6,6 @@ import { inspect, planFor, prepare, type Prepared } from "./prepare.ts";
 import { restoreDisplay } from "./restore-events.ts";
 import type { restoreOptions } from "./restore.ts";
 import { reportAsJson, reportText, summarize } from "./restore-report.ts";
-import { findServerUser } from "./server-user.ts";
 import { serverEnvironment, walFetchProgram } from "./wal-fetch-program.ts";
 
 type AnyContext = CommandContext<OptionTable, Readonly<Record<string, { readonly help: string }>>>;

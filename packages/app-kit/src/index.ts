@@ -32,6 +32,7 @@ export { writeMetricsFile, type Metric } from "./metrics-file.ts";
 // What options lead to.
 export { openConfiguredStore, storeConfigOf } from "./open-configured-store.ts";
 export { serverConnection, type ServerConnection } from "./server-connection.ts";
+export { findServerUser } from "./find-server-user.ts";
 
 // Print and log.
 export { formatTable, wrapText, type TableColumn } from "./table.ts";
