@@ -30,4 +30,8 @@ export { inspectTargetDatabase, requireFillable, type TargetDatabase, type Targe
 export { removeAbandoned, type Abandoned } from "./rescue/scratch-directory.ts";
 export { requireFree, rescueTables, type TableDestination, type TableRescueOptions, type TableRescueReport } from "./rescue/rescue-tables.ts";
 export type { TableName } from "./rescue/choose-relations.ts";
-export type { RescueEvent, ScratchOptions } from "./rescue/scratch-types.ts";
+export type { RescueEvent, ScratchCluster, ScratchOptions } from "./rescue/scratch-types.ts";
+
+// A scratch cluster for whatever is to be proved with it
+export { useScratchCluster, type UseScratchOptions } from "./rescue/use-scratch.ts";
+export { connectionEnvironment, databaseArgument } from "./rescue/run-program.ts";

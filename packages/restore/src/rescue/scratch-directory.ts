@@ -22,7 +22,9 @@ export interface ScratchDirectory {
   readonly logFile: string;
   /** Notes a database that is loaded under a name of its own, so that it can be found when this process is killed. */
   noteDatabase(name: string, server: TargetServer): Promise<void>;
-  /** Stops the server that may run here and removes everything. */
+  /** From now on nothing removes it but the operator. */
+  keep(): Promise<void>;
+  /** Stops the server that may run here and removes everything, unless it is to be kept. */
   remove(): Promise<void>;
 }
 
@@ -69,7 +71,7 @@ export async function removeAbandoned(tempDir: string, targetServer?: TargetServ
   const removed: Abandoned[] = [];
   for (const name of names.filter((one) => one.startsWith(PREFIX))) {
     const place = describe(join(tempDir, name));
-    if (await isInUse(place.path)) continue;
+    if ((await isKeptThere(place.path)) || (await isInUse(place.path))) continue;
     // Before the note of it goes.
     const database = await dropNoted(place.path, targetServer);
     await place.remove();
@@ -92,8 +94,16 @@ function placeOf({ server }: TargetServer): string {
   return `${server.host}:${server.port}`;
 }
 
+/** A file with this name says that somebody wants to look around. */
+const KEPT = "kept";
+
+async function isKeptThere(path: string): Promise<boolean> {
+  return (await readdir(path)).includes(KEPT);
+}
+
 function describe(path: string): ScratchDirectory {
   const dataDir = join(path, "data");
+  let isKept = false;
   return {
     path,
     dataDir,
@@ -103,7 +113,12 @@ function describe(path: string): ScratchDirectory {
     dumpDir: join(path, "dump"),
     logFile: join(path, "server.log"),
     noteDatabase: (name, server) => writeFile(join(path, NOTE), `${placeOf(server)}\n${name}\n`),
+    async keep() {
+      await writeFile(join(path, KEPT), "");
+      isKept = true;
+    },
     async remove() {
+      if (isKept) return;
       // Nothing in it is worth an orderly end.
       if ((await readClusterState(dataDir)).running) await stopCluster({ dataDir, mode: "immediate" });
       await rm(path, { recursive: true, force: true, maxRetries: 5 });

@@ -36,6 +36,9 @@ export interface ScratchCluster {
   readonly binDir: string;
   /** As a superuser of the source. */
   readonly server: ServerConfig;
+  /** What it was started with: nothing of it is in a file. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly configFile: string;
   readonly placeholders: FetchedScope["placeholders"];
   readonly outcome: RecoveryOutcome;
   readonly fetchedBytes: { readonly backup: number; readonly wal: number };

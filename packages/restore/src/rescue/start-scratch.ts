@@ -35,12 +35,12 @@ export async function startScratch(store: ObjectStore, plan: RestorePlan, option
   onEvent?.({ type: "replaying" });
   const feed = await openWalFeed(store, plan, { directory: directory.walDir, owner, jobs: options.jobs, signal: options.signal });
   try {
-    const { outcome, port } = await replay(plan, feed, options, work);
+    const { outcome, port, settings } = await replay(plan, feed, options, work);
     const pages = await readInvalidPages(directory.logFile, fetched.placeholders);
     onEvent?.({ type: "replayed", reachedLsn: outcome.reachedLsn, invalidPages: pages.count });
     if (pages.relations.length > 0) return { doubt: `recovery missed pages of relations that were fetched: ${pages.relations.join(", ")}` };
     const server = { host: directory.socketDir, port, user: options.role, database: work.database, applicationName: "soar-restore" };
-    return { directory, binDir: options.binDir, server: await asSuperuser(server, options), placeholders: fetched.placeholders, outcome, fetchedBytes: { backup: fetched.fetchedBytes, wal: feed.fetchedBytes() } };
+    return { directory, binDir: options.binDir, server: await asSuperuser(server, options), settings, configFile: configFileOf(directory), placeholders: fetched.placeholders, outcome, fetchedBytes: { backup: fetched.fetchedBytes, wal: feed.fetchedBytes() } };
   } catch (error) {
     const doubt = work.choice.kind === "cluster" ? undefined : doubtIn(error);
     if (doubt === undefined) throw error;
@@ -69,7 +69,7 @@ async function fetchFiles(store: ObjectStore, { backup }: RestorePlan, options: 
   }
 }
 
-async function replay(plan: RestorePlan, feed: WalFeed, options: StartOptions, { choice }: Work): Promise<{ outcome: RecoveryOutcome; port: number }> {
+async function replay(plan: RestorePlan, feed: WalFeed, options: StartOptions, { choice }: Work): Promise<{ outcome: RecoveryOutcome; port: number; settings: Record<string, string> }> {
   const { directory, binDir, owner, signal, onEvent } = options;
   const { settings, port } = await prepareServer(plan, options);
   try {
@@ -77,7 +77,7 @@ async function replay(plan: RestorePlan, feed: WalFeed, options: StartOptions, {
       dataDir: directory.dataDir,
       binDir,
       owner,
-      configFile: join(directory.path, "postgresql.conf"),
+      configFile: configFileOf(directory),
       // Pages of placeholders may be missing without harm; what is said of each of them is read afterwards.
       settings: choice.kind === "cluster" ? settings : { ...settings, ignore_invalid_pages: "on" },
       env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
@@ -87,17 +87,21 @@ async function replay(plan: RestorePlan, feed: WalFeed, options: StartOptions, {
       signal,
       ...(onEvent === undefined ? {} : { onEvent }),
     });
-    return { outcome, port };
+    return { outcome, port, settings };
   } catch (error) {
     // The server only knows that its restore_command failed.
     throw feed.failure() ?? error;
   }
 }
 
+function configFileOf({ path }: ScratchDirectory): string {
+  return join(path, "postgresql.conf");
+}
+
 /** Writes the files that a server cannot do without, and chooses its settings. */
 async function prepareServer({ backup, minimums }: RestorePlan, { directory, binDir, owner, onEvent }: StartOptions): Promise<{ settings: Record<string, string>; port: number }> {
   const file = (name: string): string => join(directory.path, name);
-  await writeFile(file("postgresql.conf"), "");
+  await writeFile(configFileOf(directory), "");
   // The socket's directory lets nobody in but its owner.
   await writeFile(file("pg_hba.conf"), "local all all trust\n");
   await writeFile(file("pg_ident.conf"), "");
