@@ -1,5 +1,6 @@
 import { runApp } from "@soar/app-kit";
 import { doctor } from "./doctor/doctor.ts";
+import { drill } from "./drill/drill.ts";
 import { verify } from "./verify.ts";
 
 await runApp({
@@ -7,5 +8,5 @@ await runApp({
   component: "backup-verify",
   version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
   summary: "Proves that the backups of a repository can be restored.",
-  commands: [verify, doctor],
+  commands: [verify, drill, doctor],
 });

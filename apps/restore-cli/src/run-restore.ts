@@ -1,4 +1,4 @@
-import { openConfiguredStore, type CommandContext, type Config, type OptionTable } from "@soar/app-kit";
+import { findServerUser, openConfiguredStore, type CommandContext, type Config, type OptionTable } from "@soar/app-kit";
 import { restoreCluster } from "@soar/restore";
 import { clientsText, connectedClients } from "./connected-clients.ts";
 import { formatPlan, showPlan } from "./format-plan.ts";

@@ -6,3 +6,12 @@ export { type Depth, type VerifiedBackup, type VerifyEvent, type VerifyOptions, 
 export { verifyRepository } from "./verify-repository.ts";
 export { runDoctor, type DoctorOptions } from "./doctor/run-doctor.ts";
 export type { Area, Examination } from "./doctor/examination.ts";
+
+// Restore drill
+export { runDrill } from "./drill/run-drill.ts";
+export type { DrillEvent, DrillInstant, DrillOptions, DrillOutcome, KeptCluster } from "./drill/drill-options.ts";
+export { parseSqlChecks } from "./drill/sql/parse-sql-checks.ts";
+export type { SqlCheck } from "./drill/sql/sql-check.ts";
+export { parseSealedReport } from "./drill/report/seal-report.ts";
+export type { DrillCheck, DrillReport } from "./drill/report/drill-report.ts";
+export { formatReportPage } from "./drill/report/report-page.ts";

@@ -29,7 +29,7 @@ export interface SoarWorld {
   /** Runs a built binary with the env file. */
   run(binary: Binary, args: readonly string[], options?: { readonly settings?: Readonly<Record<string, string>>; readonly asServerUser?: boolean }): Promise<RunResult>;
   /** Starts a built binary with the env file and lets it run; it is killed with the world. */
-  start(binary: Binary, args: readonly string[], options?: { readonly asServerUser?: boolean }): StartedProgram;
+  start(binary: Binary, args: readonly string[], options?: { readonly settings?: Readonly<Record<string, string>>; readonly asServerUser?: boolean }): StartedProgram;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -74,8 +74,8 @@ export async function createSoarWorld(options: WorldOptions): Promise<SoarWorld>
     envFile,
     settings,
     run: (binary, args, { settings: more = {}, asServerUser = false } = {}) => runProgram([join(BIN, binary), "--env-file", envFile, ...args], { settings: more, directory, asServerUser }),
-    start(binary, args, { asServerUser = false } = {}) {
-      const program = startProgram([join(BIN, binary), "--env-file", envFile, ...args], { settings: {}, directory, asServerUser });
+    start(binary, args, { settings: more = {}, asServerUser = false } = {}) {
+      const program = startProgram([join(BIN, binary), "--env-file", envFile, ...args], { settings: more, directory, asServerUser });
       started.push(program);
       return program;
     },

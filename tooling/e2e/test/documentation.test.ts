@@ -39,6 +39,8 @@ beforeAll(async () => {
     [/^2025-01-0\d$/, () => label],
     [/^2025-01-\d\d \d\d:\d\d:\d\d$/, () => instant],
     [/^\/srv\/copy$/, () => join(world.directory, "copy")],
+    [/^\/etc\/soar\/drill\.sql$/, () => join(world.directory, "drill.sql")],
+    [/^\/usr\/local\/bin\/test-application$/, () => "true"],
   ];
 });
 
@@ -59,6 +61,7 @@ async function runDocumented(command: string): Promise<void> {
   const [binary, ...words] = splitWords(command);
   const args = words.map((word) => substitutions.find(([pattern]) => pattern.test(word))?.[1]() ?? word);
   if (binary === "soar-restore" && (args.includes("--target-database") || ["table", "database"].includes(args[0] ?? ""))) return await runRescue(command, args);
+  if (args[0] === "drill") return await runDrill(command, args);
   const isRestore = binary === "soar-restore" && !["plan", "list", "status"].includes(args[0] ?? "");
   const elsewhere = args.includes("--data-dir") ? [] : ["--data-dir", join(world.directory, "copy")];
   const port = ["--port", String(await findFreePort())];
@@ -75,12 +78,27 @@ async function runRescue(command: string, args: readonly string[]): Promise<void
   expect(result, `${command}\n${result.stderr}`).toMatchObject({ status: 0 });
 }
 
+/** Reports and scratch clusters go where they do not stay; what is kept is removed. */
+async function runDrill(command: string, args: readonly string[]): Promise<void> {
+  writeFileSync(join(world.directory, "drill.sql"), "-- same as production\nSELECT count(*) FROM devices;\n");
+  const tempDir = join(world.directory, "temp");
+  const result = await world.run("soar-backup-verify", [...args, "--json"], { settings: { PGDATABASE: "soar", BACKUP_TEMP_DIR: tempDir, BACKUP_DRILL_STATE_DIR: join(world.directory, "state") } });
+  expect(result, `${command}\n${result.stderr}`).toMatchObject({ status: 0 });
+  const { kept } = JSON.parse(result.stdout) as { kept?: { dataDir: string } };
+  if (kept !== undefined) await stopServer(kept.dataDir);
+  await rm(tempDir, { recursive: true });
+}
+
 /** Stops the restored copy and removes it, so that the next documented command finds an empty place. */
 async function removeCopy(): Promise<void> {
   const copy = join(world.directory, "copy");
-  const stopped = await runProgram([join(world.cluster.binDir, "pg_ctl"), "-D", copy, "stop", "-m", "immediate"], { settings: {}, directory: world.directory, asServerUser: true });
-  expect(stopped, stopped.stderr).toMatchObject({ status: 0 });
+  await stopServer(copy);
   await rm(copy, { recursive: true });
+}
+
+async function stopServer(dataDir: string): Promise<void> {
+  const stopped = await runProgram([join(world.cluster.binDir, "pg_ctl"), "-D", dataDir, "stop", "-m", "immediate"], { settings: {}, directory: world.directory, asServerUser: true });
+  expect(stopped, stopped.stderr).toMatchObject({ status: 0 });
 }
 
 describe("the examples of", () => {

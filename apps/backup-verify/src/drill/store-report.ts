@@ -1,0 +1,56 @@
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { SoarError } from "@soar/errors";
+import { formatReportPage, type DrillReport } from "@soar/verify";
+import type { DrillConfig } from "./drill-options.ts";
+
+export interface ReportFiles {
+  readonly page: string;
+  readonly json: string;
+}
+
+export interface ReportPlace {
+  /** Writes both files, each whole or not at all. */
+  store(report: DrillReport): Promise<ReportFiles>;
+}
+
+/** Finds out that reports can be written before hours of restoring. Rejects with `FILE_UNWRITABLE` or `USAGE`. */
+export async function openReportPlace({ report: wanted, stateDir }: Pick<DrillConfig, "report" | "stateDir">): Promise<ReportPlace> {
+  if (wanted !== undefined && !wanted.endsWith(".html")) throw new SoarError("USAGE", `unable to write the report to '${wanted}': its name does not end in .html`, { hint: "Name the page, for example --report drill.html; drill.json is written beside it." });
+  const directory = wanted === undefined ? stateDir : dirname(resolve(wanted));
+  await attempt(directory, async () => {
+    if (wanted === undefined) await mkdir(directory, { recursive: true, mode: 0o750 });
+    const probe = join(directory, `.soar-drill-${process.pid}.tmp`);
+    await writeFile(probe, "");
+    await rm(probe);
+  });
+  return {
+    async store(report) {
+      const page = wanted === undefined ? join(directory, `drill-${report.startedAt.replaceAll(/[-:]|\.\d+/g, "")}.html`) : resolve(wanted);
+      const files = { page, json: page.replace(/\.html$/, ".json") };
+      await attempt(directory, async () => {
+        await replaceFile(files.json, `${JSON.stringify(report, null, 2)}\n`);
+        await replaceFile(files.page, formatReportPage(report));
+      });
+      return files;
+    },
+  };
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    await writeFile(temporary, text, { mode: 0o640 });
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function attempt(directory: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    throw new SoarError("FILE_UNWRITABLE", `unable to keep the report in '${directory}': ${(cause as Error).message}`, { cause, hint: "Name another place with --report FILE.html, or another directory in BACKUP_DRILL_STATE_DIR." });
+  }
+}

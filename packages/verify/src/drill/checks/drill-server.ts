@@ -1,0 +1,36 @@
+import { readdir } from "node:fs/promises";
+import { connectionEnvironment, type ScratchCluster } from "@soar/restore";
+import { connectSql, type ServerConfig } from "@soar/pg-tools";
+import type { DrillCheck } from "../report/drill-report.ts";
+
+/** The restored server, and what the checks need beside it. */
+export interface DrillServer {
+  readonly scratch: ScratchCluster;
+  /** Databases that can be connected to and hold what was restored. */
+  readonly databases: readonly string[];
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  readonly jobs: number;
+  readonly signal: AbortSignal;
+}
+
+/** What a check came to; its time is measured around it. */
+export type CheckResult = Omit<DrillCheck, "kind" | "durationMs" | "name"> & { readonly name?: string };
+
+/** Everything that can be connected to; when one database was restored, the others are hollow. */
+export async function databasesOf({ server }: ScratchCluster, only: string | undefined): Promise<string[]> {
+  if (only !== undefined) return [only];
+  await using connection = await connectSql(server);
+  const rows = await connection.query<{ name: string }>("SELECT datname AS name FROM pg_database WHERE datallowconn ORDER BY oid");
+  return rows.map(({ name }) => name);
+}
+
+/** For programs of PostgreSQL that look at one database. Nothing may be written unless the drill's own work wants it. */
+export async function environmentFor(server: ServerConfig, options: { readonly database?: string; readonly certificateFile?: string | undefined; readonly writes?: boolean } = {}): Promise<Record<string, string>> {
+  const environment = await connectionEnvironment({ ...server, database: options.database ?? server.database, applicationName: "soar-backup-verify drill" }, options.certificateFile);
+  const readOnly = `-c default_transaction_read_only=${options.writes === true ? "off" : "on"}`;
+  return { ...environment, LC_ALL: "C", PGTZ: "UTC", PGDATESTYLE: "ISO", PGOPTIONS: [environment["PGOPTIONS"], readOnly].join(" ") };
+}
+
+export async function hasProgram(binDir: string, name: string): Promise<boolean> {
+  return (await readdir(binDir)).includes(name);
+}

@@ -1,0 +1,138 @@
+import { isSoarError, type SoarError } from "@soar/errors";
+import { readClusterState, segmentIndexBeforeLsn, startCluster } from "@soar/pg-tools";
+import { readRecoveryWindow, requireRepositoryRecord, type RepositoryRecord } from "@soar/repository";
+import { planRestore, useScratchCluster, type RescueEvent, type RestorePlan, type ScratchCluster } from "@soar/restore";
+import type { ObjectStore } from "@soar/storage";
+import { holdLease, type LeaseTerms } from "../hold-lease.ts";
+import type { QuerySource } from "./checks/check-queries.ts";
+import { databasesOf, type DrillServer } from "./checks/drill-server.ts";
+import type { DrillOptions, DrillOutcome, KeptCluster } from "./drill-options.ts";
+import { DrillRecord } from "./drill-record.ts";
+import { measureDownloads, type MeasuredStore } from "./measure-downloads.ts";
+import { findProduction, measureRpo, type ProductionState } from "./measure-rpo.ts";
+import { planDrill, requireOutside } from "./plan-drill.ts";
+import { sealReport } from "./report/seal-report.ts";
+import { runChecks } from "./run-checks.ts";
+
+/**
+ * Restores into a scratch cluster, checks what came back, measures how long it took, and removes it. Whatever goes wrong
+ * with the restore or with a check is in the report; rejects only when there is no repository to look into, when it was
+ * aborted, and for bugs. Nothing is left behind, unless the server is to be kept.
+ */
+export async function runDrill(store: ObjectStore, options: DrillOptions): Promise<DrillOutcome> {
+  const repository = await requireRepositoryRecord(store, options);
+  const record = new DrillRecord(options, store.location, repository);
+  let failure: SoarError | undefined;
+  let kept: KeptCluster | undefined;
+  try {
+    kept = await carryOut(store, options, { record, repository });
+  } catch (error) {
+    if (!isSoarError(error) || error.code === "ABORTED" || options.signal.aborted) throw error;
+    failure = error;
+  }
+  return { report: sealReport(record.result(failure?.message)), failure, kept };
+}
+
+interface Run {
+  readonly record: DrillRecord;
+  readonly repository: RepositoryRecord;
+}
+
+async function carryOut(store: ObjectStore, options: DrillOptions, { record, repository }: Run): Promise<KeptCluster | undefined> {
+  const { signal } = options;
+  const production = options.production === undefined ? { unusable: "no production server is configured" } : await findProduction(options.production, repository.systemIdentifier, signal);
+  const known = "unusable" in production ? undefined : production;
+  record.window = await readRecoveryWindow(store, repository.walSegmentSize, { signal });
+  const begin = performance.now();
+  const { plan, target } = await planDrill(store, options.instant, { window: record.window, signal });
+  record.planned(plan, target, performance.now() - begin);
+  options.onEvent?.({ type: "planned", plan, target });
+  record.rpo = await rpoOf(store, plan, { record, production: known, signal });
+  requireOutside(plan.backup, options);
+  const measured = measureDownloads(store);
+  const queries: QuerySource = { database: options.database ?? options.defaultDatabase, production: "unusable" in production ? production : production.target };
+  const lease = await holdLease(store, leaseTerms(plan, options), options);
+  try {
+    const refusal = lease.refusal();
+    if (refusal !== undefined) options.onEvent?.({ type: "no-lease", reason: refusal });
+    const { value } = await useScratchCluster(measured.store, plan, {
+      ...options,
+      onEvent: (event) => follow(event, { record, measured, options }),
+      use: (scratch) => check(scratch, options, { record, plan, queries }),
+    });
+    return value;
+  } finally {
+    await lease.release();
+  }
+}
+
+/** What expiry has to leave alone meanwhile. */
+function leaseTerms({ backup, chain, resolved }: RestorePlan, { host }: DrillOptions): LeaseTerms {
+  const last = chain.segments.findLast(({ index }) => index <= segmentIndexBeforeLsn(resolved.stopLsn, chain.segmentSize));
+  return { purpose: "drill", host, labels: [backup.label], walFrom: backup.firstSegment, walTo: last?.name ?? backup.lastSegment };
+}
+
+/** Of the end of the archive, whichever instant is restored. */
+async function rpoOf(store: ObjectStore, plan: RestorePlan, { record, production, signal }: { readonly record: DrillRecord; readonly production: ProductionState | undefined; readonly signal: AbortSignal }): Promise<DrillRecord["rpo"]> {
+  const at = record.startedAt;
+  if (plan.target.kind === "latest") return measureRpo(plan, { at, production });
+  try {
+    return measureRpo(await planRestore(store, { target: { kind: "latest" }, signal }), { at, production });
+  } catch (error) {
+    if (!isSoarError(error) || error.code === "ABORTED") throw error;
+    record.issues.push(`the newest state cannot be restored: ${error.message}`);
+    return undefined;
+  }
+}
+
+interface Following {
+  readonly record: DrillRecord;
+  readonly measured: MeasuredStore;
+  readonly options: DrillOptions;
+}
+
+function follow(event: RescueEvent, { record, measured, options }: Following): void {
+  if (event.type === "fetching") {
+    measured.take();
+    record.reached("fetching");
+  } else if (event.type === "replaying") {
+    record.fetched(measured.take());
+    record.reached("replaying");
+  } else if (event.type === "replayed") record.reached("replayed");
+  else if (event.type === "consistent") record.consistentLsn = event.lsn;
+  else if (event.type === "widened") record.issues.push(`more than the database's own files had to be fetched: ${event.reason}`);
+  else if (event.type === "libraries-missing") record.issues.push(`not on this host, so not preloaded: ${event.names.join(", ")}`);
+  options.onEvent?.(event);
+}
+
+interface Checking {
+  readonly record: DrillRecord;
+  readonly plan: RestorePlan;
+  readonly queries: QuerySource;
+}
+
+async function check(scratch: ScratchCluster, options: DrillOptions, { record, plan, queries }: Checking): Promise<KeptCluster | undefined> {
+  record.reached("ready");
+  record.scratch = scratch;
+  const { owner, jobs, signal, database } = options;
+  const drill: DrillServer = { scratch, databases: await databasesOf(scratch, database), owner, jobs, signal };
+  await runChecks(drill, { ...options, defaultDatabase: queries.database }, {
+    plan,
+    queries,
+    consistentLsn: record.consistentLsn,
+    onCheck: (done) => {
+      record.checks.push(done);
+      options.onEvent?.({ type: "checked", check: done });
+    },
+  });
+  record.reached("checked");
+  return options.keep ? await keep(scratch, options) : undefined;
+}
+
+/** The page checksums may have been read with the server stopped. */
+async function keep({ directory, binDir, settings, configFile, server }: ScratchCluster, { owner, signal }: DrillOptions): Promise<KeptCluster> {
+  const { path, dataDir, socketDir, logFile } = directory;
+  if (!(await readClusterState(dataDir)).running) await startCluster({ binDir, dataDir, owner, settings, configFile, logFile, until: "accepting", signal });
+  await directory.keep();
+  return { directory: path, dataDir, binDir, socketDir, port: server.port, user: server.user };
+}
