@@ -1,0 +1,124 @@
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { adoptTestCluster, serverUser, type S3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
+import { recoverableCommits } from "./recoverable.ts";
+import { BIN, writeSettings, type RpoSettings } from "./rpo-settings.ts";
+import type { Template } from "./template.ts";
+import { startWriter, type Acknowledged } from "./steady-writer.ts";
+
+export interface LossOptions {
+  readonly template: Template;
+  readonly s3: S3ServerProcess;
+  /** Names the prefix in the bucket. */
+  readonly run: string;
+  readonly synchronous: boolean;
+  /** How long rows are committed before everything is lost. */
+  readonly writeMs: number;
+  /** Restores from a base backup too, and compares. Takes some seconds. */
+  readonly provesByRestore?: boolean;
+}
+
+export interface Loss {
+  readonly acknowledged: number;
+  /** Acknowledged commits that do not come back. */
+  readonly lostCommits: number;
+  /** How much older the newest recovered commit is than the newest acknowledged one. */
+  readonly lostMs: number;
+  /** Newest recovered transaction, as read from the bucket and as a restored server has it. */
+  readonly newest: number | undefined;
+  readonly restoredNewest: number | undefined;
+}
+
+/** A server and its archiver on one machine, killed with -9 in the middle of steady commits, disk lost; what is left? */
+export async function loseMachine(options: LossOptions): Promise<Loss> {
+  const { s3, run, synchronous } = options;
+  const { cluster: template, segmentSize } = options.template;
+  const settings = writeSettings(s3, run);
+  const dataDir = join(settings.directory, "data");
+  execFileSync("cp", ["-a", template.dataDir, dataDir]);
+  await using cluster = await adoptTestCluster({ installation: template.installation, dataDir, env: { SOAR_RPO_ENV: settings.envFile } });
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => rm(settings.directory, { recursive: true, force: true }));
+  if (options.provesByRestore === true) await runProgram("soar-base-backup", ["--env-file", settings.envFile, ...connectionFlags(cluster)]);
+  const [{ index } = { index: 0 }] = await cluster.query<{ index: number }>("select ((pg_current_wal_insert_lsn() - '0/0') / $1)::int as index", [segmentSize]);
+  const daemon = startDaemon(cluster, settings, synchronous);
+  cleanup.defer(() => daemon.kill());
+  await daemon.isShipping;
+  if (synchronous) await beginToWait(cluster);
+  const writer = await startWriter(cluster.connection, 1);
+  await delay(options.writeMs);
+  daemon.kill();
+  await cluster.kill();
+  await rm(dataDir, { recursive: true });
+  await writer.ended;
+  // What was on the wire when the machine died may still arrive.
+  await delay(200);
+  await using closing = new AsyncDisposableStack();
+  const store = settings.openStore();
+  closing.defer(() => store.close());
+  const loss = lossOf(writer.acknowledged, await recoverableCommits(store, { segmentSize, fromIndex: index }));
+  return { ...loss, restoredNewest: options.provesByRestore === true ? await restoredNewest(cluster, settings) : undefined };
+}
+
+function lossOf(acknowledged: readonly Acknowledged[], recoverable: ReadonlySet<number>): Omit<Loss, "restoredNewest"> {
+  const kept = acknowledged.filter(({ xid }) => recoverable.has(xid));
+  const isPrefix = kept.every((one, n) => one === acknowledged[n]);
+  if (!isPrefix) throw new Error("commits in the middle are missing: the chain is wrong");
+  const last = acknowledged.at(-1);
+  if (last === undefined) throw new Error("nothing was committed");
+  // Nothing at all came back: as old as the beginning.
+  const lostMs = last.atMs - (kept.at(-1)?.atMs ?? acknowledged[0]?.atMs ?? 0);
+  return { acknowledged: acknowledged.length, lostCommits: acknowledged.length - kept.length, lostMs, newest: recoverable.size === 0 ? undefined : Math.max(...recoverable) };
+}
+
+async function beginToWait(cluster: TestCluster): Promise<void> {
+  await cluster.configure({ synchronous_standby_names: "soar" });
+  for (;;) {
+    const [row] = await cluster.query("select 1 from pg_stat_replication where sync_state = 'sync' and flush_lsn is not null");
+    if (row !== undefined) return;
+    await delay(20);
+  }
+}
+
+async function restoredNewest(cluster: TestCluster, settings: RpoSettings): Promise<number> {
+  await runProgram("soar-restore", ["--env-file", settings.envFile, "--latest", "--yes", "--json", "--port", String(cluster.port)]);
+  const [row] = await cluster.query<{ newest: number }>("select max(xmin::text::int) as newest from t");
+  return row?.newest ?? 0;
+}
+
+const connectionFlags = (cluster: TestCluster): string[] => ["--host", cluster.connection.host, "--port", String(cluster.port)];
+
+function startDaemon(cluster: TestCluster, settings: RpoSettings, synchronous: boolean): { readonly isShipping: Promise<void>; kill(): void } {
+  const args = ["daemon", "--env-file", settings.envFile, "--data-dir", cluster.dataDir, ...connectionFlags(cluster), ...(synchronous ? ["--synchronous"] : [])];
+  const child = spawnAsServer("soar-wal-archive", args);
+  const isShipping = new Promise<void>((resolve, reject) => {
+    let text = "";
+    child.stderr?.setEncoding("utf8").on("data", (more: string) => {
+      text += more;
+      if (text.includes("shipping the tail")) resolve();
+    });
+    child.once("exit", (status) => reject(new Error(`the archiver ended with ${status ?? "a signal"}: ${text}`)));
+  });
+  return {
+    isShipping,
+    kill() {
+      // With Node behind the launcher.
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, "SIGKILL");
+    },
+  };
+}
+
+async function runProgram(program: string, args: readonly string[]): Promise<void> {
+  const child = spawnAsServer(program, args);
+  let text = "";
+  child.stderr?.setEncoding("utf8").on("data", (more: string) => (text += more));
+  const status = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  if (status !== 0) throw new Error(`${program} ended with ${status ?? "a signal"}: ${text}`);
+}
+
+function spawnAsServer(program: string, args: readonly string[]): ChildProcess {
+  const ids = process.getuid?.() === 0 ? serverUser() : undefined;
+  return spawn(join(BIN, program), args, { detached: true, stdio: ["ignore", "ignore", "pipe"], env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` }, ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }) });
+}
