@@ -2,7 +2,7 @@ import { adoptTestCluster, requireInstallation, type TestCluster } from "@soar-t
 import { claimLabel } from "@soar/repository";
 import { createMemoryStore } from "@soar/storage";
 import { expect, test } from "vitest";
-import type { BackupEvent } from "../src/index.ts";
+import { programSource, type BackupEvent } from "../src/index.ts";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
 
 const installation = requireInstallation("pg_basebackup");
@@ -27,14 +27,19 @@ test("a standby is backed up; its last segment is awaited until the primary has 
   const quiet = world.take({ server, walTimeoutMs: 1000 });
   await expect(quiet).rejects.toMatchObject({ code: "WAL_TIMEOUT", message: expect.stringContaining("SELECT pg_switch_wal() there") as string });
 
-  let switched: Promise<unknown> | undefined;
+  const switched: Promise<unknown>[] = [];
   const onEvent = ({ type }: BackupEvent): void => {
-    if (type === "waiting-for-wal") switched ??= world.cluster.query("select pg_switch_wal()");
+    if (type === "waiting-for-wal" && switched.length === 0) switched.push(world.cluster.query("select pg_switch_wal()"));
   };
   // The first run's process is gone.
   const record = await world.take({ server, onEvent, isProcessRunning: () => false });
-  await switched;
-  expect(record.source.fromStandby).toBe(true);
+  await Promise.all(switched.splice(0));
+  expect(record.source).toMatchObject({ fromStandby: true, method: "replication" });
+
+  const source = programSource(server, { binDir: installation.binDir, walTimeoutMs: 20_000 });
+  const spawned = await world.take({ server, source, onEvent, label: "2025-01-02" });
+  await Promise.all(switched);
+  expect(spawned.source).toMatchObject({ fromStandby: true, method: "pg_basebackup" });
 });
 
 test("a standby whose primary does not archive here is refused before anything is copied", async () => {

@@ -13,7 +13,8 @@ async function copyAsOld({ settings, s3 }: SoarWorld, label: string, oldLabel: s
     const name = key.slice(`base/${label}/`.length);
     const body = await readObject(store, key);
     const at = `${oldLabel}T00:00:00.000Z`;
-    const record = () => Buffer.from(JSON.stringify({ ...(JSON.parse(body.toString()) as object), label: oldLabel, startedAt: at, stoppedAt: at, deadline: at }));
+    // Without its digest, which would be another one.
+    const record = () => Buffer.from(JSON.stringify({ ...(JSON.parse(body.toString()) as object), label: oldLabel, startedAt: at, stoppedAt: at, deadline: at, digest: undefined }));
     await store.put(`base/${oldLabel}/${name}`, /^(?:backup|started)\.json$/.test(name) ? record() : body);
   }
   await store.close();
