@@ -4,11 +4,11 @@ import { TarScanner, type TarPiece } from "../tar/tar-scanner.ts";
 import { MemoryRecycler } from "./memory-recycler.ts";
 
 export interface MemberizeOptions {
-  /** Large files are cut at multiples of this many bytes of file offset; by default 512 KiB. */
+  /** Large files are cut at multiples of this many bytes of file offset; by default 1 MiB. */
   readonly chunkBytes?: number | undefined;
   /** Headers and small files are bundled until a member has this many bytes; by default 1 MiB. */
   readonly bundleBytes?: number | undefined;
-  /** Files from this size on get members of their own; by default one chunk. */
+  /** Files from this size on get members of their own; by default a chunk, and at most 512 KiB. */
   readonly largeFileBytes?: number | undefined;
   /** Where the memory of members comes from; give it back there when a member is done with. */
   readonly memory?: MemoryRecycler | undefined;
@@ -44,6 +44,8 @@ export async function* memberize(source: AsyncIterable<Uint8Array> | Iterable<Ui
   yield* cutter.flush();
 }
 
+const LARGE_FILE_BYTES = 512 * 1024;
+
 /** Where one more small file ends a bundle early: see `endsBundle`. */
 const EARLY_END_FRACTION = 4;
 const EARLY_END_MODULUS = 8;
@@ -63,7 +65,7 @@ class MemberCutter {
   constructor(options: MemberizeOptions) {
     this.#chunkBytes = options.chunkBytes ?? DEFAULT_CHUNK_BYTES;
     this.#bundleBytes = options.bundleBytes ?? 1024 * 1024;
-    this.#largeFileBytes = options.largeFileBytes ?? this.#chunkBytes;
+    this.#largeFileBytes = options.largeFileBytes ?? Math.min(this.#chunkBytes, LARGE_FILE_BYTES);
     this.#memory = options.memory ?? new MemoryRecycler();
   }
 

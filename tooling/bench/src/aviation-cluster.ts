@@ -1,0 +1,31 @@
+import { cpus } from "node:os";
+import { adoptTestCluster, createTestCluster, loadAviationData, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
+
+export const DATABASE = "soar";
+/** Daily partitions, as the owner keeps them; only the newest is written. */
+const DAYS = 30;
+export const NEWEST_DAY = "2025-01-10";
+
+/**
+ * A cluster of the owner's shape, without anything to vacuum. SOAR_BENCH_DATA names a data directory that an earlier run
+ * made (`prepare`), so that the measurements of a series need not wait for it each time; it is left as it is found.
+ */
+export async function openAviationCluster(sizeMb: number): Promise<TestCluster> {
+  const prepared = process.env["SOAR_BENCH_DATA"];
+  const installation = requireInstallation("pg_basebackup");
+  if (prepared !== undefined) return await adoptTestCluster({ installation, dataDir: prepared });
+  const cluster = await createTestCluster({ installation, databases: [DATABASE], archiveCommand: "true", settings: { max_wal_size: "4GB", shared_buffers: "512MB" } });
+  try {
+    await loadAviationData((sql) => cluster.query(sql, [], DATABASE), { sizeMb, days: DAYS, newestDay: NEWEST_DAY });
+    await cluster.query("VACUUM (FREEZE)", [], DATABASE);
+    await cluster.query("CHECKPOINT");
+    return cluster;
+  } catch (error) {
+    await cluster.remove();
+    throw error;
+  }
+}
+
+export function describeRun(cluster: TestCluster, runs: number): string {
+  return `${cpus().length} x ${cpus()[0]?.model ?? ""}, Node ${process.version}, PostgreSQL ${cluster.installation.version}; median of ${runs}`;
+}

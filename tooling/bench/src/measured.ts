@@ -1,0 +1,55 @@
+import { spawn } from "node:child_process";
+import { peakMb, processTree } from "./process-cost.ts";
+
+export interface Measured {
+  readonly seconds: number;
+  /** Bytes that were read, and that were stored. */
+  readonly plain: number;
+  readonly stored: number;
+  /** Most memory of the process and its children, in bytes; 0 where it was not looked at. */
+  readonly peak: number;
+}
+
+/** The run in the middle, by time. */
+export async function median(runs: number, measure: () => Promise<Measured> | Measured): Promise<Measured> {
+  const all: Measured[] = [];
+  for (let count = 0; count < runs; count += 1) all.push(await measure());
+  const [middle] = all.toSorted((a, b) => a.seconds - b.seconds).slice(Math.floor(runs / 2));
+  if (middle === undefined) throw new RangeError("at least one run is needed");
+  return middle;
+}
+
+export const rateOf = ({ plain, seconds }: Measured): number => plain / 1e6 / seconds;
+
+export const percent = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(1)} %`;
+
+/** One line: what, rate, size, memory, and the limit or another remark. */
+export function print(what: string, measured: Measured, note = ""): void {
+  const { stored, peak, seconds } = measured;
+  const columns = [what.padEnd(44), `${rateOf(measured).toFixed(0).padStart(5)} MB/s`, `${seconds.toFixed(1).padStart(6)} s`, `${(stored / 1e6).toFixed(1).padStart(8)} MB`, peak === 0 ? "          " : `${(peak / 1e6).toFixed(0).padStart(4)} MB RAM`, note];
+  console.log(columns.join("  ").trimEnd());
+}
+
+export interface ProgramRun {
+  readonly seconds: number;
+  readonly stdout: string;
+  readonly peak: number;
+}
+
+/** Runs a program to its end, and watches the memory of everything that it starts. Rejects with its words when it fails. */
+export async function runProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<ProgramRun> {
+  const start = performance.now();
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
+  let [stdout, stderr] = ["", ""];
+  const peaks = new Map<number, number>();
+  child.stdout.on("data", (text: Buffer) => (stdout += text.toString()));
+  child.stderr.on("data", (text: Buffer) => (stderr += text.toString()));
+  const sampler = setInterval(() => {
+    // The kernel's high-water mark of each process, which no sampling misses; their sum is an upper bound.
+    for (const pid of child.pid === undefined ? [] : processTree(child.pid)) peaks.set(pid, Math.max(peaks.get(pid) ?? 0, peakMb(pid) * 1024 * 1024));
+  }, 200);
+  const status = await new Promise((resolve) => child.once("close", resolve));
+  clearInterval(sampler);
+  if (status !== 0) throw new Error(`${program} ended with ${String(status)}: ${stderr}${stdout}`);
+  return { seconds: (performance.now() - start) / 1000, stdout, peak: [...peaks.values()].reduce((sum, peak) => sum + peak, 0) };
+}
