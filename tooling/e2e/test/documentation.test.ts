@@ -53,7 +53,7 @@ describe("the commands of", () => {
   test.each(apps.map((path) => [relative(ROOT, path), path]))("%s run as they are written", { timeout: 180_000 }, async (_, path) => {
     const commands = documentedCommands(path);
     for (const command of commands) await runDocumented(command);
-    expect(commands.length + (path.includes("wal-archiver") ? 1 : 0)).toBeGreaterThan(0);
+    expect(commands.length).toBeGreaterThan(0);
   });
 });
 
@@ -67,7 +67,8 @@ async function runDocumented(command: string): Promise<void> {
   const port = ["--port", String(await findFreePort())];
   const restoreArgs = [...args.filter((word, at) => word !== "--port" && args[at - 1] !== "--port"), ...elsewhere, ...port, "--yes"];
   const planArgs = args[0] === "plan" && !args.includes("--data-dir") ? [...args, ...elsewhere] : args;
-  const result = await world.run(binary as Binary, isRestore ? restoreArgs : planArgs);
+  const archiverArgs = binary === "soar-wal-archive" && args[0] === "status" ? [...args, "--data-dir", world.cluster.dataDir, "--spool", join(world.directory, "spool")] : planArgs;
+  const result = await world.run(binary as Binary, isRestore ? restoreArgs : archiverArgs);
   expect(result, `${command}\n${result.stderr}`).toMatchObject({ status: 0 });
   if (isRestore) await removeCopy();
 }

@@ -46,8 +46,8 @@ export async function runResident(store: ObjectStore, config: Config<typeof daem
     const [server, { cluster }] = [serverConnection(config, { applicationName: "soar", log }), running];
     const isArchivedBefore = (place: TailPlace): boolean => isQueueBeyond(running.queue.state, place, cluster.walSegmentSize);
     truth = await watchTruth(store, { archiver: running, config, server, statistics, tailLsn: () => tailLsn, onCommits: report, log, signal });
-    const { status } = truth;
-    const metrics = config.listen === undefined ? undefined : await startMetricsServer(config.listen, status);
+    const { status, isAlive } = truth;
+    const metrics = config.listen === undefined ? undefined : await startMetricsServer(config.listen, { status, isAlive });
     if (metrics !== undefined) signal.addEventListener("abort", () => void metrics.close(), { once: true });
     others.push(...truth.running, publish({ statistics, status, metricsFile: config.metricsFile, log, signal }));
     if (intervalMs !== "off") others.push(runTailShipper(store, { server, cluster, intervalMs, slot: config.tailSlot, synchronous, isArchivedBefore, onEvent, signal }));
@@ -57,7 +57,7 @@ export async function runResident(store: ObjectStore, config: Config<typeof daem
     const text = `archiving ${config.dataDir} to ${store.location}`;
     log.info(`${text}; ${running.queue.state.pending.length} files wait`);
     service.ready(text);
-    service.watch(() => !signal.aborted);
+    service.watch(() => !signal.aborted && isAlive());
   };
   const { jobs, dataDir, spool: spoolDir, archiveTimeoutMs: timeoutMs, logArchive: logsArchive, walCompression: codec } = config;
   const workers = Math.min(jobs, availableParallelism());

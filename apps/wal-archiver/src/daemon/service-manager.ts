@@ -21,7 +21,7 @@ export function connectServiceManager(env: NodeJS.ProcessEnv, log: Pick<Log, "wa
   };
   const notify = (...words: string[]): void => {
     if (!isManaged) return;
-    const child = spawn("systemd-notify", words, { stdio: "ignore" });
+    const child = spawn("systemd-notify", words, { stdio: "ignore", env });
     child.once("error", (error) => fail(error.message));
     child.once("exit", (status) => {
       if (status !== 0) fail(`systemd-notify ended with ${status ?? "a signal"}`);

@@ -7,6 +7,9 @@ import { watchPositions } from "./watch-positions.ts";
 import { createRepositoryWatch } from "./watch-repository.ts";
 import { createWalDirectoryWatch } from "./watch-wal-directory.ts";
 
+/** It is looked every second at least. */
+const LONGEST_SILENCE_MS = 30_000;
+
 export interface TruthOptions {
   readonly archiver: RunningArchiver;
   readonly config: Config<typeof daemonOptions>;
@@ -20,6 +23,8 @@ export interface TruthOptions {
 
 export interface Truth {
   status(): ArchiverStatus;
+  /** Whether `archive_status` is looked at; a file system that hangs stops that, although this process runs. */
+  isAlive(): boolean;
   /** A base backup or a gap is on its way into the bucket. */
   expectNews(): void;
   readonly commits: Pick<CommitWatch, "note">;
@@ -36,6 +41,7 @@ export async function watchTruth(store: ObjectStore, { archiver, config, server,
   const wal = createWalDirectoryWatch(dataDir, { oldestPending: () => queue.state.pending[0], signal });
   const repository = createRepositoryWatch(store, { log, signal, onFacts: ({ runs }) => statistics.countBaseBackups(runs) });
   return {
+    isAlive: () => performance.now() - queue.scannedAt < LONGEST_SILENCE_MS,
     status: () =>
       readArchiverStatus({
         isResident: true,

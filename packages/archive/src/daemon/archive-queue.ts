@@ -51,6 +51,7 @@ export class ArchiveQueue {
   #inSight: readonly string[] = [];
   #ready: readonly string[] = [];
   #done: readonly string[] = [];
+  #scannedAt = performance.now();
   #timer: NodeJS.Timeout | undefined;
   #isStopping = false;
 
@@ -63,6 +64,11 @@ export class ArchiveQueue {
     return { pending: this.#ready.filter((name) => !this.#isSettled(name)), archived: [...this.#acknowledged.keys(), ...this.#givenUp.keys(), ...this.#done] };
   }
 
+  /** When `archive_status` was read last, on the clock of `performance.now()`: an archiver that does not look any more hangs. */
+  get scannedAt(): number {
+    return this.#scannedAt;
+  }
+
   get inFlight(): number {
     return this.#running.size;
   }
@@ -70,6 +76,7 @@ export class ArchiveQueue {
   /** Looks what PostgreSQL has finished and been told, and starts what can be started. Rejects when the directory cannot be read. */
   async scan(): Promise<void> {
     const { ready, done } = await readArchiveStatus(this.#options.dataDir);
+    this.#scannedAt = performance.now();
     this.#ready = ready;
     this.#done = done;
     this.#inSight = ready.slice(0, LOOK_AHEAD);

@@ -35,7 +35,7 @@ export interface ArchiverOptions extends WalPusherOptions {
 
 export interface RunningArchiver {
   readonly cluster: ClusterIdentity;
-  readonly queue: { readonly state: QueueState; readonly inFlight: number };
+  readonly queue: { readonly state: QueueState; readonly inFlight: number; readonly scannedAt: number };
 }
 
 const POLL_MS = 1_000;
