@@ -60,6 +60,22 @@ describe("the tail of a segment", () => {
     await expectShipped(store, 120);
   });
 
+  test("a run that goes on after a consolidated piece does not put another one at once", async () => {
+    const store = createMemoryStore({ name: "tail" });
+    const first = await open(store);
+    const ship = async (tail: SegmentTail): Promise<void> => {
+      tail.push(WAL.subarray(tail.position, tail.position + 10));
+      await tail.ship();
+    };
+    for (let n = 0; n < 66; n += 1) await ship(first);
+    const second = await open(store);
+    second.push(WAL.subarray(0, 660));
+    for (let n = 0; n < 60; n += 1) await ship(second);
+    const whole = (await listTailPieces(store, NAME)).filter(({ from }) => from === 0);
+    expect(whole.map(({ to }) => to)).toEqual([10, 650]);
+    await expectShipped(store, 1_260);
+  });
+
   test("bytes that an earlier run has sent count only when all of them have arrived and are the same", async () => {
     const store = createMemoryStore({ name: "tail" });
     const first = await open(store);

@@ -42,7 +42,8 @@ export async function openSegmentTail(store: ObjectStore, options: SegmentTailOp
   const expected = last && { to: last.to, sha256: await readTailDigest(store, last, { signal }) };
   const whole: Buffer[] | undefined = segmentSize <= LARGEST_CONSOLIDATED ? [] : undefined;
   const hash = createHash("sha256");
-  let [position, shipped, sinceConsolidated] = [0, last?.to ?? 0, pieces.length];
+  const consolidatedTo = Math.max(0, ...pieces.flatMap(({ from, to }) => (from === 0 ? [to] : [])));
+  let [position, shipped, sinceConsolidated] = [0, last?.to ?? 0, pieces.filter(({ from }) => from >= consolidatedTo).length];
   let waiting: Buffer[] = [];
   let isProved = expected === undefined;
   const take = (bytes: Buffer): void => {

@@ -10,18 +10,26 @@ export interface TailCleanerOptions {
 /** Removes the tails of segments that are archived as a whole, one after the other and behind everything else. */
 export interface TailCleaner {
   archived(segmentName: string): void;
+  /** A piece was put. It may have been on its way when the rest of its segment's tail was removed. */
+  shipped(segmentName: string): void;
   /** Removes what earlier runs have left. */
   sweep(): void;
   /** Resolves when there is nothing left to do. */
   idle(): Promise<void>;
 }
 
+/** No piece is on its way for longer than the archive needs for so many segments. */
+const REMEMBERED = 256;
+
 export function createTailCleaner(store: ObjectStore, { signal, onFailure }: TailCleanerOptions): TailCleaner {
   let work = Promise.resolve();
   let mayRemove = true;
+  const removed = new Set<string>();
   const remove = async (name: string): Promise<void> => {
     // Without the right to delete a lifecycle rule does it: asking for every segment would only cost money.
     if (mayRemove && !signal.aborted) mayRemove = await removeTail(store, name, { signal });
+    removed.add(name);
+    for (const oldest of removed) if (removed.size > REMEMBERED) removed.delete(oldest);
   };
   const then = (name: string, task: () => Promise<void>): void => {
     work = work.then(task).catch((error: unknown) => {
@@ -31,6 +39,11 @@ export function createTailCleaner(store: ObjectStore, { signal, onFailure }: Tai
   return {
     archived(name) {
       if (/^[0-9A-F]{24}$/.test(name)) then(name, () => remove(name));
+    },
+    shipped(name) {
+      then(name, async () => {
+        if (removed.has(name)) await remove(name);
+      });
     },
     sweep() {
       then("tail/", async () => {
