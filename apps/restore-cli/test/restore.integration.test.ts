@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { connectSql } from "@soar/pg-tools";
 import { readObject } from "@soar/storage";
 import { adoptTestCluster, serverUser } from "@soar-tooling/test-servers";
@@ -8,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createRestoreWorld, freePort, ownedDirectory, type RestoreWorld } from "./restore-world.ts";
 import { startRestore, type Outcome } from "./run-restore.ts";
 
+const ROOT_BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
 const LABEL_OBJECT = /\/base\/[^/]+\/backup\.tar\.gz$/;
 let world: RestoreWorld;
 let tablespace: string;
@@ -50,7 +52,7 @@ function startServer(dataDir: string): { status: number | null; stderr: string }
 }
 
 describe("a copy beside the source", () => {
-  test("holds every row, in its own tablespace, and cannot archive into the source's repository, also after a restart", async () => {
+  test("holds every row, in its own tablespace, and cannot archive into the source's repository, also after a restart", { timeout: 120_000 }, async () => {
     // Made by hand, with a mode that PostgreSQL refuses.
     const dataDir = ownedDirectory(world, "copy", 0o755);
     const port = await freePort();
@@ -65,9 +67,16 @@ describe("a copy beside the source", () => {
     ]);
     expect(await copy.query("SELECT pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE spcname = 'fast'")).toEqual([{ location: join(world.directory, "copy-fast") }]);
     await copy.query("CREATE TABLE takes_writes AS SELECT 1 AS n");
+    // Somebody switches archiving on again, and tries by hand.
+    await copy.query(`ALTER SYSTEM SET archive_mode = 'on'`);
+    await copy.query(`ALTER SYSTEM SET archive_command = '${join(ROOT_BIN, "soar-wal-archive")} --env-file ${world.envFile} %p %f'`);
+    await copy.restart();
     await copy.query("SELECT pg_switch_wal()");
-    await copy.stop();
+    await expect.poll(() => copy.log(), { timeout: 30_000 }).toMatch(/unable to archive from '.*': it is a copy of the cluster that the repository belongs to/);
+    const byHand = await world.run("soar-wal-archive", join(dataDir, "pg_wal", "00000002.history"), "00000002.history");
+    expect(byHand).toMatchObject({ status: 61, stderr: expect.stringContaining(`soar-restore adopt --data-dir '${dataDir}'`) });
     expect(walKeys()).toEqual(before);
+    await copy.stop();
     // A finished restore holds data: nobody is told to remove it.
     const again = await world.run("soar-restore", "--latest", "--data-dir", dataDir, ...elsewhere("again"));
     expect(again.status, again.stderr).toBe(94);
@@ -193,15 +202,29 @@ describe("before anything is touched", () => {
   });
 });
 
-test("a cluster whose configuration lies outside of its directory, as on Debian, comes back in place with that, and elsewhere with a copy of it", async () => {
+test("a copy that is adopted on purpose archives what it could not before", { timeout: 120_000 }, async () => {
+  const dataDir = join(world.directory, "copy");
+  expect(await world.run("soar-restore", "adopt", "--data-dir", dataDir)).toMatchObject({ status: 3, stderr: expect.stringContaining("that cluster must not run any more") });
+  expect(await world.run("soar-restore", "adopt", "--data-dir", dataDir, "--yes")).toMatchObject({ status: 0, stdout: expect.stringContaining("soar-base-backup") });
+  await using copy = await adoptTestCluster({ installation: world.cluster.installation, dataDir });
+  await expect.poll(() => walKeys().some((key) => key.endsWith("/00000002.history")), { timeout: 60_000 }).toBe(true);
+  expect(await copy.query("SHOW archive_mode")).toEqual([{ archive_mode: "on" }]);
+  expect(await world.run("soar-restore", "adopt", "--data-dir", dataDir, "--yes")).toMatchObject({ status: 64, stderr: expect.stringContaining("it is no copy") });
+  await copy.stop();
+});
+
+test("a cluster whose configuration lies outside of its directory, as on Debian, comes back in place with that, and elsewhere with a copy of it; on an empty host it is put back", { timeout: 180_000 }, async () => {
   await using debian = await createRestoreWorld({ start: false, settings: { max_connections: 17 } });
   const { cluster, directory } = debian;
-  const etc = join(directory, "etc");
-  mkdirSync(etc);
+  const major = String(cluster.installation.major);
+  const etc = join(directory, "etc", major, "main");
+  mkdirSync(etc, { recursive: true });
+  appendFileSync(join(cluster.dataDir, "postgresql.conf"), `data_directory = '${cluster.dataDir}'\nhba_file = '${join(etc, "pg_hba.conf")}'\nident_file = '${join(etc, "pg_ident.conf")}'\ninclude_dir = 'conf.d'\n`);
+  mkdirSync(join(etc, "conf.d"));
+  writeFileSync(join(etc, "conf.d", "own.conf"), "work_mem = '5MB'\n");
   for (const file of ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"]) renameSync(join(cluster.dataDir, file), join(etc, file));
   execFileSync("chown", ["-R", `${serverUser().uid}:${serverUser().gid}`, etc]);
-  const args = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"].flatMap((file, index) => ["-c", `${["config_file", "hba_file", "ident_file"][index]}=${join(etc, file)}`]);
-  await cluster.start({ args: [...args, "-c", `data_directory=${cluster.dataDir}`] });
+  await cluster.start({ args: ["-c", `config_file=${join(etc, "postgresql.conf")}`] });
   await cluster.query("CREATE TABLE rows AS SELECT generate_series(1, 10) AS n");
   const backup = await debian.run("soar-base-backup");
   expect(backup.status, backup.stderr).toBe(0);
@@ -218,4 +241,25 @@ test("a cluster whose configuration lies outside of its directory, as on Debian,
   expect(inPlace.status, inPlace.stderr).toBe(0);
   expect(JSON.parse(inPlace.stdout)).toMatchObject({ fenced: false, dataDir: cluster.dataDir });
   expect(await cluster.query("SELECT count(*)::int AS rows, current_setting('config_file') AS config, current_setting('max_connections') AS max, current_setting('archive_mode') AS archive_mode FROM rows")).toEqual([{ rows: 10, config: join(etc, "postgresql.conf"), max: "17", archive_mode: "on" }]);
+  await cluster.stop();
+
+  // A new machine: nothing but the repository and the env file, and the package's own configuration for a new cluster.
+  rmSync(cluster.dataDir, { recursive: true });
+  rmSync(join(etc, "pg_hba.conf"));
+  writeFileSync(join(etc, "postgresql.conf"), "# of the package\nmax_connections = 100\n");
+  symlinkSync(join(cluster.socketDir, "debian.log"), join(etc, "log"));
+  writeFileSync(join(cluster.socketDir, "debian.log"), "");
+  execFileSync("chown", ["-R", `${serverUser().uid}:${serverUser().gid}`, etc, join(cluster.socketDir, "debian.log")]);
+  const refused = await debian.run("soar-restore", "--latest", "--with-config", "--data-dir", join(directory, "elsewhere"), "--yes");
+  expect(refused).toMatchObject({ status: 64, stderr: expect.stringContaining("--with-config goes with a restore into") });
+  const { ended } = startRestore(["--env-file", debian.envFile, "--latest", "--with-config", "--yes", "--json"], { cwd: directory, env: { ...debian.env, PG_CLUSTER_CONF_ROOT: join(directory, "etc") } });
+  const anew = await ended;
+  expect(anew.status, anew.stderr).toBe(0);
+  expect(anew.stderr).toContain(`${join(etc, "postgresql.conf")} is put back, and what is there kept beside it:\n  -# of the package\n  -max_connections = 100\n  +`);
+  expect(anew.stderr).toContain(`${join(etc, "pg_hba.conf")} is put back; there is none`);
+  expect(readFileSync(join(etc, readdirSync(etc).find((name) => name.startsWith("postgresql.conf.before-restore-")) ?? ""), "utf8")).toContain("# of the package");
+  for (const file of ["postgresql.conf", "pg_hba.conf", "conf.d/own.conf"]) expect(statSync(join(etc, file)).uid).toBe(serverUser().uid);
+  // Where Debian's programs are, they run it.
+  expect(JSON.parse(anew.stdout)).toMatchObject({ fenced: false, stopCommand: existsSync("/usr/bin/pg_ctlcluster") ? `pg_ctlcluster ${major} main stop -m fast` : expect.stringContaining("pg_ctl") });
+  expect(await cluster.query("SELECT count(*)::int AS rows, current_setting('config_file') AS config, current_setting('max_connections') AS max, current_setting('work_mem') AS work_mem FROM rows")).toEqual([{ rows: 10, config: join(etc, "postgresql.conf"), max: "17", work_mem: "5MB" }]);
 });

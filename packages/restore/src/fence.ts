@@ -1,9 +1,9 @@
-import { readFile, rm } from "node:fs/promises";
+import { chown, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { formatConfigSetting, parseConfigSettings, type ConfigSetting } from "@soar/pg-tools";
 import { COPY_MARK } from "@soar/repository";
 import { syncDirectory } from "./status/restore-record.ts";
-import { writeDurably } from "./write-durably.ts";
+import { replaceDurably, writeDurably } from "./write-durably.ts";
 
 const FENCE_BEGIN = "# soar: a copy of another cluster; it must not archive into that cluster's repository.";
 const FENCE_END = "# soar: soar-restore adopt removes this block.";
@@ -19,7 +19,7 @@ export async function fenceClone(dataDir: string): Promise<void> {
   // ALTER SYSTEM on the copy writes the file anew, without comments and with the last value of each name only.
   const own = parseConfigSettings(text).filter(isArchiveSetting).map(({ name, value }) => formatConfigSetting(name, value));
   await writeDurably(join(dataDir, COPY_MARK), [Buffer.from(["# A copy of another cluster. soar-restore adopt lets it archive, with these settings of its own:", ...own, ""].join("\n"))]);
-  await writeDurably(autoConf(dataDir), [Buffer.from(text === "" || text.endsWith("\n") ? text + block : `${text}\n${block}`)]);
+  await replaceDurably(autoConf(dataDir), text === "" || text.endsWith("\n") ? text + block : `${text}\n${block}`);
 }
 
 /** Whether the cluster in a directory is a copy that was not adopted. */
@@ -32,9 +32,32 @@ export async function isFenced(dataDir: string): Promise<boolean> {
 export async function adoptClone(dataDir: string): Promise<void> {
   const text = await readAutoConf(dataDir);
   const rest = text.includes(FENCE_BEGIN) ? withoutFence(text) : withOwnSettings(text, await readMark(dataDir));
-  if (rest !== text) await writeDurably(autoConf(dataDir), [Buffer.from(rest)]);
+  if (rest !== text) await replaceDurably(autoConf(dataDir), rest);
+  await markHistories(dataDir);
   await rm(join(dataDir, COPY_MARK), { force: true });
   await syncDirectory(dataDir);
+}
+
+/**
+ * The copy began its timeline with archiving off, so that PostgreSQL never offers the history for archiving; without it
+ * nobody could follow what it archives from now on.
+ */
+async function markHistories(dataDir: string): Promise<void> {
+  const statusDir = join(dataDir, "pg_wal", "archive_status");
+  const [names, states] = [await namesIn(join(dataDir, "pg_wal")), new Set(await namesIn(statusDir))];
+  for (const name of names.filter((one) => one.endsWith(".history") && !states.has(`${one}.done`) && !states.has(`${one}.ready`))) {
+    const mark = join(statusDir, `${name}.ready`);
+    await writeDurably(mark, []);
+    const { uid, gid } = await stat(statusDir);
+    if (process.getuid?.() === 0) await chown(mark, uid, gid);
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
 }
 
 /** Where ALTER SYSTEM has made settings like any others out of the fence. */

@@ -1,4 +1,5 @@
-import { open } from "node:fs/promises";
+import { chmod, chown, open, rename, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { SoarError } from "@soar/errors";
 
 /** Writes a file and waits until it is on disk. Rejects with `DISK_FULL` or `FILE_UNWRITABLE`. */
@@ -13,6 +14,23 @@ export async function writeDurably(path: string, pieces: AsyncIterable<Buffer> |
   } finally {
     await file.close();
   }
+}
+
+/** Replaces a file as a whole: after a crash the old or the new one is there. It keeps the mode and the owner of the old one. */
+export async function replaceDurably(path: string, content: string): Promise<void> {
+  const temporary = `${path}.soar-new`;
+  await writeDurably(temporary, [Buffer.from(content)]);
+  const old = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (old !== undefined) {
+    await chmod(temporary, old.mode & 0o777);
+    if (process.getuid?.() === 0) await chown(temporary, old.uid, old.gid);
+  }
+  await rename(temporary, path);
+  await using directory = await open(dirname(path), "r");
+  await directory.sync();
 }
 
 function unwritable(path: string, cause: NodeJS.ErrnoException): SoarError {

@@ -62,7 +62,7 @@ async function runDocumented(command: string): Promise<void> {
   const args = words.map((word) => substitutions.find(([pattern]) => pattern.test(word))?.[1]() ?? word);
   if (binary === "soar-restore" && (args.includes("--target-database") || ["table", "database"].includes(args[0] ?? ""))) return await runRescue(command, args);
   if (args[0] === "drill") return await runDrill(command, args);
-  const isRestore = binary === "soar-restore" && !["plan", "list", "status"].includes(args[0] ?? "");
+  const isRestore = binary === "soar-restore" && !["plan", "list", "status", "discard-old"].includes(args[0] ?? "");
   const elsewhere = args.includes("--data-dir") ? [] : ["--data-dir", join(world.directory, "copy")];
   const port = ["--port", String(await findFreePort())];
   const restoreArgs = [...args.filter((word, at) => word !== "--port" && args[at - 1] !== "--port"), ...elsewhere, ...port, "--yes"];

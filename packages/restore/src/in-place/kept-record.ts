@@ -1,8 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { syncDirectory } from "../status/restore-record.ts";
-import { writeDurably } from "../write-durably.ts";
+import { replaceDurably } from "../write-durably.ts";
 
 const FORMAT = 1;
 const RECORD_NAME = "soar-kept.json";
@@ -46,8 +45,7 @@ export async function readKeptRecord(directory: string): Promise<KeptRecord | un
 }
 
 export async function writeKeptRecord(directory: string, record: KeptRecord): Promise<void> {
-  await writeDurably(join(directory, RECORD_NAME), [Buffer.from(`${JSON.stringify(record)}\n`)]);
-  await syncDirectory(directory);
+  await replaceDurably(join(directory, RECORD_NAME), `${JSON.stringify(record)}\n`);
 }
 
 export function keptRecordPath(directory: string): string {
