@@ -90,7 +90,7 @@ function configText({ path, present, saved }: ConfigDifference): string[] {
 }
 
 /** The plan for programs. */
-export function planAsJson(found: Prepared | Hindered): unknown {
+function planAsJson(found: Prepared | Hindered): unknown {
   const { plan } = found;
   const { backup, resolved, chain } = plan;
   return {
