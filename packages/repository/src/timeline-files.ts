@@ -1,4 +1,4 @@
-import { SoarError } from "@soar/errors";
+import { isSoarError, SoarError } from "@soar/errors";
 import { formatHistoryFileName, parseTimelineHistory, type TimelineHistory } from "@soar/pg-tools";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { walKey } from "./wal-key.ts";
@@ -12,7 +12,12 @@ export async function findTimelineHistory(store: ObjectStore, timeline: number, 
   const key = walKey(formatHistoryFileName(timeline), "none");
   if ((await store.stat(key, options)) === undefined) return undefined;
   const text = await readObject(store, key, { ...options, maxBytes: LARGEST_HISTORY });
-  return parseTimelineHistory(text.toString("utf8"), timeline);
+  try {
+    return parseTimelineHistory(text.toString("utf8"), timeline);
+  } catch (cause) {
+    if (!isSoarError(cause)) throw cause;
+    throw new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${key}' is damaged: ${cause.message}`, { cause, hint: "Restore an older version of the object from the bucket, or archive it again from pg_wal of a server on that timeline." });
+  }
 }
 
 /** Rejects with `WAL_MISSING`: without its history file a timeline's ancestors cannot be known. */

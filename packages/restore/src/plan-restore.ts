@@ -14,6 +14,7 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readChainWithLocal } from "./local-wal/local-chain.ts";
 import { NO_LOCAL_WAL, readLocalWal, type LocalWal } from "./local-wal/read-local-wal.ts";
 import { BackupDamage, findCandidates, findDamage, noBackup, requireOnLineage, type Candidate } from "./candidates.ts";
+import { requireSwitches } from "./check-switches.ts";
 import { countCommitsNearby } from "./count-commits-nearby.ts";
 import { findParameterMinimums } from "./parameter-minimums.ts";
 import type { ReadChainOptions } from "./read-chain-records.ts";
@@ -82,6 +83,7 @@ async function planFrom(store: ObjectStore, { candidate, history, local, options
   const { record } = candidate;
   const read = { record, local, signal: options.signal };
   const chain = await chainOf(store, history, read);
+  await requireSwitches(store, chain, options);
   const resolved = await resolveTarget(store, { ...options, backup: record, chain });
   const owner = await cutToOwner(store, chain, resolved, read);
   const { target, descriptions } = options;

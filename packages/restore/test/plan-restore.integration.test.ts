@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { formatWalSegment, lsnOfSegmentIndex, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
 import { findWalObjects, readWalFile, walKey } from "@soar/repository";
 import { planRestore, type PlanOptions, type RecoveryTarget } from "@soar/restore";
-import type { ObjectStore } from "@soar/storage";
+import { readObject, type ObjectStore } from "@soar/storage";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { copyStore, createPlanningWorld, putBackup, SEGMENT_SIZE, type Commit, type PlanningWorld } from "./planning-world.ts";
 
@@ -332,5 +332,26 @@ describe("WAL on the old disk that the bucket lacks", () => {
     // Another timeline 2 is in the bucket: what lies here belongs to one that was given up.
     await store.put("wal/00000002.history", Buffer.from("1\t0/3000148\tno recovery target specified\n"));
     await expect(plan(store, { kind: "latest" }, { localWal: [directory] })).rejects.toMatchObject({ code: expect.stringMatching(/WAL_MISSING|TARGET_UNREACHABLE/) });
+  });
+
+  test("one flipped bit of what its history says is named, never followed", async () => {
+    const key = "wal/00000002.history";
+    const healthy = await plan(world.store, { kind: "latest" });
+    const store = await copyStore(world.store);
+    const text = await readObject(store, key);
+    // What stands behind the second tab is for people.
+    const meaning = text.subarray(0, text.lastIndexOf("\t"));
+    for (const [offset] of meaning.entries()) {
+      for (const bit of [1, 2, 4, 8]) {
+        const flipped = Buffer.from(text);
+        flipped.writeUInt8(flipped.readUInt8(offset) ^ bit, offset);
+        await store.remove([key]);
+        await store.put(key, flipped);
+        const outcome = await plan(store, { kind: "latest" }).then(({ chain }) => chain.history, (error: Error) => error.message);
+        // A digit may be written in another way, as 0/5 and 0/05 are.
+        if (typeof outcome === "string") expect(outcome, flipped.toString()).toMatch(/00000002\.history|WAL segments? '/);
+        else expect(outcome, flipped.toString()).toEqual(healthy.chain.history);
+      }
+    }
   });
 });

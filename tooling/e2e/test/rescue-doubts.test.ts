@@ -41,7 +41,7 @@ async function preloadForeignLibrary(): Promise<void> {
   const { s3, settings } = world;
   const store = openStore({ url: settings["BACKUP_BUCKET"] ?? "", endpoint: s3.endpoint, region: s3.region, credentials: s3 });
   const key = [...s3.objects().keys()].find((name) => name.endsWith("/backup.json"))?.replace("cluster1/", "") ?? "";
-  const record = JSON.parse((await readObject(store, key)).toString("utf8")) as { settings: Record<string, string> };
+  const { digest: _digest, ...record } = JSON.parse((await readObject(store, key)).toString("utf8")) as { digest?: string; settings: Record<string, string> };
   await store.remove([key]);
   await store.put(key, Buffer.from(JSON.stringify({ ...record, settings: { ...record.settings, shared_preload_libraries: "timescaledb, pg_stat_statements" } })));
   await store.close();
