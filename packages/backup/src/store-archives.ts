@@ -108,7 +108,7 @@ async function storeEach(store: ObjectStore, running: RunningBackup, options: Ea
     const name = oid === undefined ? "base" : String(oid);
     const objectName = `${oid ?? "backup"}.${resolveExisting === undefined ? "tar" : "members"}${codecSuffix(codec)}`;
     const objectKey = backupKey(label, objectName);
-    const write = writeSeekableTar({ source: data, name, objectKey, codec, level, table, pool, chunkBytes: CHUNK_BYTES, resolveExisting, signal });
+    const write = writeSeekableTar({ source: data, name, objectKey, codec, level, table, pool, chunkBytes: CHUNK_BYTES, resolveExisting, releaseBody: true, signal });
     const estimate = running.tablespaces.find((tablespace) => tablespace.oid === oid)?.estimatedBytes;
     const { size } = await uploadOwn(store, objectKey, write.body, { expectedSize: expectedSize(estimate ?? total), signal });
     const summary = write.summary();

@@ -58,7 +58,7 @@ const pool = createCodecPool();
 const store = countingStore();
 const table = new SeekTableWriter({ chunkBytes: DEFAULT_CHUNK_BYTES, sink: (frame) => void (tableBytes += frame.length) });
 const start = performance.now();
-const write = writeSeekableTar({ source: syntheticTar(gib), name: "base", objectKey: "base/x/backup.tar", codec: "none", table, pool });
+const write = writeSeekableTar({ source: syntheticTar(gib), name: "base", objectKey: "base/x/backup.tar", codec: "none", table, pool, releaseBody: true });
 await uploadStream(store, "base/x/backup.tar", write.body, { expectedSize });
 const summary = await table.end();
 const seconds = (performance.now() - start) / 1000;

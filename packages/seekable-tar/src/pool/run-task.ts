@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readSync } from "node:fs";
 import { invalid } from "../codec/damage.ts";
 import { compressMemberSync, decompressMemberSync } from "../codec/member.ts";
+import { free, memoryOf } from "./owned-memory.ts";
 import type { TaskOutcome } from "./serve-tasks.ts";
 import type { StoredMember, Task, TaskResult } from "./tasks.ts";
 import { createFile, writeRun } from "./write-file.ts";
@@ -70,19 +71,4 @@ function sha256(bytes: Uint8Array): Buffer {
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** The memory under `bytes`, when nothing else can live in it; Node's pool of small buffers must not be moved. */
-function memoryOf(bytes: Uint8Array): ArrayBuffer[] {
-  const { buffer } = bytes;
-  const ownsIt = buffer instanceof ArrayBuffer && (Buffer.poolSize < buffer.byteLength || bytes.byteLength === buffer.byteLength);
-  return ownsIt ? [buffer] : [];
-}
-
-/**
- * Gives memory back at once. The collector of a thread sees small objects only and would let some 80 MB of buffers
- * gather behind them before it runs.
- */
-function free(bytes: Uint8Array): void {
-  for (const memory of memoryOf(bytes)) if (!memory.detached) memory.transfer(0);
 }

@@ -71,6 +71,21 @@ test("tar lists and extracts the object", async () => {
   for (const { path, content } of made) expect(execFileSync("cat", [join(directory, path)])).toEqual(content);
 });
 
+test.each(CODECS)("%s: with releaseBody a piece is whole until the next one is asked for, and then its memory is free", async (codec) => {
+  const tar = makeTar(files(40));
+  const table = new SeekTableWriter({ chunkBytes: SMALL.chunkBytes, sink: () => undefined });
+  const { body } = writeSeekableTar({ source: [tar], name: "data", objectKey: "data.tar", codec, table, pool, ...SMALL, releaseBody: true });
+  const copies: Buffer[] = [];
+  const pieces: Buffer[] = [];
+  for await (const piece of body) {
+    copies.push(Buffer.from(piece));
+    pieces.push(piece);
+  }
+  const [command = "", ...args] = COMMANDS[codec];
+  expect(execFileSync(command, args, { input: Buffer.concat(copies) })).toEqual(tar);
+  expect(pieces.map(({ length }) => length)).toEqual(pieces.map(() => 0));
+});
+
 test("an incremental refers to unchanged members and stores only new ones", async () => {
   const store = new MemoryStore();
   const before = files(60);

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type Codec, DEFAULT_CHUNK_BYTES } from "../codec/codec.ts";
 import type { CodecPool } from "../codec-pool.ts";
 import { mapOrdered } from "../pool/map-ordered.ts";
+import { free } from "../pool/owned-memory.ts";
 import type { MemberLocation } from "../table/row.ts";
 import type { SeekTableWriter } from "../table/seek-table-writer.ts";
 import { memberize, type PlainMember } from "./memberize.ts";
@@ -26,6 +27,11 @@ export interface WriteSeekableTarOptions {
    * referred to there and not part of `body`.
    */
   readonly resolveExisting?: ((sha256: Buffer, plainLength: number) => MemberLocation | undefined) | undefined;
+  /**
+   * Whether the memory of each piece of `body` is given back when the next one is asked for, because the reader has copied
+   * it by then, as `uploadStream` does. The collector sees small objects only, and runs all the time to find these.
+   */
+  readonly releaseBody?: boolean | undefined;
   readonly onProgress?: ((progress: WriteProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -98,7 +104,9 @@ class ArchiveWrite {
       const stored = this.#record(packed);
       await table.drain();
       onProgress?.({ plainBytes: this.#totals.plainBytes, storedBytes: this.#totals.storedBytes });
-      if (stored !== undefined) yield stored;
+      if (stored === undefined) continue;
+      yield stored;
+      if (this.#options.releaseBody === true) free(stored);
     }
     table.endArchive();
     await table.drain();
