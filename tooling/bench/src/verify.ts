@@ -29,6 +29,8 @@ interface Run {
   readonly stdout: string;
 }
 
+/** A repository in a directory belongs to whoever archives into it. */
+const user = process.getuid?.() === 0 ? { uid: serverUser().uid, gid: serverUser().gid } : {};
 const envFile = join(directory, "backup-env");
 
 function writeSettings(settings: Readonly<Record<string, string>>): void {
@@ -39,7 +41,7 @@ function writeSettings(settings: Readonly<Record<string, string>>): void {
 
 async function run(binary: string, ...args: string[]): Promise<Run> {
   const start = performance.now();
-  const child = spawn(join(BIN, binary), ["--env-file", envFile, "--json", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(join(BIN, binary), ["--env-file", envFile, "--json", ...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, HOME: directory }, ...user });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (text: Buffer) => (stdout += text.toString()));
   child.stderr.on("data", (text: Buffer) => (stderr += text.toString()));
