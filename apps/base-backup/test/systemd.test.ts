@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ERROR_CODES } from "@soar/errors";
 import { expect, onTestFinished, test } from "vitest";
 
 const UNITS = fileURLToPath(new URL("../systemd/", import.meta.url));
@@ -23,6 +24,15 @@ test("systemd finds nothing wrong with the units", () => {
   const { status, stderr } = spawnSync(ANALYZE, ["verify", "--man=no", ...NAMES.map((name) => join(directory, name))], { encoding: "utf8" });
   expect(stderr.split("\n").filter((line) => line.includes("soar-backup"))).toEqual([]);
   expect(status).toBe(0);
+});
+
+test("a failure that time may cure is tried again, and no other", () => {
+  const service = readFileSync(join(UNITS, "soar-backup-base.service"), "utf8");
+  const never = new Set(/^RestartPreventExitStatus=(.*)$/m.exec(service)?.[1]?.split(" ").map(Number));
+  const known = new Set<number>(Object.values(ERROR_CODES).map(({ exitStatus }) => exitStatus));
+  expect([...never].filter((status) => !known.has(status))).toEqual([]);
+  for (const code of ["STORE_UNREACHABLE", "STORE_BUSY", "SERVER_UNREACHABLE", "SERVER_FAILED", "BACKUP_INCOMPLETE", "BACKUP_RUNNING", "WAL_TIMEOUT"] as const) expect([code, never.has(ERROR_CODES[code].exitStatus)]).toEqual([code, false]);
+  for (const code of ["ABORTED", "BACKUP_DAMAGED_PAGES", "SERVER_DENIED", "STORE_DENIED", "CONFIG_INVALID", "USAGE"] as const) expect([code, never.has(ERROR_CODES[code].exitStatus)]).toEqual([code, true]);
 });
 
 test("the timer runs on Sundays at 02:00 and makes up for what it missed", () => {

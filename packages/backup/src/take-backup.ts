@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { connectSql, readServerFacts, segmentIndexOfLsn, type ServerConfig, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
+import { connectSql, readServerFacts, type ServerConfig, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
 import { claimRepository, findBackupRecord, putBackupRecord, type BackupRecord, type RepositoryRecord, type StartedRecord } from "@soar/repository";
 import { createCodecPool, type Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
@@ -13,12 +13,12 @@ import { chooseBase, loadBase, requireReferences, trackReferences, type BaseChoi
 import { removeInterruptedRuns } from "./remove-interrupted.ts";
 import { requireWhole } from "./require-whole.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
-import type { BackupSource, RunningBackup } from "./source/backup-source.ts";
+import type { BackupSource } from "./source/backup-source.ts";
 import { describePrimary, requirePrimaryArchives } from "./standby-rules.ts";
 import { storeArchives, type StoredArchives } from "./store-archives.ts";
 import { storeObject, type BackupObject } from "./store-object.ts";
 import { waitForWal } from "./wait-for-wal.ts";
-import { watchArchiving } from "./watch-archiving.ts";
+import { readWrittenSegment, watchFirstSegment } from "./watch-archiving.ts";
 
 export interface TakeBackupOptions {
   /** For SQL: facts, lock, health of the archiver. */
@@ -163,6 +163,7 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
   const { onEvent, codec, level, jobs, checkpoint, rateLimitBytes } = options;
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+  const writtenTo = facts.inRecovery ? undefined : await readWrittenSegment(run.sql, facts, { signal });
   await using running = await options.source.begin({
     label: `soar ${claimed.label}`,
     checkpoint,
@@ -170,7 +171,7 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
     signal,
     onProgress: (done, total) => onEvent?.({ type: "progress", done, total }),
   });
-  await using watch = watchFirstSegment(store, run, { running, stop });
+  await using watch = watchFirstSegment(store, run.sql, { segmentSize: facts.walSegmentSize, patienceMs: options.archiverPatienceMs, writtenTo, running, stop });
   const pool = createCodecPool({ workers: jobs });
   try {
     return await storeArchives(store, running, { label: claimed.label, codec, level, pool, walSegmentSize: facts.walSegmentSize, resolveExisting: existing?.find, signal, now: options.now });
@@ -179,28 +180,6 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
   } finally {
     await pool.close();
   }
-}
-
-/** Beginning a backup switches the segment on a primary; a standby's archive was asked for before. A failure stops the copying. */
-function watchFirstSegment(store: ObjectStore, { sql, facts, options }: Run, { running, stop }: { readonly running: RunningBackup; readonly stop: AbortController }): AsyncDisposable & { failure(): unknown } {
-  const { walSegmentSize: segmentSize } = facts;
-  const segment = { timeline: running.startTimeline, index: segmentIndexOfLsn(running.startLsn, segmentSize) - 1 };
-  let failure: unknown;
-  const end = new AbortController();
-  const watched = facts.inRecovery
-    ? Promise.resolve()
-    : watchArchiving(store, sql, { ...segment, segmentSize, patienceMs: options.archiverPatienceMs, signal: end.signal }).catch((error: unknown) => {
-        if (end.signal.aborted) return;
-        failure = error;
-        stop.abort(error);
-      });
-  return {
-    failure: () => failure,
-    async [Symbol.asyncDispose]() {
-      end.abort();
-      await watched;
-    },
-  };
 }
 
 /**

@@ -1,11 +1,57 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
-import { formatWalSegment, type SqlConnection } from "@soar/pg-tools";
+import { formatWalSegment, parseLsn, segmentIndexOfLsn, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import { readArchiver, type ArchiverState } from "./archiver-health.ts";
+import type { RunningBackup } from "./source/backup-source.ts";
 import { findMissingSegment } from "./wait-for-wal.ts";
 
-export interface WatchOptions {
+export interface FirstSegmentOptions extends Pick<WatchOptions, "segmentSize" | "patienceMs"> {
+  /** Number of the segment that the server wrote to before the backup began; undefined on a standby. */
+  readonly writtenTo: number | undefined;
+  readonly running: Pick<RunningBackup, "startLsn" | "startTimeline">;
+  /** Aborted when archiving is stuck. */
+  readonly stop: AbortController;
+}
+
+export interface FirstSegmentWatch extends AsyncDisposable {
+  /** What it stopped the copying for. */
+  failure(): unknown;
+}
+
+/**
+ * Beginning a backup finishes the segment that the server was writing to: from now on that one is watched on its way. A
+ * standby's archive was asked for before. Where nothing had been written since the last switch, the segment before is an old one,
+ * and this bucket need not have it.
+ */
+export function watchFirstSegment(store: ObjectStore, sql: SqlConnection, { segmentSize, patienceMs, writtenTo, running, stop }: FirstSegmentOptions): FirstSegmentWatch {
+  const segment = { timeline: running.startTimeline, index: segmentIndexOfLsn(running.startLsn, segmentSize) - 1 };
+  let failure: unknown;
+  const end = new AbortController();
+  const watched =
+    writtenTo === undefined || segment.index < writtenTo
+      ? Promise.resolve()
+      : watchArchiving(store, sql, { ...segment, segmentSize, patienceMs, signal: end.signal }).catch((error: unknown) => {
+          if (end.signal.aborted) return;
+          failure = error;
+          stop.abort(error);
+        });
+  return {
+    failure: () => failure,
+    async [Symbol.asyncDispose]() {
+      end.abort();
+      await watched;
+    },
+  };
+}
+
+/** Number of the segment that the server writes to. */
+export async function readWrittenSegment(sql: SqlConnection, { walSegmentSize }: ServerFacts, options: { readonly signal: AbortSignal }): Promise<number> {
+  const [row] = await sql.query<{ lsn: string }>("SELECT pg_current_wal_insert_lsn()::text AS lsn", [], options);
+  return segmentIndexOfLsn(parseLsn(row?.lsn ?? ""), walSegmentSize);
+}
+
+interface WatchOptions {
   readonly timeline: number;
   /** Number of a segment that the server finished when the backup began. */
   readonly index: number;
@@ -25,7 +71,7 @@ const HANGING_FACTOR = 5;
  * stores elsewhere, counts no failure in the server, and would be found out after hours of copying. Resolves when the
  * segment is there. A backlog that moves is waited for. Rejects with `WAL_TIMEOUT`.
  */
-export async function watchArchiving(store: ObjectStore, sql: SqlConnection, options: WatchOptions): Promise<void> {
+async function watchArchiving(store: ObjectStore, sql: SqlConnection, options: WatchOptions): Promise<void> {
   const { timeline, index, segmentSize, patienceMs, signal } = options;
   const name = formatWalSegment({ timeline, index }, segmentSize);
   let seen: ArchiverState | undefined;

@@ -51,6 +51,18 @@ test("a backlog that moves is waited for, however long it is", async () => {
   await courier.close();
 });
 
+test("a bucket need not have what was archived before there was a backup in it", async () => {
+  const courier = await startWalCourier();
+  const { directory } = courier;
+  await using world = await createBackupWorld({ installation, archiveCommand: `test ! -e ${directory}/on || { ${courier.archiveCommand}; }` });
+  courier.deliverTo(world.store);
+  const [row] = await world.cluster.query<{ name: string }>("select pg_walfile_name(pg_switch_wal() - 1) as name");
+  await expect.poll(async () => (await world.cluster.query("select last_archived_wal from pg_stat_archiver"))[0], { timeout: 20_000 }).toEqual({ last_archived_wal: row?.name });
+  writeFileSync(join(directory, "on"), "");
+  await expect(world.take({ ...slowly, rateLimitBytes: 2 ** 23, archiverPatienceMs: 500 })).resolves.toMatchObject({ kind: "full" });
+  await courier.close();
+});
+
 test("WAL that does not arrive ends the run at its deadline; when it flows again, so do backups", async () => {
   await using world = await createBackupWorld({ installation });
   world.courier.deliverTo(createMemoryStore());

@@ -9,6 +9,8 @@ import { serverUser } from "@soar-tooling/test-servers";
 
 /** Stands in for the archiver, which lies beside this package and not below it. */
 export interface WalCourier {
+  /** Holds the files, and may hold more; removed at the end. */
+  readonly directory: string;
   readonly archiveCommand: string;
   /** Takes what the server archives to the store from now on, and what was archived before. */
   deliverTo(store: ObjectStore): void;
@@ -38,6 +40,7 @@ export async function startWalCourier(): Promise<WalCourier> {
   const look = (): void => void (work = work.then(deliver));
   const watcher = watch(box, look);
   return {
+    directory,
     // The rename makes whole files appear, and only those.
     archiveCommand: `cp %p ${directory}/%f && mv ${directory}/%f ${box}/%f`,
     deliverTo(target) {
