@@ -10,7 +10,7 @@ import { storeOf } from "./sample-backup.fixture.ts";
 
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+  for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
 });
 
 /** A small disk of the server's user. Only root can make one: anybody else is told that this was not tested. */

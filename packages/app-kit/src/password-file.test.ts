@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -52,4 +52,10 @@ test("a file that others may read is left alone, and it is said why", () => {
 test("no file, no password; a directory is named", () => {
   expect(findPassword(query, path.join(directory, "none"))).toEqual({ password: undefined, warning: undefined });
   expect(findPassword(query, directory).warning).toContain("not a plain file");
+});
+
+test("a file that cannot be read is left alone, and it is said why", () => {
+  const loop = path.join(directory, "loop");
+  symlinkSync(loop, loop);
+  expect(findPassword(query, loop)).toEqual({ password: undefined, warning: expect.stringContaining("cannot be read (ELOOP)") as string });
 });

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, type Stats } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 
@@ -26,13 +26,21 @@ const DEFAULT_SOCKET_DIRECTORIES = ["/var/run/postgresql", "/run/postgresql", "/
  * for anything, backslash escapes, comments; a file that others may read is left alone, with a warning.
  */
 export function findPassword(query: PasswordQuery, file = path.join(homedir(), ".pgpass")): FoundPassword {
-  const stats = statSync(file, { throwIfNoEntry: false });
-  if (stats === undefined) return { password: undefined, warning: undefined };
+  let stats: Stats | undefined;
+  let text: string;
+  try {
+    stats = statSync(file, { throwIfNoEntry: false });
+    if (stats === undefined) return { password: undefined, warning: undefined };
+    text = stats.isFile() ? readFileSync(file, "utf8") : "";
+  } catch (error) {
+    // As in libpq, where no password is needed this must not be a reason to fail: HOME may be somebody else's.
+    return { password: undefined, warning: `the password file '${file}' is left alone: it cannot be read (${String((error as NodeJS.ErrnoException).code)})` };
+  }
   if (!stats.isFile()) return { password: undefined, warning: `the password file '${file}' is left alone: it is not a plain file` };
   if ((stats.mode & 0o077) !== 0) {
     return { password: undefined, warning: `the password file '${file}' is left alone: group or others have access to it (chmod 600 ${file})` };
   }
-  return { password: matchPassword(readFileSync(file, "utf8"), query), warning: undefined };
+  return { password: matchPassword(text, query), warning: undefined };
 }
 
 /** The password on the first line that matches, or undefined. */
