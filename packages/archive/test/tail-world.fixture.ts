@@ -103,6 +103,7 @@ export function stallTail(store: ObjectStore): { readonly store: ObjectStore; re
   const put: ObjectStore["put"] = async (key, body, options) => {
     if (key.startsWith("tail/")) {
       waiting += 1;
+      options?.signal?.throwIfAborted();
       const aborted = new Promise<never>((_, reject) => options?.signal?.addEventListener("abort", () => reject(new Error("aborted"))));
       await Promise.race([gate.promise, aborted]);
     }

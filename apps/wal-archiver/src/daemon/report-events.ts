@@ -33,6 +33,9 @@ export function reportTo(log: Log): (event: ArchiverEvent | TailEvent | CommitEv
       case "tail-shipped":
         log.debug(`shipped ${formatSize(event.bytes)} up to ${formatLsn(event.endLsn)} in ${formatDuration(event.durationMs)}`);
         return;
+      case "tail-consolidated":
+        log.debug(`consolidated the first ${formatSize(event.bytes)} of ${event.segmentName}`);
+        return;
       case "commits-held":
         log.error(`commits have waited for the bucket for ${formatDuration(event.waitingSeconds * 1000)}${event.sessions === undefined ? "" : ` in ${event.sessions} sessions`}. ${FALL_BACK}`);
         return;

@@ -38,10 +38,8 @@ export async function runResident(store: ObjectStore, config: Config<typeof daem
     if (event.type === "archived") cleaner.archived(event.name);
     // A base backup ends with this file.
     if ((event.type === "archived" && event.name.endsWith(".backup")) || event.type === "given-up") truth?.expectNews();
-    if (event.type === "tail-shipped") {
-      tailLsn = event.endLsn;
-      cleaner.shipped(event.segmentName);
-    }
+    if (event.type === "tail-shipped") tailLsn = event.endLsn;
+    if (event.type === "tail-shipped" || event.type === "tail-consolidated") cleaner.shipped(event.segmentName);
   };
   const others: Promise<void>[] = [];
   let truth: Truth | undefined;

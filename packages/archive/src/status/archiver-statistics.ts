@@ -55,7 +55,7 @@ export async function openStatistics(spoolDir: string, now: () => Date = () => n
     },
     count(event) {
       if (event.type === "archived") recent.push(clock());
-      if (event.type === "tail-shipped") {
+      if (event.type === "tail-shipped" || event.type === "tail-consolidated") {
         rates.tailPuts.add(1);
         rates.tailBytes.add(event.storedBytes);
       }
@@ -85,6 +85,7 @@ export function changeOf(event: ArchiverEvent | TailEvent | StoreEvent, at: Date
     case "archived":
       return { archived: 1, uploadedBytes: event.outcome === "archived" ? event.storedBytes : 0, lastArchived: { name: event.name, at: at.toISOString() } };
     case "tail-shipped":
+    case "tail-consolidated":
       return { tailPieces: 1, uploadedBytes: event.storedBytes };
     case "given-up":
       return { givenUp: 1 };

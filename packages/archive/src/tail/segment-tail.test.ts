@@ -68,12 +68,34 @@ describe("the tail of a segment", () => {
       await tail.ship();
     };
     for (let n = 0; n < 66; n += 1) await ship(first);
+    await first.idle();
     const second = await open(store);
     second.push(WAL.subarray(0, 660));
     for (let n = 0; n < 60; n += 1) await ship(second);
+    await second.idle();
     const whole = (await listTailPieces(store, NAME)).filter(({ from }) => from === 0);
-    expect(whole.map(({ to }) => to)).toEqual([10, 650]);
+    expect(whole.map(({ to }) => to)).toEqual([10, 640]);
     await expectShipped(store, 1_260);
+  });
+
+  test("a consolidated piece goes beside the next ones, which commits may wait for; should it fail, the next shipment says so", async () => {
+    const store = createMemoryStore({ name: "tail" });
+    const gate = Promise.withResolvers<void>();
+    const put: ObjectStore["put"] = async (key, ...rest) => {
+      if (/\/00000000-(?!0000000A)/.test(key)) await gate.promise;
+      return store.put(key, ...rest);
+    };
+    const tail = await open(new Proxy(store, { get: (target, name) => (name === "put" ? put : Reflect.get(target, name, target)) }));
+    const ship = (): Promise<unknown> => {
+      tail.push(WAL.subarray(tail.position, tail.position + 10));
+      return tail.ship();
+    };
+    for (let n = 0; n < 70; n += 1) await ship();
+    expect(tail.shipped).toBe(700);
+    await expectShipped(store, 700);
+    gate.reject(new Error("the provider is down"));
+    await tail.idle();
+    await expect(ship()).rejects.toThrow("the provider is down");
   });
 
   test("bytes that an earlier run has sent count only when all of them have arrived and are the same", async () => {

@@ -2,12 +2,15 @@ import { createHash } from "node:crypto";
 import { SoarError } from "@soar/errors";
 import { listTailPieces, putTailPiece, readTailDigest, type TailPiece } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
+import { createConsolidation } from "./consolidation.ts";
 
 export interface SegmentTailOptions {
   readonly segmentName: string;
   readonly segmentSize: number;
   readonly systemIdentifier: string;
   readonly level?: number | undefined;
+  /** A piece was put that holds all before it. */
+  readonly onConsolidated?: ((piece: TailPiece) => void) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -24,10 +27,10 @@ export interface SegmentTail {
   push(bytes: Buffer): void;
   /** Ships everything that has arrived; undefined when there is nothing new. One call at a time. */
   ship(): Promise<TailPiece | undefined>;
+  /** Resolves when nothing is on its way behind the shipments. */
+  idle(): Promise<void>;
 }
 
-/** After so many pieces one is put that holds all of them, so that a reader never has thousands to fetch. */
-const CONSOLIDATE_AFTER = 64;
 /** Larger beginnings are not consolidated: they would have to be held in memory. */
 const LARGEST_CONSOLIDATED = 64 * 1024 * 1024;
 
@@ -36,16 +39,18 @@ const LARGEST_CONSOLIDATED = 64 * 1024 * 1024;
  * as it streams in: its digest has to be that of the last piece.
  */
 export async function openSegmentTail(store: ObjectStore, options: SegmentTailOptions): Promise<SegmentTail> {
-  const { segmentName, segmentSize, systemIdentifier, level, signal } = options;
+  const { segmentName, segmentSize, systemIdentifier, level, onConsolidated, signal } = options;
   const pieces = await listTailPieces(store, segmentName, { signal });
   const last = pieces.reduce<TailPiece | undefined>((furthest, piece) => (furthest === undefined || piece.to > furthest.to ? piece : furthest), undefined);
   const expected = last && { to: last.to, sha256: await readTailDigest(store, last, { signal }) };
   const whole: Buffer[] | undefined = segmentSize <= LARGEST_CONSOLIDATED ? [] : undefined;
   const hash = createHash("sha256");
   const consolidatedTo = Math.max(0, ...pieces.flatMap(({ from, to }) => (from === 0 ? [to] : [])));
-  let [position, shipped, sinceConsolidated] = [0, last?.to ?? 0, pieces.filter(({ from }) => from >= consolidatedTo).length];
+  let [position, shipped] = [0, last?.to ?? 0];
   let waiting: Buffer[] = [];
   let isProved = expected === undefined;
+  const put = (from: number, parts: readonly Buffer[], sha256: string): Promise<TailPiece> => putTailPiece(store, { segmentName, from, bytes: Buffer.concat(parts), sha256, systemIdentifier }, { level, signal });
+  const consolidation = createConsolidation({ since: pieces.filter(({ from }) => from >= consolidatedTo).length, put: (parts, sha256) => put(0, parts, sha256), onConsolidated });
   const take = (bytes: Buffer): void => {
     hash.update(bytes);
     whole?.push(bytes);
@@ -75,23 +80,23 @@ export async function openSegmentTail(store: ObjectStore, options: SegmentTailOp
       waiting.push(bytes.subarray(known));
     },
     async ship() {
+      consolidation.requireSuccess();
       if (position <= shipped) return undefined;
-      const consolidates = whole !== undefined && sinceConsolidated >= CONSOLIDATE_AFTER;
       // What arrives from here on belongs to the next piece.
       const sent = waiting;
       waiting = [];
-      const [from, to] = [consolidates ? 0 : shipped, position];
-      const bytes = Buffer.concat(consolidates ? whole : sent);
+      const [to, sha256, soFar] = [position, hash.copy().digest("hex"), whole?.length];
       try {
-        const piece = await putTailPiece(store, { segmentName, from, bytes, sha256: hash.copy().digest("hex"), systemIdentifier }, { level, signal });
+        const piece = await put(shipped, sent, sha256);
         shipped = to;
-        sinceConsolidated = consolidates ? 0 : sinceConsolidated + 1;
+        if (whole !== undefined) consolidation.shipped(whole.slice(0, soFar), sha256);
         return piece;
       } catch (error) {
         waiting = [...sent, ...waiting];
         throw error;
       }
     },
+    idle: () => consolidation.idle(),
   };
 }
 

@@ -66,6 +66,7 @@ export async function streamTail(store: ObjectStore, options: TailOptions): Prom
   } finally {
     ended.abort();
     await Promise.all([schedule.stop(), reporting]);
+    await line.idle();
   }
   // The timeline has ended: what is left of it is shipped before the next one is followed.
   await line.ship();

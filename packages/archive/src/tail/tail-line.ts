@@ -1,4 +1,5 @@
 import { formatWalSegment, lsnOfSegmentIndex, segmentIndexOfLsn, type WalStream } from "@soar/pg-tools";
+import type { TailPiece } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import type { Anchor } from "./anchor.ts";
 import { openSegmentTail, type SegmentTail } from "./segment-tail.ts";
@@ -20,6 +21,8 @@ export interface TailLine {
   /** Tells the server what is in the bucket, if that has changed and may be told. Rejects when the store cannot be asked. */
   report(): Promise<void>;
   readonly isBehind: boolean;
+  /** Resolves when nothing is on its way, whether that succeeded or not. */
+  idle(): Promise<void>;
   /** Resolves when there is room for more. */
   drained(signal: AbortSignal): Promise<void>;
 }
@@ -33,20 +36,23 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
   const reporter = createReporter(options);
   let tail: SegmentTail | undefined;
   let index = segmentIndexOfLsn(streamStart, segmentSize);
-  let wakeReader: (() => void) | undefined;
   let shipping = Promise.resolve();
+  /** What is still on its way of segments that are full: should it fail, the archive has them. */
+  let left: Promise<unknown> = Promise.resolve();
   const waiting = (): number => tail?.waiting ?? 0;
+  const gate = createGate(waiting);
   const endOfShipped = (): bigint => lsnOfSegmentIndex(index, segmentSize) + BigInt(tail?.shipped ?? 0);
   const shipNow = async (): Promise<void> => {
     const startedAt = performance.now();
     const base = lsnOfSegmentIndex(index, segmentSize);
     const piece = await tail?.ship();
-    wakeReader?.();
+    gate.look();
     if (piece === undefined) return;
     const endLsn = base + BigInt(piece.to);
     reporter.report(endLsn);
     onEvent?.({ type: "tail-shipped", segmentName: piece.segmentName, endLsn, bytes: piece.to - piece.from, storedBytes: piece.size, durationMs: performance.now() - startedAt });
   };
+  const onConsolidated = ({ segmentName, to, size }: TailPiece): void => onEvent?.({ type: "tail-consolidated", segmentName, bytes: to, storedBytes: size });
   const line: TailLine = {
     get isBehind() {
       return waiting() > 0;
@@ -63,9 +69,10 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
           // a commit that waits. A shipment of it that has begun is finished either way.
           await (synchronous === true ? line.ship() : shipping);
           const segmentName = formatWalSegment({ timeline, index: of }, segmentSize);
-          const next = await openSegmentTail(store, { segmentName, segmentSize, systemIdentifier: cluster.systemIdentifier, level, signal });
+          const next = await openSegmentTail(store, { segmentName, segmentSize, systemIdentifier: cluster.systemIdentifier, level, onConsolidated, signal });
           // A shipment may have begun meanwhile: it belongs to the segment before, and both change at once.
           await shipping;
+          left = Promise.all([left, tail?.idle()]);
           [tail, index] = [next, of];
         }
         const room = Math.min(rest.length, segmentSize - Number(lsn - lsnOfSegmentIndex(of, segmentSize)));
@@ -78,16 +85,28 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
       shipping = shipping.then(shipNow);
       return shipping;
     },
+    async idle() {
+      await Promise.all([shipping.catch(() => undefined), tail?.idle(), left]);
+    },
+    drained: (until) => gate.drained(until),
+  };
+  return line;
+}
+
+/** Holds a reader up while too much waits. */
+function createGate(waiting: () => number): { look(): void; drained(until: AbortSignal): Promise<void> } {
+  let wake: (() => void) | undefined;
+  return {
+    look: () => wake?.(),
     async drained(until) {
       while (waiting() > LARGEST_WAITING && !until.aborted) {
         await new Promise<void>((resolve) => {
-          wakeReader = resolve;
+          wake = resolve;
           until.addEventListener("abort", () => resolve(), { once: true });
         });
       }
     },
   };
-  return line;
 }
 
 /**
