@@ -19,7 +19,7 @@ let metricsFile: string;
 let tablespace: string;
 
 const settings = (): Record<string, string> => ({ BACKUP_TEMP_DIR: tempDir, BACKUP_DRILL_STATE_DIR: stateDir, BACKUP_DRILL_METRICS_FILE: metricsFile, PGDATABASE: "soar", COLUMNS: "80" });
-const drill = (args: readonly string[]): Promise<RunResult> => world.run("soar-backup-verify", ["drill", ...args], { settings: settings() });
+const drill = (args: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<RunResult> => world.run("soar-backup-verify", ["drill", ...args], { settings: { ...settings(), ...more } });
 const file = (name: string, text: string): string => {
   writeFileSync(join(world.directory, name), text);
   return join(world.directory, name);
@@ -50,9 +50,9 @@ test("a healthy repository: every check passes, every field is told, nothing is 
   );
   const before = { keys: walKeys(), tablespace: filesBelow(tablespace) };
   // It may write into the drill, and whatever leads to production is not there.
-  const command = `id -u; echo host=$PGHOST url=$DATABASE_URL key=$AWS_ACCESS_KEY_ID; ${installation.binDir}/psql -XAtc 'INSERT INTO fixes VALUES (now(), 99) RETURNING n'`;
+  const command = `id -u; echo host=$PGHOST url=$DATABASE_URL service=$PGSERVICE; ${installation.binDir}/psql -XAtc 'INSERT INTO fixes VALUES (now(), 99) RETURNING n'`;
   const page = join(world.directory, "report.html");
-  const result = await drill(["--sql", sql, "--command", command, "--report", page, "--json"]);
+  const result = await drill(["--sql", sql, "--command", command, "--report", page, "--json"], { PGSERVICE: "production", DATABASE_URL: "postgresql://production/soar" });
   expect(result, result.stderr).toMatchObject({ status: 0 });
   const json = page.replace(".html", ".json");
   const report = parseSealedReport(readFileSync(json, "utf8"), json);
@@ -80,7 +80,7 @@ test("a healthy repository: every check passes, every field is told, nothing is 
   ]);
   const [user, place, written] = (report.checks.find(({ kind }) => kind === "command")?.output ?? "").split("\n");
   expect(user).toBe(String(serverUser().uid));
-  expect(place).toMatch(new RegExp(`^host=${tempDir}/soar-rescue-\\S+/s url=postgresql://postgres@/soar\\?host=\\S+ key=$`));
+  expect(place).toMatch(new RegExp(`^host=${tempDir}/soar-rescue-\\S+/s url=postgresql://postgres@/soar\\?host=\\S+ service=$`));
   expect(written).toBe("99");
   // Nothing came of it but the report.
   expect(walKeys()).toEqual(before.keys);
@@ -169,10 +169,28 @@ test("a drill that is killed or interrupted leaves nothing for long; one bad seg
   expect(readdirSync(tempDir)).toEqual([]);
 });
 
+test("pages that came damaged are found by both readers", async () => {
+  const { cluster } = world;
+  const [row] = await cluster.query<{ path: string }>("SELECT pg_relation_filepath('t') AS path", [], "other");
+  const path = join(cluster.dataDir, row?.path ?? "");
+  await cluster.query("CHECKPOINT");
+  const pages = readFileSync(path);
+  pages.writeUInt8(pages.readUInt8(3 * 8192 + 8000) ^ 1, 3 * 8192 + 8000);
+  writeFileSync(path, pages);
+  expect(await world.run("soar-base-backup", ["--label", "2025-01-05"])).toMatchObject({ status: 68 });
+  const result = await drill(["--database", "other", "--json"]);
+  expect(result).toMatchObject({ status: 5 });
+  const report = JSON.parse(result.stdout) as DrillReport;
+  expect(report).toMatchObject({ outcome: "failed", integrity: "fail", issues: expect.arrayContaining([expect.stringContaining("damaged pages when this backup was taken")]) as unknown });
+  expect(report.checks.filter(({ outcome }) => outcome === "failed").map(({ kind, detail }) => [kind, detail])).toEqual([
+    ["amcheck", expect.stringMatching(/^database 'other' is damaged: .*other.*public.*\bt\b/)],
+    ["page-checksums", expect.stringMatching(new RegExp(`^1 pages have another checksum than they say, the first: .*"${row?.path}".* block 3`))],
+  ]);
+});
+
 test("WAL that would write into a live tablespace is refused", async () => {
   const { cluster } = world;
   const place = cluster.tablespaceDir("later");
-  await world.run("soar-base-backup", ["--label", "2025-01-05"]);
   await cluster.query(`CREATE TABLESPACE later LOCATION '${place}'`);
   await cluster.query("CREATE TABLE in_later (a int) TABLESPACE later", [], "soar");
   await archiveAll(cluster);
