@@ -1,4 +1,4 @@
-import { backupCompressionOptions, jobsOptions, notifyOptions, postgresOptions, retentionOptions, storageOptions, type OptionTable } from "@soar/app-kit";
+import { backupCompressionOptions, jobsOptions, notifyOptions, postgresOptions, retentionOptions, storageOptions, tempOptions, type OptionTable } from "@soar/app-kit";
 
 /** Options of `take`. */
 export const takeOptions = {
@@ -8,6 +8,14 @@ export const takeOptions = {
   ...jobsOptions,
   ...retentionOptions,
   ...notifyOptions,
+  ...tempOptions,
+  "from-archive": {
+    type: "boolean",
+    default: false,
+    group: "Backup",
+    help: "Read nothing from the server: restore the newest backup into a scratch standby below BACKUP_TEMP_DIR, let it follow the archive, and back that up.",
+  },
+  owner: { type: "string", default: "postgres", group: "Backup", placeholder: "USER", help: "With --from-archive: who runs the scratch server, when this runs as root." },
   method: {
     env: "BACKUP_METHOD",
     type: "choice",

@@ -1,10 +1,12 @@
 import { hostname } from "node:os";
 import { defineCommand, openConfiguredStore, serverConnection, type Log, type Progress } from "@soar/app-kit";
-import { programSource, replicationSource, takeBackup, type BackupEvent } from "@soar/backup";
+import { programSource, replicationSource, takeBackup, takeReplayedBackup, type BackupEvent } from "@soar/backup";
 import { SoarError } from "@soar/errors";
 import type { BackupRecord } from "@soar/repository";
+import type { ObjectStore } from "@soar/storage";
 import { reportOutcome, summarize, type TakeContext } from "./report-outcome.ts";
 import { expireRepository, policyOf } from "./retention.ts";
+import { scratchOptions } from "./scratch-options.ts";
 import { takeOptions } from "./take-options.ts";
 
 const LONGEST_OUTAGE_MS = 45 * 60_000;
@@ -19,6 +21,7 @@ export const take = defineCommand({
     { command: "soar-base-backup", explanation: "with the settings of /etc/soar/backup-env" },
     { command: "soar-base-backup take --compression zstd --jobs 2", explanation: "smaller and faster than gzip, with two threads" },
     { command: "soar-base-backup take --incremental", explanation: "only what changed since the last backup" },
+    { command: "soar-base-backup take --from-archive", explanation: "without reading anything from the server" },
   ],
   async run(context) {
     await reportOutcome(context, (onRecord) => takeAndExpire(context, onRecord));
@@ -30,25 +33,7 @@ async function takeAndExpire({ config, log, output, signal, startProgress, app }
   const store = await openConfiguredStore(config, { log, overrides: { retry: { deadlineMs: Math.max(config.retryDeadlineMs, LONGEST_OUTAGE_MS) } } });
   const progress = startProgress({ label: "base backup", unit: "bytes" });
   try {
-    const server = serverConnection(config, { applicationName: "soar-base-backup", database: "postgres", log });
-    const record = await takeBackup(store, {
-      server,
-      source: config.method === "replication" ? replicationSource(server) : programSource(server, { binDir: config.binDir, walTimeoutMs: config.walTimeoutMs }),
-      codec: config.compression,
-      jobs: config.jobs,
-      checkpoint: config.checkpoint,
-      rateLimitBytes: config.rateLimitBytes === "off" ? undefined : config.rateLimitBytes,
-      incremental: config.incremental ? { fullEveryMs: config.fullEveryMs } : undefined,
-      label: config.label,
-      walTimeoutMs: config.walTimeoutMs,
-      archiverPatienceMs: config.archiverPatienceMs,
-      host: hostname(),
-      toolVersion: `${app.name} ${app.version}`,
-      isProcessRunning,
-      now: () => new Date(),
-      signal,
-      onEvent: (event) => showEvent(event, { log, progress }),
-    });
+    const record = await readCluster(store, { config, log, progress, signal, app });
     progress.finish();
     onRecord(record);
     log.info(`backup completed: ${summarize(record)}`);
@@ -59,6 +44,31 @@ async function takeAndExpire({ config, log, output, signal, startProgress, app }
     progress.finish();
     await store.close();
   }
+}
+
+type Reading = Pick<TakeContext, "config" | "log" | "signal" | "app"> & { readonly progress: Progress };
+
+async function readCluster(store: ObjectStore, { config, log, progress, signal, app }: Reading): Promise<BackupRecord> {
+  const common = {
+    codec: config.compression,
+    jobs: config.jobs,
+    checkpoint: config.checkpoint,
+    rateLimitBytes: config.rateLimitBytes === "off" ? undefined : config.rateLimitBytes,
+    incremental: config.incremental ? { fullEveryMs: config.fullEveryMs } : undefined,
+    label: config.label,
+    walTimeoutMs: config.walTimeoutMs,
+    archiverPatienceMs: config.archiverPatienceMs,
+    host: hostname(),
+    toolVersion: `${app.name} ${app.version}`,
+    isProcessRunning,
+    now: () => new Date(),
+    signal,
+    onEvent: (event: BackupEvent) => showEvent(event, { log, progress }),
+  };
+  if (config.fromArchive) return await takeReplayedBackup(store, { ...common, scratch: await scratchOptions(config, { log, progress, signal }) });
+  const server = serverConnection(config, { applicationName: "soar-base-backup", database: "postgres", log });
+  const source = config.method === "replication" ? replicationSource(server) : programSource(server, { binDir: config.binDir, walTimeoutMs: config.walTimeoutMs });
+  return await takeBackup(store, { ...common, server, source });
 }
 
 function showEvent(event: BackupEvent, { log, progress }: { readonly log: Log; readonly progress: Progress }): void {

@@ -48,9 +48,9 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     },
     codec: options.codec,
     chunkSize: DEFAULT_CHUNK_BYTES,
-    source: { method: options.source.method, fromStandby: facts.inRecovery, host: options.host, dataDirectory: facts.dataDirectory ?? "" },
+    source: { method: options.source.method, fromStandby: facts.inRecovery, host: options.replayed?.host ?? options.host, dataDirectory: options.replayed?.dataDirectory ?? facts.dataDirectory ?? "" },
     dataChecksums: facts.dataChecksums,
-    settings: settingsOf(facts),
+    settings: options.replayed?.settings ?? settingsOf(facts),
     databases: facts.databases.map(({ oid, name }) => ({ oid, name })),
     tablespaces: archives.archives.flatMap(({ oid, location }) => (oid === undefined ? [] : [{ oid, location: location ?? "" }])),
     archives: archives.archives.map(({ name, oid, object, summary }) => ({

@@ -1,4 +1,5 @@
-export { takeBackup, type BackupEvent, type TakeBackupOptions } from "./take-backup.ts";
+export { takeBackup, type BackupEvent, type ReplayedSource, type TakeBackupOptions } from "./take-backup.ts";
+export { takeReplayedBackup, type TakeReplayedOptions } from "./take-replayed-backup.ts";
 export { readServerConfig, packServerConfig, type ServerConfigFile } from "./server-config.ts";
 export { waitForWal, type WalWait } from "./wait-for-wal.ts";
 export { keepBackup, unkeepBackup, type KeepBackupOptions } from "./pin-backup.ts";

@@ -36,6 +36,8 @@ export interface TakeBackupOptions {
   readonly incremental?: { readonly fullEveryMs: number } | undefined;
   /** Name instead of the date. */
   readonly label?: string | undefined;
+  /** The server is a scratch standby: what a restore has to know of the one that it stands for. */
+  readonly replayed?: ReplayedSource | undefined;
   /** How long the WAL of the finished backup may take to reach the bucket, in milliseconds. */
   readonly walTimeoutMs: number;
   /** How long archiving may fail before the backup is not even begun, in milliseconds. */
@@ -48,6 +50,15 @@ export interface TakeBackupOptions {
   readonly now: () => Date;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: (event: BackupEvent) => void;
+}
+
+/** A server as an earlier backup of it recorded it. */
+export interface ReplayedSource {
+  /** `server-config.tar.gz`, byte for byte. */
+  readonly serverConfig: Buffer;
+  readonly host: string;
+  readonly dataDirectory: string;
+  readonly settings: BackupRecord["settings"];
 }
 
 export type BackupEvent =
@@ -77,9 +88,10 @@ export async function takeBackup(store: ObjectStore, options: TakeBackupOptions)
   await options.source.check(facts);
   const patience = { patienceMs: options.archiverPatienceMs, signal };
   if (!facts.inRecovery) await requireArchiving(sql, facts, patience);
-  const config = packServerConfig(await readServerConfig(sql, { signal }), options.now());
+  const config = options.replayed?.serverConfig ?? packServerConfig(await readServerConfig(sql, { signal }), options.now());
   const repository = await claimRepository(store, identityOf(facts), { toolVersion: options.toolVersion, now: options.now(), signal });
-  if (facts.inRecovery) await requirePrimaryArchives(store, sql, facts, patience);
+  // A scratch standby has all that it replayed from the bucket.
+  if (facts.inRecovery && options.replayed === undefined) await requirePrimaryArchives(store, sql, facts, patience);
   await takeBackupLock(sql, { signal });
   const taken = await removeInterruptedRuns(store, {
     signal,

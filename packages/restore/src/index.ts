@@ -33,5 +33,6 @@ export type { TableName } from "./rescue/choose-relations.ts";
 export type { RescueEvent, ScratchCluster, ScratchOptions } from "./rescue/scratch-types.ts";
 
 // A scratch cluster for whatever is to be proved with it
+export { withReplica, type Replica } from "./rescue/with-replica.ts";
 export { useScratchCluster, type UseScratchOptions } from "./rescue/use-scratch.ts";
 export { connectionEnvironment, databaseArgument } from "./rescue/run-program.ts";

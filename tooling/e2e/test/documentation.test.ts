@@ -68,7 +68,7 @@ async function runDocumented(command: string): Promise<void> {
   const restoreArgs = [...args.filter((word, at) => word !== "--port" && args[at - 1] !== "--port"), ...elsewhere, ...port, "--yes"];
   const planArgs = args[0] === "plan" && !args.includes("--data-dir") ? [...args, ...elsewhere] : args;
   const archiverArgs = binary === "soar-wal-archive" && args[0] === "status" ? [...args, "--data-dir", world.cluster.dataDir, "--spool", join(world.directory, "spool")] : planArgs;
-  const result = await world.run(binary as Binary, isRestore ? restoreArgs : archiverArgs);
+  const result = await world.run(binary as Binary, isRestore ? restoreArgs : archiverArgs, { settings: { BACKUP_TEMP_DIR: join(world.directory, "temp") } });
   expect(result, `${command}\n${result.stderr}`).toMatchObject({ status: 0 });
   if (isRestore) await removeCopy();
 }

@@ -113,7 +113,7 @@ async function prepareServer({ backup, minimums }: RestorePlan, { directory, bin
 }
 
 /** The rescue reads everything, whatever the rights of the role that it came with. */
-async function asSuperuser(server: ServerConfig, { signal }: StartOptions): Promise<ServerConfig> {
+export async function asSuperuser(server: ServerConfig, { signal }: Pick<StartOptions, "signal">): Promise<ServerConfig> {
   await using connection = await connectSql(server, { signal });
   const [row] = await connection.query<{ name: string }>("SELECT rolname AS name FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY rolname <> current_user, oid LIMIT 1");
   if (row !== undefined) return { ...server, user: row.name };
@@ -121,7 +121,7 @@ async function asSuperuser(server: ServerConfig, { signal }: StartOptions): Prom
 }
 
 /** Nobody connects to it, but two servers on one machine may not have the same. */
-async function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;

@@ -1,0 +1,23 @@
+import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
+import { planRestore, withReplica, type ScratchOptions } from "@soar/restore";
+import type { ObjectStore } from "@soar/storage";
+import { replicationSource } from "./source/replication-source.ts";
+import { takeBackup, type TakeBackupOptions } from "./take-backup.ts";
+
+export interface TakeReplayedOptions extends Omit<TakeBackupOptions, "server" | "source" | "replayed"> {
+  readonly scratch: ScratchOptions;
+}
+
+/**
+ * Takes a base backup from a scratch standby that was restored from the newest backup and followed the archive: the
+ * server itself reads nothing for it, and that it can be restored is proved by how it was made. What it holds and what its
+ * record says is what a backup of the server at that position would.
+ */
+export async function takeReplayedBackup(store: ObjectStore, { scratch, ...options }: TakeReplayedOptions): Promise<BackupRecord> {
+  const plan = await planRestore(store, { target: { kind: "latest" }, signal: options.signal });
+  const serverConfig = await readBackupObject(store, plan.backup, BACKUP_OBJECTS.serverConfig, { signal: options.signal });
+  const minimums = Object.fromEntries(Object.entries(plan.minimums).map(([name, value]) => [name, String(value)]));
+  const { source, settings } = plan.backup;
+  const replayed = { serverConfig, host: source.host, dataDirectory: source.dataDirectory, settings: { ...settings, ...minimums } };
+  return await withReplica(store, plan, { ...scratch, use: ({ server }) => takeBackup(store, { ...options, server, source: replicationSource(server), replayed }) });
+}
