@@ -78,7 +78,8 @@ async function currentStage({ dataDir }: StartedCluster, log: RecoveryLog, until
   if (log.ready && (await readControl(dataDir)).state === "in-production") return "promoted";
   // "ready" is also what a hot standby writes of itself, in the middle of recovery.
   if ((await readClusterState(dataDir)).status !== "ready") return undefined;
-  if (log.paused) return "paused";
+  // Behind the pause redo is over: somebody has resumed it, and promotion is on its way.
+  if (log.paused && log.redoDoneLsn === undefined) return "paused";
   return until === "consistent" && log.consistentLsn !== undefined ? "consistent" : undefined;
 }
 
