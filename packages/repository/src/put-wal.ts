@@ -141,7 +141,7 @@ async function holdsSame(store: ObjectStore, file: WalFileSource, object: WalObj
 
 function conflict(store: ObjectStore, name: string, object: WalObject): SoarError {
   return new SoarError("WAL_CONFLICT", `unable to archive '${name}': '${store.location}/${object.key}' holds other bytes`, {
-    hint: "Another cluster archives to this bucket and prefix, or this server's volume was rolled back to an older state. Nothing was overwritten; give this cluster a prefix of its own and take a base backup.",
+    hint: "Another cluster archives to this bucket and prefix, or this server's volume was rolled back to an older state. Nothing was overwritten. Begin a new archive epoch: set BACKUP_BUCKET to a new prefix, restart the archiver, run soar-base-backup at once, and keep the old prefix for restores to before (runbook: The volume was rolled back).",
   });
 }
 

@@ -120,7 +120,7 @@ async function requireSamePiece(store: ObjectStore, piece: NewTailPiece, { key, 
   const there = (await listTailPieces(store, piece.segmentName, options)).find((one) => one.key === key);
   if (there !== undefined && (await readTailDigest(store, there, options)) === piece.sha256) return there;
   throw new SoarError("WAL_CONFLICT", `unable to ship the tail of '${piece.segmentName}': '${store.location}/${key}' holds other bytes`, {
-    hint: "This server's volume was rolled back to an older state, or another cluster ships to this prefix. Nothing was overwritten; give this cluster a prefix of its own and take a base backup.",
+    hint: "This server's volume was rolled back to an older state, or another cluster ships to this prefix. Nothing was overwritten. Begin a new archive epoch: set BACKUP_BUCKET to a new prefix, restart the archiver, run soar-base-backup at once, and keep the old prefix for restores to before (runbook: The volume was rolled back).",
   });
 }
 

@@ -32,6 +32,6 @@ export async function requireNoRollback(store: ObjectStore, { timeline, walLsn, 
 
 function rolledBack(store: ObjectStore, walLsn: bigint, { timeline, lsn }: { timeline: number; lsn: bigint }): SoarError {
   return new SoarError("WAL_CONFLICT", `unable to ship WAL from ${formatLsn(walLsn)}: '${store.location}' holds WAL of timeline ${timeline} up to ${formatLsn(lsn)}, which this server does not have`, {
-    hint: "The server's volume was rolled back to an older state, so it writes another history under the same names. Nothing was overwritten; give this cluster a new prefix in BACKUP_BUCKET and take a base backup there at once.",
+    hint: "The server's volume was rolled back to an older state, so it writes another history under the same names. Nothing was overwritten. Begin a new archive epoch: set BACKUP_BUCKET to a new prefix, restart the archiver, run soar-base-backup at once, and keep the old prefix for restores to before (runbook: The volume was rolled back).",
   });
 }

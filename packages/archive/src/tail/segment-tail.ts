@@ -102,6 +102,6 @@ export async function openSegmentTail(store: ObjectStore, options: SegmentTailOp
 
 function otherHistory(store: ObjectStore, segmentName: string, position: number): SoarError {
   return new SoarError("WAL_CONFLICT", `unable to ship the tail of '${segmentName}': its first ${position} bytes are not those in '${store.location}'`, {
-    hint: "This server's volume was rolled back to an older state. Nothing was overwritten; give this cluster a new prefix in BACKUP_BUCKET and take a base backup there at once.",
+    hint: "This server's volume was rolled back to an older state. Nothing was overwritten. Begin a new archive epoch: set BACKUP_BUCKET to a new prefix, restart the archiver, run soar-base-backup at once, and keep the old prefix for restores to before (runbook: The volume was rolled back).",
   });
 }
