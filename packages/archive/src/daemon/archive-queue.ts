@@ -99,6 +99,8 @@ export class ArchiveQueue {
       if (now?.text === known) return { outcome: "archived" };
       this.#acknowledged.delete(name);
       await this.#options.acknowledgements.remove(name);
+      // The run that acknowledged the other file may be about to answer: not to this caller.
+      await this.#running.get(name);
     }
     const warning = this.#givenUp.get(name);
     if (warning !== undefined) return { outcome: "given up", warning };

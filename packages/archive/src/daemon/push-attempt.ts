@@ -33,6 +33,8 @@ export async function attemptPush(name: string, { dataDir, pusher, timeoutMs, si
   const path = walPath(dataDir, name);
   const before = await settledIdentity(path, signal);
   if (before === undefined) return undefined;
+  // A stop may have come while the file was looked at.
+  signal.throwIfAborted();
   const deadline = AbortSignal.timeout(timeoutMs);
   const pushed = await pusher.push(path, name, { signal: AbortSignal.any([signal, deadline]) }).catch((error: unknown) => {
     throw deadline.aborted && !signal.aborted ? timedOut(name, timeoutMs, error) : error;
