@@ -29,7 +29,7 @@ test("opens a bucket with retries, whose settings and events are the caller's", 
   const store = openStore({ ...config, retry: { baseDelayMs: 1 } }, { onEvent: (event) => events.push(event) });
   server.inject({ times: 2, fault: { type: "busy" } });
   await store.put("a", BODY);
-  expect(events.map(({ type }) => type)).toEqual(["retry", "retry"]);
+  expect(events.map(({ type }) => type)).toEqual(["request", "retry", "request", "retry", "request"]);
   const impatient = openStore({ ...config, retry: false });
   server.inject({ fault: { type: "busy" } });
   await expect(impatient.put("b", BODY)).rejects.toMatchObject({ code: "STORE_BUSY", retryable: true });
