@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
+import { parseRecord } from "../parse-record.ts";
 import { replaceDurably } from "../write-durably.ts";
 
 const FORMAT = 1;
@@ -39,7 +40,7 @@ export async function readKeptRecord(directory: string): Promise<KeptRecord | un
     throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
   });
   if (text === undefined) return undefined;
-  const record = parse(text);
+  const record = parseRecord(text, isRecord);
   if (record !== undefined) return record;
   throw new SoarError("FORMAT_INVALID", `unable to read '${path}': it is not the record of a directory that a restore kept`, { hint: "Look at the directory yourself before anything is done with it." });
 }
@@ -81,16 +82,6 @@ async function besides(prefix: string): Promise<string[]> {
   const found: string[] = [];
   for (const name of names.filter((one) => one.startsWith(basename(prefix))).sort()) if ((await stat(join(parent, name))).isDirectory()) found.push(join(parent, name));
   return found;
-}
-
-function parse(text: string): KeptRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 function isRecord(value: unknown): value is KeptRecord {

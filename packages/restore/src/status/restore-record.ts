@@ -2,6 +2,7 @@ import { chown, mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
+import { parseRecord } from "../parse-record.ts";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import type { RestoredChecks } from "../in-place/check-restored.ts";
 import { describeTarget } from "../recovery-target.ts";
@@ -73,7 +74,7 @@ export async function readRestoreRecord(dataDir: string): Promise<RestoreRecord 
     throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
   });
   if (text === undefined) return undefined;
-  const value = parse(text);
+  const value = parseRecord(text, isRecord);
   if (value !== undefined) return value;
   throw new SoarError("FORMAT_INVALID", `unable to read '${path}': it is not the record of a restore`, { hint: "It is written by soar-restore of one version only; finish the restore with that version." });
 }
@@ -93,16 +94,6 @@ export async function writeRestoreRecord(dataDir: string, record: RestoreRecord,
 export async function syncDirectory(path: string): Promise<void> {
   await using directory = await open(path, "r");
   await directory.sync();
-}
-
-function parse(text: string): RestoreRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 function isRecord(value: unknown): value is RestoreRecord {
