@@ -46,8 +46,8 @@ test("a backlog that moves is waited for, however long it is", async () => {
   const courier = await startWalCourier();
   await using world = await createBackupWorld({ installation, archiveCommand: `sleep 0.3 && ${courier.archiveCommand}` });
   courier.deliverTo(world.store);
-  for (let count = 0; count < 6; count += 1) await world.cluster.query(`create table t${count} (); select pg_switch_wal()`);
-  await expect(world.take({ rateLimitBytes: 6 * 2 ** 20, archiverPatienceMs: 150 })).resolves.toMatchObject({ kind: "full" });
+  for (let count = 0; count < 14; count += 1) await world.cluster.query(`create table t${count} (); select pg_switch_wal()`);
+  await expect(world.take({ rateLimitBytes: 4 * 2 ** 20, archiverPatienceMs: 700 })).resolves.toMatchObject({ kind: "full" });
   await courier.close();
 });
 
