@@ -104,7 +104,8 @@ function commandLine(id: string): string {
 /** What failed is no backup, and the program is gone; the next run cleans up and is one. */
 async function expectRecovery(): Promise<void> {
   expect((await world.store.abortStaleUploads("base/", new Date("9999-12-31T00:00:00Z")))).toEqual([]);
-  expect(await world.cluster.query("select 1 from pg_stat_replication")).toEqual([]);
+  // The server notices at its next write that the program is gone.
+  await expect.poll(() => world.cluster.query("select pid from pg_stat_replication"), { timeout: 20_000 }).toEqual([]);
   await world.take({ source: source(), label: nextLabel() });
   const unfinished = (await listBackupDirectories(world.store)).filter(({ record }) => record === undefined);
   expect(unfinished).toEqual([]);
