@@ -7,8 +7,9 @@ const DAYS = 30;
 export const NEWEST_DAY = "2025-01-10";
 
 /**
- * A cluster of the owner's shape, without anything to vacuum. SOAR_BENCH_DATA names a data directory that an earlier run
- * made (`prepare`), so that the measurements of a series need not wait for it each time; it is left as it is found.
+ * A cluster of the owner's shape, without anything to vacuum. SOAR_BENCH_DATA names the data directory of a stopped cluster
+ * of this shape, so that a series of measurements need not wait for the loading each time; settings are appended to its
+ * configuration, and rows may be added.
  */
 export async function openAviationCluster(sizeMb: number): Promise<TestCluster> {
   const prepared = process.env["SOAR_BENCH_DATA"];
