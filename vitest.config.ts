@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-/** They start PostgreSQL, load the machine or watch the clock, so they run one file at a time after all others. */
-const SERIAL = ["{packages,apps,tooling}/*/{src,test}/**/*.integration.test.ts", "tooling/e2e/{src,test}/**/*.test.ts"];
+/** They start servers and programs and wait for them, so they run after all others, and only two files at a time however many cores there are. */
+const SERVERS = ["{packages,apps,tooling}/*/{src,test}/**/*.integration.test.ts", "tooling/e2e/{src,test}/**/*.test.ts"];
 
 export default defineConfig({
   resolve: { conditions: ["soar-source", "node"] },
@@ -20,13 +20,13 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{packages,apps,tooling}/*/{src,test}/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "**/dist/**", ...SERIAL],
+          exclude: ["**/node_modules/**", "**/dist/**", ...SERVERS],
           sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { name: "serial", include: SERIAL, fileParallelism: false, sequence: { groupOrder: 1 } },
+        test: { name: "servers", include: SERVERS, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
     ],
   },

@@ -80,6 +80,33 @@ describe("whatever becomes of Node, the exit status is one that PostgreSQL count
   });
 });
 
+describe("the program as it is installed", () => {
+  /** Preloaded, as whatever goes wrong inside of the program. */
+  async function runWith(script: string): Promise<Result> {
+    const preloaded = join(root, "preloaded.cjs");
+    writeFileSync(preloaded, script);
+    launcher = LAUNCHER;
+    return push({ NODE_OPTIONS: `--max-old-space-size=24 --require ${preloaded}`, BACKUP_BUCKET: "file:///nowhere", SOAR_REQUIRE_ENDPOINT: "1" });
+  }
+
+  test("runs out of memory, and ends with a status that PostgreSQL counts", async () => {
+    const { status, signal, stderr } = await runWith("const held = []; for (;;) held.push(new Array(1000).fill(held.length));");
+    expect({ status, signal }).toEqual({ status: 70, signal: null });
+    expect(stderr).toContain("134 and 137 mean that memory ran out");
+  });
+
+  test.each([
+    ["throws an error that nobody catches", "setTimeout(() => { throw new Error('nobody catches it'); }, 0);"],
+    ["rejects a promise that nobody waits for", "setTimeout(() => void Promise.reject(new Error('nobody catches it')), 0);"],
+  ])("%s, and ends with a status that PostgreSQL counts", async (_, script) => {
+    const { status, signal, stderr } = await runWith(script);
+    expect(signal).toBeNull();
+    expect(status).toBeGreaterThan(0);
+    expect(status).toBeLessThanOrEqual(125);
+    expect(stderr).not.toBe("");
+  });
+});
+
 describe("an acknowledgement is believed", () => {
   beforeEach(() => installNode("exit 99"));
 
