@@ -80,8 +80,8 @@ test("pg_wal's disk full while the provider is down: nothing is deleted, and eve
   const waiting = readyNames(world);
   expect(waiting.length).toBeGreaterThan(5);
   const bytes = new Map(waiting.map((name) => [name, readWal(world.cluster, name)]));
-  const shown = await world.run(["status", "--json", "--env-file", world.envFile]);
-  expect(JSON.parse(shown.stdout)).toMatchObject({ isResident: true, queueDepth: waiting.length, lastFailure: { code: "STORE_UNREACHABLE" } });
+  const status = async (): Promise<unknown> => JSON.parse((await world.run(["status", "--json", "--env-file", world.envFile])).stdout);
+  await expect.poll(status, { timeout: 20_000 }).toMatchObject({ isResident: true, queueDepth: waiting.length, lastFailure: { code: "STORE_UNREACHABLE" } });
   expect(daemon.child.exitCode).toBe(null);
 
   await proxy?.resumeListening();

@@ -120,12 +120,15 @@ async function nearestExisting(path: string): Promise<string> {
 
 /** Processes of a server that was killed notice it at once, and end as soon as they are scheduled. */
 const ORPHANS_END_MS = 5_000;
+/** Until the first process of a machine or container has collected them, which some do now and then only. */
+const COLLECTED_MS = 60_000;
 const POLL_MS = 20;
 
 /** The postmaster, or one of the processes that a killed one left behind and that do not end: they still write. */
 async function runningServer(path: string): Promise<number | undefined> {
-  for (const giveUpAt = performance.now() + ORPHANS_END_MS; ; await delay(POLL_MS)) {
-    const { running, pid, orphans } = await readClusterState(path);
-    if (!running || pid !== undefined || performance.now() > giveUpAt) return pid ?? orphans[0];
+  for (const startedAt = performance.now(); ; await delay(POLL_MS)) {
+    const { running, pid, orphans, uncollected } = await readClusterState(path);
+    const patienceMs = running ? ORPHANS_END_MS : uncollected ? COLLECTED_MS : 0;
+    if (pid !== undefined || performance.now() - startedAt >= patienceMs) return pid ?? orphans[0];
   }
 }

@@ -19,6 +19,11 @@ export async function findProcess(pid: number): Promise<ServerProcess | undefine
   return { pid, parent: Number(parent), name, directory: await readLink(`/proc/${pid}/cwd`) };
 }
 
+/** Whether a process has ended and waits for its parent to collect it: in a container whose first process does not, for ever. */
+export async function isUncollected(pid: number): Promise<boolean> {
+  return /^\d+ \(.*\) [ZX] /s.test((await readIfPresent(`/proc/${pid}/stat`)) ?? "");
+}
+
 /** Server processes that work in this directory: a postmaster and its children stay in their data directory. */
 export async function processesIn(directory: string): Promise<ServerProcess[]> {
   if (process.platform !== "linux") return [];

@@ -1,7 +1,7 @@
 import { readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { findProcess, isServerName, processesIn } from "./cluster-processes.ts";
+import { findProcess, isServerName, isUncollected, processesIn } from "./cluster-processes.ts";
 
 /**
  * What the postmaster last wrote of itself (line 8 of postmaster.pid, src/include/utils/pidfile.h). `ready` means that
@@ -21,6 +21,11 @@ export interface ClusterState {
   readonly orphans: readonly number[];
   /** postmaster.pid names a process that is not this server: left by a crash, or by a server on another machine or in another container. */
   readonly stalePidFile: boolean;
+  /**
+   * The process that postmaster.pid names has ended, but its parent has not collected it. PostgreSQL takes it for alive and
+   * refuses to start until then (CreateLockFile, src/backend/utils/init/miscinit.c).
+   */
+  readonly uncollected: boolean;
 }
 
 interface PidFile {
@@ -40,7 +45,7 @@ export async function readClusterState(dataDir: string): Promise<ClusterState> {
     if (cause.code === "ENOENT") return undefined;
     throw unreadable(dataDir, cause);
   });
-  if (directory === undefined) return { running: false, pid: undefined, status: "unknown", port: undefined, socketDir: undefined, orphans: [], stalePidFile: false };
+  if (directory === undefined) return { running: false, pid: undefined, status: "unknown", port: undefined, socketDir: undefined, orphans: [], stalePidFile: false, uncollected: false };
   const file = await readPidFile(directory);
   const postmaster = file !== undefined && (await isThisServer(file.pid, directory)) ? file : undefined;
   const orphans = postmaster === undefined ? (await processesIn(directory)).map(({ pid }) => pid) : [];
@@ -52,6 +57,7 @@ export async function readClusterState(dataDir: string): Promise<ClusterState> {
     socketDir: postmaster?.socketDir,
     orphans,
     stalePidFile: file !== undefined && postmaster === undefined,
+    uncollected: file !== undefined && postmaster === undefined && (await isUncollected(file.pid)),
   };
 }
 
