@@ -21,7 +21,8 @@ const oid = fc.integer({ min: 1, max: 0xff_ff_ff_ff });
 /** Every field that a writer may fill. */
 const records: fc.Arbitrary<BackupRecord> = fc
   .record({
-    settings: fc.dictionary(text, text),
+    // Names as PostgreSQL has them; JavaScript's own "__proto__" is none.
+    settings: fc.dictionary(fc.stringMatching(/^[a-z][a-z_.]{0,20}$/), text),
     databases: fc.array(fc.record({ oid, name: text })),
     tablespaces: fc.array(fc.record({ oid, location: text })),
     archives: fc.array(fc.record({ name: text, oid, object: text, tar: size, stored: size }, { requiredKeys: ["name", "object", "tar", "stored"] })),

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
 import { findFreePort } from "../src/free-port.ts";
 import { archiveCommand, createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { waitUntil } from "../src/wait-until.ts";
 
 let world: SoarWorld;
 /** Directories of this set-up, and what every doctor in here is told. */
@@ -70,7 +71,15 @@ test("at 80 columns it is readable, and --quiet leaves out what is well", async 
 });
 
 describe("each cause is named, with what to do:", () => {
-  afterEach(() => world.cluster.configure({ archive_command: archiveCommand(world.envFile) }));
+  // A command that cannot be run ends PostgreSQL's archiver, which comes back some seconds later when something wakes the postmaster.
+  afterEach(async () => {
+    await world.cluster.configure({ synchronous_standby_names: "", archive_command: archiveCommand(world.envFile) });
+    await waitUntil("nothing to wait for archiving", async () => {
+      await world.cluster.query("SELECT pg_reload_conf()");
+      const [row] = await world.cluster.query<{ count: number }>("SELECT count(*)::int AS count FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'");
+      return row?.count === 0;
+    });
+  });
 
   test("a secret key that is wrong", () => expectError("store-denied", { saying: /secret key does not belong/, advising: /AWS_SECRET_ACCESS_KEY/ }, { AWS_SECRET_ACCESS_KEY: "wrong" }));
 
@@ -127,7 +136,6 @@ describe("each cause is named, with what to do:", () => {
     const found = await diagnose({}, ["--round-trip-timeout", "20s"]);
     expect(found.kinds.error).toEqual(["synchronous"]);
     expect(found.kinds.ok).toContain("round-trip");
-    await world.cluster.configure({ synchronous_standby_names: "" });
   });
 
   test("a lifecycle rule that removes what a restore needs", async () => {
