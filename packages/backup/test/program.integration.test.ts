@@ -155,7 +155,7 @@ test("a program of a newer major is accepted, by its own rules; an older one is 
   await using other = await createBackupWorld({ installation: newer });
   const options = { server: { ...other.cluster.connection, applicationName: "test" } };
   await expect(other.take({ ...options, source: programSource(other.cluster.connection, { binDir, walTimeoutMs: 1000 }) })).rejects.toMatchObject({
-    code: "PROGRAM_MISSING",
+    code: "SERVER_VERSION",
     message: expect.stringMatching(new RegExp(`unable to find pg_basebackup of PostgreSQL ${newer.major} or newer: .* has ${installation.version}`)) as string,
     hint: expect.stringContaining("BACKUP_METHOD=replication") as string,
   });

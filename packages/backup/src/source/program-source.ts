@@ -63,8 +63,8 @@ async function findProgram({ versionNumber }: ServerFacts, binDir: string | unde
     const { binDir: found } = await findPostgresPrograms({ major, orNewer: true, required: [PROGRAM], searchPaths: binDir === undefined ? [] : [binDir] });
     return join(found, PROGRAM);
   } catch (error) {
-    if (!hasErrorCode(error, "PROGRAM_MISSING")) throw error;
-    throw new SoarError("PROGRAM_MISSING", error.message, {
+    if (!hasErrorCode(error, "PROGRAM_MISSING", "SERVER_VERSION")) throw error;
+    throw new SoarError(error.code, error.message, {
       hint: `Install it (Debian: "apt install postgresql-client-${major}"), name its directory in BACKUP_PG_BIN_DIR, or set BACKUP_METHOD=replication, which needs no program.`,
       cause: error,
     });

@@ -10,5 +10,5 @@ test("believes the program, not its path, and says what it saw", async () => {
   const [oldest, next] = postgresMajors();
   if (oldest === undefined || next === undefined) throw new Error("two majors are needed");
   const failure = findPostgresPrograms({ major: 99, searchPaths: [oldest.binDir, next.binDir] });
-  await expect(failure).rejects.toMatchObject({ code: "PROGRAM_MISSING", message: expect.stringContaining(oldest.version) as string, hint: expect.stringContaining("postgresql-99") as string });
+  await expect(failure).rejects.toMatchObject({ code: "SERVER_VERSION", message: expect.stringContaining(oldest.version) as string, hint: expect.stringContaining("postgresql-99") as string });
 });

@@ -33,7 +33,8 @@ const run = promisify(execFile);
 /**
  * Finds the programs of a major: in the given directories, then where Debian (`/usr/lib/postgresql/N/bin`) and RPM
  * packages (`/usr/pgsql-N/bin`) put them, then in the usual directories. The major is what a program says of itself,
- * not what its path claims. Rejects with `PROGRAM_MISSING`.
+ * not what its path claims. Rejects with `SERVER_VERSION` where only those of other majors are found, and with
+ * `PROGRAM_MISSING` where none are.
  */
 export async function findPostgresPrograms(options: FindProgramsOptions): Promise<PostgresPrograms> {
   const { major, orNewer = false, searchPaths = [], required = ["postgres"] } = options;
@@ -48,7 +49,7 @@ export async function findPostgresPrograms(options: FindProgramsOptions): Promis
     seen.push(`${binDir} has ${found.version}`);
   }
   const fact = seen.length === 0 ? "none is installed where it was looked for" : seen.join(", ");
-  throw new SoarError("PROGRAM_MISSING", `unable to find ${required.join(", ")} of PostgreSQL ${major}${orNewer ? " or newer" : ""}: ${fact}`, {
+  throw new SoarError(seen.length === 0 ? "PROGRAM_MISSING" : "SERVER_VERSION", `unable to find ${required.join(", ")} of PostgreSQL ${major}${orNewer ? " or newer" : ""}: ${fact}`, {
     hint: `Install PostgreSQL ${major} (Debian: "apt install postgresql-${major}"), or name the directory of its programs.`,
   });
 }

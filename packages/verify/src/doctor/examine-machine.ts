@@ -114,7 +114,7 @@ async function examinePrograms({ versionNumber }: ServerFacts, binDir: string | 
     if (missing.length > 0) notes.notice("programs-partial", `PostgreSQL ${found.version} in ${found.binDir} lacks ${missing.join(", ")}`, "Rescues of single databases and tables need pg_dump, pg_restore and psql; drills use pg_amcheck.");
     else notes.ok("programs", `the programs of PostgreSQL ${found.version} are in ${found.binDir}`);
   } catch (error) {
-    if (!hasErrorCode(error, "PROGRAM_MISSING")) throw error;
+    if (!hasErrorCode(error, "PROGRAM_MISSING", "SERVER_VERSION")) throw error;
     notes.warning("programs-missing", error.message, `${"hint" in error ? String(error.hint) : ""} Without them this machine cannot restore.`.trim());
   }
 }
