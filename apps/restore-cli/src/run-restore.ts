@@ -1,4 +1,5 @@
 import { findServerUser, openConfiguredStore, type CommandContext, type Config, type OptionTable } from "@soar/app-kit";
+import { SoarError } from "@soar/errors";
 import { restoreCluster } from "@soar/restore";
 import { clientsText, connectedClients } from "./connected-clients.ts";
 import { formatPlan, showPlan } from "./format-plan.ts";
@@ -14,6 +15,7 @@ export type RestoreContext = Omit<AnyContext, "config" | "positionals"> & { read
 /** Plans, asks, restores, reports. */
 export async function runRestore(context: RestoreContext): Promise<void> {
   const { config, log, output, signal, startProgress, envFile } = context;
+  requireStop(config);
   const store = await openConfiguredStore(config, { log });
   const display = restoreDisplay({ begin: (label, unit) => startProgress({ label, unit }), log });
   try {
@@ -41,6 +43,12 @@ export async function runRestore(context: RestoreContext): Promise<void> {
     display.finish();
     await store.close();
   }
+}
+
+/** PostgreSQL promotes at the end of the WAL, whatever it is told to do at a target. */
+function requireStop({ latest, targetAction }: RestoreContext["config"]): void {
+  if (!latest || targetAction === "promote") return;
+  throw new SoarError("USAGE", `--target-action ${targetAction} goes with a target that lies before the end of the WAL: at the end PostgreSQL promotes`, { hint: "Name a time, an LSN, a transaction or a restore point instead of --latest, or leave --target-action out." });
 }
 
 /** What is lost for good is asked for by its own word. */

@@ -54,6 +54,7 @@ describe("a wrong command line is refused with 64 and what was meant:", () => {
     ["no target", ["--data-dir", "/x"], /no target is named/, /--latest/],
     ["two targets", ["--latest", "--immediate"], /2 targets are named/, /exactly one/],
     ["three targets", ["--latest", "--target-xid", "7", "--target-name", "x"], /3 targets are named/, /exactly one/],
+    ["an action where there is no target", ["--latest", "--target-action", "pause"], /--target-action pause goes with a target/, /instead of --latest/],
     ["a tablespace map that is none", ["--latest", "--tablespace-map", "/a"], /'\/a' as OLD=NEW/, /--tablespace-map/],
   ])("%s", async (_, args, message, hint) => {
     // Whatever is in the bucket: the command line is judged first.

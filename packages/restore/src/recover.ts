@@ -14,7 +14,6 @@ import {
   type RecoveryOutcome,
   type StartedCluster,
 } from "@soar/pg-tools";
-import { postgresTarget } from "./postgres-target.ts";
 import type { RestorePlan } from "./restore-plan.ts";
 
 export interface RecoverOptions {
@@ -91,8 +90,8 @@ async function follow(cluster: StartedCluster, { signal, onEvent, dataDir }: Pic
 }
 
 /** `latest` sets no target at all: a target behind the last commit would be fatal (safety, trap 31). */
-function targetSettings({ target, backup }: RestorePlan): ReturnType<typeof recoveryTargetSettings> {
-  return target.kind === "latest" ? {} : recoveryTargetSettings(postgresTarget(target, backup));
+function targetSettings({ resolved: { setting } }: RestorePlan): ReturnType<typeof recoveryTargetSettings> {
+  return setting === undefined ? {} : recoveryTargetSettings(setting);
 }
 
 function requireReached(plan: RestorePlan, { reachedLsn, kind }: RecoveryOutcome, dataDir: string): void {

@@ -1,9 +1,9 @@
 import { SoarError } from "@soar/errors";
-import { formatLsn, formatWalSegment, lsnOfSegmentIndex, parseLsn, recoveryStopAt, segmentIndexOfLsn, type Lsn, type WalRecord } from "@soar/pg-tools";
+import { formatLsn, formatWalSegment, lsnOfSegmentIndex, parseLsn, segmentIndexOfLsn, type Lsn, type RecoveryTarget as PostgresTarget, type WalRecord } from "@soar/pg-tools";
 import { findDeclaredGap, listGaps, type BackupRecord, type ChainHole, type WalChain } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { describeTarget, formatInstant, type RecoveryTarget } from "./recovery-target.ts";
-import { postgresTarget } from "./postgres-target.ts";
+import { plannedStopAt } from "./postgres-target.ts";
 import { findChainEnd, isTransactionEnd, readChainRecords, type ChainPosition, type ReadChainOptions } from "./read-chain-records.ts";
 
 /** A transaction's end in the WAL. */
@@ -21,6 +21,8 @@ export interface ResolvedTarget {
   readonly firstLeftOut: CommitPoint | undefined;
   /** The last transaction that will be replayed, as far as it was looked for. */
   readonly lastReplayed: CommitPoint | undefined;
+  /** The target that PostgreSQL is given to stop exactly there; undefined where it goes on to the end of the WAL. */
+  readonly setting: PostgresTarget | undefined;
 }
 
 export interface ResolveOptions extends ReadChainOptions {
@@ -42,10 +44,10 @@ export async function resolveTarget(store: ObjectStore, options: ResolveOptions)
   if (target.kind === "time") await requireNotBeforeCheckpoint(store, target.time, options);
   let lastReplayed: CommitPoint | undefined;
   for await (const record of readChainRecords(store, options.chain, startOf(target), options)) {
-    const stop = recoveryStopAt(record, postgresTarget(target, options.backup));
+    const stop = plannedStopAt(record, target, options.backup);
     if (stop !== undefined) {
       const firstLeftOut = stop.when === "before" ? commitPoint(record) : undefined;
-      return requireBehindBackup(options, { stopLsn: stop.lsn, firstLeftOut, lastReplayed: stop.when === "after" ? (commitPoint(record) ?? lastReplayed) : lastReplayed });
+      return requireBehindBackup(options, { stopLsn: stop.lsn, firstLeftOut, lastReplayed: stop.when === "after" ? (commitPoint(record) ?? lastReplayed) : lastReplayed, setting: stop.setting });
     }
     lastReplayed = commitPoint(record) ?? lastReplayed;
   }
@@ -106,7 +108,7 @@ async function resolveLatest(store: ObjectStore, { chain, signal }: ResolveOptio
   if (hole !== undefined) throw await missing(store, hole, { what: "the latest state", signal });
   requireLastTimeline({ chain });
   const { endLsn, lastCommit } = await findChainEnd(store, chain, { signal });
-  return { stopLsn: endLsn, firstLeftOut: undefined, lastReplayed: lastCommit && { lsn: lastCommit.lsn, time: lastCommit.time } };
+  return { stopLsn: endLsn, firstLeftOut: undefined, lastReplayed: lastCommit && { lsn: lastCommit.lsn, time: lastCommit.time }, setting: undefined };
 }
 
 function requireBehindBackup({ backup, target }: ResolveOptions, resolved: ResolvedTarget): ResolvedTarget {

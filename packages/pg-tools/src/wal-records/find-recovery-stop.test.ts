@@ -35,7 +35,8 @@ describe("recovery stops", () => {
     ["nowhere for an LSN behind the end", { type: "lsn", lsn: 181n }, undefined],
     ["after the first restore point of that name", { type: "name", name: "here" }, ["after", 150n, 160n]],
     ["nowhere for another name", { type: "name", name: "there" }, undefined],
-    ["after the record that makes the backup consistent", { type: "immediate", consistentLsn: 130n }, ["after", 120n, 130n]],
+    ["after the record of a transaction that makes the backup consistent", { type: "immediate", consistentLsn: 130n }, ["after", 120n, 130n]],
+    ["before the record behind another one that does", { type: "immediate", consistentLsn: 160n }, ["before", 160n, 160n]],
     ["at once when it is consistent already", { type: "immediate", consistentLsn: 90n }, ["before", 100n, 100n]],
     ["nowhere while it is not consistent", { type: "immediate", consistentLsn: 500n }, undefined],
   ])("%s", (_what, target, expected) => {

@@ -1,4 +1,5 @@
 import type { Lsn } from "../wal-names/lsn.ts";
+import { RM_XACT } from "./record-types.ts";
 import { isTransactionEnd, type WalRecord } from "./wal-record.ts";
 
 /** Where recovery is asked to end: the `recovery_target_*` settings. `inclusive` is `recovery_target_inclusive`, true by default. */
@@ -8,7 +9,10 @@ export type RecoveryTarget =
   | { readonly type: "xid"; readonly xid: number; readonly inclusive?: boolean }
   | { readonly type: "lsn"; readonly lsn: Lsn; readonly inclusive?: boolean }
   | { readonly type: "name"; readonly name: string }
-  /** `recovery_target = 'immediate'`: as soon as the backup is consistent, which it is from its stop LSN on. */
+  /**
+   * `recovery_target = 'immediate'`: as soon as the backup is consistent, which it is from its stop LSN on. Where that was reached
+   * by a record of no transaction, PostgreSQL notices it at the next record only, and not at all when there is none.
+   */
   | { readonly type: "immediate"; readonly consistentLsn: Lsn };
 
 export interface RecoveryStop {
@@ -65,8 +69,13 @@ function stopsAfter(record: WalRecord, target: RecoveryTarget): boolean {
     case "name":
       return record.kind === "restore-point" && record.name === target.name;
     case "immediate":
-      return record.endLsn >= target.consistentLsn;
+      return isOfTransaction(record) && record.endLsn >= target.consistentLsn;
     case "time":
       return false;
   }
+}
+
+/** `recoveryStopsAfter` passes over all others before it looks whether recovery is consistent. */
+function isOfTransaction(record: WalRecord): boolean {
+  return isTransactionEnd(record) || record.kind === "prepare" || (record.kind === "other" && record.resourceManager === RM_XACT);
 }
