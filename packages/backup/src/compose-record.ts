@@ -62,12 +62,19 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     })),
     objects: [...parts.objects],
     index: { members: archives.table.frames.map(({ storedLength, plainLength, sha256 }) => [storedLength, plainLength, sha256]) },
-    damagedPages: (archives.damaged?.files ?? []).map(({ path, blocks, total }) => ({
-      path,
-      detail: blocks.length === 0 ? (archives.damaged?.message ?? "") : `blocks ${blocks.join(", ")}${total === undefined || total <= blocks.length ? "" : ` and ${total - blocks.length} more`}`,
-    })),
+    damagedPages: damagedPagesOf(archives.damaged),
     createdBy: options.toolVersion,
   };
+}
+
+/** What the server found wrong is told in any case, also where it does not say in which file. */
+function damagedPagesOf(damaged: StoredArchives["damaged"]): BackupRecord["damagedPages"] {
+  if (damaged === undefined) return [];
+  if (damaged.files.length === 0) return [{ path: "a file that the server did not name", detail: damaged.message }];
+  return damaged.files.map(({ path, blocks, total }) => ({
+    path,
+    detail: blocks.length === 0 ? damaged.message : `blocks ${blocks.join(", ")}${total === undefined || total <= blocks.length ? "" : ` and ${total - blocks.length} more`}`,
+  }));
 }
 
 function settingsOf(facts: ServerFacts): Record<string, string> {

@@ -79,19 +79,25 @@ test("a rate limit holds the server back", async () => {
   expect(sizes.tar / (durationMs / 1000)).toBeLessThan(9 * 1024 * 1024);
 });
 
-test("a damaged page at the source does not cost the backup, and is recorded", async () => {
+test.each(postgresMajors())("damaged pages at the source, also of a tablespace, do not cost a backup of PostgreSQL $major, and are recorded", async (installation) => {
   await using world = await createBackupWorld({ installation });
   const { cluster } = world;
-  await cluster.query("create table t as select n, md5(n::text) from generate_series(1, 20000) n; checkpoint");
-  const [file] = await cluster.query<{ path: string }>("select pg_relation_filepath('t') as path");
-  const path = String(file?.path);
+  await cluster.query(`create tablespace extra location '${cluster.tablespaceDir("extra")}'`);
+  const paths: string[] = [];
+  for (const table of ["t tablespace extra", "u"]) {
+    await cluster.query(`create table ${table} as select n, md5(n::text) from generate_series(1, 20000) n`);
+    const [file] = await cluster.query<{ path: string }>("select pg_relation_filepath($1) as path", [table.slice(0, 1)]);
+    paths.push(String(file?.path));
+  }
   await cluster.stop();
-  const handle = await open(join(cluster.dataDir, path), "r+");
-  await handle.write(Buffer.from("damaged"), 0, 7, 3 * 8192 + 4000);
-  await handle.close();
+  for (const path of paths) {
+    const handle = await open(join(cluster.dataDir, path), "r+");
+    await handle.write(Buffer.from("damaged"), 0, 7, 3 * 8192 + 4000);
+    await handle.close();
+  }
   await cluster.start();
   const record = await world.take();
-  expect(record.damagedPages).toEqual([{ path, detail: "blocks 3" }]);
+  expect(record.damagedPages).toEqual(paths.map((path) => ({ path, detail: "blocks 3" })));
   expect((await listBackupDirectories(world.store))[0]?.record?.label).toBe(record.label);
 });
 

@@ -37,7 +37,7 @@ function runningBackup(events: EventReader, { startLsn, timeline, tablespaces }:
     startTimeline: timeline,
     tablespaces,
     archives: () => readArchives(events),
-    finish: () => readEnd(events),
+    finish: () => readEnd(events, tablespaces),
     [Symbol.asyncDispose]: close,
   };
 }
@@ -53,11 +53,17 @@ async function* readData(events: EventReader): AsyncGenerator<Buffer, void, unde
   await events.require("archive-end");
 }
 
-async function readEnd(events: EventReader): Promise<FinishedBackup> {
+async function readEnd(events: EventReader, tablespaces: RunningBackup["tablespaces"]): Promise<FinishedBackup> {
   const chunks: Buffer[] = [];
   for (let event = await events.take("manifest"); event !== undefined; event = await events.take("manifest")) chunks.push(event.chunk);
   const { stopLsn, timeline, damaged } = await events.require("end");
-  return { manifest: Buffer.concat(chunks), stopLsn, timeline, damaged };
+  return { manifest: Buffer.concat(chunks), stopLsn, timeline, damaged: damaged && { ...damaged, files: damaged.files.map((file) => ({ ...file, path: pathInCluster(file.path, tablespaces) })) } };
+}
+
+/** As the data directory leads there: a restore may put the tablespace somewhere else. */
+function pathInCluster(path: string, tablespaces: RunningBackup["tablespaces"]): string {
+  const within = tablespaces.find(({ location }) => location !== undefined && path.startsWith(`${location}/`));
+  return within?.oid === undefined ? path : `pg_tblspc/${within.oid}${path.slice(within.location?.length)}`;
 }
 
 /** The events in their order, one at a time, with one looked at ahead. */

@@ -8,12 +8,14 @@ test("reads blocks and totals from the warnings, whatever their language", () =>
   collector.add('further checksum verification failures in file "./base/5/16384" will not be reported');
   collector.add('file "./base/5/16384" has a total of 7 checksum verification failures');
   collector.add('checksum verification failed in file "pg_tblspc/16390/PG_15_202209061/5/16400.1", block 0: calculated A but expected B');
+  collector.add('checksum verification failed in file "/srv/base/fast disk/PG_15_202209061/5/16401", block 2: calculated A but expected B');
   collector.add("9 total checksum verification failures");
   expect(collector.report("failed")).toEqual({
     message: "failed",
     files: [
       { path: "base/5/16384", blocks: [3, 12], total: 7 },
       { path: "pg_tblspc/16390/PG_15_202209061/5/16400.1", blocks: [0], total: undefined },
+      { path: "/srv/base/fast disk/PG_15_202209061/5/16401", blocks: [2], total: undefined },
     ],
   });
 });

@@ -1,6 +1,6 @@
 /** A file with pages whose checksum is wrong, as far as the server's warnings tell. */
 export interface DamagedFile {
-  /** Relative to the data directory, for example `base/5/16384`. */
+  /** Relative to the data directory, for example `base/5/16384`; of a file in a tablespace the whole path on the server. */
   readonly path: string;
   /** The first few damaged blocks, counted from the start of this file; the server names no more than five. */
   readonly blocks: readonly number[];
@@ -16,6 +16,8 @@ export interface DamageReport {
 }
 
 const FILE = /(?:\.\/)?((?:base|global|pg_tblspc)\/[A-Za-z0-9_./]+)/;
+/** Tablespaces are read where they lie (`sendTablespace`); their directory may have any name. */
+const TABLESPACE_FILE = /(?<![\w.])(\/(?:.+?\/)?PG_\d+_\d+\/\d+\/[A-Za-z0-9_.]+)/s;
 
 /**
  * Collects the warnings of a backup. Their text comes in the server's language, so only what no language changes is
@@ -26,7 +28,7 @@ export class DamageCollector {
   readonly #files = new Map<string, { blocks: number[]; total: number | undefined }>();
 
   add(warning: string): void {
-    const [found, path] = FILE.exec(warning) ?? [];
+    const [found, path] = TABLESPACE_FILE.exec(warning) ?? FILE.exec(warning) ?? [];
     if (found === undefined || path === undefined) return;
     const numbers = warning.slice(warning.indexOf(found) + found.length).match(/\b[0-9A-F]{1,10}\b/g) ?? [];
     const file = this.#files.get(path) ?? { blocks: [], total: undefined };
