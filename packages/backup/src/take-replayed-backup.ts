@@ -1,6 +1,7 @@
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
 import { planRestore, withReplica, type ScratchOptions } from "@soar/restore";
 import type { ObjectStore } from "@soar/storage";
+import { relocatedSource } from "./source/relocated-source.ts";
 import { replicationSource } from "./source/replication-source.ts";
 import { takeBackup, type TakeBackupOptions } from "./take-backup.ts";
 
@@ -19,5 +20,5 @@ export async function takeReplayedBackup(store: ObjectStore, { scratch, ...optio
   const minimums = Object.fromEntries(Object.entries(plan.minimums).map(([name, value]) => [name, String(value)]));
   const { source, settings } = plan.backup;
   const replayed = { serverConfig, host: source.host, dataDirectory: source.dataDirectory, settings: { ...settings, ...minimums } };
-  return await withReplica(store, plan, { ...scratch, use: ({ server }) => takeBackup(store, { ...options, server, source: replicationSource(server), replayed }) });
+  return await withReplica(store, plan, { ...scratch, use: ({ server, tablespaces }) => takeBackup(store, { ...options, server, source: relocatedSource(replicationSource(server), tablespaces), replayed }) });
 }

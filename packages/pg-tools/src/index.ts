@@ -57,6 +57,7 @@ export { createFileChecksum, type FileChecksum } from "./manifest/file-checksum.
 export { crc32cOf, formatCrc32c, joinCrc32c } from "./manifest/joined-crc32c.ts";
 export { formatBackupManifest } from "./manifest/format-manifest.ts";
 export { createManifestReader, type ManifestReader, parseBackupManifest } from "./manifest/manifest-reader.ts";
+export { replaceInManifest } from "./manifest/replace-in-manifest.ts";
 
 export { type ConfigSetting, formatConfigSetting, parseConfigSettings } from "./recovery-config/config-file.ts";
 export { readLeftoverTargets, type RecoveryMode, removeRecoverySettings, setRecoveryMode, writeRecoverySettings } from "./recovery-config/recovery-config.ts";

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { databaseDigest, differingTables, loadAviationData, requireInstallation } from "@soar-tooling/test-servers";
@@ -10,16 +10,21 @@ import { archiveAll } from "../src/archiving.ts";
 import { findFreePort } from "../src/free-port.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
+const installation = requireInstallation("pg_verifybackup");
 let world: SoarWorld;
 let first: BackupRecord;
+/** Of a tablespace, on the server. */
+let fast: string;
 
 beforeAll(async () => {
-  world = await createSoarWorld({ installation: requireInstallation(), initdbArgs: ["--data-checksums"], databases: ["soar"] });
+  world = await createSoarWorld({ installation, initdbArgs: ["--data-checksums"], databases: ["soar"] });
   const { cluster } = world;
   await cluster.query("ALTER SYSTEM SET work_mem = '7MB'");
+  fast = cluster.tablespaceDir("fast");
+  await cluster.query(`CREATE TABLESPACE fast LOCATION '${fast}'`);
   await loadAviationData((sql) => cluster.query(sql, [], "soar"), { sizeMb: 4 });
   first = JSON.parse((await world.run("soar-base-backup", ["--json"])).stdout) as BackupRecord;
-  await cluster.query("DELETE FROM devices WHERE id IN (SELECT id FROM devices LIMIT 10); CREATE TABLE later AS SELECT n FROM generate_series(1, 1000) n", [], "soar");
+  await cluster.query("DELETE FROM devices WHERE id IN (SELECT id FROM devices LIMIT 10); CREATE TABLE later TABLESPACE fast AS SELECT n FROM generate_series(1, 1000) n", [], "soar");
   await cluster.query("CHECKPOINT");
   await archiveAll(cluster);
 });
@@ -32,34 +37,56 @@ test("a backup from the archive: production is not asked, nothing of the scratch
   const result = await world.run("soar-base-backup", ["take", "--from-archive", "--no-expire", "--label", "2025-01-05", "--json"], { settings: { BACKUP_TEMP_DIR: tempDir, PGHOST: "127.0.0.1", PGPORT: String(await findFreePort()) } });
   expect(result, result.stderr).toMatchObject({ status: 0 });
   const record = JSON.parse(result.stdout) as BackupRecord;
-  expect(record).toMatchObject({ kind: "full", timeline: first.timeline, settings: first.settings, databases: first.databases, tablespaces: [], source: { ...first.source, fromStandby: true } });
+  expect(record).toMatchObject({ kind: "full", timeline: first.timeline, settings: first.settings, databases: first.databases, tablespaces: first.tablespaces, source: { ...first.source, fromStandby: true } });
   expect(BigInt(`0x${record.lastSegment}`)).toBeGreaterThan(BigInt(`0x${first.lastSegment}`));
   expect(readdirSync(tempDir)).toEqual([]);
 
-  const store = openStore({ url: `s3://${s3.bucket}/cluster1`, endpoint: s3.endpoint, region: s3.region, credentials: s3 });
-  const unpacked = join(directory, "unpacked");
-  mkdirSync(unpacked);
-  writeFileSync(join(directory, "backup.tar.gz"), await readObject(store, "base/2025-01-05/backup.tar.gz"));
-  expect(await readObject(store, "base/2025-01-05/server-config.tar.gz")).toEqual(await readObject(store, `base/${first.label}/server-config.tar.gz`));
-  await store.close();
-  expect(spawnSync("tar", ["xzf", join(directory, "backup.tar.gz"), "-C", unpacked])).toMatchObject({ status: 0 });
+  const [oid] = first.tablespaces.map((tablespace) => tablespace.oid);
+  expect(record.archives.map(({ object }) => object)).toEqual([`${oid}.tar.gz`, "backup.tar.gz"]);
+  const unpacked = await unpack(record);
+  const data = join(unpacked, "base");
   const foreign = ["standby.signal", "recovery.signal", "backup_label.old", "tablespace_map.old", "soar-restore", "postmaster.pid"];
-  expect(foreign.filter((name) => existsSync(join(unpacked, name)))).toEqual([]);
-  for (const name of ["postgresql.auto.conf", "postgresql.conf", "pg_hba.conf"]) expect(readFileSync(join(unpacked, name), "utf8"), name).toBe(readFileSync(join(cluster.dataDir, name), "utf8"));
+  expect(foreign.filter((name) => existsSync(join(data, name)))).toEqual([]);
+  for (const name of ["postgresql.auto.conf", "postgresql.conf", "pg_hba.conf"]) expect(readFileSync(join(data, name), "utf8"), name).toBe(readFileSync(join(cluster.dataDir, name), "utf8"));
+  expect(readFileSync(join(data, "tablespace_map"), "utf8")).toBe(`${oid} ${fast}\n`);
+  // As recovery does it from that file.
+  symlinkSync(join(unpacked, String(oid)), join(data, "pg_tblspc", String(oid)));
+  expect(spawnSync(join(installation.binDir, "pg_verifybackup"), ["--no-parse-wal", data], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
 
   // Nothing was written since: at the position of the backup, production holds what it holds now.
   const expected = await databaseDigest((sql) => cluster.query(sql, [], "soar"));
   await cluster.kill();
-  await rm(cluster.dataDir, { recursive: true });
+  for (const place of [cluster.dataDir, fast]) await rm(place, { recursive: true });
   const restored = await world.run("soar-restore", ["--base-backup", "2025-01-05", "--latest", "--yes"]);
   expect(restored, restored.stderr).toMatchObject({ status: 0 });
   expect(differingTables(await databaseDigest((sql) => cluster.query(sql, [], "soar")), expected)).toEqual([]);
 });
 
-test("a cluster with tablespaces is refused before anything is fetched", async () => {
+test("WAL that creates a tablespace is refused before it is replayed", async () => {
   const { cluster, directory } = world;
-  await cluster.query(`CREATE TABLESPACE fast LOCATION '${cluster.tablespaceDir("fast")}'`);
   await world.run("soar-base-backup", ["--label", "2025-01-06T000000Z"]);
+  const place = cluster.tablespaceDir("later");
+  await cluster.query(`CREATE TABLESPACE later LOCATION '${place}'`);
+  await archiveAll(cluster);
+  const before = readdirSync(place, { recursive: true });
   const result = await world.run("soar-base-backup", ["take", "--from-archive"], { settings: { BACKUP_TEMP_DIR: join(directory, "temp") } });
-  expect(result).toMatchObject({ status: 82, stderr: expect.stringContaining("the cluster has tablespaces") });
+  expect(result).toMatchObject({ status: 93, stderr: expect.stringMatching(/a tablespace is created at .*take a base backup from the server/s) });
+  expect(readdirSync(place, { recursive: true })).toEqual(before);
 });
+
+/** With standard tools; the data directory as `base`, tablespaces by their OIDs. */
+async function unpack(record: BackupRecord): Promise<string> {
+  const { s3, directory } = world;
+  const store = openStore({ url: `s3://${s3.bucket}/cluster1`, endpoint: s3.endpoint, region: s3.region, credentials: s3 });
+  expect(await readObject(store, `base/${record.label}/server-config.tar.gz`)).toEqual(await readObject(store, `base/${first.label}/server-config.tar.gz`));
+  const unpacked = join(directory, "unpacked");
+  for (const { oid, object } of record.archives) {
+    const target = join(unpacked, String(oid ?? "base"));
+    mkdirSync(target, { recursive: true });
+    writeFileSync(join(directory, object), await readObject(store, `base/${record.label}/${object}`));
+    expect(spawnSync("tar", ["xzf", join(directory, object), "-C", target], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+  }
+  writeFileSync(join(unpacked, "base", "backup_manifest"), await readObject(store, `base/${record.label}/backup_manifest`));
+  await store.close();
+  return unpacked;
+}

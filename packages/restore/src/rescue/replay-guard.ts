@@ -29,7 +29,7 @@ export function createReplayGuard({ backup, resolved }: RestorePlan): ReplayGuar
       const found = scanner.push(bytes).find(isDangerous);
       if (found === undefined) return;
       throw new SoarError("TARGET_UNREACHABLE", `unable to replay WAL beside other clusters: a tablespace is created at ${formatLsn(found.lsn)}, and replay would write into its directory, which may be in use on this host`, {
-        hint: "Use a backup that was taken after the tablespace was created, a target before it, or a whole restore on another host.",
+        hint: "Use a backup that was taken after the tablespace was created (take a base backup from the server), a target before it, or a whole restore on another host.",
       });
     },
   };

@@ -1,7 +1,6 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { SoarError } from "@soar/errors";
 import { connectSql, findPostgresPrograms, lsnOfSegmentIndex, parseLsn, setRecoveryMode, startCluster, waitForRecovery, type ServerConfig } from "@soar/pg-tools";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
@@ -22,6 +21,8 @@ export interface Replica {
   /** As a superuser of the source. */
   readonly server: ServerConfig;
   readonly replayedLsn: bigint;
+  /** Where the tablespaces of the source lie there, by OID; here they lie below the scratch directory. */
+  readonly tablespaces: ReadonlyMap<number, string>;
 }
 
 /** Settings that are read at the start from a file that belongs to the source. */
@@ -31,14 +32,11 @@ const POLL_MS = 100;
 /**
  * Restores the planned backup wholly into a scratch directory, lets it follow the archive as a standby to the end of the
  * last whole segment, and hands it out. It is never promoted, so it stays on its source's timeline. Its data directory
- * holds what the source's would: no file of the scratch cluster, of recovery or of this program (safety, trap 57).
- * Rejects with `SERVER_UNSUITABLE` for a cluster with tablespaces, whose places would be those of the scratch cluster.
+ * holds what the source's would: no file of the scratch cluster, of recovery or of this program (safety, trap 57). Only
+ * the links to tablespaces lead to the scratch directory.
  */
 export async function withReplica<T>(store: ObjectStore, plan: RestorePlan, options: ScratchOptions & { use(replica: Replica): Promise<T> }): Promise<T> {
   const { backup } = plan;
-  if (backup.tablespaces.length > 0) {
-    throw new SoarError("SERVER_UNSUITABLE", `unable to replay backup '${backup.label}' for another one: the cluster has tablespaces, and their places would be those of the scratch cluster`, { hint: "Take the backup from the server: leave --from-archive out." });
-  }
   const { binDir } = await findPostgresPrograms({ major: Math.floor(backup.postgresVersion / 10_000), searchPaths: options.binDirs });
   const directory = await createScratchDirectory(options.tempDir, options.owner);
   try {
@@ -57,12 +55,13 @@ export async function withReplica<T>(store: ObjectStore, plan: RestorePlan, opti
 
 type Place = ScratchOptions & { readonly directory: ScratchDirectory };
 
-async function fetchWhole(store: ObjectStore, { backup }: RestorePlan, { directory: { dataDir }, owner, jobs, signal, onEvent }: Place): Promise<void> {
+async function fetchWhole(store: ObjectStore, { backup }: RestorePlan, { directory: { dataDir, tablespaceDir }, owner, jobs, signal, onEvent }: Place): Promise<void> {
   onEvent?.({ type: "fetching", scope: "cluster", plainBytes: backup.sizes.database });
   await mkdir(join(dataDir, RESTORE_STATE_DIRECTORY), { mode: 0o700 });
+  const tablespaces = new Map(backup.tablespaces.map(({ oid }) => [oid, join(tablespaceDir, String(oid))]));
   const pool = createCodecPool({ workers: jobs });
   try {
-    await fetchBackup(store, { backup, dataDir, tablespaces: new Map(), owner, pool, jobs, signal, onProgress: (bytes) => onEvent?.({ type: "fetched", bytes }) });
+    await fetchBackup(store, { backup, dataDir, tablespaces, owner, pool, jobs, signal, onProgress: (bytes) => onEvent?.({ type: "fetched", bytes }) });
   } finally {
     await pool.close();
   }
@@ -81,7 +80,7 @@ function wholeSegments(plan: RestorePlan): RestorePlan {
 type Starting = Place & { readonly binDir: string };
 
 async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Promise<Replica> {
-  const { directory: { dataDir, path, logFile, socketDir }, owner, binDir, role, signal, onEvent } = options;
+  const { directory: { dataDir, tablespaceDir, path, logFile, socketDir }, owner, binDir, role, signal, onEvent } = options;
   onEvent?.({ type: "replaying" });
   const file = (name: string): string => join(path, name);
   await writeFile(file("postgresql.conf"), "");
@@ -89,7 +88,7 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
   await writeFile(file("pg_ident.conf"), "");
   const putBack = await holdSettings(dataDir, path);
   await setRecoveryMode(dataDir, "standby");
-  if (owner !== undefined) await chownTree([dataDir], owner);
+  if (owner !== undefined) await chownTree([dataDir, tablespaceDir], owner);
   const port = await findFreePort();
   const { present } = await findPreloadLibraries(plan.backup.settings["shared_preload_libraries"] ?? "", binDir);
   const settings = {
@@ -110,7 +109,7 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
     const server = await asSuperuser({ host: socketDir, port, user: role, database: "template1", applicationName: "soar-base-backup" }, options);
     const replayedLsn = await waitForReplay(plan, feed, { server, signal });
     onEvent?.({ type: "replayed", reachedLsn: replayedLsn, invalidPages: 0 });
-    return { server, replayedLsn };
+    return { server, replayedLsn, tablespaces: new Map(plan.backup.tablespaces.map(({ oid, location }) => [oid, location])) };
   } catch (error) {
     // The server only knows that its restore_command failed.
     throw feed.failure() ?? error;
