@@ -79,8 +79,8 @@ test("a rate limit holds the server back", async () => {
   expect(sizes.tar / (durationMs / 1000)).toBeLessThan(9 * 1024 * 1024);
 });
 
-test.each(postgresMajors())("damaged pages at the source, also of a tablespace, do not cost a backup of PostgreSQL $major, and are recorded", async (installation) => {
-  await using world = await createBackupWorld({ installation });
+test.each(postgresMajors())("damaged pages at the source, also of a tablespace, do not cost a backup of PostgreSQL $major, and are recorded", async (major) => {
+  await using world = await createBackupWorld({ installation: major });
   const { cluster } = world;
   await cluster.query(`create tablespace extra location '${cluster.tablespaceDir("extra")}'`);
   const paths: string[] = [];

@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 
 test("a backup from the archive: production is not asked, nothing of the scratch cluster is in it, and it restores row by row", async () => {
-  const { cluster, s3, directory } = world;
+  const { cluster, directory } = world;
   const tempDir = join(directory, "temp");
   // Nobody answers there.
   const result = await world.run("soar-base-backup", ["take", "--from-archive", "--no-expire", "--label", "2025-01-05", "--json"], { settings: { BACKUP_TEMP_DIR: tempDir, PGHOST: "127.0.0.1", PGPORT: String(await findFreePort()) } });
