@@ -1,8 +1,6 @@
-import { spawnSync } from "node:child_process";
-import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chownSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { serverUser, startProxy, type TestProxy } from "@soar-tooling/test-servers";
+import { mountSmallDisk, serverUser, startProxy, type TestProxy } from "@soar-tooling/test-servers";
 import { findWalObjects, readWalFile } from "@soar/repository";
 import { afterEach, expect, test } from "vitest";
 import { createArchiverWorld, doneNames, eventually, readWal, type ArchiverWorld } from "./archiver-world.fixture.ts";
@@ -13,21 +11,10 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
 });
 
-/** A small disk of the server's user. Only root can make one: anybody else is told that this was not tested. */
-function mountSmallDisk(mebibytes: number): string | undefined {
-  if (process.getuid?.() !== 0) {
-    process.stderr.write("not root: nothing was tested on a really full disk\n");
-    return undefined;
-  }
-  const disk = mkdtempSync(join(tmpdir(), "soar-disk-"));
-  const { uid, gid } = serverUser();
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${mebibytes}m,uid=${uid},gid=${gid},mode=700`, "tmpfs", disk], { encoding: "utf8" });
-  if (mounted.status !== 0) throw new Error(`mount: ${mounted.stderr}`);
-  cleanUps.push(() => {
-    spawnSync("umount", ["--lazy", disk]);
-    rmSync(disk, { recursive: true });
-  });
-  return disk;
+function smallDisk(mebibytes: number): string | undefined {
+  const disk = mountSmallDisk(mebibytes);
+  if (disk !== undefined) cleanUps.push(() => disk[Symbol.dispose]());
+  return disk?.path;
 }
 
 function fill(disk: string): void {
@@ -49,7 +36,7 @@ async function openWorld(options: Parameters<typeof createArchiverWorld>[0]): Pr
 const readyNames = ({ cluster }: ArchiverWorld): string[] => readdirSync(join(cluster.dataDir, "pg_wal", "archive_status")).filter((file) => /^[0-9A-F]{24}\.ready$/.test(file)).map((file) => file.slice(0, 24));
 
 test("pg_wal's disk full while the provider is down: nothing is deleted, and everything drains, byte for byte", { timeout: 180_000 }, async () => {
-  const disk = mountSmallDisk(32);
+  const disk = smallDisk(32);
   if (disk === undefined) return;
   const [walDir, ballast] = [join(disk, "wal"), join(disk, "ballast")];
   mkdirSync(walDir);
@@ -106,7 +93,7 @@ test("pg_wal's disk full while the provider is down: nothing is deleted, and eve
 });
 
 test("the spool's disk full: archiving goes on, with a word about it, with and without the resident archiver", { timeout: 120_000 }, async () => {
-  const disk = mountSmallDisk(1);
+  const disk = smallDisk(1);
   if (disk === undefined) return;
   const world = await openWorld({ settings: { archive_timeout: "0", wal_keep_size: "1GB" } });
   world.writeEnvFile({ BACKUP_SPOOL_DIR: disk });

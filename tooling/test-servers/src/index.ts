@@ -19,4 +19,5 @@ export { startProxy, type ProxyConnection, type ProxyOptions, type ProxyTarget, 
 export { type ActiveImpairment, type Direction, type Impairment, type ImpairmentRule } from "./proxy/impairment.ts";
 export { aviationTrafficSql, loadAviationData, type AviationOptions, type RunSql } from "./aviation/aviation-data.ts";
 export { databaseDigest, differingTables, type DatabaseDigest, type QueryRows, type TableDigest } from "./aviation/database-digest.ts";
+export { mountSmallDisk, mountUponItself, type Mounted } from "./mounts/mount.ts";
 export { parseExposition, type MetricFamily } from "./prometheus/parse-exposition.ts";

@@ -2,7 +2,8 @@ import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { keepOldData, takeOldPlace } from "./keep-old-data.ts";
+import { mountUponItself } from "@soar-tooling/test-servers";
+import { keepOldData, requireKeepable, takeOldPlace } from "./keep-old-data.ts";
 import { listKept, writeKeptRecord } from "./kept-record.ts";
 
 let root: string;
@@ -71,6 +72,13 @@ describe("old data", () => {
     expect(statSync(inRoot("wal")).isDirectory()).toBe(true);
   });
 
+  test("whose pg_wal is gone with its disk is kept without it", async () => {
+    rmSync(inRoot("wal"), { recursive: true });
+    await keep();
+    expect(readlinkSync(inRoot(KEPT, "pg_wal"))).toBe(inRoot("wal"));
+    expect(readFileSync(inRoot(KEPT, "pg_tblspc/16384/rows"), "utf8")).toBe("fast/rows");
+  });
+
   test("kept twice within a second has two names, and a copy of what was kept is nobody's", async () => {
     await keep();
     mkdirSync(join(dataDir, "base"), { recursive: true });
@@ -78,5 +86,32 @@ describe("old data", () => {
     expect(await listKept(dataDir)).toHaveLength(2);
     renameSync(`${inRoot(KEPT)}-2`, inRoot("data.before-restore-copy"));
     expect(await listKept(dataDir)).toHaveLength(1);
+  });
+});
+
+describe("before anything is touched it is refused to keep", () => {
+  const refusal = (text: string) => ({ code: "DIRECTORY_NOT_EMPTY", message: expect.stringContaining(text) as string, hint: expect.stringContaining("--discard-old-data") as string });
+  const check = (path: string) => requireKeepable(path, { tablespacePlaces: new Set([inRoot("fast")]) });
+
+  test("a directory on which a file system is mounted, which cannot be renamed", async () => {
+    await expect(check("/proc")).rejects.toMatchObject(refusal("'/proc' by renaming it: a file system is mounted there"));
+    await expect(check(dataDir)).resolves.toBeUndefined();
+  });
+
+  test.each([
+    ["the directory itself, also where it lies on the same device", "data", () => "there"],
+    ["pg_wal's place elsewhere", "wal", () => "there"],
+    ["the place of a tablespace that is needed again", "fast", () => "there"],
+    ["a directory below, which the next start of the machine would mount over the new data", "data/base", () => `at '${inRoot("data/base")}'`],
+  ])("%s", async (_, name, where) => {
+    using mounted = mountUponItself(inRoot(name));
+    if (mounted === undefined) return;
+    await expect(check(dataDir)).rejects.toMatchObject(refusal(`a file system is mounted ${where()}`));
+  });
+
+  test("but not where only another tablespace is mounted", async () => {
+    using mounted = mountUponItself(inRoot("slow"));
+    expect(mounted?.path ?? inRoot("slow")).toBe(inRoot("slow"));
+    await expect(check(dataDir)).resolves.toBeUndefined();
   });
 });

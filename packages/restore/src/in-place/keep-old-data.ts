@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { SoarError } from "@soar/errors";
 import { syncDirectory } from "../status/restore-record.ts";
 import { keptPrefix, listKept, readKeptRecord, writeKeptRecord, type KeptRecord, type MovedDirectory } from "./kept-record.ts";
+import { mountPointsIn } from "./mount-points.ts";
 
 export interface KeepOptions {
   readonly systemIdentifier: string | undefined;
@@ -30,11 +31,12 @@ export async function keepOldData(dataDir: string, options: KeepOptions): Promis
   return record;
 }
 
-/** Rejects with `DIRECTORY_NOT_EMPTY` when something of it cannot be renamed, because a file system is mounted there. */
+/** Rejects with `DIRECTORY_NOT_EMPTY` when something of it cannot be put aside whole, because a file system is mounted there or below. */
 export async function requireKeepable(dataDir: string, options: Pick<KeepOptions, "tablespacePlaces">): Promise<void> {
   for (const path of [dataDir, ...(await outsideDirectories(dataDir, options)).map(({ from }) => from)]) {
-    if ((await stat(path)).dev === (await stat(dirname(path))).dev) continue;
-    throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to keep '${path}' by renaming it: a file system is mounted there`, {
+    const [mounted] = await mountPointsIn(path);
+    if (mounted === undefined) continue;
+    throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to keep '${path}' by renaming it: a file system is mounted ${mounted === path ? "there" : `at '${mounted}'`}`, {
       hint: "Restore to another directory with --data-dir, or overwrite what is there with --discard-old-data. Nothing was changed.",
     });
   }
@@ -78,7 +80,9 @@ async function chooseNames(dataDir: string, options: KeepOptions): Promise<KeptR
 
 async function outsideDirectories(dataDir: string, { tablespacePlaces }: Pick<KeepOptions, "tablespacePlaces">): Promise<Omit<MovedDirectory, "to">[]> {
   const found: Omit<MovedDirectory, "to">[] = [];
-  if ((await kindOf(join(dataDir, "pg_wal"))) === "link") found.push({ link: "pg_wal", from: await target(dataDir, "pg_wal") });
+  const wal = (await kindOf(join(dataDir, "pg_wal"))) === "link" ? await target(dataDir, "pg_wal") : undefined;
+  // The disk that it leads to may be what was lost.
+  if (wal !== undefined && existsSync(wal)) found.push({ link: "pg_wal", from: wal });
   const links = existsSync(join(dataDir, "pg_tblspc")) ? await readdir(join(dataDir, "pg_tblspc"), { withFileTypes: true }) : [];
   for (const entry of links.filter((one) => one.isSymbolicLink())) {
     const [link, from] = [join("pg_tblspc", entry.name), await target(dataDir, join("pg_tblspc", entry.name))];
