@@ -28,7 +28,7 @@ export const directoryOptions = {
   "discard-old-data": { type: "boolean", default: false, group: "Restore", help: "Overwrite the old data directory instead of keeping it, where there is no room for both." },
   "with-config": { type: "boolean", default: false, group: "Restore", help: "Put the server configuration that was saved with the backup back where it was. What is there is kept." },
   "stop-services": { env: "BACKUP_APP_SERVICES", type: "list", group: "Restore", placeholder: "UNIT", help: "Services of applications, stopped before a restore in place and started when the server was proved." },
-  "postgres-service": { env: "BACKUP_POSTGRES_SERVICE", type: "string", group: "Restore", placeholder: "UNIT", unset: "found from the running server, or from Debian's list of clusters", help: "Service that runs PostgreSQL." },
+  "postgres-service": { env: "BACKUP_POSTGRES_SERVICE", type: "string", group: "Restore", placeholder: "UNIT", unset: "found through systemd, or in Debian's list of clusters", help: "Service that runs PostgreSQL." },
 } as const satisfies OptionTable;
 
 export type TargetConfig = Config<typeof targetOptions>;

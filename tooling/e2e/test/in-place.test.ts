@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { requireInstallation } from "@soar-tooling/test-servers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
-import { installServiceManager, POSTGRES_UNIT, type ServiceManager } from "../src/service-manager.ts";
+import { installServiceManager, type ServiceManager } from "../src/service-manager.ts";
 import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
 import { startOnTerminal } from "../src/terminal-session.ts";
 
@@ -31,7 +31,7 @@ beforeAll(async () => {
   await cluster.query("UPDATE pg_database SET datcollversion = '0' WHERE datname = 'soar'");
   services = installServiceManager(world, cluster);
   mkdirSync(join(world.directory, "log"));
-  settings = { PATH: services.path, BACKUP_APP_SERVICES: "soar-aprs,soar-api", BACKUP_POSTGRES_SERVICE: POSTGRES_UNIT, BACKUP_LOG_DIR: join(world.directory, "log") };
+  settings = { PATH: services.path, BACKUP_APP_SERVICES: "soar-aprs,soar-api", BACKUP_LOG_DIR: join(world.directory, "log") };
   const backup = await world.run("soar-base-backup", []);
   if (backup.status !== 0) throw new Error(backup.stderr);
   await archiveAll(cluster);
@@ -66,7 +66,7 @@ test("scenario 1: the machine's database is broken; everything that was committe
   const restored = await restore("--latest", "--yes", "--json");
   expect(restored, restored.stderr).toMatchObject({ status: 0 });
   expect(await count()).toBe(30_001);
-  expect(services.calls()).toEqual(["stop soar-aprs soar-api", `start ${POSTGRES_UNIT}`, "start soar-aprs soar-api"]);
+  expect(services.calls()).toEqual(["stop soar-aprs soar-api", `start ${services.unit}`, "start soar-aprs soar-api"]);
   await expectOwnServer();
 
   const [kept = ""] = beside(cluster.dataDir);
@@ -101,7 +101,7 @@ test("scenario 2: somebody deleted the devices; the operator sees who is connect
   const shown = (await terminal.shows("Type yes to go on")).join("\n");
   expect(shown).toMatch(/what is there: +a cluster, which is kept whole as/);
   expect(shown).toMatch(/stops: +soar-aprs, soar-api, started again/);
-  expect(shown).toMatch(new RegExp(`stops: +the server with process id ${cluster.pid()}, by: systemctl stop ${POSTGRES_UNIT}`));
+  expect(shown).toMatch(new RegExp(`stops: +the server with process id ${cluster.pid()}, by: systemctl stop ${services.unit}`));
   expect(shown).toMatch(/first left out: +commit of 20/);
   expect(shown).toMatch(/ 1 +soar-aprs +soar +postgres/);
   terminal.type("yes\r");
@@ -110,7 +110,7 @@ test("scenario 2: somebody deleted the devices; the operator sees who is connect
   expect(status, written).toBe(0);
   expect(await count()).toBe(30_002);
   await expectOwnServer();
-  expect(services.calls().slice(3)).toEqual(["stop soar-aprs soar-api", `stop ${POSTGRES_UNIT}`, `start ${POSTGRES_UNIT}`, "start soar-aprs soar-api"]);
+  expect(services.calls().slice(3)).toEqual(["stop soar-aprs soar-api", `stop ${services.unit}`, `start ${services.unit}`, "start soar-aprs soar-api"]);
   for (const line of [/asked: +time 20/, /reached: +0\/[0-9A-F]+, as planned/, /warning: +this host sorts text in another way than the source in soar/, /warning: +1 unlogged tables came back empty/, /lost: +everything from the commit of 20.* on, as asked/, /timeline: +3, begun by this restore/, /next: +take a base backup now/, /next: +when nobody needs the old data/]) expect(written).toMatch(line);
 });
 
@@ -141,14 +141,14 @@ describe("before anything is touched", () => {
     await archiveAll(cluster);
     const held = services.hold();
     const running = restore("--latest", "--yes");
-    await expect.poll(() => services.calls().at(-1), { timeout: 30_000 }).toBe(`stop ${POSTGRES_UNIT}`);
+    await expect.poll(() => services.calls().at(-1), { timeout: 30_000 }).toBe(`stop ${services.unit}`);
     world.s3.inject({ operation: "ListObjectsV2", times: "always", fault: { type: "error", status: 403, code: "AccessDenied" } });
     held.release();
     const result = await running;
     world.s3.clearFaults();
     expect(result.status, result.stderr).toBe(32);
     expect(result.stderr).toContain("started everything again, because the restore is not possible");
-    expect(services.calls().slice(-4)).toEqual(["stop soar-aprs soar-api", `stop ${POSTGRES_UNIT}`, `start ${POSTGRES_UNIT}`, "start soar-aprs soar-api"]);
+    expect(services.calls().slice(-4)).toEqual(["stop soar-aprs soar-api", `stop ${services.unit}`, `start ${services.unit}`, "start soar-aprs soar-api"]);
     expect(beside(cluster.dataDir)).toEqual(before);
     expect(await count()).toBe(30_002);
   });

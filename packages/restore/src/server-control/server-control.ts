@@ -30,7 +30,7 @@ export async function findServerControl(options: ControlOptions): Promise<Server
   const debian = await findDebianCluster(dataDir, env);
   if (!systemd) return debian === undefined ? { kind: "pg_ctl" } : { kind: "pg_ctlcluster", ...debian };
   const { pid } = await readClusterState(dataDir);
-  const running = pid === undefined ? undefined : await unitOfProcess(pid);
+  const running = pid === undefined ? undefined : await unitOfProcess(pid, env);
   const unit = running ?? (debian === undefined ? await unitOfDirectory(dataDir, [`postgresql-${postgresMajor}.service`, "postgresql.service"], env) : `postgresql@${debian.version}-${debian.name}.service`);
   return unit === undefined ? { kind: "pg_ctl" } : { kind: "systemd", unit };
 }

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { requireCommand, runCommand, type Environment } from "./run-command.ts";
 
 /** Words of `systemctl is-system-running` where systemd is in charge; in a container it says `offline`. */
@@ -18,13 +17,15 @@ export async function controlUnits(verb: "stop" | "start", units: readonly strin
   if (units.length > 0) await requireCommand(systemctl(verb, units), env);
 }
 
-/** The unit that a process runs in, from its control group; undefined when it runs in none of the system's own. */
-export async function unitOfProcess(processId: number): Promise<string | undefined> {
-  const text = await readFile(`/proc/${processId}/cgroup`, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ESRCH") return "";
-    throw error;
-  });
-  return /^\d+:(?:name=systemd)?:\/system\.slice\/(?:.*\/)?([^/\n]+\.service)$/m.exec(text)?.[1];
+/**
+ * The unit whose main process this is; undefined when there is none. A server that was started from within another service,
+ * by cron or by a deployment, belongs to that one's control group, too: stopping it would be another matter.
+ */
+export async function unitOfProcess(processId: number, env: Environment): Promise<string | undefined> {
+  const result = await runCommand(["systemctl", "show", "*.service", "--property=Id,MainPID"], env);
+  const units = (result?.stdout ?? "").split(/\n{2,}/).map((block) => block.split("\n"));
+  const own = units.find((lines) => lines.includes(`MainPID=${processId}`));
+  return own?.find((line) => line.startsWith("Id="))?.slice("Id=".length);
 }
 
 /** The unit among these that systemd knows and whose PGDATA is this directory, as RPM packages set it. */
