@@ -55,6 +55,6 @@ export function installServiceManager(world: SoarWorld, cluster: TestCluster): S
       writeFileSync(held, "");
       return { release: () => rmSync(held) };
     },
-    breakUnit: (unit) => writeFileSync(broken, `${unit}\n`),
+    breakUnit: (name) => writeFileSync(broken, `${name}\n`),
   };
 }
