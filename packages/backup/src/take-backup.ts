@@ -1,16 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { connectSql, readServerFacts, type ServerConfig, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
-import { claimRepository, findBackupRecord, putBackupRecord, type BackupRecord, type RepositoryRecord, type StartedRecord } from "@soar/repository";
+import { claimRepository, findBackupRecord, putBackupRecord, type BackupRecord, type RepositoryRecord } from "@soar/repository";
 import { createCodecPool, type Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { describeArchiver, requireArchiving } from "./archiver-health.ts";
 import { takeBackupLock } from "./backup-lock.ts";
-import { claimBackupLabel, type ClaimedLabel } from "./claim-label.ts";
+import { claimBackup, type ChosenBase, type ClaimedBackup } from "./claim-backup.ts";
 import { composeRecord } from "./compose-record.ts";
 import { readBack } from "./read-back.ts";
-import { chooseBase, loadBase, requireReferences, trackReferences, type BaseChoice } from "./incremental-base.ts";
-import { removeInterruptedRuns } from "./remove-interrupted.ts";
+import { loadBase, requireReferences, trackReferences } from "./incremental-base.ts";
 import { requireWhole } from "./require-whole.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
 import type { BackupSource } from "./source/backup-source.ts";
@@ -38,6 +37,8 @@ export interface TakeBackupOptions {
   readonly label?: string | undefined;
   /** The server is a scratch standby: what a restore has to know of the one that it stands for. */
   readonly replayed?: ReplayedSource | undefined;
+  /** A claim that was made before the server was there. */
+  readonly claimed?: ClaimedBackup | undefined;
   /** How long the WAL of the finished backup may take to reach the bucket, in milliseconds. */
   readonly walTimeoutMs: number;
   /** How long archiving may fail before the backup is not even begun, in milliseconds. */
@@ -93,16 +94,8 @@ export async function takeBackup(store: ObjectStore, options: TakeBackupOptions)
   // A scratch standby has all that it replayed from the bucket.
   if (facts.inRecovery && options.replayed === undefined) await requirePrimaryArchives(store, sql, facts, patience);
   await takeBackupLock(sql, { signal });
-  const taken = await removeInterruptedRuns(store, {
-    signal,
-    isDead: (started) => isDead(started, facts, options),
-    onRemoved: (label) => options.onEvent?.({ type: "interrupted-removed", label }),
-    onLeft: (label, reason) => options.onEvent?.({ type: "interrupted-left", label, reason }),
-  });
-  const choice = await chooseWhatToReferTo(store, options);
-  const claimed = await claimBackupLabel(store, { label: options.label, taken, host: options.host, now: options.now(), references: choice?.references, fromStandby: facts.inRecovery, signal });
-  options.onEvent?.({ type: "label", label: claimed.label });
-  const existing = choice === undefined ? undefined : await loadExisting(store, choice, options);
+  const claimed = options.claimed ?? (await claimBackup(store, { ...options, holdsLock: !facts.inRecovery }));
+  const existing = claimed.base === undefined ? undefined : await loadExisting(store, claimed.base, options);
   // Awaited here, because the session that holds the lock ends with this block.
   return await finish(store, { options, sql, facts, repository, claimed, config, existing });
 }
@@ -112,20 +105,10 @@ interface Run {
   readonly sql: SqlConnection;
   readonly facts: ServerFacts;
   readonly repository: RepositoryRecord;
-  readonly claimed: ClaimedLabel;
+  readonly claimed: ClaimedBackup;
   readonly config: Buffer;
   /** For an incremental: what earlier backups hold. */
   readonly existing: ReturnType<typeof trackReferences> | undefined;
-}
-
-type ChosenBase = Extract<BaseChoice, { base: BackupRecord }>;
-
-async function chooseWhatToReferTo(store: ObjectStore, { incremental, now, signal, onEvent }: TakeBackupOptions): Promise<ChosenBase | undefined> {
-  if (incremental === undefined) return undefined;
-  const choice = await chooseBase(store, { now: now(), fullEveryMs: incremental.fullEveryMs, signal });
-  if (choice.base !== undefined) return choice;
-  onEvent?.({ type: "incremental", base: undefined, reason: choice.reason });
-  return undefined;
 }
 
 /** After the claim, which protects what is referred to from expiry. */
@@ -192,15 +175,6 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
   } finally {
     await pool.close();
   }
-}
-
-/**
- * Whether the run behind a claim is dead. Holding the primary's lock proves that of every run on the primary; advisory
- * locks are not shared with standbys, so a claim from there counts until its deadline, or until its process is gone.
- */
-function isDead(started: StartedRecord, { inRecovery }: ServerFacts, { host, now, isProcessRunning }: TakeBackupOptions): boolean {
-  if (!inRecovery && started.fromStandby !== true) return true;
-  return Date.parse(started.deadline) <= now().getTime() || (started.host === host && !isProcessRunning(started.processId));
 }
 
 function identityOf(facts: ServerFacts): Parameters<typeof claimRepository>[1] {

@@ -1,18 +1,20 @@
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
-import { planRestore, withReplica, type ScratchOptions } from "@soar/restore";
+import { planRestore, withReplica, type Replica, type ScratchOptions } from "@soar/restore";
 import type { ObjectStore } from "@soar/storage";
+import { claimBackup, withdrawClaim } from "./claim-backup.ts";
 import { relocatedSource } from "./source/relocated-source.ts";
 import { replicationSource } from "./source/replication-source.ts";
 import { takeBackup, type TakeBackupOptions } from "./take-backup.ts";
 
-export interface TakeReplayedOptions extends Omit<TakeBackupOptions, "server" | "source" | "replayed"> {
+export interface TakeReplayedOptions extends Omit<TakeBackupOptions, "server" | "source" | "replayed" | "claimed"> {
   readonly scratch: ScratchOptions;
 }
 
 /**
  * Takes a base backup from a scratch standby that was restored from the newest backup and followed the archive: the
  * server itself reads nothing for it, and that it can be restored is proved by how it was made. What it holds and what its
- * record says is what a backup of the server at that position would.
+ * record says is what a backup of the server at that position would. It is claimed before anything is restored, so that
+ * no other backup of the repository begins meanwhile; the server's own lock cannot be asked for.
  */
 export async function takeReplayedBackup(store: ObjectStore, { scratch, ...options }: TakeReplayedOptions): Promise<BackupRecord> {
   const plan = await planRestore(store, { target: { kind: "latest" }, signal: options.signal });
@@ -20,5 +22,13 @@ export async function takeReplayedBackup(store: ObjectStore, { scratch, ...optio
   const minimums = Object.fromEntries(Object.entries(plan.minimums).map(([name, value]) => [name, String(value)]));
   const { source, settings } = plan.backup;
   const replayed = { serverConfig, host: source.host, dataDirectory: source.dataDirectory, settings: { ...settings, ...minimums } };
-  return await withReplica(store, plan, { ...scratch, use: ({ server, tablespaces }) => takeBackup(store, { ...options, server, source: relocatedSource(replicationSource(server), tablespaces), replayed }) });
+  const claimed = await claimBackup(store, { ...options, holdsLock: false, reads: [plan.backup.label, ...plan.backup.references] });
+  const use = ({ server, tablespaces }: Replica) => takeBackup(store, { ...options, server, source: relocatedSource(replicationSource(server), tablespaces), replayed, claimed });
+  try {
+    return await withReplica(store, plan, { ...scratch, use });
+  } catch (error) {
+    // Nobody else can tell that this run is dead before its claim lapses.
+    await withdrawClaim(store, claimed);
+    throw error;
+  }
 }

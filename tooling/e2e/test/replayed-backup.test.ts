@@ -62,6 +62,23 @@ test("a backup from the archive: production is not asked, nothing of the scratch
   expect(differingTables(await databaseDigest((sql) => cluster.query(sql, [], "soar")), expected)).toEqual([]);
 });
 
+test("from its beginning it is the only backup of the repository; ended before its time, it leaves no claim", async () => {
+  const { s3, directory } = world;
+  const settings = { BACKUP_TEMP_DIR: join(directory, "temp") };
+  const stalled = s3.inject({ operation: "GetObject", key: /backup\.tar\.gz$/, times: "always", fault: { type: "stall" } });
+  const program = world.start("soar-base-backup", ["take", "--from-archive", "--no-expire"], { settings });
+  await stalled.firstHit;
+  stalled.remove();
+  for (const args of [[], ["take", "--from-archive"]]) {
+    expect(await world.run("soar-base-backup", args, { settings })).toMatchObject({ status: 66, stderr: expect.stringMatching(/was begun .* and may still be running/) });
+  }
+  expect(unfinishedBackups()).toHaveLength(1);
+  program.kill("SIGTERM");
+  expect(await program.result).toMatchObject({ status: 4 });
+  expect(unfinishedBackups()).toEqual([]);
+  expect(readdirSync(settings.BACKUP_TEMP_DIR)).toEqual([]);
+});
+
 test("WAL that creates a tablespace is refused before it is replayed", async () => {
   const { cluster, directory } = world;
   await world.run("soar-base-backup", ["--label", "2025-01-06T000000Z"]);
@@ -73,6 +90,12 @@ test("WAL that creates a tablespace is refused before it is replayed", async () 
   expect(result).toMatchObject({ status: 93, stderr: expect.stringMatching(/a tablespace is created at .*take a base backup from the server/s) });
   expect(readdirSync(place, { recursive: true })).toEqual(before);
 });
+
+/** Keys of claims without a backup. */
+function unfinishedBackups(): string[] {
+  const keys = [...world.s3.objects(world.s3.bucket).keys()];
+  return keys.filter((key) => key.endsWith("/started.json") && !keys.includes(key.replace("started.json", "backup.json")));
+}
 
 /** With standard tools; the data directory as `base`, tablespaces by their OIDs. */
 async function unpack(record: BackupRecord): Promise<string> {

@@ -1,0 +1,60 @@
+import { hasErrorCode } from "@soar/errors";
+import { claimLabel, findStarted } from "@soar/repository";
+import { createMemoryStore, type ObjectStore } from "@soar/storage";
+import { expect, test } from "vitest";
+import { claimBackup, type ClaimBackupOptions, type ClaimedBackup } from "./claim-backup.ts";
+
+const now = new Date("2025-01-05T02:00:00Z");
+
+function claim(store: ObjectStore, label: string, more: Partial<ClaimBackupOptions> = {}): Promise<ClaimedBackup> {
+  return claimBackup(store, { label, host: "db1", isProcessRunning: () => true, now: () => now, holdsLock: false, ...more });
+}
+
+/** A store in which nobody's claim is written before everybody has looked. */
+function meetBeforeWriting(store: ObjectStore, runs: number): ObjectStore {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let arrived = 0;
+  return {
+    ...store,
+    async put(...given) {
+      if (++arrived === runs) resolve();
+      await promise;
+      return store.put(...given);
+    },
+  };
+}
+
+async function claimsIn(store: ObjectStore, labels: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(labels.map((label) => findStarted(store, label)));
+  return found.flatMap((started) => (started === undefined ? [] : [started.label]));
+}
+
+test("of runs that look at the same moment no two go on, and none that withdraws leaves its claim", async () => {
+  const store = createMemoryStore();
+  const labels = ["2025-01-01", "2025-01-02", "2025-01-03"];
+  const together = meetBeforeWriting(store, labels.length);
+  const outcomes = await Promise.allSettled(labels.map((label) => claim(together, label)));
+  const winners = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value.label] : []));
+  expect(winners.length).toBeLessThanOrEqual(1);
+  for (const outcome of outcomes) if (outcome.status === "rejected") expect(hasErrorCode(outcome.reason, "BACKUP_RUNNING"), String(outcome.reason)).toBe(true);
+  expect(await claimsIn(store, labels)).toEqual(winners);
+  // Whoever comes next has the way free, or sees the winner.
+  const next = await claim(store, "2025-01-04").catch((error: unknown) => error);
+  expect(hasErrorCode(next, "BACKUP_RUNNING")).toBe(winners.length === 1);
+});
+
+test("what a run reads is protected by its claim", async () => {
+  const store = createMemoryStore();
+  await claim(store, "2025-01-05", { reads: ["2025-01-03", "2025-01-01"] });
+  expect(await findStarted(store, "2025-01-05")).toMatchObject({ references: ["2025-01-03", "2025-01-01"], fromStandby: true });
+});
+
+test("with the primary's lock other claims of the primary are dead, those of standbys are not", async () => {
+  const store = createMemoryStore();
+  const other = { format: 1 as const, host: "db2", processId: 1, startedAt: now.toISOString(), deadline: new Date(now.getTime() + 60_000).toISOString(), references: [] };
+  await claimLabel(store, { ...other, label: "2025-01-01" });
+  await expect(claim(store, "2025-01-02", { holdsLock: true })).resolves.toMatchObject({ label: "2025-01-02" });
+  expect(await claimsIn(store, ["2025-01-01"])).toEqual([]);
+  await claimLabel(store, { ...other, label: "2025-01-03", fromStandby: true });
+  await expect(claim(store, "2025-01-04", { holdsLock: true })).rejects.toMatchObject({ code: "BACKUP_RUNNING", message: expect.stringContaining("on db2") as string });
+});
