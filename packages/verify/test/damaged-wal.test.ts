@@ -1,0 +1,125 @@
+import { putGap } from "@soar/repository";
+import { readObject } from "@soar/storage";
+import { archiveSample as archive, putSampleBackup as putBackup, replaceObject as replace, SAMPLE_LABEL as LABEL, sampleSegment as segmentBytes, segmentKey, segmentName } from "@soar-tooling/sample-repository";
+import { describe, expect, test } from "vitest";
+import { error, flip, FULL, QUICK, useSampleRepository, warning } from "./sample-repository.fixture.ts";
+
+const { find, repository, verify } = useSampleRepository();
+
+describe("every segment", () => {
+  test("flipped in its members, its description or its footer is found", async () => {
+    const key = segmentKey(5);
+    const { length } = await readObject(repository.store, key);
+    // Every single byte is flipped in the tests of getWalFile.
+    for (let at = 0; at < length; at += 97) {
+      await replace(repository.store, key, flip(at));
+      expect(await find(), `byte ${at} of ${length}`).toEqual([error("wal-damaged", key)]);
+      await replace(repository.store, key, flip(at));
+    }
+    expect(await find()).toEqual([]);
+  });
+
+  test.each([...[3, 4, 5, 6].map((index) => [index, 1] as const), ...[6, 7, 8].map((index) => [index, 2] as const)])("%i of timeline %i cut short is found", async (index, timeline) => {
+    const key = segmentKey(index, timeline);
+    await replace(repository.store, key, (bytes) => bytes.subarray(0, bytes.length - 1));
+    expect(await find()).toEqual([error("wal-damaged", key)]);
+  });
+
+  test("that no kept backup needs is neither read nor reported", async () => {
+    await replace(repository.store, segmentKey(2), flip(0));
+    expect(await find()).toEqual([]);
+  });
+
+  test("swapped with another one is found, both", async () => {
+    const bytes = await Promise.all([4, 5].map((index) => readObject(repository.store, segmentKey(index))));
+    await replace(repository.store, segmentKey(4), () => bytes[1] ?? Buffer.of());
+    await replace(repository.store, segmentKey(5), () => bytes[0] ?? Buffer.of());
+    expect(await find()).toEqual([error("wal-damaged", segmentKey(4)), error("wal-damaged", segmentKey(5))]);
+  });
+
+  test.each<[string, Buffer]>([
+    ["of another cluster", segmentBytes(5, { systemIdentifier: "7000000000000000001" })],
+    ["with another segment's first page", segmentBytes(4)],
+    ["of a younger timeline", segmentBytes(5, { timeline: 9 })],
+    ["of half the size", segmentBytes(5).subarray(0, 524_288)],
+    ["of zeros", Buffer.alloc(1024 * 1024)],
+  ])("%s, with a description that fits it, is found", async (_, bytes) => {
+    await repository.store.remove([segmentKey(5)]);
+    await archive(repository.store, segmentName(5), bytes);
+    expect(await find()).toEqual([error("wal-damaged", segmentKey(5))]);
+  });
+
+  test("stored twice with equal bytes is a warning; with other bytes an error", async () => {
+    const bare = `wal/${segmentName(5)}`;
+    await repository.store.put(bare, segmentBytes(5));
+    expect(await find()).toEqual([warning("wal-duplicate", segmentName(5))]);
+    await replace(repository.store, bare, () => segmentBytes(5, { fill: 77 }));
+    expect(await find()).toEqual([error("wal-duplicate", segmentName(5))]);
+    await replace(repository.store, bare, flip(9000));
+    expect(await find()).toEqual([error("wal-damaged", bare), warning("wal-duplicate", segmentName(5))]);
+  });
+
+  test("bare and cut short is found", async () => {
+    await repository.store.remove([segmentKey(5)]);
+    await repository.store.put(`wal/${segmentName(5)}`, segmentBytes(5).subarray(0, 100_000));
+    expect(await find()).toEqual([error("wal-damaged", `wal/${segmentName(5)}`), error("wal-wrong-size", `wal/${segmentName(5)}`)]);
+  });
+});
+
+describe("the chain", () => {
+  test("with a hole is found, once, however many backups and timelines lead through it", async () => {
+    await putBackup(repository.store, { label: "2025-01-06", first: 4 });
+    await repository.store.remove([segmentKey(5)]);
+    // Segment 5 is also what makes the second backup consistent.
+    for (const depth of [QUICK, FULL]) expect(await find({ depth })).toEqual([error("backup-inconsistent", "2025-01-06"), error("wal-missing", segmentName(5))]);
+    expect(await find({ labels: [LABEL] })).toEqual([error("wal-missing", segmentName(5))]);
+  });
+
+  test("with a hole of several segments says from where to where", async () => {
+    await repository.store.remove([segmentKey(4), segmentKey(5)]);
+    const { findings } = await verify({ depth: QUICK });
+    expect(findings).toContainEqual(expect.objectContaining({ kind: "wal-missing", where: segmentName(4), what: `2 segments are missing, to ${segmentName(5)}, although later ones are there` }));
+  });
+
+  test("with a hole that somebody declared is a notice once a backup was taken behind it, and an error before", async () => {
+    await putGap(repository.store, { format: 1, from: segmentName(5), to: segmentName(5), declaredBy: "anna", declaredAt: "2025-01-05T12:00:00.000Z", reason: "disk full" });
+    await repository.store.remove([segmentKey(5)]);
+    expect(await find({ depth: QUICK })).toEqual([error("wal-gap-declared", segmentName(5))]);
+    for (const index of [7, 8]) await archive(repository.store, segmentName(index), segmentBytes(index));
+    await putBackup(repository.store, { label: "2025-01-06", first: 7 });
+    const { findings } = await verify({ depth: QUICK });
+    const what = "this segment was given up by anna at 2025-01-05T12:00:00.000Z (disk full)";
+    expect(findings).toContainEqual(expect.objectContaining({ kind: "wal-gap-declared", severity: "notice", what }));
+  });
+
+  test("that ends before a backup is consistent is found", async () => {
+    await repository.store.remove([segmentKey(4), segmentKey(5), segmentKey(6), ...[6, 7, 8].map((index) => segmentKey(index, 2))]);
+    const { findings } = await verify({ depth: QUICK });
+    expect(findings).toMatchObject([{ kind: "backup-inconsistent", where: LABEL, what: expect.stringContaining(`it needs ${segmentName(3)} to ${segmentName(4)}`) }]);
+  });
+
+  test("whose last segment is gone cannot be told from one that was never archived", async () => {
+    await repository.store.remove([segmentKey(8, 2)]);
+    expect(await find()).toEqual([]);
+  });
+
+  test("of a timeline without its history is found, and so is a damaged history", async () => {
+    const key = "wal/00000002.history";
+    await replace(repository.store, key, () => Buffer.from("<Error/>"));
+    expect(await find({ depth: QUICK })).toEqual([error("history-damaged", key)]);
+    await repository.store.remove([key]);
+    expect(await find({ depth: QUICK })).toEqual([error("history-missing", key)]);
+  });
+
+  test("with a segment on a timeline that had not begun then, of an impossible size, and with a foreign last one", async () => {
+    await repository.store.put(segmentKey(4, 2), await readObject(repository.store, segmentKey(4)));
+    expect(await find({ depth: QUICK })).toEqual([warning("wal-misplaced", segmentKey(4, 2))]);
+    await replace(repository.store, segmentKey(5), (bytes) => bytes.subarray(0, 100));
+    expect(await find({ depth: QUICK })).toEqual([error("wal-wrong-size", segmentKey(5)), warning("wal-misplaced", segmentKey(4, 2))]);
+    await replace(repository.store, segmentKey(8, 2), () => Buffer.alloc(300));
+    expect(await find({ depth: QUICK })).toContainEqual(error("wal-damaged", segmentKey(8, 2)));
+    await repository.store.remove([segmentKey(8, 2)]);
+    await archive(repository.store, segmentName(8, 2), segmentBytes(8, { timeline: 2 }), { sysid: "12" });
+    expect(await find({ depth: QUICK })).toContainEqual(error("wal-damaged", segmentKey(8, 2)));
+  });
+});
