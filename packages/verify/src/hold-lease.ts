@@ -38,9 +38,14 @@ export async function holdLease(store: ObjectStore, terms: LeaseTerms, { now, si
     refusal = error.message;
   }
   let renewal = Promise.resolve();
+  const isForbidden = refusal !== undefined;
   const timer = setInterval(() => {
-    if (refusal !== undefined) return;
-    renewal = renewal.then(renew).catch((error: unknown) => void (refusal = error instanceof Error ? error.message : String(error)));
+    if (isForbidden) return;
+    // An outage may end before the lease does: there are three more times until then.
+    renewal = renewal.then(renew).then(
+      () => void (refusal = undefined),
+      (error: unknown) => void (refusal = error instanceof Error ? error.message : String(error)),
+    );
   }, RENEWAL_MS);
   // The reading keeps the process alive, not the lease for it.
   timer.unref();

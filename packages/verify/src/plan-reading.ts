@@ -80,10 +80,9 @@ function archiveUnits({ label, record, objects }: CompleteBackup, byKey: Readonl
 }
 
 /** Since when the oldest of the units that are not read was not compared; undefined when all are read. */
-export function unreadSince({ units, chosen }: ReadingPlan, depth: Depth): Date | undefined {
-  const read = new Set(chosen);
+export function unreadSince({ units }: ReadingPlan, read: ReadonlySet<string>, depth: Depth): Date | undefined {
   const memory = depth.level === "sample" ? depth.memory : { lastRead: () => undefined };
   let oldest = Infinity;
-  for (const unit of units) if (!read.has(unit)) oldest = Math.min(oldest, provedAt(unit, memory));
+  for (const unit of units) if (!read.has(unit.name)) oldest = Math.min(oldest, provedAt(unit, memory));
   return oldest === Infinity ? undefined : new Date(oldest);
 }

@@ -1,8 +1,10 @@
-import { backupKey, BACKUP_OBJECTS } from "@soar/repository";
+import { backupKey, BACKUP_OBJECTS, parseBackupKey } from "@soar/repository";
+import type { MemberLocation, SeekArchive } from "@soar/seekable-tar";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { Finding } from "./finding.ts";
 import { KnownMembers } from "./full/known-members.ts";
 import { readBackup, type ReadBackupOptions } from "./full/read-backup.ts";
+import { ReadCoverage } from "./full/read-coverage.ts";
 import { readSlices } from "./full/read-slices.ts";
 import type { VerifyPool } from "./full/verify-pool.ts";
 import type { ReadingPlan } from "./plan-reading.ts";
@@ -22,19 +24,26 @@ export interface VerifyBackupsOptions extends CallOptions {
  * Checks backups one after the other, oldest first, because a table takes memory and incrementals refer back: records,
  * sizes, seek table and manifest of each, and then what the plan says of its bytes.
  */
-export async function verifyBackups(survey: Survey, backups: readonly CompleteBackup[], options: VerifyBackupsOptions): Promise<Finding[]> {
+export async function verifyBackups(survey: Survey, backups: readonly CompleteBackup[], options: VerifyBackupsOptions): Promise<VerifiedBytes> {
   const sizes = new Map(survey.backups.flatMap(readableObjects));
-  const reading: ReadBackupOptions = { ...options, known: new KnownMembers(), sizeOf: (key) => sizes.get(key) };
+  const coverage = new ReadCoverage(backups.flatMap(({ label, record }) => (options.plan.fullLabels.has(label) ? record.references : [])));
+  const reading: ReadBackupOptions = { ...options, known: new KnownMembers(), sizeOf: (key) => sizes.get(key), onMember: (location) => coverage.add(location) };
   const findings: Finding[] = [];
-  for (const backup of backups) findings.push(...(await verifyBackup(survey, backup, { ...options, reading })));
-  return findings;
+  for (const backup of backups) findings.push(...(await verifyBackup(survey, backup, { ...options, reading, coverage })));
+  return { findings, wholeSlices: coverage.wholeSlices() };
+}
+
+export interface VerifiedBytes {
+  readonly findings: readonly Finding[];
+  /** Slices of backups that others refer to, of which every byte was read for these. */
+  readonly wholeSlices: readonly string[];
 }
 
 function readableObjects({ label, record, objects }: CompleteBackup): [string, number][] {
   return record.objects.filter(({ name, size }) => objects.get(name) === size).map(({ name, size }) => [backupKey(label, name), size]);
 }
 
-async function verifyBackup(survey: Survey, backup: CompleteBackup, { plan, reading, signal }: VerifyBackupsOptions & { readonly reading: ReadBackupOptions }): Promise<Finding[]> {
+async function verifyBackup(survey: Survey, backup: CompleteBackup, { plan, reading, coverage, signal }: VerifyBackupsOptions & { readonly reading: ReadBackupOptions; readonly coverage: ReadCoverage }): Promise<Finding[]> {
   const { store } = survey;
   const { record } = backup;
   const objects = await checkObjects(store, backup, { signal });
@@ -45,7 +54,16 @@ async function verifyBackup(survey: Survey, backup: CompleteBackup, { plan, read
   const differences = table === undefined || manifest.files === undefined ? [] : compareFiles(table, manifest.files, record);
   const findings = [...objects.findings, ...tableFindings, ...manifest.findings, ...(labelBytes === undefined ? [] : checkBackupLabel(labelBytes, record)), ...differences];
   if (table === undefined) return findings;
+  if (coverage.concerns(backup.label)) for (const archive of table.archives) for (const location of ownMembers(archive, backup.label)) coverage.exists(location);
   return [...findings, ...(await readBytes(store, { backup, table, files: manifest.files }, { plan, reading }))];
+}
+
+/** An incremental's archive also has members in other backups' objects, some of them more than once. */
+function* ownMembers({ members }: SeekArchive, label: string): Generator<MemberLocation> {
+  for (let index = 0; index < members.length; index += 1) {
+    const location = members.get(index);
+    if (parseBackupKey(location.object)?.label === label) yield location;
+  }
 }
 
 async function readBytes(store: ObjectStore, readable: Parameters<typeof readBackup>[1], { plan, reading }: { readonly plan: ReadingPlan; readonly reading: ReadBackupOptions }): Promise<Finding[]> {

@@ -30,7 +30,8 @@ interface Run {
   readonly fromIndex: number;
   readonly plan: ReadingPlan;
   readonly options: VerifyOptions;
-  readonly read: { stored: number; plain: number };
+  /** Bytes, and names of units, that were read. */
+  readonly read: { stored: number; plain: number; readonly units: Set<string> };
 }
 
 /**
@@ -66,7 +67,7 @@ async function prepare(store: ObjectStore, options: VerifyOptions): Promise<Run>
   const backups = labels.length === 0 ? survey.backups : survey.backups.filter(({ label }) => labels.includes(label));
   const fromIndex = backups.length === 0 ? 0 : Math.min(...backups.map(firstIndexOf));
   const plan = planReading(survey, backups, { depth: options.depth, fromIndex, now: options.now() });
-  return { live: store, survey, backups, isWhole: labels.length === 0, fromIndex, plan, options, read: { stored: 0, plain: 0 } };
+  return { live: store, survey, backups, isWhole: labels.length === 0, fromIndex, plan, options, read: { stored: 0, plain: 0, units: new Set(plan.chosen.map(({ name }) => name)) } };
 }
 
 async function takeLease({ live, survey, backups, plan, options }: Run): Promise<HeldLease | undefined> {
@@ -93,7 +94,9 @@ async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
   }
   const histories = await checkHistories(survey, { signal });
   findings.push(...(await checkWal(run, histories, { signal })));
-  findings.push(...(await verifyBackups(survey, backups, { plan, pool, parallel: jobs + pool.workers, signal, onRead })));
+  const verified = await verifyBackups(survey, backups, { plan, pool, parallel: jobs + pool.workers, signal, onRead });
+  findings.push(...verified.findings);
+  for (const name of verified.wholeSlices) done.units.add(name);
   findings.push(...(await checkSegments(survey.store, plan.segments, { repository: survey.repository, pool, jobs, signal, onRead })));
   const read = new Set(plan.segments.flat());
   findings.push(...(await checkSwitchPoints(survey, histories.histories, { signal, isRead: (object) => read.has(object) })));
@@ -135,8 +138,8 @@ function reportOf({ survey, backups, plan, options, read }: Run, findings: reado
     storedBytes: survey.objects.reduce((sum, { size }) => sum + size, 0),
     readBytes: read.stored,
     plainBytes: read.plain,
-    units: { read: plan.chosen.map(({ name }) => name), existing: plan.units.map(({ name }) => name) },
-    unreadSince: unreadSince(plan, options.depth)?.toISOString(),
+    units: { read: [...read.units], existing: plan.units.map(({ name }) => name) },
+    unreadSince: unreadSince(plan, read.units, options.depth)?.toISOString(),
   };
 }
 

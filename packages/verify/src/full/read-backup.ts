@@ -1,5 +1,5 @@
 import { parseBackupKey } from "@soar/repository";
-import { TarComparison, type SeekArchive, type SeekTable } from "@soar/seekable-tar";
+import { TarComparison, type MemberLocation, type SeekArchive, type SeekTable } from "@soar/seekable-tar";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { isDamage, type Finding } from "../finding.ts";
 import type { ManifestFiles } from "../quick/check-manifest.ts";
@@ -25,6 +25,8 @@ export interface ReadBackupOptions extends CallOptions {
   readonly pool: VerifyPool;
   readonly parallel: number;
   readonly known: KnownMembers;
+  /** Called with every member whose bytes were read, damaged or not. */
+  readonly onMember?: ((location: MemberLocation) => void) | undefined;
   /** Bytes of an archive object; undefined for one that is not there, or not as long as recorded. */
   readonly sizeOf: (key: string) => number | undefined;
   readonly onRead: ReadRangesOptions["onRead"];
@@ -83,6 +85,7 @@ class ArchiveCheck {
 
   take({ planned, outcome }: ReadMember): void {
     const checksum = outcome === undefined ? this.#knownChecksum(planned) : undefined;
+    if (outcome !== undefined) this.#context.options.onMember?.(planned.location);
     if (outcome !== undefined && "failure" in outcome) this.#context.report.member(planned, outcome.failure);
     const checked = outcome !== undefined && "runs" in outcome ? outcome : undefined;
     const plain = checked?.plain === undefined ? undefined : Buffer.from(checked.plain.buffer, checked.plain.byteOffset, checked.plain.byteLength);
