@@ -62,7 +62,7 @@ export async function runDatabaseRescue({ config, log, output, signal, confirm, 
 
 function consequence(found: TargetDatabase): string {
   if (found.state === "absent") return "it is created";
-  if (found.state === "empty") return "it is there and empty, and is filled";
+  if (found.state === "empty") return "it is there and empty, and is filled; its sessions are ended";
   return `it holds ${found.objects} objects (${formatSize(found.sizeBytes)}); its sessions are ended and it is kept under another name`;
 }
 

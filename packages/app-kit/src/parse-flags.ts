@@ -46,7 +46,7 @@ export async function parseArguments(app: App, command: Command, args: readonly 
     .fail(false)
     .parserConfiguration(PARSER_CONFIGURATION)
     .options(yargsOptions(table))
-    .parseAsync([...args]);
+    .parseAsync(withOwnNegations(table, args));
   const flags: Record<string, string | boolean | readonly string[]> = {};
   for (const [name, value] of Object.entries(parsed)) {
     if (name === "_" || name === "$0" || value === undefined) continue;
@@ -70,6 +70,12 @@ export function yargsOptions(table: OptionTable, { withChoices } = { withChoices
     };
   }
   return options;
+}
+
+/** An option whose own name begins with "no-" says nothing about one that is called like the rest of it. */
+function withOwnNegations(table: OptionTable, args: readonly string[]): string[] {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  return args.map((argument, index) => (index < end && argument.startsWith("--no-") && table[argument.slice(2)]?.type === "boolean" ? `${argument}=true` : argument));
 }
 
 /** `--json=maybe` is plain false to yargs. */

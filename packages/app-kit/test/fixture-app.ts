@@ -17,6 +17,7 @@ const take = defineCommand({
     at: { type: "time", zoneFrom: "timezone", help: "Instant." },
     timezone: { type: "string", help: "Zone." },
     only: { type: "list", help: "Names." },
+    "no-only": { type: "boolean", default: false, help: "None of them." },
   },
   examples: [{ command: "fixture take --label x", explanation: "Takes one that is called x." }],
   run({ config, output, log }) {

@@ -33,6 +33,13 @@ describe("results and logs", () => {
     expect(JSON.parse(stderr)).toMatchObject({ level: "info", component: "fixture-app", message: "backup completed in s3://bucket with no secret" });
   });
 
+  test("an option whose own name begins with no- is not the opposite of another one", async () => {
+    const given = async (...args: readonly string[]): Promise<unknown> => JSON.parse((await runFixture(["--json", ...args], { environment: BUCKET })).stdout);
+    expect(await given("--no-only", "--only", "a")).toMatchObject({ noOnly: true, only: ["a"] });
+    expect(await given("--only", "a")).toMatchObject({ noOnly: false, only: ["a"] });
+    expect(await given("--no-no-only")).toMatchObject({ noOnly: false });
+  });
+
   test("log lines go to backup.log too, failures with their code", async () => {
     const environment = { ...BUCKET, BACKUP_LOG_DIR: path.join(directory, "log") };
     await runFixture(["--log-level", "error"], { environment });

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { connectSql } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../restore-plan.ts";
+import { copyEmptyDatabase, dropEmptied, mayCopy } from "./empty-database.ts";
 import { rescueWith } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
 import { connectionEnvironment, databaseArgument, runProgram } from "./run-program.ts";
@@ -76,11 +77,7 @@ export async function verifyDatabase(choice: RescueChoice, { server }: ScratchCl
 /** Dumps and loads; resolves to the name under which a replaced database is kept. */
 async function transfer(scratch: ScratchCluster, found: TargetDatabase, options: DatabaseRescueOptions): Promise<string | undefined> {
   const { target, targetServer, signal } = options;
-  if (found.state === "empty") {
-    await dump(scratch, options);
-    await load(scratch, options, [databaseArgument(target)], `'${target}' may hold a part of the data by now: drop it and create it again before the next attempt.`);
-    return undefined;
-  }
+  if (found.state === "empty") return await fillEmpty(scratch, options);
   // Under a name of its own until it is whole: the database appears complete or not at all.
   const fresh = nameBeside(target, "new");
   // pg_restore --create gives the new database owner, encoding, locale, settings and privileges, and the name it is dumped under.
@@ -88,10 +85,33 @@ async function transfer(scratch: ScratchCluster, found: TargetDatabase, options:
   await dump(renamed, options);
   await scratch.directory.noteDatabase(fresh, targetServer);
   try {
-    await load(renamed, options, ["--create", databaseArgument("postgres")], "Nothing was left behind. Where the target server has other roles: --no-owner.");
+    await load(renamed, options, ["--create", databaseArgument("postgres"), `--jobs=${options.jobs}`], NOTHING_LEFT);
     if (found.state === "filled") return await swapDatabases(targetServer, { fresh, name: target, signal });
     await renameDatabase(targetServer, { fresh, name: target, signal });
     return undefined;
+  } catch (error) {
+    await dropDatabase(targetServer, fresh);
+    throw error;
+  }
+}
+
+const NOTHING_LEFT = "Nothing was left behind. Where the target server has other roles: --no-owner.";
+
+/** Keeps what the operator gave the empty database, and leaves it empty when anything fails. Resolves as `transfer`. */
+async function fillEmpty(scratch: ScratchCluster, options: DatabaseRescueOptions): Promise<string | undefined> {
+  const { target, targetServer, signal, jobs } = options;
+  await dump(scratch, options);
+  if (!(await mayCopy(targetServer, target, signal))) {
+    await load(scratch, options, ["--single-transaction", databaseArgument(target)], NOTHING_LEFT);
+    return undefined;
+  }
+  const fresh = nameBeside(target, "new");
+  await scratch.directory.noteDatabase(fresh, targetServer);
+  try {
+    await copyEmptyDatabase(targetServer, { name: target, fresh, signal });
+    await load(scratch, options, [databaseArgument(fresh), `--jobs=${jobs}`], NOTHING_LEFT);
+    const old = await swapDatabases(targetServer, { fresh, name: target, signal });
+    return (await dropEmptied(targetServer, old, signal)) ? undefined : old;
   } catch (error) {
     await dropDatabase(targetServer, fresh);
     throw error;
@@ -114,9 +134,9 @@ async function dump({ binDir, server, directory }: ScratchCluster, { jobs, signa
 }
 
 async function load({ binDir, directory }: ScratchCluster, options: DatabaseRescueOptions, into: readonly string[], hint: string): Promise<void> {
-  const { jobs, signal, onEvent, noOwner, targetServer } = options;
+  const { signal, onEvent, noOwner, targetServer } = options;
   onEvent?.({ type: "loading" });
-  const args = [...into, `--jobs=${jobs}`, "--exit-on-error", ...(noOwner ? ["--no-owner", "--no-privileges"] : []), directory.dumpDir];
+  const args = [...into, "--exit-on-error", ...(noOwner ? ["--no-owner", "--no-privileges"] : []), directory.dumpDir];
   const env = await connectionEnvironment({ ...targetServer.server, database: "postgres" }, targetServer.certificateFile);
   await runProgram(join(binDir, "pg_restore"), args, { env, signal, hint });
 }

@@ -24,7 +24,7 @@ SELECT count(*)::int AS objects, pg_database_size(current_database())::float8 AS
 ) made WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = made.class AND d.objid = made.oid AND d.deptype = 'e')`;
 
 /** The server, in the database that every cluster has. */
-function maintenanceOf({ server }: TargetServer): ServerConfig {
+export function maintenanceOf({ server }: TargetServer): ServerConfig {
   return { ...server, database: "postgres" };
 }
 
@@ -58,13 +58,18 @@ export function nameBeside(name: string, purpose: "new" | "old"): string {
  */
 export async function swapDatabases(target: TargetServer, { fresh, name, signal }: { readonly fresh: string; readonly name: string; readonly signal: AbortSignal }): Promise<string> {
   const old = nameBeside(name, "old");
+  await withoutSessions(target, name, signal, (connection) => renameBoth(connection, { fresh, name, old }));
+  return old;
+}
+
+/** Does something that the server does only with a database that nobody is connected to. */
+export async function withoutSessions(target: TargetServer, name: string, signal: AbortSignal, work: (connection: SqlConnection) => Promise<void>): Promise<void> {
   await using connection = await connectSql(maintenanceOf(target), { signal });
   await using other = await connectSql(maintenanceOf(target), { signal });
   const stop = new AbortController();
-  const renaming = renameBoth(connection, { fresh, name, old }).finally(() => stop.abort());
-  const outcomes = await Promise.allSettled([endSessions(other, name, stop.signal), renaming]);
+  const working = work(connection).finally(() => stop.abort());
+  const outcomes = await Promise.allSettled([endSessions(other, name, stop.signal), working]);
   for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-  return old;
 }
 
 const END_SESSIONS_EVERY_MS = 100;
