@@ -61,6 +61,7 @@ export async function createSoarWorld(options: WorldOptions): Promise<SoarWorld>
     BACKUP_PG_BIN_DIR: options.installation.binDir,
     BACKUP_PARALLEL_JOBS: "2",
     BACKUP_VERIFY_STATE_DIR: join(directory, "verify"),
+    BACKUP_SPOOL_DIR: join(directory, "spool"),
     PGHOST: cluster.connection.host,
     PGPORT: String(cluster.connection.port),
     PGUSER: cluster.connection.user,

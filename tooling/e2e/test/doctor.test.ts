@@ -15,7 +15,7 @@ let settings: Record<string, string>;
 
 beforeAll(async () => {
   world = await createSoarWorld({ installation: requireInstallation("pg_ctl", "pg_dump"), fsync: true, initdbArgs: ["--wal-segsize=1", "--data-checksums"], settings: { archive_timeout: "60" } });
-  settings = { BACKUP_SPOOL_DIR: join(world.directory, "spool"), BACKUP_TEMP_DIR: join(world.directory, "temp") };
+  settings = { BACKUP_TEMP_DIR: join(world.directory, "temp") };
   for (const directory of Object.values(settings)) mkdirSync(directory);
   const backup = await world.run("soar-base-backup", []);
   if (backup.status !== 0) throw new Error(backup.stderr);
@@ -173,7 +173,7 @@ async function libraryDoctor(more: Pick<DoctorOptions, "now">): Promise<Record<s
     server: cluster.connection,
     policy: { windowDays: 30, minimumBackups: 4 },
     envFile: undefined,
-    spoolDir: settings["BACKUP_SPOOL_DIR"] ?? "",
+    spoolDir: world.settings["BACKUP_SPOOL_DIR"] ?? "",
     tempDir: settings["BACKUP_TEMP_DIR"] ?? "",
     searchPath: "",
     binDir: undefined,
