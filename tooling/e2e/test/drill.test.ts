@@ -6,6 +6,7 @@ import { openStore, readObject } from "@soar/storage";
 import { parseSealedReport, type DrillReport } from "@soar/verify";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll, passCheckpoint } from "../src/archiving.ts";
+import { listenForNotifications } from "../src/notifications.ts";
 import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
 import { waitUntil } from "../src/wait-until.ts";
 
@@ -105,7 +106,8 @@ test("what fails is told with query, expected and found; the rest is checked all
   await cluster.query("UPDATE pg_database SET datcollversion = '0.1' WHERE datname = 'other'");
   await archiveAll(cluster);
   const sql = file("bad.sql", "-- name: number of devices\n-- expect: 42\nSELECT count(*)\nFROM devices;\n-- must run\nSELECT * FROM nothing;\n");
-  const result = await drill(["--sql", sql, "--command", "echo it broke; exit 3", "--keep"]);
+  await using told = await listenForNotifications(world.directory);
+  const result = await drill(["--sql", sql, "--command", "echo it broke; exit 3", "--keep"], told.settings);
   expect(result).toMatchObject({ status: 5, stderr: expect.stringContaining("drill failed: number of devices: expected 42, found 100") });
   const lines = result.stdout.split("\n");
   for (const line of lines) if (!/^(?:report|kept|remove) /.test(line)) expect(line.length, line).toBeLessThanOrEqual(80);
@@ -115,6 +117,8 @@ test("what fails is told with query, expected and found; the rest is checked all
   expect(result.stdout).toMatch(/warning +collation versions: collations have other versions on this host/);
   expect(result.stdout).toMatch(/passed +consistent start, fence, newest commit, dump of definitions,/);
   const [report] = readdirSync(stateDir).filter((name) => name.endsWith(".json"));
+  const { digest } = JSON.parse(readFileSync(join(stateDir, report ?? ""), "utf8")) as DrillReport;
+  for (const message of [told.mail(), told.posts().join("\n")]) for (const part of ["restore drill failed", "drill failed: number of devices: expected 42, found 100", "RTO: ", digest]) expect(message).toContain(part);
   expect(JSON.parse(readFileSync(join(stateDir, report ?? ""), "utf8"))).toMatchObject({ outcome: "failed", integrity: "pass", queries: { passed: 0, failed: 3 } });
   expect(readFileSync(metricsFile, "utf8")).toMatch(/^backup_drill_last_run_failed 1$/m);
   expect(readFileSync(metricsFile, "utf8")).toMatch(/^backup_drill_last_success_timestamp_seconds \d/m);
