@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 afterEach(async () => {
-  expect(readdirSync(tempDir)).toEqual([]);
+  if (readdirSync(tempDir).length > 0) throw new Error(`left in ${tempDir}: ${readdirSync(tempDir).join(", ")}`);
   for (const { name } of await names()) await world.cluster.query(`DROP DATABASE ${name} WITH (FORCE)`);
 });
 

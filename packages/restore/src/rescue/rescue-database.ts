@@ -5,7 +5,7 @@ import type { RestorePlan } from "../restore-plan.ts";
 import { copyEmptyDatabase, dropEmptied, mayCopy } from "./empty-database.ts";
 import { rescueWith } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
-import { connectionEnvironment, databaseArgument, runProgram } from "./run-program.ts";
+import { connectionEnvironment, databaseArgument, runProgram, SCRATCH_FULL, TARGET_FULL } from "./run-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
 import { dropDatabase, inspectTargetDatabase, nameBeside, renameDatabase, requireFillable, swapDatabases, type TargetDatabase, type TargetServer } from "./target-database.ts";
 
@@ -130,7 +130,7 @@ async function renameInScratch(scratch: ScratchCluster, name: string): Promise<S
 async function dump({ binDir, server, directory }: ScratchCluster, { jobs, signal, onEvent }: DatabaseRescueOptions): Promise<void> {
   onEvent?.({ type: "dumping" });
   const args = ["--format=directory", `--jobs=${jobs}`, "--compress=1", "--no-sync", "--no-subscriptions", "--create", "--file", directory.dumpDir];
-  await runProgram(join(binDir, "pg_dump"), args, { env: await connectionEnvironment(server), signal, hint: "If it names a library, install that extension's package on this host and run the command again." });
+  await runProgram(join(binDir, "pg_dump"), args, { env: await connectionEnvironment(server), signal, hintWhenFull: SCRATCH_FULL, hint: "If it names a library, install that extension's package on this host and run the command again." });
 }
 
 async function load({ binDir, directory }: ScratchCluster, options: DatabaseRescueOptions, into: readonly string[], hint: string): Promise<void> {
@@ -138,5 +138,5 @@ async function load({ binDir, directory }: ScratchCluster, options: DatabaseResc
   onEvent?.({ type: "loading" });
   const args = [...into, "--exit-on-error", ...(noOwner ? ["--no-owner", "--no-privileges"] : []), directory.dumpDir];
   const env = await connectionEnvironment({ ...targetServer.server, database: "postgres" }, targetServer.certificateFile);
-  await runProgram(join(binDir, "pg_restore"), args, { env, signal, hint });
+  await runProgram(join(binDir, "pg_restore"), args, { env, signal, hint, hintWhenFull: TARGET_FULL });
 }

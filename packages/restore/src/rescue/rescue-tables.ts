@@ -9,7 +9,7 @@ import { databaseChoices, verifyDatabase } from "./rescue-database.ts";
 import { rescueWith } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
 import { findHollowFiles, moveTables, quoteTable, resolveTables, type NewPlace, type ResolvedTable } from "./resolve-tables.ts";
-import { connectionEnvironment, databaseArgument, runProgram } from "./run-program.ts";
+import { connectionEnvironment, databaseArgument, runProgram, SCRATCH_FULL, TARGET_FULL } from "./run-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
 import { quoteName } from "./sql-names.ts";
 import type { TargetServer } from "./target-database.ts";
@@ -126,7 +126,7 @@ async function dump({ binDir, server, directory }: ScratchCluster, tables: reado
     // Partitions one by one: before version 16 a partitioned table is dumped without them.
     ...tables.map((table) => `--table=${quoteTable(table)}`),
   ];
-  await runProgram(join(binDir, "pg_dump"), args, { env: await connectionEnvironment(server), signal, hint: "If it names a library, install that extension's package on this host and run the command again." });
+  await runProgram(join(binDir, "pg_dump"), args, { env: await connectionEnvironment(server), signal, hintWhenFull: SCRATCH_FULL, hint: "If it names a library, install that extension's package on this host and run the command again." });
 }
 
 /** The file appears whole or not at all, and never in the place of another one. */
@@ -156,7 +156,7 @@ async function load({ binDir, directory }: ScratchCluster, tables: readonly Reso
   try {
     const args = [databaseArgument(destination.name), "--single-transaction", "--exit-on-error", ...(noOwner ? ["--no-owner", "--no-privileges"] : []), directory.dumpDir];
     const env = await connectionEnvironment(server, destination.targetServer.certificateFile);
-    await runProgram(join(binDir, "pg_restore"), args, { env, signal, hint: "Nothing was left behind. What a table needs beside itself, such as types and functions, must be there; where roles are missing: --no-owner." });
+    await runProgram(join(binDir, "pg_restore"), args, { env, signal, hintWhenFull: TARGET_FULL, hint: "Nothing was left behind. What a table needs beside itself, such as types and functions, must be there; where roles are missing: --no-owner." });
   } catch (error) {
     for (const schema of created) await connection.query(`DROP SCHEMA ${quoteName(schema)}`);
     throw error;

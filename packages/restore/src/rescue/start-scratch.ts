@@ -11,6 +11,7 @@ import { restoreCommand } from "../restore-command.ts";
 import type { RestorePlan } from "../restore-plan.ts";
 import { fetchScope, type FetchedScope } from "./fetch-scope.ts";
 import { readInvalidPages } from "./invalid-pages.ts";
+import { SCRATCH_FULL, saysDiskFull } from "./run-program.ts";
 import type { RescueScope } from "./rescue-scope.ts";
 import type { ScratchDirectory } from "./scratch-directory.ts";
 import { findPreloadLibraries, scratchSettings } from "./scratch-settings.ts";
@@ -90,8 +91,14 @@ async function replay(plan: RestorePlan, feed: WalFeed, options: StartOptions, {
     return { outcome, port, settings };
   } catch (error) {
     // The server only knows that its restore_command failed.
-    throw feed.failure() ?? error;
+    throw feed.failure() ?? explainFullDisk(error, options);
   }
+}
+
+/** The server's own words, with what to do. */
+function explainFullDisk(error: unknown, { tempDir }: Pick<StartOptions, "tempDir">): unknown {
+  if (!hasErrorCode(error, "RECOVERY_FAILED", "SERVER_START_FAILED") || !saysDiskFull(error.message)) return error;
+  return new SoarError("DISK_FULL", `unable to replay WAL in '${tempDir}': the file system is full: ${error.message}`, { cause: error, hint: SCRATCH_FULL });
 }
 
 function configFileOf({ path }: ScratchDirectory): string {

@@ -33,6 +33,8 @@ export interface WalFeed {
 
 const POLL_MS = 20;
 const WANTED = "wanted.";
+/** Is there as long as what is wanted may still come. */
+const ALIVE = "alive";
 
 /**
  * Delivers WAL to a scratch server out of a directory that this process keeps filled: a segment that is there costs
@@ -45,6 +47,7 @@ export async function openWalFeed(store: ObjectStore, plan: RestorePlan, options
   const names = [...plan.chain.segments.map(({ name }) => name), ...historyNames(plan)];
   const script = join(directory, "deliver.sh");
   await writeDurably(join(directory, "planned"), [Buffer.from(names.map((name) => `${name}\n`).join(""))]);
+  await writeDurably(join(directory, ALIVE), []);
   await writeDurably(script, [Buffer.from(deliveryScript(directory, process.pid))]);
   if (owner !== undefined) for (const path of [directory, join(directory, "planned"), script]) await chown(path, owner.uid, owner.gid);
   const stop = new AbortController();
@@ -53,7 +56,8 @@ export async function openWalFeed(store: ObjectStore, plan: RestorePlan, options
   const running = feed.run().catch(async (error: unknown) => {
     if (stop.signal.aborted) return;
     failure = error;
-    await writeDurably(join(directory, "failed"), []);
+    // Where the disk is full, this is possible and writing is not.
+    await rm(join(directory, ALIVE), { force: true });
   });
   return {
     program: ["sh", script],
@@ -78,7 +82,7 @@ target=$OLDPWD/$2
 grep -qxF -e "$1" planned
 case $? in 0) ;; 1) exit ${ABSENT_STATUS};; *) exit 126;; esac
 while [ ! -e "$1" ]; do
-  if [ -e failed ] || [ ! -e /proc/${processId} ]; then exit 126; fi
+  if [ ! -e ${ALIVE} ] || [ ! -e /proc/${processId} ]; then exit 126; fi
   : > "${WANTED}$1"
   sleep 0.05
 done
