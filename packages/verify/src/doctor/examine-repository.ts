@@ -48,7 +48,19 @@ function examineBackups(backups: readonly BackupDirectory[], now: Date, notes: N
   if (ageDays > OLD_DAYS.error) notes.error("backup-old", fact, how);
   else if (ageDays > OLD_DAYS.warning) notes.warning("backup-old", fact, how);
   else notes.ok("backup-young", fact);
-  for (const { label, damage } of backups) if (damage !== undefined) notes.error("backup-damaged", `backup ${label}: ${damage.message}`, "Verify it and take a new one: soar-backup-verify; soar-base-backup.");
+  for (const backup of backups) {
+    const found = damageOf(backup);
+    if (found !== undefined) notes.error("backup-damaged", `backup ${backup.label}: ${found}`, "See what else is damaged, and take a new one: soar-backup-verify; soar-base-backup. Until then an older backup can be restored: soar-restore plan --base-backup LABEL.");
+  }
+}
+
+/** As far as records and the listing tell; whether the bytes are right is what a verification reads them for. */
+function damageOf({ record, damage, objects }: BackupDirectory): string | undefined {
+  if (damage !== undefined) return damage.message;
+  const wrong = record?.objects.find(({ name, size }) => objects.get(name) !== size);
+  if (wrong === undefined) return undefined;
+  const found = objects.get(wrong.name);
+  return found === undefined ? `'${wrong.name}' is missing` : `'${wrong.name}' has ${found} bytes, ${wrong.size} were stored`;
 }
 
 async function examineWindow(store: ObjectStore, { walSegmentSize }: RepositoryRecord, { notes, signal }: { readonly notes: Notes; readonly signal: AbortSignal | undefined }): Promise<void> {

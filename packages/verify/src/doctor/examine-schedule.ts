@@ -23,11 +23,16 @@ export async function examineSchedule(notes: Notes, signal: AbortSignal | undefi
 
 async function examineTimer(timer: string, purpose: string, { notes, signal }: { readonly notes: Notes; readonly signal: AbortSignal | undefined }): Promise<void> {
   const enabled = await ask(["is-enabled", timer], signal);
-  if (enabled !== "enabled" && enabled !== "static") return notes.warning("timer-off", `${timer} is ${enabled === undefined || enabled === "" ? "not installed" : enabled}: there are no ${purpose}`, `Run: systemctl enable --now ${timer}`);
+  const advice = `Run: systemctl enable --now ${timer}`;
+  // Of a unit that it does not know, systemctl says nothing on its standard output, or `not-found` since version 253.
+  if (enabled === undefined || enabled === "" || enabled === "not-found") return notes.warning("timer-off", `${timer} is not installed: there are no ${purpose}`, `Copy it and its service from the package's systemd directory to /etc/systemd/system. ${advice}`);
+  if (enabled !== "enabled" && enabled !== "static") return notes.warning("timer-off", `${timer} is ${enabled}: there are no ${purpose}`, advice);
+  const active = await ask(["is-active", timer], signal);
+  if (active !== "active") return notes.warning("timer-off", `${timer} is enabled, but ${active ?? "not active"}: there are no ${purpose} before the next start of the machine`, advice);
   const service = timer.replace(/timer$/, "service");
   const result = await ask(["show", "--property=Result", "--value", service], signal);
   if (result !== undefined && result !== "" && result !== "success") return notes.error("run-failed", `the last run of ${service} ended with '${result}'`, `See why: journalctl -u ${service} -n 100. Then run it again: systemctl start ${service}`);
-  notes.ok("timer", `${timer} is ${enabled}, and its last run did not fail`);
+  notes.ok("timer", `${timer} is ${enabled} and active, and its last run did not fail`);
 }
 
 /** The first line that systemctl prints, whatever its status says; undefined when there is no systemd to ask. */
