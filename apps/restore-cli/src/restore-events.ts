@@ -36,8 +36,10 @@ export function restoreDisplay({ begin, log }: Display): RestoreDisplay {
         break;
       case "replayed":
         progress ??= begin("replay", "items");
-        progress.update(event.segments, event.total);
-        log.info(`replayed to ${formatLsn(event.lsn)} at least${event.time === undefined ? "" : `, commit of ${formatInstant(event.time)}`}: ${event.segments} of ${event.total} segments`);
+        progress.update(event.segments, event.total, placeOf(event));
+        break;
+      case "redo-done":
+        log.info(`WAL replayed; the last record is at ${formatLsn(event.lsn)}`);
         break;
       case "prefetch-failed":
         log.warn(`${event.name} could not be fetched ahead; the server asks for it itself: ${reasonOf(event.error)}`);
@@ -56,6 +58,11 @@ export function restoreDisplay({ begin, log }: Display): RestoreDisplay {
     }
   };
   return { show, finish };
+}
+
+/** Short enough for a bar of 80 columns. */
+function placeOf({ lsn, time }: Extract<RestoreEvent, { type: "replayed" }>): string {
+  return `at ${formatLsn(lsn)}${time === undefined ? "" : `, ${formatInstant(time).slice(0, 19)}Z`}`;
 }
 
 function reasonOf(error: unknown): string {

@@ -19,14 +19,17 @@ export const restoreStatus = defineCommand({
   },
 });
 
+const PHASES = { fetch: "fetching the backup", recover: "replaying WAL", finish: "recovery is over and proved; the server gets its own settings" } as const;
+
 function statusText({ record, running, replayedLsn, segments, remainingMs }: RestoreStatus, dataDir: string): string {
   const lines = [
     ["data directory", dataDir],
     ["base backup", record.backup],
     ["target", `${record.target}, at ${record.stopLsn}`],
-    ["phase", record.phase === "fetch" ? "fetching the backup" : "replaying WAL"],
+    ["phase", PHASES[record.phase]],
     ["fetched", record.phase === "fetch" ? `${formatSize(record.fetchedBytes)} of ${formatSize(record.totalBytes)}` : undefined],
     ["replayed", replayedLsn === undefined ? undefined : `to ${replayedLsn} at least, ${segments?.replayed ?? 0} of ${segments?.total ?? 0} segments`],
+    ["last commit", record.replayedTime === undefined ? undefined : `${record.replayedTime}, as far as it was looked for`],
     ["remaining", remainingMs === undefined ? undefined : `about ${formatDuration(remainingMs)}`],
     ["process", running ? String(record.processId) : "interrupted; give the same command again to go on"],
   ];
@@ -34,6 +37,6 @@ function statusText({ record, running, replayedLsn, segments, remainingMs }: Res
 }
 
 function statusAsJson({ record, running, replayedLsn, segments, remainingMs }: RestoreStatus, dataDir: string): unknown {
-  const { phase, backup, target, stopLsn, timeline, startedAt, fetchedBytes, totalBytes, processId } = record;
-  return { version: 1, dataDir, phase, running, processId, backup, target, stopLsn, timeline, startedAt, fetchedBytes, totalBytes, replayedLsn, segments, remainingMs };
+  const { phase, backup, target, stopLsn, timeline, startedAt, fetchedBytes, totalBytes, processId, replayedTime } = record;
+  return { version: 1, dataDir, phase, running, processId, backup, target, stopLsn, timeline, startedAt, fetchedBytes, totalBytes, replayedLsn, replayedTime, segments, remainingMs };
 }

@@ -39,6 +39,16 @@ describe("over time", () => {
     expect(terminal.written()).toBe("");
   });
 
+  test("where the work stands is in every line, and one that comes every second makes no more of them", () => {
+    const { lines, progress } = begin(false);
+    for (let second = 0; second < 60; second += 1) {
+      progress.update((100 + second) * MIB, 1000 * MIB, `at ${second}`);
+      vi.advanceTimersByTime(1000);
+    }
+    expect(lines).toEqual(["x backup: 12 % (129 MiB of 0.98 GiB), 4.3 MiB/s, 3 min 23 s left, at 29", "x backup: 15 % (159 MiB of 0.98 GiB), 1 MiB/s, 14 min 01 s left, at 59"]);
+    progress.finish();
+  });
+
   test("on a terminal a bar, gone at the end", () => {
     const { terminal, lines, progress } = begin(true);
     progress.update(500 * MIB);
@@ -50,6 +60,11 @@ describe("over time", () => {
     expect(drawn.at(-1)).toBe("");
     expect(lines).toEqual([]);
   });
+});
+
+test("a bar of 80 columns has room for where replay stands", () => {
+  const snapshot = { label: "replay", unit: "items", done: 1234, total: 5678, perSecond: 5, place: "at 12A/5000000, 2025-01-10 13:30:00Z" } as const;
+  expect(formatBar(snapshot, 80)).toBe("replay  21 %  1234  5/s  14 min 49 s left  at 12A/5000000, 2025-01-10 13:30:00Z");
 });
 
 test("without a total there is no share and no time left", () => {

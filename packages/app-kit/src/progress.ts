@@ -12,8 +12,12 @@ export interface ProgressOptions {
 }
 
 export interface Progress {
-  /** The absolute count, not an increment. The total may become known, or change, on the way. */
-  update(done: number, total?: number): void;
+  /**
+   * The absolute count, not an increment. The total may become known, or change, on the way.
+   *
+   * @param place where the work stands, in few words, when a count does not say it
+   */
+  update(done: number, total?: number, place?: string): void;
   /** Removes the bar and stops the timer. Safe to call twice. */
   finish(): void;
 }
@@ -28,12 +32,13 @@ export function startProgress(options: ProgressOptions, to: { readonly screen: S
   let done = 0;
   let hasBegun = false;
   let { total } = options;
+  let place: string | undefined;
   let samples = [{ at: performance.now(), done: 0 }];
   const snapshot = (): ProgressSnapshot => {
     const at = performance.now();
     samples = [...samples.filter((sample) => at - sample.at <= RATE_WINDOW_MS || sample === samples.at(-1)), { at, done }];
     const [oldest = { at, done }] = samples;
-    return { label: options.label, unit: options.unit, done, total, perSecond: (done - oldest.done) / ((at - oldest.at) / 1000) };
+    return { label: options.label, unit: options.unit, done, total, perSecond: (done - oldest.done) / ((at - oldest.at) / 1000), place };
   };
   const show = (): void => {
     // Before the first step there may be a plan to read and a question to answer.
@@ -45,10 +50,11 @@ export function startProgress(options: ProgressOptions, to: { readonly screen: S
   // The work keeps the process alive, not the display of it.
   timer.unref();
   return {
-    update(nowDone, nowTotal = total) {
+    update(nowDone, nowTotal = total, nowPlace = place) {
       hasBegun = true;
       done = nowDone;
       total = nowTotal;
+      place = nowPlace;
     },
     finish() {
       clearInterval(timer);
@@ -64,25 +70,30 @@ export interface ProgressSnapshot {
   readonly total: number | undefined;
   /** NaN before anything is known. */
   readonly perSecond: number;
+  readonly place?: string | undefined;
 }
 
 /** `base backup: 45 % (1.2 GiB of 2.7 GiB), 120 MiB/s, 12 s left`. */
 export function formatProgressLine(snapshot: ProgressSnapshot): string {
   const { label, done, total } = snapshot;
   const amount = total === undefined ? formatAmount(snapshot, done) : `${percentOf(done, total)} % (${formatAmount(snapshot, done)} of ${formatAmount(snapshot, total)})`;
-  return [`${label}: ${amount}`, ...rateAndTimeLeft(snapshot)].join(", ");
+  return [`${label}: ${amount}`, ...rateAndTimeLeft(snapshot), ...placeOf(snapshot)].join(", ");
 }
 
 /** `base backup [#####-----]  45 %  1.2 GiB  120 MiB/s  12 s left`, at most `width` - 1 columns. */
 export function formatBar(snapshot: ProgressSnapshot, width: number): string {
   const { label, done, total } = snapshot;
-  const facts = [formatAmount(snapshot, done), ...rateAndTimeLeft(snapshot)].join("  ");
+  const facts = [formatAmount(snapshot, done), ...rateAndTimeLeft(snapshot), ...placeOf(snapshot)].join("  ");
   if (total === undefined) return `${label}  ${facts}`.slice(0, width - 1);
   const percent = percentOf(done, total);
   const cells = Math.min(40, width - label.length - facts.length - 14);
   const filled = Math.round((cells * percent) / 100);
   const bar = cells < 5 ? "" : `[${"#".repeat(filled)}${"-".repeat(cells - filled)}] `;
   return `${label} ${bar}${String(percent).padStart(3)} %  ${facts}`.slice(0, width - 1);
+}
+
+function placeOf({ place }: ProgressSnapshot): string[] {
+  return place === undefined ? [] : [place];
 }
 
 function rateAndTimeLeft({ unit, done, total, perSecond }: ProgressSnapshot): string[] {

@@ -42,6 +42,18 @@ describe("what lies in a directory", () => {
     expect(await inspectDataDirectory(directory)).toEqual({ state: "interrupted" });
   });
 
+  test("is what is left of a cluster without its pg_control, or with a damaged one, as long as its version can be told", async () => {
+    fill("PG_VERSION", "base/1/1259", "global/1262");
+    writeFileSync(join(directory, "PG_VERSION"), "15\n");
+    expect(await inspectDataDirectory(directory)).toEqual({ state: "remains", postgresMajor: 15 });
+    fill("global/pg_control");
+    expect(await inspectDataDirectory(directory)).toEqual({ state: "remains", postgresMajor: 15 });
+    writeFileSync(join(directory, "PG_VERSION"), "fifteen\n");
+    await expect(inspectDataDirectory(directory)).rejects.toMatchObject({ code: "FORMAT_INVALID" });
+    rmSync(join(directory, "global", "pg_control"));
+    expect(await inspectDataDirectory(directory)).toMatchObject({ state: "other" });
+  });
+
   test("is a running server, also of another user; a dead one's pid file says nothing", async () => {
     fill("PG_VERSION");
     const [child, another] = [spawn("cat", { cwd: directory }), spawn("cat", { cwd: "/" })];
@@ -86,13 +98,14 @@ describe("a restore is", () => {
   test.each<[DataDirectoryState, string, RegExp]>([
     [{ state: "running", processId: 7, systemIdentifier: "1", postgresMajor: 15 }, "SERVER_RUNNING", /pg_ctl -D '\/d' stop/],
     [{ state: "cluster", systemIdentifier: "1", postgresMajor: 15 }, "DIRECTORY_NOT_EMPTY", /mv '\/d' '\/d\.before-restore'/],
+    [{ state: "remains", postgresMajor: 15 }, "DIRECTORY_NOT_EMPTY", /mv '\/d' '\/d\.before-restore'/],
     [{ state: "other", example: "x" }, "DIRECTORY_FOREIGN", /empty directory/],
   ])("refused for %j, with the command that helps", (found, code, hint) => {
     expect(judge(found)).toThrow(expect.objectContaining({ code, hint: expect.stringMatching(hint) }));
   });
 
   test("never told to remove a directory that may hold data of its own", () => {
-    for (const found of [{ state: "cluster", systemIdentifier: "1", postgresMajor: 15 }, { state: "other", example: "x" }] as const) {
+    for (const found of [{ state: "cluster", systemIdentifier: "1", postgresMajor: 15 }, { state: "remains", postgresMajor: 15 }, { state: "other", example: "x" }] as const) {
       expect(judge(found)).toThrow(expect.objectContaining({ hint: expect.not.stringMatching(/\brm\b/) }));
     }
   });

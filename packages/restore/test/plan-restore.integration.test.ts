@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatWalSegment, lsnOfSegmentIndex, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
 import { findWalObjects, readWalFile, walKey } from "@soar/repository";
-import { planRestore, type PlanOptions, type RecoveryTarget } from "@soar/restore";
+import { planRestore, type PlanOptions, type RecoveryTarget, type RestoreEvent } from "@soar/restore";
+import { reportReplay } from "../src/replay-progress.ts";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { copyStore, createPlanningWorld, putBackup, SEGMENT_SIZE, type Commit, type PlanningWorld } from "./planning-world.ts";
@@ -162,6 +163,19 @@ describe("a position, a transaction, a restore point, immediate", () => {
     expect(resolved.stopLsn).toBeLessThan(parseLsn(backup.stopLsn) + 200n);
     expect((await plan(first, { kind: "immediate" }, { backup: "2025-01-05" })).backup.label).toBe("2025-01-05");
   });
+});
+
+test("replay is shown with the commit time that the segment before tells of itself, and noted for other terminals", async () => {
+  const planned = await plan(first, { kind: "latest" }, { backup: "2025-01-05" });
+  const noted: string[] = [];
+  const shown = new Promise<unknown>((resolve) => {
+    const keeper = { replayed: (time: string) => noted.push(time) };
+    const report = reportReplay(first, planned, { keeper, signal: undefined, onEvent: (event: RestoreEvent) => event.type === "replayed" && resolve(event) } as unknown as Parameters<typeof reportReplay>[2]);
+    report({ type: "file-restored", name: planned.chain.segments.find(({ index }) => index === commit("one").index + 1)?.name ?? "", count: 1 });
+  });
+  expect(await shown).toMatchObject({ lsn: lsnOfSegmentIndex(commit("one").index + 1, SEGMENT_SIZE), time: expect.any(BigInt) as bigint });
+  await expect.poll(() => noted).toHaveLength(1);
+  expect(Math.abs(Date.parse(noted[0] ?? "") - Number(commit("one").time / 1000n))).toBeLessThan(60_000);
 });
 
 describe("a backup", () => {

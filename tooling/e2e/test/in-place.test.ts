@@ -79,7 +79,7 @@ test("scenario 1: the machine's database is broken; everything that was committe
   for (const path of [cluster.dataDir, walDir, tablespace]) expect([statSync(path).uid, statSync(path).mode & 0o777]).toEqual([cluster.owner.uid, 0o700]);
   expect(restored.stderr).toMatch(/from this disk: +\d+ WAL segments that are not in the repository/);
   const log = readFileSync(join(world.directory, "log", "backup.log"), "utf8");
-  for (const line of ["stopped soar-aprs, soar-api", `kept the old data directory as ${old}`, "replayed to", "started the server", "started soar-aprs, soar-api", "restore completed: backup"]) expect(log).toContain(line);
+  for (const line of ["stopped soar-aprs, soar-api", `kept the old data directory as ${old}`, "WAL replayed; the last record is at", "started the server", "started soar-aprs, soar-api", "restore completed: backup"]) expect(log).toContain(line);
   // Archiving goes on, on the new timeline, and the base backup that the report demands can be taken.
   await archiveAll(cluster);
   const backup = await world.run("soar-base-backup", ["--json"]);

@@ -16,7 +16,7 @@ export interface RestoreStatus {
   readonly replayedLsn: string | undefined;
   /** Segments that recovery was given, of those up to the target. */
   readonly segments: { readonly replayed: number; readonly total: number } | undefined;
-  /** Of the phase that runs; undefined while nothing can be told. */
+  /** Of the phase that runs; undefined while nothing can be told. A download that was interrupted gets no further; recovery may. */
   readonly remainingMs: number | undefined;
 }
 
@@ -26,7 +26,8 @@ export async function readRestoreStatus(dataDir: string): Promise<RestoreStatus 
   if (record === undefined) return undefined;
   const running = (await processStart(record.processId)) === record.processStart;
   const common = { record, running };
-  if (record.phase === "fetch") return { ...common, replayedLsn: undefined, segments: undefined, remainingMs: remaining(record.fetchedBytes, record.totalBytes, Date.parse(record.startedAt)) };
+  if (record.phase === "finish") return { ...common, replayedLsn: undefined, segments: undefined, remainingMs: undefined };
+  if (record.phase === "fetch") return { ...common, replayedLsn: undefined, segments: undefined, remainingMs: running ? remaining(record.fetchedBytes, record.totalBytes, Date.parse(record.startedAt)) : undefined };
   return { ...common, ...(await readReplay(join(dataDir, RESTORE_STATE_DIRECTORY), record)) };
 }
 
