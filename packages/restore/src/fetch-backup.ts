@@ -1,5 +1,5 @@
-import { readFile, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { chown, mkdir, readFile, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools";
 import { backupKey, BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
@@ -7,6 +7,7 @@ import { extractArchive, readSeekTable, type CodecPool, type ExtractOptions, typ
 import { readObject, type ObjectStore } from "@soar/storage";
 import { RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
 import { clearForRefill } from "./delta/refill.ts";
+import { CONTROL_FILE, requireEntries } from "./require-entries.ts";
 import { syncDirectory } from "./status/restore-record.ts";
 import { writeDurably } from "./write-durably.ts";
 
@@ -28,9 +29,6 @@ export interface FetchOptions {
   readonly onProgress?: (storedBytes: number) => void;
 }
 
-/** Without this file no server starts, so it appears last (promise 6). */
-const CONTROL_FILE = "global/pg_control";
-
 /**
  * Fetches a backup straight into place, every member checked against its digest. `global/pg_control` is put in place
  * last, after everything else is on disk: an aborted run leaves a directory that cannot be started.
@@ -40,6 +38,7 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
   const { backup, dataDir, tablespaces, signal } = options;
   const table = await readBackupTable(store, backup, signal);
   const base = requireArchive(table, "base", backup);
+  requireEntries(base, backup);
   const walIsLink = options.refill === true && (await clearForRefill(table, dataDir, tablespaces)).walIsLink;
   let [done, before] = [0, 0];
   const common = (targetDir: string): ExtractOptions => ({
@@ -71,8 +70,17 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
 async function placeControlFile(base: SeekArchive, dataDir: string, options: ExtractOptions): Promise<void> {
   const waiting = `${RESTORE_STATE_DIRECTORY}/pg_control.new`;
   await extractArchive(base, { ...options, existing: "overwrite", select: ({ path }) => path === CONTROL_FILE, mapPath: () => waiting });
+  await makeGlobal(dataDir, options.owner);
   await rename(join(dataDir, waiting), join(dataDir, CONTROL_FILE));
   await syncDirectory(join(dataDir, "global"));
+}
+
+/** Not every archive names each directory, and the other files of this one may be none. */
+async function makeGlobal(dataDir: string, owner: FetchOptions["owner"]): Promise<void> {
+  const made = await mkdir(join(dataDir, dirname(CONTROL_FILE)), { recursive: true, mode: 0o700 });
+  if (made === undefined) return;
+  if (owner !== undefined) await chown(made, owner.uid, owner.gid);
+  await syncDirectory(dataDir);
 }
 
 /** A backup of a restored cluster holds what that restore left: its plan and log must not come in place of this restore's. */

@@ -27,7 +27,7 @@ let attempts = 0;
 async function restoreAll(store: ObjectStore): Promise<void> {
   const place = join(directory, String((attempts += 1)));
   const plan = await planRestore(store, { target: { kind: "latest" }, timeline: 1 });
-  mkdirSync(join(place, "data/global"), { recursive: true });
+  mkdirSync(join(place, "data"), { recursive: true });
   const signal = new AbortController().signal;
   await fetchBackup(store, { backup: plan.backup, dataDir: join(place, "data"), tablespaces: new Map(), pool, jobs: 2, signal });
   const table = lineageTableOf(plan);

@@ -34,6 +34,8 @@ export interface SampleBackup {
   /** Changes pages before they are backed up. */
   readonly damage?: (pages: Buffer) => void;
   readonly checksums?: "CRC32C" | "SHA256";
+  /** Files of the data directory that its archive lacks. */
+  readonly without?: readonly string[];
   /** Changes the record before it is written. */
   readonly change?: (record: BackupRecord) => BackupRecord;
 }
@@ -43,10 +45,11 @@ export async function putSampleBackup(store: ObjectStore, options: SampleBackup)
   const { label, first, base } = options;
   const positions = positionsOf(first);
   await claimLabel(store, { format: 1, label, host: "h", processId: 1, startedAt: `${label.slice(0, 10)}T02:00:00.000Z`, deadline: `${label.slice(0, 10)}T03:00:00.000Z`, references: [] });
-  const files = filesOf(options, positions);
+  const all = filesOf(options, positions);
+  const files = { ...all, base: Object.fromEntries(Object.entries(all.base).filter(([path]) => options.without?.includes(path) !== true)) };
   const written = await writeArchives(store, options, files);
   const manifest = formatBackupManifest(manifestOf(files, positions, options.checksums ?? "CRC32C"));
-  const loose = { backup_label: files.base["backup_label"] ?? Buffer.alloc(0), backup_manifest: Buffer.from(manifest), "server-config.tar.gz": Buffer.from("configuration") };
+  const loose = { backup_label: all.base["backup_label"] ?? Buffer.alloc(0), backup_manifest: Buffer.from(manifest), "server-config.tar.gz": Buffer.from("configuration") };
   for (const [name, bytes] of Object.entries(loose)) await store.put(backupKey(label, name), bytes);
   const objects = [...written.objects, ...Object.entries(loose).map(([name, bytes]) => ({ name, size: bytes.length, sha256: sha256Hex(bytes) }))];
   const record = (options.change ?? ((same) => same))({

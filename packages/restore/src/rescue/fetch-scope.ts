@@ -5,6 +5,7 @@ import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools";
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
 import { extractArchive, type CodecPool, type ExtractOptions, type FileOwner, type SeekArchive, type SeekTable } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
+import { CONTROL_FILE, requireEntries } from "../require-entries.ts";
 import { writeDurably } from "../write-durably.ts";
 import { createPlaceholders } from "./placeholders.ts";
 import { fateOf, initialScope, relationOfFile, type RescueChoice, type RescueScope } from "./rescue-scope.ts";
@@ -35,7 +36,6 @@ export interface FetchedScope {
 
 /** What is wanted lies scattered in little pieces: another request is cheaper than much that is not wanted. */
 const GAP_BYTES = 16 * 1024;
-const CONTROL_FILE = "global/pg_control";
 
 /**
  * Fetches the part of a backup that a rescue needs into a scratch data directory; every other relation gets a placeholder.
@@ -43,6 +43,8 @@ const CONTROL_FILE = "global/pg_control";
  */
 export async function fetchScope(store: ObjectStore, options: FetchScopeOptions): Promise<FetchedScope> {
   const { backup, dataDir, owner, signal } = options;
+  const base = requireBase(options.table, backup);
+  requireEntries(base, backup);
   let fetchedBytes = 0;
   const common: Omit<ExtractOptions, "targetDir"> = {
     fetch: async (key, offset, length, stop) => {
@@ -82,7 +84,7 @@ export async function fetchScope(store: ObjectStore, options: FetchScopeOptions)
   if (backup.tablespaces.length > 0) await moveTablespaces(options);
   await requireBackupLabel(store, options);
   // Last, as in every restore: whatever was interrupted before cannot be started.
-  await extractArchive(requireBase(options.table, backup), { ...common, targetDir: dataDir, select: ({ path }) => path === CONTROL_FILE });
+  await extractArchive(base, { ...common, targetDir: dataDir, select: ({ path }) => path === CONTROL_FILE });
   return { placeholders, fetchedBytes };
 }
 
