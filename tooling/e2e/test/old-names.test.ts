@@ -68,7 +68,7 @@ test("every other line of manual usage", async () => {
   // Plans only, in the zone of this machine; the last one is carried out, in place.
   for (const line of [`sudo /scripts/backup/restore --target-time "${instant}"`, `sudo /scripts/backup/restore --base-backup ${label} --target-time "${instant}"`]) {
     const { stdout } = await expectToWork(`TZ=UTC ${line} --data-dir ${cluster.dataDir} --dry-run`);
-    expect(stdout).toContain(`${label}`);
+    expect(stdout).toContain(label);
   }
   const asked = await run("sudo /scripts/backup/restore --latest", { PGDATABASE: "soar" });
   expect(asked).toMatchObject({ status: 3, stderr: expect.stringContaining(label) });
