@@ -102,6 +102,17 @@ describe("a copy beside the source", () => {
     await copy.stop();
   });
 
+  test("lets people in at a target behind which the source had been given larger limits", { timeout: 120_000 }, async () => {
+    const dataDir = join(world.directory, "raised");
+    const port = await freePort();
+    const { stdout } = await run("soar-restore", "--target-name", "raised", "--target-action", "pause", "--data-dir", dataDir, "--port", String(port), "--json", ...elsewhere("raised"));
+    expect(JSON.parse(stdout)).toMatchObject({ outcome: "paused" });
+    await using sql = await connectSql({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
+    expect(await sql.query("SELECT count(*)::int AS rows, current_setting('max_connections')::int AS limit, pg_get_wal_replay_pause_state() AS state FROM rows")).toEqual([{ rows: 500, limit: 40, state: "paused" }]);
+    await using copy = await adoptTestCluster({ installation: world.cluster.installation, dataDir, start: false });
+    await copy.stop();
+  });
+
   test("is refused where the tablespace's old place is in use", async () => {
     const dataDir = join(world.directory, "clash");
     const outcome = await world.run("soar-restore", "--latest", "--data-dir", dataDir, "--yes");

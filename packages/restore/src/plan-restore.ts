@@ -16,6 +16,7 @@ import { NO_LOCAL_WAL, readLocalWal, type LocalWal } from "./local-wal/read-loca
 import { BackupDamage, findCandidates, findDamage, noBackup, requireOnLineage, type Candidate } from "./candidates.ts";
 import { requireSwitches } from "./check-switches.ts";
 import { countCommitsNearby } from "./count-commits-nearby.ts";
+import { endChain } from "./end-chain.ts";
 import { findParameterMinimums } from "./parameter-minimums.ts";
 import type { ReadChainOptions } from "./read-chain-records.ts";
 import { describeTarget, type RecoveryTarget } from "./recovery-target.ts";
@@ -131,13 +132,14 @@ async function chainOf(store: ObjectStore, history: TimelineHistory, { record, l
  * The timeline to name to PostgreSQL is the one that the stop lies on, not a descendant: it would write a history in which
  * the descendant ends before it began, and a later restore along that history would take the wrong WAL.
  */
-async function cutToOwner(store: ObjectStore, chain: WalChain, { stopLsn }: ResolvedTarget, read: ReadChain): Promise<WalChain> {
+async function cutToOwner(store: ObjectStore, chain: WalChain, { stopLsn, setting }: ResolvedTarget, read: ReadChain): Promise<WalChain> {
   const timeline = timelineOfLsn(chain.history, stopLsn);
   if (timeline === chain.history.timeline) return chain;
   const entries = chain.history.entries.filter((entry) => entry.timeline < timeline);
   const own = await chainOf(store, { timeline, entries }, read);
   const needed = segmentIndexOfLsn(stopLsn, chain.segmentSize);
-  if (own.endIndex > needed) return own;
+  // PostgreSQL stops at its target; without one it would go on along the branch that was left (safety, trap 30).
+  if (own.endIndex > needed) return setting === undefined ? endChain(own, stopLsn) : own;
   // The old server never archived the segment in which it was left: the child's copy holds the same up to the switch.
   const copy = chain.segments.find(({ index }) => index === needed);
   const switchLsn = switchLsnOf(chain.history, timeline);

@@ -94,10 +94,22 @@ async function requireConsistent(store: ObjectStore, { backup, chain, signal }: 
 function requireLastTimeline({ chain }: Pick<ResolveOptions, "chain">): void {
   const { history, segmentSize, endIndex } = chain;
   const switchLsn = history.entries.at(-1)?.switchLsn;
-  if (switchLsn === undefined || lsnOfSegmentIndex(endIndex, segmentSize) > switchLsn) return;
+  if (switchLsn === undefined || lsnOfSegmentIndex(endIndex, segmentSize) >= switchLsn) return;
   const name = formatWalSegment({ timeline: history.timeline, index: segmentIndexOfLsn(switchLsn, segmentSize) }, segmentSize);
   throw new SoarError("WAL_MISSING", `timeline ${history.timeline} cannot be reached: it begins at ${formatLsn(switchLsn)}, and WAL segment '${name}' is not in the bucket`, {
     hint: `If its server is still there, archive the segment; else follow the timeline before it: --target-timeline ${history.entries.at(-1)?.timeline}.`,
+  });
+}
+
+/** Of a page whose first record would be the next one. */
+const LONGEST_PAGE_HEADER = 40n;
+
+/** What was committed between the end of the WAL and the beginning of the last timeline is on that timeline, and not in the bucket. */
+function requireSwitchReached({ history }: WalChain, endLsn: Lsn): void {
+  const begun = history.entries.at(-1);
+  if (begun === undefined || endLsn + LONGEST_PAGE_HEADER >= begun.switchLsn) return;
+  throw new SoarError("WAL_MISSING", `timeline ${history.timeline} cannot be reached: it begins at ${formatLsn(begun.switchLsn)}, and the WAL before it ends at ${formatLsn(endLsn)} in the bucket`, {
+    hint: `If its server is still there, archive the segment; else follow the timeline before it: --target-timeline ${begun.timeline}.`,
   });
 }
 
@@ -108,6 +120,7 @@ async function resolveLatest(store: ObjectStore, { chain, signal }: ResolveOptio
   if (hole !== undefined) throw await missing(store, hole, { what: "the latest state", signal });
   requireLastTimeline({ chain });
   const { endLsn, lastCommit } = await findChainEnd(store, chain, { signal });
+  requireSwitchReached(chain, endLsn);
   return { stopLsn: endLsn, firstLeftOut: undefined, lastReplayed: lastCommit && { lsn: lastCommit.lsn, time: lastCommit.time }, setting: undefined };
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatWalSegment, lsnOfSegmentIndex, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
-import { findWalObjects, readWalFile, walKey } from "@soar/repository";
+import { findWalObjects, putWalFile, readWalFile, sha256Hex, walKey } from "@soar/repository";
 import { planRestore, type PlanOptions, type RecoveryTarget, type RestoreEvent } from "@soar/restore";
 import { reportReplay } from "../src/replay-progress.ts";
 import { readObject, type ObjectStore } from "@soar/storage";
@@ -265,6 +265,23 @@ describe("timelines", () => {
     expect(chain.history.timeline).toBe(1);
     expect(resolved.firstLeftOut?.time).toBe(commit("four").time);
     expect(chain.segments.at(-1)).toMatchObject({ timeline: 1, name: segmentOf(index), cutLsn: world.switchLsn, object: { name: segmentOf(index, 2) } });
+  });
+
+  test("a child that begins behind the end of what is there of its parent cannot be reached: what was committed between is nowhere", async () => {
+    const index = segmentIndexOfLsn(world.switchLsn, SEGMENT_SIZE);
+    const store = await copyStore(world.store, (key) => !key.startsWith("wal/00000002") || key.endsWith(".history"));
+    const [object] = await findWalObjects(store, segmentOf(index));
+    if (object === undefined) throw new Error("no segment of the switch");
+    // As the last tail that the old primary had shipped.
+    const bytes = await readWalFile(store, object);
+    const { resolved } = await plan(world.store, at(commit("four").time - 1n));
+    bytes.fill(0, Number((resolved.firstLeftOut?.lsn ?? 0n) - lsnOfSegmentIndex(index, SEGMENT_SIZE)));
+    await store.remove([object.key]);
+    async function* open(): AsyncGenerator<Buffer> {
+      yield await Promise.resolve(bytes);
+    }
+    await putWalFile(store, { name: segmentOf(index), size: bytes.length, sha256: sha256Hex(bytes), open }, { codec: "zstd" });
+    await expect(plan(store, { kind: "latest" })).rejects.toMatchObject({ code: "WAL_MISSING", message: expect.stringMatching(/timeline 2 cannot be reached: it begins at .*, and the WAL before it ends at/) as string, hint: expect.stringContaining("--target-timeline 1") as string });
   });
 
   test("the segment of the switch that nobody has is named, and the parent is offered", async () => {
