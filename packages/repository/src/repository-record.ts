@@ -11,6 +11,8 @@ const schema = v.object({
   walSegmentSize: byteCount,
   /** What the provider did with "only if absent" when the repository was created. */
   conditionalPut: v.picklist(["honoured", "refused", "ignored"]),
+  /** Host and port of the endpoint that did so: a copy of the repository with another provider must not be taken for it. */
+  conditionalPutBy: v.optional(v.string()),
   createdAt: instantText,
   createdBy: v.string(),
 });
@@ -54,7 +56,13 @@ export async function claimRepository(
   const found = await findRepositoryRecord(store, options);
   const record = found ?? (await createRepositoryRecord(store, identity, options));
   requireSameCluster(record, identity, store.location);
+  recallProvider(store, record);
   return record;
+}
+
+/** With an answer that is known, no write under "only if absent" needs a look before and after it. */
+function recallProvider({ features }: ObjectStore, { conditionalPut, conditionalPutBy }: RepositoryRecord): void {
+  if (conditionalPutBy !== undefined && conditionalPutBy === features.server) features.recallConditionalPut(conditionalPut);
 }
 
 /** Throws `REPOSITORY_FOREIGN` unless record and identity name the same cluster. */
@@ -81,6 +89,7 @@ async function createRepositoryRecord(
     format: FORMAT_VERSION,
     ...identity,
     conditionalPut: definite(await probeConditionalPut(store, PROBE_PREFIX, options)),
+    ...(store.features.server === undefined ? {} : { conditionalPutBy: store.features.server }),
     createdAt: options.now.toISOString(),
     createdBy: options.toolVersion,
   };

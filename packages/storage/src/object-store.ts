@@ -69,6 +69,10 @@ export interface StoreFeatures {
    * a check before and a comparison after, which detects two concurrent writers but cannot prevent them.
    */
   readonly conditionalPut: ConditionalPut;
+  /** Who answers: host and port of the endpoint. What was found out about one server need not be true of another. Undefined for a store on this machine. */
+  readonly server: string | undefined;
+  /** Tells what this very `server` did with "only if absent" at an earlier time; believed as long as nothing else is known. */
+  recallConditionalPut(answer: ConditionalPut): void;
   /** Largest number of parts of one upload. */
   readonly maxParts: number;
   /** Smallest size of a part that is not the last, in bytes. */

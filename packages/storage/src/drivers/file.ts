@@ -37,6 +37,9 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
     minPartSize: 1,
     maxPartSize: 5 * 1024 ** 3,
     ...options.features,
+    server: undefined,
+    // Known from the first write on.
+    recallConditionalPut: () => undefined,
     get conditionalPut() {
       return volume.conditionalPut;
     },

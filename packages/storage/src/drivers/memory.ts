@@ -41,7 +41,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): ObjectStore
   const state: MemoryState = {
     location: `memory:${options.name ?? ""}`,
     now: options.now ?? (() => new Date()),
-    features: { conditionalPut: "honoured", maxParts: 10_000, minPartSize: 1, maxPartSize: 5 * 1024 ** 3, ...options.features },
+    features: { conditionalPut: "honoured", server: undefined, recallConditionalPut: () => undefined, maxParts: 10_000, minPartSize: 1, maxPartSize: 5 * 1024 ** 3, ...options.features },
     objects: new Map(),
     uploads: new Map(),
   };

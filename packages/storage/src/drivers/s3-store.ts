@@ -30,6 +30,10 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
     get conditionalPut() {
       return learned.conditionalPut;
     },
+    server: new URL(settings.endpoint).host,
+    recallConditionalPut(answer) {
+      if (learned.conditionalPut === "unknown") learned.conditionalPut = answer;
+    },
     maxParts: settings.provider.maxParts,
     minPartSize: settings.provider.minPartSize,
     maxPartSize: settings.provider.maxPartSize,
