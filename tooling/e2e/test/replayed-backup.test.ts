@@ -8,6 +8,7 @@ import { openStore, readObject } from "@soar/storage";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
 import { findFreePort } from "../src/free-port.ts";
+import { startTailShipping, waitForTail } from "../src/tail.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
 const installation = requireInstallation("pg_verifybackup");
@@ -33,12 +34,20 @@ afterAll(() => world[Symbol.asyncDispose]());
 test("a backup from the archive: production is not asked, nothing of the scratch cluster is in it, and it restores row by row", async () => {
   const { cluster, directory } = world;
   const tempDir = join(directory, "temp");
+  // What lies in the tail only is no base for a backup.
+  const daemon = startTailShipping(world);
+  await cluster.query("INSERT INTO later VALUES (1001)", [], "soar");
+  await waitForTail(world);
+  daemon.kill("SIGTERM");
+  await daemon.result;
+  const [{ unfinished } = { unfinished: "" }] = await cluster.query<{ unfinished: string }>("SELECT pg_walfile_name(pg_current_wal_insert_lsn()) AS unfinished");
   // Nobody answers there.
   const result = await world.run("soar-base-backup", ["take", "--from-archive", "--no-expire", "--label", "2025-01-05", "--json"], { settings: { BACKUP_TEMP_DIR: tempDir, PGHOST: "127.0.0.1", PGPORT: String(await findFreePort()) } });
   expect(result, result.stderr).toMatchObject({ status: 0 });
   const record = JSON.parse(result.stdout) as BackupRecord;
   expect(record).toMatchObject({ kind: "full", timeline: first.timeline, settings: first.settings, databases: first.databases, tablespaces: first.tablespaces, source: { ...first.source, fromStandby: true } });
   expect(BigInt(`0x${record.lastSegment}`)).toBeGreaterThan(BigInt(`0x${first.lastSegment}`));
+  expect(record.lastSegment < unfinished).toBe(true);
   expect(readdirSync(tempDir)).toEqual([]);
 
   const [oid] = first.tablespaces.map((tablespace) => tablespace.oid);
@@ -53,7 +62,7 @@ test("a backup from the archive: production is not asked, nothing of the scratch
   symlinkSync(join(unpacked, String(oid)), join(data, "pg_tblspc", String(oid)));
   expect(spawnSync(join(installation.binDir, "pg_verifybackup"), ["--no-parse-wal", data], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
 
-  // Nothing was written since: at the position of the backup, production holds what it holds now.
+  // With the tail, a restore to the latest state holds what production holds now.
   const expected = await databaseDigest((sql) => cluster.query(sql, [], "soar"));
   await cluster.kill();
   for (const place of [cluster.dataDir, fast]) await rm(place, { recursive: true });
