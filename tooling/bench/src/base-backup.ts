@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { createCodecPool, DEFAULT_CHUNK_BYTES, SeekTableWriter, writeSeekableTar, type Codec } from "@soar/seekable-tar";
 import { aviationTrafficSql, serverUser, startS3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
 import { DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
+import { objectDirectory } from "./bench-directory.ts";
 import { median, percent, print, rateOf, runProgram, type Measured } from "./measured.ts";
 
 const SIZE_MB = Number(process.argv[2] ?? 3000);
@@ -18,16 +19,17 @@ const BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url)
 /** What must be reached: MB/s, and percent over the peer's size. */
 const LIMITS = { gzip: { rate: 110, over: 7 }, zstd: { rate: 200, over: 4 } } as const;
 
+const objects = objectDirectory(SIZE_MB * (RUNS + 1));
 const directory = mkdtempSync(join(tmpdir(), "soar-bench-"));
 chmodSync(directory, 0o755);
-const s3 = await startS3ServerProcess({ bucket: "bench", directory: join(directory, "objects") });
+const s3 = await startS3ServerProcess({ bucket: "bench", directory: objects });
 const envFile = join(directory, "backup-env");
 let prefix = 0;
 
 /** A repository of its own for each measured series. */
 function useFreshRepository(cluster: TestCluster): void {
   prefix += 1;
-  const settings = { BACKUP_BUCKET: `s3://bench/run${prefix}`, AWS_ENDPOINT_URL: s3.endpoint, AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey, AWS_DEFAULT_REGION: s3.region, PGHOST: cluster.connection.host, PGPORT: String(cluster.port), PGUSER: "postgres", BACKUP_PARALLEL_JOBS: String(cpus().length) };
+  const settings = { BACKUP_BUCKET: `s3://bench/run${prefix}`, AWS_ENDPOINT_URL: s3.endpoint, AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey, AWS_DEFAULT_REGION: s3.region, PGHOST: cluster.socketDir, PGPORT: String(cluster.port), PGUSER: "postgres", BACKUP_PARALLEL_JOBS: String(cpus().length) };
   writeFileSync(envFile, Object.entries(settings).map(([name, value]) => `${name}="${value}"\n`).join(""), { mode: 0o600 });
   chownSync(envFile, serverUser().uid, serverUser().gid);
 }
@@ -112,5 +114,5 @@ try {
   }
 } finally {
   await s3.close();
-  await rm(directory, { recursive: true, force: true });
+  for (const path of [directory, objects]) await rm(path, { recursive: true, force: true });
 }

@@ -1,6 +1,6 @@
 // Rates of restores, after the build: `node --conditions=soar-source src/restore.ts [MEGABYTES [RUNS [PART...]]]`; parts are zstd,
 // gzip, delta and table, by default all. SOAR_BENCH_DATA: see `aviation-cluster.ts`.
-import { chmodSync, chownSync, createWriteStream, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, createWriteStream, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { cpus, tmpdir } from "node:os";
@@ -12,6 +12,7 @@ import { createCodecPool, extractArchive, readSeekTable, type Codec, type SeekTa
 import { openStore, readObject, type ObjectStore } from "@soar/storage";
 import { serverUser, startS3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
 import { DATABASE, describeRun, openAviationCluster } from "./aviation-cluster.ts";
+import { objectDirectory } from "./bench-directory.ts";
 import { median, percent, print, rateOf, runProgram, type Measured } from "./measured.ts";
 
 const SIZE_MB = Number(process.argv[2] ?? 3000);
@@ -33,7 +34,8 @@ interface Backup {
 const directory = mkdtempSync(join(tmpdir(), "soar-bench-"));
 chmodSync(directory, 0o755);
 chownSync(directory, uid, gid);
-const s3 = await startS3ServerProcess({ bucket: "bench", directory: join(directory, "objects") });
+const objects = objectDirectory(SIZE_MB * 2);
+const s3 = await startS3ServerProcess({ bucket: "bench", directory: objects });
 
 function owned(path: string): string {
   chownSync(path, uid, gid);
@@ -138,7 +140,6 @@ async function measureTable({ envFile }: Backup): Promise<void> {
 }
 
 try {
-  mkdirSync(join(directory, "objects"), { recursive: true });
   const cluster = await openAviationCluster(SIZE_MB);
   try {
     console.log(`${describeRun(cluster, RUNS)}\n`);
@@ -156,5 +157,5 @@ try {
   }
 } finally {
   await s3.close();
-  await rm(directory, { recursive: true, force: true });
+  for (const path of [directory, objects]) await rm(path, { recursive: true, force: true });
 }

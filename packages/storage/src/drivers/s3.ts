@@ -187,6 +187,7 @@ function createClient(settings: S3Settings): S3Client {
     (next, { commandName }) =>
       async (args) => {
         if (commandName === "DeleteObjectsCommand") proveWithMd5(args.request);
+        if (commandName === "PutObjectCommand" || commandName === "UploadPartCommand") signMd5Instead(args.request);
         return await next(args);
       },
     { name: "soarContentMd5", step: "build", priority: "low" },
@@ -204,6 +205,15 @@ function proveWithMd5(request: unknown): void {
     if (/^x-amz-(?:checksum-|sdk-checksum-algorithm)/i.test(name)) delete headers[name];
   }
   headers["content-md5"] = createHash("md5").update(body).digest("base64");
+}
+
+/**
+ * The SDK would hash each body once more, with SHA-256, only to sign that digest. Content-MD5 is a signed header: the body
+ * is bound to the signature by it, and the provider compares it. botocore decides in the same way (`_should_sha256_sign_payload`).
+ */
+function signMd5Instead(request: unknown): void {
+  const { headers } = request as { headers: Record<string, string> };
+  if (Object.keys(headers).some((name) => name.toLowerCase() === "content-md5")) headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD";
 }
 
 function encryptionFields({ serverSideEncryption: encryption, storageClass }: S3Settings) {

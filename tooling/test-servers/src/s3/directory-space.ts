@@ -40,6 +40,7 @@ function fileWriter(path: string): BlobWriter {
     pending = [];
     pendingSize = 0;
     await writeAll(file, chunks, expected, position);
+    for (const chunk of chunks) giveBack(chunk);
   }
   return {
     write(chunk) {
@@ -58,6 +59,11 @@ function fileWriter(path: string): BlobWriter {
       await unlink(path);
     },
   };
+}
+
+/** At once, when nothing else lives in that memory: otherwise the collector runs without a pause to find these buffers. */
+function giveBack({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && byteLength > Buffer.poolSize) buffer.transfer(0);
 }
 
 async function writeAll(file: FileHandle, chunks: Uint8Array[], size: number, position: number): Promise<void> {
