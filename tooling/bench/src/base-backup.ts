@@ -10,7 +10,7 @@ import { createCodecPool, DEFAULT_CHUNK_BYTES, SeekTableWriter, writeSeekableTar
 import { aviationTrafficSql, serverUser, startS3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
 import { DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
 import { objectDirectory } from "./bench-directory.ts";
-import { median, percent, print, rateOf, runProgram, type Measured } from "./measured.ts";
+import { median, medians, percent, print, rateOf, runProgram, type Measured } from "./measured.ts";
 
 const SIZE_MB = Number(process.argv[2] ?? 3000);
 const RUNS = Number(process.argv[3] ?? 3);
@@ -75,12 +75,12 @@ async function measureFull(cluster: TestCluster, codec: keyof typeof LIMITS): Pr
   const program = codec === "gzip" ? "gzip -6 -c" : "zstd -q -3 -T2 -c";
   const peer = { ...pgBasebackup(cluster, `| ${program}`), plain: nowhere.plain };
   print(`pg_basebackup through ${program}`, peer);
-  const alone = await median(RUNS, () => compressAlone(cluster, codec));
-  print(`${codec}: compression and hash alone`, alone);
-  const full = await median(RUNS, () => {
+  const takeFull = (): Promise<Measured> => {
     useFreshRepository(cluster);
     return backUp("--compression", codec);
-  });
+  };
+  const [alone, full] = await medians(RUNS, [() => compressAlone(cluster, codec), takeFull]);
+  print(`${codec}: compression and hash alone`, alone);
   const { rate, over } = LIMITS[codec];
   print(`${codec}: soar-base-backup`, full, `(at least ${rate} MB/s, or 90 % of alone: ${percent(rateOf(full), rateOf(alone))}); ${percent(full.stored - peer.stored, peer.stored)} over ${program} (at most ${over} %); memory at most 400 MB`);
 }

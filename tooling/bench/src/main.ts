@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 /*
- * npm run bench [archive-drain|rpo|base-backup|restore|synthetic-stream|verify|codecs]: figures as ratios in one run. Each bench is a program of
+ * npm run bench [archive-drain|rpo|base-backup|restore|replay|synthetic-stream|verify|codecs]: figures as ratios in one run. Each bench is a program of
  * its own and prints its own table; all of them run one after the other when none is named.
  */
 const BENCHES: Readonly<Record<string, string>> = {
@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   rpo: "./rpo.ts",
   "base-backup": "./base-backup.ts",
   restore: "./restore.ts",
+  replay: "./replay.ts",
   "synthetic-stream": "./synthetic-stream.ts",
   verify: "./verify.ts",
 };

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { peakMb, processTree } from "./process-cost.ts";
+import { isPostgres, peakMb, processTree } from "./process-cost.ts";
 
 export interface Measured {
   readonly seconds: number;
@@ -10,13 +10,23 @@ export interface Measured {
   readonly peak: number;
 }
 
+type Measure = () => Promise<Measured> | Measured;
+
 /** The run in the middle, by time. */
-export async function median(runs: number, measure: () => Promise<Measured> | Measured): Promise<Measured> {
-  const all: Measured[] = [];
-  for (let count = 0; count < runs; count += 1) all.push(await measure());
-  const [middle] = all.toSorted((a, b) => a.seconds - b.seconds).slice(Math.floor(runs / 2));
-  if (middle === undefined) throw new RangeError("at least one run is needed");
+export async function median(runs: number, measure: Measure): Promise<Measured> {
+  const [middle] = await medians(runs, [measure]);
   return middle;
+}
+
+/** The same for several, taken in turn: what the machine's neighbours do meets all of them. */
+export async function medians<const All extends readonly [Measure, ...Measure[]]>(runs: number, measures: All): Promise<{ [Each in keyof All]: Measured }> {
+  const all: Measured[][] = measures.map(() => []);
+  for (let count = 0; count < runs; count += 1) {
+    for (const [at, measure] of measures.entries()) all[at]?.push(await measure());
+  }
+  const middles = all.map((taken) => taken.toSorted((left, right) => left.seconds - right.seconds)[Math.floor(runs / 2)]);
+  if (middles.includes(undefined)) throw new RangeError("at least one run is needed");
+  return middles as { [Each in keyof All]: Measured };
 }
 
 export const rateOf = ({ plain, seconds }: Measured): number => plain / 1e6 / seconds;
@@ -36,20 +46,21 @@ export interface ProgramRun {
   readonly peak: number;
 }
 
-/** Runs a program to its end, and watches the memory of everything that it starts. Rejects with its words when it fails. */
+/** Runs a program to its end, and watches the memory of everything that it starts but PostgreSQL, whose memory is set by its own settings. Rejects with its words when it fails. */
 export async function runProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<ProgramRun> {
   const start = performance.now();
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
   let [stdout, stderr] = ["", ""];
-  const peaks = new Map<number, number>();
+  let peak = 0;
   child.stdout.on("data", (text: Buffer) => (stdout += text.toString()));
   child.stderr.on("data", (text: Buffer) => (stderr += text.toString()));
   const sampler = setInterval(() => {
-    // The kernel's high-water mark of each process, which no sampling misses; their sum is an upper bound.
-    for (const pid of child.pid === undefined ? [] : processTree(child.pid)) peaks.set(pid, Math.max(peaks.get(pid) ?? 0, peakMb(pid) * 1024 * 1024));
+    // The kernel's high-water mark of each process, which no sampling misses; the sum of those that live is an upper bound.
+    const living = child.pid === undefined ? [] : processTree(child.pid).filter((pid) => !isPostgres(pid));
+    peak = Math.max(peak, living.reduce((sum, pid) => sum + peakMb(pid) * 1024 * 1024, 0));
   }, 200);
   const status = await new Promise((resolve) => child.once("close", resolve));
   clearInterval(sampler);
   if (status !== 0) throw new Error(`${program} ended with ${String(status)}: ${stderr}${stdout}`);
-  return { seconds: (performance.now() - start) / 1000, stdout, peak: [...peaks.values()].reduce((sum, peak) => sum + peak, 0) };
+  return { seconds: (performance.now() - start) / 1000, stdout, peak };
 }

@@ -20,6 +20,11 @@ export function residentMb(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readProc(pid, "status"))?.[1] ?? 0) / 1024;
 }
 
+/** Whether it is a server process of PostgreSQL, all of which count the same shared memory. */
+export function isPostgres(pid: number): boolean {
+  return readProc(pid, "comm").trim() === "postgres";
+}
+
 /** A process and everything that it started, as far as it still runs. */
 export function processTree(root: number): number[] {
   const parents = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((name) => ({ pid: Number(name), parent: Number(readProc(Number(name), "stat").replace(/^.*\) /s, "").split(" ")[1]) }));

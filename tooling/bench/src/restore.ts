@@ -2,7 +2,6 @@
 // gzip, delta and table, by default all. SOAR_BENCH_DATA: see `aviation-cluster.ts`.
 import { chmodSync, chownSync, createWriteStream, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { open, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -10,10 +9,10 @@ import { fileURLToPath } from "node:url";
 import { backupKey, BACKUP_OBJECTS, requireBackupRecord } from "@soar/repository";
 import { createCodecPool, extractArchive, readSeekTable, type Codec, type SeekTable } from "@soar/seekable-tar";
 import { openStore, readObject, type ObjectStore } from "@soar/storage";
-import { serverUser, startS3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
+import { freePort, serverUser, startS3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
 import { DATABASE, describeRun, openAviationCluster } from "./aviation-cluster.ts";
 import { objectDirectory } from "./bench-directory.ts";
-import { median, percent, print, rateOf, runProgram, type Measured } from "./measured.ts";
+import { median, medians, percent, print, rateOf, runProgram, type Measured } from "./measured.ts";
 
 const SIZE_MB = Number(process.argv[2] ?? 3000);
 const RUNS = Number(process.argv[3] ?? 3);
@@ -54,8 +53,13 @@ async function backUp(cluster: TestCluster, codec: Codec): Promise<Backup> {
   return { codec, label, store, envFile, plain: sizes.tar };
 }
 
+interface Alone {
+  measure(): Promise<Measured>;
+  close(): Promise<void>;
+}
+
 /** Decompressing, hashing and writing from a local copy of the object, with the same threads and nothing else. */
-async function extractAlone({ label, store, codec }: Backup): Promise<Measured> {
+async function openAlone({ label, store, codec }: Backup): Promise<Alone> {
   const record = await requireBackupRecord(store, label);
   const key = backupKey(label, BACKUP_OBJECTS.index);
   const table: SeekTable = await readSeekTable({
@@ -69,8 +73,8 @@ async function extractAlone({ label, store, codec }: Backup): Promise<Measured> 
   await pipeline(await store.get(object), createWriteStream(local));
   const file = await open(local);
   const pool = createCodecPool({ workers: cpus().length });
-  try {
-    return await median(RUNS, async () => {
+  return {
+    async measure() {
       const targetDir = join(directory, "alone");
       const start = performance.now();
       const fetch = async (_: string, offset: number, length: number): Promise<Buffer> => (await file.read(Buffer.allocUnsafeSlow(length), 0, length, offset)).buffer;
@@ -78,22 +82,13 @@ async function extractAlone({ label, store, codec }: Backup): Promise<Measured> 
       const seconds = (performance.now() - start) / 1000;
       rmSync(targetDir, { recursive: true });
       return { seconds, plain: plainBytes, stored: statSync(local).size, peak: 0 };
-    });
-  } finally {
-    await pool.close();
-    await file.close();
-    rmSync(local);
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port"))));
-    });
-  });
+    },
+    async close() {
+      await pool.close();
+      await file.close();
+      rmSync(local);
+    },
+  };
 }
 
 /** One restore to the end; the time is that of bringing the files into place. The server is stopped again. */
@@ -107,14 +102,16 @@ async function restore(cluster: TestCluster, { envFile, plain }: Backup, dataDir
 async function measureRestore(cluster: TestCluster, backup: Backup): Promise<void> {
   const { codec } = backup;
   if (codec === "none") return;
-  const alone = await extractAlone(backup);
-  print(`${codec}: decompress, hash and write alone`, alone);
+  const local = await openAlone(backup);
   const dataDir = join(directory, "restored");
-  const measured = await median(RUNS, async () => {
+  const restoreOnce = async (): Promise<Measured> => {
     const one = await restore(cluster, backup, dataDir);
     await rm(dataDir, { recursive: true });
     return one;
-  });
+  };
+  const [alone, measured] = await medians(RUNS, [() => local.measure(), restoreOnce]);
+  await local.close();
+  print(`${codec}: decompress, hash and write alone`, alone);
   print(`${codec}: soar-restore`, measured, `(at least ${LIMITS[codec]} MB/s, or 90 % of alone: ${percent(rateOf(measured), rateOf(alone))}); memory at most 400 MB`);
 }
 
@@ -132,9 +129,9 @@ async function measureTable({ envFile }: Backup): Promise<void> {
   const measured = await median(RUNS, async () => {
     const output = join(directory, `receivers${(round += 1)}.sql`);
     const { seconds, stdout, peak } = await runProgram(join(BIN, "soar-restore"), ["table", "--env-file", envFile, "public.receivers", "--database", DATABASE, "--latest", "--output", output, "--json"]);
-    const { fetchedBytes, storedBytes } = JSON.parse(stdout) as { fetchedBytes: number; storedBytes: number };
-    share = percent(fetchedBytes, storedBytes);
-    return { seconds, plain: fetchedBytes, stored: fetchedBytes, peak };
+    const { fetchedBytes, storedBytes } = JSON.parse(stdout) as { fetchedBytes: { backup: number }; storedBytes: number };
+    share = percent(fetchedBytes.backup, storedBytes);
+    return { seconds, plain: fetchedBytes.backup, stored: fetchedBytes.backup, peak };
   });
   print("one small table", measured, `(at most 15 s), fetching ${share} of the stored bytes (at most 5 %)`);
 }

@@ -1,5 +1,6 @@
 export { dumpDom, findChromium } from "./browser/headless-chromium.ts";
 export { postgresInstallations, postgresMajors, requireInstallation, type PostgresInstallation } from "./postgres/installations.ts";
+export { freePort } from "./postgres/free-port.ts";
 export { adoptTestCluster, createTestCluster, type AdoptOptions, type TestCluster, type TestClusterOptions } from "./postgres/test-cluster.ts";
 export { type Row, type TestConnection } from "./postgres/cluster-query.ts";
 export { type Settings } from "./postgres/initialize.ts";

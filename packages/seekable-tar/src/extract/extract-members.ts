@@ -45,7 +45,7 @@ export async function* extractMembers(archive: SeekArchive, files: readonly Plan
   yield* kept;
 }
 
-async function extractMember({ wanted: { location, runs }, stored }: FetchedMember<PlannedMember>, open: OpenFiles, options: ExtractMembersOptions, signal: AbortSignal): Promise<ExtractedMember> {
+async function extractMember({ wanted: { location, runs }, stored, release }: FetchedMember<PlannedMember>, open: OpenFiles, options: ExtractMembersOptions, signal: AbortSignal): Promise<ExtractedMember> {
   const shared = runs.filter((run) => !isWholeFile(run));
   const creations = runs.filter(isWholeFile).map((run) => toCreation(run, options));
   const writes = await Promise.all(shared.map(async (run) => await toWrite(run, open, options)));
@@ -54,8 +54,10 @@ async function extractMember({ wanted: { location, runs }, stored }: FetchedMemb
   } catch (error) {
     throw describeDamage(error, location);
   }
+  const fetchedBytes = stored.length;
+  release();
   await Promise.all(shared.map(async ({ file, length }) => await open.complete(file, length)));
-  return { writtenBytes: sumOf(runs), fetchedBytes: stored.length };
+  return { writtenBytes: sumOf(runs), fetchedBytes };
 }
 
 function isWholeFile({ file, length }: PlannedRun): boolean {

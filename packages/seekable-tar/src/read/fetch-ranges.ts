@@ -1,8 +1,12 @@
 import { mapOrdered } from "../pool/map-ordered.ts";
+import { free } from "../pool/owned-memory.ts";
 import type { MemberLocation } from "../table/row.ts";
 import { damagedRange } from "./damaged.ts";
 
-/** Reads a range of an object, all of it; `signal` aborts when nobody waits for the answer any more. */
+/**
+ * Reads a range of an object, all of it, into memory that nobody else uses: a buffer that fills its memory is emptied when
+ * its members are done with. `signal` aborts when nobody waits for the answer any more.
+ */
 export type FetchRange = (object: string, offset: number, length: number, signal: AbortSignal) => Promise<Buffer>;
 
 export interface FetchOptions {
@@ -25,6 +29,8 @@ export interface WantedMember {
 export interface FetchedMember<Wanted extends WantedMember> {
   readonly wanted: Wanted;
   readonly stored: Buffer;
+  /** To be called once, when `stored` was used: after the last member of a range, its memory is given back. */
+  readonly release: () => void;
 }
 
 interface Range<Wanted> {
@@ -50,9 +56,14 @@ export async function* fetchMembers<Wanted extends WantedMember>(wanted: AsyncIt
     return { range, bytes };
   };
   for await (const { range, bytes } of mapOrdered(coalesce(wanted, { rangeBytes, gapBytes }), read, { maxItems: parallel, signal })) {
+    let used = 0;
+    const release = (): void => {
+      used += 1;
+      if (used === range.members.length && bytes.byteLength === bytes.buffer.byteLength) free(bytes);
+    };
     for (const member of range.members) {
       const at = member.location.offset - range.offset;
-      yield { wanted: member, stored: bytes.subarray(at, at + member.location.storedLength) };
+      yield { wanted: member, stored: bytes.subarray(at, at + member.location.storedLength), release };
     }
   }
 }

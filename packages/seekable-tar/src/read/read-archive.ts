@@ -64,9 +64,11 @@ function* partsOf({ members }: SeekArchive, first: number, skip: number, length:
 
 async function* readParts(parts: Iterable<WantedPart>, options: ReadOptions): AsyncGenerator<Buffer, void, undefined> {
   const { pool, signal } = options;
-  const open = async ({ wanted: { location, from, to }, stored }: FetchedMember<WantedPart>, stop: AbortSignal): Promise<Buffer> => {
+  const open = async ({ wanted: { location, from, to }, stored, release }: FetchedMember<WantedPart>, stop: AbortSignal): Promise<Buffer> => {
     try {
-      return (await pool.decompress(stored, { ...location, signal: stop })).subarray(from, to);
+      const plain = await pool.decompress(stored, { ...location, signal: stop });
+      release();
+      return plain.subarray(from, to);
     } catch (error) {
       throw describeDamage(error, location);
     }
