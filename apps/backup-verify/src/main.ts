@@ -1,8 +1,9 @@
-import { runApp } from "@soar/app-kit";
+import { favourLargeBuffers, runApp } from "@soar/app-kit";
 import { doctor } from "./doctor/doctor.ts";
 import { drill } from "./drill/drill.ts";
 import { verify } from "./verify.ts";
 
+favourLargeBuffers();
 await runApp({
   name: "soar-backup-verify",
   component: "backup-verify",

@@ -1,9 +1,10 @@
-import { runApp } from "@soar/app-kit";
+import { favourLargeBuffers, runApp } from "@soar/app-kit";
 import { expire } from "./expire.ts";
 import { keep, unkeep } from "./keep.ts";
 import { list } from "./list.ts";
 import { take } from "./take.ts";
 
+favourLargeBuffers();
 await runApp({
   name: "soar-base-backup",
   component: "base-backup",

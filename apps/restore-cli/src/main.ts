@@ -1,4 +1,4 @@
-import { runApp } from "@soar/app-kit";
+import { favourLargeBuffers, runApp } from "@soar/app-kit";
 import { hasErrorCode } from "@soar/errors";
 import { ABSENT_STATUS } from "@soar/restore";
 import { adopt } from "./adopt.ts";
@@ -11,6 +11,7 @@ import { restoreStatus } from "./status.ts";
 import { table } from "./table.ts";
 import { walFetch } from "./wal-fetch.ts";
 
+favourLargeBuffers();
 await runApp({
   name: "soar-restore",
   component: "restore",

@@ -1,4 +1,5 @@
 // Run a binary.
+export { favourLargeBuffers } from "./favour-large-buffers.ts";
 export { runApp } from "./run-app.ts";
 export {
   defineCommand,
