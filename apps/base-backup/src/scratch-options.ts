@@ -1,4 +1,4 @@
-import { findServerUser, formatSize, type Config, type Log, type Progress } from "@soar/app-kit";
+import { findScratchPlace, formatSize, type Config, type Log, type Progress } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
 import { removeAbandoned, type RescueEvent, type ScratchOptions } from "@soar/restore";
 import type { takeOptions } from "./take-options.ts";
@@ -6,15 +6,7 @@ import type { takeOptions } from "./take-options.ts";
 /** For the scratch standby of `--from-archive`; what a killed run left of one is removed. */
 export async function scratchOptions(config: Config<typeof takeOptions>, { log, progress, signal }: { readonly log: Log; readonly progress: Progress; readonly signal: AbortSignal }): Promise<ScratchOptions> {
   for (const { path } of await removeAbandoned(config.tempDir)) log.warn(`removed ${path}, left by a run that was killed`);
-  return {
-    tempDir: config.tempDir,
-    binDirs: config.binDir === undefined ? [] : [config.binDir],
-    owner: await findServerUser(config.owner),
-    jobs: config.jobs,
-    role: config.username,
-    signal,
-    onEvent: (event) => show(event, { log, progress }),
-  };
+  return { ...(await findScratchPlace(config)), signal, onEvent: (event) => show(event, { log, progress }) };
 }
 
 function show(event: RescueEvent, { log, progress }: { readonly log: Log; readonly progress: Progress }): void {

@@ -1,4 +1,4 @@
-import { confirmOptions, findServerUser, postgresOptions, serverConnection, tempOptions, type Config, type Log, type OptionTable } from "@soar/app-kit";
+import { confirmOptions, findScratchPlace, postgresOptions, serverConnection, tempOptions, type Config, type Log, type OptionTable } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import type { ScratchOptions, TargetServer } from "@soar/restore";
 import { targetOptions } from "./target-options.ts";
@@ -47,12 +47,5 @@ export function targetServerOf(config: RescueConfig, database: string, log: Log)
 }
 
 export async function scratchOptionsOf(config: RescueConfig, signal: AbortSignal): Promise<Omit<ScratchOptions, "onEvent">> {
-  return {
-    tempDir: config.tempDir,
-    binDirs: config.binDir === undefined ? [] : [config.binDir],
-    owner: await findServerUser(config.owner),
-    jobs: config.jobs,
-    role: config.username,
-    signal,
-  };
+  return { ...(await findScratchPlace(config)), signal };
 }

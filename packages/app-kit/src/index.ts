@@ -34,6 +34,7 @@ export { writeMetricsFile, type Metric } from "./metrics-file.ts";
 export { openConfiguredStore, storeConfigOf } from "./open-configured-store.ts";
 export { serverConnection, type ServerConnection } from "./server-connection.ts";
 export { findServerUser } from "./find-server-user.ts";
+export { findScratchPlace } from "./scratch-place.ts";
 
 // Print and log.
 export { formatTable, wrapText, type TableColumn } from "./table.ts";

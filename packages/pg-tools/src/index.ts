@@ -63,6 +63,7 @@ export { type ConfigSetting, formatConfigSetting, parseConfigSettings } from "./
 export { readLeftoverTargets, type RecoveryMode, removeRecoverySettings, setRecoveryMode, writeRecoverySettings } from "./recovery-config/recovery-config.ts";
 export { findLeftoverTargets, formatTargetTime, type RecoverySettings, recoveryTargetSettings } from "./recovery-config/recovery-settings.ts";
 
+export { libpqEnvironment, type LibpqFiles } from "./replication/libpq-environment.ts";
 export { type ServerConfig, serverLocation, type ServerTls } from "./replication/server-config.ts";
 export { connectSql, type SqlConnection, type SqlRow } from "./replication/sql-connection.ts";
 export { readServerFacts, RECOVERY_PARAMETERS, type RecoveryParameter, type ServerDatabase, type ServerFacts, type ServerTablespace } from "./replication/server-facts.ts";

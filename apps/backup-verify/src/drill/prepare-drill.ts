@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { findServerUser, parseInstant, serverConnection, type Log } from "@soar/app-kit";
+import { findScratchPlace, parseInstant, serverConnection, type Log } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import type { TargetServer } from "@soar/restore";
 import { parseSqlChecks, type DrillInstant, type DrillOptions, type SqlCheck } from "@soar/verify";
@@ -8,7 +8,7 @@ import type { DrillConfig } from "./drill-options.ts";
 
 /** Everything that the configuration says, before anything is read from the bucket. Throws `CONFIG_INVALID`, `USAGE`, `FILE_UNREADABLE`. */
 export async function prepareDrill(config: DrillConfig, { log, signal }: { readonly log: Log; readonly signal: AbortSignal }): Promise<Omit<DrillOptions, "host" | "tool" | "now" | "onEvent">> {
-  const { command, tempDir, database, keep, jobs } = config;
+  const { command, database, keep } = config;
   return {
     instant: instantOf(config, log),
     database,
@@ -17,11 +17,7 @@ export async function prepareDrill(config: DrillConfig, { log, signal }: { reado
     production: productionOf(config, log),
     command: command === undefined ? undefined : { line: command, env: harmlessEnvironment(process.env), cwd: process.cwd() },
     keep,
-    tempDir,
-    binDirs: config.binDir === undefined ? [] : [config.binDir],
-    owner: await findServerUser(config.owner),
-    jobs,
-    role: config.username,
+    ...(await findScratchPlace(config)),
     signal,
   };
 }

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { basename } from "node:path";
 import { redactSecrets, SoarError } from "@soar/errors";
-import type { ServerConfig } from "@soar/pg-tools";
+import { libpqEnvironment, type ServerConfig } from "@soar/pg-tools";
 
 export interface RunProgramOptions {
   /** The whole environment. */
@@ -51,23 +51,13 @@ export function saysDiskFull(text: string): boolean {
 export const SCRATCH_FULL = "Free space, or name a directory on a larger file system with --temp-dir or BACKUP_TEMP_DIR. Nothing was left behind.";
 export const TARGET_FULL = "The running server has no room for it: free space there. Nothing was left behind.";
 
-/** The environment with which a program of PostgreSQL logs in as this server's configuration says. Secrets are in it, never in arguments. */
+/** The environment with which a program of PostgreSQL logs in as this server's configuration says. */
 export async function connectionEnvironment(server: ServerConfig, certificateFile?: string): Promise<Record<string, string>> {
-  const password = typeof server.password === "function" ? await server.password() : server.password;
+  const files = certificateFile === undefined ? {} : { PGSSLROOTCERT: certificateFile };
   return {
-    PATH: SEARCH_PATH,
-    PGHOST: server.host,
-    PGPORT: String(server.port),
-    PGUSER: server.user,
-    PGDATABASE: server.database ?? "postgres",
-    PGAPPNAME: server.applicationName ?? "soar-restore",
+    ...(await libpqEnvironment({ database: "postgres", applicationName: "soar-restore", ...server }, files)),
     // Limits of a role are meant for applications.
     PGOPTIONS: "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0",
-    PGSSLMODE: server.tls?.mode ?? (server.host.startsWith("/") ? "disable" : "prefer"),
-    ...(certificateFile === undefined ? {} : { PGSSLROOTCERT: certificateFile }),
-    ...(password === undefined ? {} : { PGPASSWORD: password }),
-    // The password is known; a password file of whoever runs this must not give another one.
-    PGPASSFILE: "/nonexistent",
   };
 }
 
@@ -75,5 +65,3 @@ export async function connectionEnvironment(server: ServerConfig, certificateFil
 export function databaseArgument(name: string): string {
   return `--dbname=dbname='${name.replaceAll(/['\\]/g, "\\$&")}'`;
 }
-
-const SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

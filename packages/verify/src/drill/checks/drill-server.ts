@@ -28,7 +28,7 @@ export async function databasesOf({ server }: ScratchCluster, only: string | und
 export async function environmentFor(server: ServerConfig, options: { readonly database?: string; readonly certificateFile?: string | undefined; readonly writes?: boolean } = {}): Promise<Record<string, string>> {
   const environment = await connectionEnvironment({ ...server, database: options.database ?? server.database, applicationName: "soar-backup-verify drill" }, options.certificateFile);
   const readOnly = `-c default_transaction_read_only=${options.writes === true ? "off" : "on"}`;
-  return { ...environment, LC_ALL: "C", PGTZ: "UTC", PGDATESTYLE: "ISO", PGOPTIONS: [environment["PGOPTIONS"], readOnly].join(" ") };
+  return { ...environment, PGTZ: "UTC", PGDATESTYLE: "ISO", PGOPTIONS: [environment["PGOPTIONS"], readOnly].join(" ") };
 }
 
 export async function hasProgram(binDir: string, name: string): Promise<boolean> {

@@ -1,0 +1,30 @@
+import { redactSecrets } from "@soar/errors";
+import { expect, test } from "vitest";
+import { libpqEnvironment } from "./libpq-environment.ts";
+
+test("everything that a program needs to log in, and nothing of whoever runs this", async () => {
+  const server = { host: "db", port: 5433, user: "soar", password: () => Promise.resolve("hunter2-of-libpq"), database: "flights", applicationName: "drill", connectTimeoutMs: 2500, tls: { mode: "verify-full" } } as const;
+  expect(await libpqEnvironment(server, { PGSSLROOTCERT: "/etc/ca.pem" })).toEqual({
+    LC_ALL: "C",
+    PATH: expect.stringContaining("/usr/bin") as string,
+    PGHOST: "db",
+    PGPORT: "5433",
+    PGUSER: "soar",
+    PGDATABASE: "flights",
+    PGAPPNAME: "drill",
+    PGCONNECT_TIMEOUT: "3",
+    PGGSSENCMODE: "disable",
+    PGSSLMODE: "verify-full",
+    PGSSLROOTCERT: "/etc/ca.pem",
+    PGPASSWORD: "hunter2-of-libpq",
+    PGPASSFILE: "/nonexistent",
+  });
+  expect(redactSecrets("it said hunter2-of-libpq")).not.toContain("hunter2");
+});
+
+test("without a password none is looked for elsewhere, and a socket has no TLS", async () => {
+  const environment = await libpqEnvironment({ host: "/run/postgresql", port: 5432, user: "postgres" });
+  expect(environment).toMatchObject({ PGSSLMODE: "disable", PGPASSFILE: "/nonexistent", PGAPPNAME: "soar" });
+  expect(environment).not.toHaveProperty("PGPASSWORD");
+  expect(environment).not.toHaveProperty("PGDATABASE");
+});
