@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import {
   AbortMultipartUploadCommand,
@@ -22,6 +21,7 @@ import {
 import type { S3AdminWire } from "./s3-admin-wire.ts";
 import { decodeKey, failureOfSdk, plainEtag } from "./s3-sdk-values.ts";
 import type { S3Settings } from "./s3-settings.ts";
+import { proveBody } from "./s3-body-proof.ts";
 import { createTransport } from "./s3-transport.ts";
 import type { S3Wire, WireFacts, WireStored } from "./s3-wire.ts";
 
@@ -186,34 +186,12 @@ function createClient(settings: S3Settings): S3Client {
   client.middlewareStack.add(
     (next, { commandName }) =>
       async (args) => {
-        if (commandName === "DeleteObjectsCommand") proveWithMd5(args.request);
-        if (commandName === "PutObjectCommand" || commandName === "UploadPartCommand") signMd5Instead(args.request);
+        proveBody(commandName, args.request);
         return await next(args);
       },
-    { name: "soarContentMd5", step: "build", priority: "low" },
+    { name: "soarBodyProof", step: "build", priority: "low" },
   );
   return client;
-}
-
-/**
- * DeleteObjects must prove its body. The SDK takes CRC32 whatever it is told, which B2, Scality and others refuse, so
- * the proof is replaced by the one that all of them know (aws-sdk-js-v3/supplemental-docs/MD5_FALLBACK.md).
- */
-function proveWithMd5(request: unknown): void {
-  const { headers, body } = request as { headers: Record<string, string>; body: string };
-  for (const name of Object.keys(headers)) {
-    if (/^x-amz-(?:checksum-|sdk-checksum-algorithm)/i.test(name)) delete headers[name];
-  }
-  headers["content-md5"] = createHash("md5").update(body).digest("base64");
-}
-
-/**
- * The SDK would hash each body once more, with SHA-256, only to sign that digest. Content-MD5 is a signed header: the body
- * is bound to the signature by it, and the provider compares it. botocore decides in the same way (`_should_sha256_sign_payload`).
- */
-function signMd5Instead(request: unknown): void {
-  const { headers } = request as { headers: Record<string, string> };
-  if (Object.keys(headers).some((name) => name.toLowerCase() === "content-md5")) headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD";
 }
 
 function encryptionFields({ serverSideEncryption: encryption, storageClass }: S3Settings) {
