@@ -75,11 +75,12 @@ test("writes runs of a member to files, leaving out blocks of zeros", async () =
   ftruncateSync(fd, plain.length + 100);
   const stored = compressMemberSync("zstd", plain);
   const write = { fd, path, plainOffset: 0, length: plain.length, filePosition: 100, sparse: true };
-  await pool.extract(stored, { writes: [write], creations: [] }, { codec: "zstd", plainLength: plain.length, sha256: sha256(plain) });
+  const member = { codec: "zstd", storedOffset: 0, storedLength: stored.length, plainLength: plain.length, sha256: sha256(plain), creations: [] } as const;
+  expect(await pool.extract(stored, [{ ...member, writes: [write] }])).toBeUndefined();
   const after = readFileSync(path);
   expect(after.subarray(100)).toEqual(plain);
   expect(statSync(path).blocks * 512).toBeLessThan(plain.length / 2);
-  await pool.extract(stored, { writes: [{ ...write, sparse: false }], creations: [] }, { codec: "zstd", plainLength: plain.length });
+  await pool.extract(stored, [{ ...member, writes: [{ ...write, sparse: false }] }]);
   expect(readFileSync(path)).toEqual(after);
   closeSync(fd);
 });
@@ -97,7 +98,8 @@ test("tells whether a part of a file has a digest", async () => {
 test("creates files from a member with mode and time, and refuses or replaces what is there", async () => {
   const stored = compressMemberSync("gzip", Buffer.from("first-second"));
   const creation = { path: join(directory, "created"), plainOffset: 6, length: 6, attributes: { mode: 0o640, mtime: 1_700_000_000, owner: undefined }, replace: false };
-  const extract = async (replace: boolean): Promise<void> => await pool.extract(stored, { writes: [], creations: [{ ...creation, replace }] }, { codec: "gzip", plainLength: 12 });
+  const member = { codec: "gzip", storedOffset: 0, storedLength: stored.length, plainLength: 12, sha256: undefined, writes: [] } as const;
+  const extract = async (replace: boolean) => await pool.extract(stored, [{ ...member, creations: [{ ...creation, replace }] }]);
   await extract(false);
   expect(readFileSync(creation.path, "utf8")).toBe("second");
   expect(statSync(creation.path)).toMatchObject({ mode: 0o100640, mtimeMs: 1_700_000_000_000 });
@@ -111,19 +113,21 @@ test("names the file that cannot be written", async () => {
   const stored = compressMemberSync("none", Buffer.from("x"));
   const fd = openSync(join(directory, "matches"), "r");
   const write = { fd, path: "/data/base/1", plainOffset: 0, length: 1, filePosition: 0, sparse: false };
-  const failure = await failureOf(pool.extract(stored, { writes: [write], creations: [] }, { codec: "none", plainLength: 1 }));
+  const member = { codec: "none", storedOffset: 0, storedLength: 1, plainLength: 1, sha256: undefined, writes: [write], creations: [] } as const;
+  const failure = await failureOf(pool.extract(stored, [member]));
   expect(failure).toMatchObject({ code: "FILE_UNWRITABLE", message: expect.stringContaining("unable to write '/data/base/1': EBADF") });
   closeSync(fd);
 });
 
-test("does not write a byte of a member that is damaged", async () => {
+test("writes the members of a range up to a damaged one, names that, and writes no byte of it", async () => {
   const path = join(directory, "untouched");
-  writeFileSync(path, "old");
+  writeFileSync(path, "oldoldold");
   const fd = openSync(path, "r+");
-  const write = { fd, path, plainOffset: 0, length: 3, filePosition: 0, sparse: false };
-  const stored = compressMemberSync("none", Buffer.from("new"));
-  expect(await failureOf(pool.extract(stored, { writes: [write], creations: [] }, { codec: "none", plainLength: 3, sha256: sha256(Buffer.from("other")) }))).toMatchObject({ code: "FORMAT_INVALID" });
-  expect(readFileSync(path, "utf8")).toBe("old");
+  const member = (at: number, expected: string) => ({ codec: "none", storedOffset: at, storedLength: 3, plainLength: 3, sha256: sha256(Buffer.from(expected)), creations: [], writes: [{ fd, path, plainOffset: 0, length: 3, filePosition: at, sparse: false }] }) as const;
+  const range = Buffer.from("newbadnew");
+  expect(await pool.extract(range, [member(0, "new"), member(3, "other"), member(6, "new")])).toMatchObject({ index: 1, message: expect.stringContaining("SHA-256") as string });
+  expect(readFileSync(path, "utf8")).toBe("newoldold");
+  expect(range.toString()).toBe("newbadnew");
   closeSync(fd);
 });
 

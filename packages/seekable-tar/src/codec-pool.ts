@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Codec } from "./codec/codec.ts";
 import { TaskPool } from "./pool/task-pool.ts";
-import type { FileCreation, FileWrite, StoredMember, Task, TaskResult, TaskResults } from "./pool/tasks.ts";
+import type { DamagedMember, ExtractedRun, FileCreation, StoredMember, Task, TaskResult, TaskResults } from "./pool/tasks.ts";
 
 export interface CodecPoolOptions {
   /** Number of worker threads; by default one per processor that this process may use. */
@@ -56,11 +56,11 @@ export interface CodecPool {
   /** The plain bytes of one member, exact and checked. Rejects with `FORMAT_INVALID`. */
   decompress(stored: Buffer, options: DecompressTaskOptions): Promise<Buffer>;
   /**
-   * Decompresses and checks one member and writes its bytes to files from the worker: runs of it to open files, and whole
-   * files that the worker creates. Rejects with `FORMAT_INVALID` before anything is written, and with `FILE_UNWRITABLE` or
-   * `DISK_FULL`. Nothing is synced.
+   * Decompresses and checks members that lie side by side and writes their bytes to files from the worker: runs of them to
+   * open files, and whole files that the worker creates. Ends at the first damaged member, of which nothing is written, and
+   * tells which it is. Rejects with `FILE_UNWRITABLE` or `DISK_FULL`. Nothing is synced.
    */
-  extract(stored: Buffer, files: { writes: readonly FileWrite[]; creations: readonly FileCreation[] }, options: DecompressTaskOptions): Promise<void>;
+  extract(stored: Buffer, members: readonly ExtractedRun[], options?: { transfer?: boolean | undefined; signal?: AbortSignal | undefined }): Promise<DamagedMember | undefined>;
   /** Creates empty files. Rejects with `FILE_UNWRITABLE` or `DISK_FULL`. */
   create(creations: readonly FileCreation[], options?: { signal?: AbortSignal | undefined }): Promise<void>;
   /** Whether `length` bytes of an open file at `position` have this SHA-256. */
@@ -98,9 +98,11 @@ export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
       const { plain } = await run({ kind: "decompress", member: toMember(sent, expected) }, [sent.buffer], signal);
       return asBuffer(plain);
     },
-    async extract(stored, { writes, creations }, { transfer, signal, ...expected }) {
+    async extract(stored, members, { transfer, signal } = {}) {
       const sent = movable(stored, transfer);
-      await run({ kind: "extract", member: toMember(sent, expected), writes, creations }, [sent.buffer], signal);
+      // A digest is often a view of a whole table, all of which would be copied to the worker with it.
+      const sentMembers = members.map((member) => ({ ...member, sha256: member.sha256 && new Uint8Array(member.sha256) }));
+      return (await run({ kind: "extract", stored: sent, members: sentMembers }, [sent.buffer], signal)).damaged;
     },
     async create(creations, { signal } = {}) {
       await run({ kind: "create", creations }, [], signal);

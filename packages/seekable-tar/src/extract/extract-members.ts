@@ -1,8 +1,8 @@
 import type { CodecPool } from "../codec-pool.ts";
 import { mapOrdered } from "../pool/map-ordered.ts";
-import type { FileCreation, FileWrite } from "../pool/tasks.ts";
-import { describeDamage } from "../read/damaged.ts";
-import { type FetchedMember, fetchMembers, type FetchOptions } from "../read/fetch-ranges.ts";
+import type { ExtractedRun, FileCreation, FileWrite } from "../pool/tasks.ts";
+import { damagedRange } from "../read/damaged.ts";
+import { type FetchedRange, type FetchOptions, fetchRanges, isWholeMemory } from "../read/fetch-ranges.ts";
 import type { SeekArchive } from "../table/seek-table.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { PlannedEntry } from "./plan-extraction.ts";
@@ -16,14 +16,16 @@ export interface ExtractMembersOptions extends FetchOptions {
   readonly keepUnchanged: boolean;
 }
 
-/** What became of one member: its bytes are in place, fetched or found there. */
+/** What became of a range of members, or of one that was there: the bytes are in place. */
 export interface ExtractedMember {
   readonly writtenBytes: number;
   readonly fetchedBytes: number;
 }
 
-/** Members in work per worker: decompressing, writing, or waiting for their file to be opened or synced. */
+/** Members in work per worker that are compared with what is there. */
 const ITEMS_PER_WORKER = 4;
+/** Ranges in work per worker: decompressing, writing, or waiting for their files to be opened or synced. */
+const RANGES_PER_WORKER = 2;
 /** Members among which the order of reading may be changed: of an incremental, neighbours lie in different objects. */
 const WINDOW = 256;
 
@@ -36,28 +38,38 @@ export async function* extractMembers(archive: SeekArchive, files: readonly Plan
   const kept: ExtractedMember[] = [];
   const planned = planMembers(archive, files);
   const wanted = options.keepUnchanged ? leaveOutUnchanged(planned, open, options, kept) : planned;
-  const extract = async (member: FetchedMember<PlannedMember>, stop: AbortSignal): Promise<ExtractedMember> => await extractMember(member, open, options, stop);
-  const fetched = fetchMembers(sortWindows(wanted), options);
-  for await (const extracted of mapOrdered(fetched, extract, { maxItems: pool.workers * ITEMS_PER_WORKER, signal })) {
+  const extract = async (range: FetchedRange<PlannedMember>, stop: AbortSignal): Promise<ExtractedMember> => await extractRange(range, open, options, stop);
+  const fetched = fetchRanges(sortWindows(wanted), options);
+  for await (const extracted of mapOrdered(fetched, extract, { maxItems: pool.workers * RANGES_PER_WORKER, signal })) {
     yield extracted;
     yield* kept.splice(0);
   }
   yield* kept;
 }
 
-async function extractMember({ wanted: { location, runs }, stored, release }: FetchedMember<PlannedMember>, open: OpenFiles, options: ExtractMembersOptions, signal: AbortSignal): Promise<ExtractedMember> {
-  const shared = runs.filter((run) => !isWholeFile(run));
-  const creations = runs.filter(isWholeFile).map((run) => toCreation(run, options));
-  const writes = await Promise.all(shared.map(async (run) => await toWrite(run, open, options)));
-  try {
-    await options.pool.extract(stored, { writes, creations }, { ...location, signal });
-  } catch (error) {
-    throw describeDamage(error, location);
+/** One task of a worker: the memory of the whole range moves there, instead of being copied member by member. */
+async function extractRange({ members, offset, bytes }: FetchedRange<PlannedMember>, open: OpenFiles, options: ExtractMembersOptions, signal: AbortSignal): Promise<ExtractedMember> {
+  const tasks = await Promise.all(members.map(async (member) => await toTask(member, offset, open, options)));
+  const damaged = await options.pool.extract(bytes, tasks, { transfer: isWholeMemory(bytes), signal });
+  if (damaged !== undefined) throw damageOf(members[damaged.index], damaged.message);
+  for (const { runs } of members) {
+    for (const { file, length } of runs.filter((run) => !isWholeFile(run))) await open.complete(file, length);
   }
-  const fetchedBytes = stored.length;
-  release();
-  await Promise.all(shared.map(async ({ file, length }) => await open.complete(file, length)));
-  return { writtenBytes: sumOf(runs), fetchedBytes };
+  const fetchedBytes = members.reduce((sum, { location }) => sum + location.storedLength, 0);
+  return { writtenBytes: members.reduce((sum, { runs }) => sum + sumOf(runs), 0), fetchedBytes };
+}
+
+async function toTask({ location, runs }: PlannedMember, rangeOffset: number, open: OpenFiles, options: ExtractMembersOptions): Promise<ExtractedRun> {
+  const { codec, offset, storedLength, plainLength, sha256 } = location;
+  const writes = await Promise.all(runs.filter((run) => !isWholeFile(run)).map(async (run) => await toWrite(run, open, options)));
+  const creations = runs.filter(isWholeFile).map((run) => toCreation(run, options));
+  return { codec, storedOffset: offset - rangeOffset, storedLength, plainLength, sha256, writes, creations };
+}
+
+function damageOf(member: PlannedMember | undefined, fact: string): Error {
+  if (member === undefined) return new RangeError("a worker named a member that it was not given");
+  const { object, offset, storedLength } = member.location;
+  return damagedRange(object, offset, storedLength, fact);
 }
 
 function isWholeFile({ file, length }: PlannedRun): boolean {

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { readSync } from "node:fs";
+import { hasErrorCode } from "@soar/errors";
 import { invalid } from "../codec/damage.ts";
 import { compressMemberSync, decompressMemberSync } from "../codec/member.ts";
 import { free, memoryOf } from "./owned-memory.ts";
 import type { TaskOutcome } from "./serve-tasks.ts";
-import type { StoredMember, Task, TaskResult } from "./tasks.ts";
+import type { DamagedMember, ExtractedRun, StoredMember, Task, TaskResult } from "./tasks.ts";
 import { createFile, writeRun } from "./write-file.ts";
 
 /** Does one task on the calling thread, synchronously: a worker has nothing else to do. */
@@ -29,13 +30,9 @@ export function runTask(task: Task): TaskOutcome<TaskResult> {
       return { result: { plain }, moves: memoryOf(plain) };
     }
     case "extract": {
-      const plain = openMember(task.member);
-      for (const write of task.writes) writeRun(plain, write);
-      for (const creation of task.creations) createFile(plain, creation);
-      const result = { plainBytes: plain.length };
-      free(plain);
-      free(task.member.stored);
-      return { result, moves: [] };
+      const damaged = extractAll(task.stored, task.members);
+      free(task.stored);
+      return { result: { damaged }, moves: [] };
     }
     case "create": {
       for (const creation of task.creations) createFile(Buffer.alloc(0), creation);
@@ -45,6 +42,23 @@ export function runTask(task: Task): TaskOutcome<TaskResult> {
       return { result: { same: fileMatches(task.fd, task.position, task.length, task.sha256) }, moves: [] };
     }
   }
+}
+
+/** Stops at the first damaged member; an error of the file system is thrown. */
+function extractAll(stored: Uint8Array, members: readonly ExtractedRun[]): DamagedMember | undefined {
+  for (const [index, { storedOffset, storedLength, writes, creations, ...member }] of members.entries()) {
+    let plain: Buffer;
+    try {
+      plain = openMember({ ...member, stored: stored.subarray(storedOffset, storedOffset + storedLength) });
+    } catch (error) {
+      if (hasErrorCode(error, "FORMAT_INVALID")) return { index, message: error.message };
+      throw error;
+    }
+    for (const write of writes) writeRun(plain, write);
+    for (const creation of creations) createFile(plain, creation);
+    if (plain.buffer !== stored.buffer) free(plain);
+  }
+  return undefined;
 }
 
 function openMember({ codec, stored, plainLength, sha256: expected }: StoredMember): Buffer {

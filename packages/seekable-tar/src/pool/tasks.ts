@@ -41,13 +41,24 @@ export type Task =
   | { readonly kind: "digest"; readonly plain: Uint8Array }
   | { readonly kind: "compress"; readonly codec: Codec; readonly level: number | undefined; readonly plain: Uint8Array; readonly hashStored: boolean }
   | { readonly kind: "decompress"; readonly member: StoredMember }
-  | { readonly kind: "extract"; readonly member: StoredMember; readonly writes: readonly FileWrite[]; readonly creations: readonly FileCreation[] }
+  | { readonly kind: "extract"; readonly stored: Uint8Array; readonly members: readonly ExtractedRun[] }
   | { readonly kind: "create"; readonly creations: readonly FileCreation[] }
   | { readonly kind: "matches"; readonly fd: number; readonly position: number; readonly length: number; readonly sha256: Uint8Array };
 
-export interface StoredMember {
-  readonly codec: Codec;
+export interface StoredMember extends MemberDescription {
   readonly stored: Uint8Array;
+}
+
+/** A member within stored bytes, and where its plain bytes belong. */
+export interface ExtractedRun extends MemberDescription {
+  readonly storedOffset: number;
+  readonly storedLength: number;
+  readonly writes: readonly FileWrite[];
+  readonly creations: readonly FileCreation[];
+}
+
+export interface MemberDescription {
+  readonly codec: Codec;
   readonly plainLength: number;
   /** SHA-256 of the plain bytes that the member must hold; not checked when undefined. */
   readonly sha256: Uint8Array | undefined;
@@ -58,9 +69,15 @@ export interface TaskResults {
   readonly digest: { readonly plain: Uint8Array; readonly sha256: Uint8Array };
   readonly compress: { readonly plain: Uint8Array; readonly sha256: Uint8Array; readonly stored: Uint8Array; readonly storedSha256: Uint8Array | undefined };
   readonly decompress: { readonly plain: Uint8Array };
-  readonly extract: { readonly plainBytes: number };
+  readonly extract: { readonly damaged: DamagedMember | undefined };
   readonly create: { readonly files: number };
   readonly matches: { readonly same: boolean };
+}
+
+/** The first of the members that is not what was recorded, and why; nothing of it and of those behind it was written. */
+export interface DamagedMember {
+  readonly index: number;
+  readonly message: string;
 }
 
 export type TaskResult = TaskResults[keyof TaskResults];

@@ -40,32 +40,50 @@ interface Range<Wanted> {
   readonly members: readonly Wanted[];
 }
 
+/** Members that were read together. */
+export interface FetchedRange<Wanted extends WantedMember> {
+  readonly members: readonly Wanted[];
+  /** Position of `bytes` in the object that all of them lie in. */
+  readonly offset: number;
+  readonly bytes: Buffer;
+}
+
 const DEFAULT_RANGE_BYTES = 8 * 1024 * 1024;
 const DEFAULT_PARALLEL = 4;
 const DEFAULT_GAP_BYTES = 256 * 1024;
 
 /**
- * Reads members in few large requests, several at once, and yields them in the order given. Rejects with
+ * Reads members in few large requests, several at once, and yields what was read in the order given. Rejects with
  * `REPOSITORY_DAMAGED` when a range is not as long as it has to be.
  */
-export async function* fetchMembers<Wanted extends WantedMember>(wanted: AsyncIterable<Wanted> | Iterable<Wanted>, options: FetchOptions): AsyncGenerator<FetchedMember<Wanted>, void, undefined> {
+export async function* fetchRanges<Wanted extends WantedMember>(wanted: AsyncIterable<Wanted> | Iterable<Wanted>, options: FetchOptions): AsyncGenerator<FetchedRange<Wanted>, void, undefined> {
   const { fetch, rangeBytes = DEFAULT_RANGE_BYTES, gapBytes = DEFAULT_GAP_BYTES, parallel = DEFAULT_PARALLEL, signal } = options;
-  const read = async (range: Range<Wanted>, stop: AbortSignal): Promise<{ range: Range<Wanted>; bytes: Buffer }> => {
-    const bytes = await fetch(range.object, range.offset, range.length, stop);
-    if (bytes.length !== range.length) throw damagedRange(range.object, range.offset, range.length, `there are only ${bytes.length} bytes`);
-    return { range, bytes };
+  const read = async ({ object, offset, length, members }: Range<Wanted>, stop: AbortSignal): Promise<FetchedRange<Wanted>> => {
+    const bytes = await fetch(object, offset, length, stop);
+    if (bytes.length !== length) throw damagedRange(object, offset, length, `there are only ${bytes.length} bytes`);
+    return { members, offset, bytes };
   };
-  for await (const { range, bytes } of mapOrdered(coalesce(wanted, { rangeBytes, gapBytes }), read, { maxItems: parallel, signal })) {
+  yield* mapOrdered(coalesce(wanted, { rangeBytes, gapBytes }), read, { maxItems: parallel, signal });
+}
+
+/** `fetchRanges`, member by member. */
+export async function* fetchMembers<Wanted extends WantedMember>(wanted: AsyncIterable<Wanted> | Iterable<Wanted>, options: FetchOptions): AsyncGenerator<FetchedMember<Wanted>, void, undefined> {
+  for await (const { members, offset, bytes } of fetchRanges(wanted, options)) {
     let used = 0;
     const release = (): void => {
       used += 1;
-      if (used === range.members.length && bytes.byteLength === bytes.buffer.byteLength) free(bytes);
+      if (used === members.length && isWholeMemory(bytes)) free(bytes);
     };
-    for (const member of range.members) {
-      const at = member.location.offset - range.offset;
+    for (const member of members) {
+      const at = member.location.offset - offset;
       yield { wanted: member, stored: bytes.subarray(at, at + member.location.storedLength), release };
     }
   }
+}
+
+/** Whether nothing but these bytes lies in their memory. */
+export function isWholeMemory(bytes: Buffer): boolean {
+  return bytes.byteLength === bytes.buffer.byteLength;
 }
 
 async function* coalesce<Wanted extends WantedMember>(wanted: AsyncIterable<Wanted> | Iterable<Wanted>, { rangeBytes, gapBytes }: { readonly rangeBytes: number; readonly gapBytes: number }): AsyncGenerator<Range<Wanted>, void, undefined> {
