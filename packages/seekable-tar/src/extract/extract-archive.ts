@@ -80,6 +80,7 @@ async function extractFiles(archive: SeekArchive, plan: ExtractionPlan, tree: Di
       if (done.fetchedBytes === 0) summary.keptBytes += done.writtenBytes;
       onProgress?.({ ...summary });
     }
+    await open.finish();
   } finally {
     await open.close();
   }

@@ -18,10 +18,15 @@ export interface OpenFilesOptions {
   readonly sync: boolean;
 }
 
+/** Files that are being synced while others are written: a sync waits for the disk, and workers must not wait with it. */
+const SYNCS_AT_ONCE = 4;
+
 /** Files that are being written: opened when their first bytes come, completed and closed behind their last ones. */
 export class OpenFiles {
   readonly #options: OpenFilesOptions;
   readonly #files = new Map<PlannedEntry, { opening: Promise<OpenFile>; left: number }>();
+  readonly #finishing = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(options: OpenFilesOptions) {
     this.#options = options;
@@ -36,14 +41,25 @@ export class OpenFiles {
     return await known.opening;
   }
 
-  /** Says that `bytes` more of the file are in place; with the last ones the file gets its attributes and is closed. */
+  /**
+   * Says that `bytes` more of the file are in place; with the last ones the file gets its attributes and is closed, which
+   * may still go on afterwards. Rejects with what that failed with for an earlier file.
+   */
   async complete(file: PlannedEntry, bytes: number): Promise<void> {
     const known = this.#files.get(file);
     if (known === undefined) throw new Error(`'${file.path}' is not open`);
     known.left -= bytes;
     if (known.left > 0) return;
     this.#files.delete(file);
-    await this.#finish(await known.opening, file);
+    this.#begin(await known.opening, file);
+    if (this.#finishing.size > SYNCS_AT_ONCE) await Promise.race(this.#finishing);
+    this.#requireSuccess();
+  }
+
+  /** Waits until every file that is complete has its attributes and is on the disk. */
+  async finish(): Promise<void> {
+    await Promise.all(this.#finishing);
+    this.#requireSuccess();
   }
 
   /** Closes what is still open after a failure. */
@@ -53,6 +69,18 @@ export class OpenFiles {
     for (const result of await Promise.allSettled(left.map(({ opening }) => opening))) {
       if (result.status === "fulfilled") await result.value.handle.close();
     }
+    await Promise.all(this.#finishing);
+  }
+
+  #begin(opened: OpenFile, file: PlannedEntry): void {
+    const finishing = this.#finish(opened, file)
+      .catch((error: unknown) => void (this.#failure ??= { error }))
+      .finally(() => this.#finishing.delete(finishing));
+    this.#finishing.add(finishing);
+  }
+
+  #requireSuccess(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   async #open(file: PlannedEntry): Promise<OpenFile> {
