@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { createCodecPool, DEFAULT_CHUNK_BYTES, SeekTableWriter, writeSeekableTar, type Codec } from "@soar/seekable-tar";
 import { aviationTrafficSql, serverUser, startS3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
 import { DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
-import { objectDirectory } from "./bench-directory.ts";
+import { memoryDirectory } from "./bench-directory.ts";
 import { median, medians, percent, print, rateOf, runProgram, type Measured } from "./measured.ts";
 
 const SIZE_MB = Number(process.argv[2] ?? 3000);
@@ -19,7 +19,7 @@ const BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url)
 /** What must be reached: MB/s, and percent over the peer's size. */
 const LIMITS = { gzip: { rate: 110, over: 7 }, zstd: { rate: 200, over: 4 } } as const;
 
-const objects = objectDirectory(SIZE_MB * (RUNS + 1));
+const objects = memoryDirectory(SIZE_MB * (RUNS + 1));
 const directory = mkdtempSync(join(tmpdir(), "soar-bench-"));
 chmodSync(directory, 0o755);
 const s3 = await startS3ServerProcess({ bucket: "bench", directory: objects });

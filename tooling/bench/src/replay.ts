@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
 import { aviationTrafficSql, freePort, serverUser, startS3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
 import { DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
-import { objectDirectory } from "./bench-directory.ts";
+import { memoryDirectory } from "./bench-directory.ts";
 import { median, percent, runProgram, type Measured } from "./measured.ts";
 
 const SEGMENTS = Number(process.argv[2] ?? 100);
@@ -20,7 +20,7 @@ const ROWS_PER_STATEMENT = 50_000;
 const BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
 const { uid, gid } = serverUser();
 
-const objects = objectDirectory(2_000);
+const objects = memoryDirectory(2_000);
 const directory = mkdtempSync(join(tmpdir(), "soar-bench-"));
 const archive = join(directory, "archive");
 const envFile = join(directory, "backup-env");

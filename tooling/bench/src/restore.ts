@@ -1,5 +1,6 @@
 // Rates of restores, after the build: `node --conditions=soar-source src/restore.ts [MEGABYTES [RUNS [PART...]]]`; parts are zstd,
 // gzip, delta and table, by default all. SOAR_BENCH_DATA: see `aviation-cluster.ts`.
+import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, createWriteStream, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
@@ -11,7 +12,7 @@ import { createCodecPool, extractArchive, readSeekTable, type Codec, type SeekTa
 import { openStore, readObject, type ObjectStore } from "@soar/storage";
 import { freePort, serverUser, startS3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
 import { DATABASE, describeRun, openAviationCluster } from "./aviation-cluster.ts";
-import { objectDirectory } from "./bench-directory.ts";
+import { memoryDirectory } from "./bench-directory.ts";
 import { median, medians, percent, print, rateOf, runProgram, type Measured } from "./measured.ts";
 
 const SIZE_MB = Number(process.argv[2] ?? 3000);
@@ -33,7 +34,13 @@ interface Backup {
 const directory = mkdtempSync(join(tmpdir(), "soar-bench-"));
 chmodSync(directory, 0o755);
 chownSync(directory, uid, gid);
-const objects = objectDirectory(SIZE_MB * 2);
+const objects = memoryDirectory(SIZE_MB * 4);
+const memory = owned(memoryDirectory(SIZE_MB * 3));
+/** Where clusters are restored to: the rate of the program, and that with the disk of this machine, syncs included. */
+const PLACES = [
+  ["in memory", memory],
+  ["on the disk", directory],
+] as const;
 const s3 = await startS3ServerProcess({ bucket: "bench", directory: objects });
 
 function owned(path: string): string {
@@ -54,7 +61,7 @@ async function backUp(cluster: TestCluster, codec: Codec): Promise<Backup> {
 }
 
 interface Alone {
-  measure(): Promise<Measured>;
+  measure(parent: string): Promise<Measured>;
   close(): Promise<void>;
 }
 
@@ -74,8 +81,8 @@ async function openAlone({ label, store, codec }: Backup): Promise<Alone> {
   const file = await open(local);
   const pool = createCodecPool({ workers: cpus().length });
   return {
-    async measure() {
-      const targetDir = join(directory, "alone");
+    async measure(parent) {
+      const targetDir = join(parent, "alone");
       const start = performance.now();
       const fetch = async (_: string, offset: number, length: number): Promise<Buffer> => (await file.read(Buffer.allocUnsafeSlow(length), 0, length, offset)).buffer;
       const { plainBytes } = archive === undefined ? { plainBytes: 0 } : await extractArchive(archive, { targetDir, fetch, pool });
@@ -103,16 +110,28 @@ async function measureRestore(cluster: TestCluster, backup: Backup): Promise<voi
   const { codec } = backup;
   if (codec === "none") return;
   const local = await openAlone(backup);
-  const dataDir = join(directory, "restored");
-  const restoreOnce = async (): Promise<Measured> => {
-    const one = await restore(cluster, backup, dataDir);
-    await rm(dataDir, { recursive: true });
-    return one;
-  };
-  const [alone, measured] = await medians(RUNS, [() => local.measure(), restoreOnce]);
+  for (const [place, parent] of PLACES) {
+    const dataDir = join(parent, "restored");
+    const restoreOnce = async (): Promise<Measured> => {
+      const one = await restore(cluster, backup, dataDir);
+      await rm(dataDir, { recursive: true });
+      return one;
+    };
+    const [alone, measured] = await medians(RUNS, [() => local.measure(parent), restoreOnce]);
+    print(`${codec}, ${place}: decompress, hash, write alone`, alone);
+    print(`${codec}, ${place}: soar-restore`, measured, `(at least ${LIMITS[codec]} MB/s, or 90 % of alone: ${percent(rateOf(measured), rateOf(alone))}); memory at most 400 MB`);
+  }
   await local.close();
-  print(`${codec}: decompress, hash and write alone`, alone);
-  print(`${codec}: soar-restore`, measured, `(at least ${LIMITS[codec]} MB/s, or 90 % of alone: ${percent(rateOf(measured), rateOf(alone))}); memory at most 400 MB`);
+}
+
+/** What the disk gives to anybody: writing as many bytes, and waiting until they are there. */
+function printRawDisk(): void {
+  const path = join(directory, "zeros");
+  const start = performance.now();
+  const { status } = spawnSync("dd", ["if=/dev/zero", `of=${path}`, "bs=1M", `count=${SIZE_MB}`, "conv=fsync", "status=none"]);
+  if (status !== 0) throw new Error("unable to write to the disk");
+  print("dd with fsync to the disk", { seconds: (performance.now() - start) / 1000, plain: SIZE_MB * 1024 * 1024, stored: 0, peak: 0 });
+  rmSync(path);
 }
 
 async function measureDelta(cluster: TestCluster, backup: Backup): Promise<void> {
@@ -140,6 +159,7 @@ try {
   const cluster = await openAviationCluster(SIZE_MB);
   try {
     console.log(`${describeRun(cluster, RUNS)}\n`);
+    printRawDisk();
     for (const codec of ["gzip", "zstd"] as const) {
       const uses = codec === "gzip" ? ["gzip"] : ["zstd", "delta", "table"];
       if (!uses.some((part) => PARTS.includes(part))) continue;
@@ -154,5 +174,5 @@ try {
   }
 } finally {
   await s3.close();
-  for (const path of [directory, objects]) await rm(path, { recursive: true, force: true });
+  for (const path of [directory, objects, memory]) await rm(path, { recursive: true, force: true });
 }
