@@ -1,8 +1,8 @@
-import { hasErrorCode } from "@soar/errors";
+import { hasErrorCode, SoarError } from "@soar/errors";
 import { claimLabel, findStarted } from "@soar/repository";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { expect, test } from "vitest";
-import { claimBackup, type ClaimBackupOptions, type ClaimedBackup } from "./claim-backup.ts";
+import { claimBackup, type ClaimBackupOptions, type ClaimedBackup, withdrawClaim } from "./claim-backup.ts";
 
 const now = new Date("2025-01-05T02:00:00Z");
 
@@ -57,4 +57,16 @@ test("with the primary's lock other claims of the primary are dead, those of sta
   expect(await claimsIn(store, ["2025-01-01"])).toEqual([]);
   await claimLabel(store, { ...other, label: "2025-01-03", fromStandby: true });
   await expect(claim(store, "2025-01-04", { holdsLock: true })).rejects.toMatchObject({ code: "BACKUP_RUNNING", message: expect.stringContaining("on db2") as string });
+});
+
+test("a claim that cannot be withdrawn is told, and stays for the next run to remove", async () => {
+  const store = createMemoryStore();
+  const claimed = await claim(store, "2025-01-05");
+  const told: unknown[] = [];
+  const stuck: ObjectStore = { ...store, remove: () => Promise.reject(new SoarError("STORE_DENIED", "unable to remove: not allowed")) };
+  await withdrawClaim(stuck, claimed, { onEvent: (event) => told.push(event) });
+  expect(told).toEqual([{ type: "interrupted-left", label: "2025-01-05", reason: "unable to remove: not allowed" }]);
+  expect(await claimsIn(store, ["2025-01-05"])).toEqual(["2025-01-05"]);
+  await withdrawClaim(store, claimed, {});
+  expect(await claimsIn(store, ["2025-01-05"])).toEqual([]);
 });

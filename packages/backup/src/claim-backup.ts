@@ -39,26 +39,28 @@ export async function claimBackup(store: ObjectStore, options: ClaimBackupOption
   const base = await chooseWhatToReferTo(store, options);
   const references = [...new Set([...reads, ...(base?.references ?? [])])];
   const claimed = await claimBackupLabel(store, { label: options.label, taken, host: options.host, now: options.now(), references, fromStandby: !holdsLock, signal });
-  await requireAlone(store, claimed, { dead, signal });
+  await requireAlone(store, claimed, dead, options);
   onEvent?.({ type: "label", label: claimed.label });
   return { ...claimed, base };
 }
 
-/** Gives a claim up, with everything that was stored under it. What cannot be removed is left to the next run. */
-export async function withdrawClaim(store: ObjectStore, { label }: Pick<ClaimedLabel, "label">): Promise<void> {
+/** Gives a claim up, with everything that was stored under it. What cannot be removed is told as left, and is the next run's to remove. */
+export async function withdrawClaim(store: ObjectStore, { label }: Pick<ClaimedLabel, "label">, { onEvent }: Pick<ClaimBackupOptions, "onEvent">): Promise<void> {
   try {
     const own = (await listBackupDirectories(store)).find((directory) => directory.label === label);
     if (own !== undefined && own.record === undefined && own.damage === undefined) await removeBackup(store, { label, objects: removalOrder(own) });
   } catch (error) {
     if (!isSoarError(error)) throw error;
+    onEvent?.({ type: "interrupted-left", label, reason: error.message });
   }
 }
 
-async function requireAlone(store: ObjectStore, claimed: ClaimedLabel, { dead, signal }: Pick<ClaimBackupOptions, "signal"> & { readonly dead: (started: StartedRecord) => boolean }): Promise<void> {
+async function requireAlone(store: ObjectStore, claimed: ClaimedLabel, dead: (started: StartedRecord) => boolean, options: Pick<ClaimBackupOptions, "signal" | "onEvent">): Promise<void> {
+  const { signal } = options;
   const others = (await listBackupDirectories(store, { signal })).filter(({ label, record, damage }) => label !== claimed.label && record === undefined && damage === undefined);
   const alive = [...(await readStarted(store, others, { signal })).values()].find((started) => !dead(started));
   if (alive === undefined) return;
-  await withdrawClaim(store, claimed);
+  await withdrawClaim(store, claimed, options);
   throw new SoarError("BACKUP_RUNNING", `unable to begin: backup '${alive.label}' was begun at the same time on ${alive.host}`, { hint: "Run the command again, one at a time." });
 }
 

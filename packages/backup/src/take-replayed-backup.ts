@@ -28,7 +28,7 @@ export async function takeReplayedBackup(store: ObjectStore, { scratch, ...optio
     return await withReplica(store, plan, { ...scratch, use });
   } catch (error) {
     // Nobody else can tell that this run is dead before its claim lapses.
-    await withdrawClaim(store, claimed);
+    await withdrawClaim(store, claimed, options);
     throw error;
   }
 }
