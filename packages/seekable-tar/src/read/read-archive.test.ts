@@ -56,6 +56,24 @@ test("reads neighbours together, and of a range only the members that hold it", 
   await expect(joined(readEntry(archive, large, { fetch: store.fetch, pool, offset: 100_000, length: 1 }))).rejects.toThrow(RangeError);
 });
 
+test("memory that holds a fetched range and nothing else is given back, other memory is left alone", async () => {
+  const store = new MemoryStore();
+  const tar = makeTar([{ path: "large", type: "File", content: makeContent(1, 1_000_000) }]);
+  const archive = archiveOf(await archiveInto(store, [{ name: "data", objectKey: "o", source: [tar] }], { codec: "none", pool, ...SMALL }));
+  for (const [spare, isGivenBack] of [[0, true], [1, false]] as const) {
+    const fetched: Buffer[] = [];
+    const fetch = async (object: string, offset: number, length: number): Promise<Buffer> => {
+      const bytes = Buffer.allocUnsafeSlow(length + spare).subarray(0, length);
+      (await store.fetch(object, offset, length)).copy(bytes);
+      fetched.push(bytes);
+      return bytes;
+    };
+    expect(await joined(readArchive(archive, { fetch, pool, rangeBytes: 200_000 }))).toEqual(tar);
+    expect(fetched.length).toBeGreaterThan(2);
+    expect(fetched.map(({ length }) => length === 0)).toEqual(fetched.map(() => isGivenBack));
+  }
+});
+
 test("an incremental reads like a full one, from several objects", async () => {
   const store = new MemoryStore();
   const before = files(40);
