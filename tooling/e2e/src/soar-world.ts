@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, chownSync, mkdtempSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -36,6 +36,8 @@ export interface SoarWorld {
 export interface StartedProgram {
   readonly result: Promise<RunResult>;
   kill(signal: "SIGTERM" | "SIGKILL"): void;
+  /** What it has printed until now. */
+  printed(): string;
 }
 
 export interface WorldOptions extends Partial<TestClusterOptions> {
@@ -44,6 +46,9 @@ export interface WorldOptions extends Partial<TestClusterOptions> {
 }
 
 const BUCKET = "soar-backup";
+
+/** Below the limits of the tests. */
+const LIMIT_SECONDS = 110;
 
 export async function createSoarWorld(options: WorldOptions): Promise<SoarWorld> {
   const directory = mkdtempSync(join(tmpdir(), "soar-e2e-"));
@@ -106,9 +111,26 @@ interface ProgramOptions {
   readonly asServerUser?: boolean;
 }
 
-/** Runs a command line with nothing of this process's environment but the path. */
+/**
+ * Runs a command line with nothing of this process's environment but the path. One that does not end is killed, and named with
+ * what it printed and with what was running: a test's own limit says nothing of where its time went.
+ */
 export async function runProgram(words: readonly string[], options: ProgramOptions): Promise<RunResult> {
-  return startProgram(words, options).result;
+  const program = startProgram(words, options);
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const running = execFileSync("ps", ["-e", "-o", "pid,ppid,pgid,stat,etimes,args", "--forest", "-ww"], { encoding: "utf8" });
+      program.kill("SIGKILL");
+      // It may have ended already, while something that it left behind holds its output open.
+      reject(new Error(`'${words.join(" ")}' did not end within ${LIMIT_SECONDS} s\n${program.printed()}\n${running}`));
+    }, LIMIT_SECONDS * 1000);
+  });
+  try {
+    return await Promise.race([program.result, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function startProgram([program = "", ...args]: readonly string[], { settings, directory, asServerUser = false }: ProgramOptions): StartedProgram {
@@ -130,6 +152,7 @@ function startProgram([program = "", ...args]: readonly string[], { settings, di
   });
   return {
     result,
+    printed: () => `${stdout}\n${stderr}`,
     kill(signal) {
       if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) process.kill(-child.pid, signal);
     },
