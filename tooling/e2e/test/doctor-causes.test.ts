@@ -7,6 +7,7 @@ import { openStore } from "@soar/storage";
 import { runDoctor, type DoctorOptions, type Examination } from "@soar/verify";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
+import { saying } from "../src/doctor-findings.ts";
 import { archiveCommand, createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
 // The causes that the specification's troubleshooting names, under its headings. Those that doctor.test.ts shows already:
@@ -52,8 +53,6 @@ async function find(kind: string, more: Partial<DoctorOptions> = {}): Promise<Ex
   expect(seen.length, kind).toBeLessThanOrEqual(1);
   return seen[0];
 }
-
-const saying = (severity: Examination["severity"], what: RegExp, advice: RegExp) => ({ severity, what: expect.stringMatching(what) as string, advice: expect.stringMatching(advice) as string });
 
 /** Of the bucket, by its owner. */
 async function ownerPuts(query: string, body: string): Promise<void> {

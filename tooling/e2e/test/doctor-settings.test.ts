@@ -3,26 +3,19 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTestCluster, requireInstallation, startS3Server, type TestClusterOptions } from "@soar-tooling/test-servers";
-import { runDoctor, type DoctorOptions, type Examination } from "@soar/verify";
+import type { Examination } from "@soar/verify";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { examineSetUp, saying } from "../src/doctor-findings.ts";
 
 const installation = requireInstallation();
 let directory: string;
 beforeAll(() => void (directory = mkdtempSync(join(tmpdir(), "soar-doctor-"))));
 afterAll(() => rm(directory, { recursive: true }));
 
-async function examine(options: Pick<DoctorOptions, "store" | "server">): Promise<Record<string, Examination>> {
-  const common = { policy: { windowDays: 30, minimumBackups: 4 }, envFile: undefined, spoolDir: directory, tempDir: directory, searchPath: "", binDir: installation.binDir, roundTripMs: undefined, now: new Date(), signal: undefined };
-  const seen = await Array.fromAsync(runDoctor({ ...common, ...options }));
-  return Object.fromEntries(seen.map((one) => [one.kind, one]));
-}
-
 async function examineServer(options: Partial<TestClusterOptions>): Promise<Record<string, Examination>> {
   await using cluster = await createTestCluster({ installation, ...options });
-  return await examine({ store: { url: `file://${directory}` }, server: cluster.connection });
+  return await examineSetUp(directory, { server: cluster.connection });
 }
-
-const saying = (severity: Examination["severity"], what: RegExp, advice: RegExp) => ({ severity, what: expect.stringMatching(what) as string, advice: expect.stringMatching(advice) as string });
 
 test("every setting that backups need is named, with the line to change, and whether a restart or a reload puts it in force", async () => {
   const settings = { wal_level: "minimal", max_wal_senders: "0", archive_mode: "off", fsync: "off", full_page_writes: "off", archive_timeout: "0" };
@@ -45,7 +38,7 @@ test("settings that are not in force yet, archiving by something else, and a slo
   await cluster.query("SELECT pg_create_physical_replication_slot('forgotten', true)");
   for (let n = 0; n < 4; n += 1) await cluster.query("SELECT pg_logical_emit_message(true, 'a', repeat('x', 100)) IS NOT NULL, pg_switch_wal()");
   await expect.poll(async () => (await cluster.query("SELECT pending_restart FROM pg_settings WHERE name = 'max_connections'"))[0]).toEqual({ pending_restart: true });
-  expect(await examine({ store: { url: `file://${directory}` }, server: cluster.connection })).toMatchObject({
+  expect(await examineSetUp(directory, { server: cluster.connection })).toMatchObject({
     "restart-pending": saying("warning", /not in force: max_connections/, /Restart the server/),
     "wal-senders": saying("warning", /max_wal_senders is 2/, /max_wal_senders = 10 and restart/),
     "archive-command": saying("warning", /this is another program/, /soar-wal-archive %p %f/),
@@ -57,7 +50,7 @@ test("a provider that takes no notice of 'only if absent'", async () => {
   const s3 = await startS3Server({ profile: "ignores-conditions" });
   const store = { url: `s3://${s3.bucket}/cluster1`, endpoint: s3.endpoint, region: s3.region, credentials: s3, retry: false } as const;
   try {
-    expect(await examine({ store, server: { host: directory, port: 1, user: "nobody" } })).toMatchObject({ "conditional-put": saying("warning", /ignored by the provider/, /Keep versions/), "no-repository": saying("warning", /nothing was ever archived/, /soar-base-backup/) });
+    expect(await examineSetUp(directory, { store, server: { host: directory, port: 1, user: "nobody" } })).toMatchObject({ "conditional-put": saying("warning", /ignored by the provider/, /Keep versions/), "no-repository": saying("warning", /nothing was ever archived/, /soar-base-backup/) });
   } finally {
     await s3.close();
   }
