@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -10,8 +10,8 @@ beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "soar-depth-"))));
 afterEach(() => rmSync(directory, { recursive: true }));
 
 type Config = Parameters<typeof chooseDepth>[0];
-const choose = (config: Partial<Config> = {}, labels: readonly string[] = []): Promise<ChosenDepth> =>
-  chooseDepth({ level: undefined, sample: undefined, rereadWithinMs: 30 * DAY_MS, everyMs: 7 * DAY_MS, stateDir: join(directory, "state"), ...config }, { labels, location: "s3://b/p" });
+const choose = (config: Partial<Config> = {}, { labels = [], argv = [] }: { readonly labels?: readonly string[]; readonly argv?: readonly string[] } = {}): Promise<ChosenDepth> =>
+  chooseDepth({ level: undefined, sample: undefined, rereadWithinMs: 30 * DAY_MS, everyMs: 7 * DAY_MS, stateDir: join(directory, "state"), ...config }, { labels, location: "s3://b/p", argv });
 
 test("the weekly run reads the newest backup in full, and so much of the rest that every byte is read again within 30 days", async () => {
   // Four runs fit into 30 days: a quarter each, and whatever would be older than 30 days at the next one.
@@ -21,11 +21,22 @@ test("the weekly run reads the newest backup in full, and so much of the rest th
   expect((await choose({ everyMs: 60 * DAY_MS })).depth).toMatchObject({ newest: true, share: 1, longestMs: 0 });
 });
 
-test("a level that is told, or a backup that is named, needs no memory", async () => {
-  expect(await choose({ level: "quick" })).toEqual({ depth: { level: "quick" }, memory: undefined, findings: [] });
-  expect(await choose({ level: "full" })).toEqual({ depth: { level: "full" }, memory: undefined, findings: [] });
-  expect(await choose({}, ["2025-01-05"])).toEqual({ depth: { level: "full" }, memory: undefined, findings: [] });
-  expect(existsSync(join(directory, "state"))).toBe(false);
+test("a level that is told, or a backup that is named, counts more than the sample of the env file", async () => {
+  for (const sample of [undefined, "3%"]) {
+    expect(await choose({ level: "quick", sample })).toEqual({ depth: { level: "quick" }, memory: undefined, findings: [] });
+    expect(existsSync(join(directory, "state"))).toBe(false);
+    expect((await choose({ level: "full", sample })).depth).toEqual({ level: "full" });
+    expect((await choose({ sample }, { labels: ["2025-01-05"], argv: ["2025-01-05"] })).depth).toEqual({ level: "full" });
+    rmSync(join(directory, "state"), { recursive: true });
+  }
+  expect((await choose({ sample: "3%" }, { labels: ["2025-01-05"], argv: ["2025-01-05", "--sample", "3%"] })).depth).toMatchObject({ level: "sample", newest: false });
+  expect((await choose({ level: "quick", sample: "3%" }, { argv: ["--level", "quick", "--sample=3%"] })).depth).toMatchObject({ level: "sample", newest: false });
+});
+
+test("what is read in full is remembered where it can be, and no trouble where it cannot", async () => {
+  expect((await choose({ level: "full" })).memory).toBeDefined();
+  writeFileSync(join(directory, "file"), "");
+  expect(await choose({ level: "full", stateDir: join(directory, "file", "x") })).toMatchObject({ depth: { level: "full" }, memory: undefined, findings: [{ kind: "memory-unusable", severity: "notice" }] });
 });
 
 test("a share that is told reads no backup in full", async () => {

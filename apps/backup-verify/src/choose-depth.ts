@@ -1,26 +1,35 @@
 import type { Config } from "@soar/app-kit";
 import { isSoarError, SoarError } from "@soar/errors";
-import { openReadMemory, type Depth, type Finding, type ReadMemory } from "@soar/verify";
+import { NOTHING_READ, openReadMemory, type Depth, type Finding, type ReadMemory } from "@soar/verify";
 import type { verifyOptions } from "./options.ts";
 
 type DepthConfig = Pick<Config<typeof verifyOptions>, "level" | "sample" | "rereadWithinMs" | "everyMs" | "stateDir">;
 
 export interface ChosenDepth {
   readonly depth: Depth;
-  /** Undefined where nothing is remembered: for a level that is told, and where the directory cannot be used. */
+  /** Undefined where nothing is remembered: nothing of the bytes is read, or the directory cannot be used. */
   readonly memory: ReadMemory | undefined;
   readonly findings: readonly Finding[];
 }
 
+export interface DepthRequest {
+  readonly labels: readonly string[];
+  readonly location: string;
+  /** The command line: what it says goes before the env file, which says how the timer's runs sample. */
+  readonly argv: readonly string[];
+}
+
 /** Turns the options into how much is read. Rejects with `USAGE` or `CONFIG_INVALID` for what contradicts itself. */
-export async function chooseDepth(config: DepthConfig, { labels, location }: { readonly labels: readonly string[]; readonly location: string }): Promise<ChosenDepth> {
+export async function chooseDepth(config: DepthConfig, { labels, location, argv }: DepthRequest): Promise<ChosenDepth> {
   const { level, sample } = config;
-  if (level === "full" && sample !== undefined) throw new SoarError("USAGE", "--level full reads everything: there is nothing to sample", { hint: "Leave out --level full, or --sample (or BACKUP_VERIFY_SAMPLE)." });
-  if (level === "full" || (level === undefined && labels.length > 0 && sample === undefined)) return { depth: { level: "full" }, memory: undefined, findings: [] };
-  if (level === "quick" && sample === undefined) return { depth: { level: "quick" }, memory: undefined, findings: [] };
+  const isAskedFor = argv.some((word) => word === "--sample" || word.startsWith("--sample="));
+  if (level === "full" && isAskedFor) throw new SoarError("USAGE", "--level full reads everything: there is nothing to sample", { hint: "Leave out --level full, or --sample." });
   const rules = sample === undefined ? rulesOf(config) : { newest: false, share: parseShare(sample) };
+  if (!isAskedFor && level === "quick") return { depth: { level: "quick" }, memory: undefined, findings: [] };
   const { memory, findings } = await openMemory(config.stateDir, location);
-  return { depth: { level: "sample", memory: memory ?? { lastRead: () => undefined }, ...rules }, memory, findings };
+  // Everything is read in any case; that it is not remembered costs a later sample some bytes.
+  if (!isAskedFor && (level === "full" || labels.length > 0)) return { depth: { level: "full" }, memory, findings: findings.map((finding) => ({ ...finding, severity: "notice" })) };
+  return { depth: { level: "sample", memory: memory ?? NOTHING_READ, ...rules }, memory, findings };
 }
 
 /** As many runs as fit into the time share the bytes; what would be too old before the next run is read now. */

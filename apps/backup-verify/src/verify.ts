@@ -27,12 +27,12 @@ export const verify = defineCommand({
 });
 
 async function verifyAndPrint(context: VerifyContext, onReport: (report: FinishedReport) => void): Promise<void> {
-  const { config, positionals, log, output, signal, startProgress } = context;
+  const { config, positionals, log, output, signal, startProgress, argv } = context;
   const store = await openConfiguredStore(config, { log });
   const progress = startProgress({ label: "verify", unit: "bytes" });
   const startedAt = performance.now();
   try {
-    const { depth, memory, findings } = await chooseDepth(config, { labels: positionals.labels, location: store.location });
+    const { depth, memory, findings } = await chooseDepth(config, { labels: positionals.labels, location: store.location, argv });
     const verified = await verifyRepository(store, {
       labels: positionals.labels,
       depth,
@@ -62,7 +62,7 @@ function showEvent(event: VerifyEvent, { log, progress }: { readonly log: Log; r
 
 async function remember(memory: ReadMemory | undefined, { units }: VerifyReport, directory: string): Promise<Finding[]> {
   try {
-    await memory?.remember(units.read, { at: new Date(), existing: new Set(units.existing) });
+    await memory?.remember({ at: new Date(), read: units.read, damaged: new Set(units.damaged), existing: units.existing === undefined ? undefined : new Set(units.existing) });
     return [];
   } catch (error) {
     if (!isSoarError(error)) throw error;

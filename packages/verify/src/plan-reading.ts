@@ -1,8 +1,9 @@
 import { parseWalSegment } from "@soar/pg-tools";
 import { backupKey, type WalObject } from "@soar/repository";
 import type { StoredObject } from "@soar/storage";
-import { sliceName, SLICE_BYTES } from "./full/read-slices.ts";
+import { NOTHING_READ } from "./sample/read-memory.ts";
 import { chooseSample, provedAt, type Unit } from "./sample/choose-sample.ts";
+import { backupUnit, sliceName, SLICE_BYTES } from "./sample/unit-names.ts";
 import type { CompleteBackup, Survey } from "./survey/survey-repository.ts";
 import type { Depth } from "./verify-options.ts";
 
@@ -33,8 +34,10 @@ export function planReading(survey: Survey, backups: readonly CompleteBackup[], 
   const segments = [...segmentUnits(survey, byKey, fromIndex)];
   const slices = new Map(backups.map((backup) => [backup.label, archiveUnits(backup, byKey)]));
   const full = fullBackups(backups, depth);
-  const fullFrom = depth.level === "full" ? fromIndex : Math.min(...full.map(firstIndexOf));
-  const isForced = ({ index }: SegmentUnits): boolean => full.length > 0 && index >= fullFrom;
+  // A backup that is read again for its damage needs no WAL for that.
+  const newest = depth.level === "sample" && depth.newest ? backups.at(-1) : undefined;
+  const fullFrom = depth.level === "full" ? fromIndex : newest === undefined ? Infinity : firstIndexOf(newest);
+  const isForced = ({ index }: SegmentUnits): boolean => index >= fullFrom;
   const fullLabels = new Set(full.map(({ label }) => label));
   const forced = new Set([...segments.filter(isForced).flatMap(({ units }) => units), ...full.flatMap(({ label }) => slices.get(label) ?? [])]);
   const units = [...segments.flatMap((segment) => segment.units), ...[...slices.values()].flat()];
@@ -53,7 +56,9 @@ export function planReading(survey: Survey, backups: readonly CompleteBackup[], 
 
 function fullBackups(backups: readonly CompleteBackup[], depth: Depth): readonly CompleteBackup[] {
   if (depth.level === "full") return backups;
-  return depth.level === "sample" && depth.newest ? backups.slice(-1) : [];
+  if (depth.level !== "sample") return [];
+  const newest = depth.newest ? backups.at(-1) : undefined;
+  return backups.filter((backup) => backup === newest || depth.memory.isDamaged(backupUnit(backup.label)));
 }
 
 export function firstIndexOf({ record }: CompleteBackup): number {
@@ -81,7 +86,7 @@ function archiveUnits({ label, record, objects }: CompleteBackup, byKey: Readonl
 
 /** Since when the oldest of the units that are not read was not compared; undefined when all are read. */
 export function unreadSince({ units }: ReadingPlan, read: ReadonlySet<string>, depth: Depth): Date | undefined {
-  const memory = depth.level === "sample" ? depth.memory : { lastRead: () => undefined };
+  const memory = depth.level === "sample" ? depth.memory : NOTHING_READ;
   let oldest = Infinity;
   for (const unit of units) if (!read.has(unit.name)) oldest = Math.min(oldest, provedAt(unit, memory));
   return oldest === Infinity ? undefined : new Date(oldest);

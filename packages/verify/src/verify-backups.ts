@@ -18,6 +18,7 @@ export interface VerifyBackupsOptions extends CallOptions {
   readonly pool: VerifyPool;
   readonly parallel: number;
   readonly onRead: ReadBackupOptions["onRead"];
+  readonly onDamaged: ReadBackupOptions["onDamaged"];
 }
 
 /**

@@ -4,13 +4,13 @@ import type { Finding } from "./finding.ts";
 import type { VerifyPool } from "./full/verify-pool.ts";
 import type { AgeLimits } from "./quick/check-ages.ts";
 import type { SampleRules } from "./sample/choose-sample.ts";
-import type { ReadMemory } from "./sample/read-memory.ts";
+import type { Memories } from "./sample/read-memory.ts";
 
 /**
  * How much is read. `quick`: records, listings, seek tables and manifests. `full`: every byte besides. `sample`: quick, and
  * the share of all bytes that was read longest ago; with `newest` also everything of the newest backup and of its WAL.
  */
-export type Depth = { readonly level: "quick" | "full" } | ({ readonly level: "sample"; readonly newest: boolean; readonly memory: Pick<ReadMemory, "lastRead"> } & SampleRules);
+export type Depth = { readonly level: "quick" | "full" } | ({ readonly level: "sample"; readonly newest: boolean; readonly memory: Memories } & SampleRules);
 
 export interface VerifyOptions extends CallOptions {
   /** Only these backups, and the WAL from the oldest of them on; all of them when empty. */
@@ -48,8 +48,8 @@ export interface VerifyReport {
   /** Bytes that were read to be compared, as stored and decompressed. */
   readonly readBytes: number;
   readonly plainBytes: number;
-  /** The units that were read, and all that there are: what a memory is to remember. */
-  readonly units: { readonly read: readonly string[]; readonly existing: readonly string[] };
+  /** What a memory is to remember: the units that were read, those of them that are damaged, and all that there are, when all backups were looked at. */
+  readonly units: { readonly read: readonly string[]; readonly damaged: readonly string[]; readonly existing: readonly string[] | undefined };
   /** Of what is not read in this run: since when nobody has compared its bytes; undefined when everything was read. */
   readonly unreadSince: string | undefined;
 }

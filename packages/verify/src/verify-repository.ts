@@ -15,6 +15,7 @@ import { checkLeftovers, checkTails } from "./quick/check-leftovers.ts";
 import { checkHistories, type CheckedHistories } from "./quick/check-histories.ts";
 import { checkLastSegments, checkSegmentNames } from "./quick/check-wal-names.ts";
 import { surveyRepository, type CompleteBackup, type Survey } from "./survey/survey-repository.ts";
+import { backupUnit } from "./sample/unit-names.ts";
 import { verifyBackups } from "./verify-backups.ts";
 import type { VerifiedBackup, VerifyOptions, VerifyReport } from "./verify-options.ts";
 
@@ -30,8 +31,8 @@ interface Run {
   readonly fromIndex: number;
   readonly plan: ReadingPlan;
   readonly options: VerifyOptions;
-  /** Bytes, and names of units, that were read. */
-  readonly read: { stored: number; plain: number; readonly units: Set<string> };
+  /** Bytes, and names of units, that were read, and of units in which damage was found. */
+  readonly read: { stored: number; plain: number; readonly units: Set<string>; readonly damaged: Set<string> };
 }
 
 /**
@@ -67,7 +68,7 @@ async function prepare(store: ObjectStore, options: VerifyOptions): Promise<Run>
   const backups = labels.length === 0 ? survey.backups : survey.backups.filter(({ label }) => labels.includes(label));
   const fromIndex = backups.length === 0 ? 0 : Math.min(...backups.map(firstIndexOf));
   const plan = planReading(survey, backups, { depth: options.depth, fromIndex, now: options.now() });
-  return { live: store, survey, backups, isWhole: labels.length === 0, fromIndex, plan, options, read: { stored: 0, plain: 0, units: new Set(plan.chosen.map(({ name }) => name)) } };
+  return { live: store, survey, backups, isWhole: labels.length === 0, fromIndex, plan, options, read: { stored: 0, plain: 0, units: new Set(plan.chosen.map(({ name }) => name)), damaged: new Set() } };
 }
 
 async function takeLease({ live, survey, backups, plan, options }: Run): Promise<HeldLease | undefined> {
@@ -86,6 +87,7 @@ async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
     done.plain += plain;
     options.onEvent?.({ type: "progress", done: done.stored, total: Math.max(plan.bytes, done.stored) });
   };
+  const onDamaged = (unit: string): void => void done.damaged.add(unit);
   const directories = isWhole ? survey.directories : survey.directories.filter(({ label }) => (options.labels ?? []).includes(label));
   const findings = [...(isWhole ? survey.findings : []), ...(await checkDirectories(survey, directories, { now, signal }))];
   if (isWhole) {
@@ -94,12 +96,12 @@ async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
   }
   const histories = await checkHistories(survey, { signal });
   findings.push(...(await checkWal(run, histories, { signal })));
-  const verified = await verifyBackups(survey, backups, { plan, pool, parallel: jobs + pool.workers, signal, onRead });
+  const verified = await verifyBackups(survey, backups, { plan, pool, parallel: jobs + pool.workers, signal, onRead, onDamaged });
   findings.push(...verified.findings);
   for (const name of verified.wholeSlices) done.units.add(name);
-  findings.push(...(await checkSegments(survey.store, plan.segments, { repository: survey.repository, pool, jobs, signal, onRead })));
+  findings.push(...(await checkSegments(survey.store, plan.segments, { repository: survey.repository, pool, jobs, signal, onRead, onDamaged })));
   const read = new Set(plan.segments.flat());
-  findings.push(...(await checkSwitchPoints(survey, histories.histories, { signal, isRead: (object) => read.has(object) })));
+  findings.push(...(await checkSwitchPoints(survey, histories.histories, { signal, isRead: (object) => read.has(object), onDamaged })));
   return findings;
 }
 
@@ -123,7 +125,7 @@ async function readWindow({ survey, options: { signal } }: Run, findings: readon
   }
 }
 
-function reportOf({ survey, backups, plan, options, read }: Run, findings: readonly Finding[], window: RecoveryWindow | undefined): VerifyReport {
+function reportOf({ survey, backups, isWhole, plan, options, read }: Run, findings: readonly Finding[], window: RecoveryWindow | undefined): VerifyReport {
   const { newestBackupAt, lastArchivedAt } = agesOf(survey);
   const readOf = (label: string): VerifiedBackup["read"] => (plan.fullLabels.has(label) ? "full" : [...plan.slices].some((name) => name.startsWith(`base/${label}/`)) ? "sample" : "quick");
   const segments = [...survey.inventories.values()].reduce((sum, inventory) => sum + inventory.segments.size, 0);
@@ -138,7 +140,7 @@ function reportOf({ survey, backups, plan, options, read }: Run, findings: reado
     storedBytes: survey.objects.reduce((sum, { size }) => sum + size, 0),
     readBytes: read.stored,
     plainBytes: read.plain,
-    units: { read: [...read.units], existing: plan.units.map(({ name }) => name) },
+    units: { read: [...read.units, ...[...plan.fullLabels].map(backupUnit)], damaged: [...read.damaged], existing: isWhole ? [...plan.units.map(({ name }) => name), ...backups.map(({ label }) => backupUnit(label))] : undefined },
     unreadSince: unreadSince(plan, read.units, options.depth)?.toISOString(),
   };
 }

@@ -13,6 +13,8 @@ export interface CheckSegmentsOptions extends CallOptions {
   /** Segments read at once. */
   readonly jobs: number;
   readonly onRead: (read: { readonly stored: number; readonly plain: number }) => void;
+  /** Called with the key of every object that has to be read again for the same damage to be found again. */
+  readonly onDamaged: (unit: string) => void;
 }
 
 /** Up to this stored size a segment is handed to a worker whole; larger ones are read piece by piece. */
@@ -30,8 +32,10 @@ export async function checkSegments(store: ObjectStore, segments: Iterable<reado
         // Whether what is damaged once was the same cannot be told.
         isCompared = false;
         findings.push(checked);
+        options.onDamaged(object.key);
       } else if (checked.sha256 !== undefined) digests.add(checked.sha256);
     }
+    if (digests.size > 1) for (const { key } of objects) options.onDamaged(key);
     if (objects.length > 1) findings.push(duplicate(objects, digests.size > 1 ? "different" : isCompared ? "equal" : "unknown"));
   });
   return findings;

@@ -2,19 +2,22 @@ import type { MemberLocation } from "@soar/seekable-tar";
 import { damage } from "../quick/check-objects.ts";
 import type { Finding } from "../finding.ts";
 import type { PlannedMember, PlannedRun } from "./plan-members.ts";
+import { backupUnit, sliceName } from "../sample/unit-names.ts";
 
 /** Named in one finding; more are counted. */
 const NAMED = 5;
 
-/** Collects what reading a backup brought up, and makes one finding of each object, file and archive. */
+/** Collects what reading a backup brought up, makes one finding of each object, file and archive, and names the units that have to be read to find it again. */
 export class DamageReport {
   readonly #label: string;
   readonly #objects = new Map<string, { count: number; first: MemberLocation; why: string; paths: Set<string> }>();
   readonly #pages = new Map<string, number[]>();
   readonly #others: Finding[] = [];
+  readonly #onDamaged: (unit: string) => void;
 
-  constructor(label: string) {
+  constructor(label: string, onDamaged: (unit: string) => void) {
     this.#label = label;
+    this.#onDamaged = onDamaged;
   }
 
   /** A member whose bytes are not what was recorded. */
@@ -23,20 +26,23 @@ export class DamageReport {
     known.count += 1;
     for (const { path } of runs) if (known.paths.size <= NAMED) known.paths.add(path);
     this.#objects.set(location.object, known);
+    this.#onDamaged(sliceName(location.object, location.offset));
   }
 
   /** An object whose members are all what was recorded, and whose bytes are not. */
   object(object: string, what: string): void {
-    if (!this.#objects.has(object)) this.#others.push(damage("object-damaged", object, what));
+    if (!this.#objects.has(object)) this.#whole(damage("object-damaged", object, what));
   }
 
-  pages({ path }: PlannedRun, blocks: readonly number[]): void {
-    if (blocks.length > 0) this.#pages.set(path, [...(this.#pages.get(path) ?? []), ...blocks]);
+  pages({ location }: PlannedMember, { path }: PlannedRun, blocks: readonly number[]): void {
+    if (blocks.length === 0) return;
+    this.#pages.set(path, [...(this.#pages.get(path) ?? []), ...blocks]);
+    this.#onDamaged(sliceName(location.object, location.offset));
   }
 
   /** A file that is whole, but not what PostgreSQL says it sent. */
   file(path: string, what: string): void {
-    this.#others.push({
+    this.#whole({
       kind: "file-damaged",
       severity: "error",
       where: `${this.#label}: ${path}`,
@@ -46,7 +52,13 @@ export class DamageReport {
   }
 
   archive(name: string, what: string): void {
-    this.#others.push(damage("archive-damaged", `${this.#label}: ${name}`, what));
+    this.#whole(damage("archive-damaged", `${this.#label}: ${name}`, what));
+  }
+
+  /** Nothing less than the whole backup shows it. */
+  #whole(finding: Finding): void {
+    this.#others.push(finding);
+    this.#onDamaged(backupUnit(this.#label));
   }
 
   findings(): Finding[] {

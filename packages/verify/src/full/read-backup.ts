@@ -27,6 +27,8 @@ export interface ReadBackupOptions extends CallOptions {
   readonly known: KnownMembers;
   /** Called with every member whose bytes were read, damaged or not. */
   readonly onMember?: ((location: MemberLocation) => void) | undefined;
+  /** Called with every unit that has to be read again for the same damage to be found again. */
+  readonly onDamaged: (unit: string) => void;
   /** Bytes of an archive object; undefined for one that is not there, or not as long as recorded. */
   readonly sizeOf: (key: string) => number | undefined;
   readonly onRead: ReadRangesOptions["onRead"];
@@ -37,7 +39,7 @@ export interface ReadBackupOptions extends CallOptions {
  * PostgreSQL's manifest and the checksums of the pages. Damage is a finding; everything around it is checked all the same.
  */
 export async function readBackup(store: ObjectStore, { backup, table, files }: ReadableBackup, options: ReadBackupOptions): Promise<Finding[]> {
-  const report = new DamageReport(backup.label);
+  const report = new DamageReport(backup.label, options.onDamaged);
   const digests = new StoredDigests(backup.record);
   const needsBytes = files !== undefined && FileChecks.needsBytes(files);
   for (const archive of table.archives) {
@@ -91,7 +93,7 @@ class ArchiveCheck {
     const plain = checked?.plain === undefined ? undefined : Buffer.from(checked.plain.buffer, checked.plain.byteOffset, checked.plain.byteLength);
     for (const [at, run] of planned.runs.entries()) {
       const result = checked?.runs[at];
-      if (result !== undefined) this.#context.report.pages(run, result.damagedBlocks);
+      if (result !== undefined) this.#context.report.pages(planned, run, result.damagedBlocks);
       this.#files?.add(run, result ?? (checksum === undefined ? undefined : { checksum }), plain);
       if (result !== undefined && planned.isContent && this.#isOwn(planned)) this.#context.options.known.add(planned.location.object, planned.location.offset, result.checksum);
     }

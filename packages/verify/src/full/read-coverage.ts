@@ -1,6 +1,6 @@
 import { parseBackupKey } from "@soar/repository";
 import type { MemberLocation } from "@soar/seekable-tar";
-import { sliceName } from "./read-slices.ts";
+import { sliceName } from "../sample/unit-names.ts";
 
 /**
  * Which slices of other backups were read whole in the course of reading an incremental and a sample: an incremental's

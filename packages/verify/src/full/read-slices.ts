@@ -5,19 +5,12 @@ import { DamageReport } from "./damage-report.ts";
 import { planMembers, type PlannedMember } from "./plan-members.ts";
 import type { ReadableBackup, ReadBackupOptions } from "./read-backup.ts";
 import { readRanges } from "./read-ranges.ts";
-
-/** Stored bytes of an archive that a sample takes or leaves together. */
-export const SLICE_BYTES = 64 * 1024 * 1024;
-
-/** A part of an archive object that a backup added itself. */
-export function sliceName(object: string, offset: number): string {
-  return `${object}#${Math.floor(offset / SLICE_BYTES)}`;
-}
+import { sliceName } from "../sample/unit-names.ts";
 
 /** Reads the members in some slices of a backup's own objects: their digests, and the checksums of whole pages. */
 export async function readSlices(store: ObjectStore, { backup, table }: Pick<ReadableBackup, "backup" | "table">, options: ReadBackupOptions & { readonly slices: ReadonlySet<string> }): Promise<Finding[]> {
-  const { slices, sizeOf, known, onMember } = options;
-  const report = new DamageReport(backup.label);
+  const { slices, sizeOf, known, onMember, onDamaged } = options;
+  const report = new DamageReport(backup.label, onDamaged);
   const wants = ({ location: { object, offset, storedLength } }: PlannedMember): boolean =>
     parseBackupKey(object)?.label === backup.label && slices.has(sliceName(object, offset)) && offset + storedLength <= (sizeOf(object) ?? 0);
   for (const archive of table.archives) {
@@ -28,7 +21,7 @@ export async function readSlices(store: ObjectStore, { backup, table }: Pick<Rea
         report.member(planned, outcome.failure);
         continue;
       }
-      for (const [at, run] of planned.runs.entries()) report.pages(run, outcome.runs[at]?.damagedBlocks ?? []);
+      for (const [at, run] of planned.runs.entries()) report.pages(planned, run, outcome.runs[at]?.damagedBlocks ?? []);
       // A later incremental that refers to it need not read it again.
       const [content] = outcome.runs;
       if (planned.isContent && content !== undefined) known.add(planned.location.object, planned.location.offset, content.checksum);

@@ -1,4 +1,4 @@
-import type { ReadMemory } from "./read-memory.ts";
+import type { Memories } from "./read-memory.ts";
 
 /** What a sample takes or leaves as a whole: a WAL object, or a slice of an archive. */
 export interface Unit {
@@ -16,12 +16,14 @@ export interface SampleRules {
 
 /**
  * Chooses what to read: whatever was read or stored longest ago, up to the share of all bytes. New units queue behind old
- * ones, so that each is read again after at most 1 / share runs, however much is added meanwhile.
+ * ones, so that each is read again after at most 1 / share runs, however much is added meanwhile. What was found damaged is
+ * read in every run besides, so that nobody takes silence for repair.
  */
-export function chooseSample(units: readonly Unit[], memory: Pick<ReadMemory, "lastRead">, { share, longestMs = Infinity, now }: SampleRules & { readonly now: Date }): Unit[] {
+export function chooseSample(units: readonly Unit[], memory: Memories, { share, longestMs = Infinity, now }: SampleRules & { readonly now: Date }): Unit[] {
   const budget = share * units.reduce((sum, { bytes }) => sum + bytes, 0);
-  const queue = units.map((unit) => ({ unit, since: provedAt(unit, memory) })).sort((a, b) => a.since - b.since || (a.unit.name < b.unit.name ? -1 : 1));
-  const chosen: Unit[] = [];
+  const isDamaged = ({ name }: Unit): boolean => memory.isDamaged(name);
+  const queue = units.filter((unit) => !isDamaged(unit)).map((unit) => ({ unit, since: provedAt(unit, memory) })).sort((a, b) => a.since - b.since || (a.unit.name < b.unit.name ? -1 : 1));
+  const chosen = units.filter(isDamaged);
   let spent = 0;
   for (const { unit, since } of queue) {
     if (spent >= budget && now.getTime() - since < longestMs) break;
@@ -32,6 +34,6 @@ export function chooseSample(units: readonly Unit[], memory: Pick<ReadMemory, "l
 }
 
 /** When a unit was read last; when it was stored, for one that never was: its digest was computed then. */
-export function provedAt({ name, storedAt }: Unit, memory: Pick<ReadMemory, "lastRead">): number {
+export function provedAt({ name, storedAt }: Unit, memory: Memories): number {
   return Math.max(memory.lastRead(name) ?? 0, storedAt.getTime());
 }

@@ -3,19 +3,36 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 
-/** When which unit of a repository was read last, kept on this machine. */
-export interface ReadMemory {
-  /** Milliseconds since 1970. */
+/** What is known of earlier readings. */
+export interface Memories {
+  /** Milliseconds since 1970. Undefined for what was never read, and for what was found damaged. */
   lastRead(unit: string): number | undefined;
-  /** Notes that these were read, forgets what is not in the bucket any more, and stores the result. Rejects with `FILE_UNWRITABLE`. */
-  remember(read: Iterable<string>, state: { readonly at: Date; readonly existing: ReadonlySet<string> }): Promise<void>;
+  isDamaged(unit: string): boolean;
 }
 
+export interface Reading {
+  readonly at: Date;
+  readonly read: Iterable<string>;
+  /** What was read and found damaged: it has to be read until it is whole or gone. */
+  readonly damaged: ReadonlySet<string>;
+  /** Everything in the bucket, where all of it was looked at: what is not there any more is forgotten. */
+  readonly existing: ReadonlySet<string> | undefined;
+}
+
+/** When which unit of a repository was read last, and how it was, kept on this machine. */
+export interface ReadMemory extends Memories {
+  /** Stores what one run has read. Rejects with `FILE_UNWRITABLE`. */
+  remember(reading: Reading): Promise<void>;
+}
+
+export const NOTHING_READ: Memories = { lastRead: () => undefined, isDamaged: () => false };
+
+const DAMAGED = 0;
 const HEAD = "soar-read-memory 1";
 
 /**
  * Opens the memory for one repository in a directory of this machine, which is made if need be. Each line of the file is a
- * time in seconds and a unit. A file that cannot be parsed counts as empty: what was forgotten is read again.
+ * time in seconds and a unit; the time is 0 for a unit that was found damaged. A file that cannot be parsed counts as empty: what was forgotten is read again.
  * Rejects with `FILE_UNWRITABLE` when the directory cannot be used.
  */
 export async function openReadMemory(directory: string, location: string): Promise<ReadMemory> {
@@ -25,10 +42,12 @@ export async function openReadMemory(directory: string, location: string): Promi
     return parse(await readIfThere(path));
   });
   return {
-    lastRead: (unit) => times.get(unit),
-    async remember(read, { at, existing }) {
+    lastRead: (unit) => (times.get(unit) === DAMAGED ? undefined : times.get(unit)),
+    isDamaged: (unit) => times.get(unit) === DAMAGED,
+    async remember({ at, read, damaged, existing }) {
       for (const unit of read) times.set(unit, at.getTime());
-      for (const unit of times.keys()) if (!existing.has(unit)) times.delete(unit);
+      for (const unit of damaged) times.set(unit, DAMAGED);
+      if (existing !== undefined) for (const unit of times.keys()) if (!existing.has(unit)) times.delete(unit);
       const lines = [...times].map(([unit, time]) => `${Math.floor(time / 1000)} ${unit}`);
       await attempt(directory, () => replaceFile(path, `${[`${HEAD} ${location}`, ...lines].join("\n")}\n`));
     },
