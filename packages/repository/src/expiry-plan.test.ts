@@ -62,6 +62,21 @@ describe("expiry", () => {
     expect(planExpiry(state({ backups }), { windowDays: 1, minimumBackups: 0 }).removeBackups.map(({ label }) => label)).toEqual(["d10"]);
   });
 
+  test("keeps the newest state of a cluster that has stopped archiving, however long ago", () => {
+    const backups = [44, 51, 58, 65].map((day) => directory({ label: `d${day}`, day, timeline: 1, index: day }));
+    const stopped = { backups, timelines: [{ history: first, lastArchivedAt: at(70) }], wal: wal(1, [58, 64, 65, 66, 70]) };
+    for (const now of [at(99), at(101), at(500)]) {
+      const plan = planExpiry(state({ ...stopped, now }), policy);
+      expect(labels(plan)).toEqual(["d44", "d51", "d58", "d65"]);
+      expect(plan.removeWal.map(({ name }) => name)).not.toContain(segment(1, 65));
+      expect(plan.removeWal.map(({ name }) => name)).not.toContain(segment(1, 70));
+    }
+    // An abandoned branch that nothing was written to since goes, while the newest one stays.
+    const second: TimelineHistory = { timeline: 2, entries: [{ timeline: 1, switchLsn: lsnOfSegmentIndex(68, SIZE) + 8n, reason: "" }] };
+    const branched = planExpiry(state({ ...stopped, now: at(500), timelines: [...stopped.timelines, { history: second, lastArchivedAt: at(72) }], wal: [...wal(1, [65, 66, 67, 69]), ...wal(2, [68, 69])] }), policy);
+    expect(branched.removeWal.map(({ name }) => name)).toEqual([segment(1, 69)]);
+  });
+
   test("keeps a pinned backup with only the WAL that makes it consistent", () => {
     const backups = [directory({ label: "pin", day: 1, timeline: 1, index: 1, kept: true }), ...[60, 72, 79, 86, 93].map((day) => directory({ label: `d${day}`, day, timeline: 1, index: day }))];
     const plan = planExpiry(state({ backups, wal: wal(1, [1, 2, 3, 59, 60, 61]) }), policy);
@@ -119,8 +134,8 @@ describe("expiry", () => {
   });
 });
 
-/** A cluster's life: it archives, is backed up, and is sometimes restored to an earlier point, which begins a timeline. */
-type Step = { readonly kind: "archive"; readonly days: number } | { readonly kind: "backup" } | { readonly kind: "restore"; readonly back: number };
+/** A cluster's life: it archives, is backed up, is idle, and is sometimes restored to an earlier point, which begins a timeline. */
+type Step = { readonly kind: "archive" | "idle"; readonly days: number } | { readonly kind: "backup" } | { readonly kind: "restore"; readonly back: number };
 
 interface Life {
   readonly state: ExpiryState;
@@ -145,10 +160,11 @@ function live(steps: readonly Step[]): Life {
   archive();
   for (const step of steps) {
     if (step.kind === "archive") for (let count = 0; count < step.days; count += 1) archive();
+    else if (step.kind === "idle") day += step.days;
     else if (step.kind === "backup") {
       backups.push(directory({ label: `b${backups.length}`, day, timeline: history.timeline, index }));
       archive();
-    } else if (backups.length > 0 && index - step.back > 1) {
+    } else if (step.kind === "restore" && backups.length > 0 && index - step.back > 1) {
       index -= step.back;
       const timeline = histories.length + 1;
       const entries = [...history.entries.filter((entry) => entry.switchLsn < lsnOfSegmentIndex(index, SIZE)), { timeline: timelineOfSegment(history, index, SIZE), switchLsn: lsnOfSegmentIndex(index, SIZE) + 8n, reason: "" }];
@@ -163,13 +179,14 @@ function live(steps: readonly Step[]): Life {
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     fc.record({ kind: fc.constant("archive" as const), days: fc.integer({ min: 1, max: 12 }) }),
+    fc.record({ kind: fc.constant("idle" as const), days: fc.integer({ min: 1, max: 60 }) }),
     fc.record({ kind: fc.constant("backup" as const) }),
     fc.record({ kind: fc.constant("restore" as const), back: fc.integer({ min: 1, max: 15 }) }),
   ),
   { minLength: 3, maxLength: 30 },
 );
 
-test("whatever happened, after an expiry every instant of the window that could be restored before still can", () => {
+test("whatever happened, after an expiry the newest state and every instant of the window that could be restored before still can", () => {
   let [checked, removed] = [0, 0];
   fc.assert(
     fc.property(steps, fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 5 }), (life, windowDays, minimumBackups) => {
@@ -181,7 +198,8 @@ test("whatever happened, after an expiry every instant of the window that could 
       const after: ExpiryState = { ...before, backups: before.backups.filter(({ label }) => !goneBackups.has(label)), wal: before.wal.filter(({ key }) => !goneWal.has(key)) };
       const windowStart = before.now.getTime() - windowDays * DAY;
       for (const instant of instants) {
-        if (at(instant.day).getTime() < windowStart || !isRestorable(before, instant)) continue;
+        const isPromised = instant === instants.at(-1) || at(instant.day).getTime() >= windowStart;
+        if (!isPromised || !isRestorable(before, instant)) continue;
         expect(isRestorable(after, instant), `day ${instant.day} on timeline ${instant.history.timeline}`).toBe(true);
         checked += 1;
       }

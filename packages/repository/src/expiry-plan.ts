@@ -53,8 +53,8 @@ type Complete = BackupDirectory & { readonly record: BackupRecord };
 
 /**
  * Decides what may go. Kept are: every backup of the window; for each branch of history that was written to within
- * the window its anchor, the newest backup before the window, with all WAL of the branch from it on; at least
- * `minimumBackups` backups; pinned ones, and those that a running backup, a lease or a kept incremental refers to. A
+ * the window its anchor, the newest backup before the window, with all WAL of the branch from it on, and the same for the
+ * newest branch, however long ago it was written to; at least `minimumBackups` backups; pinned ones, and those that a running backup, a lease or a kept incremental refers to. A
  * backup with damaged pages is no anchor while an undamaged one can be it: replay from there repairs the pages. Of backups
  * outside the window only the WAL stays that makes them consistent. History files always stay: they are tiny, archived
  * once, and a branch cannot be followed without them. Throws `REPOSITORY_DAMAGED` when a record cannot be read.
@@ -85,14 +85,24 @@ interface Anchor {
   readonly backup: BackupRecord | undefined;
 }
 
-/** One per branch that was written to within the window. */
+/** One per branch that was written to within the window, and at least one: see `newestOf`. */
 function findAnchors(state: ExpiryState, complete: readonly Complete[], windowStart: Date): Anchor[] {
   const live = state.timelines.filter(({ lastArchivedAt }) => lastArchivedAt === undefined || lastArchivedAt >= windowStart);
-  return live.map(({ history }) => {
+  const followed = live.length > 0 ? live : newestOf(state.timelines);
+  return followed.map(({ history }) => {
     const before = complete.filter(({ record }) => new Date(record.stoppedAt) <= windowStart && isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) }));
     const candidates = before.map(({ record }) => record).sort(byStopLsn);
     return { history, backup: candidates.findLast(({ damagedPages }) => damagedPages.length === 0) ?? candidates.at(-1) };
   });
+}
+
+/**
+ * The branch that was written to last. A cluster that has not archived for longer than the window is dead, or its archiving
+ * is: its newest state is all that is left of it, and no policy is meant to remove that.
+ */
+function newestOf(timelines: readonly TimelineState[]): readonly TimelineState[] {
+  const newest = Math.max(...timelines.map(({ lastArchivedAt }) => lastArchivedAt?.getTime() ?? 0));
+  return timelines.filter(({ lastArchivedAt }) => lastArchivedAt?.getTime() === newest);
 }
 
 interface KeepRules {
