@@ -63,9 +63,19 @@ test("what fails behind a complete backup says that the backup is there", async 
   expect(metrics()).toContain("\nbackup_base_last_size_bytes 3000000000\n");
 });
 
+test("what fails behind a complete backup ends in a way for which no service manager takes it again", async () => {
+  const { context } = place();
+  const busy = new SoarError("STORE_BUSY", "unable to list", { hint: "Wait." });
+  const ended = reportOutcome(context, (onRecord) => {
+    onRecord(record);
+    return Promise.reject(busy);
+  });
+  await expect(ended).rejects.toMatchObject({ code: "BACKUP_UNFOLLOWED", message: expect.stringMatching(/^backup '2025-01-05' is complete, but .*: unable to list$/), hint: "Wait." });
+});
+
 test("a success that cannot be told fails the run; a failure that cannot be told stays the failure, and the log says so", async () => {
   const { context, errors } = place(75);
-  await expect(reportOutcome(context, taken)).rejects.toMatchObject({ code: "PROGRAM_FAILED" });
+  await expect(reportOutcome(context, taken)).rejects.toMatchObject({ code: "BACKUP_UNFOLLOWED", cause: expect.objectContaining({ code: "PROGRAM_FAILED" }) });
   await expect(reportOutcome(context, () => Promise.reject(unreachable))).rejects.toBe(unreachable);
   expect(errors).toEqual([expect.stringContaining("so nobody was told that the backup failed")]);
 });

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { formatDuration, formatRate, formatSize, notify, writeMetricsFile, type CommandContext, type Metric } from "@soar/app-kit";
-import { isSoarError } from "@soar/errors";
+import { isSoarError, SoarError } from "@soar/errors";
 import type { BackupRecord } from "@soar/repository";
 import type { takeOptions } from "./take-options.ts";
 
@@ -10,7 +10,8 @@ export type TakeContext = Omit<CommandContext<typeof takeOptions, Readonly<Recor
 
 /**
  * Runs a backup and tells its outcome: metrics, mail, webhook. `onRecord` is called as soon as the backup exists; what
- * fails afterwards is told as a failure that kept it. When only the telling fails, the run fails with that.
+ * fails afterwards, telling it included, is told as a failure that kept it, and ends the run with `BACKUP_UNFOLLOWED`: a service
+ * manager that ran all of it again would take the whole backup once more.
  */
 export async function reportOutcome(context: TakeContext, work: (onRecord: (record: BackupRecord) => void) => Promise<void>): Promise<void> {
   let record: BackupRecord | undefined;
@@ -18,10 +19,20 @@ export async function reportOutcome(context: TakeContext, work: (onRecord: (reco
     await work((taken) => (record = taken));
   } catch (error) {
     await tellFailure(context, record, error);
-    throw error;
+    throw behind(record, error);
   }
-  tellMetrics(context.config.metricsFile, record, { failed: false });
-  if (record !== undefined) await notify(context.config, { outcome: "success", subject: `${hostname()}: base backup ${record.label} completed`, text: summarize(record) });
+  try {
+    tellMetrics(context.config.metricsFile, record, { failed: false });
+    if (record !== undefined) await notify(context.config, { outcome: "success", subject: `${hostname()}: base backup ${record.label} completed`, text: summarize(record) });
+  } catch (error) {
+    throw behind(record, error);
+  }
+}
+
+/** What a failure is for somebody who only sees how the run ended. */
+function behind(record: BackupRecord | undefined, error: unknown): unknown {
+  if (record === undefined || !isSoarError(error) || error.code === "BACKUP_DAMAGED_PAGES" || error.code === "ABORTED") return error;
+  return new SoarError("BACKUP_UNFOLLOWED", `backup '${record.label}' is complete, but what follows it failed: ${error.message}`, { hint: error.hint, cause: error });
 }
 
 /** The failure of the run is what it ends with; that telling it failed as well stands in the log. */

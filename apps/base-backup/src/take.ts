@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { defineCommand, openConfiguredStore, serverConnection, type Log, type Progress } from "@soar/app-kit";
 import { programSource, replicationSource, takeBackup, takeReplayedBackup, type BackupEvent } from "@soar/backup";
-import { SoarError } from "@soar/errors";
+import { isSoarError, SoarError } from "@soar/errors";
 import type { BackupRecord } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { reportOutcome, summarize, type TakeContext } from "./report-outcome.ts";
@@ -38,8 +38,9 @@ async function takeAndExpire({ config, log, output, signal, startProgress, app }
     onRecord(record);
     log.info(`backup completed: ${summarize(record)}`);
     output.report({ json: record, text: () => `${record.label}  ${summarize(record)}` });
-    if (config.expire) await expireRepository(store, { policy: policyOf(config), log, signal, approve: () => Promise.resolve() });
-    requireUndamaged(record);
+    const expiry = config.expire ? await attempt(() => expireRepository(store, { policy: policyOf(config), log, signal, approve: () => Promise.resolve() })) : undefined;
+    requireUndamaged(record, expiry);
+    if (expiry !== undefined) throw expiry;
   } finally {
     progress.finish();
     await store.close();
@@ -88,11 +89,24 @@ function isProcessRunning(processId: number): boolean {
   }
 }
 
-/** The backup is kept: one bad page must not mean no backup ever again. But somebody has to hear of it. */
-function requireUndamaged({ label, damagedPages }: BackupRecord): void {
+/** How it failed; undefined when it did not. */
+async function attempt(work: () => Promise<unknown>): Promise<SoarError | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (!isSoarError(error)) throw error;
+    return error;
+  }
+}
+
+/** The backup is kept: one bad page must not mean no backup ever again. But somebody has to hear of it, whatever became of expiry. */
+function requireUndamaged({ label, damagedPages }: BackupRecord, expiry: SoarError | undefined): void {
   const [first] = damagedPages;
   if (first === undefined) return;
-  throw new SoarError("BACKUP_DAMAGED_PAGES", `backup '${label}' was kept, but ${damagedPages.length} files of the server have damaged pages: '${first.path}' ${first.detail}`, {
+  const besides = expiry === undefined ? "" : `; nor did expiry succeed: ${expiry.message}`;
+  throw new SoarError("BACKUP_DAMAGED_PAGES", `backup '${label}' was kept, but ${damagedPages.length} files of the server have damaged pages: '${first.path}' ${first.detail}${besides}`, {
     hint: "Find the relation with pg_amcheck, and restore it from an older backup before that one expires.",
+    cause: expiry,
   });
 }

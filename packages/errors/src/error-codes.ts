@@ -57,6 +57,7 @@ export const ERROR_CODES = {
   BACKUP_INCOMPLETE: { exitStatus: 67, retryable: false, meaning: "The server ended the base backup before it was complete." },
   BACKUP_DAMAGED_PAGES: { exitStatus: 68, retryable: false, meaning: "The backup was kept, but the source has pages whose checksum is wrong." },
   FORMAT_INVALID: { exitStatus: 69, retryable: false, meaning: "A file or record cannot be parsed as what it should be." },
+  BACKUP_UNFOLLOWED: { exitStatus: 71, retryable: false, meaning: "The backup is complete, but something behind it failed: expiry, or telling the outcome." },
   BUG: { exitStatus: 70, retryable: false, meaning: "An unexpected error: a bug in this program." },
 
   SERVER_UNREACHABLE: { exitStatus: 80, retryable: true, meaning: "The PostgreSQL server cannot be reached." },

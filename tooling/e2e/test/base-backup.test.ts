@@ -49,7 +49,18 @@ test("the options of take, its expiry, and what is told of it", { timeout: 120_0
   expect(expiring, expiring.stderr).toMatchObject({ status: 0, stderr: expect.stringContaining("expired backup 2025-01-01") as string });
   expect(await labelsOf(world)).toEqual(["2025-01-02", "2025-03-03", "2025-03-04", "2025-03-05"]);
 
+  await copyAsOld(world, "2025-03-03", "2025-01-03");
+  const refuse = (): void => void world.s3.inject({ operation: "DeleteObjects", times: "always", fault: { type: "error", status: 403, code: "AccessDenied", message: "Access Denied" } });
+  refuse();
+  const unexpired = await world.run("soar-base-backup", ["take", "--label", "2025-03-07"], { settings });
+  expect(unexpired).toMatchObject({ status: 71, stdout: expect.stringContaining("2025-03-07") as string, stderr: expect.stringMatching(/backup '2025-03-07' is complete, but what follows it failed: unable to remove \d+ objects from .*: access is denied/) as string });
+  world.s3.clearFaults();
+
   await damagePage(world);
+  refuse();
+  const both = await world.run("soar-base-backup", ["take", "--label", "2025-03-08"], { settings });
+  expect(both).toMatchObject({ status: 68, stderr: expect.stringMatching(/'2025-03-08' was kept, but 1 files .* have damaged pages: .*; nor did expiry succeed: /) as string });
+  world.s3.clearFaults();
   const damaged = await world.run("soar-base-backup", ["take", "--label", "2025-03-06"], { settings });
   expect(damaged).toMatchObject({ status: 68, stdout: expect.stringContaining("2025-03-06") as string, stderr: expect.stringMatching(/backup '2025-03-06' was kept, but 1 files of the server have damaged pages: 'base\/\d+\/\d+' blocks 3/) as string });
   expect(readFileSync(settings.BACKUP_METRICS_FILE, "utf8")).toMatch(/^backup_base_damaged_files 1$[^]*^backup_base_last_run_failed 1$/m);
