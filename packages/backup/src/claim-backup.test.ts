@@ -64,9 +64,11 @@ test("a claim that cannot be withdrawn is told, and stays for the next run to re
   const claimed = await claim(store, "2025-01-05");
   const told: unknown[] = [];
   const stuck: ObjectStore = { ...store, remove: () => Promise.reject(new SoarError("STORE_DENIED", "unable to remove: not allowed")) };
-  await withdrawClaim(stuck, claimed, { onEvent: (event) => told.push(event) });
+  await withdrawClaim(stuck, claimed, { host: "db1", onEvent: (event) => told.push(event) });
   expect(told).toEqual([{ type: "interrupted-left", label: "2025-01-05", reason: "unable to remove: not allowed" }]);
   expect(await claimsIn(store, ["2025-01-05"])).toEqual(["2025-01-05"]);
-  await withdrawClaim(store, claimed, {});
+  await withdrawClaim(store, claimed, { host: "db2" });
+  expect(await claimsIn(store, ["2025-01-05"])).toEqual(["2025-01-05"]);
+  await withdrawClaim(store, claimed, { host: "db1" });
   expect(await claimsIn(store, ["2025-01-05"])).toEqual([]);
 });

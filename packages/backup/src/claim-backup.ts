@@ -1,7 +1,7 @@
 import { isSoarError, SoarError } from "@soar/errors";
-import { listBackupDirectories, readStarted, removalOrder, removeBackup, type BackupRecord, type StartedRecord } from "@soar/repository";
+import { findStarted, listBackupDirectories, readStarted, removalOrder, removeBackup, type BackupRecord, type StartedRecord } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
-import { claimBackupLabel, type ClaimedLabel } from "./claim-label.ts";
+import { claimBackupLabel, isClaimOf, type ClaimedLabel } from "./claim-label.ts";
 import { chooseBase, type BaseChoice } from "./incremental-base.ts";
 import { removeInterruptedRuns } from "./remove-interrupted.ts";
 import type { TakeBackupOptions } from "./take-backup.ts";
@@ -44,9 +44,14 @@ export async function claimBackup(store: ObjectStore, options: ClaimBackupOption
   return { ...claimed, base };
 }
 
-/** Gives a claim up, with everything that was stored under it. What cannot be removed is told as left, and is the next run's to remove. */
-export async function withdrawClaim(store: ObjectStore, { label }: Pick<ClaimedLabel, "label">, { onEvent }: Pick<ClaimBackupOptions, "onEvent">): Promise<void> {
+/**
+ * Gives a claim up, with everything that was stored under it, unless it is another run's by now. What cannot be removed is told
+ * as left, and is the next run's to remove.
+ */
+export async function withdrawClaim(store: ObjectStore, claimed: ClaimedLabel, { host, onEvent }: Pick<ClaimBackupOptions, "host" | "onEvent">): Promise<void> {
+  const { label } = claimed;
   try {
+    if (!isClaimOf(await findStarted(store, label), claimed, host)) return;
     const own = (await listBackupDirectories(store)).find((directory) => directory.label === label);
     if (own !== undefined && own.record === undefined && own.damage === undefined) await removeBackup(store, { label, objects: removalOrder(own) });
   } catch (error) {
@@ -55,7 +60,7 @@ export async function withdrawClaim(store: ObjectStore, { label }: Pick<ClaimedL
   }
 }
 
-async function requireAlone(store: ObjectStore, claimed: ClaimedLabel, dead: (started: StartedRecord) => boolean, options: Pick<ClaimBackupOptions, "signal" | "onEvent">): Promise<void> {
+async function requireAlone(store: ObjectStore, claimed: ClaimedLabel, dead: (started: StartedRecord) => boolean, options: Pick<ClaimBackupOptions, "host" | "signal" | "onEvent">): Promise<void> {
   const { signal } = options;
   const others = (await listBackupDirectories(store, { signal })).filter(({ label, record, damage }) => label !== claimed.label && record === undefined && damage === undefined);
   const alive = [...(await readStarted(store, others, { signal })).values()].find((started) => !dead(started));

@@ -1,7 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { backupKey, BACKUP_OBJECTS, backupPrefix, findStarted, requireDigest } from "@soar/repository";
 import { readObject, type ObjectStore } from "@soar/storage";
-import type { ClaimedLabel } from "./claim-label.ts";
+import { isClaimOf, type ClaimedLabel } from "./claim-label.ts";
 import type { BackupObject } from "./store-object.ts";
 
 export interface RequireWholeOptions {
@@ -21,7 +21,7 @@ const LARGEST_READ_AGAIN = 64 * 1024 * 1024;
  * Rejects with `REPOSITORY_DAMAGED`, or `BACKUP_RUNNING` when the label belongs to somebody else.
  */
 export async function requireWhole(store: ObjectStore, { claimed, host, objects, signal }: RequireWholeOptions): Promise<void> {
-  const { label, startedAt } = claimed;
+  const { label } = claimed;
   const sizes = new Map<string, number>();
   for await (const { key, size } of store.list(backupPrefix(label), { signal })) sizes.set(key, size);
   for (const { name, size, sha256 } of objects) {
@@ -36,7 +36,7 @@ export async function requireWhole(store: ObjectStore, { claimed, host, objects,
     if (!isArchive && size <= LARGEST_READ_AGAIN) requireDigest(await readObject(store, key, { signal, maxBytes: size }), { size, sha256 }, `${store.location}/${key}`);
   }
   const started = await findStarted(store, label, { signal });
-  if (started?.host === host && started.startedAt === startedAt.toISOString() && started.processId === process.pid) return;
+  if (isClaimOf(started, claimed, host)) return;
   throw new SoarError("BACKUP_RUNNING", `unable to complete the backup: its claim 'base/${label}/${BACKUP_OBJECTS.started}' is ${started === undefined ? "gone" : "another run's"}`, {
     hint: "Another run took this one for dead and cleaned up. Take the backup again, one at a time.",
   });

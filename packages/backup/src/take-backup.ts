@@ -6,7 +6,7 @@ import { createCodecPool, type Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { describeArchiver, requireArchiving } from "./archiver-health.ts";
 import { takeBackupLock } from "./backup-lock.ts";
-import { claimBackup, type ChosenBase, type ClaimedBackup } from "./claim-backup.ts";
+import { claimBackup, withdrawClaim, type ChosenBase, type ClaimedBackup } from "./claim-backup.ts";
 import { composeRecord } from "./compose-record.ts";
 import { readBack } from "./read-back.ts";
 import { loadBase, requireReferences, trackReferences } from "./incremental-base.ts";
@@ -95,9 +95,15 @@ export async function takeBackup(store: ObjectStore, options: TakeBackupOptions)
   if (facts.inRecovery && options.replayed === undefined) await requirePrimaryArchives(store, sql, facts, patience);
   await takeBackupLock(sql, { signal });
   const claimed = options.claimed ?? (await claimBackup(store, { ...options, holdsLock: !facts.inRecovery }));
-  const existing = claimed.base === undefined ? undefined : await loadExisting(store, claimed.base, options);
-  // Awaited here, because the session that holds the lock ends with this block.
-  return await finish(store, { options, sql, facts, repository, claimed, config, existing });
+  try {
+    const existing = claimed.base === undefined ? undefined : await loadExisting(store, claimed.base, options);
+    // Awaited here, because the session that holds the lock ends with this block.
+    return await finish(store, { options, sql, facts, repository, claimed, config, existing });
+  } catch (error) {
+    // A run on the primary is known to be dead by its lock; for one on a standby others would wait until its claim lapses.
+    if (facts.inRecovery && options.claimed === undefined) await withdrawClaim(store, claimed, options);
+    throw error;
+  }
 }
 
 interface Run {
