@@ -1,6 +1,7 @@
-import { formatWalSegment, parseLsn, segmentIndexOfLsn, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
+import { formatWalSegment, parseLsn, segmentIndexOfLsn, timelineOfSegment, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
+import { findTimelineHistory, listTimelines } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
-import { waitForWal } from "./wait-for-wal.ts";
+import { findMissingSegment, waitForWal } from "./wait-for-wal.ts";
 
 export interface StandbyOptions {
   /** How long the WAL before the one that is replayed may take to be in the bucket, in milliseconds. */
@@ -17,10 +18,29 @@ export async function requirePrimaryArchives(store: ObjectStore, sql: SqlConnect
   if (row?.lsn == null) return;
   const index = segmentIndexOfLsn(parseLsn(row.lsn), facts.walSegmentSize) - 1;
   if (index < 1) return;
-  const timeline = row.timeline ?? facts.timeline;
+  const range = { segmentSize: facts.walSegmentSize, fromIndex: index, toIndex: index, signal };
+  const timelines = await timelinesOfSegment(store, { own: facts.timeline, received: row.timeline ?? undefined }, { index, ...range });
+  for (const each of timelines) if ((await findMissingSegment(store, { timeline: each, ...range })) === undefined) return;
+  const timeline = timelines.at(-1) ?? facts.timeline;
   const name = formatWalSegment({ timeline, index }, facts.walSegmentSize);
   const describeArchiver = () => Promise.resolve(`the standby has replayed '${name}' already, so its primary does not archive into this bucket`);
-  await waitForWal(store, { timeline, segmentSize: facts.walSegmentSize, fromIndex: index, toIndex: index, timeoutMs: patienceMs, signal, describeArchiver });
+  await waitForWal(store, { timeline, ...range, timeoutMs: patienceMs, describeArchiver });
+}
+
+/**
+ * Timelines that a segment may belong to on the way that the standby follows. Behind a failover the segment before the one
+ * that is replayed is still the old primary's; and a standby that reads the archive, not a primary, only tells the timeline of its
+ * last restart point, behind which it may have followed any that begins there.
+ */
+async function timelinesOfSegment(store: ObjectStore, { own, received }: { readonly own: number; readonly received: number | undefined }, { index, segmentSize, signal }: { readonly index: number; readonly segmentSize: number; readonly signal?: AbortSignal | undefined }): Promise<number[]> {
+  const followed = received === undefined ? [own, ...(await listTimelines(store, { signal })).filter((timeline) => timeline > own)] : [received];
+  const possible = new Set<number>();
+  for (const timeline of followed) {
+    const history = await findTimelineHistory(store, timeline, { signal });
+    if (history === undefined) possible.add(timeline);
+    else if (timeline === own || timeline === received || history.entries.some((entry) => entry.timeline === own)) possible.add(timelineOfSegment(history, index, segmentSize));
+  }
+  return [...possible];
 }
 
 /** `BASE_BACKUP` switches the segment on a primary; on a standby nobody can, and the last one stays open while it is quiet. */

@@ -3,12 +3,12 @@ import { claimLabel } from "@soar/repository";
 import { createMemoryStore } from "@soar/storage";
 import { expect, test } from "vitest";
 import { programSource, type BackupEvent } from "../src/index.ts";
-import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
+import { createBackupWorld, keysOf, type BackupWorld } from "./backup-world.ts";
 
 const installation = requireInstallation("pg_basebackup");
 
-async function startStandby({ cluster }: BackupWorld): Promise<TestCluster> {
-  const dataDir = cluster.tablespaceDir("standby");
+async function startStandby({ cluster }: BackupWorld, name = "standby"): Promise<TestCluster> {
+  const dataDir = cluster.tablespaceDir(name);
   await cluster.runProgram("pg_basebackup", ["-D", dataDir, "-R", "-X", "stream", "-c", "fast"]);
   return adoptTestCluster({ installation, dataDir });
 }
@@ -31,8 +31,9 @@ test("a standby is backed up; its last segment is awaited until the primary has 
   const onEvent = ({ type }: BackupEvent): void => {
     if (type === "waiting-for-wal" && switched.length === 0) switched.push(world.cluster.query("select pg_switch_wal()"));
   };
-  // The first run's process is gone.
-  const record = await world.take({ server, onEvent, isProcessRunning: () => false });
+  // The first run leaves nothing that could keep another host waiting.
+  expect(keysOf(world, "base/")).toEqual([]);
+  const record = await world.take({ server, onEvent, host: "second-host" });
   await Promise.all(switched.splice(0));
   expect(record.source).toMatchObject({ fromStandby: true, method: "replication" });
 
@@ -40,6 +41,30 @@ test("a standby is backed up; its last segment is awaited until the primary has 
   const spawned = await world.take({ server, source, onEvent, label: "2025-01-02" });
   await Promise.all(switched);
   expect(spawned.source).toMatchObject({ fromStandby: true, method: "pg_basebackup" });
+});
+
+test("a standby that follows the server that took over is backed up, although the segment before belongs to the old timeline", async () => {
+  await using world = await createBackupWorld({ installation });
+  const { cluster } = world;
+  await using successor = await startStandby(world, "successor");
+  await using standby = await startStandby(world, "standby");
+  await cluster.query("create table t as select 1 as n; select pg_switch_wal()");
+  for (const one of [successor, standby]) await expect.poll(async () => (await one.query("select count(*)::int as n from pg_class where relname = 't'"))[0]).toEqual({ n: 1 });
+  await cluster.stop();
+  await successor.query("select pg_promote()");
+  const { host, port, user } = successor.connection;
+  await standby.query(`alter system set primary_conninfo = 'host=${host} port=${port} user=${user}'`);
+  await standby.query("select pg_reload_conf()");
+  // Its restart point, with which a backup begins, has to lie on the new timeline.
+  await successor.query("checkpoint");
+  await successor.query("insert into t values (2)");
+  await expect.poll(async () => (await standby.query("select count(*)::int as n from t"))[0], { timeout: 30_000 }).toEqual({ n: 2 });
+  await standby.query("checkpoint");
+  const onEvent = ({ type }: BackupEvent): void => {
+    if (type === "waiting-for-wal") void successor.query("select pg_logical_emit_message(true, 'a', 'b'), pg_switch_wal()");
+  };
+  const record = await world.take({ server: { ...standby.connection, applicationName: "test" }, onEvent, archiverPatienceMs: 3000 });
+  expect(record).toMatchObject({ timeline: 2, source: { fromStandby: true } });
 });
 
 test("a standby whose primary does not archive here is refused before anything is copied", async () => {
