@@ -4,7 +4,8 @@ import { inspectDataDirectory, requireRestorable, type DataDirectoryState } from
 import type { RestorePlan } from "../restore-plan.ts";
 import { isFile } from "../server-files.ts";
 import { processStart } from "../status/process-start.ts";
-import { plannedRecord, readRestoreRecord, type RestoreRecord } from "../status/restore-record.ts";
+import { plannedRecord, type RestoreRecord } from "../status/restore-record.ts";
+import { isOwnServer, readUnfinished } from "../status/unfinished.ts";
 
 /**
  * How a restore begins. `fill`: the directory is empty. `replace`: the cluster that lies there is put aside whole. `refill`:
@@ -36,7 +37,7 @@ export async function chooseApproach(plan: RestorePlan, options: ApproachOptions
   const { dataDir, inPlace } = options;
   const found = await inspectDataDirectory(dataDir);
   if (found.state === "absent" || found.state === "empty") return { kind: "fill" };
-  const earlier = await readRestoreRecord(dataDir);
+  const earlier = await readUnfinished(dataDir);
   if (earlier !== undefined) await requireAlone(dataDir, earlier);
   const unfinished = earlier === undefined ? undefined : await goOn(plan, dataDir, { found, earlier, inPlace });
   if (unfinished !== undefined) return unfinished;
@@ -56,7 +57,9 @@ async function goOn(plan: RestorePlan, dataDir: string, { found, earlier, inPlac
   // The archive may have grown since, also by the server that went on and promoted: it is followed to where it was sent.
   const isSame = isPlanned(earlier, plan, ["systemIdentifier", "backup", "target"]);
   if (earlier.phase === "finish") return isSame ? { kind: "finish", earlier } : undefined;
-  if (found.state === "running" && earlier.phase === "recover" && isSame) return { kind: "follow", earlier, processId: found.processId };
+  // A copy that is to pause has no private socket. Another server's log is not the one that would be watched.
+  const isItsServer = earlier.privateDir === undefined ? !inPlace : await isOwnServer(dataDir, earlier);
+  if (found.state === "running" && earlier.phase === "recover" && isSame && isItsServer) return { kind: "follow", earlier, processId: found.processId };
   // Not promoted yet, so that it holds nothing of its own.
   if (!(await isFile(join(dataDir, "recovery.signal")))) return undefined;
   if (found.state === "running") return inPlace ? refill(plan, dataDir, earlier, found.processId) : undefined;

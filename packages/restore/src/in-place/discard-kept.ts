@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { readClusterState, readControlFile } from "@soar/pg-tools";
 import { isFile } from "../server-files.ts";
-import { readRestoreRecord } from "../status/restore-record.ts";
+import { readUnfinished } from "../status/unfinished.ts";
 import { keptRecordPath, listKept, listSavedWal } from "./kept-record.ts";
 
 /** Something that restores of a data directory have kept. */
@@ -58,7 +58,7 @@ export async function discardKept({ path, outside, kind }: KeptData): Promise<vo
 }
 
 async function whyNotRestored(dataDir: string): Promise<string | undefined> {
-  if ((await readRestoreRecord(dataDir)) !== undefined) return "a restore is not finished there";
+  if ((await readUnfinished(dataDir)) !== undefined) return "a restore is not finished there";
   const { running, status } = await readClusterState(dataDir);
   if (!running) return "the restored server does not run";
   for (const signal of ["recovery.signal", "standby.signal"]) if (await isFile(join(dataDir, signal))) return "its server is in recovery";

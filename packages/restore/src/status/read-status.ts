@@ -5,7 +5,8 @@ import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/p
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { parseLineageTable } from "../lineage-table.ts";
 import { processStart } from "./process-start.ts";
-import { readRestoreRecord, type RestoreRecord } from "./restore-record.ts";
+import type { RestoreRecord } from "./restore-record.ts";
+import { readUnfinished } from "./unfinished.ts";
 
 /** How far a restore has got, read from what it leaves on disk. */
 export interface RestoreStatus {
@@ -22,7 +23,7 @@ export interface RestoreStatus {
 
 /** Undefined when no restore is in progress in the directory. Looks only. */
 export async function readRestoreStatus(dataDir: string): Promise<RestoreStatus | undefined> {
-  const record = await readRestoreRecord(dataDir);
+  const record = await readUnfinished(dataDir);
   if (record === undefined) return undefined;
   const running = (await processStart(record.processId)) === record.processStart;
   const common = { record, running };

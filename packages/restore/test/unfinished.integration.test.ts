@@ -1,0 +1,69 @@
+import { chown, mkdir, rename, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { readClusterState } from "@soar/pg-tools";
+import { createTestCluster, requireInstallation, serverUser, type TestCluster } from "@soar-tooling/test-servers";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { findLocalWalPlaces, readRestoreStatus } from "../src/index.ts";
+import { recordPath, writeRestoreRecord, type RestoreRecord } from "../src/status/restore-record.ts";
+
+// What an interrupted restore has left in the directory of a cluster that somebody went on with.
+
+let cluster: TestCluster;
+beforeAll(async () => void (cluster = await createTestCluster({ installation: requireInstallation("postgres") })));
+afterAll(() => cluster.remove());
+beforeEach(async () => {
+  if (!(await readClusterState(cluster.dataDir)).running) await cluster.start();
+});
+
+const outcome = { timeline: 2, reachedLsn: "1", lastCommitTime: undefined, restoredFiles: 3, checks: undefined };
+
+/** As it would lie there after a restore that ended so long ago. */
+async function leaveRecord(hoursAgo: number, more: Partial<RestoreRecord> = {}): Promise<void> {
+  const record: RestoreRecord = {
+    format: 1, phase: "finish", systemIdentifier: "1", backup: "2025-01-05", target: "latest", stopLsn: "0/1", timeline: 1, tablespaces: [],
+    processId: 1, processStart: "never", startedAt: "2025-01-06T00:00:00Z", logOffset: 0, fetchedBytes: 1, totalBytes: 1, outcome, ...more,
+  };
+  await writeRestoreRecord(cluster.dataDir, record, serverUser());
+  const then = new Date(Date.now() - hoursAgo * 3600_000);
+  await utimes(recordPath(cluster.dataDir), then, then);
+}
+
+const place = (...names: readonly string[]) => join(cluster.dataDir, ...names);
+const isFollowed = async () => (await readRestoreStatus(cluster.dataDir)) !== undefined;
+
+test.each(["finish", "recover"] as const)("is history in phase %s once the cluster was in use for longer than a restore takes to end, and its WAL is the newest", async (phase) => {
+  await cluster.query("CHECKPOINT");
+  await leaveRecord(2, { phase });
+  expect(await isFollowed()).toBe(false);
+  expect(await findLocalWalPlaces(cluster.dataDir)).toEqual([place("pg_wal")]);
+  await cluster.stop();
+  expect(await isFollowed()).toBe(false);
+});
+
+test("is gone on with soon after, by whatever the server was started", async () => {
+  await cluster.query("CHECKPOINT");
+  await leaveRecord(0.5);
+  expect(await isFollowed()).toBe(true);
+  expect(await findLocalWalPlaces(cluster.dataDir)).toEqual([]);
+});
+
+test("is gone on with as long as the server can be reached by the restore's own socket only", async () => {
+  await cluster.query("CHECKPOINT");
+  await leaveRecord(48, { phase: "recover", privateDir: (await readClusterState(cluster.dataDir)).socketDir });
+  expect(await isFollowed()).toBe(true);
+});
+
+test("is gone on with while the cluster is in recovery, or cannot be started yet, however long ago", async () => {
+  await cluster.query("CHECKPOINT");
+  await cluster.stop();
+  await leaveRecord(48, { phase: "recover" });
+  await writeFile(place("recovery.signal"), "");
+  expect(await isFollowed()).toBe(true);
+  await rename(place("recovery.signal"), place("recovery.done"));
+  expect(await isFollowed()).toBe(false);
+  await mkdir(place("soar-restore"), { recursive: true });
+  await rename(place("global", "pg_control"), place("soar-restore", "pg_control.before"));
+  expect(await isFollowed()).toBe(true);
+  await rename(place("soar-restore", "pg_control.before"), place("global", "pg_control"));
+  await chown(place("global", "pg_control"), serverUser().uid, serverUser().gid);
+});
