@@ -1,4 +1,3 @@
-import { hasErrorCode } from "@soar/errors";
 import { lsnOfSegmentIndex } from "@soar/pg-tools";
 import { readWalDescription, type ChainSegment } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
@@ -31,14 +30,13 @@ export function reportReplay(store: ObjectStore, plan: RestorePlan, { onEvent, k
   };
 }
 
-/** Undefined where the segment does not tell. For display only, so that a failure to read it changes nothing. */
+/** Undefined where the segment does not tell, or cannot be read, for whatever reason: a display ends no recovery. */
 async function lastCommitOf(store: ObjectStore, segment: ChainSegment | undefined, signal: AbortSignal | undefined): Promise<bigint | undefined> {
   if (segment === undefined || segment.tail !== undefined || segment.object.codec === "none") return undefined;
   try {
     const { description } = await readWalDescription(store, segment.object, { signal });
     return description.tx?.last === undefined ? undefined : BigInt(description.tx.last);
-  } catch (error) {
-    if (signal?.aborted === true || hasErrorCode(error, "STORE_UNREACHABLE", "STORE_BUSY", "OBJECT_MISSING", "OBJECT_SHORT", "REPOSITORY_DAMAGED", "FORMAT_INVALID")) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 }
