@@ -12,7 +12,7 @@ export interface ServiceManager {
   readonly path: string;
   /** Everything that was asked of it, in order, without the questions. */
   calls(): string[];
-  /** Lets it fail for a unit; for none with an empty name. */
+  /** Lets it fail for a unit, or for one verb of a unit (`stop cron.service`); for none with an empty name. */
   breakUnit(unit: string): void;
   /** Lets it wait before it does anything to the server, until `release` is called. */
   hold(): { release(): void };
@@ -35,7 +35,7 @@ export function installServiceManager(world: SoarWorld, cluster: TestCluster): S
     `echo "$*" >> ${log}`,
     `verb=$1; shift`,
     `for unit; do`,
-    `  if grep -qx "$unit" ${broken}; then echo "Job for $unit failed." >&2; exit 1; fi`,
+    `  if grep -qx -e "$unit" -e "$verb $unit" ${broken}; then echo "Job for $unit failed." >&2; exit 1; fi`,
     `  [ "$unit" = ${unit} ] || continue`,
     `  while [ -e ${held} ]; do sleep 0.05; done`,
     `  case $verb in stop) ${pgCtl} -m fast stop >/dev/null 2>&1 </dev/null; true;; start) ${pgCtl} start >/dev/null 2>&1 </dev/null;; esac || exit 1`,

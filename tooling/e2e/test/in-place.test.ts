@@ -29,6 +29,9 @@ beforeAll(async () => {
   await cluster.query("INSERT INTO devices SELECT generate_series(1, 1000)", [], "soar");
   // As if the source had sorted text with another version of its library.
   await cluster.query("UPDATE pg_database SET datcollversion = '0' WHERE datname = 'soar'");
+  // As an interrupted DROP DATABASE leaves one: nobody can enter it.
+  await cluster.query("CREATE DATABASE broken");
+  await cluster.query("UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'broken'");
   services = installServiceManager(world, cluster);
   mkdirSync(join(world.directory, "log"));
   settings = { PATH: services.path, BACKUP_APP_SERVICES: "soar-aprs,soar-api", BACKUP_LOG_DIR: join(world.directory, "log") };
@@ -117,12 +120,18 @@ test("scenario 2: somebody deleted the devices; the operator sees who is connect
 describe("before anything is touched", () => {
   const state = (): unknown => [world.cluster.pid(), beside(world.cluster.dataDir)];
 
-  test("a service that cannot be stopped ends the restore", async () => {
+  test("a service or a server that cannot be stopped ends the restore, and what was stopped runs again", async () => {
     const before = state();
-    services.breakUnit("soar-api");
+    services.breakUnit("stop soar-api");
     const result = await restore("--latest", "--yes");
-    services.breakUnit("");
     expect(result).toMatchObject({ status: 24, stderr: expect.stringMatching(/systemctl stop soar-aprs soar-api.*Job for soar-api failed/) });
+    expect(services.calls().slice(-2)).toEqual(["stop soar-aprs soar-api", "start soar-aprs soar-api"]);
+    services.breakUnit(`stop ${services.unit}`);
+    expect(await restore("--latest", "--yes")).toMatchObject({ status: 24, stderr: expect.stringContaining(`Job for ${services.unit} failed`) });
+    expect(services.calls().slice(-3)).toEqual(["stop soar-aprs soar-api", `stop ${services.unit}`, "start soar-aprs soar-api"]);
+    services.breakUnit("soar-api");
+    expect(await restore("--latest", "--yes")).toMatchObject({ status: 24, stderr: expect.stringMatching(/systemctl stop.*; and what was stopped could not be started again: .*systemctl start/s) });
+    services.breakUnit("");
     expect(state()).toEqual(before);
   });
 

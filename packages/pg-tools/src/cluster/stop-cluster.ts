@@ -7,12 +7,13 @@ export interface StopClusterOptions {
   readonly dataDir: string;
   /** `smart` waits for clients, `fast` (unless said otherwise) ends them, `immediate` needs crash recovery afterwards. */
   readonly mode?: "smart" | "fast" | "immediate";
-  /** 60 seconds unless said otherwise. */
+  /** Unless said otherwise 60 seconds for `immediate`, and an hour for the others, which write a checkpoint first. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-const STOP_TIMEOUT_MS = 60_000;
+/** A checkpoint of large shared buffers takes many minutes on a slow disk; who does not want to wait raises the signal. */
+const STOP_TIMEOUTS_MS = { smart: 3600_000, fast: 3600_000, immediate: 60_000 } as const;
 const POLL_MS = 20;
 /** PostgreSQL documentation, "Shutting Down the Server". */
 const SIGNALS = { smart: "SIGTERM", fast: "SIGINT", immediate: "SIGQUIT" } as const;
@@ -22,7 +23,7 @@ const SIGNALS = { smart: "SIGTERM", fast: "SIGINT", immediate: "SIGQUIT" } as co
  * Rejects with `SERVER_RUNNING` when it does not end in time, `ABORTED` when the signal was raised.
  */
 export async function stopCluster(options: StopClusterOptions): Promise<boolean> {
-  const { dataDir, mode = "fast", timeoutMs = STOP_TIMEOUT_MS } = options;
+  const { dataDir, mode = "fast", timeoutMs = STOP_TIMEOUTS_MS[mode] } = options;
   const { pid, running } = await readClusterState(dataDir);
   if (!running) return false;
   if (pid !== undefined) sendSignal(pid, SIGNALS[mode]);

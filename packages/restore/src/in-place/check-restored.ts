@@ -28,7 +28,8 @@ export async function checkRestored({ dataDir, privateDir, role, signal }: Check
   const [state] = await connection.query<{ recovering: boolean }>("SELECT pg_is_in_recovery() AS recovering");
   if (state?.recovering !== false) throw new SoarError("SERVER_FAILED", `the server of '${dataDir}' is still in recovery, although its log says that it has ended`, { hint: "Read the server's log in its directory soar-restore." });
   const databases = await connection.query<{ name: string; other: boolean }>(
-    "SELECT datname AS name, datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid) AS other FROM pg_database WHERE datallowconn ORDER BY datname",
+    // A limit of -2 marks what an interrupted DROP DATABASE has left, which nobody can enter (since 15.4, commit c66a7d75e652).
+    "SELECT datname AS name, datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid) AS other FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY datname",
   );
   const found: Awaited<ReturnType<typeof checkDatabase>>[] = [];
   // One after the other: the server may allow few connections.

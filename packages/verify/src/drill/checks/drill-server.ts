@@ -20,7 +20,7 @@ export type CheckResult = Omit<DrillCheck, "kind" | "durationMs" | "name"> & { r
 export async function databasesOf({ server }: ScratchCluster, only: string | undefined): Promise<string[]> {
   if (only !== undefined) return [only];
   await using connection = await connectSql(server);
-  const rows = await connection.query<{ name: string }>("SELECT datname AS name FROM pg_database WHERE datallowconn ORDER BY oid");
+  const rows = await connection.query<{ name: string }>("SELECT datname AS name FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid");
   return rows.map(({ name }) => name);
 }
 
