@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -13,6 +13,15 @@ test("gauges in the text format, labels escaped", () => {
 test("values of one name stand under one head", () => {
   const findings = ["error", "warning"].map((severity, value) => ({ name: "findings", help: "F.", value, labels: { severity } }));
   expect(formatMetrics(findings)).toBe('# HELP findings F.\n# TYPE findings gauge\nfindings{severity="error"} 0\nfindings{severity="warning"} 1\n');
+});
+
+test("everybody may read the file, whatever the umask of the service", () => {
+  const directory = mkdtempSync(join(tmpdir(), "soar-metrics-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const before = process.umask(0o077);
+  onTestFinished(() => void process.umask(before));
+  writeMetricsFile(join(directory, "x.prom"), [{ name: "a", help: "A.", value: 1 }]);
+  expect(statSync(join(directory, "x.prom")).mode & 0o777).toBe(0o644);
 });
 
 test("the file is replaced whole, and a directory that is not there is named", () => {

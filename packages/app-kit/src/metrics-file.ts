@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { SoarError } from "@soar/errors";
 
 export interface Metric {
@@ -17,7 +17,9 @@ export function writeMetricsFile(path: string, metrics: readonly Metric[]): void
   // The collector reads *.prom only, so that it never sees this one.
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    writeFileSync(temporary, formatMetrics(metrics), { mode: 0o644 });
+    writeFileSync(temporary, formatMetrics(metrics));
+    // The collector is another user; services run with a umask that would keep it out.
+    chmodSync(temporary, 0o644);
     renameSync(temporary, path);
   } catch (cause) {
     rmSync(temporary, { force: true });
