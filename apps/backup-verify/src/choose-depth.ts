@@ -19,16 +19,25 @@ export interface DepthRequest {
   readonly argv: readonly string[];
 }
 
+/** What the options ask for, before the memory is looked at: a level of its own for the metrics, too. */
+export function levelOf({ level }: Pick<DepthConfig, "level">, { labels, argv }: Omit<DepthRequest, "location">): Depth["level"] {
+  return isSampleAskedFor(argv) ? "sample" : (level ?? (labels.length > 0 ? "full" : "sample"));
+}
+
+function isSampleAskedFor(argv: readonly string[]): boolean {
+  return argv.some((word) => word === "--sample" || word.startsWith("--sample="));
+}
+
 /** Turns the options into how much is read. Rejects with `USAGE` or `CONFIG_INVALID` for what contradicts itself. */
-export async function chooseDepth(config: DepthConfig, { labels, location, argv }: DepthRequest): Promise<ChosenDepth> {
-  const { level, sample } = config;
-  const isAskedFor = argv.some((word) => word === "--sample" || word.startsWith("--sample="));
-  if (level === "full" && isAskedFor) throw new SoarError("USAGE", "--level full reads everything: there is nothing to sample", { hint: "Leave out --level full, or --sample." });
+export async function chooseDepth(config: DepthConfig, { location, ...request }: DepthRequest): Promise<ChosenDepth> {
+  const { sample } = config;
+  if (config.level === "full" && isSampleAskedFor(request.argv)) throw new SoarError("USAGE", "--level full reads everything: there is nothing to sample", { hint: "Leave out --level full, or --sample." });
+  const level = levelOf(config, request);
   const rules = sample === undefined ? rulesOf(config) : { newest: false, share: parseShare(sample) };
-  if (!isAskedFor && level === "quick") return { depth: { level: "quick" }, memory: undefined, findings: [] };
+  if (level === "quick") return { depth: { level }, memory: undefined, findings: [] };
   const { memory, findings } = await openMemory(config.stateDir, location);
   // Everything is read in any case; that it is not remembered costs a later sample some bytes.
-  if (!isAskedFor && (level === "full" || labels.length > 0)) return { depth: { level: "full" }, memory, findings: findings.map((finding) => ({ ...finding, severity: "notice" })) };
+  if (level === "full") return { depth: { level }, memory, findings: findings.map((finding) => ({ ...finding, severity: "notice" })) };
   return { depth: { level: "sample", memory: memory ?? NOTHING_READ, ...rules }, memory, findings };
 }
 

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { notify, type CommandContext } from "@soar/app-kit";
 import { hasErrorCode, isSoarError } from "@soar/errors";
+import { levelOf } from "./choose-depth.ts";
 import { reportText, summarize, type FinishedReport } from "./describe-report.ts";
 import type { verifyOptions } from "./options.ts";
 import { tellMetrics } from "./tell-metrics.ts";
@@ -9,7 +10,7 @@ export type VerifyContext = CommandContext<typeof verifyOptions, { readonly labe
 
 /**
  * Runs a verification and tells its outcome: log, metrics, mail, webhook. When only the telling fails, the run fails with
- * that.
+ * that. The metrics are of whole repositories: a run of named backups, which somebody watches, leaves them alone.
  */
 export async function reportOutcome(context: VerifyContext, work: (onReport: (report: FinishedReport) => void) => Promise<void>): Promise<void> {
   let report: FinishedReport | undefined;
@@ -19,12 +20,18 @@ export async function reportOutcome(context: VerifyContext, work: (onReport: (re
     await tellFailure(context, report, error);
     throw error;
   }
-  tellMetrics(context.config.metricsFile, report, { failed: false, now: new Date() });
+  tellRun(context, report, false);
   if (report !== undefined) await notify(context.config, { outcome: "success", subject: `${hostname()}: backup verification passed`, text: summarize(report) });
 }
 
+function tellRun({ config, positionals, argv }: VerifyContext, report: FinishedReport | undefined, failed: boolean): void {
+  if (positionals.labels.length > 0) return;
+  tellMetrics(config.metricsFile, report, { level: levelOf(config, { labels: positionals.labels, argv }), failed, now: new Date() });
+}
+
 /** The failure of the run is what it ends with; that telling it failed as well stands in the log. */
-async function tellFailure({ config, log }: VerifyContext, report: FinishedReport | undefined, error: unknown): Promise<void> {
+async function tellFailure(context: VerifyContext, report: FinishedReport | undefined, error: unknown): Promise<void> {
+  const { config, log } = context;
   // The pattern that the specification has operators look for in backup.log; findings bring it with them.
   if (!hasErrorCode(error, "FINDINGS", "FINDINGS_MINOR")) log.error("verification failed: it could not look everywhere");
   const message = error instanceof Error ? error.message : String(error);
@@ -32,7 +39,7 @@ async function tellFailure({ config, log }: VerifyContext, report: FinishedRepor
   const details = report === undefined ? "" : `\n\n${reportText(report)}`;
   const isMinor = hasErrorCode(error, "FINDINGS_MINOR");
   try {
-    tellMetrics(config.metricsFile, report, { failed: !isMinor, now: new Date() });
+    tellRun(context, report, !isMinor);
     await notify(config, { outcome: "failure", subject: `${hostname()}: backup verification ${isMinor ? "needs attention" : "failed"}`, text: `${message}${hint}${details}` });
   } catch (failure) {
     if (!isSoarError(failure)) throw failure;

@@ -75,7 +75,7 @@ describe("a repository", () => {
       egress: expect.arrayContaining([{ provider: "Wasabi", dollars: expect.any(Number) }]),
     });
     expect(json.stderr).toMatch(/verification passed: 1 backups and 8 WAL segments/);
-    expect(readFileSync(metrics, "utf8")).toMatch(/\nbackup_verify_last_run_failed 0\n[^]*\nbackup_verify_last_success_timestamp_seconds \d+[^]*\nbackup_verify_findings\{severity="error"\} 0\n/);
+    expect(readFileSync(metrics, "utf8")).toMatch(/\nbackup_verify_last_run_failed\{level="sample"\} 0\n[^]*\nbackup_verify_last_success_timestamp_seconds\{level="sample"\} \d+[^]*\nbackup_verify_findings\{level="sample",severity="error"\} 0\n/);
     const words = run([LABEL]).stdout;
     expect(words).toMatch(/nothing was found wrong$/m);
     expect(words).toMatch(/timeline 2: every instant from .* can be restored, with \d{4}-/);
@@ -94,12 +94,19 @@ describe("a repository", () => {
     expect(words.stdout).toMatch(new RegExp(`^error: ${ARCHIVE}: bytes \\d+ to \\d+ are not what was recorded, which hold .* \\(object-damaged\\)\n {2}\\S`));
     expect(words.stderr).toMatch(new RegExp(`error: verification failed: 1 error, first '${ARCHIVE}'`));
     expect(readFileSync(join(directory, "backup.log"), "utf8")).toMatch(/verification passed[^]*verification failed: 1 error/);
-    expect(readFileSync(metrics, "utf8")).toMatch(/\nbackup_verify_last_run_failed 1\n[^]*\nbackup_verify_last_success_timestamp_seconds \d+[^]*\nbackup_verify_findings\{severity="error"\} 1\n/);
+    expect(readFileSync(metrics, "utf8")).toMatch(/\nbackup_verify_last_run_failed\{level="sample"\} 1\n[^]*\nbackup_verify_last_success_timestamp_seconds\{level="sample"\} \d+[^]*\nbackup_verify_findings\{level="sample",severity="error"\} 1\n/);
     expect(readFileSync(mail, "utf8")).toMatch(/^Subject: .*: backup verification failed$[^]*verification failed: 1 error[^]*\(object-damaged\)/m);
     const json = run(["--json"]);
     expect(json.status).toBe(5);
     expect(parsed(json).findings).toMatchObject([{ kind: "object-damaged", severity: "error", where: ARCHIVE, advice: expect.stringMatching(/\.$/) }]);
-    expect(run(["--level", "quick"]).status).toBe(0);
+    // A look at the listings, or at another backup, takes no alarm back.
+    const alarms = () => readFileSync(metrics, "utf8").match(/^backup_verify_(?:last_run_failed|findings\{level="\w+",severity="error").*$/gm);
+    expect(run(["--level", "quick"], settings).status).toBe(0);
+    expect(run([LABEL], settings).status).toBe(5);
+    expect(alarms()).toEqual([
+      'backup_verify_last_run_failed{level="quick"} 0', 'backup_verify_last_run_failed{level="sample"} 1',
+      'backup_verify_findings{level="quick",severity="error"} 0', 'backup_verify_findings{level="sample",severity="error"} 1',
+    ]);
   });
 
   test("with nothing lost, but something to look at, gives 6", async () => {
