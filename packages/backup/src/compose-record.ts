@@ -10,6 +10,8 @@ export interface RecordParts {
   readonly options: TakeBackupOptions;
   readonly facts: ServerFacts;
   readonly label: string;
+  /** The machine that the server runs on. */
+  readonly host: string;
   readonly startedAt: Date;
   readonly finishedAt: Date;
   readonly archives: StoredArchives;
@@ -48,7 +50,7 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     },
     codec: options.codec,
     chunkSize: DEFAULT_CHUNK_BYTES,
-    source: { method: options.source.method, fromStandby: facts.inRecovery, host: options.replayed?.host ?? options.host, dataDirectory: options.replayed?.dataDirectory ?? facts.dataDirectory ?? "" },
+    source: { method: options.source.method, fromStandby: facts.inRecovery, host: parts.host, dataDirectory: options.replayed?.dataDirectory ?? facts.dataDirectory ?? "" },
     dataChecksums: facts.dataChecksums,
     settings: options.replayed?.settings ?? settingsOf(facts),
     databases: facts.databases.map(({ oid, name }) => ({ oid, name })),

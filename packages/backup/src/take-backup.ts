@@ -14,6 +14,7 @@ import { requireWhole } from "./require-whole.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
 import type { BackupSource } from "./source/backup-source.ts";
 import { describePrimary, requirePrimaryArchives } from "./standby-rules.ts";
+import { readServerHost } from "./server-host.ts";
 import { storeArchives, type StoredArchives } from "./store-archives.ts";
 import { storeObject, type BackupObject } from "./store-object.ts";
 import { waitForWal } from "./wait-for-wal.ts";
@@ -134,7 +135,8 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   const checked = await readBack(store, { label: claimed.label, archives, signal });
   const objects: BackupObject[] = [...archives.objects, ...checked.objects, await storeObject(store, claimed.label, "server-config.tar.gz", run.config, { signal })];
   const references = run.existing?.labels();
-  const record = composeRecord({ ...run, ...claimed, archives, checked, objects, references, finishedAt: options.now() });
+  const host = options.replayed?.host ?? (await readServerHost(run.sql, options));
+  const record = composeRecord({ ...run, ...claimed, host, archives, checked, objects, references, finishedAt: options.now() });
   await waitForWal(store, {
     ...archives.wal,
     segmentSize: run.facts.walSegmentSize,
