@@ -38,6 +38,9 @@ function showRescue(log: Log, progress: Progress): (event: RescueEvent) => void 
       case "widened":
         log.warn(`what was fetched does not suffice (${event.reason}); beginning again with more of the backup`);
         break;
+      case "no-lease":
+        log.info(`expiry was not told of this rescue: ${event.reason}`);
+        break;
       case "dumping":
         log.info("dumping from the scratch cluster");
         break;

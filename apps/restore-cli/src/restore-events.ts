@@ -38,6 +38,9 @@ export function restoreDisplay({ begin, log }: Display): RestoreDisplay {
         progress ??= begin("replay", "items");
         progress.update(event.segments, event.total, placeOf(event));
         break;
+      case "no-lease":
+        log.info(`expiry was not told of this restore: ${event.reason}`);
+        break;
       case "redo-done":
         log.info(`WAL replayed; the last record is at ${formatLsn(event.lsn)}`);
         break;

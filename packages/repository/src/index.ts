@@ -33,6 +33,7 @@ export {
   type LeaseRecord,
   type StartedRecord,
 } from "./marker-records.ts";
+export { holdLease, type HeldLease, type LeaseTerms } from "./hold-lease.ts";
 export { findWalObjects, putWalFile, WAL_LEVELS, WAL_MEMBER_SIZE, type PutWalOptions, type PutWalOutcome, type WalFileSource } from "./put-wal.ts";
 export {
   claimRepository,

@@ -7,6 +7,7 @@ export { planChecks, type PlanCheck } from "./plan-checks.ts";
 export { measureDownload, type MeasuredDownload } from "./measure-download.ts";
 
 // Carry out
+export { withPlanLease, type PlanLeaseOptions } from "./plan-lease.ts";
 export { restoreCluster } from "./restore-cluster.ts";
 export { checkRestore, isInPlace } from "./check-restore.ts";
 export type { CheckedRestore, RestoreEvent, RestoreOptions, RestoreReport } from "./restore-options.ts";

@@ -15,6 +15,7 @@ import { lineageTableOf } from "./lineage-table.ts";
 import { localSegments } from "./local-wal/local-chain.ts";
 import { digestLocalSegments } from "./local-wal/local-digest.ts";
 import { relocateLocalWal } from "./local-wal/relocate.ts";
+import { withPlanLease } from "./plan-lease.ts";
 import { recoverPhase } from "./recover-phase.ts";
 import type { CheckedRestore, RestoreOptions, RestoreReport } from "./restore-options.ts";
 import type { RestorePlan } from "./restore-plan.ts";
@@ -30,6 +31,11 @@ import { plannedRecord, type RecordedOutcome, type RestoreRecord } from "./statu
  * that was interrupted, at whatever moment, goes on when it is called again with the same plan.
  */
 export async function restoreCluster(store: ObjectStore, planned: RestorePlan, options: RestoreOptions): Promise<RestoreReport> {
+  const onRefusal = (reason: string): void => options.onEvent?.({ type: "no-lease", reason });
+  return await withPlanLease(store, planned, { purpose: "restore", signal: options.signal, onRefusal }, () => carryOut(store, planned, options));
+}
+
+async function carryOut(store: ObjectStore, planned: RestorePlan, options: RestoreOptions): Promise<RestoreReport> {
   const still = await standStill(store, planned, await checkRestore(planned, options), options);
   const { plan, run } = await begin(still, options);
   const { ms: fetchMs } = await timed(() => fetchPhase(store, plan, run));

@@ -44,6 +44,8 @@ export type RestoreEvent =
   | { readonly type: "phase"; readonly phase: "fetch" | "recover" | "finish" }
   /** Something of the machine was changed; a sentence for the log. */
   | { readonly type: "done"; readonly text: string }
+  /** Expiry does not know of this restore: the key may not write, or the bucket is full. */
+  | { readonly type: "no-lease"; readonly reason: string }
   | { readonly type: "fetched"; readonly bytes: number; readonly total: number }
   /** Recovery is at least here; the commit time where the segment tells. */
   | { readonly type: "replayed"; readonly lsn: bigint; readonly time: bigint | undefined; readonly segments: number; readonly total: number }

@@ -1,12 +1,11 @@
 import { SoarError } from "@soar/errors";
-import { listGaps, readRecoveryWindow, type RecoveryWindow } from "@soar/repository";
+import { holdLease, listGaps, readRecoveryWindow, type HeldLease, type RecoveryWindow } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { availableParallelism } from "node:os";
 import { isDamage, sortFindings, type Finding } from "./finding.ts";
 import { checkSegments } from "./full/check-segments.ts";
 import { checkSwitchPoints } from "./full/check-switch-points.ts";
 import { createVerifyPool, type VerifyPool } from "./full/verify-pool.ts";
-import { holdLease, type HeldLease } from "./hold-lease.ts";
 import { firstIndexOf, planReading, unreadSince, type ReadingPlan } from "./plan-reading.ts";
 import { agesOf, checkAges, DEFAULT_AGE_LIMITS } from "./quick/check-ages.ts";
 import { checkChains } from "./quick/check-chains.ts";

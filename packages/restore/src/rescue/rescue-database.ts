@@ -3,7 +3,7 @@ import { connectSql } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../restore-plan.ts";
 import { copyEmptyDatabase, dropEmptied, mayCopy } from "./empty-database.ts";
-import { rescueWith } from "./rescue-files.ts";
+import { leased } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
 import { connectionEnvironment, databaseArgument, runProgram, SCRATCH_FULL, TARGET_FULL } from "./run-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
@@ -43,7 +43,7 @@ export async function rescueDatabase(store: ObjectStore, plan: RestorePlan, opti
   const begin = performance.now();
   const found = await inspectTargetDatabase(options.targetServer, options.target, options.signal);
   requireFillable(options.target, found, options);
-  const { value, scope } = await rescueWith(store, plan, options, {
+  const { value, scope } = await leased(store, plan, options, {
     database: options.database,
     choices: databaseChoices(plan, options.database),
     verify: (choice, scratch) => verifyDatabase(choice, scratch, options.database),

@@ -1,5 +1,6 @@
 import type { ObjectStore } from "@soar/storage";
 import { readBackupTable } from "../fetch-backup.ts";
+import { withPlanLease } from "../plan-lease.ts";
 import type { RestorePlan } from "../restore-plan.ts";
 import type { RescueChoice } from "./rescue-scope.ts";
 import { withScratchCluster } from "./scratch-cluster.ts";
@@ -15,6 +16,12 @@ export interface RescueWork<T> extends Omit<ScratchWork<T>, "choice" | "table" |
   /** What to try, the least first; the last is taken as it is. */
   readonly choices: readonly RescueChoice[];
   verify(choice: RescueChoice, ...args: Parameters<ScratchWork<T>["verify"]>): ReturnType<ScratchWork<T>["verify"]>;
+}
+
+/** `rescueWith`, for somebody who does not hold a lease on the plan. */
+export async function leased<T>(store: ObjectStore, plan: RestorePlan, options: ScratchOptions, work: RescueWork<T>): Promise<Rescued<T>> {
+  const onRefusal = (reason: string): void => options.onEvent?.({ type: "no-lease", reason });
+  return await withPlanLease(store, plan, { purpose: "restore", signal: options.signal, onRefusal }, () => rescueWith(store, plan, options, work));
 }
 
 /** Works with the smallest part of the backup that is proved to suffice, and says why when it has to fetch more. */

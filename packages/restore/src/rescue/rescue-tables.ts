@@ -6,7 +6,7 @@ import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../restore-plan.ts";
 import { chooseRelations, type TableName } from "./choose-relations.ts";
 import { databaseChoices, verifyDatabase } from "./rescue-database.ts";
-import { rescueWith } from "./rescue-files.ts";
+import { leased } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
 import { findHollowFiles, moveTables, quoteTable, resolveTables, type NewPlace, type ResolvedTable } from "./resolve-tables.ts";
 import { connectionEnvironment, databaseArgument, runProgram, SCRATCH_FULL, TARGET_FULL } from "./run-program.ts";
@@ -50,7 +50,7 @@ export interface TableRescueReport {
 export async function rescueTables(store: ObjectStore, plan: RestorePlan, options: TableRescueOptions): Promise<TableRescueReport> {
   const begin = performance.now();
   await requireFree(options);
-  const { value, scope } = await rescueWith(store, plan, options, {
+  const { value, scope } = await leased(store, plan, options, {
     database: options.database,
     choices: tableChoices(plan, options),
     verify: (choice, scratch) => verifyTables(choice, scratch, options),

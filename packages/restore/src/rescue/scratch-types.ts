@@ -26,6 +26,8 @@ export type RescueEvent =
   | { readonly type: "replayed"; readonly reachedLsn: bigint | undefined; readonly invalidPages: number }
   /** The choice of files was not proved right: everything begins again with more of them. */
   | { readonly type: "widened"; readonly reason: string }
+  /** Expiry does not know of this rescue. */
+  | { readonly type: "no-lease"; readonly reason: string }
   | { readonly type: "dumping" }
   | { readonly type: "loading" }
   | RecoveryEvent;

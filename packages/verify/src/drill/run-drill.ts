@@ -1,9 +1,8 @@
 import { isSoarError, type SoarError } from "@soar/errors";
-import { readClusterState, segmentIndexBeforeLsn, startCluster } from "@soar/pg-tools";
+import { readClusterState, startCluster } from "@soar/pg-tools";
 import { readRecoveryWindow, requireRepositoryRecord, type RepositoryRecord } from "@soar/repository";
-import { planRestore, useScratchCluster, type RescueEvent, type RestorePlan, type ScratchCluster } from "@soar/restore";
+import { planRestore, useScratchCluster, withPlanLease, type RescueEvent, type RestorePlan, type ScratchCluster } from "@soar/restore";
 import type { ObjectStore } from "@soar/storage";
-import { holdLease, type LeaseTerms } from "../hold-lease.ts";
 import type { QuerySource } from "./checks/check-queries.ts";
 import { databasesOf, type DrillServer } from "./checks/drill-server.ts";
 import type { DrillOptions, DrillOutcome, KeptCluster } from "./drill-options.ts";
@@ -51,25 +50,14 @@ async function carryOut(store: ObjectStore, options: DrillOptions, { record, rep
   requireOutside(plan.backup, options);
   const measured = measureDownloads(store);
   const queries: QuerySource = { database: options.database ?? options.defaultDatabase, production: "unusable" in production ? production : production.target };
-  const lease = await holdLease(store, leaseTerms(plan, options), options);
-  try {
-    const refusal = lease.refusal();
-    if (refusal !== undefined) options.onEvent?.({ type: "no-lease", reason: refusal });
+  return await withPlanLease(store, plan, { purpose: "drill", signal, onRefusal: (reason) => options.onEvent?.({ type: "no-lease", reason }) }, async () => {
     const { value } = await useScratchCluster(measured.store, plan, {
       ...options,
       onEvent: (event) => follow(event, { record, measured, options }),
       use: (scratch) => check(scratch, options, { record, plan, queries }),
     });
     return value;
-  } finally {
-    await lease.release();
-  }
-}
-
-/** What expiry has to leave alone meanwhile. */
-function leaseTerms({ backup, chain, resolved }: RestorePlan, { host }: DrillOptions): LeaseTerms {
-  const last = chain.segments.findLast(({ index }) => index <= segmentIndexBeforeLsn(resolved.stopLsn, chain.segmentSize));
-  return { purpose: "drill", host, labels: [backup.label], walFrom: backup.firstSegment, walTo: last?.name ?? backup.lastSegment };
+  });
 }
 
 /** Of the end of the archive, whichever instant is restored. */

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { hasErrorCode, isSoarError } from "@soar/errors";
-import { leaseKey, putLease, type LeaseRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
+import { leaseKey } from "./keys.ts";
+import { putLease, type LeaseRecord } from "./marker-records.ts";
 
 /** What is read, and by whom. */
 export type LeaseTerms = Pick<LeaseRecord, "purpose" | "host" | "labels" | "walFrom" | "walTo">;
@@ -18,7 +19,8 @@ const RENEWAL_MS = LEASE_MS / 4;
 
 /**
  * Tells expiry to leave alone what is being read (promise 8), and goes on telling it until released: objects are never
- * overwritten, so each renewal is a lease of its own. Where the key may not write, or not remove, reading goes on without.
+ * overwritten, so each renewal is a lease of its own. Where the key may not write, or not remove, or the bucket is full, reading
+ * goes on without: a lease must not be what a restore fails for.
  */
 export async function holdLease(store: ObjectStore, terms: LeaseTerms, { now, signal }: CallOptions & { readonly now: () => Date }): Promise<HeldLease> {
   let held: string | undefined;
@@ -34,7 +36,7 @@ export async function holdLease(store: ObjectStore, terms: LeaseTerms, { now, si
   try {
     await renew();
   } catch (error) {
-    if (!hasErrorCode(error, "STORE_DENIED", "STORE_READ_ONLY", "OBJECT_LOCKED")) throw error;
+    if (!hasErrorCode(error, "STORE_DENIED", "STORE_READ_ONLY", "OBJECT_LOCKED", "STORE_QUOTA")) throw error;
     refusal = error.message;
   }
   let renewal = Promise.resolve();
