@@ -31,7 +31,7 @@ export function describeCost({ usage, providers, savings }: CostReport, width: n
   const rows = providers.map(({ provider, month, year, restore, verification, drill, asOf }) => [provider, dollars(month.storage), dollars(month.requests), dollars(month.total), dollars(year), dollars(restore), dollars(verification), dollars(drill), asOf]);
   const growth = `${(usage.growthPerMonth * 100).toFixed(1)} % a month`;
   return [
-    `${formatSize(usage.storedBytes)} in ${usage.objects} objects: backups ${formatSize(usage.baseBytes)}, WAL ${formatSize(usage.walBytes)}, tail ${formatSize(usage.tailBytes)}; ${Math.round(usage.putsPerMonth)} requests a month that store; growth ${growth}`,
+    `${formatSize(usage.storedBytes)} in ${usage.objects} objects: backups ${formatSize(usage.baseBytes)}, WAL ${formatSize(usage.walBytes)}, tail ${formatSize(usage.tailBytes)}; ${Math.round(usage.putsPerMonth)} requests a month that store, ${Math.round(usage.tailPutsPerMonth)} of them the tail's; growth ${growth}`,
     "",
     formatTable(COLUMNS, rows, { width }),
     "",

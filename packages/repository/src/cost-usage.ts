@@ -13,6 +13,12 @@ export interface StorageUsage {
   readonly objects: number;
   /** Requests that stored something, parts of uploads and pieces of the tail included. */
   readonly putsPerMonth: number;
+  /**
+   * Pieces of the tail that are stored in a month, and their bytes, at the pace of those that are there: they are removed as
+   * soon as their segment is archived, so that hardly any is ever seen. At the most, because a quiet server ships none.
+   */
+  readonly tailPutsPerMonth: number;
+  readonly tailBytesPerMonth: number;
   /** The newest backup, and the WAL that was stored since it began. */
   readonly restoreBytes: number;
   /** Share by which the cluster grows in a month, from the sizes of its backups; 0 when there are less than two days of them. */
@@ -42,15 +48,18 @@ export async function readStorageUsage(store: ObjectStore, { now, retentionDays,
   const restoreFrom = newest === undefined ? Infinity : Date.parse(newest.startedAt);
   const sum = { base: 0, oldBase: 0, wal: 0, tail: 0, walSince: 0, objects: 0 };
   const puts: { readonly at: number; readonly count: number }[] = [];
+  const pieces: { readonly at: number; readonly size: number }[] = [];
   for (const [prefix, what] of [[BASE_PREFIX, "base"], [WAL_PREFIX, "wal"], [TAIL_PREFIX, "tail"]] as const) {
     for await (const { size, modifiedAt } of store.list(prefix, { signal })) {
       sum[what] += size;
       sum.objects += 1;
       if (what === "base" && now.getTime() - modifiedAt.getTime() > TIER_AGE_MS) sum.oldBase += size;
       if (what === "wal" && modifiedAt.getTime() >= restoreFrom) sum.walSince += size;
-      puts.push({ at: modifiedAt.getTime(), count: Math.max(1, Math.ceil(size / PART_SIZE)) });
+      if (what === "tail") pieces.push({ at: modifiedAt.getTime(), size });
+      else puts.push({ at: modifiedAt.getTime(), count: Math.max(1, Math.ceil(size / PART_SIZE)) });
     }
   }
+  const tail = tailPerMonth(pieces);
   return {
     baseBytes: sum.base,
     oldBaseBytes: sum.oldBase,
@@ -58,7 +67,9 @@ export async function readStorageUsage(store: ObjectStore, { now, retentionDays,
     tailBytes: sum.tail,
     storedBytes: sum.base + sum.wal + sum.tail,
     objects: sum.objects,
-    putsPerMonth: perMonth(puts, now),
+    putsPerMonth: perMonth(puts, now) + tail.puts,
+    tailPutsPerMonth: tail.puts,
+    tailBytesPerMonth: tail.bytes,
     restoreBytes: (newest?.sizes.stored ?? 0) + sum.walSince,
     growthPerMonth: growthOf(records),
     retentionDays,
@@ -74,6 +85,16 @@ function perMonth(puts: readonly { readonly at: number; readonly count: number }
   const oldest = puts.reduce((least, { at }) => Math.min(least, at), now.getTime());
   const days = Math.max(1, (now.getTime() - Math.max(oldest, since)) / DAY_MS);
   return (recent.reduce((total, { count }) => total + count, 0) / days) * DAYS_PER_MONTH;
+}
+
+/** A single piece has no pace: it counts as one. */
+function tailPerMonth(pieces: readonly { readonly at: number; readonly size: number }[]): { readonly puts: number; readonly bytes: number } {
+  const bytes = pieces.reduce((sum, { size }) => sum + size, 0);
+  const times = pieces.map(({ at }) => at);
+  const span = Math.max(...times) - Math.min(...times);
+  if (pieces.length < 2 || span <= 0) return { puts: pieces.length, bytes };
+  const intervals = (DAYS_PER_MONTH * DAY_MS) / span;
+  return { puts: (pieces.length - 1) * intervals, bytes: bytes * (1 - 1 / pieces.length) * intervals };
 }
 
 function growthOf(records: readonly BackupRecord[]): number {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { createMemoryStore } from "@soar/storage";
 import { createSampleRepository, day, segmentName } from "../test/sample-repository.ts";
 import { costOf, requestsCost, storageOf } from "./cost.ts";
 import { STORAGE_PRICES, type StoragePrices } from "./cost-prices.ts";
@@ -13,6 +14,8 @@ const usage: StorageUsage = {
   storedBytes: 900 * GB,
   objects: 20_000,
   putsPerMonth: 500_000,
+  tailPutsPerMonth: 0,
+  tailBytesPerMonth: 0,
   restoreBytes: 150 * GB,
   growthPerMonth: 0,
   retentionDays: 30,
@@ -67,9 +70,28 @@ test("usage is read from the listing: bytes, requests a month, what a restore fe
   expect(read.oldBaseBytes).toBe(read.baseBytes);
   expect(read.storedBytes).toBe(read.baseBytes + 196);
   // Everything was stored twenty days before.
-  expect(read.putsPerMonth).toBeCloseTo((15 / 20) * (365.25 / 12));
+  expect(read.putsPerMonth).toBeCloseTo((14 / 20) * (365.25 / 12) + 1);
   expect(read.restoreBytes).toBe(300 + 96);
   expect(read.ratios.gzip).toBeCloseTo(1100 / 300);
   const later = await readStorageUsage(store, { now: day(200), retentionDays: 30 });
-  expect(later.putsPerMonth).toBe(0);
+  expect(later.putsPerMonth).toBe(1);
+});
+
+test("the tail: pieces that are gone with their segment are counted at the pace of those that are there", async () => {
+  let now = day(40);
+  const store = createMemoryStore({ now: () => now });
+  for (let piece = 0; piece < 4; piece += 1) {
+    now = new Date(day(40).getTime() + piece * 10_000);
+    await store.put(`tail/000000010000000000000016/0000000${piece}-00001000.zst`, Buffer.alloc(1000));
+  }
+  const read = await readStorageUsage(store, { now: day(40), retentionDays: 30 });
+  const perMonth = (30.4375 * 86_400) / 10;
+  expect(read.tailPutsPerMonth).toBeCloseTo(perMonth);
+  expect(read.putsPerMonth).toBeCloseTo(perMonth);
+  expect(read.tailBytesPerMonth).toBeCloseTo(perMonth * 1000);
+  // Ninety days for what is there for minutes.
+  const wasabi = pricesOf("Wasabi");
+  const tailed = { ...usage, tailBytesPerMonth: 300 * GB };
+  expect(costOf(tailed, wasabi).month.storage - costOf(usage, wasabi).month.storage).toBeCloseTo(300 * (90 / 30.4375) * wasabi.perGbMonth);
+  expect(costOf(tailed, pricesOf("AWS S3 Standard")).month.storage).toBe(costOf(usage, pricesOf("AWS S3 Standard")).month.storage);
 });

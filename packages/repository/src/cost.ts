@@ -17,11 +17,13 @@ export interface StorageCost {
 }
 
 const GB = 1e9;
+const DAYS_PER_MONTH = 365.25 / 12;
 /** Bytes per range that a restore or verification asks for. */
 const READ_SIZE = 8 * 1024 * 1024;
 
 export function costOf(usage: StorageUsage, prices: StoragePrices): StorageCost {
-  const storage = storageOf(usage.storedBytes, usage, prices);
+  const tail = tailStorageOf(usage, prices);
+  const storage = storageOf(usage.storedBytes, usage, prices) + tail;
   const requests = requestsCost({ putsPerMonth: usage.putsPerMonth, listsPerMonth: 0 }, prices);
   const restore = readingCost(usage.restoreBytes, usage, prices);
   return {
@@ -29,7 +31,7 @@ export function costOf(usage: StorageUsage, prices: StoragePrices): StorageCost 
     asOf: prices.asOf,
     source: prices.source,
     month: { storage, requests, total: storage + requests },
-    year: Array.from({ length: 12 }, (_, month) => storageOf(usage.storedBytes * (1 + usage.growthPerMonth * month), usage, prices) + requests).reduce((sum, cost) => sum + cost, 0),
+    year: Array.from({ length: 12 }, (_, month) => storageOf(usage.storedBytes * (1 + usage.growthPerMonth * month), usage, prices) + tail + requests).reduce((sum, cost) => sum + cost, 0),
     restore,
     verification: readingCost(usage.storedBytes, usage, prices),
     drill: restore,
@@ -47,6 +49,11 @@ export function storageOf(bytes: number, { retentionDays }: Pick<StorageUsage, "
   const lasting = Math.max(1, prices.minimumDays / retentionDays);
   const billed = Math.max(prices.minimumGb, (bytes / GB) * lasting);
   return prices.flatPerMonth + Math.max(0, billed - prices.includedGb) * prices.perGbMonth;
+}
+
+/** A piece of the tail is there for minutes, and billed for the provider's minimum. At most, in US dollars a month. */
+function tailStorageOf({ tailBytesPerMonth }: Pick<StorageUsage, "tailBytesPerMonth">, prices: StoragePrices): number {
+  return (tailBytesPerMonth / GB) * (prices.minimumDays / DAYS_PER_MONTH) * prices.perGbMonth;
 }
 
 /** Of reading so many of the stored bytes, within a month in which nothing else is read, in US dollars. */
