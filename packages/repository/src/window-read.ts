@@ -1,7 +1,10 @@
-import { formatLsn, segmentIndexOfLsn, type Lsn, type TimelineHistory } from "@soar/pg-tools";
+import { createWalSummarizer, formatLsn, lsnOfSegmentIndex, segmentIndexOfLsn, type Lsn, type TimelineHistory } from "@soar/pg-tools";
+import { hasErrorCode } from "@soar/errors";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupRecords, type BackupRecord } from "./backup-record.ts";
+import { appendTail } from "./chain-tail.ts";
 import { readWalDescription } from "./get-wal.ts";
+import { readChainSegment } from "./read-chain-segment.ts";
 import { findDeclaredGap, listGaps, type GapRecord } from "./marker-records.ts";
 import { requireTimelineHistory } from "./timeline-files.ts";
 import type { ChainSegment } from "./wal-chain.ts";
@@ -47,6 +50,8 @@ export interface RangeHole {
 
 /** Segments without a single commit that are looked through for a time: an idle server switches few. */
 const LONGEST_SEARCH = 256;
+/** Segments that say nothing of themselves, stored uncompressed or only shipped so far, and are read as a whole for a time. */
+const MOST_WHOLE_READS = 4;
 
 /** Reads the restorable window from listings and, for the ends of ranges, from what WAL objects say of themselves. */
 export async function readRecoveryWindow(store: ObjectStore, walSegmentSize: number, { signal }: CallOptions = {}): Promise<RecoveryWindow> {
@@ -89,7 +94,9 @@ async function describeTimeline(store: ObjectStore, history: TimelineHistory, kn
 
 async function describeRange(store: ObjectStore, span: RestorableSpan, begin: Lsn, known: Known): Promise<RestorableRange> {
   const fromLsn = span.fromLsn > begin ? span.fromLsn : begin;
-  const behind = span.chain.segments.filter(({ index }) => index >= segmentIndexOfLsn(fromLsn, known.walSegmentSize));
+  // What was shipped of the segment that is being written counts, where nothing before it is missing.
+  const { segments } = span.hole === undefined ? await appendTail(store, span.chain, known) : span.chain;
+  const behind = segments.filter(({ index }) => index >= segmentIndexOfLsn(fromLsn, known.walSegmentSize));
   const [first] = span.backups;
   const start = span.fromLsn > begin || first === undefined ? undefined : await findTime(store, behind.slice(1), "first", known);
   const last = await findTime(store, behind.toReversed(), "last", known);
@@ -99,21 +106,40 @@ async function describeRange(store: ObjectStore, span: RestorableSpan, begin: Ls
     // Times of commits and the clock of the backup's host are not the same clock.
     to: last === undefined || last < from ? undefined : last,
     fromLsn: formatLsn(fromLsn),
-    toLsn: formatLsn(span.toLsn),
+    toLsn: formatLsn(endOf(segments, span, known.walSegmentSize)),
     backups: span.backups.map(({ label }) => label),
     hole: span.hole === undefined ? undefined : { from: span.hole.from, to: span.hole.to, count: span.hole.count, declared: declaredBy(known.gaps, span.hole) },
   };
 }
 
+function endOf(segments: readonly ChainSegment[], { toLsn }: RestorableSpan, walSegmentSize: number): Lsn {
+  const last = segments.at(-1);
+  return last?.tail === undefined ? toLsn : lsnOfSegmentIndex(last.index, walSegmentSize) + BigInt(last.tail.size);
+}
+
 /** The time of the nearest commit, going through segments in the order given. */
-async function findTime(store: ObjectStore, segments: readonly ChainSegment[], which: "first" | "last", { signal }: CallOptions): Promise<string | undefined> {
-  for (const { object } of segments.slice(0, LONGEST_SEARCH)) {
-    if (object.codec === "none") continue;
-    const { description } = await readWalDescription(store, object, { signal });
-    const micros = description.tx?.[which];
-    if (micros !== undefined) return new Date(Math.floor(micros / 1000)).toISOString();
+async function findTime(store: ObjectStore, segments: readonly ChainSegment[], which: "first" | "last", { signal, walSegmentSize }: Known): Promise<string | undefined> {
+  let wholeReads = 0;
+  for (const segment of segments.slice(0, LONGEST_SEARCH)) {
+    const describesItself = segment.tail === undefined && segment.object.codec !== "none";
+    if (!describesItself && (wholeReads += 1) > MOST_WHOLE_READS) return undefined;
+    const micros = describesItself ? (await readWalDescription(store, segment.object, { signal })).description.tx?.[which] : await readTime(store, segment, which, { signal, walSegmentSize });
+    if (micros !== undefined) return new Date(Math.floor(Number(micros) / 1000)).toISOString();
   }
   return undefined;
+}
+
+/** From its records. Undefined also where they cannot be read: that is the verification's to tell. */
+async function readTime(store: ObjectStore, segment: ChainSegment, which: "first" | "last", { signal, walSegmentSize }: CallOptions & { readonly walSegmentSize: number }): Promise<bigint | undefined> {
+  const summarizer = createWalSummarizer({ name: segment.name });
+  try {
+    for await (const bytes of readChainSegment(store, segment, walSegmentSize, { signal })) summarizer.push(bytes);
+    const { earliestTime, latestTime } = summarizer.finish();
+    return which === "first" ? earliestTime : latestTime;
+  } catch (error) {
+    if (!hasErrorCode(error, "WAL_INVALID", "WAL_MISSING", "REPOSITORY_DAMAGED")) throw error;
+    return undefined;
+  }
 }
 
 function declaredBy(gaps: readonly GapRecord[], hole: { readonly from: string; readonly to: string }): RangeHole["declared"] {
