@@ -1,5 +1,5 @@
-import { SoarError } from "@soar/errors";
-import { holdLease, listGaps, readRecoveryWindow, type HeldLease, type RecoveryWindow } from "@soar/repository";
+import { hasErrorCode, SoarError } from "@soar/errors";
+import { holdLease, listBackupDirectories, listGaps, readRecoveryWindow, requireRepositoryRecord, type HeldLease, type RecoveryWindow } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { availableParallelism } from "node:os";
 import { isDamage, sortFindings, type Finding } from "./finding.ts";
@@ -39,10 +39,11 @@ interface Run {
  * removes nothing but its own lease. Damage is a finding; not being able to look is a rejection.
  */
 export async function verifyRepository(store: ObjectStore, options: VerifyOptions): Promise<VerifyReport> {
-  const run = await prepare(store, options);
-  const lease = await takeLease(run);
+  // Before anything is looked at: what expires between the listing and the reading would seem to be lost.
+  const lease = await takeLease(store, options);
   const pool = options.pool ?? createVerifyPool(Math.min(options.jobs, availableParallelism()));
   try {
+    const run = await prepare(store, options);
     const findings = await check(run, pool);
     const window = await readWindow(run, findings);
     if (window.finding !== undefined) findings.push(window.finding);
@@ -70,12 +71,21 @@ async function prepare(store: ObjectStore, options: VerifyOptions): Promise<Run>
   return { live: store, survey, backups, isWhole: labels.length === 0, fromIndex, plan, options, read: { stored: 0, plain: 0, units: new Set(plan.chosen.map(({ name }) => name)), damaged: new Set() } };
 }
 
-async function takeLease({ live, survey, backups, plan, options }: Run): Promise<HeldLease | undefined> {
-  if (backups.length === 0) return undefined;
-  const names = survey.timelines.flatMap((timeline) => [...(survey.inventories.get(timeline)?.segments.values() ?? [])].flatMap((objects) => objects.map(({ name }) => name))).sort();
-  const wal = plan.segments.length === 0 ? {} : { walFrom: backups.map(({ record }) => record.firstSegment).sort()[0], walTo: names.at(-1) };
-  return holdLease(live, { purpose: "verify", host: options.host, labels: backups.map(({ label }) => label), ...wal }, options);
+async function takeLease(store: ObjectStore, { labels = [], depth, host, now, signal }: VerifyOptions): Promise<HeldLease | undefined> {
+  await requireRepositoryRecord(store, { signal });
+  const directories = await listBackupDirectories(store, { signal }).catch((error: unknown) => {
+    // Of the survey to tell; and where the directories cannot be told apart, expiry removes nothing either.
+    if (!hasErrorCode(error, "REPOSITORY_DAMAGED")) throw error;
+    return [];
+  });
+  const complete = directories.flatMap(({ label, record }) => (record === undefined || (labels.length > 0 && !labels.includes(label)) ? [] : [record]));
+  if (complete.length === 0) return undefined;
+  const wal = depth.level === "quick" ? {} : { walFrom: complete.map(({ firstSegment }) => firstSegment).sort()[0], walTo: LAST_SEGMENT_NAME };
+  return holdLease(store, { purpose: "verify", host, labels: complete.map(({ label }) => label), ...wal }, { now, signal });
 }
+
+/** No segment has a name behind it. */
+const LAST_SEGMENT_NAME = "F".repeat(24);
 
 async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
   const { live, survey, backups, isWhole, plan, options, read: done } = run;

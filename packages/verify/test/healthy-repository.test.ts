@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { putKeep } from "@soar/repository";
 import { createFileStore } from "@soar/storage";
-import { archiveSample as archive, fillSampleRepository as fillRepository, putSampleBackup as putBackup, SAMPLE_LABEL as LABEL, sampleSegment as segmentBytes, SEGMENT_SIZE, segmentName } from "@soar-tooling/sample-repository";
+import { archiveSample as archive, fillSampleRepository as fillRepository, putSampleBackup as putBackup, SAMPLE_LABEL as LABEL, sampleSegment as segmentBytes, SEGMENT_SIZE, segmentKey, segmentName } from "@soar-tooling/sample-repository";
 import { describe, expect, test } from "vitest";
 import { QUICK, useSampleRepository } from "./sample-repository.fixture.ts";
 
@@ -19,6 +19,23 @@ describe("a healthy repository", () => {
     expect(totals.at(-1)).toBe(report.readBytes);
     expect(totals).toEqual(totals.toSorted((a, b) => a - b));
     expect(report.plainBytes).toBeGreaterThan(7 * SEGMENT_SIZE);
+  });
+
+  test("stays healthy while segments arrive in another order than they are listed", async () => {
+    const { store } = repository;
+    let listings = 0;
+    // The page was fetched a moment before the segment arrived, and the next one behind it.
+    repository.store = {
+      ...store,
+      async *list(prefix, options) {
+        const isFirst = prefix === "" && (listings += 1) === 1;
+        for await (const object of store.list(prefix, options)) if (!isFirst || object.key !== segmentKey(5)) yield object;
+      },
+    };
+    expect(await find({ depth: QUICK })).toEqual([]);
+    expect(listings).toBe(1);
+    await store.remove([segmentKey(5)]);
+    expect(await find({ depth: QUICK })).toContainEqual(["wal-missing", segmentName(5), "error"]);
   });
 
   test("is healthy in a directory, too", async () => {

@@ -16,10 +16,12 @@ import {
   type RepositoryRecord,
   type TimelineSegments,
 } from "@soar/repository";
-import type { CallOptions, ObjectStore, StoredObject } from "@soar/storage";
+import { compareKeys, type CallOptions, type ObjectStore, type StoredObject } from "@soar/storage";
 import { hasErrorCode } from "@soar/errors";
 import type { Finding } from "../finding.ts";
 import { listedStore } from "./listed-store.ts";
+
+const YOUNG_MS = 3600_000;
 
 export type CompleteBackup = BackupDirectory & { readonly record: BackupRecord };
 
@@ -41,13 +43,7 @@ export interface Survey {
 /** Lists the bucket once and reads the records of the backups. */
 export async function surveyRepository(store: ObjectStore, { signal }: CallOptions): Promise<Survey> {
   const repository = await requireRepositoryRecord(store, { signal });
-  const findings: Finding[] = [];
-  const objects: StoredObject[] = [];
-  for await (const object of store.list("", { signal })) {
-    const finding = strayness(object, repository.walSegmentSize);
-    if (finding === undefined) objects.push(object);
-    else findings.push(finding);
-  }
+  const { objects, findings } = await listObjects(store, repository.walSegmentSize, "", { signal });
   const view = listedStore(store, objects);
   const directories = await listBackupDirectories(view, { signal });
   const timelines = await listTimelines(view, { signal });
@@ -58,6 +54,43 @@ export async function surveyRepository(store: ObjectStore, { signal }: CallOptio
   findings.push(...readable.filter((directory) => !isOwn(directory)).map(({ record }) => foreign(record)));
   const backups = readable.filter(isOwn).sort((a, b) => Date.parse(a.record.stoppedAt) - Date.parse(b.record.stoppedAt));
   return { repository, store: view, objects, directories, backups, timelines, inventories, findings };
+}
+
+interface Listed {
+  readonly objects: StoredObject[];
+  readonly findings: Finding[];
+}
+
+/**
+ * A listing is not of one moment: its pages are fetched one after the other while segments arrive, several at once, so that a later one
+ * may be seen and one before it not. Where that may be so, WAL is listed once more before anything is called missing.
+ */
+async function listObjects(store: ObjectStore, walSegmentSize: number, prefix: string, { signal }: CallOptions): Promise<Listed> {
+  const listed: Listed = { objects: [], findings: [] };
+  for await (const object of store.list(prefix, { signal })) {
+    const finding = strayness(object, walSegmentSize);
+    if (finding === undefined) listed.objects.push(object);
+    else listed.findings.push(finding);
+  }
+  if (prefix === WAL_PREFIX || !hasYoungHole(listed.objects, walSegmentSize)) return listed;
+  const again = await listObjects(store, walSegmentSize, WAL_PREFIX, { signal });
+  const known = new Set(listed.objects.map(({ key }) => key));
+  const arrived = again.objects.filter(({ key }) => !known.has(key));
+  return { ...listed, objects: [...listed.objects, ...arrived].sort((a, b) => compareKeys(a.key, b.key)) };
+}
+
+/** Whether a segment is not there behind which one was stored a short time before the newest object of all. */
+function hasYoungHole(objects: readonly StoredObject[], walSegmentSize: number): boolean {
+  const young = objects.reduce((newest, { modifiedAt }) => Math.max(newest, modifiedAt.getTime()), 0) - YOUNG_MS;
+  let before: { readonly timeline: number; readonly index: number } | undefined;
+  for (const { key, size, modifiedAt } of objects) {
+    const name = key.startsWith(WAL_PREFIX) ? parseWalKey(key, size)?.name : undefined;
+    if (name === undefined || parseWalFileName(name).kind !== "segment") continue;
+    const here = parseWalSegment(name, walSegmentSize);
+    if (before?.timeline === here.timeline && here.index > before.index + 1 && modifiedAt.getTime() >= young) return true;
+    before = here;
+  }
+  return false;
 }
 
 /** What every other command stumbles over when it lists the same prefix, or nobody ever looks at. */
