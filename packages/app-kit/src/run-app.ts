@@ -3,6 +3,7 @@ import { baseOptions } from "./base-options.ts";
 import type { App, CommandContext, PositionalTable } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { DEFAULT_ENV_FILE, readEnvFile, type EnvFile } from "./env-file.ts";
+import { exitProcess } from "./exit-process.ts";
 import { withSignal } from "./failure-report.ts";
 import type { Config, OptionTable } from "./option-table.ts";
 import { createOutput, type Output } from "./output.ts";
@@ -28,7 +29,7 @@ export async function runApp(app: App): Promise<never> {
   process.exitCode = session.statusOf(new Error("unfinished"));
   const guard = guardProcess(app, {
     onFirstSignal: () => session.log.warn("stopping; a second signal ends the program at once"),
-    die: (error) => process.exit(session.fail(error)),
+    die: (error) => exitProcess(session.fail(error)),
   });
   let status = 0;
   try {
@@ -42,7 +43,7 @@ export async function runApp(app: App): Promise<never> {
     status = session.fail(withSignal(error, guard.signal));
   }
   await Promise.all([flush(process.stdout), flush(process.stderr)]);
-  process.exit(status);
+  exitProcess(status);
 }
 
 interface Run {
