@@ -202,7 +202,8 @@ describe("before anything is touched", () => {
     const work = async (): Promise<void> => {
       while (left > 0) {
         left -= 1;
-        await run("soar-restore", "--latest", "--dry-run", "--json", "--data-dir", join(world.directory, "planned"), "--tablespace-map", `${tablespace}=${join(world.directory, "planned-fast")}`);
+        const outcome = await run("soar-restore", "--latest", "--dry-run", "--json", "--data-dir", join(world.directory, "planned"), "--tablespace-map", `${tablespace}=${join(world.directory, "planned-fast")}`);
+        expect(outcome.status).toBe(0);
       }
     };
     await Promise.all(Array.from({ length: 6 }, work));
