@@ -112,7 +112,11 @@ async function listRecords<S extends v.GenericSchema<unknown, { readonly format:
 ): Promise<v.InferOutput<S>[]> {
   const records: v.InferOutput<S>[] = [];
   for await (const { key } of store.list(prefix, options)) {
-    const record = await findRecord(store, key, schema, options);
+    const record = await findRecord(store, key, schema, options).catch((error: unknown) => {
+      // A view of the store that remembers a listing says that it is there.
+      if (!hasErrorCode(error, "OBJECT_MISSING")) throw error;
+      return undefined;
+    });
     // Gone between listing and reading: a lease that was given back.
     if (record !== undefined) records.push(record);
   }

@@ -68,6 +68,18 @@ describe("what interrupted runs left", () => {
   });
 });
 
+test("leases that others take and give back while it looks are none of its business", async () => {
+  const busy: ObjectStore = {
+    ...store,
+    async *list(prefix, options) {
+      yield* store.list(prefix, options);
+      await store.remove(["config/leases/other.json"]);
+    },
+  };
+  await putLease(store, { format: 1, id: "other", purpose: "verify", host: "h", labels: [], startedAt: "2025-01-06T00:00:00.000Z", expiresAt: "2025-01-06T02:00:00.000Z" });
+  expect(await find({}, busy)).toEqual([]);
+});
+
 describe("its own lease", () => {
   test("is there while it reads, covers what it reads, and is given back", async () => {
     const seen: Awaited<ReturnType<typeof listLeases>>[] = [];
