@@ -2,6 +2,7 @@ import { segmentIndexBeforeLsn, segmentIndexOfLsn, type Lsn } from "@soar/pg-too
 import { backupKey, BACKUP_OBJECTS, codecSuffix } from "@soar/repository";
 import { DEFAULT_CHUNK_BYTES as CHUNK_BYTES, SeekTableWriter, writeSeekableTar, type Codec, type CodecPool, type SeekTableSummary, type WriteSeekableTarOptions, type WriteSummary } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
+import { partsAtOnce } from "./parts-at-once.ts";
 import { openSinkStream } from "./sink-stream.ts";
 import { estimatedTotal, type FinishedBackup, type RunningBackup } from "./source/backup-source.ts";
 import { storeObject, type BackupObject } from "./store-object.ts";
@@ -110,7 +111,8 @@ async function storeEach(store: ObjectStore, running: RunningBackup, options: Ea
     const objectKey = backupKey(label, objectName);
     const write = writeSeekableTar({ source: data, name, objectKey, codec, level, table, pool, chunkBytes: CHUNK_BYTES, resolveExisting, releaseBody: true, signal });
     const estimate = running.tablespaces.find((tablespace) => tablespace.oid === oid)?.estimatedBytes;
-    const { size } = await uploadOwn(store, objectKey, write.body, { expectedSize: expectedSize(estimate ?? total), signal });
+    const expected = expectedSize(estimate ?? total);
+    const { size } = await uploadOwn(store, objectKey, write.body, { expectedSize: expected, parallel: partsAtOnce(expected, store), signal });
     const summary = write.summary();
     archives.push({ name, oid, location, summary, object: { name: objectName, size, sha256: summary.storedSha256 } });
   }
