@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
 import type { SqlConnection } from "@soar/pg-tools";
 
@@ -15,4 +16,40 @@ export async function takeBackupLock(sql: SqlConnection, options: { readonly sig
   throw new SoarError("BACKUP_RUNNING", "unable to begin: another backup of this cluster is running", {
     hint: "SELECT * FROM pg_stat_progress_basebackup shows its progress. Wait for it, or stop it first.",
   });
+}
+
+export interface LockWatch extends Disposable {
+  /** What it stopped the copying for. */
+  failure(): SoarError | undefined;
+}
+
+const INTERVAL_MS = 30_000;
+
+/**
+ * Asks now and then whether the session that holds the lock lives: for hours nothing else is asked of it, and a firewall or a
+ * restarted pooler may end it. From then on another run may take this one for dead and clean up behind it, so that going
+ * on would only be found to have been for nothing at its end. The questions also keep an idle connection open.
+ */
+export function watchBackupLock(sql: SqlConnection, { intervalMs = INTERVAL_MS, stop }: { readonly intervalMs?: number | undefined; readonly stop: AbortController }): LockWatch {
+  const end = new AbortController();
+  let failure: SoarError | undefined;
+  const ask = async (): Promise<void> => {
+    for (;;) {
+      await delay(intervalMs, undefined, { signal: end.signal });
+      await sql.query("SELECT 1");
+    }
+  };
+  ask().catch((error: unknown) => {
+    if (end.signal.aborted) return;
+    failure = new SoarError("BACKUP_INCOMPLETE", `the connection that holds the lock of this backup was lost: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+      hint: "Take the backup again. If it was idle for long, look for a firewall or a pooler that ends such connections; tcp_keepalives_idle of the server helps.",
+    });
+    stop.abort(failure);
+  });
+  return {
+    failure: () => failure,
+    // A question that was not answered yet is not waited for: a dead server must not hold up the end.
+    [Symbol.dispose]: () => end.abort(),
+  };
 }

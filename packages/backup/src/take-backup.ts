@@ -5,7 +5,7 @@ import { claimRepository, findBackupRecord, putBackupRecord, type BackupRecord, 
 import { createCodecPool, type Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { describeArchiver, requireArchiving } from "./archiver-health.ts";
-import { takeBackupLock } from "./backup-lock.ts";
+import { takeBackupLock, watchBackupLock } from "./backup-lock.ts";
 import { claimBackup, withdrawClaim, type ChosenBase, type ClaimedBackup } from "./claim-backup.ts";
 import { composeRecord } from "./compose-record.ts";
 import { readBack } from "./read-back.ts";
@@ -42,6 +42,8 @@ export interface TakeBackupOptions {
   readonly claimed?: ClaimedBackup | undefined;
   /** How long the WAL of the finished backup may take to reach the bucket, in milliseconds. */
   readonly walTimeoutMs: number;
+  /** How often the connection that holds the lock is looked after, in milliseconds; 30 seconds unless said otherwise. */
+  readonly lockIntervalMs?: number | undefined;
   /** How long archiving may fail before the backup is not even begun, in milliseconds. */
   readonly archiverPatienceMs: number;
   /** Name of this machine, for records. */
@@ -174,12 +176,13 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
     signal,
     onProgress: (done, total) => onEvent?.({ type: "progress", done, total }),
   });
+  using lock = watchBackupLock(run.sql, { intervalMs: options.lockIntervalMs, stop });
   await using watch = watchFirstSegment(store, run.sql, { segmentSize: facts.walSegmentSize, patienceMs: options.archiverPatienceMs, writtenTo, running, stop });
   const pool = createCodecPool({ workers: jobs });
   try {
     return await storeArchives(store, running, { label: claimed.label, codec, level, pool, walSegmentSize: facts.walSegmentSize, resolveExisting: existing?.find, signal, now: options.now });
   } catch (error) {
-    throw watch.failure() ?? error;
+    throw lock.failure() ?? watch.failure() ?? error;
   } finally {
     await pool.close();
   }

@@ -64,6 +64,18 @@ async function requestsOf(operations: readonly OperationName[]): Promise<{ opera
   });
 }
 
+test("a backup that has lost its lock stops, instead of finding out hours later that another run has cleaned up behind it", { timeout: 60_000 }, async () => {
+  const store = freshStore();
+  const stall = world.s3.inject({ operation: "UploadPart", times: "always", fault: { type: "stall" } });
+  const failure = failureOf(world.take({ ...plain, lockIntervalMs: 50 }, store));
+  await stall.firstHit;
+  expect(await world.cluster.query("select pg_terminate_backend(pid) as ended from pg_locks where locktype = 'advisory'")).toEqual([{ ended: true }]);
+  expect(await failure).toMatchObject({ code: "BACKUP_INCOMPLETE", message: expect.stringContaining("the lock of this backup was lost"), hint: someHint });
+  stall.release();
+  world.s3.clearFaults();
+  await expectRecovery(store);
+});
+
 test("a connection that is cut in any write leaves no backup and no parts, and the next run is whole", { timeout: 120_000 }, async () => {
   const writes = (await requestsOf(WITH_BODY)).length;
   expect(writes).toBeGreaterThan(8);
