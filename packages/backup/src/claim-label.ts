@@ -2,8 +2,13 @@ import { SoarError } from "@soar/errors";
 import { chooseBackupLabel, claimLabel, requireBackupLabel, FORMAT_VERSION, type StartedRecord } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 
-/** A run that says nothing for this long after its start counts as dead: far beyond any backup that could be restored in time. */
-const LONGEST_RUN_MS = 48 * 3600 * 1000;
+const DAY_MS = 86_400_000;
+
+/**
+ * A run that has not ended this long after its start counts as dead, and expiry removes what it stored: longer than 420 GB take
+ * through a line of 10 Mbit/s. One on a standby, which no lock proves dead, keeps others waiting for as long, and has less.
+ */
+const LONGEST_RUN_MS = { primary: 8 * DAY_MS, standby: 4 * DAY_MS };
 
 export interface ClaimOptions {
   /** Name instead of the date. */
@@ -36,7 +41,7 @@ export async function claimBackupLabel(store: ObjectStore, { label: wanted, take
     host,
     processId: process.pid,
     startedAt: now.toISOString(),
-    deadline: new Date(now.getTime() + LONGEST_RUN_MS).toISOString(),
+    deadline: new Date(now.getTime() + LONGEST_RUN_MS[fromStandby ? "standby" : "primary"]).toISOString(),
     references: [...references],
     ...(fromStandby ? { fromStandby } : {}),
   };

@@ -27,8 +27,15 @@ export async function chooseBase(store: ObjectStore, { now, fullEveryMs, signal 
   const chain = records.filter(({ label }) => references.includes(label));
   if (chain.length < references.length) return { base: undefined, reason: `a backup that ${base.label} refers to is gone` };
   const fulls = chain.filter(({ kind }) => kind === "full").map(({ startedAt }) => Date.parse(startedAt));
-  if (now.getTime() - Math.min(...fulls) >= fullEveryMs) return { base: undefined, reason: "the last full backup is old enough for a new one" };
+  if (now.getTime() - Math.min(...fulls) >= fullEveryMs - toleranceOf(fullEveryMs)) return { base: undefined, reason: "the last full backup is old enough for a new one" };
   return { base, references };
+}
+
+const LONGEST_TOLERANCE_MS = 12 * 3600_000;
+
+/** A timer is never exact: a full backup that is due every 28 days must not wait for a fifth week because of a second. */
+function toleranceOf(fullEveryMs: number): number {
+  return Math.min(LONGEST_TOLERANCE_MS, fullEveryMs / 20);
 }
 
 /**

@@ -67,12 +67,15 @@ test("a full backup is taken instead when none can be referred to, when it is du
   await world.cluster.query("drop table old");
   const third = await world.take({ label: "2025-01-03", incremental, onEvent });
   const fourth = await world.take({ label: "2025-01-04", incremental, onEvent });
-  expect([first, due, third, fourth].map(({ kind }) => kind)).toEqual(["full", "full", "incremental", "full"]);
+  // The timer was a minute early.
+  const weekly = await world.take({ label: "2025-01-05", incremental: { fullEveryMs: 7 * DAY_MS }, now: () => new Date(Date.now() + 7 * DAY_MS - 60_000), onEvent });
+  expect([first, due, third, fourth, weekly].map(({ kind }) => kind)).toEqual(["full", "full", "incremental", "full", "full"]);
   expect(events).toEqual([
     { type: "incremental", base: undefined, reason: "there is no backup to refer to yet" },
     { type: "incremental", base: undefined, reason: "the last full backup is old enough for a new one" },
     { type: "incremental", base: "2025-01-02", reason: undefined },
     { type: "incremental", base: undefined, reason: "too little of the earlier backups is still needed" },
+    { type: "incremental", base: undefined, reason: "the last full backup is old enough for a new one" },
   ]);
 });
 
