@@ -1,6 +1,6 @@
 import { formatTable, serverConnection, type Config, type Log, type postgresOptions } from "@soar/app-kit";
 import { hasErrorCode } from "@soar/errors";
-import { connectSql } from "@soar/pg-tools";
+import { connectSql, readClusterState } from "@soar/pg-tools";
 
 /** Who is connected to a running server that is going to be stopped. */
 export interface ConnectedClients {
@@ -19,8 +19,23 @@ export interface Client {
 
 type ClientRow = { readonly [K in keyof Client]: Client[K] };
 
+/**
+ * Of the server that runs in the data directory, whatever server PGHOST and PGPORT name: by its own socket, and where that lets this
+ * user not in, by the local address that is configured.
+ */
+export async function connectedClients(dataDir: string, config: Config<typeof postgresOptions>, log: Log, signal: AbortSignal): Promise<ConnectedClients> {
+  const { socketDir, port = config.port } = await readClusterState(dataDir);
+  const bySocket = await clientsOf({ ...config, host: socketDir ?? config.host, port }, log, signal);
+  if (bySocket.unknown === undefined || config.host === socketDir || !isLocal(config.host)) return bySocket;
+  return await clientsOf({ ...config, port }, log, signal);
+}
+
+function isLocal(host: string | undefined): boolean {
+  return host === undefined || host.startsWith("/") || ["localhost", "127.0.0.1", "::1"].includes(host);
+}
+
 /** Of a server that runs but lets nobody in, the reason is told instead: a restore may be the way out. */
-export async function connectedClients(config: Config<typeof postgresOptions>, log: Log, signal: AbortSignal): Promise<ConnectedClients> {
+async function clientsOf(config: Config<typeof postgresOptions>, log: Log, signal: AbortSignal): Promise<ConnectedClients> {
   try {
     await using sql = await connectSql(serverConnection(config, { applicationName: "soar-restore", log }), { signal });
     const clients = await sql.query<ClientRow>(

@@ -55,7 +55,7 @@ function requireStop({ latest, targetAction }: RestoreContext["config"]): void {
 async function ask(prepared: Prepared, { config, confirm, log, signal }: RestoreContext): Promise<void> {
   const { approach } = prepared.checked;
   const isRunning = "running" in approach && approach.running !== undefined;
-  const clients = isRunning ? [clientsText(await connectedClients({ ...config, port: config.serverPort }, log, signal))] : [];
+  const clients = isRunning ? [clientsText(await connectedClients(prepared.dataDir, { ...config, port: config.serverPort }, log, signal))] : [];
   const discards = approach.kind === "refill" && approach.ownData;
   const plan = [formatPlan(prepared), ...clients].join("\n");
   if (discards) await confirm({ plan, question: `Overwrite what is in ${prepared.dataDir}, of which nothing but unarchived WAL is kept`, yes: config.yes, phrase: "discard" });

@@ -100,7 +100,8 @@ test("scenario 2: somebody deleted the devices; the operator sees who is connect
   const client = cluster.runProgram("psql", ["-c", "SELECT pg_sleep(600)", "soar"], { env: { PGAPPNAME: "soar-aprs" } }).catch(() => undefined);
   await expect.poll(() => cluster.query("SELECT 1 FROM pg_stat_activity WHERE application_name = 'soar-aprs'")).toHaveLength(1);
 
-  const terminal = startOnTerminal(`soar-restore --env-file ${world.envFile} --target-time '${instant}'`, { env: { HOME: world.directory, SOAR_REQUIRE_ENDPOINT: "1", ...settings }, cwd: world.directory });
+  // Whatever server the environment names: asked is the one that is going to be stopped.
+  const terminal = startOnTerminal(`soar-restore --env-file ${world.envFile} --target-time '${instant}'`, { env: { HOME: world.directory, SOAR_REQUIRE_ENDPOINT: "1", PGHOST: "127.0.0.1", PGPORT: "1", ...settings }, cwd: world.directory });
   const shown = (await terminal.shows("Type yes to go on")).join("\n");
   expect(shown).toMatch(/what is there: +a cluster, which is kept whole as/);
   expect(shown).toMatch(/stops: +soar-aprs, soar-api, started again/);
