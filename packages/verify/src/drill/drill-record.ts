@@ -3,7 +3,7 @@ import type { RecoveryWindow, RepositoryRecord } from "@soar/repository";
 import { formatInstant, type RestorePlan, type ScratchCluster } from "@soar/restore";
 import type { DrillOptions } from "./drill-options.ts";
 import type { Downloads } from "./measure-downloads.ts";
-import type { DrillCheck, DrillResult, DrillTarget, TestedBackup } from "./report/drill-report.ts";
+import type { DrillCheck, DrillResult, DrillTarget, Integrity, TestedBackup } from "./report/drill-report.ts";
 
 type Milliseconds = number;
 
@@ -74,7 +74,7 @@ export class DrillRecord {
       timings,
       transferred: { backupBytes: this.#downloads?.bytes ?? 0, walBytes: scratch?.fetchedBytes.wal ?? 0 },
       checks,
-      integrity: failure === undefined && failed.every(({ kind }) => kind === "query" || kind === "command") ? "pass" : "fail",
+      integrity: integrityOf(checks, failure),
       queries: { passed: queries.filter(({ outcome }) => outcome === "passed").length, failed: queries.filter(({ outcome }) => outcome === "failed").length },
       issues: [...(failure === undefined ? [] : [failure]), ...failed.map(issueOf), ...checks.filter(({ outcome }) => outcome === "warning").map(issueOf), ...this.issues],
       rto: timings.restoreMs === undefined ? undefined : { seconds: timings.restoreMs / 1000, of: database === undefined ? "cluster" : "database" },
@@ -109,6 +109,13 @@ export class DrillRecord {
       firstLeftOut: firstLeftOut && formatInstant(firstLeftOut.time),
     };
   }
+}
+
+/** Whether the operator's own checks passed is another matter. That nothing failed proves nothing when nothing was read. */
+export function integrityOf(checks: readonly Pick<DrillCheck, "kind" | "outcome">[], failure: string | undefined): Integrity {
+  const own = checks.filter(({ kind }) => kind !== "query" && kind !== "command");
+  if (failure !== undefined || own.some(({ outcome }) => outcome === "failed")) return "fail";
+  return own.some(({ kind, outcome }) => (kind === "amcheck" || kind === "page-checksums") && outcome === "passed") ? "pass" : "unread";
 }
 
 function issueOf({ name, detail }: DrillCheck): string {

@@ -6,6 +6,8 @@ export interface DrillReport extends DrillResult {
   readonly digest: string;
 }
 
+export type Integrity = "pass" | "fail" | "unread";
+
 export interface DrillResult {
   readonly version: 1;
   readonly kind: "soar-drill-report";
@@ -26,8 +28,11 @@ export interface DrillResult {
   readonly timings: DrillTimings;
   readonly transferred: { readonly backupBytes: number; readonly walBytes: number };
   readonly checks: readonly DrillCheck[];
-  /** Whether the restored data is whole: recovery, amcheck, checksums, dumps. */
-  readonly integrity: "pass" | "fail";
+  /**
+   * Whether the restored data is whole: recovery, amcheck, checksums, dumps. `unread`: nothing spoke against it, and neither
+   * pg_amcheck nor page checksums could be had to read the tables with.
+   */
+  readonly integrity: Integrity;
   readonly queries: { readonly passed: number; readonly failed: number };
   /** What went wrong or needs attention, a sentence each. */
   readonly issues: readonly string[];

@@ -47,13 +47,15 @@ ${report.checks.length === 0 ? html`<p class="quiet">The drill ended before anyt
 `.text;
 }
 
+const INTEGRITY: Readonly<Record<DrillReport["integrity"], string>> = { pass: "✓ Pass", fail: "✗ Fail", unread: "? Tables were not read: neither pg_amcheck nor page checksums" };
+
 function cards({ rto, rpo, tested, integrity }: DrillReport): Html {
   const card = (name: string, text: string): Html => html`<div><dt>${name}</dt><dd>${text}</dd></div>`;
   return html`<dl class="cards">${[
     card("RTO", rto === undefined ? "not measured" : duration(rto.seconds)),
     card("RPO", rpo === undefined ? "not measured" : duration(rpo.seconds)),
     card("Backup age", tested === undefined ? "no backup" : duration(tested.ageSeconds)),
-    card("Data integrity", integrity),
+    card("Data integrity", integrity === "unread" ? "not read" : integrity),
   ]}</dl>`;
 }
 
@@ -70,7 +72,7 @@ function facts({ startedAt, endedAt, host, tool, repository, tested, reached, ti
     ["Restore duration", lasted],
     ["Downloaded", `${size(transferred.backupBytes)} of backup, ${size(transferred.walBytes)} of WAL`],
     ["Total", seconds(timings.totalMs)],
-    ["Data integrity", integrity === "pass" ? "✓ Pass" : "✗ Fail"],
+    ["Data integrity", INTEGRITY[integrity]],
     ["Verification queries", `${queries.passed} passed, ${queries.failed} failed`],
     ["Issues encountered", issues.length === 0 ? "none" : issues.join("; ")],
     ["RTO estimate", rto === undefined ? "not measured" : `${hours(rto.seconds)} (${duration(rto.seconds)}) for ${rto.of === "cluster" ? "the whole cluster" : "this database"}`],
