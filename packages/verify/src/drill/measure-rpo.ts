@@ -3,7 +3,7 @@ import { connectSql, formatLsn, parseLsn } from "@soar/pg-tools";
 import { formatInstant, type RestorePlan, type TargetServer } from "@soar/restore";
 import type { DrillResult } from "./report/drill-report.ts";
 
-/** What production said of itself before anything was read from the bucket. */
+/** What production said of itself after the end of the bucket was fixed. */
 export interface ProductionState {
   readonly target: TargetServer;
   readonly writtenLsn: bigint;

@@ -8,7 +8,7 @@ import { databasesOf, type DrillServer } from "./checks/drill-server.ts";
 import type { DrillOptions, DrillOutcome, KeptCluster } from "./drill-options.ts";
 import { DrillRecord } from "./drill-record.ts";
 import { measureDownloads, type MeasuredStore } from "./measure-downloads.ts";
-import { findProduction, measureRpo, type ProductionState } from "./measure-rpo.ts";
+import { findProduction, measureRpo } from "./measure-rpo.ts";
 import { planDrill, requireOutside } from "./plan-drill.ts";
 import { sealReport } from "./report/seal-report.ts";
 import { runChecks } from "./run-checks.ts";
@@ -39,14 +39,16 @@ interface Run {
 
 async function carryOut(store: ObjectStore, options: DrillOptions, { record, repository }: Run): Promise<KeptCluster | undefined> {
   const { signal } = options;
-  const production = options.production === undefined ? { unusable: "no production server is configured" } : await findProduction(options.production, repository.systemIdentifier, signal);
-  const known = "unusable" in production ? undefined : production;
   record.window = await readRecoveryWindow(store, repository.walSegmentSize, { signal });
   const begin = performance.now();
   const { plan, target } = await planDrill(store, options.instant, { window: record.window, signal });
   record.planned(plan, target, performance.now() - begin);
   options.onEvent?.({ type: "planned", plan, target });
-  record.rpo = await rpoOf(store, plan, { record, production: known, signal });
+  const newest = await planNewest(store, plan, { record, signal });
+  const at = options.now();
+  // Asked behind the end of the bucket was fixed: what arrives meanwhile must not make the loss look smaller than it would have been.
+  const production = options.production === undefined ? { unusable: "no production server is configured" } : await findProduction(options.production, repository.systemIdentifier, signal);
+  record.rpo = newest && measureRpo(newest, { at, production: "unusable" in production ? undefined : production });
   requireOutside(plan.backup, options);
   const measured = measureDownloads(store);
   const queries: QuerySource = { database: options.database ?? options.defaultDatabase, production: "unusable" in production ? production : production.target };
@@ -61,11 +63,10 @@ async function carryOut(store: ObjectStore, options: DrillOptions, { record, rep
 }
 
 /** Of the end of the archive, whichever instant is restored. */
-async function rpoOf(store: ObjectStore, plan: RestorePlan, { record, production, signal }: { readonly record: DrillRecord; readonly production: ProductionState | undefined; readonly signal: AbortSignal }): Promise<DrillRecord["rpo"]> {
-  const at = record.startedAt;
-  if (plan.target.kind === "latest") return measureRpo(plan, { at, production });
+async function planNewest(store: ObjectStore, plan: RestorePlan, { record, signal }: { readonly record: DrillRecord; readonly signal: AbortSignal }): Promise<RestorePlan | undefined> {
+  if (plan.target.kind === "latest") return plan;
   try {
-    return measureRpo(await planRestore(store, { target: { kind: "latest" }, signal }), { at, production });
+    return await planRestore(store, { target: { kind: "latest" }, signal });
   } catch (error) {
     if (!isSoarError(error) || error.code === "ABORTED") throw error;
     record.issues.push(`the newest state cannot be restored: ${error.message}`);
