@@ -136,6 +136,16 @@ describe("High Cloud Storage Costs", () => {
   });
 });
 
+test("a key that may not list uploads is told so, and hides nothing else", async () => {
+  const { s3 } = world;
+  const narrow = { accessKeyId: "NARROW", secretAccessKey: "secret", deny: ["s3:ListBucketMultipartUploads"] };
+  s3.addCredential(narrow);
+  const store = { url: `s3://${s3.bucket}/cluster1`, endpoint: s3.endpoint, region: s3.region, credentials: narrow, retry: false } as const;
+  const seen = await examine({ store });
+  expect(seen.filter(({ severity }) => severity === "error").map(({ kind }) => kind)).not.toContain("store-denied");
+  expect(seen.find(({ kind }) => kind === "uploads-unseen")).toMatchObject(saying("notice", /cannot be told/, /s3:ListBucketMultipartUploads/));
+});
+
 test("Cannot Connect During Restore: the server is in recovery, and how far", async () => {
   await using other = await createTestCluster({ installation });
   await other.stop();

@@ -1,3 +1,4 @@
+import { hasErrorCode } from "@soar/errors";
 import { listBackupDirectories, planExpiry, readExpiryState, readRecoveryWindow, findRepositoryRecord, type BackupDirectory, type ClusterIdentity, type RepositoryRecord, type RetentionPolicy } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import type { Notes } from "./examination.ts";
@@ -81,6 +82,11 @@ async function examineLeftovers(store: ObjectStore, { policy, now, signal }: Rep
   if (plan.removeBackups.length + plan.removeWal.length > 0) {
     notes.warning("expiry-due", `${plan.removeBackups.length} backups and ${plan.removeWal.length} WAL files are kept and billed, although nothing needs them`, "See what and why: soar-base-backup expire --dry-run. Every backup expires at its end, unless it has --no-expire or a key without the right to remove.");
   } else notes.ok("expiry", "nothing is kept that nothing needs");
-  const stale = (await store.listUploads("", { signal })).filter(({ begunAt }) => now.getTime() - begunAt.getTime() > STALE_UPLOAD_MS);
+  const uploads = await store.listUploads("", { signal }).catch((error: unknown) => {
+    if (!hasErrorCode(error, "STORE_DENIED", "STORE_UNSUPPORTED")) throw error;
+    return undefined;
+  });
+  if (uploads === undefined) return notes.notice("uploads-unseen", "whether there are uploads that never ended cannot be told: this key may not list them, or the provider does not", "Allow s3:ListBucketMultipartUploads, or have a lifecycle rule with AbortIncompleteMultipartUpload.");
+  const stale = uploads.filter(({ begunAt }) => now.getTime() - begunAt.getTime() > STALE_UPLOAD_MS);
   if (stale.length > 0) notes.warning("uploads-unfinished", `${stale.length} uploads never ended, the oldest of ${stale[0]?.begunAt.toISOString().slice(0, 10)}: their parts are billed`, "The next base backup removes them; a lifecycle rule with AbortIncompleteMultipartUpload does, too.");
 }
