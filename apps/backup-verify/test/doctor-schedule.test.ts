@@ -19,10 +19,12 @@ afterEach(() => rmSync(directory, { recursive: true }));
 /** What `systemctl` says of a unit, and the status that it ends with. */
 type Answers = Readonly<Record<string, readonly [text: string, status?: number]>>;
 
+const lastRun = (name: string) => `show --property=Result,ExecMainStatus,ExecMainStartTimestamp ${name}.service`;
+
 /** As systemd 252 answers for units that are installed, enabled, started and did not fail. */
 const HEALTHY: Answers = {
   "is-system-running": ["running"],
-  ...Object.fromEntries(TIMERS.flatMap((name) => [[`is-enabled ${name}.timer`, ["enabled"]], [`is-active ${name}.timer`, ["active"]], [`show --property=Result --value ${name}.service`, ["success"]]])),
+  ...Object.fromEntries(TIMERS.flatMap((name) => [[`is-enabled ${name}.timer`, ["enabled"]], [`is-active ${name}.timer`, ["active"]], [lastRun(name), ["Result=success\nExecMainStatus=0\nExecMainStartTimestamp=Sun 2025-01-05 02:00:03 UTC"]]])),
   [`is-active ${ARCHIVER}`]: ["active"],
 };
 
@@ -73,8 +75,19 @@ test.each([
 });
 
 test("a run that failed is an error, with where its reason stands", () => {
-  installSystemctl({ ...HEALTHY, "show --property=Result --value soar-backup-base.service": ["exit-code"] });
-  expect(schedule()).toContainEqual(expect.objectContaining({ kind: "run-failed", severity: "error", what: "the last run of soar-backup-base.service ended with 'exit-code'", advice: expect.stringContaining("journalctl -u soar-backup-base.service") as string }));
+  installSystemctl({ ...HEALTHY, [lastRun("soar-backup-base")]: ["Result=exit-code\nExecMainStatus=30\nExecMainStartTimestamp=Sun 2025-01-05 02:00:03 UTC"] });
+  expect(schedule()).toContainEqual(expect.objectContaining({ kind: "run-failed", severity: "error", what: "the last run of soar-backup-base.service ended with 'exit-code', status 30", advice: expect.stringContaining("journalctl -u soar-backup-base.service") as string }));
+});
+
+test("a run that did its work and has something to say is a warning, and one that never was is none that did not fail", () => {
+  const ended = (status: number): Answers[string] => [`Result=exit-code\nExecMainStatus=${status}\nExecMainStartTimestamp=Sun 2025-01-05 02:00:03 UTC`];
+  installSystemctl({ ...HEALTHY, [lastRun("soar-backup-base")]: ended(71), [lastRun("soar-backup-verify")]: ended(6), [lastRun("soar-backup-drill")]: ["Result=success\nExecMainStatus=0\nExecMainStartTimestamp="] });
+  const seen = schedule();
+  expect(seen.filter(({ kind }) => kind === "run-noted").map(({ severity, what }) => `${severity}: ${what}`)).toEqual([
+    "warning: the last run of soar-backup-base.service did its work and ended with 71: somebody should look",
+    "warning: the last run of soar-backup-verify.service did its work and ended with 6: somebody should look",
+  ]);
+  expect(seen).toContainEqual(expect.objectContaining({ kind: "timer", severity: "ok", what: "soar-backup-drill.timer is enabled and active, and it has not run since the machine was started" }));
 });
 
 test("an archiver that does not run is a warning", () => {

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { ERROR_CODES } from "@soar/errors";
 import type { Notes } from "./examination.ts";
 
 const run = promisify(execFile);
@@ -30,9 +31,20 @@ async function examineTimer(timer: string, purpose: string, { notes, signal }: {
   const active = await ask(["is-active", timer], signal);
   if (active !== "active") return notes.warning("timer-off", `${timer} is enabled, but ${active ?? "not active"}: there are no ${purpose} before the next start of the machine`, advice);
   const service = timer.replace(/timer$/, "service");
-  const result = await ask(["show", "--property=Result", "--value", service], signal);
-  if (result !== undefined && result !== "" && result !== "success") return notes.error("run-failed", `the last run of ${service} ended with '${result}'`, `See why: journalctl -u ${service} -n 100. Then run it again: systemctl start ${service}`);
-  notes.ok("timer", `${timer} is ${enabled} and active, and its last run did not fail`);
+  const { result, status, begun } = lastRunOf(await ask(["show", "--property=Result,ExecMainStatus,ExecMainStartTimestamp", service], signal));
+  const how = `See why: journalctl -u ${service} -n 100.`;
+  if (result === "exit-code" && DONE_STATUSES.has(status)) return notes.warning("run-noted", `the last run of ${service} did its work and ended with ${status}: somebody should look`, how);
+  if (result !== undefined && result !== "success") return notes.error("run-failed", `the last run of ${service} ended with '${result}'${status === 0 ? "" : `, status ${status}`}`, `${how} Then run it again: systemctl start ${service}`);
+  // systemd forgets what was before the machine started.
+  notes.ok("timer", `${timer} is ${enabled} and active, and ${begun ? "its last run did not fail" : "it has not run since the machine was started"}`);
+}
+
+/** Nothing is lost, or the backup is there: with the statuses of docs/errors.md. */
+const DONE_STATUSES = new Set<number>((["FINDINGS_MINOR", "BACKUP_DAMAGED_PAGES", "BACKUP_UNFOLLOWED"] as const).map((code) => ERROR_CODES[code].exitStatus));
+
+function lastRunOf(shown: string | undefined): { readonly result: string | undefined; readonly status: number; readonly begun: boolean } {
+  const properties = new Map((shown ?? "").split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+  return { result: properties.get("Result") || undefined, status: Number(properties.get("ExecMainStatus") ?? 0), begun: (properties.get("ExecMainStartTimestamp") ?? "") !== "" };
 }
 
 /** The first line that systemctl prints, whatever its status says; undefined when there is no systemd to ask. */
