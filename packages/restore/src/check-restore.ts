@@ -24,7 +24,7 @@ export async function checkRestore(plan: RestorePlan, options: CheckOptions): Pr
   if (approach.kind === "replace") await requireKeepable(dataDir, { tablespacePlaces: new Set(tablespaces.values()) });
   const major = Math.floor(plan.backup.postgresVersion / 10_000);
   const { binDir, version: programVersion } = await findPostgresPrograms({ major, searchPaths: options.binDirs });
-  await requireRoom(plan, dataDir, approach);
+  await requireRoom(plan, { dataDir, tablespaces }, approach);
   return { binDir, programVersion, freeBytes: await freeBytesAt(dataDir), tablespaces, inPlace, approach, control: await controlOf(plan, options, inPlace), canControlServices: await hasSystemd(systemEnv) };
 }
 

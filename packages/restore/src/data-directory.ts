@@ -111,7 +111,7 @@ export async function createDataDirectory(path: string): Promise<void> {
   });
 }
 
-async function nearestExisting(path: string): Promise<string> {
+export async function nearestExisting(path: string): Promise<string> {
   for (let candidate = path; ; candidate = dirname(candidate)) {
     const found = await stat(candidate).catch(() => undefined);
     if (found !== undefined || dirname(candidate) === candidate) return candidate;
