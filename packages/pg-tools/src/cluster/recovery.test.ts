@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { chown, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type PostgresInstallation, postgresMajors, requireInstallation } from "@soar-tooling/test-servers";
@@ -70,6 +72,19 @@ test.each(postgresMajors())("a recovery target of PostgreSQL $major: promotes, p
   const promoted = await waitForRecovery({ cluster: await start(made, { ...target, recovery_target_action: "promote" }) });
   expect(promoted).toMatchObject({ kind: "promoted", timeline: 2 });
   expect(await rowsOf(made)).toEqual({ rows: [1, 2, 3, 4], recovering: false });
+});
+
+test("a server that has reached its target and shut down before anybody looks has not failed to start", async () => {
+  const made = await newSource();
+  await made.primary.stop();
+  // Nobody looks while it does all of it.
+  const blocker = setInterval(() => {
+    if (!existsSync(join(made.restoredDir, "postmaster.pid"))) return;
+    clearInterval(blocker);
+    execFileSync("sh", ["-c", `n=0; while [ -e '${join(made.restoredDir, "postmaster.pid")}' ] && [ $n -lt 200 ]; do sleep 0.1; n=$((n+1)); done`]);
+  }, 1);
+  const cluster = await start(made, { recovery_target: "immediate", recovery_target_action: "shutdown" });
+  expect(await waitForRecovery({ cluster })).toMatchObject({ kind: "shut-down" });
 });
 
 test("a hot standby that dies later is a failure, though it had answered before", async () => {
