@@ -38,11 +38,12 @@ export function showPlan(output: Output, found: Prepared | Hindered): void {
 
 /** The plan for a person: what will happen, with the consequences in words. */
 export function formatPlan(prepared: Prepared): string {
-  const { plan, dataDir, checked, checks, download } = prepared;
+  const { plan, dataDir, walDir, checked, checks, download } = prepared;
   const rows: Row[] = [
     ...planRows(plan),
     ["time", timeText(plan, download)],
     ["data directory", `${dataDir} (${formatSize(plan.neededBytes)} needed)`],
+    ["WAL directory", walDir === undefined ? undefined : `${walDir}, to which pg_wal is a link`],
     ["what is there", whatIsThere(prepared)],
     ...whatIsStopped(prepared),
     ["afterwards", checked.inPlace ? "the server takes writes and goes on archiving, on a new timeline" : "the server takes writes; as a copy it does not archive into this repository"],

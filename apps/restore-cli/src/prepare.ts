@@ -10,6 +10,7 @@ import { tablespaceMapOf, targetOf, timelineOf, type directoryOptions, type Targ
 export interface Prepared {
   readonly plan: RestorePlan;
   readonly dataDir: string;
+  readonly walDir: string | undefined;
   readonly tablespaceMap: ReadonlyMap<string, string>;
   readonly binDirs: readonly string[];
   /** Whether another state of the cluster is overwritten instead of being kept. */
@@ -51,6 +52,7 @@ export async function inspect(store: ObjectStore, config: PrepareConfig, signal:
   const prepared = {
     plan,
     dataDir,
+    walDir: config.walDir === undefined ? undefined : resolve(config.walDir),
     tablespaceMap,
     binDirs: config.binDir === undefined ? [] : [config.binDir],
     overwrite: config.delta || config.discardOldData,

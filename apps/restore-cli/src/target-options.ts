@@ -24,6 +24,7 @@ export const targetOptions = {
 
 /** What only a restore of the whole cluster has. */
 export const directoryOptions = {
+  "wal-dir": { type: "string", group: "Restore", placeholder: "DIR", unset: "within the data directory", help: "Put pg_wal into this empty directory, for example on a disk of its own, and a link to it where it was. In place it goes where it was by itself." },
   delta: { type: "boolean", default: false, group: "Restore", help: "Fetch only what differs into a directory that holds another state of the same cluster, and overwrite it." },
   "discard-old-data": { type: "boolean", default: false, group: "Restore", help: "Overwrite the old data directory instead of keeping it, where there is no room for both." },
   "with-config": { type: "boolean", default: false, group: "Restore", help: "Put the server configuration that was saved with the backup back where it was. What is there is kept." },

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectSql } from "@soar/pg-tools";
@@ -82,6 +82,30 @@ describe("a copy beside the source", () => {
     expect(again.status, again.stderr).toBe(94);
     expect(again.stderr).toMatch(/it holds a cluster with system identifier \d+/);
     expect(again.stderr).not.toMatch(/rm -r/);
+  });
+
+  test("has its WAL in a directory of its own, if one is named, also when it was interrupted before", { timeout: 120_000 }, async () => {
+    const [dataDir, walDir] = [ownedDirectory(world, "linked"), join(world.directory, "linked-wal")];
+    const planned = ["--latest", "--data-dir", dataDir, "--wal-dir", walDir, "--tablespace-map", `${tablespace}=${join(world.directory, "linked-fast")}`];
+    const args = [...planned, "--port", String(await freePort()), "--yes"];
+    for (const [place, message] of [[join(dataDir, "wal"), "lie in each other"], [world.cluster.dataDir, "it is not empty"], [join(world.directory, "no", "wal"), "its parent directory does not exist"]] as const) {
+      const refused = await world.run("soar-restore", ...args.map((word) => (word === walDir ? place : word)));
+      expect(refused, refused.stderr).toMatchObject({ status: expect.any(Number), stdout: "", stderr: expect.stringContaining(message) });
+      expect(refused.status).toBeGreaterThan(0);
+    }
+    world.s3.inject({ operation: "GetObject", key: LABEL_OBJECT, fault: { type: "error", status: 403, code: "AccessDenied" } });
+    expect(await world.run("soar-restore", ...args)).toMatchObject({ status: 32 });
+    const words = await run("soar-restore", "plan", ...planned);
+    expect(words.stdout).toMatch(new RegExp(`^WAL directory: +${walDir}, to which pg_wal is a link`, "m"));
+    await run("soar-restore", ...args);
+    expect(readlinkSync(join(dataDir, "pg_wal"))).toBe(walDir);
+    expect([statSync(walDir).mode & 0o777, statSync(walDir).uid]).toEqual([0o700, statSync(dataDir).uid]);
+    await using copy = await adoptTestCluster({ installation: world.cluster.installation, dataDir, start: false });
+    await copy.stop();
+    await copy.start();
+    expect(await copy.query("SELECT count(*)::int AS rows FROM rows")).toEqual([{ rows: 500 }]);
+    expect(readdirSync(walDir).filter((name) => /^[0-9A-F]{24}$/.test(name)).length).toBeGreaterThan(0);
+    await copy.stop();
   });
 
   test("that shuts down or pauses at its target is fenced too, before anybody starts it, and is opened by the same command", { timeout: 120_000 }, async () => {

@@ -11,8 +11,9 @@ import type { RestorePlan } from "./restore-plan.ts";
 import { findServerControl, type ServerControl } from "./server-control/server-control.ts";
 import { hasSystemd } from "./server-control/systemd.ts";
 import { placeTablespaces } from "./tablespaces.ts";
+import { requireWalPlace } from "./wal-link.ts";
 
-export type CheckOptions = Pick<RestoreOptions, "dataDir" | "tablespaceMap" | "binDirs" | "overwrite" | "service" | "systemEnv" | "withConfig">;
+export type CheckOptions = Pick<RestoreOptions, "dataDir" | "walDir" | "tablespaceMap" | "binDirs" | "overwrite" | "service" | "systemEnv" | "withConfig">;
 
 /** Everything that can be found out before anything is touched, beside what the plan proves. Rejects with the first obstacle. */
 export async function checkRestore(plan: RestorePlan, options: CheckOptions): Promise<CheckedRestore> {
@@ -20,6 +21,7 @@ export async function checkRestore(plan: RestorePlan, options: CheckOptions): Pr
   const inPlace = isInPlace(plan, dataDir);
   requireOwnPlace(plan, options, inPlace);
   const approach = await chooseApproach(plan, { dataDir, overwrite, inPlace });
+  await requireWalPlace({ dataDir, walDir: options.walDir }, approach);
   const tablespaces = await placeTablespaces(plan.backup, options.tablespaceMap ?? new Map(), await ownTablespaces(dataDir, approach));
   if (approach.kind === "replace") await requireKeepable(dataDir, { tablespacePlaces: new Set(tablespaces.values()) });
   const major = Math.floor(plan.backup.postgresVersion / 10_000);

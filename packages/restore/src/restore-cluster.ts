@@ -23,6 +23,7 @@ import type { Run } from "./run.ts";
 import { segmentsUntil } from "./segments-until.ts";
 import { processStart } from "./status/process-start.ts";
 import { RecordKeeper } from "./status/record-keeper.ts";
+import { linkWal } from "./wal-link.ts";
 import { plannedRecord, type RecordedOutcome, type RestoreRecord } from "./status/restore-record.ts";
 
 /**
@@ -91,7 +92,7 @@ async function ownerOf({ owner }: RestoreOptions, keptAs: string | undefined): P
   return uid === 0 ? owner : { uid, gid };
 }
 
-async function beginRecord(plan: RestorePlan, { approach, tablespaces }: CheckedRestore, { dataDir, owner }: RestoreOptions, keptAs: string | undefined): Promise<RecordKeeper> {
+async function beginRecord(plan: RestorePlan, { approach, tablespaces }: CheckedRestore, { dataDir, walDir, owner }: RestoreOptions, keptAs: string | undefined): Promise<RecordKeeper> {
   const earlier = "earlier" in approach ? approach.earlier : undefined;
   const ours = { processId: process.pid, processStart: (await processStart(process.pid)) ?? "", startedAt: new Date().toISOString() };
   const before = { keptAs: earlier?.keptAs ?? keptAs, savedWal: earlier?.savedWal, privateDir: earlier?.privateDir };
@@ -100,6 +101,7 @@ async function beginRecord(plan: RestorePlan, { approach, tablespaces }: Checked
   if (!goesOn) {
     if (approach.kind !== "refill" || !approach.ownData) await takeOldPlace(dataDir);
     await createDataDirectory(dataDir);
+    await linkWal({ dataDir, walDir }, owner);
   }
   const keeper = new RecordKeeper(dataDir, goesOn && earlier !== undefined ? { ...earlier, ...ours } : fresh, owner);
   await keeper.note({});

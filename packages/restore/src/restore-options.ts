@@ -13,6 +13,8 @@ export interface RestoreOptions {
   readonly overwrite?: boolean | undefined;
   /** New places of tablespaces, old path to new path. */
   readonly tablespaceMap?: ReadonlyMap<string, string>;
+  /** Absolute path of a directory elsewhere for pg_wal, to which it becomes a link; see `requireWalPlace`. */
+  readonly walDir?: string | undefined;
   /** Directories to look for PostgreSQL's programs in, before the usual ones. */
   readonly binDirs: readonly string[];
   /** Who runs the server and owns the files; needed when this runs as root and the parent directory belongs to root. */
