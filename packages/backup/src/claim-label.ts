@@ -2,13 +2,12 @@ import { SoarError } from "@soar/errors";
 import { chooseBackupLabel, claimLabel, requireBackupLabel, FORMAT_VERSION, type StartedRecord } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 
-const DAY_MS = 86_400_000;
-
 /**
- * A run that has not ended this long after its start counts as dead, and expiry removes what it stored: longer than 420 GB take
- * through a line of 10 Mbit/s. One on a standby, which no lock proves dead, keeps others waiting for as long, and has less.
+ * A run that has not ended this long after its start counts as dead, and expiry removes what it stored: as long as 420 GB take through
+ * a line of 10 Mbit/s. Until then a backup that has lost its record passes for a running one, and a run on a standby, which no lock
+ * proves dead, keeps others waiting: it is over before the next weekly verification and backup.
  */
-const LONGEST_RUN_MS = { primary: 8 * DAY_MS, standby: 4 * DAY_MS };
+const LONGEST_RUN_MS = 4 * 86_400_000;
 
 export interface ClaimOptions {
   /** Name instead of the date. */
@@ -41,7 +40,7 @@ export async function claimBackupLabel(store: ObjectStore, { label: wanted, take
     host,
     processId: process.pid,
     startedAt: now.toISOString(),
-    deadline: new Date(now.getTime() + LONGEST_RUN_MS[fromStandby ? "standby" : "primary"]).toISOString(),
+    deadline: new Date(now.getTime() + LONGEST_RUN_MS).toISOString(),
     references: [...references],
     ...(fromStandby ? { fromStandby } : {}),
   };

@@ -16,7 +16,7 @@ const RANDOM_MUTATIONS = 200;
 const DATABASE = "soar";
 
 /** When a backup without its record can no longer be one that is running. */
-const LATER = new Date(Date.now() + 3 * 86_400_000);
+const LATER = new Date(Date.now() + 5 * 86_400_000);
 
 let pool: VerifyPool;
 /** A full and an incremental backup, and WAL on two timelines. */
