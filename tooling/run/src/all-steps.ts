@@ -15,6 +15,7 @@ export function allSteps(cores: number): Step[] {
   return [
     { name: "build", cores, run: async () => oneResult(await runBuild()) },
     programStep("types", "tsc", ["--noEmit", "-p", "."]),
+    programStep("format", "oxfmt", ["--check", "."]),
     programStep("lint", "oxlint", ["--type-aware", "--deny-warnings"]),
     countedStep("house rules", [CHECKS, "house"]),
     ...(existsSync(join(ROOT, GENERATED_DOCS)) ? [programStep("generated docs", "node", sourceArgs([GENERATED_DOCS]))] : []),
