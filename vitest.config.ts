@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
 
 /** They start servers and programs and wait for them, so they run after all others, and only two files at a time however many cores there are. */
-const SERVERS = ["{packages,apps,tooling}/*/{src,test}/**/*.integration.test.ts", "tooling/e2e/{src,test}/**/*.test.ts"];
+const SERVERS = [
+  "{packages,apps,tooling}/*/{src,test}/**/*.integration.test.ts",
+  "tooling/e2e/{src,test}/**/*.test.ts",
+];
 
 export default defineConfig({
   resolve: { conditions: ["soar-source", "node"] },

@@ -13,11 +13,15 @@ const OLDEST_NODE = 20;
 /** Runs the task on the workspace's own Node and resolves to its exit status. */
 function runTask(task, args) {
   const bin = join(root, "node_modules", ".bin");
-  const child = spawn(join(bin, "node"), ["--conditions=soar-source", join(root, "tooling", "run", "src", "main.ts"), task, ...args], {
-    cwd: root,
-    stdio: "inherit",
-    env: { ...process.env, PATH: [bin, process.env.PATH].filter(Boolean).join(delimiter) },
-  });
+  const child = spawn(
+    join(bin, "node"),
+    ["--conditions=soar-source", join(root, "tooling", "run", "src", "main.ts"), task, ...args],
+    {
+      cwd: root,
+      stdio: "inherit",
+      env: { ...process.env, PATH: [bin, process.env.PATH].filter(Boolean).join(delimiter) },
+    },
+  );
   // Ctrl-C reaches the whole foreground group, the task included: it alone decides how to end. A SIGTERM reaches
   // only this process, so it is passed on.
   process.on("SIGINT", () => {});
@@ -29,9 +33,13 @@ function runTask(task, args) {
 }
 
 async function main([task, ...args]) {
-  if (task === undefined) throw new InstallFailure("no task was named", "Run `npm test`, `npm run demo` or `npm run bench`.");
+  if (task === undefined)
+    throw new InstallFailure("no task was named", "Run `npm test`, `npm run demo` or `npm run bench`.");
   if (Number(process.versions.node.split(".")[0]) < OLDEST_NODE) {
-    throw new InstallFailure(`unable to run on Node ${process.versions.node}: Node ${OLDEST_NODE} is the oldest that works`, "Install a newer Node from https://nodejs.org; the project then fetches its own Node 24.");
+    throw new InstallFailure(
+      `unable to run on Node ${process.versions.node}: Node ${OLDEST_NODE} is the oldest that works`,
+      "Install a newer Node from https://nodejs.org; the project then fetches its own Node 24.",
+    );
   }
   await installWorkspace(root);
   return await runTask(task, args);

@@ -28,9 +28,11 @@ const CAUSES = [
     hint: () => "Check `npm config get registry` and its credentials.",
   },
   {
-    pattern: /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|fetch failed|META_FETCH|error sending request|dns error|network|offline/i,
+    pattern:
+      /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|fetch failed|META_FETCH|error sending request|dns error|network|offline/i,
     fact: "the npm registry cannot be reached",
-    hint: () => "Check the network, `npm config get registry` and HTTPS_PROXY, then run the command again; what was fetched is kept.",
+    hint: () =>
+      "Check the network, `npm config get registry` and HTTPS_PROXY, then run the command again; what was fetched is kept.",
   },
   {
     pattern: /EACCES|EPERM|EROFS|permission denied|os error (13|1|30)\b/i,
@@ -43,6 +45,12 @@ const CAUSES = [
 export function explainInstallFailure(output, root, packageManager) {
   const known = CAUSES.find(({ pattern }) => pattern.test(output));
   if (known !== undefined) return { fact: known.fact, hint: known.hint(root, packageManager) };
-  const lines = output.split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("npm warn"));
-  return { fact: lines.findLast((line) => /err/i.test(line)) ?? lines.at(-1) ?? "npx printed nothing", hint: "Run the command again; an interrupted install starts from nothing." };
+  const lines = output
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("npm warn"));
+  return {
+    fact: lines.findLast((line) => /err/i.test(line)) ?? lines.at(-1) ?? "npx printed nothing",
+    hint: "Run the command again; an interrupted install starts from nothing.",
+  };
 }

@@ -2,7 +2,19 @@
 // Node 20, because it runs before the workspace's own Node exists.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { constants as osConstants, homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -46,7 +58,9 @@ export async function installWorkspace(root) {
 
 /** Everything an install depends on; a change of any of it means another install. */
 function fingerprint(root) {
-  const manifests = WORKSPACE_FOLDERS.flatMap((folder) => namesIn(join(root, folder)).map((name) => join(folder, name, "package.json")));
+  const manifests = WORKSPACE_FOLDERS.flatMap((folder) =>
+    namesIn(join(root, folder)).map((name) => join(folder, name, "package.json")),
+  );
   const hash = createHash("sha256").update(`${process.platform}-${process.arch}\n`);
   for (const path of ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", ...manifests]) {
     hash.update(`${path}\0${readText(join(root, path)) ?? ""}\0`);
@@ -56,7 +70,7 @@ function fingerprint(root) {
 
 /** Resolves to whether an earlier holder died without finishing. Waits while another run in this folder installs. */
 async function takeLock(lock) {
-  for (let waiting = false, interrupted = false; ; ) {
+  for (let waiting = false, interrupted = false; ;) {
     try {
       const file = openSync(lock, "wx");
       writeSync(file, String(process.pid));
@@ -88,17 +102,32 @@ function isRunning(pid) {
 }
 
 function removeInstalled(root) {
-  for (const folder of ["", ...WORKSPACE_FOLDERS.flatMap((parent) => namesIn(join(root, parent)).map((name) => join(parent, name)))]) {
+  for (const folder of [
+    "",
+    ...WORKSPACE_FOLDERS.flatMap((parent) => namesIn(join(root, parent)).map((name) => join(parent, name))),
+  ]) {
     rmSync(join(root, folder, "node_modules"), { recursive: true, force: true });
   }
 }
 
 async function runPnpm(root, state) {
   const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const args = ["--yes", packageManager, "install", "--frozen-lockfile", "--reporter=append-only", "--config.confirmModulesPurge=false"];
+  const args = [
+    "--yes",
+    packageManager,
+    "install",
+    "--frozen-lockfile",
+    "--reporter=append-only",
+    "--config.confirmModulesPurge=false",
+  ];
   const startedAt = performance.now();
   const show = progressLine(`installing with ${packageManager.replace("@", " ")}`);
-  const { status, output } = await capture("npx", args, { cwd: root, env: { ...process.env, ...homelessSettings(state) } }, show);
+  const { status, output } = await capture(
+    "npx",
+    args,
+    { cwd: root, env: { ...process.env, ...homelessSettings(state) } },
+    show,
+  );
   const log = join(state, "install.log");
   writeFileSync(log, output);
   if (status !== 0) {
@@ -143,13 +172,18 @@ function capture(program, args, options, show) {
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => {
         output += text;
-        const counts = text.match(/resolved (\d+).*?added (\d+)/gs)?.at(-1)?.match(/resolved (\d+).*?added (\d+)/s);
+        const counts = text
+          .match(/resolved (\d+).*?added (\d+)/gs)
+          ?.at(-1)
+          ?.match(/resolved (\d+).*?added (\d+)/s);
         if (counts) show(`${counts[2]} of ${counts[1]} packages`);
       });
     }
     child.once("error", (error) => {
       const fact = error.code === "ENOENT" ? "'npx' is not on the PATH" : error.message;
-      reject(new InstallFailure(`unable to install the workspace: ${fact}`, "Install npm 7 or newer; it comes with Node."));
+      reject(
+        new InstallFailure(`unable to install the workspace: ${fact}`, "Install npm 7 or newer; it comes with Node."),
+      );
     });
     child.once("close", (status) => {
       for (const signal of signals) process.off(signal, stop);
@@ -172,7 +206,10 @@ function makeFolder(path) {
     mkdirSync(path, { recursive: true });
     accessSync(path, constants.W_OK);
   } catch (error) {
-    throw new InstallFailure(`unable to write in '${path}': ${error.code}`, "Run as the owner of this folder, or clone the repository into a folder of your own.");
+    throw new InstallFailure(
+      `unable to write in '${path}': ${error.code}`,
+      "Run as the owner of this folder, or clone the repository into a folder of your own.",
+    );
   }
 }
 

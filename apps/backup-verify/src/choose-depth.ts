@@ -20,7 +20,10 @@ export interface DepthRequest {
 }
 
 /** What the options ask for, before the memory is looked at: a level of its own for the metrics, too. */
-export function levelOf({ level }: Pick<DepthConfig, "level">, { labels, argv }: Omit<DepthRequest, "location">): Depth["level"] {
+export function levelOf(
+  { level }: Pick<DepthConfig, "level">,
+  { labels, argv }: Omit<DepthRequest, "location">,
+): Depth["level"] {
   return isSampleAskedFor(argv) ? "sample" : (level ?? (labels.length > 0 ? "full" : "sample"));
 }
 
@@ -31,13 +34,17 @@ function isSampleAskedFor(argv: readonly string[]): boolean {
 /** Turns the options into how much is read. Rejects with `USAGE` or `CONFIG_INVALID` for what contradicts itself. */
 export async function chooseDepth(config: DepthConfig, { location, ...request }: DepthRequest): Promise<ChosenDepth> {
   const { sample } = config;
-  if (config.level === "full" && isSampleAskedFor(request.argv)) throw new SoarError("USAGE", "--level full reads everything: there is nothing to sample", { hint: "Leave out --level full, or --sample." });
+  if (config.level === "full" && isSampleAskedFor(request.argv))
+    throw new SoarError("USAGE", "--level full reads everything: there is nothing to sample", {
+      hint: "Leave out --level full, or --sample.",
+    });
   const level = levelOf(config, request);
   const rules = sample === undefined ? rulesOf(config) : { newest: false, share: parseShare(sample) };
   if (level === "quick") return { depth: { level }, memory: undefined, findings: [] };
   const { memory, findings } = await openMemory(config.stateDir, location);
   // Everything is read in any case; that it is not remembered costs a later sample some bytes.
-  if (level === "full") return { depth: { level }, memory, findings: findings.map((finding) => ({ ...finding, severity: "notice" })) };
+  if (level === "full")
+    return { depth: { level }, memory, findings: findings.map((finding) => ({ ...finding, severity: "notice" })) };
   return { depth: { level: "sample", memory: memory ?? NOTHING_READ, ...rules }, memory, findings };
 }
 
@@ -51,7 +58,9 @@ function parseShare(text: string): number {
   const [, number] = /^(\d{1,3}(?:\.\d{1,6})?) ?%$/.exec(text.trim()) ?? [];
   const share = Number(number) / 100;
   if (number !== undefined && share > 0 && share <= 1) return share;
-  throw new SoarError("CONFIG_INVALID", `'${text}' is no share of the stored bytes`, { hint: "Give a percentage like 3% or 0.5%, at most 100%." });
+  throw new SoarError("CONFIG_INVALID", `'${text}' is no share of the stored bytes`, {
+    hint: "Give a percentage like 3% or 0.5%, at most 100%.",
+  });
 }
 
 /** Without a memory the sample is chosen by when objects were stored, so that the same ones are read again and again. */
@@ -65,5 +74,11 @@ async function openMemory(directory: string, location: string): Promise<Pick<Cho
 }
 
 export function unusable(directory: string, { message, hint }: SoarError): Finding {
-  return { kind: "memory-unusable", severity: "warning", where: directory, what: `${message}: it is not known what was read before, and every run samples the same bytes`, advice: hint ?? "Make the directory writable." };
+  return {
+    kind: "memory-unusable",
+    severity: "warning",
+    where: directory,
+    what: `${message}: it is not known what was read before, and every run samples the same bytes`,
+    advice: hint ?? "Make the directory writable.",
+  };
 }

@@ -8,8 +8,14 @@ export interface FinishedReport extends VerifyReport {
 }
 
 /** What reading so much costs, by provider, in US dollars. */
-export function egressCosts({ readBytes, storedBytes }: Pick<VerifyReport, "readBytes" | "storedBytes">): { provider: string; dollars: number }[] {
-  return STORAGE_PRICES.map((prices) => ({ provider: prices.provider, dollars: readingCost(readBytes, { storedBytes }, prices) }));
+export function egressCosts({
+  readBytes,
+  storedBytes,
+}: Pick<VerifyReport, "readBytes" | "storedBytes">): { provider: string; dollars: number }[] {
+  return STORAGE_PRICES.map((prices) => ({
+    provider: prices.provider,
+    dollars: readingCost(readBytes, { storedBytes }, prices),
+  }));
 }
 
 export function summarize({ backups, wal, readBytes, plainBytes, durationMs }: FinishedReport): string {
@@ -19,7 +25,16 @@ export function summarize({ backups, wal, readBytes, plainBytes, durationMs }: F
 export function reportText(report: FinishedReport): string {
   const found = report.findings.map(describeFinding);
   const verdict = found.length === 0 ? "nothing was found wrong" : countBySeverity(report.findings);
-  return [...found, ...backupLines(report), ...windowLines(report.window), costLine(report), ...(report.unreadSince === undefined ? [] : [`not read in this run: bytes last compared ${report.unreadSince} and later`]), `${summarize(report)}: ${verdict}`].join("\n");
+  return [
+    ...found,
+    ...backupLines(report),
+    ...windowLines(report.window),
+    costLine(report),
+    ...(report.unreadSince === undefined
+      ? []
+      : [`not read in this run: bytes last compared ${report.unreadSince} and later`]),
+    `${summarize(report)}: ${verdict}`,
+  ].join("\n");
 }
 
 function describeFinding({ severity, where, what, kind, advice }: Finding): string {
@@ -27,13 +42,21 @@ function describeFinding({ severity, where, what, kind, advice }: Finding): stri
 }
 
 export function countBySeverity(findings: readonly Finding[]): string {
-  const counts = (["error", "warning", "notice"] as const).map((severity) => [severity, findings.filter((finding) => finding.severity === severity).length] as const);
-  return counts.filter(([, count]) => count > 0).map(([severity, count]) => `${count} ${severity}${count === 1 ? "" : "s"}`).join(", ");
+  const counts = (["error", "warning", "notice"] as const).map(
+    (severity) => [severity, findings.filter((finding) => finding.severity === severity).length] as const,
+  );
+  return counts
+    .filter(([, count]) => count > 0)
+    .map(([severity, count]) => `${count} ${severity}${count === 1 ? "" : "s"}`)
+    .join(", ");
 }
 
 function backupLines({ backups, wal }: VerifyReport): string[] {
   const how = { full: "every byte", sample: "records, and a sample of the bytes", quick: "records and sizes" };
-  return [...backups.map(({ label, kind, read }) => `backup ${label} (${kind}): ${how[read]}`), `WAL: ${wal.segments} segments, ${wal.read} of them read`];
+  return [
+    ...backups.map(({ label, kind, read }) => `backup ${label} (${kind}): ${how[read]}`),
+    `WAL: ${wal.segments} segments, ${wal.read} of them read`,
+  ];
 }
 
 function windowLines(window: RecoveryWindow | undefined): string[] {

@@ -6,13 +6,19 @@ import { reportText, summarize, type FinishedReport } from "./describe-report.ts
 import type { verifyOptions } from "./options.ts";
 import { tellMetrics } from "./tell-metrics.ts";
 
-export type VerifyContext = CommandContext<typeof verifyOptions, { readonly labels: { readonly help: string; readonly many: true; readonly optional: true } }>;
+export type VerifyContext = CommandContext<
+  typeof verifyOptions,
+  { readonly labels: { readonly help: string; readonly many: true; readonly optional: true } }
+>;
 
 /**
  * Runs a verification and tells its outcome: log, metrics, mail, webhook. When only the telling fails, the run fails with
  * that. The metrics are of whole repositories: a run of named backups, which somebody watches, leaves them alone.
  */
-export async function reportOutcome(context: VerifyContext, work: (onReport: (report: FinishedReport) => void) => Promise<void>): Promise<void> {
+export async function reportOutcome(
+  context: VerifyContext,
+  work: (onReport: (report: FinishedReport) => void) => Promise<void>,
+): Promise<void> {
   let report: FinishedReport | undefined;
   try {
     await work((finished) => (report = finished));
@@ -21,26 +27,44 @@ export async function reportOutcome(context: VerifyContext, work: (onReport: (re
     throw error;
   }
   tellRun(context, report, false);
-  if (report !== undefined) await notify(context.config, { outcome: "success", subject: `${hostname()}: backup verification passed`, text: summarize(report) });
+  if (report !== undefined)
+    await notify(context.config, {
+      outcome: "success",
+      subject: `${hostname()}: backup verification passed`,
+      text: summarize(report),
+    });
 }
 
-function tellRun({ config, positionals, argv }: VerifyContext, report: FinishedReport | undefined, failed: boolean): void {
+function tellRun(
+  { config, positionals, argv }: VerifyContext,
+  report: FinishedReport | undefined,
+  failed: boolean,
+): void {
   if (positionals.labels.length > 0) return;
-  tellMetrics(config.metricsFile, report, { level: levelOf(config, { labels: positionals.labels, argv }), failed, now: new Date() });
+  tellMetrics(config.metricsFile, report, {
+    level: levelOf(config, { labels: positionals.labels, argv }),
+    failed,
+    now: new Date(),
+  });
 }
 
 /** The failure of the run is what it ends with; that telling it failed as well stands in the log. */
 async function tellFailure(context: VerifyContext, report: FinishedReport | undefined, error: unknown): Promise<void> {
   const { config, log } = context;
   // The pattern that the specification has operators look for in backup.log; findings bring it with them.
-  if (!hasErrorCode(error, "FINDINGS", "FINDINGS_MINOR")) log.error("verification failed: it could not look everywhere");
+  if (!hasErrorCode(error, "FINDINGS", "FINDINGS_MINOR"))
+    log.error("verification failed: it could not look everywhere");
   const message = error instanceof Error ? error.message : String(error);
   const hint = isSoarError(error) && error.hint !== undefined ? `\n${error.hint}` : "";
   const details = report === undefined ? "" : `\n\n${reportText(report)}`;
   const isMinor = hasErrorCode(error, "FINDINGS_MINOR");
   try {
     tellRun(context, report, !isMinor);
-    await notify(config, { outcome: "failure", subject: `${hostname()}: backup verification ${isMinor ? "needs attention" : "failed"}`, text: `${message}${hint}${details}` });
+    await notify(config, {
+      outcome: "failure",
+      subject: `${hostname()}: backup verification ${isMinor ? "needs attention" : "failed"}`,
+      text: `${message}${hint}${details}`,
+    });
   } catch (failure) {
     if (!isSoarError(failure)) throw failure;
     log.error(`${failure.message}; so nobody was told that the verification failed`);

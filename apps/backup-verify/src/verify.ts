@@ -32,20 +32,32 @@ async function verifyAndPrint(context: VerifyContext, onReport: (report: Finishe
   const progress = startProgress({ label: "verify", unit: "bytes" });
   const startedAt = performance.now();
   try {
-    const { depth, memory, findings } = await chooseDepth(config, { labels: positionals.labels, location: store.location, argv });
+    const { depth, memory, findings } = await chooseDepth(config, {
+      labels: positionals.labels,
+      location: store.location,
+      argv,
+    });
     const verified = await verifyRepository(store, {
       labels: positionals.labels,
       depth,
       jobs: config.jobs,
       host: hostname(),
       now: () => new Date(),
-      limits: { backupWarningMs: config.baseWarningAgeMs, backupErrorMs: config.baseMaxAgeMs, archiveWarningMs: config.archiveMaxAgeMs === "off" ? undefined : config.archiveMaxAgeMs },
+      limits: {
+        backupWarningMs: config.baseWarningAgeMs,
+        backupErrorMs: config.baseMaxAgeMs,
+        archiveWarningMs: config.archiveMaxAgeMs === "off" ? undefined : config.archiveMaxAgeMs,
+      },
       signal,
       onEvent: (event) => showEvent(event, { log, progress }),
     });
     progress.finish();
     const forgotten = await remember(memory, verified, config.stateDir);
-    const report = { ...verified, findings: [...verified.findings, ...findings, ...forgotten], durationMs: Math.round(performance.now() - startedAt) };
+    const report = {
+      ...verified,
+      findings: [...verified.findings, ...findings, ...forgotten],
+      durationMs: Math.round(performance.now() - startedAt),
+    };
     onReport(report);
     output.report({ json: toJson(report), text: () => reportText(report) });
     requireNoFindings(report, log);
@@ -60,9 +72,18 @@ function showEvent(event: VerifyEvent, { log, progress }: { readonly log: Log; r
   else log.info(`expiry was not told of this verification: ${event.reason}`);
 }
 
-async function remember(memory: ReadMemory | undefined, { units }: VerifyReport, directory: string): Promise<Finding[]> {
+async function remember(
+  memory: ReadMemory | undefined,
+  { units }: VerifyReport,
+  directory: string,
+): Promise<Finding[]> {
   try {
-    await memory?.remember({ at: new Date(), read: units.read, damaged: new Set(units.damaged), existing: units.existing === undefined ? undefined : new Set(units.existing) });
+    await memory?.remember({
+      at: new Date(),
+      read: units.read,
+      damaged: new Set(units.damaged),
+      existing: units.existing === undefined ? undefined : new Set(units.existing),
+    });
     return [];
   } catch (error) {
     if (!isSoarError(error)) throw error;
@@ -78,9 +99,14 @@ function toJson(report: FinishedReport): object {
 /** The worst finding decides; notices are told and no more. */
 function requireNoFindings(report: FinishedReport, log: Log): void {
   const { findings } = report;
-  const worst = findings.find(({ severity }) => severity === "error") ?? findings.find(({ severity }) => severity === "warning");
+  const worst =
+    findings.find(({ severity }) => severity === "error") ?? findings.find(({ severity }) => severity === "warning");
   if (worst === undefined) return log.info(`verification passed: ${summarize(report)}`);
   const isError = worst.severity === "error";
   const verdict = isError ? "verification failed" : "verification needs attention";
-  throw new SoarError(isError ? "FINDINGS" : "FINDINGS_MINOR", `${verdict}: ${countBySeverity(findings)}, first '${worst.where}': ${worst.what}`, { hint: worst.advice });
+  throw new SoarError(
+    isError ? "FINDINGS" : "FINDINGS_MINOR",
+    `${verdict}: ${countBySeverity(findings)}, first '${worst.where}': ${worst.what}`,
+    { hint: worst.advice },
+  );
 }

@@ -5,23 +5,42 @@ import type { ExpiryPlan } from "@soar/repository";
 export function describeExpiry(plan: ExpiryPlan, width: number): string {
   const { keep, removeBackups, removeWal, removeLeases } = plan;
   const kept = keep.map(({ label, reasons }) => ["keep", label, "", reasons.join("; ")]);
-  const removed = removeBackups.map(({ label, reason, objects }) => ["remove", label, formatSize(sum(objects)), reason]);
+  const removed = removeBackups.map(({ label, reason, objects }) => [
+    "remove",
+    label,
+    formatSize(sum(objects)),
+    reason,
+  ]);
   const total = sum(removeWal) + removeBackups.reduce((bytes, { objects }) => bytes + sum(objects), 0);
   const lines = [formatTable(COLUMNS, [...kept, ...removed], { width })];
   for (const { timeline, count, bytes, first, last } of walRanges(removeWal)) {
-    lines.push(`remove ${count} WAL files of timeline ${timeline}, between ${first} and ${last} (${formatSize(bytes)})`);
+    lines.push(
+      `remove ${count} WAL files of timeline ${timeline}, between ${first} and ${last} (${formatSize(bytes)})`,
+    );
   }
   if (removeLeases.length > 0) lines.push(`remove ${removeLeases.length} lapsed leases`);
-  lines.push(removeBackups.length + removeWal.length === 0 ? "Nothing is to be removed." : `${formatSize(total)} become free.`);
+  lines.push(
+    removeBackups.length + removeWal.length === 0 ? "Nothing is to be removed." : `${formatSize(total)} become free.`,
+  );
   return lines.join("\n");
 }
 
 /** The same plan for programs: every key that a run removes. */
 export function expiryToJson({ keep, removeBackups, removeWal, removeLeases }: ExpiryPlan): object {
-  return { keep, removeBackups, removeWal: removeWal.map(({ key, size }) => ({ key, size })), removeLeases: removeLeases.map(({ id }) => id) };
+  return {
+    keep,
+    removeBackups,
+    removeWal: removeWal.map(({ key, size }) => ({ key, size })),
+    removeLeases: removeLeases.map(({ id }) => id),
+  };
 }
 
-const COLUMNS = [{ header: "" }, { header: "BACKUP" }, { header: "SIZE", align: "right" }, { header: "WHY", canShrink: true }] as const;
+const COLUMNS = [
+  { header: "" },
+  { header: "BACKUP" },
+  { header: "SIZE", align: "right" },
+  { header: "WHY", canShrink: true },
+] as const;
 
 interface WalRange {
   readonly timeline: number;
@@ -36,7 +55,13 @@ function walRanges(wal: ExpiryPlan["removeWal"]): WalRange[] {
   for (const { name, size } of wal) {
     const timeline = Number.parseInt(name.slice(0, 8), 16);
     const { count, bytes, first, last } = ranges.get(timeline) ?? { count: 0, bytes: 0, first: name, last: name };
-    ranges.set(timeline, { timeline, count: count + 1, bytes: bytes + size, first: name < first ? name : first, last: name > last ? name : last });
+    ranges.set(timeline, {
+      timeline,
+      count: count + 1,
+      bytes: bytes + size,
+      first: name < first ? name : first,
+      last: name > last ? name : last,
+    });
   }
   return [...ranges.values()];
 }

@@ -6,11 +6,27 @@ const day = (number: number) => new Date(Date.UTC(2025, 0, number));
 const hole = { from: "a", to: "b", count: 1, declared: undefined };
 
 function range(from: number, to: number | undefined, more: Partial<RestorableRange> = {}): RestorableRange {
-  return { from: day(from).toISOString(), to: to === undefined ? undefined : day(to).toISOString(), fromLsn: "0/0", toLsn: "0/0", backups: [], hole: undefined, ...more };
+  return {
+    from: day(from).toISOString(),
+    to: to === undefined ? undefined : day(to).toISOString(),
+    fromLsn: "0/0",
+    toLsn: "0/0",
+    backups: [],
+    hole: undefined,
+    ...more,
+  };
 }
 
 function draw(...timelines: RestorableRange[][]): string[] {
-  const window: RecoveryWindow = { timelines: timelines.map((ranges, index) => ({ timeline: timelines.length - index, parent: undefined, ranges, unusable: [] })), gaps: [] };
+  const window: RecoveryWindow = {
+    timelines: timelines.map((ranges, index) => ({
+      timeline: timelines.length - index,
+      parent: undefined,
+      ranges,
+      unusable: [],
+    })),
+    gaps: [],
+  };
   const backups = new Map([1, 11, 21].map((number) => [`d${number}`, day(number)]));
   return drawWindow(window, { width: 80, now: day(31), backups }).split("\n");
 }

@@ -21,9 +21,14 @@ export function drawWindow(window: RecoveryWindow, options: DrawOptions): string
   const axis = { begin: Math.min(...starts), end: Math.max(options.now.getTime(), Math.min(...starts) + 1) };
   const margin = Math.max(...drawn.map(({ timeline }) => String(timeline).length)) + "timeline  ".length;
   const columns = Math.max(10, options.width - margin);
-  const rows = drawn.map(({ timeline, ranges }) => `timeline ${timeline}`.padEnd(margin) + drawRanges(ranges, { ...axis, columns }, options.backups));
+  const rows = drawn.map(
+    ({ timeline, ranges }) =>
+      `timeline ${timeline}`.padEnd(margin) + drawRanges(ranges, { ...axis, columns }, options.backups),
+  );
   const [left, right] = [dayOf(axis.begin), dayOf(axis.end)];
-  return [...rows, " ".repeat(margin) + left + right.padStart(columns - left.length), " ".repeat(margin) + LEGEND].join("\n");
+  return [...rows, " ".repeat(margin) + left + right.padStart(columns - left.length), " ".repeat(margin) + LEGEND].join(
+    "\n",
+  );
 }
 
 interface Axis {
@@ -34,7 +39,8 @@ interface Axis {
 
 function drawRanges(ranges: readonly RestorableRange[], axis: Axis, backups: DrawOptions["backups"]): string {
   const cells = Array.from({ length: axis.columns }, () => " ");
-  const column = (time: number): number => Math.min(axis.columns - 1, Math.max(0, Math.floor(((time - axis.begin) / (axis.end - axis.begin)) * axis.columns)));
+  const column = (time: number): number =>
+    Math.min(axis.columns - 1, Math.max(0, Math.floor(((time - axis.begin) / (axis.end - axis.begin)) * axis.columns)));
   const fill = (from: number, to: number, cell: string): void => void cells.fill(cell, column(from), column(to) + 1);
   for (const { from, to } of ranges) fill(Date.parse(from), Date.parse(to ?? from), "#");
   for (const range of ranges) {

@@ -1,4 +1,11 @@
-import { confirmOptions, defineCommand, formatSize, openConfiguredStore, retentionOptions, storageOptions } from "@soar/app-kit";
+import {
+  confirmOptions,
+  defineCommand,
+  formatSize,
+  openConfiguredStore,
+  retentionOptions,
+  storageOptions,
+} from "@soar/app-kit";
 import { planExpiry, readExpiryState } from "@soar/repository";
 import { describeExpiry, expiryToJson } from "./describe-expiry.ts";
 import { expireRepository, policyOf } from "./retention.ts";
@@ -12,7 +19,12 @@ export const expire = defineCommand({
     ...storageOptions,
     ...retentionOptions,
     ...confirmOptions,
-    "dry-run": { type: "boolean", default: false, group: "Backup", help: "Print exactly what a run would remove, and remove nothing." },
+    "dry-run": {
+      type: "boolean",
+      default: false,
+      group: "Backup",
+      help: "Print exactly what a run would remove, and remove nothing.",
+    },
   },
   examples: [
     { command: "soar-base-backup expire --dry-run", explanation: "what would go, and why the rest stays" },
@@ -24,7 +36,10 @@ export const expire = defineCommand({
     try {
       if (config.dryRun) {
         const plan = planExpiry(await readExpiryState(store, { now: new Date(), signal }), policy);
-        output.report({ json: { dryRun: true, ...expiryToJson(plan) }, text: () => describeExpiry(plan, output.width) });
+        output.report({
+          json: { dryRun: true, ...expiryToJson(plan) },
+          text: () => describeExpiry(plan, output.width),
+        });
         return;
       }
       const { plan, outcome } = await expireRepository(store, {
@@ -33,12 +48,17 @@ export const expire = defineCommand({
         signal,
         approve: async (proposed) => {
           if (proposed.removeBackups.length + proposed.removeWal.length === 0) return;
-          await confirm({ plan: describeExpiry(proposed, 80), question: "Remove these objects for ever", yes: config.yes });
+          await confirm({
+            plan: describeExpiry(proposed, 80),
+            question: "Remove these objects for ever",
+            yes: config.yes,
+          });
         },
       });
       output.report({
         json: { dryRun: false, ...expiryToJson(plan), removed: outcome },
-        text: () => `removed ${outcome.backups.length} backups and ${outcome.wal} WAL files, ${formatSize(outcome.bytes)}; ${plan.keep.length} backups are kept`,
+        text: () =>
+          `removed ${outcome.backups.length} backups and ${outcome.wal} WAL files, ${formatSize(outcome.bytes)}; ${plan.keep.length} backups are kept`,
       });
     } finally {
       await store.close();

@@ -9,14 +9,27 @@ export const keep = defineCommand({
   summary: "Pin a backup: it never expires.",
   description: "The WAL that makes it consistent stays with it, so that it can always be restored as of its end.",
   positionals,
-  options: { ...storageOptions, reason: { type: "string", group: "Backup", default: "pinned by the operator", help: "Why, for whoever reads the listing later." } },
-  examples: [{ command: 'soar-base-backup keep 2025-01-05 --reason "before the migration"', explanation: "stays until unkeep" }],
+  options: {
+    ...storageOptions,
+    reason: {
+      type: "string",
+      group: "Backup",
+      default: "pinned by the operator",
+      help: "Why, for whoever reads the listing later.",
+    },
+  },
+  examples: [
+    { command: 'soar-base-backup keep 2025-01-05 --reason "before the migration"', explanation: "stays until unkeep" },
+  ],
   async run({ config, positionals: { label }, output, log, signal }) {
     requireBackupLabel(label);
     const store = await openConfiguredStore(config, { log });
     try {
       const isNew = await keepBackup(store, label, { reason: config.reason, now: new Date(), signal });
-      output.report({ json: { label, kept: true, changed: isNew }, text: () => (isNew ? `${label} is pinned and never expires.` : `${label} was pinned already.`) });
+      output.report({
+        json: { label, kept: true, changed: isNew },
+        text: () => (isNew ? `${label} is pinned and never expires.` : `${label} was pinned already.`),
+      });
     } finally {
       await store.close();
     }
@@ -33,7 +46,10 @@ export const unkeep = defineCommand({
     const store = await openConfiguredStore(config, { log });
     try {
       const isChanged = await unkeepBackup(store, label, { signal });
-      output.report({ json: { label, kept: false, changed: isChanged }, text: () => (isChanged ? `${label} is not pinned any more.` : `${label} was not pinned.`) });
+      output.report({
+        json: { label, kept: false, changed: isChanged },
+        text: () => (isChanged ? `${label} is not pinned any more.` : `${label} was not pinned.`),
+      });
     } finally {
       await store.close();
     }

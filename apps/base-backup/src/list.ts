@@ -1,21 +1,50 @@
-import { defineCommand, formatDuration, formatSize, formatTable, openConfiguredStore, retentionOptions, storageOptions } from "@soar/app-kit";
-import { listBackupDirectories, readRecoveryWindow, readStorageUsage, requireRepositoryRecord, type BackupDirectory } from "@soar/repository";
+import {
+  defineCommand,
+  formatDuration,
+  formatSize,
+  formatTable,
+  openConfiguredStore,
+  retentionOptions,
+  storageOptions,
+} from "@soar/app-kit";
+import {
+  listBackupDirectories,
+  readRecoveryWindow,
+  readStorageUsage,
+  requireRepositoryRecord,
+  type BackupDirectory,
+} from "@soar/repository";
 import { describeCost, reportCost } from "./describe-cost.ts";
 import { describeWindow } from "./describe-window.ts";
 
 export const list = defineCommand({
   name: "list",
   summary: "List the base backups and what can be restored from them.",
-  description: "Backups with their sizes, and per timeline the instants that can be restored, with every hole. Times are in UTC.",
-  options: { ...storageOptions, "retention-days": retentionOptions["retention-days"], cost: { type: "boolean", default: false, group: "Backup", help: "Print what the repository costs at the usual providers instead, from what is in the bucket." } },
-  examples: [{ command: "soar-base-backup list --json", explanation: "the complete records and the window, for programs" }, { command: "soar-base-backup list --cost", explanation: "dollars a month, and of one restore" }],
+  description:
+    "Backups with their sizes, and per timeline the instants that can be restored, with every hole. Times are in UTC.",
+  options: {
+    ...storageOptions,
+    "retention-days": retentionOptions["retention-days"],
+    cost: {
+      type: "boolean",
+      default: false,
+      group: "Backup",
+      help: "Print what the repository costs at the usual providers instead, from what is in the bucket.",
+    },
+  },
+  examples: [
+    { command: "soar-base-backup list --json", explanation: "the complete records and the window, for programs" },
+    { command: "soar-base-backup list --cost", explanation: "dollars a month, and of one restore" },
+  ],
   logFile: "none",
   async run({ config, log, output, signal }) {
     const store = await openConfiguredStore(config, { log });
     try {
       const repository = await requireRepositoryRecord(store, { signal });
       if (config.cost) {
-        const report = reportCost(await readStorageUsage(store, { now: new Date(), retentionDays: config.retentionDays, signal }));
+        const report = reportCost(
+          await readStorageUsage(store, { now: new Date(), retentionDays: config.retentionDays, signal }),
+        );
         output.report({ json: report, text: () => describeCost(report, output.width) });
         return;
       }
@@ -25,13 +54,23 @@ export const list = defineCommand({
       output.report({
         json: {
           repository,
-          backups: backups.map(({ label, record, kept, damage }) => ({ label, complete: record !== undefined, kept, damage: damage?.message, record })),
+          backups: backups.map(({ label, record, kept, damage }) => ({
+            label,
+            complete: record !== undefined,
+            kept,
+            damage: damage?.message,
+            record,
+          })),
           window: { ...window, retentionDays },
         },
         text: () =>
           backups.length === 0
             ? `There is no backup in ${store.location}.`
-            : [formatTable(COLUMNS, backups.map(rowOf), { width: output.width }), "", describeWindow(window, { backups, retentionDays, width: output.width, now: new Date() })].join("\n"),
+            : [
+                formatTable(COLUMNS, backups.map(rowOf), { width: output.width }),
+                "",
+                describeWindow(window, { backups, retentionDays, width: output.width, now: new Date() }),
+              ].join("\n"),
       });
     } finally {
       await store.close();
@@ -55,5 +94,15 @@ function rowOf({ label, record, kept, damage }: BackupDirectory): string[] {
   if (record === undefined) return [label, "", damage === undefined ? "unfinished" : "damaged"];
   const state = kept ? "kept" : record.damagedPages.length > 0 ? "bad pages" : "complete";
   const { sizes, stoppedAt, durationMs, timeline } = record;
-  return [label, record.kind === "full" ? "full" : "incr", state, stoppedAt.slice(0, 16).replace("T", " "), formatSize(sizes.database), formatSize(sizes.stored), formatSize(sizes.new), formatDuration(durationMs), String(timeline)];
+  return [
+    label,
+    record.kind === "full" ? "full" : "incr",
+    state,
+    stoppedAt.slice(0, 16).replace("T", " "),
+    formatSize(sizes.database),
+    formatSize(sizes.stored),
+    formatSize(sizes.new),
+    formatDuration(durationMs),
+    String(timeline),
+  ];
 }

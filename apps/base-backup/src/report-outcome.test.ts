@@ -24,9 +24,20 @@ function place(sendmailStatus = 0) {
   writeFileSync(sendmail, `#!/bin/sh\ncat >> ${directory}/mail\nexit ${sendmailStatus}\n`);
   chmodSync(sendmail, 0o755);
   const errors: string[] = [];
-  const config = { notifyEmail: ["dba@example.com"], notifySlackWebhook: undefined, notifyOn: "always", sendmail, metricsFile: join(directory, "x.prom") };
+  const config = {
+    notifyEmail: ["dba@example.com"],
+    notifySlackWebhook: undefined,
+    notifyOn: "always",
+    sendmail,
+    metricsFile: join(directory, "x.prom"),
+  };
   const context = { config, log: { error: (line: string) => errors.push(line) } } as unknown as TakeContext;
-  return { context, errors, mail: () => readFileSync(join(directory, "mail"), "utf8"), metrics: () => readFileSync(join(directory, "x.prom"), "utf8") };
+  return {
+    context,
+    errors,
+    mail: () => readFileSync(join(directory, "mail"), "utf8"),
+    metrics: () => readFileSync(join(directory, "x.prom"), "utf8"),
+  };
 }
 
 const taken = (onRecord: (made: BackupRecord) => void): Promise<void> => Promise.resolve(onRecord(record));
@@ -70,12 +81,19 @@ test("what fails behind a complete backup ends in a way for which no service man
     onRecord(record);
     return Promise.reject(busy);
   });
-  await expect(ended).rejects.toMatchObject({ code: "BACKUP_UNFOLLOWED", message: expect.stringMatching(/^backup '2025-01-05' is complete, but .*: unable to list$/), hint: "Wait." });
+  await expect(ended).rejects.toMatchObject({
+    code: "BACKUP_UNFOLLOWED",
+    message: expect.stringMatching(/^backup '2025-01-05' is complete, but .*: unable to list$/),
+    hint: "Wait.",
+  });
 });
 
 test("a success that cannot be told fails the run; a failure that cannot be told stays the failure, and the log says so", async () => {
   const { context, errors } = place(75);
-  await expect(reportOutcome(context, taken)).rejects.toMatchObject({ code: "BACKUP_UNFOLLOWED", cause: expect.objectContaining({ code: "PROGRAM_FAILED" }) });
+  await expect(reportOutcome(context, taken)).rejects.toMatchObject({
+    code: "BACKUP_UNFOLLOWED",
+    cause: expect.objectContaining({ code: "PROGRAM_FAILED" }),
+  });
   await expect(reportOutcome(context, () => Promise.reject(unreachable))).rejects.toBe(unreachable);
   expect(errors).toEqual([expect.stringContaining("so nobody was told that the backup failed")]);
 });

@@ -1,6 +1,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { formatDuration, formatRate, formatSize, notify, writeMetricsFile, type CommandContext, type Metric } from "@soar/app-kit";
+import {
+  formatDuration,
+  formatRate,
+  formatSize,
+  notify,
+  writeMetricsFile,
+  type CommandContext,
+  type Metric,
+} from "@soar/app-kit";
 import { isSoarError, SoarError } from "@soar/errors";
 import type { BackupRecord } from "@soar/repository";
 import type { takeOptions } from "./take-options.ts";
@@ -13,7 +21,10 @@ export type TakeContext = Omit<CommandContext<typeof takeOptions, Readonly<Recor
  * fails afterwards, telling it included, is told as a failure that kept it, and ends the run with `BACKUP_UNFOLLOWED`: a service
  * manager that ran all of it again would take the whole backup once more.
  */
-export async function reportOutcome(context: TakeContext, work: (onRecord: (record: BackupRecord) => void) => Promise<void>): Promise<void> {
+export async function reportOutcome(
+  context: TakeContext,
+  work: (onRecord: (record: BackupRecord) => void) => Promise<void>,
+): Promise<void> {
   let record: BackupRecord | undefined;
   try {
     await work((taken) => (record = taken));
@@ -23,7 +34,12 @@ export async function reportOutcome(context: TakeContext, work: (onRecord: (reco
   }
   try {
     tellMetrics(context.config.metricsFile, record, { failed: false });
-    if (record !== undefined) await notify(context.config, { outcome: "success", subject: `${hostname()}: base backup ${record.label} completed`, text: summarize(record) });
+    if (record !== undefined)
+      await notify(context.config, {
+        outcome: "success",
+        subject: `${hostname()}: base backup ${record.label} completed`,
+        text: summarize(record),
+      });
   } catch (error) {
     throw behind(record, error);
   }
@@ -31,18 +47,31 @@ export async function reportOutcome(context: TakeContext, work: (onRecord: (reco
 
 /** What a failure is for somebody who only sees how the run ended. */
 function behind(record: BackupRecord | undefined, error: unknown): unknown {
-  if (record === undefined || !isSoarError(error) || error.code === "BACKUP_DAMAGED_PAGES" || error.code === "ABORTED") return error;
-  return new SoarError("BACKUP_UNFOLLOWED", `backup '${record.label}' is complete, but what follows it failed: ${error.message}`, { hint: error.hint, cause: error });
+  if (record === undefined || !isSoarError(error) || error.code === "BACKUP_DAMAGED_PAGES" || error.code === "ABORTED")
+    return error;
+  return new SoarError(
+    "BACKUP_UNFOLLOWED",
+    `backup '${record.label}' is complete, but what follows it failed: ${error.message}`,
+    { hint: error.hint, cause: error },
+  );
 }
 
 /** The failure of the run is what it ends with; that telling it failed as well stands in the log. */
-async function tellFailure({ config, log }: TakeContext, record: BackupRecord | undefined, error: unknown): Promise<void> {
+async function tellFailure(
+  { config, log }: TakeContext,
+  record: BackupRecord | undefined,
+  error: unknown,
+): Promise<void> {
   const message = error instanceof Error ? error.message : String(error);
   const hint = isSoarError(error) && error.hint !== undefined ? `\n${error.hint}` : "";
   const kept = record === undefined ? "" : `\nThe backup itself is complete: ${summarize(record)}`;
   try {
     tellMetrics(config.metricsFile, record, { failed: true });
-    await notify(config, { outcome: "failure", subject: `${hostname()}: base backup ${record === undefined ? "failed" : `${record.label} needs attention`}`, text: `${message}${hint}${kept}` });
+    await notify(config, {
+      outcome: "failure",
+      subject: `${hostname()}: base backup ${record === undefined ? "failed" : `${record.label} needs attention`}`,
+      text: `${message}${hint}${kept}`,
+    });
   } catch (failure) {
     if (!isSoarError(failure)) throw failure;
     log.error(`${failure.message}; so nobody was told that the backup failed`);
@@ -55,20 +84,46 @@ export function summarize({ label, kind, sizes, durationMs, firstSegment, lastSe
 }
 
 const GAUGES: Readonly<Record<string, { readonly help: string; readonly of: (record: BackupRecord) => number }>> = {
-  backup_base_last_success_timestamp_seconds: { help: "End of the last complete base backup, seconds since 1970.", of: ({ stoppedAt }) => Date.parse(stoppedAt) / 1000 },
-  backup_base_last_duration_seconds: { help: "Time that the last complete base backup took.", of: ({ durationMs }) => durationMs / 1000 },
-  backup_base_last_size_bytes: { help: "Bytes of all files of the cluster in the last complete base backup.", of: ({ sizes }) => sizes.database },
-  backup_base_stored_bytes: { help: "Bytes that the last complete base backup added to the bucket.", of: ({ sizes }) => sizes.new },
-  backup_base_damaged_files: { help: "Files with damaged pages that the last complete base backup found.", of: ({ damagedPages }) => damagedPages.length },
+  backup_base_last_success_timestamp_seconds: {
+    help: "End of the last complete base backup, seconds since 1970.",
+    of: ({ stoppedAt }) => Date.parse(stoppedAt) / 1000,
+  },
+  backup_base_last_duration_seconds: {
+    help: "Time that the last complete base backup took.",
+    of: ({ durationMs }) => durationMs / 1000,
+  },
+  backup_base_last_size_bytes: {
+    help: "Bytes of all files of the cluster in the last complete base backup.",
+    of: ({ sizes }) => sizes.database,
+  },
+  backup_base_stored_bytes: {
+    help: "Bytes that the last complete base backup added to the bucket.",
+    of: ({ sizes }) => sizes.new,
+  },
+  backup_base_damaged_files: {
+    help: "Files with damaged pages that the last complete base backup found.",
+    of: ({ damagedPages }) => damagedPages.length,
+  },
 };
 
 /** A failed run keeps what the file says of the last backup that succeeded: its age is what alarms. */
-function tellMetrics(path: string | undefined, record: BackupRecord | undefined, { failed }: { readonly failed: boolean }): void {
+function tellMetrics(
+  path: string | undefined,
+  record: BackupRecord | undefined,
+  { failed }: { readonly failed: boolean },
+): void {
   if (path === undefined) return;
   const before = record === undefined && existsSync(path) ? readFileSync(path, "utf8") : "";
   const metrics = Object.entries(GAUGES).flatMap(([name, { help, of }]): Metric[] => {
     const value = record === undefined ? new RegExp(`^${name} (\\S+)$`, "m").exec(before)?.[1] : of(record);
     return value === undefined ? [] : [{ name, help, value: Number(value) }];
   });
-  writeMetricsFile(path, [...metrics, { name: "backup_base_last_run_failed", help: "1 when the last run failed, or needs attention.", value: failed ? 1 : 0 }]);
+  writeMetricsFile(path, [
+    ...metrics,
+    {
+      name: "backup_base_last_run_failed",
+      help: "1 when the last run failed, or needs attention.",
+      value: failed ? 1 : 0,
+    },
+  ]);
 }

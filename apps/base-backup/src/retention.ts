@@ -1,5 +1,13 @@
 import { formatSize, type Log } from "@soar/app-kit";
-import { executeExpiry, planExpiry, readExpiryState, type ExpiryEvent, type ExpiryOutcome, type ExpiryPlan, type RetentionPolicy } from "@soar/repository";
+import {
+  executeExpiry,
+  planExpiry,
+  readExpiryState,
+  type ExpiryEvent,
+  type ExpiryOutcome,
+  type ExpiryPlan,
+  type RetentionPolicy,
+} from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 
 export interface RetentionConfig {
@@ -20,11 +28,20 @@ export interface ExpireOptions {
 }
 
 /** One expiry from the listing to the last removal. */
-export async function expireRepository(store: ObjectStore, { policy, log, signal, approve }: ExpireOptions): Promise<{ plan: ExpiryPlan; outcome: ExpiryOutcome }> {
+export async function expireRepository(
+  store: ObjectStore,
+  { policy, log, signal, approve }: ExpireOptions,
+): Promise<{ plan: ExpiryPlan; outcome: ExpiryOutcome }> {
   const state = await readExpiryState(store, { now: new Date(), signal });
   const plan = planExpiry(state, policy);
   await approve(plan);
-  const outcome = await executeExpiry(store, { state, policy, plan, signal, onEvent: (event) => log.info(describeEvent(event)) });
+  const outcome = await executeExpiry(store, {
+    state,
+    policy,
+    plan,
+    signal,
+    onEvent: (event) => log.info(describeEvent(event)),
+  });
   return { plan, outcome };
 }
 

@@ -4,14 +4,20 @@ import { removeAbandoned, type RescueEvent, type ScratchOptions } from "@soar/re
 import type { takeOptions } from "./take-options.ts";
 
 /** For the scratch standby of `--from-archive`; what a killed run left of one is removed. */
-export async function scratchOptions(config: Config<typeof takeOptions>, { log, progress, signal }: { readonly log: Log; readonly progress: Progress; readonly signal: AbortSignal }): Promise<ScratchOptions> {
-  for (const { path } of await removeAbandoned(config.tempDir)) log.warn(`removed ${path}, left by a run that was killed`);
+export async function scratchOptions(
+  config: Config<typeof takeOptions>,
+  { log, progress, signal }: { readonly log: Log; readonly progress: Progress; readonly signal: AbortSignal },
+): Promise<ScratchOptions> {
+  for (const { path } of await removeAbandoned(config.tempDir))
+    log.warn(`removed ${path}, left by a run that was killed`);
   return { ...(await findScratchPlace(config)), signal, onEvent: (event) => show(event, { log, progress }) };
 }
 
 function show(event: RescueEvent, { log, progress }: { readonly log: Log; readonly progress: Progress }): void {
-  if (event.type === "fetching") log.info(`restoring the newest backup (${formatSize(event.plainBytes)} of files) into a scratch standby`);
+  if (event.type === "fetching")
+    log.info(`restoring the newest backup (${formatSize(event.plainBytes)} of files) into a scratch standby`);
   if (event.type === "fetched") progress.update(event.bytes);
   if (event.type === "replaying") log.info("restored; following the archive");
-  if (event.type === "replayed" && event.reachedLsn !== undefined) log.info(`followed the archive to ${formatLsn(event.reachedLsn)}; taking the backup`);
+  if (event.type === "replayed" && event.reachedLsn !== undefined)
+    log.info(`followed the archive to ${formatLsn(event.reachedLsn)}; taking the backup`);
 }

@@ -1,4 +1,13 @@
-import { backupCompressionOptions, jobsOptions, notifyOptions, postgresOptions, retentionOptions, storageOptions, tempOptions, type OptionTable } from "@soar/app-kit";
+import {
+  backupCompressionOptions,
+  jobsOptions,
+  notifyOptions,
+  postgresOptions,
+  retentionOptions,
+  storageOptions,
+  tempOptions,
+  type OptionTable,
+} from "@soar/app-kit";
 
 /** Options of `take`. */
 export const takeOptions = {
@@ -15,7 +24,13 @@ export const takeOptions = {
     group: "Backup",
     help: "Read nothing from the server: restore the newest backup into a scratch standby below BACKUP_TEMP_DIR, let it follow the archive, and back that up.",
   },
-  owner: { type: "string", default: "postgres", group: "Backup", placeholder: "USER", help: "With --from-archive: who runs the scratch server, when this runs as root." },
+  owner: {
+    type: "string",
+    default: "postgres",
+    group: "Backup",
+    placeholder: "USER",
+    help: "With --from-archive: who runs the scratch server, when this runs as root.",
+  },
   method: {
     env: "BACKUP_METHOD",
     type: "choice",
@@ -24,7 +39,14 @@ export const takeOptions = {
     group: "Backup",
     help: "Read the server over the replication protocol, or through the program pg_basebackup, which can do so without tablespaces only.",
   },
-  "bin-dir": { env: "BACKUP_PG_BIN_DIR", type: "string", group: "Backup", placeholder: "DIR", unset: "where packages install them", help: "Directory of PostgreSQL's programs." },
+  "bin-dir": {
+    env: "BACKUP_PG_BIN_DIR",
+    type: "string",
+    group: "Backup",
+    placeholder: "DIR",
+    unset: "where packages install them",
+    help: "Directory of PostgreSQL's programs.",
+  },
   "rate-limit": {
     env: "BACKUP_RATE_LIMIT",
     type: "size",
@@ -42,10 +64,34 @@ export const takeOptions = {
     group: "Backup",
     help: "Store only chunks that no earlier backup holds, and refer to the others. A restore is as direct as that of a full backup.",
   },
-  "full-every": { env: "BACKUP_FULL_EVERY", type: "duration", min: 0, default: "28d", group: "Backup", help: "With --incremental: take a full backup when the last one is older." },
-  expire: { env: "BACKUP_EXPIRE", type: "boolean", default: true, group: "Backup", help: "Leave out the expiry that follows a backup, for example where the key has no right to remove objects." },
-  checkpoint: { type: "choice", choices: ["fast", "spread"], default: "fast", group: "Backup", help: "Begin with a checkpoint at once, or let the server spread its writes." },
-  label: { type: "string", group: "Backup", unset: "the UTC date", help: "Label of the backup: a date like 2025-01-05, or 2025-01-05T140312Z." },
+  "full-every": {
+    env: "BACKUP_FULL_EVERY",
+    type: "duration",
+    min: 0,
+    default: "28d",
+    group: "Backup",
+    help: "With --incremental: take a full backup when the last one is older.",
+  },
+  expire: {
+    env: "BACKUP_EXPIRE",
+    type: "boolean",
+    default: true,
+    group: "Backup",
+    help: "Leave out the expiry that follows a backup, for example where the key has no right to remove objects.",
+  },
+  checkpoint: {
+    type: "choice",
+    choices: ["fast", "spread"],
+    default: "fast",
+    group: "Backup",
+    help: "Begin with a checkpoint at once, or let the server spread its writes.",
+  },
+  label: {
+    type: "string",
+    group: "Backup",
+    unset: "the UTC date",
+    help: "Label of the backup: a date like 2025-01-05, or 2025-01-05T140312Z.",
+  },
   "wal-timeout": {
     env: "BACKUP_WAL_TIMEOUT",
     type: "duration",

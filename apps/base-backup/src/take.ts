@@ -15,11 +15,15 @@ export const take = defineCommand({
   name: "take",
   isDefault: true,
   summary: "Take a base backup, then expire.",
-  description: "The user is a superuser, or has REPLICATION and the rights that the README grants. The backup exists when it is complete and every WAL segment that it needs is in the bucket, not earlier.",
+  description:
+    "The user is a superuser, or has REPLICATION and the rights that the README grants. The backup exists when it is complete and every WAL segment that it needs is in the bucket, not earlier.",
   options: takeOptions,
   examples: [
     { command: "soar-base-backup", explanation: "with the settings of /etc/soar/backup-env" },
-    { command: "soar-base-backup take --compression zstd --jobs 2", explanation: "smaller and faster than gzip, with two threads" },
+    {
+      command: "soar-base-backup take --compression zstd --jobs 2",
+      explanation: "smaller and faster than gzip, with two threads",
+    },
     { command: "soar-base-backup take --incremental", explanation: "only what changed since the last backup" },
     { command: "soar-base-backup take --from-archive", explanation: "without reading anything from the server" },
   ],
@@ -28,9 +32,15 @@ export const take = defineCommand({
   },
 });
 
-async function takeAndExpire({ config, log, output, signal, startProgress, app }: TakeContext, onRecord: (record: BackupRecord) => void): Promise<void> {
+async function takeAndExpire(
+  { config, log, output, signal, startProgress, app }: TakeContext,
+  onRecord: (record: BackupRecord) => void,
+): Promise<void> {
   // Providers go down for half an hour of maintenance; hours of copying must not be lost to that.
-  const store = await openConfiguredStore(config, { log, overrides: { retry: { deadlineMs: Math.max(config.retryDeadlineMs, LONGEST_OUTAGE_MS) } } });
+  const store = await openConfiguredStore(config, {
+    log,
+    overrides: { retry: { deadlineMs: Math.max(config.retryDeadlineMs, LONGEST_OUTAGE_MS) } },
+  });
   const progress = startProgress({ label: "base backup", unit: "bytes" });
   try {
     const record = await readCluster(store, { config, log, progress, signal, app });
@@ -38,7 +48,11 @@ async function takeAndExpire({ config, log, output, signal, startProgress, app }
     onRecord(record);
     log.info(`backup completed: ${summarize(record)}`);
     output.report({ json: record, text: () => `${record.label}  ${summarize(record)}` });
-    const expiry = config.expire ? await attempt(() => expireRepository(store, { policy: policyOf(config), log, signal, approve: () => Promise.resolve() })) : undefined;
+    const expiry = config.expire
+      ? await attempt(() =>
+          expireRepository(store, { policy: policyOf(config), log, signal, approve: () => Promise.resolve() }),
+        )
+      : undefined;
     requireUndamaged(record, expiry);
     if (expiry !== undefined) throw expiry;
   } finally {
@@ -66,18 +80,27 @@ async function readCluster(store: ObjectStore, { config, log, progress, signal, 
     signal,
     onEvent: (event: BackupEvent) => showEvent(event, { log, progress }),
   };
-  if (config.fromArchive) return await takeReplayedBackup(store, { ...common, scratch: await scratchOptions(config, { log, progress, signal }) });
+  if (config.fromArchive)
+    return await takeReplayedBackup(store, {
+      ...common,
+      scratch: await scratchOptions(config, { log, progress, signal }),
+    });
   const server = serverConnection(config, { applicationName: "soar-base-backup", database: "postgres", log });
-  const source = config.method === "replication" ? replicationSource(server) : programSource(server, { binDir: config.binDir, walTimeoutMs: config.walTimeoutMs });
+  const source =
+    config.method === "replication"
+      ? replicationSource(server)
+      : programSource(server, { binDir: config.binDir, walTimeoutMs: config.walTimeoutMs });
   return await takeBackup(store, { ...common, server, source });
 }
 
 function showEvent(event: BackupEvent, { log, progress }: { readonly log: Log; readonly progress: Progress }): void {
   if (event.type === "progress") progress.update(event.done, event.total);
   if (event.type === "waiting-for-wal") log.debug(`waiting for WAL segment ${event.missing}`);
-  if (event.type === "incremental") log.info(event.base === undefined ? `taking a full backup: ${event.reason}` : `referring to backup ${event.base}`);
+  if (event.type === "incremental")
+    log.info(event.base === undefined ? `taking a full backup: ${event.reason}` : `referring to backup ${event.base}`);
   if (event.type === "interrupted-removed") log.info(`removed what the interrupted backup ${event.label} had left`);
-  if (event.type === "interrupted-left") log.warn(`unable to remove what the interrupted backup ${event.label} left: ${event.reason}`);
+  if (event.type === "interrupted-left")
+    log.warn(`unable to remove what the interrupted backup ${event.label} left: ${event.reason}`);
 }
 
 function isProcessRunning(processId: number): boolean {
@@ -105,8 +128,12 @@ function requireUndamaged({ label, damagedPages }: BackupRecord, expiry: SoarErr
   const [first] = damagedPages;
   if (first === undefined) return;
   const besides = expiry === undefined ? "" : `; nor did expiry succeed: ${expiry.message}`;
-  throw new SoarError("BACKUP_DAMAGED_PAGES", `backup '${label}' was kept, but ${damagedPages.length} files of the server have damaged pages: '${first.path}' ${first.detail}${besides}`, {
-    hint: "Find the relation with pg_amcheck, and restore it from an older backup before that one expires.",
-    cause: expiry,
-  });
+  throw new SoarError(
+    "BACKUP_DAMAGED_PAGES",
+    `backup '${label}' was kept, but ${damagedPages.length} files of the server have damaged pages: '${first.path}' ${first.detail}${besides}`,
+    {
+      hint: "Find the relation with pg_amcheck, and restore it from an older backup before that one expires.",
+      cause: expiry,
+    },
+  );
 }

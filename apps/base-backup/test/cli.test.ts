@@ -21,7 +21,11 @@ async function sample(options: Partial<SampleOptions> = {}): Promise<Sample> {
   const directory = mkdtempSync(join(tmpdir(), "soar-cli-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   const repository = await createSampleRepository(directory, { ages: AGES, ...options });
-  const run: Sample["run"] = (...args) => spawnSync(process.execPath, ["--", BINARY, ...args], { encoding: "utf8", env: { BACKUP_BUCKET: `file://${directory}`, HOME: directory, PATH: process.env["PATH"] } });
+  const run: Sample["run"] = (...args) =>
+    spawnSync(process.execPath, ["--", BINARY, ...args], {
+      encoding: "utf8",
+      env: { BACKUP_BUCKET: `file://${directory}`, HOME: directory, PATH: process.env["PATH"] },
+    });
   return { ...repository, run };
 }
 
@@ -36,14 +40,23 @@ test("expire --dry-run names exactly the objects that a run then removes", async
   const before = await keysOf(store);
   const planned = run("expire", "--dry-run", "--json");
   expect(planned).toMatchObject({ status: 0, stderr: "" });
-  const plan = JSON.parse(planned.stdout) as { keep: { label: string }[]; removeBackups: { objects: { key: string }[] }[]; removeWal: { key: string }[] };
+  const plan = JSON.parse(planned.stdout) as {
+    keep: { label: string }[];
+    removeBackups: { objects: { key: string }[] }[];
+    removeWal: { key: string }[];
+  };
   expect(plan.keep.map(({ label }) => label)).toEqual(labels.slice(2));
   expect(await keysOf(store)).toEqual(before);
 
   const done = run("expire", "--yes", "--json");
   expect(done.status).toBe(0);
-  expect(JSON.parse(done.stdout)).toMatchObject({ dryRun: false, removed: { backups: [labels[1], labels[0]], wal: 24 } });
-  const removed = new Set([...plan.removeBackups.flatMap(({ objects }) => objects), ...plan.removeWal].map(({ key }) => key));
+  expect(JSON.parse(done.stdout)).toMatchObject({
+    dryRun: false,
+    removed: { backups: [labels[1], labels[0]], wal: 24 },
+  });
+  const removed = new Set(
+    [...plan.removeBackups.flatMap(({ objects }) => objects), ...plan.removeWal].map(({ key }) => key),
+  );
   expect(removed.size).toBe(2 * 3 + 24);
   expect(await keysOf(store)).toEqual(before.filter((key) => !removed.has(key)));
   expect(run("expire", "--dry-run").stdout).toContain("Nothing is to be removed.");
@@ -62,7 +75,10 @@ test("expire prints what it would do and refuses without a terminal and without 
 test("keep and unkeep pin a backup for expiry", async () => {
   const { run, labels } = await sample();
   const [oldest = ""] = labels;
-  expect(run("keep", oldest, "--reason", "before the migration")).toMatchObject({ status: 0, stdout: `${oldest} is pinned and never expires.\n` });
+  expect(run("keep", oldest, "--reason", "before the migration")).toMatchObject({
+    status: 0,
+    stdout: `${oldest} is pinned and never expires.\n`,
+  });
   expect(run("keep", oldest).stdout).toContain("was pinned already");
   expect(run("expire", "--dry-run").stdout).toMatch(new RegExp(`keep +${oldest} +pinned`));
   expect(run("unkeep", oldest, "--json").stdout).toContain('"changed": true');
@@ -88,7 +104,8 @@ test("list shows backups, the restorable window with its holes, and a picture", 
 test("list says so when there is no backup or no repository", async () => {
   const { run, store, labels } = await sample({ ages: [3] });
   expect(run("list").stdout).toContain("The window of 30 days is not full yet: it began 3 d 00 h ago.");
-  for (const label of labels) await store.remove(["backup.json", "started.json", "backup.tar.gz"].map((name) => `base/${label}/${name}`));
+  for (const label of labels)
+    await store.remove(["backup.json", "started.json", "backup.tar.gz"].map((name) => `base/${label}/${name}`));
   expect(run("list").stdout).toContain("There is no backup in file://");
   await store.remove(["config/backup-config.json"]);
   expect(run("list").status).toBe(60);
@@ -102,5 +119,7 @@ test("list --cost prints what the bucket costs, with the month of the prices", a
   // A terabyte at least, whatever is there.
   expect(printed.stdout).toMatch(/^Wasabi +\$6\.99/m);
   expect(printed.stdout).toContain("zstd instead of gzip, as far as backups of both are here: nothing measured yet");
-  expect(JSON.parse(run("list", "--cost", "--json").stdout)).toMatchObject({ usage: { objects: 24 + 61, retentionDays: 30 } });
+  expect(JSON.parse(run("list", "--cost", "--json").stdout)).toMatchObject({
+    usage: { objects: 24 + 61, retentionDays: 30 },
+  });
 });

@@ -1,5 +1,13 @@
 import { formatLsn, formatWalSegment, lsnOfSegmentIndex } from "@soar/pg-tools";
-import { backupKey, claimLabel, claimRepository, putBackupRecord, putWalFile, sha256Hex, type BackupRecord } from "@soar/repository";
+import {
+  backupKey,
+  claimLabel,
+  claimRepository,
+  putBackupRecord,
+  putWalFile,
+  sha256Hex,
+  type BackupRecord,
+} from "@soar/repository";
 import { createFileStore, type ObjectStore } from "@soar/storage";
 
 const SEGMENT_SIZE = 16 * 1024 * 1024;
@@ -14,20 +22,36 @@ export interface SampleOptions {
 }
 
 /** A repository in a directory, with these backups and for every day since the oldest a WAL segment with one commit. */
-export async function createSampleRepository(directory: string, { ages, missing = [] }: SampleOptions): Promise<{ labels: string[]; store: ObjectStore }> {
+export async function createSampleRepository(
+  directory: string,
+  { ages, missing = [] }: SampleOptions,
+): Promise<{ labels: string[]; store: ObjectStore }> {
   const store = createFileStore({ directory });
   const now = Date.now();
-  await claimRepository(store, { systemIdentifier: "7000000000000000001", postgresMajor: 15, walSegmentSize: SEGMENT_SIZE }, { toolVersion: "test", now: new Date(now) });
+  await claimRepository(
+    store,
+    { systemIdentifier: "7000000000000000001", postgresMajor: 15, walSegmentSize: SEGMENT_SIZE },
+    { toolVersion: "test", now: new Date(now) },
+  );
   const labels: string[] = [];
   for (const age of ages) {
     const startedAt = new Date(now - age * DAY_MS);
     const label = startedAt.toISOString().slice(0, 10);
     labels.push(label);
-    await claimLabel(store, { format: 1, label, host: "h", processId: 1, startedAt: startedAt.toISOString(), deadline: new Date(startedAt.getTime() + 2 * DAY_MS).toISOString(), references: [] });
+    await claimLabel(store, {
+      format: 1,
+      label,
+      host: "h",
+      processId: 1,
+      startedAt: startedAt.toISOString(),
+      deadline: new Date(startedAt.getTime() + 2 * DAY_MS).toISOString(),
+      references: [],
+    });
     await store.put(backupKey(label, "backup.tar.gz"), DATA);
     await putBackupRecord(store, recordOf(label, startedAt, 1000 - age));
   }
-  for (let age = Math.max(...ages); age >= 0; age -= 1) if (!missing.includes(age)) await putSegment(store, 1000 - age, now - age * DAY_MS);
+  for (let age = Math.max(...ages); age >= 0; age -= 1)
+    if (!missing.includes(age)) await putSegment(store, 1000 - age, now - age * DAY_MS);
   return { labels, store };
 }
 
@@ -36,7 +60,11 @@ async function putSegment(store: ObjectStore, index: number, committedAt: number
   const open = async function* (): AsyncGenerator<Buffer> {
     yield DATA;
   };
-  await putWalFile(store, { name: segment(index), size: DATA.length, sha256: sha256Hex(DATA), facts: { tx }, open }, { codec: "zstd" });
+  await putWalFile(
+    store,
+    { name: segment(index), size: DATA.length, sha256: sha256Hex(DATA), facts: { tx }, open },
+    { codec: "zstd" },
+  );
 }
 
 export function segment(index: number): string {

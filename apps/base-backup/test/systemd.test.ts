@@ -21,7 +21,9 @@ test("systemd finds nothing wrong with the units", () => {
     writeFileSync(join(directory, name), unit.replace("/usr/local/bin/soar-base-backup", "/bin/true"));
   }
   if (!existsSync(ANALYZE)) return;
-  const { status, stderr } = spawnSync(ANALYZE, ["verify", "--man=no", ...NAMES.map((name) => join(directory, name))], { encoding: "utf8" });
+  const { status, stderr } = spawnSync(ANALYZE, ["verify", "--man=no", ...NAMES.map((name) => join(directory, name))], {
+    encoding: "utf8",
+  });
   expect(stderr.split("\n").filter((line) => line.includes("soar-backup"))).toEqual([]);
   expect(status).toBe(0);
 });
@@ -31,8 +33,26 @@ test("a failure that time may cure is tried again, and no other", () => {
   const never = new Set(/^RestartPreventExitStatus=(.*)$/m.exec(service)?.[1]?.split(" ").map(Number));
   const known = new Set<number>(Object.values(ERROR_CODES).map(({ exitStatus }) => exitStatus));
   expect([...never].filter((status) => !known.has(status))).toEqual([]);
-  for (const code of ["STORE_UNREACHABLE", "STORE_BUSY", "SERVER_UNREACHABLE", "SERVER_FAILED", "BACKUP_INCOMPLETE", "BACKUP_RUNNING", "WAL_TIMEOUT"] as const) expect([code, never.has(ERROR_CODES[code].exitStatus)]).toEqual([code, false]);
-  for (const code of ["ABORTED", "BACKUP_DAMAGED_PAGES", "BACKUP_UNFOLLOWED", "SERVER_DENIED", "STORE_DENIED", "CONFIG_INVALID", "USAGE"] as const) expect([code, never.has(ERROR_CODES[code].exitStatus)]).toEqual([code, true]);
+  for (const code of [
+    "STORE_UNREACHABLE",
+    "STORE_BUSY",
+    "SERVER_UNREACHABLE",
+    "SERVER_FAILED",
+    "BACKUP_INCOMPLETE",
+    "BACKUP_RUNNING",
+    "WAL_TIMEOUT",
+  ] as const)
+    expect([code, never.has(ERROR_CODES[code].exitStatus)]).toEqual([code, false]);
+  for (const code of [
+    "ABORTED",
+    "BACKUP_DAMAGED_PAGES",
+    "BACKUP_UNFOLLOWED",
+    "SERVER_DENIED",
+    "STORE_DENIED",
+    "CONFIG_INVALID",
+    "USAGE",
+  ] as const)
+    expect([code, never.has(ERROR_CODES[code].exitStatus)]).toEqual([code, true]);
 });
 
 test("the timer runs on Sundays at 02:00 and makes up for what it missed", () => {
@@ -40,6 +60,9 @@ test("the timer runs on Sundays at 02:00 and makes up for what it missed", () =>
   expect(timer).toContain("OnCalendar=Sun *-*-* 02:00:00");
   expect(timer).toContain("Persistent=true");
   if (!existsSync(ANALYZE)) return;
-  const { stdout } = spawnSync(ANALYZE, ["calendar", "--base-time=2025-01-08 00:00:00 UTC", "Sun *-*-* 02:00:00"], { encoding: "utf8", env: { TZ: "UTC" } });
+  const { stdout } = spawnSync(ANALYZE, ["calendar", "--base-time=2025-01-08 00:00:00 UTC", "Sun *-*-* 02:00:00"], {
+    encoding: "utf8",
+    env: { TZ: "UTC" },
+  });
   expect(stdout).toContain("Sun 2025-01-12 02:00:00 UTC");
 });

@@ -10,8 +10,11 @@ const failed = isWalFetch ? 126 : 70;
 
 function fail(error) {
   const missing = error?.code === "ERR_MODULE_NOT_FOUND" && String(error.message).includes("main.js'");
-  process.stderr.write(`soar-restore: unable to run: ${missing ? "dist/main.js is missing" : (error?.stack ?? error)}\n`);
-  if (missing) process.stderr.write("hint: Install the package again; in a checkout, build with `npx turbo run build`.\n");
+  process.stderr.write(
+    `soar-restore: unable to run: ${missing ? "dist/main.js is missing" : (error?.stack ?? error)}\n`,
+  );
+  if (missing)
+    process.stderr.write("hint: Install the package again; in a checkout, build with `npx turbo run build`.\n");
   process.exit(failed);
 }
 

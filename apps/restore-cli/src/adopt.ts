@@ -6,15 +6,31 @@ import { adoptClone, isFenced } from "@soar/restore";
 export const adopt = defineCommand({
   name: "adopt",
   summary: "Let a restored copy archive, in the place of the cluster that it comes from.",
-  description: "A restore to another place or on another host makes a copy that cannot archive into the repository that it came from. This takes that fence away, on purpose: from its next start on, the copy archives as its own settings say.",
+  description:
+    "A restore to another place or on another host makes a copy that cannot archive into the repository that it came from. This takes that fence away, on purpose: from its next start on, the copy archives as its own settings say.",
   options: {
     ...confirmOptions,
-    "data-dir": { env: "PGDATA", type: "string", required: true, group: "Restore", placeholder: "DIR", help: "Data directory of the copy." },
+    "data-dir": {
+      env: "PGDATA",
+      type: "string",
+      required: true,
+      group: "Restore",
+      placeholder: "DIR",
+      help: "Data directory of the copy.",
+    },
   },
-  examples: [{ command: "soar-restore adopt --data-dir /var/lib/postgresql/15/main", explanation: "after a restore on a new host, when the old one is gone for good" }],
+  examples: [
+    {
+      command: "soar-restore adopt --data-dir /var/lib/postgresql/15/main",
+      explanation: "after a restore on a new host, when the old one is gone for good",
+    },
+  ],
   async run({ config, log, output, confirm }) {
     const dataDir = resolve(config.dataDir);
-    if (!(await isFenced(dataDir))) throw new SoarError("USAGE", `unable to adopt '${dataDir}': it is no copy that a restore has fenced`, { hint: "Nothing keeps it from archiving but its own settings: SHOW archive_mode; SHOW archive_command." });
+    if (!(await isFenced(dataDir)))
+      throw new SoarError("USAGE", `unable to adopt '${dataDir}': it is no copy that a restore has fenced`, {
+        hint: "Nothing keeps it from archiving but its own settings: SHOW archive_mode; SHOW archive_command.",
+      });
     await confirm({
       plan: `${dataDir} will archive as its settings say. If that is into the repository of the cluster that it comes from, that cluster must not run any more, nor ever again: two servers that archive under one name damage the window in which anything can be restored.`,
       question: "Adopt it",
@@ -23,6 +39,9 @@ export const adopt = defineCommand({
     });
     await adoptClone(dataDir);
     log.info(`adopted ${dataDir}`);
-    output.report({ json: { version: 1, dataDir }, text: () => "Adopted. Restart its server, then take a base backup at once: soar-base-backup" });
+    output.report({
+      json: { version: 1, dataDir },
+      text: () => "Adopted. Restart its server, then take a base backup at once: soar-base-backup",
+    });
   },
 });

@@ -23,7 +23,12 @@ type ClientRow = { readonly [K in keyof Client]: Client[K] };
  * Of the server that runs in the data directory, whatever server PGHOST and PGPORT name: by its own socket, and where that lets this
  * user not in, by the local address that is configured.
  */
-export async function connectedClients(dataDir: string, config: Config<typeof postgresOptions>, log: Log, signal: AbortSignal): Promise<ConnectedClients> {
+export async function connectedClients(
+  dataDir: string,
+  config: Config<typeof postgresOptions>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<ConnectedClients> {
   const { socketDir, port = config.port } = await readClusterState(dataDir);
   const bySocket = await clientsOf({ ...config, host: socketDir ?? config.host, port }, log, signal);
   if (bySocket.unknown === undefined || config.host === socketDir || !isLocal(config.host)) return bySocket;
@@ -35,7 +40,11 @@ function isLocal(host: string | undefined): boolean {
 }
 
 /** Of a server that runs but lets nobody in, the reason is told instead: a restore may be the way out. */
-async function clientsOf(config: Config<typeof postgresOptions>, log: Log, signal: AbortSignal): Promise<ConnectedClients> {
+async function clientsOf(
+  config: Config<typeof postgresOptions>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<ConnectedClients> {
   try {
     await using sql = await connectSql(serverConnection(config, { applicationName: "soar-restore", log }), { signal });
     const clients = await sql.query<ClientRow>(
@@ -46,7 +55,17 @@ async function clientsOf(config: Config<typeof postgresOptions>, log: Log, signa
     );
     return { clients, unknown: undefined };
   } catch (error) {
-    if (!hasErrorCode(error, "SERVER_UNREACHABLE", "SERVER_DENIED", "SERVER_FAILED", "SERVER_UNSUITABLE", "FILE_UNREADABLE")) throw error;
+    if (
+      !hasErrorCode(
+        error,
+        "SERVER_UNREACHABLE",
+        "SERVER_DENIED",
+        "SERVER_FAILED",
+        "SERVER_UNSUITABLE",
+        "FILE_UNREADABLE",
+      )
+    )
+      throw error;
     return { clients: [], unknown: error.message };
   }
 }
@@ -56,8 +75,20 @@ export function clientsText({ clients, unknown }: ConnectedClients): string {
   if (unknown !== undefined) return `Who is connected cannot be told: ${unknown}`;
   if (clients.length === 0) return "Nobody is connected to the server that will be stopped.";
   const table = formatTable(
-    [{ header: "SESSIONS", align: "right" }, { header: "APPLICATION" }, { header: "DATABASE" }, { header: "USER" }, { header: "FROM" }],
-    clients.map(({ sessions, application, database, user, from }) => [String(sessions), application, database, user, from]),
+    [
+      { header: "SESSIONS", align: "right" },
+      { header: "APPLICATION" },
+      { header: "DATABASE" },
+      { header: "USER" },
+      { header: "FROM" },
+    ],
+    clients.map(({ sessions, application, database, user, from }) => [
+      String(sessions),
+      application,
+      database,
+      user,
+      from,
+    ]),
     { width: Infinity },
   );
   return `Connected to the server that will be stopped:\n${table}`;

@@ -1,16 +1,48 @@
-import { defineCommand, formatDuration, formatSize, openConfiguredStore, type CommandContext, type OptionTable } from "@soar/app-kit";
+import {
+  defineCommand,
+  formatDuration,
+  formatSize,
+  openConfiguredStore,
+  type CommandContext,
+  type OptionTable,
+} from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
-import { inspectTargetDatabase, planRestore, removeAbandoned, requireFillable, rescueDatabase, type DatabaseRescueReport, type TargetDatabase } from "@soar/restore";
+import {
+  inspectTargetDatabase,
+  planRestore,
+  removeAbandoned,
+  requireFillable,
+  rescueDatabase,
+  type DatabaseRescueReport,
+  type TargetDatabase,
+} from "@soar/restore";
 import { showAbandoned, withRescueDisplay } from "./rescue-display.ts";
-import { rescueOptions, scratchOptionsOf, sourceDatabaseOf, targetServerOf, type RescueConfig } from "./rescue-options.ts";
+import {
+  rescueOptions,
+  scratchOptionsOf,
+  sourceDatabaseOf,
+  targetServerOf,
+  type RescueConfig,
+} from "./rescue-options.ts";
 import { describeRescue, rescueAsJson } from "./rescue-plan.ts";
 import { targetOf, timelineOf } from "./target-options.ts";
 
 const options = {
   ...rescueOptions,
-  "target-database": { type: "string", required: true, group: "Rescue", placeholder: "DB", help: "Database of the running server to load it into; made when it does not exist." },
-  replace: { type: "boolean", default: false, group: "Rescue", help: "Take the place of a database that is not empty. The old one is kept under another name." },
+  "target-database": {
+    type: "string",
+    required: true,
+    group: "Rescue",
+    placeholder: "DB",
+    help: "Database of the running server to load it into; made when it does not exist.",
+  },
+  replace: {
+    type: "boolean",
+    default: false,
+    group: "Rescue",
+    help: "Take the place of a database that is not empty. The old one is kept under another name.",
+  },
 } as const;
 
 export const database = defineCommand({
@@ -20,8 +52,15 @@ export const database = defineCommand({
     "Fetches the files of that one database and the shared catalogs into a scratch cluster under BACKUP_TEMP_DIR, replays WAL to the target, and copies the database with pg_dump and pg_restore. No other database is read or touched. The scratch cluster does not archive and is removed afterwards.",
   options,
   examples: [
-    { command: "soar-restore database --database soar --target-database soar_restore_test --target-time '2025-01-10 14:25:00'", explanation: "beside the living database" },
-    { command: "soar-restore database --database soar --target-database soar --replace --latest", explanation: "in its place; the old one is kept under another name" },
+    {
+      command:
+        "soar-restore database --database soar --target-database soar_restore_test --target-time '2025-01-10 14:25:00'",
+      explanation: "beside the living database",
+    },
+    {
+      command: "soar-restore database --database soar --target-database soar --replace --latest",
+      explanation: "in its place; the old one is kept under another name",
+    },
   ],
   run: ({ config, ...context }) => runDatabaseRescue({ ...context, config }),
 });
@@ -36,24 +75,59 @@ type AnyContext = CommandContext<OptionTable, Readonly<Record<string, { readonly
 export type RescueContext = Pick<AnyContext, "log" | "output" | "signal" | "confirm" | "startProgress">;
 
 /** The command, however it was called. */
-export async function runDatabaseRescue({ config, log, output, signal, confirm, startProgress }: RescueContext & { readonly config: DatabaseRescueConfig }): Promise<void> {
+export async function runDatabaseRescue({
+  config,
+  log,
+  output,
+  signal,
+  confirm,
+  startProgress,
+}: RescueContext & { readonly config: DatabaseRescueConfig }): Promise<void> {
   const source = sourceDatabaseOf(config);
   const { targetDatabase: target, replace } = config;
-  if (target === "postgres" || target.startsWith("template")) throw new SoarError("USAGE", `unable to load into '${target}': it belongs to the server itself`, { hint: "Name another database with --target-database." });
+  if (target === "postgres" || target.startsWith("template"))
+    throw new SoarError("USAGE", `unable to load into '${target}': it belongs to the server itself`, {
+      hint: "Name another database with --target-database.",
+    });
   const store = await openConfiguredStore(config, { log });
   try {
-    const plan = await planRestore(store, { target: targetOf(config), backup: config.baseBackup, timeline: timelineOf(config), signal });
+    const plan = await planRestore(store, {
+      target: targetOf(config),
+      backup: config.baseBackup,
+      timeline: timelineOf(config),
+      signal,
+    });
     const targetServer = targetServerOf(config, target, log);
     const found = await inspectTargetDatabase(targetServer, target, signal);
     requireFillable(target, found, { replace });
-    const text = describeRescue(plan, [["database", source], ["into", `${target} on ${targetServer.server.host}:${targetServer.server.port}: ${consequence(found)}`], ["scratch in", config.tempDir]]);
-    if (config.dryRun) return output.report({ json: rescueAsJson(plan, { database: source, targetDatabase: target, found }), text: () => text });
-    if (found.state === "filled") await confirm({ plan: text, question: `Replace database '${target}'`, yes: config.yes });
+    const text = describeRescue(plan, [
+      ["database", source],
+      ["into", `${target} on ${targetServer.server.host}:${targetServer.server.port}: ${consequence(found)}`],
+      ["scratch in", config.tempDir],
+    ]);
+    if (config.dryRun)
+      return output.report({
+        json: rescueAsJson(plan, { database: source, targetDatabase: target, found }),
+        text: () => text,
+      });
+    if (found.state === "filled")
+      await confirm({ plan: text, question: `Replace database '${target}'`, yes: config.yes });
     else log.info(`rescuing database ${source} of backup ${plan.backup.label} into ${target}`);
     showAbandoned(log, await removeAbandoned(config.tempDir, targetServer));
-    const rescue = { ...(await scratchOptionsOf(config, signal)), database: source, target, targetServer, replace, noOwner: config.noOwner };
-    const report = await withRescueDisplay({ log, startProgress }, (onEvent) => rescueDatabase(store, plan, { ...rescue, onEvent }));
-    log.info(`rescue completed: database ${source} at ${report.reachedLsn === undefined ? "the target" : formatLsn(report.reachedLsn)} is in ${target}`);
+    const rescue = {
+      ...(await scratchOptionsOf(config, signal)),
+      database: source,
+      target,
+      targetServer,
+      replace,
+      noOwner: config.noOwner,
+    };
+    const report = await withRescueDisplay({ log, startProgress }, (onEvent) =>
+      rescueDatabase(store, plan, { ...rescue, onEvent }),
+    );
+    log.info(
+      `rescue completed: database ${source} at ${report.reachedLsn === undefined ? "the target" : formatLsn(report.reachedLsn)} is in ${target}`,
+    );
     output.report({ json: reportAsJson(report), text: () => reportText(report) });
   } finally {
     await store.close();
@@ -66,17 +140,38 @@ function consequence(found: TargetDatabase): string {
   return `it holds ${found.objects} objects (${formatSize(found.sizeBytes)}); its sessions are ended and it is kept under another name`;
 }
 
-function reportText({ plan, database: source, target, keptAs, fetchedBytes, reachedLsn, durationMs }: DatabaseRescueReport): string {
+function reportText({
+  plan,
+  database: source,
+  target,
+  keptAs,
+  fetchedBytes,
+  reachedLsn,
+  durationMs,
+}: DatabaseRescueReport): string {
   const lines = [
     ["rescued", `${source} into ${target}, in ${formatDuration(durationMs)}`],
     ["reached", `${reachedLsn === undefined ? "the target" : formatLsn(reachedLsn)}, as planned`],
-    ["fetched", `${formatSize(fetchedBytes.backup)} of ${formatSize(plan.backup.sizes.stored)} of backup, ${formatSize(fetchedBytes.wal)} of WAL`],
-    ["old state", keptAs === undefined ? undefined : `kept as ${keptAs}; when it is not needed any more: dropdb '${keptAs}'`],
+    [
+      "fetched",
+      `${formatSize(fetchedBytes.backup)} of ${formatSize(plan.backup.sizes.stored)} of backup, ${formatSize(fetchedBytes.wal)} of WAL`,
+    ],
+    [
+      "old state",
+      keptAs === undefined ? undefined : `kept as ${keptAs}; when it is not needed any more: dropdb '${keptAs}'`,
+    ],
     ["next", `statistics are not part of a dump: psql -d '${target}' -c ANALYZE`],
   ] as const;
   return lines.flatMap(([name, text]) => (text === undefined ? [] : [`${`${name}:`.padEnd(16)}${text}`])).join("\n");
 }
 
 function reportAsJson({ plan, reachedLsn, ...report }: DatabaseRescueReport): unknown {
-  return { version: 1, backup: plan.backup.label, storedBytes: plan.backup.sizes.stored, ...report, plannedLsn: formatLsn(plan.resolved.stopLsn), reachedLsn: reachedLsn && formatLsn(reachedLsn) };
+  return {
+    version: 1,
+    backup: plan.backup.label,
+    storedBytes: plan.backup.sizes.stored,
+    ...report,
+    plannedLsn: formatLsn(plan.resolved.stopLsn),
+    reachedLsn: reachedLsn && formatLsn(reachedLsn),
+  };
 }

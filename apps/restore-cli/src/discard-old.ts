@@ -6,21 +6,43 @@ import { discardKept, listKeptData, requireDiscardable, type KeptData } from "@s
 export const discardOld = defineCommand({
   name: "discard-old",
   summary: "Remove what restores in place have kept of the old data, for good.",
-  description: "Lists the old data directories and the WAL that restores of a data directory have kept, and removes them after a question. Refuses as long as the restored server does not run and take writes, and for directories that no restore kept.",
+  description:
+    "Lists the old data directories and the WAL that restores of a data directory have kept, and removes them after a question. Refuses as long as the restored server does not run and take writes, and for directories that no restore kept.",
   positionals: { directories: { optional: true, many: true, help: "Only these of the kept directories." } },
   options: {
     ...confirmOptions,
-    "data-dir": { env: "PGDATA", type: "string", required: true, group: "Restore", placeholder: "DIR", help: "Data directory that was restored." },
+    "data-dir": {
+      env: "PGDATA",
+      type: "string",
+      required: true,
+      group: "Restore",
+      placeholder: "DIR",
+      help: "Data directory that was restored.",
+    },
     "dry-run": { type: "boolean", default: false, group: "Restore", help: "List what is kept and stop." },
   },
-  examples: [{ command: "soar-restore discard-old --data-dir /var/lib/postgresql/15/main", explanation: "when the restored data has been looked at" }],
+  examples: [
+    {
+      command: "soar-restore discard-old --data-dir /var/lib/postgresql/15/main",
+      explanation: "when the restored data has been looked at",
+    },
+  ],
   async run({ config, positionals, log, output, confirm }) {
     const dataDir = resolve(config.dataDir);
     const kept = chosen(await listKeptData(dataDir), positionals.directories ?? [], dataDir);
-    if (config.dryRun || kept.length === 0) return output.report({ json: { version: 1, dataDir, kept }, text: () => (kept.length === 0 ? `Nothing is kept of ${dataDir}.` : listText(kept)) });
+    if (config.dryRun || kept.length === 0)
+      return output.report({
+        json: { version: 1, dataDir, kept },
+        text: () => (kept.length === 0 ? `Nothing is kept of ${dataDir}.` : listText(kept)),
+      });
     await requireDiscardable(dataDir, kept);
     const sum = formatSize(kept.reduce((total, { bytes }) => total + bytes, 0));
-    await confirm({ plan: `${listText(kept)}\nThis is removed for good, with every commit that is only there.`, question: `Remove ${kept.length === 1 ? "it" : `these ${kept.length}`}, ${sum}`, yes: config.yes, phrase: "discard" });
+    await confirm({
+      plan: `${listText(kept)}\nThis is removed for good, with every commit that is only there.`,
+      question: `Remove ${kept.length === 1 ? "it" : `these ${kept.length}`}, ${sum}`,
+      yes: config.yes,
+      phrase: "discard",
+    });
     for (const one of kept) {
       await discardKept(one);
       log.info(`removed ${[one.path, ...one.outside].join(", ")}`);
@@ -35,14 +57,19 @@ function chosen(kept: readonly KeptData[], names: readonly string[], dataDir: st
   return names.map((name) => {
     const found = kept.find(({ path }) => path === resolve(name));
     if (found !== undefined) return found;
-    throw new SoarError("DIRECTORY_FOREIGN", `unable to discard '${name}': no restore of '${dataDir}' kept it`, { hint: "Without a directory, the command lists those that it may remove. Nothing was removed." });
+    throw new SoarError("DIRECTORY_FOREIGN", `unable to discard '${name}': no restore of '${dataDir}' kept it`, {
+      hint: "Without a directory, the command lists those that it may remove. Nothing was removed.",
+    });
   });
 }
 
 function listText(kept: readonly KeptData[]): string {
   return formatTable(
     [{ header: "KEPT" }, { header: "SIZE", align: "right" }, { header: "DIRECTORY" }],
-    kept.flatMap(({ path, kind, bytes, outside }) => [[kind === "cluster" ? "data directory" : "WAL", formatSize(bytes), path], ...outside.map((directory) => ["  and", "", directory])]),
+    kept.flatMap(({ path, kind, bytes, outside }) => [
+      [kind === "cluster" ? "data directory" : "WAL", formatSize(bytes), path],
+      ...outside.map((directory) => ["  and", "", directory]),
+    ]),
     { width: Infinity },
   );
 }

@@ -1,6 +1,15 @@
 import { formatSize, type Output } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
-import { controlCommand, describeTarget, formatInstant, lineDifference, type CommitPoint, type ConfigDifference, type PlanCheck, type RestorePlan } from "@soar/restore";
+import {
+  controlCommand,
+  describeTarget,
+  formatInstant,
+  lineDifference,
+  type CommitPoint,
+  type ConfigDifference,
+  type PlanCheck,
+  type RestorePlan,
+} from "@soar/restore";
 import { formatVersion, nearbyText, serverText, timeText } from "./plan-texts.ts";
 import type { Hindered, Prepared } from "./prepare.ts";
 
@@ -12,7 +21,9 @@ function whatIsThere({ checked: { approach }, dataDir }: Prepared): string | und
     case "replace":
       return `a cluster, which is kept whole as ${dataDir}.before-restore-<time>`;
     case "refill":
-      return approach.ownData ? "IS OVERWRITTEN: what equals the backup stays, everything else is replaced or removed; only WAL that was not archived is kept" : "an interrupted restore, whose files are used as far as they are right";
+      return approach.ownData
+        ? "IS OVERWRITTEN: what equals the backup stays, everything else is replaced or removed; only WAL that was not archived is kept"
+        : "an interrupted restore, whose files are used as far as they are right";
     case "recover":
       return "an interrupted restore of this plan: the backup is fetched, recovery goes on";
     case "follow":
@@ -23,16 +34,33 @@ function whatIsThere({ checked: { approach }, dataDir }: Prepared): string | und
 }
 
 /** Who is stopped; as steps for the operator where it cannot be done from here. */
-function whatIsStopped({ checked: { approach, control, canControlServices }, appServices, dataDir }: Prepared): (readonly [string, string])[] {
+function whatIsStopped({
+  checked: { approach, control, canControlServices },
+  appServices,
+  dataDir,
+}: Prepared): (readonly [string, string])[] {
   const steps: (readonly [string, string])[] = [];
-  if (appServices.length > 0) steps.push(canControlServices ? ["stops", `${appServices.join(", ")}, started again when the server was proved`] : ["do first", `stop the applications, because systemd does not run here: ${appServices.join(", ")}`]);
-  if ("running" in approach && approach.running !== undefined) steps.push(["stops", `the server with process id ${approach.running}, by: ${controlCommand(control, "stop", dataDir).join(" ")}`]);
+  if (appServices.length > 0)
+    steps.push(
+      canControlServices
+        ? ["stops", `${appServices.join(", ")}, started again when the server was proved`]
+        : ["do first", `stop the applications, because systemd does not run here: ${appServices.join(", ")}`],
+    );
+  if ("running" in approach && approach.running !== undefined)
+    steps.push([
+      "stops",
+      `the server with process id ${approach.running}, by: ${controlCommand(control, "stop", dataDir).join(" ")}`,
+    ]);
   return steps;
 }
 
 /** Prints a plan. Throws what stands against it, once it is printed. */
 export function showPlan(output: Output, found: Prepared | Hindered): void {
-  output.report({ json: planAsJson(found), text: () => ("obstacle" in found ? formatRows([...planRows(found.plan), ...checkRows(found.checks)]) : formatPlan(found)) });
+  output.report({
+    json: planAsJson(found),
+    text: () =>
+      "obstacle" in found ? formatRows([...planRows(found.plan), ...checkRows(found.checks)]) : formatPlan(found),
+  });
   if ("obstacle" in found) throw found.obstacle;
 }
 
@@ -46,7 +74,12 @@ export function formatPlan(prepared: Prepared): string {
     ["WAL directory", walDir === undefined ? undefined : `${walDir}, to which pg_wal is a link`],
     ["what is there", whatIsThere(prepared)],
     ...whatIsStopped(prepared),
-    ["afterwards", checked.inPlace ? "the server takes writes and goes on archiving, on a new timeline" : "the server takes writes; as a copy it does not archive into this repository"],
+    [
+      "afterwards",
+      checked.inPlace
+        ? "the server takes writes and goes on archiving, on a new timeline"
+        : "the server takes writes; as a copy it does not archive into this repository",
+    ],
     ...plan.passedOver.map(({ label, reason }): Row => ["not used", `${label}: ${reason}`]),
     ...plan.warnings.map((warning): Row => ["warning", warning]),
     ...checkRows(checks),
@@ -76,7 +109,12 @@ function planRows(plan: RestorePlan): Row[] {
     ["first left out", resolved.firstLeftOut === undefined ? undefined : commitText(resolved.firstLeftOut)],
     ["nearby", nearbyText(plan)],
     ["to download", `${formatSize(fetchBytes.backup)} of backup and ${formatSize(fetchBytes.wal)} of WAL`],
-    ["from this disk", onDisk.length === 0 ? undefined : `${onDisk.length} WAL segments that are not in the repository, from ${onDisk[0]?.object.file ?? ""} on`],
+    [
+      "from this disk",
+      onDisk.length === 0
+        ? undefined
+        : `${onDisk.length} WAL segments that are not in the repository, from ${onDisk[0]?.object.file ?? ""} on`,
+    ],
   ];
 }
 
@@ -87,7 +125,10 @@ function checkRows(checks: readonly PlanCheck[]): Row[] {
 /** What changes in a configuration file, line by line. */
 function configText({ path, present, saved }: ConfigDifference): string[] {
   if (present === undefined) return [`configuration:  ${path} is put back; there is none`];
-  return [`configuration:  ${path} is put back, and what is there kept beside it:`, ...lineDifference(present, saved).map((line) => `  ${line}`)];
+  return [
+    `configuration:  ${path} is put back, and what is there kept beside it:`,
+    ...lineDifference(present, saved).map((line) => `  ${line}`),
+  ];
 }
 
 /** The plan for programs. */
@@ -98,13 +139,25 @@ function planAsJson(found: Prepared | Hindered): unknown {
     version: 1,
     repository: plan.location,
     target: plan.target,
-    backup: { label: backup.label, startLsn: backup.startLsn, stopLsn: backup.stopLsn, stoppedAt: backup.stoppedAt, timeline: backup.timeline, postgresVersion: formatVersion(backup.postgresVersion) },
+    backup: {
+      label: backup.label,
+      startLsn: backup.startLsn,
+      stopLsn: backup.stopLsn,
+      stoppedAt: backup.stoppedAt,
+      timeline: backup.timeline,
+      postgresVersion: formatVersion(backup.postgresVersion),
+    },
     timeline: chain.history.timeline,
     stopLsn: formatLsn(resolved.stopLsn),
     lastReplayed: commitAsJson(resolved.lastReplayed),
     firstLeftOut: commitAsJson(resolved.firstLeftOut),
     nearby: plan.nearby,
-    wal: { first: chain.segments[0]?.name, last: chain.segments.at(-1)?.name, segments: chain.segments.length, holes: chain.holes },
+    wal: {
+      first: chain.segments[0]?.name,
+      last: chain.segments.at(-1)?.name,
+      segments: chain.segments.length,
+      holes: chain.holes,
+    },
     fetchBytes: plan.fetchBytes,
     neededBytes: plan.neededBytes,
     minimums: plan.minimums,
@@ -115,7 +168,13 @@ function planAsJson(found: Prepared | Hindered): unknown {
   };
 }
 
-function machineAsJson({ dataDir, appServices, config, download, checked: { inPlace, approach, control, freeBytes, programVersion, binDir } }: Prepared): object {
+function machineAsJson({
+  dataDir,
+  appServices,
+  config,
+  download,
+  checked: { inPlace, approach, control, freeBytes, programVersion, binDir },
+}: Prepared): object {
   return {
     download,
     freeBytes,
@@ -124,7 +183,13 @@ function machineAsJson({ dataDir, appServices, config, download, checked: { inPl
     config: config.map(({ path, present }) => ({ path, present: present !== undefined })),
     approach: approach.kind,
     inPlace,
-    stops: { server: "running" in approach && approach.running !== undefined ? controlCommand(control, "stop", dataDir).join(" ") : undefined, services: appServices },
+    stops: {
+      server:
+        "running" in approach && approach.running !== undefined
+          ? controlCommand(control, "stop", dataDir).join(" ")
+          : undefined,
+      services: appServices,
+    },
   };
 }
 

@@ -10,15 +10,31 @@ export const list = defineCommand({
     const store = await openConfiguredStore(config, { log });
     try {
       await requireRepositoryRecord(store, { signal });
-      const records = (await listBackupDirectories(store, { signal })).flatMap(({ record }) => (record === undefined ? [] : [record]));
+      const records = (await listBackupDirectories(store, { signal })).flatMap(({ record }) =>
+        record === undefined ? [] : [record],
+      );
       output.report({
         json: records,
         text: () =>
           records.length === 0
             ? `There is no complete backup in ${store.location}.`
             : formatTable(
-                [{ header: "LABEL" }, { header: "CONSISTENT FROM" }, { header: "LSN" }, { header: "SIZE", align: "right" }, { header: "DOWNLOAD", align: "right" }, { header: "TL", align: "right" }],
-                records.map(({ label, stoppedAt, stopLsn, sizes, timeline }) => [label, `${stoppedAt.slice(0, 19)}Z`, stopLsn, formatSize(sizes.database), formatSize(sizes.stored), String(timeline)]),
+                [
+                  { header: "LABEL" },
+                  { header: "CONSISTENT FROM" },
+                  { header: "LSN" },
+                  { header: "SIZE", align: "right" },
+                  { header: "DOWNLOAD", align: "right" },
+                  { header: "TL", align: "right" },
+                ],
+                records.map(({ label, stoppedAt, stopLsn, sizes, timeline }) => [
+                  label,
+                  `${stoppedAt.slice(0, 19)}Z`,
+                  stopLsn,
+                  formatSize(sizes.database),
+                  formatSize(sizes.stored),
+                  String(timeline),
+                ]),
                 { width: output.width },
               ),
       });

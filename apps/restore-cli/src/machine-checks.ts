@@ -18,8 +18,13 @@ export function passedChecks(plan: RestorePlan, dataDir: string, checked: Checke
     ...planChecks(plan),
     passed("directory", `${dataDir} ${THERE[checked.approach.kind]}`),
     passed("room", `${formatSize(plan.neededBytes)} are needed there, ${formatSize(checked.freeBytes)} are free`),
-    passed("programs", `PostgreSQL ${checked.programVersion} in ${checked.binDir}; the backup is of ${formatVersion(plan.backup.postgresVersion)}`),
-    ...(plan.backup.tablespaces.length === 0 ? [] : [passed("tablespaces", [...checked.tablespaces.values()].join(", "))]),
+    passed(
+      "programs",
+      `PostgreSQL ${checked.programVersion} in ${checked.binDir}; the backup is of ${formatVersion(plan.backup.postgresVersion)}`,
+    ),
+    ...(plan.backup.tablespaces.length === 0
+      ? []
+      : [passed("tablespaces", [...checked.tablespaces.values()].join(", "))]),
   ];
 }
 

@@ -13,7 +13,8 @@ export function nearbyText({ nearby }: RestorePlan): string | undefined {
 export function timeText({ chain, resolved }: RestorePlan, download: MeasuredDownload | undefined): string | undefined {
   if (download === undefined) return undefined;
   const [first] = chain.segments;
-  const plainWal = first === undefined ? 0 : Math.max(0, Number(resolved.stopLsn - lsnOfSegmentIndex(first.index, chain.segmentSize)));
+  const plainWal =
+    first === undefined ? 0 : Math.max(0, Number(resolved.stopLsn - lsnOfSegmentIndex(first.index, chain.segmentSize)));
   return `about ${formatDuration(download.totalMs)} to download, at ${formatRate(download.bytesPerSecond)} as just measured; replaying ${formatSize(plainWal)} of WAL comes on top`;
 }
 

@@ -2,7 +2,21 @@ import { resolve } from "node:path";
 import type { Config } from "@soar/app-kit";
 import { isSoarError, SoarError } from "@soar/errors";
 import { listBackupRecords } from "@soar/repository";
-import { checkRestore, compareServerConfig, describeTarget, findLocalWalPlaces, isInPlace, measureDownload, planRestore, readRestoreStatus, type CheckedRestore, type ConfigDifference, type MeasuredDownload, type PlanCheck, type RestorePlan } from "@soar/restore";
+import {
+  checkRestore,
+  compareServerConfig,
+  describeTarget,
+  findLocalWalPlaces,
+  isInPlace,
+  measureDownload,
+  planRestore,
+  readRestoreStatus,
+  type CheckedRestore,
+  type ConfigDifference,
+  type MeasuredDownload,
+  type PlanCheck,
+  type RestorePlan,
+} from "@soar/restore";
 import type { ObjectStore } from "@soar/storage";
 import { failedChecks, passedChecks } from "./machine-checks.ts";
 import { tablespaceMapOf, targetOf, timelineOf, type directoryOptions, type TargetConfig } from "./target-options.ts";
@@ -44,7 +58,11 @@ export async function prepare(store: ObjectStore, config: PrepareConfig, signal:
 }
 
 /** The same for who wants to see the plan all the same. Rejects when there is none. */
-export async function inspect(store: ObjectStore, config: PrepareConfig, signal: AbortSignal): Promise<Prepared | Hindered> {
+export async function inspect(
+  store: ObjectStore,
+  config: PrepareConfig,
+  signal: AbortSignal,
+): Promise<Prepared | Hindered> {
   // The whole command line is judged before anything is read.
   const tablespaceMap = tablespaceMapOf(config);
   targetOf(config);
@@ -67,11 +85,21 @@ export async function inspect(store: ObjectStore, config: PrepareConfig, signal:
   });
   if (isSoarError(checked)) return { plan, obstacle: checked, checks: failedChecks(plan, checked) };
   const download = config.yes === true ? undefined : await measureDownload(store, plan, { jobs: config.jobs, signal });
-  return { ...prepared, checked, config: config.withConfig ? await compareServerConfig(store, plan.backup, { signal }) : [], checks: passedChecks(plan, dataDir, checked), download };
+  return {
+    ...prepared,
+    checked,
+    config: config.withConfig ? await compareServerConfig(store, plan.backup, { signal }) : [],
+    checks: passedChecks(plan, dataDir, checked),
+    download,
+  };
 }
 
 /** Plans with what this machine knows: WAL that is in no bucket, and on which timeline an interrupted restore went. */
-export async function planFor(store: ObjectStore, config: PrepareConfig, signal: AbortSignal): Promise<{ readonly plan: RestorePlan; readonly dataDir: string }> {
+export async function planFor(
+  store: ObjectStore,
+  config: PrepareConfig,
+  signal: AbortSignal,
+): Promise<{ readonly plan: RestorePlan; readonly dataDir: string }> {
   const target = targetOf(config);
   const newest = (await listBackupRecords(store, { signal })).at(-1);
   const guess = config.dataDir ?? newest?.source.dataDirectory ?? "";
@@ -79,16 +107,23 @@ export async function planFor(store: ObjectStore, config: PrepareConfig, signal:
   // Its own server may have begun a newer one since.
   const timeline = timelineOf(config) ?? (earlier?.target === describeTarget(target) ? earlier.timeline : undefined);
   // A copy went its own way from where it was made.
-  const localWal = newest !== undefined && isInPlace({ backup: newest }, resolve(guess)) ? await findLocalWalPlaces(resolve(guess)) : [];
+  const localWal =
+    newest !== undefined && isInPlace({ backup: newest }, resolve(guess))
+      ? await findLocalWalPlaces(resolve(guess))
+      : [];
   const plan = await planRestore(store, { target, backup: config.baseBackup, timeline, localWal, signal });
   const wanted = config.dataDir ?? plan.backup.source.dataDirectory;
   if (wanted === "") {
-    throw new SoarError("USAGE", "it is not known where the data directory was: the backup user could not see it", { hint: "Name the directory to fill with --data-dir." });
+    throw new SoarError("USAGE", "it is not known where the data directory was: the backup user could not see it", {
+      hint: "Name the directory to fill with --data-dir.",
+    });
   }
   return { plan, dataDir: resolve(wanted) };
 }
 
 /** Of the system's own programs, which may be told by it where things are. */
 function systemEnvironment(): Record<string, string> {
-  return Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }

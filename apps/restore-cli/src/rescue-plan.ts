@@ -21,5 +21,14 @@ export function describeRescue(plan: RestorePlan, rows: readonly (readonly [stri
 
 /** The same for programs. */
 export function rescueAsJson(plan: RestorePlan, more: Readonly<Record<string, unknown>>): unknown {
-  return { version: 1, repository: plan.location, backup: plan.backup.label, target: plan.target, stopLsn: formatLsn(plan.resolved.stopLsn), fetchWalBytes: plan.fetchBytes.wal, warnings: plan.warnings, ...more };
+  return {
+    version: 1,
+    repository: plan.location,
+    backup: plan.backup.label,
+    target: plan.target,
+    stopLsn: formatLsn(plan.resolved.stopLsn),
+    fetchWalBytes: plan.fetchBytes.wal,
+    warnings: plan.warnings,
+    ...more,
+  };
 }

@@ -29,7 +29,8 @@ export function restoreDisplay({ begin, log }: Display): RestoreDisplay {
       case "phase":
         finish();
         if (event.phase === "recover") log.info("backup fetched; replaying WAL");
-        if (event.phase === "finish") log.info("recovery is over and proved; starting the server with its own settings");
+        if (event.phase === "finish")
+          log.info("recovery is over and proved; starting the server with its own settings");
         break;
       case "done":
         log.info(event.text);

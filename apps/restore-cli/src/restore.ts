@@ -10,9 +10,28 @@ export const restoreOptions = {
   ...directoryOptions,
   ...confirmOptions,
   ...databaseFormOptions,
-  "target-action": { type: "choice", choices: ["promote", "pause", "shutdown"], default: "promote", group: "Target", help: "What the server does when it has reached the target." },
-  port: { type: "integer", min: 1, max: 65535, group: "Restore", unset: "that of its configuration", help: "Port of the restored server." },
-  owner: { type: "string", default: "postgres", group: "Restore", placeholder: "USER", help: "Who owns the files and runs the server, when this runs as root." },
+  "target-action": {
+    type: "choice",
+    choices: ["promote", "pause", "shutdown"],
+    default: "promote",
+    group: "Target",
+    help: "What the server does when it has reached the target.",
+  },
+  port: {
+    type: "integer",
+    min: 1,
+    max: 65535,
+    group: "Restore",
+    unset: "that of its configuration",
+    help: "Port of the restored server.",
+  },
+  owner: {
+    type: "string",
+    default: "postgres",
+    group: "Restore",
+    placeholder: "USER",
+    help: "Who owns the files and runs the server, when this runs as root.",
+  },
   "dry-run": { type: "boolean", default: false, group: "Restore", help: "Show the plan and stop." },
 } as const;
 
@@ -26,8 +45,15 @@ export const restore = defineCommand({
   examples: [
     { command: "soar-restore --latest", explanation: "as much as the bucket and the old disk hold" },
     { command: "soar-restore --target-time '2025-01-10 14:25:00' --dry-run", explanation: "what it would do" },
-    { command: "soar-restore --base-backup 2025-01-05 --target-time '2025-01-08 10:00:00' --data-dir /srv/copy --port 5433", explanation: "a copy beside the running server" },
-    { command: "soar-restore --target-time '2025-01-10 14:25:00' --target-database soar_restore_test --no-destructive", explanation: "one database into the running server" },
+    {
+      command:
+        "soar-restore --base-backup 2025-01-05 --target-time '2025-01-08 10:00:00' --data-dir /srv/copy --port 5433",
+      explanation: "a copy beside the running server",
+    },
+    {
+      command: "soar-restore --target-time '2025-01-10 14:25:00' --target-database soar_restore_test --no-destructive",
+      explanation: "one database into the running server",
+    },
   ],
   async run(context) {
     if (await restoreInteractively(context)) return;

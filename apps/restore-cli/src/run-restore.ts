@@ -10,7 +10,9 @@ import { reportAsJson, reportText, summarize } from "./restore-report.ts";
 import { serverEnvironment, walFetchProgram } from "./wal-fetch-program.ts";
 
 type AnyContext = CommandContext<OptionTable, Readonly<Record<string, { readonly help: string }>>>;
-export type RestoreContext = Omit<AnyContext, "config" | "positionals"> & { readonly config: Config<typeof restoreOptions> };
+export type RestoreContext = Omit<AnyContext, "config" | "positionals"> & {
+  readonly config: Config<typeof restoreOptions>;
+};
 
 /** Plans, asks, restores, reports. */
 export async function runRestore(context: RestoreContext): Promise<void> {
@@ -48,16 +50,30 @@ export async function runRestore(context: RestoreContext): Promise<void> {
 /** PostgreSQL promotes at the end of the WAL, whatever it is told to do at a target. */
 function requireStop({ latest, targetAction }: RestoreContext["config"]): void {
   if (!latest || targetAction === "promote") return;
-  throw new SoarError("USAGE", `--target-action ${targetAction} goes with a target that lies before the end of the WAL: at the end PostgreSQL promotes`, { hint: "Name a time, an LSN, a transaction or a restore point instead of --latest, or leave --target-action out." });
+  throw new SoarError(
+    "USAGE",
+    `--target-action ${targetAction} goes with a target that lies before the end of the WAL: at the end PostgreSQL promotes`,
+    {
+      hint: "Name a time, an LSN, a transaction or a restore point instead of --latest, or leave --target-action out.",
+    },
+  );
 }
 
 /** What is lost for good is asked for by its own word. */
 async function ask(prepared: Prepared, { config, confirm, log, signal }: RestoreContext): Promise<void> {
   const { approach } = prepared.checked;
   const isRunning = "running" in approach && approach.running !== undefined;
-  const clients = isRunning ? [clientsText(await connectedClients(prepared.dataDir, { ...config, port: config.serverPort }, log, signal))] : [];
+  const clients = isRunning
+    ? [clientsText(await connectedClients(prepared.dataDir, { ...config, port: config.serverPort }, log, signal))]
+    : [];
   const discards = approach.kind === "refill" && approach.ownData;
   const plan = [formatPlan(prepared), ...clients].join("\n");
-  if (discards) await confirm({ plan, question: `Overwrite what is in ${prepared.dataDir}, of which nothing but unarchived WAL is kept`, yes: config.yes, phrase: "discard" });
+  if (discards)
+    await confirm({
+      plan,
+      question: `Overwrite what is in ${prepared.dataDir}, of which nothing but unarchived WAL is kept`,
+      yes: config.yes,
+      phrase: "discard",
+    });
   else await confirm({ plan, question: `Restore into ${prepared.dataDir}`, yes: config.yes });
 }

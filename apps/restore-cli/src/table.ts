@@ -2,7 +2,15 @@ import { resolve } from "node:path";
 import { defineCommand, formatDuration, formatSize, openConfiguredStore, type Config, type Log } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
-import { planRestore, removeAbandoned, requireFree, rescueTables, type RecoveryTarget, type TableDestination, type TableRescueReport } from "@soar/restore";
+import {
+  planRestore,
+  removeAbandoned,
+  requireFree,
+  rescueTables,
+  type RecoveryTarget,
+  type TableDestination,
+  type TableRescueReport,
+} from "@soar/restore";
 import { showAbandoned, withRescueDisplay } from "./rescue-display.ts";
 import { rescueOptions, scratchOptionsOf, sourceDatabaseOf, targetServerOf } from "./rescue-options.ts";
 import { describeRescue, rescueAsJson } from "./rescue-plan.ts";
@@ -11,9 +19,24 @@ import { targetOf, timelineOf } from "./target-options.ts";
 
 const options = {
   ...rescueOptions,
-  output: { type: "string", group: "Rescue", placeholder: "FILE", help: "Write SQL for psql to this file, which must not exist; with the extension .dump an archive for pg_restore." },
-  into: { type: "string", group: "Rescue", placeholder: "DB", help: "Load into this database of the running server, all or nothing." },
-  as: { type: "string", group: "Rescue", placeholder: "PLACE", help: "Another schema for the tables, or SCHEMA.NAME for a single one." },
+  output: {
+    type: "string",
+    group: "Rescue",
+    placeholder: "FILE",
+    help: "Write SQL for psql to this file, which must not exist; with the extension .dump an archive for pg_restore.",
+  },
+  into: {
+    type: "string",
+    group: "Rescue",
+    placeholder: "DB",
+    help: "Load into this database of the running server, all or nothing.",
+  },
+  as: {
+    type: "string",
+    group: "Rescue",
+    placeholder: "PLACE",
+    help: "Another schema for the tables, or SCHEMA.NAME for a single one.",
+  },
   "data-only": { type: "boolean", default: false, group: "Rescue", help: "Rows only, without definition and indexes." },
 } as const;
 
@@ -25,28 +48,61 @@ export const table = defineCommand({
   positionals: { tables: { many: true, help: "Tables, as SCHEMA.TABLE." } },
   options,
   examples: [
-    { command: "soar-restore table public.devices --database soar --target-time '2025-01-10 14:25:00' --data-only --output devices_restore.sql", explanation: "to look at, and to load with psql" },
-    { command: "soar-restore table public.devices public.flights --database soar --into soar --as rescued", explanation: "beside the living ones, in a schema of their own" },
+    {
+      command:
+        "soar-restore table public.devices --database soar --target-time '2025-01-10 14:25:00' --data-only --output devices_restore.sql",
+      explanation: "to look at, and to load with psql",
+    },
+    {
+      command: "soar-restore table public.devices public.flights --database soar --into soar --as rescued",
+      explanation: "beside the living ones, in a schema of their own",
+    },
   ],
   async run({ config, positionals, log, output, signal, startProgress }) {
     const tables = positionals.tables.map(parseTableName);
-    if (tables.length === 0) throw new SoarError("USAGE", "no table is named", { hint: "For example: soar-restore table public.devices --database soar --output devices.sql." });
+    if (tables.length === 0)
+      throw new SoarError("USAGE", "no table is named", {
+        hint: "For example: soar-restore table public.devices --database soar --output devices.sql.",
+      });
     const place = config.as === undefined ? undefined : parsePlace(config.as);
-    if (place?.name !== undefined && tables.length > 1) throw new SoarError("USAGE", `--as '${config.as}' gives ${tables.length} tables one name`, { hint: "Name a schema only: --as SCHEMA." });
+    if (place?.name !== undefined && tables.length > 1)
+      throw new SoarError("USAGE", `--as '${config.as}' gives ${tables.length} tables one name`, {
+        hint: "Name a schema only: --as SCHEMA.",
+      });
     const [database, destination] = [sourceDatabaseOf(config), destinationOf(config, log)];
     const store = await openConfiguredStore(config, { log });
     try {
-      const plan = await planRestore(store, { target: targetOrLatest(config), backup: config.baseBackup, timeline: timelineOf(config), signal });
+      const plan = await planRestore(store, {
+        target: targetOrLatest(config),
+        backup: config.baseBackup,
+        timeline: timelineOf(config),
+        signal,
+      });
       const rescue = { database, tables, destination, place, dataOnly: config.dataOnly, noOwner: config.noOwner };
       await requireFree(rescue);
       const names = tables.map(({ schema, name }) => `${schema}.${name}`).join(", ");
-      const text = describeRescue(plan, [["tables", `${names} of database ${database}`], ["into", config.output ?? `database ${config.into}${config.as === undefined ? "" : ` as ${config.as}`}`], ["scratch in", config.tempDir]]);
-      if (config.dryRun) return output.report({ json: rescueAsJson(plan, { database, tables, into: config.output ?? config.into }), text: () => text });
+      const text = describeRescue(plan, [
+        ["tables", `${names} of database ${database}`],
+        ["into", config.output ?? `database ${config.into}${config.as === undefined ? "" : ` as ${config.as}`}`],
+        ["scratch in", config.tempDir],
+      ]);
+      if (config.dryRun)
+        return output.report({
+          json: rescueAsJson(plan, { database, tables, into: config.output ?? config.into }),
+          text: () => text,
+        });
       log.info(`rescuing ${names} of database ${database}, backup ${plan.backup.label}`);
-      showAbandoned(log, await removeAbandoned(config.tempDir, destination.kind === "database" ? destination.targetServer : undefined));
+      showAbandoned(
+        log,
+        await removeAbandoned(config.tempDir, destination.kind === "database" ? destination.targetServer : undefined),
+      );
       const scratch = await scratchOptionsOf(config, signal);
-      const report = await withRescueDisplay({ log, startProgress }, (onEvent) => rescueTables(store, plan, { ...scratch, ...rescue, onEvent }));
-      log.info(`rescue completed: ${names} of database ${database} at ${report.reachedLsn === undefined ? "the target" : formatLsn(report.reachedLsn)}`);
+      const report = await withRescueDisplay({ log, startProgress }, (onEvent) =>
+        rescueTables(store, plan, { ...scratch, ...rescue, onEvent }),
+      );
+      log.info(
+        `rescue completed: ${names} of database ${database} at ${report.reachedLsn === undefined ? "the target" : formatLsn(report.reachedLsn)}`,
+      );
       output.report({ json: reportAsJson(report), text: () => reportText(report, config) });
     } finally {
       await store.close();
@@ -59,27 +115,57 @@ type TableConfig = Config<typeof options>;
 /** Exactly one of `--output` and `--into`. Throws `USAGE`. */
 function destinationOf(config: TableConfig, log: Log): TableDestination {
   const { output: path, into } = config;
-  if ((path === undefined) === (into === undefined)) throw new SoarError("USAGE", "it is not said where the tables shall go", { hint: "Name either a file, --output devices.sql, or a database, --into soar." });
+  if ((path === undefined) === (into === undefined))
+    throw new SoarError("USAGE", "it is not said where the tables shall go", {
+      hint: "Name either a file, --output devices.sql, or a database, --into soar.",
+    });
   if (into !== undefined) return { kind: "database", name: into, targetServer: targetServerOf(config, into, log) };
   return { kind: "file", path: resolve(path ?? ""), format: path?.endsWith(".dump") === true ? "custom" : "plain" };
 }
 
 /** Of a rescue nothing is overwritten, so it may begin with the newest state that there is. */
 function targetOrLatest(config: TableConfig): RecoveryTarget {
-  const isNamed = config.immediate || [config.targetTimeMicros, config.targetLsn, config.targetXid, config.targetName].some((value) => value !== undefined);
+  const isNamed =
+    config.immediate ||
+    [config.targetTimeMicros, config.targetLsn, config.targetXid, config.targetName].some(
+      (value) => value !== undefined,
+    );
   return targetOf(isNamed ? config : { ...config, latest: true });
 }
 
-function reportText({ plan, tables, fetchedBytes, reachedLsn, durationMs }: TableRescueReport, { output: path, into, dataOnly }: TableConfig): string {
+function reportText(
+  { plan, tables, fetchedBytes, reachedLsn, durationMs }: TableRescueReport,
+  { output: path, into, dataOnly }: TableConfig,
+): string {
   const lines = [
-    ["rescued", `${tables.length === 1 ? `${tables[0]?.schema}.${tables[0]?.name}` : `${tables.length} tables and partitions`} in ${formatDuration(durationMs)}`],
+    [
+      "rescued",
+      `${tables.length === 1 ? `${tables[0]?.schema}.${tables[0]?.name}` : `${tables.length} tables and partitions`} in ${formatDuration(durationMs)}`,
+    ],
     ["reached", `${reachedLsn === undefined ? "the target" : formatLsn(reachedLsn)}, as planned`],
-    ["fetched", `${formatSize(fetchedBytes.backup)} of ${formatSize(plan.backup.sizes.stored)} of backup, ${formatSize(fetchedBytes.wal)} of WAL`],
-    ["next", path === undefined ? `look at them: psql -d '${into}'` : path.endsWith(".dump") ? `pg_restore --list '${path}', then pg_restore -d DB '${path}'` : `read it, then: psql -d DB -f '${path}'${dataOnly ? "; it adds rows to the table that is there" : ""}`],
+    [
+      "fetched",
+      `${formatSize(fetchedBytes.backup)} of ${formatSize(plan.backup.sizes.stored)} of backup, ${formatSize(fetchedBytes.wal)} of WAL`,
+    ],
+    [
+      "next",
+      path === undefined
+        ? `look at them: psql -d '${into}'`
+        : path.endsWith(".dump")
+          ? `pg_restore --list '${path}', then pg_restore -d DB '${path}'`
+          : `read it, then: psql -d DB -f '${path}'${dataOnly ? "; it adds rows to the table that is there" : ""}`,
+    ],
   ] as const;
   return lines.map(([name, text]) => `${`${name}:`.padEnd(16)}${text}`).join("\n");
 }
 
 function reportAsJson({ plan, reachedLsn, ...report }: TableRescueReport): unknown {
-  return { version: 1, backup: plan.backup.label, storedBytes: plan.backup.sizes.stored, ...report, plannedLsn: formatLsn(plan.resolved.stopLsn), reachedLsn: reachedLsn && formatLsn(reachedLsn) };
+  return {
+    version: 1,
+    backup: plan.backup.label,
+    storedBytes: plan.backup.sizes.stored,
+    ...report,
+    plannedLsn: formatLsn(plan.resolved.stopLsn),
+    reachedLsn: reachedLsn && formatLsn(reachedLsn),
+  };
 }

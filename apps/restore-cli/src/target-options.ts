@@ -8,28 +8,125 @@ export const targetOptions = {
   ...storageOptions,
   ...jobsOptions,
   ...timezoneOptions,
-  latest: { type: "boolean", default: false, group: "Target", help: "Restore to the end of the WAL in the bucket, and on the old disk." },
-  "target-time": { type: "time", zoneFrom: "timezone", group: "Target", placeholder: "TIME", help: "Restore to this instant: 2025-01-10 14:30:00, with or without an offset." },
-  "target-lsn": { type: "string", group: "Target", placeholder: "LSN", help: "Restore to this position in the WAL, for example 0/5000148." },
-  "target-xid": { type: "integer", min: 1, max: 0xff_ff_ff_ff, group: "Target", placeholder: "XID", help: "Restore to the end of this transaction." },
-  "target-name": { type: "string", group: "Target", placeholder: "NAME", help: "Restore to this restore point (pg_create_restore_point)." },
+  latest: {
+    type: "boolean",
+    default: false,
+    group: "Target",
+    help: "Restore to the end of the WAL in the bucket, and on the old disk.",
+  },
+  "target-time": {
+    type: "time",
+    zoneFrom: "timezone",
+    group: "Target",
+    placeholder: "TIME",
+    help: "Restore to this instant: 2025-01-10 14:30:00, with or without an offset.",
+  },
+  "target-lsn": {
+    type: "string",
+    group: "Target",
+    placeholder: "LSN",
+    help: "Restore to this position in the WAL, for example 0/5000148.",
+  },
+  "target-xid": {
+    type: "integer",
+    min: 1,
+    max: 0xff_ff_ff_ff,
+    group: "Target",
+    placeholder: "XID",
+    help: "Restore to the end of this transaction.",
+  },
+  "target-name": {
+    type: "string",
+    group: "Target",
+    placeholder: "NAME",
+    help: "Restore to this restore point (pg_create_restore_point).",
+  },
   immediate: { type: "boolean", default: false, group: "Target", help: "Restore to the end of the backup itself." },
-  exclusive: { type: "boolean", default: false, group: "Target", help: "Stop just before the target instead of just behind it." },
-  "base-backup": { type: "string", group: "Target", placeholder: "LABEL", unset: "the newest that can reach the target", help: "Begin with this backup." },
-  "target-timeline": { type: "string", group: "Target", placeholder: "N", unset: "latest", help: "Follow the timeline of this number, or the latest one." },
-  "data-dir": { type: "string", group: "Restore", placeholder: "DIR", unset: "that of the server that was backed up", help: "Data directory to fill: empty, absent, or that of the server that was backed up." },
-  "tablespace-map": { type: "list", group: "Restore", placeholder: "OLD=NEW", help: "New place for a tablespace; may be repeated." },
-  "bin-dir": { env: "BACKUP_PG_BIN_DIR", type: "string", group: "Restore", placeholder: "DIR", unset: "where packages install them", help: "Directory of PostgreSQL's programs." },
+  exclusive: {
+    type: "boolean",
+    default: false,
+    group: "Target",
+    help: "Stop just before the target instead of just behind it.",
+  },
+  "base-backup": {
+    type: "string",
+    group: "Target",
+    placeholder: "LABEL",
+    unset: "the newest that can reach the target",
+    help: "Begin with this backup.",
+  },
+  "target-timeline": {
+    type: "string",
+    group: "Target",
+    placeholder: "N",
+    unset: "latest",
+    help: "Follow the timeline of this number, or the latest one.",
+  },
+  "data-dir": {
+    type: "string",
+    group: "Restore",
+    placeholder: "DIR",
+    unset: "that of the server that was backed up",
+    help: "Data directory to fill: empty, absent, or that of the server that was backed up.",
+  },
+  "tablespace-map": {
+    type: "list",
+    group: "Restore",
+    placeholder: "OLD=NEW",
+    help: "New place for a tablespace; may be repeated.",
+  },
+  "bin-dir": {
+    env: "BACKUP_PG_BIN_DIR",
+    type: "string",
+    group: "Restore",
+    placeholder: "DIR",
+    unset: "where packages install them",
+    help: "Directory of PostgreSQL's programs.",
+  },
 } as const satisfies OptionTable;
 
 /** What only a restore of the whole cluster has. */
 export const directoryOptions = {
-  "wal-dir": { type: "string", group: "Restore", placeholder: "DIR", unset: "within the data directory", help: "Put pg_wal into this empty directory, for example on a disk of its own, and a link to it where it was. In place it goes where it was by itself." },
-  delta: { type: "boolean", default: false, group: "Restore", help: "Fetch only what differs into a directory that holds another state of the same cluster, and overwrite it." },
-  "discard-old-data": { type: "boolean", default: false, group: "Restore", help: "Overwrite the old data directory instead of keeping it, where there is no room for both." },
-  "with-config": { type: "boolean", default: false, group: "Restore", help: "Put the server configuration that was saved with the backup back where it was. What is there is kept." },
-  "stop-services": { env: "BACKUP_APP_SERVICES", type: "list", group: "Restore", placeholder: "UNIT", help: "Services of applications, stopped before a restore in place and started when the server was proved." },
-  "postgres-service": { env: "BACKUP_POSTGRES_SERVICE", type: "string", group: "Restore", placeholder: "UNIT", unset: "found through systemd, or in Debian's list of clusters", help: "Service that runs PostgreSQL." },
+  "wal-dir": {
+    type: "string",
+    group: "Restore",
+    placeholder: "DIR",
+    unset: "within the data directory",
+    help: "Put pg_wal into this empty directory, for example on a disk of its own, and a link to it where it was. In place it goes where it was by itself.",
+  },
+  delta: {
+    type: "boolean",
+    default: false,
+    group: "Restore",
+    help: "Fetch only what differs into a directory that holds another state of the same cluster, and overwrite it.",
+  },
+  "discard-old-data": {
+    type: "boolean",
+    default: false,
+    group: "Restore",
+    help: "Overwrite the old data directory instead of keeping it, where there is no room for both.",
+  },
+  "with-config": {
+    type: "boolean",
+    default: false,
+    group: "Restore",
+    help: "Put the server configuration that was saved with the backup back where it was. What is there is kept.",
+  },
+  "stop-services": {
+    env: "BACKUP_APP_SERVICES",
+    type: "list",
+    group: "Restore",
+    placeholder: "UNIT",
+    help: "Services of applications, stopped before a restore in place and started when the server was proved.",
+  },
+  "postgres-service": {
+    env: "BACKUP_POSTGRES_SERVICE",
+    type: "string",
+    group: "Restore",
+    placeholder: "UNIT",
+    unset: "found through systemd, or in Debian's list of clusters",
+    help: "Service that runs PostgreSQL.",
+  },
 } as const satisfies OptionTable;
 
 export type TargetConfig = Config<typeof targetOptions>;
@@ -46,10 +143,14 @@ export function targetOf(config: Omit<TargetConfig, "dataDir" | "tablespaceMap">
   if (config.immediate) targets.push({ kind: "immediate" });
   const [target, second] = targets;
   if (target === undefined) {
-    throw new SoarError("USAGE", "no target is named", { hint: "Add --latest, or --target-time '2025-01-10 14:25:00'. On a terminal, soar-restore with nothing said lets you choose." });
+    throw new SoarError("USAGE", "no target is named", {
+      hint: "Add --latest, or --target-time '2025-01-10 14:25:00'. On a terminal, soar-restore with nothing said lets you choose.",
+    });
   }
-  if (second !== undefined) throw new SoarError("USAGE", `${targets.length} targets are named`, { hint: "Name exactly one target." });
-  if (config.exclusive && !("inclusive" in target)) throw new SoarError("USAGE", "--exclusive goes with a time, an LSN or a transaction only");
+  if (second !== undefined)
+    throw new SoarError("USAGE", `${targets.length} targets are named`, { hint: "Name exactly one target." });
+  if (config.exclusive && !("inclusive" in target))
+    throw new SoarError("USAGE", "--exclusive goes with a time, an LSN or a transaction only");
   return target;
 }
 
@@ -58,7 +159,9 @@ export function timelineOf({ targetTimeline }: Pick<TargetConfig, "targetTimelin
   if (targetTimeline === undefined || targetTimeline === "latest") return undefined;
   const number = /^[1-9]\d{0,9}$/.test(targetTimeline) ? Number(targetTimeline) : Infinity;
   if (number <= 0xff_ff_ff_ff) return number;
-  throw new SoarError("TARGET_INVALID", `unable to follow timeline '${targetTimeline}'`, { hint: "Name a number, such as 2, or latest; soar-base-backup list shows the timelines." });
+  throw new SoarError("TARGET_INVALID", `unable to follow timeline '${targetTimeline}'`, {
+    hint: "Name a number, such as 2, or latest; soar-base-backup list shows the timelines.",
+  });
 }
 
 function requireLsn(text: string): Lsn {
@@ -66,7 +169,10 @@ function requireLsn(text: string): Lsn {
     return parseLsn(text);
   } catch (cause) {
     if (!hasErrorCode(cause, "FORMAT_INVALID")) throw cause;
-    throw new SoarError("TARGET_INVALID", `unable to restore to '${text}': it is no position in the WAL`, { cause, hint: "Positions look like 0/5000148; SELECT pg_current_wal_lsn() shows one." });
+    throw new SoarError("TARGET_INVALID", `unable to restore to '${text}': it is no position in the WAL`, {
+      cause,
+      hint: "Positions look like 0/5000148; SELECT pg_current_wal_lsn() shows one.",
+    });
   }
 }
 
@@ -76,7 +182,9 @@ export function tablespaceMapOf(config: TargetConfig): Map<string, string> {
     config.tablespaceMap.map((pair) => {
       const at = pair.indexOf("=");
       if (at > 0 && at < pair.length - 1) return [pair.slice(0, at), pair.slice(at + 1)] as const;
-      throw new SoarError("USAGE", `unable to read '${pair}' as OLD=NEW`, { hint: "For example --tablespace-map /mnt/fast=/mnt/restored." });
+      throw new SoarError("USAGE", `unable to read '${pair}' as OLD=NEW`, {
+        hint: "For example --tablespace-map /mnt/fast=/mnt/restored.",
+      });
     }),
   );
 }

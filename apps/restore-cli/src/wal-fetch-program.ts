@@ -9,7 +9,12 @@ import type { TargetConfig } from "./target-options.ts";
  */
 export function walFetchProgram(config: TargetConfig, envFilePath: string | undefined): string[] {
   const main = realpathSync(process.argv[1] ?? "");
-  const flags = { "--bucket": config.bucket, "--endpoint": config.endpoint, "--region": config.region, "--provider": config.provider };
+  const flags = {
+    "--bucket": config.bucket,
+    "--endpoint": config.endpoint,
+    "--region": config.region,
+    "--provider": config.provider,
+  };
   const given = Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
   const envFile = envFilePath === undefined ? [] : ["--env-file", resolve(envFilePath)];
   // Behind "--": Node takes --env-file for its own wherever it stands.
@@ -20,5 +25,9 @@ const PASSED_ON = /^(?:AWS_|BACKUP_|SOAR_|NODE_EXTRA_CA_CERTS$|HTTPS?_PROXY$|NO_
 
 /** What the server and its restore_command get of our environment: what they need, and nothing of libpq's that could mislead them. */
 export function serverEnvironment(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(environment).flatMap(([name, value]) => (value !== undefined && PASSED_ON.test(name) ? [[name, value]] : [])));
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      value !== undefined && PASSED_ON.test(name) ? [[name, value]] : [],
+    ),
+  );
 }

@@ -14,16 +14,35 @@ export const walFetch = defineCommand({
   },
   options: {
     ...storageOptions,
-    plan: { type: "string", required: true, group: "Restore", placeholder: "FILE", help: "The lineage table that the restore wrote." },
-    "fetch-timeout": { env: "BACKUP_FETCH_TIMEOUT", type: "duration", min: 1000, default: "5min", group: "Restore", help: "Give up on one file after this time, with all retries." },
+    plan: {
+      type: "string",
+      required: true,
+      group: "Restore",
+      placeholder: "FILE",
+      help: "The lineage table that the restore wrote.",
+    },
+    "fetch-timeout": {
+      env: "BACKUP_FETCH_TIMEOUT",
+      type: "duration",
+      min: 1000,
+      default: "5min",
+      group: "Restore",
+      help: "Give up on one file after this time, with all retries.",
+    },
   },
   logFile: "none",
   async run({ config, positionals: { name, path }, log, signal }) {
     const text = await readFile(config.plan, "utf8").catch((cause: NodeJS.ErrnoException) => {
-      throw new SoarError("FILE_UNREADABLE", `unable to read '${config.plan}': ${cause.message}`, { cause, hint: "The restore writes it into the data directory; run the restore again." });
+      throw new SoarError("FILE_UNREADABLE", `unable to read '${config.plan}': ${cause.message}`, {
+        cause,
+        hint: "The restore writes it into the data directory; run the restore again.",
+      });
     });
     const table = parseLineageTable(text, config.plan);
-    const store = await openConfiguredStore(config, { log, overrides: { retry: { deadlineMs: config.fetchTimeoutMs } } });
+    const store = await openConfiguredStore(config, {
+      log,
+      overrides: { retry: { deadlineMs: config.fetchTimeoutMs } },
+    });
     try {
       await fetchWalFile(store, table, name, path, { signal });
     } finally {

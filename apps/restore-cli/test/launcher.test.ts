@@ -21,9 +21,14 @@ afterEach(async () => {
 });
 
 /** Runs the launcher against a bundle with this text; `undefined` means that there is no bundle. */
-async function launch(bundle: string | undefined, ...args: string[]): Promise<{ status: number | null; stderr: string }> {
+async function launch(
+  bundle: string | undefined,
+  ...args: string[]
+): Promise<{ status: number | null; stderr: string }> {
   if (bundle !== undefined) await writeFile(join(folder, "dist", "main.js"), bundle);
-  const child = spawn(process.execPath, [join(folder, "bin", "soar-restore.js"), ...args], { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(process.execPath, [join(folder, "bin", "soar-restore.js"), ...args], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   return await new Promise((resolve) => child.once("close", (status) => resolve({ status, stderr })));
@@ -50,7 +55,8 @@ describe("wal-fetch, when the bundle", () => {
   });
 
   test("has a handler for crashes, leaves them to it", async () => {
-    const bundle = 'process.on("uncaughtException", () => { process.stderr.write("[hidden]"); process.exit(70); });\nsetTimeout(() => { throw new Error("secret"); }, 1);';
+    const bundle =
+      'process.on("uncaughtException", () => { process.stderr.write("[hidden]"); process.exit(70); });\nsetTimeout(() => { throw new Error("secret"); }, 1);';
     expect(await launch(bundle, "wal-fetch", "x", "y")).toEqual({ status: 70, stderr: "[hidden]" });
   });
 });
@@ -58,6 +64,7 @@ describe("wal-fetch, when the bundle", () => {
 test("any other command without a bundle says what to do", async () => {
   expect(await launch(undefined, "--latest")).toEqual({
     status: 70,
-    stderr: "soar-restore: unable to run: dist/main.js is missing\nhint: Install the package again; in a checkout, build with `npx turbo run build`.\n",
+    stderr:
+      "soar-restore: unable to run: dist/main.js is missing\nhint: Install the package again; in a checkout, build with `npx turbo run build`.\n",
   });
 });

@@ -26,7 +26,12 @@ export function segmentBytes(index: number, timeline = 1, systemIdentifier = SYS
   return bytes;
 }
 
-export async function archive(store: ObjectStore, name: string, bytes: Buffer, codec: "zstd" | "none" = "zstd"): Promise<WalObject> {
+export async function archive(
+  store: ObjectStore,
+  name: string,
+  bytes: Buffer,
+  codec: "zstd" | "none" = "zstd",
+): Promise<WalObject> {
   const source = { name, size: bytes.length, sha256: sha256Hex(bytes), open: () => once(bytes) };
   return (await putWalFile(store, source, { codec })).object;
 }
@@ -51,8 +56,20 @@ export async function createLineageWorld(): Promise<LineageWorld> {
   mkdirSync(join(directory, "pg_wal"), { recursive: true });
   const store = openStore({ url: `file://${bucketDirectory}` });
   mkdirSync(bucketDirectory);
-  for (const [index, timeline] of [[1, 1], [2, 1], [3, 1], [4, 1], [5, 1], [5, 2]] as const) await archive(store, segmentName(index, timeline), segmentBytes(index, timeline));
-  await archive(store, "00000002.history", Buffer.from(`1\t${formatLsn(lsnOfSegmentIndex(4, SEGMENT_SIZE) + BigInt(CUT))}\tno recovery target specified\n`));
+  for (const [index, timeline] of [
+    [1, 1],
+    [2, 1],
+    [3, 1],
+    [4, 1],
+    [5, 1],
+    [5, 2],
+  ] as const)
+    await archive(store, segmentName(index, timeline), segmentBytes(index, timeline));
+  await archive(
+    store,
+    "00000002.history",
+    Buffer.from(`1\t${formatLsn(lsnOfSegmentIndex(4, SEGMENT_SIZE) + BigInt(CUT))}\tno recovery target specified\n`),
+  );
   const plan = join(directory, "lineage.json");
   await writePlan(store, plan);
   return { store, plan, directory, bucketDirectory, dispose: () => rmSync(root, { recursive: true, force: true }) };
@@ -61,9 +78,25 @@ export async function createLineageWorld(): Promise<LineageWorld> {
 export async function writePlan(store: ObjectStore, path: string, change: object = {}): Promise<void> {
   const planned = async (index: number, timeline: number, cut?: string) => {
     const [object] = await findWalObjects(store, segmentName(index, 1));
-    return { name: segmentName(index, timeline), key: object?.key, size: object?.size, ...(cut === undefined ? {} : { cut }) };
+    return {
+      name: segmentName(index, timeline),
+      key: object?.key,
+      size: object?.size,
+      ...(cut === undefined ? {} : { cut }),
+    };
   };
   const cut = formatLsn(lsnOfSegmentIndex(4, SEGMENT_SIZE) + BigInt(CUT));
   const segments = [await planned(2, 1), await planned(3, 1), await planned(4, 2, cut)];
-  writeFileSync(path, JSON.stringify({ format: 1, timeline: 2, systemIdentifier: SYSTEM_IDENTIFIER, segmentSize: SEGMENT_SIZE, firstIndex: 2, segments, ...change }));
+  writeFileSync(
+    path,
+    JSON.stringify({
+      format: 1,
+      timeline: 2,
+      systemIdentifier: SYSTEM_IDENTIFIER,
+      segmentSize: SEGMENT_SIZE,
+      firstIndex: 2,
+      segments,
+      ...change,
+    }),
+  );
 }

@@ -5,7 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openStore, type ObjectStore } from "@soar/storage";
-import { createTestCluster, requireInstallation, serverUser, startS3Server, type S3TestServer, type TestCluster, type TestClusterOptions } from "@soar-tooling/test-servers";
+import {
+  createTestCluster,
+  requireInstallation,
+  serverUser,
+  startS3Server,
+  type S3TestServer,
+  type TestCluster,
+  type TestClusterOptions,
+} from "@soar-tooling/test-servers";
 import type { Outcome } from "./run-restore.ts";
 
 const BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
@@ -30,7 +38,12 @@ export async function createRestoreWorld(options: Partial<TestClusterOptions> = 
   const s3 = await startS3Server({ bucket: "restore-cli" });
   const envFile = join(directory, "backup-env");
   const installation = requireInstallation("pg_ctl");
-  const cluster = await createTestCluster({ installation, initdbArgs: ["--wal-segsize=1"], archiveCommand: `${join(BIN, "soar-wal-archive")} --env-file ${envFile} %p %f`, ...options });
+  const cluster = await createTestCluster({
+    installation,
+    initdbArgs: ["--wal-segsize=1"],
+    archiveCommand: `${join(BIN, "soar-wal-archive")} --env-file ${envFile} %p %f`,
+    ...options,
+  });
   const settings = {
     BACKUP_BUCKET: "s3://restore-cli/one",
     AWS_ENDPOINT_URL: s3.endpoint,
@@ -42,7 +55,13 @@ export async function createRestoreWorld(options: Partial<TestClusterOptions> = 
     PGPORT: String(cluster.connection.port),
     PGUSER: cluster.connection.user,
   };
-  writeFileSync(envFile, Object.entries(settings).map(([name, value]) => `export ${name}="${value}"\n`).join(""), { mode: 0o600 });
+  writeFileSync(
+    envFile,
+    Object.entries(settings)
+      .map(([name, value]) => `export ${name}="${value}"\n`)
+      .join(""),
+    { mode: 0o600 },
+  );
   chownSync(envFile, uid, gid);
   const store = openStore({ url: "s3://restore-cli/one", endpoint: s3.endpoint, region: s3.region, credentials: s3 });
   const env = { PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: directory };
@@ -63,7 +82,11 @@ export async function createRestoreWorld(options: Partial<TestClusterOptions> = 
   };
 }
 
-function runProgram(program: string, args: readonly string[], options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> }): Promise<Outcome> {
+function runProgram(
+  program: string,
+  args: readonly string[],
+  options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+): Promise<Outcome> {
   const child = spawn(program, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

@@ -22,7 +22,10 @@ export interface Running {
 
 /** Starts the built binary with nothing of this process's environment but the path. */
 export function startRestore(args: readonly string[], { env = {}, cwd }: RunOptions = {}): Running {
-  const child = spawn(process.execPath, ["--", BIN, ...args], { cwd, env: { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", COLUMNS: "80", SOAR_REQUIRE_ENDPOINT: "1", ...env } });
+  const child = spawn(process.execPath, ["--", BIN, ...args], {
+    cwd,
+    env: { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", COLUMNS: "80", SOAR_REQUIRE_ENDPOINT: "1", ...env },
+  });
   child.stdin.end();
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

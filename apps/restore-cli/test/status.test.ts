@@ -12,13 +12,38 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dataDir, { recursive: true }));
 
-const record = { format: 1, phase: "recover", systemIdentifier: "7", backup: "2026-01-10", target: "time 2026-01-10 14:30:00+00", stopLsn: "0/6000148", timeline: 1, tablespaces: [], processId: 1, processStart: "never", startedAt: "2026-01-10T15:00:00.000Z", logOffset: 0, fetchedBytes: 512, totalBytes: 1024 };
+const record = {
+  format: 1,
+  phase: "recover",
+  systemIdentifier: "7",
+  backup: "2026-01-10",
+  target: "time 2026-01-10 14:30:00+00",
+  stopLsn: "0/6000148",
+  timeline: 1,
+  tablespaces: [],
+  processId: 1,
+  processStart: "never",
+  startedAt: "2026-01-10T15:00:00.000Z",
+  logOffset: 0,
+  fetchedBytes: 512,
+  totalBytes: 1024,
+};
 
 /** What a restore leaves in its directory, as another terminal finds it. */
 function status(change: object, ...args: readonly string[]): Promise<Outcome> {
   const write = (name: string, text: string): void => writeFileSync(join(dataDir, "soar-restore", name), text);
   write("restore.json", JSON.stringify({ ...record, ...change }));
-  write("lineage.json", JSON.stringify({ format: 1, timeline: 1, systemIdentifier: "7", segmentSize: 2 ** 24, firstIndex: 4, segments: [] }));
+  write(
+    "lineage.json",
+    JSON.stringify({
+      format: 1,
+      timeline: 1,
+      systemIdentifier: "7",
+      segmentSize: 2 ** 24,
+      firstIndex: 4,
+      segments: [],
+    }),
+  );
   write("server.log", `LOG:  restored log file "${SEGMENT}" from archive\n`);
   return runRestore(["status", "--data-dir", dataDir, ...args]);
 }
@@ -39,7 +64,14 @@ test("a recovery is shown with position, commit time and segments, in 80 columns
     "process:        interrupted; give the same command again to go on",
   ]);
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
-  expect(JSON.parse((await status(change, "--json")).stdout)).toMatchObject({ version: 1, phase: "recover", running: false, replayedLsn: "0/5000000", replayedTime: "2026-01-10T14:12:13.456Z", segments: { replayed: 1, total: 3 } });
+  expect(JSON.parse((await status(change, "--json")).stdout)).toMatchObject({
+    version: 1,
+    phase: "recover",
+    running: false,
+    replayedLsn: "0/5000000",
+    replayedTime: "2026-01-10T14:12:13.456Z",
+    segments: { replayed: 1, total: 3 },
+  });
 });
 
 test("a commit time that is not known yet is left out", async () => {
@@ -47,11 +79,18 @@ test("a commit time that is not known yet is left out", async () => {
 });
 
 test("a download and the end of a restore have words of their own", async () => {
-  expect((await status({ phase: "fetch" })).stdout).toMatch(/^phase: +fetching the backup\nfetched: +512 B of 1 KiB\nprocess:/m);
+  expect((await status({ phase: "fetch" })).stdout).toMatch(
+    /^phase: +fetching the backup\nfetched: +512 B of 1 KiB\nprocess:/m,
+  );
   const finish = { phase: "finish", outcome: { timeline: 2, restoredFiles: 1 } };
-  expect((await status(finish)).stdout).toMatch(/^phase: +recovery is over and proved; the server gets its own settings\nprocess:/m);
+  expect((await status(finish)).stdout).toMatch(
+    /^phase: +recovery is over and proved; the server gets its own settings\nprocess:/m,
+  );
 });
 
 test("where nothing is restored it says so", async () => {
-  expect(await runRestore(["status", "--data-dir", join(dataDir, "elsewhere")])).toMatchObject({ status: 20, stderr: expect.stringContaining("no restore is in progress in") as string });
+  expect(await runRestore(["status", "--data-dir", join(dataDir, "elsewhere")])).toMatchObject({
+    status: 20,
+    stderr: expect.stringContaining("no restore is in progress in") as string,
+  });
 });

@@ -4,7 +4,16 @@ import { findWalObjects } from "@soar/repository";
 import { openStore, readObject } from "@soar/storage";
 import { startS3Server, type S3TestServer } from "@soar-tooling/test-servers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { archive, createLineageWorld, CUT, SEGMENT_SIZE, segmentBytes, segmentName, writePlan, type LineageWorld } from "./lineage-world.ts";
+import {
+  archive,
+  createLineageWorld,
+  CUT,
+  SEGMENT_SIZE,
+  segmentBytes,
+  segmentName,
+  writePlan,
+  type LineageWorld,
+} from "./lineage-world.ts";
 import { runRestore, startRestore, type Outcome } from "./run-restore.ts";
 
 let world: LineageWorld;
@@ -18,7 +27,11 @@ const target = () => join(world.directory, TARGET);
 const bucket = () => ({ BACKUP_BUCKET: `file://${world.bucketDirectory}` });
 
 /** As PostgreSQL runs it: in the data directory, with a path relative to it. */
-function fetchWal(name: string, more: readonly string[] = ["--plan", world.plan], env: Record<string, string> = bucket()): Promise<Outcome> {
+function fetchWal(
+  name: string,
+  more: readonly string[] = ["--plan", world.plan],
+  env: Record<string, string> = bucket(),
+): Promise<Outcome> {
   return runRestore(["wal-fetch", ...more, name, TARGET], { cwd: world.directory, env });
 }
 
@@ -50,7 +63,11 @@ describe("delivered, with status 0,", () => {
 
   test("is the child's first segment from the parent's copy, with zeros behind the switch", async () => {
     expect(await fetchWal(segmentName(4, 2))).toMatchObject({ status: 0 });
-    expect(readFileSync(target()).equals(Buffer.concat([segmentBytes(4).subarray(0, CUT), Buffer.alloc(SEGMENT_SIZE - CUT)]))).toBe(true);
+    expect(
+      readFileSync(target()).equals(
+        Buffer.concat([segmentBytes(4).subarray(0, CUT), Buffer.alloc(SEGMENT_SIZE - CUT)]),
+      ),
+    ).toBe(true);
   });
 
   test("is a history file that exists", async () => {
@@ -87,7 +104,10 @@ describe("recovery is stopped, with status 126, by", () => {
 
   test.each<[string, (bytes: Buffer) => Buffer]>([
     ["flipped in its data", (bytes) => (bytes.writeUInt8(bytes.readUInt8(20) ^ 1, 20), bytes)],
-    ["flipped in its description", (bytes) => (bytes.writeUInt8(bytes.readUInt8(bytes.length - 30) ^ 1, bytes.length - 30), bytes)],
+    [
+      "flipped in its description",
+      (bytes) => (bytes.writeUInt8(bytes.readUInt8(bytes.length - 30) ^ 1, bytes.length - 30), bytes),
+    ],
     ["cut short", (bytes) => bytes.subarray(0, bytes.length - 1)],
     ["empty", () => Buffer.alloc(0)],
   ])("a planned segment that is %s", async (_, change) => {
@@ -96,7 +116,9 @@ describe("recovery is stopped, with status 126, by", () => {
   });
 
   test("two segments that were swapped", async () => {
-    const [two, three] = await Promise.all([2, 3].map(async (index) => (await findWalObjects(world.store, segmentName(index)))[0]));
+    const [two, three] = await Promise.all(
+      [2, 3].map(async (index) => (await findWalObjects(world.store, segmentName(index)))[0]),
+    );
     const bytes = await readObject(world.store, two?.key ?? "");
     await world.store.remove([three?.key ?? ""]);
     await world.store.put(three?.key ?? "", bytes);
@@ -151,11 +173,23 @@ describe("recovery is stopped, with status 126, by", () => {
     ["a word too many", () => ["wal-fetch", "--plan", world.plan, segmentName(3), TARGET, "more"]],
     ["an unknown flag", () => ["wal-fetch", "--plam", world.plan, segmentName(3), TARGET]],
     ["a flag without its value", () => ["wal-fetch", segmentName(3), TARGET, "--plan"]],
-    ["a value that is none", () => ["wal-fetch", "--plan", world.plan, "--fetch-timeout", "soon", segmentName(3), TARGET]],
-    ["a plan that is not there", () => ["wal-fetch", "--plan", join(world.directory, "none.json"), segmentName(3), TARGET]],
+    [
+      "a value that is none",
+      () => ["wal-fetch", "--plan", world.plan, "--fetch-timeout", "soon", segmentName(3), TARGET],
+    ],
+    [
+      "a plan that is not there",
+      () => ["wal-fetch", "--plan", join(world.directory, "none.json"), segmentName(3), TARGET],
+    ],
     ["a plan that is a directory", () => ["wal-fetch", "--plan", world.directory, segmentName(3), TARGET]],
-    ["a directory of the target that is not there", () => ["wal-fetch", "--plan", world.plan, segmentName(3), "none/RECOVERYXLOG"]],
-    ["an env file that is not there", () => ["wal-fetch", "--env-file", join(world.directory, "none"), "--plan", world.plan, segmentName(3), TARGET]],
+    [
+      "a directory of the target that is not there",
+      () => ["wal-fetch", "--plan", world.plan, segmentName(3), "none/RECOVERYXLOG"],
+    ],
+    [
+      "an env file that is not there",
+      () => ["wal-fetch", "--env-file", join(world.directory, "none"), "--plan", world.plan, segmentName(3), TARGET],
+    ],
   ])("%s", async (_, args) => {
     const outcome = await runRestore(args(), { cwd: world.directory, env: bucket() });
     expectStop(outcome, /./);
@@ -189,7 +223,13 @@ describe("recovery is stopped, with status 126, by", () => {
   });
 
   test("an endpoint that nobody answers on", async () => {
-    const env = { BACKUP_BUCKET: "s3://soar-test/p", AWS_ENDPOINT_URL: "http://127.0.0.1:9", AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b", BACKUP_FETCH_TIMEOUT: "1s" };
+    const env = {
+      BACKUP_BUCKET: "s3://soar-test/p",
+      AWS_ENDPOINT_URL: "http://127.0.0.1:9",
+      AWS_ACCESS_KEY_ID: "a",
+      AWS_SECRET_ACCESS_KEY: "b",
+      BACKUP_FETCH_TIMEOUT: "1s",
+    };
     expectStop(await fetchWal(segmentName(3), ["--plan", world.plan], env), /127\.0\.0\.1:9/);
     expectStop(await fetchWal("00000003.history", ["--plan", world.plan], env), /127\.0\.0\.1:9/);
   });
@@ -199,7 +239,12 @@ describe("on S3, recovery is stopped, with status 126, by", () => {
   let server: S3TestServer;
   beforeEach(async () => {
     server = await startS3Server();
-    const store = openStore({ url: `s3://${server.bucket}/p`, endpoint: server.endpoint, region: server.region, credentials: server });
+    const store = openStore({
+      url: `s3://${server.bucket}/p`,
+      endpoint: server.endpoint,
+      region: server.region,
+      credentials: server,
+    });
     for await (const { key } of world.store.list("")) await store.put(key, await readObject(world.store, key));
     await store.close();
   });
@@ -232,13 +277,26 @@ describe("on S3, recovery is stopped, with status 126, by", () => {
   });
 
   test("a body that is corrupted on its way", async () => {
-    server.inject({ operation: "GetObject", key: /wal\//, times: "always", fault: { type: "corrupt-response", atByte: 30 } });
+    server.inject({
+      operation: "GetObject",
+      key: /wal\//,
+      times: "always",
+      fault: { type: "corrupt-response", atByte: 30 },
+    });
     expectStop(await onS3(segmentName(3)), /damaged/);
   });
 
   test.each(["SIGTERM", "SIGINT", "SIGQUIT"] as const)("%s in the middle of a fetch", async (name) => {
-    const stall = server.inject({ operation: "GetObject", key: /wal\//, times: "always", fault: { type: "stall-response", afterBytes: 100 } });
-    const { child, ended } = startRestore(["wal-fetch", "--plan", world.plan, segmentName(3), TARGET], { cwd: world.directory, env: env() });
+    const stall = server.inject({
+      operation: "GetObject",
+      key: /wal\//,
+      times: "always",
+      fault: { type: "stall-response", afterBytes: 100 },
+    });
+    const { child, ended } = startRestore(["wal-fetch", "--plan", world.plan, segmentName(3), TARGET], {
+      cwd: world.directory,
+      env: env(),
+    });
     await stall.firstHit;
     child.kill(name);
     const outcome = await ended;
@@ -249,17 +307,32 @@ describe("on S3, recovery is stopped, with status 126, by", () => {
   test("a crash when all handlers are in place", async () => {
     const stall = server.inject({ operation: "GetObject", key: /wal\//, times: "always", fault: { type: "stall" } });
     const preload = 'process.on("SIGUSR2",()=>{throw new Error("late")})';
-    const { child, ended } = startRestore(["wal-fetch", "--plan", world.plan, segmentName(3), TARGET], { cwd: world.directory, env: env({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}` }) });
+    const { child, ended } = startRestore(["wal-fetch", "--plan", world.plan, segmentName(3), TARGET], {
+      cwd: world.directory,
+      env: env({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}` }),
+    });
     await stall.firstHit;
     child.kill("SIGUSR2");
     const outcome = await ended;
-    expect(outcome, outcome.stderr).toMatchObject({ status: 126, signal: null, stderr: expect.stringContaining("late") });
+    expect(outcome, outcome.stderr).toMatchObject({
+      status: 126,
+      signal: null,
+      stderr: expect.stringContaining("late"),
+    });
     expect(existsSync(target())).toBe(false);
   });
 
   test("a kill -9, of which PostgreSQL's shell makes 126: nothing lies under the target's name", async () => {
-    const stall = server.inject({ operation: "GetObject", key: /wal\//, times: "always", fault: { type: "stall-response", afterBytes: 100 } });
-    const { child, ended } = startRestore(["wal-fetch", "--plan", world.plan, segmentName(3), TARGET], { cwd: world.directory, env: env() });
+    const stall = server.inject({
+      operation: "GetObject",
+      key: /wal\//,
+      times: "always",
+      fault: { type: "stall-response", afterBytes: 100 },
+    });
+    const { child, ended } = startRestore(["wal-fetch", "--plan", world.plan, segmentName(3), TARGET], {
+      cwd: world.directory,
+      env: env(),
+    });
     await stall.firstHit;
     child.kill("SIGKILL");
     expect((await ended).signal).toBe("SIGKILL");

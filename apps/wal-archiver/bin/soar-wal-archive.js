@@ -17,7 +17,10 @@ try {
   await import("../dist/main.js");
 } catch (error) {
   const missing = error?.code === "ERR_MODULE_NOT_FOUND" && String(error.message).includes("main.js'");
-  process.stderr.write(`soar-wal-archive: unable to run: ${missing ? "dist/main.js is missing" : (error?.stack ?? error)}\n`);
-  if (missing) process.stderr.write("hint: Install the package again; in a checkout, build with `npx turbo run build`.\n");
+  process.stderr.write(
+    `soar-wal-archive: unable to run: ${missing ? "dist/main.js is missing" : (error?.stack ?? error)}\n`,
+  );
+  if (missing)
+    process.stderr.write("hint: Install the package again; in a checkout, build with `npx turbo run build`.\n");
   process.exit(70);
 }

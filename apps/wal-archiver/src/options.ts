@@ -105,4 +105,10 @@ export const daemonOptions = {
 const { required: _, ...bucketIfKnown } = storageOptions.bucket;
 
 /** Nothing is required: what is not known is said. */
-export const statusOptions = { ...storageOptions, bucket: bucketIfKnown, ...spoolOptions, ...postgresOptions, "data-dir": dataDirectory } as const;
+export const statusOptions = {
+  ...storageOptions,
+  bucket: bucketIfKnown,
+  ...spoolOptions,
+  ...postgresOptions,
+  "data-dir": dataDirectory,
+} as const;

@@ -9,13 +9,20 @@ const DEFAULT_ENV_FILE = "/etc/soar/backup-env";
  * exit status, or undefined when the whole program is needed: another command line, no archiver, one of another
  * repository, or settings that only the whole program understands.
  */
-export async function pushThroughArchiver(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number | undefined> {
+export async function pushThroughArchiver(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<number | undefined> {
   const call = parseCall(argv, env);
   if (call === undefined || isSet(env["BACKUP_LOG_FORMAT"]) || isSet(env["BACKUP_LOG_LEVEL"])) return undefined;
   const answer = await askArchiver(join(env["BACKUP_SPOOL_DIR"] || DEFAULT_SPOOL_DIR, "socket"), {
     directory: dirname(resolve(call.path)),
     name: call.name,
-    caller: { envFile: (await findFileIdentity(call.envFile))?.text ?? "-", bucket: env["BACKUP_BUCKET"] ?? "", endpoint: env["AWS_ENDPOINT_URL"] ?? "" },
+    caller: {
+      envFile: (await findFileIdentity(call.envFile))?.text ?? "-",
+      bucket: env["BACKUP_BUCKET"] ?? "",
+      endpoint: env["AWS_ENDPOINT_URL"] ?? "",
+    },
   });
   if (answer === undefined || "declined" in answer) return undefined;
   if ("failed" in answer) {
@@ -29,7 +36,9 @@ export async function pushThroughArchiver(argv: readonly string[], env: NodeJS.P
     return 0;
   }
   if (isOn(env["BACKUP_LOG_ARCHIVE"] || (answer.done.logsArchive ? "on" : "off"))) {
-    process.stderr.write(`${new Date().toISOString()} info  wal-archiver ${answer.done.answer} write-ahead log file "${call.name}"\n`);
+    process.stderr.write(
+      `${new Date().toISOString()} info  wal-archiver ${answer.done.answer} write-ahead log file "${call.name}"\n`,
+    );
   }
   return 0;
 }
@@ -43,7 +52,12 @@ interface Call {
 /** The command lines that the launcher knows too: `[--env-file FILE] PATH NAME`. */
 function parseCall(argv: readonly string[], env: NodeJS.ProcessEnv): Call | undefined {
   const [first = "", ...rest] = argv;
-  const [envFile, words] = first === "--env-file" ? [rest[0] ?? "", rest.slice(1)] : first.startsWith("--env-file=") ? [first.slice(11), rest] : [env["BACKUP_ENV_FILE"] || DEFAULT_ENV_FILE, argv];
+  const [envFile, words] =
+    first === "--env-file"
+      ? [rest[0] ?? "", rest.slice(1)]
+      : first.startsWith("--env-file=")
+        ? [first.slice(11), rest]
+        : [env["BACKUP_ENV_FILE"] || DEFAULT_ENV_FILE, argv];
   const [path, name] = words;
   if (words.length !== 2 || path === undefined || name === undefined || path.startsWith("-")) return undefined;
   return /^[0-9A-F]{8}[0-9A-Za-z.]+$/.test(name) ? { envFile, path, name } : undefined;

@@ -20,7 +20,12 @@ export const push = defineCommand({
     name: { help: "Its name in the archive (%f)." },
   },
   options: archiveOptions,
-  examples: [{ command: "soar-wal-archive pg_wal/000000010000000000000001 000000010000000000000001", explanation: "by hand, as the server's user, in the data directory" }],
+  examples: [
+    {
+      command: "soar-wal-archive pg_wal/000000010000000000000001 000000010000000000000001",
+      explanation: "by hand, as the server's user, in the data directory",
+    },
+  ],
   // It runs under the server every few seconds: its log is the server's.
   logFile: "none",
   async run({ config, positionals: { path, name }, log, signal, app }) {
@@ -29,9 +34,15 @@ export const push = defineCommand({
       name,
       repository: { bucket: config.bucket, endpoint: config.endpoint ?? "" },
     });
-    const { outcome, warning } = answer === undefined ? await archiveHere(config, { path, name, log, signal, toolVersion: `${app.name} ${app.version}` }) : requireDone(answer);
+    const { outcome, warning } =
+      answer === undefined
+        ? await archiveHere(config, { path, name, log, signal, toolVersion: `${app.name} ${app.version}` })
+        : requireDone(answer);
     // One line at most: it stands in the server's log for every file.
-    const line = [...(config.logArchive && outcome !== "given up" ? [`${outcome} write-ahead log file "${name}"`] : []), ...(warning === undefined ? [] : [warning])].join("; ");
+    const line = [
+      ...(config.logArchive && outcome !== "given up" ? [`${outcome} write-ahead log file "${name}"`] : []),
+      ...(warning === undefined ? [] : [warning]),
+    ].join("; ");
     if (warning !== undefined) log.warn(line);
     else if (line !== "") log.info(line);
   },
@@ -51,20 +62,48 @@ interface Call {
   readonly toolVersion: string;
 }
 
-async function archiveHere(config: Config<typeof archiveOptions>, { path, name, log, signal, toolVersion }: Call): Promise<Archived> {
+async function archiveHere(
+  config: Config<typeof archiveOptions>,
+  { path, name, log, signal, toolVersion }: Call,
+): Promise<Archived> {
   const deadline = AbortSignal.timeout(config.archiveTimeoutMs);
   const recorder = recordPush(config, path);
   const startedAt = performance.now();
   // Without the log: attempts that failed before one succeeded are not worth a line in the server's log for every segment.
-  const store = await openConfiguredStore(config, { onEvent: (event) => recorder.countRequest(event), overrides: { retry: { deadlineMs: config.archiveTimeoutMs } } });
+  const store = await openConfiguredStore(config, {
+    onEvent: (event) => recorder.countRequest(event),
+    overrides: { retry: { deadlineMs: config.archiveTimeoutMs } },
+  });
   try {
-    const done = await archiveWalFile(store, path, name, { codec: config.walCompression, toolVersion, now: new Date(), spoolDir: config.spool, signal: AbortSignal.any([signal, deadline]) });
+    const done = await archiveWalFile(store, path, name, {
+      codec: config.walCompression,
+      toolVersion,
+      now: new Date(),
+      spoolDir: config.spool,
+      signal: AbortSignal.any([signal, deadline]),
+    });
     if (done.outcome === "given up") {
       const warning = await recorder.finish({ type: "given-up", name, gap: done.gap }, store);
-      return { outcome: done.outcome, warning: [describeGivenUp(name, done.gap), ...(warning === undefined ? [] : [warning])].join("; ") };
+      return {
+        outcome: done.outcome,
+        warning: [describeGivenUp(name, done.gap), ...(warning === undefined ? [] : [warning])].join("; "),
+      };
     }
     const { outcome, object } = done;
-    return { outcome, warning: await recorder.finish({ type: "archived", name, outcome, sizeBytes: statSync(path).size, storedBytes: object.size, durationMs: performance.now() - startedAt }, store) };
+    return {
+      outcome,
+      warning: await recorder.finish(
+        {
+          type: "archived",
+          name,
+          outcome,
+          sizeBytes: statSync(path).size,
+          storedBytes: object.size,
+          durationMs: performance.now() - startedAt,
+        },
+        store,
+      ),
+    };
   } catch (error) {
     const warning = await recorder.finish({ type: "failed", name, error, attempts: 1, retryInMs: 0 }, store);
     if (warning !== undefined) log.warn(warning);

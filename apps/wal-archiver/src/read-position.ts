@@ -1,6 +1,7 @@
 import { parseLsn, type Lsn, type SqlConnection } from "@soar/pg-tools";
 
-const POSITION = "select (case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_flush_lsn() end)::text as lsn";
+const POSITION =
+  "select (case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_flush_lsn() end)::text as lsn";
 
 /** Up to where the server has written WAL to its disk; undefined on a standby that has received none. */
 export async function readPosition(connection: SqlConnection, signal: AbortSignal): Promise<Lsn | undefined> {

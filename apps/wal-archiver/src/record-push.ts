@@ -2,7 +2,20 @@ import { existsSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Config } from "@soar/app-kit";
-import { changeOf, formatArchiverMetrics, isSpoolInUse, joinChanges, readCachedFacts, readRepositoryFacts, readStandaloneStatus, updateCounters, writeCachedFacts, type ArchiverEvent, type CounterChange, type RepositoryFacts } from "@soar/archive";
+import {
+  changeOf,
+  formatArchiverMetrics,
+  isSpoolInUse,
+  joinChanges,
+  readCachedFacts,
+  readRepositoryFacts,
+  readStandaloneStatus,
+  updateCounters,
+  writeCachedFacts,
+  type ArchiverEvent,
+  type CounterChange,
+  type RepositoryFacts,
+} from "@soar/archive";
 import { isSoarError } from "@soar/errors";
 import type { ObjectStore, StoreEvent } from "@soar/storage";
 import type { archiveOptions } from "./options.ts";
@@ -19,7 +32,10 @@ const PATIENCE_MS = 250;
 const FACTS_EVERY_MS = 60 * 60_000;
 const FACTS_PATIENCE_MS = 3_000;
 
-export function recordPush({ spool, metricsFile }: Pick<Config<typeof archiveOptions>, "spool" | "metricsFile">, path: string): PushRecorder {
+export function recordPush(
+  { spool, metricsFile }: Pick<Config<typeof archiveOptions>, "spool" | "metricsFile">,
+  path: string,
+): PushRecorder {
   let change: CounterChange = {};
   const count = (event: StoreEvent | ArchiverEvent): void => {
     change = joinChanges(change, changeOf(event, new Date()) ?? {});
@@ -56,7 +72,14 @@ async function currentFacts(spoolDir: string, store: ObjectStore | undefined): P
   return facts;
 }
 
-async function writeMetrics(file: string, { path, spoolDir, facts }: { readonly path: string; readonly spoolDir: string; readonly facts: RepositoryFacts | undefined }): Promise<void> {
+async function writeMetrics(
+  file: string,
+  {
+    path,
+    spoolDir,
+    facts,
+  }: { readonly path: string; readonly spoolDir: string; readonly facts: RepositoryFacts | undefined },
+): Promise<void> {
   // As PostgreSQL passes it, the file lies in the data directory's pg_wal.
   const dataDir = dirname(dirname(resolve(path)));
   const status = await readStandaloneStatus({ dataDir, spoolDir, repository: facts, now: new Date() });

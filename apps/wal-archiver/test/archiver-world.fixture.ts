@@ -1,11 +1,28 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { createTestCluster, requireInstallation, serverUser, startS3Server, type S3TestServer, type TestCluster, type TestClusterOptions } from "@soar-tooling/test-servers";
+import {
+  createTestCluster,
+  requireInstallation,
+  serverUser,
+  startS3Server,
+  type S3TestServer,
+  type TestCluster,
+  type TestClusterOptions,
+} from "@soar-tooling/test-servers";
 
 /** The program as it is installed: the launcher, the bundle behind it. */
 export const LAUNCHER = fileURLToPath(new URL("../bin/soar-wal-archive", import.meta.url));
@@ -65,14 +82,30 @@ export async function createArchiverWorld({ endpoint, ...options }: WorldOptions
   };
   mkdirSync(spool);
   const writeEnvFile = (more: Readonly<Record<string, string>> = {}): void => {
-    writeFileSync(envFile, Object.entries({ ...settings, ...more }).map(([name, value]) => `export ${name}="${value}"\n`).join(""), { mode: 0o600 });
+    writeFileSync(
+      envFile,
+      Object.entries({ ...settings, ...more })
+        .map(([name, value]) => `export ${name}="${value}"\n`)
+        .join(""),
+      { mode: 0o600 },
+    );
     chownSync(envFile, serverUser().uid, serverUser().gid);
   };
   chmodSync(directory, 0o755);
   chmodSync(spool, 0o700);
   chownSync(spool, serverUser().uid, serverUser().gid);
-  const cluster = await createTestCluster({ installation: requireInstallation("pg_ctl"), initdbArgs: ["--wal-segsize=1"], archiveCommand: `${LAUNCHER} --env-file ${envFile} %p %f`, ...options, start: false });
-  Object.assign(settings, { PGHOST: cluster.connection.host, PGPORT: String(cluster.connection.port), PGUSER: cluster.connection.user });
+  const cluster = await createTestCluster({
+    installation: requireInstallation("pg_ctl"),
+    initdbArgs: ["--wal-segsize=1"],
+    archiveCommand: `${LAUNCHER} --env-file ${envFile} %p %f`,
+    ...options,
+    start: false,
+  });
+  Object.assign(settings, {
+    PGHOST: cluster.connection.host,
+    PGPORT: String(cluster.connection.port),
+    PGUSER: cluster.connection.user,
+  });
   writeEnvFile();
   await cluster.start();
   const children = new Set<ChildProcess>();
@@ -97,7 +130,8 @@ export async function createArchiverWorld({ endpoint, ...options }: WorldOptions
       ]);
       return daemon;
     },
-    acknowledged: () => (existsSync(join(spool, "ack")) ? readdirSync(join(spool, "ack")).filter((name) => !name.startsWith(".")) : []),
+    acknowledged: () =>
+      existsSync(join(spool, "ack")) ? readdirSync(join(spool, "ack")).filter((name) => !name.startsWith(".")) : [],
     stored: () => [...s3.objects(BUCKET).keys()].filter((key) => key.startsWith("one/wal/")).map((key) => key.slice(8)),
     async switchWal() {
       await cluster.query("create table if not exists t (n int)");
@@ -115,7 +149,10 @@ export async function createArchiverWorld({ endpoint, ...options }: WorldOptions
   return world;
 }
 
-function startProgram(args: readonly string[], { cwd, env }: { cwd: string; env: Readonly<Record<string, string>> }): Started {
+function startProgram(
+  args: readonly string[],
+  { cwd, env }: { cwd: string; env: Readonly<Record<string, string>> },
+): Started {
   const ids = process.getuid?.() === 0 ? serverUser() : undefined;
   const child = spawn(LAUNCHER, args, {
     cwd,
@@ -141,7 +178,11 @@ export function killGroup(child: ChildProcess, signal: NodeJS.Signals = "SIGKILL
 }
 
 /** Waits until something holds, looking every 20 ms; fails with what was waited for. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  timeoutMs = 30_000,
+): Promise<void> {
   for (const giveUpAt = performance.now() + timeoutMs; !(await holds()); await delay(20)) {
     if (performance.now() > giveUpAt) throw new Error(`waited ${timeoutMs} ms for: ${what}`);
   }
@@ -149,7 +190,9 @@ export async function eventually(what: string, holds: () => boolean | Promise<bo
 
 /** Names that PostgreSQL was told are archived. */
 export function doneNames(cluster: TestCluster): readonly string[] {
-  return readdirSync(join(cluster.dataDir, "pg_wal", "archive_status")).filter((name) => name.endsWith(".done")).map((name) => name.slice(0, -5));
+  return readdirSync(join(cluster.dataDir, "pg_wal", "archive_status"))
+    .filter((name) => name.endsWith(".done"))
+    .map((name) => name.slice(0, -5));
 }
 
 export function readWal(cluster: TestCluster, name: string): Buffer {

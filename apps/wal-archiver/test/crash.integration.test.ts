@@ -1,9 +1,23 @@
 import { join } from "node:path";
-import { createTestCluster, requireInstallation, startProxy, type Fault, type TestProxy } from "@soar-tooling/test-servers";
+import {
+  createTestCluster,
+  requireInstallation,
+  startProxy,
+  type Fault,
+  type TestProxy,
+} from "@soar-tooling/test-servers";
 import { findWalObjects, readWalFile } from "@soar/repository";
 import { openStore, type ObjectStore } from "@soar/storage";
 import { afterEach, expect, test } from "vitest";
-import { createArchiverWorld, doneNames, eventually, killGroup, readWal, LAUNCHER, type ArchiverWorld } from "./archiver-world.fixture.ts";
+import {
+  createArchiverWorld,
+  doneNames,
+  eventually,
+  killGroup,
+  readWal,
+  LAUNCHER,
+  type ArchiverWorld,
+} from "./archiver-world.fixture.ts";
 
 let world: ArchiverWorld | undefined;
 let proxy: TestProxy | undefined;
@@ -28,13 +42,18 @@ async function expectDoneMeansStored(w: ArchiverWorld): Promise<void> {
   for (const name of done) {
     const [object] = await findWalObjects(store, name);
     expect(object, `${name} is .done`).toBeDefined();
-    if (object !== undefined) expect((await readWalFile(store, object)).equals(readWal(w.cluster, name)), name).toBe(true);
+    if (object !== undefined)
+      expect((await readWalFile(store, object)).equals(readWal(w.cluster, name)), name).toBe(true);
   }
   await store.close();
 }
 
 async function expectAllDone(w: ArchiverWorld, names: readonly string[]): Promise<void> {
-  await eventually(`all of ${names.length} segments to be done`, () => names.every((name) => doneNames(w.cluster).includes(name)), 90_000);
+  await eventually(
+    `all of ${names.length} segments to be done`,
+    () => names.every((name) => doneNames(w.cluster).includes(name)),
+    90_000,
+  );
   await expectDoneMeansStored(w);
 }
 
@@ -111,12 +130,22 @@ test("an outage that is longer than every deadline: nothing is lost, and recover
   for (let n = 0; n < 8; n += 1) names.push(await world.switchWal());
   // Attempts have failed for good, and PostgreSQL's own command too.
   await eventually("failures", async () => {
-    const [row] = (await world?.cluster.query<{ failed_count: string }>("select failed_count from pg_stat_archiver")) ?? [];
+    const [row] =
+      (await world?.cluster.query<{ failed_count: string }>("select failed_count from pg_stat_archiver")) ?? [];
     return Number(row?.failed_count) > 0 && daemon.log().includes("failure 1,");
   });
-  expect(daemon.log().split("\n").filter((line) => line.includes(" error ")).length).toBeLessThan(20);
+  expect(
+    daemon
+      .log()
+      .split("\n")
+      .filter((line) => line.includes(" error ")).length,
+  ).toBeLessThan(20);
   await proxy?.resumeListening();
-  await eventually("all to be in the bucket", () => names.every((name) => world?.stored().includes(`${name}.zst`)), 60_000);
+  await eventually(
+    "all to be in the bucket",
+    () => names.every((name) => world?.stored().includes(`${name}.zst`)),
+    60_000,
+  );
   await expectAllDone(world, names);
   expect(daemon.log()).toContain("archiving again after");
 });
@@ -124,13 +153,22 @@ test("an outage that is longer than every deadline: nothing is lost, and recover
 test("two clusters pointed at one prefix: the second one is refused, loudly, and the first one goes on", async () => {
   world = await createArchiverWorld({ settings: KEEP });
   await expectAllDone(world, [await world.switchWal()]);
-  await using second = await createTestCluster({ installation: requireInstallation("pg_ctl"), initdbArgs: ["--wal-segsize=1"], archiveCommand: `${LAUNCHER} --env-file ${world.envFile} %p %f` });
+  await using second = await createTestCluster({
+    installation: requireInstallation("pg_ctl"),
+    initdbArgs: ["--wal-segsize=1"],
+    archiveCommand: `${LAUNCHER} --env-file ${world.envFile} %p %f`,
+  });
   await second.query("create table t (n int)");
   const [row] = await second.query<{ name: string }>("select pg_walfile_name(pg_switch_wal() - 1) as name");
-  await eventually("the refusal", async () => (await second.log()).includes("belongs to another cluster: its system identifier is"));
+  await eventually("the refusal", async () =>
+    (await second.log()).includes("belongs to another cluster: its system identifier is"),
+  );
   const name = row?.name ?? "";
   const refused = await world.run(["--env-file", world.envFile, join(second.dataDir, "pg_wal", name), name]);
-  expect(refused).toMatchObject({ status: 61, stderr: expect.stringContaining("Give every cluster a bucket or prefix of its own") as string });
+  expect(refused).toMatchObject({
+    status: 61,
+    stderr: expect.stringContaining("Give every cluster a bucket or prefix of its own") as string,
+  });
   expect(doneNames(second)).toEqual([]);
   // The resident archiver of the first cluster has no say in a file of the second one.
   await world.startDaemon();

@@ -37,17 +37,34 @@ interface Result {
 }
 
 function start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const child = spawn("/bin/sh", [launcher, ...args], { cwd: root, env: { PATH: "/usr/bin:/bin", BACKUP_SPOOL_DIR: join(root, "spool"), ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("/bin/sh", [launcher, ...args], {
+    cwd: root,
+    env: { PATH: "/usr/bin:/bin", BACKUP_SPOOL_DIR: join(root, "spool"), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const ended = new Promise<Result>((resolve) => child.once("close", (status, signal) => resolve({ status, signal, stderr })));
+  const ended = new Promise<Result>((resolve) =>
+    child.once("close", (status, signal) => resolve({ status, signal, stderr })),
+  );
   return { child, ended };
 }
-const push = (env?: Readonly<Record<string, string>>, file = NAME): Promise<Result> => start(["--env-file", join(root, "env"), file, NAME], env).ended;
+const push = (env?: Readonly<Record<string, string>>, file = NAME): Promise<Result> =>
+  start(["--env-file", join(root, "env"), file, NAME], env).ended;
 
-async function acknowledge(changes: { readonly file?: string; readonly envFile?: string; readonly from?: string; readonly log?: string } = {}): Promise<void> {
+async function acknowledge(
+  changes: { readonly file?: string; readonly envFile?: string; readonly from?: string; readonly log?: string } = {},
+): Promise<void> {
   const identity = async (path: string): Promise<string> => (await findFileIdentity(path))?.text ?? "-";
-  const lines = [changes.file ?? (await identity(join(root, NAME))), changes.envFile ?? (await identity(join(root, "env"))), "s3://bucket/one", "http://e:1", changes.from ?? "file file", changes.log ?? "off", "7"];
+  const lines = [
+    changes.file ?? (await identity(join(root, NAME))),
+    changes.envFile ?? (await identity(join(root, "env"))),
+    "s3://bucket/one",
+    "http://e:1",
+    changes.from ?? "file file",
+    changes.log ?? "off",
+    "7",
+  ];
   writeFileSync(join(root, "spool", "ack", NAME), `${lines.join("\n")}\n`);
 }
 
@@ -76,7 +93,10 @@ describe("whatever becomes of Node, the exit status is one that PostgreSQL count
 
   test("no Node at all", async () => {
     // Nothing but what the launcher itself needs.
-    expect(await push({ PATH: join(root, "nowhere") })).toMatchObject({ status: 23, stderr: expect.stringContaining("there is no node") as string });
+    expect(await push({ PATH: join(root, "nowhere") })).toMatchObject({
+      status: 23,
+      stderr: expect.stringContaining("there is no node") as string,
+    });
   });
 });
 
@@ -86,18 +106,27 @@ describe("the program as it is installed", () => {
     const preloaded = join(root, "preloaded.cjs");
     writeFileSync(preloaded, script);
     launcher = LAUNCHER;
-    return push({ NODE_OPTIONS: `--max-old-space-size=24 --require ${preloaded}`, BACKUP_BUCKET: "file:///nowhere", SOAR_REQUIRE_ENDPOINT: "1" });
+    return push({
+      NODE_OPTIONS: `--max-old-space-size=24 --require ${preloaded}`,
+      BACKUP_BUCKET: "file:///nowhere",
+      SOAR_REQUIRE_ENDPOINT: "1",
+    });
   }
 
   test("runs out of memory, and ends with a status that PostgreSQL counts", async () => {
-    const { status, signal, stderr } = await runWith("const held = []; for (;;) held.push(new Array(1000).fill(held.length));");
+    const { status, signal, stderr } = await runWith(
+      "const held = []; for (;;) held.push(new Array(1000).fill(held.length));",
+    );
     expect({ status, signal }).toEqual({ status: 70, signal: null });
     expect(stderr).toContain("134 and 137 mean that memory ran out");
   });
 
   test.each([
     ["throws an error that nobody catches", "setTimeout(() => { throw new Error('nobody catches it'); }, 0);"],
-    ["rejects a promise that nobody waits for", "setTimeout(() => void Promise.reject(new Error('nobody catches it')), 0);"],
+    [
+      "rejects a promise that nobody waits for",
+      "setTimeout(() => void Promise.reject(new Error('nobody catches it')), 0);",
+    ],
   ])("%s, and ends with a status that PostgreSQL counts", async (_, script) => {
     const { status, signal, stderr } = await runWith(script);
     expect(signal).toBeNull();
@@ -118,7 +147,9 @@ describe("an acknowledgement is believed", () => {
 
   test("with the line of BACKUP_LOG_ARCHIVE when it is on", async () => {
     await acknowledge({ log: "on" });
-    expect((await push()).stderr).toMatch(new RegExp(`^\\d{4}-\\d\\d-\\d\\dT[0-9:.]+Z info  wal-archiver archived write-ahead log file "${NAME}"\n$`));
+    expect((await push()).stderr).toMatch(
+      new RegExp(`^\\d{4}-\\d\\d-\\d\\dT[0-9:.]+Z info  wal-archiver archived write-ahead log file "${NAME}"\n$`),
+    );
     expect((await push({ BACKUP_LOG_ARCHIVE: "off" })).stderr).toBe("");
   });
 
@@ -159,7 +190,10 @@ describe("an acknowledgement is believed", () => {
     renameSync(join(root, "spool", "ack", NAME), join(root, "later"));
     const bin = join(root, "bin");
     mkdirSync(bin);
-    writeFileSync(join(bin, "sleep"), `#!/bin/sh\nmv "${root}/later" "${root}/spool/ack/${NAME}" && rm "${root}/spool/busy/${NAME}"\n`);
+    writeFileSync(
+      join(bin, "sleep"),
+      `#!/bin/sh\nmv "${root}/later" "${root}/spool/ack/${NAME}" && rm "${root}/spool/busy/${NAME}"\n`,
+    );
     chmodSync(join(bin, "sleep"), 0o755);
     expect(await push({ PATH: `${bin}:/usr/bin:/bin` })).toEqual({ status: 0, signal: null, stderr: "" });
   });

@@ -8,7 +8,10 @@ export function storeOf({ s3 }: ArchiverWorld): ObjectStore {
 }
 
 /** Puts a record of a base backup that began at `startLsn`; its data is in nobody's way. */
-export async function putSampleBackup(world: ArchiverWorld, { label, startLsn }: { readonly label: string; readonly startLsn: string }): Promise<void> {
+export async function putSampleBackup(
+  world: ArchiverWorld,
+  { label, startLsn }: { readonly label: string; readonly startLsn: string },
+): Promise<void> {
   const store = storeOf(world);
   const at = `${label}T03:00:00.000Z`;
   const segment = "000000010000000000000001";

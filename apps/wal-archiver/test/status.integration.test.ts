@@ -5,13 +5,21 @@ import { parseExposition } from "@soar-tooling/test-servers";
 import type { ArchiverStatus } from "@soar/archive";
 import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createArchiverWorld, doneNames, eventually, killGroup, type ArchiverWorld, type Started } from "./archiver-world.fixture.ts";
+import {
+  createArchiverWorld,
+  doneNames,
+  eventually,
+  killGroup,
+  type ArchiverWorld,
+  type Started,
+} from "./archiver-world.fixture.ts";
 import { putSampleBackup } from "./sample-backup.fixture.ts";
 
 let world: ArchiverWorld;
 let daemon: Started;
 let listen: string;
-const notified = (): string => (existsSync(join(world.directory, "notified")) ? readFileSync(join(world.directory, "notified"), "utf8") : "");
+const notified = (): string =>
+  existsSync(join(world.directory, "notified")) ? readFileSync(join(world.directory, "notified"), "utf8") : "";
 const metricsFile = (): string => join(world.spool, "soar-wal.prom");
 
 /** A systemd that writes down what it is told. */
@@ -22,11 +30,26 @@ function installSystemd(): void {
 }
 
 async function startDaemon(): Promise<void> {
-  daemon = world.start(["daemon", "--env-file", world.envFile, "--data-dir", world.cluster.dataDir, "--listen", listen, "--metrics-file", metricsFile(), "--log-level", "debug"], {
-    NOTIFY_SOCKET: "/run/systemd/notify",
-    WATCHDOG_USEC: "400000",
-    PATH: `${world.directory}:${join(process.execPath, "..")}:/usr/bin:/bin`,
-  });
+  daemon = world.start(
+    [
+      "daemon",
+      "--env-file",
+      world.envFile,
+      "--data-dir",
+      world.cluster.dataDir,
+      "--listen",
+      listen,
+      "--metrics-file",
+      metricsFile(),
+      "--log-level",
+      "debug",
+    ],
+    {
+      NOTIFY_SOCKET: "/run/systemd/notify",
+      WATCHDOG_USEC: "400000",
+      PATH: `${world.directory}:${join(process.execPath, "..")}:/usr/bin:/bin`,
+    },
+  );
   await eventually(`the archiver to be ready: ${daemon.log()}`, () => daemon.log().includes("files wait"));
 }
 
@@ -100,7 +123,8 @@ test("metrics over HTTP have the specification's names; health is answered; all 
   const metrics = await (await fetch(`http://${listen}/metrics`)).text();
   const families = parseExposition(metrics);
   expect([...families].map(([name, { type }]) => `${name} ${type}`)).toEqual(NAMES);
-  const value = (series: string): number | undefined => [...families.values()].flatMap(({ samples }) => [...samples]).find(([name]) => name === series)?.[1];
+  const value = (series: string): number | undefined =>
+    [...families.values()].flatMap(({ samples }) => [...samples]).find(([name]) => name === series)?.[1];
   expect(value('backup_requests_total{kind="put",outcome="ok"}')).toBeGreaterThan(2);
   expect(value("backup_pg_wal_bytes")).toBeGreaterThanOrEqual(2 ** 20);
   expect(value("backup_base_age_seconds")).toBeGreaterThan(86_400);
@@ -112,8 +136,12 @@ test("metrics over HTTP have the specification's names; health is answered; all 
 });
 
 test("systemd is told of readiness and life; counters and the metrics file survive a stop", async () => {
-  const said = (): string => (existsSync(join(world.spool, "notified")) ? readFileSync(join(world.spool, "notified"), "utf8") : notified());
-  await eventually("life signs", () => /^--ready --pid=\d+ --status=archiving/m.test(said()) && said().split("WATCHDOG=1").length > 2);
+  const said = (): string =>
+    existsSync(join(world.spool, "notified")) ? readFileSync(join(world.spool, "notified"), "utf8") : notified();
+  await eventually(
+    "life signs",
+    () => /^--ready --pid=\d+ --status=archiving/m.test(said()) && said().split("WATCHDOG=1").length > 2,
+  );
   const before = (await status()).archivedTotal;
   expect(before).toBeGreaterThan(0);
   killGroup(daemon.child, "SIGTERM");
@@ -130,13 +158,23 @@ describe("without a resident archiver", () => {
   });
   const withDataDir = (): string[] => ["--data-dir", world.cluster.dataDir];
   const read = async (...args: string[]): Promise<ArchiverStatus> => {
-    const { stdout, stderr } = await world.run(["status", "--json", "--env-file", world.envFile, ...withDataDir(), ...args]);
+    const { stdout, stderr } = await world.run([
+      "status",
+      "--json",
+      "--env-file",
+      world.envFile,
+      ...withDataDir(),
+      ...args,
+    ]);
     expect(stderr).toBe("");
     return JSON.parse(stdout) as ArchiverStatus;
   };
 
   test("status says what to do when it does not know the data directory", async () => {
-    expect(await world.run(["status", "--env-file", world.envFile])).toMatchObject({ status: 80, stderr: expect.stringContaining("Start it with soar-wal-archive daemon") as string });
+    expect(await world.run(["status", "--env-file", world.envFile])).toMatchObject({
+      status: 80,
+      stderr: expect.stringContaining("Start it with soar-wal-archive daemon") as string,
+    });
   });
 
   test("status looks at archive_status, the bucket and the server itself, and says that no archiver runs", async () => {
@@ -144,7 +182,14 @@ describe("without a resident archiver", () => {
     await eventually(`${name} to be done`, () => doneNames(world.cluster).includes(name));
     await world.cluster.query("insert into t values (2)");
     const shown = await read();
-    expect(shown).toMatchObject({ isResident: false, queueDepth: 0, missing: [], problems: [], lastArchived: { name }, baseBackup: { label: "2025-01-05" } });
+    expect(shown).toMatchObject({
+      isResident: false,
+      queueDepth: 0,
+      missing: [],
+      problems: [],
+      lastArchived: { name },
+      baseBackup: { label: "2025-01-05" },
+    });
     expect(shown.unarchivedBytes).toBeGreaterThan(0);
     expect(shown.oldestUnarchivedSeconds).toBeGreaterThan(0);
     expect(shown.oldestUnarchivedSeconds).toBeLessThan(60);
@@ -162,7 +207,9 @@ describe("without a resident archiver", () => {
     expect((await read()).archivedTotal).toBe(before + 1);
     const families = parseExposition(readFileSync(file, "utf8"));
     // Nobody looks at the server's sessions.
-    expect(NAMES.map((line) => line.split(" ")[0]).filter((family) => family !== "backup_synchronous_waiting_seconds")).toEqual([...families.keys()]);
+    expect(
+      NAMES.map((line) => line.split(" ")[0]).filter((family) => family !== "backup_synchronous_waiting_seconds"),
+    ).toEqual([...families.keys()]);
     expect(families.get("backup_archiver_resident")?.samples.get("backup_archiver_resident")).toBe(0);
     expect(families.get("backup_wal_archived_total")?.samples.get("backup_wal_archived_total")).toBe(before + 1);
     expect(readdirSync(world.spool).filter((entry) => entry.includes("by-command"))).toEqual(["by-command.prom"]);
@@ -174,20 +221,38 @@ describe("without a resident archiver", () => {
     world.writeEnvFile({ BACKUP_ARCHIVER_METRICS_FILE: join(world.directory, "nowhere", "x.prom") });
     const again = await world.run(["--env-file", world.envFile, `pg_wal/${name}`, name], { BACKUP_LOG_ARCHIVE: "on" });
     expect(again.status).toBe(0);
-    expect(again.stderr).toMatch(/^[^\n]* warn {2}wal-archiver already archived write-ahead log file "[0-9A-F]+"; metrics are not up to date: ENOENT[^\n]*\n$/);
+    expect(again.stderr).toMatch(
+      /^[^\n]* warn {2}wal-archiver already archived write-ahead log file "[0-9A-F]+"; metrics are not up to date: ENOENT[^\n]*\n$/,
+    );
     world.writeEnvFile();
   });
 
   test("a failure is counted with its reason and what to do", async () => {
     const before = (await read()).errorsTotal;
-    const refused = await world.run(["--env-file", world.envFile, "pg_wal/0000000100000000000000AA", "0000000100000000000000AA"]);
+    const refused = await world.run([
+      "--env-file",
+      world.envFile,
+      "pg_wal/0000000100000000000000AA",
+      "0000000100000000000000AA",
+    ]);
     expect(refused.status).toBe(20);
-    expect(await read()).toMatchObject({ errorsTotal: before + 1, lastFailure: { name: "0000000100000000000000AA", code: "FILE_UNREADABLE", message: expect.stringContaining("there is no such file") as string, hint: expect.stringContaining("%p") as string } });
+    expect(await read()).toMatchObject({
+      errorsTotal: before + 1,
+      lastFailure: {
+        name: "0000000100000000000000AA",
+        code: "FILE_UNREADABLE",
+        message: expect.stringContaining("there is no such file") as string,
+        hint: expect.stringContaining("%p") as string,
+      },
+    });
   });
 
   test("segments that somebody else's command answered for are missing, and the contiguous mark stays before them", async () => {
     await world.cluster.configure({ archive_command: "true" });
-    await eventually("the setting to count", async () => (await world.cluster.query("show archive_command"))[0]?.["archive_command"] === "true");
+    await eventually(
+      "the setting to count",
+      async () => (await world.cluster.query("show archive_command"))[0]?.["archive_command"] === "true",
+    );
     const lost = await world.switchWal();
     await eventually(`${lost} to be done`, () => doneNames(world.cluster).includes(lost));
     const shown = await read();

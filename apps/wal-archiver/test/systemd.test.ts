@@ -21,7 +21,8 @@ test("systemd finds nothing wrong with the unit, and grants what the archiver us
   const file = join(temporaryDirectory(), "soar-wal-archive.service");
   // Verified is the unit and not whether the package is installed here.
   writeFileSync(file, UNIT.replace("/usr/local/bin/soar-wal-archive daemon", "/bin/true"));
-  for (const line of ["Type=notify", "NotifyAccess=all", "WatchdogSec=60", "User=postgres", "Restart=always"]) expect(UNIT).toContain(`\n${line}\n`);
+  for (const line of ["Type=notify", "NotifyAccess=all", "WatchdogSec=60", "User=postgres", "Restart=always"])
+    expect(UNIT).toContain(`\n${line}\n`);
   expect(UNIT).toMatch(/\nAfter=.*postgresql\.service/);
   if (!existsSync(ANALYZE)) return;
   const { status, stderr } = spawnSync(ANALYZE, ["verify", "--man=no", file], { encoding: "utf8" });
@@ -33,13 +34,18 @@ test("readiness, life and the end arrive at a real notification socket through t
   if (!existsSync(ACTIVATE)) return;
   const socket = join(temporaryDirectory(), "notify");
   // A datagram socket, which Node cannot make, read by a program that prints what arrives.
-  const systemd = spawn(ACTIVATE, ["--datagram", "--listen", socket, "sh", "-c", "exec cat <&3"], { stdio: ["ignore", "pipe", "ignore"] });
+  const systemd = spawn(ACTIVATE, ["--datagram", "--listen", socket, "sh", "-c", "exec cat <&3"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   onTestFinished(() => void systemd.kill("SIGKILL"));
   let said = "";
   systemd.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
   await expect.poll(() => existsSync(socket)).toBe(true);
   const warnings: string[] = [];
-  const service = connectServiceManager({ ...process.env, NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" }, { warn: (text) => warnings.push(text) });
+  const service = connectServiceManager(
+    { ...process.env, NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" },
+    { warn: (text) => warnings.push(text) },
+  );
   let isAlive = true;
   service.ready("archiving /data");
   await expect.poll(() => said, { timeout: 20_000 }).toContain("READY=1");
@@ -55,7 +61,10 @@ test("readiness, life and the end arrive at a real notification socket through t
 
 test("a notification that does not arrive is told once, and ends nothing", async () => {
   const warnings: string[] = [];
-  const service = connectServiceManager({ ...process.env, NOTIFY_SOCKET: join(temporaryDirectory(), "nobody") }, { warn: (text) => warnings.push(text) });
+  const service = connectServiceManager(
+    { ...process.env, NOTIFY_SOCKET: join(temporaryDirectory(), "nobody") },
+    { warn: (text) => warnings.push(text) },
+  );
   service.ready("archiving");
   service.stopping();
   await expect.poll(() => warnings, { timeout: 20_000 }).toEqual([expect.stringContaining("unable to notify systemd")]);

@@ -8,7 +8,7 @@ export const baseOptions = {
     placeholder: "FILE",
     group: "General",
     unset: "/etc/soar/backup-env, if there is one",
-    help: "File with the settings, lines of the form export NAME=\"value\". Only its owner may have access to it.",
+    help: 'File with the settings, lines of the form export NAME="value". Only its owner may have access to it.',
   },
   json: { type: "boolean", default: false, group: "General", help: "Print results as JSON." },
   "log-dir": {
@@ -36,7 +36,12 @@ export const baseOptions = {
     group: "General",
     help: "Form of log lines.",
   },
-  "print-config": { type: "boolean", default: false, group: "General", help: "Print every setting with where it comes from, and do nothing else." },
+  "print-config": {
+    type: "boolean",
+    default: false,
+    group: "General",
+    help: "Print every setting with where it comes from, and do nothing else.",
+  },
   help: { type: "boolean", short: "h", default: false, group: "General", help: "Print this help." },
   version: { type: "boolean", default: false, group: "General", help: "Print the version." },
 } as const satisfies OptionTable;

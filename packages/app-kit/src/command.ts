@@ -15,7 +15,9 @@ export interface PositionalRow {
 }
 
 export type Positionals<P extends PositionalTable> = {
-  readonly [K in keyof P]: P[K] extends { many: true } ? readonly string[] : string | (P[K] extends { optional: true } ? undefined : never);
+  readonly [K in keyof P]: P[K] extends { many: true }
+    ? readonly string[]
+    : string | (P[K] extends { optional: true } ? undefined : never);
 };
 
 /** What a command gets. It needs no environment, no argv and no `process.exit`: `runApp` owns those. */
@@ -71,7 +73,10 @@ export interface Example {
 export type Command = CommandDefinition<OptionTable, PositionalTable>;
 
 /** Checks a command's `run` against its own tables. */
-export function defineCommand<const O extends OptionTable, const P extends PositionalTable = Readonly<Record<string, never>>>(definition: CommandDefinition<O, P>): Command {
+export function defineCommand<
+  const O extends OptionTable,
+  const P extends PositionalTable = Readonly<Record<string, never>>,
+>(definition: CommandDefinition<O, P>): Command {
   const { run } = definition;
   // Sound because runApp builds the context from this very definition's tables.
   return { ...definition, run: (context) => run(context as unknown as CommandContext<O, P>) };

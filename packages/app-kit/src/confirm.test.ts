@@ -5,12 +5,18 @@ import { confirm, type ConfirmOptions } from "./confirm.ts";
 import { abortedBy } from "./failure-report.ts";
 import { createScreen } from "./screen.ts";
 
-function answering(answer: string | undefined, options: Partial<ConfirmOptions> & { isTTY?: boolean; signal?: AbortSignal } = {}): { outcome: Promise<void>; written: () => string } {
+function answering(
+  answer: string | undefined,
+  options: Partial<ConfirmOptions> & { isTTY?: boolean; signal?: AbortSignal } = {},
+): { outcome: Promise<void>; written: () => string } {
   const screenSide = captureTerminal({ isTTY: options.isTTY ?? true });
   const input = Object.assign(new PassThrough(), { isTTY: options.isTTY ?? true });
   if (answer !== undefined) input.end(answer);
   const terminal = { input, screen: createScreen(screenSide), signal: options.signal ?? new AbortController().signal };
-  return { outcome: confirm({ plan: "Plan: replace everything.", question: "Replace it", yes: false, ...options }, terminal), written: screenSide.written };
+  return {
+    outcome: confirm({ plan: "Plan: replace everything.", question: "Replace it", yes: false, ...options }, terminal),
+    written: screenSide.written,
+  };
 }
 
 test("yes, typed in full, goes on", async () => {
@@ -36,7 +42,10 @@ test("with --yes the plan is printed and nothing asked", async () => {
 
 test("without a terminal and without --yes it refuses, having printed the plan", async () => {
   const { outcome, written } = answering("yes\n", { isTTY: false });
-  await expect(outcome).rejects.toMatchObject({ code: "CONFIRMATION_IMPOSSIBLE", hint: expect.stringContaining("--yes") });
+  await expect(outcome).rejects.toMatchObject({
+    code: "CONFIRMATION_IMPOSSIBLE",
+    hint: expect.stringContaining("--yes"),
+  });
   expect(written()).toBe("Plan: replace everything.\n");
 });
 

@@ -4,7 +4,12 @@ import type { Screen } from "./screen.ts";
 
 /** The option of every command that destroys something. */
 export const confirmOptions = {
-  yes: { type: "boolean", default: false, group: "General", help: "Do not ask; for scripts. The plan is printed all the same." },
+  yes: {
+    type: "boolean",
+    default: false,
+    group: "General",
+    help: "Do not ask; for scripts. The plan is printed all the same.",
+  },
 } as const satisfies OptionTable;
 
 export interface ConfirmOptions {
@@ -41,7 +46,9 @@ export async function confirm(options: ConfirmOptions, terminal: ConfirmTerminal
   }
   const answer = await ask(`${question}? Type ${phrase} to go on: `, terminal);
   if (answer?.trim() !== phrase) {
-    throw new SoarError("OPERATOR_DECLINED", `unable to go on: '${question}?' was not answered with ${phrase}`, { hint: "Nothing was changed." });
+    throw new SoarError("OPERATOR_DECLINED", `unable to go on: '${question}?' was not answered with ${phrase}`, {
+      hint: "Nothing was changed.",
+    });
   }
 }
 
@@ -65,7 +72,11 @@ async function ask(prompt: string, { input, screen, signal }: ConfirmTerminal): 
         resolve(line);
       });
       reader.once("close", onClose);
-      signal.addEventListener("abort", giveUp(() => reject(signal.reason as Error)), { once: true });
+      signal.addEventListener(
+        "abort",
+        giveUp(() => reject(signal.reason as Error)),
+        { once: true },
+      );
     });
   } finally {
     reader.removeAllListeners("close");

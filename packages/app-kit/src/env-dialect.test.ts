@@ -7,7 +7,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseEnvText } from "./env-dialect.ts";
 
-const read = (text: string): [string, string][] => parseEnvText(text, "/etc/soar/backup-env").map(({ name, value }) => [name, value]);
+const read = (text: string): [string, string][] =>
+  parseEnvText(text, "/etc/soar/backup-env").map(({ name, value }) => [name, value]);
 
 describe("the dialect of the specification", () => {
   test("comments, empty lines, export and quotes", () => {
@@ -28,7 +29,7 @@ BACKUP_LOG_DIR='/var/log/soar'
   });
 
   test.each([
-    [String.raw`A="a\"b\\c\$d` + "\\`e\"", 'a"b\\c$d`e'],
+    [String.raw`A="a\"b\\c\$d` + '\\`e"', 'a"b\\c$d`e'],
     [String.raw`A="keep \n and \x"`, String.raw`keep \n and \x`],
     [String.raw`A='it'\''s $HOME'`, "it's $HOME"],
     [String.raw`A=two\ words`, "two words"],
@@ -71,12 +72,20 @@ describe("what a shell would expand or execute is refused with its line number",
     ["A=x\u0000y", /control character/],
     ["\uFEFFA=x", /not an assignment/],
   ])("%j", (line, message) => {
-    expect(() => read(`# first\n${line}\n`)).toThrow(expect.objectContaining({ code: "ENV_FILE_INVALID", message: expect.stringMatching(message), hint: expect.stringMatching(/\.$/) }));
+    expect(() => read(`# first\n${line}\n`)).toThrow(
+      expect.objectContaining({
+        code: "ENV_FILE_INVALID",
+        message: expect.stringMatching(message),
+        hint: expect.stringMatching(/\.$/),
+      }),
+    );
     expect(() => read(`# first\n${line}\n`)).toThrow("unable to read '/etc/soar/backup-env' line 2: ");
   });
 
   test("a message never holds the value", () => {
-    expect(() => read("AWS_SECRET_ACCESS_KEY=topsecret$x")).toThrow(expect.not.objectContaining({ message: expect.stringContaining("topsecret") }));
+    expect(() => read("AWS_SECRET_ACCESS_KEY=topsecret$x")).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining("topsecret") }),
+    );
   });
 });
 
@@ -95,14 +104,39 @@ describe("compared with bash", () => {
     const script = 'set -e; source ./env; for name in "$@"; do printf "%s\\0" "${!name}"; done';
     const output = execFileSync("bash", ["--noprofile", "--norc", "-c", script, "bash", ...names], {
       cwd: directory,
-      env: { PATH: process.env["PATH"], HOME: "/home/of/bash", a: "expanded", b: "expanded", x: "expanded", LC_ALL: "C.UTF-8" },
+      env: {
+        PATH: process.env["PATH"],
+        HOME: "/home/of/bash",
+        a: "expanded",
+        b: "expanded",
+        x: "expanded",
+        LC_ALL: "C.UTF-8",
+      },
     });
     return output.toString("utf8").split("\0").slice(0, -1);
   }
 
   // Everything that means something to bash, in bulk, with just enough letters between it.
   const soup = fc
-    .array(fc.constantFrom(...`a b x = " ' \\ $ \` # { } ( ) < > ~ * ? [ ] ! ^ % @ + - : , . / | & ;`.split(" "), " ", "\t", "é", "\u00a0", "\u2028", "🐘", "$a", "$(a)", "${x}", "{a,b}", "~", '\\"', "\\\\"), { maxLength: 8 })
+    .array(
+      fc.constantFrom(
+        ...`a b x = " ' \\ $ \` # { } ( ) < > ~ * ? [ ] ! ^ % @ + - : , . / | & ;`.split(" "),
+        " ",
+        "\t",
+        "é",
+        "\u00a0",
+        "\u2028",
+        "🐘",
+        "$a",
+        "$(a)",
+        "${x}",
+        "{a,b}",
+        "~",
+        '\\"',
+        "\\\\",
+      ),
+      { maxLength: 8 },
+    )
     .map((pieces) => pieces.join(""));
   const quoted = fc.oneof(
     soup,
@@ -114,7 +148,11 @@ describe("compared with bash", () => {
 
   test("every line that is accepted has the value that bash gives it", () => {
     let accepted = 0;
-    const line = fc.tuple(fc.constantFrom("", "export ", " export\t", "  "), quoted, fc.constantFrom("", " ", " # comment $(a)", "\t"));
+    const line = fc.tuple(
+      fc.constantFrom("", "export ", " export\t", "  "),
+      quoted,
+      fc.constantFrom("", " ", " # comment $(a)", "\t"),
+    );
     fc.assert(
       fc.property(fc.array(line, { minLength: 40, maxLength: 80 }), (lines) => {
         const kept: string[] = [];
@@ -124,7 +162,12 @@ describe("compared with bash", () => {
         }
         accepted += kept.length;
         const text = `${kept.join("\n")}\n`;
-        expect(read(text).map(([, value]) => value)).toEqual(sourced(text, kept.map((_, index) => `SOAR_V${index}`)));
+        expect(read(text).map(([, value]) => value)).toEqual(
+          sourced(
+            text,
+            kept.map((_, index) => `SOAR_V${index}`),
+          ),
+        );
       }),
       { numRuns: 60 },
     );
@@ -133,7 +176,9 @@ describe("compared with bash", () => {
 
   test("any text, quoted as the documentation says, comes back from both", () => {
     // oxlint-disable-next-line no-control-regex -- control characters are refused
-    const text = fc.string({ unit: "grapheme", maxLength: 30 }).filter((value) => !/[\u0000-\u0008\n-\u001f\u007f]/.test(value));
+    const text = fc
+      .string({ unit: "grapheme", maxLength: 30 })
+      .filter((value) => !/[\u0000-\u0008\n-\u001f\u007f]/.test(value));
     fc.assert(
       fc.property(fc.array(text, { minLength: 20, maxLength: 40 }), (values) => {
         const lines = values.flatMap((value, index) => [

@@ -24,7 +24,9 @@ export function parseEnvText(text: string, path: string): EnvAssignment[] {
       if (assignment !== undefined) assignments.push({ ...assignment, line: index + 1 });
     } catch (error) {
       if (!(error instanceof LineProblem)) throw error;
-      throw new SoarError("ENV_FILE_INVALID", `unable to read '${path}' line ${index + 1}: ${error.message}`, { hint: error.hint });
+      throw new SoarError("ENV_FILE_INVALID", `unable to read '${path}' line ${index + 1}: ${error.message}`, {
+        hint: error.hint,
+      });
     }
   }
   return assignments;
@@ -40,7 +42,8 @@ class LineProblem extends Error {
   }
 }
 
-const ONLY_ASSIGNMENTS = 'Only comments and lines of the form export NAME="value" are allowed; nothing in this file is ever executed.';
+const ONLY_ASSIGNMENTS =
+  'Only comments and lines of the form export NAME="value" are allowed; nothing in this file is ever executed.';
 
 // Bash treats control characters specially here and there, and a file with Windows line ends gives every value a \r.
 // oxlint-disable-next-line no-control-regex -- control characters are exactly what is looked for
@@ -48,18 +51,28 @@ const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f]/;
 
 function parseLine(line: string): { name: string; value: string } | undefined {
   if (/^[ \t]*(?:#|$)/.test(line)) return undefined;
-  if (line.endsWith("\r")) throw new LineProblem("it ends with a carriage return", "Convert the file to Unix line ends: sed -i 's/\\r$//' FILE.");
+  if (line.endsWith("\r"))
+    throw new LineProblem(
+      "it ends with a carriage return",
+      "Convert the file to Unix line ends: sed -i 's/\\r$//' FILE.",
+    );
   if (CONTROL.test(line)) throw new LineProblem("it holds a control character", ONLY_ASSIGNMENTS);
   const [start, name] = /^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=/.exec(line) ?? [];
   if (start === undefined || name === undefined) {
     if (/^[ \t]*(?:export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*[ \t]+=/.test(line)) {
-      throw new LineProblem("there is a blank before the equals sign", 'Write NAME="value" without blanks around the equals sign.');
+      throw new LineProblem(
+        "there is a blank before the equals sign",
+        'Write NAME="value" without blanks around the equals sign.',
+      );
     }
     throw new LineProblem("it is not an assignment", ONLY_ASSIGNMENTS);
   }
   const { value, end } = readWord(line, start.length);
   if (!/^[ \t]*$|^[ \t]+#/.test(line.slice(end))) {
-    throw new LineProblem(`there is more behind the value of ${name}`, "Put a value with blanks in quotes, and one assignment on each line.");
+    throw new LineProblem(
+      `there is more behind the value of ${name}`,
+      "Put a value with blanks in quotes, and one assignment on each line.",
+    );
   }
   return { name, value };
 }
@@ -88,18 +101,21 @@ function readPiece(line: string, at: number): Read {
   if (character === '"') return readDoubleQuoted(line, at + 1);
   if (character === "\\") {
     const escaped = line[at + 1];
-    if (escaped === undefined) throw new LineProblem("it continues on the next line", "Write the assignment on one line.");
+    if (escaped === undefined)
+      throw new LineProblem("it continues on the next line", "Write the assignment on one line.");
     return { value: escaped, end: at + 2 };
   }
   refuseExpansion(character);
   // Braces and tildes are expanded by bash; the others end the command or begin a redirection or a subshell.
-  if ("{}~;&|<>()".includes(character)) throw new LineProblem(`'${character}' means something to a shell here`, "Put the value in single quotes.");
+  if ("{}~;&|<>()".includes(character))
+    throw new LineProblem(`'${character}' means something to a shell here`, "Put the value in single quotes.");
   return { value: character, end: at + 1 };
 }
 
 function readSingleQuoted(line: string, start: number): Read {
   const end = line.indexOf("'", start);
-  if (end === -1) throw new LineProblem("a single quote is not closed on the line", "Close the quote on the same line.");
+  if (end === -1)
+    throw new LineProblem("a single quote is not closed on the line", "Close the quote on the same line.");
   return { value: line.slice(start, end), end: end + 1 };
 }
 
@@ -122,9 +138,15 @@ function readDoubleQuoted(line: string, start: number): Read {
 
 function refuseExpansion(character: string): void {
   if (character === "$") {
-    throw new LineProblem("'$' would be expanded by a shell", "Variables and commands are not expanded here. Write the value itself, in single quotes if it holds a dollar sign.");
+    throw new LineProblem(
+      "'$' would be expanded by a shell",
+      "Variables and commands are not expanded here. Write the value itself, in single quotes if it holds a dollar sign.",
+    );
   }
   if (character === "`") {
-    throw new LineProblem("a backtick would run a command in a shell", "Commands are never executed here. Write the value itself, in single quotes if it holds a backtick.");
+    throw new LineProblem(
+      "a backtick would run a command in a shell",
+      "Commands are never executed here. Write the value itself, in single quotes if it holds a backtick.",
+    );
   }
 }

@@ -23,7 +23,10 @@ test("gives each variable its last value and where it stands", () => {
   expect(readEnvFile(file, { isNamed: true })).toEqual({
     path: file,
     isOwn: true,
-    entries: new Map([["A", { value: "3", line: 3 }], ["B", { value: "2", line: 2 }]]),
+    entries: new Map([
+      ["A", { value: "3", line: 3 }],
+      ["B", { value: "2", line: 2 }],
+    ]),
   });
 });
 
@@ -35,10 +38,15 @@ test("a symbolic link is followed, and what it points to is judged", () => {
   expect(() => readEnvFile(link, { isNamed: true })).toThrow(expect.objectContaining({ code: "ENV_FILE_UNSAFE" }));
 });
 
-test.each([0o640, 0o604, 0o660, 0o602, 0o644, 0o700 | 0o010])("mode %o is refused with the command that repairs it", (mode) => {
-  const file = write(`mode-${mode}`, "A=1", mode);
-  expect(() => readEnvFile(file, { isNamed: true })).toThrow(expect.objectContaining({ code: "ENV_FILE_UNSAFE", hint: `It holds credentials. Run: chmod 600 ${file}` }));
-});
+test.each([0o640, 0o604, 0o660, 0o602, 0o644, 0o700 | 0o010])(
+  "mode %o is refused with the command that repairs it",
+  (mode) => {
+    const file = write(`mode-${mode}`, "A=1", mode);
+    expect(() => readEnvFile(file, { isNamed: true })).toThrow(
+      expect.objectContaining({ code: "ENV_FILE_UNSAFE", hint: `It holds credentials. Run: chmod 600 ${file}` }),
+    );
+  },
+);
 
 test.each([
   ["our own", 1000, { ours: 1000, postgres: 26 }, true],
@@ -54,7 +62,9 @@ test.each([
 test("a missing default is no env file, a missing named one an error", () => {
   const file = path.join(directory, "nowhere", "backup-env");
   expect(readEnvFile(file, { isNamed: false })).toBeUndefined();
-  expect(() => readEnvFile(file, { isNamed: true })).toThrow(expect.objectContaining({ code: "ENV_FILE_MISSING", message: `unable to open '${file}': it does not exist` }));
+  expect(() => readEnvFile(file, { isNamed: true })).toThrow(
+    expect.objectContaining({ code: "ENV_FILE_MISSING", message: `unable to open '${file}': it does not exist` }),
+  );
 });
 
 test("/dev/null is an env file without anything in it", () => {
@@ -66,12 +76,20 @@ test("a directory, a pipe and a huge file are refused without being read", () =>
   execFileSync("mkfifo", [pipe]);
   const huge = write("huge", "");
   truncateSync(huge, 2 ** 30);
-  for (const [file, fact] of [[directory, "regular file"], [pipe, "regular file"], [huge, "larger than 1 MiB"]] as const) {
-    expect(() => readEnvFile(file, { isNamed: true })).toThrow(expect.objectContaining({ code: "ENV_FILE_UNSAFE", message: expect.stringContaining(fact) }));
+  for (const [file, fact] of [
+    [directory, "regular file"],
+    [pipe, "regular file"],
+    [huge, "larger than 1 MiB"],
+  ] as const) {
+    expect(() => readEnvFile(file, { isNamed: true })).toThrow(
+      expect.objectContaining({ code: "ENV_FILE_UNSAFE", message: expect.stringContaining(fact) }),
+    );
   }
 });
 
 test("a file that is not UTF-8 is refused", () => {
   const file = write("latin1", Buffer.from([0x41, 0x3d, 0xe4, 0x0a]));
-  expect(() => readEnvFile(file, { isNamed: true })).toThrow(expect.objectContaining({ code: "ENV_FILE_INVALID", message: expect.stringContaining("not UTF-8") }));
+  expect(() => readEnvFile(file, { isNamed: true })).toThrow(
+    expect.objectContaining({ code: "ENV_FILE_INVALID", message: expect.stringContaining("not UTF-8") }),
+  );
 });

@@ -36,7 +36,8 @@ export function readEnvFile(path: string, options: { readonly isNamed: boolean }
     const stats = fstatSync(descriptor);
     requireSafe(path, stats);
     const entries = new Map<string, EnvFileEntry>();
-    for (const { name, value, line } of parseEnvText(decode(readFileSync(descriptor), path), path)) entries.set(name, { value, line });
+    for (const { name, value, line } of parseEnvText(decode(readFileSync(descriptor), path), path))
+      entries.set(name, { value, line });
     return { path, entries, isOwn: stats.uid === effectiveUid() };
   } finally {
     closeSync(descriptor);
@@ -50,7 +51,8 @@ function openEnvFile(path: string, isNamed: boolean): number | undefined {
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
     if ((code === "ENOENT" || code === "ENOTDIR") && !isNamed) return undefined;
-    const fact = code === "ENOENT" || code === "ENOTDIR" ? "it does not exist" : code === "EACCES" ? "permission denied" : code;
+    const fact =
+      code === "ENOENT" || code === "ENOTDIR" ? "it does not exist" : code === "EACCES" ? "permission denied" : code;
     const hint =
       code === "EACCES"
         ? "Run the command as the user that owns the file, for example with sudo -u postgres, or name another one with --env-file."
@@ -60,19 +62,27 @@ function openEnvFile(path: string, isNamed: boolean): number | undefined {
 }
 
 function requireSafe(path: string, stats: Stats): void {
-  const unsafe = (fact: string, hint: string): SoarError => new SoarError("ENV_FILE_UNSAFE", `unable to trust '${path}': ${fact}`, { hint });
+  const unsafe = (fact: string, hint: string): SoarError =>
+    new SoarError("ENV_FILE_UNSAFE", `unable to trust '${path}': ${fact}`, { hint });
   if (!stats.isFile()) throw unsafe("it is not a regular file", "Name a regular file with --env-file.");
-  if (stats.size > MAX_BYTES) throw unsafe("it is larger than 1 MiB", "Name the file with the settings with --env-file.");
+  if (stats.size > MAX_BYTES)
+    throw unsafe("it is larger than 1 MiB", "Name the file with the settings with --env-file.");
   if ((stats.mode & 0o077) !== 0) {
     throw unsafe("group or others have access to it", `It holds credentials. Run: chmod 600 ${path}`);
   }
   if (!isTrustedOwner(stats.uid, { ours: effectiveUid(), postgres: () => uidOf("postgres") })) {
-    throw unsafe(`it belongs to the user with the id ${stats.uid}`, `It decides where backups go. Run: chown postgres:postgres ${path}`);
+    throw unsafe(
+      `it belongs to the user with the id ${stats.uid}`,
+      `It decides where backups go. Run: chown postgres:postgres ${path}`,
+    );
   }
 }
 
 /** Whether the file of user `uid` may tell us what to do: our own, root's, and for root that of postgres. */
-export function isTrustedOwner(uid: number, users: { readonly ours: number; readonly postgres: () => number | undefined }): boolean {
+export function isTrustedOwner(
+  uid: number,
+  users: { readonly ours: number; readonly postgres: () => number | undefined },
+): boolean {
   return uid === users.ours || uid === 0 || (users.ours === 0 && uid === users.postgres());
 }
 
@@ -88,7 +98,11 @@ function uidOf(user: string): number | undefined {
   try {
     // Loaded here, because every WAL segment would pay for it otherwise.
     const { execFileSync } = process.getBuiltinModule("node:child_process");
-    const line = execFileSync("getent", ["passwd", user], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 10_000 });
+    const line = execFileSync("getent", ["passwd", user], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+      timeout: 10_000,
+    });
     return Number(pattern.exec(line)?.[1] ?? Number.NaN);
   } catch {
     // No such user, or no getent: then nobody but root and ourselves is trusted, and the caller refuses the file.
@@ -100,6 +114,9 @@ function decode(bytes: Buffer, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new SoarError("ENV_FILE_INVALID", `unable to read '${path}': it is not UTF-8 text`, { hint: "Save the file as UTF-8 text.", cause });
+    throw new SoarError("ENV_FILE_INVALID", `unable to read '${path}': it is not UTF-8 text`, {
+      hint: "Save the file as UTF-8 text.",
+      cause,
+    });
   }
 }

@@ -15,14 +15,21 @@ export interface FailureReport {
 export function reportOf(error: unknown, app: Pick<App, "name" | "version">): FailureReport {
   if (isSoarError(error)) {
     const { code, message, hint } = error;
-    return { code, message: redactSecrets(message), hint: hint === undefined ? undefined : redactSecrets(hint), details: undefined };
+    return {
+      code,
+      message: redactSecrets(message),
+      hint: hint === undefined ? undefined : redactSecrets(hint),
+      details: undefined,
+    };
   }
   const name = error instanceof Error ? error.name : "Error";
   return {
     code: "BUG",
     message: redactSecrets(`unexpected ${name}: ${error instanceof Error ? error.message : describeThrown(error)}`),
     hint: "This is a bug. Please report it with the lines above; nothing was reported as done that was not.",
-    details: redactSecrets(`${stackOf(error)}\n${app.name} ${app.version}, Node ${process.version}, ${platform()} ${release()} ${arch()}`),
+    details: redactSecrets(
+      `${stackOf(error)}\n${app.name} ${app.version}, Node ${process.version}, ${platform()} ${release()} ${arch()}`,
+    ),
   };
 }
 
@@ -50,5 +57,5 @@ export function abortedBy(signalName: string, app: Pick<App, "name">): SoarError
 }
 
 function describeThrown(error: unknown): string {
-  return typeof error === "string" ? error : JSON.stringify(error) ?? String(error);
+  return typeof error === "string" ? error : (JSON.stringify(error) ?? String(error));
 }

@@ -12,8 +12,13 @@ const LEFT = 26;
 export function formatHelp(app: App, selected?: Command): string {
   const command = selected ?? app.commands.find(({ isDefault }) => isDefault === true);
   const sections = [
-    [...usageLines(app, command), "", ...wrapText(command === undefined ? app.summary : command.summary, WIDTH)].join("\n"),
-    ...(command?.description ?? "").split(/\n\s*\n/).filter((text) => text !== "").map((text) => wrapText(text, WIDTH).join("\n")),
+    [...usageLines(app, command), "", ...wrapText(command === undefined ? app.summary : command.summary, WIDTH)].join(
+      "\n",
+    ),
+    ...(command?.description ?? "")
+      .split(/\n\s*\n/)
+      .filter((text) => text !== "")
+      .map((text) => wrapText(text, WIDTH).join("\n")),
     positionalSection(command),
     command === undefined || command.isDefault === true ? commandSection(app) : "",
     ...(command === undefined ? [] : optionSections(optionsOf(command))),
@@ -27,7 +32,9 @@ function usageLines(app: App, command: Command | undefined): string[] {
   if (command === undefined) return [`Usage: ${app.name} COMMAND [options]`];
   // The name of a default command can be left out.
   const name = command.isDefault === true && command.name !== "" ? `[${command.name}]` : command.name;
-  const form = [app.name, name, formatPositionals(command.positionals ?? {}), "[options]"].filter((word) => word !== "").join(" ");
+  const form = [app.name, name, formatPositionals(command.positionals ?? {}), "[options]"]
+    .filter((word) => word !== "")
+    .join(" ");
   const others = app.commands.some((other) => other !== command) && command.isDefault === true;
   return [`Usage: ${form}`, ...(others ? [`       ${app.name} COMMAND [options]`] : [])];
 }
@@ -35,14 +42,18 @@ function usageLines(app: App, command: Command | undefined): string[] {
 function commandSection(app: App): string {
   const named = app.commands.filter(({ name }) => name !== "");
   if (named.length < 2 && app.commands.length < 2) return "";
-  const lines = named.flatMap(({ name, summary, isDefault }) => entry(name, isDefault === true ? `${summary} (the default)` : summary));
+  const lines = named.flatMap(({ name, summary, isDefault }) =>
+    entry(name, isDefault === true ? `${summary} (the default)` : summary),
+  );
   return ["Commands", ...lines, "", `  ${app.name} COMMAND --help shows the options of a command.`].join("\n");
 }
 
 function positionalSection(command: Command | undefined): string {
   const entries = Object.entries(command?.positionals ?? {});
   if (entries.length === 0) return "";
-  return ["Arguments", ...entries.flatMap(([name, row]) => entry(formatPositionals({ [name]: row }), row.help))].join("\n");
+  return ["Arguments", ...entries.flatMap(([name, row]) => entry(formatPositionals({ [name]: row }), row.help))].join(
+    "\n",
+  );
 }
 
 function optionSections(table: OptionTable): string[] {
@@ -52,7 +63,8 @@ function optionSections(table: OptionTable): string[] {
     groups.set(row.group ?? "Options", [...(groups.get(row.group ?? "Options") ?? []), ...lines]);
   }
   // The command's own options first, those that usually stand in the env file then, those that every command has last.
-  const order = (group: string): number => (group === "Options" ? 0 : 2 + ["Storage", "PostgreSQL", "Notification", "General"].indexOf(group));
+  const order = (group: string): number =>
+    group === "Options" ? 0 : 2 + ["Storage", "PostgreSQL", "Notification", "General"].indexOf(group);
   return [...groups].sort(([a], [b]) => order(a) - order(b)).map(([group, lines]) => [group, ...lines].join("\n"));
 }
 
@@ -66,17 +78,36 @@ function optionForm(name: string, row: OptionRow): string {
 function placeholderOf(row: OptionRow): string {
   if (row.placeholder !== undefined) return row.placeholder;
   if (row.type === "choice") return row.choices.join("|").length <= 24 ? row.choices.join("|") : "WORD";
-  const words = { string: "TEXT", url: "URL", boolean: "", integer: "N", duration: "DURATION", size: "SIZE", list: "A,B", time: "TIME" } as const;
+  const words = {
+    string: "TEXT",
+    url: "URL",
+    boolean: "",
+    integer: "N",
+    duration: "DURATION",
+    size: "SIZE",
+    list: "A,B",
+    time: "TIME",
+  } as const;
   return words[row.type];
 }
 
 /** `[BACKUP_PARALLEL_JOBS; default 4]`. */
 function factsOf(row: OptionRow): string {
-  const choices = "choices" in row && row.choices !== undefined && !placeholderOf(row).includes("|") ? `one of ${row.choices.join(", ")}` : undefined;
+  const choices =
+    "choices" in row && row.choices !== undefined && !placeholderOf(row).includes("|")
+      ? `one of ${row.choices.join(", ")}`
+      : undefined;
   const variable = row.flag === false ? "as a variable only" : row.env;
   const byDefault = defaultText(row);
   const isPlainSwitch = row.type === "boolean" && row.env === undefined;
-  const absent = row.required === true ? "required" : byDefault !== undefined && byDefault !== "" && !isPlainSwitch ? `default ${byDefault}` : row.unset === undefined ? undefined : `default: ${row.unset}`;
+  const absent =
+    row.required === true
+      ? "required"
+      : byDefault !== undefined && byDefault !== "" && !isPlainSwitch
+        ? `default ${byDefault}`
+        : row.unset === undefined
+          ? undefined
+          : `default: ${row.unset}`;
   const facts = [variable, choices, absent].filter((fact) => fact !== undefined);
   return facts.length === 0 ? "" : `[${facts.join("; ")}]`;
 }
@@ -90,15 +121,31 @@ function entry(left: string, right: string): string[] {
 
 function examplesOf(app: App, command: Command | undefined): readonly Example[] {
   if (command !== undefined && command.isDefault !== true) return command.examples ?? [];
-  return [...(command?.examples ?? []), ...app.commands.filter((other) => other !== command).flatMap(({ examples = [] }) => examples.slice(0, 1))];
+  return [
+    ...(command?.examples ?? []),
+    ...app.commands.filter((other) => other !== command).flatMap(({ examples = [] }) => examples.slice(0, 1)),
+  ];
 }
 
 function exampleSection(examples: readonly Example[]): string {
   if (examples.length === 0) return "";
-  return ["Examples", ...examples.flatMap(({ command, explanation }) => [`  ${command}`, ...wrapText(explanation, WIDTH - 6).map((line) => `      ${line}`)])].join("\n");
+  return [
+    "Examples",
+    ...examples.flatMap(({ command, explanation }) => [
+      `  ${command}`,
+      ...wrapText(explanation, WIDTH - 6).map((line) => `      ${line}`),
+    ]),
+  ].join("\n");
 }
 
 function exitSection(app: App): string {
-  const text = "0 done, 2 the operator said no, 4 stopped by a signal, 64 wrong usage, 70 a bug. Every other failure has a status of its own: see docs/errors.md.";
-  return ["Exit status", ...wrapText(app.exitStatusFor === undefined ? text : `${text} Commands that PostgreSQL runs may differ; their help says so.`, WIDTH - 2).map((line) => `  ${line}`)].join("\n");
+  const text =
+    "0 done, 2 the operator said no, 4 stopped by a signal, 64 wrong usage, 70 a bug. Every other failure has a status of its own: see docs/errors.md.";
+  return [
+    "Exit status",
+    ...wrapText(
+      app.exitStatusFor === undefined ? text : `${text} Commands that PostgreSQL runs may differ; their help says so.`,
+      WIDTH - 2,
+    ).map((line) => `  ${line}`),
+  ].join("\n");
 }

@@ -36,13 +36,34 @@ describe("an instant without an offset is local time of the zone", () => {
   });
 
   test.each([
-    ["2025-03-30 02:30:00", "Europe/Berlin", /does not exist in Europe\/Berlin/, /02:30:00\+01:00 .* 2025-03-30 02:30:00\+02:00/],
+    [
+      "2025-03-30 02:30:00",
+      "Europe/Berlin",
+      /does not exist in Europe\/Berlin/,
+      /02:30:00\+01:00 .* 2025-03-30 02:30:00\+02:00/,
+    ],
     ["2011-12-30 12:00:00", "Pacific/Apia", /does not exist in Pacific\/Apia/, /offset/],
-    ["2025-10-26 02:30:00", "Europe/Berlin", /happens twice in Europe\/Berlin/, /02:30:00\+02:00 for the first .*02:30:00\+01:00 for the second/],
-    ["2025-11-02 01:30:00", "America/New_York", /happens twice in America\/New_York/, /01:30:00-04:00 for the first .*01:30:00-05:00/],
+    [
+      "2025-10-26 02:30:00",
+      "Europe/Berlin",
+      /happens twice in Europe\/Berlin/,
+      /02:30:00\+02:00 for the first .*02:30:00\+01:00 for the second/,
+    ],
+    [
+      "2025-11-02 01:30:00",
+      "America/New_York",
+      /happens twice in America\/New_York/,
+      /01:30:00-04:00 for the first .*01:30:00-05:00/,
+    ],
     ["2025-04-06 01:45:00", "Australia/Lord_Howe", /happens twice/, /\+11:00 for the first .*\+10:30/],
   ])("%s in %s is refused by name", (text, zone, message, hint) => {
-    expect(() => parseInstant(text, { zone })).toThrow(expect.objectContaining({ code: "TARGET_INVALID", message: expect.stringMatching(message), hint: expect.stringMatching(hint) }));
+    expect(() => parseInstant(text, { zone })).toThrow(
+      expect.objectContaining({
+        code: "TARGET_INVALID",
+        message: expect.stringMatching(message),
+        hint: expect.stringMatching(hint),
+      }),
+    );
   });
 
   test("either side of a change of clocks is fine", () => {
@@ -65,7 +86,9 @@ test.each([
   "10.01.2025 14:30",
   "",
 ])("%j is refused with advice", (text) => {
-  expect(() => parseInstant(text)).toThrow(expect.objectContaining({ code: "TARGET_INVALID", hint: expect.stringMatching(/\.$/) }));
+  expect(() => parseInstant(text)).toThrow(
+    expect.objectContaining({ code: "TARGET_INVALID", hint: expect.stringMatching(/\.$/) }),
+  );
 });
 
 test.each(["EST", "Mars/Olympus", "CET"])("the zone %s is refused", (zone) => {
@@ -81,10 +104,22 @@ test("what is formatted is read back, to the microsecond", () => {
 });
 
 test("a local time that is accepted is the one that the zone's clocks show then", () => {
-  const zones = fc.constantFrom("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns", "Africa/Casablanca", "UTC");
+  const zones = fc.constantFrom(
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Asia/Kathmandu",
+    "America/St_Johns",
+    "Africa/Casablanca",
+    "UTC",
+  );
   fc.assert(
     fc.property(zones, fc.integer({ min: 86_400, max: 4_102_444_800 }), (zone, second) => {
-      const shown = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" }).format(second * 1000);
+      const shown = new Intl.DateTimeFormat("sv-SE", {
+        timeZone: zone,
+        dateStyle: "short",
+        timeStyle: "medium",
+      }).format(second * 1000);
       let micros: bigint;
       try {
         micros = parseInstant(shown, { zone });

@@ -14,9 +14,11 @@ const OFFSET = /^([+-])(\d{2})(?::?(\d{2}))?$/;
  */
 export function parseInstant(text: string, options: { readonly zone?: string | undefined } = {}): bigint {
   const match = INSTANT.exec(text.trim());
-  if (match === null) throw invalid(text, "it is not a date and a time", "Write it as 2025-01-10 14:30:00+00 or 2025-01-10T14:30:00Z.");
+  if (match === null)
+    throw invalid(text, "it is not a date and a time", "Write it as 2025-01-10 14:30:00+00 or 2025-01-10T14:30:00Z.");
   const [, year, month, day, hour = "00", minute = "00", second = "00", fraction = "", suffix] = match;
-  if (fraction.length > 6) throw invalid(text, "it has more than six decimals", "PostgreSQL counts microseconds. Leave the rest out.");
+  if (fraction.length > 6)
+    throw invalid(text, "it has more than six decimals", "PostgreSQL counts microseconds. Leave the rest out.");
   const localMs = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
   // Date.UTC lets 2025-02-30 and 24:61 run over into the next day or hour.
   if (new Date(localMs).toISOString().slice(0, 19) !== `${year}-${month}-${day}T${hour}:${minute}:${second}`) {
@@ -41,18 +43,27 @@ export function localZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-function offsetMsFor(text: string, localMs: number, from: { readonly suffix: string | undefined; readonly zone: string | undefined }): number {
+function offsetMsFor(
+  text: string,
+  localMs: number,
+  from: { readonly suffix: string | undefined; readonly zone: string | undefined },
+): number {
   const { suffix } = from;
   if (suffix === undefined) return zoneOffsetMs(text, localMs, from.zone ?? localZone());
   if (/^(?:Z|UTC|GMT)$/i.test(suffix)) return 0;
   const [, sign, hours, minutes = "00"] = OFFSET.exec(suffix) ?? [];
   if (hours !== undefined) {
     // PostgreSQL's own limit for a displacement from UTC is 15:59:59.
-    if (Number(hours) > 15 || Number(minutes) > 59) throw invalid(text, `'${suffix}' is no offset from UTC`, "Offsets reach from -15:59 to +15:59.");
+    if (Number(hours) > 15 || Number(minutes) > 59)
+      throw invalid(text, `'${suffix}' is no offset from UTC`, "Offsets reach from -15:59 to +15:59.");
     return (sign === "-" ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000;
   }
   if (suffix.includes("/")) return zoneOffsetMs(text, localMs, suffix);
-  throw invalid(text, `'${suffix}' is not an offset`, "Write Z, an offset such as +02:00, or a zone such as Europe/Berlin. Abbreviations have several meanings.");
+  throw invalid(
+    text,
+    `'${suffix}' is not an offset`,
+    "Write Z, an offset such as +02:00, or a zone such as Europe/Berlin. Abbreviations have several meanings.",
+  );
 }
 
 /** Offset of a zone at a local time, which may be none (clocks put forward) or two (put back). */
@@ -60,15 +71,25 @@ function zoneOffsetMs(text: string, localMs: number, zone: string): number {
   const offsetAt = zoneOffsets(text, zone);
   const dayMs = 86_400_000;
   const [before, after] = [offsetAt(localMs - dayMs), offsetAt(localMs + dayMs)];
-  const offsets = [...new Set([before, offsetAt(localMs), after])].filter((offset) => offsetAt(localMs - offset) === offset);
+  const offsets = [...new Set([before, offsetAt(localMs), after])].filter(
+    (offset) => offsetAt(localMs - offset) === offset,
+  );
   const [only] = offsets;
   if (only !== undefined && offsets.length === 1) return only;
   const asWritten = new Date(localMs).toISOString().slice(0, 19).replace("T", " ");
   const [first, second] = [before, after].map((offset) => `${asWritten}${formatOffset(offset)}`);
   if (only === undefined) {
-    throw invalid(text, `it does not exist in ${zone}, where clocks are put forward over it`, `Give an offset: ${first} is read as the clock before the change, ${second} as the one after.`);
+    throw invalid(
+      text,
+      `it does not exist in ${zone}, where clocks are put forward over it`,
+      `Give an offset: ${first} is read as the clock before the change, ${second} as the one after.`,
+    );
   }
-  throw invalid(text, `it happens twice in ${zone}, where clocks are put back over it`, `Write ${first} for the first time or ${second} for the second.`);
+  throw invalid(
+    text,
+    `it happens twice in ${zone}, where clocks are put back over it`,
+    `Write ${first} for the first time or ${second} for the second.`,
+  );
 }
 
 /** Returns a function from an instant (ms) to the zone's offset (ms). */
@@ -77,13 +98,26 @@ function zoneOffsets(text: string, zone: string): (utcMs: number) => number {
   try {
     // Intl also takes EST and the like, whose meaning is not what their users expect all year round.
     if (!zone.includes("/") && !/^(?:UTC|GMT)$/i.test(zone)) throw new RangeError("an abbreviation");
-    format = new Intl.DateTimeFormat("en-US", { timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" });
+    format = new Intl.DateTimeFormat("en-US", {
+      timeZone: zone,
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+    });
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new SoarError("TARGET_INVALID", `unable to read '${text}' in the time zone '${zone}': there is no such zone`, {
-      hint: "Give an offset with the time, or an IANA name such as Europe/Berlin or UTC with --timezone.",
-      cause,
-    });
+    throw new SoarError(
+      "TARGET_INVALID",
+      `unable to read '${text}' in the time zone '${zone}': there is no such zone`,
+      {
+        hint: "Give an offset with the time, or an IANA name such as Europe/Berlin or UTC with --timezone.",
+        cause,
+      },
+    );
   }
   return (utcMs) => {
     const parts = new Map(format.formatToParts(utcMs).map(({ type, value }) => [type, Number(value)]));

@@ -1,4 +1,13 @@
-import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -34,10 +43,14 @@ test("the directory is made", () => {
 test("a symbolic link in the place of the log is refused, so that root writes to nobody's choice of file", () => {
   writeFileSync(path.join(directory, "victim"), "");
   symlinkSync(path.join(directory, "victim"), path.join(directory, "backup.log"));
-  expect(() => openLogFile(directory)).toThrow(expect.objectContaining({ code: "FILE_UNWRITABLE", message: expect.stringContaining("ELOOP") }));
+  expect(() => openLogFile(directory)).toThrow(
+    expect.objectContaining({ code: "FILE_UNWRITABLE", message: expect.stringContaining("ELOOP") }),
+  );
 });
 
 test("a directory that is none is FILE_UNWRITABLE", () => {
   writeFileSync(path.join(directory, "file"), "");
-  expect(() => openLogFile(path.join(directory, "file"))).toThrow(expect.objectContaining({ code: "FILE_UNWRITABLE", hint: expect.stringContaining("BACKUP_LOG_DIR") }));
+  expect(() => openLogFile(path.join(directory, "file"))).toThrow(
+    expect.objectContaining({ code: "FILE_UNWRITABLE", hint: expect.stringContaining("BACKUP_LOG_DIR") }),
+  );
 });

@@ -48,7 +48,11 @@ export function openLogFile(directory: string): LogFile {
 
 function openForAppend(file: string): number {
   // No symbolic links: root writes here too, into a directory that belongs to postgres.
-  return openSync(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o640);
+  return openSync(
+    file,
+    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+    0o640,
+  );
 }
 
 /** A log that a restore by root begins must not lock out the backups by postgres that follow. */

@@ -44,7 +44,10 @@ export interface LogEntry {
   readonly message: string;
 }
 
-export function formatLogLine({ component, format }: Pick<LogOptions, "component" | "format">, { time, level, message }: LogEntry): string {
+export function formatLogLine(
+  { component, format }: Pick<LogOptions, "component" | "format">,
+  { time, level, message }: LogEntry,
+): string {
   const safe = redactSecrets(message);
   if (format === "json") return JSON.stringify({ time: time.toISOString(), level, component, message: safe });
   return `${time.toISOString()} ${level.padEnd(5)} ${component} ${onOneLine(safe)}`;
@@ -53,5 +56,7 @@ export function formatLogLine({ component, format }: Pick<LogOptions, "component
 /** A file name with a line end in it must not be able to write log lines of its own, nor move the cursor. */
 function onOneLine(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are exactly what is looked for
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => (character === "\n" ? "\\n" : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`));
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) =>
+    character === "\n" ? "\\n" : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 }

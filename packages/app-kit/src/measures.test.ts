@@ -17,9 +17,14 @@ describe("parseDuration", () => {
     expect(parseDuration(text)).toBe(milliseconds);
   });
 
-  test.each(["5", "5m", "s", "", "5 seconds", "-1s", "1s!", "x1s", "1s,2s"])("refuses %j and says which units there are", (text) => {
-    expect(() => parseDuration(text)).toThrow(expect.objectContaining({ hint: expect.stringContaining("ms, s, min, h, d") }));
-  });
+  test.each(["5", "5m", "s", "", "5 seconds", "-1s", "1s!", "x1s", "1s,2s"])(
+    "refuses %j and says which units there are",
+    (text) => {
+      expect(() => parseDuration(text)).toThrow(
+        expect.objectContaining({ hint: expect.stringContaining("ms, s, min, h, d") }),
+      );
+    },
+  );
 });
 
 describe("parseSize", () => {
@@ -56,7 +61,9 @@ test("a formatted size is near the number and short", () => {
     fc.property(fc.integer({ min: 1, max: 2 ** 50 }), (bytes) => {
       const text = formatSize(bytes);
       expect(text.length).toBeLessThanOrEqual(8);
-      expect(Math.abs(parseSize(text.replace("PiB", "TiB")) * (text.endsWith("PiB") ? 1024 : 1) - bytes) / bytes).toBeLessThan(0.01);
+      expect(
+        Math.abs(parseSize(text.replace("PiB", "TiB")) * (text.endsWith("PiB") ? 1024 : 1) - bytes) / bytes,
+      ).toBeLessThan(0.01);
     }),
   );
 });

@@ -31,7 +31,10 @@ export function parseDuration(text: string): number {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?) ?([a-z]+) ?/gy)];
   const units = parts.map(([, , unit = ""]) => DURATION_UNITS[unit]);
   if (parts.map(([part]) => part).join("") !== text || parts.length === 0 || units.includes(undefined)) {
-    throw new ValueProblem("it is not a duration with a unit", "Write a number and one of ms, s, min, h, d, for example 90s or 5min.");
+    throw new ValueProblem(
+      "it is not a duration with a unit",
+      "Write a number and one of ms, s, min, h, d, for example 90s or 5min.",
+    );
   }
   return Math.round(parts.reduce((sum, [, amount], index) => sum + Number(amount) * (units[index] ?? 0), 0));
 }
@@ -41,7 +44,10 @@ export function parseSize(text: string): number {
   const [, amount, unit = ""] = /^(\d+(?:\.\d+)?) ?([A-Za-z]+)$/.exec(text) ?? [];
   const factor = SIZE_UNITS[unit];
   if (amount === undefined || factor === undefined) {
-    throw new ValueProblem("it is not a size with a unit", "Write a number and one of B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, for example 50MiB.");
+    throw new ValueProblem(
+      "it is not a size with a unit",
+      "Write a number and one of B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, for example 50MiB.",
+    );
   }
   const bytes = Math.round(Number(amount) * factor);
   if (!Number.isSafeInteger(bytes)) throw new ValueProblem("it is too large");

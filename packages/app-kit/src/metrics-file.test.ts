@@ -5,14 +5,26 @@ import { expect, onTestFinished, test } from "vitest";
 import { formatMetrics, writeMetricsFile } from "./metrics-file.ts";
 
 test("gauges in the text format, labels escaped", () => {
-  expect(formatMetrics([{ name: "a_seconds", help: "How long.", value: 1.5 }, { name: "b", help: "B.", value: 1, labels: { label: 'a"b\\c\nd' } }])).toBe(
+  expect(
+    formatMetrics([
+      { name: "a_seconds", help: "How long.", value: 1.5 },
+      { name: "b", help: "B.", value: 1, labels: { label: 'a"b\\c\nd' } },
+    ]),
+  ).toBe(
     '# HELP a_seconds How long.\n# TYPE a_seconds gauge\na_seconds 1.5\n# HELP b B.\n# TYPE b gauge\nb{label="a\\"b\\\\c\\nd"} 1\n',
   );
 });
 
 test("values of one name stand under one head", () => {
-  const findings = ["error", "warning"].map((severity, value) => ({ name: "findings", help: "F.", value, labels: { severity } }));
-  expect(formatMetrics(findings)).toBe('# HELP findings F.\n# TYPE findings gauge\nfindings{severity="error"} 0\nfindings{severity="warning"} 1\n');
+  const findings = ["error", "warning"].map((severity, value) => ({
+    name: "findings",
+    help: "F.",
+    value,
+    labels: { severity },
+  }));
+  expect(formatMetrics(findings)).toBe(
+    '# HELP findings F.\n# TYPE findings gauge\nfindings{severity="error"} 0\nfindings{severity="warning"} 1\n',
+  );
 });
 
 test("everybody may read the file, whatever the umask of the service", () => {

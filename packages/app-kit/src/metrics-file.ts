@@ -24,17 +24,30 @@ export function writeMetricsFile(path: string, metrics: readonly Metric[]): void
   } catch (cause) {
     rmSync(temporary, { force: true });
     const fact = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
-    throw new SoarError("FILE_UNWRITABLE", `unable to write the metrics '${path}': ${fact}`, { cause, hint: "Make the directory writable for this user, or set BACKUP_METRICS_FILE to another one." });
+    throw new SoarError("FILE_UNWRITABLE", `unable to write the metrics '${path}': ${fact}`, {
+      cause,
+      hint: "Make the directory writable for this user, or set BACKUP_METRICS_FILE to another one.",
+    });
   }
 }
 
 /** The text format of Prometheus, version 0.0.4. Values of one name stand together, under one head. */
 export function formatMetrics(metrics: readonly Metric[]): string {
-  const heads = metrics.map(({ name, help }, at) => (metrics[at - 1]?.name === name ? "" : `# HELP ${name} ${help}\n# TYPE ${name} gauge\n`));
-  return metrics.map(({ name, value, labels = {} }, at) => `${heads[at] ?? ""}${name}${formatLabels(labels)} ${value}\n`).join("");
+  const heads = metrics.map(({ name, help }, at) =>
+    metrics[at - 1]?.name === name ? "" : `# HELP ${name} ${help}\n# TYPE ${name} gauge\n`,
+  );
+  return metrics
+    .map(({ name, value, labels = {} }, at) => `${heads[at] ?? ""}${name}${formatLabels(labels)} ${value}\n`)
+    .join("");
 }
 
 function formatLabels(labels: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replaceAll("\\", String.raw`\\`).replaceAll('"', String.raw`\"`).replaceAll("\n", String.raw`\n`)}"`);
+  const pairs = Object.entries(labels).map(
+    ([name, value]) =>
+      `${name}="${value
+        .replaceAll("\\", String.raw`\\`)
+        .replaceAll('"', String.raw`\"`)
+        .replaceAll("\n", String.raw`\n`)}"`,
+  );
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
 }

@@ -29,7 +29,14 @@ export const notifyOptions = {
     group: "Notification",
     help: "Tell every outcome, or failures only.",
   },
-  sendmail: { env: "BACKUP_SENDMAIL", type: "string", placeholder: "FILE", default: "/usr/sbin/sendmail", group: "Notification", help: "Program that takes a mail on its standard input, with sendmail's options." },
+  sendmail: {
+    env: "BACKUP_SENDMAIL",
+    type: "string",
+    placeholder: "FILE",
+    default: "/usr/sbin/sendmail",
+    group: "Notification",
+    help: "Program that takes a mail on its standard input, with sendmail's options.",
+  },
   "metrics-file": {
     env: "BACKUP_METRICS_FILE",
     type: "string",

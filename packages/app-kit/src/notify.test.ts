@@ -7,7 +7,12 @@ import { registerSecret } from "@soar/errors";
 import { expect, onTestFinished, test } from "vitest";
 import { notify, type NotifyConfig } from "./notify.ts";
 
-const quiet: NotifyConfig = { notifyEmail: [], notifySlackWebhook: undefined, notifyOn: "always", sendmail: "/nowhere/sendmail" };
+const quiet: NotifyConfig = {
+  notifyEmail: [],
+  notifySlackWebhook: undefined,
+  notifyOn: "always",
+  sendmail: "/nowhere/sendmail",
+};
 const failure = { outcome: "failure", subject: "base backup\nfailed", text: "unable to …" } as const;
 
 /** A sendmail that keeps its arguments and its input. */
@@ -38,7 +43,9 @@ async function startHook(status: number): Promise<{ url: string; bodies: string[
 test("a mail has its addresses behind --, a header on one line, and the text", async () => {
   const { path, received } = fakeSendmail();
   await notify({ ...quiet, notifyEmail: ["dba@example.com", "-oQ/tmp"], sendmail: path }, failure);
-  expect(received()).toMatch(/^-oi -- dba@example\.com -oQ\/tmp\nTo: dba@example\.com, -oQ\/tmp\nSubject: base backup failed\n/);
+  expect(received()).toMatch(
+    /^-oi -- dba@example\.com -oQ\/tmp\nTo: dba@example\.com, -oQ\/tmp\nSubject: base backup failed\n/,
+  );
   expect(received()).toMatch(/\n\nunable to …\n$/);
 });
 
@@ -46,18 +53,26 @@ test("the webhook gets one JSON text; secrets stay here", async () => {
   registerSecret("hunter2secret");
   const { url, bodies } = await startHook(200);
   await notify({ ...quiet, notifySlackWebhook: url }, { ...failure, text: "password hunter2secret" });
-  expect(JSON.parse(bodies[0] ?? "")).toEqual({ text: expect.stringContaining("*base backup failed*\npassword ") as string });
+  expect(JSON.parse(bodies[0] ?? "")).toEqual({
+    text: expect.stringContaining("*base backup failed*\npassword ") as string,
+  });
   expect(bodies[0]).not.toContain("hunter2secret");
 });
 
 test("a way that fails is told when all were tried, without the webhook's address", async () => {
   const { url, bodies } = await startHook(500);
   const both = { ...quiet, notifyEmail: ["a@b.c"], notifySlackWebhook: url };
-  await expect(notify({ ...both, sendmail: fakeSendmail(75).path }, failure)).rejects.toMatchObject({ code: "PROGRAM_FAILED", message: expect.stringContaining("ended with 75: queue is full") as string });
+  await expect(notify({ ...both, sendmail: fakeSendmail(75).path }, failure)).rejects.toMatchObject({
+    code: "PROGRAM_FAILED",
+    message: expect.stringContaining("ended with 75: queue is full") as string,
+  });
   await expect(notify(both, failure)).rejects.toMatchObject({ code: "PROGRAM_MISSING" });
   expect(bodies).toHaveLength(2);
   const refused = notify({ ...quiet, notifySlackWebhook: url }, failure);
-  await expect(refused).rejects.toMatchObject({ code: "PROGRAM_FAILED", message: "unable to notify the webhook: it answered 500" });
+  await expect(refused).rejects.toMatchObject({
+    code: "PROGRAM_FAILED",
+    message: "unable to notify the webhook: it answered 500",
+  });
 });
 
 test("with notify-on failure a success is not told, and nobody configured is nobody told", async () => {

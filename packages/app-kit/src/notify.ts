@@ -10,7 +10,10 @@ export interface Notification {
   readonly text: string;
 }
 
-export type NotifyConfig = Pick<Config<typeof notifyOptions>, "notifyEmail" | "notifySlackWebhook" | "notifyOn" | "sendmail">;
+export type NotifyConfig = Pick<
+  Config<typeof notifyOptions>,
+  "notifyEmail" | "notifySlackWebhook" | "notifyOn" | "sendmail"
+>;
 
 /** A webhook or mail program that hangs must not hold up the run. */
 const PATIENCE_MS = 30_000;
@@ -21,7 +24,11 @@ const PATIENCE_MS = 30_000;
  */
 export async function notify(config: NotifyConfig, notification: Notification): Promise<void> {
   if (config.notifyOn === "failure" && notification.outcome === "success") return;
-  const safe = { ...notification, subject: redactSecrets(notification.subject).replaceAll(/\s+/g, " "), text: redactSecrets(notification.text) };
+  const safe = {
+    ...notification,
+    subject: redactSecrets(notification.subject).replaceAll(/\s+/g, " "),
+    text: redactSecrets(notification.text),
+  };
   const ways = [
     ...(config.notifyEmail.length === 0 ? [] : [sendMail(config, safe)]),
     ...(config.notifySlackWebhook === undefined ? [] : [postToWebhook(config.notifySlackWebhook, safe)]),
@@ -30,19 +37,41 @@ export async function notify(config: NotifyConfig, notification: Notification): 
 }
 
 async function sendMail({ sendmail, notifyEmail }: NotifyConfig, { subject, text }: Notification): Promise<void> {
-  const head = [`To: ${notifyEmail.join(", ")}`, `Subject: ${encodeHeader(subject)}`, "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit", "Auto-Submitted: auto-generated"];
+  const head = [
+    `To: ${notifyEmail.join(", ")}`,
+    `Subject: ${encodeHeader(subject)}`,
+    "MIME-Version: 1.0",
+    "Content-Type: text/plain; charset=utf-8",
+    "Content-Transfer-Encoding: 8bit",
+    "Auto-Submitted: auto-generated",
+  ];
   // -oi: a line with a single dot is part of the text. Addresses stand behind --, where none is taken for an option.
-  const child = spawn(sendmail, ["-oi", "--", ...notifyEmail], { stdio: ["pipe", "ignore", "pipe"], timeout: PATIENCE_MS });
+  const child = spawn(sendmail, ["-oi", "--", ...notifyEmail], {
+    stdio: ["pipe", "ignore", "pipe"],
+    timeout: PATIENCE_MS,
+  });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (piece: string) => (stderr += piece));
   // A program that does not read to the end is judged by its exit status.
   child.stdin.on("error", () => undefined);
   child.stdin.end(`${head.join("\n")}\n\n${text}\n`);
   const status = await new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
-    child.once("error", (cause) => reject(new SoarError("PROGRAM_MISSING", `unable to run '${sendmail}': ${cause.message}`, { cause, hint: "Install a mail program with a sendmail command, name it in BACKUP_SENDMAIL, or leave BACKUP_NOTIFY_EMAIL unset." })));
+    child.once("error", (cause) =>
+      reject(
+        new SoarError("PROGRAM_MISSING", `unable to run '${sendmail}': ${cause.message}`, {
+          cause,
+          hint: "Install a mail program with a sendmail command, name it in BACKUP_SENDMAIL, or leave BACKUP_NOTIFY_EMAIL unset.",
+        }),
+      ),
+    );
     child.once("close", (code, signal) => resolve(code ?? signal));
   });
-  if (status !== 0) throw new SoarError("PROGRAM_FAILED", `unable to send mail: '${sendmail}' ended with ${status}${stderr === "" ? "" : `: ${stderr.trim()}`}`, { hint: "Look into the mail program's log." });
+  if (status !== 0)
+    throw new SoarError(
+      "PROGRAM_FAILED",
+      `unable to send mail: '${sendmail}' ended with ${status}${stderr === "" ? "" : `: ${stderr.trim()}`}`,
+      { hint: "Look into the mail program's log." },
+    );
 }
 
 /** RFC 2047 where it has to be. */
@@ -67,7 +96,9 @@ async function postToWebhook(url: string, { outcome, subject, text }: Notificati
     status = describe(error);
   }
   // The address is the secret; it is not named.
-  throw new SoarError("PROGRAM_FAILED", `unable to notify the webhook: ${status}`, { hint: "Check BACKUP_NOTIFY_SLACK_WEBHOOK, and that this machine may reach it." });
+  throw new SoarError("PROGRAM_FAILED", `unable to notify the webhook: ${status}`, {
+    hint: "Check BACKUP_NOTIFY_SLACK_WEBHOOK, and that this machine may reach it.",
+  });
 }
 
 function describe(error: unknown): string {

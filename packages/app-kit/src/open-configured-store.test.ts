@@ -15,7 +15,10 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 function settings(environment: Record<string, string>): StorageSettings {
-  const { values, problems } = resolveConfig(storageOptions, { flags: {}, environment: { BACKUP_BUCKET: "s3://bucket/cluster1", ...environment } });
+  const { values, problems } = resolveConfig(storageOptions, {
+    flags: {},
+    environment: { BACKUP_BUCKET: "s3://bucket/cluster1", ...environment },
+  });
   expect(problems).toEqual([]);
   return values as unknown as StorageSettings;
 }
@@ -63,16 +66,25 @@ describe("without an endpoint", () => {
     expect(storeConfigOf(settings(environment), {}).provider).toBe(provider);
   });
 
-  test.each([[{}], [{ AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret" }]])("a bucket with nothing but %o is refused", (environment) => {
-    expect(() => storeConfigOf(settings(environment), {})).toThrow(expect.objectContaining({ code: "CONFIG_INVALID", hint: expect.stringContaining("BACKUP_PROVIDER=aws") }));
-  });
+  test.each([[{}], [{ AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret" }]])(
+    "a bucket with nothing but %o is refused",
+    (environment) => {
+      expect(() => storeConfigOf(settings(environment), {})).toThrow(
+        expect.objectContaining({ code: "CONFIG_INVALID", hint: expect.stringContaining("BACKUP_PROVIDER=aws") }),
+      );
+    },
+  );
 
   test("SOAR_REQUIRE_ENDPOINT=1 refuses every provider's own endpoint, and only that", () => {
     const required = { SOAR_REQUIRE_ENDPOINT: "1" };
     for (const provider of ["aws", "b2"]) {
-      expect(() => storeConfigOf(settings({ BACKUP_PROVIDER: provider, AWS_DEFAULT_REGION: "x" }), required)).toThrow(/SOAR_REQUIRE_ENDPOINT=1/);
+      expect(() => storeConfigOf(settings({ BACKUP_PROVIDER: provider, AWS_DEFAULT_REGION: "x" }), required)).toThrow(
+        /SOAR_REQUIRE_ENDPOINT=1/,
+      );
     }
-    expect(storeConfigOf(settings({ AWS_ENDPOINT_URL: "http://127.0.0.1:1" }), required).endpoint).toBe("http://127.0.0.1:1");
+    expect(storeConfigOf(settings({ AWS_ENDPOINT_URL: "http://127.0.0.1:1" }), required).endpoint).toBe(
+      "http://127.0.0.1:1",
+    );
     expect(storeConfigOf(settings({ BACKUP_BUCKET: "memory:x" }), required).url).toBe("memory:x");
   });
 });
@@ -81,13 +93,19 @@ describe("settings that do not fit together", () => {
   const endpoint = { AWS_ENDPOINT_URL: "https://s3.example" };
   test.each([
     [{ AWS_ACCESS_KEY_ID: "id" }, "CONFIG_INVALID", /AWS_ACCESS_KEY_ID alone: AWS_SECRET_ACCESS_KEY is not set/],
-    [{ AWS_SECRET_ACCESS_KEY: "secret" }, "CONFIG_INVALID", /AWS_SECRET_ACCESS_KEY alone: AWS_ACCESS_KEY_ID is not set/],
+    [
+      { AWS_SECRET_ACCESS_KEY: "secret" },
+      "CONFIG_INVALID",
+      /AWS_SECRET_ACCESS_KEY alone: AWS_ACCESS_KEY_ID is not set/,
+    ],
     [{ BACKUP_SSE_KMS_KEY_ID: "key" }, "CONFIG_INVALID", /BACKUP_SSE is not aws:kms/],
     [{ BACKUP_SSE: "AES256", BACKUP_SSE_KMS_KEY_ID: "key" }, "CONFIG_INVALID", /BACKUP_SSE is not aws:kms/],
     [{ BACKUP_CA_FILE: "/nowhere/ca.pem" }, "FILE_UNREADABLE", /unable to read '\/nowhere\/ca.pem': ENOENT/],
     [{ BACKUP_CA_FILE: "/dev/null" }, "CONFIG_INVALID", /it holds no PEM certificate/],
   ])("%o", (environment, code, message) => {
-    expect(() => storeConfigOf(settings({ ...endpoint, ...environment }), {})).toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));
+    expect(() => storeConfigOf(settings({ ...endpoint, ...environment }), {})).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    );
   });
 });
 
@@ -103,7 +121,8 @@ test("first retries are for debugging, later ones are warned of", () => {
   const write = (level: string) => (message: string) => lines.push(`${level} ${message}`);
   const log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   const error = new SoarError("STORE_BUSY", "unable to put 'k': 503");
-  for (const attempt of [1, 3]) logStoreEvent(log, { type: "retry", operation: "put", key: "k", attempt, delayMs: 1500, error });
+  for (const attempt of [1, 3])
+    logStoreEvent(log, { type: "retry", operation: "put", key: "k", attempt, delayMs: 1500, error });
   logStoreEvent(log, { type: "gave-up", operation: "put", key: "k", attempts: 9, error });
   logStoreEvent(log, { type: "conditional-put-learned", conditionalPut: "refused" });
   logStoreEvent(log, { type: "batch-delete-refused", fact: "501" });

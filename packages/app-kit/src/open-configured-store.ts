@@ -23,7 +23,10 @@ export interface OpenStoreOptions {
  * Throws `CONFIG_INVALID` for settings that do not fit together, `FILE_UNREADABLE` for the CA file, and what `openStore`
  * throws.
  */
-export async function openConfiguredStore(settings: StorageSettings, options: OpenStoreOptions = {}): Promise<ObjectStore> {
+export async function openConfiguredStore(
+  settings: StorageSettings,
+  options: OpenStoreOptions = {},
+): Promise<ObjectStore> {
   const config = { ...storeConfigOf(settings, process.env), ...options.overrides };
   const { openStore } = await import("./lazy-storage.ts");
   return openStore(config, {
@@ -35,7 +38,10 @@ export async function openConfiguredStore(settings: StorageSettings, options: Op
 }
 
 /** The settings as the storage package wants them. */
-export function storeConfigOf(settings: StorageSettings, environment: Readonly<Record<string, string | undefined>>): StoreConfig {
+export function storeConfigOf(
+  settings: StorageSettings,
+  environment: Readonly<Record<string, string | undefined>>,
+): StoreConfig {
   return {
     url: settings.bucket,
     provider: providerOf(settings, environment),
@@ -70,12 +76,19 @@ export function logStoreEvent(log: Log, event: StoreEvent): void {
  * `BACKUP_PROVIDER=aws`, or a region, as in the specification's sample; credentials alone are those of any provider. `SOAR_REQUIRE_ENDPOINT=1`, set by
  * every test, refuses even then, so that no test can ever reach a real provider.
  */
-function providerOf(settings: StorageSettings, environment: Readonly<Record<string, string | undefined>>): StorageSettings["provider"] {
+function providerOf(
+  settings: StorageSettings,
+  environment: Readonly<Record<string, string | undefined>>,
+): StorageSettings["provider"] {
   if (!settings.bucket.startsWith("s3:") || settings.endpoint !== undefined) return settings.provider;
   if (environment["SOAR_REQUIRE_ENDPOINT"] === "1") {
-    throw new SoarError("CONFIG_INVALID", `unable to open '${settings.bucket}': AWS_ENDPOINT_URL is not set, and SOAR_REQUIRE_ENDPOINT=1 forbids the providers' own endpoints`, {
-      hint: "Set AWS_ENDPOINT_URL to the endpoint of the test server.",
-    });
+    throw new SoarError(
+      "CONFIG_INVALID",
+      `unable to open '${settings.bucket}': AWS_ENDPOINT_URL is not set, and SOAR_REQUIRE_ENDPOINT=1 forbids the providers' own endpoints`,
+      {
+        hint: "Set AWS_ENDPOINT_URL to the endpoint of the test server.",
+      },
+    );
   }
   if (settings.provider !== undefined) return settings.provider;
   if (settings.region !== undefined) return "aws";
@@ -87,15 +100,22 @@ function providerOf(settings: StorageSettings, environment: Readonly<Record<stri
 function credentialsOf({ accessKeyId, secretAccessKey, sessionToken }: StorageSettings): StoreConfig["credentials"] {
   if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
   if (accessKeyId === undefined || secretAccessKey === undefined) {
-    const [given, missing] = accessKeyId === undefined ? ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"] : ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
-    throw new SoarError("CONFIG_INVALID", `unable to use ${given} alone: ${missing} is not set`, { hint: `Set ${missing} too, or neither of them to use the credentials of the machine.` });
+    const [given, missing] =
+      accessKeyId === undefined
+        ? ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"]
+        : ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    throw new SoarError("CONFIG_INVALID", `unable to use ${given} alone: ${missing} is not set`, {
+      hint: `Set ${missing} too, or neither of them to use the credentials of the machine.`,
+    });
   }
   return { accessKeyId, secretAccessKey, sessionToken };
 }
 
 function encryptionOf({ sse, sseKmsKeyId }: StorageSettings): StoreConfig["serverSideEncryption"] {
   if (sseKmsKeyId !== undefined && sse !== "aws:kms") {
-    throw new SoarError("CONFIG_INVALID", "unable to use BACKUP_SSE_KMS_KEY_ID: BACKUP_SSE is not aws:kms", { hint: "Set BACKUP_SSE=aws:kms, or remove the key." });
+    throw new SoarError("CONFIG_INVALID", "unable to use BACKUP_SSE_KMS_KEY_ID: BACKUP_SSE is not aws:kms", {
+      hint: "Set BACKUP_SSE=aws:kms, or remove the key.",
+    });
   }
   if (sse === "aws:kms") return { mode: sse, keyId: sseKmsKeyId };
   return sse === undefined ? undefined : { mode: sse };

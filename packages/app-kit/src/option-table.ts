@@ -7,7 +7,16 @@
  */
 export type OptionTable = Readonly<Record<string, OptionRow>>;
 
-export type OptionRow = StringRow | UrlRow | BooleanRow | IntegerRow | DurationRow | SizeRow | ChoiceRow | ListRow | TimeRow;
+export type OptionRow =
+  | StringRow
+  | UrlRow
+  | BooleanRow
+  | IntegerRow
+  | DurationRow
+  | SizeRow
+  | ChoiceRow
+  | ListRow
+  | TimeRow;
 
 interface CommonRow {
   /** Variable of the environment and of the env file. Without one the option exists on the command line only. */
@@ -112,14 +121,24 @@ export type OptionValue = string | number | boolean | bigint | readonly string[]
 
 /** The parsed values of a table, typed by it. */
 export type Config<T extends OptionTable> = {
-  readonly [K in keyof T & string as ConfigKey<K, T[K]>]: ValueOf<T[K]> | (IsPresent<T[K]> extends true ? never : undefined);
+  readonly [K in keyof T & string as ConfigKey<K, T[K]>]:
+    | ValueOf<T[K]>
+    | (IsPresent<T[K]> extends true ? never : undefined);
 };
 
 export type ConfigKey<K extends string, R> = `${CamelCase<K>}${UnitOf<R>}`;
 
-type CamelCase<S extends string> = S extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : S;
+type CamelCase<S extends string> = S extends `${infer Head}-${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : S;
 
-type UnitOf<R> = R extends { type: "duration" } ? "Ms" : R extends { type: "size" } ? "Bytes" : R extends { type: "time" } ? "Micros" : "";
+type UnitOf<R> = R extends { type: "duration" }
+  ? "Ms"
+  : R extends { type: "size" }
+    ? "Bytes"
+    : R extends { type: "time" }
+      ? "Micros"
+      : "";
 
 type IsPresent<R> = R extends { required: true } | { default: unknown } | { type: "list" } ? true : false;
 

@@ -53,7 +53,11 @@ function parseInteger(row: RowOf<"integer">, text: string): number {
   return inRange(row, Number(text), text);
 }
 
-function inRange(row: { readonly type: string; readonly min?: number; readonly max?: number }, value: number, text: string): number {
+function inRange(
+  row: { readonly type: string; readonly min?: number; readonly max?: number },
+  value: number,
+  text: string,
+): number {
   const unit = row.type === "duration" ? " ms" : row.type === "size" ? " bytes" : "";
   if (row.min !== undefined && value < row.min) throw new ValueProblem(`${text} is less than ${row.min}${unit}`);
   if (row.max !== undefined && value > row.max) throw new ValueProblem(`${text} is more than ${row.max}${unit}`);
@@ -62,7 +66,10 @@ function inRange(row: { readonly type: string; readonly min?: number; readonly m
 
 function parseChoice(choices: readonly string[], text: string): string {
   if (choices.includes(text)) return text;
-  throw new ValueProblem(`it is not one of ${choices.join(", ")}`, didYouMean(text, choices, `Use one of ${choices.join(", ")}.`));
+  throw new ValueProblem(
+    `it is not one of ${choices.join(", ")}`,
+    didYouMean(text, choices, `Use one of ${choices.join(", ")}.`),
+  );
 }
 
 function parseList(row: RowOf<"list">, text: string): string[] {

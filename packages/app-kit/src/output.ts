@@ -33,5 +33,10 @@ export function createOutput(sink: LineSink, options: { readonly isJson: boolean
  * removed from each string: in the finished text `"password": "x"` would lose its quotes.
  */
 function formatJson(value: unknown): string {
-  return JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? String(item) : typeof item === "string" ? redactSecrets(item) : item), 2);
+  return JSON.stringify(
+    value,
+    (_, item: unknown) =>
+      typeof item === "bigint" ? String(item) : typeof item === "string" ? redactSecrets(item) : item,
+    2,
+  );
 }

@@ -75,7 +75,11 @@ export function yargsOptions(table: OptionTable, { withChoices } = { withChoices
 /** An option whose own name begins with "no-" says nothing about one that is called like the rest of it. */
 function withOwnNegations(table: OptionTable, args: readonly string[]): string[] {
   const end = args.includes("--") ? args.indexOf("--") : args.length;
-  return args.map((argument, index) => (index < end && argument.startsWith("--no-") && table[argument.slice(2)]?.type === "boolean" ? `${argument}=true` : argument));
+  return args.map((argument, index) =>
+    index < end && argument.startsWith("--no-") && table[argument.slice(2)]?.type === "boolean"
+      ? `${argument}=true`
+      : argument,
+  );
 }
 
 /** `--json=maybe` is plain false to yargs. */
@@ -83,12 +87,17 @@ function refuseOddBooleans(app: App, table: OptionTable, args: readonly string[]
   for (const argument of args.slice(0, args.includes("--") ? args.indexOf("--") : args.length)) {
     const [, name = "", value] = /^--([^=]+)=(.*)$/s.exec(argument) ?? [];
     if (table[name]?.type === "boolean" && value !== "true" && value !== "false") {
-      throw new SoarError("USAGE", `unable to use '${argument}': --${name} takes no value`, { hint: `Write --${name} or --no-${name}. Run ${app.name} --help for more.` });
+      throw new SoarError("USAGE", `unable to use '${argument}': --${name} takes no value`, {
+        hint: `Write --${name} or --no-${name}. Run ${app.name} --help for more.`,
+      });
     }
   }
 }
 
-function checkFlag(app: App, { name, row, value }: { name: string; row: OptionRow; value: unknown }): string | boolean | readonly string[] {
+function checkFlag(
+  app: App,
+  { name, row, value }: { name: string; row: OptionRow; value: unknown },
+): string | boolean | readonly string[] {
   const hint = `Run ${app.name} --help for its options.`;
   const usage = (fact: string): SoarError => new SoarError("USAGE", `unable to use --${name}: ${fact}`, { hint });
   if (Array.isArray(value)) {
@@ -111,6 +120,9 @@ function unknownOption(app: App, table: OptionTable, name: string): SoarError {
   const known = Object.entries(table).flatMap(([candidate, row]) => (row.flag === false ? [] : [`--${candidate}`]));
   const secret = Object.entries(table).find(([candidate, row]) => candidate === name && row.flag === false);
   const help = `Run ${app.name} --help for the options.`;
-  const hint = secret === undefined ? didYouMean(`${dashes}${name}`, known, help) : `It is set by the variable ${secret[1].env} only, so that it is not seen in the list of processes.`;
+  const hint =
+    secret === undefined
+      ? didYouMean(`${dashes}${name}`, known, help)
+      : `It is set by the variable ${secret[1].env} only, so that it is not seen in the list of processes.`;
   return new SoarError("USAGE", `unable to use '${dashes}${name}': there is no such option`, { hint });
 }

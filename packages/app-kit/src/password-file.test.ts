@@ -46,7 +46,10 @@ test("a file that others may read is left alone, and it is said why", () => {
   chmodSync(file, 0o600);
   expect(findPassword(query, file)).toEqual({ password: "first", warning: undefined });
   chmodSync(file, 0o640);
-  expect(findPassword(query, file)).toEqual({ password: undefined, warning: expect.stringContaining(`chmod 600 ${file}`) });
+  expect(findPassword(query, file)).toEqual({
+    password: undefined,
+    warning: expect.stringContaining(`chmod 600 ${file}`),
+  });
 });
 
 test("no file, no password; a directory is named", () => {
@@ -57,5 +60,8 @@ test("no file, no password; a directory is named", () => {
 test("a file that cannot be read is left alone, and it is said why", () => {
   const loop = path.join(directory, "loop");
   symlinkSync(loop, loop);
-  expect(findPassword(query, loop)).toEqual({ password: undefined, warning: expect.stringContaining("cannot be read (ELOOP)") as string });
+  expect(findPassword(query, loop)).toEqual({
+    password: undefined,
+    warning: expect.stringContaining("cannot be read (ELOOP)") as string,
+  });
 });

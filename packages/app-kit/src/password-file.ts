@@ -34,11 +34,18 @@ export function findPassword(query: PasswordQuery, file = path.join(homedir(), "
     text = stats.isFile() ? readFileSync(file, "utf8") : "";
   } catch (error) {
     // As in libpq, where no password is needed this must not be a reason to fail: HOME may be somebody else's.
-    return { password: undefined, warning: `the password file '${file}' is left alone: it cannot be read (${String((error as NodeJS.ErrnoException).code)})` };
+    return {
+      password: undefined,
+      warning: `the password file '${file}' is left alone: it cannot be read (${String((error as NodeJS.ErrnoException).code)})`,
+    };
   }
-  if (!stats.isFile()) return { password: undefined, warning: `the password file '${file}' is left alone: it is not a plain file` };
+  if (!stats.isFile())
+    return { password: undefined, warning: `the password file '${file}' is left alone: it is not a plain file` };
   if ((stats.mode & 0o077) !== 0) {
-    return { password: undefined, warning: `the password file '${file}' is left alone: group or others have access to it (chmod 600 ${file})` };
+    return {
+      password: undefined,
+      warning: `the password file '${file}' is left alone: group or others have access to it (chmod 600 ${file})`,
+    };
   }
   return { password: matchPassword(text, query), warning: undefined };
 }
@@ -53,7 +60,8 @@ export function matchPassword(text: string, { host, port, database, user }: Pass
     if (password === undefined) continue;
     const hostMatches = lineHost === "*" || lineHost === host || (isDefaultSocket && lineHost === "localhost");
     const matches = (field: string, wanted: string): boolean => field === "*" || field === wanted;
-    if (hostMatches && matches(linePort, String(port)) && matches(lineDatabase, database) && matches(lineUser, user)) return password;
+    if (hostMatches && matches(linePort, String(port)) && matches(lineDatabase, database) && matches(lineUser, user))
+      return password;
   }
   return undefined;
 }

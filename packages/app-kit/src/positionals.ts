@@ -12,12 +12,17 @@ export function formatPositionals(table: PositionalTable): string {
 }
 
 /** Gives every positional its words. Throws `USAGE` for one that is missing and for words that are left over. */
-export function bindPositionals(app: App, command: Command, words: readonly string[]): Record<string, string | readonly string[] | undefined> {
+export function bindPositionals(
+  app: App,
+  command: Command,
+  words: readonly string[],
+): Record<string, string | readonly string[] | undefined> {
   const table = command.positionals ?? {};
   const bound: Record<string, string | readonly string[] | undefined> = {};
   let used = 0;
   for (const [name, { optional, many }] of Object.entries(table)) {
-    if (words.length <= used && optional !== true) throw usage(app, command, `${formatPositionals({ [name]: { help: "" } })} is missing`);
+    if (words.length <= used && optional !== true)
+      throw usage(app, command, `${formatPositionals({ [name]: { help: "" } })} is missing`);
     bound[name] = many === true ? words.slice(used) : words[used];
     used = many === true ? words.length : used + 1;
   }
@@ -29,5 +34,7 @@ export function bindPositionals(app: App, command: Command, words: readonly stri
 function usage(app: App, command: Command, fact: string): SoarError {
   const called = [app.name, command.name].filter((word) => word !== "").join(" ");
   const form = [called, formatPositionals(command.positionals ?? {})].filter((word) => word !== "").join(" ");
-  return new SoarError("USAGE", `unable to run '${called}': ${fact}`, { hint: `The form is: ${form} [options]. Run ${called} --help for more.` });
+  return new SoarError("USAGE", `unable to run '${called}': ${fact}`, {
+    hint: `The form is: ${form} [options]. Run ${called} --help for more.`,
+  });
 }

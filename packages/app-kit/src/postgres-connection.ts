@@ -29,7 +29,10 @@ export interface PostgresConnectionOptions {
 }
 
 /** Completes the configured connection: default socket, password from the password file. Throws `FILE_UNREADABLE`. */
-export function postgresConnection(config: Config<typeof postgresOptions>, options: PostgresConnectionOptions = {}): PostgresConnection {
+export function postgresConnection(
+  config: Config<typeof postgresOptions>,
+  options: PostgresConnectionOptions = {},
+): PostgresConnection {
   const database = options.database ?? config.dbname;
   const host = config.host ?? defaultHost(config.port);
   return {
@@ -37,7 +40,13 @@ export function postgresConnection(config: Config<typeof postgresOptions>, optio
     port: config.port,
     user: config.username,
     database,
-    password: config.password ?? passwordFromFile(config, { host, database: options.replication === true ? "replication" : database, log: options.log }),
+    password:
+      config.password ??
+      passwordFromFile(config, {
+        host,
+        database: options.replication === true ? "replication" : database,
+        log: options.log,
+      }),
     sslMode: config.sslmode,
     sslCaPem: config.sslrootcert === undefined ? undefined : readCertificates(config.sslrootcert, "PGSSLROOTCERT"),
   };
@@ -53,13 +62,21 @@ export function readCertificates(file: string, option: string): string {
     throw new SoarError("FILE_UNREADABLE", `unable to read '${file}': ${fact}`, { hint: `Check ${option}.`, cause });
   }
   if (!pem.includes("-----BEGIN CERTIFICATE-----")) {
-    throw new SoarError("CONFIG_INVALID", `unable to use '${file}' for ${option}: it holds no PEM certificate`, { hint: "Name a file with certificates between BEGIN CERTIFICATE and END CERTIFICATE." });
+    throw new SoarError("CONFIG_INVALID", `unable to use '${file}' for ${option}: it holds no PEM certificate`, {
+      hint: "Name a file with certificates between BEGIN CERTIFICATE and END CERTIFICATE.",
+    });
   }
   return pem;
 }
 
-function passwordFromFile(config: Config<typeof postgresOptions>, query: { host: string; database: string; log: Pick<Log, "warn"> | undefined }): string | undefined {
-  const { password, warning } = findPassword({ host: query.host, port: config.port, database: query.database, user: config.username }, config.passfile);
+function passwordFromFile(
+  config: Config<typeof postgresOptions>,
+  query: { host: string; database: string; log: Pick<Log, "warn"> | undefined },
+): string | undefined {
+  const { password, warning } = findPassword(
+    { host: query.host, port: config.port, database: query.database, user: config.username },
+    config.passfile,
+  );
   if (warning !== undefined) query.log?.warn(warning);
   registerSecret(password);
   return password;

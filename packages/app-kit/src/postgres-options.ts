@@ -18,7 +18,13 @@ export const postgresOptions = {
     group: "PostgreSQL",
     help: "Database to connect to. A base backup always holds all of them.",
   },
-  username: { env: "PGUSER", type: "string", default: "postgres", group: "PostgreSQL", help: "User. Base backups need a superuser or one with REPLICATION." },
+  username: {
+    env: "PGUSER",
+    type: "string",
+    default: "postgres",
+    group: "PostgreSQL",
+    help: "User. Base backups need a superuser or one with REPLICATION.",
+  },
   password: {
     env: "PGPASSWORD",
     type: "string",

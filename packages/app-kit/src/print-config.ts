@@ -26,8 +26,18 @@ export function printedSettings(table: OptionTable, resolved: ResolvedConfig): P
 }
 
 export function formatSettings(settings: readonly PrintedSetting[], options: { readonly width: number }): string {
-  const columns = [{ header: "OPTION" }, { header: "VARIABLE" }, { header: "VALUE", canShrink: true }, { header: "FROM", canShrink: true }];
-  const rows = settings.map(({ option, variable, value, source }) => [option.startsWith("--") ? option : "", variable ?? "", value ?? "-", source]);
+  const columns = [
+    { header: "OPTION" },
+    { header: "VARIABLE" },
+    { header: "VALUE", canShrink: true },
+    { header: "FROM", canShrink: true },
+  ];
+  const rows = settings.map(({ option, variable, value, source }) => [
+    option.startsWith("--") ? option : "",
+    variable ?? "",
+    value ?? "-",
+    source,
+  ]);
   return formatTable(columns, rows, options);
 }
 

@@ -14,11 +14,27 @@ describe("over time", () => {
     vi.useRealTimers();
   });
 
-  function begin(isTTY: boolean): { terminal: CapturedTerminal; lines: string[]; progress: ReturnType<typeof startProgress> } {
+  function begin(isTTY: boolean): {
+    terminal: CapturedTerminal;
+    lines: string[];
+    progress: ReturnType<typeof startProgress>;
+  } {
     const terminal = captureTerminal({ isTTY });
     const lines: string[] = [];
-    const log = createLog({ component: "x", level: "info", format: "text", sinks: [(line) => lines.push(line.slice(31))] });
-    return { terminal, lines, progress: startProgress({ label: "backup", unit: "bytes", total: 1000 * MIB }, { screen: createScreen(terminal), log }) };
+    const log = createLog({
+      component: "x",
+      level: "info",
+      format: "text",
+      sinks: [(line) => lines.push(line.slice(31))],
+    });
+    return {
+      terminal,
+      lines,
+      progress: startProgress(
+        { label: "backup", unit: "bytes", total: 1000 * MIB },
+        { screen: createScreen(terminal), log },
+      ),
+    };
   }
 
   test("without a terminal a line every 30 s, with the rate of the last seconds", () => {
@@ -45,7 +61,10 @@ describe("over time", () => {
       progress.update((100 + second) * MIB, 1000 * MIB, `at ${second}`);
       vi.advanceTimersByTime(1000);
     }
-    expect(lines).toEqual(["x backup: 12 % (129 MiB of 0.98 GiB), 4.3 MiB/s, 3 min 23 s left, at 29", "x backup: 15 % (159 MiB of 0.98 GiB), 1 MiB/s, 14 min 01 s left, at 59"]);
+    expect(lines).toEqual([
+      "x backup: 12 % (129 MiB of 0.98 GiB), 4.3 MiB/s, 3 min 23 s left, at 29",
+      "x backup: 15 % (159 MiB of 0.98 GiB), 1 MiB/s, 14 min 01 s left, at 59",
+    ]);
     progress.finish();
   });
 
@@ -63,8 +82,17 @@ describe("over time", () => {
 });
 
 test("a bar of 80 columns has room for where replay stands", () => {
-  const snapshot = { label: "replay", unit: "items", done: 1234, total: 5678, perSecond: 5, place: "at 12A/5000000, 2025-01-10 13:30:00Z" } as const;
-  expect(formatBar(snapshot, 80)).toBe("replay  21 %  1234  5/s  14 min 49 s left  at 12A/5000000, 2025-01-10 13:30:00Z");
+  const snapshot = {
+    label: "replay",
+    unit: "items",
+    done: 1234,
+    total: 5678,
+    perSecond: 5,
+    place: "at 12A/5000000, 2025-01-10 13:30:00Z",
+  } as const;
+  expect(formatBar(snapshot, 80)).toBe(
+    "replay  21 %  1234  5/s  14 min 49 s left  at 12A/5000000, 2025-01-10 13:30:00Z",
+  );
 });
 
 test("without a total there is no share and no time left", () => {

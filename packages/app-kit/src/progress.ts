@@ -36,9 +36,19 @@ export function startProgress(options: ProgressOptions, to: { readonly screen: S
   let samples = [{ at: performance.now(), done: 0 }];
   const snapshot = (): ProgressSnapshot => {
     const at = performance.now();
-    samples = [...samples.filter((sample) => at - sample.at <= RATE_WINDOW_MS || sample === samples.at(-1)), { at, done }];
+    samples = [
+      ...samples.filter((sample) => at - sample.at <= RATE_WINDOW_MS || sample === samples.at(-1)),
+      { at, done },
+    ];
     const [oldest = { at, done }] = samples;
-    return { label: options.label, unit: options.unit, done, total, perSecond: (done - oldest.done) / ((at - oldest.at) / 1000), place };
+    return {
+      label: options.label,
+      unit: options.unit,
+      done,
+      total,
+      perSecond: (done - oldest.done) / ((at - oldest.at) / 1000),
+      place,
+    };
   };
   const show = (): void => {
     // Before the first step there may be a plan to read and a question to answer.
@@ -76,7 +86,10 @@ export interface ProgressSnapshot {
 /** `base backup: 45 % (1.2 GiB of 2.7 GiB), 120 MiB/s, 12 s left`. */
 export function formatProgressLine(snapshot: ProgressSnapshot): string {
   const { label, done, total } = snapshot;
-  const amount = total === undefined ? formatAmount(snapshot, done) : `${percentOf(done, total)} % (${formatAmount(snapshot, done)} of ${formatAmount(snapshot, total)})`;
+  const amount =
+    total === undefined
+      ? formatAmount(snapshot, done)
+      : `${percentOf(done, total)} % (${formatAmount(snapshot, done)} of ${formatAmount(snapshot, total)})`;
   return [`${label}: ${amount}`, ...rateAndTimeLeft(snapshot), ...placeOf(snapshot)].join(", ");
 }
 
@@ -98,7 +111,10 @@ function placeOf({ place }: ProgressSnapshot): string[] {
 
 function rateAndTimeLeft({ unit, done, total, perSecond }: ProgressSnapshot): string[] {
   if (!Number.isFinite(perSecond)) return [];
-  const rate = unit === "bytes" ? formatRate(perSecond) : `${perSecond >= 10 ? Math.round(perSecond) : Number(perSecond.toFixed(1))}/s`;
+  const rate =
+    unit === "bytes"
+      ? formatRate(perSecond)
+      : `${perSecond >= 10 ? Math.round(perSecond) : Number(perSecond.toFixed(1))}/s`;
   if (total === undefined || total <= done) return [rate];
   return [rate, perSecond > 0 ? `${formatDuration(((total - done) / perSecond) * 1000)} left` : "stalled"];
 }

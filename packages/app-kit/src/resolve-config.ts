@@ -1,7 +1,14 @@
 import { isSoarError, SoarError, type ErrorCode } from "@soar/errors";
 import type { EnvFile } from "./env-file.ts";
 import { ValueProblem } from "./measures.ts";
-import { configKeyOf, defaultText, optionLabel, type OptionRow, type OptionTable, type OptionValue } from "./option-table.ts";
+import {
+  configKeyOf,
+  defaultText,
+  optionLabel,
+  type OptionRow,
+  type OptionTable,
+  type OptionValue,
+} from "./option-table.ts";
 import { parseOptionValue } from "./option-value.ts";
 
 /** Values of flags as they were typed, by option name; several of a flag that was repeated. */
@@ -68,18 +75,22 @@ export function requireNoProblems(problems: readonly SoarError[]): void {
 
 function findOrigin(name: string, row: OptionRow, { flags, environment, envFile }: ConfigSources): Origin {
   const flag = flags[name];
-  if (flag !== undefined) return { kind: "flag", description: `--${name}`, text: typeof flag === "object" ? flag.join(",") : String(flag) };
+  if (flag !== undefined)
+    return { kind: "flag", description: `--${name}`, text: typeof flag === "object" ? flag.join(",") : String(flag) };
   if (row.env !== undefined) {
     // An empty variable counts as not set, as libpq and the AWS tools have it.
     const variable = environment[row.env];
-    if (variable !== undefined && variable !== "") return { kind: "environment", description: "environment", text: variable };
+    if (variable !== undefined && variable !== "")
+      return { kind: "environment", description: "environment", text: variable };
     const entry = envFile?.entries.get(row.env);
     if (envFile !== undefined && entry !== undefined && entry.value !== "") {
       return { kind: "env-file", description: `${envFile.path} line ${entry.line}`, text: entry.value };
     }
   }
   const text = defaultText(row);
-  return text === undefined ? { kind: "unset", description: "not set", text } : { kind: "default", description: "default", text };
+  return text === undefined
+    ? { kind: "unset", description: "not set", text }
+    : { kind: "default", description: "default", text };
 }
 
 function parseFrom(row: OptionRow, origin: Origin, zone: string | undefined): OptionValue {
@@ -88,7 +99,11 @@ function parseFrom(row: OptionRow, origin: Origin, zone: string | undefined): Op
   return parseOptionValue(row, origin.text, zone);
 }
 
-function zoneFor(row: OptionRow, table: OptionTable, values: Readonly<Record<string, OptionValue>>): string | undefined {
+function zoneFor(
+  row: OptionRow,
+  table: OptionTable,
+  values: Readonly<Record<string, OptionValue>>,
+): string | undefined {
   if (row.type !== "time" || row.zoneFrom === undefined) return undefined;
   const zoneRow = table[row.zoneFrom];
   const zone = zoneRow === undefined ? undefined : values[configKeyOf(row.zoneFrom, zoneRow)];
@@ -98,10 +113,19 @@ function zoneFor(row: OptionRow, table: OptionTable, values: Readonly<Record<str
 function missing(name: string, row: OptionRow, { envFile }: ConfigSources): SoarError {
   const label = row.env ?? `--${name}`;
   const variableAdvice = `Set ${row.env} in ${envFile?.path ?? "/etc/soar/backup-env"}`;
-  const advice = row.env === undefined ? `Give --${name}` : row.flag === false ? variableAdvice : `${variableAdvice} or give --${name}`;
-  return new SoarError(row.env === undefined ? "USAGE" : "CONFIG_INVALID", `unable to do without ${label}: it is not set`, {
-    hint: `${advice}. ${row.help}`,
-  });
+  const advice =
+    row.env === undefined
+      ? `Give --${name}`
+      : row.flag === false
+        ? variableAdvice
+        : `${variableAdvice} or give --${name}`;
+  return new SoarError(
+    row.env === undefined ? "USAGE" : "CONFIG_INVALID",
+    `unable to do without ${label}: it is not set`,
+    {
+      hint: `${advice}. ${row.help}`,
+    },
+  );
 }
 
 /** Says for which option, and from where, a value was refused. A secret value is not repeated. */
@@ -112,8 +136,12 @@ function describe(error: unknown, name: string, from: { readonly row: OptionRow;
   if (error instanceof ValueProblem) {
     const value = row.secret === true ? "the value" : `'${origin.text}'`;
     const code = origin.kind === "flag" ? "USAGE" : "CONFIG_INVALID";
-    return new SoarError(code, `unable to use ${value} for ${where}: ${error.message}`, { hint: error.hint ?? row.help, cause: error });
+    return new SoarError(code, `unable to use ${value} for ${where}: ${error.message}`, {
+      hint: error.hint ?? row.help,
+      cause: error,
+    });
   }
-  if (isSoarError(error)) return new SoarError(error.code, `${error.message} (${where})`, { hint: error.hint, cause: error });
+  if (isSoarError(error))
+    return new SoarError(error.code, `${error.message} (${where})`, { hint: error.hint, cause: error });
   throw error;
 }

@@ -37,7 +37,10 @@ export async function runApp(app: App): Promise<never> {
     await flush(process.stdout);
     const outputError = guard.outputError();
     if (outputError !== undefined) {
-      throw new SoarError("FILE_UNWRITABLE", `unable to write the output: ${outputError.message}`, { hint: "Check where stdout goes to.", cause: outputError });
+      throw new SoarError("FILE_UNWRITABLE", `unable to write the output: ${outputError.message}`, {
+        hint: "Check where stdout goes to.",
+        cause: outputError,
+      });
     }
   } catch (error) {
     status = session.fail(withSignal(error, guard.signal));
@@ -58,7 +61,8 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
   if (selected === undefined) throw unknownCommand(app, argv);
   const { command } = selected;
   const { flags, words } = await parseArguments(app, command, selected.args);
-  if (command.isDefault === true && command.positionals === undefined && words.length > 0) throw unknownCommand(app, argv);
+  if (command.isDefault === true && command.positionals === undefined && words.length > 0)
+    throw unknownCommand(app, argv);
   const positionals = flags["print-config"] === true ? {} : bindPositionals(app, command, words);
   const table = optionsOf(command);
   const envFile = openEnvFile(flags);
@@ -72,15 +76,26 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
   }
   requireNoProblems(resolved.problems);
   passOn(table, envFile);
-  const log = run.session.configureLog({ level: base.logLevel, format: base.logFormat, directory: base.logDir, file: command.logFile ?? "required" });
-  await command.run(contextOf(app, { config: resolved.values, positionals, log, output, envFile: envFile?.path, argv }, run));
+  const log = run.session.configureLog({
+    level: base.logLevel,
+    format: base.logFormat,
+    directory: base.logDir,
+    file: command.logFile ?? "required",
+  });
+  await command.run(
+    contextOf(app, { config: resolved.values, positionals, log, output, envFile: envFile?.path, argv }, run),
+  );
 }
 
 /**
  * `--help`, `--version` and completion work without a configuration, also with a broken one; so does `--describe`, which
  * the generator of the documentation asks.
  */
-async function answerWithoutRunning(app: App, argv: readonly string[], to: { plain: Output; selected: SelectedCommand | undefined }): Promise<boolean> {
+async function answerWithoutRunning(
+  app: App,
+  argv: readonly string[],
+  to: { plain: Output; selected: SelectedCommand | undefined },
+): Promise<boolean> {
   const options = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
   // The second is what yargs' completion scripts call the binary with.
   if (argv[0] === "completion" || argv.includes("--get-yargs-completions")) {
@@ -111,7 +126,8 @@ function openEnvFile(flags: Flags): EnvFile | undefined {
 }
 
 function registerSecrets(table: OptionTable, resolved: ResolvedConfig): void {
-  for (const [name, row] of Object.entries(table)) if (row.secret === true) registerSecret(resolved.origins.get(name)?.text);
+  for (const [name, row] of Object.entries(table))
+    if (row.secret === true) registerSecret(resolved.origins.get(name)?.text);
 }
 
 /**
@@ -128,13 +144,20 @@ function passOn(table: OptionTable, envFile: EnvFile | undefined): void {
   }
 }
 
-async function printConfig(output: Output, { table, resolved, envFile }: { table: OptionTable; resolved: ResolvedConfig; envFile: EnvFile | undefined }): Promise<void> {
+async function printConfig(
+  output: Output,
+  { table, resolved, envFile }: { table: OptionTable; resolved: ResolvedConfig; envFile: EnvFile | undefined },
+): Promise<void> {
   const { formatSettings, printedSettings, unreadVariables } = await import("./print-config.ts");
   const settings = printedSettings(table, resolved);
   const unread = unreadVariables(table, envFile);
   output.report({
     json: { settings, unreadVariables: unread },
-    text: () => [formatSettings(settings, output), ...(unread.length === 0 ? [] : [`Not read by this command: ${unread.join(", ")}`])].join("\n"),
+    text: () =>
+      [
+        formatSettings(settings, output),
+        ...(unread.length === 0 ? [] : [`Not read by this command: ${unread.join(", ")}`]),
+      ].join("\n"),
   });
   requireNoProblems(resolved.problems);
 }
@@ -149,7 +172,10 @@ interface Prepared {
 }
 
 function contextOf(app: App, prepared: Prepared, run: Run): CommandContext<OptionTable, PositionalTable> {
-  const { signal, session: { screen } } = run;
+  const {
+    signal,
+    session: { screen },
+  } = run;
   return {
     ...prepared,
     positionals: prepared.positionals as CommandContext<OptionTable, PositionalTable>["positionals"],

@@ -21,6 +21,18 @@ export interface ScratchPlace {
 }
 
 /** Rejects with `CONFIG_INVALID` when there is no such user. */
-export async function findScratchPlace({ tempDir, binDir, owner, jobs, username }: ScratchConfig): Promise<ScratchPlace> {
-  return { tempDir, binDirs: binDir === undefined ? [] : [binDir], owner: await findServerUser(owner), jobs, role: username };
+export async function findScratchPlace({
+  tempDir,
+  binDir,
+  owner,
+  jobs,
+  username,
+}: ScratchConfig): Promise<ScratchPlace> {
+  return {
+    tempDir,
+    binDirs: binDir === undefined ? [] : [binDir],
+    owner: await findServerUser(owner),
+    jobs,
+    role: username,
+  };
 }

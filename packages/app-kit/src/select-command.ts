@@ -35,14 +35,20 @@ export function unknownCommand(app: App, argv: readonly string[]): SoarError {
   if (first === undefined) return new SoarError("USAGE", `unable to run '${app.name}': no command is named`, { hint });
   const isGroup = names.some((name) => name.startsWith(`${first} `));
   const typed = isGroup && second !== undefined ? `${first} ${second}` : first;
-  return new SoarError("USAGE", `unable to run '${typed}': there is no such command`, { hint: didYouMean(typed, names, hint) });
+  return new SoarError("USAGE", `unable to run '${typed}': there is no such command`, {
+    hint: didYouMean(typed, names, hint),
+  });
 }
 
 /** Where the arguments are that are neither options nor values of options. */
 function wordIndexes(app: App, argv: readonly string[]): number[] {
   const tables: OptionTable[] = [baseOptions, ...app.commands.map(({ options }) => options)];
   const takesValue = (flag: string): boolean =>
-    tables.some((table) => Object.entries(table).some(([name, row]) => (flag === `--${name}` || flag === `-${row.short}`) && row.type !== "boolean"));
+    tables.some((table) =>
+      Object.entries(table).some(
+        ([name, row]) => (flag === `--${name}` || flag === `-${row.short}`) && row.type !== "boolean",
+      ),
+    );
   const indexes: number[] = [];
   for (let index = 0; index < argv.length; index += 1) {
     const argument = argv[index] ?? "";

@@ -22,7 +22,10 @@ export interface ServerConnectionOptions {
  * For SQL and for replication. The password file may have other lines for database `replication`; the first that gives a
  * password serves both. `allow` becomes `prefer`, which never sends more in the clear. Throws `FILE_UNREADABLE`.
  */
-export function serverConnection(config: Config<typeof postgresOptions>, { applicationName, ...options }: ServerConnectionOptions): ServerConnection {
+export function serverConnection(
+  config: Config<typeof postgresOptions>,
+  { applicationName, ...options }: ServerConnectionOptions,
+): ServerConnection {
   const { host, port, user, database, password, sslMode, sslCaPem } = postgresConnection(config, options);
   const tls = { mode: sslMode === "allow" ? ("prefer" as const) : sslMode, caPem: sslCaPem };
   return {

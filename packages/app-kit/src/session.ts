@@ -38,7 +38,12 @@ export function createSession(app: App, argv: readonly string[]): Session {
     },
     configureLog(wanted) {
       settings = wanted;
-      const toStderr = { component: app.component, level: wanted.level, format: wanted.format, sinks: [screen.writeLine] };
+      const toStderr = {
+        component: app.component,
+        level: wanted.level,
+        format: wanted.format,
+        sinks: [screen.writeLine],
+      };
       log = createLog(toStderr);
       appendToFile = fileSink(wanted, log);
       if (appendToFile !== undefined) log = createLog({ ...toStderr, sinks: [screen.writeLine, appendToFile] });
@@ -47,7 +52,8 @@ export function createSession(app: App, argv: readonly string[]): Session {
     statusOf: (error) => statusOf(app, argv, error),
     fail(error) {
       printFailure(error, { app, screen, format: settings.format, appendToFile });
-      if (settings.level === "debug" && error instanceof Error) for (const line of stackOf(error).split("\n")) log.debug(line);
+      if (settings.level === "debug" && error instanceof Error)
+        for (const line of stackOf(error).split("\n")) log.debug(line);
       return session.statusOf(error);
     },
   };
@@ -77,7 +83,10 @@ function fileSink(settings: LogSettings, log: Log): ((line: string) => void) | u
     try {
       file.append(line);
     } catch (error) {
-      if (!hasFailed) log.warn(`unable to write to the log file '${file.path}': ${error instanceof Error ? error.message : String(error)}; going on without it`);
+      if (!hasFailed)
+        log.warn(
+          `unable to write to the log file '${file.path}': ${error instanceof Error ? error.message : String(error)}; going on without it`,
+        );
       hasFailed = true;
     }
   };
@@ -94,9 +103,26 @@ function printFailure(error: unknown, { app, screen, format, appendToFile }: Fai
   const { code, message, hint, details } = reportOf(error, app);
   screen.setStatus(undefined);
   const time = new Date();
-  const json = JSON.stringify({ time: time.toISOString(), level: "error", component: app.component, message, code, hint, details });
-  const spoken = [message, ...(hint === undefined ? [] : [`(${hint})`]), `[${code}]`, ...(details === undefined ? [] : [details])].join(" ");
-  appendToFile?.(format === "json" ? json : formatLogLine({ component: app.component, format }, { time, level: "error", message: spoken }));
+  const json = JSON.stringify({
+    time: time.toISOString(),
+    level: "error",
+    component: app.component,
+    message,
+    code,
+    hint,
+    details,
+  });
+  const spoken = [
+    message,
+    ...(hint === undefined ? [] : [`(${hint})`]),
+    `[${code}]`,
+    ...(details === undefined ? [] : [details]),
+  ].join(" ");
+  appendToFile?.(
+    format === "json"
+      ? json
+      : formatLogLine({ component: app.component, format }, { time, level: "error", message: spoken }),
+  );
   if (format === "json") {
     screen.writeLine(json);
     return;

@@ -7,7 +7,13 @@ import { parseOptionValue } from "./option-value.ts";
 import { postgresOptions } from "./postgres-options.ts";
 import { storageOptions } from "./storage-options.ts";
 
-const tables: Record<string, OptionTable> = { storageOptions, postgresOptions, backupOptions, confirmOptions, baseOptions };
+const tables: Record<string, OptionTable> = {
+  storageOptions,
+  postgresOptions,
+  backupOptions,
+  confirmOptions,
+  baseOptions,
+};
 
 describe.each(Object.entries(tables))("%s", (_, table) => {
   const rows = Object.entries(table);

@@ -1,7 +1,11 @@
 import { expect, test } from "vitest";
 import { formatTable, wrapText } from "./table.ts";
 
-const columns = [{ header: "BACKUP", canShrink: true }, { header: "SIZE", align: "right" }, { header: "WAL RANGE", canShrink: true }] as const;
+const columns = [
+  { header: "BACKUP", canShrink: true },
+  { header: "SIZE", align: "right" },
+  { header: "WAL RANGE", canShrink: true },
+] as const;
 const rows = [
   ["2026-01-04", "1.2 GiB", "0/2000028 to 0/2000138"],
   ["2026-01-11T140312Z", "980 MiB", "0/5000028 to 0/5000138"],

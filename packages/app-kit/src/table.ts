@@ -9,8 +9,14 @@ export interface TableColumn {
 }
 
 /** Rows under headers, two blanks between columns, no wider than `width` as far as columns may shrink. */
-export function formatTable(columns: readonly TableColumn[], rows: readonly (readonly string[])[], options: { readonly width?: number } = {}): string {
-  const natural = columns.map((column, index) => Math.max(widthOf(column.header), ...rows.map((row) => widthOf(row[index] ?? ""))));
+export function formatTable(
+  columns: readonly TableColumn[],
+  rows: readonly (readonly string[])[],
+  options: { readonly width?: number } = {},
+): string {
+  const natural = columns.map((column, index) =>
+    Math.max(widthOf(column.header), ...rows.map((row) => widthOf(row[index] ?? ""))),
+  );
   const widths = shrink(columns, natural, options.width ?? Infinity);
   const format = (cells: readonly string[]): string =>
     columns
@@ -42,7 +48,8 @@ function shrink(columns: readonly TableColumn[], natural: readonly number[], wid
   while (total() > width) {
     let widest = -1;
     for (const [index, column] of columns.entries()) {
-      if (column.canShrink === true && (widths[index] ?? 0) > 8 && (widths[index] ?? 0) > (widths[widest] ?? 0)) widest = index;
+      if (column.canShrink === true && (widths[index] ?? 0) > 8 && (widths[index] ?? 0) > (widths[widest] ?? 0))
+        widest = index;
     }
     if (widest === -1) break;
     widths[widest] = (widths[widest] ?? 0) - 1;
@@ -51,7 +58,12 @@ function shrink(columns: readonly TableColumn[], natural: readonly number[], wid
 }
 
 function fit(cell: string, { width, align }: { readonly width: number; readonly align: "left" | "right" }): string {
-  const text = widthOf(cell) > width ? `${Array.from(cell).slice(0, width - 1).join("")}…` : cell;
+  const text =
+    widthOf(cell) > width
+      ? `${Array.from(cell)
+          .slice(0, width - 1)
+          .join("")}…`
+      : cell;
   const padding = " ".repeat(Math.max(0, width - widthOf(text)));
   return align === "right" ? padding + text : text + padding;
 }

@@ -9,5 +9,7 @@ test("a command line without options loads neither yargs nor the storage package
   expect(stderr).toContain("fixture-app.mjs");
   expect(stderr).not.toMatch(/yargs-[A-Z0-9]+\.mjs|lazy-storage-[A-Z0-9]+\.mjs/);
   // The other way round, or the test would pass for a renamed chunk.
-  expect((await runProgram(fixture.arguments(), ["destroy", "x", "--yes"], TRACE)).stderr).toMatch(/yargs-[A-Z0-9]+\.mjs/);
+  expect((await runProgram(fixture.arguments(), ["destroy", "x", "--yes"], TRACE)).stderr).toMatch(
+    /yargs-[A-Z0-9]+\.mjs/,
+  );
 });

@@ -10,10 +10,17 @@ test("the example, with every setting switched on, reads the same here and in ba
   const assignments = parseEnvText(text, "backup-env.example");
   expect(assignments.length).toBeGreaterThan(10);
   const script = 'eval "$TEXT"; for name in "$@"; do printf "%s\\0" "${!name}"; done';
-  const sourced = execFileSync("bash", ["--noprofile", "--norc", "-c", script, "bash", ...assignments.map(({ name }) => name)], { env: { PATH: process.env["PATH"], TEXT: text } });
+  const sourced = execFileSync(
+    "bash",
+    ["--noprofile", "--norc", "-c", script, "bash", ...assignments.map(({ name }) => name)],
+    { env: { PATH: process.env["PATH"], TEXT: text } },
+  );
   expect(sourced.toString("utf8").split("\0").slice(0, -1)).toEqual(assignments.map(({ value }) => value));
 });
 
 test("as it is, only what a program requires is set", () => {
-  expect(parseEnvText(readFileSync(EXAMPLE, "utf8"), "backup-env.example").map(({ name }) => name)).toEqual(["BACKUP_BUCKET", "PGDATA"]);
+  expect(parseEnvText(readFileSync(EXAMPLE, "utf8"), "backup-env.example").map(({ name }) => name)).toEqual([
+    "BACKUP_BUCKET",
+    "PGDATA",
+  ]);
 });

@@ -12,7 +12,13 @@ const take = defineCommand({
     ...storageOptions,
     ...jobsOptions,
     label: { type: "string", help: "Name of it." },
-    "tail-interval": { env: "FIXTURE_TAIL", type: "duration", allowOff: true, default: "1s", help: "Pause between two." },
+    "tail-interval": {
+      env: "FIXTURE_TAIL",
+      type: "duration",
+      allowOff: true,
+      default: "1s",
+      help: "Pause between two.",
+    },
     expire: { type: "boolean", default: true, help: "Expire afterwards." },
     at: { type: "time", zoneFrom: "timezone", help: "Instant." },
     timezone: { type: "string", help: "Zone." },
@@ -24,7 +30,15 @@ const take = defineCommand({
     log.debug("about to print");
     output.report({
       json: { ...config, secretAccessKey: config.secretAccessKey?.length },
-      text: () => formatTable([{ header: "FIELD" }, { header: "VALUE" }], [["bucket", config.bucket], ["jobs", String(config.jobs)], ["tail", String(config.tailIntervalMs)]]),
+      text: () =>
+        formatTable(
+          [{ header: "FIELD" }, { header: "VALUE" }],
+          [
+            ["bucket", config.bucket],
+            ["jobs", String(config.jobs)],
+            ["tail", String(config.tailIntervalMs)],
+          ],
+        ),
     });
     log.info(`backup completed in ${config.bucket} with ${config.secretAccessKey ?? "no secret"}`);
   },
@@ -37,7 +51,11 @@ const destroy = defineCommand({
   options: confirmOptions,
   logFile: "optional",
   async run({ config, positionals, confirm, output }) {
-    await confirm({ plan: `Plan: remove ${positionals.target} and ${positionals.others.length} others.`, question: `Remove ${positionals.target}`, yes: config.yes });
+    await confirm({
+      plan: `Plan: remove ${positionals.target} and ${positionals.others.length} others.`,
+      question: `Remove ${positionals.target}`,
+      yes: config.yes,
+    });
     output.print("removed");
   },
 });
@@ -60,19 +78,27 @@ const fail = defineCommand({
   positionals: { way: { help: "Which." } },
   options: {},
   run({ positionals: { way }, output }) {
-    if (way === "known") throw new SoarError("WAL_CONFLICT", "unable to archive 'x': the store holds other content", { hint: "Check that no other cluster archives there." });
+    if (way === "known")
+      throw new SoarError("WAL_CONFLICT", "unable to archive 'x': the store holds other content", {
+        hint: "Check that no other cluster archives there.",
+      });
     if (way === "end") throw new SoarError("WAL_END", "unable to fetch 'x': the chain ends before it");
-    if (way === "bug") throw new TypeError("x is not a function", { cause: new Error("because of AKIAIOSFODNN7EXAMPLE") });
+    if (way === "bug")
+      throw new TypeError("x is not a function", { cause: new Error("because of AKIAIOSFODNN7EXAMPLE") });
     if (way === "string") throw "just text";
     if (way === "empty-loop") return new Promise<void>(() => undefined);
     if (way === "output") {
-      for (let line = 0; line < 20_000; line += 1) output.print(`line ${line} of many, long enough to fill the buffer of a pipe`);
+      for (let line = 0; line < 20_000; line += 1)
+        output.print(`line ${line} of many, long enough to fill the buffer of a pipe`);
       if (process.env["FIXTURE_MARK"] !== undefined) appendFileSync(process.env["FIXTURE_MARK"], "done");
       return undefined;
     }
     return new Promise<void>(() => {
       setInterval(() => undefined, 1000);
-      if (way === "later") setImmediate(() => { throw new RangeError("thrown from a callback"); });
+      if (way === "later")
+        setImmediate(() => {
+          throw new RangeError("thrown from a callback");
+        });
       else void Promise.reject(new RangeError("rejected and forgotten"));
     });
   },

@@ -28,8 +28,13 @@ const run = (...args: string[]): Promise<Outcome> =>
 
 test("the example of the README lists and removes", async () => {
   expect(await run()).toMatchObject({ status: 0, stdout: "KEY  SIZE\na     4 B\n", stderr: "" });
-  expect(JSON.parse((await run("list", "--json", "--newer", "2000-01-01 00:00:00Z")).stdout)).toMatchObject([{ key: "a", size: 4 }]);
+  expect(JSON.parse((await run("list", "--json", "--newer", "2000-01-01 00:00:00Z")).stdout)).toMatchObject([
+    { key: "a", size: 4 },
+  ]);
   expect(await run("remove", "a")).toMatchObject({ status: 3, stderr: expect.stringContaining("Will remove: a\n") });
-  expect(await run("remove", "a", "--yes")).toMatchObject({ status: 0, stderr: expect.stringMatching(/ info {2}objects removed 1 objects from file:/) });
+  expect(await run("remove", "a", "--yes")).toMatchObject({
+    status: 0,
+    stderr: expect.stringMatching(/ info {2}objects removed 1 objects from file:/),
+  });
   expect(await run()).toMatchObject({ status: 0, stdout: "KEY  SIZE\n" });
 });

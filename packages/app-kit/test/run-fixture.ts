@@ -32,7 +32,9 @@ export function useFixtureBundle(): { readonly arguments: () => readonly string[
       outExtension: { ".js": ".mjs" },
       outdir: directory,
       logLevel: "error",
-      banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+      banner: {
+        js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+      },
     });
   });
   afterAll(() => {
@@ -43,13 +45,21 @@ export function useFixtureBundle(): { readonly arguments: () => readonly string[
   return { arguments: () => ["--", path.join(directory ?? "", "fixture-app.mjs")] };
 }
 
-export function startProgram(program: readonly string[], args: readonly string[], environment: Readonly<Record<string, string>> = {}): ChildProcessWithoutNullStreams {
+export function startProgram(
+  program: readonly string[],
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): ChildProcessWithoutNullStreams {
   const clean = { PATH: process.env["PATH"], TZ: "UTC", BACKUP_ENV_FILE: "/dev/null" };
   return spawn(process.execPath, [...program, ...args], { env: { ...clean, ...environment }, stdio: "pipe" });
 }
 
 /** Runs a program of its own, without input, to its end. */
-export async function runProgram(program: readonly string[], args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+export async function runProgram(
+  program: readonly string[],
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
   const child = startProgram(program, args, environment);
   child.stdin.end();
   return outcomeOf(child);
@@ -61,5 +71,10 @@ export async function outcomeOf(child: ChildProcessWithoutNullStreams): Promise<
   child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
   const [status, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
-  return { status, signal, stdout: Buffer.concat(stdout).toString("utf8"), stderr: Buffer.concat(stderr).toString("utf8") };
+  return {
+    status,
+    signal,
+    stdout: Buffer.concat(stdout).toString("utf8"),
+    stderr: Buffer.concat(stderr).toString("utf8"),
+  };
 }

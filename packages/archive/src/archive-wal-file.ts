@@ -25,7 +25,12 @@ export interface ArchiveOptions {
  * `FILE_UNREADABLE`, or the store's failure. Nothing is ever overwritten. A segment of a declared gap is not archived, and
  * the outcome says so.
  */
-export async function archiveWalFile(store: ObjectStore, path: string, name: string, options: ArchiveOptions): Promise<PutWalOutcome | GivenUpWal> {
+export async function archiveWalFile(
+  store: ObjectStore,
+  path: string,
+  name: string,
+  options: ArchiveOptions,
+): Promise<PutWalOutcome | GivenUpWal> {
   const kind = requireArchivable(parseWalFileName(name));
   const givenUp = await findGivenUp(store, { path, kind }, options);
   if (givenUp !== undefined) return givenUp;

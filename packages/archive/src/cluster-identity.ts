@@ -10,7 +10,11 @@ import type { ClusterIdentity } from "@soar/repository";
  */
 export async function readClusterIdentity(walPath: string): Promise<ClusterIdentity> {
   const control = await readControlOf(walPath);
-  return { systemIdentifier: String(control.systemIdentifier), postgresMajor: control.pgMajor, walSegmentSize: control.walSegmentSize };
+  return {
+    systemIdentifier: String(control.systemIdentifier),
+    postgresMajor: control.pgMajor,
+    walSegmentSize: control.walSegmentSize,
+  };
 }
 
 /** The control file beside `pg_wal`, for what it says beyond the identity. Rejects as `readClusterIdentity` does. */
@@ -18,10 +22,14 @@ export async function readControlOf(walPath: string): Promise<ControlFile> {
   // Lexical on purpose: pg_wal may be a symbolic link to another volume, and pg_control is not there.
   const controlFile = join(dirname(dirname(resolve(walPath))), "global", "pg_control");
   const bytes = await readFile(controlFile).catch((cause: unknown) => {
-    throw new SoarError("WAL_INVALID", `unable to tell which cluster '${walPath}' belongs to: '${controlFile}' cannot be read`, {
-      cause,
-      hint: "Pass the path of the file inside the data directory's pg_wal, as PostgreSQL does with %p.",
-    });
+    throw new SoarError(
+      "WAL_INVALID",
+      `unable to tell which cluster '${walPath}' belongs to: '${controlFile}' cannot be read`,
+      {
+        cause,
+        hint: "Pass the path of the file inside the data directory's pg_wal, as PostgreSQL does with %p.",
+      },
+    );
   });
   return readControlFile(bytes);
 }

@@ -20,7 +20,13 @@ export { runTailShipper } from "./tail/run-tail-shipper.ts";
 export type { TailOptions } from "./tail/stream-tail.ts";
 export type { TailEvent } from "./tail/tail-event.ts";
 export { isQueueBeyond, type TailPlace } from "./tail/anchor.ts";
-export { createCommitWatch, type CommitEvent, type CommitLook, type CommitWatch, type HeldCommits } from "./tail/commit-watch.ts";
+export {
+  createCommitWatch,
+  type CommitEvent,
+  type CommitLook,
+  type CommitWatch,
+  type HeldCommits,
+} from "./tail/commit-watch.ts";
 export { createTailCleaner, type TailCleaner, type TailCleanerOptions } from "./tail/tail-cleaner.ts";
 
 // The truth about archiving.

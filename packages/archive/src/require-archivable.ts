@@ -9,7 +9,11 @@ export type ArchivableWalFile = Exclude<WalFileName, { kind: "other" }>;
  */
 export function requireArchivable(file: WalFileName): ArchivableWalFile {
   if (file.kind !== "other") return file;
-  throw new SoarError("WAL_NAME_INVALID", `unable to archive '${file.name}': it is not the name of a WAL segment, history or backup history file`, {
-    hint: "Check that archive_command is 'soar-wal-archive %p %f'. If a newer PostgreSQL gives such names, a newer version of this program is needed.",
-  });
+  throw new SoarError(
+    "WAL_NAME_INVALID",
+    `unable to archive '${file.name}': it is not the name of a WAL segment, history or backup history file`,
+    {
+      hint: "Check that archive_command is 'soar-wal-archive %p %f'. If a newer PostgreSQL gives such names, a newer version of this program is needed.",
+    },
+  );
 }

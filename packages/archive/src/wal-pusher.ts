@@ -1,5 +1,13 @@
 import { parseWalFileName } from "@soar/pg-tools";
-import { claimRepository, isCompressibleWalFile, putWalFile, requireSameCluster, type ClusterIdentity, type PutWalOutcome, type RepositoryRecord } from "@soar/repository";
+import {
+  claimRepository,
+  isCompressibleWalFile,
+  putWalFile,
+  requireSameCluster,
+  type ClusterIdentity,
+  type PutWalOutcome,
+  type RepositoryRecord,
+} from "@soar/repository";
 import type { Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { readClusterIdentity } from "./cluster-identity.ts";
@@ -38,7 +46,8 @@ export function createWalPusher(store: ObjectStore, options: WalPusherOptions): 
   let claimed: RepositoryRecord | undefined;
   const requireOurs = async (identity: ClusterIdentity, signal: AbortSignal): Promise<void> => {
     // The record is written once and never changes.
-    if (claimed === undefined) claimed = await claimRepository(store, identity, { toolVersion: options.toolVersion, now: new Date(), signal });
+    if (claimed === undefined)
+      claimed = await claimRepository(store, identity, { toolVersion: options.toolVersion, now: new Date(), signal });
     requireSameCluster(claimed, identity, store.location);
   };
   return {
@@ -52,20 +61,36 @@ export function createWalPusher(store: ObjectStore, options: WalPusherOptions): 
       const identity = prepared.identity ?? (await readClusterIdentity(path));
       await requireOurs(identity, signal);
       const compress = (plain: Buffer): Promise<Buffer> => compressOn(pool, plain, options);
-      const put = await putWalFile(store, sourceOf(path, name, { prepared, codec }), { codec, level, compress, signal });
+      const put = await putWalFile(store, sourceOf(path, name, { prepared, codec }), {
+        codec,
+        level,
+        compress,
+        signal,
+      });
       return { ...put, size: prepared.size, identity };
     },
     close: () => pool.close(),
   };
 }
 
-function sourceOf(path: string, name: string, { prepared, codec }: { prepared: PreparedFacts; codec: Codec }): Parameters<typeof putWalFile>[1] {
+function sourceOf(
+  path: string,
+  name: string,
+  { prepared, codec }: { prepared: PreparedFacts; codec: Codec },
+): Parameters<typeof putWalFile>[1] {
   const { size, sha256, facts, members } = prepared;
-  const encoded = members && { codec: isCompressibleWalFile(name) ? codec : ("none" as const), members: members.map(asBuffer) };
+  const encoded = members && {
+    codec: isCompressibleWalFile(name) ? codec : ("none" as const),
+    members: members.map(asBuffer),
+  };
   return { name, size, sha256, facts, encoded, open: (pieceSize) => readPieces(path, size, pieceSize) };
 }
 
-async function compressOn(pool: PreparePool, plain: Buffer, { codec, level }: Pick<WalPusherOptions, "codec" | "level">): Promise<Buffer> {
+async function compressOn(
+  pool: PreparePool,
+  plain: Buffer,
+  { codec, level }: Pick<WalPusherOptions, "codec" | "level">,
+): Promise<Buffer> {
   // `readPieces` gives every piece memory of its own, or a view on a pool that must not move.
   const bytes = new Uint8Array(plain);
   return asBuffer(await pool.run({ kind: "compress", codec, level, plain: bytes }, [bytes.buffer]));

@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { SoarError } from "@soar/errors";
-import { checkWalSegmentHeader, createWalSummarizer, formatLsn, type WalFileName, type WalSegmentSummary } from "@soar/pg-tools";
+import {
+  checkWalSegmentHeader,
+  createWalSummarizer,
+  formatLsn,
+  type WalFileName,
+  type WalSegmentSummary,
+} from "@soar/pg-tools";
 import { requireNoCopy, type ClusterIdentity, type WalFileSource } from "@soar/repository";
 
 /** Up to this size a file is read once and held; larger segments are read twice, so that memory stays bounded. */
@@ -39,12 +45,23 @@ export async function readWalSource(path: string, file: WalFileName, options: Re
     if (size === 0) throw empty(path);
     if (file.kind === "segment" || file.kind === "partial") await requireSegmentHeader(handle, file.name, size);
     const held = size <= LARGEST_HELD_FILE ? (options.allocate ?? Buffer.allocUnsafe)(size) : undefined;
-    const pieces = (pieceSize: number) => (held === undefined ? readPieces(path, size, pieceSize) : slices(held, pieceSize));
+    const pieces = (pieceSize: number) =>
+      held === undefined ? readPieces(path, size, pieceSize) : slices(held, pieceSize);
     // Every piece is looked at while it is still in the processor's cache.
     const read = held === undefined ? pieces(READ_SIZE) : fill(held, handle, path);
     const { summary, sha256 } = await scan(file, read, options.signal);
     requireFilled(path, file, summary);
-    return { source: { name: file.name, size, sha256, facts: summary && factsOf(summary), open: pieces, isHeld: held !== undefined }, identity: summary && identityOf(summary) };
+    return {
+      source: {
+        name: file.name,
+        size,
+        sha256,
+        facts: summary && factsOf(summary),
+        open: pieces,
+        isHeld: held !== undefined,
+      },
+      identity: summary && identityOf(summary),
+    };
   } finally {
     await handle.close();
   }
@@ -56,7 +73,11 @@ interface Scanned {
   readonly summary: WalSegmentSummary | undefined;
 }
 
-async function scan(file: WalFileName, pieces: AsyncIterable<Buffer>, signal: AbortSignal | undefined): Promise<Scanned> {
+async function scan(
+  file: WalFileName,
+  pieces: AsyncIterable<Buffer>,
+  signal: AbortSignal | undefined,
+): Promise<Scanned> {
   const hash = createHash("sha256");
   const isSegment = file.kind === "segment" || file.kind === "partial";
   const summarizer = isSegment ? createWalSummarizer({ name: file.name }) : undefined;
@@ -93,14 +114,19 @@ function factsOf(summary: WalSegmentSummary): NonNullable<WalFileSource["facts"]
  */
 function requireFilled(path: string, file: WalFileName, summary: WalSegmentSummary | undefined): void {
   if (file.kind !== "segment" || summary?.end?.cause !== "zeros") return;
-  throw new SoarError("WAL_INVALID", `unable to archive '${path}': nothing was written behind ${formatLsn(summary.end.lsn)}, in the middle of the segment`, {
-    hint: "The segment is not finished. Only files with a .ready file in archive_status are; to finish the current one run SELECT pg_switch_wal().",
-  });
+  throw new SoarError(
+    "WAL_INVALID",
+    `unable to archive '${path}': nothing was written behind ${formatLsn(summary.end.lsn)}, in the middle of the segment`,
+    {
+      hint: "The segment is not finished. Only files with a .ready file in archive_status are; to finish the current one run SELECT pg_switch_wal().",
+    },
+  );
 }
 
 async function openWalFile(path: string): Promise<FileHandle> {
   return open(path, "r").catch((cause: NodeJS.ErrnoException) => {
-    const fact = cause.code === "ENOENT" ? "there is no such file" : cause.code === "EACCES" ? "permission denied" : cause.message;
+    const fact =
+      cause.code === "ENOENT" ? "there is no such file" : cause.code === "EACCES" ? "permission denied" : cause.message;
     throw unreadable(path, fact, cause);
   });
 }
@@ -121,7 +147,7 @@ async function requireSegmentHeader(handle: FileHandle, name: string, fileSize: 
 
 /** Reads a file into memory, and yields what came as it comes. */
 async function* fill(memory: Buffer, handle: FileHandle, path: string): AsyncGenerator<Buffer> {
-  for (let filled = 0; filled < memory.length; ) {
+  for (let filled = 0; filled < memory.length;) {
     const { bytesRead } = await handle.read(memory, filled, Math.min(READ_SIZE, memory.length - filled), filled);
     if (bytesRead === 0) throw shrank(path, filled, memory.length);
     yield memory.subarray(filled, filled + bytesRead);
@@ -136,7 +162,7 @@ async function* slices(buffer: Buffer, pieceSize: number): AsyncGenerator<Buffer
 export async function* readPieces(path: string, size: number, pieceSize: number): AsyncGenerator<Buffer> {
   const handle = await openWalFile(path);
   try {
-    for (let offset = 0; offset < size; ) {
+    for (let offset = 0; offset < size;) {
       const buffer = Buffer.allocUnsafe(Math.min(pieceSize, size - offset));
       let filled = 0;
       while (filled < buffer.length) {

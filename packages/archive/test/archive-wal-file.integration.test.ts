@@ -1,5 +1,15 @@
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  createReadStream,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { createTestCluster, requireInstallation, serverUser, type TestCluster } from "@soar-tooling/test-servers";
@@ -88,7 +98,10 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
       bytes.writeUInt8(bytes.readUInt8(300_000) ^ 1, 300_000);
       writeFileSync(file, bytes);
     });
-    await expect(archive(path, name)).rejects.toMatchObject({ code: "WAL_CONFLICT", message: expect.stringContaining(`'memory:push/wal/${name}.zst' holds other bytes`) as string });
+    await expect(archive(path, name)).rejects.toMatchObject({
+      code: "WAL_CONFLICT",
+      message: expect.stringContaining(`'memory:push/wal/${name}.zst' holds other bytes`) as string,
+    });
     expect((await stored(name))?.equals(readFileSync(source()))).toBe(true);
   });
 
@@ -99,7 +112,11 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
       bytes.writeBigUInt64LE(7_000_000_000_000_000_000n, 24);
       writeFileSync(file, bytes);
     });
-    await expect(archive(other, name)).rejects.toMatchObject({ code: "REPOSITORY_FOREIGN", message: expect.stringContaining("system identifier") as string, hint: expect.stringContaining("prefix") as string });
+    await expect(archive(other, name)).rejects.toMatchObject({
+      code: "REPOSITORY_FOREIGN",
+      message: expect.stringContaining("system identifier") as string,
+      hint: expect.stringContaining("prefix") as string,
+    });
   });
 
   test("a segment under the name of another one is refused", async () => {
@@ -112,7 +129,10 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
     ["a file that was cut short", 300_000, "300000 bytes"],
   ])("%s is refused", async (_, length, fact) => {
     const path = copy(name, (file) => truncateSync(file, length));
-    await expect(archive(path, name)).rejects.toMatchObject({ code: "WAL_INVALID", message: expect.stringContaining(fact) as string });
+    await expect(archive(path, name)).rejects.toMatchObject({
+      code: "WAL_INVALID",
+      message: expect.stringContaining(fact) as string,
+    });
     expect(await stored(name)).toBeUndefined();
   });
 
@@ -122,20 +142,36 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
       bytes.fill(0, 8192 * 3);
       writeFileSync(file, bytes);
     });
-    await expect(archive(path, name)).rejects.toMatchObject({ code: "WAL_INVALID", message: expect.stringContaining("nothing was written behind") as string });
+    await expect(archive(path, name)).rejects.toMatchObject({
+      code: "WAL_INVALID",
+      message: expect.stringContaining("nothing was written behind") as string,
+    });
   });
 
   test("a file that is not there, and one that must not be read, have their own words", async () => {
-    await expect(archive("pg_wal/nowhere", name)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: expect.stringContaining("there is no such file") as string });
-    await expect(archive(join(directory, "pg_wal"), name)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: expect.stringContaining("it is not a regular file") as string });
+    await expect(archive("pg_wal/nowhere", name)).rejects.toMatchObject({
+      code: "FILE_UNREADABLE",
+      message: expect.stringContaining("there is no such file") as string,
+    });
+    await expect(archive(join(directory, "pg_wal"), name)).rejects.toMatchObject({
+      code: "FILE_UNREADABLE",
+      message: expect.stringContaining("it is not a regular file") as string,
+    });
   });
 
   test("history, backup history and partial files", async () => {
-    const history = copy("00000002.history", (file) => writeFileSync(file, "1\t0/3000000\tno recovery target specified\n"));
+    const history = copy("00000002.history", (file) =>
+      writeFileSync(file, "1\t0/3000000\tno recovery target specified\n"),
+    );
     expect(await archive(history, "00000002.history")).toBe("archived");
     expect((await readObject(store, "wal/00000002.history")).toString()).toContain("no recovery target");
     const backup = `${name}.00000028.backup`;
-    expect(await archive(copy(backup, (file) => writeFileSync(file, "START WAL LOCATION: 0/1000028\n")), backup)).toBe("archived");
+    expect(
+      await archive(
+        copy(backup, (file) => writeFileSync(file, "START WAL LOCATION: 0/1000028\n")),
+        backup,
+      ),
+    ).toBe("archived");
     const partial = `${name}.partial`;
     expect(await archive(copy(partial), partial)).toBe("archived");
     const [object] = await findWalObjects(store, partial);
@@ -146,19 +182,29 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
   test("a history file without pg_control beside it cannot be told whose it is", async () => {
     const lost = join(directory, "00000002.history");
     writeFileSync(lost, "1\t0/3000000\tno recovery target specified\n");
-    await expect(archive(lost, "00000002.history")).rejects.toMatchObject({ code: "WAL_INVALID", message: expect.stringContaining("which cluster") as string });
+    await expect(archive(lost, "00000002.history")).rejects.toMatchObject({
+      code: "WAL_INVALID",
+      message: expect.stringContaining("which cluster") as string,
+    });
   });
 
   test("a name that PostgreSQL does not give is refused", async () => {
     await expect(archive(source(), "../etc/passwd")).rejects.toMatchObject({ code: "WAL_NAME_INVALID" });
-    await expect(archive(source(), "something.else")).rejects.toMatchObject({ code: "WAL_NAME_INVALID", message: expect.stringContaining("it is not the name of") as string });
+    await expect(archive(source(), "something.else")).rejects.toMatchObject({
+      code: "WAL_NAME_INVALID",
+      message: expect.stringContaining("it is not the name of") as string,
+    });
   });
 
   test("a segment of a declared gap is given up, also a damaged one, and nothing is stored", async () => {
     const spoolDir = mkdtempSync(join(tmpdir(), "soar-gap-"));
     onTestFinished(() => rmSync(spoolDir, { recursive: true }));
     await claimRepository(store, await readClusterIdentity(source()), { toolVersion: "test", now: new Date() });
-    await declareGap(store, { from: name, to: name }, { declaredBy: "dba", reason: "unreadable", spoolDir, dataDir: cluster.dataDir, now: new Date() });
+    await declareGap(
+      store,
+      { from: name, to: name },
+      { declaredBy: "dba", reason: "unreadable", spoolDir, dataDir: cluster.dataDir, now: new Date() },
+    );
     const damaged = copy(name, (path) => truncateSync(path, 5));
     expect(await archive(damaged, name, { spoolDir })).toBe("given up");
     expect(await stored(name)).toBeUndefined();
@@ -174,8 +220,16 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
   test("a gap of another cluster's repository gives nothing up", async () => {
     const spoolDir = mkdtempSync(join(tmpdir(), "soar-gap-"));
     onTestFinished(() => rmSync(spoolDir, { recursive: true }));
-    await claimRepository(store, { ...(await readClusterIdentity(source())), systemIdentifier: "7000000000000000000" }, { toolVersion: "test", now: new Date() });
-    await declareGap(store, { from: name, to: name }, { declaredBy: "dba", reason: "theirs", spoolDir, dataDir: cluster.dataDir, now: new Date() });
+    await claimRepository(
+      store,
+      { ...(await readClusterIdentity(source())), systemIdentifier: "7000000000000000000" },
+      { toolVersion: "test", now: new Date() },
+    );
+    await declareGap(
+      store,
+      { from: name, to: name },
+      { declaredBy: "dba", reason: "theirs", spoolDir, dataDir: cluster.dataDir, now: new Date() },
+    );
     await expect(archive(source(), name, { spoolDir })).rejects.toMatchObject({ code: "REPOSITORY_FOREIGN" });
   });
 
@@ -185,7 +239,10 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
     const isRoot = process.geteuid?.() === 0;
     if (isRoot) process.seteuid?.(serverUser().uid);
     try {
-      await expect(archive(path, name)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: expect.stringContaining("permission denied") as string });
+      await expect(archive(path, name)).rejects.toMatchObject({
+        code: "FILE_UNREADABLE",
+        message: expect.stringContaining("permission denied") as string,
+      });
     } finally {
       if (isRoot) process.seteuid?.(0);
       rmSync(path);
@@ -196,24 +253,35 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
 test.each([
   { megabytes: 128, members: 4 },
   { megabytes: 1024, members: 32 },
-])("segments of $megabytes MiB, too large to hold, are read twice, by the command and by the archiver's threads, to the same object", async ({ megabytes, members }) => {
-  await using large = await createTestCluster({ installation: requireInstallation("pg_ctl"), initdbArgs: [`--wal-segsize=${megabytes}`], settings: { min_wal_size: `${2 * megabytes}MB`, max_wal_size: `${4 * megabytes}MB` } });
-  const file = await finishedSegment(large);
-  const path = join(large.dataDir, "pg_wal", file);
-  const pusher = createWalPusher(store, { ...options, workers: 2 });
-  const pushed = await pusher.push(path, file, { signal: new AbortController().signal });
-  await pusher.close();
-  expect(pushed).toMatchObject({ outcome: "archived", size: megabytes * 2 ** 20, object: { key: `wal/${file}.zst` } });
-  if (pushed.outcome === "given up") throw new Error("nobody gave it up");
-  expect((await readWalDescription(store, pushed.object)).description.members).toHaveLength(members);
-  const digest = createHash("sha256");
-  for await (const piece of getWalFile(store, pushed.object)) digest.update(piece);
-  expect(digest.digest("hex")).toBe(await sha256OfFile(path));
-  expect((await archiveWalFile(store, path, file, options)).outcome).toBe("already archived");
-  const alone = createMemoryStore({ name: "alone" });
-  expect((await archiveWalFile(alone, path, file, options)).outcome).toBe("archived");
-  expect((await readWalDescription(alone, pushed.object)).description.sha256).toBe(await sha256OfFile(path));
-});
+])(
+  "segments of $megabytes MiB, too large to hold, are read twice, by the command and by the archiver's threads, to the same object",
+  async ({ megabytes, members }) => {
+    await using large = await createTestCluster({
+      installation: requireInstallation("pg_ctl"),
+      initdbArgs: [`--wal-segsize=${megabytes}`],
+      settings: { min_wal_size: `${2 * megabytes}MB`, max_wal_size: `${4 * megabytes}MB` },
+    });
+    const file = await finishedSegment(large);
+    const path = join(large.dataDir, "pg_wal", file);
+    const pusher = createWalPusher(store, { ...options, workers: 2 });
+    const pushed = await pusher.push(path, file, { signal: new AbortController().signal });
+    await pusher.close();
+    expect(pushed).toMatchObject({
+      outcome: "archived",
+      size: megabytes * 2 ** 20,
+      object: { key: `wal/${file}.zst` },
+    });
+    if (pushed.outcome === "given up") throw new Error("nobody gave it up");
+    expect((await readWalDescription(store, pushed.object)).description.members).toHaveLength(members);
+    const digest = createHash("sha256");
+    for await (const piece of getWalFile(store, pushed.object)) digest.update(piece);
+    expect(digest.digest("hex")).toBe(await sha256OfFile(path));
+    expect((await archiveWalFile(store, path, file, options)).outcome).toBe("already archived");
+    const alone = createMemoryStore({ name: "alone" });
+    expect((await archiveWalFile(alone, path, file, options)).outcome).toBe("archived");
+    expect((await readWalDescription(alone, pushed.object)).description.sha256).toBe(await sha256OfFile(path));
+  },
+);
 
 async function sha256OfFile(path: string): Promise<string> {
   const hash = createHash("sha256");

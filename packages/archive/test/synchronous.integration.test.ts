@@ -12,7 +12,9 @@ const oldestAndNewest = [installations.at(0), installations.at(-1)].flatMap((one
 async function createSynchronousWorld(options: Partial<TestClusterOptions> = {}): Promise<TailWorld> {
   const world = await createTailWorld(options);
   await world.cluster.configure({ synchronous_standby_names: "soar" });
-  await expect.poll(() => world.cluster.query("show synchronous_standby_names")).toEqual([{ synchronous_standby_names: "soar" }]);
+  await expect
+    .poll(() => world.cluster.query("show synchronous_standby_names"))
+    .toEqual([{ synchronous_standby_names: "soar" }]);
   return world;
 }
 
@@ -28,49 +30,63 @@ function beginCommit(cluster: TestCluster): { readonly isDone: boolean; readonly
   };
 }
 
-const waiting = (cluster: TestCluster): Promise<unknown[]> => cluster.query("select 1 from pg_stat_activity where wait_event = 'SyncRep'");
-const receiver = (cluster: TestCluster) => cluster.query<{ write: string | null; flush: string | null; replay: string | null; state: string }>("select write_lsn::text as write, flush_lsn::text as flush, replay_lsn::text as replay, sync_state as state from pg_stat_replication");
+const waiting = (cluster: TestCluster): Promise<unknown[]> =>
+  cluster.query("select 1 from pg_stat_activity where wait_event = 'SyncRep'");
+const receiver = (cluster: TestCluster) =>
+  cluster.query<{ write: string | null; flush: string | null; replay: string | null; state: string }>(
+    "select write_lsn::text as write, flush_lsn::text as flush, replay_lsn::text as replay, sync_state as state from pg_stat_replication",
+  );
 
 async function waitsForBucket({ cluster }: TailWorld, commit: { readonly isDone: boolean }): Promise<void> {
   await expect.poll(() => waiting(cluster), { timeout: 20_000 }).toHaveLength(1);
   expect(commit.isDone).toBe(false);
 }
 
-describe.each(oldestAndNewest.map((installation) => [installation.major, installation] as const))("PostgreSQL %i", (_, installation) => {
-  test("COMMIT waits while the store stalls, and returns when the piece is in the bucket", async () => {
-    await using world = await createSynchronousWorld({ installation });
-    const { cluster, store } = world;
-    const stalled = stallTail(store);
-    world.startShipper({ store: stalled.store, synchronous: true });
-    const commit = beginCommit(cluster);
-    await expect.poll(() => stalled.waiting, { timeout: 20_000 }).toBeGreaterThan(0);
-    await waitsForBucket(world, commit);
-    stalled.release();
-    await commit.done;
-    for (let n = 0; n < 30; n += 1) {
-      await cluster.query(n === 15 ? "select pg_switch_wal()" : "insert into t values (2)");
-      // What was committed is there at this very moment, without waiting for anything.
-      const lsn = parseLsn((await receiver(cluster))[0]?.flush ?? "");
-      const pieces = await listTailPieces(store, world.segmentAt(lsn - 1n));
-      expect(Math.max(...pieces.map(({ to }) => to))).toBeGreaterThanOrEqual(Number((lsn - 1n) % BigInt(SEGMENT_SIZE)));
-    }
-    expect(world.events.filter(({ type }) => type === "tail-interrupted")).toEqual([]);
-  });
+describe.each(oldestAndNewest.map((installation) => [installation.major, installation] as const))(
+  "PostgreSQL %i",
+  (_, installation) => {
+    test("COMMIT waits while the store stalls, and returns when the piece is in the bucket", async () => {
+      await using world = await createSynchronousWorld({ installation });
+      const { cluster, store } = world;
+      const stalled = stallTail(store);
+      world.startShipper({ store: stalled.store, synchronous: true });
+      const commit = beginCommit(cluster);
+      await expect.poll(() => stalled.waiting, { timeout: 20_000 }).toBeGreaterThan(0);
+      await waitsForBucket(world, commit);
+      stalled.release();
+      await commit.done;
+      for (let n = 0; n < 30; n += 1) {
+        await cluster.query(n === 15 ? "select pg_switch_wal()" : "insert into t values (2)");
+        // What was committed is there at this very moment, without waiting for anything.
+        const lsn = parseLsn((await receiver(cluster))[0]?.flush ?? "");
+        const pieces = await listTailPieces(store, world.segmentAt(lsn - 1n));
+        expect(Math.max(...pieces.map(({ to }) => to))).toBeGreaterThanOrEqual(
+          Number((lsn - 1n) % BigInt(SEGMENT_SIZE)),
+        );
+      }
+      expect(world.events.filter(({ type }) => type === "tail-interrupted")).toEqual([]);
+    });
 
-  test("a position is reported at once on connecting and again on every keepalive, written as well as flushed", async () => {
-    await using world = await createSynchronousWorld({ installation });
-    const { cluster } = world;
-    // Only what was reported on connecting is seen here: nothing can be shipped.
-    world.startShipper({ store: stallTail(world.store).store, synchronous: true });
-    const start = formatLsn(((await flushLsn(cluster)) / BigInt(SEGMENT_SIZE)) * BigInt(SEGMENT_SIZE));
-    await expect.poll(() => receiver(cluster), { timeout: 20_000 }).toEqual([{ write: start, flush: start, replay: start, state: "sync" }]);
-  });
-});
+    test("a position is reported at once on connecting and again on every keepalive, written as well as flushed", async () => {
+      await using world = await createSynchronousWorld({ installation });
+      const { cluster } = world;
+      // Only what was reported on connecting is seen here: nothing can be shipped.
+      world.startShipper({ store: stallTail(world.store).store, synchronous: true });
+      const start = formatLsn(((await flushLsn(cluster)) / BigInt(SEGMENT_SIZE)) * BigInt(SEGMENT_SIZE));
+      await expect
+        .poll(() => receiver(cluster), { timeout: 20_000 })
+        .toEqual([{ write: start, flush: start, replay: start, state: "sync" }]);
+    });
+  },
+);
 
 test("what is older and not archived holds commits back: nothing is promised behind a hole", async () => {
   await using world = await createSynchronousWorld();
   const { cluster } = world;
-  const [first, second] = [world.segmentAt(await flushLsn(cluster)), world.segmentAt((await flushLsn(cluster)) + BigInt(SEGMENT_SIZE))];
+  const [first, second] = [
+    world.segmentAt(await flushLsn(cluster)),
+    world.segmentAt((await flushLsn(cluster)) + BigInt(SEGMENT_SIZE)),
+  ];
   await cluster.query("select pg_switch_wal()");
   // Two more, so that the bucket's archive begins before the hole.
   await cluster.query("set synchronous_commit = local; insert into t values (0); select pg_switch_wal()");
@@ -81,7 +97,9 @@ test("what is older and not archived holds commits back: nothing is promised beh
     asked.push(prefix);
     return world.store.list(prefix, options);
   };
-  const store = new Proxy(world.store, { get: (target, name) => (name === "list" ? list : Reflect.get(target, name, target)) });
+  const store = new Proxy(world.store, {
+    get: (target, name) => (name === "list" ? list : Reflect.get(target, name, target)),
+  });
   world.startShipper({ store, synchronous: true, isArchivedBefore: () => isQueueEmpty });
   await world.happened("tail-connected");
   const commit = beginCommit(cluster);
@@ -120,5 +138,7 @@ test("commits go on after disconnects", async () => {
 test("remote_apply is refused", async () => {
   await using world = await createTailWorld({ settings: { synchronous_commit: "remote_apply" } });
   world.startShipper({ synchronous: true });
-  expect(await world.happened("tail-interrupted")).toMatchObject({ error: { code: "SERVER_UNSUITABLE", message: expect.stringContaining("remote_apply") as string } });
+  expect(await world.happened("tail-interrupted")).toMatchObject({
+    error: { code: "SERVER_UNSUITABLE", message: expect.stringContaining("remote_apply") as string },
+  });
 });

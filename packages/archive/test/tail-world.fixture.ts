@@ -1,6 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createTestCluster, requireInstallation, type TestCluster, type TestClusterOptions } from "@soar-tooling/test-servers";
+import {
+  createTestCluster,
+  requireInstallation,
+  type TestCluster,
+  type TestClusterOptions,
+} from "@soar-tooling/test-servers";
 import { formatWalSegment, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
 import { readTail, type ClusterIdentity } from "@soar/repository";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
@@ -13,7 +18,9 @@ import type { TailEvent } from "../src/tail/tail-event.ts";
 
 export const SEGMENT_SIZE = 2 ** 20;
 
-export type ShipperOptions = Partial<Pick<TailOptions, "server" | "cluster" | "intervalMs" | "synchronous" | "isArchivedBefore" | "slot">> & { readonly store?: ObjectStore };
+export type ShipperOptions = Partial<
+  Pick<TailOptions, "server" | "cluster" | "intervalMs" | "synchronous" | "isArchivedBefore" | "slot">
+> & { readonly store?: ObjectStore };
 
 /** A server with small segments and a bucket that its tail is shipped to; nothing archives unless a test does. */
 export interface TailWorld {
@@ -39,13 +46,20 @@ export interface TailWorld {
 
 export async function createTailWorld(options: Partial<TestClusterOptions> = {}): Promise<TailWorld> {
   const settings = { autovacuum: "off", bgwriter_lru_maxpages: "0", ...options.settings };
-  const cluster = await createTestCluster({ installation: requireInstallation("pg_ctl"), initdbArgs: ["--wal-segsize=1"], archiveCommand: "true", ...options, settings });
+  const cluster = await createTestCluster({
+    installation: requireInstallation("pg_ctl"),
+    initdbArgs: ["--wal-segsize=1"],
+    archiveCommand: "true",
+    ...options,
+    settings,
+  });
   await cluster.query("create table t (n int)");
   const store = createMemoryStore({ name: "tail" });
   const identity = await readClusterIdentity(join(cluster.dataDir, "pg_wal", "x"));
   const events: TailEvent[] = [];
   const stops: (() => Promise<void>)[] = [];
-  const segmentAt = (lsn: bigint, timeline = 1): string => formatWalSegment({ timeline, index: segmentIndexOfLsn(lsn, SEGMENT_SIZE) }, SEGMENT_SIZE);
+  const segmentAt = (lsn: bigint, timeline = 1): string =>
+    formatWalSegment({ timeline, index: segmentIndexOfLsn(lsn, SEGMENT_SIZE) }, SEGMENT_SIZE);
   return {
     cluster,
     store,
@@ -53,7 +67,15 @@ export async function createTailWorld(options: Partial<TestClusterOptions> = {})
     events,
     startShipper(shipper = {}) {
       const controller = new AbortController();
-      const running = runTailShipper(shipper.store ?? store, { server: cluster.connection, cluster: identity, intervalMs: 20, isArchivedBefore: () => true, ...shipper, signal: controller.signal, onEvent: (event) => events.push(event) });
+      const running = runTailShipper(shipper.store ?? store, {
+        server: cluster.connection,
+        cluster: identity,
+        intervalMs: 20,
+        isArchivedBefore: () => true,
+        ...shipper,
+        signal: controller.signal,
+        onEvent: (event) => events.push(event),
+      });
       const stop = async (): Promise<void> => {
         controller.abort();
         await running;
@@ -68,7 +90,11 @@ export async function createTailWorld(options: Partial<TestClusterOptions> = {})
     async shippedTo(lsn) {
       const isShipped = (): boolean => events.some((event) => event.type === "tail-shipped" && event.endLsn >= lsn);
       // The failures are what a reader of a red test needs.
-      await expect.poll(() => (isShipped() ? "shipped" : events.filter(({ type }) => type !== "tail-shipped")), { timeout: 20_000 }).toBe("shipped");
+      await expect
+        .poll(() => (isShipped() ? "shipped" : events.filter(({ type }) => type !== "tail-shipped")), {
+          timeout: 20_000,
+        })
+        .toBe("shipped");
     },
     async happened(type) {
       await expect.poll(() => events.map((event) => event.type), { timeout: 20_000 }).toContain(type);
@@ -76,7 +102,12 @@ export async function createTailWorld(options: Partial<TestClusterOptions> = {})
     },
     segmentAt,
     async archive(names, from = cluster) {
-      for (const name of names) await archiveWalFile(store, join(from.dataDir, "pg_wal", name), name, { codec: "zstd", toolVersion: "test", now: new Date() });
+      for (const name of names)
+        await archiveWalFile(store, join(from.dataDir, "pg_wal", name), name, {
+          codec: "zstd",
+          toolVersion: "test",
+          now: new Date(),
+        });
     },
     async expectTailIsWal(lsn, { cluster: of = cluster, timeline = 1 } = {}) {
       const tail = await readTail(store, segmentAt(lsn, timeline));
@@ -97,14 +128,20 @@ export async function flushLsn(cluster: TestCluster): Promise<bigint> {
 }
 
 /** A store whose puts under `tail/` wait until they are let go. */
-export function stallTail(store: ObjectStore): { readonly store: ObjectStore; readonly waiting: number; release(): void } {
+export function stallTail(store: ObjectStore): {
+  readonly store: ObjectStore;
+  readonly waiting: number;
+  release(): void;
+} {
   const gate = Promise.withResolvers<void>();
   let waiting = 0;
   const put: ObjectStore["put"] = async (key, body, options) => {
     if (key.startsWith("tail/")) {
       waiting += 1;
       options?.signal?.throwIfAborted();
-      const aborted = new Promise<never>((_, reject) => options?.signal?.addEventListener("abort", () => reject(new Error("aborted"))));
+      const aborted = new Promise<never>((_, reject) =>
+        options?.signal?.addEventListener("abort", () => reject(new Error("aborted"))),
+      );
       await Promise.race([gate.promise, aborted]);
     }
     return store.put(key, body, options);

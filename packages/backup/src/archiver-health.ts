@@ -20,11 +20,19 @@ export interface ArchiverState {
  * A backup is worth nothing without the WAL that makes it consistent, so an archiver that is off or failing is told
  * before hours of copying, not after. Rejects with `SERVER_UNSUITABLE` or, for one that keeps failing, `WAL_TIMEOUT`.
  */
-export async function requireArchiving(sql: SqlConnection, facts: ServerFacts, options: PatienceOptions): Promise<void> {
+export async function requireArchiving(
+  sql: SqlConnection,
+  facts: ServerFacts,
+  options: PatienceOptions,
+): Promise<void> {
   if (facts.archiveMode !== "on" && facts.archiveMode !== "always") {
-    throw new SoarError("SERVER_UNSUITABLE", `unable to back up this server: archive_mode is ${facts.archiveMode}, so the WAL that the backup needs would never reach the bucket`, {
-      hint: "Set archive_mode = on and archive_command = '/usr/local/bin/soar-wal-archive %p %f' in postgresql.conf, and restart the server.",
-    });
+    throw new SoarError(
+      "SERVER_UNSUITABLE",
+      `unable to back up this server: archive_mode is ${facts.archiveMode}, so the WAL that the backup needs would never reach the bucket`,
+      {
+        hint: "Set archive_mode = on and archive_command = '/usr/local/bin/soar-wal-archive %p %f' in postgresql.conf, and restart the server.",
+      },
+    );
   }
   if (facts.archiveCommand === "" && (facts.settings["archive_library"] ?? "") === "") {
     throw new SoarError("SERVER_UNSUITABLE", "unable to back up this server: archive_command is empty", {
@@ -53,7 +61,9 @@ export async function describeArchiver(sql: SqlConnection): Promise<string> {
 
 function describeState({ last_archived_wal: archived, last_failed_wal: failed, failing }: ArchiverState): string {
   if (failing) return `the server's archive command fails for '${failed}'`;
-  return archived === null ? "the server has archived nothing yet" : `the last segment that the server archived is '${archived}'`;
+  return archived === null
+    ? "the server has archived nothing yet"
+    : `the last segment that the server archived is '${archived}'`;
 }
 
 /** The archiver repeats a failing segment until it succeeds: a failure that is newer than the last success is going on. */
@@ -68,7 +78,11 @@ export async function readArchiver(sql: SqlConnection, signal: AbortSignal | und
 }
 
 function stuck({ last_failed_wal: failed }: ArchiverState): SoarError {
-  return new SoarError("WAL_TIMEOUT", `unable to back up this server: its archive command keeps failing for '${failed}'`, {
-    hint: "Look for 'archive command failed' in the server's log and repair archiving first. Nothing was stored.",
-  });
+  return new SoarError(
+    "WAL_TIMEOUT",
+    `unable to back up this server: its archive command keeps failing for '${failed}'`,
+    {
+      hint: "Look for 'archive command failed' in the server's log and repair archiving first. Nothing was stored.",
+    },
+  );
 }

@@ -10,7 +10,10 @@ const LOCK = [0x736f6172, 0x62617365] as const;
  * run ends. Advisory locks are per database: the caller is connected to the same one as every other run.
  * Rejects with `BACKUP_RUNNING`.
  */
-export async function takeBackupLock(sql: SqlConnection, options: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+export async function takeBackupLock(
+  sql: SqlConnection,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<void> {
   const [row] = await sql.query<{ held: boolean }>("SELECT pg_try_advisory_lock($1, $2) AS held", [...LOCK], options);
   if (row?.held === true) return;
   throw new SoarError("BACKUP_RUNNING", "unable to begin: another backup of this cluster is running", {
@@ -30,7 +33,10 @@ const INTERVAL_MS = 30_000;
  * restarted pooler may end it. From then on another run may take this one for dead and clean up behind it, so that going
  * on would only be found to have been for nothing at its end. The questions also keep an idle connection open.
  */
-export function watchBackupLock(sql: SqlConnection, { intervalMs = INTERVAL_MS, stop }: { readonly intervalMs?: number | undefined; readonly stop: AbortController }): LockWatch {
+export function watchBackupLock(
+  sql: SqlConnection,
+  { intervalMs = INTERVAL_MS, stop }: { readonly intervalMs?: number | undefined; readonly stop: AbortController },
+): LockWatch {
   const end = new AbortController();
   let failure: SoarError | undefined;
   const ask = async (): Promise<void> => {
@@ -41,10 +47,14 @@ export function watchBackupLock(sql: SqlConnection, { intervalMs = INTERVAL_MS, 
   };
   ask().catch((error: unknown) => {
     if (end.signal.aborted) return;
-    failure = new SoarError("BACKUP_INCOMPLETE", `the connection that holds the lock of this backup was lost: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-      hint: "Take the backup again. If it was idle for long, look for a firewall or a pooler that ends such connections; tcp_keepalives_idle of the server helps.",
-    });
+    failure = new SoarError(
+      "BACKUP_INCOMPLETE",
+      `the connection that holds the lock of this backup was lost: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+        hint: "Take the backup again. If it was idle for long, look for a firewall or a pooler that ends such connections; tcp_keepalives_idle of the server helps.",
+      },
+    );
     stop.abort(failure);
   });
   return {

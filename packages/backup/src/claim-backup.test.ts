@@ -7,7 +7,14 @@ import { claimBackup, type ClaimBackupOptions, type ClaimedBackup, withdrawClaim
 const now = new Date("2025-01-05T02:00:00Z");
 
 function claim(store: ObjectStore, label: string, more: Partial<ClaimBackupOptions> = {}): Promise<ClaimedBackup> {
-  return claimBackup(store, { label, host: "db1", isProcessRunning: () => true, now: () => now, holdsLock: false, ...more });
+  return claimBackup(store, {
+    label,
+    host: "db1",
+    isProcessRunning: () => true,
+    now: () => now,
+    holdsLock: false,
+    ...more,
+  });
 }
 
 /** A store in which nobody's claim is written before everybody has looked. */
@@ -36,7 +43,9 @@ test("of runs that look at the same moment no two go on, and none that withdraws
   const outcomes = await Promise.allSettled(labels.map((label) => claim(together, label)));
   const winners = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value.label] : []));
   expect(winners.length).toBeLessThanOrEqual(1);
-  for (const outcome of outcomes) if (outcome.status === "rejected") expect(hasErrorCode(outcome.reason, "BACKUP_RUNNING"), String(outcome.reason)).toBe(true);
+  for (const outcome of outcomes)
+    if (outcome.status === "rejected")
+      expect(hasErrorCode(outcome.reason, "BACKUP_RUNNING"), String(outcome.reason)).toBe(true);
   expect(await claimsIn(store, labels)).toEqual(winners);
   // Whoever comes next has the way free, or sees the winner.
   const next = await claim(store, "2025-01-04").catch((error: unknown) => error);
@@ -46,24 +55,40 @@ test("of runs that look at the same moment no two go on, and none that withdraws
 test("what a run reads is protected by its claim", async () => {
   const store = createMemoryStore();
   await claim(store, "2025-01-05", { reads: ["2025-01-03", "2025-01-01"] });
-  expect(await findStarted(store, "2025-01-05")).toMatchObject({ references: ["2025-01-03", "2025-01-01"], fromStandby: true });
+  expect(await findStarted(store, "2025-01-05")).toMatchObject({
+    references: ["2025-01-03", "2025-01-01"],
+    fromStandby: true,
+  });
 });
 
 test("with the primary's lock other claims of the primary are dead, those of standbys are not", async () => {
   const store = createMemoryStore();
-  const other = { format: 1 as const, host: "db2", processId: 1, startedAt: now.toISOString(), deadline: new Date(now.getTime() + 60_000).toISOString(), references: [] };
+  const other = {
+    format: 1 as const,
+    host: "db2",
+    processId: 1,
+    startedAt: now.toISOString(),
+    deadline: new Date(now.getTime() + 60_000).toISOString(),
+    references: [],
+  };
   await claimLabel(store, { ...other, label: "2025-01-01" });
   await expect(claim(store, "2025-01-02", { holdsLock: true })).resolves.toMatchObject({ label: "2025-01-02" });
   expect(await claimsIn(store, ["2025-01-01"])).toEqual([]);
   await claimLabel(store, { ...other, label: "2025-01-03", fromStandby: true });
-  await expect(claim(store, "2025-01-04", { holdsLock: true })).rejects.toMatchObject({ code: "BACKUP_RUNNING", message: expect.stringContaining("on db2") as string });
+  await expect(claim(store, "2025-01-04", { holdsLock: true })).rejects.toMatchObject({
+    code: "BACKUP_RUNNING",
+    message: expect.stringContaining("on db2") as string,
+  });
 });
 
 test("a claim that cannot be withdrawn is told, and stays for the next run to remove", async () => {
   const store = createMemoryStore();
   const claimed = await claim(store, "2025-01-05");
   const told: unknown[] = [];
-  const stuck: ObjectStore = { ...store, remove: () => Promise.reject(new SoarError("STORE_DENIED", "unable to remove: not allowed")) };
+  const stuck: ObjectStore = {
+    ...store,
+    remove: () => Promise.reject(new SoarError("STORE_DENIED", "unable to remove: not allowed")),
+  };
   await withdrawClaim(stuck, claimed, { host: "db1", onEvent: (event) => told.push(event) });
   expect(told).toEqual([{ type: "interrupted-left", label: "2025-01-05", reason: "unable to remove: not allowed" }]);
   expect(await claimsIn(store, ["2025-01-05"])).toEqual(["2025-01-05"]);

@@ -1,12 +1,23 @@
 import { isSoarError, SoarError } from "@soar/errors";
-import { findStarted, listBackupDirectories, readStarted, removalOrder, removeBackup, type BackupRecord, type StartedRecord } from "@soar/repository";
+import {
+  findStarted,
+  listBackupDirectories,
+  readStarted,
+  removalOrder,
+  removeBackup,
+  type BackupRecord,
+  type StartedRecord,
+} from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { claimBackupLabel, isClaimOf, type ClaimedLabel } from "./claim-label.ts";
 import { chooseBase, type BaseChoice } from "./incremental-base.ts";
 import { removeInterruptedRuns } from "./remove-interrupted.ts";
 import type { TakeBackupOptions } from "./take-backup.ts";
 
-export interface ClaimBackupOptions extends Pick<TakeBackupOptions, "incremental" | "label" | "host" | "isProcessRunning" | "now" | "signal" | "onEvent"> {
+export interface ClaimBackupOptions extends Pick<
+  TakeBackupOptions,
+  "incremental" | "label" | "host" | "isProcessRunning" | "now" | "signal" | "onEvent"
+> {
   /** Whether this run holds the primary's lock, so that no other run there lives. */
   readonly holdsLock: boolean;
   /** Labels that this run reads, for expiry to leave alone. */
@@ -38,7 +49,15 @@ export async function claimBackup(store: ObjectStore, options: ClaimBackupOption
   });
   const base = await chooseWhatToReferTo(store, options);
   const references = [...new Set([...reads, ...(base?.references ?? [])])];
-  const claimed = await claimBackupLabel(store, { label: options.label, taken, host: options.host, now: options.now(), references, fromStandby: !holdsLock, signal });
+  const claimed = await claimBackupLabel(store, {
+    label: options.label,
+    taken,
+    host: options.host,
+    now: options.now(),
+    references,
+    fromStandby: !holdsLock,
+    signal,
+  });
   await requireAlone(store, claimed, dead, options);
   onEvent?.({ type: "label", label: claimed.label });
   return { ...claimed, base };
@@ -48,28 +67,47 @@ export async function claimBackup(store: ObjectStore, options: ClaimBackupOption
  * Gives a claim up, with everything that was stored under it, unless it is another run's by now. What cannot be removed is told
  * as left, and is the next run's to remove.
  */
-export async function withdrawClaim(store: ObjectStore, claimed: ClaimedLabel, { host, onEvent }: Pick<ClaimBackupOptions, "host" | "onEvent">): Promise<void> {
+export async function withdrawClaim(
+  store: ObjectStore,
+  claimed: ClaimedLabel,
+  { host, onEvent }: Pick<ClaimBackupOptions, "host" | "onEvent">,
+): Promise<void> {
   const { label } = claimed;
   try {
     if (!isClaimOf(await findStarted(store, label), claimed, host)) return;
     const own = (await listBackupDirectories(store)).find((directory) => directory.label === label);
-    if (own !== undefined && own.record === undefined && own.damage === undefined) await removeBackup(store, { label, objects: removalOrder(own) });
+    if (own !== undefined && own.record === undefined && own.damage === undefined)
+      await removeBackup(store, { label, objects: removalOrder(own) });
   } catch (error) {
     if (!isSoarError(error)) throw error;
     onEvent?.({ type: "interrupted-left", label, reason: error.message });
   }
 }
 
-async function requireAlone(store: ObjectStore, claimed: ClaimedLabel, dead: (started: StartedRecord) => boolean, options: Pick<ClaimBackupOptions, "host" | "signal" | "onEvent">): Promise<void> {
+async function requireAlone(
+  store: ObjectStore,
+  claimed: ClaimedLabel,
+  dead: (started: StartedRecord) => boolean,
+  options: Pick<ClaimBackupOptions, "host" | "signal" | "onEvent">,
+): Promise<void> {
   const { signal } = options;
-  const others = (await listBackupDirectories(store, { signal })).filter(({ label, record, damage }) => label !== claimed.label && record === undefined && damage === undefined);
+  const others = (await listBackupDirectories(store, { signal })).filter(
+    ({ label, record, damage }) => label !== claimed.label && record === undefined && damage === undefined,
+  );
   const alive = [...(await readStarted(store, others, { signal })).values()].find((started) => !dead(started));
   if (alive === undefined) return;
   await withdrawClaim(store, claimed, options);
-  throw new SoarError("BACKUP_RUNNING", `unable to begin: backup '${alive.label}' was begun at the same time on ${alive.host}`, { hint: "Run the command again, one at a time." });
+  throw new SoarError(
+    "BACKUP_RUNNING",
+    `unable to begin: backup '${alive.label}' was begun at the same time on ${alive.host}`,
+    { hint: "Run the command again, one at a time." },
+  );
 }
 
-async function chooseWhatToReferTo(store: ObjectStore, { incremental, now, signal, onEvent }: ClaimBackupOptions): Promise<ChosenBase | undefined> {
+async function chooseWhatToReferTo(
+  store: ObjectStore,
+  { incremental, now, signal, onEvent }: ClaimBackupOptions,
+): Promise<ChosenBase | undefined> {
   if (incremental === undefined) return undefined;
   const choice = await chooseBase(store, { now: now(), fullEveryMs: incremental.fullEveryMs, signal });
   if (choice.base !== undefined) return choice;
@@ -83,5 +121,7 @@ async function chooseWhatToReferTo(store: ObjectStore, { incremental, now, signa
  */
 function isDead(started: StartedRecord, { holdsLock, host, now, isProcessRunning }: ClaimBackupOptions): boolean {
   if (holdsLock && started.fromStandby !== true) return true;
-  return Date.parse(started.deadline) <= now().getTime() || (started.host === host && !isProcessRunning(started.processId));
+  return (
+    Date.parse(started.deadline) <= now().getTime() || (started.host === host && !isProcessRunning(started.processId))
+  );
 }

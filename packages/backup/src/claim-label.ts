@@ -1,5 +1,11 @@
 import { SoarError } from "@soar/errors";
-import { chooseBackupLabel, claimLabel, requireBackupLabel, FORMAT_VERSION, type StartedRecord } from "@soar/repository";
+import {
+  chooseBackupLabel,
+  claimLabel,
+  requireBackupLabel,
+  FORMAT_VERSION,
+  type StartedRecord,
+} from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 
 /**
@@ -27,12 +33,19 @@ export interface ClaimedLabel {
 }
 
 /** Whether a claim was made by this run. */
-export function isClaimOf(started: StartedRecord | undefined, { startedAt }: ClaimedLabel, host: string): started is StartedRecord {
+export function isClaimOf(
+  started: StartedRecord | undefined,
+  { startedAt }: ClaimedLabel,
+  host: string,
+): started is StartedRecord {
   return started?.host === host && started.startedAt === startedAt.toISOString() && started.processId === process.pid;
 }
 
 /** Takes a label for this run by writing `started.json`, before anything else of the backup. Rejects with `BACKUP_RUNNING`. */
-export async function claimBackupLabel(store: ObjectStore, { label: wanted, taken, host, now, references = [], fromStandby, signal }: ClaimOptions): Promise<ClaimedLabel> {
+export async function claimBackupLabel(
+  store: ObjectStore,
+  { label: wanted, taken, host, now, references = [], fromStandby, signal }: ClaimOptions,
+): Promise<ClaimedLabel> {
   const label = wanted === undefined ? chooseBackupLabel(now, taken) : requireBackupLabel(wanted);
   const record: StartedRecord = {
     format: FORMAT_VERSION,

@@ -50,11 +50,18 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     },
     codec: options.codec,
     chunkSize: DEFAULT_CHUNK_BYTES,
-    source: { method: options.source.method, fromStandby: facts.inRecovery, host: parts.host, dataDirectory: options.replayed?.dataDirectory ?? facts.dataDirectory ?? "" },
+    source: {
+      method: options.source.method,
+      fromStandby: facts.inRecovery,
+      host: parts.host,
+      dataDirectory: options.replayed?.dataDirectory ?? facts.dataDirectory ?? "",
+    },
     dataChecksums: facts.dataChecksums,
     settings: options.replayed?.settings ?? settingsOf(facts),
     databases: facts.databases.map(({ oid, name }) => ({ oid, name })),
-    tablespaces: archives.archives.flatMap(({ oid, location }) => (oid === undefined ? [] : [{ oid, location: location ?? "" }])),
+    tablespaces: archives.archives.flatMap(({ oid, location }) =>
+      oid === undefined ? [] : [{ oid, location: location ?? "" }],
+    ),
     archives: archives.archives.map(({ name, oid, object, summary }) => ({
       name,
       ...(oid === undefined ? {} : { oid }),
@@ -63,7 +70,13 @@ export function composeRecord(parts: RecordParts): BackupRecord {
       stored: object.size,
     })),
     objects: [...parts.objects],
-    index: { members: archives.table.frames.map(({ storedLength, plainLength, sha256 }) => [storedLength, plainLength, sha256]) },
+    index: {
+      members: archives.table.frames.map(({ storedLength, plainLength, sha256 }) => [
+        storedLength,
+        plainLength,
+        sha256,
+      ]),
+    },
     damagedPages: damagedPagesOf(archives.damaged),
     createdBy: options.toolVersion,
   };
@@ -75,7 +88,10 @@ function damagedPagesOf(damaged: StoredArchives["damaged"]): BackupRecord["damag
   if (damaged.files.length === 0) return [{ path: "a file that the server did not name", detail: damaged.message }];
   return damaged.files.map(({ path, blocks, total }) => ({
     path,
-    detail: blocks.length === 0 ? damaged.message : `blocks ${blocks.join(", ")}${total === undefined || total <= blocks.length ? "" : ` and ${total - blocks.length} more`}`,
+    detail:
+      blocks.length === 0
+        ? damaged.message
+        : `blocks ${blocks.join(", ")}${total === undefined || total <= blocks.length ? "" : ` and ${total - blocks.length} more`}`,
   }));
 }
 
@@ -83,5 +99,10 @@ function settingsOf(facts: ServerFacts): Record<string, string> {
   const recovery = Object.entries(facts.recoveryParameters).map(([name, value]) => [name, String(value)] as const);
   const paths = { config_file: facts.configFile, hba_file: facts.hbaFile, ident_file: facts.identFile };
   const known = Object.entries(paths).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
-  return { ...facts.settings, ...Object.fromEntries(recovery), ...Object.fromEntries(known), full_page_writes: facts.fullPageWrites ? "on" : "off" };
+  return {
+    ...facts.settings,
+    ...Object.fromEntries(recovery),
+    ...Object.fromEntries(known),
+    full_page_writes: facts.fullPageWrites ? "on" : "off",
+  };
 }

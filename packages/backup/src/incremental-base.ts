@@ -1,5 +1,18 @@
-import { backupKey, BACKUP_OBJECTS, listBackupRecords, parseBackupKey, requireBackupRecord, type BackupRecord } from "@soar/repository";
-import { DEFAULT_CHUNK_BYTES, DigestIndex, readSeekTableRows, type Codec, type MemberLocation } from "@soar/seekable-tar";
+import {
+  backupKey,
+  BACKUP_OBJECTS,
+  listBackupRecords,
+  parseBackupKey,
+  requireBackupRecord,
+  type BackupRecord,
+} from "@soar/repository";
+import {
+  DEFAULT_CHUNK_BYTES,
+  DigestIndex,
+  readSeekTableRows,
+  type Codec,
+  type MemberLocation,
+} from "@soar/seekable-tar";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 
 export interface ChooseBaseOptions extends CallOptions {
@@ -9,7 +22,9 @@ export interface ChooseBaseOptions extends CallOptions {
 }
 
 /** The backup whose unchanged chunks are referred to, or why there is none and the backup has to be a full one. */
-export type BaseChoice = { readonly base: BackupRecord; readonly references: readonly string[] } | { readonly base: undefined; readonly reason: string };
+export type BaseChoice =
+  | { readonly base: BackupRecord; readonly references: readonly string[] }
+  | { readonly base: undefined; readonly reason: string };
 
 /**
  * Old objects stay for as long as one chunk of them is needed. When less than this share of their bytes still is, a full
@@ -18,16 +33,25 @@ export type BaseChoice = { readonly base: BackupRecord; readonly references: rea
 const LEAST_NEEDED_SHARE = 0.5;
 
 /** Chooses the newest complete backup. Chunks are recognised by digest, so its timeline and codec do not matter. */
-export async function chooseBase(store: ObjectStore, { now, fullEveryMs, signal }: ChooseBaseOptions): Promise<BaseChoice> {
+export async function chooseBase(
+  store: ObjectStore,
+  { now, fullEveryMs, signal }: ChooseBaseOptions,
+): Promise<BaseChoice> {
   const records = await listBackupRecords(store, { signal });
-  const base = records.reduce<BackupRecord | undefined>((newest, record) => (newest === undefined || record.stoppedAt > newest.stoppedAt ? record : newest), undefined);
+  const base = records.reduce<BackupRecord | undefined>(
+    (newest, record) => (newest === undefined || record.stoppedAt > newest.stoppedAt ? record : newest),
+    undefined,
+  );
   if (base === undefined) return { base: undefined, reason: "there is no backup to refer to yet" };
-  if (base.chunkSize !== DEFAULT_CHUNK_BYTES) return { base: undefined, reason: `backup ${base.label} was cut into chunks of another size` };
+  if (base.chunkSize !== DEFAULT_CHUNK_BYTES)
+    return { base: undefined, reason: `backup ${base.label} was cut into chunks of another size` };
   const references = [base.label, ...base.references];
   const chain = records.filter(({ label }) => references.includes(label));
-  if (chain.length < references.length) return { base: undefined, reason: `a backup that ${base.label} refers to is gone` };
+  if (chain.length < references.length)
+    return { base: undefined, reason: `a backup that ${base.label} refers to is gone` };
   const fulls = chain.filter(({ kind }) => kind === "full").map(({ startedAt }) => Date.parse(startedAt));
-  if (now.getTime() - Math.min(...fulls) >= fullEveryMs - toleranceOf(fullEveryMs)) return { base: undefined, reason: "the last full backup is old enough for a new one" };
+  if (now.getTime() - Math.min(...fulls) >= fullEveryMs - toleranceOf(fullEveryMs))
+    return { base: undefined, reason: "the last full backup is old enough for a new one" };
   return { base, references };
 }
 
@@ -43,11 +67,20 @@ function toleranceOf(fullEveryMs: number): number {
  * `started.json` protects the references already: what expiry removed before then is missed here. Gives undefined when too
  * little of the old objects is still needed.
  */
-export async function loadBase(store: ObjectStore, { base, references }: Extract<BaseChoice, { base: BackupRecord }>, { signal }: CallOptions): Promise<DigestIndex | undefined> {
+export async function loadBase(
+  store: ObjectStore,
+  { base, references }: Extract<BaseChoice, { base: BackupRecord }>,
+  { signal }: CallOptions,
+): Promise<DigestIndex | undefined> {
   const chain = await requireReferences(store, references, { signal });
   const key = backupKey(base.label, BACKUP_OBJECTS.index);
-  const frames = base.index.members.map(([storedLength, plainLength, sha256]) => ({ storedLength, plainLength, sha256 }));
-  const fetch = (offset: number, length: number, stop: AbortSignal) => readObject(store, key, { range: { offset, length }, signal: stop });
+  const frames = base.index.members.map(([storedLength, plainLength, sha256]) => ({
+    storedLength,
+    plainLength,
+    sha256,
+  }));
+  const fetch = (offset: number, length: number, stop: AbortSignal) =>
+    readObject(store, key, { range: { offset, length }, signal: stop });
   const index = new DigestIndex();
   const objects: { key: string; codec: Codec }[] = [];
   let needed = 0;
@@ -64,18 +97,28 @@ export async function loadBase(store: ObjectStore, { base, references }: Extract
   return needed < held * LEAST_NEEDED_SHARE ? undefined : index;
 }
 
-function locationOf(row: Omit<MemberLocation, "object" | "codec">, object: { readonly key: string; readonly codec: Codec }): MemberLocation {
+function locationOf(
+  row: Omit<MemberLocation, "object" | "codec">,
+  object: { readonly key: string; readonly codec: Codec },
+): MemberLocation {
   const { offset, storedLength, plainLength, sha256 } = row;
   return { object: object.key, codec: object.codec, offset, storedLength, plainLength, sha256 };
 }
 
 /** Rejects with `BACKUP_MISSING` when one of them was removed meanwhile. */
-export async function requireReferences(store: ObjectStore, references: readonly string[], options: CallOptions): Promise<BackupRecord[]> {
+export async function requireReferences(
+  store: ObjectStore,
+  references: readonly string[],
+  options: CallOptions,
+): Promise<BackupRecord[]> {
   return Promise.all(references.map((label) => requireBackupRecord(store, label, options)));
 }
 
 /** Remembers which backups an incremental really refers to. */
-export function trackReferences(index: DigestIndex): { readonly find: (sha256: Buffer, plainLength: number) => MemberLocation | undefined; readonly labels: () => string[] } {
+export function trackReferences(index: DigestIndex): {
+  readonly find: (sha256: Buffer, plainLength: number) => MemberLocation | undefined;
+  readonly labels: () => string[];
+} {
   const labels = new Set<string>();
   return {
     find(sha256, plainLength) {

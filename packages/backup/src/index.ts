@@ -4,5 +4,11 @@ export { readServerConfig, packServerConfig, type ServerConfigFile } from "./ser
 export { waitForWal, type WalWait } from "./wait-for-wal.ts";
 export { keepBackup, unkeepBackup, type KeepBackupOptions } from "./pin-backup.ts";
 export { replicationSource } from "./source/replication-source.ts";
-export type { ArchiveStream, BackupRequest, BackupSource, FinishedBackup, RunningBackup } from "./source/backup-source.ts";
+export type {
+  ArchiveStream,
+  BackupRequest,
+  BackupSource,
+  FinishedBackup,
+  RunningBackup,
+} from "./source/backup-source.ts";
 export { programSource, type ProgramSourceOptions } from "./source/program-source.ts";

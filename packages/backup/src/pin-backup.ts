@@ -9,7 +9,11 @@ export interface KeepBackupOptions {
 }
 
 /** Pins a complete backup: expiry never removes it. Gives false when it was pinned already. Rejects with `BACKUP_MISSING`. */
-export async function keepBackup(store: ObjectStore, label: string, { reason, now, signal }: KeepBackupOptions): Promise<boolean> {
+export async function keepBackup(
+  store: ObjectStore,
+  label: string,
+  { reason, now, signal }: KeepBackupOptions,
+): Promise<boolean> {
   await requireBackupRecord(store, label, { signal });
   try {
     await putKeep(store, label, { format: 1, reason, keptAt: now.toISOString() }, { signal });
@@ -21,7 +25,11 @@ export async function keepBackup(store: ObjectStore, label: string, { reason, no
 }
 
 /** Takes the pin back: the next expiry decides. Gives false when there was none. Rejects with `BACKUP_MISSING`. */
-export async function unkeepBackup(store: ObjectStore, label: string, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<boolean> {
+export async function unkeepBackup(
+  store: ObjectStore,
+  label: string,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<boolean> {
   await requireBackupRecord(store, label, { signal });
   const key = backupKey(label, BACKUP_OBJECTS.keep);
   if ((await store.stat(key, { signal })) === undefined) return false;

@@ -1,7 +1,13 @@
 import { SoarError } from "@soar/errors";
 import { parseBackupLabel, type BackupLabel } from "@soar/pg-tools";
 import { backupKey, BACKUP_OBJECTS, sha256Hex } from "@soar/repository";
-import { decompressMember, readSeekTableRows, type Codec, type MemberLocation, type PlacedEntry } from "@soar/seekable-tar";
+import {
+  decompressMember,
+  readSeekTableRows,
+  type Codec,
+  type MemberLocation,
+  type PlacedEntry,
+} from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 import type { StoredArchives } from "./store-archives.ts";
 import { storeObject, type BackupObject } from "./store-object.ts";
@@ -44,7 +50,11 @@ export async function readBack(store: ObjectStore, options: ReadBackOptions): Pr
     objects.push(await storeObject(store, label, entry.path, Buffer.from(content), { signal }));
   }
   if (backupLabel === undefined || backupLabel.startLsn !== archives.startLsn) {
-    throw new SoarError("BACKUP_INCOMPLETE", "the server sent a base backup without the backup_label that belongs to it", { hint: "Take the backup again; if it repeats, report the server's version." });
+    throw new SoarError(
+      "BACKUP_INCOMPLETE",
+      "the server sent a base backup without the backup_label that belongs to it",
+      { hint: "Take the backup again; if it repeats, report the server's version." },
+    );
   }
   return { backupLabel, objects, databaseBytes: survey.databaseBytes, fetchBytes: survey.fetchBytes };
 }
@@ -59,7 +69,8 @@ interface Survey {
 /** One pass over the table with bounded memory: reservoir sampling needs no count beforehand. */
 async function surveyTable(store: ObjectStore, { label, archives, signal }: ReadBackOptions): Promise<Survey> {
   const key = backupKey(label, BACKUP_OBJECTS.index);
-  const fetch = (offset: number, length: number, stop: AbortSignal) => readObject(store, key, { range: { offset, length }, signal: stop });
+  const fetch = (offset: number, length: number, stop: AbortSignal) =>
+    readObject(store, key, { range: { offset, length }, signal: stop });
   const objects: { key: string; codec: Codec }[] = [];
   const sample: MemberLocation[] = [];
   const lasts: MemberLocation[] = [];
@@ -77,7 +88,8 @@ async function surveyTable(store: ObjectStore, { label, archives, signal }: Read
         if (LOOSE_FILES.includes(row.entry.path) && row.entry.size > 0) pending.push(row.entry);
       } else if (row.kind === "member") {
         const object = objects[row.object];
-        if (object === undefined) throw new SoarError("REPOSITORY_DAMAGED", `'${key}' refers to an object that it does not name`);
+        if (object === undefined)
+          throw new SoarError("REPOSITORY_DAMAGED", `'${key}' refers to an object that it does not name`);
         const { kind: _, object: __, ...location } = row;
         last = { ...location, object: object.key, codec: object.codec };
         for (const entry of pending) if (entry.member === inArchive) loose.push({ entry, member: last });
@@ -100,7 +112,11 @@ function keepSample(sample: MemberLocation[], member: MemberLocation, seen: numb
   }
 }
 
-async function readMember(store: ObjectStore, member: MemberLocation, signal: AbortSignal | undefined): Promise<Buffer> {
+async function readMember(
+  store: ObjectStore,
+  member: MemberLocation,
+  signal: AbortSignal | undefined,
+): Promise<Buffer> {
   const { object, codec, offset, storedLength, plainLength, sha256 } = member;
   const stored = await readObject(store, object, { range: { offset, length: storedLength }, signal });
   const plain = await decompressMember(codec, stored, plainLength).catch((cause: unknown) => {
@@ -111,8 +127,12 @@ async function readMember(store: ObjectStore, member: MemberLocation, signal: Ab
 }
 
 function notStored(store: ObjectStore, { object, offset, storedLength }: MemberLocation, cause?: unknown): SoarError {
-  return new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${object}' does not hold what was just stored at bytes ${offset} to ${offset + storedLength - 1}`, {
-    cause,
-    hint: "The storage returned other bytes than it was given. Nothing that looks like a backup was left behind; run soar-backup-verify, and ask the provider.",
-  });
+  return new SoarError(
+    "REPOSITORY_DAMAGED",
+    `'${store.location}/${object}' does not hold what was just stored at bytes ${offset} to ${offset + storedLength - 1}`,
+    {
+      cause,
+      hint: "The storage returned other bytes than it was given. Nothing that looks like a backup was left behind; run soar-backup-verify, and ask the provider.",
+    },
+  );
 }

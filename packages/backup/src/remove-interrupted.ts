@@ -15,9 +15,14 @@ export interface RemoveInterruptedOptions {
  * (promise 4) does not keep the backup from being taken; the caller is told what stayed. Returns all labels that were ever
  * used. Rejects with `BACKUP_RUNNING` when another run may be alive.
  */
-export async function removeInterruptedRuns(store: ObjectStore, { signal, isDead, onRemoved, onLeft }: RemoveInterruptedOptions): Promise<ReadonlySet<string>> {
+export async function removeInterruptedRuns(
+  store: ObjectStore,
+  { signal, isDead, onRemoved, onLeft }: RemoveInterruptedOptions,
+): Promise<ReadonlySet<string>> {
   const directories = await listBackupDirectories(store, { signal });
-  const unfinished = directories.filter(({ record, damage, kept }) => record === undefined && damage === undefined && !kept);
+  const unfinished = directories.filter(
+    ({ record, damage, kept }) => record === undefined && damage === undefined && !kept,
+  );
   const started = await readStarted(store, unfinished, { signal });
   for (const directory of unfinished) {
     const claim = started.get(directory.label);
@@ -35,7 +40,11 @@ export async function removeInterruptedRuns(store: ObjectStore, { signal, isDead
 }
 
 function alive({ label, host, startedAt, deadline }: StartedRecord): SoarError {
-  return new SoarError("BACKUP_RUNNING", `unable to begin: backup '${label}' was begun ${startedAt} on ${host} and may still be running`, {
-    hint: `Wait for it. If it is dead, begin a backup on ${host}, which can tell, or wait until its claim lapses at ${deadline}.`,
-  });
+  return new SoarError(
+    "BACKUP_RUNNING",
+    `unable to begin: backup '${label}' was begun ${startedAt} on ${host} and may still be running`,
+    {
+      hint: `Wait for it. If it is dead, begin a backup on ${host}, which can tell, or wait until its claim lapses at ${deadline}.`,
+    },
+  );
 }

@@ -20,7 +20,10 @@ const LARGEST_READ_AGAIN = 64 * 1024 * 1024;
  * ones with their digest. A run that others took for dead, and cleaned up behind, must not become a backup.
  * Rejects with `REPOSITORY_DAMAGED`, or `BACKUP_RUNNING` when the label belongs to somebody else.
  */
-export async function requireWhole(store: ObjectStore, { claimed, host, objects, signal }: RequireWholeOptions): Promise<void> {
+export async function requireWhole(
+  store: ObjectStore,
+  { claimed, host, objects, signal }: RequireWholeOptions,
+): Promise<void> {
   const { label } = claimed;
   const sizes = new Map<string, number>();
   for await (const { key, size } of store.list(backupPrefix(label), { signal })) sizes.set(key, size);
@@ -28,16 +31,30 @@ export async function requireWhole(store: ObjectStore, { claimed, host, objects,
     const key = backupKey(label, name);
     const found = sizes.get(key);
     if (found !== size) {
-      throw new SoarError("REPOSITORY_DAMAGED", `unable to complete the backup: '${store.location}/${key}' ${found === undefined ? "is gone" : `has ${found} bytes`}, ${size} were stored`, {
-        hint: "Something else removes or changes objects below base/: look for another program or a lifecycle rule, then take the backup again.",
-      });
+      throw new SoarError(
+        "REPOSITORY_DAMAGED",
+        `unable to complete the backup: '${store.location}/${key}' ${found === undefined ? "is gone" : `has ${found} bytes`}, ${size} were stored`,
+        {
+          hint: "Something else removes or changes objects below base/: look for another program or a lifecycle rule, then take the backup again.",
+        },
+      );
     }
-    const isArchive = name !== BACKUP_OBJECTS.index && /\.(?:tar|members)(?:\.|$)/.test(name) && name !== BACKUP_OBJECTS.serverConfig;
-    if (!isArchive && size <= LARGEST_READ_AGAIN) requireDigest(await readObject(store, key, { signal, maxBytes: size }), { size, sha256 }, `${store.location}/${key}`);
+    const isArchive =
+      name !== BACKUP_OBJECTS.index && /\.(?:tar|members)(?:\.|$)/.test(name) && name !== BACKUP_OBJECTS.serverConfig;
+    if (!isArchive && size <= LARGEST_READ_AGAIN)
+      requireDigest(
+        await readObject(store, key, { signal, maxBytes: size }),
+        { size, sha256 },
+        `${store.location}/${key}`,
+      );
   }
   const started = await findStarted(store, label, { signal });
   if (isClaimOf(started, claimed, host)) return;
-  throw new SoarError("BACKUP_RUNNING", `unable to complete the backup: its claim 'base/${label}/${BACKUP_OBJECTS.started}' is ${started === undefined ? "gone" : "another run's"}`, {
-    hint: "Another run took this one for dead and cleaned up. Take the backup again, one at a time.",
-  });
+  throw new SoarError(
+    "BACKUP_RUNNING",
+    `unable to complete the backup: its claim 'base/${label}/${BACKUP_OBJECTS.started}' is ${started === undefined ? "gone" : "another run's"}`,
+    {
+      hint: "Another run took this one for dead and cleaned up. Take the backup again, one at a time.",
+    },
+  );
 }

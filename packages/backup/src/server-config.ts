@@ -14,9 +14,15 @@ export interface ServerConfigFile {
  * (safety, trap 24). Read through the server, so that it works from another host too. Rejects with `SERVER_DENIED` when
  * the user may not read files: found out before the backup begins, because a restore without them cannot start.
  */
-export async function readServerConfig(sql: SqlConnection, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<ServerConfigFile[]> {
+export async function readServerConfig(
+  sql: SqlConnection,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<ServerConfigFile[]> {
   // PostgreSQL 16 brought include files to pg_hba.conf and pg_ident.conf and tells their names.
-  const included = sql.serverVersion >= 160_000 ? "UNION SELECT file_name FROM pg_hba_file_rules() UNION SELECT file_name FROM pg_ident_file_mappings()" : "";
+  const included =
+    sql.serverVersion >= 160_000
+      ? "UNION SELECT file_name FROM pg_hba_file_rules() UNION SELECT file_name FROM pg_ident_file_mappings()"
+      : "";
   try {
     const rows = await sql.query<{ path: string; content: Buffer | null }>(
       `SELECT path, pg_read_binary_file(path, 0, 16777216, true) AS content FROM (
@@ -48,9 +54,20 @@ async function grantsFor(sql: SqlConnection, options: { readonly signal?: AbortS
 export function packServerConfig(files: readonly ServerConfigFile[], modifiedAt: Date): Buffer {
   const blocks: Buffer[] = [];
   for (const { path, content } of files) {
-    const header = new Header({ path: path.replace(/^\/+/, ""), mode: 0o600, uid: 0, gid: 0, size: content.length, mtime: modifiedAt, type: "File" });
+    const header = new Header({
+      path: path.replace(/^\/+/, ""),
+      mode: 0o600,
+      uid: 0,
+      gid: 0,
+      size: content.length,
+      mtime: modifiedAt,
+      type: "File",
+    });
     const block = Buffer.alloc(512);
-    if (header.encode(block, 0)) throw new SoarError("FORMAT_INVALID", `unable to store '${path}': its path is too long for a plain tar header`, { hint: "Move the server's configuration to a shorter path." });
+    if (header.encode(block, 0))
+      throw new SoarError("FORMAT_INVALID", `unable to store '${path}': its path is too long for a plain tar header`, {
+        hint: "Move the server's configuration to a shorter path.",
+      });
     blocks.push(block, content, Buffer.alloc((512 - (content.length % 512)) % 512));
   }
   return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]));

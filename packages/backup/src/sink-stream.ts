@@ -9,7 +9,9 @@ export interface SinkStream {
 
 /** Connects a producer that is called back (a sink) with a consumer that iterates. One chunk is held at a time. */
 export function openSinkStream(): SinkStream {
-  let waiting: { readonly chunk: Buffer; readonly taken: () => void; readonly rejected: (error: unknown) => void } | undefined;
+  let waiting:
+    | { readonly chunk: Buffer; readonly taken: () => void; readonly rejected: (error: unknown) => void }
+    | undefined;
   let ended = false;
   let failure: { readonly error: unknown } | undefined;
   let wake: () => void = () => {};

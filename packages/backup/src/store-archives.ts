@@ -1,6 +1,15 @@
 import { segmentIndexBeforeLsn, segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
 import { backupKey, BACKUP_OBJECTS, codecSuffix } from "@soar/repository";
-import { DEFAULT_CHUNK_BYTES as CHUNK_BYTES, SeekTableWriter, writeSeekableTar, type Codec, type CodecPool, type SeekTableSummary, type WriteSeekableTarOptions, type WriteSummary } from "@soar/seekable-tar";
+import {
+  DEFAULT_CHUNK_BYTES as CHUNK_BYTES,
+  SeekTableWriter,
+  writeSeekableTar,
+  type Codec,
+  type CodecPool,
+  type SeekTableSummary,
+  type WriteSeekableTarOptions,
+  type WriteSummary,
+} from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { partsAtOnce } from "./parts-at-once.ts";
 import { openSinkStream } from "./sink-stream.ts";
@@ -50,11 +59,17 @@ const ESTIMATE_MARGIN = 1024 ** 3;
 const TABLE_FRACTION = 0.001;
 
 /** Streams a backup into the bucket: one object per tar, the seek table beside them, then the manifest. */
-export async function storeArchives(store: ObjectStore, running: RunningBackup, options: StoreArchivesOptions): Promise<StoredArchives> {
+export async function storeArchives(
+  store: ObjectStore,
+  running: RunningBackup,
+  options: StoreArchivesOptions,
+): Promise<StoredArchives> {
   const { label, signal, walSegmentSize } = options;
   const { startLsn, startTimeline } = running;
   const total = estimatedTotal(running.tablespaces);
-  const { result: archives, summary } = await withTable(store, { label, total, signal }, (table) => storeEach(store, running, { ...options, table, total }));
+  const { result: archives, summary } = await withTable(store, { label, total, signal }, (table) =>
+    storeEach(store, running, { ...options, table, total }),
+  );
   const { manifest: bytes, stopLsn, timeline, damaged } = await running.finish();
   const stoppedAt = options.now();
   const manifest = await storeObject(store, label, BACKUP_OBJECTS.manifest, bytes, { signal });
@@ -68,7 +83,11 @@ export async function storeArchives(store: ObjectStore, running: RunningBackup, 
     stopLsn,
     timeline,
     stoppedAt,
-    wal: { timeline, fromIndex: segmentIndexOfLsn(startLsn, walSegmentSize), toIndex: segmentIndexBeforeLsn(stopLsn, walSegmentSize) },
+    wal: {
+      timeline,
+      fromIndex: segmentIndexOfLsn(startLsn, walSegmentSize),
+      toIndex: segmentIndexBeforeLsn(stopLsn, walSegmentSize),
+    },
     damaged,
   };
 }
@@ -80,10 +99,17 @@ interface TableOptions {
 }
 
 /** Uploads the seek table while it is written: for a large cluster it does not fit into the memory that a backup may use. */
-async function withTable<T>(store: ObjectStore, { label, total, signal }: TableOptions, work: (table: SeekTableWriter) => Promise<T>): Promise<{ result: T; summary: SeekTableSummary }> {
+async function withTable<T>(
+  store: ObjectStore,
+  { label, total, signal }: TableOptions,
+  work: (table: SeekTableWriter) => Promise<T>,
+): Promise<{ result: T; summary: SeekTableSummary }> {
   const stream = openSinkStream();
   const table = new SeekTableWriter({ chunkBytes: CHUNK_BYTES, sink: stream.write });
-  const upload = uploadOwn(store, backupKey(label, BACKUP_OBJECTS.index), stream.body, { expectedSize: Math.ceil(expectedSize(total) * TABLE_FRACTION), signal });
+  const upload = uploadOwn(store, backupKey(label, BACKUP_OBJECTS.index), stream.body, {
+    expectedSize: Math.ceil(expectedSize(total) * TABLE_FRACTION),
+    signal,
+  });
   // Watched from the start: when the upload fails, the next row must fail, instead of waiting for ever to be taken.
   const watched = upload.catch((error: unknown) => stream.fail(error));
   try {
@@ -109,10 +135,26 @@ async function storeEach(store: ObjectStore, running: RunningBackup, options: Ea
     const name = oid === undefined ? "base" : String(oid);
     const objectName = `${oid ?? "backup"}.${resolveExisting === undefined ? "tar" : "members"}${codecSuffix(codec)}`;
     const objectKey = backupKey(label, objectName);
-    const write = writeSeekableTar({ source: data, name, objectKey, codec, level, table, pool, chunkBytes: CHUNK_BYTES, resolveExisting, releaseBody: true, signal });
+    const write = writeSeekableTar({
+      source: data,
+      name,
+      objectKey,
+      codec,
+      level,
+      table,
+      pool,
+      chunkBytes: CHUNK_BYTES,
+      resolveExisting,
+      releaseBody: true,
+      signal,
+    });
     const estimate = running.tablespaces.find((tablespace) => tablespace.oid === oid)?.estimatedBytes;
     const expected = expectedSize(estimate ?? total);
-    const { size } = await uploadOwn(store, objectKey, write.body, { expectedSize: expected, parallel: partsAtOnce(expected, store), signal });
+    const { size } = await uploadOwn(store, objectKey, write.body, {
+      expectedSize: expected,
+      parallel: partsAtOnce(expected, store),
+      signal,
+    });
     const summary = write.summary();
     archives.push({ name, oid, location, summary, object: { name: objectName, size, sha256: summary.storedSha256 } });
   }

@@ -12,7 +12,13 @@ export interface BackupObject {
 }
 
 /** Stores a small object of a backup. One that is there already with the same bytes is this call's, whose reply was lost. */
-export async function storeObject(store: ObjectStore, label: string, name: string, body: Buffer, { signal }: CallOptions): Promise<BackupObject> {
+export async function storeObject(
+  store: ObjectStore,
+  label: string,
+  name: string,
+  body: Buffer,
+  { signal }: CallOptions,
+): Promise<BackupObject> {
   const key = backupKey(label, name);
   const object = { name, size: body.length, sha256: sha256Hex(body) };
   try {

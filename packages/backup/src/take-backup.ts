@@ -1,7 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { connectSql, readServerFacts, type ServerConfig, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
-import { claimRepository, findBackupRecord, putBackupRecord, type BackupRecord, type RepositoryRecord } from "@soar/repository";
+import {
+  claimRepository,
+  findBackupRecord,
+  putBackupRecord,
+  type BackupRecord,
+  type RepositoryRecord,
+} from "@soar/repository";
 import { createCodecPool, type Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { describeArchiver, requireArchiving } from "./archiver-health.ts";
@@ -86,14 +92,22 @@ export type BackupEvent =
  */
 export async function takeBackup(store: ObjectStore, options: TakeBackupOptions): Promise<BackupRecord> {
   const { signal } = options;
-  await using sql = await connectSql({ ...options.server, database: options.server.database ?? "postgres" }, { signal });
+  await using sql = await connectSql(
+    { ...options.server, database: options.server.database ?? "postgres" },
+    { signal },
+  );
   const facts = await readServerFacts(sql, { signal });
   requireSuitable(facts);
   await options.source.check(facts);
   const patience = { patienceMs: options.archiverPatienceMs, signal };
   if (!facts.inRecovery) await requireArchiving(sql, facts, patience);
-  const config = options.replayed?.serverConfig ?? packServerConfig(await readServerConfig(sql, { signal }), options.now());
-  const repository = await claimRepository(store, identityOf(facts), { toolVersion: options.toolVersion, now: options.now(), signal });
+  const config =
+    options.replayed?.serverConfig ?? packServerConfig(await readServerConfig(sql, { signal }), options.now());
+  const repository = await claimRepository(store, identityOf(facts), {
+    toolVersion: options.toolVersion,
+    now: options.now(),
+    signal,
+  });
   // A scratch standby has all that it replayed from the bucket.
   if (facts.inRecovery && options.replayed === undefined) await requirePrimaryArchives(store, sql, facts, patience);
   await takeBackupLock(sql, { signal });
@@ -121,7 +135,11 @@ interface Run {
 }
 
 /** After the claim, which protects what is referred to from expiry. */
-async function loadExisting(store: ObjectStore, choice: ChosenBase, { signal, onEvent }: TakeBackupOptions): Promise<Run["existing"]> {
+async function loadExisting(
+  store: ObjectStore,
+  choice: ChosenBase,
+  { signal, onEvent }: TakeBackupOptions,
+): Promise<Run["existing"]> {
   const index = await loadBase(store, choice, { signal });
   const reason = index === undefined ? "too little of the earlier backups is still needed" : undefined;
   onEvent?.({ type: "incremental", base: index && choice.base.label, reason });
@@ -135,10 +153,23 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   requireOneTimeline(archives);
   options.onEvent?.({ type: "reading-back" });
   const checked = await readBack(store, { label: claimed.label, archives, signal });
-  const objects: BackupObject[] = [...archives.objects, ...checked.objects, await storeObject(store, claimed.label, "server-config.tar.gz", run.config, { signal })];
+  const objects: BackupObject[] = [
+    ...archives.objects,
+    ...checked.objects,
+    await storeObject(store, claimed.label, "server-config.tar.gz", run.config, { signal }),
+  ];
   const references = run.existing?.labels();
   const host = options.replayed?.host ?? (await readServerHost(run.sql, options));
-  const record = composeRecord({ ...run, ...claimed, host, archives, checked, objects, references, finishedAt: options.now() });
+  const record = composeRecord({
+    ...run,
+    ...claimed,
+    host,
+    archives,
+    checked,
+    objects,
+    references,
+    finishedAt: options.now(),
+  });
   await waitForWal(store, {
     ...archives.wal,
     segmentSize: run.facts.walSegmentSize,
@@ -177,10 +208,25 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
     onProgress: (done, total) => onEvent?.({ type: "progress", done, total }),
   });
   using lock = watchBackupLock(run.sql, { intervalMs: options.lockIntervalMs, stop });
-  await using watch = watchFirstSegment(store, run.sql, { segmentSize: facts.walSegmentSize, patienceMs: options.archiverPatienceMs, writtenTo, running, stop });
+  await using watch = watchFirstSegment(store, run.sql, {
+    segmentSize: facts.walSegmentSize,
+    patienceMs: options.archiverPatienceMs,
+    writtenTo,
+    running,
+    stop,
+  });
   const pool = createCodecPool({ workers: jobs });
   try {
-    return await storeArchives(store, running, { label: claimed.label, codec, level, pool, walSegmentSize: facts.walSegmentSize, resolveExisting: existing?.find, signal, now: options.now });
+    return await storeArchives(store, running, {
+      label: claimed.label,
+      codec,
+      level,
+      pool,
+      walSegmentSize: facts.walSegmentSize,
+      resolveExisting: existing?.find,
+      signal,
+      now: options.now,
+    });
   } catch (error) {
     throw lock.failure() ?? watch.failure() ?? error;
   } finally {
@@ -189,23 +235,39 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
 }
 
 function identityOf(facts: ServerFacts): Parameters<typeof claimRepository>[1] {
-  return { systemIdentifier: facts.systemIdentifier, postgresMajor: Math.floor(facts.versionNumber / 10_000), walSegmentSize: facts.walSegmentSize };
+  return {
+    systemIdentifier: facts.systemIdentifier,
+    postgresMajor: Math.floor(facts.versionNumber / 10_000),
+    walSegmentSize: facts.walSegmentSize,
+  };
 }
 
 function requireSuitable(facts: ServerFacts): void {
   const major = Math.floor(facts.versionNumber / 10_000);
   if (major < 15 || major > 18) {
-    throw new SoarError("SERVER_VERSION", `unable to back up PostgreSQL ${facts.version}: versions 15 to 18 are supported`, { hint: "Use a version of the tools that knows this server." });
+    throw new SoarError(
+      "SERVER_VERSION",
+      `unable to back up PostgreSQL ${facts.version}: versions 15 to 18 are supported`,
+      { hint: "Use a version of the tools that knows this server." },
+    );
   }
   // A standby's own setting means nothing: what counts is the primary's, which BASE_BACKUP reads from WAL.
   if (!facts.inRecovery && !facts.fullPageWrites) {
-    throw new SoarError("SERVER_UNSUITABLE", "unable to back up this server: full_page_writes is off, so pages that are written meanwhile cannot be repaired by replay", {
-      hint: "ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf();",
-    });
+    throw new SoarError(
+      "SERVER_UNSUITABLE",
+      "unable to back up this server: full_page_writes is off, so pages that are written meanwhile cannot be repaired by replay",
+      {
+        hint: "ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf();",
+      },
+    );
   }
 }
 
 function requireOneTimeline({ startTimeline, timeline }: StoredArchives): void {
   if (startTimeline === timeline) return;
-  throw new SoarError("BACKUP_INCOMPLETE", `the server changed from timeline ${startTimeline} to ${timeline} during the backup`, { hint: "Take the backup again." });
+  throw new SoarError(
+    "BACKUP_INCOMPLETE",
+    `the server changed from timeline ${startTimeline} to ${timeline} during the backup`,
+    { hint: "Take the backup again." },
+  );
 }

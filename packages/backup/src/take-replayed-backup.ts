@@ -16,14 +16,35 @@ export interface TakeReplayedOptions extends Omit<TakeBackupOptions, "server" | 
  * record says is what a backup of the server at that position would. It is claimed before anything is restored, so that
  * no other backup of the repository begins meanwhile; the server's own lock cannot be asked for.
  */
-export async function takeReplayedBackup(store: ObjectStore, { scratch, ...options }: TakeReplayedOptions): Promise<BackupRecord> {
+export async function takeReplayedBackup(
+  store: ObjectStore,
+  { scratch, ...options }: TakeReplayedOptions,
+): Promise<BackupRecord> {
   const plan = await planRestore(store, { target: { kind: "latest" }, signal: options.signal });
-  const serverConfig = await readBackupObject(store, plan.backup, BACKUP_OBJECTS.serverConfig, { signal: options.signal });
+  const serverConfig = await readBackupObject(store, plan.backup, BACKUP_OBJECTS.serverConfig, {
+    signal: options.signal,
+  });
   const minimums = Object.fromEntries(Object.entries(plan.minimums).map(([name, value]) => [name, String(value)]));
   const { source, settings } = plan.backup;
-  const replayed = { serverConfig, host: source.host, dataDirectory: source.dataDirectory, settings: { ...settings, ...minimums } };
-  const claimed = await claimBackup(store, { ...options, holdsLock: false, reads: [plan.backup.label, ...plan.backup.references] });
-  const use = ({ server, tablespaces }: Replica) => takeBackup(store, { ...options, server, source: relocatedSource(replicationSource(server), tablespaces), replayed, claimed });
+  const replayed = {
+    serverConfig,
+    host: source.host,
+    dataDirectory: source.dataDirectory,
+    settings: { ...settings, ...minimums },
+  };
+  const claimed = await claimBackup(store, {
+    ...options,
+    holdsLock: false,
+    reads: [plan.backup.label, ...plan.backup.references],
+  });
+  const use = ({ server, tablespaces }: Replica) =>
+    takeBackup(store, {
+      ...options,
+      server,
+      source: relocatedSource(replicationSource(server), tablespaces),
+      replayed,
+      claimed,
+    });
   try {
     return await withReplica(store, plan, { ...scratch, use });
   } catch (error) {

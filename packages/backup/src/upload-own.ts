@@ -6,7 +6,12 @@ import { uploadStream, type ObjectStore, type StoredObject, type UploadStreamOpt
  * was lost, its repetition finds the key taken: an object of the same length is then this run's own. What it holds is
  * read back later like everything else.
  */
-export async function uploadOwn(store: ObjectStore, key: string, source: AsyncIterable<Buffer>, options: UploadStreamOptions): Promise<StoredObject> {
+export async function uploadOwn(
+  store: ObjectStore,
+  key: string,
+  source: AsyncIterable<Buffer>,
+  options: UploadStreamOptions,
+): Promise<StoredObject> {
   let [length, hasEnded] = [0, false];
   const counted = async function* (): AsyncGenerator<Buffer> {
     for await (const chunk of source) {

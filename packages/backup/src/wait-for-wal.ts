@@ -37,7 +37,10 @@ export async function waitForWal(store: ObjectStore, wait: WalWait): Promise<voi
 }
 
 /** Name of the first segment of a range that is not in the bucket. */
-export async function findMissingSegment(store: ObjectStore, wait: Pick<WalWait, "timeline" | "segmentSize" | "fromIndex" | "toIndex" | "signal">): Promise<string | undefined> {
+export async function findMissingSegment(
+  store: ObjectStore,
+  wait: Pick<WalWait, "timeline" | "segmentSize" | "fromIndex" | "toIndex" | "signal">,
+): Promise<string | undefined> {
   const { timeline, segmentSize, fromIndex, toIndex, signal } = wait;
   const { segments } = await listTimelineSegments(store, timeline, segmentSize, { fromIndex, signal });
   for (let index = fromIndex; index <= toIndex; index += 1) {
@@ -48,7 +51,11 @@ export async function findMissingSegment(store: ObjectStore, wait: Pick<WalWait,
 
 async function timedOut(missing: string, wait: WalWait): Promise<SoarError> {
   const archiver = (await wait.describeArchiver?.()) ?? "";
-  return new SoarError("WAL_TIMEOUT", `unable to complete the backup: WAL segment '${missing}' did not reach the bucket within ${Math.round(wait.timeoutMs / 1000)} s${archiver === "" ? "" : `; ${archiver}`}`, {
-    hint: "Look for 'archive command failed' in the server's log, repair archiving, then take the backup again. Nothing that looks like a backup was left behind.",
-  });
+  return new SoarError(
+    "WAL_TIMEOUT",
+    `unable to complete the backup: WAL segment '${missing}' did not reach the bucket within ${Math.round(wait.timeoutMs / 1000)} s${archiver === "" ? "" : `; ${archiver}`}`,
+    {
+      hint: "Look for 'archive command failed' in the server's log, repair archiving, then take the backup again. Nothing that looks like a backup was left behind.",
+    },
+  );
 }

@@ -24,18 +24,24 @@ export interface FirstSegmentWatch extends AsyncDisposable {
  * standby's archive was asked for before. Where nothing had been written since the last switch, the segment before is an old one,
  * and this bucket need not have it.
  */
-export function watchFirstSegment(store: ObjectStore, sql: SqlConnection, { segmentSize, patienceMs, writtenTo, running, stop }: FirstSegmentOptions): FirstSegmentWatch {
+export function watchFirstSegment(
+  store: ObjectStore,
+  sql: SqlConnection,
+  { segmentSize, patienceMs, writtenTo, running, stop }: FirstSegmentOptions,
+): FirstSegmentWatch {
   const segment = { timeline: running.startTimeline, index: segmentIndexOfLsn(running.startLsn, segmentSize) - 1 };
   let failure: unknown;
   const end = new AbortController();
   const watched =
     writtenTo === undefined || segment.index < writtenTo
       ? Promise.resolve()
-      : watchArchiving(store, sql, { ...segment, segmentSize, patienceMs, signal: end.signal }).catch((error: unknown) => {
-          if (end.signal.aborted) return;
-          failure = error;
-          stop.abort(error);
-        });
+      : watchArchiving(store, sql, { ...segment, segmentSize, patienceMs, signal: end.signal }).catch(
+          (error: unknown) => {
+            if (end.signal.aborted) return;
+            failure = error;
+            stop.abort(error);
+          },
+        );
   return {
     failure: () => failure,
     async [Symbol.asyncDispose]() {
@@ -46,7 +52,11 @@ export function watchFirstSegment(store: ObjectStore, sql: SqlConnection, { segm
 }
 
 /** Number of the segment that the server writes to. */
-export async function readWrittenSegment(sql: SqlConnection, { walSegmentSize }: ServerFacts, options: { readonly signal: AbortSignal }): Promise<number> {
+export async function readWrittenSegment(
+  sql: SqlConnection,
+  { walSegmentSize }: ServerFacts,
+  options: { readonly signal: AbortSignal },
+): Promise<number> {
   const [row] = await sql.query<{ lsn: string }>("SELECT pg_current_wal_insert_lsn()::text AS lsn", [], options);
   return segmentIndexOfLsn(parseLsn(row?.lsn ?? ""), walSegmentSize);
 }
@@ -77,10 +87,15 @@ async function watchArchiving(store: ObjectStore, sql: SqlConnection, options: W
   let seen: ArchiverState | undefined;
   let movedAt = performance.now();
   for (;;) {
-    if ((await findMissingSegment(store, { timeline, segmentSize, fromIndex: index, toIndex: index, signal })) === undefined) return;
+    if (
+      (await findMissingSegment(store, { timeline, segmentSize, fromIndex: index, toIndex: index, signal })) ===
+      undefined
+    )
+      return;
     const state = await readArchiver(sql, signal);
     // When the server counts the segment as archived, what it does next says nothing about this bucket.
-    if (state.archived_count !== seen?.archived_count && !(seen !== undefined && isArchived(name, seen))) movedAt = performance.now();
+    if (state.archived_count !== seen?.archived_count && !(seen !== undefined && isArchived(name, seen)))
+      movedAt = performance.now();
     seen = state;
     const limitMs = state.failing || isArchived(name, state) ? patienceMs : patienceMs * HANGING_FACTOR;
     if (performance.now() - movedAt > limitMs) throw stuck(name, state, limitMs);
@@ -95,13 +110,28 @@ function isArchived(name: string, { last_archived_wal: last }: ArchiverState): b
 
 function stuck(name: string, state: ArchiverState, limitMs: number): SoarError {
   const [fact, hint] = explain(name, state);
-  return new SoarError("WAL_TIMEOUT", `unable to go on with the backup: WAL segment '${name}' was finished when it began and is not in the bucket: ${fact} for ${Math.round(limitMs / 1000)} s`, {
-    hint: `${hint} Then take the backup again. Nothing that looks like a backup was left behind.`,
-  });
+  return new SoarError(
+    "WAL_TIMEOUT",
+    `unable to go on with the backup: WAL segment '${name}' was finished when it began and is not in the bucket: ${fact} for ${Math.round(limitMs / 1000)} s`,
+    {
+      hint: `${hint} Then take the backup again. Nothing that looks like a backup was left behind.`,
+    },
+  );
 }
 
 function explain(name: string, state: ArchiverState): [fact: string, hint: string] {
-  if (state.failing) return [`the server's archive command has failed for '${state.last_failed_wal}'`, "Look for 'archive command failed' in the server's log and repair archiving."];
-  if (isArchived(name, state)) return ["the server has counted it as archived", "Its archive_command stores elsewhere: set archive_command = '/usr/local/bin/soar-wal-archive %p %f' with the same bucket and prefix."];
-  return ["the server's archive command has neither succeeded nor failed", "It hangs: look for it among the server's processes, end it, and find out what it waits for."];
+  if (state.failing)
+    return [
+      `the server's archive command has failed for '${state.last_failed_wal}'`,
+      "Look for 'archive command failed' in the server's log and repair archiving.",
+    ];
+  if (isArchived(name, state))
+    return [
+      "the server has counted it as archived",
+      "Its archive_command stores elsewhere: set archive_command = '/usr/local/bin/soar-wal-archive %p %f' with the same bucket and prefix.",
+    ];
+  return [
+    "the server's archive command has neither succeeded nor failed",
+    "It hangs: look for it among the server's processes, end it, and find out what it waits for.",
+  ];
 }

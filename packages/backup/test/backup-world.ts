@@ -1,5 +1,13 @@
 import { openStore, type ObjectStore } from "@soar/storage";
-import { createTestCluster, startS3Server, type PostgresInstallation, type S3ServerOptions, type S3TestServer, type TestCluster, type TestClusterOptions } from "@soar-tooling/test-servers";
+import {
+  createTestCluster,
+  startS3Server,
+  type PostgresInstallation,
+  type S3ServerOptions,
+  type S3TestServer,
+  type TestCluster,
+  type TestClusterOptions,
+} from "@soar-tooling/test-servers";
 import type { BackupRecord } from "@soar/repository";
 import { replicationSource, takeBackup, type TakeBackupOptions } from "../src/index.ts";
 import { startWalCourier, type WalCourier } from "./wal-courier.ts";
@@ -22,7 +30,11 @@ export interface WorldOptions extends Partial<TestClusterOptions> {
 export async function createBackupWorld({ s3: s3Options, ...options }: WorldOptions): Promise<BackupWorld> {
   const courier = await startWalCourier();
   const s3 = await startS3Server({ bucket: "soar-backup", ...s3Options });
-  const cluster = await createTestCluster({ archiveCommand: courier.archiveCommand, initdbArgs: ["--wal-segsize=1", "--data-checksums"], ...options });
+  const cluster = await createTestCluster({
+    archiveCommand: courier.archiveCommand,
+    initdbArgs: ["--wal-segsize=1", "--data-checksums"],
+    ...options,
+  });
   const store = openTestStore(s3);
   courier.deliverTo(store);
   return {
@@ -72,5 +84,7 @@ function defaultsFor(cluster: Pick<TestCluster, "connection">): Omit<TakeBackupO
 
 /** Keys below a prefix of the bucket, without the repository's own prefix. */
 export function keysOf({ s3 }: Pick<BackupWorld, "s3">, prefix: string): string[] {
-  return [...s3.objects().keys()].flatMap((key) => (key.startsWith(`cluster1/${prefix}`) ? [key.slice("cluster1/".length)] : []));
+  return [...s3.objects().keys()].flatMap((key) =>
+    key.startsWith(`cluster1/${prefix}`) ? [key.slice("cluster1/".length)] : [],
+  );
 }

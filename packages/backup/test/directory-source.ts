@@ -1,7 +1,15 @@
 import { readdirSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { connectSql, createFileChecksum, formatBackupManifest, parseLsn, type Lsn, type ManifestFile, type ServerConfig } from "@soar/pg-tools";
+import {
+  connectSql,
+  createFileChecksum,
+  formatBackupManifest,
+  parseLsn,
+  type Lsn,
+  type ManifestFile,
+  type ServerConfig,
+} from "@soar/pg-tools";
 import { mapOrdered } from "@soar/seekable-tar";
 import { Header } from "tar";
 import type { BackupSource, RunningBackup } from "../src/index.ts";
@@ -21,16 +29,24 @@ export function directorySource(server: ServerConfig, dataDir: string): BackupSo
     check: () => Promise.resolve(),
     async begin({ label }): Promise<RunningBackup> {
       const sql = await connectSql(server);
-      const [start] = await sql.query<{ lsn: string; timeline: number }>("select pg_backup_start($1, true)::text as lsn, (select timeline_id from pg_control_checkpoint()) as timeline", [label]);
+      const [start] = await sql.query<{ lsn: string; timeline: number }>(
+        "select pg_backup_start($1, true)::text as lsn, (select timeline_id from pg_control_checkpoint()) as timeline",
+        [label],
+      );
       const startLsn = parseLsn(start?.lsn ?? "");
       const timeline = start?.timeline ?? 0;
       const files: ManifestFile[] = [];
       let stopLsn: Lsn | undefined;
       const tar = async function* (): AsyncGenerator<Buffer> {
-        const paths = readdirSync(dataDir, { recursive: true, encoding: "utf8" }).filter((path) => !EMPTIED.test(path) && !LEFT_OUT.test(path) && path !== "global/pg_control");
+        const paths = readdirSync(dataDir, { recursive: true, encoding: "utf8" }).filter(
+          (path) => !EMPTIED.test(path) && !LEFT_OUT.test(path) && path !== "global/pg_control",
+        );
         const read = (path: string) => readEntry(dataDir, path);
-        for await (const entry of mapOrdered(paths.toSorted(), read, { maxItems: READERS })) yield* entryBlocks(entry, files);
-        const [stop] = await sql.query<{ lsn: string; labelfile: string }>("select lsn::text, labelfile from pg_backup_stop(false)");
+        for await (const entry of mapOrdered(paths.toSorted(), read, { maxItems: READERS }))
+          yield* entryBlocks(entry, files);
+        const [stop] = await sql.query<{ lsn: string; labelfile: string }>(
+          "select lsn::text, labelfile from pg_backup_stop(false)",
+        );
         stopLsn = parseLsn(stop?.lsn ?? "");
         yield* entryBlocks({ path: "backup_label", content: Buffer.from(stop?.labelfile ?? "") }, files);
         yield* entryBlocks(await read("global/pg_control"), files);
@@ -45,7 +61,12 @@ export function directorySource(server: ServerConfig, dataDir: string): BackupSo
         },
         async finish() {
           if (stopLsn === undefined) throw new Error("the archive was not read to its end");
-          const manifest = formatBackupManifest({ version: 1, systemIdentifier: undefined, files, walRanges: [{ timeline, startLsn, endLsn: stopLsn }] });
+          const manifest = formatBackupManifest({
+            version: 1,
+            systemIdentifier: undefined,
+            files,
+            walRanges: [{ timeline, startLsn, endLsn: stopLsn }],
+          });
           return await Promise.resolve({ manifest: Buffer.from(manifest), stopLsn, timeline, damaged: undefined });
         },
         [Symbol.asyncDispose]: () => sql.close(),
@@ -67,7 +88,13 @@ async function readEntry(dataDir: string, path: string): Promise<ReadEntry> {
 
 function* entryBlocks({ path, content }: ReadEntry, files: ManifestFile[]): Generator<Buffer> {
   const mtime = new Date(0);
-  const header = new Header({ path, size: content?.length ?? 0, mode: content === undefined ? 0o700 : 0o600, mtime, type: content === undefined ? "Directory" : "File" });
+  const header = new Header({
+    path,
+    size: content?.length ?? 0,
+    mode: content === undefined ? 0o700 : 0o600,
+    mtime,
+    type: content === undefined ? "Directory" : "File",
+  });
   const block = Buffer.alloc(512);
   header.encode(block, 0);
   yield block;
@@ -76,5 +103,11 @@ function* entryBlocks({ path, content }: ReadEntry, files: ManifestFile[]): Gene
   yield Buffer.alloc((512 - (content.length % 512)) % 512);
   const checksum = createFileChecksum("CRC32C");
   checksum.update(content);
-  files.push({ path, pathBytes: undefined, size: content.length, lastModified: mtime, checksum: { algorithm: "CRC32C", value: checksum.digest() } });
+  files.push({
+    path,
+    pathBytes: undefined,
+    size: content.length,
+    lastModified: mtime,
+    checksum: { algorithm: "CRC32C", value: checksum.digest() },
+  });
 }

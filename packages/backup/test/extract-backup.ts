@@ -9,8 +9,16 @@ import { onTestFinished } from "vitest";
 
 export async function readArchives(store: ObjectStore, record: BackupRecord): Promise<readonly SeekArchive[]> {
   const key = backupKey(record.label, BACKUP_OBJECTS.index);
-  const frames = record.index.members.map(([storedLength, plainLength, sha256]) => ({ storedLength, plainLength, sha256 }));
-  const { archives } = await readSeekTable({ name: key, frames, fetch: (offset, length) => readObject(store, key, { range: { offset, length } }) });
+  const frames = record.index.members.map(([storedLength, plainLength, sha256]) => ({
+    storedLength,
+    plainLength,
+    sha256,
+  }));
+  const { archives } = await readSeekTable({
+    name: key,
+    frames,
+    fetch: (offset, length) => readObject(store, key, { range: { offset, length } }),
+  });
   return archives;
 }
 
@@ -18,7 +26,8 @@ export async function readArchives(store: ObjectStore, record: BackupRecord): Pr
 export async function extractBackup(store: ObjectStore, record: BackupRecord): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), "soar-extract-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  const fetch = (object: string, offset: number, length: number) => readObject(store, object, { range: { offset, length } });
+  const fetch = (object: string, offset: number, length: number) =>
+    readObject(store, object, { range: { offset, length } });
   const pool = createCodecPool({ workers: 2 });
   try {
     for (const archive of (await readArchives(store, record)).toSorted((a) => (a.name === "base" ? -1 : 1))) {

@@ -1,6 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { BACKUP_OBJECTS, backupKey, listBackupDirectories, planExpiry, readExpiryState, type BackupRecord } from "@soar/repository";
+import {
+  BACKUP_OBJECTS,
+  backupKey,
+  listBackupDirectories,
+  planExpiry,
+  readExpiryState,
+  type BackupRecord,
+} from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { requireInstallation } from "@soar-tooling/test-servers";
 import { expect, test } from "vitest";
@@ -15,14 +22,20 @@ const incremental = { fullEveryMs: 28 * DAY_MS };
 async function createFilledWorld(): Promise<BackupWorld> {
   const world = await createBackupWorld({ installation });
   await world.cluster.query(`create tablespace extra location '${world.cluster.tablespaceDir("extra")}'`);
-  await world.cluster.query("create table old tablespace extra as select n, md5(n::text) from generate_series(1, 100000) n");
+  await world.cluster.query(
+    "create table old tablespace extra as select n, md5(n::text) from generate_series(1, 100000) n",
+  );
   await world.cluster.query("create table newest as select n, md5(n::text) from generate_series(1, 1000) n");
   await world.cluster.query("vacuum freeze old");
   return world;
 }
 
 async function expectVerified(store: ObjectStore, record: BackupRecord): Promise<void> {
-  const verified = spawnSync(join(installation.binDir, "pg_verifybackup"), ["--no-parse-wal", await extractBackup(store, record)], { encoding: "utf8" });
+  const verified = spawnSync(
+    join(installation.binDir, "pg_verifybackup"),
+    ["--no-parse-wal", await extractBackup(store, record)],
+    { encoding: "utf8" },
+  );
   expect(verified).toMatchObject({ status: 0, stderr: "" });
 }
 
@@ -32,7 +45,10 @@ test("an incremental stores what changed, refers to the rest, and reads back byt
   await world.cluster.query("insert into newest select n, md5(n::text) from generate_series(1001, 3000) n");
   const first = await world.take({ label: "2025-01-06", codec: "gzip", incremental });
   expect(first).toMatchObject({ kind: "incremental", references: [full.label] });
-  expect(first.archives.map(({ object }) => object.replace(/^\d+/, "OID"))).toEqual(["OID.members.gz", "backup.members.gz"]);
+  expect(first.archives.map(({ object }) => object.replace(/^\d+/, "OID"))).toEqual([
+    "OID.members.gz",
+    "backup.members.gz",
+  ]);
   expect(first.sizes.new).toBeLessThan(full.sizes.new / 3);
   expect(Math.abs(first.sizes.stored - full.sizes.stored) / full.sizes.stored).toBeLessThan(0.2);
   await expectVerified(world.store, first);
@@ -51,11 +67,16 @@ test("expiry respects what an incremental refers to", async () => {
   const increment = await world.take({ now: ago(80), incremental: { fullEveryMs: 100 * DAY_MS } });
   await world.take({ now: ago(70) });
   const newest = await world.take({ now: ago(40), incremental: { fullEveryMs: 100 * DAY_MS } });
-  const plan = planExpiry(await readExpiryState(world.store, { now: new Date() }), { windowDays: 30, minimumBackups: 1 });
+  const plan = planExpiry(await readExpiryState(world.store, { now: new Date() }), {
+    windowDays: 30,
+    minimumBackups: 1,
+  });
   const needed = new Set([newest.label, ...newest.references]);
   expect(new Set(plan.keep.map(({ label }) => label))).toEqual(needed);
   expect(increment.references).toEqual([full.label]);
-  expect(plan.removeBackups.map(({ label }) => label)).toEqual([increment.label, full.label].filter((label) => !needed.has(label)));
+  expect(plan.removeBackups.map(({ label }) => label)).toEqual(
+    [increment.label, full.label].filter((label) => !needed.has(label)),
+  );
 });
 
 test("a full backup is taken instead when none can be referred to, when it is due, or when little of the old is needed", async () => {
@@ -68,8 +89,19 @@ test("a full backup is taken instead when none can be referred to, when it is du
   const third = await world.take({ label: "2025-01-03", incremental, onEvent });
   const fourth = await world.take({ label: "2025-01-04", incremental, onEvent });
   // The timer was a minute early.
-  const weekly = await world.take({ label: "2025-01-05", incremental: { fullEveryMs: 7 * DAY_MS }, now: () => new Date(Date.now() + 7 * DAY_MS - 60_000), onEvent });
-  expect([first, due, third, fourth, weekly].map(({ kind }) => kind)).toEqual(["full", "full", "incremental", "full", "full"]);
+  const weekly = await world.take({
+    label: "2025-01-05",
+    incremental: { fullEveryMs: 7 * DAY_MS },
+    now: () => new Date(Date.now() + 7 * DAY_MS - 60_000),
+    onEvent,
+  });
+  expect([first, due, third, fourth, weekly].map(({ kind }) => kind)).toEqual([
+    "full",
+    "full",
+    "incremental",
+    "full",
+    "full",
+  ]);
   expect(events).toEqual([
     { type: "incremental", base: undefined, reason: "there is no backup to refer to yet" },
     { type: "incremental", base: undefined, reason: "the last full backup is old enough for a new one" },
@@ -86,7 +118,9 @@ test("a reference that disappears while the incremental runs fails the run", asy
   const onEvent = ({ type }: BackupEvent): void => {
     if (type === "reading-back") removed ??= world.store.remove([backupKey(label, BACKUP_OBJECTS.record)]);
   };
-  await expect(world.take({ label: "2025-01-02", incremental, onEvent })).rejects.toMatchObject({ code: "BACKUP_MISSING" });
+  await expect(world.take({ label: "2025-01-02", incremental, onEvent })).rejects.toMatchObject({
+    code: "BACKUP_MISSING",
+  });
   await removed;
   expect((await listBackupDirectories(world.store)).every(({ record }) => record === undefined)).toBe(true);
 });

@@ -40,13 +40,18 @@ function source(options: Partial<Parameters<typeof programSource>[1]> = {}, port
 async function entriesOf(record: BackupRecord): Promise<string[]> {
   const [archive, ...others] = await readArchives(world.store, record);
   expect(others).toEqual([]);
-  return [...(archive?.entries ?? [])].map(({ path, type, size, mode, uid, gid, link }) => [path, type, size, mode, uid, gid, link].join(" ")).sort();
+  return [...(archive?.entries ?? [])]
+    .map(({ path, type, size, mode, uid, gid, link }) => [path, type, size, mode, uid, gid, link].join(" "))
+    .sort();
 }
 
 /** What the server's manifest says of every file. */
 async function filesOf(record: BackupRecord): Promise<string[]> {
   const { files } = parseBackupManifest(await readBackupObject(world.store, record, BACKUP_OBJECTS.manifest));
-  return files.filter(({ path }) => !BY_CHECKPOINT.has(path)).map(({ path, size, checksum }) => `${path} ${size} ${checksum?.value}`).sort();
+  return files
+    .filter(({ path }) => !BY_CHECKPOINT.has(path))
+    .map(({ path, size, checksum }) => `${path} ${size} ${checksum?.value}`)
+    .sort();
 }
 
 /** A checkpoint lies between two backups of one cluster; nothing else may differ. */
@@ -62,7 +67,11 @@ test("the same cluster through the program and through the replication protocol 
   expect(spawned.objects.map(({ name }) => name).sort()).toEqual(replicated.objects.map(({ name }) => name).sort());
   expect(await entriesOf(spawned)).toEqual(await entriesOf(replicated));
   expect(await filesOf(spawned)).toEqual(await filesOf(replicated));
-  const verified = spawnSync(join(binDir, "pg_verifybackup"), ["--no-parse-wal", await extractBackup(world.store, spawned)], { encoding: "utf8" });
+  const verified = spawnSync(
+    join(binDir, "pg_verifybackup"),
+    ["--no-parse-wal", await extractBackup(world.store, spawned)],
+    { encoding: "utf8" },
+  );
   expect(verified).toMatchObject({ status: 0, stderr: "" });
   // Both tell how far they are, of how much.
   const last = events.filter((event) => event.type === "progress").at(-1);
@@ -71,7 +80,11 @@ test("the same cluster through the program and through the replication protocol 
 
 test("an incremental through the program finds the chunks of a full one through the replication protocol", async () => {
   const full = await world.take({ label: "2025-02-01" });
-  const next = await world.take({ label: "2025-02-02", source: source(), incremental: { fullEveryMs: 365 * 86_400_000 } });
+  const next = await world.take({
+    label: "2025-02-02",
+    source: source(),
+    incremental: { fullEveryMs: 365 * 86_400_000 },
+  });
   expect(next).toMatchObject({ kind: "incremental", references: [full.label] });
   expect(next.sizes.new).toBeLessThan(full.sizes.new / 5);
 });
@@ -87,8 +100,14 @@ test("the password is in no argument, and no message shows it", async () => {
   await world.take({ label: nextLabel(), source: source(), onEvent, rateLimitBytes: 16 * 2 ** 20 });
   expect(seen.length).toBeGreaterThan(0);
   expect(seen.filter((line) => line.includes(PASSWORD))).toEqual([]);
-  const denied = world.take({ label: nextLabel(), source: programSource({ ...world.cluster.connection, password: "wrong-password" }, { binDir, walTimeoutMs: 1000 }) });
-  await expect(denied).rejects.toMatchObject({ code: "SERVER_DENIED", message: expect.not.stringContaining("wrong-password") as string });
+  const denied = world.take({
+    label: nextLabel(),
+    source: programSource({ ...world.cluster.connection, password: "wrong-password" }, { binDir, walTimeoutMs: 1000 }),
+  });
+  await expect(denied).rejects.toMatchObject({
+    code: "SERVER_DENIED",
+    message: expect.not.stringContaining("wrong-password") as string,
+  });
   await expectRecovery();
 });
 
@@ -103,7 +122,7 @@ function commandLine(id: string): string {
 
 /** What failed is no backup, and the program is gone; the next run cleans up and is one. */
 async function expectRecovery(): Promise<void> {
-  expect((await world.store.abortStaleUploads("base/", new Date("9999-12-31T00:00:00Z")))).toEqual([]);
+  expect(await world.store.abortStaleUploads("base/", new Date("9999-12-31T00:00:00Z"))).toEqual([]);
   // The server notices at its next write that the program is gone.
   await expect.poll(() => world.cluster.query("select pid from pg_stat_replication"), { timeout: 20_000 }).toEqual([]);
   await world.take({ source: source(), label: nextLabel() });
@@ -114,17 +133,23 @@ async function expectRecovery(): Promise<void> {
 test("what the program ends with is passed on, and nothing of the backup stays", async () => {
   let killed: Promise<unknown> | undefined;
   const onEvent = ({ type }: BackupEvent): void => {
-    if (type === "progress") killed ??= world.cluster.query("select pg_terminate_backend(pid) from pg_stat_replication");
+    if (type === "progress")
+      killed ??= world.cluster.query("select pg_terminate_backend(pid) from pg_stat_replication");
   };
   const failed = world.take({ label: nextLabel(), source: source(), rateLimitBytes: 2 ** 21, onEvent });
-  await expect(failed).rejects.toMatchObject({ code: "BACKUP_INCOMPLETE", message: expect.stringMatching(/pg_basebackup ended with 1: error: /) as string });
+  await expect(failed).rejects.toMatchObject({
+    code: "BACKUP_INCOMPLETE",
+    message: expect.stringMatching(/pg_basebackup ended with 1: error: /) as string,
+  });
   await expectRecovery();
 });
 
 test("a signal ends the program, too", async () => {
   const stop = new AbortController();
   const onEvent = ({ type }: BackupEvent): void => void (type === "progress" && stop.abort());
-  await expect(world.take({ label: nextLabel(), source: source(), rateLimitBytes: 2 ** 21, signal: stop.signal, onEvent })).rejects.toMatchObject({ code: "ABORTED" });
+  await expect(
+    world.take({ label: nextLabel(), source: source(), rateLimitBytes: 2 ** 21, signal: stop.signal, onEvent }),
+  ).rejects.toMatchObject({ code: "ABORTED" });
   await expectRecovery();
 });
 
@@ -143,24 +168,38 @@ function programOfMajor(major: number): string {
   const directory = join(world.cluster.tablespaceDir(`bin${major}`));
   const path = join(directory, "pg_basebackup");
   mkdirSync(directory, { recursive: true });
-  writeFileSync(path, `#!/bin/sh\n[ "$1" = --version ] && { echo "pg_basebackup (PostgreSQL) ${major}.1"; exit; }\nexec ${join(binDir, "pg_basebackup")} "$@"\n`);
+  writeFileSync(
+    path,
+    `#!/bin/sh\n[ "$1" = --version ] && { echo "pg_basebackup (PostgreSQL) ${major}.1"; exit; }\nexec ${join(binDir, "pg_basebackup")} "$@"\n`,
+  );
   chmodSync(path, 0o755);
   return directory;
 }
 
 test("a program of a newer major is accepted, by its own rules; an older one is refused and named", async () => {
-  await expect(world.take({ label: nextLabel(), source: source({ binDir: programOfMajor(18) }) })).resolves.toMatchObject({ source: { method: "pg_basebackup" } });
+  await expect(
+    world.take({ label: nextLabel(), source: source({ binDir: programOfMajor(18) }) }),
+  ).resolves.toMatchObject({ source: { method: "pg_basebackup" } });
   const newer = postgresMajors().find(({ major }) => major > installation.major);
   if (newer === undefined) throw new Error("two majors are needed");
   await using other = await createBackupWorld({ installation: newer });
   const options = { server: { ...other.cluster.connection, applicationName: "test" } };
-  await expect(other.take({ ...options, source: programSource(other.cluster.connection, { binDir, walTimeoutMs: 1000 }) })).rejects.toMatchObject({
+  await expect(
+    other.take({ ...options, source: programSource(other.cluster.connection, { binDir, walTimeoutMs: 1000 }) }),
+  ).rejects.toMatchObject({
     code: "SERVER_VERSION",
-    message: expect.stringMatching(new RegExp(`unable to find pg_basebackup of PostgreSQL ${newer.major} or newer: .* has ${installation.version}`)) as string,
+    message: expect.stringMatching(
+      new RegExp(`unable to find pg_basebackup of PostgreSQL ${newer.major} or newer: .* has ${installation.version}`),
+    ) as string,
     hint: expect.stringContaining("BACKUP_METHOD=replication") as string,
   });
   // Where it only seems to be new enough, it says itself what is wrong.
-  await expect(other.take({ ...options, source: programSource(other.cluster.connection, { binDir: programOfMajor(19), walTimeoutMs: 1000 }) })).rejects.toMatchObject({
+  await expect(
+    other.take({
+      ...options,
+      source: programSource(other.cluster.connection, { binDir: programOfMajor(19), walTimeoutMs: 1000 }),
+    }),
+  ).rejects.toMatchObject({
     code: "SERVER_VERSION",
     message: expect.stringContaining(`incompatible server version ${newer.version}`) as string,
   });
@@ -171,7 +210,10 @@ test("a server that waits for its archive without end is not waited for", async 
   await using slow = await createBackupWorld({ installation, archiveCommand: `sleep 2 && ${courier.archiveCommand}` });
   courier.deliverTo(slow.store);
   const failed = slow.take({ source: programSource(slow.cluster.connection, { binDir, walTimeoutMs: 300 }) });
-  await expect(failed).rejects.toMatchObject({ code: "WAL_TIMEOUT", message: expect.stringContaining("the server waited 0 s for its last WAL segments to be archived") as string });
+  await expect(failed).rejects.toMatchObject({
+    code: "WAL_TIMEOUT",
+    message: expect.stringContaining("the server waited 0 s for its last WAL segments to be archived") as string,
+  });
   await expectNoBackup(slow.store);
   await slow.cluster.stop("immediate");
   await courier.close();
@@ -187,12 +229,21 @@ test("a damaged page at the source does not cost the backup, and is recorded", a
   await handle.write(Buffer.from("damaged"), 0, 7, 3 * 8192 + 4000);
   await handle.close();
   await cluster.start();
-  expect(await world.take({ label: nextLabel(), source: source() })).toMatchObject({ damagedPages: [{ path, detail: "blocks 3" }] });
+  expect(await world.take({ label: nextLabel(), source: source() })).toMatchObject({
+    damagedPages: [{ path, detail: "blocks 3" }],
+  });
 });
 
 test("nothing but the source knows how the cluster is read: several readers between pg_backup_start and pg_backup_stop do as well", async () => {
-  const record = await world.take({ label: nextLabel(), source: directorySource(world.cluster.connection, world.cluster.dataDir) });
-  const verified = spawnSync(join(binDir, "pg_verifybackup"), ["--no-parse-wal", await extractBackup(world.store, record)], { encoding: "utf8" });
+  const record = await world.take({
+    label: nextLabel(),
+    source: directorySource(world.cluster.connection, world.cluster.dataDir),
+  });
+  const verified = spawnSync(
+    join(binDir, "pg_verifybackup"),
+    ["--no-parse-wal", await extractBackup(world.store, record)],
+    { encoding: "utf8" },
+  );
   expect(verified).toMatchObject({ status: 0, stderr: "" });
   expect(record.objects.map(({ name }) => name)).toContain("backup_label");
 });

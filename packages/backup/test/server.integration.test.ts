@@ -5,7 +5,13 @@ import { join } from "node:path";
 import type { SoarError } from "@soar/errors";
 import { listBackupDirectories, readBackupObject } from "@soar/repository";
 import { createMemoryStore } from "@soar/storage";
-import { postgresMajors, PROFILES, requireInstallation, startS3Server, type S3Profile } from "@soar-tooling/test-servers";
+import {
+  postgresMajors,
+  PROFILES,
+  requireInstallation,
+  startS3Server,
+  type S3Profile,
+} from "@soar-tooling/test-servers";
 import { expect, test } from "vitest";
 import { createBackupWorld, keysOf, openTestStore } from "./backup-world.ts";
 import { expectNoBackup } from "./expect-no-backup.ts";
@@ -15,15 +21,23 @@ const installation = requireInstallation();
 
 test("with archiving off nothing is begun, and the reason says what to set", async () => {
   await using world = await createBackupWorld({ installation, settings: { archive_mode: "off" } });
-  await expect(world.take()).rejects.toMatchObject({ code: "SERVER_UNSUITABLE", message: expect.stringContaining("archive_mode is off") as string });
+  await expect(world.take()).rejects.toMatchObject({
+    code: "SERVER_UNSUITABLE",
+    message: expect.stringContaining("archive_mode is off") as string,
+  });
   expect(keysOf(world, "")).toEqual([]);
 });
 
 test("an archive command that fails is told before anything is copied", async () => {
   await using world = await createBackupWorld({ installation, archiveCommand: "false" });
   await world.cluster.query("create table t (); select pg_switch_wal()");
-  await expect.poll(async () => (await world.cluster.query("select failed_count > 0 as failing from pg_stat_archiver"))[0]).toEqual({ failing: true });
-  await expect(world.take({ archiverPatienceMs: 500 })).rejects.toMatchObject({ code: "WAL_TIMEOUT", message: expect.stringMatching(/archive command keeps failing for '[0-9A-F]{24}'/) as string });
+  await expect
+    .poll(async () => (await world.cluster.query("select failed_count > 0 as failing from pg_stat_archiver"))[0])
+    .toEqual({ failing: true });
+  await expect(world.take({ archiverPatienceMs: 500 })).rejects.toMatchObject({
+    code: "WAL_TIMEOUT",
+    message: expect.stringMatching(/archive command keeps failing for '[0-9A-F]{24}'/) as string,
+  });
   expect(keysOf(world, "base/")).toEqual([]);
 });
 
@@ -31,42 +45,78 @@ test("an archive command that fails is told before anything is copied", async ()
 const slowly = { rateLimitBytes: 2 ** 21 };
 
 test.each([
-  { what: "that hangs", archiveCommand: "while test -e %p; do sleep 0.1; done; false", patience: 100, message: /is not in the bucket: the server's archive command has neither succeeded nor failed/, hint: /It hangs/ },
-  { what: "that stores elsewhere", archiveCommand: "true", patience: 500, message: /is not in the bucket: the server has counted it as archived/, hint: /stores elsewhere/ },
+  {
+    what: "that hangs",
+    archiveCommand: "while test -e %p; do sleep 0.1; done; false",
+    patience: 100,
+    message: /is not in the bucket: the server's archive command has neither succeeded nor failed/,
+    hint: /It hangs/,
+  },
+  {
+    what: "that stores elsewhere",
+    archiveCommand: "true",
+    patience: 500,
+    message: /is not in the bucket: the server has counted it as archived/,
+    hint: /stores elsewhere/,
+  },
 ])("an archive command $what ends the run while it copies", async ({ archiveCommand, patience, message, hint }) => {
   await using world = await createBackupWorld({ installation, archiveCommand });
   const stages = new Set<string>();
   const taken = world.take({ ...slowly, archiverPatienceMs: patience, onEvent: ({ type }) => stages.add(type) });
-  await expect(taken).rejects.toMatchObject({ code: "WAL_TIMEOUT", message: expect.stringMatching(message) as string, hint: expect.stringMatching(hint) as string });
+  await expect(taken).rejects.toMatchObject({
+    code: "WAL_TIMEOUT",
+    message: expect.stringMatching(message) as string,
+    hint: expect.stringMatching(hint) as string,
+  });
   expect(stages.has("reading-back")).toBe(false);
   await expectNoBackup(world.store);
 });
 
 test("a backlog that moves is waited for, however long it is", async () => {
   const courier = await startWalCourier();
-  await using world = await createBackupWorld({ installation, archiveCommand: `sleep 0.3 && ${courier.archiveCommand}` });
+  await using world = await createBackupWorld({
+    installation,
+    archiveCommand: `sleep 0.3 && ${courier.archiveCommand}`,
+  });
   courier.deliverTo(world.store);
-  for (let count = 0; count < 14; count += 1) await world.cluster.query(`create table t${count} (); select pg_switch_wal()`);
-  await expect(world.take({ rateLimitBytes: 4 * 2 ** 20, archiverPatienceMs: 700 })).resolves.toMatchObject({ kind: "full" });
+  for (let count = 0; count < 14; count += 1)
+    await world.cluster.query(`create table t${count} (); select pg_switch_wal()`);
+  await expect(world.take({ rateLimitBytes: 4 * 2 ** 20, archiverPatienceMs: 700 })).resolves.toMatchObject({
+    kind: "full",
+  });
   await courier.close();
 });
 
 test("a bucket need not have what was archived before there was a backup in it", async () => {
   const courier = await startWalCourier();
   const { directory } = courier;
-  await using world = await createBackupWorld({ installation, archiveCommand: `test ! -e ${directory}/on || { ${courier.archiveCommand}; }` });
+  await using world = await createBackupWorld({
+    installation,
+    archiveCommand: `test ! -e ${directory}/on || { ${courier.archiveCommand}; }`,
+  });
   courier.deliverTo(world.store);
   const [row] = await world.cluster.query<{ name: string }>("select pg_walfile_name(pg_switch_wal() - 1) as name");
-  await expect.poll(async () => (await world.cluster.query("select last_archived_wal from pg_stat_archiver"))[0], { timeout: 20_000 }).toEqual({ last_archived_wal: row?.name });
+  await expect
+    .poll(async () => (await world.cluster.query("select last_archived_wal from pg_stat_archiver"))[0], {
+      timeout: 20_000,
+    })
+    .toEqual({ last_archived_wal: row?.name });
   writeFileSync(join(directory, "on"), "");
-  await expect(world.take({ ...slowly, rateLimitBytes: 2 ** 23, archiverPatienceMs: 500 })).resolves.toMatchObject({ kind: "full" });
+  await expect(world.take({ ...slowly, rateLimitBytes: 2 ** 23, archiverPatienceMs: 500 })).resolves.toMatchObject({
+    kind: "full",
+  });
   await courier.close();
 });
 
 test("WAL that does not arrive ends the run at its deadline; when it flows again, so do backups", async () => {
   await using world = await createBackupWorld({ installation });
   world.courier.deliverTo(createMemoryStore());
-  await expect(world.take({ walTimeoutMs: 1500 })).rejects.toMatchObject({ code: "WAL_TIMEOUT", message: expect.stringMatching(/WAL segment '[0-9A-F]{24}' did not reach the bucket within 2 s; the last segment that the server archived is/) as string });
+  await expect(world.take({ walTimeoutMs: 1500 })).rejects.toMatchObject({
+    code: "WAL_TIMEOUT",
+    message: expect.stringMatching(
+      /WAL segment '[0-9A-F]{24}' did not reach the bucket within 2 s; the last segment that the server archived is/,
+    ) as string,
+  });
   await expectNoBackup(world.store);
   world.courier.deliverTo(world.store);
   const { label } = await world.take();
@@ -79,27 +129,32 @@ test("a rate limit holds the server back", async () => {
   expect(sizes.tar / (durationMs / 1000)).toBeLessThan(9 * 1024 * 1024);
 });
 
-test.each(postgresMajors())("damaged pages at the source, also of a tablespace, do not cost a backup of PostgreSQL $major, and are recorded", async (major) => {
-  await using world = await createBackupWorld({ installation: major });
-  const { cluster } = world;
-  await cluster.query(`create tablespace extra location '${cluster.tablespaceDir("extra")}'`);
-  const paths: string[] = [];
-  for (const table of ["t tablespace extra", "u"]) {
-    await cluster.query(`create table ${table} as select n, md5(n::text) from generate_series(1, 20000) n`);
-    const [file] = await cluster.query<{ path: string }>("select pg_relation_filepath($1) as path", [table.slice(0, 1)]);
-    paths.push(String(file?.path));
-  }
-  await cluster.stop();
-  for (const path of paths) {
-    const handle = await open(join(cluster.dataDir, path), "r+");
-    await handle.write(Buffer.from("damaged"), 0, 7, 3 * 8192 + 4000);
-    await handle.close();
-  }
-  await cluster.start();
-  const record = await world.take();
-  expect(record.damagedPages).toEqual(paths.map((path) => ({ path, detail: "blocks 3" })));
-  expect((await listBackupDirectories(world.store))[0]?.record?.label).toBe(record.label);
-});
+test.each(postgresMajors())(
+  "damaged pages at the source, also of a tablespace, do not cost a backup of PostgreSQL $major, and are recorded",
+  async (major) => {
+    await using world = await createBackupWorld({ installation: major });
+    const { cluster } = world;
+    await cluster.query(`create tablespace extra location '${cluster.tablespaceDir("extra")}'`);
+    const paths: string[] = [];
+    for (const table of ["t tablespace extra", "u"]) {
+      await cluster.query(`create table ${table} as select n, md5(n::text) from generate_series(1, 20000) n`);
+      const [file] = await cluster.query<{ path: string }>("select pg_relation_filepath($1) as path", [
+        table.slice(0, 1),
+      ]);
+      paths.push(String(file?.path));
+    }
+    await cluster.stop();
+    for (const path of paths) {
+      const handle = await open(join(cluster.dataDir, path), "r+");
+      await handle.write(Buffer.from("damaged"), 0, 7, 3 * 8192 + 4000);
+      await handle.close();
+    }
+    await cluster.start();
+    const record = await world.take();
+    expect(record.damagedPages).toEqual(paths.map((path) => ({ path, detail: "blocks 3" })));
+    expect((await listBackupDirectories(world.store))[0]?.record?.label).toBe(record.label);
+  },
+);
 
 test("configuration files from outside of the data directory, as on Debian, are part of the backup, with all that they include", async () => {
   const newest = postgresMajors().at(-1) ?? installation;
@@ -125,7 +180,10 @@ test("configuration files from outside of the data directory, as on Debian, are 
   // No superuser: what it needs stands in the refusal and in the documentation.
   const server = { ...cluster.connection, user: "soar_backup" };
   const refusal = (await world.take({ server }).catch((error: unknown) => error)) as SoarError;
-  expect(refusal).toMatchObject({ code: "SERVER_DENIED", message: expect.stringContaining("configuration files") as string });
+  expect(refusal).toMatchObject({
+    code: "SERVER_DENIED",
+    message: expect.stringContaining("configuration files") as string,
+  });
   const grants = refusal.hint?.match(/GRANT [^;]+;/g) ?? [];
   const readme = readFileSync(new URL("../../../apps/base-backup/README.md", import.meta.url), "utf8");
   for (const grant of grants) {
@@ -134,29 +192,42 @@ test("configuration files from outside of the data directory, as on Debian, are 
   }
   const record = await world.take({ server });
   const directory = cluster.tablespaceDir("unpacked");
-  const unpacked = spawnSync("tar", ["xzf", "-", "-C", directory], { input: await readBackupObject(world.store, record, "server-config.tar.gz"), encoding: "utf8" });
+  const unpacked = spawnSync("tar", ["xzf", "-", "-C", directory], {
+    input: await readBackupObject(world.store, record, "server-config.tar.gz"),
+    encoding: "utf8",
+  });
   expect(unpacked).toMatchObject({ status: 0, stderr: "" });
-  for (const [name, text] of Object.entries(files)) expect([name, readFileSync(join(directory, etc, name), "utf8")]).toEqual([name, text]);
+  for (const [name, text] of Object.entries(files))
+    expect([name, readFileSync(join(directory, etc, name), "utf8")]).toEqual([name, text]);
 });
 
-test("every provider takes a backup, and nothing is left of one that it refused in the middle", { timeout: 120_000 }, async () => {
-  await using world = await createBackupWorld({ installation });
-  for (const profile of Object.keys(PROFILES) as S3Profile[]) {
-    const s3 = await startS3Server({ profile, bucket: "soar-backup" });
-    const store = openTestStore(s3);
-    try {
-      world.courier.deliverTo(store);
-      const refusal = s3.inject({ operation: "UploadPart", skip: 1, times: "always", fault: { type: "error", status: 403, code: "AccessDenied" } });
-      await expect(world.take({ codec: "none" }, store), profile).rejects.toMatchObject({ code: "STORE_DENIED" });
-      refusal.remove();
-      await expectNoBackup(store, profile);
-      const record = await world.take({ codec: "none" }, store);
-      expect(await listBackupDirectories(store), profile).toMatchObject([{ label: record.label, record }]);
-      expect((await readBackupObject(store, record, "backup_manifest")).length).toBeGreaterThan(1000);
-    } finally {
-      world.courier.deliverTo(createMemoryStore());
-      await store.close();
-      await s3.close();
+test(
+  "every provider takes a backup, and nothing is left of one that it refused in the middle",
+  { timeout: 120_000 },
+  async () => {
+    await using world = await createBackupWorld({ installation });
+    for (const profile of Object.keys(PROFILES) as S3Profile[]) {
+      const s3 = await startS3Server({ profile, bucket: "soar-backup" });
+      const store = openTestStore(s3);
+      try {
+        world.courier.deliverTo(store);
+        const refusal = s3.inject({
+          operation: "UploadPart",
+          skip: 1,
+          times: "always",
+          fault: { type: "error", status: 403, code: "AccessDenied" },
+        });
+        await expect(world.take({ codec: "none" }, store), profile).rejects.toMatchObject({ code: "STORE_DENIED" });
+        refusal.remove();
+        await expectNoBackup(store, profile);
+        const record = await world.take({ codec: "none" }, store);
+        expect(await listBackupDirectories(store), profile).toMatchObject([{ label: record.label, record }]);
+        expect((await readBackupObject(store, record, "backup_manifest")).length).toBeGreaterThan(1000);
+      } finally {
+        world.courier.deliverTo(createMemoryStore());
+        await store.close();
+        await s3.close();
+      }
     }
-  }
-});
+  },
+);

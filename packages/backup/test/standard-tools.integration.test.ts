@@ -20,10 +20,15 @@ async function untar(store: ObjectStore, record: BackupRecord): Promise<string> 
     mkdirSync(target, { recursive: true, mode: 0o700 });
     const file = join(directory, object);
     writeFileSync(file, await readObject(store, backupKey(record.label, object)));
-    const unpacked = spawnSync("tar", [object.endsWith(".gz") ? "xzf" : "xf", file, ...(object.endsWith(".zst") ? ["--zstd"] : []), "-C", target], { encoding: "utf8" });
+    const unpacked = spawnSync(
+      "tar",
+      [object.endsWith(".gz") ? "xzf" : "xf", file, ...(object.endsWith(".zst") ? ["--zstd"] : []), "-C", target],
+      { encoding: "utf8" },
+    );
     expect(unpacked).toMatchObject({ status: 0, stderr: "" });
   }
-  for (const { oid } of record.tablespaces) symlinkSync(join(directory, String(oid)), join(data, "pg_tblspc", String(oid)));
+  for (const { oid } of record.tablespaces)
+    symlinkSync(join(directory, String(oid)), join(data, "pg_tblspc", String(oid)));
   writeFileSync(join(data, "backup_manifest"), await readBackupObject(store, record, "backup_manifest"));
   return data;
 }
@@ -50,44 +55,69 @@ async function expectFilesOfManifest(data: string): Promise<void> {
 async function fill({ cluster }: BackupWorld): Promise<number> {
   await cluster.query("create table t as select n, md5(n::text) from generate_series(1, 20000) n");
   await cluster.query(`create tablespace extra location '${cluster.tablespaceDir("extra")}'`);
-  await cluster.query("create table in_extra tablespace extra as select n, md5(n::text) from generate_series(1, 20000) n");
+  await cluster.query(
+    "create table in_extra tablespace extra as select n, md5(n::text) from generate_series(1, 20000) n",
+  );
   const [space] = await cluster.query<{ oid: number }>("select oid::int from pg_tablespace where spcname = 'extra'");
   return space?.oid ?? 0;
 }
 
-test.each(postgresMajors())("tar and pg_verifybackup accept a backup of PostgreSQL $major without and with a tablespace", async (installation) => {
-  await using world = await createBackupWorld({ installation });
-  const without = await world.take({ codec: "gzip", label: "2025-01-01" });
-  expect(without.archives.map(({ object }) => object)).toEqual(["backup.tar.gz"]);
-  await expectVerified(await untar(world.store, without), installation.major);
-  const oid = await fill(world);
-  const record = await world.take({ codec: "gzip", label: "2025-01-02" });
-  expect(record.archives.map(({ object }) => object)).toEqual([`${oid}.tar.gz`, "backup.tar.gz"]);
-  expect(record.tablespaces).toEqual([{ oid, location: join(world.cluster.socketDir, "extra") }]);
-  const data = await untar(world.store, record);
-  await expectVerified(data, installation.major);
-  expect(readdirSync(data)).toEqual(expect.arrayContaining(["PG_VERSION", "backup_label", "tablespace_map", "base", "global"]));
-});
+test.each(postgresMajors())(
+  "tar and pg_verifybackup accept a backup of PostgreSQL $major without and with a tablespace",
+  async (installation) => {
+    await using world = await createBackupWorld({ installation });
+    const without = await world.take({ codec: "gzip", label: "2025-01-01" });
+    expect(without.archives.map(({ object }) => object)).toEqual(["backup.tar.gz"]);
+    await expectVerified(await untar(world.store, without), installation.major);
+    const oid = await fill(world);
+    const record = await world.take({ codec: "gzip", label: "2025-01-02" });
+    expect(record.archives.map(({ object }) => object)).toEqual([`${oid}.tar.gz`, "backup.tar.gz"]);
+    expect(record.tablespaces).toEqual([{ oid, location: join(world.cluster.socketDir, "extra") }]);
+    const data = await untar(world.store, record);
+    await expectVerified(data, installation.major);
+    expect(readdirSync(data)).toEqual(
+      expect.arrayContaining(["PG_VERSION", "backup_label", "tablespace_map", "base", "global"]),
+    );
+  },
+);
 
 test("without tablespaces, with zstd; and every WAL segment reads with plain tools", async () => {
   const installation = requireInstallation("pg_verifybackup", "pg_waldump");
   await using world = await createBackupWorld({ installation });
   await world.cluster.query("create table t as select n, md5(n::text) from generate_series(1, 20000) n");
   const record = await world.take();
-  expect(new Set(record.objects.map(({ name }) => name))).toEqual(new Set(["backup.tar.zst", "backup_label", "backup_manifest", "index.zst", "server-config.tar.gz"]));
+  expect(new Set(record.objects.map(({ name }) => name))).toEqual(
+    new Set(["backup.tar.zst", "backup_label", "backup_manifest", "index.zst", "server-config.tar.gz"]),
+  );
   expect(record.archives.map(({ object }) => object)).toEqual(["backup.tar.zst"]);
   const data = await untar(world.store, record);
   await expectVerified(data, installation.major);
   const name = record.firstSegment;
-  const zstd = spawnSync("zstd", ["-dc"], { input: await readObject(world.store, `wal/${name}.zst`), maxBuffer: 2 ** 25 });
+  const zstd = spawnSync("zstd", ["-dc"], {
+    input: await readObject(world.store, `wal/${name}.zst`),
+    maxBuffer: 2 ** 25,
+  });
   const memory = createMemoryStore();
   const plain = zstd.stdout;
-  await putWalFile(memory, { name, size: plain.length, sha256: sha256Hex(plain), async *open() { yield plain; } }, { codec: "gzip" });
+  await putWalFile(
+    memory,
+    {
+      name,
+      size: plain.length,
+      sha256: sha256Hex(plain),
+      async *open() {
+        yield plain;
+      },
+    },
+    { codec: "gzip" },
+  );
   const gzip = spawnSync("gunzip", ["-c"], { input: await readObject(memory, `wal/${name}.gz`), maxBuffer: 2 ** 25 });
   for (const { status, stdout } of [zstd, gzip]) {
     expect(status).toBe(0);
     writeFileSync(join(data, "pg_wal", name), stdout);
-    const dumped = spawnSync(join(installation.binDir, "pg_waldump"), [join(data, "pg_wal", name)], { encoding: "utf8" });
+    const dumped = spawnSync(join(installation.binDir, "pg_waldump"), [join(data, "pg_wal", name)], {
+      encoding: "utf8",
+    });
     expect(dumped.stdout).toContain("CHECKPOINT_ONLINE");
   }
 });

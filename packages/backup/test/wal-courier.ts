@@ -61,15 +61,29 @@ export async function startWalCourier(): Promise<WalCourier> {
 
 async function sourceOf(box: string, name: string): Promise<WalFileSource> {
   const bytes = await readFile(join(box, name));
-  return { name, size: bytes.length, sha256: sha256Hex(bytes), facts: factsOf(name, bytes), open: (pieceSize) => pieces(bytes, pieceSize) };
+  return {
+    name,
+    size: bytes.length,
+    sha256: sha256Hex(bytes),
+    facts: factsOf(name, bytes),
+    open: (pieceSize) => pieces(bytes, pieceSize),
+  };
 }
 
 function factsOf(name: string, bytes: Buffer): WalFileSource["facts"] {
   const { kind } = parseWalFileName(name);
   if (kind !== "segment" && kind !== "partial") return undefined;
-  const { systemIdentifier, commitCount, abortCount, earliestTime, latestTime, endsInsideTransactionEnd } = summarizeWalSegment(bytes, { name });
-  const times = earliestTime === undefined || latestTime === undefined ? {} : { first: Number(earliestTime), last: Number(latestTime) };
-  return { sysid: String(systemIdentifier), tx: { n: commitCount + abortCount, ...times }, ...(endsInsideTransactionEnd ? { open: true as const } : {}) };
+  const { systemIdentifier, commitCount, abortCount, earliestTime, latestTime, endsInsideTransactionEnd } =
+    summarizeWalSegment(bytes, { name });
+  const times =
+    earliestTime === undefined || latestTime === undefined
+      ? {}
+      : { first: Number(earliestTime), last: Number(latestTime) };
+  return {
+    sysid: String(systemIdentifier),
+    tx: { n: commitCount + abortCount, ...times },
+    ...(endsInsideTransactionEnd ? { open: true as const } : {}),
+  };
 }
 
 async function* pieces(bytes: Buffer, pieceSize: number): AsyncGenerator<Buffer> {

@@ -1,3 +1,10 @@
 export { ERROR_CODES, type ErrorCode, type ErrorCodeRow } from "./error-codes.ts";
 export { HIDDEN, redactSecrets, registerSecret } from "./redaction.ts";
-export { exitStatusOf, hasErrorCode, isRetryable, isSoarError, SoarError, type SoarErrorOptions } from "./soar-error.ts";
+export {
+  exitStatusOf,
+  hasErrorCode,
+  isRetryable,
+  isSoarError,
+  SoarError,
+  type SoarErrorOptions,
+} from "./soar-error.ts";

@@ -21,7 +21,9 @@ test("leaves ordinary text alone", () => {
 test("hides a registered secret wherever it stands, also URL-encoded and inside a longer one", () => {
   registerSecret("s3cret/+value");
   registerSecret("s3cret/+value-and-more");
-  expect(redactSecrets("a s3cret/+value b s3cret%2F%2Bvalue c s3cret/+value-and-more")).toBe(`a ${HIDDEN} b ${HIDDEN} c ${HIDDEN}`);
+  expect(redactSecrets("a s3cret/+value b s3cret%2F%2Bvalue c s3cret/+value-and-more")).toBe(
+    `a ${HIDDEN} b ${HIDDEN} c ${HIDDEN}`,
+  );
 });
 
 test("hides any registered secret in any text", () => {

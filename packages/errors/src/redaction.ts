@@ -23,7 +23,10 @@ const SHAPES: readonly (readonly [RegExp, string])[] = [
   [/([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi, `$1:${HIDDEN}@`],
   [/\b(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s"']+/gi, `$1${HIDDEN}`],
   [/\b(Signature=)[0-9a-f]{32,}/gi, `$1${HIDDEN}`],
-  [/((?:secret_?access_?key|password|passwd|session_?token)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&}]+)/gi, `$1${HIDDEN}`],
+  [
+    /((?:secret_?access_?key|password|passwd|session_?token)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&}]+)/gi,
+    `$1${HIDDEN}`,
+  ],
   [/(hooks\.slack\.com\/services\/)\S+/gi, `$1${HIDDEN}`],
 ];
 

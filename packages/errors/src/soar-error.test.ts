@@ -20,7 +20,10 @@ describe("the error table", () => {
 describe("SoarError", () => {
   test("carries code, hint, cause and the table's retryability", () => {
     const cause = new Error("socket hang up");
-    const error = new SoarError("STORE_UNREACHABLE", "unable to reach 'https://s3.example'", { hint: "Check the endpoint.", cause });
+    const error = new SoarError("STORE_UNREACHABLE", "unable to reach 'https://s3.example'", {
+      hint: "Check the endpoint.",
+      cause,
+    });
     expect(error).toMatchObject({ code: "STORE_UNREACHABLE", hint: "Check the endpoint.", cause, retryable: true });
     expect(isRetryable(error)).toBe(true);
     expect(isRetryable(new SoarError("STORE_UNREACHABLE", "deadline passed", { retryable: false }))).toBe(false);
@@ -44,7 +47,9 @@ describe("SoarError", () => {
   });
 
   test("removes secrets from message and hint", () => {
-    const error = new SoarError("STORE_DENIED", "refused AKIAABCDEFGHIJKLMNOP", { hint: "See postgres://u:hunter22@db/x." });
+    const error = new SoarError("STORE_DENIED", "refused AKIAABCDEFGHIJKLMNOP", {
+      hint: "See postgres://u:hunter22@db/x.",
+    });
     expect(error.message).toBe("refused [hidden]");
     expect(error.hint).toBe("See postgres://u:[hidden]@db/x.");
   });

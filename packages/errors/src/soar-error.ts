@@ -33,7 +33,13 @@ export function hasErrorCode(error: unknown, ...codes: readonly ErrorCode[]): er
 
 /** True for a failure with a row in the table, whichever copy of this package made it. */
 export function isSoarError(error: unknown): error is SoarError {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && error.code in ERROR_CODES && "retryable" in error;
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    typeof error.code === "string" &&
+    error.code in ERROR_CODES &&
+    "retryable" in error
+  );
 }
 
 /** Whether trying the same call again may help. Unknown errors are bugs, and bugs do not go away by repetition. */

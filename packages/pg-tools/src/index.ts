@@ -17,12 +17,38 @@ export {
   type WalSegment,
 } from "./wal-names/wal-segment.ts";
 
-export { isOnLineage, switchLsnOf, timelineOfLsn, timelineOfSegment, timelineSpans, type TimelineSpan } from "./timeline/lineage.ts";
-export { formatTimelineHistory, parseTimelineHistory, type TimelineHistory, type TimelineHistoryEntry } from "./timeline/timeline-history.ts";
+export {
+  isOnLineage,
+  switchLsnOf,
+  timelineOfLsn,
+  timelineOfSegment,
+  timelineSpans,
+  type TimelineSpan,
+} from "./timeline/lineage.ts";
+export {
+  formatTimelineHistory,
+  parseTimelineHistory,
+  type TimelineHistory,
+  type TimelineHistoryEntry,
+} from "./timeline/timeline-history.ts";
 
-export { checkWalSegmentHeader, type CheckWalSegmentHeaderOptions, type WalSegmentHeader } from "./wal-records/check-wal-segment-header.ts";
-export { pgMajorOfWalMagic, readWalPageHeader, type WalLongPageHeader, type WalPageHeader } from "./wal-records/wal-page-header.ts";
-export { findRecoveryStop, recoveryStopAt, type RecoveryStop, type RecoveryTarget } from "./wal-records/find-recovery-stop.ts";
+export {
+  checkWalSegmentHeader,
+  type CheckWalSegmentHeaderOptions,
+  type WalSegmentHeader,
+} from "./wal-records/check-wal-segment-header.ts";
+export {
+  pgMajorOfWalMagic,
+  readWalPageHeader,
+  type WalLongPageHeader,
+  type WalPageHeader,
+} from "./wal-records/wal-page-header.ts";
+export {
+  findRecoveryStop,
+  recoveryStopAt,
+  type RecoveryStop,
+  type RecoveryTarget,
+} from "./wal-records/find-recovery-stop.ts";
 export type { WalEnd, WalEndCause } from "./wal-records/wal-end.ts";
 export {
   type BackupEnd,
@@ -40,11 +66,23 @@ export {
   type WalRecordPosition,
 } from "./wal-records/wal-record.ts";
 export { createWalScanner, type WalScanner, type WalScannerOptions } from "./wal-records/wal-scanner.ts";
-export { createWalSummarizer, summarizeWalSegment, type WalSegmentSummary, type WalSummarizer } from "./wal-records/wal-segment-summary.ts";
+export {
+  createWalSummarizer,
+  summarizeWalSegment,
+  type WalSegmentSummary,
+  type WalSummarizer,
+} from "./wal-records/wal-segment-summary.ts";
 
 export { type ControlFile, type ControlFileState, readControlFile } from "./control-file/control-file.ts";
 
-export { type BackupHistory, type BackupLabel, formatBackupHistory, formatBackupLabel, parseBackupHistory, parseBackupLabel } from "./labels/backup-label.ts";
+export {
+  type BackupHistory,
+  type BackupLabel,
+  formatBackupHistory,
+  formatBackupLabel,
+  parseBackupHistory,
+  parseBackupLabel,
+} from "./labels/backup-label.ts";
 export { formatTablespaceMap, parseTablespaceMap, type TablespaceLocation } from "./labels/tablespace-map.ts";
 
 export { pageChecksum } from "./page-checksum/page-checksum.ts";
@@ -60,14 +98,36 @@ export { createManifestReader, type ManifestReader, parseBackupManifest } from "
 export { replaceInManifest } from "./manifest/replace-in-manifest.ts";
 
 export { type ConfigSetting, formatConfigSetting, parseConfigSettings } from "./recovery-config/config-file.ts";
-export { readLeftoverTargets, type RecoveryMode, removeRecoverySettings, setRecoveryMode, writeRecoverySettings } from "./recovery-config/recovery-config.ts";
-export { findLeftoverTargets, formatTargetTime, type RecoverySettings, recoveryTargetSettings } from "./recovery-config/recovery-settings.ts";
+export {
+  readLeftoverTargets,
+  type RecoveryMode,
+  removeRecoverySettings,
+  setRecoveryMode,
+  writeRecoverySettings,
+} from "./recovery-config/recovery-config.ts";
+export {
+  findLeftoverTargets,
+  formatTargetTime,
+  type RecoverySettings,
+  recoveryTargetSettings,
+} from "./recovery-config/recovery-settings.ts";
 
 export { libpqEnvironment, type LibpqFiles } from "./replication/libpq-environment.ts";
 export { type ServerConfig, serverLocation, type ServerTls } from "./replication/server-config.ts";
 export { connectSql, type SqlConnection, type SqlRow } from "./replication/sql-connection.ts";
-export { readServerFacts, RECOVERY_PARAMETERS, type RecoveryParameter, type ServerDatabase, type ServerFacts, type ServerTablespace } from "./replication/server-facts.ts";
-export { connectReplication, type ReplicationConnection, type ReplicationOptions } from "./replication/replication-connection.ts";
+export {
+  readServerFacts,
+  RECOVERY_PARAMETERS,
+  type RecoveryParameter,
+  type ServerDatabase,
+  type ServerFacts,
+  type ServerTablespace,
+} from "./replication/server-facts.ts";
+export {
+  connectReplication,
+  type ReplicationConnection,
+  type ReplicationOptions,
+} from "./replication/replication-connection.ts";
 export {
   createPhysicalSlot,
   dropReplicationSlot,
@@ -83,7 +143,12 @@ export { type BaseBackupOptions } from "./replication/base-backup-command.ts";
 export { DamageCollector, type DamagedFile, type DamageReport } from "./replication/damaged-pages.ts";
 
 export { findPostgresPrograms, type FindProgramsOptions, type PostgresPrograms } from "./cluster/find-programs.ts";
-export { type ClusterState, isClusterRunning, type PostmasterStatus, readClusterState } from "./cluster/cluster-state.ts";
+export {
+  type ClusterState,
+  isClusterRunning,
+  type PostmasterStatus,
+  readClusterState,
+} from "./cluster/cluster-state.ts";
 export { type ClusterOwner, requireOwner } from "./cluster/cluster-owner.ts";
 export { startCluster, type StartClusterOptions, type StartedCluster } from "./cluster/start-cluster.ts";
 export { stopCluster, type StopClusterOptions } from "./cluster/stop-cluster.ts";

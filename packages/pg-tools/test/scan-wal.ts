@@ -10,10 +10,15 @@ export interface Scan {
 }
 
 /** Scans a log that begins with segment 5, in pieces of this size. */
-export function scan(bytes: Uint8Array, pieceSize = bytes.length, options: { readonly everyRecord?: boolean } = { everyRecord: true }): Scan {
+export function scan(
+  bytes: Uint8Array,
+  pieceSize = bytes.length,
+  options: { readonly everyRecord?: boolean } = { everyRecord: true },
+): Scan {
   const scanner = createWalScanner({ name: NAME, ...options });
   const records: WalRecord[] = [];
-  for (let at = 0; at < bytes.length; at += pieceSize) records.push(...scanner.push(bytes.subarray(at, at + pieceSize)));
+  for (let at = 0; at < bytes.length; at += pieceSize)
+    records.push(...scanner.push(bytes.subarray(at, at + pieceSize)));
   records.push(...scanner.finish());
   return { records, scanner };
 }

@@ -124,7 +124,8 @@ export class WalBuilder {
 
   #room(length: number): Buffer {
     const needed = this.position + length;
-    if (this.#bytes.length < needed) this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(needed * 2 - this.#bytes.length)]);
+    if (this.#bytes.length < needed)
+      this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(needed * 2 - this.#bytes.length)]);
     return this.#bytes;
   }
 }

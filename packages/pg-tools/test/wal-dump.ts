@@ -12,7 +12,11 @@ const LINE = /^rmgr: (\S+) .*?, tx: +(\d+), lsn: ([0-9A-F/]+), prev [0-9A-F/]+, 
 
 /** Runs pg_waldump over these segments, which must be valid to their end. */
 export async function readWalDump(cluster: TestCluster, names: readonly string[]): Promise<readonly DumpedRecord[]> {
-  const { stdout } = await cluster.runProgram("pg_waldump", ["-p", `${cluster.dataDir}/pg_wal`, names[0] ?? "", names.at(-1) ?? ""], { env: { TZ: "UTC" } });
+  const { stdout } = await cluster.runProgram(
+    "pg_waldump",
+    ["-p", `${cluster.dataDir}/pg_wal`, names[0] ?? "", names.at(-1) ?? ""],
+    { env: { TZ: "UTC" } },
+  );
   return stdout.split("\n").flatMap((line) => {
     const [, rmgr, xid, lsn, text] = LINE.exec(line) ?? [];
     if (rmgr === undefined || xid === undefined || lsn === undefined || text === undefined) return [];

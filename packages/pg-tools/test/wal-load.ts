@@ -22,7 +22,11 @@ async function runAll(cluster: TestCluster, statements: readonly string[]): Prom
 
 /** Writes transactions of every kind, records of several megabytes, restore points, and cuts segments short. */
 export async function writeVariedWal(cluster: TestCluster): Promise<void> {
-  await runAll(cluster, ["CREATE TABLE t (id int PRIMARY KEY, filler text)", "CREATE TABLE doomed_1 AS SELECT 1 AS x", "CREATE TABLE doomed_2 AS SELECT 1 AS x"]);
+  await runAll(cluster, [
+    "CREATE TABLE t (id int PRIMARY KEY, filler text)",
+    "CREATE TABLE doomed_1 AS SELECT 1 AS x",
+    "CREATE TABLE doomed_2 AS SELECT 1 AS x",
+  ]);
   await runAll(cluster, [
     "INSERT INTO t SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 3000) g",
     "SELECT pg_create_restore_point('first')",
@@ -44,7 +48,14 @@ export async function writeVariedWal(cluster: TestCluster): Promise<void> {
     "SELECT pg_switch_wal()",
   ]);
   // Many connections at a time, so that commit times are not in LSN order.
-  await Promise.all([1, 2, 3, 4].map(async (client) => runAll(cluster, Array.from({ length: 25 }, (_, i) => `INSERT INTO t VALUES (${client * 1000 + i + 100_000}, 'x')`))));
+  await Promise.all(
+    [1, 2, 3, 4].map(async (client) =>
+      runAll(
+        cluster,
+        Array.from({ length: 25 }, (_, i) => `INSERT INTO t VALUES (${client * 1000 + i + 100_000}, 'x')`),
+      ),
+    ),
+  );
 }
 
 /** Ends the segment that is being written and returns the names of all up to it, oldest first. */

@@ -2,7 +2,15 @@ import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { recordOf } from "../test/sample-repository.ts";
-import { findBackupRecord, listBackupDirectories, listBackupRecords, putBackupRecord, readBackupObject, requireBackupRecord, type BackupRecord } from "./backup-record.ts";
+import {
+  findBackupRecord,
+  listBackupDirectories,
+  listBackupRecords,
+  putBackupRecord,
+  readBackupObject,
+  requireBackupRecord,
+  type BackupRecord,
+} from "./backup-record.ts";
 import { sha256Hex } from "./digest.ts";
 import { formatRecord } from "./json-record.ts";
 import { backupKey } from "./keys.ts";
@@ -25,12 +33,22 @@ const records: fc.Arbitrary<BackupRecord> = fc
     settings: fc.dictionary(fc.stringMatching(/^[a-z][a-z_.]{0,20}$/), text),
     databases: fc.array(fc.record({ oid, name: text })),
     tablespaces: fc.array(fc.record({ oid, location: text })),
-    archives: fc.array(fc.record({ name: text, oid, object: text, tar: size, stored: size }, { requiredKeys: ["name", "object", "tar", "stored"] })),
+    archives: fc.array(
+      fc.record(
+        { name: text, oid, object: text, tar: size, stored: size },
+        { requiredKeys: ["name", "object", "tar", "stored"] },
+      ),
+    ),
     objects: fc.array(fc.record({ name: text, size, sha256 })),
     index: fc.record({ members: fc.array(fc.tuple(size, size, sha256)) }),
     damagedPages: fc.array(fc.record({ path: text, detail: text })),
     codec: fc.constantFrom("gzip" as const, "zstd" as const, "none" as const),
-    source: fc.record({ method: fc.constantFrom("replication" as const, "pg_basebackup" as const), fromStandby: fc.boolean(), host: text, dataDirectory: text }),
+    source: fc.record({
+      method: fc.constantFrom("replication" as const, "pg_basebackup" as const),
+      fromStandby: fc.boolean(),
+      host: text,
+      dataDirectory: text,
+    }),
   })
   .map((fields) => ({ ...record, ...fields }));
 
@@ -53,12 +71,18 @@ describe("backup.json", () => {
 
   test("that is not there means that there is no backup", async () => {
     expect(await findBackupRecord(store, record.label)).toBeUndefined();
-    await expect(requireBackupRecord(store, record.label)).rejects.toMatchObject({ code: "BACKUP_MISSING", message: "there is no complete backup '2025-01-05' in 'memory:m'" });
+    await expect(requireBackupRecord(store, record.label)).rejects.toMatchObject({
+      code: "BACKUP_MISSING",
+      message: "there is no complete backup '2025-01-05' in 'memory:m'",
+    });
   });
 
   test("under another label is damage", async () => {
     await store.put("base/2025-01-06/backup.json", formatRecord(record));
-    await expect(findBackupRecord(store, "2025-01-06")).rejects.toMatchObject({ code: "REPOSITORY_DAMAGED", message: "unable to use 'base/2025-01-06/backup.json': it describes '2025-01-05'" });
+    await expect(findBackupRecord(store, "2025-01-06")).rejects.toMatchObject({
+      code: "REPOSITORY_DAMAGED",
+      message: "unable to use 'base/2025-01-06/backup.json': it describes '2025-01-05'",
+    });
   });
 
   test.each<[string, object]>([
@@ -92,7 +116,15 @@ describe("the directory of backups", () => {
     await store.put("base/2025-01-05/keep.json", Buffer.from("{}"));
     await store.put("base/2025-01-04/started.json", Buffer.from("{}"));
     const directories = await listBackupDirectories(store);
-    expect(directories.map(({ label, record: found, kept, damage, objects }) => [label, found?.label, kept, damage, [...objects.keys()]])).toEqual([
+    expect(
+      directories.map(({ label, record: found, kept, damage, objects }) => [
+        label,
+        found?.label,
+        kept,
+        damage,
+        [...objects.keys()],
+      ]),
+    ).toEqual([
       ["2025-01-04", undefined, false, undefined, ["started.json"]],
       ["2025-01-05", "2025-01-05", true, undefined, ["backup.json", "keep.json"]],
     ]);
@@ -112,19 +144,36 @@ describe("the directory of backups", () => {
   test("does not hide what is newer than this program, nor what it could not read", async () => {
     await store.put("base/2025-01-06/backup.json", Buffer.from('{"format":2}'));
     await expect(listBackupDirectories(store)).rejects.toMatchObject({ code: "REPOSITORY_VERSION" });
-    const down: ObjectStore = { ...store, stat: async () => Promise.reject(Object.assign(new Error("down"), { code: "STORE_UNREACHABLE" })) };
+    const down: ObjectStore = {
+      ...store,
+      stat: async () => Promise.reject(Object.assign(new Error("down"), { code: "STORE_UNREACHABLE" })),
+    };
     await expect(listBackupDirectories(down)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
   });
 
-  test.each(["base/notes.txt", "base/monday/backup.json"])("refuses %s, which no program of ours wrote", async (key) => {
-    await store.put(key, Buffer.of(1));
-    await expect(listBackupDirectories(store)).rejects.toMatchObject({ code: "REPOSITORY_DAMAGED", message: `'memory:m/${key}' is not an object of this repository` });
-  });
+  test.each(["base/notes.txt", "base/monday/backup.json"])(
+    "refuses %s, which no program of ours wrote",
+    async (key) => {
+      await store.put(key, Buffer.of(1));
+      await expect(listBackupDirectories(store)).rejects.toMatchObject({
+        code: "REPOSITORY_DAMAGED",
+        message: `'memory:m/${key}' is not an object of this repository`,
+      });
+    },
+  );
 
   test("orders records by where they became consistent, never by name", async () => {
-    const [early, late, twin] = [recordOf({ day: 9, index: 3 }), recordOf({ day: 5, index: 8 }), recordOf({ day: 4, index: 8 })];
+    const [early, late, twin] = [
+      recordOf({ day: 9, index: 3 }),
+      recordOf({ day: 5, index: 8 }),
+      recordOf({ day: 4, index: 8 }),
+    ];
     for (const one of [late, early, twin]) await putBackupRecord(store, one);
-    expect((await listBackupRecords(store)).map(({ label }) => label)).toEqual(["2025-01-09", "2025-01-04", "2025-01-05"]);
+    expect((await listBackupRecords(store)).map(({ label }) => label)).toEqual([
+      "2025-01-09",
+      "2025-01-04",
+      "2025-01-05",
+    ]);
   });
 });
 
@@ -144,7 +193,9 @@ describe("an object of a backup", () => {
     ["longer", Buffer.concat([bytes, Buffer.of(10)])],
   ])("that is %s is damage", async (_, content) => {
     await put(content);
-    await expect(readBackupObject(store, holding, "backup_label")).rejects.toMatchObject({ code: expect.stringMatching(/^(REPOSITORY_DAMAGED|STORE_PROTOCOL)$/) });
+    await expect(readBackupObject(store, holding, "backup_label")).rejects.toMatchObject({
+      code: expect.stringMatching(/^(REPOSITORY_DAMAGED|STORE_PROTOCOL)$/),
+    });
   });
 
   test("that is not recorded, or not there, is missing", async () => {

@@ -75,7 +75,9 @@ const schema = v.object({
   tablespaces: v.array(v.object({ oid, location: v.string() })),
 
   /** The tar streams: the data directory's has oid undefined, each extra tablespace's its OID. */
-  archives: v.array(v.object({ name: v.string(), oid: v.optional(oid), object: v.string(), tar: byteCount, stored: byteCount })),
+  archives: v.array(
+    v.object({ name: v.string(), oid: v.optional(oid), object: v.string(), tar: byteCount, stored: byteCount }),
+  ),
   /** Every object of this backup but this record, by its name below `base/<label>/`. */
   objects: v.array(v.object({ name: v.string(), size: byteCount, sha256: sha256Text })),
   /** Members of the compressed seek table, in order: stored length, plain length, SHA-256 of the plain bytes. */
@@ -89,18 +91,30 @@ const schema = v.object({
 export type BackupRecord = v.InferOutput<typeof schema>;
 
 /** The record of one backup, or undefined when there is no *complete* backup of this label. */
-export async function findBackupRecord(store: ObjectStore, backup: string, options: CallOptions = {}): Promise<BackupRecord | undefined> {
+export async function findBackupRecord(
+  store: ObjectStore,
+  backup: string,
+  options: CallOptions = {},
+): Promise<BackupRecord | undefined> {
   const record = await findRecord(store, backupKey(backup, BACKUP_OBJECTS.record), schema, options);
   if (record !== undefined && record.label !== backup) {
-    throw new SoarError("REPOSITORY_DAMAGED", `unable to use 'base/${backup}/backup.json': it describes '${record.label}'`, {
-      hint: "Objects were moved inside the bucket. Put them back under their own label.",
-    });
+    throw new SoarError(
+      "REPOSITORY_DAMAGED",
+      `unable to use 'base/${backup}/backup.json': it describes '${record.label}'`,
+      {
+        hint: "Objects were moved inside the bucket. Put them back under their own label.",
+      },
+    );
   }
   return record;
 }
 
 /** Rejects with `BACKUP_MISSING` when there is no complete backup of this label. */
-export async function requireBackupRecord(store: ObjectStore, backup: string, options: CallOptions = {}): Promise<BackupRecord> {
+export async function requireBackupRecord(
+  store: ObjectStore,
+  backup: string,
+  options: CallOptions = {},
+): Promise<BackupRecord> {
   const record = await findBackupRecord(store, backup, options);
   if (record !== undefined) return record;
   throw new SoarError("BACKUP_MISSING", `there is no complete backup '${backup}' in '${store.location}'`, {
@@ -109,8 +123,15 @@ export async function requireBackupRecord(store: ObjectStore, backup: string, op
 }
 
 /** Writes `backup.json`: the backup exists from this moment on. Everything else of it must be in the bucket already. */
-export async function putBackupRecord(store: ObjectStore, record: BackupRecord, options: CallOptions = {}): Promise<void> {
-  await store.put(backupKey(record.label, BACKUP_OBJECTS.record), formatRecord(record), { ifAbsent: true, signal: options.signal });
+export async function putBackupRecord(
+  store: ObjectStore,
+  record: BackupRecord,
+  options: CallOptions = {},
+): Promise<void> {
+  await store.put(backupKey(record.label, BACKUP_OBJECTS.record), formatRecord(record), {
+    ifAbsent: true,
+    signal: options.signal,
+  });
 }
 
 /** One directory below `base/`, complete or not. */
@@ -141,7 +162,12 @@ export async function listBackupDirectories(store: ObjectStore, options: CallOpt
   return Promise.all([...byLabel].map(([backup, objects]) => readDirectory(store, backup, objects, options)));
 }
 
-async function readDirectory(store: ObjectStore, backup: string, objects: ReadonlyMap<string, number>, options: CallOptions): Promise<BackupDirectory> {
+async function readDirectory(
+  store: ObjectStore,
+  backup: string,
+  objects: ReadonlyMap<string, number>,
+  options: CallOptions,
+): Promise<BackupDirectory> {
   const directory = { label: backup, objects, kept: objects.has(BACKUP_OBJECTS.keep) };
   if (!objects.has(BACKUP_OBJECTS.record)) return { ...directory, record: undefined, damage: undefined };
   try {
@@ -160,7 +186,12 @@ export async function listBackupRecords(store: ObjectStore, options: CallOptions
 }
 
 /** Reads a small object of a backup and compares size and SHA-256 with the record. */
-export async function readBackupObject(store: ObjectStore, record: BackupRecord, name: string, options: CallOptions = {}): Promise<Buffer> {
+export async function readBackupObject(
+  store: ObjectStore,
+  record: BackupRecord,
+  name: string,
+  options: CallOptions = {},
+): Promise<Buffer> {
   const expected = record.objects.find((object) => object.name === name);
   const key = backupKey(record.label, name);
   if (expected === undefined) throw new SoarError("OBJECT_MISSING", `backup '${record.label}' has no object '${name}'`);

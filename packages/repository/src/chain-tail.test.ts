@@ -22,17 +22,32 @@ beforeEach(() => {
 
 async function archive(timeline: number, index: number): Promise<void> {
   const bytes = content(timeline, index);
-  const source = { name: name(timeline, index), size: SIZE, sha256: digest(bytes), async *open() { yield bytes; } };
+  const source = {
+    name: name(timeline, index),
+    size: SIZE,
+    sha256: digest(bytes),
+    async *open() {
+      yield bytes;
+    },
+  };
   await putWalFile(store, source, { codec: "zstd" });
 }
 
 async function ship(timeline: number, index: number, from: number, to: number): Promise<void> {
   const bytes = content(timeline, index);
-  await putTailPiece(store, { segmentName: name(timeline, index), from, bytes: bytes.subarray(from, to), sha256: digest(bytes.subarray(0, to)), systemIdentifier: "1" });
+  await putTailPiece(store, {
+    segmentName: name(timeline, index),
+    from,
+    bytes: bytes.subarray(from, to),
+    sha256: digest(bytes.subarray(0, to)),
+    systemIdentifier: "1",
+  });
 }
 
-const chainOf = async (history: TimelineHistory, from: number) => appendTail(store, await readWalChain(store, history, SIZE, from));
-const brief = (segments: readonly ChainSegment[]) => segments.map((segment) => `${segment.name}${segment.tail === undefined ? "" : ` tail ${segment.tail.size}`}`);
+const chainOf = async (history: TimelineHistory, from: number) =>
+  appendTail(store, await readWalChain(store, history, SIZE, from));
+const brief = (segments: readonly ChainSegment[]) =>
+  segments.map((segment) => `${segment.name}${segment.tail === undefined ? "" : ` tail ${segment.tail.size}`}`);
 
 async function read(segment: ChainSegment | undefined): Promise<Buffer> {
   if (segment === undefined) throw new Error("there is no such segment");
@@ -58,7 +73,11 @@ describe("a chain with a tail", () => {
     await archive(1, 2);
     await ship(1, 3, 0, SIZE);
     await ship(1, 4, 0, 10);
-    expect(brief((await chainOf(first, 2)).segments)).toEqual([name(1, 2), `${name(1, 3)} tail ${SIZE}`, `${name(1, 4)} tail 10`]);
+    expect(brief((await chainOf(first, 2)).segments)).toEqual([
+      name(1, 2),
+      `${name(1, 3)} tail ${SIZE}`,
+      `${name(1, 4)} tail 10`,
+    ]);
   });
 
   test("uses nothing behind a segment that was shipped in part, behind a hole, or of an archived segment", async () => {
@@ -72,7 +91,10 @@ describe("a chain with a tail", () => {
   });
 
   test("never takes the tail of a timeline that the lineage has left", async () => {
-    const history: TimelineHistory = { timeline: 2, entries: [{ timeline: 1, switchLsn: lsnOfSegmentIndex(3, SIZE) + 500n, reason: "" }] };
+    const history: TimelineHistory = {
+      timeline: 2,
+      entries: [{ timeline: 1, switchLsn: lsnOfSegmentIndex(3, SIZE) + 500n, reason: "" }],
+    };
     await archive(1, 2);
     await ship(1, 3, 0, 1000);
     expect(brief((await chainOf(history, 2)).segments)).toEqual([name(1, 2)]);
@@ -81,11 +103,17 @@ describe("a chain with a tail", () => {
   });
 
   test("prefers the timeline's own tail to its parent's copy when it goes further", async () => {
-    const history: TimelineHistory = { timeline: 2, entries: [{ timeline: 1, switchLsn: lsnOfSegmentIndex(3, SIZE) + 500n, reason: "" }] };
+    const history: TimelineHistory = {
+      timeline: 2,
+      entries: [{ timeline: 1, switchLsn: lsnOfSegmentIndex(3, SIZE) + 500n, reason: "" }],
+    };
     await archive(1, 2);
     await archive(1, 3);
     await ship(2, 3, 0, 400);
-    expect((await chainOf(history, 2)).segments.at(-1)).toMatchObject({ object: { name: name(1, 3) }, cutLsn: lsnOfSegmentIndex(3, SIZE) + 500n });
+    expect((await chainOf(history, 2)).segments.at(-1)).toMatchObject({
+      object: { name: name(1, 3) },
+      cutLsn: lsnOfSegmentIndex(3, SIZE) + 500n,
+    });
     await ship(2, 3, 400, 900);
     expect(brief((await chainOf(history, 2)).segments)).toEqual([name(1, 2), `${name(2, 3)} tail 900`]);
   });

@@ -15,10 +15,14 @@ export async function appendTail(store: ObjectStore, chain: WalChain, options: C
   // A sibling's copy ends at the switch; the timeline's own tail goes further.
   if (last?.cutLsn !== undefined) {
     const own = await tailSegment(store, chain, last.index, options);
-    if (own?.tail !== undefined && lsnOfSegmentIndex(last.index, chain.segmentSize) + BigInt(own.tail.size) > last.cutLsn) segments[segments.length - 1] = own;
+    if (
+      own?.tail !== undefined &&
+      lsnOfSegmentIndex(last.index, chain.segmentSize) + BigInt(own.tail.size) > last.cutLsn
+    )
+      segments[segments.length - 1] = own;
   }
   let endIndex = chain.endIndex;
-  for (let isWhole = segments.at(-1)?.cutLsn === undefined; isWhole; ) {
+  for (let isWhole = segments.at(-1)?.cutLsn === undefined; isWhole;) {
     const next = await tailSegment(store, chain, endIndex, options);
     if (next?.tail === undefined) break;
     segments.push(next);
@@ -28,12 +32,24 @@ export async function appendTail(store: ObjectStore, chain: WalChain, options: C
   return { ...chain, segments, endIndex, lastIndex: segments.at(-1)?.index };
 }
 
-async function tailSegment(store: ObjectStore, chain: WalChain, index: number, options: CallOptions): Promise<ChainSegment | undefined> {
+async function tailSegment(
+  store: ObjectStore,
+  chain: WalChain,
+  index: number,
+  options: CallOptions,
+): Promise<ChainSegment | undefined> {
   const timeline = timelineOfSegment(chain.history, index, chain.segmentSize);
   const name = formatWalSegment({ timeline, index }, chain.segmentSize);
   const tail = await readTail(store, name, options);
   const piece = tail?.pieces.at(-1);
   if (tail === undefined || piece === undefined) return undefined;
   const size = tail.pieces.reduce((sum, { size: stored }) => sum + stored, 0);
-  return { index, timeline, name, object: { name, key: piece.key, codec: "zstd", size }, cutLsn: undefined, tail: { size: tail.bytes.length, sha256: tail.sha256 } };
+  return {
+    index,
+    timeline,
+    name,
+    object: { name, key: piece.key, codec: "zstd", size },
+    cutLsn: undefined,
+    tail: { size: tail.bytes.length, sha256: tail.sha256 },
+  };
 }

@@ -15,9 +15,17 @@ export async function requireNoCopy(dataDir: string): Promise<void> {
     await access(mark);
   } catch (error) {
     if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return;
-    throw new SoarError("FILE_UNREADABLE", `unable to tell whether '${dataDir}' is a copy: ${(error as Error).message}`, { cause: error });
+    throw new SoarError(
+      "FILE_UNREADABLE",
+      `unable to tell whether '${dataDir}' is a copy: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
-  throw new SoarError("REPOSITORY_FOREIGN", `unable to archive from '${dataDir}': it is a copy of the cluster that the repository belongs to`, {
-    hint: `When it is to take that cluster's place, for good: soar-restore adopt --data-dir '${dataDir}'. Else give it a bucket or prefix of its own first.`,
-  });
+  throw new SoarError(
+    "REPOSITORY_FOREIGN",
+    `unable to archive from '${dataDir}': it is a copy of the cluster that the repository belongs to`,
+    {
+      hint: `When it is to take that cluster's place, for good: soar-restore adopt --data-dir '${dataDir}'. Else give it a bucket or prefix of its own first.`,
+    },
+  );
 }

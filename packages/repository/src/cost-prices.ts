@@ -41,7 +41,13 @@ const NOTHING = {
   freeEgressTimesStored: 0,
 };
 const DAYS_PER_MONTH = 365.25 / 12;
-const AWS = { ...NOTHING, asOf: "2026-05", source: "https://aws.amazon.com/s3/pricing/", egressPerGb: 0.09, freeEgressGb: 100 };
+const AWS = {
+  ...NOTHING,
+  asOf: "2026-05",
+  source: "https://aws.amazon.com/s3/pricing/",
+  egressPerGb: 0.09,
+  freeEgressGb: 100,
+};
 
 /**
  * The providers of the specification, and R2, which bills requests most like Amazon; AWS in us-east-1.
@@ -52,10 +58,66 @@ const AWS = { ...NOTHING, asOf: "2026-05", source: "https://aws.amazon.com/s3/pr
  * confirms Spaces ($5 with 250 GB and 1 TB out, then $0.02 and $0.01) bears no date.
  */
 export const STORAGE_PRICES: readonly StoragePrices[] = [
-  { ...AWS, provider: "AWS S3 Standard", perGbMonth: 0.023, perThousandPuts: 0.005, perThousandLists: 0.005, perThousandGets: 0.0004 },
-  { ...AWS, provider: "AWS S3 Glacier Instant Retrieval", perGbMonth: 0.004, minimumDays: 90, perThousandPuts: 0.02, perThousandLists: 0.005, perThousandGets: 0.01, retrievalPerGb: 0.03 },
-  { ...NOTHING, provider: "Backblaze B2", asOf: "2026-05", source: "https://www.backblaze.com/cloud-storage/pricing", perGbMonth: 0.006, perThousandLists: 0.004, freeListsPerMonth: 2_500 * DAYS_PER_MONTH, perThousandGets: 0.0004, egressPerGb: 0.01, freeEgressTimesStored: 3 },
-  { ...NOTHING, provider: "Wasabi", asOf: "2024-06", source: "https://wasabi.com/pricing", perGbMonth: 6.99 / 1_024, minimumDays: 90, minimumGb: 1_024 },
-  { ...NOTHING, provider: "DigitalOcean Spaces", asOf: "2025-06", source: "https://www.digitalocean.com/pricing/spaces-object-storage", perGbMonth: 0.02, flatPerMonth: 5, includedGb: 250, egressPerGb: 0.01, freeEgressGb: 1000 },
-  { ...NOTHING, provider: "Cloudflare R2", asOf: "2024-10", source: "https://developers.cloudflare.com/r2/pricing/", perGbMonth: 0.015, includedGb: 10, perThousandPuts: 0.0045, freePutsPerMonth: 1_000_000, perThousandLists: 0.0045, perThousandGets: 0.00036 },
+  {
+    ...AWS,
+    provider: "AWS S3 Standard",
+    perGbMonth: 0.023,
+    perThousandPuts: 0.005,
+    perThousandLists: 0.005,
+    perThousandGets: 0.0004,
+  },
+  {
+    ...AWS,
+    provider: "AWS S3 Glacier Instant Retrieval",
+    perGbMonth: 0.004,
+    minimumDays: 90,
+    perThousandPuts: 0.02,
+    perThousandLists: 0.005,
+    perThousandGets: 0.01,
+    retrievalPerGb: 0.03,
+  },
+  {
+    ...NOTHING,
+    provider: "Backblaze B2",
+    asOf: "2026-05",
+    source: "https://www.backblaze.com/cloud-storage/pricing",
+    perGbMonth: 0.006,
+    perThousandLists: 0.004,
+    freeListsPerMonth: 2_500 * DAYS_PER_MONTH,
+    perThousandGets: 0.0004,
+    egressPerGb: 0.01,
+    freeEgressTimesStored: 3,
+  },
+  {
+    ...NOTHING,
+    provider: "Wasabi",
+    asOf: "2024-06",
+    source: "https://wasabi.com/pricing",
+    perGbMonth: 6.99 / 1_024,
+    minimumDays: 90,
+    minimumGb: 1_024,
+  },
+  {
+    ...NOTHING,
+    provider: "DigitalOcean Spaces",
+    asOf: "2025-06",
+    source: "https://www.digitalocean.com/pricing/spaces-object-storage",
+    perGbMonth: 0.02,
+    flatPerMonth: 5,
+    includedGb: 250,
+    egressPerGb: 0.01,
+    freeEgressGb: 1000,
+  },
+  {
+    ...NOTHING,
+    provider: "Cloudflare R2",
+    asOf: "2024-10",
+    source: "https://developers.cloudflare.com/r2/pricing/",
+    perGbMonth: 0.015,
+    includedGb: 10,
+    perThousandPuts: 0.0045,
+    freePutsPerMonth: 1_000_000,
+    perThousandLists: 0.0045,
+    perThousandGets: 0.00036,
+  },
 ];

@@ -42,14 +42,21 @@ const TIER_AGE_MS = 14 * DAY_MS;
 const PART_SIZE = 8 * 1024 * 1024;
 
 /** Reads listings only. */
-export async function readStorageUsage(store: ObjectStore, { now, retentionDays, signal }: ReadUsageOptions): Promise<StorageUsage> {
+export async function readStorageUsage(
+  store: ObjectStore,
+  { now, retentionDays, signal }: ReadUsageOptions,
+): Promise<StorageUsage> {
   const records = await listBackupRecords(store, { signal });
   const newest = records.at(-1);
   const restoreFrom = newest === undefined ? Infinity : Date.parse(newest.startedAt);
   const sum = { base: 0, oldBase: 0, wal: 0, tail: 0, walSince: 0, objects: 0 };
   const puts: { readonly at: number; readonly count: number }[] = [];
   const pieces: { readonly at: number; readonly size: number }[] = [];
-  for (const [prefix, what] of [[BASE_PREFIX, "base"], [WAL_PREFIX, "wal"], [TAIL_PREFIX, "tail"]] as const) {
+  for (const [prefix, what] of [
+    [BASE_PREFIX, "base"],
+    [WAL_PREFIX, "wal"],
+    [TAIL_PREFIX, "tail"],
+  ] as const) {
     for await (const { size, modifiedAt } of store.list(prefix, { signal })) {
       sum[what] += size;
       sum.objects += 1;
@@ -73,7 +80,11 @@ export async function readStorageUsage(store: ObjectStore, { now, retentionDays,
     restoreBytes: (newest?.sizes.stored ?? 0) + sum.walSince,
     growthPerMonth: growthOf(records),
     retentionDays,
-    ratios: Object.fromEntries(records.filter(({ kind }) => kind === "full").map(({ codec, sizes }) => [codec, sizes.tar / Math.max(1, sizes.stored)])),
+    ratios: Object.fromEntries(
+      records
+        .filter(({ kind }) => kind === "full")
+        .map(({ codec, sizes }) => [codec, sizes.tar / Math.max(1, sizes.stored)]),
+    ),
     incrementalShare: incrementalShareOf(records),
   };
 }
@@ -88,7 +99,10 @@ function perMonth(puts: readonly { readonly at: number; readonly count: number }
 }
 
 /** A single piece has no pace: it counts as one. */
-function tailPerMonth(pieces: readonly { readonly at: number; readonly size: number }[]): { readonly puts: number; readonly bytes: number } {
+function tailPerMonth(pieces: readonly { readonly at: number; readonly size: number }[]): {
+  readonly puts: number;
+  readonly bytes: number;
+} {
   const bytes = pieces.reduce((sum, { size }) => sum + size, 0);
   const times = pieces.map(({ at }) => at);
   const span = Math.max(...times) - Math.min(...times);

@@ -63,10 +63,20 @@ test("growth goes on over the year", () => {
 });
 
 test("usage is read from the listing: bytes, requests a month, what a restore fetches", async () => {
-  const store = await createSampleRepository({ now: day(40), backups: [{ day: 10 }, { day: 20 }], wal: [10, 11, 20, 21].map((index) => segmentName(index)) });
+  const store = await createSampleRepository({
+    now: day(40),
+    backups: [{ day: 10 }, { day: 20 }],
+    wal: [10, 11, 20, 21].map((index) => segmentName(index)),
+  });
   await store.put("tail/000000010000000000000016/00000000-00001000.zst", Buffer.alloc(100));
   const read = await readStorageUsage(store, { now: day(60), retentionDays: 30 });
-  expect(read).toMatchObject({ walBytes: 96, tailBytes: 100, objects: 15, growthPerMonth: 0, incrementalShare: undefined });
+  expect(read).toMatchObject({
+    walBytes: 96,
+    tailBytes: 100,
+    objects: 15,
+    growthPerMonth: 0,
+    incrementalShare: undefined,
+  });
   expect(read.oldBaseBytes).toBe(read.baseBytes);
   expect(read.storedBytes).toBe(read.baseBytes + 196);
   // Everything was stored twenty days before.
@@ -92,6 +102,10 @@ test("the tail: pieces that are gone with their segment are counted at the pace 
   // Ninety days for what is there for minutes.
   const wasabi = pricesOf("Wasabi");
   const tailed = { ...usage, tailBytesPerMonth: 300 * GB };
-  expect(costOf(tailed, wasabi).month.storage - costOf(usage, wasabi).month.storage).toBeCloseTo(300 * (90 / 30.4375) * wasabi.perGbMonth);
-  expect(costOf(tailed, pricesOf("AWS S3 Standard")).month.storage).toBe(costOf(usage, pricesOf("AWS S3 Standard")).month.storage);
+  expect(costOf(tailed, wasabi).month.storage - costOf(usage, wasabi).month.storage).toBeCloseTo(
+    300 * (90 / 30.4375) * wasabi.perGbMonth,
+  );
+  expect(costOf(tailed, pricesOf("AWS S3 Standard")).month.storage).toBe(
+    costOf(usage, pricesOf("AWS S3 Standard")).month.storage,
+  );
 });

@@ -31,7 +31,10 @@ export function costOf(usage: StorageUsage, prices: StoragePrices): StorageCost 
     asOf: prices.asOf,
     source: prices.source,
     month: { storage, requests, total: storage + requests },
-    year: Array.from({ length: 12 }, (_, month) => storageOf(usage.storedBytes * (1 + usage.growthPerMonth * month), usage, prices) + tail + requests).reduce((sum, cost) => sum + cost, 0),
+    year: Array.from(
+      { length: 12 },
+      (_, month) => storageOf(usage.storedBytes * (1 + usage.growthPerMonth * month), usage, prices) + tail + requests,
+    ).reduce((sum, cost) => sum + cost, 0),
     restore,
     verification: readingCost(usage.storedBytes, usage, prices),
     drill: restore,
@@ -39,13 +42,24 @@ export function costOf(usage: StorageUsage, prices: StoragePrices): StorageCost 
 }
 
 /** Requests that store, and listings, of a month. */
-export function requestsCost({ putsPerMonth, listsPerMonth }: { readonly putsPerMonth: number; readonly listsPerMonth: number }, prices: StoragePrices): number {
-  const billed = (count: number, free: number, perThousand: number): number => (Math.max(0, count - free) / 1000) * perThousand;
-  return billed(putsPerMonth, prices.freePutsPerMonth, prices.perThousandPuts) + billed(listsPerMonth, prices.freeListsPerMonth, prices.perThousandLists);
+export function requestsCost(
+  { putsPerMonth, listsPerMonth }: { readonly putsPerMonth: number; readonly listsPerMonth: number },
+  prices: StoragePrices,
+): number {
+  const billed = (count: number, free: number, perThousand: number): number =>
+    (Math.max(0, count - free) / 1000) * perThousand;
+  return (
+    billed(putsPerMonth, prices.freePutsPerMonth, prices.perThousandPuts) +
+    billed(listsPerMonth, prices.freeListsPerMonth, prices.perThousandLists)
+  );
 }
 
 /** What stays stored for as long as the retention says is billed for the provider's minimum if that is longer. */
-export function storageOf(bytes: number, { retentionDays }: Pick<StorageUsage, "retentionDays">, prices: StoragePrices): number {
+export function storageOf(
+  bytes: number,
+  { retentionDays }: Pick<StorageUsage, "retentionDays">,
+  prices: StoragePrices,
+): number {
   const lasting = Math.max(1, prices.minimumDays / retentionDays);
   const billed = Math.max(prices.minimumGb, (bytes / GB) * lasting);
   return prices.flatPerMonth + Math.max(0, billed - prices.includedGb) * prices.perGbMonth;
@@ -57,7 +71,11 @@ function tailStorageOf({ tailBytesPerMonth }: Pick<StorageUsage, "tailBytesPerMo
 }
 
 /** Of reading so many of the stored bytes, within a month in which nothing else is read, in US dollars. */
-export function readingCost(bytes: number, { storedBytes }: Pick<StorageUsage, "storedBytes">, prices: StoragePrices): number {
+export function readingCost(
+  bytes: number,
+  { storedBytes }: Pick<StorageUsage, "storedBytes">,
+  prices: StoragePrices,
+): number {
   const free = prices.freeEgressGb + (prices.freeEgressTimesStored * storedBytes) / GB;
   const egress = Math.max(0, bytes / GB - free) * prices.egressPerGb;
   return egress + (bytes / GB) * prices.retrievalPerGb + (bytes / READ_SIZE / 1000) * prices.perThousandGets;

@@ -9,7 +9,11 @@ export function sha256Hex(...parts: readonly Uint8Array[]): string {
 }
 
 /** Throws `REPOSITORY_DAMAGED` naming the object unless size and SHA-256 are as recorded. */
-export function requireDigest(bytes: Uint8Array, expected: { readonly size: number; readonly sha256: string }, where: string): void {
+export function requireDigest(
+  bytes: Uint8Array,
+  expected: { readonly size: number; readonly sha256: string },
+  where: string,
+): void {
   const fact =
     bytes.length === expected.size
       ? sha256Hex(bytes) === expected.sha256

@@ -16,18 +16,40 @@ const KEPT = [65, 72, 79, 86].map((number) => ({ day: number }));
 /** Two full backups with an incremental on the second, all expired; a run that died long ago; one that is running. */
 async function createRepository(): Promise<ObjectStore> {
   const expired = [{ day: 40 }, { day: 50 }, { day: 51, references: [labelOf({ day: 50 })] }];
-  const runs = [{ day: 60, unfinished: true }, { day: 99, unfinished: true }];
-  const store = await createSampleRepository({ now: NOW, backups: [...expired, ...runs, ...KEPT], wal: Array.from({ length: 60 }, (_, index) => segmentName(40 + index)) });
-  await putLease(store, { format: 1, id: "lapsed", purpose: "verify", host: "h", labels: [], startedAt: day(90).toISOString(), expiresAt: day(91).toISOString() });
+  const runs = [
+    { day: 60, unfinished: true },
+    { day: 99, unfinished: true },
+  ];
+  const store = await createSampleRepository({
+    now: NOW,
+    backups: [...expired, ...runs, ...KEPT],
+    wal: Array.from({ length: 60 }, (_, index) => segmentName(40 + index)),
+  });
+  await putLease(store, {
+    format: 1,
+    id: "lapsed",
+    purpose: "verify",
+    host: "h",
+    labels: [],
+    startedAt: day(90).toISOString(),
+    expiresAt: day(91).toISOString(),
+  });
   return store;
 }
 
 async function expire(store: ObjectStore, onEvent?: (event: ExpiryEvent) => void): Promise<void> {
   const state = await readExpiryState(store, { now: NOW });
-  await executeExpiry(store, { state, policy: POLICY, plan: planExpiry(state, POLICY), ...(onEvent === undefined ? {} : { onEvent }) });
+  await executeExpiry(store, {
+    state,
+    policy: POLICY,
+    plan: planExpiry(state, POLICY),
+    ...(onEvent === undefined ? {} : { onEvent }),
+  });
 }
 
-const labelsOf = (keys: readonly string[]) => [...new Set(keys.filter((key) => key.startsWith("base/")).map((key) => key.split("/")[1]))];
+const labelsOf = (keys: readonly string[]) => [
+  ...new Set(keys.filter((key) => key.startsWith("base/")).map((key) => key.split("/")[1])),
+];
 
 test("removes what the plan says, of dead runs their uploads too, and nothing that lives", async () => {
   const store = await createRepository();
@@ -35,10 +57,15 @@ test("removes what the plan says, of dead runs their uploads too, and nothing th
   await expire(store, (event) => events.push(event));
   const keys = await listKeys(store);
   expect(labelsOf(keys)).toEqual([65, 72, 79, 86, 99].map((number) => labelOf({ day: number })));
-  expect(keys.filter((key) => key.startsWith("wal/"))).toEqual(Array.from({ length: 35 }, (_, index) => `wal/${segmentName(65 + index)}.zst`));
+  expect(keys.filter((key) => key.startsWith("wal/"))).toEqual(
+    Array.from({ length: 35 }, (_, index) => `wal/${segmentName(65 + index)}.zst`),
+  );
   expect(keys).not.toContain("config/leases/lapsed.json");
   expect(await store.abortStaleUploads("base/", day(200))).toEqual([backupKey(labelOf({ day: 99 }), "16400.tar.gz")]);
-  expect(events.map((event) => (event.type === "backup-removed" ? event.label : event.type))).toEqual([...[51, 50, 40, 60].map((number) => labelOf({ day: number })), "wal-removed"]);
+  expect(events.map((event) => (event.type === "backup-removed" ? event.label : event.type))).toEqual([
+    ...[51, 50, 40, 60].map((number) => labelOf({ day: number })),
+    "wal-removed",
+  ]);
 });
 
 /** Whatever has a record is whole: its objects, its WAL, and everything that it refers to. */
@@ -56,31 +83,45 @@ async function expectConsistent(store: ObjectStore): Promise<void> {
   }
 }
 
-test("a failure at any call, before or after its work, leaves a consistent repository, and the next run finishes", { timeout: 240_000 }, async () => {
-  const whole = withFault(await createRepository());
-  await expire(whole);
-  const calls = whole.calls;
-  const finished = await listKeys(whole);
-  expect(calls).toBeGreaterThan(50);
-  let failures = 0;
-  for (const when of ["before", "after"] as const) {
-    for (let atCall = 1; atCall <= calls; atCall += 1) {
-      const store = await createRepository();
-      await expect(expire(withFault(store, { atCall, when }))).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
-      failures += 1;
-      await expectConsistent(store);
-      await expire(store);
-      expect(await listKeys(store), `after a failure ${when} call ${atCall}`).toEqual(finished);
+test(
+  "a failure at any call, before or after its work, leaves a consistent repository, and the next run finishes",
+  { timeout: 240_000 },
+  async () => {
+    const whole = withFault(await createRepository());
+    await expire(whole);
+    const calls = whole.calls;
+    const finished = await listKeys(whole);
+    expect(calls).toBeGreaterThan(50);
+    let failures = 0;
+    for (const when of ["before", "after"] as const) {
+      for (let atCall = 1; atCall <= calls; atCall += 1) {
+        const store = await createRepository();
+        await expect(expire(withFault(store, { atCall, when }))).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+        failures += 1;
+        await expectConsistent(store);
+        await expire(store);
+        expect(await listKeys(store), `after a failure ${when} call ${atCall}`).toEqual(finished);
+      }
     }
-  }
-  expect(failures).toBeGreaterThan(100);
-});
+    expect(failures).toBeGreaterThan(100);
+  },
+);
 
 test("what is taken into use after the plan was made is spared", async () => {
   const store = await createRepository();
   const state = await readExpiryState(store, { now: NOW });
   const plan = planExpiry(state, POLICY);
-  await putLease(store, { format: 1, id: "new", purpose: "restore", host: "h", labels: [labelOf({ day: 51 })], walFrom: segmentName(51), walTo: segmentName(53), startedAt: NOW.toISOString(), expiresAt: day(101).toISOString() });
+  await putLease(store, {
+    format: 1,
+    id: "new",
+    purpose: "restore",
+    host: "h",
+    labels: [labelOf({ day: 51 })],
+    walFrom: segmentName(51),
+    walTo: segmentName(53),
+    startedAt: NOW.toISOString(),
+    expiresAt: day(101).toISOString(),
+  });
   await putKeep(store, labelOf({ day: 40 }), { format: 1, reason: "audit", keptAt: NOW.toISOString() });
   const outcome = await executeExpiry(store, { state, policy: POLICY, plan });
   expect(outcome.backups).toEqual([labelOf({ day: 60 })]);
@@ -92,7 +133,11 @@ test("what became removable after the plan was shown waits for the next run", as
   const store = await createRepository();
   const state = await readExpiryState(store, { now: NOW });
   const plan = planExpiry(state, POLICY);
-  await executeExpiry(store, { state: { ...state, now: day(200) }, policy: { windowDays: 1, minimumBackups: 1 }, plan });
+  await executeExpiry(store, {
+    state: { ...state, now: day(200) },
+    policy: { windowDays: 1, minimumBackups: 1 },
+    plan,
+  });
   expect(labelsOf(await listKeys(store))).toEqual([65, 72, 79, 86, 99].map((number) => labelOf({ day: number })));
 });
 

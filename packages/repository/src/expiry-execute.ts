@@ -1,5 +1,11 @@
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { planExpiry, type ExpiredBackup, type ExpiryPlan, type ExpiryState, type RetentionPolicy } from "./expiry-plan.ts";
+import {
+  planExpiry,
+  type ExpiredBackup,
+  type ExpiryPlan,
+  type ExpiryState,
+  type RetentionPolicy,
+} from "./expiry-plan.ts";
 import { readProtection } from "./expiry-state.ts";
 import { backupPrefix, BASE_PREFIX, leaseKey } from "./keys.ts";
 
@@ -52,13 +58,24 @@ export async function executeExpiry(store: ObjectStore, options: ExecuteExpiryOp
     }
   }
   const wal = await removeWal(store, state, options);
-  await store.remove(plan.removeLeases.map(({ id }) => leaseKey(id)), { signal });
+  await store.remove(
+    plan.removeLeases.map(({ id }) => leaseKey(id)),
+    { signal },
+  );
   await abortDeadUploads(store, state, options);
-  return { backups: removed.map(({ label }) => label), wal: wal.length, bytes: bytesOf(wal) + bytesOf(removed.flatMap(({ objects }) => objects)) };
+  return {
+    backups: removed.map(({ label }) => label),
+    wal: wal.length,
+    bytes: bytesOf(wal) + bytesOf(removed.flatMap(({ objects }) => objects)),
+  };
 }
 
 /** Removes one directory below `base/`, and what its uploads left, in the order that `removalOrder` explains. */
-export async function removeBackup(store: ObjectStore, { label, objects }: Pick<ExpiredBackup, "label" | "objects">, { signal }: CallOptions = {}): Promise<void> {
+export async function removeBackup(
+  store: ObjectStore,
+  { label, objects }: Pick<ExpiredBackup, "label" | "objects">,
+  { signal }: CallOptions = {},
+): Promise<void> {
   const [first, last] = [objects[0], objects.at(-1)];
   if (first === undefined || last === undefined) return;
   await store.remove([first.key], { signal });
@@ -68,14 +85,21 @@ export async function removeBackup(store: ObjectStore, { label, objects }: Pick<
   if (last !== first) await store.remove([last.key], { signal });
 }
 
-async function removeWal(store: ObjectStore, before: ExpiryState, { plan, policy, signal, onEvent }: ExecuteExpiryOptions): Promise<ExpiryState["wal"]> {
+async function removeWal(
+  store: ObjectStore,
+  before: ExpiryState,
+  { plan, policy, signal, onEvent }: ExecuteExpiryOptions,
+): Promise<ExpiryState["wal"]> {
   const removed: ExpiryState["wal"][number][] = [];
   for (let at = 0; at < plan.removeWal.length; at += BATCH) {
     const state = { ...before, ...(await readProtection(store, { signal })) };
     const removable = new Set(planExpiry(state, policy).removeWal.map(({ key }) => key));
     const batch = plan.removeWal.slice(at, at + BATCH).filter(({ key }) => removable.has(key));
     if (batch.length === 0) continue;
-    await store.remove(batch.map(({ key }) => key), { signal });
+    await store.remove(
+      batch.map(({ key }) => key),
+      { signal },
+    );
     removed.push(...batch);
     onEvent?.({ type: "wal-removed", objects: batch.length, bytes: bytesOf(batch) });
   }
@@ -83,8 +107,14 @@ async function removeWal(store: ObjectStore, before: ExpiryState, { plan, policy
 }
 
 /** A run begins its uploads after its `started.json`, so anything older than the oldest living run belongs to a dead one. */
-async function abortDeadUploads(store: ObjectStore, { now, started }: ExpiryState, { signal, onEvent }: ExecuteExpiryOptions): Promise<void> {
-  const living = [...started.values()].filter(({ deadline }) => new Date(deadline) > now).map(({ startedAt }) => Date.parse(startedAt));
+async function abortDeadUploads(
+  store: ObjectStore,
+  { now, started }: ExpiryState,
+  { signal, onEvent }: ExecuteExpiryOptions,
+): Promise<void> {
+  const living = [...started.values()]
+    .filter(({ deadline }) => new Date(deadline) > now)
+    .map(({ startedAt }) => Date.parse(startedAt));
   const before = new Date(Math.min(now.getTime(), ...living) - CLOCK_TOLERANCE_MS);
   const keys = await store.abortStaleUploads(BASE_PREFIX, before, { signal });
   if (keys.length > 0) onEvent?.({ type: "uploads-aborted", keys });

@@ -1,4 +1,11 @@
-import { isOnLineage, parseLsn, parseWalFileName, parseWalSegment, timelineOfSegment, type TimelineHistory } from "@soar/pg-tools";
+import {
+  isOnLineage,
+  parseLsn,
+  parseWalFileName,
+  parseWalSegment,
+  timelineOfSegment,
+  type TimelineHistory,
+} from "@soar/pg-tools";
 import type { BackupDirectory, BackupRecord } from "./backup-record.ts";
 import { BACKUP_OBJECTS, backupKey } from "./keys.ts";
 import type { LeaseRecord, StartedRecord } from "./marker-records.ts";
@@ -64,7 +71,11 @@ export function planExpiry(state: ExpiryState, policy: RetentionPolicy): ExpiryP
   const windowStart = new Date(state.now.getTime() - policy.windowDays * 86_400_000);
   const complete = state.backups.filter((backup): backup is Complete => backup.record !== undefined);
   const anchors = findAnchors(state, complete, windowStart);
-  const reasons = keepReasons(state, complete, { windowStart, anchors, minimumBackups: Math.max(1, policy.minimumBackups) });
+  const reasons = keepReasons(state, complete, {
+    windowStart,
+    anchors,
+    minimumBackups: Math.max(1, policy.minimumBackups),
+  });
   const kept = complete.filter(({ label }) => reasons.has(label));
   return {
     keep: kept.map(({ label }) => ({ label, reasons: reasons.get(label) ?? [] })),
@@ -87,12 +98,21 @@ interface Anchor {
 
 /** One per branch that was written to within the window, and at least one: see `newestOf`. */
 function findAnchors(state: ExpiryState, complete: readonly Complete[], windowStart: Date): Anchor[] {
-  const live = state.timelines.filter(({ lastArchivedAt }) => lastArchivedAt === undefined || lastArchivedAt >= windowStart);
+  const live = state.timelines.filter(
+    ({ lastArchivedAt }) => lastArchivedAt === undefined || lastArchivedAt >= windowStart,
+  );
   const followed = live.length > 0 ? live : newestOf(state.timelines);
   return followed.map(({ history }) => {
-    const before = complete.filter(({ record }) => new Date(record.stoppedAt) <= windowStart && isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) }));
+    const before = complete.filter(
+      ({ record }) =>
+        new Date(record.stoppedAt) <= windowStart &&
+        isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) }),
+    );
     const candidates = before.map(({ record }) => record).sort(byStopLsn);
-    return { history, backup: candidates.findLast(({ damagedPages }) => damagedPages.length === 0) ?? candidates.at(-1) };
+    return {
+      history,
+      backup: candidates.findLast(({ damagedPages }) => damagedPages.length === 0) ?? candidates.at(-1),
+    };
   });
 }
 
@@ -111,7 +131,11 @@ interface KeepRules {
   readonly minimumBackups: number;
 }
 
-function keepReasons(state: ExpiryState, complete: readonly Complete[], { windowStart, anchors, minimumBackups }: KeepRules): Map<string, string[]> {
+function keepReasons(
+  state: ExpiryState,
+  complete: readonly Complete[],
+  { windowStart, anchors, minimumBackups }: KeepRules,
+): Map<string, string[]> {
   const reasons = new Map<string, string[]>();
   const keep = (label: string, reason: string) => reasons.set(label, [...(reasons.get(label) ?? []), reason]);
   for (const { label, record, kept } of complete) {
@@ -122,17 +146,23 @@ function keepReasons(state: ExpiryState, complete: readonly Complete[], { window
   const newest = [...complete].sort((a, b) => byStoppedAt(a.record, b.record)).slice(-minimumBackups);
   for (const { label } of newest) keep(label, `one of the ${minimumBackups} newest`);
   for (const lease of state.leases) {
-    if (new Date(lease.expiresAt) > state.now) for (const label of lease.labels) keep(label, `in use: ${lease.purpose} on ${lease.host}`);
+    if (new Date(lease.expiresAt) > state.now)
+      for (const label of lease.labels) keep(label, `in use: ${lease.purpose} on ${lease.host}`);
   }
   for (const started of state.started.values()) {
-    if (new Date(started.deadline) > state.now) for (const label of started.references) keep(label, `referred to by the running backup ${started.label}`);
+    if (new Date(started.deadline) > state.now)
+      for (const label of started.references) keep(label, `referred to by the running backup ${started.label}`);
   }
   keepReferences(complete, keep, reasons);
   return reasons;
 }
 
 /** References may chain, so this goes on until nothing new is found. */
-function keepReferences(complete: readonly Complete[], keep: (label: string, reason: string) => void, reasons: ReadonlyMap<string, unknown>): void {
+function keepReferences(
+  complete: readonly Complete[],
+  keep: (label: string, reason: string) => void,
+  reasons: ReadonlyMap<string, unknown>,
+): void {
   const byLabel = new Map(complete.map(({ label, record }) => [label, record]));
   const pending = [...reasons.keys()];
   for (let label = pending.pop(); label !== undefined; label = pending.pop()) {
@@ -148,15 +178,28 @@ function expired(complete: readonly Complete[], reasons: ReadonlyMap<string, unk
   return complete
     .filter(({ label }) => !reasons.has(label))
     .sort((a, b) => byStoppedAt(b.record, a.record))
-    .map((backup) => ({ label: backup.label, reason: `ended ${backup.record.stoppedAt}, outside the window`, objects: removalOrder(backup) }));
+    .map((backup) => ({
+      label: backup.label,
+      reason: `ended ${backup.record.stoppedAt}, outside the window`,
+      objects: removalOrder(backup),
+    }));
 }
 
 /** Directories of runs that died. A directory without `started.json` was never ours to judge by time: it is left alone. */
 function abandoned(state: ExpiryState): ExpiredBackup[] {
   return state.backups.flatMap((backup) => {
     const started = state.started.get(backup.label);
-    const isDead = backup.record === undefined && !backup.kept && started !== undefined && new Date(started.deadline) <= state.now;
-    return isDead ? [{ label: backup.label, reason: `interrupted: begun ${started.startedAt} on ${started.host}`, objects: removalOrder(backup) }] : [];
+    const isDead =
+      backup.record === undefined && !backup.kept && started !== undefined && new Date(started.deadline) <= state.now;
+    return isDead
+      ? [
+          {
+            label: backup.label,
+            reason: `interrupted: begun ${started.startedAt} on ${started.host}`,
+            objects: removalOrder(backup),
+          },
+        ]
+      : [];
   });
 }
 
@@ -174,16 +217,30 @@ function isWalNeeded(name: string, state: ExpiryState, kept: readonly Complete[]
   const file = parseWalFileName(name);
   if (file.kind === "history" || file.kind === "other") return true;
   const { timeline, index } = parseWalSegment(file.segmentName, state.segmentSize);
-  if (state.leases.some((lease) => new Date(lease.expiresAt) > state.now && isWithin(file.segmentName, lease.walFrom, lease.walTo))) return true;
+  if (
+    state.leases.some(
+      (lease) => new Date(lease.expiresAt) > state.now && isWithin(file.segmentName, lease.walFrom, lease.walTo),
+    )
+  )
+    return true;
   // Without any backup WAL cannot be used, but the first backup may be running: it is never the expiry's to remove.
   if (kept.length === 0) return true;
   const indexOf = (segment: string) => parseWalSegment(segment, state.segmentSize).index;
-  const makesConsistent = kept.some(({ record }) => record.timeline === timeline && indexOf(record.firstSegment) <= index && index <= indexOf(record.lastSegment));
+  const makesConsistent = kept.some(
+    ({ record }) =>
+      record.timeline === timeline && indexOf(record.firstSegment) <= index && index <= indexOf(record.lastSegment),
+  );
   return makesConsistent || anchors.some((anchor) => isOnBranch(anchor, kept, timeline, index, state.segmentSize));
 }
 
 /** From its anchor on a branch keeps all of its own WAL, and its ancestors' up to where it left them. */
-function isOnBranch({ history, backup }: Anchor, kept: readonly Complete[], timeline: number, index: number, segmentSize: number): boolean {
+function isOnBranch(
+  { history, backup }: Anchor,
+  kept: readonly Complete[],
+  timeline: number,
+  index: number,
+  segmentSize: number,
+): boolean {
   const isPart = timelineOfSegment(history, index, segmentSize) === timeline;
   if (!isPart) return false;
   const from = backup ?? oldestOnBranch(history, kept);

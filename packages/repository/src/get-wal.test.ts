@@ -18,19 +18,36 @@ beforeEach(() => {
 /** The object of a small segment, as stored. */
 async function stored(codec: Codec): Promise<Buffer> {
   const elsewhere = createMemoryStore();
-  const { object } = await putWalFile(elsewhere, sourceOf(name, bytes, { sysid: "7000000000000000001", tx: { n: 1, first: 5, last: 5 } }), { codec });
+  const { object } = await putWalFile(
+    elsewhere,
+    sourceOf(name, bytes, { sysid: "7000000000000000001", tx: { n: 1, first: 5, last: 5 } }),
+    { codec },
+  );
   return readObject(elsewhere, object.key);
 }
 
 /** An object of several members with a description of our choosing. */
-async function handMade(codec: "zstd" | "gzip", change: (description: WalDescription) => WalDescription = (same) => same, memberSize = 200): Promise<Buffer> {
+async function handMade(
+  codec: "zstd" | "gzip",
+  change: (description: WalDescription) => WalDescription = (same) => same,
+  memberSize = 200,
+): Promise<Buffer> {
   const members: Buffer[] = [];
-  for (let at = 0; at < bytes.length; at += memberSize) members.push(await compressMember(codec, bytes.subarray(at, at + memberSize)));
-  const description: WalDescription = { v: 1, name, size: bytes.length, sha256: sha256Hex(bytes), members: members.map(({ length }) => length), memberSize };
+  for (let at = 0; at < bytes.length; at += memberSize)
+    members.push(await compressMember(codec, bytes.subarray(at, at + memberSize)));
+  const description: WalDescription = {
+    v: 1,
+    name,
+    size: bytes.length,
+    sha256: sha256Hex(bytes),
+    members: members.map(({ length }) => length),
+    memberSize,
+  };
   return Buffer.concat([...members, formatWalDescription(change(description), codec)]);
 }
 
-const damage = (message: string | RegExp) => expect.objectContaining({ code: "REPOSITORY_DAMAGED", message: expect.stringMatching(message) });
+const damage = (message: string | RegExp) =>
+  expect.objectContaining({ code: "REPOSITORY_DAMAGED", message: expect.stringMatching(message) });
 
 describe.each(["zstd", "gzip"] as const)("a %s object", (codec) => {
   test("of several members is read whole and member by member", async () => {
@@ -55,7 +72,10 @@ describe.each(["zstd", "gzip"] as const)("a %s object", (codec) => {
   test("is decompressed where the caller wants", async () => {
     const object = await putRaw(store, name, codec, await handMade(codec));
     const lengths: number[] = [];
-    const decompress = async (used: Codec, part: Buffer, plainLength: number) => (lengths.push(plainLength), decompressMember(used, part, plainLength));
+    const decompress = async (used: Codec, part: Buffer, plainLength: number) => (
+      lengths.push(plainLength),
+      decompressMember(used, part, plainLength)
+    );
     expect(await readWalFile(store, object, { decompress })).toEqual(bytes);
     expect(lengths).toEqual([200, 200, 200]);
   });
@@ -66,7 +86,10 @@ describe.each(["zstd", "gzip"] as const)("a %s object", (codec) => {
     let harmless = 0;
     for (let at = 0; at < whole.length; at += 1) {
       const object = await putRaw(store, name, codec, flipped(whole, at, 1 << (at % 8)));
-      const outcome = await readWalFile(store, object).then((read) => (read.equals(bytes) ? "the very bytes" : "OTHER BYTES"), (error: { code?: string }) => error.code);
+      const outcome = await readWalFile(store, object).then(
+        (read) => (read.equals(bytes) ? "the very bytes" : "OTHER BYTES"),
+        (error: { code?: string }) => error.code,
+      );
       // Bits that mean nothing (a gzip header's time, the padding of a last Huffman code) change nothing that is read.
       if (outcome === "the very bytes" && at < whole.length - length) harmless += 1;
       else expect(outcome, `byte ${at}`).toBe("REPOSITORY_DAMAGED");
@@ -77,12 +100,19 @@ describe.each(["zstd", "gzip"] as const)("a %s object", (codec) => {
   test("cut short or lengthened anywhere is noticed", async () => {
     const whole = await stored(codec);
     for (let length = 0; length < whole.length; length += 1) {
-      await expect(readWalFile(store, await putRaw(store, name, codec, whole.subarray(0, length))), `${length} bytes`).rejects.toEqual(damage("'memory:m/wal/"));
+      await expect(
+        readWalFile(store, await putRaw(store, name, codec, whole.subarray(0, length))),
+        `${length} bytes`,
+      ).rejects.toEqual(damage("'memory:m/wal/"));
       const cutInFront = await putRaw(store, name, codec, whole.subarray(whole.length - length));
       await expect(readWalFile(store, cutInFront), `last ${length} bytes`).rejects.toEqual(damage("'memory:m/wal/"));
     }
-    await expect(readWalFile(store, await putRaw(store, name, codec, Buffer.concat([whole, Buffer.of(0)])))).rejects.toEqual(damage("no description|not well-formed"));
-    await expect(readWalFile(store, await putRaw(store, name, codec, Buffer.concat([Buffer.of(0), whole])))).rejects.toEqual(damage("its members should have"));
+    await expect(
+      readWalFile(store, await putRaw(store, name, codec, Buffer.concat([whole, Buffer.of(0)]))),
+    ).rejects.toEqual(damage("no description|not well-formed"));
+    await expect(
+      readWalFile(store, await putRaw(store, name, codec, Buffer.concat([Buffer.of(0), whole]))),
+    ).rejects.toEqual(damage("its members should have"));
   });
 
   test("under another segment's name is noticed", async () => {
@@ -91,13 +121,21 @@ describe.each(["zstd", "gzip"] as const)("a %s object", (codec) => {
   });
 
   test.each<[string, (description: WalDescription) => WalDescription, RegExp]>([
-    ["members in another order", (d) => ({ ...d, members: [...d.members.slice(1), ...d.members.slice(0, 1)] }), /decompressed|SHA-256/],
+    [
+      "members in another order",
+      (d) => ({ ...d, members: [...d.members.slice(1), ...d.members.slice(0, 1)] }),
+      /decompressed|SHA-256/,
+    ],
     ["a member too few", (d) => ({ ...d, members: d.members.slice(1) }), /its members should have/],
     ["a larger size", (d) => ({ ...d, size: d.size + 1 }), /hold 1 bytes less than it says|cannot be decompressed/],
     ["a much larger size", (d) => ({ ...d, size: d.size * 2 }), /hold 600 bytes less than it says/],
     ["a smaller size", (d) => ({ ...d, size: d.size - 1 }), /cannot be decompressed/],
     ["another member size", (d) => ({ ...d, memberSize: d.memberSize + 1 }), /cannot be decompressed/],
-    ["another digest", (d) => ({ ...d, sha256: "0".repeat(64) }), /the SHA-256 of its plain bytes is not the recorded one/],
+    [
+      "another digest",
+      (d) => ({ ...d, sha256: "0".repeat(64) }),
+      /the SHA-256 of its plain bytes is not the recorded one/,
+    ],
   ])("whose description tells %s is damage", async (_, change, message) => {
     const object = await putRaw(store, name, codec, await handMade(codec, change));
     await expect(readWalFile(store, object)).rejects.toEqual(damage(message));
@@ -106,12 +144,27 @@ describe.each(["zstd", "gzip"] as const)("a %s object", (codec) => {
   test("that is larger than one request is read by its ranges", async () => {
     const plain = Buffer.alloc(1024);
     const members = await Promise.all([plain, plain].map((part) => compressMember(codec, part)));
-    const description = formatWalDescription({ v: 1, name, size: 2048, sha256: sha256Hex(plain, plain), members: members.map(({ length }) => length), memberSize: 1024 }, codec);
+    const description = formatWalDescription(
+      {
+        v: 1,
+        name,
+        size: 2048,
+        sha256: sha256Hex(plain, plain),
+        members: members.map(({ length }) => length),
+        memberSize: 1024,
+      },
+      codec,
+    );
     const object = await putRaw(store, name, codec, Buffer.concat([...members, description]));
     const ranges: unknown[] = [];
-    const recording: ObjectStore = { ...store, get: async (key, options) => (ranges.push(options?.range), store.get(key, options)) };
+    const recording: ObjectStore = {
+      ...store,
+      get: async (key, options) => (ranges.push(options?.range), store.get(key, options)),
+    };
     // Only its listed size makes it large: reading must then never ask for the whole.
-    await expect(readWalFile(recording, { ...object, size: 65 * 1024 * 1024 })).rejects.toEqual(damage("its members should have"));
+    await expect(readWalFile(recording, { ...object, size: 65 * 1024 * 1024 })).rejects.toEqual(
+      damage("its members should have"),
+    );
     expect(ranges).toEqual([{ suffix: expect.any(Number) }]);
   });
 });
@@ -129,7 +182,9 @@ describe("a bare object", () => {
 });
 
 test("an object that is gone is missing, not damaged", async () => {
-  await expect(readWalFile(store, { name, key: `wal/${name}.zst`, codec: "zstd", size: 100 })).rejects.toMatchObject({ code: "OBJECT_MISSING" });
+  await expect(readWalFile(store, { name, key: `wal/${name}.zst`, codec: "zstd", size: 100 })).rejects.toMatchObject({
+    code: "OBJECT_MISSING",
+  });
 });
 
 test("a reader that stops early, or whose signal aborts, ends without trouble", async () => {

@@ -15,7 +15,11 @@ export interface DescribedWal {
 }
 
 /** Reads what a compressed WAL object says of itself, with one request for its last bytes. */
-export async function readWalDescription(store: ObjectStore, object: WalObject, options: CallOptions = {}): Promise<DescribedWal> {
+export async function readWalDescription(
+  store: ObjectStore,
+  object: WalObject,
+  options: CallOptions = {},
+): Promise<DescribedWal> {
   const where = `${store.location}/${object.key}`;
   const suffix = Math.min(LONGEST_DESCRIPTION, object.size);
   const tail = await readObject(store, object.key, { ...options, range: { suffix } });
@@ -32,19 +36,27 @@ export interface GetWalOptions extends CallOptions {
  * are compared last, so a reader must put them under a temporary name until then. Rejects with `REPOSITORY_DAMAGED`
  * for any difference. A bare object has nothing to be compared with but the size that the caller knows.
  */
-export async function* getWalFile(store: ObjectStore, object: WalObject, options: GetWalOptions = {}): AsyncGenerator<Buffer> {
+export async function* getWalFile(
+  store: ObjectStore,
+  object: WalObject,
+  options: GetWalOptions = {},
+): AsyncGenerator<Buffer> {
   const where = `${store.location}/${object.key}`;
   if (object.codec === "none") {
-    for await (const chunk of await store.get(object.key, options)) yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    for await (const chunk of await store.get(object.key, options))
+      yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     return;
   }
   const whole = object.size <= LARGEST_SINGLE_GET ? await readObject(store, object.key, options) : undefined;
   const { description, dataLength } =
-    whole === undefined ? await readWalDescription(store, object, options) : describe(whole, whole.length, object.codec, where);
+    whole === undefined
+      ? await readWalDescription(store, object, options)
+      : describe(whole, whole.length, object.codec, where);
   if (description.name !== object.name) throw damaged(where, `it describes itself as '${description.name}'`);
   requireMembersFill(description, dataLength, where);
   const read = async (offset: number, length: number) =>
-    whole?.subarray(offset, offset + length) ?? readObject(store, object.key, { ...options, range: { offset, length } });
+    whole?.subarray(offset, offset + length) ??
+    readObject(store, object.key, { ...options, range: { offset, length } });
   yield* decodeMembers(description, object.codec, read, where, options);
 }
 
@@ -77,7 +89,8 @@ async function* decodeMembers(
     yield plain;
   }
   if (remaining !== 0) throw damaged(where, `its members hold ${remaining} bytes less than it says`);
-  if (hash.digest("hex") !== description.sha256) throw damaged(where, "the SHA-256 of its plain bytes is not the recorded one");
+  if (hash.digest("hex") !== description.sha256)
+    throw damaged(where, "the SHA-256 of its plain bytes is not the recorded one");
 }
 
 function describe(tail: Buffer, objectSize: number, codec: Exclude<Codec, "none">, where: string): DescribedWal {

@@ -18,7 +18,8 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-const hold = (target = store): Promise<HeldLease> => holdLease(target, { purpose: "verify", host: "db1", labels: ["2025-01-05"] }, { now: () => new Date(now) });
+const hold = (target = store): Promise<HeldLease> =>
+  holdLease(target, { purpose: "verify", host: "db1", labels: ["2025-01-05"] }, { now: () => new Date(now) });
 
 /** Lets time pass, and what it brought about end. */
 async function pass(ms: number): Promise<void> {

@@ -22,13 +22,28 @@ const RENEWAL_MS = LEASE_MS / 4;
  * overwritten, so each renewal is a lease of its own. Where the key may not write, or not remove, or the bucket is full, reading
  * goes on without: a lease must not be what a restore fails for.
  */
-export async function holdLease(store: ObjectStore, terms: LeaseTerms, { now, signal }: CallOptions & { readonly now: () => Date }): Promise<HeldLease> {
+export async function holdLease(
+  store: ObjectStore,
+  terms: LeaseTerms,
+  { now, signal }: CallOptions & { readonly now: () => Date },
+): Promise<HeldLease> {
   let held: string | undefined;
   let refusal: string | undefined;
   const renew = async (): Promise<void> => {
     const startedAt = now();
     const id = `${terms.purpose}-${randomUUID()}`;
-    await putLease(store, { format: 1, id, ...terms, labels: [...terms.labels], startedAt: startedAt.toISOString(), expiresAt: new Date(startedAt.getTime() + LEASE_MS).toISOString() }, { signal });
+    await putLease(
+      store,
+      {
+        format: 1,
+        id,
+        ...terms,
+        labels: [...terms.labels],
+        startedAt: startedAt.toISOString(),
+        expiresAt: new Date(startedAt.getTime() + LEASE_MS).toISOString(),
+      },
+      { signal },
+    );
     const before = held;
     held = id;
     if (before !== undefined) await remove(store, before);

@@ -5,7 +5,13 @@ import { describe, expect, test } from "vitest";
 import * as v from "valibot";
 import { findRecord, formatRecord, isSealedRecord, instantText, lsnText, parseRecord } from "./json-record.ts";
 
-const schema = v.object({ format: v.literal(1), text: v.string(), at: v.optional(instantText), lsn: v.optional(lsnText), inner: v.optional(v.object({ list: v.array(v.number()) })) });
+const schema = v.object({
+  format: v.literal(1),
+  text: v.string(),
+  at: v.optional(instantText),
+  lsn: v.optional(lsnText),
+  inner: v.optional(v.object({ list: v.array(v.number()) })),
+});
 const failure = (code: string, message: string) => expect.objectContaining({ code, message });
 
 describe("a record", () => {
@@ -20,7 +26,9 @@ describe("a record", () => {
 
   test("is indented and ends with its digest and a line end, for people", () => {
     const digest = createHash("sha256").update('{\n  "format": 1,\n  "text": "ä"').digest("hex");
-    expect(formatRecord({ format: 1, text: "ä" }).toString("utf8")).toBe(`{\n  "format": 1,\n  "text": "ä",\n  "digest": "${digest}"\n}\n`);
+    expect(formatRecord({ format: 1, text: "ä" }).toString("utf8")).toBe(
+      `{\n  "format": 1,\n  "text": "ä",\n  "digest": "${digest}"\n}\n`,
+    );
   });
 
   test("betrays every flipped bit", () => {
@@ -35,8 +43,13 @@ describe("a record", () => {
 
   test("whose digest is another's is damage; one without is as good as its fields", () => {
     const text = formatRecord({ format: 1, text: "some text" }).toString("utf8");
-    expect(() => parseRecord(schema, text.replace("some", "same"), "k")).toThrow(failure("REPOSITORY_DAMAGED", "unable to read 'k': its digest is not that of its content"));
-    expect(parseRecord(schema, text.replace(/,\n {2}"digest.*\n/, "\n"), "k")).toEqual({ format: 1, text: "some text" });
+    expect(() => parseRecord(schema, text.replace("some", "same"), "k")).toThrow(
+      failure("REPOSITORY_DAMAGED", "unable to read 'k': its digest is not that of its content"),
+    );
+    expect(parseRecord(schema, text.replace(/,\n {2}"digest.*\n/, "\n"), "k")).toEqual({
+      format: 1,
+      text: "some text",
+    });
   });
 
   test("may hold fields of a newer program of the same format, which are left out", () => {
@@ -44,7 +57,9 @@ describe("a record", () => {
   });
 
   test("of a higher format is refused with what to do, whatever else it holds", () => {
-    expect(() => parseRecord(schema, '{"format":2}', "s3://b/k")).toThrow(failure("REPOSITORY_VERSION", "unable to read 's3://b/k': it has format 2, this program knows 1"));
+    expect(() => parseRecord(schema, '{"format":2}', "s3://b/k")).toThrow(
+      failure("REPOSITORY_VERSION", "unable to read 's3://b/k': it has format 2, this program knows 1"),
+    );
   });
 
   test.each([
@@ -55,10 +70,22 @@ describe("a record", () => {
     ["null", "null", expect.stringContaining("unable to read 'k': record: ")],
     ["without a format", '{"text":"a"}', expect.stringContaining("unable to read 'k': format: ")],
     ["of format 0", '{"format":0,"text":"a"}', expect.stringContaining("unable to read 'k': format: ")],
-    ["with a format that is no number", '{"format":"2","text":"a"}', expect.stringContaining("unable to read 'k': format: ")],
-    ["with a wrong type inside", '{"format":1,"text":"a","inner":{"list":[1,"2"]}}', expect.stringContaining("unable to read 'k': inner.list.1: ")],
+    [
+      "with a format that is no number",
+      '{"format":"2","text":"a"}',
+      expect.stringContaining("unable to read 'k': format: "),
+    ],
+    [
+      "with a wrong type inside",
+      '{"format":1,"text":"a","inner":{"list":[1,"2"]}}',
+      expect.stringContaining("unable to read 'k': inner.list.1: "),
+    ],
     ["with a wrong LSN", '{"format":1,"text":"a","lsn":"0/xyz"}', expect.stringContaining("unable to read 'k': lsn: ")],
-    ["with a wrong instant", '{"format":1,"text":"a","at":"yesterday"}', expect.stringContaining("unable to read 'k': at: ")],
+    [
+      "with a wrong instant",
+      '{"format":1,"text":"a","at":"yesterday"}',
+      expect.stringContaining("unable to read 'k': at: "),
+    ],
   ])("that is %s is damage", (_, text, message) => {
     expect(() => parseRecord(schema, text, "k")).toThrow(failure("REPOSITORY_DAMAGED", message));
   });

@@ -28,11 +28,16 @@ export function parseRecord<S extends RecordSchema>(schema: S, text: string, whe
   const value = parseJson(text, where);
   const format = typeof value === "object" && value !== null && "format" in value ? value.format : undefined;
   if (typeof format === "number" && format > FORMAT_VERSION) {
-    throw new SoarError("REPOSITORY_VERSION", `unable to read '${where}': it has format ${format}, this program knows ${FORMAT_VERSION}`, {
-      hint: "Use a version of the tools at least as new as the one that wrote the repository.",
-    });
+    throw new SoarError(
+      "REPOSITORY_VERSION",
+      `unable to read '${where}': it has format ${format}, this program knows ${FORMAT_VERSION}`,
+      {
+        hint: "Use a version of the tools at least as new as the one that wrote the repository.",
+      },
+    );
   }
-  if (typeof value === "object" && value !== null && "digest" in value && !isSealedRecord(text)) throw damaged(where, "its digest is not that of its content");
+  if (typeof value === "object" && value !== null && "digest" in value && !isSealedRecord(text))
+    throw damaged(where, "its digest is not that of its content");
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const issue = result.issues[0];

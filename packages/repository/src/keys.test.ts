@@ -2,7 +2,18 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { codecSuffix, splitCodecSuffix } from "./codec-suffix.ts";
-import { BACKUP_OBJECTS, backupKey, backupPrefix, CONFIG_KEY, gapKey, hex8, leaseKey, parseBackupKey, PROBE_PREFIX, tailPieceKey } from "./keys.ts";
+import {
+  BACKUP_OBJECTS,
+  backupKey,
+  backupPrefix,
+  CONFIG_KEY,
+  gapKey,
+  hex8,
+  leaseKey,
+  parseBackupKey,
+  PROBE_PREFIX,
+  tailPieceKey,
+} from "./keys.ts";
 import { isCompressibleWalFile, parseWalKey, walKey } from "./wal-key.ts";
 
 /** Every path of the tree that docs/bucket-format.md draws, without the remarks. */
@@ -54,7 +65,12 @@ describe("a key of a backup", () => {
 });
 
 describe("a key of a WAL file", () => {
-  const names = fc.oneof(fc.stringMatching(/^[0-9A-F]{24}$/), fc.stringMatching(/^[0-9A-F]{24}\.partial$/), fc.stringMatching(/^[0-9A-F]{8}\.history$/), fc.stringMatching(/^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$/));
+  const names = fc.oneof(
+    fc.stringMatching(/^[0-9A-F]{24}$/),
+    fc.stringMatching(/^[0-9A-F]{24}\.partial$/),
+    fc.stringMatching(/^[0-9A-F]{8}\.history$/),
+    fc.stringMatching(/^[0-9A-F]{24}\.[0-9A-F]{8}\.backup$/),
+  );
 
   test("is parsed into name and codec", () => {
     fc.assert(
@@ -65,9 +81,12 @@ describe("a key of a WAL file", () => {
     );
   });
 
-  test.each(["base/000000010000000000000001", "wal/000000010000000000000001.zst.age", "wal/00000002.history.age"])("is not %j", (key) => {
-    expect(parseWalKey(key, 1)).toBeUndefined();
-  });
+  test.each(["base/000000010000000000000001", "wal/000000010000000000000001.zst.age", "wal/00000002.history.age"])(
+    "is not %j",
+    (key) => {
+      expect(parseWalKey(key, 1)).toBeUndefined();
+    },
+  );
 });
 
 test("a codec's suffix is split off again", () => {

@@ -2,11 +2,46 @@ import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
 import { withFault } from "@soar/storage/testing";
 import { beforeEach, describe, expect, test } from "vitest";
 import { keysOf } from "../test/wal-samples.ts";
-import { claimLabel, findStarted, listGaps, listLeases, putGap, putKeep, putLease, type GapRecord, type LeaseRecord, type StartedRecord } from "./marker-records.ts";
+import {
+  claimLabel,
+  findStarted,
+  listGaps,
+  listLeases,
+  putGap,
+  putKeep,
+  putLease,
+  type GapRecord,
+  type LeaseRecord,
+  type StartedRecord,
+} from "./marker-records.ts";
 
-const started: StartedRecord = { format: 1, label: "2025-01-05", host: "db1", processId: 7, startedAt: "2025-01-05T02:00:00.000Z", deadline: "2025-01-06T02:00:00.000Z", references: ["2025-01-01"] };
-const lease: LeaseRecord = { format: 1, id: "l1", purpose: "restore", host: "db1", labels: ["2025-01-05"], walFrom: "000000010000000000000001", startedAt: "2025-01-05T02:00:00.000Z", expiresAt: "2025-01-05T03:00:00.000Z" };
-const gap: GapRecord = { format: 1, from: "000000010000000000000001", to: "000000010000000000000003", declaredBy: "ann", declaredAt: "2025-01-05T02:00:00.000Z", reason: "disk was full" };
+const started: StartedRecord = {
+  format: 1,
+  label: "2025-01-05",
+  host: "db1",
+  processId: 7,
+  startedAt: "2025-01-05T02:00:00.000Z",
+  deadline: "2025-01-06T02:00:00.000Z",
+  references: ["2025-01-01"],
+};
+const lease: LeaseRecord = {
+  format: 1,
+  id: "l1",
+  purpose: "restore",
+  host: "db1",
+  labels: ["2025-01-05"],
+  walFrom: "000000010000000000000001",
+  startedAt: "2025-01-05T02:00:00.000Z",
+  expiresAt: "2025-01-05T03:00:00.000Z",
+};
+const gap: GapRecord = {
+  format: 1,
+  from: "000000010000000000000001",
+  to: "000000010000000000000003",
+  declaredBy: "ann",
+  declaredAt: "2025-01-05T02:00:00.000Z",
+  reason: "disk was full",
+};
 let store: ObjectStore;
 beforeEach(() => {
   store = createMemoryStore();
@@ -18,11 +53,14 @@ describe("a label", () => {
     expect(await findStarted(store, started.label)).toEqual(started);
   });
 
-  test.each<Partial<StartedRecord>>([{ host: "db2" }, { processId: 8 }, { startedAt: "2025-01-05T02:00:00.001Z" }])("is not given to a second run (%j)", async (other) => {
-    await claimLabel(store, started);
-    expect(await claimLabel(store, { ...started, ...other })).toBe(false);
-    expect(await findStarted(store, started.label)).toEqual(started);
-  });
+  test.each<Partial<StartedRecord>>([{ host: "db2" }, { processId: 8 }, { startedAt: "2025-01-05T02:00:00.001Z" }])(
+    "is not given to a second run (%j)",
+    async (other) => {
+      await claimLabel(store, started);
+      expect(await claimLabel(store, { ...started, ...other })).toBe(false);
+      expect(await findStarted(store, started.label)).toEqual(started);
+    },
+  );
 
   test("is claimed although the reply to the put was lost and the put repeated", async () => {
     await claimLabel(store, started);
@@ -40,14 +78,21 @@ describe("a label", () => {
   });
 
   test("that cannot be written is an error", async () => {
-    await expect(claimLabel(withFault(store, { atCall: 1, when: "before" }), started)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+    await expect(claimLabel(withFault(store, { atCall: 1, when: "before" }), started)).rejects.toMatchObject({
+      code: "STORE_UNREACHABLE",
+    });
   });
 });
 
 test("a pin is put beside its backup, and no second one over it", async () => {
   await putKeep(store, "2025-01-05", { format: 1, reason: "audit", keptAt: "2025-01-05T02:00:00.000Z" });
-  expect(JSON.parse((await readObject(store, "base/2025-01-05/keep.json")).toString())).toMatchObject({ format: 1, reason: "audit" });
-  await expect(putKeep(store, "2025-01-05", { format: 1, reason: "x", keptAt: "2025-01-05T02:00:00.000Z" })).rejects.toMatchObject({ code: "OBJECT_EXISTS" });
+  expect(JSON.parse((await readObject(store, "base/2025-01-05/keep.json")).toString())).toMatchObject({
+    format: 1,
+    reason: "audit",
+  });
+  await expect(
+    putKeep(store, "2025-01-05", { format: 1, reason: "x", keptAt: "2025-01-05T02:00:00.000Z" }),
+  ).rejects.toMatchObject({ code: "OBJECT_EXISTS" });
 });
 
 describe("leases and gaps", () => {
@@ -61,7 +106,11 @@ describe("leases and gaps", () => {
     ]);
     expect(await listLeases(store)).toContainEqual(lease);
     expect(await listGaps(store)).toEqual([gap]);
-    expect(await keysOf(store)).toEqual([`config/gaps/${gap.from}-${gap.to}.json`, "config/leases/l1.json", "config/leases/l2.json"]);
+    expect(await keysOf(store)).toEqual([
+      `config/gaps/${gap.from}-${gap.to}.json`,
+      "config/leases/l1.json",
+      "config/leases/l2.json",
+    ]);
   });
 
   test("that go between listing and reading are passed over", async () => {

@@ -59,24 +59,48 @@ const gapSchema = v.object({
 export type GapRecord = v.InferOutput<typeof gapSchema>;
 
 /** Writes `started.json`. Gives false when the label is taken by another run. */
-export async function claimLabel(store: ObjectStore, record: StartedRecord, options: CallOptions = {}): Promise<boolean> {
+export async function claimLabel(
+  store: ObjectStore,
+  record: StartedRecord,
+  options: CallOptions = {},
+): Promise<boolean> {
   try {
-    await store.put(backupKey(record.label, BACKUP_OBJECTS.started), formatRecord(record), { ifAbsent: true, signal: options.signal });
+    await store.put(backupKey(record.label, BACKUP_OBJECTS.started), formatRecord(record), {
+      ifAbsent: true,
+      signal: options.signal,
+    });
     return true;
   } catch (error) {
     if (!hasErrorCode(error, "OBJECT_EXISTS")) throw error;
     // Either somebody else's, or our own whose reply was lost: host, process and moment tell.
     const found = await findStarted(store, record.label, options);
-    return found !== undefined && found.host === record.host && found.processId === record.processId && found.startedAt === record.startedAt;
+    return (
+      found !== undefined &&
+      found.host === record.host &&
+      found.processId === record.processId &&
+      found.startedAt === record.startedAt
+    );
   }
 }
 
-export async function findStarted(store: ObjectStore, label: string, options: CallOptions = {}): Promise<StartedRecord | undefined> {
+export async function findStarted(
+  store: ObjectStore,
+  label: string,
+  options: CallOptions = {},
+): Promise<StartedRecord | undefined> {
   return findRecord(store, backupKey(label, BACKUP_OBJECTS.started), startedSchema, options);
 }
 
-export async function putKeep(store: ObjectStore, label: string, record: KeepRecord, options: CallOptions = {}): Promise<void> {
-  await store.put(backupKey(label, BACKUP_OBJECTS.keep), formatRecord(record), { ifAbsent: true, signal: options.signal });
+export async function putKeep(
+  store: ObjectStore,
+  label: string,
+  record: KeepRecord,
+  options: CallOptions = {},
+): Promise<void> {
+  await store.put(backupKey(label, BACKUP_OBJECTS.keep), formatRecord(record), {
+    ifAbsent: true,
+    signal: options.signal,
+  });
 }
 
 export async function putLease(store: ObjectStore, record: LeaseRecord, options: CallOptions = {}): Promise<void> {
@@ -95,12 +119,19 @@ export async function listGaps(store: ObjectStore, options: CallOptions = {}): P
   return listRecords(store, GAP_PREFIX, gapSchema, options);
 }
 
-export async function findGap(store: ObjectStore, gap: Pick<GapRecord, "from" | "to">, options: CallOptions = {}): Promise<GapRecord | undefined> {
+export async function findGap(
+  store: ObjectStore,
+  gap: Pick<GapRecord, "from" | "to">,
+  options: CallOptions = {},
+): Promise<GapRecord | undefined> {
   return findRecord(store, gapKey(gap.from, gap.to), gapSchema, options);
 }
 
 /** The declared gap that a hole on one timeline lies in, both ends included: segment names of one timeline compare like their numbers. */
-export function findDeclaredGap(gaps: readonly GapRecord[], hole: { readonly from: string; readonly to: string }): GapRecord | undefined {
+export function findDeclaredGap(
+  gaps: readonly GapRecord[],
+  hole: { readonly from: string; readonly to: string },
+): GapRecord | undefined {
   return gaps.find(({ from, to }) => from <= hole.from && hole.to <= to);
 }
 

@@ -33,32 +33,53 @@ describe.each<[string, () => ObjectStore]>([
     expect(await readWalFile(store, object)).toEqual(bytes);
   });
 
-  test.each(CODECS.flatMap((first) => CODECS.map((second) => [first, second] as const)))("archived as %s and again as %s is success, and nothing is stored twice", async (first, second) => {
-    const { object } = await putWalFile(store, sourceOf(name, bytes), { codec: first });
-    expect(await putWalFile(store, sourceOf(name, bytes), { codec: second })).toEqual({ outcome: "already archived", object });
-    expect(await keysOf(store)).toEqual([object.key]);
-  });
+  test.each(CODECS.flatMap((first) => CODECS.map((second) => [first, second] as const)))(
+    "archived as %s and again as %s is success, and nothing is stored twice",
+    async (first, second) => {
+      const { object } = await putWalFile(store, sourceOf(name, bytes), { codec: first });
+      expect(await putWalFile(store, sourceOf(name, bytes), { codec: second })).toEqual({
+        outcome: "already archived",
+        object,
+      });
+      expect(await keysOf(store)).toEqual([object.key]);
+    },
+  );
 
-  test.each(CODECS.flatMap((first) => CODECS.map((second) => [first, second] as const)))("archived as %s, then other bytes as %s: refused, and the first bytes stay", async (first, second) => {
-    const { object } = await putWalFile(store, sourceOf(name, bytes), { codec: first });
-    const other = putWalFile(store, sourceOf(name, walBytes(2)), { codec: second });
-    await expect(other).rejects.toMatchObject({ code: "WAL_CONFLICT", message: `unable to archive '${name}': '${store.location}/${object.key}' holds other bytes`, hint: expect.stringContaining("Nothing was overwritten") });
-    expect(await keysOf(store)).toEqual([object.key]);
-    expect(await readWalFile(store, object)).toEqual(bytes);
-  });
+  test.each(CODECS.flatMap((first) => CODECS.map((second) => [first, second] as const)))(
+    "archived as %s, then other bytes as %s: refused, and the first bytes stay",
+    async (first, second) => {
+      const { object } = await putWalFile(store, sourceOf(name, bytes), { codec: first });
+      const other = putWalFile(store, sourceOf(name, walBytes(2)), { codec: second });
+      await expect(other).rejects.toMatchObject({
+        code: "WAL_CONFLICT",
+        message: `unable to archive '${name}': '${store.location}/${object.key}' holds other bytes`,
+        hint: expect.stringContaining("Nothing was overwritten"),
+      });
+      expect(await keysOf(store)).toEqual([object.key]);
+      expect(await readWalFile(store, object)).toEqual(bytes);
+    },
+  );
 
   test.each(CODECS)("%s: other bytes of another length are refused", async (codec) => {
     await putWalFile(store, sourceOf(name, bytes), { codec });
-    await expect(putWalFile(store, sourceOf(name, walBytes(1, 2001)), { codec })).rejects.toMatchObject({ code: "WAL_CONFLICT" });
+    await expect(putWalFile(store, sourceOf(name, walBytes(1, 2001)), { codec })).rejects.toMatchObject({
+      code: "WAL_CONFLICT",
+    });
   });
 });
 
 describe("a file that is no full segment", () => {
   test.each(["00000002.history", `${name}.00000028.backup`])("%s is stored bare, whatever the codec", async (file) => {
     const store = createMemoryStore();
-    const { object } = await putWalFile(store, sourceOf(file, Buffer.from("1\t0/3000000\tno recovery target specified\n")), { codec: "zstd" });
+    const { object } = await putWalFile(
+      store,
+      sourceOf(file, Buffer.from("1\t0/3000000\tno recovery target specified\n")),
+      { codec: "zstd" },
+    );
     expect(object).toMatchObject({ key: `wal/${file}`, codec: "none" });
-    await expect(putWalFile(store, sourceOf(file, Buffer.from("other")), { codec: "zstd" })).rejects.toMatchObject({ code: "WAL_CONFLICT" });
+    await expect(putWalFile(store, sourceOf(file, Buffer.from("other")), { codec: "zstd" })).rejects.toMatchObject({
+      code: "WAL_CONFLICT",
+    });
   });
 
   test("a partial segment lies beside the full one, and neither is taken for the other", async () => {
@@ -77,27 +98,37 @@ describe("what lies there already", () => {
     const elsewhere = createMemoryStore();
     await putWalFile(store, sourceOf(name, bytes), { codec: "zstd" });
     await putWalFile(elsewhere, sourceOf(name, walBytes(2)), { codec: "gzip" });
-    for await (const { key } of elsewhere.list("wal/")) for await (const chunk of await elsewhere.get(key)) await store.put(key, chunk);
-    await expect(putWalFile(store, sourceOf(name, bytes), { codec: "zstd" })).rejects.toMatchObject({ code: "WAL_CONFLICT", message: expect.stringContaining(".gz") });
+    for await (const { key } of elsewhere.list("wal/"))
+      for await (const chunk of await elsewhere.get(key)) await store.put(key, chunk);
+    await expect(putWalFile(store, sourceOf(name, bytes), { codec: "zstd" })).rejects.toMatchObject({
+      code: "WAL_CONFLICT",
+      message: expect.stringContaining(".gz"),
+    });
   });
 
   test("encrypted stops archiving instead of not being seen", async () => {
     const store = createMemoryStore();
     await store.put(`wal/${name}.zst.age`, Buffer.from("age-encryption.org/v1"));
-    await expect(putWalFile(store, sourceOf(name, bytes), { codec: "zstd" })).rejects.toMatchObject({ code: "REPOSITORY_VERSION" });
+    await expect(putWalFile(store, sourceOf(name, bytes), { codec: "zstd" })).rejects.toMatchObject({
+      code: "REPOSITORY_VERSION",
+    });
   });
 
   test.each(["zstd", "gzip"] as const)("%s without a description is damage, not success", async (codec) => {
     const store = createMemoryStore();
     await putRaw(store, name, codec, walBytes(1));
-    await expect(putWalFile(store, sourceOf(name, bytes), { codec })).rejects.toMatchObject({ code: "REPOSITORY_DAMAGED" });
+    await expect(putWalFile(store, sourceOf(name, bytes), { codec })).rejects.toMatchObject({
+      code: "REPOSITORY_DAMAGED",
+    });
   });
 
   test("under a name that only its listing hides is told as a fault of the store", async () => {
     const store = createMemoryStore();
     await putWalFile(store, sourceOf(name, bytes), { codec: "zstd" });
     const blind: ObjectStore = { ...store, async *list() {} };
-    await expect(putWalFile(blind, sourceOf(name, bytes), { codec: "zstd" })).rejects.toMatchObject({ code: "STORE_PROTOCOL" });
+    await expect(putWalFile(blind, sourceOf(name, bytes), { codec: "zstd" })).rejects.toMatchObject({
+      code: "STORE_PROTOCOL",
+    });
   });
 });
 
@@ -114,39 +145,63 @@ describe("a file that changes while it is read", () => {
   });
 });
 
-test.each(CODECS)("%s: a cut at any call leaves either nothing or the whole, and the next run succeeds", async (codec) => {
-  const rehearsal = withFault(createMemoryStore());
-  await putWalFile(rehearsal, sourceOf(name, bytes), { codec });
-  for (let atCall = 1; atCall <= rehearsal.calls; atCall += 1) {
-    for (const when of ["before", "after"] as const) {
-      const store = createMemoryStore();
-      await expect(putWalFile(withFault(store, { atCall, when }), sourceOf(name, bytes), { codec })).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
-      const again = await putWalFile(store, sourceOf(name, bytes), { codec });
-      expect(await readWalFile(store, again.object)).toEqual(bytes);
-      expect(await keysOf(store)).toHaveLength(1);
+test.each(CODECS)(
+  "%s: a cut at any call leaves either nothing or the whole, and the next run succeeds",
+  async (codec) => {
+    const rehearsal = withFault(createMemoryStore());
+    await putWalFile(rehearsal, sourceOf(name, bytes), { codec });
+    for (let atCall = 1; atCall <= rehearsal.calls; atCall += 1) {
+      for (const when of ["before", "after"] as const) {
+        const store = createMemoryStore();
+        await expect(
+          putWalFile(withFault(store, { atCall, when }), sourceOf(name, bytes), { codec }),
+        ).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+        const again = await putWalFile(store, sourceOf(name, bytes), { codec });
+        expect(await readWalFile(store, again.object)).toEqual(bytes);
+        expect(await keysOf(store)).toHaveLength(1);
+      }
     }
-  }
-});
+  },
+);
 
-test.each(CODECS)("%s: two writers at once, of equal bytes: both succeed; of other bytes: one is refused", async (codec) => {
-  const race = async (seeds: readonly number[]) => {
-    const store = createMemoryStore();
-    const results = await Promise.allSettled(seeds.map((seed) => putWalFile(store, sourceOf(name, walBytes(seed)), { codec })));
-    return { store, results, codes: results.map((result) => (result.status === "fulfilled" ? result.value.outcome : String((result.reason as { code?: string }).code))).sort() };
-  };
-  expect((await race([1, 1])).codes).toEqual(["already archived", "archived"]);
-  const { store, results, codes } = await race([1, 2]);
-  expect(codes).toEqual(["WAL_CONFLICT", "archived"]);
-  const winner = results[0]?.status === "fulfilled" ? 1 : 2;
-  const [object] = await findWalObjects(store, name);
-  expect(object && (await readWalFile(store, object))).toEqual(walBytes(winner));
-});
+test.each(CODECS)(
+  "%s: two writers at once, of equal bytes: both succeed; of other bytes: one is refused",
+  async (codec) => {
+    const race = async (seeds: readonly number[]) => {
+      const store = createMemoryStore();
+      const results = await Promise.allSettled(
+        seeds.map((seed) => putWalFile(store, sourceOf(name, walBytes(seed)), { codec })),
+      );
+      return {
+        store,
+        results,
+        codes: results
+          .map((result) =>
+            result.status === "fulfilled" ? result.value.outcome : String((result.reason as { code?: string }).code),
+          )
+          .sort(),
+      };
+    };
+    expect((await race([1, 1])).codes).toEqual(["already archived", "archived"]);
+    const { store, results, codes } = await race([1, 2]);
+    expect(codes).toEqual(["WAL_CONFLICT", "archived"]);
+    const winner = results[0]?.status === "fulfilled" ? 1 : 2;
+    const [object] = await findWalObjects(store, name);
+    expect(object && (await readWalFile(store, object))).toEqual(walBytes(winner));
+  },
+);
 
 test("two writers at once with different codecs and other bytes: whoever comes next sees the conflict", async () => {
   const store = createMemoryStore();
-  await Promise.allSettled([putWalFile(store, sourceOf(name, walBytes(1)), { codec: "zstd" }), putWalFile(store, sourceOf(name, walBytes(2)), { codec: "gzip" })]);
+  await Promise.allSettled([
+    putWalFile(store, sourceOf(name, walBytes(1)), { codec: "zstd" }),
+    putWalFile(store, sourceOf(name, walBytes(2)), { codec: "gzip" }),
+  ]);
   expect(await keysOf(store)).toHaveLength(2);
-  for (const seed of [1, 2]) await expect(putWalFile(store, sourceOf(name, walBytes(seed)), { codec: "zstd" })).rejects.toMatchObject({ code: "WAL_CONFLICT" });
+  for (const seed of [1, 2])
+    await expect(putWalFile(store, sourceOf(name, walBytes(seed)), { codec: "zstd" })).rejects.toMatchObject({
+      code: "WAL_CONFLICT",
+    });
 });
 
 describe("a segment above 64 MiB", () => {
@@ -164,17 +219,24 @@ describe("a segment above 64 MiB", () => {
   test("bare, goes up in parts and is compared as a whole", async () => {
     const store = createMemoryStore();
     let uploads = 0;
-    const counting: ObjectStore = { ...store, beginMultipart: async (key, options) => ((uploads += 1), store.beginMultipart(key, options)) };
+    const counting: ObjectStore = {
+      ...store,
+      beginMultipart: async (key, options) => ((uploads += 1), store.beginMultipart(key, options)),
+    };
     const source = sparseSource(name, size);
     const { object } = await putWalFile(counting, source, { codec: "none" });
     expect({ size: object.size, uploads }).toEqual({ size, uploads: 1 });
     expect(await putWalFile(store, source, { codec: "none" })).toMatchObject({ outcome: "already archived" });
-    await expect(putWalFile(store, { ...source, sha256: "0".repeat(64) }, { codec: "none" })).rejects.toMatchObject({ code: "WAL_CONFLICT" });
+    await expect(putWalFile(store, { ...source, sha256: "0".repeat(64) }, { codec: "none" })).rejects.toMatchObject({
+      code: "WAL_CONFLICT",
+    });
   });
 
   test("that changes under our hands leaves nothing, not even parts", async () => {
     const store = createMemoryStore();
-    await expect(putWalFile(store, { ...sparseSource(name, size), sha256: "0".repeat(64) }, { codec: "none" })).rejects.toMatchObject({ code: "WAL_INVALID" });
+    await expect(
+      putWalFile(store, { ...sparseSource(name, size), sha256: "0".repeat(64) }, { codec: "none" }),
+    ).rejects.toMatchObject({ code: "WAL_INVALID" });
     expect(await keysOf(store)).toEqual([]);
     expect(await store.abortStaleUploads("", new Date(8e15))).toEqual([]);
   });

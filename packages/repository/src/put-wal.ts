@@ -51,7 +51,11 @@ export interface PutWalOutcome {
  * bytes again are success, because PostgreSQL sends a segment again after a crash. Rejects with `WAL_CONFLICT` and
  * overwrites nothing when the name holds other bytes.
  */
-export async function putWalFile(store: ObjectStore, file: WalFileSource, options: PutWalOptions): Promise<PutWalOutcome> {
+export async function putWalFile(
+  store: ObjectStore,
+  file: WalFileSource,
+  options: PutWalOptions,
+): Promise<PutWalOutcome> {
   const existing = await findWalObjects(store, file.name, options);
   if (existing.length > 0) return confirmSame(store, file, existing, options);
   const codec = isCompressibleWalFile(file.name) ? options.codec : "none";
@@ -67,7 +71,11 @@ export async function putWalFile(store: ObjectStore, file: WalFileSource, option
 }
 
 /** Every form in which this WAL file is in the bucket: none, one, or several codecs after a change of settings. */
-export async function findWalObjects(store: ObjectStore, name: string, options: CallOptions = {}): Promise<WalObject[]> {
+export async function findWalObjects(
+  store: ObjectStore,
+  name: string,
+  options: CallOptions = {},
+): Promise<WalObject[]> {
   const found: WalObject[] = [];
   for await (const { key, size } of store.list(walKey(name, "none"), options)) {
     const object = parseWalKey(key, size);
@@ -77,14 +85,24 @@ export async function findWalObjects(store: ObjectStore, name: string, options: 
   return found;
 }
 
-async function upload(store: ObjectStore, key: string, file: WalFileSource, codec: Codec, options: PutWalOptions): Promise<number> {
+async function upload(
+  store: ObjectStore,
+  key: string,
+  file: WalFileSource,
+  codec: Codec,
+  options: PutWalOptions,
+): Promise<number> {
   const { signal } = options;
   if (file.size <= LARGEST_SINGLE_PUT) {
     const parts: Buffer[] = [];
     for await (const part of encode(file, codec, options)) parts.push(part);
     return (await store.put(key, Buffer.concat(parts), { ifAbsent: true, signal })).size;
   }
-  const stored = await uploadStream(store, key, encode(file, codec, options), { expectedSize: file.size, ifAbsent: true, signal });
+  const stored = await uploadStream(store, key, encode(file, codec, options), {
+    expectedSize: file.size,
+    ifAbsent: true,
+    signal,
+  });
   return stored.size;
 }
 
@@ -92,10 +110,17 @@ async function upload(store: ObjectStore, key: string, file: WalFileSource, code
 async function* encode(file: WalFileSource, codec: Codec, options: PutWalOptions): AsyncGenerator<Buffer> {
   if (file.encoded?.codec === codec) {
     yield* file.encoded.members;
-    if (codec !== "none") yield describe(file, codec, file.encoded.members.map(({ length }) => length));
+    if (codec !== "none")
+      yield describe(
+        file,
+        codec,
+        file.encoded.members.map(({ length }) => length),
+      );
     return;
   }
-  const compress = options.compress ?? ((plain: Buffer) => compressMember(codec, plain, { level: options.level ?? WAL_LEVELS[codec] }));
+  const compress =
+    options.compress ??
+    ((plain: Buffer) => compressMember(codec, plain, { level: options.level ?? WAL_LEVELS[codec] }));
   const members: number[] = [];
   const hash = createHash("sha256");
   let size = 0;
@@ -111,16 +136,29 @@ async function* encode(file: WalFileSource, codec: Codec, options: PutWalOptions
   yield describe(file, codec, members);
 }
 
-function describe({ name, size, sha256, facts }: WalFileSource, codec: Exclude<Codec, "none">, members: number[]): Buffer {
+function describe(
+  { name, size, sha256, facts }: WalFileSource,
+  codec: Exclude<Codec, "none">,
+  members: number[],
+): Buffer {
   return formatWalDescription({ v: 1, name, size, sha256, members, memberSize: WAL_MEMBER_SIZE, ...facts }, codec);
 }
 
-async function confirmSame(store: ObjectStore, file: WalFileSource, objects: readonly WalObject[], options: CallOptions): Promise<PutWalOutcome> {
+async function confirmSame(
+  store: ObjectStore,
+  file: WalFileSource,
+  objects: readonly WalObject[],
+  options: CallOptions,
+): Promise<PutWalOutcome> {
   const [first] = objects;
   if (first === undefined) {
-    throw new SoarError("STORE_PROTOCOL", `unable to archive '${file.name}': the store says that it exists and does not list it`, {
-      hint: "The provider's listing is not consistent. Run soar-backup-verify doctor.",
-    });
+    throw new SoarError(
+      "STORE_PROTOCOL",
+      `unable to archive '${file.name}': the store says that it exists and does not list it`,
+      {
+        hint: "The provider's listing is not consistent. Run soar-backup-verify doctor.",
+      },
+    );
   }
   for (const object of objects) {
     if (!(await holdsSame(store, file, object, options))) throw conflict(store, file.name, object);
@@ -128,7 +166,12 @@ async function confirmSame(store: ObjectStore, file: WalFileSource, objects: rea
   return { outcome: "already archived", object: first };
 }
 
-async function holdsSame(store: ObjectStore, file: WalFileSource, object: WalObject, options: CallOptions): Promise<boolean> {
+async function holdsSame(
+  store: ObjectStore,
+  file: WalFileSource,
+  object: WalObject,
+  options: CallOptions,
+): Promise<boolean> {
   if (object.codec !== "none") {
     const { description } = await readWalDescription(store, object, options);
     return description.name === file.name && description.size === file.size && description.sha256 === file.sha256;
@@ -140,9 +183,13 @@ async function holdsSame(store: ObjectStore, file: WalFileSource, object: WalObj
 }
 
 function conflict(store: ObjectStore, name: string, object: WalObject): SoarError {
-  return new SoarError("WAL_CONFLICT", `unable to archive '${name}': '${store.location}/${object.key}' holds other bytes`, {
-    hint: "Another cluster archives to this bucket and prefix, or this server's volume was rolled back to an older state. Nothing was overwritten. Begin a new archive epoch: set BACKUP_BUCKET to a new prefix, restart the archiver, run soar-base-backup at once, and keep the old prefix for restores to before (runbook: The volume was rolled back).",
-  });
+  return new SoarError(
+    "WAL_CONFLICT",
+    `unable to archive '${name}': '${store.location}/${object.key}' holds other bytes`,
+    {
+      hint: "Another cluster archives to this bucket and prefix, or this server's volume was rolled back to an older state. Nothing was overwritten. Begin a new archive epoch: set BACKUP_BUCKET to a new prefix, restart the archiver, run soar-base-backup at once, and keep the old prefix for restores to before (runbook: The volume was rolled back).",
+    },
+  );
 }
 
 function changed(name: string): SoarError {

@@ -1,7 +1,14 @@
 import { SoarError, hasErrorCode } from "@soar/errors";
 import { probeConditionalPut, type CallOptions, type ConditionalPut, type ObjectStore } from "@soar/storage";
 import * as v from "valibot";
-import { byteCount, findRecord, FORMAT_VERSION, formatRecord, instantText, systemIdentifierText } from "./json-record.ts";
+import {
+  byteCount,
+  findRecord,
+  FORMAT_VERSION,
+  formatRecord,
+  instantText,
+  systemIdentifierText,
+} from "./json-record.ts";
 import { CONFIG_KEY, PROBE_PREFIX } from "./keys.ts";
 
 const schema = v.object({
@@ -30,12 +37,18 @@ export interface ClusterIdentity {
 }
 
 /** The repository's record, or undefined when nothing was ever archived or backed up here. */
-export async function findRepositoryRecord(store: ObjectStore, options: CallOptions = {}): Promise<RepositoryRecord | undefined> {
+export async function findRepositoryRecord(
+  store: ObjectStore,
+  options: CallOptions = {},
+): Promise<RepositoryRecord | undefined> {
   return findRecord(store, CONFIG_KEY, schema, options);
 }
 
 /** Rejects with `REPOSITORY_MISSING` when there is none. */
-export async function requireRepositoryRecord(store: ObjectStore, options: CallOptions = {}): Promise<RepositoryRecord> {
+export async function requireRepositoryRecord(
+  store: ObjectStore,
+  options: CallOptions = {},
+): Promise<RepositoryRecord> {
   const record = await findRepositoryRecord(store, options);
   if (record !== undefined) return record;
   throw new SoarError("REPOSITORY_MISSING", `there is no repository in '${store.location}'`, {
@@ -62,7 +75,8 @@ export async function claimRepository(
 
 /** With an answer that is known, no write under "only if absent" needs a look before and after it. */
 function recallProvider({ features }: ObjectStore, { conditionalPut, conditionalPutBy }: RepositoryRecord): void {
-  if (conditionalPutBy !== undefined && conditionalPutBy === features.server) features.recallConditionalPut(conditionalPut);
+  if (conditionalPutBy !== undefined && conditionalPutBy === features.server)
+    features.recallConditionalPut(conditionalPut);
 }
 
 /** Throws `REPOSITORY_FOREIGN` unless record and identity name the same cluster. */
@@ -75,9 +89,13 @@ export function requireSameCluster(record: RepositoryRecord, identity: ClusterId
   const [first] = differences;
   if (first === undefined) return;
   const [what, theirs, ours] = first;
-  throw new SoarError("REPOSITORY_FOREIGN", `'${location}' belongs to another cluster: its ${what} is ${theirs}, this cluster's is ${ours}`, {
-    hint: "Give every cluster a bucket or prefix of its own in BACKUP_BUCKET; after pg_upgrade or initdb use a new prefix. Nothing was written.",
-  });
+  throw new SoarError(
+    "REPOSITORY_FOREIGN",
+    `'${location}' belongs to another cluster: its ${what} is ${theirs}, this cluster's is ${ours}`,
+    {
+      hint: "Give every cluster a bucket or prefix of its own in BACKUP_BUCKET; after pg_upgrade or initdb use a new prefix. Nothing was written.",
+    },
+  );
 }
 
 async function createRepositoryRecord(

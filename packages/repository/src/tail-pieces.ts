@@ -44,18 +44,32 @@ export function parseTailPieceKey(key: string, size: number): TailPiece | undefi
  * Stores a piece. The same piece again is success. Rejects with `WAL_CONFLICT`, and overwrites nothing, when the bucket
  * holds other bytes for this range: the volume was rolled back, or another cluster ships here.
  */
-export async function putTailPiece(store: ObjectStore, piece: NewTailPiece, options: PutTailOptions = {}): Promise<TailPiece> {
+export async function putTailPiece(
+  store: ObjectStore,
+  piece: NewTailPiece,
+  options: PutTailOptions = {},
+): Promise<TailPiece> {
   const { segmentName, from, bytes, sha256, systemIdentifier } = piece;
   const to = from + bytes.length;
   const key = tailPieceKey(segmentName, from, to);
   const frames: Buffer[] = [];
   for (let offset = 0; offset < bytes.length; offset += TAIL_MEMBER_SIZE) {
-    frames.push(await compressMember("zstd", bytes.subarray(offset, offset + TAIL_MEMBER_SIZE), { level: options.level ?? WAL_LEVELS.zstd }));
+    frames.push(
+      await compressMember("zstd", bytes.subarray(offset, offset + TAIL_MEMBER_SIZE), {
+        level: options.level ?? WAL_LEVELS.zstd,
+      }),
+    );
   }
   const members = frames.map(({ length }) => length);
-  const description = formatWalDescription({ v: 1, name: segmentName, size: to, sha256, members, memberSize: TAIL_MEMBER_SIZE, sysid: systemIdentifier }, "zstd");
+  const description = formatWalDescription(
+    { v: 1, name: segmentName, size: to, sha256, members, memberSize: TAIL_MEMBER_SIZE, sysid: systemIdentifier },
+    "zstd",
+  );
   try {
-    const { size } = await store.put(key, Buffer.concat([...frames, description]), { ifAbsent: true, signal: options.signal });
+    const { size } = await store.put(key, Buffer.concat([...frames, description]), {
+      ifAbsent: true,
+      signal: options.signal,
+    });
     return { segmentName, key, from, to, size };
   } catch (error) {
     if (!hasErrorCode(error, "OBJECT_EXISTS")) throw error;
@@ -64,7 +78,11 @@ export async function putTailPiece(store: ObjectStore, piece: NewTailPiece, opti
 }
 
 /** All pieces of a segment, by start and then by end. */
-export async function listTailPieces(store: ObjectStore, segmentName: string, options: CallOptions = {}): Promise<TailPiece[]> {
+export async function listTailPieces(
+  store: ObjectStore,
+  segmentName: string,
+  options: CallOptions = {},
+): Promise<TailPiece[]> {
   const pieces: TailPiece[] = [];
   for await (const { key, size } of store.list(tailPrefix(segmentName), options)) {
     const piece = parseTailPieceKey(key, size);
@@ -77,7 +95,7 @@ export async function listTailPieces(store: ObjectStore, segmentName: string, op
 /** Names of the segments that have pieces, ascending; one short listing for each. */
 export async function listTailSegments(store: ObjectStore, options: CallOptions = {}): Promise<string[]> {
   const names: string[] = [];
-  for (let startAfter: string | undefined; ; ) {
+  for (let startAfter: string | undefined; ;) {
     const piece = await firstPieceAfter(store, startAfter, options);
     if (piece === undefined) return names;
     names.push(piece.segmentName);
@@ -88,7 +106,11 @@ export async function listTailSegments(store: ObjectStore, options: CallOptions 
 
 /** The SHA-256 that a piece carries: that of all bytes of its segment up to its end. */
 export async function readTailDigest(store: ObjectStore, piece: TailPiece, options: CallOptions = {}): Promise<string> {
-  const { description } = await readWalDescription(store, { name: piece.segmentName, key: piece.key, codec: "zstd", size: piece.size }, options);
+  const { description } = await readWalDescription(
+    store,
+    { name: piece.segmentName, key: piece.key, codec: "zstd", size: piece.size },
+    options,
+  );
   return description.sha256;
 }
 
@@ -99,7 +121,11 @@ export async function readTailDigest(store: ObjectStore, piece: TailPiece, optio
 export async function removeTail(store: ObjectStore, segmentName: string, options: CallOptions = {}): Promise<boolean> {
   const pieces = await listTailPieces(store, segmentName, options);
   try {
-    if (pieces.length > 0) await store.remove(pieces.map(({ key }) => key), options);
+    if (pieces.length > 0)
+      await store.remove(
+        pieces.map(({ key }) => key),
+        options,
+      );
     return true;
   } catch (error) {
     if (hasErrorCode(error, "STORE_DENIED", "OBJECT_LOCKED")) return false;
@@ -107,7 +133,11 @@ export async function removeTail(store: ObjectStore, segmentName: string, option
   }
 }
 
-async function firstPieceAfter(store: ObjectStore, startAfter: string | undefined, options: CallOptions): Promise<TailPiece | undefined> {
+async function firstPieceAfter(
+  store: ObjectStore,
+  startAfter: string | undefined,
+  options: CallOptions,
+): Promise<TailPiece | undefined> {
   for await (const { key, size } of store.list(TAIL_PREFIX, { startAfter, signal: options.signal })) {
     const piece = parseTailPieceKey(key, size);
     if (piece === undefined) throw strange(store, key);
@@ -116,16 +146,28 @@ async function firstPieceAfter(store: ObjectStore, startAfter: string | undefine
   return undefined;
 }
 
-async function requireSamePiece(store: ObjectStore, piece: NewTailPiece, { key, options }: { key: string; options: CallOptions }): Promise<TailPiece> {
+async function requireSamePiece(
+  store: ObjectStore,
+  piece: NewTailPiece,
+  { key, options }: { key: string; options: CallOptions },
+): Promise<TailPiece> {
   const there = (await listTailPieces(store, piece.segmentName, options)).find((one) => one.key === key);
   if (there !== undefined && (await readTailDigest(store, there, options)) === piece.sha256) return there;
-  throw new SoarError("WAL_CONFLICT", `unable to ship the tail of '${piece.segmentName}': '${store.location}/${key}' holds other bytes`, {
-    hint: "This server's volume was rolled back to an older state, or another cluster ships to this prefix. Nothing was overwritten. Begin a new archive epoch: set BACKUP_BUCKET to a new prefix, restart the archiver, run soar-base-backup at once, and keep the old prefix for restores to before (runbook: The volume was rolled back).",
-  });
+  throw new SoarError(
+    "WAL_CONFLICT",
+    `unable to ship the tail of '${piece.segmentName}': '${store.location}/${key}' holds other bytes`,
+    {
+      hint: "This server's volume was rolled back to an older state, or another cluster ships to this prefix. Nothing was overwritten. Begin a new archive epoch: set BACKUP_BUCKET to a new prefix, restart the archiver, run soar-base-backup at once, and keep the old prefix for restores to before (runbook: The volume was rolled back).",
+    },
+  );
 }
 
 function strange(store: ObjectStore, key: string): SoarError {
-  return new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${key}' is no piece of a tail that this version can read`, {
-    hint: "Move objects that soar did not write out of tail/; for encrypted ones use a version that knows encryption.",
-  });
+  return new SoarError(
+    "REPOSITORY_DAMAGED",
+    `'${store.location}/${key}' is no piece of a tail that this version can read`,
+    {
+      hint: "Move objects that soar did not write out of tail/; for encrypted ones use a version that knows encryption.",
+    },
+  );
 }

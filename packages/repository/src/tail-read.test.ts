@@ -2,7 +2,14 @@ import { createHash, randomBytes } from "node:crypto";
 import { SoarError } from "@soar/errors";
 import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
 import { beforeEach, expect, test } from "vitest";
-import { listTailPieces, listTailSegments, parseTailPieceKey, putTailPiece, readTailDigest, removeTail } from "./tail-pieces.ts";
+import {
+  listTailPieces,
+  listTailSegments,
+  parseTailPieceKey,
+  putTailPiece,
+  readTailDigest,
+  removeTail,
+} from "./tail-pieces.ts";
 import { padTail, readTail } from "./tail-read.ts";
 
 const SEGMENT = "000000010000000000000007";
@@ -14,14 +21,26 @@ beforeEach(() => {
 
 const digestTo = (to: number, bytes = wal): string => createHash("sha256").update(bytes.subarray(0, to)).digest("hex");
 const ship = (from: number, to: number, bytes = wal, segmentName = SEGMENT) =>
-  putTailPiece(store, { segmentName, from, bytes: bytes.subarray(from, to), sha256: digestTo(to, bytes), systemIdentifier: "7" });
+  putTailPiece(store, {
+    segmentName,
+    from,
+    bytes: bytes.subarray(from, to),
+    sha256: digestTo(to, bytes),
+    systemIdentifier: "7",
+  });
 
 test("puts pieces together, and pads them to a segment", async () => {
-  for (const [from, to] of [[0, 100], [100, 4_000], [4_000, 4_001]] as const) await ship(from, to);
+  for (const [from, to] of [
+    [0, 100],
+    [100, 4_000],
+    [4_000, 4_001],
+  ] as const)
+    await ship(from, to);
   const tail = await readTail(store, SEGMENT);
   expect(tail?.bytes.equals(wal.subarray(0, 4_001))).toBe(true);
   expect(tail?.sha256).toBe(digestTo(4_001));
-  if (tail !== undefined) expect(padTail(tail, 8_000).equals(Buffer.concat([wal.subarray(0, 4_001), Buffer.alloc(3_999)]))).toBe(true);
+  if (tail !== undefined)
+    expect(padTail(tail, 8_000).equals(Buffer.concat([wal.subarray(0, 4_001), Buffer.alloc(3_999)]))).toBe(true);
 });
 
 test("takes a consolidated piece instead of those that it holds, and what follows it", async () => {
@@ -29,7 +48,10 @@ test("takes a consolidated piece instead of those that it holds, and what follow
   await ship(0, 1_100);
   await ship(1_100, 1_200);
   const tail = await readTail(store, SEGMENT);
-  expect(tail?.pieces.map(({ from, to }) => [from, to])).toEqual([[0, 1_100], [1_100, 1_200]]);
+  expect(tail?.pieces.map(({ from, to }) => [from, to])).toEqual([
+    [0, 1_100],
+    [1_100, 1_200],
+  ]);
 });
 
 test("goes on with single pieces when the consolidated one is damaged", async () => {
@@ -86,6 +108,10 @@ test("without the right to delete the pieces are left; other failures are failur
   await ship(0, 100);
   const failing = (failure: Error): ObjectStore => ({ ...store, remove: () => Promise.reject(failure) });
   expect(await removeTail(failing(new SoarError("STORE_DENIED", "no")), SEGMENT)).toBe(false);
-  await expect(removeTail(failing(new SoarError("STORE_BUSY", "no")), SEGMENT)).rejects.toMatchObject({ code: "STORE_BUSY" });
-  await expect(readTail({ ...store, get: () => Promise.reject(new SoarError("STORE_BUSY", "no")) }, SEGMENT)).rejects.toMatchObject({ code: "STORE_BUSY" });
+  await expect(removeTail(failing(new SoarError("STORE_BUSY", "no")), SEGMENT)).rejects.toMatchObject({
+    code: "STORE_BUSY",
+  });
+  await expect(
+    readTail({ ...store, get: () => Promise.reject(new SoarError("STORE_BUSY", "no")) }, SEGMENT),
+  ).rejects.toMatchObject({ code: "STORE_BUSY" });
 });

@@ -21,13 +21,22 @@ export interface Tail {
  * is damaged, or that belongs to another history of the volume, is passed over as if it were not there. Call it once for
  * a restore and keep the result: PostgreSQL asks for a segment twice, and the archiver may go on meanwhile.
  */
-export async function readTail(store: ObjectStore, segmentName: string, options: CallOptions = {}): Promise<Tail | undefined> {
+export async function readTail(
+  store: ObjectStore,
+  segmentName: string,
+  options: CallOptions = {},
+): Promise<Tail | undefined> {
   const byStart = new Map<number, TailPiece[]>();
   for (const piece of await listTailPieces(store, segmentName, options)) {
     // Longest first: a consolidated piece saves the reading of those that it holds.
     byStart.set(piece.from, [piece, ...(byStart.get(piece.from) ?? [])]);
   }
-  const best = await longestChain(store, byStart, { position: 0, hash: createHash("sha256"), parts: [], pieces: [] }, { options, seen: new Set() });
+  const best = await longestChain(
+    store,
+    byStart,
+    { position: 0, hash: createHash("sha256"), parts: [], pieces: [] },
+    { options, seen: new Set() },
+  );
   if (best.pieces.length === 0) return undefined;
   return { segmentName, bytes: Buffer.concat(best.parts), sha256: best.hash.copy().digest("hex"), pieces: best.pieces };
 }
@@ -50,7 +59,12 @@ interface Search {
   readonly seen: Set<string>;
 }
 
-async function longestChain(store: ObjectStore, byStart: ReadonlyMap<number, readonly TailPiece[]>, chain: Chain, search: Search): Promise<Chain> {
+async function longestChain(
+  store: ObjectStore,
+  byStart: ReadonlyMap<number, readonly TailPiece[]>,
+  chain: Chain,
+  search: Search,
+): Promise<Chain> {
   let best = chain;
   for (const piece of byStart.get(chain.position) ?? []) {
     const longer = await extend(store, chain, piece, search.options);
@@ -64,7 +78,12 @@ async function longestChain(store: ObjectStore, byStart: ReadonlyMap<number, rea
 }
 
 /** The chain with this piece at its end, or undefined when the piece does not fit. */
-async function extend(store: ObjectStore, chain: Chain, piece: TailPiece, options: CallOptions): Promise<Chain | undefined> {
+async function extend(
+  store: ObjectStore,
+  chain: Chain,
+  piece: TailPiece,
+  options: CallOptions,
+): Promise<Chain | undefined> {
   try {
     const stored = await readObject(store, piece.key, options);
     const { description, length } = parseWalDescription(stored, "zstd", `${store.location}/${piece.key}`);
@@ -80,7 +99,11 @@ async function extend(store: ObjectStore, chain: Chain, piece: TailPiece, option
   }
 }
 
-async function decode(data: Buffer, { members, memberSize }: { readonly members: readonly number[]; readonly memberSize: number }, piece: TailPiece): Promise<Buffer[]> {
+async function decode(
+  data: Buffer,
+  { members, memberSize }: { readonly members: readonly number[]; readonly memberSize: number },
+  piece: TailPiece,
+): Promise<Buffer[]> {
   const parts: Buffer[] = [];
   let [offset, remaining] = [0, piece.to - piece.from];
   for (const length of members) {

@@ -7,7 +7,11 @@ import { walKey } from "./wal-key.ts";
 const LARGEST_HISTORY = 1024 * 1024;
 
 /** The archived history of a timeline. Timeline 1 has none; any other without one is undefined here. */
-export async function findTimelineHistory(store: ObjectStore, timeline: number, options: CallOptions = {}): Promise<TimelineHistory | undefined> {
+export async function findTimelineHistory(
+  store: ObjectStore,
+  timeline: number,
+  options: CallOptions = {},
+): Promise<TimelineHistory | undefined> {
   if (timeline === 1) return { timeline, entries: [] };
   const key = walKey(formatHistoryFileName(timeline), "none");
   if ((await store.stat(key, options)) === undefined) return undefined;
@@ -16,12 +20,19 @@ export async function findTimelineHistory(store: ObjectStore, timeline: number, 
     return parseTimelineHistory(text.toString("utf8"), timeline);
   } catch (cause) {
     if (!isSoarError(cause)) throw cause;
-    throw new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${key}' is damaged: ${cause.message}`, { cause, hint: "Restore an older version of the object from the bucket, or archive it again from pg_wal of a server on that timeline." });
+    throw new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${key}' is damaged: ${cause.message}`, {
+      cause,
+      hint: "Restore an older version of the object from the bucket, or archive it again from pg_wal of a server on that timeline.",
+    });
   }
 }
 
 /** Rejects with `WAL_MISSING`: without its history file a timeline's ancestors cannot be known. */
-export async function requireTimelineHistory(store: ObjectStore, timeline: number, options: CallOptions = {}): Promise<TimelineHistory> {
+export async function requireTimelineHistory(
+  store: ObjectStore,
+  timeline: number,
+  options: CallOptions = {},
+): Promise<TimelineHistory> {
   const history = await findTimelineHistory(store, timeline, options);
   if (history !== undefined) return history;
   const name = formatHistoryFileName(timeline);

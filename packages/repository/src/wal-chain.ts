@@ -1,4 +1,13 @@
-import { formatWalSegment, lsnOfSegmentIndex, segmentIndexOfLsn, switchLsnOf, timelineOfLsn, timelineOfSegment, type Lsn, type TimelineHistory } from "@soar/pg-tools";
+import {
+  formatWalSegment,
+  lsnOfSegmentIndex,
+  segmentIndexOfLsn,
+  switchLsnOf,
+  timelineOfLsn,
+  timelineOfSegment,
+  type Lsn,
+  type TimelineHistory,
+} from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listTimelineSegments, type TimelineSegments } from "./wal-inventory.ts";
 import type { WalObject } from "./wal-key.ts";
@@ -72,7 +81,14 @@ export async function readWalChain(
   for (const timeline of [...history.entries.map((entry) => entry.timeline), history.timeline]) {
     const switchLsn = switchLsnOf(history, timeline);
     const left = switchLsn !== undefined && segmentIndexOfLsn(switchLsn, segmentSize) < fromIndex;
-    if (!left) inventories.set(timeline, withLocal(await listTimelineSegments(store, timeline, segmentSize, { ...options, fromIndex }), local?.get(timeline)));
+    if (!left)
+      inventories.set(
+        timeline,
+        withLocal(
+          await listTimelineSegments(store, timeline, segmentSize, { ...options, fromIndex }),
+          local?.get(timeline),
+        ),
+      );
   }
   return assembleChain(history, segmentSize, fromIndex, inventories);
 }
@@ -89,7 +105,9 @@ export function assembleChain(
   inventories: ReadonlyMap<number, TimelineSegments>,
 ): WalChain {
   const own = [...presentOnLineage(history, segmentSize, fromIndex, inventories)];
-  const present = [...own, ...substitutes(history, segmentSize, fromIndex, inventories)].sort((a, b) => a.index - b.index);
+  const present = [...own, ...substitutes(history, segmentSize, fromIndex, inventories)].sort(
+    (a, b) => a.index - b.index,
+  );
   const holes: ChainHole[] = [];
   let expected = fromIndex;
   let reachable = 0;
@@ -142,14 +160,21 @@ function* substitutes(
     // Only where the lineage ends: a child's later segment shows that its first one was archived, and is missing.
     if ([...(inventories.get(wanted)?.segments.keys() ?? [])].some((other) => other > index)) continue;
     const [object] = inventories.get(before)?.segments.get(index) ?? [];
-    if (object !== undefined) yield { index, timeline: wanted, name: formatWalSegment({ timeline: wanted, index }, segmentSize), object, cutLsn: switchLsn };
+    if (object !== undefined)
+      yield {
+        index,
+        timeline: wanted,
+        name: formatWalSegment({ timeline: wanted, index }, segmentSize),
+        object,
+        cutLsn: switchLsn,
+      };
   }
 }
 
 /** One hole per timeline that it reaches into. By arithmetic, because one stray name can open a hole of 2^40 segments. */
 function describeHole(history: TimelineHistory, segmentSize: number, from: number, to: number): ChainHole[] {
   const holes: ChainHole[] = [];
-  for (let start = from; start <= to; ) {
+  for (let start = from; start <= to;) {
     const timeline = timelineOfSegment(history, start, segmentSize);
     const switchLsn = switchLsnOf(history, timeline);
     const end = Math.min(to, switchLsn === undefined ? to : segmentIndexOfLsn(switchLsn, segmentSize) - 1);

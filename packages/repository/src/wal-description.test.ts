@@ -2,7 +2,12 @@ import { execFileSync } from "node:child_process";
 import { crc32, gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatWalDescription, LONGEST_DESCRIPTION, parseWalDescription, type WalDescription } from "./wal-description.ts";
+import {
+  formatWalDescription,
+  LONGEST_DESCRIPTION,
+  parseWalDescription,
+  type WalDescription,
+} from "./wal-description.ts";
 
 const example: WalDescription = {
   v: 1,
@@ -23,7 +28,9 @@ const descriptions: fc.Arbitrary<WalDescription> = fc
     size: fc.nat(),
     sha256: fc.stringMatching(/^[0-9a-f]{64}$/),
     members: fc.array(fc.nat(), { maxLength: 32 }),
-    tx: fc.option(fc.record({ n: fc.nat(), first: fc.maxSafeInteger(), last: fc.maxSafeInteger() }), { nil: undefined }),
+    tx: fc.option(fc.record({ n: fc.nat(), first: fc.maxSafeInteger(), last: fc.maxSafeInteger() }), {
+      nil: undefined,
+    }),
     rp: fc.option(fc.array(fc.string({ maxLength: 63 }), { minLength: 1, maxLength: 3 }), { nil: undefined }),
     open: fc.boolean(),
   })
@@ -66,7 +73,9 @@ describe.each([
       expect(() => parseWalDescription(flipped, codec, "wal/x"), `bit ${bit}`).toThrow(/'wal\/x' is damaged/);
     }
     for (let length = 0; length < object.length; length += 1) {
-      expect(() => parseWalDescription(object.subarray(0, length), codec, "wal/x"), `cut at ${length}`).toThrow(/is damaged/);
+      expect(() => parseWalDescription(object.subarray(0, length), codec, "wal/x"), `cut at ${length}`).toThrow(
+        /is damaged/,
+      );
     }
   });
 

@@ -62,18 +62,25 @@ export function formatWalDescription(description: WalDescription, codec: Exclude
  * Finds and parses the description in the last bytes of an object (`LONGEST_DESCRIPTION` of them, or all).
  * Throws `REPOSITORY_DAMAGED` when there is none: every compressed WAL object has one.
  */
-export function parseWalDescription(tail: Uint8Array, codec: Exclude<Codec, "none">, where: string): { description: WalDescription; length: number } {
+export function parseWalDescription(
+  tail: Uint8Array,
+  codec: Exclude<Codec, "none">,
+  where: string,
+): { description: WalDescription; length: number } {
   const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.byteLength);
   const end = bytes.length - (codec === "zstd" ? 0 : GZIP_END.length);
   const jsonEnd = end - FOOTER_LENGTH;
-  const jsonLength = jsonEnd > 0 && bytes.subarray(end - MARK.length, end).equals(MARK) ? bytes.readUInt32LE(jsonEnd + 4) : -1;
+  const jsonLength =
+    jsonEnd > 0 && bytes.subarray(end - MARK.length, end).equals(MARK) ? bytes.readUInt32LE(jsonEnd + 4) : -1;
   const jsonStart = jsonEnd - jsonLength;
   const header = codec === "zstd" ? 8 : GZIP_HEADER.length + 6;
-  if (jsonLength < 0 || jsonLength > LARGEST_JSON || jsonStart < header) throw damaged(where, "it has no description behind its data");
+  if (jsonLength < 0 || jsonLength > LARGEST_JSON || jsonStart < header)
+    throw damaged(where, "it has no description behind its data");
   const json = bytes.subarray(jsonStart, jsonEnd);
   const framed = frame(json, codec);
   // Every byte around the JSON is known, and the JSON has a checksum: any flipped bit is seen here.
-  if (!bytes.subarray(bytes.length - framed.length).equals(framed)) throw damaged(where, "the description behind its data is not well-formed");
+  if (!bytes.subarray(bytes.length - framed.length).equals(framed))
+    throw damaged(where, "the description behind its data is not well-formed");
   return { description: parseJson(json, where), length: framed.length };
 }
 
@@ -134,7 +141,11 @@ function canonical(d: WalDescription): WalDescription {
 }
 
 function canonicalTransactions(tx: NonNullable<WalDescription["tx"]>): NonNullable<WalDescription["tx"]> {
-  return { n: tx.n, ...(tx.first === undefined ? {} : { first: tx.first }), ...(tx.last === undefined ? {} : { last: tx.last }) };
+  return {
+    n: tx.n,
+    ...(tx.first === undefined ? {} : { first: tx.first }),
+    ...(tx.last === undefined ? {} : { last: tx.last }),
+  };
 }
 
 function zstdFrame(payload: Buffer): Buffer {

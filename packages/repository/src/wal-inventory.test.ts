@@ -25,7 +25,15 @@ const put = (...names: string[]) => Promise.all(names.map((name) => store.put(`w
 
 describe("the segments of a timeline", () => {
   test("are those of this timeline only, and full ones only", async () => {
-    await put(`${segmentName(1)}.zst`, `${segmentName(2)}.gz`, segmentName(3), `${segmentName(4)}.partial.zst`, `${segmentName(2)}.00000028.backup`, `${segmentName(2, 2)}.zst`, "00000002.history");
+    await put(
+      `${segmentName(1)}.zst`,
+      `${segmentName(2)}.gz`,
+      segmentName(3),
+      `${segmentName(4)}.partial.zst`,
+      `${segmentName(2)}.00000028.backup`,
+      `${segmentName(2, 2)}.zst`,
+      "00000002.history",
+    );
     const found = await listTimelineSegments(store, 1, SEGMENT_SIZE);
     expect([...found.segments].map(([index, objects]) => [index, objects.map(({ codec }) => codec)])).toEqual([
       [1, ["zstd"]],
@@ -38,7 +46,11 @@ describe("the segments of a timeline", () => {
 
   test("hold every object of a segment that is there in several codecs", async () => {
     await put(segmentName(3), `${segmentName(3)}.gz`, `${segmentName(3)}.zst`);
-    expect((await listTimelineSegments(store, 1, SEGMENT_SIZE)).segments.get(3)?.map(({ codec }) => codec)).toEqual(["none", "gzip", "zstd"]);
+    expect((await listTimelineSegments(store, 1, SEGMENT_SIZE)).segments.get(3)?.map(({ codec }) => codec)).toEqual([
+      "none",
+      "gzip",
+      "zstd",
+    ]);
   });
 
   test("of a large archive are listed from the wanted one on, nothing before it is looked at", async () => {
@@ -54,17 +66,31 @@ describe("the segments of a timeline", () => {
 
   test.each([
     ["a name that PostgreSQL does not give", "00000001-notes.txt", "REPOSITORY_DAMAGED"],
-    ["a segment number that this segment size does not have", `${segmentName(3).slice(0, 20)}FFFF`, "REPOSITORY_DAMAGED"],
+    [
+      "a segment number that this segment size does not have",
+      `${segmentName(3).slice(0, 20)}FFFF`,
+      "REPOSITORY_DAMAGED",
+    ],
     ["an encrypted segment", `${segmentName(3)}.zst.age`, "REPOSITORY_DAMAGED"],
   ])("do not pass over %s in silence", async (_, name, code) => {
     await put(name);
-    await expect(listTimelineSegments(store, 1, SEGMENT_SIZE)).rejects.toMatchObject({ code, message: expect.stringContaining(`'memory:m/wal/${name}'`) });
+    await expect(listTimelineSegments(store, 1, SEGMENT_SIZE)).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(`'memory:m/wal/${name}'`),
+    });
   });
 });
 
 describe("the timelines", () => {
   test("are found with one listing each, however many segments there are", async () => {
-    await put(...[1, 2, 11].flatMap((timeline) => Array.from({ length: 300 }, (_, index) => `${segmentName(index, timeline)}.zst`)), "00000002.history", "0000000B.history", "0000000C.history");
+    await put(
+      ...[1, 2, 11].flatMap((timeline) =>
+        Array.from({ length: 300 }, (_, index) => `${segmentName(index, timeline)}.zst`),
+      ),
+      "00000002.history",
+      "0000000B.history",
+      "0000000C.history",
+    );
     const { store: counted, calls, seen } = counting(store);
     expect(await listTimelines(counted)).toEqual([1, 2, 11, 12]);
     expect(calls).toHaveLength(5);
@@ -77,6 +103,9 @@ describe("the timelines", () => {
 
   test("are not guessed beside a foreign object", async () => {
     await put("README.txt");
-    await expect(listTimelines(store)).rejects.toMatchObject({ code: "REPOSITORY_DAMAGED", message: "'memory:m/wal/README.txt' is no WAL file that this version can read" });
+    await expect(listTimelines(store)).rejects.toMatchObject({
+      code: "REPOSITORY_DAMAGED",
+      message: "'memory:m/wal/README.txt' is no WAL file that this version can read",
+    });
   });
 });

@@ -24,7 +24,10 @@ export async function listTimelineSegments(
 ): Promise<TimelineSegments> {
   const segments = new Map<number, WalObject[]>();
   const { fromIndex = 0, signal } = options;
-  const before = fromIndex === 0 ? undefined : WAL_PREFIX + formatWalSegment({ timeline, index: fromIndex - 1 }, segmentSize) + AFTER_ALL;
+  const before =
+    fromIndex === 0
+      ? undefined
+      : WAL_PREFIX + formatWalSegment({ timeline, index: fromIndex - 1 }, segmentSize) + AFTER_ALL;
   for await (const { key, size } of store.list(WAL_PREFIX + hex8(timeline), { startAfter: before, signal })) {
     const object = requireWalObject(store, key, size);
     const index = indexOf(store, object, segmentSize);
@@ -58,7 +61,11 @@ export function lastSegment({ timeline, segments }: TimelineSegments): WalSegmen
   return last === undefined ? undefined : { timeline, index: last };
 }
 
-async function firstKeyAfter(store: ObjectStore, startAfter: string | undefined, options: CallOptions): Promise<string | undefined> {
+async function firstKeyAfter(
+  store: ObjectStore,
+  startAfter: string | undefined,
+  options: CallOptions,
+): Promise<string | undefined> {
   for await (const { key } of store.list(WAL_PREFIX, { startAfter, signal: options.signal })) return key;
   return undefined;
 }

@@ -1,4 +1,11 @@
-import { createWalSummarizer, formatLsn, lsnOfSegmentIndex, segmentIndexOfLsn, type Lsn, type TimelineHistory } from "@soar/pg-tools";
+import {
+  createWalSummarizer,
+  formatLsn,
+  lsnOfSegmentIndex,
+  segmentIndexOfLsn,
+  type Lsn,
+  type TimelineHistory,
+} from "@soar/pg-tools";
 import { hasErrorCode } from "@soar/errors";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupRecords, type BackupRecord } from "./backup-record.ts";
@@ -54,11 +61,16 @@ const LONGEST_SEARCH = 256;
 const MOST_WHOLE_READS = 4;
 
 /** Reads the restorable window from listings and, for the ends of ranges, from what WAL objects say of themselves. */
-export async function readRecoveryWindow(store: ObjectStore, walSegmentSize: number, { signal }: CallOptions = {}): Promise<RecoveryWindow> {
+export async function readRecoveryWindow(
+  store: ObjectStore,
+  walSegmentSize: number,
+  { signal }: CallOptions = {},
+): Promise<RecoveryWindow> {
   const records = await listBackupRecords(store, { signal });
   const numbers = await listTimelines(store, { signal });
   const inventories = new Map<number, TimelineSegments>();
-  for (const timeline of numbers) inventories.set(timeline, await listTimelineSegments(store, timeline, walSegmentSize, { signal }));
+  for (const timeline of numbers)
+    inventories.set(timeline, await listTimelineSegments(store, timeline, walSegmentSize, { signal }));
   const gaps = await listGaps(store, { signal });
   const timelines: TimelineWindow[] = [];
   for (const timeline of numbers.toReversed()) {
@@ -92,13 +104,19 @@ async function describeTimeline(store: ObjectStore, history: TimelineHistory, kn
   };
 }
 
-async function describeRange(store: ObjectStore, span: RestorableSpan, begin: Lsn, known: Known): Promise<RestorableRange> {
+async function describeRange(
+  store: ObjectStore,
+  span: RestorableSpan,
+  begin: Lsn,
+  known: Known,
+): Promise<RestorableRange> {
   const fromLsn = span.fromLsn > begin ? span.fromLsn : begin;
   // What was shipped of the segment that is being written counts, where nothing before it is missing.
   const { segments } = span.hole === undefined ? await appendTail(store, span.chain, known) : span.chain;
   const behind = segments.filter(({ index }) => index >= segmentIndexOfLsn(fromLsn, known.walSegmentSize));
   const [first] = span.backups;
-  const start = span.fromLsn > begin || first === undefined ? undefined : await findTime(store, behind.slice(1), "first", known);
+  const start =
+    span.fromLsn > begin || first === undefined ? undefined : await findTime(store, behind.slice(1), "first", known);
   const last = await findTime(store, behind.toReversed(), "last", known);
   const from = start ?? first?.stoppedAt ?? "";
   return {
@@ -108,7 +126,15 @@ async function describeRange(store: ObjectStore, span: RestorableSpan, begin: Ls
     fromLsn: formatLsn(fromLsn),
     toLsn: formatLsn(endOf(segments, span, known.walSegmentSize)),
     backups: span.backups.map(({ label }) => label),
-    hole: span.hole === undefined ? undefined : { from: span.hole.from, to: span.hole.to, count: span.hole.count, declared: declaredBy(known.gaps, span.hole) },
+    hole:
+      span.hole === undefined
+        ? undefined
+        : {
+            from: span.hole.from,
+            to: span.hole.to,
+            count: span.hole.count,
+            declared: declaredBy(known.gaps, span.hole),
+          },
   };
 }
 
@@ -118,19 +144,31 @@ function endOf(segments: readonly ChainSegment[], { toLsn }: RestorableSpan, wal
 }
 
 /** The time of the nearest commit, going through segments in the order given. */
-async function findTime(store: ObjectStore, segments: readonly ChainSegment[], which: "first" | "last", { signal, walSegmentSize }: Known): Promise<string | undefined> {
+async function findTime(
+  store: ObjectStore,
+  segments: readonly ChainSegment[],
+  which: "first" | "last",
+  { signal, walSegmentSize }: Known,
+): Promise<string | undefined> {
   let wholeReads = 0;
   for (const segment of segments.slice(0, LONGEST_SEARCH)) {
     const describesItself = segment.tail === undefined && segment.object.codec !== "none";
     if (!describesItself && (wholeReads += 1) > MOST_WHOLE_READS) return undefined;
-    const micros = describesItself ? (await readWalDescription(store, segment.object, { signal })).description.tx?.[which] : await readTime(store, segment, which, { signal, walSegmentSize });
+    const micros = describesItself
+      ? (await readWalDescription(store, segment.object, { signal })).description.tx?.[which]
+      : await readTime(store, segment, which, { signal, walSegmentSize });
     if (micros !== undefined) return new Date(Math.floor(Number(micros) / 1000)).toISOString();
   }
   return undefined;
 }
 
 /** From its records. Undefined also where they cannot be read: that is the verification's to tell. */
-async function readTime(store: ObjectStore, segment: ChainSegment, which: "first" | "last", { signal, walSegmentSize }: CallOptions & { readonly walSegmentSize: number }): Promise<bigint | undefined> {
+async function readTime(
+  store: ObjectStore,
+  segment: ChainSegment,
+  which: "first" | "last",
+  { signal, walSegmentSize }: CallOptions & { readonly walSegmentSize: number },
+): Promise<bigint | undefined> {
   const summarizer = createWalSummarizer({ name: segment.name });
   try {
     for await (const bytes of readChainSegment(store, segment, walSegmentSize, { signal })) summarizer.push(bytes);
@@ -142,7 +180,10 @@ async function readTime(store: ObjectStore, segment: ChainSegment, which: "first
   }
 }
 
-function declaredBy(gaps: readonly GapRecord[], hole: { readonly from: string; readonly to: string }): RangeHole["declared"] {
+function declaredBy(
+  gaps: readonly GapRecord[],
+  hole: { readonly from: string; readonly to: string },
+): RangeHole["declared"] {
   const gap = findDeclaredGap(gaps, hole);
   return gap === undefined ? undefined : { by: gap.declaredBy, at: gap.declaredAt, reason: gap.reason };
 }

@@ -1,4 +1,11 @@
-import { isOnLineage, lsnOfSegmentIndex, parseLsn, parseWalSegment, type Lsn, type TimelineHistory } from "@soar/pg-tools";
+import {
+  isOnLineage,
+  lsnOfSegmentIndex,
+  parseLsn,
+  parseWalSegment,
+  type Lsn,
+  type TimelineHistory,
+} from "@soar/pg-tools";
 import type { BackupRecord } from "./backup-record.ts";
 import { assembleChain, type ChainHole, type WalChain } from "./wal-chain.ts";
 import type { TimelineSegments } from "./wal-inventory.ts";
@@ -27,8 +34,14 @@ export interface TimelineSpans {
  * Which positions along the lineage of `history` can be restored, from listings alone: from the end of each backup as far
  * as the chain of segments from its first one goes.
  */
-export function findRestorableSpans(history: TimelineHistory, records: readonly BackupRecord[], inventories: ReadonlyMap<number, TimelineSegments>): TimelineSpans {
-  const onLineage = records.filter((record) => isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) })).sort(byStop);
+export function findRestorableSpans(
+  history: TimelineHistory,
+  records: readonly BackupRecord[],
+  inventories: ReadonlyMap<number, TimelineSegments>,
+): TimelineSpans {
+  const onLineage = records
+    .filter((record) => isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) }))
+    .sort(byStop);
   const spans: RestorableSpan[] = [];
   const unusable: BackupRecord[] = [];
   for (const record of onLineage) {
@@ -43,9 +56,20 @@ export function findRestorableSpans(history: TimelineHistory, records: readonly 
   return { history, spans, unusable };
 }
 
-function spanFrom(history: TimelineHistory, record: BackupRecord, first: number, inventories: ReadonlyMap<number, TimelineSegments>): RestorableSpan {
+function spanFrom(
+  history: TimelineHistory,
+  record: BackupRecord,
+  first: number,
+  inventories: ReadonlyMap<number, TimelineSegments>,
+): RestorableSpan {
   const chain = assembleChain(history, record.walSegmentSize, first, inventories);
-  return { fromLsn: parseLsn(record.stopLsn), toLsn: lsnOfSegmentIndex(chain.endIndex, record.walSegmentSize), backups: [record], chain, hole: chain.holes[0] };
+  return {
+    fromLsn: parseLsn(record.stopLsn),
+    toLsn: lsnOfSegmentIndex(chain.endIndex, record.walSegmentSize),
+    backups: [record],
+    chain,
+    hole: chain.holes[0],
+  };
 }
 
 function indexOf({ walSegmentSize }: BackupRecord, segment: string): number {

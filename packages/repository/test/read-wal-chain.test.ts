@@ -15,15 +15,30 @@ const history: TimelineHistory = {
 
 test("a chain is read with one listing per timeline that it can pass through, from its first segment on", async () => {
   const store = createMemoryStore();
-  const present = [[1, [0, 1, 2, 3, 4, 5, 6]], [2, [4, 5, 6, 7, 8, 9]], [3, [8, 9, 10]]] as const;
-  for (const [timeline, indexes] of present) for (const index of indexes) await store.put(`wal/${segmentName(index, timeline)}.zst`, Buffer.of(1));
+  const present = [
+    [1, [0, 1, 2, 3, 4, 5, 6]],
+    [2, [4, 5, 6, 7, 8, 9]],
+    [3, [8, 9, 10]],
+  ] as const;
+  for (const [timeline, indexes] of present)
+    for (const index of indexes) await store.put(`wal/${segmentName(index, timeline)}.zst`, Buffer.of(1));
   const listed: [string, string | undefined][] = [];
-  const recording = { ...store, list: (prefix: string, options: ListOptions = {}) => (listed.push([prefix, options.startAfter]), store.list(prefix, options)) };
+  const recording = {
+    ...store,
+    list: (prefix: string, options: ListOptions = {}) => (
+      listed.push([prefix, options.startAfter]),
+      store.list(prefix, options)
+    ),
+  };
   const names = async (from: number) => {
     listed.splice(0);
     return (await readWalChain(recording, history, SEGMENT_SIZE, from)).segments.map(({ name }) => name);
   };
-  expect(await names(3)).toEqual([segmentName(3), ...[4, 5, 6, 7].map((index) => segmentName(index, 2)), ...[8, 9, 10].map((index) => segmentName(index, 3))]);
+  expect(await names(3)).toEqual([
+    segmentName(3),
+    ...[4, 5, 6, 7].map((index) => segmentName(index, 2)),
+    ...[8, 9, 10].map((index) => segmentName(index, 3)),
+  ]);
   expect(listed.map(([prefix]) => prefix)).toEqual(["wal/00000001", "wal/00000002", "wal/00000003"]);
   expect(listed[0]?.[1]).toBe(`wal/${segmentName(2)}~`);
   expect(await names(9)).toEqual([segmentName(9, 3), segmentName(10, 3)]);

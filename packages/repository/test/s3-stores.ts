@@ -12,7 +12,13 @@ export interface S3World extends AsyncDisposable {
 export async function openS3World(profile: S3Profile): Promise<S3World> {
   const server = await startS3Server({ profile });
   const open = () =>
-    openStore({ url: `s3://${server.bucket}/cluster1`, endpoint: server.endpoint, region: server.region, credentials: server, retry: { deadlineMs: 20_000, baseDelayMs: 1, maxDelayMs: 5 } });
+    openStore({
+      url: `s3://${server.bucket}/cluster1`,
+      endpoint: server.endpoint,
+      region: server.region,
+      credentials: server,
+      retry: { deadlineMs: 20_000, baseDelayMs: 1, maxDelayMs: 5 },
+    });
   const [store, second] = [open(), open()];
   return {
     server,

@@ -29,9 +29,17 @@ export interface SampleBackup {
 }
 
 /** A repository in memory whose clock stands at `now`. */
-export async function createSampleRepository(options: { readonly now: Date; readonly backups: readonly SampleBackup[]; readonly wal: readonly string[] }): Promise<ObjectStore> {
+export async function createSampleRepository(options: {
+  readonly now: Date;
+  readonly backups: readonly SampleBackup[];
+  readonly wal: readonly string[];
+}): Promise<ObjectStore> {
   const store = createMemoryStore({ now: () => options.now });
-  await claimRepository(store, { systemIdentifier: "7000000000000000001", postgresMajor: 15, walSegmentSize: SEGMENT_SIZE }, { toolVersion: "test", now: day(1) });
+  await claimRepository(
+    store,
+    { systemIdentifier: "7000000000000000001", postgresMajor: 15, walSegmentSize: SEGMENT_SIZE },
+    { toolVersion: "test", now: day(1) },
+  );
   for (const backup of options.backups) await addBackup(store, backup);
   for (const name of options.wal) await store.put(`wal/${name}.zst`, Buffer.from(name));
   return store;
@@ -44,15 +52,31 @@ export function labelOf({ day: number }: Pick<SampleBackup, "day">): string {
 async function addBackup(store: ObjectStore, backup: SampleBackup): Promise<void> {
   const label = labelOf(backup);
   const startedAt = day(backup.day);
-  await claimLabel(store, { format: 1, label, host: "h", processId: 1, startedAt: startedAt.toISOString(), deadline: new Date(startedAt.getTime() + 2 * DAY_MS).toISOString(), references: [...(backup.references ?? [])] });
-  for (const name of ["backup.tar.gz", "index.zst", "backup_manifest"]) await store.put(backupKey(label, name), Buffer.from(name));
-  if (backup.unfinished === true) await (await store.beginMultipart(backupKey(label, "16400.tar.gz"), { partSize: 5 * 1024 * 1024 })).putPart(1, Buffer.alloc(10));
+  await claimLabel(store, {
+    format: 1,
+    label,
+    host: "h",
+    processId: 1,
+    startedAt: startedAt.toISOString(),
+    deadline: new Date(startedAt.getTime() + 2 * DAY_MS).toISOString(),
+    references: [...(backup.references ?? [])],
+  });
+  for (const name of ["backup.tar.gz", "index.zst", "backup_manifest"])
+    await store.put(backupKey(label, name), Buffer.from(name));
+  if (backup.unfinished === true)
+    await (
+      await store.beginMultipart(backupKey(label, "16400.tar.gz"), { partSize: 5 * 1024 * 1024 })
+    ).putPart(1, Buffer.alloc(10));
   else await putBackupRecord(store, recordOf(backup));
 }
 
 export function recordOf(backup: SampleBackup): BackupRecord {
   const { timeline = 1, index = backup.day, references = [] } = backup;
-  const objects = ["backup.tar.gz", "index.zst", "backup_manifest"].map((name) => ({ name, size: name.length, sha256: sha256Hex(Buffer.from(name)) }));
+  const objects = ["backup.tar.gz", "index.zst", "backup_manifest"].map((name) => ({
+    name,
+    size: name.length,
+    sha256: sha256Hex(Buffer.from(name)),
+  }));
   const lsn = (offset: bigint) => formatLsn(lsnOfSegmentIndex(index, SEGMENT_SIZE) + offset);
   return {
     format: 1,

@@ -1,4 +1,11 @@
-import { claimRepository, findWalObjects, listTimelineSegments, putWalFile, readWalDescription, readWalFile } from "@soar/repository";
+import {
+  claimRepository,
+  findWalObjects,
+  listTimelineSegments,
+  putWalFile,
+  readWalDescription,
+  readWalFile,
+} from "@soar/repository";
 import { countByOperation, type S3Profile } from "@soar-tooling/test-servers";
 import { describe, expect, test } from "vitest";
 import { openS3World } from "./s3-stores.ts";
@@ -17,8 +24,12 @@ describe.each<[string, S3Profile]>([
     await using world = await openS3World(profile);
     const { store, second } = world;
     expect(await putWalFile(store, sourceOf(name, bytes), { codec: "zstd" })).toMatchObject({ outcome: "archived" });
-    expect(await putWalFile(second, sourceOf(name, bytes), { codec: "gzip" })).toMatchObject({ outcome: "already archived" });
-    await expect(putWalFile(second, sourceOf(name, walBytes(2)), { codec: "zstd" })).rejects.toMatchObject({ code: "WAL_CONFLICT" });
+    expect(await putWalFile(second, sourceOf(name, bytes), { codec: "gzip" })).toMatchObject({
+      outcome: "already archived",
+    });
+    await expect(putWalFile(second, sourceOf(name, walBytes(2)), { codec: "zstd" })).rejects.toMatchObject({
+      code: "WAL_CONFLICT",
+    });
     const [object] = await findWalObjects(store, name);
     expect(object && (await readWalFile(store, object))).toEqual(bytes);
   });
@@ -34,13 +45,21 @@ describe.each<[string, S3Profile]>([
 
   test("a body that was cut on its way in is never called archived", async () => {
     await using world = await openS3World(profile);
-    world.server.inject({ operation: "PutObject", key: /wal\//, times: "always", fault: { type: "short-write", keepBytes: 100 } });
-    await expect(putWalFile(world.store, sourceOf(name, bytes), { codec: "zstd", signal: AbortSignal.timeout(10_000) })).rejects.toMatchObject({ name: "SoarError" });
+    world.server.inject({
+      operation: "PutObject",
+      key: /wal\//,
+      times: "always",
+      fault: { type: "short-write", keepBytes: 100 },
+    });
+    await expect(
+      putWalFile(world.store, sourceOf(name, bytes), { codec: "zstd", signal: AbortSignal.timeout(10_000) }),
+    ).rejects.toMatchObject({ name: "SoarError" });
   });
 
   test("two first writers claim the repository for one cluster, and both are told the same", async () => {
     await using world = await openS3World(profile);
-    const claim = (store: typeof world.store, toolVersion: string) => claimRepository(store, identity, { toolVersion, now: new Date("2025-01-05T02:00:00Z") });
+    const claim = (store: typeof world.store, toolVersion: string) =>
+      claimRepository(store, identity, { toolVersion, now: new Date("2025-01-05T02:00:00Z") });
     const [one, other] = await Promise.all([claim(world.store, "one 1.0"), claim(world.second, "other 1.0")]);
     const expected = { aws: "honoured", "refuses-conditions": "refused" }[profile as string] ?? "ignored";
     expect(one).toMatchObject({ ...identity, conditionalPut: expected });
@@ -53,8 +72,14 @@ test("where the provider decides, of two writers with other bytes exactly one is
   await using world = await openS3World("aws");
   for (let round = 0; round < 10; round += 1) {
     const segment = segmentName(round);
-    const results = await Promise.allSettled([world.store, world.second].map((store, seed) => putWalFile(store, sourceOf(segment, walBytes(seed)), { codec: "zstd" })));
-    const codes = results.map((result) => (result.status === "fulfilled" ? result.value.outcome : String((result.reason as { code?: string }).code)));
+    const results = await Promise.allSettled(
+      [world.store, world.second].map((store, seed) =>
+        putWalFile(store, sourceOf(segment, walBytes(seed)), { codec: "zstd" }),
+      ),
+    );
+    const codes = results.map((result) =>
+      result.status === "fulfilled" ? result.value.outcome : String((result.reason as { code?: string }).code),
+    );
     expect(codes.sort()).toEqual(["WAL_CONFLICT", "archived"]);
     const winner = results.findIndex(({ status }) => status === "fulfilled");
     const [object] = await findWalObjects(world.store, segment);
@@ -66,7 +91,10 @@ test("a segment above 64 MiB goes up in parts and comes back from its ranges", a
   await using world = await openS3World("aws");
   const source = sparseSource(name, 72 * 1024 * 1024);
   const { object } = await putWalFile(world.store, source, { codec: "none" });
-  expect(countByOperation(world.server.requests)).toMatchObject({ CreateMultipartUpload: 1, CompleteMultipartUpload: 1 });
+  expect(countByOperation(world.server.requests)).toMatchObject({
+    CreateMultipartUpload: 1,
+    CompleteMultipartUpload: 1,
+  });
   expect(await putWalFile(world.second, source, { codec: "zstd" })).toEqual({ outcome: "already archived", object });
 });
 

@@ -17,7 +17,8 @@ export function sourceOf(name: string, bytes: Buffer, facts?: WalFileSource["fac
     sha256: createHash("sha256").update(bytes).digest("hex"),
     ...(facts === undefined ? {} : { facts }),
     async *open(memberSize) {
-      for (let offset = 0; offset < bytes.length; offset += memberSize) yield bytes.subarray(offset, offset + memberSize);
+      for (let offset = 0; offset < bytes.length; offset += memberSize)
+        yield bytes.subarray(offset, offset + memberSize);
     },
   };
 }
@@ -30,13 +31,15 @@ export function sparseSource(name: string, size: number): WalFileSource {
     return bytes;
   };
   const hash = createHash("sha256");
-  for (let offset = 0; offset < size; offset += SEGMENT_SIZE) hash.update(piece(offset, Math.min(SEGMENT_SIZE, size - offset)));
+  for (let offset = 0; offset < size; offset += SEGMENT_SIZE)
+    hash.update(piece(offset, Math.min(SEGMENT_SIZE, size - offset)));
   return {
     name,
     size,
     sha256: hash.digest("hex"),
     async *open(memberSize) {
-      for (let offset = 0; offset < size; offset += memberSize) yield piece(offset, Math.min(memberSize, size - offset));
+      for (let offset = 0; offset < size; offset += memberSize)
+        yield piece(offset, Math.min(memberSize, size - offset));
     },
   };
 }
@@ -55,7 +58,12 @@ export async function keysOf(store: ObjectStore, prefix = ""): Promise<string[]>
 }
 
 /** Puts bytes under a WAL key as they are, and names them as the listing would. */
-export async function putRaw(store: ObjectStore, name: string, codec: WalObject["codec"], bytes: Buffer): Promise<WalObject> {
+export async function putRaw(
+  store: ObjectStore,
+  name: string,
+  codec: WalObject["codec"],
+  bytes: Buffer,
+): Promise<WalObject> {
   const key = walKey(name, codec);
   const { size } = await store.put(key, bytes);
   return { name, key, codec, size };

@@ -13,7 +13,10 @@ import { hasSystemd } from "./server-control/systemd.ts";
 import { placeTablespaces } from "./tablespaces.ts";
 import { requireWalPlace } from "./wal-link.ts";
 
-export type CheckOptions = Pick<RestoreOptions, "dataDir" | "walDir" | "tablespaceMap" | "binDirs" | "overwrite" | "service" | "systemEnv" | "withConfig">;
+export type CheckOptions = Pick<
+  RestoreOptions,
+  "dataDir" | "walDir" | "tablespaceMap" | "binDirs" | "overwrite" | "service" | "systemEnv" | "withConfig"
+>;
 
 /** Everything that can be found out before anything is touched, beside what the plan proves. Rejects with the first obstacle. */
 export async function checkRestore(plan: RestorePlan, options: CheckOptions): Promise<CheckedRestore> {
@@ -22,18 +25,35 @@ export async function checkRestore(plan: RestorePlan, options: CheckOptions): Pr
   requireOwnPlace(plan, options, inPlace);
   const approach = await chooseApproach(plan, { dataDir, overwrite, inPlace });
   await requireWalPlace({ dataDir, walDir: options.walDir }, approach);
-  const tablespaces = await placeTablespaces(plan.backup, options.tablespaceMap ?? new Map(), await ownTablespaces(dataDir, approach));
+  const tablespaces = await placeTablespaces(
+    plan.backup,
+    options.tablespaceMap ?? new Map(),
+    await ownTablespaces(dataDir, approach),
+  );
   if (approach.kind === "replace") await requireKeepable(dataDir, { tablespacePlaces: new Set(tablespaces.values()) });
   const major = Math.floor(plan.backup.postgresVersion / 10_000);
   const { binDir, version: programVersion } = await findPostgresPrograms({ major, searchPaths: options.binDirs });
   await requireRoom(plan, { dataDir, tablespaces }, approach);
-  return { binDir, programVersion, freeBytes: await freeBytesAt(dataDir), tablespaces, inPlace, approach, control: await controlOf(plan, options, inPlace), canControlServices: await hasSystemd(systemEnv) };
+  return {
+    binDir,
+    programVersion,
+    freeBytes: await freeBytesAt(dataDir),
+    tablespaces,
+    inPlace,
+    approach,
+    control: await controlOf(plan, options, inPlace),
+    canControlServices: await hasSystemd(systemEnv),
+  };
 }
 
 /** The saved configuration names the directory that it is for, and may be that of a living server. */
 function requireOwnPlace({ backup }: RestorePlan, { withConfig, dataDir }: CheckOptions, inPlace: boolean): void {
   if (withConfig !== true || inPlace || backup.source.dataDirectory === dataDir) return;
-  throw new SoarError("USAGE", `--with-config goes with a restore into '${backup.source.dataDirectory}' only, where that configuration belongs`, { hint: "Leave it out: a copy gets the saved configuration in its own directory." });
+  throw new SoarError(
+    "USAGE",
+    `--with-config goes with a restore into '${backup.source.dataDirectory}' only, where that configuration belongs`,
+    { hint: "Leave it out: a copy gets the saved configuration in its own directory." },
+  );
 }
 
 /** Known by the path and the host's name: anything else is a copy, which is fenced until it is adopted. */
@@ -42,7 +62,16 @@ export function isInPlace({ backup }: Pick<RestorePlan, "backup">, dataDir: stri
 }
 
 /** Copies are nobody's service. */
-export async function controlOf({ backup }: Pick<RestorePlan, "backup">, { dataDir, service, systemEnv }: CheckOptions, inPlace: boolean): Promise<ServerControl> {
+export async function controlOf(
+  { backup }: Pick<RestorePlan, "backup">,
+  { dataDir, service, systemEnv }: CheckOptions,
+  inPlace: boolean,
+): Promise<ServerControl> {
   if (!inPlace && service === undefined) return { kind: "pg_ctl" };
-  return findServerControl({ dataDir, postgresMajor: Math.floor(backup.postgresVersion / 10_000), service, env: systemEnv });
+  return findServerControl({
+    dataDir,
+    postgresMajor: Math.floor(backup.postgresVersion / 10_000),
+    service,
+    env: systemEnv,
+  });
 }

@@ -1,5 +1,12 @@
 import { SoarError } from "@soar/errors";
-import { createWalScanner, formatHistoryFileName, formatLsn, segmentIndexOfLsn, type Lsn, type WalRecord } from "@soar/pg-tools";
+import {
+  createWalScanner,
+  formatHistoryFileName,
+  formatLsn,
+  segmentIndexOfLsn,
+  type Lsn,
+  type WalRecord,
+} from "@soar/pg-tools";
 import { readChainSegment, walKey, type WalChain } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 
@@ -20,14 +27,26 @@ export async function requireSwitches(store: ObjectStore, chain: WalChain, optio
     const change: Switch = { parent, child: entries[index + 1]?.timeline ?? timeline, switchLsn };
     if ((await findVerdict(store, chain, change, options)) !== "wrong") continue;
     const name = formatHistoryFileName(timeline);
-    throw new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${walKey(name, "none")}' is damaged: by the WAL itself timeline ${change.child} does not leave timeline ${parent} at ${formatLsn(switchLsn)}`, {
-      hint: `Restore an older version of the object from the bucket, or archive it again from pg_wal of a server on that timeline: soar-wal-archive pg_wal/${name} ${name}.`,
-    });
+    throw new SoarError(
+      "REPOSITORY_DAMAGED",
+      `'${store.location}/${walKey(name, "none")}' is damaged: by the WAL itself timeline ${change.child} does not leave timeline ${parent} at ${formatLsn(switchLsn)}`,
+      {
+        hint: `Restore an older version of the object from the bucket, or archive it again from pg_wal of a server on that timeline: soar-wal-archive pg_wal/${name} ${name}.`,
+      },
+    );
   }
 }
 
-async function findVerdict(store: ObjectStore, chain: WalChain, change: Switch, options: CallOptions): Promise<"right" | "wrong" | undefined> {
-  const from = chain.segments.findIndex(({ index, timeline }) => timeline === change.child && index === segmentIndexOfLsn(change.switchLsn, chain.segmentSize));
+async function findVerdict(
+  store: ObjectStore,
+  chain: WalChain,
+  change: Switch,
+  options: CallOptions,
+): Promise<"right" | "wrong" | undefined> {
+  const from = chain.segments.findIndex(
+    ({ index, timeline }) =>
+      timeline === change.child && index === segmentIndexOfLsn(change.switchLsn, chain.segmentSize),
+  );
   const [first, second] = from < 0 ? [] : chain.segments.slice(from, from + 2);
   if (first === undefined) return undefined;
   const scanner = createWalScanner({ name: first.name, everyRecord: true });
@@ -67,11 +86,16 @@ class SwitchJudge {
     const isFirst = !this.#isBehind;
     this.#isBehind = true;
     if (isFirst && (record.lsn < switchLsn || record.lsn > switchLsn + LONGEST_PAGE_HEADER)) this.verdict = "wrong";
-    else if (record.kind === "checkpoint" || record.kind === "end-of-recovery") this.verdict = record.timeline === child && record.previousTimeline === parent ? "right" : "wrong";
+    else if (record.kind === "checkpoint" || record.kind === "end-of-recovery")
+      this.verdict = record.timeline === child && record.previousTimeline === parent ? "right" : "wrong";
     else if (!isOfTheLog(record)) this.verdict = "wrong";
   }
 }
 
 function isOfTheLog(record: WalRecord): boolean {
-  return record.kind === "overwrite-contrecord" || record.kind === "parameter-change" || (record.kind === "other" && record.resourceManager === RM_XLOG);
+  return (
+    record.kind === "overwrite-contrecord" ||
+    record.kind === "parameter-change" ||
+    (record.kind === "other" && record.resourceManager === RM_XLOG)
+  );
 }

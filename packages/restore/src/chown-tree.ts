@@ -5,9 +5,13 @@ import { join } from "node:path";
  * Gives directories with everything below them to the server's user, for a restore that runs as root. What the extraction
  * made belongs to it already; this is for the files that were written beside it.
  */
-export async function chownTree(directories: readonly string[], owner: { readonly uid: number; readonly gid: number }): Promise<void> {
+export async function chownTree(
+  directories: readonly string[],
+  owner: { readonly uid: number; readonly gid: number },
+): Promise<void> {
   for (const directory of directories) {
     await lchown(directory, owner.uid, owner.gid);
-    for (const entry of await readdir(directory, { withFileTypes: true, recursive: true })) await lchown(join(entry.parentPath, entry.name), owner.uid, owner.gid);
+    for (const entry of await readdir(directory, { withFileTypes: true, recursive: true }))
+      await lchown(join(entry.parentPath, entry.name), owner.uid, owner.gid);
   }
 }

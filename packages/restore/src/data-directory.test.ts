@@ -3,7 +3,14 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeF
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createDataDirectory, freeBytesAt, inspectDataDirectory, requireRestorable, RESTORE_STATE_DIRECTORY, type DataDirectoryState } from "./data-directory.ts";
+import {
+  createDataDirectory,
+  freeBytesAt,
+  inspectDataDirectory,
+  requireRestorable,
+  RESTORE_STATE_DIRECTORY,
+  type DataDirectoryState,
+} from "./data-directory.ts";
 
 let root: string;
 let directory: string;
@@ -73,13 +80,22 @@ describe("what lies in a directory", () => {
 
   test("that is a file, or that cannot be told, is an error and not nothing", async () => {
     writeFileSync(directory, "");
-    await expect(inspectDataDirectory(directory)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: `unable to look into '${directory}': it is not a directory` });
+    await expect(inspectDataDirectory(directory)).rejects.toMatchObject({
+      code: "FILE_UNREADABLE",
+      message: `unable to look into '${directory}': it is not a directory`,
+    });
     rmSync(directory);
     mkdirSync(join(directory, "postmaster.pid"), { recursive: true });
-    await expect(inspectDataDirectory(directory)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: expect.stringContaining("unable to tell whether a server runs on") });
+    await expect(inspectDataDirectory(directory)).rejects.toMatchObject({
+      code: "FILE_UNREADABLE",
+      message: expect.stringContaining("unable to tell whether a server runs on"),
+    });
     rmSync(directory, { recursive: true });
     mkdirSync(join(directory, "global", "pg_control"), { recursive: true });
-    await expect(inspectDataDirectory(directory)).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: expect.stringContaining("unable to tell which cluster lies in") });
+    await expect(inspectDataDirectory(directory)).rejects.toMatchObject({
+      code: "FILE_UNREADABLE",
+      message: expect.stringContaining("unable to tell which cluster lies in"),
+    });
     rmSync(directory, { recursive: true });
     fill("global/pg_control");
     await expect(inspectDataDirectory(directory)).rejects.toMatchObject({ code: "FORMAT_INVALID" });
@@ -96,8 +112,16 @@ describe("a restore is", () => {
   });
 
   test.each<[DataDirectoryState, string, RegExp]>([
-    [{ state: "running", processId: 7, systemIdentifier: "1", postgresMajor: 15 }, "SERVER_RUNNING", /pg_ctl -D '\/d' stop/],
-    [{ state: "cluster", systemIdentifier: "1", postgresMajor: 15 }, "DIRECTORY_NOT_EMPTY", /mv '\/d' '\/d\.before-restore'/],
+    [
+      { state: "running", processId: 7, systemIdentifier: "1", postgresMajor: 15 },
+      "SERVER_RUNNING",
+      /pg_ctl -D '\/d' stop/,
+    ],
+    [
+      { state: "cluster", systemIdentifier: "1", postgresMajor: 15 },
+      "DIRECTORY_NOT_EMPTY",
+      /mv '\/d' '\/d\.before-restore'/,
+    ],
     [{ state: "remains", postgresMajor: 15 }, "DIRECTORY_NOT_EMPTY", /mv '\/d' '\/d\.before-restore'/],
     [{ state: "other", example: "x" }, "DIRECTORY_FOREIGN", /empty directory/],
   ])("refused for %j, with the command that helps", (found, code, hint) => {
@@ -105,7 +129,11 @@ describe("a restore is", () => {
   });
 
   test("never told to remove a directory that may hold data of its own", () => {
-    for (const found of [{ state: "cluster", systemIdentifier: "1", postgresMajor: 15 }, { state: "remains", postgresMajor: 15 }, { state: "other", example: "x" }] as const) {
+    for (const found of [
+      { state: "cluster", systemIdentifier: "1", postgresMajor: 15 },
+      { state: "remains", postgresMajor: 15 },
+      { state: "other", example: "x" },
+    ] as const) {
       expect(judge(found)).toThrow(expect.objectContaining({ hint: expect.not.stringMatching(/\brm\b/) }));
     }
   });
@@ -121,7 +149,10 @@ describe("a data directory", () => {
   });
 
   test("is not made together with its parents: a typing error must not create a tree", async () => {
-    await expect(createDataDirectory(join(directory, "deeper"))).rejects.toMatchObject({ code: "FILE_UNWRITABLE", message: expect.stringContaining("its parent directory does not exist") });
+    await expect(createDataDirectory(join(directory, "deeper"))).rejects.toMatchObject({
+      code: "FILE_UNWRITABLE",
+      message: expect.stringContaining("its parent directory does not exist"),
+    });
     expect(existsSync(directory)).toBe(false);
   });
 

@@ -13,7 +13,12 @@ export type DataDirectoryState =
   /** An earlier restore did not finish here. */
   | { readonly state: "interrupted" }
   /** The system identifier is undefined when there is no pg_control to read it from. */
-  | { readonly state: "running"; readonly processId: number; readonly systemIdentifier: string | undefined; readonly postgresMajor: number | undefined }
+  | {
+      readonly state: "running";
+      readonly processId: number;
+      readonly systemIdentifier: string | undefined;
+      readonly postgresMajor: number | undefined;
+    }
   | { readonly state: "cluster"; readonly systemIdentifier: string; readonly postgresMajor: number }
   /** A cluster that lost its pg_control, or whose pg_control is damaged. */
   | { readonly state: "remains"; readonly postgresMajor: number }
@@ -24,7 +29,10 @@ export async function inspectDataDirectory(path: string): Promise<DataDirectoryS
   const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     const fact = error.code === "ENOTDIR" ? "it is not a directory" : error.message;
-    throw new SoarError("FILE_UNREADABLE", `unable to look into '${path}': ${fact}`, { cause: error, hint: "Name another directory, or run as a user who may read it." });
+    throw new SoarError("FILE_UNREADABLE", `unable to look into '${path}': ${fact}`, {
+      cause: error,
+      hint: "Name another directory, or run as a user who may read it.",
+    });
   });
   if (names === undefined) return { state: "absent" };
   // A file system of its own has this from mkfs; it is no reason to refuse.
@@ -33,18 +41,30 @@ export async function inspectDataDirectory(path: string): Promise<DataDirectoryS
   const processId = await runningServer(path);
   const control = await readFile(join(path, "global", "pg_control")).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw new SoarError("FILE_UNREADABLE", `unable to tell which cluster lies in '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+    throw new SoarError("FILE_UNREADABLE", `unable to tell which cluster lies in '${path}': ${error.message}`, {
+      cause: error,
+      hint: "Run as the owner of the data directory or as root.",
+    });
   });
   const major = await readMajor(path);
   const identity = control === undefined ? undefined : readIdentity(control, { mayBeDamaged: major !== undefined });
-  if (processId !== undefined) return { state: "running", processId, systemIdentifier: identity?.systemIdentifier, postgresMajor: identity?.postgresMajor };
+  if (processId !== undefined)
+    return {
+      state: "running",
+      processId,
+      systemIdentifier: identity?.systemIdentifier,
+      postgresMajor: identity?.postgresMajor,
+    };
   // Only without pg_control is there nothing that a server could have written to.
   if (identity !== undefined) return { state: "cluster", ...identity };
   if (control === undefined && names.includes(RESTORE_STATE_DIRECTORY)) return { state: "interrupted" };
   return major === undefined ? { state: "other", example } : { state: "remains", postgresMajor: major };
 }
 
-function readIdentity(control: Buffer, { mayBeDamaged }: { readonly mayBeDamaged: boolean }): { readonly systemIdentifier: string; readonly postgresMajor: number } | undefined {
+function readIdentity(
+  control: Buffer,
+  { mayBeDamaged }: { readonly mayBeDamaged: boolean },
+): { readonly systemIdentifier: string; readonly postgresMajor: number } | undefined {
   try {
     const { systemIdentifier, pgMajor } = readControlFile(control);
     return { systemIdentifier: String(systemIdentifier), postgresMajor: pgMajor };
@@ -58,7 +78,10 @@ function readIdentity(control: Buffer, { mayBeDamaged }: { readonly mayBeDamaged
 async function readMajor(path: string): Promise<number | undefined> {
   const text = await readFile(join(path, "PG_VERSION"), "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "EISDIR") return "";
-    throw new SoarError("FILE_UNREADABLE", `unable to tell which cluster lies in '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+    throw new SoarError("FILE_UNREADABLE", `unable to tell which cluster lies in '${path}': ${error.message}`, {
+      cause: error,
+      hint: "Run as the owner of the data directory or as root.",
+    });
   });
   return /^\d{2}\n?$/.test(text) ? Number(text) : undefined;
 }
@@ -71,21 +94,37 @@ export function requireRestorable(path: string, found: DataDirectoryState): void
     case "interrupted":
       return;
     case "running":
-      throw new SoarError("SERVER_RUNNING", `unable to restore into '${path}': a server with process id ${found.processId} runs there`, {
-        hint: `Stop it first: pg_ctl -D '${path}' stop -m fast. Nothing was changed.`,
-      });
+      throw new SoarError(
+        "SERVER_RUNNING",
+        `unable to restore into '${path}': a server with process id ${found.processId} runs there`,
+        {
+          hint: `Stop it first: pg_ctl -D '${path}' stop -m fast. Nothing was changed.`,
+        },
+      );
     case "cluster":
-      throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to restore into '${path}': it holds a cluster with system identifier ${found.systemIdentifier}`, {
-        hint: `Only a restore into the place that was backed up keeps it aside by itself. By hand: mv '${path}' '${path}.before-restore', then run the command again. Its pg_wal may hold the newest commits. To overwrite it with what differs: --delta. Nothing was changed.`,
-      });
+      throw new SoarError(
+        "DIRECTORY_NOT_EMPTY",
+        `unable to restore into '${path}': it holds a cluster with system identifier ${found.systemIdentifier}`,
+        {
+          hint: `Only a restore into the place that was backed up keeps it aside by itself. By hand: mv '${path}' '${path}.before-restore', then run the command again. Its pg_wal may hold the newest commits. To overwrite it with what differs: --delta. Nothing was changed.`,
+        },
+      );
     case "remains":
-      throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to restore into '${path}': it holds what is left of a cluster of PostgreSQL ${found.postgresMajor}`, {
-        hint: `Keep it: mv '${path}' '${path}.before-restore', then run the command again. Nothing was changed.`,
-      });
+      throw new SoarError(
+        "DIRECTORY_NOT_EMPTY",
+        `unable to restore into '${path}': it holds what is left of a cluster of PostgreSQL ${found.postgresMajor}`,
+        {
+          hint: `Keep it: mv '${path}' '${path}.before-restore', then run the command again. Nothing was changed.`,
+        },
+      );
     case "other":
-      throw new SoarError("DIRECTORY_FOREIGN", `unable to restore into '${path}': it is not empty and holds '${found.example}'`, {
-        hint: "Name an empty directory or one that does not exist yet. Nothing was changed.",
-      });
+      throw new SoarError(
+        "DIRECTORY_FOREIGN",
+        `unable to restore into '${path}': it is not empty and holds '${found.example}'`,
+        {
+          hint: "Name an empty directory or one that does not exist yet. Nothing was changed.",
+        },
+      );
   }
 }
 
@@ -104,10 +143,14 @@ export async function createDataDirectory(path: string): Promise<void> {
   await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
     // Made by hand, by a mount or by a package: the server starts in a directory of these two modes only.
     if (error.code === "EEXIST") return chmod(path, ((await stat(path)).mode & 0o777) === 0o750 ? 0o750 : 0o700);
-    throw new SoarError("FILE_UNWRITABLE", `unable to create '${path}': ${error.code === "ENOENT" ? "its parent directory does not exist" : error.message}`, {
-      cause: error,
-      hint: "Create the parent directory with the right owner first.",
-    });
+    throw new SoarError(
+      "FILE_UNWRITABLE",
+      `unable to create '${path}': ${error.code === "ENOENT" ? "its parent directory does not exist" : error.message}`,
+      {
+        cause: error,
+        hint: "Create the parent directory with the right owner first.",
+      },
+    );
   });
 }
 

@@ -15,10 +15,26 @@ const FENCE_END = "# soar: soar-restore adopt removes this block.";
  */
 export async function fenceClone(dataDir: string): Promise<void> {
   const text = withoutFence(await readAutoConf(dataDir));
-  const block = [FENCE_BEGIN, formatConfigSetting("archive_mode", "off"), formatConfigSetting("archive_command", ""), FENCE_END, ""].join("\n");
+  const block = [
+    FENCE_BEGIN,
+    formatConfigSetting("archive_mode", "off"),
+    formatConfigSetting("archive_command", ""),
+    FENCE_END,
+    "",
+  ].join("\n");
   // ALTER SYSTEM on the copy writes the file anew, without comments and with the last value of each name only.
-  const own = parseConfigSettings(text).filter(isArchiveSetting).map(({ name, value }) => formatConfigSetting(name, value));
-  await writeDurably(join(dataDir, COPY_MARK), [Buffer.from(["# A copy of another cluster. soar-restore adopt lets it archive, with these settings of its own:", ...own, ""].join("\n"))]);
+  const own = parseConfigSettings(text)
+    .filter(isArchiveSetting)
+    .map(({ name, value }) => formatConfigSetting(name, value));
+  await writeDurably(join(dataDir, COPY_MARK), [
+    Buffer.from(
+      [
+        "# A copy of another cluster. soar-restore adopt lets it archive, with these settings of its own:",
+        ...own,
+        "",
+      ].join("\n"),
+    ),
+  ]);
   await replaceDurably(autoConf(dataDir), text === "" || text.endsWith("\n") ? text + block : `${text}\n${block}`);
 }
 
@@ -45,7 +61,9 @@ export async function adoptClone(dataDir: string): Promise<void> {
 async function markHistories(dataDir: string): Promise<void> {
   const statusDir = join(dataDir, "pg_wal", "archive_status");
   const [names, states] = [await namesIn(join(dataDir, "pg_wal")), new Set(await namesIn(statusDir))];
-  for (const name of names.filter((one) => one.endsWith(".history") && !states.has(`${one}.done`) && !states.has(`${one}.ready`))) {
+  for (const name of names.filter(
+    (one) => one.endsWith(".history") && !states.has(`${one}.done`) && !states.has(`${one}.ready`),
+  )) {
     const mark = join(statusDir, `${name}.ready`);
     await writeDurably(mark, []);
     const { uid, gid } = await stat(statusDir);
@@ -63,9 +81,18 @@ async function namesIn(directory: string): Promise<string[]> {
 /** Where ALTER SYSTEM has made settings like any others out of the fence. */
 function withOwnSettings(text: string, mark: string | undefined): string {
   if (mark === undefined) return text;
-  const fenced = new Set(parseConfigSettings(text).filter((setting) => isArchiveSetting(setting) && ["off", ""].includes(setting.value)).map(({ line }) => line));
+  const fenced = new Set(
+    parseConfigSettings(text)
+      .filter((setting) => isArchiveSetting(setting) && ["off", ""].includes(setting.value))
+      .map(({ line }) => line),
+  );
   const own = parseConfigSettings(mark).map(({ name, value }) => `${formatConfigSetting(name, value)}\n`);
-  return fenced.size === 0 ? text : text.split("\n").filter((_, at) => !fenced.has(at + 1)).join("\n") + own.join("");
+  return fenced.size === 0
+    ? text
+    : text
+        .split("\n")
+        .filter((_, at) => !fenced.has(at + 1))
+        .join("\n") + own.join("");
 }
 
 function isArchiveSetting({ name }: ConfigSetting): boolean {
@@ -74,7 +101,10 @@ function isArchiveSetting({ name }: ConfigSetting): boolean {
 
 /** Also of a block that a version before wrote. */
 function withoutFence(text: string): string {
-  return text.replace(/^# soar: a copy of another cluster;[^\n]*\n(?:archive_(?:mode|command) = [^\n]*\n)*(?:# soar: [^\n]*\n)?/gm, "");
+  return text.replace(
+    /^# soar: a copy of another cluster;[^\n]*\n(?:archive_(?:mode|command) = [^\n]*\n)*(?:# soar: [^\n]*\n)?/gm,
+    "",
+  );
 }
 
 async function readMark(dataDir: string): Promise<string | undefined> {

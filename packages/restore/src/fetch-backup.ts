@@ -3,7 +3,14 @@ import { dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools";
 import { backupKey, BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
-import { extractArchive, readSeekTable, type CodecPool, type ExtractOptions, type SeekArchive, type SeekTable } from "@soar/seekable-tar";
+import {
+  extractArchive,
+  readSeekTable,
+  type CodecPool,
+  type ExtractOptions,
+  type SeekArchive,
+  type SeekTable,
+} from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
 import { clearForRefill } from "./delta/refill.ts";
@@ -52,11 +59,16 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
     signal,
     onProgress: ({ storedBytes }) => options.onProgress?.((done = before + storedBytes)),
   });
-  await extractArchive(base, { ...common(dataDir), select: ({ path }) => path !== CONTROL_FILE && !isBelow(path, RESTORE_STATE_DIRECTORY) && !(walIsLink && isBelow(path, "pg_wal")) });
+  await extractArchive(base, {
+    ...common(dataDir),
+    select: ({ path }) =>
+      path !== CONTROL_FILE && !isBelow(path, RESTORE_STATE_DIRECTORY) && !(walIsLink && isBelow(path, "pg_wal")),
+  });
   before = done;
   for (const { oid } of backup.tablespaces) {
     const location = tablespaces.get(oid);
-    if (location === undefined) throw new SoarError("TARGET_UNREACHABLE", `unable to restore tablespace ${oid}: no directory was given for it`);
+    if (location === undefined)
+      throw new SoarError("TARGET_UNREACHABLE", `unable to restore tablespace ${oid}: no directory was given for it`);
     await extractArchive(requireArchive(table, String(oid), backup), common(location));
     before = done;
   }
@@ -69,7 +81,12 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
 /** Whole or not at all: half of it would be taken for a damaged cluster. */
 async function placeControlFile(base: SeekArchive, dataDir: string, options: ExtractOptions): Promise<void> {
   const waiting = `${RESTORE_STATE_DIRECTORY}/pg_control.new`;
-  await extractArchive(base, { ...options, existing: "overwrite", select: ({ path }) => path === CONTROL_FILE, mapPath: () => waiting });
+  await extractArchive(base, {
+    ...options,
+    existing: "overwrite",
+    select: ({ path }) => path === CONTROL_FILE,
+    mapPath: () => waiting,
+  });
   await makeGlobal(dataDir, options.owner);
   await rename(join(dataDir, waiting), join(dataDir, CONTROL_FILE));
   await syncDirectory(join(dataDir, "global"));
@@ -89,7 +106,11 @@ function isBelow(path: string, directory: string): boolean {
 }
 
 /** Reads and checks the seek table of a backup. */
-export async function readBackupTable(store: ObjectStore, backup: BackupRecord, signal?: AbortSignal): Promise<SeekTable> {
+export async function readBackupTable(
+  store: ObjectStore,
+  backup: BackupRecord,
+  signal?: AbortSignal,
+): Promise<SeekTable> {
   const key = backupKey(backup.label, BACKUP_OBJECTS.index);
   return readSeekTable({
     name: `${store.location}/${key}`,
@@ -102,14 +123,22 @@ export async function readBackupTable(store: ObjectStore, backup: BackupRecord, 
 function requireArchive(table: SeekTable, name: string, { label }: BackupRecord): SeekArchive {
   const archive = table.archives.find((candidate) => candidate.name === name);
   if (archive !== undefined) return archive;
-  throw new SoarError("REPOSITORY_DAMAGED", `the seek table of backup '${label}' has no archive '${name}'`, { hint: "Use another backup; soar-backup-verify tells what else is damaged." });
+  throw new SoarError("REPOSITORY_DAMAGED", `the seek table of backup '${label}' has no archive '${name}'`, {
+    hint: "Use another backup; soar-backup-verify tells what else is damaged.",
+  });
 }
 
 /** Recovery creates the links in pg_tblspc from this file, with the very paths that it names (safety, trap 27). */
 async function rewriteTablespaceMap(dataDir: string, tablespaces: ReadonlyMap<number, string>): Promise<void> {
   const path = join(dataDir, BACKUP_OBJECTS.tablespaceMap);
   const entries = parseTablespaceMap(await readFile(path, "utf8"));
-  await writeDurably(path, [Buffer.from(formatTablespaceMap(entries.map((entry) => ({ ...entry, location: tablespaces.get(entry.oid) ?? entry.location }))))]);
+  await writeDurably(path, [
+    Buffer.from(
+      formatTablespaceMap(
+        entries.map((entry) => ({ ...entry, location: tablespaces.get(entry.oid) ?? entry.location })),
+      ),
+    ),
+  ]);
 }
 
 /** Without `backup_label` recovery would begin at the wrong place and corrupt silently: it must be there, byte for byte. */
@@ -117,5 +146,9 @@ async function requireBackupLabel(store: ObjectStore, { backup, dataDir, signal 
   const recorded = await readBackupObject(store, backup, BACKUP_OBJECTS.backupLabel, { signal });
   const restored = await readFile(join(dataDir, BACKUP_OBJECTS.backupLabel));
   if (restored.equals(recorded)) return;
-  throw new SoarError("REPOSITORY_DAMAGED", `backup '${backup.label}' holds another backup_label than the one stored beside it`, { hint: "Use another backup. The directory cannot be started as it is." });
+  throw new SoarError(
+    "REPOSITORY_DAMAGED",
+    `backup '${backup.label}' holds another backup_label than the one stored beside it`,
+    { hint: "Use another backup. The directory cannot be started as it is." },
+  );
 }

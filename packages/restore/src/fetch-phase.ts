@@ -22,9 +22,14 @@ export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run
   onEvent?.({ type: "phase", phase: "fetch" });
   await fetchInto(store, plan, run, async () => {
     if (run.fenced) await fenceClone(dataDir);
-    if (run.withConfig === true) await putServerConfig(await compareServerConfig(store, plan.backup, { signal }), owner, new Date());
+    if (run.withConfig === true)
+      await putServerConfig(await compareServerConfig(store, plan.backup, { signal }), owner, new Date());
     await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal });
-    await prepareRecovery(plan, { dataDir, action: run.action, restoreCommand: restoreCommand([...run.walFetchProgram, "--plan", planFile]) });
+    await prepareRecovery(plan, {
+      dataDir,
+      action: run.action,
+      restoreCommand: restoreCommand([...run.walFetchProgram, "--plan", planFile]),
+    });
     const walDir = join(dataDir, "pg_wal");
     // Links are not followed.
     const outside = (await isLink(walDir)) ? [await realpath(walDir)] : [];
@@ -33,7 +38,12 @@ export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run
   });
 }
 
-async function fetchInto(store: ObjectStore, plan: RestorePlan, run: Run, beforeControlFile: () => Promise<void>): Promise<void> {
+async function fetchInto(
+  store: ObjectStore,
+  plan: RestorePlan,
+  run: Run,
+  beforeControlFile: () => Promise<void>,
+): Promise<void> {
   const { dataDir, tablespaces, owner, jobs, signal, onEvent, keeper } = run;
   const pool = createCodecPool({ workers: jobs });
   const total = plan.fetchBytes.backup;
@@ -44,7 +54,18 @@ async function fetchInto(store: ObjectStore, plan: RestorePlan, run: Run, before
   // A pg_wal that leads elsewhere is there before anything is fetched.
   const refill = run.approach.kind === "refill" || (await isLink(join(dataDir, "pg_wal")));
   try {
-    await fetchBackup(store, { backup: plan.backup, dataDir, tablespaces, owner, pool, jobs, signal, onProgress, beforeControlFile, refill });
+    await fetchBackup(store, {
+      backup: plan.backup,
+      dataDir,
+      tablespaces,
+      owner,
+      pool,
+      jobs,
+      signal,
+      onProgress,
+      beforeControlFile,
+      refill,
+    });
   } finally {
     await pool.close();
   }

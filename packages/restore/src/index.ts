@@ -27,9 +27,20 @@ export { fetchWalFile } from "./wal-fetch.ts";
 
 // Rescue one database, or tables
 export { rescueDatabase, type DatabaseRescueOptions, type DatabaseRescueReport } from "./rescue/rescue-database.ts";
-export { inspectTargetDatabase, requireFillable, type TargetDatabase, type TargetServer } from "./rescue/target-database.ts";
+export {
+  inspectTargetDatabase,
+  requireFillable,
+  type TargetDatabase,
+  type TargetServer,
+} from "./rescue/target-database.ts";
 export { removeAbandoned, type Abandoned } from "./rescue/scratch-directory.ts";
-export { requireFree, rescueTables, type TableDestination, type TableRescueOptions, type TableRescueReport } from "./rescue/rescue-tables.ts";
+export {
+  requireFree,
+  rescueTables,
+  type TableDestination,
+  type TableRescueOptions,
+  type TableRescueReport,
+} from "./rescue/rescue-tables.ts";
 export type { TableName } from "./rescue/choose-relations.ts";
 export type { RescueEvent, ScratchCluster, ScratchOptions } from "./rescue/scratch-types.ts";
 

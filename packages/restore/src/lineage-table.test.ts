@@ -23,8 +23,17 @@ const table: LineageTable = {
 
 describe("a request of recovery", () => {
   test("for a planned pair is answered with exactly that object", () => {
-    expect(answerWalRequest(table, name(1, 5))).toMatchObject({ answer: "deliver", segment: { cutLsn: undefined, object: { name: name(1, 5), key: `wal/${name(1, 5)}.gz`, codec: "gzip", size: 200 } } });
-    expect(answerWalRequest(table, name(2, 6))).toMatchObject({ answer: "deliver", segment: { timeline: 2, cutLsn: 0x6000148n, object: { name: name(1, 6), codec: "none" } } });
+    expect(answerWalRequest(table, name(1, 5))).toMatchObject({
+      answer: "deliver",
+      segment: {
+        cutLsn: undefined,
+        object: { name: name(1, 5), key: `wal/${name(1, 5)}.gz`, codec: "gzip", size: 200 },
+      },
+    });
+    expect(answerWalRequest(table, name(2, 6))).toMatchObject({
+      answer: "deliver",
+      segment: { timeline: 2, cutLsn: 0x6000148n, object: { name: name(1, 6), codec: "none" } },
+    });
   });
 
   test.each([
@@ -66,9 +75,14 @@ test("a table is read as it was written", () => {
   expect(parseLineageTable(formatLineageTable(table), "p")).toEqual(table);
 });
 
-test.each(["", "{}", "[]", "null", '{"format":2}', JSON.stringify({ ...table, segments: [{ name: "k" }] }), JSON.stringify({ ...table, segmentSize: "16" })])(
-  "%j is no table",
-  (text) => {
-    expect(() => parseLineageTable(text, "p")).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));
-  },
-);
+test.each([
+  "",
+  "{}",
+  "[]",
+  "null",
+  '{"format":2}',
+  JSON.stringify({ ...table, segments: [{ name: "k" }] }),
+  JSON.stringify({ ...table, segmentSize: "16" }),
+])("%j is no table", (text) => {
+  expect(() => parseLineageTable(text, "p")).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));
+});

@@ -1,5 +1,12 @@
 import { SoarError } from "@soar/errors";
-import { formatHistoryFileName, formatLsn, formatTimelineHistory, parseLsn, parseWalFileName, parseWalSegment } from "@soar/pg-tools";
+import {
+  formatHistoryFileName,
+  formatLsn,
+  formatTimelineHistory,
+  parseLsn,
+  parseWalFileName,
+  parseWalSegment,
+} from "@soar/pg-tools";
 import { FORMAT_VERSION, parseWalKey, type ChainSegment, type FrozenTail, type WalObject } from "@soar/repository";
 import type { RestorePlan } from "./restore-plan.ts";
 
@@ -42,7 +49,10 @@ export interface LocalSegment {
 }
 
 /** @param digests of segments that lie on this machine, by their name: see `digestLocalSegments` */
-export function lineageTableOf({ chain, backup, localHistories }: Pick<RestorePlan, "chain" | "backup" | "localHistories">, digests: ReadonlyMap<string, string> = new Map()): LineageTable {
+export function lineageTableOf(
+  { chain, backup, localHistories }: Pick<RestorePlan, "chain" | "backup" | "localHistories">,
+  digests: ReadonlyMap<string, string> = new Map(),
+): LineageTable {
   return {
     format: FORMAT_VERSION,
     timeline: chain.history.timeline,
@@ -50,14 +60,30 @@ export function lineageTableOf({ chain, backup, localHistories }: Pick<RestorePl
     segmentSize: chain.segmentSize,
     firstIndex: chain.endIndex - chain.segments.length,
     segments: chain.segments.map((segment) => plannedSegment(segment, digests)),
-    ...(localHistories.length === 0 ? {} : { histories: Object.fromEntries(localHistories.map((history) => [formatHistoryFileName(history.timeline), formatTimelineHistory(history)])) }),
+    ...(localHistories.length === 0
+      ? {}
+      : {
+          histories: Object.fromEntries(
+            localHistories.map((history) => [formatHistoryFileName(history.timeline), formatTimelineHistory(history)]),
+          ),
+        }),
   };
 }
 
-function plannedSegment({ name, object, cutLsn, tail }: ChainSegment, digests: ReadonlyMap<string, string>): PlannedSegment {
+function plannedSegment(
+  { name, object, cutLsn, tail }: ChainSegment,
+  digests: ReadonlyMap<string, string>,
+): PlannedSegment {
   const { key, size, file } = object;
   const local = file === undefined ? {} : { local: { file, sha256: digests.get(name) ?? "" } };
-  return { name, key, size, ...(cutLsn === undefined ? {} : { cut: formatLsn(cutLsn) }), ...(tail === undefined ? {} : { tail }), ...local };
+  return {
+    name,
+    key,
+    size,
+    ...(cutLsn === undefined ? {} : { cut: formatLsn(cutLsn) }),
+    ...(tail === undefined ? {} : { tail }),
+    ...local,
+  };
 }
 
 /** What `wal-fetch` has to do with a name that PostgreSQL asks for. */
@@ -84,17 +110,30 @@ export function answerWalRequest(table: LineageTable, name: string): WalRequest 
   const { index } = parseWalSegment(name, table.segmentSize);
   const offset = index - table.firstIndex;
   if (offset < 0) {
-    throw new SoarError("WAL_MISSING", `unable to deliver '${name}': the plan begins with segment number ${table.firstIndex}`, {
-      hint: "The data directory does not belong to the backup that was planned. Run the restore again from the start.",
-    });
+    throw new SoarError(
+      "WAL_MISSING",
+      `unable to deliver '${name}': the plan begins with segment number ${table.firstIndex}`,
+      {
+        hint: "The data directory does not belong to the backup that was planned. Run the restore again from the start.",
+      },
+    );
   }
   const planned = table.segments[offset];
   if (planned?.name !== name) return { answer: "absent" };
   const { key, size, cut, tail, local } = planned;
-  const object: WalObject | undefined = tail !== undefined ? { name, key, codec: "zstd", size } : local !== undefined ? { name, key, codec: "none", size, file: local.file } : parseWalKey(key, size);
+  const object: WalObject | undefined =
+    tail !== undefined
+      ? { name, key, codec: "zstd", size }
+      : local !== undefined
+        ? { name, key, codec: "none", size, file: local.file }
+        : parseWalKey(key, size);
   if (object === undefined) throw invalid(`the plan of ${name}`);
   const cutLsn = cut === undefined ? undefined : parseLsn(cut);
-  return { answer: "deliver", segment: { index, timeline: parseWalSegment(name, table.segmentSize).timeline, name, object, cutLsn, tail }, sha256: local?.sha256 };
+  return {
+    answer: "deliver",
+    segment: { index, timeline: parseWalSegment(name, table.segmentSize).timeline, name, object, cutLsn, tail },
+    sha256: local?.sha256,
+  };
 }
 
 /** Reads a table that `formatLineageTable` wrote. Throws `FORMAT_INVALID`. */
@@ -118,15 +157,26 @@ function isLineageTable(value: unknown): value is LineageTable {
   const table = value as Partial<Record<keyof LineageTable, unknown>>;
   const numbers = [table.timeline, table.segmentSize, table.firstIndex].every((number) => Number.isSafeInteger(number));
   const planned = Array.isArray(table.segments) && table.segments.every(isPlannedSegment);
-  const histories = table.histories === undefined || (typeof table.histories === "object" && table.histories !== null && Object.values(table.histories).every((text) => typeof text === "string"));
-  return table.format === FORMAT_VERSION && numbers && planned && histories && typeof table.systemIdentifier === "string";
+  const histories =
+    table.histories === undefined ||
+    (typeof table.histories === "object" &&
+      table.histories !== null &&
+      Object.values(table.histories).every((text) => typeof text === "string"));
+  return (
+    table.format === FORMAT_VERSION && numbers && planned && histories && typeof table.systemIdentifier === "string"
+  );
 }
 
 function isPlannedSegment(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const { name, key, size, cut, tail, local } = value as Partial<Record<keyof PlannedSegment, unknown>>;
   const isPlain = typeof name === "string" && typeof key === "string" && Number.isSafeInteger(size);
-  return isPlain && (cut === undefined || typeof cut === "string") && (tail === undefined || isFrozenTail(tail)) && (local === undefined || isLocalSegment(local));
+  return (
+    isPlain &&
+    (cut === undefined || typeof cut === "string") &&
+    (tail === undefined || isFrozenTail(tail)) &&
+    (local === undefined || isLocalSegment(local))
+  );
 }
 
 function isLocalSegment(value: unknown): boolean {

@@ -16,8 +16,15 @@ const LARGEST_SAMPLE = 64 * RANGE_BYTES;
 const LONGEST_MS = 1500;
 
 /** Reads a sample of the backup's largest object, with as many requests at once as the restore makes; undefined when there is none. */
-export async function measureDownload(store: ObjectStore, { backup, fetchBytes }: RestorePlan, { jobs, signal }: { readonly jobs: number; readonly signal: AbortSignal }): Promise<MeasuredDownload | undefined> {
-  const largest = backup.objects.reduce<{ name: string; size: number } | undefined>((best, object) => (best === undefined || object.size > best.size ? object : best), undefined);
+export async function measureDownload(
+  store: ObjectStore,
+  { backup, fetchBytes }: RestorePlan,
+  { jobs, signal }: { readonly jobs: number; readonly signal: AbortSignal },
+): Promise<MeasuredDownload | undefined> {
+  const largest = backup.objects.reduce<{ name: string; size: number } | undefined>(
+    (best, object) => (best === undefined || object.size > best.size ? object : best),
+    undefined,
+  );
   if (largest === undefined || largest.size === 0) return undefined;
   const key = backupKey(backup.label, largest.name);
   // Spread over the object, so that no cache on the way answers for all of it.
@@ -29,7 +36,10 @@ export async function measureDownload(store: ObjectStore, { backup, fetchBytes }
     while (next < count && performance.now() - begin < LONGEST_MS) {
       const offset = Math.floor(stride * next);
       next += 1;
-      const bytes = await readObject(store, key, { range: { offset, length: Math.min(RANGE_BYTES, largest.size - offset) }, signal });
+      const bytes = await readObject(store, key, {
+        range: { offset, length: Math.min(RANGE_BYTES, largest.size - offset) },
+        signal,
+      });
       sampleBytes += bytes.length;
     }
   };

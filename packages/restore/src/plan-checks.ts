@@ -17,7 +17,13 @@ export function planChecks({ backup, chain, resolved, location }: RestorePlan): 
   return [
     passed("cluster", `everything in ${location} is of the cluster with system identifier ${backup.systemIdentifier}`),
     passed("backup", `all ${backup.objects.length} objects of ${backup.label} are there with their recorded sizes`),
-    passed("WAL", `none of ${segments.length} segments is missing from ${segments[0]?.name ?? "the first"} to ${segments.at(-1)?.name ?? "the last"}`),
-    passed("target", `by PostgreSQL's own rule recovery ends at ${formatLsn(resolved.stopLsn)}, behind the end of the backup at ${backup.stopLsn}`),
+    passed(
+      "WAL",
+      `none of ${segments.length} segments is missing from ${segments[0]?.name ?? "the first"} to ${segments.at(-1)?.name ?? "the last"}`,
+    ),
+    passed(
+      "target",
+      `by PostgreSQL's own rule recovery ends at ${formatLsn(resolved.stopLsn)}, behind the end of the backup at ${backup.stopLsn}`,
+    ),
   ];
 }

@@ -16,7 +16,12 @@ export interface PlanLeaseOptions extends CallOptions {
  * looked at the plan for as long. Where the key may only read, it is carried out all the same. Rejects with
  * `BACKUP_MISSING` when the backup expired in between, before anything is touched.
  */
-export async function withPlanLease<T>(store: ObjectStore, plan: RestorePlan, { purpose, signal, onRefusal }: PlanLeaseOptions, work: () => Promise<T>): Promise<T> {
+export async function withPlanLease<T>(
+  store: ObjectStore,
+  plan: RestorePlan,
+  { purpose, signal, onRefusal }: PlanLeaseOptions,
+  work: () => Promise<T>,
+): Promise<T> {
   const lease = await holdLease(store, termsOf(plan, purpose), { now: () => new Date(), signal });
   try {
     const refusal = lease.refusal();
@@ -29,11 +34,27 @@ export async function withPlanLease<T>(store: ObjectStore, plan: RestorePlan, { 
 }
 
 function termsOf({ backup, chain, resolved }: RestorePlan, purpose: LeaseTerms["purpose"]): LeaseTerms {
-  const last = chain.segments.findLast(({ index }) => index <= segmentIndexBeforeLsn(resolved.stopLsn, chain.segmentSize));
-  return { purpose, host: hostname(), labels: [backup.label], walFrom: backup.firstSegment, walTo: last?.name ?? backup.lastSegment };
+  const last = chain.segments.findLast(
+    ({ index }) => index <= segmentIndexBeforeLsn(resolved.stopLsn, chain.segmentSize),
+  );
+  return {
+    purpose,
+    host: hostname(),
+    labels: [backup.label],
+    walFrom: backup.firstSegment,
+    walTo: last?.name ?? backup.lastSegment,
+  };
 }
 
-async function requireStillThere(store: ObjectStore, { backup }: RestorePlan, signal: AbortSignal | undefined): Promise<void> {
+async function requireStillThere(
+  store: ObjectStore,
+  { backup }: RestorePlan,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   if ((await findBackupRecord(store, backup.label, { signal })) !== undefined) return;
-  throw new SoarError("BACKUP_MISSING", `unable to carry out the plan: backup '${backup.label}' has expired since it was made`, { hint: "Run the command again: it plans with what is there now. Nothing was changed." });
+  throw new SoarError(
+    "BACKUP_MISSING",
+    `unable to carry out the plan: backup '${backup.label}' has expired since it was made`,
+    { hint: "Run the command again: it plans with what is there now. Nothing was changed." },
+  );
 }

@@ -1,5 +1,13 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { formatLsn, formatWalSegment, parseWalSegment, segmentIndexOfLsn, switchLsnOf, timelineOfLsn, type TimelineHistory } from "@soar/pg-tools";
+import {
+  formatLsn,
+  formatWalSegment,
+  parseWalSegment,
+  segmentIndexOfLsn,
+  switchLsnOf,
+  timelineOfLsn,
+  type TimelineHistory,
+} from "@soar/pg-tools";
 import {
   appendTail,
   findTimelineHistory,
@@ -80,7 +88,10 @@ interface Basis {
   readonly passedOver: RestorePlan["passedOver"];
 }
 
-async function planFrom(store: ObjectStore, { candidate, history, local, options, passedOver }: Basis): Promise<RestorePlan> {
+async function planFrom(
+  store: ObjectStore,
+  { candidate, history, local, options, passedOver }: Basis,
+): Promise<RestorePlan> {
   const { record } = candidate;
   const read = { record, local, signal: options.signal };
   const chain = await chainOf(store, history, read);
@@ -89,14 +100,25 @@ async function planFrom(store: ObjectStore, { candidate, history, local, options
   const owner = await cutToOwner(store, chain, resolved, read);
   const { target, descriptions } = options;
   const time = target.kind === "time" ? target.time : (resolved.lastReplayed ?? resolved.firstLeftOut)?.time;
-  const nearby = time === undefined ? undefined : await countCommitsNearby(store, chain, { stopLsn: resolved.stopLsn, time }, options);
+  const nearby =
+    time === undefined
+      ? undefined
+      : await countCommitsNearby(store, chain, { stopLsn: resolved.stopLsn, time }, options);
   const minimums = await findParameterMinimums(record, owner, resolved.stopLsn, descriptions);
   return planOf(store, { options, record, chain: owner, local, resolved, passedOver, nearby, minimums });
 }
 
-async function findLocalWal(store: ObjectStore, { systemIdentifier, walSegmentSize: segmentSize }: RepositoryRecord, { localWal = [], signal }: PlanOptions): Promise<LocalWal> {
+async function findLocalWal(
+  store: ObjectStore,
+  { systemIdentifier, walSegmentSize: segmentSize }: RepositoryRecord,
+  { localWal = [], signal }: PlanOptions,
+): Promise<LocalWal> {
   if (localWal.length === 0) return NO_LOCAL_WAL;
-  return readLocalWal(localWal, { systemIdentifier, segmentSize, findHistory: (timeline) => findTimelineHistory(store, timeline, { signal }) });
+  return readLocalWal(localWal, {
+    systemIdentifier,
+    segmentSize,
+    findHistory: (timeline) => findTimelineHistory(store, timeline, { signal }),
+  });
 }
 
 /**
@@ -104,15 +126,30 @@ async function findLocalWal(store: ObjectStore, { systemIdentifier, walSegmentSi
  * may lie before it: unlike times and positions, names say nothing of where they are.
  */
 function mayOlderHelp(error: unknown, { kind }: RecoveryTarget): error is SoarError {
-  return hasErrorCode(error, "TARGET_BEFORE_BACKUP", "WAL_MISSING") || error instanceof BackupDamage || ((kind === "xid" || kind === "name") && hasErrorCode(error, "TARGET_AFTER_ARCHIVE"));
+  return (
+    hasErrorCode(error, "TARGET_BEFORE_BACKUP", "WAL_MISSING") ||
+    error instanceof BackupDamage ||
+    ((kind === "xid" || kind === "name") && hasErrorCode(error, "TARGET_AFTER_ARCHIVE"))
+  );
 }
 
 /**
  * The timeline to follow: the one that was asked for, else the newest that left anything in the bucket (as PostgreSQL does)
  * or on this machine.
  */
-async function chooseHistory(store: ObjectStore, candidates: readonly Candidate[], { timeline, local, signal }: PlanOptions & { readonly local: LocalWal }): Promise<TimelineHistory> {
-  const known = timeline === undefined ? [...(await listTimelines(store, { signal })), ...local.histories.keys(), ...candidates.map(({ record }) => record.timeline)] : [timeline];
+async function chooseHistory(
+  store: ObjectStore,
+  candidates: readonly Candidate[],
+  { timeline, local, signal }: PlanOptions & { readonly local: LocalWal },
+): Promise<TimelineHistory> {
+  const known =
+    timeline === undefined
+      ? [
+          ...(await listTimelines(store, { signal })),
+          ...local.histories.keys(),
+          ...candidates.map(({ record }) => record.timeline),
+        ]
+      : [timeline];
   const newest = Math.max(...known);
   return local.histories.get(newest) ?? requireTimelineHistory(store, newest, { signal });
 }
@@ -122,7 +159,11 @@ interface ReadChain extends CallOptions {
   readonly local: LocalWal;
 }
 
-async function chainOf(store: ObjectStore, history: TimelineHistory, { record, local, signal }: ReadChain): Promise<WalChain> {
+async function chainOf(
+  store: ObjectStore,
+  history: TimelineHistory,
+  { record, local, signal }: ReadChain,
+): Promise<WalChain> {
   const { walSegmentSize: segmentSize, firstSegment } = record;
   const start = { history, segmentSize, fromIndex: parseWalSegment(firstSegment, segmentSize).index };
   return appendTail(store, await readChainWithLocal(store, start, local, { signal }), { signal });
@@ -132,7 +173,12 @@ async function chainOf(store: ObjectStore, history: TimelineHistory, { record, l
  * The timeline to name to PostgreSQL is the one that the stop lies on, not a descendant: it would write a history in which
  * the descendant ends before it began, and a later restore along that history would take the wrong WAL.
  */
-async function cutToOwner(store: ObjectStore, chain: WalChain, { stopLsn, setting }: ResolvedTarget, read: ReadChain): Promise<WalChain> {
+async function cutToOwner(
+  store: ObjectStore,
+  chain: WalChain,
+  { stopLsn, setting }: ResolvedTarget,
+  read: ReadChain,
+): Promise<WalChain> {
   const timeline = timelineOfLsn(chain.history, stopLsn);
   if (timeline === chain.history.timeline) return chain;
   const entries = chain.history.entries.filter((entry) => entry.timeline < timeline);
@@ -144,10 +190,19 @@ async function cutToOwner(store: ObjectStore, chain: WalChain, { stopLsn, settin
   const copy = chain.segments.find(({ index }) => index === needed);
   const switchLsn = switchLsnOf(chain.history, timeline);
   if (own.endIndex < needed || copy === undefined || switchLsn === undefined) {
-    throw new SoarError("WAL_MISSING", `the target cannot be reached: WAL of timeline ${timeline} is missing before ${formatLsn(stopLsn)}`, { hint: "Run soar-backup-verify: it names what is missing." });
+    throw new SoarError(
+      "WAL_MISSING",
+      `the target cannot be reached: WAL of timeline ${timeline} is missing before ${formatLsn(stopLsn)}`,
+      { hint: "Run soar-backup-verify: it names what is missing." },
+    );
   }
   const name = formatWalSegment({ timeline, index: needed }, chain.segmentSize);
-  return { ...own, segments: [...own.segments, { ...copy, timeline, name, cutLsn: switchLsn }], endIndex: needed + 1, lastIndex: needed };
+  return {
+    ...own,
+    segments: [...own.segments, { ...copy, timeline, name, cutLsn: switchLsn }],
+    endIndex: needed + 1,
+    lastIndex: needed,
+  };
 }
 
 interface Decided extends Pick<RestorePlan, "nearby" | "minimums"> {
@@ -159,8 +214,14 @@ interface Decided extends Pick<RestorePlan, "nearby" | "minimums"> {
   readonly passedOver: RestorePlan["passedOver"];
 }
 
-function planOf(store: ObjectStore, { options, record, chain, local, resolved, passedOver, nearby, minimums }: Decided): RestorePlan {
-  const wal = segmentsUntil(chain, resolved.stopLsn).reduce((sum, { object }) => sum + (object.file === undefined ? object.size : 0), 0);
+function planOf(
+  store: ObjectStore,
+  { options, record, chain, local, resolved, passedOver, nearby, minimums }: Decided,
+): RestorePlan {
+  const wal = segmentsUntil(chain, resolved.stopLsn).reduce(
+    (sum, { object }) => sum + (object.file === undefined ? object.size : 0),
+    0,
+  );
   return {
     location: store.location,
     backup: record,
@@ -180,7 +241,13 @@ function planOf(store: ObjectStore, { options, record, chain, local, resolved, p
 function warningsOf(record: BackupRecord, chain: WalChain, target: RecoveryTarget): string[] {
   const warnings: string[] = [];
   const [hole] = chain.holes;
-  if (hole !== undefined) warnings.push(`WAL from '${hole.from}' on cannot be reached: ${hole.count} segments are missing. ${describeTarget(target)} lies before them.`);
-  if (record.damagedPages.length > 0) warnings.push(`The source had ${record.damagedPages.length} damaged pages when this backup was taken; they come back damaged.`);
+  if (hole !== undefined)
+    warnings.push(
+      `WAL from '${hole.from}' on cannot be reached: ${hole.count} segments are missing. ${describeTarget(target)} lies before them.`,
+    );
+  if (record.damagedPages.length > 0)
+    warnings.push(
+      `The source had ${record.damagedPages.length} damaged pages when this backup was taken; they come back damaged.`,
+    );
   return warnings;
 }

@@ -1,4 +1,10 @@
-import { parseLsn, recoveryStopAt, type RecoveryStop, type RecoveryTarget as PostgresTarget, type WalRecord } from "@soar/pg-tools";
+import {
+  parseLsn,
+  recoveryStopAt,
+  type RecoveryStop,
+  type RecoveryTarget as PostgresTarget,
+  type WalRecord,
+} from "@soar/pg-tools";
 import type { BackupRecord } from "@soar/repository";
 import type { RecoveryTarget } from "./recovery-target.ts";
 
@@ -11,7 +17,11 @@ export interface PlannedStop extends RecoveryStop {
 }
 
 /** Whether recovery of this backup ends at this record. Records come in LSN order from the backup's start on. */
-export function plannedStopAt(record: WalRecord, target: StoppingTarget, backup: BackupRecord): PlannedStop | undefined {
+export function plannedStopAt(
+  record: WalRecord,
+  target: StoppingTarget,
+  backup: BackupRecord,
+): PlannedStop | undefined {
   // Recovery begins behind a shutdown checkpoint, not with it, and so never compares that record with a target.
   if (backup.startLsn === backup.checkpointLsn && record.lsn === parseLsn(backup.checkpointLsn)) return undefined;
   if (target.kind === "immediate") return consistentAt(record, backup);
@@ -27,8 +37,11 @@ export function plannedStopAt(record: WalRecord, target: StoppingTarget, backup:
 function consistentAt(record: WalRecord, { stopLsn }: BackupRecord): PlannedStop | undefined {
   const consistentLsn = parseLsn(stopLsn);
   const setting = (inclusive: boolean): PostgresTarget => ({ type: "lsn", lsn: record.lsn, inclusive });
-  if (record.previousEndLsn >= consistentLsn) return { when: "before", record, lsn: record.previousEndLsn, setting: setting(false) };
-  return record.endLsn >= consistentLsn ? { when: "after", record, lsn: record.endLsn, setting: setting(true) } : undefined;
+  if (record.previousEndLsn >= consistentLsn)
+    return { when: "before", record, lsn: record.previousEndLsn, setting: setting(false) };
+  return record.endLsn >= consistentLsn
+    ? { when: "after", record, lsn: record.endLsn, setting: setting(true) }
+    : undefined;
 }
 
 /** The target in PostgreSQL's own terms, for its rule and for its settings. */

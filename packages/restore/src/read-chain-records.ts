@@ -1,5 +1,12 @@
 import { SoarError } from "@soar/errors";
-import { createWalScanner, lsnOfSegmentIndex, type Lsn, type TransactionEnd, type WalRecord, type WalScanner } from "@soar/pg-tools";
+import {
+  createWalScanner,
+  lsnOfSegmentIndex,
+  type Lsn,
+  type TransactionEnd,
+  type WalRecord,
+  type WalScanner,
+} from "@soar/pg-tools";
 import { readChainSegment, type ChainSegment, type WalChain, type WalDescription } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { SegmentDescriptions } from "./segment-descriptions.ts";
@@ -24,7 +31,12 @@ const DESCRIPTIONS_AT_ONCE = 16;
  * hold what is looked for. The last segment that was left out is read too, so that the record before the wanted one is
  * known. Times are not in LSN order, so no segment is skipped by where it stands, only by what it says of itself.
  */
-export async function* readChainRecords(store: ObjectStore, chain: WalChain, wanted: ChainPosition, options: ReadChainOptions): AsyncGenerator<WalRecord> {
+export async function* readChainRecords(
+  store: ObjectStore,
+  chain: WalChain,
+  wanted: ChainPosition,
+  options: ReadChainOptions,
+): AsyncGenerator<WalRecord> {
   const first = await findFirstCandidate(chain, wanted, options);
   // One earlier for the last replayed commit; a record that crosses into the candidate begins there as well.
   const from = Math.max(0, (first ?? fallback(chain, wanted)) - 1);
@@ -62,28 +74,53 @@ export async function findChainEnd(store: ObjectStore, chain: WalChain, options:
     if (start === undefined) break;
     const scanner = createWalScanner({ name: start.name });
     let lastCommit: TransactionEnd | undefined;
-    for (const segment of segments) for await (const record of readSegment(store, chain, segment, scanner, options)) if (isTransactionEnd(record)) lastCommit = record;
+    for (const segment of segments)
+      for await (const record of readSegment(store, chain, segment, scanner, options))
+        if (isTransactionEnd(record)) lastCommit = record;
     for (const record of scanner.finish()) if (isTransactionEnd(record)) lastCommit = record;
     const startLsn = lsnOfSegmentIndex(start.index, chain.segmentSize);
     const foundRecord = scanner.validEndLsn > startLsn || !scanner.startsInsideRecord;
-    if (foundRecord && (lastCommit !== undefined || from === 0 || chain.segments.length - from >= COMMIT_SEARCH_SEGMENTS)) return { endLsn: scanner.validEndLsn, lastCommit };
+    if (
+      foundRecord &&
+      (lastCommit !== undefined || from === 0 || chain.segments.length - from >= COMMIT_SEARCH_SEGMENTS)
+    )
+      return { endLsn: scanner.validEndLsn, lastCommit };
   }
-  throw new SoarError("WAL_INVALID", "unable to find the end of the WAL: no record begins in any segment of the chain", { hint: "Run soar-backup-verify: the segments are damaged." });
+  throw new SoarError(
+    "WAL_INVALID",
+    "unable to find the end of the WAL: no record begins in any segment of the chain",
+    { hint: "Run soar-backup-verify: the segments are damaged." },
+  );
 }
 
 /** How far back the last commit is looked for: it is for the report only. */
 const COMMIT_SEARCH_SEGMENTS = 4;
 
 export function isTransactionEnd(record: WalRecord): record is TransactionEnd {
-  return record.kind === "commit" || record.kind === "commit-prepared" || record.kind === "abort" || record.kind === "abort-prepared";
+  return (
+    record.kind === "commit" ||
+    record.kind === "commit-prepared" ||
+    record.kind === "abort" ||
+    record.kind === "abort-prepared"
+  );
 }
 
-async function* readSegment(store: ObjectStore, { segmentSize }: WalChain, segment: ChainSegment, scanner: WalScanner, options: CallOptions): AsyncGenerator<WalRecord> {
+async function* readSegment(
+  store: ObjectStore,
+  { segmentSize }: WalChain,
+  segment: ChainSegment,
+  scanner: WalScanner,
+  options: CallOptions,
+): AsyncGenerator<WalRecord> {
   for await (const piece of readChainSegment(store, segment, segmentSize, options)) yield* scanner.push(piece);
 }
 
 /** Position in the chain of the first segment that may hold what is wanted; undefined when none says so. */
-async function findFirstCandidate(chain: WalChain, wanted: ChainPosition, options: ReadChainOptions): Promise<number | undefined> {
+async function findFirstCandidate(
+  chain: WalChain,
+  wanted: ChainPosition,
+  options: ReadChainOptions,
+): Promise<number | undefined> {
   if (isWhole(wanted)) return chain.segments.length === 0 ? undefined : 0;
   for (let offset = 0; offset < chain.segments.length; offset += DESCRIPTIONS_AT_ONCE) {
     const batch = chain.segments.slice(offset, offset + DESCRIPTIONS_AT_ONCE);
@@ -94,11 +131,18 @@ async function findFirstCandidate(chain: WalChain, wanted: ChainPosition, option
   return undefined;
 }
 
-async function mayHold(chain: WalChain, segment: ChainSegment, wanted: ChainPosition, { descriptions }: ReadChainOptions): Promise<boolean> {
+async function mayHold(
+  chain: WalChain,
+  segment: ChainSegment,
+  wanted: ChainPosition,
+  { descriptions }: ReadChainOptions,
+): Promise<boolean> {
   if (wanted.lsn !== undefined) return lsnOfSegmentIndex(segment.index + 1, chain.segmentSize) > wanted.lsn;
   const description = await descriptions.of(segment);
   if (description === undefined) return true;
-  return wanted.restorePoint === undefined ? mayEndAfter(description, wanted.untilTime) : mayName(description, wanted.restorePoint);
+  return wanted.restorePoint === undefined
+    ? mayEndAfter(description, wanted.untilTime)
+    : mayName(description, wanted.restorePoint);
 }
 
 function mayEndAfter({ tx, open }: WalDescription, time: bigint | undefined): boolean {

@@ -19,7 +19,12 @@ import type { RestoreRecord } from "./status/restore-record.ts";
 export async function recoverPhase(store: ObjectStore, plan: RestorePlan, run: Run): Promise<RecoveryOutcome> {
   const { dataDir, recoveryLog, approach, owner, keeper } = run;
   const observed = { ...run, onEvent: reportReplay(store, plan, run) };
-  if (approach.kind === "follow") return await followRecovery(plannedEarlier(plan, approach.earlier), { pid: approach.processId, dataDir, logFile: recoveryLog, logOffset: approach.earlier.logOffset }, observed);
+  if (approach.kind === "follow")
+    return await followRecovery(
+      plannedEarlier(plan, approach.earlier),
+      { pid: approach.processId, dataDir, logFile: recoveryLog, logOffset: approach.earlier.logOffset },
+      observed,
+    );
   const config = await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal: run.signal });
   await removePrivateDirectory(keeper.record.privateDir);
   // A copy that is going to pause is there to be looked at, by whoever was told its port.
@@ -49,13 +54,26 @@ async function recoverWithSpool(store: ObjectStore, plan: RestorePlan, run: Reco
   const { dataDir, owner, jobs, signal, onEvent, config, port, privateDir } = run;
   const observed = onEvent === undefined ? {} : { onEvent };
   const segments = segmentsUntil(plan.chain, plan.resolved.stopLsn);
-  const spool = await openSpool(store, run.table, { dataDir, owner, jobs, names: segments.map(({ name }) => name), readTwice: segmentsReadTwice(plan, segments), signal, ...observed });
+  const spool = await openSpool(store, run.table, {
+    dataDir,
+    owner,
+    jobs,
+    names: segments.map(({ name }) => name),
+    readTwice: segmentsReadTwice(plan, segments),
+    signal,
+    ...observed,
+  });
   try {
     return await recover(plan, {
       ...run,
       logFile: run.recoveryLog,
       configFile: config.configFile,
-      settings: { ...config.settings, ...recoveryLimits(plan, run), ...(port === undefined ? {} : { port: String(port) }), ...(privateDir === undefined ? {} : privateSettings(privateDir)) },
+      settings: {
+        ...config.settings,
+        ...recoveryLimits(plan, run),
+        ...(port === undefined ? {} : { port: String(port) }),
+        ...(privateDir === undefined ? {} : privateSettings(privateDir)),
+      },
       restoreCommand: restoreCommand([...run.walFetchProgram, "--plan", run.planFile], spool),
     });
   } finally {
@@ -79,6 +97,8 @@ async function sizeOf(path: string): Promise<number> {
  */
 function recoveryLimits({ minimums }: RestorePlan, { action }: Pick<RestoreOptions, "action">): Record<string, string> {
   const names = action === "pause" ? RECOVERY_PARAMETERS : (["max_prepared_transactions"] as const);
-  const limits = Object.fromEntries(names.flatMap((name) => (minimums[name] === undefined ? [] : [[name, String(minimums[name])]])));
+  const limits = Object.fromEntries(
+    names.flatMap((name) => (minimums[name] === undefined ? [] : [[name, String(minimums[name])]])),
+  );
   return action === "pause" ? limits : { ...limits, hot_standby: "off" };
 }

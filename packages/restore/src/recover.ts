@@ -54,7 +54,10 @@ export async function recover(plan: RestorePlan, options: RecoverOptions): Promi
 }
 
 /** Makes a data directory one that replays to the target when it is started next, and does nothing else. Repeatable. */
-export async function prepareRecovery(plan: RestorePlan, options: Pick<RecoverOptions, "dataDir" | "restoreCommand" | "action">): Promise<void> {
+export async function prepareRecovery(
+  plan: RestorePlan,
+  options: Pick<RecoverOptions, "dataDir" | "restoreCommand" | "action">,
+): Promise<void> {
   const { dataDir } = options;
   await writeRecoverySettings(dataDir, {
     ...targetSettings(plan),
@@ -71,7 +74,11 @@ export async function prepareRecovery(plan: RestorePlan, options: Pick<RecoverOp
 }
 
 /** Watches a server that was prepared in this way until recovery is over, as `recover` does. */
-export async function followRecovery(plan: RestorePlan, cluster: StartedCluster, options: Pick<RecoverOptions, "signal" | "onEvent" | "dataDir">): Promise<RecoveryOutcome> {
+export async function followRecovery(
+  plan: RestorePlan,
+  cluster: StartedCluster,
+  options: Pick<RecoverOptions, "signal" | "onEvent" | "dataDir">,
+): Promise<RecoveryOutcome> {
   const outcome = await follow(cluster, options);
   // What is left in the file would come back with the next recovery.
   if (outcome.kind === "promoted") await removeRecoverySettings(options.dataDir);
@@ -79,7 +86,10 @@ export async function followRecovery(plan: RestorePlan, cluster: StartedCluster,
   return outcome;
 }
 
-async function follow(cluster: StartedCluster, { signal, onEvent, dataDir }: Pick<RecoverOptions, "signal" | "onEvent" | "dataDir">): Promise<RecoveryOutcome> {
+async function follow(
+  cluster: StartedCluster,
+  { signal, onEvent, dataDir }: Pick<RecoverOptions, "signal" | "onEvent" | "dataDir">,
+): Promise<RecoveryOutcome> {
   try {
     return await waitForRecovery({ cluster, signal, ...(onEvent === undefined ? {} : { onEvent }) });
   } catch (error) {
@@ -101,7 +111,9 @@ function requireReached(plan: RestorePlan, { reachedLsn, kind }: RecoveryOutcome
   throw new SoarError(
     "RECOVERY_MISMATCH",
     `recovery ended at ${reachedLsn === undefined ? "an unknown position" : formatLsn(reachedLsn)}, planned was ${formatLsn(resolved.stopLsn)} (backup '${backup.label}')`,
-    { hint: `Do not use this server before somebody has looked at it: ${join(dataDir, "soar-restore")} holds the plan.` },
+    {
+      hint: `Do not use this server before somebody has looked at it: ${join(dataDir, "soar-restore")} holds the plan.`,
+    },
   );
 }
 
@@ -110,6 +122,9 @@ function requireReached(plan: RestorePlan, { reachedLsn, kind }: RecoveryOutcome
  * at that record or at the place where its rest is missing (StartupXLOG, missingContrecPtr): nothing lies between.
  */
 function isPlannedEnd({ resolved, target, chain }: RestorePlan, reachedLsn: bigint): boolean {
-  const isAtArchiveEnd = target.kind === "latest" && reachedLsn > resolved.stopLsn && reachedLsn <= lsnOfSegmentIndex(chain.endIndex, chain.segmentSize);
+  const isAtArchiveEnd =
+    target.kind === "latest" &&
+    reachedLsn > resolved.stopLsn &&
+    reachedLsn <= lsnOfSegmentIndex(chain.endIndex, chain.segmentSize);
   return reachedLsn === resolved.stopLsn || isAtArchiveEnd;
 }

@@ -8,7 +8,8 @@ test("an instant is written to the microsecond, in UTC, before 1970 as well", ()
   expect(formatInstant(-1n)).toBe("1969-12-31 23:59:59.999999+00");
   fc.assert(
     fc.property(fc.bigInt({ min: -2_000_000_000_000_000n, max: 4_000_000_000_000_000n }), (micros) => {
-      const [, text = "", fraction = "0"] = /^(\S+ \d\d:\d\d:\d\d)(?:\.(\d{6}))?\+00$/.exec(formatInstant(micros)) ?? [];
+      const [, text = "", fraction = "0"] =
+        /^(\S+ \d\d:\d\d:\d\d)(?:\.(\d{6}))?\+00$/.exec(formatInstant(micros)) ?? [];
       expect(BigInt(Date.parse(`${text.replace(" ", "T")}Z`)) * 1000n + BigInt(fraction)).toBe(micros);
     }),
   );

@@ -12,7 +12,11 @@ const INTERVAL_MS = 1000;
  * Adds to the events of recovery how far it has got: the delivery of a segment shows that the one before was replayed, and
  * what that one says of itself tells the time of its last commit. At most one small request a second.
  */
-export function reportReplay(store: ObjectStore, plan: RestorePlan, { onEvent, keeper, signal }: Run): (event: RestoreEvent) => void {
+export function reportReplay(
+  store: ObjectStore,
+  plan: RestorePlan,
+  { onEvent, keeper, signal }: Run,
+): (event: RestoreEvent) => void {
   const segments = segmentsUntil(plan.chain, plan.resolved.stopLsn);
   let last = -Infinity;
   return (event) => {
@@ -31,7 +35,11 @@ export function reportReplay(store: ObjectStore, plan: RestorePlan, { onEvent, k
 }
 
 /** Undefined where the segment does not tell, or cannot be read, for whatever reason: a display ends no recovery. */
-async function lastCommitOf(store: ObjectStore, segment: ChainSegment | undefined, signal: AbortSignal | undefined): Promise<bigint | undefined> {
+async function lastCommitOf(
+  store: ObjectStore,
+  segment: ChainSegment | undefined,
+  signal: AbortSignal | undefined,
+): Promise<bigint | undefined> {
   if (segment === undefined || segment.tail !== undefined || segment.object.codec === "none") return undefined;
   try {
     const { description } = await readWalDescription(store, segment.object, { signal });

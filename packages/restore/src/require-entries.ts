@@ -9,9 +9,20 @@ export const CONTROL_FILE = "global/pg_control";
  * Throws `REPOSITORY_DAMAGED` unless the archive of the data directory holds what makes it one: found out before anything is
  * fetched, because these files are needed last.
  */
-export function requireEntries({ entries }: SeekArchive, { label, tablespaces }: Pick<BackupRecord, "label" | "tablespaces">): void {
-  const needed = [CONTROL_FILE, BACKUP_OBJECTS.backupLabel, ...(tablespaces.length === 0 ? [] : [BACKUP_OBJECTS.tablespaceMap])];
+export function requireEntries(
+  { entries }: SeekArchive,
+  { label, tablespaces }: Pick<BackupRecord, "label" | "tablespaces">,
+): void {
+  const needed = [
+    CONTROL_FILE,
+    BACKUP_OBJECTS.backupLabel,
+    ...(tablespaces.length === 0 ? [] : [BACKUP_OBJECTS.tablespaceMap]),
+  ];
   const missing = needed.find((path) => !entries.some((entry) => entry.type === "file" && entry.path === path));
   if (missing === undefined) return;
-  throw new SoarError("REPOSITORY_DAMAGED", `backup '${label}' is not whole: its archive of the data directory has no '${missing}'`, { hint: "Use another backup: --base-backup. Nothing was fetched." });
+  throw new SoarError(
+    "REPOSITORY_DAMAGED",
+    `backup '${label}' is not whole: its archive of the data directory has no '${missing}'`,
+    { hint: "Use another backup: --base-backup. Nothing was fetched." },
+  );
 }

@@ -1,10 +1,25 @@
 import { SoarError } from "@soar/errors";
-import { formatLsn, formatWalSegment, lsnOfSegmentIndex, parseLsn, segmentIndexOfLsn, type Lsn, type RecoveryTarget as PostgresTarget, type WalRecord } from "@soar/pg-tools";
+import {
+  formatLsn,
+  formatWalSegment,
+  lsnOfSegmentIndex,
+  parseLsn,
+  segmentIndexOfLsn,
+  type Lsn,
+  type RecoveryTarget as PostgresTarget,
+  type WalRecord,
+} from "@soar/pg-tools";
 import { findDeclaredGap, listGaps, type BackupRecord, type ChainHole, type WalChain } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { describeTarget, formatInstant, type RecoveryTarget } from "./recovery-target.ts";
 import { plannedStopAt } from "./postgres-target.ts";
-import { findChainEnd, isTransactionEnd, readChainRecords, type ChainPosition, type ReadChainOptions } from "./read-chain-records.ts";
+import {
+  findChainEnd,
+  isTransactionEnd,
+  readChainRecords,
+  type ChainPosition,
+  type ReadChainOptions,
+} from "./read-chain-records.ts";
 
 /** A transaction's end in the WAL. */
 export interface CommitPoint {
@@ -47,7 +62,12 @@ export async function resolveTarget(store: ObjectStore, options: ResolveOptions)
     const stop = plannedStopAt(record, target, options.backup);
     if (stop !== undefined) {
       const firstLeftOut = stop.when === "before" ? commitPoint(record) : undefined;
-      return requireBehindBackup(options, { stopLsn: stop.lsn, firstLeftOut, lastReplayed: stop.when === "after" ? (commitPoint(record) ?? lastReplayed) : lastReplayed, setting: stop.setting });
+      return requireBehindBackup(options, {
+        stopLsn: stop.lsn,
+        firstLeftOut,
+        lastReplayed: stop.when === "after" ? (commitPoint(record) ?? lastReplayed) : lastReplayed,
+        setting: stop.setting,
+      });
     }
     lastReplayed = commitPoint(record) ?? lastReplayed;
   }
@@ -73,18 +93,31 @@ async function requireNotBeforeCheckpoint(store: ObjectStore, time: bigint, opti
     }
     if (record.lsn > checkpointLsn) break;
   }
-  throw new SoarError("REPOSITORY_DAMAGED", `the WAL does not hold the checkpoint of backup '${backup.label}' at ${backup.checkpointLsn}`, { hint: "Use another backup; soar-backup-verify tells what is damaged." });
+  throw new SoarError(
+    "REPOSITORY_DAMAGED",
+    `the WAL does not hold the checkpoint of backup '${backup.label}' at ${backup.checkpointLsn}`,
+    { hint: "Use another backup; soar-backup-verify tells what is damaged." },
+  );
 }
 
 /** Recovery is consistent from the backup's stop LSN on; without the WAL up to there the backup is worth nothing. */
 async function requireConsistent(store: ObjectStore, { backup, chain, signal }: ResolveOptions): Promise<void> {
-  const reached = chain.segments.some(({ name }) => name === backup.lastSegment) || chain.segments.some(({ index }) => BigInt(index + 1) * BigInt(chain.segmentSize) >= parseLsn(backup.stopLsn));
+  const reached =
+    chain.segments.some(({ name }) => name === backup.lastSegment) ||
+    chain.segments.some(({ index }) => BigInt(index + 1) * BigInt(chain.segmentSize) >= parseLsn(backup.stopLsn));
   if (reached) return;
   const [hole] = chain.holes;
   const gap = hole && (await givenUp(store, hole, { signal }));
-  throw new SoarError("WAL_MISSING", `backup '${backup.label}' cannot be made consistent: WAL segment '${hole?.from ?? backup.firstSegment}' is not in the bucket${gap ?? ""}`, {
-    hint: gap === undefined ? "If the segment is still in pg_wal of the server, archive it with soar-wal-archive; else use another backup." : "Use another backup.",
-  });
+  throw new SoarError(
+    "WAL_MISSING",
+    `backup '${backup.label}' cannot be made consistent: WAL segment '${hole?.from ?? backup.firstSegment}' is not in the bucket${gap ?? ""}`,
+    {
+      hint:
+        gap === undefined
+          ? "If the segment is still in pg_wal of the server, archive it with soar-wal-archive; else use another backup."
+          : "Use another backup.",
+    },
+  );
 }
 
 /**
@@ -95,10 +128,17 @@ function requireLastTimeline({ chain }: Pick<ResolveOptions, "chain">): void {
   const { history, segmentSize, endIndex } = chain;
   const switchLsn = history.entries.at(-1)?.switchLsn;
   if (switchLsn === undefined || lsnOfSegmentIndex(endIndex, segmentSize) >= switchLsn) return;
-  const name = formatWalSegment({ timeline: history.timeline, index: segmentIndexOfLsn(switchLsn, segmentSize) }, segmentSize);
-  throw new SoarError("WAL_MISSING", `timeline ${history.timeline} cannot be reached: it begins at ${formatLsn(switchLsn)}, and WAL segment '${name}' is not in the bucket`, {
-    hint: `If its server is still there, archive the segment; else follow the timeline before it: --target-timeline ${history.entries.at(-1)?.timeline}.`,
-  });
+  const name = formatWalSegment(
+    { timeline: history.timeline, index: segmentIndexOfLsn(switchLsn, segmentSize) },
+    segmentSize,
+  );
+  throw new SoarError(
+    "WAL_MISSING",
+    `timeline ${history.timeline} cannot be reached: it begins at ${formatLsn(switchLsn)}, and WAL segment '${name}' is not in the bucket`,
+    {
+      hint: `If its server is still there, archive the segment; else follow the timeline before it: --target-timeline ${history.entries.at(-1)?.timeline}.`,
+    },
+  );
 }
 
 /** Of a page whose first record would be the next one. */
@@ -108,9 +148,13 @@ const LONGEST_PAGE_HEADER = 40n;
 function requireSwitchReached({ history }: WalChain, endLsn: Lsn): void {
   const begun = history.entries.at(-1);
   if (begun === undefined || endLsn + LONGEST_PAGE_HEADER >= begun.switchLsn) return;
-  throw new SoarError("WAL_MISSING", `timeline ${history.timeline} cannot be reached: it begins at ${formatLsn(begun.switchLsn)}, and the WAL before it ends at ${formatLsn(endLsn)} in the bucket`, {
-    hint: `If its server is still there, archive the segment; else follow the timeline before it: --target-timeline ${begun.timeline}.`,
-  });
+  throw new SoarError(
+    "WAL_MISSING",
+    `timeline ${history.timeline} cannot be reached: it begins at ${formatLsn(begun.switchLsn)}, and the WAL before it ends at ${formatLsn(endLsn)} in the bucket`,
+    {
+      hint: `If its server is still there, archive the segment; else follow the timeline before it: --target-timeline ${begun.timeline}.`,
+    },
+  );
 }
 
 /** The end of the last valid record in the bucket: where PostgreSQL will find nothing more. */
@@ -121,7 +165,12 @@ async function resolveLatest(store: ObjectStore, { chain, signal }: ResolveOptio
   requireLastTimeline({ chain });
   const { endLsn, lastCommit } = await findChainEnd(store, chain, { signal });
   requireSwitchReached(chain, endLsn);
-  return { stopLsn: endLsn, firstLeftOut: undefined, lastReplayed: lastCommit && { lsn: lastCommit.lsn, time: lastCommit.time }, setting: undefined };
+  return {
+    stopLsn: endLsn,
+    firstLeftOut: undefined,
+    lastReplayed: lastCommit && { lsn: lastCommit.lsn, time: lastCommit.time },
+    setting: undefined,
+  };
 }
 
 function requireBehindBackup({ backup, target }: ResolveOptions, resolved: ResolvedTarget): ResolvedTarget {
@@ -130,28 +179,53 @@ function requireBehindBackup({ backup, target }: ResolveOptions, resolved: Resol
 }
 
 function beforeBackup({ backup, target }: Pick<ResolveOptions, "backup" | "target">): SoarError {
-  return new SoarError("TARGET_BEFORE_BACKUP", `${describeTarget(target)} lies before the end of backup '${backup.label}' (consistent at ${backup.stopLsn}, ended ${backup.stoppedAt})`, {
-    hint: "Choose a later target or an older backup; soar-base-backup list shows what can be restored.",
-  });
+  return new SoarError(
+    "TARGET_BEFORE_BACKUP",
+    `${describeTarget(target)} lies before the end of backup '${backup.label}' (consistent at ${backup.stopLsn}, ended ${backup.stoppedAt})`,
+    {
+      hint: "Choose a later target or an older backup; soar-base-backup list shows what can be restored.",
+    },
+  );
 }
 
-async function notReached(store: ObjectStore, { target, chain, backup, signal }: ResolveOptions, last: CommitPoint | undefined): Promise<SoarError> {
+async function notReached(
+  store: ObjectStore,
+  { target, chain, backup, signal }: ResolveOptions,
+  last: CommitPoint | undefined,
+): Promise<SoarError> {
   const [hole] = chain.holes;
   if (hole !== undefined) return await missing(store, hole, { what: describeTarget(target), signal });
   // Only the end of the chain may have been read, so nothing can be said of what commits there are before it.
   const end = formatLsn(lsnOfSegmentIndex(chain.endIndex, chain.segmentSize));
-  const known = last === undefined ? `it is not met behind backup '${backup.label}', and the WAL in the bucket ends at ${end}` : `the last commit in the bucket is of ${formatInstant(last.time)} at ${formatLsn(last.lsn)}`;
+  const known =
+    last === undefined
+      ? `it is not met behind backup '${backup.label}', and the WAL in the bucket ends at ${end}`
+      : `the last commit in the bucket is of ${formatInstant(last.time)} at ${formatLsn(last.lsn)}`;
   return new SoarError("TARGET_AFTER_ARCHIVE", `${describeTarget(target)} cannot be reached: ${known}`, {
     hint: "PostgreSQL stops at a time only when it sees a later commit. Use --latest to replay all that is there, or an earlier target.",
   });
 }
 
-async function missing(store: ObjectStore, hole: ChainHole, { what, signal }: CallOptions & { readonly what: string }): Promise<SoarError> {
-  const segments = hole.count === 1 ? `WAL segment '${hole.from}' is` : `WAL segments '${hole.from}' to '${hole.to}' (${hole.count}) are`;
+async function missing(
+  store: ObjectStore,
+  hole: ChainHole,
+  { what, signal }: CallOptions & { readonly what: string },
+): Promise<SoarError> {
+  const segments =
+    hole.count === 1
+      ? `WAL segment '${hole.from}' is`
+      : `WAL segments '${hole.from}' to '${hole.to}' (${hole.count}) are`;
   const gap = await givenUp(store, hole, { signal });
-  return new SoarError("WAL_MISSING", `${what} cannot be reached: ${segments} not in the bucket, although later ones are${gap ?? ""}`, {
-    hint: gap === undefined ? `If they are still in pg_wal of the server, archive them with soar-wal-archive; else restore to a time before '${hole.from}'.` : `Restore to a time before '${hole.from}', or from a base backup that began behind '${hole.to}'.`,
-  });
+  return new SoarError(
+    "WAL_MISSING",
+    `${what} cannot be reached: ${segments} not in the bucket, although later ones are${gap ?? ""}`,
+    {
+      hint:
+        gap === undefined
+          ? `If they are still in pg_wal of the server, archive them with soar-wal-archive; else restore to a time before '${hole.from}'.`
+          : `Restore to a time before '${hole.from}', or from a base backup that began behind '${hole.to}'.`,
+    },
+  );
 }
 
 /** Who gave this WAL up and why, if somebody did. */

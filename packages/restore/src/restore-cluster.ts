@@ -31,9 +31,15 @@ import { plannedRecord, type RecordedOutcome, type RestoreRecord } from "./statu
  * ends when the server takes writes with its own settings. What was fetched cannot be started until it is complete. A run
  * that was interrupted, at whatever moment, goes on when it is called again with the same plan.
  */
-export async function restoreCluster(store: ObjectStore, planned: RestorePlan, options: RestoreOptions): Promise<RestoreReport> {
+export async function restoreCluster(
+  store: ObjectStore,
+  planned: RestorePlan,
+  options: RestoreOptions,
+): Promise<RestoreReport> {
   const onRefusal = (reason: string): void => options.onEvent?.({ type: "no-lease", reason });
-  return await withPlanLease(store, planned, { purpose: "restore", signal: options.signal, onRefusal }, () => carryOut(store, planned, options));
+  return await withPlanLease(store, planned, { purpose: "restore", signal: options.signal, onRefusal }, () =>
+    carryOut(store, planned, options),
+  );
 }
 
 async function carryOut(store: ObjectStore, planned: RestorePlan, options: RestoreOptions): Promise<RestoreReport> {
@@ -66,7 +72,10 @@ export interface Still {
 }
 
 /** Puts the old data aside and leaves a record of what is being done, before anything is fetched. */
-async function begin({ plan: planned, checked }: Still, given: RestoreOptions): Promise<{ readonly plan: RestorePlan; readonly run: Run }> {
+async function begin(
+  { plan: planned, checked }: Still,
+  given: RestoreOptions,
+): Promise<{ readonly plan: RestorePlan; readonly run: Run }> {
   const { dataDir } = given;
   const kept = await keepAside(planned, checked, given);
   const keptAs = (await listKept(dataDir)).at(-1)?.keptAs;
@@ -75,12 +84,32 @@ async function begin({ plan: planned, checked }: Still, given: RestoreOptions): 
   const plan = await saveWal(kept, checked, options, keeper);
   const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
   const table = lineageTableOf(plan, await digestLocalSegments(plan));
-  return { plan, run: { ...options, ...checked, table, stateDir, planFile: join(stateDir, "lineage.json"), recoveryLog: join(stateDir, "server.log"), fenced: !checked.inPlace, keeper } };
+  return {
+    plan,
+    run: {
+      ...options,
+      ...checked,
+      table,
+      stateDir,
+      planFile: join(stateDir, "lineage.json"),
+      recoveryLog: join(stateDir, "server.log"),
+      fenced: !checked.inPlace,
+      keeper,
+    },
+  };
 }
 
-async function keepAside(plan: RestorePlan, { approach, tablespaces }: CheckedRestore, { dataDir, onEvent }: RestoreOptions): Promise<RestorePlan> {
+async function keepAside(
+  plan: RestorePlan,
+  { approach, tablespaces }: CheckedRestore,
+  { dataDir, onEvent }: RestoreOptions,
+): Promise<RestorePlan> {
   if (approach.kind !== "replace") return plan;
-  const { keptAs } = await keepOldData(dataDir, { systemIdentifier: approach.systemIdentifier, tablespacePlaces: new Set(tablespaces.values()), now: new Date() });
+  const { keptAs } = await keepOldData(dataDir, {
+    systemIdentifier: approach.systemIdentifier,
+    tablespacePlaces: new Set(tablespaces.values()),
+    now: new Date(),
+  });
   onEvent?.({ type: "done", text: `kept the old data directory as ${keptAs}` });
   return relocateLocalWal(plan, join(dataDir, "pg_wal"), join(keptAs, "pg_wal"));
 }
@@ -92,11 +121,30 @@ async function ownerOf({ owner }: RestoreOptions, keptAs: string | undefined): P
   return uid === 0 ? owner : { uid, gid };
 }
 
-async function beginRecord(plan: RestorePlan, { approach, tablespaces }: CheckedRestore, { dataDir, walDir, owner }: RestoreOptions, keptAs: string | undefined): Promise<RecordKeeper> {
+async function beginRecord(
+  plan: RestorePlan,
+  { approach, tablespaces }: CheckedRestore,
+  { dataDir, walDir, owner }: RestoreOptions,
+  keptAs: string | undefined,
+): Promise<RecordKeeper> {
   const earlier = "earlier" in approach ? approach.earlier : undefined;
-  const ours = { processId: process.pid, processStart: (await processStart(process.pid)) ?? "", startedAt: new Date().toISOString() };
+  const ours = {
+    processId: process.pid,
+    processStart: (await processStart(process.pid)) ?? "",
+    startedAt: new Date().toISOString(),
+  };
   const before = { keptAs: earlier?.keptAs ?? keptAs, savedWal: earlier?.savedWal, privateDir: earlier?.privateDir };
-  const fresh: RestoreRecord = { format: 1, phase: "fetch", ...plannedRecord(plan), tablespaces: [...tablespaces], ...ours, logOffset: 0, fetchedBytes: 0, totalBytes: plan.fetchBytes.backup, ...before };
+  const fresh: RestoreRecord = {
+    format: 1,
+    phase: "fetch",
+    ...plannedRecord(plan),
+    tablespaces: [...tablespaces],
+    ...ours,
+    logOffset: 0,
+    fetchedBytes: 0,
+    totalBytes: plan.fetchBytes.backup,
+    ...before,
+  };
   const goesOn = approach.kind === "recover" || approach.kind === "follow" || approach.kind === "finish";
   if (!goesOn) {
     if (approach.kind !== "refill" || !approach.ownData) await takeOldPlace(dataDir);
@@ -109,7 +157,12 @@ async function beginRecord(plan: RestorePlan, { approach, tablespaces }: Checked
 }
 
 /** Takes pg_control away from what is going to be overwritten, and puts aside what of its WAL may be the only copy. */
-async function saveWal(plan: RestorePlan, { approach }: CheckedRestore, { dataDir, onEvent }: RestoreOptions, keeper: RecordKeeper): Promise<RestorePlan> {
+async function saveWal(
+  plan: RestorePlan,
+  { approach }: CheckedRestore,
+  { dataDir, onEvent }: RestoreOptions,
+  keeper: RecordKeeper,
+): Promise<RestorePlan> {
   if (approach.kind !== "refill") return plan;
   await holdControlFile(dataDir, approach);
   const needed = localSegments(segmentsUntil(plan.chain, plan.resolved.stopLsn)).map(({ name }) => name);
@@ -132,14 +185,32 @@ async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run: Run):
   const { privateDir } = keeper.record;
   const checks = privateDir === undefined ? undefined : await checkRestored({ dataDir, privateDir, role, signal });
   const { timeline, restoredFiles } = outcome;
-  await keeper.note({ phase: "finish", outcome: { timeline, restoredFiles, reachedLsn: outcome.reachedLsn === undefined ? undefined : String(outcome.reachedLsn), lastCommitTime: outcome.lastCommitTime?.toISOString(), checks } });
+  await keeper.note({
+    phase: "finish",
+    outcome: {
+      timeline,
+      restoredFiles,
+      reachedLsn: outcome.reachedLsn === undefined ? undefined : String(outcome.reachedLsn),
+      lastCommitTime: outcome.lastCommitTime?.toISOString(),
+      checks,
+    },
+  });
   return { outcome, checks };
 }
 
 function proofOf(recorded: RecordedOutcome | undefined): Proved {
   if (recorded === undefined) throw new Error("a restore that is being finished has no outcome");
   const { timeline, reachedLsn, lastCommitTime, restoredFiles, checks } = recorded;
-  return { outcome: { kind: "promoted", timeline, restoredFiles, reachedLsn: reachedLsn === undefined ? undefined : BigInt(reachedLsn), lastCommitTime: lastCommitTime === undefined ? undefined : new Date(lastCommitTime) }, checks };
+  return {
+    outcome: {
+      kind: "promoted",
+      timeline,
+      restoredFiles,
+      reachedLsn: reachedLsn === undefined ? undefined : BigInt(reachedLsn),
+      lastCommitTime: lastCommitTime === undefined ? undefined : new Date(lastCommitTime),
+    },
+    checks,
+  };
 }
 
 async function timed<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
@@ -147,4 +218,3 @@ async function timed<T>(work: () => Promise<T>): Promise<{ readonly value: T; re
   const value = await work();
   return { value, ms: Math.round(performance.now() - begun) };
 }
-

@@ -15,7 +15,9 @@ function run(command: string): number | null {
 }
 
 function placed(command: string): string {
-  return command.replaceAll(/%(.)/g, (_, letter: string) => (letter === "f" ? "000000010000000000000001" : letter === "p" ? "pg_wal/RECOVERYXLOG" : letter));
+  return command.replaceAll(/%(.)/g, (_, letter: string) =>
+    letter === "f" ? "000000010000000000000001" : letter === "p" ? "pg_wal/RECOVERYXLOG" : letter,
+  );
 }
 
 function script(name: string, body: string): string {
@@ -83,7 +85,11 @@ describe("with a spool", () => {
   test("a segment that becomes ready is waited for while the process that fetches it lives", async () => {
     const mark = join(spool, `${name}.fetching`);
     writeFileSync(mark, "");
-    const waiting = spawn("/bin/sh", ["-c", placed(restoreCommand([script("not-late", "exit 99")], place(process.pid)))], { cwd: directory, stdio: "ignore" });
+    const waiting = spawn(
+      "/bin/sh",
+      ["-c", placed(restoreCommand([script("not-late", "exit 99")], place(process.pid)))],
+      { cwd: directory, stdio: "ignore" },
+    );
     const ended = new Promise((resolve) => waiting.once("exit", resolve));
     writeFileSync(join(spool, name), "late");
     rmSync(mark);
@@ -122,11 +128,16 @@ describe("with a spool", () => {
 
 test("passes every word on as it is, whatever it holds", () => {
   const echo = script("echo words", 'printf "%s\\n" "$@" > "$(dirname "$0")/words"');
-  const words = fc.array(fc.string({ unit: fc.constantFrom(..."ab '\"$`\\%;&|*?(){}~#! äλ".split("")), minLength: 1, maxLength: 8 }), { maxLength: 4 });
+  const words = fc.array(
+    fc.string({ unit: fc.constantFrom(..."ab '\"$`\\%;&|*?(){}~#! äλ".split("")), minLength: 1, maxLength: 8 }),
+    { maxLength: 4 },
+  );
   fc.assert(
     fc.property(words, (list) => {
       expect(run(restoreCommand([echo, ...list]))).toBe(0);
-      expect(execFileSync("cat", [join(directory, "words")], { encoding: "utf8" })).toBe([...list, "000000010000000000000001", "pg_wal/RECOVERYXLOG", ""].join("\n"));
+      expect(execFileSync("cat", [join(directory, "words")], { encoding: "utf8" })).toBe(
+        [...list, "000000010000000000000001", "pg_wal/RECOVERYXLOG", ""].join("\n"),
+      );
     }),
     { numRuns: 60 },
   );

@@ -51,7 +51,9 @@ function quoteWord(word: string): string {
 
 function quoteForShell(word: string): string {
   if (word.includes("\0") || word.includes("\n")) {
-    throw new SoarError("CONFIG_INVALID", "unable to write restore_command: a path holds a line end", { hint: "Move the program or the directory to a path of ordinary characters." });
+    throw new SoarError("CONFIG_INVALID", "unable to write restore_command: a path holds a line end", {
+      hint: "Move the program or the directory to a path of ordinary characters.",
+    });
   }
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

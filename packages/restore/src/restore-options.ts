@@ -50,7 +50,13 @@ export type RestoreEvent =
   | { readonly type: "no-lease"; readonly reason: string }
   | { readonly type: "fetched"; readonly bytes: number; readonly total: number }
   /** Recovery is at least here; the commit time where the segment tells. */
-  | { readonly type: "replayed"; readonly lsn: bigint; readonly time: bigint | undefined; readonly segments: number; readonly total: number }
+  | {
+      readonly type: "replayed";
+      readonly lsn: bigint;
+      readonly time: bigint | undefined;
+      readonly segments: number;
+      readonly total: number;
+    }
   | SpoolEvent
   | RecoveryEvent;
 

@@ -4,7 +4,11 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 import { Parser } from "tar";
 
 /** The files of `server-config.tar.gz` by their absolute path on the source. */
-export async function readSavedConfig(store: ObjectStore, backup: BackupRecord, options: CallOptions): Promise<Map<string, Buffer>> {
+export async function readSavedConfig(
+  store: ObjectStore,
+  backup: BackupRecord,
+  options: CallOptions,
+): Promise<Map<string, Buffer>> {
   const packed = await readBackupObject(store, backup, BACKUP_OBJECTS.serverConfig, options);
   const files = new Map<string, Buffer>();
   await new Promise<void>((resolve, reject) => {

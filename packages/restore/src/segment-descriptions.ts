@@ -12,7 +12,8 @@ export function createDescriptions(store: ObjectStore, options: CallOptions): Se
   return {
     async of({ object, tail }) {
       if (object.codec === "none" || tail !== undefined) return undefined;
-      const reading = known.get(object.key) ?? readWalDescription(store, object, options).then(({ description }) => description);
+      const reading =
+        known.get(object.key) ?? readWalDescription(store, object, options).then(({ description }) => description);
       known.set(object.key, reading);
       return await reading;
     },

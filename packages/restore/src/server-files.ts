@@ -17,10 +17,16 @@ export interface ConfigChoice {
  * lies (on Debian in /etc); else what was saved with the backup, written into the data directory, so that the copy is
  * started like any other cluster.
  */
-export async function chooseConfigFile(store: ObjectStore, backup: BackupRecord, dataDir: string, options: CallOptions & { readonly inPlace: boolean }): Promise<ConfigChoice> {
+export async function chooseConfigFile(
+  store: ObjectStore,
+  backup: BackupRecord,
+  dataDir: string,
+  options: CallOptions & { readonly inPlace: boolean },
+): Promise<ConfigChoice> {
   if (await isFile(join(dataDir, "postgresql.conf"))) return { configFile: undefined, settings: {} };
   const source = backup.settings["config_file"];
-  if (options.inPlace && source !== undefined && (await isFile(source))) return { configFile: source, settings: await accessFiles(backup) };
+  if (options.inPlace && source !== undefined && (await isFile(source)))
+    return { configFile: source, settings: await accessFiles(backup) };
   await bringSavedConfig(await readSavedConfig(store, backup, options), backup, dataDir);
   return { configFile: undefined, settings: {} };
 }
@@ -36,7 +42,11 @@ async function accessFiles({ settings }: BackupRecord): Promise<Record<string, s
 }
 
 /** postgresql.conf last: with it, everything is there. */
-async function bringSavedConfig(saved: ReadonlyMap<string, Buffer>, { settings }: BackupRecord, dataDir: string): Promise<void> {
+async function bringSavedConfig(
+  saved: ReadonlyMap<string, Buffer>,
+  { settings }: BackupRecord,
+  dataDir: string,
+): Promise<void> {
   const source = settings["config_file"] ?? "";
   const own: Record<string, string> = { data_directory: dataDir };
   for (const setting of ["hba_file", "ident_file"]) {
@@ -48,8 +58,13 @@ async function bringSavedConfig(saved: ReadonlyMap<string, Buffer>, { settings }
   const text = saved.get(source)?.toString("utf8") ?? "";
   for (const [path, content] of saved) await bringIncluded(relative(dirname(source), path), content, dataDir);
   // The server does not start without a directory that is named, although nothing of it was saved.
-  for (const [, directory = ""] of text.matchAll(/^\s*include_dir\s*=?\s*'?([^'\s]+)'?/gm)) if (!isAbsolute(directory)) await mkdir(join(dataDir, directory), { recursive: true, mode: 0o700 });
-  const block = ["# soar: where this copy differs from the server that was backed up", ...Object.entries(own).map(([name, value]) => formatConfigSetting(name, value)), ""].join("\n");
+  for (const [, directory = ""] of text.matchAll(/^\s*include_dir\s*=?\s*'?([^'\s]+)'?/gm))
+    if (!isAbsolute(directory)) await mkdir(join(dataDir, directory), { recursive: true, mode: 0o700 });
+  const block = [
+    "# soar: where this copy differs from the server that was backed up",
+    ...Object.entries(own).map(([name, value]) => formatConfigSetting(name, value)),
+    "",
+  ].join("\n");
   await writeDurably(join(dataDir, "postgresql.conf"), [Buffer.from(`${withoutPidFile(text).trimEnd()}\n${block}`)]);
 }
 

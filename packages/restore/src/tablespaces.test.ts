@@ -13,7 +13,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-const place = (map: Record<string, string> = {}, tablespaces = [{ oid: 16_420, location: old }]) => placeTablespaces({ tablespaces } as unknown as BackupRecord, new Map(Object.entries(map)));
+const place = (map: Record<string, string> = {}, tablespaces = [{ oid: 16_420, location: old }]) =>
+  placeTablespaces({ tablespaces } as unknown as BackupRecord, new Map(Object.entries(map)));
 
 test("a tablespace goes to its old place when that is free, or to the place that is named", async () => {
   expect(await place()).toEqual(new Map([[16_420, old]]));
@@ -24,7 +25,10 @@ test("a tablespace goes to its old place when that is free, or to the place that
 
 test("a place in use is refused, because recovery would overwrite a living cluster's tablespace, and another one is offered", async () => {
   mkdirSync(join(old, "PG_15_202209061"), { recursive: true });
-  await expect(place()).rejects.toMatchObject({ code: "DIRECTORY_NOT_EMPTY", hint: expect.stringContaining(`--tablespace-map '${old}=/new/directory'`) });
+  await expect(place()).rejects.toMatchObject({
+    code: "DIRECTORY_NOT_EMPTY",
+    hint: expect.stringContaining(`--tablespace-map '${old}=/new/directory'`),
+  });
   expect(await place({ [old]: join(root, "new") })).toEqual(new Map([[16_420, join(root, "new")]]));
   mkdirSync(join(root, "new"));
   writeFileSync(join(root, "new", "file"), "");
@@ -33,12 +37,25 @@ test("a place in use is refused, because recovery would overwrite a living clust
 
 test("a map that fits no tablespace, or leads nowhere absolute, is refused", async () => {
   await expect(place({ "/elsewhere": "/new" })).rejects.toMatchObject({ code: "USAGE", hint: `It has: ${old}.` });
-  await expect(place({ "/elsewhere": "/new" }, [])).rejects.toMatchObject({ code: "USAGE", hint: "It has no extra tablespaces at all." });
-  await expect(place({ [old]: "new" })).rejects.toMatchObject({ code: "USAGE", message: expect.stringContaining("not absolute") });
+  await expect(place({ "/elsewhere": "/new" }, [])).rejects.toMatchObject({
+    code: "USAGE",
+    hint: "It has no extra tablespaces at all.",
+  });
+  await expect(place({ [old]: "new" })).rejects.toMatchObject({
+    code: "USAGE",
+    message: expect.stringContaining("not absolute"),
+  });
 });
 
 test("two tablespaces never share a place, nor lie in one another", async () => {
-  const two = [{ oid: 1, location: old }, { oid: 2, location: join(root, "second") }];
-  await expect(place({ [old]: join(root, "new"), [join(root, "second")]: join(root, "new") }, two)).rejects.toMatchObject({ code: "USAGE", message: expect.stringContaining("share") });
-  await expect(place({ [old]: join(root, "new"), [join(root, "second")]: join(root, "new", "inner") }, two)).rejects.toMatchObject({ code: "USAGE" });
+  const two = [
+    { oid: 1, location: old },
+    { oid: 2, location: join(root, "second") },
+  ];
+  await expect(
+    place({ [old]: join(root, "new"), [join(root, "second")]: join(root, "new") }, two),
+  ).rejects.toMatchObject({ code: "USAGE", message: expect.stringContaining("share") });
+  await expect(
+    place({ [old]: join(root, "new"), [join(root, "second")]: join(root, "new", "inner") }, two),
+  ).rejects.toMatchObject({ code: "USAGE" });
 });

@@ -1,7 +1,14 @@
 import { rename, rm } from "node:fs/promises";
 import { SoarError } from "@soar/errors";
 import { checkWalSegmentHeader, formatHistoryFileName } from "@soar/pg-tools";
-import { findTimelineHistory, readChainSegment, requireTimelineHistory, walKey, type ChainSegment, type WalObject } from "@soar/repository";
+import {
+  findTimelineHistory,
+  readChainSegment,
+  requireTimelineHistory,
+  walKey,
+  type ChainSegment,
+  type WalObject,
+} from "@soar/repository";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { requireSameFile } from "./local-wal/local-digest.ts";
 import { answerWalRequest, type LineageTable } from "./lineage-table.ts";
@@ -14,7 +21,13 @@ import { writeDurably } from "./write-durably.ts";
  *
  * The file appears under `path` only after its size, digest and header were checked: PostgreSQL takes whatever is there.
  */
-export async function fetchWalFile(store: ObjectStore, table: LineageTable, name: string, path: string, options: CallOptions = {}): Promise<void> {
+export async function fetchWalFile(
+  store: ObjectStore,
+  table: LineageTable,
+  name: string,
+  path: string,
+  options: CallOptions = {},
+): Promise<void> {
   const request = answerWalRequest(table, name);
   if (request.answer === "absent") throw end(name, "it is not part of this recovery's lineage");
   const partial = `${path}.soar-${process.pid}`;
@@ -33,7 +46,12 @@ interface HistoryRequest {
   readonly path: string;
 }
 
-async function writeHistory(store: ObjectStore, table: LineageTable, { timeline, text, path }: HistoryRequest, options: CallOptions): Promise<void> {
+async function writeHistory(
+  store: ObjectStore,
+  table: LineageTable,
+  { timeline, text, path }: HistoryRequest,
+  options: CallOptions,
+): Promise<void> {
   const name = formatHistoryFileName(timeline);
   // Parsed, too: a damaged history must stop recovery rather than lead it to another timeline.
   const isStored = timeline > 1 && (await findTimelineHistory(store, timeline, options)) !== undefined;
@@ -50,14 +68,23 @@ interface SegmentRequest {
   readonly path: string;
 }
 
-async function writeSegment(store: ObjectStore, table: LineageTable, { segment, sha256, path }: SegmentRequest, options: CallOptions): Promise<void> {
+async function writeSegment(
+  store: ObjectStore,
+  table: LineageTable,
+  { segment, sha256, path }: SegmentRequest,
+  options: CallOptions,
+): Promise<void> {
   if (segment.object.file !== undefined && sha256 !== undefined) await requireSameFile(segment.object.file, sha256);
   const checked = checkSegment(readChainSegment(store, segment, table.segmentSize, options), table, segment.object);
   await writeDurably(path, checked);
 }
 
 /** Passes the bytes on and rejects at the end unless they were exactly one segment of this cluster. */
-async function* checkSegment(pieces: AsyncIterable<Buffer>, table: LineageTable, object: WalObject): AsyncGenerator<Buffer> {
+async function* checkSegment(
+  pieces: AsyncIterable<Buffer>,
+  table: LineageTable,
+  object: WalObject,
+): AsyncGenerator<Buffer> {
   let size = 0;
   let head = Buffer.alloc(0);
   for await (const piece of pieces) {
@@ -67,9 +94,13 @@ async function* checkSegment(pieces: AsyncIterable<Buffer>, table: LineageTable,
   }
   const header = checkWalSegmentHeader(head, { name: object.name, fileSize: size });
   if (String(header.systemIdentifier) === table.systemIdentifier && header.segmentSize === table.segmentSize) return;
-  throw new SoarError("REPOSITORY_DAMAGED", `'${object.key}' is a segment of another cluster: its system identifier is ${header.systemIdentifier}`, {
-    hint: "Restore an older version of the object from the bucket or from a copy.",
-  });
+  throw new SoarError(
+    "REPOSITORY_DAMAGED",
+    `'${object.key}' is a segment of another cluster: its system identifier is ${header.systemIdentifier}`,
+    {
+      hint: "Restore an older version of the object from the bucket or from a copy.",
+    },
+  );
 }
 
 function end(name: string, why: string): SoarError {

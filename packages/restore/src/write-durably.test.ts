@@ -15,8 +15,14 @@ test("writes all pieces, readable for the owner only", async () => {
 });
 
 test("names a path that cannot be written, a full file system, and leaves the source's failure as it is", async () => {
-  await expect(writeDurably(join(directory, "none", "file"), [])).rejects.toMatchObject({ code: "FILE_UNWRITABLE", message: expect.stringContaining("none/file'") });
-  await expect(writeDurably("/dev/full", [Buffer.from("x")])).rejects.toMatchObject({ code: "DISK_FULL", message: "unable to write '/dev/full': the file system is full" });
+  await expect(writeDurably(join(directory, "none", "file"), [])).rejects.toMatchObject({
+    code: "FILE_UNWRITABLE",
+    message: expect.stringContaining("none/file'"),
+  });
+  await expect(writeDurably("/dev/full", [Buffer.from("x")])).rejects.toMatchObject({
+    code: "DISK_FULL",
+    message: "unable to write '/dev/full': the file system is full",
+  });
   async function* failing(): AsyncGenerator<Buffer> {
     yield Buffer.from("x");
     throw new TypeError("source");

@@ -9,7 +9,8 @@ export async function writeDurably(path: string, pieces: AsyncIterable<Buffer> |
   });
   try {
     // Outside of the conversion below: a failure of the source is not one of the file.
-    for await (const piece of pieces) await file.writeFile(piece).catch((cause: NodeJS.ErrnoException) => Promise.reject(unwritable(path, cause)));
+    for await (const piece of pieces)
+      await file.writeFile(piece).catch((cause: NodeJS.ErrnoException) => Promise.reject(unwritable(path, cause)));
     await file.datasync();
   } finally {
     await file.close();
@@ -35,8 +36,12 @@ export async function replaceDurably(path: string, content: string): Promise<voi
 
 function unwritable(path: string, cause: NodeJS.ErrnoException): SoarError {
   const isFull = cause.code === "ENOSPC" || cause.code === "EDQUOT";
-  return new SoarError(isFull ? "DISK_FULL" : "FILE_UNWRITABLE", `unable to write '${path}': ${isFull ? "the file system is full" : cause.message}`, {
-    cause,
-    hint: isFull ? "Free space there, then run the command again." : "Check owner and permissions of the directory.",
-  });
+  return new SoarError(
+    isFull ? "DISK_FULL" : "FILE_UNWRITABLE",
+    `unable to write '${path}': ${isFull ? "the file system is full" : cause.message}`,
+    {
+      cause,
+      hint: isFull ? "Free space there, then run the command again." : "Check owner and permissions of the directory.",
+    },
+  );
 }

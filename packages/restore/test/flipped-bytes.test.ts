@@ -29,13 +29,29 @@ async function restoreAll(store: ObjectStore): Promise<void> {
   const plan = await planRestore(store, { target: { kind: "latest" }, timeline: 1 });
   mkdirSync(join(place, "data"), { recursive: true });
   const signal = new AbortController().signal;
-  await fetchBackup(store, { backup: plan.backup, dataDir: join(place, "data"), tablespaces: new Map(), pool, jobs: 2, signal });
+  await fetchBackup(store, {
+    backup: plan.backup,
+    dataDir: join(place, "data"),
+    tablespaces: new Map(),
+    pool,
+    jobs: 2,
+    signal,
+  });
   const table = lineageTableOf(plan);
-  for (const { name } of segmentsUntil(plan.chain, plan.resolved.stopLsn)) await fetchWalFile(store, table, name, join(place, name), { signal });
+  for (const { name } of segmentsUntil(plan.chain, plan.resolved.stopLsn))
+    await fetchWalFile(store, table, name, join(place, name), { signal });
 }
 
 /** What no restore of timeline 1 reads: soar-backup-verify tells of it, and recovery cannot be misled by it. The sample's record names no tablespace. */
-const UNREAD = [/16420/, /backup_manifest$/, /server-config\.tar\.gz$/, /started\.json$/, /\.backup$/, /wal\/000000010000000000000002/, /wal\/00000002/];
+const UNREAD = [
+  /16420/,
+  /backup_manifest$/,
+  /server-config\.tar\.gz$/,
+  /started\.json$/,
+  /\.backup$/,
+  /wal\/000000010000000000000002/,
+  /wal\/00000002/,
+];
 
 test("a bucket in which one byte of one object is flipped: it is named, and never restored", async () => {
   const store = createMemoryStore({ name: "flipped" });
@@ -51,7 +67,10 @@ test("a bucket in which one byte of one object is flipped: it is named, and neve
         return copy;
       };
       await replaceObject(store, key, flip);
-      const outcome = await restoreAll(store).then(() => "restored", (error: Error) => error.message);
+      const outcome = await restoreAll(store).then(
+        () => "restored",
+        (error: Error) => error.message,
+      );
       expect(outcome, key).toEqual(isRead ? expect.stringContaining(key) : "restored");
       await replaceObject(store, key, flip);
     }

@@ -20,7 +20,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-const WITH_TABLESPACE = (record: BackupRecord): BackupRecord => ({ ...record, tablespaces: [{ oid: SAMPLE_TABLESPACE, location: "/mnt/fast" }] });
+const WITH_TABLESPACE = (record: BackupRecord): BackupRecord => ({
+  ...record,
+  tablespaces: [{ oid: SAMPLE_TABLESPACE, location: "/mnt/fast" }],
+});
 
 /** As a restore of the cluster and as a rescue fetch it. */
 async function fetchBoth(sample: Partial<SampleBackup>): Promise<unknown[]> {
@@ -28,20 +31,42 @@ async function fetchBoth(sample: Partial<SampleBackup>): Promise<unknown[]> {
   const backup = await putSampleBackup(store, { label: SAMPLE_LABEL, first: 3, ...sample });
   const common = { backup, dataDir: directory, pool, jobs: 1, owner: undefined };
   const whole = fetchBackup(store, { ...common, tablespaces: new Map([[SAMPLE_TABLESPACE, join(directory, "fast")]]) });
-  const outcome = await whole.then(() => "fetched", (error: unknown) => error);
-  const part = fetchScope(store, { ...common, table: await readBackupTable(store, backup), choice: { kind: "cluster" }, onChosen: () => Promise.resolve(), tablespaceDir: join(directory, "tablespaces") });
-  return [outcome, await part.then(() => "fetched", (error: unknown) => error)];
+  const outcome = await whole.then(
+    () => "fetched",
+    (error: unknown) => error,
+  );
+  const part = fetchScope(store, {
+    ...common,
+    table: await readBackupTable(store, backup),
+    choice: { kind: "cluster" },
+    onChosen: () => Promise.resolve(),
+    tablespaceDir: join(directory, "tablespaces"),
+  });
+  return [
+    outcome,
+    await part.then(
+      () => "fetched",
+      (error: unknown) => error,
+    ),
+  ];
 }
 
 test.each<[string, Partial<SampleBackup>]>([
   ["global/pg_control", { without: ["global/pg_control"] }],
   ["backup_label", { without: ["backup_label"] }],
   ["tablespace_map", { change: WITH_TABLESPACE }],
-])("an archive of the data directory without %s is damaged, which is told before anything is fetched", async (path, sample) => {
-  const damaged = expect.objectContaining({ code: "REPOSITORY_DAMAGED", message: `backup '${SAMPLE_LABEL}' is not whole: its archive of the data directory has no '${path}'`, hint: expect.stringContaining("--base-backup") as string }) as unknown;
-  expect(await fetchBoth(sample)).toEqual([damaged, damaged]);
-  expect(readdirSync(directory)).toEqual([]);
-});
+])(
+  "an archive of the data directory without %s is damaged, which is told before anything is fetched",
+  async (path, sample) => {
+    const damaged = expect.objectContaining({
+      code: "REPOSITORY_DAMAGED",
+      message: `backup '${SAMPLE_LABEL}' is not whole: its archive of the data directory has no '${path}'`,
+      hint: expect.stringContaining("--base-backup") as string,
+    }) as unknown;
+    expect(await fetchBoth(sample)).toEqual([damaged, damaged]);
+    expect(readdirSync(directory)).toEqual([]);
+  },
+);
 
 test("one that names no directory, so that nothing else makes the place of pg_control, is restored", async () => {
   const store = createMemoryStore({ name: "whole" });

@@ -1,8 +1,26 @@
 import { execFileSync } from "node:child_process";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { connectSql, createWalSummarizer, formatLsn, formatWalSegment, parseBackupLabel, parseLsn, parseWalSegment, segmentIndexOfLsn, type SqlConnection } from "@soar/pg-tools";
-import { backupKey, claimRepository, putBackupRecord, putWalFile, sha256Hex, type BackupRecord, type WalFileSource } from "@soar/repository";
+import {
+  connectSql,
+  createWalSummarizer,
+  formatLsn,
+  formatWalSegment,
+  parseBackupLabel,
+  parseLsn,
+  parseWalSegment,
+  segmentIndexOfLsn,
+  type SqlConnection,
+} from "@soar/pg-tools";
+import {
+  backupKey,
+  claimRepository,
+  putBackupRecord,
+  putWalFile,
+  sha256Hex,
+  type BackupRecord,
+  type WalFileSource,
+} from "@soar/repository";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { adoptTestCluster, createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
 
@@ -47,7 +65,9 @@ export async function createPlanningWorld(): Promise<PlanningWorld> {
   return { ...(await finish(cluster, copy, commits, backups)), commits };
 }
 
-type Backups = Readonly<Record<"quiet" | "busy" | "calm", Pick<BackupRecord, "startLsn" | "stopLsn" | "checkpointLsn">>>;
+type Backups = Readonly<
+  Record<"quiet" | "busy" | "calm", Pick<BackupRecord, "startLsn" | "stopLsn" | "checkpointLsn">>
+>;
 
 async function writeFirstTimeline(cluster: TestCluster, commits: Record<string, Commit>): Promise<Backups> {
   await using sql = await connectSql(cluster.connection);
@@ -71,21 +91,41 @@ async function writeFirstTimeline(cluster: TestCluster, commits: Record<string, 
 async function backUp(sql: SqlConnection, meanwhile: () => Promise<void>): Promise<Backups["quiet"]> {
   const [start] = await sql.query<{ lsn: string }>("SELECT pg_backup_start('x', true) AS lsn");
   await meanwhile();
-  const [stop] = await sql.query<{ lsn: string; labelfile: string }>("SELECT lsn, labelfile FROM pg_backup_stop(false)");
-  await sql.query("SELECT pg_sleep(extract(epoch FROM checkpoint_time + interval '2.01 seconds' - clock_timestamp())) FROM pg_control_checkpoint()");
-  return { startLsn: start?.lsn ?? "", stopLsn: stop?.lsn ?? "", checkpointLsn: formatLsn(parseBackupLabel(stop?.labelfile ?? "").checkpointLsn) };
+  const [stop] = await sql.query<{ lsn: string; labelfile: string }>(
+    "SELECT lsn, labelfile FROM pg_backup_stop(false)",
+  );
+  await sql.query(
+    "SELECT pg_sleep(extract(epoch FROM checkpoint_time + interval '2.01 seconds' - clock_timestamp())) FROM pg_control_checkpoint()",
+  );
+  return {
+    startLsn: start?.lsn ?? "",
+    stopLsn: stop?.lsn ?? "",
+    checkpointLsn: formatLsn(parseBackupLabel(stop?.labelfile ?? "").checkpointLsn),
+  };
 }
 
 async function commitRow(sql: SqlConnection, name: string): Promise<Commit> {
-  const [row] = await sql.query<{ xid: string }>("INSERT INTO t VALUES ($1) RETURNING pg_current_xact_id()::text AS xid", [name]);
+  const [row] = await sql.query<{ xid: string }>(
+    "INSERT INTO t VALUES ($1) RETURNING pg_current_xact_id()::text AS xid",
+    [name],
+  );
   const [facts] = await sql.query<{ micros: string; lsn: string }>(
     "SELECT (extract(epoch FROM pg_xact_commit_timestamp($1::text::xid)) * 1000000)::bigint::text AS micros, pg_current_wal_insert_lsn()::text AS lsn",
     [row?.xid],
   );
-  return { xid: Number(row?.xid), time: BigInt(facts?.micros ?? 0), index: segmentIndexOfLsn(parseLsn(facts?.lsn ?? ""), SEGMENT_SIZE) };
+  return {
+    xid: Number(row?.xid),
+    time: BigInt(facts?.micros ?? 0),
+    index: segmentIndexOfLsn(parseLsn(facts?.lsn ?? ""), SEGMENT_SIZE),
+  };
 }
 
-async function finish(cluster: TestCluster, copy: string, commits: Record<string, Commit>, backups: Backups): Promise<Omit<PlanningWorld, "commits">> {
+async function finish(
+  cluster: TestCluster,
+  copy: string,
+  commits: Record<string, Commit>,
+  backups: Backups,
+): Promise<Omit<PlanningWorld, "commits">> {
   const store = createMemoryStore({ name: "planning" });
   await cluster.start();
   await using sql = await connectSql(cluster.connection);
@@ -99,15 +139,25 @@ async function finish(cluster: TestCluster, copy: string, commits: Record<string
   const switchLsn = await writeChild(cluster, copy, store, commits);
   const left = segmentIndexOfLsn(switchLsn, SEGMENT_SIZE);
   const { systemIdentifier } = identity;
-  const records = { quiet: recordOf("2025-01-05", backups.quiet, systemIdentifier), busy: recordOf("2025-01-06", backups.busy, systemIdentifier), calm: recordOf("2025-01-07", backups.calm, systemIdentifier) };
+  const records = {
+    quiet: recordOf("2025-01-05", backups.quiet, systemIdentifier),
+    busy: recordOf("2025-01-06", backups.busy, systemIdentifier),
+    calm: recordOf("2025-01-07", backups.calm, systemIdentifier),
+  };
   for (const record of Object.values(records)) await putBackup(store, record);
   const beforeSwitch = new Set<string>();
-  for await (const { key } of store.list("wal/00000001")) if (parseWalSegment(key.slice(4, 28), SEGMENT_SIZE).index < left) beforeSwitch.add(key);
+  for await (const { key } of store.list("wal/00000001"))
+    if (parseWalSegment(key.slice(4, 28), SEGMENT_SIZE).index < left) beforeSwitch.add(key);
   return { store, backups: records, switchLsn, beforeSwitch };
 }
 
 /** Promotes the copy at the very end of what it holds, and writes on. */
-async function writeChild(cluster: TestCluster, copy: string, store: ObjectStore, commits: Record<string, Commit>): Promise<bigint> {
+async function writeChild(
+  cluster: TestCluster,
+  copy: string,
+  store: ObjectStore,
+  commits: Record<string, Commit>,
+): Promise<bigint> {
   await writeFile(join(copy, "recovery.signal"), "");
   await writeFile(join(copy, "postgresql.auto.conf"), "restore_command = '/bin/false'\n");
   try {
@@ -121,7 +171,11 @@ async function writeChild(cluster: TestCluster, copy: string, store: ObjectStore
     await sql.query("SELECT pg_switch_wal()");
     await archive(store, copy, await lastSegment(sql), 2);
     const history = await readFile(join(copy, "pg_wal", "00000002.history"));
-    await putWalFile(store, { name: "00000002.history", size: history.length, sha256: sha256Hex(history), open: () => once(history) }, { codec: "zstd" });
+    await putWalFile(
+      store,
+      { name: "00000002.history", size: history.length, sha256: sha256Hex(history), open: () => once(history) },
+      { codec: "zstd" },
+    );
     return parseLsn(history.toString("utf8").split("\t")[1] ?? "");
   } finally {
     await rm(copy, { recursive: true });
@@ -137,10 +191,16 @@ async function lastSegment(sql: SqlConnection): Promise<string> {
 /** Archives the finished segments of one timeline with what a scan finds in them, as the archiver does. */
 async function archive(store: ObjectStore, dataDir: string, before: string, timeline = 1): Promise<void> {
   const prefix = formatWalSegment({ timeline, index: 0 }, SEGMENT_SIZE).slice(0, 8);
-  const names = (await readdir(join(dataDir, "pg_wal"))).filter((name) => name.length === 24 && name.startsWith(prefix) && name < before).sort();
+  const names = (await readdir(join(dataDir, "pg_wal")))
+    .filter((name) => name.length === 24 && name.startsWith(prefix) && name < before)
+    .sort();
   for (const name of names) {
     const bytes = await readFile(join(dataDir, "pg_wal", name));
-    await putWalFile(store, { name, size: bytes.length, sha256: sha256Hex(bytes), facts: factsOf(name, bytes), open: () => once(bytes) }, { codec: "zstd" });
+    await putWalFile(
+      store,
+      { name, size: bytes.length, sha256: sha256Hex(bytes), facts: factsOf(name, bytes), open: () => once(bytes) },
+      { codec: "zstd" },
+    );
   }
 }
 
@@ -151,26 +211,58 @@ async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
 function factsOf(name: string, bytes: Buffer): NonNullable<WalFileSource["facts"]> {
   const summarizer = createWalSummarizer({ name });
   summarizer.push(bytes);
-  const { systemIdentifier, commitCount, abortCount, earliestTime, latestTime, restorePoints, parameters, endsInsideTransactionEnd } = summarizer.finish();
+  const {
+    systemIdentifier,
+    commitCount,
+    abortCount,
+    earliestTime,
+    latestTime,
+    restorePoints,
+    parameters,
+    endsInsideTransactionEnd,
+  } = summarizer.finish();
   return {
     sysid: String(systemIdentifier),
-    tx: { n: commitCount + abortCount, ...(earliestTime === undefined ? {} : { first: Number(earliestTime) }), ...(latestTime === undefined ? {} : { last: Number(latestTime) }) },
+    tx: {
+      n: commitCount + abortCount,
+      ...(earliestTime === undefined ? {} : { first: Number(earliestTime) }),
+      ...(latestTime === undefined ? {} : { last: Number(latestTime) }),
+    },
     ...(endsInsideTransactionEnd ? { open: true as const } : {}),
     ...(restorePoints.length === 0 ? {} : { rp: [...restorePoints] }),
     ...(parameters === undefined ? {} : { pc: [...parameters] }),
   };
 }
 
-async function identityOf(sql: SqlConnection): Promise<{ systemIdentifier: string; postgresMajor: number; walSegmentSize: number }> {
-  const [row] = await sql.query<{ id: string; version: number }>("SELECT system_identifier::text AS id, current_setting('server_version_num')::int AS version FROM pg_control_system()");
-  return { systemIdentifier: row?.id ?? "", postgresMajor: Math.floor((row?.version ?? 0) / 10_000), walSegmentSize: SEGMENT_SIZE };
+async function identityOf(
+  sql: SqlConnection,
+): Promise<{ systemIdentifier: string; postgresMajor: number; walSegmentSize: number }> {
+  const [row] = await sql.query<{ id: string; version: number }>(
+    "SELECT system_identifier::text AS id, current_setting('server_version_num')::int AS version FROM pg_control_system()",
+  );
+  return {
+    systemIdentifier: row?.id ?? "",
+    postgresMajor: Math.floor((row?.version ?? 0) / 10_000),
+    walSegmentSize: SEGMENT_SIZE,
+  };
 }
 
 /** Every object of a planned backup: what planning looks at is their names and sizes. */
-const CONTENT = { "backup.tar.gz": "data", "index.zst": "index", backup_label: "label", backup_manifest: "manifest", "server-config.tar.gz": "config" };
+const CONTENT = {
+  "backup.tar.gz": "data",
+  "index.zst": "index",
+  backup_label: "label",
+  backup_manifest: "manifest",
+  "server-config.tar.gz": "config",
+};
 
-function recordOf(label: string, { startLsn, stopLsn, checkpointLsn }: Backups["quiet"], systemIdentifier: string): BackupRecord {
-  const segment = (lsn: bigint) => formatWalSegment({ timeline: 1, index: segmentIndexOfLsn(lsn, SEGMENT_SIZE) }, SEGMENT_SIZE);
+function recordOf(
+  label: string,
+  { startLsn, stopLsn, checkpointLsn }: Backups["quiet"],
+  systemIdentifier: string,
+): BackupRecord {
+  const segment = (lsn: bigint) =>
+    formatWalSegment({ timeline: 1, index: segmentIndexOfLsn(lsn, SEGMENT_SIZE) }, SEGMENT_SIZE);
   // Clocks decide nothing, so these may be wrong.
   const startedAt = `${label}T02:00:00.000Z`;
   return {
@@ -199,7 +291,11 @@ function recordOf(label: string, { startLsn, stopLsn, checkpointLsn }: Backups["
     databases: [],
     tablespaces: [],
     archives: [],
-    objects: Object.entries(CONTENT).map(([name, text]) => ({ name, size: text.length, sha256: sha256Hex(Buffer.from(text)) })),
+    objects: Object.entries(CONTENT).map(([name, text]) => ({
+      name,
+      size: text.length,
+      sha256: sha256Hex(Buffer.from(text)),
+    })),
     index: { members: [] },
     damagedPages: [],
     createdBy: "test",

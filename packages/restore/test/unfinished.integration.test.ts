@@ -20,8 +20,22 @@ const outcome = { timeline: 2, reachedLsn: "1", lastCommitTime: undefined, resto
 /** As it would lie there after a restore that ended so long ago. */
 async function leaveRecord(hoursAgo: number, more: Partial<RestoreRecord> = {}): Promise<void> {
   const record: RestoreRecord = {
-    format: 1, phase: "finish", systemIdentifier: "1", backup: "2025-01-05", target: "latest", stopLsn: "0/1", timeline: 1, tablespaces: [],
-    processId: 1, processStart: "never", startedAt: "2025-01-06T00:00:00Z", logOffset: 0, fetchedBytes: 1, totalBytes: 1, outcome, ...more,
+    format: 1,
+    phase: "finish",
+    systemIdentifier: "1",
+    backup: "2025-01-05",
+    target: "latest",
+    stopLsn: "0/1",
+    timeline: 1,
+    tablespaces: [],
+    processId: 1,
+    processStart: "never",
+    startedAt: "2025-01-06T00:00:00Z",
+    logOffset: 0,
+    fetchedBytes: 1,
+    totalBytes: 1,
+    outcome,
+    ...more,
   };
   await writeRestoreRecord(cluster.dataDir, record, serverUser());
   const then = new Date(Date.now() - hoursAgo * 3600_000);
@@ -31,14 +45,17 @@ async function leaveRecord(hoursAgo: number, more: Partial<RestoreRecord> = {}):
 const place = (...names: readonly string[]) => join(cluster.dataDir, ...names);
 const isFollowed = async () => (await readRestoreStatus(cluster.dataDir)) !== undefined;
 
-test.each(["finish", "recover"] as const)("is history in phase %s once the cluster was in use for longer than a restore takes to end, and its WAL is the newest", async (phase) => {
-  await cluster.query("CHECKPOINT");
-  await leaveRecord(2, { phase });
-  expect(await isFollowed()).toBe(false);
-  expect(await findLocalWalPlaces(cluster.dataDir)).toEqual([place("pg_wal")]);
-  await cluster.stop();
-  expect(await isFollowed()).toBe(false);
-});
+test.each(["finish", "recover"] as const)(
+  "is history in phase %s once the cluster was in use for longer than a restore takes to end, and its WAL is the newest",
+  async (phase) => {
+    await cluster.query("CHECKPOINT");
+    await leaveRecord(2, { phase });
+    expect(await isFollowed()).toBe(false);
+    expect(await findLocalWalPlaces(cluster.dataDir)).toEqual([place("pg_wal")]);
+    await cluster.stop();
+    expect(await isFollowed()).toBe(false);
+  },
+);
 
 test("is gone on with soon after, by whatever the server was started", async () => {
   await cluster.query("CHECKPOINT");

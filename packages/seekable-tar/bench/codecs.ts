@@ -37,8 +37,12 @@ function measure(path: string, codec: Codec, level: number, chunk: number, peer:
     totals.stored += stored.length;
   }
   return [
-    `level ${level}`, `${chunk / KIB} KiB`, megabytesPerSecond(totals.plain, totals.compress), megabytesPerSecond(totals.plain, totals.decompress),
-    `${(totals.stored / 1e6).toFixed(1)} MB`, `${((totals.stored / peer - 1) * 100).toFixed(2)} %`,
+    `level ${level}`,
+    `${chunk / KIB} KiB`,
+    megabytesPerSecond(totals.plain, totals.compress),
+    megabytesPerSecond(totals.plain, totals.decompress),
+    `${(totals.stored / 1e6).toFixed(1)} MB`,
+    `${((totals.stored / peer - 1) * 100).toFixed(2)} %`,
   ];
 }
 

@@ -41,7 +41,12 @@ export function percent(part: number, whole: number): string {
 /** Prints rows as a table with aligned columns. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  for (const row of [head, ...rows]) console.log(row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  "));
+  for (const row of [head, ...rows])
+    console.log(
+      row
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+        .join("  "),
+    );
   console.log();
 }
 
@@ -50,9 +55,26 @@ const FILES = 3;
 
 /** Heap pages of position reports, as much text as random identifiers, and small files like those of a catalogue. */
 function makeSample(directory: string, path: string): void {
-  for (let file = 0; file < FILES; file++) writeFileSync(join(directory, String(16_384 + file)), Buffer.concat(Array.from({ length: PAGES_PER_FILE }, (_, page) => makePage(file * PAGES_PER_FILE + page))));
-  for (let file = 0; file < 300; file++) writeFileSync(join(directory, String(1000 + file)), Buffer.concat(Array.from({ length: 1 + (file % 8) }, (_, page) => makePage(1e6 + (file * 8 + page) % 40))));
-  const made = spawnSync("tar", ["--format=ustar", "--sort=name", "--exclude=sample.tar", "-C", directory, "-cf", path, "."]);
+  for (let file = 0; file < FILES; file++)
+    writeFileSync(
+      join(directory, String(16_384 + file)),
+      Buffer.concat(Array.from({ length: PAGES_PER_FILE }, (_, page) => makePage(file * PAGES_PER_FILE + page))),
+    );
+  for (let file = 0; file < 300; file++)
+    writeFileSync(
+      join(directory, String(1000 + file)),
+      Buffer.concat(Array.from({ length: 1 + (file % 8) }, (_, page) => makePage(1e6 + ((file * 8 + page) % 40)))),
+    );
+  const made = spawnSync("tar", [
+    "--format=ustar",
+    "--sort=name",
+    "--exclude=sample.tar",
+    "-C",
+    directory,
+    "-cf",
+    path,
+    ".",
+  ]);
   if (made.status !== 0) throw new Error(String(made.stderr));
 }
 

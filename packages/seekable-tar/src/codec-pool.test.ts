@@ -22,7 +22,11 @@ afterAll(async () => {
 });
 
 const sha256 = (bytes: Buffer): Buffer => createHash("sha256").update(bytes).digest();
-const failureOf = async (work: Promise<unknown>): Promise<unknown> => await work.then(() => undefined, (error: unknown) => error);
+const failureOf = async (work: Promise<unknown>): Promise<unknown> =>
+  await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 
 describe.each(CODECS)("a %s task", (codec) => {
   test("compresses and hashes, and decompresses what it made", async () => {
@@ -32,13 +36,22 @@ describe.each(CODECS)("a %s task", (codec) => {
     expect(made.sha256).toEqual(sha256(plain));
     expect(made.storedSha256).toEqual(sha256(made.stored));
     expect(decompressMemberSync(codec, made.stored, plain.length)).toEqual(plain);
-    expect(await pool.decompress(made.stored, { codec, plainLength: plain.length, sha256: made.sha256 })).toEqual(plain);
+    expect(await pool.decompress(made.stored, { codec, plainLength: plain.length, sha256: made.sha256 })).toEqual(
+      plain,
+    );
   });
 
   test("refuses a member with another digest or length", async () => {
     const stored = compressMemberSync(codec, Buffer.from("content"));
-    expect(hasErrorCode(await failureOf(pool.decompress(stored, { codec, plainLength: 7, sha256: sha256(Buffer.from("other")) })), "FORMAT_INVALID")).toBe(true);
-    expect(hasErrorCode(await failureOf(pool.decompress(stored, { codec, plainLength: 8 })), "FORMAT_INVALID")).toBe(true);
+    expect(
+      hasErrorCode(
+        await failureOf(pool.decompress(stored, { codec, plainLength: 7, sha256: sha256(Buffer.from("other")) })),
+        "FORMAT_INVALID",
+      ),
+    ).toBe(true);
+    expect(hasErrorCode(await failureOf(pool.decompress(stored, { codec, plainLength: 8 })), "FORMAT_INVALID")).toBe(
+      true,
+    );
   });
 });
 
@@ -75,7 +88,14 @@ test("writes runs of a member to files, leaving out blocks of zeros", async () =
   ftruncateSync(fd, plain.length + 100);
   const stored = compressMemberSync("zstd", plain);
   const write = { fd, path, plainOffset: 0, length: plain.length, filePosition: 100, sparse: true };
-  const member = { codec: "zstd", storedOffset: 0, storedLength: stored.length, plainLength: plain.length, sha256: sha256(plain), creations: [] } as const;
+  const member = {
+    codec: "zstd",
+    storedOffset: 0,
+    storedLength: stored.length,
+    plainLength: plain.length,
+    sha256: sha256(plain),
+    creations: [],
+  } as const;
   expect(await pool.extract(stored, [{ ...member, writes: [write] }])).toBeUndefined();
   const after = readFileSync(path);
   expect(after.subarray(100)).toEqual(plain);
@@ -97,13 +117,30 @@ test("tells whether a part of a file has a digest", async () => {
 
 test("creates files from a member with mode and time, and refuses or replaces what is there", async () => {
   const stored = compressMemberSync("gzip", Buffer.from("first-second"));
-  const creation = { path: join(directory, "created"), plainOffset: 6, length: 6, attributes: { mode: 0o640, mtime: 1_700_000_000, owner: undefined }, replace: false };
-  const member = { codec: "gzip", storedOffset: 0, storedLength: stored.length, plainLength: 12, sha256: undefined, writes: [] } as const;
-  const extract = async (replace: boolean) => await pool.extract(stored, [{ ...member, creations: [{ ...creation, replace }] }]);
+  const creation = {
+    path: join(directory, "created"),
+    plainOffset: 6,
+    length: 6,
+    attributes: { mode: 0o640, mtime: 1_700_000_000, owner: undefined },
+    replace: false,
+  };
+  const member = {
+    codec: "gzip",
+    storedOffset: 0,
+    storedLength: stored.length,
+    plainLength: 12,
+    sha256: undefined,
+    writes: [],
+  } as const;
+  const extract = async (replace: boolean) =>
+    await pool.extract(stored, [{ ...member, creations: [{ ...creation, replace }] }]);
   await extract(false);
   expect(readFileSync(creation.path, "utf8")).toBe("second");
   expect(statSync(creation.path)).toMatchObject({ mode: 0o100640, mtimeMs: 1_700_000_000_000 });
-  expect(await failureOf(extract(false))).toMatchObject({ code: "FILE_UNWRITABLE", hint: "Extract to an empty directory, or allow existing files to be overwritten." });
+  expect(await failureOf(extract(false))).toMatchObject({
+    code: "FILE_UNWRITABLE",
+    hint: "Extract to an empty directory, or allow existing files to be overwritten.",
+  });
   await extract(true);
   await pool.create([{ ...creation, length: 0, replace: true }]);
   expect(readFileSync(creation.path, "utf8")).toBe("");
@@ -113,9 +150,20 @@ test("names the file that cannot be written", async () => {
   const stored = compressMemberSync("none", Buffer.from("x"));
   const fd = openSync(join(directory, "matches"), "r");
   const write = { fd, path: "/data/base/1", plainOffset: 0, length: 1, filePosition: 0, sparse: false };
-  const member = { codec: "none", storedOffset: 0, storedLength: 1, plainLength: 1, sha256: undefined, writes: [write], creations: [] } as const;
+  const member = {
+    codec: "none",
+    storedOffset: 0,
+    storedLength: 1,
+    plainLength: 1,
+    sha256: undefined,
+    writes: [write],
+    creations: [],
+  } as const;
   const failure = await failureOf(pool.extract(stored, [member]));
-  expect(failure).toMatchObject({ code: "FILE_UNWRITABLE", message: expect.stringContaining("unable to write '/data/base/1': EBADF") });
+  expect(failure).toMatchObject({
+    code: "FILE_UNWRITABLE",
+    message: expect.stringContaining("unable to write '/data/base/1': EBADF"),
+  });
   closeSync(fd);
 });
 
@@ -123,9 +171,21 @@ test("writes the members of a range up to a damaged one, names that, and writes 
   const path = join(directory, "untouched");
   writeFileSync(path, "oldoldold");
   const fd = openSync(path, "r+");
-  const member = (at: number, expected: string) => ({ codec: "none", storedOffset: at, storedLength: 3, plainLength: 3, sha256: sha256(Buffer.from(expected)), creations: [], writes: [{ fd, path, plainOffset: 0, length: 3, filePosition: at, sparse: false }] }) as const;
+  const member = (at: number, expected: string) =>
+    ({
+      codec: "none",
+      storedOffset: at,
+      storedLength: 3,
+      plainLength: 3,
+      sha256: sha256(Buffer.from(expected)),
+      creations: [],
+      writes: [{ fd, path, plainOffset: 0, length: 3, filePosition: at, sparse: false }],
+    }) as const;
   const range = Buffer.from("newbadnew");
-  expect(await pool.extract(range, [member(0, "new"), member(3, "other"), member(6, "new")])).toMatchObject({ index: 1, message: expect.stringContaining("SHA-256") as string });
+  expect(await pool.extract(range, [member(0, "new"), member(3, "other"), member(6, "new")])).toMatchObject({
+    index: 1,
+    message: expect.stringContaining("SHA-256") as string,
+  });
   expect(readFileSync(path, "utf8")).toBe("newoldold");
   expect(range.toString()).toBe("newbadnew");
   closeSync(fd);
@@ -133,17 +193,25 @@ test("writes the members of a range up to a damaged one, names that, and writes 
 
 test("a task that has not begun is dropped when its signal aborts", async () => {
   const controller = new AbortController();
-  const tasks = Array.from({ length: 20 }, () => pool.compress("gzip", Buffer.alloc(300_000, "abort"), { level: 9, signal: controller.signal }));
+  const tasks = Array.from({ length: 20 }, () =>
+    pool.compress("gzip", Buffer.alloc(300_000, "abort"), { level: 9, signal: controller.signal }),
+  );
   const outcomes = Promise.allSettled(tasks);
   controller.abort();
-  const codes = (await outcomes).map((outcome) => (outcome.status === "rejected" && hasErrorCode(outcome.reason, "ABORTED") ? "ABORTED" : outcome.status));
+  const codes = (await outcomes).map((outcome) =>
+    outcome.status === "rejected" && hasErrorCode(outcome.reason, "ABORTED") ? "ABORTED" : outcome.status,
+  );
   expect(new Set(codes)).toEqual(new Set(["fulfilled", "ABORTED"]));
-  expect(hasErrorCode(await failureOf(pool.digest(Buffer.from("x"), { signal: controller.signal })), "ABORTED")).toBe(true);
+  expect(hasErrorCode(await failureOf(pool.digest(Buffer.from("x"), { signal: controller.signal })), "ABORTED")).toBe(
+    true,
+  );
 });
 
 test("closing ends tasks with ABORTED and refuses new ones", async () => {
   const own = createCodecPool({ workers: 1 });
-  const outcomes = Promise.all(Array.from({ length: 5 }, () => failureOf(own.compress("gzip", randomBytes(2_000_000)))));
+  const outcomes = Promise.all(
+    Array.from({ length: 5 }, () => failureOf(own.compress("gzip", randomBytes(2_000_000)))),
+  );
   await own.close();
   expect((await outcomes).map((failure) => hasErrorCode(failure, "ABORTED"))).toEqual(Array(5).fill(true));
   expect(hasErrorCode(await failureOf(own.digest(Buffer.from("x"))), "ABORTED")).toBe(true);

@@ -2,7 +2,15 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { Codec } from "./codec/codec.ts";
 import { TaskPool } from "./pool/task-pool.ts";
-import type { DamagedMember, ExtractedRun, FileCreation, StoredMember, Task, TaskResult, TaskResults } from "./pool/tasks.ts";
+import type {
+  DamagedMember,
+  ExtractedRun,
+  FileCreation,
+  StoredMember,
+  Task,
+  TaskResult,
+  TaskResults,
+} from "./pool/tasks.ts";
 
 export interface CodecPoolOptions {
   /** Number of worker threads; by default one per processor that this process may use. */
@@ -52,7 +60,10 @@ export interface CodecPool {
   readonly workers: number;
   compress(codec: Codec, plain: Buffer, options?: CompressTaskOptions): Promise<CompressedMember>;
   /** SHA-256 of the bytes; with `transfer` the result brings the memory back. */
-  digest(plain: Buffer, options?: { transfer?: boolean | undefined; signal?: AbortSignal | undefined }): Promise<{ sha256: Buffer; plain: Buffer }>;
+  digest(
+    plain: Buffer,
+    options?: { transfer?: boolean | undefined; signal?: AbortSignal | undefined },
+  ): Promise<{ sha256: Buffer; plain: Buffer }>;
   /** The plain bytes of one member, exact and checked. Rejects with `FORMAT_INVALID`. */
   decompress(stored: Buffer, options: DecompressTaskOptions): Promise<Buffer>;
   /**
@@ -60,11 +71,19 @@ export interface CodecPool {
    * open files, and whole files that the worker creates. Ends at the first damaged member, of which nothing is written, and
    * tells which it is. Rejects with `FILE_UNWRITABLE` or `DISK_FULL`. Nothing is synced.
    */
-  extract(stored: Buffer, members: readonly ExtractedRun[], options?: { transfer?: boolean | undefined; signal?: AbortSignal | undefined }): Promise<DamagedMember | undefined>;
+  extract(
+    stored: Buffer,
+    members: readonly ExtractedRun[],
+    options?: { transfer?: boolean | undefined; signal?: AbortSignal | undefined },
+  ): Promise<DamagedMember | undefined>;
   /** Creates empty files. Rejects with `FILE_UNWRITABLE` or `DISK_FULL`. */
   create(creations: readonly FileCreation[], options?: { signal?: AbortSignal | undefined }): Promise<void>;
   /** Whether `length` bytes of an open file at `position` have this SHA-256. */
-  matches(file: { fd: number; position: number; length: number }, sha256: Uint8Array, options?: { signal?: AbortSignal | undefined }): Promise<boolean>;
+  matches(
+    file: { fd: number; position: number; length: number },
+    sha256: Uint8Array,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<boolean>;
   /** Stops all threads; tasks that are not finished reject. */
   close(): Promise<void>;
 }
@@ -73,20 +92,33 @@ export interface CodecPool {
 export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
   const workers = options.workers ?? availableParallelism();
   // A bundler does not see through this expression: bundles carry the worker as an entry of their own, `codec-worker.js`.
-  const url = options.workerUrl ?? new URL(import.meta.url.endsWith(".ts") ? "./codec-worker.ts" : "./codec-worker.js", import.meta.url);
+  const url =
+    options.workerUrl ??
+    new URL(import.meta.url.endsWith(".ts") ? "./codec-worker.ts" : "./codec-worker.js", import.meta.url);
   // Workers hold buffers, not objects: without the limit each would grow its young generation to some 40 MB.
   const resourceLimits = { maxYoungGenerationSizeMb: 8 };
-  const threads = new TaskPool<Task, TaskResult>(workers, () => new Worker(url, { name: "soar-codec", resourceLimits }));
+  const threads = new TaskPool<Task, TaskResult>(
+    workers,
+    () => new Worker(url, { name: "soar-codec", resourceLimits }),
+  );
   // A worker answers a task with the result of its kind; the types cannot follow that across threads.
-  const run = async <Kind extends keyof TaskResults>(task: Task & { kind: Kind }, moves: readonly ArrayBuffer[], signal: AbortSignal | undefined) =>
-    (await threads.run(task, moves, signal)) as TaskResults[Kind];
+  const run = async <Kind extends keyof TaskResults>(
+    task: Task & { kind: Kind },
+    moves: readonly ArrayBuffer[],
+    signal: AbortSignal | undefined,
+  ) => (await threads.run(task, moves, signal)) as TaskResults[Kind];
   return {
     workers,
     async compress(codec, plain, { level, transfer, hashStored = false, signal } = {}) {
       const sent = movable(plain, transfer);
       const result = await run({ kind: "compress", codec, level, plain: sent, hashStored }, [sent.buffer], signal);
       const { stored, sha256, storedSha256 } = result;
-      return { stored: asBuffer(stored), sha256: asBuffer(sha256), storedSha256: storedSha256 && asBuffer(storedSha256), plain: asBuffer(result.plain) };
+      return {
+        stored: asBuffer(stored),
+        sha256: asBuffer(sha256),
+        storedSha256: storedSha256 && asBuffer(storedSha256),
+        plain: asBuffer(result.plain),
+      };
     },
     async digest(plain, { transfer, signal } = {}) {
       const sent = movable(plain, transfer);
@@ -101,7 +133,10 @@ export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
     async extract(stored, members, { transfer, signal } = {}) {
       const sent = movable(stored, transfer);
       // A digest is often a view of a whole table, all of which would be copied to the worker with it.
-      const sentMembers = members.map((member) => ({ ...member, sha256: member.sha256 && new Uint8Array(member.sha256) }));
+      const sentMembers = members.map((member) => ({
+        ...member,
+        sha256: member.sha256 && new Uint8Array(member.sha256),
+      }));
       return (await run({ kind: "extract", stored: sent, members: sentMembers }, [sent.buffer], signal)).damaged;
     },
     async create(creations, { signal } = {}) {
@@ -116,14 +151,18 @@ export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
   };
 }
 
-function toMember(stored: Uint8Array, { codec, plainLength, sha256 }: Pick<DecompressTaskOptions, "codec" | "plainLength" | "sha256">): StoredMember {
+function toMember(
+  stored: Uint8Array,
+  { codec, plainLength, sha256 }: Pick<DecompressTaskOptions, "codec" | "plainLength" | "sha256">,
+): StoredMember {
   // A digest is often a view of a whole table, all of which would be copied to the worker with it.
   return { codec, stored, plainLength, sha256: sha256 === undefined ? undefined : new Uint8Array(sha256) };
 }
 
 /** The same bytes in memory that can move between threads: their own with `transfer`, else a copy. */
 function movable(bytes: Buffer, transfer = false): Uint8Array<ArrayBuffer> {
-  if (transfer && bytes.buffer instanceof ArrayBuffer) return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (transfer && bytes.buffer instanceof ArrayBuffer)
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return new Uint8Array(bytes);
 }
 

@@ -9,7 +9,12 @@ export { TaskPool } from "./pool/task-pool.ts";
 export type { TarEntry } from "./tar/tar-entry.ts";
 export { type TarPiece, TarScanner } from "./tar/tar-scanner.ts";
 export { memberize, type PlacedEntry } from "./write/memberize.ts";
-export { type SeekableTarWrite, writeSeekableTar, type WriteSeekableTarOptions, type WriteSummary } from "./write/write-seekable-tar.ts";
+export {
+  type SeekableTarWrite,
+  writeSeekableTar,
+  type WriteSeekableTarOptions,
+  type WriteSummary,
+} from "./write/write-seekable-tar.ts";
 
 export { DigestIndex } from "./table/digest-index.ts";
 export type { MemberList } from "./table/member-list.ts";

@@ -38,7 +38,11 @@ export async function archiveInto(
   options: Omit<WriteSeekableTarOptions, "table" | keyof ArchiveSource> & { frameBytes?: number },
 ): Promise<Archived> {
   const frames: Buffer[] = [];
-  const writer = new SeekTableWriter({ chunkBytes: options.chunkBytes ?? 0, sink: (frame) => void frames.push(frame), frameBytes: options.frameBytes });
+  const writer = new SeekTableWriter({
+    chunkBytes: options.chunkBytes ?? 0,
+    sink: (frame) => void frames.push(frame),
+    frameBytes: options.frameBytes,
+  });
   const summaries: WriteSummary[] = [];
   for (const source of sources) {
     const write = writeSeekableTar({ ...options, ...source, table: writer });
@@ -53,7 +57,11 @@ export async function archiveInto(
 }
 
 export async function loadTable(bytes: Buffer, { frames }: Pick<SeekTableSummary, "frames">): Promise<SeekTable> {
-  return await readSeekTable({ name: "index.zst", frames, fetch: async (offset, length) => await Promise.resolve(bytes.subarray(offset, offset + length)) });
+  return await readSeekTable({
+    name: "index.zst",
+    frames,
+    fetch: async (offset, length) => await Promise.resolve(bytes.subarray(offset, offset + length)),
+  });
 }
 
 export async function collect<Item>(source: AsyncIterable<Item>): Promise<Item[]> {

@@ -21,7 +21,9 @@ export interface BucketSettings {
 }
 
 /** An answer, or why there is none: a provider that does not know the question, or a permission that is missing. */
-export type Told<T> = { readonly value: T; readonly error?: undefined } | { readonly value?: undefined; readonly error: SoarError };
+export type Told<T> =
+  | { readonly value: T; readonly error?: undefined }
+  | { readonly value?: undefined; readonly error: SoarError };
 
 export interface LifecycleRule {
   readonly id: string;
@@ -46,7 +48,8 @@ export interface LifecycleRule {
  */
 export async function readBucketSettings(config: StoreConfig, { signal }: CallOptions = {}): Promise<BucketSettings> {
   const url = parseStoreUrl(config.url);
-  if (url.kind !== "s3") throw new SoarError("STORE_UNSUPPORTED", `unable to ask for the settings of '${config.url}': it is no bucket`);
+  if (url.kind !== "s3")
+    throw new SoarError("STORE_UNSUPPORTED", `unable to ask for the settings of '${config.url}': it is no bucket`);
   const settings = resolveS3Settings(config, url.bucket);
   const { createS3AdminWire } = await import("./drivers/s3.ts");
   const wire = createS3AdminWire(settings);
@@ -55,15 +58,20 @@ export async function readBucketSettings(config: StoreConfig, { signal }: CallOp
       signal?.throwIfAborted();
       return { value: await question() };
     } catch (failure) {
-      const error = signal?.aborted ? new SoarError("ABORTED", `unable to ${action}: stopped by the caller`, { cause: failure }) : classifyS3Failure(failure, { settings, action });
-      if (!isSoarError(error) || hasErrorCode(error, "STORE_UNREACHABLE", "BUCKET_MISSING", "CLOCK_SKEWED", "ABORTED")) throw error;
+      const error = signal?.aborted
+        ? new SoarError("ABORTED", `unable to ${action}: stopped by the caller`, { cause: failure })
+        : classifyS3Failure(failure, { settings, action });
+      if (!isSoarError(error) || hasErrorCode(error, "STORE_UNREACHABLE", "BUCKET_MISSING", "CLOCK_SKEWED", "ABORTED"))
+        throw error;
       return { error };
     }
   };
   try {
     return {
       clockAheadMs: await ask("read the provider's clock", () => clockAhead(wire, signal)),
-      versioning: await ask("see whether the bucket keeps versions", async () => versioningOf(await wire.getVersioning({ signal }))),
+      versioning: await ask("see whether the bucket keeps versions", async () =>
+        versioningOf(await wire.getVersioning({ signal })),
+      ),
       lifecycle: await ask("read the bucket's lifecycle rules", () => lifecycleOf(wire, signal)),
       objectLock: await ask("see whether the bucket has Object Lock", () => objectLockOf(wire, signal)),
       visibleBuckets: await ask("list the account's buckets", () => wire.listBuckets({ signal })),
@@ -76,7 +84,8 @@ export async function readBucketSettings(config: StoreConfig, { signal }: CallOp
 async function clockAhead(wire: S3AdminWire, signal: AbortSignal | undefined): Promise<number> {
   const askedAt = Date.now();
   const date = Date.parse((await wire.serverDate({ signal })) ?? "");
-  if (Number.isNaN(date)) throw new SoarError("STORE_PROTOCOL", "unable to read the provider's clock: its answer has no date");
+  if (Number.isNaN(date))
+    throw new SoarError("STORE_PROTOCOL", "unable to read the provider's clock: its answer has no date");
   // The header has whole seconds, and names the beginning of its second.
   return date + 500 - (askedAt + Date.now()) / 2;
 }
@@ -97,7 +106,14 @@ async function lifecycleOf(wire: S3AdminWire, signal: AbortSignal | undefined): 
 
 function ruleOf(rule: WireLifecycleRule): LifecycleRule {
   const { Filter: filter, Expiration: expiration } = rule;
-  const narrowing = [filter?.Tag, filter?.ObjectSizeGreaterThan, filter?.ObjectSizeLessThan, filter?.And?.Tags, filter?.And?.ObjectSizeGreaterThan, filter?.And?.ObjectSizeLessThan];
+  const narrowing = [
+    filter?.Tag,
+    filter?.ObjectSizeGreaterThan,
+    filter?.ObjectSizeLessThan,
+    filter?.And?.Tags,
+    filter?.And?.ObjectSizeGreaterThan,
+    filter?.And?.ObjectSizeLessThan,
+  ];
   return {
     id: rule.ID ?? "",
     isEnabled: rule.Status === "Enabled",
@@ -108,11 +124,17 @@ function ruleOf(rule: WireLifecycleRule): LifecycleRule {
     removesDeleteMarkers: expiration?.ExpiredObjectDeleteMarker === true,
     removesNoncurrentAfterDays: rule.NoncurrentVersionExpiration?.NoncurrentDays,
     abortsUploadsAfterDays: rule.AbortIncompleteMultipartUpload?.DaysAfterInitiation,
-    transitions: (rule.Transitions ?? []).map(({ Days, StorageClass }) => ({ afterDays: Days, storageClass: StorageClass ?? "" })),
+    transitions: (rule.Transitions ?? []).map(({ Days, StorageClass }) => ({
+      afterDays: Days,
+      storageClass: StorageClass ?? "",
+    })),
   };
 }
 
-async function objectLockOf(wire: S3AdminWire, signal: AbortSignal | undefined): Promise<{ readonly defaultRetention: string | undefined } | undefined> {
+async function objectLockOf(
+  wire: S3AdminWire,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly defaultRetention: string | undefined } | undefined> {
   try {
     const retention = await wire.getObjectLock({ signal });
     if (retention === undefined) return { defaultRetention: undefined };

@@ -11,7 +11,9 @@ test("resolves a range to what a slice of the bytes would be", () => {
     fc.property(size, count, fc.option(count, { nil: undefined }), (objectSize, offset, length) => {
       const range: ByteRange = { offset, length };
       if (offset > 0 && offset >= objectSize) {
-        expect(() => resolveByteRange(range, objectSize, "x")).toThrow(`byte ${offset} was asked for, but it ends at byte ${objectSize}`);
+        expect(() => resolveByteRange(range, objectSize, "x")).toThrow(
+          `byte ${offset} was asked for, but it ends at byte ${objectSize}`,
+        );
         return;
       }
       const resolved = resolveByteRange(range, objectSize, "x");

@@ -33,7 +33,11 @@ export function resolveByteRange(range: ByteRange | undefined, size: number, nam
 
 /** The failure of asking for bytes that an object does not have. */
 export function rangeBehindEnd(name: string, offset: number, size: number): SoarError {
-  return new SoarError("STORE_PROTOCOL", `unable to read '${name}': byte ${offset} was asked for, but it ends at byte ${size}`, {
-    hint: "The object is shorter than what was recorded about it; verify the repository.",
-  });
+  return new SoarError(
+    "STORE_PROTOCOL",
+    `unable to read '${name}': byte ${offset} was asked for, but it ends at byte ${size}`,
+    {
+      hint: "The object is shorter than what was recorded about it; verify the repository.",
+    },
+  );
 }

@@ -11,7 +11,8 @@ export interface PartRules {
 
 /** Rejects a part size that the store cannot take with `STORE_UNSUPPORTED`. */
 export function requirePartSize({ name, partSize, features }: PartRules): void {
-  if (!Number.isSafeInteger(partSize) || partSize < 1) throw new RangeError(`a part size is a whole number of bytes, not ${partSize}`);
+  if (!Number.isSafeInteger(partSize) || partSize < 1)
+    throw new RangeError(`a part size is a whole number of bytes, not ${partSize}`);
   if (partSize >= features.minPartSize && partSize <= features.maxPartSize) return;
   throw new SoarError(
     "STORE_UNSUPPORTED",
@@ -22,14 +23,21 @@ export function requirePartSize({ name, partSize, features }: PartRules): void {
 
 /** Rejects a part that can never belong to this upload, before its bytes travel. */
 export function requirePart(rules: PartRules, partNumber: number, size: number): void {
-  if (!Number.isSafeInteger(partNumber) || partNumber < 1) throw new RangeError(`parts are numbered from 1, not ${partNumber}`);
+  if (!Number.isSafeInteger(partNumber) || partNumber < 1)
+    throw new RangeError(`parts are numbered from 1, not ${partNumber}`);
   if (size < 1 || size > rules.partSize) {
-    throw new RangeError(`part ${partNumber} of '${rules.name}' has ${size} bytes, but parts of this upload have ${rules.partSize}`);
+    throw new RangeError(
+      `part ${partNumber} of '${rules.name}' has ${size} bytes, but parts of this upload have ${rules.partSize}`,
+    );
   }
   if (partNumber <= rules.features.maxParts) return;
-  throw new SoarError("STORE_UNSUPPORTED", `unable to upload '${rules.name}': the store takes no more than ${rules.features.maxParts} parts`, {
-    hint: "The object became larger than expected; begin again with a larger expected size.",
-  });
+  throw new SoarError(
+    "STORE_UNSUPPORTED",
+    `unable to upload '${rules.name}': the store takes no more than ${rules.features.maxParts} parts`,
+    {
+      hint: "The object became larger than expected; begin again with a larger expected size.",
+    },
+  );
 }
 
 /** Checks that parts 1..n are all there and equally long (but the last), and returns the size of the object. */

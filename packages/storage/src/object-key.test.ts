@@ -7,7 +7,9 @@ const anyText = fc.string({ unit: "binary", maxLength: 30 });
 test("orders keys as their UTF-8 bytes are ordered", () => {
   fc.assert(
     fc.property(anyText, anyText, (left, right) => {
-      expect(Math.sign(compareKeys(left, right))).toBe(Math.sign(Buffer.compare(Buffer.from(left), Buffer.from(right))));
+      expect(Math.sign(compareKeys(left, right))).toBe(
+        Math.sign(Buffer.compare(Buffer.from(left), Buffer.from(right))),
+      );
     }),
   );
   expect(compareKeys("\uE000", "🐘"), "JavaScript's own order is the other one").toBeLessThan(0);
@@ -15,7 +17,9 @@ test("orders keys as their UTF-8 bytes are ordered", () => {
 });
 
 test("takes every key that is made of plain segments", () => {
-  const segment = fc.stringMatching(/^[^/\p{Cc}]{1,40}$/u).filter((text) => text !== "." && text !== ".." && text.isWellFormed());
+  const segment = fc
+    .stringMatching(/^[^/\p{Cc}]{1,40}$/u)
+    .filter((text) => text !== "." && text !== ".." && text.isWellFormed());
   fc.assert(
     fc.property(fc.array(segment, { minLength: 1, maxLength: 5 }), (segments) => {
       requireKey(segments.join("/"));
@@ -25,7 +29,8 @@ test("takes every key that is made of plain segments", () => {
 
 test("takes every beginning of a key as a prefix", () => {
   const key = "base/2025-01-05/backup.tar.gz";
-  for (let length = 0; length <= key.length; length += 1) expect(() => requireKeyPrefix(key.slice(0, length))).not.toThrow();
+  for (let length = 0; length <= key.length; length += 1)
+    expect(() => requireKeyPrefix(key.slice(0, length))).not.toThrow();
   expect(() => requireKeyPrefix("a/..")).not.toThrow();
 });
 

@@ -13,7 +13,12 @@ const BODY = Buffer.from("some bytes");
 test("opens a bucket below its prefix, which callers do not see", async () => {
   const server = await startS3Server();
   const { endpoint, region, accessKeyId, secretAccessKey } = server;
-  const store = openStore({ url: `s3://${server.bucket}/cluster1/main`, endpoint, region, credentials: { accessKeyId, secretAccessKey } });
+  const store = openStore({
+    url: `s3://${server.bucket}/cluster1/main`,
+    endpoint,
+    region,
+    credentials: { accessKeyId, secretAccessKey },
+  });
   expect(store.location).toBe(`s3://${server.bucket}/cluster1/main`);
   expect(await store.put("a", BODY)).toMatchObject({ key: "a" });
   expect([...server.objects().keys()]).toEqual(["cluster1/main/a"]);

@@ -18,15 +18,25 @@ export function openStore(config: StoreConfig, hooks: StoreHooks = {}): ObjectSt
   const url = parseStoreUrl(config.url);
   const driver = openDriver(url, config, hooks);
   // Inside of the retry, so that repeated bytes count against the limit too.
-  const throttled = config.rateLimitBytesPerSecond === undefined ? driver : withThrottle(driver, { bytesPerSecond: config.rateLimitBytesPerSecond });
-  const retried = config.retry === false || url.kind === "memory" ? throttled : withRetry(throttled, { ...config.retry, onEvent: hooks.onEvent });
+  const throttled =
+    config.rateLimitBytesPerSecond === undefined
+      ? driver
+      : withThrottle(driver, { bytesPerSecond: config.rateLimitBytesPerSecond });
+  const retried =
+    config.retry === false || url.kind === "memory"
+      ? throttled
+      : withRetry(throttled, { ...config.retry, onEvent: hooks.onEvent });
   return url.kind === "s3" ? withPrefix(retried, url.prefix) : retried;
 }
 
 function openDriver(url: StoreUrl, config: StoreConfig, hooks: StoreHooks): ObjectStore {
   if (url.kind === "file") return createFileStore({ directory: url.directory });
   if (url.kind === "memory") return sharedMemoryStore(url.name);
-  return createS3Store({ settings: resolveS3Settings(config, url.bucket), conditionalPut: config.conditionalPut, onEvent: hooks.onEvent });
+  return createS3Store({
+    settings: resolveS3Settings(config, url.bucket),
+    conditionalPut: config.conditionalPut,
+    onEvent: hooks.onEvent,
+  });
 }
 
 /** Stores of one name are one store, so that two parts of a test see the same objects. It lasts as long as the process. */

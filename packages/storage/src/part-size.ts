@@ -18,14 +18,19 @@ type PartLimits = Pick<StoreFeatures, "maxParts" | "minPartSize" | "maxPartSize"
  * when no part size will do.
  */
 export function partSizeFor(expectedSize: number, features: PartLimits): number {
-  if (!Number.isSafeInteger(expectedSize) || expectedSize < 0) throw new RangeError(`an expected size is a whole number of bytes, not ${expectedSize}`);
+  if (!Number.isSafeInteger(expectedSize) || expectedSize < 0)
+    throw new RangeError(`an expected size is a whole number of bytes, not ${expectedSize}`);
   const needed = Math.ceil(expectedSize / features.maxParts);
   const wanted = Math.max(needed, features.minPartSize, PREFERRED_PART_SIZE);
   const stepped = Math.ceil(wanted / PART_SIZE_STEP) * PART_SIZE_STEP;
   const partSize = Math.min(stepped, features.maxPartSize);
   if (partSize >= needed && expectedSize <= MAX_OBJECT_SIZE) return partSize;
   const limit = Math.min(MAX_OBJECT_SIZE, features.maxParts * features.maxPartSize);
-  throw new SoarError("STORE_UNSUPPORTED", `unable to upload ${expectedSize} bytes as one object: the store takes at most ${limit}`, {
-    hint: "Split the object, or use a provider that takes more or larger parts.",
-  });
+  throw new SoarError(
+    "STORE_UNSUPPORTED",
+    `unable to upload ${expectedSize} bytes as one object: the store takes at most ${limit}`,
+    {
+      hint: "Split the object, or use a provider that takes more or larger parts.",
+    },
+  );
 }

@@ -8,7 +8,11 @@ import type { CallOptions, ConditionalPut, ObjectStore } from "./object-store.ts
  *
  * The object is removed afterwards; with a key that may not remove anything it stays (some bytes, once).
  */
-export async function probeConditionalPut(store: ObjectStore, keyPrefix: string, { signal }: CallOptions = {}): Promise<Exclude<ConditionalPut, "unknown">> {
+export async function probeConditionalPut(
+  store: ObjectStore,
+  keyPrefix: string,
+  { signal }: CallOptions = {},
+): Promise<Exclude<ConditionalPut, "unknown">> {
   const key = `${keyPrefix}probe-${randomUUID()}`;
   const body = Buffer.from("Does this store refuse to overwrite? See probeConditionalPut of @soar/storage.\n");
   try {

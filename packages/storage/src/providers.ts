@@ -73,7 +73,8 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
     addressing: "virtual-host",
     conditionalPut: "honoured",
     md5Etags: true,
-    retryAdvice: "Amazon asks for slower requests per prefix (3,500 writes a second); it adapts by itself within minutes.",
+    retryAdvice:
+      "Amazon asks for slower requests per prefix (3,500 writes a second); it adapts by itself within minutes.",
   },
   /**
    * No conditional writes (501), 503 "no tomes available" as a matter of course, MD5 as the only checksum for long:
@@ -86,7 +87,8 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
     hosts: /^s3\.([a-z0-9-]+)\.backblazeb2\.com$/,
     regionInHost: true,
     conditionalPut: "refused",
-    retryAdvice: "Backblaze takes vaults down for up to 30 minutes at a time; a deadline of an hour for long runs outlasts that.",
+    retryAdvice:
+      "Backblaze takes vaults down for up to 30 minutes at a time; a deadline of an hour for long runs outlasts that.",
   },
   /** 90 days (30 reserved) and 1 TB are billed at least: https://docs.wasabi.com/v1/docs/how-does-wasabis-minimum-storage-duration-policy-work */
   wasabi: {
@@ -107,7 +109,8 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
     hosts: /^([a-z0-9-]+)\.digitaloceanspaces\.com$/,
     addressing: "virtual-host",
     md5Etags: true,
-    retryAdvice: "DigitalOcean allows 1,500 requests a second per address and 300 writes in older buckets; lower the number of parallel jobs.",
+    retryAdvice:
+      "DigitalOcean allows 1,500 requests a second per address and 300 writes in older buckets; lower the number of parallel jobs.",
   },
   /** Equal parts; region "auto": https://developers.cloudflare.com/r2/api/s3/api/ and https://developers.cloudflare.com/r2/objects/multipart-objects/ */
   r2: {

@@ -10,10 +10,16 @@ export interface ReadObjectOptions extends GetOptions {
 export async function readObject(store: ObjectStore, key: string, options: ReadObjectOptions = {}): Promise<Buffer> {
   const { maxBytes = Infinity, signal, range } = options;
   const controller = new AbortController();
-  const body = await store.get(key, { range, signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]) });
+  const body = await store.get(key, {
+    range,
+    signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
+  });
   if (body.length > maxBytes) {
     controller.abort();
-    throw new SoarError("STORE_PROTOCOL", `unable to read '${store.location}/${key}': it has ${body.length} bytes, at most ${maxBytes} were expected`);
+    throw new SoarError(
+      "STORE_PROTOCOL",
+      `unable to read '${store.location}/${key}': it has ${body.length} bytes, at most ${maxBytes} were expected`,
+    );
   }
   return await collectBody(body);
 }

@@ -17,12 +17,17 @@ export interface ReadParallelOptions extends CallOptions {
  * Reads a range of an object through several requests at once and yields its parts in order. Rejects like `get`, and
  * with `STORE_PROTOCOL` when the object has fewer bytes than asked for or is replaced meanwhile.
  */
-export async function* readParallel(store: ObjectStore, key: string, options: ReadParallelOptions = {}): AsyncGenerator<Buffer, void, void> {
+export async function* readParallel(
+  store: ObjectStore,
+  key: string,
+  options: ReadParallelOptions = {},
+): AsyncGenerator<Buffer, void, void> {
   const { partSize = 8 * 1024 ** 2, parallel = 4 } = options;
   const object = await requireObject(store, key, options);
   const ranges = cutRange(options.offset ?? 0, options.length, partSize, object, `${store.location}/${key}`);
   const controller = new AbortController();
-  const signal = options.signal === undefined ? controller.signal : AbortSignal.any([options.signal, controller.signal]);
+  const signal =
+    options.signal === undefined ? controller.signal : AbortSignal.any([options.signal, controller.signal]);
   const window: Promise<Buffer>[] = [];
   try {
     for (const range of ranges) {
@@ -43,25 +48,44 @@ export async function* readParallel(store: ObjectStore, key: string, options: Re
 
 async function requireObject(store: ObjectStore, key: string, { signal }: CallOptions): Promise<StoredObject> {
   const object = await store.stat(key, { signal });
-  if (object === undefined) throw new SoarError("OBJECT_MISSING", `unable to read '${store.location}/${key}': there is no such object`);
+  if (object === undefined)
+    throw new SoarError("OBJECT_MISSING", `unable to read '${store.location}/${key}': there is no such object`);
   return object;
 }
 
-function cutRange(offset: number, length: number | undefined, partSize: number, object: StoredObject, name: string): ByteRange[] {
+function cutRange(
+  offset: number,
+  length: number | undefined,
+  partSize: number,
+  object: StoredObject,
+  name: string,
+): ByteRange[] {
   const end = offset + (length ?? object.size - offset);
   if (offset < 0 || end < offset || end > object.size) {
-    throw new SoarError("STORE_PROTOCOL", `unable to read '${name}': bytes ${offset} to ${end} were asked for, but it has ${object.size}`);
+    throw new SoarError(
+      "STORE_PROTOCOL",
+      `unable to read '${name}': bytes ${offset} to ${end} were asked for, but it has ${object.size}`,
+    );
   }
   const ranges: ByteRange[] = [];
-  for (let start = offset; start < end; start += partSize) ranges.push({ offset: start, length: Math.min(partSize, end - start) });
+  for (let start = offset; start < end; start += partSize)
+    ranges.push({ offset: start, length: Math.min(partSize, end - start) });
   return ranges;
 }
 
-async function readPart(store: ObjectStore, object: StoredObject, range: ByteRange, signal: AbortSignal): Promise<Buffer> {
+async function readPart(
+  store: ObjectStore,
+  object: StoredObject,
+  range: ByteRange,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const body = await store.get(object.key, { range, signal });
   const bytes = await collectBody(body);
   if (body.object.size === object.size && body.object.etag === object.etag) return bytes;
-  throw new SoarError("STORE_PROTOCOL", `unable to go on reading '${store.location}/${object.key}': it was replaced meanwhile`);
+  throw new SoarError(
+    "STORE_PROTOCOL",
+    `unable to go on reading '${store.location}/${object.key}': it was replaced meanwhile`,
+  );
 }
 
 /** A part that fails while an earlier one is awaited must not count as an unhandled rejection; it is awaited later. */

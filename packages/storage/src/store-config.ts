@@ -19,7 +19,10 @@ export interface StoreConfig {
   /** Bucket in the path instead of the host name; by default what the provider's row says, and the path for unknown hosts. */
   readonly pathStyle?: boolean | undefined;
   /** Encryption by the provider: its own keys (SSE-S3) or a key of the key management service (SSE-KMS). */
-  readonly serverSideEncryption?: { readonly mode: "AES256" } | { readonly mode: "aws:kms"; readonly keyId?: string | undefined } | undefined;
+  readonly serverSideEncryption?:
+    | { readonly mode: "AES256" }
+    | { readonly mode: "aws:kms"; readonly keyId?: string | undefined }
+    | undefined;
   /** For example STANDARD_IA. Archive classes store, but reading from them needs a thaw (`OBJECT_ARCHIVED`). */
   readonly storageClass?: string | undefined;
   /** Certificates of a private CA in PEM form, trusted beside the usual ones. */

@@ -32,16 +32,24 @@ test.each([
     parseStoreUrl(text);
     expect.fail("it was taken");
   } catch (error) {
-    expect(error).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringContaining(fact), hint: expect.stringContaining(hint) });
+    expect(error).toMatchObject({
+      code: "CONFIG_INVALID",
+      message: expect.stringContaining(fact),
+      hint: expect.stringContaining(hint),
+    });
   }
 });
 
 test("never repeats credentials that were put into a URL", () => {
-  expect(() => parseStoreUrl("s3://KEYID:the-secret@bucket/x")).toThrow(/^unable to use the store 's3:\/\/…': it holds credentials$/);
+  expect(() => parseStoreUrl("s3://KEYID:the-secret@bucket/x")).toThrow(
+    /^unable to use the store 's3:\/\/…': it holds credentials$/,
+  );
 });
 
 test("reads back whatever it writes", () => {
-  const segment = fc.stringMatching(/^[^/\p{Cc}]{1,20}$/u).filter((text) => text !== "." && text !== ".." && text.isWellFormed());
+  const segment = fc
+    .stringMatching(/^[^/\p{Cc}]{1,20}$/u)
+    .filter((text) => text !== "." && text !== ".." && text.isWellFormed());
   const path = fc.array(segment, { maxLength: 4 }).map((segments) => segments.join("/"));
   const bucket = fc.stringMatching(/^[a-z0-9][a-z0-9.-]{1,20}[a-z0-9]$/);
   const url = fc.oneof(

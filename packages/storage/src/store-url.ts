@@ -3,7 +3,11 @@ import { SoarError } from "@soar/errors";
 
 /** Where a store is, without credentials or endpoint. */
 export type StoreUrl =
-  | { readonly kind: "s3"; readonly bucket: string; /** Without slashes around it; may be empty. */ readonly prefix: string }
+  | {
+      readonly kind: "s3";
+      readonly bucket: string;
+      /** Without slashes around it; may be empty. */ readonly prefix: string;
+    }
   | { readonly kind: "file"; /** Absolute. */ readonly directory: string }
   | { readonly kind: "memory"; readonly name: string };
 
@@ -17,9 +21,14 @@ export function parseStoreUrl(url: string): StoreUrl {
   if (url.startsWith("s3://")) return parseS3(url);
   if (url.startsWith("file:")) return parseFile(url);
   if (url.startsWith("memory:")) return { kind: "memory", name: url.slice("memory:".length) };
-  if (url.startsWith("/")) throw invalid(url, "it has no scheme", `For a directory write '${pathToFileURL(url).href}'.`);
+  if (url.startsWith("/"))
+    throw invalid(url, "it has no scheme", `For a directory write '${pathToFileURL(url).href}'.`);
   if (/^https?:\/\//i.test(url)) {
-    throw invalid(url, "it is the address of an endpoint", "Put the endpoint into its own setting, and name the bucket as 's3://bucket/prefix'.");
+    throw invalid(
+      url,
+      "it is the address of an endpoint",
+      "Put the endpoint into its own setting, and name the bucket as 's3://bucket/prefix'.",
+    );
   }
   throw invalid(url, "it has no known scheme", EXAMPLES);
 }
@@ -36,7 +45,8 @@ function parseS3(url: string): StoreUrl {
   const slash = rest.indexOf("/");
   const bucket = slash < 0 ? rest : rest.slice(0, slash);
   const prefix = slash < 0 ? "" : rest.slice(slash).replace(/^\/+|\/+$/g, "");
-  if (bucket.includes("@")) throw invalid("s3://…", "it holds credentials", "Keep keys out of the URL; they have settings of their own.");
+  if (bucket.includes("@"))
+    throw invalid("s3://…", "it holds credentials", "Keep keys out of the URL; they have settings of their own.");
   if (!BUCKET_NAME.test(bucket)) throw invalid(url, `'${bucket}' is no name of a bucket`, EXAMPLES);
   if (prefix.split("/").some((segment) => segment === "." || segment === "..") || prefix.includes("//")) {
     throw invalid(url, "its prefix has an empty segment, '.' or '..'", EXAMPLES);
@@ -46,11 +56,13 @@ function parseS3(url: string): StoreUrl {
 }
 
 function parseFile(url: string): StoreUrl {
-  if (!url.startsWith("file:///")) throw invalid(url, "it does not name an absolute path", "Write three slashes: 'file:///var/backups/cluster1'.");
+  if (!url.startsWith("file:///"))
+    throw invalid(url, "it does not name an absolute path", "Write three slashes: 'file:///var/backups/cluster1'.");
   let directory: string;
   try {
     const parsed = new URL(url);
-    if (parsed.search !== "" || parsed.hash !== "") throw invalid(url, "it has a '?' or '#'", "Write them as %3F and %23 in a file URL.");
+    if (parsed.search !== "" || parsed.hash !== "")
+      throw invalid(url, "it has a '?' or '#'", "Write them as %3F and %23 in a file URL.");
     directory = fileURLToPath(parsed);
   } catch (error) {
     if (error instanceof SoarError) throw error;

@@ -7,7 +7,10 @@ import { uploadStream } from "./upload-stream.ts";
 
 const SMALL_PARTS = { features: { maxParts: 4, minPartSize: 1 } };
 
-async function* chunksOf(sizes: readonly number[], onClose: () => void = () => undefined): AsyncGenerator<Uint8Array, void, void> {
+async function* chunksOf(
+  sizes: readonly number[],
+  onClose: () => void = () => undefined,
+): AsyncGenerator<Uint8Array, void, void> {
   try {
     for (const [index, size] of sizes.entries()) yield Buffer.alloc(size, index + 1);
   } finally {
@@ -17,7 +20,9 @@ async function* chunksOf(sizes: readonly number[], onClose: () => void = () => u
 
 test("refuses a stream that needs more parts than the store takes, and gives the parts back", async () => {
   const store = createMemoryStore(SMALL_PARTS);
-  await expect(uploadStream(store, "a", chunksOf([10, 10, 10, 10, 10]), { expectedSize: 20, partSize: 10 })).rejects.toMatchObject({
+  await expect(
+    uploadStream(store, "a", chunksOf([10, 10, 10, 10, 10]), { expectedSize: 20, partSize: 10 }),
+  ).rejects.toMatchObject({
     code: "STORE_UNSUPPORTED",
     hint: expect.stringContaining("larger expected size"),
   });
@@ -26,8 +31,18 @@ test("refuses a stream that needs more parts than the store takes, and gives the
 
 test("closes its source when the store fails", async () => {
   let closed = 0;
-  const store: ObjectStore = { ...createMemoryStore(), beginMultipart: () => Promise.reject(new Error("no upload today")) };
-  await expect(uploadStream(store, "a", chunksOf([10, 10, 10], () => (closed += 1)), { expectedSize: 1, partSize: 10 })).rejects.toThrow("no upload today");
+  const store: ObjectStore = {
+    ...createMemoryStore(),
+    beginMultipart: () => Promise.reject(new Error("no upload today")),
+  };
+  await expect(
+    uploadStream(
+      store,
+      "a",
+      chunksOf([10, 10, 10], () => (closed += 1)),
+      { expectedSize: 1, partSize: 10 },
+    ),
+  ).rejects.toThrow("no upload today");
   expect(closed).toBe(1);
 });
 
@@ -50,7 +65,11 @@ test("never holds more than the parts that are allowed on their way", async () =
       };
     },
   };
-  await uploadStream(store, "a", chunksOf(Array.from({ length: 20 }, () => 10)), { expectedSize: 1, partSize: 10, parallel: 3 });
+  await uploadStream(store, "a", chunksOf(Array.from({ length: 20 }, () => 10)), {
+    expectedSize: 1,
+    partSize: 10,
+    parallel: 3,
+  });
   expect(most).toBe(3);
   expect((await readObject(store, "a")).byteLength).toBe(200);
 });
@@ -87,13 +106,18 @@ test("refuses a result of another size", async () => {
       return { ...upload, complete: async () => ({ ...(await upload.complete()), size: 1 }) };
     },
   };
-  await expect(uploadStream(store, "a", chunksOf([10, 10]), { expectedSize: 1, partSize: 10 })).rejects.toMatchObject({ code: "STORE_PROTOCOL" });
+  await expect(uploadStream(store, "a", chunksOf([10, 10]), { expectedSize: 1, partSize: 10 })).rejects.toMatchObject({
+    code: "STORE_PROTOCOL",
+  });
 });
 
 test("readObject refuses an object that is longer than it may be, without reading it", async () => {
   const store = createMemoryStore();
   await store.put("a", Buffer.alloc(100));
-  await expect(readObject(store, "a", { maxBytes: 99 })).rejects.toMatchObject({ code: "STORE_PROTOCOL", message: expect.stringContaining("at most 99 were expected") });
+  await expect(readObject(store, "a", { maxBytes: 99 })).rejects.toMatchObject({
+    code: "STORE_PROTOCOL",
+    message: expect.stringContaining("at most 99 were expected"),
+  });
   expect(await readObject(store, "a", { maxBytes: 100 })).toHaveLength(100);
 });
 

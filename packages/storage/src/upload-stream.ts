@@ -21,7 +21,12 @@ export interface UploadStreamOptions extends PutOptions {
  * whole or not at all: when anything fails, the source included, the parts are given back. The chunks of the source may
  * be views on a buffer that is reused; they are copied. Rejects like `put`, `putPart` and `complete`.
  */
-export async function uploadStream(store: ObjectStore, key: string, source: AsyncIterable<Uint8Array>, options: UploadStreamOptions): Promise<StoredObject> {
+export async function uploadStream(
+  store: ObjectStore,
+  key: string,
+  source: AsyncIterable<Uint8Array>,
+  options: UploadStreamOptions,
+): Promise<StoredObject> {
   const partSize = options.partSize ?? partSizeFor(options.expectedSize, store.features);
   const memory: Buffer[] = [];
   const parts = cutParts(source, partSize, memory);
@@ -36,7 +41,12 @@ export async function uploadStream(store: ObjectStore, key: string, source: Asyn
   }
 }
 
-async function putWhole(store: ObjectStore, key: string, body: Buffer, { ifAbsent, signal, onProgress }: UploadStreamOptions): Promise<StoredObject> {
+async function putWhole(
+  store: ObjectStore,
+  key: string,
+  body: Buffer,
+  { ifAbsent, signal, onProgress }: UploadStreamOptions,
+): Promise<StoredObject> {
   const object = await store.put(key, body, { ifAbsent, signal });
   onProgress?.(body.byteLength);
   return object;
@@ -64,7 +74,7 @@ async function* cutParts(source: AsyncIterable<Uint8Array>, partSize: number, me
   let part = takePart();
   let filled = 0;
   for await (const chunk of source) {
-    for (let taken = 0; taken < chunk.byteLength; ) {
+    for (let taken = 0; taken < chunk.byteLength;) {
       const piece = chunk.subarray(taken, taken + partSize - filled);
       part.set(piece, filled);
       filled += piece.byteLength;
@@ -84,22 +94,36 @@ type UploadPartsOptions = UploadStreamOptions & {
   readonly memory: Buffer[];
 };
 
-async function uploadParts(store: ObjectStore, key: string, parts: PartGenerator, options: UploadPartsOptions): Promise<StoredObject> {
+async function uploadParts(
+  store: ObjectStore,
+  key: string,
+  parts: PartGenerator,
+  options: UploadPartsOptions,
+): Promise<StoredObject> {
   const { partSize, ifAbsent, signal } = options;
   const upload = await store.beginMultipart(key, { partSize, ifAbsent, signal });
   try {
     const size = await sendParts(upload, parts, options);
     const object = await upload.complete({ signal });
     if (object.size === size) return object;
-    throw new SoarError("STORE_PROTOCOL", `unable to upload '${store.location}/${key}': ${size} bytes were sent, ${object.size} were stored`);
+    throw new SoarError(
+      "STORE_PROTOCOL",
+      `unable to upload '${store.location}/${key}': ${size} bytes were sent, ${object.size} were stored`,
+    );
   } catch (error) {
     throw await abortUpload(upload, error);
   }
 }
 
-async function sendParts(upload: MultipartUpload, parts: PartGenerator, { parallel = 4, partSize, memory, signal, onProgress }: UploadPartsOptions): Promise<number> {
+async function sendParts(
+  upload: MultipartUpload,
+  parts: PartGenerator,
+  { parallel = 4, partSize, memory, signal, onProgress }: UploadPartsOptions,
+): Promise<number> {
   const stop = new AbortController();
-  const callOptions: CallOptions = { signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]) };
+  const callOptions: CallOptions = {
+    signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
+  };
   const underway = new Set<Promise<void>>();
   let failure: { readonly error: unknown } | undefined;
   let sent = 0;
@@ -141,7 +165,8 @@ async function abortUpload(upload: MultipartUpload, error: unknown): Promise<unk
     await upload.abort();
     return error;
   } catch (abortError) {
-    if (!isSoarError(error)) return new AggregateError([error, abortError], `unable to upload '${upload.key}' and to give its parts back`);
+    if (!isSoarError(error))
+      return new AggregateError([error, abortError], `unable to upload '${upload.key}' and to give its parts back`);
     const fact = abortError instanceof Error ? abortError.message : String(abortError);
     return new SoarError(error.code, `${error.message}; its parts are left over, because: ${fact}`, {
       hint: error.hint ?? "Left-over parts cost money until they are aborted; abortStaleUploads removes them.",

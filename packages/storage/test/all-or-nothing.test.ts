@@ -1,7 +1,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createFileStore, createMemoryStore, type ObjectStore, readObject, readParallel, uploadStream, withRetry } from "@soar/storage";
+import {
+  createFileStore,
+  createMemoryStore,
+  type ObjectStore,
+  readObject,
+  readParallel,
+  uploadStream,
+  withRetry,
+} from "@soar/storage";
 import { type Fault, withFault } from "@soar/storage/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { keysOf } from "./expect-rejection.ts";
@@ -16,7 +24,12 @@ async function* bodyStream(): AsyncGenerator<Uint8Array, void, void> {
 }
 
 async function upload(store: ObjectStore, ifAbsent = true): Promise<unknown> {
-  return await uploadStream(store, "object", bodyStream(), { expectedSize: BODY.byteLength, partSize: PART_SIZE, parallel: 2, ifAbsent });
+  return await uploadStream(store, "object", bodyStream(), {
+    expectedSize: BODY.byteLength,
+    partSize: PART_SIZE,
+    parallel: 2,
+    ifAbsent,
+  });
 }
 
 /** Number of calls that a piece of work makes when nothing goes wrong. */
@@ -86,7 +99,10 @@ describe.each(Object.entries(DRIVERS))("on %s, a cut at every call", (_name, ope
         () => "stored",
         (error: unknown) => error,
       );
-      if (outcome !== "stored") expect(outcome, JSON.stringify(fault)).toMatchObject({ code: expect.stringMatching(/^(OBJECT_EXISTS|STORE_PROTOCOL)$/) });
+      if (outcome !== "stored")
+        expect(outcome, JSON.stringify(fault)).toMatchObject({
+          code: expect.stringMatching(/^(OBJECT_EXISTS|STORE_PROTOCOL)$/),
+        });
       expect(await requireWholeOrAbsent(store)).toBe("whole");
       await store.abortStaleUploads("", FUTURE);
       await store.remove(["object"]);
@@ -139,30 +155,32 @@ describe("on S3, a cut at every request", () => {
 
   afterEach(() => s3.server.clearFaults());
 
-  test.each([{ type: "reset-request", afterBytes: 0 }, { type: "lost-reply" }, { type: "busy" }, { type: "reset-response", afterBytes: 0 }] as const)(
-    "($type) leaves an upload whole or absent, and withRetry brings it to its end",
-    async (fault) => {
-      s3.server.requests.splice(0);
-      await upload(s3.store, true);
-      const requests = s3.server.requests.length;
+  test.each([
+    { type: "reset-request", afterBytes: 0 },
+    { type: "lost-reply" },
+    { type: "busy" },
+    { type: "reset-response", afterBytes: 0 },
+  ] as const)("($type) leaves an upload whole or absent, and withRetry brings it to its end", async (fault) => {
+    s3.server.requests.splice(0);
+    await upload(s3.store, true);
+    const requests = s3.server.requests.length;
+    await s3.store.remove(["object"]);
+    for (let skip = 0; skip < requests; skip += 1) {
+      s3.server.inject({ skip, fault });
+      const store = openDriverOn(s3.server);
+      await upload(store, true).catch(() => undefined);
+      s3.server.clearFaults();
+      await requireWholeOrAbsent(s3.store);
+      await s3.store.abortStaleUploads("", FUTURE);
       await s3.store.remove(["object"]);
-      for (let skip = 0; skip < requests; skip += 1) {
-        s3.server.inject({ skip, fault });
-        const store = openDriverOn(s3.server);
-        await upload(store, true).catch(() => undefined);
-        s3.server.clearFaults();
-        await requireWholeOrAbsent(s3.store);
-        await s3.store.abortStaleUploads("", FUTURE);
-        await s3.store.remove(["object"]);
 
-        s3.server.inject({ skip, fault });
-        await upload(withRetry(store, { baseDelayMs: 0 }), true);
-        s3.server.clearFaults();
-        expect(await requireWholeOrAbsent(s3.store), `cut at request ${skip + 1}`).toBe("whole");
-        await s3.store.abortStaleUploads("", FUTURE);
-        await s3.store.remove(["object"]);
-        await store.close();
-      }
-    },
-  );
+      s3.server.inject({ skip, fault });
+      await upload(withRetry(store, { baseDelayMs: 0 }), true);
+      s3.server.clearFaults();
+      expect(await requireWholeOrAbsent(s3.store), `cut at request ${skip + 1}`).toBe("whole");
+      await s3.store.abortStaleUploads("", FUTURE);
+      await s3.store.remove(["object"]);
+      await store.close();
+    }
+  });
 });

@@ -15,7 +15,12 @@ const configOf = (server: S3TestServer, more: Partial<StoreConfig> = {}): StoreC
 async function putLifecycle(server: S3TestServer, rules: string): Promise<void> {
   const client = createS3TestClient({ ...server, bucket: server.bucket });
   const body = `<LifecycleConfiguration>${rules}</LifecycleConfiguration>`;
-  const { status, text } = await client.send({ method: "PUT", query: { lifecycle: "" }, body, headers: { "content-md5": createHash("md5").update(body).digest("base64") } });
+  const { status, text } = await client.send({
+    method: "PUT",
+    query: { lifecycle: "" },
+    body,
+    headers: { "content-md5": createHash("md5").update(body).digest("base64") },
+  });
   client.close();
   expect(status, text).toBe(200);
 }
@@ -23,7 +28,12 @@ async function putLifecycle(server: S3TestServer, rules: string): Promise<void> 
 test("a bucket with nothing set says so", async () => {
   const server = await startS3Server({ bucket: ["soar-test", "another"] });
   const settings = await readBucketSettings(configOf(server));
-  expect(settings).toMatchObject({ versioning: { value: "off" }, lifecycle: { value: [] }, objectLock: { value: undefined }, visibleBuckets: { value: ["soar-test", "another"] } });
+  expect(settings).toMatchObject({
+    versioning: { value: "off" },
+    lifecycle: { value: [] },
+    objectLock: { value: undefined },
+    visibleBuckets: { value: ["soar-test", "another"] },
+  });
   expect(settings.objectLock.error).toBeUndefined();
   expect(Math.abs(settings.clockAheadMs.value ?? Number.NaN)).toBeLessThan(5_000);
   await server.close();
@@ -41,8 +51,22 @@ test("versions, locks and rules are read as they are set", async () => {
   expect(versioning.value).toBe("on");
   expect(objectLock.value).toEqual({ defaultRetention: "35 days, compliance" });
   expect(lifecycle.value).toMatchObject([
-    { id: "old", isEnabled: true, prefix: "cluster1/wal/", isNarrower: false, expiresAfterDays: 30, removesNoncurrentAfterDays: undefined },
-    { id: "tidy", isEnabled: false, prefix: "", expiresAfterDays: undefined, removesNoncurrentAfterDays: 7, abortsUploadsAfterDays: 2 },
+    {
+      id: "old",
+      isEnabled: true,
+      prefix: "cluster1/wal/",
+      isNarrower: false,
+      expiresAfterDays: 30,
+      removesNoncurrentAfterDays: undefined,
+    },
+    {
+      id: "tidy",
+      isEnabled: false,
+      prefix: "",
+      expiresAfterDays: undefined,
+      removesNoncurrentAfterDays: 7,
+      abortsUploadsAfterDays: 2,
+    },
     { id: "tagged", prefix: "base/", isNarrower: true, transitions: [{ afterDays: 14, storageClass: "GLACIER_IR" }] },
   ]);
   await server.close();
@@ -50,9 +74,14 @@ test("versions, locks and rules are read as they are set", async () => {
 
 test("a question that is refused, or that the provider does not know, leaves the others", async () => {
   const owner = { accessKeyId: "LIMITED", secretAccessKey: "limited-secret" };
-  const denying = await startS3Server({ credentials: { ...owner, deny: ["s3:GetBucketVersioning", "s3:ListAllMyBuckets"] } });
+  const denying = await startS3Server({
+    credentials: { ...owner, deny: ["s3:GetBucketVersioning", "s3:ListAllMyBuckets"] },
+  });
   const limited = await readBucketSettings(configOf(denying, { credentials: owner }));
-  expect(limited.versioning.error).toMatchObject({ code: "STORE_DENIED", message: expect.stringContaining("unable to see whether the bucket keeps versions") as string });
+  expect(limited.versioning.error).toMatchObject({
+    code: "STORE_DENIED",
+    message: expect.stringContaining("unable to see whether the bucket keeps versions") as string,
+  });
   expect(limited.visibleBuckets.error?.code).toBe("STORE_DENIED");
   expect(limited.lifecycle).toEqual({ value: [] });
   await denying.close();

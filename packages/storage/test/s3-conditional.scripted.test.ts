@@ -31,7 +31,9 @@ describe("probeConditionalPut", () => {
   });
 
   test("leaves its object where the key may not remove anything", async () => {
-    const { server, store, cleanUp } = await openS3ForTest("aws", { server: { credentials: { accessKeyId: "W", secretAccessKey: "writer-secret", deny: ["s3:Delete*"] } } });
+    const { server, store, cleanUp } = await openS3ForTest("aws", {
+      server: { credentials: { accessKeyId: "W", secretAccessKey: "writer-secret", deny: ["s3:Delete*"] } },
+    });
     expect(await probeConditionalPut(store, "config/")).toBe("honoured");
     expect(server.objects().size).toBe(1);
     await cleanUp();
@@ -43,7 +45,9 @@ describe("a server that refuses conditions", () => {
     const { store, server, events, cleanUp } = await openS3ForTest("refuses-conditions");
     await store.put("a", MINE, { ifAbsent: true });
     expect(store.features.conditionalPut).toBe("refused");
-    expect(events.filter(({ type }) => type !== "request")).toEqual([{ type: "conditional-put-learned", conditionalPut: "refused" }]);
+    expect(events.filter(({ type }) => type !== "request")).toEqual([
+      { type: "conditional-put-learned", conditionalPut: "refused" },
+    ]);
     server.requests.splice(0);
     await store.put("b", MINE, { ifAbsent: true });
     expect(server.requests.filter(({ headers }) => headers["if-none-match"] !== undefined)).toEqual([]);
@@ -59,9 +63,19 @@ describe("a server that refuses conditions", () => {
   });
 
   test("may say so with 400 and the name of the header", async () => {
-    const headers = { etag: '"mark"', "last-modified": "Sun, 05 Jan 2025 12:00:00 GMT", "content-length": String(MINE.byteLength) };
+    const headers = {
+      etag: '"mark"',
+      "last-modified": "Sun, 05 Jan 2025 12:00:00 GMT",
+      "content-length": String(MINE.byteLength),
+    };
     const stored = { headers: { etag: '"mark"' } };
-    await using scripted = await openScripted([{ status: 404 }, { status: 200 }, errorReply(400, "InvalidArgument", "Unsupported header If-None-Match"), stored, { headers }]);
+    await using scripted = await openScripted([
+      { status: 404 },
+      { status: 200 },
+      errorReply(400, "InvalidArgument", "Unsupported header If-None-Match"),
+      stored,
+      { headers },
+    ]);
     await scripted.store.put("a", MINE, { ifAbsent: true });
     expect(scripted.store.features.conditionalPut).toBe("refused");
     expect(scripted.requests.map((request) => request.split(" ")[0])).toEqual(["HEAD", "HEAD", "PUT", "PUT", "HEAD"]);
@@ -118,14 +132,20 @@ describe("a server that honours conditions", () => {
   test("and reports a conflict is asked who won: somebody", async () => {
     const { store, server, cleanUp } = await openS3ForTest("aws");
     await store.put("a", THEIRS);
-    server.inject({ operation: "PutObject", fault: { type: "error", status: 409, code: "ConditionalRequestConflict" } });
+    server.inject({
+      operation: "PutObject",
+      fault: { type: "error", status: 409, code: "ConditionalRequestConflict" },
+    });
     await expectRejection(store.put("a", MINE, { ifAbsent: true }), "OBJECT_EXISTS");
     await cleanUp();
   });
 
   test("and reports a conflict is asked who won: nobody, so that trying again helps", async () => {
     const { store, server, cleanUp } = await openS3ForTest("aws");
-    server.inject({ operation: "PutObject", fault: { type: "error", status: 409, code: "ConditionalRequestConflict" } });
+    server.inject({
+      operation: "PutObject",
+      fault: { type: "error", status: 409, code: "ConditionalRequestConflict" },
+    });
     expect((await expectRejection(store.put("a", MINE, { ifAbsent: true }), "STORE_BUSY")).retryable).toBe(true);
     await cleanUp();
   });
@@ -147,22 +167,28 @@ describe("uploads in parts under ifAbsent", () => {
   }
   const options = { expectedSize: 1, partSize: TEST_PART_SIZE, ifAbsent: true };
 
-  test.each<S3Profile>(["aws", "refuses-conditions", "ignores-conditions"])("refuse a taken key on a server like %s", async (profile) => {
-    const { store, cleanUp } = await openS3ForTest(profile);
-    await store.put("a", THEIRS);
-    await expectRejection(uploadStream(store, "a", twoParts(), options), "OBJECT_EXISTS");
-    expect(await readObject(store, "a")).toEqual(THEIRS);
-    expect(await store.abortStaleUploads("", new Date(Date.now() + 60_000))).toEqual([]);
-    await cleanUp();
-  });
+  test.each<S3Profile>(["aws", "refuses-conditions", "ignores-conditions"])(
+    "refuse a taken key on a server like %s",
+    async (profile) => {
+      const { store, cleanUp } = await openS3ForTest(profile);
+      await store.put("a", THEIRS);
+      await expectRejection(uploadStream(store, "a", twoParts(), options), "OBJECT_EXISTS");
+      expect(await readObject(store, "a")).toEqual(THEIRS);
+      expect(await store.abortStaleUploads("", new Date(Date.now() + 60_000))).toEqual([]);
+      await cleanUp();
+    },
+  );
 
-  test.each<S3Profile>(["aws", "refuses-conditions", "ignores-conditions"])("recognise their own object after a lost answer on a server like %s", async (profile) => {
-    const { store, server, cleanUp } = await openS3ForTest(profile);
-    server.inject({ operation: "CompleteMultipartUpload", fault: { type: "lost-reply" } });
-    const object = await uploadStream(withRetry(store, { baseDelayMs: 1 }), "a", twoParts(), options);
-    expect(object).toMatchObject({ key: "a", size: TEST_PART_SIZE + 1 });
-    await cleanUp();
-  });
+  test.each<S3Profile>(["aws", "refuses-conditions", "ignores-conditions"])(
+    "recognise their own object after a lost answer on a server like %s",
+    async (profile) => {
+      const { store, server, cleanUp } = await openS3ForTest(profile);
+      server.inject({ operation: "CompleteMultipartUpload", fault: { type: "lost-reply" } });
+      const object = await uploadStream(withRetry(store, { baseDelayMs: 1 }), "a", twoParts(), options);
+      expect(object).toMatchObject({ key: "a", size: TEST_PART_SIZE + 1 });
+      await cleanUp();
+    },
+  );
 
   test("do not take another writer's object of the same size for their own", async () => {
     const { store, server, cleanUp } = await openS3ForTest("aws");

@@ -22,7 +22,10 @@ async function storeInProcess(config: object, env: Record<string, string>): Prom
     await store.close();
     process.stdout.write(outcome);`;
   const options = ["--conditions=soar-source", "--input-type=module", "--eval", code];
-  const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: ROOT, env: { HOME: "/nonexistent", AWS_EC2_METADATA_DISABLED: "true", ...env } });
+  const { stdout } = await promisify(execFile)(process.execPath, options, {
+    cwd: ROOT,
+    env: { HOME: "/nonexistent", AWS_EC2_METADATA_DISABLED: "true", ...env },
+  });
   return stdout;
 }
 
@@ -34,7 +37,9 @@ test("credentials that are left out come from the SDK's standard chain", async (
 
 test("a chain that finds nothing says so, at once", async () => {
   const { credentials: _credentials, ...config } = configFor(server);
-  expect(await storeInProcess(config, {})).toBe("STORE_DENIED: unable to store 's3://soar-test/from-child': no credentials were found");
+  expect(await storeInProcess(config, {})).toBe(
+    "STORE_DENIED: unable to store 's3://soar-test/from-child': no credentials were found",
+  );
 });
 
 test("what is configured is never overruled by the environment", async () => {

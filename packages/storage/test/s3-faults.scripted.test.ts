@@ -82,7 +82,10 @@ describe("a connection that breaks", () => {
     s3.server.inject({ operation: "GetObject", times: 4, fault: { type: "truncate-response", afterBytes: 20_000 } });
     s3.server.requests.splice(0);
     expect(await readObject(withRetry(s3.store, { baseDelayMs: 1 }), "there")).toEqual(BODY);
-    expect(s3.server.requests.map(({ headers }) => headers["range"])).toEqual([undefined, ...[20_000, 40_000, 60_000, 80_000].map((start) => `bytes=${start}-104999`)]);
+    expect(s3.server.requests.map(({ headers }) => headers["range"])).toEqual([
+      undefined,
+      ...[20_000, 40_000, 60_000, 80_000].map((start) => `bytes=${start}-104999`),
+    ]);
   });
 
   test("after the object was replaced is not read on", async () => {
@@ -112,7 +115,9 @@ describe("a body that is not what was asked for", () => {
   });
 
   test("because the server takes no notice of the range is refused", async () => {
-    await using scripted = await openScripted([{ body: "the whole object", headers: { "last-modified": "Sun, 05 Jan 2025 12:00:00 GMT" } }]);
+    await using scripted = await openScripted([
+      { body: "the whole object", headers: { "last-modified": "Sun, 05 Jan 2025 12:00:00 GMT" } },
+    ]);
     await expectRejection(scripted.store.get("a", { range: { offset: 4, length: 3 } }), "STORE_PROTOCOL");
   });
 
@@ -123,7 +128,9 @@ describe("a body that is not what was asked for", () => {
   });
 
   test("because it has no length is refused", async () => {
-    await using scripted = await openScripted([{ act: (_request, response) => response.writeHead(200, { "transfer-encoding": "chunked" }).end("unknown") }]);
+    await using scripted = await openScripted([
+      { act: (_request, response) => response.writeHead(200, { "transfer-encoding": "chunked" }).end("unknown") },
+    ]);
     await expectRejection(scripted.store.get("a"), "STORE_PROTOCOL");
   });
 });

@@ -1,5 +1,11 @@
 import type { ObjectStore, ProviderName, StoreConfig, StoreEvent } from "@soar/storage";
-import { PROFILES, type S3Profile, type S3ServerOptions, type S3TestServer, startS3Server } from "@soar-tooling/test-servers";
+import {
+  PROFILES,
+  type S3Profile,
+  type S3ServerOptions,
+  type S3TestServer,
+  startS3Server,
+} from "@soar-tooling/test-servers";
 import { resolveS3Settings } from "../src/drivers/s3-settings.ts";
 import { createS3Store } from "../src/drivers/s3-store.ts";
 import { PROVIDERS } from "../src/providers.ts";
@@ -21,7 +27,12 @@ export interface S3TestOptions {
 
 /** Starts an S3 server that behaves like a provider, and opens the bare driver (no retry, no prefix) on it. */
 export async function openS3ForTest(profile: S3Profile, options: S3TestOptions = {}): Promise<S3ForTest> {
-  const server = await startS3Server({ profile, pageSize: 7, ...options.server, rules: { minPartSize: TEST_PART_SIZE, ...options.server?.rules } });
+  const server = await startS3Server({
+    profile,
+    pageSize: 7,
+    ...options.server,
+    rules: { minPartSize: TEST_PART_SIZE, ...options.server?.rules },
+  });
   const events: StoreEvent[] = [];
   const store = openDriverOn(server, options.config, events);
   return {
@@ -36,11 +47,19 @@ export async function openS3ForTest(profile: S3Profile, options: S3TestOptions =
 }
 
 /** Opens the bare driver on a running server. */
-export function openDriverOn(server: S3TestServer, config: Partial<StoreConfig> = {}, events: StoreEvent[] = []): ObjectStore {
+export function openDriverOn(
+  server: S3TestServer,
+  config: Partial<StoreConfig> = {},
+  events: StoreEvent[] = [],
+): ObjectStore {
   const full: StoreConfig = { provider: providerOf(server.profile), ...configFor(server), ...config };
   const settings = resolveS3Settings(full, server.bucket);
   const provider = { ...settings.provider, minPartSize: TEST_PART_SIZE };
-  return createS3Store({ settings: { ...settings, provider }, conditionalPut: full.conditionalPut, onEvent: (event) => events.push(event) });
+  return createS3Store({
+    settings: { ...settings, provider },
+    conditionalPut: full.conditionalPut,
+    onEvent: (event) => events.push(event),
+  });
 }
 
 export function configFor(server: S3TestServer): StoreConfig {

@@ -28,7 +28,11 @@ test.each<[string, ScriptedReply[]]>([
 });
 
 test("pages that lead on are followed to the end", async () => {
-  await using scripted = await openScripted([pageReply(["a", "b"], more("t")), pageReply([], more("u")), pageReply(["c"])]);
+  await using scripted = await openScripted([
+    pageReply(["a", "b"], more("t")),
+    pageReply([], more("u")),
+    pageReply(["c"]),
+  ]);
   expect(await keysOf(scripted.store.list(""))).toEqual(["a", "b", "c"]);
   expect(scripted.requests[1]).toContain("continuation-token=t");
   expect(scripted.requests[2]).toContain("continuation-token=u");
@@ -51,18 +55,29 @@ test("keys that the server encoded are decoded, others are taken as they are", a
 });
 
 describe("on a real listing", () => {
-  test.each([{ type: "no-continuation-token" }, { type: "repeat-page" }] as const)("the fault $type is noticed", async (fault) => {
-    const s3 = await openS3ForTest("aws");
-    await Promise.all(Array.from({ length: 20 }, (_, index) => s3.store.put(`k${index}`, Buffer.from("x"))));
-    s3.server.inject({ operation: "ListObjectsV2", skip: fault.type === "repeat-page" ? 1 : 0, times: "always", fault });
-    await expectRejection(keysOf(s3.store.list("")), "STORE_PROTOCOL");
-    await s3.cleanUp();
-  });
+  test.each([{ type: "no-continuation-token" }, { type: "repeat-page" }] as const)(
+    "the fault $type is noticed",
+    async (fault) => {
+      const s3 = await openS3ForTest("aws");
+      await Promise.all(Array.from({ length: 20 }, (_, index) => s3.store.put(`k${index}`, Buffer.from("x"))));
+      s3.server.inject({
+        operation: "ListObjectsV2",
+        skip: fault.type === "repeat-page" ? 1 : 0,
+        times: "always",
+        fault,
+      });
+      await expectRejection(keysOf(s3.store.list("")), "STORE_PROTOCOL");
+      await s3.cleanUp();
+    },
+  );
 });
 
 test("a listing of uploads that does not lead on is not believed", async () => {
   const upload = "<Upload><Key>a</Key><UploadId>1</UploadId><Initiated>2025-01-05T12:00:00.000Z</Initiated></Upload>";
-  await using scripted = await openScripted([{ body: `<R>${upload}<IsTruncated>true</IsTruncated></R>` }, errorReply(204, "")]);
+  await using scripted = await openScripted([
+    { body: `<R>${upload}<IsTruncated>true</IsTruncated></R>` },
+    errorReply(204, ""),
+  ]);
   await expectRejection(scripted.store.abortStaleUploads("", new Date(0)), "STORE_PROTOCOL");
   await using again = await openScripted([{ body: `<R>${upload}<IsTruncated>true</IsTruncated></R>` }]);
   await expectRejection(again.store.listUploads(""), "STORE_PROTOCOL");

@@ -24,13 +24,19 @@ async function expectRefusal(code: Parameters<typeof expectRejection>[1], config
 }
 
 test("a secret key that is wrong", async () => {
-  const error = await expectRefusal("STORE_DENIED", { credentials: { accessKeyId: s3.server.accessKeyId, secretAccessKey: "not-the-secret" } });
-  expect(error.message).toMatch(/unable to read 's3:\/\/soar-test\/a': the secret key does not belong to the access key/);
+  const error = await expectRefusal("STORE_DENIED", {
+    credentials: { accessKeyId: s3.server.accessKeyId, secretAccessKey: "not-the-secret" },
+  });
+  expect(error.message).toMatch(
+    /unable to read 's3:\/\/soar-test\/a': the secret key does not belong to the access key/,
+  );
   expect(error.hint).toContain("AWS_SECRET_ACCESS_KEY");
 });
 
 test("an access key that is unknown", async () => {
-  const error = await expectRefusal("STORE_DENIED", { credentials: { accessKeyId: "NOBODY", secretAccessKey: "not-the-secret" } });
+  const error = await expectRefusal("STORE_DENIED", {
+    credentials: { accessKeyId: "NOBODY", secretAccessKey: "not-the-secret" },
+  });
   expect(error.hint).toContain("AWS_ACCESS_KEY_ID");
 });
 
@@ -99,7 +105,11 @@ describe("TLS", () => {
 
   test("that is not spoken to a server that wants it is recognised", async () => {
     const server = await startS3Server({ tls: true });
-    const store = openStore({ ...configFor(server), endpoint: server.endpoint.replace("https:", "http:"), retry: false });
+    const store = openStore({
+      ...configFor(server),
+      endpoint: server.endpoint.replace("https:", "http:"),
+      retry: false,
+    });
     await expectRejection(store.put("a", Buffer.from("x")), "STORE_UNREACHABLE");
     await store.close();
     await server.close();
@@ -116,15 +126,22 @@ test("an object of an archive class names the command that thaws it", async () =
   await store.close();
 });
 
-test.each(["aws", "b2", "wasabi", "spaces", "r2", "minio"] as const)("a quota of %s that is exhausted", async (profile) => {
-  const full = await openS3ForTest(profile, { server: { quotaBytes: 10 } });
-  const error = await expectRejection(full.store.put("a", Buffer.alloc(100)), "STORE_QUOTA");
-  expect(error.retryable).toBe(false);
-  await full.cleanUp();
-});
+test.each(["aws", "b2", "wasabi", "spaces", "r2", "minio"] as const)(
+  "a quota of %s that is exhausted",
+  async (profile) => {
+    const full = await openS3ForTest(profile, { server: { quotaBytes: 10 } });
+    const error = await expectRejection(full.store.put("a", Buffer.alloc(100)), "STORE_QUOTA");
+    expect(error.retryable).toBe(false);
+    await full.cleanUp();
+  },
+);
 
 test("a missing permission is never 'not there'", async () => {
-  s3.server.addCredential({ accessKeyId: "BLIND", secretAccessKey: "blind-secret", deny: ["s3:GetObject", "s3:ListBucket"] });
+  s3.server.addCredential({
+    accessKeyId: "BLIND",
+    secretAccessKey: "blind-secret",
+    deny: ["s3:GetObject", "s3:ListBucket"],
+  });
   const store = openDriverOn(s3.server, { credentials: { accessKeyId: "BLIND", secretAccessKey: "blind-secret" } });
   await expectRejection(store.stat("nothing"), "STORE_DENIED");
   await expectRejection(store.get("nothing"), "STORE_DENIED");
@@ -134,9 +151,15 @@ test("a missing permission is never 'not there'", async () => {
 
 test("secrets are in no message, hint or location", async () => {
   const secretAccessKey = "a-very-secret-secret/with+signs";
-  await using scripted = await openScripted([errorReply(403, "SignatureDoesNotMatch", `you sent ${secretAccessKey}`), errorReply(418, "Teapot", `you sent ${secretAccessKey}`)], {
-    credentials: { accessKeyId: "AKIAABCDEFGHIJKLMNOP", secretAccessKey },
-  });
+  await using scripted = await openScripted(
+    [
+      errorReply(403, "SignatureDoesNotMatch", `you sent ${secretAccessKey}`),
+      errorReply(418, "Teapot", `you sent ${secretAccessKey}`),
+    ],
+    {
+      credentials: { accessKeyId: "AKIAABCDEFGHIJKLMNOP", secretAccessKey },
+    },
+  );
   for (const code of ["STORE_DENIED", "STORE_PROTOCOL"] as const) {
     const { message, hint = "" } = await expectRejection(scripted.store.get("a"), code);
     expect(message + hint + scripted.store.location).not.toContain(secretAccessKey);
@@ -144,7 +167,14 @@ test("secrets are in no message, hint or location", async () => {
 });
 
 test("an endpoint that is no S3 says so", async () => {
-  await using scripted = await openScripted([{ body: "<html>console</html>" }, { status: 404, body: "<html>not found</html>" }]);
-  expect((await expectRejection(keysOf(scripted.store.list("")), "STORE_PROTOCOL")).message).toContain("cannot be trusted");
-  expect((await expectRejection(keysOf(scripted.store.list("")), "STORE_PROTOCOL")).hint).toContain("is the S3 endpoint of the provider");
+  await using scripted = await openScripted([
+    { body: "<html>console</html>" },
+    { status: 404, body: "<html>not found</html>" },
+  ]);
+  expect((await expectRejection(keysOf(scripted.store.list("")), "STORE_PROTOCOL")).message).toContain(
+    "cannot be trusted",
+  );
+  expect((await expectRejection(keysOf(scripted.store.list("")), "STORE_PROTOCOL")).hint).toContain(
+    "is the S3 endpoint of the provider",
+  );
 });

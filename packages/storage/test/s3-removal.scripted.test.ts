@@ -29,7 +29,9 @@ describe("a server without batches", () => {
     await s3.store.remove(s3.keys.slice(0, 3));
     await s3.store.remove(s3.keys.slice(3));
     expect(countByOperation(s3.server.requests)).toEqual({ DeleteObjects: 1, DeleteObject: 6 });
-    expect(s3.events.filter(({ type }) => type !== "request")).toEqual([{ type: "batch-delete-refused", fact: expect.any(String) }]);
+    expect(s3.events.filter(({ type }) => type !== "request")).toEqual([
+      { type: "batch-delete-refused", fact: expect.any(String) },
+    ]);
     expect(s3.server.objects().size).toBe(0);
     await s3.cleanUp();
   });
@@ -43,7 +45,11 @@ describe("a server without batches", () => {
   ])("is recognised by %i %s", async (status, code) => {
     await using scripted = await openScripted([errorReply(status, code), { status: 204 }, { status: 204 }]);
     await scripted.store.remove(["a", "b"]);
-    expect(scripted.requests.map((request) => request.split("?")[0])).toEqual(["POST /bucket/", "DELETE /bucket/a", "DELETE /bucket/b"]);
+    expect(scripted.requests.map((request) => request.split("?")[0])).toEqual([
+      "POST /bucket/",
+      "DELETE /bucket/a",
+      "DELETE /bucket/b",
+    ]);
   });
 });
 
@@ -63,18 +69,27 @@ describe("an error for one key within a 200", () => {
   });
 
   test("is no error when the key was not there", async () => {
-    await using scripted = await openScripted([reply("NoSuchKey", "The specified key does not exist."), { status: 204 }]);
+    await using scripted = await openScripted([
+      reply("NoSuchKey", "The specified key does not exist."),
+      { status: 204 },
+    ]);
     await expect(scripted.store.remove(["a", "b"])).resolves.toBeUndefined();
   });
 
   test("is tried again when that may help", async () => {
-    await using scripted = await openScripted([reply("InternalError", "x"), { body: "<DeleteResult><Deleted><Key>a</Key></Deleted><Deleted><Key>b</Key></Deleted></DeleteResult>" }]);
+    await using scripted = await openScripted([
+      reply("InternalError", "x"),
+      { body: "<DeleteResult><Deleted><Key>a</Key></Deleted><Deleted><Key>b</Key></Deleted></DeleteResult>" },
+    ]);
     await expect(withRetry(scripted.store, { baseDelayMs: 1 }).remove(["a", "b"])).resolves.toBeUndefined();
   });
 });
 
 test("a key that the server does not confirm is removed by itself", async () => {
-  await using scripted = await openScripted([{ body: "<DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>" }, { status: 204 }]);
+  await using scripted = await openScripted([
+    { body: "<DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>" },
+    { status: 204 },
+  ]);
   await scripted.store.remove(["a", " b"]);
   expect(scripted.requests[1]).toContain("DELETE /bucket/%20b");
 });

@@ -16,12 +16,20 @@ async function* streamOf(size: number): AsyncGenerator<Uint8Array, void, void> {
 describe("every request", () => {
   test("has an exact length, and no checksum header, trailer or chunked encoding that providers refuse", async () => {
     await s3.store.put("a", Buffer.from("abc"), { ifAbsent: true });
-    await uploadStream(s3.store, "big", streamOf(TEST_PART_SIZE * 3 + 1), { expectedSize: 1, partSize: TEST_PART_SIZE });
+    await uploadStream(s3.store, "big", streamOf(TEST_PART_SIZE * 3 + 1), {
+      expectedSize: 1,
+      partSize: TEST_PART_SIZE,
+    });
     await readObject(s3.store, "a");
     await s3.store.remove(["a", "big"]);
     expect(s3.server.requests.length).toBeGreaterThan(7);
     for (const { operation, headers } of s3.server.requests) {
-      expect(Object.keys(headers).filter((name) => /checksum|trailer|decoded|^transfer-encoding$|^content-encoding$/.test(name)), operation).toEqual([]);
+      expect(
+        Object.keys(headers).filter((name) =>
+          /checksum|trailer|decoded|^transfer-encoding$|^content-encoding$/.test(name),
+        ),
+        operation,
+      ).toEqual([]);
       const hasBody = /^(?:PutObject|UploadPart)$/.test(operation ?? "");
       expect(headers["x-amz-content-sha256"], operation).toMatch(hasBody ? /^UNSIGNED-PAYLOAD$/ : /^[0-9a-f]{64}$/);
       // The body of these is bound to the signature by its MD5, a signed header.
@@ -38,7 +46,11 @@ describe("every request", () => {
     expect(await told(() => s3.store.put("told", Buffer.from("abc")))).toEqual(["put ok"]);
     expect(await told(() => s3.store.put("told", Buffer.from("abc"), { ifAbsent: true }))).toContain("put refused");
     expect(await told(() => s3.store.stat("nowhere"))).toEqual(["head refused"]);
-    expect(await told(() => uploadStream(s3.store, "parts", streamOf(TEST_PART_SIZE * 2), { expectedSize: 1, partSize: TEST_PART_SIZE }))).toEqual(["multipart ok", "multipart ok", "multipart ok", "multipart ok", "head ok"]);
+    expect(
+      await told(() =>
+        uploadStream(s3.store, "parts", streamOf(TEST_PART_SIZE * 2), { expectedSize: 1, partSize: TEST_PART_SIZE }),
+      ),
+    ).toEqual(["multipart ok", "multipart ok", "multipart ok", "multipart ok", "head ok"]);
     s3.server.inject({ operation: "GetObject", fault: { type: "busy" } });
     expect(await told(() => readObject(s3.store, "told"))).toEqual(["get failed"]);
     s3.server.inject({ operation: "ListObjectsV2", fault: { type: "reset-request", afterBytes: 0 } });
@@ -50,7 +62,9 @@ describe("every request", () => {
     await s3.store.put("a", Buffer.from("abc"));
     await uploadStream(s3.store, "big", streamOf(TEST_PART_SIZE * 2), { expectedSize: 1, partSize: TEST_PART_SIZE });
     await s3.store.remove(["a", "big"]);
-    const bodies = s3.server.requests.filter(({ operation }) => ["PutObject", "UploadPart", "DeleteObjects"].includes(operation ?? ""));
+    const bodies = s3.server.requests.filter(({ operation }) =>
+      ["PutObject", "UploadPart", "DeleteObjects"].includes(operation ?? ""),
+    );
     expect(bodies).toHaveLength(4);
     for (const { headers } of bodies) expect(headers["content-md5"]).toMatch(/^[A-Za-z0-9+/]{22}==$/);
   });
@@ -82,10 +96,18 @@ test("a put of known bytes costs one request where the server decides about cond
 });
 
 test("encryption and storage class of the configuration go with every new object", async () => {
-  const store = openDriverOn(s3.server, { serverSideEncryption: { mode: "aws:kms", keyId: "alias/soar" }, storageClass: "STANDARD_IA" });
+  const store = openDriverOn(s3.server, {
+    serverSideEncryption: { mode: "aws:kms", keyId: "alias/soar" },
+    storageClass: "STANDARD_IA",
+  });
   await store.put("encrypted", Buffer.from("abc"), { ifAbsent: true });
-  await uploadStream(store, "encrypted-big", streamOf(TEST_PART_SIZE * 2 + 1), { expectedSize: 1, partSize: TEST_PART_SIZE });
-  const writes = s3.server.requests.filter(({ operation }) => operation === "PutObject" || operation === "CreateMultipartUpload");
+  await uploadStream(store, "encrypted-big", streamOf(TEST_PART_SIZE * 2 + 1), {
+    expectedSize: 1,
+    partSize: TEST_PART_SIZE,
+  });
+  const writes = s3.server.requests.filter(
+    ({ operation }) => operation === "PutObject" || operation === "CreateMultipartUpload",
+  );
   expect(writes).toHaveLength(2);
   for (const { headers } of writes) {
     expect(headers).toMatchObject({
@@ -107,7 +129,9 @@ test("SSE-S3 is asked for by its name", async () => {
 
 test("a session token is signed and sent", async () => {
   s3.server.addCredential({ accessKeyId: "TEMPORARY", secretAccessKey: "temporary-secret", sessionToken: "the-token" });
-  const store = openDriverOn(s3.server, { credentials: { accessKeyId: "TEMPORARY", secretAccessKey: "temporary-secret", sessionToken: "the-token" } });
+  const store = openDriverOn(s3.server, {
+    credentials: { accessKeyId: "TEMPORARY", secretAccessKey: "temporary-secret", sessionToken: "the-token" },
+  });
   await store.put("with-token", Buffer.from("abc"));
   expect(s3.server.requests.at(-1)).toMatchObject({ accessKeyId: "TEMPORARY", status: 200 });
   await store.close();

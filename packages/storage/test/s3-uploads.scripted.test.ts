@@ -32,8 +32,14 @@ describe("completing an upload in parts", () => {
   });
 
   test.each([
-    ["an error document with a line feed behind it", `<?xml version="1.0"?><Error><Code>InternalError</Code><Message>x</Message></Error>\n`],
-    ["a result without an ETag", `<?xml version="1.0"?><CompleteMultipartUploadResult><Bucket>bucket</Bucket><Key>a</Key></CompleteMultipartUploadResult>`],
+    [
+      "an error document with a line feed behind it",
+      `<?xml version="1.0"?><Error><Code>InternalError</Code><Message>x</Message></Error>\n`,
+    ],
+    [
+      "a result without an ETag",
+      `<?xml version="1.0"?><CompleteMultipartUploadResult><Bucket>bucket</Bucket><Key>a</Key></CompleteMultipartUploadResult>`,
+    ],
     ["nothing at all", ""],
   ])("fails when the 200 holds %s", async (_name, body) => {
     const part = { headers: { etag: '"part"' } };
@@ -47,7 +53,9 @@ describe("completing an upload in parts", () => {
 
   test("goes on after a lost answer, because the object has our digest", async () => {
     s3.server.inject({ operation: "CompleteMultipartUpload", fault: { type: "lost-reply" } });
-    expect(await uploadStream(withRetry(s3.store, { baseDelayMs: 1 }), "a", bodyStream(), OPTIONS)).toMatchObject({ size: BODY.byteLength });
+    expect(await uploadStream(withRetry(s3.store, { baseDelayMs: 1 }), "a", bodyStream(), OPTIONS)).toMatchObject({
+      size: BODY.byteLength,
+    });
     expect(await readObject(s3.store, "a")).toEqual(BODY);
   });
 
@@ -87,13 +95,20 @@ describe("a part", () => {
   });
 
   test("that fails for good gives the others back", async () => {
-    s3.server.inject({ operation: "UploadPart", partNumber: 2, fault: { type: "error", status: 403, code: "AccessDenied" } });
+    s3.server.inject({
+      operation: "UploadPart",
+      partNumber: 2,
+      fault: { type: "error", status: 403, code: "AccessDenied" },
+    });
     await expectRejection(uploadStream(s3.store, "a", bodyStream(), OPTIONS), "STORE_DENIED");
     expect(await s3.store.stat("a")).toBeUndefined();
   });
 
   test("that was stored with other bytes is noticed by its mark", async () => {
-    await using scripted = await openScripted([{ body: "<R><UploadId>1</UploadId></R>" }, { headers: { etag: '"00000000000000000000000000000000"' } }], { provider: "wasabi" });
+    await using scripted = await openScripted(
+      [{ body: "<R><UploadId>1</UploadId></R>" }, { headers: { etag: '"00000000000000000000000000000000"' } }],
+      { provider: "wasabi" },
+    );
     const upload = await scripted.store.beginMultipart("a", { partSize: 5 * 1024 ** 2 });
     expect((await expectRejection(upload.putPart(1, Buffer.from("x")), "STORE_PROTOCOL")).retryable).toBe(true);
   });
@@ -109,16 +124,25 @@ describe("a part", () => {
 
 describe("giving parts back", () => {
   test("that fails too is part of the message, and the first failure stays the code", async () => {
-    s3.server.inject({ operation: "UploadPart", times: "always", fault: { type: "error", status: 403, code: "AccessDenied" } });
+    s3.server.inject({
+      operation: "UploadPart",
+      times: "always",
+      fault: { type: "error", status: 403, code: "AccessDenied" },
+    });
     const refusal = s3.server.inject({ operation: "AbortMultipartUpload", fault: { type: "error", status: 500 } });
     const error = await expectRejection(uploadStream(s3.store, "a", bodyStream(), OPTIONS), "STORE_DENIED");
-    expect(error.message).toContain("its parts are left over, because: unable to abort the upload of 's3://soar-test/a'");
+    expect(error.message).toContain(
+      "its parts are left over, because: unable to abort the upload of 's3://soar-test/a'",
+    );
     refusal.remove();
     expect(await s3.store.abortStaleUploads("", FUTURE)).toEqual(["a"]);
   });
 
   test("that have gone already succeeds", async () => {
-    await using scripted = await openScripted([{ body: "<R><UploadId>1</UploadId></R>" }, errorReply(404, "NoSuchUpload")]);
+    await using scripted = await openScripted([
+      { body: "<R><UploadId>1</UploadId></R>" },
+      errorReply(404, "NoSuchUpload"),
+    ]);
     const upload = await scripted.store.beginMultipart("a", { partSize: 5 * 1024 ** 2 });
     await expect(upload.abort()).resolves.toBeUndefined();
   });

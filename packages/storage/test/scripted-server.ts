@@ -20,21 +20,34 @@ export interface ScriptedStore extends AsyncDisposable {
 }
 
 /** A server that gives exactly these answers, one after the other, and the driver on it. For answers that no real server gives. */
-export async function openScripted(replies: readonly ScriptedReply[], config: Partial<StoreConfig> = {}): Promise<ScriptedStore> {
+export async function openScripted(
+  replies: readonly ScriptedReply[],
+  config: Partial<StoreConfig> = {},
+): Promise<ScriptedStore> {
   const rest = [...replies];
   const requests: string[] = [];
   const server = createServer((request, response) => {
     requests.push(`${request.method ?? ""} ${request.url ?? ""}`);
     request.resume();
     request.on("end", () => {
-      const { status = 200, headers = {}, body = "", act } = rest.shift() ?? { status: 599, body: "the script has ended" };
+      const {
+        status = 200,
+        headers = {},
+        body = "",
+        act,
+      } = rest.shift() ?? { status: 599, body: "the script has ended" };
       if (act !== undefined) act(request, response);
       else response.writeHead(status, { "content-length": String(Buffer.byteLength(body)), ...headers }).end(body);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const full: StoreConfig = { url: "s3://bucket", endpoint, credentials: { accessKeyId: "k", secretAccessKey: "s" }, ...config };
+  const full: StoreConfig = {
+    url: "s3://bucket",
+    endpoint,
+    credentials: { accessKeyId: "k", secretAccessKey: "s" },
+    ...config,
+  };
   const store = createS3Store({ settings: resolveS3Settings(full, "bucket"), conditionalPut: full.conditionalPut });
   return {
     store,
@@ -49,11 +62,19 @@ export async function openScripted(replies: readonly ScriptedReply[], config: Pa
 }
 
 export function errorReply(status: number, code: string, message = "a message", more = ""): ScriptedReply {
-  return { status, body: `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message>${more}</Error>` };
+  return {
+    status,
+    body: `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message>${more}</Error>`,
+  };
 }
 
 /** A page of a listing; `extra` is XML that goes into it. */
 export function pageReply(keys: readonly string[], extra = "<IsTruncated>false</IsTruncated>"): ScriptedReply {
-  const contents = keys.map((key) => `<Contents><Key>${key}</Key><LastModified>2025-01-05T12:00:00.000Z</LastModified><ETag>&quot;x&quot;</ETag><Size>3</Size></Contents>`);
-  return { body: `<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name>${contents.join("")}${extra}</ListBucketResult>` };
+  const contents = keys.map(
+    (key) =>
+      `<Contents><Key>${key}</Key><LastModified>2025-01-05T12:00:00.000Z</LastModified><ETag>&quot;x&quot;</ETag><Size>3</Size></Contents>`,
+  );
+  return {
+    body: `<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name>${contents.join("")}${extra}</ListBucketResult>`,
+  };
 }

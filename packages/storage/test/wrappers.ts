@@ -26,7 +26,11 @@ export function testThroughWrappers(driver: string, openDriver: () => Promise<Op
 }
 
 /** Runs the conformance suite on one store. */
-export function testOpened(name: string, openDriver: () => Promise<Opened>, wrap: (store: ObjectStore) => ObjectStore = (store) => store): void {
+export function testOpened(
+  name: string,
+  openDriver: () => Promise<Opened>,
+  wrap: (store: ObjectStore) => ObjectStore = (store) => store,
+): void {
   let opened: Opened | undefined;
   const open = async (): Promise<ObjectStore> => {
     opened = await openDriver();

@@ -56,7 +56,14 @@ export type FindingKind =
   | "memory-unusable";
 
 /** Codes that say "this object is not what it should be"; every other failure ends the verification itself. */
-const DAMAGE: readonly ErrorCode[] = ["REPOSITORY_DAMAGED", "FORMAT_INVALID", "WAL_INVALID", "OBJECT_MISSING", "OBJECT_SHORT", "WAL_MISSING"];
+const DAMAGE: readonly ErrorCode[] = [
+  "REPOSITORY_DAMAGED",
+  "FORMAT_INVALID",
+  "WAL_INVALID",
+  "OBJECT_MISSING",
+  "OBJECT_SHORT",
+  "WAL_MISSING",
+];
 
 export function isDamage(error: unknown): error is Error & { readonly hint?: string | undefined } {
   return isSoarError(error) && DAMAGE.includes(error.code);
@@ -78,4 +85,5 @@ export function sortFindings(findings: Iterable<Finding>): Finding[] {
   return [...findings].sort((a, b) => rank[a.severity] - rank[b.severity] || (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 
-export const RESTORE_OBJECT = "Restore the object from an older version in the bucket or from a copy; until then use another backup, and take a new one.";
+export const RESTORE_OBJECT =
+  "Restore the object from an older version in the bucket or from a copy; until then use another backup, and take a new one.";

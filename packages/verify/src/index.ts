@@ -2,7 +2,13 @@ export { type Finding, type FindingKind, type Severity } from "./finding.ts";
 export { createVerifyPool, type VerifyPool } from "./full/verify-pool.ts";
 export { type AgeLimits } from "./quick/check-ages.ts";
 export { NOTHING_READ, openReadMemory, type ReadMemory } from "./sample/read-memory.ts";
-export { type Depth, type VerifiedBackup, type VerifyEvent, type VerifyOptions, type VerifyReport } from "./verify-options.ts";
+export {
+  type Depth,
+  type VerifiedBackup,
+  type VerifyEvent,
+  type VerifyOptions,
+  type VerifyReport,
+} from "./verify-options.ts";
 export { verifyRepository } from "./verify-repository.ts";
 export { runDoctor, type DoctorOptions } from "./doctor/run-doctor.ts";
 export type { Area, Examination } from "./doctor/examination.ts";

@@ -29,7 +29,11 @@ interface SegmentUnits {
 }
 
 /** Decides from the listing what is read; `fromIndex` is the first segment that any of the backups needs. */
-export function planReading(survey: Survey, backups: readonly CompleteBackup[], { depth, fromIndex, now }: { readonly depth: Depth; readonly fromIndex: number; readonly now: Date }): ReadingPlan {
+export function planReading(
+  survey: Survey,
+  backups: readonly CompleteBackup[],
+  { depth, fromIndex, now }: { readonly depth: Depth; readonly fromIndex: number; readonly now: Date },
+): ReadingPlan {
   const byKey = new Map(survey.objects.map((object) => [object.key, object]));
   const segments = [...segmentUnits(survey, byKey, fromIndex)];
   const slices = new Map(backups.map((backup) => [backup.label, archiveUnits(backup, byKey)]));
@@ -39,7 +43,10 @@ export function planReading(survey: Survey, backups: readonly CompleteBackup[], 
   const fullFrom = depth.level === "full" ? fromIndex : newest === undefined ? Infinity : firstIndexOf(newest);
   const isForced = ({ index }: SegmentUnits): boolean => index >= fullFrom;
   const fullLabels = new Set(full.map(({ label }) => label));
-  const forced = new Set([...segments.filter(isForced).flatMap(({ units }) => units), ...full.flatMap(({ label }) => slices.get(label) ?? [])]);
+  const forced = new Set([
+    ...segments.filter(isForced).flatMap(({ units }) => units),
+    ...full.flatMap(({ label }) => slices.get(label) ?? []),
+  ]);
   const units = [...segments.flatMap((segment) => segment.units), ...[...slices.values()].flat()];
   const rest = units.filter((unit) => !forced.has(unit));
   const sampled = depth.level === "sample" ? chooseSample(rest, depth.memory, { ...depth, now }) : [];
@@ -47,10 +54,14 @@ export function planReading(survey: Survey, backups: readonly CompleteBackup[], 
   return {
     fullLabels,
     slices: new Set(sampled.map(({ name }) => name).filter((name) => name.includes("#"))),
-    segments: segments.filter((segment) => segment.units.some(({ name }) => chosen.has(name))).map(({ objects }) => objects),
+    segments: segments
+      .filter((segment) => segment.units.some(({ name }) => chosen.has(name)))
+      .map(({ objects }) => objects),
     units,
     chosen: units.filter(({ name }) => chosen.has(name)),
-    bytes: full.reduce((sum, { record }) => sum + record.sizes.stored, 0) + [...[...forced].filter(({ name }) => !name.includes("#")), ...sampled].reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes:
+      full.reduce((sum, { record }) => sum + record.sizes.stored, 0) +
+      [...[...forced].filter(({ name }) => !name.includes("#")), ...sampled].reduce((sum, { bytes }) => sum + bytes, 0),
   };
 }
 
@@ -65,11 +76,19 @@ export function firstIndexOf({ record }: CompleteBackup): number {
   return parseWalSegment(record.firstSegment, record.walSegmentSize).index;
 }
 
-function* segmentUnits({ inventories }: Survey, byKey: ReadonlyMap<string, StoredObject>, fromIndex: number): Generator<SegmentUnits> {
+function* segmentUnits(
+  { inventories }: Survey,
+  byKey: ReadonlyMap<string, StoredObject>,
+  fromIndex: number,
+): Generator<SegmentUnits> {
   for (const { segments } of inventories.values()) {
     for (const [index, objects] of segments) {
       if (index < fromIndex) continue;
-      const units = objects.map(({ key, size }) => ({ name: key, bytes: size, storedAt: byKey.get(key)?.modifiedAt ?? new Date(0) }));
+      const units = objects.map(({ key, size }) => ({
+        name: key,
+        bytes: size,
+        storedAt: byKey.get(key)?.modifiedAt ?? new Date(0),
+      }));
       yield { objects, index, units };
     }
   }
@@ -80,7 +99,11 @@ function archiveUnits({ label, record, objects }: CompleteBackup, byKey: Readonl
     const key = backupKey(label, object);
     const size = objects.get(object) ?? 0;
     const storedAt = byKey.get(key)?.modifiedAt ?? new Date(0);
-    return Array.from({ length: Math.ceil(size / SLICE_BYTES) }, (_, at) => ({ name: sliceName(key, at * SLICE_BYTES), bytes: Math.min(SLICE_BYTES, size - at * SLICE_BYTES), storedAt }));
+    return Array.from({ length: Math.ceil(size / SLICE_BYTES) }, (_, at) => ({
+      name: sliceName(key, at * SLICE_BYTES),
+      bytes: Math.min(SLICE_BYTES, size - at * SLICE_BYTES),
+      storedAt,
+    }));
   });
 }
 

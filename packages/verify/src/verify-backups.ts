@@ -25,12 +25,24 @@ export interface VerifyBackupsOptions extends CallOptions {
  * Checks backups one after the other, oldest first, because a table takes memory and incrementals refer back: records,
  * sizes, seek table and manifest of each, and then what the plan says of its bytes.
  */
-export async function verifyBackups(survey: Survey, backups: readonly CompleteBackup[], options: VerifyBackupsOptions): Promise<VerifiedBytes> {
+export async function verifyBackups(
+  survey: Survey,
+  backups: readonly CompleteBackup[],
+  options: VerifyBackupsOptions,
+): Promise<VerifiedBytes> {
   const sizes = new Map(survey.backups.flatMap(readableObjects));
-  const coverage = new ReadCoverage(backups.flatMap(({ label, record }) => (options.plan.fullLabels.has(label) ? record.references : [])));
-  const reading: ReadBackupOptions = { ...options, known: new KnownMembers(), sizeOf: (key) => sizes.get(key), onMember: (location) => coverage.add(location) };
+  const coverage = new ReadCoverage(
+    backups.flatMap(({ label, record }) => (options.plan.fullLabels.has(label) ? record.references : [])),
+  );
+  const reading: ReadBackupOptions = {
+    ...options,
+    known: new KnownMembers(),
+    sizeOf: (key) => sizes.get(key),
+    onMember: (location) => coverage.add(location),
+  };
   const findings: Finding[] = [];
-  for (const backup of backups) findings.push(...(await verifyBackup(survey, backup, { ...options, reading, coverage })));
+  for (const backup of backups)
+    findings.push(...(await verifyBackup(survey, backup, { ...options, reading, coverage })));
   return { findings, wholeSlices: coverage.wholeSlices() };
 }
 
@@ -41,21 +53,42 @@ export interface VerifiedBytes {
 }
 
 function readableObjects({ label, record, objects }: CompleteBackup): [string, number][] {
-  return record.objects.filter(({ name, size }) => objects.get(name) === size).map(({ name, size }) => [backupKey(label, name), size]);
+  return record.objects
+    .filter(({ name, size }) => objects.get(name) === size)
+    .map(({ name, size }) => [backupKey(label, name), size]);
 }
 
-async function verifyBackup(survey: Survey, backup: CompleteBackup, { plan, reading, coverage, signal }: VerifyBackupsOptions & { readonly reading: ReadBackupOptions; readonly coverage: ReadCoverage }): Promise<Finding[]> {
+async function verifyBackup(
+  survey: Survey,
+  backup: CompleteBackup,
+  {
+    plan,
+    reading,
+    coverage,
+    signal,
+  }: VerifyBackupsOptions & { readonly reading: ReadBackupOptions; readonly coverage: ReadCoverage },
+): Promise<Finding[]> {
   const { store } = survey;
   const { record } = backup;
   const objects = await checkObjects(store, backup, { signal });
   const { table, findings: tableFindings } = await checkTable(survey, backup, { signal });
   const manifestBytes = objects.contents.get(BACKUP_OBJECTS.manifest);
   const labelBytes = objects.contents.get(BACKUP_OBJECTS.backupLabel);
-  const manifest: CheckedManifest = manifestBytes === undefined ? { findings: [], files: undefined } : checkManifest(manifestBytes, record);
-  const differences = table === undefined || manifest.files === undefined ? [] : compareFiles(table, manifest.files, record);
-  const findings = [...objects.findings, ...tableFindings, ...manifest.findings, ...(labelBytes === undefined ? [] : checkBackupLabel(labelBytes, record)), ...differences];
+  const manifest: CheckedManifest =
+    manifestBytes === undefined ? { findings: [], files: undefined } : checkManifest(manifestBytes, record);
+  const differences =
+    table === undefined || manifest.files === undefined ? [] : compareFiles(table, manifest.files, record);
+  const findings = [
+    ...objects.findings,
+    ...tableFindings,
+    ...manifest.findings,
+    ...(labelBytes === undefined ? [] : checkBackupLabel(labelBytes, record)),
+    ...differences,
+  ];
   if (table === undefined) return findings;
-  if (coverage.concerns(backup.label)) for (const archive of table.archives) for (const location of ownMembers(archive, backup.label)) coverage.exists(location);
+  if (coverage.concerns(backup.label))
+    for (const archive of table.archives)
+      for (const location of ownMembers(archive, backup.label)) coverage.exists(location);
   return [...findings, ...(await readBytes(store, { backup, table, files: manifest.files }, { plan, reading }))];
 }
 
@@ -67,7 +100,11 @@ function* ownMembers({ members }: SeekArchive, label: string): Generator<MemberL
   }
 }
 
-async function readBytes(store: ObjectStore, readable: Parameters<typeof readBackup>[1], { plan, reading }: { readonly plan: ReadingPlan; readonly reading: ReadBackupOptions }): Promise<Finding[]> {
+async function readBytes(
+  store: ObjectStore,
+  readable: Parameters<typeof readBackup>[1],
+  { plan, reading }: { readonly plan: ReadingPlan; readonly reading: ReadBackupOptions },
+): Promise<Finding[]> {
   const { backup } = readable;
   if (plan.fullLabels.has(backup.label)) return readBackup(store, readable, reading);
   const hasSlices = [...plan.slices].some((name) => name.startsWith(`base/${backup.label}/`));

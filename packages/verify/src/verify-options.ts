@@ -10,7 +10,9 @@ import type { Memories } from "./sample/read-memory.ts";
  * How much is read. `quick`: records, listings, seek tables and manifests. `full`: every byte besides. `sample`: quick, and
  * the share of all bytes that was read longest ago; with `newest` also everything of the newest backup and of its WAL.
  */
-export type Depth = { readonly level: "quick" | "full" } | ({ readonly level: "sample"; readonly newest: boolean; readonly memory: Memories } & SampleRules);
+export type Depth =
+  | { readonly level: "quick" | "full" }
+  | ({ readonly level: "sample"; readonly newest: boolean; readonly memory: Memories } & SampleRules);
 
 export interface VerifyOptions extends CallOptions {
   /** Only these backups, and the WAL from the oldest of them on; all of them when empty. */
@@ -49,7 +51,11 @@ export interface VerifyReport {
   readonly readBytes: number;
   readonly plainBytes: number;
   /** What a memory is to remember: the units that were read, those of them that are damaged, and all that there are, when all backups were looked at. */
-  readonly units: { readonly read: readonly string[]; readonly damaged: readonly string[]; readonly existing: readonly string[] | undefined };
+  readonly units: {
+    readonly read: readonly string[];
+    readonly damaged: readonly string[];
+    readonly existing: readonly string[] | undefined;
+  };
   /** Of what is not read in this run: since when nobody has compared its bytes; undefined when everything was read. */
   readonly unreadSince: string | undefined;
 }

@@ -1,5 +1,13 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { holdLease, listBackupDirectories, listGaps, readRecoveryWindow, requireRepositoryRecord, type HeldLease, type RecoveryWindow } from "@soar/repository";
+import {
+  holdLease,
+  listBackupDirectories,
+  listGaps,
+  readRecoveryWindow,
+  requireRepositoryRecord,
+  type HeldLease,
+  type RecoveryWindow,
+} from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { availableParallelism } from "node:os";
 import { isDamage, sortFindings, type Finding } from "./finding.ts";
@@ -68,20 +76,41 @@ async function prepare(store: ObjectStore, options: VerifyOptions): Promise<Run>
   const backups = labels.length === 0 ? survey.backups : survey.backups.filter(({ label }) => labels.includes(label));
   const fromIndex = backups.length === 0 ? 0 : Math.min(...backups.map(firstIndexOf));
   const plan = planReading(survey, backups, { depth: options.depth, fromIndex, now: options.now() });
-  return { live: store, survey, backups, isWhole: labels.length === 0, fromIndex, plan, options, read: { stored: 0, plain: 0, units: new Set(plan.chosen.map(({ name }) => name)), damaged: new Set() } };
+  return {
+    live: store,
+    survey,
+    backups,
+    isWhole: labels.length === 0,
+    fromIndex,
+    plan,
+    options,
+    read: { stored: 0, plain: 0, units: new Set(plan.chosen.map(({ name }) => name)), damaged: new Set() },
+  };
 }
 
-async function takeLease(store: ObjectStore, { labels = [], depth, host, now, signal }: VerifyOptions): Promise<HeldLease | undefined> {
+async function takeLease(
+  store: ObjectStore,
+  { labels = [], depth, host, now, signal }: VerifyOptions,
+): Promise<HeldLease | undefined> {
   await requireRepositoryRecord(store, { signal });
   const directories = await listBackupDirectories(store, { signal }).catch((error: unknown) => {
     // Of the survey to tell; and where the directories cannot be told apart, expiry removes nothing either.
     if (!hasErrorCode(error, "REPOSITORY_DAMAGED")) throw error;
     return [];
   });
-  const complete = directories.flatMap(({ label, record }) => (record === undefined || (labels.length > 0 && !labels.includes(label)) ? [] : [record]));
+  const complete = directories.flatMap(({ label, record }) =>
+    record === undefined || (labels.length > 0 && !labels.includes(label)) ? [] : [record],
+  );
   if (complete.length === 0) return undefined;
-  const wal = depth.level === "quick" ? {} : { walFrom: complete.map(({ firstSegment }) => firstSegment).sort()[0], walTo: LAST_SEGMENT_NAME };
-  return holdLease(store, { purpose: "verify", host, labels: complete.map(({ label }) => label), ...wal }, { now, signal });
+  const wal =
+    depth.level === "quick"
+      ? {}
+      : { walFrom: complete.map(({ firstSegment }) => firstSegment).sort()[0], walTo: LAST_SEGMENT_NAME };
+  return holdLease(
+    store,
+    { purpose: "verify", host, labels: complete.map(({ label }) => label), ...wal },
+    { now, signal },
+  );
 }
 
 /** No segment has a name behind it. */
@@ -97,46 +126,112 @@ async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
     options.onEvent?.({ type: "progress", done: done.stored, total: Math.max(plan.bytes, done.stored) });
   };
   const onDamaged = (unit: string): void => void done.damaged.add(unit);
-  const directories = isWhole ? survey.directories : survey.directories.filter(({ label }) => (options.labels ?? []).includes(label));
-  const findings = [...(isWhole ? survey.findings : []), ...(await checkDirectories(survey, directories, { now, signal }))];
+  const directories = isWhole
+    ? survey.directories
+    : survey.directories.filter(({ label }) => (options.labels ?? []).includes(label));
+  const findings = [
+    ...(isWhole ? survey.findings : []),
+    ...(await checkDirectories(survey, directories, { now, signal })),
+  ];
   if (isWhole) {
     findings.push(...checkAges(agesOf(survey), { ...DEFAULT_AGE_LIMITS, ...options.limits }, now));
-    findings.push(...(await checkLeftovers(live, survey, { now, signal })), ...(await checkTails(live, survey, { signal })));
+    findings.push(
+      ...(await checkLeftovers(live, survey, { now, signal })),
+      ...(await checkTails(live, survey, { signal })),
+    );
   }
   const histories = await checkHistories(survey, { signal });
   findings.push(...(await checkWal(run, histories, { signal })));
-  const verified = await verifyBackups(survey, backups, { plan, pool, parallel: jobs + pool.workers, signal, onRead, onDamaged });
+  const verified = await verifyBackups(survey, backups, {
+    plan,
+    pool,
+    parallel: jobs + pool.workers,
+    signal,
+    onRead,
+    onDamaged,
+  });
   findings.push(...verified.findings);
   for (const name of verified.wholeSlices) done.units.add(name);
-  findings.push(...(await checkSegments(survey.store, plan.segments, { repository: survey.repository, pool, jobs, signal, onRead, onDamaged })));
+  findings.push(
+    ...(await checkSegments(survey.store, plan.segments, {
+      repository: survey.repository,
+      pool,
+      jobs,
+      signal,
+      onRead,
+      onDamaged,
+    })),
+  );
   const read = new Set(plan.segments.flat());
-  findings.push(...(await checkSwitchPoints(survey, histories.histories, { signal, isRead: (object) => read.has(object), onDamaged })));
+  findings.push(
+    ...(await checkSwitchPoints(survey, histories.histories, {
+      signal,
+      isRead: (object) => read.has(object),
+      onDamaged,
+    })),
+  );
   return findings;
 }
 
-async function checkWal({ survey, backups, fromIndex }: Run, { histories, findings }: CheckedHistories, options: CallOptions): Promise<Finding[]> {
+async function checkWal(
+  { survey, backups, fromIndex }: Run,
+  { histories, findings }: CheckedHistories,
+  options: CallOptions,
+): Promise<Finding[]> {
   const names: Finding[] = [];
-  for (const inventory of survey.inventories.values()) names.push(...(await checkSegmentNames(survey, inventory, { ...options, fromIndex, histories })));
+  for (const inventory of survey.inventories.values())
+    names.push(...(await checkSegmentNames(survey, inventory, { ...options, fromIndex, histories })));
   const gaps = await listGaps(survey.store, options);
-  const chains = checkChains({ backups: backups.map(({ record }) => record), histories, inventories: survey.inventories, gaps });
+  const chains = checkChains({
+    backups: backups.map(({ record }) => record),
+    histories,
+    inventories: survey.inventories,
+    gaps,
+  });
   return [...findings, ...names, ...chains, ...(await checkLastSegments(survey, options))];
 }
 
-async function readWindow({ survey, options: { signal } }: Run, findings: readonly Finding[]): Promise<{ readonly window: RecoveryWindow | undefined; readonly finding: Finding | undefined }> {
+async function readWindow(
+  { survey, options: { signal } }: Run,
+  findings: readonly Finding[],
+): Promise<{ readonly window: RecoveryWindow | undefined; readonly finding: Finding | undefined }> {
   try {
-    return { window: await readRecoveryWindow(survey.store, survey.repository.walSegmentSize, { signal }), finding: undefined };
+    return {
+      window: await readRecoveryWindow(survey.store, survey.repository.walSegmentSize, { signal }),
+      finding: undefined,
+    };
   } catch (error) {
     if (!isDamage(error)) throw error;
     // Mostly what hides the window is a finding already.
-    const isTold = findings.some(({ kind, where }) => kind.startsWith("history-") || kind === "object-stray" || (kind.startsWith("wal-") && error.message.includes(where)));
-    const finding: Finding = { kind: "wal-damaged", severity: "error", where: "wal/", what: error.message, advice: error.hint ?? "Verify with --level full." };
+    const isTold = findings.some(
+      ({ kind, where }) =>
+        kind.startsWith("history-") ||
+        kind === "object-stray" ||
+        (kind.startsWith("wal-") && error.message.includes(where)),
+    );
+    const finding: Finding = {
+      kind: "wal-damaged",
+      severity: "error",
+      where: "wal/",
+      what: error.message,
+      advice: error.hint ?? "Verify with --level full.",
+    };
     return { window: undefined, finding: isTold ? undefined : finding };
   }
 }
 
-function reportOf({ survey, backups, isWhole, plan, options, read }: Run, findings: readonly Finding[], window: RecoveryWindow | undefined): VerifyReport {
+function reportOf(
+  { survey, backups, isWhole, plan, options, read }: Run,
+  findings: readonly Finding[],
+  window: RecoveryWindow | undefined,
+): VerifyReport {
   const { newestBackupAt, lastArchivedAt } = agesOf(survey);
-  const readOf = (label: string): VerifiedBackup["read"] => (plan.fullLabels.has(label) ? "full" : [...plan.slices].some((name) => name.startsWith(`base/${label}/`)) ? "sample" : "quick");
+  const readOf = (label: string): VerifiedBackup["read"] =>
+    plan.fullLabels.has(label)
+      ? "full"
+      : [...plan.slices].some((name) => name.startsWith(`base/${label}/`))
+        ? "sample"
+        : "quick";
   const segments = [...survey.inventories.values()].reduce((sum, inventory) => sum + inventory.segments.size, 0);
   return {
     repository: survey.repository,
@@ -149,12 +244,23 @@ function reportOf({ survey, backups, isWhole, plan, options, read }: Run, findin
     storedBytes: survey.objects.reduce((sum, { size }) => sum + size, 0),
     readBytes: read.stored,
     plainBytes: read.plain,
-    units: { read: [...read.units, ...[...plan.fullLabels].map(backupUnit)], damaged: [...read.damaged], existing: isWhole ? [...plan.units.map(({ name }) => name), ...backups.map(({ label }) => backupUnit(label))] : undefined },
+    units: {
+      read: [...read.units, ...[...plan.fullLabels].map(backupUnit)],
+      damaged: [...read.damaged],
+      existing: isWhole
+        ? [...plan.units.map(({ name }) => name), ...backups.map(({ label }) => backupUnit(label))]
+        : undefined,
+    },
     unreadSince: unreadSince(plan, read.units, options.depth)?.toISOString(),
   };
 }
 
 /** What several steps came upon is told once, as the last of them knows it. */
 function distinct(findings: readonly Finding[]): Iterable<Finding> {
-  return new Map(findings.map((finding) => [`${finding.kind} ${finding.where} ${finding.kind === "wal-duplicate" ? "" : finding.what}`, finding])).values();
+  return new Map(
+    findings.map((finding) => [
+      `${finding.kind} ${finding.where} ${finding.kind === "wal-duplicate" ? "" : finding.what}`,
+      finding,
+    ]),
+  ).values();
 }

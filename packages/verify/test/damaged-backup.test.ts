@@ -1,13 +1,25 @@
 import { readObject, type ObjectStore } from "@soar/storage";
 import type { Finding } from "@soar/verify";
-import { putSampleBackup as putBackup, replaceObject as replace, SAMPLE_LABEL as LABEL, SAMPLE_TABLESPACE as TABLESPACE } from "@soar-tooling/sample-repository";
+import {
+  putSampleBackup as putBackup,
+  replaceObject as replace,
+  SAMPLE_LABEL as LABEL,
+  SAMPLE_TABLESPACE as TABLESPACE,
+} from "@soar-tooling/sample-repository";
 import { describe, expect, test } from "vitest";
 import { error, flip, FULL, QUICK, useSampleRepository, warning } from "./sample-repository.fixture.ts";
 
 const { find, repository, verify } = useSampleRepository();
 
 describe("every object of a backup", () => {
-  const names = ["backup.tar.gz", `${TABLESPACE}.tar.gz`, "backup_label", "index.zst", "backup_manifest", "server-config.tar.gz"];
+  const names = [
+    "backup.tar.gz",
+    `${TABLESPACE}.tar.gz`,
+    "backup_label",
+    "index.zst",
+    "backup_manifest",
+    "server-config.tar.gz",
+  ];
   const damagedKind = (name: string): Finding["kind"] => (name === "index.zst" ? "table-damaged" : "object-damaged");
 
   test.each(names)("%s: a flipped bit is found wherever it is", async (name) => {
@@ -24,7 +36,11 @@ describe("every object of a backup", () => {
 
   test.each(names)("%s: missing, cut short, longer and empty are found by a look at the listing", async (name) => {
     const key = `base/${LABEL}/${name}`;
-    for (const change of [(bytes: Buffer) => bytes.subarray(1), (bytes: Buffer) => Buffer.concat([bytes, Buffer.of(0)]), () => Buffer.alloc(0)]) {
+    for (const change of [
+      (bytes: Buffer) => bytes.subarray(1),
+      (bytes: Buffer) => Buffer.concat([bytes, Buffer.of(0)]),
+      () => Buffer.alloc(0),
+    ]) {
       const saved = await readObject(repository.store, key);
       await replace(repository.store, key, change);
       expect(await find({ depth: QUICK })).toContainEqual(error("object-wrong-size", key));
@@ -40,13 +56,16 @@ describe("every object of a backup", () => {
     const bytes = await Promise.all([one, other].map((key) => readObject(repository.store, key)));
     await replace(repository.store, one, () => bytes[1] ?? Buffer.of());
     await replace(repository.store, other, () => bytes[0] ?? Buffer.of());
-    for (const depth of [QUICK, FULL]) expect(await find({ depth })).toEqual([error("object-wrong-size", other), error("object-wrong-size", one)]);
+    for (const depth of [QUICK, FULL])
+      expect(await find({ depth })).toEqual([error("object-wrong-size", other), error("object-wrong-size", one)]);
   });
 
   test("damage says which bytes, and what they hold", async () => {
     await replace(repository.store, `base/${LABEL}/backup.tar.gz`, (bytes) => bytes.fill(0, 3000, 3100));
     const { findings } = await verify();
-    expect(findings).toMatchObject([{ what: expect.stringMatching(/^bytes \d+ to \d+ are not what was recorded, which hold .*base\/5\/2619: /) }]);
+    expect(findings).toMatchObject([
+      { what: expect.stringMatching(/^bytes \d+ to \d+ are not what was recorded, which hold .*base\/5\/2619: /) },
+    ]);
   });
 
   test("one that nobody recorded is told, without alarm; one outside of every backup is an error", async () => {
@@ -56,12 +75,22 @@ describe("every object of a backup", () => {
     await repository.store.put("tail/notes", Buffer.from("hello"));
     await repository.store.put("notes.txt", Buffer.from("hello"));
     const strays = ["base/notes.txt", "tail/notes", "wal/notes"].map((key) => error("object-stray", key));
-    expect(await find({ depth: QUICK })).toEqual([...strays, warning("object-stray", `base/${LABEL}/notes.txt`), warning("object-stray", "notes.txt")]);
+    expect(await find({ depth: QUICK })).toEqual([
+      ...strays,
+      warning("object-stray", `base/${LABEL}/notes.txt`),
+      warning("object-stray", "notes.txt"),
+    ]);
   });
 
   test("one that disappears between the listing and the reading is found", async () => {
     const key = `base/${LABEL}/backup_label`;
-    const vanishing: ObjectStore = { ...repository.store, get: async (asked, options) => (asked === key && (await repository.store.remove([key])), repository.store.get(asked, options)) };
+    const vanishing: ObjectStore = {
+      ...repository.store,
+      get: async (asked, options) => (
+        asked === key && (await repository.store.remove([key])),
+        repository.store.get(asked, options)
+      ),
+    };
     const { findings } = await verify({ depth: QUICK }, vanishing);
     expect(findings.map(({ kind, where }) => [kind, where])).toEqual([["object-missing", key]]);
   });
@@ -71,8 +100,14 @@ describe("the record of a backup", () => {
   test.each<[string, (bytes: Buffer) => Buffer]>([
     ["no JSON", () => Buffer.from("{")],
     ["cut short", (bytes) => bytes.subarray(0, 100)],
-    ["that of another label", (bytes) => Buffer.from(bytes.toString().replace(`"label": "${LABEL}"`, '"label": "2025-01-06"'))],
-    ["changed in a field that nothing else knows", (bytes) => Buffer.from(bytes.toString().replace('"host": "h"', '"host": "i"'))],
+    [
+      "that of another label",
+      (bytes) => Buffer.from(bytes.toString().replace(`"label": "${LABEL}"`, '"label": "2025-01-06"')),
+    ],
+    [
+      "changed in a field that nothing else knows",
+      (bytes) => Buffer.from(bytes.toString().replace('"host": "h"', '"host": "i"')),
+    ],
   ])("that is %s is found, and hides no other backup", async (_, change) => {
     await putBackup(repository.store, { label: "2025-01-06", first: 4 });
     await replace(repository.store, `base/${LABEL}/backup.json`, change);
@@ -80,7 +115,9 @@ describe("the record of a backup", () => {
   });
 
   test("without its digest is a warning", async () => {
-    await replace(repository.store, `base/${LABEL}/backup.json`, (bytes) => Buffer.from(bytes.toString().replace(/,\n {2}"digest.*\n/, "\n")));
+    await replace(repository.store, `base/${LABEL}/backup.json`, (bytes) =>
+      Buffer.from(bytes.toString().replace(/,\n {2}"digest.*\n/, "\n")),
+    );
     expect(await find({ depth: QUICK })).toEqual([warning("backup-record-damaged", `base/${LABEL}/backup.json`)]);
   });
 
@@ -88,21 +125,42 @@ describe("the record of a backup", () => {
     await repository.store.remove([`base/${LABEL}/backup.json`]);
     expect(await find()).toEqual([error("no-backup", "base/"), warning("backup-interrupted", LABEL)]);
     const { findings } = await verify({ now: () => new Date(`${LABEL}T02:30:00Z`) });
-    expect(findings.map(({ kind, severity }) => [kind, severity])).toEqual([["no-backup", "error"], ["backup-running", "notice"]]);
+    expect(findings.map(({ kind, severity }) => [kind, severity])).toEqual([
+      ["no-backup", "error"],
+      ["backup-running", "notice"],
+    ]);
     await repository.store.remove([`base/${LABEL}/started.json`]);
     expect(await find({ depth: QUICK })).toEqual([error("no-backup", "base/"), warning("backup-interrupted", LABEL)]);
   });
 
   test("of another cluster is found", async () => {
-    await putBackup(repository.store, { label: "2025-01-06", first: 4, change: (record) => ({ ...record, systemIdentifier: "1" }) });
+    await putBackup(repository.store, {
+      label: "2025-01-06",
+      first: 4,
+      change: (record) => ({ ...record, systemIdentifier: "1" }),
+    });
     expect(await find()).toEqual([error("backup-foreign", "2025-01-06")]);
   });
 
   test("that tells of damaged pages at the source is a warning", async () => {
-    const damagedPages = ["base/5/1", "base/5/1", "base/5/2", "base/5/3", "base/5/4"].map((path) => ({ path, detail: "blocks 1" }));
-    await putBackup(repository.store, { label: "2025-01-06", first: 4, change: (record) => ({ ...record, damagedPages }) });
+    const damagedPages = ["base/5/1", "base/5/1", "base/5/2", "base/5/3", "base/5/4"].map((path) => ({
+      path,
+      detail: "blocks 1",
+    }));
+    await putBackup(repository.store, {
+      label: "2025-01-06",
+      first: 4,
+      change: (record) => ({ ...record, damagedPages }),
+    });
     const { findings } = await verify({ depth: QUICK });
-    expect(findings).toMatchObject([{ kind: "backup-source-damaged", severity: "warning", where: "2025-01-06", what: "the source had damaged pages in base/5/1, base/5/2, base/5/3 and 1 more files" }]);
+    expect(findings).toMatchObject([
+      {
+        kind: "backup-source-damaged",
+        severity: "warning",
+        where: "2025-01-06",
+        what: "the source had damaged pages in base/5/1, base/5/2, base/5/3 and 1 more files",
+      },
+    ]);
   });
 
   test("of a newer format is no finding but a refusal: this program cannot tell", async () => {

@@ -1,6 +1,14 @@
 import { putGap } from "@soar/repository";
 import { readObject } from "@soar/storage";
-import { archiveSample as archive, putSampleBackup as putBackup, replaceObject as replace, SAMPLE_LABEL as LABEL, sampleSegment as segmentBytes, segmentKey, segmentName } from "@soar-tooling/sample-repository";
+import {
+  archiveSample as archive,
+  putSampleBackup as putBackup,
+  replaceObject as replace,
+  SAMPLE_LABEL as LABEL,
+  sampleSegment as segmentBytes,
+  segmentKey,
+  segmentName,
+} from "@soar-tooling/sample-repository";
 import { describe, expect, test } from "vitest";
 import { error, flip, FULL, QUICK, useSampleRepository, warning } from "./sample-repository.fixture.ts";
 
@@ -19,11 +27,14 @@ describe("every segment", () => {
     expect(await find()).toEqual([]);
   });
 
-  test.each([...[3, 4, 5, 6].map((index) => [index, 1] as const), ...[6, 7, 8].map((index) => [index, 2] as const)])("%i of timeline %i cut short is found", async (index, timeline) => {
-    const key = segmentKey(index, timeline);
-    await replace(repository.store, key, (bytes) => bytes.subarray(0, bytes.length - 1));
-    expect(await find()).toEqual([error("wal-damaged", key)]);
-  });
+  test.each([...[3, 4, 5, 6].map((index) => [index, 1] as const), ...[6, 7, 8].map((index) => [index, 2] as const)])(
+    "%i of timeline %i cut short is found",
+    async (index, timeline) => {
+      const key = segmentKey(index, timeline);
+      await replace(repository.store, key, (bytes) => bytes.subarray(0, bytes.length - 1));
+      expect(await find()).toEqual([error("wal-damaged", key)]);
+    },
+  );
 
   test("that no kept backup needs is neither read nor reported", async () => {
     await replace(repository.store, segmentKey(2), flip(0));
@@ -62,7 +73,10 @@ describe("every segment", () => {
   test("bare and cut short is found", async () => {
     await repository.store.remove([segmentKey(5)]);
     await repository.store.put(`wal/${segmentName(5)}`, segmentBytes(5).subarray(0, 100_000));
-    expect(await find()).toEqual([error("wal-damaged", `wal/${segmentName(5)}`), error("wal-wrong-size", `wal/${segmentName(5)}`)]);
+    expect(await find()).toEqual([
+      error("wal-damaged", `wal/${segmentName(5)}`),
+      error("wal-wrong-size", `wal/${segmentName(5)}`),
+    ]);
   });
 });
 
@@ -71,18 +85,35 @@ describe("the chain", () => {
     await putBackup(repository.store, { label: "2025-01-06", first: 4 });
     await repository.store.remove([segmentKey(5)]);
     // Segment 5 is also what makes the second backup consistent.
-    for (const depth of [QUICK, FULL]) expect(await find({ depth })).toEqual([error("backup-inconsistent", "2025-01-06"), error("wal-missing", segmentName(5))]);
+    for (const depth of [QUICK, FULL])
+      expect(await find({ depth })).toEqual([
+        error("backup-inconsistent", "2025-01-06"),
+        error("wal-missing", segmentName(5)),
+      ]);
     expect(await find({ labels: [LABEL] })).toEqual([error("wal-missing", segmentName(5))]);
   });
 
   test("with a hole of several segments says from where to where", async () => {
     await repository.store.remove([segmentKey(4), segmentKey(5)]);
     const { findings } = await verify({ depth: QUICK });
-    expect(findings).toContainEqual(expect.objectContaining({ kind: "wal-missing", where: segmentName(4), what: `2 segments are missing, to ${segmentName(5)}, although later ones are there` }));
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        kind: "wal-missing",
+        where: segmentName(4),
+        what: `2 segments are missing, to ${segmentName(5)}, although later ones are there`,
+      }),
+    );
   });
 
   test("with a hole that somebody declared is a notice once a backup was taken behind it, and an error before", async () => {
-    await putGap(repository.store, { format: 1, from: segmentName(5), to: segmentName(5), declaredBy: "anna", declaredAt: "2025-01-05T12:00:00.000Z", reason: "disk full" });
+    await putGap(repository.store, {
+      format: 1,
+      from: segmentName(5),
+      to: segmentName(5),
+      declaredBy: "anna",
+      declaredAt: "2025-01-05T12:00:00.000Z",
+      reason: "disk full",
+    });
     await repository.store.remove([segmentKey(5)]);
     expect(await find({ depth: QUICK })).toEqual([error("wal-gap-declared", segmentName(5))]);
     for (const index of [7, 8]) await archive(repository.store, segmentName(index), segmentBytes(index));
@@ -93,9 +124,20 @@ describe("the chain", () => {
   });
 
   test("that ends before a backup is consistent is found", async () => {
-    await repository.store.remove([segmentKey(4), segmentKey(5), segmentKey(6), ...[6, 7, 8].map((index) => segmentKey(index, 2))]);
+    await repository.store.remove([
+      segmentKey(4),
+      segmentKey(5),
+      segmentKey(6),
+      ...[6, 7, 8].map((index) => segmentKey(index, 2)),
+    ]);
     const { findings } = await verify({ depth: QUICK });
-    expect(findings).toMatchObject([{ kind: "backup-inconsistent", where: LABEL, what: expect.stringContaining(`it needs ${segmentName(3)} to ${segmentName(4)}`) }]);
+    expect(findings).toMatchObject([
+      {
+        kind: "backup-inconsistent",
+        where: LABEL,
+        what: expect.stringContaining(`it needs ${segmentName(3)} to ${segmentName(4)}`),
+      },
+    ]);
   });
 
   test("whose last segment is gone cannot be told from one that was never archived", async () => {
@@ -115,7 +157,10 @@ describe("the chain", () => {
     await repository.store.put(segmentKey(4, 2), await readObject(repository.store, segmentKey(4)));
     expect(await find({ depth: QUICK })).toEqual([warning("wal-misplaced", segmentKey(4, 2))]);
     await replace(repository.store, segmentKey(5), (bytes) => bytes.subarray(0, 100));
-    expect(await find({ depth: QUICK })).toEqual([error("wal-wrong-size", segmentKey(5)), warning("wal-misplaced", segmentKey(4, 2))]);
+    expect(await find({ depth: QUICK })).toEqual([
+      error("wal-wrong-size", segmentKey(5)),
+      warning("wal-misplaced", segmentKey(4, 2)),
+    ]);
     await replace(repository.store, segmentKey(8, 2), () => Buffer.alloc(300));
     expect(await find({ depth: QUICK })).toContainEqual(error("wal-damaged", segmentKey(8, 2)));
     await repository.store.remove([segmentKey(8, 2)]);

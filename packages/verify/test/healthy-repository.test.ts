@@ -3,7 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { putKeep } from "@soar/repository";
 import { createFileStore } from "@soar/storage";
-import { archiveSample as archive, fillSampleRepository as fillRepository, putSampleBackup as putBackup, SAMPLE_LABEL as LABEL, sampleSegment as segmentBytes, SEGMENT_SIZE, segmentKey, segmentName } from "@soar-tooling/sample-repository";
+import {
+  archiveSample as archive,
+  fillSampleRepository as fillRepository,
+  putSampleBackup as putBackup,
+  SAMPLE_LABEL as LABEL,
+  sampleSegment as segmentBytes,
+  SEGMENT_SIZE,
+  segmentKey,
+  segmentName,
+} from "@soar-tooling/sample-repository";
 import { describe, expect, test } from "vitest";
 import { QUICK, useSampleRepository } from "./sample-repository.fixture.ts";
 
@@ -14,8 +23,16 @@ describe("a healthy repository", () => {
     expect(await find({ depth: QUICK })).toEqual([]);
     const totals: number[] = [];
     const report = await verify({ onEvent: (event) => event.type === "progress" && totals.push(event.done) });
-    expect(report).toMatchObject({ findings: [], backups: [{ label: LABEL, kind: "full", read: "full" }], wal: { segments: 8, read: 7 }, unreadSince: undefined });
-    expect(report.window?.timelines.map(({ timeline, ranges }) => [timeline, ranges.length])).toEqual([[2, 1], [1, 1]]);
+    expect(report).toMatchObject({
+      findings: [],
+      backups: [{ label: LABEL, kind: "full", read: "full" }],
+      wal: { segments: 8, read: 7 },
+      unreadSince: undefined,
+    });
+    expect(report.window?.timelines.map(({ timeline, ranges }) => [timeline, ranges.length])).toEqual([
+      [2, 1],
+      [1, 1],
+    ]);
     expect(totals.at(-1)).toBe(report.readBytes);
     expect(totals).toEqual(totals.toSorted((a, b) => a - b));
     expect(report.plainBytes).toBeGreaterThan(7 * SEGMENT_SIZE);
@@ -29,7 +46,8 @@ describe("a healthy repository", () => {
       ...store,
       async *list(prefix, options) {
         const isFirst = prefix === "" && (listings += 1) === 1;
-        for await (const object of store.list(prefix, options)) if (!isFirst || object.key !== segmentKey(5)) yield object;
+        for await (const object of store.list(prefix, options))
+          if (!isFirst || object.key !== segmentKey(5)) yield object;
       },
     };
     expect(await find({ depth: QUICK })).toEqual([]);

@@ -13,7 +13,10 @@ describe("what cannot be looked at is no health", () => {
   });
 
   test("a label that is not there is an error", async () => {
-    await expect(find({ labels: ["2025-01-09"] })).rejects.toMatchObject({ code: "BACKUP_MISSING", hint: `There are: ${LABEL}.` });
+    await expect(find({ labels: ["2025-01-09"] })).rejects.toMatchObject({
+      code: "BACKUP_MISSING",
+      hint: `There are: ${LABEL}.`,
+    });
   });
 
   test("a store that fails at any call ends the verification, never with a report", async () => {
@@ -21,12 +24,21 @@ describe("what cannot be looked at is no health", () => {
     await verify({ jobs: 1 }, rehearsal);
     // The last one gives the lease back, which lapses by itself.
     for (let atCall = 1; atCall < rehearsal.calls; atCall += 1) {
-      await expect(verify({ jobs: 1 }, withFault(repository.store, { atCall, when: "before" })), `call ${atCall}`).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+      await expect(
+        verify({ jobs: 1 }, withFault(repository.store, { atCall, when: "before" })),
+        `call ${atCall}`,
+      ).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
     }
   });
 
   test.each(["STORE_DENIED", "OBJECT_ARCHIVED", "CLOCK_SKEWED"] as const)("%s is no finding", async (code) => {
-    const locked: ObjectStore = { ...repository.store, get: async (key, options) => (key.startsWith("wal/0000000100") ? Promise.reject(new SoarError(code, "no")) : repository.store.get(key, options)) };
+    const locked: ObjectStore = {
+      ...repository.store,
+      get: async (key, options) =>
+        key.startsWith("wal/0000000100")
+          ? Promise.reject(new SoarError(code, "no"))
+          : repository.store.get(key, options),
+    };
     await expect(verify({}, locked)).rejects.toMatchObject({ code });
   });
 

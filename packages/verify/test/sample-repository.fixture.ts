@@ -1,5 +1,13 @@
 import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
-import { createVerifyPool, verifyRepository, type Depth, type Finding, type VerifyOptions, type VerifyPool, type VerifyReport } from "@soar/verify";
+import {
+  createVerifyPool,
+  verifyRepository,
+  type Depth,
+  type Finding,
+  type VerifyOptions,
+  type VerifyPool,
+  type VerifyReport,
+} from "@soar/verify";
 import { fillSampleRepository, keysOf } from "@soar-tooling/sample-repository";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 
@@ -33,7 +41,8 @@ export function useSampleRepository(): SampleUse {
     repository.store = createMemoryStore({ now: () => STORED_AT });
     for (const key of await keysOf(healthy)) await repository.store.put(key, await readObject(healthy, key));
   });
-  const verify: SampleUse["verify"] = (options = {}, target = repository.store) => verifyRepository(target, { depth: FULL, jobs: 2, host: "h", now: () => NOW, pool, ...options });
+  const verify: SampleUse["verify"] = (options = {}, target = repository.store) =>
+    verifyRepository(target, { depth: FULL, jobs: 2, host: "h", now: () => NOW, pool, ...options });
   return {
     repository,
     verify,

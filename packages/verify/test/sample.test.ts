@@ -2,8 +2,22 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
-import { NOTHING_READ, openReadMemory, verifyRepository, type Depth, type VerifyOptions, type VerifyReport } from "@soar/verify";
-import { fillSampleRepository, putSampleBackup, replaceObject, SAMPLE_LABEL, SAMPLE_TABLESPACE, segmentKey } from "@soar-tooling/sample-repository";
+import {
+  NOTHING_READ,
+  openReadMemory,
+  verifyRepository,
+  type Depth,
+  type VerifyOptions,
+  type VerifyReport,
+} from "@soar/verify";
+import {
+  fillSampleRepository,
+  putSampleBackup,
+  replaceObject,
+  SAMPLE_LABEL,
+  SAMPLE_TABLESPACE,
+  segmentKey,
+} from "@soar-tooling/sample-repository";
 import { requireBackupRecord } from "@soar/repository";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
@@ -23,13 +37,23 @@ beforeEach(async () => {
 function sample(rules: Omit<Extract<Depth, { level: "sample" }>, "level" | "memory">): Promise<VerifyReport> {
   // A segment that no newer backup needs has waited longest.
   const lastRead = (name: string): number => NOW.getTime() - (name === segmentKey(3) ? 5000 : 1000);
-  return verifyRepository(store, { depth: { level: "sample", memory: { ...NOTHING_READ, lastRead }, ...rules }, jobs: 2, host: "h", now: () => NOW });
+  return verifyRepository(store, {
+    depth: { level: "sample", memory: { ...NOTHING_READ, lastRead }, ...rules },
+    jobs: 2,
+    host: "h",
+    now: () => NOW,
+  });
 }
 
 describe("an incremental that is read in full", () => {
   beforeEach(async () => {
     // Only the last page of the relation differs.
-    await putSampleBackup(store, { label: INCREMENTAL, first: 7, base: await requireBackupRecord(store, SAMPLE_LABEL), state: 2 });
+    await putSampleBackup(store, {
+      label: INCREMENTAL,
+      first: 7,
+      base: await requireBackupRecord(store, SAMPLE_LABEL),
+      state: 2,
+    });
   });
 
   test("makes units of other backups count as read, when it refers to every byte of them, and no others", async () => {
@@ -60,12 +84,24 @@ describe("damage that a run has found", () => {
   /** A run of the timer, with its memory on disk. */
   async function weekly(share: number, more: Partial<VerifyOptions> = {}): Promise<VerifyReport> {
     const memory = await openReadMemory(directory, "s3://b/p");
-    const report = await verifyRepository(store, { depth: { level: "sample", newest: false, share, memory }, jobs: 2, host: "h", now: () => NOW, ...more });
+    const report = await verifyRepository(store, {
+      depth: { level: "sample", newest: false, share, memory },
+      jobs: 2,
+      host: "h",
+      now: () => NOW,
+      ...more,
+    });
     const { read, damaged, existing } = report.units;
-    await memory.remember({ at: NOW, read, damaged: new Set(damaged), existing: existing === undefined ? undefined : new Set(existing) });
+    await memory.remember({
+      at: NOW,
+      read,
+      damaged: new Set(damaged),
+      existing: existing === undefined ? undefined : new Set(existing),
+    });
     return report;
   }
-  const damageIn = ({ findings }: VerifyReport) => findings.flatMap(({ kind, where }) => (kind === "object-damaged" ? [where] : []));
+  const damageIn = ({ findings }: VerifyReport) =>
+    findings.flatMap(({ kind, where }) => (kind === "object-damaged" ? [where] : []));
   const flipByte = (at: number) => (bytes: Buffer) => (bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at), bytes);
 
   test("in an archive is found by every run until the object is whole again, however little is sampled", async () => {
@@ -80,7 +116,12 @@ describe("damage that a run has found", () => {
   });
 
   test("by reading one backup stays known to the runs that only sample, and what they know of the others is kept", async () => {
-    await putSampleBackup(store, { label: INCREMENTAL, first: 7, base: await requireBackupRecord(store, SAMPLE_LABEL), state: 2 });
+    await putSampleBackup(store, {
+      label: INCREMENTAL,
+      first: 7,
+      base: await requireBackupRecord(store, SAMPLE_LABEL),
+      state: 2,
+    });
     expect(damageIn(await weekly(1))).toEqual([]);
     await replaceObject(store, BASE, flipByte(200));
     expect(damageIn(await weekly(1, { labels: [SAMPLE_LABEL], depth: { level: "full" } }))).toEqual([BASE]);

@@ -5,7 +5,14 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { cpuMs, peakMb, residentMb } from "./process-cost.ts";
-import { createTestCluster, requireInstallation, serverUser, startS3ServerProcess, type S3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
+import {
+  createTestCluster,
+  requireInstallation,
+  serverUser,
+  startS3ServerProcess,
+  type S3ServerProcess,
+  type TestCluster,
+} from "@soar-tooling/test-servers";
 
 /*
  * Drains a real backlog of full segments through PostgreSQL's archiver: with `cp` to a local directory, and with the resident
@@ -20,22 +27,30 @@ const ids = process.getuid?.() === 0 ? serverUser() : undefined;
 /** Threads without work have ended by then. */
 const IDLE_AFTER_MS = 7_000;
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 const statusDir = (cluster: TestCluster): string => join(cluster.dataDir, "pg_wal", "archive_status");
-const readyCount = (cluster: TestCluster): number => readdirSync(statusDir(cluster)).filter((name) => name.endsWith(".ready")).length;
+const readyCount = (cluster: TestCluster): number =>
+  readdirSync(statusDir(cluster)).filter((name) => name.endsWith(".ready")).length;
 
 async function writeBacklog(cluster: TestCluster): Promise<void> {
-  await cluster.query("create table account (id int primary key, balance int, filler char(84)); insert into account select n, 0, '' from generate_series(1, 200000) n");
+  await cluster.query(
+    "create table account (id int primary key, balance int, filler char(84)); insert into account select n, 0, '' from generate_series(1, 200000) n",
+  );
   await cluster.query("create table history (id int, delta int, at timestamptz, filler char(22))");
   for (let round = 0; readyCount(cluster) < segments; round += 1) {
     // Like pgbench: single rows all over a table, and a history of them; every 20 rounds a checkpoint, so that full pages follow.
-    await cluster.query(`do $$ declare picked int; begin for n in 1..4000 loop picked := 1 + random() * 199999; update account set balance = balance + n where id = picked; insert into history values (n, n, now(), ''); end loop; end $$`);
+    await cluster.query(
+      `do $$ declare picked int; begin for n in 1..4000 loop picked := 1 + random() * 199999; update account set balance = balance + n where id = picked; insert into history values (n, n, now(), ''); end loop; end $$`,
+    );
     if (round % 20 === 0) await cluster.query("checkpoint");
   }
 }
 
 async function drain(cluster: TestCluster, start: () => Promise<() => Promise<void>>): Promise<number> {
-  for (const name of readdirSync(statusDir(cluster))) if (/^[0-9A-F]{24}\.done$/.test(name)) renameSync(join(statusDir(cluster), name), join(statusDir(cluster), name.replace(".done", ".ready")));
+  for (const name of readdirSync(statusDir(cluster)))
+    if (/^[0-9A-F]{24}\.done$/.test(name))
+      renameSync(join(statusDir(cluster), name), join(statusDir(cluster), name.replace(".done", ".ready")));
   const count = readyCount(cluster);
   const startedAt = performance.now();
   const stop = await start();
@@ -52,12 +67,16 @@ async function archiverPid(cluster: TestCluster): Promise<number> {
 
 /** Of the launcher: `exec` makes it Node's process. */
 function startDaemon(cluster: TestCluster, envFile: string): ChildProcess & { pid: number } {
-  const child = spawn(LAUNCHER, ["daemon", "--env-file", envFile, "--data-dir", cluster.dataDir, "--tail-interval", "off", "--log-level", "warn"], {
-    cwd: cluster.dataDir,
-    stdio: ["ignore", "ignore", "inherit"],
-    env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` },
-    ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
-  });
+  const child = spawn(
+    LAUNCHER,
+    ["daemon", "--env-file", envFile, "--data-dir", cluster.dataDir, "--tail-interval", "off", "--log-level", "warn"],
+    {
+      cwd: cluster.dataDir,
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` },
+      ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
+    },
+  );
   if (child.pid === undefined) throw new Error("unable to start the archiver");
   return Object.assign(child, { pid: child.pid });
 }
@@ -65,8 +84,24 @@ function startDaemon(cluster: TestCluster, envFile: string): ChildProcess & { pi
 function writeSettings(cluster: TestCluster, s3: S3ServerProcess, prefix: string): string {
   const [envFile, spool] = [join(directory, `env-${prefix}`), join(directory, "spool")];
   mkdirSync(spool, { recursive: true });
-  const settings = { BACKUP_BUCKET: `s3://${s3.bucket}/${prefix}`, AWS_ENDPOINT_URL: s3.endpoint, AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey, AWS_DEFAULT_REGION: s3.region, BACKUP_SPOOL_DIR: spool, PGHOST: cluster.connection.host, PGPORT: String(cluster.port), PGUSER: "postgres" };
-  writeFileSync(envFile, Object.entries(settings).map(([name, value]) => `export ${name}="${value}"\n`).join(""), { mode: 0o600 });
+  const settings = {
+    BACKUP_BUCKET: `s3://${s3.bucket}/${prefix}`,
+    AWS_ENDPOINT_URL: s3.endpoint,
+    AWS_ACCESS_KEY_ID: s3.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    AWS_DEFAULT_REGION: s3.region,
+    BACKUP_SPOOL_DIR: spool,
+    PGHOST: cluster.connection.host,
+    PGPORT: String(cluster.port),
+    PGUSER: "postgres",
+  };
+  writeFileSync(
+    envFile,
+    Object.entries(settings)
+      .map(([name, value]) => `export ${name}="${value}"\n`)
+      .join(""),
+    { mode: 0o600 },
+  );
   for (const path of ids === undefined ? [] : [envFile, spool]) chownSync(path, ids?.uid ?? 0, ids?.gid ?? 0);
   return envFile;
 }
@@ -83,7 +118,11 @@ async function measureCalls(cluster: TestCluster, envFile: string): Promise<void
   }
   const call = (command: string): number => {
     const startedAt = performance.now();
-    const { status } = spawnSync("/bin/sh", ["-c", `${command}; exit $?`], { cwd: cluster.dataDir, env: { PATH: "/usr/bin:/bin", BACKUP_SPOOL_DIR: join(directory, "spool") }, ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }) });
+    const { status } = spawnSync("/bin/sh", ["-c", `${command}; exit $?`], {
+      cwd: cluster.dataDir,
+      env: { PATH: "/usr/bin:/bin", BACKUP_SPOOL_DIR: join(directory, "spool") },
+      ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
+    });
     if (status !== 0) throw new Error(`${command} ended with ${status}`);
     return performance.now() - startedAt;
   };
@@ -91,7 +130,9 @@ async function measureCalls(cluster: TestCluster, envFile: string): Promise<void
   const archive = `${LAUNCHER} --env-file ${envFile} pg_wal/${name} ${name}`;
   const [nothing, acknowledged] = [times("/bin/true"), times(archive)];
   rmSync(join(ack, name));
-  console.log(`archive_command: /bin/true ${nothing.toFixed(1)} ms, acknowledged +${(acknowledged - nothing).toFixed(1)} ms (limit 5), through the socket ${times(archive).toFixed(1)} ms (limit 60)`);
+  console.log(
+    `archive_command: /bin/true ${nothing.toFixed(1)} ms, acknowledged +${(acknowledged - nothing).toFixed(1)} ms (limit 5), through the socket ${times(archive).toFixed(1)} ms (limit 60)`,
+  );
   await delay(IDLE_AFTER_MS);
   console.log(`idle archiver: ${residentMb(child.pid).toFixed(0)} MB (limit 130)`);
   await stopDaemon(child);
@@ -105,7 +146,11 @@ async function stopDaemon(child: ChildProcess): Promise<void> {
 const directory = mkdtempSync(join(tmpdir(), "soar-drain-"));
 if (ids !== undefined) chownSync(directory, ids.uid, ids.gid);
 const s3 = await startS3ServerProcess();
-const cluster = await createTestCluster({ installation: requireInstallation("pg_ctl"), archiveCommand: "false", settings: { wal_keep_size: "64GB", max_wal_size: "8GB", fsync: "off", archive_timeout: "0" } });
+const cluster = await createTestCluster({
+  installation: requireInstallation("pg_ctl"),
+  archiveCommand: "false",
+  settings: { wal_keep_size: "64GB", max_wal_size: "8GB", fsync: "off", archive_timeout: "0" },
+});
 try {
   await writeBacklog(cluster);
   console.log(`${readyCount(cluster)} segments`);
@@ -123,16 +168,26 @@ try {
       const archiver = await archiverPid(cluster);
       const before = [cpuMs(s3.pid), cpuMs(archiver)] as const;
       const child = startDaemon(cluster, envFile);
-      await cluster.configure({ archive_command: `BACKUP_SPOOL_DIR=${directory}/spool ${LAUNCHER} --env-file ${envFile} %p %f` });
+      await cluster.configure({
+        archive_command: `BACKUP_SPOOL_DIR=${directory}/spool ${LAUNCHER} --env-file ${envFile} %p %f`,
+      });
       return async () => {
         peak = peakMb(child.pid);
-        cost = [["daemon", cpuMs(child.pid)], ["S3 server", cpuMs(s3.pid) - before[0]], ["archive_command", cpuMs(archiver) - before[1]]].map(([who, ms]) => `${who} ${(Number(ms) / segments).toFixed(1)}`).join(", ");
+        cost = [
+          ["daemon", cpuMs(child.pid)],
+          ["S3 server", cpuMs(s3.pid) - before[0]],
+          ["archive_command", cpuMs(archiver) - before[1]],
+        ]
+          .map(([who, ms]) => `${who} ${(Number(ms) / segments).toFixed(1)}`)
+          .join(", ");
         await stopDaemon(child);
         await cluster.configure({ archive_command: "false" });
       };
     });
     results.push({ cp, soar, peak });
-    console.log(`round ${round + 1}: cp ${cp.toFixed(1)}/s, soar ${soar.toFixed(1)}/s, ratio ${(soar / cp).toFixed(2)}, peak memory ${peak.toFixed(0)} MB (limit 250); processor ms a segment: ${cost}`);
+    console.log(
+      `round ${round + 1}: cp ${cp.toFixed(1)}/s, soar ${soar.toFixed(1)}/s, ratio ${(soar / cp).toFixed(2)}, peak memory ${peak.toFixed(0)} MB (limit 250); processor ms a segment: ${cost}`,
+    );
   }
   console.log(`median ratio ${median(results.map(({ cp, soar }) => soar / cp)).toFixed(2)} (wanted 0.37)`);
   await measureCalls(cluster, writeSettings(cluster, s3, "calls"));

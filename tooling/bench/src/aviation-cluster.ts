@@ -1,5 +1,11 @@
 import { cpus } from "node:os";
-import { adoptTestCluster, createTestCluster, loadAviationData, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
+import {
+  adoptTestCluster,
+  createTestCluster,
+  loadAviationData,
+  requireInstallation,
+  type TestCluster,
+} from "@soar-tooling/test-servers";
 
 export const DATABASE = "soar";
 /** Daily partitions, as the owner keeps them; only the newest is written. */
@@ -15,7 +21,12 @@ export async function openAviationCluster(sizeMb: number): Promise<TestCluster> 
   const prepared = process.env["SOAR_BENCH_DATA"];
   const installation = requireInstallation("pg_basebackup");
   if (prepared !== undefined) return await adoptTestCluster({ installation, dataDir: prepared });
-  const cluster = await createTestCluster({ installation, databases: [DATABASE], archiveCommand: "true", settings: { max_wal_size: "4GB", shared_buffers: "512MB" } });
+  const cluster = await createTestCluster({
+    installation,
+    databases: [DATABASE],
+    archiveCommand: "true",
+    settings: { max_wal_size: "4GB", shared_buffers: "512MB" },
+  });
   try {
     await loadAviationData((sql) => cluster.query(sql, [], DATABASE), { sizeMb, days: DAYS, newestDay: NEWEST_DAY });
     await cluster.query("VACUUM (FREEZE)", [], DATABASE);

@@ -6,7 +6,13 @@ import { rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createCodecPool, DEFAULT_CHUNK_BYTES, SeekTableWriter, writeSeekableTar, type Codec } from "@soar/seekable-tar";
+import {
+  createCodecPool,
+  DEFAULT_CHUNK_BYTES,
+  SeekTableWriter,
+  writeSeekableTar,
+  type Codec,
+} from "@soar/seekable-tar";
 import { aviationTrafficSql, serverUser, startS3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
 import { DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
 import { memoryDirectory } from "./bench-directory.ts";
@@ -29,13 +35,35 @@ let prefix = 0;
 /** A repository of its own for each measured series. */
 function useFreshRepository(cluster: TestCluster): void {
   prefix += 1;
-  const settings = { BACKUP_BUCKET: `s3://bench/run${prefix}`, AWS_ENDPOINT_URL: s3.endpoint, AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey, AWS_DEFAULT_REGION: s3.region, PGHOST: cluster.socketDir, PGPORT: String(cluster.port), PGUSER: "postgres", BACKUP_PARALLEL_JOBS: String(cpus().length) };
-  writeFileSync(envFile, Object.entries(settings).map(([name, value]) => `${name}="${value}"\n`).join(""), { mode: 0o600 });
+  const settings = {
+    BACKUP_BUCKET: `s3://bench/run${prefix}`,
+    AWS_ENDPOINT_URL: s3.endpoint,
+    AWS_ACCESS_KEY_ID: s3.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    AWS_DEFAULT_REGION: s3.region,
+    PGHOST: cluster.socketDir,
+    PGPORT: String(cluster.port),
+    PGUSER: "postgres",
+    BACKUP_PARALLEL_JOBS: String(cpus().length),
+  };
+  writeFileSync(
+    envFile,
+    Object.entries(settings)
+      .map(([name, value]) => `${name}="${value}"\n`)
+      .join(""),
+    { mode: 0o600 },
+  );
   chownSync(envFile, serverUser().uid, serverUser().gid);
 }
 
 async function backUp(...args: string[]): Promise<Measured> {
-  const { seconds, stdout, peak } = await runProgram(join(BIN, "soar-base-backup"), ["--env-file", envFile, "--json", "--no-expire", ...args]);
+  const { seconds, stdout, peak } = await runProgram(join(BIN, "soar-base-backup"), [
+    "--env-file",
+    envFile,
+    "--json",
+    "--no-expire",
+    ...args,
+  ]);
   const { sizes } = JSON.parse(stdout) as { sizes: { tar: number; new: number } };
   return { seconds, plain: sizes.tar, stored: sizes.new, peak };
 }
@@ -43,7 +71,9 @@ async function backUp(...args: string[]): Promise<Measured> {
 /** Cutting, hashing and compressing a tar of the data directory on the same cores, with nothing else. */
 async function compressAlone(cluster: TestCluster, codec: Codec): Promise<Measured> {
   const pool = createCodecPool({ workers: cpus().length });
-  const tar = spawn("tar", ["c", "--exclude=pg_wal/0*", "-C", cluster.dataDir, "."], { stdio: ["ignore", "pipe", "ignore"] });
+  const tar = spawn("tar", ["c", "--exclude=pg_wal/0*", "-C", cluster.dataDir, "."], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   const table = new SeekTableWriter({ chunkBytes: DEFAULT_CHUNK_BYTES, sink: () => undefined });
   const start = performance.now();
   const write = writeSeekableTar({ source: tar.stdout, name: "base", objectKey: "x", codec, table, pool });
@@ -82,7 +112,11 @@ async function measureFull(cluster: TestCluster, codec: keyof typeof LIMITS): Pr
   const [alone, full] = await medians(RUNS, [() => compressAlone(cluster, codec), takeFull]);
   print(`${codec}: compression and hash alone`, alone);
   const { rate, over } = LIMITS[codec];
-  print(`${codec}: soar-base-backup`, full, `(at least ${rate} MB/s, or 90 % of alone: ${percent(rateOf(full), rateOf(alone))}); ${percent(full.stored - peer.stored, peer.stored)} over ${program} (at most ${over} %); memory at most 400 MB`);
+  print(
+    `${codec}: soar-base-backup`,
+    full,
+    `(at least ${rate} MB/s, or 90 % of alone: ${percent(rateOf(full), rateOf(alone))}); ${percent(full.stored - peer.stored, peer.stored)} over ${program} (at most ${over} %); memory at most 400 MB`,
+  );
 }
 
 async function measureIncremental(cluster: TestCluster): Promise<void> {
@@ -91,13 +125,21 @@ async function measureIncremental(cluster: TestCluster): Promise<void> {
   const full = await backUp("--compression", "zstd");
   await insertOnePercent(cluster);
   const fresh = await backUp("--compression", "zstd", "--incremental");
-  print("incremental: 1 % new rows in the newest day", fresh, `${percent(fresh.stored, full.stored)} of the full one (at most 4 %); at least 350 MB/s`);
+  print(
+    "incremental: 1 % new rows in the newest day",
+    fresh,
+    `${percent(fresh.stored, full.stored)} of the full one (at most 4 %); at least 350 MB/s`,
+  );
   const unchanged = await median(RUNS, () => backUp("--compression", "zstd", "--incremental"));
   print("incremental: nothing new", unchanged, `${percent(unchanged.stored, full.stored)} of the full one`);
   await cluster.query("UPDATE fixes SET received_at = received_at WHERE random() < 0.01", [], DATABASE);
   await cluster.query("CHECKPOINT");
   const updated = await backUp("--compression", "zstd", "--incremental");
-  print("incremental: 1 % of all rows updated", updated, `${percent(updated.stored, full.stored)} of the full one, in chunks of ${DEFAULT_CHUNK_BYTES / 1024} KiB`);
+  print(
+    "incremental: 1 % of all rows updated",
+    updated,
+    `${percent(updated.stored, full.stored)} of the full one, in chunks of ${DEFAULT_CHUNK_BYTES / 1024} KiB`,
+  );
 }
 
 try {

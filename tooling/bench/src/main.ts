@@ -17,7 +17,9 @@ const BENCHES: Readonly<Record<string, string>> = {
 };
 
 function run(path: string): Promise<number> {
-  const child = spawn(process.execPath, ["--conditions=soar-source", fileURLToPath(new URL(path, import.meta.url))], { stdio: "inherit" });
+  const child = spawn(process.execPath, ["--conditions=soar-source", fileURLToPath(new URL(path, import.meta.url))], {
+    stdio: "inherit",
+  });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (status) => resolve(status ?? 1));

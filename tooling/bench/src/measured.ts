@@ -19,12 +19,17 @@ export async function median(runs: number, measure: Measure): Promise<Measured> 
 }
 
 /** The same for several, taken in turn: what the machine's neighbours do meets all of them. */
-export async function medians<const All extends readonly [Measure, ...Measure[]]>(runs: number, measures: All): Promise<{ [Each in keyof All]: Measured }> {
+export async function medians<const All extends readonly [Measure, ...Measure[]]>(
+  runs: number,
+  measures: All,
+): Promise<{ [Each in keyof All]: Measured }> {
   const all: Measured[][] = measures.map(() => []);
   for (let count = 0; count < runs; count += 1) {
     for (const [at, measure] of measures.entries()) all[at]?.push(await measure());
   }
-  const middles = all.map((taken) => taken.toSorted((left, right) => left.seconds - right.seconds)[Math.floor(runs / 2)]);
+  const middles = all.map(
+    (taken) => taken.toSorted((left, right) => left.seconds - right.seconds)[Math.floor(runs / 2)],
+  );
   if (middles.includes(undefined)) throw new RangeError("at least one run is needed");
   return middles as { [Each in keyof All]: Measured };
 }
@@ -36,7 +41,14 @@ export const percent = (part: number, whole: number): string => `${((100 * part)
 /** One line: what, rate, size, memory, and the limit or another remark. */
 export function print(what: string, measured: Measured, note = ""): void {
   const { stored, peak, seconds } = measured;
-  const columns = [what.padEnd(44), `${rateOf(measured).toFixed(0).padStart(5)} MB/s`, `${seconds.toFixed(1).padStart(6)} s`, `${(stored / 1e6).toFixed(1).padStart(8)} MB`, peak === 0 ? "          " : `${(peak / 1e6).toFixed(0).padStart(4)} MB RAM`, note];
+  const columns = [
+    what.padEnd(44),
+    `${rateOf(measured).toFixed(0).padStart(5)} MB/s`,
+    `${seconds.toFixed(1).padStart(6)} s`,
+    `${(stored / 1e6).toFixed(1).padStart(8)} MB`,
+    peak === 0 ? "          " : `${(peak / 1e6).toFixed(0).padStart(4)} MB RAM`,
+    note,
+  ];
   console.log(columns.join("  ").trimEnd());
 }
 
@@ -47,7 +59,11 @@ export interface ProgramRun {
 }
 
 /** Runs a program to its end, and watches the memory of everything that it starts but PostgreSQL, whose memory is set by its own settings. Rejects with its words when it fails. */
-export async function runProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<ProgramRun> {
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<ProgramRun> {
   const start = performance.now();
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
   let [stdout, stderr] = ["", ""];
@@ -57,7 +73,10 @@ export async function runProgram(program: string, args: readonly string[], env: 
   const sampler = setInterval(() => {
     // The kernel's high-water mark of each process, which no sampling misses; the sum of those that live is an upper bound.
     const living = child.pid === undefined ? [] : processTree(child.pid).filter((pid) => !isPostgres(pid));
-    peak = Math.max(peak, living.reduce((sum, pid) => sum + peakMb(pid) * 1024 * 1024, 0));
+    peak = Math.max(
+      peak,
+      living.reduce((sum, pid) => sum + peakMb(pid) * 1024 * 1024, 0),
+    );
   }, 200);
   const status = await new Promise((resolve) => child.once("close", resolve));
   clearInterval(sampler);

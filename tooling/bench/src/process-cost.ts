@@ -5,7 +5,10 @@ const TICK_MS = 10;
 
 /** Processor time of a process and of its children that have ended, in milliseconds; 0 when it is gone. */
 export function cpuMs(pid: number): number {
-  const fields = readProc(pid, "stat").replace(/^.*\) /s, "").split(" ").map(Number);
+  const fields = readProc(pid, "stat")
+    .replace(/^.*\) /s, "")
+    .split(" ")
+    .map(Number);
   // utime, stime, cutime, cstime are fields 14 to 17 of proc(5); the first one here is field 3.
   return TICK_MS * fields.slice(11, 15).reduce((sum, ticks) => sum + ticks, 0);
 }
@@ -27,8 +30,18 @@ export function isPostgres(pid: number): boolean {
 
 /** A process and everything that it started, as far as it still runs. */
 export function processTree(root: number): number[] {
-  const parents = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((name) => ({ pid: Number(name), parent: Number(readProc(Number(name), "stat").replace(/^.*\) /s, "").split(" ")[1]) }));
-  const childrenOf = (pid: number): number[] => parents.filter(({ parent }) => parent === pid).flatMap((child) => [child.pid, ...childrenOf(child.pid)]);
+  const parents = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => ({
+      pid: Number(name),
+      parent: Number(
+        readProc(Number(name), "stat")
+          .replace(/^.*\) /s, "")
+          .split(" ")[1],
+      ),
+    }));
+  const childrenOf = (pid: number): number[] =>
+    parents.filter(({ parent }) => parent === pid).flatMap((child) => [child.pid, ...childrenOf(child.pid)]);
   return [root, ...childrenOf(root)];
 }
 

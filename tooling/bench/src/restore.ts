@@ -50,11 +50,36 @@ function owned(path: string): string {
 
 async function backUp(cluster: TestCluster, codec: Codec): Promise<Backup> {
   const envFile = join(directory, `env-${codec}`);
-  const settings = { BACKUP_BUCKET: `s3://bench/${codec}`, AWS_ENDPOINT_URL: s3.endpoint, AWS_ACCESS_KEY_ID: s3.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.secretAccessKey, AWS_DEFAULT_REGION: s3.region, PGHOST: cluster.connection.host, PGPORT: String(cluster.port), PGUSER: "postgres", BACKUP_PG_BIN_DIR: cluster.binDir, BACKUP_TEMP_DIR: directory, BACKUP_PARALLEL_JOBS: String(cpus().length) };
-  writeFileSync(envFile, Object.entries(settings).map(([name, value]) => `${name}="${value}"\n`).join(""), { mode: 0o600 });
+  const settings = {
+    BACKUP_BUCKET: `s3://bench/${codec}`,
+    AWS_ENDPOINT_URL: s3.endpoint,
+    AWS_ACCESS_KEY_ID: s3.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    AWS_DEFAULT_REGION: s3.region,
+    PGHOST: cluster.connection.host,
+    PGPORT: String(cluster.port),
+    PGUSER: "postgres",
+    BACKUP_PG_BIN_DIR: cluster.binDir,
+    BACKUP_TEMP_DIR: directory,
+    BACKUP_PARALLEL_JOBS: String(cpus().length),
+  };
+  writeFileSync(
+    envFile,
+    Object.entries(settings)
+      .map(([name, value]) => `${name}="${value}"\n`)
+      .join(""),
+    { mode: 0o600 },
+  );
   owned(envFile);
   await cluster.configure({ archive_command: `${join(BIN, "soar-wal-archive")} --env-file ${envFile} %p %f` });
-  const { stdout } = await runProgram(join(BIN, "soar-base-backup"), ["--env-file", envFile, "--json", "--no-expire", "--compression", codec]);
+  const { stdout } = await runProgram(join(BIN, "soar-base-backup"), [
+    "--env-file",
+    envFile,
+    "--json",
+    "--no-expire",
+    "--compression",
+    codec,
+  ]);
   const { label, sizes } = JSON.parse(stdout) as { label: string; sizes: { tar: number } };
   const store = openStore({ url: `s3://bench/${codec}`, endpoint: s3.endpoint, region: s3.region, credentials: s3 });
   return { codec, label, store, envFile, plain: sizes.tar };
@@ -84,8 +109,10 @@ async function openAlone({ label, store, codec }: Backup): Promise<Alone> {
     async measure(parent) {
       const targetDir = join(parent, "alone");
       const start = performance.now();
-      const fetch = async (_: string, offset: number, length: number): Promise<Buffer> => (await file.read(Buffer.allocUnsafeSlow(length), 0, length, offset)).buffer;
-      const { plainBytes } = archive === undefined ? { plainBytes: 0 } : await extractArchive(archive, { targetDir, fetch, pool });
+      const fetch = async (_: string, offset: number, length: number): Promise<Buffer> =>
+        (await file.read(Buffer.allocUnsafeSlow(length), 0, length, offset)).buffer;
+      const { plainBytes } =
+        archive === undefined ? { plainBytes: 0 } : await extractArchive(archive, { targetDir, fetch, pool });
       const seconds = (performance.now() - start) / 1000;
       rmSync(targetDir, { recursive: true });
       return { seconds, plain: plainBytes, stored: statSync(local).size, peak: 0 };
@@ -99,8 +126,24 @@ async function openAlone({ label, store, codec }: Backup): Promise<Alone> {
 }
 
 /** One restore to the end; the time is that of bringing the files into place. The server is stopped again. */
-async function restore(cluster: TestCluster, { envFile, plain }: Backup, dataDir: string, ...args: readonly string[]): Promise<Measured> {
-  const { stdout, peak } = await runProgram(join(BIN, "soar-restore"), ["--env-file", envFile, "--latest", "--data-dir", dataDir, "--port", String(await freePort()), "--yes", "--json", ...args]);
+async function restore(
+  cluster: TestCluster,
+  { envFile, plain }: Backup,
+  dataDir: string,
+  ...args: readonly string[]
+): Promise<Measured> {
+  const { stdout, peak } = await runProgram(join(BIN, "soar-restore"), [
+    "--env-file",
+    envFile,
+    "--latest",
+    "--data-dir",
+    dataDir,
+    "--port",
+    String(await freePort()),
+    "--yes",
+    "--json",
+    ...args,
+  ]);
   await cluster.runProgram("pg_ctl", ["stop", "-D", dataDir, "-m", "fast"]);
   const { fetchMs } = JSON.parse(stdout) as { fetchMs: number };
   return { seconds: fetchMs / 1000, plain, stored: 0, peak };
@@ -119,7 +162,11 @@ async function measureRestore(cluster: TestCluster, backup: Backup): Promise<voi
     };
     const [alone, measured] = await medians(RUNS, [() => local.measure(parent), restoreOnce]);
     print(`${codec}, ${place}: decompress, hash, write alone`, alone);
-    print(`${codec}, ${place}: soar-restore`, measured, `(at least ${LIMITS[codec]} MB/s, or 90 % of alone: ${percent(rateOf(measured), rateOf(alone))}); memory at most 400 MB`);
+    print(
+      `${codec}, ${place}: soar-restore`,
+      measured,
+      `(at least ${LIMITS[codec]} MB/s, or 90 % of alone: ${percent(rateOf(measured), rateOf(alone))}); memory at most 400 MB`,
+    );
   }
   await local.close();
 }
@@ -128,9 +175,21 @@ async function measureRestore(cluster: TestCluster, backup: Backup): Promise<voi
 function printRawDisk(): void {
   const path = join(directory, "zeros");
   const start = performance.now();
-  const { status } = spawnSync("dd", ["if=/dev/zero", `of=${path}`, "bs=1M", `count=${SIZE_MB}`, "conv=fsync", "status=none"]);
+  const { status } = spawnSync("dd", [
+    "if=/dev/zero",
+    `of=${path}`,
+    "bs=1M",
+    `count=${SIZE_MB}`,
+    "conv=fsync",
+    "status=none",
+  ]);
   if (status !== 0) throw new Error("unable to write to the disk");
-  print("dd with fsync to the disk", { seconds: (performance.now() - start) / 1000, plain: SIZE_MB * 1024 * 1024, stored: 0, peak: 0 });
+  print("dd with fsync to the disk", {
+    seconds: (performance.now() - start) / 1000,
+    plain: SIZE_MB * 1024 * 1024,
+    stored: 0,
+    peak: 0,
+  });
   rmSync(path);
 }
 
@@ -147,8 +206,22 @@ async function measureTable({ envFile }: Backup): Promise<void> {
   let share = "";
   const measured = await median(RUNS, async () => {
     const output = join(directory, `receivers${(round += 1)}.sql`);
-    const { seconds, stdout, peak } = await runProgram(join(BIN, "soar-restore"), ["table", "--env-file", envFile, "public.receivers", "--database", DATABASE, "--latest", "--output", output, "--json"]);
-    const { fetchedBytes, storedBytes } = JSON.parse(stdout) as { fetchedBytes: { backup: number }; storedBytes: number };
+    const { seconds, stdout, peak } = await runProgram(join(BIN, "soar-restore"), [
+      "table",
+      "--env-file",
+      envFile,
+      "public.receivers",
+      "--database",
+      DATABASE,
+      "--latest",
+      "--output",
+      output,
+      "--json",
+    ]);
+    const { fetchedBytes, storedBytes } = JSON.parse(stdout) as {
+      fetchedBytes: { backup: number };
+      storedBytes: number;
+    };
     share = percent(fetchedBytes.backup, storedBytes);
     return { seconds, plain: fetchedBytes.backup, stored: fetchedBytes.backup, peak };
   });

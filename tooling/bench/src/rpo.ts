@@ -17,15 +17,30 @@ const MODES: readonly Mode[] = ["default", "synchronous"];
 /** Evenly over the interval of the tail, so that every moment of it is met, and repeatable. */
 const writeMsOf = (run: number): number => 2_000 + ((run * 618) % 1_000);
 
-async function measure(templates: readonly Template[], s3: S3ServerProcess, { mode, latencyMs }: { mode: Mode; latencyMs: number }): Promise<boolean> {
+async function measure(
+  templates: readonly Template[],
+  s3: S3ServerProcess,
+  { mode, latencyMs }: { mode: Mode; latencyMs: number },
+): Promise<boolean> {
   await s3.change({ latencyMs });
   const losses: Loss[] = [];
   for (let run = 0; run < Number(runs); run += 1) {
     const template = templates[run % templates.length];
-    if (template !== undefined) losses.push(await loseMachine({ template, s3, run: `${mode}-${latencyMs}-${run}`, synchronous: mode === "synchronous", writeMs: writeMsOf(run), provesByRestore: run === 0 }));
+    if (template !== undefined)
+      losses.push(
+        await loseMachine({
+          template,
+          s3,
+          run: `${mode}-${latencyMs}-${run}`,
+          synchronous: mode === "synchronous",
+          writeMs: writeMsOf(run),
+          provesByRestore: run === 0,
+        }),
+      );
   }
   const ages = losses.map(({ lostMs }) => lostMs).sort((a, b) => a - b);
-  const at = (part: number): string => (ages[Math.min(ages.length - 1, Math.floor(part * ages.length))] ?? Number.NaN).toFixed(0);
+  const at = (part: number): string =>
+    (ages[Math.min(ages.length - 1, Math.floor(part * ages.length))] ?? Number.NaN).toFixed(0);
   const proofs = losses.filter(({ restoredNewest }) => restoredNewest !== undefined);
   const isProved = proofs.every(({ newest, restoredNewest }) => newest === restoredNewest);
   const commits = losses.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
@@ -40,7 +55,11 @@ const templates = [await createTemplate(1), await createTemplate(16)];
 try {
   for (const mode of MODES) {
     for (const latencyMs of [0, 50]) {
-      if ((onlyMode !== undefined && onlyMode !== mode) || (onlyLatency !== undefined && Number(onlyLatency) !== latencyMs)) continue;
+      if (
+        (onlyMode !== undefined && onlyMode !== mode) ||
+        (onlyLatency !== undefined && Number(onlyLatency) !== latencyMs)
+      )
+        continue;
       if (!(await measure(templates, s3, { mode, latencyMs }))) process.exitCode = 1;
     }
   }

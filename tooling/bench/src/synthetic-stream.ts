@@ -28,7 +28,8 @@ function countingUpload(key: string, partSize: number): MultipartUpload {
       counted.largestPart = Math.max(counted.largestPart, body.byteLength);
       return Promise.resolve();
     },
-    complete: () => Promise.resolve({ key, size: counted.bytes, modifiedAt: new Date(), etag: undefined, storageClass: undefined }),
+    complete: () =>
+      Promise.resolve({ key, size: counted.bytes, modifiedAt: new Date(), etag: undefined, storageClass: undefined }),
     abort: () => Promise.resolve(),
   };
 }
@@ -38,7 +39,13 @@ async function* syntheticTar(gib: number): AsyncGenerator<Buffer> {
   const block = randomFillSync(Buffer.alloc(1024 * 1024));
   for (let file = 0; file < gib; file += 1) {
     const head = Buffer.alloc(512);
-    new Header({ path: `base/16384/${20_000 + file}`, mode: 0o600, size: GIB, mtime: new Date(0), type: "File" }).encode(head, 0);
+    new Header({
+      path: `base/16384/${20_000 + file}`,
+      mode: 0o600,
+      size: GIB,
+      mtime: new Date(0),
+      type: "File",
+    }).encode(head, 0);
     yield head;
     for (let at = 0; at < 1024; at += 1) {
       block.writeUInt32LE(file, 0);
@@ -56,9 +63,20 @@ let peak = 0;
 const sampler = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 100);
 const pool = createCodecPool();
 const store = countingStore();
-const table = new SeekTableWriter({ chunkBytes: DEFAULT_CHUNK_BYTES, sink: (frame) => void (tableBytes += frame.length) });
+const table = new SeekTableWriter({
+  chunkBytes: DEFAULT_CHUNK_BYTES,
+  sink: (frame) => void (tableBytes += frame.length),
+});
 const start = performance.now();
-const write = writeSeekableTar({ source: syntheticTar(gib), name: "base", objectKey: "base/x/backup.tar", codec: "none", table, pool, releaseBody: true });
+const write = writeSeekableTar({
+  source: syntheticTar(gib),
+  name: "base",
+  objectKey: "base/x/backup.tar",
+  codec: "none",
+  table,
+  pool,
+  releaseBody: true,
+});
 await uploadStream(store, "base/x/backup.tar", write.body, { expectedSize });
 const summary = await table.end();
 const seconds = (performance.now() - start) / 1000;
@@ -66,6 +84,12 @@ clearInterval(sampler);
 await pool.close();
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
-console.log(`${(write.summary().plainBytes / 1e9).toFixed(1)} GB in ${seconds.toFixed(0)} s (${megabytes(write.summary().plainBytes / seconds)}/s, uncompressed, hashed)`);
-console.log(`peak memory ${megabytes(Math.max(peak, process.resourceUsage().maxRSS * 1024))}; ${counted.parts} parts of up to ${megabytes(counted.largestPart)} (asked for ${megabytes(partSizeFor(expectedSize, store.features))})`);
-console.log(`${summary.members} members; seek table ${megabytes(tableBytes)}, ${((100 * tableBytes) / write.summary().plainBytes).toFixed(4)} % of the stream`);
+console.log(
+  `${(write.summary().plainBytes / 1e9).toFixed(1)} GB in ${seconds.toFixed(0)} s (${megabytes(write.summary().plainBytes / seconds)}/s, uncompressed, hashed)`,
+);
+console.log(
+  `peak memory ${megabytes(Math.max(peak, process.resourceUsage().maxRSS * 1024))}; ${counted.parts} parts of up to ${megabytes(counted.largestPart)} (asked for ${megabytes(partSizeFor(expectedSize, store.features))})`,
+);
+console.log(
+  `${summary.members} members; seek table ${megabytes(tableBytes)}, ${((100 * tableBytes) / write.summary().plainBytes).toFixed(4)} % of the stream`,
+);

@@ -18,17 +18,25 @@ export const changesetFiles: Check = {
 export const firstReleases: Check = {
   name: "first releases are announced",
   find: ({ packages, files }: Workspace) => {
-    const announced = Array.from(files).filter(([path]) => /^\.changeset\/.+\.md$/.test(path)).map(([, text]) => text).join("\n");
+    const announced = Array.from(files)
+      .filter(([path]) => /^\.changeset\/.+\.md$/.test(path))
+      .map(([, text]) => text)
+      .join("\n");
     return packages
-      .filter(({ group, manifest, name }) => group !== "tooling" && manifest.version === "0.0.0" && !announced.includes(`"${name}"`))
+      .filter(
+        ({ group, manifest, name }) =>
+          group !== "tooling" && manifest.version === "0.0.0" && !announced.includes(`"${name}"`),
+      )
       .map(({ folder, name }) => ({ path: `${folder}/package.json`, message: `no changeset announces ${name}` }));
   },
 };
 
 function checkChangeset(path: string, text: string, published: ReadonlySet<string>): Finding[] {
   const [, head, summary] = /^---\n([\s\S]*?)---\n([\s\S]*)$/.exec(text) ?? [];
-  if (head === undefined || summary === undefined) return [{ path, message: "a changeset begins with the packages between two lines of ---" }];
-  const findings: Finding[] = summary.trim() === "" ? [{ path, message: "tell the operator what was wrong and what happens now" }] : [];
+  if (head === undefined || summary === undefined)
+    return [{ path, message: "a changeset begins with the packages between two lines of ---" }];
+  const findings: Finding[] =
+    summary.trim() === "" ? [{ path, message: "tell the operator what was wrong and what happens now" }] : [];
   const rows = head.split("\n").filter((row) => row.trim() !== "");
   if (rows.length === 0) findings.push({ path, message: "no package is named" });
   for (const row of rows) {

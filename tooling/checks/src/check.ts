@@ -21,7 +21,9 @@ export interface CheckResult {
 
 /** The findings of a check for people; empty when it passed. */
 export function formatResult({ name, findings }: CheckResult): string {
-  return findings.length === 0 ? "" : [`${name}: ${findings.length} found`, ...findings.map(formatFinding), ""].join("\n");
+  return findings.length === 0
+    ? ""
+    : [`${name}: ${findings.length} found`, ...findings.map(formatFinding), ""].join("\n");
 }
 
 function formatFinding({ path, line, message }: Finding): string {

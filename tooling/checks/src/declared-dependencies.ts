@@ -22,13 +22,18 @@ function checkModule(owner: WorkspacePackage, module: SourceModule): Finding[] {
   });
 }
 
-function judge({ manifest, group, name: owner }: WorkspacePackage, module: SourceModule, { specifier, typeOnly }: ModuleImport): string | undefined {
+function judge(
+  { manifest, group, name: owner }: WorkspacePackage,
+  module: SourceModule,
+  { specifier, typeOnly }: ModuleImport,
+): string | undefined {
   if (/^[./<]|^(node|file|data):/.test(specifier)) return undefined;
   if (isBuiltin(specifier)) return `write 'node:${specifier}'`;
   const name = /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
   if (name === owner || name in { ...manifest.dependencies, ...manifest.peerDependencies }) return undefined;
   const development = module.isTest || typeOnly || group !== "packages";
-  if (development && (name in { ...manifest.devDependencies } || `@types/${name}` in { ...manifest.devDependencies })) return undefined;
+  if (development && (name in { ...manifest.devDependencies } || `@types/${name}` in { ...manifest.devDependencies }))
+    return undefined;
   if ((module.isTest || group === "tooling") && FROM_ROOT.has(name)) return undefined;
   const where = development ? "dependencies or devDependencies" : "dependencies";
   return `'${name}' is not declared under ${where} of ${owner}`;

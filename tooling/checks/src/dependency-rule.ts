@@ -30,7 +30,9 @@ export const dependencyRule: Check = {
 
 function checkPackage(workspace: Workspace, from: WorkspacePackage): Finding[] {
   const unknown = from.group === "packages" && ALLOWED[from.name] === undefined;
-  const findings: Finding[] = unknown ? [{ path: `${from.folder}/package.json`, message: `${from.name} has no row in the dependency rule` }] : [];
+  const findings: Finding[] = unknown
+    ? [{ path: `${from.folder}/package.json`, message: `${from.name} has no row in the dependency rule` }]
+    : [];
   for (const module of from.modules) {
     for (const imported of module.imports) {
       const message = judge(workspace, from, module, imported);
@@ -40,11 +42,20 @@ function checkPackage(workspace: Workspace, from: WorkspacePackage): Finding[] {
   return findings;
 }
 
-function judge(workspace: Workspace, from: WorkspacePackage, module: SourceModule, imported: ModuleImport): string | undefined {
+function judge(
+  workspace: Workspace,
+  from: WorkspacePackage,
+  module: SourceModule,
+  imported: ModuleImport,
+): string | undefined {
   const { specifier } = imported;
-  if (specifier === "<computed>") return from.group === "tooling" ? undefined : "import() of a computed name: no check can see where it leads";
+  if (specifier === "<computed>")
+    return from.group === "tooling" ? undefined : "import() of a computed name: no check can see where it leads";
   if (specifier.startsWith("/") || specifier.startsWith("file:")) return `'${specifier}' is an absolute path`;
-  if (specifier.startsWith(".")) return leavesPackage(from, module, specifier) ? `'${specifier}' leaves the package: import packages by their names` : undefined;
+  if (specifier.startsWith("."))
+    return leavesPackage(from, module, specifier)
+      ? `'${specifier}' leaves the package: import packages by their names`
+      : undefined;
   const target = workspace.packages.find(({ name }) => specifier === name || specifier.startsWith(`${name}/`));
   return target === undefined || target === from ? undefined : judgePackage(from, module, target, imported);
 }
@@ -54,14 +65,22 @@ function leavesPackage(from: WorkspacePackage, module: SourceModule, specifier: 
   return !path.startsWith(`${from.folder}/`);
 }
 
-function judgePackage(from: WorkspacePackage, module: SourceModule, target: WorkspacePackage, imported: ModuleImport): string | undefined {
+function judgePackage(
+  from: WorkspacePackage,
+  module: SourceModule,
+  target: WorkspacePackage,
+  imported: ModuleImport,
+): string | undefined {
   if (target.group === "apps") return `apps are programs: nobody imports '${target.name}'`;
   if (target.group === "tooling") {
-    return from.group === "tooling" || module.isTest ? undefined : `'${target.name}' is tooling: only tests and tooling import it`;
+    return from.group === "tooling" || module.isTest
+      ? undefined
+      : `'${target.name}' is tooling: only tests and tooling import it`;
   }
   if (from.group !== "packages") return undefined;
   if (!(ALLOWED[from.name] ?? []).includes(target.name)) return `${from.name} must not import '${target.name}'`;
-  const taken = from.name === "@soar/app-kit" && target.name === "@soar/storage" && !module.isTest ? imported.values : [];
+  const taken =
+    from.name === "@soar/app-kit" && target.name === "@soar/storage" && !module.isTest ? imported.values : [];
   const excess = taken.filter((name) => !APP_KIT_FROM_STORAGE.has(name));
   return excess.length === 0 ? undefined : `app-kit takes openStore and types from storage, not ${excess.join(", ")}`;
 }
@@ -70,10 +89,20 @@ function judgePackage(from: WorkspacePackage, module: SourceModule, target: Work
 function checkSdk({ packages }: Workspace): Finding[] {
   const uses = packages
     .filter(({ group }) => group !== "tooling")
-    .flatMap((owner) => owner.modules.map((module) => ({ owner, module, at: module.imports.find(({ specifier }) => SDK.test(specifier)) })))
+    .flatMap((owner) =>
+      owner.modules.map((module) => ({
+        owner,
+        module,
+        at: module.imports.find(({ specifier }) => SDK.test(specifier)),
+      })),
+    )
     .flatMap(({ owner, module, at }) => (at === undefined ? [] : [{ owner, path: module.path, line: at.line }]));
   const [first] = uses.filter(({ owner }) => owner.name === "@soar/storage");
   return uses
     .filter((use) => use !== first)
-    .map(({ path, line }) => ({ path, line, message: `the S3 SDK is imported by one file only${first === undefined ? ", in storage" : `: ${first.path}`}` }));
+    .map(({ path, line }) => ({
+      path,
+      line,
+      message: `the S3 SDK is imported by one file only${first === undefined ? ", in storage" : `: ${first.path}`}`,
+    }));
 }

@@ -28,7 +28,9 @@ for (const [page, wanted] of Object.entries(pages)) {
     await writeFile(root + page, wanted);
     process.stdout.write(`wrote ${page}\n`);
   } else {
-    process.stderr.write(`error: ${page} ${present === undefined ? "does not exist" : "differs from the tables"}\nhint: Run: node --conditions=soar-source tooling/checks/src/generated-docs.ts --write\n`);
+    process.stderr.write(
+      `error: ${page} ${present === undefined ? "does not exist" : "differs from the tables"}\nhint: Run: node --conditions=soar-source tooling/checks/src/generated-docs.ts --write\n`,
+    );
     process.exitCode = 1;
   }
 }

@@ -10,5 +10,11 @@ export const libraryPurity: Check = {
     packages
       .filter(({ group, name }) => group === "packages" && !MAY_TOUCH_PROCESS.has(name))
       .flatMap(({ modules }) => modules.filter(({ isTest }) => !isTest))
-      .flatMap(({ path, processUses }) => processUses.map(({ what, line }) => ({ path, line, message: `${what} in a library: take a value, a signal or onEvent instead` }))),
+      .flatMap(({ path, processUses }) =>
+        processUses.map(({ what, line }) => ({
+          path,
+          line,
+          message: `${what} in a library: take a value, a signal or onEvent instead`,
+        })),
+      ),
 };

@@ -21,10 +21,13 @@ async function main(args: readonly string[]): Promise<number> {
   const [name = "house"] = args.filter((arg) => !arg.startsWith("--"));
   const group = GROUPS[name];
   if (group === undefined) {
-    process.stderr.write(`error: '${name}' is no group of checks\nhint: The groups are ${Object.keys(GROUPS).join(", ")}.\n`);
+    process.stderr.write(
+      `error: '${name}' is no group of checks\nhint: The groups are ${Object.keys(GROUPS).join(", ")}.\n`,
+    );
     return 64;
   }
-  if (args.includes("--write")) await writeFile(join(ROOT, SNAPSHOT_PATH), formatPublicApi(readPublicApi(await loadWorkspace(ROOT))));
+  if (args.includes("--write"))
+    await writeFile(join(ROOT, SNAPSHOT_PATH), formatPublicApi(readPublicApi(await loadWorkspace(ROOT))));
   const results = await group(await loadWorkspace(ROOT));
   const failed = results.filter(({ findings }) => findings.length > 0).length;
   process.stdout.write(`${results.map(formatResult).join("")}${results.length - failed} passed, ${failed} failed\n`);

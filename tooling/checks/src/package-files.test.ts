@@ -4,9 +4,18 @@ import { appManifest, libraryManifest, sampleWorkspace, toolingManifest } from "
 
 /** Findings of one package that is complete apart from these changes. */
 function find(folder: string, manifest: string, without: readonly string[] = []): string[] {
-  const files = { [`${folder}/package.json`]: manifest, [`${folder}/README.md`]: "# Sample", [`${folder}/tsconfig.build.json`]: "{}" };
-  const kept = Object.fromEntries(Object.entries(files).filter(([path]) => !without.some((name) => path.endsWith(name))));
-  return packageFiles.find(sampleWorkspace(kept)).filter(({ path }) => path.startsWith(`${folder}/`)).map(({ message }) => message);
+  const files = {
+    [`${folder}/package.json`]: manifest,
+    [`${folder}/README.md`]: "# Sample",
+    [`${folder}/tsconfig.build.json`]: "{}",
+  };
+  const kept = Object.fromEntries(
+    Object.entries(files).filter(([path]) => !without.some((name) => path.endsWith(name))),
+  );
+  return packageFiles
+    .find(sampleWorkspace(kept))
+    .filter(({ path }) => path.startsWith(`${folder}/`))
+    .map(({ message }) => message);
 }
 
 test("a complete library, app and tool pass", () => {
@@ -31,16 +40,27 @@ test.each([
 });
 
 test("a library without README or build fails", () => {
-  expect(find("packages/errors", libraryManifest("@soar/errors"), ["README.md"])).toEqual(["the package has no README.md"]);
-  expect(find("packages/errors", libraryManifest("@soar/errors"), ["tsconfig.build.json"])).toEqual(["tsconfig.build.json is missing"]);
+  expect(find("packages/errors", libraryManifest("@soar/errors"), ["README.md"])).toEqual([
+    "the package has no README.md",
+  ]);
+  expect(find("packages/errors", libraryManifest("@soar/errors"), ["tsconfig.build.json"])).toEqual([
+    "tsconfig.build.json is missing",
+  ]);
 });
 
 test("an app with two programs or with a bundled dependency fails", () => {
-  expect(find("apps/base-backup", appManifest("@soar/base-backup", { bin: { a: "a.js", b: "b.js" } }))).toEqual(["an app has one bin"]);
+  expect(find("apps/base-backup", appManifest("@soar/base-backup", { bin: { a: "a.js", b: "b.js" } }))).toEqual([
+    "an app has one bin",
+  ]);
   const dependencies = { "@soar/storage": "workspace:*" };
-  expect(find("apps/base-backup", appManifest("@soar/base-backup", { dependencies }))).toEqual(["@soar/storage is part of the bundle: list it under devDependencies"]);
+  expect(find("apps/base-backup", appManifest("@soar/base-backup", { dependencies }))).toEqual([
+    "@soar/storage is part of the bundle: list it under devDependencies",
+  ]);
 });
 
 test("tooling that could be published fails", () => {
-  expect(find("tooling/servers", toolingManifest("servers", { private: false }))).toEqual(["tooling is private", "the name of tooling starts with @soar-tooling/"]);
+  expect(find("tooling/servers", toolingManifest("servers", { private: false }))).toEqual([
+    "tooling is private",
+    "the name of tooling starts with @soar-tooling/",
+  ]);
 });

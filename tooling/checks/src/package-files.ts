@@ -6,7 +6,10 @@ const OLDEST_NODE = ">=24";
 /** What a package needs to be published and found: a README, a licence, types, and no dependency by accident. */
 export const packageFiles: Check = {
   name: "package files",
-  find: (workspace) => workspace.packages.flatMap((owner) => (owner.group === "tooling" ? checkTooling(owner) : checkPublished(owner, workspace))),
+  find: (workspace) =>
+    workspace.packages.flatMap((owner) =>
+      owner.group === "tooling" ? checkTooling(owner) : checkPublished(owner, workspace),
+    ),
 };
 
 function checkTooling({ folder, manifest, name }: WorkspacePackage): Finding[] {
@@ -24,12 +27,20 @@ function checkPublished({ folder, group, manifest }: WorkspacePackage, { files }
   return [
     ...need(files.has(`${folder}/README.md`), "the package has no README.md"),
     ...need(manifest.private !== true, "the package is private although it is to be published"),
-    ...need((manifest.description ?? "") !== "" && manifest.license === "Apache-2.0", "description or licence is missing"),
+    ...need(
+      (manifest.description ?? "") !== "" && manifest.license === "Apache-2.0",
+      "description or licence is missing",
+    ),
     ...need(manifest.type === "module", 'type is not "module"'),
-    ...need(manifest.engines?.["node"] === OLDEST_NODE, `engines.node is not "${OLDEST_NODE}": zstd of Node 22 accepts truncated input in silence`),
+    ...need(
+      manifest.engines?.["node"] === OLDEST_NODE,
+      `engines.node is not "${OLDEST_NODE}": zstd of Node 22 accepts truncated input in silence`,
+    ),
     ...need(manifest.files?.includes("dist") === true, "files does not list dist"),
     ...need(manifest.publishConfig?.["provenance"] === true, "publishConfig.provenance is not true"),
-    ...(group === "packages" ? libraryFindings(path, manifest, files.has(`${folder}/tsconfig.build.json`)) : appFindings(path, manifest)),
+    ...(group === "packages"
+      ? libraryFindings(path, manifest, files.has(`${folder}/tsconfig.build.json`))
+      : appFindings(path, manifest)),
     ...versionFindings(path, manifest),
   ];
 }

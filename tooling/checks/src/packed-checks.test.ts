@@ -20,8 +20,15 @@ const MANIFEST = {
   repository: { type: "git", url: "git+https://github.com/soar/soar.git" },
   files: ["dist"],
 };
-const LIBRARY = { ...MANIFEST, exports: { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" }, "./package.json": "./package.json" } };
-const SOUND = { LICENSE: "", "dist/index.js": "export const a = 1;\n", "dist/index.d.ts": "export declare const a: number;\n" };
+const LIBRARY = {
+  ...MANIFEST,
+  exports: { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" }, "./package.json": "./package.json" },
+};
+const SOUND = {
+  LICENSE: "",
+  "dist/index.js": "export const a = 1;\n",
+  "dist/index.d.ts": "export declare const a: number;\n",
+};
 
 let folder: string;
 
@@ -35,14 +42,24 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function install(group: PackageGroup, manifest: object, files: Record<string, string>): Promise<PackedInstallation> {
+async function install(
+  group: PackageGroup,
+  manifest: object,
+  files: Record<string, string>,
+): Promise<PackedInstallation> {
   const home = join(folder, "node_modules", "@soar", "sample");
   const full = { name: "@soar/sample", ...manifest };
   for (const [name, text] of Object.entries({ "package.json": JSON.stringify(full), ...files })) {
     await mkdir(dirname(join(home, name)), { recursive: true });
     await writeFile(join(home, name), text);
   }
-  const sample: InstalledPackage = { name: "@soar/sample", group, source: "packages/sample", folder: home, manifest: full };
+  const sample: InstalledPackage = {
+    name: "@soar/sample",
+    group,
+    source: "packages/sample",
+    folder: home,
+    manifest: full,
+  };
   return { folder, packages: [sample] };
 }
 
@@ -59,10 +76,17 @@ describe("tarballs: refused is", () => {
   test.each([
     ["an entry that is not there", { ...LIBRARY, exports: { ".": "./dist/other.js" } }, SOUND, "publint: pkg.exports"],
     ["a test", LIBRARY, { ...SOUND, "dist/a.test.js": "" }, "the tarball holds the test 'dist/a.test.js'"],
-    ["a range of the workspace", { ...LIBRARY, dependencies: { a: "workspace:*" } }, SOUND, 'the tarball still depends on "workspace:*"'],
+    [
+      "a range of the workspace",
+      { ...LIBRARY, dependencies: { a: "workspace:*" } },
+      SOUND,
+      'the tarball still depends on "workspace:*"',
+    ],
     ["a missing licence", LIBRARY, { "dist/index.js": "", "dist/index.d.ts": "" }, "the tarball has no LICENSE"],
   ])("%s", async (_what, manifest, files, message) => {
-    expect(messages(await checkFiles(await install("packages", manifest, files)))).toContainEqual(expect.stringContaining(message));
+    expect(messages(await checkFiles(await install("packages", manifest, files)))).toContainEqual(
+      expect.stringContaining(message),
+    );
   });
 });
 
@@ -70,7 +94,11 @@ describe("imports: refused is a library that", () => {
   test.each([
     ["prints", 'console.log("hello");', "hello"],
     ["prints to stderr", 'process.emitWarning("old");', "Warning: old"],
-    ["leaves a server open", 'import { createServer } from "node:net";\ncreateServer().listen(0, "127.0.0.1");', "it leaves open: TCPServerWrap"],
+    [
+      "leaves a server open",
+      'import { createServer } from "node:net";\ncreateServer().listen(0, "127.0.0.1");',
+      "it leaves open: TCPServerWrap",
+    ],
     ["leaves a timer running", "setTimeout(() => {}, 100_000);", "it leaves open: Timeout"],
     ["listens to the process", 'process.on("exit", () => {});', "it listens to events of the process"],
     ["throws", 'throw new Error("broken");', "broken"],
@@ -85,12 +113,16 @@ describe("imports: refused is a library that", () => {
 describe("declarations: refused are", () => {
   test("types of the SDK", async () => {
     const files = { ...SOUND, "dist/a.d.ts": 'export type A = import("@aws-sdk/client-s3").S3Client;\n' };
-    expect(messages(await checkDeclarations(await install("packages", LIBRARY, files)))).toEqual(["the declarations in dist/a.d.ts mention '@aws-sdk/client-s3'"]);
+    expect(messages(await checkDeclarations(await install("packages", LIBRARY, files)))).toEqual([
+      "the declarations in dist/a.d.ts mention '@aws-sdk/client-s3'",
+    ]);
   });
 
   test("declarations that a user cannot compile", async () => {
     const files = { ...SOUND, "dist/index.d.ts": 'export { type Client } from "pg";\n' };
-    expect(messages(await checkDeclarations(await install("packages", LIBRARY, files)))).toEqual([expect.stringContaining("Cannot find module 'pg'")]);
+    expect(messages(await checkDeclarations(await install("packages", LIBRARY, files)))).toEqual([
+      expect.stringContaining("Cannot find module 'pg'"),
+    ]);
   });
 });
 
@@ -103,7 +135,12 @@ describe("programs:", () => {
   });
 
   test("one that cannot start is refused", async () => {
-    const found = messages(await checkPrograms(await install("apps", APP, { "bin/sample.js": 'import "./missing.js";\n' })));
-    expect(found).toEqual([expect.stringContaining("--version does not print the version: status 1"), expect.stringContaining("--help does not print the usage: status 1")]);
+    const found = messages(
+      await checkPrograms(await install("apps", APP, { "bin/sample.js": 'import "./missing.js";\n' })),
+    );
+    expect(found).toEqual([
+      expect.stringContaining("--version does not print the version: status 1"),
+      expect.stringContaining("--help does not print the usage: status 1"),
+    ]);
   });
 });

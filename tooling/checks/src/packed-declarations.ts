@@ -30,7 +30,8 @@ async function findVendorTypes({ packages }: PackedInstallation): Promise<Findin
     for (const file of (await publishedFiles(library.folder)).filter((path) => path.endsWith(".d.ts"))) {
       const text = await readFile(join(library.folder, file), "utf8");
       const [vendor] = /@(aws-sdk|smithy)\/[\w-]+/.exec(text) ?? [];
-      if (vendor !== undefined) findings.push({ path: library.source, message: `the declarations in ${file} mention '${vendor}'` });
+      if (vendor !== undefined)
+        findings.push({ path: library.source, message: `the declarations in ${file} mention '${vendor}'` });
     }
   }
   return findings;
@@ -38,14 +39,29 @@ async function findVendorTypes({ packages }: PackedInstallation): Promise<Findin
 
 async function compileUser({ folder, packages }: PackedInstallation): Promise<Finding[]> {
   const entries = packages.filter(({ group }) => group === "packages").flatMap(importEntries);
-  const lines = entries.map((entry, index) => `import * as entry${index} from "${entry}";\nexport { entry${index} };\n`);
+  const lines = entries.map(
+    (entry, index) => `import * as entry${index} from "${entry}";\nexport { entry${index} };\n`,
+  );
   await writeFile(join(folder, "package.json"), JSON.stringify({ name: "user", private: true, type: "module" }));
   await writeFile(join(folder, "user.ts"), lines.join(""));
-  await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: COMPILER_OPTIONS, files: ["user.ts"] }));
+  await writeFile(
+    join(folder, "tsconfig.json"),
+    JSON.stringify({ compilerOptions: COMPILER_OPTIONS, files: ["user.ts"] }),
+  );
   const output = await new Promise<string>((resolve) => {
-    execFile("tsc", ["-p", folder, "--pretty", "false"], { cwd: folder }, (_error, stdout, stderr) => resolve(stdout + stderr));
+    execFile("tsc", ["-p", folder, "--pretty", "false"], { cwd: folder }, (_error, stdout, stderr) =>
+      resolve(stdout + stderr),
+    );
   });
   // Errors inside of other people's declarations are theirs.
-  const ours = output.split("\n").filter((line) => /error TS/.test(line) && !/node_modules\/(?!@soar\/)[^:]*\(\d/.test(line.replaceAll(/node_modules\/@soar\/[^/]+\/(?!node_modules)/g, "")));
+  const ours = output
+    .split("\n")
+    .filter(
+      (line) =>
+        /error TS/.test(line) &&
+        !/node_modules\/(?!@soar\/)[^:]*\(\d/.test(
+          line.replaceAll(/node_modules\/@soar\/[^/]+\/(?!node_modules)/g, ""),
+        ),
+    );
   return ours.map((line) => ({ path: "packages", message: line.trim() }));
 }

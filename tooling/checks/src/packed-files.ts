@@ -17,10 +17,17 @@ async function checkPackage(installed: InstalledPackage): Promise<Finding[]> {
   const files = await publishedFiles(installed.folder);
   const unresolved = manifest.match(/"(workspace|catalog):[^"]*"/g) ?? [];
   return [
-    ...messages.map((message) => ({ path, message: `publint: ${formatMessage(message, pkg, { color: false }) ?? message.code}` })),
-    ...files.filter((file) => /\.(test|bench)\./.test(file)).map((file) => ({ path, message: `the tarball holds the test '${file}'` })),
+    ...messages.map((message) => ({
+      path,
+      message: `publint: ${formatMessage(message, pkg, { color: false }) ?? message.code}`,
+    })),
+    ...files
+      .filter((file) => /\.(test|bench)\./.test(file))
+      .map((file) => ({ path, message: `the tarball holds the test '${file}'` })),
     ...unresolved.map((range) => ({ path, message: `the tarball still depends on ${range}` })),
-    ...(files.some((file) => file.startsWith("dist/")) ? [] : [{ path, message: "the tarball has no dist: was it built?" }]),
+    ...(files.some((file) => file.startsWith("dist/"))
+      ? []
+      : [{ path, message: "the tarball has no dist: was it built?" }]),
     ...(files.includes("LICENSE") ? [] : [{ path, message: "the tarball has no LICENSE" }]),
   ];
 }

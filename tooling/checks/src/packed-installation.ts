@@ -32,7 +32,10 @@ export interface PackedInstallation {
  * Packs what is published and lays it out as an install in an empty project would, outside of the workspace, so that
  * only declared dependencies are found. Other people's packages are links to the workspace's copies: no network.
  */
-export async function withPackedInstallation<T>(workspace: Workspace, use: (installation: PackedInstallation) => Promise<T>): Promise<T> {
+export async function withPackedInstallation<T>(
+  workspace: Workspace,
+  use: (installation: PackedInstallation) => Promise<T>,
+): Promise<T> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "soar-packed-")));
   try {
     const published = workspace.packages.filter(({ group }) => group !== "tooling");
@@ -44,7 +47,10 @@ export async function withPackedInstallation<T>(workspace: Workspace, use: (inst
   }
 }
 
-async function installPackage({ name, group, folder: source }: WorkspacePackage, project: string): Promise<InstalledPackage> {
+async function installPackage(
+  { name, group, folder: source }: WorkspacePackage,
+  project: string,
+): Promise<InstalledPackage> {
   const folder = join(project, "node_modules", name);
   const tarballs = join(project, "tarballs", name);
   await Promise.all([mkdir(folder, { recursive: true }), mkdir(tarballs, { recursive: true })]);
@@ -52,13 +58,19 @@ async function installPackage({ name, group, folder: source }: WorkspacePackage,
   const [tarball = ""] = await readdir(tarballs);
   await extract({ file: join(tarballs, tarball), cwd: folder, strip: 1 });
   const manifest = JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as Manifest;
-  const foreign = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).filter((dependency) => !dependency.startsWith("@soar/"));
-  await Promise.all(foreign.map((dependency) => linkDependency(join(ROOT, source), dependency, join(folder, "node_modules"))));
+  const foreign = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).filter(
+    (dependency) => !dependency.startsWith("@soar/"),
+  );
+  await Promise.all(
+    foreign.map((dependency) => linkDependency(join(ROOT, source), dependency, join(folder, "node_modules"))),
+  );
   return { name, group, source, folder, manifest };
 }
 
 async function linkDependency(owner: string, dependency: string, modules: string): Promise<void> {
   await mkdir(dirname(join(modules, dependency)), { recursive: true });
-  const installed = await realpath(join(owner, "node_modules", dependency)).catch(() => realpath(join(ROOT, "node_modules", dependency)));
+  const installed = await realpath(join(owner, "node_modules", dependency)).catch(() =>
+    realpath(join(ROOT, "node_modules", dependency)),
+  );
   await symlink(installed, join(modules, dependency));
 }

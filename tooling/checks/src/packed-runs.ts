@@ -31,7 +31,9 @@ interface Run {
 
 /** `sideEffects: false` is proved: importing any entry prints nothing, leaves nothing open. */
 export async function checkImports({ folder, packages }: PackedInstallation): Promise<Finding[]> {
-  const entries = packages.filter(({ group }) => group === "packages").flatMap((library) => importEntries(library).map((entry) => ({ library, entry })));
+  const entries = packages
+    .filter(({ group }) => group === "packages")
+    .flatMap((library) => importEntries(library).map((entry) => ({ library, entry })));
   const findings: Finding[] = [];
   for (const { library, entry } of entries) {
     const { status, stdout, stderr } = await runNode(folder, ["--input-type=module", "--eval", IMPORT_SCRIPT, entry]);
@@ -58,8 +60,13 @@ export async function checkPrograms({ folder, packages }: PackedInstallation): P
       const command = bin.endsWith(".js") ? [process.execPath, program] : [program];
       const version = await runProgram(folder, [...command, "--version"]);
       const help = await runProgram(folder, [...command, "--help"]);
-      const add = (message: string, run: Run) => void findings.push({ path: app.source, message: `${message}: status ${run.status}, ${(run.stderr || run.stdout).trim().slice(0, 500)}` });
-      if (version.status !== 0 || !version.stdout.includes(app.manifest.version ?? "?")) add("--version does not print the version", version);
+      const add = (message: string, run: Run) =>
+        void findings.push({
+          path: app.source,
+          message: `${message}: status ${run.status}, ${(run.stderr || run.stdout).trim().slice(0, 500)}`,
+        });
+      if (version.status !== 0 || !version.stdout.includes(app.manifest.version ?? "?"))
+        add("--version does not print the version", version);
       if (help.status !== 0 || !/usage/i.test(help.stdout)) add("--help does not print the usage", help);
     }
   }

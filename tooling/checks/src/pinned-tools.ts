@@ -7,7 +7,14 @@ export const pinnedTools: Check = {
     const manifest = JSON.parse(files.get("package.json") ?? "{}") as { readonly packageManager?: string };
     const [, version] = /^ {2}pnpm: (\d\S+)$/m.exec(files.get("pnpm-workspace.yaml") ?? "") ?? [];
     const same = version !== undefined && manifest.packageManager === `pnpm@${version}`;
-    return same ? [] : [{ path: "package.json", message: `packageManager is ${manifest.packageManager}, the catalog's pnpm is ${version}` }];
+    return same
+      ? []
+      : [
+          {
+            path: "package.json",
+            message: `packageManager is ${manifest.packageManager}, the catalog's pnpm is ${version}`,
+          },
+        ];
   },
 };
 

@@ -3,16 +3,23 @@ import { formatPublicApi, publicNames, readPublicApi, SNAPSHOT_PATH } from "./pu
 import { libraryManifest, sampleWorkspace } from "./sample-workspace.fixture.ts";
 import type { Workspace } from "./workspace.ts";
 
-const INDEX = 'export { openStore, type ObjectStore } from "./a.ts";\nexport type { StoreConfig } from "./b.ts";\nexport const VERSION = 1;\n';
+const INDEX =
+  'export { openStore, type ObjectStore } from "./a.ts";\nexport type { StoreConfig } from "./b.ts";\nexport const VERSION = 1;\n';
 const LIBRARIES = ["errors", "app-kit", "restore", "verify"];
 
 function workspaceWith(index: string, snapshot?: string): Workspace {
   const stubs = Object.fromEntries(LIBRARIES.map((name) => [`packages/${name}/src/index.ts`, "export {};"]));
-  return sampleWorkspace({ ...stubs, "packages/storage/src/index.ts": index, ...(snapshot === undefined ? {} : { [SNAPSHOT_PATH]: snapshot }) });
+  return sampleWorkspace({
+    ...stubs,
+    "packages/storage/src/index.ts": index,
+    ...(snapshot === undefined ? {} : { [SNAPSHOT_PATH]: snapshot }),
+  });
 }
 
 test("names every export of every entry, types marked", () => {
-  expect(readPublicApi(workspaceWith(INDEX))["@soar/storage"]).toEqual({ ".": ["type ObjectStore", "openStore", "type StoreConfig", "VERSION"] });
+  expect(readPublicApi(workspaceWith(INDEX))["@soar/storage"]).toEqual({
+    ".": ["type ObjectStore", "openStore", "type StoreConfig", "VERSION"],
+  });
 });
 
 test("is content with its own snapshot", () => {
@@ -21,7 +28,11 @@ test("is content with its own snapshot", () => {
 
 test("notices an added and a removed name, and a type that became a value", () => {
   const snapshot = formatPublicApi(readPublicApi(workspaceWith(INDEX)));
-  const messages = publicNames.find(workspaceWith('export { openStore, ObjectStore, extra } from "./a.ts";\nexport const VERSION = 1;\n', snapshot)).map(({ message }) => message.split(";")[0]);
+  const messages = publicNames
+    .find(
+      workspaceWith('export { openStore, ObjectStore, extra } from "./a.ts";\nexport const VERSION = 1;\n', snapshot),
+    )
+    .map(({ message }) => message.split(";")[0]);
   expect(messages).toEqual([
     "@soar/storage now exports extra, ObjectStore",
     "@soar/storage no longer exports type ObjectStore, type StoreConfig, which users notice",
@@ -29,6 +40,12 @@ test("notices an added and a removed name, and a type that became a value", () =
 });
 
 test("notices an entry without a source", () => {
-  const files = { "packages/storage/package.json": libraryManifest("@soar/storage", { exports: { "./testing": { "soar-source": "./src/testing/index.ts" } } }) };
-  expect(publicNames.find(sampleWorkspace(files)).map(({ message }) => message)).toContain("the entry './testing' has no source: packages/storage/src/testing/index.ts");
+  const files = {
+    "packages/storage/package.json": libraryManifest("@soar/storage", {
+      exports: { "./testing": { "soar-source": "./src/testing/index.ts" } },
+    }),
+  };
+  expect(publicNames.find(sampleWorkspace(files)).map(({ message }) => message)).toContain(
+    "the entry './testing' has no source: packages/storage/src/testing/index.ts",
+  );
 });

@@ -15,7 +15,10 @@ export const publicNames: Check = {
     const recorded = text === undefined ? {} : (JSON.parse(text) as PublicApi);
     const actual = readPublicApi(workspace);
     const packages = new Set([...Object.keys(recorded), ...Object.keys(actual)]);
-    return [...missingEntries(workspace), ...Array.from(packages).flatMap((name) => comparePackage(name, recorded[name] ?? {}, actual[name] ?? {}))];
+    return [
+      ...missingEntries(workspace),
+      ...Array.from(packages).flatMap((name) => comparePackage(name, recorded[name] ?? {}, actual[name] ?? {})),
+    ];
   },
 };
 
@@ -42,7 +45,8 @@ function readEntries(library: WorkspacePackage): Record<string, string[]> {
 /** The source file of each entry, by the `soar-source` condition that the workspace itself resolves with. */
 function entrySources({ folder, manifest }: WorkspacePackage): [string, string][] {
   return Object.entries(manifest.exports ?? {}).flatMap(([entry, target]): [string, string][] => {
-    const source = typeof target === "object" && target !== null && "soar-source" in target ? target["soar-source"] : undefined;
+    const source =
+      typeof target === "object" && target !== null && "soar-source" in target ? target["soar-source"] : undefined;
     return typeof source === "string" ? [[entry, posix.join(folder, source)]] : [];
   });
 }
@@ -52,7 +56,10 @@ function missingEntries({ packages, files }: Workspace): Finding[] {
   return libraries.flatMap((library) =>
     entrySources(library)
       .filter(([, path]) => !files.has(path))
-      .map(([entry, path]) => ({ path: `${library.folder}/package.json`, message: `the entry '${entry}' has no source: ${path}` })),
+      .map(([entry, path]) => ({
+        path: `${library.folder}/package.json`,
+        message: `the entry '${entry}' has no source: ${path}`,
+      })),
   );
 }
 

@@ -30,11 +30,21 @@ export function toolingManifest(name: string, changes: Record<string, unknown> =
 export function sampleWorkspace(files: Record<string, string>): Workspace {
   const base = {
     "packages/errors/package.json": libraryManifest("@soar/errors"),
-    "packages/storage/package.json": libraryManifest("@soar/storage", { dependencies: { "@soar/errors": "workspace:*", "@aws-sdk/client-s3": "catalog:" } }),
-    "packages/app-kit/package.json": libraryManifest("@soar/app-kit", { dependencies: { "@soar/storage": "workspace:*" } }),
-    "packages/restore/package.json": libraryManifest("@soar/restore", { dependencies: { "@soar/storage": "workspace:*" } }),
-    "packages/verify/package.json": libraryManifest("@soar/verify", { dependencies: { "@soar/restore": "workspace:*" } }),
-    "apps/restore-cli/package.json": appManifest("@soar/restore-cli", { devDependencies: { "@soar/restore": "workspace:*" } }),
+    "packages/storage/package.json": libraryManifest("@soar/storage", {
+      dependencies: { "@soar/errors": "workspace:*", "@aws-sdk/client-s3": "catalog:" },
+    }),
+    "packages/app-kit/package.json": libraryManifest("@soar/app-kit", {
+      dependencies: { "@soar/storage": "workspace:*" },
+    }),
+    "packages/restore/package.json": libraryManifest("@soar/restore", {
+      dependencies: { "@soar/storage": "workspace:*" },
+    }),
+    "packages/verify/package.json": libraryManifest("@soar/verify", {
+      dependencies: { "@soar/restore": "workspace:*" },
+    }),
+    "apps/restore-cli/package.json": appManifest("@soar/restore-cli", {
+      devDependencies: { "@soar/restore": "workspace:*" },
+    }),
     "apps/base-backup/package.json": appManifest("@soar/base-backup"),
     "tooling/servers/package.json": toolingManifest("@soar-tooling/servers"),
   };

@@ -46,7 +46,11 @@ export function readModule(path: string, code: string): SourceModule {
     path,
     isTest: /\.(test|bench|fixture)\.ts$|\/(test|bench)\//.test(path),
     lines: code.split("\n").length - (code.endsWith("\n") ? 1 : 0),
-    imports: [...readImports(parsed, lineOf), ...readReExports(parsed, lineOf), ...readDynamicImports(parsed, code, lineOf)],
+    imports: [
+      ...readImports(parsed, lineOf),
+      ...readReExports(parsed, lineOf),
+      ...readDynamicImports(parsed, code, lineOf),
+    ],
     exports: readExports(parsed),
     starExports: starExports(parsed).map(({ start }) => lineOf(start)),
     processUses: readProcessUses(parsed, lineOf),
@@ -64,7 +68,9 @@ function lineFinder(code: string): (offset: number) => number {
 function readImports(parsed: Parsed, lineOf: (offset: number) => number): ModuleImport[] {
   return parsed.module.staticImports.map(({ moduleRequest, entries, start }) => ({
     specifier: moduleRequest.value,
-    values: entries.filter(({ isType }) => !isType).map(({ importName }) => (importName.kind === "NamespaceObject" ? "*" : (importName.name ?? "default"))),
+    values: entries
+      .filter(({ isType }) => !isType)
+      .map(({ importName }) => (importName.kind === "NamespaceObject" ? "*" : (importName.name ?? "default"))),
     typeOnly: entries.length > 0 && entries.every(({ isType }) => isType),
     line: lineOf(start),
   }));
@@ -77,7 +83,14 @@ function exportEntries(parsed: Parsed) {
 function readReExports(parsed: Parsed, lineOf: (offset: number) => number): ModuleImport[] {
   return exportEntries(parsed).flatMap(({ moduleRequest, importName, isType, start }) => {
     if (moduleRequest === null) return [];
-    return [{ specifier: moduleRequest.value, values: isType ? [] : [importName.name ?? "*"], typeOnly: isType, line: lineOf(start) }];
+    return [
+      {
+        specifier: moduleRequest.value,
+        values: isType ? [] : [importName.name ?? "*"],
+        typeOnly: isType,
+        line: lineOf(start),
+      },
+    ];
   });
 }
 
@@ -90,16 +103,33 @@ function readDynamicImports(parsed: Parsed, code: string, lineOf: (offset: numbe
 }
 
 function starExports(parsed: Parsed) {
-  return exportEntries(parsed).filter(({ importName, exportName }) => importName.kind !== "Name" && exportName.kind === "None");
+  return exportEntries(parsed).filter(
+    ({ importName, exportName }) => importName.kind !== "Name" && exportName.kind === "None",
+  );
 }
 
 function readExports(parsed: Parsed): ExportedName[] {
   return exportEntries(parsed)
     .filter(({ exportName }) => exportName.kind !== "None")
-    .map(({ exportName, isType }) => ({ name: exportName.name ?? "default", kind: isType ? "type" : "value" }) as const);
+    .map(
+      ({ exportName, isType }) => ({ name: exportName.name ?? "default", kind: isType ? "type" : "value" }) as const,
+    );
 }
 
-const PROCESS_MEMBERS = new Set(["env", "argv", "exit", "exitCode", "stdin", "stdout", "stderr", "abort", "chdir", "umask", "on", "once"]);
+const PROCESS_MEMBERS = new Set([
+  "env",
+  "argv",
+  "exit",
+  "exitCode",
+  "stdin",
+  "stdout",
+  "stderr",
+  "abort",
+  "chdir",
+  "umask",
+  "on",
+  "once",
+]);
 
 /** A file that declares a `process` of its own, such as a child process, means that one. */
 function readProcessUses({ program }: Parsed, lineOf: (offset: number) => number): ProcessUse[] {
@@ -111,7 +141,8 @@ function readProcessUses({ program }: Parsed, lineOf: (offset: number) => number
       if (node.object.type !== "Identifier") return;
       const member = node.property.type === "Identifier" && !node.computed ? node.property.name : "[…]";
       if (node.object.name === "console") uses.push({ what: `console.${member}`, line: lineOf(node.start) });
-      if (node.object.name === "process" && (PROCESS_MEMBERS.has(member) || member === "[…]")) uses.push({ what: `process.${member}`, line: lineOf(node.start) });
+      if (node.object.name === "process" && (PROCESS_MEMBERS.has(member) || member === "[…]"))
+        uses.push({ what: `process.${member}`, line: lineOf(node.start) });
     },
   }).visit(program);
   return uses.filter(({ what }) => !declared.has(what.split(".")[0] ?? ""));

@@ -62,7 +62,9 @@ export async function loadWorkspace(root: string): Promise<Workspace> {
 
 /** Makes a workspace of file texts; every folder below packages, apps and tooling with a package.json is a package. */
 export function makeWorkspace(files: ReadonlyMap<string, string>): Workspace {
-  const packages = Array.from(files, ([path, text]) => readPackage(path, text, files)).filter((found) => found !== undefined);
+  const packages = Array.from(files, ([path, text]) => readPackage(path, text, files)).filter(
+    (found) => found !== undefined,
+  );
   return { packages: packages.sort((a, b) => (a.folder < b.folder ? -1 : 1)), files };
 }
 
@@ -72,7 +74,9 @@ function readPackage(path: string, text: string, files: ReadonlyMap<string, stri
   if (known === undefined || name === undefined || file !== "package.json" || rest.length > 0) return undefined;
   const folder = `${known}/${name}`;
   const manifest = JSON.parse(text) as Manifest;
-  const sources = Array.from(files).filter(([source]) => source.startsWith(`${folder}/`) && /\.(ts|mts|js|mjs)$/.test(source));
+  const sources = Array.from(files).filter(
+    ([source]) => source.startsWith(`${folder}/`) && /\.(ts|mts|js|mjs)$/.test(source),
+  );
   const modules = sources.map(([source, code]) => readModule(source, code)).sort((a, b) => (a.path < b.path ? -1 : 1));
   return { group: known, folder, name: manifest.name ?? folder, manifest, modules };
 }

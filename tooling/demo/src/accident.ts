@@ -18,10 +18,15 @@ const A_SECOND_MS = 1_000;
 
 /** A whole second that begins when everything so far is committed and nothing else is: what a person would name as the target. */
 export async function waitForNextSecond(cluster: TestCluster): Promise<string> {
-  const [next] = await cluster.query<{ second: string }>(`SELECT ${textOf("clock_timestamp() + interval '1 second'", "HH24:MI:SS")} AS second`);
+  const [next] = await cluster.query<{ second: string }>(
+    `SELECT ${textOf("clock_timestamp() + interval '1 second'", "HH24:MI:SS")} AS second`,
+  );
   const second = next?.second ?? "";
   for (;;) {
-    const [row] = await cluster.query<{ passed: boolean; left: number }>("SELECT clock_timestamp() > $1::timestamptz AS passed, extract(epoch FROM $1::timestamptz - clock_timestamp())::float8 AS left", [second]);
+    const [row] = await cluster.query<{ passed: boolean; left: number }>(
+      "SELECT clock_timestamp() > $1::timestamptz AS passed, extract(epoch FROM $1::timestamptz - clock_timestamp())::float8 AS left",
+      [second],
+    );
     if (row?.passed === true) return second;
     await delay(Math.max(1, (row?.left ?? 0) * A_SECOND_MS));
   }
@@ -32,7 +37,11 @@ export async function meetAccident(cluster: TestCluster): Promise<Accident> {
   const traffic = startTraffic(cluster);
   await delay(A_SECOND_MS);
   const before = await traffic.stop();
-  const [result] = await cluster.query<{ deleted: string }>("WITH gone AS (DELETE FROM devices RETURNING 1) SELECT count(*) AS deleted FROM gone", [], "soar");
+  const [result] = await cluster.query<{ deleted: string }>(
+    "WITH gone AS (DELETE FROM devices RETURNING 1) SELECT count(*) AS deleted FROM gone",
+    [],
+    "soar",
+  );
   const [clock] = await cluster.query<{ at: string }>(`SELECT ${textOf("clock_timestamp()", "HH24:MI:SS.US")} AS at`);
   const later = startTrafficWithoutDevices(cluster);
   await delay(A_SECOND_MS / 2);

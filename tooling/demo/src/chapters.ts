@@ -1,7 +1,14 @@
 import { formatRate, formatSize } from "@soar/app-kit";
 import { serverUser, type PostgresInstallation } from "@soar-tooling/test-servers";
 import { loseServer, meetAccident, waitForNextSecond, type Accident } from "./accident.ts";
-import { countDevices, countRows, countTables, describeDifferences, readClusterState, type ClusterState } from "./database-state.ts";
+import {
+  countDevices,
+  countRows,
+  countTables,
+  describeDifferences,
+  readClusterState,
+  type ClusterState,
+} from "./database-state.ts";
 import type { DemoOptions } from "./demo-options.ts";
 import { DATABASES, type DemoWorld } from "./demo-world.ts";
 import { directorySize } from "./disk.ts";
@@ -27,7 +34,9 @@ export interface GoodMoment {
 
 export function tellSetup({ story, world, installation }: Scene): void {
   const origin = installation.embedded ? "from npm, as none is installed" : `in ${installation.binDir}`;
-  story.say(`PostgreSQL ${installation.version} (${origin}) as user ${serverUser().name}, with the databases ${DATABASES.join(" and ")}.`);
+  story.say(
+    `PostgreSQL ${installation.version} (${origin}) as user ${serverUser().name}, with the databases ${DATABASES.join(" and ")}.`,
+  );
   story.say(`An S3 server in a process of its own: ${world.s3.endpoint}`);
   story.say("Every piece of the write-ahead log (WAL) goes to the bucket. In postgresql.conf:");
   story.code("  archive_mode = on");
@@ -40,19 +49,26 @@ export async function loadData({ story, world, megabytes }: Scene): Promise<void
   const seconds = (performance.now() - beganAt) / 1000;
   const sizes = DATABASES.map((name) => `${formatSize(data.sizes[name])} in ${name}`);
   story.say(`${count(data.rows)} rows: ${sizes.join(", ")}, indexes included.`);
-  story.say(`${formatSize(data.walBytes)} of WAL were written for it, ${formatRate(data.walBytes / seconds)}, in pieces (segments) of 16 MiB.`);
+  story.say(
+    `${formatSize(data.walBytes)} of WAL were written for it, ${formatRate(data.walBytes / seconds)}, in pieces (segments) of 16 MiB.`,
+  );
 }
 
 export async function takeBackup({ story, world }: Scene): Promise<void> {
   const traffic = startTraffic(world.cluster);
   await runShown({ story, world }, "taking a base backup", "soar-base-backup", []);
-  story.say(`Meanwhile ${count(await traffic.stop())} transactions were committed. The server has archived ${count(await countArchived(world.cluster))} WAL files so far, and the bucket holds ${formatSize(await directorySize(world.objectsDirectory))}.`);
+  story.say(
+    `Meanwhile ${count(await traffic.stop())} transactions were committed. The server has archived ${count(await countArchived(world.cluster))} WAL files so far, and the bucket holds ${formatSize(await directorySize(world.objectsDirectory))}.`,
+  );
 }
 
 /** The writers rest, so that "all that was committed before the target" is exactly what is read. */
 export async function rememberGoodMoment({ story, world: { cluster } }: Scene): Promise<GoodMoment> {
   story.say("The writers rest, and a digest of every row of every table is taken.");
-  const state = await story.during(() => Promise.resolve("reading all rows"), () => readClusterState(cluster));
+  const state = await story.during(
+    () => Promise.resolve("reading all rows"),
+    () => readClusterState(cluster),
+  );
   tellState(story, state);
   const second = await waitForNextSecond(cluster);
   story.say(`Now it is ${second}, and writes go on.`);
@@ -64,7 +80,9 @@ export async function tellAccident({ story, world: { cluster } }: Scene): Promis
   const accident = await meetAccident(cluster);
   story.output(`DELETE ${accident.deleted}`);
   story.say(`It was committed just before ${accident.at}.`);
-  story.say(`Writes go on: ${count(accident.before)} transactions since the second above, and ${count(accident.after)} more before anybody notices.`);
+  story.say(
+    `Writes go on: ${count(accident.before)} transactions since the second above, and ${count(accident.after)} more before anybody notices.`,
+  );
   return accident;
 }
 
@@ -80,29 +98,50 @@ export async function restore({ story, world }: Scene, target: string): Promise<
 }
 
 /** Resolves to whether every row is as it was. */
-export async function prove({ story, world: { cluster } }: Scene, { state, second }: GoodMoment, accident: Accident): Promise<boolean> {
-  const restored = await story.during(() => Promise.resolve("reading all rows"), () => readClusterState(cluster));
+export async function prove(
+  { story, world: { cluster } }: Scene,
+  { state, second }: GoodMoment,
+  accident: Accident,
+): Promise<boolean> {
+  const restored = await story.during(
+    () => Promise.resolve("reading all rows"),
+    () => readClusterState(cluster),
+  );
   tellState(story, restored);
-  story.say(`devices: ${count(countDevices(state))} rows before the accident, ${count(countDevices(state) - accident.deleted)} after it, ${count(countDevices(restored))} now.`);
+  story.say(
+    `devices: ${count(countDevices(state))} rows before the accident, ${count(countDevices(state) - accident.deleted)} after it, ${count(countDevices(restored))} now.`,
+  );
   const differences = describeDifferences(state, restored);
   if (differences.length > 0) {
     story.verdict(`NOT PROVED: ${differences.length} tables are not as they were at ${second}:`, false);
     story.output(differences.join("\n"));
     return false;
   }
-  story.verdict(`PROVED: all ${count(countRows(restored))} rows of ${countTables(restored)} tables and partitions are as they were at ${second}. Nothing is missing, nothing was added.`, true);
-  story.say(`The ${count(accident.before + 1 + accident.after)} transactions after it, the accident among them, are left out, as asked.`);
+  story.verdict(
+    `PROVED: all ${count(countRows(restored))} rows of ${countTables(restored)} tables and partitions are as they were at ${second}. Nothing is missing, nothing was added.`,
+    true,
+  );
+  story.say(
+    `The ${count(accident.before + 1 + accident.after)} transactions after it, the accident among them, are left out, as asked.`,
+  );
   return true;
 }
 
 function tellState(story: Story, state: ClusterState): void {
   for (const database of DATABASES) {
     const { rows, tables, digest } = state[database];
-    story.output(`${database.padEnd(8)} ${count(rows).padStart(11)} rows in ${Object.keys(tables).length} tables  ${digest.slice(0, 32)}`);
+    story.output(
+      `${database.padEnd(8)} ${count(rows).padStart(11)} rows in ${Object.keys(tables).length} tables  ${digest.slice(0, 32)}`,
+    );
   }
 }
 
-async function runShown({ story, world }: Pick<Scene, "story" | "world">, doing: string, program: Parameters<DemoWorld["run"]>[0], args: readonly string[]): Promise<void> {
+async function runShown(
+  { story, world }: Pick<Scene, "story" | "world">,
+  doing: string,
+  program: Parameters<DemoWorld["run"]>[0],
+  args: readonly string[],
+): Promise<void> {
   const words = ["--env-file", world.envFile, ...args];
   story.command([program, ...words.map(quoteForShell)].join(" "));
   story.output(await story.during(bucketText(doing, world), () => world.run(program, words)));

@@ -9,7 +9,9 @@ export type ClusterState = Readonly<Record<DatabaseName, DatabaseDigest>>;
  * anyway, since a transaction draws its commit time a moment before others see it.
  */
 export async function readClusterState(cluster: TestCluster): Promise<ClusterState> {
-  const [soar, staging] = await Promise.all(DATABASES.map((database) => databaseDigest((sql) => cluster.query(sql, [], database))));
+  const [soar, staging] = await Promise.all(
+    DATABASES.map((database) => databaseDigest((sql) => cluster.query(sql, [], database))),
+  );
   if (soar === undefined || staging === undefined) throw new Error("a database was not read");
   return { soar, staging };
 }
@@ -18,7 +20,9 @@ export async function readClusterState(cluster: TestCluster): Promise<ClusterSta
 export function describeDifferences(expected: ClusterState, actual: ClusterState): string[] {
   return DATABASES.flatMap((database) => {
     const [before, after] = [expected[database], actual[database]];
-    return differingTables(before, after).map((table) => `${database}: ${table}: ${describeRows(before.tables[table]?.rows, after.tables[table]?.rows)}`);
+    return differingTables(before, after).map(
+      (table) => `${database}: ${table}: ${describeRows(before.tables[table]?.rows, after.tables[table]?.rows)}`,
+    );
   });
 }
 

@@ -23,9 +23,12 @@ export function readDemoOptions(environment: Readonly<Record<string, string | un
   const size = environment["SOAR_DEMO_MEGABYTES"] ?? String(DEFAULT_MEGABYTES);
   const megabytes = Number(size);
   if (!/^\d+$/.test(size) || megabytes < MEGABYTES.least || megabytes > MEGABYTES.most) {
-    throw new OptionProblem(`SOAR_DEMO_MEGABYTES is '${size}': it has to be a whole number from ${MEGABYTES.least} to ${MEGABYTES.most}`);
+    throw new OptionProblem(
+      `SOAR_DEMO_MEGABYTES is '${size}': it has to be a whole number from ${MEGABYTES.least} to ${MEGABYTES.most}`,
+    );
   }
   const target = environment["SOAR_DEMO_TARGET"] ?? "before";
-  if (target !== "before" && target !== "accident") throw new OptionProblem(`SOAR_DEMO_TARGET is '${target}': it has to be 'before' or 'accident'`);
+  if (target !== "before" && target !== "accident")
+    throw new OptionProblem(`SOAR_DEMO_TARGET is '${target}': it has to be 'before' or 'accident'`);
   return { megabytes, target };
 }

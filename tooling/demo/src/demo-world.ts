@@ -1,6 +1,13 @@
 import { chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createTestCluster, serverUser, startS3ServerProcess, type PostgresInstallation, type S3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
+import {
+  createTestCluster,
+  serverUser,
+  startS3ServerProcess,
+  type PostgresInstallation,
+  type S3ServerProcess,
+  type TestCluster,
+} from "@soar-tooling/test-servers";
 import { endProcessesNaming } from "./end-processes.ts";
 import { preparePrograms, type ProgramName } from "./prepare-programs.ts";
 import { quoteForArchiveCommand } from "./quote-for-shell.ts";
@@ -86,7 +93,9 @@ function settingsOf(s3: S3ServerProcess, { connection, binDir }: TestCluster): R
 
 /** For the server's user alone: it holds credentials. */
 async function writeEnvFile(path: string, settings: Readonly<Record<string, string>>): Promise<void> {
-  const lines = Object.entries(settings).map(([name, value]) => `export ${name}="${value.replaceAll(/["\\$`]/g, "\\$&")}"\n`);
+  const lines = Object.entries(settings).map(
+    ([name, value]) => `export ${name}="${value.replaceAll(/["\\$`]/g, "\\$&")}"\n`,
+  );
   await writeFile(path, lines.join(""), { mode: 0o600 });
   await chown(path, serverUser().uid, serverUser().gid);
 }

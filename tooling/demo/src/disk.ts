@@ -18,13 +18,18 @@ export async function requireRoom(megabytes: number): Promise<void> {
   const needed = ROOM_AT_LEAST + megabytes * 2 ** 20 * ROOM_PER_BYTE;
   const { bavail, bsize } = await statfs(tmpdir());
   const free = bavail * bsize;
-  if (free < needed) throw new RoomProblem(`unable to run in '${tmpdir()}': ${formatSize(needed)} are needed there, ${formatSize(free)} are free`);
+  if (free < needed)
+    throw new RoomProblem(
+      `unable to run in '${tmpdir()}': ${formatSize(needed)} are needed there, ${formatSize(free)} are free`,
+    );
 }
 
 /** Bytes in the files of a directory. Files that disappear meanwhile do not count. */
 export async function directorySize(directory: string): Promise<number> {
   const entries = await readdir(directory, { withFileTypes: true, recursive: true }).catch(goneAs([]));
-  const sizes = entries.filter((entry) => entry.isFile()).map((entry) => stat(join(entry.parentPath, entry.name)).then(({ size }) => size, goneAs(0)));
+  const sizes = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => stat(join(entry.parentPath, entry.name)).then(({ size }) => size, goneAs(0)));
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 

@@ -16,5 +16,7 @@ export function endProcessesNaming(directory: string): void {
 
 /** It ended while it was looked at, or belongs to somebody else, and then it is none of ours. */
 function isGone(error: unknown): boolean {
-  return error instanceof Error && "code" in error && ["ENOENT", "ESRCH", "EACCES", "EPERM"].includes(String(error.code));
+  return (
+    error instanceof Error && "code" in error && ["ENOENT", "ESRCH", "EACCES", "EPERM"].includes(String(error.code))
+  );
 }

@@ -15,7 +15,8 @@ const SHARES: Readonly<Record<DatabaseName, number>> = { soar: 2 / 3, staging: 1
 /** Fills both databases, to `megabytes` MiB together. */
 export async function loadDatabases(cluster: TestCluster, megabytes: number): Promise<LoadedData> {
   const begin = await walPosition(cluster);
-  for (const database of DATABASES) await loadAviationData((sql) => cluster.query(sql, [], database), { sizeMb: megabytes * SHARES[database] });
+  for (const database of DATABASES)
+    await loadAviationData((sql) => cluster.query(sql, [], database), { sizeMb: megabytes * SHARES[database] });
   const end = await walPosition(cluster);
   let rows = 0;
   // The first reader of a row notes on its page that it is committed. Now that costs nothing; behind the next checkpoint,
@@ -27,7 +28,11 @@ export async function loadDatabases(cluster: TestCluster, megabytes: number): Pr
 
 async function countRows(cluster: TestCluster, database: DatabaseName): Promise<number> {
   const tables = ["aprs_messages", "fixes", "devices", "flights", "receivers"];
-  const [row] = await cluster.query<{ rows: string }>(`SELECT ${tables.map((table) => `(SELECT count(*) FROM ${table})`).join(" + ")} AS rows`, [], database);
+  const [row] = await cluster.query<{ rows: string }>(
+    `SELECT ${tables.map((table) => `(SELECT count(*) FROM ${table})`).join(" + ")} AS rows`,
+    [],
+    database,
+  );
   return Number(row?.rows);
 }
 

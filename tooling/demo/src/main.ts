@@ -22,13 +22,15 @@ class Interruption extends Error {
 function chooseInstallation(): PostgresInstallation {
   const all = postgresInstallations();
   const chosen = all.findLast(({ embedded }) => !embedded) ?? all.at(-1);
-  if (chosen === undefined) throw new Error("unable to find PostgreSQL 15 or newer: none is installed, and npm has none for this platform");
+  if (chosen === undefined)
+    throw new Error("unable to find PostgreSQL 15 or newer: none is installed, and npm has none for this platform");
   return chosen;
 }
 
 function abortOnSignals(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => controller.abort(new Interruption(signal)));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => controller.abort(new Interruption(signal)));
   return controller.signal;
 }
 
@@ -40,8 +42,15 @@ async function main(): Promise<number> {
     const options = readDemoOptions(process.env);
     await requireRoom(options.megabytes);
     process.stdout.write("PostgreSQL is lost, and comes back to the second before an accident.\n");
-    const isProved = await runDemo({ ...options, installation: chooseInstallation(), story: createStory(process.stdout), signal });
-    process.stdout.write(`\nEverything that this made is removed again. It took ${formatDuration(performance.now() - beganAt)}.\n`);
+    const isProved = await runDemo({
+      ...options,
+      installation: chooseInstallation(),
+      story: createStory(process.stdout),
+      signal,
+    });
+    process.stdout.write(
+      `\nEverything that this made is removed again. It took ${formatDuration(performance.now() - beganAt)}.\n`,
+    );
     return isProved ? 0 : 1;
   } catch (error) {
     return report(signal.aborted ? signal.reason : error);
@@ -54,7 +63,10 @@ function report(error: unknown): number {
     return 128 + constants.signals[error.signal];
   }
   if (error instanceof ProgramFailure) process.stderr.write(`\nerror: ${error.message}\n${error.output}`);
-  else if (error instanceof RoomProblem) process.stderr.write(`error: ${error.message}\nhint: Name a directory with more room in TMPDIR, or ask for less data with SOAR_DEMO_MEGABYTES.\n`);
+  else if (error instanceof RoomProblem)
+    process.stderr.write(
+      `error: ${error.message}\nhint: Name a directory with more room in TMPDIR, or ask for less data with SOAR_DEMO_MEGABYTES.\n`,
+    );
   else if (error instanceof OptionProblem) process.stderr.write(`error: ${error.message}\n`);
   else process.stderr.write(`\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return 1;

@@ -8,7 +8,11 @@ import { serverUser } from "@soar-tooling/test-servers";
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** The built programs by the name that users type, with the folder of their app. */
-const PROGRAMS = { "soar-wal-archive": "wal-archiver", "soar-base-backup": "base-backup", "soar-restore": "restore-cli" } as const;
+const PROGRAMS = {
+  "soar-wal-archive": "wal-archiver",
+  "soar-base-backup": "base-backup",
+  "soar-restore": "restore-cli",
+} as const;
 
 export type ProgramName = keyof typeof PROGRAMS;
 
@@ -23,13 +27,15 @@ export interface Programs extends AsyncDisposable {
  */
 export async function preparePrograms(): Promise<Programs> {
   const installed = join(ROOT, "node_modules", ".bin");
-  if (whyUnusable(installed) === undefined) return { binDir: installed, [Symbol.asyncDispose]: () => Promise.resolve() };
+  if (whyUnusable(installed) === undefined)
+    return { binDir: installed, [Symbol.asyncDispose]: () => Promise.resolve() };
   const directory = await mkdtemp(join(tmpdir(), "soar-demo-programs-"));
   const dispose = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
     const binDir = await copyPrograms(directory);
     const problem = whyUnusable(binDir);
-    if (problem !== undefined) throw new Error(`unable to run the programs of the workspace as user '${serverUser().name}': ${problem}`);
+    if (problem !== undefined)
+      throw new Error(`unable to run the programs of the workspace as user '${serverUser().name}': ${problem}`);
     return { binDir, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
@@ -41,7 +47,13 @@ export async function preparePrograms(): Promise<Programs> {
 function whyUnusable(binDir: string): string | undefined {
   const { uid, gid } = serverUser();
   for (const name of Object.keys(PROGRAMS)) {
-    const { status, stderr, error } = spawnSync(join(binDir, name), ["--version"], { uid, gid, cwd: "/", env: { PATH: `${binDir}:/usr/bin:/bin` }, encoding: "utf8" });
+    const { status, stderr, error } = spawnSync(join(binDir, name), ["--version"], {
+      uid,
+      gid,
+      cwd: "/",
+      env: { PATH: `${binDir}:/usr/bin:/bin` },
+      encoding: "utf8",
+    });
     if (status !== 0) return `${name}: ${error?.message ?? stderr.trim()}`;
   }
   return undefined;

@@ -1,5 +1,15 @@
 import type { PostgresInstallation } from "@soar-tooling/test-servers";
-import { loadData, prove, rememberGoodMoment, restore, takeBackup, tellAccident, tellLoss, tellSetup, type Scene } from "./chapters.ts";
+import {
+  loadData,
+  prove,
+  rememberGoodMoment,
+  restore,
+  takeBackup,
+  tellAccident,
+  tellLoss,
+  tellSetup,
+  type Scene,
+} from "./chapters.ts";
 import type { DemoOptions } from "./demo-options.ts";
 import { createDemoWorld } from "./demo-world.ts";
 import type { Story } from "./story.ts";
@@ -32,6 +42,9 @@ export async function runDemo({ signal, ...run }: DemoRun): Promise<boolean> {
   const accident = await chapter("The accident", () => tellAccident(scene));
   await chapter("And then the server is lost", () => tellLoss(scene));
   const target = run.target === "before" ? good.second : accident.at;
-  await chapter(run.target === "before" ? "Back to the second before the accident" : "Back to the wrong instant, on purpose", () => restore(scene, target));
+  await chapter(
+    run.target === "before" ? "Back to the second before the accident" : "Back to the wrong instant, on purpose",
+    () => restore(scene, target),
+  );
   return await chapter("The proof", () => prove(scene, good, accident));
 }

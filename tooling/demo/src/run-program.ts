@@ -23,7 +23,11 @@ export interface RunOptions {
 const GRACE_MS = 10_000;
 
 /** Runs a program as the server's user and returns its standard output. Throws a `ProgramFailure`, or the reason of the signal. */
-export async function runProgram(name: string, args: readonly string[], { env, cwd, signal }: RunOptions): Promise<string> {
+export async function runProgram(
+  name: string,
+  args: readonly string[],
+  { env, cwd, signal }: RunOptions,
+): Promise<string> {
   signal.throwIfAborted();
   const { uid, gid } = serverUser();
   const child = spawn(name, args, { uid, gid, cwd, env, stdio: ["ignore", "pipe", "pipe"] });
@@ -43,6 +47,10 @@ export async function runProgram(name: string, args: readonly string[], { env, c
     child.once("close", (code, killedBy) => resolve([code, killedBy]));
   }).finally(() => signal.removeEventListener("abort", end));
   signal.throwIfAborted();
-  if (status !== 0) throw new ProgramFailure(`'${[name, ...args].join(" ")}' ended with ${status === null ? by : `status ${status}`}`, all);
+  if (status !== 0)
+    throw new ProgramFailure(
+      `'${[name, ...args].join(" ")}' ended with ${status === null ? by : `status ${status}`}`,
+      all,
+    );
   return stdout;
 }

@@ -36,9 +36,11 @@ export function createStory(sink: StorySink): Story {
   const isTerminal = sink.isTTY === true;
   let chapters = 0;
   let beganAt = 0;
-  const style = (format: "bold" | "dim" | "cyan" | "green" | "red", text: string): string => (isTerminal ? styleText(format, text, { stream: sink }) : text);
+  const style = (format: "bold" | "dim" | "cyan" | "green" | "red", text: string): string =>
+    isTerminal ? styleText(format, text, { stream: sink }) : text;
   const write = (text: string, format: (line: string) => string, wrap: Partial<WrapOptions> = {}): void => {
-    for (const line of wrapLine(text, { width: WIDTH, indent: INDENT, hanging: "", ...wrap })) sink.write(`${format(line)}\n`);
+    for (const line of wrapLine(text, { width: WIDTH, indent: INDENT, hanging: "", ...wrap }))
+      sink.write(`${format(line)}\n`);
   };
   return {
     beginChapter(title) {
@@ -53,7 +55,8 @@ export function createStory(sink: StorySink): Story {
     command: (text) => write(`$ ${text}`, (line) => style("cyan", line), { hanging: "    ", isCommand: true }),
     code: (text) => write(text, (line) => style("cyan", line), { hanging: "    " }),
     output(text) {
-      for (const line of text.trimEnd().split("\n")) write(`  ${line}`, (wrapped) => style("dim", wrapped), { hanging: " ".repeat(2 + hangingOf(line)) });
+      for (const line of text.trimEnd().split("\n"))
+        write(`  ${line}`, (wrapped) => style("dim", wrapped), { hanging: " ".repeat(2 + hangingOf(line)) });
     },
     during: (describe, work) => (isTerminal ? showWhile(sink, describe, work) : work()),
     verdict: (text, isGood) => write(text, (line) => style(isGood ? "green" : "red", line)),
@@ -71,7 +74,9 @@ async function showWhile<T>(sink: StorySink, describe: () => Promise<string>, wo
   const showing = (async (): Promise<void> => {
     while (!stop.signal.aborted) {
       const text = await describe();
-      sink.write(`${CLEAR_LINE}${`${INDENT}... ${text}, ${formatDuration(performance.now() - beganAt)}`.slice(0, WIDTH - 1)}`);
+      sink.write(
+        `${CLEAR_LINE}${`${INDENT}... ${text}, ${formatDuration(performance.now() - beganAt)}`.slice(0, WIDTH - 1)}`,
+      );
       await delay(STATUS_INTERVAL_MS, undefined, { signal: stop.signal }).catch(ifNotAborted);
     }
   })();

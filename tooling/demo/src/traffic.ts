@@ -18,7 +18,9 @@ export function startTraffic(cluster: TestCluster): Traffic {
 
 /** What still can be written when there are no devices any more. */
 export function startTrafficWithoutDevices(cluster: TestCluster): Traffic {
-  return startWriters(cluster, (database) => (database === "soar" ? "UPDATE receivers SET updated_at = clock_timestamp()" : aviationTrafficSql({ rows: ROWS })));
+  return startWriters(cluster, (database) =>
+    database === "soar" ? "UPDATE receivers SET updated_at = clock_timestamp()" : aviationTrafficSql({ rows: ROWS }),
+  );
 }
 
 function startWriters(cluster: TestCluster, sqlFor: (database: DatabaseName) => string): Traffic {

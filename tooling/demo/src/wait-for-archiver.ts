@@ -17,7 +17,9 @@ export async function waitForArchiver(cluster: TestCluster, segment: string): Pr
     const archiver = await readArchiver(cluster);
     if ((archiver.last ?? "") >= segment) return;
     if (performance.now() > giveUpAt) {
-      throw new Error(`segment '${segment}' was not archived in ${PATIENCE_MS / 1000} s; archived last: ${archiver.last ?? "nothing"}, failed last: ${archiver.failed ?? "nothing"}`);
+      throw new Error(
+        `segment '${segment}' was not archived in ${PATIENCE_MS / 1000} s; archived last: ${archiver.last ?? "nothing"}, failed last: ${archiver.failed ?? "nothing"}`,
+      );
     }
     await delay(POLL_MS);
   }

@@ -35,7 +35,9 @@ describe("the demo with 30 MiB", { timeout: TIMEOUT_MS }, () => {
     expect(stdout).toMatch(/^ {3}Meanwhile [1-9]\d* transactions were committed\./m);
     expect(stdout).toMatch(/^ {3}soar=# DELETE FROM devices;\n {5}DELETE 400$/m);
     expect(commands).toMatch(/^ {3}\$ kill -9 \d+\n {3}\$ rm -r \S+$/m);
-    expect(commands).toMatch(/^ {3}\$ soar-restore --env-file \S+ --target-time '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00' --yes$/m);
+    expect(commands).toMatch(
+      /^ {3}\$ soar-restore --env-file \S+ --target-time '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00' --yes$/m,
+    );
     expect(stdout).toContain("\n   devices: 400 rows before the accident, 0 after it, 400 now.\n");
     expect(stdout).toMatch(/^ {3}PROVED: all [\d,]+ rows of 22 tables and partitions are as they were/m);
     expect(stdout.match(/^ +soar .*$/gm)).toHaveLength(2);
@@ -61,12 +63,22 @@ describe("the demo with 30 MiB", { timeout: TIMEOUT_MS }, () => {
     const end = finished(child);
     await printed(child, line);
     child.kill(signal);
-    expect(await end).toMatchObject({ status: 128 + constants.signals[signal], stderr: `\ninterrupted by ${signal}: everything that this made is removed again\n` });
+    expect(await end).toMatchObject({
+      status: 128 + constants.signals[signal],
+      stderr: `\ninterrupted by ${signal}: everything that this made is removed again\n`,
+    });
   });
 });
 
 function start(directory: string, environment: Readonly<Record<string, string>> = {}): ChildProcess {
-  const env = { ...process.env, NO_COLOR: undefined, FORCE_COLOR: undefined, TMPDIR: directory, SOAR_DEMO_MEGABYTES: "30", ...environment };
+  const env = {
+    ...process.env,
+    NO_COLOR: undefined,
+    FORCE_COLOR: undefined,
+    TMPDIR: directory,
+    SOAR_DEMO_MEGABYTES: "30",
+    ...environment,
+  };
   return spawn(process.execPath, ["--conditions=soar-source", MAIN], { env, stdio: ["ignore", "pipe", "pipe"] });
 }
 

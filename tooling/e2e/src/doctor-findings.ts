@@ -3,7 +3,10 @@ import { runDoctor, type DoctorOptions, type Examination } from "@soar/verify";
 import { expect } from "vitest";
 
 /** Everything that the doctor says of a set-up, by kind. It looks only. */
-export async function examineSetUp(directory: string, options: Pick<DoctorOptions, "server"> & Partial<DoctorOptions>): Promise<Record<string, Examination>> {
+export async function examineSetUp(
+  directory: string,
+  options: Pick<DoctorOptions, "server"> & Partial<DoctorOptions>,
+): Promise<Record<string, Examination>> {
   const seen = await Array.fromAsync(
     runDoctor({
       store: { url: `file://${directory}` },
@@ -23,4 +26,8 @@ export async function examineSetUp(directory: string, options: Pick<DoctorOption
 }
 
 /** A finding, for `toMatchObject`. */
-export const saying = (severity: Examination["severity"], what: RegExp, advice: RegExp) => ({ severity, what: expect.stringMatching(what) as string, advice: expect.stringMatching(advice) as string });
+export const saying = (severity: Examination["severity"], what: RegExp, advice: RegExp) => ({
+  severity,
+  what: expect.stringMatching(what) as string,
+  advice: expect.stringMatching(advice) as string,
+});

@@ -29,5 +29,7 @@ export function documentedCommands(path: string): string[] {
 
 /** Splits a documented command line: words, and words in quotes. */
 export function splitWords(command: string): string[] {
-  return [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, single, double, plain]) => single ?? double ?? plain ?? "");
+  return [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
+    ([, single, double, plain]) => single ?? double ?? plain ?? "",
+  );
 }

@@ -28,7 +28,11 @@ export async function listenForNotifications(directory: string): Promise<Notific
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    settings: { BACKUP_NOTIFY_EMAIL: "dba@example.com", BACKUP_SENDMAIL: sendmail, BACKUP_NOTIFY_SLACK_WEBHOOK: `http://127.0.0.1:${port}/hook` },
+    settings: {
+      BACKUP_NOTIFY_EMAIL: "dba@example.com",
+      BACKUP_SENDMAIL: sendmail,
+      BACKUP_NOTIFY_SLACK_WEBHOOK: `http://127.0.0.1:${port}/hook`,
+    },
     mail: () => readFileSync(mail, "utf8"),
     posts: () => posts,
     async [Symbol.asyncDispose]() {

@@ -34,7 +34,11 @@ function noteRename(from: string, to: string): void {
 function lost(path: string): string[] {
   const found = lstatSync(path);
   if (found.isSymbolicLink()) return [];
-  const problem = !durable.has(path) ? "never synced" : durable.get(path) === stateOf(path) ? undefined : "changed since it was synced";
+  const problem = !durable.has(path)
+    ? "never synced"
+    : durable.get(path) === stateOf(path)
+      ? undefined
+      : "changed since it was synced";
   const below = found.isDirectory() ? readdirSync(path).flatMap((name) => lost(join(path, name))) : [];
   return problem === undefined ? below : [`${path}: ${problem}`, ...below];
 }
@@ -42,7 +46,12 @@ function lost(path: string): string[] {
 /** The directory's own name is in the one above it. */
 function lostName(root: string): string[] {
   const names = durable.get(dirname(root)) ?? "";
-  return names.slice("names ".length).split("/").includes(relative(dirname(root), root)) ? [] : [`${root}: its name was never synced`];
+  return names
+    .slice("names ".length)
+    .split("/")
+    .includes(relative(dirname(root), root))
+    ? []
+    : [`${root}: its name was never synced`];
 }
 
 const probe = await fsPromises.open("/", "r");
@@ -57,7 +66,11 @@ for (const method of ["sync", "datasync"] as const) {
 }
 const { rename } = fsPromises;
 fsPromises.rename = async (from, to) => {
-  if (String(to).endsWith("/global/pg_control")) writeFileSync(REPORT, JSON.stringify({ lost: ROOTS.flatMap((root) => [...lostName(root), ...lost(root)]), synced: durable.size }));
+  if (String(to).endsWith("/global/pg_control"))
+    writeFileSync(
+      REPORT,
+      JSON.stringify({ lost: ROOTS.flatMap((root) => [...lostName(root), ...lost(root)]), synced: durable.size }),
+    );
   await rename(from, to);
   noteRename(String(from), String(to));
 };

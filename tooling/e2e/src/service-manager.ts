@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { serverUser, type TestCluster } from "@soar-tooling/test-servers";
 import { ROOT, type SoarWorld } from "./soar-world.ts";
 
-
 /** A `systemctl` for machines without systemd, where it starts and stops one server and notes everything that it is told. */
 export interface ServiceManager {
   /** The cluster's server, as RPM packages call it and set its data directory. */
@@ -20,8 +19,14 @@ export interface ServiceManager {
 
 export function installServiceManager(world: SoarWorld, cluster: TestCluster): ServiceManager {
   const directory = join(world.directory, "system");
-  const [program, log, broken, held] = [join(directory, "systemctl"), join(directory, "calls"), join(directory, "broken"), join(directory, "held")];
-  const asOwner = process.getuid?.() === 0 ? `setpriv --reuid=${serverUser().uid} --regid=${serverUser().gid} --clear-groups ` : "";
+  const [program, log, broken, held] = [
+    join(directory, "systemctl"),
+    join(directory, "calls"),
+    join(directory, "broken"),
+    join(directory, "held"),
+  ];
+  const asOwner =
+    process.getuid?.() === 0 ? `setpriv --reuid=${serverUser().uid} --regid=${serverUser().gid} --clear-groups ` : "";
   const pgCtl = `${asOwner}${join(cluster.binDir, "pg_ctl")} -D ${cluster.dataDir} -l ${join(cluster.socketDir, "service.log")} -w`;
   const unit = `postgresql-${cluster.installation.major}.service`;
   const script = [
@@ -50,7 +55,11 @@ export function installServiceManager(world: SoarWorld, cluster: TestCluster): S
   return {
     unit,
     path: `${directory}:${join(ROOT, "node_modules/.bin")}:${process.env["PATH"] ?? ""}`,
-    calls: () => readFileSync(log, "utf8").trim().split("\n").filter((line) => line !== ""),
+    calls: () =>
+      readFileSync(log, "utf8")
+        .trim()
+        .split("\n")
+        .filter((line) => line !== ""),
     hold() {
       writeFileSync(held, "");
       return { release: () => rmSync(held) };

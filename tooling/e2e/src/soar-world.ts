@@ -4,7 +4,15 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createTestCluster, serverUser, startS3Server, type PostgresInstallation, type S3TestServer, type TestCluster, type TestClusterOptions } from "@soar-tooling/test-servers";
+import {
+  createTestCluster,
+  serverUser,
+  startS3Server,
+  type PostgresInstallation,
+  type S3TestServer,
+  type TestCluster,
+  type TestClusterOptions,
+} from "@soar-tooling/test-servers";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const BIN = join(ROOT, "node_modules", ".bin");
@@ -27,9 +35,17 @@ export interface SoarWorld {
   /** Settings of the env file. */
   readonly settings: Readonly<Record<string, string>>;
   /** Runs a built binary with the env file. */
-  run(binary: Binary, args: readonly string[], options?: { readonly settings?: Readonly<Record<string, string>>; readonly asServerUser?: boolean }): Promise<RunResult>;
+  run(
+    binary: Binary,
+    args: readonly string[],
+    options?: { readonly settings?: Readonly<Record<string, string>>; readonly asServerUser?: boolean },
+  ): Promise<RunResult>;
   /** Starts a built binary with the env file and lets it run; it is killed with the world. */
-  start(binary: Binary, args: readonly string[], options?: { readonly settings?: Readonly<Record<string, string>>; readonly asServerUser?: boolean }): StartedProgram;
+  start(
+    binary: Binary,
+    args: readonly string[],
+    options?: { readonly settings?: Readonly<Record<string, string>>; readonly asServerUser?: boolean },
+  ): StartedProgram;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -79,9 +95,14 @@ export async function createSoarWorld(options: WorldOptions): Promise<SoarWorld>
     directory,
     envFile,
     settings,
-    run: (binary, args, { settings: more = {}, asServerUser = false } = {}) => runProgram([join(BIN, binary), "--env-file", envFile, ...args], { settings: more, directory, asServerUser }),
+    run: (binary, args, { settings: more = {}, asServerUser = false } = {}) =>
+      runProgram([join(BIN, binary), "--env-file", envFile, ...args], { settings: more, directory, asServerUser }),
     start(binary, args, { settings: more = {}, asServerUser = false } = {}) {
-      const program = startProgram([join(BIN, binary), "--env-file", envFile, ...args], { settings: more, directory, asServerUser });
+      const program = startProgram([join(BIN, binary), "--env-file", envFile, ...args], {
+        settings: more,
+        directory,
+        asServerUser,
+      });
       started.push(program);
       return program;
     },
@@ -101,7 +122,13 @@ export function archiveCommand(envFile: string): string {
 
 /** The dialect of the specification, readable for the server's user only. */
 function writeEnvFile(path: string, settings: Readonly<Record<string, string>>): void {
-  writeFileSync(path, Object.entries(settings).map(([name, value]) => `export ${name}="${value}"\n`).join(""), { mode: 0o600 });
+  writeFileSync(
+    path,
+    Object.entries(settings)
+      .map(([name, value]) => `export ${name}="${value}"\n`)
+      .join(""),
+    { mode: 0o600 },
+  );
   chownSync(path, serverUser().uid, serverUser().gid);
 }
 
@@ -120,7 +147,9 @@ export async function runProgram(words: readonly string[], options: ProgramOptio
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      const running = execFileSync("ps", ["-e", "-o", "pid,ppid,pgid,stat,etimes,args", "--forest", "-ww"], { encoding: "utf8" });
+      const running = execFileSync("ps", ["-e", "-o", "pid,ppid,pgid,stat,etimes,args", "--forest", "-ww"], {
+        encoding: "utf8",
+      });
       program.kill("SIGKILL");
       // It may have ended already, while something that it left behind holds its output open.
       reject(new Error(`'${words.join(" ")}' did not end within ${LIMIT_SECONDS} s\n${program.printed()}\n${running}`));
@@ -133,7 +162,10 @@ export async function runProgram(words: readonly string[], options: ProgramOptio
   }
 }
 
-function startProgram([program = "", ...args]: readonly string[], { settings, directory, asServerUser = false }: ProgramOptions): StartedProgram {
+function startProgram(
+  [program = "", ...args]: readonly string[],
+  { settings, directory, asServerUser = false }: ProgramOptions,
+): StartedProgram {
   const ids = asServerUser && process.getuid?.() === 0 ? serverUser() : undefined;
   const child = spawn(program, args, {
     cwd: directory,
@@ -154,7 +186,8 @@ function startProgram([program = "", ...args]: readonly string[], { settings, di
     result,
     printed: () => `${stdout}\n${stderr}`,
     kill(signal) {
-      if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) process.kill(-child.pid, signal);
+      if (child.exitCode === null && child.signalCode === null && child.pid !== undefined)
+        process.kill(-child.pid, signal);
     },
   };
 }

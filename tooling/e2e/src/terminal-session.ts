@@ -9,14 +9,30 @@ export interface TerminalSession {
   readonly ended: Promise<{ readonly status: number | null; readonly written: string }>;
 }
 
-export const KEYS = { enter: "\r", escape: "\u001B", up: "\u001B[A", down: "\u001B[B", right: "\u001B[C", left: "\u001B[D", home: "\u001B[H", ctrlC: "\u0003" } as const;
+export const KEYS = {
+  enter: "\r",
+  escape: "\u001B",
+  up: "\u001B[A",
+  down: "\u001B[B",
+  right: "\u001B[C",
+  left: "\u001B[D",
+  home: "\u001B[H",
+  ctrlC: "\u0003",
+} as const;
 
 /** What a full-screen program writes before each picture. */
 const CLEAR = "\u001B[H\u001B[2J";
 
 /** Runs a shell line on a pseudo-terminal, made by `script` of util-linux. What the terminal is set to afterwards is written behind it. */
-export function startOnTerminal(line: string, { env, cwd }: { readonly env: Readonly<Record<string, string>>; readonly cwd: string }): TerminalSession {
-  const child = spawn("script", ["-qefc", `stty cols 80 rows 24; trap : INT; ${line}; status=$?; stty -a; exit $status`, "/dev/null"], { cwd, env: { TERM: "xterm", ...env, SHELL: "/bin/sh" } });
+export function startOnTerminal(
+  line: string,
+  { env, cwd }: { readonly env: Readonly<Record<string, string>>; readonly cwd: string },
+): TerminalSession {
+  const child = spawn(
+    "script",
+    ["-qefc", `stty cols 80 rows 24; trap : INT; ${line}; status=$?; stty -a; exit $status`, "/dev/null"],
+    { cwd, env: { TERM: "xterm", ...env, SHELL: "/bin/sh" } },
+  );
   let written = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (written += text));
   const ended = new Promise<{ status: number | null; written: string }>((resolve, reject) => {
@@ -26,7 +42,9 @@ export function startOnTerminal(line: string, { env, cwd }: { readonly env: Read
   const screen = (): string[] => (written.split(CLEAR).at(-1) ?? "").split(/\r*\n/);
   return {
     async shows(text) {
-      await waitUntil(`the terminal to show '${text}' instead of:\n${screen().join("\n")}`, async () => Promise.resolve(screen().join("\n").includes(text)));
+      await waitUntil(`the terminal to show '${text}' instead of:\n${screen().join("\n")}`, async () =>
+        Promise.resolve(screen().join("\n").includes(text)),
+      );
       return screen();
     },
     type: (keys) => void child.stdin.write(keys),

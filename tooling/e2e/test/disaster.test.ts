@@ -1,6 +1,14 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { aviationTrafficSql, databaseDigest, differingTables, loadAviationData, postgresInstallations, type DatabaseDigest, type TestCluster } from "@soar-tooling/test-servers";
+import {
+  aviationTrafficSql,
+  databaseDigest,
+  differingTables,
+  loadAviationData,
+  postgresInstallations,
+  type DatabaseDigest,
+  type TestCluster,
+} from "@soar-tooling/test-servers";
 import { describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
@@ -19,47 +27,61 @@ function expectEqual(actual: Digests, expected: Digests): void {
 }
 
 async function load(world: SoarWorld): Promise<void> {
-  for (const database of DATABASES) await loadAviationData((sql) => world.cluster.query(sql, [], database), { sizeMb: 40 });
+  for (const database of DATABASES)
+    await loadAviationData((sql) => world.cluster.query(sql, [], database), { sizeMb: 40 });
 }
 
-const write = (world: SoarWorld, database: string, rows: number) => world.cluster.query(aviationTrafficSql({ rows }), [], database);
+const write = (world: SoarWorld, database: string, rows: number) =>
+  world.cluster.query(aviationTrafficSql({ rows }), [], database);
 
-describe.each(postgresInstallations().map((installation) => [installation.major, installation] as const))("PostgreSQL %i", (_, installation) => {
-  test("everything is lost and comes back: to the latest state, to an instant between two commits, along every timeline", { timeout: 180_000 }, async () => {
-    await using world = await createSoarWorld({ installation, databases: DATABASES });
-    const { cluster } = world;
-    await load(world);
-    const backup = await world.run("soar-base-backup", []);
-    expect(backup, backup.stderr).toMatchObject({ status: 0 });
+describe.each(postgresInstallations().map((installation) => [installation.major, installation] as const))(
+  "PostgreSQL %i",
+  (_, installation) => {
+    test(
+      "everything is lost and comes back: to the latest state, to an instant between two commits, along every timeline",
+      { timeout: 180_000 },
+      async () => {
+        await using world = await createSoarWorld({ installation, databases: DATABASES });
+        const { cluster } = world;
+        await load(world);
+        const backup = await world.run("soar-base-backup", []);
+        expect(backup, backup.stderr).toMatchObject({ status: 0 });
 
-    await passCheckpoint(cluster);
-    await write(world, "soar", 200);
-    await write(world, "staging", 200);
-    const before = await digests(cluster);
-    const instant = await databaseTime(cluster);
-    await cluster.query("DELETE FROM devices", [], "soar");
-    await write(world, "staging", 100);
-    const latest = await digests(cluster);
-    expect(differingTables(before.soar, latest.soar)).toContain("public.devices");
-    await archiveAll(cluster);
+        await passCheckpoint(cluster);
+        await write(world, "soar", 200);
+        await write(world, "staging", 200);
+        const before = await digests(cluster);
+        const instant = await databaseTime(cluster);
+        await cluster.query("DELETE FROM devices", [], "soar");
+        await write(world, "staging", 100);
+        const latest = await digests(cluster);
+        expect(differingTables(before.soar, latest.soar)).toContain("public.devices");
+        await archiveAll(cluster);
 
-    const verified = await world.run("soar-backup-verify", []);
-    expect(verified, verified.stdout).toMatchObject({ status: 0 });
+        const verified = await world.run("soar-backup-verify", []);
+        expect(verified, verified.stdout).toMatchObject({ status: 0 });
 
-    await cluster.kill();
-    await rm(cluster.dataDir, { recursive: true });
+        await cluster.kill();
+        await rm(cluster.dataDir, { recursive: true });
 
-    await restoreAndCompare(world, ["--latest"], latest, 2);
-    // The newest timeline is the restored one now; the instant lies on the one before, and recovery must follow that.
-    await restoreAndCompare(world, ["--target-time", instant], before, 3);
-    // What was restored last is the latest state, although of its timeline only the history was archived.
-    await restoreAndCompare(world, ["--latest"], before, 4);
-    await restoreAndCompare(world, ["--latest", "--target-timeline", "1"], latest, 5);
-  });
-});
+        await restoreAndCompare(world, ["--latest"], latest, 2);
+        // The newest timeline is the restored one now; the instant lies on the one before, and recovery must follow that.
+        await restoreAndCompare(world, ["--target-time", instant], before, 3);
+        // What was restored last is the latest state, although of its timeline only the history was archived.
+        await restoreAndCompare(world, ["--latest"], before, 4);
+        await restoreAndCompare(world, ["--latest", "--target-timeline", "1"], latest, 5);
+      },
+    );
+  },
+);
 
 /** Restores in place, compares every row, and clears the way for the next restore. */
-async function restoreAndCompare(world: SoarWorld, target: readonly string[], expected: Digests, timeline: number): Promise<void> {
+async function restoreAndCompare(
+  world: SoarWorld,
+  target: readonly string[],
+  expected: Digests,
+  timeline: number,
+): Promise<void> {
   const { cluster } = world;
   const restored = await world.run("soar-restore", [...target, "--yes", "--json"]);
   expect(restored, restored.stderr).toMatchObject({ status: 0 });

@@ -15,20 +15,27 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "soar-doctor-"));
   chmodSync(directory, 0o755);
   chownSync(directory, serverUser().uid, serverUser().gid);
-  cluster = await createTestCluster({ installation: requireInstallation(), archiveCommand: "test -n %p && test -n %f # soar-wal-archive" });
+  cluster = await createTestCluster({
+    installation: requireInstallation(),
+    archiveCommand: "test -n %p && test -n %f # soar-wal-archive",
+  });
 });
 afterAll(async () => {
   await cluster.remove();
   await rm(directory, { recursive: true });
 });
 
-const switchSegment = () => cluster.query("SELECT pg_logical_emit_message(true, 'a', 'b') IS NOT NULL, pg_switch_wal()");
+const switchSegment = () =>
+  cluster.query("SELECT pg_logical_emit_message(true, 'a', 'b') IS NOT NULL, pg_switch_wal()");
 
 test("archiving that works is said to, with the last file", async () => {
   await switchSegment();
-  const archived = async () => (await cluster.query<{ name: string | null }>("SELECT last_archived_wal AS name FROM pg_stat_archiver"))[0]?.name;
+  const archived = async () =>
+    (await cluster.query<{ name: string | null }>("SELECT last_archived_wal AS name FROM pg_stat_archiver"))[0]?.name;
   await expect.poll(archived, { timeout: 30_000 }).toMatch(/^[0-9A-F]{24}$/);
-  expect(await examineSetUp(directory, { server: cluster.connection })).toMatchObject({ "archiving-works": { severity: "ok", what: expect.stringContaining(`'${await archived()}'`) } });
+  expect(await examineSetUp(directory, { server: cluster.connection })).toMatchObject({
+    "archiving-works": { severity: "ok", what: expect.stringContaining(`'${await archived()}'`) },
+  });
 });
 
 test("a command that hangs counts as no failure, and is told by the age of what waits", async () => {
@@ -42,7 +49,13 @@ test("a command that hangs counts as no failure, and is told by the age of what 
     await expect.poll(async () => (await waiting()).length).toBe(1);
     const longAgo = new Date(Date.now() - 20 * 60_000);
     for (const name of await waiting()) utimesSync(join(status, name), longAgo, longAgo);
-    expect(await examineSetUp(directory, { server: cluster.connection })).toMatchObject({ "archiving-stuck": saying("error", /nothing fails, but the oldest of 1 files waits for 20 minutes/, /hangs, or ends by a signal/) });
+    expect(await examineSetUp(directory, { server: cluster.connection })).toMatchObject({
+      "archiving-stuck": saying(
+        "error",
+        /nothing fails, but the oldest of 1 files waits for 20 minutes/,
+        /hangs, or ends by a signal/,
+      ),
+    });
   } finally {
     rmSync(held);
   }
@@ -63,5 +76,7 @@ test("an archive library takes the place of the command", async () => {
   // archive_library came with PostgreSQL 15.
   if (cluster.installation.major < 15) throw new Error("the suite needs PostgreSQL 15 or newer");
   await cluster.configure({ archive_command: "", archive_library: "basic_archive" });
-  expect(await examineSetUp(directory, { server: cluster.connection })).toMatchObject({ "archive-library": saying("error", /archive_library is 'basic_archive'/, /Set archive_library = ''/) });
+  expect(await examineSetUp(directory, { server: cluster.connection })).toMatchObject({
+    "archive-library": saying("error", /archive_library is 'basic_archive'/, /Set archive_library = ''/),
+  });
 });

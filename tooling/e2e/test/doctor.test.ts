@@ -14,7 +14,12 @@ let world: SoarWorld;
 let settings: Record<string, string>;
 
 beforeAll(async () => {
-  world = await createSoarWorld({ installation: requireInstallation("pg_ctl", "pg_dump"), fsync: true, initdbArgs: ["--wal-segsize=1", "--data-checksums"], settings: { archive_timeout: "60" } });
+  world = await createSoarWorld({
+    installation: requireInstallation("pg_ctl", "pg_dump"),
+    fsync: true,
+    initdbArgs: ["--wal-segsize=1", "--data-checksums"],
+    settings: { archive_timeout: "60" },
+  });
   settings = { BACKUP_TEMP_DIR: join(world.directory, "temp") };
   for (const directory of Object.values(settings)) mkdirSync(directory);
   const backup = await world.run("soar-base-backup", []);
@@ -27,25 +32,48 @@ interface Diagnosed extends RunResult {
   readonly examinations: readonly Examination[];
 }
 
-async function diagnose(more: Readonly<Record<string, string>> = {}, args: readonly string[] = ["--no-round-trip"]): Promise<Diagnosed> {
-  const result = await world.run("soar-backup-verify", ["doctor", "--json", ...args], { settings: { ...settings, ...more } });
-  const examinations = result.stdout === "" ? [] : (JSON.parse(result.stdout) as { examinations: Examination[] }).examinations;
-  const of = (severity: Examination["severity"]): string[] => examinations.filter((one) => one.severity === severity).map(({ kind }) => kind);
-  return { ...result, examinations, kinds: { ok: of("ok"), notice: of("notice"), warning: of("warning"), error: of("error") } };
+async function diagnose(
+  more: Readonly<Record<string, string>> = {},
+  args: readonly string[] = ["--no-round-trip"],
+): Promise<Diagnosed> {
+  const result = await world.run("soar-backup-verify", ["doctor", "--json", ...args], {
+    settings: { ...settings, ...more },
+  });
+  const examinations =
+    result.stdout === "" ? [] : (JSON.parse(result.stdout) as { examinations: Examination[] }).examinations;
+  const of = (severity: Examination["severity"]): string[] =>
+    examinations.filter((one) => one.severity === severity).map(({ kind }) => kind);
+  return {
+    ...result,
+    examinations,
+    kinds: { ok: of("ok"), notice: of("notice"), warning: of("warning"), error: of("error") },
+  };
 }
 
 /** One error, with what to do, and status 5. */
-async function expectError(kind: string, { saying, advising }: { readonly saying: RegExp; readonly advising: RegExp }, more: Readonly<Record<string, string>> = {}): Promise<void> {
+async function expectError(
+  kind: string,
+  { saying, advising }: { readonly saying: RegExp; readonly advising: RegExp },
+  more: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const found = await diagnose(more);
   const one = found.examinations.find((examination) => examination.kind === kind);
-  expect(one, `${found.stdout}${found.stderr}`).toMatchObject({ severity: "error", what: expect.stringMatching(saying) as string, advice: expect.stringMatching(advising) as string });
+  expect(one, `${found.stdout}${found.stderr}`).toMatchObject({
+    severity: "error",
+    what: expect.stringMatching(saying) as string,
+    advice: expect.stringMatching(advising) as string,
+  });
   expect(found.status).toBe(5);
 }
 
 /** Of the bucket, by its owner. */
 async function ownerSends(query: string, body: string): Promise<void> {
   const client = createS3TestClient({ ...world.s3, bucket: world.s3.bucket });
-  const { status, text } = await client.send({ method: body === "" ? "DELETE" : "PUT", query: { [query]: "" }, ...(body === "" ? {} : { body, headers: { "content-md5": createHash("md5").update(body).digest("base64") } }) });
+  const { status, text } = await client.send({
+    method: body === "" ? "DELETE" : "PUT",
+    query: { [query]: "" },
+    ...(body === "" ? {} : { body, headers: { "content-md5": createHash("md5").update(body).digest("base64") } }),
+  });
   client.close();
   expect(status, text).toBeLessThan(300);
 }
@@ -54,15 +82,41 @@ test("a set-up that works: no errors, and a commit is seen to arrive in the buck
   const found = await diagnose({}, []);
   expect(found.kinds.error, found.stdout).toEqual([]);
   expect(found.status, found.stderr).toBe(0);
-  expect(found.kinds.ok).toEqual(expect.arrayContaining(["server-version", "wal-level", "replication", "archive-command", "launcher", "env-file", "storage-objects", "conditional-put", "storage-parts", "storage-remove", "clock", "lifecycle", "key-limited", "repository-own", "backup-young", "window", "round-trip"]));
+  expect(found.kinds.ok).toEqual(
+    expect.arrayContaining([
+      "server-version",
+      "wal-level",
+      "replication",
+      "archive-command",
+      "launcher",
+      "env-file",
+      "storage-objects",
+      "conditional-put",
+      "storage-parts",
+      "storage-remove",
+      "clock",
+      "lifecycle",
+      "key-limited",
+      "repository-own",
+      "backup-young",
+      "window",
+      "round-trip",
+    ]),
+  );
   // The test machine has no systemd, and a bucket without versions can be emptied by whoever has the key.
   expect(found.kinds.warning).toEqual(["versioning", "key-may-destroy"]);
   // Nothing of the probes is left.
-  expect([...world.s3.objects(world.s3.bucket).keys()].filter((key) => key.includes("config/")).map((key) => key.split("/").at(-1))).toEqual(["backup-config.json"]);
+  expect(
+    [...world.s3.objects(world.s3.bucket).keys()]
+      .filter((key) => key.includes("config/"))
+      .map((key) => key.split("/").at(-1)),
+  ).toEqual(["backup-config.json"]);
 });
 
 test("at 80 columns it is readable, and --quiet leaves out what is well", async () => {
-  const { stdout } = await world.run("soar-backup-verify", ["doctor", "--no-round-trip", "--quiet"], { settings: { ...settings, COLUMNS: "80" } });
+  const { stdout } = await world.run("soar-backup-verify", ["doctor", "--no-round-trip", "--quiet"], {
+    settings: { ...settings, COLUMNS: "80" },
+  });
   expect(stdout).toMatch(/^BUCKET$/m);
   expect(stdout).toMatch(/^WARN {3}versioning is off/m);
   expect(stdout).not.toMatch(/^ok /m);
@@ -76,23 +130,48 @@ describe("each cause is named, with what to do:", () => {
     await world.cluster.configure({ synchronous_standby_names: "", archive_command: archiveCommand(world.envFile) });
     await waitUntil("nothing to wait for archiving", async () => {
       await world.cluster.query("SELECT pg_reload_conf()");
-      const [row] = await world.cluster.query<{ count: number }>("SELECT count(*)::int AS count FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'");
+      const [row] = await world.cluster.query<{ count: number }>(
+        "SELECT count(*)::int AS count FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'",
+      );
       return row?.count === 0;
     });
   });
 
-  test("a secret key that is wrong", () => expectError("store-denied", { saying: /secret key does not belong/, advising: /AWS_SECRET_ACCESS_KEY/ }, { AWS_SECRET_ACCESS_KEY: "wrong" }));
+  test("a secret key that is wrong", () =>
+    expectError(
+      "store-denied",
+      { saying: /secret key does not belong/, advising: /AWS_SECRET_ACCESS_KEY/ },
+      { AWS_SECRET_ACCESS_KEY: "wrong" },
+    ));
 
   test("an endpoint that cannot be reached", async () =>
-    expectError("store-unreachable", { saying: /nothing listens at/, advising: /Check host and port of the endpoint/ }, { AWS_ENDPOINT_URL: `http://127.0.0.1:${await findFreePort()}` }));
+    expectError(
+      "store-unreachable",
+      { saying: /nothing listens at/, advising: /Check host and port of the endpoint/ },
+      { AWS_ENDPOINT_URL: `http://127.0.0.1:${await findFreePort()}` },
+    ));
 
-  test("a bucket that does not exist", () => expectError("bucket-missing", { saying: /there is no bucket 'elsewhere'/, advising: /create-bucket/ }, { BACKUP_BUCKET: "s3://elsewhere/cluster1" }));
+  test("a bucket that does not exist", () =>
+    expectError(
+      "bucket-missing",
+      { saying: /there is no bucket 'elsewhere'/, advising: /create-bucket/ },
+      { BACKUP_BUCKET: "s3://elsewhere/cluster1" },
+    ));
 
-  test("a server that does not run", async () => expectError("server-unreachable", { saying: /unable to connect/, advising: /that the server runs/ }, { PGPORT: String(await findFreePort()) }));
+  test("a server that does not run", async () =>
+    expectError(
+      "server-unreachable",
+      { saying: /unable to connect/, advising: /that the server runs/ },
+      { PGPORT: String(await findFreePort()) },
+    ));
 
   test("a role that may not replicate", async () => {
     await world.cluster.query("CREATE ROLE watcher LOGIN IN ROLE pg_monitor");
-    await expectError("replication", { saying: /watcher/, advising: /ALTER ROLE watcher REPLICATION/ }, { PGUSER: "watcher" });
+    await expectError(
+      "replication",
+      { saying: /watcher/, advising: /ALTER ROLE watcher REPLICATION/ },
+      { PGUSER: "watcher" },
+    );
   });
 
   test("the specification's emergency measure, left in place", async () => {
@@ -104,13 +183,26 @@ describe("each cause is named, with what to do:", () => {
     await world.cluster.configure({ archive_command: "false %p %f" });
     await world.cluster.query("SELECT pg_logical_emit_message(true, 'a', 'b')");
     await world.cluster.query("SELECT pg_switch_wal()");
-    await expect.poll(async () => (await world.cluster.query<{ failing: boolean }>("SELECT last_failed_time > last_archived_time AS failing FROM pg_stat_archiver"))[0]?.failing, { timeout: 20_000 }).toBe(true);
+    await expect
+      .poll(
+        async () =>
+          (
+            await world.cluster.query<{ failing: boolean }>(
+              "SELECT last_failed_time > last_archived_time AS failing FROM pg_stat_archiver",
+            )
+          )[0]?.failing,
+        { timeout: 20_000 },
+      )
+      .toBe(true);
     await expectError("archiving-failing", { saying: /archiving fails/, advising: /Never remove files from pg_wal/ });
   });
 
   test("a launcher that is not there", async () => {
     await world.cluster.configure({ archive_command: "/usr/local/lib/none/soar-wal-archive %p %f" });
-    await expectError("launcher-broken", { saying: /does not exist/, advising: /npm install --global @soar\/wal-archiver/ });
+    await expectError("launcher-broken", {
+      saying: /does not exist/,
+      advising: /npm install --global @soar\/wal-archiver/,
+    });
   });
 
   test("an env file that the server's user may not read", async () => {
@@ -132,21 +224,37 @@ describe("each cause is named, with what to do:", () => {
 
   test("commits that wait for a standby that is gone; the doctor's own does not", async () => {
     await world.cluster.configure({ synchronous_standby_names: "soar" });
-    await expect.poll(async () => (await world.cluster.query<{ synchronous_standby_names: string }>("SHOW synchronous_standby_names"))[0]?.synchronous_standby_names).toBe("soar");
+    await expect
+      .poll(
+        async () =>
+          (await world.cluster.query<{ synchronous_standby_names: string }>("SHOW synchronous_standby_names"))[0]
+            ?.synchronous_standby_names,
+      )
+      .toBe("soar");
     const found = await diagnose({}, ["--round-trip-timeout", "20s"]);
     expect(found.kinds.error).toEqual(["synchronous"]);
     expect(found.kinds.ok).toContain("round-trip");
   });
 
   test("a lifecycle rule that removes what a restore needs", async () => {
-    await ownerSends("lifecycle", "<LifecycleConfiguration><Rule><ID>delete-old-wal</ID><Filter><Prefix>cluster1/wal/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>30</Days></Expiration></Rule></LifecycleConfiguration>");
-    await expectError("lifecycle-removes-backups", { saying: /'delete-old-wal' removes objects under wal\//, advising: /Remove this rule/ });
+    await ownerSends(
+      "lifecycle",
+      "<LifecycleConfiguration><Rule><ID>delete-old-wal</ID><Filter><Prefix>cluster1/wal/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>30</Days></Expiration></Rule></LifecycleConfiguration>",
+    );
+    await expectError("lifecycle-removes-backups", {
+      saying: /'delete-old-wal' removes objects under wal\//,
+      advising: /Remove this rule/,
+    });
     await ownerSends("lifecycle", "");
   });
 
   test("a repository of another cluster", async () => {
     await using other = await createTestCluster({ installation: requireInstallation("pg_ctl"), fsync: true });
-    await expectError("repository-foreign", { saying: /belongs to another cluster/, advising: /prefix of its own/ }, { PGHOST: other.connection.host, PGPORT: String(other.connection.port) });
+    await expectError(
+      "repository-foreign",
+      { saying: /belongs to another cluster/, advising: /prefix of its own/ },
+      { PGHOST: other.connection.host, PGPORT: String(other.connection.port) },
+    );
   });
 
   test("a segment that is missing, a backup that is old, an upload that never ended", async () => {
@@ -161,7 +269,9 @@ describe("each cause is named, with what to do:", () => {
     client.close();
     const inNineDays = await libraryDoctor({ now: new Date(Date.now() + 9 * 86_400_000) });
     expect(inNineDays).toMatchObject({ "wal-hole": "error", "backup-old": "warning", "uploads-unfinished": "warning" });
-    expect(await libraryDoctor({ now: new Date(Date.now() + 11 * 86_400_000) })).toMatchObject({ "backup-old": "error" });
+    expect(await libraryDoctor({ now: new Date(Date.now() + 11 * 86_400_000) })).toMatchObject({
+      "backup-old": "error",
+    });
   });
 });
 
@@ -169,7 +279,13 @@ describe("each cause is named, with what to do:", () => {
 async function libraryDoctor(more: Pick<DoctorOptions, "now">): Promise<Record<string, string>> {
   const { s3, cluster } = world;
   const options: DoctorOptions = {
-    store: { url: `s3://${s3.bucket}/cluster1`, endpoint: s3.endpoint, region: s3.region, credentials: s3, retry: false },
+    store: {
+      url: `s3://${s3.bucket}/cluster1`,
+      endpoint: s3.endpoint,
+      region: s3.region,
+      credentials: s3,
+      retry: false,
+    },
     server: cluster.connection,
     policy: { windowDays: 30, minimumBackups: 4 },
     envFile: undefined,

@@ -33,12 +33,18 @@ async function statusesOf(count: number, binary: Binary, args: readonly string[]
   return statuses;
 }
 
-test("archive_command ends, on a busy machine, too, with and without the resident archiver", { timeout: 180_000 }, async () => {
-  const [name = ""] = readdirSync(join(world.cluster.dataDir, "pg_wal")).filter((one) => /^[0-9A-F]{24}$/.test(one)).sort();
-  const push = [join(world.cluster.dataDir, "pg_wal", name), name];
-  expect(await statusesOf(40, "soar-wal-archive", push)).toEqual(new Set([0]));
-  startTailShipping(world);
-  await world.cluster.query("CREATE TABLE t AS SELECT 1 AS a");
-  await waitForTail(world);
-  expect(await statusesOf(60, "soar-wal-archive", push)).toEqual(new Set([0]));
-});
+test(
+  "archive_command ends, on a busy machine, too, with and without the resident archiver",
+  { timeout: 180_000 },
+  async () => {
+    const [name = ""] = readdirSync(join(world.cluster.dataDir, "pg_wal"))
+      .filter((one) => /^[0-9A-F]{24}$/.test(one))
+      .sort();
+    const push = [join(world.cluster.dataDir, "pg_wal", name), name];
+    expect(await statusesOf(40, "soar-wal-archive", push)).toEqual(new Set([0]));
+    startTailShipping(world);
+    await world.cluster.query("CREATE TABLE t AS SELECT 1 AS a");
+    await waitForTail(world);
+    expect(await statusesOf(60, "soar-wal-archive", push)).toEqual(new Set([0]));
+  },
+);

@@ -21,7 +21,10 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 
 const inDataDir = (...path: readonly string[]): string => join(world.cluster.dataDir, ...path);
-const kept = (): string[] => readdirSync(dirname(world.cluster.dataDir)).filter((name) => name.startsWith(`${basename(world.cluster.dataDir)}.before-restore-`));
+const kept = (): string[] =>
+  readdirSync(dirname(world.cluster.dataDir)).filter((name) =>
+    name.startsWith(`${basename(world.cluster.dataDir)}.before-restore-`),
+  );
 
 function holds(text: string, ...path: readonly string[]): boolean {
   try {
@@ -43,7 +46,11 @@ async function loseServer(): Promise<void> {
 
 /** Kills the restore as soon as it has got there, and not later than at its end. */
 async function killAt(reached: () => boolean): Promise<void> {
-  const child = spawn(join(ROOT, "node_modules/.bin/soar-restore"), ["--env-file", world.envFile, "--latest", "--yes"], { cwd: world.directory, env: { PATH: process.env["PATH"] ?? "", HOME: world.directory }, stdio: "ignore" });
+  const child = spawn(
+    join(ROOT, "node_modules/.bin/soar-restore"),
+    ["--env-file", world.envFile, "--latest", "--yes"],
+    { cwd: world.directory, env: { PATH: process.env["PATH"] ?? "", HOME: world.directory }, stdio: "ignore" },
+  );
   const ended = new Promise((resolve) => child.once("exit", resolve));
   while (!reached() && child.exitCode === null) await delay(1);
   expect(child.exitCode, "it ended before it got there").toBeNull();
@@ -56,20 +63,35 @@ const STEPS: readonly [string, () => boolean][] = [
   ["with the first files there", () => existsSync(inDataDir("base", "1"))],
   ["in the middle of replay", () => holds("restored log file", "soar-restore", "server.log")],
   ["with the server promoted and not proved", () => holds("archive recovery complete", "soar-restore", "server.log")],
-  ["proved, with the server stopped to get its own settings back", () => holds('"phase":"finish"', "soar-restore", "restore.json") && !existsSync(inDataDir("postmaster.pid"))],
+  [
+    "proved, with the server stopped to get its own settings back",
+    () => holds('"phase":"finish"', "soar-restore", "restore.json") && !existsSync(inDataDir("postmaster.pid")),
+  ],
 ];
 
-test.each(STEPS)("an in-place restore that is killed %s goes on: no commit of the old disk is missing, and it is kept once", { timeout: 120_000 }, async (_, reached) => {
-  const before = kept().length;
-  await loseServer();
-  await killAt(reached);
-  const again = await world.run("soar-restore", ["--latest", "--yes", "--json"]);
-  expect(again, again.stderr).toMatchObject({ status: 0 });
-  expect(JSON.parse(again.stdout)).toMatchObject({ outcome: "promoted", inPlace: true, keptAs: expect.stringContaining(".before-restore-") });
-  expect(await world.cluster.query("SELECT count(*)::int AS rows FROM t")).toEqual([{ rows }]);
-  expect(kept()).toHaveLength(before + 1);
-  expect(existsSync(inDataDir("soar-restore"))).toBe(false);
-  expect(await world.cluster.query("SELECT current_setting('archive_command') LIKE '%soar-wal-archive%' AS archives, current_setting('listen_addresses') AS addresses")).toEqual([{ archives: true, addresses: "127.0.0.1" }]);
-  // The next base is the new timeline's own, as an operator would have it.
-  await archiveAll(world.cluster);
-});
+test.each(STEPS)(
+  "an in-place restore that is killed %s goes on: no commit of the old disk is missing, and it is kept once",
+  { timeout: 120_000 },
+  async (_, reached) => {
+    const before = kept().length;
+    await loseServer();
+    await killAt(reached);
+    const again = await world.run("soar-restore", ["--latest", "--yes", "--json"]);
+    expect(again, again.stderr).toMatchObject({ status: 0 });
+    expect(JSON.parse(again.stdout)).toMatchObject({
+      outcome: "promoted",
+      inPlace: true,
+      keptAs: expect.stringContaining(".before-restore-"),
+    });
+    expect(await world.cluster.query("SELECT count(*)::int AS rows FROM t")).toEqual([{ rows }]);
+    expect(kept()).toHaveLength(before + 1);
+    expect(existsSync(inDataDir("soar-restore"))).toBe(false);
+    expect(
+      await world.cluster.query(
+        "SELECT current_setting('archive_command') LIKE '%soar-wal-archive%' AS archives, current_setting('listen_addresses') AS addresses",
+      ),
+    ).toEqual([{ archives: true, addresses: "127.0.0.1" }]);
+    // The next base is the new timeline's own, as an operator would have it.
+    await archiveAll(world.cluster);
+  },
+);

@@ -12,9 +12,20 @@ let env: Readonly<Record<string, string>>;
 let instant: string;
 
 beforeAll(async () => {
-  world = await createSoarWorld({ installation: requireInstallation("pg_dump", "pg_restore"), initdbArgs: ["--wal-segsize=1"], databases: ["soar", "staging"] });
+  world = await createSoarWorld({
+    installation: requireInstallation("pg_dump", "pg_restore"),
+    initdbArgs: ["--wal-segsize=1"],
+    databases: ["soar", "staging"],
+  });
   const { cluster, directory } = world;
-  env = { PATH: `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"] ?? ""}`, HOME: directory, BACKUP_ENV_FILE: world.envFile, BACKUP_TEMP_DIR: join(directory, "temp"), SOAR_REQUIRE_ENDPOINT: "1", TZ: "Europe/Berlin" };
+  env = {
+    PATH: `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"] ?? ""}`,
+    HOME: directory,
+    BACKUP_ENV_FILE: world.envFile,
+    BACKUP_TEMP_DIR: join(directory, "temp"),
+    SOAR_REQUIRE_ENDPOINT: "1",
+    TZ: "Europe/Berlin",
+  };
   await cluster.query("CREATE TABLE devices AS SELECT generate_series(1, 100) AS n", [], "soar");
   await world.run("soar-base-backup", []);
   await cluster.query("INSERT INTO devices SELECT generate_series(101, 150)", [], "soar");
@@ -32,7 +43,12 @@ beforeAll(async () => {
   instant = await databaseTime(cluster);
   await cluster.query("DELETE FROM devices", [], "soar");
   await archiveAll(cluster);
-  const store = openStore({ url: world.settings["BACKUP_BUCKET"] ?? "", endpoint: world.s3.endpoint, region: world.s3.region, credentials: world.s3 });
+  const store = openStore({
+    url: world.settings["BACKUP_BUCKET"] ?? "",
+    endpoint: world.s3.endpoint,
+    region: world.s3.region,
+    credentials: world.s3,
+  });
   await store.remove([`wal/${lost}.zst`]);
   await store.close();
 });
@@ -60,7 +76,9 @@ test("one database at an instant: chosen from a list that shows the hole, moved 
   session.type(KEYS.down + KEYS.enter);
   const list = await session.shows("Restore to which time?");
   for (const line of list) expect(line.length, line).toBeLessThanOrEqual(80);
-  expect(list.join("\n")).toMatch(/Europe\/Berlin[^]*> latest[^]*backup 20\S+T\S+Z\n[^]*-- hole: 0{7}1\S+ is missing\n[^]*backup 20\d\d-\d\d-\d\d\n/);
+  expect(list.join("\n")).toMatch(
+    /Europe\/Berlin[^]*> latest[^]*backup 20\S+T\S+Z\n[^]*-- hole: 0{7}1\S+ is missing\n[^]*backup 20\d\d-\d\d-\d\d\n/,
+  );
   session.type(KEYS.down + KEYS.enter);
   await session.shows("Restore to which instant?");
   session.type(`${KEYS.down}${KEYS.left}`);
@@ -78,12 +96,24 @@ test("one database at an instant: chosen from a list that shows the hole, moved 
   await session.shows("Do this? Type yes to go on:");
   session.type("yes\r");
   const written = await expectEnd(session, 0);
-  expect(await world.cluster.query("SELECT count(*)::int AS rows FROM devices", [], "soar_restored")).toEqual([{ rows: 400 }]);
+  expect(await world.cluster.query("SELECT count(*)::int AS rows FROM devices", [], "soar_restored")).toEqual([
+    { rows: 400 },
+  ]);
   const [, command = ""] = /this runs: (soar-restore .*?)\r?\n/.exec(written) ?? [];
-  expect(command).toBe(`soar-restore --database soar --target-database soar_restored --no-destructive --target-time '${instant.slice(0, 19)}+00'`);
+  expect(command).toBe(
+    `soar-restore --database soar --target-database soar_restored --no-destructive --target-time '${instant.slice(0, 19)}+00'`,
+  );
   // The line does the same when it is typed: into another database, because this one is not empty any more.
-  expect(await runProgram(["sh", "-c", command], { settings: env, directory: world.directory })).toMatchObject({ status: 98, stderr: expect.stringContaining("'soar_restored'") });
-  expect(await runProgram(["sh", "-c", command.replace("soar_restored", "again")], { settings: env, directory: world.directory })).toMatchObject({ status: 0 });
+  expect(await runProgram(["sh", "-c", command], { settings: env, directory: world.directory })).toMatchObject({
+    status: 98,
+    stderr: expect.stringContaining("'soar_restored'"),
+  });
+  expect(
+    await runProgram(["sh", "-c", command.replace("soar_restored", "again")], {
+      settings: env,
+      directory: world.directory,
+    }),
+  ).toMatchObject({ status: 0 });
   expect(await world.cluster.query("SELECT count(*)::int AS rows FROM devices", [], "again")).toEqual([{ rows: 400 }]);
 });
 
@@ -131,7 +161,10 @@ test("Ctrl-C on a list, in the middle of typing and at the question, and Esc fro
 
 test("without a terminal, or with anything said, nobody is asked", async () => {
   const bare = await world.run("soar-restore", []);
-  expect(bare).toMatchObject({ status: 64, stderr: expect.stringContaining("On a terminal, soar-restore with nothing said lets you choose.") });
+  expect(bare).toMatchObject({
+    status: 64,
+    stderr: expect.stringContaining("On a terminal, soar-restore with nothing said lets you choose."),
+  });
   const session = start("soar-restore --data-dir /nowhere");
   expect((await session.ended).written).toContain("no target is named");
 });

@@ -13,7 +13,11 @@ let label: string;
 let instant: string;
 
 beforeAll(async () => {
-  world = await createSoarWorld({ installation: requireInstallation("pg_ctl"), databases: ["soar"], archiveCommand: "false" });
+  world = await createSoarWorld({
+    installation: requireInstallation("pg_ctl"),
+    databases: ["soar"],
+    archiveCommand: "false",
+  });
   root = join(world.directory, "root");
   label = new Date().toISOString().slice(0, 10);
   await makeLinks();
@@ -22,8 +26,14 @@ afterAll(() => world[Symbol.asyncDispose]());
 
 /** A line of the specification, below the directory that stands for the root, by the user that it names. */
 function run(line: string, more: Readonly<Record<string, string>> = {}): Promise<RunResult> {
-  const own = line.replaceAll(/\bsudo (?:-u postgres )?/g, "").replaceAll(/(?<=^|[\s"'])\/(?=scripts\/backup|usr\/local\/bin)/g, `${root}/`);
-  return runProgram(["sh", "-c", own], { settings: { BACKUP_ENV_FILE: world.envFile, BACKUP_TEMP_DIR: join(world.directory, "temp"), ...more }, directory: world.directory, asServerUser: line.includes("sudo -u postgres") });
+  const own = line
+    .replaceAll(/\bsudo (?:-u postgres )?/g, "")
+    .replaceAll(/(?<=^|[\s"'])\/(?=scripts\/backup|usr\/local\/bin)/g, `${root}/`);
+  return runProgram(["sh", "-c", own], {
+    settings: { BACKUP_ENV_FILE: world.envFile, BACKUP_TEMP_DIR: join(world.directory, "temp"), ...more },
+    directory: world.directory,
+    asServerUser: line.includes("sudo -u postgres"),
+  });
 }
 
 async function expectToWork(line: string): Promise<RunResult> {
@@ -40,17 +50,28 @@ async function makeLinks(): Promise<void> {
 
 test("the documented links may be made again", async () => {
   await makeLinks();
-  expect(readdirSync(join(root, "scripts/backup")).toSorted()).toEqual(["backup-verify", "base-backup", "restore", "wal-archive"]);
-  expect(readlinkSync(join(root, "usr/local/bin/soar-wal-archive"))).toBe(join(ROOT, "node_modules/.bin/soar-wal-archive"));
+  expect(readdirSync(join(root, "scripts/backup")).toSorted()).toEqual([
+    "backup-verify",
+    "base-backup",
+    "restore",
+    "wal-archive",
+  ]);
+  expect(readlinkSync(join(root, "usr/local/bin/soar-wal-archive"))).toBe(
+    join(ROOT, "node_modules/.bin/soar-wal-archive"),
+  );
 });
 
 test("archive_command by its old path, and by hand as the server's user", async () => {
   const { cluster, envFile } = world;
   await cluster.query("CREATE TABLE t AS SELECT 1 AS a", [], "soar");
-  await cluster.configure({ archive_command: `BACKUP_ENV_FILE=${envFile} ${root}/usr/local/bin/soar-wal-archive %p %f` });
+  await cluster.configure({
+    archive_command: `BACKUP_ENV_FILE=${envFile} ${root}/usr/local/bin/soar-wal-archive %p %f`,
+  });
   await archiveAll(cluster);
   const [row] = await cluster.query<{ name: string }>("SELECT pg_walfile_name(pg_switch_wal() - 1) AS name");
-  const lines = ["/usr/local/bin/soar-wal-archive", "/scripts/backup/wal-archive"].map((path) => `sudo -u postgres ${path} \\\n  ${cluster.dataDir}/pg_wal/${row?.name} \\\n  ${row?.name}`);
+  const lines = ["/usr/local/bin/soar-wal-archive", "/scripts/backup/wal-archive"].map(
+    (path) => `sudo -u postgres ${path} \\\n  ${cluster.dataDir}/pg_wal/${row?.name} \\\n  ${row?.name}`,
+  );
   for (const line of lines) await expectToWork(line);
 });
 
@@ -66,7 +87,10 @@ test("every other line of manual usage", async () => {
   await expectToWork("sudo -u postgres /scripts/backup/backup-verify");
   await expectToWork(`sudo -u postgres /scripts/backup/backup-verify ${label}`);
   // Plans only, in the zone of this machine; the last one is carried out, in place.
-  for (const line of [`sudo /scripts/backup/restore --target-time "${instant}"`, `sudo /scripts/backup/restore --base-backup ${label} --target-time "${instant}"`]) {
+  for (const line of [
+    `sudo /scripts/backup/restore --target-time "${instant}"`,
+    `sudo /scripts/backup/restore --base-backup ${label} --target-time "${instant}"`,
+  ]) {
     const { stdout } = await expectToWork(`TZ=UTC ${line} --data-dir ${cluster.dataDir} --dry-run`);
     expect(stdout).toContain(label);
   }

@@ -1,6 +1,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { createTestCluster, postgresInstallations, postgresMajors, requireInstallation, type PostgresInstallation, type TestCluster } from "@soar-tooling/test-servers";
+import {
+  createTestCluster,
+  postgresInstallations,
+  postgresMajors,
+  requireInstallation,
+  type PostgresInstallation,
+  type TestCluster,
+} from "@soar-tooling/test-servers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
 
@@ -23,7 +30,12 @@ afterAll(async () => {
 
 function notInstalled(): PostgresInstallation {
   const found = postgresMajors().find(({ embedded }) => embedded);
-  if (found === undefined) throw new Error(`a major is needed that only npm has, of ${postgresInstallations().map(({ version }) => version).join(", ")}`);
+  if (found === undefined)
+    throw new Error(
+      `a major is needed that only npm has, of ${postgresInstallations()
+        .map(({ version }) => version)
+        .join(", ")}`,
+    );
   return found;
 }
 
@@ -36,19 +48,30 @@ function expectRefusal(result: RunResult, message: RegExp, hint: RegExp): void {
 const restore = (...args: readonly string[]): Promise<RunResult> => world.run("soar-restore", args);
 
 describe("a backup of one major version is never restored", () => {
-  test.each([[[]], [["--delta"]], [["--discard-old-data"]]])("over the cluster of another one, running or stopped, with %j", async (flags: readonly string[]) => {
-    const [backed, there] = [world.cluster.installation.major, other.installation.major];
-    const fact = new RegExp(`it holds a cluster of PostgreSQL ${there}, the backup is of PostgreSQL ${backed}`);
-    const control = (): Buffer => readFileSync(join(other.dataDir, "global", "pg_control"));
-    await other.start();
-    const pid = other.pid();
-    expectRefusal(await restore("--latest", "--data-dir", other.dataDir, "--yes", ...flags), fact, /another directory with --data-dir.*Nothing was changed/);
-    expect(other.pid()).toBe(pid);
-    await other.stop();
-    const before = [control(), readdirSync(other.dataDir), readdirSync(join(other.dataDir, ".."))];
-    expectRefusal(await restore("--latest", "--data-dir", other.dataDir, "--yes", ...flags), fact, /Nothing was changed/);
-    expect([control(), readdirSync(other.dataDir), readdirSync(join(other.dataDir, ".."))]).toEqual(before);
-  });
+  test.each([[[]], [["--delta"]], [["--discard-old-data"]]])(
+    "over the cluster of another one, running or stopped, with %j",
+    async (flags: readonly string[]) => {
+      const [backed, there] = [world.cluster.installation.major, other.installation.major];
+      const fact = new RegExp(`it holds a cluster of PostgreSQL ${there}, the backup is of PostgreSQL ${backed}`);
+      const control = (): Buffer => readFileSync(join(other.dataDir, "global", "pg_control"));
+      await other.start();
+      const pid = other.pid();
+      expectRefusal(
+        await restore("--latest", "--data-dir", other.dataDir, "--yes", ...flags),
+        fact,
+        /another directory with --data-dir.*Nothing was changed/,
+      );
+      expect(other.pid()).toBe(pid);
+      await other.stop();
+      const before = [control(), readdirSync(other.dataDir), readdirSync(join(other.dataDir, ".."))];
+      expectRefusal(
+        await restore("--latest", "--data-dir", other.dataDir, "--yes", ...flags),
+        fact,
+        /Nothing was changed/,
+      );
+      expect([control(), readdirSync(other.dataDir), readdirSync(join(other.dataDir, ".."))]).toEqual(before);
+    },
+  );
 
   test("by the programs of another one, neither whole nor a database nor a table", async () => {
     const directory = join(world.directory, "copy");
@@ -57,13 +80,25 @@ describe("a backup of one major version is never restored", () => {
     mkdirSync(binDir);
     for (const name of other.installation.programs) symlinkSync(join(other.binDir, name), join(binDir, name));
     const major = world.cluster.installation.major;
-    const fact = new RegExp(`unable to find postgres.* of PostgreSQL ${major}: .*${binDir} has ${other.installation.version}`);
+    const fact = new RegExp(
+      `unable to find postgres.* of PostgreSQL ${major}: .*${binDir} has ${other.installation.version}`,
+    );
     const scratch = join(world.directory, "scratch");
     for (const args of [
       ["--latest", "--data-dir", directory, "--yes"],
       ["plan", "--latest", "--data-dir", directory],
       ["--latest", "--target-database", "rescued", "--no-destructive", "--database", "postgres", "--temp-dir", scratch],
-      ["table", "public.t", "--latest", "--database", "postgres", "--output", join(world.directory, "t.sql"), "--temp-dir", scratch],
+      [
+        "table",
+        "public.t",
+        "--latest",
+        "--database",
+        "postgres",
+        "--output",
+        join(world.directory, "t.sql"),
+        "--temp-dir",
+        scratch,
+      ],
     ]) {
       expectRefusal(await restore(...args, "--bin-dir", binDir), fact, new RegExp(`Install PostgreSQL ${major}`));
     }

@@ -30,7 +30,11 @@ test("the runbook's recipe restores with nothing but curl, tar, zstd and Postgre
     AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
     PGBIN: installation.binDir,
   };
-  const result = await runProgram(["bash", "-euc", recipe?.text ?? "exit 1"], { settings, directory, asServerUser: true });
+  const result = await runProgram(["bash", "-euc", recipe?.text ?? "exit 1"], {
+    settings,
+    directory,
+    asServerUser: true,
+  });
   expect(result, `${result.stdout}\n${result.stderr}`).toMatchObject({ status: 0 });
   await using restored = await adoptTestCluster({ installation, dataDir: join(directory, "data"), start: false });
   await restored.stop("fast");

@@ -20,7 +20,12 @@ let segments: string[];
 beforeAll(async () => {
   world = await createSoarWorld({ installation: requireInstallation("pg_ctl"), initdbArgs: ["--wal-segsize=1"] });
   const { cluster, s3, settings } = world;
-  store = openStore({ url: settings["BACKUP_BUCKET"] ?? "", endpoint: s3.endpoint, region: s3.region, credentials: s3 });
+  store = openStore({
+    url: settings["BACKUP_BUCKET"] ?? "",
+    endpoint: s3.endpoint,
+    region: s3.region,
+    credentials: s3,
+  });
   await cluster.query("CREATE TABLE t (a int)");
   const backup = await world.run("soar-base-backup", []);
   if (backup.status !== 0) throw new Error(backup.stderr);
@@ -46,8 +51,10 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-const insertLsn = async (): Promise<string> => (await world.cluster.query<{ lsn: string }>("SELECT pg_current_wal_insert_lsn()::text AS lsn"))[0]?.lsn ?? "";
-const walKeys = (): string[] => [...world.s3.objects().keys()].flatMap((key) => /^cluster1\/(wal\/[0-9A-F]{24}\.zst)$/.exec(key)?.[1] ?? []).sort();
+const insertLsn = async (): Promise<string> =>
+  (await world.cluster.query<{ lsn: string }>("SELECT pg_current_wal_insert_lsn()::text AS lsn"))[0]?.lsn ?? "";
+const walKeys = (): string[] =>
+  [...world.s3.objects().keys()].flatMap((key) => /^cluster1\/(wal\/[0-9A-F]{24}\.zst)$/.exec(key)?.[1] ?? []).sort();
 
 interface Copy {
   readonly dataDir: string;
@@ -58,7 +65,11 @@ async function newCopy(name: string): Promise<Copy> {
   const dataDir = join(world.directory, name);
   const port = String(await findFreePort());
   const settings = { BACKUP_FETCH_TIMEOUT: "2s", BACKUP_RETRY_DEADLINE: "2s" };
-  return { dataDir, run: (...args) => world.run("soar-restore", [...args, "--data-dir", dataDir, "--port", port, "--yes", "--json"], { settings }) };
+  return {
+    dataDir,
+    run: (...args) =>
+      world.run("soar-restore", [...args, "--data-dir", dataDir, "--port", port, "--yes", "--json"], { settings }),
+  };
 }
 
 async function rowsOf({ dataDir }: Copy): Promise<unknown> {
@@ -72,7 +83,12 @@ async function rowsOf({ dataDir }: Copy): Promise<unknown> {
 
 /** Runs a restore whose plan is made, and is not carried out yet, while something happens. */
 async function restoreMeanwhile(copy: Copy, happen: () => Promise<void>): Promise<RunResult> {
-  const stall = world.s3.inject({ operation: "GetObject", key: /index\.zst$/, times: "always", fault: { type: "stall" } });
+  const stall = world.s3.inject({
+    operation: "GetObject",
+    key: /index\.zst$/,
+    times: "always",
+    fault: { type: "stall" },
+  });
   const running = copy.run("--latest");
   await stall.firstHit;
   await happen();
@@ -96,52 +112,95 @@ describe("what happens to a planned segment behind the plan's back never ends re
   test.each<[string, (bytes: Buffer) => Promise<void>]>([
     ["it is removed", () => replace(undefined)],
     ["one byte of it is flipped", (bytes) => replace(flipped(bytes))],
-    ["the provider fails for it", async () => void (await Promise.resolve(world.s3.inject({ operation: "GetObject", key: new RegExp(`${victim()}$`), times: "always", fault: { type: "busy" } })))],
-    ["its permission is taken away", async () => void (await Promise.resolve(world.s3.inject({ operation: "GetObject", key: new RegExp(`${victim()}$`), times: "always", fault: { type: "error", status: 403, code: "AccessDenied" } })))],
-  ])("when %s the server stops, and the same command goes on when it is mended", { timeout: 120_000 }, async (what, happen) => {
-    const copy = await newCopy(what.replaceAll(" ", "-"));
-    const bytes = await readObject(store, victim());
-    const result = await restoreMeanwhile(copy, () => happen(bytes));
-    expect(result.status, result.stderr).toBe(96);
-    expect(result.stderr).toMatch(/FATAL|terminated/);
-    // Nothing was promoted: recovery is where it was.
-    expect([existsSync(join(copy.dataDir, "recovery.signal")), readdirSync(join(copy.dataDir, "pg_wal")).filter((name) => name.endsWith(".history"))]).toEqual([true, []]);
-    world.s3.clearFaults();
-    await replace(bytes);
-    const again = await copy.run("--latest");
-    expect(again, again.stderr).toMatchObject({ status: 0 });
-    expect(await rowsOf(copy)).toEqual([1, 2, 3, 4, 5, 40]);
-  });
+    [
+      "the provider fails for it",
+      async () =>
+        void (await Promise.resolve(
+          world.s3.inject({
+            operation: "GetObject",
+            key: new RegExp(`${victim()}$`),
+            times: "always",
+            fault: { type: "busy" },
+          }),
+        )),
+    ],
+    [
+      "its permission is taken away",
+      async () =>
+        void (await Promise.resolve(
+          world.s3.inject({
+            operation: "GetObject",
+            key: new RegExp(`${victim()}$`),
+            times: "always",
+            fault: { type: "error", status: 403, code: "AccessDenied" },
+          }),
+        )),
+    ],
+  ])(
+    "when %s the server stops, and the same command goes on when it is mended",
+    { timeout: 120_000 },
+    async (what, happen) => {
+      const copy = await newCopy(what.replaceAll(" ", "-"));
+      const bytes = await readObject(store, victim());
+      const result = await restoreMeanwhile(copy, () => happen(bytes));
+      expect(result.status, result.stderr).toBe(96);
+      expect(result.stderr).toMatch(/FATAL|terminated/);
+      // Nothing was promoted: recovery is where it was.
+      expect([
+        existsSync(join(copy.dataDir, "recovery.signal")),
+        readdirSync(join(copy.dataDir, "pg_wal")).filter((name) => name.endsWith(".history")),
+      ]).toEqual([true, []]);
+      world.s3.clearFaults();
+      await replace(bytes);
+      const again = await copy.run("--latest");
+      expect(again, again.stderr).toMatchObject({ status: 0 });
+      expect(await rowsOf(copy)).toEqual([1, 2, 3, 4, 5, 40]);
+    },
+  );
 });
 
 test.each([
   ["at the beginning of a segment", [1, 2, 3]],
   ["behind a page's header", [1, 2, 3]],
   ["in the middle of a segment", [1, 2, 3, 4]],
-])("a timeline of which only the history was archived, and that began %s, ends there, although its parent went on archiving (safety, trap 30)", { timeout: 120_000 }, async (place, rows) => {
-  const history = Buffer.from(`1\t${places[place]}\tno recovery target specified\n`);
-  async function* open(): AsyncGenerator<Buffer> {
-    yield await Promise.resolve(history);
-  }
-  await putWalFile(store, { name: "00000002.history", size: history.length, sha256: sha256Hex(history), open }, { codec: "none" });
-  const key = [...world.s3.objects().keys()].find((name) => name.includes("00000002.history"))?.replace("cluster1/", "") ?? "";
-  try {
-    const copy = await newCopy(`history-only-${rows.length}-${place.length}`);
-    const restored = await copy.run("--latest");
-    expect(restored, restored.stderr).toMatchObject({ status: 0 });
-    const { timeline, reachedLsn, plannedLsn } = JSON.parse(restored.stdout) as Record<string, unknown>;
-    expect([timeline, reachedLsn]).toEqual([3, plannedLsn]);
-    expect(await rowsOf(copy)).toEqual(rows);
-  } finally {
-    await store.remove([key]);
-  }
-});
+])(
+  "a timeline of which only the history was archived, and that began %s, ends there, although its parent went on archiving (safety, trap 30)",
+  { timeout: 120_000 },
+  async (place, rows) => {
+    const history = Buffer.from(`1\t${places[place]}\tno recovery target specified\n`);
+    async function* open(): AsyncGenerator<Buffer> {
+      yield await Promise.resolve(history);
+    }
+    await putWalFile(
+      store,
+      { name: "00000002.history", size: history.length, sha256: sha256Hex(history), open },
+      { codec: "none" },
+    );
+    const key =
+      [...world.s3.objects().keys()].find((name) => name.includes("00000002.history"))?.replace("cluster1/", "") ?? "";
+    try {
+      const copy = await newCopy(`history-only-${rows.length}-${place.length}`);
+      const restored = await copy.run("--latest");
+      expect(restored, restored.stderr).toMatchObject({ status: 0 });
+      const { timeline, reachedLsn, plannedLsn } = JSON.parse(restored.stdout) as Record<string, unknown>;
+      expect([timeline, reachedLsn]).toEqual([3, plannedLsn]);
+      expect(await rowsOf(copy)).toEqual(rows);
+    } finally {
+      await store.remove([key]);
+    }
+  },
+);
 
 test("an instant means the same with an offset, in a named zone and in the machine's, and is shown in UTC (safety, trap 33)", async () => {
   const [date = "", time = ""] = instant.replace(/\+00$/, "").split(" ");
-  const local = new Date(Date.parse(`${date}T${time.slice(0, 12)}Z`) + 5.5 * 3_600_000).toISOString().slice(0, 23).replace("T", " ") + time.slice(12);
+  const local =
+    new Date(Date.parse(`${date}T${time.slice(0, 12)}Z`) + 5.5 * 3_600_000)
+      .toISOString()
+      .slice(0, 23)
+      .replace("T", " ") + time.slice(12);
   const where = ["--data-dir", join(world.directory, "planned")];
-  const plan = async (args: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<RunResult> => world.run("soar-restore", ["plan", ...where, ...args], { settings });
+  const plan = async (args: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<RunResult> =>
+    world.run("soar-restore", ["plan", ...where, ...args], { settings });
   const shown = await Promise.all([
     plan(["--target-time", instant], { TZ: "America/New_York" }),
     plan(["--target-time", `${local}+05:30`], { TZ: "America/New_York" }),

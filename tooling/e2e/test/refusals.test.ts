@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { createTestCluster, requireInstallation } from "@soar-tooling/test-servers";
 import { openStore, readObject, type ObjectStore } from "@soar/storage";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { archiveCommand, createSoarWorld, ROOT, runProgram, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import {
+  archiveCommand,
+  createSoarWorld,
+  ROOT,
+  runProgram,
+  type RunResult,
+  type SoarWorld,
+} from "../src/soar-world.ts";
 import { findFreePort } from "../src/free-port.ts";
 import { archiveAll, databaseTime } from "../src/archiving.ts";
 
@@ -41,7 +48,10 @@ afterAll(async () => {
 
 const elsewhere = (name: string) => ["--data-dir", join(world.directory, name), "--port", String(freePort), "--yes"];
 
-function expectRefusal(result: RunResult, expected: { readonly status: number; readonly message: RegExp; readonly hint: RegExp }): void {
+function expectRefusal(
+  result: RunResult,
+  expected: { readonly status: number; readonly message: RegExp; readonly hint: RegExp },
+): void {
   expect(result.status, result.stderr).toBe(expected.status);
   expect(result.stderr).toMatch(expected.message);
   expect(result.stderr).toMatch(expected.hint);
@@ -51,44 +61,94 @@ function expectRefusal(result: RunResult, expected: { readonly status: number; r
 
 describe("a restore is refused, before anything is touched,", () => {
   test("when there is no backup", async () => {
-    const result = await world.run("soar-restore", ["--latest", "--bucket", "s3://soar-backup/empty", ...elsewhere("a")]);
-    expectRefusal(result, { status: 60, message: /there is no repository in 's3:\/\/soar-backup\/empty'/, hint: /Check bucket and prefix/ });
+    const result = await world.run("soar-restore", [
+      "--latest",
+      "--bucket",
+      "s3://soar-backup/empty",
+      ...elsewhere("a"),
+    ]);
+    expectRefusal(result, {
+      status: 60,
+      message: /there is no repository in 's3:\/\/soar-backup\/empty'/,
+      hint: /Check bucket and prefix/,
+    });
     await using other = await createSoarWorld({ installation: world.cluster.installation });
     await archiveAll(other.cluster);
     const noBackup = await other.run("soar-restore", ["--latest", "--data-dir", join(other.directory, "x"), "--yes"]);
-    expectRefusal(noBackup, { status: 65, message: /there is no complete backup in/, hint: /soar-base-backup takes a backup/ });
+    expectRefusal(noBackup, {
+      status: 65,
+      message: /there is no complete backup in/,
+      hint: /soar-base-backup takes a backup/,
+    });
     expect(existsSync(join(other.directory, "x"))).toBe(false);
   });
 
   test("when the target lies before the end of the first backup", async () => {
     const result = await world.run("soar-restore", ["--target-time", instants.beforeBackup, ...elsewhere("b")]);
-    expectRefusal(result, { status: 91, message: /lies before the end of backup/, hint: /later target or an older backup/ });
+    expectRefusal(result, {
+      status: 91,
+      message: /lies before the end of backup/,
+      hint: /later target or an older backup/,
+    });
     expect(existsSync(join(world.directory, "b"))).toBe(false);
   });
 
   test("when the target lies after the last archived commit", async () => {
     const result = await world.run("soar-restore", ["--target-time", instants.afterAll, ...elsewhere("c")]);
-    expectRefusal(result, { status: 92, message: /cannot be reached: the last commit in the bucket is of 20\d\d-/, hint: /Use --latest/ });
+    expectRefusal(result, {
+      status: 92,
+      message: /cannot be reached: the last commit in the bucket is of 20\d\d-/,
+      hint: /Use --latest/,
+    });
   });
 
   test("when a segment in the middle is missing, and it says which", async () => {
-    const keys = [...world.s3.objects("soar-backup").keys()].filter((key) => /wal\/[0-9A-F]{24}\.zst$/.test(key)).sort();
+    const keys = [...world.s3.objects("soar-backup").keys()]
+      .filter((key) => /wal\/[0-9A-F]{24}\.zst$/.test(key))
+      .sort();
     const victim = keys.at(-3) ?? "";
     const name = victim.slice(victim.lastIndexOf("/") + 1, -4);
     const saved = await readObject(store, victim);
     await store.remove([victim]);
     try {
       const latest = await world.run("soar-restore", ["--latest", ...elsewhere("d")]);
-      expectRefusal(latest, { status: 53, message: new RegExp(`WAL segment '${name}' is not in the bucket, although later ones are`), hint: /restore to a time before/ });
+      expectRefusal(latest, {
+        status: 53,
+        message: new RegExp(`WAL segment '${name}' is not in the bucket, although later ones are`),
+        hint: /restore to a time before/,
+      });
       const behind = await world.run("soar-restore", ["--target-time", instants.middle, ...elsewhere("d")]);
       expectRefusal(behind, { status: 53, message: new RegExp(name), hint: /soar-wal-archive/ });
       const verified = await world.run("soar-backup-verify", []);
-      expectRefusal(verified, { status: 5, message: new RegExp(`'${name}'`), hint: /archive them with soar-wal-archive/ });
+      expectRefusal(verified, {
+        status: 5,
+        message: new RegExp(`'${name}'`),
+        hint: /archive them with soar-wal-archive/,
+      });
       // With a declaration, who gave it up and why.
-      const declared = await world.run("soar-wal-archive", ["gap", "declare", "--data-dir", world.cluster.dataDir, "--from", name, "--to", name, "--reason", "lost with the old disk", "--no-base-backup", "--yes", "--spool", join(world.directory, "spool")]);
+      const declared = await world.run("soar-wal-archive", [
+        "gap",
+        "declare",
+        "--data-dir",
+        world.cluster.dataDir,
+        "--from",
+        name,
+        "--to",
+        name,
+        "--reason",
+        "lost with the old disk",
+        "--no-base-backup",
+        "--yes",
+        "--spool",
+        join(world.directory, "spool"),
+      ]);
       expect(declared, declared.stderr).toMatchObject({ status: 0 });
       const givenUp = await world.run("soar-restore", ["--latest", ...elsewhere("d")]);
-      expectRefusal(givenUp, { status: 53, message: /although later ones are: \S+@\S+ gave them up at 20\S+ \(lost with the old disk\)/, hint: /from a base backup that began behind/ });
+      expectRefusal(givenUp, {
+        status: 53,
+        message: /although later ones are: \S+@\S+ gave them up at 20\S+ \(lost with the old disk\)/,
+        hint: /from a base backup that began behind/,
+      });
       const listed = await world.run("soar-base-backup", ["list"]);
       expect(listed.stdout).toMatch(/given up by \S+@\S+: lost with the old disk/);
     } finally {
@@ -99,8 +159,17 @@ describe("a restore is refused, before anything is touched,", () => {
 
   test("when a server runs in a directory that is not the one that was backed up", async () => {
     symlinkSync(world.cluster.dataDir, join(world.directory, "running"));
-    const result = await world.run("soar-restore", ["--latest", "--data-dir", join(world.directory, "running"), "--yes"]);
-    expectRefusal(result, { status: 83, message: /a server with process id \d+ runs there/, hint: /pg_ctl -D .* stop/ });
+    const result = await world.run("soar-restore", [
+      "--latest",
+      "--data-dir",
+      join(world.directory, "running"),
+      "--yes",
+    ]);
+    expectRefusal(result, {
+      status: 83,
+      message: /a server with process id \d+ runs there/,
+      hint: /pg_ctl -D .* stop/,
+    });
   });
 
   test("when the directory is not empty", async () => {
@@ -108,23 +177,38 @@ describe("a restore is refused, before anything is touched,", () => {
     await mkdir(directory);
     await writeFile(join(directory, "letter.txt"), "dear diary");
     const result = await world.run("soar-restore", ["--latest", "--data-dir", directory, "--yes"]);
-    expectRefusal(result, { status: 95, message: /it is not empty and holds 'letter.txt'/, hint: /Name an empty directory/ });
+    expectRefusal(result, {
+      status: 95,
+      message: /it is not empty and holds 'letter.txt'/,
+      hint: /Name an empty directory/,
+    });
     expect(existsSync(join(directory, "letter.txt"))).toBe(true);
   });
 
   test("when the secret key is wrong", async () => {
-    const result = await world.run("soar-restore", ["--latest", ...elsewhere("g")], { settings: { AWS_SECRET_ACCESS_KEY: "not-the-secret-key" } });
+    const result = await world.run("soar-restore", ["--latest", ...elsewhere("g")], {
+      settings: { AWS_SECRET_ACCESS_KEY: "not-the-secret-key" },
+    });
     expectRefusal(result, { status: 32, message: /./, hint: /AWS_SECRET_ACCESS_KEY/ });
     expect(result.stderr).not.toContain("not-the-secret-key");
   });
 
   test("when the endpoint cannot be reached", async () => {
-    const result = await world.run("soar-restore", ["--latest", ...elsewhere("h"), "--endpoint", "http://127.0.0.1:9"], { settings: { BACKUP_RETRY_DEADLINE: "1s" } });
+    const result = await world.run(
+      "soar-restore",
+      ["--latest", ...elsewhere("h"), "--endpoint", "http://127.0.0.1:9"],
+      { settings: { BACKUP_RETRY_DEADLINE: "1s" } },
+    );
     expectRefusal(result, { status: 30, message: /127\.0\.0\.1:9/, hint: /./ });
   });
 
   test("when the bucket does not exist", async () => {
-    const result = await world.run("soar-restore", ["--latest", "--bucket", "s3://no-such-bucket/x", ...elsewhere("i")]);
+    const result = await world.run("soar-restore", [
+      "--latest",
+      "--bucket",
+      "s3://no-such-bucket/x",
+      ...elsewhere("i"),
+    ]);
     expectRefusal(result, { status: 36, message: /no-such-bucket/, hint: /./ });
   });
 
@@ -141,11 +225,15 @@ describe("another cluster", () => {
     await using other = await createTestCluster({ installation, archiveCommand: archiveCommand(world.envFile) });
     await other.query("CREATE TABLE foreign_table AS SELECT 1 AS a");
     await other.query("SELECT pg_switch_wal()");
-    await expect.poll(async () => await other.log(), { timeout: 30_000 }).toMatch(/belongs to another cluster: its system identifier is \d+/);
+    await expect
+      .poll(async () => await other.log(), { timeout: 30_000 })
+      .toMatch(/belongs to another cluster: its system identifier is \d+/);
     const before = [...world.s3.objects().keys()];
     await other.configure({ archive_command: "/bin/true" });
     await archiveAll(other);
-    const backup = await world.run("soar-base-backup", [], { settings: { PGHOST: other.connection.host, PGPORT: String(other.connection.port) } });
+    const backup = await world.run("soar-base-backup", [], {
+      settings: { PGHOST: other.connection.host, PGPORT: String(other.connection.port) },
+    });
     expectRefusal(backup, { status: 61, message: /belongs to another cluster/, hint: /bucket or prefix of its own/ });
     expect([...world.s3.objects().keys()]).toEqual(before);
   });
@@ -153,8 +241,14 @@ describe("another cluster", () => {
 
 describe("a base backup is refused", () => {
   test("with a wrong password, and the password stays secret", async () => {
-    await using other = await createTestCluster({ installation: world.cluster.installation, password: "correct-horse", settings: { archive_mode: "on", archive_command: "/bin/true" } });
-    const result = await world.run("soar-base-backup", [], { settings: { PGHOST: other.connection.host, PGPORT: String(other.connection.port), PGPASSWORD: "battery-staple" } });
+    await using other = await createTestCluster({
+      installation: world.cluster.installation,
+      password: "correct-horse",
+      settings: { archive_mode: "on", archive_command: "/bin/true" },
+    });
+    const result = await world.run("soar-base-backup", [], {
+      settings: { PGHOST: other.connection.host, PGPORT: String(other.connection.port), PGPASSWORD: "battery-staple" },
+    });
     expectRefusal(result, { status: 81, message: /password authentication failed/, hint: /./ });
     expect(result.stderr).not.toContain("battery-staple");
   });
@@ -168,8 +262,26 @@ describe("recovery stops instead of promoting", () => {
       cpSync(join(ROOT, "apps/restore-cli/dist"), copy, { recursive: true });
       const dataDir = join(world.directory, "broken");
       const env = { ...world.settings, BACKUP_ENV_FILE: world.envFile };
-      const stall = world.s3.inject({ operation: "GetObject", key: /index\.zst$/, times: "always", fault: { type: "stall" } });
-      const running = runProgram([process.execPath, "--", join(copy, "main.js"), "--latest", "--data-dir", dataDir, "--port", String(freePort), "--yes"], { settings: env, directory: world.directory });
+      const stall = world.s3.inject({
+        operation: "GetObject",
+        key: /index\.zst$/,
+        times: "always",
+        fault: { type: "stall" },
+      });
+      const running = runProgram(
+        [
+          process.execPath,
+          "--",
+          join(copy, "main.js"),
+          "--latest",
+          "--data-dir",
+          dataDir,
+          "--port",
+          String(freePort),
+          "--yes",
+        ],
+        { settings: env, directory: world.directory },
+      );
       await stall.firstHit;
       rmSync(join(copy, "main.js"));
       world.s3.clearFaults();
@@ -181,4 +293,3 @@ describe("recovery stops instead of promoting", () => {
     }
   });
 });
-

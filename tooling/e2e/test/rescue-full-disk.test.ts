@@ -16,9 +16,17 @@ let disk: Mounted | undefined;
 beforeAll(async () => {
   disk = mountSmallDisk(DISK_MIB);
   if (disk === undefined) return;
-  world = await createSoarWorld({ installation: requireInstallation("pg_dump", "pg_restore"), databases: ["soar"], initdbArgs: ["--wal-segsize=1"] });
+  world = await createSoarWorld({
+    installation: requireInstallation("pg_dump", "pg_restore"),
+    databases: ["soar"],
+    initdbArgs: ["--wal-segsize=1"],
+  });
   // Nothing that compresses: the dump is as large.
-  await world.cluster.query("CREATE TABLE noise AS SELECT n, sha256(n::text::bytea) || sha256((-n)::text::bytea) AS bytes FROM generate_series(1, 400000) n", [], "soar");
+  await world.cluster.query(
+    "CREATE TABLE noise AS SELECT n, sha256(n::text::bytea) || sha256((-n)::text::bytea) AS bytes FROM generate_series(1, 400000) n",
+    [],
+    "soar",
+  );
   const backup = await world.run("soar-base-backup", []);
   if (backup.status !== 0) throw new Error(backup.stderr);
   await world.cluster.query("UPDATE noise SET n = -n WHERE n % 200 = 0", [], "soar");
@@ -50,7 +58,11 @@ function fill(path: string, leave: number): void {
 }
 
 /** Fills the disk when an object of this kind is asked for again, which was read as often while the rescue was planned. */
-async function rescueFilling(mounted: Mounted, { key, skip, leave }: { readonly key: RegExp; readonly skip: number; readonly leave: number }, args: readonly string[]): Promise<RunResult> {
+async function rescueFilling(
+  mounted: Mounted,
+  { key, skip, leave }: { readonly key: RegExp; readonly skip: number; readonly leave: number },
+  args: readonly string[],
+): Promise<RunResult> {
   const stall = world.s3.inject({ operation: "GetObject", key, skip, times: "always", fault: { type: "stall" } });
   const running = world.run("soar-restore", [...args, "--latest", "--database", "soar", "--temp-dir", mounted.path]);
   await stall.firstHit;
@@ -76,36 +88,68 @@ async function expectNothingLeft(mounted: Mounted): Promise<void> {
   expect(readdirSync(mounted.path)).toEqual([]);
   expect(await world.cluster.query("SELECT datname FROM pg_database WHERE datname LIKE 'rescued%'")).toEqual([]);
   expect(await world.cluster.query("SELECT to_regclass('noise') AS found")).toEqual([{ found: null }]);
-  await waitUntil("the scratch server to be gone", async () => Promise.resolve(!workplaces().some((path) => path.startsWith(mounted.path))));
+  await waitUntil("the scratch server to be gone", async () =>
+    Promise.resolve(!workplaces().some((path) => path.startsWith(mounted.path))),
+  );
 }
 
 /** Where processes work: servers do in their data directory. */
 const workplaces = (): string[] =>
-  readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((id) => {
-    try {
-      return readlinkSync(`/proc/${id}/cwd`);
-    } catch {
-      return "";
-    }
-  });
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((id) => {
+      try {
+        return readlinkSync(`/proc/${id}/cwd`);
+      } catch {
+        return "";
+      }
+    });
 
-test.each([["one database", DATABASE], ["a table", TABLE]])("a disk that fills up while files are fetched for %s ends the rescue, and nothing is left", { timeout: 120_000 }, async (_, args) => {
-  if (disk === undefined) return;
-  const result = await rescueFilling(disk, { key: BACKUP, skip: 1, leave: 0 }, args);
-  expect(result).toMatchObject({ status: 22, stderr: expect.stringMatching(/unable to write '.*': ENOSPC: no space left on device.*\nhint: Make room/) as string });
-  await expectNothingLeft(disk);
-});
+test.each([
+  ["one database", DATABASE],
+  ["a table", TABLE],
+])(
+  "a disk that fills up while files are fetched for %s ends the rescue, and nothing is left",
+  { timeout: 120_000 },
+  async (_, args) => {
+    if (disk === undefined) return;
+    const result = await rescueFilling(disk, { key: BACKUP, skip: 1, leave: 0 }, args);
+    expect(result).toMatchObject({
+      status: 22,
+      stderr: expect.stringMatching(
+        /unable to write '.*': ENOSPC: no space left on device.*\nhint: Make room/,
+      ) as string,
+    });
+    await expectNothingLeft(disk);
+  },
+);
 
-test.each([["one database", DATABASE], ["a table", TABLE]])("while WAL is replayed for %s", { timeout: 120_000 }, async (_, args) => {
+test.each([
+  ["one database", DATABASE],
+  ["a table", TABLE],
+])("while WAL is replayed for %s", { timeout: 120_000 }, async (_, args) => {
   if (disk === undefined) return;
   const result = await rescueFilling(disk, { key: WAL, skip: await walReadsOfPlan(args), leave: 0 }, args);
-  expect(result).toMatchObject({ status: 22, stderr: expect.stringMatching(/error: .*(?:the file system is full|No space left on device)[^]*hint: Free space/) as string });
+  expect(result).toMatchObject({
+    status: 22,
+    stderr: expect.stringMatching(
+      /error: .*(?:the file system is full|No space left on device)[^]*hint: Free space/,
+    ) as string,
+  });
   await expectNothingLeft(disk);
 });
 
-test.each([["one database", DATABASE], ["a table", TABLE]])("while %s is dumped", { timeout: 120_000 }, async (_, args) => {
+test.each([
+  ["one database", DATABASE],
+  ["a table", TABLE],
+])("while %s is dumped", { timeout: 120_000 }, async (_, args) => {
   if (disk === undefined) return;
   const result = await rescueFilling(disk, { key: WAL, skip: await walReadsOfPlan(args), leave: 24 * MIB }, args);
-  expect(result).toMatchObject({ status: 22, stderr: expect.stringMatching(/error: unable to run 'pg_dump': .*No space left on device.*\nhint: Free space, or name a directory on a larger file system with --temp-dir/) as string });
+  expect(result).toMatchObject({
+    status: 22,
+    stderr: expect.stringMatching(
+      /error: unable to run 'pg_dump': .*No space left on device.*\nhint: Free space, or name a directory on a larger file system with --temp-dir/,
+    ) as string,
+  });
   await expectNothingLeft(disk);
 });

@@ -37,7 +37,8 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-const rescue = (...args: readonly string[]): Promise<RunResult> => world.run("soar-restore", [...args, "--database", "soar", "--latest", "--temp-dir", tempDir]);
+const rescue = (...args: readonly string[]): Promise<RunResult> =>
+  world.run("soar-restore", [...args, "--database", "soar", "--latest", "--temp-dir", tempDir]);
 
 test.each([
   ["a table with a column of such a type", ["table", "measured", "--output"]],
@@ -45,7 +46,10 @@ test.each([
 ])("%s cannot be dumped: the library is named, and what to do; nothing is left", async (_, args) => {
   const target = args[0] === "table" ? join(world.directory, "measured.sql") : "rescued";
   const result = await rescue(...args, target);
-  expect(result).toMatchObject({ status: 24, stderr: expect.stringContaining(`could not access file "${library}"`) as string });
+  expect(result).toMatchObject({
+    status: 24,
+    stderr: expect.stringContaining(`could not access file "${library}"`) as string,
+  });
   expect(result.stderr).toMatch(/hint: .*install that extension's package on this host and run the command again/);
   expect([existsSync(target), readdirSync(tempDir)]).toEqual([false, []]);
   expect(await world.cluster.query("SELECT FROM pg_database WHERE datname LIKE 'rescued%'")).toEqual([]);

@@ -1,5 +1,12 @@
 import { readdirSync } from "node:fs";
-import { aviationTrafficSql, databaseDigest, differingTables, loadAviationData, requireInstallation, type DatabaseDigest } from "@soar-tooling/test-servers";
+import {
+  aviationTrafficSql,
+  databaseDigest,
+  differingTables,
+  loadAviationData,
+  requireInstallation,
+  type DatabaseDigest,
+} from "@soar-tooling/test-servers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
@@ -23,16 +30,21 @@ describe.each([
   let storedBytes: number;
 
   const digestOf = (database: string) => databaseDigest((sql) => world.cluster.query(sql, [], database));
-  const rescue = (args: readonly string[]): Promise<RunResult> => world.run("soar-restore", args, { settings: { BACKUP_TEMP_DIR: tempDir, PGDATABASE: "soar" } });
+  const rescue = (args: readonly string[]): Promise<RunResult> =>
+    world.run("soar-restore", args, { settings: { BACKUP_TEMP_DIR: tempDir, PGDATABASE: "soar" } });
   /** Bytes of backups and WAL that were read since a request. */
   const bytesRead = (prefix: string, since: number): number =>
-    world.s3.requests.slice(since).filter(({ method, key }) => method === "GET" && key.startsWith(`cluster1/${prefix}`)).reduce((sum, { responseBytes }) => sum + responseBytes, 0);
+    world.s3.requests
+      .slice(since)
+      .filter(({ method, key }) => method === "GET" && key.startsWith(`cluster1/${prefix}`))
+      .reduce((sum, { responseBytes }) => sum + responseBytes, 0);
 
   beforeAll(async () => {
     world = await createSoarWorld({ installation, initdbArgs, databases: ["soar", "staging"] });
     const { cluster } = world;
     tempDir = `${world.directory}/temp`;
-    for (const database of ["soar", "staging"]) await loadAviationData((sql) => cluster.query(sql, [], database), { sizeMb: database === "soar" ? 40 : 20 });
+    for (const database of ["soar", "staging"])
+      await loadAviationData((sql) => cluster.query(sql, [], database), { sizeMb: database === "soar" ? 40 : 20 });
     await cluster.query(RECORDINGS, [], "staging");
     const backup = await world.run("soar-base-backup", ["--json"]);
     storedBytes = (JSON.parse(backup.stdout) as { sizes: { stored: number } }).sizes.stored;
@@ -40,11 +52,19 @@ describe.each([
     // What makes pages refer to others without full images: vacuum sets bits of pages that were not fetched.
     for (const database of ["soar", "staging"]) {
       await cluster.query(aviationTrafficSql({ rows: 300 }), [], database);
-      await cluster.query("DELETE FROM flights WHERE departure_airport = 'EDDF' AND max_altitude_ft < 6000", [], database);
+      await cluster.query(
+        "DELETE FROM flights WHERE departure_airport = 'EDDF' AND max_altitude_ft < 6000",
+        [],
+        database,
+      );
       await cluster.query("VACUUM flights", [], database);
       await cluster.query("VACUUM", [], database);
     }
-    await cluster.query("CREATE TABLE made_later (id serial PRIMARY KEY, note text); INSERT INTO made_later (note) SELECT 'note ' || n FROM generate_series(1, 100) n", [], "soar");
+    await cluster.query(
+      "CREATE TABLE made_later (id serial PRIMARY KEY, note text); INSERT INTO made_later (note) SELECT 'note ' || n FROM generate_series(1, 100) n",
+      [],
+      "soar",
+    );
     await cluster.query("VACUUM FULL receivers", [], "soar");
     expected = await digestOf("soar");
     instant = await databaseTime(cluster);
@@ -56,16 +76,30 @@ describe.each([
   test("scenario 3: one database at an instant into a new one, while the others are written to and left alone", async () => {
     const { cluster } = world;
     const living = await digestOf("soar");
-    const oids = () => cluster.query("SELECT datname, oid::int FROM pg_database WHERE datname IN ('soar', 'staging', 'postgres') ORDER BY 1");
+    const oids = () =>
+      cluster.query(
+        "SELECT datname, oid::int FROM pg_database WHERE datname IN ('soar', 'staging', 'postgres') ORDER BY 1",
+      );
     const before = await oids();
     await cluster.query("CREATE DATABASE soar_restore_test");
     const stop = new AbortController();
     const written = writeUntil(world, "staging", stop.signal);
     const since = world.s3.requests.length;
-    const result = await rescue(["--target-time", instant, "--target-database", "soar_restore_test", "--no-destructive", "--json"]);
+    const result = await rescue([
+      "--target-time",
+      instant,
+      "--target-database",
+      "soar_restore_test",
+      "--no-destructive",
+      "--json",
+    ]);
     stop.abort();
     expect(result, result.stderr).toMatchObject({ status: 0 });
-    expect(JSON.parse(result.stdout)).toMatchObject({ database: "soar", target: "soar_restore_test", scope: "database" });
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      database: "soar",
+      target: "soar_restore_test",
+      scope: "database",
+    });
     expect(differingTables(await digestOf("soar_restore_test"), expected)).toEqual([]);
     expect(await written).toBeGreaterThan(0);
     expect(differingTables(await digestOf("soar"), living)).toEqual([]);
@@ -78,11 +112,23 @@ describe.each([
   test("a database that is not empty is refused, and replaced on demand with the old one kept", async () => {
     const { cluster } = world;
     const refused = await rescue(["database", "--target-time", instant, "--target-database", "staging"]);
-    expect(refused).toMatchObject({ status: 98, stderr: expect.stringContaining("unable to restore into database 'staging': it holds") });
+    expect(refused).toMatchObject({
+      status: 98,
+      stderr: expect.stringContaining("unable to restore into database 'staging': it holds"),
+    });
     const old = await digestOf("soar");
     const stop = new AbortController();
     const ended = comeBackUntil(world, "soar", stop.signal);
-    const result = await rescue(["database", "--target-time", instant, "--target-database", "soar", "--replace", "--yes", "--json"]);
+    const result = await rescue([
+      "database",
+      "--target-time",
+      instant,
+      "--target-database",
+      "soar",
+      "--replace",
+      "--yes",
+      "--json",
+    ]);
     stop.abort();
     expect(result, result.stderr).toMatchObject({ status: 0 });
     expect(await ended).toBeGreaterThan(0);
@@ -111,19 +157,55 @@ describe.each([
   });
 
   test("tables with partitions, indexes and sequences are loaded in another schema: one that was made after the backup, one that was rewritten since", async () => {
-    const result = await rescue(["table", "aprs_messages", "receivers", "made_later", "--target-time", instant, "--into", "staging", "--as", "rescued", "--json"]);
+    const result = await rescue([
+      "table",
+      "aprs_messages",
+      "receivers",
+      "made_later",
+      "--target-time",
+      instant,
+      "--into",
+      "staging",
+      "--as",
+      "rescued",
+      "--json",
+    ]);
     expect(result, result.stderr).toMatchObject({ status: 0 });
     expect(JSON.parse(result.stdout)).toMatchObject({ scope: "relations" });
     const { tables } = await digestOf("staging");
     const rescued = Object.entries(tables).filter(([name]) => name.startsWith("rescued."));
-    expect(rescued.map(([name]) => name).sort()).toEqual(Object.keys(expected.tables).filter((name) => /aprs_messages|receivers|made_later/.test(name)).map((name) => name.replace("public", "rescued")).sort());
-    for (const [name, digest] of rescued) expect(digest, name).toEqual(expected.tables[name.replace("rescued", "public")]);
-    const [later] = await world.cluster.query("SELECT (SELECT count(*)::int FROM pg_index i JOIN pg_class c ON c.oid = indrelid WHERE c.relnamespace = 'rescued'::regnamespace) AS indexes, nextval('rescued.made_later_id_seq')::int AS next", [], "staging");
+    expect(rescued.map(([name]) => name).sort()).toEqual(
+      Object.keys(expected.tables)
+        .filter((name) => /aprs_messages|receivers|made_later/.test(name))
+        .map((name) => name.replace("public", "rescued"))
+        .sort(),
+    );
+    for (const [name, digest] of rescued)
+      expect(digest, name).toEqual(expected.tables[name.replace("rescued", "public")]);
+    const [later] = await world.cluster.query(
+      "SELECT (SELECT count(*)::int FROM pg_index i JOIN pg_class c ON c.oid = indrelid WHERE c.relnamespace = 'rescued'::regnamespace) AS indexes, nextval('rescued.made_later_id_seq')::int AS next",
+      [],
+      "staging",
+    );
     expect(later).toMatchObject({ indexes: expect.any(Number), next: expect.any(Number) });
     expect(Number(later?.["next"])).toBeGreaterThan(100);
     expect(Number(later?.["indexes"])).toBeGreaterThan(10);
-    const again = await rescue(["table", "receivers", "--target-time", instant, "--into", "staging", "--as", "rescued"]);
-    expect(again).toMatchObject({ status: 98, stderr: expect.stringContaining("unable to load table 'rescued.receivers' into database 'staging': it is there already") });
+    const again = await rescue([
+      "table",
+      "receivers",
+      "--target-time",
+      instant,
+      "--into",
+      "staging",
+      "--as",
+      "rescued",
+    ]);
+    expect(again).toMatchObject({
+      status: 98,
+      stderr: expect.stringContaining(
+        "unable to load table 'rescued.receivers' into database 'staging': it is there already",
+      ),
+    });
   });
 });
 

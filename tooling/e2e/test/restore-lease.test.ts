@@ -22,15 +22,25 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-const expire = (...args: readonly string[]): Promise<RunResult> => world.run("soar-base-backup", ["expire", ...args], { settings: { BACKUP_RETENTION_COUNT: "1", BACKUP_RETENTION_DAYS: "1" } });
+const expire = (...args: readonly string[]): Promise<RunResult> =>
+  world.run("soar-base-backup", ["expire", ...args], {
+    settings: { BACKUP_RETENTION_COUNT: "1", BACKUP_RETENTION_DAYS: "1" },
+  });
 const isThere = (): boolean => [...world.s3.objects().keys()].some((key) => key.startsWith(`cluster1/base/${OLD}/`));
 
 /** Holds the command up while it fetches, and lets expiry run meanwhile, for which the backup is due. */
 async function expireDuring(args: readonly string[]): Promise<RunResult> {
   await copyAsOld(world, "2025-03-03", OLD);
   expect((await expire("--dry-run")).stdout).toMatch(new RegExp(`remove +${OLD}`));
-  const stall = world.s3.inject({ operation: "GetObject", key: /\/backup\.tar\.gz$/, times: "always", fault: { type: "stall" } });
-  const running = world.run("soar-restore", ["--immediate", "--base-backup", OLD, ...args], { settings: { BACKUP_TEMP_DIR: join(world.directory, "temp") } });
+  const stall = world.s3.inject({
+    operation: "GetObject",
+    key: /\/backup\.tar\.gz$/,
+    times: "always",
+    fault: { type: "stall" },
+  });
+  const running = world.run("soar-restore", ["--immediate", "--base-backup", OLD, ...args], {
+    settings: { BACKUP_TEMP_DIR: join(world.directory, "temp") },
+  });
   const ended = await Promise.race([stall.firstHit, running]);
   expect(ended, ended?.stderr).toBeUndefined();
   expect((await expire("--dry-run")).stdout).toMatch(new RegExp(`keep +${OLD} +.*in use: restore`));
@@ -59,12 +69,23 @@ test("expiry leaves alone what a rescue fetches", { timeout: 120_000 }, async ()
   expect(await world.cluster.query("SELECT id FROM devices", [], "rescued")).toEqual([{ id: 1 }]);
 });
 
-test("a key that may only read restores all the same, and says that expiry does not know", { timeout: 120_000 }, async () => {
-  const reader = { accessKeyId: "READER", secretAccessKey: "secret", deny: ["s3:PutObject", "s3:DeleteObject"] };
-  world.s3.addCredential(reader);
-  const dataDir = join(world.directory, "read-only");
-  const restored = await world.run("soar-restore", ["--latest", "--data-dir", dataDir, "--port", String(await findFreePort()), "--yes"], { settings: { AWS_ACCESS_KEY_ID: reader.accessKeyId, AWS_SECRET_ACCESS_KEY: reader.secretAccessKey } });
-  expect(restored, restored.stderr).toMatchObject({ status: 0, stderr: expect.stringContaining("expiry was not told of this restore: ") });
-  await using copy = await adoptTestCluster({ installation: world.cluster.installation, dataDir, start: false });
-  await copy.stop();
-});
+test(
+  "a key that may only read restores all the same, and says that expiry does not know",
+  { timeout: 120_000 },
+  async () => {
+    const reader = { accessKeyId: "READER", secretAccessKey: "secret", deny: ["s3:PutObject", "s3:DeleteObject"] };
+    world.s3.addCredential(reader);
+    const dataDir = join(world.directory, "read-only");
+    const restored = await world.run(
+      "soar-restore",
+      ["--latest", "--data-dir", dataDir, "--port", String(await findFreePort()), "--yes"],
+      { settings: { AWS_ACCESS_KEY_ID: reader.accessKeyId, AWS_SECRET_ACCESS_KEY: reader.secretAccessKey } },
+    );
+    expect(restored, restored.stderr).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining("expiry was not told of this restore: "),
+    });
+    await using copy = await adoptTestCluster({ installation: world.cluster.installation, dataDir, start: false });
+    await copy.stop();
+  },
+);

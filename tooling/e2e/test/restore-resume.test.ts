@@ -3,7 +3,15 @@ import { existsSync, readFileSync } from "node:fs";
 import { appendFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { aviationTrafficSql, databaseDigest, differingTables, loadAviationData, requireInstallation, serverUser, type DatabaseDigest } from "@soar-tooling/test-servers";
+import {
+  aviationTrafficSql,
+  databaseDigest,
+  differingTables,
+  loadAviationData,
+  requireInstallation,
+  serverUser,
+  type DatabaseDigest,
+} from "@soar-tooling/test-servers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
 import { createSoarWorld, ROOT, type SoarWorld } from "../src/soar-world.ts";
@@ -13,7 +21,11 @@ let latest: DatabaseDigest;
 const digest = () => databaseDigest((sql) => world.cluster.query(sql, [], "soar"));
 
 beforeAll(async () => {
-  world = await createSoarWorld({ installation: requireInstallation(), databases: ["soar"], initdbArgs: ["--wal-segsize=1"] });
+  world = await createSoarWorld({
+    installation: requireInstallation(),
+    databases: ["soar"],
+    initdbArgs: ["--wal-segsize=1"],
+  });
   const { cluster } = world;
   await loadAviationData((sql) => cluster.query(sql, [], "soar"), { sizeMb: 10 });
   const backup = await world.run("soar-base-backup", []);
@@ -29,7 +41,11 @@ const inDataDir = (...path: readonly string[]): string => join(world.cluster.dat
 const restoreArguments = ["--latest", "--yes", "--json"];
 
 function startRestore(args: readonly string[] = restoreArguments): ChildProcess {
-  return spawn(join(ROOT, "node_modules/.bin/soar-restore"), ["--env-file", world.envFile, ...args], { cwd: world.directory, env: { PATH: process.env["PATH"] ?? "", HOME: world.directory }, stdio: "ignore" });
+  return spawn(join(ROOT, "node_modules/.bin/soar-restore"), ["--env-file", world.envFile, ...args], {
+    cwd: world.directory,
+    env: { PATH: process.env["PATH"] ?? "", HOME: world.directory },
+    stdio: "ignore",
+  });
 }
 
 /** Kills the restore as soon as it has got there, and not later than at its end. */
@@ -65,7 +81,8 @@ function textOf(...path: readonly string[]): string {
 const NOT_STARTABLE = /pg_control|PG_VERSION|not a valid data directory|configuration file .*: No such file/;
 /** Not even by an operator who gives everything to the server's user, because what root has restored so far is still root's. */
 async function expectNotStartable(): Promise<void> {
-  if (process.getuid?.() === 0) execFileSync("chown", ["-R", `${serverUser().uid}:${serverUser().gid}`, world.cluster.dataDir]);
+  if (process.getuid?.() === 0)
+    execFileSync("chown", ["-R", `${serverUser().uid}:${serverUser().gid}`, world.cluster.dataDir]);
   await expect(world.cluster.start()).rejects.toThrow(NOT_STARTABLE);
 }
 
@@ -105,7 +122,11 @@ describe("a restore that is killed goes on when the same command is given again,
     await killAt(() => logHolds(SEGMENT_RESTORED));
     await world.cluster.kill();
     const shown = await world.run("soar-restore", ["status", "--json", "--data-dir", world.cluster.dataDir]);
-    expect(JSON.parse(shown.stdout)).toMatchObject({ phase: "recover", running: false, replayedLsn: expect.stringMatching(/^0\/[0-9A-F]+00000$/) });
+    expect(JSON.parse(shown.stdout)).toMatchObject({
+      phase: "recover",
+      running: false,
+      replayedLsn: expect.stringMatching(/^0\/[0-9A-F]+00000$/),
+    });
     const said = await world.run("soar-restore", ["status", "--data-dir", world.cluster.dataDir]);
     expect(said.stdout).toContain("interrupted; give the same command again to go on");
     await expectRestored();
@@ -133,19 +154,29 @@ describe("a restore that is killed goes on when the same command is given again,
 describe("--delta", () => {
   const delta = [...restoreArguments, "--delta"];
 
-  test("brings a damaged directory back: what is foreign goes, what was changed or lost comes, unarchived WAL is put aside", { timeout: 120_000 }, async () => {
-    const files = (await readdir(inDataDir("base"), { recursive: true, withFileTypes: true })).filter((file) => file.isFile() && /^\d+$/.test(file.name));
-    const [changed, lost] = files.filter((file) => file.parentPath.length > inDataDir("base").length).map((file) => join(file.parentPath, file.name));
-    await appendFile(changed ?? "", "not of this table");
-    await rm(lost ?? "");
-    await writeFile(inDataDir("base", "foreign"), "x");
-    await writeFile(inDataDir("pg_wal", "000000990000000000000001"), "x");
-    await expectRestored(delta);
-    expect(existsSync(inDataDir("base", "foreign"))).toBe(false);
-    const [saved] = (await readdir(join(world.cluster.dataDir, ".."))).filter((name) => name.includes(".wal-before-restore-"));
-    expect(await readdir(join(world.cluster.dataDir, "..", saved ?? ""))).toContain("000000990000000000000001");
-    await world.cluster.stop("fast");
-  });
+  test(
+    "brings a damaged directory back: what is foreign goes, what was changed or lost comes, unarchived WAL is put aside",
+    { timeout: 120_000 },
+    async () => {
+      const files = (await readdir(inDataDir("base"), { recursive: true, withFileTypes: true })).filter(
+        (file) => file.isFile() && /^\d+$/.test(file.name),
+      );
+      const [changed, lost] = files
+        .filter((file) => file.parentPath.length > inDataDir("base").length)
+        .map((file) => join(file.parentPath, file.name));
+      await appendFile(changed ?? "", "not of this table");
+      await rm(lost ?? "");
+      await writeFile(inDataDir("base", "foreign"), "x");
+      await writeFile(inDataDir("pg_wal", "000000990000000000000001"), "x");
+      await expectRestored(delta);
+      expect(existsSync(inDataDir("base", "foreign"))).toBe(false);
+      const [saved] = (await readdir(join(world.cluster.dataDir, ".."))).filter((name) =>
+        name.includes(".wal-before-restore-"),
+      );
+      expect(await readdir(join(world.cluster.dataDir, "..", saved ?? ""))).toContain("000000990000000000000001");
+      await world.cluster.stop("fast");
+    },
+  );
 
   test("that is killed cannot be started, and goes on", { timeout: 120_000 }, async () => {
     const child = startRestore(delta);
@@ -163,7 +194,10 @@ describe("--delta", () => {
     await other.cluster.stop("fast");
     const control = readFileSync(join(other.cluster.dataDir, "global", "pg_control"));
     const foreign = await world.run("soar-restore", [...delta, "--data-dir", other.cluster.dataDir]);
-    expect(foreign, foreign.stderr).toMatchObject({ status: 95, stderr: expect.stringContaining("it holds another cluster") });
+    expect(foreign, foreign.stderr).toMatchObject({
+      status: 95,
+      stderr: expect.stringContaining("it holds another cluster"),
+    });
     expect(readFileSync(join(other.cluster.dataDir, "global", "pg_control")).equals(control)).toBe(true);
   });
 });

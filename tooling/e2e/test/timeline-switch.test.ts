@@ -8,7 +8,21 @@ import { createSoarWorld, type SoarWorld, type StartedProgram } from "../src/soa
 const installation = requireInstallation("pg_ctl", "pg_basebackup");
 
 function startDaemon(world: SoarWorld, cluster: TestCluster, spool: string): StartedProgram {
-  return world.start("soar-wal-archive", ["daemon", "--data-dir", cluster.dataDir, "--port", String(cluster.port), "--spool", join(world.directory, spool), "--tail-interval", "200ms"], { asServerUser: true });
+  return world.start(
+    "soar-wal-archive",
+    [
+      "daemon",
+      "--data-dir",
+      cluster.dataDir,
+      "--port",
+      String(cluster.port),
+      "--spool",
+      join(world.directory, spool),
+      "--tail-interval",
+      "200ms",
+    ],
+    { asServerUser: true },
+  );
 }
 
 async function startStandby({ cluster }: SoarWorld): Promise<TestCluster> {
@@ -26,9 +40,17 @@ async function insert(cluster: TestCluster, first: number): Promise<void> {
 
 /** The last row is in the bucket: in a tail of the server's timeline, far enough. */
 async function shipped(world: SoarWorld, cluster: TestCluster, timeline: string): Promise<void> {
-  const [row] = await cluster.query<{ name: string; end: number }>("SELECT substr(pg_walfile_name(l), 9) AS name, (pg_walfile_name_offset(l)).file_offset AS end FROM pg_current_wal_flush_lsn() l");
+  const [row] = await cluster.query<{ name: string; end: number }>(
+    "SELECT substr(pg_walfile_name(l), 9) AS name, (pg_walfile_name_offset(l)).file_offset AS end FROM pg_current_wal_flush_lsn() l",
+  );
   const prefix = `cluster1/tail/${timeline}${row?.name}/`;
-  const end = (): number => Math.max(0, ...[...world.s3.objects().keys()].flatMap((key) => (key.startsWith(prefix) ? [Number.parseInt(key.slice(-12, -4), 16)] : [])));
+  const end = (): number =>
+    Math.max(
+      0,
+      ...[...world.s3.objects().keys()].flatMap((key) =>
+        key.startsWith(prefix) ? [Number.parseInt(key.slice(-12, -4), 16)] : [],
+      ),
+    );
   await expect.poll(end, { timeout: 30_000 }).toBeGreaterThanOrEqual(row?.end ?? Infinity);
 }
 
@@ -41,33 +63,44 @@ async function restoreAndRead(world: SoarWorld, args: readonly string[]): Promis
   return row?.rows;
 }
 
-test("a standby is promoted while the old primary goes on: both archive and ship into one prefix, and each timeline comes back whole", { timeout: 180_000 }, async () => {
-  await using world = await createSoarWorld({ installation });
-  const old = world.cluster;
-  await old.query("CREATE TABLE t AS SELECT 0 AS a");
-  const backup = await world.run("soar-base-backup", []);
-  expect(backup, backup.stderr).toMatchObject({ status: 0 });
-  await archiveAll(old);
-  await using young = await startStandby(world);
-  const daemons = [startDaemon(world, old, "spool-old"), startDaemon(world, young, "spool-young")];
+test(
+  "a standby is promoted while the old primary goes on: both archive and ship into one prefix, and each timeline comes back whole",
+  { timeout: 180_000 },
+  async () => {
+    await using world = await createSoarWorld({ installation });
+    const old = world.cluster;
+    await old.query("CREATE TABLE t AS SELECT 0 AS a");
+    const backup = await world.run("soar-base-backup", []);
+    expect(backup, backup.stderr).toMatchObject({ status: 0 });
+    await archiveAll(old);
+    await using young = await startStandby(world);
+    const daemons = [startDaemon(world, old, "spool-old"), startDaemon(world, young, "spool-young")];
 
-  await old.query("INSERT INTO t VALUES (1)");
-  await expect.poll(() => young.query("SELECT a FROM t WHERE a = 1"), { timeout: 20_000 }).toEqual([{ a: 1 }]);
-  await young.query("SELECT pg_promote()");
-  await Promise.all([insert(young, 100), insert(old, 200)]);
-  await shipped(world, young, "00000002");
-  await shipped(world, old, "00000001");
-  // Also what lies before the tails: segments of both timelines, the history file.
-  await expect.poll(() => [...world.s3.objects().keys()].filter((key) => /wal\/00000002(?:\.history|[0-9A-F]{16}\.zst)$/.test(key)).length, { timeout: 30_000 }).toBeGreaterThanOrEqual(2);
-  for (const cluster of [young, old]) {
-    await cluster.kill();
-    await rm(cluster.dataDir, { recursive: true });
-  }
-  for (const daemon of daemons) daemon.kill("SIGKILL");
-  const logs = await Promise.all(daemons.map(({ result }) => result));
-  for (const { stderr } of logs) expect(stderr).not.toMatch(/not shipped any more|rolled back|WAL_CONFLICT/);
+    await old.query("INSERT INTO t VALUES (1)");
+    await expect.poll(() => young.query("SELECT a FROM t WHERE a = 1"), { timeout: 20_000 }).toEqual([{ a: 1 }]);
+    await young.query("SELECT pg_promote()");
+    await Promise.all([insert(young, 100), insert(old, 200)]);
+    await shipped(world, young, "00000002");
+    await shipped(world, old, "00000001");
+    // Also what lies before the tails: segments of both timelines, the history file.
+    await expect
+      .poll(
+        () =>
+          [...world.s3.objects().keys()].filter((key) => /wal\/00000002(?:\.history|[0-9A-F]{16}\.zst)$/.test(key))
+            .length,
+        { timeout: 30_000 },
+      )
+      .toBeGreaterThanOrEqual(2);
+    for (const cluster of [young, old]) {
+      await cluster.kill();
+      await rm(cluster.dataDir, { recursive: true });
+    }
+    for (const daemon of daemons) daemon.kill("SIGKILL");
+    const logs = await Promise.all(daemons.map(({ result }) => result));
+    for (const { stderr } of logs) expect(stderr).not.toMatch(/not shipped any more|rolled back|WAL_CONFLICT/);
 
-  const range = (first: number): number[] => Array.from({ length: 20 }, (_, n) => first + n);
-  expect(await restoreAndRead(world, ["--latest"])).toEqual([0, 1, ...range(100)]);
-  expect(await restoreAndRead(world, ["--latest", "--target-timeline", "1"])).toEqual([0, 1, ...range(200)]);
-});
+    const range = (first: number): number[] => Array.from({ length: 20 }, (_, n) => first + n);
+    expect(await restoreAndRead(world, ["--latest"])).toEqual([0, 1, ...range(100)]);
+    expect(await restoreAndRead(world, ["--latest", "--target-timeline", "1"])).toEqual([0, 1, ...range(200)]);
+  },
+);

@@ -26,7 +26,11 @@ let damagedAtSource: RepositoryCopy;
 
 beforeAll(async () => {
   pool = createVerifyPool(2);
-  await using world = await createSoarWorld({ installation: requireInstallation("pg_basebackup"), databases: [DATABASE], initdbArgs: ["--wal-segsize=1", "--data-checksums"] });
+  await using world = await createSoarWorld({
+    installation: requireInstallation("pg_basebackup"),
+    databases: [DATABASE],
+    initdbArgs: ["--wal-segsize=1", "--data-checksums"],
+  });
   await loadAviationData((sql) => world.cluster.query(sql, [], DATABASE), { sizeMb: 8 });
   await backUp(world, []);
   await write(world);
@@ -75,7 +79,13 @@ async function damagePage({ cluster }: SoarWorld): Promise<void> {
 }
 
 async function copyFrom({ s3 }: SoarWorld): Promise<RepositoryCopy> {
-  const store = openStore({ url: "s3://soar-backup/cluster1", endpoint: s3.endpoint, region: s3.region, pathStyle: true, credentials: { accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey } });
+  const store = openStore({
+    url: "s3://soar-backup/cluster1",
+    endpoint: s3.endpoint,
+    region: s3.region,
+    pathStyle: true,
+    credentials: { accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey },
+  });
   try {
     const objects = new Map<string, Buffer>();
     for await (const { key } of store.list("")) objects.set(key, await readObject(store, key));
@@ -94,7 +104,14 @@ async function storeOf({ objects }: RepositoryCopy): Promise<ObjectStore> {
 /** Findings, or what the verification itself ended with because the repository cannot be told any more. */
 async function find(copy: RepositoryCopy, level: "quick" | "full"): Promise<readonly Finding[]> {
   try {
-    const { findings } = await verifyRepository(await storeOf(copy), { depth: { level }, jobs: 2, host: "h", now: () => LATER, limits: { archiveWarningMs: undefined }, pool });
+    const { findings } = await verifyRepository(await storeOf(copy), {
+      depth: { level },
+      jobs: 2,
+      host: "h",
+      now: () => LATER,
+      limits: { archiveWarningMs: undefined },
+      pool,
+    });
     return findings;
   } catch (error) {
     if (!hasErrorCode(error, "REPOSITORY_DAMAGED", "REPOSITORY_VERSION", "REPOSITORY_MISSING")) throw error;
@@ -116,7 +133,10 @@ async function expectFound(mutation: Mutation): Promise<void> {
   }
   if (expected.level === "full") expect(quick, `${description}, quick`).toEqual([]);
   const full = await find(copy, "full");
-  expect(full.some((finding) => isExpected(finding, expected)), `${description}: ${JSON.stringify(full)}`).toBe(true);
+  expect(
+    full.some((finding) => isExpected(finding, expected)),
+    `${description}: ${JSON.stringify(full)}`,
+  ).toBe(true);
 }
 
 test("the healthy repository has no finding at any level", async () => {
@@ -126,7 +146,8 @@ test("the healthy repository has no finding at any level", async () => {
 
 describe("every kind of damage is found by the right finding at the right level", () => {
   test.each(Object.keys(MUTATIONS))("%s", async (kind) => {
-    for (let round = 0; round < 2; round += 1) await expectFound(await mutate(healthy, kind, `${SEED}/${kind}/${round}`));
+    for (let round = 0; round < 2; round += 1)
+      await expectFound(await mutate(healthy, kind, `${SEED}/${kind}/${round}`));
   });
 
   test(`${RANDOM_MUTATIONS} random ones with seed ${SEED}`, { timeout: 300_000 }, async () => {
@@ -138,8 +159,12 @@ describe("every kind of damage is found by the right finding at the right level"
   });
 
   test("a page that was damaged before the backup: told by its record, and found again in the bytes", async () => {
-    const kinds = async (level: "quick" | "full") => (await find(damagedAtSource, level)).map(({ kind, severity }) => [kind, severity]);
+    const kinds = async (level: "quick" | "full") =>
+      (await find(damagedAtSource, level)).map(({ kind, severity }) => [kind, severity]);
     expect(await kinds("quick")).toEqual([["backup-source-damaged", "warning"]]);
-    expect(await kinds("full")).toEqual([["page-damaged", "error"], ["backup-source-damaged", "warning"]]);
+    expect(await kinds("full")).toEqual([
+      ["page-damaged", "error"],
+      ["backup-source-damaged", "warning"],
+    ]);
   });
 });

@@ -17,17 +17,25 @@ const FORBIDDEN_INPUTS: readonly { readonly pattern: RegExp; readonly reason: st
 const OPTIONAL = new Set(["pg-native", "zlib-sync"]);
 
 /** Reasons why the bundle would fail, or would be wrong, where the package is installed. */
-export async function findProblems(folder: string, metafile: Metafile, manifest: AppManifest, external: readonly string[]): Promise<string[]> {
+export async function findProblems(
+  folder: string,
+  metafile: Metafile,
+  manifest: AppManifest,
+  external: readonly string[],
+): Promise<string[]> {
   const problems = Object.keys(metafile.inputs).flatMap((input) => {
     const rule = FORBIDDEN_INPUTS.find(({ pattern }) => pattern.test(input));
     return rule === undefined ? [] : [`unable to bundle '${input}': it ${rule.reason}`];
   });
   for (const name of externalPackages(metafile)) {
     if (isBuiltin(name) || OPTIONAL.has(name) || name in manifest.dependencies) continue;
-    problems.push(`unable to leave '${name}' outside of the bundle: ${manifest.name} does not list it under dependencies`);
+    problems.push(
+      `unable to leave '${name}' outside of the bundle: ${manifest.name} does not list it under dependencies`,
+    );
   }
   for (const name of Object.keys(manifest.dependencies)) {
-    if (!external.includes(name)) problems.push(`'${name}' is part of the bundle: list it under devDependencies of ${manifest.name}`);
+    if (!external.includes(name))
+      problems.push(`'${name}' is part of the bundle: list it under devDependencies of ${manifest.name}`);
   }
   return [...problems, ...(await missingWorkers(folder, metafile))];
 }
@@ -48,7 +56,8 @@ async function missingWorkers(folder: string, { outputs }: Metafile): Promise<st
   for (const path of Object.keys(outputs).filter((name) => name.endsWith(".js"))) {
     const text = await readFile(join(folder, path), "utf8");
     for (const [, worker = ""] of text.matchAll(/["'`]\.\/([\w-]+-worker\.js)["'`]/g)) {
-      if (outputs[`dist/${worker}`] === undefined) problems.push(`unable to find '${worker}', which ${path} starts as a worker thread`);
+      if (outputs[`dist/${worker}`] === undefined)
+        problems.push(`unable to find '${worker}', which ${path} starts as a worker thread`);
     }
   }
   return problems;

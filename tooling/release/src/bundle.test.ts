@@ -35,8 +35,10 @@ describe("bundleApp", () => {
   test("makes a program that runs without its sources, with its name and version", async () => {
     await write({
       "package.json": JSON.stringify({ type: "module" }),
-      "src/main.ts": 'import { greet } from "./greet.ts";\nconsole.log(greet(process.env.SOAR_APP_NAME, process.env.SOAR_APP_VERSION));\n',
-      "src/greet.ts": "export const greet = (name: string | undefined, version: string | undefined): string => `${name} ${version}`;\n",
+      "src/main.ts":
+        'import { greet } from "./greet.ts";\nconsole.log(greet(process.env.SOAR_APP_NAME, process.env.SOAR_APP_VERSION));\n',
+      "src/greet.ts":
+        "export const greet = (name: string | undefined, version: string | undefined): string => `${name} ${version}`;\n",
     });
     const { problems } = await bundleApp(folder, MANIFEST);
     await rm(join(folder, "src"), { recursive: true });
@@ -64,8 +66,10 @@ describe("bundleApp", () => {
     await write({
       "package.json": JSON.stringify({ type: "module" }),
       "node_modules/legacy/package.json": JSON.stringify({ name: "legacy" }),
-      "node_modules/legacy/index.js": 'const { join } = require("node:path");\nmodule.exports = { place: join("a", "b") };\n',
-      "src/main.ts": '// @ts-expect-error: a package without types\nimport legacy from "legacy";\nconsole.log(legacy.place);\n',
+      "node_modules/legacy/index.js":
+        'const { join } = require("node:path");\nmodule.exports = { place: join("a", "b") };\n',
+      "src/main.ts":
+        '// @ts-expect-error: a package without types\nimport legacy from "legacy";\nconsole.log(legacy.place);\n',
     });
     await bundleApp(folder, MANIFEST);
     expect(await runBundle()).toBe("a/b\n");
@@ -74,9 +78,12 @@ describe("bundleApp", () => {
   test("builds worker threads beside main.js", async () => {
     await write({
       "package.json": JSON.stringify({ type: "module" }),
-      "lib/pool.ts": 'import { Worker } from "node:worker_threads";\nexport const start = (): Worker => new Worker(new URL(import.meta.url.endsWith(".ts") ? "./codec-worker.ts" : "./codec-worker.js", import.meta.url));\n',
-      "lib/codec-worker.ts": 'import { parentPort } from "node:worker_threads";\nparentPort?.postMessage("from the worker" as string);\n',
-      "src/main.ts": 'import { start } from "../lib/pool.ts";\nstart().once("message", (text: string) => console.log(text));\n',
+      "lib/pool.ts":
+        'import { Worker } from "node:worker_threads";\nexport const start = (): Worker => new Worker(new URL(import.meta.url.endsWith(".ts") ? "./codec-worker.ts" : "./codec-worker.js", import.meta.url));\n',
+      "lib/codec-worker.ts":
+        'import { parentPort } from "node:worker_threads";\nparentPort?.postMessage("from the worker" as string);\n',
+      "src/main.ts":
+        'import { start } from "../lib/pool.ts";\nstart().once("message", (text: string) => console.log(text));\n',
     });
     const { summary, problems } = await bundleApp(folder, MANIFEST);
     await rm(join(folder, "lib"), { recursive: true });
@@ -91,7 +98,9 @@ describe("bundleApp", () => {
       "src/main.ts": 'import { crc32 } from "@node-rs/crc32";\nconsole.log(crc32("a"));\n',
     });
     const undeclared = await bundleApp(folder, MANIFEST);
-    expect(undeclared.problems).toEqual(["unable to leave '@node-rs/crc32' outside of the bundle: @soar/sample does not list it under dependencies"]);
+    expect(undeclared.problems).toEqual([
+      "unable to leave '@node-rs/crc32' outside of the bundle: @soar/sample does not list it under dependencies",
+    ]);
     const declared = await bundleApp(folder, { ...MANIFEST, dependencies: { "@node-rs/crc32": "1.0.0" } });
     expect(declared.problems).toEqual([]);
   });
@@ -110,11 +119,18 @@ describe("bundleApp", () => {
       "tooling/servers.ts": "console.log(2);\n",
     });
     const { problems } = await bundleApp(folder, MANIFEST);
-    expect(problems).toEqual(["unable to bundle 'src/sample.test.ts': it is a test", "unable to bundle 'tooling/servers.ts': it is tooling of the repository"]);
+    expect(problems).toEqual([
+      "unable to bundle 'src/sample.test.ts': it is a test",
+      "unable to bundle 'tooling/servers.ts': it is tooling of the repository",
+    ]);
   });
 
   test("leaves nothing of an earlier build behind", async () => {
-    await write({ "package.json": JSON.stringify({ type: "module" }), "src/main.ts": "console.log(1);\n", "dist/old.js": "throw new Error();\n" });
+    await write({
+      "package.json": JSON.stringify({ type: "module" }),
+      "src/main.ts": "console.log(1);\n",
+      "dist/old.js": "throw new Error();\n",
+    });
     await bundleApp(folder, MANIFEST);
     await expect(readFile(join(folder, "dist", "old.js"))).rejects.toMatchObject({ code: "ENOENT" });
   });

@@ -57,7 +57,10 @@ function options(folder: string, { name, version }: AppManifest, entryPoints: Re
     mainFields: ["module", "main"],
     external: EXTERNAL,
     banner: { js: BANNER },
-    define: { "process.env.SOAR_APP_NAME": JSON.stringify(name), "process.env.SOAR_APP_VERSION": JSON.stringify(version) },
+    define: {
+      "process.env.SOAR_APP_NAME": JSON.stringify(name),
+      "process.env.SOAR_APP_VERSION": JSON.stringify(version),
+    },
     keepNames: true,
     sourcemap: "linked",
     sourcesContent: false,
@@ -74,11 +77,13 @@ function summarize({ outputs }: Metafile, workers: readonly string[]): BundleSum
     for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
       if (seen.has(path)) continue;
       seen.add(path);
-      for (const next of outputs[path]?.imports ?? []) if (!next.external && kinds.includes(next.kind)) queue.push(next.path);
+      for (const next of outputs[path]?.imports ?? [])
+        if (!next.external && kinds.includes(next.kind)) queue.push(next.path);
     }
     return seen;
   };
-  const bytes = (paths: Iterable<string>) => Array.from(paths, (path) => outputs[path]?.bytes ?? 0).reduce((sum, size) => sum + size, 0);
+  const bytes = (paths: Iterable<string>) =>
+    Array.from(paths, (path) => outputs[path]?.bytes ?? 0).reduce((sum, size) => sum + size, 0);
   const atStart = reach(["dist/main.js"], ["import-statement", "require-call"]);
   const all = reach(["dist/main.js"], ["import-statement", "require-call", "dynamic-import"]);
   return { startBytes: bytes(atStart), lazyBytes: bytes(all.difference(atStart)), workers };

@@ -7,6 +7,7 @@ export interface AppManifest {
 
 export function readManifest(text: string): AppManifest {
   const { name, version, dependencies = {} } = JSON.parse(text) as Partial<AppManifest>;
-  if (name === undefined || version === undefined) throw new Error("unable to bundle: package.json has no name or no version");
+  if (name === undefined || version === undefined)
+    throw new Error("unable to bundle: package.json has no name or no version");
   return { name, version, dependencies };
 }

@@ -18,7 +18,9 @@ export function allSteps(cores: number): Step[] {
     programStep("format", "oxfmt", ["--check", "."]),
     programStep("lint", "oxlint", ["--type-aware", "--deny-warnings"]),
     countedStep("house rules", [CHECKS, "house"]),
-    ...(existsSync(join(ROOT, GENERATED_DOCS)) ? [programStep("generated docs", "node", sourceArgs([GENERATED_DOCS]))] : []),
+    ...(existsSync(join(ROOT, GENERATED_DOCS))
+      ? [programStep("generated docs", "node", sourceArgs([GENERATED_DOCS]))]
+      : []),
     programStep("unused code", "knip", ["--no-progress", "--no-config-hints"]),
     countedStep("packed packages", [CHECKS, "packed"]),
     { name: "tests", cores, run: () => runTests(cores) },
@@ -26,7 +28,11 @@ export function allSteps(cores: number): Step[] {
 }
 
 function programStep(name: string, program: string, args: readonly string[]): Step {
-  return { name, cores: 1, run: async () => oneResult(await runCaptured(program, args, { timeoutMs: CHECK_TIMEOUT_MS })) };
+  return {
+    name,
+    cores: 1,
+    run: async () => oneResult(await runCaptured(program, args, { timeoutMs: CHECK_TIMEOUT_MS })),
+  };
 }
 
 /** A program that counts its own results and says so in its last line, as `npm test` does. */
@@ -38,7 +44,11 @@ function countedStep(name: string, args: readonly string[]): Step {
       const result = await runCaptured("node", sourceArgs(args), { timeoutMs: CHECK_TIMEOUT_MS });
       const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(result.output) ?? [];
       if (passed === undefined || failed === undefined) return { passed: 0, failed: 1, output: result.output };
-      return { passed: Number(passed), failed: Math.max(Number(failed), result.status === 0 ? 0 : 1), output: result.output };
+      return {
+        passed: Number(passed),
+        failed: Math.max(Number(failed), result.status === 0 ? 0 : 1),
+        output: result.output,
+      };
     },
   };
 }

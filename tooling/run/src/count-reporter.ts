@@ -16,5 +16,9 @@ export default class CountReporter implements Reporter {
 function record(module: TestModule): RecordedModule {
   const tests = Array.from(module.children.allTests(), (test) => ({ name: test.fullName, state: test.result().state }));
   const suiteErrors = Array.from(module.children.allSuites(), (suite) => suite.errors().length);
-  return { path: module.moduleId, errors: module.errors().length + suiteErrors.reduce((sum, count) => sum + count, 0), tests };
+  return {
+    path: module.moduleId,
+    errors: module.errors().length + suiteErrors.reduce((sum, count) => sum + count, 0),
+    tests,
+  };
 }

@@ -16,7 +16,8 @@ const SCRIPT = `
 
 /** What the fake npx does: counts its calls, and installs the one file that an install is known by. */
 const INSTALLS = 'echo call >> "$SOAR_FAKE_CALLS"; mkdir -p node_modules/.bin; echo > node_modules/.bin/node';
-const HANGS = 'mkdir -p node_modules/half packages/a/node_modules; echo call >> "$SOAR_FAKE_CALLS"; echo started; exec tail -f /dev/null';
+const HANGS =
+  'mkdir -p node_modules/half packages/a/node_modules; echo call >> "$SOAR_FAKE_CALLS"; echo started; exec tail -f /dev/null';
 
 let folder: string;
 let root: string;
@@ -39,8 +40,15 @@ async function start(npx: string | undefined, stdout: "pipe" | "ignore" = "ignor
     await writeFile(join(bin, "npx"), `#!/bin/sh\n${npx}\n`);
     await chmod(join(bin, "npx"), 0o755);
   }
-  const env = { PATH: npx === undefined ? bin : [bin, "/usr/bin", "/bin"].join(delimiter), HOME: folder, SOAR_FAKE_CALLS: join(folder, "calls") };
-  return spawn(process.execPath, ["--input-type=module", "--eval", SCRIPT, INSTALL, root], { env, stdio: ["ignore", stdout, "pipe"] });
+  const env = {
+    PATH: npx === undefined ? bin : [bin, "/usr/bin", "/bin"].join(delimiter),
+    HOME: folder,
+    SOAR_FAKE_CALLS: join(folder, "calls"),
+  };
+  return spawn(process.execPath, ["--input-type=module", "--eval", SCRIPT, INSTALL, root], {
+    env,
+    stdio: ["ignore", stdout, "pipe"],
+  });
 }
 
 async function finish(child: ChildProcess): Promise<{ status: number | null; stderr: string }> {
@@ -62,7 +70,10 @@ async function appears(path: string): Promise<void> {
 
 describe("installWorkspace", () => {
   test("installs once, and again when the lockfile or a package.json changed", async () => {
-    expect(await install(INSTALLS)).toMatchObject({ status: 0, stderr: expect.stringContaining("installing with pnpm 1.2.3") });
+    expect(await install(INSTALLS)).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining("installing with pnpm 1.2.3"),
+    });
     expect(await install(INSTALLS)).toEqual({ status: 0, stderr: "" });
     expect(await calls()).toBe(1);
     await writeFile(join(root, "pnpm-lock.yaml"), "lock: 2\n");
@@ -99,19 +110,28 @@ describe("installWorkspace", () => {
     await waits;
     await writeFile(gate, "");
     expect(await firstEnd).toMatchObject({ status: 0 });
-    expect(await secondEnd).toEqual({ status: 0, stderr: `waiting for the install that process ${first.pid} runs in this folder\n` });
+    expect(await secondEnd).toEqual({
+      status: 0,
+      stderr: `waiting for the install that process ${first.pid} runs in this folder\n`,
+    });
     expect(await calls()).toBe(1);
   });
 
   test("says in two lines why npm's registry was not reached, and works the next time", async () => {
-    const { status, stderr } = await install("echo 'ERR_PNPM_META_FETCH_FAIL  GET https://registry.npmjs.org/x: getaddrinfo ENOTFOUND'; exit 1");
+    const { status, stderr } = await install(
+      "echo 'ERR_PNPM_META_FETCH_FAIL  GET https://registry.npmjs.org/x: getaddrinfo ENOTFOUND'; exit 1",
+    );
     expect(status).toBe(1);
-    expect(stderr).toContain("error: unable to install the workspace: the npm registry cannot be reached\nhint: Check the network");
+    expect(stderr).toContain(
+      "error: unable to install the workspace: the npm registry cannot be reached\nhint: Check the network",
+    );
     expect(await install(INSTALLS)).toMatchObject({ status: 0 });
   });
 
   test("says that npx is missing", async () => {
-    expect((await install(undefined)).stderr).toContain("error: unable to install the workspace: 'npx' is not on the PATH\nhint: Install npm 7");
+    expect((await install(undefined)).stderr).toContain(
+      "error: unable to install the workspace: 'npx' is not on the PATH\nhint: Install npm 7",
+    );
   });
 });
 

@@ -19,7 +19,9 @@ Summary
 
 test("a step shows its output only when it failed", () => {
   expect(formatStep(BUILD, "log")).toBe("  ok      build                         3.1 s\n");
-  expect(formatStep(TESTS, "log")).toBe("  FAILED  tests                     2 min 5 s   812 passed, 2 failed\n      first\n      second\n");
+  expect(formatStep(TESTS, "log")).toBe(
+    "  FAILED  tests                     2 min 5 s   812 passed, 2 failed\n      first\n      second\n",
+  );
 });
 
 test("a long output is cut to its end, and the file that has all of it is named", () => {

@@ -31,7 +31,8 @@ function formatRow({ name, passed, failed, seconds }: FinishedStep): string {
 
 function formatSeconds(seconds: number): string {
   const rounded = Math.round(seconds * 10) / 10;
-  const text = rounded < 60 ? `${rounded.toFixed(1)} s` : `${Math.floor(rounded / 60)} min ${Math.round(rounded % 60)} s`;
+  const text =
+    rounded < 60 ? `${rounded.toFixed(1)} s` : `${Math.floor(rounded / 60)} min ${Math.round(rounded % 60)} s`;
   return text.padStart(12);
 }
 

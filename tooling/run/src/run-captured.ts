@@ -36,7 +36,8 @@ export function runCaptured(program: string, args: readonly string[], options: C
 
 function follow(child: ChildProcess, program: string, timeoutMs: number): Promise<CapturedRun> {
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", (text: string) => (output += text));
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding("utf8").on("data", (text: string) => (output += text));
   const timer = setTimeout(() => {
     output += `\nstopped: it took longer than ${timeoutMs / 60_000} minutes\n`;
     endGroup(child);

@@ -5,7 +5,10 @@ import { ROOT } from "./root.ts";
 
 /** Runs a source file of the workspace on this Node, with this terminal, and resolves to its exit status. */
 export function runScript(script: string, args: readonly string[]): Promise<number> {
-  const child = spawn(process.execPath, ["--conditions=soar-source", join(ROOT, script), ...args], { cwd: ROOT, stdio: "inherit" });
+  const child = spawn(process.execPath, ["--conditions=soar-source", join(ROOT, script), ...args], {
+    cwd: ROOT,
+    stdio: "inherit",
+  });
   // The child hears Ctrl-C from the terminal and decides how to end; this process only waits for it.
   process.on("SIGINT", () => undefined);
   for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));

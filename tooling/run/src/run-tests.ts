@@ -17,11 +17,18 @@ export async function runTests(cores: number): Promise<StepResult> {
   const env = { SOAR_TEST_REPORT: REPORT, SOAR_TEST_REQUIRE: process.env.SOAR_TEST_REQUIRE ?? "all" };
   const { status, output } = await runCaptured("vitest", args, { timeoutMs: TESTS_TIMEOUT_MS, env, show: true });
   const report = await readReport();
-  if (report === undefined) return { passed: 0, failed: 1, output: `${output}vitest ended with ${status ?? "a signal"} and without a report` };
+  if (report === undefined)
+    return { passed: 0, failed: 1, output: `${output}vitest ended with ${status ?? "a signal"} and without a report` };
   const counts = countTests(relativeTo(ROOT, report), await listTestFiles(ROOT), requiredSuites(env.SOAR_TEST_REQUIRE));
-  const notes = counts.skipped === 0 ? counts.notes : [...counts.notes, `skipped, as SOAR_TEST_REQUIRE allows: ${counts.skipped}`];
-  const unexplained = status !== 0 && counts.failed === 0 ? [`vitest ended with ${status ?? "a signal"} although no test failed`] : [];
-  return { passed: counts.passed, failed: counts.failed + unexplained.length, output: [output, ...notes, ...unexplained].join("\n") };
+  const notes =
+    counts.skipped === 0 ? counts.notes : [...counts.notes, `skipped, as SOAR_TEST_REQUIRE allows: ${counts.skipped}`];
+  const unexplained =
+    status !== 0 && counts.failed === 0 ? [`vitest ended with ${status ?? "a signal"} although no test failed`] : [];
+  return {
+    passed: counts.passed,
+    failed: counts.failed + unexplained.length,
+    output: [output, ...notes, ...unexplained].join("\n"),
+  };
 }
 
 async function readReport(): Promise<TestReport | undefined> {

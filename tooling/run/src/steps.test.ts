@@ -31,7 +31,16 @@ test("a step with all cores divides what comes before it from what comes after",
   await end("types");
   await end("tests");
   await run;
-  expect(events).toEqual(["build starts", "build ends", "types starts", "lint starts", "lint ends", "types ends", "tests starts", "tests ends"]);
+  expect(events).toEqual([
+    "build starts",
+    "build ends",
+    "types starts",
+    "lint starts",
+    "lint ends",
+    "types ends",
+    "tests starts",
+    "tests ends",
+  ]);
 });
 
 test("runs on one core, and goes on after failures and exceptions", async () => {
@@ -39,6 +48,10 @@ test("runs on one core, and goes on after failures and exceptions", async () => 
   const throwing: Step = { name: "b", cores: 4, run: () => Promise.reject(new Error("no")) };
   const last: Step = { name: "c", cores: 1, run: () => Promise.resolve(OK) };
   const finished = await runSteps([failing, throwing, last], 1, () => undefined);
-  expect(finished.map(({ name, passed, failed }) => [name, passed, failed])).toEqual([["a", 0, 2], ["b", 0, 1], ["c", 1, 0]]);
+  expect(finished.map(({ name, passed, failed }) => [name, passed, failed])).toEqual([
+    ["a", 0, 2],
+    ["b", 0, 1],
+    ["c", 1, 0],
+  ]);
   expect(finished[1]?.output).toContain("Error: no");
 });

@@ -22,7 +22,11 @@ export interface FinishedStep extends StepResult {
  * Runs the steps in order, several at once as far as the cores go, and never stops at a failure. A step does not
  * overtake an earlier one, so a step that needs all cores divides what comes before it from what comes after.
  */
-export async function runSteps(steps: readonly Step[], cores: number, onFinish: (step: FinishedStep) => void): Promise<FinishedStep[]> {
+export async function runSteps(
+  steps: readonly Step[],
+  cores: number,
+  onFinish: (step: FinishedStep) => void,
+): Promise<FinishedStep[]> {
   const running = new Set<Promise<void>>();
   const finished: FinishedStep[] = [];
   let free = cores;

@@ -10,14 +10,26 @@ const ALL = ["all"];
 
 describe("countTests", () => {
   test("counts what passed and failed", () => {
-    expect(countTests(report(module("a", "passed", "failed"), module("b", "passed")), ["a", "b"], ALL)).toEqual({ passed: 2, failed: 1, skipped: 0, notes: [] });
+    expect(countTests(report(module("a", "passed", "failed"), module("b", "passed")), ["a", "b"], ALL)).toEqual({
+      passed: 2,
+      failed: 1,
+      skipped: 0,
+      notes: [],
+    });
   });
 
   test("calls a skipped test of a required suite failed", () => {
     const skipped = module("packages/storage/src/s3.test.ts", "passed", "skipped");
     expect(countTests(report(skipped), [skipped.path], ALL)).toMatchObject({ passed: 1, failed: 1, skipped: 0 });
-    expect(countTests(report(skipped), [skipped.path], ["postgres", "s3"])).toMatchObject({ failed: 1, notes: ["skipped: packages/storage/src/s3.test.ts > test 1"] });
-    expect(countTests(report(skipped), [skipped.path], ["postgres"])).toMatchObject({ passed: 1, failed: 0, skipped: 1 });
+    expect(countTests(report(skipped), [skipped.path], ["postgres", "s3"])).toMatchObject({
+      failed: 1,
+      notes: ["skipped: packages/storage/src/s3.test.ts > test 1"],
+    });
+    expect(countTests(report(skipped), [skipped.path], ["postgres"])).toMatchObject({
+      passed: 1,
+      failed: 0,
+      skipped: 1,
+    });
     expect(countTests(report(skipped), [skipped.path], [])).toMatchObject({ failed: 0, skipped: 1 });
   });
 
@@ -27,16 +39,25 @@ describe("countTests", () => {
   });
 
   test("calls a test that never ended failed", () => {
-    expect(countTests(report(module("a", "pending")), ["a"], [])).toMatchObject({ failed: 1, notes: ["not finished: a > test 0"] });
+    expect(countTests(report(module("a", "pending")), ["a"], [])).toMatchObject({
+      failed: 1,
+      notes: ["not finished: a > test 0"],
+    });
   });
 
   test("calls a file that did not run, or holds no test, failed", () => {
-    expect(countTests(report(module("a", "passed")), ["a", "b"], [])).toMatchObject({ passed: 1, failed: 1, notes: ["not run: b"] });
+    expect(countTests(report(module("a", "passed")), ["a", "b"], [])).toMatchObject({
+      passed: 1,
+      failed: 1,
+      notes: ["not run: b"],
+    });
     expect(countTests(report(module("a")), ["a"], [])).toMatchObject({ failed: 1, notes: ["no test in a"] });
   });
 
   test("counts errors outside of tests", () => {
-    expect(countTests({ modules: [{ ...module("a", "passed"), errors: 2 }], unhandledErrors: 1 }, ["a"], [])).toMatchObject({ passed: 1, failed: 3 });
+    expect(
+      countTests({ modules: [{ ...module("a", "passed"), errors: 2 }], unhandledErrors: 1 }, ["a"], []),
+    ).toMatchObject({ passed: 1, failed: 3 });
   });
 });
 

@@ -33,7 +33,11 @@ export interface TestCounts {
  * of the tests are failures. A suite is required when its name (or `all`) is among `required` and stands in the
  * path of the file or in the name of the test.
  */
-export function countTests(report: TestReport, expectedFiles: readonly string[], required: readonly string[]): TestCounts {
+export function countTests(
+  report: TestReport,
+  expectedFiles: readonly string[],
+  required: readonly string[],
+): TestCounts {
   const notes: string[] = [];
   const totals = { passed: 0, failed: 0, skipped: 0 };
   for (const module of report.modules) {
@@ -53,7 +57,10 @@ export function countTests(report: TestReport, expectedFiles: readonly string[],
 
 /** Suites named by SOAR_TEST_REQUIRE; unset means all, so that a green run never hides what it did not do. */
 export function requiredSuites(variable: string | undefined): readonly string[] {
-  return (variable ?? "all").split(",").map((name) => name.trim().toLowerCase()).filter((name) => name !== "");
+  return (variable ?? "all")
+    .split(",")
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== "");
 }
 
 function isRequired(title: string, required: readonly string[]): boolean {

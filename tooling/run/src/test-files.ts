@@ -7,7 +7,10 @@ const GENERATED = new Set(["node_modules", "dist", "coverage"]);
 /** Every test file of the workspace, relative to `root`; a run that leaves one out is not a whole run. */
 export async function listTestFiles(root: string): Promise<string[]> {
   const found = await Promise.all(GROUPS.map((group) => filesIn(root, group)));
-  return found.flat().filter((path) => path.endsWith(".test.ts")).sort();
+  return found
+    .flat()
+    .filter((path) => path.endsWith(".test.ts"))
+    .sort();
 }
 
 async function filesIn(root: string, folder: string): Promise<string[]> {

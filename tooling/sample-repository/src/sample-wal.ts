@@ -16,7 +16,10 @@ const PAGE = 8192;
 const RECORD_BYTES = { first: PAGE - LONG_HEADER, other: PAGE - SHORT_HEADER };
 
 /** A finished segment of PostgreSQL 15: one record of no known meaning on every page, to the last byte. */
-export function sampleSegment(index: number, { timeline = 1, systemIdentifier = SYSTEM_IDENTIFIER, fill = index } = {}): Buffer {
+export function sampleSegment(
+  index: number,
+  { timeline = 1, systemIdentifier = SYSTEM_IDENTIFIER, fill = index } = {},
+): Buffer {
   const bytes = Buffer.alloc(SEGMENT_SIZE, fill);
   const start = lsnOfSegmentIndex(index, SEGMENT_SIZE);
   let previous = start - BigInt(RECORD_BYTES.other);
@@ -51,9 +54,24 @@ function writeRecord(record: Buffer, previous: bigint): void {
   record.writeUInt32LE(crc32cOf(Buffer.concat([record.subarray(24), record.subarray(0, 20)])), 20);
 }
 
-export async function archiveSample(store: ObjectStore, name: string, bytes: Buffer, { codec = "zstd", sysid = SYSTEM_IDENTIFIER }: { readonly codec?: Codec; readonly sysid?: string } = {}): Promise<void> {
+export async function archiveSample(
+  store: ObjectStore,
+  name: string,
+  bytes: Buffer,
+  { codec = "zstd", sysid = SYSTEM_IDENTIFIER }: { readonly codec?: Codec; readonly sysid?: string } = {},
+): Promise<void> {
   const isSegment = /^[0-9A-F]{24}/.test(name) && !name.endsWith(".backup");
-  await putWalFile(store, { name, size: bytes.length, sha256: sha256Hex(bytes), open: () => once(bytes), facts: isSegment ? { sysid } : undefined }, { codec });
+  await putWalFile(
+    store,
+    {
+      name,
+      size: bytes.length,
+      sha256: sha256Hex(bytes),
+      open: () => once(bytes),
+      facts: isSegment ? { sysid } : undefined,
+    },
+    { codec },
+  );
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {

@@ -1,4 +1,12 @@
-import { defineCommand, postgresOptions, retentionOptions, serverConnection, storageOptions, storeConfigOf, tempOptions } from "@soar/app-kit";
+import {
+  defineCommand,
+  postgresOptions,
+  retentionOptions,
+  serverConnection,
+  storageOptions,
+  storeConfigOf,
+  tempOptions,
+} from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { runDoctor, type Examination } from "@soar/verify";
 import { formatExamination, summarize } from "./format-examination.ts";
@@ -16,10 +24,35 @@ export const doctor = defineCommand({
     ...postgresOptions,
     ...retentionOptions,
     ...tempOptions,
-    spool: { env: "BACKUP_SPOOL_DIR", type: "string", placeholder: "DIR", default: "/var/lib/soar/wal-archive", group: "Doctor", help: "Directory of the resident archiver." },
-    "bin-dir": { env: "BACKUP_PG_BIN_DIR", type: "string", placeholder: "DIR", group: "Doctor", unset: "where packages install them", help: "Directory of PostgreSQL's programs." },
-    "round-trip": { type: "boolean", default: true, group: "Doctor", help: "Leave out the commit whose way into the bucket is watched." },
-    "round-trip-timeout": { type: "duration", min: 1000, default: "60s", group: "Doctor", help: "How long a segment may be on its way to the bucket." },
+    spool: {
+      env: "BACKUP_SPOOL_DIR",
+      type: "string",
+      placeholder: "DIR",
+      default: "/var/lib/soar/wal-archive",
+      group: "Doctor",
+      help: "Directory of the resident archiver.",
+    },
+    "bin-dir": {
+      env: "BACKUP_PG_BIN_DIR",
+      type: "string",
+      placeholder: "DIR",
+      group: "Doctor",
+      unset: "where packages install them",
+      help: "Directory of PostgreSQL's programs.",
+    },
+    "round-trip": {
+      type: "boolean",
+      default: true,
+      group: "Doctor",
+      help: "Leave out the commit whose way into the bucket is watched.",
+    },
+    "round-trip-timeout": {
+      type: "duration",
+      min: 1000,
+      default: "60s",
+      group: "Doctor",
+      help: "How long a segment may be on its way to the bucket.",
+    },
     quiet: { type: "boolean", default: false, group: "Doctor", help: "Print only what is not as it should be." },
   },
   examples: [
@@ -46,8 +79,16 @@ export const doctor = defineCommand({
     for await (const one of examinations) seen.push(one);
     const errors = seen.filter(({ severity }) => severity === "error");
     const shown = config.quiet ? seen.filter(({ severity }) => severity !== "ok") : seen;
-    output.report({ json: { version: 1, examinations: seen }, text: () => [...formatExamination(shown, output.width), "", summarize(seen)].join("\n") });
+    output.report({
+      json: { version: 1, examinations: seen },
+      text: () => [...formatExamination(shown, output.width), "", summarize(seen)].join("\n"),
+    });
     const [first] = errors;
-    if (first !== undefined) throw new SoarError("FINDINGS", `the doctor found ${errors.length} errors, first in ${first.area}: ${first.what}`, { hint: first.advice });
+    if (first !== undefined)
+      throw new SoarError(
+        "FINDINGS",
+        `the doctor found ${errors.length} errors, first in ${first.area}: ${first.what}`,
+        { hint: first.advice },
+      );
   },
 });

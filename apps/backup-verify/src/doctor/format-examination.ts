@@ -1,7 +1,12 @@
 import { wrapText } from "@soar/app-kit";
 import type { Examination } from "@soar/verify";
 
-const MARKS: Readonly<Record<Examination["severity"], string>> = { ok: "ok", notice: "note", warning: "WARN", error: "ERROR" };
+const MARKS: Readonly<Record<Examination["severity"], string>> = {
+  ok: "ok",
+  notice: "note",
+  warning: "WARN",
+  error: "ERROR",
+};
 const LEFT = 7;
 /** Short lines are read faster under stress. */
 const WIDEST = 80;
@@ -20,13 +25,17 @@ export function formatExamination(examinations: readonly Examination[], width: n
 }
 
 export function summarize(examinations: readonly Examination[]): string {
-  const count = (severity: Examination["severity"]): number => examinations.filter((one) => one.severity === severity).length;
+  const count = (severity: Examination["severity"]): number =>
+    examinations.filter((one) => one.severity === severity).length;
   const [errors, warnings, notices] = [count("error"), count("warning"), count("notice")];
-  if (errors + warnings === 0) return `${examinations.length} things were looked at: all is well${notices === 0 ? "" : `, with ${notices} notes`}.`;
+  if (errors + warnings === 0)
+    return `${examinations.length} things were looked at: all is well${notices === 0 ? "" : `, with ${notices} notes`}.`;
   return `${examinations.length} things were looked at: ${errors} errors, ${warnings} warnings, ${notices} notes.`;
 }
 
 function entry(mark: string, text: string, width: number): string[] {
   const indent = " ".repeat(LEFT);
-  return wrapText(text, Math.max(40, Math.min(width, WIDEST) - LEFT)).map((line, index) => (index === 0 ? mark.padEnd(LEFT) : indent) + line);
+  return wrapText(text, Math.max(40, Math.min(width, WIDEST) - LEFT)).map(
+    (line, index) => (index === 0 ? mark.padEnd(LEFT) : indent) + line,
+  );
 }

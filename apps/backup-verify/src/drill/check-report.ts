@@ -14,8 +14,16 @@ export async function checkReport(path: string): Promise<CheckedReport> {
   const page = await checkPage(jsonPath.replace(/\.json$/, ".html"), report);
   const words = { unchanged: "the page beside it shows the same", absent: "there is no page beside it" };
   return {
-    json: { version: 1, report: jsonPath, digest: report.digest, page, outcome: report.outcome, startedAt: report.startedAt },
-    text: () => `unchanged: the drill of ${report.startedAt} ${report.outcome}; ${words[page]}\ndigest ${report.digest}`,
+    json: {
+      version: 1,
+      report: jsonPath,
+      digest: report.digest,
+      page,
+      outcome: report.outcome,
+      startedAt: report.startedAt,
+    },
+    text: () =>
+      `unchanged: the drill of ${report.startedAt} ${report.outcome}; ${words[page]}\ndigest ${report.digest}`,
   };
 }
 
@@ -24,14 +32,23 @@ async function checkPage(path: string, report: DrillReport): Promise<"unchanged"
   if (page === undefined) return "absent";
   if (page === formatReportPage(report)) return "unchanged";
   const isOther = !page.includes(report.digest);
-  throw new SoarError("FINDINGS", isOther ? `the page '${path}' is that of another report` : `the page '${path}' is not what its report gives: it was edited, or written by another version of this program`, {
-    hint: "The .json file beside it is the report; read that.",
-  });
+  throw new SoarError(
+    "FINDINGS",
+    isOther
+      ? `the page '${path}' is that of another report`
+      : `the page '${path}' is not what its report gives: it was edited, or written by another version of this program`,
+    {
+      hint: "The .json file beside it is the report; read that.",
+    },
+  );
 }
 
 async function read(path: string): Promise<string> {
   const text = await readIfThere(path);
-  if (text === undefined) throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': there is no such file`, { hint: "Name the .json file that soar-backup-verify drill wrote." });
+  if (text === undefined)
+    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': there is no such file`, {
+      hint: "Name the .json file that soar-backup-verify drill wrote.",
+    });
   return text;
 }
 

@@ -5,9 +5,23 @@ import type { ReportFiles } from "./store-report.ts";
 const NAME = 12;
 
 /** A screen of text: what was tested, how long it took, what failed, and where the report is. */
-export function describeDrill({ report, kept }: DrillOutcome, { files, width }: { readonly files: ReportFiles; readonly width: number }): string {
-  const rows = [...testedRows(report), ...timingRows(report), ...checkRows(report), ...(kept === undefined ? [] : keptRows(kept)), ["report", files.page], ["digest", report.digest]] as const;
-  return [`drill ${report.outcome}: ${report.target.description}`, "", ...rows.flatMap(([name, text]) => row(name, text, width))].join("\n");
+export function describeDrill(
+  { report, kept }: DrillOutcome,
+  { files, width }: { readonly files: ReportFiles; readonly width: number },
+): string {
+  const rows = [
+    ...testedRows(report),
+    ...timingRows(report),
+    ...checkRows(report),
+    ...(kept === undefined ? [] : keptRows(kept)),
+    ["report", files.page],
+    ["digest", report.digest],
+  ] as const;
+  return [
+    `drill ${report.outcome}: ${report.target.description}`,
+    "",
+    ...rows.flatMap(([name, text]) => row(name, text, width)),
+  ].join("\n");
 }
 
 type Row = readonly [string, string];
@@ -19,18 +33,51 @@ function testedRows({ tested, reached, scope, reason }: DrillReport): Row[] {
     ...(tested === undefined
       ? []
       : ([
-          ["backup", `${tested.label} (${tested.kind}), ${formatDuration(tested.ageSeconds * 1000)} old, ${formatSize(tested.databaseBytes)}`],
-          ["WAL", `${tested.walFirst} to ${tested.walLast} (${tested.walSegments} segments), timeline ${tested.timeline}`],
+          [
+            "backup",
+            `${tested.label} (${tested.kind}), ${formatDuration(tested.ageSeconds * 1000)} old, ${formatSize(tested.databaseBytes)}`,
+          ],
+          [
+            "WAL",
+            `${tested.walFirst} to ${tested.walLast} (${tested.walSegments} segments), timeline ${tested.timeline}`,
+          ],
         ] as const)),
-    ...(reached === undefined ? [] : [["reached", `${reached.lsn ?? "the target"}, newest commit ${reached.newestCommit ?? "none behind the backup"}`] as const]),
+    ...(reached === undefined
+      ? []
+      : [
+          [
+            "reached",
+            `${reached.lsn ?? "the target"}, newest commit ${reached.newestCommit ?? "none behind the backup"}`,
+          ] as const,
+        ]),
   ];
 }
 
-function timingRows({ timings: { downloadMs, extractMs, replayMs, restoreMs, checksMs, totalMs }, rto, rpo }: DrillReport): Row[] {
-  const part = (name: string, ms: number | undefined): string[] => (ms === undefined ? [] : [`${name} ${formatDuration(ms)}`]);
+function timingRows({
+  timings: { downloadMs, extractMs, replayMs, restoreMs, checksMs, totalMs },
+  rto,
+  rpo,
+}: DrillReport): Row[] {
+  const part = (name: string, ms: number | undefined): string[] =>
+    ms === undefined ? [] : [`${name} ${formatDuration(ms)}`];
   return [
-    ["took", [...part("download", downloadMs), ...part("extract", extractMs), ...part("replay", replayMs), ...part("restore", restoreMs), ...part("checks", checksMs), ...part("total", totalMs)].join(", ")],
-    ["RTO", rto === undefined ? "not measured" : `${formatDuration(rto.seconds * 1000)} for ${rto.of === "cluster" ? "the whole cluster" : "this database"}`],
+    [
+      "took",
+      [
+        ...part("download", downloadMs),
+        ...part("extract", extractMs),
+        ...part("replay", replayMs),
+        ...part("restore", restoreMs),
+        ...part("checks", checksMs),
+        ...part("total", totalMs),
+      ].join(", "),
+    ],
+    [
+      "RTO",
+      rto === undefined
+        ? "not measured"
+        : `${formatDuration(rto.seconds * 1000)} for ${rto.of === "cluster" ? "the whole cluster" : "this database"}`,
+    ],
     ["RPO", rpo === undefined ? "not measured" : `${formatDuration(rpo.seconds * 1000)}: ${rpo.basis}`],
   ];
 }
@@ -49,7 +96,14 @@ function checkRows({ checks, issues }: DrillReport): Row[] {
 
 function tellCheck({ name, outcome, detail, query }: DrillCheck): Row[] {
   const rows: Row[] = [[outcome, `${name}: ${detail}`]];
-  return query === undefined ? rows : [...rows, ["  query", query.sql.replaceAll(/\s+/g, " ")], ["  expected", query.expected], ["  found", query.found]];
+  return query === undefined
+    ? rows
+    : [
+        ...rows,
+        ["  query", query.sql.replaceAll(/\s+/g, " ")],
+        ["  expected", query.expected],
+        ["  found", query.found],
+      ];
 }
 
 function keptRows({ directory, dataDir, binDir, socketDir, port, user }: KeptCluster): Row[] {

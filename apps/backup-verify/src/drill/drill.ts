@@ -19,8 +19,14 @@ export const drill = defineCommand({
   options: drillOptions,
   examples: [
     { command: "soar-backup-verify drill", explanation: "the latest state of the whole cluster" },
-    { command: "soar-backup-verify drill --at random --database soar", explanation: "one database at any instant of the window" },
-    { command: "soar-backup-verify drill --sql /etc/soar/drill.sql --command 'cargo test'", explanation: "with queries and tests of your own" },
+    {
+      command: "soar-backup-verify drill --at random --database soar",
+      explanation: "one database at any instant of the window",
+    },
+    {
+      command: "soar-backup-verify drill --sql /etc/soar/drill.sql --command 'cargo test'",
+      explanation: "with queries and tests of your own",
+    },
   ],
   async run(context) {
     const { config, log, output } = context;
@@ -29,21 +35,37 @@ export const drill = defineCommand({
   },
 });
 
-type DrillContext = Pick<CommandContext<typeof drillOptions, Readonly<Record<string, never>>>, "config" | "log" | "output" | "signal" | "startProgress" | "app">;
+type DrillContext = Pick<
+  CommandContext<typeof drillOptions, Readonly<Record<string, never>>>,
+  "config" | "log" | "output" | "signal" | "startProgress" | "app"
+>;
 
-async function drillAndReport({ config, log, output, signal, startProgress, app }: DrillContext, onReport: (report: DrillReport) => void): Promise<void> {
+async function drillAndReport(
+  { config, log, output, signal, startProgress, app }: DrillContext,
+  onReport: (report: DrillReport) => void,
+): Promise<void> {
   const prepared = await prepareDrill(config, { log, signal });
   const place = await openReportPlace(config);
   const store = await openConfiguredStore(config, { log });
   const progress = startProgress({ label: "fetch", unit: "bytes" });
   try {
-    for (const { path } of await removeAbandoned(config.tempDir)) log.warn(`removed ${path}, left by a run that was killed`);
+    for (const { path } of await removeAbandoned(config.tempDir))
+      log.warn(`removed ${path}, left by a run that was killed`);
     const show = showDrill({ log, progress });
-    const outcome = await runDrill(store, { ...prepared, host: hostname(), tool: `${app.name} ${app.version}`, now: () => new Date(), onEvent: show });
+    const outcome = await runDrill(store, {
+      ...prepared,
+      host: hostname(),
+      tool: `${app.name} ${app.version}`,
+      now: () => new Date(),
+      onEvent: show,
+    });
     progress.finish();
     const files = await place.store(outcome.report);
     onReport(outcome.report);
-    output.report({ json: { ...outcome.report, files, kept: outcome.kept }, text: () => describeDrill(outcome, { files, width: Math.min(80, output.width) }) });
+    output.report({
+      json: { ...outcome.report, files, kept: outcome.kept },
+      text: () => describeDrill(outcome, { files, width: Math.min(80, output.width) }),
+    });
     requirePassed(outcome, files);
     log.info(`drill passed: digest of the report ${outcome.report.digest}`);
   } finally {
@@ -58,4 +80,3 @@ function requirePassed({ report, failure }: DrillOutcome, { page }: ReportFiles)
   if (report.outcome === "passed") return;
   throw new SoarError("FINDINGS", `drill failed: ${report.reason ?? ""}`, { hint: `Read the report in '${page}'.` });
 }
-

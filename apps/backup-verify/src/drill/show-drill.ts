@@ -3,13 +3,21 @@ import { formatLsn } from "@soar/pg-tools";
 import type { DrillEvent } from "@soar/verify";
 
 /** One line per step in the log, and a bar while the backup is fetched. */
-export function showDrill({ log, progress }: { readonly log: Log; readonly progress: Progress }): (event: DrillEvent) => void {
+export function showDrill({
+  log,
+  progress,
+}: {
+  readonly log: Log;
+  readonly progress: Progress;
+}): (event: DrillEvent) => void {
   let total = 0;
   return (event) => {
     switch (event.type) {
       case "planned":
         total = event.plan.fetchBytes.backup;
-        log.info(`drill: backup ${event.plan.backup.label} to ${event.target.description}, at ${formatLsn(event.plan.resolved.stopLsn)}`);
+        log.info(
+          `drill: backup ${event.plan.backup.label} to ${event.target.description}, at ${formatLsn(event.plan.resolved.stopLsn)}`,
+        );
         break;
       case "fetching":
         log.info(`fetching ${formatSize(event.plainBytes)} of files into a scratch cluster`);
@@ -22,7 +30,9 @@ export function showDrill({ log, progress }: { readonly log: Log; readonly progr
         log.info("fetched; replaying WAL");
         break;
       case "replayed":
-        log.info(`replayed to ${event.reachedLsn === undefined ? "the target" : formatLsn(event.reachedLsn)}; checking`);
+        log.info(
+          `replayed to ${event.reachedLsn === undefined ? "the target" : formatLsn(event.reachedLsn)}; checking`,
+        );
         break;
       case "widened":
         log.warn(`what was fetched does not suffice (${event.reason}); beginning again with more of the backup`);

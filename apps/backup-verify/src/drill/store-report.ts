@@ -15,8 +15,14 @@ export interface ReportPlace {
 }
 
 /** Finds out that reports can be written before hours of restoring. Rejects with `FILE_UNWRITABLE` or `USAGE`. */
-export async function openReportPlace({ report: wanted, stateDir }: Pick<DrillConfig, "report" | "stateDir">): Promise<ReportPlace> {
-  if (wanted !== undefined && !wanted.endsWith(".html")) throw new SoarError("USAGE", `unable to write the report to '${wanted}': its name does not end in .html`, { hint: "Name the page, for example --report drill.html; drill.json is written beside it." });
+export async function openReportPlace({
+  report: wanted,
+  stateDir,
+}: Pick<DrillConfig, "report" | "stateDir">): Promise<ReportPlace> {
+  if (wanted !== undefined && !wanted.endsWith(".html"))
+    throw new SoarError("USAGE", `unable to write the report to '${wanted}': its name does not end in .html`, {
+      hint: "Name the page, for example --report drill.html; drill.json is written beside it.",
+    });
   const directory = wanted === undefined ? stateDir : dirname(resolve(wanted));
   await attempt(directory, async () => {
     if (wanted === undefined) await mkdir(directory, { recursive: true, mode: 0o750 });
@@ -26,7 +32,10 @@ export async function openReportPlace({ report: wanted, stateDir }: Pick<DrillCo
   });
   return {
     async store(report) {
-      const page = wanted === undefined ? join(directory, `drill-${report.startedAt.replaceAll(/[-:]|\.\d+/g, "")}.html`) : resolve(wanted);
+      const page =
+        wanted === undefined
+          ? join(directory, `drill-${report.startedAt.replaceAll(/[-:]|\.\d+/g, "")}.html`)
+          : resolve(wanted);
       const files = { page, json: page.replace(/\.html$/, ".json") };
       await attempt(directory, async () => {
         await replaceFile(files.json, `${JSON.stringify(report, null, 2)}\n`);
@@ -51,6 +60,9 @@ async function attempt(directory: string, work: () => Promise<void>): Promise<vo
   try {
     await work();
   } catch (cause) {
-    throw new SoarError("FILE_UNWRITABLE", `unable to keep the report in '${directory}': ${(cause as Error).message}`, { cause, hint: "Name another place with --report FILE.html, or another directory in BACKUP_DRILL_STATE_DIR." });
+    throw new SoarError("FILE_UNWRITABLE", `unable to keep the report in '${directory}': ${(cause as Error).message}`, {
+      cause,
+      hint: "Name another place with --report FILE.html, or another directory in BACKUP_DRILL_STATE_DIR.",
+    });
   }
 }

@@ -13,9 +13,20 @@ function place(sendmailStatus = 0) {
   const sendmail = join(directory, "sendmail");
   writeFileSync(sendmail, `#!/bin/sh\ncat >> ${directory}/mail\nexit ${sendmailStatus}\n`, { mode: 0o755 });
   const errors: string[] = [];
-  const config = { notifyEmail: ["dba@example.com"], notifySlackWebhook: undefined, notifyOn: "failure", sendmail, metricsFile: join(directory, "x.prom") };
+  const config = {
+    notifyEmail: ["dba@example.com"],
+    notifySlackWebhook: undefined,
+    notifyOn: "failure",
+    sendmail,
+    metricsFile: join(directory, "x.prom"),
+  };
   const telling = { config, log: { error: (line: string) => errors.push(line) } } as unknown as Telling;
-  return { telling, errors, mail: () => readFileSync(join(directory, "mail"), "utf8"), metrics: () => readFileSync(join(directory, "x.prom"), "utf8") };
+  return {
+    telling,
+    errors,
+    mail: () => readFileSync(join(directory, "mail"), "utf8"),
+    metrics: () => readFileSync(join(directory, "x.prom"), "utf8"),
+  };
 }
 
 const missing = new SoarError("BACKUP_MISSING", "there is no backup", { hint: "Take one." });

@@ -44,7 +44,11 @@ async function askFor(terminal: Terminal, offer: Offer, kind: Subject["kind"]): 
 }
 
 /** From the instant on; `BACK` to the stretch. */
-async function askWithin(terminal: Terminal, offer: Offer, { kind, stretch }: { readonly kind: Subject["kind"]; readonly stretch: Stretch }): Answer<Choices> {
+async function askWithin(
+  terminal: Terminal,
+  offer: Offer,
+  { kind, stretch }: { readonly kind: Subject["kind"]; readonly stretch: Stretch },
+): Answer<Choices> {
   for (;;) {
     const instant = await instantOf(terminal, offer, stretch);
     if (instant === BACK) return BACK;
@@ -71,7 +75,11 @@ async function chooseKind(terminal: Terminal, { location }: Offer): Answer<Subje
 }
 
 async function chooseStretch(terminal: Terminal, { window, stoppedAt, zone }: Offer): Answer<Stretch> {
-  return await chooseFromList(terminal, { title: "Restore to which time?", notes: [`Newest first. Times are in ${zone}.`], rows: windowRows(window, { stoppedAt, zone }) });
+  return await chooseFromList(terminal, {
+    title: "Restore to which time?",
+    notes: [`Newest first. Times are in ${zone}.`],
+    rows: windowRows(window, { stoppedAt, zone }),
+  });
 }
 
 async function instantOf(terminal: Terminal, { zone }: Offer, stretch: Stretch): Answer<Instant> {
@@ -93,7 +101,10 @@ async function askForSubject(terminal: Terminal, offer: Offer, kind: Subject["ki
 async function askForDirectory(terminal: Terminal, { dataDirectory }: Offer): Answer<Subject> {
   const text = await askForText(terminal, {
     title: "Into which data directory?",
-    notes: ["The plan that follows tells what is there, and asks before anything is done.", `The server that was backed up had ${dataDirectory === "" ? "one that is not known" : dataDirectory}.`],
+    notes: [
+      "The plan that follows tells what is there, and asks before anything is done.",
+      `The server that was backed up had ${dataDirectory === "" ? "one that is not known" : dataDirectory}.`,
+    ],
     label: "directory",
     initial: dataDirectory,
     check: (typed) => (typed.startsWith("/") ? undefined : "Type an absolute path, such as /srv/copy."),
@@ -102,7 +113,10 @@ async function askForDirectory(terminal: Terminal, { dataDirectory }: Offer): An
 }
 
 async function chooseDatabase(terminal: Terminal, { databases }: Offer): Answer<string> {
-  return await chooseFromList(terminal, { title: "From which database?", rows: databases.map((name) => ({ text: name, value: name })) });
+  return await chooseFromList(terminal, {
+    title: "From which database?",
+    rows: databases.map((name) => ({ text: name, value: name })),
+  });
 }
 
 async function askForTarget(terminal: Terminal, source: string): Answer<Subject> {
@@ -118,7 +132,12 @@ async function askForTarget(terminal: Terminal, source: string): Answer<Subject>
 
 async function askForTables(terminal: Terminal, database: string): Answer<Subject> {
   for (;;) {
-    const typed = await askForText(terminal, { title: `Which tables of ${database}?`, notes: ["SCHEMA.TABLE, several with commas between them."], label: "tables", check: (text) => problemOf(() => parseTables(text)) });
+    const typed = await askForText(terminal, {
+      title: `Which tables of ${database}?`,
+      notes: ["SCHEMA.TABLE, several with commas between them."],
+      label: "tables",
+      check: (text) => problemOf(() => parseTables(text)),
+    });
     if (typed === BACK) return BACK;
     const into = await askForPlace(terminal, database);
     if (into !== BACK) return { kind: "tables", database, tables: parseTables(typed), into };
@@ -134,10 +153,22 @@ async function askForPlace(terminal: Terminal, database: string): Answer<Extract
   if (kind === BACK) return BACK;
   const required = (text: string): string | undefined => (text === "" ? "Type a name." : undefined);
   if (kind === "file") {
-    const file = await askForText(terminal, { title: "Into which file?", notes: ["It must not exist. With the extension .dump it is an archive for pg_restore."], label: "file", initial: "restored.sql", check: required });
+    const file = await askForText(terminal, {
+      title: "Into which file?",
+      notes: ["It must not exist. With the extension .dump it is an archive for pg_restore."],
+      label: "file",
+      initial: "restored.sql",
+      check: required,
+    });
     return file === BACK ? BACK : { file };
   }
-  const schema = await askForText(terminal, { title: "In which schema?", notes: ["It is created when it does not exist."], label: "schema", initial: "restored", check: required });
+  const schema = await askForText(terminal, {
+    title: "In which schema?",
+    notes: ["It is created when it does not exist."],
+    label: "schema",
+    initial: "restored",
+    check: required,
+  });
   return schema === BACK ? BACK : { database, schema };
 }
 
@@ -145,7 +176,14 @@ async function askForPlace(terminal: Terminal, database: string): Answer<Extract
 async function review(terminal: Terminal, { argv }: Offer, choices: Choices): Promise<boolean> {
   const command = formatCommand([...argv, ...commandWords(choices)]);
   for (;;) {
-    draw(terminal, ["This is the command:", "", ...folded(command, terminal.columns - 4), "", "Enter: look at its plan; it asks before anything is done", "Esc: back   Ctrl-C: stop, nothing is changed"]);
+    draw(terminal, [
+      "This is the command:",
+      "",
+      ...folded(command, terminal.columns - 4),
+      "",
+      "Enter: look at its plan; it asks before anything is done",
+      "Esc: back   Ctrl-C: stop, nothing is changed",
+    ]);
     const { name } = await terminal.nextKey();
     if (name === "enter") return true;
     if (name === "escape") return false;

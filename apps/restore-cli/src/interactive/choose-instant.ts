@@ -15,13 +15,20 @@ export interface ChosenInstant {
 }
 
 /** Lets an instant of a stretch be moved to by keys, or typed. */
-export async function chooseInstant(terminal: Terminal, range: Range, zone: string): Promise<ChosenInstant | typeof BACK> {
+export async function chooseInstant(
+  terminal: Terminal,
+  range: Range,
+  zone: string,
+): Promise<ChosenInstant | typeof BACK> {
   let choice = beginChoice(range);
   while (!choice.isDone) {
     draw(terminal, viewOf(choice, range, { zone, columns: terminal.columns }));
     const key = await terminal.nextKey();
     if (key.name === "escape" && choice.typed === undefined) return BACK;
-    choice = key.name === "escape" ? { ...choice, typed: undefined, problem: undefined } : pressKey(choice, key, range, (text) => parseInstant(text, { zone }));
+    choice =
+      key.name === "escape"
+        ? { ...choice, typed: undefined, problem: undefined }
+        : pressKey(choice, key, range, (text) => parseInstant(text, { zone }));
   }
   const { micros, inclusive, older } = choice;
   return { micros, inclusive, backup: older === 0 ? undefined : usableBackups(range, choice)[older]?.label };

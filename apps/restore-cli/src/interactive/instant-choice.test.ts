@@ -4,13 +4,28 @@ import { beginChoice, pressKey, stepName, usableBackups, type InstantChoice } fr
 import type { Key } from "./terminal.ts";
 
 const at = (text: string): number => Date.parse(`2025-01-${text}Z`);
-const range = { kind: "range", timeline: undefined, fromMs: at("05T02:00:00"), toMs: at("20T12:00:00"), startMs: at("20T12:00:00"), backups: [{ label: "old", usableFromMs: at("05T02:00:00") }, { label: "new", usableFromMs: at("12T02:00:00") }] } as const;
+const range = {
+  kind: "range",
+  timeline: undefined,
+  fromMs: at("05T02:00:00"),
+  toMs: at("20T12:00:00"),
+  startMs: at("20T12:00:00"),
+  backups: [
+    { label: "old", usableFromMs: at("05T02:00:00") },
+    { label: "new", usableFromMs: at("12T02:00:00") },
+  ],
+} as const;
 
 /** Keys by their names, everything else typed letter by letter. */
 function press(...keys: readonly string[]): InstantChoice {
   const named = new Set(["up", "down", "left", "right", "home", "end", "enter", "backspace"]);
-  const presses = keys.flatMap((key) => (named.has(key) ? [{ name: key, text: "" } as Key] : key.split("").map((text): Key => ({ name: "text", text }))));
-  return presses.reduce((choice, key) => pressKey(choice, key, range, (text) => parseInstant(text, { zone: "Europe/Berlin" })), beginChoice(range));
+  const presses = keys.flatMap((key) =>
+    named.has(key) ? [{ name: key, text: "" } as Key] : key.split("").map((text): Key => ({ name: "text", text })),
+  );
+  return presses.reduce(
+    (choice, key) => pressKey(choice, key, range, (text) => parseInstant(text, { zone: "Europe/Berlin" })),
+    beginChoice(range),
+  );
 }
 const instantOf = ({ micros }: InstantChoice): string => new Date(Number(micros / 1000n)).toISOString();
 
@@ -27,9 +42,15 @@ test("a typed time is read in the zone, or with its offset; what is wrong with i
   expect(instantOf(press("2025-01-10 14:25:00", "enter"))).toBe("2025-01-10T13:25:00.000Z");
   expect(instantOf(press("2025-01-10 14:25:00+00", "enter"))).toBe("2025-01-10T14:25:00.000Z");
   const wrong = press("2025-01-10 14:65", "enter");
-  expect(wrong).toMatchObject({ typed: "2025-01-10 14:65", isDone: false, problem: expect.stringContaining("there is no such date or time") });
+  expect(wrong).toMatchObject({
+    typed: "2025-01-10 14:65",
+    isDone: false,
+    problem: expect.stringContaining("there is no such date or time"),
+  });
   expect(press("2025-02-10 14:25", "enter").problem).toContain("outside of this stretch");
-  expect(instantOf(press("2025-01-10 14:65", "enter", "backspace", "backspace", "25", "enter"))).toBe("2025-01-10T13:25:00.000Z");
+  expect(instantOf(press("2025-01-10 14:65", "enter", "backspace", "backspace", "25", "enter"))).toBe(
+    "2025-01-10T13:25:00.000Z",
+  );
   expect(press("2", "backspace")).toMatchObject({ typed: undefined });
   expect(press("2025-01-10 14:25:00", "enter", "enter").isDone).toBe(true);
 });

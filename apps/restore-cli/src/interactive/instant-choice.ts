@@ -26,7 +26,15 @@ export interface InstantChoice {
 }
 
 export function beginChoice({ startMs }: Range): InstantChoice {
-  return { micros: BigInt(startMs) * 1000n, step: 1, typed: undefined, problem: undefined, inclusive: true, older: 0, isDone: false };
+  return {
+    micros: BigInt(startMs) * 1000n,
+    step: 1,
+    typed: undefined,
+    problem: undefined,
+    inclusive: true,
+    older: 0,
+    isDone: false,
+  };
 }
 
 export function stepName({ step }: InstantChoice): string {
@@ -39,7 +47,12 @@ export function usableBackups({ backups }: Range, { micros }: InstantChoice): Us
 }
 
 /** The choice after a key. `parse` reads a time and throws what is wrong with it. */
-export function pressKey(choice: InstantChoice, key: Key, range: Range, parse: (text: string) => bigint): InstantChoice {
+export function pressKey(
+  choice: InstantChoice,
+  key: Key,
+  range: Range,
+  parse: (text: string) => bigint,
+): InstantChoice {
   const quiet = { ...choice, problem: undefined };
   if (choice.typed !== undefined) return typing({ ...quiet, typed: choice.typed }, key, { range, parse });
   if (key.name === "enter") return { ...quiet, isDone: true };
@@ -59,14 +72,19 @@ function pressLetter(choice: InstantChoice, text: string, range: Range): Instant
   return choice;
 }
 
-function typing(choice: InstantChoice & { readonly typed: string }, key: Key, { range, parse }: { readonly range: Range; readonly parse: (text: string) => bigint }): InstantChoice {
+function typing(
+  choice: InstantChoice & { readonly typed: string },
+  key: Key,
+  { range, parse }: { readonly range: Range; readonly parse: (text: string) => bigint },
+): InstantChoice {
   const { typed } = choice;
   if (key.name === "text") return { ...choice, typed: typed + key.text };
   if (key.name === "backspace") return { ...choice, typed: typed.length > 1 ? typed.slice(0, -1) : undefined };
   if (key.name !== "enter") return choice;
   try {
     const micros = parse(typed);
-    if (micros < BigInt(range.fromMs) * 1000n || micros > BigInt(range.toMs) * 1000n + 999_999n) return { ...choice, problem: "That instant lies outside of this stretch: go back for another one." };
+    if (micros < BigInt(range.fromMs) * 1000n || micros > BigInt(range.toMs) * 1000n + 999_999n)
+      return { ...choice, problem: "That instant lies outside of this stretch: go back for another one." };
     return { ...choice, micros, typed: undefined, older: 0 };
   } catch (error) {
     return { ...choice, problem: error instanceof Error ? error.message : String(error) };

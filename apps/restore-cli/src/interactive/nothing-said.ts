@@ -2,7 +2,9 @@ import { jobsOptions, postgresOptions, storageOptions, tempOptions, timezoneOpti
 
 /** Options that say where things are, not what is to be done; the commands that can be chosen all have them. */
 const SURROUNDINGS = new Set([
-  ...Object.keys({ ...storageOptions, ...jobsOptions, ...tempOptions, ...timezoneOptions, ...postgresOptions }).filter((name) => name !== "port"),
+  ...Object.keys({ ...storageOptions, ...jobsOptions, ...tempOptions, ...timezoneOptions, ...postgresOptions }).filter(
+    (name) => name !== "port",
+  ),
   "bin-dir",
   "owner",
   "env-file",

@@ -1,4 +1,12 @@
-import { openConfiguredStore, type CommandContext, type Config, type Log, type OptionTable, type storageOptions, type timezoneOptions } from "@soar/app-kit";
+import {
+  openConfiguredStore,
+  type CommandContext,
+  type Config,
+  type Log,
+  type OptionTable,
+  type storageOptions,
+  type timezoneOptions,
+} from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { listBackupRecords, readRecoveryWindow, requireRepositoryRecord } from "@soar/repository";
 import { askForRestore, type Offer } from "./ask-restore.ts";
@@ -10,13 +18,22 @@ import { windowRows } from "./window-rows.ts";
 import { machineZone } from "./zoned-time.ts";
 
 type AnyContext = CommandContext<OptionTable, Readonly<Record<string, { readonly help: string }>>>;
-type Context = Pick<AnyContext, "log" | "signal" | "confirm" | "argv" | "runCommand"> & { readonly config: Config<typeof storageOptions & typeof timezoneOptions> };
+type Context = Pick<AnyContext, "log" | "signal" | "confirm" | "argv" | "runCommand"> & {
+  readonly config: Config<typeof storageOptions & typeof timezoneOptions>;
+};
 
 /**
  * `soar-restore` with nothing said, on a terminal: asks what to restore and to where, prints the command that does it, and
  * runs that. False when something was said, or when nobody can be asked.
  */
-export async function restoreInteractively({ config, log, signal, confirm, argv, runCommand }: Context): Promise<boolean> {
+export async function restoreInteractively({
+  config,
+  log,
+  signal,
+  confirm,
+  argv,
+  runCommand,
+}: Context): Promise<boolean> {
   if (!saysNothing(argv) || !process.stdin.isTTY || !process.stderr.isTTY) return false;
   const offer = await readOffer(config, { log, signal, argv });
   const choices = await ask(offer, signal);
@@ -54,12 +71,22 @@ async function readOffer(config: Context["config"], { log, signal, argv }: ReadO
     const stoppedAt = new Map(records.map((record) => [record.label, record.stoppedAt]));
     const newest = records.toSorted((a, b) => a.stoppedAt.localeCompare(b.stoppedAt)).at(-1);
     if (newest === undefined || !windowRows(window, { stoppedAt, zone }).some(({ value }) => value !== undefined)) {
-      throw new SoarError("BACKUP_MISSING", `there is nothing in '${store.location}' that can be restored`, { hint: "soar-base-backup list shows what there is and what is missing." });
+      throw new SoarError("BACKUP_MISSING", `there is nothing in '${store.location}' that can be restored`, {
+        hint: "soar-base-backup list shows what there is and what is missing.",
+      });
     }
     const names = newest.databases.map(({ name }) => name).filter((name) => !name.startsWith("template"));
     // Where nobody keeps data, so that it stands last.
     const databases = [...names.filter((name) => name !== "postgres"), ...names.filter((name) => name === "postgres")];
-    return { location: store.location, window, stoppedAt, databases, dataDirectory: newest.source.dataDirectory, zone, argv };
+    return {
+      location: store.location,
+      window,
+      stoppedAt,
+      databases,
+      dataDirectory: newest.source.dataDirectory,
+      zone,
+      argv,
+    };
   } finally {
     await store.close();
   }

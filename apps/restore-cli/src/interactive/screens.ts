@@ -4,7 +4,9 @@ import type { Terminal } from "./terminal.ts";
 export const BACK = Symbol("back");
 
 /** A line of a list: one that can be chosen, or one that stands between them. */
-export type ListRow<T> = { readonly text: string; readonly value: T } | { readonly text: string; readonly value?: undefined };
+export type ListRow<T> =
+  | { readonly text: string; readonly value: T }
+  | { readonly text: string; readonly value?: undefined };
 
 export interface ListScreen<T> {
   readonly title: string;
@@ -16,7 +18,10 @@ export interface ListScreen<T> {
 const LIST_KEYS = "up/down: choose   Enter: next   Esc: back   Ctrl-C: stop, nothing is changed";
 
 /** Lets one row be chosen. Lists that are longer than the terminal scroll. */
-export async function chooseFromList<T>(terminal: Terminal, { title, notes = [], rows }: ListScreen<T>): Promise<T | typeof BACK> {
+export async function chooseFromList<T>(
+  terminal: Terminal,
+  { title, notes = [], rows }: ListScreen<T>,
+): Promise<T | typeof BACK> {
   const places = rows.flatMap(({ value }, index) => (value === undefined ? [] : [index]));
   let at = 0;
   for (;;) {
@@ -24,7 +29,9 @@ export async function chooseFromList<T>(terminal: Terminal, { title, notes = [],
     const head = [title, "", ...notes, ...(notes.length === 0 ? [] : [""])];
     const room = Math.max(3, terminal.rows - head.length - 3);
     const from = Math.max(0, Math.min(chosen - Math.floor(room / 2), rows.length - room));
-    const shown = rows.slice(from, from + room).map(({ text }, index) => `${from + index === chosen ? ">" : " "} ${text}`);
+    const shown = rows
+      .slice(from, from + room)
+      .map(({ text }, index) => `${from + index === chosen ? ">" : " "} ${text}`);
     const more = rows.length - from - shown.length;
     draw(terminal, [...head, ...shown, more > 0 ? `  (${more} more below)` : "", LIST_KEYS]);
     const { name } = await terminal.nextKey();
@@ -36,7 +43,14 @@ export async function chooseFromList<T>(terminal: Terminal, { title, notes = [],
 }
 
 function moved(key: string, at: number, { count, page }: { readonly count: number; readonly page: number }): number {
-  const steps: Readonly<Record<string, number>> = { up: -1, down: 1, pageup: -page, pagedown: page, home: -count, end: count };
+  const steps: Readonly<Record<string, number>> = {
+    up: -1,
+    down: 1,
+    pageup: -page,
+    pagedown: page,
+    home: -count,
+    end: count,
+  };
   return Math.max(0, Math.min(count - 1, at + (steps[key] ?? 0)));
 }
 
@@ -50,11 +64,24 @@ export interface FieldScreen {
 }
 
 /** Lets a line be typed. */
-export async function askForText(terminal: Terminal, { title, notes = [], label, initial = "", check }: FieldScreen): Promise<string | typeof BACK> {
+export async function askForText(
+  terminal: Terminal,
+  { title, notes = [], label, initial = "", check }: FieldScreen,
+): Promise<string | typeof BACK> {
   let text = initial;
   let problem: string | undefined;
   for (;;) {
-    draw(terminal, [title, "", ...notes, ...(notes.length === 0 ? [] : [""]), `${label}: ${text}_`, "", problem ?? "", "", "Enter: next   Esc: back   Ctrl-C: stop, nothing is changed"]);
+    draw(terminal, [
+      title,
+      "",
+      ...notes,
+      ...(notes.length === 0 ? [] : [""]),
+      `${label}: ${text}_`,
+      "",
+      problem ?? "",
+      "",
+      "Enter: next   Esc: back   Ctrl-C: stop, nothing is changed",
+    ]);
     const key = await terminal.nextKey();
     if (key.name === "escape") return BACK;
     if (key.name === "enter") {

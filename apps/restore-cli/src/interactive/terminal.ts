@@ -3,7 +3,21 @@ import { SoarError } from "@soar/errors";
 
 /** One press: the name of a key that is no character, or what was typed. */
 export interface Key {
-  readonly name: "up" | "down" | "left" | "right" | "pageup" | "pagedown" | "home" | "end" | "enter" | "escape" | "backspace" | "text" | "resize" | "other";
+  readonly name:
+    | "up"
+    | "down"
+    | "left"
+    | "right"
+    | "pageup"
+    | "pagedown"
+    | "home"
+    | "end"
+    | "enter"
+    | "escape"
+    | "backspace"
+    | "text"
+    | "resize"
+    | "other";
   readonly text: string;
 }
 
@@ -20,7 +34,20 @@ const ENTER_SCREEN = "\u001B[?1049h\u001B[?25l";
 const LEAVE_SCREEN = "\u001B[?25h\u001B[?1049l";
 const CLEAR = "\u001B[H\u001B[2J";
 
-const NAMES: Readonly<Record<string, Key["name"]>> = { up: "up", down: "down", left: "left", right: "right", pageup: "pageup", pagedown: "pagedown", home: "home", end: "end", return: "enter", enter: "enter", escape: "escape", backspace: "backspace" };
+const NAMES: Readonly<Record<string, Key["name"]>> = {
+  up: "up",
+  down: "down",
+  left: "left",
+  right: "right",
+  pageup: "pageup",
+  pagedown: "pagedown",
+  home: "home",
+  end: "end",
+  return: "enter",
+  enter: "enter",
+  escape: "escape",
+  backspace: "backspace",
+};
 
 /** Takes the keyboard and the screen. Dispose of it before anything else is printed or asked. */
 export function openTerminal(input: NodeJS.ReadStream, output: NodeJS.WriteStream, signal: AbortSignal): Terminal {
@@ -75,7 +102,9 @@ function toKey(text: string | undefined, { name, ctrl, meta }: KeyPress): Key {
 }
 
 function stopped(): SoarError {
-  return new SoarError("ABORTED", "unable to finish 'soar-restore': it was stopped at the keyboard", { hint: "Nothing was changed." });
+  return new SoarError("ABORTED", "unable to finish 'soar-restore': it was stopped at the keyboard", {
+    hint: "Nothing was changed.",
+  });
 }
 
 /** Keys that were pressed and not asked for yet, or a question for one. */

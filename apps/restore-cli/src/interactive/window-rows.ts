@@ -40,18 +40,35 @@ export function windowRows({ timelines }: RecoveryWindow, options: WindowRowsOpt
     for (const [index, range] of ranges.toReversed().entries()) {
       if (range.hole !== undefined) rows.push({ text: `-- ${describeHole(range.hole)}` });
       // The end of a branch can be asked for by name; the end before a hole only by time.
-      if (index === 0 && range.hole === undefined) rows.push({ text: `latest: the end of the WAL in the bucket`, value: { kind: "latest", timeline: named } });
+      if (index === 0 && range.hole === undefined)
+        rows.push({ text: `latest: the end of the WAL in the bucket`, value: { kind: "latest", timeline: named } });
       rows.push(...stretches(range, named, options).toReversed());
     }
-    for (const label of unusable) rows.push({ text: `-- backup ${label} cannot be used: WAL that it needs is missing` });
+    for (const label of unusable)
+      rows.push({ text: `-- backup ${label} cannot be used: WAL that it needs is missing` });
   }
   return rows;
 }
 
-function stretches(range: RestorableRange, timeline: number | undefined, { stoppedAt, zone }: WindowRowsOptions): ListRow<Stretch>[] {
-  const backups = range.backups.map((label) => ({ label, usableFromMs: firstUsable(stoppedAt.get(label) ?? range.from) }));
+function stretches(
+  range: RestorableRange,
+  timeline: number | undefined,
+  { stoppedAt, zone }: WindowRowsOptions,
+): ListRow<Stretch>[] {
+  const backups = range.backups.map((label) => ({
+    label,
+    usableFromMs: firstUsable(stoppedAt.get(label) ?? range.from),
+  }));
   const [newest] = backups.slice(-1);
-  if (range.to === undefined) return newest === undefined ? [] : [{ text: `${formatInZone(newest.usableFromMs, zone)}   end of backup ${newest.label}, no commit since`, value: { kind: "end-of-backup", label: newest.label, timeline } }];
+  if (range.to === undefined)
+    return newest === undefined
+      ? []
+      : [
+          {
+            text: `${formatInZone(newest.usableFromMs, zone)}   end of backup ${newest.label}, no commit since`,
+            value: { kind: "end-of-backup", label: newest.label, timeline },
+          },
+        ];
   // At the last commit itself PostgreSQL would go on and look for a later one.
   const lastMs = Math.floor((Date.parse(range.to) - 1) / 1000) * 1000;
   const fromMs = Math.max(firstUsable(range.from), backups[0]?.usableFromMs ?? 0);

@@ -3,7 +3,10 @@ import type { BoundSetting, RepositoryBinding } from "@soar/archive";
 import { findFileIdentity } from "@soar/archive/client";
 
 /** What callers have to share with this archiver so that an acknowledgement is theirs. */
-export async function bindingOf(config: Pick<Config<typeof storageOptions>, "bucket" | "endpoint">, envFile: string | undefined): Promise<RepositoryBinding> {
+export async function bindingOf(
+  config: Pick<Config<typeof storageOptions>, "bucket" | "endpoint">,
+  envFile: string | undefined,
+): Promise<RepositoryBinding> {
   return {
     envFile: envFile === undefined ? "-" : ((await findFileIdentity(envFile))?.text ?? "-"),
     bucket: setting(config.bucket, "bucket", "BACKUP_BUCKET"),

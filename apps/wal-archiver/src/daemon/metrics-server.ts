@@ -9,7 +9,10 @@ export interface MetricsSources {
 }
 
 /** Serves `/metrics` and `/healthz`. Rejects with `CONFIG_INVALID` when the address cannot be listened on. */
-export async function startMetricsServer(address: string, { status, isAlive }: MetricsSources): Promise<{ close(): Promise<void> }> {
+export async function startMetricsServer(
+  address: string,
+  { status, isAlive }: MetricsSources,
+): Promise<{ close(): Promise<void> }> {
   const [, host, port] = /^(?:\[?([^\]]*)\]?:)?(\d{1,5})$/.exec(address) ?? [];
   const server = createServer((request, response) => {
     const isHealth = request.url === "/healthz";
@@ -18,10 +21,16 @@ export async function startMetricsServer(address: string, { status, isAlive }: M
       return;
     }
     const isWell = !isHealth || isAlive();
-    response.writeHead(isWell ? 200 : 503, { "content-type": isHealth ? "text/plain; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8" });
+    response.writeHead(isWell ? 200 : 503, {
+      "content-type": isHealth ? "text/plain; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8",
+    });
     response.end(!isHealth ? formatArchiverMetrics(status()) : isWell ? "ok\n" : "pg_wal cannot be looked at\n");
   });
-  const invalid = (fact: string, cause?: unknown): SoarError => new SoarError("CONFIG_INVALID", `unable to listen on '${address}': ${fact}`, { cause, hint: "Give --listen a free address such as 127.0.0.1:9187." });
+  const invalid = (fact: string, cause?: unknown): SoarError =>
+    new SoarError("CONFIG_INVALID", `unable to listen on '${address}': ${fact}`, {
+      cause,
+      hint: "Give --listen a free address such as 127.0.0.1:9187.",
+    });
   if (port === undefined || Number(port) > 65_535) throw invalid("it is not of the form HOST:PORT");
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) => reject(invalid(cause.message, cause)));

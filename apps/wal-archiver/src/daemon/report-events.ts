@@ -5,7 +5,8 @@ import { formatLsn } from "@soar/pg-tools";
 /** The same failure is told again after this time; PostgreSQL's log has the others. */
 const REPEAT_MS = 60_000;
 
-const FALL_BACK = "To let them go at once, without the promise that they are in the bucket: ALTER SYSTEM SET synchronous_standby_names = ''; SELECT pg_reload_conf();";
+const FALL_BACK =
+  "To let them go at once, without the promise that they are in the bucket: ALTER SYSTEM SET synchronous_standby_names = ''; SELECT pg_reload_conf();";
 
 /** Writes what happens to the log: one line per file, and one per minute of an outage. */
 export function reportTo(log: Log): (event: ArchiverEvent | TailEvent | CommitEvent) => void {
@@ -13,10 +14,14 @@ export function reportTo(log: Log): (event: ArchiverEvent | TailEvent | CommitEv
   return (event) => {
     switch (event.type) {
       case "archived":
-        log.info(`${event.outcome} ${event.name} (${formatSize(event.sizeBytes)} as ${formatSize(event.storedBytes)}, ${formatDuration(event.durationMs)})`);
+        log.info(
+          `${event.outcome} ${event.name} (${formatSize(event.sizeBytes)} as ${formatSize(event.storedBytes)}, ${formatDuration(event.durationMs)})`,
+        );
         return;
       case "given-up":
-        log.warn(`gave up ${event.name}: it lies in the gap ${event.gap.from} to ${event.gap.to} that ${event.gap.declaredBy} declared (${event.gap.reason})`);
+        log.warn(
+          `gave up ${event.name}: it lies in the gap ${event.gap.from} to ${event.gap.to} that ${event.gap.declaredBy} declared (${event.gap.reason})`,
+        );
         return;
       case "recovered":
         log.warn(`archiving again after ${event.attempts} failures in ${formatDuration(event.outageMs)}`);
@@ -25,19 +30,25 @@ export function reportTo(log: Log): (event: ArchiverEvent | TailEvent | CommitEv
         tellOnce(event.error, (text) => log.warn(`archived ${event.name}, but without an acknowledgement: ${text}`));
         return;
       case "failed":
-        tellOnce(event.error, (text) => log.error(`${text}; failure ${event.attempts}, next attempt in ${formatDuration(event.retryInMs)}`));
+        tellOnce(event.error, (text) =>
+          log.error(`${text}; failure ${event.attempts}, next attempt in ${formatDuration(event.retryInMs)}`),
+        );
         return;
       case "tail-connected":
         log.info(`shipping the tail of timeline ${event.timeline} from ${formatLsn(event.startLsn)}`);
         return;
       case "tail-shipped":
-        log.debug(`shipped ${formatSize(event.bytes)} up to ${formatLsn(event.endLsn)} in ${formatDuration(event.durationMs)}`);
+        log.debug(
+          `shipped ${formatSize(event.bytes)} up to ${formatLsn(event.endLsn)} in ${formatDuration(event.durationMs)}`,
+        );
         return;
       case "tail-consolidated":
         log.debug(`consolidated the first ${formatSize(event.bytes)} of ${event.segmentName}`);
         return;
       case "commits-held":
-        log.error(`commits have waited for the bucket for ${formatDuration(event.waitingSeconds * 1000)}${event.sessions === undefined ? "" : ` in ${event.sessions} sessions`}. ${FALL_BACK}`);
+        log.error(
+          `commits have waited for the bucket for ${formatDuration(event.waitingSeconds * 1000)}${event.sessions === undefined ? "" : ` in ${event.sessions} sessions`}. ${FALL_BACK}`,
+        );
         return;
       case "commits-released":
         log.warn(`commits go on; they had waited for the bucket for ${formatDuration(event.waitingSeconds * 1000)}`);
@@ -45,7 +56,9 @@ export function reportTo(log: Log): (event: ArchiverEvent | TailEvent | CommitEv
       case "tail-confirmed":
         return;
       case "tail-interrupted":
-        tellOnce(event.error, (text) => log.warn(`the tail is not shipped: ${text}; next attempt in ${formatDuration(event.retryInMs)}`));
+        tellOnce(event.error, (text) =>
+          log.warn(`the tail is not shipped: ${text}; next attempt in ${formatDuration(event.retryInMs)}`),
+        );
         return;
       case "tail-stopped":
         log.error(`the tail is not shipped any more: ${describe(event.error)}`);

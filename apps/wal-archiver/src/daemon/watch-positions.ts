@@ -30,12 +30,29 @@ export async function watchPositions(server: ServerConfig, options: WatchOptions
       const lsn = await readPosition(connection, signal);
       if (lsn !== undefined) history.add(lsn, Date.now());
       const [row] = await connection.query<{ names: string; sessions: number | null }>(WAITING, [], { signal });
-      commits.look({ isNamed: isNamed(row?.names ?? "", options), sessions: row?.sessions ?? undefined, atMs: Date.now() });
+      commits.look({
+        isNamed: isNamed(row?.names ?? "", options),
+        sessions: row?.sessions ?? undefined,
+        atMs: Date.now(),
+      });
       hasFailed = false;
     } catch (error) {
       if (signal.aborted) break;
-      if (!hasErrorCode(error, "SERVER_UNREACHABLE", "SERVER_DENIED", "SERVER_FAILED", "SERVER_UNSUITABLE", "CONFIG_INVALID")) throw error;
-      if (!hasFailed) log.warn(`the server cannot be asked how far its WAL goes, so only whole segments are counted: ${error.message}`);
+      if (
+        !hasErrorCode(
+          error,
+          "SERVER_UNREACHABLE",
+          "SERVER_DENIED",
+          "SERVER_FAILED",
+          "SERVER_UNSUITABLE",
+          "CONFIG_INVALID",
+        )
+      )
+        throw error;
+      if (!hasFailed)
+        log.warn(
+          `the server cannot be asked how far its WAL goes, so only whole segments are counted: ${error.message}`,
+        );
       hasFailed = true;
       await connection?.[Symbol.asyncDispose]();
       connection = undefined;

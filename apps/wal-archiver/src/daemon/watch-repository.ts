@@ -16,7 +16,14 @@ export interface RepositoryWatch {
 }
 
 /** Base backups and declared gaps change rarely, and every look costs requests: one an hour, more often when there is a reason. */
-export function createRepositoryWatch(store: ObjectStore, { log, signal, onFacts }: { readonly log: Log; readonly signal: AbortSignal; readonly onFacts: (facts: RepositoryFacts) => void }): RepositoryWatch {
+export function createRepositoryWatch(
+  store: ObjectStore,
+  {
+    log,
+    signal,
+    onFacts,
+  }: { readonly log: Log; readonly signal: AbortSignal; readonly onFacts: (facts: RepositoryFacts) => void },
+): RepositoryWatch {
   let facts: RepositoryFacts | undefined;
   let soonUntil = 0;
   let hasFailed = false;

@@ -1,5 +1,15 @@
 import type { Config, Log } from "@soar/app-kit";
-import { createCommitWatch, createPositionHistory, readArchiverStatus, readFinishedSegments, type ArchiverStatistics, type ArchiverStatus, type CommitEvent, type CommitWatch, type RunningArchiver } from "@soar/archive";
+import {
+  createCommitWatch,
+  createPositionHistory,
+  readArchiverStatus,
+  readFinishedSegments,
+  type ArchiverStatistics,
+  type ArchiverStatus,
+  type CommitEvent,
+  type CommitWatch,
+  type RunningArchiver,
+} from "@soar/archive";
 import type { ServerConfig } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";
@@ -33,13 +43,20 @@ export interface Truth {
 }
 
 /** Everything that the status of the resident archiver is made of. */
-export async function watchTruth(store: ObjectStore, { archiver, config, server, statistics, tailLsn, onCommits, log, signal }: TruthOptions): Promise<Truth> {
+export async function watchTruth(
+  store: ObjectStore,
+  { archiver, config, server, statistics, tailLsn, onCommits, log, signal }: TruthOptions,
+): Promise<Truth> {
   const { cluster, queue } = archiver;
   const { dataDir, tailIntervalMs, synchronous } = config;
   const history = createPositionHistory(await readFinishedSegments(dataDir, cluster.walSegmentSize));
   const commits = createCommitWatch(history, onCommits);
   const wal = createWalDirectoryWatch(dataDir, { oldestPending: () => queue.state.pending[0], signal });
-  const repository = createRepositoryWatch(store, { log, signal, onFacts: ({ runs }) => statistics.countBaseBackups(runs) });
+  const repository = createRepositoryWatch(store, {
+    log,
+    signal,
+    onFacts: ({ runs }) => statistics.countBaseBackups(runs),
+  });
   return {
     isAlive: () => performance.now() - queue.scannedAt < LONGEST_SILENCE_MS,
     status: () =>

@@ -11,7 +11,10 @@ export interface WalDirectoryWatch {
 }
 
 /** Looks how full `pg_wal` is, until the signal aborts. Rejects when it is not there any more. */
-export function createWalDirectoryWatch(dataDir: string, { oldestPending, signal }: { readonly oldestPending: () => string | undefined; readonly signal: AbortSignal }): WalDirectoryWatch {
+export function createWalDirectoryWatch(
+  dataDir: string,
+  { oldestPending, signal }: { readonly oldestPending: () => string | undefined; readonly signal: AbortSignal },
+): WalDirectoryWatch {
   let directory: WalDirectory | undefined;
   let oldest: { readonly name: string; readonly atMs: number | undefined } | undefined;
   return {

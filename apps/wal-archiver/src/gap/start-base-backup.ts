@@ -24,9 +24,13 @@ export async function takeBaseBackup(envFile: string | undefined, signal: AbortS
   signal.addEventListener("abort", pass, { once: true });
   const outcome = await new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(error.message));
-    child.once("close", (status, signalName) => resolve(status === 0 ? "" : `it ended with ${status ?? signalName ?? "nothing"}`));
+    child.once("close", (status, signalName) =>
+      resolve(status === 0 ? "" : `it ended with ${status ?? signalName ?? "nothing"}`),
+    );
   });
   signal.removeEventListener("abort", pass);
   if (outcome === "") return;
-  throw new SoarError("PROGRAM_FAILED", `the gap is declared, but the base backup failed: ${outcome}`, { hint: `Nothing behind the gap can be restored until there is one. Run: ${[program, ...args].join(" ")}` });
+  throw new SoarError("PROGRAM_FAILED", `the gap is declared, but the base backup failed: ${outcome}`, {
+    hint: `Nothing behind the gap can be restored until there is one. Run: ${[program, ...args].join(" ")}`,
+  });
 }

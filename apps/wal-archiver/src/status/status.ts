@@ -27,6 +27,9 @@ export const status = defineCommand({
       });
     }
     const known = answer ?? (await readWithoutArchiver(config.dataDir ?? "", { config, log, signal }));
-    output.report({ json: { ...known, price: estimateTailCost(known) }, text: () => describeStatus(known, Math.min(WIDEST, output.width)) });
+    output.report({
+      json: { ...known, price: estimateTailCost(known) },
+      text: () => describeStatus(known, Math.min(WIDEST, output.width)),
+    });
   },
 });

@@ -51,11 +51,15 @@ async function openBucket({ config }: Asked, problems: string[]): Promise<Object
 async function askServer({ config, log, signal }: Asked, problems: string[]): Promise<Lsn | undefined> {
   const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
   try {
-    await using connection = await connectSql(serverConnection(config, { applicationName: "soar", log }), { signal: patience });
+    await using connection = await connectSql(serverConnection(config, { applicationName: "soar", log }), {
+      signal: patience,
+    });
     return await readPosition(connection, patience);
   } catch (error) {
     if (!isSoarError(error) || signal.aborted) throw error;
-    problems.push(`The server cannot be asked how far its WAL goes, so only whole segments are counted: ${error.message}.`);
+    problems.push(
+      `The server cannot be asked how far its WAL goes, so only whole segments are counted: ${error.message}.`,
+    );
     return undefined;
   }
 }

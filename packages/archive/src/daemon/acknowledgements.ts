@@ -64,12 +64,17 @@ export function createAcknowledgements({ spoolDir, binding, logsArchive }: Ackno
 
 async function empty(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => fail(directory, cause));
-  for (const name of await readdir(directory)) await rm(join(directory, name), { force: true }).catch((cause: unknown) => fail(name, cause));
+  for (const name of await readdir(directory))
+    await rm(join(directory, name), { force: true }).catch((cause: unknown) => fail(name, cause));
 }
 
 function fail(path: string, cause: unknown): never {
-  throw new SoarError("FILE_UNWRITABLE", `unable to write '${path}' in the spool: ${cause instanceof Error ? cause.message : String(cause)}`, {
-    cause,
-    hint: "The directory of --spool has to belong to the server's user, who runs the archiver.",
-  });
+  throw new SoarError(
+    "FILE_UNWRITABLE",
+    `unable to write '${path}' in the spool: ${cause instanceof Error ? cause.message : String(cause)}`,
+    {
+      cause,
+      hint: "The directory of --spool has to belong to the server's user, who runs the archiver.",
+    },
+  );
 }

@@ -53,10 +53,23 @@ function heldPusher(): WalPusher & { readonly started: string[]; end(file: strin
 }
 
 async function queueOf(pusher: WalPusher, more: Partial<ArchiveQueueOptions> = {}): Promise<ArchiveQueue> {
-  const binding = { envFile: "-", bucket: { value: "s3://b", isExplicit: false }, endpoint: { value: "", isExplicit: false } };
+  const binding = {
+    envFile: "-",
+    bucket: { value: "s3://b", isExplicit: false },
+    endpoint: { value: "", isExplicit: false },
+  };
   const acknowledgements = createAcknowledgements({ spoolDir, binding, logsArchive: false });
   await acknowledgements.clear();
-  return new ArchiveQueue({ dataDir, pusher, acknowledgements, jobs: 2, timeoutMs: 5_000, retry: { random: () => 0 }, onEvent: (event) => events.push(event), ...more });
+  return new ArchiveQueue({
+    dataDir,
+    pusher,
+    acknowledgements,
+    jobs: 2,
+    timeoutMs: 5_000,
+    retry: { random: () => 0 },
+    onEvent: (event) => events.push(event),
+    ...more,
+  });
 }
 
 test("starts in PostgreSQL's order, history first", async () => {
@@ -133,7 +146,10 @@ test("a file that changes while it is archived is not acknowledged, and its call
   await expect.poll(() => pusher.started.length).toBe(1);
   appendFileSync(join(dataDir, "pg_wal", name(1)), "more");
   pusher.end(name(1));
-  await expect(answer).rejects.toMatchObject({ code: "WAL_INVALID", message: expect.stringContaining("changed while it was archived") as string });
+  await expect(answer).rejects.toMatchObject({
+    code: "WAL_INVALID",
+    message: expect.stringContaining("changed while it was archived") as string,
+  });
   await queue.stop(0);
 });
 
@@ -169,7 +185,10 @@ test("a caller waits through an outage, and is told of it when its time is over"
 
 test("a file that is not there is a failure that its caller is told at once", async () => {
   const queue = await queueOf(heldPusher());
-  await expect(queue.request(name(9))).rejects.toMatchObject({ code: "FILE_UNREADABLE", message: expect.stringContaining("there is no such file") as string });
+  await expect(queue.request(name(9))).rejects.toMatchObject({
+    code: "FILE_UNREADABLE",
+    message: expect.stringContaining("there is no such file") as string,
+  });
   await queue.stop(0);
   await expect(queue.request(name(9))).rejects.toMatchObject({ code: "ABORTED" });
 });

@@ -61,7 +61,10 @@ export class ArchiveQueue {
   }
 
   get state(): QueueState {
-    return { pending: this.#ready.filter((name) => !this.#isSettled(name)), archived: [...this.#acknowledged.keys(), ...this.#givenUp.keys(), ...this.#done] };
+    return {
+      pending: this.#ready.filter((name) => !this.#isSettled(name)),
+      archived: [...this.#acknowledged.keys(), ...this.#givenUp.keys(), ...this.#done],
+    };
   }
 
   /** When `archive_status` was read last, on the clock of `performance.now()`: an archiver that does not look any more hangs. */
@@ -181,7 +184,8 @@ export class ArchiveQueue {
     await this.#spooled(name, () => acknowledgements.begin(name));
     try {
       const attempted = await attemptPush(name, { ...this.#options, signal: this.#stop.signal });
-      if (attempted !== undefined && attempted.pushed.outcome !== "given up") await this.#acknowledge(name, attempted.pushed, attempted.identity);
+      if (attempted !== undefined && attempted.pushed.outcome !== "given up")
+        await this.#acknowledge(name, attempted.pushed, attempted.identity);
       return attempted;
     } finally {
       await this.#spooled(name, () => acknowledgements.end(name));
@@ -202,7 +206,8 @@ export class ArchiveQueue {
       // A file that cannot be told from another by its times is compared again when PostgreSQL asks: no identity is empty.
       this.#acknowledged.set(name, identity ?? "");
       const { systemIdentifier } = pushed.identity;
-      if (identity !== undefined) await this.#spooled(name, () => this.#options.acknowledgements.put(name, { identity, systemIdentifier }));
+      if (identity !== undefined)
+        await this.#spooled(name, () => this.#options.acknowledgements.put(name, { identity, systemIdentifier }));
     }
     this.#requests.answer(name, { outcome: pushed.outcome });
   }
@@ -226,7 +231,9 @@ export class ArchiveQueue {
 }
 
 function stopping(): SoarError {
-  return new SoarError("ABORTED", "unable to archive now: the archiver is stopping", { hint: "PostgreSQL calls again by itself." });
+  return new SoarError("ABORTED", "unable to archive now: the archiver is stopping", {
+    hint: "PostgreSQL calls again by itself.",
+  });
 }
 
 function missing(path: string): SoarError {

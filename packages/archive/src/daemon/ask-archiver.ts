@@ -1,5 +1,11 @@
 import { connect, type Socket } from "node:net";
-import { LONGEST_LINE, type PushAnswer, type PushRequest, type SocketMessage, type SocketRequest } from "./socket-protocol.ts";
+import {
+  LONGEST_LINE,
+  type PushAnswer,
+  type PushRequest,
+  type SocketMessage,
+  type SocketRequest,
+} from "./socket-protocol.ts";
 
 /** An archiver on this machine answers within this time that it has heard; a stopped or stuck one does not. */
 const HEARD_WITHIN_MS = 3_000;
@@ -62,5 +68,10 @@ function expireAfter(socket: Socket, ms: number): NodeJS.Timeout {
 }
 
 function isConnectionFailure(error: unknown): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && /^(E[A-Z]+|ERR_STREAM_PREMATURE_CLOSE|ERR_STREAM_DESTROYED)$/.test(error.code);
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    typeof error.code === "string" &&
+    /^(E[A-Z]+|ERR_STREAM_PREMATURE_CLOSE|ERR_STREAM_DESTROYED)$/.test(error.code)
+  );
 }

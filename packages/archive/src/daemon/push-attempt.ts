@@ -29,16 +29,21 @@ export interface Attempted {
  * Archives one file of `pg_wal`, and proves that the identity it gives belongs to the bytes that were stored: it is taken
  * before and after. Undefined when the file is not there, because PostgreSQL recycled it meanwhile.
  */
-export async function attemptPush(name: string, { dataDir, pusher, timeoutMs, signal }: AttemptOptions): Promise<Attempted | undefined> {
+export async function attemptPush(
+  name: string,
+  { dataDir, pusher, timeoutMs, signal }: AttemptOptions,
+): Promise<Attempted | undefined> {
   const path = walPath(dataDir, name);
   const before = await settledIdentity(path, signal);
   if (before === undefined) return undefined;
   // A stop may have come while the file was looked at.
   signal.throwIfAborted();
   const deadline = AbortSignal.timeout(timeoutMs);
-  const pushed = await pusher.push(path, name, { signal: AbortSignal.any([signal, deadline]) }).catch((error: unknown) => {
-    throw deadline.aborted && !signal.aborted ? timedOut(name, timeoutMs, error) : error;
-  });
+  const pushed = await pusher
+    .push(path, name, { signal: AbortSignal.any([signal, deadline]) })
+    .catch((error: unknown) => {
+      throw deadline.aborted && !signal.aborted ? timedOut(name, timeoutMs, error) : error;
+    });
   // Nothing was stored, so there is nothing to vouch for.
   if (pushed.outcome === "given up") return { pushed, identity: undefined };
   const after = await findFileIdentity(path);
@@ -46,7 +51,10 @@ export async function attemptPush(name: string, { dataDir, pusher, timeoutMs, si
   return { pushed, identity: before.isSettled ? before.text : undefined };
 }
 
-async function settledIdentity(path: string, signal: AbortSignal): Promise<(FileIdentity & { isSettled: boolean }) | undefined> {
+async function settledIdentity(
+  path: string,
+  signal: AbortSignal,
+): Promise<(FileIdentity & { isSettled: boolean }) | undefined> {
   const found = await findFileIdentity(path);
   if (found === undefined) return undefined;
   const waitMs = found.changedAtMs + SETTLED_MS - Date.now();
@@ -58,10 +66,14 @@ async function settledIdentity(path: string, signal: AbortSignal): Promise<(File
 }
 
 function timedOut(name: string, timeoutMs: number, cause: unknown): SoarError {
-  return new SoarError("STORE_UNREACHABLE", `unable to archive '${name}': it took longer than ${Math.round(timeoutMs / 1000)} s`, {
-    cause,
-    hint: "The store is slow or does not answer. It is tried again by itself; --archive-timeout allows more time.",
-  });
+  return new SoarError(
+    "STORE_UNREACHABLE",
+    `unable to archive '${name}': it took longer than ${Math.round(timeoutMs / 1000)} s`,
+    {
+      cause,
+      hint: "The store is slow or does not answer. It is tried again by itself; --archive-timeout allows more time.",
+    },
+  );
 }
 
 function changed(path: string): SoarError {

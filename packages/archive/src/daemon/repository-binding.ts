@@ -25,8 +25,13 @@ export interface CallerSettings {
 
 /** Whether a caller with these settings surely means the repository of this binding. When in doubt it does not. */
 export function meansSameRepository(binding: RepositoryBinding, caller: CallerSettings): boolean {
-  const means = ({ value, isExplicit }: BoundSetting, said: string): boolean => (said === "" ? !isExplicit : said === value);
-  return caller.envFile === binding.envFile && means(binding.bucket, caller.bucket) && means(binding.endpoint, caller.endpoint);
+  const means = ({ value, isExplicit }: BoundSetting, said: string): boolean =>
+    said === "" ? !isExplicit : said === value;
+  return (
+    caller.envFile === binding.envFile &&
+    means(binding.bucket, caller.bucket) &&
+    means(binding.endpoint, caller.endpoint)
+  );
 }
 
 /** Four lines of an acknowledgement. A value with a line end cannot be written so, and is never acknowledged. */

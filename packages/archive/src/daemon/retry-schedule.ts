@@ -21,7 +21,10 @@ export interface RetryScheduleOptions extends Partial<BackoffOptions> {
 
 const DEFAULTS: BackoffOptions = { baseMs: 500, capMs: 30_000 };
 
-export function createRetrySchedule({ now = () => performance.now(), ...rest }: RetryScheduleOptions = {}): RetrySchedule {
+export function createRetrySchedule({
+  now = () => performance.now(),
+  ...rest
+}: RetryScheduleOptions = {}): RetrySchedule {
   const bounds = { ...DEFAULTS, ...rest };
   const store = { backoff: createBackoff(bounds), dueAt: 0, failedSince: 0 };
   const files = new Map<string, { readonly backoff: Backoff; dueAt: number }>();

@@ -57,7 +57,11 @@ export async function runArchiver(store: ObjectStore, options: ArchiverOptions):
     await acknowledgements.clear();
     const queue = new ArchiveQueue({ ...options, pusher, acknowledgements, onEvent });
     await queue.scan();
-    const server = await startSocketServer({ ...options, request: (name) => queue.request(name), status: options.status ?? (() => Promise.resolve({})) });
+    const server = await startSocketServer({
+      ...options,
+      request: (name) => queue.request(name),
+      status: options.status ?? (() => Promise.resolve({})),
+    });
     try {
       await options.onReady?.({ cluster, queue });
       await watchStatus(() => queue.scan(), { dataDir, pollMs: POLL_MS, signal });

@@ -24,10 +24,20 @@ export type SocketRequest = { readonly push: PushRequest } | { readonly status: 
 
 export type PushAnswer =
   | { readonly done: { readonly answer: string; readonly logsArchive: boolean; readonly warning?: string | undefined } }
-  | { readonly failed: { readonly code: string; readonly message: string; readonly hint?: string | undefined; readonly exitStatus: number } }
+  | {
+      readonly failed: {
+        readonly code: string;
+        readonly message: string;
+        readonly hint?: string | undefined;
+        readonly exitStatus: number;
+      };
+    }
   | { readonly declined: string };
 
-export type SocketMessage = PushAnswer | { readonly accepted: { readonly timeoutMs: number } } | { readonly status: unknown };
+export type SocketMessage =
+  | PushAnswer
+  | { readonly accepted: { readonly timeoutMs: number } }
+  | { readonly status: unknown };
 
 /** Longest line that is read; a request has some hundred bytes, a status a few thousand. */
 export const LONGEST_LINE = 256 * 1024;

@@ -5,7 +5,13 @@ import { exitStatusOf, hasErrorCode, isSoarError, SoarError } from "@soar/errors
 import { walPath } from "../wal-path.ts";
 import type { ArchiveAnswer } from "./archive-requests.ts";
 import { meansSameRepository, type RepositoryBinding } from "./repository-binding.ts";
-import { LONGEST_LINE, type PushAnswer, type PushRequest, type SocketMessage, type SocketRequest } from "./socket-protocol.ts";
+import {
+  LONGEST_LINE,
+  type PushAnswer,
+  type PushRequest,
+  type SocketMessage,
+  type SocketRequest,
+} from "./socket-protocol.ts";
 
 export interface SocketServerOptions {
   readonly socketPath: string;
@@ -53,8 +59,13 @@ export async function startSocketServer(options: SocketServerOptions): Promise<S
 function listen(server: Server, socketPath: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
-      const hint = cause.code === "EINVAL" || socketPath.length > 100 ? "Paths of sockets have at most 107 bytes: set --socket." : `'${dirname(socketPath)}' has to belong to the server's user, who runs the archiver.`;
-      reject(new SoarError("FILE_UNWRITABLE", `unable to listen on '${socketPath}': ${cause.message}`, { cause, hint }));
+      const hint =
+        cause.code === "EINVAL" || socketPath.length > 100
+          ? "Paths of sockets have at most 107 bytes: set --socket."
+          : `'${dirname(socketPath)}' has to belong to the server's user, who runs the archiver.`;
+      reject(
+        new SoarError("FILE_UNWRITABLE", `unable to listen on '${socketPath}': ${cause.message}`, { cause, hint }),
+      );
     });
     server.listen(socketPath, resolve);
   });
@@ -85,7 +96,11 @@ async function answer(socket: Socket, line: string, options: SocketServerOptions
   socket.end();
 }
 
-async function push(request: PushRequest, say: (message: SocketMessage) => void, options: SocketServerOptions): Promise<PushAnswer> {
+async function push(
+  request: PushRequest,
+  say: (message: SocketMessage) => void,
+  options: SocketServerOptions,
+): Promise<PushAnswer> {
   const reason = await reasonToDecline(request, options);
   if (reason !== undefined) return { declined: reason };
   say({ accepted: { timeoutMs: options.timeoutMs } });
@@ -94,7 +109,10 @@ async function push(request: PushRequest, say: (message: SocketMessage) => void,
 }
 
 /** Another cluster's file, or another bucket: this archiver has no say in them. */
-async function reasonToDecline({ directory, name, caller, repository }: PushRequest, { dataDir, binding }: SocketServerOptions): Promise<string | undefined> {
+async function reasonToDecline(
+  { directory, name, caller, repository }: PushRequest,
+  { dataDir, binding }: SocketServerOptions,
+): Promise<string | undefined> {
   if (name.includes("/")) return "this is no file name";
   const isSame =
     caller === undefined
@@ -109,6 +127,8 @@ function failureOf(error: unknown): PushAnswer {
   // It is stopping; the caller goes on by itself.
   if (hasErrorCode(error, "ABORTED")) return { declined: error.message };
   const message = error instanceof Error ? error.message : String(error);
-  const { code, hint } = isSoarError(error) ? error : { code: "BUG", hint: "This is a bug; the archiver's log has more." };
+  const { code, hint } = isSoarError(error)
+    ? error
+    : { code: "BUG", hint: "This is a bug; the archiver's log has more." };
   return { failed: { code, message, hint, exitStatus: exitStatusOf(error) } };
 }

@@ -9,15 +9,23 @@ import { isHeld, tryLock, type ProcessLock } from "../process-lock.ts";
  */
 export async function lockSpool(spoolDir: string): Promise<ProcessLock> {
   const outcome = await lockIn(spoolDir).catch((cause: unknown) => {
-    throw new SoarError("FILE_UNWRITABLE", `unable to use the spool '${spoolDir}': ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-      hint: `Run: install -d -m 700 -o postgres -g postgres ${spoolDir}, or name another directory with --spool (BACKUP_SPOOL_DIR).`,
-    });
+    throw new SoarError(
+      "FILE_UNWRITABLE",
+      `unable to use the spool '${spoolDir}': ${cause instanceof Error ? cause.message : String(cause)}`,
+      {
+        cause,
+        hint: `Run: install -d -m 700 -o postgres -g postgres ${spoolDir}, or name another directory with --spool (BACKUP_SPOOL_DIR).`,
+      },
+    );
   });
   if ("release" in outcome) return outcome;
-  throw new SoarError("CONFIG_INVALID", `unable to use the spool '${spoolDir}': the archiver with process id ${outcome.processId} uses it`, {
-    hint: "One archiver runs per cluster. For another cluster on this machine name another directory with --spool (BACKUP_SPOOL_DIR).",
-  });
+  throw new SoarError(
+    "CONFIG_INVALID",
+    `unable to use the spool '${spoolDir}': the archiver with process id ${outcome.processId} uses it`,
+    {
+      hint: "One archiver runs per cluster. For another cluster on this machine name another directory with --spool (BACKUP_SPOOL_DIR).",
+    },
+  );
 }
 
 /** Whether an archiver uses the spool. */

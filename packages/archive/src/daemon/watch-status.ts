@@ -15,7 +15,10 @@ const SHORTEST_PAUSE_MS = 20;
  * Calls `look` at once, whenever something changes in `archive_status`, and every `pollMs`, one call at a time, until the
  * signal aborts. Rejects with what `look` rejects with.
  */
-export async function watchStatus(look: () => Promise<void>, { dataDir, pollMs, signal }: WatchStatusOptions): Promise<void> {
+export async function watchStatus(
+  look: () => Promise<void>,
+  { dataDir, pollMs, signal }: WatchStatusOptions,
+): Promise<void> {
   let wake: (() => void) | undefined;
   let isDirty = false;
   const notice = (): void => {

@@ -17,7 +17,11 @@ export interface DeclareGapOptions extends CallOptions {
  * Declares a gap: in the bucket first, where everybody sees the hole, and then to the archive commands of this machine. Only
  * from then on do they answer for these segments without archiving them. The same range again keeps the first record.
  */
-export async function declareGap(store: ObjectStore, { from, to }: GapRange, { declaredBy, reason, spoolDir, dataDir, now, signal }: DeclareGapOptions): Promise<GapRecord> {
+export async function declareGap(
+  store: ObjectStore,
+  { from, to }: GapRange,
+  { declaredBy, reason, spoolDir, dataDir, now, signal }: DeclareGapOptions,
+): Promise<GapRecord> {
   const record: GapRecord = { format: FORMAT_VERSION, from, to, declaredBy, declaredAt: now.toISOString(), reason };
   const declared = await putOrFind(store, record, { signal });
   await putGapMarker(spoolDir, declared, await stat(dataDir));

@@ -16,8 +16,10 @@ afterEach(() => {
   rmSync(join(spool, ".."), { recursive: true });
 });
 
-const name = (index: number, timeline = 1): string => `${timeline.toString(16).padStart(8, "0")}00000000${index.toString(16).padStart(8, "0")}`.toUpperCase();
-const owner = (): { uid: number; gid: number } => (isRoot ? serverUser() : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
+const name = (index: number, timeline = 1): string =>
+  `${timeline.toString(16).padStart(8, "0")}00000000${index.toString(16).padStart(8, "0")}`.toUpperCase();
+const owner = (): { uid: number; gid: number } =>
+  isRoot ? serverUser() : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 
 test("a mark covers its range, both ends included, on its timeline alone", async () => {
   expect(await findMarkedGaps(spool, name(5))).toEqual([]);

@@ -23,13 +23,18 @@ export async function putGapMarker(spoolDir: string, { from, to }: GapRange, own
     await writeFile(temporary, "", { mode: 0o600 });
     await rename(temporary, join(directory, `${from}-${to}`));
     // Root may run the command; the archive command, which runs as the server's user, has to read what it left.
-    if (made !== undefined) for (const path of new Set([made, spoolDir, directory])) await chown(path, owner.uid, owner.gid);
+    if (made !== undefined)
+      for (const path of new Set([made, spoolDir, directory])) await chown(path, owner.uid, owner.gid);
     await chown(join(directory, `${from}-${to}`), owner.uid, owner.gid);
   } catch (cause) {
-    throw new SoarError("FILE_UNWRITABLE", `unable to write into '${directory}': ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-      hint: "The spool has to belong to the server's user, who runs this command. The gap is declared in the bucket; give the same command again to make it known to archive_command.",
-    });
+    throw new SoarError(
+      "FILE_UNWRITABLE",
+      `unable to write into '${directory}': ${cause instanceof Error ? cause.message : String(cause)}`,
+      {
+        cause,
+        hint: "The spool has to belong to the server's user, who runs this command. The gap is declared in the bucket; give the same command again to make it known to archive_command.",
+      },
+    );
   }
 }
 

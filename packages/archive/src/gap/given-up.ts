@@ -15,14 +15,22 @@ export interface GivenUpWal {
  * segment itself is not read, because a damaged one may be the reason. Rejects with `REPOSITORY_FOREIGN` for another
  * cluster, or as the store does.
  */
-export async function findGivenUp(store: ObjectStore, file: { readonly path: string; readonly kind: WalFileName }, options: CallOptions & { readonly spoolDir?: string | undefined }): Promise<GivenUpWal | undefined> {
+export async function findGivenUp(
+  store: ObjectStore,
+  file: { readonly path: string; readonly kind: WalFileName },
+  options: CallOptions & { readonly spoolDir?: string | undefined },
+): Promise<GivenUpWal | undefined> {
   const { kind, path } = file;
   const { spoolDir, signal } = options;
   if (spoolDir === undefined || kind.kind !== "segment") return undefined;
   for (const range of await findMarkedGaps(spoolDir, kind.name)) {
     const gap = await findGap(store, range, { signal });
     if (gap === undefined || kind.name < gap.from || kind.name > gap.to) continue;
-    requireSameCluster(await requireRepositoryRecord(store, { signal }), await readClusterIdentity(path), store.location);
+    requireSameCluster(
+      await requireRepositoryRecord(store, { signal }),
+      await readClusterIdentity(path),
+      store.location,
+    );
     return { outcome: "given up", gap };
   }
   return undefined;

@@ -44,13 +44,32 @@ export async function planGap(store: ObjectStore, { dataDir, from, to, signal }:
   const { ready, done } = await readArchiveStatus(dataDir);
   const waitingNow = ready.filter((name) => SEGMENT.test(name));
   const range = requireRange({ from: from ?? waitingNow[0], to: to ?? waitingNow.at(-1) }, segmentSize);
-  requireFinished(range, [...waitingNow, ...done.filter((name) => SEGMENT.test(name)), ...(await beforeCheckpoint(dataDir))]);
-  const names = Array.from({ length: range.last - range.first + 1 }, (_, step) => formatWalSegment({ timeline: range.timeline, index: range.first + step }, segmentSize));
-  const { segments } = await listTimelineSegments(store, range.timeline, segmentSize, { fromIndex: range.first, signal });
+  requireFinished(range, [
+    ...waitingNow,
+    ...done.filter((name) => SEGMENT.test(name)),
+    ...(await beforeCheckpoint(dataDir)),
+  ]);
+  const names = Array.from({ length: range.last - range.first + 1 }, (_, step) =>
+    formatWalSegment({ timeline: range.timeline, index: range.first + step }, segmentSize),
+  );
+  const { segments } = await listTimelineSegments(store, range.timeline, segmentSize, {
+    fromIndex: range.first,
+    signal,
+  });
   const missing = names.filter((_, step) => !segments.has(range.first + step));
-  if (missing.length === 0) throw new SoarError("USAGE", `nothing to give up: the bucket holds all of '${range.from}' to '${range.to}'`, { hint: "soar-wal-archive status shows what waits." });
+  if (missing.length === 0)
+    throw new SoarError("USAGE", `nothing to give up: the bucket holds all of '${range.from}' to '${range.to}'`, {
+      hint: "soar-wal-archive status shows what waits.",
+    });
   const waiting = missing.filter((name) => waitingNow.includes(name));
-  return { from: range.from, to: range.to, count: names.length, missing, waiting, ...(await describeWaiting(dataDir, waiting)) };
+  return {
+    from: range.from,
+    to: range.to,
+    count: names.length,
+    missing,
+    waiting,
+    ...(await describeWaiting(dataDir, waiting)),
+  };
 }
 
 interface SegmentRange {
@@ -61,15 +80,25 @@ interface SegmentRange {
   readonly last: number;
 }
 
-function requireRange({ from, to }: { readonly from: string | undefined; readonly to: string | undefined }, segmentSize: number): SegmentRange {
+function requireRange(
+  { from, to }: { readonly from: string | undefined; readonly to: string | undefined },
+  segmentSize: number,
+): SegmentRange {
   if (from === undefined || to === undefined) {
-    throw new SoarError("USAGE", "nothing to give up: no segment waits to be archived", { hint: "To declare a hole that is there already, name it with --from and --to; soar-base-backup list shows it." });
+    throw new SoarError("USAGE", "nothing to give up: no segment waits to be archived", {
+      hint: "To declare a hole that is there already, name it with --from and --to; soar-base-backup list shows it.",
+    });
   }
   const [first, last] = [parseWalSegment(from, segmentSize), parseWalSegment(to, segmentSize)];
   if (first.timeline !== last.timeline) {
-    throw new SoarError("USAGE", `unable to give up '${from}' to '${to}': they are of different timelines`, { hint: "Name the segments of one timeline with --from and --to, and declare a gap for each." });
+    throw new SoarError("USAGE", `unable to give up '${from}' to '${to}': they are of different timelines`, {
+      hint: "Name the segments of one timeline with --from and --to, and declare a gap for each.",
+    });
   }
-  if (first.index > last.index) throw new SoarError("USAGE", `unable to give up '${from}' to '${to}': the first one lies behind the last one`, { hint: "Exchange --from and --to." });
+  if (first.index > last.index)
+    throw new SoarError("USAGE", `unable to give up '${from}' to '${to}': the first one lies behind the last one`, {
+      hint: "Exchange --from and --to.",
+    });
   return { from, to, timeline: first.timeline, first: first.index, last: last.index };
 }
 
@@ -77,7 +106,9 @@ function requireRange({ from, to }: { readonly from: string | undefined; readonl
 function requireFinished({ to }: SegmentRange, finished: readonly string[]): void {
   const newest = finished.reduce((most, name) => (name.slice(8) > most.slice(8) ? name : most), "0".repeat(24));
   if (to.slice(8) <= newest.slice(8)) return;
-  throw new SoarError("USAGE", `unable to give up '${to}': the newest finished segment is '${newest}'`, { hint: "Only finished segments can be given up; name one up to the newest with --to." });
+  throw new SoarError("USAGE", `unable to give up '${to}': the newest finished segment is '${newest}'`, {
+    hint: "Only finished segments can be given up; name one up to the newest with --to.",
+  });
 }
 
 /** An idle server may have removed every other trace of what it finished long ago. */
@@ -87,7 +118,10 @@ async function beforeCheckpoint(dataDir: string): Promise<string[]> {
   return index < 0 ? [] : [formatWalSegment({ timeline, index }, walSegmentSize)];
 }
 
-async function describeWaiting(dataDir: string, waiting: readonly string[]): Promise<Pick<GapPlan, "waitingBytes" | "firstCommit" | "lastFinished">> {
+async function describeWaiting(
+  dataDir: string,
+  waiting: readonly string[],
+): Promise<Pick<GapPlan, "waitingBytes" | "firstCommit" | "lastFinished">> {
   let waitingBytes = 0;
   for (const name of waiting) waitingBytes += (await stat(walPath(dataDir, name)).catch(ignoreMissing))?.size ?? 0;
   const [first, last] = [waiting[0], waiting.at(-1)];

@@ -8,7 +8,10 @@ import type { PrepareFailure, PrepareReply, PrepareRequest, PrepareResults, Prep
  * archiver holds no memory for them. A thread that dies fails its own task only.
  */
 export interface PreparePool {
-  run<Kind extends keyof PrepareResults>(task: PrepareTask & { kind: Kind }, moves?: readonly ArrayBuffer[]): Promise<PrepareResults[Kind]>;
+  run<Kind extends keyof PrepareResults>(
+    task: PrepareTask & { kind: Kind },
+    moves?: readonly ArrayBuffer[],
+  ): Promise<PrepareResults[Kind]>;
   /** Stops all threads; tasks that are not finished reject with `ABORTED`. */
   close(): Promise<void>;
 }
@@ -41,7 +44,8 @@ export function createPreparePool({ workers, idleMs = IDLE_MS }: PreparePoolOpti
 
   const dispatch = (): void => {
     while (queue.length > 0) {
-      const thread = [...threads].find(({ job }) => job === undefined) ?? (threads.size < workers ? start() : undefined);
+      const thread =
+        [...threads].find(({ job }) => job === undefined) ?? (threads.size < workers ? start() : undefined);
       const job = thread === undefined ? undefined : queue.shift();
       if (thread === undefined || job === undefined) return;
       clearTimeout(thread.idleTimer);

@@ -4,8 +4,19 @@ import type { Codec } from "@soar/seekable-tar";
 
 /** What a thread is asked: read and check a WAL file, and compress it; or compress one member of a file too large to hold. */
 export type PrepareTask =
-  | { readonly kind: "prepare"; readonly path: string; readonly name: string; readonly codec: Codec; readonly level: number | undefined }
-  | { readonly kind: "compress"; readonly codec: Codec; readonly level: number | undefined; readonly plain: Uint8Array };
+  | {
+      readonly kind: "prepare";
+      readonly path: string;
+      readonly name: string;
+      readonly codec: Codec;
+      readonly level: number | undefined;
+    }
+  | {
+      readonly kind: "compress";
+      readonly codec: Codec;
+      readonly level: number | undefined;
+      readonly plain: Uint8Array;
+    };
 
 /** What `prepare` found out about a file. */
 export interface PreparedFacts {

@@ -14,5 +14,10 @@ parentPort?.on("message", ({ id, task }: PrepareRequest) => {
 function describe(error: unknown): PrepareFailure {
   if (!(error instanceof Error)) return { message: String(error), stack: undefined, code: undefined, hint: undefined };
   const { message, stack } = error;
-  return { message, stack, code: isSoarError(error) ? error.code : undefined, hint: isSoarError(error) ? error.hint : undefined };
+  return {
+    message,
+    stack,
+    code: isSoarError(error) ? error.code : undefined,
+    hint: isSoarError(error) ? error.hint : undefined,
+  };
 }

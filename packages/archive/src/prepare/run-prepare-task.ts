@@ -23,18 +23,23 @@ function reuseMemory(size: number): Buffer {
 export async function runPrepareTask(task: PrepareTask): Promise<PrepareOutcome> {
   if (task.kind === "compress") {
     const { plain } = task;
-    const stored = compressMemberSync(task.codec, Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength), { level: task.level ?? WAL_LEVELS[task.codec] });
+    const stored = compressMemberSync(task.codec, Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength), {
+      level: task.level ?? WAL_LEVELS[task.codec],
+    });
     return movable([stored], ([bytes]) => bytes ?? stored);
   }
   const codec: Codec = isCompressibleWalFile(task.name) ? task.codec : "none";
   // Bytes that are stored as they are leave with the result.
   const allocate = codec === "none" ? undefined : reuseMemory;
-  const { source, identity } = await readWalSource(task.path, requireArchivable(parseWalFileName(task.name)), { allocate });
+  const { source, identity } = await readWalSource(task.path, requireArchivable(parseWalFileName(task.name)), {
+    allocate,
+  });
   const { size, sha256, facts, isHeld } = source;
   const described = { size, sha256, facts, identity };
   if (!isHeld) return { result: { ...described, members: undefined }, moves: [] };
   const members: Buffer[] = [];
-  for await (const plain of source.open(WAL_MEMBER_SIZE)) members.push(compressMemberSync(codec, plain, { level: task.level ?? WAL_LEVELS[codec] }));
+  for await (const plain of source.open(WAL_MEMBER_SIZE))
+    members.push(compressMemberSync(codec, plain, { level: task.level ?? WAL_LEVELS[codec] }));
   return movable(members, (moved) => ({ ...described, members: moved }));
 }
 

@@ -97,7 +97,8 @@ export function joinChanges(first: CounterChange, second: CounterChange): Counte
 
 /** Runs come in the order of their ends, and the same one may be told of by several processes. */
 function withRun(histogram: DurationHistogram, { stoppedAt, seconds }: BaseBackupRun): DurationHistogram {
-  if (histogram.countedUntil !== undefined && Date.parse(stoppedAt) <= Date.parse(histogram.countedUntil)) return histogram;
+  if (histogram.countedUntil !== undefined && Date.parse(stoppedAt) <= Date.parse(histogram.countedUntil))
+    return histogram;
   return {
     count: histogram.count + 1,
     sumSeconds: histogram.sumSeconds + seconds,
@@ -106,7 +107,10 @@ function withRun(histogram: DurationHistogram, { stoppedAt, seconds }: BaseBacku
   };
 }
 
-function sumOf(first: Readonly<Record<string, number>> = {}, second: Readonly<Record<string, number>> = {}): Record<string, number> {
+function sumOf(
+  first: Readonly<Record<string, number>> = {},
+  second: Readonly<Record<string, number>> = {},
+): Record<string, number> {
   const sum = { ...first };
   for (const [name, count] of Object.entries(second)) sum[name] = (sum[name] ?? 0) + count;
   return sum;

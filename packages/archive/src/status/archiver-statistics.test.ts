@@ -18,13 +18,20 @@ const SIZE = 2 ** 20;
 const start = Date.parse("2026-01-10T02:00:00Z");
 const now = (): Date => new Date(start);
 const PATIENT = { patienceMs: 20_000 };
-const archived = (name: string) => ({ type: "archived", name, outcome: "archived", sizeBytes: SIZE, storedBytes: 1_000, durationMs: 5 }) as const;
+const archived = (name: string) =>
+  ({ type: "archived", name, outcome: "archived", sizeBytes: SIZE, storedBytes: 1_000, durationMs: 5 }) as const;
 
 test("counters survive a restart, and a damaged file begins at zero", async () => {
   const first = await openStatistics(spool, now);
   first.count(archived("A"));
   first.count({ type: "tail-shipped", segmentName: "B", endLsn: 1n, bytes: 10, storedBytes: 20, durationMs: 1 });
-  first.count({ type: "failed", name: "B", error: new SoarError("WAL_CONFLICT", "no", { hint: "Do this." }), attempts: 1, retryInMs: 5 });
+  first.count({
+    type: "failed",
+    name: "B",
+    error: new SoarError("WAL_CONFLICT", "no", { hint: "Do this." }),
+    attempts: 1,
+    retryInMs: 5,
+  });
   first.count({ type: "request", kind: "put", outcome: "ok" });
   first.count({ type: "request", kind: "put", outcome: "ok" });
   first.count({ type: "request", kind: "list", outcome: "failed" });
@@ -58,7 +65,11 @@ test("many processes at once lose nothing, and leave nothing behind", async () =
   const script = `import { updateCounters } from ${JSON.stringify(new URL("counters-file.ts", import.meta.url).href)};
     for (let n = 0; n < 10; n += 1) await updateCounters(process.argv[1], { archived: 1, requests: { "put ok": 2 } }, { patienceMs: 20_000 });`;
   const run = (): Promise<number | null> =>
-    new Promise((resolve) => spawn(process.execPath, ["--conditions=soar-source", "--input-type=module", "-e", script, spool], { stdio: ["ignore", "inherit", "inherit"] }).once("close", resolve));
+    new Promise((resolve) =>
+      spawn(process.execPath, ["--conditions=soar-source", "--input-type=module", "-e", script, spool], {
+        stdio: ["ignore", "inherit", "inherit"],
+      }).once("close", resolve),
+    );
   expect(await Promise.all(Array.from({ length: 4 }, run))).toEqual([0, 0, 0, 0]);
   expect(await readCounters(spool)).toMatchObject({ archivedTotal: 40, requestsTotal: { "put ok": 80 } });
   expect(readdirSync(spool)).toEqual(["counters.json"]);
@@ -69,7 +80,10 @@ test("a lock of a process that is gone holds nothing; of one that lives it is wa
   expect(await updateCounters(spool, { archived: 1 }, PATIENT)).toMatchObject({ archivedTotal: 1 });
   const lock = await tryLock(join(spool, "counters.json.lock"));
   if (!("release" in lock)) throw new Error("somebody else holds it");
-  await expect(updateCounters(spool, { archived: 1 }, { patienceMs: 30 })).rejects.toMatchObject({ code: "FILE_UNWRITABLE", message: expect.stringContaining(`process ${process.pid} holds it`) as string });
+  await expect(updateCounters(spool, { archived: 1 }, { patienceMs: 30 })).rejects.toMatchObject({
+    code: "FILE_UNWRITABLE",
+    message: expect.stringContaining(`process ${process.pid} holds it`) as string,
+  });
   await lock.release();
 });
 
@@ -86,7 +100,10 @@ test("what could not be written is written the next time", async () => {
 
 test("every base backup is counted once, whoever tells of it and however often", async () => {
   const statistics = await openStatistics(spool, now);
-  const runs = [{ stoppedAt: "2026-01-04T03:00:00Z", seconds: 50 }, { stoppedAt: "2026-01-11T03:00:00Z", seconds: 4_000 }];
+  const runs = [
+    { stoppedAt: "2026-01-04T03:00:00Z", seconds: 50 },
+    { stoppedAt: "2026-01-11T03:00:00Z", seconds: 4_000 },
+  ];
   statistics.countBaseBackups(runs.slice(0, 1));
   statistics.countBaseBackups(runs);
   await updateCounters(spool, { baseBackups: runs }, PATIENT);

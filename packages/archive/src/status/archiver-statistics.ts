@@ -2,7 +2,14 @@ import { isSoarError } from "@soar/errors";
 import type { StoreEvent } from "@soar/storage";
 import type { ArchiverEvent } from "../daemon/archiver-event.ts";
 import type { TailEvent } from "../tail/tail-event.ts";
-import { addToCounters, joinChanges, type ArchiverCounters, type BaseBackupRun, type CounterChange, type LastFailure } from "./archiver-counters.ts";
+import {
+  addToCounters,
+  joinChanges,
+  type ArchiverCounters,
+  type BaseBackupRun,
+  type CounterChange,
+  type LastFailure,
+} from "./archiver-counters.ts";
 import { readCounters, updateCounters } from "./counters-file.ts";
 import { createHourlyRate } from "./hourly-rate.ts";
 
@@ -32,12 +39,20 @@ const RATE_WINDOW_MS = 60_000;
 const PATIENCE_MS = 2_000;
 
 /** Goes on with the counters of the spool. */
-export async function openStatistics(spoolDir: string, now: () => Date = () => new Date()): Promise<ArchiverStatistics> {
+export async function openStatistics(
+  spoolDir: string,
+  now: () => Date = () => new Date(),
+): Promise<ArchiverStatistics> {
   const clock = (): number => now().getTime();
   let saved = await readCounters(spoolDir);
   let unsaved: CounterChange | undefined;
   let recent: number[] = [];
-  const rates = { puts: createHourlyRate(clock), lists: createHourlyRate(clock), tailPuts: createHourlyRate(clock), tailBytes: createHourlyRate(clock) };
+  const rates = {
+    puts: createHourlyRate(clock),
+    lists: createHourlyRate(clock),
+    tailPuts: createHourlyRate(clock),
+    tailBytes: createHourlyRate(clock),
+  };
   const change = (more: CounterChange): void => {
     unsaved = joinChanges(unsaved ?? {}, more);
   };
@@ -51,7 +66,12 @@ export async function openStatistics(spoolDir: string, now: () => Date = () => n
       return recent.length / (RATE_WINDOW_MS / 1000);
     },
     get hourly() {
-      return { puts: rates.puts.perHour, lists: rates.lists.perHour, tailPuts: rates.tailPuts.perHour, tailBytes: rates.tailBytes.perHour };
+      return {
+        puts: rates.puts.perHour,
+        lists: rates.lists.perHour,
+        tailPuts: rates.tailPuts.perHour,
+        tailBytes: rates.tailBytes.perHour,
+      };
     },
     count(event) {
       if (event.type === "archived") recent.push(clock());
@@ -83,7 +103,11 @@ export async function openStatistics(spoolDir: string, now: () => Date = () => n
 export function changeOf(event: ArchiverEvent | TailEvent | StoreEvent, at: Date): CounterChange | undefined {
   switch (event.type) {
     case "archived":
-      return { archived: 1, uploadedBytes: event.outcome === "archived" ? event.storedBytes : 0, lastArchived: { name: event.name, at: at.toISOString() } };
+      return {
+        archived: 1,
+        uploadedBytes: event.outcome === "archived" ? event.storedBytes : 0,
+        lastArchived: { name: event.name, at: at.toISOString() },
+      };
     case "tail-shipped":
     case "tail-consolidated":
       return { tailPieces: 1, uploadedBytes: event.storedBytes };

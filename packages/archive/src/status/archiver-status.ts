@@ -73,7 +73,11 @@ export interface StatusSources {
   readonly cluster: ClusterIdentity;
   readonly queue: { readonly state: QueueState; readonly inFlight: number };
   readonly missing?: readonly string[] | undefined;
-  readonly statistics: { readonly counters: ArchiverCounters; readonly filesPerSecond: number | undefined; readonly hourly: HourlyRates | undefined };
+  readonly statistics: {
+    readonly counters: ArchiverCounters;
+    readonly filesPerSecond: number | undefined;
+    readonly hourly: HourlyRates | undefined;
+  };
   readonly history: PositionHistory;
   /** When the oldest file that waits was finished. */
   readonly oldestPendingAtMs?: number | undefined;
@@ -92,7 +96,10 @@ export function readArchiverStatus(sources: StatusSources): ArchiverStatus {
   const { counters, filesPerSecond, hourly } = statistics;
   const { state, inFlight } = queue;
   const missing = sources.missing ?? [];
-  const mark = contiguousMark({ pending: [...state.pending, ...missing], archived: state.archived }, cluster.walSegmentSize);
+  const mark = contiguousMark(
+    { pending: [...state.pending, ...missing], archived: state.archived },
+    cluster.walSegmentSize,
+  );
   const rate = history.rate;
   return {
     ...counters,
@@ -110,7 +117,8 @@ export function readArchiverStatus(sources: StatusSources): ArchiverStatus {
     walBytesPerSecond: rate,
     pgWalBytes: walDirectory?.bytes,
     pgWalFreeBytes: walDirectory?.freeBytes,
-    hoursUntilFull: walDirectory === undefined || rate === undefined || rate <= 0 ? undefined : walDirectory.freeBytes / rate / 3600,
+    hoursUntilFull:
+      walDirectory === undefined || rate === undefined || rate <= 0 ? undefined : walDirectory.freeBytes / rate / 3600,
     hourly,
     tailIntervalMs: sources.tailIntervalMs,
     ...ofRepository(sources),
@@ -119,20 +127,29 @@ export function readArchiverStatus(sources: StatusSources): ArchiverStatus {
   };
 }
 
-type Owed = Pick<ArchiverStatus, "contiguousLsn" | "durableLsn" | "flushLsn" | "unarchivedBytes" | "oldestUnarchivedSeconds">;
+type Owed = Pick<
+  ArchiverStatus,
+  "contiguousLsn" | "durableLsn" | "flushLsn" | "unarchivedBytes" | "oldestUnarchivedSeconds"
+>;
 
 /** What the server has committed and the bucket does not hold. */
-function owed({ cluster, queue, history, oldestPendingAtMs, tailLsn, now }: StatusSources, markLsn: bigint | undefined): Owed {
+function owed(
+  { cluster, queue, history, oldestPendingAtMs, tailLsn, now }: StatusSources,
+  markLsn: bigint | undefined,
+): Owed {
   const { walSegmentSize } = cluster;
   const { pending } = queue.state;
   const flushed = history.last?.lsn;
   // A server that has finished no segment yet owes only its first ones.
-  const contiguous = markLsn ?? (pending.length === 0 && flushed !== undefined ? flushed - (flushed % BigInt(walSegmentSize)) : undefined);
+  const contiguous =
+    markLsn ??
+    (pending.length === 0 && flushed !== undefined ? flushed - (flushed % BigInt(walSegmentSize)) : undefined);
   const durable = durableLsn(contiguous, tailLsn, walSegmentSize);
   const written = furthest(flushed, pending, walSegmentSize);
   const isBehind = written !== undefined && durable !== undefined && written > durable;
   // What was finished before the first look is at least as old as its file in archive_status.
-  const since = durable === undefined || !isBehind ? undefined : earliest(history.firstBeyond(durable), oldestPendingAtMs);
+  const since =
+    durable === undefined || !isBehind ? undefined : earliest(history.firstBeyond(durable), oldestPendingAtMs);
   return {
     contiguousLsn: textOf(contiguous),
     durableLsn: textOf(durable),
@@ -152,7 +169,8 @@ function durableLsn(contiguous: bigint | undefined, tail: bigint | undefined, se
 /** A finished segment is written to its end, also when the server could not be asked since. */
 function furthest(flushed: bigint | undefined, pending: readonly string[], segmentSize: number): bigint | undefined {
   const last = pending.findLast((name) => /^[0-9A-F]{24}$/.test(name));
-  const end = last === undefined ? undefined : lsnOfSegmentIndex(parseWalSegment(last, segmentSize).index + 1, segmentSize);
+  const end =
+    last === undefined ? undefined : lsnOfSegmentIndex(parseWalSegment(last, segmentSize).index + 1, segmentSize);
   if (flushed === undefined || end === undefined) return flushed ?? end;
   return flushed > end ? flushed : end;
 }
@@ -173,7 +191,14 @@ function ofRepository({ cluster, repository, now }: StatusSources): Pick<Archive
     },
     gaps: (repository?.gaps ?? []).map(({ from, to, declaredBy, declaredAt, reason }) => {
       const end = lsnOfSegmentIndex(parseWalSegment(to, cluster.walSegmentSize).index + 1, cluster.walSegmentSize);
-      return { from, to, declaredBy, declaredAt, reason, isOpen: newest === undefined || parseLsn(newest.startLsn) < end };
+      return {
+        from,
+        to,
+        declaredBy,
+        declaredAt,
+        reason,
+        isOpen: newest === undefined || parseLsn(newest.startLsn) < end,
+      };
     }),
   };
 }

@@ -16,19 +16,32 @@ export interface BucketView {
 const SEGMENT = /^[0-9A-F]{24}$/;
 
 /** Reads listings only, from the oldest segment on that `archive_status` knows. */
-export async function viewBucket(store: ObjectStore, { ready, done }: ArchiveStatus, options: CallOptions & { readonly segmentSize: number; readonly gaps: readonly GapRecord[] }): Promise<BucketView> {
+export async function viewBucket(
+  store: ObjectStore,
+  { ready, done }: ArchiveStatus,
+  options: CallOptions & { readonly segmentSize: number; readonly gaps: readonly GapRecord[] },
+): Promise<BucketView> {
   const { segmentSize, gaps, signal } = options;
   const names = [...ready, ...done].filter((name) => SEGMENT.test(name));
   const present = new Set<string>();
   const missing: string[] = [];
   for (const [timeline, known] of byTimeline(names, segmentSize)) {
-    const { segments } = await listTimelineSegments(store, timeline, segmentSize, { fromIndex: Math.min(...known.values()), signal });
+    const { segments } = await listTimelineSegments(store, timeline, segmentSize, {
+      fromIndex: Math.min(...known.values()),
+      signal,
+    });
     for (const [name, index] of known) if (segments.has(index)) present.add(name);
     // What is older than everything in the bucket was archived elsewhere, before this prefix was chosen.
     const first = Math.min(...segments.keys());
     for (const name of done) {
       const index = known.get(name);
-      if (index !== undefined && index > first && !segments.has(index) && !gaps.some(({ from, to }) => from <= name && name <= to)) missing.push(name);
+      if (
+        index !== undefined &&
+        index > first &&
+        !segments.has(index) &&
+        !gaps.some(({ from, to }) => from <= name && name <= to)
+      )
+        missing.push(name);
     }
   }
   return { present, missing, tailLsn: await endOfTail(store, segmentSize, signal) };
@@ -43,7 +56,11 @@ function byTimeline(names: readonly string[], segmentSize: number): Map<number, 
   return timelines;
 }
 
-async function endOfTail(store: ObjectStore, segmentSize: number, signal: AbortSignal | undefined): Promise<bigint | undefined> {
+async function endOfTail(
+  store: ObjectStore,
+  segmentSize: number,
+  signal: AbortSignal | undefined,
+): Promise<bigint | undefined> {
   const newest = (await listTailSegments(store, { signal })).sort().at(-1);
   if (newest === undefined) return undefined;
   const pieces = await listTailPieces(store, newest, { signal });

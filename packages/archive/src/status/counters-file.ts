@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
 import { tryLock, type ProcessLock } from "../process-lock.ts";
-import { addToCounters, BASE_BACKUP_BOUNDS, NO_COUNTERS, type ArchiverCounters, type CounterChange } from "./archiver-counters.ts";
+import {
+  addToCounters,
+  BASE_BACKUP_BOUNDS,
+  NO_COUNTERS,
+  type ArchiverCounters,
+  type CounterChange,
+} from "./archiver-counters.ts";
 
 const FILE = "counters.json";
 const RETRY_MS = 10;
@@ -23,7 +29,11 @@ export async function readCounters(spoolDir: string): Promise<ArchiverCounters> 
  * Adds to the counters of a spool, whoever else does so at the same time, and gives the sum. Rejects with `FILE_UNWRITABLE`
  * when the file cannot be written, or somebody else holds it for longer than `patienceMs`.
  */
-export async function updateCounters(spoolDir: string, change: CounterChange, options: { readonly patienceMs: number }): Promise<ArchiverCounters> {
+export async function updateCounters(
+  spoolDir: string,
+  change: CounterChange,
+  options: { readonly patienceMs: number },
+): Promise<ArchiverCounters> {
   const path = join(spoolDir, FILE);
   const temporary = `${path}.new`;
   let lock: ProcessLock | undefined;
@@ -35,7 +45,11 @@ export async function updateCounters(spoolDir: string, change: CounterChange, op
     await rename(temporary, path);
     return counters;
   } catch (cause) {
-    throw new SoarError("FILE_UNWRITABLE", `unable to write '${path}': ${cause instanceof Error ? cause.message : String(cause)}`, { cause, hint: "Make room in the spool directory; it has to belong to the server's user." });
+    throw new SoarError(
+      "FILE_UNWRITABLE",
+      `unable to write '${path}': ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause, hint: "Make room in the spool directory; it has to belong to the server's user." },
+    );
   } finally {
     await lock?.release();
   }
@@ -58,7 +72,9 @@ function parseCounters(value: unknown): ArchiverCounters {
     errorsTotal: count(from.errorsTotal),
     uploadedBytesTotal: count(from.uploadedBytesTotal),
     tailPiecesTotal: count(from.tailPiecesTotal),
-    requestsTotal: Object.fromEntries(Object.entries(from.requestsTotal ?? {}).map(([name, number]) => [name, count(number)])),
+    requestsTotal: Object.fromEntries(
+      Object.entries(from.requestsTotal ?? {}).map(([name, number]) => [name, count(number)]),
+    ),
     baseBackups: base?.buckets.length === BASE_BACKUP_BOUNDS.length ? base : NO_COUNTERS.baseBackups,
     lastArchived: from.lastArchived,
     lastFailure: from.lastFailure,

@@ -16,7 +16,8 @@ export async function readCachedFacts(spoolDir: string): Promise<CachedFacts | u
     const value = JSON.parse(await readFile(join(spoolDir, FILE), "utf8")) as Partial<CachedFacts>;
     return typeof value.readAt === "string" && Array.isArray(value.facts?.gaps) ? (value as CachedFacts) : undefined;
   } catch (error) {
-    if (error instanceof SyntaxError || (error instanceof Error && "code" in error && error.code === "ENOENT")) return undefined;
+    if (error instanceof SyntaxError || (error instanceof Error && "code" in error && error.code === "ENOENT"))
+      return undefined;
     throw error;
   }
 }

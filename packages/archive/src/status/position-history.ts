@@ -29,7 +29,8 @@ export function createPositionHistory(earlier: readonly PositionSample[] = []): 
     // A new timeline or a new cluster may stand further back: its history begins again.
     if (newest !== undefined && sample.lsn < newest.lsn) samples = [];
     if (newest?.lsn !== sample.lsn) samples.push(sample);
-    if (samples.length > MOST_SAMPLES) samples = samples.filter((_, index) => index % 2 === 0 || index === samples.length - 1);
+    if (samples.length > MOST_SAMPLES)
+      samples = samples.filter((_, index) => index % 2 === 0 || index === samples.length - 1);
   };
   // Files that were copied have the time of the copy: such moments would make the past younger than it is.
   for (const sample of earlier) if (sample.atMs >= (samples.at(-1)?.atMs ?? -Infinity)) note(sample);

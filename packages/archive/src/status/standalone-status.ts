@@ -27,7 +27,16 @@ export interface StandaloneOptions extends CallOptions {
  * The status without a resident archiver: from `archive_status`, the spool's counters, the bucket, and WAL itself. Rejects
  * with `WAL_INVALID` without a data directory, and as the store does.
  */
-export async function readStandaloneStatus({ dataDir, spoolDir, store, repository, flushLsn, problems = [], now, signal }: StandaloneOptions): Promise<ArchiverStatus> {
+export async function readStandaloneStatus({
+  dataDir,
+  spoolDir,
+  store,
+  repository,
+  flushLsn,
+  problems = [],
+  now,
+  signal,
+}: StandaloneOptions): Promise<ArchiverStatus> {
   const cluster = await readClusterIdentity(walPath(dataDir, "x"));
   const { walSegmentSize: segmentSize } = cluster;
   const told = await readArchiveStatus(dataDir);
@@ -56,11 +65,16 @@ export async function readStandaloneStatus({ dataDir, spoolDir, store, repositor
 }
 
 /** Nobody watched the server, but its WAL says when the first commit was that the bucket lacks. */
-async function withOldestCommit(status: ArchiverStatus, { dataDir, segmentSize, now }: { readonly dataDir: string; readonly segmentSize: number; readonly now: Date }): Promise<ArchiverStatus> {
+async function withOldestCommit(
+  status: ArchiverStatus,
+  { dataDir, segmentSize, now }: { readonly dataDir: string; readonly segmentSize: number; readonly now: Date },
+): Promise<ArchiverStatus> {
   const { durableLsn, timeline, unarchivedBytes } = status;
   if (unarchivedBytes === 0 || durableLsn === undefined || timeline === undefined) return status;
   const from = parseLsn(durableLsn);
   const name = formatWalSegment({ timeline, index: segmentIndexOfLsn(from, segmentSize) }, segmentSize);
   const commit = await findOldestCommit(walPath(dataDir, name), name, from);
-  return commit === undefined ? status : { ...status, oldestUnarchivedSeconds: Math.max(0, (now.getTime() - commit) / 1000) };
+  return commit === undefined
+    ? status
+    : { ...status, oldestUnarchivedSeconds: Math.max(0, (now.getTime() - commit) / 1000) };
 }

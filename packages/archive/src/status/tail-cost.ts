@@ -29,7 +29,10 @@ export function estimateTailCost(status: Pick<ArchiverStatus, "hourly" | "tailIn
   }));
 }
 
-function tailPutsPerHour({ hourly, tailIntervalMs }: Pick<ArchiverStatus, "hourly" | "tailIntervalMs">, intervalMs: number): number {
+function tailPutsPerHour(
+  { hourly, tailIntervalMs }: Pick<ArchiverStatus, "hourly" | "tailIntervalMs">,
+  intervalMs: number,
+): number {
   const most = 3_600_000 / intervalMs;
   if (hourly === undefined || tailIntervalMs === undefined) return most;
   return Math.min(most, hourly.tailPuts * Math.max(1, tailIntervalMs / intervalMs));

@@ -39,7 +39,10 @@ export async function readFinishedSegments(dataDir: string, segmentSize: number)
     finished.push({ timeline, lsn: lsnOfSegmentIndex(index + 1, segmentSize), atMs: stats.mtimeMs });
   }
   const newest = finished.reduce((most, { timeline }) => Math.max(most, timeline), 0);
-  return finished.filter(({ timeline }) => timeline === newest).sort((a, b) => (a.lsn < b.lsn ? -1 : 1)).map(({ lsn, atMs }) => ({ lsn, atMs }));
+  return finished
+    .filter(({ timeline }) => timeline === newest)
+    .sort((a, b) => (a.lsn < b.lsn ? -1 : 1))
+    .map(({ lsn, atMs }) => ({ lsn, atMs }));
 }
 
 /** When a file that waits was finished; undefined when PostgreSQL was answered meanwhile. */

@@ -1,4 +1,11 @@
-import { formatHistoryFileName, formatWalSegment, parseWalFileName, parseWalSegment, timelineOfSegment, type TimelineHistory } from "@soar/pg-tools";
+import {
+  formatHistoryFileName,
+  formatWalSegment,
+  parseWalFileName,
+  parseWalSegment,
+  timelineOfSegment,
+  type TimelineHistory,
+} from "@soar/pg-tools";
 import { findWalObjects, parseWalKey, WAL_PREFIX } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import type { QueueState } from "../daemon/archive-queue.ts";
@@ -47,7 +54,11 @@ export function createAnchor(store: ObjectStore, options: AnchorOptions): Anchor
 }
 
 /** For `isArchivedBefore`: nothing that PostgreSQL has finished before this segment waits. */
-export function isQueueBeyond({ pending }: Pick<QueueState, "pending">, { timeline, index }: TailPlace, segmentSize: number): boolean {
+export function isQueueBeyond(
+  { pending }: Pick<QueueState, "pending">,
+  { timeline, index }: TailPlace,
+  segmentSize: number,
+): boolean {
   return pending.every((name) => {
     const file = parseWalFileName(name);
     if (file.kind === "history") return file.timeline > timeline;
@@ -61,23 +72,35 @@ export function isQueueBeyond({ pending }: Pick<QueueState, "pending">, { timeli
  * The segment before is the last thing that the archiver learns of: between its last byte and its `.ready` there is a
  * moment in which nothing seems to wait. So the bucket itself is asked, for the timeline's history file too.
  */
-async function isJoined(store: ObjectStore, index: number, { history, segmentSize, signal }: AnchorOptions): Promise<boolean> {
+async function isJoined(
+  store: ObjectStore,
+  index: number,
+  { history, segmentSize, signal }: AnchorOptions,
+): Promise<boolean> {
   const { timeline } = history;
-  if (timeline > 1 && (await findWalObjects(store, formatHistoryFileName(timeline), { signal })).length === 0) return false;
+  if (timeline > 1 && (await findWalObjects(store, formatHistoryFileName(timeline), { signal })).length === 0)
+    return false;
   const before = index - 1;
   // The first segment of a new cluster has number 1.
   if (before < 1) return true;
-  const name = formatWalSegment({ timeline: timelineOfSegment(history, before, segmentSize), index: before }, segmentSize);
+  const name = formatWalSegment(
+    { timeline: timelineOfSegment(history, before, segmentSize), index: before },
+    segmentSize,
+  );
   if ((await findWalObjects(store, name, { signal })).length > 0) return true;
   return beginsHere(store, { before, segmentSize, signal });
 }
 
 /** A bucket that has nothing older has no hole: this cluster's archive begins with this segment. */
-async function beginsHere(store: ObjectStore, { before, segmentSize, signal }: { before: number; segmentSize: number; signal: AbortSignal }): Promise<boolean> {
+async function beginsHere(
+  store: ObjectStore,
+  { before, segmentSize, signal }: { before: number; segmentSize: number; signal: AbortSignal },
+): Promise<boolean> {
   for await (const { key, size } of store.list(WAL_PREFIX, { signal })) {
     const object = parseWalKey(key, size);
     // In order of the timelines, and old timelines began first.
-    if (object !== undefined && parseWalFileName(object.name).kind === "segment") return parseWalSegment(object.name, segmentSize).index > before;
+    if (object !== undefined && parseWalFileName(object.name).kind === "segment")
+      return parseWalSegment(object.name, segmentSize).index > before;
   }
   return true;
 }

@@ -3,7 +3,11 @@ import { createPositionHistory } from "../status/position-history.ts";
 import { createCommitWatch, type CommitEvent, type CommitLook } from "./commit-watch.ts";
 
 /** The server's WAL and the looks at it by the second; gives what was told, and when. */
-function watchSeconds(looks: readonly { lsn: bigint; confirmed?: bigint; look: Omit<CommitLook, "atMs"> }[]): { told: string[]; events: CommitEvent[]; waiting: number[] } {
+function watchSeconds(looks: readonly { lsn: bigint; confirmed?: bigint; look: Omit<CommitLook, "atMs"> }[]): {
+  told: string[];
+  events: CommitEvent[];
+  waiting: number[];
+} {
   const history = createPositionHistory();
   const [told, events, waiting]: [string[], CommitEvent[], number[]] = [[], [], []];
   let second = 0;
@@ -26,7 +30,11 @@ const named = (sessions: number | undefined): Omit<CommitLook, "atMs"> => ({ isN
 describe("commits that wait for the bucket", () => {
   test("are told of after five seconds, again every minute, and when they go on, with how long they had waited", () => {
     const stalled = Array.from({ length: 130 }, () => ({ lsn: 200n, look: named(2) }));
-    const { told, events, waiting } = watchSeconds([{ lsn: 100n, confirmed: 100n, look: named(0) }, ...stalled, { lsn: 200n, confirmed: 200n, look: named(0) }]);
+    const { told, events, waiting } = watchSeconds([
+      { lsn: 100n, confirmed: 100n, look: named(0) },
+      ...stalled,
+      { lsn: 200n, confirmed: 200n, look: named(0) },
+    ]);
     expect(told).toEqual(["6 commits-held", "66 commits-held", "126 commits-held", "131 commits-released"]);
     expect(events[0]).toEqual({ type: "commits-held", waitingSeconds: 5, sessions: 2 });
     expect(events.at(-1)).toMatchObject({ waitingSeconds: 129 });
@@ -34,12 +42,17 @@ describe("commits that wait for the bucket", () => {
   });
 
   test("are not told of while each of them waits only for its own piece", () => {
-    const busy = Array.from({ length: 60 }, (_, n) => ({ lsn: BigInt(100 + n), confirmed: BigInt(99 + n), look: named(3) }));
+    const busy = Array.from({ length: 60 }, (_, n) => ({
+      lsn: BigInt(100 + n),
+      confirmed: BigInt(99 + n),
+      look: named(3),
+    }));
     expect(watchSeconds(busy).told).toEqual([]);
   });
 
   test("are not told of when the server does not wait for this receiver, or no session does", () => {
-    const stalled = (look: Omit<CommitLook, "atMs">) => watchSeconds(Array.from({ length: 30 }, () => ({ lsn: 200n, look }))).told;
+    const stalled = (look: Omit<CommitLook, "atMs">) =>
+      watchSeconds(Array.from({ length: 30 }, () => ({ lsn: 200n, look }))).told;
     expect(stalled({ isNamed: false, sessions: 3 })).toEqual([]);
     expect(stalled(named(0))).toEqual([]);
     expect(stalled(named(1))).toEqual(["5 commits-held"]);
@@ -49,7 +62,10 @@ describe("commits that wait for the bucket", () => {
 
   test("are over at once when the server was told not to wait any more", () => {
     const stalled = Array.from({ length: 10 }, () => ({ lsn: 200n, look: named(1) }));
-    expect(watchSeconds([...stalled, { lsn: 200n, look: { isNamed: false, sessions: 0 } }]).told).toEqual(["5 commits-held", "10 commits-released"]);
+    expect(watchSeconds([...stalled, { lsn: 200n, look: { isNamed: false, sessions: 0 } }]).told).toEqual([
+      "5 commits-held",
+      "10 commits-released",
+    ]);
   });
 
   test("a new timeline that begins further back does not hide those that wait on it", () => {

@@ -44,7 +44,8 @@ export function createCommitWatch(history: PositionHistory, onEvent: (event: Com
   let longest = 0;
   const held = (nowMs: number): HeldCommits => {
     const since = heldSinceMs === undefined ? undefined : history.firstBeyond(confirmed ?? -1n);
-    const waitingMs = since === undefined || heldSinceMs === undefined ? 0 : Math.max(0, nowMs - Math.max(since, heldSinceMs));
+    const waitingMs =
+      since === undefined || heldSinceMs === undefined ? 0 : Math.max(0, nowMs - Math.max(since, heldSinceMs));
     return { waitingSeconds: waitingMs / 1000, sessions };
   };
   return {
@@ -52,7 +53,8 @@ export function createCommitWatch(history: PositionHistory, onEvent: (event: Com
     note(event) {
       if (event.type === "tail-confirmed") confirmed = event.lsn;
       // Another timeline may begin further back.
-      if (event.type === "tail-connected" && confirmed !== undefined && event.startLsn < confirmed) confirmed = event.startLsn;
+      if (event.type === "tail-connected" && confirmed !== undefined && event.startLsn < confirmed)
+        confirmed = event.startLsn;
     },
     look({ isNamed, sessions: seen, atMs }) {
       sessions = seen;

@@ -41,5 +41,8 @@ export async function runTailShipper(store: ObjectStore, options: TailOptions): 
 
 /** Ends early, without an error, when the signal aborts. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await Promise.race([delay(ms, undefined, { ref: false }), new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }))]);
+  await Promise.race([
+    delay(ms, undefined, { ref: false }),
+    new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true })),
+  ]);
 }

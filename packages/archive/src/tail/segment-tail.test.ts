@@ -8,7 +8,12 @@ const NAME = "000000010000000000000001";
 const WAL = randomBytes(2 ** 20);
 
 function open(store: ObjectStore): Promise<SegmentTail> {
-  return openSegmentTail(store, { segmentName: NAME, segmentSize: 2 ** 20, systemIdentifier: "7", signal: new AbortController().signal });
+  return openSegmentTail(store, {
+    segmentName: NAME,
+    segmentSize: 2 ** 20,
+    systemIdentifier: "7",
+    signal: new AbortController().signal,
+  });
 }
 
 async function expectShipped(store: ObjectStore, length: number): Promise<void> {
@@ -85,7 +90,9 @@ describe("the tail of a segment", () => {
       if (/\/00000000-(?!0000000A)/.test(key)) await gate.promise;
       return store.put(key, ...rest);
     };
-    const tail = await open(new Proxy(store, { get: (target, name) => (name === "put" ? put : Reflect.get(target, name, target)) }));
+    const tail = await open(
+      new Proxy(store, { get: (target, name) => (name === "put" ? put : Reflect.get(target, name, target)) }),
+    );
     const ship = (): Promise<unknown> => {
       tail.push(WAL.subarray(tail.position, tail.position + 10));
       return tail.ship();

@@ -41,7 +41,10 @@ const LARGEST_CONSOLIDATED = 64 * 1024 * 1024;
 export async function openSegmentTail(store: ObjectStore, options: SegmentTailOptions): Promise<SegmentTail> {
   const { segmentName, segmentSize, systemIdentifier, level, onConsolidated, signal } = options;
   const pieces = await listTailPieces(store, segmentName, { signal });
-  const last = pieces.reduce<TailPiece | undefined>((furthest, piece) => (furthest === undefined || piece.to > furthest.to ? piece : furthest), undefined);
+  const last = pieces.reduce<TailPiece | undefined>(
+    (furthest, piece) => (furthest === undefined || piece.to > furthest.to ? piece : furthest),
+    undefined,
+  );
   const expected = last && { to: last.to, sha256: await readTailDigest(store, last, { signal }) };
   const whole: Buffer[] | undefined = segmentSize <= LARGEST_CONSOLIDATED ? [] : undefined;
   const hash = createHash("sha256");
@@ -49,8 +52,17 @@ export async function openSegmentTail(store: ObjectStore, options: SegmentTailOp
   let [position, shipped] = [0, last?.to ?? 0];
   let waiting: Buffer[] = [];
   let isProved = expected === undefined;
-  const put = (from: number, parts: readonly Buffer[], sha256: string): Promise<TailPiece> => putTailPiece(store, { segmentName, from, bytes: Buffer.concat(parts), sha256, systemIdentifier }, { level, signal });
-  const consolidation = createConsolidation({ since: pieces.filter(({ from }) => from >= consolidatedTo).length, put: (parts, sha256) => put(0, parts, sha256), onConsolidated });
+  const put = (from: number, parts: readonly Buffer[], sha256: string): Promise<TailPiece> =>
+    putTailPiece(
+      store,
+      { segmentName, from, bytes: Buffer.concat(parts), sha256, systemIdentifier },
+      { level, signal },
+    );
+  const consolidation = createConsolidation({
+    since: pieces.filter(({ from }) => from >= consolidatedTo).length,
+    put: (parts, sha256) => put(0, parts, sha256),
+    onConsolidated,
+  });
   const take = (bytes: Buffer): void => {
     hash.update(bytes);
     whole?.push(bytes);
@@ -101,7 +113,11 @@ export async function openSegmentTail(store: ObjectStore, options: SegmentTailOp
 }
 
 function otherHistory(store: ObjectStore, segmentName: string, position: number): SoarError {
-  return new SoarError("WAL_CONFLICT", `unable to ship the tail of '${segmentName}': its first ${position} bytes are not those in '${store.location}'`, {
-    hint: "This server's volume was rolled back to an older state. Nothing was overwritten. Begin a new archive epoch: set BACKUP_BUCKET to a new prefix, restart the archiver, run soar-base-backup at once, and keep the old prefix for restores to before (runbook: The volume was rolled back).",
-  });
+  return new SoarError(
+    "WAL_CONFLICT",
+    `unable to ship the tail of '${segmentName}': its first ${position} bytes are not those in '${store.location}'`,
+    {
+      hint: "This server's volume was rolled back to an older state. Nothing was overwritten. Begin a new archive epoch: set BACKUP_BUCKET to a new prefix, restart the archiver, run soar-base-backup at once, and keep the old prefix for restores to before (runbook: The volume was rolled back).",
+    },
+  );
 }

@@ -1,6 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
-import { connectReplication, identifySystem, lsnOfSegmentIndex, segmentIndexOfLsn, showSetting, streamWal, timelineHistory, type ReplicationConnection, type ServerConfig, type TimelineHistory } from "@soar/pg-tools";
+import {
+  connectReplication,
+  identifySystem,
+  lsnOfSegmentIndex,
+  segmentIndexOfLsn,
+  showSetting,
+  streamWal,
+  timelineHistory,
+  type ReplicationConnection,
+  type ServerConfig,
+  type TimelineHistory,
+} from "@soar/pg-tools";
 import type { ClusterIdentity } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { createAnchor, type TailPlace } from "./anchor.ts";
@@ -46,13 +57,25 @@ export async function streamTail(store: ObjectStore, options: TailOptions): Prom
   const anchor = createAnchor(store, { ...options, history, segmentSize: cluster.walSegmentSize });
   const isReporting = slot !== undefined || options.synchronous === true;
   if (isReporting) await anchor.look(segmentIndexOfLsn(startLsn, cluster.walSegmentSize));
-  const stream = streamWal(connection, { startLsn, timeline, slot, durableLsn: anchor.index === undefined ? undefined : startLsn, signal });
+  const stream = streamWal(connection, {
+    startLsn,
+    timeline,
+    slot,
+    durableLsn: anchor.index === undefined ? undefined : startLsn,
+    signal,
+  });
   const line = createTailLine(store, { ...options, anchor, timeline, startLsn, stream, signal });
   const intervalMs = options.synchronous === true ? 0 : options.intervalMs;
-  const schedule = createShipSchedule({ intervalMs, ship: () => line.ship(), onFailure: (error) => failure.abort(error) });
+  const schedule = createShipSchedule({
+    intervalMs,
+    ship: () => line.ship(),
+    onFailure: (error) => failure.abort(error),
+  });
   onEvent?.({ type: "tail-connected", timeline, startLsn });
   const ended = new AbortController();
-  const reporting = isReporting ? keepReporting(line, AbortSignal.any([signal, ended.signal])).catch((error: unknown) => failure.abort(error)) : undefined;
+  const reporting = isReporting
+    ? keepReporting(line, AbortSignal.any([signal, ended.signal])).catch((error: unknown) => failure.abort(error))
+    : undefined;
   try {
     for await (const event of stream) {
       if (event.type !== "data") continue;
@@ -80,25 +103,39 @@ async function keepReporting(line: TailLine, signal: AbortSignal): Promise<void>
   }
 }
 
-async function locate(store: ObjectStore, connection: ReplicationConnection, { cluster, synchronous, signal }: TailOptions): Promise<{ history: TimelineHistory; startLsn: bigint }> {
+async function locate(
+  store: ObjectStore,
+  connection: ReplicationConnection,
+  { cluster, synchronous, signal }: TailOptions,
+): Promise<{ history: TimelineHistory; startLsn: bigint }> {
   if (synchronous === true) await refuseRemoteApply(connection, signal);
   const { systemIdentifier, timeline, walLsn } = await identifySystem(connection, { signal });
   if (systemIdentifier !== cluster.systemIdentifier) {
-    throw new SoarError("REPOSITORY_FOREIGN", `unable to ship WAL of '${connection.location}': its system identifier is ${systemIdentifier}, that of the data directory is ${cluster.systemIdentifier}`, {
-      hint: "PGHOST and PGPORT have to lead to the server whose data directory is given with --data-dir.",
-    });
+    throw new SoarError(
+      "REPOSITORY_FOREIGN",
+      `unable to ship WAL of '${connection.location}': its system identifier is ${systemIdentifier}, that of the data directory is ${cluster.systemIdentifier}`,
+      {
+        hint: "PGHOST and PGPORT have to lead to the server whose data directory is given with --data-dir.",
+      },
+    );
   }
   const segmentSize = cluster.walSegmentSize;
   // A standby is behind its primary, which ships to the same bucket: that is no rollback.
-  if ((await showSetting(connection, "in_hot_standby", { signal })) === "off") await requireNoRollback(store, { timeline, walLsn, segmentSize }, { signal });
-  const history = timeline === 1 ? { timeline, entries: [] } : (await timelineHistory(connection, timeline, { signal })).history;
+  if ((await showSetting(connection, "in_hot_standby", { signal })) === "off")
+    await requireNoRollback(store, { timeline, walLsn, segmentSize }, { signal });
+  const history =
+    timeline === 1 ? { timeline, entries: [] } : (await timelineHistory(connection, timeline, { signal })).history;
   return { history, startLsn: lsnOfSegmentIndex(segmentIndexOfLsn(walLsn, segmentSize), segmentSize) };
 }
 
 /** Nothing is applied here, so a commit that waits for that would be told a lie. */
 async function refuseRemoteApply(connection: ReplicationConnection, signal: AbortSignal): Promise<void> {
   if ((await showSetting(connection, "synchronous_commit", { signal })) !== "remote_apply") return;
-  throw new SoarError("SERVER_UNSUITABLE", `unable to ship WAL of '${connection.location}' synchronously: synchronous_commit is remote_apply`, {
-    hint: "A bucket applies nothing. Set synchronous_commit = on, which waits until a commit is in the bucket.",
-  });
+  throw new SoarError(
+    "SERVER_UNSUITABLE",
+    `unable to ship WAL of '${connection.location}' synchronously: synchronous_commit is remote_apply`,
+    {
+      hint: "A bucket applies nothing. Set synchronous_commit = on, which waits until a commit is in the bucket.",
+    },
+  );
 }

@@ -8,8 +8,18 @@ const [FULL, CURRENT] = ["000000010000000000000001", "000000010000000000000002"]
 
 test("a piece that arrives after its segment was archived goes too; those of the unfinished segment stay", async () => {
   const store = createMemoryStore({ name: "cleaner" });
-  const put = (segmentName: string, from: number): Promise<unknown> => putTailPiece(store, { segmentName, from, bytes: Buffer.alloc(10), sha256: createHash("sha256").digest("hex"), systemIdentifier: "7" });
-  const cleaner = createTailCleaner(store, { signal: new AbortController().signal, onFailure: (_, error) => expect.fail(String(error)) });
+  const put = (segmentName: string, from: number): Promise<unknown> =>
+    putTailPiece(store, {
+      segmentName,
+      from,
+      bytes: Buffer.alloc(10),
+      sha256: createHash("sha256").digest("hex"),
+      systemIdentifier: "7",
+    });
+  const cleaner = createTailCleaner(store, {
+    signal: new AbortController().signal,
+    onFailure: (_, error) => expect.fail(String(error)),
+  });
   await put(FULL, 0);
   await put(CURRENT, 0);
   cleaner.shipped(CURRENT);

@@ -47,7 +47,8 @@ export function createTailCleaner(store: ObjectStore, { signal, onFailure }: Tai
     },
     sweep() {
       then("tail/", async () => {
-        for (const name of await listTailSegments(store, { signal })) if ((await findWalObjects(store, name, { signal })).length > 0) await remove(name);
+        for (const name of await listTailSegments(store, { signal }))
+          if ((await findWalObjects(store, name, { signal })).length > 0) await remove(name);
       });
     },
     idle: () => work,

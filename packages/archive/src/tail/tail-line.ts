@@ -50,9 +50,17 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
     if (piece === undefined) return;
     const endLsn = base + BigInt(piece.to);
     reporter.report(endLsn);
-    onEvent?.({ type: "tail-shipped", segmentName: piece.segmentName, endLsn, bytes: piece.to - piece.from, storedBytes: piece.size, durationMs: performance.now() - startedAt });
+    onEvent?.({
+      type: "tail-shipped",
+      segmentName: piece.segmentName,
+      endLsn,
+      bytes: piece.to - piece.from,
+      storedBytes: piece.size,
+      durationMs: performance.now() - startedAt,
+    });
   };
-  const onConsolidated = ({ segmentName, to, size }: TailPiece): void => onEvent?.({ type: "tail-consolidated", segmentName, bytes: to, storedBytes: size });
+  const onConsolidated = ({ segmentName, to, size }: TailPiece): void =>
+    onEvent?.({ type: "tail-consolidated", segmentName, bytes: to, storedBytes: size });
   const line: TailLine = {
     get isBehind() {
       return waiting() > 0;
@@ -62,14 +70,21 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
       reporter.report(endOfShipped());
     },
     async take(startLsn, chunk) {
-      for (let [lsn, rest] = [startLsn, chunk]; rest.length > 0; ) {
+      for (let [lsn, rest] = [startLsn, chunk]; rest.length > 0;) {
         const of = segmentIndexOfLsn(lsn, segmentSize);
         if (of !== index || tail === undefined) {
           // A full segment goes to the archive as a whole, in the same moment, so its last piece is worth something only to
           // a commit that waits. A shipment of it that has begun is finished either way.
           await (synchronous === true ? line.ship() : shipping);
           const segmentName = formatWalSegment({ timeline, index: of }, segmentSize);
-          const next = await openSegmentTail(store, { segmentName, segmentSize, systemIdentifier: cluster.systemIdentifier, level, onConsolidated, signal });
+          const next = await openSegmentTail(store, {
+            segmentName,
+            segmentSize,
+            systemIdentifier: cluster.systemIdentifier,
+            level,
+            onConsolidated,
+            signal,
+          });
           // A shipment may have begun meanwhile: it belongs to the segment before, and both change at once.
           await shipping;
           left = Promise.all([left, tail?.idle()]);
@@ -115,7 +130,10 @@ function createGate(waiting: () => number): { look(): void; drained(until: Abort
  * archive, so only whole segments count: a slot does not hold WAL for ever, and a server that takes any receiver for a
  * synchronous one is told no lie.
  */
-function createReporter({ anchor, cluster, slot, synchronous, stream, onEvent }: TailLineOptions): { look(index: number): Promise<void>; report(durableLsn: bigint): void } {
+function createReporter({ anchor, cluster, slot, synchronous, stream, onEvent }: TailLineOptions): {
+  look(index: number): Promise<void>;
+  report(durableLsn: bigint): void;
+} {
   let last = 0n;
   return {
     async look(index) {

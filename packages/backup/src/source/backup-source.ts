@@ -72,5 +72,8 @@ export interface FinishedBackup {
 
 /** The sum of the estimates, unless one is missing. */
 export function estimatedTotal(tablespaces: readonly BackupTablespace[]): number | undefined {
-  return tablespaces.reduce<number | undefined>((sum, { estimatedBytes }) => (sum === undefined || estimatedBytes === undefined ? undefined : sum + estimatedBytes), 0);
+  return tablespaces.reduce<number | undefined>(
+    (sum, { estimatedBytes }) => (sum === undefined || estimatedBytes === undefined ? undefined : sum + estimatedBytes),
+    0,
+  );
 }

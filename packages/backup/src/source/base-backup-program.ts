@@ -24,14 +24,31 @@ export interface BaseBackupProgram extends AsyncDisposable {
 const KEPT_LINES = 12;
 
 /** Starts `pg_basebackup` with the one set of options that streams without a local copy (safety, trap 19). */
-export async function startBaseBackupProgram(path: string, server: ServerConfig, request: Omit<BackupRequest, "onProgress" | "signal">): Promise<BaseBackupProgram> {
+export async function startBaseBackupProgram(
+  path: string,
+  server: ServerConfig,
+  request: Omit<BackupRequest, "onProgress" | "signal">,
+): Promise<BaseBackupProgram> {
   const { label, checkpoint, rateLimitBytes } = request;
   // Told apart by this name in pg_stat_progress_basebackup.
   const environment = await openLibpqEnvironment({ ...server, applicationName: label });
   const limit = rateLimitBytes === undefined ? [] : [`--max-rate=${Math.floor(rateLimitBytes / 1024)}k`];
-  const args = ["--pgdata=-", "--format=tar", "--wal-method=none", `--checkpoint=${checkpoint}`, `--label=${label}`, "--no-password", ...limit];
+  const args = [
+    "--pgdata=-",
+    "--format=tar",
+    "--wal-method=none",
+    `--checkpoint=${checkpoint}`,
+    `--label=${label}`,
+    "--no-password",
+    ...limit,
+  ];
   // In a process group of its own: Ctrl-C reaches this process only, which then ends the program in order.
-  const child = spawn(path, args, { cwd: "/", env: environment.variables, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const child = spawn(path, args, {
+    cwd: "/",
+    env: environment.variables,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
   const damage = new DamageCollector();
   const lines: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => {

@@ -14,7 +14,9 @@ export async function openLibpqEnvironment(server: ServerConfig): Promise<LibpqE
   return { variables: await libpqEnvironment(server, files.variables), [Symbol.asyncDispose]: files.remove };
 }
 
-async function writeCertificates({ tls }: ServerConfig): Promise<{ variables: LibpqFiles; remove: () => Promise<void> }> {
+async function writeCertificates({
+  tls,
+}: ServerConfig): Promise<{ variables: LibpqFiles; remove: () => Promise<void> }> {
   const contents = { PGSSLROOTCERT: tls?.caPem, PGSSLCERT: tls?.certPem, PGSSLKEY: tls?.keyPem };
   const given = Object.entries(contents).flatMap(([name, pem]) => (pem === undefined ? [] : [{ name, pem }]));
   if (given.length === 0) return { variables: {}, remove: () => Promise.resolve() };

@@ -1,6 +1,14 @@
 import { join } from "node:path";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { createManifestReader, findPostgresPrograms, parseBackupLabel, serverLocation, type BackupLabel, type ServerConfig, type ServerFacts } from "@soar/pg-tools";
+import {
+  createManifestReader,
+  findPostgresPrograms,
+  parseBackupLabel,
+  serverLocation,
+  type BackupLabel,
+  type ServerConfig,
+  type ServerFacts,
+} from "@soar/pg-tools";
 import type { ArchiveStream, BackupRequest, BackupSource, FinishedBackup, RunningBackup } from "./backup-source.ts";
 import { startBaseBackupProgram, type BaseBackupProgram, type ProgramExit } from "./base-backup-program.ts";
 import { explainExit } from "./explain-exit.ts";
@@ -32,7 +40,11 @@ export function programSource(server: ServerConfig, options: ProgramSourceOption
     async begin(request) {
       if (program === undefined) throw new Error("check comes before begin");
       const running = await startBaseBackupProgram(program, server, request);
-      const watch = await watchProgram(server, { request, walTimeoutMs: options.walTimeoutMs, kill: running.kill }).catch(async (error: unknown) => {
+      const watch = await watchProgram(server, {
+        request,
+        walTimeoutMs: options.walTimeoutMs,
+        kill: running.kill,
+      }).catch(async (error: unknown) => {
         await running[Symbol.asyncDispose]();
         throw error;
       });
@@ -51,16 +63,25 @@ function requireOneTablespace({ tablespaces }: ServerFacts): void {
   const [first] = tablespaces;
   if (first === undefined) return;
   const names = tablespaces.map(({ name }) => `'${name}'`).join(", ");
-  throw new SoarError("SERVER_UNSUITABLE", `unable to use pg_basebackup: the cluster has ${tablespaces.length === 1 ? "the tablespace" : "tablespaces"} ${names}, and the program writes only one archive to its standard output`, {
-    hint: "Set BACKUP_METHOD=replication (--method replication), which stores every tablespace.",
-  });
+  throw new SoarError(
+    "SERVER_UNSUITABLE",
+    `unable to use pg_basebackup: the cluster has ${tablespaces.length === 1 ? "the tablespace" : "tablespaces"} ${names}, and the program writes only one archive to its standard output`,
+    {
+      hint: "Set BACKUP_METHOD=replication (--method replication), which stores every tablespace.",
+    },
+  );
 }
 
 /** By the program's own rule: it talks to servers of its major and older ones. */
 async function findProgram({ versionNumber }: ServerFacts, binDir: string | undefined): Promise<string> {
   const major = Math.floor(versionNumber / 10_000);
   try {
-    const { binDir: found } = await findPostgresPrograms({ major, orNewer: true, required: [PROGRAM], searchPaths: binDir === undefined ? [] : [binDir] });
+    const { binDir: found } = await findPostgresPrograms({
+      major,
+      orNewer: true,
+      required: [PROGRAM],
+      searchPaths: binDir === undefined ? [] : [binDir],
+    });
     return join(found, PROGRAM);
   } catch (error) {
     if (!hasErrorCode(error, "PROGRAM_MISSING", "SERVER_VERSION")) throw error;
@@ -118,7 +139,10 @@ class ProgramBackup {
       this.#first.push(value);
     }
     const { label } = this.#tar;
-    if (label === undefined) throw new SoarError("BACKUP_INCOMPLETE", "pg_basebackup wrote an archive without backup_label", { hint: "Take the backup with --method replication, and report the server's version." });
+    if (label === undefined)
+      throw new SoarError("BACKUP_INCOMPLETE", "pg_basebackup wrote an archive without backup_label", {
+        hint: "Take the backup with --method replication, and report the server's version.",
+      });
     return parseBackupLabel(label.toString("utf8"));
   }
 
@@ -139,7 +163,9 @@ class ProgramBackup {
     try {
       for await (const chunk of this.#program.stdout) yield* this.#tar.split(chunk as Buffer);
       this.#exit = await this.#program.ended;
-      const failure = this.#watch.failure() ?? explainExit(this.#exit, { location, isComplete: this.#tar.manifest !== undefined, signal: request.signal });
+      const failure =
+        this.#watch.failure() ??
+        explainExit(this.#exit, { location, isComplete: this.#tar.manifest !== undefined, signal: request.signal });
       if (failure !== undefined) throw failure;
       yield* this.#tar.end();
     } finally {
@@ -151,7 +177,10 @@ class ProgramBackup {
   #finish(): Promise<FinishedBackup> {
     const { manifest } = this.#tar;
     const exit = this.#exit;
-    if (manifest === undefined || exit === undefined) throw new SoarError("BACKUP_INCOMPLETE", "pg_basebackup wrote an archive without backup_manifest", { hint: "Take the backup with --method replication, and report the server's version." });
+    if (manifest === undefined || exit === undefined)
+      throw new SoarError("BACKUP_INCOMPLETE", "pg_basebackup wrote an archive without backup_manifest", {
+        hint: "Take the backup with --method replication, and report the server's version.",
+      });
     const reader = createManifestReader(() => {});
     reader.push(manifest);
     const last = reader.finish().walRanges.at(-1);

@@ -21,17 +21,21 @@ export function relocatedSource(source: BackupSource, locations: ReadonlyMap<num
 
 function relocated(running: RunningBackup, locations: ReadonlyMap<number, string>): RunningBackup {
   const tar = new RelocatedTar(locations);
-  const moved = <T extends Pick<ArchiveStream, "oid" | "location">>(one: T): T => (one.oid === undefined ? one : { ...one, location: locations.get(one.oid) ?? one.location });
+  const moved = <T extends Pick<ArchiveStream, "oid" | "location">>(one: T): T =>
+    one.oid === undefined ? one : { ...one, location: locations.get(one.oid) ?? one.location };
   return {
     startLsn: running.startLsn,
     startTimeline: running.startTimeline,
     tablespaces: running.tablespaces.map(moved),
     async *archives() {
-      for await (const archive of running.archives()) yield archive.oid === undefined ? { ...archive, data: rewritten(archive.data, tar) } : moved(archive);
+      for await (const archive of running.archives())
+        yield archive.oid === undefined ? { ...archive, data: rewritten(archive.data, tar) } : moved(archive);
     },
     async finish() {
       const finished = await running.finish();
-      return tar.map === undefined ? finished : { ...finished, manifest: replaceInManifest(finished.manifest, MAP, tar.map) };
+      return tar.map === undefined
+        ? finished
+        : { ...finished, manifest: replaceInManifest(finished.manifest, MAP, tar.map) };
     },
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };

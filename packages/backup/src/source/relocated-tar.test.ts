@@ -6,7 +6,11 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RelocatedTar } from "./relocated-tar.ts";
 
-const FILES = { backup_label: "label\n", tablespace_map: "16420 /scratch/16420\n16421 /scratch/16421\n", PG_VERSION: "15\n" };
+const FILES = {
+  backup_label: "label\n",
+  tablespace_map: "16420 /scratch/16420\n16421 /scratch/16421\n",
+  PG_VERSION: "15\n",
+};
 let directory: string;
 let tar: Buffer;
 
@@ -17,7 +21,10 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-function rewrite(locations: ReadonlyMap<number, string>, pieceBytes: number): { bytes: Buffer; map: string | undefined } {
+function rewrite(
+  locations: ReadonlyMap<number, string>,
+  pieceBytes: number,
+): { bytes: Buffer; map: string | undefined } {
   const relocated = new RelocatedTar(locations);
   const out: Buffer[] = [];
   const buffer = Buffer.alloc(pieceBytes);
@@ -34,10 +41,17 @@ test("the map names other places, whatever the chunks are and however long the p
   const location = fc.string({ minLength: 1, maxLength: 600, unit: fc.constantFrom("a", "/", "\\", "\n", "ä") });
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 3000 }), location, (pieceBytes, place) => {
-      const { bytes, map } = rewrite(new Map([[16420, `/${place}`], [16421, "/data/b"]]), pieceBytes);
+      const { bytes, map } = rewrite(
+        new Map([
+          [16420, `/${place}`],
+          [16421, "/data/b"],
+        ]),
+        pieceBytes,
+      );
       const expected = `16420 /${place.replaceAll(/[\\\n]/g, "\\$&")}\n16421 /data/b\n`;
       expect(map).toBe(expected);
-      const read = (name: string): string => execFileSync("tar", ["-xOf", "-", name], { input: bytes, encoding: "utf8" });
+      const read = (name: string): string =>
+        execFileSync("tar", ["-xOf", "-", name], { input: bytes, encoding: "utf8" });
       expect(Object.keys(FILES).map(read)).toEqual([FILES.backup_label, expected, FILES.PG_VERSION]);
     }),
     { numRuns: 30 },
@@ -45,5 +59,10 @@ test("the map names other places, whatever the chunks are and however long the p
 });
 
 test("a tablespace that nobody knows is refused", () => {
-  expect(() => rewrite(new Map([[16420, "/data/a"]]), 1024)).toThrow(expect.objectContaining({ code: "BACKUP_INCOMPLETE", message: expect.stringContaining("tablespace 16421") as string }));
+  expect(() => rewrite(new Map([[16420, "/data/a"]]), 1024)).toThrow(
+    expect.objectContaining({
+      code: "BACKUP_INCOMPLETE",
+      message: expect.stringContaining("tablespace 16421") as string,
+    }),
+  );
 });

@@ -69,7 +69,11 @@ export class RelocatedTar {
   #locationOf(oid: number): string {
     const location = this.#locations.get(oid);
     if (location !== undefined) return location;
-    throw new SoarError("BACKUP_INCOMPLETE", `unable to name the place of tablespace ${oid}: it is not one that was restored`, { hint: "Take the backup from the server: leave --from-archive out." });
+    throw new SoarError(
+      "BACKUP_INCOMPLETE",
+      `unable to name the place of tablespace ${oid}: it is not one that was restored`,
+      { hint: "Take the backup from the server: leave --from-archive out." },
+    );
   }
 }
 
@@ -77,7 +81,11 @@ export class RelocatedTar {
 function withSize(header: Buffer, size: number): Buffer {
   writeOctal(header, SIZE, size);
   header.fill(" ", CHECKSUM[0], CHECKSUM[0] + CHECKSUM[1]);
-  writeOctal(header, CHECKSUM, header.reduce((sum, byte) => sum + byte, 0));
+  writeOctal(
+    header,
+    CHECKSUM,
+    header.reduce((sum, byte) => sum + byte, 0),
+  );
   return header;
 }
 

@@ -1,6 +1,13 @@
 import { SoarError } from "@soar/errors";
 import { baseBackup, connectReplication, type BaseBackupEvent, type ServerConfig } from "@soar/pg-tools";
-import { estimatedTotal, type ArchiveStream, type BackupRequest, type BackupSource, type FinishedBackup, type RunningBackup } from "./backup-source.ts";
+import {
+  estimatedTotal,
+  type ArchiveStream,
+  type BackupRequest,
+  type BackupSource,
+  type FinishedBackup,
+  type RunningBackup,
+} from "./backup-source.ts";
 
 type EventOf<T extends BaseBackupEvent["type"]> = Extract<BaseBackupEvent, { type: T }>;
 
@@ -29,7 +36,11 @@ export function replicationSource(server: ServerConfig): BackupSource {
   };
 }
 
-function runningBackup(events: EventReader, { startLsn, timeline, tablespaces }: EventOf<"start">, { request, close }: { readonly request: BackupRequest; readonly close: () => Promise<void> }): RunningBackup {
+function runningBackup(
+  events: EventReader,
+  { startLsn, timeline, tablespaces }: EventOf<"start">,
+  { request, close }: { readonly request: BackupRequest; readonly close: () => Promise<void> },
+): RunningBackup {
   const total = estimatedTotal(tablespaces);
   events.onProgress = (done) => request.onProgress(done, total);
   return {
@@ -55,9 +66,18 @@ async function* readData(events: EventReader): AsyncGenerator<Buffer, void, unde
 
 async function readEnd(events: EventReader, tablespaces: RunningBackup["tablespaces"]): Promise<FinishedBackup> {
   const chunks: Buffer[] = [];
-  for (let event = await events.take("manifest"); event !== undefined; event = await events.take("manifest")) chunks.push(event.chunk);
+  for (let event = await events.take("manifest"); event !== undefined; event = await events.take("manifest"))
+    chunks.push(event.chunk);
   const { stopLsn, timeline, damaged } = await events.require("end");
-  return { manifest: Buffer.concat(chunks), stopLsn, timeline, damaged: damaged && { ...damaged, files: damaged.files.map((file) => ({ ...file, path: pathInCluster(file.path, tablespaces) })) } };
+  return {
+    manifest: Buffer.concat(chunks),
+    stopLsn,
+    timeline,
+    damaged: damaged && {
+      ...damaged,
+      files: damaged.files.map((file) => ({ ...file, path: pathInCluster(file.path, tablespaces) })),
+    },
+  };
 }
 
 /** As the data directory leads there: a restore may put the tablespace somewhere else. */
@@ -88,9 +108,13 @@ class EventReader {
   async require<T extends BaseBackupEvent["type"]>(type: T): Promise<EventOf<T>> {
     const event = await this.take(type);
     if (event !== undefined) return event;
-    throw new SoarError("BACKUP_INCOMPLETE", `unable to read the base backup: '${type}' was expected, the server sent ${this.#ahead?.type ?? "nothing more"}`, {
-      hint: "Take the backup again; if it repeats, report the server's version.",
-    });
+    throw new SoarError(
+      "BACKUP_INCOMPLETE",
+      `unable to read the base backup: '${type}' was expected, the server sent ${this.#ahead?.type ?? "nothing more"}`,
+      {
+        hint: "Take the backup again; if it repeats, report the server's version.",
+      },
+    );
   }
 
   async close(): Promise<void> {

@@ -31,7 +31,10 @@ const PAUSE_MS = 1000;
  * waits for its archive without a deadline; `BASE_BACKUP` of our own asks it not to. So the program is ended when
  * that lasts too long. One base backup runs at a time, by the lock; somebody else's are told apart by their name.
  */
-export async function watchProgram(server: ServerConfig, { request, walTimeoutMs, kill }: WatchProgramOptions): Promise<ProgramWatch> {
+export async function watchProgram(
+  server: ServerConfig,
+  { request, walTimeoutMs, kill }: WatchProgramOptions,
+): Promise<ProgramWatch> {
   const { signal } = request;
   const sql = await connectSql(server, { signal });
   const end = new AbortController();
@@ -62,13 +65,19 @@ async function follow(sql: SqlConnection, { request, walTimeoutMs, signal }: Fol
   for (;;) {
     const progress = await readProgress(sql, request.label, signal);
     if (progress !== undefined) request.onProgress(progress.streamed, progress.total ?? undefined);
-    waitingSince = progress?.phase === "waiting for wal archiving to finish" ? (waitingSince ?? performance.now()) : undefined;
-    if (waitingSince !== undefined && performance.now() - waitingSince > walTimeoutMs) throw await timedOut(sql, walTimeoutMs);
+    waitingSince =
+      progress?.phase === "waiting for wal archiving to finish" ? (waitingSince ?? performance.now()) : undefined;
+    if (waitingSince !== undefined && performance.now() - waitingSince > walTimeoutMs)
+      throw await timedOut(sql, walTimeoutMs);
     await delay(Math.min(PAUSE_MS, walTimeoutMs), undefined, { signal });
   }
 }
 
-async function readProgress(sql: SqlConnection, applicationName: string, signal: AbortSignal | undefined): Promise<Progress | undefined> {
+async function readProgress(
+  sql: SqlConnection,
+  applicationName: string,
+  signal: AbortSignal | undefined,
+): Promise<Progress | undefined> {
   const [row] = await sql.query<Progress>(
     `SELECT phase, backup_total::float8 AS total, backup_streamed::float8 AS streamed
      FROM pg_stat_progress_basebackup JOIN pg_stat_activity USING (pid) WHERE application_name = $1`,
@@ -79,7 +88,11 @@ async function readProgress(sql: SqlConnection, applicationName: string, signal:
 }
 
 async function timedOut(sql: SqlConnection, walTimeoutMs: number): Promise<SoarError> {
-  return new SoarError("WAL_TIMEOUT", `unable to complete the backup: the server waited ${Math.round(walTimeoutMs / 1000)} s for its last WAL segments to be archived; ${await describeArchiver(sql)}`, {
-    hint: "Look for 'archive command failed' in the server's log, repair archiving, then take the backup again. Nothing that looks like a backup was left behind.",
-  });
+  return new SoarError(
+    "WAL_TIMEOUT",
+    `unable to complete the backup: the server waited ${Math.round(walTimeoutMs / 1000)} s for its last WAL segments to be archived; ${await describeArchiver(sql)}`,
+    {
+      hint: "Look for 'archive command failed' in the server's log, repair archiving, then take the backup again. Nothing that looks like a backup was left behind.",
+    },
+  );
 }

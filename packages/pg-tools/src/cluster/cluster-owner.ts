@@ -27,10 +27,18 @@ export async function requireOwner(dataDir: string): Promise<ClusterOwner> {
   const { uid, gid } = await stat(dataDir);
   const self = process.getuid?.() ?? uid;
   if (uid === 0) {
-    throw new SoarError("SERVER_START_FAILED", `unable to start the server of '${dataDir}': the directory belongs to root`, { hint: `Give it to the server's user: chown -R postgres: '${dataDir}'.` });
+    throw new SoarError(
+      "SERVER_START_FAILED",
+      `unable to start the server of '${dataDir}': the directory belongs to root`,
+      { hint: `Give it to the server's user: chown -R postgres: '${dataDir}'.` },
+    );
   }
   if (self !== 0 && self !== uid) {
-    throw new SoarError("SERVER_START_FAILED", `unable to start the server of '${dataDir}': it belongs to user ${uid} and this is user ${self}`, { hint: "Run this as root or as the user that owns the data directory." });
+    throw new SoarError(
+      "SERVER_START_FAILED",
+      `unable to start the server of '${dataDir}': it belongs to user ${uid} and this is user ${self}`,
+      { hint: "Run this as root or as the user that owns the data directory." },
+    );
   }
   return { uid, gid };
 }
@@ -39,7 +47,11 @@ export async function requireOwner(dataDir: string): Promise<ClusterOwner> {
  * Drops from root to the owner with all of its groups: Node's own change of user drops them, and on Debian the server
  * reads its TLS key as a member of `ssl-cert`.
  */
-export async function asOwner({ uid, gid }: ClusterOwner, path: string, args: readonly string[]): Promise<OwnerCommand> {
+export async function asOwner(
+  { uid, gid }: ClusterOwner,
+  path: string,
+  args: readonly string[],
+): Promise<OwnerCommand> {
   if (process.getuid?.() !== 0) return { path, args, ids: {} };
   if (!(await exists(SETPRIV))) return { path, args, ids: { uid, gid } };
   const groups = (await hasAccount(uid)) ? "--init-groups" : "--clear-groups";

@@ -14,7 +14,8 @@ export async function findProcess(pid: number): Promise<ServerProcess | undefine
   const stat = await readIfPresent(`/proc/${pid}/stat`);
   // The name stands in parentheses and may itself hold any character.
   const [, name, state, parent] = /^\d+ \((.*)\) ([A-Za-z]) (\d+)/s.exec(stat ?? "") ?? [];
-  if (name === undefined || parent === undefined) return stat === undefined && isSignallable(pid) && process.platform !== "linux" ? unknownProcess(pid) : undefined;
+  if (name === undefined || parent === undefined)
+    return stat === undefined && isSignallable(pid) && process.platform !== "linux" ? unknownProcess(pid) : undefined;
   if (state === "Z" || state === "X") return undefined;
   return { pid, parent: Number(parent), name, directory: await readLink(`/proc/${pid}/cwd`) };
 }
@@ -73,7 +74,8 @@ async function readLink(path: string): Promise<string | undefined> {
   try {
     return await readlink(path);
   } catch (error) {
-    if (["ENOENT", "ESRCH", "EACCES", "EPERM", "EINVAL"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    if (["ENOENT", "ESRCH", "EACCES", "EPERM", "EINVAL"].includes((error as NodeJS.ErrnoException).code ?? ""))
+      return undefined;
     throw error;
   }
 }

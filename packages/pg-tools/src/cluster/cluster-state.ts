@@ -45,7 +45,17 @@ export async function readClusterState(dataDir: string): Promise<ClusterState> {
     if (cause.code === "ENOENT") return undefined;
     throw unreadable(dataDir, cause);
   });
-  if (directory === undefined) return { running: false, pid: undefined, status: "unknown", port: undefined, socketDir: undefined, orphans: [], stalePidFile: false, uncollected: false };
+  if (directory === undefined)
+    return {
+      running: false,
+      pid: undefined,
+      status: "unknown",
+      port: undefined,
+      socketDir: undefined,
+      orphans: [],
+      stalePidFile: false,
+      uncollected: false,
+    };
   const file = await readPidFile(directory);
   const postmaster = file !== undefined && (await isThisServer(file.pid, directory)) ? file : undefined;
   const orphans = postmaster === undefined ? (await processesIn(directory)).map(({ pid }) => pid) : [];
@@ -88,9 +98,17 @@ function parsePidFile(text: string): PidFile | undefined {
   const pid = Math.abs(Number(pidLine));
   if (!Number.isInteger(pid) || pid === 0) return undefined;
   const known = (["starting", "stopping", "ready", "standby"] as const).find((one) => one === status);
-  return { pid, port: port === "" ? undefined : Number(port), socketDir: socketDir === "" ? undefined : socketDir, status: known ?? "unknown" };
+  return {
+    pid,
+    port: port === "" ? undefined : Number(port),
+    socketDir: socketDir === "" ? undefined : socketDir,
+    status: known ?? "unknown",
+  };
 }
 
 function unreadable(dataDir: string, cause: NodeJS.ErrnoException): SoarError {
-  return new SoarError("FILE_UNREADABLE", `unable to tell whether a server runs on '${dataDir}': ${cause.message}`, { hint: "Run this as root or as the user that owns the data directory.", cause });
+  return new SoarError("FILE_UNREADABLE", `unable to tell whether a server runs on '${dataDir}': ${cause.message}`, {
+    hint: "Run this as root or as the user that owns the data directory.",
+    cause,
+  });
 }

@@ -49,9 +49,13 @@ export async function findPostgresPrograms(options: FindProgramsOptions): Promis
     seen.push(`${binDir} has ${found.version}`);
   }
   const fact = seen.length === 0 ? "none is installed where it was looked for" : seen.join(", ");
-  throw new SoarError(seen.length === 0 ? "PROGRAM_MISSING" : "SERVER_VERSION", `unable to find ${required.join(", ")} of PostgreSQL ${major}${orNewer ? " or newer" : ""}: ${fact}`, {
-    hint: `Install PostgreSQL ${major} (Debian: "apt install postgresql-${major}"), or name the directory of its programs.`,
-  });
+  throw new SoarError(
+    seen.length === 0 ? "PROGRAM_MISSING" : "SERVER_VERSION",
+    `unable to find ${required.join(", ")} of PostgreSQL ${major}${orNewer ? " or newer" : ""}: ${fact}`,
+    {
+      hint: `Install PostgreSQL ${major} (Debian: "apt install postgresql-${major}"), or name the directory of its programs.`,
+    },
+  );
 }
 
 async function describe(binDir: string, required: readonly string[]): Promise<PostgresPrograms | undefined> {

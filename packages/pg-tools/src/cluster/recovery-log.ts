@@ -30,7 +30,18 @@ export type RecoveryEvent =
   | { readonly type: "redo-done"; readonly lsn: bigint };
 
 export function emptyRecoveryLog(): RecoveryLog {
-  return { redoStartLsn: undefined, consistentLsn: undefined, redoDoneLsn: undefined, lastCommitTime: undefined, stop: undefined, paused: false, ready: false, newTimeline: undefined, restoredFiles: 0, lastRestoredFile: undefined };
+  return {
+    redoStartLsn: undefined,
+    consistentLsn: undefined,
+    redoDoneLsn: undefined,
+    lastCommitTime: undefined,
+    stop: undefined,
+    paused: false,
+    ready: false,
+    newTimeline: undefined,
+    restoredFiles: 0,
+    lastRestoredFile: undefined,
+  };
 }
 
 /** Takes one entry in; returns what is worth telling. */
@@ -43,8 +54,10 @@ export function applyLogEntry(log: RecoveryLog, { severity, text }: LogEntry): R
     log.lastRestoredFile = restored;
     return { type: "file-restored", name: restored, count: log.restoredFiles };
   }
-  if (text.startsWith("redo starts at") && lsn !== undefined) return { type: "redo-started", lsn: (log.redoStartLsn = lsn) };
-  if (text.startsWith("consistent recovery state reached") && lsn !== undefined) return { type: "consistent", lsn: (log.consistentLsn = lsn) };
+  if (text.startsWith("redo starts at") && lsn !== undefined)
+    return { type: "redo-started", lsn: (log.redoStartLsn = lsn) };
+  if (text.startsWith("consistent recovery state reached") && lsn !== undefined)
+    return { type: "consistent", lsn: (log.consistentLsn = lsn) };
   if (text.startsWith("redo done at") && lsn !== undefined) return { type: "redo-done", lsn: (log.redoDoneLsn = lsn) };
   if (text.startsWith("recovery stopping ")) return { type: "stopping", text: (log.stop = text) };
   if (text.startsWith("recovery has paused") || text.startsWith("pausing at the end of recovery")) log.paused = true;
@@ -63,7 +76,8 @@ function lsnIn(text: string): bigint | undefined {
 
 /** `2025-01-10 14:29:58.123456+01`, always with a numeric offset (timestamptz_to_str). Microseconds are cut to milliseconds. */
 function parseLogTime(text: string): Date | undefined {
-  const [, day, time, fraction = "", hours, minutes = "00"] = /^(\d+-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)?([+-]\d\d)(?::?(\d\d))?/.exec(text) ?? [];
+  const [, day, time, fraction = "", hours, minutes = "00"] =
+    /^(\d+-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)?([+-]\d\d)(?::?(\d\d))?/.exec(text) ?? [];
   if (day === undefined) return undefined;
   return new Date(`${day}T${time}${fraction.slice(0, 4)}${hours}:${minutes}`);
 }

@@ -36,14 +36,29 @@ export async function createRecoverySource(installation: PostgresInstallation, r
   await waitUntilArchived(primary);
   await setRecoveryMode(restoredDir, "recovery");
   await ownRecursively(primary, restoredDir);
-  const settings = { port: String(primary.port), unix_socket_directories: restoredDir, listen_addresses: "", archive_mode: "off", restore_command: `cp ${archiveDir}/%f %p`, recovery_target_action: "promote" };
-  return { primary, archiveDir, restoredDir, settings, logFile: join(primary.socketDir, "restored.log"), [Symbol.asyncDispose]: () => primary.remove() };
+  const settings = {
+    port: String(primary.port),
+    unix_socket_directories: restoredDir,
+    listen_addresses: "",
+    archive_mode: "off",
+    restore_command: `cp ${archiveDir}/%f %p`,
+    recovery_target_action: "promote",
+  };
+  return {
+    primary,
+    archiveDir,
+    restoredDir,
+    settings,
+    logFile: join(primary.socketDir, "restored.log"),
+    [Symbol.asyncDispose]: () => primary.remove(),
+  };
 }
 
 async function unpackBackup(primary: TestCluster, directory: string): Promise<void> {
   await using connection = await connectReplication(primary.connection);
   const chunks: Buffer[] = [];
-  for await (const event of baseBackup(connection, { label: "test", checkpoint: "fast" })) if (event.type === "data") chunks.push(event.chunk);
+  for await (const event of baseBackup(connection, { label: "test", checkpoint: "fast" }))
+    if (event.type === "data") chunks.push(event.chunk);
   const archive = join(primary.socketDir, "base.tar");
   await writeFile(archive, Buffer.concat(chunks));
   spawnSync("tar", ["xf", archive], { cwd: directory });
@@ -53,10 +68,15 @@ async function unpackBackup(primary: TestCluster, directory: string): Promise<vo
 
 /** The restore point puts WAL into the segment: at a boundary the majors name different ones. */
 async function waitUntilArchived(primary: TestCluster): Promise<void> {
-  const [row] = await primary.query<{ name: string }>("select pg_create_restore_point('end'), pg_walfile_name(pg_current_wal_lsn()) as name");
+  const [row] = await primary.query<{ name: string }>(
+    "select pg_create_restore_point('end'), pg_walfile_name(pg_current_wal_lsn()) as name",
+  );
   await primary.query("select pg_switch_wal()");
   for (;;) {
-    const [archiver] = await primary.query<{ done: boolean | null }>("select last_archived_wal >= $1 as done from pg_stat_archiver", [row?.name]);
+    const [archiver] = await primary.query<{ done: boolean | null }>(
+      "select last_archived_wal >= $1 as done from pg_stat_archiver",
+      [row?.name],
+    );
     if (archiver?.done === true) return;
   }
 }

@@ -16,7 +16,12 @@ import { waitForRecovery } from "./wait-for-recovery.ts";
 
 async function start(source: RecoverySource, settings: Record<string, string> = {}): Promise<StartedCluster> {
   const { primary, restoredDir: dataDir, logFile } = source;
-  const started = await startCluster({ binDir: primary.binDir, dataDir, logFile, settings: { ...source.settings, ...settings } });
+  const started = await startCluster({
+    binDir: primary.binDir,
+    dataDir,
+    logFile,
+    settings: { ...source.settings, ...settings },
+  });
   onTestFinished(() => stopCluster({ dataDir, mode: "immediate" }).then(() => undefined));
   return started;
 }
@@ -33,46 +38,69 @@ async function newSource(installation: PostgresInstallation = requireInstallatio
   return made;
 }
 
-test.each(postgresMajors())("follows recovery of PostgreSQL $major to its end and tells where it ended", async (installation) => {
-  const made = await newSource(installation);
-  const [last] = await made.primary.query<{ at: Date }>("select at from t where n = 6");
-  await made.primary.stop();
-  const events: RecoveryEvent[] = [];
-  const cluster = await start(made);
-  const outcome = await waitForRecovery({ cluster, onEvent: (event) => events.push(event) });
-  expect(outcome).toMatchObject({ kind: "promoted", timeline: 2, stop: undefined });
-  expect(events.map(({ type }) => type)).toEqual(expect.arrayContaining(["redo-started", "file-restored", "consistent", "redo-done"]));
-  expect(outcome.restoredFiles).toBeGreaterThanOrEqual(4);
-  // The commit follows the row's own clock by no more than a moment.
-  expect(Math.abs((outcome.lastCommitTime?.getTime() ?? 0) - (last?.at.getTime() ?? 0))).toBeLessThan(1_000);
-  const history = await readFile(join(made.restoredDir, "pg_wal", "00000002.history"), "utf8");
-  expect(outcome.reachedLsn).toBe(parseTimelineHistory(history, 2).entries.at(-1)?.switchLsn);
-  expect(await rowsOf(made)).toEqual({ rows: [1, 2, 3, 4, 5, 6], recovering: false });
-  expect(await readClusterState(made.restoredDir)).toMatchObject({ running: true, pid: cluster.pid, status: "ready", orphans: [] });
-  expect((await stat(join(made.restoredDir, "postmaster.pid"))).uid).toBe(made.primary.owner.uid);
-  expect(await stopCluster({ dataDir: made.restoredDir })).toBe(true);
-  expect(await stopCluster({ dataDir: made.restoredDir })).toBe(false);
-});
+test.each(postgresMajors())(
+  "follows recovery of PostgreSQL $major to its end and tells where it ended",
+  async (installation) => {
+    const made = await newSource(installation);
+    const [last] = await made.primary.query<{ at: Date }>("select at from t where n = 6");
+    await made.primary.stop();
+    const events: RecoveryEvent[] = [];
+    const cluster = await start(made);
+    const outcome = await waitForRecovery({ cluster, onEvent: (event) => events.push(event) });
+    expect(outcome).toMatchObject({ kind: "promoted", timeline: 2, stop: undefined });
+    expect(events.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(["redo-started", "file-restored", "consistent", "redo-done"]),
+    );
+    expect(outcome.restoredFiles).toBeGreaterThanOrEqual(4);
+    // The commit follows the row's own clock by no more than a moment.
+    expect(Math.abs((outcome.lastCommitTime?.getTime() ?? 0) - (last?.at.getTime() ?? 0))).toBeLessThan(1_000);
+    const history = await readFile(join(made.restoredDir, "pg_wal", "00000002.history"), "utf8");
+    expect(outcome.reachedLsn).toBe(parseTimelineHistory(history, 2).entries.at(-1)?.switchLsn);
+    expect(await rowsOf(made)).toEqual({ rows: [1, 2, 3, 4, 5, 6], recovering: false });
+    expect(await readClusterState(made.restoredDir)).toMatchObject({
+      running: true,
+      pid: cluster.pid,
+      status: "ready",
+      orphans: [],
+    });
+    expect((await stat(join(made.restoredDir, "postmaster.pid"))).uid).toBe(made.primary.owner.uid);
+    expect(await stopCluster({ dataDir: made.restoredDir })).toBe(true);
+    expect(await stopCluster({ dataDir: made.restoredDir })).toBe(false);
+  },
+);
 
-test.each(postgresMajors())("a recovery target of PostgreSQL $major: promotes, pauses or shuts down there", async (installation) => {
-  const made = await newSource(installation);
-  const [third] = await made.primary.query<{ xid: string }>("select xmin::text as xid from t where n = 4");
-  await made.primary.stop();
-  const target = { recovery_target_xid: String(third?.xid) };
+test.each(postgresMajors())(
+  "a recovery target of PostgreSQL $major: promotes, pauses or shuts down there",
+  async (installation) => {
+    const made = await newSource(installation);
+    const [third] = await made.primary.query<{ xid: string }>("select xmin::text as xid from t where n = 4");
+    await made.primary.stop();
+    const target = { recovery_target_xid: String(third?.xid) };
 
-  const paused = await waitForRecovery({ cluster: await start(made, { ...target, recovery_target_action: "pause" }) });
-  expect(paused).toMatchObject({ kind: "paused", timeline: 1, stop: expect.stringContaining("after commit of transaction") as string });
-  expect(await rowsOf(made)).toEqual({ rows: [1, 2, 3, 4], recovering: true });
-  await stopCluster({ dataDir: made.restoredDir });
+    const paused = await waitForRecovery({
+      cluster: await start(made, { ...target, recovery_target_action: "pause" }),
+    });
+    expect(paused).toMatchObject({
+      kind: "paused",
+      timeline: 1,
+      stop: expect.stringContaining("after commit of transaction") as string,
+    });
+    expect(await rowsOf(made)).toEqual({ rows: [1, 2, 3, 4], recovering: true });
+    await stopCluster({ dataDir: made.restoredDir });
 
-  const down = await waitForRecovery({ cluster: await start(made, { ...target, recovery_target_action: "shutdown" }) });
-  expect(down.kind).toBe("shut-down");
-  expect(await isClusterRunning(made.restoredDir)).toBe(false);
+    const down = await waitForRecovery({
+      cluster: await start(made, { ...target, recovery_target_action: "shutdown" }),
+    });
+    expect(down.kind).toBe("shut-down");
+    expect(await isClusterRunning(made.restoredDir)).toBe(false);
 
-  const promoted = await waitForRecovery({ cluster: await start(made, { ...target, recovery_target_action: "promote" }) });
-  expect(promoted).toMatchObject({ kind: "promoted", timeline: 2 });
-  expect(await rowsOf(made)).toEqual({ rows: [1, 2, 3, 4], recovering: false });
-});
+    const promoted = await waitForRecovery({
+      cluster: await start(made, { ...target, recovery_target_action: "promote" }),
+    });
+    expect(promoted).toMatchObject({ kind: "promoted", timeline: 2 });
+    expect(await rowsOf(made)).toEqual({ rows: [1, 2, 3, 4], recovering: false });
+  },
+);
 
 test("a server that has reached its target and shut down before anybody looks has not failed to start", async () => {
   const made = await newSource();
@@ -81,7 +109,10 @@ test("a server that has reached its target and shut down before anybody looks ha
   const blocker = setInterval(() => {
     if (!existsSync(join(made.restoredDir, "postmaster.pid"))) return;
     clearInterval(blocker);
-    execFileSync("sh", ["-c", `n=0; while [ -e '${join(made.restoredDir, "postmaster.pid")}' ] && [ $n -lt 200 ]; do sleep 0.1; n=$((n+1)); done`]);
+    execFileSync("sh", [
+      "-c",
+      `n=0; while [ -e '${join(made.restoredDir, "postmaster.pid")}' ] && [ $n -lt 200 ]; do sleep 0.1; n=$((n+1)); done`,
+    ]);
   }, 1);
   const cluster = await start(made, { recovery_target: "immediate", recovery_target_action: "shutdown" });
   expect(await waitForRecovery({ cluster })).toMatchObject({ kind: "shut-down" });
@@ -92,21 +123,31 @@ test("a hot standby that dies later is a failure, though it had answered before"
   await made.primary.stop();
   // Answers as hot standby after the first segments; then the command asks PostgreSQL to stop.
   const command = join(made.archiveDir, "fetch");
-  await writeFile(command, `#!/bin/sh\n[ -e ${made.archiveDir}/stop ] && { echo "wal-fetch: the bucket is on fire" >&2; exit 126; }\ncp ${made.archiveDir}/$1 $2\n`, { mode: 0o755 });
+  await writeFile(
+    command,
+    `#!/bin/sh\n[ -e ${made.archiveDir}/stop ] && { echo "wal-fetch: the bucket is on fire" >&2; exit 126; }\ncp ${made.archiveDir}/$1 $2\n`,
+    { mode: 0o755 },
+  );
   await setRecoveryMode(made.restoredDir, "standby");
   await chown(join(made.restoredDir, "standby.signal"), made.primary.owner.uid, made.primary.owner.gid);
   const cluster = await start(made, { restore_command: `${command} %f %p`, wal_retrieve_retry_interval: "50ms" });
   expect(await waitForRecovery({ cluster, until: "consistent" })).toMatchObject({ kind: "consistent", timeline: 1 });
   expect(await rowsOf(made)).toMatchObject({ recovering: true });
   await writeFile(join(made.archiveDir, "stop"), "");
-  await expect(waitForRecovery({ cluster })).rejects.toMatchObject({ code: "RECOVERY_FAILED", message: expect.stringMatching(/FATAL: could not restore file.*the bucket is on fire/s) as string });
+  await expect(waitForRecovery({ cluster })).rejects.toMatchObject({
+    code: "RECOVERY_FAILED",
+    message: expect.stringMatching(/FATAL: could not restore file.*the bucket is on fire/s) as string,
+  });
 });
 
 test("a target that the archive does not reach leaves the server down, with the reason", async () => {
   const made = await newSource();
   await made.primary.stop();
   const cluster = await start(made, { recovery_target_time: "2999-01-01 00:00:00+00" });
-  await expect(waitForRecovery({ cluster })).rejects.toMatchObject({ code: "RECOVERY_FAILED", message: expect.stringContaining("recovery ended before configured recovery target was reached") as string });
+  await expect(waitForRecovery({ cluster })).rejects.toMatchObject({
+    code: "RECOVERY_FAILED",
+    message: expect.stringContaining("recovery ended before configured recovery target was reached") as string,
+  });
 });
 
 test("a killed server is a failure, and the wait can be given up", async () => {
@@ -117,21 +158,36 @@ test("a killed server is a failure, and the wait can be given up", async () => {
   await expect(waitForRecovery({ cluster, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "ABORTED" });
   process.kill(cluster.pid, "SIGKILL");
   await expect.poll(() => isClusterRunning(made.restoredDir)).toBe(false);
-  await expect(waitForRecovery({ cluster })).rejects.toMatchObject({ code: "RECOVERY_FAILED", message: expect.stringContaining("killed?") as string });
+  await expect(waitForRecovery({ cluster })).rejects.toMatchObject({
+    code: "RECOVERY_FAILED",
+    message: expect.stringContaining("killed?") as string,
+  });
 });
 
 test("a server that cannot start says why; a running one is not started twice", async () => {
   const made = await newSource();
-  await expect(start(made, { no_such_setting: "1" })).rejects.toMatchObject({ code: "SERVER_START_FAILED", message: expect.stringContaining('FATAL: unrecognized configuration parameter "no_such_setting"') as string });
+  await expect(start(made, { no_such_setting: "1" })).rejects.toMatchObject({
+    code: "SERVER_START_FAILED",
+    message: expect.stringContaining('FATAL: unrecognized configuration parameter "no_such_setting"') as string,
+  });
   const { binDir, dataDir } = made.primary;
-  await expect(startCluster({ binDir, dataDir, logFile: made.logFile })).rejects.toMatchObject({ code: "SERVER_RUNNING" });
-  await expect(startCluster({ binDir: "/nonexistent", dataDir: made.restoredDir, logFile: made.logFile })).rejects.toMatchObject({ code: expect.stringMatching(/PROGRAM_MISSING|SERVER_START_FAILED/) as string });
+  await expect(startCluster({ binDir, dataDir, logFile: made.logFile })).rejects.toMatchObject({
+    code: "SERVER_RUNNING",
+  });
+  await expect(
+    startCluster({ binDir: "/nonexistent", dataDir: made.restoredDir, logFile: made.logFile }),
+  ).rejects.toMatchObject({ code: expect.stringMatching(/PROGRAM_MISSING|SERVER_START_FAILED/) as string });
 });
 
 test("a stale pid file is told from a running server, also when its number was given out again", async () => {
   const made = await newSource();
   const { dataDir, owner } = made.primary;
-  expect(await readClusterState(dataDir)).toMatchObject({ running: true, stalePidFile: false, port: made.primary.port, socketDir: made.primary.socketDir });
+  expect(await readClusterState(dataDir)).toMatchObject({
+    running: true,
+    stalePidFile: false,
+    port: made.primary.port,
+    socketDir: made.primary.socketDir,
+  });
   await made.primary.kill();
   expect(await readClusterState(dataDir)).toMatchObject({ running: false, pid: undefined, stalePidFile: true });
   const text = await readFile(join(dataDir, "postmaster.pid"), "utf8");
@@ -147,9 +203,17 @@ test("processes that a killed postmaster leaves behind keep the directory in use
   const { dataDir } = made.primary;
   const pid = Number(made.primary.pid());
   const busy = made.primary.query("select sum(n) from generate_series(1, 1000000000) n").catch(() => undefined);
-  await expect.poll(() => made.primary.query("select count(*)::int as n from pg_stat_activity where query like 'select sum%' and state = 'active'")).toEqual([{ n: 1 }]);
+  await expect
+    .poll(() =>
+      made.primary.query(
+        "select count(*)::int as n from pg_stat_activity where query like 'select sum%' and state = 'active'",
+      ),
+    )
+    .toEqual([{ n: 1 }]);
   process.kill(pid, "SIGKILL");
-  await expect.poll(() => readClusterState(dataDir)).toMatchObject({ running: true, pid: undefined, stalePidFile: true });
+  await expect
+    .poll(() => readClusterState(dataDir))
+    .toMatchObject({ running: true, pid: undefined, stalePidFile: true });
   const { orphans } = await readClusterState(dataDir);
   expect(orphans.length).toBeGreaterThan(0);
   for (const orphan of orphans) process.kill(orphan, "SIGKILL");

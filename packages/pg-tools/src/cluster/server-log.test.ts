@@ -13,7 +13,10 @@ test("follows a log that grows in the middle of lines", async () => {
   expect(await follower.read()).toEqual([]);
   await appendFile(path, "old\n2025-01-10 14:00:00.123 UTC [12] LOG:  redo sta");
   expect(await follower.read()).toEqual([]);
-  await appendFile(path, "rts at 0/5000028\n2025-01-10 14:00:00.123 UTC [12] FATAL:  first\n\tsecond\ncp: no such file\n");
+  await appendFile(
+    path,
+    "rts at 0/5000028\n2025-01-10 14:00:00.123 UTC [12] FATAL:  first\n\tsecond\ncp: no such file\n",
+  );
   expect(await follower.read()).toEqual([
     { pid: 12, severity: "LOG", text: "redo starts at 0/5000028" },
     { pid: 12, severity: "FATAL", text: "first\nsecond" },
@@ -23,12 +26,24 @@ test("follows a log that grows in the middle of lines", async () => {
 
 test("tells the reason of a death from refusals of connections", () => {
   const line = (text: string): ReturnType<typeof parseLogLine> => parseLogLine(`2025-01-10 14:00:00.123 UTC ${text}`);
-  const entries = [line("[3] FATAL:  the database system is starting up"), line("[2] FATAL:  could not locate required checkpoint record"), line("[2] HINT:  If you are restoring from a backup, touch it."), line("[1] LOG:  aborting startup")];
-  expect(fatalLines(entries)).toEqual(["FATAL: could not locate required checkpoint record", "HINT: If you are restoring from a backup, touch it."]);
+  const entries = [
+    line("[3] FATAL:  the database system is starting up"),
+    line("[2] FATAL:  could not locate required checkpoint record"),
+    line("[2] HINT:  If you are restoring from a backup, touch it."),
+    line("[1] LOG:  aborting startup"),
+  ];
+  expect(fatalLines(entries)).toEqual([
+    "FATAL: could not locate required checkpoint record",
+    "HINT: If you are restoring from a backup, touch it.",
+  ]);
 });
 
 test("reads the time of the last commit in any zone", () => {
   const log = emptyRecoveryLog();
-  applyLogEntry(log, { pid: 1, severity: "LOG", text: "last completed transaction was at log time 2025-01-10 14:29:58.123456+05:30" });
+  applyLogEntry(log, {
+    pid: 1,
+    severity: "LOG",
+    text: "last completed transaction was at log time 2025-01-10 14:29:58.123456+05:30",
+  });
   expect(log.lastCommitTime?.toISOString()).toBe("2025-01-10T08:59:58.123Z");
 });

@@ -26,7 +26,9 @@ const PREFIXED = /^\d{4}-\d\d-\d\d [\d:.]+ \S+ \[(\d+)\] ([A-Z]+\d?): {1,2}(.*)$
 
 export function parseLogLine(line: string): LogEntry {
   const [, pid, severity, text] = PREFIXED.exec(line) ?? [];
-  return pid === undefined || severity === undefined || text === undefined ? { pid: undefined, severity: undefined, text: line } : { pid: Number(pid), severity, text };
+  return pid === undefined || severity === undefined || text === undefined
+    ? { pid: undefined, severity: undefined, text: line }
+    : { pid: Number(pid), severity, text };
 }
 
 const READ_BYTES = 256 * 1024;
@@ -51,7 +53,8 @@ export class LogFollower {
     for (const line of text.slice(0, Math.max(end, 0)).split("\n")) {
       const previous = entries.at(-1);
       // A tab continues the entry above.
-      if (line.startsWith("\t") && previous !== undefined) entries[entries.length - 1] = { ...previous, text: `${previous.text}\n${line.slice(1)}` };
+      if (line.startsWith("\t") && previous !== undefined)
+        entries[entries.length - 1] = { ...previous, text: `${previous.text}\n${line.slice(1)}` };
       else if (line !== "") entries.push(parseLogLine(line));
     }
     return entries;
@@ -74,7 +77,8 @@ export class LogFollower {
 }
 
 /** Refusals of client connections that every server gives while it starts or stops; they say nothing about its fate. */
-const REFUSAL = /^the database system is |^terminating (?:connection|walreceiver|background worker)|^(?:no pg_hba\.conf entry|password authentication failed|role "|database "|sorry, too many)/;
+const REFUSAL =
+  /^the database system is |^terminating (?:connection|walreceiver|background worker)|^(?:no pg_hba\.conf entry|password authentication failed|role "|database "|sorry, too many)/;
 
 /** The lines that tell why a server died: its fatal errors with their hints, and what restore_command printed last. */
 export function fatalLines(entries: readonly LogEntry[]): string[] {
@@ -84,7 +88,8 @@ export function fatalLines(entries: readonly LogEntry[]): string[] {
     if ((severity === "FATAL" || severity === "PANIC") && !REFUSAL.test(text)) {
       pid = from;
       lines.push(`${severity}: ${text}`);
-    } else if ((severity === "HINT" || severity === "DETAIL") && from === pid && pid !== undefined) lines.push(`${severity}: ${text}`);
+    } else if ((severity === "HINT" || severity === "DETAIL") && from === pid && pid !== undefined)
+      lines.push(`${severity}: ${text}`);
     else if (severity !== undefined) pid = undefined;
   }
   const foreign = entries.filter(({ severity }) => severity === undefined).map(({ text }) => text);

@@ -52,7 +52,9 @@ const POLL_MS = 20;
 export async function startCluster(options: StartClusterOptions): Promise<StartedCluster> {
   const { dataDir, logFile } = options;
   if ((await readClusterState(dataDir)).running) {
-    throw new SoarError("SERVER_RUNNING", `unable to start the server of '${dataDir}': it runs already`, { hint: `Stop it first, for example with "pg_ctl stop -D '${dataDir}'".` });
+    throw new SoarError("SERVER_RUNNING", `unable to start the server of '${dataDir}': it runs already`, {
+      hint: `Stop it first, for example with "pg_ctl stop -D '${dataDir}'".`,
+    });
   }
   const owner = options.owner ?? (await requireOwner(dataDir));
   await using log = await openLog(logFile);
@@ -70,7 +72,11 @@ interface Child {
 
 async function spawnServer(options: StartClusterOptions, owner: ClusterOwner, log: FileHandle): Promise<Child> {
   const config = options.configFile === undefined ? {} : { config_file: options.configFile };
-  const settings = Object.entries({ ...config, ...(options.logging === "own" ? {} : CAPTURE_SETTINGS), ...options.settings }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const settings = Object.entries({
+    ...config,
+    ...(options.logging === "own" ? {} : CAPTURE_SETTINGS),
+    ...options.settings,
+  }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const command = await asOwner(owner, join(options.binDir, "postgres"), ["-D", options.dataDir, ...settings]);
   const child = spawn(command.path, command.args, {
     ...command.ids,
@@ -85,7 +91,14 @@ async function spawnServer(options: StartClusterOptions, owner: ClusterOwner, lo
   child.once("exit", (status, by) => (ended = by === null ? `exit status ${status}` : `signal ${by}`));
   await new Promise<void>((resolve, reject) => {
     child.once("spawn", resolve);
-    child.once("error", (cause) => reject(new SoarError("PROGRAM_MISSING", `unable to run '${command.path}': ${cause.message}`, { hint: "Check the directory of the PostgreSQL programs.", cause })));
+    child.once("error", (cause) =>
+      reject(
+        new SoarError("PROGRAM_MISSING", `unable to run '${command.path}': ${cause.message}`, {
+          hint: "Check the directory of the PostgreSQL programs.",
+          cause,
+        }),
+      ),
+    );
   });
   child.unref();
   return { pid: child.pid ?? 0, ended: () => ended };
@@ -100,7 +113,9 @@ async function waitUntilUp(options: StartClusterOptions, child: Child, logOffset
     // On a busy machine recovery may be over, and the server shut down as its target action says, before anybody has looked.
     if (options.until !== "accepting" && child.ended() === ENDED_WELL) return;
     const late = performance.now() > deadline;
-    const fact = child.ended() ?? (late ? "it did not come up in time" : options.signal?.aborted === true ? "stopped by the caller" : undefined);
+    const fact =
+      child.ended() ??
+      (late ? "it did not come up in time" : options.signal?.aborted === true ? "stopped by the caller" : undefined);
     if (fact !== undefined) {
       if (child.ended() === undefined) process.kill(child.pid, "SIGINT");
       throw await startFailure(options, fact, logOffset);
@@ -109,16 +124,24 @@ async function waitUntilUp(options: StartClusterOptions, child: Child, logOffset
   }
 }
 
-async function startFailure({ dataDir, logFile, signal }: StartClusterOptions, fact: string, logOffset: number): Promise<SoarError> {
+async function startFailure(
+  { dataDir, logFile, signal }: StartClusterOptions,
+  fact: string,
+  logOffset: number,
+): Promise<SoarError> {
   const lines = fatalLines(await new LogFollower(logFile, logOffset).read());
   const code = signal?.aborted === true ? "ABORTED" : "SERVER_START_FAILED";
-  return new SoarError(code, `unable to start the server of '${dataDir}': ${[fact, ...lines].join("; ")}`, { hint: `Read the server's log in '${logFile}'.` });
+  return new SoarError(code, `unable to start the server of '${dataDir}': ${[fact, ...lines].join("; ")}`, {
+    hint: `Read the server's log in '${logFile}'.`,
+  });
 }
 
 async function openLog(path: string): Promise<FileHandle> {
   try {
     return await open(path, "a", 0o640);
   } catch (cause) {
-    throw new SoarError("FILE_UNWRITABLE", `unable to write the server's log '${path}': ${(cause as Error).message}`, { cause });
+    throw new SoarError("FILE_UNWRITABLE", `unable to write the server's log '${path}': ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }

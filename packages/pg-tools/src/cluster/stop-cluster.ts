@@ -29,11 +29,19 @@ export async function stopCluster(options: StopClusterOptions): Promise<boolean>
   if (pid !== undefined) sendSignal(pid, SIGNALS[mode]);
   const deadline = performance.now() + timeoutMs;
   while ((pid !== undefined && (await isAlive(pid))) || (await isClusterRunning(dataDir))) {
-    if (options.signal?.aborted === true) throw new SoarError("ABORTED", `unable to stop the server of '${dataDir}': stopped by the caller`);
+    if (options.signal?.aborted === true)
+      throw new SoarError("ABORTED", `unable to stop the server of '${dataDir}': stopped by the caller`);
     if (performance.now() > deadline) {
-      throw new SoarError("SERVER_RUNNING", `unable to stop the server of '${dataDir}': it still runs after ${Math.round(timeoutMs / 1000)} s`, {
-        hint: mode === "immediate" ? "Look for processes that hang in the kernel (state D)." : "Stop it in mode 'immediate'; nothing committed is lost, and the next start recovers.",
-      });
+      throw new SoarError(
+        "SERVER_RUNNING",
+        `unable to stop the server of '${dataDir}': it still runs after ${Math.round(timeoutMs / 1000)} s`,
+        {
+          hint:
+            mode === "immediate"
+              ? "Look for processes that hang in the kernel (state D)."
+              : "Stop it in mode 'immediate'; nothing committed is lost, and the next start recovers.",
+        },
+      );
     }
     await delay(POLL_MS);
   }

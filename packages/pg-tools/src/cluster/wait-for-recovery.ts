@@ -63,7 +63,10 @@ export async function waitForRecovery(options: WaitForRecoveryOptions): Promise<
     entries.splice(0, entries.length - 500);
   };
   for (;;) {
-    if (options.signal?.aborted === true) throw new SoarError("ABORTED", `unable to follow the recovery of '${cluster.dataDir}': stopped by the caller`, { cause: options.signal.reason });
+    if (options.signal?.aborted === true)
+      throw new SoarError("ABORTED", `unable to follow the recovery of '${cluster.dataDir}': stopped by the caller`, {
+        cause: options.signal.reason,
+      });
     // Liveness first, then the log: what it wrote before it died is there by now.
     const alive = await isAlive(cluster.pid);
     const kind = alive ? await currentStage(cluster, log, until) : undefined;
@@ -74,7 +77,11 @@ export async function waitForRecovery(options: WaitForRecoveryOptions): Promise<
   }
 }
 
-async function currentStage({ dataDir }: StartedCluster, log: RecoveryLog, until: "end" | "consistent"): Promise<"promoted" | "paused" | "consistent" | undefined> {
+async function currentStage(
+  { dataDir }: StartedCluster,
+  log: RecoveryLog,
+  until: "end" | "consistent",
+): Promise<"promoted" | "paused" | "consistent" | undefined> {
   if (log.ready && (await readControl(dataDir)).state === "in-production") return "promoted";
   // "ready" is also what a hot standby writes of itself, in the middle of recovery.
   if ((await readClusterState(dataDir)).status !== "ready") return undefined;
@@ -83,20 +90,32 @@ async function currentStage({ dataDir }: StartedCluster, log: RecoveryLog, until
   return until === "consistent" && log.consistentLsn !== undefined ? "consistent" : undefined;
 }
 
-async function describeOutcome(kind: RecoveryOutcome["kind"], { dataDir }: StartedCluster, log: RecoveryLog): Promise<RecoveryOutcome> {
+async function describeOutcome(
+  kind: RecoveryOutcome["kind"],
+  { dataDir }: StartedCluster,
+  log: RecoveryLog,
+): Promise<RecoveryOutcome> {
   // After pg_promote() pg_control names the old timeline until the next checkpoint.
-  const timeline = kind === "promoted" && log.newTimeline !== undefined ? log.newTimeline : (await readControl(dataDir)).timeline;
+  const timeline =
+    kind === "promoted" && log.newTimeline !== undefined ? log.newTimeline : (await readControl(dataDir)).timeline;
   const reachedLsn = kind === "promoted" ? ((await switchLsn(dataDir, timeline)) ?? log.redoDoneLsn) : log.redoDoneLsn;
   const { lastCommitTime, stop, restoredFiles, lastRestoredFile } = log;
   return { kind, timeline, reachedLsn, lastCommitTime, stop, restoredFiles, lastRestoredFile };
 }
 
-async function afterDeath(cluster: StartedCluster, log: RecoveryLog, entries: readonly LogEntry[]): Promise<RecoveryOutcome> {
+async function afterDeath(
+  cluster: StartedCluster,
+  log: RecoveryLog,
+  entries: readonly LogEntry[],
+): Promise<RecoveryOutcome> {
   const atTarget = log.stop !== undefined && entries.some(({ text }) => text.startsWith("shutdown at recovery target"));
   const lines = fatalLines(entries);
-  if (atTarget && !lines.some(isFatal) && (await readControl(cluster.dataDir)).state === "shut-down-in-recovery") return await describeOutcome("shut-down", cluster, log);
+  if (atTarget && !lines.some(isFatal) && (await readControl(cluster.dataDir)).state === "shut-down-in-recovery")
+    return await describeOutcome("shut-down", cluster, log);
   const fact = (lines.some(isFatal) ? lines : ["the server ended without saying why (killed?)", ...lines]).join("; ");
-  throw new SoarError("RECOVERY_FAILED", `unable to recover '${cluster.dataDir}': ${fact}`, { hint: `Read the server's log in '${cluster.logFile}'. The server is down; starting it again continues recovery.` });
+  throw new SoarError("RECOVERY_FAILED", `unable to recover '${cluster.dataDir}': ${fact}`, {
+    hint: `Read the server's log in '${cluster.logFile}'. The server is down; starting it again continues recovery.`,
+  });
 }
 
 function isFatal(line: string): boolean {

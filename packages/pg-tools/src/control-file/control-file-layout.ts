@@ -24,13 +24,18 @@ const LARGEST_USED_SIZE = 512;
 
 /** Recognises the version of a pg_control file by the two numbers that never move. Throws FORMAT_INVALID or SERVER_VERSION. */
 export function layoutOf(bytes: Uint8Array): ControlFileLayout {
-  if (bytes.length < LARGEST_USED_SIZE) throw new SoarError("FORMAT_INVALID", `unable to read pg_control: the file has only ${bytes.length} bytes`);
+  if (bytes.length < LARGEST_USED_SIZE)
+    throw new SoarError("FORMAT_INVALID", `unable to read pg_control: the file has only ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const controlVersion = view.getUint32(8, true);
   const catalogVersion = view.getUint32(12, true);
   const layout = LAYOUTS.find((one) => one.controlVersion === controlVersion && one.catalogVersion === catalogVersion);
   if (layout !== undefined) return layout;
-  throw new SoarError("SERVER_VERSION", `unable to read pg_control: control version ${controlVersion} with catalog version ${catalogVersion} is not that of PostgreSQL 15 to 18`, {
-    hint: "Use the pg_controldata of the version that made the cluster to see what it is.",
-  });
+  throw new SoarError(
+    "SERVER_VERSION",
+    `unable to read pg_control: control version ${controlVersion} with catalog version ${catalogVersion} is not that of PostgreSQL 15 to 18`,
+    {
+      hint: "Use the pg_controldata of the version that made the cluster to see what it is.",
+    },
+  );
 }

@@ -24,14 +24,25 @@ describe.each(postgresMajors())("pg_control of PostgreSQL $version", (installati
   });
   afterAll(() => cluster.remove());
 
-  const readIt = async (): Promise<ControlFile> => readControlFile(await readFile(join(cluster.dataDir, "global/pg_control")));
+  const readIt = async (): Promise<ControlFile> =>
+    readControlFile(await readFile(join(cluster.dataDir, "global/pg_control")));
 
   test("says what the server's own functions say", async () => {
     await cluster.query("CHECKPOINT");
     const control = await readIt();
     const [system, checkpoint, init, recovery] = await Promise.all(
-      ["system", "checkpoint", "init", "recovery"].map(async (part) => (await cluster.query(`SELECT to_json(c)::text AS json FROM pg_control_${part}() c`))[0]?.json),
-    ).then((texts) => texts.map((text) => JSON.parse(String(text).replace(/"system_identifier":(\d+)/, '"system_identifier":"$1"')) as Record<string, unknown>));
+      ["system", "checkpoint", "init", "recovery"].map(
+        async (part) => (await cluster.query(`SELECT to_json(c)::text AS json FROM pg_control_${part}() c`))[0]?.json,
+      ),
+    ).then((texts) =>
+      texts.map(
+        (text) =>
+          JSON.parse(String(text).replace(/"system_identifier":(\d+)/, '"system_identifier":"$1"')) as Record<
+            string,
+            unknown
+          >,
+      ),
+    );
 
     expect(control).toMatchObject({
       pgMajor: installation.major,
@@ -98,7 +109,11 @@ describe.each(postgresMajors())("pg_control of PostgreSQL $version", (installati
   test("is refused when intact but from another machine, or in a state that does not exist", async () => {
     const bytes = await readFile(join(cluster.dataDir, "global/pg_control"));
     const crcOffset = installation.major >= 18 ? 292 : 288;
-    for (const [offset, value] of [[204, 4], [208, 1], [16, CLUSTER_STATES.length]] as const) {
+    for (const [offset, value] of [
+      [204, 4],
+      [208, 1],
+      [16, CLUSTER_STATES.length],
+    ] as const) {
       const altered = Buffer.from(bytes);
       altered.writeUInt32LE(value, offset);
       altered.writeUInt32LE(crc32c(altered.subarray(0, crcOffset)), crcOffset);

@@ -66,9 +66,11 @@ export interface ControlFile {
 export function readControlFile(bytes: Uint8Array): ControlFile {
   const layout = layoutOf(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (crc32c(bytes.subarray(0, layout.crcOffset)) !== view.getUint32(layout.crcOffset, true)) throw invalid("its checksum is wrong");
+  if (crc32c(bytes.subarray(0, layout.crcOffset)) !== view.getUint32(layout.crcOffset, true))
+    throw invalid("its checksum is wrong");
   // What PostgreSQL checks to tell another architecture's file: eight-byte alignment, IEEE doubles.
-  if (view.getUint32(204, true) !== 8 || view.getFloat64(208, true) !== 1234567) throw invalid("it comes from a machine of another architecture");
+  if (view.getUint32(204, true) !== 8 || view.getFloat64(208, true) !== 1234567)
+    throw invalid("it comes from a machine of another architecture");
   const state = CLUSTER_STATES[view.getUint32(16, true)];
   if (state === undefined) throw invalid("its cluster state is unknown");
   return {
@@ -91,7 +93,10 @@ export function readControlFile(bytes: Uint8Array): ControlFile {
 }
 
 /** The copy of the last checkpoint record (`CheckPoint`). */
-function checkpointAt(view: DataView, at: number): Pick<ControlFile, "redoLsn" | "timeline" | "previousTimeline" | "fullPageWrites" | "checkpointTime"> {
+function checkpointAt(
+  view: DataView,
+  at: number,
+): Pick<ControlFile, "redoLsn" | "timeline" | "previousTimeline" | "fullPageWrites" | "checkpointTime"> {
   return {
     redoLsn: view.getBigUint64(at, true),
     timeline: view.getUint32(at + 8, true),
@@ -101,7 +106,13 @@ function checkpointAt(view: DataView, at: number): Pick<ControlFile, "redoLsn" |
   };
 }
 
-function recoveryAt(view: DataView, at: number): Pick<ControlFile, "minRecoveryLsn" | "minRecoveryTimeline" | "backupStartLsn" | "backupEndLsn" | "backupEndRequired"> {
+function recoveryAt(
+  view: DataView,
+  at: number,
+): Pick<
+  ControlFile,
+  "minRecoveryLsn" | "minRecoveryTimeline" | "backupStartLsn" | "backupEndLsn" | "backupEndRequired"
+> {
   return {
     minRecoveryLsn: view.getBigUint64(at, true),
     minRecoveryTimeline: view.getUint32(at + 8, true),
@@ -113,7 +124,14 @@ function recoveryAt(view: DataView, at: number): Pick<ControlFile, "minRecoveryL
 
 type Settings = Pick<
   ControlFile,
-  | "walLevel" | "walLogHints" | "maxConnections" | "maxWorkerProcesses" | "maxWalSenders" | "maxPreparedTransactions" | "maxLocksPerTransaction" | "trackCommitTimestamp"
+  | "walLevel"
+  | "walLogHints"
+  | "maxConnections"
+  | "maxWorkerProcesses"
+  | "maxWalSenders"
+  | "maxPreparedTransactions"
+  | "maxLocksPerTransaction"
+  | "trackCommitTimestamp"
 >;
 
 /** The parameters with which the last WAL was written, as they were then: postgresql.conf may say something else by now. */

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type BackupHistory, type BackupLabel, formatBackupHistory, formatBackupLabel, parseBackupHistory, parseBackupLabel } from "./backup-label.ts";
+import {
+  type BackupHistory,
+  type BackupLabel,
+  formatBackupHistory,
+  formatBackupLabel,
+  parseBackupHistory,
+  parseBackupLabel,
+} from "./backup-label.ts";
 
 /** As PostgreSQL 15.20 wrote it. */
 const LABEL = `START WAL LOCATION: 0/2000028 (file 000000010000000000000002)
@@ -27,7 +34,12 @@ const labels: fc.Arbitrary<BackupLabel> = fc.record({
   startTimeline: timelines,
   incrementalFrom: fc.option(fc.record({ lsn: lsns, timeline: timelines }), { nil: undefined }),
 });
-const stops = fc.record({ stopLsn: lsns, stopSegmentName: segmentNames, stopTime: fc.stringMatching(/^[ -~]*$/), stopTimeline: timelines });
+const stops = fc.record({
+  stopLsn: lsns,
+  stopSegmentName: segmentNames,
+  stopTime: fc.stringMatching(/^[ -~]*$/),
+  stopTimeline: timelines,
+});
 
 describe("backup_label", () => {
   test("is read as PostgreSQL wrote it, and written byte for byte", () => {
@@ -46,9 +58,11 @@ describe("backup_label", () => {
   });
 
   test("survives writing and reading, whatever the label holds", () => {
-    fc.assert(fc.property(labels, (label) => {
-      expect(parseBackupLabel(formatBackupLabel(label))).toEqual(label);
-    }));
+    fc.assert(
+      fc.property(labels, (label) => {
+        expect(parseBackupLabel(formatBackupLabel(label))).toEqual(label);
+      }),
+    );
   });
 
   test("names what an incremental backup builds upon", () => {
@@ -70,16 +84,27 @@ describe("backup_label", () => {
 
 describe("a backup history file", () => {
   test("adds the stop position", () => {
-    const text = LABEL.replace("CHECK", "STOP WAL LOCATION: 0/2000100 (file 000000010000000000000002)\nCHECK") + "STOP TIME: 2026-11-24 03:28:26 UTC\nSTOP TIMELINE: 1\n";
-    expect(parseBackupHistory(text)).toMatchObject({ startLsn: 0x200_0028n, stopLsn: 0x200_0100n, stopTimeline: 1, stopTime: "2026-11-24 03:28:26 UTC" });
+    const text =
+      LABEL.replace("CHECK", "STOP WAL LOCATION: 0/2000100 (file 000000010000000000000002)\nCHECK") +
+      "STOP TIME: 2026-11-24 03:28:26 UTC\nSTOP TIMELINE: 1\n";
+    expect(parseBackupHistory(text)).toMatchObject({
+      startLsn: 0x200_0028n,
+      stopLsn: 0x200_0100n,
+      stopTimeline: 1,
+      stopTime: "2026-11-24 03:28:26 UTC",
+    });
     expect(formatBackupHistory(parseBackupHistory(text))).toBe(text);
   });
 
   test("survives writing and reading", () => {
-    const histories: fc.Arbitrary<BackupHistory> = fc.tuple(labels, stops).map(([label, stop]) => ({ ...label, ...stop }));
-    fc.assert(fc.property(histories, (history) => {
-      expect(parseBackupHistory(formatBackupHistory(history))).toEqual(history);
-    }));
+    const histories: fc.Arbitrary<BackupHistory> = fc
+      .tuple(labels, stops)
+      .map(([label, stop]) => ({ ...label, ...stop }));
+    fc.assert(
+      fc.property(histories, (history) => {
+        expect(parseBackupHistory(formatBackupHistory(history))).toEqual(history);
+      }),
+    );
   });
 
   test("is refused without a stop position", () => {

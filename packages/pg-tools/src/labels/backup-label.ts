@@ -46,7 +46,8 @@ const CONTENT = new RegExp(
 /** Reads the text of a `backup_label` file. Throws FORMAT_INVALID. */
 export function parseBackupLabel(text: string): BackupLabel {
   const fields = fieldsOf(text, "backup_label");
-  if (fields.stopLsn !== undefined || fields.stopTime !== undefined) throw invalid("backup_label", "it has a stop position like a backup history file");
+  if (fields.stopLsn !== undefined || fields.stopTime !== undefined)
+    throw invalid("backup_label", "it has a stop position like a backup history file");
   return labelOf(fields);
 }
 
@@ -54,8 +55,15 @@ export function parseBackupLabel(text: string): BackupLabel {
 export function parseBackupHistory(text: string): BackupHistory {
   const fields = fieldsOf(text, "backup history file");
   const { stopLsn, stopSegmentName, stopTime, stopTimeline } = fields;
-  if (stopLsn === undefined || stopSegmentName === undefined || stopTime === undefined) throw invalid("backup history file", "it has no stop position");
-  return { ...labelOf(fields), stopLsn: parseLsn(stopLsn), stopSegmentName, stopTime, stopTimeline: Number(stopTimeline) };
+  if (stopLsn === undefined || stopSegmentName === undefined || stopTime === undefined)
+    throw invalid("backup history file", "it has no stop position");
+  return {
+    ...labelOf(fields),
+    stopLsn: parseLsn(stopLsn),
+    stopSegmentName,
+    stopTime,
+    stopTimeline: Number(stopTimeline),
+  };
 }
 
 /** The text of a `backup_label` file, byte for byte as PostgreSQL writes it. */
@@ -81,14 +89,29 @@ function formatContent(label: BackupLabel, stop: BackupHistory | undefined): str
     ...(stop === undefined ? [] : [`STOP TIME: ${stop.stopTime}`, `STOP TIMELINE: ${stop.stopTimeline}`]),
     ...(label.incrementalFrom === undefined
       ? []
-      : [`INCREMENTAL FROM LSN: ${formatLsn(label.incrementalFrom.lsn)}`, `INCREMENTAL FROM TLI: ${label.incrementalFrom.timeline}`]),
+      : [
+          `INCREMENTAL FROM LSN: ${formatLsn(label.incrementalFrom.lsn)}`,
+          `INCREMENTAL FROM TLI: ${label.incrementalFrom.timeline}`,
+        ]),
   ];
   return `${lines.join("\n")}\n`;
 }
 
 /** Groups of the expression: those outside its optional parts are there whenever it matches. */
-type Fields = Readonly<Record<"startLsn" | "startSegmentName" | "checkpointLsn" | "method" | "from" | "startTime" | "label" | "startTimeline", string>> &
-  Readonly<Partial<Record<"stopLsn" | "stopSegmentName" | "stopTime" | "stopTimeline" | "incrementalLsn" | "incrementalTimeline", string>>>;
+type Fields = Readonly<
+  Record<
+    "startLsn" | "startSegmentName" | "checkpointLsn" | "method" | "from" | "startTime" | "label" | "startTimeline",
+    string
+  >
+> &
+  Readonly<
+    Partial<
+      Record<
+        "stopLsn" | "stopSegmentName" | "stopTime" | "stopTimeline" | "incrementalLsn" | "incrementalTimeline",
+        string
+      >
+    >
+  >;
 
 function fieldsOf(text: string, what: string): Fields {
   const groups = CONTENT.exec(text)?.groups;
@@ -107,7 +130,10 @@ function labelOf(fields: Fields): BackupLabel {
     startTime: fields.startTime,
     label: fields.label,
     startTimeline: Number(fields.startTimeline),
-    incrementalFrom: incrementalLsn === undefined ? undefined : { lsn: parseLsn(incrementalLsn), timeline: Number(incrementalTimeline) },
+    incrementalFrom:
+      incrementalLsn === undefined
+        ? undefined
+        : { lsn: parseLsn(incrementalLsn), timeline: Number(incrementalTimeline) },
   };
 }
 

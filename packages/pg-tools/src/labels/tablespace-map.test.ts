@@ -2,7 +2,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatTablespaceMap, parseTablespaceMap } from "./tablespace-map.ts";
 
-const entries = fc.array(fc.record({ oid: fc.integer({ min: 1, max: 2 ** 32 - 1 }), location: fc.string({ minLength: 1, unit: fc.constantFrom("/", "a", " ", "\\", "\n", "\r", "ü") }) }));
+const entries = fc.array(
+  fc.record({
+    oid: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+    location: fc.string({ minLength: 1, unit: fc.constantFrom("/", "a", " ", "\\", "\n", "\r", "ü") }),
+  }),
+);
 
 describe("tablespace_map", () => {
   test("is read and written as PostgreSQL does, line ends and backslashes in paths included", () => {
@@ -16,9 +21,11 @@ describe("tablespace_map", () => {
   });
 
   test("survives writing and reading", () => {
-    fc.assert(fc.property(entries, (map) => {
-      expect(parseTablespaceMap(formatTablespaceMap(map))).toEqual(map);
-    }));
+    fc.assert(
+      fc.property(entries, (map) => {
+        expect(parseTablespaceMap(formatTablespaceMap(map))).toEqual(map);
+      }),
+    );
   });
 
   test("may be empty, and may have the line ends of Windows", () => {

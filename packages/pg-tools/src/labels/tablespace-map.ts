@@ -16,9 +16,13 @@ export function parseTablespaceMap(text: string): readonly TablespaceLocation[] 
   while (rest !== "") {
     const [line, oid, escaped] = /^([1-9]\d{0,9}) ((?:[^\\\n\r]|\\[^])+)[\n\r]+/.exec(rest) ?? [];
     if (line === undefined || oid === undefined || escaped === undefined) {
-      throw new SoarError("FORMAT_INVALID", `unable to read the tablespace_map: '${rest.slice(0, 80)}' is not an OID and a path`, {
-        hint: "The file belongs to its backup byte for byte; take it from there again.",
-      });
+      throw new SoarError(
+        "FORMAT_INVALID",
+        `unable to read the tablespace_map: '${rest.slice(0, 80)}' is not an OID and a path`,
+        {
+          hint: "The file belongs to its backup byte for byte; take it from there again.",
+        },
+      );
     }
     entries.push({ oid: Number(oid), location: escaped.replace(/\\([^])/g, "$1") });
     rest = rest.slice(line.length);

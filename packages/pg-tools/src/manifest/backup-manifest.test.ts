@@ -9,7 +9,11 @@ import { createManifestReader, parseBackupManifest } from "./manifest-reader.ts"
 const parse = (text: string): BackupManifest => parseBackupManifest(Buffer.from(text));
 const checksums = fc
   .constantFrom(...CHECKSUM_ALGORITHMS)
-  .chain((algorithm) => fc.uint8Array({ minLength: CHECKSUM_SIZES[algorithm], maxLength: CHECKSUM_SIZES[algorithm] }).map((bytes) => ({ algorithm, value: Buffer.from(bytes).toString("hex") })));
+  .chain((algorithm) =>
+    fc
+      .uint8Array({ minLength: CHECKSUM_SIZES[algorithm], maxLength: CHECKSUM_SIZES[algorithm] })
+      .map((bytes) => ({ algorithm, value: Buffer.from(bytes).toString("hex") })),
+  );
 const notUtf8 = fc.uint8Array({ minLength: 1, maxLength: 20 }).map((tail) => Buffer.from([0x62, 0xff, ...tail]));
 const files: fc.Arbitrary<ManifestFile> = fc
   .record({
@@ -18,38 +22,61 @@ const files: fc.Arbitrary<ManifestFile> = fc
     lastModified: fc.integer({ min: 0, max: 4_000_000_000 }).map((seconds) => new Date(seconds * 1000)),
     checksum: fc.option(checksums, { nil: undefined }),
   })
-  .map(({ name, ...rest }) => (typeof name === "string" ? { path: name, pathBytes: undefined, ...rest } : { path: name.toString("utf8"), pathBytes: name, ...rest }));
+  .map(({ name, ...rest }) =>
+    typeof name === "string"
+      ? { path: name, pathBytes: undefined, ...rest }
+      : { path: name.toString("utf8"), pathBytes: name, ...rest },
+  );
 const lsns = fc.bigInt(0n, 2n ** 64n - 1n);
-const manifests = fc.record({
-  identifier: fc.option(fc.bigInt(1n, 2n ** 64n - 1n), { nil: undefined }),
-  files: fc.array(files, { maxLength: 6 }),
-  walRanges: fc.array(fc.record({ timeline: fc.integer({ min: 1, max: 2 ** 32 - 1 }), startLsn: lsns, endLsn: lsns }), { maxLength: 3 }),
-}).map(({ identifier, ...rest }) => ({ version: identifier === undefined ? (1 as const) : (2 as const), systemIdentifier: identifier, ...rest }));
+const manifests = fc
+  .record({
+    identifier: fc.option(fc.bigInt(1n, 2n ** 64n - 1n), { nil: undefined }),
+    files: fc.array(files, { maxLength: 6 }),
+    walRanges: fc.array(
+      fc.record({ timeline: fc.integer({ min: 1, max: 2 ** 32 - 1 }), startLsn: lsns, endLsn: lsns }),
+      { maxLength: 3 },
+    ),
+  })
+  .map(({ identifier, ...rest }) => ({
+    version: identifier === undefined ? (1 as const) : (2 as const),
+    systemIdentifier: identifier,
+    ...rest,
+  }));
 
 describe("a backup manifest", () => {
   test("survives writing and reading in pieces of any size", () => {
-    fc.assert(fc.property(manifests, fc.integer({ min: 1, max: 100 }), (manifest, pieceSize) => {
-      const bytes = Buffer.from(formatBackupManifest(manifest));
-      const read: ManifestFile[] = [];
-      const reader = createManifestReader((file) => read.push(file));
-      for (let at = 0; at < bytes.length; at += pieceSize) reader.push(bytes.subarray(at, at + pieceSize));
-      expect({ ...reader.finish(), files: read }).toEqual({ ...manifest, checksum: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
-    }));
+    fc.assert(
+      fc.property(manifests, fc.integer({ min: 1, max: 100 }), (manifest, pieceSize) => {
+        const bytes = Buffer.from(formatBackupManifest(manifest));
+        const read: ManifestFile[] = [];
+        const reader = createManifestReader((file) => read.push(file));
+        for (let at = 0; at < bytes.length; at += pieceSize) reader.push(bytes.subarray(at, at + pieceSize));
+        expect({ ...reader.finish(), files: read }).toEqual({
+          ...manifest,
+          checksum: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+        });
+      }),
+    );
   });
 
   test("with a flipped bit, a lost line or a lost end is refused", () => {
-    fc.assert(fc.property(manifests, fc.nat(), fc.integer({ min: 0, max: 7 }), (manifest, at, bit) => {
-      const bytes = Buffer.from(formatBackupManifest(manifest));
-      const offset = at % bytes.length;
-      bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
-      // Hexadecimal digits in the checksum line may be written in capitals.
-      fc.pre(!/^[A-F]$/.test(String.fromCharCode(bytes[offset] ?? 0)));
-      expect(() => parseBackupManifest(bytes)).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));
-      expect(() => parseBackupManifest(bytes.subarray(0, offset))).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));
-    }));
+    fc.assert(
+      fc.property(manifests, fc.nat(), fc.integer({ min: 0, max: 7 }), (manifest, at, bit) => {
+        const bytes = Buffer.from(formatBackupManifest(manifest));
+        const offset = at % bytes.length;
+        bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
+        // Hexadecimal digits in the checksum line may be written in capitals.
+        fc.pre(!/^[A-F]$/.test(String.fromCharCode(bytes[offset] ?? 0)));
+        expect(() => parseBackupManifest(bytes)).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));
+        expect(() => parseBackupManifest(bytes.subarray(0, offset))).toThrow(
+          expect.objectContaining({ code: "FORMAT_INVALID" }),
+        );
+      }),
+    );
   });
 
-  const file = '{ "Path": "PG_VERSION", "Size": 3, "Last-Modified": "2026-11-24 03:28:24 GMT", "Checksum-Algorithm": "CRC32C", "Checksum": "64440205" }';
+  const file =
+    '{ "Path": "PG_VERSION", "Size": 3, "Last-Modified": "2026-11-24 03:28:24 GMT", "Checksum-Algorithm": "CRC32C", "Checksum": "64440205" }';
   const range = '{ "Timeline": 1, "Start-LSN": "0/2000028", "End-LSN": "0/2000100" }';
   const withLines = (version: string, fileLine: string, rangeLine: string): string => {
     const text = `{ "PostgreSQL-Backup-Manifest-Version": ${version},\n"Files": [\n${fileLine}\n],\n"WAL-Ranges": [\n${rangeLine}\n],\n`;

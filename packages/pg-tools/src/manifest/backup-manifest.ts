@@ -10,7 +10,9 @@ export interface ManifestFile {
   readonly size: number;
   readonly lastModified: Date;
   /** `undefined` when the backup was taken without checksums. */
-  readonly checksum: { readonly algorithm: ChecksumAlgorithm; /** Lower-case hexadecimal. */ readonly value: string } | undefined;
+  readonly checksum:
+    | { readonly algorithm: ChecksumAlgorithm; /** Lower-case hexadecimal. */ readonly value: string }
+    | undefined;
 }
 
 /** WAL that is needed to make the backup consistent. */

@@ -5,16 +5,30 @@ import { CHECKSUM_ALGORITHMS, CHECKSUM_SIZES, type ChecksumAlgorithm } from "./c
 
 /** Reads the JSON object of one file. Throws FORMAT_INVALID. */
 export function parseFileLine(line: string): ManifestFile {
-  const { Path, "Encoded-Path": encodedPath, Size, "Last-Modified": lastModified, "Checksum-Algorithm": algorithm, Checksum, ...unknown } = fieldsOf(line);
+  const {
+    Path,
+    "Encoded-Path": encodedPath,
+    Size,
+    "Last-Modified": lastModified,
+    "Checksum-Algorithm": algorithm,
+    Checksum,
+    ...unknown
+  } = fieldsOf(line);
   const modified = typeof lastModified === "string" ? new Date(lastModified) : new Date(Number.NaN);
   if (!isSize(Size) || Number.isNaN(modified.getTime()) || Object.keys(unknown).length > 0) throw invalidLine(line);
-  return { ...pathOf(Path, encodedPath, line), size: Size, lastModified: modified, checksum: checksumOf(algorithm, Checksum, line) };
+  return {
+    ...pathOf(Path, encodedPath, line),
+    size: Size,
+    lastModified: modified,
+    checksum: checksumOf(algorithm, Checksum, line),
+  };
 }
 
 /** Reads the JSON object of one range of WAL. Throws FORMAT_INVALID. */
 export function parseWalRangeLine(line: string): ManifestWalRange {
   const { Timeline, "Start-LSN": start, "End-LSN": end, ...unknown } = fieldsOf(line);
-  if (!isSize(Timeline) || typeof start !== "string" || typeof end !== "string" || Object.keys(unknown).length > 0) throw invalidLine(line);
+  if (!isSize(Timeline) || typeof start !== "string" || typeof end !== "string" || Object.keys(unknown).length > 0)
+    throw invalidLine(line);
   return { timeline: Timeline, startLsn: parseLsn(start), endLsn: parseLsn(end) };
 }
 
@@ -41,7 +55,8 @@ function pathOf(path: unknown, encodedPath: unknown, line: string): Pick<Manifes
 function checksumOf(algorithm: unknown, value: unknown, line: string): ManifestFile["checksum"] {
   if (algorithm === undefined && value === undefined) return undefined;
   const known = CHECKSUM_ALGORITHMS.find((one): one is ChecksumAlgorithm => one === algorithm);
-  if (known === undefined || typeof value !== "string" || !isHex(value) || value.length !== CHECKSUM_SIZES[known] * 2) throw invalidLine(line);
+  if (known === undefined || typeof value !== "string" || !isHex(value) || value.length !== CHECKSUM_SIZES[known] * 2)
+    throw invalidLine(line);
   return { algorithm: known, value: value.toLowerCase() };
 }
 

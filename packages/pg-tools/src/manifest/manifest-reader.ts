@@ -118,6 +118,11 @@ class ManifestLines {
   finish(computed: string): ManifestHead {
     if (this.#state !== "done") throw invalidManifest("it is cut off");
     if (computed !== this.#checksum) throw invalidManifest("its own checksum is wrong");
-    return { version: this.#version, systemIdentifier: this.#systemIdentifier, walRanges: this.#walRanges, checksum: this.#checksum };
+    return {
+      version: this.#version,
+      systemIdentifier: this.#systemIdentifier,
+      walRanges: this.#walRanges,
+      checksum: this.#checksum,
+    };
   }
 }

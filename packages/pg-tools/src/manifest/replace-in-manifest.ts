@@ -16,7 +16,10 @@ export function replaceInManifest(manifest: Buffer, path: string, content: Uint8
   if (from < 0 || end < 0 || last < end) throw invalidManifest(`it does not name '${path}'`);
   const line = replaceContent(manifest.toString("utf8", from, end), content);
   const text = Buffer.concat([manifest.subarray(0, from), Buffer.from(line), manifest.subarray(end, last)]);
-  return Buffer.concat([text, Buffer.from(`"Manifest-Checksum": "${createHash("sha256").update(text).digest("hex")}"}\n`)]);
+  return Buffer.concat([
+    text,
+    Buffer.from(`"Manifest-Checksum": "${createHash("sha256").update(text).digest("hex")}"}\n`),
+  ]);
 }
 
 /** Only size and checksum change, not the way in which the line is written. */

@@ -11,9 +11,16 @@ test.each([
   expect(parseRelationPath(path)).toEqual(expected);
 });
 
-test.each(["global/pg_control", "base/5/PG_VERSION", "base/5/pg_filenode.map", "base/5/t3_16384", "pg_wal/000000010000000000000001", "base/16384", "base/5/1/2", "base/5/16384.0", "base/5/16384_x"])(
-  "%s is none",
-  (path) => {
-    expect(parseRelationPath(path)).toBeUndefined();
-  },
-);
+test.each([
+  "global/pg_control",
+  "base/5/PG_VERSION",
+  "base/5/pg_filenode.map",
+  "base/5/t3_16384",
+  "pg_wal/000000010000000000000001",
+  "base/16384",
+  "base/5/1/2",
+  "base/5/16384.0",
+  "base/5/16384_x",
+])("%s is none", (path) => {
+  expect(parseRelationPath(path)).toBeUndefined();
+});

@@ -7,7 +7,8 @@ export interface RelationPath {
   readonly segment: number;
 }
 
-const RELATION_PATH = /^(?:global|base\/\d+|pg_tblspc\/\d+\/PG_\d+_\d+\/\d+)\/([1-9]\d*)(?:_(fsm|vm|init))?(?:\.([1-9]\d*))?$/;
+const RELATION_PATH =
+  /^(?:global|base\/\d+|pg_tblspc\/\d+\/PG_\d+_\d+\/\d+)\/([1-9]\d*)(?:_(fsm|vm|init))?(?:\.([1-9]\d*))?$/;
 
 /**
  * Reads a path relative to the data directory. Files of pages with checksums are exactly these; `undefined` for all
@@ -15,5 +16,7 @@ const RELATION_PATH = /^(?:global|base\/\d+|pg_tblspc\/\d+\/PG_\d+_\d+\/\d+)\/([
  */
 export function parseRelationPath(path: string): RelationPath | undefined {
   const [, fileNumber, fork = "main", segment = "0"] = RELATION_PATH.exec(path) ?? [];
-  return fileNumber === undefined ? undefined : { fileNumber: Number(fileNumber), fork: fork as RelationPath["fork"], segment: Number(segment) };
+  return fileNumber === undefined
+    ? undefined
+    : { fileNumber: Number(fileNumber), fork: fork as RelationPath["fork"], segment: Number(segment) };
 }

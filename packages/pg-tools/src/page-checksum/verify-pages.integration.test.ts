@@ -10,7 +10,9 @@ describe.each(postgresMajors())("page checksums of PostgreSQL $version", (instal
   let cluster: TestCluster;
   beforeAll(async () => {
     cluster = await createTestCluster({ installation, initdbArgs: ["--data-checksums"] });
-    await cluster.query("CREATE TABLE t AS SELECT g, repeat(md5(g::text), 9) AS filler FROM generate_series(1, 3000) g");
+    await cluster.query(
+      "CREATE TABLE t AS SELECT g, repeat(md5(g::text), 9) AS filler FROM generate_series(1, 3000) g",
+    );
     await cluster.query("CREATE INDEX ON t (g)");
     await cluster.query("VACUUM t");
     await cluster.stop();
@@ -51,6 +53,8 @@ describe.each(postgresMajors())("page checksums of PostgreSQL $version", (instal
 test("an incomplete last page is left out, other block sizes are taken", () => {
   const page = Buffer.alloc(4096 + 10, 1);
   const expected = pageChecksum(new DataView(page.buffer, page.byteOffset), 0, 4096, 0);
-  expect(findDamagedPages(page, { firstBlock: 0, blockSize: 4096 })).toEqual([{ blockNumber: 0, found: 257, expected }]);
+  expect(findDamagedPages(page, { firstBlock: 0, blockSize: 4096 })).toEqual([
+    { blockNumber: 0, found: 257, expected },
+  ]);
   expect(expected).toBeGreaterThan(0);
 });

@@ -46,7 +46,10 @@ export function findDamagedPages(bytes: Uint8Array, options: VerifyPagesOptions)
 
 /** A page header without free-space pointers on a page that is not empty is damage, not newness (`PageIsVerified`). */
 function isNewPage(bytes: Uint8Array, view: DataView, offset: number, blockSize: number): boolean {
-  return view.getUint16(offset + UPPER_OFFSET, true) === 0 && bytes.subarray(offset, offset + blockSize).every((byte) => byte === 0);
+  return (
+    view.getUint16(offset + UPPER_OFFSET, true) === 0 &&
+    bytes.subarray(offset, offset + blockSize).every((byte) => byte === 0)
+  );
 }
 
 /** `pd_lsn` is kept as two 32-bit halves, the upper one first. */

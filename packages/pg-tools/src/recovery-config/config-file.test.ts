@@ -6,9 +6,13 @@ describe("settings of a configuration file", () => {
   test("survive writing and reading", () => {
     const names = fc.stringMatching(/^[a-z_][a-z0-9_.]*$/).filter((name) => !name.startsWith("include"));
     const values = fc.string({ unit: "grapheme" }).filter((value) => !/[\n\r\0]/.test(value));
-    fc.assert(fc.property(names, values, (name, value) => {
-      expect(parseConfigSettings(`# first\n${formatConfigSetting(name, value)} # comment\n`)).toEqual([{ name, value, line: 2 }]);
-    }));
+    fc.assert(
+      fc.property(names, values, (name, value) => {
+        expect(parseConfigSettings(`# first\n${formatConfigSetting(name, value)} # comment\n`)).toEqual([
+          { name, value, line: 2 },
+        ]);
+      }),
+    );
   });
 
   test.each([
@@ -23,11 +27,27 @@ describe("settings of a configuration file", () => {
     expect(parseConfigSettings(line)).toEqual([{ name, value, line: 1 }]);
   });
 
-  test.each(["", "# port = 1", "port", "port =", "port = 1 2", "port = 'open", "include 'other.conf'", "include_dir = 'conf.d'", "1x = 2"])("are not read from %j", (line) => {
+  test.each([
+    "",
+    "# port = 1",
+    "port",
+    "port =",
+    "port = 1 2",
+    "port = 'open",
+    "include 'other.conf'",
+    "include_dir = 'conf.d'",
+    "1x = 2",
+  ])("are not read from %j", (line) => {
     expect(parseConfigSettings(line)).toEqual([]);
   });
 
-  test.each([["a b", "1"], ["", "1"], ["a", "1\n2"], ["a", "1\r"], ["a", "\0"]])("are refused: %j with %j", (name, value) => {
+  test.each([
+    ["a b", "1"],
+    ["", "1"],
+    ["a", "1\n2"],
+    ["a", "1\r"],
+    ["a", "\0"],
+  ])("are refused: %j with %j", (name, value) => {
     expect(() => formatConfigSetting(name, value)).toThrow(expect.objectContaining({ code: "CONFIG_INVALID" }));
   });
 });

@@ -9,7 +9,8 @@ export interface ConfigSetting {
   readonly line: number;
 }
 
-const ASSIGNMENT = /^\s*(?<name>[A-Za-z_][\w$.]*)\s*(?:=\s*|\s)(?:'(?<quoted>(?:[^'\\]|\\.|'')*)'|(?<bare>[^\s#'=][^\s#]*))\s*(?:#.*)?$/;
+const ASSIGNMENT =
+  /^\s*(?<name>[A-Za-z_][\w$.]*)\s*(?:=\s*|\s)(?:'(?<quoted>(?:[^'\\]|\\.|'')*)'|(?<bare>[^\s#'=][^\s#]*))\s*(?:#.*)?$/;
 
 /** What stands for itself behind a backslash is not listed (`DeescapeQuotedString` in guc-file.l). */
 const ESCAPES: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
@@ -27,10 +28,13 @@ export function parseConfigSettings(text: string): readonly ConfigSetting[] {
 }
 
 function unescape(quoted = ""): string {
-  return quoted.replace(/''|\\([0-7]{1,3})|\\(.)/g, (pair: string, octal: string | undefined, letter: string | undefined) => {
-    if (octal !== undefined) return String.fromCharCode(parseInt(octal, 8) & 255);
-    return letter === undefined ? pair.slice(1) : (ESCAPES[letter] ?? letter);
-  });
+  return quoted.replace(
+    /''|\\([0-7]{1,3})|\\(.)/g,
+    (pair: string, octal: string | undefined, letter: string | undefined) => {
+      if (octal !== undefined) return String.fromCharCode(parseInt(octal, 8) & 255);
+      return letter === undefined ? pair.slice(1) : (ESCAPES[letter] ?? letter);
+    },
+  );
 }
 
 /**
@@ -38,7 +42,12 @@ function unescape(quoted = ""): string {
  * would later write a line end back as it is and break the file, so it is refused although it could be escaped here.
  */
 export function formatConfigSetting(name: string, value: string): string {
-  if (!/^[A-Za-z_][\w$.]*$/.test(name)) throw new SoarError("CONFIG_INVALID", `unable to write the setting '${name}': it is not a setting's name`);
-  if (/[\n\r\0]/.test(value)) throw new SoarError("CONFIG_INVALID", `unable to write the setting '${name}': its value has a line end or a zero byte in it`);
+  if (!/^[A-Za-z_][\w$.]*$/.test(name))
+    throw new SoarError("CONFIG_INVALID", `unable to write the setting '${name}': it is not a setting's name`);
+  if (/[\n\r\0]/.test(value))
+    throw new SoarError(
+      "CONFIG_INVALID",
+      `unable to write the setting '${name}': its value has a line end or a zero byte in it`,
+    );
   return `${name} = '${value.replace(/['\\]/g, "$&$&")}'`;
 }

@@ -2,7 +2,12 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import type { ConfigSetting } from "./config-file.ts";
-import { findLeftoverTargets, type RecoverySettings, withoutRecoverySettings, withRecoverySettings } from "./recovery-settings.ts";
+import {
+  findLeftoverTargets,
+  type RecoverySettings,
+  withoutRecoverySettings,
+  withRecoverySettings,
+} from "./recovery-settings.ts";
 import { removeSynced, writeAtomically } from "./write-atomically.ts";
 
 /** Read last of all configuration files, and always in the data directory, wherever postgresql.conf lies. */
@@ -37,7 +42,8 @@ export type RecoveryMode = "recovery" | "standby" | "none";
  * and a base backup of a standby brings its `standby.signal` along. Throws FILE_UNWRITABLE or DISK_FULL.
  */
 export async function setRecoveryMode(dataDir: string, mode: RecoveryMode): Promise<void> {
-  for (const other of ["recovery", "standby"].filter((one) => one !== mode)) await removeSynced(join(dataDir, `${other}.signal`));
+  for (const other of ["recovery", "standby"].filter((one) => one !== mode))
+    await removeSynced(join(dataDir, `${other}.signal`));
   if (mode !== "none") await writeAtomically(join(dataDir, `${mode}.signal`), "");
 }
 
@@ -48,6 +54,9 @@ async function readAutoConf(dataDir: string): Promise<string> {
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT") return "";
-    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${message}`, { cause, hint: "Run as the user that owns the data directory, or as root." });
+    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${message}`, {
+      cause,
+      hint: "Run as the user that owns the data directory, or as root.",
+    });
   }
 }

@@ -27,7 +27,10 @@ export const BLOCK_END = "# soar: end of recovery settings";
 export function recoveryTargetSettings(target: RecoveryTarget | { readonly type: "immediate" }): RecoverySettings {
   switch (target.type) {
     case "time":
-      return { recovery_target_time: formatTargetTime(target.time), recovery_target_inclusive: target.inclusive ?? true };
+      return {
+        recovery_target_time: formatTargetTime(target.time),
+        recovery_target_inclusive: target.inclusive ?? true,
+      };
     case "xid":
       return { recovery_target_xid: target.xid, recovery_target_inclusive: target.inclusive ?? true };
     case "lsn":
@@ -77,8 +80,12 @@ export function withoutRecoverySettings(text: string): string {
  * or by ours after ALTER SYSTEM has rewritten the file without its comments.
  */
 export function findLeftoverTargets(text: string): readonly ConfigSetting[] {
-  const effective = new Map(parseConfigSettings(withoutRecoverySettings(text)).map((setting) => [setting.name, setting]));
-  return [...effective.values()].filter(({ name, value }) => Object.entries(TARGET_DEFAULTS).some(([target, usual]) => target === name && valueText(usual) !== value));
+  const effective = new Map(
+    parseConfigSettings(withoutRecoverySettings(text)).map((setting) => [setting.name, setting]),
+  );
+  return [...effective.values()].filter(({ name, value }) =>
+    Object.entries(TARGET_DEFAULTS).some(([target, usual]) => target === name && valueText(usual) !== value),
+  );
 }
 
 function valueText(value: string | number | boolean): string {

@@ -48,6 +48,10 @@ async function syncDirectory(path: string): Promise<void> {
 /** What a failed write means for the operator. */
 export function unwritable(path: string, cause: unknown): SoarError {
   const { code, message } = cause as NodeJS.ErrnoException;
-  if (code === "ENOSPC" || code === "EDQUOT") return new SoarError("DISK_FULL", `unable to write '${path}': no room is left`, { cause });
-  return new SoarError("FILE_UNWRITABLE", `unable to write '${path}': ${message}`, { cause, hint: "Run as the user that owns the data directory, or as root." });
+  if (code === "ENOSPC" || code === "EDQUOT")
+    return new SoarError("DISK_FULL", `unable to write '${path}': no room is left`, { cause });
+  return new SoarError("FILE_UNWRITABLE", `unable to write '${path}': ${message}`, {
+    cause,
+    hint: "Run as the user that owns the data directory, or as root.",
+  });
 }

@@ -9,7 +9,7 @@ export interface ResultSet {
 /** ErrorResponse and NoticeResponse: pairs of a field letter and a text. */
 export function parseServerMessage(body: Buffer): ServerMessage {
   const fields = new Map<string, string>();
-  for (let at = 0; at < body.length && body[at] !== 0; ) {
+  for (let at = 0; at < body.length && body[at] !== 0;) {
     const end = body.indexOf(0, at + 1);
     fields.set(String.fromCharCode(body.readUInt8(at)), body.toString("utf8", at + 1, end));
     at = end + 1;
@@ -29,7 +29,7 @@ export function parseServerMessage(body: Buffer): ServerMessage {
 export function parseRowDescription(body: Buffer): string[] {
   const count = body.readInt16BE(0);
   const names: string[] = [];
-  for (let at = 2; names.length < count; ) {
+  for (let at = 2; names.length < count;) {
     const end = body.indexOf(0, at);
     names.push(body.toString("utf8", at, end));
     // Table, attribute, type, type length, modifier, format.
@@ -41,7 +41,7 @@ export function parseRowDescription(body: Buffer): string[] {
 export function parseDataRow(body: Buffer): (string | null)[] {
   const values: (string | null)[] = [];
   const count = body.readInt16BE(0);
-  for (let at = 2; values.length < count; ) {
+  for (let at = 2; values.length < count;) {
     const length = body.readInt32BE(at);
     at += 4;
     values.push(length < 0 ? null : body.toString("utf8", at, at + length));

@@ -16,7 +16,14 @@ export async function* readArchiveStream(results: ResultReader): AsyncGenerator<
   for (;;) {
     const frame = await results.next();
     if (frame.kind === "message" && frame.type === MESSAGE.copyDone) break;
-    if (frame.kind === "message") throw unexpected(frame, (failure) => new SoarError("BACKUP_INCOMPLETE", `unable to finish the base backup: ${factOf(failure)}`, { hint: failure.hint ?? LOST_HINT }));
+    if (frame.kind === "message")
+      throw unexpected(
+        frame,
+        (failure) =>
+          new SoarError("BACKUP_INCOMPLETE", `unable to finish the base backup: ${factOf(failure)}`, {
+            hint: failure.hint ?? LOST_HINT,
+          }),
+      );
     const kind = frame.body[0];
     if (kind === KIND.data) {
       yield* readData(results, frame, target);
@@ -29,14 +36,20 @@ export async function* readArchiveStream(results: ResultReader): AsyncGenerator<
     }
     if (target === "archive") yield { type: "archive-end" };
     if (kind === KIND.newArchive) yield archiveEvent(body);
-    else if (kind !== KIND.manifest) throw new SoarError("SERVER_FAILED", `unable to read the base backup: unknown message kind ${kind}`);
+    else if (kind !== KIND.manifest)
+      throw new SoarError("SERVER_FAILED", `unable to read the base backup: unknown message kind ${kind}`);
     target = kind === KIND.manifest ? "manifest" : "archive";
   }
   if (target === "archive") yield { type: "archive-end" };
 }
 
-async function* readData(results: ResultReader, first: CopyFrame, target: "none" | "archive" | "manifest"): AsyncGenerator<BaseBackupEvent, void, undefined> {
-  if (target === "none") throw new SoarError("SERVER_FAILED", "unable to read the base backup: data came before the first archive");
+async function* readData(
+  results: ResultReader,
+  first: CopyFrame,
+  target: "none" | "archive" | "manifest",
+): AsyncGenerator<BaseBackupEvent, void, undefined> {
+  if (target === "none")
+    throw new SoarError("SERVER_FAILED", "unable to read the base backup: data came before the first archive");
   const type = target === "archive" ? "data" : "manifest";
   let frame: CopyFrame = { ...first, body: first.body.subarray(1) };
   for (;;) {
@@ -49,7 +62,7 @@ async function* readData(results: ResultReader, first: CopyFrame, target: "none"
 /** Puts a small message together. */
 async function wholeMessage(results: ResultReader, first: CopyFrame): Promise<Buffer> {
   const parts = [first.body];
-  for (let last = first.last; !last; ) {
+  for (let last = first.last; !last;) {
     const frame = await continuation(results);
     parts.push(frame.body);
     last = frame.last;
@@ -67,5 +80,10 @@ function archiveEvent(body: Buffer): BaseBackupEvent {
   const { text: name, next } = readCString(body, 1);
   const location = readCString(body, next).text;
   const oid = /^(\d+)\.tar$/.exec(name)?.[1];
-  return { type: "archive", name, oid: oid === undefined ? undefined : Number(oid), location: location === "" ? undefined : location };
+  return {
+    type: "archive",
+    name,
+    oid: oid === undefined ? undefined : Number(oid),
+    location: location === "" ? undefined : location,
+  };
 }

@@ -3,7 +3,13 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, open, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createTestCluster, loadAviationData, postgresMajors, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
+import {
+  createTestCluster,
+  loadAviationData,
+  postgresMajors,
+  requireInstallation,
+  type TestCluster,
+} from "@soar-tooling/test-servers";
 import { expect, onTestFinished, test } from "vitest";
 import { baseBackup, type BaseBackupEvent } from "./base-backup.ts";
 import { connectReplication } from "./replication-connection.ts";
@@ -18,10 +24,18 @@ interface Collected {
   readonly digestOnArrival: string;
 }
 
-async function collect(cluster: TestCluster, options: { readonly onChunk?: () => Promise<void> } = {}): Promise<Collected> {
+async function collect(
+  cluster: TestCluster,
+  options: { readonly onChunk?: () => Promise<void> } = {},
+): Promise<Collected> {
   await using connection = await connectReplication(cluster.connection);
   const events: Partial<Record<"start" | "end", BaseBackupEvent>> = {};
-  const [archives, manifest, progress, digest]: [Collected["archives"], Buffer[], number[], ReturnType<typeof createHash>] = [[], [], [], createHash("sha256")];
+  const [archives, manifest, progress, digest]: [
+    Collected["archives"],
+    Buffer[],
+    number[],
+    ReturnType<typeof createHash>,
+  ] = [[], [], [], createHash("sha256")];
   for await (const event of baseBackup(connection, { label: "it's a test", checkpoint: "fast" })) {
     if (event.type === "start" || event.type === "end") events[event.type] = event;
     if (event.type === "archive") archives.push({ ...event, chunks: [] });
@@ -43,29 +57,41 @@ async function temporaryDirectory(): Promise<string> {
   return directory;
 }
 
-test.each(postgresMajors())("takes a whole backup of PostgreSQL $major with its tablespace and manifest", async (installation) => {
-  await using cluster = await createTestCluster({ installation, initdbArgs: ["--data-checksums"] });
-  const location = cluster.tablespaceDir("ts");
-  await cluster.query(`create tablespace extra location '${location}'`);
-  await cluster.query("create table t tablespace extra as select n, md5(n::text) from generate_series(1, 20000) n");
-  const [space] = await cluster.query<{ oid: number }>("select oid::int from pg_tablespace where spcname = 'extra'");
+test.each(postgresMajors())(
+  "takes a whole backup of PostgreSQL $major with its tablespace and manifest",
+  async (installation) => {
+    await using cluster = await createTestCluster({ installation, initdbArgs: ["--data-checksums"] });
+    const location = cluster.tablespaceDir("ts");
+    await cluster.query(`create tablespace extra location '${location}'`);
+    await cluster.query("create table t tablespace extra as select n, md5(n::text) from generate_series(1, 20000) n");
+    const [space] = await cluster.query<{ oid: number }>("select oid::int from pg_tablespace where spcname = 'extra'");
 
-  const backup = await collect(cluster);
+    const backup = await collect(cluster);
 
-  expect(backup.start).toMatchObject({ timeline: 1, tablespaces: [{ oid: space?.oid, location }, { oid: undefined, location: undefined }] });
-  expect(backup.end).toMatchObject({ timeline: 1, damaged: undefined });
-  expect(backup.end.stopLsn).toBeGreaterThan(backup.start.startLsn);
-  expect(backup.archives.map(({ name, oid }) => ({ name, oid }))).toEqual([{ name: `${space?.oid}.tar`, oid: space?.oid }, { name: "base.tar", oid: undefined }]);
-  expect(backup.archives[0]?.location).toBe(location);
-  // Chunks that were kept to the end still hold what they held on arrival.
-  const kept = createHash("sha256");
-  for (const { chunks } of backup.archives) for (const chunk of chunks) kept.update(chunk);
-  expect(kept.digest("hex")).toBe(backup.digestOnArrival);
-  // The estimate and the progress speak of the same amount.
-  const estimate = backup.start.tablespaces.reduce((sum, { estimatedBytes = 0 }) => sum + estimatedBytes, 0);
-  expect(Math.abs((backup.progress.at(-1) ?? 0) - estimate) / estimate).toBeLessThan(0.1);
-  await expectFilesOfManifest(backup, await temporaryDirectory());
-});
+    expect(backup.start).toMatchObject({
+      timeline: 1,
+      tablespaces: [
+        { oid: space?.oid, location },
+        { oid: undefined, location: undefined },
+      ],
+    });
+    expect(backup.end).toMatchObject({ timeline: 1, damaged: undefined });
+    expect(backup.end.stopLsn).toBeGreaterThan(backup.start.startLsn);
+    expect(backup.archives.map(({ name, oid }) => ({ name, oid }))).toEqual([
+      { name: `${space?.oid}.tar`, oid: space?.oid },
+      { name: "base.tar", oid: undefined },
+    ]);
+    expect(backup.archives[0]?.location).toBe(location);
+    // Chunks that were kept to the end still hold what they held on arrival.
+    const kept = createHash("sha256");
+    for (const { chunks } of backup.archives) for (const chunk of chunks) kept.update(chunk);
+    expect(kept.digest("hex")).toBe(backup.digestOnArrival);
+    // The estimate and the progress speak of the same amount.
+    const estimate = backup.start.tablespaces.reduce((sum, { estimatedBytes = 0 }) => sum + estimatedBytes, 0);
+    expect(Math.abs((backup.progress.at(-1) ?? 0) - estimate) / estimate).toBeLessThan(0.1);
+    await expectFilesOfManifest(backup, await temporaryDirectory());
+  },
+);
 
 /** Every file of the manifest is in the archives, with its size and checksum as the manifest says (CRC32C is checked by size and by pg_verifybackup below). */
 async function expectFilesOfManifest(backup: Collected, directory: string): Promise<void> {
@@ -94,26 +120,31 @@ test("pg_verifybackup accepts the files", async () => {
   await writeFile(join(directory, "backup_manifest"), backup.manifest);
   spawnSync("tar", ["xf", "base.tar"], { cwd: directory });
   await rm(join(directory, "base.tar"));
-  const verified = spawnSync(join(installation.binDir, "pg_verifybackup"), ["--no-parse-wal", directory], { encoding: "utf8" });
+  const verified = spawnSync(join(installation.binDir, "pg_verifybackup"), ["--no-parse-wal", directory], {
+    encoding: "utf8",
+  });
   expect(verified).toMatchObject({ status: 0, stderr: "" });
 });
 
-test.each(postgresMajors())("reports damaged pages of PostgreSQL $major and delivers the rest all the same", async (installation) => {
-  await using cluster = await createTestCluster({ installation, initdbArgs: ["--data-checksums"] });
-  await cluster.query("create table t as select n, md5(n::text) from generate_series(1, 20000) n; checkpoint");
-  const [file] = await cluster.query<{ path: string }>("select pg_relation_filepath('t') as path");
-  const path = String(file?.path);
-  await cluster.stop();
-  await damage(join(cluster.dataDir, path), [2, 3, 5, 6, 7, 8, 9]);
-  await cluster.start();
+test.each(postgresMajors())(
+  "reports damaged pages of PostgreSQL $major and delivers the rest all the same",
+  async (installation) => {
+    await using cluster = await createTestCluster({ installation, initdbArgs: ["--data-checksums"] });
+    await cluster.query("create table t as select n, md5(n::text) from generate_series(1, 20000) n; checkpoint");
+    const [file] = await cluster.query<{ path: string }>("select pg_relation_filepath('t') as path");
+    const path = String(file?.path);
+    await cluster.stop();
+    await damage(join(cluster.dataDir, path), [2, 3, 5, 6, 7, 8, 9]);
+    await cluster.start();
 
-  const backup = await collect(cluster);
+    const backup = await collect(cluster);
 
-  expect(backup.end.damaged).toMatchObject({ files: [{ path, blocks: [2, 3, 5, 6, 7], total: 7 }] });
-  expect(backup.end.damaged?.message).toContain("checksum");
-  expect(backup.end.stopLsn).toBeGreaterThan(backup.start.startLsn);
-  expect(backup.manifest.toString()).toContain("Manifest-Checksum");
-});
+    expect(backup.end.damaged).toMatchObject({ files: [{ path, blocks: [2, 3, 5, 6, 7], total: 7 }] });
+    expect(backup.end.damaged?.message).toContain("checksum");
+    expect(backup.end.stopLsn).toBeGreaterThan(backup.start.startLsn);
+    expect(backup.manifest.toString()).toContain("Manifest-Checksum");
+  },
+);
 
 async function damage(path: string, blocks: readonly number[]): Promise<void> {
   const file = await open(path, "r+");
@@ -122,7 +153,10 @@ async function damage(path: string, blocks: readonly number[]): Promise<void> {
 }
 
 test("a consumer slower than wal_sender_timeout slows the server down and loses nothing", async () => {
-  await using cluster = await createTestCluster({ installation: requireInstallation(), settings: { wal_sender_timeout: "500ms", tcp_user_timeout: "500ms" } });
+  await using cluster = await createTestCluster({
+    installation: requireInstallation(),
+    settings: { wal_sender_timeout: "500ms", tcp_user_timeout: "500ms" },
+  });
   await cluster.query("create table t as select n, repeat('x', 700) from generate_series(1, 60000) n");
   await using connection = await connectReplication(cluster.connection);
   let bytes = 0;
@@ -146,7 +180,10 @@ test("a consumer slower than wal_sender_timeout slows the server down and loses 
 });
 
 test("an abort ends the backup in the server at once, even while it waits for a checkpoint", async () => {
-  await using cluster = await createTestCluster({ installation: requireInstallation(), settings: { checkpoint_timeout: "1h", checkpoint_completion_target: "0.9" } });
+  await using cluster = await createTestCluster({
+    installation: requireInstallation(),
+    settings: { checkpoint_timeout: "1h", checkpoint_completion_target: "0.9" },
+  });
   await cluster.query("create table t as select n, repeat('x', 700) from generate_series(1, 60000) n");
   await using connection = await connectReplication(cluster.connection);
   const stop = new AbortController();
@@ -155,14 +192,19 @@ test("an abort ends the backup in the server at once, even while it waits for a 
   await expect.poll(() => cluster.query("select state from pg_stat_replication")).toEqual([{ state: "backup" }]);
   stop.abort();
   await expect(first).rejects.toMatchObject({ code: "ABORTED" });
-  await expect.poll(() => cluster.query("select count(*)::int as n from pg_stat_activity where backend_type = 'walsender'")).toEqual([{ n: 0 }]);
+  await expect
+    .poll(() => cluster.query("select count(*)::int as n from pg_stat_activity where backend_type = 'walsender'"))
+    .toEqual([{ n: 0 }]);
 });
 
 test("leaving the loop early ends the backup in the server", async () => {
   await using cluster = await createTestCluster({ installation: requireInstallation() });
   await using connection = await connectReplication(cluster.connection);
-  for await (const event of baseBackup(connection, { label: "left", checkpoint: "fast" })) if (event.type === "data") break;
-  await expect.poll(() => cluster.query("select count(*)::int as n from pg_stat_activity where backend_type = 'walsender'")).toEqual([{ n: 0 }]);
+  for await (const event of baseBackup(connection, { label: "left", checkpoint: "fast" }))
+    if (event.type === "data") break;
+  await expect
+    .poll(() => cluster.query("select count(*)::int as n from pg_stat_activity where backend_type = 'walsender'"))
+    .toEqual([{ n: 0 }]);
   await expect(connection.query("IDENTIFY_SYSTEM", { action: "identify" })).rejects.toMatchObject({ code: "ABORTED" });
 });
 
@@ -197,7 +239,10 @@ test("an administrator's pg_terminate_backend leaves an incomplete backup", asyn
 });
 
 test("a server that cannot back up says so before anything is sent", async () => {
-  await using cluster = await createTestCluster({ installation: requireInstallation(), settings: { wal_level: "minimal", max_wal_senders: 0 } });
+  await using cluster = await createTestCluster({
+    installation: requireInstallation(),
+    settings: { wal_level: "minimal", max_wal_senders: 0 },
+  });
   await expect(connectReplication(cluster.connection)).rejects.toMatchObject({ code: "SERVER_UNSUITABLE" });
 });
 
@@ -205,7 +250,14 @@ test("manifest and checksum verification can be switched off, and the rate limit
   await using cluster = await createTestCluster({ installation: requireInstallation() });
   await using connection = await connectReplication(cluster.connection);
   const types = new Set<string>();
-  for await (const event of baseBackup(connection, { label: "x", checkpoint: "fast", manifest: false, verifyChecksums: false, maxRateKilobytes: 1_048_576 })) types.add(event.type);
+  for await (const event of baseBackup(connection, {
+    label: "x",
+    checkpoint: "fast",
+    manifest: false,
+    verifyChecksums: false,
+    maxRateKilobytes: 1_048_576,
+  }))
+    types.add(event.type);
   expect([...types].sort()).toEqual(["archive", "archive-end", "data", "end", "progress", "start"]);
   expect((await stat(cluster.dataDir)).isDirectory()).toBe(true);
 });

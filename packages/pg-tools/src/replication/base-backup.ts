@@ -20,9 +20,19 @@ export interface BackupTablespace {
 }
 
 export type BaseBackupEvent =
-  | { readonly type: "start"; readonly startLsn: bigint; readonly timeline: number; readonly tablespaces: readonly BackupTablespace[] }
+  | {
+      readonly type: "start";
+      readonly startLsn: bigint;
+      readonly timeline: number;
+      readonly tablespaces: readonly BackupTablespace[];
+    }
   /** A tar archive begins: `base.tar`, or `<oid>.tar` for a tablespace. */
-  | { readonly type: "archive"; readonly name: string; readonly oid: number | undefined; readonly location: string | undefined }
+  | {
+      readonly type: "archive";
+      readonly name: string;
+      readonly oid: number | undefined;
+      readonly location: string | undefined;
+    }
   /** Bytes of the current archive. The buffer is never written to again, so it may be kept. */
   | { readonly type: "data"; readonly chunk: Buffer }
   | { readonly type: "archive-end" }
@@ -31,7 +41,12 @@ export type BaseBackupEvent =
   /** Bytes of all archives that the server has read so far, to be compared with the estimates. */
   | { readonly type: "progress"; readonly done: number }
   /** Everything has arrived. With `damaged` the server found pages with wrong checksums: the backup is whole all the same. */
-  | { readonly type: "end"; readonly stopLsn: bigint; readonly timeline: number; readonly damaged: DamageReport | undefined };
+  | {
+      readonly type: "end";
+      readonly stopLsn: bigint;
+      readonly timeline: number;
+      readonly damaged: DamageReport | undefined;
+    };
 
 /** "data_corrupted": how BASE_BACKUP ends, after it has sent everything, when checksums of pages were wrong. */
 const DATA_CORRUPTED = "XX001";
@@ -44,7 +59,10 @@ const DATA_CORRUPTED = "XX001";
  * Rejects with `SERVER_UNSUITABLE` or `SERVER_DENIED` when the server does not even start, `BACKUP_INCOMPLETE` when it
  * ends before everything was sent, `ABORTED` when the signal was raised.
  */
-export async function* baseBackup(connection: ReplicationConnection, options: BaseBackupOptions & { readonly signal?: AbortSignal | undefined }): AsyncGenerator<BaseBackupEvent, void, undefined> {
+export async function* baseBackup(
+  connection: ReplicationConnection,
+  options: BaseBackupOptions & { readonly signal?: AbortSignal | undefined },
+): AsyncGenerator<BaseBackupEvent, void, undefined> {
   using _abort = connection.abortWith(options.signal);
   const damage = new DamageCollector();
   const results = new ResultReader(connection, (notice) => damage.add(notice.message));
@@ -60,7 +78,13 @@ export async function* baseBackup(connection: ReplicationConnection, options: Ba
   } catch (error) {
     throw stage === "sending" ? incomplete(connection, error) : error;
   } finally {
-    if (stage !== "finished") connection.abandon(new SoarError("ABORTED", `unable to go on with the base backup of '${connection.location}': its reader stopped`));
+    if (stage !== "finished")
+      connection.abandon(
+        new SoarError(
+          "ABORTED",
+          `unable to go on with the base backup of '${connection.location}': its reader stopped`,
+        ),
+      );
   }
 }
 
@@ -68,7 +92,12 @@ async function readStart(results: ResultReader, connection: ReplicationConnectio
   const position = positionOf(await results.resultSet(startFailure(connection)));
   const tablespaces = await results.resultSet(startFailure(connection));
   await results.expect(MESSAGE.copyOutResponse, startFailure(connection));
-  return { type: "start", startLsn: position.lsn, timeline: position.timeline, tablespaces: tablespaces.rows.map((row) => tablespaceOf(namedRow(tablespaces, row))) };
+  return {
+    type: "start",
+    startLsn: position.lsn,
+    timeline: position.timeline,
+    tablespaces: tablespaces.rows.map((row) => tablespaceOf(namedRow(tablespaces, row))),
+  };
 }
 
 function startFailure(connection: ReplicationConnection): (failure: ServerMessage) => Error {
@@ -76,31 +105,54 @@ function startFailure(connection: ReplicationConnection): (failure: ServerMessag
 }
 
 /** The stop position comes right after the copy stream; an error about damaged pages only behind it. */
-async function readEnd(results: ResultReader, damage: DamageCollector, connection: ReplicationConnection): Promise<BaseBackupEvent> {
+async function readEnd(
+  results: ResultReader,
+  damage: DamageCollector,
+  connection: ReplicationConnection,
+): Promise<BaseBackupEvent> {
   const end = positionOf(await results.resultSet(incompleteFailure(connection)));
   const failure = await results.readyForQuery();
   if (failure !== undefined && failure.sqlState !== DATA_CORRUPTED) throw incompleteFailure(connection)(failure);
-  return { type: "end", stopLsn: end.lsn, timeline: end.timeline, damaged: failure === undefined ? undefined : damage.report(failure.message) };
+  return {
+    type: "end",
+    stopLsn: end.lsn,
+    timeline: end.timeline,
+    damaged: failure === undefined ? undefined : damage.report(failure.message),
+  };
 }
 
 function incompleteFailure(connection: ReplicationConnection): (failure: ServerMessage) => Error {
-  return (failure) => new SoarError("BACKUP_INCOMPLETE", `unable to finish the base backup of '${connection.location}': ${factOf(failure)}`, { hint: failure.hint ?? LOST_HINT });
+  return (failure) =>
+    new SoarError(
+      "BACKUP_INCOMPLETE",
+      `unable to finish the base backup of '${connection.location}': ${factOf(failure)}`,
+      { hint: failure.hint ?? LOST_HINT },
+    );
 }
 
 /** Whatever ended the stream in the middle, the backup is not one. Aborts and bugs stay what they are. */
 function incomplete(connection: ReplicationConnection, error: unknown): unknown {
   if (!hasErrorCode(error, "SERVER_FAILED")) return error;
-  return new SoarError("BACKUP_INCOMPLETE", `unable to finish the base backup of '${connection.location}': ${error.message}`, { hint: "Look into the server's log, then take the backup again.", cause: error });
+  return new SoarError(
+    "BACKUP_INCOMPLETE",
+    `unable to finish the base backup of '${connection.location}': ${error.message}`,
+    { hint: "Look into the server's log, then take the backup again.", cause: error },
+  );
 }
 
 function positionOf(result: ResultSet): { readonly lsn: bigint; readonly timeline: number } {
   const [lsn, timeline] = result.rows[0] ?? [];
-  if (lsn == null || timeline == null) throw new SoarError("SERVER_FAILED", "unable to read the position of a base backup: the server sent none");
+  if (lsn == null || timeline == null)
+    throw new SoarError("SERVER_FAILED", "unable to read the position of a base backup: the server sent none");
   return { lsn: parseLsn(lsn), timeline: Number(timeline) };
 }
 
 function tablespaceOf(row: Record<string, string | null>): BackupTablespace {
   const { spcoid, spclocation, size } = row;
   // The size comes in kilobytes.
-  return { oid: spcoid == null ? undefined : Number(spcoid), location: spclocation ?? undefined, estimatedBytes: size == null ? undefined : Number(size) * 1024 };
+  return {
+    oid: spcoid == null ? undefined : Number(spcoid),
+    location: spclocation ?? undefined,
+    estimatedBytes: size == null ? undefined : Number(size) * 1024,
+  };
 }

@@ -25,7 +25,9 @@ export function sendCancelRequest(config: ServerConfig, client: Client): void {
   request.writeInt32BE(CANCEL_REQUEST_CODE, 4);
   request.writeInt32BE(processID, 8);
   request.writeInt32BE(secretKey, 12);
-  const socket = config.host.startsWith("/") ? connect(`${config.host}/.s.PGSQL.${config.port}`) : connect(config.port, config.host);
+  const socket = config.host.startsWith("/")
+    ? connect(`${config.host}/.s.PGSQL.${config.port}`)
+    : connect(config.port, config.host);
   socket.setTimeout(CANCEL_TIMEOUT_MS, () => socket.destroy());
   // The session is given up by its own socket in any case: without the request the server only notices later.
   socket.on("error", () => socket.destroy());

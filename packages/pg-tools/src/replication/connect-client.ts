@@ -94,14 +94,22 @@ function clientConfig(config: ServerConfig, tls: ServerTls, options: ConnectOpti
 async function requirePassword(config: ServerConfig): Promise<string> {
   const password = await readPassword(config);
   if (password !== undefined && password !== "") return password;
-  throw new SoarError("SERVER_DENIED", `unable to connect to '${serverLocation(config)}': the server asks for a password and none is configured`, {
-    hint: "Configure the password of this role, or let it in without one in pg_hba.conf (peer, cert).",
-  });
+  throw new SoarError(
+    "SERVER_DENIED",
+    `unable to connect to '${serverLocation(config)}': the server asks for a password and none is configured`,
+    {
+      hint: "Configure the password of this role, or let it in without one in pg_hba.conf (peer, cert).",
+    },
+  );
 }
 
 function tlsOptions({ mode, caPem, certPem, keyPem }: ServerTls): ClientConfig["ssl"] {
   if (mode === "disable") return false;
-  const files = { ...(caPem === undefined ? {} : { ca: caPem }), ...(certPem === undefined ? {} : { cert: certPem }), ...(keyPem === undefined ? {} : { key: keyPem }) };
+  const files = {
+    ...(caPem === undefined ? {} : { ca: caPem }),
+    ...(certPem === undefined ? {} : { cert: certPem }),
+    ...(keyPem === undefined ? {} : { key: keyPem }),
+  };
   if (mode === "verify-full") return { ...files, rejectUnauthorized: true };
   if (mode === "verify-ca") return { ...files, rejectUnauthorized: true, checkServerIdentity: () => undefined };
   return { ...files, rejectUnauthorized: false };
@@ -119,5 +127,7 @@ function isAborted(signal: AbortSignal | undefined): boolean {
 
 /** The failure of a call that its caller stopped. */
 export function abortedBy(signal: AbortSignal | undefined, config: ServerConfig): SoarError {
-  return new SoarError("ABORTED", `unable to go on with '${serverLocation(config)}': stopped by the caller`, { cause: signal?.reason });
+  return new SoarError("ABORTED", `unable to go on with '${serverLocation(config)}': stopped by the caller`, {
+    cause: signal?.reason,
+  });
 }

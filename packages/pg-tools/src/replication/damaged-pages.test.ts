@@ -4,11 +4,17 @@ import { DamageCollector } from "./damaged-pages.ts";
 test("reads blocks and totals from the warnings, whatever their language", () => {
   const collector = new DamageCollector();
   collector.add('checksum verification failed in file "./base/5/16384", block 3: calculated 5A3B but expected 8F1');
-  collector.add('Prüfsummenprüfung fehlgeschlagen in Datei »base/5/16384«, Block 12: berechnet 1234, aber erwartet FFFF');
+  collector.add(
+    "Prüfsummenprüfung fehlgeschlagen in Datei »base/5/16384«, Block 12: berechnet 1234, aber erwartet FFFF",
+  );
   collector.add('further checksum verification failures in file "./base/5/16384" will not be reported');
   collector.add('file "./base/5/16384" has a total of 7 checksum verification failures');
-  collector.add('checksum verification failed in file "pg_tblspc/16390/PG_15_202209061/5/16400.1", block 0: calculated A but expected B');
-  collector.add('checksum verification failed in file "/srv/base/fast disk/PG_15_202209061/5/16401", block 2: calculated A but expected B');
+  collector.add(
+    'checksum verification failed in file "pg_tblspc/16390/PG_15_202209061/5/16400.1", block 0: calculated A but expected B',
+  );
+  collector.add(
+    'checksum verification failed in file "/srv/base/fast disk/PG_15_202209061/5/16401", block 2: calculated A but expected B',
+  );
   collector.add("9 total checksum verification failures");
   expect(collector.report("failed")).toEqual({
     message: "failed",

@@ -61,7 +61,10 @@ export class FrameParser {
 
   #begin(type: number, length: number): void {
     if (length < 0 || (type !== MESSAGE.copyData && length > LONGEST_MESSAGE)) {
-      throw new SoarError("SERVER_FAILED", `unable to read the server's messages: a message of type ${type} claims ${length} bytes`);
+      throw new SoarError(
+        "SERVER_FAILED",
+        `unable to read the server's messages: a message of type ${type} claims ${length} bytes`,
+      );
     }
     this.#type = type;
     this.#missing = length;
@@ -86,7 +89,11 @@ export class FrameParser {
     }
     this.#parts.push(body);
     if (!last) return;
-    this.#emit({ kind: "message", type: this.#type, body: this.#parts.length === 1 ? body : Buffer.concat(this.#parts) });
+    this.#emit({
+      kind: "message",
+      type: this.#type,
+      body: this.#parts.length === 1 ? body : Buffer.concat(this.#parts),
+    });
     this.#parts = [];
   }
 }

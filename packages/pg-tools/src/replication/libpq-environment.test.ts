@@ -3,7 +3,16 @@ import { expect, test } from "vitest";
 import { libpqEnvironment } from "./libpq-environment.ts";
 
 test("everything that a program needs to log in, and nothing of whoever runs this", async () => {
-  const server = { host: "db", port: 5433, user: "soar", password: () => Promise.resolve("hunter2-of-libpq"), database: "flights", applicationName: "drill", connectTimeoutMs: 2500, tls: { mode: "verify-full" } } as const;
+  const server = {
+    host: "db",
+    port: 5433,
+    user: "soar",
+    password: () => Promise.resolve("hunter2-of-libpq"),
+    database: "flights",
+    applicationName: "drill",
+    connectTimeoutMs: 2500,
+    tls: { mode: "verify-full" },
+  } as const;
   expect(await libpqEnvironment(server, { PGSSLROOTCERT: "/etc/ca.pem" })).toEqual({
     LC_ALL: "C",
     PATH: expect.stringContaining("/usr/bin") as string,

@@ -10,7 +10,15 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
  * the environment, which other users of the machine cannot read, and nothing through arguments, which they can.
  */
 export async function libpqEnvironment(server: ServerConfig, files: LibpqFiles = {}): Promise<Record<string, string>> {
-  const { host, port, user, database, applicationName = "soar", connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, tls } = server;
+  const {
+    host,
+    port,
+    user,
+    database,
+    applicationName = "soar",
+    connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS,
+    tls,
+  } = server;
   const password = await readPassword(server);
   return {
     // Messages are compared and shown; a distribution's wrapper of the program needs a path.

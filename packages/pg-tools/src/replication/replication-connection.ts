@@ -26,13 +26,24 @@ export interface ReplicationOptions {
 const SETTINGS = { statement_timeout: "0", idle_session_timeout: "0", tcp_user_timeout: "0" };
 
 /** Opens a replication connection to PostgreSQL 15 or newer. Rejects as described at `connectClient`. */
-export async function connectReplication(config: ServerConfig, options: ReplicationOptions = {}): Promise<ReplicationConnection> {
+export async function connectReplication(
+  config: ServerConfig,
+  options: ReplicationOptions = {},
+): Promise<ReplicationConnection> {
   const replication = options.mode === "database" ? "database" : "true";
-  const { client, socket, serverVersion } = await connectClient(config, { replication, settings: { ...SETTINGS, ...options.settings }, signal: options.signal });
+  const { client, socket, serverVersion } = await connectClient(config, {
+    replication,
+    settings: { ...SETTINGS, ...options.settings },
+    signal: options.signal,
+  });
   const connection = new ReplicationConnection({ config, client, socket, serverVersion });
   if (serverVersion >= OLDEST_VERSION) return connection;
   await connection.close();
-  throw new SoarError("SERVER_VERSION", `unable to use '${serverLocation(config)}': it runs PostgreSQL ${Math.floor(serverVersion / 10_000)}`, { hint: "PostgreSQL 15 or newer is needed." });
+  throw new SoarError(
+    "SERVER_VERSION",
+    `unable to use '${serverLocation(config)}': it runs PostgreSQL ${Math.floor(serverVersion / 10_000)}`,
+    { hint: "PostgreSQL 15 or newer is needed." },
+  );
 }
 
 /** One walsender of the server. Logged in by pg, from then on read by framing of our own. */
@@ -57,14 +68,18 @@ export class ReplicationConnection {
   }
 
   /** Runs a command that answers with result sets only. An abort ends the connection. */
-  async query(command: string, options: { readonly action: string; readonly signal?: AbortSignal | undefined }): Promise<ResultSet[]> {
+  async query(
+    command: string,
+    options: { readonly action: string; readonly signal?: AbortSignal | undefined },
+  ): Promise<ResultSet[]> {
     using _abort = this.abortWith(options.signal);
     this.send(queryMessage(command));
     const results: { columns: string[]; rows: (string | null)[][] }[] = [];
     let failure: ServerMessage | undefined;
     for (;;) {
       const frame = await this.next();
-      if (frame.kind === "copy") throw new SoarError("SERVER_FAILED", `unable to ${options.action}: the server answered with a copy stream`);
+      if (frame.kind === "copy")
+        throw new SoarError("SERVER_FAILED", `unable to ${options.action}: the server answered with a copy stream`);
       if (frame.type === MESSAGE.rowDescription) results.push({ columns: parseRowDescription(frame.body), rows: [] });
       else if (frame.type === MESSAGE.dataRow) results.at(-1)?.rows.push(parseDataRow(frame.body));
       else if (frame.type === MESSAGE.errorResponse) failure = parseServerMessage(frame.body);
@@ -81,7 +96,11 @@ export class ReplicationConnection {
       return await this.#frames.next();
     } catch (error) {
       if (error instanceof SoarError) throw error;
-      throw new SoarError("SERVER_FAILED", `unable to go on with '${this.location}': ${error instanceof Error ? error.message : String(error)}`, { hint: LOST_HINT, cause: error, retryable: true });
+      throw new SoarError(
+        "SERVER_FAILED",
+        `unable to go on with '${this.location}': ${error instanceof Error ? error.message : String(error)}`,
+        { hint: LOST_HINT, cause: error, retryable: true },
+      );
     }
   }
 
@@ -115,7 +134,9 @@ export class ReplicationConnection {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const closed = new Promise<void>((resolve) => (this.#socket.closed ? resolve() : this.#socket.once("close", () => resolve())));
+    const closed = new Promise<void>((resolve) =>
+      this.#socket.closed ? resolve() : this.#socket.once("close", () => resolve()),
+    );
     this.#socket.end(TERMINATE);
     // Whatever still comes is of no interest, but the end is only seen by reading up to it.
     this.#socket.resume();

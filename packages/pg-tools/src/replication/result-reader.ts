@@ -59,7 +59,8 @@ export class ResultReader {
 
 /** The server's error if that is what came, else a breach of the protocol. */
 export function unexpected(frame: Frame, toError?: ToError): Error {
-  if (frame.kind === "message" && frame.type === MESSAGE.errorResponse && toError !== undefined) return toError(parseServerMessage(frame.body));
+  if (frame.kind === "message" && frame.type === MESSAGE.errorResponse && toError !== undefined)
+    return toError(parseServerMessage(frame.body));
   const name = frame.kind === "copy" ? "copy data" : `'${String.fromCharCode(frame.type)}'`;
   return new SoarError("SERVER_FAILED", `unable to read the server's answer: unexpected ${name}`);
 }

@@ -45,17 +45,40 @@ export interface ServerFacts {
 }
 
 /** Recovery refuses to go on with less than the primary had (PostgreSQL documentation, "Hot Standby", administrator's overview). */
-export const RECOVERY_PARAMETERS = ["max_connections", "max_worker_processes", "max_wal_senders", "max_prepared_transactions", "max_locks_per_transaction"] as const;
+export const RECOVERY_PARAMETERS = [
+  "max_connections",
+  "max_worker_processes",
+  "max_wal_senders",
+  "max_prepared_transactions",
+  "max_locks_per_transaction",
+] as const;
 export type RecoveryParameter = (typeof RECOVERY_PARAMETERS)[number];
 
 const PATHS = ["data_directory", "config_file", "hba_file", "ident_file", "archive_command"] as const;
 const SETTINGS = [
-  "archive_library", "archive_timeout", "wal_level", "wal_log_hints", "server_encoding", "lc_collate", "lc_ctype", "timezone", "block_size",
-  "shared_preload_libraries", "huge_pages", "shared_buffers", "max_wal_size", "summarize_wal", "synchronous_standby_names", "track_commit_timestamp",
+  "archive_library",
+  "archive_timeout",
+  "wal_level",
+  "wal_log_hints",
+  "server_encoding",
+  "lc_collate",
+  "lc_ctype",
+  "timezone",
+  "block_size",
+  "shared_preload_libraries",
+  "huge_pages",
+  "shared_buffers",
+  "max_wal_size",
+  "summarize_wal",
+  "synchronous_standby_names",
+  "track_commit_timestamp",
 ] as const;
 
 /** Reads the facts with plain SQL that needs no more than the right to connect; what is hidden from the role is undefined. */
-export async function readServerFacts(connection: SqlConnection, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<ServerFacts> {
+export async function readServerFacts(
+  connection: SqlConnection,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<ServerFacts> {
   const settings = await readSettings(connection, options);
   const setting = (name: string): string => settings.get(name) ?? "";
   const [row] = await connection.query<{ id: string; timeline: number; recovering: boolean; version: string }>(
@@ -87,27 +110,62 @@ export async function readServerFacts(connection: SqlConnection, options: { read
 }
 
 /** In base units, without a unit: `wal_segment_size` in bytes. Settings that this version or this role does not have are left out. */
-async function readSettings(connection: SqlConnection, options: { readonly signal?: AbortSignal | undefined }): Promise<Map<string, string>> {
-  const names = [...PATHS, ...SETTINGS, ...RECOVERY_PARAMETERS, "wal_segment_size", "data_checksums", "full_page_writes", "archive_mode"];
-  const rows = await connection.query<{ name: string; setting: string }>("SELECT name, setting FROM pg_settings WHERE name = ANY($1)", [names], options);
+async function readSettings(
+  connection: SqlConnection,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<Map<string, string>> {
+  const names = [
+    ...PATHS,
+    ...SETTINGS,
+    ...RECOVERY_PARAMETERS,
+    "wal_segment_size",
+    "data_checksums",
+    "full_page_writes",
+    "archive_mode",
+  ];
+  const rows = await connection.query<{ name: string; setting: string }>(
+    "SELECT name, setting FROM pg_settings WHERE name = ANY($1)",
+    [names],
+    options,
+  );
   return new Map(rows.map(({ name, setting }) => [name, setting]));
 }
 
-async function readDatabases(connection: SqlConnection, options: { readonly signal?: AbortSignal | undefined }): Promise<ServerDatabase[]> {
-  const rows = await connection.query<{ oid: number; name: string; allows: boolean; template: boolean; size: string | null }>(
+async function readDatabases(
+  connection: SqlConnection,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<ServerDatabase[]> {
+  const rows = await connection.query<{
+    oid: number;
+    name: string;
+    allows: boolean;
+    template: boolean;
+    size: string | null;
+  }>(
     `SELECT oid::int8::float8 AS oid, datname AS name, datallowconn AS allows, datistemplate AS template,
       CASE WHEN has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'MEMBER') THEN pg_database_size(oid) END AS size
      FROM pg_database ORDER BY oid`,
     [],
     options,
   );
-  return rows.map((row) => ({ oid: row.oid, name: row.name, allowsConnections: row.allows, isTemplate: row.template, sizeBytes: row.size === null ? undefined : Number(row.size) }));
+  return rows.map((row) => ({
+    oid: row.oid,
+    name: row.name,
+    allowsConnections: row.allows,
+    isTemplate: row.template,
+    sizeBytes: row.size === null ? undefined : Number(row.size),
+  }));
 }
 
-async function readTablespaces(connection: SqlConnection, options: { readonly signal?: AbortSignal | undefined }): Promise<ServerTablespace[]> {
-  return await connection.query<{ oid: number; name: string; location: string }>(
-    "SELECT oid::int8::float8 AS oid, spcname AS name, pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY oid",
-    [],
-    options,
-  ).then((rows) => rows.map(({ oid, name, location }) => ({ oid, name, location })));
+async function readTablespaces(
+  connection: SqlConnection,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<ServerTablespace[]> {
+  return await connection
+    .query<{ oid: number; name: string; location: string }>(
+      "SELECT oid::int8::float8 AS oid, spcname AS name, pg_tablespace_location(oid) AS location FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY oid",
+      [],
+      options,
+    )
+    .then((rows) => rows.map(({ oid, name, location }) => ({ oid, name, location })));
 }

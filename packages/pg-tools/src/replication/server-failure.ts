@@ -15,7 +15,8 @@ export interface ServerMessage {
 }
 
 /** Why a connection ended in the middle stands in no message that reaches the client. */
-export const LOST_HINT = "The server's log says why: it was restarted, it crashed, or somebody ended the session; if it says nothing, look at the network between. Then run the command again.";
+export const LOST_HINT =
+  "The server's log says why: it was restarted, it crashed, or somebody ended the session; if it says nothing, look at the network between. Then run the command again.";
 
 interface Meaning {
   readonly code: ErrorCode;
@@ -29,19 +30,30 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   "28000": { code: "SERVER_DENIED", hint: "Check that the role exists and may log in." },
   "42501": { code: "SERVER_DENIED", hint: "Grant the missing permission to this role, or use another one." },
   "3D000": { code: "CONFIG_INVALID", hint: "Name a database that exists on this server." },
-  "53300": { code: "SERVER_UNSUITABLE", retryable: true, hint: "Raise max_connections or, for replication, max_wal_senders, or wait until a connection is free." },
+  "53300": {
+    code: "SERVER_UNSUITABLE",
+    retryable: true,
+    hint: "Raise max_connections or, for replication, max_wal_senders, or wait until a connection is free.",
+  },
   "55000": { code: "SERVER_UNSUITABLE" },
   "53100": { code: "DISK_FULL", hint: "Free space on the server's disk." },
   "57P01": { code: "SERVER_FAILED", retryable: true, hint: LOST_HINT },
   "57P02": { code: "SERVER_FAILED", retryable: true, hint: LOST_HINT },
-  "57P03": { code: "SERVER_UNREACHABLE", hint: "The server starts, stops or recovers; try again when it accepts connections." },
+  "57P03": {
+    code: "SERVER_UNREACHABLE",
+    hint: "The server starts, stops or recovers; try again when it accepts connections.",
+  },
 };
 
 /** An error of the server in answer to a command, for example `commandFailure("read the timeline history of", "soar@db:5432", message)`. */
 export function commandFailure(action: string, failure: ServerMessage): SoarError {
   const meaning = MEANINGS[failure.sqlState] ?? { code: "SERVER_FAILED" };
   const hint = failure.hint ?? meaning.hint;
-  return new SoarError(meaning.code, `unable to ${action}: ${factOf(failure)}`, { hint, retryable: meaning.retryable, cause: failureCause(failure) });
+  return new SoarError(meaning.code, `unable to ${action}: ${factOf(failure)}`, {
+    hint,
+    retryable: meaning.retryable,
+    cause: failureCause(failure),
+  });
 }
 
 /** One line: the server's message, its detail, and the SQLSTATE to search for. */
@@ -54,21 +66,37 @@ function failureCause(failure: ServerMessage): Error {
 }
 
 /** Turns whatever ended an attempt to connect into the failure that an operator can act on. Unknown errors pass unchanged. */
-export function connectFailure(error: unknown, config: ServerConfig, { replication }: { readonly replication: boolean }): unknown {
+export function connectFailure(
+  error: unknown,
+  config: ServerConfig,
+  { replication }: { readonly replication: boolean },
+): unknown {
   if (isSoarError(error) || !(error instanceof Error)) return error;
   const action = `connect to '${serverLocation(config)}'`;
   const failure = serverMessageOf(error);
   if (failure === undefined) return transportFailure(error, action, config);
-  const meaning = connectMeaning(failure, config, replication) ?? MEANINGS[failure.sqlState] ?? { code: "SERVER_FAILED" as const };
-  return new SoarError(meaning.code, `unable to ${action}: ${factOf(failure)}`, { hint: meaning.hint ?? failure.hint, retryable: meaning.retryable, cause: error });
+  const meaning = connectMeaning(failure, config, replication) ??
+    MEANINGS[failure.sqlState] ?? { code: "SERVER_FAILED" as const };
+  return new SoarError(meaning.code, `unable to ${action}: ${factOf(failure)}`, {
+    hint: meaning.hint ?? failure.hint,
+    retryable: meaning.retryable,
+    cause: error,
+  });
 }
 
-function connectMeaning(failure: ServerMessage, { user, host }: ServerConfig, replication: boolean): Meaning | undefined {
+function connectMeaning(
+  failure: ServerMessage,
+  { user, host }: ServerConfig,
+  replication: boolean,
+): Meaning | undefined {
   if (failure.sqlState === "28000" && failure.routine === "ClientAuthentication") {
     const from = host.startsWith("/") ? "local" : "host";
     const address = host.startsWith("/") ? "" : "  <address of this machine>/32";
     const line = `${from}  ${replication ? "replication" : "all"}  ${user}${address}  scram-sha-256`;
-    return { code: "SERVER_DENIED", hint: `Add a line such as "${line}" to pg_hba.conf and reload the server with "SELECT pg_reload_conf()".` };
+    return {
+      code: "SERVER_DENIED",
+      hint: `Add a line such as "${line}" to pg_hba.conf and reload the server with "SELECT pg_reload_conf()".`,
+    };
   }
   if (failure.sqlState === "42501" && replication) {
     return { code: "SERVER_DENIED", hint: `Give the role the right to replicate: ALTER ROLE "${user}" REPLICATION.` };
@@ -82,17 +110,29 @@ function connectMeaning(failure: ServerMessage, { user, host }: ServerConfig, re
 function transportFailure(error: Error, action: string, config: ServerConfig): unknown {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (/^E[A-Z]+$/.test(code)) {
-    const hint = code === "ENOENT" ? `Check that the server runs and that its unix socket is in '${config.host}'.` : "Check host, port and listen_addresses, and that the server runs.";
+    const hint =
+      code === "ENOENT"
+        ? `Check that the server runs and that its unix socket is in '${config.host}'.`
+        : "Check host, port and listen_addresses, and that the server runs.";
     return new SoarError("SERVER_UNREACHABLE", `unable to ${action}: ${error.message || code}`, { hint, cause: error });
   }
   if (/certificate|CERT_|SSL|TLS/i.test(`${code} ${error.message}`)) {
-    return new SoarError("SERVER_DENIED", `unable to ${action}: ${error.message}`, { hint: "Check the TLS mode and the certificates of both sides.", cause: error });
+    return new SoarError("SERVER_DENIED", `unable to ${action}: ${error.message}`, {
+      hint: "Check the TLS mode and the certificates of both sides.",
+      cause: error,
+    });
   }
   if (/^SASL|password/i.test(error.message)) {
-    return new SoarError("SERVER_DENIED", `unable to ${action}: ${error.message}`, { hint: "Check the password of this role and the method in pg_hba.conf.", cause: error });
+    return new SoarError("SERVER_DENIED", `unable to ${action}: ${error.message}`, {
+      hint: "Check the password of this role and the method in pg_hba.conf.",
+      cause: error,
+    });
   }
   if (/timeout expired|terminated/i.test(error.message)) {
-    return new SoarError("SERVER_UNREACHABLE", `unable to ${action}: ${error.message}`, { hint: "Check host and port, and that nothing in between drops the connection.", cause: error });
+    return new SoarError("SERVER_UNREACHABLE", `unable to ${action}: ${error.message}`, {
+      hint: "Check host and port, and that nothing in between drops the connection.",
+      cause: error,
+    });
   }
   return error;
 }
@@ -106,5 +146,12 @@ export function serverMessageOf(error: unknown): ServerMessage | undefined {
     const value: unknown = name in error ? (error as Error & Record<string, unknown>)[name] : undefined;
     return typeof value === "string" ? value : undefined;
   };
-  return { severity: String(severity), sqlState: code, message: error.message, detail: field("detail"), hint: field("hint"), routine: field("routine") };
+  return {
+    severity: String(severity),
+    sqlState: code,
+    message: error.message,
+    detail: field("detail"),
+    hint: field("hint"),
+    routine: field("routine"),
+  };
 }

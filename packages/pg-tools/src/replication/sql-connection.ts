@@ -16,16 +16,30 @@ export interface SqlConnection {
    * Runs one statement and returns its rows; `bigint` and `numeric` columns come as text. An abort cancels it in the
    * server. Rejects with the codes of the server's errors (`SERVER_FAILED`, `SERVER_DENIED`, `SERVER_UNSUITABLE`) or `ABORTED`.
    */
-  query<T extends SqlRow = SqlRow>(sql: string, params?: readonly unknown[], options?: { readonly signal?: AbortSignal | undefined }): Promise<T[]>;
+  query<T extends SqlRow = SqlRow>(
+    sql: string,
+    params?: readonly unknown[],
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<T[]>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** A role's own time limits are meant for applications; a backup may wait for a checkpoint much longer. */
-const SETTINGS = { statement_timeout: "0", lock_timeout: "0", idle_in_transaction_session_timeout: "0", idle_session_timeout: "0", DateStyle: "ISO", TimeZone: "UTC" };
+const SETTINGS = {
+  statement_timeout: "0",
+  lock_timeout: "0",
+  idle_in_transaction_session_timeout: "0",
+  idle_session_timeout: "0",
+  DateStyle: "ISO",
+  TimeZone: "UTC",
+};
 
 /** Opens a session for SQL. Rejects like every connection: see `connectClient`. */
-export async function connectSql(config: ServerConfig, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<SqlConnection> {
+export async function connectSql(
+  config: ServerConfig,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<SqlConnection> {
   const session = await connectClient(config, { settings: SETTINGS, signal: options.signal });
   const { client, serverVersion, lost } = session;
   const close = async (): Promise<void> => {
@@ -47,7 +61,11 @@ interface Statement {
   readonly signal: AbortSignal | undefined;
 }
 
-async function runQuery<T extends SqlRow>({ client, lost }: LoggedInClient, config: ServerConfig, { sql, params, signal }: Statement): Promise<T[]> {
+async function runQuery<T extends SqlRow>(
+  { client, lost }: LoggedInClient,
+  config: ServerConfig,
+  { sql, params, signal }: Statement,
+): Promise<T[]> {
   throwIfAborted(signal, config);
   const cancel = (): void => sendCancelRequest(config, client);
   signal?.addEventListener("abort", cancel, { once: true });
@@ -60,7 +78,11 @@ async function runQuery<T extends SqlRow>({ client, lost }: LoggedInClient, conf
     if (failure !== undefined) throw commandFailure(`run SQL on '${serverLocation(config)}'`, failure);
     const reason = lost();
     if (reason === undefined) throw error;
-    throw new SoarError("SERVER_FAILED", `unable to run SQL on '${serverLocation(config)}': ${reason.message}`, { hint: LOST_HINT, cause: error, retryable: true });
+    throw new SoarError("SERVER_FAILED", `unable to run SQL on '${serverLocation(config)}': ${reason.message}`, {
+      hint: LOST_HINT,
+      cause: error,
+      retryable: true,
+    });
   } finally {
     signal?.removeEventListener("abort", cancel);
   }

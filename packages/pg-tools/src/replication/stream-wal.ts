@@ -24,7 +24,13 @@ export interface StreamWalOptions {
 
 export type WalStreamEvent =
   /** WAL from `startLsn` on. The buffer may be kept. `serverEndLsn` is the end of WAL on the server. */
-  | { readonly type: "data"; readonly startLsn: bigint; readonly serverEndLsn: bigint; readonly sentAt: Date; readonly chunk: Buffer }
+  | {
+      readonly type: "data";
+      readonly startLsn: bigint;
+      readonly serverEndLsn: bigint;
+      readonly sentAt: Date;
+      readonly chunk: Buffer;
+    }
   | { readonly type: "keepalive"; readonly serverEndLsn: bigint; readonly sentAt: Date }
   /** The server left this timeline at `switchLsn`; the stream is over and the connection ready for another command. */
   | { readonly type: "timeline-end"; readonly nextTimeline: number; readonly switchLsn: bigint };
@@ -74,10 +80,15 @@ interface Status {
   sendStatus(): void;
 }
 
-async function* iterate(connection: ReplicationConnection, options: StreamWalOptions, { state, sendStatus }: Status): AsyncGenerator<WalStreamEvent, void, undefined> {
+async function* iterate(
+  connection: ReplicationConnection,
+  options: StreamWalOptions,
+  { state, sendStatus }: Status,
+): AsyncGenerator<WalStreamEvent, void, undefined> {
   using _abort = connection.abortWith(options.signal);
   const results = new ResultReader(connection, () => undefined);
-  const toError = (failure: ServerMessage): Error => commandFailure(`stream WAL from ${formatLsn(options.startLsn)} of '${connection.location}'`, failure);
+  const toError = (failure: ServerMessage): Error =>
+    commandFailure(`stream WAL from ${formatLsn(options.startLsn)} of '${connection.location}'`, failure);
   let timer: NodeJS.Timeout | undefined;
   let finished = false;
   try {
@@ -97,7 +108,10 @@ async function* iterate(connection: ReplicationConnection, options: StreamWalOpt
   } finally {
     state.streaming = false;
     clearInterval(timer);
-    if (!finished) connection.abandon(new SoarError("ABORTED", `unable to go on streaming WAL from '${connection.location}': its reader stopped`));
+    if (!finished)
+      connection.abandon(
+        new SoarError("ABORTED", `unable to go on streaming WAL from '${connection.location}': its reader stopped`),
+      );
   }
 }
 
@@ -107,18 +121,32 @@ function startCommand({ startLsn, timeline, slot }: StreamWalOptions): string {
   return `START_REPLICATION ${slot === undefined ? "" : `SLOT ${quoteIdentifier(slot)} `}PHYSICAL ${formatLsn(startLsn)} TIMELINE ${timeline}`;
 }
 
-async function* readCopy(results: ResultReader, sendStatus: () => void, toError: (failure: ServerMessage) => Error): AsyncGenerator<WalStreamEvent, void, undefined> {
+async function* readCopy(
+  results: ResultReader,
+  sendStatus: () => void,
+  toError: (failure: ServerMessage) => Error,
+): AsyncGenerator<WalStreamEvent, void, undefined> {
   for (;;) {
     const frame = await results.next();
     if (frame.kind === "message" && frame.type === MESSAGE.copyDone) return;
     if (frame.kind === "message") throw unexpected(frame, toError);
     const body = await wholeBody(results, frame);
-    const [serverEndLsn, sentAt] = body[0] === KEEPALIVE ? [body.readBigUInt64BE(1), timeOfServer(body.readBigInt64BE(9))] : [body.readBigUInt64BE(9), timeOfServer(body.readBigInt64BE(17))];
+    const [serverEndLsn, sentAt] =
+      body[0] === KEEPALIVE
+        ? [body.readBigUInt64BE(1), timeOfServer(body.readBigInt64BE(9))]
+        : [body.readBigUInt64BE(9), timeOfServer(body.readBigInt64BE(17))];
     if (body[0] === WAL_DATA) {
-      yield { type: "data", startLsn: body.readBigUInt64BE(1), serverEndLsn, sentAt, chunk: body.subarray(DATA_HEADER) };
+      yield {
+        type: "data",
+        startLsn: body.readBigUInt64BE(1),
+        serverEndLsn,
+        sentAt,
+        chunk: body.subarray(DATA_HEADER),
+      };
       continue;
     }
-    if (body[0] !== KEEPALIVE) throw new SoarError("SERVER_FAILED", `unable to read streamed WAL: unknown message kind ${body[0]}`);
+    if (body[0] !== KEEPALIVE)
+      throw new SoarError("SERVER_FAILED", `unable to read streamed WAL: unknown message kind ${body[0]}`);
     // Answered whether asked or not: a synchronous commit may be waiting for it.
     sendStatus();
     yield { type: "keepalive", serverEndLsn, sentAt };
@@ -127,7 +155,7 @@ async function* readCopy(results: ResultReader, sendStatus: () => void, toError:
 
 async function wholeBody(results: ResultReader, first: Extract<Frame, { kind: "copy" }>): Promise<Buffer> {
   const parts = [first.body];
-  for (let last = first.last; !last; ) {
+  for (let last = first.last; !last;) {
     const frame = await results.next();
     if (frame.kind !== "copy") throw unexpected(frame);
     parts.push(frame.body);
@@ -136,12 +164,15 @@ async function wholeBody(results: ResultReader, first: Extract<Frame, { kind: "c
   return parts.length === 1 ? first.body : Buffer.concat(parts);
 }
 
-async function readTimelineEnd(results: ResultReader, toError: (failure: ServerMessage) => Error): Promise<WalStreamEvent> {
+async function readTimelineEnd(
+  results: ResultReader,
+  toError: (failure: ServerMessage) => Error,
+): Promise<WalStreamEvent> {
   const { rows } = await results.resultSet(toError);
   const failure = await results.readyForQuery();
   if (failure !== undefined) throw toError(failure);
   const [timeline, lsn] = rows[0] ?? [];
-  if (timeline == null || lsn == null) throw new SoarError("SERVER_FAILED", "unable to read where the timeline ends: the server did not say");
+  if (timeline == null || lsn == null)
+    throw new SoarError("SERVER_FAILED", "unable to read where the timeline ends: the server did not say");
   return { type: "timeline-end", nextTimeline: Number(timeline), switchLsn: parseLsn(lsn) };
 }
-

@@ -22,21 +22,33 @@ describe("a lineage", () => {
   });
 
   test("gives each byte to one timeline", () => {
-    expect([0x300_0147n, 0x300_0148n, 0x6ff_ffffn, 0x700_0000n, 0x900_0000n].map((lsn) => timelineOfLsn(history, lsn))).toEqual([1, 2, 2, 5, 5]);
+    expect(
+      [0x300_0147n, 0x300_0148n, 0x6ff_ffffn, 0x700_0000n, 0x900_0000n].map((lsn) => timelineOfLsn(history, lsn)),
+    ).toEqual([1, 2, 2, 5, 5]);
   });
 
   test("gives a segment with a switch point in it to the younger timeline", () => {
-    expect([1, 2, 3, 4, 6, 7, 8].map((index) => timelineOfSegment(history, index, MIB16))).toEqual([1, 1, 2, 2, 2, 5, 5]);
+    expect([1, 2, 3, 4, 6, 7, 8].map((index) => timelineOfSegment(history, index, MIB16))).toEqual([
+      1, 1, 2, 2, 2, 5, 5,
+    ]);
   });
 
   test("skips a timeline that was left within the segment in which it began", () => {
-    const brief = { timeline: 3, entries: [...history.entries.slice(0, 1), { timeline: 2, switchLsn: 0x300_0200n, reason: "" }] };
+    const brief = {
+      timeline: 3,
+      entries: [...history.entries.slice(0, 1), { timeline: 2, switchLsn: 0x300_0200n, reason: "" }],
+    };
     expect(timelineOfSegment(brief, 3, MIB16)).toBe(3);
     expect(timelineOfSegment(brief, 2, MIB16)).toBe(1);
   });
 
   test("knows where an ancestor was left", () => {
-    expect([1, 2, 5, 9].map((timeline) => switchLsnOf(history, timeline))).toEqual([0x300_0148n, 0x700_0000n, undefined, undefined]);
+    expect([1, 2, 5, 9].map((timeline) => switchLsnOf(history, timeline))).toEqual([
+      0x300_0148n,
+      0x700_0000n,
+      undefined,
+      undefined,
+    ]);
   });
 
   test.each([

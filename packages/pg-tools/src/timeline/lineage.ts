@@ -13,8 +13,15 @@ export interface TimelineSpan {
 
 /** Cuts the log that leads to a timeline into the parts that each of its ancestors contributed, oldest first. */
 export function timelineSpans(history: TimelineHistory): readonly TimelineSpan[] {
-  const ends: readonly { timeline: number; switchLsn: Lsn | undefined }[] = [...history.entries, { timeline: history.timeline, switchLsn: undefined }];
-  return ends.map(({ timeline, switchLsn }, i) => ({ timeline, startLsn: history.entries[i - 1]?.switchLsn ?? 0n, endLsn: switchLsn }));
+  const ends: readonly { timeline: number; switchLsn: Lsn | undefined }[] = [
+    ...history.entries,
+    { timeline: history.timeline, switchLsn: undefined },
+  ];
+  return ends.map(({ timeline, switchLsn }, i) => ({
+    timeline,
+    startLsn: history.entries[i - 1]?.switchLsn ?? 0n,
+    endLsn: switchLsn,
+  }));
 }
 
 /** The timeline to which the byte at this LSN belongs on the way to `history.timeline` (`tliOfPointInHistory`). */
@@ -28,7 +35,10 @@ export function timelineOfLsn(history: TimelineHistory, lsn: Lsn): number {
  * timeline's copy holds the older one's bytes up to the switch point (`XLogFileReadAnyTLI` tries it first too).
  */
 export function timelineOfSegment(history: TimelineHistory, index: number, segmentSize: number): number {
-  return history.entries.find((entry) => index < segmentIndexOfLsn(entry.switchLsn, segmentSize))?.timeline ?? history.timeline;
+  return (
+    history.entries.find((entry) => index < segmentIndexOfLsn(entry.switchLsn, segmentSize))?.timeline ??
+    history.timeline
+  );
 }
 
 /** Where this timeline ends on the way to `history.timeline`; `undefined` when it does not end or is not on the way. */
@@ -41,7 +51,10 @@ export function switchLsnOf(history: TimelineHistory, timeline: number): Lsn | u
  * when the timeline is no ancestor, or had already been left before that LSN: PostgreSQL then refuses to start with
  * "requested timeline is not a child of this server's history".
  */
-export function isOnLineage(history: TimelineHistory, point: { readonly timeline: number; readonly lsn: Lsn }): boolean {
+export function isOnLineage(
+  history: TimelineHistory,
+  point: { readonly timeline: number; readonly lsn: Lsn },
+): boolean {
   const span = timelineSpans(history).find(({ timeline }) => timeline === point.timeline);
   return span !== undefined && span.startLsn <= point.lsn && (span.endLsn === undefined || point.lsn <= span.endLsn);
 }

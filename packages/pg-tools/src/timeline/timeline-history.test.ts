@@ -4,7 +4,9 @@ import { formatTimelineHistory, parseTimelineHistory, type TimelineHistory } fro
 
 const reasons = fc.stringMatching(/^[!-~]( ?[!-~]){0,40}$/);
 const histories: fc.Arbitrary<TimelineHistory> = fc
-  .array(fc.record({ step: fc.integer({ min: 1, max: 5 }), advance: fc.bigInt(0n, 2n ** 40n), reason: reasons }), { maxLength: 8 })
+  .array(fc.record({ step: fc.integer({ min: 1, max: 5 }), advance: fc.bigInt(0n, 2n ** 40n), reason: reasons }), {
+    maxLength: 8,
+  })
   .map((steps) => {
     let timeline = 0;
     let switchLsn = 0n;
@@ -18,20 +20,29 @@ const histories: fc.Arbitrary<TimelineHistory> = fc
 
 describe("timeline history files", () => {
   test("are read and written alike", () => {
-    fc.assert(fc.property(histories, (history) => {
-      expect(parseTimelineHistory(formatTimelineHistory(history), history.timeline)).toEqual(history);
-    }));
+    fc.assert(
+      fc.property(histories, (history) => {
+        expect(parseTimelineHistory(formatTimelineHistory(history), history.timeline)).toEqual(history);
+      }),
+    );
   });
 
   test("have an empty line between entries, as PostgreSQL writes them", () => {
     const text = "1\t0/3000148\tno recovery target specified\n\n2\t0/5000000\tbefore 2026-01-10 14:30:00.000001+00\n";
     const history = parseTimelineHistory(text, 3);
-    expect(history.entries[1]).toEqual({ timeline: 2, switchLsn: 0x500_0000n, reason: "before 2026-01-10 14:30:00.000001+00" });
+    expect(history.entries[1]).toEqual({
+      timeline: 2,
+      switchLsn: 0x500_0000n,
+      reason: "before 2026-01-10 14:30:00.000001+00",
+    });
     expect(formatTimelineHistory(history)).toBe(text);
   });
 
   test("may hold comments, blank lines, spaces for tabs and no reason", () => {
-    expect(parseTimelineHistory("# comment\n\n  1   0/03000148  \n", 2)).toEqual({ timeline: 2, entries: [{ timeline: 1, switchLsn: 0x300_0148n, reason: "" }] });
+    expect(parseTimelineHistory("# comment\n\n  1   0/03000148  \n", 2)).toEqual({
+      timeline: 2,
+      entries: [{ timeline: 1, switchLsn: 0x300_0148n, reason: "" }],
+    });
     expect(parseTimelineHistory("", 1)).toEqual({ timeline: 1, entries: [] });
   });
 
@@ -43,6 +54,8 @@ describe("timeline history files", () => {
     ["1\t0/5\tx\n2\t0/4\ty", 3, "go backwards"],
     ["3\t0/1\tx", 3, "names timeline 3"],
   ])("are refused when they hold %j", (text, timeline, fact) => {
-    expect(() => parseTimelineHistory(text, timeline)).toThrow(expect.objectContaining({ code: "FORMAT_INVALID", message: expect.stringContaining(fact) as string }));
+    expect(() => parseTimelineHistory(text, timeline)).toThrow(
+      expect.objectContaining({ code: "FORMAT_INVALID", message: expect.stringContaining(fact) as string }),
+    );
   });
 });

@@ -33,13 +33,16 @@ export function parseTimelineHistory(text: string, timeline: number): TimelineHi
     entries.push(entry);
     youngest = entry;
   }
-  if (youngest.timeline >= timeline) throw invalidHistory(timeline, `it names timeline ${youngest.timeline} as an ancestor`);
+  if (youngest.timeline >= timeline)
+    throw invalidHistory(timeline, `it names timeline ${youngest.timeline} as an ancestor`);
   return { timeline, entries };
 }
 
 function parseEntry(line: string, timeline: number): TimelineHistoryEntry {
-  const [, ancestor, lsn, reason = ""] = /^\s*(\d{1,10})\s+([0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8})(?:\s+(.*?))?\s*$/.exec(line) ?? [];
-  if (ancestor === undefined || lsn === undefined) throw invalidHistory(timeline, `the line '${line}' is not a timeline and an LSN`);
+  const [, ancestor, lsn, reason = ""] =
+    /^\s*(\d{1,10})\s+([0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8})(?:\s+(.*?))?\s*$/.exec(line) ?? [];
+  if (ancestor === undefined || lsn === undefined)
+    throw invalidHistory(timeline, `the line '${line}' is not a timeline and an LSN`);
   return { timeline: Number(ancestor), switchLsn: parseLsn(lsn), reason };
 }
 
@@ -54,5 +57,7 @@ function invalidHistory(timeline: number, fact: string): SoarError {
  * An archived file is never rewritten with this: reasons may have held a trailing newline that parsing drops.
  */
 export function formatTimelineHistory(history: TimelineHistory): string {
-  return history.entries.map((entry) => `${entry.timeline}\t${formatLsn(entry.switchLsn)}\t${entry.reason}\n`).join("\n");
+  return history.entries
+    .map((entry) => `${entry.timeline}\t${formatLsn(entry.switchLsn)}\t${entry.reason}\n`)
+    .join("\n");
 }

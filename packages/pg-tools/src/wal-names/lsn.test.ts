@@ -11,9 +11,12 @@ test.each([
   expect(parseLsn(text)).toBe(lsn);
 });
 
-test.each(["", "0", "/", "0/", "/0", "0/0 ", "0/G", "000000000/0", "0/000000001", "0x1/0", "1/0\n"])("refuses %j", (text) => {
-  expect(() => parseLsn(text)).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));
-});
+test.each(["", "0", "/", "0/", "/0", "0/0 ", "0/G", "000000000/0", "0/000000001", "0x1/0", "1/0\n"])(
+  "refuses %j",
+  (text) => {
+    expect(() => parseLsn(text)).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));
+  },
+);
 
 test("formats as PostgreSQL prints, and reads its own text back", () => {
   expect(formatLsn(0x16_b374_d848n)).toBe("16/B374D848");

@@ -35,13 +35,18 @@ export function parseWalFileName(name: string): WalFileName {
   if (timeline > 0) {
     if (history !== undefined) return { kind: "history", name, timeline };
     const segmentName = `${timelineDigits}${position}`;
-    if (offset !== undefined) return { kind: "backup-history", name, timeline, segmentName, startOffset: parseInt(offset, 16) };
+    if (offset !== undefined)
+      return { kind: "backup-history", name, timeline, segmentName, startOffset: parseInt(offset, 16) };
     return { kind: partial === undefined ? "segment" : "partial", name, timeline, segmentName };
   }
   if (timeline === 0 || !ARCHIVABLE_NAME.test(name)) {
-    throw new SoarError("WAL_NAME_INVALID", `unable to read '${name}' as the name of a WAL file: PostgreSQL does not give such names`, {
-      hint: "Pass PostgreSQL's %f as the name, not a path.",
-    });
+    throw new SoarError(
+      "WAL_NAME_INVALID",
+      `unable to read '${name}' as the name of a WAL file: PostgreSQL does not give such names`,
+      {
+        hint: "Pass PostgreSQL's %f as the name, not a path.",
+      },
+    );
   }
   return { kind: "other", name };
 }

@@ -15,15 +15,20 @@ const segmentSizes = fc.integer({ min: 0, max: 10 }).map((exponent) => MIB * 2 *
 const segments = segmentSizes.chain((segmentSize) =>
   fc.record({
     segmentSize: fc.constant(segmentSize),
-    segment: fc.record({ timeline: fc.integer({ min: 1, max: 2 ** 32 - 1 }), index: fc.integer({ min: 0, max: 2 ** 64 / segmentSize - 2 ** 11 }) }),
+    segment: fc.record({
+      timeline: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+      index: fc.integer({ min: 0, max: 2 ** 64 / segmentSize - 2 ** 11 }),
+    }),
   }),
 );
 
 describe("names of WAL segments", () => {
   test("are read and written alike at every segment size", () => {
-    fc.assert(fc.property(segments, ({ segment, segmentSize }) => {
-      expect(parseWalSegment(formatWalSegment(segment, segmentSize), segmentSize)).toEqual(segment);
-    }));
+    fc.assert(
+      fc.property(segments, ({ segment, segmentSize }) => {
+        expect(parseWalSegment(formatWalSegment(segment, segmentSize), segmentSize)).toEqual(segment);
+      }),
+    );
   });
 
   test.each([
@@ -61,12 +66,14 @@ describe("names of WAL segments", () => {
 
 describe("positions and segments", () => {
   test("the first byte of a segment lies in it, the byte before in the one before", () => {
-    fc.assert(fc.property(segments, ({ segment: { index }, segmentSize }) => {
-      const start = lsnOfSegmentIndex(index, segmentSize);
-      expect(segmentIndexOfLsn(start, segmentSize)).toBe(index);
-      expect(segmentIndexOfLsn(start + BigInt(segmentSize - 1), segmentSize)).toBe(index);
-      expect(segmentIndexBeforeLsn(start + 1n, segmentSize)).toBe(index);
-      if (index > 0) expect(segmentIndexBeforeLsn(start, segmentSize)).toBe(index - 1);
-    }));
+    fc.assert(
+      fc.property(segments, ({ segment: { index }, segmentSize }) => {
+        const start = lsnOfSegmentIndex(index, segmentSize);
+        expect(segmentIndexOfLsn(start, segmentSize)).toBe(index);
+        expect(segmentIndexOfLsn(start + BigInt(segmentSize - 1), segmentSize)).toBe(index);
+        expect(segmentIndexBeforeLsn(start + 1n, segmentSize)).toBe(index);
+        if (index > 0) expect(segmentIndexBeforeLsn(start, segmentSize)).toBe(index - 1);
+      }),
+    );
   });
 });

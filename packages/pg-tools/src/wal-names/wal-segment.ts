@@ -30,15 +30,23 @@ export function parseWalSegment(name: string, segmentSize: number): WalSegment {
   const [, timeline, logId, offset] = /^([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})$/.exec(name) ?? [];
   const perLogId = segmentsPerLogId(segmentSize);
   if (timeline === undefined || logId === undefined || offset === undefined || timeline === "00000000") {
-    throw new SoarError("WAL_NAME_INVALID", `unable to read '${name}' as the name of a WAL segment: it is not 24 hexadecimal digits with a timeline in front`, {
-      hint: "Pass PostgreSQL's %f as the name.",
-    });
+    throw new SoarError(
+      "WAL_NAME_INVALID",
+      `unable to read '${name}' as the name of a WAL segment: it is not 24 hexadecimal digits with a timeline in front`,
+      {
+        hint: "Pass PostgreSQL's %f as the name.",
+      },
+    );
   }
   const position = parseInt(offset, 16);
   if (position >= perLogId) {
-    throw new SoarError("WAL_NAME_INVALID", `unable to read '${name}' as the name of a WAL segment: segments of ${segmentSize / 2 ** 20} MiB end at ${toHex8(perLogId - 1)}`, {
-      hint: "Check which --wal-segsize the server was initialised with: SHOW wal_segment_size.",
-    });
+    throw new SoarError(
+      "WAL_NAME_INVALID",
+      `unable to read '${name}' as the name of a WAL segment: segments of ${segmentSize / 2 ** 20} MiB end at ${toHex8(perLogId - 1)}`,
+      {
+        hint: "Check which --wal-segsize the server was initialised with: SHOW wal_segment_size.",
+      },
+    );
   }
   return { timeline: parseInt(timeline, 16), index: parseInt(logId, 16) * perLogId + position };
 }

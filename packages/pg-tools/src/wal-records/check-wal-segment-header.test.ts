@@ -63,21 +63,29 @@ describe("the header of a WAL segment", () => {
     ["timeline 0", longHeader({ pageAddress: 0xa9_4100_0000n, timeline: 0 }), "timeline 0"],
   ])("refuses %s", (_what, bytes, fact) => {
     expect(() => checkWalSegmentHeader(bytes, { name })).toThrow(
-      expect.objectContaining({ code: "WAL_INVALID", message: expect.stringContaining(fact) as string, hint: expect.stringMatching(/\.$/) as string }),
+      expect.objectContaining({
+        code: "WAL_INVALID",
+        message: expect.stringContaining(fact) as string,
+        hint: expect.stringMatching(/\.$/) as string,
+      }),
     );
   });
 
   test("refuses a file that is shorter or longer than its segments", () => {
     const bytes = longHeader({ pageAddress: 0xa9_4100_0000n });
     for (const fileSize of [0, 8192, 2 ** 24 + 1]) {
-      expect(() => checkWalSegmentHeader(bytes, { name, fileSize })).toThrow(expect.objectContaining({ code: "WAL_INVALID" }));
+      expect(() => checkWalSegmentHeader(bytes, { name, fileSize })).toThrow(
+        expect.objectContaining({ code: "WAL_INVALID" }),
+      );
     }
   });
 
   test("refuses names that are no segment's, or not one of this segment size", () => {
     const bytes = longHeader({ segmentSize: 2 ** 30, pageAddress: 0xa9_4100_0000n });
     for (const wrong of ["00000002.history", "RECOVERYXLOG", name]) {
-      expect(() => checkWalSegmentHeader(bytes, { name: wrong })).toThrow(expect.objectContaining({ code: "WAL_NAME_INVALID" }));
+      expect(() => checkWalSegmentHeader(bytes, { name: wrong })).toThrow(
+        expect.objectContaining({ code: "WAL_NAME_INVALID" }),
+      );
     }
   });
 });

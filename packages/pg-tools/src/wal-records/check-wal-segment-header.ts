@@ -2,7 +2,13 @@ import { SoarError } from "@soar/errors";
 import { formatLsn, type Lsn } from "../wal-names/lsn.ts";
 import { parseWalFileName } from "../wal-names/wal-file-name.ts";
 import { isWalSegmentSize, lsnOfSegmentIndex, parseWalSegment } from "../wal-names/wal-segment.ts";
-import { LONG_PAGE_HEADER_SIZE, readWalPageHeader, type WalLongPageHeader, type WalPageHeader, XLP_ALL_FLAGS } from "./wal-page-header.ts";
+import {
+  LONG_PAGE_HEADER_SIZE,
+  readWalPageHeader,
+  type WalLongPageHeader,
+  type WalPageHeader,
+  XLP_ALL_FLAGS,
+} from "./wal-page-header.ts";
 
 /** What the first page of a segment says about the segment, checked against its name. */
 export interface WalSegmentHeader {
@@ -43,7 +49,11 @@ export function checkWalSegmentHeader(firstBytes: Uint8Array, options: CheckWalS
   const { timeline, index } = parseWalSegment(segmentName, long.segmentSize);
   const startLsn = lsnOfSegmentIndex(index, long.segmentSize);
   if (header.pageAddress !== startLsn) {
-    throw invalid(name, `its first page is that of ${formatLsn(header.pageAddress)}, not of ${formatLsn(startLsn)}`, RECYCLED_HINT);
+    throw invalid(
+      name,
+      `its first page is that of ${formatLsn(header.pageAddress)}, not of ${formatLsn(startLsn)}`,
+      RECYCLED_HINT,
+    );
   }
   // A segment copied at a timeline switch begins with pages of the parent, never with those of a descendant.
   if (header.timeline === 0 || header.timeline > timeline) {
@@ -54,7 +64,8 @@ export function checkWalSegmentHeader(firstBytes: Uint8Array, options: CheckWalS
 
 const RECYCLED_HINT =
   "Either the file was renamed or it is a recycled one that PostgreSQL has not filled yet. Only segments with a .ready file in archive_status are complete.";
-const HALF_WRITTEN_HINT = "The file was not written completely. If it comes from a copy, copy it again from pg_wal of the server.";
+const HALF_WRITTEN_HINT =
+  "The file was not written completely. If it comes from a copy, copy it again from pg_wal of the server.";
 
 function segmentNameOf(name: string): string {
   const parsed = parseWalFileName(name);
@@ -64,8 +75,10 @@ function segmentNameOf(name: string): string {
 
 function requireHeaderBytes(firstBytes: Uint8Array, name: string): void {
   if (firstBytes.length === 0) throw invalid(name, "the file is empty", HALF_WRITTEN_HINT);
-  if (firstBytes.length < LONG_PAGE_HEADER_SIZE) throw invalid(name, `the file ends after ${firstBytes.length} bytes, within its first page`, HALF_WRITTEN_HINT);
-  if (firstBytes.subarray(0, LONG_PAGE_HEADER_SIZE).every((byte) => byte === 0)) throw invalid(name, "the file begins with zeros", HALF_WRITTEN_HINT);
+  if (firstBytes.length < LONG_PAGE_HEADER_SIZE)
+    throw invalid(name, `the file ends after ${firstBytes.length} bytes, within its first page`, HALF_WRITTEN_HINT);
+  if (firstBytes.subarray(0, LONG_PAGE_HEADER_SIZE).every((byte) => byte === 0))
+    throw invalid(name, "the file begins with zeros", HALF_WRITTEN_HINT);
 }
 
 function requirePgMajor(header: WalPageHeader, name: string): number {
@@ -79,9 +92,12 @@ function requirePgMajor(header: WalPageHeader, name: string): number {
 
 function requireLongHeader(header: WalPageHeader, name: string): WalLongPageHeader {
   const { long, flags } = header;
-  if (long === undefined || (flags & ~XLP_ALL_FLAGS) !== 0) throw invalid(name, "its first page does not have the header of a segment's beginning", RECYCLED_HINT);
-  if (!isWalSegmentSize(long.segmentSize)) throw invalid(name, `its first page claims a segment size of ${long.segmentSize} bytes`, RECYCLED_HINT);
-  if (!isWalBlockSize(long.blockSize)) throw invalid(name, `its first page claims a block size of ${long.blockSize} bytes`, RECYCLED_HINT);
+  if (long === undefined || (flags & ~XLP_ALL_FLAGS) !== 0)
+    throw invalid(name, "its first page does not have the header of a segment's beginning", RECYCLED_HINT);
+  if (!isWalSegmentSize(long.segmentSize))
+    throw invalid(name, `its first page claims a segment size of ${long.segmentSize} bytes`, RECYCLED_HINT);
+  if (!isWalBlockSize(long.blockSize))
+    throw invalid(name, `its first page claims a block size of ${long.blockSize} bytes`, RECYCLED_HINT);
   return long;
 }
 

@@ -11,12 +11,16 @@ test("the checksum equals the native one for any range, in one piece or two", ()
       const whole = finishCrc32c(updateCrc32c(CRC32C_START, bytes, view, from, to));
       const middle = from + ((to - from) >> 1);
       expect(whole).toBe(crc32c(bytes.subarray(from, to)));
-      expect(finishCrc32c(updateCrc32c(updateCrc32c(CRC32C_START, bytes, view, from, middle), bytes, view, middle, to))).toBe(whole);
+      expect(
+        finishCrc32c(updateCrc32c(updateCrc32c(CRC32C_START, bytes, view, from, middle), bytes, view, middle, to)),
+      ).toBe(whole);
     }),
   );
 });
 
 test("the checksum of the digits is the published one", () => {
   const digits = Buffer.from("123456789");
-  expect(finishCrc32c(updateCrc32c(CRC32C_START, digits, new DataView(digits.buffer, digits.byteOffset), 0, 9))).toBe(0xe3069283);
+  expect(finishCrc32c(updateCrc32c(CRC32C_START, digits, new DataView(digits.buffer, digits.byteOffset), 0, 9))).toBe(
+    0xe3069283,
+  );
 });

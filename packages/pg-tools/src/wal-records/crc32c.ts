@@ -21,12 +21,19 @@ export function updateCrc32c(state: number, bytes: Uint8Array, view: DataView, f
     const low = crc ^ view.getInt32(i, true);
     const high = view.getInt32(i + 4, true);
     crc =
-      entry(1792, low & 255) ^ entry(1536, (low >>> 8) & 255) ^ entry(1280, (low >>> 16) & 255) ^ entry(1024, low >>> 24) ^
-      entry(768, high & 255) ^ entry(512, (high >>> 8) & 255) ^ entry(256, (high >>> 16) & 255) ^ entry(0, high >>> 24);
+      entry(1792, low & 255) ^
+      entry(1536, (low >>> 8) & 255) ^
+      entry(1280, (low >>> 16) & 255) ^
+      entry(1024, low >>> 24) ^
+      entry(768, high & 255) ^
+      entry(512, (high >>> 8) & 255) ^
+      entry(256, (high >>> 16) & 255) ^
+      entry(0, high >>> 24);
   }
   if (i + 4 <= to) {
     const word = crc ^ view.getInt32(i, true);
-    crc = entry(768, word & 255) ^ entry(512, (word >>> 8) & 255) ^ entry(256, (word >>> 16) & 255) ^ entry(0, word >>> 24);
+    crc =
+      entry(768, word & 255) ^ entry(512, (word >>> 8) & 255) ^ entry(256, (word >>> 16) & 255) ^ entry(0, word >>> 24);
     i += 4;
   }
   for (; i < to; i++) crc = (crc >>> 8) ^ entry(0, (crc ^ view.getUint8(i)) & 255);

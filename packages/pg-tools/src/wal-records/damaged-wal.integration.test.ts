@@ -16,7 +16,11 @@ describe.each(postgresMajors())("WAL of PostgreSQL $version after accidents", (i
   afterEach(() => cluster.remove());
 
   const create = async (more: Record<string, string | number> = {}): Promise<TestCluster> =>
-    (cluster = await createTestCluster({ installation, settings: { ...settings, ...more }, initdbArgs: ["--wal-segsize=1"] }));
+    (cluster = await createTestCluster({
+      installation,
+      settings: { ...settings, ...more },
+      initdbArgs: ["--wal-segsize=1"],
+    }));
 
   test("goes on behind a record that a crash cut off", async () => {
     await create();
@@ -48,10 +52,14 @@ describe.each(postgresMajors())("WAL of PostgreSQL $version after accidents", (i
       await cluster.query("CHECKPOINT");
     }
     await cluster.query("CREATE TABLE t AS SELECT 1 AS x");
-    const [row] = await cluster.query<{ current: string; lsn: string }>("SELECT pg_walfile_name(pg_current_wal_flush_lsn()) AS current, pg_current_wal_flush_lsn() AS lsn");
+    const [row] = await cluster.query<{ current: string; lsn: string }>(
+      "SELECT pg_walfile_name(pg_current_wal_flush_lsn()) AS current, pg_current_wal_flush_lsn() AS lsn",
+    );
     await cluster.kill();
     const directory = join(cluster.dataDir, "pg_wal");
-    const future = (await readdir(directory)).filter((name) => /^[0-9A-F]{24}$/.test(name) && name > (row?.current ?? ""));
+    const future = (await readdir(directory)).filter(
+      (name) => /^[0-9A-F]{24}$/.test(name) && name > (row?.current ?? ""),
+    );
     expect(future.length).toBeGreaterThan(0);
     for (const name of future) {
       const bytes = await readFile(join(directory, name));
@@ -69,7 +77,12 @@ describe.each(postgresMajors())("WAL of PostgreSQL $version after accidents", (i
     await writeRecoverySettings(cluster.dataDir, { restore_command: "false" });
     await setRecoveryMode(cluster.dataDir, "recovery");
     await cluster.start();
-    await expect.poll(async () => (await cluster.query("SELECT pg_is_in_recovery() AS recovering"))[0], { timeout: 30_000, interval: 20 }).toEqual({ recovering: false });
+    await expect
+      .poll(async () => (await cluster.query("SELECT pg_is_in_recovery() AS recovering"))[0], {
+        timeout: 30_000,
+        interval: 20,
+      })
+      .toEqual({ recovering: false });
     await cluster.query("INSERT INTO t VALUES (2)");
 
     const history = parseTimelineHistory(await readFile(join(cluster.dataDir, "pg_wal/00000002.history"), "utf8"), 2);
@@ -79,7 +92,9 @@ describe.each(postgresMajors())("WAL of PostgreSQL $version after accidents", (i
     const { records, scanner } = await scanSegments(cluster, names);
     expect(scanner.end).toBeUndefined();
     // The first record of the new timeline begins where the old one was left, behind a page header at most.
-    const change = records.find((record) => record.kind === "end-of-recovery" || (record.kind === "checkpoint" && record.timeline === 2));
+    const change = records.find(
+      (record) => record.kind === "end-of-recovery" || (record.kind === "checkpoint" && record.timeline === 2),
+    );
     expect(change).toMatchObject({ timeline: 2, previousTimeline: 1, previousEndLsn: history.entries[0]?.switchLsn });
   });
 });

@@ -7,7 +7,12 @@ import type { WalRecord } from "./wal-record.ts";
 test("restore points, origins and top-level xids are read as they stand", () => {
   const builder = new WalBuilder({ startLsn: START });
   builder.record({ rmid: 0, info: 0x70, data: restorePointData("x".repeat(64), 3n) });
-  builder.record({ rmid: 1, info: 0, xid: 5, body: Buffer.concat([Buffer.from([253, 1, 0, 252, 9, 0, 0, 0, 255, 8]), timestampBytes(-5n)]) });
+  builder.record({
+    rmid: 1,
+    info: 0,
+    xid: 5,
+    body: Buffer.concat([Buffer.from([253, 1, 0, 252, 9, 0, 0, 0, 255, 8]), timestampBytes(-5n)]),
+  });
   builder.record({ rmid: 200, info: 0, data: Buffer.alloc(3) });
   expect(scan(builder.bytes()).records).toMatchObject([
     { kind: "restore-point", name: "x".repeat(64) },
@@ -28,9 +33,21 @@ describe("records of the transaction manager", () => {
   test("name the prepared transaction, whatever stands before it", () => {
     const [database, subtransactions, relations, invalidations, twoPhase, stats] = [1, 2, 4, 8, 16, 256];
     expect(commitPrepared(0xb0, words(twoPhase), words(77))).toMatchObject({ kind: "commit-prepared", xid: 77 });
-    expect(commitPrepared(0xc0, words(twoPhase + database), words(1, 2, 78))).toMatchObject({ kind: "abort-prepared", xid: 78 });
-    const all = [words(1, 2), words(2, 11, 12), words(1, 1, 2, 3), words(2, 1, 2, 3, 4, 5, 6), words(1, 1, 2, 3, 4), words(79)];
-    expect(commitPrepared(0xb0, words(database + subtransactions + relations + stats + invalidations + twoPhase), ...all)).toMatchObject({ xid: 79 });
+    expect(commitPrepared(0xc0, words(twoPhase + database), words(1, 2, 78))).toMatchObject({
+      kind: "abort-prepared",
+      xid: 78,
+    });
+    const all = [
+      words(1, 2),
+      words(2, 11, 12),
+      words(1, 1, 2, 3),
+      words(2, 1, 2, 3, 4, 5, 6),
+      words(1, 1, 2, 3, 4),
+      words(79),
+    ];
+    expect(
+      commitPrepared(0xb0, words(database + subtransactions + relations + stats + invalidations + twoPhase), ...all),
+    ).toMatchObject({ xid: 79 });
   });
 
   test("fall back to their own xid when they name none", () => {
@@ -44,11 +61,26 @@ test("the remaining records about recovery are read as they stand", () => {
   const lsn = Buffer.alloc(8);
   lsn.writeBigUInt64LE(START);
   builder.record({ rmid: 0, info: 0x50, data: lsn });
-  builder.record({ rmid: 0, info: 0x90, data: Buffer.concat([timestampBytes(4n), Buffer.from(Uint32Array.of(3, 2, 1).buffer)]) });
-  builder.record({ rmid: 0, info: 0x60, data: Buffer.concat([Buffer.from(Int32Array.of(1, 2, 3, 4, 5, 9).buffer), Buffer.from([1, 0, 0, 0])]) });
+  builder.record({
+    rmid: 0,
+    info: 0x90,
+    data: Buffer.concat([timestampBytes(4n), Buffer.from(Uint32Array.of(3, 2, 1).buffer)]),
+  });
+  builder.record({
+    rmid: 0,
+    info: 0x60,
+    data: Buffer.concat([Buffer.from(Int32Array.of(1, 2, 3, 4, 5, 9).buffer), Buffer.from([1, 0, 0, 0])]),
+  });
   expect(scan(builder.bytes()).records).toMatchObject([
     { kind: "backup-end", startLsn: START },
     { kind: "end-of-recovery", timeline: 3, previousTimeline: 2, time: POSTGRES_EPOCH_MICROSECONDS + 4n },
-    { kind: "parameter-change", maxConnections: 1, maxLocksPerTransaction: 5, walLevel: "logical", walLogHints: true, trackCommitTimestamp: false },
+    {
+      kind: "parameter-change",
+      maxConnections: 1,
+      maxLocksPerTransaction: 5,
+      walLevel: "logical",
+      walLogHints: true,
+      trackCommitTimestamp: false,
+    },
   ]);
 });

@@ -16,7 +16,8 @@ import { decodeTransactionRecord } from "./xact-record.ts";
 
 /** Decodes a record of one of the decoded types; any other becomes `other`. */
 export function decodeRecord(record: RawRecord, position: WalRecordPosition, pgMajor: number): WalRecord {
-  if (record.dataLength < 0) return { kind: "other", ...position, resourceManager: record.rmid, info: record.info, xid: record.xid };
+  if (record.dataLength < 0)
+    return { kind: "other", ...position, resourceManager: record.rmid, info: record.info, xid: record.xid };
   if (record.rmid === RM_XACT) return decodeTransactionRecord(record, position, pgMajor);
   return decodeXlogRecord(record, position);
 }
@@ -33,9 +34,20 @@ function decodeXlogRecord({ info, data, dataOffset: at }: RawRecord, position: W
     case XLOG_PARAMETER_CHANGE:
       return { kind: "parameter-change", ...position, ...parametersAt(data, at) };
     case XLOG_END_OF_RECOVERY:
-      return { kind: "end-of-recovery", ...position, time: timestampAt(data, at), timeline: data.getUint32(at + 8, true), previousTimeline: data.getUint32(at + 12, true) };
+      return {
+        kind: "end-of-recovery",
+        ...position,
+        time: timestampAt(data, at),
+        timeline: data.getUint32(at + 8, true),
+        previousTimeline: data.getUint32(at + 12, true),
+      };
     case XLOG_OVERWRITE_CONTRECORD:
-      return { kind: "overwrite-contrecord", ...position, overwrittenLsn: data.getBigUint64(at, true), time: timestampAt(data, at + 8) };
+      return {
+        kind: "overwrite-contrecord",
+        ...position,
+        overwrittenLsn: data.getBigUint64(at, true),
+        time: timestampAt(data, at + 8),
+      };
     default:
       return {
         kind: "checkpoint",

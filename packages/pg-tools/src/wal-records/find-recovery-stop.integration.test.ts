@@ -37,21 +37,30 @@ describe.each(postgresMajors())("recovery of PostgreSQL $version ends where find
     ["a time between commits", () => ({ type: "time", time: endInTheMiddle().time + 1n })],
     ["exactly a commit's time", () => ({ type: "time", time: endInTheMiddle().time })],
     ["just before a commit's time", () => ({ type: "time", time: endInTheMiddle().time, inclusive: false })],
-    ["a prepared transaction", () => ({ type: "xid", xid: ends().find(({ kind }) => kind === "abort-prepared")?.xid ?? 0 })],
+    [
+      "a prepared transaction",
+      () => ({ type: "xid", xid: ends().find(({ kind }) => kind === "abort-prepared")?.xid ?? 0 }),
+    ],
     ["before a transaction", () => ({ type: "xid", xid: endInTheMiddle().xid, inclusive: false })],
     ["a restore point", () => ({ type: "name", name: "sécond" })],
     ["an LSN", () => ({ type: "lsn", lsn: endInTheMiddle().lsn + 1n })],
-    ["before the first record of a segment", () => ({ type: "lsn", lsn: records.find(({ kind }) => kind === "switch")?.endLsn ?? 0n, inclusive: false })],
+    [
+      "before the first record of a segment",
+      () => ({ type: "lsn", lsn: records.find(({ kind }) => kind === "switch")?.endLsn ?? 0n, inclusive: false }),
+    ],
   ];
   const ends = (): TransactionEnd[] => records.filter(isTransactionEnd);
-  const endInTheMiddle = (): TransactionEnd => ends()[Math.floor(ends().length / 2)] ?? expect.fail("no transaction ended");
+  const endInTheMiddle = (): TransactionEnd =>
+    ends()[Math.floor(ends().length / 2)] ?? expect.fail("no transaction ended");
 
   test.each(BRIEF.includes(installation) ? targets.slice(2, 4) : targets)("for %s", async (name, targetOf) => {
     const target = targetOf();
     const stop = findRecoveryStop(records, target);
     const dataDir = await prepare(name, target);
     await using restored = await adoptTestCluster({ installation, dataDir });
-    await expect.poll(async () => (await restored.query("SELECT pg_is_in_recovery() AS recovering"))[0], POLLING).toEqual({ recovering: false });
+    await expect
+      .poll(async () => (await restored.query("SELECT pg_is_in_recovery() AS recovering"))[0], POLLING)
+      .toEqual({ recovering: false });
     const history = parseTimelineHistory(await readFile(join(dataDir, "pg_wal", "00000002.history"), "utf8"), 2);
     expect(history.entries).toMatchObject([{ timeline: 1, switchLsn: stop?.lsn }]);
     await restored.stop("immediate");
@@ -63,7 +72,9 @@ describe.each(postgresMajors())("recovery of PostgreSQL $version ends where find
     const dataDir = await prepare("never", target);
     await using restored = await adoptTestCluster({ installation, dataDir, start: false });
     await restored.start({ untilReady: false });
-    await expect.poll(() => restored.log(), POLLING).toMatch(/FATAL: .*recovery ended before configured recovery target was reached/);
+    await expect
+      .poll(() => restored.log(), POLLING)
+      .toMatch(/FATAL: .*recovery ended before configured recovery target was reached/);
   });
 
   /** A copy of the backup that recovers to the target, then promotes. */

@@ -2,8 +2,17 @@ import { describe, expect, test } from "vitest";
 import { findRecoveryStop, type RecoveryTarget } from "./find-recovery-stop.ts";
 import type { TransactionEnd, WalRecord } from "./wal-record.ts";
 
-const position = (lsn: bigint): { lsn: bigint; endLsn: bigint; previousEndLsn: bigint } => ({ lsn, endLsn: lsn + 10n, previousEndLsn: lsn });
-const end = (lsn: bigint, xid: number, time: bigint, kind: TransactionEnd["kind"] = "commit"): WalRecord => ({ kind, ...position(lsn), xid, time });
+const position = (lsn: bigint): { lsn: bigint; endLsn: bigint; previousEndLsn: bigint } => ({
+  lsn,
+  endLsn: lsn + 10n,
+  previousEndLsn: lsn,
+});
+const end = (lsn: bigint, xid: number, time: bigint, kind: TransactionEnd["kind"] = "commit"): WalRecord => ({
+  kind,
+  ...position(lsn),
+  xid,
+  time,
+});
 
 /** Times are not in LSN order, as on a busy server. */
 const records: readonly WalRecord[] = [
@@ -20,9 +29,21 @@ const records: readonly WalRecord[] = [
 
 describe("recovery stops", () => {
   test.each<[string, RecoveryTarget, [string, bigint, bigint] | undefined]>([
-    ["before the first later end, past those with the target's own time", { type: "time", time: 1002n }, ["before", 180n, 180n]],
-    ["before the first end at or after an exclusive time", { type: "time", time: 1002n, inclusive: false }, ["before", 130n, 130n]],
-    ["at the first later end although an earlier time follows", { type: "time", time: 1001n, inclusive: true }, ["before", 130n, 130n]],
+    [
+      "before the first later end, past those with the target's own time",
+      { type: "time", time: 1002n },
+      ["before", 180n, 180n],
+    ],
+    [
+      "before the first end at or after an exclusive time",
+      { type: "time", time: 1002n, inclusive: false },
+      ["before", 130n, 130n],
+    ],
+    [
+      "at the first later end although an earlier time follows",
+      { type: "time", time: 1001n, inclusive: true },
+      ["before", 130n, 130n],
+    ],
     ["nowhere when nothing ended later", { type: "time", time: 1003n }, undefined],
     ["before the first end, for a time before all", { type: "time", time: 0n }, ["before", 110n, 110n]],
     ["after a transaction", { type: "xid", xid: 6 }, ["after", 140n, 150n]],
@@ -35,8 +56,16 @@ describe("recovery stops", () => {
     ["nowhere for an LSN behind the end", { type: "lsn", lsn: 181n }, undefined],
     ["after the first restore point of that name", { type: "name", name: "here" }, ["after", 150n, 160n]],
     ["nowhere for another name", { type: "name", name: "there" }, undefined],
-    ["after the record of a transaction that makes the backup consistent", { type: "immediate", consistentLsn: 130n }, ["after", 120n, 130n]],
-    ["before the record behind another one that does", { type: "immediate", consistentLsn: 160n }, ["before", 160n, 160n]],
+    [
+      "after the record of a transaction that makes the backup consistent",
+      { type: "immediate", consistentLsn: 130n },
+      ["after", 120n, 130n],
+    ],
+    [
+      "before the record behind another one that does",
+      { type: "immediate", consistentLsn: 160n },
+      ["before", 160n, 160n],
+    ],
     ["at once when it is consistent already", { type: "immediate", consistentLsn: 90n }, ["before", 100n, 100n]],
     ["nowhere while it is not consistent", { type: "immediate", consistentLsn: 500n }, undefined],
   ])("%s", (_what, target, expected) => {

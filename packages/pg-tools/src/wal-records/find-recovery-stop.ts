@@ -47,7 +47,10 @@ function stopsBefore(record: WalRecord, target: RecoveryTarget): boolean {
   switch (target.type) {
     case "time":
       // Of many transactions with exactly the target's time an inclusive stop takes all, wherever they stand.
-      return isTransactionEnd(record) && (target.inclusive === false ? record.time >= target.time : record.time > target.time);
+      return (
+        isTransactionEnd(record) &&
+        (target.inclusive === false ? record.time >= target.time : record.time > target.time)
+      );
     case "xid":
       // Transactions are numbered as they start, not as they end: only equality tells anything.
       return target.inclusive === false && isTransactionEnd(record) && record.xid === target.xid;
@@ -77,5 +80,9 @@ function stopsAfter(record: WalRecord, target: RecoveryTarget): boolean {
 
 /** `recoveryStopsAfter` passes over all others before it looks whether recovery is consistent. */
 function isOfTransaction(record: WalRecord): boolean {
-  return isTransactionEnd(record) || record.kind === "prepare" || (record.kind === "other" && record.resourceManager === RM_XACT);
+  return (
+    isTransactionEnd(record) ||
+    record.kind === "prepare" ||
+    (record.kind === "other" && record.resourceManager === RM_XACT)
+  );
 }

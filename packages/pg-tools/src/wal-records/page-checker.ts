@@ -1,7 +1,13 @@
 import { formatLsn, type Lsn } from "../wal-names/lsn.ts";
 import type { WalSegmentHeader } from "./check-wal-segment-header.ts";
 import type { WalEndCause } from "./wal-end.ts";
-import { LONG_PAGE_HEADER_SIZE, pgMajorOfWalMagic, SHORT_PAGE_HEADER_SIZE, XLP_ALL_FLAGS, XLP_LONG_HEADER } from "./wal-page-header.ts";
+import {
+  LONG_PAGE_HEADER_SIZE,
+  pgMajorOfWalMagic,
+  SHORT_PAGE_HEADER_SIZE,
+  XLP_ALL_FLAGS,
+  XLP_LONG_HEADER,
+} from "./wal-page-header.ts";
 
 /** Why a page cannot be the next one. */
 export interface PageProblem {
@@ -27,15 +33,21 @@ export function createPageChecker(first: WalSegmentHeader): CheckPage {
   return (view, offset, position) => {
     const magic = view.getUint16(offset, true);
     if (magic === 0) return { cause: "zeros", fact: "the page is empty" };
-    if (pgMajorOfWalMagic(magic) !== first.pgMajor) return { cause: "invalid", fact: `the page has the magic number 0x${magic.toString(16)}` };
+    if (pgMajorOfWalMagic(magic) !== first.pgMajor)
+      return { cause: "invalid", fact: `the page has the magic number 0x${magic.toString(16)}` };
     const flags = view.getUint16(offset + 2, true);
     const isLong = (flags & XLP_LONG_HEADER) !== 0;
     const beginsSegment = position % first.segmentSize === 0;
-    if ((flags & ~XLP_ALL_FLAGS) !== 0 || (beginsSegment && !isLong)) return { cause: "invalid", fact: `the page has the flags 0x${flags.toString(16)}` };
+    if ((flags & ~XLP_ALL_FLAGS) !== 0 || (beginsSegment && !isLong))
+      return { cause: "invalid", fact: `the page has the flags 0x${flags.toString(16)}` };
     const address = view.getBigUint64(offset + 8, true);
     if (address !== first.startLsn + BigInt(position)) return wrongAddress(address, first.startLsn + BigInt(position));
     const pageTimeline = view.getUint32(offset + 4, true);
-    if (pageTimeline < timeline) return { cause: "invalid", fact: `the page was written on timeline ${pageTimeline}, the one before on ${timeline}` };
+    if (pageTimeline < timeline)
+      return {
+        cause: "invalid",
+        fact: `the page was written on timeline ${pageTimeline}, the one before on ${timeline}`,
+      };
     timeline = pageTimeline;
     return isLong ? longHeaderSize(view, offset) : SHORT_PAGE_HEADER_SIZE;
   };

@@ -37,12 +37,18 @@ export class PendingRecord {
 
   /** Whether the record's end has to be decoded; unknown, and therefore true, while its header is incomplete. */
   get isDecoded(): boolean {
-    return !this.hasHeader || isDecodedRecord(this.header.getUint8(RECORD_RMID_OFFSET), this.header.getUint8(RECORD_INFO_OFFSET));
+    return (
+      !this.hasHeader ||
+      isDecodedRecord(this.header.getUint8(RECORD_RMID_OFFSET), this.header.getUint8(RECORD_INFO_OFFSET))
+    );
   }
 
   /** Whether this is a commit or abort record, as far as can be told. */
   get mayEndTransaction(): boolean {
-    return !this.hasHeader || isTransactionEnd(this.header.getUint8(RECORD_RMID_OFFSET), this.header.getUint8(RECORD_INFO_OFFSET));
+    return (
+      !this.hasHeader ||
+      isTransactionEnd(this.header.getUint8(RECORD_RMID_OFFSET), this.header.getUint8(RECORD_INFO_OFFSET))
+    );
   }
 
   /** Takes the next `to - from` bytes of the record; `view` covers the same memory as `bytes`. */

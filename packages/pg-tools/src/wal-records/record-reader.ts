@@ -13,7 +13,14 @@ import {
   RECORD_RMID_OFFSET,
   RECORD_XID_OFFSET,
 } from "./record-header.ts";
-import { INFO_TYPE_MASK, isDecodedRecord, isResourceManager, leastDataLength, RM_XLOG, XLOG_SWITCH } from "./record-types.ts";
+import {
+  INFO_TYPE_MASK,
+  isDecodedRecord,
+  isResourceManager,
+  leastDataLength,
+  RM_XLOG,
+  XLOG_SWITCH,
+} from "./record-types.ts";
 import type { WalEnd, WalEndCause } from "./wal-end.ts";
 import { XLP_FIRST_IS_CONTRECORD, XLP_FIRST_IS_OVERWRITE_CONTRECORD } from "./wal-page-header.ts";
 
@@ -45,7 +52,17 @@ export class RecordReader {
   readonly first: WalSegmentHeader;
   readonly #checkPage: CheckPage;
   readonly #onRecord: (record: RawRecord) => void;
-  readonly #record: RawRecord = { rmid: 0, info: 0, xid: 0, start: 0, end: 0, previousEnd: 0, data: NO_DATA, dataOffset: 0, dataLength: -1 };
+  readonly #record: RawRecord = {
+    rmid: 0,
+    info: 0,
+    xid: 0,
+    start: 0,
+    end: 0,
+    previousEnd: 0,
+    data: NO_DATA,
+    dataOffset: 0,
+    dataLength: -1,
+  };
   readonly #baseHigh: number;
   readonly #baseLow: number;
   /** Position of the page that comes next. */
@@ -125,7 +142,11 @@ export class RecordReader {
     }
     const continues = (flags & XLP_FIRST_IS_CONTRECORD) !== 0;
     if (continues !== missing > 0 || (continues && remaining !== missing)) {
-      return this.#stopAt(pageEnd, "invalid", `the page continues a record by ${continues ? remaining : 0} bytes, not by ${missing}`);
+      return this.#stopAt(
+        pageEnd,
+        "invalid",
+        `the page continues a record by ${continues ? remaining : 0} bytes, not by ${missing}`,
+      );
     }
     const to = Math.min(from + missing, pageEnd);
     if (this.#pending !== undefined) return this.#feed(this.#pending, bytes, view, from, to, pageEnd);
@@ -155,7 +176,8 @@ export class RecordReader {
   #readRecord(bytes: Uint8Array, view: DataView, at: number, pageEnd: number): number {
     const length = view.getUint32(at, true);
     if (length === 0) return this.#stopAt(pageEnd, "zeros", "no record has been written yet");
-    if (length < RECORD_HEADER_SIZE) return this.#stopAt(pageEnd, "invalid", `the record claims a length of ${length} bytes`);
+    if (length < RECORD_HEADER_SIZE)
+      return this.#stopAt(pageEnd, "invalid", `the record claims a length of ${length} bytes`);
     const start = this.#pageStart - pageEnd + at;
     if (at + RECORD_HEADER_SIZE <= pageEnd) {
       const fact = this.#headerProblem(view, at, start);
@@ -170,7 +192,8 @@ export class RecordReader {
     }
     const bodyCrc = updateCrc32c(CRC32C_START, bytes, view, at + RECORD_HEADER_SIZE, to);
     const crc = finishCrc32c(updateCrc32c(bodyCrc, bytes, view, at, at + RECORD_CRC_OFFSET));
-    if (crc !== view.getUint32(at + RECORD_CRC_OFFSET, true)) return this.#stopAt(pageEnd, "invalid", "the record has a wrong checksum");
+    if (crc !== view.getUint32(at + RECORD_CRC_OFFSET, true))
+      return this.#stopAt(pageEnd, "invalid", "the record has a wrong checksum");
     this.#describe(view, at, start);
     this.#record.end = start + alignRecord(length);
     return Math.min(at + alignRecord(length) + this.#accept(view, at + RECORD_HEADER_SIZE, to), pageEnd);
@@ -209,7 +232,8 @@ export class RecordReader {
       record.data = body;
       record.dataOffset = main.offset;
       record.dataLength = main.length;
-      if (record.rmid === RM_XLOG && (record.info & INFO_TYPE_MASK) === XLOG_SWITCH) record.end = this.#resumeAt = this.#segmentEnd(alignedEnd);
+      if (record.rmid === RM_XLOG && (record.info & INFO_TYPE_MASK) === XLOG_SWITCH)
+        record.end = this.#resumeAt = this.#segmentEnd(alignedEnd);
     }
     this.#previousStart = record.start;
     this.#validEnd = record.end;

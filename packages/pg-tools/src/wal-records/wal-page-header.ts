@@ -67,5 +67,9 @@ export function readWalPageHeader(bytes: Uint8Array, offset = 0): WalPageHeader 
 }
 
 function readLongPart(view: DataView): WalLongPageHeader {
-  return { systemIdentifier: view.getBigUint64(24, true), segmentSize: view.getUint32(32, true), blockSize: view.getUint32(36, true) };
+  return {
+    systemIdentifier: view.getBigUint64(24, true),
+    segmentSize: view.getUint32(32, true),
+    blockSize: view.getUint32(36, true),
+  };
 }

@@ -105,5 +105,10 @@ export type WalRecord =
 
 /** Whether a record ends a transaction, and so has a time that a recovery target is compared with. */
 export function isTransactionEnd(record: WalRecord): record is TransactionEnd {
-  return record.kind === "commit" || record.kind === "abort" || record.kind === "commit-prepared" || record.kind === "abort-prepared";
+  return (
+    record.kind === "commit" ||
+    record.kind === "abort" ||
+    record.kind === "commit-prepared" ||
+    record.kind === "abort-prepared"
+  );
 }

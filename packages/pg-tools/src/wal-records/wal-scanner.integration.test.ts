@@ -1,6 +1,13 @@
 import { createTestCluster, postgresMajors, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { completeSegments, scanSegments, type ScannedWal, segmentsOf, WAL_LOAD_SETTINGS, writeVariedWal } from "../../test/wal-load.ts";
+import {
+  completeSegments,
+  scanSegments,
+  type ScannedWal,
+  segmentsOf,
+  WAL_LOAD_SETTINGS,
+  writeVariedWal,
+} from "../../test/wal-load.ts";
 import { readWalDump, type DumpedRecord } from "../../test/wal-dump.ts";
 import { formatLsn, parseLsn } from "../wal-names/lsn.ts";
 import { isTransactionEnd, type WalRecord } from "./wal-record.ts";
@@ -12,7 +19,11 @@ describe.each([1, 64])("WAL of PostgreSQL 15 with segments of %i MiB, beside pg_
   let dumped: readonly DumpedRecord[];
 
   beforeAll(async () => {
-    cluster = await createTestCluster({ installation: requireInstallation("pg_waldump", "pg_controldata"), settings: WAL_LOAD_SETTINGS, initdbArgs: [`--wal-segsize=${mib}`] });
+    cluster = await createTestCluster({
+      installation: requireInstallation("pg_waldump", "pg_controldata"),
+      settings: WAL_LOAD_SETTINGS,
+      initdbArgs: [`--wal-segsize=${mib}`],
+    });
     await writeVariedWal(cluster);
     await cluster.configure({ max_connections: 60, max_locks_per_transaction: 99 });
     await cluster.restart();
@@ -32,8 +43,22 @@ describe.each([1, 64])("WAL of PostgreSQL 15 with segments of %i MiB, beside pg_
   test("has the same transactions, restore points and changes of settings", () => {
     const described = scanned.records.map(describeLikeDump).filter((text) => text !== undefined);
     expect(described).toEqual(dumped.map(({ description }) => description).filter((text) => text !== undefined));
-    for (const kind of ["COMMIT ", "ABORT ", "PREPARE ", "COMMIT_PREPARED ", "ABORT_PREPARED ", "RESTORE_POINT sécond", "PARAMETER_CHANGE max_connections=60", "CHECKPOINT_SHUTDOWN", "CHECKPOINT_ONLINE", "SWITCH"]) {
-      expect(described.some((text) => text.startsWith(kind)), kind).toBe(true);
+    for (const kind of [
+      "COMMIT ",
+      "ABORT ",
+      "PREPARE ",
+      "COMMIT_PREPARED ",
+      "ABORT_PREPARED ",
+      "RESTORE_POINT sécond",
+      "PARAMETER_CHANGE max_connections=60",
+      "CHECKPOINT_SHUTDOWN",
+      "CHECKPOINT_ONLINE",
+      "SWITCH",
+    ]) {
+      expect(
+        described.some((text) => text.startsWith(kind)),
+        kind,
+      ).toBe(true);
     }
   });
 
@@ -77,7 +102,9 @@ describe.each(postgresMajors())("WAL of PostgreSQL $version, beside the server's
   });
 
   test("has the prepared transactions under their own xids", () => {
-    const prepared = new Map(scanned.records.filter((record) => record.kind === "prepare").map(({ gid, xid }) => [gid, xid]));
+    const prepared = new Map(
+      scanned.records.filter((record) => record.kind === "prepare").map(({ gid, xid }) => [gid, xid]),
+    );
     const ends = scanned.records.filter(isTransactionEnd).filter(({ kind }) => kind.endsWith("-prepared"));
     expect(ends.map(({ kind, xid }) => [kind, xid])).toEqual([
       ["commit-prepared", prepared.get("ends well")],
@@ -91,7 +118,10 @@ describe.each(postgresMajors())("WAL of PostgreSQL $version, beside the server's
     const names = scanned.records.filter((record) => record.kind === "restore-point").map(({ name }) => name);
     expect(names).toEqual(["first", "sécond"]);
     expect(scanned.records.filter(({ kind }) => kind === "switch")).toHaveLength(2);
-    expect(scanned.records.find((record) => record.kind === "checkpoint" && !record.shutdown)).toMatchObject({ timeline: 1, previousTimeline: 1 });
+    expect(scanned.records.find((record) => record.kind === "checkpoint" && !record.shutdown)).toMatchObject({
+      timeline: 1,
+      previousTimeline: 1,
+    });
   });
 });
 

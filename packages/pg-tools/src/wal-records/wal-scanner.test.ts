@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { NAME, scan, START } from "../../test/scan-wal.ts";
-import { BUILT_SYSTEM_IDENTIFIER, type BuiltRecord, commitRecord, heapRecord, timestampBytes, WalBuilder } from "../../test/wal-builder.ts";
+import {
+  BUILT_SYSTEM_IDENTIFIER,
+  type BuiltRecord,
+  commitRecord,
+  heapRecord,
+  timestampBytes,
+  WalBuilder,
+} from "../../test/wal-builder.ts";
 import { createWalScanner } from "./wal-scanner.ts";
 import { POSTGRES_EPOCH_MICROSECONDS } from "./record-fields.ts";
 
@@ -12,15 +19,22 @@ const page = (bytes: Buffer, index: number): Buffer => bytes.subarray(index * 81
 
 describe("a WAL scanner", () => {
   test("finds all records, whatever their lengths and however the bytes arrive", () => {
-    const lengths = fc.array(fc.oneof(fc.nat(300), fc.nat(20_000), fc.constantFrom(8110, 8136, 8144, 8152, 8160, 8168, 8176)), { minLength: 1, maxLength: 60 });
+    const lengths = fc.array(
+      fc.oneof(fc.nat(300), fc.nat(20_000), fc.constantFrom(8110, 8136, 8144, 8152, 8160, 8168, 8176)),
+      { minLength: 1, maxLength: 60 },
+    );
     fc.assert(
       fc.property(lengths, fc.constantFrom(1, 39, 40, 41, 1000, 8192, 9000, 100_000, MIB), (sizes, pieceSize) => {
         const builder = new WalBuilder({ startLsn: START });
-        const lsns = sizes.map((size, xid) => builder.record({ rmid: xid % 3 === 0 ? 1 : 10, info: 0, xid, data: Buffer.alloc(Math.max(8, size), xid) }));
+        const lsns = sizes.map((size, xid) =>
+          builder.record({ rmid: xid % 3 === 0 ? 1 : 10, info: 0, xid, data: Buffer.alloc(Math.max(8, size), xid) }),
+        );
         const end = START + BigInt(builder.position);
         const { records, scanner } = scan(builder.bytes(), pieceSize === 1 && sizes.length > 10 ? 777 : pieceSize);
         expect(records.map(({ lsn }) => lsn)).toEqual(lsns);
-        expect(records.map((record) => record.kind)).toEqual(sizes.map((_, xid) => (xid % 3 === 0 ? "commit" : "other")));
+        expect(records.map((record) => record.kind)).toEqual(
+          sizes.map((_, xid) => (xid % 3 === 0 ? "commit" : "other")),
+        );
         expect(records.at(-1)?.endLsn).toBe(end);
         expect(scanner).toMatchObject({ validEndLsn: end, endsInsideRecord: false, end: { cause: "zeros", lsn: end } });
       }),
@@ -32,7 +46,13 @@ describe("a WAL scanner", () => {
     const builder = new WalBuilder({ startLsn: START });
     builder.record(commitRecord(1, 1n));
     const scanner = createWalScanner({ name: NAME });
-    expect(scanner).toMatchObject({ header: undefined, startsInsideRecord: false, endsInsideRecord: false, endsInsideTransactionEnd: false, end: undefined });
+    expect(scanner).toMatchObject({
+      header: undefined,
+      startsInsideRecord: false,
+      endsInsideRecord: false,
+      endsInsideTransactionEnd: false,
+      end: undefined,
+    });
     expect(() => scanner.validEndLsn).toThrow(expect.objectContaining({ code: "WAL_INVALID" }));
     expect(() => scanner.finish()).toThrow(expect.objectContaining({ code: "WAL_INVALID" }));
     scanner.push(builder.bytes());
@@ -56,7 +76,14 @@ describe("a WAL scanner", () => {
     builder.record(heapRecord(100));
     builder.record(commitRecord(7, 5n));
     expect(scan(builder.bytes(), MIB, {}).records).toEqual([
-      expect.objectContaining({ kind: "commit", xid: 7, time: POSTGRES_EPOCH_MICROSECONDS + 5n, lsn: START + 40n + 128n, endLsn: START + BigInt(builder.position), previousEndLsn: START + 168n }),
+      expect.objectContaining({
+        kind: "commit",
+        xid: 7,
+        time: POSTGRES_EPOCH_MICROSECONDS + 5n,
+        lsn: START + 40n + 128n,
+        endLsn: START + BigInt(builder.position),
+        previousEndLsn: START + 168n,
+      }),
     ]);
   });
 
@@ -68,13 +95,23 @@ describe("a WAL scanner", () => {
     const bytes = builder.bytes();
     const scanner = createWalScanner({ name: NAME, everyRecord: true });
     expect(scanner.push(bytes.subarray(0, MIB))).toHaveLength(1);
-    expect(scanner).toMatchObject({ endsInsideRecord: true, endsInsideTransactionEnd: false, end: undefined, validEndLsn: big });
+    expect(scanner).toMatchObject({
+      endsInsideRecord: true,
+      endsInsideTransactionEnd: false,
+      end: undefined,
+      validEndLsn: big,
+    });
     expect(scanner.push(bytes.subarray(MIB, 2 * MIB))).toEqual([]);
     expect(scanner.push(bytes.subarray(2 * MIB)).map(({ lsn }) => lsn)).toEqual([big, commit]);
 
     const middle = createWalScanner({ name: "000000010000000000000006", everyRecord: true });
     expect(middle.push(bytes.subarray(MIB, 2 * MIB))).toEqual([]);
-    expect(middle).toMatchObject({ startsInsideRecord: true, endsInsideRecord: true, endsInsideTransactionEnd: true, validEndLsn: START + BigInt(MIB) });
+    expect(middle).toMatchObject({
+      startsInsideRecord: true,
+      endsInsideRecord: true,
+      endsInsideTransactionEnd: true,
+      validEndLsn: START + BigInt(MIB),
+    });
     const [first] = middle.push(bytes.subarray(2 * MIB));
     expect(first).toMatchObject({ lsn: commit, previousEndLsn: commit });
     expect(middle.endsInsideRecord).toBe(false);
@@ -85,7 +122,10 @@ describe("a WAL scanner", () => {
     builder.record(heapRecord(MIB - builder.blockSize * 24 - 20_000));
     while (builder.position < MIB - 200) builder.record(heapRecord(40));
     builder.record({ rmid: 1, info: 0, xid: 3, data: Buffer.alloc(2000, 1) });
-    expect(scan(builder.bytes().subarray(0, MIB)).scanner).toMatchObject({ endsInsideRecord: true, endsInsideTransactionEnd: true });
+    expect(scan(builder.bytes().subarray(0, MIB)).scanner).toMatchObject({
+      endsInsideRecord: true,
+      endsInsideTransactionEnd: true,
+    });
     const { records } = scan(builder.bytes());
     expect(records.at(-1)).toMatchObject({ kind: "commit", xid: 3 });
   });
@@ -98,7 +138,11 @@ describe("a WAL scanner", () => {
     const bytes = builder.bytes();
     bytes.fill(0x55, 20_000, MIB);
     const { records, scanner } = scan(bytes);
-    expect(records.map(({ kind, lsn }) => [kind, lsn])).toEqual([["commit", START + 40n], ["switch", switched], ["commit", commit]]);
+    expect(records.map(({ kind, lsn }) => [kind, lsn])).toEqual([
+      ["commit", START + 40n],
+      ["switch", switched],
+      ["commit", commit],
+    ]);
     expect(records[1]?.endLsn).toBe(START + BigInt(MIB));
     expect(records[2]?.previousEndLsn).toBe(START + BigInt(MIB));
     expect(scanner.end?.cause).toBe("zeros");
@@ -126,7 +170,13 @@ describe("a WAL scanner", () => {
       builder.record(commitRecord(2, 2n));
       expect(scan(builder.bytes()).records).toMatchObject([
         { kind: "commit", xid: 1 },
-        { kind: "overwrite-contrecord", lsn: overwrite, overwrittenLsn: cut, time: POSTGRES_EPOCH_MICROSECONDS + 77n, previousEndLsn: cut },
+        {
+          kind: "overwrite-contrecord",
+          lsn: overwrite,
+          overwrittenLsn: cut,
+          time: POSTGRES_EPOCH_MICROSECONDS + 77n,
+          previousEndLsn: cut,
+        },
         { kind: "commit", xid: 2 },
       ]);
     }
@@ -139,7 +189,10 @@ describe("a WAL scanner", () => {
     const bytes = builder.bytes();
     page(bytes, 0).writeUInt32LE(20_000, 16);
     page(bytes, 1).writeUInt16LE(8, 2);
-    expect(scan(bytes)).toMatchObject({ records: [{ kind: "commit", xid: 2, previousEndLsn: START + 8192n }], scanner: { startsInsideRecord: true } });
+    expect(scan(bytes)).toMatchObject({
+      records: [{ kind: "commit", xid: 2, previousEndLsn: START + 8192n }],
+      scanner: { startsInsideRecord: true },
+    });
   });
 
   test("follows a log onto a younger timeline, never onto an older one", () => {
@@ -155,7 +208,10 @@ describe("a WAL scanner", () => {
     page(bytes, 4).writeUInt32LE(1, 4);
     const broken = createWalScanner({ name, everyRecord: true });
     expect(broken.push(bytes)).toHaveLength(1);
-    expect(broken.end).toMatchObject({ cause: "invalid", fact: "the page was written on timeline 1, the one before on 2" });
+    expect(broken.end).toMatchObject({
+      cause: "invalid",
+      fact: "the page was written on timeline 1, the one before on 2",
+    });
   });
 });
 
@@ -163,25 +219,84 @@ describe("the end of WAL", () => {
   /** Three pages: small records, and one that reaches from the first to the third. */
   function sample(): { bytes: Buffer; builder: WalBuilder; lsns: bigint[] } {
     const builder = new WalBuilder({ startLsn: START });
-    const lsns = [builder.record(commitRecord(1, 1n)), builder.record(heapRecord(10)), builder.record(heapRecord(15_000)), builder.record(commitRecord(2, 2n))];
+    const lsns = [
+      builder.record(commitRecord(1, 1n)),
+      builder.record(heapRecord(10)),
+      builder.record(heapRecord(15_000)),
+      builder.record(commitRecord(2, 2n)),
+    ];
     return { bytes: builder.bytes(), builder, lsns };
   }
   const damage: readonly (readonly [string, (bytes: Buffer, lsns: bigint[]) => void, number, string, RegExp])[] = [
     ["a page not yet written", (bytes) => page(bytes, 1).fill(0), 2, "zeros", /page is empty/],
-    ["a page of the file's earlier life", (bytes) => page(bytes, 1).writeBigUInt64LE(0x1000n, 8), 2, "recycled", /page is that of 0\/1000/],
-    ["a page of the future", (bytes) => page(bytes, 1).writeBigUInt64LE(2n ** 40n, 8), 2, "invalid", /page is that of 100\/0/],
-    ["a page of another version", (bytes) => page(bytes, 1).writeUInt16LE(0xd113, 0), 2, "invalid", /magic number 0xd113/],
+    [
+      "a page of the file's earlier life",
+      (bytes) => page(bytes, 1).writeBigUInt64LE(0x1000n, 8),
+      2,
+      "recycled",
+      /page is that of 0\/1000/,
+    ],
+    [
+      "a page of the future",
+      (bytes) => page(bytes, 1).writeBigUInt64LE(2n ** 40n, 8),
+      2,
+      "invalid",
+      /page is that of 100\/0/,
+    ],
+    [
+      "a page of another version",
+      (bytes) => page(bytes, 1).writeUInt16LE(0xd113, 0),
+      2,
+      "invalid",
+      /magic number 0xd113/,
+    ],
     ["a page of no version", (bytes) => page(bytes, 1).writeUInt16LE(0xffff, 0), 2, "invalid", /magic number 0xffff/],
     ["a page with unknown flags", (bytes) => page(bytes, 1).writeUInt16LE(0x11, 2), 2, "invalid", /flags 0x11/],
-    ["a page that does not continue the record", (bytes) => page(bytes, 1).writeUInt16LE(0, 2), 2, "invalid", /continues a record by 0 bytes/],
-    ["a page that continues another record", (bytes) => page(bytes, 1).writeUInt32LE(6000, 16), 2, "invalid", /continues a record by 6000 bytes/],
-    ["a long header of another cluster", (bytes) => page(bytes, 1).writeUInt16LE(3, 2), 2, "invalid", /another cluster/],
+    [
+      "a page that does not continue the record",
+      (bytes) => page(bytes, 1).writeUInt16LE(0, 2),
+      2,
+      "invalid",
+      /continues a record by 0 bytes/,
+    ],
+    [
+      "a page that continues another record",
+      (bytes) => page(bytes, 1).writeUInt32LE(6000, 16),
+      2,
+      "invalid",
+      /continues a record by 6000 bytes/,
+    ],
+    [
+      "a long header of another cluster",
+      (bytes) => page(bytes, 1).writeUInt16LE(3, 2),
+      2,
+      "invalid",
+      /another cluster/,
+    ],
     ["a flipped bit in a small record", (bytes, lsns) => flip(bytes, lsns, 1, 30), 1, "invalid", /wrong checksum/],
     ["a flipped bit in a large record", (bytes) => (page(bytes, 1)[4000] = 0), 2, "invalid", /wrong checksum/],
     ["an unknown resource manager", (bytes, lsns) => flip(bytes, lsns, 1, 17), 1, "invalid", /resource manager 75/],
-    ["a record that names another predecessor", (bytes, lsns) => flip(bytes, lsns, 1, 8), 1, "invalid", /does not follow/],
-    ["a length that is too small", (bytes, lsns) => bytes.writeUInt32LE(23, Number((lsns[1] ?? 0n) - START)), 1, "invalid", /length of 23/],
-    ["no further record", (bytes, lsns) => bytes.fill(0, Number((lsns[1] ?? 0n) - START), 8192), 1, "zeros", /no record has been written/],
+    [
+      "a record that names another predecessor",
+      (bytes, lsns) => flip(bytes, lsns, 1, 8),
+      1,
+      "invalid",
+      /does not follow/,
+    ],
+    [
+      "a length that is too small",
+      (bytes, lsns) => bytes.writeUInt32LE(23, Number((lsns[1] ?? 0n) - START)),
+      1,
+      "invalid",
+      /length of 23/,
+    ],
+    [
+      "no further record",
+      (bytes, lsns) => bytes.fill(0, Number((lsns[1] ?? 0n) - START), 8192),
+      1,
+      "zeros",
+      /no record has been written/,
+    ],
   ];
   function flip(bytes: Buffer, lsns: readonly bigint[], index: number, offset: number): void {
     const at = Number((lsns[index] ?? 0n) - START) + offset;
@@ -241,7 +356,12 @@ describe("the end of WAL", () => {
   test.each(shapes)("is found at a record with %s, although its checksum is right", (_what, record) => {
     const builder = new WalBuilder({ startLsn: START });
     const lsn = builder.record(record);
-    expect(scan(builder.bytes())).toMatchObject({ records: [], scanner: { end: { cause: "invalid", lsn: START, fact: expect.stringContaining("parts that its type") as string } } });
+    expect(scan(builder.bytes())).toMatchObject({
+      records: [],
+      scanner: {
+        end: { cause: "invalid", lsn: START, fact: expect.stringContaining("parts that its type") as string },
+      },
+    });
     expect(lsn).toBe(START + 40n);
   });
 });

@@ -47,7 +47,13 @@ export function createWalScanner(options: WalScannerOptions): WalScanner {
   const core = createScannerCore(options.name, (record, { startLsn, pgMajor }) => {
     if (record.dataLength < 0 && options.everyRecord !== true) return;
     const lsn = startLsn + BigInt(record.start);
-    found.push(decodeRecord(record, { lsn, endLsn: startLsn + BigInt(record.end), previousEndLsn: startLsn + BigInt(record.previousEnd) }, pgMajor));
+    found.push(
+      decodeRecord(
+        record,
+        { lsn, endLsn: startLsn + BigInt(record.end), previousEndLsn: startLsn + BigInt(record.previousEnd) },
+        pgMajor,
+      ),
+    );
   });
   const collect = (read: () => void): readonly WalRecord[] => {
     found = [];
@@ -87,7 +93,10 @@ export interface ScannerCore {
 }
 
 /** Connects pages and records. The record handed to `onRecord` is reused for the next one. */
-export function createScannerCore(name: string, onRecord: (record: RawRecord, header: WalSegmentHeader) => void): ScannerCore {
+export function createScannerCore(
+  name: string,
+  onRecord: (record: RawRecord, header: WalSegmentHeader) => void,
+): ScannerCore {
   let header: WalSegmentHeader | undefined;
   let reader: RecordReader | undefined;
   const splitter = createPageSplitter(
@@ -113,6 +122,7 @@ export function createScannerCore(name: string, onRecord: (record: RawRecord, he
 
 /** The reader of a core that has seen a segment's header. Throws WAL_INVALID when nothing was pushed. */
 export function requireReader(core: ScannerCore): RecordReader {
-  if (core.reader === undefined) throw new SoarError("WAL_INVALID", "unable to read WAL: no segment's first page was given yet");
+  if (core.reader === undefined)
+    throw new SoarError("WAL_INVALID", "unable to read WAL: no segment's first page was given yet");
   return core.reader;
 }

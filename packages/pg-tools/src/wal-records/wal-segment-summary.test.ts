@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { BUILT_SYSTEM_IDENTIFIER, commitRecord, heapRecord, restorePointData, WalBuilder } from "../../test/wal-builder.ts";
+import {
+  BUILT_SYSTEM_IDENTIFIER,
+  commitRecord,
+  heapRecord,
+  restorePointData,
+  WalBuilder,
+} from "../../test/wal-builder.ts";
 import { POSTGRES_EPOCH_MICROSECONDS } from "./record-fields.ts";
 import { createWalSummarizer, summarizeWalSegment } from "./wal-segment-summary.ts";
 
@@ -58,15 +64,27 @@ describe("the summary of a segment", () => {
     builder.record(heapRecord(10));
     const summarizer = createWalSummarizer({ name });
     summarizer.push(builder.bytes().subarray(0, 100));
-    expect(summarizer.finish()).toMatchObject({ commitCount: 0, earliestTime: undefined, latestTime: undefined, end: { cause: "zeros" } });
+    expect(summarizer.finish()).toMatchObject({
+      commitCount: 0,
+      earliestTime: undefined,
+      latestTime: undefined,
+      end: { cause: "zeros" },
+    });
   });
 
   test("does not take the bytes of two segments for one, nor none for one", () => {
     const builder = new WalBuilder({ startLsn: START });
     builder.record(heapRecord(1.5 * MIB));
-    expect(() => summarizeWalSegment(builder.bytes(), { name })).toThrow(expect.objectContaining({ code: "WAL_INVALID" }));
-    expect(summarizeWalSegment(builder.bytes().subarray(0, MIB), { name })).toMatchObject({ endsInsideRecord: true, endsInsideTransactionEnd: false });
-    expect(() => summarizeWalSegment(Buffer.alloc(0), { name })).toThrow(expect.objectContaining({ code: "WAL_INVALID" }));
+    expect(() => summarizeWalSegment(builder.bytes(), { name })).toThrow(
+      expect.objectContaining({ code: "WAL_INVALID" }),
+    );
+    expect(summarizeWalSegment(builder.bytes().subarray(0, MIB), { name })).toMatchObject({
+      endsInsideRecord: true,
+      endsInsideTransactionEnd: false,
+    });
+    expect(() => summarizeWalSegment(Buffer.alloc(0), { name })).toThrow(
+      expect.objectContaining({ code: "WAL_INVALID" }),
+    );
     const summarizer = createWalSummarizer({ name });
     summarizer.push(builder.bytes().subarray(0, 20));
     expect(() => summarizer.finish()).toThrow(expect.objectContaining({ code: "WAL_INVALID" }));

@@ -2,7 +2,17 @@ import { SoarError } from "@soar/errors";
 import type { Lsn } from "../wal-names/lsn.ts";
 import { POSTGRES_EPOCH_MICROSECONDS, textAt } from "./record-fields.ts";
 import type { RawRecord } from "./record-reader.ts";
-import { INFO_TYPE_MASK, isTransactionEnd, RM_XACT, RM_XLOG, XACT_ABORT, XACT_ABORT_PREPARED, XACT_TYPE_MASK, XLOG_PARAMETER_CHANGE, XLOG_RESTORE_POINT } from "./record-types.ts";
+import {
+  INFO_TYPE_MASK,
+  isTransactionEnd,
+  RM_XACT,
+  RM_XLOG,
+  XACT_ABORT,
+  XACT_ABORT_PREPARED,
+  XACT_TYPE_MASK,
+  XLOG_PARAMETER_CHANGE,
+  XLOG_RESTORE_POINT,
+} from "./record-types.ts";
 import type { WalEnd } from "./wal-end.ts";
 import { createScannerCore, requireReader, type ScannerCore } from "./wal-scanner.ts";
 
@@ -77,7 +87,10 @@ export function createWalSummarizer(options: { readonly name: string }): WalSumm
 
 function requireOneSegment(core: ScannerCore, name: string, received: number): void {
   if (core.header === undefined || received <= core.header.segmentSize) return;
-  throw new SoarError("WAL_INVALID", `unable to accept '${name}' as a WAL segment: there are more than its ${core.header.segmentSize} bytes`);
+  throw new SoarError(
+    "WAL_INVALID",
+    `unable to accept '${name}' as a WAL segment: there are more than its ${core.header.segmentSize} bytes`,
+  );
 }
 
 function summaryOf(core: ScannerCore, counts: TransactionCounts): WalSegmentSummary {

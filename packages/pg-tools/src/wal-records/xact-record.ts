@@ -1,6 +1,14 @@
 import { textAt, timestampAt } from "./record-fields.ts";
 import type { RawRecord } from "./record-reader.ts";
-import { PREPARE_HEADER_SIZE, XACT_ABORT, XACT_ABORT_PREPARED, XACT_COMMIT, XACT_COMMIT_PREPARED, XACT_HAS_INFO, XACT_TYPE_MASK } from "./record-types.ts";
+import {
+  PREPARE_HEADER_SIZE,
+  XACT_ABORT,
+  XACT_ABORT_PREPARED,
+  XACT_COMMIT,
+  XACT_COMMIT_PREPARED,
+  XACT_HAS_INFO,
+  XACT_TYPE_MASK,
+} from "./record-types.ts";
 import type { TransactionEnd, TransactionPrepare, WalRecordPosition } from "./wal-record.ts";
 
 /** Bits of the xinfo field (xact.h): which parts follow, in this order. */
@@ -19,7 +27,11 @@ const KINDS: ReadonlyMap<number, TransactionEnd["kind"]> = new Map([
 ]);
 
 /** Decodes a record of the transaction manager that `isDecodedRecord` names. */
-export function decodeTransactionRecord(record: RawRecord, position: WalRecordPosition, pgMajor: number): TransactionEnd | TransactionPrepare {
+export function decodeTransactionRecord(
+  record: RawRecord,
+  position: WalRecordPosition,
+  pgMajor: number,
+): TransactionEnd | TransactionPrepare {
   const kind = KINDS.get(record.info & XACT_TYPE_MASK);
   if (kind === undefined) return decodePrepare(record, position);
   const isPrepared = kind === "commit-prepared" || kind === "abort-prepared";

@@ -16,7 +16,12 @@ import { isOwnServer, readUnfinished } from "../status/unfinished.ts";
 export type Approach =
   | { readonly kind: "fill" }
   | { readonly kind: "replace"; readonly systemIdentifier: string | undefined; readonly running: number | undefined }
-  | { readonly kind: "refill"; readonly earlier: RestoreRecord | undefined; readonly ownData: boolean; readonly running?: number | undefined }
+  | {
+      readonly kind: "refill";
+      readonly earlier: RestoreRecord | undefined;
+      readonly ownData: boolean;
+      readonly running?: number | undefined;
+    }
   | { readonly kind: "recover"; readonly earlier: RestoreRecord }
   | { readonly kind: "follow"; readonly earlier: RestoreRecord; readonly processId: number }
   | { readonly kind: "finish"; readonly earlier: RestoreRecord };
@@ -53,18 +58,26 @@ interface Found {
 }
 
 /** Where an interrupted restore of this target left off; undefined when what lies there is more than it fetched. */
-async function goOn(plan: RestorePlan, dataDir: string, { found, earlier, inPlace }: Found): Promise<Approach | undefined> {
+async function goOn(
+  plan: RestorePlan,
+  dataDir: string,
+  { found, earlier, inPlace }: Found,
+): Promise<Approach | undefined> {
   // The archive may have grown since, also by the server that went on and promoted: it is followed to where it was sent.
   const isSame = isPlanned(earlier, plan, ["systemIdentifier", "backup", "target"]);
   if (earlier.phase === "finish") return isSame ? { kind: "finish", earlier } : undefined;
   // A copy that is to pause has no private socket. Another server's log is not the one that would be watched.
   const isItsServer = earlier.privateDir === undefined ? !inPlace : await isOwnServer(dataDir, earlier);
-  if (found.state === "running" && earlier.phase === "recover" && isSame && isItsServer) return { kind: "follow", earlier, processId: found.processId };
+  if (found.state === "running" && earlier.phase === "recover" && isSame && isItsServer)
+    return { kind: "follow", earlier, processId: found.processId };
   // Not promoted yet, so that it holds nothing of its own.
   if (!(await isFile(join(dataDir, "recovery.signal")))) return undefined;
   if (found.state === "running") return inPlace ? refill(plan, dataDir, earlier, found.processId) : undefined;
   if (found.state !== "cluster") return undefined;
-  return earlier.phase === "recover" && isPlanned(earlier, plan, ["systemIdentifier", "backup", "target", "stopLsn", "timeline"]) ? { kind: "recover", earlier } : refill(plan, dataDir, earlier);
+  return earlier.phase === "recover" &&
+    isPlanned(earlier, plan, ["systemIdentifier", "backup", "target", "stopLsn", "timeline"])
+    ? { kind: "recover", earlier }
+    : refill(plan, dataDir, earlier);
 }
 
 /** What may be done with a cluster that is the one of the plan, or what is left of it. */
@@ -73,7 +86,9 @@ function takeOwn(found: DataDirectoryState, { overwrite, inPlace }: ApproachOpti
   const running = found.state === "running" ? found.processId : undefined;
   if (running !== undefined && !inPlace) return undefined;
   if (overwrite && found.state !== "remains") return { kind: "refill", earlier: undefined, ownData: true, running };
-  return inPlace ? { kind: "replace", systemIdentifier: found.state === "remains" ? undefined : found.systemIdentifier, running } : undefined;
+  return inPlace
+    ? { kind: "replace", systemIdentifier: found.state === "remains" ? undefined : found.systemIdentifier, running }
+    : undefined;
 }
 
 function refuse(dataDir: string, found: DataDirectoryState): never {
@@ -81,14 +96,28 @@ function refuse(dataDir: string, found: DataDirectoryState): never {
   throw new Error(`no way to restore into a directory that is ${found.state}`);
 }
 
-function refill({ backup }: RestorePlan, dataDir: string, earlier: RestoreRecord | undefined, running?: number): Approach {
-  if (earlier === undefined || earlier.systemIdentifier === backup.systemIdentifier) return { kind: "refill", earlier, ownData: false, running };
-  throw new SoarError("DIRECTORY_FOREIGN", `unable to restore into '${dataDir}': a restore of another cluster, with system identifier ${earlier.systemIdentifier}, was interrupted there`, {
-    hint: "Name another directory, or finish that restore first. Nothing was changed.",
-  });
+function refill(
+  { backup }: RestorePlan,
+  dataDir: string,
+  earlier: RestoreRecord | undefined,
+  running?: number,
+): Approach {
+  if (earlier === undefined || earlier.systemIdentifier === backup.systemIdentifier)
+    return { kind: "refill", earlier, ownData: false, running };
+  throw new SoarError(
+    "DIRECTORY_FOREIGN",
+    `unable to restore into '${dataDir}': a restore of another cluster, with system identifier ${earlier.systemIdentifier}, was interrupted there`,
+    {
+      hint: "Name another directory, or finish that restore first. Nothing was changed.",
+    },
+  );
 }
 
-function isPlanned(record: RestoreRecord, plan: RestorePlan, names: readonly (keyof ReturnType<typeof plannedRecord>)[]): boolean {
+function isPlanned(
+  record: RestoreRecord,
+  plan: RestorePlan,
+  names: readonly (keyof ReturnType<typeof plannedRecord>)[],
+): boolean {
   const planned = plannedRecord(plan);
   return names.every((name) => record[name] === planned[name]);
 }
@@ -99,20 +128,32 @@ function requireOwn(dataDir: string, found: DataDirectoryState, { backup }: Rest
   const major = Math.floor(backup.postgresVersion / 10_000);
   const identity = found.state === "remains" ? undefined : found.systemIdentifier;
   if (found.postgresMajor !== undefined && found.postgresMajor !== major) {
-    throw new SoarError("SERVER_VERSION", `unable to restore into '${dataDir}': it holds a cluster of PostgreSQL ${found.postgresMajor}, the backup is of PostgreSQL ${major}`, {
-      hint: "Name another directory with --data-dir, or another repository in BACKUP_BUCKET. Nothing was changed.",
-    });
+    throw new SoarError(
+      "SERVER_VERSION",
+      `unable to restore into '${dataDir}': it holds a cluster of PostgreSQL ${found.postgresMajor}, the backup is of PostgreSQL ${major}`,
+      {
+        hint: "Name another directory with --data-dir, or another repository in BACKUP_BUCKET. Nothing was changed.",
+      },
+    );
   }
   if (identity !== undefined && identity !== backup.systemIdentifier) {
-    throw new SoarError("DIRECTORY_FOREIGN", `unable to restore into '${dataDir}': it holds another cluster, with system identifier ${identity}, the backup's is ${backup.systemIdentifier}`, {
-      hint: "Name another directory with --data-dir, or another repository in BACKUP_BUCKET. Nothing was changed.",
-    });
+    throw new SoarError(
+      "DIRECTORY_FOREIGN",
+      `unable to restore into '${dataDir}': it holds another cluster, with system identifier ${identity}, the backup's is ${backup.systemIdentifier}`,
+      {
+        hint: "Name another directory with --data-dir, or another repository in BACKUP_BUCKET. Nothing was changed.",
+      },
+    );
   }
 }
 
 async function requireAlone(dataDir: string, { processId, processStart: began }: RestoreRecord): Promise<void> {
   if (processId === process.pid || (await processStart(processId)) !== began) return;
-  throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to restore into '${dataDir}': another soar-restore, process ${processId}, is at work there`, {
-    hint: "Watch it with: soar-restore status. Nothing was changed.",
-  });
+  throw new SoarError(
+    "DIRECTORY_NOT_EMPTY",
+    `unable to restore into '${dataDir}': another soar-restore, process ${processId}, is at work there`,
+    {
+      hint: "Watch it with: soar-restore status. Nothing was changed.",
+    },
+  );
 }

@@ -16,7 +16,12 @@ export function heldControlFile(dataDir: string): string {
  */
 export async function holdControlFile(dataDir: string, { ownData }: { readonly ownData: boolean }): Promise<void> {
   const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
-  await ignoreMissing(rename(join(dataDir, "global", "pg_control"), ownData ? heldControlFile(dataDir) : join(stateDir, "pg_control.dropped")));
+  await ignoreMissing(
+    rename(
+      join(dataDir, "global", "pg_control"),
+      ownData ? heldControlFile(dataDir) : join(stateDir, "pg_control.dropped"),
+    ),
+  );
   await syncDirectory(stateDir);
   await ignoreMissing(syncDirectory(join(dataDir, "global")));
 }

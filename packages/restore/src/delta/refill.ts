@@ -12,16 +12,23 @@ const TABLESPACE_DIRECTORY = /^PG_\d+_\d+$/;
  * Makes a directory that holds files already ready to be filled: removes what the backup does not have. pg_wal stays a
  * link when it is one, emptied. Resolves to whether it is: nothing is extracted into it then.
  */
-export async function clearForRefill(table: SeekTable, dataDir: string, tablespaces: ReadonlyMap<number, string>): Promise<{ walIsLink: boolean }> {
+export async function clearForRefill(
+  table: SeekTable,
+  dataDir: string,
+  tablespaces: ReadonlyMap<number, string>,
+): Promise<{ walIsLink: boolean }> {
   const walIsLink = await isLink(join(dataDir, "pg_wal"));
   for (const archive of table.archives) {
     if (archive.name === "base") {
-      await removeForeign(dataDir, archive, { keep: new Set([RESTORE_STATE_DIRECTORY, "lost+found", ...(walIsLink ? ["pg_wal"] : [])]) });
+      await removeForeign(dataDir, archive, {
+        keep: new Set([RESTORE_STATE_DIRECTORY, "lost+found", ...(walIsLink ? ["pg_wal"] : [])]),
+      });
       if (walIsLink) await emptyLinkedWal(dataDir, archive);
     } else {
       const place = tablespaces.get(Number(archive.name));
       // The interrupted run may not have come as far as this one.
-      if (place !== undefined && existsSync(place)) await removeForeign(place, archive, { keep: new Set(), isOurs: (name) => TABLESPACE_DIRECTORY.test(name) });
+      if (place !== undefined && existsSync(place))
+        await removeForeign(place, archive, { keep: new Set(), isOurs: (name) => TABLESPACE_DIRECTORY.test(name) });
     }
   }
   return { walIsLink };

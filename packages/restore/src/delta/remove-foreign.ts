@@ -14,7 +14,11 @@ export interface RemoveForeignOptions {
  * not know would come back to life, and WAL of another branch be replayed. Links are removed, never followed. Resolves to
  * the number of names that were removed.
  */
-export async function removeForeign(directory: string, archive: SeekArchive, { keep, isOurs = () => true }: RemoveForeignOptions): Promise<number> {
+export async function removeForeign(
+  directory: string,
+  archive: SeekArchive,
+  { keep, isOurs = () => true }: RemoveForeignOptions,
+): Promise<number> {
   const kinds = new Map<string, "directory" | "other">();
   for (const { path, type } of archive.entries) {
     const parts = path.split("/").filter((part) => part !== "" && part !== ".");

@@ -14,7 +14,10 @@ const WAL_FILE = /^[0-9A-F]{24}(?:\.partial)?$|^[0-9A-F]{8}\.history$/;
  *
  * @param needed names that recovery is going to need from here, whatever PostgreSQL thinks of them
  */
-export async function saveUnarchivedWal(dataDir: string, needed: ReadonlySet<string> = new Set()): Promise<string | undefined> {
+export async function saveUnarchivedWal(
+  dataDir: string,
+  needed: ReadonlySet<string> = new Set(),
+): Promise<string | undefined> {
   const held = heldControlFile(dataDir);
   const control = await stat(held).catch(ignoreMissing);
   if (control === undefined) return undefined;
@@ -40,9 +43,13 @@ export async function saveUnarchivedWal(dataDir: string, needed: ReadonlySet<str
  */
 async function unarchivedFiles(walDir: string, needed: ReadonlySet<string>): Promise<string[]> {
   const names = await readdir(walDir);
-  const done = new Set(await readdir(join(walDir, "archive_status")).catch((error: NodeJS.ErrnoException) => ignoreMissing(error) ?? []));
+  const done = new Set(
+    await readdir(join(walDir, "archive_status")).catch((error: NodeJS.ErrnoException) => ignoreMissing(error) ?? []),
+  );
   const unarchived = names.filter((name) => WAL_FILE.test(name) && (needed.has(name) || !done.has(`${name}.done`)));
-  return unarchived.length === 0 ? [] : [...new Set([...unarchived, ...names.filter((name) => name.endsWith(".history"))])].sort();
+  return unarchived.length === 0
+    ? []
+    : [...new Set([...unarchived, ...names.filter((name) => name.endsWith(".history"))])].sort();
 }
 
 /** The directory beside may lie on another file system, when the data directory is one by itself. */

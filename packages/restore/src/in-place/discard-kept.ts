@@ -26,7 +26,8 @@ export async function listKeptData(dataDir: string): Promise<KeptData[]> {
     for (const path of [keptAs, ...outside]) bytes += await allocatedBytes(path);
     found.push({ path: keptAs, kind: "cluster", keptAt, outside, bytes });
   }
-  for (const path of await listSavedWal(dataDir)) found.push({ path, kind: "wal", keptAt: undefined, outside: [], bytes: await allocatedBytes(path) });
+  for (const path of await listSavedWal(dataDir))
+    found.push({ path, kind: "wal", keptAt: undefined, outside: [], bytes: await allocatedBytes(path) });
   return found;
 }
 
@@ -43,7 +44,12 @@ export async function requireDiscardable(dataDir: string, kept: readonly KeptDat
   }
   for (const { path } of kept) {
     const { running, pid } = await readClusterState(path);
-    if (running) throw new SoarError("SERVER_RUNNING", `unable to discard '${path}': a server with process id ${pid ?? "unknown"} runs there`, { hint: `Stop it first: pg_ctl -D '${path}' stop -m fast. Nothing was removed.` });
+    if (running)
+      throw new SoarError(
+        "SERVER_RUNNING",
+        `unable to discard '${path}': a server with process id ${pid ?? "unknown"} runs there`,
+        { hint: `Stop it first: pg_ctl -D '${path}' stop -m fast. Nothing was removed.` },
+      );
   }
 }
 
@@ -52,7 +58,8 @@ export async function discardKept({ path, outside, kind }: KeptData): Promise<vo
   for (const directory of outside) await rm(directory, { recursive: true, force: true });
   if (kind === "cluster") {
     const record = keptRecordPath(path);
-    for (const name of await readdir(path)) if (join(path, name) !== record) await rm(join(path, name), { recursive: true, force: true });
+    for (const name of await readdir(path))
+      if (join(path, name) !== record) await rm(join(path, name), { recursive: true, force: true });
   }
   await rm(path, { recursive: true, force: true });
 }
@@ -61,7 +68,8 @@ async function whyNotRestored(dataDir: string): Promise<string | undefined> {
   if ((await readUnfinished(dataDir)) !== undefined) return "a restore is not finished there";
   const { running, status } = await readClusterState(dataDir);
   if (!running) return "the restored server does not run";
-  for (const signal of ["recovery.signal", "standby.signal"]) if (await isFile(join(dataDir, signal))) return "its server is in recovery";
+  for (const signal of ["recovery.signal", "standby.signal"])
+    if (await isFile(join(dataDir, signal))) return "its server is in recovery";
   if (status !== "ready") return "its server does not take connections yet";
   const { state } = readControlFile(await readFile(join(dataDir, "global", "pg_control")));
   return state === "in-production" ? undefined : `its server is ${state}`;
@@ -69,10 +77,16 @@ async function whyNotRestored(dataDir: string): Promise<string | undefined> {
 
 async function allocatedBytes(directory: string): Promise<number> {
   let bytes = 0;
-  const entries = await readdir(directory, { withFileTypes: true, recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw new SoarError("FILE_UNREADABLE", `unable to look into '${directory}': ${error.message}`, { cause: error, hint: "Run as the owner of the directory or as root." });
-  });
-  for (const entry of entries) if (entry.isFile()) bytes += (await lstat(join(entry.parentPath, entry.name))).blocks * 512;
+  const entries = await readdir(directory, { withFileTypes: true, recursive: true }).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw new SoarError("FILE_UNREADABLE", `unable to look into '${directory}': ${error.message}`, {
+        cause: error,
+        hint: "Run as the owner of the directory or as root.",
+      });
+    },
+  );
+  for (const entry of entries)
+    if (entry.isFile()) bytes += (await lstat(join(entry.parentPath, entry.name))).blocks * 512;
   return bytes;
 }

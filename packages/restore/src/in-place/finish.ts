@@ -25,16 +25,25 @@ export interface Finished {
  * starts the applications, and removes what only the restore needed. Every step may be done again after an interruption;
  * the record of the restore goes last.
  */
-export async function finishRestore(store: ObjectStore, plan: RestorePlan, run: Run, privateDir: string | undefined): Promise<Finished> {
+export async function finishRestore(
+  store: ObjectStore,
+  plan: RestorePlan,
+  run: Run,
+  privateDir: string | undefined,
+): Promise<Finished> {
   const { dataDir, onEvent, signal } = run;
   onEvent?.({ type: "phase", phase: "finish" });
   const { socketDir } = await readClusterState(dataDir);
-  if (socketDir === undefined || socketDir === privateDir || privateDir === undefined) await stopCluster({ dataDir, mode: "fast", signal });
+  if (socketDir === undefined || socketDir === privateDir || privateDir === undefined)
+    await stopCluster({ dataDir, mode: "fast", signal });
   const config = await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal });
   // Known only now where its configuration came back with the restore.
   const control = await controlOf(plan, run, run.inPlace);
   const logFile = await startServer(control, { ...run, config });
-  onEvent?.({ type: "done", text: `started the server of ${dataDir} with its own settings${control.kind === "systemd" ? ` as ${control.unit}` : ""}` });
+  onEvent?.({
+    type: "done",
+    text: `started the server of ${dataDir} with its own settings${control.kind === "systemd" ? ` as ${control.unit}` : ""}`,
+  });
   const startedServices = run.canControlServices ? (run.appServices ?? []) : [];
   await controlUnits("start", startedServices, run.systemEnv);
   if (startedServices.length > 0) onEvent?.({ type: "done", text: `started ${startedServices.join(", ")}` });
@@ -44,7 +53,8 @@ export async function finishRestore(store: ObjectStore, plan: RestorePlan, run: 
 }
 
 async function removeState(stateDir: string, keeper: RecordKeeper): Promise<void> {
-  for (const name of await readdir(stateDir)) if (name !== RECORD_NAME) await rm(join(stateDir, name), { recursive: true, force: true });
+  for (const name of await readdir(stateDir))
+    if (name !== RECORD_NAME) await rm(join(stateDir, name), { recursive: true, force: true });
   await keeper.remove();
   await rm(stateDir, { recursive: true, force: true });
 }

@@ -1,4 +1,17 @@
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -12,15 +25,21 @@ const inRoot = (...path: readonly string[]): string => join(root, ...path);
 beforeEach(() => {
   root = realpathSync(mkdtempSync(join(tmpdir(), "soar-keep-")));
   dataDir = inRoot("data");
-  for (const directory of ["data/pg_tblspc", "data/base", "wal", "fast", "slow"]) mkdirSync(inRoot(directory), { recursive: true, mode: 0o750 });
-  for (const file of ["data/base/1", "wal/000000010000000000000001", "fast/rows", "slow/rows"]) writeFileSync(inRoot(file), file);
+  for (const directory of ["data/pg_tblspc", "data/base", "wal", "fast", "slow"])
+    mkdirSync(inRoot(directory), { recursive: true, mode: 0o750 });
+  for (const file of ["data/base/1", "wal/000000010000000000000001", "fast/rows", "slow/rows"])
+    writeFileSync(inRoot(file), file);
   symlinkSync(inRoot("wal"), inRoot("data/pg_wal"));
   symlinkSync(inRoot("fast"), inRoot("data/pg_tblspc/16384"));
   symlinkSync(inRoot("slow"), inRoot("data/pg_tblspc/16385"));
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-const options = { systemIdentifier: "7", tablespacePlaces: new Set<string>(), now: new Date("2026-01-10T14:30:00.123Z") };
+const options = {
+  systemIdentifier: "7",
+  tablespacePlaces: new Set<string>(),
+  now: new Date("2026-01-10T14:30:00.123Z"),
+};
 const keep = () => keepOldData(dataDir, { ...options, tablespacePlaces: new Set([inRoot("fast")]) });
 const KEPT = "data.before-restore-20260110T143000Z";
 
@@ -44,11 +63,17 @@ describe("old data", () => {
 
   test.each<[string, () => void]>([
     ["nothing but its record is there", () => undefined],
-    ["a directory was renamed, and the link to it leads nowhere", () => renameSync(inRoot("wal"), inRoot("wal.before-restore-20260110T143000Z"))],
+    [
+      "a directory was renamed, and the link to it leads nowhere",
+      () => renameSync(inRoot("wal"), inRoot("wal.before-restore-20260110T143000Z")),
+    ],
     [
       "everything is there but the last name",
       () => {
-        for (const [name, link] of [["wal", "pg_wal"], ["fast", "pg_tblspc/16384"]] as const) {
+        for (const [name, link] of [
+          ["wal", "pg_wal"],
+          ["fast", "pg_tblspc/16384"],
+        ] as const) {
           renameSync(inRoot(name), inRoot(`${name}.before-restore-20260110T143000Z`));
           rmSync(inRoot("data", link));
           symlinkSync(inRoot(`${name}.before-restore-20260110T143000Z`), inRoot("data", link));
@@ -56,8 +81,22 @@ describe("old data", () => {
       },
     ],
   ])("that was interrupted when %s goes on under the same names, whatever the time", async (_, interrupt) => {
-    const moved = [["pg_wal", "wal"], ["pg_tblspc/16384", "fast"]].map(([link = "", name = ""]) => ({ link, from: inRoot(name), to: inRoot(`${name}.before-restore-20260110T143000Z`) }));
-    await writeKeptRecord(dataDir, { format: 1, dataDir, keptAs: inRoot(KEPT), keptAt: options.now.toISOString(), systemIdentifier: "7", moved });
+    const moved = [
+      ["pg_wal", "wal"],
+      ["pg_tblspc/16384", "fast"],
+    ].map(([link = "", name = ""]) => ({
+      link,
+      from: inRoot(name),
+      to: inRoot(`${name}.before-restore-20260110T143000Z`),
+    }));
+    await writeKeptRecord(dataDir, {
+      format: 1,
+      dataDir,
+      keptAs: inRoot(KEPT),
+      keptAt: options.now.toISOString(),
+      systemIdentifier: "7",
+      moved,
+    });
     interrupt();
     await keepOldData(dataDir, { ...options, now: new Date("2027-01-01T00:00:00Z") });
     expectKeptWhole();
@@ -90,11 +129,17 @@ describe("old data", () => {
 });
 
 describe("before anything is touched it is refused to keep", () => {
-  const refusal = (text: string) => ({ code: "DIRECTORY_NOT_EMPTY", message: expect.stringContaining(text) as string, hint: expect.stringContaining("--discard-old-data") as string });
+  const refusal = (text: string) => ({
+    code: "DIRECTORY_NOT_EMPTY",
+    message: expect.stringContaining(text) as string,
+    hint: expect.stringContaining("--discard-old-data") as string,
+  });
   const check = (path: string) => requireKeepable(path, { tablespacePlaces: new Set([inRoot("fast")]) });
 
   test("a directory on which a file system is mounted, which cannot be renamed", async () => {
-    await expect(check("/proc")).rejects.toMatchObject(refusal("'/proc' by renaming it: a file system is mounted there"));
+    await expect(check("/proc")).rejects.toMatchObject(
+      refusal("'/proc' by renaming it: a file system is mounted there"),
+    );
     await expect(check(dataDir)).resolves.toBeUndefined();
   });
 
@@ -102,7 +147,11 @@ describe("before anything is touched it is refused to keep", () => {
     ["the directory itself, also where it lies on the same device", "data", () => "there"],
     ["pg_wal's place elsewhere", "wal", () => "there"],
     ["the place of a tablespace that is needed again", "fast", () => "there"],
-    ["a directory below, which the next start of the machine would mount over the new data", "data/base", () => `at '${inRoot("data/base")}'`],
+    [
+      "a directory below, which the next start of the machine would mount over the new data",
+      "data/base",
+      () => `at '${inRoot("data/base")}'`,
+    ],
   ])("%s", async (_, name, where) => {
     using mounted = mountUponItself(inRoot(name));
     if (mounted === undefined) return;

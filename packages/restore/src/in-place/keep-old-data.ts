@@ -3,7 +3,14 @@ import { chmod, chown, lstat, mkdir, readdir, readlink, rename, rm, stat, symlin
 import { dirname, join, resolve } from "node:path";
 import { SoarError } from "@soar/errors";
 import { syncDirectory } from "../status/restore-record.ts";
-import { keptPrefix, listKept, readKeptRecord, writeKeptRecord, type KeptRecord, type MovedDirectory } from "./kept-record.ts";
+import {
+  keptPrefix,
+  listKept,
+  readKeptRecord,
+  writeKeptRecord,
+  type KeptRecord,
+  type MovedDirectory,
+} from "./kept-record.ts";
 import { mountPointsIn } from "./mount-points.ts";
 
 export interface KeepOptions {
@@ -36,9 +43,13 @@ export async function requireKeepable(dataDir: string, options: Pick<KeepOptions
   for (const path of [dataDir, ...(await outsideDirectories(dataDir, options)).map(({ from }) => from)]) {
     const [mounted] = await mountPointsIn(path);
     if (mounted === undefined) continue;
-    throw new SoarError("DIRECTORY_NOT_EMPTY", `unable to keep '${path}' by renaming it: a file system is mounted ${mounted === path ? "there" : `at '${mounted}'`}`, {
-      hint: "Restore to another directory with --data-dir, or overwrite what is there with --discard-old-data. Nothing was changed.",
-    });
+    throw new SoarError(
+      "DIRECTORY_NOT_EMPTY",
+      `unable to keep '${path}' by renaming it: a file system is mounted ${mounted === path ? "there" : `at '${mounted}'`}`,
+      {
+        hint: "Restore to another directory with --data-dir, or overwrite what is there with --discard-old-data. Nothing was changed.",
+      },
+    );
   }
 }
 
@@ -74,16 +85,28 @@ async function chooseNames(dataDir: string, options: KeepOptions): Promise<KeptR
     const outside = await outsideDirectories(dataDir, options);
     const moved = outside.map(({ link, from }) => ({ link, from, to: keptPrefix(from) + suffix }));
     if ([keptAs, ...moved.map(({ to }) => to)].some((path) => existsSync(path))) continue;
-    return { format: 1, dataDir, keptAs, keptAt: options.now.toISOString(), systemIdentifier: options.systemIdentifier, moved };
+    return {
+      format: 1,
+      dataDir,
+      keptAs,
+      keptAt: options.now.toISOString(),
+      systemIdentifier: options.systemIdentifier,
+      moved,
+    };
   }
 }
 
-async function outsideDirectories(dataDir: string, { tablespacePlaces }: Pick<KeepOptions, "tablespacePlaces">): Promise<Omit<MovedDirectory, "to">[]> {
+async function outsideDirectories(
+  dataDir: string,
+  { tablespacePlaces }: Pick<KeepOptions, "tablespacePlaces">,
+): Promise<Omit<MovedDirectory, "to">[]> {
   const found: Omit<MovedDirectory, "to">[] = [];
   const wal = (await kindOf(join(dataDir, "pg_wal"))) === "link" ? await target(dataDir, "pg_wal") : undefined;
   // The disk that it leads to may be what was lost.
   if (wal !== undefined && existsSync(wal)) found.push({ link: "pg_wal", from: wal });
-  const links = existsSync(join(dataDir, "pg_tblspc")) ? await readdir(join(dataDir, "pg_tblspc"), { withFileTypes: true }) : [];
+  const links = existsSync(join(dataDir, "pg_tblspc"))
+    ? await readdir(join(dataDir, "pg_tblspc"), { withFileTypes: true })
+    : [];
   for (const entry of links.filter((one) => one.isSymbolicLink())) {
     const [link, from] = [join("pg_tblspc", entry.name), await target(dataDir, join("pg_tblspc", entry.name))];
     if (tablespacePlaces.has(from) && existsSync(from)) found.push({ link, from });

@@ -37,12 +37,19 @@ export async function readKeptRecord(directory: string): Promise<KeptRecord | un
   const path = join(directory, RECORD_NAME);
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${error.message}`, {
+      cause: error,
+      hint: "Run as the owner of the data directory or as root.",
+    });
   });
   if (text === undefined) return undefined;
   const record = parseRecord(text, isRecord);
   if (record !== undefined) return record;
-  throw new SoarError("FORMAT_INVALID", `unable to read '${path}': it is not the record of a directory that a restore kept`, { hint: "Look at the directory yourself before anything is done with it." });
+  throw new SoarError(
+    "FORMAT_INVALID",
+    `unable to read '${path}': it is not the record of a directory that a restore kept`,
+    { hint: "Look at the directory yourself before anything is done with it." },
+  );
 }
 
 export async function writeKeptRecord(directory: string, record: KeptRecord): Promise<void> {
@@ -77,10 +84,14 @@ async function besides(prefix: string): Promise<string[]> {
   const parent = dirname(prefix);
   const names = await readdir(parent).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
-    throw new SoarError("FILE_UNREADABLE", `unable to look into '${parent}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+    throw new SoarError("FILE_UNREADABLE", `unable to look into '${parent}': ${error.message}`, {
+      cause: error,
+      hint: "Run as the owner of the data directory or as root.",
+    });
   });
   const found: string[] = [];
-  for (const name of names.filter((one) => one.startsWith(basename(prefix))).sort()) if ((await stat(join(parent, name))).isDirectory()) found.push(join(parent, name));
+  for (const name of names.filter((one) => one.startsWith(basename(prefix))).sort())
+    if ((await stat(join(parent, name))).isDirectory()) found.push(join(parent, name));
   return found;
 }
 

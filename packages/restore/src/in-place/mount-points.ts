@@ -7,7 +7,9 @@ import { dirname } from "node:path";
  */
 export async function mountPointsIn(directory: string): Promise<string[]> {
   const path = await realpath(directory);
-  const mounted = (await mountPoints()).filter((one) => one === path || one.startsWith(path.endsWith("/") ? path : `${path}/`));
+  const mounted = (await mountPoints()).filter(
+    (one) => one === path || one.startsWith(path.endsWith("/") ? path : `${path}/`),
+  );
   if (mounted.length > 0) return mounted;
   // A link to another file system, or a system without the kernel's list.
   return (await stat(path)).dev === (await stat(dirname(directory))).dev ? [] : [directory];
@@ -19,7 +21,10 @@ async function mountPoints(): Promise<string[]> {
     if (error.code === "ENOENT") return "";
     throw error;
   });
-  return text.split("\n").flatMap((line) => line.split(" ")[4] ?? []).map(unescapeOctal);
+  return text
+    .split("\n")
+    .flatMap((line) => line.split(" ")[4] ?? [])
+    .map(unescapeOctal);
 }
 
 /** Spaces and the like are written as three octal digits (proc(5)). */

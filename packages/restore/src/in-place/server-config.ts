@@ -20,7 +20,11 @@ export interface ConfigDifference {
  * What `--with-config` would change: files that were saved with the backup and lie outside of the data directory, as on
  * Debian. Those inside of it come with the backup itself.
  */
-export async function compareServerConfig(store: ObjectStore, backup: BackupRecord, options: CallOptions): Promise<ConfigDifference[]> {
+export async function compareServerConfig(
+  store: ObjectStore,
+  backup: BackupRecord,
+  options: CallOptions,
+): Promise<ConfigDifference[]> {
   const differences: ConfigDifference[] = [];
   for (const [path, content] of await readSavedConfig(store, backup, options)) {
     const inside = relative(backup.source.dataDirectory, path);
@@ -36,7 +40,11 @@ export async function compareServerConfig(store: ObjectStore, backup: BackupReco
 }
 
 /** Puts them back, for the server's user. What was there is kept under another name. */
-export async function putServerConfig(differences: readonly ConfigDifference[], owner: ServerUser | undefined, now: Date): Promise<void> {
+export async function putServerConfig(
+  differences: readonly ConfigDifference[],
+  owner: ServerUser | undefined,
+  now: Date,
+): Promise<void> {
   const stamp = now.toISOString().replaceAll(/[-:]|\.\d+/g, "");
   for (const { path, present, saved } of differences) {
     await makeDirectory(dirname(path), owner);

@@ -14,7 +14,12 @@ import { startServer } from "./start-server.ts";
  * Stops the applications and the server whose directory is going to be restored, and plans again, because until then it
  * wrote WAL. When one of them cannot be stopped, or that plan is impossible, everything is started again as it was.
  */
-export async function standStill(store: ObjectStore, plan: RestorePlan, checked: CheckedRestore, options: RestoreOptions): Promise<Still> {
+export async function standStill(
+  store: ObjectStore,
+  plan: RestorePlan,
+  checked: CheckedRestore,
+  options: RestoreOptions,
+): Promise<Still> {
   const { approach, control, canControlServices } = checked;
   const { dataDir, appServices = [], systemEnv, signal, onEvent } = options;
   if (approach.kind === "finish" || approach.kind === "follow") return { plan, checked };
@@ -29,9 +34,17 @@ export async function standStill(store: ObjectStore, plan: RestorePlan, checked:
     const again = await options.replan();
     return { plan: again, checked: { ...(await checkRestore(again, options)), control } };
   } catch (error) {
-    await startAgain(store, plan, checked, { ...options, services, isServerStopped: running !== undefined }).catch((cause: unknown) => {
-      throw isSoarError(error) && isSoarError(cause) ? new SoarError(error.code, `${error.message}; and what was stopped could not be started again: ${cause.message}`, { hint: cause.hint, cause: error }) : cause;
-    });
+    await startAgain(store, plan, checked, { ...options, services, isServerStopped: running !== undefined }).catch(
+      (cause: unknown) => {
+        throw isSoarError(error) && isSoarError(cause)
+          ? new SoarError(
+              error.code,
+              `${error.message}; and what was stopped could not be started again: ${cause.message}`,
+              { hint: cause.hint, cause: error },
+            )
+          : cause;
+      },
+    );
     throw error;
   }
 }
@@ -42,7 +55,12 @@ interface Stopped extends RestoreOptions {
 }
 
 /** Not by the signal of the run, which may be the reason. */
-async function startAgain(store: ObjectStore, { backup }: RestorePlan, { control, binDir }: CheckedRestore, { services, isServerStopped, ...options }: Stopped): Promise<void> {
+async function startAgain(
+  store: ObjectStore,
+  { backup }: RestorePlan,
+  { control, binDir }: CheckedRestore,
+  { services, isServerStopped, ...options }: Stopped,
+): Promise<void> {
   const { dataDir, systemEnv, onEvent } = options;
   if (isServerStopped) {
     // It may have been told to stop, and not be there yet.
@@ -51,5 +69,6 @@ async function startAgain(store: ObjectStore, { backup }: RestorePlan, { control
     await startServer(control, { ...options, signal: undefined, binDir, config });
   }
   await controlUnits("start", services, systemEnv);
-  if (services.length > 0 || isServerStopped) onEvent?.({ type: "done", text: "started everything again, because the restore is not possible" });
+  if (services.length > 0 || isServerStopped)
+    onEvent?.({ type: "done", text: "started everything again, because the restore is not possible" });
 }

@@ -34,9 +34,22 @@ export async function startServer(control: ServerControl, options: StartServerOp
   return logFile;
 }
 
-async function startPlainly(logFile: string, { dataDir, binDir, owner, config, port, env, signal }: StartServerOptions): Promise<void> {
+async function startPlainly(
+  logFile: string,
+  { dataDir, binDir, owner, config, port, env, signal }: StartServerOptions,
+): Promise<void> {
   const settings = { ...config.settings, ...(port === undefined ? {} : { port: String(port) }) };
-  await startCluster({ binDir, dataDir, owner, configFile: config.configFile, settings, env, logFile, logging: "own", signal });
+  await startCluster({
+    binDir,
+    dataDir,
+    owner,
+    configFile: config.configFile,
+    settings,
+    env,
+    logFile,
+    logging: "own",
+    signal,
+  });
 }
 
 /** A service may have reported success before that. */
@@ -47,9 +60,13 @@ async function waitUntilReady(dataDir: string, signal: AbortSignal | undefined):
     if (status === "ready") return;
     signal?.throwIfAborted();
     if (!running || performance.now() > deadline) {
-      throw new SoarError("SERVER_START_FAILED", `the restored server of '${dataDir}' ${running ? "does not take connections" : "ended after it was started with its own settings"}`, {
-        hint: "Read the server's log. Recovery is over and proved; when the reason is gone, give the same command again.",
-      });
+      throw new SoarError(
+        "SERVER_START_FAILED",
+        `the restored server of '${dataDir}' ${running ? "does not take connections" : "ended after it was started with its own settings"}`,
+        {
+          hint: "Read the server's log. Recovery is over and proved; when the reason is gone, give the same command again.",
+        },
+      );
     }
     await delay(50);
   }

@@ -1,6 +1,13 @@
 import { createHash } from "node:crypto";
 import { createWalScanner, type TimelineHistory } from "@soar/pg-tools";
-import { readChainSegment, readTail, readWalChain, type ChainSegment, type TimelineSegments, type WalChain } from "@soar/repository";
+import {
+  readChainSegment,
+  readTail,
+  readWalChain,
+  type ChainSegment,
+  type TimelineSegments,
+  type WalChain,
+} from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { LocalWal } from "./read-local-wal.ts";
 
@@ -16,7 +23,12 @@ export interface ChainStart {
  * read to its end before it counts: behind a place where it is damaged, or does not follow on what the bucket holds before it,
  * there is nothing that recovery could use.
  */
-export async function readChainWithLocal(store: ObjectStore, { history, segmentSize, fromIndex }: ChainStart, local: LocalWal, options: CallOptions = {}): Promise<WalChain> {
+export async function readChainWithLocal(
+  store: ObjectStore,
+  { history, segmentSize, fromIndex }: ChainStart,
+  local: LocalWal,
+  options: CallOptions = {},
+): Promise<WalChain> {
   let usable: ReadonlyMap<number, TimelineSegments> = local.segments;
   for (;;) {
     const chain = await readWalChain(store, history, segmentSize, fromIndex, { ...options, local: usable });
@@ -32,7 +44,11 @@ export function localSegments(segments: readonly ChainSegment[]): ChainSegment[]
 }
 
 /** The first local segment that cannot be used as it is. */
-async function findUnsound(store: ObjectStore, chain: WalChain, options: CallOptions): Promise<ChainSegment | undefined> {
+async function findUnsound(
+  store: ObjectStore,
+  chain: WalChain,
+  options: CallOptions,
+): Promise<ChainSegment | undefined> {
   for (let at = 0; at < chain.segments.length; at += 1) {
     if (!isLocal(chain.segments[at])) continue;
     // The segment before shows whether the first record follows on it.
@@ -54,7 +70,12 @@ function isLocal(segment: ChainSegment | undefined): boolean {
   return segment?.object.file !== undefined;
 }
 
-async function checkRun(store: ObjectStore, chain: WalChain, run: readonly ChainSegment[], options: CallOptions): Promise<ChainSegment | undefined> {
+async function checkRun(
+  store: ObjectStore,
+  chain: WalChain,
+  run: readonly ChainSegment[],
+  options: CallOptions,
+): Promise<ChainSegment | undefined> {
   const [first] = run;
   if (first === undefined) return undefined;
   const scanner = createWalScanner({ name: first.name });
@@ -62,10 +83,15 @@ async function checkRun(store: ObjectStore, chain: WalChain, run: readonly Chain
     for await (const piece of readChainSegment(store, segment, chain.segmentSize, options)) scanner.push(piece);
     if (scanner.end === undefined || segment === chain.segments.at(-1)) continue;
     // In the bucket's own segment there is nothing to leave out; then nothing behind it counts.
-    return isLocal(segment) ? next(run, segment) ?? segment : run.find(isLocal);
+    return isLocal(segment) ? (next(run, segment) ?? segment) : run.find(isLocal);
   }
   const last = run.at(-1);
-  return last !== undefined && isLocal(last) && last === chain.segments.at(-1) && (await disagreesWithTail(store, chain, last, options)) ? last : undefined;
+  return last !== undefined &&
+    isLocal(last) &&
+    last === chain.segments.at(-1) &&
+    (await disagreesWithTail(store, chain, last, options))
+    ? last
+    : undefined;
 }
 
 function next(run: readonly ChainSegment[], segment: ChainSegment): ChainSegment | undefined {
@@ -76,7 +102,12 @@ function next(run: readonly ChainSegment[], segment: ChainSegment): ChainSegment
  * Whether the disk holds something else than what was shipped of an unfinished segment, which is proved by its digest: an
  * older state of it, or damage. Where the bytes agree, the disk has them all and perhaps more.
  */
-async function disagreesWithTail(store: ObjectStore, { segmentSize }: WalChain, segment: ChainSegment, options: CallOptions): Promise<boolean> {
+async function disagreesWithTail(
+  store: ObjectStore,
+  { segmentSize }: WalChain,
+  segment: ChainSegment,
+  options: CallOptions,
+): Promise<boolean> {
   const tail = await readTail(store, segment.name, options);
   if (tail === undefined) return false;
   const hash = createHash("sha256");
@@ -88,6 +119,14 @@ async function disagreesWithTail(store: ObjectStore, { segmentSize }: WalChain, 
   return hash.digest("hex") !== tail.sha256;
 }
 
-function without(local: ReadonlyMap<number, TimelineSegments>, { timeline, index }: ChainSegment): Map<number, TimelineSegments> {
-  return new Map([...local].map(([number, own]) => [number, number === timeline ? { ...own, segments: new Map([...own.segments].filter(([other]) => other < index)) } : own]));
+function without(
+  local: ReadonlyMap<number, TimelineSegments>,
+  { timeline, index }: ChainSegment,
+): Map<number, TimelineSegments> {
+  return new Map(
+    [...local].map(([number, own]) => [
+      number,
+      number === timeline ? { ...own, segments: new Map([...own.segments].filter(([other]) => other < index)) } : own,
+    ]),
+  );
 }

@@ -9,16 +9,24 @@ import { localSegments } from "./local-chain.ts";
  * Digests of the segments on this machine that the plan needs, by name. Taken when nothing writes to them any more, so
  * that recovery is given the very bytes that were planned.
  */
-export async function digestLocalSegments({ chain, resolved }: Pick<RestorePlan, "chain" | "resolved">): Promise<Map<string, string>> {
+export async function digestLocalSegments({
+  chain,
+  resolved,
+}: Pick<RestorePlan, "chain" | "resolved">): Promise<Map<string, string>> {
   const digests = new Map<string, string>();
-  for (const { name, object } of localSegments(segmentsUntil(chain, resolved.stopLsn))) if (object.file !== undefined) digests.set(name, await digestFile(object.file));
+  for (const { name, object } of localSegments(segmentsUntil(chain, resolved.stopLsn)))
+    if (object.file !== undefined) digests.set(name, await digestFile(object.file));
   return digests;
 }
 
 /** Rejects with `WAL_INVALID` unless the file still holds the bytes that were planned. */
 export async function requireSameFile(path: string, sha256: string): Promise<void> {
   if (sha256 === "" || (await digestFile(path)) === sha256) return;
-  throw new SoarError("WAL_INVALID", `unable to use the WAL segment '${path}': it has changed since the restore was planned`, { hint: "Leave the directory that the restore kept alone; run the restore again to plan with what is there now." });
+  throw new SoarError(
+    "WAL_INVALID",
+    `unable to use the WAL segment '${path}': it has changed since the restore was planned`,
+    { hint: "Leave the directory that the restore kept alone; run the restore again to plan with what is there now." },
+  );
 }
 
 async function digestFile(path: string): Promise<string> {
@@ -26,7 +34,14 @@ async function digestFile(path: string): Promise<string> {
   try {
     for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer);
   } catch (cause) {
-    throw new SoarError("FILE_UNREADABLE", `unable to read the WAL segment '${path}', which is not in the bucket: ${(cause as Error).message}`, { cause, hint: "Run as the owner of the data directory or as root, and leave the directory that a restore kept where it is." });
+    throw new SoarError(
+      "FILE_UNREADABLE",
+      `unable to read the WAL segment '${path}', which is not in the bucket: ${(cause as Error).message}`,
+      {
+        cause,
+        hint: "Run as the owner of the data directory or as root, and leave the directory that a restore kept where it is.",
+      },
+    );
   }
   return hash.digest("hex");
 }

@@ -12,5 +12,9 @@ export async function findLocalWalPlaces(dataDir: string): Promise<string[]> {
   const isOwn = (await readUnfinished(dataDir)) === undefined || (await isFile(heldControlFile(dataDir)));
   const isCluster = isOwn && (await isFile(join(dataDir, "PG_VERSION")));
   const kept = (await listKept(dataDir)).map(({ keptAs }) => join(keptAs, "pg_wal"));
-  return [...(isCluster ? [join(dataDir, "pg_wal")] : []), ...kept.toReversed(), ...(await listSavedWal(dataDir)).toReversed()];
+  return [
+    ...(isCluster ? [join(dataDir, "pg_wal")] : []),
+    ...kept.toReversed(),
+    ...(await listSavedWal(dataDir)).toReversed(),
+  ];
 }

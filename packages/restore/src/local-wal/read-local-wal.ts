@@ -1,7 +1,13 @@
 import { open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { checkWalSegmentHeader, formatTimelineHistory, parseTimelineHistory, parseWalSegment, type TimelineHistory } from "@soar/pg-tools";
+import {
+  checkWalSegmentHeader,
+  formatTimelineHistory,
+  parseTimelineHistory,
+  parseWalSegment,
+  type TimelineHistory,
+} from "@soar/pg-tools";
 import type { TimelineSegments, WalObject } from "@soar/repository";
 
 /** WAL on this machine that may be in no bucket: in pg_wal of the lost server, and in what earlier restores kept. */
@@ -44,7 +50,8 @@ async function addDirectory(directory: string, found: Found, options: LocalWalOp
   const timelines = new Set([1]);
   for (const name of names.sort()) {
     const [, hex] = /^([0-9A-F]{8})\.history$/.exec(name) ?? [];
-    if (hex !== undefined && (await addHistory(join(directory, name), Number.parseInt(hex, 16), found, options))) timelines.add(Number.parseInt(hex, 16));
+    if (hex !== undefined && (await addHistory(join(directory, name), Number.parseInt(hex, 16), found, options)))
+      timelines.add(Number.parseInt(hex, 16));
   }
   for (const name of names) {
     if (!/^[0-9A-F]{24}$/.test(name) || !timelines.has(Number.parseInt(name.slice(0, 8), 16))) continue;
@@ -52,18 +59,26 @@ async function addDirectory(directory: string, found: Found, options: LocalWalOp
     if (!(await isSegment(file, name, options))) continue;
     const { timeline, index } = parseWalSegment(name, options.segmentSize);
     const ofTimeline = found.segments.get(timeline) ?? { timeline, segments: new Map<number, readonly WalObject[]>() };
-    if (!ofTimeline.segments.has(index)) ofTimeline.segments.set(index, [{ name, key: file, codec: "none", size: options.segmentSize, file }]);
+    if (!ofTimeline.segments.has(index))
+      ofTimeline.segments.set(index, [{ name, key: file, codec: "none", size: options.segmentSize, file }]);
     found.segments.set(timeline, ofTimeline);
   }
 }
 
 /** Whether this directory means the same timeline by the number as the bucket, or as the directory that told of it first. */
-async function addHistory(path: string, timeline: number, { histories }: Found, { findHistory }: LocalWalOptions): Promise<boolean> {
+async function addHistory(
+  path: string,
+  timeline: number,
+  { histories }: Found,
+  { findHistory }: LocalWalOptions,
+): Promise<boolean> {
   const own = await parseHistory(path, timeline);
   if (own === undefined) return false;
   const known = (await findHistory(timeline)) ?? histories.get(timeline);
   if (known === undefined) histories.set(timeline, own);
-  return known === undefined || formatTimelineHistory(withoutReasons(known)) === formatTimelineHistory(withoutReasons(own));
+  return (
+    known === undefined || formatTimelineHistory(withoutReasons(known)) === formatTimelineHistory(withoutReasons(own))
+  );
 }
 
 /** Undefined for a file that a crash left half-written: its timeline has no segments worth anything. */
@@ -81,7 +96,11 @@ function withoutReasons({ timeline, entries }: TimelineHistory): TimelineHistory
   return { timeline, entries: entries.map((entry) => ({ ...entry, reason: "" })) };
 }
 
-async function isSegment(path: string, name: string, { systemIdentifier, segmentSize }: LocalWalOptions): Promise<boolean> {
+async function isSegment(
+  path: string,
+  name: string,
+  { systemIdentifier, segmentSize }: LocalWalOptions,
+): Promise<boolean> {
   try {
     await using file = await open(path, "r");
     const { buffer, bytesRead } = await file.read(Buffer.alloc(64), 0, 64, 0);
@@ -99,5 +118,8 @@ function ignoreMissing(error: NodeJS.ErrnoException): undefined {
 }
 
 function unreadable(path: string, cause: unknown): SoarError {
-  return new SoarError("FILE_UNREADABLE", `unable to look for WAL in '${path}': ${(cause as Error).message}`, { cause, hint: "Run as the owner of the data directory or as root: the newest commits may lie there." });
+  return new SoarError("FILE_UNREADABLE", `unable to look for WAL in '${path}': ${(cause as Error).message}`, {
+    cause,
+    hint: "Run as the owner of the data directory or as root: the newest commits may lie there.",
+  });
 }

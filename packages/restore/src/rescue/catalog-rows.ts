@@ -48,7 +48,12 @@ const AUTO_OR_INTERNAL = new Set(["a", "i"].map((letter) => letter.charCodeAt(0)
 /** Rows of pg_depend that say that a relation goes with another one, as an owned sequence with its table. */
 export function dependRows(pages: Buffer, blockSize: number): Belonging[] {
   return tuples(pages, blockSize, 25)
-    .filter((data) => data.readUInt32LE(0) === PG_CLASS_OID && data.readUInt32LE(12) === PG_CLASS_OID && AUTO_OR_INTERNAL.has(data.readUInt8(24)))
+    .filter(
+      (data) =>
+        data.readUInt32LE(0) === PG_CLASS_OID &&
+        data.readUInt32LE(12) === PG_CLASS_OID &&
+        AUTO_OR_INTERNAL.has(data.readUInt8(24)),
+    )
     .map((data) => ({ part: data.readUInt32LE(4), whole: data.readUInt32LE(16) }));
 }
 
@@ -57,8 +62,16 @@ const MAPPING_BYTES = 8;
 
 /** pg_filenode.map (relmapper.c): OID to file number of the catalogs that pg_class cannot tell of. */
 export function parseFileNodeMap(bytes: Buffer): Map<number, number> {
-  const count = bytes.length < MAP_HEADER_BYTES ? 0 : Math.min(bytes.readInt32LE(4), Math.floor((bytes.length - MAP_HEADER_BYTES) / MAPPING_BYTES));
-  return new Map(Array.from({ length: Math.max(0, count) }, (_, index) => [bytes.readUInt32LE(MAP_HEADER_BYTES + index * MAPPING_BYTES), bytes.readUInt32LE(MAP_HEADER_BYTES + index * MAPPING_BYTES + 4)]));
+  const count =
+    bytes.length < MAP_HEADER_BYTES
+      ? 0
+      : Math.min(bytes.readInt32LE(4), Math.floor((bytes.length - MAP_HEADER_BYTES) / MAPPING_BYTES));
+  return new Map(
+    Array.from({ length: Math.max(0, count) }, (_, index) => [
+      bytes.readUInt32LE(MAP_HEADER_BYTES + index * MAPPING_BYTES),
+      bytes.readUInt32LE(MAP_HEADER_BYTES + index * MAPPING_BYTES + 4),
+    ]),
+  );
 }
 
 function tuples(pages: Buffer, blockSize: number, leastBytes: number): Buffer[] {

@@ -1,6 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { classRows, dependRows, namespaceRows, pairRows, parseFileNodeMap, type Belonging, type ClassRow } from "./catalog-rows.ts";
+import {
+  classRows,
+  dependRows,
+  namespaceRows,
+  pairRows,
+  parseFileNodeMap,
+  type Belonging,
+  type ClassRow,
+} from "./catalog-rows.ts";
 
 /** A table by its name in SQL. */
 export interface TableName {
@@ -42,7 +50,11 @@ export async function chooseRelations(options: ChooseOptions): Promise<ChosenRel
     }
     return Buffer.concat(parts);
   };
-  const classes = classRows(await read([map.get(CATALOGS.class) ?? CATALOGS.class]), options.blockSize, options.postgresMajor);
+  const classes = classRows(
+    await read([map.get(CATALOGS.class) ?? CATALOGS.class]),
+    options.blockSize,
+    options.postgresMajor,
+  );
   const filesOf = fileIndex(classes, map);
   const catalog = async (oid: number): Promise<Buffer> => await read(filesOf.get(oid) ?? []);
   const namespaces = namespaceRows(await catalog(CATALOGS.namespace), options.blockSize);
@@ -69,9 +81,17 @@ function fileIndex(classes: readonly ClassRow[], map: ReadonlyMap<number, number
   return files;
 }
 
-function oidsOf(tables: readonly TableName[], classes: readonly ClassRow[], namespaces: readonly { readonly oid: number; readonly name: string }[]): number[] {
+function oidsOf(
+  tables: readonly TableName[],
+  classes: readonly ClassRow[],
+  namespaces: readonly { readonly oid: number; readonly name: string }[],
+): number[] {
   const schemas = new Map(namespaces.map(({ oid, name }) => [oid, name]));
-  return classes.filter(({ name, namespace }) => tables.some((table) => table.name === name && table.schema === schemas.get(namespace))).map(({ oid }) => oid);
+  return classes
+    .filter(({ name, namespace }) =>
+      tables.some((table) => table.name === name && table.schema === schemas.get(namespace)),
+    )
+    .map(({ oid }) => oid);
 }
 
 /** Partitions of partitions, the indexes of TOAST tables: whatever belongs to what belongs to them. */
@@ -88,7 +108,10 @@ function closeOver(start: readonly number[], belongings: readonly Belonging[]): 
 async function readSegments(directories: readonly string[], fileNumber: number): Promise<Buffer | undefined> {
   const parts: Buffer[] = [];
   for (;;) {
-    const part = await readFromAny(directories, parts.length === 0 ? String(fileNumber) : `${fileNumber}.${parts.length}`);
+    const part = await readFromAny(
+      directories,
+      parts.length === 0 ? String(fileNumber) : `${fileNumber}.${parts.length}`,
+    );
     if (part === undefined) return parts.length === 0 ? undefined : Buffer.concat(parts);
     parts.push(part);
   }

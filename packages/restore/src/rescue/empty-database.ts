@@ -1,6 +1,12 @@
 import { connectSql, type SqlConnection } from "@soar/pg-tools";
 import { quoteName } from "./sql-names.ts";
-import { dropDatabase, inspectTargetDatabase, maintenanceOf, withoutSessions, type TargetServer } from "./target-database.ts";
+import {
+  dropDatabase,
+  inspectTargetDatabase,
+  maintenanceOf,
+  withoutSessions,
+  type TargetServer,
+} from "./target-database.ts";
 
 /**
  * Whether the role may make a copy of this database and rename both. Who may not, because somebody else made the database for
@@ -16,7 +22,10 @@ export async function mayCopy(target: TargetServer, name: string, signal: AbortS
 }
 
 /** Makes an empty database like another one: with its encoding, tablespace, extensions, owner, privileges and settings. */
-export async function copyEmptyDatabase(target: TargetServer, { name, fresh, signal }: { readonly name: string; readonly fresh: string; readonly signal: AbortSignal }): Promise<void> {
+export async function copyEmptyDatabase(
+  target: TargetServer,
+  { name, fresh, signal }: { readonly name: string; readonly fresh: string; readonly signal: AbortSignal },
+): Promise<void> {
   await withoutSessions(target, name, signal, async (connection) => {
     await connection.query(`CREATE DATABASE ${quoteName(fresh)} TEMPLATE ${quoteName(name)}`);
     await copyProperties(connection, name, fresh);
@@ -61,6 +70,8 @@ async function copyPrivileges(connection: SqlConnection, name: string, to: strin
   );
   await connection.query(`REVOKE ALL ON DATABASE ${to} FROM PUBLIC`);
   for (const { role, privilege, grantable } of grants) {
-    await connection.query(`GRANT ${privilege} ON DATABASE ${to} TO ${role === null ? "PUBLIC" : quoteName(role)}${grantable ? " WITH GRANT OPTION" : ""}`);
+    await connection.query(
+      `GRANT ${privilege} ON DATABASE ${to} TO ${role === null ? "PUBLIC" : quoteName(role)}${grantable ? " WITH GRANT OPTION" : ""}`,
+    );
   }
 }

@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools";
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
-import { extractArchive, type CodecPool, type ExtractOptions, type FileOwner, type SeekArchive, type SeekTable } from "@soar/seekable-tar";
+import {
+  extractArchive,
+  type CodecPool,
+  type ExtractOptions,
+  type FileOwner,
+  type SeekArchive,
+  type SeekTable,
+} from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { CONTROL_FILE, requireEntries } from "../require-entries.ts";
 import { writeDurably } from "../write-durably.ts";
@@ -66,14 +73,19 @@ export async function fetchScope(store: ObjectStore, options: FetchScopeOptions)
       await extractArchive(archive, { ...common, targetDir, select });
     }
   };
-  const isIn = (scope: RescueScope, { path, type }: { path: string; type: string }): boolean => path !== CONTROL_FILE && fateOf(path, type, scope) === "fetch";
+  const isIn = (scope: RescueScope, { path, type }: { path: string; type: string }): boolean =>
+    path !== CONTROL_FILE && fateOf(path, type, scope) === "fetch";
   let scope = initialScope(options.choice);
   await extract((entry) => isIn(scope, entry));
   if (options.choice.kind === "relations-to-choose") {
-    for (let complete = false; !complete; ) {
+    for (let complete = false; !complete;) {
       const before = scope;
       const chosen = await options.choice.choose(databaseDirectories(options.choice.oid, options));
-      scope = { ...options.choice, kind: "relations", fileNumbers: new Set([...chosen.fileNumbers, ...(before.kind === "relations" ? before.fileNumbers : [])]) };
+      scope = {
+        ...options.choice,
+        kind: "relations",
+        fileNumbers: new Set([...chosen.fileNumbers, ...(before.kind === "relations" ? before.fileNumbers : [])]),
+      };
       complete = chosen.complete || isSameScope(before, scope);
       if (complete) await options.onChosen(scope);
       const after = scope;
@@ -92,8 +104,13 @@ async function fillWithPlaceholders(scope: RescueScope, options: FetchScopeOptio
   const placeholders = new Set<string>();
   for (const archive of options.table.archives) {
     const empty = archive.entries.filter(({ path, type }) => fateOf(path, type, scope) === "placeholder");
-    await createPlaceholders(empty, { targetDir: directoryOf(archive, options), owner: options.owner, signal: options.signal });
-    for (const { path } of empty) placeholders.add(relationOfFile(archive.name === "base" ? path : `pg_tblspc/${archive.name}/${path}`));
+    await createPlaceholders(empty, {
+      targetDir: directoryOf(archive, options),
+      owner: options.owner,
+      signal: options.signal,
+    });
+    for (const { path } of empty)
+      placeholders.add(relationOfFile(archive.name === "base" ? path : `pg_tblspc/${archive.name}/${path}`));
   }
   return placeholders;
 }
@@ -104,8 +121,13 @@ function directoryOf({ name }: SeekArchive, { dataDir, tablespaceDir }: FetchSco
 
 /** Where files of a database lie: its own directory, and one in each tablespace that it uses. */
 function databaseDirectories(oid: number, options: FetchScopeOptions): string[] {
-  const isOfDatabase = (path: string): boolean => path === `base/${oid}` || new RegExp(`^PG_\\d+_\\d+/${oid}$`).test(path);
-  return options.table.archives.flatMap((archive) => archive.entries.filter(({ path }) => isOfDatabase(path)).map(({ path }) => join(directoryOf(archive, options), path)));
+  const isOfDatabase = (path: string): boolean =>
+    path === `base/${oid}` || new RegExp(`^PG_\\d+_\\d+/${oid}$`).test(path);
+  return options.table.archives.flatMap((archive) =>
+    archive.entries
+      .filter(({ path }) => isOfDatabase(path))
+      .map(({ path }) => join(directoryOf(archive, options), path)),
+  );
 }
 
 function isSameScope(a: RescueScope, b: RescueScope): boolean {
@@ -114,13 +136,19 @@ function isSameScope(a: RescueScope, b: RescueScope): boolean {
 
 /** Plain bytes of what a scope fetches. */
 export function plainBytesOf(table: SeekTable, scope: RescueScope): number {
-  return table.archives.flatMap(({ entries }) => entries).reduce((sum, { path, type, size }) => (fateOf(path, type, scope) === "fetch" ? sum + size : sum), 0);
+  return table.archives
+    .flatMap(({ entries }) => entries)
+    .reduce((sum, { path, type, size }) => (fateOf(path, type, scope) === "fetch" ? sum + size : sum), 0);
 }
 
 function requireBase(table: SeekTable, { label }: BackupRecord): SeekArchive {
   const base = table.archives.find(({ name }) => name === "base");
   if (base !== undefined) return base;
-  throw new SoarError("REPOSITORY_DAMAGED", `the seek table of backup '${label}' has no archive of the data directory`, { hint: "Use another backup: --base-backup." });
+  throw new SoarError(
+    "REPOSITORY_DAMAGED",
+    `the seek table of backup '${label}' has no archive of the data directory`,
+    { hint: "Use another backup: --base-backup." },
+  );
 }
 
 /** Recovery makes the links in pg_tblspc from this file: to the source's own directories unless it is changed (safety, trap 27). */
@@ -135,5 +163,9 @@ async function moveTablespaces({ dataDir, tablespaceDir }: FetchScopeOptions): P
 async function requireBackupLabel(store: ObjectStore, { backup, dataDir, signal }: FetchScopeOptions): Promise<void> {
   const recorded = await readBackupObject(store, backup, BACKUP_OBJECTS.backupLabel, { signal });
   if ((await readFile(join(dataDir, BACKUP_OBJECTS.backupLabel))).equals(recorded)) return;
-  throw new SoarError("REPOSITORY_DAMAGED", `backup '${backup.label}' holds another backup_label than the one stored beside it`, { hint: "Use another backup: --base-backup." });
+  throw new SoarError(
+    "REPOSITORY_DAMAGED",
+    `backup '${backup.label}' holds another backup_label than the one stored beside it`,
+    { hint: "Use another backup: --base-backup." },
+  );
 }

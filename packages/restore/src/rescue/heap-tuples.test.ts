@@ -24,10 +24,13 @@ function pageWith(tuples: readonly Buffer[]): Buffer {
 describe("the tuples of heap pages", () => {
   test("are all read, over any number of pages", () => {
     fc.assert(
-      fc.property(fc.array(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 20 }), { maxLength: 4 }), (pages) => {
-        const data = pages.map((tuples) => tuples.map((tuple) => Buffer.from(tuple)));
-        expect([...heapTuples(Buffer.concat(data.map(pageWith)), BLOCK)]).toEqual(data.flat());
-      }),
+      fc.property(
+        fc.array(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 20 }), { maxLength: 4 }),
+        (pages) => {
+          const data = pages.map((tuples) => tuples.map((tuple) => Buffer.from(tuple)));
+          expect([...heapTuples(Buffer.concat(data.map(pageWith)), BLOCK)]).toEqual(data.flat());
+        },
+      ),
     );
   });
 
@@ -57,7 +60,10 @@ test("the map of catalogs is read, and no further than it reaches", () => {
   const map = Buffer.alloc(24);
   map.writeInt32LE(2, 4);
   [1259, 40_000, 1249, 1249].forEach((value, index) => map.writeUInt32LE(value, 8 + index * 4));
-  expect([...parseFileNodeMap(map)]).toEqual([[1259, 40_000], [1249, 1249]]);
+  expect([...parseFileNodeMap(map)]).toEqual([
+    [1259, 40_000],
+    [1249, 1249],
+  ]);
   expect([...parseFileNodeMap(map.subarray(0, 16))]).toEqual([[1259, 40_000]]);
   expect([...parseFileNodeMap(Buffer.alloc(0))]).toEqual([]);
 });

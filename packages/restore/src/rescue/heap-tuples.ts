@@ -12,7 +12,8 @@ const TUPLE_HEADER_BYTES = 23;
  * what does not lie inside of its page is left out.
  */
 export function* heapTuples(pages: Buffer, blockSize: number): Generator<Buffer, void, undefined> {
-  for (let at = 0; at + blockSize <= pages.length; at += blockSize) yield* tuplesOfPage(pages.subarray(at, at + blockSize));
+  for (let at = 0; at + blockSize <= pages.length; at += blockSize)
+    yield* tuplesOfPage(pages.subarray(at, at + blockSize));
 }
 
 function* tuplesOfPage(page: Buffer): Generator<Buffer, void, undefined> {
@@ -23,6 +24,7 @@ function* tuplesOfPage(page: Buffer): Generator<Buffer, void, undefined> {
     const [offset, flags, length] = [item & 0x7fff, (item >>> 15) & 0x3, item >>> 17];
     if (flags !== LP_NORMAL || length < TUPLE_HEADER_BYTES || offset + length > page.length) continue;
     const dataOffset = page.readUInt8(offset + HOFF_OFFSET);
-    if (dataOffset >= TUPLE_HEADER_BYTES && dataOffset <= length) yield page.subarray(offset + dataOffset, offset + length);
+    if (dataOffset >= TUPLE_HEADER_BYTES && dataOffset <= length)
+      yield page.subarray(offset + dataOffset, offset + length);
   }
 }

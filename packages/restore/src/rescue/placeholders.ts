@@ -31,6 +31,9 @@ async function createPlaceholder({ path, size, mode }: Entry, { targetDir, owner
     await file.truncate(size);
     if (owner !== undefined) await chown(name, owner.uid, owner.gid);
   } catch (cause) {
-    throw new SoarError("FILE_UNWRITABLE", `unable to create '${name}': ${(cause as Error).message}`, { cause, hint: "BACKUP_TEMP_DIR must lie on a file system with sparse files, room and free inodes." });
+    throw new SoarError("FILE_UNWRITABLE", `unable to create '${name}': ${(cause as Error).message}`, {
+      cause,
+      hint: "BACKUP_TEMP_DIR must lie on a file system with sparse files, room and free inodes.",
+    });
   }
 }

@@ -20,7 +20,11 @@ export interface ReplayGuard {
 export function createReplayGuard({ backup, resolved }: RestorePlan): ReplayGuard {
   const startLsn = parseLsn(backup.startLsn);
   const isDangerous = (record: WalRecord): boolean =>
-    record.kind === "other" && record.resourceManager === RM_TBLSPC && (record.info & TYPE_MASK) === TBLSPC_CREATE && record.lsn >= startLsn && record.lsn < resolved.stopLsn;
+    record.kind === "other" &&
+    record.resourceManager === RM_TBLSPC &&
+    (record.info & TYPE_MASK) === TBLSPC_CREATE &&
+    record.lsn >= startLsn &&
+    record.lsn < resolved.stopLsn;
   let scanner: WalScanner | undefined;
   return {
     check(name, bytes) {
@@ -28,9 +32,13 @@ export function createReplayGuard({ backup, resolved }: RestorePlan): ReplayGuar
       if (scanner === undefined || scanner.end !== undefined) scanner = createWalScanner({ name, everyRecord: true });
       const found = scanner.push(bytes).find(isDangerous);
       if (found === undefined) return;
-      throw new SoarError("TARGET_UNREACHABLE", `unable to replay WAL beside other clusters: a tablespace is created at ${formatLsn(found.lsn)}, and replay would write into its directory, which may be in use on this host`, {
-        hint: "Use a backup that was taken after the tablespace was created (take a base backup from the server), a target before it, or a whole restore on another host.",
-      });
+      throw new SoarError(
+        "TARGET_UNREACHABLE",
+        `unable to replay WAL beside other clusters: a tablespace is created at ${formatLsn(found.lsn)}, and replay would write into its directory, which may be in use on this host`,
+        {
+          hint: "Use a backup that was taken after the tablespace was created (take a base backup from the server), a target before it, or a whole restore on another host.",
+        },
+      );
     },
   };
 }

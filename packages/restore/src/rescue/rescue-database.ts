@@ -7,7 +7,16 @@ import { leased } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
 import { connectionEnvironment, databaseArgument, runProgram, SCRATCH_FULL, TARGET_FULL } from "./run-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
-import { dropDatabase, inspectTargetDatabase, nameBeside, renameDatabase, requireFillable, swapDatabases, type TargetDatabase, type TargetServer } from "./target-database.ts";
+import {
+  dropDatabase,
+  inspectTargetDatabase,
+  nameBeside,
+  renameDatabase,
+  requireFillable,
+  swapDatabases,
+  type TargetDatabase,
+  type TargetServer,
+} from "./target-database.ts";
 
 export interface DatabaseRescueOptions extends ScratchOptions {
   /** The database to rescue, by its name at the target. */
@@ -39,7 +48,11 @@ export interface DatabaseRescueReport {
  * scratch cluster. No other database of either is read or touched. Rejects with `TARGET_NOT_EMPTY` before anything
  * is fetched; a load that fails leaves no database behind that was not there before.
  */
-export async function rescueDatabase(store: ObjectStore, plan: RestorePlan, options: DatabaseRescueOptions): Promise<DatabaseRescueReport> {
+export async function rescueDatabase(
+  store: ObjectStore,
+  plan: RestorePlan,
+  options: DatabaseRescueOptions,
+): Promise<DatabaseRescueReport> {
   const begin = performance.now();
   const found = await inspectTargetDatabase(options.targetServer, options.target, options.signal);
   requireFillable(options.target, found, options);
@@ -67,15 +80,25 @@ export function databaseChoices({ backup }: RestorePlan, name: string): RescueSc
   return found === undefined ? [{ kind: "cluster" }] : [{ kind: "database", oid: found.oid }, { kind: "cluster" }];
 }
 
-export async function verifyDatabase(choice: RescueChoice, { server }: ScratchCluster, name: string): Promise<string | undefined> {
+export async function verifyDatabase(
+  choice: RescueChoice,
+  { server }: ScratchCluster,
+  name: string,
+): Promise<string | undefined> {
   if (choice.kind === "cluster") return undefined;
   await using connection = await connectSql(server);
-  const [row] = await connection.query<{ oid: number }>("SELECT oid::int8::float8 AS oid FROM pg_database WHERE datname = current_database()");
+  const [row] = await connection.query<{ oid: number }>(
+    "SELECT oid::int8::float8 AS oid FROM pg_database WHERE datname = current_database()",
+  );
   return row?.oid === choice.oid ? undefined : `database '${name}' is another one at the target than in the backup`;
 }
 
 /** Dumps and loads; resolves to the name under which a replaced database is kept. */
-async function transfer(scratch: ScratchCluster, found: TargetDatabase, options: DatabaseRescueOptions): Promise<string | undefined> {
+async function transfer(
+  scratch: ScratchCluster,
+  found: TargetDatabase,
+  options: DatabaseRescueOptions,
+): Promise<string | undefined> {
   const { target, targetServer, signal } = options;
   if (found.state === "empty") return await fillEmpty(scratch, options);
   // Under a name of its own until it is whole: the database appears complete or not at all.
@@ -122,21 +145,49 @@ async function fillEmpty(scratch: ScratchCluster, options: DatabaseRescueOptions
 async function renameInScratch(scratch: ScratchCluster, name: string): Promise<ScratchCluster> {
   await using connection = await connectSql(scratch.server);
   await connection.query("SET default_transaction_read_only = off");
-  await connection.query("UPDATE pg_database SET datname = 'soar_renamed_' || oid WHERE datname = $1 AND datname <> current_database()", [name]);
+  await connection.query(
+    "UPDATE pg_database SET datname = 'soar_renamed_' || oid WHERE datname = $1 AND datname <> current_database()",
+    [name],
+  );
   await connection.query("UPDATE pg_database SET datname = $1 WHERE datname = current_database()", [name]);
   return { ...scratch, server: { ...scratch.server, database: name } };
 }
 
-async function dump({ binDir, server, directory }: ScratchCluster, { jobs, signal, onEvent }: DatabaseRescueOptions): Promise<void> {
+async function dump(
+  { binDir, server, directory }: ScratchCluster,
+  { jobs, signal, onEvent }: DatabaseRescueOptions,
+): Promise<void> {
   onEvent?.({ type: "dumping" });
-  const args = ["--format=directory", `--jobs=${jobs}`, "--compress=1", "--no-sync", "--no-subscriptions", "--create", "--file", directory.dumpDir];
-  await runProgram(join(binDir, "pg_dump"), args, { env: await connectionEnvironment(server), signal, hintWhenFull: SCRATCH_FULL, hint: "If it names a library, install that extension's package on this host and run the command again." });
+  const args = [
+    "--format=directory",
+    `--jobs=${jobs}`,
+    "--compress=1",
+    "--no-sync",
+    "--no-subscriptions",
+    "--create",
+    "--file",
+    directory.dumpDir,
+  ];
+  await runProgram(join(binDir, "pg_dump"), args, {
+    env: await connectionEnvironment(server),
+    signal,
+    hintWhenFull: SCRATCH_FULL,
+    hint: "If it names a library, install that extension's package on this host and run the command again.",
+  });
 }
 
-async function load({ binDir, directory }: ScratchCluster, options: DatabaseRescueOptions, into: readonly string[], hint: string): Promise<void> {
+async function load(
+  { binDir, directory }: ScratchCluster,
+  options: DatabaseRescueOptions,
+  into: readonly string[],
+  hint: string,
+): Promise<void> {
   const { signal, onEvent, noOwner, targetServer } = options;
   onEvent?.({ type: "loading" });
   const args = [...into, "--exit-on-error", ...(noOwner ? ["--no-owner", "--no-privileges"] : []), directory.dumpDir];
-  const env = await connectionEnvironment({ ...targetServer.server, database: "postgres" }, targetServer.certificateFile);
+  const env = await connectionEnvironment(
+    { ...targetServer.server, database: "postgres" },
+    targetServer.certificateFile,
+  );
   await runProgram(join(binDir, "pg_restore"), args, { env, signal, hint, hintWhenFull: TARGET_FULL });
 }

@@ -19,17 +19,35 @@ export interface RescueWork<T> extends Omit<ScratchWork<T>, "choice" | "table" |
 }
 
 /** `rescueWith`, for somebody who does not hold a lease on the plan. */
-export async function leased<T>(store: ObjectStore, plan: RestorePlan, options: ScratchOptions, work: RescueWork<T>): Promise<Rescued<T>> {
+export async function leased<T>(
+  store: ObjectStore,
+  plan: RestorePlan,
+  options: ScratchOptions,
+  work: RescueWork<T>,
+): Promise<Rescued<T>> {
   const onRefusal = (reason: string): void => options.onEvent?.({ type: "no-lease", reason });
-  return await withPlanLease(store, plan, { purpose: "restore", signal: options.signal, onRefusal }, () => rescueWith(store, plan, options, work));
+  return await withPlanLease(store, plan, { purpose: "restore", signal: options.signal, onRefusal }, () =>
+    rescueWith(store, plan, options, work),
+  );
 }
 
 /** Works with the smallest part of the backup that is proved to suffice, and says why when it has to fetch more. */
-export async function rescueWith<T>(store: ObjectStore, plan: RestorePlan, options: ScratchOptions, { choices, verify, ...work }: RescueWork<T>): Promise<Rescued<T>> {
+export async function rescueWith<T>(
+  store: ObjectStore,
+  plan: RestorePlan,
+  options: ScratchOptions,
+  { choices, verify, ...work }: RescueWork<T>,
+): Promise<Rescued<T>> {
   const table = await readBackupTable(store, plan.backup, options.signal);
   for (const choice of choices) {
-    const result = await withScratchCluster(store, plan, options, { ...work, choice, table, verify: async (scratch) => await verify(choice, scratch) });
-    if (result.doubt === undefined) return { value: result.value, scope: choice.kind === "relations-to-choose" ? "relations" : choice.kind };
+    const result = await withScratchCluster(store, plan, options, {
+      ...work,
+      choice,
+      table,
+      verify: async (scratch) => await verify(choice, scratch),
+    });
+    if (result.doubt === undefined)
+      return { value: result.value, scope: choice.kind === "relations-to-choose" ? "relations" : choice.kind };
     options.onEvent?.({ type: "widened", reason: result.doubt });
   }
   throw new Error("a rescue from the whole cluster was doubted");

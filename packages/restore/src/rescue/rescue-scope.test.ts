@@ -30,12 +30,19 @@ describe("what a rescue fetches", () => {
     ["pg_replslot/slot/state", "omit", "omit", "omit"],
     ["pg_stat/pgstat.stat", "omit", "omit", "omit"],
   ])("%s: for tables %s, for a database %s, for the cluster %s", (path, forTables, forDatabase, forCluster) => {
-    expect([relations, database, cluster].map((scope) => fateOf(path, "file", scope))).toEqual([forTables, forDatabase, forCluster]);
+    expect([relations, database, cluster].map((scope) => fateOf(path, "file", scope))).toEqual([
+      forTables,
+      forDatabase,
+      forCluster,
+    ]);
   });
 
-  test.each(["base", "base/5", "pg_wal", "pg_wal/archive_status", "pg_tblspc", "pg_replslot", "pg_logical/snapshots"])("the directory %s is made, whatever lies in it", (path) => {
-    expect(fateOf(path, "directory", relations)).toBe("fetch");
-  });
+  test.each(["base", "base/5", "pg_wal", "pg_wal/archive_status", "pg_tblspc", "pg_replslot", "pg_logical/snapshots"])(
+    "the directory %s is made, whatever lies in it",
+    (path) => {
+      expect(fateOf(path, "directory", relations)).toBe("fetch");
+    },
+  );
 
   test("links of tablespaces are not followed to the source's directories", () => {
     expect(fateOf("pg_tblspc/16400", "symlink", cluster)).toBe("omit");

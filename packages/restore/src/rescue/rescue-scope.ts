@@ -12,23 +12,48 @@ export interface RelationsToChoose {
   readonly kind: "relations-to-choose";
   readonly oid: number;
   /** Reads the catalogs in these directories of the database. */
-  choose(directories: readonly string[]): Promise<{ readonly fileNumbers: ReadonlySet<number>; readonly complete: boolean }>;
+  choose(
+    directories: readonly string[],
+  ): Promise<{ readonly fileNumbers: ReadonlySet<number>; readonly complete: boolean }>;
 }
 
 export type RescueChoice = RescueScope | RelationsToChoose;
 
 /** What is known from the start: of relations that are yet to be chosen, the catalogs. */
 export function initialScope(choice: RescueChoice): RescueScope {
-  return choice.kind === "relations-to-choose" ? { kind: "relations", oid: choice.oid, fileNumbers: new Set() } : choice;
+  return choice.kind === "relations-to-choose"
+    ? { kind: "relations", oid: choice.oid, fileNumbers: new Set() }
+    : choice;
 }
 
 /** `fetch` it; give a file of its size and no content; or do without it. */
 export type FileFate = "fetch" | "placeholder" | "omit";
 
 /** What recovery and the catalogs need beside relations. Everything else in a data directory, such as its configuration and logs, is the source's own. */
-const NEEDED = new Set(["PG_VERSION", "backup_label", "tablespace_map", "global", "pg_commit_ts", "pg_logical", "pg_multixact", "pg_subtrans", "pg_twophase", "pg_xact"]);
+const NEEDED = new Set([
+  "PG_VERSION",
+  "backup_label",
+  "tablespace_map",
+  "global",
+  "pg_commit_ts",
+  "pg_logical",
+  "pg_multixact",
+  "pg_subtrans",
+  "pg_twophase",
+  "pg_xact",
+]);
 /** Directories that a server wants to find, whatever was in them at the source. */
-const EMPTY = new Set(["pg_dynshmem", "pg_notify", "pg_replslot", "pg_serial", "pg_snapshots", "pg_stat", "pg_stat_tmp", "pg_tblspc", "pg_wal"]);
+const EMPTY = new Set([
+  "pg_dynshmem",
+  "pg_notify",
+  "pg_replslot",
+  "pg_serial",
+  "pg_snapshots",
+  "pg_stat",
+  "pg_stat_tmp",
+  "pg_tblspc",
+  "pg_wal",
+]);
 
 /** OIDs below are those of the catalogs (`FirstNormalObjectId`, transam.h), and so are most of their file numbers. */
 const FIRST_NORMAL_OBJECT_ID = 16_384;

@@ -8,7 +8,14 @@ import { chooseRelations, type TableName } from "./choose-relations.ts";
 import { databaseChoices, verifyDatabase } from "./rescue-database.ts";
 import { leased } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
-import { findHollowFiles, moveTables, quoteTable, resolveTables, type NewPlace, type ResolvedTable } from "./resolve-tables.ts";
+import {
+  findHollowFiles,
+  moveTables,
+  quoteTable,
+  resolveTables,
+  type NewPlace,
+  type ResolvedTable,
+} from "./resolve-tables.ts";
 import { connectionEnvironment, databaseArgument, runProgram, SCRATCH_FULL, TARGET_FULL } from "./run-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
 import { quoteName } from "./sql-names.ts";
@@ -47,7 +54,11 @@ export interface TableRescueReport {
  * file or a database, through a scratch cluster for which only the catalogs and the tables' own files are fetched.
  * Rejects with `TARGET_NOT_EMPTY` before anything is fetched when the file or a table is there already.
  */
-export async function rescueTables(store: ObjectStore, plan: RestorePlan, options: TableRescueOptions): Promise<TableRescueReport> {
+export async function rescueTables(
+  store: ObjectStore,
+  plan: RestorePlan,
+  options: TableRescueOptions,
+): Promise<TableRescueReport> {
   const begin = performance.now();
   await requireFree(options);
   const { value, scope } = await leased(store, plan, options, {
@@ -68,20 +79,38 @@ export async function rescueTables(store: ObjectStore, plan: RestorePlan, option
 }
 
 /** Throws `TARGET_NOT_EMPTY` when what would be made is there. Looks only. */
-export async function requireFree({ destination, tables, place, dataOnly }: Pick<TableRescueOptions, "destination" | "tables" | "place" | "dataOnly">): Promise<void> {
+export async function requireFree({
+  destination,
+  tables,
+  place,
+  dataOnly,
+}: Pick<TableRescueOptions, "destination" | "tables" | "place" | "dataOnly">): Promise<void> {
   if (destination.kind === "file") {
-    if (await isThere(destination.path)) throw new SoarError("TARGET_NOT_EMPTY", `unable to write '${destination.path}': it is there already`, { hint: "Name another file with --output. Nothing was changed." });
-    if (!(await isThere(dirname(destination.path)))) throw new SoarError("FILE_UNWRITABLE", `unable to write '${destination.path}': its directory does not exist`);
+    if (await isThere(destination.path))
+      throw new SoarError("TARGET_NOT_EMPTY", `unable to write '${destination.path}': it is there already`, {
+        hint: "Name another file with --output. Nothing was changed.",
+      });
+    if (!(await isThere(dirname(destination.path))))
+      throw new SoarError("FILE_UNWRITABLE", `unable to write '${destination.path}': its directory does not exist`);
     return;
   }
   await using connection = await connectSql({ ...destination.targetServer.server, database: destination.name });
   if (dataOnly) return;
-  for (const table of tables.map(({ schema, name }) => ({ schema: place?.schema ?? schema, name: place?.name ?? name }))) {
-    const [row] = await connection.query<{ found: string | null }>("SELECT to_regclass($1) AS found", [quoteTable(table)]);
+  for (const table of tables.map(({ schema, name }) => ({
+    schema: place?.schema ?? schema,
+    name: place?.name ?? name,
+  }))) {
+    const [row] = await connection.query<{ found: string | null }>("SELECT to_regclass($1) AS found", [
+      quoteTable(table),
+    ]);
     if ((row?.found ?? null) === null) continue;
-    throw new SoarError("TARGET_NOT_EMPTY", `unable to load table '${table.schema}.${table.name}' into database '${destination.name}': it is there already`, {
-      hint: "Give it another place with --as SCHEMA or --as SCHEMA.NAME, or add its rows to the existing table with --data-only. Nothing was changed.",
-    });
+    throw new SoarError(
+      "TARGET_NOT_EMPTY",
+      `unable to load table '${table.schema}.${table.name}' into database '${destination.name}': it is there already`,
+      {
+        hint: "Give it another place with --as SCHEMA or --as SCHEMA.NAME, or add its rows to the existing table with --data-only. Nothing was changed.",
+      },
+    );
   }
 }
 
@@ -89,17 +118,34 @@ function tableChoices(plan: RestorePlan, { database, tables }: TableRescueOption
   const choices = databaseChoices(plan, database);
   const [first] = choices;
   if (first?.kind !== "database") return choices;
-  const common = { tables, blockSize: Number(plan.backup.settings["block_size"] ?? 8192), postgresMajor: Math.floor(plan.backup.postgresVersion / 10_000) };
-  return [{ kind: "relations-to-choose", oid: first.oid, choose: (directories) => chooseRelations({ ...common, directories }) }, ...choices];
+  const common = {
+    tables,
+    blockSize: Number(plan.backup.settings["block_size"] ?? 8192),
+    postgresMajor: Math.floor(plan.backup.postgresVersion / 10_000),
+  };
+  return [
+    {
+      kind: "relations-to-choose",
+      oid: first.oid,
+      choose: (directories) => chooseRelations({ ...common, directories }),
+    },
+    ...choices,
+  ];
 }
 
 /** The choice was made in the catalogs of the backup; whether it was right is seen in those of the target. */
-async function verifyTables(choice: RescueChoice, scratch: ScratchCluster, { database, tables }: TableRescueOptions): Promise<string | undefined> {
+async function verifyTables(
+  choice: RescueChoice,
+  scratch: ScratchCluster,
+  { database, tables }: TableRescueOptions,
+): Promise<string | undefined> {
   const doubt = await verifyDatabase(choice, scratch, database);
   if (doubt !== undefined || choice.kind !== "relations-to-choose") return doubt;
   await using connection = await connectSql(scratch.server);
   const hollow = await findHollowFiles(connection, await resolveTables(connection, tables), scratch.placeholders);
-  return hollow.length === 0 ? undefined : `at the target the tables lie in files that were not fetched: ${hollow.join(", ")}`;
+  return hollow.length === 0
+    ? undefined
+    : `at the target the tables lie in files that were not fetched: ${hollow.join(", ")}`;
 }
 
 async function transfer(scratch: ScratchCluster, options: TableRescueOptions): Promise<ResolvedTable[]> {
@@ -113,7 +159,11 @@ async function transfer(scratch: ScratchCluster, options: TableRescueOptions): P
   return tables;
 }
 
-async function dump({ binDir, server, directory }: ScratchCluster, tables: readonly ResolvedTable[], { destination, dataOnly, noOwner, signal, onEvent }: TableRescueOptions): Promise<void> {
+async function dump(
+  { binDir, server, directory }: ScratchCluster,
+  tables: readonly ResolvedTable[],
+  { destination, dataOnly, noOwner, signal, onEvent }: TableRescueOptions,
+): Promise<void> {
   onEvent?.({ type: "dumping" });
   const format = destination.kind === "file" ? destination.format : "custom";
   const args = [
@@ -126,7 +176,12 @@ async function dump({ binDir, server, directory }: ScratchCluster, tables: reado
     // Partitions one by one: before version 16 a partitioned table is dumped without them.
     ...tables.map((table) => `--table=${quoteTable(table)}`),
   ];
-  await runProgram(join(binDir, "pg_dump"), args, { env: await connectionEnvironment(server), signal, hintWhenFull: SCRATCH_FULL, hint: "If it names a library, install that extension's package on this host and run the command again." });
+  await runProgram(join(binDir, "pg_dump"), args, {
+    env: await connectionEnvironment(server),
+    signal,
+    hintWhenFull: SCRATCH_FULL,
+    hint: "If it names a library, install that extension's package on this host and run the command again.",
+  });
 }
 
 /** The file appears whole or not at all, and never in the place of another one. */
@@ -136,7 +191,10 @@ async function publish(dumpFile: string, path: string): Promise<void> {
     await copyFile(dumpFile, partial);
     await link(partial, path);
   } catch (cause) {
-    throw new SoarError("FILE_UNWRITABLE", `unable to write '${path}': ${(cause as Error).message}`, { cause, hint: "Name another file with --output." });
+    throw new SoarError("FILE_UNWRITABLE", `unable to write '${path}': ${(cause as Error).message}`, {
+      cause,
+      hint: "Name another file with --output.",
+    });
   } finally {
     await rm(partial, { force: true });
   }
@@ -145,18 +203,36 @@ async function publish(dumpFile: string, path: string): Promise<void> {
 type LoadOptions = TableRescueOptions & { readonly destination: Extract<TableDestination, { kind: "database" }> };
 
 /** One transaction: a load that fails leaves nothing behind. */
-async function load({ binDir, directory }: ScratchCluster, tables: readonly ResolvedTable[], { destination, noOwner, signal, onEvent }: LoadOptions): Promise<void> {
+async function load(
+  { binDir, directory }: ScratchCluster,
+  tables: readonly ResolvedTable[],
+  { destination, noOwner, signal, onEvent }: LoadOptions,
+): Promise<void> {
   onEvent?.({ type: "loading" });
   const server = { ...destination.targetServer.server, database: destination.name };
   await using connection = await connectSql(server, { signal });
   const schemas = [...new Set(tables.map(({ schema }) => schema))];
-  const present = await connection.query<{ name: string }>("SELECT nspname AS name FROM pg_namespace WHERE nspname = ANY ($1)", [schemas]);
+  const present = await connection.query<{ name: string }>(
+    "SELECT nspname AS name FROM pg_namespace WHERE nspname = ANY ($1)",
+    [schemas],
+  );
   const created = schemas.filter((schema) => !present.some(({ name }) => name === schema));
   for (const schema of created) await connection.query(`CREATE SCHEMA ${quoteName(schema)}`);
   try {
-    const args = [databaseArgument(destination.name), "--single-transaction", "--exit-on-error", ...(noOwner ? ["--no-owner", "--no-privileges"] : []), directory.dumpDir];
+    const args = [
+      databaseArgument(destination.name),
+      "--single-transaction",
+      "--exit-on-error",
+      ...(noOwner ? ["--no-owner", "--no-privileges"] : []),
+      directory.dumpDir,
+    ];
     const env = await connectionEnvironment(server, destination.targetServer.certificateFile);
-    await runProgram(join(binDir, "pg_restore"), args, { env, signal, hintWhenFull: TARGET_FULL, hint: "Nothing was left behind. What a table needs beside itself, such as types and functions, must be there; where roles are missing: --no-owner." });
+    await runProgram(join(binDir, "pg_restore"), args, {
+      env,
+      signal,
+      hintWhenFull: TARGET_FULL,
+      hint: "Nothing was left behind. What a table needs beside itself, such as types and functions, must be there; where roles are missing: --no-owner.",
+    });
   } catch (error) {
     for (const schema of created) await connection.query(`DROP SCHEMA ${quoteName(schema)}`);
     throw error;

@@ -32,19 +32,33 @@ SELECT pg_relation_filepath(oid) AS path FROM needed WHERE pg_relation_filepath(
 
 /** Finds tables with all of their partitions and children. Rejects with `TARGET_UNREACHABLE` for one that there was not. */
 export async function resolveTables(connection: SqlConnection, tables: readonly TableName[]): Promise<ResolvedTable[]> {
-  const found = await connection.query<{ oid: number } & Record<"schema" | "name", string>>(FIND, [tables.map(({ schema }) => schema), tables.map(({ name }) => name)]);
+  const found = await connection.query<{ oid: number } & Record<"schema" | "name", string>>(FIND, [
+    tables.map(({ schema }) => schema),
+    tables.map(({ name }) => name),
+  ]);
   const missing = tables.find(({ schema, name }) => !found.some((row) => row.schema === schema && row.name === name));
   if (missing !== undefined) {
-    throw new SoarError("TARGET_UNREACHABLE", `there was no table '${missing.schema}.${missing.name}' in the database at the target`, {
-      hint: "Check the name, which is taken as it is written, and the instant: the table may have been created later, dropped before, or renamed.",
-    });
+    throw new SoarError(
+      "TARGET_UNREACHABLE",
+      `there was no table '${missing.schema}.${missing.name}' in the database at the target`,
+      {
+        hint: "Check the name, which is taken as it is written, and the instant: the table may have been created later, dropped before, or renamed.",
+      },
+    );
   }
-  const rows = await connection.query<{ oid: number; named: boolean } & Record<"schema" | "name", string>>(WITH_CHILDREN, [found.map(({ oid }) => oid)]);
+  const rows = await connection.query<{ oid: number; named: boolean } & Record<"schema" | "name", string>>(
+    WITH_CHILDREN,
+    [found.map(({ oid }) => oid)],
+  );
   return rows.map(({ oid, schema, name, named }) => ({ oid, schema, name, named }));
 }
 
 /** Files of these tables and of the catalogs that hold nothing, because they were not fetched: there may be none. */
-export async function findHollowFiles(connection: SqlConnection, tables: readonly ResolvedTable[], placeholders: ReadonlySet<string>): Promise<string[]> {
+export async function findHollowFiles(
+  connection: SqlConnection,
+  tables: readonly ResolvedTable[],
+  placeholders: ReadonlySet<string>,
+): Promise<string[]> {
   const rows = await connection.query<{ path: string }>(FILES, [tables.map(({ oid }) => oid)]);
   return rows.map(({ path }) => path).filter((path) => placeholders.has(path));
 }
@@ -59,7 +73,11 @@ export interface NewPlace {
  * Moves the tables, in the scratch cluster, to where they are to be loaded: so definition, indexes, constraints and owned
  * sequences follow by PostgreSQL's own rules. Resolves to them under their new names.
  */
-export async function moveTables(connection: SqlConnection, tables: readonly ResolvedTable[], place: NewPlace): Promise<ResolvedTable[]> {
+export async function moveTables(
+  connection: SqlConnection,
+  tables: readonly ResolvedTable[],
+  place: NewPlace,
+): Promise<ResolvedTable[]> {
   await connection.query("SET default_transaction_read_only = off");
   // Event triggers of the source are not asked.
   await connection.query("SET session_replication_role = replica");
@@ -67,8 +85,12 @@ export async function moveTables(connection: SqlConnection, tables: readonly Res
   const moved: ResolvedTable[] = [];
   for (const table of tables) {
     const name = table.named ? (place.name ?? table.name) : table.name;
-    if (table.schema !== place.schema) await connection.query(`ALTER TABLE ${quoteTable(table)} SET SCHEMA ${quoteName(place.schema)}`);
-    if (name !== table.name) await connection.query(`ALTER TABLE ${quoteTable({ ...table, schema: place.schema })} RENAME TO ${quoteName(name)}`);
+    if (table.schema !== place.schema)
+      await connection.query(`ALTER TABLE ${quoteTable(table)} SET SCHEMA ${quoteName(place.schema)}`);
+    if (name !== table.name)
+      await connection.query(
+        `ALTER TABLE ${quoteTable({ ...table, schema: place.schema })} RENAME TO ${quoteName(name)}`,
+      );
     moved.push({ ...table, schema: place.schema, name });
   }
   return moved;

@@ -16,7 +16,11 @@ export interface RunProgramOptions {
 const SHOWN_LINES = 5;
 
 /** Runs a program of PostgreSQL to its end. Rejects with `PROGRAM_FAILED` and its first words of complaint, `DISK_FULL` or `ABORTED`. */
-export async function runProgram(path: string, args: readonly string[], { env, signal, hint, hintWhenFull }: RunProgramOptions): Promise<void> {
+export async function runProgram(
+  path: string,
+  args: readonly string[],
+  { env, signal, hint, hintWhenFull }: RunProgramOptions,
+): Promise<void> {
   const child = spawn(path, args, { env: { ...env }, stdio: ["ignore", "ignore", "pipe"] });
   // Not by the option of spawn: its error would hide how the program ended.
   const stop = (): void => void child.kill("SIGTERM");
@@ -30,13 +34,19 @@ export async function runProgram(path: string, args: readonly string[], { env, s
   try {
     const status = await new Promise<string | undefined>((resolve, reject) => {
       child.once("error", reject);
-      child.once("close", (code, by) => resolve(code === 0 ? undefined : by === null ? `exit status ${code}` : `signal ${by}`));
+      child.once("close", (code, by) =>
+        resolve(code === 0 ? undefined : by === null ? `exit status ${code}` : `signal ${by}`),
+      );
     });
     if (status === undefined) return;
     if (signal.aborted) throw signal.reason;
     const lines = complaints.split("\n").filter((line) => /error|fatal|could not|failed/i.test(line));
     const isFull = lines.some(saysDiskFull);
-    throw new SoarError(isFull ? "DISK_FULL" : "PROGRAM_FAILED", `unable to run '${basename(path)}': ${[status, ...lines.slice(0, SHOWN_LINES)].map(redactSecrets).join("; ")}`, { hint: isFull ? hintWhenFull : hint });
+    throw new SoarError(
+      isFull ? "DISK_FULL" : "PROGRAM_FAILED",
+      `unable to run '${basename(path)}': ${[status, ...lines.slice(0, SHOWN_LINES)].map(redactSecrets).join("; ")}`,
+      { hint: isFull ? hintWhenFull : hint },
+    );
   } finally {
     signal.removeEventListener("abort", stop);
   }
@@ -48,11 +58,15 @@ export function saysDiskFull(text: string): boolean {
 }
 
 /** Of everything that a rescue keeps in its scratch directory. */
-export const SCRATCH_FULL = "Free space, or name a directory on a larger file system with --temp-dir or BACKUP_TEMP_DIR. Nothing was left behind.";
+export const SCRATCH_FULL =
+  "Free space, or name a directory on a larger file system with --temp-dir or BACKUP_TEMP_DIR. Nothing was left behind.";
 export const TARGET_FULL = "The running server has no room for it: free space there. Nothing was left behind.";
 
 /** The environment with which a program of PostgreSQL logs in as this server's configuration says. */
-export async function connectionEnvironment(server: ServerConfig, certificateFile?: string): Promise<Record<string, string>> {
+export async function connectionEnvironment(
+  server: ServerConfig,
+  certificateFile?: string,
+): Promise<Record<string, string>> {
   const files = certificateFile === undefined ? {} : { PGSSLROOTCERT: certificateFile };
   return {
     ...(await libpqEnvironment({ database: "postgres", applicationName: "soar-restore", ...server }, files)),

@@ -12,8 +12,17 @@ import { startScratch } from "./start-scratch.ts";
  * Fetches a part of the planned backup into a scratch cluster, replays to the target, and hands the server to `use` when
  * nothing speaks against the choice. The cluster is stopped and removed afterwards, whatever happened, and never kept.
  */
-export async function withScratchCluster<T>(store: ObjectStore, plan: RestorePlan, options: ScratchOptions, work: ScratchWork<T>): Promise<ScratchResult<T>> {
-  const { binDir } = await findPostgresPrograms({ major: Math.floor(plan.backup.postgresVersion / 10_000), searchPaths: options.binDirs, required: ["postgres", "pg_dump", "pg_restore"] });
+export async function withScratchCluster<T>(
+  store: ObjectStore,
+  plan: RestorePlan,
+  options: ScratchOptions,
+  work: ScratchWork<T>,
+): Promise<ScratchResult<T>> {
+  const { binDir } = await findPostgresPrograms({
+    major: Math.floor(plan.backup.postgresVersion / 10_000),
+    searchPaths: options.binDirs,
+    required: ["postgres", "pg_dump", "pg_restore"],
+  });
   const directory = await createScratchDirectory(options.tempDir, options.owner);
   try {
     const onChosen = async (scope: RescueScope): Promise<void> => {

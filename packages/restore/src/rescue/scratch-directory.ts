@@ -40,10 +40,13 @@ export async function createScratchDirectory(tempDir: string, owner: Owner): Pro
   try {
     requireShortSocket(place.socketDir, tempDir);
     await writeFile(join(path, "pid"), `${process.pid} ${(await processStart(process.pid)) ?? ""}\n`);
-    for (const directory of [place.dataDir, place.socketDir, place.tablespaceDir, place.walDir]) await mkdir(directory, { mode: 0o700 });
+    for (const directory of [place.dataDir, place.socketDir, place.tablespaceDir, place.walDir])
+      await mkdir(directory, { mode: 0o700 });
     // The server writes its log itself, as its own user.
     await writeFile(place.logFile, "", { mode: 0o600 });
-    if (owner !== undefined) for (const own of [path, place.dataDir, place.socketDir, place.tablespaceDir, place.walDir, place.logFile]) await chown(own, owner.uid, owner.gid);
+    if (owner !== undefined)
+      for (const own of [path, place.dataDir, place.socketDir, place.tablespaceDir, place.walDir, place.logFile])
+        await chown(own, owner.uid, owner.gid);
     return place;
   } catch (error) {
     await place.remove();
@@ -141,9 +144,16 @@ async function readIfThere(path: string): Promise<string | undefined> {
 
 function requireShortSocket(socketDir: string, tempDir: string): void {
   if (Buffer.byteLength(join(socketDir, ".s.PGSQL.65535")) <= LONGEST_SOCKET_PATH) return;
-  throw new SoarError("CONFIG_INVALID", `unable to run a scratch cluster in '${tempDir}': the path of its socket would be longer than ${LONGEST_SOCKET_PATH} bytes`, { hint: "Name a directory with a shorter path in BACKUP_TEMP_DIR." });
+  throw new SoarError(
+    "CONFIG_INVALID",
+    `unable to run a scratch cluster in '${tempDir}': the path of its socket would be longer than ${LONGEST_SOCKET_PATH} bytes`,
+    { hint: "Name a directory with a shorter path in BACKUP_TEMP_DIR." },
+  );
 }
 
 function unwritable(path: string, cause: Error): SoarError {
-  return new SoarError("FILE_UNWRITABLE", `unable to make a scratch directory in '${path}': ${cause.message}`, { cause, hint: "Name a directory that you may write to with --temp-dir or BACKUP_TEMP_DIR." });
+  return new SoarError("FILE_UNWRITABLE", `unable to make a scratch directory in '${path}': ${cause.message}`, {
+    cause,
+    hint: "Name a directory that you may write to with --temp-dir or BACKUP_TEMP_DIR.",
+  });
 }

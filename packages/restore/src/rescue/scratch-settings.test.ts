@@ -13,7 +13,12 @@ test("preloaded libraries that this host does not have are told from those it ha
   writeFileSync(join(prefix, "lib/pg_stat_statements.so"), "");
   writeFileSync(join(prefix, "lib/postgresql/auto_explain.so"), "");
   writeFileSync(join(prefix, "own.so"), "");
-  expect(await findPreloadLibraries(` pg_stat_statements, "timescaledb",$libdir/auto_explain,${prefix}/own.so,/nowhere/other`, binDir)).toEqual({
+  expect(
+    await findPreloadLibraries(
+      ` pg_stat_statements, "timescaledb",$libdir/auto_explain,${prefix}/own.so,/nowhere/other`,
+      binDir,
+    ),
+  ).toEqual({
     present: ["pg_stat_statements", "$libdir/auto_explain", `${prefix}/own.so`],
     missing: ["timescaledb", "/nowhere/other"],
   });

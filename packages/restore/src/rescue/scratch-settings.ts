@@ -14,7 +14,11 @@ export interface ScratchPlace {
  * The configuration of a scratch server, all of it on the command line: nothing of the source's configuration counts,
  * where a pid file, a log directory or a subscription could reach the living cluster.
  */
-export function scratchSettings(minimums: ParameterMinimums, place: ScratchPlace, libraries: readonly string[]): Record<string, string> {
+export function scratchSettings(
+  minimums: ParameterMinimums,
+  place: ScratchPlace,
+  libraries: readonly string[],
+): Record<string, string> {
   return {
     // Transactions that recovery leaves prepared need their slots (safety, trap 37).
     ...Object.fromEntries(Object.entries(minimums).map(([name, value]) => [name, String(value)])),
@@ -52,7 +56,10 @@ const LIBRARY_DIRECTORIES = ["../lib", "../lib/postgresql"];
 
 /** Which of the source's preloaded libraries this host has: a server does not start with one that it cannot find. */
 export async function findPreloadLibraries(setting: string, binDir: string): Promise<PreloadLibraries> {
-  const names = setting.split(",").map((name) => name.trim().replace(/^"(.*)"$/, "$1")).filter((name) => name !== "");
+  const names = setting
+    .split(",")
+    .map((name) => name.trim().replace(/^"(.*)"$/, "$1"))
+    .filter((name) => name !== "");
   const found = await Promise.all(names.map((name) => hasLibrary(name, binDir)));
   return { present: names.filter((_, at) => found[at]), missing: names.filter((_, at) => !found[at]) };
 }

@@ -2,4 +2,3 @@
 export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
-

@@ -30,18 +30,44 @@ type Work = Pick<ScratchWork<unknown>, "choice" | "table" | "database">;
 const INVALID_PAGES = "WAL contains references to invalid pages";
 
 /** Fetches, replays, and logs in; or tells what speaks against the choice of files. Leaves a server behind, also on failure. */
-export async function startScratch(store: ObjectStore, plan: RestorePlan, options: StartOptions, work: Work): Promise<Started> {
+export async function startScratch(
+  store: ObjectStore,
+  plan: RestorePlan,
+  options: StartOptions,
+  work: Work,
+): Promise<Started> {
   const { directory, owner, onEvent } = options;
   const fetched = await fetchFiles(store, plan, options, work);
   onEvent?.({ type: "replaying" });
-  const feed = await openWalFeed(store, plan, { directory: directory.walDir, owner, jobs: options.jobs, signal: options.signal });
+  const feed = await openWalFeed(store, plan, {
+    directory: directory.walDir,
+    owner,
+    jobs: options.jobs,
+    signal: options.signal,
+  });
   try {
     const { outcome, port, settings } = await replay(plan, feed, options, work);
     const pages = await readInvalidPages(directory.logFile, fetched.placeholders);
     onEvent?.({ type: "replayed", reachedLsn: outcome.reachedLsn, invalidPages: pages.count });
-    if (pages.relations.length > 0) return { doubt: `recovery missed pages of relations that were fetched: ${pages.relations.join(", ")}` };
-    const server = { host: directory.socketDir, port, user: options.role, database: work.database, applicationName: "soar-restore" };
-    return { directory, binDir: options.binDir, server: await asSuperuser(server, options), settings, configFile: configFileOf(directory), placeholders: fetched.placeholders, outcome, fetchedBytes: { backup: fetched.fetchedBytes, wal: feed.fetchedBytes() } };
+    if (pages.relations.length > 0)
+      return { doubt: `recovery missed pages of relations that were fetched: ${pages.relations.join(", ")}` };
+    const server = {
+      host: directory.socketDir,
+      port,
+      user: options.role,
+      database: work.database,
+      applicationName: "soar-restore",
+    };
+    return {
+      directory,
+      binDir: options.binDir,
+      server: await asSuperuser(server, options),
+      settings,
+      configFile: configFileOf(directory),
+      placeholders: fetched.placeholders,
+      outcome,
+      fetchedBytes: { backup: fetched.fetchedBytes, wal: feed.fetchedBytes() },
+    };
   } catch (error) {
     const doubt = work.choice.kind === "cluster" ? undefined : doubtIn(error);
     if (doubt === undefined) throw error;
@@ -58,11 +84,27 @@ function doubtIn(error: unknown): string | undefined {
   return hasErrorCode(error, "SERVER_FAILED", "SERVER_UNSUITABLE", "SERVER_UNREACHABLE") ? error.message : undefined;
 }
 
-async function fetchFiles(store: ObjectStore, { backup }: RestorePlan, options: StartOptions, { choice, table }: Work): Promise<FetchedScope> {
+async function fetchFiles(
+  store: ObjectStore,
+  { backup }: RestorePlan,
+  options: StartOptions,
+  { choice, table }: Work,
+): Promise<FetchedScope> {
   const { directory, owner, jobs, signal, onChosen, onEvent } = options;
   const pool = createCodecPool({ workers: jobs });
   try {
-    const fetched = await fetchScope(store, { backup, table, choice, onChosen, ...directory, owner, pool, jobs, signal, onProgress: (bytes) => onEvent?.({ type: "fetched", bytes }) });
+    const fetched = await fetchScope(store, {
+      backup,
+      table,
+      choice,
+      onChosen,
+      ...directory,
+      owner,
+      pool,
+      jobs,
+      signal,
+      onProgress: (bytes) => onEvent?.({ type: "fetched", bytes }),
+    });
     if (owner !== undefined) await chownTree([directory.dataDir, directory.tablespaceDir], owner);
     return fetched;
   } finally {
@@ -70,7 +112,12 @@ async function fetchFiles(store: ObjectStore, { backup }: RestorePlan, options: 
   }
 }
 
-async function replay(plan: RestorePlan, feed: WalFeed, options: StartOptions, { choice }: Work): Promise<{ outcome: RecoveryOutcome; port: number; settings: Record<string, string> }> {
+async function replay(
+  plan: RestorePlan,
+  feed: WalFeed,
+  options: StartOptions,
+  { choice }: Work,
+): Promise<{ outcome: RecoveryOutcome; port: number; settings: Record<string, string> }> {
   const { directory, binDir, owner, signal, onEvent } = options;
   const { settings, port } = await prepareServer(plan, options);
   try {
@@ -98,7 +145,10 @@ async function replay(plan: RestorePlan, feed: WalFeed, options: StartOptions, {
 /** The server's own words, with what to do. */
 function explainFullDisk(error: unknown, { tempDir }: Pick<StartOptions, "tempDir">): unknown {
   if (!hasErrorCode(error, "RECOVERY_FAILED", "SERVER_START_FAILED") || !saysDiskFull(error.message)) return error;
-  return new SoarError("DISK_FULL", `unable to replay WAL in '${tempDir}': the file system is full: ${error.message}`, { cause: error, hint: SCRATCH_FULL });
+  return new SoarError("DISK_FULL", `unable to replay WAL in '${tempDir}': the file system is full: ${error.message}`, {
+    cause: error,
+    hint: SCRATCH_FULL,
+  });
 }
 
 function configFileOf({ path }: ScratchDirectory): string {
@@ -106,7 +156,10 @@ function configFileOf({ path }: ScratchDirectory): string {
 }
 
 /** Writes the files that a server cannot do without, and chooses its settings. */
-async function prepareServer({ backup, minimums }: RestorePlan, { directory, binDir, owner, onEvent }: StartOptions): Promise<{ settings: Record<string, string>; port: number }> {
+async function prepareServer(
+  { backup, minimums }: RestorePlan,
+  { directory, binDir, owner, onEvent }: StartOptions,
+): Promise<{ settings: Record<string, string>; port: number }> {
   const file = (name: string): string => join(directory.path, name);
   await writeFile(configFileOf(directory), "");
   // The socket's directory lets nobody in but its owner.
@@ -116,15 +169,35 @@ async function prepareServer({ backup, minimums }: RestorePlan, { directory, bin
   if (missing.length > 0) onEvent?.({ type: "libraries-missing", names: missing });
   if (owner !== undefined) await chownTree([directory.dataDir], owner);
   const port = await findFreePort();
-  return { port, settings: scratchSettings(minimums, { dataDir: directory.dataDir, socketDir: directory.socketDir, hbaFile: file("pg_hba.conf"), identFile: file("pg_ident.conf"), port }, present) };
+  return {
+    port,
+    settings: scratchSettings(
+      minimums,
+      {
+        dataDir: directory.dataDir,
+        socketDir: directory.socketDir,
+        hbaFile: file("pg_hba.conf"),
+        identFile: file("pg_ident.conf"),
+        port,
+      },
+      present,
+    ),
+  };
 }
 
 /** The rescue reads everything, whatever the rights of the role that it came with. */
-export async function asSuperuser(server: ServerConfig, { signal }: Pick<StartOptions, "signal">): Promise<ServerConfig> {
+export async function asSuperuser(
+  server: ServerConfig,
+  { signal }: Pick<StartOptions, "signal">,
+): Promise<ServerConfig> {
   await using connection = await connectSql(server, { signal });
-  const [row] = await connection.query<{ name: string }>("SELECT rolname AS name FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY rolname <> current_user, oid LIMIT 1");
+  const [row] = await connection.query<{ name: string }>(
+    "SELECT rolname AS name FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY rolname <> current_user, oid LIMIT 1",
+  );
   if (row !== undefined) return { ...server, user: row.name };
-  throw new SoarError("SERVER_DENIED", "the source had no superuser that may log in at the target", { hint: "Restore the whole cluster to a directory of its own instead: soar-restore --data-dir." });
+  throw new SoarError("SERVER_DENIED", "the source had no superuser that may log in at the target", {
+    hint: "Restore the whole cluster to a directory of its own instead: soar-restore --data-dir.",
+  });
 }
 
 /** Nobody connects to it, but two servers on one machine may not have the same. */

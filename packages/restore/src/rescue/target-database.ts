@@ -11,7 +11,10 @@ export interface TargetServer {
   readonly certificateFile?: string | undefined;
 }
 
-export type TargetDatabase = { readonly state: "absent" } | { readonly state: "empty" } | { readonly state: "filled"; readonly objects: number; readonly sizeBytes: number };
+export type TargetDatabase =
+  | { readonly state: "absent" }
+  | { readonly state: "empty" }
+  | { readonly state: "filled"; readonly objects: number; readonly sizeBytes: number };
 
 /** Everything that somebody made in a database, without what belongs to extensions. */
 const OBJECTS = `
@@ -29,25 +32,39 @@ export function maintenanceOf({ server }: TargetServer): ServerConfig {
 }
 
 /** What there is of a database on the target server. Looks only. */
-export async function inspectTargetDatabase(target: TargetServer, name: string, signal?: AbortSignal): Promise<TargetDatabase> {
+export async function inspectTargetDatabase(
+  target: TargetServer,
+  name: string,
+  signal?: AbortSignal,
+): Promise<TargetDatabase> {
   await using connection = await connectSql(maintenanceOf(target), { signal });
-  if ((await connection.query("SELECT FROM pg_database WHERE datname = $1", [name])).length === 0) return { state: "absent" };
+  if ((await connection.query("SELECT FROM pg_database WHERE datname = $1", [name])).length === 0)
+    return { state: "absent" };
   await using inside = await connectSql({ ...target.server, database: name }, { signal });
   const [row] = await inside.query<{ objects: number; size: number }>(OBJECTS);
-  return row === undefined || row.objects === 0 ? { state: "empty" } : { state: "filled", objects: row.objects, sizeBytes: row.size };
+  return row === undefined || row.objects === 0
+    ? { state: "empty" }
+    : { state: "filled", objects: row.objects, sizeBytes: row.size };
 }
 
 /** Throws `TARGET_NOT_EMPTY` unless the database may be filled. */
 export function requireFillable(name: string, found: TargetDatabase, { replace }: { readonly replace: boolean }): void {
   if (found.state !== "filled" || replace) return;
-  throw new SoarError("TARGET_NOT_EMPTY", `unable to restore into database '${name}': it holds ${found.objects} objects`, {
-    hint: "Name a database that does not exist yet, or add --replace: the new state is loaded beside it, and the old one is kept under another name. Nothing was changed.",
-  });
+  throw new SoarError(
+    "TARGET_NOT_EMPTY",
+    `unable to restore into database '${name}': it holds ${found.objects} objects`,
+    {
+      hint: "Name a database that does not exist yet, or add --replace: the new state is loaded beside it, and the old one is kept under another name. Nothing was changed.",
+    },
+  );
 }
 
 /** A name for what is loaded beside a database until it takes its place, or for what had that place. */
 export function nameBeside(name: string, purpose: "new" | "old"): string {
-  const suffix = purpose === "new" ? `_soar_${randomBytes(4).toString("hex")}` : `_before_${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
+  const suffix =
+    purpose === "new"
+      ? `_soar_${randomBytes(4).toString("hex")}`
+      : `_before_${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
   // PostgreSQL cuts names at 63 bytes without a word.
   return truncateBytes(name, 63 - suffix.length) + suffix;
 }
@@ -56,14 +73,22 @@ export function nameBeside(name: string, purpose: "new" | "old"): string {
  * Puts a freshly loaded database in the place of another one, which keeps existing under a new name. Its sessions are
  * ended, and both renames are one transaction, so that there is no moment with half of it, whenever this process dies.
  */
-export async function swapDatabases(target: TargetServer, { fresh, name, signal }: { readonly fresh: string; readonly name: string; readonly signal: AbortSignal }): Promise<string> {
+export async function swapDatabases(
+  target: TargetServer,
+  { fresh, name, signal }: { readonly fresh: string; readonly name: string; readonly signal: AbortSignal },
+): Promise<string> {
   const old = nameBeside(name, "old");
   await withoutSessions(target, name, signal, (connection) => renameBoth(connection, { fresh, name, old }));
   return old;
 }
 
 /** Does something that the server does only with a database that nobody is connected to. */
-export async function withoutSessions(target: TargetServer, name: string, signal: AbortSignal, work: (connection: SqlConnection) => Promise<void>): Promise<void> {
+export async function withoutSessions(
+  target: TargetServer,
+  name: string,
+  signal: AbortSignal,
+  work: (connection: SqlConnection) => Promise<void>,
+): Promise<void> {
   await using connection = await connectSql(maintenanceOf(target), { signal });
   await using other = await connectSql(maintenanceOf(target), { signal });
   const stop = new AbortController();
@@ -77,21 +102,34 @@ const END_SESSIONS_EVERY_MS = 100;
 /** The server lets nobody in while it renames a database, and waits five seconds for those who are there to be gone. */
 async function endSessions(connection: SqlConnection, name: string, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
-    await connection.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()", [name]);
+    await connection.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()",
+      [name],
+    );
     await setTimeout(END_SESSIONS_EVERY_MS);
   }
 }
 
 /** Gives a freshly loaded database its name. Rejects with `TARGET_NOT_EMPTY` when somebody took that meanwhile. */
-export async function renameDatabase(target: TargetServer, { fresh, name, signal }: { readonly fresh: string; readonly name: string; readonly signal: AbortSignal }): Promise<void> {
+export async function renameDatabase(
+  target: TargetServer,
+  { fresh, name, signal }: { readonly fresh: string; readonly name: string; readonly signal: AbortSignal },
+): Promise<void> {
   await using connection = await connectSql(maintenanceOf(target), { signal });
   if ((await connection.query("SELECT FROM pg_database WHERE datname = $1", [name])).length > 0) {
-    throw new SoarError("TARGET_NOT_EMPTY", `unable to restore into database '${name}': it was created while the backup was read`, { hint: "Name another database, or drop that one. Nothing was left behind." });
+    throw new SoarError(
+      "TARGET_NOT_EMPTY",
+      `unable to restore into database '${name}': it was created while the backup was read`,
+      { hint: "Name another database, or drop that one. Nothing was left behind." },
+    );
   }
   await connection.query(`ALTER DATABASE ${quoteName(fresh)} RENAME TO ${quoteName(name)}`);
 }
 
-async function renameBoth(connection: SqlConnection, { fresh, name, old }: { readonly fresh: string; readonly name: string; readonly old: string }): Promise<void> {
+async function renameBoth(
+  connection: SqlConnection,
+  { fresh, name, old }: { readonly fresh: string; readonly name: string; readonly old: string },
+): Promise<void> {
   await connection.query("BEGIN");
   try {
     await connection.query(`ALTER DATABASE ${quoteName(name)} RENAME TO ${quoteName(old)}`);

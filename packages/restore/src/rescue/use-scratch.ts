@@ -19,12 +19,17 @@ const ALWAYS_THERE = "template1";
  * a port and a socket of its own, settings that are not the source's, no archiving, and all tablespaces below the same
  * directory. WAL that would make recovery write anywhere else is refused with `TARGET_UNREACHABLE`.
  */
-export async function useScratchCluster<T>(store: ObjectStore, plan: RestorePlan, options: UseScratchOptions<T>): Promise<Rescued<T>> {
+export async function useScratchCluster<T>(
+  store: ObjectStore,
+  plan: RestorePlan,
+  options: UseScratchOptions<T>,
+): Promise<Rescued<T>> {
   const { database, use } = options;
   return await rescueWith(store, plan, options, {
     database: database ?? ALWAYS_THERE,
     choices: database === undefined ? [{ kind: "cluster" }] : databaseChoices(plan, database),
-    verify: async (choice, scratch) => (database === undefined ? undefined : await verifyDatabase(choice, scratch, database)),
+    verify: async (choice, scratch) =>
+      database === undefined ? undefined : await verifyDatabase(choice, scratch, database),
     use,
   });
 }

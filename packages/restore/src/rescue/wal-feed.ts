@@ -49,7 +49,8 @@ export async function openWalFeed(store: ObjectStore, plan: RestorePlan, options
   await writeDurably(join(directory, "planned"), [Buffer.from(names.map((name) => `${name}\n`).join(""))]);
   await writeDurably(join(directory, ALIVE), []);
   await writeDurably(script, [Buffer.from(deliveryScript(directory, process.pid))]);
-  if (owner !== undefined) for (const path of [directory, join(directory, "planned"), script]) await chown(path, owner.uid, owner.gid);
+  if (owner !== undefined)
+    for (const path of [directory, join(directory, "planned"), script]) await chown(path, owner.uid, owner.gid);
   const stop = new AbortController();
   const feed = new Feed(store, plan, { ...options, signal: AbortSignal.any([options.signal, stop.signal]) });
   let failure: unknown;

@@ -1,7 +1,16 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { connectSql, findPostgresPrograms, lsnOfSegmentIndex, parseLsn, setRecoveryMode, startCluster, waitForRecovery, type ServerConfig } from "@soar/pg-tools";
+import {
+  connectSql,
+  findPostgresPrograms,
+  lsnOfSegmentIndex,
+  parseLsn,
+  setRecoveryMode,
+  startCluster,
+  waitForRecovery,
+  type ServerConfig,
+} from "@soar/pg-tools";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "../chown-tree.ts";
@@ -35,14 +44,26 @@ const POLL_MS = 100;
  * holds what the source's would: no file of the scratch cluster, of recovery or of this program (safety, trap 57). Only
  * the links to tablespaces lead to the scratch directory.
  */
-export async function withReplica<T>(store: ObjectStore, plan: RestorePlan, options: ScratchOptions & { use(replica: Replica): Promise<T> }): Promise<T> {
+export async function withReplica<T>(
+  store: ObjectStore,
+  plan: RestorePlan,
+  options: ScratchOptions & { use(replica: Replica): Promise<T> },
+): Promise<T> {
   const { backup } = plan;
-  const { binDir } = await findPostgresPrograms({ major: Math.floor(backup.postgresVersion / 10_000), searchPaths: options.binDirs });
+  const { binDir } = await findPostgresPrograms({
+    major: Math.floor(backup.postgresVersion / 10_000),
+    searchPaths: options.binDirs,
+  });
   const directory = await createScratchDirectory(options.tempDir, options.owner);
   try {
     await requireScratchRoom(plan, backup.sizes.database, options.tempDir);
     await fetchWhole(store, plan, { ...options, directory });
-    const feed = await openWalFeed(store, wholeSegments(plan), { directory: directory.walDir, owner: options.owner, jobs: options.jobs, signal: options.signal });
+    const feed = await openWalFeed(store, wholeSegments(plan), {
+      directory: directory.walDir,
+      owner: options.owner,
+      jobs: options.jobs,
+      signal: options.signal,
+    });
     try {
       return await options.use(await follow(plan, feed, { ...options, directory, binDir }));
     } finally {
@@ -55,13 +76,26 @@ export async function withReplica<T>(store: ObjectStore, plan: RestorePlan, opti
 
 type Place = ScratchOptions & { readonly directory: ScratchDirectory };
 
-async function fetchWhole(store: ObjectStore, { backup }: RestorePlan, { directory: { dataDir, tablespaceDir }, owner, jobs, signal, onEvent }: Place): Promise<void> {
+async function fetchWhole(
+  store: ObjectStore,
+  { backup }: RestorePlan,
+  { directory: { dataDir, tablespaceDir }, owner, jobs, signal, onEvent }: Place,
+): Promise<void> {
   onEvent?.({ type: "fetching", scope: "cluster", plainBytes: backup.sizes.database });
   await mkdir(join(dataDir, RESTORE_STATE_DIRECTORY), { mode: 0o700 });
   const tablespaces = new Map(backup.tablespaces.map(({ oid }) => [oid, join(tablespaceDir, String(oid))]));
   const pool = createCodecPool({ workers: jobs });
   try {
-    await fetchBackup(store, { backup, dataDir, tablespaces, owner, pool, jobs, signal, onProgress: (bytes) => onEvent?.({ type: "fetched", bytes }) });
+    await fetchBackup(store, {
+      backup,
+      dataDir,
+      tablespaces,
+      owner,
+      pool,
+      jobs,
+      signal,
+      onProgress: (bytes) => onEvent?.({ type: "fetched", bytes }),
+    });
   } finally {
     await pool.close();
   }
@@ -80,7 +114,14 @@ function wholeSegments(plan: RestorePlan): RestorePlan {
 type Starting = Place & { readonly binDir: string };
 
 async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Promise<Replica> {
-  const { directory: { dataDir, tablespaceDir, path, logFile, socketDir }, owner, binDir, role, signal, onEvent } = options;
+  const {
+    directory: { dataDir, tablespaceDir, path, logFile, socketDir },
+    owner,
+    binDir,
+    role,
+    signal,
+    onEvent,
+  } = options;
   onEvent?.({ type: "replaying" });
   const file = (name: string): string => join(path, name);
   await writeFile(file("postgresql.conf"), "");
@@ -92,7 +133,11 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
   const port = await findFreePort();
   const { present } = await findPreloadLibraries(plan.backup.settings["shared_preload_libraries"] ?? "", binDir);
   const settings = {
-    ...scratchSettings(plan.minimums, { dataDir, socketDir, hbaFile: file("pg_hba.conf"), identFile: file("pg_ident.conf"), port }, present),
+    ...scratchSettings(
+      plan.minimums,
+      { dataDir, socketDir, hbaFile: file("pg_hba.conf"), identFile: file("pg_ident.conf"), port },
+      present,
+    ),
     hot_standby: "on",
     restore_command: restoreCommand(feed.program),
     recovery_target_timeline: String(plan.chain.history.timeline),
@@ -101,15 +146,31 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
     full_page_writes: "on",
   };
   try {
-    const cluster = await startCluster({ binDir, dataDir, owner, configFile: file("postgresql.conf"), settings, logFile, signal });
+    const cluster = await startCluster({
+      binDir,
+      dataDir,
+      owner,
+      configFile: file("postgresql.conf"),
+      settings,
+      logFile,
+      signal,
+    });
     await waitForRecovery({ cluster, until: "consistent", signal, ...(onEvent === undefined ? {} : { onEvent }) });
     await putBack();
     // Read at the start and never again.
-    for (const name of ["standby.signal", "backup_label.old", "tablespace_map.old"]) await rm(join(dataDir, name), { force: true });
-    const server = await asSuperuser({ host: socketDir, port, user: role, database: "template1", applicationName: "soar-base-backup" }, options);
+    for (const name of ["standby.signal", "backup_label.old", "tablespace_map.old"])
+      await rm(join(dataDir, name), { force: true });
+    const server = await asSuperuser(
+      { host: socketDir, port, user: role, database: "template1", applicationName: "soar-base-backup" },
+      options,
+    );
     const replayedLsn = await waitForReplay(plan, feed, { server, signal });
     onEvent?.({ type: "replayed", reachedLsn: replayedLsn, invalidPages: 0 });
-    return { server, replayedLsn, tablespaces: new Map(plan.backup.tablespaces.map(({ oid, location }) => [oid, location])) };
+    return {
+      server,
+      replayedLsn,
+      tablespaces: new Map(plan.backup.tablespaces.map(({ oid, location }) => [oid, location])),
+    };
   } catch (error) {
     // The server only knows that its restore_command failed.
     throw feed.failure() ?? error;
@@ -128,7 +189,11 @@ async function holdSettings(dataDir: string, aside: string): Promise<() => Promi
 /** A last record that goes on in a segment that is not whole cannot be replayed: then it counts that nothing moves any more. */
 const SETTLED_POLLS = 5;
 
-async function waitForReplay(plan: RestorePlan, feed: WalFeed, { server, signal }: { readonly server: ServerConfig; readonly signal: AbortSignal }): Promise<bigint> {
+async function waitForReplay(
+  plan: RestorePlan,
+  feed: WalFeed,
+  { server, signal }: { readonly server: ServerConfig; readonly signal: AbortSignal },
+): Promise<bigint> {
   const { chain, resolved } = wholeSegments(plan);
   const isExact = chain.segments.length === plan.chain.segments.length;
   const wanted = isExact ? resolved.stopLsn : lsnOfSegmentIndex(chain.endIndex - 1, chain.segmentSize);
@@ -137,7 +202,9 @@ async function waitForReplay(plan: RestorePlan, feed: WalFeed, { server, signal 
   for (let settled = 0; ; settled += 1) {
     signal.throwIfAborted();
     if (feed.failure() !== undefined) throw feed.failure() as Error;
-    const [row] = await connection.query<{ lsn: string }>("SELECT pg_last_wal_replay_lsn()::text AS lsn", [], { signal });
+    const [row] = await connection.query<{ lsn: string }>("SELECT pg_last_wal_replay_lsn()::text AS lsn", [], {
+      signal,
+    });
     const replayed = parseLsn(row?.lsn ?? "0/0");
     if (replayed !== last) settled = 0;
     if (replayed >= wanted && (isExact || settled >= SETTLED_POLLS)) return replayed;

@@ -18,7 +18,9 @@ export async function runCommand(words: readonly string[], env: Environment): Pr
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   return new Promise((resolve, reject) => {
-    child.once("error", (error: NodeJS.ErrnoException) => (error.code === "ENOENT" || error.code === "EACCES" ? resolve(undefined) : reject(error)));
+    child.once("error", (error: NodeJS.ErrnoException) =>
+      error.code === "ENOENT" || error.code === "EACCES" ? resolve(undefined) : reject(error),
+    );
     // Killed by a signal is a failure like any other.
     child.once("close", (status) => resolve({ status: status ?? 1, stdout, stderr }));
   });
@@ -28,8 +30,19 @@ export async function runCommand(words: readonly string[], env: Environment): Pr
 export async function requireCommand(words: readonly string[], env: Environment): Promise<void> {
   const command = words.join(" ");
   const result = await runCommand(words, env);
-  if (result === undefined) throw new SoarError("PROGRAM_MISSING", `unable to run '${command}': there is no such program`, { hint: "Run the command yourself, then give the restore's command again: it goes on." });
+  if (result === undefined)
+    throw new SoarError("PROGRAM_MISSING", `unable to run '${command}': there is no such program`, {
+      hint: "Run the command yourself, then give the restore's command again: it goes on.",
+    });
   if (result.status === 0) return;
-  const said = (result.stderr.trim() === "" ? result.stdout : result.stderr).trim().split("\n").slice(0, 5).map(redactSecrets);
-  throw new SoarError("PROGRAM_FAILED", `unable to run '${command}': ${[`exit status ${result.status}`, ...said].join("; ")}`, { hint: "See to it that this command succeeds, then give the restore's command again: it goes on." });
+  const said = (result.stderr.trim() === "" ? result.stdout : result.stderr)
+    .trim()
+    .split("\n")
+    .slice(0, 5)
+    .map(redactSecrets);
+  throw new SoarError(
+    "PROGRAM_FAILED",
+    `unable to run '${command}': ${[`exit status ${result.status}`, ...said].join("; ")}`,
+    { hint: "See to it that this command succeeds, then give the restore's command again: it goes on." },
+  );
 }

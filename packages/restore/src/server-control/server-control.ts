@@ -25,13 +25,19 @@ export async function findServerControl(options: ControlOptions): Promise<Server
   const systemd = await hasSystemd(env);
   if (service !== undefined) {
     if (systemd) return { kind: "systemd", unit: service };
-    throw new SoarError("CONFIG_INVALID", `unable to control the service '${service}': systemd does not run here`, { hint: "Leave --postgres-service out: the server is then started and stopped directly." });
+    throw new SoarError("CONFIG_INVALID", `unable to control the service '${service}': systemd does not run here`, {
+      hint: "Leave --postgres-service out: the server is then started and stopped directly.",
+    });
   }
   const debian = await findDebianCluster(dataDir, env);
   if (!systemd) return debian === undefined ? { kind: "pg_ctl" } : { kind: "pg_ctlcluster", ...debian };
   const { pid } = await readClusterState(dataDir);
   const running = pid === undefined ? undefined : await unitOfProcess(pid, env);
-  const unit = running ?? (debian === undefined ? await unitOfDirectory(dataDir, [`postgresql-${postgresMajor}.service`, "postgresql.service"], env) : `postgresql@${debian.version}-${debian.name}.service`);
+  const unit =
+    running ??
+    (debian === undefined
+      ? await unitOfDirectory(dataDir, [`postgresql-${postgresMajor}.service`, "postgresql.service"], env)
+      : `postgresql@${debian.version}-${debian.name}.service`);
   return unit === undefined ? { kind: "pg_ctl" } : { kind: "systemd", unit };
 }
 
@@ -48,7 +54,11 @@ export function controlCommand(control: ServerControl, verb: "stop" | "start", d
 }
 
 /** Stops the server and proves that none of its processes is left. Does nothing when none runs. */
-export async function stopServer(control: ServerControl, dataDir: string, options: { readonly env: Environment; readonly signal?: AbortSignal | undefined }): Promise<void> {
+export async function stopServer(
+  control: ServerControl,
+  dataDir: string,
+  options: { readonly env: Environment; readonly signal?: AbortSignal | undefined },
+): Promise<void> {
   if (!(await readClusterState(dataDir)).running) return;
   if (control.kind !== "pg_ctl") await requireCommand(controlCommand(control, "stop", dataDir), options.env);
   // Somebody may have started it by hand, past its unit.
@@ -56,7 +66,10 @@ export async function stopServer(control: ServerControl, dataDir: string, option
 }
 
 /** From Debian's list of clusters; undefined where there is none or the directory is not in it. */
-async function findDebianCluster(dataDir: string, env: Environment): Promise<{ readonly version: string; readonly name: string } | undefined> {
+async function findDebianCluster(
+  dataDir: string,
+  env: Environment,
+): Promise<{ readonly version: string; readonly name: string } | undefined> {
   const result = await runCommand(["pg_lsclusters", "--no-header"], env);
   for (const line of result?.stdout.split("\n") ?? []) {
     const [version, name, , , , directory] = line.trim().split(/\s+/);

@@ -29,7 +29,11 @@ export async function unitOfProcess(processId: number, env: Environment): Promis
 }
 
 /** The unit among these that systemd knows and whose PGDATA is this directory, as RPM packages set it. */
-export async function unitOfDirectory(dataDir: string, names: readonly string[], env: Environment): Promise<string | undefined> {
+export async function unitOfDirectory(
+  dataDir: string,
+  names: readonly string[],
+  env: Environment,
+): Promise<string | undefined> {
   for (const name of names) {
     const result = await runCommand(["systemctl", "show", name, "--property=LoadState,Environment"], env);
     const isLoaded = result?.stdout.includes("LoadState=loaded") ?? false;

@@ -18,7 +18,8 @@ let opened: Spool[] = [];
 beforeEach(() => {
   const root = mkdtempSync(join(tmpdir(), "soar-spool-"));
   [dataDir, bucket] = [join(root, "data"), join(root, "bucket")];
-  for (const directory of [bucket, join(dataDir, "pg_wal"), join(dataDir, "soar-restore")]) mkdirSync(directory, { recursive: true });
+  for (const directory of [bucket, join(dataDir, "pg_wal"), join(dataDir, "soar-restore")])
+    mkdirSync(directory, { recursive: true });
   store = openStore({ url: `file://${bucket}` });
   [events, opened] = [[], []];
 });
@@ -30,14 +31,23 @@ afterEach(async () => {
 
 async function open(table: LineageTable, options: Partial<SpoolOptions> = {}): Promise<Spool> {
   const names = table.segments.map(({ name }) => name);
-  const spool = await openSpool(store, table, { dataDir, jobs: 2, names, readTwice: [], onEvent: (event) => events.push(event), ...options });
+  const spool = await openSpool(store, table, {
+    dataDir,
+    jobs: 2,
+    names,
+    readTwice: [],
+    onEvent: (event) => events.push(event),
+    ...options,
+  });
   opened.push(spool);
   return spool;
 }
 
 /** What PostgreSQL does with the setting, in the data directory. */
 function take(name: string, spool: Spool, program: readonly string[] = ["false"]): number | null {
-  const line = restoreCommand(program, spool).replaceAll(/%(.)/g, (_, letter: string) => (letter === "f" ? name : letter === "p" ? "pg_wal/RECOVERYXLOG" : letter));
+  const line = restoreCommand(program, spool).replaceAll(/%(.)/g, (_, letter: string) =>
+    letter === "f" ? name : letter === "p" ? "pg_wal/RECOVERYXLOG" : letter,
+  );
   return spawnSync("/bin/sh", ["-c", line], { cwd: dataDir, stdio: "ignore" }).status;
 }
 
@@ -79,7 +89,8 @@ describe("what is not in the spool", () => {
     await waitFor(() => isReady(spool, 5));
     expect(take(segmentName(9), spool, ["sh", "-c", "exit 100"])).toBe(1);
     expect(take(segmentName(9), spool, ["sh", "-c", "exit 0"])).toBe(0);
-    for (const status of [1, 2, 125, 126, 127, 143]) expect(take(segmentName(9), spool, ["sh", "-c", `exit ${status}`])).toBe(126);
+    for (const status of [1, 2, 125, 126, 127, 143])
+      expect(take(segmentName(9), spool, ["sh", "-c", `exit ${status}`])).toBe(126);
     expect(take("00000002.history", spool, ["sh", "-c", "exit 100"])).toBe(1);
   });
 
@@ -93,7 +104,13 @@ describe("what is not in the spool", () => {
     await waitFor(() => [5, 7, 8].every((index) => isReady(spool, index)));
     expect(take(segmentName(6), spool)).toBe(126);
     expect(isReady(spool, 6)).toBe(false);
-    expect(events).toContainEqual(expect.objectContaining({ type: "prefetch-failed", name: segmentName(6), error: expect.objectContaining({ code: "REPOSITORY_DAMAGED" }) }));
+    expect(events).toContainEqual(
+      expect.objectContaining({
+        type: "prefetch-failed",
+        name: segmentName(6),
+        error: expect.objectContaining({ code: "REPOSITORY_DAMAGED" }),
+      }),
+    );
     // A segment is ready a moment before its mark goes.
     await waitFor(() => readdirSync(spool.directory).sort().join() === [5, 7, 8].map(segmentName).join());
   });

@@ -48,7 +48,9 @@ export async function openSpool(store: ObjectStore, table: LineageTable, options
   const order = new FetchOrder({ ...options, window: await spoolWindow(directory, table.segmentSize) });
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
-  const filling = fill(store, table, { ...options, directory, order, signal }).catch((error: unknown) => options.onEvent?.({ type: "prefetch-ended", error }));
+  const filling = fill(store, table, { ...options, directory, order, signal }).catch((error: unknown) =>
+    options.onEvent?.({ type: "prefetch-ended", error }),
+  );
   return {
     directory,
     processId: process.pid,
@@ -91,7 +93,12 @@ function nextOf(order: FetchOrder, isFree: boolean): string | undefined {
   return isFree ? order.next() : undefined;
 }
 
-async function fetchOne(store: ObjectStore, table: LineageTable, name: string, { directory, order, owner, signal, onEvent }: Filling): Promise<void> {
+async function fetchOne(
+  store: ObjectStore,
+  table: LineageTable,
+  name: string,
+  { directory, order, owner, signal, onEvent }: Filling,
+): Promise<void> {
   const path = join(directory, name);
   const mark = `${path}${FETCHING_SUFFIX}`;
   try {

@@ -11,7 +11,10 @@ const SPACE_SHARE = 0.25;
  * Makes an empty spool on the file system of pg_wal, so that taking a segment is a rename: beside the plan of the restore,
  * or in pg_wal itself when that is a link to somewhere else, where PostgreSQL passes over names that are not its own.
  */
-export async function createSpoolDirectory(dataDir: string, owner: { readonly uid: number; readonly gid: number } | undefined): Promise<string> {
+export async function createSpoolDirectory(
+  dataDir: string,
+  owner: { readonly uid: number; readonly gid: number } | undefined,
+): Promise<string> {
   const directory = await spoolPath(dataDir);
   // What an earlier run left was checked, too, but nobody counts it.
   await rm(directory, { recursive: true, force: true });

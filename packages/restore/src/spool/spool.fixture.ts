@@ -31,7 +31,14 @@ export async function archiveSegments(store: ObjectStore, first: number, count: 
     objects.push((await putWalFile(store, source, { codec: "zstd" })).object);
   }
   const segments = objects.map(({ name, key, size }) => ({ name, key, size }));
-  return { format: 1, timeline: 1, systemIdentifier: SYSTEM_IDENTIFIER, segmentSize: SEGMENT_SIZE, firstIndex: first, segments };
+  return {
+    format: 1,
+    timeline: 1,
+    systemIdentifier: SYSTEM_IDENTIFIER,
+    segmentSize: SEGMENT_SIZE,
+    firstIndex: first,
+    segments,
+  };
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {

@@ -20,10 +20,16 @@ const name = (index: number): string => formatWalSegment({ timeline: 1, index },
 
 async function leave(record: Partial<RestoreRecord>, restored: readonly number[] = []): Promise<void> {
   const segments = [4, 5, 6, 7].map((index) => ({ name: name(index), key: walKey(name(index), "zstd"), size: 1 }));
-  writeFileSync(join(dataDir, "soar-restore", "lineage.json"), JSON.stringify({ format: 1, timeline: 1, systemIdentifier: "7", segmentSize: SIZE, firstIndex: 4, segments }));
+  writeFileSync(
+    join(dataDir, "soar-restore", "lineage.json"),
+    JSON.stringify({ format: 1, timeline: 1, systemIdentifier: "7", segmentSize: SIZE, firstIndex: 4, segments }),
+  );
   // What an earlier recovery has said does not count.
   const earlier = `LOG:  restored log file "${name(7)}" from archive\n`;
-  writeFileSync(join(dataDir, "soar-restore", "server.log"), `${earlier}${restored.map((index) => `2026-01-10 [7] LOG:  restored log file "${name(index)}" from archive\n`).join("")}`);
+  writeFileSync(
+    join(dataDir, "soar-restore", "server.log"),
+    `${earlier}${restored.map((index) => `2026-01-10 [7] LOG:  restored log file "${name(index)}" from archive\n`).join("")}`,
+  );
   await writeRestoreRecord(
     dataDir,
     {
@@ -67,21 +73,44 @@ test("of a download tells what is left at the pace so far", async () => {
 
 test("of recovery tells the segment that was delivered last, of those up to the target, and the commit that was reached", async () => {
   await leave({ replayedTime: "2026-01-10T14:29:59.000Z" }, [4, 5]);
-  expect(await readRestoreStatus(dataDir)).toMatchObject({ record: { replayedTime: "2026-01-10T14:29:59.000Z" }, replayedLsn: "0/5000000", segments: { replayed: 1, total: 3 }, remainingMs: expect.any(Number) as number });
+  expect(await readRestoreStatus(dataDir)).toMatchObject({
+    record: { replayedTime: "2026-01-10T14:29:59.000Z" },
+    replayedLsn: "0/5000000",
+    segments: { replayed: 1, total: 3 },
+    remainingMs: expect.any(Number) as number,
+  });
   await leave({}, [4, 5, 6]);
-  expect(await readRestoreStatus(dataDir)).toMatchObject({ replayedLsn: "0/6000000", segments: { replayed: 2, total: 3 } });
+  expect(await readRestoreStatus(dataDir)).toMatchObject({
+    replayedLsn: "0/6000000",
+    segments: { replayed: 2, total: 3 },
+  });
 });
 
 test("of recovery that was not given anything yet, or left no log, tells no more than that", async () => {
   await leave({}, []);
-  expect(await readRestoreStatus(dataDir)).toMatchObject({ replayedLsn: undefined, segments: undefined, remainingMs: undefined });
+  expect(await readRestoreStatus(dataDir)).toMatchObject({
+    replayedLsn: undefined,
+    segments: undefined,
+    remainingMs: undefined,
+  });
   rmSync(join(dataDir, "soar-restore", "server.log"));
   expect(await readRestoreStatus(dataDir)).toMatchObject({ replayedLsn: undefined });
 });
 
 test("of what is over but for its end promises no more replay", async () => {
-  await leave({ phase: "finish", outcome: { timeline: 2, reachedLsn: "1", lastCommitTime: undefined, restoredFiles: 3, checks: undefined } }, [4, 5, 6]);
-  expect(await readRestoreStatus(dataDir)).toMatchObject({ record: { phase: "finish" }, replayedLsn: undefined, segments: undefined, remainingMs: undefined });
+  await leave(
+    {
+      phase: "finish",
+      outcome: { timeline: 2, reachedLsn: "1", lastCommitTime: undefined, restoredFiles: 3, checks: undefined },
+    },
+    [4, 5, 6],
+  );
+  expect(await readRestoreStatus(dataDir)).toMatchObject({
+    record: { phase: "finish" },
+    replayedLsn: undefined,
+    segments: undefined,
+    remainingMs: undefined,
+  });
 });
 
 test("tells a process that is gone, also when its id was given out again", async () => {

@@ -27,12 +27,24 @@ export async function readRestoreStatus(dataDir: string): Promise<RestoreStatus 
   if (record === undefined) return undefined;
   const running = (await processStart(record.processId)) === record.processStart;
   const common = { record, running };
-  if (record.phase === "finish") return { ...common, replayedLsn: undefined, segments: undefined, remainingMs: undefined };
-  if (record.phase === "fetch") return { ...common, replayedLsn: undefined, segments: undefined, remainingMs: running ? remaining(record.fetchedBytes, record.totalBytes, Date.parse(record.startedAt)) : undefined };
+  if (record.phase === "finish")
+    return { ...common, replayedLsn: undefined, segments: undefined, remainingMs: undefined };
+  if (record.phase === "fetch")
+    return {
+      ...common,
+      replayedLsn: undefined,
+      segments: undefined,
+      remainingMs: running
+        ? remaining(record.fetchedBytes, record.totalBytes, Date.parse(record.startedAt))
+        : undefined,
+    };
   return { ...common, ...(await readReplay(join(dataDir, RESTORE_STATE_DIRECTORY), record)) };
 }
 
-async function readReplay(stateDir: string, record: RestoreRecord): Promise<Pick<RestoreStatus, "replayedLsn" | "segments" | "remainingMs">> {
+async function readReplay(
+  stateDir: string,
+  record: RestoreRecord,
+): Promise<Pick<RestoreStatus, "replayedLsn" | "segments" | "remainingMs">> {
   const nothing = { replayedLsn: undefined, segments: undefined, remainingMs: undefined };
   const [tablePath, logPath] = [join(stateDir, "lineage.json"), join(stateDir, "server.log")];
   const [text, log] = [await readIfPresent(tablePath), await readTail(logPath, record.logOffset)];
@@ -43,7 +55,11 @@ async function readReplay(stateDir: string, record: RestoreRecord): Promise<Pick
   const { index } = parseWalSegment(restored, table.segmentSize);
   const last = Number((parseLsn(record.stopLsn) - 1n) / BigInt(table.segmentSize));
   const segments = { replayed: index - table.firstIndex, total: last - table.firstIndex + 1 };
-  return { replayedLsn: formatLsn(lsnOfSegmentIndex(index, table.segmentSize)), segments, remainingMs: remaining(segments.replayed, segments.total, log.begunAt) };
+  return {
+    replayedLsn: formatLsn(lsnOfSegmentIndex(index, table.segmentSize)),
+    segments,
+    remainingMs: remaining(segments.replayed, segments.total, log.begunAt),
+  };
 }
 
 /** At the pace so far. */
@@ -54,7 +70,10 @@ function remaining(done: number, total: number, begunAt: number): number | undef
 /** Enough of the end of the log to hold the last segment's line; the line of every segment is about 120 bytes long. */
 const TAIL_BYTES = 64 * 1024;
 
-async function readTail(path: string, from: number): Promise<{ readonly text: string; readonly begunAt: number } | undefined> {
+async function readTail(
+  path: string,
+  from: number,
+): Promise<{ readonly text: string; readonly begunAt: number } | undefined> {
   const found = await stat(path).catch(ignoreMissing);
   if (found === undefined) return undefined;
   const start = Math.max(from, found.size - TAIL_BYTES);
@@ -69,5 +88,8 @@ async function readIfPresent(path: string): Promise<string | undefined> {
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code === "ENOENT") return undefined;
-  throw new SoarError("FILE_UNREADABLE", `unable to read the state of the restore: ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+  throw new SoarError("FILE_UNREADABLE", `unable to read the state of the restore: ${error.message}`, {
+    cause: error,
+    hint: "Run as the owner of the data directory or as root.",
+  });
 }

@@ -11,7 +11,11 @@ export class RecordKeeper {
   #written: Promise<void> = Promise.resolve();
   #lastProgress = 0;
 
-  constructor(dataDir: string, record: RestoreRecord, owner: { readonly uid: number; readonly gid: number } | undefined) {
+  constructor(
+    dataDir: string,
+    record: RestoreRecord,
+    owner: { readonly uid: number; readonly gid: number } | undefined,
+  ) {
     this.#dataDir = dataDir;
     this.#record = record;
     this.#owner = owner;

@@ -61,9 +61,17 @@ export function recordPath(dataDir: string): string {
 }
 
 /** The part of a record that a plan determines: a directory that was begun for another one holds other files. */
-export function plannedRecord(plan: RestorePlan): Pick<RestoreRecord, "systemIdentifier" | "backup" | "target" | "stopLsn" | "timeline"> {
+export function plannedRecord(
+  plan: RestorePlan,
+): Pick<RestoreRecord, "systemIdentifier" | "backup" | "target" | "stopLsn" | "timeline"> {
   const { backup, resolved, chain, target } = plan;
-  return { systemIdentifier: backup.systemIdentifier, backup: backup.label, target: describeTarget(target), stopLsn: formatLsn(resolved.stopLsn), timeline: chain.history.timeline };
+  return {
+    systemIdentifier: backup.systemIdentifier,
+    backup: backup.label,
+    target: describeTarget(target),
+    stopLsn: formatLsn(resolved.stopLsn),
+    timeline: chain.history.timeline,
+  };
 }
 
 /** Undefined when no restore is or was in progress there. Rejects with `FORMAT_INVALID` or `FILE_UNREADABLE`. */
@@ -71,16 +79,25 @@ export async function readRestoreRecord(dataDir: string): Promise<RestoreRecord 
   const path = recordPath(dataDir);
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${error.message}`, { cause: error, hint: "Run as the owner of the data directory or as root." });
+    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${error.message}`, {
+      cause: error,
+      hint: "Run as the owner of the data directory or as root.",
+    });
   });
   if (text === undefined) return undefined;
   const value = parseRecord(text, isRecord);
   if (value !== undefined) return value;
-  throw new SoarError("FORMAT_INVALID", `unable to read '${path}': it is not the record of a restore`, { hint: "It is written by soar-restore of one version only; finish the restore with that version." });
+  throw new SoarError("FORMAT_INVALID", `unable to read '${path}': it is not the record of a restore`, {
+    hint: "It is written by soar-restore of one version only; finish the restore with that version.",
+  });
 }
 
 /** Replaces the record as a whole: after a crash the old or the new one is there. */
-export async function writeRestoreRecord(dataDir: string, record: RestoreRecord, owner: { readonly uid: number; readonly gid: number } | undefined): Promise<void> {
+export async function writeRestoreRecord(
+  dataDir: string,
+  record: RestoreRecord,
+  owner: { readonly uid: number; readonly gid: number } | undefined,
+): Promise<void> {
   const path = recordPath(dataDir);
   const temporary = `${path}.soar-tmp`;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -99,7 +116,24 @@ export async function syncDirectory(path: string): Promise<void> {
 function isRecord(value: unknown): value is RestoreRecord {
   if (typeof value !== "object" || value === null) return false;
   const record = value as Partial<Record<keyof RestoreRecord, unknown>>;
-  const texts = [record.systemIdentifier, record.backup, record.target, record.stopLsn, record.processStart, record.startedAt].every((text) => typeof text === "string");
-  const numbers = [record.timeline, record.processId, record.logOffset, record.fetchedBytes, record.totalBytes].every((number) => Number.isSafeInteger(number));
-  return record.format === FORMAT && (record.phase === "fetch" || record.phase === "recover" || (record.phase === "finish" && typeof record.outcome === "object")) && Array.isArray(record.tablespaces) && texts && numbers;
+  const texts = [
+    record.systemIdentifier,
+    record.backup,
+    record.target,
+    record.stopLsn,
+    record.processStart,
+    record.startedAt,
+  ].every((text) => typeof text === "string");
+  const numbers = [record.timeline, record.processId, record.logOffset, record.fetchedBytes, record.totalBytes].every(
+    (number) => Number.isSafeInteger(number),
+  );
+  return (
+    record.format === FORMAT &&
+    (record.phase === "fetch" ||
+      record.phase === "recover" ||
+      (record.phase === "finish" && typeof record.outcome === "object")) &&
+    Array.isArray(record.tablespaces) &&
+    texts &&
+    numbers
+  );
 }

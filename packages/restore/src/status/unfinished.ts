@@ -21,7 +21,8 @@ export async function readUnfinished(dataDir: string): Promise<RestoreRecord | u
 
 async function hasLivedOn(dataDir: string, record: RestoreRecord): Promise<boolean> {
   const control = await readControl(dataDir);
-  if (control === undefined || !isInProduction(control) || (await isFile(join(dataDir, "recovery.signal")))) return false;
+  if (control === undefined || !isInProduction(control) || (await isFile(join(dataDir, "recovery.signal"))))
+    return false;
   // Nobody from outside can have reached the server that the restore itself has started.
   if (await isOwnServer(dataDir, record)) return false;
   const { mtimeMs } = await stat(recordPath(dataDir));

@@ -25,7 +25,11 @@ interface InflateResult {
   readonly engine: { readonly bytesWritten: number };
 }
 type InflateOptions = ZlibOptions & { info: true };
-type InflateWithInfo = (data: Buffer, options: InflateOptions, done: (error: Error | null, result: InflateResult) => void) => void;
+type InflateWithInfo = (
+  data: Buffer,
+  options: InflateOptions,
+  done: (error: Error | null, result: InflateResult) => void,
+) => void;
 
 // The types of Node know only the result without `info`.
 const inflateWithInfo = promisify(inflateRaw as unknown as InflateWithInfo);
@@ -40,9 +44,17 @@ export async function compressGzip(plain: Buffer, level: number): Promise<Buffer
   return await gzipAsync(plain, compressOptions(plain, level));
 }
 
-export function decompressGzipSync(stored: Buffer, plainLength: number, inflate: InflateSync = inflateWithNode): Buffer {
+export function decompressGzipSync(
+  stored: Buffer,
+  plainLength: number,
+  inflate: InflateSync = inflateWithNode,
+): Buffer {
   const deflated = takeDeflated(stored, plainLength);
-  return checkInflated(stored, plainLength, attempt(() => inflate(deflated, plainLength)));
+  return checkInflated(
+    stored,
+    plainLength,
+    attempt(() => inflate(deflated, plainLength)),
+  );
 }
 
 export async function decompressGzip(stored: Buffer, plainLength: number): Promise<Buffer> {
@@ -63,7 +75,11 @@ function compressOptions(plain: Buffer, level: number): ZlibOptions {
 
 function inflateOptions(plainLength: number): InflateOptions {
   // One byte more than needed, so that zlib sees the end of the stream without a second output buffer.
-  return { info: true, chunkSize: Math.max(plainLength + 1, constants.Z_MIN_CHUNK), maxOutputLength: Math.max(plainLength, 1) };
+  return {
+    info: true,
+    chunkSize: Math.max(plainLength + 1, constants.Z_MIN_CHUNK),
+    maxOutputLength: Math.max(plainLength, 1),
+  };
 }
 
 /**
@@ -72,7 +88,8 @@ function inflateOptions(plainLength: number): InflateOptions {
  */
 function takeDeflated(stored: Buffer, plainLength: number): Buffer {
   if (stored.length < HEADER_BYTES + TRAILER_BYTES + 1) throw invalid(WHAT, "it ends too early");
-  if (!stored.subarray(0, HEADER_START.length).equals(HEADER_START)) throw invalid(WHAT, "it does not begin with the header of a gzip member without fields");
+  if (!stored.subarray(0, HEADER_START.length).equals(HEADER_START))
+    throw invalid(WHAT, "it does not begin with the header of a gzip member without fields");
   const recorded = stored.readUInt32LE(stored.length - 4);
   if (recorded !== plainLength) throw invalid(WHAT, `its recorded length is ${recorded}, expected ${plainLength}`);
   return stored.subarray(HEADER_BYTES, stored.length - TRAILER_BYTES);

@@ -6,7 +6,10 @@ import { describe, expect, test } from "vitest";
 import { type Codec, CODECS } from "./codec.ts";
 import { compressMember, compressMemberSync, decompressMember, decompressMemberSync } from "./member.ts";
 
-const PLAIN = Buffer.from("The tail of a segment is worth more than its head. ".repeat(40) + String.fromCharCode(...Array(256).keys()), "latin1");
+const PLAIN = Buffer.from(
+  "The tail of a segment is worth more than its head. ".repeat(40) + String.fromCharCode(...Array(256).keys()),
+  "latin1",
+);
 const COMPRESSED: readonly Codec[] = ["gzip", "zstd"];
 
 /** The bytes that both forms of decompression agree on, or the error that both end with. */
@@ -28,7 +31,10 @@ async function outcome(codec: Codec, stored: Buffer, plainLength = PLAIN.length)
 
 async function expectInvalid(codec: Codec, stored: Buffer, plainLength = PLAIN.length): Promise<void> {
   const result = await outcome(codec, stored, plainLength);
-  expect(hasErrorCode(result, "FORMAT_INVALID"), Buffer.isBuffer(result) ? `${result.length} bytes, no error` : result.message).toBe(true);
+  expect(
+    hasErrorCode(result, "FORMAT_INVALID"),
+    Buffer.isBuffer(result) ? `${result.length} bytes, no error` : result.message,
+  ).toBe(true);
 }
 
 function skippableFrame(content: string): Buffer {
@@ -62,21 +68,35 @@ describe.each(CODECS)("a %s member", (codec) => {
 
   test("is refused when anything follows it", async () => {
     const stored = await compressMember(codec, PLAIN);
-    for (const tail of [Buffer.from([0]), Buffer.from("x"), Buffer.alloc(100), stored, skippableFrame("after"), gzipSync("")]) {
+    for (const tail of [
+      Buffer.from([0]),
+      Buffer.from("x"),
+      Buffer.alloc(100),
+      stored,
+      skippableFrame("after"),
+      gzipSync(""),
+    ]) {
       await expectInvalid(codec, Buffer.concat([stored, tail]));
     }
   });
 
   test("is refused when anything stands before it", async () => {
     const stored = await compressMember(codec, PLAIN);
-    for (const head of [Buffer.from([0]), skippableFrame("before"), skippableFrame(""), stored, compressMemberSync(codec, Buffer.from("x"))]) {
+    for (const head of [
+      Buffer.from([0]),
+      skippableFrame("before"),
+      skippableFrame(""),
+      stored,
+      compressMemberSync(codec, Buffer.from("x")),
+    ]) {
       await expectInvalid(codec, Buffer.concat([head, stored]));
     }
   });
 
   test("is refused when its length is another one than expected", async () => {
     const stored = await compressMember(codec, PLAIN);
-    for (const length of [0, 1, PLAIN.length - 1, PLAIN.length + 1, 2 * PLAIN.length, -1, 0.5, Number.NaN, 2 ** 40]) await expectInvalid(codec, stored, length);
+    for (const length of [0, 1, PLAIN.length - 1, PLAIN.length + 1, 2 * PLAIN.length, -1, 0.5, Number.NaN, 2 ** 40])
+      await expectInvalid(codec, stored, length);
   });
 });
 
@@ -108,8 +128,14 @@ describe.each(COMPRESSED)("a compressed %s member", (codec) => {
   });
 
   test("follows the level", () => {
-    const text = Buffer.from(Array.from({ length: 20_000 }, (_, index) => Math.round(1e6 * Math.sin(index * index)) >> (index % 13)).join(" the "));
-    expect(compressMemberSync(codec, text, { level: 9 }).length).toBeLessThan(compressMemberSync(codec, text, { level: 1 }).length);
+    const text = Buffer.from(
+      Array.from({ length: 20_000 }, (_, index) => Math.round(1e6 * Math.sin(index * index)) >> (index % 13)).join(
+        " the ",
+      ),
+    );
+    expect(compressMemberSync(codec, text, { level: 9 }).length).toBeLessThan(
+      compressMemberSync(codec, text, { level: 1 }).length,
+    );
   });
 });
 

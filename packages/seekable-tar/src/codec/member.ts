@@ -48,6 +48,7 @@ function checkLength(plainLength: number): void {
 }
 
 function checkBare(stored: Buffer, plainLength: number): Buffer {
-  if (stored.length !== plainLength) throw invalid("a bare member", `it holds ${stored.length} bytes, expected ${plainLength}`);
+  if (stored.length !== plainLength)
+    throw invalid("a bare member", `it holds ${stored.length} bytes, expected ${plainLength}`);
   return stored;
 }

@@ -52,7 +52,10 @@ export class DirectoryTree {
    * every entry that is made changes the time. Directories that were made without being in the archive, such as the target
    * itself, get the owner too.
    */
-  async finish(directories: readonly PlannedEntry[], { sync, owner }: { sync: boolean; owner: FileOwner | undefined }): Promise<void> {
+  async finish(
+    directories: readonly PlannedEntry[],
+    { sync, owner }: { sync: boolean; owner: FileOwner | undefined },
+  ): Promise<void> {
     const attributes = new Map(directories.map((directory) => [directory.path, directory.attributes]));
     for (const path of [...this.#known].sort((a, b) => depth(b) - depth(a))) {
       await finishDirectory(this.resolve(path), attributes.get(path) ?? (this.#made.has(path) ? { owner } : {}), sync);
@@ -74,7 +77,11 @@ export class DirectoryTree {
   }
 }
 
-async function finishDirectory(path: string, { owner, mode, mtime }: Partial<FileAttributes>, sync: boolean): Promise<void> {
+async function finishDirectory(
+  path: string,
+  { owner, mode, mtime }: Partial<FileAttributes>,
+  sync: boolean,
+): Promise<void> {
   if (owner === undefined && mode === undefined && !sync) return;
   try {
     // Opened before the mode changes, which may forbid reading.

@@ -1,6 +1,20 @@
 import { hasErrorCode } from "@soar/errors";
 import { execFileSync } from "node:child_process";
-import { existsSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -27,20 +41,47 @@ afterAll(async () => {
   rmSync(root, { recursive: true });
 });
 
-async function archived(tar: Buffer, codec: (typeof CODECS)[number] = "zstd", store = new MemoryStore()): Promise<{ store: MemoryStore; archive: SeekArchive }> {
-  const { table } = await archiveInto(store, [{ name: "data", objectKey: "o", source: [tar] }], { codec, pool, ...SMALL });
+async function archived(
+  tar: Buffer,
+  codec: (typeof CODECS)[number] = "zstd",
+  store = new MemoryStore(),
+): Promise<{ store: MemoryStore; archive: SeekArchive }> {
+  const { table } = await archiveInto(store, [{ name: "data", objectKey: "o", source: [tar] }], {
+    codec,
+    pool,
+    ...SMALL,
+  });
   const [archive] = table.archives;
   if (archive === undefined) throw new Error("the table has no archive");
   return { store, archive };
 }
 
-const optionsFor = (store: MemoryStore, more: Partial<ExtractOptions> = {}): ExtractOptions => ({ fetch: store.fetch, pool, targetDir: target, rangeBytes: 30_000, sync: false, ...more });
-const failureOf = async (work: Promise<unknown>): Promise<unknown> => await work.then(() => undefined, (error: unknown) => error);
-const file = (path: string, content: Buffer | string = "", more: Partial<MadeEntry> = {}): MadeEntry => ({ path, type: "File", content: Buffer.from(content), ...more });
+const optionsFor = (store: MemoryStore, more: Partial<ExtractOptions> = {}): ExtractOptions => ({
+  fetch: store.fetch,
+  pool,
+  targetDir: target,
+  rangeBytes: 30_000,
+  sync: false,
+  ...more,
+});
+const failureOf = async (work: Promise<unknown>): Promise<unknown> =>
+  await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+const file = (path: string, content: Buffer | string = "", more: Partial<MadeEntry> = {}): MadeEntry => ({
+  path,
+  type: "File",
+  content: Buffer.from(content),
+  ...more,
+});
 
 /** Every path under a directory with what makes it up, as another program sees it. */
 function describeTree(directory: string): string[] {
-  const listed = execFileSync("find", [".", "-mindepth", "1", "-printf", "%P %y %m %T@ %s %l\\n"], { cwd: directory }).toString().trim().split("\n");
+  const listed = execFileSync("find", [".", "-mindepth", "1", "-printf", "%P %y %m %T@ %s %l\\n"], { cwd: directory })
+    .toString()
+    .trim()
+    .split("\n");
   return listed.map((line) => line.replace(/^(.* d \S+ \S+) \d+/, "$1")).sort();
 }
 
@@ -71,24 +112,38 @@ test.each(CODECS)("%s: makes the same tree as tar does, for real directories", a
 
 test("extracts random archives", async () => {
   await fc.assert(
-    fc.asyncProperty(tarArbitrary([4096, 8192, 30_000]), fc.integer({ min: 1, max: 40_000 }), async (made, rangeBytes) => {
-      // A path that is both a file and a directory cannot be made by anyone.
-      const usable = made.filter(({ path }) => !made.some((other) => other.path !== path && (other.type !== "Directory" && path.startsWith(`${other.path}/`))));
-      const { store, archive } = await archived(makeTar(usable));
-      target = join(root, `target-${runs++}`);
-      await extractArchive(archive, optionsFor(store, { rangeBytes }));
-      for (const { path, type, content, link } of usable) {
-        if (type === "File") expect(readFileSync(join(target, path))).toEqual(content);
-        else if (type === "Directory") expect(lstatSync(join(target, path)).isDirectory()).toBe(true);
-        else expect(readlinkSync(join(target, path))).toBe(link);
-      }
-    }),
+    fc.asyncProperty(
+      tarArbitrary([4096, 8192, 30_000]),
+      fc.integer({ min: 1, max: 40_000 }),
+      async (made, rangeBytes) => {
+        // A path that is both a file and a directory cannot be made by anyone.
+        const usable = made.filter(
+          ({ path }) =>
+            !made.some(
+              (other) => other.path !== path && other.type !== "Directory" && path.startsWith(`${other.path}/`),
+            ),
+        );
+        const { store, archive } = await archived(makeTar(usable));
+        target = join(root, `target-${runs++}`);
+        await extractArchive(archive, optionsFor(store, { rangeBytes }));
+        for (const { path, type, content, link } of usable) {
+          if (type === "File") expect(readFileSync(join(target, path))).toEqual(content);
+          else if (type === "Directory") expect(lstatSync(join(target, path)).isDirectory()).toBe(true);
+          else expect(readlinkSync(join(target, path))).toBe(link);
+        }
+      },
+    ),
     { numRuns: 40 },
   );
 });
 
 describe("choosing", () => {
-  const made = [file("global/pg_control", makeContent(3, 8192)), file("base/5/1", makeContent(4, 20_000)), file("base/6/2", makeContent(5, 20_000)), { path: "pg_tblspc/16420", type: "SymbolicLink" as const, content: Buffer.alloc(0), link: "/mnt/old" }];
+  const made = [
+    file("global/pg_control", makeContent(3, 8192)),
+    file("base/5/1", makeContent(4, 20_000)),
+    file("base/6/2", makeContent(5, 20_000)),
+    { path: "pg_tblspc/16420", type: "SymbolicLink" as const, content: Buffer.alloc(0), link: "/mnt/old" },
+  ];
 
   test("a file can be held back and extracted by a second call", async () => {
     const { store, archive } = await archived(makeTar(made));
@@ -107,13 +162,18 @@ describe("choosing", () => {
 
   test("paths and link targets can be mapped", async () => {
     const { store, archive } = await archived(makeTar(made));
-    await extractArchive(archive, optionsFor(store, { mapPath: ({ path }) => path.replace("base/5", "moved"), mapLink: () => "/mnt/new" }));
+    await extractArchive(
+      archive,
+      optionsFor(store, { mapPath: ({ path }) => path.replace("base/5", "moved"), mapLink: () => "/mnt/new" }),
+    );
     expect(readFileSync(join(target, "moved/1"))).toEqual(makeContent(4, 20_000));
     expect(readlinkSync(join(target, "pg_tblspc/16420"))).toBe("/mnt/new");
   });
 
   test("of two entries with one path the last one counts", async () => {
-    const { store, archive } = await archived(makeTar([file("a", "first"), file("b", "other"), file("./a", makeContent(9, 30_000))]));
+    const { store, archive } = await archived(
+      makeTar([file("a", "first"), file("b", "other"), file("./a", makeContent(9, 30_000))]),
+    );
     await extractArchive(archive, optionsFor(store));
     expect(readFileSync(join(target, "a"))).toEqual(makeContent(9, 30_000));
   });
@@ -127,30 +187,35 @@ describe("existing files", () => {
     mkdirSync(join(target, "base"), { recursive: true });
     for (const index of [0, 1, 5]) {
       writeFileSync(join(target, `base/${index}`), "old");
-      expect(await failureOf(extractArchive(archive, optionsFor(store, { select: ({ path }) => path === `base/${index}` })))).toMatchObject({ code: "FILE_UNWRITABLE" });
+      expect(
+        await failureOf(extractArchive(archive, optionsFor(store, { select: ({ path }) => path === `base/${index}` }))),
+      ).toMatchObject({ code: "FILE_UNWRITABLE" });
       expect(readFileSync(join(target, `base/${index}`), "utf8")).toBe("old");
     }
   });
 
-  test.each(["overwrite", "keep-unchanged"] as const)("are brought to the right content with %s, whatever is there", async (existing) => {
-    const { store, archive } = await archived(makeTar(made));
-    await extractArchive(archive, optionsFor(store));
-    const all = join(target, "base");
-    writeFileSync(join(all, "1"), "another");
-    truncateSync(join(all, "2"), 7000);
-    writeFileSync(join(all, "3"), Buffer.alloc(60_000, 1));
-    rmSync(join(all, "4"));
-    symlinkSync("/etc/hostname", join(all, "4"));
-    linkSync(join(all, "5"), join(target, "second-name"));
-    store.fetched.length = 0;
-    const summary = await extractArchive(archive, optionsFor(store, { existing }));
-    for (const { path, content } of made) expect(readFileSync(join(target, path))).toEqual(content);
-    expect(lstatSync(join(all, "4")).isFile()).toBe(true);
-    expect(statSync(join(all, "5")).nlink).toBe(1);
-    expect(readFileSync(join(target, "second-name"))).toEqual(makeContent(5, 75_000));
-    expect(summary.plainBytes).toBe(15_000 * 15);
-    expect(summary.keptBytes).toBe(existing === "overwrite" ? 0 : 4096);
-  });
+  test.each(["overwrite", "keep-unchanged"] as const)(
+    "are brought to the right content with %s, whatever is there",
+    async (existing) => {
+      const { store, archive } = await archived(makeTar(made));
+      await extractArchive(archive, optionsFor(store));
+      const all = join(target, "base");
+      writeFileSync(join(all, "1"), "another");
+      truncateSync(join(all, "2"), 7000);
+      writeFileSync(join(all, "3"), Buffer.alloc(60_000, 1));
+      rmSync(join(all, "4"));
+      symlinkSync("/etc/hostname", join(all, "4"));
+      linkSync(join(all, "5"), join(target, "second-name"));
+      store.fetched.length = 0;
+      const summary = await extractArchive(archive, optionsFor(store, { existing }));
+      for (const { path, content } of made) expect(readFileSync(join(target, path))).toEqual(content);
+      expect(lstatSync(join(all, "4")).isFile()).toBe(true);
+      expect(statSync(join(all, "5")).nlink).toBe(1);
+      expect(readFileSync(join(target, "second-name"))).toEqual(makeContent(5, 75_000));
+      expect(summary.plainBytes).toBe(15_000 * 15);
+      expect(summary.keptBytes).toBe(existing === "overwrite" ? 0 : 4096);
+    },
+  );
 
   test("that are all right are neither fetched nor written", async () => {
     const { store, archive } = await archived(makeTar(made));
@@ -177,13 +242,22 @@ describe("an archive that wants out of the directory", () => {
 
   test("by a mapped path is refused", async () => {
     const { store, archive } = await archived(makeTar([file("a", "x")]));
-    expect(hasErrorCode(await failureOf(extractArchive(archive, optionsFor(store, { mapPath: () => "../b" }))), "FORMAT_INVALID")).toBe(true);
+    expect(
+      hasErrorCode(
+        await failureOf(extractArchive(archive, optionsFor(store, { mapPath: () => "../b" }))),
+        "FORMAT_INVALID",
+      ),
+    ).toBe(true);
   });
 
   test("by a link of its own writes nothing through it", async () => {
     const outside = join(root, `outside-${runs}`);
     mkdirSync(outside);
-    const made = [{ path: "door", type: "SymbolicLink" as const, content: Buffer.alloc(0), link: outside }, file("door/stolen", "x"), file("door/large", makeContent(1, 50_000))];
+    const made = [
+      { path: "door", type: "SymbolicLink" as const, content: Buffer.alloc(0), link: outside },
+      file("door/stolen", "x"),
+      file("door/large", makeContent(1, 50_000)),
+    ];
     const { store, archive } = await archived(makeTar(made));
     const failure = await failureOf(extractArchive(archive, optionsFor(store)));
     expect(hasErrorCode(failure, "FILE_UNWRITABLE"), String(failure)).toBe(true);
@@ -202,10 +276,20 @@ describe("an archive that wants out of the directory", () => {
   });
 
   test("by a hard link is refused", async () => {
-    const bytes = execFileSync("sh", ["-c", `cd "$1" && echo x > a && ln a b && tar cPf - a b --transform 's,^a$,/etc/passwd,'`, "sh", mkdtempSync(join(root, "links-"))]);
+    const bytes = execFileSync("sh", [
+      "-c",
+      `cd "$1" && echo x > a && ln a b && tar cPf - a b --transform 's,^a$,/etc/passwd,'`,
+      "sh",
+      mkdtempSync(join(root, "links-")),
+    ]);
     const { store, archive } = await archived(bytes);
     expect(archive.entries.map(({ type, link }) => [type, link])).toContainEqual(["link", "/etc/passwd"]);
-    expect(hasErrorCode(await failureOf(extractArchive(archive, optionsFor(store, { select: ({ type }) => type === "link" }))), "FORMAT_INVALID")).toBe(true);
+    expect(
+      hasErrorCode(
+        await failureOf(extractArchive(archive, optionsFor(store, { select: ({ type }) => type === "link" }))),
+        "FORMAT_INVALID",
+      ),
+    ).toBe(true);
   });
 
   test("a device is refused", async () => {
@@ -228,7 +312,11 @@ test("damage is named and never written", async () => {
       target = join(root, `target-${runs++}`);
       const failure = await failureOf(extractArchive(archive, optionsFor(store)));
       // The end of a tar stream holds no file.
-      if (failure !== undefined) expect(failure).toMatchObject({ code: "REPOSITORY_DAMAGED", message: expect.stringContaining("unable to read 'o' from byte ") });
+      if (failure !== undefined)
+        expect(failure).toMatchObject({
+          code: "REPOSITORY_DAMAGED",
+          message: expect.stringContaining("unable to read 'o' from byte "),
+        });
       for (const { path, content } of made) {
         if (!existsSync(join(target, path))) continue;
         const found = readFileSync(join(target, path));
@@ -242,24 +330,50 @@ test("damage is named and never written", async () => {
 });
 
 test("gives everything to the owner, keeping special modes", async () => {
-  const { store, archive } = await archived(makeTar([{ path: "d", type: "Directory", content: Buffer.alloc(0), mode: 0o2750 }, file("d/s", "x", { mode: 0o4755 }), file("made/for/it", "x"), file("d/large", makeContent(1, 30_000)), { path: "l", type: "SymbolicLink", content: Buffer.alloc(0), link: "x" }]));
-  const owner = process.getuid?.() === 0 ? { uid: 12_345, gid: 54_321 } : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  const { store, archive } = await archived(
+    makeTar([
+      { path: "d", type: "Directory", content: Buffer.alloc(0), mode: 0o2750 },
+      file("d/s", "x", { mode: 0o4755 }),
+      file("made/for/it", "x"),
+      file("d/large", makeContent(1, 30_000)),
+      { path: "l", type: "SymbolicLink", content: Buffer.alloc(0), link: "x" },
+    ]),
+  );
+  const owner =
+    process.getuid?.() === 0
+      ? { uid: 12_345, gid: 54_321 }
+      : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   await extractArchive(archive, optionsFor(store, { owner }));
-  for (const path of [".", "d", "d/s", "d/large", "l", "made", "made/for", "made/for/it"]) expect(lstatSync(join(target, path))).toMatchObject(owner);
+  for (const path of [".", "d", "d/s", "d/large", "l", "made", "made/for", "made/for/it"])
+    expect(lstatSync(join(target, path))).toMatchObject(owner);
   expect(statSync(join(target, "d")).mode & 0o7777).toBe(0o2750);
   expect(statSync(join(target, "d/s")).mode & 0o7777).toBe(0o4755);
 });
 
 test("reports progress up to the sum, and stops when its signal aborts", async () => {
-  const { store, archive } = await archived(makeTar(Array.from({ length: 20 }, (_, index) => file(String(index), makeContent(index, 20_000)))));
+  const { store, archive } = await archived(
+    makeTar(Array.from({ length: 20 }, (_, index) => file(String(index), makeContent(index, 20_000)))),
+  );
   const seen: number[] = [];
-  const summary = await extractArchive(archive, optionsFor(store, { onProgress: ({ plainBytes }) => seen.push(plainBytes) }));
+  const summary = await extractArchive(
+    archive,
+    optionsFor(store, { onProgress: ({ plainBytes }) => seen.push(plainBytes) }),
+  );
   expect(seen.at(-1)).toBe(400_000);
   expect(seen).toEqual([...seen].sort((a, b) => a - b));
   expect(summary.plainBytes).toBe(400_000);
   const controller = new AbortController();
   target = join(root, "aborted");
-  const failure = await failureOf(extractArchive(archive, optionsFor(store, { rangeBytes: 1, signal: controller.signal, onProgress: () => controller.abort() })));
+  const failure = await failureOf(
+    extractArchive(
+      archive,
+      optionsFor(store, { rangeBytes: 1, signal: controller.signal, onProgress: () => controller.abort() }),
+    ),
+  );
   expect(hasErrorCode(failure, "ABORTED")).toBe(true);
-  expect(readdirSync("/proc/self/fd").filter((fd) => existsSync(`/proc/self/fd/${fd}`) && readlinkSync(`/proc/self/fd/${fd}`).startsWith(target))).toEqual([]);
+  expect(
+    readdirSync("/proc/self/fd").filter(
+      (fd) => existsSync(`/proc/self/fd/${fd}`) && readlinkSync(`/proc/self/fd/${fd}`).startsWith(target),
+    ),
+  ).toEqual([]);
 });

@@ -66,7 +66,12 @@ export async function extractArchive(archive: SeekArchive, options: ExtractOptio
   return summary;
 }
 
-async function extractFiles(archive: SeekArchive, plan: ExtractionPlan, tree: DirectoryTree, options: ExtractOptions): Promise<ExtractSummary> {
+async function extractFiles(
+  archive: SeekArchive,
+  plan: ExtractionPlan,
+  tree: DirectoryTree,
+  options: ExtractOptions,
+): Promise<ExtractSummary> {
   const { existing = "refuse", sparse = true, sync = true, onProgress } = options;
   const place = { resolve: (path: string) => tree.resolve(path), overwrite: existing !== "refuse", sync };
   const entries = plan.files.length + plan.directories.length + plan.symlinks.length + plan.hardLinks.length;
@@ -74,7 +79,12 @@ async function extractFiles(archive: SeekArchive, plan: ExtractionPlan, tree: Di
   const open = new OpenFiles(place);
   await createEmptyFiles(plan.files, place, options);
   try {
-    for await (const done of extractMembers(archive, plan.files, open, { ...options, ...place, sparse, keepUnchanged: existing === "keep-unchanged" })) {
+    for await (const done of extractMembers(archive, plan.files, open, {
+      ...options,
+      ...place,
+      sparse,
+      keepUnchanged: existing === "keep-unchanged",
+    })) {
       summary.plainBytes += done.writtenBytes;
       summary.storedBytes += done.fetchedBytes;
       if (done.fetchedBytes === 0) summary.keptBytes += done.writtenBytes;
@@ -88,10 +98,20 @@ async function extractFiles(archive: SeekArchive, plan: ExtractionPlan, tree: Di
   return summary;
 }
 
-async function createEmptyFiles(files: readonly PlannedEntry[], place: { resolve: (path: string) => string; overwrite: boolean }, { pool, signal }: ExtractOptions): Promise<void> {
+async function createEmptyFiles(
+  files: readonly PlannedEntry[],
+  place: { resolve: (path: string) => string; overwrite: boolean },
+  { pool, signal }: ExtractOptions,
+): Promise<void> {
   const creations = files
     .filter(({ entry }) => entry.size === 0)
-    .map(({ path, attributes }): FileCreation => ({ path: place.resolve(path), plainOffset: 0, length: 0, attributes, replace: place.overwrite }));
+    .map(({ path, attributes }): FileCreation => ({
+      path: place.resolve(path),
+      plainOffset: 0,
+      length: 0,
+      attributes,
+      replace: place.overwrite,
+    }));
   for (let at = 0; at < creations.length; at += BATCH) await pool.create(creations.slice(at, at + BATCH), { signal });
 }
 
@@ -99,8 +119,16 @@ async function createEmptyFiles(files: readonly PlannedEntry[], place: { resolve
  * Files that came whole out of one member are synced at the end: by then the system has written most of them, and the
  * first few syncs take the rest of the journal with them.
  */
-async function syncWholeFiles(archive: SeekArchive, files: readonly PlannedEntry[], tree: DirectoryTree, { signal }: ExtractOptions): Promise<void> {
+async function syncWholeFiles(
+  archive: SeekArchive,
+  files: readonly PlannedEntry[],
+  tree: DirectoryTree,
+  { signal }: ExtractOptions,
+): Promise<void> {
   const whole = files.filter((file) => liesInOneMember(archive, file));
-  const run = mapOrdered(whole, async ({ path }) => await syncPath(tree.resolve(path)), { maxItems: SYNCS_AT_ONCE, signal });
+  const run = mapOrdered(whole, async ({ path }) => await syncPath(tree.resolve(path)), {
+    maxItems: SYNCS_AT_ONCE,
+    signal,
+  });
   while ((await run.next()).done !== true);
 }

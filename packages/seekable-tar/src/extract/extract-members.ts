@@ -33,12 +33,18 @@ const WINDOW = 256;
  * Brings the content of files into place, in parallel and in no particular order: members are fetched in large ranges,
  * checked by the workers before any of their bytes are written, and written by the workers. Yields what was done.
  */
-export async function* extractMembers(archive: SeekArchive, files: readonly PlannedEntry[], open: OpenFiles, options: ExtractMembersOptions): AsyncGenerator<ExtractedMember, void, undefined> {
+export async function* extractMembers(
+  archive: SeekArchive,
+  files: readonly PlannedEntry[],
+  open: OpenFiles,
+  options: ExtractMembersOptions,
+): AsyncGenerator<ExtractedMember, void, undefined> {
   const { pool, signal } = options;
   const kept: ExtractedMember[] = [];
   const planned = planMembers(archive, files);
   const wanted = options.keepUnchanged ? leaveOutUnchanged(planned, open, options, kept) : planned;
-  const extract = async (range: FetchedRange<PlannedMember>, stop: AbortSignal): Promise<ExtractedMember> => await extractRange(range, open, options, stop);
+  const extract = async (range: FetchedRange<PlannedMember>, stop: AbortSignal): Promise<ExtractedMember> =>
+    await extractRange(range, open, options, stop);
   const fetched = fetchRanges(sortWindows(wanted), options);
   for await (const extracted of mapOrdered(fetched, extract, { maxItems: pool.workers * RANGES_PER_WORKER, signal })) {
     yield extracted;
@@ -48,7 +54,12 @@ export async function* extractMembers(archive: SeekArchive, files: readonly Plan
 }
 
 /** One task of a worker: the memory of the whole range moves there, instead of being copied member by member. */
-async function extractRange({ members, offset, bytes }: FetchedRange<PlannedMember>, open: OpenFiles, options: ExtractMembersOptions, signal: AbortSignal): Promise<ExtractedMember> {
+async function extractRange(
+  { members, offset, bytes }: FetchedRange<PlannedMember>,
+  open: OpenFiles,
+  options: ExtractMembersOptions,
+  signal: AbortSignal,
+): Promise<ExtractedMember> {
   const tasks = await Promise.all(members.map(async (member) => await toTask(member, offset, open, options)));
   const damaged = await options.pool.extract(bytes, tasks, { transfer: isWholeMemory(bytes), signal });
   if (damaged !== undefined) throw damageOf(members[damaged.index], damaged.message);
@@ -59,9 +70,16 @@ async function extractRange({ members, offset, bytes }: FetchedRange<PlannedMemb
   return { writtenBytes: members.reduce((sum, { runs }) => sum + sumOf(runs), 0), fetchedBytes };
 }
 
-async function toTask({ location, runs }: PlannedMember, rangeOffset: number, open: OpenFiles, options: ExtractMembersOptions): Promise<ExtractedRun> {
+async function toTask(
+  { location, runs }: PlannedMember,
+  rangeOffset: number,
+  open: OpenFiles,
+  options: ExtractMembersOptions,
+): Promise<ExtractedRun> {
   const { codec, offset, storedLength, plainLength, sha256 } = location;
-  const writes = await Promise.all(runs.filter((run) => !isWholeFile(run)).map(async (run) => await toWrite(run, open, options)));
+  const writes = await Promise.all(
+    runs.filter((run) => !isWholeFile(run)).map(async (run) => await toWrite(run, open, options)),
+  );
   const creations = runs.filter(isWholeFile).map((run) => toCreation(run, options));
   return { codec, storedOffset: offset - rangeOffset, storedLength, plainLength, sha256, writes, creations };
 }
@@ -76,21 +94,34 @@ function isWholeFile({ file, length }: PlannedRun): boolean {
   return length === file.entry.size;
 }
 
-function toCreation({ file, plainOffset, length }: PlannedRun, { resolve, overwrite }: ExtractMembersOptions): FileCreation {
+function toCreation(
+  { file, plainOffset, length }: PlannedRun,
+  { resolve, overwrite }: ExtractMembersOptions,
+): FileCreation {
   return { path: resolve(file.path), plainOffset, length, attributes: file.attributes, replace: overwrite };
 }
 
-async function toWrite({ file, plainOffset, length, filePosition }: PlannedRun, open: OpenFiles, { sparse }: ExtractMembersOptions): Promise<FileWrite> {
+async function toWrite(
+  { file, plainOffset, length, filePosition }: PlannedRun,
+  open: OpenFiles,
+  { sparse }: ExtractMembersOptions,
+): Promise<FileWrite> {
   const { handle, path, fresh } = await open.open(file);
   return { fd: handle.fd, path, plainOffset, length, filePosition, sparse: sparse && fresh };
 }
 
 /** Passes on the members whose bytes are not in place yet; what is, is completed and noted in `kept`. */
-async function* leaveOutUnchanged(planned: Iterable<PlannedMember>, open: OpenFiles, { pool, signal }: ExtractMembersOptions, kept: ExtractedMember[]): AsyncGenerator<PlannedMember, void, undefined> {
+async function* leaveOutUnchanged(
+  planned: Iterable<PlannedMember>,
+  open: OpenFiles,
+  { pool, signal }: ExtractMembersOptions,
+  kept: ExtractedMember[],
+): AsyncGenerator<PlannedMember, void, undefined> {
   const check = async (member: PlannedMember, stop: AbortSignal): Promise<PlannedMember | undefined> => {
     const [run] = member.runs;
     // Only a member that is one chunk of one file can be compared with the disk by its digest.
-    if (run === undefined || member.runs.length > 1 || run.length !== member.location.plainLength || isWholeFile(run)) return member;
+    if (run === undefined || member.runs.length > 1 || run.length !== member.location.plainLength || isWholeFile(run))
+      return member;
     const { handle, fresh } = await open.open(run.file);
     const place = { fd: handle.fd, position: run.filePosition, length: run.length };
     if (fresh || !(await pool.matches(place, member.location.sha256, { signal: stop }))) return member;
@@ -104,7 +135,9 @@ async function* leaveOutUnchanged(planned: Iterable<PlannedMember>, open: OpenFi
 }
 
 /** Sorts every `WINDOW` members by where they are stored, so that they can be read in few large ranges. */
-async function* sortWindows(members: AsyncIterable<PlannedMember> | Iterable<PlannedMember>): AsyncGenerator<PlannedMember, void, undefined> {
+async function* sortWindows(
+  members: AsyncIterable<PlannedMember> | Iterable<PlannedMember>,
+): AsyncGenerator<PlannedMember, void, undefined> {
   let window: PlannedMember[] = [];
   for await (const member of members) {
     if (window.push(member) < WINDOW) continue;

@@ -10,7 +10,11 @@ interface LinkOptions {
 }
 
 /** Makes symbolic links with their owner and time. Throws `FILE_UNWRITABLE` or `DISK_FULL`. */
-export async function makeSymlinks(links: readonly PlannedLink[], tree: DirectoryTree, { overwrite }: LinkOptions): Promise<void> {
+export async function makeSymlinks(
+  links: readonly PlannedLink[],
+  tree: DirectoryTree,
+  { overwrite }: LinkOptions,
+): Promise<void> {
   for (const { path, target, attributes } of links) {
     const full = tree.resolve(path);
     const name = toFilePath(full);
@@ -26,7 +30,11 @@ export async function makeSymlinks(links: readonly PlannedLink[], tree: Director
 }
 
 /** Makes hard links to files under the target. Throws `FILE_UNWRITABLE` or `DISK_FULL`. */
-export async function makeHardLinks(links: readonly PlannedLink[], tree: DirectoryTree, { overwrite }: LinkOptions): Promise<void> {
+export async function makeHardLinks(
+  links: readonly PlannedLink[],
+  tree: DirectoryTree,
+  { overwrite }: LinkOptions,
+): Promise<void> {
   for (const { path, target } of links) {
     const full = tree.resolve(path);
     await tree.prepareParent(target);

@@ -11,7 +11,18 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const IMPOSSIBLE_MODE = 2 ** 40;
 
 function planned(path: string, mode = 0o640): PlannedEntry {
-  const entry = { path, type: "file", size: 3, mode, mtime: 1_700_000_000, uid: 0, gid: 0, link: "", member: 0, offset: 0 } as const;
+  const entry = {
+    path,
+    type: "file",
+    size: 3,
+    mode,
+    mtime: 1_700_000_000,
+    uid: 0,
+    gid: 0,
+    link: "",
+    member: 0,
+    offset: 0,
+  } as const;
   return { entry, path, attributes: { mode, mtime: entry.mtime, owner: undefined } };
 }
 

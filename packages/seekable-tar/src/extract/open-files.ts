@@ -87,7 +87,13 @@ export class OpenFiles {
     const path = this.#options.resolve(file.path);
     try {
       const existing = this.#options.overwrite ? await openExisting(path) : undefined;
-      const handle = existing ?? (await open(toFilePath(path), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600));
+      const handle =
+        existing ??
+        (await open(
+          toFilePath(path),
+          constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+          0o600,
+        ));
       await handle.truncate(file.entry.size).catch(async (error: unknown) => {
         await handle.close();
         throw error;

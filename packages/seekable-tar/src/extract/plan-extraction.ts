@@ -44,13 +44,20 @@ export function planExtraction({ entries }: SeekArchive, choice: EntryChoice): E
     if (choice.select?.(entry) === false) continue;
     byPath.set(checkPath(choice.mapPath?.(entry) ?? entry.path, entry), entry);
   }
-  const plan = { directories: [] as PlannedEntry[], files: [] as PlannedEntry[], symlinks: [] as PlannedLink[], hardLinks: [] as PlannedLink[] };
+  const plan = {
+    directories: [] as PlannedEntry[],
+    files: [] as PlannedEntry[],
+    symlinks: [] as PlannedLink[],
+    hardLinks: [] as PlannedLink[],
+  };
   for (const [path, entry] of [...byPath].sort(([, a], [, b]) => a.member - b.member || a.offset - b.offset)) {
     const planned = { path, entry, attributes: { mode: entry.mode, mtime: entry.mtime, owner: choice.owner } };
     if (entry.type === "file") plan.files.push(planned);
     else if (entry.type === "directory") plan.directories.push(planned);
-    else if (entry.type === "symlink") plan.symlinks.push({ ...planned, target: choice.mapLink?.(entry) ?? entry.link });
-    else if (entry.type === "link") plan.hardLinks.push({ ...planned, target: checkPath(hardLinkTarget(entry, choice), entry) });
+    else if (entry.type === "symlink")
+      plan.symlinks.push({ ...planned, target: choice.mapLink?.(entry) ?? entry.link });
+    else if (entry.type === "link")
+      plan.hardLinks.push({ ...planned, target: checkPath(hardLinkTarget(entry, choice), entry) });
     else throw refused(entry, "it is a device or a named pipe");
   }
   return plan;
@@ -71,5 +78,7 @@ function checkPath(path: string, entry: PlacedEntry): string {
 }
 
 function refused({ path }: PlacedEntry, fact: string): SoarError {
-  return new SoarError("FORMAT_INVALID", `unable to extract '${path}': ${fact}`, { hint: "The archive was not made by a base backup, or it was tampered with. Nothing was written." });
+  return new SoarError("FORMAT_INVALID", `unable to extract '${path}': ${fact}`, {
+    hint: "The archive was not made by a base backup, or it was tampered with. Nothing was written.",
+  });
 }

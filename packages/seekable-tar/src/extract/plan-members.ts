@@ -17,7 +17,10 @@ export interface PlannedMember {
 }
 
 /** The members that hold the content of the files, in the order of the archive; `files` come in that order, too. */
-export function* planMembers({ members }: SeekArchive, files: Iterable<PlannedEntry>): Generator<PlannedMember, void, undefined> {
+export function* planMembers(
+  { members }: SeekArchive,
+  files: Iterable<PlannedEntry>,
+): Generator<PlannedMember, void, undefined> {
   let open: { index: number; runs: PlannedRun[] } | undefined;
   for (const file of files) {
     for (const { index, ...run } of runsOf(members, file)) {
@@ -38,10 +41,13 @@ export function liesInOneMember({ members }: SeekArchive, file: PlannedEntry): b
   return first === undefined || first.length === file.entry.size;
 }
 
-function* runsOf(members: SeekArchive["members"], file: PlannedEntry): Generator<PlannedRun & { index: number }, undefined> {
+function* runsOf(
+  members: SeekArchive["members"],
+  file: PlannedEntry,
+): Generator<PlannedRun & { index: number }, undefined> {
   let index = file.entry.member;
   let plainOffset = file.entry.offset;
-  for (let filePosition = 0; filePosition < file.entry.size; ) {
+  for (let filePosition = 0; filePosition < file.entry.size;) {
     const length = Math.min(members.plainLength(index) - plainOffset, file.entry.size - filePosition);
     if (length > 0) yield { index, file, plainOffset, length, filePosition };
     filePosition += length;

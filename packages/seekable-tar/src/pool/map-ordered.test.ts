@@ -24,18 +24,25 @@ async function collect<Item>(source: AsyncIterable<Item>): Promise<Item[]> {
 
 test("yields results in the order of the items, never more in work than allowed", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.nat(4)), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 8 }), async (items, maxItems, maxWeight) => {
-      const inWork: number[] = [];
-      const work = async (item: number): Promise<number> => {
-        inWork.push(item);
-        expect(inWork.length).toBeLessThanOrEqual(maxItems);
-        expect(inWork.slice(0, -1).reduce((sum, weight) => sum + weight, 0)).toBeLessThan(maxWeight);
-        await turns(item);
-        inWork.splice(inWork.indexOf(item), 1);
-        return item * 10;
-      };
-      expect(await collect(mapOrdered(each(items), work, { maxItems, maxWeight, weigh: (item) => item }))).toEqual(items.map((item) => item * 10));
-    }),
+    fc.asyncProperty(
+      fc.array(fc.nat(4)),
+      fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: 1, max: 8 }),
+      async (items, maxItems, maxWeight) => {
+        const inWork: number[] = [];
+        const work = async (item: number): Promise<number> => {
+          inWork.push(item);
+          expect(inWork.length).toBeLessThanOrEqual(maxItems);
+          expect(inWork.slice(0, -1).reduce((sum, weight) => sum + weight, 0)).toBeLessThan(maxWeight);
+          await turns(item);
+          inWork.splice(inWork.indexOf(item), 1);
+          return item * 10;
+        };
+        expect(await collect(mapOrdered(each(items), work, { maxItems, maxWeight, weigh: (item) => item }))).toEqual(
+          items.map((item) => item * 10),
+        );
+      },
+    ),
     { numRuns: 60 },
   );
 });
@@ -50,7 +57,13 @@ test("waits for what is in work and closes the source when one item fails", asyn
     if (item > 2) expect(signal.aborted).toBe(true);
     return item;
   };
-  const run = collect(mapOrdered(each(Array(100).keys(), () => (sourceEnded = true)), work, { maxItems: 4 }));
+  const run = collect(
+    mapOrdered(
+      each(Array(100).keys(), () => (sourceEnded = true)),
+      work,
+      { maxItems: 4 },
+    ),
+  );
   await expect(run).rejects.toThrow("the third fails");
   expect(sourceEnded).toBe(true);
   expect(finished).toBeGreaterThanOrEqual(3);
@@ -58,7 +71,11 @@ test("waits for what is in work and closes the source when one item fails", asyn
 
 test("closes the source when the consumer stops", async () => {
   let sourceEnded = false;
-  for await (const item of mapOrdered(each([1, 2, 3], () => (sourceEnded = true)), async (value) => value, { maxItems: 1 })) {
+  for await (const item of mapOrdered(
+    each([1, 2, 3], () => (sourceEnded = true)),
+    async (value) => value,
+    { maxItems: 1 },
+  )) {
     expect(item).toBe(1);
     break;
   }
@@ -70,7 +87,9 @@ test("throws what the source throws", async () => {
     yield await Promise.resolve(1);
     throw new Error("the source broke");
   }
-  await expect(collect(mapOrdered(broken(), async (value) => value, { maxItems: 3 }))).rejects.toThrow("the source broke");
+  await expect(collect(mapOrdered(broken(), async (value) => value, { maxItems: 3 }))).rejects.toThrow(
+    "the source broke",
+  );
 });
 
 test("ends with ABORTED, or the caller's own reason, when the signal aborts", async () => {
@@ -79,7 +98,9 @@ test("ends with ABORTED, or the caller's own reason, when the signal aborts", as
     if (item === 3) controller.abort();
     return item;
   };
-  const failure = await collect(mapOrdered(each([1, 2, 3, 4, 5, 6]), work, { maxItems: 1, signal: controller.signal })).catch((error: unknown) => error);
+  const failure = await collect(
+    mapOrdered(each([1, 2, 3, 4, 5, 6]), work, { maxItems: 1, signal: controller.signal }),
+  ).catch((error: unknown) => error);
   expect(hasErrorCode(failure, "ABORTED")).toBe(true);
 });
 
@@ -92,5 +113,7 @@ test("does not wait for a stuck source when an item fails, if told to abandon it
     await turns(2);
     throw new Error("failed while the source is stuck");
   };
-  await expect(collect(mapOrdered(stuck(), work, { maxItems: 5, abandonSource: true }))).rejects.toThrow("failed while the source is stuck");
+  await expect(collect(mapOrdered(stuck(), work, { maxItems: 5, abandonSource: true }))).rejects.toThrow(
+    "failed while the source is stuck",
+  );
 });

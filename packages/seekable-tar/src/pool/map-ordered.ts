@@ -53,11 +53,16 @@ class OrderedRun<Item, Result> {
   #reading: Promise<{ read: IteratorResult<Item> }> | undefined;
   #ended = false;
 
-  constructor(source: AsyncIterable<Item> | Iterable<Item>, work: (item: Item, signal: AbortSignal) => Promise<Result>, options: MapOrderedOptions<Item>) {
+  constructor(
+    source: AsyncIterable<Item> | Iterable<Item>,
+    work: (item: Item, signal: AbortSignal) => Promise<Result>,
+    options: MapOrderedOptions<Item>,
+  ) {
     this.#iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
     this.#work = work;
     this.#options = options;
-    this.#signal = options.signal === undefined ? this.#stop.signal : AbortSignal.any([options.signal, this.#stop.signal]);
+    this.#signal =
+      options.signal === undefined ? this.#stop.signal : AbortSignal.any([options.signal, this.#stop.signal]);
   }
 
   /** The next result in order, undefined behind the last one. */

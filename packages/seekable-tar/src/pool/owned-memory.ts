@@ -1,7 +1,8 @@
 /** The memory under `bytes`, when nothing else can live in it; Node's pool of small buffers must not be moved. */
 export function memoryOf(bytes: Uint8Array): ArrayBuffer[] {
   const { buffer } = bytes;
-  const ownsIt = buffer instanceof ArrayBuffer && (Buffer.poolSize < buffer.byteLength || bytes.byteLength === buffer.byteLength);
+  const ownsIt =
+    buffer instanceof ArrayBuffer && (Buffer.poolSize < buffer.byteLength || bytes.byteLength === buffer.byteLength);
   return ownsIt ? [buffer] : [];
 }
 

@@ -21,7 +21,12 @@ export function runTask(task: Task): TaskOutcome<TaskResult> {
       const stored = Buffer.allocUnsafeSlow(packed.length);
       packed.copy(stored);
       if (packed !== plain) free(packed);
-      const result = { plain: task.plain, sha256: sha256(plain), stored, storedSha256: task.hashStored ? sha256(stored) : undefined };
+      const result = {
+        plain: task.plain,
+        sha256: sha256(plain),
+        stored,
+        storedSha256: task.hashStored ? sha256(stored) : undefined,
+      };
       return { result, moves: [...memoryOf(task.plain), ...memoryOf(stored)] };
     }
     case "decompress": {
@@ -63,13 +68,14 @@ function extractAll(stored: Uint8Array, members: readonly ExtractedRun[]): Damag
 
 function openMember({ codec, stored, plainLength, sha256: expected }: StoredMember): Buffer {
   const plain = decompressMemberSync(codec, asBuffer(stored), plainLength);
-  if (expected !== undefined && sha256(plain).compare(expected) !== 0) throw invalid("a member", "its SHA-256 is not the recorded one");
+  if (expected !== undefined && sha256(plain).compare(expected) !== 0)
+    throw invalid("a member", "its SHA-256 is not the recorded one");
   return plain;
 }
 
 function fileMatches(fd: number, position: number, length: number, expected: Uint8Array): boolean {
   const bytes = Buffer.allocUnsafeSlow(length);
-  for (let at = 0; at < length; ) {
+  for (let at = 0; at < length;) {
     const count = readSync(fd, bytes, at, length - at, position + at);
     if (count === 0) return false;
     at += count;

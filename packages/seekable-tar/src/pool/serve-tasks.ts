@@ -12,8 +12,10 @@ export interface TaskOutcome<Result> {
 export function serveTasks(run: (task: never) => TaskOutcome<unknown> | Promise<TaskOutcome<unknown>>): void {
   parentPort?.on("message", (request: WorkerRequest<never>) => {
     // Tasks that need no waiting are answered at once: the next one is only taken then.
-    const reply = (id: number, outcome: TaskOutcome<unknown>): void => parentPort?.postMessage({ id, result: outcome.result } satisfies WorkerReply<unknown>, outcome.moves);
-    const refuse = (id: number, error: unknown): void => parentPort?.postMessage({ id, failure: describe(error) } satisfies WorkerReply<unknown>, []);
+    const reply = (id: number, outcome: TaskOutcome<unknown>): void =>
+      parentPort?.postMessage({ id, result: outcome.result } satisfies WorkerReply<unknown>, outcome.moves);
+    const refuse = (id: number, error: unknown): void =>
+      parentPort?.postMessage({ id, failure: describe(error) } satisfies WorkerReply<unknown>, []);
     try {
       const outcome = run(request.task);
       if (!(outcome instanceof Promise)) reply(request.id, outcome);
@@ -25,7 +27,8 @@ export function serveTasks(run: (task: never) => TaskOutcome<unknown> | Promise<
 }
 
 function describe(error: unknown): WorkerFailure {
-  if (!(error instanceof Error)) return { message: String(error), stack: undefined, code: undefined, hint: undefined, systemCode: undefined };
+  if (!(error instanceof Error))
+    return { message: String(error), stack: undefined, code: undefined, hint: undefined, systemCode: undefined };
   const { message, stack } = error;
   if (isSoarError(error)) return { message, stack, code: error.code, hint: error.hint, systemCode: undefined };
   const systemCode = "code" in error && typeof error.code === "string" ? error.code : undefined;

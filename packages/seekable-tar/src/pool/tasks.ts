@@ -39,11 +39,23 @@ export interface FileOwner {
 /** What a worker can be asked for. Arrays of bytes cross over with their whole memory. */
 export type Task =
   | { readonly kind: "digest"; readonly plain: Uint8Array }
-  | { readonly kind: "compress"; readonly codec: Codec; readonly level: number | undefined; readonly plain: Uint8Array; readonly hashStored: boolean }
+  | {
+      readonly kind: "compress";
+      readonly codec: Codec;
+      readonly level: number | undefined;
+      readonly plain: Uint8Array;
+      readonly hashStored: boolean;
+    }
   | { readonly kind: "decompress"; readonly member: StoredMember }
   | { readonly kind: "extract"; readonly stored: Uint8Array; readonly members: readonly ExtractedRun[] }
   | { readonly kind: "create"; readonly creations: readonly FileCreation[] }
-  | { readonly kind: "matches"; readonly fd: number; readonly position: number; readonly length: number; readonly sha256: Uint8Array };
+  | {
+      readonly kind: "matches";
+      readonly fd: number;
+      readonly position: number;
+      readonly length: number;
+      readonly sha256: Uint8Array;
+    };
 
 export interface StoredMember extends MemberDescription {
   readonly stored: Uint8Array;
@@ -67,7 +79,12 @@ export interface MemberDescription {
 /** What each kind of task gives back. `plain` of `digest` and `compress` is the memory that was sent. */
 export interface TaskResults {
   readonly digest: { readonly plain: Uint8Array; readonly sha256: Uint8Array };
-  readonly compress: { readonly plain: Uint8Array; readonly sha256: Uint8Array; readonly stored: Uint8Array; readonly storedSha256: Uint8Array | undefined };
+  readonly compress: {
+    readonly plain: Uint8Array;
+    readonly sha256: Uint8Array;
+    readonly stored: Uint8Array;
+    readonly storedSha256: Uint8Array | undefined;
+  };
   readonly decompress: { readonly plain: Uint8Array };
   readonly extract: { readonly damaged: DamagedMember | undefined };
   readonly create: { readonly files: number };

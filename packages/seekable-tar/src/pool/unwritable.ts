@@ -6,8 +6,14 @@ export function unwritable(path: string, cause: unknown): Error {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   const fact = cause instanceof Error ? cause.message : String(cause);
   if (code === "ENOSPC" || code === "EDQUOT") {
-    return new SoarError("DISK_FULL", `unable to write '${path}': ${fact}`, { hint: "Make room, or extract to a larger file system.", cause });
+    return new SoarError("DISK_FULL", `unable to write '${path}': ${fact}`, {
+      hint: "Make room, or extract to a larger file system.",
+      cause,
+    });
   }
-  const hint = code === "EEXIST" ? "Extract to an empty directory, or allow existing files to be overwritten." : "Check the permissions of the directory, and its file system.";
+  const hint =
+    code === "EEXIST"
+      ? "Extract to an empty directory, or allow existing files to be overwritten."
+      : "Check the permissions of the directory, and its file system.";
   return new SoarError("FILE_UNWRITABLE", `unable to write '${path}': ${fact}`, { hint, cause });
 }

@@ -6,7 +6,9 @@ export interface WorkerRequest<Task> {
   readonly task: Task;
 }
 
-export type WorkerReply<Result> = { readonly id: number; readonly result: Result } | { readonly id: number; readonly failure: WorkerFailure };
+export type WorkerReply<Result> =
+  | { readonly id: number; readonly result: Result }
+  | { readonly id: number; readonly failure: WorkerFailure };
 
 /** An error as it crosses between threads: the class is lost there, the code is not. */
 export interface WorkerFailure {

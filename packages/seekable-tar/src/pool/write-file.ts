@@ -44,7 +44,7 @@ function setAttributes(fd: number, { mode, mtime, owner }: FileAttributes): void
 
 function writeSparsely(fd: number, run: Buffer, filePosition: number): void {
   let pendingFrom = 0;
-  for (let at = 0; at < run.length; ) {
+  for (let at = 0; at < run.length;) {
     const end = Math.min(run.length, at + SPARSE_BLOCK_BYTES - ((filePosition + at) % SPARSE_BLOCK_BYTES));
     if (ZEROS.compare(run, at, end, 0, end - at) === 0) {
       writeFully(fd, run.subarray(pendingFrom, at), filePosition + pendingFrom);
@@ -56,5 +56,5 @@ function writeSparsely(fd: number, run: Buffer, filePosition: number): void {
 }
 
 function writeFully(fd: number, bytes: Buffer, position: number): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position + at);
+  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, position + at);
 }

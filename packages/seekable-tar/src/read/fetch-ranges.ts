@@ -56,9 +56,21 @@ const DEFAULT_GAP_BYTES = 256 * 1024;
  * Reads members in few large requests, several at once, and yields what was read in the order given. Rejects with
  * `REPOSITORY_DAMAGED` when a range is not as long as it has to be.
  */
-export async function* fetchRanges<Wanted extends WantedMember>(wanted: AsyncIterable<Wanted> | Iterable<Wanted>, options: FetchOptions): AsyncGenerator<FetchedRange<Wanted>, void, undefined> {
-  const { fetch, rangeBytes = DEFAULT_RANGE_BYTES, gapBytes = DEFAULT_GAP_BYTES, parallel = DEFAULT_PARALLEL, signal } = options;
-  const read = async ({ object, offset, length, members }: Range<Wanted>, stop: AbortSignal): Promise<FetchedRange<Wanted>> => {
+export async function* fetchRanges<Wanted extends WantedMember>(
+  wanted: AsyncIterable<Wanted> | Iterable<Wanted>,
+  options: FetchOptions,
+): AsyncGenerator<FetchedRange<Wanted>, void, undefined> {
+  const {
+    fetch,
+    rangeBytes = DEFAULT_RANGE_BYTES,
+    gapBytes = DEFAULT_GAP_BYTES,
+    parallel = DEFAULT_PARALLEL,
+    signal,
+  } = options;
+  const read = async (
+    { object, offset, length, members }: Range<Wanted>,
+    stop: AbortSignal,
+  ): Promise<FetchedRange<Wanted>> => {
     const bytes = await fetch(object, offset, length, stop);
     if (bytes.length !== length) throw damagedRange(object, offset, length, `there are only ${bytes.length} bytes`);
     return { members, offset, bytes };
@@ -67,7 +79,10 @@ export async function* fetchRanges<Wanted extends WantedMember>(wanted: AsyncIte
 }
 
 /** `fetchRanges`, member by member. */
-export async function* fetchMembers<Wanted extends WantedMember>(wanted: AsyncIterable<Wanted> | Iterable<Wanted>, options: FetchOptions): AsyncGenerator<FetchedMember<Wanted>, void, undefined> {
+export async function* fetchMembers<Wanted extends WantedMember>(
+  wanted: AsyncIterable<Wanted> | Iterable<Wanted>,
+  options: FetchOptions,
+): AsyncGenerator<FetchedMember<Wanted>, void, undefined> {
   for await (const { members, offset, bytes } of fetchRanges(wanted, options)) {
     let used = 0;
     const release = (): void => {
@@ -86,12 +101,21 @@ export function isWholeMemory(bytes: Buffer): boolean {
   return bytes.byteLength === bytes.buffer.byteLength;
 }
 
-async function* coalesce<Wanted extends WantedMember>(wanted: AsyncIterable<Wanted> | Iterable<Wanted>, { rangeBytes, gapBytes }: { readonly rangeBytes: number; readonly gapBytes: number }): AsyncGenerator<Range<Wanted>, void, undefined> {
+async function* coalesce<Wanted extends WantedMember>(
+  wanted: AsyncIterable<Wanted> | Iterable<Wanted>,
+  { rangeBytes, gapBytes }: { readonly rangeBytes: number; readonly gapBytes: number },
+): AsyncGenerator<Range<Wanted>, void, undefined> {
   let open: { object: string; offset: number; length: number; members: Wanted[] } | undefined;
   for await (const member of wanted) {
     const { object, offset, storedLength } = member.location;
     const gap = open === undefined ? 0 : offset - (open.offset + open.length);
-    if (open !== undefined && open.object === object && gap >= 0 && gap <= gapBytes && open.length + gap + storedLength <= rangeBytes) {
+    if (
+      open !== undefined &&
+      open.object === object &&
+      gap >= 0 &&
+      gap <= gapBytes &&
+      open.length + gap + storedLength <= rangeBytes
+    ) {
       open.length += gap + storedLength;
       open.members.push(member);
     } else {

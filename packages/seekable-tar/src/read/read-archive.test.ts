@@ -20,32 +20,60 @@ const archiveOf = ({ table }: Archived): SeekArchive => {
   if (archive === undefined) throw new Error("the table has no archive");
   return archive;
 };
-const files = (count: number): MadeEntry[] => Array.from({ length: count }, (_, index) => ({ path: `base/${index}`, type: "File", content: makeContent(index, (index * 977) % 40_000) }));
+const files = (count: number): MadeEntry[] =>
+  Array.from({ length: count }, (_, index) => ({
+    path: `base/${index}`,
+    type: "File",
+    content: makeContent(index, (index * 977) % 40_000),
+  }));
 
 test.each(CODECS)("%s: gives back the tar stream, every entry and any range of it", async (codec) => {
   await fc.assert(
-    fc.asyncProperty(tarArbitrary([4096, 8192, 30_000]), fc.integer({ min: 1, max: 20_000 }), fc.integer({ min: 1, max: 4 }), fc.nat(), fc.nat(), async (made, rangeBytes, parallel, from, count) => {
-      const tar = makeTar(made);
-      const store = new MemoryStore();
-      const archive = archiveOf(await archiveInto(store, [{ name: "data", objectKey: "o", source: [tar] }], { codec, pool, ...SMALL }));
-      const options = { fetch: store.fetch, pool, rangeBytes, parallel };
-      expect(await joined(readArchive(archive, options))).toEqual(tar);
-      for (const { path, content } of made) {
-        const entry = findEntry(archive, path);
-        if (entry === undefined) throw new Error(`no entry ${path}`);
-        expect(await joined(readEntry(archive, entry, options))).toEqual(content);
-        const offset = from % (content.length + 1);
-        const length = count % (content.length - offset + 1);
-        expect(await joined(readEntry(archive, entry, { ...options, offset, length }))).toEqual(content.subarray(offset, offset + length));
-      }
-    }),
+    fc.asyncProperty(
+      tarArbitrary([4096, 8192, 30_000]),
+      fc.integer({ min: 1, max: 20_000 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.nat(),
+      fc.nat(),
+      async (made, rangeBytes, parallel, from, count) => {
+        const tar = makeTar(made);
+        const store = new MemoryStore();
+        const archive = archiveOf(
+          await archiveInto(store, [{ name: "data", objectKey: "o", source: [tar] }], { codec, pool, ...SMALL }),
+        );
+        const options = { fetch: store.fetch, pool, rangeBytes, parallel };
+        expect(await joined(readArchive(archive, options))).toEqual(tar);
+        for (const { path, content } of made) {
+          const entry = findEntry(archive, path);
+          if (entry === undefined) throw new Error(`no entry ${path}`);
+          expect(await joined(readEntry(archive, entry, options))).toEqual(content);
+          const offset = from % (content.length + 1);
+          const length = count % (content.length - offset + 1);
+          expect(await joined(readEntry(archive, entry, { ...options, offset, length }))).toEqual(
+            content.subarray(offset, offset + length),
+          );
+        }
+      },
+    ),
     { numRuns: 20 },
   );
 });
 
 test("reads neighbours together, and of a range only the members that hold it", async () => {
   const store = new MemoryStore();
-  const archive = archiveOf(await archiveInto(store, [{ name: "data", objectKey: "o", source: [makeTar([{ path: "large", type: "File", content: makeContent(1, 100_000) }])] }], { codec: "none", pool, ...SMALL }));
+  const archive = archiveOf(
+    await archiveInto(
+      store,
+      [
+        {
+          name: "data",
+          objectKey: "o",
+          source: [makeTar([{ path: "large", type: "File", content: makeContent(1, 100_000) }])],
+        },
+      ],
+      { codec: "none", pool, ...SMALL },
+    ),
+  );
   await joined(readArchive(archive, { fetch: store.fetch, pool, rangeBytes: 40_000 }));
   expect(store.fetched.length).toBeLessThanOrEqual(4);
   store.fetched.length = 0;
@@ -53,14 +81,21 @@ test("reads neighbours together, and of a range only the members that hold it", 
   if (large === undefined) throw new Error("no entry");
   await joined(readEntry(archive, large, { fetch: store.fetch, pool, offset: 5000, length: 4000 }));
   expect(store.fetched.map(({ length }) => length)).toEqual([8192]);
-  await expect(joined(readEntry(archive, large, { fetch: store.fetch, pool, offset: 100_000, length: 1 }))).rejects.toThrow(RangeError);
+  await expect(
+    joined(readEntry(archive, large, { fetch: store.fetch, pool, offset: 100_000, length: 1 })),
+  ).rejects.toThrow(RangeError);
 });
 
 test("memory that holds a fetched range and nothing else is given back, other memory is left alone", async () => {
   const store = new MemoryStore();
   const tar = makeTar([{ path: "large", type: "File", content: makeContent(1, 1_000_000) }]);
-  const archive = archiveOf(await archiveInto(store, [{ name: "data", objectKey: "o", source: [tar] }], { codec: "none", pool, ...SMALL }));
-  for (const [spare, isGivenBack] of [[0, true], [1, false]] as const) {
+  const archive = archiveOf(
+    await archiveInto(store, [{ name: "data", objectKey: "o", source: [tar] }], { codec: "none", pool, ...SMALL }),
+  );
+  for (const [spare, isGivenBack] of [
+    [0, true],
+    [1, false],
+  ] as const) {
     const fetched: Buffer[] = [];
     const fetch = async (object: string, offset: number, length: number): Promise<Buffer> => {
       const bytes = Buffer.allocUnsafeSlow(length + spare).subarray(0, length);
@@ -77,11 +112,22 @@ test("memory that holds a fetched range and nothing else is given back, other me
 test("an incremental reads like a full one, from several objects", async () => {
   const store = new MemoryStore();
   const before = files(40);
-  const full = await archiveInto(store, [{ name: "data", objectKey: "1", source: [makeTar(before)] }], { codec: "gzip", pool, ...SMALL });
+  const full = await archiveInto(store, [{ name: "data", objectKey: "1", source: [makeTar(before)] }], {
+    codec: "gzip",
+    pool,
+    ...SMALL,
+  });
   const index = new DigestIndex();
   index.addTable(full.table);
-  const after = before.map((file, number) => (number % 7 === 3 ? { ...file, content: makeContent(number + 500, file.content.length) } : file));
-  const incremental = await archiveInto(store, [{ name: "data", objectKey: "2", source: [makeTar(after)] }], { codec: "zstd", pool, ...SMALL, resolveExisting: (digest, length) => index.find(digest, length) });
+  const after = before.map((file, number) =>
+    number % 7 === 3 ? { ...file, content: makeContent(number + 500, file.content.length) } : file,
+  );
+  const incremental = await archiveInto(store, [{ name: "data", objectKey: "2", source: [makeTar(after)] }], {
+    codec: "zstd",
+    pool,
+    ...SMALL,
+    resolveExisting: (digest, length) => index.find(digest, length),
+  });
   expect(await joined(readArchive(archiveOf(incremental), { fetch: store.fetch, pool }))).toEqual(makeTar(after));
   expect(new Set(store.fetched.map(({ object }) => object))).toEqual(new Set(["1", "2"]));
 });
@@ -89,7 +135,13 @@ test("an incremental reads like a full one, from several objects", async () => {
 test.each(CODECS)("%s: random damage of an object is found, named, and never read as data", async (codec) => {
   const store = new MemoryStore();
   const tar = makeTar(files(12));
-  const archive = archiveOf(await archiveInto(store, [{ name: "data", objectKey: "base/2025-01-05/backup", source: [tar] }], { codec, pool, ...SMALL }));
+  const archive = archiveOf(
+    await archiveInto(store, [{ name: "data", objectKey: "base/2025-01-05/backup", source: [tar] }], {
+      codec,
+      pool,
+      ...SMALL,
+    }),
+  );
   const whole = store.bytes("base/2025-01-05/backup");
   const damage = fc.oneof(
     fc.record({ kind: fc.constant("flip"), at: fc.nat(), bits: fc.integer({ min: 1, max: 255 }) }),
@@ -103,9 +155,16 @@ test.each(CODECS)("%s: random damage of an object is found, named, and never rea
       const damaged = Buffer.from(whole);
       if (kind === "flip") damaged[place] = (damaged[place] ?? 0) ^ bits;
       if (kind === "zero") damaged.fill(0, place, Math.min(whole.length, place + bits));
-      const bytes = kind === "cut" ? whole.subarray(0, place) : kind === "insert" ? Buffer.concat([whole.subarray(0, place), Buffer.from([bits]), whole.subarray(place)]) : damaged;
+      const bytes =
+        kind === "cut"
+          ? whole.subarray(0, place)
+          : kind === "insert"
+            ? Buffer.concat([whole.subarray(0, place), Buffer.from([bits]), whole.subarray(place)])
+            : damaged;
       store.objects.set("base/2025-01-05/backup", bytes);
-      const outcome = await joined(readArchive(archive, { fetch: store.fetch, pool, rangeBytes: 10_000 })).catch((error: unknown) => error);
+      const outcome = await joined(readArchive(archive, { fetch: store.fetch, pool, rangeBytes: 10_000 })).catch(
+        (error: unknown) => error,
+      );
       if (Buffer.isBuffer(outcome)) {
         // Informational bits of a header may change nothing.
         expect(outcome.equals(tar)).toBe(true);
@@ -120,20 +179,34 @@ test.each(CODECS)("%s: random damage of an object is found, named, and never rea
 
 test("what fetch rejects with comes through", async () => {
   const store = new MemoryStore();
-  const archive = archiveOf(await archiveInto(store, [{ name: "data", objectKey: "o", source: [makeTar(files(5))] }], { codec: "zstd", pool, ...SMALL }));
+  const archive = archiveOf(
+    await archiveInto(store, [{ name: "data", objectKey: "o", source: [makeTar(files(5))] }], {
+      codec: "zstd",
+      pool,
+      ...SMALL,
+    }),
+  );
   const fetch = async (): Promise<Buffer> => await Promise.reject(new Error("no route to the store"));
   await expect(joined(readArchive(archive, { fetch, pool }))).rejects.toThrow("no route to the store");
 });
 
 test("stops when its signal aborts, and tells fetch", async () => {
   const store = new MemoryStore();
-  const archive = archiveOf(await archiveInto(store, [{ name: "data", objectKey: "o", source: [makeTar(files(30))] }], { codec: "zstd", pool, ...SMALL }));
+  const archive = archiveOf(
+    await archiveInto(store, [{ name: "data", objectKey: "o", source: [makeTar(files(30))] }], {
+      codec: "zstd",
+      pool,
+      ...SMALL,
+    }),
+  );
   const controller = new AbortController();
   const fetch = async (_object: string, _offset: number, _length: number, signal: AbortSignal): Promise<Buffer> =>
     await new Promise((_resolve, reject) => {
       signal.addEventListener("abort", () => reject(new Error("told to stop")));
       controller.abort();
     });
-  const failure = await joined(readArchive(archive, { fetch, pool, signal: controller.signal })).catch((error: unknown) => error);
+  const failure = await joined(readArchive(archive, { fetch, pool, signal: controller.signal })).catch(
+    (error: unknown) => error,
+  );
   expect(hasErrorCode(failure, "ABORTED") || String(failure).includes("told to stop")).toBe(true);
 });

@@ -24,9 +24,13 @@ const ITEMS_PER_WORKER = 3;
  * The whole tar stream in order, member by member, each checked against its digest before it is given out. Rejects with
  * `REPOSITORY_DAMAGED`, naming object and bytes, and with what `fetch` rejects with.
  */
-export async function* readArchive({ members }: SeekArchive, options: ReadOptions): AsyncGenerator<Buffer, void, undefined> {
+export async function* readArchive(
+  { members }: SeekArchive,
+  options: ReadOptions,
+): AsyncGenerator<Buffer, void, undefined> {
   const parts = (function* all(): Generator<WantedPart> {
-    for (let index = 0; index < members.length; index++) yield { location: members.get(index), from: 0, to: members.plainLength(index) };
+    for (let index = 0; index < members.length; index++)
+      yield { location: members.get(index), from: 0, to: members.plainLength(index) };
   })();
   yield* readParts(parts, options);
 }
@@ -35,9 +39,16 @@ export async function* readArchive({ members }: SeekArchive, options: ReadOption
  * The content of one entry, or a range of it; only the members that hold it are fetched. Throws a `RangeError` when the
  * range is not inside of the content; rejects otherwise as `readArchive` does.
  */
-export async function* readEntry(archive: SeekArchive, entry: PlacedEntry, options: ReadEntryOptions): AsyncGenerator<Buffer, void, undefined> {
+export async function* readEntry(
+  archive: SeekArchive,
+  entry: PlacedEntry,
+  options: ReadEntryOptions,
+): AsyncGenerator<Buffer, void, undefined> {
   const { offset = 0, length = entry.size - offset } = options;
-  if (!(offset >= 0 && length >= 0 && offset + length <= entry.size)) throw new RangeError(`bytes ${offset} to ${offset + length} are not inside of '${entry.path}' with ${entry.size} bytes`);
+  if (!(offset >= 0 && length >= 0 && offset + length <= entry.size))
+    throw new RangeError(
+      `bytes ${offset} to ${offset + length} are not inside of '${entry.path}' with ${entry.size} bytes`,
+    );
   yield* readParts(partsOf(archive, entry.member, entry.offset + offset, length), options);
 }
 
@@ -57,14 +68,18 @@ function* partsOf({ members }: SeekArchive, first: number, skip: number, length:
   let start = 0;
   for (let index = first; start < skip + length; index++) {
     const end = start + members.plainLength(index);
-    if (end > skip && length > 0) yield { location: members.get(index), from: Math.max(0, skip - start), to: Math.min(end, skip + length) - start };
+    if (end > skip && length > 0)
+      yield { location: members.get(index), from: Math.max(0, skip - start), to: Math.min(end, skip + length) - start };
     start = end;
   }
 }
 
 async function* readParts(parts: Iterable<WantedPart>, options: ReadOptions): AsyncGenerator<Buffer, void, undefined> {
   const { pool, signal } = options;
-  const open = async ({ wanted: { location, from, to }, stored, release }: FetchedMember<WantedPart>, stop: AbortSignal): Promise<Buffer> => {
+  const open = async (
+    { wanted: { location, from, to }, stored, release }: FetchedMember<WantedPart>,
+    stop: AbortSignal,
+  ): Promise<Buffer> => {
     try {
       const plain = await pool.decompress(stored, { ...location, signal: stop });
       release();

@@ -20,7 +20,11 @@ interface Read {
 
 async function readAll(made: readonly MadeEntry[]): Promise<Read> {
   const store = new MemoryStore();
-  const { table } = await archiveInto(store, [{ name: "data", objectKey: "o", source: [makeTar(made)] }], { codec: "none", pool, ...SMALL });
+  const { table } = await archiveInto(store, [{ name: "data", objectKey: "o", source: [makeTar(made)] }], {
+    codec: "none",
+    pool,
+    ...SMALL,
+  });
   const [archive] = table.archives;
   if (archive === undefined) throw new Error("the table has no archive");
   return { archive, members: await collect(readArchive(archive, { fetch: store.fetch, pool })) };
@@ -40,7 +44,10 @@ function compare({ archive, members }: Read, { skips }: { readonly skips: boolea
   comparison.finish();
 }
 
-const withEntries = ({ archive, members }: Read, change: (entries: PlacedEntry[]) => PlacedEntry[]): Read => ({ archive: { ...archive, entries: change([...archive.entries]) }, members });
+const withEntries = ({ archive, members }: Read, change: (entries: PlacedEntry[]) => PlacedEntry[]): Read => ({
+  archive: { ...archive, entries: change([...archive.entries]) },
+  members,
+});
 
 test("accepts what was written, with and without a look at content", async () => {
   await fc.assert(
@@ -64,10 +71,26 @@ describe("refuses", () => {
   beforeAll(async () => void (read = await readAll(made)));
 
   test.each<[string, (entries: PlacedEntry[]) => PlacedEntry[], RegExp]>([
-    ["another mode", (entries) => entries.map((entry) => (entry.path === "small" ? { ...entry, mode: 0o600 } : entry)), /'small' is described as .*"mode":384.*, and is .*"mode":420/],
-    ["another size", (entries) => entries.map((entry) => (entry.path === "large" ? { ...entry, size: 19_999 } : entry)), /'large' is described as/],
-    ["another link", (entries) => entries.map((entry) => (entry.path === "link" ? { ...entry, link: "/" } : entry)), /'link' is described as/],
-    ["another place", (entries) => entries.map((entry) => (entry.path === "last" ? { ...entry, offset: entry.offset + 512 } : entry)), /the content of 'last' begins at byte \d+ of the stream, not at/],
+    [
+      "another mode",
+      (entries) => entries.map((entry) => (entry.path === "small" ? { ...entry, mode: 0o600 } : entry)),
+      /'small' is described as .*"mode":384.*, and is .*"mode":420/,
+    ],
+    [
+      "another size",
+      (entries) => entries.map((entry) => (entry.path === "large" ? { ...entry, size: 19_999 } : entry)),
+      /'large' is described as/,
+    ],
+    [
+      "another link",
+      (entries) => entries.map((entry) => (entry.path === "link" ? { ...entry, link: "/" } : entry)),
+      /'link' is described as/,
+    ],
+    [
+      "another place",
+      (entries) => entries.map((entry) => (entry.path === "last" ? { ...entry, offset: entry.offset + 512 } : entry)),
+      /the content of 'last' begins at byte \d+ of the stream, not at/,
+    ],
     ["another order", (entries) => entries.toReversed(), /'small' is described as .*"path":"last"/],
     ["an entry that the stream lacks", (entries) => [...entries, ...entries.slice(-1)], /'last' is in the table only/],
     ["an entry that the table lacks", (entries) => entries.slice(0, -1), /'last' is in the stream only/],
@@ -76,8 +99,12 @@ describe("refuses", () => {
   });
 
   test("a stream without its end, one that goes on, and content that is none", () => {
-    expect(() => compare({ ...read, members: [Buffer.concat(read.members).subarray(0, -600)] }, { skips: false })).toThrow(/ends before its closing blocks/);
-    expect(() => compare({ ...read, members: [Buffer.concat([...read.members, Buffer.from("x")])] }, { skips: false })).toThrow(/bytes follow its end/);
+    expect(() =>
+      compare({ ...read, members: [Buffer.concat(read.members).subarray(0, -600)] }, { skips: false }),
+    ).toThrow(/ends before its closing blocks/);
+    expect(() =>
+      compare({ ...read, members: [Buffer.concat([...read.members, Buffer.from("x")])] }, { skips: false }),
+    ).toThrow(/bytes follow its end/);
     const comparison = new TarComparison(read.archive);
     expect(() => comparison.skip(10)).toThrow(/the content of an entry ends before it should/);
   });

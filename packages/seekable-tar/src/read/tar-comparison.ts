@@ -52,8 +52,16 @@ export class TarComparison {
     const expected = this.#archive.entries[this.#entry++];
     if (expected === undefined) throw different(this.#archive, `'${found.path}' is in the stream only`);
     const { member: _, offset: __, ...described } = expected;
-    if (!isDeepStrictEqual(described, found)) throw different(this.#archive, `'${found.path}' is described as ${JSON.stringify(described)}, and is ${JSON.stringify(found)}`);
-    if (this.#placeOf(expected) !== this.#position) throw different(this.#archive, `the content of '${found.path}' begins at byte ${this.#position} of the stream, not at ${this.#placeOf(expected)}`);
+    if (!isDeepStrictEqual(described, found))
+      throw different(
+        this.#archive,
+        `'${found.path}' is described as ${JSON.stringify(described)}, and is ${JSON.stringify(found)}`,
+      );
+    if (this.#placeOf(expected) !== this.#position)
+      throw different(
+        this.#archive,
+        `the content of '${found.path}' begins at byte ${this.#position} of the stream, not at ${this.#placeOf(expected)}`,
+      );
   }
 
   #placeOf({ member, offset }: PlacedEntry): number {

@@ -37,7 +37,10 @@ export class DigestIndex {
    * Adds the members of a stored table that `accept` lets through, without ever holding the table: for an incremental
    * backup of a large cluster. Rejects as `readSeekTableRows` does.
    */
-  async addStoredTable(options: ReadSeekTableOptions, accept: (member: MemberLocation) => boolean = () => true): Promise<void> {
+  async addStoredTable(
+    options: ReadSeekTableOptions,
+    accept: (member: MemberLocation) => boolean = () => true,
+  ): Promise<void> {
     const objects: MemberObject[] = [];
     for await (const rows of readSeekTableRows(options)) {
       for (const row of rows) {

@@ -25,7 +25,14 @@ function parseFields(fields: Fields): TableRow {
   const tag = fields.text();
   switch (tag) {
     case "m":
-      return { kind: "member", object: fields.whole(), offset: fields.whole(), storedLength: fields.whole(MEMBER_LIMIT_BYTES), plainLength: fields.whole(MEMBER_LIMIT_BYTES), sha256: fields.digest() };
+      return {
+        kind: "member",
+        object: fields.whole(),
+        offset: fields.whole(),
+        storedLength: fields.whole(MEMBER_LIMIT_BYTES),
+        plainLength: fields.whole(MEMBER_LIMIT_BYTES),
+        sha256: fields.digest(),
+      };
     case "e":
       return { kind: "entry", entry: parseEntry(fields) };
     case "o":
@@ -65,12 +72,17 @@ function parseJson(line: string): unknown {
 }
 
 function parseTableHeader(json: unknown): TableRow {
-  if (typeof json !== "object" || json === null || !("format" in json) || json.format !== TABLE_FORMAT) throw invalid(WHAT, "it is neither a row nor the header");
+  if (typeof json !== "object" || json === null || !("format" in json) || json.format !== TABLE_FORMAT)
+    throw invalid(WHAT, "it is neither a row nor the header");
   const { version, digest, chunkBytes }: Record<string, unknown> = { ...json };
   if (version !== TABLE_VERSION || digest !== "sha256") {
-    throw new SoarError("REPOSITORY_VERSION", `unable to read the seek table: it has version ${String(version)} and ${String(digest)} digests`, {
-      hint: "Use a newer version of soar for this backup.",
-    });
+    throw new SoarError(
+      "REPOSITORY_VERSION",
+      `unable to read the seek table: it has version ${String(version)} and ${String(digest)} digests`,
+      {
+        hint: "Use a newer version of soar for this backup.",
+      },
+    );
   }
   return { kind: "header", chunkBytes: new Fields([chunkBytes]).whole() };
 }
@@ -96,7 +108,9 @@ class Fields {
 
   whole(most = Number.MAX_SAFE_INTEGER): number {
     const value = this.#fields[this.#at++];
-    return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= most ? value : this.#wrong(`a whole number up to ${most}`);
+    return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= most
+      ? value
+      : this.#wrong(`a whole number up to ${most}`);
   }
 
   oneOf<Value extends string>(values: readonly Value[]): Value {
@@ -107,11 +121,14 @@ class Fields {
   digest(): Buffer {
     const text = this.text();
     const bytes = Buffer.from(text, "base64");
-    return bytes.length === SHA256_BYTES && bytes.toString("base64") === text ? bytes : this.#wrong("a SHA-256 in base64");
+    return bytes.length === SHA256_BYTES && bytes.toString("base64") === text
+      ? bytes
+      : this.#wrong("a SHA-256 in base64");
   }
 
   end(): void {
-    if (this.#at !== this.#fields.length) throw invalid(WHAT, `it has ${this.#fields.length} fields, expected ${this.#at}`);
+    if (this.#at !== this.#fields.length)
+      throw invalid(WHAT, `it has ${this.#fields.length} fields, expected ${this.#at}`);
   }
 
   #wrong(expected: string): never {

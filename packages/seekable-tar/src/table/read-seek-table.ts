@@ -27,10 +27,17 @@ const FRAMES_AHEAD = 3;
  * `REPOSITORY_VERSION` for a table of a later version.
  */
 export async function* readSeekTableRows(options: ReadSeekTableOptions): AsyncGenerator<TableRow[], void, undefined> {
-  const read = async (range: FrameRange, signal: AbortSignal): Promise<Buffer> => await readFrame(options, range, signal);
-  for await (const plain of mapOrdered(rangesOf(options.frames), read, { maxItems: FRAMES_AHEAD, signal: options.signal })) {
+  const read = async (range: FrameRange, signal: AbortSignal): Promise<Buffer> =>
+    await readFrame(options, range, signal);
+  for await (const plain of mapOrdered(rangesOf(options.frames), read, {
+    maxItems: FRAMES_AHEAD,
+    signal: options.signal,
+  })) {
     if (plain.at(-1) !== 0x0a) throw invalid(`the seek table '${options.name}'`, "a frame does not end with a line");
-    yield plain.toString("utf8", 0, plain.length - 1).split("\n").map(parseRow);
+    yield plain
+      .toString("utf8", 0, plain.length - 1)
+      .split("\n")
+      .map(parseRow);
   }
 }
 
@@ -55,18 +62,29 @@ function* rangesOf(frames: readonly TableFrame[]): Generator<FrameRange> {
   }
 }
 
-async function readFrame({ name, fetch }: ReadSeekTableOptions, { offset, storedLength, plainLength, sha256 }: FrameRange, signal: AbortSignal): Promise<Buffer> {
+async function readFrame(
+  { name, fetch }: ReadSeekTableOptions,
+  { offset, storedLength, plainLength, sha256 }: FrameRange,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const stored = await fetch(offset, storedLength, signal);
   const plain = await decompressMember("zstd", stored, plainLength).catch((error: unknown) => {
-    throw hasErrorCode(error, "FORMAT_INVALID") ? damagedTable(name, offset, storedLength, error.message, error) : error;
+    throw hasErrorCode(error, "FORMAT_INVALID")
+      ? damagedTable(name, offset, storedLength, error.message, error)
+      : error;
   });
-  if (createHash("sha256").update(plain).digest("hex") !== sha256) throw damagedTable(name, offset, storedLength, "its SHA-256 is not the recorded one");
+  if (createHash("sha256").update(plain).digest("hex") !== sha256)
+    throw damagedTable(name, offset, storedLength, "its SHA-256 is not the recorded one");
   return plain;
 }
 
 function damagedTable(name: string, offset: number, length: number, fact: string, cause?: unknown): SoarError {
-  return new SoarError("REPOSITORY_DAMAGED", `unable to read the seek table '${name}' from byte ${offset} to ${offset + length - 1}: ${fact}`, {
-    hint: "Compare the object with its recorded size and digest, and restore an earlier version of it, or use another backup.",
-    cause,
-  });
+  return new SoarError(
+    "REPOSITORY_DAMAGED",
+    `unable to read the seek table '${name}' from byte ${offset} to ${offset + length - 1}: ${fact}`,
+    {
+      hint: "Compare the object with its recorded size and digest, and restore an earlier version of it, or use another backup.",
+      cause,
+    },
+  );
 }

@@ -11,7 +11,11 @@ const whole = fc.maxSafeNat();
 const length = fc.nat(MEMBER_LIMIT_BYTES);
 const name = fc.oneof(fc.string({ unit: "grapheme" }), fc.uint8Array().map(decodeName));
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes));
-const mtime = fc.oneof(whole, fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => (Object.is(value, -0) ? 0 : value)));
+const mtime = fc.oneof(
+  whole,
+  fc.integer(),
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => (Object.is(value, -0) ? 0 : value)),
+);
 const entry = fc.record({
   path: name,
   type: fc.constantFrom("file" as const, "directory" as const, "symlink" as const, "link" as const, "special" as const),
@@ -30,7 +34,14 @@ const rowArbitrary: fc.Arbitrary<TableRow> = fc.oneof(
   fc.record({ kind: fc.constant("object" as const), key: name, codec: fc.constantFrom(...CODECS) }),
   fc.record({ kind: fc.constant("archive" as const), name }),
   fc.record({ kind: fc.constant("entry" as const), entry }),
-  fc.record({ kind: fc.constant("member" as const), object: whole, offset: whole, storedLength: length, plainLength: length, sha256: bytes32 }),
+  fc.record({
+    kind: fc.constant("member" as const),
+    object: whole,
+    offset: whole,
+    storedLength: length,
+    plainLength: length,
+    sha256: bytes32,
+  }),
   fc.record({ kind: fc.constant("archive-end" as const), members: whole, entries: whole, plainBytes: whole }),
   fc.record({ kind: fc.constant("end" as const), archives: whole }),
 );
@@ -57,10 +68,27 @@ describe("a line of the seek table", () => {
 
   test("looks as documented", () => {
     const sha256 = Buffer.alloc(32, 1);
-    expect(formatRow({ kind: "header", chunkBytes: 262_144 })).toBe('{"format":"soar-seek-table","version":1,"digest":"sha256","chunkBytes":262144}\n');
-    expect(formatRow({ kind: "object", key: "base/2025-01-05/backup.tar.gz", codec: "gzip" })).toBe('["o","base/2025-01-05/backup.tar.gz","gzip"]\n');
-    expect(formatRow({ kind: "member", object: 0, offset: 10, storedLength: 20, plainLength: 30, sha256 })).toBe('["m",0,10,20,30,"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="]\n');
-    const file = { path: "base/1/1259", type: "file", size: 8192, mode: 0o600, mtime: 1.5, uid: 26, gid: 27, link: "", member: 4, offset: 512 } as const;
+    expect(formatRow({ kind: "header", chunkBytes: 262_144 })).toBe(
+      '{"format":"soar-seek-table","version":1,"digest":"sha256","chunkBytes":262144}\n',
+    );
+    expect(formatRow({ kind: "object", key: "base/2025-01-05/backup.tar.gz", codec: "gzip" })).toBe(
+      '["o","base/2025-01-05/backup.tar.gz","gzip"]\n',
+    );
+    expect(formatRow({ kind: "member", object: 0, offset: 10, storedLength: 20, plainLength: 30, sha256 })).toBe(
+      '["m",0,10,20,30,"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="]\n',
+    );
+    const file = {
+      path: "base/1/1259",
+      type: "file",
+      size: 8192,
+      mode: 0o600,
+      mtime: 1.5,
+      uid: 26,
+      gid: 27,
+      link: "",
+      member: 4,
+      offset: 512,
+    } as const;
     expect(formatRow({ kind: "entry", entry: file })).toBe('["e","base/1/1259","file",8192,384,1.5,26,27,"",4,512]\n');
   });
 
@@ -70,20 +98,38 @@ describe("a line of the seek table", () => {
         const line = formatRow(row).slice(0, -1);
         const at = place % line.length;
         const result = failureOf(line.slice(0, at) + String.fromCharCode(code) + line.slice(at + 1));
-        if (result instanceof Error) expect(hasErrorCode(result, "FORMAT_INVALID", "REPOSITORY_VERSION"), result.stack).toBe(true);
+        if (result instanceof Error)
+          expect(hasErrorCode(result, "FORMAT_INVALID", "REPOSITORY_VERSION"), result.stack).toBe(true);
       }),
       { numRuns: 3000 },
     );
   });
 
   test.each([
-    "", "null", "1", "{}", "[]", '["x"]', '["m"]', '["m",0,0,0,0,"AQ=="]', '["m",-1,0,0,0,"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="]', '["z",1,2]', '["z",1,2,3,4]', '["z",1,2,1e300]', '["o","k","lz4"]',
+    "",
+    "null",
+    "1",
+    "{}",
+    "[]",
+    '["x"]',
+    '["m"]',
+    '["m",0,0,0,0,"AQ=="]',
+    '["m",-1,0,0,0,"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="]',
+    '["z",1,2]',
+    '["z",1,2,3,4]',
+    '["z",1,2,1e300]',
+    '["o","k","lz4"]',
   ])("is refused: %s", (line) => {
     expect(hasErrorCode(failureOf(line), "FORMAT_INVALID")).toBe(true);
   });
 
   test("of a later version names the version", () => {
     expect(hasErrorCode(failureOf('{"format":"soar-seek-table","version":2}'), "REPOSITORY_VERSION")).toBe(true);
-    expect(hasErrorCode(failureOf('{"format":"soar-seek-table","version":1,"digest":"hmac-sha256","chunkBytes":1}'), "REPOSITORY_VERSION")).toBe(true);
+    expect(
+      hasErrorCode(
+        failureOf('{"format":"soar-seek-table","version":1,"digest":"hmac-sha256","chunkBytes":1}'),
+        "REPOSITORY_VERSION",
+      ),
+    ).toBe(true);
   });
 });

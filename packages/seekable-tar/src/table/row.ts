@@ -24,6 +24,13 @@ export type TableRow =
   | { readonly kind: "object"; readonly key: string; readonly codec: Codec }
   | { readonly kind: "archive"; readonly name: string }
   | { readonly kind: "entry"; readonly entry: PlacedEntry }
-  | { readonly kind: "member"; readonly object: number; readonly offset: number; readonly storedLength: number; readonly plainLength: number; readonly sha256: Buffer }
+  | {
+      readonly kind: "member";
+      readonly object: number;
+      readonly offset: number;
+      readonly storedLength: number;
+      readonly plainLength: number;
+      readonly sha256: Buffer;
+    }
   | { readonly kind: "archive-end"; readonly members: number; readonly entries: number; readonly plainBytes: number }
   | { readonly kind: "end"; readonly archives: number };

@@ -97,7 +97,12 @@ export class SeekTableWriter {
     this.#add({ kind: "end", archives: this.#totals.archives });
     this.#flush();
     await this.#writing;
-    return { frames: this.#frames, ...this.#totals, storedBytes: this.#storedBytes, storedSha256: this.#storedHash.digest("hex") };
+    return {
+      frames: this.#frames,
+      ...this.#totals,
+      storedBytes: this.#storedBytes,
+      storedSha256: this.#storedHash.digest("hex"),
+    };
   }
 
   #add(row: TableRow): void {
@@ -122,7 +127,11 @@ export class SeekTableWriter {
   async #write(before: Promise<void>, plain: Buffer): Promise<void> {
     await before;
     const stored = await compressMember("zstd", plain);
-    this.#frames.push({ storedLength: stored.length, plainLength: plain.length, sha256: createHash("sha256").update(plain).digest("hex") });
+    this.#frames.push({
+      storedLength: stored.length,
+      plainLength: plain.length,
+      sha256: createHash("sha256").update(plain).digest("hex"),
+    });
     this.#storedHash.update(stored);
     this.#storedBytes += stored.length;
     await this.#sink(stored);

@@ -11,8 +11,19 @@ import { SeekTableWriter } from "./seek-table-writer.ts";
 import { TableBuilder } from "./table-builder.ts";
 
 const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
-const memberOf = (number: number): MemberLocation => ({ object: `object-${number % 3}`, codec: "zstd", offset: number * 1e6, storedLength: number, plainLength: number + 1, sha256: sha256(String(number)) });
-const failureOf = async (work: Promise<unknown>): Promise<unknown> => await work.then(() => undefined, (error: unknown) => error);
+const memberOf = (number: number): MemberLocation => ({
+  object: `object-${number % 3}`,
+  codec: "zstd",
+  offset: number * 1e6,
+  storedLength: number,
+  plainLength: number + 1,
+  sha256: sha256(String(number)),
+});
+const failureOf = async (work: Promise<unknown>): Promise<unknown> =>
+  await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 
 describe("DigestIndex", () => {
   test("finds every member by digest and length among many, and nothing else", () => {
@@ -20,7 +31,8 @@ describe("DigestIndex", () => {
     for (let number = 0; number < 40_000; number++) index.add(memberOf(number));
     index.add({ ...memberOf(7), object: "later" });
     expect(index.size).toBe(40_000);
-    for (let number = 0; number < 40_000; number += 7) expect(index.find(sha256(String(number)), number + 1)).toEqual(memberOf(number));
+    for (let number = 0; number < 40_000; number += 7)
+      expect(index.find(sha256(String(number)), number + 1)).toEqual(memberOf(number));
     expect(index.find(sha256("7"), 7)).toBeUndefined();
     for (let number = 0; number < 1000; number++) expect(index.find(randomBytes(32), number)).toBeUndefined();
   });
@@ -41,8 +53,20 @@ describe("a stored table", () => {
   let archived: Archived;
   beforeAll(async () => {
     pool = createCodecPool({ workers: 1 });
-    const tar = makeTar(Array.from({ length: 50 }, (_, index) => ({ path: `base/${index}`, type: "File" as const, content: makeContent(index, index * 300) })));
-    archived = await archiveInto(new MemoryStore(), [{ name: "data", objectKey: "o", source: [tar] }], { codec: "zstd", pool, chunkBytes: 4096, bundleBytes: 4096, frameBytes: 700 });
+    const tar = makeTar(
+      Array.from({ length: 50 }, (_, index) => ({
+        path: `base/${index}`,
+        type: "File" as const,
+        content: makeContent(index, index * 300),
+      })),
+    );
+    archived = await archiveInto(new MemoryStore(), [{ name: "data", objectKey: "o", source: [tar] }], {
+      codec: "zstd",
+      pool,
+      chunkBytes: 4096,
+      bundleBytes: 4096,
+      frameBytes: 700,
+    });
   });
   afterAll(async () => await pool.close());
 
@@ -58,7 +82,11 @@ describe("a stored table", () => {
     const [whole, streamed] = [new DigestIndex(), new DigestIndex()];
     whole.addTable(archived.table);
     const { frames } = archived.tableSummary;
-    await streamed.addStoredTable({ name: "index.zst", frames, fetch: async (offset, length) => await Promise.resolve(archived.tableBytes.subarray(offset, offset + length)) });
+    await streamed.addStoredTable({
+      name: "index.zst",
+      frames,
+      fetch: async (offset, length) => await Promise.resolve(archived.tableBytes.subarray(offset, offset + length)),
+    });
     expect(streamed.size).toBe(whole.size);
     const members = archived.table.archives[0]?.members;
     const first = members?.get(0);
@@ -78,17 +106,44 @@ describe("a stored table", () => {
       }),
       { numRuns: 300 },
     );
-    expect(hasErrorCode(await failureOf(loadTable(tableBytes.subarray(0, -1), tableSummary)), "REPOSITORY_DAMAGED")).toBe(true);
+    expect(
+      hasErrorCode(await failureOf(loadTable(tableBytes.subarray(0, -1), tableSummary)), "REPOSITORY_DAMAGED"),
+    ).toBe(true);
     const frames = tableSummary.frames.slice(0, -1);
     expect(hasErrorCode(await failureOf(loadTable(tableBytes, { frames })), "FORMAT_INVALID")).toBe(true);
     expect(hasErrorCode(await failureOf(loadTable(tableBytes, { frames: [] })), "FORMAT_INVALID")).toBe(true);
   });
 
   test("whose rows do not fit together is refused", () => {
-    const file = { path: "f", type: "file", size: 10, mode: 0, mtime: 0, uid: 0, gid: 0, link: "", member: 0, offset: 0 } as const;
-    const member = { kind: "member", object: 0, offset: 0, storedLength: 5, plainLength: 20, sha256: sha256("") } as const;
-    const begin: TableRow[] = [{ kind: "header", chunkBytes: 4096 }, { kind: "archive", name: "a" }, { kind: "object", key: "k", codec: "none" }];
-    const end = (members: number, entries: number, plainBytes: number): TableRow[] => [{ kind: "archive-end", members, entries, plainBytes }, { kind: "end", archives: 1 }];
+    const file = {
+      path: "f",
+      type: "file",
+      size: 10,
+      mode: 0,
+      mtime: 0,
+      uid: 0,
+      gid: 0,
+      link: "",
+      member: 0,
+      offset: 0,
+    } as const;
+    const member = {
+      kind: "member",
+      object: 0,
+      offset: 0,
+      storedLength: 5,
+      plainLength: 20,
+      sha256: sha256(""),
+    } as const;
+    const begin: TableRow[] = [
+      { kind: "header", chunkBytes: 4096 },
+      { kind: "archive", name: "a" },
+      { kind: "object", key: "k", codec: "none" },
+    ];
+    const end = (members: number, entries: number, plainBytes: number): TableRow[] => [
+      { kind: "archive-end", members, entries, plainBytes },
+      { kind: "end", archives: 1 },
+    ];
     const build = (rows: readonly TableRow[]): unknown => {
       const builder = new TableBuilder();
       try {
@@ -102,12 +157,22 @@ describe("a stored table", () => {
     const good = [...begin, entry({}), member, ...end(1, 1, 20)];
     expect(build(good)).toMatchObject({ chunkBytes: 4096, archives: [{ name: "a", plainBytes: 20 }] });
     const bad: (readonly TableRow[])[] = [
-      good.slice(1), good.slice(0, -1), [...good, entry({})], [...begin, ...begin], [...begin, entry({}), member, ...end(2, 1, 20)],
-      [...begin, entry({}), member, ...end(1, 0, 20)], [...begin, entry({}), member, ...end(1, 1, 21)], [...begin, entry({}), { ...member, object: 1 }, ...end(1, 1, 20)],
-      [...begin, entry({}), { ...member, plainLength: 0 }, ...end(1, 1, 0)], [...begin, entry({ member: 1 }), member, ...end(1, 1, 20)],
-      [...begin, entry({ offset: 21 }), member, ...end(1, 1, 20)], [...begin, entry({ offset: 11 }), member, ...end(1, 1, 20)],
-      [...begin, entry({}), entry({ offset: 9 }), member, ...end(1, 2, 20)], [...begin, entry({ type: "directory" }), member, ...end(1, 1, 20)],
-      [begin[0] ?? member, member], [...good.slice(0, -1), { kind: "end", archives: 2 }],
+      good.slice(1),
+      good.slice(0, -1),
+      [...good, entry({})],
+      [...begin, ...begin],
+      [...begin, entry({}), member, ...end(2, 1, 20)],
+      [...begin, entry({}), member, ...end(1, 0, 20)],
+      [...begin, entry({}), member, ...end(1, 1, 21)],
+      [...begin, entry({}), { ...member, object: 1 }, ...end(1, 1, 20)],
+      [...begin, entry({}), { ...member, plainLength: 0 }, ...end(1, 1, 0)],
+      [...begin, entry({ member: 1 }), member, ...end(1, 1, 20)],
+      [...begin, entry({ offset: 21 }), member, ...end(1, 1, 20)],
+      [...begin, entry({ offset: 11 }), member, ...end(1, 1, 20)],
+      [...begin, entry({}), entry({ offset: 9 }), member, ...end(1, 2, 20)],
+      [...begin, entry({ type: "directory" }), member, ...end(1, 1, 20)],
+      [begin[0] ?? member, member],
+      [...good.slice(0, -1), { kind: "end", archives: 2 }],
     ];
     for (const rows of bad) expect(isSoarError(build(rows)), JSON.stringify(rows)).toBe(true);
   });
@@ -121,7 +186,14 @@ test("the table of a cluster stays under 0.05 % of it at the default chunk size"
   let offset = 0;
   for (let number = 0; number < members; number++) {
     const storedLength = 90_000 + ((number * 7919) % 40_000);
-    writer.addMember({ object: "base/2025-01-05/backup.tar.gz", codec: "gzip", offset, storedLength, plainLength: 262_144, sha256: sha256(String(number)) });
+    writer.addMember({
+      object: "base/2025-01-05/backup.tar.gz",
+      codec: "gzip",
+      offset,
+      storedLength,
+      plainLength: 262_144,
+      sha256: sha256(String(number)),
+    });
     offset += storedLength;
   }
   writer.endArchive();

@@ -23,7 +23,8 @@ export class TableBuilder {
 
   add(row: TableRow): void {
     if (this.#ended) throw invalid(WHAT, "lines follow its last one");
-    if ((this.#chunkBytes === undefined) !== (row.kind === "header")) throw invalid(WHAT, "its header is not its first line, once");
+    if ((this.#chunkBytes === undefined) !== (row.kind === "header"))
+      throw invalid(WHAT, "its header is not its first line, once");
     switch (row.kind) {
       case "header":
         this.#chunkBytes = row.chunkBytes;
@@ -44,7 +45,8 @@ export class TableBuilder {
         this.#endArchive(row);
         break;
       case "end":
-        if (this.#open !== undefined || row.archives !== this.#archives.length) throw invalid(WHAT, "its last line does not fit the archives before it");
+        if (this.#open !== undefined || row.archives !== this.#archives.length)
+          throw invalid(WHAT, "its last line does not fit the archives before it");
         this.#ended = true;
         break;
     }
@@ -56,7 +58,8 @@ export class TableBuilder {
   }
 
   #begin(name: string): void {
-    if (this.#open !== undefined || this.#archives.some((archive) => archive.name === name)) throw invalid(WHAT, `the archive '${name}' begins inside of another or twice`);
+    if (this.#open !== undefined || this.#archives.some((archive) => archive.name === name))
+      throw invalid(WHAT, `the archive '${name}' begins inside of another or twice`);
     this.#open = { name, members: new MemberList(this.#objects), entries: [], plainBytes: 0 };
   }
 
@@ -70,7 +73,8 @@ export class TableBuilder {
 
   #endArchive(row: TableRow & { kind: "archive-end" }): void {
     const { name, members, entries, plainBytes } = this.#opened();
-    if (row.members !== members.length || row.entries !== entries.length || row.plainBytes !== plainBytes) throw invalid(WHAT, `the counts of the archive '${name}' do not fit its lines`);
+    if (row.members !== members.length || row.entries !== entries.length || row.plainBytes !== plainBytes)
+      throw invalid(WHAT, `the counts of the archive '${name}' do not fit its lines`);
     checkEntries(members, entries);
     this.#archives.push({ name, members, entries, plainBytes });
     this.#open = undefined;
@@ -90,8 +94,10 @@ function checkEntries(members: MemberList, entries: readonly PlacedEntry[]): voi
   for (const entry of entries) {
     for (; member < entry.member && member < members.length; member++) memberStart += members.plainLength(member);
     const inside = entry.member === member && member < members.length && entry.offset <= members.plainLength(member);
-    if (!inside || memberStart + entry.offset < contentEnd) throw invalid(WHAT, `the content of '${entry.path}' does not follow that of the entry before`);
-    if (entry.type !== "file" && entry.size !== 0) throw invalid(WHAT, `'${entry.path}' has content without being a file`);
+    if (!inside || memberStart + entry.offset < contentEnd)
+      throw invalid(WHAT, `the content of '${entry.path}' does not follow that of the entry before`);
+    if (entry.type !== "file" && entry.size !== 0)
+      throw invalid(WHAT, `'${entry.path}' has content without being a file`);
     contentEnd = memberStart + entry.offset + entry.size;
   }
   for (; member < members.length; member++) memberStart += members.plainLength(member);

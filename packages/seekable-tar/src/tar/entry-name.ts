@@ -16,7 +16,11 @@ export function decodeName(bytes: Uint8Array): string {
 export function encodeName(name: string): Buffer {
   if (name.isWellFormed()) return Buffer.from(name, "utf8");
   const pieces = name.split(/([\udc80-\udcff])/u);
-  return Buffer.concat(pieces.map((piece) => (/^[\udc80-\udcff]$/u.test(piece) ? Buffer.from([piece.charCodeAt(0) - ESCAPE_BASE]) : Buffer.from(piece, "utf8"))));
+  return Buffer.concat(
+    pieces.map((piece) =>
+      /^[\udc80-\udcff]$/u.test(piece) ? Buffer.from([piece.charCodeAt(0) - ESCAPE_BASE]) : Buffer.from(piece, "utf8"),
+    ),
+  );
 }
 
 /** A path as `node:fs` takes it: text where that is exact, else bytes. */

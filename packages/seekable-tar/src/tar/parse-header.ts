@@ -47,7 +47,8 @@ export function parseHeader(block: Buffer, local: PaxFields, global: PaxFields):
   const size = requireSize(header.size);
   if (extension !== undefined) return { kind: "extension", about: extension, size };
   const type = ENTRY_TYPES.get(header.type);
-  if (type === undefined) throw invalid(WHAT, `entries of type '${block.toString("latin1", 156, 157)}' are not supported`);
+  if (type === undefined)
+    throw invalid(WHAT, `entries of type '${block.toString("latin1", 156, 157)}' are not supported`);
   if (type !== "file" && size !== 0) throw invalid(WHAT, `a ${type} has ${size} bytes of content`);
   return { kind: "entry", entry: toEntry(block, header, type, size, local) };
 }

@@ -23,7 +23,7 @@ const SPACE = 0x20;
  */
 export function parsePaxRecords(body: Buffer, earlier: PaxFields): PaxFields {
   const fields: PaxFields = { ...earlier };
-  for (let at = 0; at < body.length; ) {
+  for (let at = 0; at < body.length;) {
     const record = cutRecord(body, at);
     at += record.length;
     applyRecord(fields, record);
@@ -36,7 +36,8 @@ function cutRecord(body: Buffer, at: number): Buffer {
   const digits = space < 0 ? "" : body.toString("latin1", at, space);
   const length = /^[1-9][0-9]{0,8}$/.test(digits) ? Number(digits) : 0;
   const record = body.subarray(at, at + length);
-  if (length <= digits.length + 2 || record.length !== length || record.at(-1) !== NEWLINE) throw invalid(WHAT, `no record begins at byte ${at}`);
+  if (length <= digits.length + 2 || record.length !== length || record.at(-1) !== NEWLINE)
+    throw invalid(WHAT, `no record begins at byte ${at}`);
   return record;
 }
 
@@ -54,7 +55,8 @@ function applyRecord(fields: PaxFields, record: Buffer): void {
 }
 
 function removeField(fields: PaxFields, key: string): void {
-  if (key === "path" || key === "linkpath" || key === "size" || key === "uid" || key === "gid" || key === "mtime") delete fields[key];
+  if (key === "path" || key === "linkpath" || key === "size" || key === "uid" || key === "gid" || key === "mtime")
+    delete fields[key];
 }
 
 function applyNumber(fields: PaxFields, record: string, key: string): void {
@@ -67,6 +69,7 @@ function applyNumber(fields: PaxFields, record: string, key: string): void {
 }
 
 function requireWhole(value: number | undefined, key: string): number {
-  if (value === undefined || !Number.isSafeInteger(value) || value < 0) throw invalid(WHAT, `its ${key} is no whole number`);
+  if (value === undefined || !Number.isSafeInteger(value) || value < 0)
+    throw invalid(WHAT, `its ${key} is no whole number`);
   return value;
 }

@@ -25,7 +25,8 @@ function scan(pieces: Iterable<Buffer>): Scanned {
     for (const piece of scanner.scan(bytes)) {
       if (piece.kind === "entry") contents[entries.push(piece.entry) - 1] = Buffer.alloc(0);
       else if (piece.kind !== "entry-end") all.push(Buffer.from(piece.bytes));
-      if (piece.kind === "content") contents[entries.length - 1] = Buffer.concat([contents[entries.length - 1] ?? Buffer.alloc(0), piece.bytes]);
+      if (piece.kind === "content")
+        contents[entries.length - 1] = Buffer.concat([contents[entries.length - 1] ?? Buffer.alloc(0), piece.bytes]);
     }
   }
   scanner.finish();
@@ -45,13 +46,19 @@ function expectInvalid(bytes: Buffer, fact: string): void {
 
 test("finds every entry and keeps every byte of random archives in random pieces", () => {
   fc.assert(
-    fc.property(tarArbitrary([512, 1024, 5000]), fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 1 }), (made, pattern) => {
-      const bytes = makeTar(made);
-      const { entries, contents, all } = scan(inPieces(bytes, pattern));
-      expect(all).toEqual(bytes);
-      expect(entries.map(({ path, size, link }) => ({ path, size, link }))).toEqual(made.map(({ path, content, link }) => ({ path, size: content.length, link: link ?? "" })));
-      expect(contents).toEqual(made.map(({ content }) => content));
-    }),
+    fc.property(
+      tarArbitrary([512, 1024, 5000]),
+      fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 1 }),
+      (made, pattern) => {
+        const bytes = makeTar(made);
+        const { entries, contents, all } = scan(inPieces(bytes, pattern));
+        expect(all).toEqual(bytes);
+        expect(entries.map(({ path, size, link }) => ({ path, size, link }))).toEqual(
+          made.map(({ path, content, link }) => ({ path, size: content.length, link: link ?? "" })),
+        );
+        expect(contents).toEqual(made.map(({ content }) => content));
+      },
+    ),
     { numRuns: 200 },
   );
 });
@@ -77,7 +84,9 @@ describe("archives of the tar program", () => {
     const bytes = execFileSync("tar", [`--format=${format}`, "--sort=name", "-C", directory, "-cf", "-", "."]);
     const { entries, contents, all } = scan([bytes]);
     expect(all).toEqual(bytes);
-    const found = new Map(entries.map((entry, index) => [entry.path, { ...entry, content: contents[index]?.toString() }]));
+    const found = new Map(
+      entries.map((entry, index) => [entry.path, { ...entry, content: contents[index]?.toString() }]),
+    );
     expect(found.get(".")).toMatchObject({ type: "directory" });
     expect(found.get(longName)).toMatchObject({ type: "file", size: 4, content: "long" });
     expect(found.get("line\nfeed")).toMatchObject({ content: "odd" });
@@ -98,7 +107,8 @@ describe("archives of the tar program", () => {
   test("with sparse files are refused, in each way of writing them", () => {
     writeFileSync(join(directory, "sparse"), "");
     truncateSync(join(directory, "sparse"), 10_000_000);
-    const make = (...options: string[]): Buffer => execFileSync("tar", [...options, "-S", "-C", directory, "-cf", "-", "sparse"]);
+    const make = (...options: string[]): Buffer =>
+      execFileSync("tar", [...options, "-S", "-C", directory, "-cf", "-", "sparse"]);
     expectInvalid(make("--format=gnu"), "entries of type 'S' are not supported");
     expectInvalid(make("--format=pax"), "sparse files are not supported");
   });
@@ -108,7 +118,8 @@ describe("a stream is refused", () => {
   const whole = makeTar([{ path: "a", type: "File", content: Buffer.alloc(700, 1) }]);
 
   test("when it is cut off at any byte before its closing blocks are complete", () => {
-    for (let length = 0; length < whole.length; length++) expectInvalid(whole.subarray(0, length), "ends before its closing blocks");
+    for (let length = 0; length < whole.length; length++)
+      expectInvalid(whole.subarray(0, length), "ends before its closing blocks");
   });
 
   test("when bytes follow its end", () => {

@@ -37,7 +37,7 @@ export class TarScanner {
 
   /** Takes the next bytes of the stream. The pieces are views on `chunk` and valid until it is reused. */
   *scan(chunk: Buffer): Generator<TarPiece, void, undefined> {
-    for (let at = 0; at < chunk.length; ) {
+    for (let at = 0; at < chunk.length;) {
       const rest = chunk.subarray(at);
       if (this.#state === "header" || this.#state === "extension") {
         const bytes = rest.subarray(0, this.#wanted() - this.#have);
@@ -63,14 +63,18 @@ export class TarScanner {
 
   /** Passes over bytes of the stream that are content of the entry that is open, without seeing them. */
   *skipContent(length: number): Generator<TarPiece, void, undefined> {
-    if (this.#state !== "content" || length > this.#left) throw invalid(WHAT, "the content of an entry ends before it should");
+    if (this.#state !== "content" || length > this.#left)
+      throw invalid(WHAT, "the content of an entry ends before it should");
     this.#left -= length;
     yield* this.#advance();
   }
 
   /** Call behind the last chunk: a stream without its two closing blocks was cut off. */
   finish(): void {
-    if (this.#state !== "end") throw invalid(WHAT, "it ends before its closing blocks", { hint: "The source was cut off. Take the backup again." });
+    if (this.#state !== "end")
+      throw invalid(WHAT, "it ends before its closing blocks", {
+        hint: "The source was cut off. Take the backup again.",
+      });
   }
 
   #wanted(): number {
@@ -98,7 +102,8 @@ export class TarScanner {
   }
 
   #beginExtension(about: Extension, size: number): void {
-    if (size === 0 || size > EXTENSION_LIMIT_BYTES) throw invalid(WHAT, `a header about the next entry has ${size} bytes`);
+    if (size === 0 || size > EXTENSION_LIMIT_BYTES)
+      throw invalid(WHAT, `a header about the next entry has ${size} bytes`);
     this.#extension = about;
     this.#begin("extension", size);
     if (this.#collected.length < size) this.#collected = Buffer.alloc(size);

@@ -34,11 +34,15 @@ export interface PlainMember {
  * digest, whatever stands before it. Chunks of the source may have any boundaries and are copied before the next one is
  * asked for, so that the source may reuse its buffers. Throws `FORMAT_INVALID` for anything that is no complete tar.
  */
-export async function* memberize(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options: MemberizeOptions = {}): AsyncGenerator<PlainMember, void, undefined> {
+export async function* memberize(
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  options: MemberizeOptions = {},
+): AsyncGenerator<PlainMember, void, undefined> {
   const scanner = new TarScanner();
   const cutter = new MemberCutter(options);
   for await (const chunk of source) {
-    for (const piece of scanner.scan(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))) yield* cutter.take(piece);
+    for (const piece of scanner.scan(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)))
+      yield* cutter.take(piece);
   }
   scanner.finish();
   yield* cutter.flush();
@@ -106,7 +110,11 @@ class MemberCutter {
     this.#path = entry.path;
     this.#large = entry.size >= this.#largeFileBytes;
     const startsNext = this.#large && this.#buffer !== undefined;
-    this.#entries.push({ ...entry, member: startsNext ? this.#member + 1 : this.#member, offset: startsNext ? 0 : this.#size });
+    this.#entries.push({
+      ...entry,
+      member: startsNext ? this.#member + 1 : this.#member,
+      offset: startsNext ? 0 : this.#size,
+    });
     if (this.#large) yield* this.flush();
   }
 
@@ -116,7 +124,7 @@ class MemberCutter {
   }
 
   *#append(bytes: Buffer, limit: number): Generator<PlainMember, void, undefined> {
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       this.#buffer ??= this.#memory.take(limit);
       const count = bytes.copy(this.#buffer, this.#size, at, at + limit - this.#size);
       this.#size += count;

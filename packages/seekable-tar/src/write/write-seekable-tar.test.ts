@@ -41,61 +41,108 @@ function joined(store: MemoryStore, table: SeekTable): Buffer[] {
 }
 
 const files = (count: number, seed = 0): MadeEntry[] =>
-  Array.from({ length: count }, (_, index) => ({ path: `base/${1 + (index % 3)}/${index}`, type: "File", content: makeContent(seed + index, (index * 977) % 40_000) }));
+  Array.from({ length: count }, (_, index) => ({
+    path: `base/${1 + (index % 3)}/${index}`,
+    type: "File",
+    content: makeContent(seed + index, (index * 977) % 40_000),
+  }));
 
-test.each(CODECS)("%s: the object is an ordinary archive for the plain tools, and the members are what the table says", async (codec) => {
-  await fc.assert(
-    fc.asyncProperty(tarArbitrary([4096, 8192, 30_000]), async (made) => {
-      const tar = makeTar(made);
-      const store = new MemoryStore();
-      const { table, summaries } = await archiveInto(store, [{ name: "data", objectKey: "data.tar", source: inPieces(tar, [3000]) }], { codec, pool, ...SMALL, frameBytes: 500 });
-      const stored = store.bytes("data.tar");
-      const [command = "", ...args] = COMMANDS[codec];
-      expect(execFileSync(command, args, { input: stored })).toEqual(tar);
-      expect(joined(store, table)).toEqual([tar]);
-      expect(table.archives[0]?.plainBytes).toBe(tar.length);
-      const storedSha256 = createHash("sha256").update(stored).digest("hex");
-      expect(summaries[0]).toMatchObject({ plainBytes: tar.length, newPlainBytes: tar.length, storedBytes: stored.length, entries: made.length, storedSha256 });
-    }),
-    { numRuns: 15 },
-  );
-});
+test.each(CODECS)(
+  "%s: the object is an ordinary archive for the plain tools, and the members are what the table says",
+  async (codec) => {
+    await fc.assert(
+      fc.asyncProperty(tarArbitrary([4096, 8192, 30_000]), async (made) => {
+        const tar = makeTar(made);
+        const store = new MemoryStore();
+        const { table, summaries } = await archiveInto(
+          store,
+          [{ name: "data", objectKey: "data.tar", source: inPieces(tar, [3000]) }],
+          { codec, pool, ...SMALL, frameBytes: 500 },
+        );
+        const stored = store.bytes("data.tar");
+        const [command = "", ...args] = COMMANDS[codec];
+        expect(execFileSync(command, args, { input: stored })).toEqual(tar);
+        expect(joined(store, table)).toEqual([tar]);
+        expect(table.archives[0]?.plainBytes).toBe(tar.length);
+        const storedSha256 = createHash("sha256").update(stored).digest("hex");
+        expect(summaries[0]).toMatchObject({
+          plainBytes: tar.length,
+          newPlainBytes: tar.length,
+          storedBytes: stored.length,
+          entries: made.length,
+          storedSha256,
+        });
+      }),
+      { numRuns: 15 },
+    );
+  },
+);
 
 test("tar lists and extracts the object", async () => {
   const store = new MemoryStore();
   const made = files(20);
-  await archiveInto(store, [{ name: "data", objectKey: "data.tar.gz", source: [makeTar(made)] }], { codec: "gzip", pool, ...SMALL });
+  await archiveInto(store, [{ name: "data", objectKey: "data.tar.gz", source: [makeTar(made)] }], {
+    codec: "gzip",
+    pool,
+    ...SMALL,
+  });
   execFileSync("tar", ["xzf", "-", "-C", directory], { input: store.bytes("data.tar.gz") });
-  const listed = execFileSync("tar", ["tzf", "-"], { input: store.bytes("data.tar.gz") }).toString().trim().split("\n");
+  const listed = execFileSync("tar", ["tzf", "-"], { input: store.bytes("data.tar.gz") })
+    .toString()
+    .trim()
+    .split("\n");
   expect(listed).toEqual(made.map(({ path }) => path));
   for (const { path, content } of made) expect(execFileSync("cat", [join(directory, path)])).toEqual(content);
 });
 
-test.each(CODECS)("%s: with releaseBody a piece is whole until the next one is asked for, and then its memory is free", async (codec) => {
-  const tar = makeTar(files(40));
-  const table = new SeekTableWriter({ chunkBytes: SMALL.chunkBytes, sink: () => undefined });
-  const { body } = writeSeekableTar({ source: [tar], name: "data", objectKey: "data.tar", codec, table, pool, ...SMALL, releaseBody: true });
-  const copies: Buffer[] = [];
-  const pieces: Buffer[] = [];
-  for await (const piece of body) {
-    copies.push(Buffer.from(piece));
-    pieces.push(piece);
-  }
-  const [command = "", ...args] = COMMANDS[codec];
-  expect(execFileSync(command, args, { input: Buffer.concat(copies) })).toEqual(tar);
-  expect(pieces.map(({ length }) => length)).toEqual(pieces.map(() => 0));
-});
+test.each(CODECS)(
+  "%s: with releaseBody a piece is whole until the next one is asked for, and then its memory is free",
+  async (codec) => {
+    const tar = makeTar(files(40));
+    const table = new SeekTableWriter({ chunkBytes: SMALL.chunkBytes, sink: () => undefined });
+    const { body } = writeSeekableTar({
+      source: [tar],
+      name: "data",
+      objectKey: "data.tar",
+      codec,
+      table,
+      pool,
+      ...SMALL,
+      releaseBody: true,
+    });
+    const copies: Buffer[] = [];
+    const pieces: Buffer[] = [];
+    for await (const piece of body) {
+      copies.push(Buffer.from(piece));
+      pieces.push(piece);
+    }
+    const [command = "", ...args] = COMMANDS[codec];
+    expect(execFileSync(command, args, { input: Buffer.concat(copies) })).toEqual(tar);
+    expect(pieces.map(({ length }) => length)).toEqual(pieces.map(() => 0));
+  },
+);
 
 test("an incremental refers to unchanged members and stores only new ones", async () => {
   const store = new MemoryStore();
   const before = files(60);
-  const full = await archiveInto(store, [{ name: "data", objectKey: "1/backup.tar.gz", source: [makeTar(before)] }], { codec: "gzip", pool, ...SMALL });
+  const full = await archiveInto(store, [{ name: "data", objectKey: "1/backup.tar.gz", source: [makeTar(before)] }], {
+    codec: "gzip",
+    pool,
+    ...SMALL,
+  });
   const index = new DigestIndex();
   index.addTable(full.table);
   expect(index.size).toBeLessThanOrEqual(full.tableSummary.members);
-  const after = before.map((file, number) => (number === 30 ? { ...file, content: Buffer.concat([makeContent(777, 4096), file.content.subarray(4096)]) } : file));
+  const after = before.map((file, number) =>
+    number === 30 ? { ...file, content: Buffer.concat([makeContent(777, 4096), file.content.subarray(4096)]) } : file,
+  );
   const source = [{ name: "data", objectKey: "2/backup.members.zst", source: [makeTar(after)] }];
-  const next = await archiveInto(store, source, { codec: "zstd", pool, ...SMALL, resolveExisting: (sha256, length) => index.find(sha256, length) });
+  const next = await archiveInto(store, source, {
+    codec: "zstd",
+    pool,
+    ...SMALL,
+    resolveExisting: (sha256, length) => index.find(sha256, length),
+  });
   expect(joined(store, next.table)).toEqual([makeTar(after)]);
   expect(next.summaries[0]?.newMembers).toBe(1);
   expect(next.summaries[0]?.newPlainBytes).toBe(4096);
@@ -115,7 +162,15 @@ test("several archives share one table", async () => {
 test("a source that is cut off or fails fails the body, and there is no summary", async () => {
   const table = new SeekTableWriter({ chunkBytes: 4096, sink: () => undefined });
   const tar = makeTar(files(20));
-  const cut = writeSeekableTar({ source: [tar.subarray(0, -1000)], name: "a", objectKey: "a", codec: "none", table, pool, ...SMALL });
+  const cut = writeSeekableTar({
+    source: [tar.subarray(0, -1000)],
+    name: "a",
+    objectKey: "a",
+    codec: "none",
+    table,
+    pool,
+    ...SMALL,
+  });
   const failure = await collect(cut.body).catch((error: unknown) => error);
   expect(hasErrorCode(failure, "FORMAT_INVALID")).toBe(true);
   expect(() => cut.summary()).toThrow("not read to its end");
@@ -124,7 +179,15 @@ test("a source that is cut off or fails fails the body, and there is no summary"
 test("a sink that fails fails the body", async () => {
   const sink = async (): Promise<void> => await Promise.reject(new Error("no room for the table"));
   const table = new SeekTableWriter({ chunkBytes: 4096, sink, frameBytes: 1000 });
-  const write = writeSeekableTar({ source: [makeTar(files(60))], name: "a", objectKey: "a", codec: "none", table, pool, ...SMALL });
+  const write = writeSeekableTar({
+    source: [makeTar(files(60))],
+    name: "a",
+    objectKey: "a",
+    codec: "none",
+    table,
+    pool,
+    ...SMALL,
+  });
   await expect(collect(write.body)).rejects.toThrow("no room for the table");
 });
 
@@ -132,8 +195,15 @@ test("stops when its signal aborts", async () => {
   const controller = new AbortController();
   const table = new SeekTableWriter({ chunkBytes: 4096, sink: () => undefined });
   const write = writeSeekableTar({
-    source: [makeTar(files(60))], name: "a", objectKey: "a", codec: "gzip", table, pool, ...SMALL,
-    signal: controller.signal, onProgress: ({ plainBytes }) => plainBytes > 50_000 && controller.abort(),
+    source: [makeTar(files(60))],
+    name: "a",
+    objectKey: "a",
+    codec: "gzip",
+    table,
+    pool,
+    ...SMALL,
+    signal: controller.signal,
+    onProgress: ({ plainBytes }) => plainBytes > 50_000 && controller.abort(),
   });
   const failure = await collect(write.body).catch((error: unknown) => error);
   expect(hasErrorCode(failure, "ABORTED")).toBe(true);

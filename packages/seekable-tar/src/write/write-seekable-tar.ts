@@ -98,7 +98,13 @@ class ArchiveWrite {
     const { chunkBytes = DEFAULT_CHUNK_BYTES, bundleBytes, largeFileBytes } = this.#options;
     const members = memberize(source, { chunkBytes, bundleBytes, largeFileBytes, memory: this.#memory });
     const pack = async (member: PlainMember, stop: AbortSignal): Promise<Packed> => await this.#pack(member, stop);
-    const limits = { maxItems: pool.workers * ITEMS_PER_WORKER + 1, maxWeight: pool.workers * BYTES_PER_WORKER, weigh: memoryOf, signal, abandonSource: true };
+    const limits = {
+      maxItems: pool.workers * ITEMS_PER_WORKER + 1,
+      maxWeight: pool.workers * BYTES_PER_WORKER,
+      weigh: memoryOf,
+      signal,
+      abandonSource: true,
+    };
     table.beginArchive(name);
     for await (const packed of mapOrdered(members, pack, limits)) {
       const stored = this.#record(packed);

@@ -23,7 +23,12 @@ const NO_HARD_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"] as 
  * Gives a finished, synced file its name: with `ifAbsent` through link(2), which refuses a taken name atomically, else
  * through rename(2). The name is durable when this returns; the temporary name is gone.
  */
-export async function publishFile(volume: FileVolume, temporary: string, path: string, ifAbsent: PutOptions["ifAbsent"]): Promise<void> {
+export async function publishFile(
+  volume: FileVolume,
+  temporary: string,
+  path: string,
+  ifAbsent: PutOptions["ifAbsent"],
+): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       await (ifAbsent ? linkAbsent(volume, temporary, path, ifAbsent) : rename(temporary, path));
@@ -36,7 +41,12 @@ export async function publishFile(volume: FileVolume, temporary: string, path: s
   await syncDirectory(dirname(path));
 }
 
-async function linkAbsent(volume: FileVolume, temporary: string, path: string, ifAbsent: PutOptions["ifAbsent"]): Promise<void> {
+async function linkAbsent(
+  volume: FileVolume,
+  temporary: string,
+  path: string,
+  ifAbsent: PutOptions["ifAbsent"],
+): Promise<void> {
   if (volume.conditionalPut === "refused") return await renameAbsent(temporary, path, ifAbsent);
   try {
     await volume.link(temporary, path);
@@ -52,7 +62,10 @@ async function linkAbsent(volume: FileVolume, temporary: string, path: string, i
 /** Without hard links there is no atomic refusal: this can only look first. */
 async function renameAbsent(temporary: string, path: string, ifAbsent: PutOptions["ifAbsent"]): Promise<void> {
   if (ifAbsent === "by-server") {
-    throw new SoarError("STORE_UNSUPPORTED", `unable to store '${path}' only if absent: the file system has no hard links`);
+    throw new SoarError(
+      "STORE_UNSUPPORTED",
+      `unable to store '${path}' only if absent: the file system has no hard links`,
+    );
   }
   if ((await findFile(path)) !== undefined) throw await nameTaken(path, undefined);
   await rename(temporary, path);
@@ -60,9 +73,15 @@ async function renameAbsent(temporary: string, path: string, ifAbsent: PutOption
 
 async function nameTaken(path: string, cause: unknown): Promise<SoarError> {
   if ((await stat(path)).isDirectory()) {
-    return new SoarError("STORE_UNSUPPORTED", `unable to store '${path}': a directory has this name, because other keys begin with it`, { cause });
+    return new SoarError(
+      "STORE_UNSUPPORTED",
+      `unable to store '${path}': a directory has this name, because other keys begin with it`,
+      { cause },
+    );
   }
-  return new SoarError("OBJECT_EXISTS", `unable to store '${path}': there is an object of this name already`, { cause });
+  return new SoarError("OBJECT_EXISTS", `unable to store '${path}': there is an object of this name already`, {
+    cause,
+  });
 }
 
 /** Makes the directories between the root and `directory`, each one durable. Never makes the root itself. */
@@ -79,7 +98,9 @@ export async function makeDirectories(root: string, directory: string): Promise<
       if (hasSystemErrorCode(error, "ENOENT")) return; // a removal was faster; the caller comes back
       if (!hasSystemErrorCode(error, "EEXIST")) throw error;
       if (!(await stat(path)).isDirectory()) {
-        throw new SoarError("STORE_UNSUPPORTED", `unable to make the directory '${path}': an object has this name`, { cause: error });
+        throw new SoarError("STORE_UNSUPPORTED", `unable to make the directory '${path}': an object has this name`, {
+          cause: error,
+        });
       }
     }
   }

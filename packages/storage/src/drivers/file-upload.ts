@@ -4,7 +4,13 @@ import { dirname, join } from "node:path";
 import { requireNotAborted } from "../abort-signal.ts";
 import { type PartRules, requireAllParts, requirePart, requirePartSize, uploadEnded } from "../multipart-parts.ts";
 import { compareKeys } from "../object-key.ts";
-import type { MultipartOptions, MultipartUpload, StoredObject, StoreFeatures, UnfinishedUpload } from "../object-store.ts";
+import type {
+  MultipartOptions,
+  MultipartUpload,
+  StoredObject,
+  StoreFeatures,
+  UnfinishedUpload,
+} from "../object-store.ts";
 import { hasSystemErrorCode } from "./file-errors.ts";
 import { describeFile, DIRECTORY_MODE, FILE_MODE, findFile, pathOfKey, PRIVATE_DIRECTORY } from "./file-layout.ts";
 import { type FileVolume, makeDirectories, publishFile } from "./file-publish.ts";
@@ -19,7 +25,13 @@ interface UploadRecord {
 }
 
 /** Begins an upload whose parts go straight to their place in one file: parts are equally long, so nothing is copied. */
-export async function beginFileUpload(volume: FileVolume, name: string, key: string, features: StoreFeatures, options: MultipartOptions): Promise<MultipartUpload> {
+export async function beginFileUpload(
+  volume: FileVolume,
+  name: string,
+  key: string,
+  features: StoreFeatures,
+  options: MultipartOptions,
+): Promise<MultipartUpload> {
   const rules: PartRules = { name, partSize: options.partSize, features };
   requirePartSize(rules);
   const path = pathOfKey(volume.root, key);
@@ -63,7 +75,7 @@ async function writeAt(path: string, body: Uint8Array, position: number, name: s
   await using handle = await open(path, "r+").catch((error: unknown) => {
     throw hasSystemErrorCode(error, "ENOENT") ? uploadEnded(name) : error;
   });
-  for (let written = 0; written < body.byteLength; ) {
+  for (let written = 0; written < body.byteLength;) {
     written += (await handle.write(body, written, body.byteLength - written, position + written)).bytesWritten;
   }
 }
@@ -118,7 +130,9 @@ async function entriesOf(directory: string): Promise<string[]> {
 /** Undefined for an upload that is just beginning or ending, and for one cut off before it had a record. */
 async function readUploadRecord(directory: string): Promise<UploadRecord | undefined> {
   try {
-    const { key, begunAt } = JSON.parse(await readFile(join(directory, "upload.json"), "utf8")) as Partial<UploadRecord>;
+    const { key, begunAt } = JSON.parse(
+      await readFile(join(directory, "upload.json"), "utf8"),
+    ) as Partial<UploadRecord>;
     return typeof key === "string" && typeof begunAt === "string" ? { key, begunAt } : undefined;
   } catch (error) {
     if (hasSystemErrorCode(error, "ENOENT") || error instanceof SyntaxError) return undefined;

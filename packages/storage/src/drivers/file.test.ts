@@ -55,7 +55,8 @@ describe("the files", () => {
     await mkdir(inside("uploads/half-a-record"));
     await writeFile(inside("uploads/half-a-record/upload.json"), `{"key":`);
     await writeFile(inside("puts/left-over"), "half");
-    for (const name of ["puts/left-over", "uploads/without-record", "uploads/half-a-record"]) await utimes(inside(name), 1, 1);
+    for (const name of ["puts/left-over", "uploads/without-record", "uploads/half-a-record"])
+      await utimes(inside(name), 1, 1);
     await writeFile(inside("puts/at-work"), "half");
     expect(await store.abortStaleUploads("", new Date(1000_000))).toEqual([]);
     expect(await readdir(join(directory, ".soar-store/puts"))).toEqual(["at-work"]);
@@ -92,7 +93,10 @@ describe("the files", () => {
   test("whose names are no UTF-8 are an error of the listing, not left out", async () => {
     await store.put("a", BODY);
     await writeFile(Buffer.concat([Buffer.from(`${directory}/bad-`), Buffer.from([0xff, 0xfe])]), "x");
-    await expect(keysOf()).rejects.toMatchObject({ code: "STORE_PROTOCOL", message: expect.stringContaining("is not UTF-8") });
+    await expect(keysOf()).rejects.toMatchObject({
+      code: "STORE_PROTOCOL",
+      message: expect.stringContaining("is not UTF-8"),
+    });
   });
 
   test("that vanish while they are read or listed are missing, and those that are replaced are noticed", async () => {
@@ -127,7 +131,9 @@ describe("a directory that is not there", () => {
 
   test("because a file has its name is reported the same way", async () => {
     await writeFile(join(directory, "file"), "");
-    await expect(createFileStore({ directory: join(directory, "file") }).stat("a")).rejects.toMatchObject({ code: "BUCKET_MISSING" });
+    await expect(createFileStore({ directory: join(directory, "file") }).stat("a")).rejects.toMatchObject({
+      code: "BUCKET_MISSING",
+    });
   });
 });
 
@@ -165,7 +171,9 @@ test("a directory that is removed between two steps is made again", async () => 
 });
 
 test("keys and paths are the same thing below the root, and nothing leads out", () => {
-  const segment = fc.stringMatching(/^[^/\p{Cc}]{1,20}$/u).filter((text) => text.isWellFormed() && !/^\.{1,2}$|^\.soar-store$|^lost\+found$/.test(text));
+  const segment = fc
+    .stringMatching(/^[^/\p{Cc}]{1,20}$/u)
+    .filter((text) => text.isWellFormed() && !/^\.{1,2}$|^\.soar-store$|^lost\+found$/.test(text));
   const key = fc.array(segment, { minLength: 1, maxLength: 5 }).map((segments) => segments.join("/"));
   fc.assert(
     fc.property(fc.constantFrom("/", "/a", "/a/b c"), key, (root, value) => {
@@ -184,7 +192,10 @@ test("keys and paths are the same thing below the root, and nothing leads out", 
 });
 
 test.each([".soar-store/x", ".soar-store", "lost+found", "lost+found/x"])("the key %s is reserved", async (key) => {
-  await expect(store.put(key, BODY)).rejects.toMatchObject({ code: "STORE_UNSUPPORTED", message: expect.stringContaining("is reserved") });
+  await expect(store.put(key, BODY)).rejects.toMatchObject({
+    code: "STORE_UNSUPPORTED",
+    message: expect.stringContaining("is reserved"),
+  });
 });
 
 test.each([
@@ -198,7 +209,11 @@ test.each([
   ["EXDEV", "STORE_UNSUPPORTED", false],
   ["EWHATEVER", "STORE_PROTOCOL", false],
 ] as const)("the system error %s is %s", (code, expected, retryable) => {
-  expect(classifyFileError(systemError(code), "store 'x'")).toMatchObject({ code: expected, retryable, message: expect.stringMatching(/^unable to store 'x': [a-z]/) });
+  expect(classifyFileError(systemError(code), "store 'x'")).toMatchObject({
+    code: expected,
+    retryable,
+    message: expect.stringMatching(/^unable to store 'x': [a-z]/),
+  });
 });
 
 test("what is no system error is handed on: a bug", () => {

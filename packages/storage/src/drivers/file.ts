@@ -48,7 +48,8 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
   return {
     location,
     features,
-    put: (key, body, putOptions = {}) => attempt(`store '${nameOf(key)}'`, putOptions.signal, () => putFile(volume, key, body, putOptions)),
+    put: (key, body, putOptions = {}) =>
+      attempt(`store '${nameOf(key)}'`, putOptions.signal, () => putFile(volume, key, body, putOptions)),
     beginMultipart: (key, multipartOptions) =>
       attempt(`begin the upload of '${nameOf(key)}'`, multipartOptions.signal, async () => {
         const upload = await beginFileUpload(volume, nameOf(key), key, features, multipartOptions);
@@ -56,7 +57,8 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
           ...upload,
           putPart: (partNumber, body, { signal } = {}) =>
             attempt(`upload part ${partNumber} of '${nameOf(key)}'`, signal, () => upload.putPart(partNumber, body)),
-          complete: ({ signal } = {}) => attempt(`complete the upload of '${nameOf(key)}'`, signal, () => upload.complete()),
+          complete: ({ signal } = {}) =>
+            attempt(`complete the upload of '${nameOf(key)}'`, signal, () => upload.complete()),
           abort: () => attempt(`abort the upload of '${nameOf(key)}'`, undefined, () => upload.abort()),
         };
       }),
@@ -86,7 +88,10 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
   };
 }
 
-function unfinishedUploads(root: string, nameOf: (key: string) => string): Pick<ObjectStore, "listUploads" | "abortStaleUploads"> {
+function unfinishedUploads(
+  root: string,
+  nameOf: (key: string) => string,
+): Pick<ObjectStore, "listUploads" | "abortStaleUploads"> {
   return {
     listUploads: (prefix, callOptions = {}) =>
       attempt(`list uploads under '${nameOf(prefix)}'`, callOptions.signal, async () => {
@@ -112,7 +117,12 @@ async function attempt<T>(action: string, signal: AbortSignal | undefined, run: 
   }
 }
 
-async function putFile(volume: FileVolume, key: string, body: Uint8Array, { ifAbsent }: PutOptions): Promise<StoredObject> {
+async function putFile(
+  volume: FileVolume,
+  key: string,
+  body: Uint8Array,
+  { ifAbsent }: PutOptions,
+): Promise<StoredObject> {
   const path = pathOfKey(volume.root, key);
   const directory = join(volume.root, TEMPORARIES);
   await makeDirectories(volume.root, directory);
@@ -147,7 +157,13 @@ async function requireFile(root: string, key: string, name: string): Promise<Sto
   return object;
 }
 
-function openBody(root: string, object: StoredObject, range: { offset: number; length: number }, name: string, signal: AbortSignal | undefined): ObjectBody {
+function openBody(
+  root: string,
+  object: StoredObject,
+  range: { offset: number; length: number },
+  name: string,
+  signal: AbortSignal | undefined,
+): ObjectBody {
   return createObjectBody({ object, ...range }, name, async function* () {
     try {
       yield* readChunks(pathOfKey(root, object.key), object, range, name, signal);
@@ -172,7 +188,7 @@ async function* readChunks(
   if (describeFile(object.key, await handle.stat({ bigint: true })).etag !== object.etag) {
     throw new SoarError("STORE_PROTOCOL", `unable to read '${name}': it was replaced meanwhile`);
   }
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     requireNotAborted(signal, `read '${name}'`);
     const chunk = Buffer.allocUnsafeSlow(Math.min(READ_CHUNK_BYTES, length - done));
     const { bytesRead } = await handle.read(chunk, 0, chunk.byteLength, offset + done);

@@ -5,7 +5,15 @@ import { resolveByteRange } from "../byte-range.ts";
 import { type PartRules, requireAllParts, requirePart, requirePartSize, uploadEnded } from "../multipart-parts.ts";
 import { createObjectBody } from "../object-body.ts";
 import { compareKeys, requireKey, requireKeyPrefix } from "../object-key.ts";
-import type { ListOptions, MultipartOptions, MultipartUpload, ObjectStore, PutOptions, StoredObject, StoreFeatures } from "../object-store.ts";
+import type {
+  ListOptions,
+  MultipartOptions,
+  MultipartUpload,
+  ObjectStore,
+  PutOptions,
+  StoredObject,
+  StoreFeatures,
+} from "../object-store.ts";
 
 export interface MemoryStoreOptions {
   /** For messages. */
@@ -41,7 +49,15 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): ObjectStore
   const state: MemoryState = {
     location: `memory:${options.name ?? ""}`,
     now: options.now ?? (() => new Date()),
-    features: { conditionalPut: "honoured", server: undefined, recallConditionalPut: () => undefined, maxParts: 10_000, minPartSize: 1, maxPartSize: 5 * 1024 ** 3, ...options.features },
+    features: {
+      conditionalPut: "honoured",
+      server: undefined,
+      recallConditionalPut: () => undefined,
+      maxParts: 10_000,
+      minPartSize: 1,
+      maxPartSize: 5 * 1024 ** 3,
+      ...options.features,
+    },
     objects: new Map(),
     uploads: new Map(),
   };
@@ -62,10 +78,13 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): ObjectStore
       requireKey(key);
       requireNotAborted(getOptions.signal, `read '${key}'`);
       const found = state.objects.get(key);
-      if (found === undefined) throw new SoarError("OBJECT_MISSING", `unable to read '${nameOf(state, key)}': there is no such object`);
+      if (found === undefined)
+        throw new SoarError("OBJECT_MISSING", `unable to read '${nameOf(state, key)}': there is no such object`);
       const range = resolveByteRange(getOptions.range, found.object.size, nameOf(state, key));
       const bytes = found.bytes.subarray(range.offset, range.offset + range.length);
-      return createObjectBody({ object: found.object, ...range }, nameOf(state, key), () => copiedChunks(bytes, getOptions.signal, key));
+      return createObjectBody({ object: found.object, ...range }, nameOf(state, key), () =>
+        copiedChunks(bytes, getOptions.signal, key),
+      );
     },
     async stat(key, callOptions = {}) {
       requireKey(key);
@@ -82,7 +101,9 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): ObjectStore
       requireKeyPrefix(prefix);
       requireNotAborted(callOptions.signal, `list uploads under '${prefix}'`);
       const found = [...state.uploads.values()].filter(({ key }) => key.startsWith(prefix));
-      return found.map(({ key, begunAt }) => ({ key, begunAt })).sort((left, right) => compareKeys(left.key, right.key));
+      return found
+        .map(({ key, begunAt }) => ({ key, begunAt }))
+        .sort((left, right) => compareKeys(left.key, right.key));
     },
     async abortStaleUploads(prefix, before, callOptions = {}) {
       requireKeyPrefix(prefix);
@@ -101,14 +122,21 @@ function nameOf(state: MemoryState, key: string): string {
 
 function storeBytes(state: MemoryState, key: string, bytes: Buffer, { ifAbsent }: PutOptions): StoredObject {
   if (ifAbsent && state.objects.has(key)) {
-    throw new SoarError("OBJECT_EXISTS", `unable to store '${nameOf(state, key)}': there is an object of this name already`);
+    throw new SoarError(
+      "OBJECT_EXISTS",
+      `unable to store '${nameOf(state, key)}': there is an object of this name already`,
+    );
   }
   const object = { key, size: bytes.byteLength, modifiedAt: state.now(), etag: randomUUID(), storageClass: undefined };
   state.objects.set(key, { object, bytes });
   return object;
 }
 
-async function* copiedChunks(bytes: Buffer, signal: AbortSignal | undefined, key: string): AsyncGenerator<Uint8Array, void, void> {
+async function* copiedChunks(
+  bytes: Buffer,
+  signal: AbortSignal | undefined,
+  key: string,
+): AsyncGenerator<Uint8Array, void, void> {
   for (let offset = 0; offset < bytes.byteLength; offset += CHUNK_BYTES) {
     requireNotAborted(signal, `read '${key}'`);
     // A copy: the reader owns its chunks and may write into them.
@@ -116,7 +144,11 @@ async function* copiedChunks(bytes: Buffer, signal: AbortSignal | undefined, key
   }
 }
 
-async function* listObjects(state: MemoryState, prefix: string, options: ListOptions): AsyncGenerator<StoredObject, void, void> {
+async function* listObjects(
+  state: MemoryState,
+  prefix: string,
+  options: ListOptions,
+): AsyncGenerator<StoredObject, void, void> {
   requireKeyPrefix(prefix);
   const startAfter = options.startAfter ?? "";
   const keys = [...state.objects.keys()].filter((key) => key.startsWith(prefix) && compareKeys(key, startAfter) > 0);

@@ -6,7 +6,12 @@ export interface S3AdminWire {
   getVersioning(request: WireCall): Promise<string | undefined>;
   getLifecycle(request: WireCall): Promise<readonly WireLifecycleRule[]>;
   /** The retention that new objects get; undefined where Object Lock is on without one. */
-  getObjectLock(request: WireCall): Promise<{ readonly Mode?: string | undefined; readonly Days?: number | undefined; readonly Years?: number | undefined } | undefined>;
+  getObjectLock(
+    request: WireCall,
+  ): Promise<
+    | { readonly Mode?: string | undefined; readonly Days?: number | undefined; readonly Years?: number | undefined }
+    | undefined
+  >;
   /** Names of all buckets that these credentials may list. */
   listBuckets(request: WireCall): Promise<readonly string[]>;
   /** The `Date` of an answer. */
@@ -20,10 +25,18 @@ export interface WireLifecycleRule {
   readonly Status?: string | undefined;
   readonly Prefix?: string | undefined;
   readonly Filter?: WireLifecycleFilter | undefined;
-  readonly Expiration?: { readonly Days?: number | undefined; readonly Date?: Date | undefined; readonly ExpiredObjectDeleteMarker?: boolean | undefined } | undefined;
+  readonly Expiration?:
+    | {
+        readonly Days?: number | undefined;
+        readonly Date?: Date | undefined;
+        readonly ExpiredObjectDeleteMarker?: boolean | undefined;
+      }
+    | undefined;
   readonly NoncurrentVersionExpiration?: { readonly NoncurrentDays?: number | undefined } | undefined;
   readonly AbortIncompleteMultipartUpload?: { readonly DaysAfterInitiation?: number | undefined } | undefined;
-  readonly Transitions?: readonly { readonly Days?: number | undefined; readonly StorageClass?: string | undefined }[] | undefined;
+  readonly Transitions?:
+    | readonly { readonly Days?: number | undefined; readonly StorageClass?: string | undefined }[]
+    | undefined;
 }
 
 interface WireLifecycleFilter {
@@ -31,5 +44,5 @@ interface WireLifecycleFilter {
   readonly Tag?: unknown;
   readonly ObjectSizeGreaterThan?: number | undefined;
   readonly ObjectSizeLessThan?: number | undefined;
-  readonly And?: Omit<WireLifecycleFilter, "And" | "Tag"> & { readonly Tags?: unknown } | undefined;
+  readonly And?: (Omit<WireLifecycleFilter, "And" | "Tag"> & { readonly Tags?: unknown }) | undefined;
 }

@@ -24,5 +24,6 @@ function proveWithMd5(request: unknown): void {
  */
 function signMd5Instead(request: unknown): void {
   const { headers } = request as { headers: Record<string, string> };
-  if (Object.keys(headers).some((name) => name.toLowerCase() === "content-md5")) headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD";
+  if (Object.keys(headers).some((name) => name.toLowerCase() === "content-md5"))
+    headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD";
 }

@@ -52,7 +52,11 @@ export function learnConditionalPut({ learned, onEvent }: S3Context, conditional
  * Facts of an object, or undefined for a 404. HEAD has no body: other refusals are asked for again with GET, which says
  * why, and a first 404 is only believed when the bucket is there.
  */
-export async function statS3(context: S3Context, key: string, signal: AbortSignal | undefined): Promise<StoredObject | undefined> {
+export async function statS3(
+  context: S3Context,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<StoredObject | undefined> {
   const action = `look at '${context.nameOf(key)}'`;
   return await callS3(context, { action, key, signal }, async (wire) => {
     try {
@@ -61,13 +65,19 @@ export async function statS3(context: S3Context, key: string, signal: AbortSigna
       return object;
     } catch (error) {
       if (isS3Failure(error, 404)) return await requireBucket(context, wire, signal);
-      if (isS3Failure(error, 403) || isS3Failure(error, 400) || isS3Failure(error, 301)) throw await explainHead(wire, key, signal, error);
+      if (isS3Failure(error, 403) || isS3Failure(error, 400) || isS3Failure(error, 301))
+        throw await explainHead(wire, key, signal, error);
       throw error;
     }
   });
 }
 
-async function explainHead(wire: S3Wire, key: string, signal: AbortSignal | undefined, unexplained: unknown): Promise<unknown> {
+async function explainHead(
+  wire: S3Wire,
+  key: string,
+  signal: AbortSignal | undefined,
+  unexplained: unknown,
+): Promise<unknown> {
   try {
     (await wire.getObject({ key, range: "bytes=0-0", signal })).discard();
     return unexplained;
@@ -76,7 +86,11 @@ async function explainHead(wire: S3Wire, key: string, signal: AbortSignal | unde
   }
 }
 
-async function requireBucket({ settings, learned }: S3Context, wire: S3Wire, signal: AbortSignal | undefined): Promise<undefined> {
+async function requireBucket(
+  { settings, learned }: S3Context,
+  wire: S3Wire,
+  signal: AbortSignal | undefined,
+): Promise<undefined> {
   if (learned.bucketSeen) return undefined;
   try {
     await wire.headBucket({ signal });

@@ -11,7 +11,9 @@ test("computes MD5 both ways", () => {
 
 test("computes the mark of an upload in parts as S3 does", () => {
   const parts = [digestBody(Buffer.from("a")).hex, digestBody(Buffer.from("b")).hex];
-  const expected = createHash("md5").update(Buffer.concat(parts.map((hex) => Buffer.from(hex, "hex")))).digest("hex");
+  const expected = createHash("md5")
+    .update(Buffer.concat(parts.map((hex) => Buffer.from(hex, "hex"))))
+    .digest("hex");
   expect(multipartEtag(parts)).toBe(`${expected}-2`);
 });
 

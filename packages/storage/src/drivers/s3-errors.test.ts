@@ -28,7 +28,11 @@ describe("an error without an answer", () => {
     ["SomethingElse", "STORE_PROTOCOL", false, "cannot be used (SomethingElse"],
   ] as const)("%s is %s (retryable: %s)", (code, expected, retryable, fact) => {
     const error = classifyS3Failure(new S3Failure("the message", { code }), CONTEXT);
-    expect(error).toMatchObject({ code: expected, retryable, message: expect.stringMatching(/^unable to read 's3:\/\/bucket\/key': [^A-Z]*/) });
+    expect(error).toMatchObject({
+      code: expected,
+      retryable,
+      message: expect.stringMatching(/^unable to read 's3:\/\/bucket\/key': [^A-Z]*/),
+    });
     expect(String(error)).toContain(fact);
   });
 });
@@ -59,11 +63,16 @@ describe("an answer", () => {
     [418, "Teapot", "STORE_PROTOCOL"],
     [200, "SyntaxError", "STORE_PROTOCOL"],
   ] as const)("%i %s is %s", (status, code, expected) => {
-    expect(classifyS3Failure(new S3Failure("the message", { status, code }), CONTEXT)).toMatchObject({ code: expected });
+    expect(classifyS3Failure(new S3Failure("the message", { status, code }), CONTEXT)).toMatchObject({
+      code: expected,
+    });
   });
 
   test("keeps the provider's request id, which its support asks for", () => {
-    const error = classifyS3Failure(new S3Failure("the message", { status: 503, code: "SlowDown", requestId: "ABC123" }), CONTEXT);
+    const error = classifyS3Failure(
+      new S3Failure("the message", { status: 503, code: "SlowDown", requestId: "ABC123" }),
+      CONTEXT,
+    );
     expect(String(error)).toContain("503 SlowDown, request ABC123");
   });
 });

@@ -39,7 +39,10 @@ const damaged: MeaningRow = (facts) => ({
 
 const wrongRegion: MeaningRow = (facts, { settings }) => ({
   code: "CONFIG_INVALID",
-  fact: facts.region === undefined ? `the bucket is at another endpoint (${describe(facts)})` : `the bucket is in region '${facts.region}', not '${settings.region}'`,
+  fact:
+    facts.region === undefined
+      ? `the bucket is at another endpoint (${describe(facts)})`
+      : `the bucket is in region '${facts.region}', not '${settings.region}'`,
   hint:
     facts.region === undefined
       ? "Set the endpoint and the region (AWS_ENDPOINT_URL, AWS_DEFAULT_REGION) to those of the bucket."
@@ -53,22 +56,43 @@ const MEANINGS: Readonly<Record<string, MeaningRow>> = {
   NoSuchUpload: () => ({ code: "STORE_PROTOCOL", fact: "the upload was completed or aborted before" }),
   PreconditionFailed: () => ({ code: "OBJECT_EXISTS", fact: "there is an object of this name already" }),
   InvalidObjectState: (_facts, context) => archived(context),
-  AccessDenied: denied("access is denied", "Give this key the permissions that the documentation lists for its task (read, write, list; delete only for expiry)."),
+  AccessDenied: denied(
+    "access is denied",
+    "Give this key the permissions that the documentation lists for its task (read, write, list; delete only for expiry).",
+  ),
   AllAccessDisabled: denied("all access is disabled", "Ask the provider about the state of the account."),
   AccountProblem: denied("the account has a problem", "Ask the provider about the state of the account."),
-  InvalidAccessKeyId: denied("the provider does not know the access key", "Check AWS_ACCESS_KEY_ID, and that it belongs to this endpoint."),
-  SignatureDoesNotMatch: denied("the secret key does not belong to the access key", "Check AWS_SECRET_ACCESS_KEY for missing or additional characters."),
+  InvalidAccessKeyId: denied(
+    "the provider does not know the access key",
+    "Check AWS_ACCESS_KEY_ID, and that it belongs to this endpoint.",
+  ),
+  SignatureDoesNotMatch: denied(
+    "the secret key does not belong to the access key",
+    "Check AWS_SECRET_ACCESS_KEY for missing or additional characters.",
+  ),
   InvalidToken: denied("the session token is not valid", "Get new temporary credentials, or remove AWS_SESSION_TOKEN."),
-  ExpiredToken: denied("the session token has expired", "Get new temporary credentials, or use a role that renews them."),
-  CredentialsProviderError: denied("no credentials were found", "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role."),
+  ExpiredToken: denied(
+    "the session token has expired",
+    "Get new temporary credentials, or use a role that renews them.",
+  ),
+  CredentialsProviderError: denied(
+    "no credentials were found",
+    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role.",
+  ),
   RequestTimeTooSkewed: (_facts) => ({
     code: "CLOCK_SKEWED",
     fact: "the clock of this machine differs by more than 15 minutes from the provider's",
     hint: "Synchronise the clock (timedatectl set-ntp true), and check it with 'timedatectl'.",
   }),
-  RequestTimeout: (facts) => ({ code: "STORE_UNREACHABLE", fact: `the connection was too slow for the provider (${describe(facts)})` }),
+  RequestTimeout: (facts) => ({
+    code: "STORE_UNREACHABLE",
+    fact: `the connection was too slow for the provider (${describe(facts)})`,
+  }),
   PermanentRedirect: wrongRegion,
-  TemporaryRedirect: (facts) => ({ code: "STORE_BUSY", fact: `the provider is moving the bucket (${describe(facts)})` }),
+  TemporaryRedirect: (facts) => ({
+    code: "STORE_BUSY",
+    fact: `the provider is moving the bucket (${describe(facts)})`,
+  }),
   AuthorizationHeaderMalformed: wrongRegion,
   IncorrectEndpoint: wrongRegion,
   BadDigest: damaged,
@@ -80,15 +104,32 @@ const MEANINGS: Readonly<Record<string, MeaningRow>> = {
   SlowDown: busy,
   ServiceUnavailable: busy,
   InternalError: busy,
-  NotImplemented: (facts, { settings }, message) => ({ code: "STORE_UNSUPPORTED", fact: `${settings.provider.title} does not support it (${describe(facts)}: ${message})` }),
+  NotImplemented: (facts, { settings }, message) => ({
+    code: "STORE_UNSUPPORTED",
+    fact: `${settings.provider.title} does not support it (${describe(facts)}: ${message})`,
+  }),
   QuotaExceeded: (_facts, _context, message) => quotaExceeded(message),
   XMinioAdminBucketQuotaExceeded: (_facts, _context, message) => quotaExceeded(message),
   XMinioStorageFull: (_facts, _context, message) => quotaExceeded(message),
   // MinIO keeps objects in files and can hold no key that is the directory of another.
-  XMinioParentIsObject: () => ({ code: "STORE_UNSUPPORTED", fact: "an object has the name of a directory that would be needed" }),
-  XMinioObjectExistsAsDirectory: () => ({ code: "STORE_UNSUPPORTED", fact: "a directory has this name, because other keys begin with it" }),
-  InvalidStorageClass: () => ({ code: "CONFIG_INVALID", fact: "the provider does not know the storage class", hint: "Set another storage class, or none." }),
-  InvalidBucketName: (_facts, { settings }) => ({ code: "CONFIG_INVALID", fact: `'${settings.bucket}' is no name of a bucket`, hint: "Check BACKUP_BUCKET." }),
+  XMinioParentIsObject: () => ({
+    code: "STORE_UNSUPPORTED",
+    fact: "an object has the name of a directory that would be needed",
+  }),
+  XMinioObjectExistsAsDirectory: () => ({
+    code: "STORE_UNSUPPORTED",
+    fact: "a directory has this name, because other keys begin with it",
+  }),
+  InvalidStorageClass: () => ({
+    code: "CONFIG_INVALID",
+    fact: "the provider does not know the storage class",
+    hint: "Set another storage class, or none.",
+  }),
+  InvalidBucketName: (_facts, { settings }) => ({
+    code: "CONFIG_INVALID",
+    fact: `'${settings.bucket}' is no name of a bucket`,
+    hint: "Check BACKUP_BUCKET.",
+  }),
 };
 
 const QUOTA_MESSAGE = /quota|cap exceeded|storage (?:cap|limit)|over its limit|spending limit|usage limit/i;
@@ -98,7 +139,11 @@ const LOCK_MESSAGE = /object.?lock|worm|retention|legal hold|governance|complian
 export function classifyS3Failure(error: unknown, context: S3Context): unknown {
   if (isSoarError(error) || !(error instanceof S3Failure)) return error;
   const meaning = findMeaning(error, context);
-  return new SoarError(meaning.code, `unable to ${context.action}: ${meaning.fact}`, { hint: meaning.hint, retryable: meaning.retryable, cause: error });
+  return new SoarError(meaning.code, `unable to ${context.action}: ${meaning.fact}`, {
+    hint: meaning.hint,
+    retryable: meaning.retryable,
+    cause: error,
+  });
 }
 
 function findMeaning(error: S3Failure, context: S3Context): FailureMeaning {
@@ -109,33 +154,70 @@ function findMeaning(error: S3Failure, context: S3Context): FailureMeaning {
   }
   if (facts.status >= 400 && QUOTA_MESSAGE.test(message)) return quotaExceeded(message);
   if (facts.status >= 400 && facts.code.startsWith("KMS.")) {
-    return { code: "STORE_DENIED", fact: `the encryption key cannot be used (${message})`, hint: "Check the key id, its region, and the permission kms:GenerateDataKey and kms:Decrypt." };
+    return {
+      code: "STORE_DENIED",
+      fact: `the encryption key cannot be used (${message})`,
+      hint: "Check the key id, its region, and the permission kms:GenerateDataKey and kms:Decrypt.",
+    };
   }
   return MEANINGS[facts.code]?.(facts, context, message) ?? meaningOfStatus(facts, context, message);
 }
 
 function meaningOfStatus(facts: S3FailureFacts, context: S3Context, message: string): FailureMeaning {
   const status = facts.status ?? 0;
-  if (status === 301 || (facts.region !== undefined && facts.region !== context.settings.region)) return wrongRegion(facts, context, message);
-  if (status >= 200 && status < 300) return { code: "STORE_PROTOCOL", fact: `the answer cannot be read (${message})`, hint: notS3(context) };
-  if (status === 401 || status === 403) return { code: "STORE_DENIED", fact: `the provider refused it (${describe(facts)}: ${message})`, hint: "Check the keys, their permissions and the bucket policy." };
-  if (status === 404) return { code: context.key === undefined ? "STORE_PROTOCOL" : "OBJECT_MISSING", fact: `there is no such thing (${describe(facts)})`, hint: notS3(context) };
-  if (status === 408) return { code: "STORE_UNREACHABLE", fact: `the request took too long for the provider (${describe(facts)})` };
+  if (status === 301 || (facts.region !== undefined && facts.region !== context.settings.region))
+    return wrongRegion(facts, context, message);
+  if (status >= 200 && status < 300)
+    return { code: "STORE_PROTOCOL", fact: `the answer cannot be read (${message})`, hint: notS3(context) };
+  if (status === 401 || status === 403)
+    return {
+      code: "STORE_DENIED",
+      fact: `the provider refused it (${describe(facts)}: ${message})`,
+      hint: "Check the keys, their permissions and the bucket policy.",
+    };
+  if (status === 404)
+    return {
+      code: context.key === undefined ? "STORE_PROTOCOL" : "OBJECT_MISSING",
+      fact: `there is no such thing (${describe(facts)})`,
+      hint: notS3(context),
+    };
+  if (status === 408)
+    return { code: "STORE_UNREACHABLE", fact: `the request took too long for the provider (${describe(facts)})` };
   if (status === 412) return { code: "OBJECT_EXISTS", fact: "there is an object of this name already" };
   if (status === 429 || (status >= 500 && status !== 501 && status !== 505)) return busy(facts, context, message);
-  if (status === 501 || status === 405) return { code: "STORE_UNSUPPORTED", fact: `${context.settings.provider.title} does not support it (${describe(facts)}: ${message})` };
-  return { code: "STORE_PROTOCOL", fact: `${context.settings.provider.title} answered ${describe(facts)}: ${message}`, hint: notS3(context) };
+  if (status === 501 || status === 405)
+    return {
+      code: "STORE_UNSUPPORTED",
+      fact: `${context.settings.provider.title} does not support it (${describe(facts)}: ${message})`,
+    };
+  return {
+    code: "STORE_PROTOCOL",
+    fact: `${context.settings.provider.title} answered ${describe(facts)}: ${message}`,
+    hint: notS3(context),
+  };
 }
 
 /** What a failure inside of a 200 means: DeleteObjects reports each key by itself. */
 export function classifyKeyFailure(code: string, message: string, context: S3Context): SoarError {
   if (LOCK_MESSAGE.test(message) || /lock/i.test(code)) {
-    return new SoarError("OBJECT_LOCKED", `unable to ${context.action}: it is protected until its retention ends (${code}: ${message})`, {
-      hint: "Wait until the retention ends; expiry tries again then.",
-    });
+    return new SoarError(
+      "OBJECT_LOCKED",
+      `unable to ${context.action}: it is protected until its retention ends (${code}: ${message})`,
+      {
+        hint: "Wait until the retention ends; expiry tries again then.",
+      },
+    );
   }
-  const failure = classifyS3Failure(new S3Failure(message, { status: code === "InternalError" || code === "SlowDown" || code === "ServiceUnavailable" ? 503 : 403, code }), context);
-  return isSoarError(failure) ? failure : new SoarError("STORE_PROTOCOL", `unable to ${context.action}: ${code}`, { cause: failure });
+  const failure = classifyS3Failure(
+    new S3Failure(message, {
+      status: code === "InternalError" || code === "SlowDown" || code === "ServiceUnavailable" ? 503 : 403,
+      code,
+    }),
+    context,
+  );
+  return isSoarError(failure)
+    ? failure
+    : new SoarError("STORE_PROTOCOL", `unable to ${context.action}: ${code}`, { cause: failure });
 }
 
 /** The failure of a bucket that is not there. */
@@ -148,7 +230,8 @@ export function bucketMissing(bucket: string, endpoint: string): FailureMeaning 
 }
 
 function archived({ settings, key = "" }: S3Context): FailureMeaning {
-  const endpoint = settings.provider.name === "aws" ? `--region ${settings.region}` : `--endpoint-url ${settings.endpoint}`;
+  const endpoint =
+    settings.provider.name === "aws" ? `--region ${settings.region}` : `--endpoint-url ${settings.endpoint}`;
   const request = `'{"Days":7,"GlacierJobParameters":{"Tier":"Standard"}}'`;
   return {
     code: "OBJECT_ARCHIVED",
@@ -158,7 +241,11 @@ function archived({ settings, key = "" }: S3Context): FailureMeaning {
 }
 
 function quotaExceeded(message: string): FailureMeaning {
-  return { code: "STORE_QUOTA", fact: `the storage is full or over its limit (${message})`, hint: "Raise the limit at the provider, or remove what is not needed; nothing was overwritten." };
+  return {
+    code: "STORE_QUOTA",
+    fact: `the storage is full or over its limit (${message})`,
+    hint: "Raise the limit at the provider, or remove what is not needed; nothing was overwritten.",
+  };
 }
 
 function notS3({ settings }: S3Context): string {

@@ -10,7 +10,8 @@ export async function getS3(context: S3Context, key: string, { range, signal }: 
   requireByteRange(range);
   const call: S3Call = { action: `read '${context.nameOf(key)}'`, key, signal };
   // HTTP has no word for an empty range.
-  if (range !== undefined && ("suffix" in range ? range.suffix : range.length) === 0) return await openEmpty(context, call, range);
+  if (range !== undefined && ("suffix" in range ? range.suffix : range.length) === 0)
+    return await openEmpty(context, call, range);
   return await callS3(context, call, async (wire) => {
     let opened: WireObject;
     try {
@@ -42,7 +43,8 @@ async function openEmpty(context: S3Context, call: S3Call, range: ByteRange): Pr
   const object = await statS3(context, key, call.signal);
   if (object === undefined) throw new SoarError("OBJECT_MISSING", `unable to ${call.action}: there is no such object`);
   const offset = "suffix" in range ? object.size : range.offset;
-  if (offset > object.size || (offset > 0 && offset === object.size && !("suffix" in range))) throw rangeBehindEnd(name, offset, object.size);
+  if (offset > object.size || (offset > 0 && offset === object.size && !("suffix" in range)))
+    throw rangeBehindEnd(name, offset, object.size);
   return createObjectBody({ object, offset, length: 0 }, name, async function* () {});
 }
 
@@ -50,7 +52,9 @@ function openBody(context: S3Context, call: S3Call, opened: WireObject, range: B
   const key = call.key ?? "";
   const { offset, length, size } = resolveAnswer(call, opened, range);
   const object = objectOf(key, { ...opened, size }, call.action);
-  return createObjectBody({ object, offset, length }, context.nameOf(key), () => receivedChunks(context, call, opened, length));
+  return createObjectBody({ object, offset, length }, context.nameOf(key), () =>
+    receivedChunks(context, call, opened, length),
+  );
 }
 
 interface Answer {
@@ -66,7 +70,10 @@ function resolveAnswer(call: S3Call, opened: WireObject, range: ByteRange | unde
   }
   const wanted = wantedRange(range, answer.size);
   if (answer.offset === wanted.offset && answer.length === wanted.length) return answer;
-  throw untrusted(call, `bytes ${wanted.offset} to ${wanted.offset + wanted.length} were asked for, it sends ${answer.offset} to ${answer.offset + answer.length}`);
+  throw untrusted(
+    call,
+    `bytes ${wanted.offset} to ${wanted.offset + wanted.length} were asked for, it sends ${answer.offset} to ${answer.offset + answer.length}`,
+  );
 }
 
 function wantedRange(range: ByteRange | undefined, size: number): { offset: number; length: number } {
@@ -82,11 +89,17 @@ function wholeAnswer(call: S3Call, { contentLength }: WireObject): Answer {
 
 function parseContentRange(call: S3Call, { contentRange }: WireObject): Answer {
   const [, first, last, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(contentRange ?? "") ?? [];
-  if (first === undefined || last === undefined || size === undefined) throw untrusted(call, `its range is '${contentRange ?? ""}'`);
+  if (first === undefined || last === undefined || size === undefined)
+    throw untrusted(call, `its range is '${contentRange ?? ""}'`);
   return { offset: Number(first), length: Number(last) - Number(first) + 1, size: Number(size) };
 }
 
-async function* receivedChunks(context: S3Context, call: S3Call, { chunks }: WireObject, length: number): AsyncGenerator<Uint8Array, void, void> {
+async function* receivedChunks(
+  context: S3Context,
+  call: S3Call,
+  { chunks }: WireObject,
+  length: number,
+): AsyncGenerator<Uint8Array, void, void> {
   let received = 0;
   try {
     for await (const chunk of chunks) {
@@ -102,12 +115,21 @@ async function* receivedChunks(context: S3Context, call: S3Call, { chunks }: Wir
 function meaningOfBreak(context: S3Context, call: S3Call, error: unknown, received: number, length: number): unknown {
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "ECONNRESET";
   const timeout = code.endsWith("_TIMEOUT");
-  if (timeout || call.signal?.aborted) return meaningOf(context, call, new S3Failure(error instanceof Error ? error.message : code, { code, cause: error }));
+  if (timeout || call.signal?.aborted)
+    return meaningOf(
+      context,
+      call,
+      new S3Failure(error instanceof Error ? error.message : code, { code, cause: error }),
+    );
   return shortBody(context.nameOf(call.key ?? ""), received, length, error);
 }
 
 function untrusted({ action }: S3Call, fact: string): SoarError {
-  return new SoarError("STORE_PROTOCOL", `unable to ${action}: the provider's answer cannot be trusted, because ${fact}`, {
-    hint: "A proxy or a server without support for ranges may be in between; check the endpoint.",
-  });
+  return new SoarError(
+    "STORE_PROTOCOL",
+    `unable to ${action}: the provider's answer cannot be trusted, because ${fact}`,
+    {
+      hint: "A proxy or a server without support for ranges may be in between; check the endpoint.",
+    },
+  );
 }

@@ -8,7 +8,11 @@ import type { WirePage } from "./s3-wire.ts";
  * Yields a listing page by page and believes none of them: a page that is not marked as the last must lead on, keys must
  * ascend and lie within the prefix. What expiry and the WAL chain conclude from a listing would otherwise be a guess.
  */
-export async function* listS3(context: S3Context, prefix: string, options: ListOptions): AsyncGenerator<StoredObject, void, void> {
+export async function* listS3(
+  context: S3Context,
+  prefix: string,
+  options: ListOptions,
+): AsyncGenerator<StoredObject, void, void> {
   const { startAfter, signal } = options;
   const call: S3Call = { action: `list '${context.nameOf(prefix)}'`, signal };
   const seenTokens = new Set<string>();

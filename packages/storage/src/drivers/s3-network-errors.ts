@@ -29,32 +29,57 @@ export function findNetworkMeaning(code: string, message: string, { endpoint, pr
   switch (code) {
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return unreachable(`the host of ${endpoint} is not found`, "Check the endpoint (AWS_ENDPOINT_URL) for typing errors, and name resolution on this machine.");
+      return unreachable(
+        `the host of ${endpoint} is not found`,
+        "Check the endpoint (AWS_ENDPOINT_URL) for typing errors, and name resolution on this machine.",
+      );
     case "ECONNREFUSED":
-      return unreachable(`nothing listens at ${endpoint}`, "Check host and port of the endpoint, and that the server runs.");
+      return unreachable(
+        `nothing listens at ${endpoint}`,
+        "Check host and port of the endpoint, and that the server runs.",
+      );
     case "ENETUNREACH":
     case "EHOSTUNREACH":
       return unreachable(`there is no route to ${endpoint}`, "Check the network and the firewall.");
     case "CONNECT_TIMEOUT":
     case "ETIMEDOUT":
-      return unreachable(`${endpoint} does not answer (${message})`, "Check the network and the firewall; a wrong port often shows like this.");
+      return unreachable(
+        `${endpoint} does not answer (${message})`,
+        "Check the network and the firewall; a wrong port often shows like this.",
+      );
     case "IDLE_TIMEOUT":
     case "REQUEST_TIMEOUT":
       return unreachable(`${endpoint} is too slow (${message})`, provider.retryAdvice);
     case "EPROTO":
     case "ERR_SSL_WRONG_VERSION_NUMBER":
     case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
-      return { ...unreachable(`${endpoint} does not speak TLS (${code})`, "Check scheme and port of the endpoint: perhaps it is http."), retryable: false };
+      return {
+        ...unreachable(
+          `${endpoint} does not speak TLS (${code})`,
+          "Check scheme and port of the endpoint: perhaps it is http.",
+        ),
+        retryable: false,
+      };
     case "HPE_INVALID_CONSTANT":
     case "HPE_INVALID_VERSION":
-      return { ...unreachable(`${endpoint} does not speak HTTP (${code})`, "Check scheme and port of the endpoint: perhaps it is https."), retryable: false };
+      return {
+        ...unreachable(
+          `${endpoint} does not speak HTTP (${code})`,
+          "Check scheme and port of the endpoint: perhaps it is https.",
+        ),
+        retryable: false,
+      };
     default:
       return meaningOfOther(code, message, endpoint);
   }
 }
 
 function meaningOfOther(code: string, message: string, endpoint: string): FailureMeaning {
-  if (/^E[A-Z]+$|^ERR_(?:SSL|STREAM|SOCKET|TLS|HTTP)|^HPE_/.test(code)) return unreachable(`the connection to ${endpoint} broke (${code})`, "Check the network, and whether something in between limits the time or size of connections; then run the command again.");
+  if (/^E[A-Z]+$|^ERR_(?:SSL|STREAM|SOCKET|TLS|HTTP)|^HPE_/.test(code))
+    return unreachable(
+      `the connection to ${endpoint} broke (${code})`,
+      "Check the network, and whether something in between limits the time or size of connections; then run the command again.",
+    );
   return { code: "STORE_PROTOCOL", fact: `the answer of ${endpoint} cannot be used (${code}: ${message})` };
 }
 

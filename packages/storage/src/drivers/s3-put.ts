@@ -5,11 +5,17 @@ import { type BodyDigest, digestBody, judgeEtag } from "./s3-digest.ts";
 import { isS3Failure, type S3Wire, type WireStored } from "./s3-wire.ts";
 
 /** Stores a body with one request and proves by the server's own answer that it has these bytes. */
-export async function putS3(context: S3Context, key: string, body: Uint8Array, options: PutOptions): Promise<StoredObject> {
+export async function putS3(
+  context: S3Context,
+  key: string,
+  body: Uint8Array,
+  options: PutOptions,
+): Promise<StoredObject> {
   const call: S3Call = { action: `store '${context.nameOf(key)}'`, key, signal: options.signal };
   return await callS3(context, call, async (wire) => {
     const digest = digestBody(body);
-    const send = (ifNoneMatch: boolean): Promise<WireStored> => wire.putObject({ key, body, contentMd5: digest.base64, ifNoneMatch, signal: call.signal });
+    const send = (ifNoneMatch: boolean): Promise<WireStored> =>
+      wire.putObject({ key, body, contentMd5: digest.base64, ifNoneMatch, signal: call.signal });
     const { stored, verify } = await sendConditionally(context, call, options.ifAbsent, wire, send);
     return await requireStored(context, call, { key, size: body.byteLength, stored, digest, verify });
   });
@@ -49,7 +55,12 @@ export async function sendConditionally(
   }
 }
 
-async function sendWithCondition(context: S3Context, call: S3Call, wire: S3Wire, send: (ifNoneMatch: boolean) => Promise<WireStored>): Promise<WireStored> {
+async function sendWithCondition(
+  context: S3Context,
+  call: S3Call,
+  wire: S3Wire,
+  send: (ifNoneMatch: boolean) => Promise<WireStored>,
+): Promise<WireStored> {
   try {
     return await send(true);
   } catch (error) {
@@ -79,7 +90,11 @@ async function requireAbsent(context: S3Context, call: S3Call): Promise<void> {
 }
 
 export function taken(context: S3Context, call: S3Call, cause: unknown): SoarError {
-  return new SoarError("OBJECT_EXISTS", `unable to store '${context.nameOf(call.key ?? "")}': there is an object of this name already`, { cause });
+  return new SoarError(
+    "OBJECT_EXISTS",
+    `unable to store '${context.nameOf(call.key ?? "")}': there is an object of this name already`,
+    { cause },
+  );
 }
 
 interface Written {
@@ -93,13 +108,19 @@ interface Written {
 async function requireStored(context: S3Context, call: S3Call, written: Written): Promise<StoredObject> {
   const { key, size, stored, digest, verify } = written;
   const verdict = judgeEtag(stored, digest.hex, context.settings.provider);
-  if (verdict === "other") throw notStored(call, `its answer has the MD5 ${stored.etag ?? ""} instead of ${digest.hex}`);
+  if (verdict === "other")
+    throw notStored(call, `its answer has the MD5 ${stored.etag ?? ""} instead of ${digest.hex}`);
   // The answer to a put has no time. Where the server's mark proves the bytes, another request would only cost.
-  if (verdict === "same" && !verify) return { key, size, modifiedAt: new Date(), etag: stored.etag, storageClass: context.settings.storageClass };
+  if (verdict === "same" && !verify)
+    return { key, size, modifiedAt: new Date(), etag: stored.etag, storageClass: context.settings.storageClass };
   const object = await statS3(context, key, call.signal);
   if (object === undefined) throw notStored(call, "it is not there afterwards");
-  if (verify && stored.etag !== undefined && object.etag !== undefined && object.etag !== stored.etag) throw taken(context, call, undefined);
-  if (object.size !== size) throw verify ? taken(context, call, undefined) : notStored(call, `it has ${object.size} bytes instead of ${size} afterwards`);
+  if (verify && stored.etag !== undefined && object.etag !== undefined && object.etag !== stored.etag)
+    throw taken(context, call, undefined);
+  if (object.size !== size)
+    throw verify
+      ? taken(context, call, undefined)
+      : notStored(call, `it has ${object.size} bytes instead of ${size} afterwards`);
   return object;
 }
 

@@ -7,7 +7,15 @@ import { isS3Failure, S3Failure, type S3Wire } from "./s3-wire.ts";
 const SINGLE_REMOVALS_AT_ONCE = 8;
 
 /** Errors by which providers say that they want no batch, or not this one. */
-const BATCH_REFUSALS = ["NotImplemented", "MissingContentMD5", "InvalidRequest", "MalformedXML", "MethodNotAllowed", "InvalidDigest", "MissingContentLength"];
+const BATCH_REFUSALS = [
+  "NotImplemented",
+  "MissingContentMD5",
+  "InvalidRequest",
+  "MalformedXML",
+  "MethodNotAllowed",
+  "InvalidDigest",
+  "MissingContentLength",
+];
 
 /** Removes objects in batches; one by one, from then on, when the provider refuses the batch. */
 export async function removeS3(context: S3Context, keys: readonly string[], { signal }: CallOptions): Promise<void> {
@@ -23,14 +31,22 @@ export async function removeS3(context: S3Context, keys: readonly string[], { si
  * Returns the keys that are still to be removed: all, when the provider refuses batches, and those that it did not
  * confirm. A server whose XML reader trims spaces removes another key than the one it was given, and reports success.
  */
-async function removeBatch(context: S3Context, keys: readonly string[], signal: AbortSignal | undefined): Promise<readonly string[]> {
+async function removeBatch(
+  context: S3Context,
+  keys: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
   const action = `remove ${keys.length} objects from '${context.nameOf("")}'`;
   return await callS3(context, { action, signal }, async (wire) => {
     try {
       const { removed, failures } = await wire.deleteObjects({ keys, signal });
       for (const { key, code, message } of failures) {
         if (code === "NoSuchKey" || code === "NoSuchVersion") continue;
-        throw classifyKeyFailure(code, message, { settings: context.settings, action: `remove '${context.nameOf(key)}'`, key });
+        throw classifyKeyFailure(code, message, {
+          settings: context.settings,
+          action: `remove '${context.nameOf(key)}'`,
+          key,
+        });
       }
       const confirmed = new Set(removed);
       return keys.filter((key) => !confirmed.has(key));
@@ -52,7 +68,9 @@ async function removeEach(context: S3Context, keys: readonly string[], signal: A
   const removeRest = async (): Promise<void> => {
     for (let key = rest.shift(); key !== undefined; key = rest.shift()) await removeOne(context, key, signal);
   };
-  const outcomes = await Promise.allSettled(Array.from({ length: Math.min(SINGLE_REMOVALS_AT_ONCE, keys.length) }, removeRest));
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: Math.min(SINGLE_REMOVALS_AT_ONCE, keys.length) }, removeRest),
+  );
   const failed = outcomes.find((outcome) => outcome.status === "rejected");
   if (failed !== undefined) throw failed.reason;
 }
@@ -62,13 +80,23 @@ async function removeOne(context: S3Context, key: string, signal: AbortSignal | 
   await callS3(context, call, (wire) => removeThrough(context, wire, key, signal));
 }
 
-async function removeThrough(context: S3Context, wire: S3Wire, key: string, signal: AbortSignal | undefined): Promise<void> {
+async function removeThrough(
+  context: S3Context,
+  wire: S3Wire,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   try {
     await wire.deleteObject({ key, signal });
   } catch (error) {
     // NoSuchKey: some servers do not keep to S3's rule that removing what is not there succeeds.
     if (isS3Failure(error, 0, "NoSuchKey")) return;
-    if (isS3Failure(error, 403)) throw classifyKeyFailure(error.facts.code, error.message, { settings: context.settings, action: `remove '${context.nameOf(key)}'`, key });
+    if (isS3Failure(error, 403))
+      throw classifyKeyFailure(error.facts.code, error.message, {
+        settings: context.settings,
+        action: `remove '${context.nameOf(key)}'`,
+        key,
+      });
     throw error;
   }
 }

@@ -11,7 +11,10 @@ export function decodeKey(key: string | undefined, encoding: string | undefined)
   try {
     return decodeURIComponent(key.replaceAll("+", " "));
   } catch (error) {
-    throw new S3Failure(`the listing holds the key '${key}', which is not URL-encoded although it should be`, { code: "MalformedListing", cause: error });
+    throw new S3Failure(`the listing holds the key '${key}', which is not URL-encoded although it should be`, {
+      code: "MalformedListing",
+      cause: error,
+    });
   }
 }
 

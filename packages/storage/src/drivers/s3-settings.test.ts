@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import type { StoreConfig } from "../store-config.ts";
 import { isLoopback, resolveS3Settings } from "./s3-settings.ts";
 
-const resolve = (config: Partial<StoreConfig>, bucket = "bucket") => resolveS3Settings({ url: `s3://${bucket}`, ...config }, bucket);
+const resolve = (config: Partial<StoreConfig>, bucket = "bucket") =>
+  resolveS3Settings({ url: `s3://${bucket}`, ...config }, bucket);
 
 test("an endpoint that is not set never becomes Amazon by itself", () => {
   expect(() => resolve({})).toThrow("unable to open 's3://bucket': no endpoint is set");
@@ -11,8 +12,15 @@ test("an endpoint that is not set never becomes Amazon by itself", () => {
 });
 
 test("an endpoint that is not set is Amazon's own when that is said", () => {
-  expect(resolve({ provider: "aws" })).toMatchObject({ endpoint: "https://s3.us-east-1.amazonaws.com", region: "us-east-1", pathStyle: false });
-  expect(resolve({ provider: "aws", region: "eu-west-1" })).toMatchObject({ endpoint: "https://s3.eu-west-1.amazonaws.com", region: "eu-west-1" });
+  expect(resolve({ provider: "aws" })).toMatchObject({
+    endpoint: "https://s3.us-east-1.amazonaws.com",
+    region: "us-east-1",
+    pathStyle: false,
+  });
+  expect(resolve({ provider: "aws", region: "eu-west-1" })).toMatchObject({
+    endpoint: "https://s3.eu-west-1.amazonaws.com",
+    region: "eu-west-1",
+  });
 });
 
 test.each([
@@ -42,24 +50,40 @@ test.each([
   ["https://s3.example.com?x=1", "it holds more than scheme, host, port and path", ""],
   ["http://s3.example.com", "it has no TLS", "BACKUP_ALLOW_HTTP"],
   ["http://10.0.0.5:9000", "it has no TLS", "BACKUP_ALLOW_HTTP"],
-  ["https://bucket.fra1.digitaloceanspaces.com", "it holds the bucket 'bucket' already", "'https://fra1.digitaloceanspaces.com'"],
+  [
+    "https://bucket.fra1.digitaloceanspaces.com",
+    "it holds the bucket 'bucket' already",
+    "'https://fra1.digitaloceanspaces.com'",
+  ],
   ["https://s3.example.com/bucket", "it holds the bucket 'bucket' already", "'https://s3.example.com'"],
 ])("refuses the endpoint %s", (endpoint, fact, hint) => {
   try {
     resolve({ endpoint });
     expect.fail("it was taken");
   } catch (error) {
-    expect(error).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringContaining(fact), hint: expect.stringContaining(hint) });
+    expect(error).toMatchObject({
+      code: "CONFIG_INVALID",
+      message: expect.stringContaining(fact),
+      hint: expect.stringContaining(hint),
+    });
     expect(String(error)).not.toContain("secret");
   }
 });
 
 test("http is taken where it is allowed or never leaves this machine", () => {
-  expect(resolve({ endpoint: "http://minio.internal:9000", allowHttp: true }).endpoint).toBe("http://minio.internal:9000");
-  for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "s3.localhost"]) expect(isLoopback(host), host).toBe(true);
-  for (const host of ["localhost.example", "128.0.0.1", "10.0.0.1", "1270.0.0.1", "[::2]"]) expect(isLoopback(host), host).toBe(false);
+  expect(resolve({ endpoint: "http://minio.internal:9000", allowHttp: true }).endpoint).toBe(
+    "http://minio.internal:9000",
+  );
+  for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "s3.localhost"])
+    expect(isLoopback(host), host).toBe(true);
+  for (const host of ["localhost.example", "128.0.0.1", "10.0.0.1", "1270.0.0.1", "[::2]"])
+    expect(isLoopback(host), host).toBe(false);
 });
 
 test("every limit of time has a default", () => {
-  expect(resolve({ provider: "aws" })).toMatchObject({ connectTimeoutMs: 10_000, idleTimeoutMs: 30_000, requestTimeoutMs: 300_000 });
+  expect(resolve({ provider: "aws" })).toMatchObject({
+    connectTimeoutMs: 10_000,
+    idleTimeoutMs: 30_000,
+    requestTimeoutMs: 300_000,
+  });
 });

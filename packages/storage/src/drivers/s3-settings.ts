@@ -48,14 +48,23 @@ function resolveEndpoint(config: StoreConfig, bucket: string): URL {
   if (config.endpoint === undefined || config.endpoint === "") return resolveAwsEndpoint(config);
   const endpoint = URL.canParse(config.endpoint) ? new URL(config.endpoint) : undefined;
   if (endpoint === undefined || (endpoint.protocol !== "https:" && endpoint.protocol !== "http:")) {
-    throw invalid(`unable to use the endpoint '${config.endpoint}': it is not an http or https URL`, "Write for example 'https://s3.eu-central-003.backblazeb2.com'.");
+    throw invalid(
+      `unable to use the endpoint '${config.endpoint}': it is not an http or https URL`,
+      "Write for example 'https://s3.eu-central-003.backblazeb2.com'.",
+    );
   }
   if (endpoint.username !== "" || endpoint.password !== "" || endpoint.search !== "" || endpoint.hash !== "") {
-    throw invalid(`unable to use the endpoint of '${endpoint.hostname}': it holds more than scheme, host, port and path`, "Credentials have settings of their own.");
+    throw invalid(
+      `unable to use the endpoint of '${endpoint.hostname}': it holds more than scheme, host, port and path`,
+      "Credentials have settings of their own.",
+    );
   }
   if (endpoint.hostname.startsWith(`${bucket}.`) || endpoint.pathname.split("/").includes(bucket)) {
     const bare = endpoint.href.replace(`//${bucket}.`, "//").replace(`/${bucket}`, "");
-    throw invalid(`unable to use the endpoint '${config.endpoint}': it holds the bucket '${bucket}' already`, `Set the endpoint to '${bare.replace(/\/$/, "")}'.`);
+    throw invalid(
+      `unable to use the endpoint '${config.endpoint}': it holds the bucket '${bucket}' already`,
+      `Set the endpoint to '${bare.replace(/\/$/, "")}'.`,
+    );
   }
   if (endpoint.protocol === "http:" && config.allowHttp !== true && !isLoopback(endpoint.hostname)) {
     throw invalid(
@@ -69,7 +78,10 @@ function resolveEndpoint(config: StoreConfig, bucket: string): URL {
 /** A forgotten endpoint must not send backups, or a test's rubbish, to Amazon: that has to be said. */
 function resolveAwsEndpoint(config: StoreConfig): URL {
   if (config.provider === "aws") return new URL(awsEndpoint(regionFor(PROVIDERS.aws, "", config.region)));
-  throw invalid(`unable to open '${config.url}': no endpoint is set`, "Set the endpoint of your provider (AWS_ENDPOINT_URL), or say that it is Amazon S3 (provider 'aws').");
+  throw invalid(
+    `unable to open '${config.url}': no endpoint is set`,
+    "Set the endpoint of your provider (AWS_ENDPOINT_URL), or say that it is Amazon S3 (provider 'aws').",
+  );
 }
 
 /** A dot in a bucket's name does not fit under the wildcard of a TLS certificate, an address has no names below it. */

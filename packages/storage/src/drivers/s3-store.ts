@@ -39,7 +39,14 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
     maxPartSize: settings.provider.maxPartSize,
   };
   const loader = createWireLoader(settings, options.onEvent);
-  const context: S3Context = { settings, features, wire: loader.load, learned, onEvent: options.onEvent ?? (() => undefined), nameOf: (key) => `${location}/${key}` };
+  const context: S3Context = {
+    settings,
+    features,
+    wire: loader.load,
+    learned,
+    onEvent: options.onEvent ?? (() => undefined),
+    nameOf: (key) => `${location}/${key}`,
+  };
   return {
     location,
     features,
@@ -80,11 +87,16 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
 }
 
 /** The SDK costs more time than everything else that an archive command does, so it is loaded once it is needed. */
-function createWireLoader(settings: S3Settings, onEvent: StoreHooks["onEvent"]): { load: () => Promise<S3Wire>; close: () => Promise<void> } {
+function createWireLoader(
+  settings: S3Settings,
+  onEvent: StoreHooks["onEvent"],
+): { load: () => Promise<S3Wire>; close: () => Promise<void> } {
   let wire: Promise<S3Wire> | undefined;
   return {
     load() {
-      wire ??= import("./s3.ts").then(({ createS3Wire }) => (onEvent === undefined ? createS3Wire(settings) : reportRequests(createS3Wire(settings), onEvent)));
+      wire ??= import("./s3.ts").then(({ createS3Wire }) =>
+        onEvent === undefined ? createS3Wire(settings) : reportRequests(createS3Wire(settings), onEvent),
+      );
       return wire;
     },
     async close() {

@@ -39,7 +39,8 @@ export function watchTimes(outgoing: ClientRequest, limits: TimeLimits): { answe
   const tickMs = Math.min(1000, limits.requestTimeoutMs / TICKS);
   const ticking = setInterval(() => {
     if (!isUnread()) countedMs += tickMs;
-    if (countedMs >= allowedMs) giveUp(new TransportTimeout("REQUEST_TIMEOUT", `the request took more than ${allowedMs / 1000} s`));
+    if (countedMs >= allowedMs)
+      giveUp(new TransportTimeout("REQUEST_TIMEOUT", `the request took more than ${allowedMs / 1000} s`));
   }, tickMs);
   outgoing.once("close", () => clearInterval(ticking));
 
@@ -47,7 +48,10 @@ export function watchTimes(outgoing: ClientRequest, limits: TimeLimits): { answe
     watchConnecting(outgoing, socket, limits.connectTimeoutMs);
     const idle = (): void => {
       if (isUnread()) socket.setTimeout(limits.idleTimeoutMs);
-      else giveUp(new TransportTimeout("IDLE_TIMEOUT", `nothing was sent or received for ${limits.idleTimeoutMs / 1000} s`));
+      else
+        giveUp(
+          new TransportTimeout("IDLE_TIMEOUT", `nothing was sent or received for ${limits.idleTimeoutMs / 1000} s`),
+        );
     };
     socket.setTimeout(limits.idleTimeoutMs);
     socket.on("timeout", idle);
@@ -60,7 +64,9 @@ export function watchTimes(outgoing: ClientRequest, limits: TimeLimits): { answe
     answered(incoming) {
       answer = incoming;
       countedMs = 0;
-      allowedMs = limits.requestTimeoutMs * Math.max(1, Math.ceil(Number(incoming.headers["content-length"] ?? 0) / BODY_SHARE_BYTES));
+      allowedMs =
+        limits.requestTimeoutMs *
+        Math.max(1, Math.ceil(Number(incoming.headers["content-length"] ?? 0) / BODY_SHARE_BYTES));
     },
   };
 }
@@ -68,7 +74,8 @@ export function watchTimes(outgoing: ClientRequest, limits: TimeLimits): { answe
 function watchConnecting(outgoing: ClientRequest, socket: Socket, connectTimeoutMs: number): void {
   if (!socket.connecting) return;
   const timer = setTimeout(
-    () => outgoing.destroy(new TransportTimeout("CONNECT_TIMEOUT", `no connection within ${connectTimeoutMs / 1000} s`)),
+    () =>
+      outgoing.destroy(new TransportTimeout("CONNECT_TIMEOUT", `no connection within ${connectTimeoutMs / 1000} s`)),
     connectTimeoutMs,
   );
   const stop = (): void => clearTimeout(timer);

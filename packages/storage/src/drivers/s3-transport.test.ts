@@ -3,7 +3,13 @@ import { type AddressInfo, createServer as createNetServer } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { createTransport, type Transport, type TransportOptions, type TransportRequest } from "./s3-transport.ts";
 
-const OPTIONS: TransportOptions = { connectTimeoutMs: 5000, idleTimeoutMs: 5000, requestTimeoutMs: 5000, maxConnections: 2, caPem: undefined };
+const OPTIONS: TransportOptions = {
+  connectTimeoutMs: 5000,
+  idleTimeoutMs: 5000,
+  requestTimeoutMs: 5000,
+  maxConnections: 2,
+  caPem: undefined,
+};
 
 const opened: { close(): void; closeAllConnections?: () => void }[] = [];
 let transport: Transport = createTransport(OPTIONS);
@@ -55,7 +61,9 @@ describe("a large body that waits for '100 Continue'", () => {
   test("is sent when the server says so", async () => {
     const server = createServer((request, response) => {
       let received = 0;
-      request.on("data", (chunk: Buffer) => (received += chunk.byteLength)).on("end", () => response.end(String(received)));
+      request
+        .on("data", (chunk: Buffer) => (received += chunk.byteLength))
+        .on("end", () => response.end(String(received)));
     });
     transport = createTransport(OPTIONS);
     const { response } = await transport.handle(requestTo(await listen(server), { headers, body }));
@@ -94,7 +102,8 @@ test("a request that waits for a free connection is within its own limit", async
   transport = createTransport({ ...OPTIONS, maxConnections: 1, requestTimeoutMs: 200 });
   const port = await listen(server);
   const outcomes = await Promise.allSettled([1, 2, 3].map(() => transport.handle(requestTo(port))));
-  for (const outcome of outcomes) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "REQUEST_TIMEOUT" } });
+  for (const outcome of outcomes)
+    expect(outcome).toMatchObject({ status: "rejected", reason: { code: "REQUEST_TIMEOUT" } });
 });
 
 test("an aborted signal ends a request before it begins, and a body in the middle", async () => {
@@ -103,7 +112,9 @@ test("an aborted signal ends a request before it begins, and a body in the middl
   });
   transport = createTransport(OPTIONS);
   const port = await listen(server);
-  await expect(transport.handle(requestTo(port), { abortSignal: AbortSignal.abort() })).rejects.toMatchObject({ name: "AbortError" });
+  await expect(transport.handle(requestTo(port), { abortSignal: AbortSignal.abort() })).rejects.toMatchObject({
+    name: "AbortError",
+  });
   const controller = new AbortController();
   const { response } = await transport.handle(requestTo(port), { abortSignal: controller.signal });
   controller.abort();
@@ -124,5 +135,7 @@ test("queries are written the way they were signed", async () => {
   transport = createTransport(OPTIONS);
   const query = { uploads: null, "list-type": "2", prefix: "a b/+*'(ü)!", tag: ["1", "2"] };
   const { response } = await transport.handle(requestTo(await listen(server), { query }));
-  expect(await textOf(response.body)).toBe("/x?uploads&list-type=2&prefix=a%20b%2F%2B%2A%27%28%C3%BC%29%21&tag=1&tag=2");
+  expect(await textOf(response.body)).toBe(
+    "/x?uploads&list-type=2&prefix=a%20b%2F%2B%2A%27%28%C3%BC%29%21&tag=1&tag=2",
+  );
 });

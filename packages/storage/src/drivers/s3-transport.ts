@@ -32,7 +32,10 @@ export interface TransportResponse {
 /** What the SDK calls a request handler. */
 export interface Transport {
   readonly metadata: { readonly handlerProtocol: string };
-  handle(request: TransportRequest, options?: { readonly abortSignal?: unknown }): Promise<{ response: TransportResponse }>;
+  handle(
+    request: TransportRequest,
+    options?: { readonly abortSignal?: unknown },
+  ): Promise<{ response: TransportResponse }>;
   destroy(): void;
   updateHttpClientConfig(): void;
   httpHandlerConfigs(): Record<string, never>;
@@ -83,15 +86,24 @@ function hostToConnect(hostname: string): string {
 
 function requireBuffer(request: TransportRequest): Uint8Array {
   const { body, headers } = request;
-  const bytes = body === undefined || body === null ? new Uint8Array() : typeof body === "string" ? Buffer.from(body) : body;
-  const chunked = Object.entries(headers).some(([name, value]) => /^(?:transfer|content)-encoding$/i.test(name) && value.includes("chunked"));
+  const bytes =
+    body === undefined || body === null ? new Uint8Array() : typeof body === "string" ? Buffer.from(body) : body;
+  const chunked = Object.entries(headers).some(
+    ([name, value]) => /^(?:transfer|content)-encoding$/i.test(name) && value.includes("chunked"),
+  );
   if (bytes instanceof Uint8Array && !chunked) return bytes;
   throw new TypeError("a request to S3 has a body of unknown length, which many providers refuse or cut short");
 }
 
-async function exchange(outgoing: ClientRequest, body: Uint8Array, signal: AbortSignal | undefined, options: TransportOptions): Promise<TransportResponse> {
+async function exchange(
+  outgoing: ClientRequest,
+  body: Uint8Array,
+  signal: AbortSignal | undefined,
+  options: TransportOptions,
+): Promise<TransportResponse> {
   const heard: { answer?: IncomingMessage } = {};
-  const stop = (): void => void (heard.answer ?? outgoing).destroy(new DOMException("the call was aborted", "AbortError"));
+  const stop = (): void =>
+    void (heard.answer ?? outgoing).destroy(new DOMException("the call was aborted", "AbortError"));
   signal?.addEventListener("abort", stop, { once: true });
   outgoing.once("close", () => signal?.removeEventListener("abort", stop));
   if (signal?.aborted) stop();
@@ -104,7 +116,12 @@ async function exchange(outgoing: ClientRequest, body: Uint8Array, signal: Abort
   });
   heard.answer = incoming;
   times.answered(incoming);
-  return { statusCode: incoming.statusCode ?? 0, reason: incoming.statusMessage, headers: joinHeaders(incoming), body: incoming };
+  return {
+    statusCode: incoming.statusCode ?? 0,
+    reason: incoming.statusMessage,
+    headers: joinHeaders(incoming),
+    body: incoming,
+  };
 }
 
 /**
@@ -146,9 +163,14 @@ function formatQuery(query: TransportRequest["query"]): string {
 }
 
 function escapeUri(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 function joinHeaders({ headers }: IncomingMessage): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(",") : (value ?? "")]));
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(",") : (value ?? "")]),
+  );
 }

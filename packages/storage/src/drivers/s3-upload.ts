@@ -1,7 +1,13 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { type PartRules, requireAllParts, requirePart, requirePartSize, uploadEnded } from "../multipart-parts.ts";
 import { compareKeys } from "../object-key.ts";
-import type { CallOptions, MultipartOptions, MultipartUpload, StoredObject, UnfinishedUpload } from "../object-store.ts";
+import type {
+  CallOptions,
+  MultipartOptions,
+  MultipartUpload,
+  StoredObject,
+  UnfinishedUpload,
+} from "../object-store.ts";
 import { callS3, type S3Call, type S3Context, statS3 } from "./s3-context.ts";
 import { digestBody, judgeEtag, multipartEtag } from "./s3-digest.ts";
 import { sendConditionally, taken } from "./s3-put.ts";
@@ -25,12 +31,17 @@ interface Upload {
 }
 
 /** Begins an upload in parts that this driver drives itself: SDK uploaders have cut objects short without an error. */
-export async function beginS3Upload(context: S3Context, key: string, options: MultipartOptions): Promise<MultipartUpload> {
+export async function beginS3Upload(
+  context: S3Context,
+  key: string,
+  options: MultipartOptions,
+): Promise<MultipartUpload> {
   const rules: PartRules = { name: context.nameOf(key), partSize: options.partSize, features: context.features };
   requirePartSize(rules);
   const call: S3Call = { action: `begin the upload of '${rules.name}'`, key, signal: options.signal };
   const id = await callS3(context, call, (wire) => wire.createUpload({ key, signal: call.signal }));
-  if (id === undefined || id === "") throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: the answer names no upload`);
+  if (id === undefined || id === "")
+    throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: the answer names no upload`);
   const upload: Upload = { context, key, id, options, rules, parts: new Map(), mayBeDone: false };
   return {
     key,
@@ -41,7 +52,12 @@ export async function beginS3Upload(context: S3Context, key: string, options: Mu
   };
 }
 
-async function putPart({ context, key, id, rules, parts }: Upload, partNumber: number, body: Uint8Array, { signal }: CallOptions): Promise<void> {
+async function putPart(
+  { context, key, id, rules, parts }: Upload,
+  partNumber: number,
+  body: Uint8Array,
+  { signal }: CallOptions,
+): Promise<void> {
   requirePart(rules, partNumber, body.byteLength);
   const call: S3Call = { action: `upload part ${partNumber} of '${rules.name}'`, key, signal };
   const digest = digestBody(body);
@@ -52,9 +68,14 @@ async function putPart({ context, key, id, rules, parts }: Upload, partNumber: n
       throw isS3Failure(error, 404, "NoSuchUpload") ? uploadEnded(rules.name) : error;
     }
   });
-  if (stored.etag === undefined) throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: the answer has no ETag`, { retryable: true });
+  if (stored.etag === undefined)
+    throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: the answer has no ETag`, { retryable: true });
   if (judgeEtag(stored, digest.hex, context.settings.provider) === "other") {
-    throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: the provider stored other bytes (${stored.etag} instead of ${digest.hex})`, { retryable: true });
+    throw new SoarError(
+      "STORE_PROTOCOL",
+      `unable to ${call.action}: the provider stored other bytes (${stored.etag} instead of ${digest.hex})`,
+      { retryable: true },
+    );
   }
   parts.set(partNumber, { size: body.byteLength, etag: stored.etag, md5: digest.hex });
 }
@@ -65,7 +86,9 @@ async function completeUpload(upload: Upload, { signal }: CallOptions): Promise<
   const call: S3Call = { action: `complete the upload of '${rules.name}'`, key, signal };
   return await callS3(context, call, async (wire) => {
     try {
-      const { stored, verify } = await sendConditionally(context, call, options.ifAbsent, wire, (ifNoneMatch) => sendCompletion(upload, wire, call, ifNoneMatch));
+      const { stored, verify } = await sendConditionally(context, call, options.ifAbsent, wire, (ifNoneMatch) =>
+        sendCompletion(upload, wire, call, ifNoneMatch),
+      );
       return await requireCompleted(upload, call, { size, etag: stored.etag, verify });
     } catch (error) {
       const ours = await findOwnResult(upload, call, size, error);
@@ -77,7 +100,9 @@ async function completeUpload(upload: Upload, { signal }: CallOptions): Promise<
 
 async function sendCompletion(upload: Upload, wire: S3Wire, call: S3Call, ifNoneMatch: boolean): Promise<WireStored> {
   const { key, id, parts } = upload;
-  const inOrder = [...parts].sort(([left], [right]) => left - right).map(([partNumber, { etag }]) => ({ partNumber, etag }));
+  const inOrder = [...parts]
+    .sort(([left], [right]) => left - right)
+    .map(([partNumber, { etag }]) => ({ partNumber, etag }));
   const wasDone = upload.mayBeDone;
   upload.mayBeDone = true;
   let stored: WireStored;
@@ -91,10 +116,17 @@ async function sendCompletion(upload: Upload, wire: S3Wire, call: S3Call, ifNone
   }
   if (stored.etag !== undefined) return stored;
   // A 200 may hold an error document, which the SDK notices only in its usual shape; then there is no ETag.
-  throw new SoarError("STORE_BUSY", `unable to ${call.action}: the provider answered 200 without an ETag, which is how it reports a late failure`);
+  throw new SoarError(
+    "STORE_BUSY",
+    `unable to ${call.action}: the provider answered 200 without an ETag, which is how it reports a late failure`,
+  );
 }
 
-async function requireCompleted(upload: Upload, call: S3Call, { size, etag, verify }: { size: number; etag: string | undefined; verify: boolean }): Promise<StoredObject> {
+async function requireCompleted(
+  upload: Upload,
+  call: S3Call,
+  { size, etag, verify }: { size: number; etag: string | undefined; verify: boolean },
+): Promise<StoredObject> {
   const { context, key } = upload;
   const object = await statS3(context, key, call.signal);
   if (object === undefined) throw wrongResult(call, "the object is not there afterwards");
@@ -108,7 +140,12 @@ async function requireCompleted(upload: Upload, call: S3Call, { size, etag, veri
  * is taken: by ourselves, if the object has our size and the digest of our parts. Where the provider's marks are no such
  * digests, an upload that has ended with our size behind it is ours; a key that is taken proves nothing there.
  */
-async function findOwnResult(upload: Upload, call: S3Call, size: number, error: unknown): Promise<StoredObject | undefined> {
+async function findOwnResult(
+  upload: Upload,
+  call: S3Call,
+  size: number,
+  error: unknown,
+): Promise<StoredObject | undefined> {
   const { context, key, parts, mayBeDone } = upload;
   const ended = isS3Failure(error, 0, "NoSuchUpload");
   if (!mayBeDone || (!ended && !hasErrorCode(error, "OBJECT_EXISTS"))) return undefined;
@@ -126,11 +163,18 @@ function wrongResult({ action }: S3Call, fact: string): SoarError {
 }
 
 async function abortUpload({ context, key, id, rules }: Upload, { signal }: CallOptions): Promise<void> {
-  await callS3(context, { action: `abort the upload of '${rules.name}'`, key, signal }, (wire) => abortThrough(wire, key, id, signal));
+  await callS3(context, { action: `abort the upload of '${rules.name}'`, key, signal }, (wire) =>
+    abortThrough(wire, key, id, signal),
+  );
 }
 
 /** Aborting what has ended is what was wanted. */
-async function abortThrough(wire: S3Wire, key: string, uploadId: string, signal: AbortSignal | undefined): Promise<void> {
+async function abortThrough(
+  wire: S3Wire,
+  key: string,
+  uploadId: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   try {
     await wire.abortUpload({ key, uploadId, signal });
   } catch (error) {
@@ -139,7 +183,12 @@ async function abortThrough(wire: S3Wire, key: string, uploadId: string, signal:
 }
 
 /** Aborts uploads that were begun before `before`, and returns their keys. */
-export async function abortStaleS3Uploads(context: S3Context, prefix: string, before: Date, { signal }: CallOptions): Promise<string[]> {
+export async function abortStaleS3Uploads(
+  context: S3Context,
+  prefix: string,
+  before: Date,
+  { signal }: CallOptions,
+): Promise<string[]> {
   const call: S3Call = { action: `abort uploads under '${context.nameOf(prefix)}'`, signal };
   return await callS3(context, call, async (wire) => {
     const keys: string[] = [];
@@ -153,7 +202,11 @@ export async function abortStaleS3Uploads(context: S3Context, prefix: string, be
 }
 
 /** Uploads that were never completed or aborted. */
-export async function listS3Uploads(context: S3Context, prefix: string, { signal }: CallOptions): Promise<UnfinishedUpload[]> {
+export async function listS3Uploads(
+  context: S3Context,
+  prefix: string,
+  { signal }: CallOptions,
+): Promise<UnfinishedUpload[]> {
   const call: S3Call = { action: `list uploads under '${context.nameOf(prefix)}'`, signal };
   return await callS3(context, call, async (wire) => {
     const uploads: UnfinishedUpload[] = [];
@@ -162,19 +215,29 @@ export async function listS3Uploads(context: S3Context, prefix: string, { signal
   });
 }
 
-async function* readUploads(wire: S3Wire, call: S3Call, prefix: string): AsyncGenerator<{ key: string; uploadId: string; begunAt: Date }, void, void> {
+async function* readUploads(
+  wire: S3Wire,
+  call: S3Call,
+  prefix: string,
+): AsyncGenerator<{ key: string; uploadId: string; begunAt: Date }, void, void> {
   let keyMarker: string | undefined;
   let uploadIdMarker: string | undefined;
   for (;;) {
     const page: WireUploadsPage = await wire.listUploads({ prefix, keyMarker, uploadIdMarker, signal: call.signal });
     for (const { key, uploadId, begunAt } of page.uploads) {
       if (key === undefined || uploadId === undefined || begunAt === undefined || !key.startsWith(prefix)) {
-        throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: an entry of the listing has no key, id or time, or does not belong there`);
+        throw new SoarError(
+          "STORE_PROTOCOL",
+          `unable to ${call.action}: an entry of the listing has no key, id or time, or does not belong there`,
+        );
       }
       yield { key, uploadId, begunAt };
     }
     if (page.truncated !== true) return;
-    if (page.nextKeyMarker === undefined || (page.nextKeyMarker === keyMarker && page.nextUploadIdMarker === uploadIdMarker)) {
+    if (
+      page.nextKeyMarker === undefined ||
+      (page.nextKeyMarker === keyMarker && page.nextUploadIdMarker === uploadIdMarker)
+    ) {
       throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: a page of the listing does not lead on`);
     }
     keyMarker = page.nextKeyMarker;

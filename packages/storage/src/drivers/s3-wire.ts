@@ -97,7 +97,11 @@ export interface WireUploadsRequest extends WireCall {
 }
 
 export interface WireUploadsPage {
-  readonly uploads: readonly { readonly key: string | undefined; readonly uploadId: string | undefined; readonly begunAt: Date | undefined }[];
+  readonly uploads: readonly {
+    readonly key: string | undefined;
+    readonly uploadId: string | undefined;
+    readonly begunAt: Date | undefined;
+  }[];
   readonly truncated: boolean | undefined;
   readonly nextKeyMarker: string | undefined;
   readonly nextUploadIdMarker: string | undefined;

@@ -37,7 +37,13 @@ interface Sdk {
 /** The one place that knows the SDK. It does single requests: retries, limits and meanings are decided elsewhere. */
 export function createS3Wire(settings: S3Settings): S3Wire {
   const sdk: Sdk = { client: createClient(settings), Bucket: settings.bucket, encryption: encryptionFields(settings) };
-  return { ...objectCalls(sdk), ...listingCalls(sdk), ...uploadCalls(sdk), ...removalCalls(sdk), close: () => sdk.client.destroy() };
+  return {
+    ...objectCalls(sdk),
+    ...listingCalls(sdk),
+    ...uploadCalls(sdk),
+    ...removalCalls(sdk),
+    close: () => sdk.client.destroy(),
+  };
 }
 
 /** The same for requests about the bucket itself. */
@@ -45,11 +51,27 @@ export function createS3AdminWire(settings: S3Settings): S3AdminWire {
   const client = createClient(settings);
   const Bucket = settings.bucket;
   return {
-    getVersioning: ({ signal }) => translated(async () => (await client.send(new GetBucketVersioningCommand({ Bucket }), underSignal(signal))).Status),
-    getLifecycle: ({ signal }) => translated(async () => (await client.send(new GetBucketLifecycleConfigurationCommand({ Bucket }), underSignal(signal))).Rules ?? []),
+    getVersioning: ({ signal }) =>
+      translated(
+        async () => (await client.send(new GetBucketVersioningCommand({ Bucket }), underSignal(signal))).Status,
+      ),
+    getLifecycle: ({ signal }) =>
+      translated(
+        async () =>
+          (await client.send(new GetBucketLifecycleConfigurationCommand({ Bucket }), underSignal(signal))).Rules ?? [],
+      ),
     getObjectLock: ({ signal }) =>
-      translated(async () => (await client.send(new GetObjectLockConfigurationCommand({ Bucket }), underSignal(signal))).ObjectLockConfiguration?.Rule?.DefaultRetention),
-    listBuckets: ({ signal }) => translated(async () => ((await client.send(new ListBucketsCommand({}), underSignal(signal))).Buckets ?? []).map(({ Name }) => Name ?? "")),
+      translated(
+        async () =>
+          (await client.send(new GetObjectLockConfigurationCommand({ Bucket }), underSignal(signal)))
+            .ObjectLockConfiguration?.Rule?.DefaultRetention,
+      ),
+    listBuckets: ({ signal }) =>
+      translated(async () =>
+        ((await client.send(new ListBucketsCommand({}), underSignal(signal))).Buckets ?? []).map(
+          ({ Name }) => Name ?? "",
+        ),
+      ),
     serverDate: ({ signal }) =>
       translated(async () => {
         const command = new HeadBucketCommand({ Bucket });
@@ -69,11 +91,23 @@ export function createS3AdminWire(settings: S3Settings): S3AdminWire {
   };
 }
 
-function objectCalls({ client, Bucket, encryption }: Sdk): Pick<S3Wire, "putObject" | "getObject" | "headObject" | "headBucket"> {
+function objectCalls({
+  client,
+  Bucket,
+  encryption,
+}: Sdk): Pick<S3Wire, "putObject" | "getObject" | "headObject" | "headBucket"> {
   return {
     putObject: ({ key, body, contentMd5, ifNoneMatch, signal }) =>
       translated(async () => {
-        const input = { Bucket, Key: key, Body: body, ContentLength: body.byteLength, ContentMD5: contentMd5, ...condition(ifNoneMatch), ...encryption };
+        const input = {
+          Bucket,
+          Key: key,
+          Body: body,
+          ContentLength: body.byteLength,
+          ContentMD5: contentMd5,
+          ...condition(ifNoneMatch),
+          ...encryption,
+        };
         return storedOf(await client.send(new PutObjectCommand(input), underSignal(signal)));
       }),
     getObject: ({ key, range, signal }) =>
@@ -94,7 +128,8 @@ function objectCalls({ client, Bucket, encryption }: Sdk): Pick<S3Wire, "putObje
         const output = await client.send(new HeadObjectCommand({ Bucket, Key: key }), underSignal(signal));
         return { ...factsOf(output), size: output.ContentLength };
       }),
-    headBucket: ({ signal }) => translated(async () => void (await client.send(new HeadBucketCommand({ Bucket }), underSignal(signal)))),
+    headBucket: ({ signal }) =>
+      translated(async () => void (await client.send(new HeadBucketCommand({ Bucket }), underSignal(signal)))),
   };
 }
 
@@ -104,17 +139,42 @@ function listingCalls({ client, Bucket }: Sdk): Pick<S3Wire, "listPage" | "listU
   return {
     listPage: ({ prefix, startAfter, token, signal }) =>
       translated(async () => {
-        const input = { Bucket, Prefix: prefix, StartAfter: startAfter, ContinuationToken: token, EncodingType, MaxKeys: 1000 } as const;
+        const input = {
+          Bucket,
+          Prefix: prefix,
+          StartAfter: startAfter,
+          ContinuationToken: token,
+          EncodingType,
+          MaxKeys: 1000,
+        } as const;
         const output = await client.send(new ListObjectsV2Command(input), underSignal(signal));
-        const objects = (output.Contents ?? []).map((item) => ({ key: decodeKey(item.Key, output.EncodingType), facts: { ...factsOf(item), size: item.Size } }));
-        return { objects, keyCount: output.KeyCount, truncated: output.IsTruncated, nextToken: output.NextContinuationToken };
+        const objects = (output.Contents ?? []).map((item) => ({
+          key: decodeKey(item.Key, output.EncodingType),
+          facts: { ...factsOf(item), size: item.Size },
+        }));
+        return {
+          objects,
+          keyCount: output.KeyCount,
+          truncated: output.IsTruncated,
+          nextToken: output.NextContinuationToken,
+        };
       }),
     listUploads: ({ prefix, keyMarker, uploadIdMarker, signal }) =>
       translated(async () => {
-        const input = { Bucket, Prefix: prefix, KeyMarker: keyMarker, UploadIdMarker: uploadIdMarker, EncodingType } as const;
+        const input = {
+          Bucket,
+          Prefix: prefix,
+          KeyMarker: keyMarker,
+          UploadIdMarker: uploadIdMarker,
+          EncodingType,
+        } as const;
         const output = await client.send(new ListMultipartUploadsCommand(input), underSignal(signal));
         return {
-          uploads: (output.Uploads ?? []).map((item) => ({ key: decodeKey(item.Key, output.EncodingType), uploadId: item.UploadId, begunAt: item.Initiated })),
+          uploads: (output.Uploads ?? []).map((item) => ({
+            key: decodeKey(item.Key, output.EncodingType),
+            uploadId: item.UploadId,
+            begunAt: item.Initiated,
+          })),
           truncated: output.IsTruncated,
           nextKeyMarker: decodeKey(output.NextKeyMarker, output.EncodingType),
           nextUploadIdMarker: output.NextUploadIdMarker,
@@ -123,16 +183,31 @@ function listingCalls({ client, Bucket }: Sdk): Pick<S3Wire, "listPage" | "listU
   };
 }
 
-function uploadCalls({ client, Bucket, encryption }: Sdk): Pick<S3Wire, "createUpload" | "uploadPart" | "completeUpload" | "abortUpload"> {
+function uploadCalls({
+  client,
+  Bucket,
+  encryption,
+}: Sdk): Pick<S3Wire, "createUpload" | "uploadPart" | "completeUpload" | "abortUpload"> {
   return {
     createUpload: ({ key, signal }) =>
       translated(async () => {
-        const output = await client.send(new CreateMultipartUploadCommand({ Bucket, Key: key, ...encryption }), underSignal(signal));
+        const output = await client.send(
+          new CreateMultipartUploadCommand({ Bucket, Key: key, ...encryption }),
+          underSignal(signal),
+        );
         return output.UploadId;
       }),
     uploadPart: ({ key, uploadId, partNumber, body, contentMd5, signal }) =>
       translated(async () => {
-        const input = { Bucket, Key: key, UploadId: uploadId, PartNumber: partNumber, Body: body, ContentLength: body.byteLength, ContentMD5: contentMd5 };
+        const input = {
+          Bucket,
+          Key: key,
+          UploadId: uploadId,
+          PartNumber: partNumber,
+          Body: body,
+          ContentLength: body.byteLength,
+          ContentMD5: contentMd5,
+        };
         return storedOf(await client.send(new UploadPartCommand(input), underSignal(signal)));
       }),
     completeUpload: ({ key, uploadId, parts, ifNoneMatch, signal }) =>
@@ -142,21 +217,33 @@ function uploadCalls({ client, Bucket, encryption }: Sdk): Pick<S3Wire, "createU
         return storedOf(await client.send(new CompleteMultipartUploadCommand(input), underSignal(signal)));
       }),
     abortUpload: ({ key, uploadId, signal }) =>
-      translated(async () => void (await client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId: uploadId }), underSignal(signal)))),
+      translated(
+        async () =>
+          void (await client.send(
+            new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId: uploadId }),
+            underSignal(signal),
+          )),
+      ),
   };
 }
 
 function removalCalls({ client, Bucket }: Sdk): Pick<S3Wire, "deleteObject" | "deleteObjects"> {
   return {
     deleteObject: ({ key, signal }) =>
-      translated(async () => void (await client.send(new DeleteObjectCommand({ Bucket, Key: key }), underSignal(signal)))),
+      translated(
+        async () => void (await client.send(new DeleteObjectCommand({ Bucket, Key: key }), underSignal(signal))),
+      ),
     deleteObjects: ({ keys, signal }) =>
       translated(async () => {
         const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: false };
         const output = await client.send(new DeleteObjectsCommand({ Bucket, Delete }), underSignal(signal));
         return {
           removed: (output.Deleted ?? []).map((item) => item.Key ?? ""),
-          failures: (output.Errors ?? []).map((item) => ({ key: item.Key ?? "", code: item.Code ?? "", message: item.Message ?? "" })),
+          failures: (output.Errors ?? []).map((item) => ({
+            key: item.Key ?? "",
+            code: item.Code ?? "",
+            message: item.Message ?? "",
+          })),
         };
       }),
   };
@@ -197,14 +284,21 @@ function createClient(settings: S3Settings): S3Client {
 function encryptionFields({ serverSideEncryption: encryption, storageClass }: S3Settings) {
   const keyId = encryption?.mode === "aws:kms" ? encryption.keyId : undefined;
   // The SDK's list of storage classes is Amazon's; other providers have others.
-  return { ServerSideEncryption: encryption?.mode, SSEKMSKeyId: keyId, StorageClass: storageClass as "STANDARD" | undefined };
+  return {
+    ServerSideEncryption: encryption?.mode,
+    SSEKMSKeyId: keyId,
+    StorageClass: storageClass as "STANDARD" | undefined,
+  };
 }
 
 /** Without the field, the SDK walks its standard chain (environment, profiles, roles), and loads that code only then. */
 function credentialField(credentials: S3Settings["credentials"]) {
   if (credentials === undefined) return {};
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
-  return { credentials: sessionToken === undefined ? { accessKeyId, secretAccessKey } : { accessKeyId, secretAccessKey, sessionToken } };
+  return {
+    credentials:
+      sessionToken === undefined ? { accessKeyId, secretAccessKey } : { accessKeyId, secretAccessKey, sessionToken },
+  };
 }
 
 function underSignal(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
@@ -215,12 +309,20 @@ function condition(ifNoneMatch: boolean): { IfNoneMatch?: string } {
   return ifNoneMatch ? { IfNoneMatch: "*" } : {};
 }
 
-function storedOf(output: { ETag?: string | undefined; ServerSideEncryption?: string | undefined; SSECustomerAlgorithm?: string | undefined }): WireStored {
+function storedOf(output: {
+  ETag?: string | undefined;
+  ServerSideEncryption?: string | undefined;
+  SSECustomerAlgorithm?: string | undefined;
+}): WireStored {
   const customerKey = output.SSECustomerAlgorithm === undefined ? undefined : "SSE-C";
   return { etag: plainEtag(output.ETag), encryption: customerKey ?? output.ServerSideEncryption };
 }
 
-function factsOf(output: { LastModified?: Date | undefined; ETag?: string | undefined; StorageClass?: string | undefined }): Omit<WireFacts, "size"> {
+function factsOf(output: {
+  LastModified?: Date | undefined;
+  ETag?: string | undefined;
+  StorageClass?: string | undefined;
+}): Omit<WireFacts, "size"> {
   return { modifiedAt: output.LastModified, etag: plainEtag(output.ETag), storageClass: output.StorageClass };
 }
 

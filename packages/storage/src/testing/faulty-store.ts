@@ -30,7 +30,8 @@ export function withFault(store: ObjectStore, fault?: Fault): FaultyStore {
     calls += 1;
     const isHit = fault !== undefined && calls >= fault.atCall && calls < fault.atCall + (fault.times ?? 1);
     if (!isHit) return await run();
-    const fail = fault.error ?? (() => new SoarError("STORE_UNREACHABLE", `unable to go on: call ${calls} was made to fail`));
+    const fail =
+      fault.error ?? (() => new SoarError("STORE_UNREACHABLE", `unable to go on: call ${calls} was made to fail`));
     if (fault.when === "after") await run();
     throw fail();
   };
@@ -41,7 +42,8 @@ export function withFault(store: ObjectStore, fault?: Fault): FaultyStore {
     location: store.location,
     features: store.features,
     put: (key, body, options) => cutter(() => store.put(key, body, options)),
-    beginMultipart: async (key, options) => faultyUpload(await cutter(() => store.beginMultipart(key, options)), cutter),
+    beginMultipart: async (key, options) =>
+      faultyUpload(await cutter(() => store.beginMultipart(key, options)), cutter),
     get: async (key, options) => faultyBody(await cutter(() => store.get(key, options)), cutter),
     stat: (key, options) => cutter(() => store.stat(key, options)),
     list: (prefix, options) => faultyChunks(store.list(prefix, options), cutter),
@@ -65,10 +67,18 @@ function faultyUpload(upload: MultipartUpload, cutter: Cutter): MultipartUpload 
 }
 
 function faultyBody(body: ObjectBody, cutter: Cutter): ObjectBody {
-  return { object: body.object, offset: body.offset, length: body.length, [Symbol.asyncIterator]: () => faultyChunks(body, cutter) };
+  return {
+    object: body.object,
+    offset: body.offset,
+    length: body.length,
+    [Symbol.asyncIterator]: () => faultyChunks(body, cutter),
+  };
 }
 
-async function* faultyChunks<T extends Uint8Array | StoredObject>(items: AsyncIterable<T>, cutter: Cutter): AsyncGenerator<T, void, void> {
+async function* faultyChunks<T extends Uint8Array | StoredObject>(
+  items: AsyncIterable<T>,
+  cutter: Cutter,
+): AsyncGenerator<T, void, void> {
   const iterator = items[Symbol.asyncIterator]();
   try {
     for (;;) {

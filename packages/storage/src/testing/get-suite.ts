@@ -2,7 +2,14 @@ import { describe, expect, test } from "vitest";
 import type { ByteRange } from "../object-store.ts";
 import { collectBody, readObject } from "../read-object.ts";
 import { readParallel } from "../read-parallel.ts";
-import { bytesOf, collectItems, expectContent, expectRejection, firedSignal, type UseContext } from "./suite-context.ts";
+import {
+  bytesOf,
+  collectItems,
+  expectContent,
+  expectRejection,
+  firedSignal,
+  type UseContext,
+} from "./suite-context.ts";
 
 const SIZE = 1000;
 
@@ -42,7 +49,11 @@ export function defineGetSuite(use: UseContext): void {
       await writer.put(key("a"), bytes);
       for (const [range, start, end] of RANGES) {
         const body = await store.get(key("a"), { range });
-        expect(body, JSON.stringify(range)).toMatchObject({ offset: start, length: end - start, object: { key: key("a"), size: SIZE } });
+        expect(body, JSON.stringify(range)).toMatchObject({
+          offset: start,
+          length: end - start,
+          object: { key: key("a"), size: SIZE },
+        });
         expect((await collectBody(body)).equals(bytes.subarray(start, end)), JSON.stringify(range)).toBe(true);
       }
     });
@@ -50,7 +61,13 @@ export function defineGetSuite(use: UseContext): void {
     test("rejects a range behind the end", async () => {
       const { store, writer, key } = use();
       await writer.put(key("a"), bytesOf(SIZE));
-      for (const range of [{ offset: 1000 }, { offset: 1000, length: 0 }, { offset: 1000, length: 1 }, { offset: 1001 }, { offset: 4000, length: 10 }]) {
+      for (const range of [
+        { offset: 1000 },
+        { offset: 1000, length: 0 },
+        { offset: 1000, length: 1 },
+        { offset: 1001 },
+        { offset: 4000, length: 10 },
+      ]) {
         await expectRejection(readObject(store, key("a"), { range }), "STORE_PROTOCOL");
       }
     });
@@ -58,7 +75,14 @@ export function defineGetSuite(use: UseContext): void {
     test("gives nothing of an empty object, whatever part of it is asked for", async () => {
       const { store, writer, key } = use();
       await writer.put(key("empty"), Buffer.alloc(0));
-      for (const range of [undefined, { offset: 0 }, { offset: 0, length: 0 }, { offset: 0, length: 10 }, { suffix: 10 }, { suffix: 0 }]) {
+      for (const range of [
+        undefined,
+        { offset: 0 },
+        { offset: 0, length: 0 },
+        { offset: 0, length: 10 },
+        { suffix: 10 },
+        { suffix: 0 },
+      ]) {
         const body = await store.get(key("empty"), { range });
         expect(body, JSON.stringify(range)).toMatchObject({ offset: 0, length: 0, object: { size: 0 } });
         expect(await collectBody(body)).toHaveLength(0);
@@ -68,7 +92,13 @@ export function defineGetSuite(use: UseContext): void {
     test("takes a range of other than whole, positive numbers for a bug", async () => {
       const { store, writer, key } = use();
       await writer.put(key("a"), bytesOf(SIZE));
-      for (const range of [{ offset: -1 }, { offset: 0.5 }, { offset: 0, length: -1 }, { suffix: -1 }, { suffix: NaN }]) {
+      for (const range of [
+        { offset: -1 },
+        { offset: 0.5 },
+        { offset: 0, length: -1 },
+        { suffix: -1 },
+        { suffix: NaN },
+      ]) {
         await expect(store.get(key("a"), { range }), JSON.stringify(range)).rejects.toThrow(RangeError);
       }
     });
@@ -167,16 +197,26 @@ export function defineGetSuite(use: UseContext): void {
       const { store, writer, key } = use();
       const bytes = bytesOf(10_000);
       await writer.put(key("a"), bytes);
-      for (const { offset, length } of [{ offset: 0, length: undefined }, { offset: 123, length: 4321 }, { offset: 9_000, length: 1_000 }, { offset: 10_000, length: 0 }]) {
+      for (const { offset, length } of [
+        { offset: 0, length: undefined },
+        { offset: 123, length: 4321 },
+        { offset: 9_000, length: 1_000 },
+        { offset: 10_000, length: 0 },
+      ]) {
         const parts = await collectItems(readParallel(store, key("a"), { offset, length, partSize: 700, parallel: 3 }));
-        expect(Buffer.concat(parts).equals(bytes.subarray(offset, length === undefined ? undefined : offset + length))).toBe(true);
+        expect(
+          Buffer.concat(parts).equals(bytes.subarray(offset, length === undefined ? undefined : offset + length)),
+        ).toBe(true);
       }
     });
 
     test("refuses a range that the object does not have", async () => {
       const { store, writer, key } = use();
       await writer.put(key("a"), bytesOf(1000));
-      await expectRejection(collectItems(readParallel(store, key("a"), { offset: 500, length: 501 })), "STORE_PROTOCOL");
+      await expectRejection(
+        collectItems(readParallel(store, key("a"), { offset: 500, length: 501 })),
+        "STORE_PROTOCOL",
+      );
       await expectRejection(collectItems(readParallel(store, key("nothing"))), "OBJECT_MISSING");
     });
   });

@@ -1,6 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { compareKeys } from "../object-key.ts";
-import { bytesOf, collectItems, expectAbsent, expectContent, expectRejection, firedSignal, listKeys, listObjects, type UseContext } from "./suite-context.ts";
+import {
+  bytesOf,
+  collectItems,
+  expectAbsent,
+  expectContent,
+  expectRejection,
+  firedSignal,
+  listKeys,
+  listObjects,
+  type UseContext,
+} from "./suite-context.ts";
 
 /** In byte order of UTF-8, which is neither that of UTF-16 nor that of directories first. */
 const ORDERED: readonly string[] = [
@@ -59,8 +69,26 @@ export function defineListSuite(use: UseContext): void {
     test("yields exactly the keys after startAfter, which need not exist", async () => {
       const { store, key } = use();
       const keys = await prepare(ORDERED);
-      for (const startAfter of ["A", "a", "a-b", "a.", "a/", "a/b", "a/b/", "a/b/c", "a/zz", "a0", "z/1", "z/", "\uFFFD", "🐘", "🐘z"]) {
-        expect(await listKeys(store, key(""), key(startAfter)), startAfter).toEqual(keys.filter((name) => compareKeys(name, key(startAfter)) > 0));
+      for (const startAfter of [
+        "A",
+        "a",
+        "a-b",
+        "a.",
+        "a/",
+        "a/b",
+        "a/b/",
+        "a/b/c",
+        "a/zz",
+        "a0",
+        "z/1",
+        "z/",
+        "\uFFFD",
+        "🐘",
+        "🐘z",
+      ]) {
+        expect(await listKeys(store, key(""), key(startAfter)), startAfter).toEqual(
+          keys.filter((name) => compareKeys(name, key(startAfter)) > 0),
+        );
       }
     });
 
@@ -146,7 +174,12 @@ export function defineRemoveSuite(use: UseContext): void {
           if (index % 2 === 0) await store.remove([key(`busy/deep/${index}`)]);
         }),
       );
-      expect((await listKeys(store, key(""))).sort()).toEqual(rounds.filter((index) => index % 2 === 1).map((index) => key(`busy/deep/${index}`)).sort());
+      expect((await listKeys(store, key(""))).sort()).toEqual(
+        rounds
+          .filter((index) => index % 2 === 1)
+          .map((index) => key(`busy/deep/${index}`))
+          .sort(),
+      );
     });
 
     test("with a fired signal rejects with ABORTED and removes nothing", async () => {

@@ -1,7 +1,16 @@
 import { describe, expect, test } from "vitest";
 import type { MultipartUpload } from "../object-store.ts";
 import { uploadStream } from "../upload-stream.ts";
-import { bytesOf, expectAbsent, expectContent, expectRejection, firedSignal, listKeys, type SuiteContext, type UseContext } from "./suite-context.ts";
+import {
+  bytesOf,
+  expectAbsent,
+  expectContent,
+  expectRejection,
+  firedSignal,
+  listKeys,
+  type SuiteContext,
+  type UseContext,
+} from "./suite-context.ts";
 import { defineUnfinishedSuite } from "./unfinished-suite.ts";
 
 const FUTURE_MS = 3600 * 1000;
@@ -9,7 +18,8 @@ const FUTURE_MS = 3600 * 1000;
 export function defineMultipartSuite(use: UseContext): void {
   /** Three parts, the last one shorter. */
   const bodyFor = ({ partSize }: SuiteContext): Buffer => bytesOf(partSize * 2 + 17);
-  const partOf = (context: SuiteContext, partNumber: number): Buffer => bodyFor(context).subarray((partNumber - 1) * context.partSize, partNumber * context.partSize);
+  const partOf = (context: SuiteContext, partNumber: number): Buffer =>
+    bodyFor(context).subarray((partNumber - 1) * context.partSize, partNumber * context.partSize);
   const begin = async (context: SuiteContext, name = "big", ifAbsent = false): Promise<MultipartUpload> =>
     await context.store.beginMultipart(context.key(name), { partSize: context.partSize, ifAbsent });
 
@@ -69,7 +79,11 @@ export function defineMultipartSuite(use: UseContext): void {
       await upload.putPart(2, bytesOf(5, 4));
       await upload.putPart(1, bytesOf(context.partSize, 3));
       await upload.complete();
-      await expectContent(context.store, context.key("big"), Buffer.concat([bytesOf(context.partSize, 3), bytesOf(5, 4)]));
+      await expectContent(
+        context.store,
+        context.key("big"),
+        Buffer.concat([bytesOf(context.partSize, 3), bytesOf(5, 4)]),
+      );
     });
 
     test.each([
@@ -109,7 +123,8 @@ export function defineMultipartSuite(use: UseContext): void {
       const { store, key } = use();
       const { minPartSize, maxPartSize } = store.features;
       await expectRejection(store.beginMultipart(key("big"), { partSize: maxPartSize + 1 }), "STORE_UNSUPPORTED");
-      if (minPartSize > 1) await expectRejection(store.beginMultipart(key("big"), { partSize: minPartSize - 1 }), "STORE_UNSUPPORTED");
+      if (minPartSize > 1)
+        await expectRejection(store.beginMultipart(key("big"), { partSize: minPartSize - 1 }), "STORE_UNSUPPORTED");
       await expect(store.beginMultipart(key("big"), { partSize: 0 })).rejects.toThrow(RangeError);
     });
 
@@ -158,7 +173,10 @@ export function defineMultipartSuite(use: UseContext): void {
     test("with a fired signal rejects with ABORTED and shows nothing", async () => {
       const context = use();
       const signal = firedSignal();
-      await expectRejection(context.store.beginMultipart(context.key("big"), { partSize: context.partSize, signal }), "ABORTED");
+      await expectRejection(
+        context.store.beginMultipart(context.key("big"), { partSize: context.partSize, signal }),
+        "ABORTED",
+      );
       const upload = await begin(context);
       await expectRejection(upload.putPart(1, bytesOf(1), { signal }), "ABORTED");
       await upload.putPart(1, bytesOf(1));
@@ -212,7 +230,9 @@ function defineStreamSuite(use: UseContext): void {
         yield bytesOf(partSize * 2 + 1);
         throw new Error("the source broke");
       };
-      await expect(uploadStream(store, key("stream"), failing(), { expectedSize: 1, partSize })).rejects.toThrow("the source broke");
+      await expect(uploadStream(store, key("stream"), failing(), { expectedSize: 1, partSize })).rejects.toThrow(
+        "the source broke",
+      );
       await expectAbsent(context, key("stream"));
       expect(await store.abortStaleUploads(key(""), new Date(Date.now() + FUTURE_MS))).toEqual([]);
     });

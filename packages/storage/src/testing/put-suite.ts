@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { bytesOf, expectAbsent, expectContent, expectRejection, firedSignal, listKeys, type UseContext } from "./suite-context.ts";
+import {
+  bytesOf,
+  expectAbsent,
+  expectContent,
+  expectRejection,
+  firedSignal,
+  listKeys,
+  type UseContext,
+} from "./suite-context.ts";
 import { compareKeys } from "../object-key.ts";
 import { readObject } from "../read-object.ts";
 
@@ -110,7 +118,8 @@ export function definePutSuite(use: UseContext): void {
         (error: unknown) => error,
       );
       if (store.features.conditionalPut === "honoured") expect(outcome).toMatchObject({ code: "OBJECT_EXISTS" });
-      else if (store.features.conditionalPut === "refused") expect(outcome).toMatchObject({ code: "STORE_UNSUPPORTED" });
+      else if (store.features.conditionalPut === "refused")
+        expect(outcome).toMatchObject({ code: "STORE_UNSUPPORTED" });
       else expect(outcome).toBe("stored");
     });
 
@@ -178,11 +187,19 @@ function defineKeySuite(use: UseContext): void {
     test("beside one below them stay apart, or the second is refused", async () => {
       const { store, key } = use();
       await store.put(key("a"), bytesOf(10, 1));
-      await store.put(key("a/b"), bytesOf(10, 2)).catch((error: unknown) => expect(error).toMatchObject({ code: "STORE_UNSUPPORTED" }));
+      await store
+        .put(key("a/b"), bytesOf(10, 2))
+        .catch((error: unknown) => expect(error).toMatchObject({ code: "STORE_UNSUPPORTED" }));
       await expectContent(store, key("a"), bytesOf(10, 1));
       await store.put(key("c/d"), bytesOf(10, 3));
-      await store.put(key("c"), bytesOf(10, 4)).catch((error: unknown) => expect(error).toMatchObject({ code: "STORE_UNSUPPORTED" }));
-      await store.put(key("c"), bytesOf(10, 4), { ifAbsent: true }).catch((error: unknown) => expect(error).toMatchObject({ code: expect.stringMatching(/^(STORE_UNSUPPORTED|OBJECT_EXISTS)$/) }));
+      await store
+        .put(key("c"), bytesOf(10, 4))
+        .catch((error: unknown) => expect(error).toMatchObject({ code: "STORE_UNSUPPORTED" }));
+      await store
+        .put(key("c"), bytesOf(10, 4), { ifAbsent: true })
+        .catch((error: unknown) =>
+          expect(error).toMatchObject({ code: expect.stringMatching(/^(STORE_UNSUPPORTED|OBJECT_EXISTS)$/) }),
+        );
       await expectContent(store, key("c/d"), bytesOf(10, 3));
     });
 

@@ -40,8 +40,12 @@ export async function expectRejection(promise: Promise<unknown>, ...codes: reado
     (value) => ({ value }),
     (error: unknown) => ({ error }),
   );
-  if (!("error" in outcome)) expect.fail(`it should have rejected with ${codes.join(" or ")}, but gave ${JSON.stringify(outcome.value)}`);
-  if (!hasErrorCode(outcome.error, ...codes)) throw new Error(`it rejected with something else than ${codes.join(" or ")}: ${String(outcome.error)}`, { cause: outcome.error });
+  if (!("error" in outcome))
+    expect.fail(`it should have rejected with ${codes.join(" or ")}, but gave ${JSON.stringify(outcome.value)}`);
+  if (!hasErrorCode(outcome.error, ...codes))
+    throw new Error(`it rejected with something else than ${codes.join(" or ")}: ${String(outcome.error)}`, {
+      cause: outcome.error,
+    });
   return outcome.error;
 }
 

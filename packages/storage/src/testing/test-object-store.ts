@@ -22,7 +22,11 @@ export interface TestObjectStoreOptions {
  *
  * @example testObjectStore("my store", () => openMyStore());
  */
-export function testObjectStore(name: string, open: () => ObjectStore | Promise<ObjectStore>, options: TestObjectStoreOptions = {}): void {
+export function testObjectStore(
+  name: string,
+  open: () => ObjectStore | Promise<ObjectStore>,
+  options: TestObjectStoreOptions = {},
+): void {
   describe(name, () => {
     let store: ObjectStore;
     let writer: ObjectStore;
@@ -38,7 +42,12 @@ export function testObjectStore(name: string, open: () => ObjectStore | Promise<
     beforeEach(() => {
       tests += 1;
       const ownRoot = `${root}${tests}/`;
-      context = { store, writer, partSize: options.partSize ?? Math.max(64, writer.features.minPartSize), key: (rest) => ownRoot + rest };
+      context = {
+        store,
+        writer,
+        partSize: options.partSize ?? Math.max(64, writer.features.minPartSize),
+        key: (rest) => ownRoot + rest,
+      };
     });
     afterAll(async () => {
       await removeLeftovers(writer, root);

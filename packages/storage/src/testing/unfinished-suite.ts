@@ -1,11 +1,21 @@
 import { describe, expect, test } from "vitest";
 import type { MultipartUpload } from "../object-store.ts";
-import { bytesOf, expectContent, expectRejection, firedSignal, type SuiteContext, type UseContext } from "./suite-context.ts";
+import {
+  bytesOf,
+  expectContent,
+  expectRejection,
+  firedSignal,
+  type SuiteContext,
+  type UseContext,
+} from "./suite-context.ts";
 
 const FUTURE_MS = 3600 * 1000;
 
 /** Uploads in parts that nobody completed. */
-export function defineUnfinishedSuite(use: UseContext, begin: (context: SuiteContext, name?: string) => Promise<MultipartUpload>): void {
+export function defineUnfinishedSuite(
+  use: UseContext,
+  begin: (context: SuiteContext, name?: string) => Promise<MultipartUpload>,
+): void {
   describe("listUploads", () => {
     test("names what was begun and neither completed nor aborted, with the time", async () => {
       const context = use();
@@ -37,7 +47,10 @@ export function defineUnfinishedSuite(use: UseContext, begin: (context: SuiteCon
       const done = await begin(context, "b/done");
       await done.putPart(1, bytesOf(5));
       await done.complete();
-      expect(await context.store.abortStaleUploads(context.key("b/"), new Date(Date.now() + FUTURE_MS))).toEqual([context.key("b/1"), context.key("b/2")]);
+      expect(await context.store.abortStaleUploads(context.key("b/"), new Date(Date.now() + FUTURE_MS))).toEqual([
+        context.key("b/1"),
+        context.key("b/2"),
+      ]);
       expect(await context.store.abortStaleUploads(context.key("b/"), new Date(Date.now() + FUTURE_MS))).toEqual([]);
       await expectRejection(stale.complete(), "STORE_PROTOCOL");
       await expectContent(context.store, context.key("b/done"), bytesOf(5));

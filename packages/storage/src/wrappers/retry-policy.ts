@@ -123,7 +123,11 @@ function gaveUp(settings: Settings, { operation, key }: RetriedCall, attempts: n
 }
 
 /** One attempt, with a signal that fires for the caller's reasons or when time is up; the timer ends with the attempt. */
-async function runUntil<T>(remainingMs: number, call: RetriedCall, attempt: (signal: AbortSignal) => Promise<T>): Promise<Held<T>> {
+async function runUntil<T>(
+  remainingMs: number,
+  call: RetriedCall,
+  attempt: (signal: AbortSignal) => Promise<T>,
+): Promise<Held<T>> {
   const controller = new AbortController();
   const forward = (): void => controller.abort(call.signal?.reason);
   const release = (): void => call.signal?.removeEventListener("abort", forward);
@@ -135,7 +139,11 @@ async function runUntil<T>(remainingMs: number, call: RetriedCall, attempt: (sig
   } catch (error) {
     release();
     if (!(controller.signal.reason instanceof DeadlinePassed)) throw error;
-    throw new SoarError("STORE_UNREACHABLE", `unable to ${call.operation} '${call.key}': no answer before the deadline`, { cause: error });
+    throw new SoarError(
+      "STORE_UNREACHABLE",
+      `unable to ${call.operation} '${call.key}': no answer before the deadline`,
+      { cause: error },
+    );
   } finally {
     clearTimeout(timer);
   }

@@ -8,16 +8,20 @@ import { withThrottle } from "./with-throttle.ts";
 
 test("never lets more pass than the rate, one second's worth and the last piece", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.nat(5000), { minLength: 1, maxLength: 40 }), fc.integer({ min: 1, max: 2000 }), async (amounts, rate) => {
-      const clock = createFakeClock();
-      const bucket = createTokenBucket(rate, clock);
-      let passed = 0;
-      for (const amount of amounts) {
-        await bucket.take(amount, undefined);
-        expect(passed, "bytes before this piece").toBeLessThanOrEqual(rate + (clock.now() / 1000) * rate + 1e-6);
-        passed += amount;
-      }
-    }),
+    fc.asyncProperty(
+      fc.array(fc.nat(5000), { minLength: 1, maxLength: 40 }),
+      fc.integer({ min: 1, max: 2000 }),
+      async (amounts, rate) => {
+        const clock = createFakeClock();
+        const bucket = createTokenBucket(rate, clock);
+        let passed = 0;
+        for (const amount of amounts) {
+          await bucket.take(amount, undefined);
+          expect(passed, "bytes before this piece").toBeLessThanOrEqual(rate + (clock.now() / 1000) * rate + 1e-6);
+          passed += amount;
+        }
+      },
+    ),
   );
 });
 
@@ -69,6 +73,8 @@ test("withThrottle rejects with ABORTED while it waits", async () => {
   const clock = createFakeClock();
   const store = withThrottle(createMemoryStore(), { bytesPerSecond: 10, clock });
   await store.put("a", Buffer.alloc(100));
-  await expect(store.put("b", Buffer.alloc(1), { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "ABORTED" });
+  await expect(store.put("b", Buffer.alloc(1), { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    code: "ABORTED",
+  });
   expect(await store.stat("b")).toBeUndefined();
 });

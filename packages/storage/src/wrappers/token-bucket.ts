@@ -23,7 +23,8 @@ export interface TokenBucket {
  * passes at once and whoever comes next waits for it, so the rate holds for bodies of any size.
  */
 export function createTokenBucket(ratePerSecond: number, clock: Clock = SYSTEM_CLOCK): TokenBucket {
-  if (!(ratePerSecond > 0)) throw new RangeError(`a rate limit is a positive number of bytes per second, not ${ratePerSecond}`);
+  if (!(ratePerSecond > 0))
+    throw new RangeError(`a rate limit is a positive number of bytes per second, not ${ratePerSecond}`);
   let tokens = ratePerSecond;
   let filledAt = clock.now();
   let queue: Promise<void> = Promise.resolve();

@@ -40,7 +40,11 @@ export function withPrefix(store: ObjectStore, prefix: string): ObjectStore {
   };
 }
 
-function innerUpload(upload: MultipartUpload, key: string, inner: (object: StoredObject) => StoredObject): MultipartUpload {
+function innerUpload(
+  upload: MultipartUpload,
+  key: string,
+  inner: (object: StoredObject) => StoredObject,
+): MultipartUpload {
   return {
     key,
     partSize: upload.partSize,

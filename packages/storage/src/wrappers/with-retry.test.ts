@@ -17,7 +17,12 @@ interface Prepared {
 function prepare(fault: Fault, options: RetryOptions = {}): Prepared {
   const clock = createFakeClock();
   const events: StoreEvent[] = [];
-  const store = withRetry(withFault(createMemoryStore(), fault), { clock, random: () => 0.5, onEvent: (event) => events.push(event), ...options });
+  const store = withRetry(withFault(createMemoryStore(), fault), {
+    clock,
+    random: () => 0.5,
+    onEvent: (event) => events.push(event),
+    ...options,
+  });
   return { store, clock, events };
 }
 
@@ -46,7 +51,10 @@ describe("pauses", () => {
 describe("the deadline", () => {
   test("ends the attempts before it passes, keeps code and hint, and says how many there were", async () => {
     const error = (): Error => new SoarError("STORE_BUSY", "unable to look at 'a': busy", { hint: "Come back." });
-    const { store, clock, events } = prepare({ ...ALWAYS, error }, { deadlineMs: 10_000, baseDelayMs: 1000, maxDelayMs: 60_000 });
+    const { store, clock, events } = prepare(
+      { ...ALWAYS, error },
+      { deadlineMs: 10_000, baseDelayMs: 1000, maxDelayMs: 60_000 },
+    );
     await expect(store.stat("a")).rejects.toMatchObject({
       code: "STORE_BUSY",
       message: "unable to look at 'a': busy (gave up after 5 attempts within 10 s)",
@@ -104,7 +112,9 @@ describe("what is not repeated", () => {
 test("each attempt is reported with operation, key, number and pause", async () => {
   const { store, events } = prepare({ ...ALWAYS, times: 1 }, { baseDelayMs: 100 });
   await store.put("some/key", Buffer.from("x"));
-  expect(events).toEqual([{ type: "retry", operation: "put", key: "some/key", attempt: 1, delayMs: 50, error: expect.any(SoarError) }]);
+  expect(events).toEqual([
+    { type: "retry", operation: "put", key: "some/key", attempt: 1, delayMs: 50, error: expect.any(SoarError) },
+  ]);
 });
 
 test("a body that was replaced meanwhile is not continued, and its new connection is given up", async () => {

@@ -1,6 +1,13 @@
 import { SoarError } from "@soar/errors";
 import { createObjectBody } from "../object-body.ts";
-import type { GetOptions, ListOptions, MultipartUpload, ObjectBody, ObjectStore, StoredObject } from "../object-store.ts";
+import type {
+  GetOptions,
+  ListOptions,
+  MultipartUpload,
+  ObjectBody,
+  ObjectStore,
+  StoredObject,
+} from "../object-store.ts";
 import { createRetrier, type Held, type Retrier, type RetryOptions, type RetryState } from "./retry-policy.ts";
 
 /**
@@ -19,16 +26,27 @@ export function withRetry(store: ObjectStore, options: RetryOptions = {}): Objec
       retrier.run({ operation: "put", key, signal }, (inner) => store.put(key, body, { ...rest, signal: inner })),
     async beginMultipart(key, { signal, ...rest }) {
       const call = { operation: "beginMultipart", key, signal };
-      return retriedUpload(retrier, await retrier.run(call, (inner) => store.beginMultipart(key, { ...rest, signal: inner })));
+      return retriedUpload(
+        retrier,
+        await retrier.run(call, (inner) => store.beginMultipart(key, { ...rest, signal: inner })),
+      );
     },
     get: (key, getOptions = {}) => openRetriedBody(retrier, store, key, getOptions),
-    stat: (key, { signal } = {}) => retrier.run({ operation: "stat", key, signal }, (inner) => store.stat(key, { signal: inner })),
+    stat: (key, { signal } = {}) =>
+      retrier.run({ operation: "stat", key, signal }, (inner) => store.stat(key, { signal: inner })),
     list: (prefix, listOptions = {}) => retriedList(retrier, store, prefix, listOptions),
     remove: (keys, { signal } = {}) =>
-      retrier.run({ operation: "remove", key: keys[0] ?? "", signal }, (inner) => store.remove(keys, { signal: inner })),
-    listUploads: (prefix, { signal } = {}) => retrier.run({ operation: "listUploads", key: prefix, signal }, (inner) => store.listUploads(prefix, { signal: inner })),
+      retrier.run({ operation: "remove", key: keys[0] ?? "", signal }, (inner) =>
+        store.remove(keys, { signal: inner }),
+      ),
+    listUploads: (prefix, { signal } = {}) =>
+      retrier.run({ operation: "listUploads", key: prefix, signal }, (inner) =>
+        store.listUploads(prefix, { signal: inner }),
+      ),
     abortStaleUploads: (prefix, before, { signal } = {}) =>
-      retrier.run({ operation: "abortStaleUploads", key: prefix, signal }, (inner) => store.abortStaleUploads(prefix, before, { signal: inner })),
+      retrier.run({ operation: "abortStaleUploads", key: prefix, signal }, (inner) =>
+        store.abortStaleUploads(prefix, before, { signal: inner }),
+      ),
     close: () => store.close(),
   };
 }
@@ -39,23 +57,37 @@ function retriedUpload(retrier: Retrier, upload: MultipartUpload): MultipartUplo
     key,
     partSize,
     putPart: (partNumber, body, { signal } = {}) =>
-      retrier.run({ operation: "putPart", key, signal }, (inner) => upload.putPart(partNumber, body, { signal: inner })),
-    complete: ({ signal } = {}) => retrier.run({ operation: "complete", key, signal }, (inner) => upload.complete({ signal: inner })),
-    abort: ({ signal } = {}) => retrier.run({ operation: "abort", key, signal }, (inner) => upload.abort({ signal: inner })),
+      retrier.run({ operation: "putPart", key, signal }, (inner) =>
+        upload.putPart(partNumber, body, { signal: inner }),
+      ),
+    complete: ({ signal } = {}) =>
+      retrier.run({ operation: "complete", key, signal }, (inner) => upload.complete({ signal: inner })),
+    abort: ({ signal } = {}) =>
+      retrier.run({ operation: "abort", key, signal }, (inner) => upload.abort({ signal: inner })),
   };
 }
 
-async function openRetriedBody(retrier: Retrier, store: ObjectStore, key: string, options: GetOptions): Promise<ObjectBody> {
+async function openRetriedBody(
+  retrier: Retrier,
+  store: ObjectStore,
+  key: string,
+  options: GetOptions,
+): Promise<ObjectBody> {
   const state = retrier.begin({ operation: "get", key, signal: options.signal });
   const first = await state.run((signal) => store.get(key, { ...options, signal }));
   const name = `${store.location}/${key}`;
   return createObjectBody(first.value, name, () => resumedChunks(state, store, first, name));
 }
 
-async function* resumedChunks(state: RetryState, store: ObjectStore, first: Held<ObjectBody>, name: string): AsyncGenerator<Uint8Array, void, void> {
+async function* resumedChunks(
+  state: RetryState,
+  store: ObjectStore,
+  first: Held<ObjectBody>,
+  name: string,
+): AsyncGenerator<Uint8Array, void, void> {
   const { object, offset, length } = first.value;
   let received = 0;
-  for (let opened = first; ; ) {
+  for (let opened = first; ;) {
     try {
       for await (const chunk of opened.value) {
         received += chunk.byteLength;
@@ -78,7 +110,10 @@ async function* resumedChunks(state: RetryState, store: ObjectStore, first: Held
 /** The rest of another object behind the beginning of this one would be a mixture that no length check notices. */
 function requireSameObject(before: StoredObject, { value, release, cancel }: Held<ObjectBody>, name: string): void {
   const now = value.object;
-  const same = before.etag === undefined ? before.size === now.size && +before.modifiedAt === +now.modifiedAt : before.etag === now.etag;
+  const same =
+    before.etag === undefined
+      ? before.size === now.size && +before.modifiedAt === +now.modifiedAt
+      : before.etag === now.etag;
   if (same) return;
   release();
   cancel();
@@ -87,7 +122,12 @@ function requireSameObject(before: StoredObject, { value, release, cancel }: Hel
   });
 }
 
-async function* retriedList(retrier: Retrier, store: ObjectStore, prefix: string, options: ListOptions): AsyncGenerator<StoredObject, void, void> {
+async function* retriedList(
+  retrier: Retrier,
+  store: ObjectStore,
+  prefix: string,
+  options: ListOptions,
+): AsyncGenerator<StoredObject, void, void> {
   const state = retrier.begin({ operation: "list", key: prefix, signal: options.signal });
   let startAfter = options.startAfter;
   for (;;) {

@@ -57,7 +57,12 @@ function throttledBody(body: ObjectBody, down: TokenBucket, signal: AbortSignal 
   };
 }
 
-async function takeTokens(bucket: TokenBucket, amount: number, signal: AbortSignal | undefined, action: string): Promise<void> {
+async function takeTokens(
+  bucket: TokenBucket,
+  amount: number,
+  signal: AbortSignal | undefined,
+  action: string,
+): Promise<void> {
   try {
     await bucket.take(amount, signal);
   } catch (error) {

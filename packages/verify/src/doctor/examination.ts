@@ -39,7 +39,11 @@ export async function examine(area: Area, examiner: (notes: Notes) => Promise<vo
     await examiner({ ok: add("ok"), notice: add("notice"), warning: add("warning"), error: add("error") });
   } catch (error) {
     if (!isSoarError(error) || error.code === "ABORTED") throw error;
-    add("error")(error.code.toLowerCase().replaceAll("_", "-"), error.message, `${error.hint ?? "Repair this."} The rest of this part was not looked at.`);
+    add("error")(
+      error.code.toLowerCase().replaceAll("_", "-"),
+      error.message,
+      `${error.hint ?? "Repair this."} The rest of this part was not looked at.`,
+    );
   }
   return seen;
 }

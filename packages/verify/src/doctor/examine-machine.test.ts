@@ -11,29 +11,68 @@ const EXBIBYTE = 2 ** 60;
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "soar-machine-"));
-  for (const name of ["data/global", "data/pg_wal", "spool", "temp"]) mkdirSync(join(directory, name), { recursive: true });
+  for (const name of ["data/global", "data/pg_wal", "spool", "temp"])
+    mkdirSync(join(directory, name), { recursive: true });
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-async function look({ versionNumber = 150_018, ...more }: Partial<MachineExpectations> & { readonly versionNumber?: number } = {}): Promise<Record<string, Examination>> {
+async function look({
+  versionNumber = 150_018,
+  ...more
+}: Partial<MachineExpectations> & { readonly versionNumber?: number } = {}): Promise<Record<string, Examination>> {
   const facts = { dataDirectory: join(directory, "data"), archiveCommand: "", versionNumber } as ServerFacts;
-  const expected: MachineExpectations = { facts, envFile: undefined, spoolDir: join(directory, "spool"), tempDir: join(directory, "temp"), searchPath: "", binDir: undefined, databaseBytes: 1, maxWalBytes: 1, ...more };
+  const expected: MachineExpectations = {
+    facts,
+    envFile: undefined,
+    spoolDir: join(directory, "spool"),
+    tempDir: join(directory, "temp"),
+    searchPath: "",
+    binDir: undefined,
+    databaseBytes: 1,
+    maxWalBytes: 1,
+    ...more,
+  };
   const seen = await examine("machine", (notes) => examineMachine(expected, notes));
   return Object.fromEntries(seen.map((one) => [one.kind, one]));
 }
 
 test("a disk without room for WAL, a restore or temporary files is told, with what to do", async () => {
-  expect(await look()).toMatchObject({ "wal-disk": { severity: "ok" }, "restore-room": { severity: "ok" }, "temp-disk": { severity: "ok" } });
-  expect(await look({ maxWalBytes: EXBIBYTE })).toMatchObject({ "wal-disk": { severity: "error", advice: expect.stringContaining("Never remove files from pg_wal") } });
-  expect(await look({ databaseBytes: EXBIBYTE })).toMatchObject({ "restore-room": { severity: "notice", advice: expect.stringContaining("--data-dir") } });
+  expect(await look()).toMatchObject({
+    "wal-disk": { severity: "ok" },
+    "restore-room": { severity: "ok" },
+    "temp-disk": { severity: "ok" },
+  });
+  expect(await look({ maxWalBytes: EXBIBYTE })).toMatchObject({
+    "wal-disk": { severity: "error", advice: expect.stringContaining("Never remove files from pg_wal") },
+  });
+  expect(await look({ databaseBytes: EXBIBYTE })).toMatchObject({
+    "restore-room": { severity: "notice", advice: expect.stringContaining("--data-dir") },
+  });
   using disk = mountSmallDisk(16);
   // Only root can mount one.
-  if (disk !== undefined) expect(await look({ tempDir: disk.path })).toMatchObject({ "temp-disk": { severity: "warning", what: expect.stringMatching(/only \d+ MiB are free in .*scratch clusters/), advice: expect.stringContaining("Make room") } });
-  expect(await look({ tempDir: join(directory, "none") })).toMatchObject({ "temp-missing": { severity: "notice", advice: expect.stringContaining("install -d") } });
+  if (disk !== undefined)
+    expect(await look({ tempDir: disk.path })).toMatchObject({
+      "temp-disk": {
+        severity: "warning",
+        what: expect.stringMatching(/only \d+ MiB are free in .*scratch clusters/),
+        advice: expect.stringContaining("Make room"),
+      },
+    });
+  expect(await look({ tempDir: join(directory, "none") })).toMatchObject({
+    "temp-missing": { severity: "notice", advice: expect.stringContaining("install -d") },
+  });
 });
 
 test("a machine without the programs of the server's version cannot restore", async () => {
   const [installation] = postgresMajors();
-  expect(await look({ versionNumber: (installation?.major ?? 0) * 10_000, binDir: installation?.binDir })).not.toHaveProperty("programs-missing");
-  expect(await look({ versionNumber: 990_000 })).toMatchObject({ "programs-missing": { severity: "warning", what: expect.stringContaining("99"), advice: expect.stringContaining("Without them this machine cannot restore") } });
+  expect(
+    await look({ versionNumber: (installation?.major ?? 0) * 10_000, binDir: installation?.binDir }),
+  ).not.toHaveProperty("programs-missing");
+  expect(await look({ versionNumber: 990_000 })).toMatchObject({
+    "programs-missing": {
+      severity: "warning",
+      what: expect.stringContaining("99"),
+      advice: expect.stringContaining("Without them this machine cannot restore"),
+    },
+  });
 });

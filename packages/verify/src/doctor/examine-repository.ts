@@ -1,5 +1,15 @@
 import { hasErrorCode } from "@soar/errors";
-import { listBackupDirectories, planExpiry, readExpiryState, readRecoveryWindow, findRepositoryRecord, type BackupDirectory, type ClusterIdentity, type RepositoryRecord, type RetentionPolicy } from "@soar/repository";
+import {
+  listBackupDirectories,
+  planExpiry,
+  readExpiryState,
+  readRecoveryWindow,
+  findRepositoryRecord,
+  type BackupDirectory,
+  type ClusterIdentity,
+  type RepositoryRecord,
+  type RetentionPolicy,
+} from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import type { Notes } from "./examination.ts";
 import type { StorageProbe } from "./examine-storage.ts";
@@ -20,10 +30,19 @@ const OLD_DAYS = { warning: 8, error: 10 };
 const STALE_UPLOAD_MS = DAY_MS;
 
 /** Whether the bucket is this cluster's, has a backup that is young enough, no hole, and nothing that should be gone. */
-export async function examineRepository(store: ObjectStore, expected: RepositoryExpectations, notes: Notes): Promise<void> {
+export async function examineRepository(
+  store: ObjectStore,
+  expected: RepositoryExpectations,
+  notes: Notes,
+): Promise<void> {
   const { signal } = expected;
   const record = await findRepositoryRecord(store, { signal });
-  if (record === undefined) return notes.warning("no-repository", `nothing was ever archived to ${store.location}`, "Let the server archive a segment (SELECT pg_switch_wal()), then take the first base backup: soar-base-backup.");
+  if (record === undefined)
+    return notes.warning(
+      "no-repository",
+      `nothing was ever archived to ${store.location}`,
+      "Let the server archive a segment (SELECT pg_switch_wal()), then take the first base backup: soar-base-backup.",
+    );
   examineIdentity(store, record, expected, notes);
   const backups = await listBackupDirectories(store, { signal });
   examineBackups(backups, expected.now, notes);
@@ -31,19 +50,38 @@ export async function examineRepository(store: ObjectStore, expected: Repository
   await examineLeftovers(store, expected, notes);
 }
 
-function examineIdentity(store: ObjectStore, record: RepositoryRecord, { cluster, probe }: RepositoryExpectations, notes: Notes): void {
+function examineIdentity(
+  store: ObjectStore,
+  record: RepositoryRecord,
+  { cluster, probe }: RepositoryExpectations,
+  notes: Notes,
+): void {
   if (probe !== undefined && probe.conditionalPut !== record.conditionalPut) {
-    notes.notice("provider-changed", `'only if absent' was ${record.conditionalPut} by the provider when the repository was made, and is ${probe.conditionalPut} now`, "Nothing has to be done: what is remembered is the answer of then, and both are handled.");
+    notes.notice(
+      "provider-changed",
+      `'only if absent' was ${record.conditionalPut} by the provider when the repository was made, and is ${probe.conditionalPut} now`,
+      "Nothing has to be done: what is remembered is the answer of then, and both are handled.",
+    );
   }
   if (cluster === undefined) return;
-  if (cluster.systemIdentifier === record.systemIdentifier && cluster.walSegmentSize === record.walSegmentSize) return notes.ok("repository-own", `${store.location} belongs to this cluster (system identifier ${record.systemIdentifier})`);
-  notes.error("repository-foreign", `${store.location} belongs to another cluster: its system identifier is ${record.systemIdentifier}, this server's is ${cluster.systemIdentifier}`, "Give every cluster a bucket or prefix of its own in BACKUP_BUCKET; after pg_upgrade or initdb, too. The old one stays restorable.");
+  if (cluster.systemIdentifier === record.systemIdentifier && cluster.walSegmentSize === record.walSegmentSize)
+    return notes.ok(
+      "repository-own",
+      `${store.location} belongs to this cluster (system identifier ${record.systemIdentifier})`,
+    );
+  notes.error(
+    "repository-foreign",
+    `${store.location} belongs to another cluster: its system identifier is ${record.systemIdentifier}, this server's is ${cluster.systemIdentifier}`,
+    "Give every cluster a bucket or prefix of its own in BACKUP_BUCKET; after pg_upgrade or initdb, too. The old one stays restorable.",
+  );
 }
 
 function examineBackups(backups: readonly BackupDirectory[], now: Date, notes: Notes): void {
   const stops = backups.flatMap(({ record }) => (record === undefined ? [] : [Date.parse(record.stoppedAt)]));
-  const how = "Look why it does not run: systemctl list-timers soar-backup-base.timer; journalctl -u soar-backup-base.service -n 100. Take one now: soar-base-backup.";
-  if (stops.length === 0) return notes.error("no-backup", "there is no base backup: nothing can be restored", "Take one: soar-base-backup.");
+  const how =
+    "Look why it does not run: systemctl list-timers soar-backup-base.timer; journalctl -u soar-backup-base.service -n 100. Take one now: soar-base-backup.";
+  if (stops.length === 0)
+    return notes.error("no-backup", "there is no base backup: nothing can be restored", "Take one: soar-base-backup.");
   const ageDays = (now.getTime() - Math.max(...stops)) / DAY_MS;
   const fact = `the newest base backup is ${ageDays.toFixed(1)} days old`;
   if (ageDays > OLD_DAYS.error) notes.error("backup-old", fact, how);
@@ -51,7 +89,12 @@ function examineBackups(backups: readonly BackupDirectory[], now: Date, notes: N
   else notes.ok("backup-young", fact);
   for (const backup of backups) {
     const found = damageOf(backup);
-    if (found !== undefined) notes.error("backup-damaged", `backup ${backup.label}: ${found}`, "See what else is damaged, and take a new one: soar-backup-verify; soar-base-backup. Until then an older backup can be restored: soar-restore plan --base-backup LABEL.");
+    if (found !== undefined)
+      notes.error(
+        "backup-damaged",
+        `backup ${backup.label}: ${found}`,
+        "See what else is damaged, and take a new one: soar-backup-verify; soar-base-backup. Until then an older backup can be restored: soar-restore plan --base-backup LABEL.",
+      );
   }
 }
 
@@ -61,32 +104,71 @@ function damageOf({ record, damage, objects }: BackupDirectory): string | undefi
   const wrong = record?.objects.find(({ name, size }) => objects.get(name) !== size);
   if (wrong === undefined) return undefined;
   const found = objects.get(wrong.name);
-  return found === undefined ? `'${wrong.name}' is missing` : `'${wrong.name}' has ${found} bytes, ${wrong.size} were stored`;
+  return found === undefined
+    ? `'${wrong.name}' is missing`
+    : `'${wrong.name}' has ${found} bytes, ${wrong.size} were stored`;
 }
 
-async function examineWindow(store: ObjectStore, { walSegmentSize }: RepositoryRecord, { notes, signal }: { readonly notes: Notes; readonly signal: AbortSignal | undefined }): Promise<void> {
+async function examineWindow(
+  store: ObjectStore,
+  { walSegmentSize }: RepositoryRecord,
+  { notes, signal }: { readonly notes: Notes; readonly signal: AbortSignal | undefined },
+): Promise<void> {
   const { timelines } = await readRecoveryWindow(store, walSegmentSize, { signal });
   const [newest] = timelines;
   const holes = newest?.ranges.flatMap(({ hole }) => (hole === undefined ? [] : [hole])) ?? [];
   for (const { from, to, count, declared } of holes) {
-    const range = count === 1 ? `segment '${from}' is missing` : `${count} segments from '${from}' to '${to}' are missing`;
-    if (declared === undefined) notes.error("wal-hole", `${range}: no instant behind it can be reached from a backup before it`, "If the server still has them, archive them by hand (soar-wal-archive PATH NAME); else take a base backup at once. An instant before the hole can be restored.");
-    else notes.notice("wal-gap", `${range}: given up by ${declared.by} (${declared.reason})`, "Instants before and behind it can be restored.");
+    const range =
+      count === 1 ? `segment '${from}' is missing` : `${count} segments from '${from}' to '${to}' are missing`;
+    if (declared === undefined)
+      notes.error(
+        "wal-hole",
+        `${range}: no instant behind it can be reached from a backup before it`,
+        "If the server still has them, archive them by hand (soar-wal-archive PATH NAME); else take a base backup at once. An instant before the hole can be restored.",
+      );
+    else
+      notes.notice(
+        "wal-gap",
+        `${range}: given up by ${declared.by} (${declared.reason})`,
+        "Instants before and behind it can be restored.",
+      );
   }
   const last = newest?.ranges.at(-1);
-  if (last !== undefined && holes.length === 0) notes.ok("window", `every instant from ${last.from} ${last.to === undefined ? "on" : `to ${last.to}`} can be restored`);
+  if (last !== undefined && holes.length === 0)
+    notes.ok(
+      "window",
+      `every instant from ${last.from} ${last.to === undefined ? "on" : `to ${last.to}`} can be restored`,
+    );
 }
 
-async function examineLeftovers(store: ObjectStore, { policy, now, signal }: RepositoryExpectations, notes: Notes): Promise<void> {
+async function examineLeftovers(
+  store: ObjectStore,
+  { policy, now, signal }: RepositoryExpectations,
+  notes: Notes,
+): Promise<void> {
   const plan = planExpiry(await readExpiryState(store, { now, signal }), policy);
   if (plan.removeBackups.length + plan.removeWal.length > 0) {
-    notes.warning("expiry-due", `${plan.removeBackups.length} backups and ${plan.removeWal.length} WAL files are kept and billed, although nothing needs them`, "See what and why: soar-base-backup expire --dry-run. Every backup expires at its end, unless it has --no-expire or a key without the right to remove.");
+    notes.warning(
+      "expiry-due",
+      `${plan.removeBackups.length} backups and ${plan.removeWal.length} WAL files are kept and billed, although nothing needs them`,
+      "See what and why: soar-base-backup expire --dry-run. Every backup expires at its end, unless it has --no-expire or a key without the right to remove.",
+    );
   } else notes.ok("expiry", "nothing is kept that nothing needs");
   const uploads = await store.listUploads("", { signal }).catch((error: unknown) => {
     if (!hasErrorCode(error, "STORE_DENIED", "STORE_UNSUPPORTED")) throw error;
     return undefined;
   });
-  if (uploads === undefined) return notes.notice("uploads-unseen", "whether there are uploads that never ended cannot be told: this key may not list them, or the provider does not", "Allow s3:ListBucketMultipartUploads, or have a lifecycle rule with AbortIncompleteMultipartUpload.");
+  if (uploads === undefined)
+    return notes.notice(
+      "uploads-unseen",
+      "whether there are uploads that never ended cannot be told: this key may not list them, or the provider does not",
+      "Allow s3:ListBucketMultipartUploads, or have a lifecycle rule with AbortIncompleteMultipartUpload.",
+    );
   const stale = uploads.filter(({ begunAt }) => now.getTime() - begunAt.getTime() > STALE_UPLOAD_MS);
-  if (stale.length > 0) notes.warning("uploads-unfinished", `${stale.length} uploads never ended, the oldest of ${stale[0]?.begunAt.toISOString().slice(0, 10)}: their parts are billed`, "The next base backup removes them; a lifecycle rule with AbortIncompleteMultipartUpload does, too.");
+  if (stale.length > 0)
+    notes.warning(
+      "uploads-unfinished",
+      `${stale.length} uploads never ended, the oldest of ${stale[0]?.begunAt.toISOString().slice(0, 10)}: their parts are billed`,
+      "The next base backup removes them; a lifecycle rule with AbortIncompleteMultipartUpload does, too.",
+    );
 }

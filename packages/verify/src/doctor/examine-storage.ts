@@ -19,13 +19,23 @@ export interface StorageProbe {
  * Does with the store what backups do, on small objects of its own: put with a digest, get, range, look, list, "only if
  * absent", upload in parts, remove. What it wrote is removed again where that is allowed.
  */
-export async function examineStorage(store: ObjectStore, notes: Notes, signal: AbortSignal | undefined): Promise<StorageProbe> {
+export async function examineStorage(
+  store: ObjectStore,
+  notes: Notes,
+  signal: AbortSignal | undefined,
+): Promise<StorageProbe> {
   const written: string[] = [];
   try {
     await examineObject(store, written, { notes, signal });
     const conditionalPut = await probeConditionalPut(store, PROBE_PREFIX, { signal });
-    if (conditionalPut === "honoured") notes.ok("conditional-put", "the provider itself refuses to overwrite ('only if absent' is honoured)");
-    else notes.warning("conditional-put", `'only if absent' is ${conditionalPut} by the provider: two writers at the same moment are detected, but not prevented`, "Keep versions in the bucket, so that nothing that was overwritten is lost, and let no second host archive into this prefix.");
+    if (conditionalPut === "honoured")
+      notes.ok("conditional-put", "the provider itself refuses to overwrite ('only if absent' is honoured)");
+    else
+      notes.warning(
+        "conditional-put",
+        `'only if absent' is ${conditionalPut} by the provider: two writers at the same moment are detected, but not prevented`,
+        "Keep versions in the bucket, so that nothing that was overwritten is lost, and let no second host archive into this prefix.",
+      );
     await examineUpload(store, written, { notes, signal });
     const mayRemove = await removeProbes(store, written, { notes, signal });
     return { mayRemove, conditionalPut };
@@ -47,18 +57,41 @@ async function examineObject(store: ObjectStore, written: string[], { notes, sig
   await store.put(key, body, { signal });
   written.push(key);
   requireEqual(store, key, { expected: body, found: await readObject(store, key, { signal }) });
-  requireEqual(store, key, { expected: body.subarray(100, 300), found: await readObject(store, key, { range: { offset: 100, length: 200 }, signal }) });
-  requireEqual(store, key, { expected: body.subarray(-50), found: await readObject(store, key, { range: { suffix: 50 }, signal }) });
+  requireEqual(store, key, {
+    expected: body.subarray(100, 300),
+    found: await readObject(store, key, { range: { offset: 100, length: 200 }, signal }),
+  });
+  requireEqual(store, key, {
+    expected: body.subarray(-50),
+    found: await readObject(store, key, { range: { suffix: 50 }, signal }),
+  });
   const seen = await store.stat(key, { signal });
-  if (seen?.size !== body.length) throw new SoarError("STORE_PROTOCOL", `unable to trust '${store.location}': '${key}' was stored, and is ${seen === undefined ? "not there" : `${seen.size} bytes large`}`);
+  if (seen?.size !== body.length)
+    throw new SoarError(
+      "STORE_PROTOCOL",
+      `unable to trust '${store.location}': '${key}' was stored, and is ${seen === undefined ? "not there" : `${seen.size} bytes large`}`,
+    );
   const listed: string[] = [];
   for await (const object of store.list(PROBE_PREFIX, { signal })) listed.push(object.key);
-  if (!listed.includes(key)) throw new SoarError("STORE_PROTOCOL", `unable to trust '${store.location}': an object that was stored is not in the listing`, { hint: "The listing must be consistent at once; ask the provider." });
-  notes.ok("storage-objects", `objects can be stored, read whole and in ranges, looked at and listed in ${store.location}`);
+  if (!listed.includes(key))
+    throw new SoarError(
+      "STORE_PROTOCOL",
+      `unable to trust '${store.location}': an object that was stored is not in the listing`,
+      { hint: "The listing must be consistent at once; ask the provider." },
+    );
+  notes.ok(
+    "storage-objects",
+    `objects can be stored, read whole and in ranges, looked at and listed in ${store.location}`,
+  );
   const times: number[] = [];
   for (let round = 0; round < LATENCY_ROUNDS; round += 1) times.push(await timed(() => store.stat(key, { signal })));
   const median = times.sort((a, b) => a - b)[Math.floor(LATENCY_ROUNDS / 2)] ?? 0;
-  if (median > 1000) notes.warning("storage-latency", `a request takes ${Math.round(median)} ms`, "Take a region that is nearer, or look for a proxy in between: every WAL segment costs some requests.");
+  if (median > 1000)
+    notes.warning(
+      "storage-latency",
+      `a request takes ${Math.round(median)} ms`,
+      "Take a region that is nearer, or look for a proxy in between: every WAL segment costs some requests.",
+    );
   else notes.ok("storage-latency", `a request takes ${Math.round(median)} ms (median of ${LATENCY_ROUNDS})`);
 }
 
@@ -71,7 +104,10 @@ async function examineUpload(store: ObjectStore, written: string[], { notes, sig
   let found: Buffer = Buffer.alloc(0);
   const down = await timed(async () => (found = await readObject(store, key, { signal })));
   requireEqual(store, key, { expected: body, found });
-  notes.ok("storage-parts", `uploads in parts work; ${rate(body.length, up)} up and ${rate(body.length, down)} down, one connection`);
+  notes.ok(
+    "storage-parts",
+    `uploads in parts work; ${rate(body.length, up)} up and ${rate(body.length, down)} down, one connection`,
+  );
 }
 
 async function removeProbes(store: ObjectStore, written: readonly string[], { notes, signal }: Rest): Promise<boolean> {
@@ -82,14 +118,26 @@ async function removeProbes(store: ObjectStore, written: readonly string[], { no
   } catch (error) {
     if (!hasErrorCode(error, "STORE_DENIED", "OBJECT_LOCKED")) throw error;
     const fact = hasErrorCode(error, "OBJECT_LOCKED") ? "Object Lock keeps objects" : "this key may not remove objects";
-    notes.notice("storage-remove", `${fact}: ${written.length} probes (5 MiB) stay below ${PROBE_PREFIX}`, "That is safe. Expiry then has to run with another key (soar-base-backup expire), and here with --no-expire.");
+    notes.notice(
+      "storage-remove",
+      `${fact}: ${written.length} probes (5 MiB) stay below ${PROBE_PREFIX}`,
+      "That is safe. Expiry then has to run with another key (soar-base-backup expire), and here with --no-expire.",
+    );
     return false;
   }
 }
 
-function requireEqual(store: ObjectStore, key: string, { expected, found }: { readonly expected: Uint8Array; readonly found: Uint8Array }): void {
+function requireEqual(
+  store: ObjectStore,
+  key: string,
+  { expected, found }: { readonly expected: Uint8Array; readonly found: Uint8Array },
+): void {
   if (Buffer.compare(expected, found) === 0) return;
-  throw new SoarError("STORE_PROTOCOL", `unable to trust '${store.location}': '${key}' came back with other bytes than were stored`, { hint: "Something between this machine and the provider changes data; check proxies and memory." });
+  throw new SoarError(
+    "STORE_PROTOCOL",
+    `unable to trust '${store.location}': '${key}' came back with other bytes than were stored`,
+    { hint: "Something between this machine and the provider changes data; check proxies and memory." },
+  );
 }
 
 async function* once(body: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -52,12 +52,27 @@ export async function* runDoctor(options: DoctorOptions): AsyncGenerator<Examina
       yield* await examine("server", (notes) => examineReplication(options.server, notes, signal));
       yield* await examine("archiving", (notes) => examineArchiving(sql, notes, signal));
     }
-    yield* await examine("machine", async (notes) => examineMachine({ ...options, facts: found.facts, databaseBytes: databaseBytes(found.facts), maxWalBytes: await readMaxWalBytes(sql, signal) }, notes));
-    const stored = await examine("storage", async (notes) => void (found.probe = await examineStorage(store, notes, signal)));
+    yield* await examine("machine", async (notes) =>
+      examineMachine(
+        {
+          ...options,
+          facts: found.facts,
+          databaseBytes: databaseBytes(found.facts),
+          maxWalBytes: await readMaxWalBytes(sql, signal),
+        },
+        notes,
+      ),
+    );
+    const stored = await examine(
+      "storage",
+      async (notes) => void (found.probe = await examineStorage(store, notes, signal)),
+    );
     yield* stored;
     if (!stored.some(({ kind }) => USELESS.includes(kind))) {
       yield* await examineSettings(options, found.probe);
-      yield* await examine("repository", (notes) => examineRepository(store, { ...options, cluster: clusterOf(found.facts), probe: found.probe }, notes));
+      yield* await examine("repository", (notes) =>
+        examineRepository(store, { ...options, cluster: clusterOf(found.facts), probe: found.probe }, notes),
+      );
     }
     yield* await examine("schedule", (notes) => examineSchedule(notes, signal));
     if (sql !== undefined && options.roundTripMs !== undefined) yield* await roundTrip(sql, store, options);
@@ -67,14 +82,27 @@ export async function* runDoctor(options: DoctorOptions): AsyncGenerator<Examina
   }
 }
 
-async function examineSettings({ store, policy, signal }: DoctorOptions, probe: StorageProbe | undefined): Promise<Examination[]> {
+async function examineSettings(
+  { store, policy, signal }: DoctorOptions,
+  probe: StorageProbe | undefined,
+): Promise<Examination[]> {
   const url = parseStoreUrl(store.url);
   if (url.kind !== "s3") return [];
   const prefix = url.prefix === "" ? "" : `${url.prefix}/`;
-  return examine("bucket", async (notes) => examineBucket(await readBucketSettings(store, { signal }), { prefix, retentionDays: policy.windowDays, bucket: url.bucket, probe }, notes));
+  return examine("bucket", async (notes) =>
+    examineBucket(
+      await readBucketSettings(store, { signal }),
+      { prefix, retentionDays: policy.windowDays, bucket: url.bucket, probe },
+      notes,
+    ),
+  );
 }
 
-function roundTrip(sql: SqlConnection, store: ObjectStore, { roundTripMs = 0, signal }: DoctorOptions): Promise<Examination[]> {
+function roundTrip(
+  sql: SqlConnection,
+  store: ObjectStore,
+  { roundTripMs = 0, signal }: DoctorOptions,
+): Promise<Examination[]> {
   return examine("round trip", (notes) => examineRoundTrip(sql, store, { notes, timeoutMs: roundTripMs, signal }));
 }
 
@@ -83,10 +111,19 @@ function databaseBytes(facts: ServerFacts | undefined): number {
 }
 
 async function readMaxWalBytes(sql: SqlConnection | undefined, signal: AbortSignal | undefined): Promise<number> {
-  const [row] = (await sql?.query<{ bytes: string }>("SELECT pg_size_bytes(current_setting('max_wal_size'))::text AS bytes", [], { signal })) ?? [];
+  const [row] =
+    (await sql?.query<{ bytes: string }>("SELECT pg_size_bytes(current_setting('max_wal_size'))::text AS bytes", [], {
+      signal,
+    })) ?? [];
   return Number(row?.bytes ?? 0);
 }
 
 function clusterOf(facts: ServerFacts | undefined) {
-  return facts && { systemIdentifier: facts.systemIdentifier, postgresMajor: Math.floor(facts.versionNumber / 10_000), walSegmentSize: facts.walSegmentSize };
+  return (
+    facts && {
+      systemIdentifier: facts.systemIdentifier,
+      postgresMajor: Math.floor(facts.versionNumber / 10_000),
+      walSegmentSize: facts.walSegmentSize,
+    }
+  );
 }

@@ -2,12 +2,32 @@ import type { RecoveryWindow } from "@soar/repository";
 import { expect, test } from "vitest";
 import { chooseInstant } from "./choose-instant.ts";
 
-const range = (from: string, to: string | undefined) => ({ from, to, fromLsn: "0/1", toLsn: "0/2", backups: [], hole: undefined });
+const range = (from: string, to: string | undefined) => ({
+  from,
+  to,
+  fromLsn: "0/1",
+  toLsn: "0/2",
+  backups: [],
+  hole: undefined,
+});
 const window: RecoveryWindow = {
   gaps: [],
   timelines: [
-    { timeline: 2, parent: { timeline: 1, switchLsn: "0/5" }, unusable: [], ranges: [range("2026-01-20T00:00:00Z", undefined)] },
-    { timeline: 1, parent: undefined, unusable: [], ranges: [range("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"), range("2026-01-05T00:00:00Z", "2026-01-08T00:00:00Z")] },
+    {
+      timeline: 2,
+      parent: { timeline: 1, switchLsn: "0/5" },
+      unusable: [],
+      ranges: [range("2026-01-20T00:00:00Z", undefined)],
+    },
+    {
+      timeline: 1,
+      parent: undefined,
+      unusable: [],
+      ranges: [
+        range("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"),
+        range("2026-01-05T00:00:00Z", "2026-01-08T00:00:00Z"),
+      ],
+    },
   ],
 };
 const MICROS = (text: string) => BigInt(Date.parse(text)) * 1000n;
@@ -17,7 +37,10 @@ test("instants lie in the ranges, never in a hole, and in longer ranges more oft
   for (const { micros, timeline } of drawn) {
     expect(timeline).toBe(1);
     const isIn = (from: string, to: string): boolean => micros >= MICROS(from) && micros < MICROS(to);
-    expect(isIn("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z") || isIn("2026-01-05T00:00:00Z", "2026-01-08T00:00:00Z"), String(micros)).toBe(true);
+    expect(
+      isIn("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z") || isIn("2026-01-05T00:00:00Z", "2026-01-08T00:00:00Z"),
+      String(micros),
+    ).toBe(true);
   }
   const late = drawn.filter(({ micros }) => micros > MICROS("2026-01-04T00:00:00Z")).length;
   expect(late).toBeGreaterThan(260);
@@ -32,6 +55,11 @@ test("the same seed chooses the same instants, another one others", () => {
 });
 
 test("a window without a commit behind a backup has no instant", () => {
-  const bare = { gaps: [], timelines: [{ timeline: 1, parent: undefined, unusable: [], ranges: [range("2026-01-20T00:00:00Z", undefined)] }] };
-  expect(() => chooseInstant(bare, { seed: 1, draw: 0 })).toThrow(expect.objectContaining({ code: "TARGET_UNREACHABLE" }));
+  const bare = {
+    gaps: [],
+    timelines: [{ timeline: 1, parent: undefined, unusable: [], ranges: [range("2026-01-20T00:00:00Z", undefined)] }],
+  };
+  expect(() => chooseInstant(bare, { seed: 1, draw: 0 })).toThrow(
+    expect.objectContaining({ code: "TARGET_UNREACHABLE" }),
+  );
 });

@@ -13,19 +13,32 @@ export interface ChosenInstant {
  * newest. The same seed and draw choose the same instant of the same window. Throws `TARGET_UNREACHABLE` when the window
  * holds none.
  */
-export function chooseInstant({ timelines }: RecoveryWindow, { seed, draw }: { readonly seed: number; readonly draw: number }): ChosenInstant {
-  const spans = timelines.flatMap(({ timeline, ranges }) => ranges.flatMap(({ from, to }) => spanOf(timeline, from, to)));
+export function chooseInstant(
+  { timelines }: RecoveryWindow,
+  { seed, draw }: { readonly seed: number; readonly draw: number },
+): ChosenInstant {
+  const spans = timelines.flatMap(({ timeline, ranges }) =>
+    ranges.flatMap(({ from, to }) => spanOf(timeline, from, to)),
+  );
   const total = spans.reduce((sum, { length }) => sum + length, 0);
   let position = fraction(seed, draw) * total;
   for (const { timeline, begin, length } of spans) {
     if (position < length) return { micros: BigInt(Math.floor(begin + position)) * 1000n, timeline };
     position -= length;
   }
-  throw new SoarError("TARGET_UNREACHABLE", "unable to choose an instant at random: no commit behind a base backup is in the bucket", { hint: "Drill the latest state instead: --at latest." });
+  throw new SoarError(
+    "TARGET_UNREACHABLE",
+    "unable to choose an instant at random: no commit behind a base backup is in the bucket",
+    { hint: "Drill the latest state instead: --at latest." },
+  );
 }
 
 /** Recovery to a time stops at a later commit, so the last one of a range is no target. */
-function spanOf(timeline: number, from: string, to: string | undefined): { timeline: number; begin: number; length: number }[] {
+function spanOf(
+  timeline: number,
+  from: string,
+  to: string | undefined,
+): { timeline: number; begin: number; length: number }[] {
   const begin = Date.parse(from);
   const length = to === undefined ? 0 : Date.parse(to) - begin;
   return length > 0 ? [{ timeline, begin, length }] : [];

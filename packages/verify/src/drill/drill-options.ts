@@ -19,7 +19,9 @@ export interface DrillOptions extends Omit<ScratchOptions, "onEvent"> {
   readonly defaultDatabase: string;
   /** The server that was backed up, to compare with. */
   readonly production: TargetServer | undefined;
-  readonly command: { readonly line: string; readonly env: Readonly<Record<string, string>>; readonly cwd: string } | undefined;
+  readonly command:
+    | { readonly line: string; readonly env: Readonly<Record<string, string>>; readonly cwd: string }
+    | undefined;
   /** Leave the server running for somebody to look around. */
   readonly keep: boolean;
   readonly host: string;

@@ -14,7 +14,14 @@ export class DrillRecord {
   readonly #repository: RepositoryRecord;
   readonly startedAt: Date;
   readonly #begin = performance.now();
-  #times: { plan?: Milliseconds; fetching?: number; replaying?: number; replayed?: number; ready?: number; checked?: number } = {};
+  #times: {
+    plan?: Milliseconds;
+    fetching?: number;
+    replaying?: number;
+    replayed?: number;
+    ready?: number;
+    checked?: number;
+  } = {};
   #downloads: Downloads | undefined;
   target: DrillTarget;
   plan: RestorePlan | undefined;
@@ -30,7 +37,11 @@ export class DrillRecord {
     this.#location = location;
     this.#repository = repository;
     this.startedAt = options.now();
-    this.target = { at: options.instant.at, description: options.instant.at === "time" ? `time ${formatInstant(options.instant.micros)}` : options.instant.at, ...("seed" in options.instant ? { seed: options.instant.seed } : {}) };
+    this.target = {
+      at: options.instant.at,
+      description: options.instant.at === "time" ? `time ${formatInstant(options.instant.micros)}` : options.instant.at,
+      ...("seed" in options.instant ? { seed: options.instant.seed } : {}),
+    };
   }
 
   /** Begins a step on the common clock. A restore that begins anew with more of the backup passes them again. */
@@ -42,7 +53,10 @@ export class DrillRecord {
     this.plan = plan;
     this.target = target;
     this.#times = { ...this.#times, plan: planMs };
-    this.issues.push(...plan.warnings, ...plan.passedOver.map(({ label, reason }) => `backup ${label} was passed over: ${reason}`));
+    this.issues.push(
+      ...plan.warnings,
+      ...plan.passedOver.map(({ label, reason }) => `backup ${label} was passed over: ${reason}`),
+    );
   }
 
   fetched(downloads: Downloads): void {
@@ -75,9 +89,20 @@ export class DrillRecord {
       transferred: { backupBytes: this.#downloads?.bytes ?? 0, walBytes: scratch?.fetchedBytes.wal ?? 0 },
       checks,
       integrity: integrityOf(checks, failure),
-      queries: { passed: queries.filter(({ outcome }) => outcome === "passed").length, failed: queries.filter(({ outcome }) => outcome === "failed").length },
-      issues: [...(failure === undefined ? [] : [failure]), ...failed.map(issueOf), ...checks.filter(({ outcome }) => outcome === "warning").map(issueOf), ...this.issues],
-      rto: timings.restoreMs === undefined ? undefined : { seconds: timings.restoreMs / 1000, of: database === undefined ? "cluster" : "database" },
+      queries: {
+        passed: queries.filter(({ outcome }) => outcome === "passed").length,
+        failed: queries.filter(({ outcome }) => outcome === "failed").length,
+      },
+      issues: [
+        ...(failure === undefined ? [] : [failure]),
+        ...failed.map(issueOf),
+        ...checks.filter(({ outcome }) => outcome === "warning").map(issueOf),
+        ...this.issues,
+      ],
+      rto:
+        timings.restoreMs === undefined
+          ? undefined
+          : { seconds: timings.restoreMs / 1000, of: database === undefined ? "cluster" : "database" },
       rpo: this.rpo,
       window: this.window,
     };
@@ -85,7 +110,8 @@ export class DrillRecord {
 
   #timings(): DrillResult["timings"] {
     const { plan, fetching, replaying, ready, checked } = this.#times;
-    const between = (from: number | undefined, to: number | undefined): Milliseconds | undefined => (from === undefined || to === undefined || to < from ? undefined : Math.round(to - from));
+    const between = (from: number | undefined, to: number | undefined): Milliseconds | undefined =>
+      from === undefined || to === undefined || to < from ? undefined : Math.round(to - from);
     const restored = between(fetching, ready);
     return {
       planMs: plan === undefined ? undefined : Math.round(plan),
@@ -112,10 +138,15 @@ export class DrillRecord {
 }
 
 /** Whether the operator's own checks passed is another matter. That nothing failed proves nothing when nothing was read. */
-export function integrityOf(checks: readonly Pick<DrillCheck, "kind" | "outcome">[], failure: string | undefined): Integrity {
+export function integrityOf(
+  checks: readonly Pick<DrillCheck, "kind" | "outcome">[],
+  failure: string | undefined,
+): Integrity {
   const own = checks.filter(({ kind }) => kind !== "query" && kind !== "command");
   if (failure !== undefined || own.some(({ outcome }) => outcome === "failed")) return "fail";
-  return own.some(({ kind, outcome }) => (kind === "amcheck" || kind === "page-checksums") && outcome === "passed") ? "pass" : "unread";
+  return own.some(({ kind, outcome }) => (kind === "amcheck" || kind === "page-checksums") && outcome === "passed")
+    ? "pass"
+    : "unread";
 }
 
 function issueOf({ name, detail }: DrillCheck): string {

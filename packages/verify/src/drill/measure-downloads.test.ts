@@ -7,7 +7,10 @@ test("downloads side by side count once, and what was taken is not counted again
   for (const key of ["a", "b"]) await memory.put(key, Buffer.alloc(10));
   let now = 0;
   const { store, take } = measureDownloads(memory, () => now);
-  const [first, second] = [(await store.get("a"))[Symbol.asyncIterator](), (await store.get("b"))[Symbol.asyncIterator]()];
+  const [first, second] = [
+    (await store.get("a"))[Symbol.asyncIterator](),
+    (await store.get("b"))[Symbol.asyncIterator](),
+  ];
   now = 5;
   while ((await first.next()).done !== true);
   now = 8;

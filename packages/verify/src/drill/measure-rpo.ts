@@ -10,13 +10,18 @@ export interface ProductionState {
 }
 
 /** Asks the server that was backed up. Tells why it cannot be used: another cluster is no production to compare with. */
-export async function findProduction(target: TargetServer, systemIdentifier: string, signal: AbortSignal): Promise<ProductionState | { readonly unusable: string }> {
+export async function findProduction(
+  target: TargetServer,
+  systemIdentifier: string,
+  signal: AbortSignal,
+): Promise<ProductionState | { readonly unusable: string }> {
   try {
     await using connection = await connectSql(target.server, { signal });
     const [row] = await connection.query<{ id: string; lsn: string | null }>(
       "SELECT system_identifier::text AS id, CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text AS lsn FROM pg_control_system()",
     );
-    if (row?.id !== systemIdentifier) return { unusable: `the server at ${connection.location} is another cluster, with system identifier ${row?.id}` };
+    if (row?.id !== systemIdentifier)
+      return { unusable: `the server at ${connection.location} is another cluster, with system identifier ${row?.id}` };
     return { target, writtenLsn: parseLsn(row.lsn ?? "0/0") };
   } catch (error) {
     if (!isSoarError(error) || error.code === "ABORTED") throw error;
@@ -28,11 +33,24 @@ export async function findProduction(target: TargetServer, systemIdentifier: str
  * How much a loss of the server at `at` would have cost, at the most: nothing when all that it had written until then was in
  * the bucket, else everything since the newest commit there.
  */
-export function measureRpo({ resolved }: RestorePlan, { at, production }: { readonly at: Date; readonly production: ProductionState | undefined }): DrillResult["rpo"] {
+export function measureRpo(
+  { resolved }: RestorePlan,
+  { at, production }: { readonly at: Date; readonly production: ProductionState | undefined },
+): DrillResult["rpo"] {
   const { stopLsn, lastReplayed } = resolved;
-  if (production !== undefined && production.writtenLsn <= stopLsn) return { seconds: 0, basis: `everything that production had written, to ${formatLsn(production.writtenLsn)}, was in the bucket` };
+  if (production !== undefined && production.writtenLsn <= stopLsn)
+    return {
+      seconds: 0,
+      basis: `everything that production had written, to ${formatLsn(production.writtenLsn)}, was in the bucket`,
+    };
   if (lastReplayed === undefined) return undefined;
   const seconds = Math.max(0, (at.getTime() * 1000 - Number(lastReplayed.time)) / 1e6);
-  const missing = production === undefined ? "production was not asked" : `${production.writtenLsn - stopLsn} bytes of WAL that production had written were not there`;
-  return { seconds: Math.round(seconds * 1000) / 1000, basis: `the newest commit in the bucket was of ${formatInstant(lastReplayed.time)}; ${missing}` };
+  const missing =
+    production === undefined
+      ? "production was not asked"
+      : `${production.writtenLsn - stopLsn} bytes of WAL that production had written were not there`;
+  return {
+    seconds: Math.round(seconds * 1000) / 1000,
+    basis: `the newest commit in the bucket was of ${formatInstant(lastReplayed.time)}; ${missing}`,
+  };
 }

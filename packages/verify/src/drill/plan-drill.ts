@@ -16,22 +16,38 @@ export interface PlannedDrill {
 }
 
 /** Plans as every restore does, for the instant that was asked for. Rejects like `planRestore`. */
-export async function planDrill(store: ObjectStore, instant: DrillInstant, { window, signal }: { readonly window: RecoveryWindow | undefined; readonly signal: AbortSignal }): Promise<PlannedDrill> {
+export async function planDrill(
+  store: ObjectStore,
+  instant: DrillInstant,
+  { window, signal }: { readonly window: RecoveryWindow | undefined; readonly signal: AbortSignal },
+): Promise<PlannedDrill> {
   if (instant.at === "latest") {
     const plan = await planRestore(store, { target: { kind: "latest" }, signal });
     return { plan, target: { at: "latest", description: describeTarget(plan.target) } };
   }
-  const planTime = (time: bigint, timeline?: number): Promise<RestorePlan> => planRestore(store, { target: { kind: "time", time, inclusive: true }, timeline, signal });
+  const planTime = (time: bigint, timeline?: number): Promise<RestorePlan> =>
+    planRestore(store, { target: { kind: "time", time, inclusive: true }, timeline, signal });
   if (instant.at === "time") {
     const plan = await planTime(instant.micros);
-    return { plan, target: { at: "time", instant: formatInstant(instant.micros), description: describeTarget(plan.target) } };
+    return {
+      plan,
+      target: { at: "time", instant: formatInstant(instant.micros), description: describeTarget(plan.target) },
+    };
   }
   const { seed } = instant;
   for (let draw = 0; ; draw += 1) {
     const { micros, timeline } = chooseInstant(window ?? { timelines: [], gaps: [] }, { seed, draw });
     try {
       const plan = await planTime(micros, timeline);
-      return { plan, target: { at: "random", seed, instant: formatInstant(micros), description: `${describeTarget(plan.target)}, at random with seed ${seed}` } };
+      return {
+        plan,
+        target: {
+          at: "random",
+          seed,
+          instant: formatInstant(micros),
+          description: `${describeTarget(plan.target)}, at random with seed ${seed}`,
+        },
+      };
     } catch (error) {
       if (draw + 1 === DRAWS || !hasErrorCode(error, "TARGET_BEFORE_BACKUP", "TARGET_AFTER_ARCHIVE")) throw error;
     }
@@ -39,13 +55,22 @@ export async function planDrill(store: ObjectStore, instant: DrillInstant, { win
 }
 
 /** A scratch cluster inside of the living one would come into its backups, and its removal would be one slip from disaster. */
-export function requireOutside({ source, tablespaces }: BackupRecord, { tempDir }: Pick<DrillOptions, "tempDir">): void {
+export function requireOutside(
+  { source, tablespaces }: BackupRecord,
+  { tempDir }: Pick<DrillOptions, "tempDir">,
+): void {
   const place = resolve(tempDir);
-  const living = [source.dataDirectory, ...tablespaces.map(({ location }) => location)].filter((directory) => isAbsolute(directory));
+  const living = [source.dataDirectory, ...tablespaces.map(({ location }) => location)].filter((directory) =>
+    isAbsolute(directory),
+  );
   const around = living.find((directory) => {
     const way = relative(directory, place);
     return way !== ".." && !way.startsWith("../");
   });
   if (around === undefined) return;
-  throw new SoarError("CONFIG_INVALID", `unable to drill in '${tempDir}': it lies in '${around}', which belongs to the cluster that was backed up`, { hint: "Name a directory outside of it with --temp-dir or BACKUP_TEMP_DIR." });
+  throw new SoarError(
+    "CONFIG_INVALID",
+    `unable to drill in '${tempDir}': it lies in '${around}', which belongs to the cluster that was backed up`,
+    { hint: "Name a directory outside of it with --temp-dir or BACKUP_TEMP_DIR." },
+  );
 }

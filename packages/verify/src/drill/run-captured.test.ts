@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { runCaptured } from "./run-captured.ts";
 
 const env = { PATH: "/usr/bin:/bin" };
-const shell = (script: string, signal = new AbortController().signal) => runCaptured("/bin/sh", ["-c", script], { env, signal });
+const shell = (script: string, signal = new AbortController().signal) =>
+  runCaptured("/bin/sh", ["-c", script], { env, signal });
 
 /** A process that its parent has not collected has ended. */
 function isRunning(pid: string): boolean {
@@ -12,7 +13,13 @@ function isRunning(pid: string): boolean {
 }
 
 test("status and output are told, each stream and both", async () => {
-  expect(await shell("echo one; echo two >&2; exit 3")).toEqual({ status: 3, ending: "'sh' ended with exit status 3", stdout: "one\n", stderr: "two\n", output: expect.stringMatching(/^(one\ntwo|two\none)\n$/) });
+  expect(await shell("echo one; echo two >&2; exit 3")).toEqual({
+    status: 3,
+    ending: "'sh' ended with exit status 3",
+    stdout: "one\n",
+    stderr: "two\n",
+    output: expect.stringMatching(/^(one\ntwo|two\none)\n$/),
+  });
 });
 
 test("what a program leaves running with its output is neither waited for nor left", { timeout: 20_000 }, async () => {
@@ -29,5 +36,7 @@ test("an abort ends a program that does not listen, with what it started", { tim
 });
 
 test("a program that is not there is named", async () => {
-  await expect(runCaptured("/nothing/there", [], { env, signal: new AbortController().signal })).rejects.toMatchObject({ code: "PROGRAM_MISSING" });
+  await expect(runCaptured("/nothing/there", [], { env, signal: new AbortController().signal })).rejects.toMatchObject({
+    code: "PROGRAM_MISSING",
+  });
 });

@@ -33,8 +33,18 @@ const PATIENCE_MS = { output: 1000, ending: 10_000 };
  * An abort ends it with everything that it started, by force when it does not listen, and rejects with the reason. Rejects
  * with `PROGRAM_MISSING` when it cannot be run at all.
  */
-export async function runCaptured(path: string, args: readonly string[], { env, owner, cwd = "/", signal }: RunCapturedOptions): Promise<Captured> {
-  const child = spawn(path, args, { env: { ...env }, cwd, stdio: ["ignore", "pipe", "pipe"], detached: true, ...owner });
+export async function runCaptured(
+  path: string,
+  args: readonly string[],
+  { env, owner, cwd = "/", signal }: RunCapturedOptions,
+): Promise<Captured> {
+  const child = spawn(path, args, {
+    env: { ...env },
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+    ...owner,
+  });
   const kept = { stdout: "", stderr: "", output: "" };
   for (const name of ["stdout", "stderr"] as const) {
     child[name].setEncoding("utf8").on("data", (text: string) => {
@@ -52,8 +62,15 @@ export async function runCaptured(path: string, args: readonly string[], { env, 
   try {
     const [status, by] = await endOf(child, path);
     signal.throwIfAborted();
-    const ending = by === null ? `'${basename(path)}' ended with exit status ${status}` : `'${basename(path)}' was ended by ${by}`;
-    return { status: status ?? undefined, ending, stdout: redactSecrets(kept.stdout), stderr: redactSecrets(kept.stderr), output: redactSecrets(kept.output) };
+    const ending =
+      by === null ? `'${basename(path)}' ended with exit status ${status}` : `'${basename(path)}' was ended by ${by}`;
+    return {
+      status: status ?? undefined,
+      ending,
+      stdout: redactSecrets(kept.stdout),
+      stderr: redactSecrets(kept.stderr),
+      output: redactSecrets(kept.output),
+    };
   } finally {
     clearTimeout(force);
     signal.removeEventListener("abort", stop);
@@ -67,7 +84,9 @@ export async function runCaptured(path: string, args: readonly string[], { env, 
 async function endOf(child: ChildProcess, path: string): Promise<[number | null, NodeJS.Signals | null]> {
   return await new Promise((resolve, reject) => {
     let patience: NodeJS.Timeout | undefined;
-    child.once("error", (cause) => reject(new SoarError("PROGRAM_MISSING", `unable to run '${path}': ${cause.message}`, { cause })));
+    child.once("error", (cause) =>
+      reject(new SoarError("PROGRAM_MISSING", `unable to run '${path}': ${cause.message}`, { cause })),
+    );
     child.once("exit", (status, by) => (patience = setTimeout(() => resolve([status, by]), PATIENCE_MS.output)));
     child.once("close", (status, by) => {
       clearTimeout(patience);
@@ -88,6 +107,9 @@ function endGroup(pid: number | undefined, signalName: NodeJS.Signals): void {
 
 /** What a program complained of, for a sentence. */
 export function complaintOf({ ending, stderr }: Captured): string {
-  const lines = stderr.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const lines = stderr
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
   return [ending, ...lines.filter((line) => /error|fatal|could not|failed/i.test(line)).slice(0, 3)].join("; ");
 }

@@ -20,8 +20,16 @@ export interface ChecksContext {
 }
 
 /** Everything that is checked of a restored server, cheap things first; the last one stops it. A check that fails ends nothing. */
-export async function runChecks(drill: DrillServer, { sqlChecks, command, defaultDatabase }: DrillOptions, { plan, consistentLsn, queries, onCheck }: ChecksContext): Promise<void> {
-  const check = async (kind: DrillCheck["kind"], name: string, work: () => CheckResult | Promise<CheckResult>): Promise<void> => {
+export async function runChecks(
+  drill: DrillServer,
+  { sqlChecks, command, defaultDatabase }: DrillOptions,
+  { plan, consistentLsn, queries, onCheck }: ChecksContext,
+): Promise<void> {
+  const check = async (
+    kind: DrillCheck["kind"],
+    name: string,
+    work: () => CheckResult | Promise<CheckResult>,
+  ): Promise<void> => {
     drill.signal.throwIfAborted();
     const begin = performance.now();
     const result = await attempt(work);
@@ -34,7 +42,10 @@ export async function runChecks(drill: DrillServer, { sqlChecks, command, defaul
   await check("schema-dump", "dump of definitions", () => checkSchemaDumps(drill));
   for (const query of sqlChecks) await check("query", query.name, () => checkQuery(drill, query, queries));
   await check("amcheck", "tables and indexes", () => checkWithAmcheck(drill));
-  if (command !== undefined) await check("command", "own command", () => runOwnCommand(drill, { command: command.line, database: defaultDatabase, env: command.env, cwd: command.cwd }));
+  if (command !== undefined)
+    await check("command", "own command", () =>
+      runOwnCommand(drill, { command: command.line, database: defaultDatabase, env: command.env, cwd: command.cwd }),
+    );
   await check("page-checksums", "page checksums", () => checkPageChecksums(drill, plan.backup));
 }
 

@@ -1,7 +1,14 @@
 import { isSoarError, type SoarError } from "@soar/errors";
 import { readClusterState, startCluster } from "@soar/pg-tools";
 import { readRecoveryWindow, requireRepositoryRecord, type RepositoryRecord } from "@soar/repository";
-import { planRestore, useScratchCluster, withPlanLease, type RescueEvent, type RestorePlan, type ScratchCluster } from "@soar/restore";
+import {
+  planRestore,
+  useScratchCluster,
+  withPlanLease,
+  type RescueEvent,
+  type RestorePlan,
+  type ScratchCluster,
+} from "@soar/restore";
 import type { ObjectStore } from "@soar/storage";
 import type { QuerySource } from "./checks/check-queries.ts";
 import { databasesOf, type DrillServer } from "./checks/drill-server.ts";
@@ -37,7 +44,11 @@ interface Run {
   readonly repository: RepositoryRecord;
 }
 
-async function carryOut(store: ObjectStore, options: DrillOptions, { record, repository }: Run): Promise<KeptCluster | undefined> {
+async function carryOut(
+  store: ObjectStore,
+  options: DrillOptions,
+  { record, repository }: Run,
+): Promise<KeptCluster | undefined> {
   const { signal } = options;
   record.window = await readRecoveryWindow(store, repository.walSegmentSize, { signal });
   const begin = performance.now();
@@ -47,23 +58,38 @@ async function carryOut(store: ObjectStore, options: DrillOptions, { record, rep
   const newest = await planNewest(store, plan, { record, signal });
   const at = options.now();
   // Asked behind the end of the bucket was fixed: what arrives meanwhile must not make the loss look smaller than it would have been.
-  const production = options.production === undefined ? { unusable: "no production server is configured" } : await findProduction(options.production, repository.systemIdentifier, signal);
+  const production =
+    options.production === undefined
+      ? { unusable: "no production server is configured" }
+      : await findProduction(options.production, repository.systemIdentifier, signal);
   record.rpo = newest && measureRpo(newest, { at, production: "unusable" in production ? undefined : production });
   requireOutside(plan.backup, options);
   const measured = measureDownloads(store);
-  const queries: QuerySource = { database: options.database ?? options.defaultDatabase, production: "unusable" in production ? production : production.target };
-  return await withPlanLease(store, plan, { purpose: "drill", signal, onRefusal: (reason) => options.onEvent?.({ type: "no-lease", reason }) }, async () => {
-    const { value } = await useScratchCluster(measured.store, plan, {
-      ...options,
-      onEvent: (event) => follow(event, { record, measured, options }),
-      use: (scratch) => check(scratch, options, { record, plan, queries }),
-    });
-    return value;
-  });
+  const queries: QuerySource = {
+    database: options.database ?? options.defaultDatabase,
+    production: "unusable" in production ? production : production.target,
+  };
+  return await withPlanLease(
+    store,
+    plan,
+    { purpose: "drill", signal, onRefusal: (reason) => options.onEvent?.({ type: "no-lease", reason }) },
+    async () => {
+      const { value } = await useScratchCluster(measured.store, plan, {
+        ...options,
+        onEvent: (event) => follow(event, { record, measured, options }),
+        use: (scratch) => check(scratch, options, { record, plan, queries }),
+      });
+      return value;
+    },
+  );
 }
 
 /** Of the end of the archive, whichever instant is restored. */
-async function planNewest(store: ObjectStore, plan: RestorePlan, { record, signal }: { readonly record: DrillRecord; readonly signal: AbortSignal }): Promise<RestorePlan | undefined> {
+async function planNewest(
+  store: ObjectStore,
+  plan: RestorePlan,
+  { record, signal }: { readonly record: DrillRecord; readonly signal: AbortSignal },
+): Promise<RestorePlan | undefined> {
   if (plan.target.kind === "latest") return plan;
   try {
     return await planRestore(store, { target: { kind: "latest" }, signal });
@@ -89,8 +115,10 @@ function follow(event: RescueEvent, { record, measured, options }: Following): v
     record.reached("replaying");
   } else if (event.type === "replayed") record.reached("replayed");
   else if (event.type === "consistent") record.consistentLsn = event.lsn;
-  else if (event.type === "widened") record.issues.push(`more than the database's own files had to be fetched: ${event.reason}`);
-  else if (event.type === "libraries-missing") record.issues.push(`not on this host, so not preloaded: ${event.names.join(", ")}`);
+  else if (event.type === "widened")
+    record.issues.push(`more than the database's own files had to be fetched: ${event.reason}`);
+  else if (event.type === "libraries-missing")
+    record.issues.push(`not on this host, so not preloaded: ${event.names.join(", ")}`);
   options.onEvent?.(event);
 }
 
@@ -100,28 +128,40 @@ interface Checking {
   readonly queries: QuerySource;
 }
 
-async function check(scratch: ScratchCluster, options: DrillOptions, { record, plan, queries }: Checking): Promise<KeptCluster | undefined> {
+async function check(
+  scratch: ScratchCluster,
+  options: DrillOptions,
+  { record, plan, queries }: Checking,
+): Promise<KeptCluster | undefined> {
   record.reached("ready");
   record.scratch = scratch;
   const { owner, jobs, signal, database } = options;
   const drill: DrillServer = { scratch, databases: await databasesOf(scratch, database), owner, jobs, signal };
-  await runChecks(drill, { ...options, defaultDatabase: queries.database }, {
-    plan,
-    queries,
-    consistentLsn: record.consistentLsn,
-    onCheck: (done) => {
-      record.checks.push(done);
-      options.onEvent?.({ type: "checked", check: done });
+  await runChecks(
+    drill,
+    { ...options, defaultDatabase: queries.database },
+    {
+      plan,
+      queries,
+      consistentLsn: record.consistentLsn,
+      onCheck: (done) => {
+        record.checks.push(done);
+        options.onEvent?.({ type: "checked", check: done });
+      },
     },
-  });
+  );
   record.reached("checked");
   return options.keep ? await keep(scratch, options) : undefined;
 }
 
 /** The page checksums may have been read with the server stopped. */
-async function keep({ directory, binDir, settings, configFile, server }: ScratchCluster, { owner, signal }: DrillOptions): Promise<KeptCluster> {
+async function keep(
+  { directory, binDir, settings, configFile, server }: ScratchCluster,
+  { owner, signal }: DrillOptions,
+): Promise<KeptCluster> {
   const { path, dataDir, socketDir, logFile } = directory;
-  if (!(await readClusterState(dataDir)).running) await startCluster({ binDir, dataDir, owner, settings, configFile, logFile, until: "accepting", signal });
+  if (!(await readClusterState(dataDir)).running)
+    await startCluster({ binDir, dataDir, owner, settings, configFile, logFile, until: "accepting", signal });
   await directory.keep();
   return { directory: path, dataDir, binDir, socketDir, port: server.port, user: server.user };
 }

@@ -27,7 +27,8 @@ export class FileChecks {
 
   /** Whether the manifest has checksums that cannot be joined, so that the bytes themselves are needed. */
   static needsBytes(files: ManifestFiles): boolean {
-    for (const { checksum } of files.values()) if (checksum !== undefined && checksum.algorithm !== "CRC32C") return true;
+    for (const { checksum } of files.values())
+      if (checksum !== undefined && checksum.algorithm !== "CRC32C") return true;
     return false;
   }
 
@@ -60,6 +61,7 @@ export class FileChecks {
     const checksum = this.#files.get(path)?.checksum;
     if (isBroken || checksum === undefined) return;
     const found = hash?.digest() ?? formatCrc32c(crc);
-    if (found !== checksum.value) this.#report.file(path, `its ${checksum.algorithm} is ${found}, the manifest says ${checksum.value}`);
+    if (found !== checksum.value)
+      this.#report.file(path, `its ${checksum.algorithm} is ${found}, the manifest says ${checksum.value}`);
   }
 }

@@ -21,7 +21,11 @@ export interface CheckSegmentsOptions extends CallOptions {
 const LARGEST_WHOLE = 64 * 1024 * 1024;
 
 /** Reads segments; each item is all objects of one segment, which must hold the same bytes. */
-export async function checkSegments(store: ObjectStore, segments: Iterable<readonly WalObject[]>, options: CheckSegmentsOptions): Promise<Finding[]> {
+export async function checkSegments(
+  store: ObjectStore,
+  segments: Iterable<readonly WalObject[]>,
+  options: CheckSegmentsOptions,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   await forEachAtOnce(segments, options.jobs, async (objects) => {
     const digests = new Set<string>();
@@ -36,24 +40,39 @@ export async function checkSegments(store: ObjectStore, segments: Iterable<reado
       } else if (checked.sha256 !== undefined) digests.add(checked.sha256);
     }
     if (digests.size > 1) for (const { key } of objects) options.onDamaged(key);
-    if (objects.length > 1) findings.push(duplicate(objects, digests.size > 1 ? "different" : isCompared ? "equal" : "unknown"));
+    if (objects.length > 1)
+      findings.push(duplicate(objects, digests.size > 1 ? "different" : isCompared ? "equal" : "unknown"));
   });
   return findings;
 }
 
-async function checkSegment(store: ObjectStore, object: WalObject, options: CheckSegmentsOptions & { readonly wantsDigest: boolean }): Promise<SegmentFacts | Finding> {
+async function checkSegment(
+  store: ObjectStore,
+  object: WalObject,
+  options: CheckSegmentsOptions & { readonly wantsDigest: boolean },
+): Promise<SegmentFacts | Finding> {
   const { repository, onRead } = options;
   try {
     const facts = await readSegment(store, object, options);
     onRead({ stored: object.size, plain: facts.plainBytes });
-    if (facts.systemIdentifier !== repository.systemIdentifier) return damaged(object, `it is a segment of another cluster, with system identifier ${facts.systemIdentifier}`);
-    return facts.plainBytes === repository.walSegmentSize ? facts : damaged(object, `it holds ${facts.plainBytes} bytes, a segment of this cluster has ${repository.walSegmentSize}`);
+    if (facts.systemIdentifier !== repository.systemIdentifier)
+      return damaged(object, `it is a segment of another cluster, with system identifier ${facts.systemIdentifier}`);
+    return facts.plainBytes === repository.walSegmentSize
+      ? facts
+      : damaged(
+          object,
+          `it holds ${facts.plainBytes} bytes, a segment of this cluster has ${repository.walSegmentSize}`,
+        );
   } catch (error) {
     return findingOf(error, { kind: "wal-damaged", where: object.key });
   }
 }
 
-async function readSegment(store: ObjectStore, object: WalObject, { pool, signal, wantsDigest }: CheckSegmentsOptions & { readonly wantsDigest: boolean }): Promise<SegmentFacts> {
+async function readSegment(
+  store: ObjectStore,
+  object: WalObject,
+  { pool, signal, wantsDigest }: CheckSegmentsOptions & { readonly wantsDigest: boolean },
+): Promise<SegmentFacts> {
   if (object.size > LARGEST_WHOLE) return inspectSegment(store, object, { signal, wantsDigest });
   const stored = await readObject(store, object.key, { signal });
   return pool.checkSegment({ object, location: store.location, stored, wantsDigest }, signal);

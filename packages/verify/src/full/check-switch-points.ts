@@ -1,4 +1,11 @@
-import { createWalScanner, formatLsn, readWalPageHeader, segmentIndexOfLsn, type Lsn, type TimelineHistory } from "@soar/pg-tools";
+import {
+  createWalScanner,
+  formatLsn,
+  readWalPageHeader,
+  segmentIndexOfLsn,
+  type Lsn,
+  type TimelineHistory,
+} from "@soar/pg-tools";
 import { readWalFile, type WalObject } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { isDamage, type Finding } from "../finding.ts";
@@ -12,20 +19,38 @@ const HEADER_SIZES = [0, 24, 40];
  * The first record of a timeline begins exactly where its history says that it left its parent: a history with another
  * switch point would lead recovery past commits, or into those of an abandoned branch.
  */
-export async function checkSwitchPoints({ store, inventories, repository }: Survey, histories: readonly TimelineHistory[], options: CallOptions & { readonly isRead: (object: WalObject) => boolean; readonly onDamaged: (unit: string) => void }): Promise<Finding[]> {
+export async function checkSwitchPoints(
+  { store, inventories, repository }: Survey,
+  histories: readonly TimelineHistory[],
+  options: CallOptions & {
+    readonly isRead: (object: WalObject) => boolean;
+    readonly onDamaged: (unit: string) => void;
+  },
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const { timeline, entries } of histories) {
     const switchLsn = entries.at(-1)?.switchLsn;
     if (switchLsn === undefined) continue;
-    const [object] = inventories.get(timeline)?.segments.get(segmentIndexOfLsn(switchLsn, repository.walSegmentSize)) ?? [];
-    if (object === undefined || !options.isRead(object) || (await beginsAt(store, object, { switchLsn, ...options }))) continue;
+    const [object] =
+      inventories.get(timeline)?.segments.get(segmentIndexOfLsn(switchLsn, repository.walSegmentSize)) ?? [];
+    if (object === undefined || !options.isRead(object) || (await beginsAt(store, object, { switchLsn, ...options })))
+      continue;
     options.onDamaged(object.key);
-    findings.push(damagedHistory(timeline, `it says that timeline ${timeline} begins at ${formatLsn(switchLsn)}, where no record begins in '${object.name}'`));
+    findings.push(
+      damagedHistory(
+        timeline,
+        `it says that timeline ${timeline} begins at ${formatLsn(switchLsn)}, where no record begins in '${object.name}'`,
+      ),
+    );
   }
   return findings;
 }
 
-async function beginsAt(store: ObjectStore, object: WalObject, { switchLsn, signal }: CallOptions & { readonly switchLsn: Lsn }): Promise<boolean> {
+async function beginsAt(
+  store: ObjectStore,
+  object: WalObject,
+  { switchLsn, signal }: CallOptions & { readonly switchLsn: Lsn },
+): Promise<boolean> {
   try {
     const bytes = await readWalFile(store, object, { signal });
     const blockSize = readWalPageHeader(bytes).long?.blockSize ?? 8192;

@@ -47,7 +47,8 @@ export class DamageReport {
       severity: "error",
       where: `${this.#label}: ${path}`,
       what,
-      advice: "The manifest and the file do not belong together: one of them was changed after the backup. Use another backup, and take a new one.",
+      advice:
+        "The manifest and the file do not belong together: one of them was changed after the backup. Use another backup, and take a new one.",
     });
   }
 
@@ -62,7 +63,11 @@ export class DamageReport {
   }
 
   findings(): Finding[] {
-    return [...[...this.#objects].map(([object, known]) => describeObject(object, known)), ...[...this.#pages].map(([path, blocks]) => this.#describePages(path, blocks)), ...this.#others];
+    return [
+      ...[...this.#objects].map(([object, known]) => describeObject(object, known)),
+      ...[...this.#pages].map(([path, blocks]) => this.#describePages(path, blocks)),
+      ...this.#others,
+    ];
   }
 
   #describePages(path: string, blocks: readonly number[]): Finding {
@@ -72,14 +77,22 @@ export class DamageReport {
       severity: "error",
       where: `${this.#label}: ${path}`,
       what: `the checksum of ${blocks.length === 1 ? "block" : `${blocks.length} blocks, the first are`} ${named} is wrong: the page was damaged before it was backed up`,
-      advice: "Every restore of this backup has that page. Find the relation (pg_relation_filepath, pg_amcheck), repair it on the server or restore it from an older backup, and take a new one.",
+      advice:
+        "Every restore of this backup has that page. Find the relation (pg_relation_filepath, pg_amcheck), repair it on the server or restore it from an older backup, and take a new one.",
     };
   }
 }
 
-function describeObject(object: string, { count, first, why, paths }: { count: number; first: MemberLocation; why: string; paths: ReadonlySet<string> }): Finding {
+function describeObject(
+  object: string,
+  { count, first, why, paths }: { count: number; first: MemberLocation; why: string; paths: ReadonlySet<string> },
+): Finding {
   const named = [...paths].slice(0, NAMED).join(", ");
   const more = paths.size > NAMED ? " and more" : "";
   const held = named === "" ? "" : `, which hold ${named}${more}`;
-  return damage("object-damaged", object, `bytes ${first.offset} to ${first.offset + first.storedLength - 1}${count > 1 ? ` and ${count - 1} more places` : ""} are not what was recorded${held}: ${why}`);
+  return damage(
+    "object-damaged",
+    object,
+    `bytes ${first.offset} to ${first.offset + first.storedLength - 1}${count > 1 ? ` and ${count - 1} more places` : ""} are not what was recorded${held}: ${why}`,
+  );
 }

@@ -9,7 +9,11 @@ import type { SegmentFacts } from "./verify-task.ts";
  * Reads a WAL segment as it lies in the bucket and checks it by itself: its description, the digest of its plain bytes, size,
  * the header of every page, and every record that lies in it whole. Rejects with `REPOSITORY_DAMAGED` or `WAL_INVALID`.
  */
-export async function inspectSegment(store: ObjectStore, object: WalObject, options: GetWalOptions & { readonly wantsDigest: boolean }): Promise<SegmentFacts> {
+export async function inspectSegment(
+  store: ObjectStore,
+  object: WalObject,
+  options: GetWalOptions & { readonly wantsDigest: boolean },
+): Promise<SegmentFacts> {
   const hash = options.wantsDigest ? createHash("sha256") : undefined;
   const summarizer = createWalSummarizer({ name: object.name });
   let plainBytes = 0;
@@ -37,11 +41,23 @@ function invalid(name: string, fact: string): SoarError {
 
 /** A store that holds one object, whatever it is asked for. */
 export function objectInMemory(location: string, bytes: Buffer): ObjectStore {
-  const stored = (key: string): StoredObject => ({ key, size: bytes.length, modifiedAt: new Date(0), etag: undefined, storageClass: undefined });
+  const stored = (key: string): StoredObject => ({
+    key,
+    size: bytes.length,
+    modifiedAt: new Date(0),
+    etag: undefined,
+    storageClass: undefined,
+  });
   return {
     ...createMemoryStore(),
     location,
-    get: (key) => Promise.resolve<ObjectBody>({ object: stored(key), offset: 0, length: bytes.length, [Symbol.asyncIterator]: () => once(bytes) }),
+    get: (key) =>
+      Promise.resolve<ObjectBody>({
+        object: stored(key),
+        offset: 0,
+        length: bytes.length,
+        [Symbol.asyncIterator]: () => once(bytes),
+      }),
   };
 }
 

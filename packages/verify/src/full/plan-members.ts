@@ -41,13 +41,20 @@ export function* planMembers(archive: SeekArchive, record: BackupRecord): Genera
   }
 }
 
-function* runsOf(archive: SeekArchive, record: BackupRecord): Generator<{ readonly index: number; readonly run: PlannedRun }, undefined> {
+function* runsOf(
+  archive: SeekArchive,
+  record: BackupRecord,
+): Generator<{ readonly index: number; readonly run: PlannedRun }, undefined> {
   for (const entry of archive.entries) {
     const path = pathInCluster(archive, record, entry.path);
     let [index, plainOffset] = [entry.member, entry.offset];
-    for (let filePosition = 0; filePosition < entry.size; ) {
+    for (let filePosition = 0; filePosition < entry.size;) {
       const length = Math.min(archive.members.plainLength(index) - plainOffset, entry.size - filePosition);
-      if (length > 0) yield { index, run: { entry, path, plainOffset, length, filePosition, pages: pagesOf(path, filePosition, record) } };
+      if (length > 0)
+        yield {
+          index,
+          run: { entry, path, plainOffset, length, filePosition, pages: pagesOf(path, filePosition, record) },
+        };
       filePosition += length;
       plainOffset = 0;
       index += 1;
@@ -61,5 +68,9 @@ function pagesOf(path: string, filePosition: number, record: BackupRecord): Page
   const relation = record.dataChecksums ? parseRelationPath(path) : undefined;
   const blockSize = Number(record.settings["block_size"] ?? 8192);
   if (relation === undefined || filePosition % blockSize !== 0) return undefined;
-  return { firstBlock: (relation.segment * FILE_BYTES + filePosition) / blockSize, blockSize, changedBefore: parseLsn(record.startLsn) };
+  return {
+    firstBlock: (relation.segment * FILE_BYTES + filePosition) / blockSize,
+    blockSize,
+    changedBefore: parseLsn(record.startLsn),
+  };
 }

@@ -38,13 +38,18 @@ export interface ReadBackupOptions extends CallOptions {
  * Reads every byte that a restore of this backup would, and checks it against the seek table's digests, the tar's structure,
  * PostgreSQL's manifest and the checksums of the pages. Damage is a finding; everything around it is checked all the same.
  */
-export async function readBackup(store: ObjectStore, { backup, table, files }: ReadableBackup, options: ReadBackupOptions): Promise<Finding[]> {
+export async function readBackup(
+  store: ObjectStore,
+  { backup, table, files }: ReadableBackup,
+  options: ReadBackupOptions,
+): Promise<Finding[]> {
   const report = new DamageReport(backup.label, options.onDamaged);
   const digests = new StoredDigests(backup.record);
   const needsBytes = files !== undefined && FileChecks.needsBytes(files);
   for (const archive of table.archives) {
     const check = new ArchiveCheck(archive, { backup, files, report, options });
-    const isKnown = ({ location, isContent }: PlannedMember): boolean => isContent && !needsBytes && options.known.checksumOf(location.object, location.offset) !== undefined;
+    const isKnown = ({ location, isContent }: PlannedMember): boolean =>
+      isContent && !needsBytes && options.known.checksumOf(location.object, location.offset) !== undefined;
     const members = readRanges(store, planMembers(archive, backup.record), {
       ...options,
       wants: (member) => isThere(member, options) && !isKnown(member),
@@ -90,25 +95,32 @@ class ArchiveCheck {
     if (outcome !== undefined) this.#context.options.onMember?.(planned.location);
     if (outcome !== undefined && "failure" in outcome) this.#context.report.member(planned, outcome.failure);
     const checked = outcome !== undefined && "runs" in outcome ? outcome : undefined;
-    const plain = checked?.plain === undefined ? undefined : Buffer.from(checked.plain.buffer, checked.plain.byteOffset, checked.plain.byteLength);
+    const plain =
+      checked?.plain === undefined
+        ? undefined
+        : Buffer.from(checked.plain.buffer, checked.plain.byteOffset, checked.plain.byteLength);
     for (const [at, run] of planned.runs.entries()) {
       const result = checked?.runs[at];
       if (result !== undefined) this.#context.report.pages(planned, run, result.damagedBlocks);
       this.#files?.add(run, result ?? (checksum === undefined ? undefined : { checksum }), plain);
-      if (result !== undefined && planned.isContent && this.#isOwn(planned)) this.#context.options.known.add(planned.location.object, planned.location.offset, result.checksum);
+      if (result !== undefined && planned.isContent && this.#isOwn(planned))
+        this.#context.options.known.add(planned.location.object, planned.location.offset, result.checksum);
     }
     this.#follow(planned, { isGood: checked !== undefined || checksum !== undefined, plain });
   }
 
   finish(): void {
     for (const { path, type, size } of this.#archive.entries) {
-      if (type === "file" && size === 0) this.#files?.addEmpty(pathInCluster(this.#archive, this.#context.backup.record, path));
+      if (type === "file" && size === 0)
+        this.#files?.addEmpty(pathInCluster(this.#archive, this.#context.backup.record, path));
     }
     this.#compare((comparison) => comparison.finish());
   }
 
   #knownChecksum({ location, isContent }: PlannedMember): number | undefined {
-    return isContent && isThere({ location } as PlannedMember, this.#context.options) ? this.#context.options.known.checksumOf(location.object, location.offset) : undefined;
+    return isContent && isThere({ location } as PlannedMember, this.#context.options)
+      ? this.#context.options.known.checksumOf(location.object, location.offset)
+      : undefined;
   }
 
   /** Chunks of other backups' objects were read with those, or are read in no order. */
@@ -116,7 +128,10 @@ class ArchiveCheck {
     return parseBackupKey(location.object)?.label === this.#context.backup.label;
   }
 
-  #follow({ isContent, location }: PlannedMember, { isGood, plain }: { readonly isGood: boolean; readonly plain: Buffer | undefined }): void {
+  #follow(
+    { isContent, location }: PlannedMember,
+    { isGood, plain }: { readonly isGood: boolean; readonly plain: Buffer | undefined },
+  ): void {
     if (isContent) this.#compare((comparison) => comparison.skip(location.plainLength));
     else if (isGood && plain !== undefined) this.#compare((comparison) => comparison.push(plain));
     else this.#comparison = undefined;

@@ -41,27 +41,53 @@ interface Range {
  * Reads members in large ranges, several at once, has them checked by the workers, and yields every planned member in
  * order. Bytes that cannot be read because the object is missing or too short are a failure of the members in them.
  */
-export async function* readRanges(store: ObjectStore, planned: Iterable<PlannedMember>, options: ReadRangesOptions): AsyncGenerator<ReadMember> {
+export async function* readRanges(
+  store: ObjectStore,
+  planned: Iterable<PlannedMember>,
+  options: ReadRangesOptions,
+): AsyncGenerator<ReadMember> {
   const { pool, parallel, wants, returnsPlain, onStored, onRead, signal } = options;
-  const check = async (range: Range, stop: AbortSignal): Promise<{ readonly range: Range; readonly members: readonly ReadMember[]; readonly stored?: Uint8Array }> => {
+  const check = async (
+    range: Range,
+    stop: AbortSignal,
+  ): Promise<{ readonly range: Range; readonly members: readonly ReadMember[]; readonly stored?: Uint8Array }> => {
     const wanted = range.members.filter(wants);
     const [first] = wanted;
-    if (first === undefined) return { range, members: range.members.map((member) => ({ planned: member, outcome: undefined })) };
+    if (first === undefined)
+      return { range, members: range.members.map((member) => ({ planned: member, outcome: undefined })) };
     const stored = await readRange(store, range, stop);
-    if (typeof stored === "string") return { range, members: range.members.map((member) => ({ planned: member, outcome: wants(member) ? { failure: stored } : undefined })) };
+    if (typeof stored === "string")
+      return {
+        range,
+        members: range.members.map((member) => ({
+          planned: member,
+          outcome: wants(member) ? { failure: stored } : undefined,
+        })),
+      };
     const tasks = wanted.map((member) => taskOf(member, range.offset, returnsPlain(member)));
     const checked = await pool.checkRange({ codec: first.location.codec, stored, members: tasks }, stop);
     onRead({ stored: range.length, plain: wanted.reduce((sum, { location }) => sum + location.plainLength, 0) });
     const byMember = new Map(wanted.map((member, at) => [member, checked.members[at]]));
-    return { range, members: range.members.map((member) => ({ planned: member, outcome: byMember.get(member) })), stored: checked.stored };
+    return {
+      range,
+      members: range.members.map((member) => ({ planned: member, outcome: byMember.get(member) })),
+      stored: checked.stored,
+    };
   };
-  for await (const { range, members, stored } of mapOrdered(coalesce(planned, wants), check, { maxItems: parallel, signal })) {
+  for await (const { range, members, stored } of mapOrdered(coalesce(planned, wants), check, {
+    maxItems: parallel,
+    signal,
+  })) {
     if (stored !== undefined) onStored?.(range.object, range.offset, stored);
     yield* members;
   }
 }
 
-async function readRange(store: ObjectStore, { object, offset, length }: Range, signal: AbortSignal): Promise<Buffer | string> {
+async function readRange(
+  store: ObjectStore,
+  { object, offset, length }: Range,
+  signal: AbortSignal,
+): Promise<Buffer | string> {
   try {
     return await readObject(store, object, { range: { offset, length }, signal });
   } catch (error) {

@@ -3,15 +3,29 @@ import { crc32cOf, findDamagedPages } from "@soar/pg-tools";
 import { decompressMemberSync, type Codec, type TaskOutcome } from "@soar/seekable-tar";
 import { isDamage } from "../finding.ts";
 import { inspectSegment, objectInMemory } from "./inspect-segment.ts";
-import type { CheckedMember, CheckedRun, MemberTask, RangeTask, RunTask, VerifyResult, VerifyTask } from "./verify-task.ts";
+import type {
+  CheckedMember,
+  CheckedRun,
+  MemberTask,
+  RangeTask,
+  RunTask,
+  VerifyResult,
+  VerifyTask,
+} from "./verify-task.ts";
 
 /** Does one task on the calling thread. Damage of a member is a result, so that its neighbours are checked all the same. */
 export function runVerifyTask(task: VerifyTask): TaskOutcome<VerifyResult> | Promise<TaskOutcome<VerifyResult>> {
   return task.kind === "range" ? checkRange(task) : checkSegment(task);
 }
 
-async function checkSegment({ object, location, stored, wantsDigest }: Extract<VerifyTask, { kind: "segment" }>): Promise<TaskOutcome<VerifyResult>> {
-  const decompress = (codec: Codec, bytes: Buffer, plainLength: number): Promise<Buffer> => Promise.resolve(decompressMemberSync(codec, bytes, plainLength));
+async function checkSegment({
+  object,
+  location,
+  stored,
+  wantsDigest,
+}: Extract<VerifyTask, { kind: "segment" }>): Promise<TaskOutcome<VerifyResult>> {
+  const decompress = (codec: Codec, bytes: Buffer, plainLength: number): Promise<Buffer> =>
+    Promise.resolve(decompressMemberSync(codec, bytes, plainLength));
   const facts = await inspectSegment(objectInMemory(location, asBuffer(stored)), object, { decompress, wantsDigest });
   return { result: { kind: "segment", facts }, moves: [] };
 }
@@ -27,10 +41,15 @@ function checkRange({ codec, stored, members }: RangeTask): TaskOutcome<VerifyRe
   return { result: { kind: "range", members: checked, stored }, moves: [...moves] };
 }
 
-function checkMember(codec: Codec, stored: Buffer, { plainLength, sha256, runs, returnsPlain }: MemberTask): CheckedMember {
+function checkMember(
+  codec: Codec,
+  stored: Buffer,
+  { plainLength, sha256, runs, returnsPlain }: MemberTask,
+): CheckedMember {
   try {
     const plain = decompressMemberSync(codec, stored, plainLength);
-    if (createHash("sha256").update(plain).digest().compare(sha256) !== 0) return { failure: "its SHA-256 is not the recorded one" };
+    if (createHash("sha256").update(plain).digest().compare(sha256) !== 0)
+      return { failure: "its SHA-256 is not the recorded one" };
     const checked = runs.map((run) => checkRun(plain, run));
     // Bare members are views on the range, which stays here.
     return { runs: checked, plain: returnsPlain ? movable(plain) : undefined };
@@ -48,7 +67,8 @@ function checkRun(plain: Buffer, { plainOffset, length, pages }: RunTask): Check
 
 /** zlib gives results in memory of their own; anything else is copied. */
 function movable(plain: Buffer): Uint8Array {
-  const owns = plain.buffer instanceof ArrayBuffer && plain.byteLength * 2 > plain.buffer.byteLength && plain.byteOffset === 0;
+  const owns =
+    plain.buffer instanceof ArrayBuffer && plain.byteLength * 2 > plain.buffer.byteLength && plain.byteOffset === 0;
   return owns ? new Uint8Array(plain.buffer, 0, plain.byteLength) : new Uint8Array(plain);
 }
 

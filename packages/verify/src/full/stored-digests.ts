@@ -17,7 +17,12 @@ export class StoredDigests {
   constructor({ label, objects, archives }: BackupRecord) {
     const names = new Set(archives.map(({ object }) => object));
     const own = objects.filter(({ name }) => names.has(name));
-    this.#objects = new Map(own.map(({ name, size, sha256 }) => [backupKey(label, name), { size, sha256, hash: createHash("sha256"), end: 0 }]));
+    this.#objects = new Map(
+      own.map(({ name, size, sha256 }) => [
+        backupKey(label, name),
+        { size, sha256, hash: createHash("sha256"), end: 0 },
+      ]),
+    );
   }
 
   add(object: string, offset: number, bytes: Uint8Array): void {
@@ -33,7 +38,8 @@ export class StoredDigests {
   /** Bits that no decompressor looks at are found here only. */
   compare(report: DamageReport): void {
     for (const [object, { size, sha256, hash, end }] of this.#objects) {
-      if (end === size && hash.digest("hex") !== sha256) report.object(object, "the SHA-256 of its bytes is not the recorded one");
+      if (end === size && hash.digest("hex") !== sha256)
+        report.object(object, "the SHA-256 of its bytes is not the recorded one");
     }
   }
 }

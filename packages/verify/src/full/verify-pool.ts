@@ -15,7 +15,10 @@ export interface VerifyPool {
 export function createVerifyPool(workers: number): VerifyPool {
   // A bundler does not see through this expression: bundles carry the worker as an entry of their own.
   const url = new URL(import.meta.url.endsWith(".ts") ? "./verify-worker.ts" : "./verify-worker.js", import.meta.url);
-  const threads = new TaskPool<VerifyTask, VerifyResult>(workers, () => new Worker(url, { name: "soar-verify", resourceLimits: { maxYoungGenerationSizeMb: 8 } }));
+  const threads = new TaskPool<VerifyTask, VerifyResult>(
+    workers,
+    () => new Worker(url, { name: "soar-verify", resourceLimits: { maxYoungGenerationSizeMb: 8 } }),
+  );
   return {
     workers,
     async checkRange(task, signal) {

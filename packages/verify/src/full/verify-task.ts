@@ -47,7 +47,9 @@ export interface SegmentTask {
   readonly wantsDigest: boolean;
 }
 
-export type VerifyResult = ({ readonly kind: "range" } & CheckedRange) | { readonly kind: "segment"; readonly facts: SegmentFacts };
+export type VerifyResult =
+  | ({ readonly kind: "range" } & CheckedRange)
+  | { readonly kind: "segment"; readonly facts: SegmentFacts };
 
 export interface CheckedRange {
   readonly members: readonly CheckedMember[];
@@ -56,7 +58,9 @@ export interface CheckedRange {
 }
 
 /** What became of a member: its runs' checksums and damaged pages, or why it is not what was recorded. */
-export type CheckedMember = { readonly failure: string } | { readonly runs: readonly CheckedRun[]; readonly plain: Uint8Array | undefined };
+export type CheckedMember =
+  | { readonly failure: string }
+  | { readonly runs: readonly CheckedRun[]; readonly plain: Uint8Array | undefined };
 
 export interface CheckedRun {
   /** CRC-32C of its bytes. */

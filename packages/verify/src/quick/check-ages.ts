@@ -12,7 +12,11 @@ export interface AgeLimits {
 const DAY_MS = 86_400_000;
 
 /** Of weekly backups one may be late by a day, and never by three. */
-export const DEFAULT_AGE_LIMITS: AgeLimits = { backupWarningMs: 8 * DAY_MS, backupErrorMs: 10 * DAY_MS, archiveWarningMs: DAY_MS };
+export const DEFAULT_AGE_LIMITS: AgeLimits = {
+  backupWarningMs: 8 * DAY_MS,
+  backupErrorMs: 10 * DAY_MS,
+  archiveWarningMs: DAY_MS,
+};
 
 export interface Ages {
   /** End of the newest complete backup, and of what was stored last below `wal/` or `tail/`. */
@@ -23,13 +27,25 @@ export interface Ages {
 export function agesOf({ backups, objects }: Survey): Ages {
   const newest = backups.at(-1)?.record.stoppedAt;
   let last = 0;
-  for (const { key, modifiedAt } of objects) if (/^(?:wal|tail)\//.test(key)) last = Math.max(last, modifiedAt.getTime());
-  return { newestBackupAt: newest === undefined ? undefined : new Date(newest), lastArchivedAt: last === 0 ? undefined : new Date(last) };
+  for (const { key, modifiedAt } of objects)
+    if (/^(?:wal|tail)\//.test(key)) last = Math.max(last, modifiedAt.getTime());
+  return {
+    newestBackupAt: newest === undefined ? undefined : new Date(newest),
+    lastArchivedAt: last === 0 ? undefined : new Date(last),
+  };
 }
 
 export function checkAges({ newestBackupAt, lastArchivedAt }: Ages, limits: AgeLimits, now: Date): Finding[] {
   if (newestBackupAt === undefined) {
-    return [{ kind: "no-backup", severity: "error", where: "base/", what: "there is no complete backup", advice: "Take one now: soar-base-backup." }];
+    return [
+      {
+        kind: "no-backup",
+        severity: "error",
+        where: "base/",
+        what: "there is no complete backup",
+        advice: "Take one now: soar-base-backup.",
+      },
+    ];
   }
   const findings: Finding[] = [];
   const age = now.getTime() - newestBackupAt.getTime();
@@ -39,7 +55,8 @@ export function checkAges({ newestBackupAt, lastArchivedAt }: Ages, limits: AgeL
       severity: age > limits.backupErrorMs ? "error" : "warning",
       where: "base/",
       what: `the newest backup is ${inDays(age)} old`,
-      advice: "Take one now (soar-base-backup), and look why the timer did not: systemctl list-timers 'soar-*', journalctl -u soar-backup-base.",
+      advice:
+        "Take one now (soar-base-backup), and look why the timer did not: systemctl list-timers 'soar-*', journalctl -u soar-backup-base.",
     });
   }
   const idle = now.getTime() - (lastArchivedAt?.getTime() ?? 0);
@@ -49,7 +66,8 @@ export function checkAges({ newestBackupAt, lastArchivedAt }: Ages, limits: AgeL
       severity: "warning",
       where: "wal/",
       what: lastArchivedAt === undefined ? "no WAL was ever archived" : `no WAL has arrived for ${inDays(idle)}`,
-      advice: "Either nothing was written to the server, or it does not archive: look with soar-wal-archive status, and into the server's log.",
+      advice:
+        "Either nothing was written to the server, or it does not archive: look with soar-wal-archive status, and into the server's log.",
     });
   }
   return findings;

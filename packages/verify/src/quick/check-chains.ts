@@ -1,5 +1,11 @@
 import { isOnLineage, lsnOfSegmentIndex, parseLsn, parseWalSegment, type TimelineHistory } from "@soar/pg-tools";
-import { assembleChain, type BackupRecord, type ChainHole, type GapRecord, type TimelineSegments } from "@soar/repository";
+import {
+  assembleChain,
+  type BackupRecord,
+  type ChainHole,
+  type GapRecord,
+  type TimelineSegments,
+} from "@soar/repository";
 import type { Finding } from "../finding.ts";
 
 export interface ChainState {
@@ -18,7 +24,8 @@ export function checkChains(state: ChainState): Finding[] {
   const found = new Map<string, Finding>();
   for (const backup of state.backups) {
     for (const history of state.histories.filter((candidate) => leadsFrom(candidate, backup))) {
-      for (const finding of chainFindings(backup, history, state)) found.set(`${finding.where} ${finding.what}`, finding);
+      for (const finding of chainFindings(backup, history, state))
+        found.set(`${finding.where} ${finding.what}`, finding);
     }
   }
   return [...found.values()];
@@ -35,10 +42,17 @@ function chainFindings(backup: BackupRecord, history: TimelineHistory, state: Ch
   const chain = assembleChain(history, size, first, state.inventories);
   const findings = chain.holes.map((hole) => describeHole(hole, state, { history, size }));
   if (chain.endIndex > last) return findings;
-  return [...findings, inconsistent(backup, chain.holes[0]?.from ?? chain.segments.at(-1)?.name ?? backup.firstSegment)];
+  return [
+    ...findings,
+    inconsistent(backup, chain.holes[0]?.from ?? chain.segments.at(-1)?.name ?? backup.firstSegment),
+  ];
 }
 
-function describeHole(hole: ChainHole, state: ChainState, { history, size }: { readonly history: TimelineHistory; readonly size: number }): Finding {
+function describeHole(
+  hole: ChainHole,
+  state: ChainState,
+  { history, size }: { readonly history: TimelineHistory; readonly size: number },
+): Finding {
   const declared = state.gaps.find(({ from, to }) => from <= hole.from && hole.to <= to);
   if (declared === undefined) return missing(hole);
   const end = lsnOfSegmentIndex(parseWalSegment(hole.to, size).index + 1, size);
@@ -48,7 +62,9 @@ function describeHole(hole: ChainHole, state: ChainState, { history, size }: { r
     severity: covered ? "notice" : "error",
     where: hole.from,
     what: `${countOf(hole)} given up by ${declared.declaredBy} at ${declared.declaredAt} (${declared.reason})${covered ? "" : ", and no backup was taken since"}`,
-    advice: covered ? "No instant within it can be restored. Nothing to do." : "Nothing behind it can be restored. Take a base backup now: soar-base-backup.",
+    advice: covered
+      ? "No instant within it can be restored. Nothing to do."
+      : "Nothing behind it can be restored. Take a base backup now: soar-base-backup.",
   };
 }
 
@@ -61,8 +77,12 @@ function missing({ from, to, count }: ChainHole): Finding {
     kind: "wal-missing",
     severity: "error",
     where: from,
-    what: count === 1 ? "this segment is missing, although later ones are there" : `${count} segments are missing, to ${to}, although later ones are there`,
-    advice: "If they are still in pg_wal of the server, archive them with soar-wal-archive. Nothing between this point and the next base backup can be restored: take one now.",
+    what:
+      count === 1
+        ? "this segment is missing, although later ones are there"
+        : `${count} segments are missing, to ${to}, although later ones are there`,
+    advice:
+      "If they are still in pg_wal of the server, archive them with soar-wal-archive. Nothing between this point and the next base backup can be restored: take one now.",
   };
 }
 
@@ -72,6 +92,7 @@ function inconsistent(backup: BackupRecord, where: string): Finding {
     severity: "error",
     where: backup.label,
     what: `it cannot be made consistent: it needs ${backup.firstSegment} to ${backup.lastSegment}, and the chain ends at ${where}`,
-    advice: "If the segment is still in pg_wal of the server, archive it with soar-wal-archive; else this backup is lost: take a new one.",
+    advice:
+      "If the segment is still in pg_wal of the server, archive it with soar-wal-archive; else this backup is lost: take a new one.",
   };
 }

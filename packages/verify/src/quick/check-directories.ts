@@ -1,18 +1,30 @@
-import { BACKUP_OBJECTS, backupKey, CONFIG_KEY, findStarted, isSealedRecord, type BackupDirectory, type BackupRecord } from "@soar/repository";
+import {
+  BACKUP_OBJECTS,
+  backupKey,
+  CONFIG_KEY,
+  findStarted,
+  isSealedRecord,
+  type BackupDirectory,
+  type BackupRecord,
+} from "@soar/repository";
 import { readObject, type CallOptions } from "@soar/storage";
 import { findingOf, RESTORE_OBJECT, type Finding } from "../finding.ts";
 import type { Survey } from "../survey/survey-repository.ts";
 
 /** The repository's own record, and what is in each directory below `base/`: a backup, a running or interrupted one, or a record that cannot be read. */
-export async function checkDirectories({ store }: Survey, directories: readonly BackupDirectory[], { now, signal }: CallOptions & { readonly now: Date }): Promise<Finding[]> {
+export async function checkDirectories(
+  { store }: Survey,
+  directories: readonly BackupDirectory[],
+  { now, signal }: CallOptions & { readonly now: Date },
+): Promise<Finding[]> {
   const findings = await unsealed(store, CONFIG_KEY, signal);
   for (const { label, record, damage, objects } of directories) {
     if (damage !== undefined) findings.push(findingOf(damage, { kind: "backup-record-damaged", where: label }));
     else if (record !== undefined) {
-      for (const name of RECORDS.filter((each) => objects.has(each))) findings.push(...(await unsealed(store, backupKey(label, name), signal)));
+      for (const name of RECORDS.filter((each) => objects.has(each)))
+        findings.push(...(await unsealed(store, backupKey(label, name), signal)));
       findings.push(...sourceDamage(record));
-    }
-    else if (objects.has(BACKUP_OBJECTS.started)) findings.push(await unfinished({ store, label, now, signal }));
+    } else if (objects.has(BACKUP_OBJECTS.started)) findings.push(await unfinished({ store, label, now, signal }));
     else findings.push(interrupted(label, "nothing says when it was begun, so that no run removes it"));
   }
   return findings;
@@ -21,11 +33,22 @@ export async function checkDirectories({ store }: Survey, directories: readonly 
 /** Records of one backup; the last two are for expiry, and nobody reads them while all is well. */
 const RECORDS: readonly string[] = [BACKUP_OBJECTS.record, BACKUP_OBJECTS.started, BACKUP_OBJECTS.keep];
 
-async function unfinished({ store, label, now, signal }: { readonly store: Survey["store"]; readonly label: string; readonly now: Date; readonly signal: AbortSignal | undefined }): Promise<Finding> {
+async function unfinished({
+  store,
+  label,
+  now,
+  signal,
+}: {
+  readonly store: Survey["store"];
+  readonly label: string;
+  readonly now: Date;
+  readonly signal: AbortSignal | undefined;
+}): Promise<Finding> {
   try {
     const started = await findStarted(store, label, { signal });
     if (started === undefined) return interrupted(label, "it disappeared while it was verified");
-    if (Date.parse(started.deadline) <= now.getTime()) return interrupted(label, `it was begun ${started.startedAt} on ${started.host}`);
+    if (Date.parse(started.deadline) <= now.getTime())
+      return interrupted(label, `it was begun ${started.startedAt} on ${started.host}`);
     return {
       kind: "backup-running",
       severity: "notice",
@@ -44,7 +67,8 @@ function interrupted(where: string, fact: string): Finding {
     severity: "warning",
     where,
     what: `there is no backup.json: ${fact}`,
-    advice: "Nothing takes it for a backup. The next soar-base-backup removes it if it knows that its run is dead; else remove its objects.",
+    advice:
+      "Nothing takes it for a backup. The next soar-base-backup removes it if it knows that its run is dead; else remove its objects.",
   };
 }
 
@@ -53,7 +77,15 @@ async function unsealed(store: Survey["store"], where: string, signal: AbortSign
   try {
     if (isSealedRecord((await readObject(store, where, { signal })).toString("utf8"))) return [];
     const what = "it does not end with a digest of itself, so that nobody can tell whether it was changed";
-    return [{ kind: "backup-record-damaged", severity: "warning", where, what, advice: `Compare it with an older version of it in the bucket. ${RESTORE_OBJECT}` }];
+    return [
+      {
+        kind: "backup-record-damaged",
+        severity: "warning",
+        where,
+        what,
+        advice: `Compare it with an older version of it in the bucket. ${RESTORE_OBJECT}`,
+      },
+    ];
   } catch (error) {
     return [findingOf(error, { kind: "backup-record-damaged", where })];
   }
@@ -68,7 +100,8 @@ function sourceDamage({ label, damagedPages }: BackupRecord): Finding[] {
       severity: "warning",
       where: label,
       what: `the source had damaged pages in ${paths.slice(0, 3).join(", ")}${paths.length > 3 ? ` and ${paths.length - 3} more files` : ""}`,
-      advice: "The backup is as good as the source was. Repair the server (pg_amcheck finds the affected tables) or restore them from an older backup.",
+      advice:
+        "The backup is as good as the source was. Repair the server (pg_amcheck finds the affected tables) or restore them from an older backup.",
     },
   ];
 }

@@ -11,7 +11,10 @@ export interface CheckedHistories {
 }
 
 /** Histories of all timelines, whether each goes on where its parent's ends, and what is wrong with them. */
-export async function checkHistories({ store, timelines }: Pick<Survey, "store" | "timelines">, options: CallOptions): Promise<CheckedHistories> {
+export async function checkHistories(
+  { store, timelines }: Pick<Survey, "store" | "timelines">,
+  options: CallOptions,
+): Promise<CheckedHistories> {
   const histories: TimelineHistory[] = [];
   const findings: Finding[] = [];
   for (const timeline of timelines) {
@@ -30,16 +33,31 @@ export async function checkHistories({ store, timelines }: Pick<Survey, "store" 
 function unlikeParent({ timeline, entries }: TimelineHistory, histories: readonly TimelineHistory[]): Finding[] {
   const last = entries.at(-1);
   if (last === undefined) return [];
-  const parent = last.timeline === 1 ? { entries: [] } : histories.find((history) => history.timeline === last.timeline);
-  if (parent === undefined) return [damagedHistory(timeline, `it says that timeline ${timeline} left timeline ${last.timeline}, of which there is nothing in the bucket`)];
+  const parent =
+    last.timeline === 1 ? { entries: [] } : histories.find((history) => history.timeline === last.timeline);
+  if (parent === undefined)
+    return [
+      damagedHistory(
+        timeline,
+        `it says that timeline ${timeline} left timeline ${last.timeline}, of which there is nothing in the bucket`,
+      ),
+    ];
   const before = entries.slice(0, -1).map(({ timeline: ancestor, switchLsn }) => [ancestor, formatLsn(switchLsn)]);
   const expected = parent.entries.map(({ timeline: ancestor, switchLsn }) => [ancestor, formatLsn(switchLsn)]);
-  return isDeepStrictEqual(before, expected) ? [] : [damagedHistory(timeline, `its ancestors are not those of timeline ${last.timeline}`)];
+  return isDeepStrictEqual(before, expected)
+    ? []
+    : [damagedHistory(timeline, `its ancestors are not those of timeline ${last.timeline}`)];
 }
 
 export function damagedHistory(timeline: number, what: string): Finding {
   const name = formatHistoryFileName(timeline);
-  return { kind: "history-damaged", severity: "error", where: historyKey(timeline), what, advice: `Restore an older version of the object from the bucket, or remove it and archive ${name} again from pg_wal of a server on that timeline.` };
+  return {
+    kind: "history-damaged",
+    severity: "error",
+    where: historyKey(timeline),
+    what,
+    advice: `Restore an older version of the object from the bucket, or remove it and archive ${name} again from pg_wal of a server on that timeline.`,
+  };
 }
 
 function historyKey(timeline: number): string {

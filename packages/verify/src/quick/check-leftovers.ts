@@ -7,27 +7,54 @@ import type { Survey } from "../survey/survey-repository.ts";
 const DAY_MS = 86_400_000;
 
 /** What interrupted runs left and nobody will ever use. */
-export async function checkLeftovers(store: ObjectStore, survey: Survey, { now, signal }: CallOptions & { readonly now: Date }): Promise<Finding[]> {
+export async function checkLeftovers(
+  store: ObjectStore,
+  survey: Survey,
+  { now, signal }: CallOptions & { readonly now: Date },
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const { id, purpose, host, expiresAt } of await listLeases(survey.store, { signal })) {
     // Expiry removes them a day after they lapsed.
     if (Date.parse(expiresAt) + 2 * DAY_MS > now.getTime()) continue;
     const what = `a ${purpose} on ${host} was cut off: its lease lapsed ${expiresAt}`;
-    findings.push({ kind: "lease-lapsed", severity: "notice", where: `config/leases/${id}.json`, what, advice: "It protects nothing any more, and the next expiry removes it." });
+    findings.push({
+      kind: "lease-lapsed",
+      severity: "notice",
+      where: `config/leases/${id}.json`,
+      what,
+      advice: "It protects nothing any more, and the next expiry removes it.",
+    });
   }
   const running = new Set(survey.directories.filter(({ record }) => record === undefined).map(({ label }) => label));
   return [...findings, ...(await checkUploads(store, running, { now, signal }))];
 }
 
 /** Not every key may see uploads, and not every provider shows them. */
-async function checkUploads(store: ObjectStore, running: ReadonlySet<string>, { now, signal }: CallOptions & { readonly now: Date }): Promise<Finding[]> {
+async function checkUploads(
+  store: ObjectStore,
+  running: ReadonlySet<string>,
+  { now, signal }: CallOptions & { readonly now: Date },
+): Promise<Finding[]> {
   try {
-    const uploads = [...(await store.listUploads(BASE_PREFIX, { signal })), ...(await store.listUploads(WAL_PREFIX, { signal }))];
+    const uploads = [
+      ...(await store.listUploads(BASE_PREFIX, { signal })),
+      ...(await store.listUploads(WAL_PREFIX, { signal })),
+    ];
     return uploads.flatMap((upload) => abandoned(upload, running, now));
   } catch (error) {
     if (!hasErrorCode(error, "STORE_DENIED", "STORE_UNSUPPORTED")) throw error;
-    const what = "whether there are uploads in parts that nobody completed cannot be told: this key may not list them, or the provider does not";
-    return [{ kind: "upload-unfinished", severity: "notice", where: BASE_PREFIX, what, advice: "Allow s3:ListBucketMultipartUploads, or see to a lifecycle rule that aborts incomplete multipart uploads." }];
+    const what =
+      "whether there are uploads in parts that nobody completed cannot be told: this key may not list them, or the provider does not";
+    return [
+      {
+        kind: "upload-unfinished",
+        severity: "notice",
+        where: BASE_PREFIX,
+        what,
+        advice:
+          "Allow s3:ListBucketMultipartUploads, or see to a lifecycle rule that aborts incomplete multipart uploads.",
+      },
+    ];
   }
 }
 
@@ -42,13 +69,18 @@ function abandoned({ key, begunAt }: UnfinishedUpload, running: ReadonlySet<stri
       severity: "warning",
       where: key,
       what: `an upload in parts was begun at ${begunAt.toISOString()} and never completed`,
-      advice: "Its parts cost money without being visible. The next expiry removes it; a lifecycle rule that aborts incomplete multipart uploads does so without.",
+      advice:
+        "Its parts cost money without being visible. The next expiry removes it; a lifecycle rule that aborts incomplete multipart uploads does so without.",
     },
   ];
 }
 
 /** The tail of the unfinished segment must be whole; pieces of segments that were archived are left over. */
-export async function checkTails(live: ObjectStore, { store, repository }: Survey, options: CallOptions): Promise<Finding[]> {
+export async function checkTails(
+  live: ObjectStore,
+  { store, repository }: Survey,
+  options: CallOptions,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   const leftover: string[] = [];
   for (const name of await listTailSegments(store, options)) {
@@ -62,12 +94,22 @@ export async function checkTails(live: ObjectStore, { store, repository }: Surve
   const [first] = leftover;
   if (first !== undefined) {
     const what = `pieces of ${leftover.length} segments that are archived, the first of '${first}'`;
-    findings.push({ kind: "tail-leftover", severity: "notice", where: `tail/${first}/`, what, advice: "The archiver removes them where its key may, else a lifecycle rule does." });
+    findings.push({
+      kind: "tail-leftover",
+      severity: "notice",
+      where: `tail/${first}/`,
+      what,
+      advice: "The archiver removes them where its key may, else a lifecycle rule does.",
+    });
   }
   return findings;
 }
 
-async function checkTail(store: ObjectStore, { name, segmentSize }: { readonly name: string; readonly segmentSize: number }, options: CallOptions): Promise<Finding[]> {
+async function checkTail(
+  store: ObjectStore,
+  { name, segmentSize }: { readonly name: string; readonly segmentSize: number },
+  options: CallOptions,
+): Promise<Finding[]> {
   const where = `tail/${name}/`;
   try {
     const ends: number[] = [];
@@ -76,7 +118,16 @@ async function checkTail(store: ObjectStore, { name, segmentSize }: { readonly n
     const end = Math.max(...ends);
     if (reached === end && end <= segmentSize) return [];
     const what = `the pieces lead to byte ${reached} of the segment, although there is one that ends at ${end}`;
-    return [{ kind: "tail-damaged", severity: "error", where, what, advice: "Commits behind that byte are lost with the server's disk until the segment is archived. Restart the archiver: it ships the segment from its start." }];
+    return [
+      {
+        kind: "tail-damaged",
+        severity: "error",
+        where,
+        what,
+        advice:
+          "Commits behind that byte are lost with the server's disk until the segment is archived. Restart the archiver: it ships the segment from its start.",
+      },
+    ];
   } catch (error) {
     return [findingOf(error, { kind: "tail-damaged", where })];
   }

@@ -19,14 +19,20 @@ export function checkManifest(bytes: Buffer, record: BackupRecord): CheckedManif
   const where = backupKey(record.label, BACKUP_OBJECTS.manifest);
   const files = new Map<string, Pick<ManifestFile, "size" | "checksum">>();
   try {
-    const reader = createManifestReader(({ path, pathBytes, size, checksum }) => files.set(pathBytes === undefined ? path : decodePath(pathBytes), { size, checksum }));
+    const reader = createManifestReader(({ path, pathBytes, size, checksum }) =>
+      files.set(pathBytes === undefined ? path : decodePath(pathBytes), { size, checksum }),
+    );
     reader.push(bytes);
     const { systemIdentifier, walRanges } = reader.finish();
     const expected = `${record.timeline} ${record.startLsn} ${record.stopLsn}`;
-    const found = walRanges.map(({ timeline, startLsn, endLsn }) => `${timeline} ${formatLsn(startLsn)} ${formatLsn(endLsn)}`);
+    const found = walRanges.map(
+      ({ timeline, startLsn, endLsn }) => `${timeline} ${formatLsn(startLsn)} ${formatLsn(endLsn)}`,
+    );
     const findings: Finding[] = [];
-    if (systemIdentifier !== undefined && String(systemIdentifier) !== record.systemIdentifier) findings.push(damage("manifest-damaged", where, `it is that of the cluster ${systemIdentifier}`));
-    if (!found.includes(expected)) findings.push(damage("manifest-damaged", where, `it needs the WAL ${found.join(", ")}, the record ${expected}`));
+    if (systemIdentifier !== undefined && String(systemIdentifier) !== record.systemIdentifier)
+      findings.push(damage("manifest-damaged", where, `it is that of the cluster ${systemIdentifier}`));
+    if (!found.includes(expected))
+      findings.push(damage("manifest-damaged", where, `it needs the WAL ${found.join(", ")}, the record ${expected}`));
     return { findings, files };
   } catch (error) {
     return { findings: [findingOf(error, { kind: "manifest-damaged", where })], files: undefined };
@@ -38,8 +44,19 @@ export function checkBackupLabel(bytes: Buffer, record: BackupRecord): Finding[]
   const where = backupKey(record.label, BACKUP_OBJECTS.backupLabel);
   try {
     const { startLsn, startTimeline, checkpointLsn } = parseBackupLabel(bytes.toString("utf8"));
-    const isSame = startLsn === parseLsn(record.startLsn) && startTimeline === record.timeline && checkpointLsn === parseLsn(record.checkpointLsn);
-    return isSame ? [] : [damage("object-damaged", where, `it begins at ${formatLsn(startLsn)} on timeline ${startTimeline}, the record at ${record.startLsn} on ${record.timeline}`)];
+    const isSame =
+      startLsn === parseLsn(record.startLsn) &&
+      startTimeline === record.timeline &&
+      checkpointLsn === parseLsn(record.checkpointLsn);
+    return isSame
+      ? []
+      : [
+          damage(
+            "object-damaged",
+            where,
+            `it begins at ${formatLsn(startLsn)} on timeline ${startTimeline}, the record at ${record.startLsn} on ${record.timeline}`,
+          ),
+        ];
   } catch (error) {
     return [findingOf(error, { kind: "object-damaged", where })];
   }
@@ -56,13 +73,20 @@ export function compareFiles(table: SeekTable, files: ManifestFiles, record: Bac
       const expected = files.get(inCluster);
       seen.add(inCluster);
       if (expected === undefined) differences.push(`'${inCluster}' is in the table only`);
-      else if (expected.size !== size) differences.push(`'${inCluster}' has ${size} bytes in the table, ${expected.size} in the manifest`);
+      else if (expected.size !== size)
+        differences.push(`'${inCluster}' has ${size} bytes in the table, ${expected.size} in the manifest`);
     }
   }
   for (const path of files.keys()) if (!seen.has(path)) differences.push(`'${path}' is in the manifest only`);
   if (differences.length === 0) return [];
   const more = differences.length > 3 ? `, and ${differences.length - 3} more differences` : "";
-  return [damage("table-damaged", backupKey(record.label, BACKUP_OBJECTS.index), `it does not fit the manifest: ${differences.slice(0, 3).join(", ")}${more}`)];
+  return [
+    damage(
+      "table-damaged",
+      backupKey(record.label, BACKUP_OBJECTS.index),
+      `it does not fit the manifest: ${differences.slice(0, 3).join(", ")}${more}`,
+    ),
+  ];
 }
 
 /** The seek table keeps bytes that are no UTF-8 as lone surrogates. */

@@ -19,7 +19,11 @@ export interface CheckedObjects {
  * Compares the objects of a backup with its record: presence and size of all, and the bytes of all but the archives. The seek
  * table is left to its own check, which reads it frame by frame.
  */
-export async function checkObjects(store: ObjectStore, { objects, record }: CompleteBackup, options: CallOptions): Promise<CheckedObjects> {
+export async function checkObjects(
+  store: ObjectStore,
+  { objects, record }: CompleteBackup,
+  options: CallOptions,
+): Promise<CheckedObjects> {
   const findings: Finding[] = [];
   const contents = new Map<string, Buffer>();
   const unread = new Set([BACKUP_OBJECTS.index, ...record.archives.map(({ object }) => object)]);
@@ -27,7 +31,8 @@ export async function checkObjects(store: ObjectStore, { objects, record }: Comp
     const key = backupKey(record.label, expected.name);
     const size = objects.get(expected.name);
     if (size === undefined) findings.push(damage("object-missing", key, "it is recorded and not in the bucket"));
-    else if (size !== expected.size) findings.push(damage("object-wrong-size", key, `it has ${size} bytes, ${expected.size} were recorded`));
+    else if (size !== expected.size)
+      findings.push(damage("object-wrong-size", key, `it has ${size} bytes, ${expected.size} were recorded`));
     else if (!unread.has(expected.name)) {
       const content = await readSame(store, key, expected, options);
       if (Buffer.isBuffer(content)) contents.set(expected.name, content);
@@ -37,10 +42,17 @@ export async function checkObjects(store: ObjectStore, { objects, record }: Comp
   return { findings: [...findings, ...strays(objects, record), ...incomplete(record)], contents };
 }
 
-async function readSame(store: ObjectStore, key: string, { size, sha256 }: { readonly size: number; readonly sha256: string }, { signal }: CallOptions): Promise<Buffer | Finding> {
+async function readSame(
+  store: ObjectStore,
+  key: string,
+  { size, sha256 }: { readonly size: number; readonly sha256: string },
+  { signal }: CallOptions,
+): Promise<Buffer | Finding> {
   try {
     const bytes = await readObject(store, key, { signal, maxBytes: size });
-    return sha256Hex(bytes) === sha256 ? bytes : damage("object-damaged", key, "the SHA-256 of its bytes is not the recorded one");
+    return sha256Hex(bytes) === sha256
+      ? bytes
+      : damage("object-damaged", key, "the SHA-256 of its bytes is not the recorded one");
   } catch (error) {
     // Removed between the listing and now.
     if (!isDamage(error)) throw error;
@@ -70,5 +82,7 @@ function incomplete({ label, objects, archives }: BackupRecord): Finding[] {
   const absent = [...REQUIRED, ...archives.map(({ object }) => object)].filter((name) => !sizes.has(name));
   const base = archives.some(({ oid }) => oid === undefined) ? [] : ["the archive of the data directory"];
   const missing = [...absent, ...base];
-  return missing.length === 0 ? [] : [damage("backup-record-damaged", label, `its record does not name ${missing.join(", ")}`)];
+  return missing.length === 0
+    ? []
+    : [damage("backup-record-damaged", label, `its record does not name ${missing.join(", ")}`)];
 }

@@ -16,20 +16,35 @@ export interface CheckedTable {
  * Reads the seek table of a backup, every frame by its recorded digest, and compares it with the record: the archives, and
  * where the members lie. Members of other backups must lie inside of objects that are there and that the record refers to.
  */
-export async function checkTable({ store, backups }: Pick<Survey, "store" | "backups">, { record, objects }: CompleteBackup, { signal }: CallOptions): Promise<CheckedTable> {
+export async function checkTable(
+  { store, backups }: Pick<Survey, "store" | "backups">,
+  { record, objects }: CompleteBackup,
+  { signal }: CallOptions,
+): Promise<CheckedTable> {
   const key = backupKey(record.label, BACKUP_OBJECTS.index);
   if (!objects.has(BACKUP_OBJECTS.index)) return { findings: [], table: undefined };
   try {
     const { table, sha256 } = await readTable(store, key, record, signal);
     const expected = record.objects.find(({ name }) => name === BACKUP_OBJECTS.index);
-    const changed = expected === undefined || expected.size !== objects.get(BACKUP_OBJECTS.index) || sha256 === expected.sha256 ? [] : [damage("table-damaged", key, "the SHA-256 of its bytes is not the recorded one")];
-    return { table, findings: [...changed, ...compareArchives(key, record, table), ...checkPlaces(table, record, backups)] };
+    const changed =
+      expected === undefined || expected.size !== objects.get(BACKUP_OBJECTS.index) || sha256 === expected.sha256
+        ? []
+        : [damage("table-damaged", key, "the SHA-256 of its bytes is not the recorded one")];
+    return {
+      table,
+      findings: [...changed, ...compareArchives(key, record, table), ...checkPlaces(table, record, backups)],
+    };
   } catch (error) {
     return { table: undefined, findings: [findingOf(error, { kind: "table-damaged", where: key })] };
   }
 }
 
-async function readTable(store: ObjectStore, key: string, { index }: BackupRecord, signal: AbortSignal | undefined): Promise<{ readonly table: SeekTable; readonly sha256: string }> {
+async function readTable(
+  store: ObjectStore,
+  key: string,
+  { index }: BackupRecord,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly table: SeekTable; readonly sha256: string }> {
   const frames = index.members.map(([storedLength, plainLength, sha256]) => ({ storedLength, plainLength, sha256 }));
   const hash = createHash("sha256");
   let hashed = Promise.resolve();
@@ -56,7 +71,8 @@ function compareArchives(key: string, record: BackupRecord, table: SeekTable): F
   const size = record.objects.find(({ name }) => name === BACKUP_OBJECTS.index)?.size;
   const findings: Finding[] = [];
   if (found !== recorded) findings.push(damage("table-damaged", key, `it describes ${found}, the record ${recorded}`));
-  if (size !== undefined && size !== stored) findings.push(damage("table-damaged", key, `the record gives it ${size} bytes, and its frames ${stored}`));
+  if (size !== undefined && size !== stored)
+    findings.push(damage("table-damaged", key, `the record gives it ${size} bytes, and its frames ${stored}`));
   return findings;
 }
 
@@ -95,12 +111,15 @@ function placeOf({ object, codec }: MemberLocation, record: BackupRecord, backup
   const owner = backups.find((backup) => backup.label === label);
   const size = owner?.record.objects.find((known) => known.name === name)?.size;
   const place = { size: size ?? 0, end: 0, problem: undefined };
-  if (label !== record.label && !record.references.includes(label)) return { ...place, problem: `the record of ${record.label} does not refer to ${label}` };
+  if (label !== record.label && !record.references.includes(label))
+    return { ...place, problem: `the record of ${record.label} does not refer to ${label}` };
   if (owner === undefined) return { ...place, problem: `there is no complete backup ${label}` };
   if (size === undefined) return { ...place, problem: `the record of ${label} does not name it` };
   // What a backup lacks of its own is told by the check of its objects.
-  if (label !== record.label && owner.objects.get(name) === undefined) return { ...place, problem: "it is not in the bucket" };
-  if (splitCodecSuffix(name).codec !== codec) return { ...place, problem: `its members are said to be compressed with ${codec}` };
+  if (label !== record.label && owner.objects.get(name) === undefined)
+    return { ...place, problem: "it is not in the bucket" };
+  if (splitCodecSuffix(name).codec !== codec)
+    return { ...place, problem: `its members are said to be compressed with ${codec}` };
   return place;
 }
 
@@ -122,7 +141,8 @@ function broken(label: string, object: string, fact: string): Finding {
     severity: "error",
     where: label,
     what: `it refers to '${object}', but ${fact}`,
-    advice: "Restore what it refers to from an older version in the bucket or from a copy. Without it this incremental backup is lost: take a full one now.",
+    advice:
+      "Restore what it refers to from an older version in the bucket or from a copy. Without it this incremental backup is lost: take a full one now.",
   };
 }
 

@@ -19,10 +19,17 @@ export interface SampleRules {
  * ones, so that each is read again after at most 1 / share runs, however much is added meanwhile. What was found damaged is
  * read in every run besides, so that nobody takes silence for repair.
  */
-export function chooseSample(units: readonly Unit[], memory: Memories, { share, longestMs = Infinity, now }: SampleRules & { readonly now: Date }): Unit[] {
+export function chooseSample(
+  units: readonly Unit[],
+  memory: Memories,
+  { share, longestMs = Infinity, now }: SampleRules & { readonly now: Date },
+): Unit[] {
   const budget = share * units.reduce((sum, { bytes }) => sum + bytes, 0);
   const isDamaged = ({ name }: Unit): boolean => memory.isDamaged(name);
-  const queue = units.filter((unit) => !isDamaged(unit)).map((unit) => ({ unit, since: provedAt(unit, memory) })).sort((a, b) => a.since - b.since || (a.unit.name < b.unit.name ? -1 : 1));
+  const queue = units
+    .filter((unit) => !isDamaged(unit))
+    .map((unit) => ({ unit, since: provedAt(unit, memory) }))
+    .sort((a, b) => a.since - b.since || (a.unit.name < b.unit.name ? -1 : 1));
   const chosen = units.filter(isDamaged);
   let spent = 0;
   for (const { unit, since } of queue) {

@@ -10,7 +10,10 @@ export function listedStore(store: ObjectStore, objects: readonly StoredObject[]
     ...store,
     // eslint-disable-next-line @typescript-eslint/require-await
     async *list(prefix, { startAfter } = {}) {
-      const after = startAfter !== undefined && compareKeys(startAfter, prefix) > 0 ? { key: startAfter, isIncluded: false } : { key: prefix, isIncluded: true };
+      const after =
+        startAfter !== undefined && compareKeys(startAfter, prefix) > 0
+          ? { key: startAfter, isIncluded: false }
+          : { key: prefix, isIncluded: true };
       for (let at = firstFrom(objects, after); at < objects.length; at++) {
         const object = objects[at];
         if (object === undefined || !object.key.startsWith(prefix)) return;
@@ -21,7 +24,10 @@ export function listedStore(store: ObjectStore, objects: readonly StoredObject[]
   };
 }
 
-function firstFrom(objects: readonly StoredObject[], { key, isIncluded }: { readonly key: string; readonly isIncluded: boolean }): number {
+function firstFrom(
+  objects: readonly StoredObject[],
+  { key, isIncluded }: { readonly key: string; readonly isIncluded: boolean },
+): number {
   let [low, high] = [0, objects.length];
   while (low < high) {
     const middle = (low + high) >>> 1;

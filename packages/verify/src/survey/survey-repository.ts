@@ -48,11 +48,15 @@ export async function surveyRepository(store: ObjectStore, { signal }: CallOptio
   const directories = await listBackupDirectories(view, { signal });
   const timelines = await listTimelines(view, { signal });
   const inventories = new Map<number, TimelineSegments>();
-  for (const timeline of timelines) inventories.set(timeline, await listTimelineSegments(view, timeline, repository.walSegmentSize, { signal }));
+  for (const timeline of timelines)
+    inventories.set(timeline, await listTimelineSegments(view, timeline, repository.walSegmentSize, { signal }));
   const readable = directories.filter((directory): directory is CompleteBackup => directory.record !== undefined);
-  const isOwn = ({ record }: CompleteBackup): boolean => record.systemIdentifier === repository.systemIdentifier && record.walSegmentSize === repository.walSegmentSize;
+  const isOwn = ({ record }: CompleteBackup): boolean =>
+    record.systemIdentifier === repository.systemIdentifier && record.walSegmentSize === repository.walSegmentSize;
   findings.push(...readable.filter((directory) => !isOwn(directory)).map(({ record }) => foreign(record)));
-  const backups = readable.filter(isOwn).sort((a, b) => Date.parse(a.record.stoppedAt) - Date.parse(b.record.stoppedAt));
+  const backups = readable
+    .filter(isOwn)
+    .sort((a, b) => Date.parse(a.record.stoppedAt) - Date.parse(b.record.stoppedAt));
   return { repository, store: view, objects, directories, backups, timelines, inventories, findings };
 }
 
@@ -65,7 +69,12 @@ interface Listed {
  * A listing is not of one moment: its pages are fetched one after the other while segments arrive, several at once, so that a later one
  * may be seen and one before it not. Where that may be so, WAL is listed once more before anything is called missing.
  */
-async function listObjects(store: ObjectStore, walSegmentSize: number, prefix: string, { signal }: CallOptions): Promise<Listed> {
+async function listObjects(
+  store: ObjectStore,
+  walSegmentSize: number,
+  prefix: string,
+  { signal }: CallOptions,
+): Promise<Listed> {
   const listed: Listed = { objects: [], findings: [] };
   for await (const object of store.list(prefix, { signal })) {
     const finding = strayness(object, walSegmentSize);
@@ -87,7 +96,8 @@ function hasYoungHole(objects: readonly StoredObject[], walSegmentSize: number):
     const name = key.startsWith(WAL_PREFIX) ? parseWalKey(key, size)?.name : undefined;
     if (name === undefined || parseWalFileName(name).kind !== "segment") continue;
     const here = parseWalSegment(name, walSegmentSize);
-    if (before?.timeline === here.timeline && here.index > before.index + 1 && modifiedAt.getTime() >= young) return true;
+    if (before?.timeline === here.timeline && here.index > before.index + 1 && modifiedAt.getTime() >= young)
+      return true;
     before = here;
   }
   return false;
@@ -123,7 +133,10 @@ function stray(where: string, severity: Finding["severity"]): Finding {
     kind: "object-stray",
     severity,
     where,
-    what: severity === "error" ? "it is no object of this repository, and commands that list this prefix refuse to go on" : "it is no object of this repository",
+    what:
+      severity === "error"
+        ? "it is no object of this repository, and commands that list this prefix refuse to go on"
+        : "it is no object of this repository",
     advice: "Find out what wrote it, and move it out of the repository's prefix.",
   };
 }

@@ -38,11 +38,19 @@ export async function loseMachine(options: LossOptions): Promise<Loss> {
   const settings = writeSettings(s3, run);
   const dataDir = join(settings.directory, "data");
   execFileSync("cp", ["-a", template.dataDir, dataDir]);
-  await using cluster = await adoptTestCluster({ installation: template.installation, dataDir, env: { SOAR_RPO_ENV: settings.envFile } });
+  await using cluster = await adoptTestCluster({
+    installation: template.installation,
+    dataDir,
+    env: { SOAR_RPO_ENV: settings.envFile },
+  });
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => rm(settings.directory, { recursive: true, force: true }));
-  if (options.provesByRestore === true) await runProgram("soar-base-backup", ["--env-file", settings.envFile, ...connectionFlags(cluster)]);
-  const [{ index } = { index: 0 }] = await cluster.query<{ index: number }>("select ((pg_current_wal_insert_lsn() - '0/0') / $1)::int as index", [segmentSize]);
+  if (options.provesByRestore === true)
+    await runProgram("soar-base-backup", ["--env-file", settings.envFile, ...connectionFlags(cluster)]);
+  const [{ index } = { index: 0 }] = await cluster.query<{ index: number }>(
+    "select ((pg_current_wal_insert_lsn() - '0/0') / $1)::int as index",
+    [segmentSize],
+  );
   const daemon = startDaemon(cluster, settings, synchronous);
   cleanup.defer(() => daemon.kill());
   await daemon.isShipping;
@@ -59,7 +67,10 @@ export async function loseMachine(options: LossOptions): Promise<Loss> {
   const store = settings.openStore();
   closing.defer(() => store.close());
   const loss = lossOf(writer.acknowledged, await recoverableCommits(store, { segmentSize, fromIndex: index }));
-  return { ...loss, restoredNewest: options.provesByRestore === true ? await restoredNewest(cluster, settings) : undefined };
+  return {
+    ...loss,
+    restoredNewest: options.provesByRestore === true ? await restoredNewest(cluster, settings) : undefined,
+  };
 }
 
 function lossOf(acknowledged: readonly Acknowledged[], recoverable: ReadonlySet<number>): Omit<Loss, "restoredNewest"> {
@@ -70,28 +81,60 @@ function lossOf(acknowledged: readonly Acknowledged[], recoverable: ReadonlySet<
   if (last === undefined) throw new Error("nothing was committed");
   // Nothing at all came back: as old as the beginning.
   const lostMs = last.atMs - (kept.at(-1)?.atMs ?? acknowledged[0]?.atMs ?? 0);
-  return { acknowledged: acknowledged.length, lostCommits: acknowledged.length - kept.length, lostMs, newest: recoverable.size === 0 ? undefined : Math.max(...recoverable) };
+  return {
+    acknowledged: acknowledged.length,
+    lostCommits: acknowledged.length - kept.length,
+    lostMs,
+    newest: recoverable.size === 0 ? undefined : Math.max(...recoverable),
+  };
 }
 
 async function beginToWait(cluster: TestCluster): Promise<void> {
   await cluster.configure({ synchronous_standby_names: "soar" });
   for (;;) {
-    const [row] = await cluster.query("select 1 from pg_stat_replication where sync_state = 'sync' and flush_lsn is not null");
+    const [row] = await cluster.query(
+      "select 1 from pg_stat_replication where sync_state = 'sync' and flush_lsn is not null",
+    );
     if (row !== undefined) return;
     await delay(20);
   }
 }
 
 async function restoredNewest(cluster: TestCluster, settings: RpoSettings): Promise<number> {
-  await runProgram("soar-restore", ["--env-file", settings.envFile, "--latest", "--yes", "--json", "--port", String(cluster.port)]);
+  await runProgram("soar-restore", [
+    "--env-file",
+    settings.envFile,
+    "--latest",
+    "--yes",
+    "--json",
+    "--port",
+    String(cluster.port),
+  ]);
   const [row] = await cluster.query<{ newest: number }>("select max(xmin::text::int) as newest from t");
   return row?.newest ?? 0;
 }
 
-const connectionFlags = (cluster: TestCluster): string[] => ["--host", cluster.connection.host, "--port", String(cluster.port)];
+const connectionFlags = (cluster: TestCluster): string[] => [
+  "--host",
+  cluster.connection.host,
+  "--port",
+  String(cluster.port),
+];
 
-function startDaemon(cluster: TestCluster, settings: RpoSettings, synchronous: boolean): { readonly isShipping: Promise<void>; kill(): void } {
-  const args = ["daemon", "--env-file", settings.envFile, "--data-dir", cluster.dataDir, ...connectionFlags(cluster), ...(synchronous ? ["--synchronous"] : [])];
+function startDaemon(
+  cluster: TestCluster,
+  settings: RpoSettings,
+  synchronous: boolean,
+): { readonly isShipping: Promise<void>; kill(): void } {
+  const args = [
+    "daemon",
+    "--env-file",
+    settings.envFile,
+    "--data-dir",
+    cluster.dataDir,
+    ...connectionFlags(cluster),
+    ...(synchronous ? ["--synchronous"] : []),
+  ];
   const child = spawnAsServer("soar-wal-archive", args);
   const isShipping = new Promise<void>((resolve, reject) => {
     let text = "";
@@ -105,7 +148,8 @@ function startDaemon(cluster: TestCluster, settings: RpoSettings, synchronous: b
     isShipping,
     kill() {
       // With Node behind the launcher.
-      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, "SIGKILL");
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+        process.kill(-child.pid, "SIGKILL");
     },
   };
 }
@@ -120,5 +164,10 @@ async function runProgram(program: string, args: readonly string[]): Promise<voi
 
 function spawnAsServer(program: string, args: readonly string[]): ChildProcess {
   const ids = process.getuid?.() === 0 ? serverUser() : undefined;
-  return spawn(join(BIN, program), args, { detached: true, stdio: ["ignore", "ignore", "pipe"], env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` }, ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }) });
+  return spawn(join(BIN, program), args, {
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` },
+    ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
+  });
 }

@@ -12,8 +12,14 @@ export interface ChainStart {
  * Transactions whose commit a restore of this moment would replay, read as a restore reads: the chain of archived segments
  * without a hole, the tail behind it, every record verified.
  */
-export async function recoverableCommits(store: ObjectStore, { segmentSize, fromIndex }: ChainStart): Promise<ReadonlySet<number>> {
-  const chain = await appendTail(store, await readWalChain(store, { timeline: 1, entries: [] }, segmentSize, fromIndex));
+export async function recoverableCommits(
+  store: ObjectStore,
+  { segmentSize, fromIndex }: ChainStart,
+): Promise<ReadonlySet<number>> {
+  const chain = await appendTail(
+    store,
+    await readWalChain(store, { timeline: 1, entries: [] }, segmentSize, fromIndex),
+  );
   const [first] = chain.segments;
   if (first === undefined) return new Set();
   const scanner = createWalScanner({ name: first.name });

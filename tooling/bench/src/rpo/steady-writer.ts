@@ -22,7 +22,10 @@ export async function startWriter(server: ServerConfig, pauseMs: number): Promis
   const acknowledged: Acknowledged[] = [];
   const write = async (): Promise<void> => {
     for (let n = 0; ; n += 1) {
-      const [row] = await connection.query<{ xid: number }>("insert into t values ($1, $2) returning pg_current_xact_id()::text::int as xid", [n, FILLER]);
+      const [row] = await connection.query<{ xid: number }>(
+        "insert into t values ($1, $2) returning pg_current_xact_id()::text::int as xid",
+        [n, FILLER],
+      );
       acknowledged.push({ xid: row?.xid ?? 0, atMs: performance.now() });
       await delay(pauseMs);
     }

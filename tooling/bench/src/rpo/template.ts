@@ -12,7 +12,12 @@ const archiveCommand = `${BIN}soar-wal-archive --env-file "$SOAR_RPO_ENV" %p %f`
 
 export async function createTemplate(segmentMib: number): Promise<Template> {
   const settings = { min_wal_size: `${2 * segmentMib}MB`, max_wal_size: "1GB" };
-  const cluster = await createTestCluster({ installation: requireInstallation("pg_ctl"), initdbArgs: [`--wal-segsize=${segmentMib}`], archiveCommand, settings });
+  const cluster = await createTestCluster({
+    installation: requireInstallation("pg_ctl"),
+    initdbArgs: [`--wal-segsize=${segmentMib}`],
+    archiveCommand,
+    settings,
+  });
   await cluster.query("create table t (n int, filler text)");
   await cluster.query("checkpoint");
   await cluster.stop();

@@ -4,7 +4,9 @@ import type { Setting } from "./settings.ts";
 export function formatEnvExample(settings: readonly Setting[]): string {
   const groups = [...new Set(settings.map(({ group }) => group))];
   const sections = groups.map((group) => {
-    const entries = settings.filter((setting) => setting.group === group && setting.variable !== "BACKUP_ENV_FILE").map(formatSetting);
+    const entries = settings
+      .filter((setting) => setting.group === group && setting.variable !== "BACKUP_ENV_FILE")
+      .map(formatSetting);
     return [`# --- ${group} ${"-".repeat(72 - group.length)}`, ...entries].join("\n\n");
   });
   return [HEAD, ...sections, ""].join("\n\n").trimEnd().concat("\n");
@@ -22,7 +24,14 @@ function formatSetting({ variable, row }: Setting): string {
   const facts = "choices" in row && row.choices !== undefined ? [`One of ${row.choices.join(", ")}.`] : [];
   const absent = row.unset === undefined ? [] : [`Unset: ${row.unset}.`];
   const comment = wrap([row.help, ...facts, ...absent].join(" "));
-  const byDefault = "default" in row && row.default !== undefined ? (typeof row.default === "boolean" ? (row.default ? "on" : "off") : String(row.default)) : "";
+  const byDefault =
+    "default" in row && row.default !== undefined
+      ? typeof row.default === "boolean"
+        ? row.default
+          ? "on"
+          : "off"
+        : String(row.default)
+      : "";
   const value = row.example ?? byDefault;
   return `${comment}\n${row.required === true ? "" : "# "}export ${variable}=${/^\d+$/.test(value) ? value : `"${value}"`}`;
 }

@@ -5,7 +5,12 @@ import { formatMarkdownTable, GENERATED } from "./markdown.ts";
 export function formatErrorsPage(codes: Readonly<Record<string, ErrorCodeRow>>): string {
   const rows = Object.entries(codes)
     .sort(([, a], [, b]) => a.exitStatus - b.exitStatus)
-    .map(([code, { exitStatus, retryable, meaning }]) => [String(exitStatus), `\`${code}\``, meaning, retryable ? "yes" : ""]);
+    .map(([code, { exitStatus, retryable, meaning }]) => [
+      String(exitStatus),
+      `\`${code}\``,
+      meaning,
+      retryable ? "yes" : "",
+    ]);
   return `# Errors and exit statuses
 
 ${GENERATED}

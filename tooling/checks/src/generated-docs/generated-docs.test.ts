@@ -6,16 +6,47 @@ import { formatEnvExample } from "./env-example.ts";
 import { formatErrorsPage } from "./errors-page.ts";
 import { collectSettings } from "./settings.ts";
 
-const bucket = { env: "BACKUP_BUCKET", type: "url", schemes: ["s3"], required: true, group: "Storage", example: "s3://b", help: "Bucket." } as const;
+const bucket = {
+  env: "BACKUP_BUCKET",
+  type: "url",
+  schemes: ["s3"],
+  required: true,
+  group: "Storage",
+  example: "s3://b",
+  help: "Bucket.",
+} as const;
 const jobs = { env: "BACKUP_PARALLEL_JOBS", type: "integer", min: 1, default: 4, help: "Jobs." } as const;
-const secret = { env: "AWS_SECRET_ACCESS_KEY", type: "string", flag: false, secret: true, group: "Storage", example: "...", help: "Secret key." } as const;
+const secret = {
+  env: "AWS_SECRET_ACCESS_KEY",
+  type: "string",
+  flag: false,
+  secret: true,
+  group: "Storage",
+  example: "...",
+  help: "Secret key.",
+} as const;
 
 function app(name: string, ...tables: OptionTable[]): AppDescription {
-  return { name, summary: "App.", commands: tables.map((options, index) => ({ name: `c${index}`, isDefault: false, summary: "Command.", positionals: {}, options, examples: [] })) };
+  return {
+    name,
+    summary: "App.",
+    commands: tables.map((options, index) => ({
+      name: `c${index}`,
+      isDefault: false,
+      summary: "Command.",
+      positionals: {},
+      options,
+      examples: [],
+    })),
+  };
 }
 
 const apps = [
-  app("soar-a", { jobs, bucket, yes: { type: "boolean", default: false, help: "Do not ask." } }, { "secret-access-key": secret, expire: { type: "boolean", default: true, help: "Keep all | everything." } }),
+  app(
+    "soar-a",
+    { jobs, bucket, yes: { type: "boolean", default: false, help: "Do not ask." } },
+    { "secret-access-key": secret, expire: { type: "boolean", default: true, help: "Keep all | everything." } },
+  ),
   app("soar-b", { bucket }),
 ];
 
@@ -33,7 +64,9 @@ describe("settings", () => {
     ["another flag", { parallel: jobs }],
     ["another type", { jobs: { env: jobs.env, type: "string", help: "Jobs." } }],
   ] as const)("one variable with %s elsewhere is refused", (_, table) => {
-    expect(() => collectSettings([...apps, app("soar-c", table)])).toThrow("BACKUP_PARALLEL_JOBS means one thing to soar-a and another to 'soar-c c0'");
+    expect(() => collectSettings([...apps, app("soar-c", table)])).toThrow(
+      "BACKUP_PARALLEL_JOBS means one thing to soar-a and another to 'soar-c c0'",
+    );
   });
 
   test("other words for the same setting are fine, also that one command can do without it", () => {
@@ -53,10 +86,15 @@ test("the page shows variables with flag and default, and the flags without a va
 
 test("the example sets what is required and comments out the rest", () => {
   const example = formatEnvExample(collectSettings(apps));
-  expect(example.match(/^(?:# )?export .*$/gm)).toEqual(['export BACKUP_BUCKET="s3://b"', '# export AWS_SECRET_ACCESS_KEY="..."', "# export BACKUP_PARALLEL_JOBS=4"]);
+  expect(example.match(/^(?:# )?export .*$/gm)).toEqual([
+    'export BACKUP_BUCKET="s3://b"',
+    '# export AWS_SECRET_ACCESS_KEY="..."',
+    "# export BACKUP_PARALLEL_JOBS=4",
+  ]);
 });
 
 test("every error code has its row", () => {
   const page = formatErrorsPage(ERROR_CODES);
-  for (const [code, { exitStatus, meaning }] of Object.entries(ERROR_CODES)) expect(page).toContain(`| ${exitStatus} | \`${code}\` | ${meaning} |`);
+  for (const [code, { exitStatus, meaning }] of Object.entries(ERROR_CODES))
+    expect(page).toContain(`| ${exitStatus} | \`${code}\` | ${meaning} |`);
 });

@@ -29,7 +29,13 @@ export function collectSettings(apps: readonly AppDescription[]): Setting[] {
     // A row without a flag lends its name to nothing, and what one command can do without is required all the same.
     const isLesser = row.flag === false || (known?.row.required === true && row.required !== true);
     const shown = known !== undefined && isLesser ? known : { name, row };
-    settings.set(row.env, { variable: row.env, name: shown.name, row: shown.row, group: shown.row.group ?? "Backup", readBy: [...new Set([...(known?.readBy ?? []), app])].sort() });
+    settings.set(row.env, {
+      variable: row.env,
+      name: shown.name,
+      row: shown.row,
+      group: shown.row.group ?? "Backup",
+      readBy: [...new Set([...(known?.readBy ?? []), app])].sort(),
+    });
   }
   const rank = (group: string): number => (GROUPS.includes(group) ? GROUPS.indexOf(group) : GROUPS.length);
   // Stable: within a group the order of the tables.
@@ -45,9 +51,12 @@ export interface DescribedOption {
 
 /** Every option of every command. */
 export function optionsOf(apps: readonly AppDescription[]): DescribedOption[] {
-  return apps.flatMap((app) => app.commands.flatMap((command) => Object.entries(command.options).map(([name, row]) => ({ app: app.name, command: command.name, name, row }))));
+  return apps.flatMap((app) =>
+    app.commands.flatMap((command) =>
+      Object.entries(command.options).map(([name, row]) => ({ app: app.name, command: command.name, name, row })),
+    ),
+  );
 }
-
 
 type NamedRow = Pick<Setting, "name" | "row">;
 
@@ -59,6 +68,15 @@ function hasSameMeaning(a: NamedRow, b: NamedRow): boolean {
 
 /** What must agree; help and grouping may be said differently. */
 function meaningOf(row: OptionRow): unknown {
-  const { help: _help, group: _group, example: _example, placeholder: _placeholder, required: _required, unset: _unset, flag: _flag, ...meaning } = row;
+  const {
+    help: _help,
+    group: _group,
+    example: _example,
+    placeholder: _placeholder,
+    required: _required,
+    unset: _unset,
+    flag: _flag,
+    ...meaning
+  } = row;
   return meaning;
 }

@@ -13,7 +13,11 @@ export function damageBytes(copy: RepositoryCopy, dice: Dice): Change {
   const at = dice.below(rangeOf(key, bytes));
   const bit = 1 << dice.below(8);
   bytes[at] = (bytes[at] ?? 0) ^ bit;
-  return { objects: new Map([[key, bytes]]), description: `bit ${bit} of byte ${at} of ${key}`, expected: expectationOf(key) };
+  return {
+    objects: new Map([[key, bytes]]),
+    description: `bit ${bit} of byte ${at} of ${key}`,
+    expected: expectationOf(key),
+  };
 }
 
 /** A history's text behind the switch point is for people; nobody could tell that it was changed. */
@@ -29,8 +33,14 @@ export function truncate(copy: RepositoryCopy, dice: Dice): Change {
   const isArchive = !key.startsWith("wal/");
   // A segment of which almost nothing is left cannot be one, by its size alone.
   const level = isArchive || length < 150 ? "quick" : "full";
-  const kinds: readonly FindingKind[] = isArchive ? ["object-wrong-size", "backup-record-damaged"] : ["wal-damaged", "wal-wrong-size"];
-  return { objects: new Map([[key, bytes.subarray(0, length)]]), description: `cut ${key} to ${length} of ${bytes.length} bytes`, expected: { level, kinds, about: expectationOf(key).about } };
+  const kinds: readonly FindingKind[] = isArchive
+    ? ["object-wrong-size", "backup-record-damaged"]
+    : ["wal-damaged", "wal-wrong-size"];
+  return {
+    objects: new Map([[key, bytes.subarray(0, length)]]),
+    description: `cut ${key} to ${length} of ${bytes.length} bytes`,
+    expected: { level, kinds, about: expectationOf(key).about },
+  };
 }
 
 /** What must be found when bytes of this object are others. */
@@ -39,8 +49,10 @@ export function expectationOf(key: string): Expectation {
   if (key === CONFIG) return { level: "quick", kinds: ["backup-record-damaged", "backup-foreign"], about: [CONFIG] };
   if (key.endsWith(".json")) return { level: "quick", kinds: ["backup-record-damaged"], about: [label] };
   if (key.endsWith("/index.zst")) return { level: "quick", kinds: ["table-damaged"], about: [key] };
-  if (/\/\w+\.(?:tar|members)\.\w+$/.test(key) && !key.includes("server-config")) return { level: "full", kinds: ["object-damaged"], about: [key] };
+  if (/\/\w+\.(?:tar|members)\.\w+$/.test(key) && !key.includes("server-config"))
+    return { level: "full", kinds: ["object-damaged"], about: [key] };
   if (key.startsWith("base/")) return { level: "quick", kinds: ["object-damaged"], about: [key] };
-  if (key.endsWith(".history")) return { level: "either", kinds: ["history-damaged", "wal-missing", "wal-misplaced"], about: [""] };
+  if (key.endsWith(".history"))
+    return { level: "either", kinds: ["history-damaged", "wal-missing", "wal-misplaced"], about: [""] };
   return { level: "full", kinds: ["wal-damaged"], about: [key] };
 }

@@ -1,5 +1,13 @@
 import { createHash } from "node:crypto";
-import { backupKey, parseWalKey, putBackupRecord, putWalFile, readWalFile, sha256Hex, type BackupRecord } from "@soar/repository";
+import {
+  backupKey,
+  parseWalKey,
+  putBackupRecord,
+  putWalFile,
+  readWalFile,
+  sha256Hex,
+  type BackupRecord,
+} from "@soar/repository";
 import { createMemoryStore, readObject } from "@soar/storage";
 import type { Dice } from "./dice.ts";
 import type { Change } from "./mutations.ts";
@@ -19,8 +27,16 @@ export async function foreignSegment(copy: RepositoryCopy, dice: Dice): Promise<
   plain.writeBigUInt64LE(7_000_000_000_000_000_001n + BigInt(dice.below(1000)), 24);
   const other = createMemoryStore();
   const facts = { sysid: String(plain.readBigUInt64LE(24)) };
-  await putWalFile(other, { name: object.name, size: plain.length, sha256: sha256Hex(plain), facts, open: () => once(plain) }, { codec: "zstd" });
-  return { objects: new Map([[key, await readObject(other, key)]]), description: `${key} of another cluster`, expected: { level: "full", kinds: ["wal-damaged"], about: ["another cluster"] } };
+  await putWalFile(
+    other,
+    { name: object.name, size: plain.length, sha256: sha256Hex(plain), facts, open: () => once(plain) },
+    { codec: "zstd" },
+  );
+  return {
+    objects: new Map([[key, await readObject(other, key)]]),
+    description: `${key} of another cluster`,
+    expected: { level: "full", kinds: ["wal-damaged"], about: ["another cluster"] },
+  };
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
@@ -34,9 +50,16 @@ export async function staleIndex(copy: RepositoryCopy, dice: Dice): Promise<Chan
   const key = backupKey(newer.label, "index.zst");
   const table = copy.objects.get(backupKey(older.label, "index.zst")) ?? Buffer.alloc(0);
   const objects = new Map<string, Buffer>([[key, table]]);
-  const expected = { level: "quick", kinds: ["table-damaged", "object-wrong-size"], about: [`base/${newer.label}/`] } as const;
+  const expected = {
+    level: "quick",
+    kinds: ["table-damaged", "object-wrong-size"],
+    about: [`base/${newer.label}/`],
+  } as const;
   if (dice.below(2) === 0) return { objects, description: `${key} is that of ${older.label}`, expected };
-  objects.set(backupKey(newer.label, "backup.json"), await sealed({ ...withObject(newer, "index.zst", table), index: older.index }));
+  objects.set(
+    backupKey(newer.label, "backup.json"),
+    await sealed({ ...withObject(newer, "index.zst", table), index: older.index }),
+  );
   return { objects, description: `${key} and its record are those of ${older.label}`, expected };
 }
 
@@ -47,12 +70,19 @@ export async function editManifest(copy: RepositoryCopy, dice: Dice): Promise<Ch
   const lines = (copy.objects.get(key) ?? Buffer.alloc(0)).toString("utf8").split("\n");
   const files = lines.flatMap((line, at) => (/"Checksum": "[0-9a-f]{8}"/.test(line) ? [at] : []));
   const at = dice.pick(files);
-  lines[at] = (lines[at] ?? "").replace(/"Checksum": "([0-9a-f])/, (_, digit: string) => `"Checksum": "${digit === "0" ? "1" : "0"}`);
+  lines[at] = (lines[at] ?? "").replace(
+    /"Checksum": "([0-9a-f])/,
+    (_, digit: string) => `"Checksum": "${digit === "0" ? "1" : "0"}`,
+  );
   const how = dice.below(3);
-  if (how === 2) lines[lines.length - 2] = `"Manifest-Checksum": "${createHash("sha256").update(`${lines.slice(0, -2).join("\n")}\n`).digest("hex")}"}`;
+  if (how === 2)
+    lines[lines.length - 2] = `"Manifest-Checksum": "${createHash("sha256")
+      .update(`${lines.slice(0, -2).join("\n")}\n`)
+      .digest("hex")}"}`;
   const manifest = Buffer.from(lines.join("\n"));
   const objects = new Map<string, Buffer>([[key, manifest]]);
-  if (how > 0) objects.set(backupKey(record.label, "backup.json"), await sealed(withObject(record, "backup_manifest", manifest)));
+  if (how > 0)
+    objects.set(backupKey(record.label, "backup.json"), await sealed(withObject(record, "backup_manifest", manifest)));
   const expected = [
     { level: "quick", kinds: ["object-damaged"], about: [key] },
     { level: "quick", kinds: ["manifest-damaged"], about: [key] },
@@ -62,7 +92,12 @@ export async function editManifest(copy: RepositoryCopy, dice: Dice): Promise<Ch
 }
 
 function withObject(record: BackupRecord, name: string, bytes: Buffer): BackupRecord {
-  return { ...record, objects: record.objects.map((object) => (object.name === name ? { name, size: bytes.length, sha256: sha256Hex(bytes) } : object)) };
+  return {
+    ...record,
+    objects: record.objects.map((object) =>
+      object.name === name ? { name, size: bytes.length, sha256: sha256Hex(bytes) } : object,
+    ),
+  };
 }
 
 /** A record as the program writes it, with a digest that fits. */

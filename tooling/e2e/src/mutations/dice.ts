@@ -8,7 +8,8 @@ export interface Dice {
 
 export function createDice(seed: string): Dice {
   let rolls = 0;
-  const below = (limit: number): number => createHash("sha256").update(`${seed}/${rolls++}`).digest().readUIntBE(0, 6) % Math.max(1, limit);
+  const below = (limit: number): number =>
+    createHash("sha256").update(`${seed}/${rolls++}`).digest().readUIntBE(0, 6) % Math.max(1, limit);
   return {
     below,
     pick<T>(items: readonly T[]): T {

@@ -37,28 +37,58 @@ export const MUTATIONS: Readonly<Record<string, Mutate>> = {
     return { objects: new Map([[key, undefined]]), description: `delete ${key}`, expected: missing(key) };
   },
   swap: (copy, dice) => {
-    const [one, other] = pickTwo(dice.below(2) === 0 ? copy.segments : backupObjects(copy).filter((key) => key.startsWith(`base/${copy.records[1]?.label}/`)), dice);
-    const objects = new Map([[one, copy.objects.get(other)], [other, copy.objects.get(one)]]);
-    const expected = one.startsWith("wal/") ? expectationOf(one) : { level: "quick" as const, kinds: SWAPPED, about: [one, other, ...labelsIn(one)] };
+    const [one, other] = pickTwo(
+      dice.below(2) === 0
+        ? copy.segments
+        : backupObjects(copy).filter((key) => key.startsWith(`base/${copy.records[1]?.label}/`)),
+      dice,
+    );
+    const objects = new Map([
+      [one, copy.objects.get(other)],
+      [other, copy.objects.get(one)],
+    ]);
+    const expected = one.startsWith("wal/")
+      ? expectationOf(one)
+      : { level: "quick" as const, kinds: SWAPPED, about: [one, other, ...labelsIn(one)] };
     return { objects, description: `swap ${one} and ${other}`, expected };
   },
   rename: (copy, dice) => {
     const key = dice.pick([...backupObjects(copy), ...copy.segments]);
     const renamed = key.startsWith("wal/") ? key.replace(/^wal\/0000000\d/, "wal/00000009") : `${key}.old`;
-    return { objects: new Map([[key, undefined], [renamed, copy.objects.get(key)]]), description: `rename ${key} to ${renamed}`, expected: missing(key) };
+    return {
+      objects: new Map([
+        [key, undefined],
+        [renamed, copy.objects.get(key)],
+      ]),
+      description: `rename ${key} to ${renamed}`,
+      expected: missing(key),
+    };
   },
   "duplicate on another timeline": (copy, dice) => {
     const key = dice.pick(copy.parents);
     const duplicate = key.replace("wal/00000001", "wal/00000002");
-    return { objects: new Map([[duplicate, copy.objects.get(key)]]), description: `copy ${key} to ${duplicate}`, expected: { level: "quick", kinds: ["wal-misplaced"], about: [duplicate] } };
+    return {
+      objects: new Map([[duplicate, copy.objects.get(key)]]),
+      description: `copy ${key} to ${duplicate}`,
+      expected: { level: "quick", kinds: ["wal-misplaced"], about: [duplicate] },
+    };
   },
   "another cluster's segment": foreignSegment,
   "stale index": staleIndex,
-  "missing history file": ({ history }) => ({ objects: new Map([[history, undefined]]), description: "no history", expected: missing(history) }),
+  "missing history file": ({ history }) => ({
+    objects: new Map([[history, undefined]]),
+    description: "no history",
+    expected: missing(history),
+  }),
   "edited manifest": editManifest,
 };
 
-const SWAPPED: readonly FindingKind[] = ["object-wrong-size", "object-damaged", "table-damaged", "backup-record-damaged"];
+const SWAPPED: readonly FindingKind[] = [
+  "object-wrong-size",
+  "object-damaged",
+  "table-damaged",
+  "backup-record-damaged",
+];
 
 /** Objects of backups that a restore needs. */
 export function backupObjects({ objects }: RepositoryCopy): string[] {
@@ -71,7 +101,8 @@ function labelsIn(key: string): string[] {
 
 function missing(key: string): Expectation {
   if (key.endsWith(".history")) return { level: "quick", kinds: ["history-missing"], about: [key] };
-  if (key.startsWith("wal/")) return { level: "quick", kinds: ["wal-missing"], about: [key.slice("wal/".length, "wal/".length + 24)] };
+  if (key.startsWith("wal/"))
+    return { level: "quick", kinds: ["wal-missing"], about: [key.slice("wal/".length, "wal/".length + 24)] };
   if (key.endsWith("/backup.json")) return { level: "quick", kinds: ["backup-interrupted"], about: labelsIn(key) };
   return { level: "quick", kinds: ["object-missing"], about: [key] };
 }
@@ -92,4 +123,3 @@ export async function mutate(copy: RepositoryCopy, kind: string, seed: string): 
   }
   return { copy: { ...copy, objects: changed }, description: `${kind} (${seed}): ${description}`, expected };
 }
-

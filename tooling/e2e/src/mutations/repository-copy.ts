@@ -20,7 +20,9 @@ const SMALLEST = 6000;
 
 export function copyOf(objects: ReadonlyMap<string, Buffer>): RepositoryCopy {
   const history = "wal/00000002.history";
-  const records = [...objects].filter(([key]) => key.endsWith("/backup.json")).map(([, bytes]) => JSON.parse(bytes.toString("utf8")) as BackupRecord);
+  const records = [...objects]
+    .filter(([key]) => key.endsWith("/backup.json"))
+    .map(([, bytes]) => JSON.parse(bytes.toString("utf8")) as BackupRecord);
   const ordered = records.sort((a, b) => Date.parse(a.stoppedAt) - Date.parse(b.stoppedAt));
   const size = ordered[0]?.walSegmentSize ?? 0;
   const first = parseWalSegment(ordered[0]?.firstSegment ?? "", size).index;
@@ -30,11 +32,16 @@ export function copyOf(objects: ReadonlyMap<string, Buffer>): RepositoryCopy {
     const keys = [...objects.keys()].filter((key) => isSegment(key, { timeline, from, size }));
     return keys.slice(1, -ENDS).filter((key) => (objects.get(key)?.length ?? 0) > SMALLEST);
   };
-  const parents = [...objects.keys()].filter((key) => isSegment(key, { timeline: 1, from: first, size })).filter((key) => indexOf(key, size) < begin);
+  const parents = [...objects.keys()]
+    .filter((key) => isSegment(key, { timeline: 1, from: first, size }))
+    .filter((key) => indexOf(key, size) < begin);
   return { objects, records: ordered, segments: [...inMiddle(1, first), ...inMiddle(2, begin)], parents, history };
 }
 
-function isSegment(key: string, { timeline, from, size }: { readonly timeline: number; readonly from: number; readonly size: number }): boolean {
+function isSegment(
+  key: string,
+  { timeline, from, size }: { readonly timeline: number; readonly from: number; readonly size: number },
+): boolean {
   const object = parseWalKey(key, 0);
   if (object === undefined) return false;
   const file = parseWalFileName(object.name);

@@ -26,7 +26,14 @@ export async function loadAviationData(run: RunSql, options: AviationOptions): P
   const { sizeMb, days = 4, newestDay = DEFAULT_NEWEST_DAY, parallel = 2 } = options;
   const devices = clamp(Math.round(sizeMb * 20), 100, 30_000);
   await run(AVIATION_SCHEMA);
-  await run(smallTablesSql({ devices, receivers: clamp(Math.round(sizeMb / 2), 20, 1_500), flights: devices * 3, day: newestDay }));
+  await run(
+    smallTablesSql({
+      devices,
+      receivers: clamp(Math.round(sizeMb / 2), 20, 1_500),
+      flights: devices * 3,
+      day: newestDay,
+    }),
+  );
   const waiting = planPartitions(Math.max(sizeMb - EMPTY_MB, 1), days, newestDay);
   const worker = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await run(partitionSql(next));
@@ -48,9 +55,14 @@ COMMIT;
 
 function planPartitions(sizeMb: number, days: number, newestDay: string): Partition[] {
   const newest = Date.parse(`${newestDay}T00:00:00Z`);
-  const names = Array.from({ length: days }, (_, index) => new Date(newest - (days - 1 - index) * 86_400_000).toISOString().slice(0, 10));
-  const rowsOf = (table: Partition["table"]): number => Math.max(1, Math.round((sizeMb * 2 ** 20) / 2 / days / BYTES_PER_ROW[table]));
-  return names.flatMap((day) => (["aprs_messages", "fixes"] as const).map((table) => ({ table, day, rows: rowsOf(table) })));
+  const names = Array.from({ length: days }, (_, index) =>
+    new Date(newest - (days - 1 - index) * 86_400_000).toISOString().slice(0, 10),
+  );
+  const rowsOf = (table: Partition["table"]): number =>
+    Math.max(1, Math.round((sizeMb * 2 ** 20) / 2 / days / BYTES_PER_ROW[table]));
+  return names.flatMap((day) =>
+    (["aprs_messages", "fixes"] as const).map((table) => ({ table, day, rows: rowsOf(table) })),
+  );
 }
 
 function clamp(value: number, least: number, most: number): number {

@@ -26,7 +26,8 @@ WHERE c.relkind IN ('r', 'm') AND c.relpersistence = 'p' AND c.relispopulated
 ORDER BY 1`;
 
 /** The text of a row depends on these. */
-const FIXED_TEXT = "SET timezone = 'UTC'; SET datestyle = 'ISO, MDY'; SET intervalstyle = 'postgres'; SET extra_float_digits = 1; SET bytea_output = 'hex';";
+const FIXED_TEXT =
+  "SET timezone = 'UTC'; SET datestyle = 'ISO, MDY'; SET intervalstyle = 'postgres'; SET extra_float_digits = 1; SET bytea_output = 'hex';";
 
 /**
  * Digest over all rows of all tables of one database, to prove that two databases, or one at two times, hold the same.
@@ -35,10 +36,16 @@ const FIXED_TEXT = "SET timezone = 'UTC'; SET datestyle = 'ISO, MDY'; SET interv
 export async function databaseDigest(query: QueryRows): Promise<DatabaseDigest> {
   const names = (await query(LIST_TABLES)).map(({ name }) => String(name));
   const parts = names.map(
-    (name) => `SELECT '${name.replaceAll("'", "''")}' AS name, count(*) AS rows, coalesce(sum(hashtextextended(t::text, 1)), 0) AS a, coalesce(bit_xor(hashtextextended(t::text, 2)), 0) AS b FROM ${name} t`,
+    (name) =>
+      `SELECT '${name.replaceAll("'", "''")}' AS name, count(*) AS rows, coalesce(sum(hashtextextended(t::text, 1)), 0) AS a, coalesce(bit_xor(hashtextextended(t::text, 2)), 0) AS b FROM ${name} t`,
   );
   const rows = parts.length === 0 ? [] : await query(`${FIXED_TEXT} ${parts.join("\nUNION ALL ")}\nORDER BY 1`);
-  const tables = Object.fromEntries(rows.map((row) => [String(row["name"]), { rows: Number(row["rows"]), digest: `${String(row["a"])}/${String(row["b"])}` }]));
+  const tables = Object.fromEntries(
+    rows.map((row) => [
+      String(row["name"]),
+      { rows: Number(row["rows"]), digest: `${String(row["a"])}/${String(row["b"])}` },
+    ]),
+  );
   const total = Object.values(tables).reduce((sum, table) => sum + table.rows, 0);
   return { tables, rows: total, digest: createHash("sha256").update(JSON.stringify(tables)).digest("hex") };
 }
@@ -46,5 +53,9 @@ export async function databaseDigest(query: QueryRows): Promise<DatabaseDigest> 
 /** Names of tables whose rows differ between two digests, or that only one of them has. */
 export function differingTables(a: DatabaseDigest, b: DatabaseDigest): string[] {
   const names = new Set([...Object.keys(a.tables), ...Object.keys(b.tables)]);
-  return [...names].filter((name) => a.tables[name]?.digest !== b.tables[name]?.digest || a.tables[name]?.rows !== b.tables[name]?.rows).sort();
+  return [...names]
+    .filter(
+      (name) => a.tables[name]?.digest !== b.tables[name]?.digest || a.tables[name]?.rows !== b.tables[name]?.rows,
+    )
+    .sort();
 }

@@ -27,7 +27,8 @@ COMMIT;
 }
 
 /** Hash joins keep the order of the generated numbers: rows of many devices lie side by side, as on the air, which decides how well they compress. */
-const IN_ORDER_OF_TIME = "SET LOCAL enable_mergejoin = off; SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '256MB'; SET LOCAL jit = off;";
+const IN_ORDER_OF_TIME =
+  "SET LOCAL enable_mergejoin = off; SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '256MB'; SET LOCAL jit = off;";
 
 const INDEXED = {
   aprs_messages: ["received_at", "receiver_id, received_at, raw_message_hash"],

@@ -37,7 +37,12 @@ CREATE INDEX ON fixes (flight_id);
 `;
 
 /** Fills the small tables. The numbers of rows follow the size, within the owner's order of magnitude. */
-export function smallTablesSql(counts: { readonly devices: number; readonly receivers: number; readonly flights: number; readonly day: string }): string {
+export function smallTablesSql(counts: {
+  readonly devices: number;
+  readonly receivers: number;
+  readonly flights: number;
+  readonly day: string;
+}): string {
   return `
 INSERT INTO receivers (callsign, latitude, longitude)
   SELECT 'EDF' || lpad(to_hex(n), 5, '0'), 47 + random() * 7, 6 + random() * 9 FROM generate_series(1, ${counts.receivers}) n;

@@ -13,7 +13,10 @@ export interface Mounted extends Disposable {
 export function mountSmallDisk(mebibytes: number): Mounted | undefined {
   const path = mkdtempSync(join(tmpdir(), "soar-disk-"));
   const { uid, gid } = serverUser();
-  const mounted = mount(["-t", "tmpfs", "-o", `size=${mebibytes}m,uid=${uid},gid=${gid},mode=700`, "tmpfs", path], path);
+  const mounted = mount(
+    ["-t", "tmpfs", "-o", `size=${mebibytes}m,uid=${uid},gid=${gid},mode=700`, "tmpfs", path],
+    path,
+  );
   if (mounted === undefined) rmSync(path, { recursive: true });
   return (
     mounted && {
@@ -36,12 +39,15 @@ export function mountUponItself(path: string): Mounted | undefined {
  * only the kernel can play a file system.
  */
 function mount(args: readonly string[], path: string): Mounted | undefined {
-  const asRoot = process.getuid?.() === 0 ? [] : spawnSync("sudo", ["-n", "true"]).status === 0 ? ["sudo", "-n"] : undefined;
+  const asRoot =
+    process.getuid?.() === 0 ? [] : spawnSync("sudo", ["-n", "true"]).status === 0 ? ["sudo", "-n"] : undefined;
   if (asRoot === undefined) {
     process.stderr.write("neither root nor sudo without a password: nothing was tested on a mounted file system\n");
     return undefined;
   }
-  const run = (...[program = "", ...words]: readonly string[]): { readonly status: number | null; readonly stderr: string } => spawnSync(program, words, { encoding: "utf8" });
+  const run = (
+    ...[program = "", ...words]: readonly string[]
+  ): { readonly status: number | null; readonly stderr: string } => spawnSync(program, words, { encoding: "utf8" });
   const { status, stderr } = run(...asRoot, "mount", ...args);
   if (status !== 0) throw new Error(`mount ${args.join(" ")}: ${stderr}`);
   return { path, [Symbol.dispose]: () => void run(...asRoot, "umount", "--lazy", path) };

@@ -11,7 +11,11 @@ export interface TestConnection {
 export type Row = Readonly<Record<string, unknown>>;
 
 /** Runs SQL on a connection of its own and returns the rows of the last statement. */
-export async function queryOnce<T extends Row = Row>(connection: TestConnection, sql: string, params?: readonly unknown[]): Promise<T[]> {
+export async function queryOnce<T extends Row = Row>(
+  connection: TestConnection,
+  sql: string,
+  params?: readonly unknown[],
+): Promise<T[]> {
   const client = new Client({
     ...connection,
     // pg would take what is not given here from the caller's PG* variables.

@@ -27,7 +27,11 @@ export interface ClusterWatchdog {
 /** Starts a process that outlives this one just long enough to stop the servers of `dataDir` and below `directory`, and to remove `directory`. */
 export function startClusterWatchdog(directory: string, dataDir: string): ClusterWatchdog {
   // In a session of its own: Ctrl-C and a killed process group must not reach it.
-  const child = spawn("/bin/sh", ["-c", SCRIPT, directory, dataDir], { detached: true, stdio: ["pipe", "ignore", "ignore"], cwd: "/" });
+  const child = spawn("/bin/sh", ["-c", SCRIPT, directory, dataDir], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+    cwd: "/",
+  });
   const ended = new Promise<void>((resolve, reject) => child.once("exit", () => resolve()).once("error", reject));
   child.unref();
   // The pipe must not keep a finished test process alive either.

@@ -1,4 +1,14 @@
-import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
@@ -41,7 +51,8 @@ function copyOutside(root: string): string {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
   const parent = join(tmpdir(), `soar-test-postgres-${process.getuid?.() ?? 0}`);
   mkdirSync(parent, { recursive: true, mode: 0o755 });
-  if (lstatSync(parent).uid !== process.getuid?.()) throw new Error(`unable to use '${parent}': it belongs to another user`);
+  if (lstatSync(parent).uid !== process.getuid?.())
+    throw new Error(`unable to use '${parent}': it belongs to another user`);
   const copy = join(parent, version);
   if (existsSync(copy) && runs(copy)) return copy;
   const fresh = mkdtempSync(`${copy}-`);
@@ -55,7 +66,10 @@ function copyOutside(root: string): string {
 
 /** npm packages hold no symbolic links, so the package lists them and makes them in a postinstall script, which may not have run. */
 function linkLibraries(root: string, native: string): void {
-  const links = JSON.parse(readFileSync(join(root, "native", "pg-symlinks.json"), "utf8")) as { source: string; target: string }[];
+  const links = JSON.parse(readFileSync(join(root, "native", "pg-symlinks.json"), "utf8")) as {
+    source: string;
+    target: string;
+  }[];
   for (const { source, target } of links) {
     const path = join(native, relative("native", target));
     if (!existsSync(path)) symlinkSync(basename(source), path);

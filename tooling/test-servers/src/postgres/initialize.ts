@@ -20,8 +20,19 @@ const TEST_SETTINGS: Settings = {
 
 /** Runs `initdb` and writes postgresql.conf and pg_hba.conf. The data directory belongs to the servers' user. */
 export async function initialize(place: Place, options: TestClusterOptions): Promise<void> {
-  const password = options.password === undefined ? [] : [`--pwfile=${await writePassword(place.base, options.password)}`];
-  const args = ["-D", place.dataDir, "-U", "postgres", "--auth=trust", "--no-locale", "--encoding=UTF8", "--no-sync", ...password];
+  const password =
+    options.password === undefined ? [] : [`--pwfile=${await writePassword(place.base, options.password)}`];
+  const args = [
+    "-D",
+    place.dataDir,
+    "-U",
+    "postgres",
+    "--auth=trust",
+    "--no-locale",
+    "--encoding=UTF8",
+    "--no-sync",
+    ...password,
+  ];
   await runAsServerUser(join(options.installation.binDir, "initdb"), [...args, ...(options.initdbArgs ?? [])]);
   await rm(join(place.base, "password"), { force: true });
   await appendFile(join(place.dataDir, "postgresql.conf"), settingLines(allSettings(place, options)));
@@ -35,8 +46,16 @@ export function settingLines(settings: Settings): string {
 }
 
 function allSettings({ port, socketDir }: Place, options: TestClusterOptions): Settings {
-  const archiving = options.archiveCommand === undefined ? {} : { archive_mode: "on", archive_command: options.archiveCommand };
-  return { ...TEST_SETTINGS, port, unix_socket_directories: socketDir, fsync: options.fsync ?? false, ...archiving, ...options.settings };
+  const archiving =
+    options.archiveCommand === undefined ? {} : { archive_mode: "on", archive_command: options.archiveCommand };
+  return {
+    ...TEST_SETTINGS,
+    port,
+    unix_socket_directories: socketDir,
+    fsync: options.fsync ?? false,
+    ...archiving,
+    ...options.settings,
+  };
 }
 
 async function prependHba(path: string, options: TestClusterOptions): Promise<void> {

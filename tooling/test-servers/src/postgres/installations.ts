@@ -25,31 +25,40 @@ let known: readonly PostgresInstallation[] | undefined;
  * on PATH) and those from npm. Where a major exists in both forms, the installed one comes first.
  */
 export function postgresInstallations(): readonly PostgresInstallation[] {
-  known ??= [...systemInstallations(), ...embeddedInstallations()].sort((a, b) => a.major - b.major || Number(a.embedded) - Number(b.embedded));
+  known ??= [...systemInstallations(), ...embeddedInstallations()].sort(
+    (a, b) => a.major - b.major || Number(a.embedded) - Number(b.embedded),
+  );
   return known;
 }
 
 /** One installation per major, for tests that run once on each. An installed one is preferred: it has all programs. */
 export function postgresMajors(): readonly PostgresInstallation[] {
-  return postgresInstallations().filter((one, index, all) => all.findIndex(({ major }) => major === one.major) === index);
+  return postgresInstallations().filter(
+    (one, index, all) => all.findIndex(({ major }) => major === one.major) === index,
+  );
 }
 
 /** The oldest installation that has these programs. Throws when there is none. */
 export function requireInstallation(...programs: readonly string[]): PostgresInstallation {
   const found = postgresInstallations().find((one) => programs.every((program) => one.programs.has(program)));
-  if (found === undefined) throw new Error(`unable to find a PostgreSQL installation with ${programs.join(", ") || "a server"}`);
+  if (found === undefined)
+    throw new Error(`unable to find a PostgreSQL installation with ${programs.join(", ") || "a server"}`);
   return found;
 }
 
 function systemInstallations(): PostgresInstallation[] {
   const debian = list("/usr/lib/postgresql").map((version) => `/usr/lib/postgresql/${version}/bin`);
-  const rpm = list("/usr").filter((name) => name.startsWith("pgsql-")).map((name) => `/usr/${name}/bin`);
+  const rpm = list("/usr")
+    .filter((name) => name.startsWith("pgsql-"))
+    .map((name) => `/usr/${name}/bin`);
   const dirs = new Set([...debian, ...rpm, ...pgConfigBinDir()]);
   return [...dirs].map((dir) => describe(dir, { embedded: false })).filter((one) => one !== undefined);
 }
 
 function embeddedInstallations(): PostgresInstallation[] {
-  return embeddedBinDirs().map((dir) => describe(dir, { embedded: true })).filter((one) => one !== undefined);
+  return embeddedBinDirs()
+    .map((dir) => describe(dir, { embedded: true }))
+    .filter((one) => one !== undefined);
 }
 
 function pgConfigBinDir(): string[] {
@@ -64,7 +73,9 @@ function describe(binDir: string, { embedded }: { embedded: boolean }): Postgres
   const version = /\b(\d+)(?:\.\d+|[a-z]+\d*)/.exec(stdout);
   if (version === null) throw new Error(`unable to read the version of '${binDir}/postgres': ${stdout}`);
   const major = Number(version[1]);
-  return major < OLDEST_MAJOR ? undefined : { major, version: version[0], binDir, embedded, programs: new Set(readdirSync(binDir)) };
+  return major < OLDEST_MAJOR
+    ? undefined
+    : { major, version: version[0], binDir, embedded, programs: new Set(readdirSync(binDir)) };
 }
 
 function list(directory: string): string[] {

@@ -63,8 +63,10 @@ export async function startPostmaster(options: StartPostmaster): Promise<number>
   for (;;) {
     const found = findPostmaster(options.dataDir);
     // "standby" is a server in recovery with hot_standby off: it accepts no connections before the end of recovery.
-    if (found !== undefined && (!options.untilReady || found.state === "ready" || found.state === "standby")) return found.pid;
-    if (ended !== undefined) throw new Error(`unable to start the server of '${options.dataDir}': ${ended}\n${lastLines(options.logFile)}`);
+    if (found !== undefined && (!options.untilReady || found.state === "ready" || found.state === "standby"))
+      return found.pid;
+    if (ended !== undefined)
+      throw new Error(`unable to start the server of '${options.dataDir}': ${ended}\n${lastLines(options.logFile)}`);
     await delay(POLL_MS);
   }
 }
@@ -98,7 +100,9 @@ function isAlive(pid: number): boolean {
 
 function childrenOf(parent: number): number[] {
   const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return processes.filter((id) => Number(/\) [A-Z] (\d+)/.exec(readIfPresent(`/proc/${id}/stat`) ?? "")?.[1]) === parent).map(Number);
+  return processes
+    .filter((id) => Number(/\) [A-Z] (\d+)/.exec(readIfPresent(`/proc/${id}/stat`) ?? "")?.[1]) === parent)
+    .map(Number);
 }
 
 function lastLines(file: string, count = 30): string {
@@ -122,4 +126,3 @@ function isMissing(error: unknown): boolean {
 function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }
-

@@ -24,9 +24,19 @@ export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): 
 }
 
 /** Runs a program as the servers' user. Throws with its stderr unless it exits with 0 or `mayFail` is set. */
-export async function runAsServerUser(path: string, args: readonly string[], options: ProgramOptions = {}): Promise<ProgramResult> {
+export async function runAsServerUser(
+  path: string,
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Promise<ProgramResult> {
   const { uid, gid } = serverUser();
-  const child = spawn(path, args, { uid, gid, cwd: options.cwd ?? "/", env: cleanEnvironment(options.env), stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(path, args, {
+    uid,
+    gid,
+    cwd: options.cwd ?? "/",
+    env: cleanEnvironment(options.env),
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
@@ -40,7 +50,9 @@ export async function runAsServerUser(path: string, args: readonly string[], opt
   });
   const result = { status, signal, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
   if (status !== 0 && options.mayFail !== true) {
-    throw new Error(`unable to run '${path} ${args.join(" ")}': status ${status ?? signal}\n${result.stderr}${result.stdout}`);
+    throw new Error(
+      `unable to run '${path} ${args.join(" ")}': status ${status ?? signal}\n${result.stderr}${result.stdout}`,
+    );
   }
   return result;
 }

@@ -26,10 +26,13 @@ function findServerUser(): ServerUser {
 }
 
 function createServerUser(): ServerUser {
-  const created = spawnSync("useradd", ["--system", "--no-create-home", "--shell", "/bin/sh", "soar-test"], { encoding: "utf8" });
+  const created = spawnSync("useradd", ["--system", "--no-create-home", "--shell", "/bin/sh", "soar-test"], {
+    encoding: "utf8",
+  });
   // Two test processes may create it at the same time: whoever comes second is told so, and finds it.
   const user = lookUp("soar-test");
-  if (user === undefined) throw new Error(`unable to create the user 'soar-test': ${created.stderr || created.error?.message}`);
+  if (user === undefined)
+    throw new Error(`unable to create the user 'soar-test': ${created.stderr || created.error?.message}`);
   return user;
 }
 

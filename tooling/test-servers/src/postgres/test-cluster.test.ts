@@ -11,13 +11,16 @@ import { serverUser } from "./server-user.ts";
 
 test("finds every major from 16 to 18, and programs where they are installed", () => {
   expect(postgresMajors().map(({ major }) => major)).toEqual(expect.arrayContaining([16, 17, 18]));
-  for (const one of postgresInstallations()) expect([...one.programs]).toEqual(expect.arrayContaining(["initdb", "postgres"]));
+  for (const one of postgresInstallations())
+    expect([...one.programs]).toEqual(expect.arrayContaining(["initdb", "postgres"]));
   expect(() => requireInstallation("no-such-program")).toThrow("no-such-program");
 });
 
 test.each(postgresMajors())("runs a cluster of major $major as another user than root", async (installation) => {
   await using cluster = await createTestCluster({ installation, databases: ["soar"], settings: { work_mem: "7MB" } });
-  const [row] = await cluster.query<{ version: string; setting: string }>("select current_setting('server_version_num') version, current_setting('work_mem') setting");
+  const [row] = await cluster.query<{ version: string; setting: string }>(
+    "select current_setting('server_version_num') version, current_setting('work_mem') setting",
+  );
   expect(Math.floor(Number(row?.version) / 10_000)).toBe(installation.major);
   expect(row?.setting).toBe("7MB");
   expect(await cluster.query("select current_database() as name", [], "soar")).toEqual([{ name: "soar" }]);
@@ -27,22 +30,31 @@ test.each(postgresMajors())("runs a cluster of major $major as another user than
 });
 
 test("keeps what was committed before kill() and starts again on the same port", async () => {
-  await using cluster = await createTestCluster({ installation: requireInstallation(), initdbArgs: ["--wal-segsize=1", "--data-checksums"] });
+  await using cluster = await createTestCluster({
+    installation: requireInstallation(),
+    initdbArgs: ["--wal-segsize=1", "--data-checksums"],
+  });
   await cluster.query("create table t as select generate_series(1, 1000) n");
   const before = cluster.pid();
   await cluster.kill();
   expect(cluster.pid()).toBeUndefined();
   await cluster.start();
   expect(cluster.pid()).not.toBe(before);
-  expect(await cluster.query("select count(*)::int as rows, current_setting('wal_segment_size') size from t")).toEqual([{ rows: 1000, size: "1MB" }]);
+  expect(await cluster.query("select count(*)::int as rows, current_setting('wal_segment_size') size from t")).toEqual([
+    { rows: 1000, size: "1MB" },
+  ]);
   expect(await cluster.log()).toContain("was not properly shut down");
 });
 
 test("asks for the password over TCP only when there is one", async () => {
   await using cluster = await createTestCluster({ installation: requireInstallation(), password: "not-a-secret" });
   expect(await cluster.query("select 1 as one")).toEqual([{ one: 1 }]);
-  await expect(queryOnce({ ...cluster.connection, password: "wrong" }, "select 1")).rejects.toMatchObject({ code: "28P01" });
-  await expect(queryOnce({ ...cluster.connection, host: cluster.socketDir, password: "wrong" }, "select 1 as one")).resolves.toEqual([{ one: 1 }]);
+  await expect(queryOnce({ ...cluster.connection, password: "wrong" }, "select 1")).rejects.toMatchObject({
+    code: "28P01",
+  });
+  await expect(
+    queryOnce({ ...cluster.connection, host: cluster.socketDir, password: "wrong" }, "select 1 as one"),
+  ).resolves.toEqual([{ one: 1 }]);
 });
 
 test("says why a server did not start", async () => {
@@ -63,9 +75,13 @@ test("adopts a data directory, runs it elsewhere and leaves it in place", async 
 
 test("a test process that is killed leaves neither server nor directory", async () => {
   const script = fileURLToPath(new URL("./cluster-holder.fixture.ts", import.meta.url));
-  const holder = spawn(process.execPath, ["--conditions=soar-source", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const holder = spawn(process.execPath, ["--conditions=soar-source", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const lines = createInterface({ input: holder.stdout });
-  const [dataDir] = await new Promise<string[]>((resolve) => lines.once("line", (line) => resolve(JSON.parse(line) as string[])));
+  const [dataDir] = await new Promise<string[]>((resolve) =>
+    lines.once("line", (line) => resolve(JSON.parse(line) as string[])),
+  );
   if (dataDir === undefined) throw new Error("the fixture printed no directory");
   expect(findPostmaster(dataDir)).toBeDefined();
   holder.kill("SIGKILL");

@@ -8,7 +8,14 @@ import { startClusterWatchdog, type ClusterWatchdog } from "./cluster-watchdog.t
 import { freePort } from "./free-port.ts";
 import { initialize, settingLines, type Settings } from "./initialize.ts";
 import type { PostgresInstallation } from "./installations.ts";
-import { findPostmaster, killPostmaster, signal, startPostmaster, type StartPostmaster, waitForEnd } from "./postmaster.ts";
+import {
+  findPostmaster,
+  killPostmaster,
+  signal,
+  startPostmaster,
+  type StartPostmaster,
+  waitForEnd,
+} from "./postmaster.ts";
 import { runAsServerUser, type ProgramOptions, type ProgramResult } from "./run-program.ts";
 import { serverUser, type ServerUser } from "./server-user.ts";
 
@@ -129,21 +136,37 @@ async function discard({ base, dataDir }: Place, watchdog: ClusterWatchdog): Pro
   await watchdog.dismiss();
 }
 
-async function started(cluster: TestCluster, options: Pick<TestClusterOptions, "start" | "databases">): Promise<TestCluster> {
+async function started(
+  cluster: TestCluster,
+  options: Pick<TestClusterOptions, "start" | "databases">,
+): Promise<TestCluster> {
   if (options.start === false) return cluster;
   await cluster.start();
   for (const name of options.databases ?? []) await cluster.query(`CREATE DATABASE "${name}"`);
   return cluster;
 }
 
-function clusterAt(place: Place, options: AdoptOptions | TestClusterOptions, watchdog: ClusterWatchdog, baseArgs: readonly string[] = []): TestCluster {
+function clusterAt(
+  place: Place,
+  options: AdoptOptions | TestClusterOptions,
+  watchdog: ClusterWatchdog,
+  baseArgs: readonly string[] = [],
+): TestCluster {
   const { dataDir, socketDir, port, base } = place;
   const { installation } = options;
   const logFile = join(base, "server.log");
   const secret = options.password === undefined ? {} : { password: options.password };
   const connection: TestConnection = { host: "127.0.0.1", port, user: "postgres", database: "postgres", ...secret };
   const start: TestCluster["start"] = ({ args = [], untilReady = true } = {}) =>
-    startOnItsPort({ binDir: installation.binDir, dataDir, user: serverUser(), logFile, args: [...baseArgs, ...args], env: { ...options.env }, untilReady });
+    startOnItsPort({
+      binDir: installation.binDir,
+      dataDir,
+      user: serverUser(),
+      logFile,
+      args: [...baseArgs, ...args],
+      env: { ...options.env },
+      untilReady,
+    });
   return {
     installation,
     binDir: installation.binDir,
@@ -158,7 +181,11 @@ function clusterAt(place: Place, options: AdoptOptions | TestClusterOptions, wat
     log: () => readFile(logFile, "utf8"),
     tablespaceDir: (name) => createOwnedDirectory(join(base, name)),
     runProgram: (name, args, program = {}) =>
-      runAsServerUser(join(installation.binDir, name), args, { cwd: base, ...program, env: { ...programEnvironment(place, installation), ...program.env } }),
+      runAsServerUser(join(installation.binDir, name), args, {
+        cwd: base,
+        ...program,
+        env: { ...programEnvironment(place, installation), ...program.env },
+      }),
     remove: () => discard(place, watchdog),
     [Symbol.asyncDispose]: () => discard(place, watchdog),
   };
@@ -167,7 +194,10 @@ function clusterAt(place: Place, options: AdoptOptions | TestClusterOptions, wat
 const STOP_SIGNALS = { smart: "SIGTERM", fast: "SIGINT", immediate: "SIGQUIT" } as const;
 
 /** Acts on whatever server runs on the directory, also on one that the tool under test has started. */
-function lifecycle(dataDir: string, start: TestCluster["start"]): Pick<TestCluster, "pid" | "start" | "stop" | "kill" | "restart" | "configure"> {
+function lifecycle(
+  dataDir: string,
+  start: TestCluster["start"],
+): Pick<TestCluster, "pid" | "start" | "stop" | "kill" | "restart" | "configure"> {
   const pid = (): number | undefined => findPostmaster(dataDir)?.pid;
   const stop = async (mode: keyof typeof STOP_SIGNALS = "fast"): Promise<void> => {
     const running = pid();
@@ -202,7 +232,13 @@ function createOwnedDirectory(path: string): string {
 }
 
 function programEnvironment({ socketDir, port }: Place, { binDir }: PostgresInstallation): Record<string, string> {
-  return { PGHOST: socketDir, PGPORT: String(port), PGUSER: "postgres", PGDATABASE: "postgres", PATH: `${binDir}:${process.env["PATH"] ?? ""}` };
+  return {
+    PGHOST: socketDir,
+    PGPORT: String(port),
+    PGUSER: "postgres",
+    PGDATABASE: "postgres",
+    PATH: `${binDir}:${process.env["PATH"] ?? ""}`,
+  };
 }
 
 /** Another process may hold the port for a moment: an outgoing connection was given it, or a killed server's still closes. */
@@ -224,4 +260,3 @@ function emptyIfMissing(error: NodeJS.ErrnoException): string {
   if (error.code === "ENOENT") return "";
   throw error;
 }
-

@@ -4,9 +4,15 @@ import { parseExposition } from "./parse-exposition.ts";
 const gauge = "# HELP a A.\n# TYPE a gauge\na 1\n";
 
 test("reads gauges, counters with labels and histograms", () => {
-  const families = parseExposition(`${gauge}# HELP b_total B.\n# TYPE b_total counter\nb_total{kind="put",outcome="o\\"k"} 3\n# HELP c C.\n# TYPE c histogram\nc_bucket{le="1"} 1\nc_bucket{le="+Inf"} 2\nc_sum 7.5\nc_count 2\n`);
+  const families = parseExposition(
+    `${gauge}# HELP b_total B.\n# TYPE b_total counter\nb_total{kind="put",outcome="o\\"k"} 3\n# HELP c C.\n# TYPE c histogram\nc_bucket{le="1"} 1\nc_bucket{le="+Inf"} 2\nc_sum 7.5\nc_count 2\n`,
+  );
   expect([...families.keys()]).toEqual(["a", "b_total", "c"]);
-  expect(families.get("b_total")).toEqual({ type: "counter", help: "B.", samples: new Map([['b_total{kind="put",outcome="o\\"k"}', 3]]) });
+  expect(families.get("b_total")).toEqual({
+    type: "counter",
+    help: "B.",
+    samples: new Map([['b_total{kind="put",outcome="o\\"k"}', 3]]),
+  });
 });
 
 test.each([
@@ -20,8 +26,16 @@ test.each([
   ["a counter without _total", "# HELP a A.\n# TYPE a counter\na 1\n"],
   ["a gauge with _total", "# HELP a_total A.\n# TYPE a_total gauge\na_total 1\n"],
   ["an unescaped quote", '# HELP a A.\n# TYPE a gauge\na{b="c"d"} 1\n'],
-  ["a histogram that falls", '# HELP c C.\n# TYPE c histogram\nc_bucket{le="1"} 3\nc_bucket{le="+Inf"} 2\nc_sum 7\nc_count 2\n'],
-  ["a histogram whose count is another", '# HELP c C.\n# TYPE c histogram\nc_bucket{le="+Inf"} 2\nc_sum 7\nc_count 3\n'],
+  [
+    "a histogram that falls",
+    '# HELP c C.\n# TYPE c histogram\nc_bucket{le="1"} 3\nc_bucket{le="+Inf"} 2\nc_sum 7\nc_count 2\n',
+  ],
+  [
+    "a histogram whose count is another",
+    '# HELP c C.\n# TYPE c histogram\nc_bucket{le="+Inf"} 2\nc_sum 7\nc_count 3\n',
+  ],
 ])("refuses %s", (_, text) => {
-  expect(() => parseExposition(text)).toThrow(/the last line|come before|twice|out of place|neither|another family|no samples|is a |no histogram/);
+  expect(() => parseExposition(text)).toThrow(
+    /the last line|come before|twice|out of place|neither|another family|no samples|is a |no histogram/,
+  );
 });

@@ -15,7 +15,9 @@ interface OpenFamily {
 
 const NAME = "[a-zA-Z_:][a-zA-Z0-9_:]*";
 const LABEL = String.raw`[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"`;
-const SAMPLE = new RegExp(`^(${NAME})(?:\\{(${LABEL}(?:,${LABEL})*)\\})? (-?(?:[0-9.]+(?:e[+-]?[0-9]+)?)|[+-]Inf|NaN)$`);
+const SAMPLE = new RegExp(
+  `^(${NAME})(?:\\{(${LABEL}(?:,${LABEL})*)\\})? (-?(?:[0-9.]+(?:e[+-]?[0-9]+)?)|[+-]Inf|NaN)$`,
+);
 
 /**
  * Parses the text format 0.0.4 the way the strictest reader does, and throws with the line for anything that Prometheus,
@@ -33,7 +35,13 @@ export function parseExposition(text: string): ReadonlyMap<string, MetricFamily>
       current = { name, help: rest, type: undefined, samples: new Map() };
       families.set(name, current);
     } else if (keyword === "TYPE" && rest !== undefined) {
-      if (current === undefined || current.name !== name || current.type !== undefined || !/^(?:counter|gauge|histogram)$/.test(rest)) throw new Error(`a type out of place: ${line}`);
+      if (
+        current === undefined ||
+        current.name !== name ||
+        current.type !== undefined ||
+        !/^(?:counter|gauge|histogram)$/.test(rest)
+      )
+        throw new Error(`a type out of place: ${line}`);
       current.type = rest;
     } else addSample(current, line);
   }
@@ -42,8 +50,10 @@ export function parseExposition(text: string): ReadonlyMap<string, MetricFamily>
 
 function addSample(family: OpenFamily | undefined, line: string): void {
   const [, name = "", labels, value = ""] = SAMPLE.exec(line) ?? [];
-  if (family?.type === undefined || name === "") throw new Error(`neither metadata nor a sample of the family before it: ${line}`);
-  const own = family.type === "histogram" ? ["_bucket", "_sum", "_count"].map((suffix) => family.name + suffix) : [family.name];
+  if (family?.type === undefined || name === "")
+    throw new Error(`neither metadata nor a sample of the family before it: ${line}`);
+  const own =
+    family.type === "histogram" ? ["_bucket", "_sum", "_count"].map((suffix) => family.name + suffix) : [family.name];
   if (!own.includes(name)) throw new Error(`a sample of another family: ${line}`);
   const series = labels === undefined ? name : `${name}{${labels}}`;
   if (family.samples.has(series)) throw new Error(`a series twice: ${line}`);
@@ -53,7 +63,8 @@ function addSample(family: OpenFamily | undefined, line: string): void {
 function checked({ name, type, help, samples }: OpenFamily): MetricFamily {
   if (type === undefined || samples.size === 0) throw new Error(`'${name}' has no samples`);
   if ((type === "counter") !== name.endsWith("_total")) throw new Error(`'${name}' is a ${type}`);
-  for (const [series, value] of samples) if (Number.isNaN(value) || (type !== "gauge" && value < 0)) throw new Error(`'${series}' is ${value}`);
+  for (const [series, value] of samples)
+    if (Number.isNaN(value) || (type !== "gauge" && value < 0)) throw new Error(`'${series}' is ${value}`);
   if (type === "histogram") requireCumulative(name, samples);
   return { type, help, samples };
 }
@@ -63,7 +74,16 @@ function requireCumulative(name: string, samples: ReadonlyMap<string, number>): 
     const [, bound] = /_bucket\{le="([^"]+)"\}$/.exec(series) ?? [];
     return bound === undefined ? [] : [{ bound: bound === "+Inf" ? Infinity : Number(bound), value }];
   });
-  const isRising = buckets.every(({ bound, value }, index) => index === 0 || (bound > (buckets[index - 1]?.bound ?? 0) && value >= (buckets[index - 1]?.value ?? 0)));
+  const isRising = buckets.every(
+    ({ bound, value }, index) =>
+      index === 0 || (bound > (buckets[index - 1]?.bound ?? 0) && value >= (buckets[index - 1]?.value ?? 0)),
+  );
   const last = buckets.at(-1);
-  if (!isRising || last?.bound !== Infinity || last.value !== samples.get(`${name}_count`) || !samples.has(`${name}_sum`)) throw new Error(`'${name}' is no histogram`);
+  if (
+    !isRising ||
+    last?.bound !== Infinity ||
+    last.value !== samples.get(`${name}_count`) ||
+    !samples.has(`${name}_sum`)
+  )
+    throw new Error(`'${name}' is no histogram`);
 }

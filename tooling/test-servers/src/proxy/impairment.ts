@@ -75,7 +75,10 @@ export function createImpairmentBook(onImpair: () => void): ImpairmentBook {
       return entry.active;
     },
     find(connection, direction) {
-      return findEntry(connection, (rule) => rule.impairment.type !== "refuse" && (rule.direction ?? direction) === direction)?.impediment;
+      return findEntry(
+        connection,
+        (rule) => rule.impairment.type !== "refuse" && (rule.direction ?? direction) === direction,
+      )?.impediment;
     },
     refuses(connection) {
       const entry = findEntry(connection, (rule) => rule.impairment.type === "refuse");
@@ -110,6 +113,7 @@ function createEntry(rule: ImpairmentRule, forget: () => void): Entry {
     },
     impediment: { impairment: rule.impairment, removed: removed.promise, hit },
     concerns: (connection) =>
-      (rule.connection === undefined || rule.connection === connection) && (felt.has(connection) || felt.size < (rule.times ?? Infinity)),
+      (rule.connection === undefined || rule.connection === connection) &&
+      (felt.has(connection) || felt.size < (rule.times ?? Infinity)),
   };
 }

@@ -68,11 +68,15 @@ describe("startProxy", () => {
     expect((await client.received(sent.length)).equals(sent)).toBe(true);
     expect(await client.end).toBe("end");
     client.socket.destroy();
-    expect(proxy.connections).toEqual([{ number: 1, bytesToTarget: sent.length, bytesToClient: sent.length, outcome: "ended" }]);
+    expect(proxy.connections).toEqual([
+      { number: 1, bytesToTarget: sent.length, bytesToClient: sent.length, outcome: "ended" },
+    ]);
   });
 
   test.each([0, 1, 1000, 70_000])("cuts after exactly %i bytes to the target", async (afterBytes) => {
-    const proxy = await startEchoProxy({ rules: [{ direction: "to-target", impairment: { type: "cut", afterBytes } }] });
+    const proxy = await startEchoProxy({
+      rules: [{ direction: "to-target", impairment: { type: "cut", afterBytes } }],
+    });
     const client = await openClient(proxy);
     client.socket.write(Buffer.alloc(200_000));
     expect(await client.end).toMatch(/ECONNRESET|EPIPE/);
@@ -80,7 +84,9 @@ describe("startProxy", () => {
   });
 
   test("cuts after exactly so many bytes to the client", async () => {
-    const proxy = await startEchoProxy({ rules: [{ direction: "to-client", impairment: { type: "cut", afterBytes: 1234 } }] });
+    const proxy = await startEchoProxy({
+      rules: [{ direction: "to-client", impairment: { type: "cut", afterBytes: 1234 } }],
+    });
     const client = await openClient(proxy);
     client.socket.write(Buffer.alloc(5000));
     expect(await client.end).toBe("ECONNRESET");
@@ -88,7 +94,9 @@ describe("startProxy", () => {
   });
 
   test("ends politely after so many bytes", async () => {
-    const proxy = await startEchoProxy({ rules: [{ direction: "to-client", impairment: { type: "end", afterBytes: 10 } }] });
+    const proxy = await startEchoProxy({
+      rules: [{ direction: "to-client", impairment: { type: "end", afterBytes: 10 } }],
+    });
     const client = await openClient(proxy);
     client.socket.write(Buffer.alloc(100));
     expect((await client.received(10)).length).toBe(10);
@@ -135,7 +143,9 @@ describe("startProxy", () => {
   });
 
   test("slows down to a rate", async () => {
-    const proxy = await startEchoProxy({ rules: [{ direction: "to-client", impairment: { type: "slow", bytesPerSecond: 100_000 } }] });
+    const proxy = await startEchoProxy({
+      rules: [{ direction: "to-client", impairment: { type: "slow", bytesPerSecond: 100_000 } }],
+    });
     const client = await openClient(proxy);
     const start = performance.now();
     client.socket.write(Buffer.alloc(20_000));
@@ -144,7 +154,9 @@ describe("startProxy", () => {
   });
 
   test("flips one bit of one byte", async () => {
-    const proxy = await startEchoProxy({ rules: [{ direction: "to-client", impairment: { type: "corrupt", atByte: 2 } }] });
+    const proxy = await startEchoProxy({
+      rules: [{ direction: "to-client", impairment: { type: "corrupt", atByte: 2 } }],
+    });
     const client = await openClient(proxy);
     client.socket.write(Buffer.from([1, 2, 4, 8]));
     expect([...(await client.received(4))]).toEqual([1, 2, 5, 8]);

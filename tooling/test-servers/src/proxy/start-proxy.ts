@@ -54,7 +54,12 @@ export async function startProxy(options: ProxyOptions): Promise<TestProxy> {
   const book = createImpairmentBook(() => recheckers.forEach((recheck) => recheck()));
   for (const rule of options.rules ?? []) book.impair(rule);
   const serve = (client: Socket): void => {
-    const connection: ProxyConnection = { number: connections.length + 1, bytesToTarget: 0, bytesToClient: 0, outcome: "open" };
+    const connection: ProxyConnection = {
+      number: connections.length + 1,
+      bytesToTarget: 0,
+      bytesToClient: 0,
+      outcome: "open",
+    };
     connections.push(connection);
     if (book.refuses(connection.number)) {
       connection.outcome = "refused";
@@ -95,7 +100,12 @@ export async function startProxy(options: ProxyOptions): Promise<TestProxy> {
 }
 
 /** Relays both ways and settles how the connection ended. `done` never rejects. */
-function carry(client: Socket, server: Socket, connection: ProxyConnection, book: ImpairmentBook): { done: Promise<void>; recheck: () => void } {
+function carry(
+  client: Socket,
+  server: Socket,
+  connection: ProxyConnection,
+  book: ImpairmentBook,
+): { done: Promise<void>; recheck: () => void } {
   const { number } = connection;
   const settle = (outcome: "ended" | "cut" | "failed"): boolean => {
     const isFirst = connection.outcome === "open";

@@ -2,7 +2,15 @@ import { timingSafeEqual } from "node:crypto";
 import type { ParsedRequest, PayloadProof, ServerState } from "./call.ts";
 import type { S3Credential } from "./credential.ts";
 import { S3Error } from "./s3-error.ts";
-import { canonicalRequest, formatScope, parseTimestamp, signature, signingKey, stringToSign, type CredentialScope } from "./sigv4.ts";
+import {
+  canonicalRequest,
+  formatScope,
+  parseTimestamp,
+  signature,
+  signingKey,
+  stringToSign,
+  type CredentialScope,
+} from "./sigv4.ts";
 
 const MAX_SKEW_MS = 15 * 60 * 1000;
 const MAX_PRESIGNED_SECONDS = 7 * 24 * 3600;
@@ -31,7 +39,10 @@ export function authenticate(request: ParsedRequest, state: ServerState): Authen
   const presigned = request.parameter("X-Amz-Algorithm") !== undefined;
   if (authorization === undefined && !presigned) throw new S3Error("AccessDenied");
   if (authorization !== undefined && presigned) {
-    throw new S3Error("InvalidArgument", { message: "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter or the Authorization header should be specified" });
+    throw new S3Error("InvalidArgument", {
+      message:
+        "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter or the Authorization header should be specified",
+    });
   }
   const claim = authorization === undefined ? claimOfQuery(request) : claimOfHeader(request, authorization);
   const caller = state.credentials.find(({ accessKeyId }) => accessKeyId === claim.accessKeyId);
@@ -47,10 +58,15 @@ export function authenticate(request: ParsedRequest, state: ServerState): Authen
 }
 
 function claimOfHeader(request: ParsedRequest, authorization: string): Claim {
-  const match = /^AWS4-HMAC-SHA256\s+Credential=([^,\s]+)\s*,\s*SignedHeaders=([^,\s]+)\s*,\s*Signature=([0-9a-f]{64})$/.exec(authorization);
+  const match =
+    /^AWS4-HMAC-SHA256\s+Credential=([^,\s]+)\s*,\s*SignedHeaders=([^,\s]+)\s*,\s*Signature=([0-9a-f]{64})$/.exec(
+      authorization,
+    );
   if (match === null) {
     if (authorization.startsWith("AWS ")) {
-      throw new S3Error("InvalidRequest", { message: "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256." });
+      throw new S3Error("InvalidRequest", {
+        message: "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+      });
     }
     throw new S3Error("AuthorizationHeaderMalformed");
   }
@@ -85,10 +101,14 @@ function claimOfQuery(request: ParsedRequest): Claim {
   };
   const expiresSeconds = Number(parameter("X-Amz-Expires"));
   if (!Number.isInteger(expiresSeconds) || expiresSeconds < 1 || expiresSeconds > MAX_PRESIGNED_SECONDS) {
-    throw new S3Error("AuthorizationQueryParametersError", { message: "X-Amz-Expires must be a number of seconds between 1 and 604800" });
+    throw new S3Error("AuthorizationQueryParametersError", {
+      message: "X-Amz-Expires must be a number of seconds between 1 and 604800",
+    });
   }
   if (parameter("X-Amz-Algorithm") !== "AWS4-HMAC-SHA256" || parseTimestamp(parameter("X-Amz-Date")) === undefined) {
-    throw new S3Error("AuthorizationQueryParametersError", { message: "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"; X-Amz-Date must be in the ISO8601 Long Format" });
+    throw new S3Error("AuthorizationQueryParametersError", {
+      message: 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"; X-Amz-Date must be in the ISO8601 Long Format',
+    });
   }
   return {
     ...parseCredential(parameter("X-Amz-Credential"), "AuthorizationQueryParametersError"),
@@ -96,7 +116,8 @@ function claimOfQuery(request: ParsedRequest): Claim {
     signature: parameter("X-Amz-Signature"),
     timestamp: parameter("X-Amz-Date"),
     sessionToken: request.parameter("X-Amz-Security-Token"),
-    payloadHash: request.header("x-amz-content-sha256") ?? request.parameter("X-Amz-Content-Sha256") ?? "UNSIGNED-PAYLOAD",
+    payloadHash:
+      request.header("x-amz-content-sha256") ?? request.parameter("X-Amz-Content-Sha256") ?? "UNSIGNED-PAYLOAD",
     expiresSeconds,
   };
 }
@@ -106,17 +127,37 @@ function parseCredential(
   code: "AuthorizationHeaderMalformed" | "AuthorizationQueryParametersError",
 ): Pick<Claim, "accessKeyId" | "scope"> {
   const [accessKeyId, date, region, service, terminator, ...rest] = credential.split("/");
-  if (accessKeyId === undefined || date === undefined || region === undefined || service === undefined || terminator !== "aws4_request" || rest.length > 0) {
-    throw new S3Error(code, { message: "The authorization header is malformed; the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"." });
+  if (
+    accessKeyId === undefined ||
+    date === undefined ||
+    region === undefined ||
+    service === undefined ||
+    terminator !== "aws4_request" ||
+    rest.length > 0
+  ) {
+    throw new S3Error(code, {
+      message:
+        'The authorization header is malformed; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
+    });
   }
   return { accessKeyId, scope: { date, region, service } };
 }
 
-function checkScope({ scope, timestamp }: Claim, { bucketName }: ParsedRequest, { rules, region, buckets }: ServerState): void {
+function checkScope(
+  { scope, timestamp }: Claim,
+  { bucketName }: ParsedRequest,
+  { rules, region, buckets }: ServerState,
+): void {
   const malformed = (fact: string, details?: Record<string, string>): S3Error =>
-    new S3Error("AuthorizationHeaderMalformed", { message: `The authorization header is malformed; ${fact}`, ...(details && { details }) });
+    new S3Error("AuthorizationHeaderMalformed", {
+      message: `The authorization header is malformed; ${fact}`,
+      ...(details && { details }),
+    });
   if (scope.service !== "s3") throw malformed(`incorrect service "${scope.service}". This endpoint belongs to "s3".`);
-  if (!timestamp.startsWith(scope.date)) throw malformed(`Invalid credential date "${scope.date}". This date is not the same as X-Amz-Date: "${timestamp.slice(0, 8)}".`);
+  if (!timestamp.startsWith(scope.date))
+    throw malformed(
+      `Invalid credential date "${scope.date}". This date is not the same as X-Amz-Date: "${timestamp.slice(0, 8)}".`,
+    );
   if (rules.regions === "any" || scope.region === region) return;
   if (rules.regions !== "own" && rules.regions.includes(scope.region)) return;
   // A bucket elsewhere is answered with a redirect, not with a complaint about the signature that suits it.
@@ -126,13 +167,19 @@ function checkScope({ scope, timestamp }: Claim, { bucketName }: ParsedRequest, 
 
 function checkTime({ timestamp, expiresSeconds }: Claim, now: number): void {
   const requested = parseTimestamp(timestamp) ?? 0;
-  const details = { RequestTime: timestamp, ServerTime: new Date(now).toISOString().replace(/\.\d+/, ""), MaxAllowedSkewMilliseconds: String(MAX_SKEW_MS) };
+  const details = {
+    RequestTime: timestamp,
+    ServerTime: new Date(now).toISOString().replace(/\.\d+/, ""),
+    MaxAllowedSkewMilliseconds: String(MAX_SKEW_MS),
+  };
   if (expiresSeconds === undefined) {
     if (Math.abs(now - requested) > MAX_SKEW_MS) throw new S3Error("RequestTimeTooSkewed", { details });
     return;
   }
-  if (requested - now > MAX_SKEW_MS) throw new S3Error("AccessDenied", { message: "Request is not yet valid", details });
-  if (now > requested + expiresSeconds * 1000) throw new S3Error("AccessDenied", { message: "Request has expired", details });
+  if (requested - now > MAX_SKEW_MS)
+    throw new S3Error("AccessDenied", { message: "Request is not yet valid", details });
+  if (now > requested + expiresSeconds * 1000)
+    throw new S3Error("AccessDenied", { message: "Request has expired", details });
 }
 
 function checkToken({ sessionToken }: Claim, caller: S3Credential, now: number): void {
@@ -145,10 +192,15 @@ function checkToken({ sessionToken }: Claim, caller: S3Credential, now: number):
 
 function checkSignedHeaders({ signedHeaders }: Claim, request: ParsedRequest, presigned: boolean): void {
   const unsigned = request.headerNames.filter(
-    (name) => (name === "host" || (name.startsWith("x-amz-") && !(presigned && name === "x-amz-content-sha256"))) && !signedHeaders.includes(name),
+    (name) =>
+      (name === "host" || (name.startsWith("x-amz-") && !(presigned && name === "x-amz-content-sha256"))) &&
+      !signedHeaders.includes(name),
   );
   if (unsigned.length === 0) return;
-  throw new S3Error("AccessDenied", { message: "There were headers present in the request which were not signed", details: { HeadersNotSigned: unsigned.join(", ") } });
+  throw new S3Error("AccessDenied", {
+    message: "There were headers present in the request which were not signed",
+    details: { HeadersNotSigned: unsigned.join(", ") },
+  });
 }
 
 function checkSignature(claim: Claim, request: ParsedRequest, key: Buffer): void {
@@ -165,6 +217,11 @@ function checkSignature(claim: Claim, request: ParsedRequest, key: Buffer): void
   const given = Buffer.from(claim.signature);
   if (given.length === expected.length && timingSafeEqual(given, expected)) return;
   throw new S3Error("SignatureDoesNotMatch", {
-    details: { AWSAccessKeyId: claim.accessKeyId, StringToSign: text, SignatureProvided: claim.signature, CanonicalRequest: canonical },
+    details: {
+      AWSAccessKeyId: claim.accessKeyId,
+      StringToSign: text,
+      SignatureProvided: claim.signature,
+      CanonicalRequest: canonical,
+    },
   });
 }

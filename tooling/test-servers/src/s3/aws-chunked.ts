@@ -21,7 +21,10 @@ export interface AwsChunkedOptions {
  * and collects trailers. Throws SignatureDoesNotMatch, IncompleteBody and MalformedTrailerError.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html and sigv4-streaming-trailers.html
  */
-export async function* decodeAwsChunked(source: AsyncIterable<Uint8Array>, options: AwsChunkedOptions): AsyncIterable<Uint8Array> {
+export async function* decodeAwsChunked(
+  source: AsyncIterable<Uint8Array>,
+  options: AwsChunkedOptions,
+): AsyncIterable<Uint8Array> {
   const { payloadHash } = options.proof;
   const reader = createByteReader(source);
   try {
@@ -87,7 +90,9 @@ function createChunkSigner({ signing }: PayloadProof): ChunkSigner {
     },
     verifyTrailers(trailers) {
       const given = trailers.get("x-amz-trailer-signature") ?? "";
-      const lines = [...trailers].filter(([name]) => name !== "x-amz-trailer-signature").map(([name, value]) => `${name}:${value}\n`);
+      const lines = [...trailers]
+        .filter(([name]) => name !== "x-amz-trailer-signature")
+        .map(([name, value]) => `${name}:${value}\n`);
       verify("AWS4-HMAC-SHA256-TRAILER", [sha256Hex(lines.join(""))], given);
     },
   };

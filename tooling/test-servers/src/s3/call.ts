@@ -46,7 +46,9 @@ export interface PayloadProof {
   /** Value of x-amz-content-sha256. */
   readonly payloadHash: string;
   /** For signed chunks: the key, the scope and the signature that the first chunk's follows. */
-  readonly signing: { readonly key: Buffer; readonly scope: string; readonly timestamp: string; readonly seed: string } | undefined;
+  readonly signing:
+    | { readonly key: Buffer; readonly scope: string; readonly timestamp: string; readonly seed: string }
+    | undefined;
 }
 
 /** One request under way, authenticated. */

@@ -49,7 +49,11 @@ export function createControl({ faults, requests, apply }: ControlOptions): Cont
     const text = await readText(request);
     const route = routes.find(([pattern]) => pattern.test(wanted));
     const id = route?.[0].exec(wanted)?.[1] ?? "";
-    const result = route?.[1](id, text === "" ? undefined : JSON.parse(text), Number(url.searchParams.get("since") ?? 0));
+    const result = route?.[1](
+      id,
+      text === "" ? undefined : JSON.parse(text),
+      Number(url.searchParams.get("since") ?? 0),
+    );
     response.writeHead(route === undefined ? 404 : 200, { "content-type": "application/json" });
     response.end(JSON.stringify(result ?? {}));
   };

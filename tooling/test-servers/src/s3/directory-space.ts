@@ -63,13 +63,15 @@ function fileWriter(path: string): BlobWriter {
 
 /** At once, when nothing else lives in that memory: otherwise the collector runs without a pause to find these buffers. */
 function giveBack({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && byteLength > Buffer.poolSize) buffer.transfer(0);
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && byteLength > Buffer.poolSize)
+    buffer.transfer(0);
 }
 
 async function writeAll(file: FileHandle, chunks: Uint8Array[], size: number, position: number): Promise<void> {
   if (size === 0) return;
   const { bytesWritten } = await file.writev(chunks, position);
-  if (bytesWritten < size) throw new Error(`unable to store an object: only ${bytesWritten} of ${size} bytes were written`);
+  if (bytesWritten < size)
+    throw new Error(`unable to store an object: only ${bytesWritten} of ${size} bytes were written`);
 }
 
 function fileBlob(path: string, size: number): Blob {

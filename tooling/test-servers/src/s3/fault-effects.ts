@@ -24,7 +24,12 @@ export async function beforeRequest(active: ActiveFault | undefined, state: Serv
   else if (fault.type === "reset-request" && fault.afterBytes === 0) throw new ConnectionCut("reset");
   else if (fault.type === "error") {
     const row = refusalOf("InternalError");
-    throw new S3Error({ status: fault.status ?? row.status, code: fault.code ?? row.code, message: fault.message ?? row.message, headers: fault.headers ?? {} });
+    throw new S3Error({
+      status: fault.status ?? row.status,
+      code: fault.code ?? row.code,
+      message: fault.message ?? row.message,
+      headers: fault.headers ?? {},
+    });
   }
 }
 
@@ -46,7 +51,10 @@ export async function* throughRequestFault(call: S3Call): AsyncIterable<Uint8Arr
 }
 
 /** An answer's body as a fault lets it leave. */
-export async function* throughResponseFault(chunks: AsyncIterable<Uint8Array>, active: ActiveFault): AsyncIterable<Uint8Array> {
+export async function* throughResponseFault(
+  chunks: AsyncIterable<Uint8Array>,
+  active: ActiveFault,
+): AsyncIterable<Uint8Array> {
   const { fault } = active;
   let position = 0;
   for await (const chunk of chunks) {

@@ -4,7 +4,13 @@ import type { OperationName } from "./operation-names.ts";
 /** What goes wrong. Bytes are body bytes; "cut" means that the connection is reset. */
 export type Fault =
   /** Answers with this error and does nothing. Default: 500 InternalError. */
-  | { readonly type: "error"; readonly status?: number; readonly code?: string; readonly message?: string; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      readonly type: "error";
+      readonly status?: number;
+      readonly code?: string;
+      readonly message?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   /** Answers as the profile does when it is overloaded (503), and does nothing. */
   | { readonly type: "busy" }
   /** Does nothing and never answers, until the rule is released. */

@@ -23,14 +23,23 @@ describe("fault rules", () => {
   test("meet requests by operation, method, key and part, so many times, after so many", async () => {
     await using open = await openWithObject();
     const { server } = open;
-    const rule = server.inject({ operation: ["GetObject", "HeadObject"], method: "GET", key: /^k/, skip: 1, times: 2, fault: { type: "busy" } });
+    const rule = server.inject({
+      operation: ["GetObject", "HeadObject"],
+      method: "GET",
+      key: /^k/,
+      skip: 1,
+      times: 2,
+      fault: { type: "busy" },
+    });
     const statuses = [];
     for (const key of ["k", "other", "k", "k2", "k"]) statuses.push((await get(open, key)).status);
     expect(statuses).toEqual([200, 404, 503, 503, 200]);
     expect(rule.hits).toBe(2);
     await rule.firstHit;
     const always = server.inject({ key: "k$", times: "always", fault: { type: "error" } });
-    expect([(await get(open)).status, (await put(open)).status, (await get(open, "l")).status]).toEqual([500, 500, 404]);
+    expect([(await get(open)).status, (await put(open)).status, (await get(open, "l")).status]).toEqual([
+      500, 500, 404,
+    ]);
     always.remove();
     expect((await get(open)).status).toBe(200);
   });
@@ -38,16 +47,30 @@ describe("fault rules", () => {
   test("are looked at in the order in which they were injected", async () => {
     await using open = await openWithObject();
     open.server.inject({ fault: { type: "error", status: 500, code: "InternalError" } });
-    open.server.inject({ fault: { type: "error", status: 429, code: "TooManyRequests", message: "slow", headers: { "retry-after": "3" } } });
+    open.server.inject({
+      fault: { type: "error", status: 429, code: "TooManyRequests", message: "slow", headers: { "retry-after": "3" } },
+    });
     expect((await get(open)).errorCode).toBe("InternalError");
-    expect(await get(open)).toMatchObject({ status: 429, errorCode: "TooManyRequests", errorMessage: "slow", headers: { "retry-after": "3" } });
+    expect(await get(open)).toMatchObject({
+      status: 429,
+      errorCode: "TooManyRequests",
+      errorMessage: "slow",
+      headers: { "retry-after": "3" },
+    });
   });
 
   test("leave their mark in the log", async () => {
     await using open = await openWithObject();
     open.server.inject({ fault: { type: "busy" } });
     await get(open);
-    expect(open.server.requests.at(-1)).toMatchObject({ operation: "GetObject", key: "k", status: 503, errorCode: "SlowDown", fault: "busy", outcome: "answered" });
+    expect(open.server.requests.at(-1)).toMatchObject({
+      operation: "GetObject",
+      key: "k",
+      status: 503,
+      errorCode: "SlowDown",
+      fault: "busy",
+      outcome: "answered",
+    });
   });
 
   test("speak as the provider does", async () => {
@@ -203,7 +226,8 @@ describe("faults of meaning", () => {
     await using open = await openServerForTest({ pageSize: 2 });
     for (const key of ["a", "b", "c"]) await put(open, "x", key);
     open.server.inject({ operation: "ListObjectsV2", fault: { type: "repeat-page" } });
-    const list = (query: Record<string, string> = {}) => open.client.send({ method: "GET", query: { "list-type": "2", ...query } });
+    const list = (query: Record<string, string> = {}) =>
+      open.client.send({ method: "GET", query: { "list-type": "2", ...query } });
     const token = /<NextContinuationToken>(.*)<\/NextContinuationToken>/.exec((await list()).text)?.[1] ?? "";
     expect((await list({ "continuation-token": token })).text).toContain("<Key>a</Key>");
   });
@@ -212,7 +236,10 @@ describe("faults of meaning", () => {
 test("closing lets stalled requests go and resets what is open", async () => {
   const open = await openWithObject();
   const stall = open.server.inject({ fault: { type: "stall-response", afterBytes: 10 } });
-  const reply = get(open).then(() => "whole", () => "reset");
+  const reply = get(open).then(
+    () => "whole",
+    () => "reset",
+  );
   await stall.firstHit;
   await open[Symbol.asyncDispose]();
   expect(["whole", "reset"]).toContain(await reply);

@@ -25,7 +25,11 @@ export interface RequestHandlerOptions {
   readonly onBug: (error: unknown) => void;
 }
 
-export type RequestHandler = (request: IncomingMessage, response: ServerResponse, options: { expectsContinue: boolean }) => Promise<void>;
+export type RequestHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: { expectsContinue: boolean },
+) => Promise<void>;
 
 /** Serves one request from its first header to the last byte of the answer. Never rejects. */
 export function createRequestHandler(options: RequestHandlerOptions): RequestHandler {
@@ -88,7 +92,12 @@ function isPermitted(parsed: ParsedRequest, caller: S3Call["caller"]): boolean {
   });
 }
 
-async function answerFailure(error: unknown, request: { readonly url: string; readonly socket: Socket }, delivery: Delivery, { onBug }: RequestHandlerOptions): Promise<void> {
+async function answerFailure(
+  error: unknown,
+  request: { readonly url: string; readonly socket: Socket },
+  delivery: Delivery,
+  { onBug }: RequestHandlerOptions,
+): Promise<void> {
   const { response, log } = delivery;
   if (error instanceof ConnectionCut) {
     log.outcome = response.destroyed ? "abandoned" : "cut";

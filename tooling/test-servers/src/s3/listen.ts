@@ -29,7 +29,10 @@ export async function listen({ port, handle, control, certificate }: ListenOptio
     certificate === undefined
       ? createHttpServer(settings, onRequest)
       : createHttpsServer({ ...settings, cert: certificate.certPem, key: certificate.keyPem }, onRequest);
-  server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => void handle(request, response, { expectsContinue: true }));
+  server.on(
+    "checkContinue",
+    (request: IncomingMessage, response: ServerResponse) => void handle(request, response, { expectsContinue: true }),
+  );
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, "127.0.0.1", resolve);

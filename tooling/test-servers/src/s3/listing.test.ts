@@ -62,25 +62,43 @@ describe("listings", () => {
   test("encode keys when asked, and refuse tokens that are not theirs", async () => {
     await using open = await openWith(["a b+c/\u0001"]);
     expect((await list(open, { "encoding-type": "url" })).keys).toEqual(["a%20b%2Bc/%01"]);
-    expect((await open.client.send({ method: "GET", query: { "list-type": "2", "continuation-token": "a" } })).errorCode).toBe("InvalidArgument");
-    expect((await open.client.send({ method: "GET", query: { "list-type": "2", "max-keys": "x" } })).errorCode).toBe("InvalidArgument");
+    expect(
+      (await open.client.send({ method: "GET", query: { "list-type": "2", "continuation-token": "a" } })).errorCode,
+    ).toBe("InvalidArgument");
+    expect((await open.client.send({ method: "GET", query: { "list-type": "2", "max-keys": "x" } })).errorCode).toBe(
+      "InvalidArgument",
+    );
   });
 
   test("give every key and group exactly once, whatever the page size", () => {
     const key = fc.string({ unit: fc.constantFrom("a", "b", "/", "é"), minLength: 1, maxLength: 5 });
     fc.assert(
-      fc.property(fc.uniqueArray(key), fc.integer({ min: 1, max: 4 }), fc.constantFrom("", "/"), fc.constantFrom("", "a", "a/"), (unsorted, maxKeys, delimiter, prefix) => {
-        const keys = unsorted.toSorted(compareKeys);
-        const query = { keys, prefix, delimiter, isListed: () => true };
-        const whole = listPage({ ...query, after: "", maxKeys: 1000 });
-        const paged: string[] = [];
-        for (let page = listPage({ ...query, after: "", maxKeys }); ; page = listPage({ ...query, after: page.last, maxKeys })) {
-          paged.push(...page.keys, ...page.commonPrefixes);
-          if (!page.truncated) break;
-        }
-        expect(paged.toSorted(compareKeys)).toEqual([...whole.keys, ...whole.commonPrefixes].toSorted(compareKeys));
-        expect(whole.keys).toEqual(keys.filter((item) => item.startsWith(prefix) && (delimiter === "" || !item.includes(delimiter, prefix.length))));
-      }),
+      fc.property(
+        fc.uniqueArray(key),
+        fc.integer({ min: 1, max: 4 }),
+        fc.constantFrom("", "/"),
+        fc.constantFrom("", "a", "a/"),
+        (unsorted, maxKeys, delimiter, prefix) => {
+          const keys = unsorted.toSorted(compareKeys);
+          const query = { keys, prefix, delimiter, isListed: () => true };
+          const whole = listPage({ ...query, after: "", maxKeys: 1000 });
+          const paged: string[] = [];
+          for (
+            let page = listPage({ ...query, after: "", maxKeys });
+            ;
+            page = listPage({ ...query, after: page.last, maxKeys })
+          ) {
+            paged.push(...page.keys, ...page.commonPrefixes);
+            if (!page.truncated) break;
+          }
+          expect(paged.toSorted(compareKeys)).toEqual([...whole.keys, ...whole.commonPrefixes].toSorted(compareKeys));
+          expect(whole.keys).toEqual(
+            keys.filter(
+              (item) => item.startsWith(prefix) && (delimiter === "" || !item.includes(delimiter, prefix.length)),
+            ),
+          );
+        },
+      ),
     );
   });
 

@@ -5,7 +5,9 @@ import { startS3Server } from "./start-s3-server.ts";
 const { server: options, untilStdinEnds } = parseArguments(process.argv.slice(2));
 const server = await startS3Server(options);
 const { endpoint, port, region, bucket, accessKeyId, secretAccessKey, profile, caPem } = server;
-process.stdout.write(`${JSON.stringify({ endpoint, port, region, bucket, accessKeyId, secretAccessKey, profile, caPem, pid: process.pid })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ endpoint, port, region, bucket, accessKeyId, secretAccessKey, profile, caPem, pid: process.pid })}\n`,
+);
 
 async function stop(): Promise<void> {
   await server.close();

@@ -12,22 +12,36 @@ interface UploadForTest {
   readonly uploadId: string;
   put(partNumber: number, body: string, headers?: Record<string, string>): Promise<RawS3Response>;
   /** Names the parts with the ETags that their bodies have. */
-  complete(parts: readonly (readonly [partNumber: number, body: string])[], headers?: Record<string, string>): Promise<RawS3Response>;
+  complete(
+    parts: readonly (readonly [partNumber: number, body: string])[],
+    headers?: Record<string, string>,
+  ): Promise<RawS3Response>;
   abort(): Promise<RawS3Response>;
   list(query?: Record<string, string>): Promise<RawS3Response>;
 }
 
-async function begin({ client }: ServerForTest, key = "k", headers: Record<string, string> = {}): Promise<UploadForTest> {
+async function begin(
+  { client }: ServerForTest,
+  key = "k",
+  headers: Record<string, string> = {},
+): Promise<UploadForTest> {
   const { text } = await client.send({ method: "POST", key, query: { uploads: "" }, headers });
   const uploadId = textOf(parseXml(text, "InitiateMultipartUploadResult"), "UploadId") ?? "";
   const send = (method: string, request: Partial<Parameters<S3TestClient["send"]>[0]>) =>
     client.send({ method, key, ...request, query: { uploadId, ...request.query } });
   return {
     uploadId,
-    put: (partNumber, body, partHeaders = {}) => send("PUT", { query: { partNumber: String(partNumber) }, body, headers: partHeaders }),
+    put: (partNumber, body, partHeaders = {}) =>
+      send("PUT", { query: { partNumber: String(partNumber) }, body, headers: partHeaders }),
     complete(parts, completeHeaders = {}) {
-      const items = parts.map(([number, body]) => `<Part><PartNumber>${number}</PartNumber><ETag>"${createHash("md5").update(body).digest("hex")}"</ETag></Part>`);
-      return send("POST", { body: `<CompleteMultipartUpload>${items.join("")}</CompleteMultipartUpload>`, headers: completeHeaders });
+      const items = parts.map(
+        ([number, body]) =>
+          `<Part><PartNumber>${number}</PartNumber><ETag>"${createHash("md5").update(body).digest("hex")}"</ETag></Part>`,
+      );
+      return send("POST", {
+        body: `<CompleteMultipartUpload>${items.join("")}</CompleteMultipartUpload>`,
+        headers: completeHeaders,
+      });
     },
     abort: () => send("DELETE", {}),
     list: (query = {}) => send("GET", { query }),
@@ -43,10 +57,17 @@ describe("uploads in parts", () => {
     await upload.put(1, "hello ");
     await upload.put(3, "d");
     expect(open.server.objects().size).toBe(0);
-    const reply = await upload.complete([[1, "hello "], [2, "worl"], [3, "d"]]);
+    const reply = await upload.complete([
+      [1, "hello "],
+      [2, "worl"],
+      [3, "d"],
+    ]);
     const digests = ["hello ", "worl", "d"].map((body) => createHash("md5").update(body).digest());
     expect(reply.text).toContain(`&quot;${createHash("md5").update(Buffer.concat(digests)).digest("hex")}-3&quot;`);
-    expect(await open.client.send({ method: "GET", key: "k" })).toMatchObject({ text: "hello world", headers: { "content-type": "text/plain" } });
+    expect(await open.client.send({ method: "GET", key: "k" })).toMatchObject({
+      text: "hello world",
+      headers: { "content-type": "text/plain" },
+    });
     expect((await open.client.send({ method: "GET", key: "k", headers: { range: "bytes=4-7" } })).text).toBe("o wo");
     expect((await upload.complete([[1, "hello "]])).errorCode).toBe("NoSuchUpload");
   });
@@ -54,8 +75,14 @@ describe("uploads in parts", () => {
   test("are refused when the list of parts is wrong", async () => {
     await using open = await openServerForTest(SMALL);
     const upload = await begin(open);
-    for (const [number, body] of [[1, "abcd"], [2, "ef"], [3, "ghij"]] as const) await upload.put(number, body);
-    const code = async (...parts: (readonly [number, string])[]): Promise<string | undefined> => (await upload.complete(parts)).errorCode;
+    for (const [number, body] of [
+      [1, "abcd"],
+      [2, "ef"],
+      [3, "ghij"],
+    ] as const)
+      await upload.put(number, body);
+    const code = async (...parts: (readonly [number, string])[]): Promise<string | undefined> =>
+      (await upload.complete(parts)).errorCode;
     expect(await code()).toBe("MalformedXML");
     expect(await code([2, "ef"], [1, "abcd"])).toBe("InvalidPartOrder");
     expect(await code([1, "abcd"], [1, "abcd"])).toBe("InvalidPartOrder");
@@ -69,17 +96,20 @@ describe("uploads in parts", () => {
   test.each([
     ["aws", 10_000],
     ["scaleway", 1_000],
-  ] as const satisfies readonly (readonly [S3Profile, number])[])("have no part beyond the limit of %s", async (profile, maxParts) => {
-    await using open = await openServerForTest({ profile });
-    const upload = await begin(open);
-    expect((await upload.put(maxParts, "x")).status).toBe(200);
-    expect(await upload.put(maxParts + 1, "x")).toMatchObject({
-      status: 400,
-      errorCode: "InvalidArgument",
-      errorMessage: `Part number must be an integer between 1 and ${maxParts}, inclusive`,
-    });
-    expect((await upload.put(0, "x")).errorCode).toBe("InvalidArgument");
-  });
+  ] as const satisfies readonly (readonly [S3Profile, number])[])(
+    "have no part beyond the limit of %s",
+    async (profile, maxParts) => {
+      await using open = await openServerForTest({ profile });
+      const upload = await begin(open);
+      expect((await upload.put(maxParts, "x")).status).toBe(200);
+      expect(await upload.put(maxParts + 1, "x")).toMatchObject({
+        status: 400,
+        errorCode: "InvalidArgument",
+        errorMessage: `Part number must be an integer between 1 and ${maxParts}, inclusive`,
+      });
+      expect((await upload.put(0, "x")).errorCode).toBe("InvalidArgument");
+    },
+  );
 
   test("want equal parts on r2", async () => {
     await using open = await openServerForTest({ profile: "r2", ...SMALL });
@@ -88,9 +118,27 @@ describe("uploads in parts", () => {
     await upload.put(2, "abcdef");
     await upload.put(3, "ab");
     const message = "All non-trailing parts must have the same length.";
-    expect(await upload.complete([[1, "abcd"], [2, "abcdef"], [3, "ab"]])).toMatchObject({ errorCode: "InvalidPart", errorMessage: message });
-    expect(await upload.complete([[1, "abcd"], [2, "abcdef"]])).toMatchObject({ errorMessage: message });
-    expect((await upload.complete([[1, "abcd"], [3, "ab"]])).status).toBe(200);
+    expect(
+      await upload.complete([
+        [1, "abcd"],
+        [2, "abcdef"],
+        [3, "ab"],
+      ]),
+    ).toMatchObject({ errorCode: "InvalidPart", errorMessage: message });
+    expect(
+      await upload.complete([
+        [1, "abcd"],
+        [2, "abcdef"],
+      ]),
+    ).toMatchObject({ errorMessage: message });
+    expect(
+      (
+        await upload.complete([
+          [1, "abcd"],
+          [3, "ab"],
+        ])
+      ).status,
+    ).toBe(200);
   });
 
   test("respect If-None-Match at completion", async () => {
@@ -113,7 +161,11 @@ describe("uploads in parts", () => {
     expect((await upload.complete([[1, "abcd"]], { "x-amz-mp-object-size": "5" })).errorCode).toBe("InvalidRequest");
     expect((await upload.complete([[1, "abcd"]], { "x-amz-mp-object-size": "4" })).status).toBe(200);
     const composite = createHash("sha256").update(Buffer.from(sha256, "base64")).digest("base64");
-    const { headers } = await open.client.send({ method: "HEAD", key: "k", headers: { "x-amz-checksum-mode": "ENABLED" } });
+    const { headers } = await open.client.send({
+      method: "HEAD",
+      key: "k",
+      headers: { "x-amz-checksum-mode": "ENABLED" },
+    });
     expect(headers["x-amz-checksum-sha256"]).toBe(`${composite}-1`);
   });
 
@@ -145,7 +197,10 @@ describe("uploads in parts", () => {
     const upload = await begin(open);
     for (const number of [1, 2, 5]) await upload.put(number, "x".repeat(number));
     const first = parseXml((await upload.list({ "max-parts": "2" })).text, "ListPartsResult");
-    expect(childrenOf(first, "Part").map((part) => [textOf(part, "PartNumber"), textOf(part, "Size")])).toEqual([["1", "1"], ["2", "2"]]);
+    expect(childrenOf(first, "Part").map((part) => [textOf(part, "PartNumber"), textOf(part, "Size")])).toEqual([
+      ["1", "1"],
+      ["2", "2"],
+    ]);
     expect([textOf(first, "IsTruncated"), textOf(first, "NextPartNumberMarker")]).toEqual(["true", "2"]);
     const rest = parseXml((await upload.list({ "part-number-marker": "2" })).text, "ListPartsResult");
     expect(childrenOf(rest, "Part").map((part) => textOf(part, "PartNumber"))).toEqual(["5"]);
@@ -157,10 +212,16 @@ describe("uploads in parts", () => {
     for (const key of ["b", "a/1", "a/2", "a/2"]) ids.push((await begin(open, key)).uploadId);
     const found: (string | undefined)[] = [];
     let query: Record<string, string> = {};
-    for (let more = true; more; ) {
-      const page = parseXml((await open.client.send({ method: "GET", query: { uploads: "", "max-uploads": "1", ...query } })).text, "ListMultipartUploadsResult");
+    for (let more = true; more;) {
+      const page = parseXml(
+        (await open.client.send({ method: "GET", query: { uploads: "", "max-uploads": "1", ...query } })).text,
+        "ListMultipartUploadsResult",
+      );
       found.push(...childrenOf(page, "Upload").map((node) => textOf(node, "Key")));
-      query = { "key-marker": textOf(page, "NextKeyMarker") ?? "", "upload-id-marker": textOf(page, "NextUploadIdMarker") ?? "" };
+      query = {
+        "key-marker": textOf(page, "NextKeyMarker") ?? "",
+        "upload-id-marker": textOf(page, "NextUploadIdMarker") ?? "",
+      };
       more = textOf(page, "IsTruncated") === "true";
     }
     expect(found).toEqual(["a/1", "a/2", "a/2", "b"]);
@@ -175,7 +236,8 @@ describe("uploads in parts", () => {
     const upload = await begin(open);
     const source = { "x-amz-copy-source": `${open.server.bucket}/source` };
     const query = { uploadId: upload.uploadId, partNumber: "1" };
-    const copy = (range: string) => open.client.send({ method: "PUT", key: "k", query, headers: { ...source, "x-amz-copy-source-range": range } });
+    const copy = (range: string) =>
+      open.client.send({ method: "PUT", key: "k", query, headers: { ...source, "x-amz-copy-source-range": range } });
     expect((await copy("bytes=3-10")).errorCode).toBe("InvalidArgument");
     expect((await copy("bytes=3-6")).text).toContain("CopyPartResult");
     await upload.complete([[1, "3456"]]);

@@ -83,7 +83,11 @@ const UNKNOWN_RESOURCES = (
 ).split(" ");
 
 /** Which operation a request asks for. Throws NotImplemented for what this server does not know. */
-export function findOperation(method: string, target: { bucketName: string; key: string; copies: boolean }, query: ReadonlySet<string>): OperationName {
+export function findOperation(
+  method: string,
+  target: { bucketName: string; key: string; copies: boolean },
+  query: ReadonlySet<string>,
+): OperationName {
   const unknown = UNKNOWN_RESOURCES.find((name) => query.has(name));
   if (unknown !== undefined) throw new S3Error("NotImplemented", { details: { Resource: unknown } });
   if (target.bucketName === "") {
@@ -91,7 +95,9 @@ export function findOperation(method: string, target: { bucketName: string; key:
     throw new S3Error("MethodNotAllowed");
   }
   const routes = target.key === "" ? BUCKET_ROUTES : OBJECT_ROUTES;
-  const route = routes.find(([routeMethod, parameter]) => routeMethod === method && (parameter === "" || query.has(parameter)));
+  const route = routes.find(
+    ([routeMethod, parameter]) => routeMethod === method && (parameter === "" || query.has(parameter)),
+  );
   if (route === undefined) throw new S3Error(method === "GET" ? "NotImplemented" : "MethodNotAllowed");
   const operation = route[2];
   if (!target.copies) return operation;

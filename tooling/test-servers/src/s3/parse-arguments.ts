@@ -28,7 +28,8 @@ export function parseArguments(args: readonly string[]): MainOptions {
     },
   });
   const { profile } = values;
-  if (!isS3Profile(profile)) throw new TypeError(`unknown profile '${profile}': one of ${Object.keys(PROFILES).join(", ")}`);
+  if (!isS3Profile(profile))
+    throw new TypeError(`unknown profile '${profile}': one of ${Object.keys(PROFILES).join(", ")}`);
   const { "access-key-id": accessKeyId, "secret-access-key": secretAccessKey } = values;
   const server = {
     profile,
@@ -41,7 +42,8 @@ export function parseArguments(args: readonly string[]): MainOptions {
     directory: values.directory,
     bucket: values.bucket,
     region: values.region,
-    credentials: accessKeyId === undefined || secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey },
+    credentials:
+      accessKeyId === undefined || secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey },
   };
   return { server: withoutUndefined(server), untilStdinEnds: values["until-stdin-ends"] };
 }

@@ -15,7 +15,9 @@ export function parseRequest(request: IncomingMessage, hostnames: readonly strin
   const parameters = new Map(query);
   const { bucketName, key } = findTarget(path, headers.get("host") ?? "", hostnames);
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) {
-    throw new S3Error("KeyTooLongError", { details: { MaxSizeAllowed: String(MAX_KEY_BYTES), Size: String(Buffer.byteLength(key)) } });
+    throw new S3Error("KeyTooLongError", {
+      details: { MaxSizeAllowed: String(MAX_KEY_BYTES), Size: String(Buffer.byteLength(key)) },
+    });
   }
   const method = request.method ?? "GET";
   const copies = headers.has("x-amz-copy-source");
@@ -37,7 +39,9 @@ function findTarget(path: string, host: string, hostnames: readonly string[]): {
   const suffix = hostnames.find((name) => hostname.endsWith(`.${name}`));
   if (suffix !== undefined) return { bucketName: hostname.slice(0, -suffix.length - 1), key: path.slice(1) };
   const slash = path.indexOf("/", 1);
-  return slash < 0 ? { bucketName: path.slice(1), key: "" } : { bucketName: path.slice(1, slash), key: path.slice(slash + 1) };
+  return slash < 0
+    ? { bucketName: path.slice(1), key: "" }
+    : { bucketName: path.slice(1, slash), key: path.slice(slash + 1) };
 }
 
 function parseQuery(text: string): [string, string][] {

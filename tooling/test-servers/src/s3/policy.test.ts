@@ -6,7 +6,12 @@ const WRITER: Policy = {
   Version: "2012-10-17",
   Statement: [
     { Effect: "Allow", Action: ["s3:PutObject", "s3:Get*"], Resource: "arn:aws:s3:::backup/cluster1/*" },
-    { Effect: "Allow", Action: "s3:ListBucket", Resource: "arn:aws:s3:::backup", Condition: { StringLike: { "s3:prefix": "cluster1/*" } } },
+    {
+      Effect: "Allow",
+      Action: "s3:ListBucket",
+      Resource: "arn:aws:s3:::backup",
+      Condition: { StringLike: { "s3:prefix": "cluster1/*" } },
+    },
     { Effect: "Deny", Action: "s3:*", Resource: "arn:aws:s3:::backup/cluster1/secret/*" },
   ],
 };
@@ -34,13 +39,25 @@ describe("isAllowed", () => {
   });
 
   test("refuses to guess at other conditions", () => {
-    const policy: Policy = { Statement: [{ Effect: "Allow", Action: "*", Resource: "*", Condition: { IpAddress: { "aws:SourceIp": "10.0.0.0/8" } } }] };
+    const policy: Policy = {
+      Statement: [
+        { Effect: "Allow", Action: "*", Resource: "*", Condition: { IpAddress: { "aws:SourceIp": "10.0.0.0/8" } } },
+      ],
+    };
     expect(() => isAllowed(policy, { action: "s3:GetObject", bucket: "b", key: "k" })).toThrowError(/IpAddress/);
   });
 });
 
 test("a credential can be denied single actions, also below a prefix only", () => {
-  const credential: S3Credential = { accessKeyId: "a", secretAccessKey: "b", deny: ["s3:Delete*", { action: "s3:PutObject", keyPrefix: "base/" }] };
+  const credential: S3Credential = {
+    accessKeyId: "a",
+    secretAccessKey: "b",
+    deny: ["s3:Delete*", { action: "s3:PutObject", keyPrefix: "base/" }],
+  };
   const may = (action: string, key: string): boolean => mayAccess(credential, { action, bucket: "b", key });
-  expect([may("s3:DeleteObject", "wal/1"), may("s3:PutObject", "base/1"), may("s3:PutObject", "wal/1")]).toEqual([false, false, true]);
+  expect([may("s3:DeleteObject", "wal/1"), may("s3:PutObject", "base/1"), may("s3:PutObject", "wal/1")]).toEqual([
+    false,
+    false,
+    true,
+  ]);
 });

@@ -40,18 +40,24 @@ function matches(statement: PolicyStatement, access: Access): boolean {
 }
 
 function holds(operator: string, tests: Readonly<Record<string, string | readonly string[]>>, access: Access): boolean {
-  if (operator !== "StringLike" && operator !== "StringEquals") throw new TypeError(`unable to evaluate policy condition '${operator}'`);
+  if (operator !== "StringLike" && operator !== "StringEquals")
+    throw new TypeError(`unable to evaluate policy condition '${operator}'`);
   return Object.entries(tests).every(([name, patterns]) => {
     if (name !== "s3:prefix") throw new TypeError(`unable to evaluate policy condition key '${name}'`);
     const { prefix } = access;
     if (prefix === undefined) return false;
-    return listOf(patterns).some((pattern) => (operator === "StringEquals" ? pattern === prefix : matchesWildcard(pattern, prefix)));
+    return listOf(patterns).some((pattern) =>
+      operator === "StringEquals" ? pattern === prefix : matchesWildcard(pattern, prefix),
+    );
   });
 }
 
 /** `*` stands for any run of characters and `?` for one. */
 export function matchesWildcard(pattern: string, text: string): boolean {
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   return new RegExp(`^${source}$`, "s").test(text);
 }
 

@@ -53,7 +53,11 @@ const AWS: ProfileRules = {
   checksumHeaders: "verified",
   awsChunked: "accepted",
   bodyDigest: "md5-or-checksum",
-  missingDigest: { status: 400, code: "InvalidRequest", message: "Missing required header for this request: Content-MD5 OR x-amz-checksum-*" },
+  missingDigest: {
+    status: 400,
+    code: "InvalidRequest",
+    message: "Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
+  },
   batchDelete: "accepted",
   maxParts: 10_000,
   tooManyParts: invalidPartNumber(10_000),
@@ -91,7 +95,11 @@ const B2: ProfileRules = {
   }),
   awsChunked: () => refusalOf("MalformedTrailerError"),
   bodyDigest: "md5",
-  missingDigest: { status: 400, code: "InvalidRequest", message: "Missing required header for this request: Content-MD5" },
+  missingDigest: {
+    status: 400,
+    code: "InvalidRequest",
+    message: "Missing required header for this request: Content-MD5",
+  },
   versioning: "always",
   kms: false,
   storageClasses: ["STANDARD"],
@@ -142,7 +150,11 @@ const R2: ProfileRules = {
   regions: ["auto", "us-east-1", ""],
   region: "auto",
   overQuota: { status: 403, code: "AccessDenied", message: "Access Denied: the account is over its limit." },
-  busy: { status: 503, code: "ServiceUnavailable", message: "Reduce your concurrent request rate for the same object." },
+  busy: {
+    status: 503,
+    code: "ServiceUnavailable",
+    message: "Reduce your concurrent request rate for the same object.",
+  },
 };
 
 const MINIO: ProfileRules = {
@@ -151,7 +163,11 @@ const MINIO: ProfileRules = {
   regions: "any",
   region: "us-east-1",
   overQuota: { status: 409, code: "XMinioAdminBucketQuotaExceeded", message: "Bucket quota exceeded" },
-  busy: { status: 503, code: "SlowDownWrite", message: "Resource requested is unwritable, please reduce your request rate" },
+  busy: {
+    status: 503,
+    code: "SlowDownWrite",
+    message: "Resource requested is unwritable, please reduce your request rate",
+  },
 };
 
 /** providers.md 2, 6; chunked bodies: https://github.com/benbjohnson/litestream/issues/940. */
@@ -184,7 +200,11 @@ export const PROFILES = {
   "md5-only": {
     ...AWS,
     bodyDigest: "md5",
-    missingDigest: { status: 400, code: "MissingContentMD5", message: "Missing required header for this request: Content-MD5." },
+    missingDigest: {
+      status: 400,
+      code: "MissingContentMD5",
+      message: "Missing required header for this request: Content-MD5.",
+    },
     checksumHeaders: (header) => ({ ...NOT_IMPLEMENTED, message: `${NOT_IMPLEMENTED.message}: ${header}` }),
   },
 } as const satisfies Record<string, ProfileRules>;
@@ -196,5 +216,9 @@ export function isS3Profile(name: string): name is S3Profile {
 }
 
 function invalidPartNumber(maxParts: number): Refusal {
-  return { status: 400, code: "InvalidArgument", message: `Part number must be an integer between 1 and ${maxParts}, inclusive` };
+  return {
+    status: 400,
+    code: "InvalidArgument",
+    message: `Part number must be an integer between 1 and ${maxParts}, inclusive`,
+  };
 }

@@ -10,20 +10,47 @@ const BODY = "The quick brown fox";
 const MD5 = createHash("md5").update(BODY).digest("base64");
 const CRC32 = Buffer.from((crc32(BODY) >>> 0).toString(16).padStart(8, "0"), "hex").toString("base64");
 
-function put({ client }: ServerForTest, headers: Record<string, string> = {}, payloadHash?: string): Promise<RawS3Response> {
-  return client.send({ method: "PUT", key: "k", body: BODY, headers, ...(payloadHash !== undefined && { payloadHash }) });
+function put(
+  { client }: ServerForTest,
+  headers: Record<string, string> = {},
+  payloadHash?: string,
+): Promise<RawS3Response> {
+  return client.send({
+    method: "PUT",
+    key: "k",
+    body: BODY,
+    headers,
+    ...(payloadHash !== undefined && { payloadHash }),
+  });
 }
 
 /** A PUT in aws-chunked form; `change` spoils the framed body. */
-function putChunked({ server, client }: ServerForTest, payloadHash: string, options: { trailers?: Record<string, string>; announce?: string; change?: (text: string) => string } = {}) {
+function putChunked(
+  { server, client }: ServerForTest,
+  payloadHash: string,
+  options: { trailers?: Record<string, string>; announce?: string; change?: (text: string) => string } = {},
+) {
   const headers = {
     "content-encoding": "aws-chunked",
     "x-amz-decoded-content-length": String(BODY.length),
     ...(options.announce !== undefined && { "x-amz-trailer": options.announce }),
   };
-  const request = { method: "PUT", host: `127.0.0.1:${server.port}`, path: `/${server.bucket}/k`, query: {}, headers, payloadHash, time: Date.now() };
+  const request = {
+    method: "PUT",
+    host: `127.0.0.1:${server.port}`,
+    path: `/${server.bucket}/k`,
+    query: {},
+    headers,
+    payloadHash,
+    time: Date.now(),
+  };
   const signed = signRequest(server, request);
-  const framed = encodeAwsChunked(Buffer.from(BODY), { payloadHash, chunkSize: 8, chunks: signed.chunks, trailers: options.trailers ?? {} }).toString("latin1");
+  const framed = encodeAwsChunked(Buffer.from(BODY), {
+    payloadHash,
+    chunkSize: 8,
+    chunks: signed.chunks,
+    trailers: options.trailers ?? {},
+  }).toString("latin1");
   const body = Buffer.from(options.change?.(framed) ?? framed, "latin1");
   return client.sendRaw("PUT", signed.url, { ...signed.headers, "content-length": String(body.length) }, body);
 }
@@ -40,7 +67,9 @@ describe("bodies", () => {
   test("are compared with Content-MD5", async () => {
     await using open = await openServerForTest({ etags: "opaque" });
     expect((await put(open, { "content-md5": MD5 })).status).toBe(200);
-    expect((await put(open, { "content-md5": createHash("md5").update("x").digest("base64") })).errorCode).toBe("BadDigest");
+    expect((await put(open, { "content-md5": createHash("md5").update("x").digest("base64") })).errorCode).toBe(
+      "BadDigest",
+    );
     expect((await put(open, { "content-md5": "short" })).errorCode).toBe("InvalidDigest");
   });
 
@@ -49,9 +78,14 @@ describe("bodies", () => {
     const good = await put(open, { "x-amz-checksum-crc32": CRC32, "x-amz-sdk-checksum-algorithm": "CRC32" });
     expect(good).toMatchObject({ status: 200, headers: { "x-amz-checksum-crc32": CRC32 } });
     const bad = await put(open, { "x-amz-checksum-crc32": "AAAAAA==" });
-    expect(bad).toMatchObject({ errorCode: "BadDigest", errorMessage: "The CRC32 you specified did not match the calculated checksum." });
+    expect(bad).toMatchObject({
+      errorCode: "BadDigest",
+      errorMessage: "The CRC32 you specified did not match the calculated checksum.",
+    });
     expect((await put(open, { "x-amz-checksum-sha256": CRC32 })).errorCode).toBe("InvalidRequest");
-    expect((await put(open, { "x-amz-checksum-crc32": CRC32, "x-amz-checksum-crc32c": CRC32 })).errorCode).toBe("InvalidRequest");
+    expect((await put(open, { "x-amz-checksum-crc32": CRC32, "x-amz-checksum-crc32c": CRC32 })).errorCode).toBe(
+      "InvalidRequest",
+    );
     expect((await put(open, { "x-amz-sdk-checksum-algorithm": "CRC32" })).errorCode).toBe("InvalidRequest");
     const read = await open.client.send({ method: "GET", key: "k", headers: { "x-amz-checksum-mode": "ENABLED" } });
     expect(read.headers["x-amz-checksum-crc32"]).toBe(CRC32);
@@ -63,15 +97,29 @@ describe("bodies", () => {
   ] as const)("may not bring checksum headers on %s", async (profile, status, errorCode, errorMessage) => {
     await using open = await openServerForTest({ profile });
     const message = typeof errorMessage === "string" ? errorMessage : expect.stringMatching(errorMessage);
-    expect(await put(open, { "x-amz-checksum-crc32": CRC32 })).toMatchObject({ status, errorCode, errorMessage: message });
+    expect(await put(open, { "x-amz-checksum-crc32": CRC32 })).toMatchObject({
+      status,
+      errorCode,
+      errorMessage: message,
+    });
   });
 
   test("need a Content-Length", async () => {
     await using open = await openServerForTest();
     const { server, client } = open;
-    const request = { method: "PUT", host: `127.0.0.1:${server.port}`, path: `/${server.bucket}/k`, query: {}, headers: {}, payloadHash: "UNSIGNED-PAYLOAD", time: Date.now() };
+    const request = {
+      method: "PUT",
+      host: `127.0.0.1:${server.port}`,
+      path: `/${server.bucket}/k`,
+      query: {},
+      headers: {},
+      payloadHash: "UNSIGNED-PAYLOAD",
+      time: Date.now(),
+    };
     const { url, headers } = signRequest(server, request);
-    expect(await client.sendRaw("PUT", url, { ...headers, "transfer-encoding": "chunked" }, Buffer.from(BODY))).toMatchObject({
+    expect(
+      await client.sendRaw("PUT", url, { ...headers, "transfer-encoding": "chunked" }, Buffer.from(BODY)),
+    ).toMatchObject({
       status: 411,
       errorCode: "MissingContentLength",
     });
@@ -82,7 +130,11 @@ describe("bodies", () => {
     expect((await put(open)).errorCode).toBe("EntityTooLarge");
     await using b2 = await openServerForTest({ profile: "b2", quotaBytes: 30 });
     expect((await put(b2)).status).toBe(200);
-    expect(await put(b2)).toMatchObject({ status: 403, errorCode: "AccessDenied", errorMessage: expect.stringContaining("cap exceeded") });
+    expect(await put(b2)).toMatchObject({
+      status: 403,
+      errorCode: "AccessDenied",
+      errorMessage: expect.stringContaining("cap exceeded"),
+    });
     b2.server.change({ quotaBytes: 100 });
     expect((await put(b2)).status).toBe(200);
   });
@@ -91,7 +143,9 @@ describe("bodies", () => {
     await using open = await openServerForTest();
     expect((await put(open, { expect: "100-continue" })).status).toBe(200);
     const stranger = open.clientFor({ accessKeyId: "nobody", secretAccessKey: "x" });
-    expect((await stranger.send({ method: "PUT", key: "k", body: BODY, headers: { expect: "100-continue" } })).status).toBe(403);
+    expect(
+      (await stranger.send({ method: "PUT", key: "k", body: BODY, headers: { expect: "100-continue" } })).status,
+    ).toBe(403);
     expect(open.server.requests.map(({ requestBytes }) => requestBytes)).toEqual([BODY.length, 0]);
   });
 });
@@ -128,28 +182,53 @@ describe("bodies in aws-chunked form", () => {
     const { server, client } = open;
     const body = Buffer.alloc(3_000_000, "x");
     const headers = { "content-encoding": "aws-chunked", "x-amz-decoded-content-length": String(body.length) };
-    const request = { method: "PUT", host: `127.0.0.1:${server.port}`, path: `/${server.bucket}/k`, query: {}, headers, payloadHash: SIGNED, time: Date.now() };
+    const request = {
+      method: "PUT",
+      host: `127.0.0.1:${server.port}`,
+      path: `/${server.bucket}/k`,
+      query: {},
+      headers,
+      payloadHash: SIGNED,
+      time: Date.now(),
+    };
     const { url, headers: signed, chunks } = signRequest(server, request);
     const framed = encodeAwsChunked(body, { payloadHash: SIGNED, chunkSize: 8192, chunks });
     framed[100] = 0;
-    expect((await client.sendRaw("PUT", url, { ...signed, "content-length": String(framed.length) }, framed)).errorCode).toBe("SignatureDoesNotMatch");
+    expect(
+      (await client.sendRaw("PUT", url, { ...signed, "content-length": String(framed.length) }, framed)).errorCode,
+    ).toBe("SignatureDoesNotMatch");
     expect((await put(open)).status).toBe(200);
   });
 
   test("are refused when the trailer is wrong, missing or unsigned", async () => {
     await using open = await openServerForTest();
     const { announce } = TRAILER;
-    expect((await putChunked(open, UNSIGNED_TRAILER, { announce, trailers: { "x-amz-checksum-crc32": "AAAAAA==" } })).errorCode).toBe("BadDigest");
+    expect(
+      (await putChunked(open, UNSIGNED_TRAILER, { announce, trailers: { "x-amz-checksum-crc32": "AAAAAA==" } }))
+        .errorCode,
+    ).toBe("BadDigest");
     expect((await putChunked(open, UNSIGNED_TRAILER, { announce })).errorCode).toBe("MalformedTrailerError");
-    const change = (text: string): string => text.replace(/x-amz-trailer-signature:[0-9a-f]{8}/, "x-amz-trailer-signature:00000000");
+    const change = (text: string): string =>
+      text.replace(/x-amz-trailer-signature:[0-9a-f]{8}/, "x-amz-trailer-signature:00000000");
     expect((await putChunked(open, SIGNED_TRAILER, { ...TRAILER, change })).errorCode).toBe("SignatureDoesNotMatch");
   });
 
   test("are refused when they are not in that form or end early", async () => {
     await using open = await openServerForTest();
-    expect((await putChunked(open, UNSIGNED_TRAILER, { ...TRAILER, change: () => BODY })).errorCode).toBe("IncompleteBody");
-    expect((await putChunked(open, UNSIGNED_TRAILER, { ...TRAILER, change: (text) => text.slice(0, 14) })).errorCode).toBe("IncompleteBody");
-    expect((await putChunked(open, UNSIGNED_TRAILER, { ...TRAILER, change: (text) => text.replace("8\r\nThe quic\r\n", "") })).errorCode).toBe("IncompleteBody");
+    expect((await putChunked(open, UNSIGNED_TRAILER, { ...TRAILER, change: () => BODY })).errorCode).toBe(
+      "IncompleteBody",
+    );
+    expect(
+      (await putChunked(open, UNSIGNED_TRAILER, { ...TRAILER, change: (text) => text.slice(0, 14) })).errorCode,
+    ).toBe("IncompleteBody");
+    expect(
+      (
+        await putChunked(open, UNSIGNED_TRAILER, {
+          ...TRAILER,
+          change: (text) => text.replace("8\r\nThe quic\r\n", ""),
+        })
+      ).errorCode,
+    ).toBe("IncompleteBody");
   });
 
   test.each([
@@ -158,8 +237,11 @@ describe("bodies in aws-chunked form", () => {
     ["scaleway", 411, "MissingContentLength"],
     ["spaces", 411, "MissingContentLength"],
     ["wasabi", 400, "IncompleteBody"],
-  ] as const satisfies readonly (readonly [S3Profile, number, string])[])("are refused by %s", async (profile, status, errorCode) => {
-    await using open = await openServerForTest({ profile });
-    expect(await putChunked(open, UNSIGNED_TRAILER, TRAILER)).toMatchObject({ status, errorCode });
-  });
+  ] as const satisfies readonly (readonly [S3Profile, number, string])[])(
+    "are refused by %s",
+    async (profile, status, errorCode) => {
+      await using open = await openServerForTest({ profile });
+      expect(await putChunked(open, UNSIGNED_TRAILER, TRAILER)).toMatchObject({ status, errorCode });
+    },
+  );
 });

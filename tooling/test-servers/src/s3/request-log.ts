@@ -34,7 +34,10 @@ export interface S3RequestLog {
 
 const HIDDEN_HEADERS = new Set(["authorization", "x-amz-security-token"]);
 
-export function beginRequestLog(number: number, request: { method: string; url: string; headers: Readonly<Record<string, string | string[] | undefined>> }): S3RequestLog {
+export function beginRequestLog(
+  number: number,
+  request: { method: string; url: string; headers: Readonly<Record<string, string | string[] | undefined>> },
+): S3RequestLog {
   return {
     number,
     method: request.method,
@@ -44,7 +47,9 @@ export function beginRequestLog(number: number, request: { method: string; url: 
     key: "",
     accessKeyId: undefined,
     headers: Object.fromEntries(
-      Object.entries(request.headers).flatMap(([name, value]) => (value === undefined || HIDDEN_HEADERS.has(name) ? [] : [[name, String(value)]])),
+      Object.entries(request.headers).flatMap(([name, value]) =>
+        value === undefined || HIDDEN_HEADERS.has(name) ? [] : [[name, String(value)]],
+      ),
     ),
     startedAt: Date.now(),
     endedAt: undefined,

@@ -5,7 +5,12 @@ export interface ServerForTest extends AsyncDisposable {
   readonly server: S3TestServer;
   readonly client: S3TestClient;
   /** A client with other credentials. */
-  clientFor(credential: { accessKeyId: string; secretAccessKey: string; sessionToken?: string; region?: string }): S3TestClient;
+  clientFor(credential: {
+    accessKeyId: string;
+    secretAccessKey: string;
+    sessionToken?: string;
+    region?: string;
+  }): S3TestClient;
 }
 
 /** A server and a client, closed at the end of the block that holds them with `await using`. */

@@ -11,7 +11,12 @@ import { parseXml, textOf } from "./xml.ts";
 export interface S3TestClient {
   send(request: RawS3Request): Promise<RawS3Response>;
   /** Same, without a signature or a changed header: `url` is path and query as they go over the wire. */
-  sendRaw(method: string, url: string, headers: Readonly<Record<string, string>>, body?: Uint8Array): Promise<RawS3Response>;
+  sendRaw(
+    method: string,
+    url: string,
+    headers: Readonly<Record<string, string>>,
+    body?: Uint8Array,
+  ): Promise<RawS3Response>;
   /** Path and query of a presigned link. */
   presign(request: RawS3Request, expiresSeconds: number): string;
   close(): void;
@@ -55,7 +60,8 @@ export interface S3TestClientOptions extends Omit<Signer, "region"> {
 export function createS3TestClient(options: S3TestClientOptions): S3TestClient {
   const { host } = new URL(options.endpoint);
   const agent = new Agent({ keepAlive: true });
-  const locate = ({ bucket = options.bucket ?? "", key }: RawS3Request): string => `/${bucket}${key === undefined ? "" : `/${key}`}`;
+  const locate = ({ bucket = options.bucket ?? "", key }: RawS3Request): string =>
+    `/${bucket}${key === undefined ? "" : `/${key}`}`;
   const unsigned = (request: RawS3Request) => ({
     method: request.method,
     host,
@@ -64,13 +70,23 @@ export function createS3TestClient(options: S3TestClientOptions): S3TestClient {
     headers: request.headers ?? {},
     time: request.time ?? Date.now(),
   });
-  const sendRaw: S3TestClient["sendRaw"] = (method, url, headers, body) => transmit(options, agent, { method, url, headers, body });
+  const sendRaw: S3TestClient["sendRaw"] = (method, url, headers, body) =>
+    transmit(options, agent, { method, url, headers, body });
   return {
     async send(request) {
       const body = typeof request.body === "string" ? Buffer.from(request.body) : request.body;
-      const signed = signRequest(options, { ...unsigned(request), payloadHash: request.payloadHash ?? sha256Hex(body ?? "") });
+      const signed = signRequest(options, {
+        ...unsigned(request),
+        payloadHash: request.payloadHash ?? sha256Hex(body ?? ""),
+      });
       const length: Record<string, string> = body === undefined ? {} : { "content-length": String(body.length) };
-      return transmit(options, agent, { method: request.method, url: signed.url, headers: { ...length, ...signed.headers }, body, signal: request.signal });
+      return transmit(options, agent, {
+        method: request.method,
+        url: signed.url,
+        headers: { ...length, ...signed.headers },
+        body,
+        signal: request.signal,
+      });
     },
     sendRaw,
     presign: (request, expiresSeconds) => presignUrl(options, unsigned(request), expiresSeconds),
@@ -88,13 +104,27 @@ interface Transmission {
   readonly signal?: AbortSignal | undefined;
 }
 
-function transmit({ endpoint, caPem }: S3TestClientOptions, agent: Agent, { method, url, headers, body, signal }: Transmission): Promise<RawS3Response> {
+function transmit(
+  { endpoint, caPem }: S3TestClientOptions,
+  agent: Agent,
+  { method, url, headers, body, signal }: Transmission,
+): Promise<RawS3Response> {
   const { hostname, port, protocol } = new URL(endpoint);
   // S3 headers are UTF-8, and Node takes header values for Latin-1.
   const wire = Object.entries(headers).map(([name, value]) => [name, Buffer.from(value, "utf8").toString("latin1")]);
-  const target = { hostname, port, path: url, method, headers: Object.fromEntries(wire) as Record<string, string>, ...(signal !== undefined && { signal }) };
+  const target = {
+    hostname,
+    port,
+    path: url,
+    method,
+    headers: Object.fromEntries(wire) as Record<string, string>,
+    ...(signal !== undefined && { signal }),
+  };
   return new Promise((resolve, reject) => {
-    const request = protocol === "https:" ? httpsRequest({ ...target, agent: false, ...(caPem !== undefined && { ca: caPem }) }) : httpRequest({ ...target, agent });
+    const request =
+      protocol === "https:"
+        ? httpsRequest({ ...target, agent: false, ...(caPem !== undefined && { ca: caPem }) })
+        : httpRequest({ ...target, agent });
     request.once("error", reject);
     request.once("response", (response) => {
       const chunks: Buffer[] = [];
@@ -102,8 +132,16 @@ function transmit({ endpoint, caPem }: S3TestClientOptions, agent: Agent, { meth
       response.once("error", reject);
       response.once("end", () => {
         const received = Buffer.concat(chunks);
-        const fields = Object.entries(response.headers).map(([name, value]) => [name, Buffer.from(String(value), "latin1").toString("utf8")]);
-        resolve({ status: response.statusCode ?? 0, headers: Object.fromEntries(fields), body: received, ...describeBody(received) });
+        const fields = Object.entries(response.headers).map(([name, value]) => [
+          name,
+          Buffer.from(String(value), "latin1").toString("utf8"),
+        ]);
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: Object.fromEntries(fields),
+          body: received,
+          ...describeBody(received),
+        });
       });
     });
     request.end(body);

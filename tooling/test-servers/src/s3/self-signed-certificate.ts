@@ -14,7 +14,9 @@ const ECDSA_WITH_SHA256 = sequence(tagged(0x06, Buffer.from("2a8648ce3d040302", 
  */
 export function createSelfSignedCertificate(now: number): SelfSignedCertificate {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  const name = sequence(tagged(0x31, sequence(tagged(0x06, Buffer.from("550403", "hex")), tagged(0x0c, Buffer.from("soar test server")))));
+  const name = sequence(
+    tagged(0x31, sequence(tagged(0x06, Buffer.from("550403", "hex")), tagged(0x0c, Buffer.from("soar test server")))),
+  );
   const toBeSigned = sequence(
     tagged(0xa0, integer(Buffer.from([2]))),
     integer(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
@@ -26,7 +28,11 @@ export function createSelfSignedCertificate(now: number): SelfSignedCertificate 
     tagged(0xa3, sequence(alternativeNames(), certificateAuthority())),
   );
   const signature = sign("sha256", toBeSigned, privateKey);
-  const certificate = sequence(toBeSigned, ECDSA_WITH_SHA256, tagged(0x03, Buffer.concat([Buffer.from([0]), signature])));
+  const certificate = sequence(
+    toBeSigned,
+    ECDSA_WITH_SHA256,
+    tagged(0x03, Buffer.concat([Buffer.from([0]), signature])),
+  );
   return { certPem: toPem(certificate), keyPem: privateKey.export({ type: "pkcs8", format: "pem" }).toString() };
 }
 
@@ -40,7 +46,11 @@ function alternativeNames(): Buffer {
 
 function certificateAuthority(): Buffer {
   const isAuthority = tagged(0x01, Buffer.from([0xff]));
-  return sequence(tagged(0x06, Buffer.from("551d13", "hex")), isAuthority, tagged(0x04, sequence(tagged(0x01, Buffer.from([0xff])))));
+  return sequence(
+    tagged(0x06, Buffer.from("551d13", "hex")),
+    isAuthority,
+    tagged(0x04, sequence(tagged(0x01, Buffer.from([0xff])))),
+  );
 }
 
 function sequence(...items: readonly Buffer[]): Buffer {
@@ -52,13 +62,22 @@ function integer(bytes: Buffer): Buffer {
 }
 
 function utcTime(milliseconds: number): Buffer {
-  return tagged(0x17, Buffer.from(new Date(milliseconds).toISOString().replace(/[-:T]|\.\d+/g, "").slice(2)));
+  return tagged(
+    0x17,
+    Buffer.from(
+      new Date(milliseconds)
+        .toISOString()
+        .replace(/[-:T]|\.\d+/g, "")
+        .slice(2),
+    ),
+  );
 }
 
 /** Tag, length, contents, as DER wants them. */
 function tagged(tag: number, contents: Buffer): Buffer {
   const { length } = contents;
-  const header = length < 0x80 ? [tag, length] : length < 0x100 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 0xff];
+  const header =
+    length < 0x80 ? [tag, length] : length < 0x100 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 0xff];
   return Buffer.concat([Buffer.from(header), contents]);
 }
 

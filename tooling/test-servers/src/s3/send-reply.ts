@@ -24,7 +24,11 @@ export async function sendReply(reply: S3Reply, delivery: Delivery): Promise<voi
   }
 }
 
-async function sendContent(reply: S3Reply, content: ObjectContent | undefined, { response, log, fault }: Delivery): Promise<void> {
+async function sendContent(
+  reply: S3Reply,
+  content: ObjectContent | undefined,
+  { response, log, fault }: Delivery,
+): Promise<void> {
   const withoutBody = log.method === "HEAD" || reply.status === 204 || reply.status === 304;
   const headers: Record<string, string> = {
     "x-amz-request-id": randomBytes(8).toString("hex").toUpperCase(),
@@ -49,7 +53,10 @@ async function sendContent(reply: S3Reply, content: ObjectContent | undefined, {
   if (!response.writableFinished) await eventOrClose(response, "finish");
 }
 
-function mapValues(values: Readonly<Record<string, string>>, change: (value: string) => string): Record<string, string> {
+function mapValues(
+  values: Readonly<Record<string, string>>,
+  change: (value: string) => string,
+): Record<string, string> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
 }
 
@@ -89,6 +96,12 @@ export function errorReply(error: S3Error, resource: string): S3Reply {
   return {
     status: error.status,
     headers: error.headers,
-    body: formatXml("Error", [["Code", error.code], ["Message", error.message], ...details, ["Resource", resource], ["RequestId", randomBytes(8).toString("hex").toUpperCase()]]),
+    body: formatXml("Error", [
+      ["Code", error.code],
+      ["Message", error.message],
+      ...details,
+      ["Resource", resource],
+      ["RequestId", randomBytes(8).toString("hex").toUpperCase()],
+    ]),
   };
 }

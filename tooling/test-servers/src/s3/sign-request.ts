@@ -1,4 +1,14 @@
-import { encodePath, encodeUri, canonicalRequest, formatScope, formatTimestamp, sha256Hex, signature, signingKey, stringToSign } from "./sigv4.ts";
+import {
+  encodePath,
+  encodeUri,
+  canonicalRequest,
+  formatScope,
+  formatTimestamp,
+  sha256Hex,
+  signature,
+  signingKey,
+  stringToSign,
+} from "./sigv4.ts";
 
 /** Who signs, and for where. */
 export interface Signer {
@@ -48,11 +58,19 @@ export function signRequest(signer: Signer, request: UnsignedRequest): SignedReq
   const key = signingKey(signer.secretAccessKey, scope);
   const seed = signature(key, stringToSign(canonical, timestamp, scope));
   const authorization = `AWS4-HMAC-SHA256 Credential=${signer.accessKeyId}/${formatScope(scope)},SignedHeaders=${signedHeaders.join(";")},Signature=${seed}`;
-  return { url: formatUrl(request.path, query), headers: { ...headers, authorization }, chunks: { key, scope: formatScope(scope), timestamp, seed } };
+  return {
+    url: formatUrl(request.path, query),
+    headers: { ...headers, authorization },
+    chunks: { key, scope: formatScope(scope), timestamp, seed },
+  };
 }
 
 /** Signs in the query: a link that works without headers for `expiresSeconds`. */
-export function presignUrl(signer: Signer, request: Omit<UnsignedRequest, "payloadHash">, expiresSeconds: number): string {
+export function presignUrl(
+  signer: Signer,
+  request: Omit<UnsignedRequest, "payloadHash">,
+  expiresSeconds: number,
+): string {
   const timestamp = formatTimestamp(request.time);
   const scope = { date: timestamp.slice(0, 8), region: signer.region, service: "s3" };
   const headers: Record<string, string> = { ...request.headers, host: request.host };
@@ -66,7 +84,13 @@ export function presignUrl(signer: Signer, request: Omit<UnsignedRequest, "paylo
     ["X-Amz-SignedHeaders", signedHeaders.join(";")],
   ];
   if (signer.sessionToken !== undefined) query.push(["X-Amz-Security-Token", signer.sessionToken]);
-  const canonical = canonicalRequest({ ...request, query, signedHeaders, header: (name) => headers[name], payloadHash: "UNSIGNED-PAYLOAD" });
+  const canonical = canonicalRequest({
+    ...request,
+    query,
+    signedHeaders,
+    header: (name) => headers[name],
+    payloadHash: "UNSIGNED-PAYLOAD",
+  });
   const value = signature(signingKey(signer.secretAccessKey, scope), stringToSign(canonical, timestamp, scope));
   return formatUrl(request.path, [...query, ["X-Amz-Signature", value]]);
 }
@@ -77,17 +101,24 @@ export function encodeAwsChunked(body: Buffer, options: AwsChunkedBody): Buffer 
   const signed = payloadHash.startsWith("STREAMING-AWS4");
   let previous = options.chunks.seed;
   const sign = (algorithm: string, lines: readonly string[]): string => {
-    previous = signature(options.chunks.key, [algorithm, options.chunks.timestamp, options.chunks.scope, previous, ...lines].join("\n"));
+    previous = signature(
+      options.chunks.key,
+      [algorithm, options.chunks.timestamp, options.chunks.scope, previous, ...lines].join("\n"),
+    );
     return previous;
   };
   const pieces: (string | Buffer)[] = [];
   for (let start = 0; start <= body.length; start += chunkSize) {
     const data = body.subarray(start, start + chunkSize);
     if (data.length === 0) break;
-    const suffix = signed ? `;chunk-signature=${sign("AWS4-HMAC-SHA256-PAYLOAD", [sha256Hex(""), sha256Hex(data)])}` : "";
+    const suffix = signed
+      ? `;chunk-signature=${sign("AWS4-HMAC-SHA256-PAYLOAD", [sha256Hex(""), sha256Hex(data)])}`
+      : "";
     pieces.push(`${data.length.toString(16)}${suffix}\r\n`, data, "\r\n");
   }
-  pieces.push(signed ? `0;chunk-signature=${sign("AWS4-HMAC-SHA256-PAYLOAD", [sha256Hex(""), sha256Hex("")])}\r\n` : "0\r\n");
+  pieces.push(
+    signed ? `0;chunk-signature=${sign("AWS4-HMAC-SHA256-PAYLOAD", [sha256Hex(""), sha256Hex("")])}\r\n` : "0\r\n",
+  );
   const lines = Object.entries(trailers).map(([name, value]) => `${name}:${value}`);
   for (const line of lines) pieces.push(`${line}\r\n`);
   if (signed && payloadHash.endsWith("-TRAILER")) {

@@ -4,12 +4,26 @@ import { formatTimestamp, parseTimestamp, sha256Hex } from "./sigv4.ts";
 
 // The examples of AWS's own documentation, whose signatures AWS computed:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html, sigv4-streaming.html, sigv4-query-string-auth.html
-const SIGNER: Signer = { accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", region: "us-east-1" };
+const SIGNER: Signer = {
+  accessKeyId: "AKIAIOSFODNN7EXAMPLE",
+  secretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+  region: "us-east-1",
+};
 const TIME = Date.UTC(2013, 4, 24);
 const EMPTY = sha256Hex("");
-const BASE = { method: "GET", host: "examplebucket.s3.amazonaws.com", path: "/", query: {}, headers: {}, payloadHash: EMPTY, time: TIME };
+const BASE = {
+  method: "GET",
+  host: "examplebucket.s3.amazonaws.com",
+  path: "/",
+  query: {},
+  headers: {},
+  payloadHash: EMPTY,
+  time: TIME,
+};
 
-function signatureOf(request: typeof BASE & { headers: Record<string, string>; query: Record<string, string> }): string {
+function signatureOf(
+  request: typeof BASE & { headers: Record<string, string>; query: Record<string, string> },
+): string {
   return /Signature=(.*)$/.exec(signRequest(SIGNER, request).headers["authorization"] ?? "")?.[1] ?? "";
 }
 
@@ -29,8 +43,12 @@ describe("signature version 4", () => {
   });
 
   test("signs AWS's examples of sub-resources and listings", () => {
-    expect(signatureOf({ ...BASE, query: { lifecycle: "" } })).toBe("fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
-    expect(signatureOf({ ...BASE, query: { "max-keys": "2", prefix: "J" } })).toBe("34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+    expect(signatureOf({ ...BASE, query: { lifecycle: "" } })).toBe(
+      "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
+    );
+    expect(signatureOf({ ...BASE, query: { "max-keys": "2", prefix: "J" } })).toBe(
+      "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
+    );
   });
 
   test("signs AWS's example of a link", () => {
@@ -47,7 +65,14 @@ describe("signature version 4", () => {
       "x-amz-decoded-content-length": "66560",
       "content-length": "66824",
     };
-    const { chunks } = signRequest(SIGNER, { ...BASE, method: "PUT", host: "s3.amazonaws.com", path: "/examplebucket/chunkObject.txt", headers, payloadHash });
+    const { chunks } = signRequest(SIGNER, {
+      ...BASE,
+      method: "PUT",
+      host: "s3.amazonaws.com",
+      path: "/examplebucket/chunkObject.txt",
+      headers,
+      payloadHash,
+    });
     expect(chunks.seed).toBe("4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9");
     const body = encodeAwsChunked(Buffer.alloc(66_560, "a"), { payloadHash, chunkSize: 65_536, chunks });
     expect(body.length).toBe(66_824);

@@ -45,7 +45,10 @@ export function stringToSign(canonical: string, timestamp: string, scope: Creden
 
 /** Task 3: the key of one day, region and service. */
 export function signingKey(secretAccessKey: string, { date, region, service }: CredentialScope): Buffer {
-  return [date, region, service, "aws4_request"].reduce<Buffer>((key, part) => hmac(key, part), Buffer.from(`AWS4${secretAccessKey}`));
+  return [date, region, service, "aws4_request"].reduce<Buffer>(
+    (key, part) => hmac(key, part),
+    Buffer.from(`AWS4${secretAccessKey}`),
+  );
 }
 
 export function signature(key: Buffer, text: string): string {
@@ -58,7 +61,10 @@ export function sha256Hex(data: string | Uint8Array): string {
 
 /** Everything but A-Z a-z 0-9 - . _ ~ becomes %XX. */
 export function encodeUri(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 export function encodePath(path: string): string {

@@ -55,14 +55,31 @@ test("https with a certificate of its own", async () => {
   expect(server.endpoint).toMatch(/^https:/);
   expect((await client.send({ method: "PUT", key: "k", body: "x".repeat(100_000) })).status).toBe(200);
   expect((await client.send({ method: "GET", key: "k" })).body).toHaveLength(100_000);
-  await expect(createS3TestClient({ ...server, caPem: undefined }).send({ method: "GET", key: "k" })).rejects.toThrowError(/self-signed/);
+  await expect(
+    createS3TestClient({ ...server, caPem: undefined }).send({ method: "GET", key: "k" }),
+  ).rejects.toThrowError(/self-signed/);
   client.close();
   await server.close();
 });
 
 test("arguments become options", () => {
-  const { server, untilStdinEnds } = parseArguments(["--port=0", "--bucket=a", "--bucket=b", "--profile=b2", "--latency-ms=5", "--etags=opaque"]);
-  expect(server).toEqual({ profile: "b2", etags: "opaque", tls: false, control: true, port: 0, latencyMs: 5, bucket: ["a", "b"] });
+  const { server, untilStdinEnds } = parseArguments([
+    "--port=0",
+    "--bucket=a",
+    "--bucket=b",
+    "--profile=b2",
+    "--latency-ms=5",
+    "--etags=opaque",
+  ]);
+  expect(server).toEqual({
+    profile: "b2",
+    etags: "opaque",
+    tls: false,
+    control: true,
+    port: 0,
+    latencyMs: 5,
+    bucket: ["a", "b"],
+  });
   expect(untilStdinEnds).toBe(false);
   expect(() => parseArguments(["--profile=azure"])).toThrowError(/one of aws, b2/);
   expect(() => parseArguments(["--etags=sha1"])).toThrowError(/md5 or opaque/);

@@ -58,10 +58,15 @@ const NODE_OPTIONS = ["--single-threaded-gc"];
 /** Starts `main.ts`. The child also ends when this process does, however that happens. */
 export async function startS3ServerProcess(options: S3ServerProcessOptions = {}): Promise<S3ServerProcess> {
   const main = fileURLToPath(new URL("./main.ts", import.meta.url));
-  const child = spawn(process.execPath, [...NODE_OPTIONS, "--conditions=soar-source", main, ...toArguments(options)], { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...NODE_OPTIONS, "--conditions=soar-source", main, ...toArguments(options)], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   const errors: string[] = [];
   child.stderr.setEncoding("utf8").on("data", (text: string) => void errors.push(text));
-  const ready = JSON.parse(await firstLine(child, errors)) as Omit<S3ServerProcess, keyof ReturnType<typeof createRemote>>;
+  const ready = JSON.parse(await firstLine(child, errors)) as Omit<
+    S3ServerProcess,
+    keyof ReturnType<typeof createRemote>
+  >;
   return { ...ready, ...createRemote(child, ready, errors) };
 }
 
@@ -89,8 +94,14 @@ function toArguments({ bucket, credentials, ...options }: S3ServerProcessOptions
 function createRemote(child: ChildProcess, ready: S3TestClientOptions, errors: readonly string[]) {
   const client = createS3TestClient(ready);
   const ask = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const { status, text } = await client.sendRaw(method, `${CONTROL_PATH}${path}`, {}, body === undefined ? undefined : Buffer.from(JSON.stringify(body)));
-    if (status !== 200) throw new Error(`unable to control the S3 test server: ${method} ${path} gave ${status} ${text}`);
+    const { status, text } = await client.sendRaw(
+      method,
+      `${CONTROL_PATH}${path}`,
+      {},
+      body === undefined ? undefined : Buffer.from(JSON.stringify(body)),
+    );
+    if (status !== 200)
+      throw new Error(`unable to control the S3 test server: ${method} ${path} gave ${status} ${text}`);
     return JSON.parse(text) as T;
   };
   const exited = once(child, "exit");
@@ -99,7 +110,8 @@ function createRemote(child: ChildProcess, ready: S3TestClientOptions, errors: r
       const key = rule.key instanceof RegExp ? rule.key.source : rule.key;
       const { id } = await ask<{ id: string }>("POST", "faults", { ...rule, key });
       return {
-        hits: async () => (await ask<{ id: string; hits: number }[]>("GET", "faults")).find((fault) => fault.id === id)?.hits ?? 0,
+        hits: async () =>
+          (await ask<{ id: string; hits: number }[]>("GET", "faults")).find((fault) => fault.id === id)?.hits ?? 0,
         release: async () => void (await ask("POST", `faults/${id}/release`)),
         remove: async () => void (await ask("DELETE", `faults/${id}`)),
       };
@@ -124,7 +136,8 @@ function createRemote(child: ChildProcess, ready: S3TestClientOptions, errors: r
 
 async function firstLine({ stdout }: ChildProcess, errors: readonly string[]): Promise<string> {
   let text = "";
-  for await (const chunk of (stdout?.setEncoding("utf8").iterator({ destroyOnReturn: false }) ?? []) as AsyncIterable<string>) {
+  for await (const chunk of (stdout?.setEncoding("utf8").iterator({ destroyOnReturn: false }) ??
+    []) as AsyncIterable<string>) {
     text += chunk;
     const end = text.indexOf("\n");
     if (end >= 0) return text.slice(0, end);

@@ -93,7 +93,14 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Te
   const certificate = options.tls === true ? createSelfSignedCertificate(Date.now()) : undefined;
   const { port, close } = await listen({
     port: options.port ?? 0,
-    handle: createRequestHandler({ state, faults, requests, latencyMs: settings.latencyMs, hostnames, onBug: (error) => bugs.push(error) }),
+    handle: createRequestHandler({
+      state,
+      faults,
+      requests,
+      latencyMs: settings.latencyMs,
+      hostnames,
+      onBug: (error) => bugs.push(error),
+    }),
     control: options.control === true ? createControl({ faults, requests, apply: settings.apply }) : undefined,
     certificate,
   });
@@ -123,7 +130,11 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Te
   };
 }
 
-async function openState(options: S3ServerOptions, rules: ProfileRules, clock: { offset: number }): Promise<ServerState> {
+async function openState(
+  options: S3ServerOptions,
+  rules: ProfileRules,
+  clock: { offset: number },
+): Promise<ServerState> {
   const region = options.region ?? rules.region;
   return {
     rules,
@@ -138,7 +149,11 @@ async function openState(options: S3ServerOptions, rules: ProfileRules, clock: {
   };
 }
 
-function createSettings(state: ServerState, clock: { offset: number }, initialLatencyMs: number): { latencyMs: () => number; apply: (settings: ControlSettings) => void } {
+function createSettings(
+  state: ServerState,
+  clock: { offset: number },
+  initialLatencyMs: number,
+): { latencyMs: () => number; apply: (settings: ControlSettings) => void } {
   let latency = initialLatencyMs;
   return {
     latencyMs: () => latency,
@@ -150,7 +165,11 @@ function createSettings(state: ServerState, clock: { offset: number }, initialLa
   };
 }
 
-function createBuckets({ bucket = "soar-test" }: S3ServerOptions, rules: ProfileRules, region: string): Map<string, Bucket> {
+function createBuckets(
+  { bucket = "soar-test" }: S3ServerOptions,
+  rules: ProfileRules,
+  region: string,
+): Map<string, Bucket> {
   const wanted = [bucket].flat().map((item) => (typeof item === "string" ? { name: item } : item));
   return new Map(
     wanted.map((item: BucketOptions) => {
@@ -158,7 +177,8 @@ function createBuckets({ bucket = "soar-test" }: S3ServerOptions, rules: Profile
       const created = createBucket(item.name, item.region ?? region, Date.now());
       const { objectLock } = item;
       if (objectLock !== undefined) created.objectLock = { rule: objectLock === true ? undefined : objectLock };
-      if (item.versioning === true || objectLock !== undefined || rules.versioning === "always") created.versioning = "Enabled";
+      if (item.versioning === true || objectLock !== undefined || rules.versioning === "always")
+        created.versioning = "Enabled";
       return [item.name, created];
     }),
   );

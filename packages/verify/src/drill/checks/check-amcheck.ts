@@ -7,19 +7,46 @@ const CORRUPTION_FOUND = 2;
 const NO_EXTENSION = /could not open extension control file|extension "amcheck" is not available/;
 
 /** Reads every table and every B-tree index. The extension is made in the scratch cluster, where it costs nobody anything. */
-export async function checkWithAmcheck({ scratch: { binDir, server }, databases, jobs, signal }: DrillServer): Promise<CheckResult> {
-  if (!(await hasProgram(binDir, "pg_amcheck"))) return { outcome: "skipped", detail: `pg_amcheck is not in '${binDir}'` };
+export async function checkWithAmcheck({
+  scratch: { binDir, server },
+  databases,
+  jobs,
+  signal,
+}: DrillServer): Promise<CheckResult> {
+  if (!(await hasProgram(binDir, "pg_amcheck")))
+    return { outcome: "skipped", detail: `pg_amcheck is not in '${binDir}'` };
   for (const database of databases) {
-    const result = await runCaptured(join(binDir, "pg_amcheck"), [`--jobs=${jobs}`, "--install-missing=pg_catalog"], { env: await environmentFor(server, { database, writes: true }), signal });
+    const result = await runCaptured(join(binDir, "pg_amcheck"), [`--jobs=${jobs}`, "--install-missing=pg_catalog"], {
+      env: await environmentFor(server, { database, writes: true }),
+      signal,
+    });
     if (result.status === 0) continue;
-    if (result.status === CORRUPTION_FOUND) return { outcome: "failed", detail: `database '${database}' is damaged: ${firstFinding(result.stdout)}`, output: result.output };
-    if (NO_EXTENSION.test(result.stderr)) return { outcome: "skipped", detail: "the extension amcheck is not installed on this host" };
-    return { outcome: "failed", detail: `database '${database}' could not be checked: ${complaintOf(result)}`, output: result.output };
+    if (result.status === CORRUPTION_FOUND)
+      return {
+        outcome: "failed",
+        detail: `database '${database}' is damaged: ${firstFinding(result.stdout)}`,
+        output: result.output,
+      };
+    if (NO_EXTENSION.test(result.stderr))
+      return { outcome: "skipped", detail: "the extension amcheck is not installed on this host" };
+    return {
+      outcome: "failed",
+      detail: `database '${database}' could not be checked: ${complaintOf(result)}`,
+      output: result.output,
+    };
   }
-  return { outcome: "passed", detail: `every table and B-tree index of ${databases.length === 1 ? `database '${databases[0]}'` : `${databases.length} databases`} is sound` };
+  return {
+    outcome: "passed",
+    detail: `every table and B-tree index of ${databases.length === 1 ? `database '${databases[0]}'` : `${databases.length} databases`} is sound`,
+  };
 }
 
 /** A finding is a line that names the relation, and the words on it below. */
 function firstFinding(stdout: string): string {
-  return stdout.split("\n").map((line) => line.trim()).filter((line) => line !== "").slice(0, 2).join(" ");
+  return stdout
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "")
+    .slice(0, 2)
+    .join(" ");
 }

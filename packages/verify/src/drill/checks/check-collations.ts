@@ -21,14 +21,20 @@ export async function checkCollations({ scratch: { server }, databases, signal }
     await using connection = await connectSql({ ...server, database }, { signal });
     try {
       const rows = [...(await connection.query<Mismatch>(DATABASE)), ...(await connection.query<Mismatch>(COLLATIONS))];
-      found.push(...rows.map(({ name, then, now }) => `${name} in '${database}' (${then} at the source, ${now ?? "none"} here)`));
+      found.push(
+        ...rows.map(({ name, then, now }) => `${name} in '${database}' (${then} at the source, ${now ?? "none"} here)`),
+      );
     } catch (error) {
       // A collation that this host does not know at all cannot be asked for its version.
       if (!isSoarError(error) || error.code === "ABORTED") throw error;
       found.push(`of '${database}': ${error.message}`);
     }
   }
-  if (found.length === 0) return { outcome: "passed", detail: "collations have the versions that they have at the source" };
+  if (found.length === 0)
+    return { outcome: "passed", detail: "collations have the versions that they have at the source" };
   const more = found.length > 3 ? ` and ${found.length - 3} more` : "";
-  return { outcome: "warning", detail: `collations have other versions on this host: ${found.slice(0, 3).join(", ")}${more}; after a restore here, indexes on text need REINDEX` };
+  return {
+    outcome: "warning",
+    detail: `collations have other versions on this host: ${found.slice(0, 3).join(", ")}${more}; after a restore here, indexes on text need REINDEX`,
+  };
 }

@@ -10,5 +10,8 @@ export async function checkFence({ scratch }: DrillServer): Promise<CheckResult>
   const isFenced = row?.mode === "off" && row.listens === "" && row.sockets === scratch.directory.socketDir;
   return isFenced
     ? { outcome: "passed", detail: "the scratch server archives nothing and listens on its own socket only" }
-    : { outcome: "failed", detail: `archive_mode is '${row?.mode}', listen_addresses '${row?.listens}', unix_socket_directories '${row?.sockets}'` };
+    : {
+        outcome: "failed",
+        detail: `archive_mode is '${row?.mode}', listen_addresses '${row?.listens}', unix_socket_directories '${row?.sockets}'`,
+      };
 }

@@ -6,7 +6,10 @@ import type { CheckResult, DrillServer } from "./drill-server.ts";
 export function describeStart({ scratch }: DrillServer, consistentLsn: bigint | undefined): CheckResult {
   const { reachedLsn, timeline } = scratch.outcome;
   const consistent = consistentLsn === undefined ? "consistent" : `consistent at ${formatLsn(consistentLsn)}`;
-  return { outcome: "passed", detail: `${consistent}, replayed to ${reachedLsn === undefined ? "the target" : formatLsn(reachedLsn)} as planned, and takes connections on timeline ${timeline}` };
+  return {
+    outcome: "passed",
+    detail: `${consistent}, replayed to ${reachedLsn === undefined ? "the target" : formatLsn(reachedLsn)} as planned, and takes connections on timeline ${timeline}`,
+  };
 }
 
 /**
@@ -16,14 +19,23 @@ export function describeStart({ scratch }: DrillServer, consistentLsn: bigint | 
 export function checkNewestCommit({ scratch }: DrillServer, { target, resolved }: RestorePlan): CheckResult {
   const { lastCommitTime: reached } = scratch.outcome;
   const { lastReplayed: last, firstLeftOut } = resolved;
-  const newest = last === undefined ? "none was replayed behind the backup" : `the newest is of ${formatInstant(last.time)}`;
+  const newest =
+    last === undefined ? "none was replayed behind the backup" : `the newest is of ${formatInstant(last.time)}`;
   if (last !== undefined && reached !== undefined && BigInt(reached.getTime()) !== last.time / 1000n) {
-    return { outcome: "failed", detail: `the server says that its newest transaction is of ${reached.toISOString()}; by the plan ${newest}` };
+    return {
+      outcome: "failed",
+      detail: `the server says that its newest transaction is of ${reached.toISOString()}; by the plan ${newest}`,
+    };
   }
   if (target.kind === "time") {
-    const isInside = (last === undefined || last.time <= target.time) && (firstLeftOut === undefined || firstLeftOut.time > target.time);
+    const isInside =
+      (last === undefined || last.time <= target.time) &&
+      (firstLeftOut === undefined || firstLeftOut.time > target.time);
     const next = firstLeftOut === undefined ? "" : `, the next one of ${formatInstant(firstLeftOut.time)}`;
-    return { outcome: isInside ? "passed" : "failed", detail: `${newest}${next}; the target is ${formatInstant(target.time)}` };
+    return {
+      outcome: isInside ? "passed" : "failed",
+      detail: `${newest}${next}; the target is ${formatInstant(target.time)}`,
+    };
   }
   return { outcome: "passed", detail: `${newest}, the last one in the bucket` };
 }

@@ -20,13 +20,25 @@ export type CheckResult = Omit<DrillCheck, "kind" | "durationMs" | "name"> & { r
 export async function databasesOf({ server }: ScratchCluster, only: string | undefined): Promise<string[]> {
   if (only !== undefined) return [only];
   await using connection = await connectSql(server);
-  const rows = await connection.query<{ name: string }>("SELECT datname AS name FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid");
+  const rows = await connection.query<{ name: string }>(
+    "SELECT datname AS name FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid",
+  );
   return rows.map(({ name }) => name);
 }
 
 /** For programs of PostgreSQL that look at one database. Nothing may be written unless the drill's own work wants it. */
-export async function environmentFor(server: ServerConfig, options: { readonly database?: string; readonly certificateFile?: string | undefined; readonly writes?: boolean } = {}): Promise<Record<string, string>> {
-  const environment = await connectionEnvironment({ ...server, database: options.database ?? server.database, applicationName: "soar-backup-verify drill" }, options.certificateFile);
+export async function environmentFor(
+  server: ServerConfig,
+  options: {
+    readonly database?: string;
+    readonly certificateFile?: string | undefined;
+    readonly writes?: boolean;
+  } = {},
+): Promise<Record<string, string>> {
+  const environment = await connectionEnvironment(
+    { ...server, database: options.database ?? server.database, applicationName: "soar-backup-verify drill" },
+    options.certificateFile,
+  );
   const readOnly = `-c default_transaction_read_only=${options.writes === true ? "off" : "on"}`;
   return { ...environment, PGTZ: "UTC", PGDATESTYLE: "ISO", PGOPTIONS: [environment["PGOPTIONS"], readOnly].join(" ") };
 }

@@ -15,13 +15,25 @@ export interface OwnCommand {
  * Runs the operator's own command against the drill, for example the tests of an application, as the user that runs the
  * server. It may write: nobody will ever see it.
  */
-export async function runOwnCommand(drill: DrillServer, { command, database, env, cwd }: OwnCommand): Promise<CheckResult> {
-  const { scratch: { server }, owner, signal } = drill;
+export async function runOwnCommand(
+  drill: DrillServer,
+  { command, database, env, cwd }: OwnCommand,
+): Promise<CheckResult> {
+  const {
+    scratch: { server },
+    owner,
+    signal,
+  } = drill;
   await allowWriting(drill);
   const place = { PGHOST: server.host, PGPORT: String(server.port), PGUSER: server.user, PGDATABASE: database };
   // What an application's tests usually look at, so that they do not go to production by a variable left in the environment.
   const url = `postgresql://${encodeURIComponent(server.user)}@/${encodeURIComponent(database)}?host=${encodeURIComponent(server.host)}&port=${server.port}`;
-  const result = await runCaptured("/bin/sh", ["-c", command], { env: { ...env, ...place, DATABASE_URL: url }, owner, cwd, signal });
+  const result = await runCaptured("/bin/sh", ["-c", command], {
+    env: { ...env, ...place, DATABASE_URL: url },
+    owner,
+    cwd,
+    signal,
+  });
   const output = result.output.trimEnd();
   return result.status === 0
     ? { outcome: "passed", detail: `'${command}' succeeded`, output }

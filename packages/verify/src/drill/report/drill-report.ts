@@ -93,7 +93,16 @@ export interface DrillTimings {
 }
 
 export interface DrillCheck {
-  readonly kind: "fence" | "consistent-start" | "newest-commit" | "amcheck" | "page-checksums" | "schema-dump" | "collations" | "query" | "command";
+  readonly kind:
+    | "fence"
+    | "consistent-start"
+    | "newest-commit"
+    | "amcheck"
+    | "page-checksums"
+    | "schema-dump"
+    | "collations"
+    | "query"
+    | "command";
   /** For people; of a query the name that its file gives it. */
   readonly name: string;
   /** `warning`: nothing is lost, but somebody should look. `skipped`: `detail` says why. */
@@ -101,7 +110,9 @@ export interface DrillCheck {
   /** A sentence, without a full stop. */
   readonly detail: string;
   readonly durationMs: number;
-  readonly query?: { readonly sql: string; readonly database: string; readonly expected: string; readonly found: string } | undefined;
+  readonly query?:
+    | { readonly sql: string; readonly database: string; readonly expected: string; readonly found: string }
+    | undefined;
   /** What a program printed, its end where it is long. */
   readonly output?: string | undefined;
 }

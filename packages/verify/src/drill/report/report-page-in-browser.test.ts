@@ -45,7 +45,10 @@ beforeAll(async () => {
     requests.push(url);
     response.setHeader("content-type", "text/html; charset=utf-8");
     // The page itself allows no script; the one that measures comes in addition.
-    if (url === "/measured") response.end(page.replace("default-src 'none'", "script-src 'unsafe-inline'").replace("</head>", `${MEASURE}</head>`));
+    if (url === "/measured")
+      response.end(
+        page.replace("default-src 'none'", "script-src 'unsafe-inline'").replace("</head>", `${MEASURE}</head>`),
+      );
     else if (url === "/page") response.end(page);
     else response.writeHead(404).end();
   });
@@ -59,22 +62,36 @@ afterAll(() => {
 
 const chromium = findChromium();
 
-test("in a browser, on a screen and on a telephone, everything of the page is to be seen, and nothing is asked for besides it", { timeout: 120_000 }, async () => {
-  // CI installs it; the page is checked without one in report-page.test.ts.
-  if (chromium === undefined) return;
-  for (const width of [1200, 500]) {
-    requests.length = 0;
-    const dom = await dumpDom(chromium, `${origin}/measured`, { width, height: 900 });
-    const [, json = "{}"] = /<script type="application\/json" id="measured">([^]*?)<\/script>/.exec(dom) ?? [];
-    const measured = JSON.parse(json) as Measured;
-    expect(measured.pageWidth, `at ${width}`).toBeLessThanOrEqual(measured.windowWidth);
-    expect(measured.lost).toEqual([]);
-    expect(measured.bars).toBeGreaterThan(8);
-    expect(measured.ink).not.toBe(measured.background);
-    for (const part of ["Restore drill failed", "Backup tested", "WAL range tested", "RTO estimate", "RPO verified", "✓ Pass", "SELECT '<script>'", "what it printed"]) expect(measured.text).toContain(part);
-    expect(requests.filter((url) => url !== "/favicon.ico")).toEqual(["/measured"]);
-  }
-  const own = await dumpDom(chromium, `${origin}/page`, { width: 1200, height: 900 });
-  expect(own).toContain("<title>Restore drill failed, 2026-11-25</title>");
-  expect(own).not.toContain("<b>14 passed</b>");
-});
+test(
+  "in a browser, on a screen and on a telephone, everything of the page is to be seen, and nothing is asked for besides it",
+  { timeout: 120_000 },
+  async () => {
+    // CI installs it; the page is checked without one in report-page.test.ts.
+    if (chromium === undefined) return;
+    for (const width of [1200, 500]) {
+      requests.length = 0;
+      const dom = await dumpDom(chromium, `${origin}/measured`, { width, height: 900 });
+      const [, json = "{}"] = /<script type="application\/json" id="measured">([^]*?)<\/script>/.exec(dom) ?? [];
+      const measured = JSON.parse(json) as Measured;
+      expect(measured.pageWidth, `at ${width}`).toBeLessThanOrEqual(measured.windowWidth);
+      expect(measured.lost).toEqual([]);
+      expect(measured.bars).toBeGreaterThan(8);
+      expect(measured.ink).not.toBe(measured.background);
+      for (const part of [
+        "Restore drill failed",
+        "Backup tested",
+        "WAL range tested",
+        "RTO estimate",
+        "RPO verified",
+        "✓ Pass",
+        "SELECT '<script>'",
+        "what it printed",
+      ])
+        expect(measured.text).toContain(part);
+      expect(requests.filter((url) => url !== "/favicon.ico")).toEqual(["/measured"]);
+    }
+    const own = await dumpDom(chromium, `${origin}/page`, { width: 1200, height: 900 });
+    expect(own).toContain("<title>Restore drill failed, 2026-11-25</title>");
+    expect(own).not.toContain("<b>14 passed</b>");
+  },
+);

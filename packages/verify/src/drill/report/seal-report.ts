@@ -17,19 +17,28 @@ export function parseSealedReport(text: string, name: string): DrillReport {
   const { digest, ...content } = parseReport(text, name);
   const found = digestOf(content);
   if (found === digest) return { ...content, digest };
-  throw new SoarError("FINDINGS", `the report '${name}' was changed after it was written: it names the digest ${digest}, and its content has ${found}`, {
-    hint: "Compare it with the digest in the log and in the notification of that drill.",
-  });
+  throw new SoarError(
+    "FINDINGS",
+    `the report '${name}' was changed after it was written: it names the digest ${digest}, and its content has ${found}`,
+    {
+      hint: "Compare it with the digest in the log and in the notification of that drill.",
+    },
+  );
 }
 
 function parseReport(text: string, name: string): DrillReport {
   try {
     const value = JSON.parse(text) as Partial<DrillReport> | null;
-    if (value?.kind === "soar-drill-report" && value.version === 1 && typeof value.digest === "string") return value as DrillReport;
+    if (value?.kind === "soar-drill-report" && value.version === 1 && typeof value.digest === "string")
+      return value as DrillReport;
   } catch (cause) {
-    throw new SoarError("FORMAT_INVALID", `unable to read '${name}' as the report of a drill: it is no JSON`, { cause });
+    throw new SoarError("FORMAT_INVALID", `unable to read '${name}' as the report of a drill: it is no JSON`, {
+      cause,
+    });
   }
-  throw new SoarError("FORMAT_INVALID", `unable to read '${name}' as the report of a drill: it is something else`, { hint: "Name the .json file that soar-backup-verify drill wrote." });
+  throw new SoarError("FORMAT_INVALID", `unable to read '${name}' as the report of a drill: it is something else`, {
+    hint: "Name the .json file that soar-backup-verify drill wrote.",
+  });
 }
 
 function digestOf(content: DrillResult): string {
@@ -38,5 +47,9 @@ function digestOf(content: DrillResult): string {
 
 /** One text for one value: keys in order, no blanks. */
 function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, item: unknown) => (typeof item === "object" && item !== null && !Array.isArray(item) ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))) : item));
+  return JSON.stringify(value, (_, item: unknown) =>
+    typeof item === "object" && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
 }

@@ -31,6 +31,8 @@ test.each<[Expectation, string, string | undefined, boolean]>([
 });
 
 test("what was expected names production's value", () => {
-  expect(judgeResult({ kind: "number", side: "less", amount: 1, percent: true }, "1", "100").expected).toBe("at most 1 % less than 100 (production)");
+  expect(judgeResult({ kind: "number", side: "less", amount: 1, percent: true }, "1", "100").expected).toBe(
+    "at most 1 % less than 100 (production)",
+  );
   expect(judgeResult({ kind: "same" }, "1", "100").expected).toBe("100 (as in production)");
 });

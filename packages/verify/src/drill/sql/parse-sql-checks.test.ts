@@ -18,9 +18,27 @@ SELECT count(*)
 SELECT * FROM (VALUES (1, 'a;b'), (2, NULL)) v;
 `);
   expect(checks).toEqual([
-    { name: "devices", sql: "SELECT count(*) FROM devices;", line: 4, database: undefined, expectation: { kind: "rows", rows: ["42"] } },
-    { name: "SELECT count(*) -- not only of today FROM fixes;", sql: "SELECT count(*)\n  -- not only of today\n  FROM fixes;", line: 8, database: "staging", expectation: { kind: "number", side: "less", amount: 1, percent: true } },
-    { name: "SELECT * FROM (VALUES (1, 'a;b'), (2, NULL)) v;", sql: "SELECT * FROM (VALUES (1, 'a;b'), (2, NULL)) v;", line: 13, database: undefined, expectation: { kind: "rows", rows: ["1|a;b", "2|"] } },
+    {
+      name: "devices",
+      sql: "SELECT count(*) FROM devices;",
+      line: 4,
+      database: undefined,
+      expectation: { kind: "rows", rows: ["42"] },
+    },
+    {
+      name: "SELECT count(*) -- not only of today FROM fixes;",
+      sql: "SELECT count(*)\n  -- not only of today\n  FROM fixes;",
+      line: 8,
+      database: "staging",
+      expectation: { kind: "number", side: "less", amount: 1, percent: true },
+    },
+    {
+      name: "SELECT * FROM (VALUES (1, 'a;b'), (2, NULL)) v;",
+      sql: "SELECT * FROM (VALUES (1, 'a;b'), (2, NULL)) v;",
+      line: 13,
+      database: undefined,
+      expectation: { kind: "rows", rows: ["1|a;b", "2|"] },
+    },
   ]);
 });
 
@@ -52,5 +70,11 @@ test.each([
   ["-- expect: 1\n\\! rm -r /;", "line 2: a command of psql is no query"],
   ["-- nothing\n", "there is no query in it"],
 ])("what would count as passed by a slip is refused with its line: %j", (text, message) => {
-  expect(() => parse(text)).toThrow(expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringContaining(message) as string, hint: expect.stringMatching(/\.$/) as string }));
+  expect(() => parse(text)).toThrow(
+    expect.objectContaining({
+      code: "CONFIG_INVALID",
+      message: expect.stringContaining(message) as string,
+      hint: expect.stringMatching(/\.$/) as string,
+    }),
+  );
 });

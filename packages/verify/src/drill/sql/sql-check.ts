@@ -19,7 +19,12 @@ export type Expectation =
   /** What the same query gives on production. */
   | { readonly kind: "same" }
   /** One number, not further from production's than this, on the named side. */
-  | { readonly kind: "number"; readonly side: "less" | "more" | "different"; readonly amount: number; readonly percent: boolean }
+  | {
+      readonly kind: "number";
+      readonly side: "less" | "more" | "different";
+      readonly amount: number;
+      readonly percent: boolean;
+    }
   /** One time, not older than production's by more than this. */
   | { readonly kind: "older"; readonly ms: number };
 

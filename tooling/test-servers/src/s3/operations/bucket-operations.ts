@@ -5,8 +5,20 @@ import { S3Error } from "../s3-error.ts";
 import { formatXml, parseXml, textOf, type XmlElement } from "../xml.ts";
 
 export function listBuckets({ state: { buckets } }: S3Call): S3Reply {
-  const elements = [...buckets.values()].map(({ name, createdAt }): XmlElement => ["Bucket", [["Name", name], ["CreationDate", new Date(createdAt).toISOString()]]]);
-  return { status: 200, body: formatXml("ListAllMyBucketsResult", [["Owner", [["ID", "soar"]]], ["Buckets", elements]]) };
+  const elements = [...buckets.values()].map(({ name, createdAt }): XmlElement => [
+    "Bucket",
+    [
+      ["Name", name],
+      ["CreationDate", new Date(createdAt).toISOString()],
+    ],
+  ]);
+  return {
+    status: 200,
+    body: formatXml("ListAllMyBucketsResult", [
+      ["Owner", [["ID", "soar"]]],
+      ["Buckets", elements],
+    ]),
+  };
 }
 
 export async function createBucketOperation(call: S3Call): Promise<S3Reply> {
@@ -31,7 +43,8 @@ export function isBucketName(name: string): boolean {
 
 export function deleteBucket(call: S3Call): S3Reply {
   const bucket = requireBucket(call);
-  if (bucket.keys.length > 0 || bucket.uploads.size > 0) throw new S3Error("BucketNotEmpty", { details: { BucketName: bucket.name } });
+  if (bucket.keys.length > 0 || bucket.uploads.size > 0)
+    throw new S3Error("BucketNotEmpty", { details: { BucketName: bucket.name } });
   call.state.buckets.delete(bucket.name);
   return { status: 204 };
 }
@@ -60,7 +73,9 @@ export async function putBucketVersioning(call: S3Call): Promise<S3Reply> {
   const status = textOf(parseXml(await receiveText(call), "VersioningConfiguration"), "Status");
   if (status !== "Enabled" && status !== "Suspended") throw new S3Error("MalformedXML");
   if (status === "Suspended" && (bucket.objectLock !== undefined || call.state.rules.versioning === "always")) {
-    throw new S3Error("InvalidBucketState", { message: "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed." });
+    throw new S3Error("InvalidBucketState", {
+      message: "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+    });
   }
   bucket.versioning = status;
   return { status: 200 };

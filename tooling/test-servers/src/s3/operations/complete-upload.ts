@@ -16,9 +16,16 @@ export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
   const fault = call.fault?.fault;
   if (fault?.type === "error-in-200") {
     const { code, message } = refusalOf("InternalError");
-    return { status: 200, body: formatXml("Error", [["Code", fault.code ?? code], ["Message", fault.message ?? message]]) };
+    return {
+      status: 200,
+      body: formatXml("Error", [
+        ["Code", fault.code ?? code],
+        ["Message", fault.message ?? message],
+      ]),
+    };
   }
-  if (!bucket.uploads.has(upload.uploadId)) throw new S3Error("NoSuchUpload", { details: { UploadId: upload.uploadId } });
+  if (!bucket.uploads.has(upload.uploadId))
+    throw new S3Error("NoSuchUpload", { details: { UploadId: upload.uploadId } });
   const parts = selectParts(call, upload, childrenOf(document, "Part"));
   checkDeclaredSize(call, parts);
   checkWriteConditions(call, bucket);
@@ -52,11 +59,19 @@ function selectParts(call: S3Call, upload: Upload, nodes: readonly XmlNode[]): P
   });
   const small = parts.slice(0, -1).find(({ blob }) => blob.size < minPartSize);
   if (small !== undefined) {
-    const details = { ProposedSize: String(small.blob.size), MinSizeAllowed: String(minPartSize), PartNumber: String(small.partNumber), ETag: small.etag };
+    const details = {
+      ProposedSize: String(small.blob.size),
+      MinSizeAllowed: String(minPartSize),
+      PartNumber: String(small.partNumber),
+      ETag: small.etag,
+    };
     throw new S3Error("EntityTooSmall", { details });
   }
   const first = parts[0]?.blob.size ?? 0;
-  if (equalParts && (parts.slice(0, -1).some(({ blob }) => blob.size !== first) || (parts.at(-1)?.blob.size ?? 0) > first)) {
+  if (
+    equalParts &&
+    (parts.slice(0, -1).some(({ blob }) => blob.size !== first) || (parts.at(-1)?.blob.size ?? 0) > first)
+  ) {
     throw new S3Error("InvalidPart", { message: "All non-trailing parts must have the same length." });
   }
   return parts;
@@ -70,7 +85,9 @@ function requirePart(upload: Upload, partNumber: number, node: XmlNode): Part {
     return part.checksums[`${CHECKSUM_HEADER}${name.slice("Checksum".length).toLowerCase()}`] !== text.trim();
   });
   if (part === undefined || part.etag !== etag || wrongChecksum) {
-    throw new S3Error("InvalidPart", { details: { UploadId: upload.uploadId, PartNumber: String(partNumber), ETag: etag } });
+    throw new S3Error("InvalidPart", {
+      details: { UploadId: upload.uploadId, PartNumber: String(partNumber), ETag: etag },
+    });
   }
   return part;
 }
@@ -80,7 +97,9 @@ function checkDeclaredSize(call: S3Call, parts: readonly Part[]): void {
   const declared = call.header("x-amz-mp-object-size");
   const size = parts.reduce((sum, { blob }) => sum + blob.size, 0);
   if (declared !== undefined && Number(declared) !== size) {
-    throw new S3Error("InvalidRequest", { message: "The provided 'x-amz-mp-object-size' header does not match what was computed." });
+    throw new S3Error("InvalidRequest", {
+      message: "The provided 'x-amz-mp-object-size' header does not match what was computed.",
+    });
   }
 }
 
@@ -100,7 +119,9 @@ function compositeChecksum(call: S3Call, upload: Upload, parts: readonly Part[])
   for (const part of parts) {
     const value = part.checksums[name];
     if (value === undefined) {
-      throw new S3Error("InvalidRequest", { message: `The upload was created using a ${checksumAlgorithm} checksum. The complete request must include the checksum for each part. It was missing for part ${part.partNumber} in the request.` });
+      throw new S3Error("InvalidRequest", {
+        message: `The upload was created using a ${checksumAlgorithm} checksum. The complete request must include the checksum for each part. It was missing for part ${part.partNumber} in the request.`,
+      });
     }
     checksum.update(Buffer.from(value, "base64"));
   }
@@ -109,5 +130,7 @@ function compositeChecksum(call: S3Call, upload: Upload, parts: readonly Part[])
 
 /** Uploads of a bucket in listing order: by key, then by age. */
 export function uploadsInOrder(bucket: Bucket, compare: (a: string, b: string) => number): Upload[] {
-  return [...bucket.uploads.values()].sort((a, b) => compare(a.key, b.key) || a.initiatedAt - b.initiatedAt || compare(a.uploadId, b.uploadId));
+  return [...bucket.uploads.values()].sort(
+    (a, b) => compare(a.key, b.key) || a.initiatedAt - b.initiatedAt || compare(a.uploadId, b.uploadId),
+  );
 }

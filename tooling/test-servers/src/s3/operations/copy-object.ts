@@ -18,18 +18,33 @@ export function copyObject(call: S3Call): S3Reply {
   const fault = call.fault?.fault;
   if (fault?.type === "error-in-200") {
     const { code, message } = refusalOf("InternalError");
-    return { status: 200, body: formatXml("Error", [["Code", fault.code ?? code], ["Message", fault.message ?? message]]) };
+    return {
+      status: 200,
+      body: formatXml("Error", [
+        ["Code", fault.code ?? code],
+        ["Message", fault.message ?? message],
+      ]),
+    };
   }
   if (source.size > MAX_COPY_SIZE) {
-    throw new S3Error("InvalidRequest", { message: `The specified copy source is larger than the maximum allowable size for a copy source: ${MAX_COPY_SIZE}` });
+    throw new S3Error("InvalidRequest", {
+      message: `The specified copy source is larger than the maximum allowable size for a copy source: ${MAX_COPY_SIZE}`,
+    });
   }
   const write = readWriteFacts(call, bucket);
   const replaces = call.header("x-amz-metadata-directive") === "REPLACE";
   checkSelfCopy(call, source, bucket, replaces);
   checkWriteConditions(call, bucket);
-  const facts = { ...write.facts, headers: replaces ? write.facts.headers : source.facts.headers, checksums: source.facts.checksums };
+  const facts = {
+    ...write.facts,
+    headers: replaces ? write.facts.headers : source.facts.headers,
+    checksums: source.facts.checksums,
+  };
   const version = commitObject(call, bucket, { ...write, facts, etag: source.etag, blobs: source.blobs });
-  const body = formatXml("CopyObjectResult", [["LastModified", new Date(version.modifiedAt).toISOString()], ["ETag", `"${version.etag}"`]]);
+  const body = formatXml("CopyObjectResult", [
+    ["LastModified", new Date(version.modifiedAt).toISOString()],
+    ["ETag", `"${version.etag}"`],
+  ]);
   return { status: 200, headers: versionHeaders(bucket, version), body };
 }
 
@@ -47,9 +62,18 @@ export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {
   }
   const blob = await writer.finish();
   bucket.storedBytes += blob.size;
-  const part = { partNumber, blob, etag: etagOf(call, upload.facts, md5.digest()), modifiedAt: call.state.now(), checksums: {} };
+  const part = {
+    partNumber,
+    blob,
+    etag: etagOf(call, upload.facts, md5.digest()),
+    modifiedAt: call.state.now(),
+    checksums: {},
+  };
   replacePart(bucket, upload, part);
-  const body = formatXml("CopyPartResult", [["LastModified", new Date(part.modifiedAt).toISOString()], ["ETag", `"${part.etag}"`]]);
+  const body = formatXml("CopyPartResult", [
+    ["LastModified", new Date(part.modifiedAt).toISOString()],
+    ["ETag", `"${part.etag}"`],
+  ]);
   return { status: 200, headers: { ...upload.facts.encryption }, body };
 }
 
@@ -69,7 +93,9 @@ function requireSource(call: S3Call): ObjectVersion {
 }
 
 function checkSelfCopy(call: S3Call, source: ObjectVersion, bucket: Bucket, replaces: boolean): void {
-  const changes = ["x-amz-storage-class", "x-amz-server-side-encryption"].some((name) => call.header(name) !== undefined);
+  const changes = ["x-amz-storage-class", "x-amz-server-side-encryption"].some(
+    (name) => call.header(name) !== undefined,
+  );
   if (bucket.versions.get(call.key)?.[0] !== source || replaces || changes) return;
   throw new S3Error("InvalidRequest", {
     message:
@@ -83,7 +109,10 @@ function copyRange(header: string | undefined, size: number): { start: number; e
   const start = Number(match?.[1]);
   const end = Number(match?.[2]) + 1;
   if (!(start < end && end <= size)) {
-    throw new S3Error("InvalidArgument", { message: "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy" });
+    throw new S3Error("InvalidArgument", {
+      message:
+        "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+    });
   }
   return { start, end };
 }

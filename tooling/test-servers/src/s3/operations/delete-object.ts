@@ -15,7 +15,10 @@ interface Removed {
 
 export function deleteObject(call: S3Call): S3Reply {
   const bucket = requireBucket(call);
-  const { versionId, deleteMarker } = removeKey(call, bucket, { key: call.key, versionId: call.parameter("versionId") });
+  const { versionId, deleteMarker } = removeKey(call, bucket, {
+    key: call.key,
+    versionId: call.parameter("versionId"),
+  });
   return {
     status: 204,
     headers: {
@@ -32,20 +35,34 @@ export async function deleteObjects(call: S3Call): Promise<S3Reply> {
   if (batchDelete !== "accepted") throw new S3Error(batchDelete);
   requireBodyDigest(call);
   const document = parseXml(await receiveText(call), "Delete");
-  const targets = childrenOf(document, "Object").map((node) => ({ key: textOf(node, "Key") ?? "", versionId: textOf(node, "VersionId") }));
-  if (targets.length === 0 || targets.length > MAX_KEYS || targets.some(({ key }) => key === "")) throw new S3Error("MalformedXML");
+  const targets = childrenOf(document, "Object").map((node) => ({
+    key: textOf(node, "Key") ?? "",
+    versionId: textOf(node, "VersionId"),
+  }));
+  if (targets.length === 0 || targets.length > MAX_KEYS || targets.some(({ key }) => key === ""))
+    throw new S3Error("MalformedXML");
   const quiet = textOf(document, "Quiet") === "true";
-  const results = targets.map((target) => removeOne(call, bucket, target)).filter(([name]) => name === "Error" || !quiet);
+  const results = targets
+    .map((target) => removeOne(call, bucket, target))
+    .filter(([name]) => name === "Error" || !quiet);
   return { status: 200, body: formatXml("DeleteResult", results) };
 }
 
 function removeOne(call: S3Call, bucket: Bucket, target: { key: string; versionId: string | undefined }): XmlElement {
-  const named: XmlElement[] = [["Key", target.key], ["VersionId", target.versionId]];
+  const named: XmlElement[] = [
+    ["Key", target.key],
+    ["VersionId", target.versionId],
+  ];
   try {
     const action = target.versionId === undefined ? "s3:DeleteObject" : "s3:DeleteObjectVersion";
     if (!mayAccess(call.caller, { action, bucket: bucket.name, key: target.key })) throw new S3Error("AccessDenied");
     const { versionId, deleteMarker } = removeKey(call, bucket, target);
-    const marker: XmlElement[] = deleteMarker ? [["DeleteMarker", true], ["DeleteMarkerVersionId", versionId]] : [];
+    const marker: XmlElement[] = deleteMarker
+      ? [
+          ["DeleteMarker", true],
+          ["DeleteMarkerVersionId", versionId],
+        ]
+      : [];
     return ["Deleted", [...named, ...marker]];
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
@@ -54,7 +71,11 @@ function removeOne(call: S3Call, bucket: Bucket, target: { key: string; versionI
 }
 
 /** A bare key on a versioned bucket is only hidden by a delete marker; a key that is not there counts as removed. */
-function removeKey(call: S3Call, bucket: Bucket, { key, versionId }: { key: string; versionId: string | undefined }): Removed {
+function removeKey(
+  call: S3Call,
+  bucket: Bucket,
+  { key, versionId }: { key: string; versionId: string | undefined },
+): Removed {
   const versions = bucket.versions.get(key) ?? [];
   if (versionId !== undefined || bucket.versioning === undefined) {
     const version = versions.find((candidate) => candidate.versionId === (versionId ?? "null"));

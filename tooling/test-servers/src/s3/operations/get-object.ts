@@ -18,14 +18,21 @@ export function getObject(call: S3Call): S3Reply {
   const contentRange = `bytes ${range.start}-${range.end - 1}/${version.size}`;
   // A checksum of the whole object says nothing about a part of it.
   const partial = Object.entries(headers).filter(([name]) => !name.startsWith("x-amz-checksum-"));
-  return { status: 206, headers: { ...Object.fromEntries(partial), "content-range": contentRange }, body: openContent(version, range.start, range.end) };
+  return {
+    status: 206,
+    headers: { ...Object.fromEntries(partial), "content-range": contentRange },
+    body: openContent(version, range.start, range.end),
+  };
 }
 
 export function headObject(call: S3Call): S3Reply {
   const bucket = requireBucket(call);
   const version = requireVersion(call, bucket);
   if (isNotModified(call, version)) return { status: 304, headers: { etag: `"${version.etag}"` } };
-  return { status: 200, headers: { ...describeVersion(call, bucket, version), "content-length": String(version.size) } };
+  return {
+    status: 200,
+    headers: { ...describeVersion(call, bucket, version), "content-length": String(version.size) },
+  };
 }
 
 function openContent({ blobs }: ObjectVersion, start: number, end: number): ObjectContent {
@@ -59,13 +66,17 @@ function describeVersion(call: S3Call, bucket: Bucket, version: ObjectVersion): 
     ...(restoredUntil !== undefined && {
       "x-amz-restore": `ongoing-request="false", expiry-date="${new Date(restoredUntil).toUTCString()}"`,
     }),
-    ...(call.header("x-amz-checksum-mode") === "ENABLED" && call.state.rules.checksumHeaders === "verified" && facts.checksums),
+    ...(call.header("x-amz-checksum-mode") === "ENABLED" &&
+      call.state.rules.checksumHeaders === "verified" &&
+      facts.checksums),
   };
 }
 
 function overrides(call: S3Call): Record<string, string> {
   const names = ["content-type", "content-disposition", "content-encoding", "cache-control"];
-  return Object.fromEntries(names.flatMap((name) => [[name, call.parameter(`response-${name}`)]]).filter(([, value]) => value !== undefined));
+  return Object.fromEntries(
+    names.flatMap((name) => [[name, call.parameter(`response-${name}`)]]).filter(([, value]) => value !== undefined),
+  );
 }
 
 /** Objects of archive classes must be restored before they can be read; GLACIER_IR is not one of them. */
@@ -77,13 +88,16 @@ function requireReadable(call: S3Call, { facts: { storageClass }, restoredUntil 
 
 /** True for 304; throws PreconditionFailed for 412. */
 function isNotModified(call: S3Call, { etag, modifiedAt }: ObjectVersion): boolean {
-  const matches = (header: string): boolean => header === "*" || header.split(",").some((candidate) => unquote(candidate) === etag);
+  const matches = (header: string): boolean =>
+    header === "*" || header.split(",").some((candidate) => unquote(candidate) === etag);
   const [ifMatch, ifNoneMatch] = [call.header("if-match"), call.header("if-none-match")];
   const seconds = Math.floor(modifiedAt / 1000) * 1000;
   const unmodifiedSince = Date.parse(call.header("if-unmodified-since") ?? "");
   const modifiedSince = Date.parse(call.header("if-modified-since") ?? "");
   if (ifMatch !== undefined ? !matches(ifMatch) : seconds > unmodifiedSince) {
-    throw new S3Error("PreconditionFailed", { details: { Condition: ifMatch === undefined ? "If-Unmodified-Since" : "If-Match" } });
+    throw new S3Error("PreconditionFailed", {
+      details: { Condition: ifMatch === undefined ? "If-Unmodified-Since" : "If-Match" },
+    });
   }
   return ifNoneMatch === undefined ? seconds <= modifiedSince : matches(ifNoneMatch);
 }

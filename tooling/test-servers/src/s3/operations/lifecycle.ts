@@ -3,7 +3,13 @@ import { receiveText, requireBodyDigest } from "../receive-body.ts";
 import { S3Error } from "../s3-error.ts";
 import { childrenOf, formatXml, parseXml, textOf, type XmlElement, type XmlNode } from "../xml.ts";
 
-const ACTIONS = ["Expiration", "Transition", "NoncurrentVersionExpiration", "NoncurrentVersionTransition", "AbortIncompleteMultipartUpload"];
+const ACTIONS = [
+  "Expiration",
+  "Transition",
+  "NoncurrentVersionExpiration",
+  "NoncurrentVersionTransition",
+  "AbortIncompleteMultipartUpload",
+];
 const MAX_RULES = 1000;
 
 export function getBucketLifecycle(call: S3Call): S3Reply {
@@ -20,10 +26,12 @@ export async function putBucketLifecycle(call: S3Call): Promise<S3Reply> {
   requireBodyDigest(call);
   const document = parseXml(await receiveText(call), "LifecycleConfiguration");
   const rules = childrenOf(document, "Rule");
-  if (rules.length === 0 || rules.length > MAX_RULES || rules.length !== document.children.length) throw new S3Error("MalformedXML");
+  if (rules.length === 0 || rules.length > MAX_RULES || rules.length !== document.children.length)
+    throw new S3Error("MalformedXML");
   rules.forEach((rule) => checkRule(call, rule));
   const ids = rules.map((rule) => textOf(rule, "ID")).filter((id) => id !== undefined);
-  if (new Set(ids).size !== ids.length) throw new S3Error("InvalidArgument", { message: "Rule ID must be unique. Found same ID for more than one rule" });
+  if (new Set(ids).size !== ids.length)
+    throw new S3Error("InvalidArgument", { message: "Rule ID must be unique. Found same ID for more than one rule" });
   bucket.lifecycle = document;
   return { status: 200 };
 }
@@ -38,8 +46,10 @@ function checkRule(call: S3Call, rule: XmlNode): void {
   const status = textOf(rule, "Status");
   const actions = rule.children.filter(({ name }) => ACTIONS.includes(name));
   if (status !== "Enabled" && status !== "Disabled") throw new S3Error("MalformedXML");
-  if ((childrenOf(rule, "Filter").length === 1) === (childrenOf(rule, "Prefix").length === 1)) throw new S3Error("MalformedXML");
-  if (actions.length === 0) throw new S3Error("InvalidRequest", { message: "At least one action needs to be specified in a rule" });
+  if ((childrenOf(rule, "Filter").length === 1) === (childrenOf(rule, "Prefix").length === 1))
+    throw new S3Error("MalformedXML");
+  if (actions.length === 0)
+    throw new S3Error("InvalidRequest", { message: "At least one action needs to be specified in a rule" });
   for (const action of actions) checkAction(call, action);
 }
 
@@ -47,13 +57,20 @@ function checkAction(call: S3Call, action: XmlNode): void {
   for (const { name, text } of action.children) {
     if (!/Days|DaysAfterInitiation$/.test(name)) continue;
     if (!/^[1-9]\d*$/.test(text.trim()) && !(name === "Days" && action.name === "Transition" && text.trim() === "0")) {
-      throw new S3Error("InvalidArgument", { message: `'${name}' for ${action.name} action must be a positive integer` });
+      throw new S3Error("InvalidArgument", {
+        message: `'${name}' for ${action.name} action must be a positive integer`,
+      });
     }
   }
   const storageClass = textOf(action, "StorageClass");
-  if (action.name.endsWith("Transition") && (storageClass === undefined || !call.state.rules.storageClasses.includes(storageClass))) throw new S3Error("MalformedXML");
+  if (
+    action.name.endsWith("Transition") &&
+    (storageClass === undefined || !call.state.rules.storageClasses.includes(storageClass))
+  )
+    throw new S3Error("MalformedXML");
   const marker = textOf(action, "ExpiredObjectDeleteMarker");
-  if (action.name === "Expiration" && marker !== undefined && action.children.length > 1) throw new S3Error("MalformedXML");
+  if (action.name === "Expiration" && marker !== undefined && action.children.length > 1)
+    throw new S3Error("MalformedXML");
 }
 
 function toElement({ name, children, text }: XmlNode): XmlElement {

@@ -6,7 +6,8 @@ import { formatXml, type XmlElement } from "../xml.ts";
 import { listPage, type Page } from "./list-page.ts";
 
 export function listObjects(call: S3Call): S3Reply {
-  if (call.parameter("list-type") !== "2") throw new S3Error("InvalidArgument", { message: "Only version 2 of ListObjects is served" });
+  if (call.parameter("list-type") !== "2")
+    throw new S3Error("InvalidArgument", { message: "Only version 2 of ListObjects is served" });
   const bucket = requireBucket(call);
   const query = readListQuery(call);
   const token = call.parameter("continuation-token");
@@ -38,7 +39,11 @@ export function listObjects(call: S3Call): S3Reply {
 }
 
 /** Listings that lie, on demand. */
-function afterFault({ fault: active }: S3Call, { truncated, last }: Page, after: string): { truncated: boolean; next: string | undefined } {
+function afterFault(
+  { fault: active }: S3Call,
+  { truncated, last }: Page,
+  after: string,
+): { truncated: boolean; next: string | undefined } {
   const type = active?.fault.type;
   if (type === "early-end") return { truncated: false, next: undefined };
   if (type === "no-continuation-token") return { truncated: true, next: undefined };
@@ -71,7 +76,11 @@ export interface ListQuery {
 export function readListQuery(call: S3Call, limitName: "max-keys" | "max-uploads" = "max-keys"): ListQuery {
   const { pageSize } = call.state;
   const limit = call.parameter(limitName) ?? String(pageSize);
-  if (!/^\d{1,10}$/.test(limit)) throw new S3Error("InvalidArgument", { message: `Provided ${limitName} not an integer or within integer range`, details: { ArgumentName: limitName, ArgumentValue: limit } });
+  if (!/^\d{1,10}$/.test(limit))
+    throw new S3Error("InvalidArgument", {
+      message: `Provided ${limitName} not an integer or within integer range`,
+      details: { ArgumentName: limitName, ArgumentValue: limit },
+    });
   const encodingType = call.parameter("encoding-type");
   if (encodingType !== undefined && encodingType !== "url") {
     throw new S3Error("InvalidArgument", { message: "Invalid Encoding Method specified in Request" });
@@ -93,7 +102,10 @@ function encodeToken(key: string): string {
 function decodeToken(token: string): string {
   const key = Buffer.from(token.slice(1), "base64").toString();
   if (!token.startsWith("1") || encodeToken(key) !== token) {
-    throw new S3Error("InvalidArgument", { message: "The continuation token provided is incorrect", details: { ArgumentName: "continuation-token" } });
+    throw new S3Error("InvalidArgument", {
+      message: "The continuation token provided is incorrect",
+      details: { ArgumentName: "continuation-token" },
+    });
   }
   return key;
 }

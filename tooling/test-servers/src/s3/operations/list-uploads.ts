@@ -17,11 +17,18 @@ export function listMultipartUploads(call: S3Call): S3Reply {
   const all = uploadsInOrder(bucket, compareKeys).filter(({ key }) => key.startsWith(prefix));
   const markerIndex = all.findIndex(({ key, uploadId }) => key === keyMarker && uploadId === idMarker);
   // Without an upload id, the marker's own uploads are behind us.
-  const behind = markerIndex >= 0 ? all.slice(markerIndex + 1) : all.filter(({ key }) => compareKeys(key, keyMarker) > 0);
+  const behind =
+    markerIndex >= 0 ? all.slice(markerIndex + 1) : all.filter(({ key }) => compareKeys(key, keyMarker) > 0);
   const page = behind.slice(0, maxKeys);
   const truncated = page.length < behind.length;
   const last = page.at(-1);
-  const next: XmlElement[] = truncated && last !== undefined ? [["NextKeyMarker", encode(last.key)], ["NextUploadIdMarker", last.uploadId]] : [];
+  const next: XmlElement[] =
+    truncated && last !== undefined
+      ? [
+          ["NextKeyMarker", encode(last.key)],
+          ["NextUploadIdMarker", last.uploadId],
+        ]
+      : [];
   const body = formatXml("ListMultipartUploadsResult", [
     ["Bucket", bucket.name],
     ["KeyMarker", encode(keyMarker)],
@@ -33,7 +40,12 @@ export function listMultipartUploads(call: S3Call): S3Reply {
     ["IsTruncated", truncated],
     ...page.map(({ key, uploadId, initiatedAt, facts }): XmlElement => [
       "Upload",
-      [["Key", encode(key)], ["UploadId", uploadId], ["StorageClass", facts.storageClass], ["Initiated", new Date(initiatedAt).toISOString()]],
+      [
+        ["Key", encode(key)],
+        ["UploadId", uploadId],
+        ["StorageClass", facts.storageClass],
+        ["Initiated", new Date(initiatedAt).toISOString()],
+      ],
     ]),
   ]);
   return { status: 200, body };
@@ -45,7 +57,9 @@ export function listParts(call: S3Call): S3Reply {
   const marker = Number(call.parameter("part-number-marker") ?? 0);
   const maxParts = Math.min(Number(call.parameter("max-parts") ?? MAX_PARTS_PER_PAGE), MAX_PARTS_PER_PAGE);
   if (!Number.isInteger(marker) || !(maxParts >= 0)) throw new S3Error("InvalidArgument");
-  const behind = [...upload.parts.values()].filter(({ partNumber }) => partNumber > marker).sort((a, b) => a.partNumber - b.partNumber);
+  const behind = [...upload.parts.values()]
+    .filter(({ partNumber }) => partNumber > marker)
+    .sort((a, b) => a.partNumber - b.partNumber);
   const page = behind.slice(0, maxParts);
   const truncated = page.length < behind.length;
   const body = formatXml("ListPartsResult", [
@@ -59,7 +73,12 @@ export function listParts(call: S3Call): S3Reply {
     ["StorageClass", upload.facts.storageClass],
     ...page.map(({ partNumber, etag, blob, modifiedAt }): XmlElement => [
       "Part",
-      [["PartNumber", partNumber], ["LastModified", new Date(modifiedAt).toISOString()], ["ETag", `"${etag}"`], ["Size", blob.size]],
+      [
+        ["PartNumber", partNumber],
+        ["LastModified", new Date(modifiedAt).toISOString()],
+        ["ETag", `"${etag}"`],
+        ["Size", blob.size],
+      ],
     ]),
   ]);
   return { status: 200, body };

@@ -21,7 +21,12 @@ export function listObjectVersions(call: S3Call): S3Reply {
   }
   const last = page.at(-1);
   const next: XmlElement[] =
-    truncated && last !== undefined ? [["NextKeyMarker", query.encode(last.key)], ["NextVersionIdMarker", last.versionId]] : [];
+    truncated && last !== undefined
+      ? [
+          ["NextKeyMarker", query.encode(last.key)],
+          ["NextVersionIdMarker", last.versionId],
+        ]
+      : [];
   const body = formatXml("ListVersionsResult", [
     ["Name", bucket.name],
     ["Prefix", query.encode(query.prefix)],
@@ -36,14 +41,19 @@ export function listObjectVersions(call: S3Call): S3Reply {
   return { status: 200, body };
 }
 
-function* versionsBehind(bucket: Bucket, prefix: string, { keyMarker, idMarker }: { keyMarker: string; idMarker: string }): Iterable<ObjectVersion> {
+function* versionsBehind(
+  bucket: Bucket,
+  prefix: string,
+  { keyMarker, idMarker }: { keyMarker: string; idMarker: string },
+): Iterable<ObjectVersion> {
   const start = compareKeys(keyMarker, prefix) < 0 ? prefix : keyMarker;
   for (let index = lowerBound(bucket.keys, start); index < bucket.keys.length; index += 1) {
     const key = bucket.keys[index] ?? "";
     if (!key.startsWith(prefix)) return;
     const versions = bucket.versions.get(key) ?? [];
     // Without a version id, the marker's own versions are all behind us.
-    const behind = idMarker === "" ? versions.length : versions.findIndex(({ versionId }) => versionId === idMarker) + 1;
+    const behind =
+      idMarker === "" ? versions.length : versions.findIndex(({ versionId }) => versionId === idMarker) + 1;
     yield* key === keyMarker && keyMarker !== "" ? versions.slice(behind) : versions;
   }
 }
@@ -56,5 +66,8 @@ function describe(bucket: Bucket, version: ObjectVersion, { encode }: ListQuery)
     ["LastModified", new Date(version.modifiedAt).toISOString()],
   ];
   if (version.deleteMarker) return ["DeleteMarker", common];
-  return ["Version", [...common, ["ETag", `"${version.etag}"`], ["Size", version.size], ["StorageClass", version.facts.storageClass]]];
+  return [
+    "Version",
+    [...common, ["ETag", `"${version.etag}"`], ["Size", version.size], ["StorageClass", version.facts.storageClass]],
+  ];
 }

@@ -19,7 +19,11 @@ export function createMultipartUpload(call: S3Call): S3Reply {
     parts: new Map(),
   };
   bucket.uploads.set(uploadId, upload);
-  const body = formatXml("InitiateMultipartUploadResult", [["Bucket", bucket.name], ["Key", call.key], ["UploadId", uploadId]]);
+  const body = formatXml("InitiateMultipartUploadResult", [
+    ["Bucket", bucket.name],
+    ["Key", call.key],
+    ["UploadId", uploadId],
+  ]);
   return { status: 200, headers: { ...upload.facts.encryption }, body };
 }
 
@@ -28,10 +32,14 @@ function readChecksumAlgorithm(call: S3Call): Upload["checksumAlgorithm"] {
   if (given === undefined) return undefined;
   const { checksumHeaders } = call.state.rules;
   if (checksumHeaders !== "verified") throw new S3Error(checksumHeaders("x-amz-checksum-algorithm"));
-  if (call.header("x-amz-checksum-type") === "FULL_OBJECT") throw new S3Error("NotImplemented", { details: { Header: "x-amz-checksum-type" } });
+  if (call.header("x-amz-checksum-type") === "FULL_OBJECT")
+    throw new S3Error("NotImplemented", { details: { Header: "x-amz-checksum-type" } });
   const algorithm = given.toLowerCase();
   if (!isChecksumAlgorithm(algorithm)) {
-    throw new S3Error("InvalidRequest", { message: "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]" });
+    throw new S3Error("InvalidRequest", {
+      message:
+        "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+    });
   }
   return algorithm;
 }
@@ -79,6 +87,7 @@ export function abortMultipartUpload(call: S3Call): S3Reply {
 export function requireUpload(call: S3Call, bucket: Bucket): Upload {
   const uploadId = call.parameter("uploadId") ?? "";
   const upload = bucket.uploads.get(uploadId);
-  if (upload === undefined || upload.key !== call.key) throw new S3Error("NoSuchUpload", { details: { UploadId: uploadId } });
+  if (upload === undefined || upload.key !== call.key)
+    throw new S3Error("NoSuchUpload", { details: { UploadId: uploadId } });
   return upload;
 }

@@ -17,22 +17,34 @@ export function readRetention(call: S3Call, bucket: Bucket): { retention: Retent
     const rule = bucket.objectLock?.rule;
     return { retention: rule && { mode: rule.mode, until: call.state.now() + rule.days * DAY_MS }, legalHold: false };
   }
-  if (bucket.objectLock === undefined) throw new S3Error("InvalidRequest", { message: "Bucket is missing Object Lock Configuration" });
+  if (bucket.objectLock === undefined)
+    throw new S3Error("InvalidRequest", { message: "Bucket is missing Object Lock Configuration" });
   if ((mode === undefined) !== (until === undefined)) {
-    throw new S3Error("InvalidArgument", { message: "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied" });
+    throw new S3Error("InvalidArgument", {
+      message: "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied",
+    });
   }
-  return { retention: mode === undefined ? undefined : parseRetention(mode, until, call.state.now()), legalHold: legalHold === "ON" };
+  return {
+    retention: mode === undefined ? undefined : parseRetention(mode, until, call.state.now()),
+    legalHold: legalHold === "ON",
+  };
 }
 
 function parseRetention(mode: string | undefined, until: string | undefined, now: number): Retention {
   const instant = Date.parse(until ?? "");
-  if (mode !== "GOVERNANCE" && mode !== "COMPLIANCE") throw new S3Error("InvalidArgument", { message: "Unknown wormMode directive." });
-  if (!(instant > now)) throw new S3Error("InvalidArgument", { message: "The retain until date must be in the future!" });
+  if (mode !== "GOVERNANCE" && mode !== "COMPLIANCE")
+    throw new S3Error("InvalidArgument", { message: "Unknown wormMode directive." });
+  if (!(instant > now))
+    throw new S3Error("InvalidArgument", { message: "The retain until date must be in the future!" });
   return { mode, until: instant };
 }
 
 /** Writes under Object Lock must prove their body: providers.md 4. */
-export function requireLockDigest(call: S3Call, { retention, legalHold }: { retention: Retention | undefined; legalHold: boolean }, what: "Put Object" | "Put Part"): void {
+export function requireLockDigest(
+  call: S3Call,
+  { retention, legalHold }: { retention: Retention | undefined; legalHold: boolean },
+  what: "Put Object" | "Put Part",
+): void {
   if (retention === undefined && !legalHold) return;
   const message = `Content-MD5 OR x-amz-checksum- HTTP header is required for ${what} requests with Object Lock parameters`;
   requireBodyDigest(call, { status: 400, code: "InvalidRequest", message });
@@ -59,8 +71,26 @@ export function getObjectLockConfiguration(call: S3Call): S3Reply {
   if (objectLock === undefined) throw new S3Error("ObjectLockConfigurationNotFoundError");
   const { rule } = objectLock;
   const ruleElement: XmlElement[] =
-    rule === undefined ? [] : [["Rule", [["DefaultRetention", [["Mode", rule.mode], ["Days", rule.days]]]]]];
-  return { status: 200, body: formatXml("ObjectLockConfiguration", [["ObjectLockEnabled", "Enabled"], ...ruleElement]) };
+    rule === undefined
+      ? []
+      : [
+          [
+            "Rule",
+            [
+              [
+                "DefaultRetention",
+                [
+                  ["Mode", rule.mode],
+                  ["Days", rule.days],
+                ],
+              ],
+            ],
+          ],
+        ];
+  return {
+    status: 200,
+    body: formatXml("ObjectLockConfiguration", [["ObjectLockEnabled", "Enabled"], ...ruleElement]),
+  };
 }
 
 export async function putObjectLockConfiguration(call: S3Call): Promise<S3Reply> {
@@ -69,7 +99,10 @@ export async function putObjectLockConfiguration(call: S3Call): Promise<S3Reply>
   requireBodyDigest(call);
   const document = parseXml(await receiveText(call), "ObjectLockConfiguration");
   if (textOf(document, "ObjectLockEnabled") !== "Enabled") throw new S3Error("MalformedXML");
-  if (bucket.versioning !== "Enabled") throw new S3Error("InvalidBucketState", { message: "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration" });
+  if (bucket.versioning !== "Enabled")
+    throw new S3Error("InvalidBucketState", {
+      message: "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+    });
   bucket.objectLock = { rule: childrenOf(document, "Rule").map(parseRule)[0] };
   return { status: 200 };
 }
@@ -77,7 +110,9 @@ export async function putObjectLockConfiguration(call: S3Call): Promise<S3Reply>
 function parseRule(rule: XmlNode): { mode: Retention["mode"]; days: number } {
   const [retention] = childrenOf(rule, "DefaultRetention");
   const mode = retention && textOf(retention, "Mode");
-  const days = Number((retention && textOf(retention, "Days")) ?? 365 * Number((retention && textOf(retention, "Years")) ?? NaN));
+  const days = Number(
+    (retention && textOf(retention, "Days")) ?? 365 * Number((retention && textOf(retention, "Years")) ?? NaN),
+  );
   if ((mode !== "GOVERNANCE" && mode !== "COMPLIANCE") || !(days > 0)) throw new S3Error("MalformedXML");
   return { mode, days };
 }
@@ -85,7 +120,13 @@ function parseRule(rule: XmlNode): { mode: Retention["mode"]; days: number } {
 export function getObjectRetention(call: S3Call): S3Reply {
   const { retention } = requireLockedVersion(call);
   if (retention === undefined) throw new S3Error("NoSuchObjectLockConfiguration");
-  return { status: 200, body: formatXml("Retention", [["Mode", retention.mode], ["RetainUntilDate", new Date(retention.until).toISOString()]]) };
+  return {
+    status: 200,
+    body: formatXml("Retention", [
+      ["Mode", retention.mode],
+      ["RetainUntilDate", new Date(retention.until).toISOString()],
+    ]),
+  };
 }
 
 export async function putObjectRetention(call: S3Call): Promise<S3Reply> {
@@ -94,7 +135,10 @@ export async function putObjectRetention(call: S3Call): Promise<S3Reply> {
   const document = parseXml(await receiveText(call), "Retention");
   const retention = parseRetention(textOf(document, "Mode"), textOf(document, "RetainUntilDate"), call.state.now());
   const current = version.retention;
-  const shortens = current !== undefined && current.until > call.state.now() && (retention.until < current.until || retention.mode !== current.mode);
+  const shortens =
+    current !== undefined &&
+    current.until > call.state.now() &&
+    (retention.until < current.until || retention.mode !== current.mode);
   if (current !== undefined && shortens && !mayBypass(call, current)) {
     throw new S3Error("AccessDenied", { message: "Access Denied because object protected by object lock." });
   }
@@ -119,7 +163,8 @@ export async function putObjectLegalHold(call: S3Call): Promise<S3Reply> {
 function requireLockedVersion(call: S3Call): ObjectVersion {
   requireLockSupport(call);
   const bucket = requireBucket(call);
-  if (bucket.objectLock === undefined) throw new S3Error("InvalidRequest", { message: "Bucket is missing Object Lock Configuration" });
+  if (bucket.objectLock === undefined)
+    throw new S3Error("InvalidRequest", { message: "Bucket is missing Object Lock Configuration" });
   return requireVersion(call, bucket);
 }
 

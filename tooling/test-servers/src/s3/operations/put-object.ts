@@ -29,7 +29,11 @@ export interface NewObject extends WriteFacts {
 }
 
 /** Makes an object visible; it takes references of its own on the blobs. */
-export function commitObject(call: S3Call, bucket: Bucket, { facts, retention, legalHold, etag, blobs }: NewObject): ObjectVersion {
+export function commitObject(
+  call: S3Call,
+  bucket: Bucket,
+  { facts, retention, legalHold, etag, blobs }: NewObject,
+): ObjectVersion {
   for (const blob of blobs) blob.retain();
   const version: ObjectVersion = {
     key: call.key,

@@ -12,7 +12,9 @@ export async function restoreObject(call: S3Call): Promise<S3Reply> {
   const days = Number(textOf(parseXml(await receiveText(call), "RestoreRequest"), "Days"));
   if (!(days > 0)) throw new S3Error("MalformedXML");
   if (!["GLACIER", "DEEP_ARCHIVE"].includes(version.facts.storageClass)) {
-    throw new S3Error("InvalidObjectState", { message: "Restore is not allowed for the object's current storage class" });
+    throw new S3Error("InvalidObjectState", {
+      message: "Restore is not allowed for the object's current storage class",
+    });
   }
   const first = version.restoredUntil === undefined;
   version.restoredUntil = call.state.now() + days * DAY_MS;

@@ -6,7 +6,14 @@ import { receiveBody, type ReceivedBody } from "../receive-body.ts";
 import { S3Error } from "../s3-error.ts";
 import { readRetention } from "./object-lock.ts";
 
-const KEPT_HEADERS = ["content-type", "content-encoding", "content-language", "content-disposition", "cache-control", "expires"];
+const KEPT_HEADERS = [
+  "content-type",
+  "content-encoding",
+  "content-language",
+  "content-disposition",
+  "cache-control",
+  "expires",
+];
 
 /** What PutObject, CopyObject and CreateMultipartUpload say about the object to be. */
 export interface WriteFacts {
@@ -18,7 +25,8 @@ export interface WriteFacts {
 export function readWriteFacts(call: S3Call, bucket: Bucket): WriteFacts {
   const { rules } = call.state;
   const storageClass = call.header("x-amz-storage-class") ?? rules.storageClasses[0] ?? "STANDARD";
-  if (!rules.storageClasses.includes(storageClass)) throw new S3Error("InvalidStorageClass", { details: { StorageClassRequested: storageClass } });
+  if (!rules.storageClasses.includes(storageClass))
+    throw new S3Error("InvalidStorageClass", { details: { StorageClassRequested: storageClass } });
   const kept = call.headerNames.filter((name) => KEPT_HEADERS.includes(name) || name.startsWith("x-amz-meta-"));
   const headers = Object.fromEntries(kept.map((name) => [name, withoutAwsChunked(name, call.header(name) ?? "")]));
   return {
@@ -37,11 +45,15 @@ function readEncryption(call: S3Call): Record<string, string> {
   const keyId = call.header("x-amz-server-side-encryption-aws-kms-key-id");
   if (mode === undefined) {
     if (keyId === undefined) return {};
-    throw new S3Error("InvalidArgument", { message: "The SSE KMS key id was given without x-amz-server-side-encryption: aws:kms." });
+    throw new S3Error("InvalidArgument", {
+      message: "The SSE KMS key id was given without x-amz-server-side-encryption: aws:kms.",
+    });
   }
   if (mode === "AES256") return { "x-amz-server-side-encryption": mode };
-  if (mode !== "aws:kms") throw new S3Error("InvalidArgument", { message: "The encryption method specified is not supported" });
-  if (!call.state.rules.kms) throw new S3Error("NotImplemented", { details: { Header: "x-amz-server-side-encryption" } });
+  if (mode !== "aws:kms")
+    throw new S3Error("InvalidArgument", { message: "The encryption method specified is not supported" });
+  if (!call.state.rules.kms)
+    throw new S3Error("NotImplemented", { details: { Header: "x-amz-server-side-encryption" } });
   const id = keyId ?? `arn:aws:kms:${call.state.region}:111122223333:alias/aws/s3`;
   return { "x-amz-server-side-encryption": mode, "x-amz-server-side-encryption-aws-kms-key-id": id };
 }
@@ -92,7 +104,10 @@ export function checkWriteConditions(call: S3Call, bucket: Bucket): void {
   const ifMatch = call.header("if-match");
   const { conditionalPut } = call.state.rules;
   if ((ifNoneMatch === undefined && ifMatch === undefined) || conditionalPut === "ignored") return;
-  if (conditionalPut !== "honoured") throw new S3Error(conditionalPut, { details: { Header: ifNoneMatch === undefined ? "If-Match" : "If-None-Match" } });
+  if (conditionalPut !== "honoured")
+    throw new S3Error(conditionalPut, {
+      details: { Header: ifNoneMatch === undefined ? "If-Match" : "If-None-Match" },
+    });
   const current = currentVersion(bucket, call.key);
   if (ifNoneMatch !== undefined) {
     if (ifNoneMatch !== "*") throw new S3Error("NotImplemented", { details: { Header: "If-None-Match" } });
@@ -100,7 +115,8 @@ export function checkWriteConditions(call: S3Call, bucket: Bucket): void {
   }
   if (ifMatch !== undefined) {
     if (current === undefined) throw new S3Error("NoSuchKey", { details: { Key: call.key } });
-    if (unquote(ifMatch) !== current.etag) throw new S3Error("PreconditionFailed", { details: { Condition: "If-Match" } });
+    if (unquote(ifMatch) !== current.etag)
+      throw new S3Error("PreconditionFailed", { details: { Condition: "If-Match" } });
   }
 }
 
