@@ -11,56 +11,40 @@ export function formatReportPage(report: DrillReport): string {
   const what = scope.kind === "cluster" ? "the whole cluster" : `database ${scope.database}`;
   const title = `Restore drill ${outcome}, ${instant(startedAt).slice(0, 10)}`;
   return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'" />
-        <meta name="soar-drill-digest" content="${report.digest}" />
-        <title>${title}</title>
-        <style>
-          ${new Html(PAGE_STYLE)}
-        </style>
-      </head>
-      <body>
-        <main>
-          <header class="verdict ${outcome}">
-            <h1>Restore drill <strong>${outcome}</strong></h1>
-            ${reason === undefined ? undefined : html`<p>${reason}</p>`}
-            <p class="quiet">${instant(startedAt)} on ${host}, ${what}, to ${target.description}</p>
-          </header>
-          ${cards(report)}
-          <h2>Window</h2>
-          ${drawWindowPicture(report)}
-          <h2>Timings</h2>
-          ${drawTimingsPicture(report)}
-          <h2>Result</h2>
-          <dl class="facts">
-            ${facts(report).map(
-              ([name, text]) =>
-                html`<dt>${name}</dt>
-                  <dd>${text}</dd>`,
-            )}
-          </dl>
-          <h2>Checks</h2>
-          ${
-            report.checks.length === 0
-              ? html`<p class="quiet">The drill ended before anything could be checked.</p>`
-              : html`<ul class="checks">
-                  ${report.checks.map(checkItem)}
-                </ul>`
-          }
-          <footer>
-            <h2>Digest</h2>
-            <p><code>${report.digest}</code></p>
-            <p class="quiet">
-              SHA-256 of the report beside this page. soar-backup-verify drill --check REPORT.json proves that neither
-              was edited since.
-            </p>
-          </footer>
-        </main>
-      </body>
-    </html> `.text;
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="soar-drill-digest" content="${report.digest}">
+<title>${title}</title>
+<style>${new Html(PAGE_STYLE)}</style>
+</head>
+<body>
+<main>
+<header class="verdict ${outcome}">
+<h1>Restore drill <strong>${outcome}</strong></h1>
+${reason === undefined ? undefined : html`<p>${reason}</p>`}
+<p class="quiet">${instant(startedAt)} on ${host}, ${what}, to ${target.description}</p>
+</header>
+${cards(report)}
+<h2>Window</h2>
+${drawWindowPicture(report)}
+<h2>Timings</h2>
+${drawTimingsPicture(report)}
+<h2>Result</h2>
+<dl class="facts">${facts(report).map(([name, text]) => html`<dt>${name}</dt><dd>${text}</dd>`)}</dl>
+<h2>Checks</h2>
+${report.checks.length === 0 ? html`<p class="quiet">The drill ended before anything could be checked.</p>` : html`<ul class="checks">${report.checks.map(checkItem)}</ul>`}
+<footer>
+<h2>Digest</h2>
+<p><code>${report.digest}</code></p>
+<p class="quiet">SHA-256 of the report beside this page. soar-backup-verify drill --check REPORT.json proves that neither was edited since.</p>
+</footer>
+</main>
+</body>
+</html>
+`.text;
 }
 
 const INTEGRITY: Readonly<Record<DrillReport["integrity"], string>> = {
@@ -70,19 +54,13 @@ const INTEGRITY: Readonly<Record<DrillReport["integrity"], string>> = {
 };
 
 function cards({ rto, rpo, tested, integrity }: DrillReport): Html {
-  const card = (name: string, text: string): Html =>
-    html`<div>
-      <dt>${name}</dt>
-      <dd>${text}</dd>
-    </div>`;
-  return html`<dl class="cards">
-    ${[
-      card("RTO", rto === undefined ? "not measured" : duration(rto.seconds)),
-      card("RPO", rpo === undefined ? "not measured" : duration(rpo.seconds)),
-      card("Backup age", tested === undefined ? "no backup" : duration(tested.ageSeconds)),
-      card("Data integrity", integrity === "unread" ? "not read" : integrity),
-    ]}
-  </dl>`;
+  const card = (name: string, text: string): Html => html`<div><dt>${name}</dt><dd>${text}</dd></div>`;
+  return html`<dl class="cards">${[
+    card("RTO", rto === undefined ? "not measured" : duration(rto.seconds)),
+    card("RPO", rpo === undefined ? "not measured" : duration(rpo.seconds)),
+    card("Backup age", tested === undefined ? "no backup" : duration(tested.ageSeconds)),
+    card("Data integrity", integrity === "unread" ? "not read" : integrity),
+  ]}</dl>`;
 }
 
 /** Every field that the two lists of results for restore tests ask for. */
@@ -148,8 +126,7 @@ function checkItem({ name, outcome, detail, durationMs, query, output }: DrillCh
   const asked =
     query === undefined
       ? undefined
-      : html`<pre>
-${query.sql}
+      : html`<pre>${query.sql}
 
 database  ${query.database}
 expected  ${query.expected}
@@ -157,12 +134,6 @@ found     ${query.found}</pre>`;
   const printed =
     output === undefined || output === ""
       ? undefined
-      : html`<details>
-          <summary class="quiet">what it printed</summary>
-          <pre>${output}</pre>
-        </details>`;
-  return html`<li>
-    <span class="mark ${outcome}">${outcome}</span><b>${name}</b>: ${detail}
-    <span class="quiet">(${seconds(durationMs)})</span>${asked}${printed}
-  </li>`;
+      : html`<details><summary class="quiet">what it printed</summary><pre>${output}</pre></details>`;
+  return html`<li><span class="mark ${outcome}">${outcome}</span><b>${name}</b>: ${detail} <span class="quiet">(${seconds(durationMs)})</span>${asked}${printed}</li>`;
 }

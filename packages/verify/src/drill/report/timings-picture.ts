@@ -17,26 +17,11 @@ export function drawTimingsPicture({ timings }: Pick<DrillReport, "timings">): H
   const end = Math.max(1, timings.totalMs, ...bars.map(({ fromMs, lengthMs }) => fromMs + lengthMs));
   const rows = bars.map(({ name, className, fromMs, lengthMs }, at) => {
     const [x, width] = [percent(fromMs, end), Math.max(0.5, percent(lengthMs, end))];
-    return html`<text class="axis" x="0" y="${at * ROW + 12}">${name}</text
-      ><text class="amount" x="100%" y="${at * ROW + 12}" text-anchor="end">${seconds(lengthMs)}</text
-      ><rect class="track" x="0" y="${at * ROW + 18}" width="100%" height="12" rx="2" /><rect
-        class="${className}"
-        x="${Math.min(x, 99.5)}%"
-        y="${at * ROW + 18}"
-        width="${width}%"
-        height="12"
-        rx="2"
-      />`;
+    return html`<text class="axis" x="0" y="${at * ROW + 12}">${name}</text><text class="amount" x="100%" y="${at * ROW + 12}" text-anchor="end">${seconds(lengthMs)}</text><rect class="track" x="0" y="${at * ROW + 18}" width="100%" height="12" rx="2"/><rect class="${className}" x="${Math.min(x, 99.5)}%" y="${at * ROW + 18}" width="${width}%" height="12" rx="2"/>`;
   });
-  return html`<svg
-    class="picture"
-    role="img"
-    aria-label="How long each part took"
-    width="100%"
-    height="${bars.length * ROW}"
-  >
-    ${rows}
-  </svg>`;
+  return html`<svg class="picture" role="img" aria-label="How long each part took" width="100%" height="${bars.length * ROW}">
+${rows}
+</svg>`;
 }
 
 /** Downloading and extracting go on side by side; what was left of the total at the beginning went into looking around. */

@@ -23,18 +23,10 @@ export function drawWindowPicture({ window, startedAt, reached, tested }: DrillR
   const at = target === undefined ? undefined : place(Date.parse(target), axis);
   const rows = drawn.map(({ timeline, ranges }, index) => drawRow(timeline, ranges, { axis, y: TOP + index * ROW }));
   return html`<svg class="picture" role="img" aria-label="The restorable window" width="100%" height="${height}">
-      ${rows}${backupMark(tested?.endedAt, axis, drawn.length)}${at === undefined ? undefined : html`<line class="target" x1="${at}%" x2="${at}%" y1="0" y2="${TOP + drawn.length * ROW}"><title>restored: ${target}</title></line>`}
-      <text class="axis" x="0" y="${height - 4}">${instant(new Date(axis.begin).toISOString()).slice(0, 16)}</text>
-      <text class="axis" x="100%" y="${height - 4}" text-anchor="end">
-        ${instant(new Date(axis.end).toISOString()).slice(0, 16)}
-      </text>
-    </svg>
-    <ul class="legend">
-      <li><i class="key range"></i>restorable</li>
-      <li><i class="key hole"></i>hole</li>
-      <li><i class="key backup"></i>backup tested</li>
-      <li><i class="key target"></i>newest commit restored</li>
-    </ul>`;
+${rows}${backupMark(tested?.endedAt, axis, drawn.length)}${at === undefined ? undefined : html`<line class="target" x1="${at}%" x2="${at}%" y1="0" y2="${TOP + drawn.length * ROW}"><title>restored: ${target}</title></line>`}
+<text class="axis" x="0" y="${height - 4}">${instant(new Date(axis.begin).toISOString()).slice(0, 16)}</text><text class="axis" x="100%" y="${height - 4}" text-anchor="end">${instant(new Date(axis.end).toISOString()).slice(0, 16)}</text>
+</svg>
+<ul class="legend"><li><i class="key range"></i>restorable</li><li><i class="key hole"></i>hole</li><li><i class="key backup"></i>backup tested</li><li><i class="key target"></i>newest commit restored</li></ul>`;
 }
 
 function axisOf(drawn: RecoveryWindow["timelines"], now: number): Axis {
@@ -58,22 +50,16 @@ function drawRange(
   { axis, y }: { readonly axis: Axis; readonly y: number },
 ): Html {
   const [begin, end] = [place(Date.parse(from), axis), place(Date.parse(to ?? from), axis)];
-  const bar = html`<rect class="range" x="${begin}%" y="${y}" width="${Math.max(0.6, end - begin)}%" height="14" rx="2"
-    ><title>${from} to ${to ?? "the end of the backup"}</title></rect
-  >`;
+  const bar = html`<rect class="range" x="${begin}%" y="${y}" width="${Math.max(0.6, end - begin)}%" height="14" rx="2"><title>${from} to ${to ?? "the end of the backup"}</title></rect>`;
   if (hole === undefined) return bar;
   const until = next === undefined ? 100 : place(Date.parse(next.from), axis);
-  return html`${bar}<rect class="hole" x="${end}%" y="${y}" width="${Math.max(0.6, until - end)}%" height="14" rx="2"
-      ><title>${hole.count} segments are missing: ${hole.from} to ${hole.to}</title></rect
-    >`;
+  return html`${bar}<rect class="hole" x="${end}%" y="${y}" width="${Math.max(0.6, until - end)}%" height="14" rx="2"><title>${hole.count} segments are missing: ${hole.from} to ${hole.to}</title></rect>`;
 }
 
 function backupMark(endedAt: string | undefined, axis: Axis, rows: number): Html | undefined {
   if (endedAt === undefined) return undefined;
   const x = place(Date.parse(endedAt), axis);
-  return html`<line class="backup" x1="${x}%" x2="${x}%" y1="0" y2="${TOP + rows * ROW}"
-    ><title>backup: ${endedAt}</title></line
-  >`;
+  return html`<line class="backup" x1="${x}%" x2="${x}%" y1="0" y2="${TOP + rows * ROW}"><title>backup: ${endedAt}</title></line>`;
 }
 
 /** Percent from the left. */
