@@ -1,6 +1,6 @@
 // Run a binary.
-export { favourLargeBuffers } from "./favour-large-buffers.ts";
-export { runApp } from "./run-app.ts";
+export { favourLargeBuffers } from "./run/favour-large-buffers.ts";
+export { runApp } from "./run/run-app.ts";
 export {
   defineCommand,
   type App,
@@ -8,13 +8,13 @@ export {
   type CommandContext,
   type CommandDefinition,
   type Failure,
-} from "./command.ts";
+} from "./options/command.ts";
 
 // Options.
-export type { Config, OptionRow, OptionTable } from "./option-table.ts";
-export { confirmOptions, type Confirm } from "./confirm.ts";
-export { storageOptions } from "./storage-options.ts";
-export { postgresOptions } from "./postgres-options.ts";
+export type { Config, OptionRow, OptionTable } from "./options/option-table.ts";
+export { confirmOptions, type Confirm } from "./options/confirm.ts";
+export { storageOptions } from "./options/storage-options.ts";
+export { postgresOptions } from "./options/postgres-options.ts";
 export {
   backupCompressionOptions,
   backupOptions,
@@ -23,28 +23,28 @@ export {
   tempOptions,
   timezoneOptions,
   walCompressionOptions,
-} from "./backup-options.ts";
+} from "./options/backup-options.ts";
 
 // Tell what a run came to.
-export { notify, type Notification } from "./notify.ts";
-export { notifyOptions } from "./notify-options.ts";
-export { writeMetricsFile, type Metric } from "./metrics-file.ts";
+export { notify, type Notification } from "./tell/notify.ts";
+export { notifyOptions } from "./options/notify-options.ts";
+export { writeMetricsFile, type Metric } from "./tell/metrics-file.ts";
 
 // What options lead to.
-export { openConfiguredStore, storeConfigOf } from "./open-configured-store.ts";
-export { serverConnection, type ServerConnection } from "./server-connection.ts";
-export { findServerUser } from "./find-server-user.ts";
-export { findScratchPlace } from "./scratch-place.ts";
+export { openConfiguredStore, storeConfigOf } from "./connect/open-configured-store.ts";
+export { serverConnection, type ServerConnection } from "./connect/server-connection.ts";
+export { findServerUser } from "./connect/find-server-user.ts";
+export { findScratchPlace } from "./options/scratch-place.ts";
 
 // Print and log.
-export { formatTable, wrapText, type TableColumn } from "./table.ts";
-export { formatDuration, formatRate, formatSize, parseDuration, parseSize } from "./measures.ts";
-export type { Log } from "./log.ts";
-export type { Output } from "./output.ts";
-export type { Progress } from "./progress.ts";
+export { formatTable, wrapText, type TableColumn } from "./screen/table.ts";
+export { formatDuration, formatRate, formatSize, parseDuration, parseSize } from "./options/measures.ts";
+export type { Log } from "./screen/log.ts";
+export type { Output } from "./screen/output.ts";
+export type { Progress } from "./screen/progress.ts";
 
 // Times.
-export { formatInstant, parseInstant } from "./instant.ts";
+export { formatInstant, parseInstant } from "./screen/instant.ts";
 
 // Documentation.
-export type { AppDescription } from "./describe-app.ts";
+export type { AppDescription } from "./options/describe-app.ts";

@@ -1,9 +1,9 @@
 import { formatLsn, formatWalSegment, type ServerFacts } from "@soar/pg-tools";
 import { FORMAT_VERSION, type BackupRecord } from "@soar/repository";
 import { DEFAULT_CHUNK_BYTES } from "@soar/seekable-tar";
-import type { CheckedBackup } from "./read-back.ts";
-import type { StoredArchives } from "./store-archives.ts";
-import type { BackupObject } from "./store-object.ts";
+import type { CheckedBackup } from "./prove/read-back.ts";
+import type { StoredArchives } from "./store/store-archives.ts";
+import type { BackupObject } from "./store/store-object.ts";
 import type { TakeBackupOptions } from "./take-backup.ts";
 
 export interface RecordParts {

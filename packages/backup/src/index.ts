@@ -1,7 +1,7 @@
 export { takeBackup, type BackupEvent, type ReplayedSource, type TakeBackupOptions } from "./take-backup.ts";
 export { takeReplayedBackup, type TakeReplayedOptions } from "./take-replayed-backup.ts";
 export { readServerConfig, packServerConfig, type ServerConfigFile } from "./server-config.ts";
-export { waitForWal, type WalWait } from "./wait-for-wal.ts";
+export { waitForWal, type WalWait } from "./prove/wait-for-wal.ts";
 export { keepBackup, unkeepBackup, type KeepBackupOptions } from "./pin-backup.ts";
 export { replicationSource } from "./source/replication-source.ts";
 export type {

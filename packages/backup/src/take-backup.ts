@@ -10,21 +10,21 @@ import {
 } from "@soar/repository";
 import { createCodecPool, type Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
-import { describeArchiver, requireArchiving } from "./archiver-health.ts";
-import { takeBackupLock, watchBackupLock } from "./backup-lock.ts";
-import { claimBackup, withdrawClaim, type ChosenBase, type ClaimedBackup } from "./claim-backup.ts";
+import { describeArchiver, requireArchiving } from "./health/archiver-health.ts";
+import { takeBackupLock, watchBackupLock } from "./claim/backup-lock.ts";
+import { claimBackup, withdrawClaim, type ChosenBase, type ClaimedBackup } from "./claim/claim-backup.ts";
 import { composeRecord } from "./compose-record.ts";
-import { readBack } from "./read-back.ts";
+import { readBack } from "./prove/read-back.ts";
 import { loadBase, requireReferences, trackReferences } from "./incremental-base.ts";
-import { requireWhole } from "./require-whole.ts";
+import { requireWhole } from "./prove/require-whole.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
 import type { BackupSource } from "./source/backup-source.ts";
-import { describePrimary, requirePrimaryArchives } from "./standby-rules.ts";
+import { describePrimary, requirePrimaryArchives } from "./health/standby-rules.ts";
 import { readServerHost } from "./server-host.ts";
-import { storeArchives, type StoredArchives } from "./store-archives.ts";
-import { storeObject, type BackupObject } from "./store-object.ts";
-import { waitForWal } from "./wait-for-wal.ts";
-import { readWrittenSegment, watchFirstSegment } from "./watch-archiving.ts";
+import { storeArchives, type StoredArchives } from "./store/store-archives.ts";
+import { storeObject, type BackupObject } from "./store/store-object.ts";
+import { waitForWal } from "./prove/wait-for-wal.ts";
+import { readWrittenSegment, watchFirstSegment } from "./health/watch-archiving.ts";
 
 export interface TakeBackupOptions {
   /** For SQL: facts, lock, health of the archiver. */

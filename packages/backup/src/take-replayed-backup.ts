@@ -1,7 +1,7 @@
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
 import { planRestore, withReplica, type Replica, type ScratchOptions } from "@soar/restore";
 import type { ObjectStore } from "@soar/storage";
-import { claimBackup, withdrawClaim } from "./claim-backup.ts";
+import { claimBackup, withdrawClaim } from "./claim/claim-backup.ts";
 import { relocatedSource } from "./source/relocated-source.ts";
 import { replicationSource } from "./source/replication-source.ts";
 import { takeBackup, type TakeBackupOptions } from "./take-backup.ts";

@@ -1,4 +1,4 @@
-export { chooseBackupLabel, isBackupLabel, requireBackupLabel, type BackupLabel } from "./backup-label.ts";
+export { chooseBackupLabel, isBackupLabel, requireBackupLabel, type BackupLabel } from "./records/backup-label.ts";
 export {
   findBackupRecord,
   listBackupDirectories,
@@ -8,18 +8,18 @@ export {
   requireBackupRecord,
   type BackupDirectory,
   type BackupRecord,
-} from "./backup-record.ts";
-export { codecSuffix, splitCodecSuffix } from "./codec-suffix.ts";
-export { COPY_MARK, requireNoCopy } from "./copy-mark.ts";
-export { requireDigest, sha256Hex } from "./digest.ts";
-export { getWalFile, readWalDescription, readWalFile, type GetWalOptions } from "./get-wal.ts";
+} from "./records/backup-record.ts";
+export { codecSuffix, splitCodecSuffix } from "./wal/codec-suffix.ts";
+export { COPY_MARK, requireNoCopy } from "./records/copy-mark.ts";
+export { requireDigest, sha256Hex } from "./records/digest.ts";
+export { getWalFile, readWalDescription, readWalFile, type GetWalOptions } from "./wal/get-wal.ts";
 export {
   executeExpiry,
   removeBackup,
   type ExecuteExpiryOptions,
   type ExpiryEvent,
   type ExpiryOutcome,
-} from "./expiry-execute.ts";
+} from "./expiry/expiry-execute.ts";
 export {
   planExpiry,
   removalOrder,
@@ -28,9 +28,9 @@ export {
   type ExpiryState,
   type RetentionPolicy,
   type TimelineState,
-} from "./expiry-plan.ts";
-export { readExpiryState, readStarted } from "./expiry-state.ts";
-export { FORMAT_VERSION, isSealedRecord } from "./json-record.ts";
+} from "./expiry/expiry-plan.ts";
+export { readExpiryState, readStarted } from "./expiry/expiry-state.ts";
+export { FORMAT_VERSION, isSealedRecord } from "./records/json-record.ts";
 export {
   BACKUP_OBJECTS,
   backupKey,
@@ -43,7 +43,7 @@ export {
   tailPieceKey,
   tailPrefix,
   WAL_PREFIX,
-} from "./keys.ts";
+} from "./records/keys.ts";
 export {
   claimLabel,
   findDeclaredGap,
@@ -58,8 +58,8 @@ export {
   type KeepRecord,
   type LeaseRecord,
   type StartedRecord,
-} from "./marker-records.ts";
-export { holdLease, type HeldLease, type LeaseTerms } from "./hold-lease.ts";
+} from "./records/marker-records.ts";
+export { holdLease, type HeldLease, type LeaseTerms } from "./expiry/hold-lease.ts";
 export {
   findWalObjects,
   putWalFile,
@@ -68,7 +68,7 @@ export {
   type PutWalOptions,
   type PutWalOutcome,
   type WalFileSource,
-} from "./put-wal.ts";
+} from "./wal/put-wal.ts";
 export {
   claimRepository,
   findRepositoryRecord,
@@ -76,8 +76,8 @@ export {
   requireSameCluster,
   type ClusterIdentity,
   type RepositoryRecord,
-} from "./repository-record.ts";
-export { readChainSegment } from "./read-chain-segment.ts";
+} from "./records/repository-record.ts";
+export { readChainSegment } from "./wal/read-chain-segment.ts";
 export {
   listTailPieces,
   listTailSegments,
@@ -88,10 +88,10 @@ export {
   type NewTailPiece,
   type PutTailOptions,
   type TailPiece,
-} from "./tail-pieces.ts";
-export { padTail, readTail, type Tail } from "./tail-read.ts";
-export { findTimelineHistory, requireTimelineHistory } from "./timeline-files.ts";
-export { appendTail } from "./chain-tail.ts";
+} from "./tail/tail-pieces.ts";
+export { padTail, readTail, type Tail } from "./tail/tail-read.ts";
+export { findTimelineHistory, requireTimelineHistory } from "./wal/timeline-files.ts";
+export { appendTail } from "./tail/chain-tail.ts";
 export {
   assembleChain,
   readWalChain,
@@ -100,23 +100,23 @@ export {
   type ChainSegment,
   type FrozenTail,
   type WalChain,
-} from "./wal-chain.ts";
+} from "./wal/wal-chain.ts";
 export {
   formatWalDescription,
   LONGEST_DESCRIPTION,
   parseWalDescription,
   type WalDescription,
-} from "./wal-description.ts";
-export { lastSegment, listTimelines, listTimelineSegments, type TimelineSegments } from "./wal-inventory.ts";
-export { isCompressibleWalFile, parseWalKey, walKey, type WalObject } from "./wal-key.ts";
-export { findRestorableSpans, type RestorableSpan, type TimelineSpans } from "./window.ts";
+} from "./wal/wal-description.ts";
+export { lastSegment, listTimelines, listTimelineSegments, type TimelineSegments } from "./wal/wal-inventory.ts";
+export { isCompressibleWalFile, parseWalKey, walKey, type WalObject } from "./wal/wal-key.ts";
+export { findRestorableSpans, type RestorableSpan, type TimelineSpans } from "./window/window.ts";
 export {
   readRecoveryWindow,
   type RangeHole,
   type RecoveryWindow,
   type RestorableRange,
   type TimelineWindow,
-} from "./window-read.ts";
-export { costOf, readingCost, requestsCost, storageOf, type StorageCost } from "./cost.ts";
-export { STORAGE_PRICES, type StoragePrices } from "./cost-prices.ts";
-export { readStorageUsage, type ReadUsageOptions, type StorageUsage } from "./cost-usage.ts";
+} from "./window/window-read.ts";
+export { costOf, readingCost, requestsCost, storageOf, type StorageCost } from "./cost/cost.ts";
+export { STORAGE_PRICES, type StoragePrices } from "./cost/cost-prices.ts";
+export { readStorageUsage, type ReadUsageOptions, type StorageUsage } from "./cost/cost-usage.ts";

@@ -1,10 +1,10 @@
 import { formatLsn, formatWalSegment, lsnOfSegmentIndex } from "@soar/pg-tools";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
-import { putBackupRecord, type BackupRecord } from "../src/backup-record.ts";
-import { sha256Hex } from "../src/digest.ts";
-import { backupKey } from "../src/keys.ts";
-import { claimLabel } from "../src/marker-records.ts";
-import { claimRepository } from "../src/repository-record.ts";
+import { putBackupRecord, type BackupRecord } from "../src/records/backup-record.ts";
+import { sha256Hex } from "../src/records/digest.ts";
+import { backupKey } from "../src/records/keys.ts";
+import { claimLabel } from "../src/records/marker-records.ts";
+import { claimRepository } from "../src/records/repository-record.ts";
 
 export const SEGMENT_SIZE = 16 * 1024 * 1024;
 const DAY_MS = 86_400_000;

@@ -2,16 +2,16 @@ import { hostname } from "node:os";
 import { SoarError } from "@soar/errors";
 import { findPostgresPrograms } from "@soar/pg-tools";
 import { freeBytesAt } from "./data-directory.ts";
-import { chooseApproach } from "./delta/approach.ts";
-import { ownTablespaces } from "./delta/own-tablespaces.ts";
-import { requireRoom } from "./delta/require-room.ts";
+import { chooseApproach } from "./fetch/delta/approach.ts";
+import { ownTablespaces } from "./fetch/delta/own-tablespaces.ts";
+import { requireRoom } from "./fetch/delta/require-room.ts";
 import { requireKeepable } from "./in-place/keep-old-data.ts";
-import type { CheckedRestore, RestoreOptions } from "./restore-options.ts";
-import type { RestorePlan } from "./restore-plan.ts";
+import type { CheckedRestore, RestoreOptions } from "./run/restore-options.ts";
+import type { RestorePlan } from "./plan/plan.ts";
 import { findServerControl, type ServerControl } from "./server-control/server-control.ts";
 import { hasSystemd } from "./server-control/systemd.ts";
-import { placeTablespaces } from "./tablespaces.ts";
-import { requireWalPlace } from "./wal-link.ts";
+import { placeTablespaces } from "./fetch/tablespaces.ts";
+import { requireWalPlace } from "./fetch/wal-link.ts";
 
 export type CheckOptions = Pick<
   RestoreOptions,

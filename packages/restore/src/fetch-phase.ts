@@ -3,15 +3,15 @@ import { join } from "node:path";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "./chown-tree.ts";
-import { fenceClone } from "./fence.ts";
-import { fetchBackup } from "./fetch-backup.ts";
-import { compareServerConfig, putServerConfig } from "./in-place/server-config.ts";
-import { formatLineageTable } from "./lineage-table.ts";
-import { prepareRecovery } from "./recover.ts";
-import { restoreCommand } from "./restore-command.ts";
-import type { RestorePlan } from "./restore-plan.ts";
-import type { Run } from "./run.ts";
-import { chooseConfigFile } from "./server-files.ts";
+import { fenceClone } from "./recover/fence.ts";
+import { fetchBackup } from "./fetch/fetch-backup.ts";
+import { compareServerConfig, putServerConfig } from "./server-config/config-difference.ts";
+import { formatLineageTable } from "./wal/lineage-table.ts";
+import { prepareRecovery } from "./recover/recovery-files.ts";
+import { restoreCommand } from "./wal/restore-command.ts";
+import type { RestorePlan } from "./plan/plan.ts";
+import type { Run } from "./run/restore-run.ts";
+import { chooseConfigFile } from "./server-config/config-choice.ts";
 import { writeDurably } from "./write-durably.ts";
 
 /** Until everything is in place for a server to be started. Does nothing when an earlier run has come that far. */

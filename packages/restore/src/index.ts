@@ -1,29 +1,29 @@
 // Plan
-export { planRestore, type PlanOptions } from "./plan-restore.ts";
-export { describeTarget, formatInstant, type RecoveryTarget } from "./recovery-target.ts";
-export type { CommitPoint, ResolvedTarget } from "./resolve-target.ts";
-export type { RestorePlan } from "./restore-plan.ts";
-export { planChecks, type PlanCheck } from "./plan-checks.ts";
-export { measureDownload, type MeasuredDownload } from "./measure-download.ts";
+export { planRestore, type PlanOptions } from "./plan/plan-restore.ts";
+export { describeTarget, formatInstant, type RecoveryTarget } from "./plan/restore-target.ts";
+export type { CommitPoint, ResolvedTarget } from "./plan/resolve-target.ts";
+export type { RestorePlan } from "./plan/plan.ts";
+export { planChecks, type PlanCheck } from "./plan/plan-checks.ts";
+export { measureDownload, type MeasuredDownload } from "./plan/measure-download.ts";
 
 // Carry out
-export { withPlanLease, type PlanLeaseOptions } from "./plan-lease.ts";
+export { withPlanLease, type PlanLeaseOptions } from "./plan/plan-lease.ts";
 export { restoreCluster } from "./restore-cluster.ts";
 export { checkRestore, isInPlace } from "./check-restore.ts";
-export type { CheckedRestore, RestoreEvent, RestoreOptions, RestoreReport } from "./restore-options.ts";
-export { adoptClone, isFenced } from "./fence.ts";
+export type { CheckedRestore, RestoreEvent, RestoreOptions, RestoreReport } from "./run/restore-options.ts";
+export { adoptClone, isFenced } from "./recover/fence.ts";
 export { discardKept, listKeptData, requireDiscardable, type KeptData } from "./in-place/discard-kept.ts";
-export { compareServerConfig, type ConfigDifference } from "./in-place/server-config.ts";
+export { compareServerConfig, type ConfigDifference } from "./server-config/config-difference.ts";
 export { lineDifference } from "./in-place/line-difference.ts";
 export { findLocalWalPlaces } from "./local-wal/local-wal-places.ts";
 export { controlCommand, type ServerControl } from "./server-control/server-control.ts";
-export { readBackupTable } from "./fetch-backup.ts";
+export { readBackupTable } from "./fetch/fetch-backup.ts";
 export { readRestoreStatus, type RestoreStatus } from "./status/read-status.ts";
 
 // restore_command
-export { answerWalRequest, parseLineageTable, type LineageTable, type WalRequest } from "./lineage-table.ts";
-export { ABSENT_STATUS, restoreCommand } from "./restore-command.ts";
-export { fetchWalFile } from "./wal-fetch.ts";
+export { answerWalRequest, parseLineageTable, type LineageTable, type WalRequest } from "./wal/lineage-table.ts";
+export { ABSENT_STATUS, restoreCommand } from "./wal/restore-command.ts";
+export { fetchWalFile } from "./wal/wal-fetch.ts";
 
 // Rescue one database, or tables
 export { rescueDatabase, type DatabaseRescueOptions, type DatabaseRescueReport } from "./rescue/rescue-database.ts";

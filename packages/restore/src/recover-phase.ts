@@ -2,17 +2,17 @@ import { stat } from "node:fs/promises";
 import { parseLsn, readClusterState, RECOVERY_PARAMETERS, type RecoveryOutcome } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "./chown-tree.ts";
-import { createPrivateDirectory, privateSettings, removePrivateDirectory } from "./in-place/private-access.ts";
-import { followRecovery, recover } from "./recover.ts";
-import { reportReplay } from "./replay-progress.ts";
-import { restoreCommand } from "./restore-command.ts";
-import type { RestoreOptions } from "./restore-options.ts";
-import type { RestorePlan } from "./restore-plan.ts";
-import type { Run } from "./run.ts";
-import { segmentsUntil } from "./segments-until.ts";
-import { chooseConfigFile, type ConfigChoice } from "./server-files.ts";
-import { openSpool } from "./spool/open-spool.ts";
-import { segmentsReadTwice } from "./spool/read-twice.ts";
+import { createPrivateDirectory, privateSettings, removePrivateDirectory } from "./recover/private-access.ts";
+import { followRecovery, recover } from "./recover/recovery-files.ts";
+import { reportReplay } from "./recover/replay-progress.ts";
+import { restoreCommand } from "./wal/restore-command.ts";
+import type { RestoreOptions } from "./run/restore-options.ts";
+import type { RestorePlan } from "./plan/plan.ts";
+import type { Run } from "./run/restore-run.ts";
+import { segmentsUntil } from "./plan/segments-until.ts";
+import { chooseConfigFile, type ConfigChoice } from "./server-config/config-choice.ts";
+import { openSpool } from "./wal/spool/open-spool.ts";
+import { segmentsReadTwice } from "./wal/spool/read-twice.ts";
 import type { RestoreRecord } from "./status/restore-record.ts";
 
 /** Starts the server, so that nobody from outside reaches it, and replays to the target; or follows one that an earlier run has started. */

@@ -5,11 +5,11 @@ import { createCodecPool, type CodecPool } from "@soar/seekable-tar";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { fillSampleRepository, keysOf, replaceObject } from "@soar-tooling/sample-repository";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { fetchBackup } from "../src/fetch-backup.ts";
-import { lineageTableOf } from "../src/lineage-table.ts";
-import { planRestore } from "../src/plan-restore.ts";
-import { segmentsUntil } from "../src/segments-until.ts";
-import { fetchWalFile } from "../src/wal-fetch.ts";
+import { fetchBackup } from "../src/fetch/fetch-backup.ts";
+import { lineageTableOf } from "../src/wal/lineage-table.ts";
+import { planRestore } from "../src/plan/plan-restore.ts";
+import { segmentsUntil } from "../src/plan/segments-until.ts";
+import { fetchWalFile } from "../src/wal/wal-fetch.ts";
 
 let pool: CodecPool;
 let directory: string;

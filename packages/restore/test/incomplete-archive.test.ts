@@ -6,7 +6,7 @@ import type { BackupRecord } from "@soar/repository";
 import { createMemoryStore } from "@soar/storage";
 import { putSampleBackup, SAMPLE_LABEL, SAMPLE_TABLESPACE, type SampleBackup } from "@soar-tooling/sample-repository";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { fetchBackup, readBackupTable } from "../src/fetch-backup.ts";
+import { fetchBackup, readBackupTable } from "../src/fetch/fetch-backup.ts";
 import { fetchScope } from "../src/rescue/fetch-scope.ts";
 
 let pool: CodecPool;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { formatWalSegment, lsnOfSegmentIndex, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
 import { findWalObjects, putWalFile, readWalFile, sha256Hex, walKey } from "@soar/repository";
 import { planRestore, type PlanOptions, type RecoveryTarget, type RestoreEvent } from "@soar/restore";
-import { reportReplay } from "../src/replay-progress.ts";
+import { reportReplay } from "../src/recover/replay-progress.ts";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {

@@ -1,8 +1,8 @@
 import { hasErrorCode, isSoarError, SoarError } from "@soar/errors";
-import type { S3AdminWire, WireLifecycleRule } from "./drivers/s3-admin-wire.ts";
-import { classifyS3Failure } from "./drivers/s3-errors.ts";
-import { resolveS3Settings } from "./drivers/s3-settings.ts";
-import { isS3Failure } from "./drivers/s3-wire.ts";
+import type { S3AdminWire, WireLifecycleRule } from "./drivers/s3/admin-wire.ts";
+import { classifyS3Failure } from "./drivers/s3/errors.ts";
+import { resolveS3Settings } from "./drivers/s3/settings.ts";
+import { isS3Failure } from "./drivers/s3/wire.ts";
 import type { CallOptions } from "./object-store.ts";
 import type { StoreConfig } from "./store-config.ts";
 import { parseStoreUrl } from "./store-url.ts";
@@ -51,7 +51,7 @@ export async function readBucketSettings(config: StoreConfig, { signal }: CallOp
   if (url.kind !== "s3")
     throw new SoarError("STORE_UNSUPPORTED", `unable to ask for the settings of '${config.url}': it is no bucket`);
   const settings = resolveS3Settings(config, url.bucket);
-  const { createS3AdminWire } = await import("./drivers/s3.ts");
+  const { createS3AdminWire } = await import("./drivers/s3/sdk-wire.ts");
   const wire = createS3AdminWire(settings);
   const ask = async <T>(action: string, question: () => Promise<T>): Promise<Told<T>> => {
     try {

@@ -26,7 +26,7 @@ export { type Provider, type ProviderName, PROVIDERS } from "./providers.ts";
 export { readBucketSettings, type BucketSettings, type LifecycleRule, type Told } from "./bucket-settings.ts";
 
 // Drivers
-export { createFileStore, type FileStoreOptions } from "./drivers/file.ts";
+export { createFileStore, type FileStoreOptions } from "./drivers/file/file-store.ts";
 export { createMemoryStore, type MemoryStoreOptions } from "./drivers/memory.ts";
 
 // Wrappers

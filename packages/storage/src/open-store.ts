@@ -1,7 +1,7 @@
-import { createFileStore } from "./drivers/file.ts";
+import { createFileStore } from "./drivers/file/file-store.ts";
 import { createMemoryStore } from "./drivers/memory.ts";
-import { resolveS3Settings } from "./drivers/s3-settings.ts";
-import { createS3Store } from "./drivers/s3-store.ts";
+import { resolveS3Settings } from "./drivers/s3/settings.ts";
+import { createS3Store } from "./drivers/s3/s3-store.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { StoreConfig } from "./store-config.ts";
 import type { StoreHooks } from "./store-event.ts";

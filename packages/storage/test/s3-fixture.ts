@@ -6,8 +6,8 @@ import {
   type S3TestServer,
   startS3Server,
 } from "@soar-tooling/test-servers";
-import { resolveS3Settings } from "../src/drivers/s3-settings.ts";
-import { createS3Store } from "../src/drivers/s3-store.ts";
+import { resolveS3Settings } from "../src/drivers/s3/settings.ts";
+import { createS3Store } from "../src/drivers/s3/s3-store.ts";
 import { PROVIDERS } from "../src/providers.ts";
 
 /** Small parts, so that uploads in parts stay cheap in tests. */

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ObjectStore, StoreConfig } from "@soar/storage";
-import { resolveS3Settings } from "../src/drivers/s3-settings.ts";
-import { createS3Store } from "../src/drivers/s3-store.ts";
+import { resolveS3Settings } from "../src/drivers/s3/settings.ts";
+import { createS3Store } from "../src/drivers/s3/s3-store.ts";
 
 export interface ScriptedReply {
   readonly status?: number;

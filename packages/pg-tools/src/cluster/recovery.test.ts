@@ -8,7 +8,7 @@ import { parseTimelineHistory } from "../timeline/timeline-history.ts";
 import { connectSql } from "../replication/sql-connection.ts";
 import { setRecoveryMode } from "../recovery-config/recovery-config.ts";
 import { isClusterRunning, readClusterState } from "./cluster-state.ts";
-import { createRecoverySource, type RecoverySource } from "./recovery.fixture.ts";
+import { createRecoverySource, type RecoverySource } from "../../test/recovery.fixture.ts";
 import type { RecoveryEvent } from "./recovery-log.ts";
 import { startCluster, type StartedCluster } from "./start-cluster.ts";
 import { stopCluster } from "./stop-cluster.ts";

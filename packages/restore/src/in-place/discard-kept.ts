@@ -2,7 +2,7 @@ import { lstat, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { readClusterState, readControlFile } from "@soar/pg-tools";
-import { isFile } from "../server-files.ts";
+import { isFile } from "../server-config/config-choice.ts";
 import { readUnfinished } from "../status/unfinished.ts";
 import { keptRecordPath, listKept, listSavedWal } from "./kept-record.ts";
 

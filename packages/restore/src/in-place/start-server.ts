@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { readClusterState, startCluster } from "@soar/pg-tools";
 import { SoarError } from "@soar/errors";
-import type { ConfigChoice } from "../server-files.ts";
+import type { ConfigChoice } from "../server-config/config-choice.ts";
 import { requireCommand, type Environment } from "../server-control/run-command.ts";
 import { controlCommand, type ServerControl } from "../server-control/server-control.ts";
-import type { ServerUser } from "./private-access.ts";
+import type { ServerUser } from "../recover/private-access.ts";
 
 export interface StartServerOptions {
   readonly dataDir: string;

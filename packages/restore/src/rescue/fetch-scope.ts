@@ -12,7 +12,7 @@ import {
   type SeekTable,
 } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
-import { CONTROL_FILE, requireEntries } from "../require-entries.ts";
+import { CONTROL_FILE, requireEntries } from "../fetch/require-entries.ts";
 import { writeDurably } from "../write-durably.ts";
 import { createPlaceholders } from "./placeholders.ts";
 import { fateOf, initialScope, relationOfFile, type RescueChoice, type RescueScope } from "./rescue-scope.ts";

@@ -1,6 +1,6 @@
 import { SoarError } from "@soar/errors";
 import { createWalScanner, formatLsn, parseLsn, type WalRecord, type WalScanner } from "@soar/pg-tools";
-import type { RestorePlan } from "../restore-plan.ts";
+import type { RestorePlan } from "../plan/plan.ts";
 
 /** rmgrlist.h and tablespace.h. */
 const RM_TBLSPC = 5;

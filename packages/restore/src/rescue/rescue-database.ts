@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { connectSql } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
-import type { RestorePlan } from "../restore-plan.ts";
+import type { RestorePlan } from "../plan/plan.ts";
 import { copyEmptyDatabase, dropEmptied, mayCopy } from "./empty-database.ts";
 import { leased } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";

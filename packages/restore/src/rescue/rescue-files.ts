@@ -1,7 +1,7 @@
 import type { ObjectStore } from "@soar/storage";
-import { readBackupTable } from "../fetch-backup.ts";
-import { withPlanLease } from "../plan-lease.ts";
-import type { RestorePlan } from "../restore-plan.ts";
+import { readBackupTable } from "../fetch/fetch-backup.ts";
+import { withPlanLease } from "../plan/plan-lease.ts";
+import type { RestorePlan } from "../plan/plan.ts";
 import type { RescueChoice } from "./rescue-scope.ts";
 import { withScratchCluster } from "./scratch-cluster.ts";
 import type { ScratchOptions, ScratchWork } from "./scratch-types.ts";

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { connectSql } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
-import type { RestorePlan } from "../restore-plan.ts";
+import type { RestorePlan } from "../plan/plan.ts";
 import { chooseRelations, type TableName } from "./choose-relations.ts";
 import { databaseChoices, verifyDatabase } from "./rescue-database.ts";
 import { leased } from "./rescue-files.ts";

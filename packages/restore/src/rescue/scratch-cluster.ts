@@ -1,6 +1,6 @@
 import { findPostgresPrograms } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
-import type { RestorePlan } from "../restore-plan.ts";
+import type { RestorePlan } from "../plan/plan.ts";
 import { plainBytesOf } from "./fetch-scope.ts";
 import type { RescueScope } from "./rescue-scope.ts";
 import { createScratchDirectory } from "./scratch-directory.ts";

@@ -1,6 +1,6 @@
 import { SoarError } from "@soar/errors";
 import { freeBytesAt } from "../data-directory.ts";
-import type { RestorePlan } from "../restore-plan.ts";
+import type { RestorePlan } from "../plan/plan.ts";
 
 /** A compressed dump beside its tables. */
 const DUMP_FACTOR = 1.5;

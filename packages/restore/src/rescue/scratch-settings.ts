@@ -1,6 +1,6 @@
 import { access } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { ParameterMinimums } from "../parameter-minimums.ts";
+import type { ParameterMinimums } from "../plan/parameter-minimums.ts";
 
 export interface ScratchPlace {
   readonly dataDir: string;

@@ -6,9 +6,9 @@ import { connectSql, type RecoveryOutcome, type ServerConfig } from "@soar/pg-to
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "../chown-tree.ts";
-import { recover } from "../recover.ts";
-import { restoreCommand } from "../restore-command.ts";
-import type { RestorePlan } from "../restore-plan.ts";
+import { recover } from "../recover/recovery-files.ts";
+import { restoreCommand } from "../wal/restore-command.ts";
+import type { RestorePlan } from "../plan/plan.ts";
 import { fetchScope, type FetchedScope } from "./fetch-scope.ts";
 import { readInvalidPages } from "./invalid-pages.ts";
 import { SCRATCH_FULL, saysDiskFull } from "./run-program.ts";

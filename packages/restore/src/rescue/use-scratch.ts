@@ -1,5 +1,5 @@
 import type { ObjectStore } from "@soar/storage";
-import type { RestorePlan } from "../restore-plan.ts";
+import type { RestorePlan } from "../plan/plan.ts";
 import { databaseChoices, verifyDatabase } from "./rescue-database.ts";
 import { rescueWith, type Rescued } from "./rescue-files.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";

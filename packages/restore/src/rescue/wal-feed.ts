@@ -4,11 +4,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { formatHistoryFileName } from "@soar/pg-tools";
 import type { ChainSegment } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
-import { lineageTableOf } from "../lineage-table.ts";
-import { ABSENT_STATUS } from "../restore-command.ts";
-import type { RestorePlan } from "../restore-plan.ts";
-import { segmentsUntil } from "../segments-until.ts";
-import { fetchWalFile } from "../wal-fetch.ts";
+import { lineageTableOf } from "../wal/lineage-table.ts";
+import { ABSENT_STATUS } from "../wal/restore-command.ts";
+import type { RestorePlan } from "../plan/plan.ts";
+import { segmentsUntil } from "../plan/segments-until.ts";
+import { fetchWalFile } from "../wal/wal-fetch.ts";
 import { writeDurably } from "../write-durably.ts";
 import { createReplayGuard } from "./replay-guard.ts";
 

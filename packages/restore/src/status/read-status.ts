@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
-import { parseLineageTable } from "../lineage-table.ts";
+import { parseLineageTable } from "../wal/lineage-table.ts";
 import { processStart } from "./process-start.ts";
 import type { RestoreRecord } from "./restore-record.ts";
 import { readUnfinished } from "./unfinished.ts";

@@ -2,11 +2,11 @@ import { chown, mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
-import { parseRecord } from "../parse-record.ts";
+import { parseRecord } from "./parse-record.ts";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
-import type { RestoredChecks } from "../in-place/check-restored.ts";
-import { describeTarget } from "../recovery-target.ts";
-import type { RestorePlan } from "../restore-plan.ts";
+import type { RestoredChecks } from "../recover/check-restored.ts";
+import { describeTarget } from "../plan/restore-target.ts";
+import type { RestorePlan } from "../plan/plan.ts";
 import { writeDurably } from "../write-durably.ts";
 
 const FORMAT = 1;

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dumpDom, findChromium } from "@soar-tooling/test-servers";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { SAMPLE_RESULT } from "./drill-report.fixture.ts";
+import { SAMPLE_RESULT } from "../../../test/drill-report.fixture.ts";
 import { formatReportPage } from "./report-page.ts";
 import { sealReport } from "./seal-report.ts";
 

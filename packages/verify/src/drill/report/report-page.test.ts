@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { SAMPLE_RESULT } from "./drill-report.fixture.ts";
+import { SAMPLE_RESULT } from "../../../test/drill-report.fixture.ts";
 import { formatReportPage } from "./report-page.ts";
 import { parseSealedReport, sealReport } from "./seal-report.ts";
 

@@ -1,0 +1,108 @@
+import type { Confirm } from "./confirm.ts";
+import type { Log } from "../screen/log.ts";
+import type { Config, OptionTable } from "./option-table.ts";
+import type { Output } from "../screen/output.ts";
+import type { Progress, ProgressOptions } from "../screen/progress.ts";
+
+/** Arguments without a flag, in order. The key is the name in help (`path` prints as PATH) and in `positionals`. */
+export type PositionalTable = Readonly<Record<string, PositionalRow>>;
+
+export interface PositionalRow {
+  readonly help: string;
+  readonly optional?: true;
+  /** All that are left; only for the last one. Together with `optional`: any number, also none. */
+  readonly many?: true;
+}
+
+export type Positionals<P extends PositionalTable> = {
+  readonly [K in keyof P]: P[K] extends { many: true }
+    ? readonly string[]
+    : string | (P[K] extends { optional: true } ? undefined : never);
+};
+
+/** What a command gets. It needs no environment, no argv and no `process.exit`: `runApp` owns those. */
+export interface CommandContext<O extends OptionTable, P extends PositionalTable> {
+  readonly config: Config<O>;
+  readonly positionals: Positionals<P>;
+  readonly log: Log;
+  readonly output: Output;
+  /** Aborted by the first SIGINT or SIGTERM; the reason is the `ABORTED` error to end with. */
+  readonly signal: AbortSignal;
+  /** Prints the plan and asks, as the CLI contract demands of everything destructive. */
+  readonly confirm: Confirm;
+  /** A live bar on a terminal, a log line every 30 s without one. Call `finish` on every path. */
+  readonly startProgress: (options: ProgressOptions) => Progress;
+  /** The env file that was read, for commands that let another program read it too; undefined when there was none. */
+  readonly envFile: string | undefined;
+  /** The command line, without the binary's name. */
+  readonly argv: readonly string[];
+  /** Runs another command line of this binary in this process, as if it had been typed. */
+  readonly runCommand: (argv: readonly string[]) => Promise<void>;
+  /** Name and version of the binary, for records and reports. */
+  readonly app: { readonly name: string; readonly version: string };
+}
+
+export interface CommandDefinition<O extends OptionTable, P extends PositionalTable> {
+  /** One or two words (`take`, `gap declare`); empty for a default command that is never named. */
+  readonly name: string;
+  /** Runs when no command is named. */
+  readonly isDefault?: true;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** More for the command's own help; paragraphs are separated by an empty line. */
+  readonly description?: string;
+  readonly positionals?: P;
+  readonly options: O;
+  /** Command lines with what they do. */
+  readonly examples?: readonly Example[];
+  /**
+   * What it means when the file in BACKUP_LOG_DIR cannot be opened at the start. `required` (the default): the run
+   * fails before it touches anything. `optional`: a warning, because archiving and rescuing are worth more than their
+   * log. `none`: the file is not written at all.
+   */
+  readonly logFile?: "required" | "optional" | "none";
+  readonly run: (context: CommandContext<O, P>) => Promise<void> | void;
+}
+
+export interface Example {
+  readonly command: string;
+  readonly explanation: string;
+}
+
+/** A command whose types have been checked; `runApp` treats them all alike. */
+export type Command = CommandDefinition<OptionTable, PositionalTable>;
+
+/** Checks a command's `run` against its own tables. */
+export function defineCommand<
+  const O extends OptionTable,
+  const P extends PositionalTable = Readonly<Record<string, never>>,
+>(definition: CommandDefinition<O, P>): Command {
+  const { run } = definition;
+  // Sound because runApp builds the context from this very definition's tables.
+  return { ...definition, run: (context) => run(context as unknown as CommandContext<O, P>) };
+}
+
+/** One binary. */
+export interface App {
+  /** As it is typed: `soar-base-backup`. */
+  readonly name: string;
+  /** In log lines: `base-backup`. */
+  readonly component: string;
+  readonly version: string;
+  /** One sentence for the head of `--help`. */
+  readonly summary: string;
+  readonly commands: readonly Command[];
+  /**
+   * Overrides the exit status of a failure; called for every one, also for wrong usage, a signal, a bug and an event
+   * loop that ran empty. `command` is the name of the command as far as it could be told. The result is used when it
+   * lies in 1..255, else 70.
+   */
+  readonly exitStatusFor?: (failure: Failure) => number;
+}
+
+export interface Failure {
+  readonly error: unknown;
+  readonly command: string | undefined;
+  /** What the table of errors says. */
+  readonly status: number;
+}

@@ -1,0 +1,127 @@
+import { isSoarError, SoarError } from "@soar/errors";
+import {
+  findStarted,
+  listBackupDirectories,
+  readStarted,
+  removalOrder,
+  removeBackup,
+  type BackupRecord,
+  type StartedRecord,
+} from "@soar/repository";
+import type { ObjectStore } from "@soar/storage";
+import { claimBackupLabel, isClaimOf, type ClaimedLabel } from "./claim-label.ts";
+import { chooseBase, type BaseChoice } from "../incremental-base.ts";
+import { removeInterruptedRuns } from "../remove-interrupted.ts";
+import type { TakeBackupOptions } from "../take-backup.ts";
+
+export interface ClaimBackupOptions extends Pick<
+  TakeBackupOptions,
+  "incremental" | "label" | "host" | "isProcessRunning" | "now" | "signal" | "onEvent"
+> {
+  /** Whether this run holds the primary's lock, so that no other run there lives. */
+  readonly holdsLock: boolean;
+  /** Labels that this run reads, for expiry to leave alone. */
+  readonly reads?: readonly string[];
+}
+
+/** An earlier backup whose chunks are referred to. */
+export type ChosenBase = Extract<BaseChoice, { base: BackupRecord }>;
+
+/** A label that is this run's own. */
+export interface ClaimedBackup extends ClaimedLabel {
+  /** For an incremental only. */
+  readonly base: ChosenBase | undefined;
+}
+
+/**
+ * Makes this run the only one of its repository, as far as the bucket can tell: removes what dead runs left, writes
+ * `started.json`, and looks again, because another run may have looked at the same moment; then both withdraw.
+ * Rejects with `BACKUP_RUNNING`.
+ */
+export async function claimBackup(store: ObjectStore, options: ClaimBackupOptions): Promise<ClaimedBackup> {
+  const { signal, onEvent, holdsLock, reads = [] } = options;
+  const dead = (started: StartedRecord): boolean => isDead(started, options);
+  const taken = await removeInterruptedRuns(store, {
+    signal,
+    isDead: dead,
+    onRemoved: (label) => onEvent?.({ type: "interrupted-removed", label }),
+    onLeft: (label, reason) => onEvent?.({ type: "interrupted-left", label, reason }),
+  });
+  const base = await chooseWhatToReferTo(store, options);
+  const references = [...new Set([...reads, ...(base?.references ?? [])])];
+  const claimed = await claimBackupLabel(store, {
+    label: options.label,
+    taken,
+    host: options.host,
+    now: options.now(),
+    references,
+    fromStandby: !holdsLock,
+    signal,
+  });
+  await requireAlone(store, claimed, dead, options);
+  onEvent?.({ type: "label", label: claimed.label });
+  return { ...claimed, base };
+}
+
+/**
+ * Gives a claim up, with everything that was stored under it, unless it is another run's by now. What cannot be removed is told
+ * as left, and is the next run's to remove.
+ */
+export async function withdrawClaim(
+  store: ObjectStore,
+  claimed: ClaimedLabel,
+  { host, onEvent }: Pick<ClaimBackupOptions, "host" | "onEvent">,
+): Promise<void> {
+  const { label } = claimed;
+  try {
+    if (!isClaimOf(await findStarted(store, label), claimed, host)) return;
+    const own = (await listBackupDirectories(store)).find((directory) => directory.label === label);
+    if (own !== undefined && own.record === undefined && own.damage === undefined)
+      await removeBackup(store, { label, objects: removalOrder(own) });
+  } catch (error) {
+    if (!isSoarError(error)) throw error;
+    onEvent?.({ type: "interrupted-left", label, reason: error.message });
+  }
+}
+
+async function requireAlone(
+  store: ObjectStore,
+  claimed: ClaimedLabel,
+  dead: (started: StartedRecord) => boolean,
+  options: Pick<ClaimBackupOptions, "host" | "signal" | "onEvent">,
+): Promise<void> {
+  const { signal } = options;
+  const others = (await listBackupDirectories(store, { signal })).filter(
+    ({ label, record, damage }) => label !== claimed.label && record === undefined && damage === undefined,
+  );
+  const alive = [...(await readStarted(store, others, { signal })).values()].find((started) => !dead(started));
+  if (alive === undefined) return;
+  await withdrawClaim(store, claimed, options);
+  throw new SoarError(
+    "BACKUP_RUNNING",
+    `unable to begin: backup '${alive.label}' was begun at the same time on ${alive.host}`,
+    { hint: "Run the command again, one at a time." },
+  );
+}
+
+async function chooseWhatToReferTo(
+  store: ObjectStore,
+  { incremental, now, signal, onEvent }: ClaimBackupOptions,
+): Promise<ChosenBase | undefined> {
+  if (incremental === undefined) return undefined;
+  const choice = await chooseBase(store, { now: now(), fullEveryMs: incremental.fullEveryMs, signal });
+  if (choice.base !== undefined) return choice;
+  onEvent?.({ type: "incremental", base: undefined, reason: choice.reason });
+  return undefined;
+}
+
+/**
+ * Whether the run behind a claim is dead. Holding the primary's lock proves that of every run on the primary; advisory
+ * locks are not shared with standbys, so a claim from there counts until its deadline, or until its process is gone.
+ */
+function isDead(started: StartedRecord, { holdsLock, host, now, isProcessRunning }: ClaimBackupOptions): boolean {
+  if (holdsLock && started.fromStandby !== true) return true;
+  return (
+    Date.parse(started.deadline) <= now().getTime() || (started.host === host && !isProcessRunning(started.processId))
+  );
+}

@@ -1,0 +1,166 @@
+import { segmentIndexBeforeLsn, segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
+import { backupKey, BACKUP_OBJECTS, codecSuffix } from "@soar/repository";
+import {
+  DEFAULT_CHUNK_BYTES as CHUNK_BYTES,
+  SeekTableWriter,
+  writeSeekableTar,
+  type Codec,
+  type CodecPool,
+  type SeekTableSummary,
+  type WriteSeekableTarOptions,
+  type WriteSummary,
+} from "@soar/seekable-tar";
+import type { ObjectStore } from "@soar/storage";
+import { partsAtOnce } from "./parts-at-once.ts";
+import { openSinkStream } from "./sink-stream.ts";
+import { estimatedTotal, type FinishedBackup, type RunningBackup } from "../source/backup-source.ts";
+import { storeObject, type BackupObject } from "./store-object.ts";
+import { uploadOwn } from "./upload-own.ts";
+
+export interface StoreArchivesOptions {
+  readonly label: string;
+  readonly codec: Codec;
+  readonly level: number | undefined;
+  readonly pool: CodecPool;
+  readonly walSegmentSize: number;
+  /** For an incremental: where a chunk lies already. */
+  readonly resolveExisting: WriteSeekableTarOptions["resolveExisting"];
+  readonly signal: AbortSignal | undefined;
+  readonly now: () => Date;
+}
+
+export interface StoredArchive {
+  /** `base`, or the OID of a tablespace. */
+  readonly name: string;
+  readonly oid: number | undefined;
+  readonly location: string | undefined;
+  readonly object: BackupObject;
+  readonly summary: WriteSummary;
+}
+
+export interface StoredArchives {
+  readonly archives: readonly StoredArchive[];
+  readonly table: SeekTableSummary;
+  /** Archives, seek table and manifest. */
+  readonly objects: readonly BackupObject[];
+  readonly startLsn: Lsn;
+  readonly startTimeline: number;
+  readonly stopLsn: Lsn;
+  readonly timeline: number;
+  readonly stoppedAt: Date;
+  /** The segments without which the backup is not consistent. */
+  readonly wal: { readonly timeline: number; readonly fromIndex: number; readonly toIndex: number };
+  readonly damaged: FinishedBackup["damaged"];
+}
+
+/** Room for what a tar adds to the files: headers, padding, the end; and for what grew since the server's estimate. */
+const ESTIMATE_FACTOR = 1.1;
+const ESTIMATE_MARGIN = 1024 ** 3;
+const TABLE_FRACTION = 0.001;
+
+/** Streams a backup into the bucket: one object per tar, the seek table beside them, then the manifest. */
+export async function storeArchives(
+  store: ObjectStore,
+  running: RunningBackup,
+  options: StoreArchivesOptions,
+): Promise<StoredArchives> {
+  const { label, signal, walSegmentSize } = options;
+  const { startLsn, startTimeline } = running;
+  const total = estimatedTotal(running.tablespaces);
+  const { result: archives, summary } = await withTable(store, { label, total, signal }, (table) =>
+    storeEach(store, running, { ...options, table, total }),
+  );
+  const { manifest: bytes, stopLsn, timeline, damaged } = await running.finish();
+  const stoppedAt = options.now();
+  const manifest = await storeObject(store, label, BACKUP_OBJECTS.manifest, bytes, { signal });
+  const index: BackupObject = { name: BACKUP_OBJECTS.index, size: summary.storedBytes, sha256: summary.storedSha256 };
+  return {
+    archives,
+    table: summary,
+    objects: [...archives.map(({ object }) => object), index, manifest],
+    startLsn,
+    startTimeline,
+    stopLsn,
+    timeline,
+    stoppedAt,
+    wal: {
+      timeline,
+      fromIndex: segmentIndexOfLsn(startLsn, walSegmentSize),
+      toIndex: segmentIndexBeforeLsn(stopLsn, walSegmentSize),
+    },
+    damaged,
+  };
+}
+
+interface TableOptions {
+  readonly label: string;
+  readonly total: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Uploads the seek table while it is written: for a large cluster it does not fit into the memory that a backup may use. */
+async function withTable<T>(
+  store: ObjectStore,
+  { label, total, signal }: TableOptions,
+  work: (table: SeekTableWriter) => Promise<T>,
+): Promise<{ result: T; summary: SeekTableSummary }> {
+  const stream = openSinkStream();
+  const table = new SeekTableWriter({ chunkBytes: CHUNK_BYTES, sink: stream.write });
+  const upload = uploadOwn(store, backupKey(label, BACKUP_OBJECTS.index), stream.body, {
+    expectedSize: Math.ceil(expectedSize(total) * TABLE_FRACTION),
+    signal,
+  });
+  // Watched from the start: when the upload fails, the next row must fail, instead of waiting for ever to be taken.
+  const watched = upload.catch((error: unknown) => stream.fail(error));
+  try {
+    const result = await work(table);
+    const summary = await table.end();
+    stream.end();
+    await upload;
+    return { result, summary };
+  } catch (error) {
+    stream.fail(error);
+    await watched;
+    throw error;
+  }
+}
+
+type EachOptions = StoreArchivesOptions & { readonly table: SeekTableWriter; readonly total: number | undefined };
+
+async function storeEach(store: ObjectStore, running: RunningBackup, options: EachOptions): Promise<StoredArchive[]> {
+  const { label, codec, level, table, pool, resolveExisting, signal, total } = options;
+  const archives: StoredArchive[] = [];
+  // One after the other: the rows of an archive stand together in the seek table, and one stream keeps all workers busy.
+  for await (const { oid, location, data } of running.archives()) {
+    const name = oid === undefined ? "base" : String(oid);
+    const objectName = `${oid ?? "backup"}.${resolveExisting === undefined ? "tar" : "members"}${codecSuffix(codec)}`;
+    const objectKey = backupKey(label, objectName);
+    const write = writeSeekableTar({
+      source: data,
+      name,
+      objectKey,
+      codec,
+      level,
+      table,
+      pool,
+      chunkBytes: CHUNK_BYTES,
+      resolveExisting,
+      releaseBody: true,
+      signal,
+    });
+    const estimate = running.tablespaces.find((tablespace) => tablespace.oid === oid)?.estimatedBytes;
+    const expected = expectedSize(estimate ?? total);
+    const { size } = await uploadOwn(store, objectKey, write.body, {
+      expectedSize: expected,
+      parallel: partsAtOnce(expected, store),
+      signal,
+    });
+    const summary = write.summary();
+    archives.push({ name, oid, location, summary, object: { name: objectName, size, sha256: summary.storedSha256 } });
+  }
+  return archives;
+}
+
+function expectedSize(estimatedBytes: number | undefined): number {
+  return Math.ceil((estimatedBytes ?? 0) * ESTIMATE_FACTOR + ESTIMATE_MARGIN);
+}

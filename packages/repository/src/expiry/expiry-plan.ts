@@ -1,0 +1,269 @@
+import {
+  isOnLineage,
+  parseLsn,
+  parseWalFileName,
+  parseWalSegment,
+  timelineOfSegment,
+  type TimelineHistory,
+} from "@soar/pg-tools";
+import type { BackupDirectory, BackupRecord } from "../records/backup-record.ts";
+import { BACKUP_OBJECTS, backupKey } from "../records/keys.ts";
+import type { LeaseRecord, StartedRecord } from "../records/marker-records.ts";
+
+export interface RetentionPolicy {
+  /** Every instant of this many days can be restored. */
+  readonly windowDays: number;
+  /** At least this many backups are kept, however old. At least 1. */
+  readonly minimumBackups: number;
+}
+
+/** What an expiry looks at. Read from the bucket by `readExpiryState`; a value, so that every rule can be tested. */
+export interface ExpiryState {
+  readonly now: Date;
+  readonly segmentSize: number;
+  readonly backups: readonly BackupDirectory[];
+  /** `started.json` of directories without a record. */
+  readonly started: ReadonlyMap<string, StartedRecord>;
+  readonly leases: readonly LeaseRecord[];
+  /** One per timeline of which anything is in the bucket. */
+  readonly timelines: readonly TimelineState[];
+  /** Every object below `wal/`. */
+  readonly wal: readonly { readonly key: string; readonly name: string; readonly size: number }[];
+}
+
+export interface TimelineState {
+  readonly history: TimelineHistory;
+  /** When the newest WAL object of this timeline was stored. */
+  readonly lastArchivedAt: Date | undefined;
+}
+
+export interface ExpiryPlan {
+  readonly keep: readonly { readonly label: string; readonly reasons: readonly string[] }[];
+  /** Whole directories, in the order in which they are removed: what refers to others goes before them. */
+  readonly removeBackups: readonly ExpiredBackup[];
+  readonly removeWal: ExpiryState["wal"];
+  /** Leases that lapsed more than a day ago: their readers died. */
+  readonly removeLeases: readonly LeaseRecord[];
+}
+
+export interface ExpiredBackup {
+  readonly label: string;
+  readonly reason: string;
+  /** Every object below it, in the order in which they are removed. */
+  readonly objects: readonly { readonly key: string; readonly size: number }[];
+}
+
+/** A reader whose clock is behind must not lose its lease. */
+const LEASE_GRACE_MS = 86_400_000;
+
+type Complete = BackupDirectory & { readonly record: BackupRecord };
+
+/**
+ * Decides what may go. Kept are: every backup of the window; for each branch of history that was written to within
+ * the window its anchor, the newest backup before the window, with all WAL of the branch from it on, and the same for the
+ * newest branch, however long ago it was written to; at least `minimumBackups` backups; pinned ones, and those that a running backup, a lease or a kept incremental refers to. A
+ * backup with damaged pages is no anchor while an undamaged one can be it: replay from there repairs the pages. Of backups
+ * outside the window only the WAL stays that makes them consistent. History files always stay: they are tiny, archived
+ * once, and a branch cannot be followed without them. Throws `REPOSITORY_DAMAGED` when a record cannot be read.
+ */
+export function planExpiry(state: ExpiryState, policy: RetentionPolicy): ExpiryPlan {
+  requireReadable(state.backups);
+  const windowStart = new Date(state.now.getTime() - policy.windowDays * 86_400_000);
+  const complete = state.backups.filter((backup): backup is Complete => backup.record !== undefined);
+  const anchors = findAnchors(state, complete, windowStart);
+  const reasons = keepReasons(state, complete, {
+    windowStart,
+    anchors,
+    minimumBackups: Math.max(1, policy.minimumBackups),
+  });
+  const kept = complete.filter(({ label }) => reasons.has(label));
+  return {
+    keep: kept.map(({ label }) => ({ label, reasons: reasons.get(label) ?? [] })),
+    removeBackups: [...expired(complete, reasons), ...abandoned(state)],
+    removeWal: state.wal.filter(({ name }) => !isWalNeeded(name, state, kept, anchors)),
+    removeLeases: state.leases.filter(({ expiresAt }) => Date.parse(expiresAt) + LEASE_GRACE_MS <= state.now.getTime()),
+  };
+}
+
+/** What a backup with a damaged record refers to is unknown: removing anything could remove what it needs. */
+function requireReadable(backups: readonly BackupDirectory[]): void {
+  for (const { damage } of backups) if (damage !== undefined) throw damage;
+}
+
+interface Anchor {
+  readonly history: TimelineHistory;
+  /** Undefined: no backup is old enough, so everything of the branch stays. */
+  readonly backup: BackupRecord | undefined;
+}
+
+/** One per branch that was written to within the window, and at least one: see `newestOf`. */
+function findAnchors(state: ExpiryState, complete: readonly Complete[], windowStart: Date): Anchor[] {
+  const live = state.timelines.filter(
+    ({ lastArchivedAt }) => lastArchivedAt === undefined || lastArchivedAt >= windowStart,
+  );
+  const followed = live.length > 0 ? live : newestOf(state.timelines);
+  return followed.map(({ history }) => {
+    const before = complete.filter(
+      ({ record }) =>
+        new Date(record.stoppedAt) <= windowStart &&
+        isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) }),
+    );
+    const candidates = before.map(({ record }) => record).sort(byStopLsn);
+    return {
+      history,
+      backup: candidates.findLast(({ damagedPages }) => damagedPages.length === 0) ?? candidates.at(-1),
+    };
+  });
+}
+
+/**
+ * The branch that was written to last. A cluster that has not archived for longer than the window is dead, or its archiving
+ * is: its newest state is all that is left of it, and no policy is meant to remove that.
+ */
+function newestOf(timelines: readonly TimelineState[]): readonly TimelineState[] {
+  const newest = Math.max(...timelines.map(({ lastArchivedAt }) => lastArchivedAt?.getTime() ?? 0));
+  return timelines.filter(({ lastArchivedAt }) => lastArchivedAt?.getTime() === newest);
+}
+
+interface KeepRules {
+  readonly windowStart: Date;
+  readonly anchors: readonly Anchor[];
+  readonly minimumBackups: number;
+}
+
+function keepReasons(
+  state: ExpiryState,
+  complete: readonly Complete[],
+  { windowStart, anchors, minimumBackups }: KeepRules,
+): Map<string, string[]> {
+  const reasons = new Map<string, string[]>();
+  const keep = (label: string, reason: string) => reasons.set(label, [...(reasons.get(label) ?? []), reason]);
+  for (const { label, record, kept } of complete) {
+    if (new Date(record.stoppedAt) > windowStart) keep(label, "within the window");
+    if (kept) keep(label, "pinned");
+  }
+  for (const { backup } of anchors) if (backup !== undefined) keep(backup.label, "anchor of the window");
+  const newest = [...complete].sort((a, b) => byStoppedAt(a.record, b.record)).slice(-minimumBackups);
+  for (const { label } of newest) keep(label, `one of the ${minimumBackups} newest`);
+  for (const lease of state.leases) {
+    if (new Date(lease.expiresAt) > state.now)
+      for (const label of lease.labels) keep(label, `in use: ${lease.purpose} on ${lease.host}`);
+  }
+  for (const started of state.started.values()) {
+    if (new Date(started.deadline) > state.now)
+      for (const label of started.references) keep(label, `referred to by the running backup ${started.label}`);
+  }
+  keepReferences(complete, keep, reasons);
+  return reasons;
+}
+
+/** References may chain, so this goes on until nothing new is found. */
+function keepReferences(
+  complete: readonly Complete[],
+  keep: (label: string, reason: string) => void,
+  reasons: ReadonlyMap<string, unknown>,
+): void {
+  const byLabel = new Map(complete.map(({ label, record }) => [label, record]));
+  const pending = [...reasons.keys()];
+  for (let label = pending.pop(); label !== undefined; label = pending.pop()) {
+    for (const reference of byLabel.get(label)?.references ?? []) {
+      if (!reasons.has(reference)) pending.push(reference);
+      keep(reference, `referred to by ${label}`);
+    }
+  }
+}
+
+/** Newest first: an interrupted expiry must not leave a backup whose record is there and what it refers to is not. */
+function expired(complete: readonly Complete[], reasons: ReadonlyMap<string, unknown>): ExpiredBackup[] {
+  return complete
+    .filter(({ label }) => !reasons.has(label))
+    .sort((a, b) => byStoppedAt(b.record, a.record))
+    .map((backup) => ({
+      label: backup.label,
+      reason: `ended ${backup.record.stoppedAt}, outside the window`,
+      objects: removalOrder(backup),
+    }));
+}
+
+/** Directories of runs that died. A directory without `started.json` was never ours to judge by time: it is left alone. */
+function abandoned(state: ExpiryState): ExpiredBackup[] {
+  return state.backups.flatMap((backup) => {
+    const started = state.started.get(backup.label);
+    const isDead =
+      backup.record === undefined && !backup.kept && started !== undefined && new Date(started.deadline) <= state.now;
+    return isDead
+      ? [
+          {
+            label: backup.label,
+            reason: `interrupted: begun ${started.startedAt} on ${started.host}`,
+            objects: removalOrder(backup),
+          },
+        ]
+      : [];
+  });
+}
+
+/**
+ * `backup.json` first: from then on the backup does not exist for anybody. `started.json` last: by it the next run
+ * recognises what an interrupted one left.
+ */
+export function removalOrder({ label, objects }: BackupDirectory): ExpiredBackup["objects"] {
+  const rank = (name: string) => (name === BACKUP_OBJECTS.record ? 0 : name === BACKUP_OBJECTS.started ? 2 : 1);
+  const names = [...objects.keys()].sort((a, b) => rank(a) - rank(b));
+  return names.map((name) => ({ key: backupKey(label, name), size: objects.get(name) ?? 0 }));
+}
+
+function isWalNeeded(name: string, state: ExpiryState, kept: readonly Complete[], anchors: readonly Anchor[]): boolean {
+  const file = parseWalFileName(name);
+  if (file.kind === "history" || file.kind === "other") return true;
+  const { timeline, index } = parseWalSegment(file.segmentName, state.segmentSize);
+  if (
+    state.leases.some(
+      (lease) => new Date(lease.expiresAt) > state.now && isWithin(file.segmentName, lease.walFrom, lease.walTo),
+    )
+  )
+    return true;
+  // Without any backup WAL cannot be used, but the first backup may be running: it is never the expiry's to remove.
+  if (kept.length === 0) return true;
+  const indexOf = (segment: string) => parseWalSegment(segment, state.segmentSize).index;
+  const makesConsistent = kept.some(
+    ({ record }) =>
+      record.timeline === timeline && indexOf(record.firstSegment) <= index && index <= indexOf(record.lastSegment),
+  );
+  return makesConsistent || anchors.some((anchor) => isOnBranch(anchor, kept, timeline, index, state.segmentSize));
+}
+
+/** From its anchor on a branch keeps all of its own WAL, and its ancestors' up to where it left them. */
+function isOnBranch(
+  { history, backup }: Anchor,
+  kept: readonly Complete[],
+  timeline: number,
+  index: number,
+  segmentSize: number,
+): boolean {
+  const isPart = timelineOfSegment(history, index, segmentSize) === timeline;
+  if (!isPart) return false;
+  const from = backup ?? oldestOnBranch(history, kept);
+  return from === undefined || index >= parseWalSegment(from.firstSegment, segmentSize).index;
+}
+
+function oldestOnBranch(history: TimelineHistory, kept: readonly Complete[]): BackupRecord | undefined {
+  return kept
+    .map(({ record }) => record)
+    .filter((record) => isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) }))
+    .sort(byStopLsn)[0];
+}
+
+/** Segment names of one timeline compare like their numbers. */
+function isWithin(name: string, from: string | undefined, to: string | undefined): boolean {
+  return from !== undefined && to !== undefined && from <= name && name <= to;
+}
+
+function byStopLsn(a: BackupRecord, b: BackupRecord): number {
+  const [left, right] = [parseLsn(a.stopLsn), parseLsn(b.stopLsn)];
+  return left === right ? 0 : left < right ? -1 : 1;
+}
+
+function byStoppedAt(a: BackupRecord, b: BackupRecord): number {
+  return new Date(a.stoppedAt).getTime() - new Date(b.stoppedAt).getTime();
+}

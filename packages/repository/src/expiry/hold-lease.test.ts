@@ -1,0 +1,80 @@
+import { SoarError } from "@soar/errors";
+import { createMemoryStore, type ObjectStore } from "@soar/storage";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { holdLease, type HeldLease } from "./hold-lease.ts";
+import { listLeases } from "../records/marker-records.ts";
+
+const HOUR_MS = 3600_000;
+const BEGIN = Date.parse("2025-01-06T04:00:00Z");
+
+let store: ObjectStore;
+/** What the clock shows; it goes with the timers. */
+let now: number;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  store = createMemoryStore();
+  now = BEGIN;
+});
+afterEach(() => vi.useRealTimers());
+
+const hold = (target = store): Promise<HeldLease> =>
+  holdLease(target, { purpose: "verify", host: "db1", labels: ["2025-01-05"] }, { now: () => new Date(now) });
+
+/** Lets time pass, and what it brought about end. */
+async function pass(ms: number): Promise<void> {
+  const until = now + ms;
+  for (; now < until; now += HOUR_MS / 4) {
+    vi.advanceTimersByTime(HOUR_MS / 4);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const expiries = async (): Promise<string[]> => (await listLeases(store)).map(({ expiresAt }) => expiresAt);
+
+test("a lease is renewed long before it lapses, for as long as it is held, and there is never more than one", async () => {
+  const lease = await hold();
+  expect(await expiries()).toEqual(["2025-01-06T06:00:00.000Z"]);
+  for (let hours = 1; hours <= 12; hours += 1) {
+    await pass(HOUR_MS);
+    const [expiresAt, ...more] = await expiries();
+    expect(more).toEqual([]);
+    expect(Date.parse(expiresAt ?? "") - now).toBeGreaterThanOrEqual(HOUR_MS);
+  }
+  await lease.release();
+  expect(lease.refusal()).toBeUndefined();
+  expect(await expiries()).toEqual([]);
+  await pass(12 * HOUR_MS);
+  expect(await expiries()).toEqual([]);
+});
+
+test("a renewal that fails is told, and made up for when the store is back", async () => {
+  let failure: SoarError | undefined;
+  const failing: ObjectStore = {
+    ...store,
+    async put(...given) {
+      if (failure !== undefined) throw failure;
+      return store.put(...given);
+    },
+  };
+  const lease = await hold(failing);
+  failure = new SoarError("STORE_UNREACHABLE", "nothing listens there");
+  await pass(1.5 * HOUR_MS);
+  expect(lease.refusal()).toBe("nothing listens there");
+  expect(await expiries()).toEqual(["2025-01-06T06:00:00.000Z"]);
+  failure = undefined;
+  await pass(HOUR_MS / 4);
+  await pass(HOUR_MS / 4);
+  expect(lease.refusal()).toBeUndefined();
+  expect((await expiries()).map((expiresAt) => Date.parse(expiresAt) - now)).toEqual([1.75 * HOUR_MS]);
+  await lease.release();
+  expect(await expiries()).toEqual([]);
+});
+
+test("where the key may not write, nothing is asked of it again", async () => {
+  let puts = 0;
+  const lease = await hold({ ...store, put: () => Promise.reject(new SoarError("STORE_DENIED", `denied ${++puts}`)) });
+  await pass(3 * HOUR_MS);
+  expect(lease.refusal()).toBe("denied 1");
+  await lease.release();
+});

@@ -1,0 +1,71 @@
+import { chown, copyFile, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
+import { savedWalPrefix } from "../../in-place/kept-record.ts";
+import { syncDirectory } from "../../status/restore-record.ts";
+import { heldControlFile } from "./hold-control-file.ts";
+
+const WAL_FILE = /^[0-9A-F]{24}(?:\.partial)?$|^[0-9A-F]{8}\.history$/;
+
+/**
+ * Puts WAL aside that a cluster had not archived when its directory is about to be overwritten: it may be the only copy
+ * of the last commits (safety, trap 41). Done once per cluster, however often the restore is interrupted. Resolves to the
+ * directory beside the data directory that holds it, undefined when there is nothing to save.
+ *
+ * @param needed names that recovery is going to need from here, whatever PostgreSQL thinks of them
+ */
+export async function saveUnarchivedWal(
+  dataDir: string,
+  needed: ReadonlySet<string> = new Set(),
+): Promise<string | undefined> {
+  const held = heldControlFile(dataDir);
+  const control = await stat(held).catch(ignoreMissing);
+  if (control === undefined) return undefined;
+  const walDir = join(dataDir, "pg_wal");
+  const names = await unarchivedFiles(walDir, needed);
+  // Of the last checkpoint, so that a second try after an interruption goes on in the same place.
+  const place = `${savedWalPrefix(dataDir)}${control.mtime.toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
+  if (names.length > 0) {
+    await mkdir(place, { recursive: true, mode: 0o700 });
+    // The server reads it from here, in recovery.
+    const { uid, gid } = await stat(walDir);
+    if (process.getuid?.() === 0) await chown(place, uid, gid);
+    for (const name of names) await move(join(walDir, name), join(place, name));
+    await syncDirectory(place);
+  }
+  await rename(held, join(dataDir, RESTORE_STATE_DIRECTORY, "pg_control.saved"));
+  return names.length > 0 ? place : undefined;
+}
+
+/**
+ * Everything that PostgreSQL does not know to be archived, the segment that it wrote last included. Histories always: they
+ * tell which timeline the segments are of.
+ */
+async function unarchivedFiles(walDir: string, needed: ReadonlySet<string>): Promise<string[]> {
+  const names = await readdir(walDir);
+  const done = new Set(
+    await readdir(join(walDir, "archive_status")).catch((error: NodeJS.ErrnoException) => ignoreMissing(error) ?? []),
+  );
+  const unarchived = names.filter((name) => WAL_FILE.test(name) && (needed.has(name) || !done.has(`${name}.done`)));
+  return unarchived.length === 0
+    ? []
+    : [...new Set([...unarchived, ...names.filter((name) => name.endsWith(".history"))])].sort();
+}
+
+/** The directory beside may lie on another file system, when the data directory is one by itself. */
+async function move(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+    await copyFile(from, to);
+    await using file = await open(to, "r");
+    await file.sync();
+    await rm(from);
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === "ENOENT") return undefined;
+  throw error;
+}

@@ -1,0 +1,154 @@
+import { chown, mkdir, readFile, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { SoarError } from "@soar/errors";
+import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools";
+import { backupKey, BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
+import {
+  extractArchive,
+  readSeekTable,
+  type CodecPool,
+  type ExtractOptions,
+  type SeekArchive,
+  type SeekTable,
+} from "@soar/seekable-tar";
+import { readObject, type ObjectStore } from "@soar/storage";
+import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
+import { clearForRefill } from "./delta/refill.ts";
+import { CONTROL_FILE, requireEntries } from "./require-entries.ts";
+import { syncDirectory } from "../status/restore-record.ts";
+import { writeDurably } from "../write-durably.ts";
+
+export interface FetchOptions {
+  readonly backup: BackupRecord;
+  readonly dataDir: string;
+  /** Where each tablespace goes, by its OID. */
+  readonly tablespaces: ReadonlyMap<number, string>;
+  /** Who owns the files; whoever runs the process by default. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  readonly pool: CodecPool;
+  /** Ranges fetched at once. */
+  readonly jobs: number;
+  /** Whether the directories hold a part of the backup, or another state of the cluster: what is right there is kept, all else is removed. */
+  readonly refill?: boolean | undefined;
+  /** Runs when everything but pg_control is in place: what has to be there before a server can be started. */
+  readonly beforeControlFile?: (() => Promise<void>) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (storedBytes: number) => void;
+}
+
+/**
+ * Fetches a backup straight into place, every member checked against its digest. `global/pg_control` is put in place
+ * last, after everything else is on disk: an aborted run leaves a directory that cannot be started.
+ * Rejects with `REPOSITORY_DAMAGED` for any object that is not what was recorded.
+ */
+export async function fetchBackup(store: ObjectStore, options: FetchOptions): Promise<void> {
+  const { backup, dataDir, tablespaces, signal } = options;
+  const table = await readBackupTable(store, backup, signal);
+  const base = requireArchive(table, "base", backup);
+  requireEntries(base, backup);
+  const walIsLink = options.refill === true && (await clearForRefill(table, dataDir, tablespaces)).walIsLink;
+  let [done, before] = [0, 0];
+  const common = (targetDir: string): ExtractOptions => ({
+    targetDir,
+    fetch: (key, offset, length, stop) => readObject(store, key, { range: { offset, length }, signal: stop }),
+    pool: options.pool,
+    parallel: options.jobs,
+    owner: options.owner,
+    sync: true,
+    existing: options.refill === true ? "keep-unchanged" : "refuse",
+    signal,
+    onProgress: ({ storedBytes }) => options.onProgress?.((done = before + storedBytes)),
+  });
+  await extractArchive(base, {
+    ...common(dataDir),
+    select: ({ path }) =>
+      path !== CONTROL_FILE && !isBelow(path, RESTORE_STATE_DIRECTORY) && !(walIsLink && isBelow(path, "pg_wal")),
+  });
+  before = done;
+  for (const { oid } of backup.tablespaces) {
+    const location = tablespaces.get(oid);
+    if (location === undefined)
+      throw new SoarError("TARGET_UNREACHABLE", `unable to restore tablespace ${oid}: no directory was given for it`);
+    await extractArchive(requireArchive(table, String(oid), backup), common(location));
+    before = done;
+  }
+  if (backup.tablespaces.length > 0) await rewriteTablespaceMap(dataDir, tablespaces);
+  await requireBackupLabel(store, options);
+  await options.beforeControlFile?.();
+  await placeControlFile(base, dataDir, common(dataDir));
+}
+
+/** Whole or not at all: half of it would be taken for a damaged cluster. */
+async function placeControlFile(base: SeekArchive, dataDir: string, options: ExtractOptions): Promise<void> {
+  const waiting = `${RESTORE_STATE_DIRECTORY}/pg_control.new`;
+  await extractArchive(base, {
+    ...options,
+    existing: "overwrite",
+    select: ({ path }) => path === CONTROL_FILE,
+    mapPath: () => waiting,
+  });
+  await makeGlobal(dataDir, options.owner);
+  await rename(join(dataDir, waiting), join(dataDir, CONTROL_FILE));
+  await syncDirectory(join(dataDir, "global"));
+}
+
+/** Not every archive names each directory, and the other files of this one may be none. */
+async function makeGlobal(dataDir: string, owner: FetchOptions["owner"]): Promise<void> {
+  const made = await mkdir(join(dataDir, dirname(CONTROL_FILE)), { recursive: true, mode: 0o700 });
+  if (made === undefined) return;
+  if (owner !== undefined) await chown(made, owner.uid, owner.gid);
+  await syncDirectory(dataDir);
+}
+
+/** A backup of a restored cluster holds what that restore left: its plan and log must not come in place of this restore's. */
+function isBelow(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
+}
+
+/** Reads and checks the seek table of a backup. */
+export async function readBackupTable(
+  store: ObjectStore,
+  backup: BackupRecord,
+  signal?: AbortSignal,
+): Promise<SeekTable> {
+  const key = backupKey(backup.label, BACKUP_OBJECTS.index);
+  return readSeekTable({
+    name: `${store.location}/${key}`,
+    frames: backup.index.members.map(([storedLength, plainLength, sha256]) => ({ storedLength, plainLength, sha256 })),
+    fetch: (offset, length, stop) => readObject(store, key, { range: { offset, length }, signal: stop }),
+    signal,
+  });
+}
+
+function requireArchive(table: SeekTable, name: string, { label }: BackupRecord): SeekArchive {
+  const archive = table.archives.find((candidate) => candidate.name === name);
+  if (archive !== undefined) return archive;
+  throw new SoarError("REPOSITORY_DAMAGED", `the seek table of backup '${label}' has no archive '${name}'`, {
+    hint: "Use another backup; soar-backup-verify tells what else is damaged.",
+  });
+}
+
+/** Recovery creates the links in pg_tblspc from this file, with the very paths that it names (safety, trap 27). */
+async function rewriteTablespaceMap(dataDir: string, tablespaces: ReadonlyMap<number, string>): Promise<void> {
+  const path = join(dataDir, BACKUP_OBJECTS.tablespaceMap);
+  const entries = parseTablespaceMap(await readFile(path, "utf8"));
+  await writeDurably(path, [
+    Buffer.from(
+      formatTablespaceMap(
+        entries.map((entry) => ({ ...entry, location: tablespaces.get(entry.oid) ?? entry.location })),
+      ),
+    ),
+  ]);
+}
+
+/** Without `backup_label` recovery would begin at the wrong place and corrupt silently: it must be there, byte for byte. */
+async function requireBackupLabel(store: ObjectStore, { backup, dataDir, signal }: FetchOptions): Promise<void> {
+  const recorded = await readBackupObject(store, backup, BACKUP_OBJECTS.backupLabel, { signal });
+  const restored = await readFile(join(dataDir, BACKUP_OBJECTS.backupLabel));
+  if (restored.equals(recorded)) return;
+  throw new SoarError(
+    "REPOSITORY_DAMAGED",
+    `backup '${backup.label}' holds another backup_label than the one stored beside it`,
+    { hint: "Use another backup. The directory cannot be started as it is." },
+  );
+}

@@ -1,0 +1,60 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { readClusterState, stopCluster } from "@soar/pg-tools";
+import type { ObjectStore } from "@soar/storage";
+import { controlOf } from "./check-restore.ts";
+import { RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
+import type { Run } from "./run/restore-run.ts";
+import type { RestorePlan } from "./plan/plan.ts";
+import { chooseConfigFile } from "./server-config/config-choice.ts";
+import type { RecordKeeper } from "./status/record-keeper.ts";
+import { RECORD_NAME } from "./status/restore-record.ts";
+import type { ServerControl } from "./server-control/server-control.ts";
+import { controlUnits } from "./server-control/systemd.ts";
+import { removePrivateDirectory } from "./recover/private-access.ts";
+import { startServer } from "./in-place/start-server.ts";
+
+export interface Finished {
+  readonly control: ServerControl;
+  readonly logFile: string | undefined;
+  readonly startedServices: readonly string[];
+}
+
+/**
+ * After promotion: stops the server that nobody could reach, starts it with its own settings by whoever runs it every day,
+ * starts the applications, and removes what only the restore needed. Every step may be done again after an interruption;
+ * the record of the restore goes last.
+ */
+export async function finishRestore(
+  store: ObjectStore,
+  plan: RestorePlan,
+  run: Run,
+  privateDir: string | undefined,
+): Promise<Finished> {
+  const { dataDir, onEvent, signal } = run;
+  onEvent?.({ type: "phase", phase: "finish" });
+  const { socketDir } = await readClusterState(dataDir);
+  if (socketDir === undefined || socketDir === privateDir || privateDir === undefined)
+    await stopCluster({ dataDir, mode: "fast", signal });
+  const config = await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal });
+  // Known only now where its configuration came back with the restore.
+  const control = await controlOf(plan, run, run.inPlace);
+  const logFile = await startServer(control, { ...run, config });
+  onEvent?.({
+    type: "done",
+    text: `started the server of ${dataDir} with its own settings${control.kind === "systemd" ? ` as ${control.unit}` : ""}`,
+  });
+  const startedServices = run.canControlServices ? (run.appServices ?? []) : [];
+  await controlUnits("start", startedServices, run.systemEnv);
+  if (startedServices.length > 0) onEvent?.({ type: "done", text: `started ${startedServices.join(", ")}` });
+  await removePrivateDirectory(privateDir);
+  await removeState(join(dataDir, RESTORE_STATE_DIRECTORY), run.keeper);
+  return { control, logFile, startedServices };
+}
+
+async function removeState(stateDir: string, keeper: RecordKeeper): Promise<void> {
+  for (const name of await readdir(stateDir))
+    if (name !== RECORD_NAME) await rm(join(stateDir, name), { recursive: true, force: true });
+  await keeper.remove();
+  await rm(stateDir, { recursive: true, force: true });
+}

@@ -1,0 +1,31 @@
+import type { TimelineHistory } from "@soar/pg-tools";
+import type { BackupRecord, WalChain } from "@soar/repository";
+import type { CommitsNearby } from "./count-commits-nearby.ts";
+import type { ParameterMinimums } from "./parameter-minimums.ts";
+import type { RecoveryTarget } from "./restore-target.ts";
+import type { ResolvedTarget } from "./resolve-target.ts";
+
+/** Everything that is decided before anything is touched. A value: it can be printed, compared and tested. */
+export interface RestorePlan {
+  /** Where the repository is, for messages. */
+  readonly location: string;
+  readonly backup: BackupRecord;
+  readonly target: RecoveryTarget;
+  readonly resolved: ResolvedTarget;
+  /** The WAL from the backup's first segment on, on the one lineage that recovery follows. */
+  readonly chain: WalChain;
+  /** Timelines that only this machine knows: no new one may take their numbers. */
+  readonly localHistories: readonly TimelineHistory[];
+  /** Compressed bytes to download: the backup, and the WAL up to the target's segment. */
+  readonly fetchBytes: { readonly backup: number; readonly wal: number };
+  /** Transactions within a second of the target; undefined where no time is known. */
+  readonly nearby: CommitsNearby | undefined;
+  /** What the server that recovers must allow at least, where it lets anybody in before the end. */
+  readonly minimums: ParameterMinimums;
+  /** Bytes that the restored cluster takes, without the WAL that recovery keeps around. */
+  readonly neededBytes: number;
+  /** Backups that were considered and passed over, newest first, with the reason. */
+  readonly passedOver: readonly { readonly label: string; readonly reason: string }[];
+  /** What is true and worth knowing, but no obstacle. */
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,253 @@
+import { SoarError } from "@soar/errors";
+import {
+  formatLsn,
+  formatWalSegment,
+  lsnOfSegmentIndex,
+  parseLsn,
+  segmentIndexOfLsn,
+  type Lsn,
+  type RecoveryTarget as PostgresTarget,
+  type WalRecord,
+} from "@soar/pg-tools";
+import { findDeclaredGap, listGaps, type BackupRecord, type ChainHole, type WalChain } from "@soar/repository";
+import type { CallOptions, ObjectStore } from "@soar/storage";
+import { describeTarget, formatInstant, type RecoveryTarget } from "./restore-target.ts";
+import { plannedStopAt } from "./postgres-target.ts";
+import {
+  findChainEnd,
+  isTransactionEnd,
+  readChainRecords,
+  type ChainPosition,
+  type ReadChainOptions,
+} from "./read-chain-records.ts";
+
+/** A transaction's end in the WAL. */
+export interface CommitPoint {
+  readonly lsn: Lsn;
+  /** Microseconds since 1970 UTC. */
+  readonly time: bigint;
+}
+
+/** Where recovery will end, in the WAL itself. */
+export interface ResolvedTarget {
+  /** Replay position at the end. */
+  readonly stopLsn: Lsn;
+  /** The first transaction that will *not* be replayed, as far as it was looked for. */
+  readonly firstLeftOut: CommitPoint | undefined;
+  /** The last transaction that will be replayed, as far as it was looked for. */
+  readonly lastReplayed: CommitPoint | undefined;
+  /** The target that PostgreSQL is given to stop exactly there; undefined where it goes on to the end of the WAL. */
+  readonly setting: PostgresTarget | undefined;
+}
+
+export interface ResolveOptions extends ReadChainOptions {
+  readonly target: RecoveryTarget;
+  readonly backup: BackupRecord;
+  /** From the backup's first segment on. */
+  readonly chain: WalChain;
+}
+
+/**
+ * Finds where PostgreSQL will stop for this target, by its own rule, in the records that are in the bucket. Rejects with
+ * `TARGET_BEFORE_BACKUP` when that is before the backup is consistent, `TARGET_AFTER_ARCHIVE` when the records end
+ * before the target, `WAL_MISSING` when they end at a hole.
+ */
+export async function resolveTarget(store: ObjectStore, options: ResolveOptions): Promise<ResolvedTarget> {
+  await requireConsistent(store, options);
+  const { target } = options;
+  if (target.kind === "latest") return resolveLatest(store, options);
+  if (target.kind === "time") await requireNotBeforeCheckpoint(store, target.time, options);
+  let lastReplayed: CommitPoint | undefined;
+  for await (const record of readChainRecords(store, options.chain, startOf(target), options)) {
+    const stop = plannedStopAt(record, target, options.backup);
+    if (stop !== undefined) {
+      const firstLeftOut = stop.when === "before" ? commitPoint(record) : undefined;
+      return requireBehindBackup(options, {
+        stopLsn: stop.lsn,
+        firstLeftOut,
+        lastReplayed: stop.when === "after" ? (commitPoint(record) ?? lastReplayed) : lastReplayed,
+        setting: stop.setting,
+      });
+    }
+    lastReplayed = commitPoint(record) ?? lastReplayed;
+  }
+  throw await notReached(store, options, lastReplayed);
+}
+
+/** A checkpoint's time is cut to whole seconds. */
+const CHECKPOINT_MARGIN_MICROS = 1_000_000n;
+
+/**
+ * What was committed before the backup began is in it, whatever its time, and no record tells. So the instant must not be
+ * older than the checkpoint that the backup began with: by the server's clock, from the WAL itself. Without this, a time
+ * before the backup would silently give the state at the first commit behind it (safety, trap 32).
+ */
+async function requireNotBeforeCheckpoint(store: ObjectStore, time: bigint, options: ResolveOptions): Promise<void> {
+  const { backup, chain } = options;
+  const startLsn = parseLsn(backup.startLsn);
+  const checkpointLsn = parseLsn(backup.checkpointLsn);
+  for await (const record of readChainRecords(store, chain, {}, options)) {
+    if (record.kind === "checkpoint" && record.lsn === checkpointLsn && record.redoLsn === startLsn) {
+      if (time >= record.time + CHECKPOINT_MARGIN_MICROS) return;
+      throw beforeBackup(options);
+    }
+    if (record.lsn > checkpointLsn) break;
+  }
+  throw new SoarError(
+    "REPOSITORY_DAMAGED",
+    `the WAL does not hold the checkpoint of backup '${backup.label}' at ${backup.checkpointLsn}`,
+    { hint: "Use another backup; soar-backup-verify tells what is damaged." },
+  );
+}
+
+/** Recovery is consistent from the backup's stop LSN on; without the WAL up to there the backup is worth nothing. */
+async function requireConsistent(store: ObjectStore, { backup, chain, signal }: ResolveOptions): Promise<void> {
+  const reached =
+    chain.segments.some(({ name }) => name === backup.lastSegment) ||
+    chain.segments.some(({ index }) => BigInt(index + 1) * BigInt(chain.segmentSize) >= parseLsn(backup.stopLsn));
+  if (reached) return;
+  const [hole] = chain.holes;
+  const gap = hole && (await givenUp(store, hole, { signal }));
+  throw new SoarError(
+    "WAL_MISSING",
+    `backup '${backup.label}' cannot be made consistent: WAL segment '${hole?.from ?? backup.firstSegment}' is not in the bucket${gap ?? ""}`,
+    {
+      hint:
+        gap === undefined
+          ? "If the segment is still in pg_wal of the server, archive it with soar-wal-archive; else use another backup."
+          : "Use another backup.",
+    },
+  );
+}
+
+/**
+ * A lineage whose WAL ends before its last switch is not that timeline yet: recovery would end on the parent, and PostgreSQL
+ * would write a history that says the timeline ended before it began.
+ */
+function requireLastTimeline({ chain }: Pick<ResolveOptions, "chain">): void {
+  const { history, segmentSize, endIndex } = chain;
+  const switchLsn = history.entries.at(-1)?.switchLsn;
+  if (switchLsn === undefined || lsnOfSegmentIndex(endIndex, segmentSize) >= switchLsn) return;
+  const name = formatWalSegment(
+    { timeline: history.timeline, index: segmentIndexOfLsn(switchLsn, segmentSize) },
+    segmentSize,
+  );
+  throw new SoarError(
+    "WAL_MISSING",
+    `timeline ${history.timeline} cannot be reached: it begins at ${formatLsn(switchLsn)}, and WAL segment '${name}' is not in the bucket`,
+    {
+      hint: `If its server is still there, archive the segment; else follow the timeline before it: --target-timeline ${history.entries.at(-1)?.timeline}.`,
+    },
+  );
+}
+
+/** Of a page whose first record would be the next one. */
+const LONGEST_PAGE_HEADER = 40n;
+
+/** What was committed between the end of the WAL and the beginning of the last timeline is on that timeline, and not in the bucket. */
+function requireSwitchReached({ history }: WalChain, endLsn: Lsn): void {
+  const begun = history.entries.at(-1);
+  if (begun === undefined || endLsn + LONGEST_PAGE_HEADER >= begun.switchLsn) return;
+  throw new SoarError(
+    "WAL_MISSING",
+    `timeline ${history.timeline} cannot be reached: it begins at ${formatLsn(begun.switchLsn)}, and the WAL before it ends at ${formatLsn(endLsn)} in the bucket`,
+    {
+      hint: `If its server is still there, archive the segment; else follow the timeline before it: --target-timeline ${begun.timeline}.`,
+    },
+  );
+}
+
+/** The end of the last valid record in the bucket: where PostgreSQL will find nothing more. */
+async function resolveLatest(store: ObjectStore, { chain, signal }: ResolveOptions): Promise<ResolvedTarget> {
+  const [hole] = chain.holes;
+  // Going on to the end of what can be reached would silently leave out everything behind the hole.
+  if (hole !== undefined) throw await missing(store, hole, { what: "the latest state", signal });
+  requireLastTimeline({ chain });
+  const { endLsn, lastCommit } = await findChainEnd(store, chain, { signal });
+  requireSwitchReached(chain, endLsn);
+  return {
+    stopLsn: endLsn,
+    firstLeftOut: undefined,
+    lastReplayed: lastCommit && { lsn: lastCommit.lsn, time: lastCommit.time },
+    setting: undefined,
+  };
+}
+
+function requireBehindBackup({ backup, target }: ResolveOptions, resolved: ResolvedTarget): ResolvedTarget {
+  if (resolved.stopLsn >= parseLsn(backup.stopLsn)) return resolved;
+  throw beforeBackup({ backup, target });
+}
+
+function beforeBackup({ backup, target }: Pick<ResolveOptions, "backup" | "target">): SoarError {
+  return new SoarError(
+    "TARGET_BEFORE_BACKUP",
+    `${describeTarget(target)} lies before the end of backup '${backup.label}' (consistent at ${backup.stopLsn}, ended ${backup.stoppedAt})`,
+    {
+      hint: "Choose a later target or an older backup; soar-base-backup list shows what can be restored.",
+    },
+  );
+}
+
+async function notReached(
+  store: ObjectStore,
+  { target, chain, backup, signal }: ResolveOptions,
+  last: CommitPoint | undefined,
+): Promise<SoarError> {
+  const [hole] = chain.holes;
+  if (hole !== undefined) return await missing(store, hole, { what: describeTarget(target), signal });
+  // Only the end of the chain may have been read, so nothing can be said of what commits there are before it.
+  const end = formatLsn(lsnOfSegmentIndex(chain.endIndex, chain.segmentSize));
+  const known =
+    last === undefined
+      ? `it is not met behind backup '${backup.label}', and the WAL in the bucket ends at ${end}`
+      : `the last commit in the bucket is of ${formatInstant(last.time)} at ${formatLsn(last.lsn)}`;
+  return new SoarError("TARGET_AFTER_ARCHIVE", `${describeTarget(target)} cannot be reached: ${known}`, {
+    hint: "PostgreSQL stops at a time only when it sees a later commit. Use --latest to replay all that is there, or an earlier target.",
+  });
+}
+
+async function missing(
+  store: ObjectStore,
+  hole: ChainHole,
+  { what, signal }: CallOptions & { readonly what: string },
+): Promise<SoarError> {
+  const segments =
+    hole.count === 1
+      ? `WAL segment '${hole.from}' is`
+      : `WAL segments '${hole.from}' to '${hole.to}' (${hole.count}) are`;
+  const gap = await givenUp(store, hole, { signal });
+  return new SoarError(
+    "WAL_MISSING",
+    `${what} cannot be reached: ${segments} not in the bucket, although later ones are${gap ?? ""}`,
+    {
+      hint:
+        gap === undefined
+          ? `If they are still in pg_wal of the server, archive them with soar-wal-archive; else restore to a time before '${hole.from}'.`
+          : `Restore to a time before '${hole.from}', or from a base backup that began behind '${hole.to}'.`,
+    },
+  );
+}
+
+/** Who gave this WAL up and why, if somebody did. */
+async function givenUp(store: ObjectStore, hole: ChainHole, options: CallOptions): Promise<string | undefined> {
+  const gap = findDeclaredGap(await listGaps(store, options), hole);
+  return gap && `: ${gap.declaredBy} gave them up at ${gap.declaredAt} (${gap.reason})`;
+}
+
+/** Records before this position cannot matter, so their segments need not be read. */
+function startOf(target: RecoveryTarget): ChainPosition {
+  switch (target.kind) {
+    case "time":
+      return { untilTime: target.inclusive ? target.time : target.time - 1n };
+    case "name":
+      return { restorePoint: target.name };
+    case "lsn":
+      return { lsn: target.lsn };
+    default:
+      return {};
+  }
+}
+
+function commitPoint(record: WalRecord): CommitPoint | undefined {
+  return isTransactionEnd(record) ? { lsn: record.lsn, time: record.time } : undefined;
+}

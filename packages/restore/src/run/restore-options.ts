@@ -1,0 +1,100 @@
+import type { RecoveryEvent, RecoveryOutcome } from "@soar/pg-tools";
+import type { Approach } from "../fetch/delta/approach.ts";
+import type { RestoredChecks } from "../recover/check-restored.ts";
+import type { ServerUser } from "../recover/private-access.ts";
+import type { RestorePlan } from "../plan/plan.ts";
+import type { ServerControl } from "../server-control/server-control.ts";
+import type { SpoolEvent } from "../wal/spool/open-spool.ts";
+
+export interface RestoreOptions {
+  /** Absolute path of the data directory to fill: absent, empty, that of the lost server, or what an interrupted restore left. */
+  readonly dataDir: string;
+  /** Whether another state of the same cluster may be overwritten where it lies, of which only what differs is fetched. */
+  readonly overwrite?: boolean | undefined;
+  /** New places of tablespaces, old path to new path. */
+  readonly tablespaceMap?: ReadonlyMap<string, string>;
+  /** Absolute path of a directory elsewhere for pg_wal, to which it becomes a link; see `requireWalPlace`. */
+  readonly walDir?: string | undefined;
+  /** Directories to look for PostgreSQL's programs in, before the usual ones. */
+  readonly binDirs: readonly string[];
+  /** Who runs the server and owns the files; needed when this runs as root and the parent directory belongs to root. */
+  readonly owner?: ServerUser | undefined;
+  readonly jobs: number;
+  /** Words of the command that runs `wal-fetch`, without the plan's path and the file's name. */
+  readonly walFetchProgram: readonly string[];
+  /** The whole environment of the server and of `wal-fetch`. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The whole environment of the system's own programs: `systemctl`, `pg_ctlcluster`. */
+  readonly systemEnv: Readonly<Record<string, string>>;
+  /** Whether the saved configuration is put back where it was; see `compareServerConfig`. */
+  readonly withConfig?: boolean | undefined;
+  readonly port?: number | undefined;
+  readonly action: "promote" | "pause" | "shutdown";
+  /** Unit that runs the server, where none can be found out. */
+  readonly service?: string | undefined;
+  /** Units of applications, stopped before anything is touched and started when the server has been proved. */
+  readonly appServices?: readonly string[] | undefined;
+  /** A superuser, for looking into the restored server. */
+  readonly role: string;
+  /** Plans again after the server was stopped: until then it wrote WAL. */
+  readonly replan: () => Promise<RestorePlan>;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: (event: RestoreEvent) => void;
+}
+
+export type RestoreEvent =
+  | { readonly type: "phase"; readonly phase: "fetch" | "recover" | "finish" }
+  /** Something of the machine was changed; a sentence for the log. */
+  | { readonly type: "done"; readonly text: string }
+  /** Expiry does not know of this restore: the key may not write, or the bucket is full. */
+  | { readonly type: "no-lease"; readonly reason: string }
+  | { readonly type: "fetched"; readonly bytes: number; readonly total: number }
+  /** Recovery is at least here; the commit time where the segment tells. */
+  | {
+      readonly type: "replayed";
+      readonly lsn: bigint;
+      readonly time: bigint | undefined;
+      readonly segments: number;
+      readonly total: number;
+    }
+  | SpoolEvent
+  | RecoveryEvent;
+
+export interface RestoreReport {
+  readonly plan: RestorePlan;
+  readonly outcome: Pick<RecoveryOutcome, "kind" | "timeline" | "reachedLsn" | "lastCommitTime" | "restoredFiles">;
+  readonly dataDir: string;
+  readonly inPlace: boolean;
+  /** A clone that may not archive into the repository it came from. */
+  readonly fenced: boolean;
+  /** Where the server writes its log, unless it is started by a service. */
+  readonly logFile: string | undefined;
+  /** Where the old data directory is. */
+  readonly keptAs: string | undefined;
+  /** Where WAL lies that a directory which was overwritten had not archived. */
+  readonly savedWal: string | undefined;
+  /** Undefined unless the server was promoted. */
+  readonly checks: RestoredChecks | undefined;
+  readonly control: ServerControl;
+  /** The socket by which a server can be reached that does not take connections from outside yet. */
+  readonly privateDir: string | undefined;
+  /** Units that were started again. */
+  readonly startedServices: readonly string[];
+  readonly fetchMs: number;
+  readonly recoverMs: number;
+}
+
+export interface CheckedRestore {
+  readonly binDir: string;
+  /** Of the programs there, for example `15.20`. */
+  readonly programVersion: string;
+  /** Where the data directory will lie. */
+  readonly freeBytes: number;
+  readonly tablespaces: ReadonlyMap<number, string>;
+  /** The cluster takes the place of the lost one. Everything else is a copy. */
+  readonly inPlace: boolean;
+  readonly approach: Approach;
+  readonly control: ServerControl;
+  /** Whether units of applications can be stopped and started here. */
+  readonly canControlServices: boolean;
+}

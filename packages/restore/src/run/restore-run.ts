@@ -1,0 +1,14 @@
+import type { LineageTable } from "../wal/lineage-table.ts";
+import type { CheckedRestore, RestoreOptions } from "./restore-options.ts";
+import type { RecordKeeper } from "../status/record-keeper.ts";
+
+/** One restore that is being carried out. */
+export interface Run extends RestoreOptions, CheckedRestore {
+  readonly table: LineageTable;
+  readonly stateDir: string;
+  readonly planFile: string;
+  readonly recoveryLog: string;
+  /** A copy, which may not archive into the repository that it comes from. */
+  readonly fenced: boolean;
+  readonly keeper: RecordKeeper;
+}

@@ -1,0 +1,90 @@
+import { mkdir, stat } from "node:fs/promises";
+import { basename, dirname, isAbsolute, join, relative } from "node:path";
+import { formatConfigSetting } from "@soar/pg-tools";
+import type { BackupRecord } from "@soar/repository";
+import type { CallOptions, ObjectStore } from "@soar/storage";
+import { readSavedConfig } from "./saved-config.ts";
+import { writeDurably } from "../write-durably.ts";
+
+export interface ConfigChoice {
+  /** Given to the server on its command line; undefined when the data directory has a postgresql.conf of its own. */
+  readonly configFile: string | undefined;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/**
+ * Finds a configuration for the restored server: its own postgresql.conf; in place, the one that the source used, where it
+ * lies (on Debian in /etc); else what was saved with the backup, written into the data directory, so that the copy is
+ * started like any other cluster.
+ */
+export async function chooseConfigFile(
+  store: ObjectStore,
+  backup: BackupRecord,
+  dataDir: string,
+  options: CallOptions & { readonly inPlace: boolean },
+): Promise<ConfigChoice> {
+  if (await isFile(join(dataDir, "postgresql.conf"))) return { configFile: undefined, settings: {} };
+  const source = backup.settings["config_file"];
+  if (options.inPlace && source !== undefined && (await isFile(source)))
+    return { configFile: source, settings: await accessFiles(backup) };
+  await bringSavedConfig(await readSavedConfig(store, backup, options), backup, dataDir);
+  return { configFile: undefined, settings: {} };
+}
+
+/** The source may have been told of these on its command line alone. */
+async function accessFiles({ settings }: BackupRecord): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const name of ["hba_file", "ident_file"]) {
+    const path = settings[name];
+    if (path !== undefined && (await isFile(path))) found[name] = path;
+  }
+  return found;
+}
+
+/** postgresql.conf last: with it, everything is there. */
+async function bringSavedConfig(
+  saved: ReadonlyMap<string, Buffer>,
+  { settings }: BackupRecord,
+  dataDir: string,
+): Promise<void> {
+  const source = settings["config_file"] ?? "";
+  const own: Record<string, string> = { data_directory: dataDir };
+  for (const setting of ["hba_file", "ident_file"]) {
+    const content = saved.get(settings[setting] ?? "");
+    if (content === undefined) continue;
+    own[setting] = join(dataDir, basename(settings[setting] ?? ""));
+    await writeDurably(own[setting] ?? "", [content]);
+  }
+  const text = saved.get(source)?.toString("utf8") ?? "";
+  for (const [path, content] of saved) await bringIncluded(relative(dirname(source), path), content, dataDir);
+  // The server does not start without a directory that is named, although nothing of it was saved.
+  for (const [, directory = ""] of text.matchAll(/^\s*include_dir\s*=?\s*'?([^'\s]+)'?/gm))
+    if (!isAbsolute(directory)) await mkdir(join(dataDir, directory), { recursive: true, mode: 0o700 });
+  const block = [
+    "# soar: where this copy differs from the server that was backed up",
+    ...Object.entries(own).map(([name, value]) => formatConfigSetting(name, value)),
+    "",
+  ].join("\n");
+  await writeDurably(join(dataDir, "postgresql.conf"), [Buffer.from(`${withoutPidFile(text).trimEnd()}\n${block}`)]);
+}
+
+/** Files that postgresql.conf includes from below its own directory. */
+async function bringIncluded(path: string, content: Buffer, dataDir: string): Promise<void> {
+  if (path.startsWith("..") || !path.includes("/")) return;
+  await mkdir(dirname(join(dataDir, path)), { recursive: true, mode: 0o700 });
+  await writeDurably(join(dataDir, path), [content]);
+}
+
+/** At a fixed place, it would be that of the server beside the copy. */
+function withoutPidFile(text: string): string {
+  return text.replaceAll(/^(\s*external_pid_file\b)/gm, "#$1");
+}
+
+/** Follows links; false when there is nothing. */
+export async function isFile(path: string): Promise<boolean> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+    throw error;
+  });
+  return found?.isFile() ?? false;
+}

@@ -1,0 +1,36 @@
+import { chown, mkdir, realpath, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { freeBytesAt, RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
+
+const WINDOW_SEGMENTS = 64;
+const WINDOW_BYTES = 2 ** 30;
+/** Part of the free space that segments in waiting may take: recovery itself needs room, too. */
+const SPACE_SHARE = 0.25;
+
+/**
+ * Makes an empty spool on the file system of pg_wal, so that taking a segment is a rename: beside the plan of the restore,
+ * or in pg_wal itself when that is a link to somewhere else, where PostgreSQL passes over names that are not its own.
+ */
+export async function createSpoolDirectory(
+  dataDir: string,
+  owner: { readonly uid: number; readonly gid: number } | undefined,
+): Promise<string> {
+  const directory = await spoolPath(dataDir);
+  // What an earlier run left was checked, too, but nobody counts it.
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  if (owner !== undefined) await chown(directory, owner.uid, owner.gid);
+  return directory;
+}
+
+async function spoolPath(dataDir: string): Promise<string> {
+  const [walDir, stateDir] = [await realpath(join(dataDir, "pg_wal")), join(dataDir, RESTORE_STATE_DIRECTORY)];
+  const [wal, state] = [await stat(walDir), await stat(stateDir)];
+  return wal.dev === state.dev ? join(stateDir, "spool") : join(walDir, "soar-spool");
+}
+
+/** Segments that may lie ready or be in flight at once; at least one. */
+export async function spoolWindow(directory: string, segmentSize: number): Promise<number> {
+  const bytes = Math.min(WINDOW_BYTES, (await freeBytesAt(directory)) * SPACE_SHARE);
+  return Math.max(1, Math.min(WINDOW_SEGMENTS, Math.floor(bytes / segmentSize)));
+}

@@ -1,0 +1,108 @@
+import { rename, rm } from "node:fs/promises";
+import { SoarError } from "@soar/errors";
+import { checkWalSegmentHeader, formatHistoryFileName } from "@soar/pg-tools";
+import {
+  findTimelineHistory,
+  readChainSegment,
+  requireTimelineHistory,
+  walKey,
+  type ChainSegment,
+  type WalObject,
+} from "@soar/repository";
+import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import { requireSameFile } from "./local-digest.ts";
+import { answerWalRequest, type LineageTable } from "./lineage-table.ts";
+import { writeDurably } from "../write-durably.ts";
+
+/**
+ * Delivers one WAL file to `path` for `restore_command`, or rejects with `WAL_END` when the file is proved not to be
+ * part of this recovery: behind the last planned segment, on another timeline than the planned one, or a history file
+ * that does not exist. Every other rejection means that recovery must stop, not end (safety, trap 29).
+ *
+ * The file appears under `path` only after its size, digest and header were checked: PostgreSQL takes whatever is there.
+ */
+export async function fetchWalFile(
+  store: ObjectStore,
+  table: LineageTable,
+  name: string,
+  path: string,
+  options: CallOptions = {},
+): Promise<void> {
+  const request = answerWalRequest(table, name);
+  if (request.answer === "absent") throw end(name, "it is not part of this recovery's lineage");
+  const partial = `${path}.soar-${process.pid}`;
+  try {
+    if (request.answer === "look-up") await writeHistory(store, table, { ...request, path: partial }, options);
+    else await writeSegment(store, table, { ...request, path: partial }, options);
+    await rename(partial, path);
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
+
+interface HistoryRequest {
+  readonly timeline: number;
+  readonly text: string | undefined;
+  readonly path: string;
+}
+
+async function writeHistory(
+  store: ObjectStore,
+  table: LineageTable,
+  { timeline, text, path }: HistoryRequest,
+  options: CallOptions,
+): Promise<void> {
+  const name = formatHistoryFileName(timeline);
+  // Parsed, too: a damaged history must stop recovery rather than lead it to another timeline.
+  const isStored = timeline > 1 && (await findTimelineHistory(store, timeline, options)) !== undefined;
+  if (isStored) return writeDurably(path, [await readObject(store, walKey(name, "none"), options)]);
+  if (text !== undefined) return writeDurably(path, [Buffer.from(text)]);
+  // The plan was made with this one: its absence now proves only that something is wrong.
+  if (timeline === table.timeline && timeline > 1) await requireTimelineHistory(store, timeline, options);
+  throw end(name, "there is no such timeline");
+}
+
+interface SegmentRequest {
+  readonly segment: ChainSegment;
+  readonly sha256: string | undefined;
+  readonly path: string;
+}
+
+async function writeSegment(
+  store: ObjectStore,
+  table: LineageTable,
+  { segment, sha256, path }: SegmentRequest,
+  options: CallOptions,
+): Promise<void> {
+  if (segment.object.file !== undefined && sha256 !== undefined) await requireSameFile(segment.object.file, sha256);
+  const checked = checkSegment(readChainSegment(store, segment, table.segmentSize, options), table, segment.object);
+  await writeDurably(path, checked);
+}
+
+/** Passes the bytes on and rejects at the end unless they were exactly one segment of this cluster. */
+async function* checkSegment(
+  pieces: AsyncIterable<Buffer>,
+  table: LineageTable,
+  object: WalObject,
+): AsyncGenerator<Buffer> {
+  let size = 0;
+  let head = Buffer.alloc(0);
+  for await (const piece of pieces) {
+    if (head.length < 64) head = Buffer.concat([head, piece.subarray(0, 64)]);
+    size += piece.length;
+    yield piece;
+  }
+  const header = checkWalSegmentHeader(head, { name: object.name, fileSize: size });
+  if (String(header.systemIdentifier) === table.systemIdentifier && header.segmentSize === table.segmentSize) return;
+  throw new SoarError(
+    "REPOSITORY_DAMAGED",
+    `'${object.key}' is a segment of another cluster: its system identifier is ${header.systemIdentifier}`,
+    {
+      hint: "Restore an older version of the object from the bucket or from a copy.",
+    },
+  );
+}
+
+function end(name: string, why: string): SoarError {
+  return new SoarError("WAL_END", `there is no '${name}' for this recovery: ${why}`);
+}

@@ -1,0 +1,117 @@
+import { link, mkdir, open, rename, stat, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { SoarError } from "@soar/errors";
+import type { ConditionalPut, PutOptions } from "../../object-store.ts";
+import { hasSystemErrorCode } from "./errors.ts";
+import { DIRECTORY_MODE, findFile, keyOfPath, requireRoot } from "./layout.ts";
+
+/** What a directory store knows about its file system; `conditionalPut` is learned from link(2). */
+export interface FileVolume {
+  readonly root: string;
+  conditionalPut: ConditionalPut;
+  /** link(2), replaceable because few test machines have a file system without it. */
+  readonly link: typeof link;
+}
+
+/** A directory that `remove` clears away between our mkdir and our link is made again, this often. */
+const PUBLISH_ATTEMPTS = 20;
+
+/** What link(2) answers where the file system has no hard links (exFAT, some FUSE and SMB mounts). */
+const NO_HARD_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"] as const;
+
+/**
+ * Gives a finished, synced file its name: with `ifAbsent` through link(2), which refuses a taken name atomically, else
+ * through rename(2). The name is durable when this returns; the temporary name is gone.
+ */
+export async function publishFile(
+  volume: FileVolume,
+  temporary: string,
+  path: string,
+  ifAbsent: PutOptions["ifAbsent"],
+): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await (ifAbsent ? linkAbsent(volume, temporary, path, ifAbsent) : rename(temporary, path));
+      break;
+    } catch (error) {
+      if (!hasSystemErrorCode(error, "ENOENT") || attempt === PUBLISH_ATTEMPTS) throw error;
+    }
+    await makeDirectories(volume.root, dirname(path));
+  }
+  await syncDirectory(dirname(path));
+}
+
+async function linkAbsent(
+  volume: FileVolume,
+  temporary: string,
+  path: string,
+  ifAbsent: PutOptions["ifAbsent"],
+): Promise<void> {
+  if (volume.conditionalPut === "refused") return await renameAbsent(temporary, path, ifAbsent);
+  try {
+    await volume.link(temporary, path);
+  } catch (error) {
+    if (hasSystemErrorCode(error, "EEXIST")) throw await nameTaken(path, error);
+    if (!hasSystemErrorCode(error, ...NO_HARD_LINKS)) throw error;
+    volume.conditionalPut = "refused";
+    return await renameAbsent(temporary, path, ifAbsent);
+  }
+  await unlink(temporary);
+}
+
+/** Without hard links there is no atomic refusal: this can only look first. */
+async function renameAbsent(temporary: string, path: string, ifAbsent: PutOptions["ifAbsent"]): Promise<void> {
+  if (ifAbsent === "by-server") {
+    throw new SoarError(
+      "STORE_UNSUPPORTED",
+      `unable to store '${path}' only if absent: the file system has no hard links`,
+    );
+  }
+  if ((await findFile(path)) !== undefined) throw await nameTaken(path, undefined);
+  await rename(temporary, path);
+}
+
+async function nameTaken(path: string, cause: unknown): Promise<SoarError> {
+  if ((await stat(path)).isDirectory()) {
+    return new SoarError(
+      "STORE_UNSUPPORTED",
+      `unable to store '${path}': a directory has this name, because other keys begin with it`,
+      { cause },
+    );
+  }
+  return new SoarError("OBJECT_EXISTS", `unable to store '${path}': there is an object of this name already`, {
+    cause,
+  });
+}
+
+/** Makes the directories between the root and `directory`, each one durable. Never makes the root itself. */
+export async function makeDirectories(root: string, directory: string): Promise<void> {
+  await requireRoot(root);
+  let path = root;
+  for (const segment of keyOfPath(root, directory).split("/").filter(Boolean)) {
+    const parent = path;
+    path = join(parent, segment);
+    try {
+      await mkdir(path, { mode: DIRECTORY_MODE });
+      await syncDirectory(parent);
+    } catch (error) {
+      if (hasSystemErrorCode(error, "ENOENT")) return; // a removal was faster; the caller comes back
+      if (!hasSystemErrorCode(error, "EEXIST")) throw error;
+      if (!(await stat(path)).isDirectory()) {
+        throw new SoarError("STORE_UNSUPPORTED", `unable to make the directory '${path}': an object has this name`, {
+          cause: error,
+        });
+      }
+    }
+  }
+}
+
+/** Makes new and removed names of a directory survive a power failure. One that was removed meanwhile has none to keep. */
+export async function syncDirectory(directory: string): Promise<void> {
+  try {
+    await using handle = await open(directory, "r");
+    await handle.sync();
+  } catch (error) {
+    if (!hasSystemErrorCode(error, "ENOENT")) throw error;
+  }
+}

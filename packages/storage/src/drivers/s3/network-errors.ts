@@ -1,0 +1,88 @@
+import type { FailureMeaning } from "./errors.ts";
+import type { S3Settings } from "./settings.ts";
+
+type Peer = Pick<S3Settings, "endpoint" | "provider">;
+
+/** Errors of TLS that no repetition cures: the certificate is what it is. */
+const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet, or the clock of this machine is wrong",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is signed by itself",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is signed by an authority that this machine does not know",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is signed by an authority that this machine does not know",
+  UNABLE_TO_GET_ISSUER_CERT: "its certificate is signed by an authority that this machine does not know",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate is signed by an authority that this machine does not know",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host",
+};
+
+/** What an error without an HTTP answer means. Everything that time may cure is retryable. */
+export function findNetworkMeaning(code: string, message: string, { endpoint, provider }: Peer): FailureMeaning {
+  const certificateFault = CERTIFICATE_FAULTS[code];
+  if (certificateFault !== undefined) {
+    return {
+      code: "STORE_UNREACHABLE",
+      fact: `${endpoint} cannot be trusted: ${certificateFault}`,
+      hint: "Check the endpoint, or name the certificates of a private authority (BACKUP_CA_FILE).",
+      retryable: false,
+    };
+  }
+  switch (code) {
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return unreachable(
+        `the host of ${endpoint} is not found`,
+        "Check the endpoint (AWS_ENDPOINT_URL) for typing errors, and name resolution on this machine.",
+      );
+    case "ECONNREFUSED":
+      return unreachable(
+        `nothing listens at ${endpoint}`,
+        "Check host and port of the endpoint, and that the server runs.",
+      );
+    case "ENETUNREACH":
+    case "EHOSTUNREACH":
+      return unreachable(`there is no route to ${endpoint}`, "Check the network and the firewall.");
+    case "CONNECT_TIMEOUT":
+    case "ETIMEDOUT":
+      return unreachable(
+        `${endpoint} does not answer (${message})`,
+        "Check the network and the firewall; a wrong port often shows like this.",
+      );
+    case "IDLE_TIMEOUT":
+    case "REQUEST_TIMEOUT":
+      return unreachable(`${endpoint} is too slow (${message})`, provider.retryAdvice);
+    case "EPROTO":
+    case "ERR_SSL_WRONG_VERSION_NUMBER":
+    case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
+      return {
+        ...unreachable(
+          `${endpoint} does not speak TLS (${code})`,
+          "Check scheme and port of the endpoint: perhaps it is http.",
+        ),
+        retryable: false,
+      };
+    case "HPE_INVALID_CONSTANT":
+    case "HPE_INVALID_VERSION":
+      return {
+        ...unreachable(
+          `${endpoint} does not speak HTTP (${code})`,
+          "Check scheme and port of the endpoint: perhaps it is https.",
+        ),
+        retryable: false,
+      };
+    default:
+      return meaningOfOther(code, message, endpoint);
+  }
+}
+
+function meaningOfOther(code: string, message: string, endpoint: string): FailureMeaning {
+  if (/^E[A-Z]+$|^ERR_(?:SSL|STREAM|SOCKET|TLS|HTTP)|^HPE_/.test(code))
+    return unreachable(
+      `the connection to ${endpoint} broke (${code})`,
+      "Check the network, and whether something in between limits the time or size of connections; then run the command again.",
+    );
+  return { code: "STORE_PROTOCOL", fact: `the answer of ${endpoint} cannot be used (${code}: ${message})` };
+}
+
+function unreachable(fact: string, hint: string): FailureMeaning {
+  return { code: "STORE_UNREACHABLE", fact, hint };
+}

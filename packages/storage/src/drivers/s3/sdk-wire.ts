@@ -1,0 +1,335 @@
+import type { Readable } from "node:stream";
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetBucketLifecycleConfigurationCommand,
+  GetBucketVersioningCommand,
+  GetObjectCommand,
+  GetObjectLockConfigurationCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListBucketsCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  UploadPartCommand,
+} from "@aws-sdk/client-s3";
+import type { S3AdminWire } from "./admin-wire.ts";
+import { decodeKey, failureOfSdk, plainEtag } from "./sdk-values.ts";
+import type { S3Settings } from "./settings.ts";
+import { proveBody } from "./body-proof.ts";
+import { createTransport } from "./transport.ts";
+import type { S3Wire, WireFacts, WireStored } from "./wire.ts";
+
+/** Bodies from this size on wait for "100 Continue". */
+const EXPECT_CONTINUE_BYTES = 1024 ** 2;
+
+interface Sdk {
+  readonly client: S3Client;
+  readonly Bucket: string;
+  readonly encryption: ReturnType<typeof encryptionFields>;
+}
+
+/** The one place that knows the SDK. It does single requests: retries, limits and meanings are decided elsewhere. */
+export function createS3Wire(settings: S3Settings): S3Wire {
+  const sdk: Sdk = { client: createClient(settings), Bucket: settings.bucket, encryption: encryptionFields(settings) };
+  return {
+    ...objectCalls(sdk),
+    ...listingCalls(sdk),
+    ...uploadCalls(sdk),
+    ...removalCalls(sdk),
+    close: () => sdk.client.destroy(),
+  };
+}
+
+/** The same for requests about the bucket itself. */
+export function createS3AdminWire(settings: S3Settings): S3AdminWire {
+  const client = createClient(settings);
+  const Bucket = settings.bucket;
+  return {
+    getVersioning: ({ signal }) =>
+      translated(
+        async () => (await client.send(new GetBucketVersioningCommand({ Bucket }), underSignal(signal))).Status,
+      ),
+    getLifecycle: ({ signal }) =>
+      translated(
+        async () =>
+          (await client.send(new GetBucketLifecycleConfigurationCommand({ Bucket }), underSignal(signal))).Rules ?? [],
+      ),
+    getObjectLock: ({ signal }) =>
+      translated(
+        async () =>
+          (await client.send(new GetObjectLockConfigurationCommand({ Bucket }), underSignal(signal)))
+            .ObjectLockConfiguration?.Rule?.DefaultRetention,
+      ),
+    listBuckets: ({ signal }) =>
+      translated(async () =>
+        ((await client.send(new ListBucketsCommand({}), underSignal(signal))).Buckets ?? []).map(
+          ({ Name }) => Name ?? "",
+        ),
+      ),
+    serverDate: ({ signal }) =>
+      translated(async () => {
+        const command = new HeadBucketCommand({ Bucket });
+        let date: string | undefined;
+        command.middlewareStack.add(
+          (next) => async (args) => {
+            const result = await next(args);
+            date = (result.response as { headers?: Record<string, string> }).headers?.["date"];
+            return result;
+          },
+          { name: "soarServerDate", step: "deserialize", priority: "high" },
+        );
+        await client.send(command, underSignal(signal));
+        return date;
+      }),
+    close: () => client.destroy(),
+  };
+}
+
+function objectCalls({
+  client,
+  Bucket,
+  encryption,
+}: Sdk): Pick<S3Wire, "putObject" | "getObject" | "headObject" | "headBucket"> {
+  return {
+    putObject: ({ key, body, contentMd5, ifNoneMatch, signal }) =>
+      translated(async () => {
+        const input = {
+          Bucket,
+          Key: key,
+          Body: body,
+          ContentLength: body.byteLength,
+          ContentMD5: contentMd5,
+          ...condition(ifNoneMatch),
+          ...encryption,
+        };
+        return storedOf(await client.send(new PutObjectCommand(input), underSignal(signal)));
+      }),
+    getObject: ({ key, range, signal }) =>
+      translated(async () => {
+        const output = await client.send(new GetObjectCommand({ Bucket, Key: key, Range: range }), underSignal(signal));
+        const body = output.Body as Readable;
+        return {
+          ...factsOf(output),
+          status: output.$metadata.httpStatusCode ?? 0,
+          contentLength: output.ContentLength,
+          contentRange: output.ContentRange,
+          chunks: body,
+          discard: () => void body.destroy(),
+        };
+      }),
+    headObject: ({ key, signal }) =>
+      translated(async () => {
+        const output = await client.send(new HeadObjectCommand({ Bucket, Key: key }), underSignal(signal));
+        return { ...factsOf(output), size: output.ContentLength };
+      }),
+    headBucket: ({ signal }) =>
+      translated(async () => void (await client.send(new HeadBucketCommand({ Bucket }), underSignal(signal)))),
+  };
+}
+
+function listingCalls({ client, Bucket }: Sdk): Pick<S3Wire, "listPage" | "listUploads"> {
+  // Keys travel URL-encoded, because XML cannot carry every character of a key.
+  const EncodingType = "url";
+  return {
+    listPage: ({ prefix, startAfter, token, signal }) =>
+      translated(async () => {
+        const input = {
+          Bucket,
+          Prefix: prefix,
+          StartAfter: startAfter,
+          ContinuationToken: token,
+          EncodingType,
+          MaxKeys: 1000,
+        } as const;
+        const output = await client.send(new ListObjectsV2Command(input), underSignal(signal));
+        const objects = (output.Contents ?? []).map((item) => ({
+          key: decodeKey(item.Key, output.EncodingType),
+          facts: { ...factsOf(item), size: item.Size },
+        }));
+        return {
+          objects,
+          keyCount: output.KeyCount,
+          truncated: output.IsTruncated,
+          nextToken: output.NextContinuationToken,
+        };
+      }),
+    listUploads: ({ prefix, keyMarker, uploadIdMarker, signal }) =>
+      translated(async () => {
+        const input = {
+          Bucket,
+          Prefix: prefix,
+          KeyMarker: keyMarker,
+          UploadIdMarker: uploadIdMarker,
+          EncodingType,
+        } as const;
+        const output = await client.send(new ListMultipartUploadsCommand(input), underSignal(signal));
+        return {
+          uploads: (output.Uploads ?? []).map((item) => ({
+            key: decodeKey(item.Key, output.EncodingType),
+            uploadId: item.UploadId,
+            begunAt: item.Initiated,
+          })),
+          truncated: output.IsTruncated,
+          nextKeyMarker: decodeKey(output.NextKeyMarker, output.EncodingType),
+          nextUploadIdMarker: output.NextUploadIdMarker,
+        };
+      }),
+  };
+}
+
+function uploadCalls({
+  client,
+  Bucket,
+  encryption,
+}: Sdk): Pick<S3Wire, "createUpload" | "uploadPart" | "completeUpload" | "abortUpload"> {
+  return {
+    createUpload: ({ key, signal }) =>
+      translated(async () => {
+        const output = await client.send(
+          new CreateMultipartUploadCommand({ Bucket, Key: key, ...encryption }),
+          underSignal(signal),
+        );
+        return output.UploadId;
+      }),
+    uploadPart: ({ key, uploadId, partNumber, body, contentMd5, signal }) =>
+      translated(async () => {
+        const input = {
+          Bucket,
+          Key: key,
+          UploadId: uploadId,
+          PartNumber: partNumber,
+          Body: body,
+          ContentLength: body.byteLength,
+          ContentMD5: contentMd5,
+        };
+        return storedOf(await client.send(new UploadPartCommand(input), underSignal(signal)));
+      }),
+    completeUpload: ({ key, uploadId, parts, ifNoneMatch, signal }) =>
+      translated(async () => {
+        const Parts = parts.map(({ partNumber, etag }) => ({ PartNumber: partNumber, ETag: `"${etag}"` }));
+        const input = { Bucket, Key: key, UploadId: uploadId, MultipartUpload: { Parts }, ...condition(ifNoneMatch) };
+        return storedOf(await client.send(new CompleteMultipartUploadCommand(input), underSignal(signal)));
+      }),
+    abortUpload: ({ key, uploadId, signal }) =>
+      translated(
+        async () =>
+          void (await client.send(
+            new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId: uploadId }),
+            underSignal(signal),
+          )),
+      ),
+  };
+}
+
+function removalCalls({ client, Bucket }: Sdk): Pick<S3Wire, "deleteObject" | "deleteObjects"> {
+  return {
+    deleteObject: ({ key, signal }) =>
+      translated(
+        async () => void (await client.send(new DeleteObjectCommand({ Bucket, Key: key }), underSignal(signal))),
+      ),
+    deleteObjects: ({ keys, signal }) =>
+      translated(async () => {
+        const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: false };
+        const output = await client.send(new DeleteObjectsCommand({ Bucket, Delete }), underSignal(signal));
+        return {
+          removed: (output.Deleted ?? []).map((item) => item.Key ?? ""),
+          failures: (output.Errors ?? []).map((item) => ({
+            key: item.Key ?? "",
+            code: item.Code ?? "",
+            message: item.Message ?? "",
+          })),
+        };
+      }),
+  };
+}
+
+/** Everything that the SDK would otherwise look up in the environment or in files is said here. */
+function createClient(settings: S3Settings): S3Client {
+  const client = new S3Client({
+    endpoint: settings.endpoint,
+    region: settings.region,
+    forcePathStyle: settings.pathStyle,
+    ...credentialField(settings.credentials),
+    requestHandler: createTransport(settings),
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    expectContinueHeader: EXPECT_CONTINUE_BYTES,
+    maxAttempts: 1,
+    retryMode: "standard",
+    defaultsMode: "standard",
+    disableS3ExpressSessionAuth: true,
+    useArnRegion: false,
+    useDualstackEndpoint: false,
+    useFipsEndpoint: false,
+    userAgentAppId: "soar",
+    authSchemePreference: ["aws.auth#sigv4"],
+  });
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        proveBody(commandName, args.request);
+        return await next(args);
+      },
+    { name: "soarBodyProof", step: "build", priority: "low" },
+  );
+  return client;
+}
+
+function encryptionFields({ serverSideEncryption: encryption, storageClass }: S3Settings) {
+  const keyId = encryption?.mode === "aws:kms" ? encryption.keyId : undefined;
+  // The SDK's list of storage classes is Amazon's; other providers have others.
+  return {
+    ServerSideEncryption: encryption?.mode,
+    SSEKMSKeyId: keyId,
+    StorageClass: storageClass as "STANDARD" | undefined,
+  };
+}
+
+/** Without the field, the SDK walks its standard chain (environment, profiles, roles), and loads that code only then. */
+function credentialField(credentials: S3Settings["credentials"]) {
+  if (credentials === undefined) return {};
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+  return {
+    credentials:
+      sessionToken === undefined ? { accessKeyId, secretAccessKey } : { accessKeyId, secretAccessKey, sessionToken },
+  };
+}
+
+function underSignal(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+  return signal === undefined ? {} : { abortSignal: signal };
+}
+
+function condition(ifNoneMatch: boolean): { IfNoneMatch?: string } {
+  return ifNoneMatch ? { IfNoneMatch: "*" } : {};
+}
+
+function storedOf(output: {
+  ETag?: string | undefined;
+  ServerSideEncryption?: string | undefined;
+  SSECustomerAlgorithm?: string | undefined;
+}): WireStored {
+  const customerKey = output.SSECustomerAlgorithm === undefined ? undefined : "SSE-C";
+  return { etag: plainEtag(output.ETag), encryption: customerKey ?? output.ServerSideEncryption };
+}
+
+function factsOf(output: {
+  LastModified?: Date | undefined;
+  ETag?: string | undefined;
+  StorageClass?: string | undefined;
+}): Omit<WireFacts, "size"> {
+  return { modifiedAt: output.LastModified, etag: plainEtag(output.ETag), storageClass: output.StorageClass };
+}
+
+async function translated<T>(send: () => Promise<T>): Promise<T> {
+  try {
+    return await send();
+  } catch (error) {
+    throw failureOfSdk(error);
+  }
+}

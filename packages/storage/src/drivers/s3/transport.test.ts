@@ -1,0 +1,141 @@
+import { createServer, type RequestListener, type Server } from "node:http";
+import { type AddressInfo, createServer as createNetServer } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import { createTransport, type Transport, type TransportOptions, type TransportRequest } from "./transport.ts";
+
+const OPTIONS: TransportOptions = {
+  connectTimeoutMs: 5000,
+  idleTimeoutMs: 5000,
+  requestTimeoutMs: 5000,
+  maxConnections: 2,
+  caPem: undefined,
+};
+
+const opened: { close(): void; closeAllConnections?: () => void }[] = [];
+let transport: Transport = createTransport(OPTIONS);
+afterEach(() => {
+  transport.destroy();
+  for (const server of opened.splice(0)) {
+    server.close();
+    server.closeAllConnections?.();
+  }
+});
+
+async function listen(server: Pick<Server, "listen" | "address" | "close">): Promise<number> {
+  opened.push(server);
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+function requestTo(port: number, more: Partial<TransportRequest> = {}): TransportRequest {
+  return { method: "PUT", protocol: "http:", hostname: "127.0.0.1", port, path: "/x", headers: {}, ...more };
+}
+
+async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
+  let text = "";
+  for await (const chunk of body) text += chunk.toString();
+  return text;
+}
+
+describe("a large body that waits for '100 Continue'", () => {
+  const body = Buffer.alloc(3_000_000, 1);
+  const headers = { expect: "100-continue", "content-length": String(body.byteLength) };
+
+  test("is not sent when the server refuses before, and the refusal is the answer", async () => {
+    const server = createServer();
+    let received = 0;
+    server.on("checkContinue", ((request, response) => {
+      request.on("data", (chunk: Buffer) => (received += chunk.byteLength));
+      response.writeHead(412, { "content-length": "5" }).end("taken");
+    }) satisfies RequestListener);
+    transport = createTransport(OPTIONS);
+    const port = await listen(server);
+    for (let round = 0; round < 3; round += 1) {
+      const { response } = await transport.handle(requestTo(port, { headers, body }));
+      expect(response.statusCode).toBe(412);
+      expect(await textOf(response.body)).toBe("taken");
+    }
+    expect(received).toBe(0);
+  });
+
+  test("is sent when the server says so", async () => {
+    const server = createServer((request, response) => {
+      let received = 0;
+      request
+        .on("data", (chunk: Buffer) => (received += chunk.byteLength))
+        .on("end", () => response.end(String(received)));
+    });
+    transport = createTransport(OPTIONS);
+    const { response } = await transport.handle(requestTo(await listen(server), { headers, body }));
+    expect(await textOf(response.body)).toBe("3000000");
+  });
+
+  test("is sent when the server never says so", async () => {
+    const server = createServer();
+    server.on("checkContinue", ((request, response) => {
+      request.resume().on("end", () => response.end("late"));
+    }) satisfies RequestListener);
+    transport = createTransport(OPTIONS);
+    const { response } = await transport.handle(requestTo(await listen(server), { headers, body }));
+    expect(await textOf(response.body)).toBe("late");
+  });
+});
+
+test("a connection that is not made in time is given up", async () => {
+  // Listens, but nobody takes connections off the full queue.
+  const server = createNetServer({ pauseOnConnect: true });
+  const port = await listen(server as unknown as Server);
+  transport = createTransport({ ...OPTIONS, connectTimeoutMs: 100, caPem: undefined });
+  // TLS on a server that never says a word: connected, but not usable.
+  const connecting = transport.handle(requestTo(port, { protocol: "https:" }));
+  await expect(connecting).rejects.toMatchObject({ name: "TransportTimeout", code: "CONNECT_TIMEOUT" });
+});
+
+test("a request without an answer is given up", async () => {
+  const server = createServer(() => undefined);
+  transport = createTransport({ ...OPTIONS, idleTimeoutMs: 100 });
+  await expect(transport.handle(requestTo(await listen(server)))).rejects.toMatchObject({ code: "IDLE_TIMEOUT" });
+});
+
+test("a request that waits for a free connection is within its own limit", async () => {
+  const server = createServer(() => undefined);
+  transport = createTransport({ ...OPTIONS, maxConnections: 1, requestTimeoutMs: 200 });
+  const port = await listen(server);
+  const outcomes = await Promise.allSettled([1, 2, 3].map(() => transport.handle(requestTo(port))));
+  for (const outcome of outcomes)
+    expect(outcome).toMatchObject({ status: "rejected", reason: { code: "REQUEST_TIMEOUT" } });
+});
+
+test("an aborted signal ends a request before it begins, and a body in the middle", async () => {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { "content-length": "10" }).write("half");
+  });
+  transport = createTransport(OPTIONS);
+  const port = await listen(server);
+  await expect(transport.handle(requestTo(port), { abortSignal: AbortSignal.abort() })).rejects.toMatchObject({
+    name: "AbortError",
+  });
+  const controller = new AbortController();
+  const { response } = await transport.handle(requestTo(port), { abortSignal: controller.signal });
+  controller.abort();
+  await expect(textOf(response.body)).rejects.toMatchObject({ name: "AbortError" });
+});
+
+test.each([
+  ["a stream", { body: {} }],
+  ["aws-chunked encoding", { headers: { "Content-Encoding": "gzip,aws-chunked" } }],
+  ["chunked transfer", { headers: { "transfer-encoding": "chunked" } }],
+])("%s is refused as a bug: providers cut such bodies short or refuse them", async (_name, more) => {
+  transport = createTransport(OPTIONS);
+  await expect(transport.handle(requestTo(1, more))).rejects.toThrow("a body of unknown length");
+});
+
+test("queries are written the way they were signed", async () => {
+  const server = createServer((request, response) => response.end(request.url));
+  transport = createTransport(OPTIONS);
+  const query = { uploads: null, "list-type": "2", prefix: "a b/+*'(ü)!", tag: ["1", "2"] };
+  const { response } = await transport.handle(requestTo(await listen(server), { query }));
+  expect(await textOf(response.body)).toBe(
+    "/x?uploads&list-type=2&prefix=a%20b%2F%2B%2A%27%28%C3%BC%29%21&tag=1&tag=2",
+  );
+});

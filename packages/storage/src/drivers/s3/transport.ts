@@ -1,0 +1,176 @@
+import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { getCACertificates } from "node:tls";
+import { watchTimes } from "./timeouts.ts";
+
+export interface TransportOptions {
+  readonly connectTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly maxConnections: number;
+  readonly caPem: string | undefined;
+}
+
+export interface TransportRequest {
+  readonly method: string;
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port?: number | undefined;
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | string[] | null>> | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+export interface TransportResponse {
+  readonly statusCode: number;
+  readonly reason?: string | undefined;
+  readonly headers: Record<string, string>;
+  readonly body: IncomingMessage;
+}
+
+/** What the SDK calls a request handler. */
+export interface Transport {
+  readonly metadata: { readonly handlerProtocol: string };
+  handle(
+    request: TransportRequest,
+    options?: { readonly abortSignal?: unknown },
+  ): Promise<{ response: TransportResponse }>;
+  destroy(): void;
+  updateHttpClientConfig(): void;
+  httpHandlerConfigs(): Record<string, never>;
+}
+
+/** How long to wait for "100 Continue" before the body is sent anyhow: some proxies swallow it. */
+const CONTINUE_TIMEOUT_MS = 1000;
+
+/**
+ * HTTP for the SDK, in place of its own handler, because that one has no timeout unless told, only warns about some, and
+ * takes a slow reader for a dead server. Bodies are buffers with an exact Content-Length; a chunked one is a bug here.
+ */
+export function createTransport(options: TransportOptions): Transport {
+  const agentOptions = { keepAlive: true, maxSockets: options.maxConnections, scheduling: "lifo" } as const;
+  const http = new HttpAgent(agentOptions);
+  // `ca` replaces the usual certificates, so these are named too, including those of NODE_EXTRA_CA_CERTS.
+  const ca = options.caPem === undefined ? undefined : [...getCACertificates("default"), options.caPem];
+  const https = new HttpsAgent({ ...agentOptions, ca });
+  return {
+    metadata: { handlerProtocol: "http/1.1" },
+    handle: async (request, { abortSignal } = {}) => {
+      const signal = abortSignal instanceof AbortSignal ? abortSignal : undefined;
+      const body = requireBuffer(request);
+      const send = request.protocol === "http:" ? httpRequest : httpsRequest;
+      const outgoing = send({
+        agent: request.protocol === "http:" ? http : https,
+        host: hostToConnect(request.hostname),
+        port: request.port,
+        method: request.method,
+        path: request.path + formatQuery(request.query),
+        headers: request.headers,
+      });
+      return { response: await exchange(outgoing, body, signal, options) };
+    },
+    destroy() {
+      http.destroy();
+      https.destroy();
+    },
+    updateHttpClientConfig() {},
+    httpHandlerConfigs: () => ({}),
+  };
+}
+
+/** Names below `localhost` mean this machine (RFC 6761), which not every resolver knows; IPv6 comes in brackets. */
+function hostToConnect(hostname: string): string {
+  return hostname.endsWith(".localhost") ? "localhost" : hostname.replace(/^\[(.*)\]$/, "$1");
+}
+
+function requireBuffer(request: TransportRequest): Uint8Array {
+  const { body, headers } = request;
+  const bytes =
+    body === undefined || body === null ? new Uint8Array() : typeof body === "string" ? Buffer.from(body) : body;
+  const chunked = Object.entries(headers).some(
+    ([name, value]) => /^(?:transfer|content)-encoding$/i.test(name) && value.includes("chunked"),
+  );
+  if (bytes instanceof Uint8Array && !chunked) return bytes;
+  throw new TypeError("a request to S3 has a body of unknown length, which many providers refuse or cut short");
+}
+
+async function exchange(
+  outgoing: ClientRequest,
+  body: Uint8Array,
+  signal: AbortSignal | undefined,
+  options: TransportOptions,
+): Promise<TransportResponse> {
+  const heard: { answer?: IncomingMessage } = {};
+  const stop = (): void =>
+    void (heard.answer ?? outgoing).destroy(new DOMException("the call was aborted", "AbortError"));
+  signal?.addEventListener("abort", stop, { once: true });
+  outgoing.once("close", () => signal?.removeEventListener("abort", stop));
+  if (signal?.aborted) stop();
+  const times = watchTimes(outgoing, options);
+  const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
+    outgoing.once("response", resolve);
+    // Stays for the life of the request: an error behind the answer reaches the reader through the body.
+    outgoing.on("error", reject);
+    sendBody(outgoing, body);
+  });
+  heard.answer = incoming;
+  times.answered(incoming);
+  return {
+    statusCode: incoming.statusCode ?? 0,
+    reason: incoming.statusMessage,
+    headers: joinHeaders(incoming),
+    body: incoming,
+  };
+}
+
+/**
+ * With "Expect: 100-continue" (the SDK adds it to large bodies) the server's refusal arrives before the body travels:
+ * a taken key costs no upload, and wrong credentials are not mistaken for a broken connection.
+ */
+function sendBody(outgoing: ClientRequest, body: Uint8Array): void {
+  if (outgoing.getHeader("expect") !== "100-continue") {
+    outgoing.end(body);
+    return;
+  }
+  let sent = false;
+  const send = (): void => {
+    if (sent) return;
+    sent = true;
+    clearTimeout(timer);
+    outgoing.end(body);
+  };
+  const timer = setTimeout(send, CONTINUE_TIMEOUT_MS);
+  outgoing.once("continue", send);
+  outgoing.once("close", () => clearTimeout(timer));
+  outgoing.once("response", (incoming: IncomingMessage) => {
+    clearTimeout(timer);
+    if (sent) return;
+    sent = true;
+    // The body was not wanted, and the server may still wait for it: this connection cannot be used again.
+    incoming.once("close", () => outgoing.destroy());
+  });
+  outgoing.flushHeaders();
+}
+
+/** As the signature was computed: RFC 3986, sorted the way they were given. */
+function formatQuery(query: TransportRequest["query"]): string {
+  const pairs = Object.entries(query ?? {}).flatMap(([name, value]) => {
+    if (value === null) return [escapeUri(name)];
+    return [value].flat().map((item) => `${escapeUri(name)}=${escapeUri(item)}`);
+  });
+  return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
+}
+
+function escapeUri(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+function joinHeaders({ headers }: IncomingMessage): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(",") : (value ?? "")]),
+  );
+}
