@@ -33,7 +33,7 @@ test("every row is called by its name and has limits that make sense", () => {
   }
 });
 
-test("says what design/providers.md says", () => {
+test("says what docs/providers.md says", () => {
   expect(PROVIDERS.scaleway.maxParts).toBe(1000);
   expect(PROVIDERS.aws.maxParts).toBe(10_000);
   expect(PROVIDERS.r2.equalParts).toBe(true);

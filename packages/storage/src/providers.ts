@@ -61,7 +61,7 @@ const COMMON: Provider = {
   retryAdvice: "Try again later; if it persists, ask the provider about limits of your account.",
 };
 
-/** Rows are documentation, not measurement, until `docs/providers.md` has a dated run; see the sources in each row. */
+/** Rows are documentation, not measurement, until docs/providers.md has a dated run; see the sources in each row. */
 export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
   /** Conditional writes since August 2024; limits: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
   aws: {

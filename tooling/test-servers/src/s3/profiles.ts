@@ -2,7 +2,7 @@ import { refusalOf, type Refusal } from "./s3-error.ts";
 
 /**
  * What a provider does differently. One row per provider below; `startS3Server({ rules })` overrides single fields,
- * for example `{ minPartSize: 1024 }` to keep test data small. Sources are named in `providers.md` (design) by number.
+ * for example `{ minPartSize: 1024 }` to keep test data small. Sources are named by their number in docs/providers.md.
  */
 export interface ProfileRules {
   /** `If-None-Match: *` on writes: decided atomically (412), answered with a refusal, or silently overlooked. */
@@ -84,7 +84,7 @@ const AWS: ProfileRules = {
   busy: refusalOf("SlowDown"),
 };
 
-/** https://www.backblaze.com/docs/cloud-storage-s3-compatible-api; providers.md 1, 2, 5, 7, 14. */
+/** https://www.backblaze.com/docs/cloud-storage-s3-compatible-api; docs/providers.md 1, 2, 5, 7, 14. */
 const B2: ProfileRules = {
   ...AWS,
   conditionalPut: NOT_IMPLEMENTED,
@@ -113,7 +113,7 @@ const B2: ProfileRules = {
 };
 
 /**
- * providers.md 13; chunked bodies: https://github.com/boto/boto3/issues/4102. What it makes of If-None-Match is not
+ * docs/providers.md 13; chunked bodies: https://github.com/boto/boto3/issues/4102. What it makes of If-None-Match is not
  * documented, so the worst case is played. Its quota is a trial account's.
  */
 const WASABI: ProfileRules = {
@@ -126,7 +126,7 @@ const WASABI: ProfileRules = {
   overQuota: { status: 403, code: "AccessDenied", message: "The account storage limit has been reached." },
 };
 
-/** Ceph behind a rate limiter; providers.md 2, 8; chunked bodies: https://github.com/canonical/vault-k8s-operator/issues/825. */
+/** Ceph behind a rate limiter; docs/providers.md 2, 8; chunked bodies: https://github.com/canonical/vault-k8s-operator/issues/825. */
 const SPACES: ProfileRules = {
   ...AWS,
   awsChunked: () => refusalOf("MissingContentLength"),
@@ -138,7 +138,7 @@ const SPACES: ProfileRules = {
   overQuota: { status: 403, code: "QuotaExceeded", message: "Quota exceeded" },
 };
 
-/** https://developers.cloudflare.com/r2/api/s3/api/; providers.md 2, 6. */
+/** https://developers.cloudflare.com/r2/api/s3/api/; docs/providers.md 2, 6. */
 const R2: ProfileRules = {
   ...AWS,
   awsChunked: (payloadHash) => ({ status: 501, code: "NotImplemented", message: `${payloadHash} not implemented` }),
@@ -170,7 +170,7 @@ const MINIO: ProfileRules = {
   },
 };
 
-/** providers.md 2, 6; chunked bodies: https://github.com/benbjohnson/litestream/issues/940. */
+/** docs/providers.md 2, 6; chunked bodies: https://github.com/benbjohnson/litestream/issues/940. */
 const SCALEWAY: ProfileRules = {
   ...AWS,
   awsChunked: () => refusalOf("MissingContentLength"),
@@ -190,13 +190,13 @@ export const PROFILES = {
   r2: R2,
   minio: MINIO,
   scaleway: SCALEWAY,
-  /** Self-hosted servers that take no notice of conditions (providers.md 5). */
+  /** Self-hosted servers that take no notice of conditions (docs/providers.md 5). */
   "ignores-conditions": { ...MINIO, conditionalPut: "ignored" },
   /** Refuses conditions, otherwise AWS. */
   "refuses-conditions": { ...AWS, conditionalPut: NOT_IMPLEMENTED },
   /** Google Cloud's S3 interface and others: no DeleteObjects at all. */
   "single-deletes": { ...AWS, batchDelete: NOT_IMPLEMENTED },
-  /** Takes Content-MD5 as the only proof of a body (providers.md 3 and 4: Scality). */
+  /** Takes Content-MD5 as the only proof of a body (docs/providers.md 3 and 4: Scality). */
   "md5-only": {
     ...AWS,
     bodyDigest: "md5",

@@ -28,7 +28,7 @@ export function deleteObject(call: S3Call): S3Reply {
   };
 }
 
-/** Every key gets its own verdict inside a 200: providers.md, "Deleting". */
+/** Every key gets its own verdict inside a 200: docs/providers.md, "Rules that follow". */
 export async function deleteObjects(call: S3Call): Promise<S3Reply> {
   const bucket = requireBucket(call);
   const { batchDelete } = call.state.rules;

@@ -39,7 +39,7 @@ function parseRetention(mode: string | undefined, until: string | undefined, now
   return { mode, until: instant };
 }
 
-/** Writes under Object Lock must prove their body: providers.md 4. */
+/** Writes under Object Lock must prove their body: docs/providers.md 4. */
 export function requireLockDigest(
   call: S3Call,
   { retention, legalHold }: { retention: Retention | undefined; legalHold: boolean },
