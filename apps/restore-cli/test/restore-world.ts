@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,12 +7,11 @@ import { openStore, type ObjectStore } from "@soar/storage";
 import {
   createTestCluster,
   requireInstallation,
-  serverUser,
-  startS3Server,
-  type S3TestServer,
   type TestCluster,
   type TestClusterOptions,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/postgres-clusters";
+import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
+import { serverUser } from "@soar-tooling/test-bench";
 import type { Outcome } from "./run-restore.ts";
 
 const BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
@@ -104,12 +102,4 @@ export function ownedDirectory({ directory }: Pick<RestoreWorld, "directory">, n
   chmodSync(path, mode);
   chownSync(path, serverUser().uid, serverUser().gid);
   return path;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

@@ -16,9 +16,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectSql } from "@soar/pg-tools";
 import { readObject } from "@soar/storage";
-import { adoptTestCluster, serverUser } from "@soar-tooling/test-servers";
+import { adoptTestCluster } from "@soar-tooling/postgres-clusters";
+import { freePort, serverUser } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { createRestoreWorld, freePort, ownedDirectory, type RestoreWorld } from "./restore-world.ts";
+import { createRestoreWorld, ownedDirectory, type RestoreWorld } from "./restore-world.ts";
 import { startRestore, type Outcome } from "./run-restore.ts";
 
 const ROOT_BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { findWalObjects } from "@soar/repository";
 import { openStore, readObject } from "@soar/storage";
-import { startS3Server, type S3TestServer } from "@soar-tooling/test-servers";
+import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   archive,

@@ -17,12 +17,11 @@ import { fileURLToPath } from "node:url";
 import {
   createTestCluster,
   requireInstallation,
-  serverUser,
-  startS3Server,
-  type S3TestServer,
   type TestCluster,
   type TestClusterOptions,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/postgres-clusters";
+import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
+import { serverUser } from "@soar-tooling/test-bench";
 
 /** The program as it is installed: the launcher, the bundle behind it. */
 export const LAUNCHER = fileURLToPath(new URL("../bin/soar-wal-archive", import.meta.url));

@@ -1,11 +1,7 @@
 import { join } from "node:path";
-import {
-  createTestCluster,
-  requireInstallation,
-  startProxy,
-  type Fault,
-  type TestProxy,
-} from "@soar-tooling/test-servers";
+import { createTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
+import type { Fault } from "@soar-tooling/s3-server";
+import { startProxy, type TestProxy } from "@soar-tooling/test-bench";
 import { findWalObjects, readWalFile } from "@soar/repository";
 import { openStore, type ObjectStore } from "@soar/storage";
 import { afterEach, expect, test } from "vitest";

@@ -1,6 +1,6 @@
 import { chownSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { mountSmallDisk, serverUser, startProxy, type TestProxy } from "@soar-tooling/test-servers";
+import { mountSmallDisk, serverUser, startProxy, type TestProxy } from "@soar-tooling/test-bench";
 import { findWalObjects, readWalFile } from "@soar/repository";
 import { afterEach, expect, test } from "vitest";
 import { createArchiverWorld, doneNames, eventually, readWal, type ArchiverWorld } from "./archiver-world.fixture.ts";

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import { parseExposition } from "@soar-tooling/test-servers";
+import { parseExposition } from "@soar-tooling/test-bench";
 import type { ArchiverStatus } from "@soar/archive";
 import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

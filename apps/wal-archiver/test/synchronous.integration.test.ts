@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo } from "node:net";
 import type { ArchiverStatus, HeldCommits } from "@soar/archive";
-import type { InjectedFault } from "@soar-tooling/test-servers";
+import type { InjectedFault } from "@soar-tooling/s3-server";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   createArchiverWorld,

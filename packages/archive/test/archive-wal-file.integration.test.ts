@@ -12,7 +12,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { createTestCluster, requireInstallation, serverUser, type TestCluster } from "@soar-tooling/test-servers";
+import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
+import { serverUser } from "@soar-tooling/test-bench";
 import { claimRepository, findWalObjects, getWalFile, readWalDescription, readWalFile } from "@soar/repository";
 import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";

@@ -1,4 +1,5 @@
-import { postgresMajors, startProxy, type TestCluster, type TestClusterOptions } from "@soar-tooling/test-servers";
+import { postgresMajors, type TestCluster, type TestClusterOptions } from "@soar-tooling/postgres-clusters";
+import { startProxy } from "@soar-tooling/test-bench";
 import { formatLsn, parseLsn } from "@soar/pg-tools";
 import { listTailPieces } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";

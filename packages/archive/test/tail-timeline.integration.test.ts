@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { adoptTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/test-servers";
+import { adoptTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { formatHistoryFileName, parseLsn } from "@soar/pg-tools";
 import { listTailPieces } from "@soar/repository";
 import { describe, expect, test } from "vitest";

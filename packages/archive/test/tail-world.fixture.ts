@@ -5,7 +5,7 @@ import {
   requireInstallation,
   type TestCluster,
   type TestClusterOptions,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/postgres-clusters";
 import { formatWalSegment, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
 import { readTail, type ClusterIdentity } from "@soar/repository";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startProxy } from "@soar-tooling/test-servers";
+import { startProxy } from "@soar-tooling/test-bench";
 import { listTailPieces, listTailSegments, readTail } from "@soar/repository";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createTailCleaner } from "../src/tail/tail-cleaner.ts";

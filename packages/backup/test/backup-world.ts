@@ -1,13 +1,11 @@
 import { openStore, type ObjectStore } from "@soar/storage";
 import {
   createTestCluster,
-  startS3Server,
   type PostgresInstallation,
-  type S3ServerOptions,
-  type S3TestServer,
   type TestCluster,
   type TestClusterOptions,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/postgres-clusters";
+import { startS3Server, type S3ServerOptions, type S3TestServer } from "@soar-tooling/s3-server";
 import type { BackupRecord } from "@soar/repository";
 import { replicationSource, takeBackup, type TakeBackupOptions } from "../src/index.ts";
 import { startWalCourier, type WalCourier } from "./wal-courier.ts";

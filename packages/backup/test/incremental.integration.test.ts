@@ -9,7 +9,7 @@ import {
   type BackupRecord,
 } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
-import { requireInstallation } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";
 import type { BackupEvent } from "../src/index.ts";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";

@@ -1,6 +1,8 @@
 import { listBackupDirectories, listBackupRecords, readBackupObject } from "@soar/repository";
 import { createMemoryStore, openStore, type ObjectStore } from "@soar/storage";
-import { requireInstallation, startProxy, type FaultRule, type OperationName } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
+import type { FaultRule, OperationName } from "@soar-tooling/s3-server";
+import { startProxy } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BackupEvent } from "../src/index.ts";
 import { createBackupWorld, keysOf, openTestStore, type BackupWorld } from "./backup-world.ts";

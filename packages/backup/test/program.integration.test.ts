@@ -4,7 +4,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { parseBackupManifest } from "@soar/pg-tools";
 import { BACKUP_OBJECTS, listBackupDirectories, readBackupObject, type BackupRecord } from "@soar/repository";
-import { postgresMajors, requireInstallation } from "@soar-tooling/test-servers";
+import { postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { programSource, type BackupEvent, type BackupSource } from "../src/index.ts";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";

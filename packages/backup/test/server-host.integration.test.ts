@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connectSql, type ServerConfig } from "@soar/pg-tools";
-import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
+import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readServerHost } from "../src/server-host.ts";
 

@@ -5,13 +5,8 @@ import { join } from "node:path";
 import type { SoarError } from "@soar/errors";
 import { listBackupDirectories, readBackupObject } from "@soar/repository";
 import { createMemoryStore } from "@soar/storage";
-import {
-  postgresMajors,
-  PROFILES,
-  requireInstallation,
-  startS3Server,
-  type S3Profile,
-} from "@soar-tooling/test-servers";
+import { postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { PROFILES, startS3Server, type S3Profile } from "@soar-tooling/s3-server";
 import { expect, test } from "vitest";
 import { createBackupWorld, keysOf, openTestStore } from "./backup-world.ts";
 import { expectNoBackup } from "./expect-no-backup.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createFileChecksum, parseBackupManifest } from "@soar/pg-tools";
 import { backupKey, putWalFile, readBackupObject, sha256Hex, type BackupRecord } from "@soar/repository";
 import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
-import { postgresMajors, requireInstallation } from "@soar-tooling/test-servers";
+import { postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { expect, onTestFinished, test } from "vitest";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
 

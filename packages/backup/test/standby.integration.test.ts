@@ -1,4 +1,4 @@
-import { adoptTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
+import { adoptTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { claimLabel } from "@soar/repository";
 import { createMemoryStore } from "@soar/storage";
 import { expect, test } from "vitest";

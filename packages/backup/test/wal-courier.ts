@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { summarizeWalSegment, parseWalFileName } from "@soar/pg-tools";
 import { putWalFile, sha256Hex, type WalFileSource } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
-import { serverUser } from "@soar-tooling/test-servers";
+import { serverUser } from "@soar-tooling/test-bench";
 
 /** Stands in for the archiver, which lies beside this package and not below it. */
 export interface WalCourier {

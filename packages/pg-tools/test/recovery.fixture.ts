@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync } from "node:fs";
 import { chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createTestCluster, type PostgresInstallation, type TestCluster } from "@soar-tooling/test-servers";
+import { createTestCluster, type PostgresInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { setRecoveryMode } from "../src/recovery-config/recovery-config.ts";
 import { baseBackup } from "../src/replication/base-backup.ts";
 import { connectReplication } from "../src/replication/replication-connection.ts";

@@ -1,4 +1,4 @@
-import type { TestCluster } from "@soar-tooling/test-servers";
+import type { TestCluster } from "@soar-tooling/postgres-clusters";
 import { parseLsn } from "../src/index.ts";
 
 /** A line of pg_waldump. */

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { TestCluster } from "@soar-tooling/test-servers";
+import type { TestCluster } from "@soar-tooling/postgres-clusters";
 import { createWalScanner, type WalRecord, type WalScanner } from "../src/index.ts";
 
 /** Settings under which `writeVariedWal` makes every kind of record that is decoded. */

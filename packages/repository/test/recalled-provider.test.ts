@@ -1,6 +1,6 @@
 import { claimRepository, requireRepositoryRecord, type ClusterIdentity } from "@soar/repository";
 import { openStore, readObject, type ObjectStore } from "@soar/storage";
-import { countByOperation, type S3TestServer } from "@soar-tooling/test-servers";
+import { countByOperation, type S3TestServer } from "@soar-tooling/s3-server";
 import { expect, test } from "vitest";
 import { openS3World } from "./s3-stores.ts";
 

@@ -1,5 +1,5 @@
 import { openStore, type ObjectStore } from "@soar/storage";
-import { startS3Server, type S3Profile, type S3TestServer } from "@soar-tooling/test-servers";
+import { startS3Server, type S3Profile, type S3TestServer } from "@soar-tooling/s3-server";
 
 export interface S3World extends AsyncDisposable {
   readonly server: S3TestServer;

@@ -6,7 +6,7 @@ import {
   readWalDescription,
   readWalFile,
 } from "@soar/repository";
-import { countByOperation, type S3Profile } from "@soar-tooling/test-servers";
+import { countByOperation, type S3Profile } from "@soar-tooling/s3-server";
 import { describe, expect, test } from "vitest";
 import { openS3World } from "./s3-stores.ts";
 import { keysOf, SEGMENT_SIZE, segmentName, sourceOf, sparseSource, walBytes } from "./wal-samples.ts";

@@ -22,7 +22,12 @@ import {
   type WalFileSource,
 } from "@soar/repository";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
-import { adoptTestCluster, createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
+import {
+  adoptTestCluster,
+  createTestCluster,
+  requireInstallation,
+  type TestCluster,
+} from "@soar-tooling/postgres-clusters";
 
 export const SEGMENT_SIZE = 1024 * 1024;
 

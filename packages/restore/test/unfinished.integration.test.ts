@@ -1,7 +1,8 @@
 import { chown, mkdir, rename, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readClusterState } from "@soar/pg-tools";
-import { createTestCluster, requireInstallation, serverUser, type TestCluster } from "@soar-tooling/test-servers";
+import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
+import { serverUser } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { findLocalWalPlaces, readRestoreStatus } from "../src/index.ts";
 import { recordPath, writeRestoreRecord, type RestoreRecord } from "../src/status/restore-record.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { startS3Server } from "@soar-tooling/test-servers";
+import { startS3Server } from "@soar-tooling/s3-server";
 import { expect, test } from "vitest";
 import { openStore } from "./open-store.ts";
 import { readObject } from "./read-object.ts";

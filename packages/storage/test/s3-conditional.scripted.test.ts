@@ -1,5 +1,5 @@
 import { probeConditionalPut, readObject, uploadStream, withRetry } from "@soar/storage";
-import type { S3Profile } from "@soar-tooling/test-servers";
+import type { S3Profile } from "@soar-tooling/s3-server";
 import { describe, expect, test } from "vitest";
 import { keysOf, expectRejection } from "./expect-rejection.ts";
 import { openDriverOn, openS3ForTest, TEST_PART_SIZE } from "./s3-fixture.ts";

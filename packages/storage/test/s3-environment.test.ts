@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type S3TestServer, startS3Server } from "@soar-tooling/test-servers";
+import { type S3TestServer, startS3Server } from "@soar-tooling/s3-server";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { configFor } from "./s3-fixture.ts";
 

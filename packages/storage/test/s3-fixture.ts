@@ -5,7 +5,7 @@ import {
   type S3ServerOptions,
   type S3TestServer,
   startS3Server,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/s3-server";
 import { resolveS3Settings } from "../src/drivers/s3/settings.ts";
 import { createS3Store } from "../src/drivers/s3/s3-store.ts";
 import { PROVIDERS } from "../src/providers.ts";

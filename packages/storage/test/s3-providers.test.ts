@@ -1,4 +1,4 @@
-import { PROFILES, type S3Profile } from "@soar-tooling/test-servers";
+import { PROFILES, type S3Profile } from "@soar-tooling/s3-server";
 import { openS3ForTest } from "./s3-fixture.ts";
 import { testOpened } from "./wrappers.ts";
 

@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { openStore, readObject, type StoreConfig, withRetry } from "@soar/storage";
-import { startS3Server } from "@soar-tooling/test-servers";
+import { startS3Server } from "@soar-tooling/s3-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { keysOf, expectRejection } from "./expect-rejection.ts";
 import { configFor, openDriverOn, openS3ForTest, type S3ForTest } from "./s3-fixture.ts";

@@ -1,6 +1,6 @@
 import { withRetry } from "@soar/storage";
-import type { S3Profile } from "@soar-tooling/test-servers";
-import { countByOperation } from "@soar-tooling/test-servers";
+import type { S3Profile } from "@soar-tooling/s3-server";
+import { countByOperation } from "@soar-tooling/s3-server";
 import { describe, expect, test } from "vitest";
 import { keysOf, expectRejection } from "./expect-rejection.ts";
 import { openDriverOn, openS3ForTest, type S3ForTest } from "./s3-fixture.ts";

@@ -5,14 +5,9 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { cpuMs, peakMb, residentMb } from "./process-cost.ts";
-import {
-  createTestCluster,
-  requireInstallation,
-  serverUser,
-  startS3ServerProcess,
-  type S3ServerProcess,
-  type TestCluster,
-} from "@soar-tooling/test-servers";
+import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
+import { startS3ServerProcess, type S3ServerProcess } from "@soar-tooling/s3-server";
+import { serverUser } from "@soar-tooling/test-bench";
 
 /*
  * Drains a real backlog of full segments through PostgreSQL's archiver: with `cp` to a local directory, and with the resident

@@ -5,7 +5,7 @@ import {
   loadAviationData,
   requireInstallation,
   type TestCluster,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/postgres-clusters";
 
 export const DATABASE = "soar";
 /** Daily partitions, as the owner keeps them; only the newest is written. */

@@ -13,7 +13,9 @@ import {
   writeSeekableTar,
   type Codec,
 } from "@soar/seekable-tar";
-import { aviationTrafficSql, serverUser, startS3ServerProcess, type TestCluster } from "@soar-tooling/test-servers";
+import { aviationTrafficSql, type TestCluster } from "@soar-tooling/postgres-clusters";
+import { startS3ServerProcess } from "@soar-tooling/s3-server";
+import { serverUser } from "@soar-tooling/test-bench";
 import { DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
 import { memoryDirectory } from "./bench-directory.ts";
 import { median, medians, percent, print, rateOf, runProgram, type Measured } from "./measured.ts";

@@ -7,13 +7,9 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  aviationTrafficSql,
-  freePort,
-  serverUser,
-  startS3ServerProcess,
-  type TestCluster,
-} from "@soar-tooling/test-servers";
+import { aviationTrafficSql, type TestCluster } from "@soar-tooling/postgres-clusters";
+import { startS3ServerProcess } from "@soar-tooling/s3-server";
+import { freePort, serverUser } from "@soar-tooling/test-bench";
 import { DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
 import { memoryDirectory } from "./bench-directory.ts";
 import { median, percent, runProgram, type Measured } from "./measured.ts";

@@ -1,4 +1,4 @@
-import { startS3ServerProcess, type S3ServerProcess } from "@soar-tooling/test-servers";
+import { startS3ServerProcess, type S3ServerProcess } from "@soar-tooling/s3-server";
 import { loseMachine, type Loss } from "./rpo/lose-machine.ts";
 import { createTemplate, type Template } from "./rpo/template.ts";
 

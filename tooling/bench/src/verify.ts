@@ -26,13 +26,9 @@ import {
   SEGMENT_SIZE,
   SYSTEM_IDENTIFIER,
 } from "@soar-tooling/sample-repository";
-import {
-  createTestCluster,
-  loadAviationData,
-  requireInstallation,
-  serverUser,
-  startS3ServerProcess,
-} from "@soar-tooling/test-servers";
+import { createTestCluster, loadAviationData, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { startS3ServerProcess } from "@soar-tooling/s3-server";
+import { serverUser } from "@soar-tooling/test-bench";
 
 const SIZE_MB = Number(process.argv[2] ?? 1000);
 const RUNS = Number(process.argv[3] ?? 3);

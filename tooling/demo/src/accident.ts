@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import type { TestCluster } from "@soar-tooling/test-servers";
+import type { TestCluster } from "@soar-tooling/postgres-clusters";
 import { startTraffic, startTrafficWithoutDevices } from "./traffic.ts";
 import { waitForArchiver } from "./wait-for-archiver.ts";
 

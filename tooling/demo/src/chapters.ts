@@ -1,5 +1,6 @@
 import { formatRate, formatSize } from "@soar/app-kit";
-import { serverUser, type PostgresInstallation } from "@soar-tooling/test-servers";
+import type { PostgresInstallation } from "@soar-tooling/postgres-clusters";
+import { serverUser } from "@soar-tooling/test-bench";
 import { loseServer, meetAccident, waitForNextSecond, type Accident } from "./accident.ts";
 import {
   countDevices,

@@ -1,4 +1,9 @@
-import { databaseDigest, differingTables, type DatabaseDigest, type TestCluster } from "@soar-tooling/test-servers";
+import {
+  databaseDigest,
+  differingTables,
+  type DatabaseDigest,
+  type TestCluster,
+} from "@soar-tooling/postgres-clusters";
 import { DATABASES, type DatabaseName } from "./demo-world.ts";
 
 /** Every row of every table of both databases, as digests. */

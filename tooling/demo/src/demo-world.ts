@@ -1,13 +1,8 @@
 import { chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  createTestCluster,
-  serverUser,
-  startS3ServerProcess,
-  type PostgresInstallation,
-  type S3ServerProcess,
-  type TestCluster,
-} from "@soar-tooling/test-servers";
+import { createTestCluster, type PostgresInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
+import { startS3ServerProcess, type S3ServerProcess } from "@soar-tooling/s3-server";
+import { serverUser } from "@soar-tooling/test-bench";
 import { endProcessesNaming } from "./end-processes.ts";
 import { preparePrograms, type ProgramName } from "./prepare-programs.ts";
 import { quoteForArchiveCommand } from "./quote-for-shell.ts";

@@ -1,4 +1,4 @@
-import { loadAviationData, type TestCluster } from "@soar-tooling/test-servers";
+import { loadAviationData, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { DATABASES, type DatabaseName } from "./demo-world.ts";
 
 export interface LoadedData {

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { formatDuration } from "@soar/app-kit";
-import { postgresInstallations, type PostgresInstallation } from "@soar-tooling/test-servers";
+import { postgresInstallations, type PostgresInstallation } from "@soar-tooling/postgres-clusters";
 import { OptionProblem, readDemoOptions } from "./demo-options.ts";
 import { requireRoom, RoomProblem } from "./disk.ts";
 import { ProgramFailure } from "./run-program.ts";

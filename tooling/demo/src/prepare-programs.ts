@@ -3,7 +3,7 @@ import { chmod, cp, mkdir, mkdtemp, realpath, rm, symlink } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { serverUser } from "@soar-tooling/test-servers";
+import { serverUser } from "@soar-tooling/test-bench";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 

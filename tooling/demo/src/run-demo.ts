@@ -1,4 +1,4 @@
-import type { PostgresInstallation } from "@soar-tooling/test-servers";
+import type { PostgresInstallation } from "@soar-tooling/postgres-clusters";
 import {
   loadData,
   prove,

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { serverUser } from "@soar-tooling/test-servers";
+import { serverUser } from "@soar-tooling/test-bench";
 
 /** A program that did not end with status 0, with everything that it printed. */
 export class ProgramFailure extends Error {

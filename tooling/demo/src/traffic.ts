@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { aviationTrafficSql, type TestCluster } from "@soar-tooling/test-servers";
+import { aviationTrafficSql, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { DATABASES, type DatabaseName } from "./demo-world.ts";
 
 /** Small transactions that arrive all the time, one writer for each database. */

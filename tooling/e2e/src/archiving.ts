@@ -1,4 +1,4 @@
-import type { TestCluster } from "@soar-tooling/test-servers";
+import type { TestCluster } from "@soar-tooling/postgres-clusters";
 import { waitUntil } from "./wait-until.ts";
 
 /** Finishes the current segment and waits until PostgreSQL has been told that it is archived. */

@@ -1,4 +1,4 @@
-import { requireInstallation } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { runDoctor, type DoctorOptions, type Examination } from "@soar/verify";
 import { expect } from "vitest";
 

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { serverUser, type TestCluster } from "@soar-tooling/test-servers";
+import type { TestCluster } from "@soar-tooling/postgres-clusters";
+import { serverUser } from "@soar-tooling/test-bench";
 import { ROOT, type SoarWorld } from "./soar-world.ts";
 
 /** A `systemctl` for machines without systemd, where it starts and stops one server and notes everything that it is told. */

@@ -6,13 +6,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   createTestCluster,
-  serverUser,
-  startS3Server,
   type PostgresInstallation,
-  type S3TestServer,
   type TestCluster,
   type TestClusterOptions,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/postgres-clusters";
+import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
+import { serverUser } from "@soar-tooling/test-bench";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const BIN = join(ROOT, "node_modules", ".bin");

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { requireInstallation } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { openStore } from "@soar/storage";
 import { expect, test } from "vitest";
 import { createSoarWorld, ROOT, type SoarWorld } from "../src/soar-world.ts";

@@ -1,7 +1,7 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { requireInstallation } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";
 import { copyAsOld } from "../src/old-backup.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";

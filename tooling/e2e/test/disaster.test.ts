@@ -8,7 +8,7 @@ import {
   postgresInstallations,
   type DatabaseDigest,
   type TestCluster,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/postgres-clusters";
 import { describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";

@@ -2,7 +2,8 @@ import { chmodSync, chownSync, mkdtempSync, rmSync, utimesSync, writeFileSync } 
 import { readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createTestCluster, requireInstallation, serverUser, type TestCluster } from "@soar-tooling/test-servers";
+import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
+import { serverUser } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { examineSetUp, saying } from "../src/doctor-findings.ts";
 

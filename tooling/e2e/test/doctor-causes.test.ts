@@ -1,13 +1,9 @@
 import { createHash } from "node:crypto";
 import { chownSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  createS3TestClient,
-  createTestCluster,
-  requireInstallation,
-  serverUser,
-  type FaultRule,
-} from "@soar-tooling/test-servers";
+import { createTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { createS3TestClient, type FaultRule } from "@soar-tooling/s3-server";
+import { serverUser } from "@soar-tooling/test-bench";
 import { claimLabel } from "@soar/repository";
 import { openStore } from "@soar/storage";
 import { runDoctor, type DoctorOptions, type Examination } from "@soar/verify";

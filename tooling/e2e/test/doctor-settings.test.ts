@@ -2,12 +2,8 @@ import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  createTestCluster,
-  requireInstallation,
-  startS3Server,
-  type TestClusterOptions,
-} from "@soar-tooling/test-servers";
+import { createTestCluster, requireInstallation, type TestClusterOptions } from "@soar-tooling/postgres-clusters";
+import { startS3Server } from "@soar-tooling/s3-server";
 import type { Examination } from "@soar/verify";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { examineSetUp, saying } from "../src/doctor-findings.ts";

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { createS3TestClient, createTestCluster, requireInstallation, serverUser } from "@soar-tooling/test-servers";
+import { createTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { createS3TestClient } from "@soar-tooling/s3-server";
+import { freePort, serverUser } from "@soar-tooling/test-bench";
 import { runDoctor, type DoctorOptions, type Examination } from "@soar/verify";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
-import { findFreePort } from "../src/free-port.ts";
 import { archiveCommand, createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
 import { waitUntil } from "../src/wait-until.ts";
 
@@ -148,7 +149,7 @@ describe("each cause is named, with what to do:", () => {
     expectError(
       "store-unreachable",
       { saying: /nothing listens at/, advising: /Check host and port of the endpoint/ },
-      { AWS_ENDPOINT_URL: `http://127.0.0.1:${await findFreePort()}` },
+      { AWS_ENDPOINT_URL: `http://127.0.0.1:${await freePort()}` },
     ));
 
   test("a bucket that does not exist", () =>
@@ -162,7 +163,7 @@ describe("each cause is named, with what to do:", () => {
     expectError(
       "server-unreachable",
       { saying: /unable to connect/, advising: /that the server runs/ },
-      { PGPORT: String(await findFreePort()) },
+      { PGPORT: String(await freePort()) },
     ));
 
   test("a role that may not replicate", async () => {

@@ -1,12 +1,12 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { requireInstallation } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
+import { freePort } from "@soar-tooling/test-bench";
 import { openStore, readObject } from "@soar/storage";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { codeBlocks, documentedCommands, splitWords, type CodeBlock } from "../src/documentation.ts";
-import { findFreePort } from "../src/free-port.ts";
 import { createSoarWorld, ROOT, runProgram, type Binary, type SoarWorld } from "../src/soar-world.ts";
 
 let world: SoarWorld;
@@ -87,7 +87,7 @@ async function runDocumented(command: string): Promise<void> {
   if (args[0] === "drill") return await runDrill(command, args);
   const isRestore = binary === "soar-restore" && !["plan", "list", "status", "discard-old"].includes(args[0] ?? "");
   const elsewhere = args.includes("--data-dir") ? [] : ["--data-dir", join(world.directory, "copy")];
-  const port = ["--port", String(await findFreePort())];
+  const port = ["--port", String(await freePort())];
   const restoreArgs = [
     ...args.filter((word, at) => word !== "--port" && args[at - 1] !== "--port"),
     ...elsewhere,

@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseExposition, requireInstallation, serverUser } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
+import { parseExposition, serverUser } from "@soar-tooling/test-bench";
 import { openStore, readObject } from "@soar/storage";
 import { parseSealedReport, type DrillReport } from "@soar/verify";
 import { afterAll, beforeAll, expect, test } from "vitest";

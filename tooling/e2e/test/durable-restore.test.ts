@@ -1,8 +1,8 @@
 import { chownSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { adoptTestCluster, requireInstallation, serverUser } from "@soar-tooling/test-servers";
+import { adoptTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { freePort, serverUser } from "@soar-tooling/test-bench";
 import { expect, test } from "vitest";
-import { findFreePort } from "../src/free-port.ts";
 import { createSoarWorld, ROOT, runProgram } from "../src/soar-world.ts";
 
 interface Report {
@@ -53,7 +53,7 @@ test(
         "--tablespace-map",
         `${tablespace}=${copied}`,
         "--port",
-        String(await findFreePort()),
+        String(await freePort()),
         "--yes",
       ],
       {

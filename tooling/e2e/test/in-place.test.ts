@@ -10,7 +10,7 @@ import {
   symlinkSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { requireInstallation } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { installServiceManager, type ServiceManager } from "../src/service-manager.ts";

@@ -5,7 +5,7 @@ import {
   differingTables,
   loadAviationData,
   requireInstallation,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";
 import { createSoarWorld } from "../src/soar-world.ts";
 

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { mountUponItself, requireInstallation } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
+import { mountUponItself } from "@soar-tooling/test-bench";
 import { expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
 import { createSoarWorld } from "../src/soar-world.ts";

@@ -1,6 +1,6 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { requireInstallation } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { codeBlocks } from "../src/documentation.ts";

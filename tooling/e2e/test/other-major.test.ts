@@ -7,7 +7,7 @@ import {
   requireInstallation,
   type PostgresInstallation,
   type TestCluster,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
 

@@ -1,6 +1,7 @@
 import { chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { adoptTestCluster, requireInstallation, serverUser } from "@soar-tooling/test-servers";
+import { adoptTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { serverUser } from "@soar-tooling/test-bench";
 import { expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
 import { codeBlocks } from "../src/documentation.ts";

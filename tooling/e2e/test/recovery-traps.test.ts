@@ -2,10 +2,10 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { putWalFile, sha256Hex } from "@soar/repository";
 import { openStore, readObject, type ObjectStore } from "@soar/storage";
-import { adoptTestCluster, requireInstallation } from "@soar-tooling/test-servers";
+import { adoptTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { freePort } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
-import { findFreePort } from "../src/free-port.ts";
 import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
 
 /** A server with one commit per segment behind its backup. */
@@ -63,7 +63,7 @@ interface Copy {
 
 async function newCopy(name: string): Promise<Copy> {
   const dataDir = join(world.directory, name);
-  const port = String(await findFreePort());
+  const port = String(await freePort());
   const settings = { BACKUP_FETCH_TIMEOUT: "2s", BACKUP_RETRY_DEADLINE: "2s" };
   return {
     dataDir,

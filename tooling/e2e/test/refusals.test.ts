@@ -1,7 +1,8 @@
 import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createTestCluster, requireInstallation } from "@soar-tooling/test-servers";
+import { createTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { freePort } from "@soar-tooling/test-bench";
 import { openStore, readObject, type ObjectStore } from "@soar/storage";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -12,19 +13,18 @@ import {
   type RunResult,
   type SoarWorld,
 } from "../src/soar-world.ts";
-import { findFreePort } from "../src/free-port.ts";
 import { archiveAll, databaseTime } from "../src/archiving.ts";
 
 /** One server with one backup, a hole that tests make and mend, and an end of its WAL. */
 let world: SoarWorld;
 /** The whole bucket, seen from behind the tools. */
 let store: ObjectStore;
-let freePort: number;
+let portOfTheNewServer: number;
 let instants: { beforeBackup: string; middle: string; afterAll: string };
 
 beforeAll(async () => {
   const installation = requireInstallation("pg_ctl");
-  freePort = await findFreePort();
+  portOfTheNewServer = await freePort();
   world = await createSoarWorld({ installation });
   const { cluster, s3 } = world;
   store = openStore({ url: `s3://${s3.bucket}`, endpoint: s3.endpoint, region: s3.region, credentials: s3 });
@@ -46,7 +46,13 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-const elsewhere = (name: string) => ["--data-dir", join(world.directory, name), "--port", String(freePort), "--yes"];
+const elsewhere = (name: string) => [
+  "--data-dir",
+  join(world.directory, name),
+  "--port",
+  String(portOfTheNewServer),
+  "--yes",
+];
 
 function expectRefusal(
   result: RunResult,
@@ -277,7 +283,7 @@ describe("recovery stops instead of promoting", () => {
           "--data-dir",
           dataDir,
           "--port",
-          String(freePort),
+          String(portOfTheNewServer),
           "--yes",
         ],
         { settings: env, directory: world.directory },

@@ -2,12 +2,17 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { databaseDigest, differingTables, loadAviationData, requireInstallation } from "@soar-tooling/test-servers";
+import {
+  databaseDigest,
+  differingTables,
+  loadAviationData,
+  requireInstallation,
+} from "@soar-tooling/postgres-clusters";
+import { freePort } from "@soar-tooling/test-bench";
 import type { BackupRecord } from "@soar/repository";
 import { openStore, readObject } from "@soar/storage";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
-import { findFreePort } from "../src/free-port.ts";
 import { startTailShipping, waitForTail } from "../src/tail.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
@@ -51,7 +56,7 @@ test("a backup from the archive: production is not asked, nothing of the scratch
   const result = await world.run(
     "soar-base-backup",
     ["take", "--from-archive", "--no-expire", "--label", "2025-01-05", "--json"],
-    { settings: { BACKUP_TEMP_DIR: tempDir, PGHOST: "127.0.0.1", PGPORT: String(await findFreePort()) } },
+    { settings: { BACKUP_TEMP_DIR: tempDir, PGHOST: "127.0.0.1", PGPORT: String(await freePort()) } },
   );
   expect(result, result.stderr).toMatchObject({ status: 0 });
   const record = JSON.parse(result.stdout) as BackupRecord;

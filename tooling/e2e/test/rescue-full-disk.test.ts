@@ -1,6 +1,7 @@
 import { appendFileSync, readdirSync, readlinkSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { mountSmallDisk, requireInstallation, type Mounted } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
+import { mountSmallDisk, type Mounted } from "@soar-tooling/test-bench";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
 import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync } from "node:fs";
-import { requireInstallation } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";

@@ -1,6 +1,6 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { requireInstallation } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
 import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";

@@ -6,7 +6,7 @@ import {
   loadAviationData,
   requireInstallation,
   type DatabaseDigest,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { adoptTestCluster, requireInstallation } from "@soar-tooling/test-servers";
+import { adoptTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { freePort } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
-import { findFreePort } from "../src/free-port.ts";
 import { copyAsOld } from "../src/old-backup.ts";
 import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
 
@@ -57,7 +57,7 @@ async function expireDuring(args: readonly string[]): Promise<RunResult> {
 
 test("expiry leaves alone what a restore fetches", { timeout: 120_000 }, async () => {
   const dataDir = join(world.directory, "copy");
-  const restored = await expireDuring(["--data-dir", dataDir, "--port", String(await findFreePort()), "--yes"]);
+  const restored = await expireDuring(["--data-dir", dataDir, "--port", String(await freePort()), "--yes"]);
   expect(restored, restored.stderr).toMatchObject({ status: 0 });
   await using copy = await adoptTestCluster({ installation: world.cluster.installation, dataDir, start: false });
   await copy.stop();
@@ -78,7 +78,7 @@ test(
     const dataDir = join(world.directory, "read-only");
     const restored = await world.run(
       "soar-restore",
-      ["--latest", "--data-dir", dataDir, "--port", String(await findFreePort()), "--yes"],
+      ["--latest", "--data-dir", dataDir, "--port", String(await freePort()), "--yes"],
       { settings: { AWS_ACCESS_KEY_ID: reader.accessKeyId, AWS_SECRET_ACCESS_KEY: reader.secretAccessKey } },
     );
     expect(restored, restored.stderr).toMatchObject({

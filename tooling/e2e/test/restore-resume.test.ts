@@ -9,9 +9,9 @@ import {
   differingTables,
   loadAviationData,
   requireInstallation,
-  serverUser,
   type DatabaseDigest,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/postgres-clusters";
+import { serverUser } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
 import { createSoarWorld, ROOT, type SoarWorld } from "../src/soar-world.ts";

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { adoptTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
+import { adoptTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
+import { freePort } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
-import { findFreePort } from "../src/free-port.ts";
 import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
 import { waitUntil } from "../src/wait-until.ts";
 
@@ -59,7 +59,7 @@ async function restoreImmediately({ label }: Taken, directory: string, ...args: 
     "--data-dir",
     join(world.directory, directory),
     "--port",
-    String(await findFreePort()),
+    String(await freePort()),
     "--yes",
     "--json",
     ...args,
@@ -142,7 +142,7 @@ test(
         "--data-dir",
         join(world.directory, directory),
         "--port",
-        String(await findFreePort()),
+        String(await freePort()),
         "--yes",
         "--json",
       ]);

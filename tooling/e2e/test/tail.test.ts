@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { requireInstallation } from "@soar-tooling/test-servers";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
 import { archiveCommand, createSoarWorld } from "../src/soar-world.ts";

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { adoptTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
+import { adoptTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
 import { createSoarWorld, type SoarWorld, type StartedProgram } from "../src/soar-world.ts";

@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { serverUser } from "@soar-tooling/test-servers";
+import { serverUser } from "@soar-tooling/test-bench";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { findMarkedGaps, putGapMarker } from "./gap-markers.ts";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BackupRecord } from "@soar/repository";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { parseExposition } from "@soar-tooling/test-servers";
+import { parseExposition } from "@soar-tooling/test-bench";
 import { formatArchiverMetrics } from "./archiver-metrics.ts";
 import { openStatistics } from "./archiver-statistics.ts";
 import { readArchiverStatus, type StatusSources } from "./archiver-status.ts";

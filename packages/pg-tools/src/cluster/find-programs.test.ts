@@ -1,4 +1,4 @@
-import { postgresMajors } from "@soar-tooling/test-servers";
+import { postgresMajors } from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";
 import { findPostgresPrograms } from "./find-programs.ts";
 

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chown, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type PostgresInstallation, postgresMajors, requireInstallation } from "@soar-tooling/test-servers";
+import { type PostgresInstallation, postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { expect, onTestFinished, test } from "vitest";
 import { parseTimelineHistory } from "../timeline/timeline-history.ts";
 import { connectSql } from "../replication/sql-connection.ts";

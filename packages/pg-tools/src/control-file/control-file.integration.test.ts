@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32c } from "@node-rs/crc32";
-import { createTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/test-servers";
+import { createTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseLsn } from "../wal-names/lsn.ts";
 import { CLUSTER_STATES, type ControlFile, readControlFile } from "./control-file.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createTestCluster, postgresMajors, requireInstallation } from "@soar-tooling/test-servers";
+import { createTestCluster, postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";
 import { baseBackup } from "../replication/base-backup.ts";
 import { connectReplication } from "../replication/replication-connection.ts";

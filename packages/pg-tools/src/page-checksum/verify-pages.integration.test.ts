@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/test-servers";
+import { createTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findDamagedPages } from "./verify-pages.ts";
 import { pageChecksum } from "./page-checksum.ts";

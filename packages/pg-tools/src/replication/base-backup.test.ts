@@ -9,7 +9,7 @@ import {
   postgresMajors,
   requireInstallation,
   type TestCluster,
-} from "@soar-tooling/test-servers";
+} from "@soar-tooling/postgres-clusters";
 import { expect, onTestFinished, test } from "vitest";
 import { baseBackup, type BaseBackupEvent } from "./base-backup.ts";
 import { connectReplication } from "./replication-connection.ts";

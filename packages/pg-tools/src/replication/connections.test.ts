@@ -1,4 +1,9 @@
-import { createTestCluster, postgresMajors, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
+import {
+  createTestCluster,
+  postgresMajors,
+  requireInstallation,
+  type TestCluster,
+} from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   createPhysicalSlot,

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createTestCluster, postgresMajors, requireInstallation } from "@soar-tooling/test-servers";
+import { createTestCluster, postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";
 import { parseLsn } from "../wal-names/lsn.ts";
 import { createPhysicalSlot, identifySystem, readReplicationSlot } from "./replication-commands.ts";

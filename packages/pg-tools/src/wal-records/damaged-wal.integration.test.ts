@@ -1,6 +1,6 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { createTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/test-servers";
+import { createTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterEach, describe, expect, test } from "vitest";
 import { completeSegments, scanSegments, segmentsOf } from "../../test/wal-load.ts";
 import { setRecoveryMode, writeRecoverySettings } from "../recovery-config/recovery-config.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { adoptTestCluster, createTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/test-servers";
+import { adoptTestCluster, createTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { copyDataDir, scanSegments, segmentsOf, WAL_LOAD_SETTINGS, writeVariedWal } from "../../test/wal-load.ts";
 import { setRecoveryMode, writeRecoverySettings } from "../recovery-config/recovery-config.ts";

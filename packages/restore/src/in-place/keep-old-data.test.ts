@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { mountUponItself } from "@soar-tooling/test-servers";
+import { mountUponItself } from "@soar-tooling/test-bench";
 import { keepOldData, requireKeepable, takeOldPlace } from "./keep-old-data.ts";
 import { listKept, writeKeptRecord } from "./kept-record.ts";
 

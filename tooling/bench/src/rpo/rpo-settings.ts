@@ -2,7 +2,8 @@ import { chownSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { serverUser, type S3ServerProcess } from "@soar-tooling/test-servers";
+import type { S3ServerProcess } from "@soar-tooling/s3-server";
+import { serverUser } from "@soar-tooling/test-bench";
 import { openStore, type ObjectStore } from "@soar/storage";
 
 /** The built binaries. */

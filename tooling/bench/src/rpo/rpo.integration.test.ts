@@ -1,4 +1,4 @@
-import { startS3ServerProcess, type S3ServerProcess } from "@soar-tooling/test-servers";
+import { startS3ServerProcess, type S3ServerProcess } from "@soar-tooling/s3-server";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loseMachine, type Loss } from "./lose-machine.ts";
 import { createTemplate, type Template } from "./template.ts";

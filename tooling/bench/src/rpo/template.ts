@@ -1,4 +1,4 @@
-import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/test-servers";
+import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { BIN } from "./rpo-settings.ts";
 
 /** A server that is stopped; every run works on a copy of it. */

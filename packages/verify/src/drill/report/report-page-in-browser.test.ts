@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { dumpDom, findChromium } from "@soar-tooling/test-servers";
+import { dumpDom, findChromium } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SAMPLE_RESULT } from "../../../test/drill-report.fixture.ts";
 import { formatReportPage } from "./report-page.ts";

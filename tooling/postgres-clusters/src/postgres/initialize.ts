@@ -1,9 +1,9 @@
 import { appendFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { runAsServerUser } from "./run-program.ts";
+import { runAsServerUser } from "@soar-tooling/test-bench";
 import { chownSync } from "node:fs";
 import type { Place, TestClusterOptions } from "./test-cluster.ts";
-import { serverUser } from "./server-user.ts";
+import { serverUser } from "@soar-tooling/test-bench";
 
 export type Settings = Readonly<Record<string, string | number | boolean>>;
 

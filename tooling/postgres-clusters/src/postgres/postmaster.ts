@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { cleanEnvironment } from "./run-program.ts";
-import type { ServerUser } from "./server-user.ts";
+import { cleanEnvironment } from "@soar-tooling/test-bench";
+import type { ServerUser } from "@soar-tooling/test-bench";
 
 const POLL_MS = 15;
 
