@@ -6,9 +6,11 @@ import { type PartRules, requireAllParts, requirePart, requirePartSize, uploadEn
 import { createObjectBody } from "../object-body.ts";
 import { compareKeys, requireKey, requireKeyPrefix } from "../object-key.ts";
 import type {
+  GetOptions,
   ListOptions,
   MultipartOptions,
   MultipartUpload,
+  ObjectBody,
   ObjectStore,
   PutOptions,
   StoredObject,
@@ -46,21 +48,7 @@ const CHUNK_BYTES = 64 * 1024;
 
 /** A store in this process's memory: complete, for tests and for trying things out. */
 export function createMemoryStore(options: MemoryStoreOptions = {}): ObjectStore {
-  const state: MemoryState = {
-    location: `memory:${options.name ?? ""}`,
-    now: options.now ?? (() => new Date()),
-    features: {
-      conditionalPut: "honoured",
-      server: undefined,
-      recallConditionalPut: () => undefined,
-      maxParts: 10_000,
-      minPartSize: 1,
-      maxPartSize: 5 * 1024 ** 3,
-      ...options.features,
-    },
-    objects: new Map(),
-    uploads: new Map(),
-  };
+  const state = createState(options);
   return {
     location: state.location,
     features: state.features,
@@ -77,14 +65,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): ObjectStore
     async get(key, getOptions = {}) {
       requireKey(key);
       requireNotAborted(getOptions.signal, `read '${key}'`);
-      const found = state.objects.get(key);
-      if (found === undefined)
-        throw new SoarError("OBJECT_MISSING", `unable to read '${nameOf(state, key)}': there is no such object`);
-      const range = resolveByteRange(getOptions.range, found.object.size, nameOf(state, key));
-      const bytes = found.bytes.subarray(range.offset, range.offset + range.length);
-      return createObjectBody({ object: found.object, ...range }, nameOf(state, key), () =>
-        copiedChunks(bytes, getOptions.signal, key),
-      );
+      return readObject(state, key, getOptions);
     },
     async stat(key, callOptions = {}) {
       requireKey(key);
@@ -116,6 +97,24 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): ObjectStore
   };
 }
 
+function createState(options: MemoryStoreOptions): MemoryState {
+  return {
+    location: `memory:${options.name ?? ""}`,
+    now: options.now ?? (() => new Date()),
+    features: {
+      conditionalPut: "honoured",
+      server: undefined,
+      recallConditionalPut: () => undefined,
+      maxParts: 10_000,
+      minPartSize: 1,
+      maxPartSize: 5 * 1024 ** 3,
+      ...options.features,
+    },
+    objects: new Map(),
+    uploads: new Map(),
+  };
+}
+
 function nameOf(state: MemoryState, key: string): string {
   return `${state.location}/${key}`;
 }
@@ -130,6 +129,15 @@ function storeBytes(state: MemoryState, key: string, bytes: Buffer, { ifAbsent }
   const object = { key, size: bytes.byteLength, modifiedAt: state.now(), etag: randomUUID(), storageClass: undefined };
   state.objects.set(key, { object, bytes });
   return object;
+}
+
+function readObject(state: MemoryState, key: string, options: GetOptions): ObjectBody {
+  const name = nameOf(state, key);
+  const found = state.objects.get(key);
+  if (found === undefined) throw new SoarError("OBJECT_MISSING", `unable to read '${name}': there is no such object`);
+  const range = resolveByteRange(options.range, found.object.size, name);
+  const bytes = found.bytes.subarray(range.offset, range.offset + range.length);
+  return createObjectBody({ object: found.object, ...range }, name, () => copiedChunks(bytes, options.signal, key));
 }
 
 async function* copiedChunks(

@@ -2,7 +2,8 @@ import { SoarError } from "@soar/errors";
 import { abortedError } from "../../abort-signal.ts";
 import type { ConditionalPut, StoredObject, StoreFeatures } from "../../object-store.ts";
 import type { StoreEvent } from "../../store-event.ts";
-import { bucketMissing, classifyS3Failure } from "./errors.ts";
+import { bucketMissing } from "./error-meanings.ts";
+import { classifyS3Failure } from "./errors.ts";
 import type { S3Settings } from "./settings.ts";
 import { isS3Failure, type S3Wire, type WireFacts } from "./wire.ts";
 

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { PROVIDERS } from "../../providers.ts";
-import { classifyS3Failure, type S3Context } from "./errors.ts";
+import { classifyS3Failure } from "./errors.ts";
+import type { S3FailureContext } from "./failure-meaning.ts";
 import { failureOfSdk } from "./sdk-values.ts";
 import { S3Failure } from "./wire.ts";
 
-const CONTEXT: S3Context = {
+const CONTEXT: S3FailureContext = {
   settings: { bucket: "bucket", endpoint: "https://s3.example.com", region: "eu-central-1", provider: PROVIDERS.other },
   action: "read 's3://bucket/key'",
   key: "key",

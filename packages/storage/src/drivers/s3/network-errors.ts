@@ -1,4 +1,4 @@
-import type { FailureMeaning } from "./errors.ts";
+import type { FailureMeaning } from "./failure-meaning.ts";
 import type { S3Settings } from "./settings.ts";
 
 type Peer = Pick<S3Settings, "endpoint" | "provider">;

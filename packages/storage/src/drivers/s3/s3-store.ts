@@ -19,37 +19,12 @@ export interface S3StoreOptions extends StoreHooks {
 
 /** A bucket as a store. Nothing is sent, and no SDK is loaded, before the first call. */
 export function createS3Store(options: S3StoreOptions): ObjectStore {
-  const { settings } = options;
-  const location = `s3://${settings.bucket}`;
-  const learned: S3Context["learned"] = {
-    conditionalPut: options.conditionalPut ?? settings.provider.conditionalPut,
-    batchDelete: settings.provider.deleteBatch > 1,
-    bucketSeen: false,
-  };
-  const features: StoreFeatures = {
-    get conditionalPut() {
-      return learned.conditionalPut;
-    },
-    server: new URL(settings.endpoint).host,
-    recallConditionalPut(answer) {
-      if (learned.conditionalPut === "unknown") learned.conditionalPut = answer;
-    },
-    maxParts: settings.provider.maxParts,
-    minPartSize: settings.provider.minPartSize,
-    maxPartSize: settings.provider.maxPartSize,
-  };
-  const loader = createWireLoader(settings, options.onEvent);
-  const context: S3Context = {
-    settings,
-    features,
-    wire: loader.load,
-    learned,
-    onEvent: options.onEvent ?? (() => undefined),
-    nameOf: (key) => `${location}/${key}`,
-  };
+  const location = `s3://${options.settings.bucket}`;
+  const loader = createWireLoader(options.settings, options.onEvent);
+  const context = createContext(options, location, loader.load);
   return {
     location,
-    features,
+    features: context.features,
     async put(key, body, putOptions = {}) {
       requireKey(key);
       return await putS3(context, key, body, putOptions);
@@ -83,6 +58,38 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
       return await abortStaleS3Uploads(context, prefix, before, callOptions);
     },
     close: loader.close,
+  };
+}
+
+function createContext(options: S3StoreOptions, location: string, wire: S3Context["wire"]): S3Context {
+  const { provider } = options.settings;
+  const learned: S3Context["learned"] = {
+    conditionalPut: options.conditionalPut ?? provider.conditionalPut,
+    batchDelete: provider.deleteBatch > 1,
+    bucketSeen: false,
+  };
+  return {
+    settings: options.settings,
+    features: createFeatures(options.settings, learned),
+    wire,
+    learned,
+    onEvent: options.onEvent ?? (() => undefined),
+    nameOf: (key) => `${location}/${key}`,
+  };
+}
+
+function createFeatures({ endpoint, provider }: S3Settings, learned: S3Context["learned"]): StoreFeatures {
+  return {
+    get conditionalPut() {
+      return learned.conditionalPut;
+    },
+    server: new URL(endpoint).host,
+    recallConditionalPut(answer) {
+      if (learned.conditionalPut === "unknown") learned.conditionalPut = answer;
+    },
+    maxParts: provider.maxParts,
+    minPartSize: provider.minPartSize,
+    maxPartSize: provider.maxPartSize,
   };
 }
 

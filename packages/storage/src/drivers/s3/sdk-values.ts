@@ -1,4 +1,105 @@
-import { S3Failure } from "./wire.ts";
+import {
+  S3Failure,
+  type WireDeleted,
+  type WireFacts,
+  type WirePage,
+  type WireStored,
+  type WireUploadsPage,
+} from "./wire.ts";
+
+/** The fields of the SDK's answers that are read here; the SDK itself is imported by one file only. */
+interface SdkStored {
+  readonly ETag?: string | undefined;
+  readonly ServerSideEncryption?: string | undefined;
+  readonly SSECustomerAlgorithm?: string | undefined;
+}
+
+interface SdkFacts {
+  readonly LastModified?: Date | undefined;
+  readonly ETag?: string | undefined;
+  readonly StorageClass?: string | undefined;
+}
+
+interface SdkPage {
+  readonly Contents?:
+    | readonly (SdkFacts & { readonly Key?: string | undefined; readonly Size?: number | undefined })[]
+    | undefined;
+  readonly EncodingType?: string | undefined;
+  readonly KeyCount?: number | undefined;
+  readonly IsTruncated?: boolean | undefined;
+  readonly NextContinuationToken?: string | undefined;
+}
+
+interface SdkUploadsPage {
+  readonly Uploads?:
+    | readonly {
+        readonly Key?: string | undefined;
+        readonly UploadId?: string | undefined;
+        readonly Initiated?: Date | undefined;
+      }[]
+    | undefined;
+  readonly EncodingType?: string | undefined;
+  readonly IsTruncated?: boolean | undefined;
+  readonly NextKeyMarker?: string | undefined;
+  readonly NextUploadIdMarker?: string | undefined;
+}
+
+interface SdkDeleted {
+  readonly Deleted?: readonly { readonly Key?: string | undefined }[] | undefined;
+  readonly Errors?:
+    | readonly {
+        readonly Key?: string | undefined;
+        readonly Code?: string | undefined;
+        readonly Message?: string | undefined;
+      }[]
+    | undefined;
+}
+
+export function storedOf(output: SdkStored): WireStored {
+  const customerKey = output.SSECustomerAlgorithm === undefined ? undefined : "SSE-C";
+  return { etag: plainEtag(output.ETag), encryption: customerKey ?? output.ServerSideEncryption };
+}
+
+export function factsOf(output: SdkFacts): Omit<WireFacts, "size"> {
+  return { modifiedAt: output.LastModified, etag: plainEtag(output.ETag), storageClass: output.StorageClass };
+}
+
+export function pageOf(output: SdkPage): WirePage {
+  const objects = (output.Contents ?? []).map((item) => ({
+    key: decodeKey(item.Key, output.EncodingType),
+    facts: { ...factsOf(item), size: item.Size },
+  }));
+  return {
+    objects,
+    keyCount: output.KeyCount,
+    truncated: output.IsTruncated,
+    nextToken: output.NextContinuationToken,
+  };
+}
+
+export function uploadsPageOf(output: SdkUploadsPage): WireUploadsPage {
+  return {
+    uploads: (output.Uploads ?? []).map((item) => ({
+      key: decodeKey(item.Key, output.EncodingType),
+      uploadId: item.UploadId,
+      begunAt: item.Initiated,
+    })),
+    truncated: output.IsTruncated,
+    nextKeyMarker: decodeKey(output.NextKeyMarker, output.EncodingType),
+    nextUploadIdMarker: output.NextUploadIdMarker,
+  };
+}
+
+export function deletedOf(output: SdkDeleted): WireDeleted {
+  return {
+    removed: (output.Deleted ?? []).map((item) => item.Key ?? ""),
+    failures: (output.Errors ?? []).map((item) => ({
+      key: item.Key ?? "",
+      code: item.Code ?? "",
+      message: item.Message ?? "",
+    })),
+  };
+}
 
 /** ETags travel in quotes, sometimes marked weak; without them they can be compared. */
 export function plainEtag(etag: string | undefined): string | undefined {
@@ -15,6 +116,15 @@ export function decodeKey(key: string | undefined, encoding: string | undefined)
       code: "MalformedListing",
       cause: error,
     });
+  }
+}
+
+/** Runs one call of the SDK; what it throws becomes an `S3Failure`. */
+export async function translated<T>(send: () => Promise<T>): Promise<T> {
+  try {
+    return await send();
+  } catch (error) {
+    throw failureOfSdk(error);
   }
 }
 

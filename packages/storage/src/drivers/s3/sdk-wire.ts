@@ -19,14 +19,11 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import type { S3AdminWire } from "./admin-wire.ts";
-import { decodeKey, failureOfSdk, plainEtag } from "./sdk-values.ts";
-import type { S3Settings } from "./settings.ts";
 import { proveBody } from "./body-proof.ts";
-import { createTransport } from "./transport.ts";
-import type { S3Wire, WireFacts, WireStored } from "./wire.ts";
-
-/** Bodies from this size on wait for "100 Continue". */
-const EXPECT_CONTINUE_BYTES = 1024 ** 2;
+import { encryptionFields, sdkConfig } from "./sdk-config.ts";
+import { deletedOf, factsOf, pageOf, storedOf, translated, uploadsPageOf } from "./sdk-values.ts";
+import type { S3Settings } from "./settings.ts";
+import type { S3Wire } from "./wire.ts";
 
 interface Sdk {
   readonly client: S3Client;
@@ -147,17 +144,7 @@ function listingCalls({ client, Bucket }: Sdk): Pick<S3Wire, "listPage" | "listU
           EncodingType,
           MaxKeys: 1000,
         } as const;
-        const output = await client.send(new ListObjectsV2Command(input), underSignal(signal));
-        const objects = (output.Contents ?? []).map((item) => ({
-          key: decodeKey(item.Key, output.EncodingType),
-          facts: { ...factsOf(item), size: item.Size },
-        }));
-        return {
-          objects,
-          keyCount: output.KeyCount,
-          truncated: output.IsTruncated,
-          nextToken: output.NextContinuationToken,
-        };
+        return pageOf(await client.send(new ListObjectsV2Command(input), underSignal(signal)));
       }),
     listUploads: ({ prefix, keyMarker, uploadIdMarker, signal }) =>
       translated(async () => {
@@ -168,17 +155,7 @@ function listingCalls({ client, Bucket }: Sdk): Pick<S3Wire, "listPage" | "listU
           UploadIdMarker: uploadIdMarker,
           EncodingType,
         } as const;
-        const output = await client.send(new ListMultipartUploadsCommand(input), underSignal(signal));
-        return {
-          uploads: (output.Uploads ?? []).map((item) => ({
-            key: decodeKey(item.Key, output.EncodingType),
-            uploadId: item.UploadId,
-            begunAt: item.Initiated,
-          })),
-          truncated: output.IsTruncated,
-          nextKeyMarker: decodeKey(output.NextKeyMarker, output.EncodingType),
-          nextUploadIdMarker: output.NextUploadIdMarker,
-        };
+        return uploadsPageOf(await client.send(new ListMultipartUploadsCommand(input), underSignal(signal)));
       }),
   };
 }
@@ -236,40 +213,14 @@ function removalCalls({ client, Bucket }: Sdk): Pick<S3Wire, "deleteObject" | "d
     deleteObjects: ({ keys, signal }) =>
       translated(async () => {
         const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: false };
-        const output = await client.send(new DeleteObjectsCommand({ Bucket, Delete }), underSignal(signal));
-        return {
-          removed: (output.Deleted ?? []).map((item) => item.Key ?? ""),
-          failures: (output.Errors ?? []).map((item) => ({
-            key: item.Key ?? "",
-            code: item.Code ?? "",
-            message: item.Message ?? "",
-          })),
-        };
+        return deletedOf(await client.send(new DeleteObjectsCommand({ Bucket, Delete }), underSignal(signal)));
       }),
   };
 }
 
-/** Everything that the SDK would otherwise look up in the environment or in files is said here. */
+/** The step is a late one: it replaces the proof that the SDK has chosen. */
 function createClient(settings: S3Settings): S3Client {
-  const client = new S3Client({
-    endpoint: settings.endpoint,
-    region: settings.region,
-    forcePathStyle: settings.pathStyle,
-    ...credentialField(settings.credentials),
-    requestHandler: createTransport(settings),
-    requestChecksumCalculation: "WHEN_REQUIRED",
-    responseChecksumValidation: "WHEN_REQUIRED",
-    expectContinueHeader: EXPECT_CONTINUE_BYTES,
-    maxAttempts: 1,
-    retryMode: "standard",
-    defaultsMode: "standard",
-    disableS3ExpressSessionAuth: true,
-    useArnRegion: false,
-    useDualstackEndpoint: false,
-    useFipsEndpoint: false,
-    userAgentAppId: "soar",
-    authSchemePreference: ["aws.auth#sigv4"],
-  });
+  const client = new S3Client(sdkConfig(settings));
   client.middlewareStack.add(
     (next, { commandName }) =>
       async (args) => {
@@ -281,55 +232,10 @@ function createClient(settings: S3Settings): S3Client {
   return client;
 }
 
-function encryptionFields({ serverSideEncryption: encryption, storageClass }: S3Settings) {
-  const keyId = encryption?.mode === "aws:kms" ? encryption.keyId : undefined;
-  // The SDK's list of storage classes is Amazon's; other providers have others.
-  return {
-    ServerSideEncryption: encryption?.mode,
-    SSEKMSKeyId: keyId,
-    StorageClass: storageClass as "STANDARD" | undefined,
-  };
-}
-
-/** Without the field, the SDK walks its standard chain (environment, profiles, roles), and loads that code only then. */
-function credentialField(credentials: S3Settings["credentials"]) {
-  if (credentials === undefined) return {};
-  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
-  return {
-    credentials:
-      sessionToken === undefined ? { accessKeyId, secretAccessKey } : { accessKeyId, secretAccessKey, sessionToken },
-  };
-}
-
 function underSignal(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
   return signal === undefined ? {} : { abortSignal: signal };
 }
 
 function condition(ifNoneMatch: boolean): { IfNoneMatch?: string } {
   return ifNoneMatch ? { IfNoneMatch: "*" } : {};
-}
-
-function storedOf(output: {
-  ETag?: string | undefined;
-  ServerSideEncryption?: string | undefined;
-  SSECustomerAlgorithm?: string | undefined;
-}): WireStored {
-  const customerKey = output.SSECustomerAlgorithm === undefined ? undefined : "SSE-C";
-  return { etag: plainEtag(output.ETag), encryption: customerKey ?? output.ServerSideEncryption };
-}
-
-function factsOf(output: {
-  LastModified?: Date | undefined;
-  ETag?: string | undefined;
-  StorageClass?: string | undefined;
-}): Omit<WireFacts, "size"> {
-  return { modifiedAt: output.LastModified, etag: plainEtag(output.ETag), storageClass: output.StorageClass };
-}
-
-async function translated<T>(send: () => Promise<T>): Promise<T> {
-  try {
-    return await send();
-  } catch (error) {
-    throw failureOfSdk(error);
-  }
 }

@@ -1,5 +1,5 @@
 /**
- * The S3 protocol as plain values: what the store needs of it, without a type of the SDK. `s3.ts` implements it; every
+ * The S3 protocol as plain values: what the store needs of it, without a type of the SDK. `sdk-wire.ts` implements it; every
  * method rejects with an `S3Failure` and does exactly one request.
  */
 export interface S3Wire {

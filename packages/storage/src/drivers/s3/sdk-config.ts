@@ -1,0 +1,49 @@
+import type { S3Settings } from "./settings.ts";
+import { createTransport } from "./transport.ts";
+
+/** Bodies from this size on wait for "100 Continue". */
+const EXPECT_CONTINUE_BYTES = 1024 ** 2;
+
+/** What the SDK's client is told: everything that it would otherwise look up in the environment or in files. */
+export function sdkConfig(settings: S3Settings) {
+  return {
+    endpoint: settings.endpoint,
+    region: settings.region,
+    forcePathStyle: settings.pathStyle,
+    ...credentialField(settings.credentials),
+    requestHandler: createTransport(settings),
+    requestChecksumCalculation: "WHEN_REQUIRED" as const,
+    responseChecksumValidation: "WHEN_REQUIRED" as const,
+    expectContinueHeader: EXPECT_CONTINUE_BYTES,
+    maxAttempts: 1,
+    retryMode: "standard",
+    defaultsMode: "standard" as const,
+    disableS3ExpressSessionAuth: true,
+    useArnRegion: false,
+    useDualstackEndpoint: false,
+    useFipsEndpoint: false,
+    userAgentAppId: "soar",
+    authSchemePreference: ["aws.auth#sigv4"],
+  };
+}
+
+/** The fields of a request that say how an object is kept. */
+export function encryptionFields({ serverSideEncryption: encryption, storageClass }: S3Settings) {
+  const keyId = encryption?.mode === "aws:kms" ? encryption.keyId : undefined;
+  // The SDK's list of storage classes is Amazon's; other providers have others.
+  return {
+    ServerSideEncryption: encryption?.mode,
+    SSEKMSKeyId: keyId,
+    StorageClass: storageClass as "STANDARD" | undefined,
+  };
+}
+
+/** Without the field, the SDK walks its standard chain (environment, profiles, roles), and loads that code only then. */
+function credentialField(credentials: S3Settings["credentials"]) {
+  if (credentials === undefined) return {};
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+  return {
+    credentials:
+      sessionToken === undefined ? { accessKeyId, secretAccessKey } : { accessKeyId, secretAccessKey, sessionToken },
+  };
+}
