@@ -2,7 +2,7 @@ import type { Config } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { runDatabaseRescue, type RescueContext } from "./database.ts";
 import type { databaseFormOptions } from "./rescue-options.ts";
-import type { restoreOptions } from "./restore.ts";
+import type { restoreOptions } from "./restore-options.ts";
 
 type Context = RescueContext & { readonly config: Config<typeof restoreOptions> };
 

@@ -1,39 +1,8 @@
-import { confirmOptions, defineCommand } from "@soar/app-kit";
+import { defineCommand } from "@soar/app-kit";
 import { runDatabaseForm } from "./database-form.ts";
 import { restoreInteractively } from "./interactive/restore-interactively.ts";
-import { databaseFormOptions } from "./rescue-options.ts";
+import { restoreOptions } from "./restore-options.ts";
 import { runRestore } from "./run-restore.ts";
-import { directoryOptions, targetOptions } from "./target-options.ts";
-
-export const restoreOptions = {
-  ...targetOptions,
-  ...directoryOptions,
-  ...confirmOptions,
-  ...databaseFormOptions,
-  "target-action": {
-    type: "choice",
-    choices: ["promote", "pause", "shutdown"],
-    default: "promote",
-    group: "Target",
-    help: "What the server does when it has reached the target.",
-  },
-  port: {
-    type: "integer",
-    min: 1,
-    max: 65535,
-    group: "Restore",
-    unset: "that of its configuration",
-    help: "Port of the restored server.",
-  },
-  owner: {
-    type: "string",
-    default: "postgres",
-    group: "Restore",
-    placeholder: "USER",
-    help: "Who owns the files and runs the server, when this runs as root.",
-  },
-  "dry-run": { type: "boolean", default: false, group: "Restore", help: "Show the plan and stop." },
-} as const;
 
 export const restore = defineCommand({
   name: "restore",

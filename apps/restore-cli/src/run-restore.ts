@@ -5,7 +5,7 @@ import { clientsText, connectedClients } from "./connected-clients.ts";
 import { formatPlan, showPlan } from "./format-plan.ts";
 import { inspect, planFor, prepare, type Prepared } from "./prepare.ts";
 import { restoreDisplay } from "./restore-events.ts";
-import type { restoreOptions } from "./restore.ts";
+import type { restoreOptions } from "./restore-options.ts";
 import { reportAsJson, reportText, summarize } from "./restore-report.ts";
 import { serverEnvironment, walFetchProgram } from "./wal-fetch-program.ts";
 

@@ -17,7 +17,7 @@ export { planGap, type GapPlan, type PlanGapOptions } from "./gap/plan-gap.ts";
 
 // The tail of the unfinished segment.
 export { runTailShipper } from "./tail/run-tail-shipper.ts";
-export type { TailOptions } from "./tail/stream-tail.ts";
+export type { TailOptions } from "./tail/tail-options.ts";
 export type { TailEvent } from "./tail/tail-event.ts";
 export { isQueueBeyond, type TailPlace } from "./tail/anchor.ts";
 export {

@@ -13,7 +13,7 @@ import { expect } from "vitest";
 import { archiveWalFile } from "../src/archive-wal-file.ts";
 import { readClusterIdentity } from "../src/cluster-identity.ts";
 import { runTailShipper } from "../src/tail/run-tail-shipper.ts";
-import type { TailOptions } from "../src/tail/stream-tail.ts";
+import type { TailOptions } from "../src/tail/tail-options.ts";
 import type { TailEvent } from "../src/tail/tail-event.ts";
 
 export const SEGMENT_SIZE = 2 ** 20;

@@ -4,7 +4,7 @@ import { DEFAULT_CHUNK_BYTES } from "@soar/seekable-tar";
 import type { CheckedBackup } from "./prove/read-back.ts";
 import type { StoredArchives } from "./store/store-archives.ts";
 import type { BackupObject } from "./store/store-object.ts";
-import type { TakeBackupOptions } from "./take-backup.ts";
+import type { TakeBackupOptions } from "./backup-options.ts";
 
 export interface RecordParts {
   readonly options: TakeBackupOptions;

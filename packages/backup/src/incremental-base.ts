@@ -26,6 +26,9 @@ export type BaseChoice =
   | { readonly base: BackupRecord; readonly references: readonly string[] }
   | { readonly base: undefined; readonly reason: string };
 
+/** An earlier backup whose chunks are referred to. */
+export type ChosenBase = Extract<BaseChoice, { base: BackupRecord }>;
+
 /**
  * Old objects stay for as long as one chunk of them is needed. When less than this share of their bytes still is, a full
  * backup costs less storage than what it lets go of.
@@ -69,7 +72,7 @@ function toleranceOf(fullEveryMs: number): number {
  */
 export async function loadBase(
   store: ObjectStore,
-  { base, references }: Extract<BaseChoice, { base: BackupRecord }>,
+  { base, references }: ChosenBase,
   { signal }: CallOptions,
 ): Promise<DigestIndex | undefined> {
   const chain = await requireReferences(store, references, { signal });

@@ -1,4 +1,5 @@
-export { takeBackup, type BackupEvent, type ReplayedSource, type TakeBackupOptions } from "./take-backup.ts";
+export { takeBackup } from "./take-backup.ts";
+export type { BackupEvent, ReplayedSource, TakeBackupOptions } from "./backup-options.ts";
 export { takeReplayedBackup, type TakeReplayedOptions } from "./take-replayed-backup.ts";
 export { readServerConfig, packServerConfig, type ServerConfigFile } from "./server-config.ts";
 export { waitForWal, type WalWait } from "./prove/wait-for-wal.ts";

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { connectSql, readServerFacts, type ServerConfig, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
+import { connectSql, readServerFacts, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
 import {
   claimRepository,
   findBackupRecord,
@@ -8,80 +8,24 @@ import {
   type BackupRecord,
   type RepositoryRecord,
 } from "@soar/repository";
-import { createCodecPool, type Codec } from "@soar/seekable-tar";
+import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
-import { describeArchiver, requireArchiving } from "./health/archiver-health.ts";
+import type { TakeBackupOptions } from "./backup-options.ts";
+import { requireArchiving } from "./health/archiver-health.ts";
 import { takeBackupLock, watchBackupLock } from "./claim/backup-lock.ts";
-import { claimBackup, withdrawClaim, type ChosenBase, type ClaimedBackup } from "./claim/claim-backup.ts";
+import { claimBackup, withdrawClaim, type ClaimedBackup } from "./claim/claim-backup.ts";
 import { composeRecord } from "./compose-record.ts";
 import { readBack } from "./prove/read-back.ts";
-import { loadBase, requireReferences, trackReferences } from "./incremental-base.ts";
+import { loadBase, requireReferences, trackReferences, type ChosenBase } from "./incremental-base.ts";
 import { requireWhole } from "./prove/require-whole.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
-import type { BackupSource } from "./source/backup-source.ts";
 import { describePrimary, requirePrimaryArchives } from "./health/standby-rules.ts";
+import { describeArchiver } from "./server-archiver.ts";
 import { readServerHost } from "./server-host.ts";
 import { storeArchives, type StoredArchives } from "./store/store-archives.ts";
 import { storeObject, type BackupObject } from "./store/store-object.ts";
 import { waitForWal } from "./prove/wait-for-wal.ts";
 import { readWrittenSegment, watchFirstSegment } from "./health/watch-archiving.ts";
-
-export interface TakeBackupOptions {
-  /** For SQL: facts, lock, health of the archiver. */
-  readonly server: ServerConfig;
-  /** What reads the cluster: `replicationSource` or `programSource`. */
-  readonly source: BackupSource;
-  readonly codec: Codec;
-  readonly level?: number | undefined;
-  /** Members compressed at once. */
-  readonly jobs: number;
-  readonly checkpoint: "fast" | "spread";
-  /** The server reads no faster than this, in bytes a second: 32 KiB to 1 GiB. */
-  readonly rateLimitBytes?: number | undefined;
-  /** Refer to unchanged chunks of earlier backups, unless a full one is due: `fullEveryMs` after the last. */
-  readonly incremental?: { readonly fullEveryMs: number } | undefined;
-  /** Name instead of the date. */
-  readonly label?: string | undefined;
-  /** The server is a scratch standby: what a restore has to know of the one that it stands for. */
-  readonly replayed?: ReplayedSource | undefined;
-  /** A claim that was made before the server was there. */
-  readonly claimed?: ClaimedBackup | undefined;
-  /** How long the WAL of the finished backup may take to reach the bucket, in milliseconds. */
-  readonly walTimeoutMs: number;
-  /** How often the connection that holds the lock is looked after, in milliseconds; 30 seconds unless said otherwise. */
-  readonly lockIntervalMs?: number | undefined;
-  /** How long archiving may fail before the backup is not even begun, in milliseconds. */
-  readonly archiverPatienceMs: number;
-  /** Name of this machine, for records. */
-  readonly host: string;
-  readonly toolVersion: string;
-  /** Whether a process of this machine runs. */
-  readonly isProcessRunning: (processId: number) => boolean;
-  readonly now: () => Date;
-  readonly signal?: AbortSignal | undefined;
-  readonly onEvent?: (event: BackupEvent) => void;
-}
-
-/** A server as an earlier backup of it recorded it. */
-export interface ReplayedSource {
-  /** `server-config.tar.gz`, byte for byte. */
-  readonly serverConfig: Buffer;
-  readonly host: string;
-  readonly dataDirectory: string;
-  readonly settings: BackupRecord["settings"];
-}
-
-export type BackupEvent =
-  | { readonly type: "label"; readonly label: string }
-  /** An incremental was asked for; with a reason, a full one is taken instead. */
-  | { readonly type: "incremental"; readonly base: string | undefined; readonly reason: string | undefined }
-  /** What an interrupted run left was removed, or could not be for want of the right to. */
-  | { readonly type: "interrupted-removed"; readonly label: string }
-  | { readonly type: "interrupted-left"; readonly label: string; readonly reason: string }
-  /** Bytes of the cluster that were read, of about `total`. */
-  | { readonly type: "progress"; readonly done: number; readonly total: number | undefined }
-  | { readonly type: "waiting-for-wal"; readonly missing: string }
-  | { readonly type: "reading-back" };
 
 /**
  * Takes a full base backup without local staging. Promise 3: the record is written last, when data, seek table, manifest

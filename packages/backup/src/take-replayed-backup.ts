@@ -1,10 +1,11 @@
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
 import { planRestore, withReplica, type Replica, type ScratchOptions } from "@soar/restore";
 import type { ObjectStore } from "@soar/storage";
+import type { TakeBackupOptions } from "./backup-options.ts";
 import { claimBackup, withdrawClaim } from "./claim/claim-backup.ts";
 import { relocatedSource } from "./source/relocated-source.ts";
 import { replicationSource } from "./source/replication-source.ts";
-import { takeBackup, type TakeBackupOptions } from "./take-backup.ts";
+import { takeBackup } from "./take-backup.ts";
 
 export interface TakeReplayedOptions extends Omit<TakeBackupOptions, "server" | "source" | "replayed" | "claimed"> {
   readonly scratch: ScratchOptions;

@@ -138,7 +138,8 @@ export {
   type SystemIdentity,
   timelineHistory,
 } from "./replication/replication-commands.ts";
-export { baseBackup, type BackupTablespace, type BaseBackupEvent } from "./replication/base-backup.ts";
+export { baseBackup } from "./replication/base-backup.ts";
+export type { BackupTablespace, BaseBackupEvent } from "./replication/base-backup-stream.ts";
 export { type BaseBackupOptions } from "./replication/base-backup-command.ts";
 export { DamageCollector, type DamagedFile, type DamageReport } from "./replication/damaged-pages.ts";
 

@@ -17,7 +17,7 @@ import { digestLocalSegments } from "./wal/local-digest.ts";
 import { relocateLocalWal } from "./local-wal/relocate.ts";
 import { withPlanLease } from "./plan/plan-lease.ts";
 import { recoverPhase } from "./recover-phase.ts";
-import type { CheckedRestore, RestoreOptions, RestoreReport } from "./run/restore-options.ts";
+import type { CheckedRestore, RestoreOptions, RestoreReport, Still } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import type { Run } from "./run/restore-run.ts";
 import { segmentsUntil } from "./plan/segments-until.ts";
@@ -64,11 +64,6 @@ async function carryOut(store: ObjectStore, planned: RestorePlan, options: Resto
     fetchMs,
     recoverMs,
   };
-}
-
-export interface Still {
-  readonly plan: RestorePlan;
-  readonly checked: CheckedRestore;
 }
 
 /** Puts the old data aside and leaves a record of what is being done, before anything is fetched. */

@@ -2,7 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { hasErrorCode } from "@soar/errors";
 import { createBackoff } from "../daemon/full-jitter.ts";
 import type { ObjectStore } from "@soar/storage";
-import { streamTail, type TailOptions } from "./stream-tail.ts";
+import { streamTail } from "./stream-tail.ts";
+import type { TailOptions } from "./tail-options.ts";
 
 const RETRY = { baseMs: 200, capMs: 10_000 };
 /** Commits wait for it. */

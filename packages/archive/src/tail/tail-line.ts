@@ -3,7 +3,7 @@ import type { TailPiece } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import type { Anchor } from "./anchor.ts";
 import { openSegmentTail, type SegmentTail } from "./segment-tail.ts";
-import type { TailOptions } from "./stream-tail.ts";
+import type { TailOptions } from "./tail-options.ts";
 
 export interface TailLineOptions extends TailOptions {
   readonly timeline: number;

@@ -5,27 +5,38 @@ import {
   readStarted,
   removalOrder,
   removeBackup,
-  type BackupRecord,
   type StartedRecord,
 } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { claimBackupLabel, isClaimOf, type ClaimedLabel } from "./claim-label.ts";
-import { chooseBase, type BaseChoice } from "../incremental-base.ts";
+import { chooseBase, type ChosenBase } from "../incremental-base.ts";
 import { removeInterruptedRuns } from "../remove-interrupted.ts";
-import type { TakeBackupOptions } from "../take-backup.ts";
 
-export interface ClaimBackupOptions extends Pick<
-  TakeBackupOptions,
-  "incremental" | "label" | "host" | "isProcessRunning" | "now" | "signal" | "onEvent"
-> {
+export interface ClaimBackupOptions {
+  /** Refer to unchanged chunks of earlier backups, unless a full one is due: `fullEveryMs` after the last. */
+  readonly incremental?: { readonly fullEveryMs: number } | undefined;
+  /** Name instead of the date. */
+  readonly label?: string | undefined;
+  /** Name of this machine, for records. */
+  readonly host: string;
+  /** Whether a process of this machine runs. */
+  readonly isProcessRunning: (processId: number) => boolean;
+  readonly now: () => Date;
   /** Whether this run holds the primary's lock, so that no other run there lives. */
   readonly holdsLock: boolean;
   /** Labels that this run reads, for expiry to leave alone. */
   readonly reads?: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: (event: ClaimEvent) => void;
 }
 
-/** An earlier backup whose chunks are referred to. */
-export type ChosenBase = Extract<BaseChoice, { base: BackupRecord }>;
+export type ClaimEvent =
+  | { readonly type: "label"; readonly label: string }
+  /** An incremental was asked for; with a reason, a full one is taken instead. */
+  | { readonly type: "incremental"; readonly base: string | undefined; readonly reason: string | undefined }
+  /** What an interrupted run left was removed, or could not be for want of the right to. */
+  | { readonly type: "interrupted-removed"; readonly label: string }
+  | { readonly type: "interrupted-left"; readonly label: string; readonly reason: string };
 
 /** A label that is this run's own. */
 export interface ClaimedBackup extends ClaimedLabel {

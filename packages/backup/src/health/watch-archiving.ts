@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
 import { formatWalSegment, parseLsn, segmentIndexOfLsn, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
-import { readArchiver, type ArchiverState } from "./archiver-health.ts";
+import { readArchiver, type ArchiverState } from "../server-archiver.ts";
 import type { RunningBackup } from "../source/backup-source.ts";
 import { findMissingSegment } from "../prove/wait-for-wal.ts";
 

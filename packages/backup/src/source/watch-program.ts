@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
 import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
-import { describeArchiver } from "../health/archiver-health.ts";
+import { describeArchiver } from "../server-archiver.ts";
 import type { BackupRequest } from "./backup-source.ts";
 
 export interface WatchProgramOptions {

@@ -1,9 +1,47 @@
 import { SoarError } from "@soar/errors";
 import { readCString } from "./backend-messages.ts";
-import type { BaseBackupEvent } from "./base-backup.ts";
+import type { DamageReport } from "./damaged-pages.ts";
 import { type Frame, MESSAGE } from "./frame-parser.ts";
 import { type ResultReader, unexpected } from "./result-reader.ts";
 import { factOf, LOST_HINT } from "./server-failure.ts";
+
+/** One tablespace of a backup; the main data directory has neither oid nor location. */
+export interface BackupTablespace {
+  readonly oid: number | undefined;
+  /** Path of the directory on the server. */
+  readonly location: string | undefined;
+  /** The server's estimate before it starts. */
+  readonly estimatedBytes: number | undefined;
+}
+
+export type BaseBackupEvent =
+  | {
+      readonly type: "start";
+      readonly startLsn: bigint;
+      readonly timeline: number;
+      readonly tablespaces: readonly BackupTablespace[];
+    }
+  /** A tar archive begins: `base.tar`, or `<oid>.tar` for a tablespace. */
+  | {
+      readonly type: "archive";
+      readonly name: string;
+      readonly oid: number | undefined;
+      readonly location: string | undefined;
+    }
+  /** Bytes of the current archive. The buffer is never written to again, so it may be kept. */
+  | { readonly type: "data"; readonly chunk: Buffer }
+  | { readonly type: "archive-end" }
+  /** Bytes of backup_manifest; it comes after all archives. */
+  | { readonly type: "manifest"; readonly chunk: Buffer }
+  /** Bytes of all archives that the server has read so far, to be compared with the estimates. */
+  | { readonly type: "progress"; readonly done: number }
+  /** Everything has arrived. With `damaged` the server found pages with wrong checksums: the backup is whole all the same. */
+  | {
+      readonly type: "end";
+      readonly stopLsn: bigint;
+      readonly timeline: number;
+      readonly damaged: DamageReport | undefined;
+    };
 
 type CopyFrame = Extract<Frame, { kind: "copy" }>;
 

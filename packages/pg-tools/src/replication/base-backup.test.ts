@@ -11,7 +11,8 @@ import {
   type TestCluster,
 } from "@soar-tooling/postgres-clusters";
 import { expect, onTestFinished, test } from "vitest";
-import { baseBackup, type BaseBackupEvent } from "./base-backup.ts";
+import { baseBackup } from "./base-backup.ts";
+import type { BaseBackupEvent } from "./base-backup-stream.ts";
 import { connectReplication } from "./replication-connection.ts";
 
 interface Collected {

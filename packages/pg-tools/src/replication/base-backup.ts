@@ -2,51 +2,13 @@ import { hasErrorCode, SoarError } from "@soar/errors";
 import { parseLsn } from "../wal-names/lsn.ts";
 import type { ResultSet } from "./backend-messages.ts";
 import { baseBackupCommand, type BaseBackupOptions } from "./base-backup-command.ts";
-import { readArchiveStream } from "./base-backup-stream.ts";
-import { type DamageReport, DamageCollector } from "./damaged-pages.ts";
+import { readArchiveStream, type BackupTablespace, type BaseBackupEvent } from "./base-backup-stream.ts";
+import { DamageCollector } from "./damaged-pages.ts";
 import { MESSAGE } from "./frame-parser.ts";
 import { namedRow } from "./replication-commands.ts";
 import { queryMessage, type ReplicationConnection } from "./replication-connection.ts";
 import { ResultReader } from "./result-reader.ts";
 import { commandFailure, factOf, LOST_HINT, type ServerMessage } from "./server-failure.ts";
-
-/** One tablespace of a backup; the main data directory has neither oid nor location. */
-export interface BackupTablespace {
-  readonly oid: number | undefined;
-  /** Path of the directory on the server. */
-  readonly location: string | undefined;
-  /** The server's estimate before it starts. */
-  readonly estimatedBytes: number | undefined;
-}
-
-export type BaseBackupEvent =
-  | {
-      readonly type: "start";
-      readonly startLsn: bigint;
-      readonly timeline: number;
-      readonly tablespaces: readonly BackupTablespace[];
-    }
-  /** A tar archive begins: `base.tar`, or `<oid>.tar` for a tablespace. */
-  | {
-      readonly type: "archive";
-      readonly name: string;
-      readonly oid: number | undefined;
-      readonly location: string | undefined;
-    }
-  /** Bytes of the current archive. The buffer is never written to again, so it may be kept. */
-  | { readonly type: "data"; readonly chunk: Buffer }
-  | { readonly type: "archive-end" }
-  /** Bytes of backup_manifest; it comes after all archives. */
-  | { readonly type: "manifest"; readonly chunk: Buffer }
-  /** Bytes of all archives that the server has read so far, to be compared with the estimates. */
-  | { readonly type: "progress"; readonly done: number }
-  /** Everything has arrived. With `damaged` the server found pages with wrong checksums: the backup is whole all the same. */
-  | {
-      readonly type: "end";
-      readonly stopLsn: bigint;
-      readonly timeline: number;
-      readonly damaged: DamageReport | undefined;
-    };
 
 /** "data_corrupted": how BASE_BACKUP ends, after it has sent everything, when checksums of pages were wrong. */
 const DATA_CORRUPTED = "XX001";

@@ -98,3 +98,9 @@ export interface CheckedRestore {
   /** Whether units of applications can be stopped and started here. */
   readonly canControlServices: boolean;
 }
+
+/** A restore before which everything that was in its way stands still. */
+export interface Still {
+  readonly plan: RestorePlan;
+  readonly checked: CheckedRestore;
+}

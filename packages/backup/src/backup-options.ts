@@ -1,0 +1,47 @@
+import type { ServerConfig } from "@soar/pg-tools";
+import type { BackupRecord } from "@soar/repository";
+import type { Codec } from "@soar/seekable-tar";
+import type { ClaimBackupOptions, ClaimedBackup, ClaimEvent } from "./claim/claim-backup.ts";
+import type { BackupSource } from "./source/backup-source.ts";
+
+export interface TakeBackupOptions extends Omit<ClaimBackupOptions, "holdsLock" | "reads" | "onEvent"> {
+  /** For SQL: facts, lock, health of the archiver. */
+  readonly server: ServerConfig;
+  /** What reads the cluster: `replicationSource` or `programSource`. */
+  readonly source: BackupSource;
+  readonly codec: Codec;
+  readonly level?: number | undefined;
+  /** Members compressed at once. */
+  readonly jobs: number;
+  readonly checkpoint: "fast" | "spread";
+  /** The server reads no faster than this, in bytes a second: 32 KiB to 1 GiB. */
+  readonly rateLimitBytes?: number | undefined;
+  /** The server is a scratch standby: what a restore has to know of the one that it stands for. */
+  readonly replayed?: ReplayedSource | undefined;
+  /** A claim that was made before the server was there. */
+  readonly claimed?: ClaimedBackup | undefined;
+  /** How long the WAL of the finished backup may take to reach the bucket, in milliseconds. */
+  readonly walTimeoutMs: number;
+  /** How often the connection that holds the lock is looked after, in milliseconds; 30 seconds unless said otherwise. */
+  readonly lockIntervalMs?: number | undefined;
+  /** How long archiving may fail before the backup is not even begun, in milliseconds. */
+  readonly archiverPatienceMs: number;
+  readonly toolVersion: string;
+  readonly onEvent?: (event: BackupEvent) => void;
+}
+
+/** A server as an earlier backup of it recorded it. */
+export interface ReplayedSource {
+  /** `server-config.tar.gz`, byte for byte. */
+  readonly serverConfig: Buffer;
+  readonly host: string;
+  readonly dataDirectory: string;
+  readonly settings: BackupRecord["settings"];
+}
+
+export type BackupEvent =
+  | ClaimEvent
+  /** Bytes of the cluster that were read, of about `total`. */
+  | { readonly type: "progress"; readonly done: number; readonly total: number | undefined }
+  | { readonly type: "waiting-for-wal"; readonly missing: string }
+  | { readonly type: "reading-back" };
