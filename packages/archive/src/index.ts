@@ -26,7 +26,7 @@ export {
   type CommitLook,
   type CommitWatch,
   type HeldCommits,
-} from "./tail/commit-watch.ts";
+} from "./status/commit-watch.ts";
 export { createTailCleaner, type TailCleaner, type TailCleanerOptions } from "./tail/tail-cleaner.ts";
 
 // The truth about archiving.
@@ -34,10 +34,10 @@ export { formatArchiverMetrics } from "./status/archiver-metrics.ts";
 export { changeOf, openStatistics, type ArchiverStatistics } from "./status/archiver-statistics.ts";
 export { joinChanges, type ArchiverCounters, type CounterChange } from "./status/archiver-counters.ts";
 export { readArchiverStatus, type ArchiverStatus, type StatusSources } from "./status/archiver-status.ts";
-export { createPositionHistory, type PositionHistory } from "./status/position-history.ts";
+export { createPositionHistory, type PositionHistory } from "./server-wal/position-history.ts";
 export { readRepositoryFacts, type RepositoryFacts } from "./status/repository-facts.ts";
 export { estimateTailCost, type TailCost } from "./status/tail-cost.ts";
-export { finishedAt, readFinishedSegments, readWalDirectory, type WalDirectory } from "./status/wal-directory.ts";
+export { finishedAt, readFinishedSegments, readWalDirectory, type WalDirectory } from "./server-wal/wal-directory.ts";
 export { readStandaloneStatus, type StandaloneOptions } from "./status/standalone-status.ts";
 export { readCachedFacts, writeCachedFacts } from "./status/facts-cache.ts";
 export { updateCounters } from "./status/counters-file.ts";

@@ -1,11 +1,11 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { findFileIdentity } from "../file-identity.ts";
 import { describeGivenUp, type GivenUpWal } from "../gap/given-up.ts";
-import { walPath } from "../wal-path.ts";
+import { walPath } from "../server-wal/wal-path.ts";
 import type { PushedWal, WalPusher } from "../wal-pusher.ts";
 import type { Acknowledgements } from "./acknowledgements.ts";
 import { createArchiveRequests, type ArchiveAnswer } from "./archive-requests.ts";
-import { readArchiveStatus } from "./archive-status.ts";
+import { readArchiveStatus } from "../server-wal/archive-status.ts";
 import type { ArchiverEvent } from "./archiver-event.ts";
 import { mayPass } from "./failure-scope.ts";
 import { attemptPush, type Attempted } from "./push-attempt.ts";

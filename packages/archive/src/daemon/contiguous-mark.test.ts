@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compareArchiveOrder } from "./archive-status.ts";
+import { compareArchiveOrder } from "../server-wal/archive-status.ts";
 import { contiguousMark } from "./contiguous-mark.ts";
 import { formatBinding, meansSameRepository, type RepositoryBinding } from "./repository-binding.ts";
 

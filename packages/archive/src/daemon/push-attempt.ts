@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
 import { findFileIdentity, type FileIdentity } from "../file-identity.ts";
-import { walPath } from "../wal-path.ts";
+import { walPath } from "../server-wal/wal-path.ts";
 import type { GivenUpWal } from "../gap/given-up.ts";
 import type { PushedWal, WalPusher } from "../wal-pusher.ts";
 

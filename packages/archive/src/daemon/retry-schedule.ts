@@ -1,5 +1,5 @@
 import { concernsStore } from "./failure-scope.ts";
-import { createBackoff, type Backoff, type BackoffOptions } from "./full-jitter.ts";
+import { createBackoff, type Backoff, type BackoffOptions } from "../full-jitter.ts";
 
 /** Pauses after failures: of the store for everything, and of a file for that file alone. Memory is bounded by the files in sight. */
 export interface RetrySchedule {

@@ -2,7 +2,7 @@ import { requireNoCopy, type ClusterIdentity } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { readClusterIdentity } from "../cluster-identity.ts";
 import { createWalPusher, type WalPusherOptions } from "../wal-pusher.ts";
-import { walPath } from "../wal-path.ts";
+import { walPath } from "../server-wal/wal-path.ts";
 import { createAcknowledgements } from "./acknowledgements.ts";
 import { ArchiveQueue, type QueueState } from "./archive-queue.ts";
 import type { ArchiverEvent } from "./archiver-event.ts";

@@ -2,7 +2,7 @@ import { chmod, realpath, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { exitStatusOf, hasErrorCode, isSoarError, SoarError } from "@soar/errors";
-import { walPath } from "../wal-path.ts";
+import { walPath } from "../server-wal/wal-path.ts";
 import type { ArchiveAnswer } from "./archive-requests.ts";
 import { meansSameRepository, type RepositoryBinding } from "./repository-binding.ts";
 import {

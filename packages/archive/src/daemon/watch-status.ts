@@ -1,5 +1,5 @@
 import { watch } from "node:fs";
-import { archiveStatusDirectory } from "./archive-status.ts";
+import { archiveStatusDirectory } from "../server-wal/archive-status.ts";
 
 export interface WatchStatusOptions {
   readonly dataDir: string;

@@ -4,10 +4,10 @@ import { formatWalSegment, parseWalSegment, segmentIndexOfLsn } from "@soar/pg-t
 import { listTimelineSegments, requireRepositoryRecord, requireSameCluster, type GapRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readClusterIdentity, readControlOf } from "../cluster-identity.ts";
-import { readArchiveStatus } from "../daemon/archive-status.ts";
-import { findOldestCommit } from "../status/oldest-commit.ts";
-import { finishedAt } from "../status/wal-directory.ts";
-import { walPath } from "../wal-path.ts";
+import { readArchiveStatus } from "../server-wal/archive-status.ts";
+import { findOldestCommit } from "../server-wal/oldest-commit.ts";
+import { finishedAt } from "../server-wal/wal-directory.ts";
+import { walPath } from "../server-wal/wal-path.ts";
 
 export interface PlanGapOptions extends CallOptions {
   readonly dataDir: string;

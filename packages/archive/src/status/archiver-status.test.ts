@@ -7,7 +7,7 @@ import { parseExposition } from "@soar-tooling/test-bench";
 import { formatArchiverMetrics } from "./archiver-metrics.ts";
 import { openStatistics } from "./archiver-statistics.ts";
 import { readArchiverStatus, type StatusSources } from "./archiver-status.ts";
-import { createPositionHistory } from "./position-history.ts";
+import { createPositionHistory } from "../server-wal/position-history.ts";
 import type { RepositoryFacts } from "./repository-facts.ts";
 
 let spool: string;

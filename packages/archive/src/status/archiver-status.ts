@@ -4,10 +4,10 @@ import type { QueueState } from "../daemon/archive-queue.ts";
 import { contiguousMark } from "../daemon/contiguous-mark.ts";
 import type { ArchiverCounters } from "./archiver-counters.ts";
 import type { HourlyRates } from "./archiver-statistics.ts";
-import type { CommitWatch, HeldCommits } from "../tail/commit-watch.ts";
-import type { PositionHistory } from "./position-history.ts";
+import type { CommitWatch, HeldCommits } from "./commit-watch.ts";
+import type { PositionHistory } from "../server-wal/position-history.ts";
 import type { RepositoryFacts } from "./repository-facts.ts";
-import type { WalDirectory } from "./wal-directory.ts";
+import type { WalDirectory } from "../server-wal/wal-directory.ts";
 
 /** The truth about archiving, as `status --json` prints it. Times in seconds, sizes in bytes. */
 export interface ArchiverStatus extends ArchiverCounters {

@@ -1,7 +1,7 @@
 import { lsnOfSegmentIndex, parseWalSegment } from "@soar/pg-tools";
 import { listTailPieces, listTailSegments, listTimelineSegments, type GapRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import type { ArchiveStatus } from "../daemon/archive-status.ts";
+import type { ArchiveStatus } from "../server-wal/archive-status.ts";
 
 /** What the bucket holds of the files that PostgreSQL knows. */
 export interface BucketView {

@@ -1,15 +1,15 @@
 import { formatWalSegment, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readClusterIdentity } from "../cluster-identity.ts";
-import { compareArchiveOrder, readArchiveStatus } from "../daemon/archive-status.ts";
-import { walPath } from "../wal-path.ts";
+import { compareArchiveOrder, readArchiveStatus } from "../server-wal/archive-status.ts";
+import { walPath } from "../server-wal/wal-path.ts";
 import { readArchiverStatus, type ArchiverStatus } from "./archiver-status.ts";
 import { viewBucket } from "./bucket-view.ts";
 import { readCounters } from "./counters-file.ts";
-import { findOldestCommit } from "./oldest-commit.ts";
-import { createPositionHistory } from "./position-history.ts";
+import { findOldestCommit } from "../server-wal/oldest-commit.ts";
+import { createPositionHistory } from "../server-wal/position-history.ts";
 import type { RepositoryFacts } from "./repository-facts.ts";
-import { finishedAt, readFinishedSegments, readWalDirectory } from "./wal-directory.ts";
+import { finishedAt, readFinishedSegments, readWalDirectory } from "../server-wal/wal-directory.ts";
 
 export interface StandaloneOptions extends CallOptions {
   readonly dataDir: string;

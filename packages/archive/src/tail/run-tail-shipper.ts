@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { hasErrorCode } from "@soar/errors";
-import { createBackoff } from "../daemon/full-jitter.ts";
+import { createBackoff } from "../full-jitter.ts";
 import type { ObjectStore } from "@soar/storage";
 import { streamTail } from "./stream-tail.ts";
 import type { TailOptions } from "./tail-options.ts";

@@ -1,5 +1,5 @@
-import type { PositionHistory } from "../status/position-history.ts";
-import type { TailEvent } from "./tail-event.ts";
+import type { PositionHistory } from "../server-wal/position-history.ts";
+import type { TailEvent } from "../tail/tail-event.ts";
 
 /** What the server says about commits that wait for a synchronous receiver. */
 export interface CommitLook {

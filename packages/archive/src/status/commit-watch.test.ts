@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createPositionHistory } from "../status/position-history.ts";
+import { createPositionHistory } from "../server-wal/position-history.ts";
 import { createCommitWatch, type CommitEvent, type CommitLook } from "./commit-watch.ts";
 
 /** The server's WAL and the looks at it by the second; gives what was told, and when. */

@@ -1,7 +1,7 @@
 import { readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { lsnOfSegmentIndex, parseWalSegment } from "@soar/pg-tools";
-import { archiveStatusDirectory } from "../daemon/archive-status.ts";
+import { archiveStatusDirectory } from "./archive-status.ts";
 import type { PositionSample } from "./position-history.ts";
 
 /** `pg_wal` and the file system that it lies on. */
