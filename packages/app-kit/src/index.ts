@@ -34,11 +34,11 @@ export { writeMetricsFile, type Metric } from "./tell/metrics-file.ts";
 export { openConfiguredStore, storeConfigOf } from "./connect/open-configured-store.ts";
 export { serverConnection, type ServerConnection } from "./connect/server-connection.ts";
 export { findServerUser } from "./connect/find-server-user.ts";
-export { findScratchPlace } from "./options/scratch-place.ts";
+export { findScratchPlace } from "./connect/scratch-place.ts";
 
 // Print and log.
 export { formatTable, wrapText, type TableColumn } from "./screen/table.ts";
-export { formatDuration, formatRate, formatSize, parseDuration, parseSize } from "./options/measures.ts";
+export { formatDuration, formatRate, formatSize, parseDuration, parseSize } from "./screen/measures.ts";
 export type { Log } from "./screen/log.ts";
 export type { Output } from "./screen/output.ts";
 export type { Progress } from "./screen/progress.ts";

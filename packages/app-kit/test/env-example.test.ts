@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { parseEnvText } from "../src/connect/env-dialect.ts";
+import { parseEnvText } from "../src/options/env-dialect.ts";
 
 const EXAMPLE = new URL("../../../docs/backup-env.example", import.meta.url);
 

@@ -77,7 +77,7 @@ export {
   type ClusterIdentity,
   type RepositoryRecord,
 } from "./records/repository-record.ts";
-export { readChainSegment } from "./wal/read-chain-segment.ts";
+export { readChainSegment } from "./chain/read-chain-segment.ts";
 export {
   listTailPieces,
   listTailSegments,
@@ -91,7 +91,7 @@ export {
 } from "./tail/tail-pieces.ts";
 export { padTail, readTail, type Tail } from "./tail/tail-read.ts";
 export { findTimelineHistory, requireTimelineHistory } from "./wal/timeline-files.ts";
-export { appendTail } from "./tail/chain-tail.ts";
+export { appendTail } from "./chain/chain-tail.ts";
 export {
   assembleChain,
   readWalChain,
@@ -100,7 +100,7 @@ export {
   type ChainSegment,
   type FrozenTail,
   type WalChain,
-} from "./wal/wal-chain.ts";
+} from "./chain/wal-chain.ts";
 export {
   formatWalDescription,
   LONGEST_DESCRIPTION,

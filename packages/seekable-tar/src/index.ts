@@ -8,7 +8,8 @@ export { TaskPool } from "./pool/task-pool.ts";
 
 export type { TarEntry } from "./tar/tar-entry.ts";
 export { type TarPiece, TarScanner } from "./tar/tar-scanner.ts";
-export { memberize, type PlacedEntry } from "./write/memberize.ts";
+export { memberize } from "./write/memberize.ts";
+export type { MemberLocation, PlacedEntry, TableRow } from "./table/row.ts";
 export {
   type SeekableTarWrite,
   writeSeekableTar,
@@ -19,7 +20,6 @@ export {
 export { DigestIndex } from "./table/digest-index.ts";
 export type { MemberList } from "./table/member-list.ts";
 export { readSeekTable, readSeekTableRows } from "./table/read-seek-table.ts";
-export type { MemberLocation, TableRow } from "./table/row.ts";
 export type { SeekArchive, SeekTable } from "./table/seek-table.ts";
 export { type SeekTableSummary, SeekTableWriter, type TableFrame } from "./table/seek-table-writer.ts";
 

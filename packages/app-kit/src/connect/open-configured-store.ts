@@ -1,7 +1,7 @@
 import { SoarError } from "@soar/errors";
 import type { ObjectStore, StoreConfig, StoreEvent } from "@soar/storage";
 import type { Log } from "../screen/log.ts";
-import { formatDuration } from "../options/measures.ts";
+import { formatDuration } from "../screen/measures.ts";
 import type { Config } from "../options/option-table.ts";
 import { readCertificates } from "./postgres-connection.ts";
 import type { storageOptions } from "../options/storage-options.ts";

@@ -1,5 +1,5 @@
 import { parseInstant } from "../screen/instant.ts";
-import { parseDuration, parseSize, ValueProblem } from "./measures.ts";
+import { parseDuration, parseSize, ValueProblem } from "../screen/measures.ts";
 import type { OptionRow, OptionValue } from "./option-table.ts";
 import { didYouMean } from "./suggest.ts";
 

@@ -1,5 +1,5 @@
 import { HIDDEN } from "@soar/errors";
-import type { EnvFile } from "../connect/env-file.ts";
+import type { EnvFile } from "./env-file.ts";
 import { optionLabel, type OptionTable } from "./option-table.ts";
 import type { ResolvedConfig } from "./resolve-config.ts";
 import { formatTable } from "../screen/table.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
-import type { EnvFile } from "../connect/env-file.ts";
+import type { EnvFile } from "./env-file.ts";
 import type { Config, OptionTable } from "./option-table.ts";
 import { requireNoProblems, resolveConfig, type Flags } from "./resolve-config.ts";
 

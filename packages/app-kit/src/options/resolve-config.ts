@@ -1,6 +1,6 @@
 import { isSoarError, SoarError, type ErrorCode } from "@soar/errors";
-import type { EnvFile } from "../connect/env-file.ts";
-import { ValueProblem } from "./measures.ts";
+import type { EnvFile } from "./env-file.ts";
+import { ValueProblem } from "../screen/measures.ts";
 import {
   configKeyOf,
   defaultText,

@@ -2,7 +2,7 @@ import { registerSecret, SoarError } from "@soar/errors";
 import { baseOptions } from "../options/base-options.ts";
 import type { App, CommandContext, PositionalTable } from "../options/command.ts";
 import { confirm } from "../options/confirm.ts";
-import { DEFAULT_ENV_FILE, readEnvFile, type EnvFile } from "../connect/env-file.ts";
+import { DEFAULT_ENV_FILE, readEnvFile, type EnvFile } from "../options/env-file.ts";
 import { exitProcess } from "./exit-process.ts";
 import { withSignal } from "./failure-report.ts";
 import type { Config, OptionTable } from "../options/option-table.ts";

@@ -1,5 +1,5 @@
 import type { Log } from "./log.ts";
-import { formatDuration, formatRate, formatSize } from "../options/measures.ts";
+import { formatDuration, formatRate, formatSize } from "./measures.ts";
 import type { Screen } from "./screen.ts";
 
 export interface ProgressOptions {

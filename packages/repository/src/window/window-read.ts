@@ -9,12 +9,12 @@ import {
 import { hasErrorCode } from "@soar/errors";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupRecords, type BackupRecord } from "../records/backup-record.ts";
-import { appendTail } from "../tail/chain-tail.ts";
+import { appendTail } from "../chain/chain-tail.ts";
 import { readWalDescription } from "../wal/get-wal.ts";
-import { readChainSegment } from "../wal/read-chain-segment.ts";
+import { readChainSegment } from "../chain/read-chain-segment.ts";
 import { findDeclaredGap, listGaps, type GapRecord } from "../records/marker-records.ts";
 import { requireTimelineHistory } from "../wal/timeline-files.ts";
-import type { ChainSegment } from "../wal/wal-chain.ts";
+import type { ChainSegment } from "../chain/wal-chain.ts";
 import { listTimelines, listTimelineSegments, type TimelineSegments } from "../wal/wal-inventory.ts";
 import { findRestorableSpans, type RestorableSpan } from "./window.ts";
 

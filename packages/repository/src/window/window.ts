@@ -7,7 +7,7 @@ import {
   type TimelineHistory,
 } from "@soar/pg-tools";
 import type { BackupRecord } from "../records/backup-record.ts";
-import { assembleChain, type ChainHole, type WalChain } from "../wal/wal-chain.ts";
+import { assembleChain, type ChainHole, type WalChain } from "../chain/wal-chain.ts";
 import type { TimelineSegments } from "../wal/wal-inventory.ts";
 
 /** A stretch of WAL along one timeline's lineage, to any position of which the cluster can be restored. */

@@ -1,7 +1,7 @@
 import { SoarError } from "@soar/errors";
 import type { FileAttributes, FileOwner } from "../pool/tasks.ts";
 import type { SeekArchive } from "../table/seek-table.ts";
-import type { PlacedEntry } from "../write/memberize.ts";
+import type { PlacedEntry } from "../table/row.ts";
 
 export interface EntryChoice {
   /** Which entries to extract; by default all. */

@@ -1,8 +1,7 @@
 import type { CodecPool } from "../codec-pool.ts";
 import { mapOrdered } from "../pool/map-ordered.ts";
-import type { MemberLocation } from "../table/row.ts";
+import type { MemberLocation, PlacedEntry } from "../table/row.ts";
 import type { SeekArchive } from "../table/seek-table.ts";
-import type { PlacedEntry } from "../write/memberize.ts";
 import { describeDamage } from "./damaged.ts";
 import { type FetchedMember, fetchMembers, type FetchOptions } from "./fetch-ranges.ts";
 

@@ -4,7 +4,7 @@ import { makeContent, makeTar, type MadeEntry, tarArbitrary } from "../../test/m
 import { archiveInto, collect, MemoryStore } from "../../test/memory-store.ts";
 import { type CodecPool, createCodecPool } from "../codec-pool.ts";
 import type { SeekArchive } from "../table/seek-table.ts";
-import type { PlacedEntry } from "../write/memberize.ts";
+import type { PlacedEntry } from "../table/row.ts";
 import { readArchive } from "./read-archive.ts";
 import { TarComparison } from "./tar-comparison.ts";
 

@@ -3,7 +3,7 @@ import { invalid } from "../codec/damage.ts";
 import type { SeekArchive } from "../table/seek-table.ts";
 import type { TarEntry } from "../tar/tar-entry.ts";
 import { type TarPiece, TarScanner } from "../tar/tar-scanner.ts";
-import type { PlacedEntry } from "../write/memberize.ts";
+import type { PlacedEntry } from "../table/row.ts";
 
 /**
  * Compares a tar stream with what a seek table says of it: the same entries in the same order, with the same attributes,

@@ -1,5 +1,5 @@
 import type { Codec } from "../codec/codec.ts";
-import type { PlacedEntry } from "../write/memberize.ts";
+import type { TarEntry } from "../tar/tar-entry.ts";
 
 /** The name and version in the first line of every seek table. */
 export const TABLE_FORMAT = "soar-seek-table";
@@ -16,6 +16,12 @@ export interface MemberLocation {
   readonly plainLength: number;
   /** SHA-256 of the plain bytes. */
   readonly sha256: Buffer;
+}
+
+/** A tar entry and where its content begins: at `offset` of the member with number `member` of the archive. */
+export interface PlacedEntry extends TarEntry {
+  readonly member: number;
+  readonly offset: number;
 }
 
 /** One line of a seek table. The README of this package specifies the format. */

@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import { compressMember } from "../codec/member.ts";
-import type { PlacedEntry } from "../write/memberize.ts";
+import type { MemberLocation, PlacedEntry, TableRow } from "./row.ts";
 import { formatRow } from "./format-row.ts";
-import type { MemberLocation, TableRow } from "./row.ts";
 
 /** One compressed piece of a stored seek table; the record of the backup keeps the list, because frames hide their ends. */
 export interface TableFrame {

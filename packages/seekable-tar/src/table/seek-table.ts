@@ -1,4 +1,4 @@
-import type { PlacedEntry } from "../write/memberize.ts";
+import type { PlacedEntry } from "./row.ts";
 import type { MemberList } from "./member-list.ts";
 
 /** A seek table in memory: about 52 bytes per member, and the entries. */

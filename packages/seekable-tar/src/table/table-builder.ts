@@ -1,7 +1,6 @@
 import { invalid } from "../codec/damage.ts";
-import type { PlacedEntry } from "../write/memberize.ts";
+import type { PlacedEntry, TableRow } from "./row.ts";
 import { MemberList, type MemberObject } from "./member-list.ts";
-import type { TableRow } from "./row.ts";
 import type { SeekArchive, SeekTable } from "./seek-table.ts";
 
 const WHAT = "the seek table";

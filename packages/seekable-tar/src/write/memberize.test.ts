@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { inPieces, type MadeEntry, makeContent, makeTar, tarArbitrary } from "../../test/make-tar.ts";
-import { memberize, type MemberizeOptions, type PlacedEntry } from "./memberize.ts";
+import type { PlacedEntry } from "../table/row.ts";
+import { memberize, type MemberizeOptions } from "./memberize.ts";
 
 const SMALL = { chunkBytes: 4096, bundleBytes: 8192, largeFileBytes: 8192 };
 

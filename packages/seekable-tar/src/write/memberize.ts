@@ -1,4 +1,5 @@
 import { DEFAULT_CHUNK_BYTES } from "../codec/codec.ts";
+import type { PlacedEntry } from "../table/row.ts";
 import type { TarEntry } from "../tar/tar-entry.ts";
 import { TarScanner, type TarPiece } from "../tar/tar-scanner.ts";
 import { MemoryRecycler } from "./memory-recycler.ts";
@@ -12,12 +13,6 @@ export interface MemberizeOptions {
   readonly largeFileBytes?: number | undefined;
   /** Where the memory of members comes from; give it back there when a member is done with. */
   readonly memory?: MemoryRecycler | undefined;
-}
-
-/** A tar entry and where its content begins: at `offset` of the member with number `member` of the archive. */
-export interface PlacedEntry extends TarEntry {
-  readonly member: number;
-  readonly offset: number;
 }
 
 /** A run of the tar stream that is compressed by itself. */

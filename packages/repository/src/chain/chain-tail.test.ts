@@ -4,9 +4,9 @@ import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { beforeEach, describe, expect, test } from "vitest";
 import { appendTail } from "./chain-tail.ts";
 import { putWalFile } from "../wal/put-wal.ts";
-import { readChainSegment } from "../wal/read-chain-segment.ts";
-import { putTailPiece, removeTail } from "./tail-pieces.ts";
-import { readWalChain, type ChainSegment } from "../wal/wal-chain.ts";
+import { readChainSegment } from "./read-chain-segment.ts";
+import { putTailPiece, removeTail } from "../tail/tail-pieces.ts";
+import { readWalChain, type ChainSegment } from "./wal-chain.ts";
 
 const SIZE = 1024 * 1024;
 const first: TimelineHistory = { timeline: 1, entries: [] };

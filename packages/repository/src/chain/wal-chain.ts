@@ -9,8 +9,8 @@ import {
   type TimelineHistory,
 } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { listTimelineSegments, type TimelineSegments } from "./wal-inventory.ts";
-import type { WalObject } from "./wal-key.ts";
+import { listTimelineSegments, type TimelineSegments } from "../wal/wal-inventory.ts";
+import type { WalObject } from "../wal/wal-key.ts";
 
 /** One segment that recovery along a lineage may be given: exactly one timeline's, from exactly this object. */
 export interface ChainSegment {

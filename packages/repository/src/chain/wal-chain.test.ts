@@ -8,8 +8,8 @@ import {
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { assembleChain } from "./wal-chain.ts";
-import type { TimelineSegments } from "./wal-inventory.ts";
-import { walKey } from "./wal-key.ts";
+import type { TimelineSegments } from "../wal/wal-inventory.ts";
+import { walKey } from "../wal/wal-key.ts";
 
 const SIZE = 16 * 1024 * 1024;
 const first: TimelineHistory = { timeline: 1, entries: [] };

@@ -1,4 +1,4 @@
-import { findServerUser } from "../connect/find-server-user.ts";
+import { findServerUser } from "./find-server-user.ts";
 
 /** Settings of every command that runs a scratch server. */
 export interface ScratchConfig {

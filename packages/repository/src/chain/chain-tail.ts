@@ -1,7 +1,7 @@
 import { formatWalSegment, lsnOfSegmentIndex, timelineOfSegment } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { readTail } from "./tail-read.ts";
-import type { ChainSegment, WalChain } from "../wal/wal-chain.ts";
+import { readTail } from "../tail/tail-read.ts";
+import type { ChainSegment, WalChain } from "./wal-chain.ts";
 
 /**
  * Continues a chain with what was shipped of segments that were never archived: the last commits of a server that is gone.

@@ -3,8 +3,8 @@ import { lsnOfSegmentIndex } from "@soar/pg-tools";
 import { SoarError } from "@soar/errors";
 import type { ObjectStore } from "@soar/storage";
 import { sha256Hex } from "../records/digest.ts";
-import { getWalFile, readWalFile, type GetWalOptions } from "./get-wal.ts";
-import { findWalObjects } from "./put-wal.ts";
+import { getWalFile, readWalFile, type GetWalOptions } from "../wal/get-wal.ts";
+import { findWalObjects } from "../wal/put-wal.ts";
 import { readTail } from "../tail/tail-read.ts";
 import type { ChainSegment, FrozenTail } from "./wal-chain.ts";
 

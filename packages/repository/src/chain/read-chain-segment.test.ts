@@ -2,7 +2,7 @@ import { createMemoryStore } from "@soar/storage";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { SEGMENT_SIZE, segmentName, sourceOf, walBytes } from "../../test/wal-samples.ts";
-import { putWalFile } from "./put-wal.ts";
+import { putWalFile } from "../wal/put-wal.ts";
 import { readChainSegment } from "./read-chain-segment.ts";
 
 // More than one chunk of a bare object's body.
