@@ -25,11 +25,9 @@ export {
   removalOrder,
   type ExpiredBackup,
   type ExpiryPlan,
-  type ExpiryState,
   type RetentionPolicy,
-  type TimelineState,
 } from "./expiry/expiry-plan.ts";
-export { readExpiryState, readStarted } from "./expiry/expiry-state.ts";
+export { readExpiryState, readStarted, type ExpiryState, type TimelineState } from "./expiry/expiry-state.ts";
 export { FORMAT_VERSION, isSealedRecord } from "./records/json-record.ts";
 export {
   BACKUP_OBJECTS,

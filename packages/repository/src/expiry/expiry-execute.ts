@@ -1,12 +1,6 @@
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import {
-  planExpiry,
-  type ExpiredBackup,
-  type ExpiryPlan,
-  type ExpiryState,
-  type RetentionPolicy,
-} from "./expiry-plan.ts";
-import { readProtection } from "./expiry-state.ts";
+import { planExpiry, type ExpiredBackup, type ExpiryPlan, type RetentionPolicy } from "./expiry-plan.ts";
+import { readProtection, type ExpiryState } from "./expiry-state.ts";
 import { backupPrefix, BASE_PREFIX, leaseKey } from "../records/keys.ts";
 
 export interface ExecuteExpiryOptions extends CallOptions {

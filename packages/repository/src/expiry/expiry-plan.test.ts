@@ -9,7 +9,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { SoarError } from "@soar/errors";
 import type { BackupDirectory, BackupRecord } from "../records/backup-record.ts";
-import { planExpiry, type ExpiryState } from "./expiry-plan.ts";
+import { planExpiry } from "./expiry-plan.ts";
+import type { ExpiryState } from "./expiry-state.ts";
 import type { StartedRecord } from "../records/marker-records.ts";
 
 const SIZE = 16 * 1024 * 1024;

@@ -8,33 +8,14 @@ import {
 } from "@soar/pg-tools";
 import type { BackupDirectory, BackupRecord } from "../records/backup-record.ts";
 import { BACKUP_OBJECTS, backupKey } from "../records/keys.ts";
-import type { LeaseRecord, StartedRecord } from "../records/marker-records.ts";
+import type { LeaseRecord } from "../records/marker-records.ts";
+import type { ExpiryState, TimelineState } from "./expiry-state.ts";
 
 export interface RetentionPolicy {
   /** Every instant of this many days can be restored. */
   readonly windowDays: number;
   /** At least this many backups are kept, however old. At least 1. */
   readonly minimumBackups: number;
-}
-
-/** What an expiry looks at. Read from the bucket by `readExpiryState`; a value, so that every rule can be tested. */
-export interface ExpiryState {
-  readonly now: Date;
-  readonly segmentSize: number;
-  readonly backups: readonly BackupDirectory[];
-  /** `started.json` of directories without a record. */
-  readonly started: ReadonlyMap<string, StartedRecord>;
-  readonly leases: readonly LeaseRecord[];
-  /** One per timeline of which anything is in the bucket. */
-  readonly timelines: readonly TimelineState[];
-  /** Every object below `wal/`. */
-  readonly wal: readonly { readonly key: string; readonly name: string; readonly size: number }[];
-}
-
-export interface TimelineState {
-  readonly history: TimelineHistory;
-  /** When the newest WAL object of this timeline was stored. */
-  readonly lastArchivedAt: Date | undefined;
 }
 
 export interface ExpiryPlan {

@@ -1,13 +1,32 @@
 import { SoarError } from "@soar/errors";
-import { parseWalFileName } from "@soar/pg-tools";
+import { parseWalFileName, type TimelineHistory } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupDirectories, type BackupDirectory } from "../records/backup-record.ts";
-import type { ExpiryState, TimelineState } from "./expiry-plan.ts";
 import { WAL_PREFIX } from "../records/keys.ts";
-import { findStarted, listLeases, type StartedRecord } from "../records/marker-records.ts";
+import { findStarted, listLeases, type LeaseRecord, type StartedRecord } from "../records/marker-records.ts";
 import { requireRepositoryRecord } from "../records/repository-record.ts";
 import { requireTimelineHistory } from "../wal/timeline-files.ts";
 import { parseWalKey } from "../wal/wal-key.ts";
+
+/** What an expiry looks at. Read from the bucket by `readExpiryState`; a value, so that every rule can be tested. */
+export interface ExpiryState {
+  readonly now: Date;
+  readonly segmentSize: number;
+  readonly backups: readonly BackupDirectory[];
+  /** `started.json` of directories without a record. */
+  readonly started: ReadonlyMap<string, StartedRecord>;
+  readonly leases: readonly LeaseRecord[];
+  /** One per timeline of which anything is in the bucket. */
+  readonly timelines: readonly TimelineState[];
+  /** Every object below `wal/`. */
+  readonly wal: readonly { readonly key: string; readonly name: string; readonly size: number }[];
+}
+
+export interface TimelineState {
+  readonly history: TimelineHistory;
+  /** When the newest WAL object of this timeline was stored. */
+  readonly lastArchivedAt: Date | undefined;
+}
 
 export interface ReadExpiryStateOptions extends CallOptions {
   readonly now: Date;
