@@ -1,13 +1,5 @@
-import { hasErrorCode, SoarError } from "@soar/errors";
-import {
-  holdLease,
-  listBackupDirectories,
-  listGaps,
-  readRecoveryWindow,
-  requireRepositoryRecord,
-  type HeldLease,
-  type RecoveryWindow,
-} from "@soar/repository";
+import { SoarError } from "@soar/errors";
+import { listGaps, readRecoveryWindow, type RecoveryWindow } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { availableParallelism } from "node:os";
 import { isDamage, sortFindings, type Finding } from "./finding.ts";
@@ -22,6 +14,7 @@ import { checkLeftovers, checkTails } from "./quick/check-leftovers.ts";
 import { checkHistories, type CheckedHistories } from "./quick/check-histories.ts";
 import { checkLastSegments, checkSegmentNames } from "./quick/check-wal-names.ts";
 import { surveyRepository, type CompleteBackup, type Survey } from "./survey/survey-repository.ts";
+import { takeLease } from "./take-lease.ts";
 import { backupUnit } from "./sample/unit-names.ts";
 import { verifyBackups } from "./verify-backups.ts";
 import type { VerifiedBackup, VerifyOptions, VerifyReport } from "./verify-options.ts";
@@ -87,34 +80,6 @@ async function prepare(store: ObjectStore, options: VerifyOptions): Promise<Run>
     read: { stored: 0, plain: 0, units: new Set(plan.chosen.map(({ name }) => name)), damaged: new Set() },
   };
 }
-
-async function takeLease(
-  store: ObjectStore,
-  { labels = [], depth, host, now, signal }: VerifyOptions,
-): Promise<HeldLease | undefined> {
-  await requireRepositoryRecord(store, { signal });
-  const directories = await listBackupDirectories(store, { signal }).catch((error: unknown) => {
-    // Of the survey to tell; and where the directories cannot be told apart, expiry removes nothing either.
-    if (!hasErrorCode(error, "REPOSITORY_DAMAGED")) throw error;
-    return [];
-  });
-  const complete = directories.flatMap(({ label, record }) =>
-    record === undefined || (labels.length > 0 && !labels.includes(label)) ? [] : [record],
-  );
-  if (complete.length === 0) return undefined;
-  const wal =
-    depth.level === "quick"
-      ? {}
-      : { walFrom: complete.map(({ firstSegment }) => firstSegment).sort()[0], walTo: LAST_SEGMENT_NAME };
-  return holdLease(
-    store,
-    { purpose: "verify", host, labels: complete.map(({ label }) => label), ...wal },
-    { now, signal },
-  );
-}
-
-/** No segment has a name behind it. */
-const LAST_SEGMENT_NAME = "F".repeat(24);
 
 async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
   const { live, survey, backups, isWhole, plan, options, read: done } = run;
