@@ -1,15 +1,6 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
+import type { TimelineHistory } from "@soar/pg-tools";
 import {
-  formatLsn,
-  formatWalSegment,
-  parseWalSegment,
-  segmentIndexOfLsn,
-  switchLsnOf,
-  timelineOfLsn,
-  type TimelineHistory,
-} from "@soar/pg-tools";
-import {
-  appendTail,
   findTimelineHistory,
   listTimelines,
   requireRepositoryRecord,
@@ -19,12 +10,11 @@ import {
   type WalChain,
 } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { readChainWithLocal } from "../local-wal/local-chain.ts";
 import { NO_LOCAL_WAL, readLocalWal, type LocalWal } from "../local-wal/read-local-wal.ts";
 import { BackupDamage, findCandidates, findDamage, noBackup, requireOnLineage, type Candidate } from "./candidates.ts";
 import { requireSwitches } from "./check-switches.ts";
 import { countCommitsNearby } from "./count-commits-nearby.ts";
-import { endChain } from "./end-chain.ts";
+import { cutToOwner, readLineageChain } from "./lineage-chain.ts";
 import { findParameterMinimums } from "./parameter-minimums.ts";
 import type { ReadChainOptions } from "./read-chain-records.ts";
 import { describeTarget, type RecoveryTarget } from "./restore-target.ts";
@@ -94,7 +84,7 @@ async function planFrom(
 ): Promise<RestorePlan> {
   const { record } = candidate;
   const read = { record, local, signal: options.signal };
-  const chain = await chainOf(store, history, read);
+  const chain = await readLineageChain(store, history, read);
   await requireSwitches(store, chain, options);
   const resolved = await resolveTarget(store, { ...options, backup: record, chain });
   const owner = await cutToOwner(store, chain, resolved, read);
@@ -152,57 +142,6 @@ async function chooseHistory(
       : [timeline];
   const newest = Math.max(...known);
   return local.histories.get(newest) ?? requireTimelineHistory(store, newest, { signal });
-}
-
-interface ReadChain extends CallOptions {
-  readonly record: BackupRecord;
-  readonly local: LocalWal;
-}
-
-async function chainOf(
-  store: ObjectStore,
-  history: TimelineHistory,
-  { record, local, signal }: ReadChain,
-): Promise<WalChain> {
-  const { walSegmentSize: segmentSize, firstSegment } = record;
-  const start = { history, segmentSize, fromIndex: parseWalSegment(firstSegment, segmentSize).index };
-  return appendTail(store, await readChainWithLocal(store, start, local, { signal }), { signal });
-}
-
-/**
- * The timeline to name to PostgreSQL is the one that the stop lies on, not a descendant: it would write a history in which
- * the descendant ends before it began, and a later restore along that history would take the wrong WAL.
- */
-async function cutToOwner(
-  store: ObjectStore,
-  chain: WalChain,
-  { stopLsn, setting }: ResolvedTarget,
-  read: ReadChain,
-): Promise<WalChain> {
-  const timeline = timelineOfLsn(chain.history, stopLsn);
-  if (timeline === chain.history.timeline) return chain;
-  const entries = chain.history.entries.filter((entry) => entry.timeline < timeline);
-  const own = await chainOf(store, { timeline, entries }, read);
-  const needed = segmentIndexOfLsn(stopLsn, chain.segmentSize);
-  // PostgreSQL stops at its target; without one it would go on along the branch that was left (safety, trap 30).
-  if (own.endIndex > needed) return setting === undefined ? endChain(own, stopLsn) : own;
-  // The old server never archived the segment in which it was left: the child's copy holds the same up to the switch.
-  const copy = chain.segments.find(({ index }) => index === needed);
-  const switchLsn = switchLsnOf(chain.history, timeline);
-  if (own.endIndex < needed || copy === undefined || switchLsn === undefined) {
-    throw new SoarError(
-      "WAL_MISSING",
-      `the target cannot be reached: WAL of timeline ${timeline} is missing before ${formatLsn(stopLsn)}`,
-      { hint: "Run soar-backup-verify: it names what is missing." },
-    );
-  }
-  const name = formatWalSegment({ timeline, index: needed }, chain.segmentSize);
-  return {
-    ...own,
-    segments: [...own.segments, { ...copy, timeline, name, cutLsn: switchLsn }],
-    endIndex: needed + 1,
-    lastIndex: needed,
-  };
 }
 
 interface Decided extends Pick<RestorePlan, "nearby" | "minimums"> {

@@ -9,9 +9,10 @@ import {
   type RecoveryTarget as PostgresTarget,
   type WalRecord,
 } from "@soar/pg-tools";
-import { findDeclaredGap, listGaps, type BackupRecord, type ChainHole, type WalChain } from "@soar/repository";
-import type { CallOptions, ObjectStore } from "@soar/storage";
+import type { BackupRecord, WalChain } from "@soar/repository";
+import type { ObjectStore } from "@soar/storage";
 import { describeTarget, formatInstant, type RecoveryTarget } from "./restore-target.ts";
+import { describeGivenUp, missingWal } from "./missing-wal.ts";
 import { plannedStopAt } from "./postgres-target.ts";
 import {
   findChainEnd,
@@ -107,7 +108,7 @@ async function requireConsistent(store: ObjectStore, { backup, chain, signal }: 
     chain.segments.some(({ index }) => BigInt(index + 1) * BigInt(chain.segmentSize) >= parseLsn(backup.stopLsn));
   if (reached) return;
   const [hole] = chain.holes;
-  const gap = hole && (await givenUp(store, hole, { signal }));
+  const gap = hole && (await describeGivenUp(store, hole, { signal }));
   throw new SoarError(
     "WAL_MISSING",
     `backup '${backup.label}' cannot be made consistent: WAL segment '${hole?.from ?? backup.firstSegment}' is not in the bucket${gap ?? ""}`,
@@ -161,7 +162,7 @@ function requireSwitchReached({ history }: WalChain, endLsn: Lsn): void {
 async function resolveLatest(store: ObjectStore, { chain, signal }: ResolveOptions): Promise<ResolvedTarget> {
   const [hole] = chain.holes;
   // Going on to the end of what can be reached would silently leave out everything behind the hole.
-  if (hole !== undefined) throw await missing(store, hole, { what: "the latest state", signal });
+  if (hole !== undefined) throw await missingWal(store, hole, { what: "the latest state", signal });
   requireLastTimeline({ chain });
   const { endLsn, lastCommit } = await findChainEnd(store, chain, { signal });
   requireSwitchReached(chain, endLsn);
@@ -194,7 +195,7 @@ async function notReached(
   last: CommitPoint | undefined,
 ): Promise<SoarError> {
   const [hole] = chain.holes;
-  if (hole !== undefined) return await missing(store, hole, { what: describeTarget(target), signal });
+  if (hole !== undefined) return await missingWal(store, hole, { what: describeTarget(target), signal });
   // Only the end of the chain may have been read, so nothing can be said of what commits there are before it.
   const end = formatLsn(lsnOfSegmentIndex(chain.endIndex, chain.segmentSize));
   const known =
@@ -204,34 +205,6 @@ async function notReached(
   return new SoarError("TARGET_AFTER_ARCHIVE", `${describeTarget(target)} cannot be reached: ${known}`, {
     hint: "PostgreSQL stops at a time only when it sees a later commit. Use --latest to replay all that is there, or an earlier target.",
   });
-}
-
-async function missing(
-  store: ObjectStore,
-  hole: ChainHole,
-  { what, signal }: CallOptions & { readonly what: string },
-): Promise<SoarError> {
-  const segments =
-    hole.count === 1
-      ? `WAL segment '${hole.from}' is`
-      : `WAL segments '${hole.from}' to '${hole.to}' (${hole.count}) are`;
-  const gap = await givenUp(store, hole, { signal });
-  return new SoarError(
-    "WAL_MISSING",
-    `${what} cannot be reached: ${segments} not in the bucket, although later ones are${gap ?? ""}`,
-    {
-      hint:
-        gap === undefined
-          ? `If they are still in pg_wal of the server, archive them with soar-wal-archive; else restore to a time before '${hole.from}'.`
-          : `Restore to a time before '${hole.from}', or from a base backup that began behind '${hole.to}'.`,
-    },
-  );
-}
-
-/** Who gave this WAL up and why, if somebody did. */
-async function givenUp(store: ObjectStore, hole: ChainHole, options: CallOptions): Promise<string | undefined> {
-  const gap = findDeclaredGap(await listGaps(store, options), hole);
-  return gap && `: ${gap.declaredBy} gave them up at ${gap.declaredAt} (${gap.reason})`;
 }
 
 /** Records before this position cannot matter, so their segments need not be read. */
