@@ -39,19 +39,14 @@ const LARGEST_CONSOLIDATED = 64 * 1024 * 1024;
  * as it streams in: its digest has to be that of the last piece.
  */
 export async function openSegmentTail(store: ObjectStore, options: SegmentTailOptions): Promise<SegmentTail> {
-  const { segmentName, segmentSize, systemIdentifier, level, onConsolidated, signal } = options;
+  const { segmentName, systemIdentifier, level, onConsolidated, signal } = options;
   const pieces = await listTailPieces(store, segmentName, { signal });
-  const last = pieces.reduce<TailPiece | undefined>(
-    (furthest, piece) => (furthest === undefined || piece.to > furthest.to ? piece : furthest),
-    undefined,
-  );
+  const last = furthestOf(pieces);
   const expected = last && { to: last.to, sha256: await readTailDigest(store, last, { signal }) };
-  const whole: Buffer[] | undefined = segmentSize <= LARGEST_CONSOLIDATED ? [] : undefined;
-  const hash = createHash("sha256");
+  const arrival = createArrival(store, options, expected);
   const consolidatedTo = Math.max(0, ...pieces.flatMap(({ from, to }) => (from === 0 ? [to] : [])));
-  let [position, shipped] = [0, last?.to ?? 0];
+  let shipped = last?.to ?? 0;
   let waiting: Buffer[] = [];
-  let isProved = expected === undefined;
   const put = (from: number, parts: readonly Buffer[], sha256: string): Promise<TailPiece> =>
     putTailPiece(
       store,
@@ -63,45 +58,32 @@ export async function openSegmentTail(store: ObjectStore, options: SegmentTailOp
     put: (parts, sha256) => put(0, parts, sha256),
     onConsolidated,
   });
-  const take = (bytes: Buffer): void => {
-    hash.update(bytes);
-    whole?.push(bytes);
-    position += bytes.length;
-  };
   return {
     segmentName,
     get position() {
-      return position;
+      return arrival.position;
     },
     get shipped() {
-      // The digest is that of all bytes of an earlier run: until its end has arrived, none of them is proved.
-      return isProved ? shipped : 0;
+      return arrival.isProved ? shipped : 0;
     },
     get waiting() {
-      return Math.max(0, position - shipped);
+      return Math.max(0, arrival.position - shipped);
     },
     push(bytes) {
-      const known = Math.max(0, Math.min(bytes.length, (expected?.to ?? 0) - position));
-      if (known > 0) take(bytes.subarray(0, known));
-      if (known > 0 && position === expected?.to) {
-        if (hash.copy().digest("hex") !== expected.sha256) throw otherHistory(store, segmentName, position);
-        isProved = true;
-      }
-      if (known === bytes.length) return;
-      take(bytes.subarray(known));
-      waiting.push(bytes.subarray(known));
+      const fresh = arrival.take(bytes);
+      if (fresh.length > 0) waiting.push(fresh);
     },
     async ship() {
       consolidation.requireSuccess();
-      if (position <= shipped) return undefined;
+      if (arrival.position <= shipped) return undefined;
       // What arrives from here on belongs to the next piece.
       const sent = waiting;
       waiting = [];
-      const [to, sha256, soFar] = [position, hash.copy().digest("hex"), whole?.length];
+      const [to, sha256, whole] = [arrival.position, arrival.digest(), arrival.whole()];
       try {
         const piece = await put(shipped, sent, sha256);
         shipped = to;
-        if (whole !== undefined) consolidation.shipped(whole.slice(0, soFar), sha256);
+        if (whole !== undefined) consolidation.shipped(whole, sha256);
         return piece;
       } catch (error) {
         waiting = [...sent, ...waiting];
@@ -109,6 +91,64 @@ export async function openSegmentTail(store: ObjectStore, options: SegmentTailOp
       }
     },
     idle: () => consolidation.idle(),
+  };
+}
+
+function furthestOf(pieces: readonly TailPiece[]): TailPiece | undefined {
+  return pieces.reduce<TailPiece | undefined>(
+    (furthest, piece) => (furthest === undefined || piece.to > furthest.to ? piece : furthest),
+    undefined,
+  );
+}
+
+/** The bytes of a segment as the server sends them, from its start. */
+interface Arrival {
+  readonly position: number;
+  /** The digest is that of all bytes of an earlier run: until its end has arrived, none of them is proved. */
+  readonly isProved: boolean;
+  /** Takes the next bytes, and gives those that are in no piece yet. Throws `WAL_CONFLICT`. */
+  take(bytes: Buffer): Buffer;
+  /** SHA-256 of all that has arrived, in hexadecimal. */
+  digest(): string;
+  /** All that has arrived; undefined for a segment that is too large to be held. */
+  whole(): readonly Buffer[] | undefined;
+}
+
+function createArrival(
+  store: ObjectStore,
+  { segmentName, segmentSize }: SegmentTailOptions,
+  expected: { readonly to: number; readonly sha256: string } | undefined,
+): Arrival {
+  const held: Buffer[] | undefined = segmentSize <= LARGEST_CONSOLIDATED ? [] : undefined;
+  const hash = createHash("sha256");
+  let position = 0;
+  let isProved = expected === undefined;
+  const digest = (): string => hash.copy().digest("hex");
+  const add = (bytes: Buffer): void => {
+    hash.update(bytes);
+    held?.push(bytes);
+    position += bytes.length;
+  };
+  return {
+    get position() {
+      return position;
+    },
+    get isProved() {
+      return isProved;
+    },
+    take(bytes) {
+      const known = bytes.subarray(0, Math.max(0, (expected?.to ?? 0) - position));
+      if (known.length > 0) add(known);
+      if (known.length > 0 && position === expected?.to) {
+        if (digest() !== expected.sha256) throw otherHistory(store, segmentName, position);
+        isProved = true;
+      }
+      const fresh = bytes.subarray(known.length);
+      if (fresh.length > 0) add(fresh);
+      return fresh;
+    },
+    digest,
+    whole: () => held?.slice(),
   };
 }
 

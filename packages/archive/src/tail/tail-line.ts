@@ -1,5 +1,4 @@
 import { formatWalSegment, lsnOfSegmentIndex, segmentIndexOfLsn, type WalStream } from "@soar/pg-tools";
-import type { TailPiece } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import type { Anchor } from "./anchor.ts";
 import { openSegmentTail, type SegmentTail } from "./segment-tail.ts";
@@ -31,8 +30,8 @@ export interface TailLine {
 const LARGEST_WAITING = 32 * 1024 * 1024;
 
 export function createTailLine(store: ObjectStore, options: TailLineOptions): TailLine {
-  const { cluster, timeline, level, synchronous, startLsn: streamStart, signal, onEvent } = options;
-  const segmentSize = cluster.walSegmentSize;
+  const { synchronous, startLsn: streamStart, onEvent } = options;
+  const segmentSize = options.cluster.walSegmentSize;
   const reporter = createReporter(options);
   let tail: SegmentTail | undefined;
   let index = segmentIndexOfLsn(streamStart, segmentSize);
@@ -59,8 +58,6 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
       durationMs: performance.now() - startedAt,
     });
   };
-  const onConsolidated = ({ segmentName, to, size }: TailPiece): void =>
-    onEvent?.({ type: "tail-consolidated", segmentName, bytes: to, storedBytes: size });
   const line: TailLine = {
     get isBehind() {
       return waiting() > 0;
@@ -70,30 +67,18 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
       reporter.report(endOfShipped());
     },
     async take(startLsn, chunk) {
-      for (let [lsn, rest] = [startLsn, chunk]; rest.length > 0;) {
-        const of = segmentIndexOfLsn(lsn, segmentSize);
+      for (const { of, bytes } of cutAtSegments(startLsn, chunk, segmentSize)) {
         if (of !== index || tail === undefined) {
           // A full segment goes to the archive as a whole, in the same moment, so its last piece is worth something only to
           // a commit that waits. A shipment of it that has begun is finished either way.
           await (synchronous === true ? line.ship() : shipping);
-          const segmentName = formatWalSegment({ timeline, index: of }, segmentSize);
-          const next = await openSegmentTail(store, {
-            segmentName,
-            segmentSize,
-            systemIdentifier: cluster.systemIdentifier,
-            level,
-            onConsolidated,
-            signal,
-          });
+          const next = await openTail(store, of, options);
           // A shipment may have begun meanwhile: it belongs to the segment before, and both change at once.
           await shipping;
           left = Promise.all([left, tail?.idle()]);
           [tail, index] = [next, of];
         }
-        const room = Math.min(rest.length, segmentSize - Number(lsn - lsnOfSegmentIndex(of, segmentSize)));
-        tail.push(rest.subarray(0, room));
-        lsn += BigInt(room);
-        rest = rest.subarray(room);
+        tail.push(bytes);
       }
     },
     ship() {
@@ -106,6 +91,37 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
     drained: (until) => gate.drained(until),
   };
   return line;
+}
+
+/** A chunk of the stream by the segments that it lies in, in their order. */
+function* cutAtSegments(
+  startLsn: bigint,
+  chunk: Buffer,
+  segmentSize: number,
+): Generator<{ readonly of: number; readonly bytes: Buffer }, void, void> {
+  for (let offset = 0; offset < chunk.length;) {
+    const lsn = startLsn + BigInt(offset);
+    const of = segmentIndexOfLsn(lsn, segmentSize);
+    const bytes = chunk.subarray(offset, offset + segmentSize - Number(lsn - lsnOfSegmentIndex(of, segmentSize)));
+    yield { of, bytes };
+    offset += bytes.length;
+  }
+}
+
+function openTail(
+  store: ObjectStore,
+  index: number,
+  { cluster: { walSegmentSize: segmentSize, systemIdentifier }, timeline, level, onEvent, signal }: TailLineOptions,
+): Promise<SegmentTail> {
+  return openSegmentTail(store, {
+    segmentName: formatWalSegment({ timeline, index }, segmentSize),
+    segmentSize,
+    systemIdentifier,
+    level,
+    onConsolidated: ({ segmentName, to, size }) =>
+      onEvent?.({ type: "tail-consolidated", segmentName, bytes: to, storedBytes: size }),
+    signal,
+  });
 }
 
 /** Holds a reader up while too much waits. */
