@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { claimRepository } from "@soar/repository";
 import { openStore } from "@soar/storage";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { runRestore, type Outcome } from "./run-restore.ts";
+import type { ProgramResult } from "@soar-tooling/test-bench";
+import { runRestore } from "./run-restore.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -12,11 +13,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-const run = (...args: string[]): Promise<Outcome> =>
+const run = (...args: string[]): Promise<ProgramResult> =>
   runRestore(args, { cwd: directory, env: { BACKUP_BUCKET: `file://${directory}` } });
 
 /** Two lines for a person, no stack of a program. */
-function expectRefusal(outcome: Outcome, status: number, message: RegExp, hint: RegExp): void {
+function expectRefusal(outcome: ProgramResult, status: number, message: RegExp, hint: RegExp): void {
   expect(outcome.status, outcome.stderr).toBe(status);
   expect(outcome.stdout).toBe("");
   const [error = "", advice = "", ...rest] = outcome.stderr.split("\n");

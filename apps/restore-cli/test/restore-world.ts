@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,8 +10,7 @@ import {
   type TestClusterOptions,
 } from "@soar-tooling/postgres-clusters";
 import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
-import { serverUser } from "@soar-tooling/test-bench";
-import type { Outcome } from "./run-restore.ts";
+import { type ProgramResult, runProgram, serverUser } from "@soar-tooling/test-bench";
 
 const BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
 
@@ -25,7 +23,7 @@ export interface RestoreWorld extends AsyncDisposable {
   readonly directory: string;
   readonly envFile: string;
   readonly env: Readonly<Record<string, string>>;
-  run(binary: string, ...args: readonly string[]): Promise<Outcome>;
+  run(binary: string, ...args: readonly string[]): Promise<ProgramResult>;
 }
 
 export async function createRestoreWorld(options: Partial<TestClusterOptions> = {}): Promise<RestoreWorld> {
@@ -70,7 +68,8 @@ export async function createRestoreWorld(options: Partial<TestClusterOptions> = 
     directory,
     envFile,
     env,
-    run: (binary, ...args) => runProgram(join(BIN, binary), ["--env-file", envFile, ...args], { cwd: directory, env }),
+    run: (binary, ...args) =>
+      runProgram([join(BIN, binary), "--env-file", envFile, ...args], { cwd: directory, env, mayFail: true }),
     async [Symbol.asyncDispose]() {
       await cluster.remove();
       await store.close();
@@ -78,21 +77,6 @@ export async function createRestoreWorld(options: Partial<TestClusterOptions> = 
       rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-function runProgram(
-  program: string,
-  args: readonly string[],
-  options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
-): Promise<Outcome> {
-  const child = spawn(program, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (status, signal) => resolve({ status, signal, stdout, stderr }));
-  });
 }
 
 /** An empty directory of the server's user below the world's. */

@@ -17,10 +17,10 @@ import { fileURLToPath } from "node:url";
 import { connectSql } from "@soar/pg-tools";
 import { readObject } from "@soar/storage";
 import { adoptTestCluster } from "@soar-tooling/postgres-clusters";
-import { freePort, serverUser } from "@soar-tooling/test-bench";
+import { freePort, type ProgramResult, serverUser } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createRestoreWorld, ownedDirectory, type RestoreWorld } from "./restore-world.ts";
-import { startRestore, type Outcome } from "./run-restore.ts";
+import { startRestore } from "./run-restore.ts";
 
 const ROOT_BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
 const LABEL_OBJECT = /\/base\/[^/]+\/backup\.tar\.gz$/;
@@ -56,7 +56,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-async function run(binary: string, ...args: readonly string[]): Promise<Outcome> {
+async function run(binary: string, ...args: readonly string[]): Promise<ProgramResult> {
   const outcome = await world.run(binary, ...args);
   if (outcome.status !== 0) throw new Error(`${binary}: ${outcome.stderr}`);
   return outcome;
@@ -283,13 +283,13 @@ describe("a restore that does not finish", () => {
       times: "always",
       fault: { type: "stall" },
     });
-    const { child, ended } = startRestore(
+    const { kill, result } = startRestore(
       ["--env-file", world.envFile, "--latest", "--data-dir", dataDir, "--jobs", "1", ...elsewhere("killed")],
       { cwd: world.directory, env: world.env },
     );
     await stall.firstHit;
-    child.kill("SIGKILL");
-    await ended;
+    kill("SIGKILL");
+    await result;
     world.s3.clearFaults();
     expect(existsSync(join(dataDir, "global", "pg_control"))).toBe(false);
     const server = startServer(dataDir);
@@ -533,11 +533,11 @@ test(
       status: 64,
       stderr: expect.stringContaining("--with-config goes with a restore into"),
     });
-    const { ended } = startRestore(["--env-file", debian.envFile, "--latest", "--with-config", "--yes", "--json"], {
+    const { result } = startRestore(["--env-file", debian.envFile, "--latest", "--with-config", "--yes", "--json"], {
       cwd: directory,
       env: { ...debian.env, PG_CLUSTER_CONF_ROOT: join(directory, "etc") },
     });
-    const anew = await ended;
+    const anew = await result;
     expect(anew.status, anew.stderr).toBe(0);
     expect(anew.stderr).toContain(
       `${join(etc, "postgresql.conf")} is put back, and what is there kept beside it:\n  -# of the package\n  -max_connections = 100\n  +`,

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { runRestore, type Outcome } from "./run-restore.ts";
+import type { ProgramResult } from "@soar-tooling/test-bench";
+import { runRestore } from "./run-restore.ts";
 
 const SEGMENT = "000000010000000000000005";
 let dataDir: string;
@@ -30,7 +31,7 @@ const record = {
 };
 
 /** What a restore leaves in its directory, as another terminal finds it. */
-function status(change: object, ...args: readonly string[]): Promise<Outcome> {
+function status(change: object, ...args: readonly string[]): Promise<ProgramResult> {
   const write = (name: string, text: string): void => writeFileSync(join(dataDir, "soar-restore", name), text);
   write("restore.json", JSON.stringify({ ...record, ...change }));
   write(

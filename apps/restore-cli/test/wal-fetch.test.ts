@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { findWalObjects } from "@soar/repository";
 import { openStore, readObject } from "@soar/storage";
 import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
+import type { ProgramResult } from "@soar-tooling/test-bench";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   archive,
@@ -14,7 +15,7 @@ import {
   writePlan,
   type LineageWorld,
 } from "./lineage-world.ts";
-import { runRestore, startRestore, type Outcome } from "./run-restore.ts";
+import { runRestore, startRestore } from "./run-restore.ts";
 
 let world: LineageWorld;
 beforeEach(async () => {
@@ -31,7 +32,7 @@ function fetchWal(
   name: string,
   more: readonly string[] = ["--plan", world.plan],
   env: Record<string, string> = bucket(),
-): Promise<Outcome> {
+): Promise<ProgramResult> {
   return runRestore(["wal-fetch", ...more, name, TARGET], { cwd: world.directory, env });
 }
 
@@ -40,7 +41,7 @@ function expectNothing(): void {
   expect(readdirSync(join(world.directory, "pg_wal"))).toEqual([]);
 }
 
-function expectStop(outcome: Outcome, message: RegExp): void {
+function expectStop(outcome: ProgramResult, message: RegExp): void {
   expect(outcome.status, outcome.stderr).toBe(126);
   expect(outcome.stderr).toMatch(message);
   expectNothing();
@@ -293,13 +294,13 @@ describe("on S3, recovery is stopped, with status 126, by", () => {
       times: "always",
       fault: { type: "stall-response", afterBytes: 100 },
     });
-    const { child, ended } = startRestore(["wal-fetch", "--plan", world.plan, segmentName(3), TARGET], {
+    const { kill, result } = startRestore(["wal-fetch", "--plan", world.plan, segmentName(3), TARGET], {
       cwd: world.directory,
       env: env(),
     });
     await stall.firstHit;
-    child.kill(name);
-    const outcome = await ended;
+    kill(name);
+    const outcome = await result;
     expect(outcome).toMatchObject({ status: 126, signal: null });
     expect(existsSync(target())).toBe(false);
   });
@@ -307,13 +308,13 @@ describe("on S3, recovery is stopped, with status 126, by", () => {
   test("a crash when all handlers are in place", async () => {
     const stall = server.inject({ operation: "GetObject", key: /wal\//, times: "always", fault: { type: "stall" } });
     const preload = 'process.on("SIGUSR2",()=>{throw new Error("late")})';
-    const { child, ended } = startRestore(["wal-fetch", "--plan", world.plan, segmentName(3), TARGET], {
+    const { kill, result } = startRestore(["wal-fetch", "--plan", world.plan, segmentName(3), TARGET], {
       cwd: world.directory,
       env: env({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}` }),
     });
     await stall.firstHit;
-    child.kill("SIGUSR2");
-    const outcome = await ended;
+    kill("SIGUSR2");
+    const outcome = await result;
     expect(outcome, outcome.stderr).toMatchObject({
       status: 126,
       signal: null,
@@ -329,13 +330,13 @@ describe("on S3, recovery is stopped, with status 126, by", () => {
       times: "always",
       fault: { type: "stall-response", afterBytes: 100 },
     });
-    const { child, ended } = startRestore(["wal-fetch", "--plan", world.plan, segmentName(3), TARGET], {
+    const { kill, result } = startRestore(["wal-fetch", "--plan", world.plan, segmentName(3), TARGET], {
       cwd: world.directory,
       env: env(),
     });
     await stall.firstHit;
-    child.kill("SIGKILL");
-    expect((await ended).signal).toBe("SIGKILL");
+    kill("SIGKILL");
+    expect((await result).signal).toBe("SIGKILL");
     expect(existsSync(target())).toBe(false);
   });
 });

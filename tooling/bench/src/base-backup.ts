@@ -18,7 +18,7 @@ import { startS3ServerProcess } from "@soar-tooling/s3-server";
 import { serverUser } from "@soar-tooling/test-bench";
 import { DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
 import { memoryDirectory } from "./bench-directory.ts";
-import { median, medians, percent, print, rateOf, runProgram, type Measured } from "./measured.ts";
+import { median, medians, percent, print, rateOf, measureProgram, type Measured } from "./measured.ts";
 
 const SIZE_MB = Number(process.argv[2] ?? 3000);
 const RUNS = Number(process.argv[3] ?? 3);
@@ -59,7 +59,7 @@ function useFreshRepository(cluster: TestCluster): void {
 }
 
 async function backUp(...args: string[]): Promise<Measured> {
-  const { seconds, stdout, peak } = await runProgram(join(BIN, "soar-base-backup"), [
+  const { seconds, stdout, peak } = await measureProgram(join(BIN, "soar-base-backup"), [
     "--env-file",
     envFile,
     "--json",

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { startProgram } from "@soar-tooling/test-bench";
 import { isPostgres, peakMb, processTree } from "./process-cost.ts";
 
 export interface Measured {
@@ -59,27 +59,23 @@ export interface ProgramRun {
 }
 
 /** Runs a program to its end, and watches the memory of everything that it starts but PostgreSQL, whose memory is set by its own settings. Rejects with its words when it fails. */
-export async function runProgram(
+export async function measureProgram(
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<ProgramRun> {
   const start = performance.now();
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
-  let [stdout, stderr] = ["", ""];
+  const started = startProgram([program, ...args], { cwd: process.cwd(), env });
   let peak = 0;
-  child.stdout.on("data", (text: Buffer) => (stdout += text.toString()));
-  child.stderr.on("data", (text: Buffer) => (stderr += text.toString()));
   const sampler = setInterval(() => {
     // The kernel's high-water mark of each process, which no sampling misses; the sum of those that live is an upper bound.
-    const living = child.pid === undefined ? [] : processTree(child.pid).filter((pid) => !isPostgres(pid));
+    const living = started.pid === undefined ? [] : processTree(started.pid).filter((pid) => !isPostgres(pid));
     peak = Math.max(
       peak,
       living.reduce((sum, pid) => sum + peakMb(pid) * 1024 * 1024, 0),
     );
   }, 200);
-  const status = await new Promise((resolve) => child.once("close", resolve));
-  clearInterval(sampler);
+  const { status, stdout, stderr } = await started.result.finally(() => clearInterval(sampler));
   if (status !== 0) throw new Error(`${program} ended with ${String(status)}: ${stderr}${stdout}`);
   return { seconds: (performance.now() - start) / 1000, stdout, peak };
 }

@@ -12,7 +12,7 @@ import { startS3ServerProcess } from "@soar-tooling/s3-server";
 import { freePort, serverUser } from "@soar-tooling/test-bench";
 import { DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
 import { memoryDirectory } from "./bench-directory.ts";
-import { median, percent, runProgram, type Measured } from "./measured.ts";
+import { median, percent, measureProgram, type Measured } from "./measured.ts";
 
 const SEGMENTS = Number(process.argv[2] ?? 100);
 const RUNS = Number(process.argv[3] ?? 3);
@@ -93,7 +93,7 @@ async function replayWithCp(cluster: TestCluster, copy: string): Promise<Measure
 
 async function replayWithSoar(cluster: TestCluster): Promise<Measured> {
   const dataDir = join(directory, "restored");
-  const { stdout, peak } = await runProgram(join(BIN, "soar-restore"), [
+  const { stdout, peak } = await measureProgram(join(BIN, "soar-restore"), [
     "--env-file",
     envFile,
     "--latest",
@@ -123,7 +123,7 @@ try {
       archive_command: `cp %p ${archive}/%f && ${join(BIN, "soar-wal-archive")} --env-file ${envFile} %p %f`,
     });
     console.log(`${describeRun(cluster, RUNS)}\n`);
-    await runProgram(join(BIN, "soar-base-backup"), ["--env-file", envFile, "--json", "--no-expire"]);
+    await measureProgram(join(BIN, "soar-base-backup"), ["--env-file", envFile, "--json", "--no-expire"]);
     const copy = join(directory, "copy");
     await cluster.runProgram("pg_basebackup", [
       "-h",

@@ -15,7 +15,7 @@ import { startS3ServerProcess } from "@soar-tooling/s3-server";
 import { freePort, serverUser } from "@soar-tooling/test-bench";
 import { DATABASE, describeRun, openAviationCluster } from "./aviation-cluster.ts";
 import { memoryDirectory } from "./bench-directory.ts";
-import { median, medians, percent, print, rateOf, runProgram, type Measured } from "./measured.ts";
+import { median, medians, percent, print, rateOf, measureProgram, type Measured } from "./measured.ts";
 
 const SIZE_MB = Number(process.argv[2] ?? 3000);
 const RUNS = Number(process.argv[3] ?? 3);
@@ -74,7 +74,7 @@ async function backUp(cluster: TestCluster, codec: Codec): Promise<Backup> {
   );
   owned(envFile);
   await cluster.configure({ archive_command: `${join(BIN, "soar-wal-archive")} --env-file ${envFile} %p %f` });
-  const { stdout } = await runProgram(join(BIN, "soar-base-backup"), [
+  const { stdout } = await measureProgram(join(BIN, "soar-base-backup"), [
     "--env-file",
     envFile,
     "--json",
@@ -134,7 +134,7 @@ async function restore(
   dataDir: string,
   ...args: readonly string[]
 ): Promise<Measured> {
-  const { stdout, peak } = await runProgram(join(BIN, "soar-restore"), [
+  const { stdout, peak } = await measureProgram(join(BIN, "soar-restore"), [
     "--env-file",
     envFile,
     "--latest",
@@ -208,7 +208,7 @@ async function measureTable({ envFile }: Backup): Promise<void> {
   let share = "";
   const measured = await median(RUNS, async () => {
     const output = join(directory, `receivers${(round += 1)}.sql`);
-    const { seconds, stdout, peak } = await runProgram(join(BIN, "soar-restore"), [
+    const { seconds, stdout, peak } = await measureProgram(join(BIN, "soar-restore"), [
       "table",
       "--env-file",
       envFile,

@@ -2,11 +2,10 @@ import { chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTestCluster, type PostgresInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { startS3ServerProcess, type S3ServerProcess } from "@soar-tooling/s3-server";
-import { serverUser } from "@soar-tooling/test-bench";
+import { runProgram, serverUser } from "@soar-tooling/test-bench";
 import { endProcessesNaming } from "./end-processes.ts";
 import { preparePrograms, type ProgramName } from "./prepare-programs.ts";
 import { quoteForArchiveCommand } from "./quote-for-shell.ts";
-import { runProgram } from "./run-program.ts";
 
 export const DATABASES = ["soar", "staging"] as const;
 export type DatabaseName = (typeof DATABASES)[number];
@@ -65,7 +64,9 @@ export async function createDemoWorld(installation: PostgresInstallation, signal
     envFile,
     archiveCommand,
     objectsDirectory,
-    run: (program, args) => runProgram(program, args, { env, cwd: directory, signal }),
+    async run(program, args) {
+      return (await runProgram([program, ...args], { env, cwd: directory, user: serverUser(), signal })).stdout;
+    },
     [Symbol.asyncDispose]: () => cleanup.disposeAsync(),
   };
 }

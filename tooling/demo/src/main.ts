@@ -1,9 +1,9 @@
 import { constants } from "node:os";
 import { formatDuration } from "@soar/app-kit";
 import { postgresInstallations, type PostgresInstallation } from "@soar-tooling/postgres-clusters";
+import { ProgramFailure } from "@soar-tooling/test-bench";
 import { OptionProblem, readDemoOptions } from "./demo-options.ts";
 import { requireRoom, RoomProblem } from "./disk.ts";
-import { ProgramFailure } from "./run-program.ts";
 import { runDemo } from "./run-demo.ts";
 import { createStory } from "./story.ts";
 
@@ -62,7 +62,7 @@ function report(error: unknown): number {
     process.stderr.write(`\n${error.message}: everything that this made is removed again\n`);
     return 128 + constants.signals[error.signal];
   }
-  if (error instanceof ProgramFailure) process.stderr.write(`\nerror: ${error.message}\n${error.output}`);
+  if (error instanceof ProgramFailure) process.stderr.write(`\nerror: ${error.message}`);
   else if (error instanceof RoomProblem)
     process.stderr.write(
       `error: ${error.message}\nhint: Name a directory with more room in TMPDIR, or ask for less data with SOAR_DEMO_MEGABYTES.\n`,

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdtempSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,18 +11,12 @@ import {
   type TestClusterOptions,
 } from "@soar-tooling/postgres-clusters";
 import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
-import { serverUser } from "@soar-tooling/test-bench";
+import { type ProgramResult, serverUser, type StartedProgram, startProgram } from "@soar-tooling/test-bench";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const BIN = join(ROOT, "node_modules", ".bin");
 
 export type Binary = "soar-wal-archive" | "soar-base-backup" | "soar-backup-verify" | "soar-restore";
-
-export interface RunResult {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** A PostgreSQL server that archives with the built binaries into a strict S3 server, as an operator would have it. */
 export interface SoarWorld {
@@ -38,7 +32,7 @@ export interface SoarWorld {
     binary: Binary,
     args: readonly string[],
     options?: { readonly settings?: Readonly<Record<string, string>>; readonly asServerUser?: boolean },
-  ): Promise<RunResult>;
+  ): Promise<ProgramResult>;
   /** Starts a built binary with the env file and lets it run; it is killed with the world. */
   start(
     binary: Binary,
@@ -46,13 +40,6 @@ export interface SoarWorld {
     options?: { readonly settings?: Readonly<Record<string, string>>; readonly asServerUser?: boolean },
   ): StartedProgram;
   [Symbol.asyncDispose](): Promise<void>;
-}
-
-export interface StartedProgram {
-  readonly result: Promise<RunResult>;
-  kill(signal: "SIGTERM" | "SIGKILL"): void;
-  /** What it has printed until now. */
-  printed(): string;
 }
 
 export interface WorldOptions extends Partial<TestClusterOptions> {
@@ -97,7 +84,7 @@ export async function createSoarWorld(options: WorldOptions): Promise<SoarWorld>
     run: (binary, args, { settings: more = {}, asServerUser = false } = {}) =>
       runProgram([join(BIN, binary), "--env-file", envFile, ...args], { settings: more, directory, asServerUser }),
     start(binary, args, { settings: more = {}, asServerUser = false } = {}) {
-      const program = startProgram([join(BIN, binary), "--env-file", envFile, ...args], {
+      const program = startBinary([join(BIN, binary), "--env-file", envFile, ...args], {
         settings: more,
         directory,
         asServerUser,
@@ -141,8 +128,8 @@ interface ProgramOptions {
  * Runs a command line with nothing of this process's environment but the path. One that does not end is killed, and named with
  * what it printed and with what was running: a test's own limit says nothing of where its time went.
  */
-export async function runProgram(words: readonly string[], options: ProgramOptions): Promise<RunResult> {
-  const program = startProgram(words, options);
+export async function runProgram(words: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
+  const program = startBinary(words, options);
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -161,32 +148,14 @@ export async function runProgram(words: readonly string[], options: ProgramOptio
   }
 }
 
-function startProgram(
-  [program = "", ...args]: readonly string[],
+function startBinary(
+  words: readonly string[],
   { settings, directory, asServerUser = false }: ProgramOptions,
 ): StartedProgram {
-  const ids = asServerUser && process.getuid?.() === 0 ? serverUser() : undefined;
-  const child = spawn(program, args, {
+  return startProgram(words, {
     cwd: directory,
     env: { PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: directory, SOAR_REQUIRE_ENDPOINT: "1", ...settings },
-    stdio: ["ignore", "pipe", "pipe"],
-    // A group of its own: what a launcher started goes with it.
-    detached: true,
-    ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
+    user: asServerUser && process.getuid?.() === 0 ? serverUser() : undefined,
+    group: true,
   });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const result = new Promise<RunResult>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (status) => resolve({ status, stdout, stderr }));
-  });
-  return {
-    result,
-    printed: () => `${stdout}\n${stderr}`,
-    kill(signal) {
-      if (child.exitCode === null && child.signalCode === null && child.pid !== undefined)
-        process.kill(-child.pid, signal);
-    },
-  };
 }

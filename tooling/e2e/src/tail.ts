@@ -1,4 +1,5 @@
-import type { SoarWorld, StartedProgram } from "./soar-world.ts";
+import type { StartedProgram } from "@soar-tooling/test-bench";
+import type { SoarWorld } from "./soar-world.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** Starts the resident archiver, which ships the unfinished segment every 200 ms. */

@@ -3,11 +3,11 @@ import { chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { createS3TestClient } from "@soar-tooling/s3-server";
-import { freePort, serverUser } from "@soar-tooling/test-bench";
+import { freePort, type ProgramResult, serverUser } from "@soar-tooling/test-bench";
 import { runDoctor, type DoctorOptions, type Examination } from "@soar/verify";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
-import { archiveCommand, createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { archiveCommand, createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 import { waitUntil } from "../src/wait-until.ts";
 
 let world: SoarWorld;
@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-interface Diagnosed extends RunResult {
+interface Diagnosed extends ProgramResult {
   readonly kinds: Readonly<Record<Examination["severity"], readonly string[]>>;
   readonly examinations: readonly Examination[];
 }

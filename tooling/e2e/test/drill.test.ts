@@ -2,13 +2,13 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
-import { parseExposition, serverUser } from "@soar-tooling/test-bench";
+import { parseExposition, type ProgramResult, serverUser } from "@soar-tooling/test-bench";
 import { openStore, readObject } from "@soar/storage";
 import { parseSealedReport, type DrillReport } from "@soar/verify";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll, passCheckpoint } from "../src/archiving.ts";
 import { listenForNotifications } from "../src/notifications.ts";
-import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 import { waitUntil } from "../src/wait-until.ts";
 
 // pg_amcheck and pg_checksums come with the server's packages; those from npm have none.
@@ -27,7 +27,7 @@ const settings = (): Record<string, string> => ({
   PGDATABASE: "soar",
   COLUMNS: "80",
 });
-const drill = (args: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<RunResult> =>
+const drill = (args: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<ProgramResult> =>
   world.run("soar-backup-verify", ["drill", ...args], { settings: { ...settings(), ...more } });
 const file = (name: string, text: string): string => {
   writeFileSync(join(world.directory, name), text);

@@ -11,10 +11,11 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
+import type { ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { installServiceManager, type ServiceManager } from "../src/service-manager.ts";
-import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 import { startOnTerminal } from "../src/terminal-session.ts";
 
 /** One server with its services, a tablespace, and a pg_wal on another place, as production has it. */
@@ -61,7 +62,7 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 
 const inDataDir = (...path: readonly string[]): string => join(world.cluster.dataDir, ...path);
-const restore = (...args: readonly string[]): Promise<RunResult> => world.run("soar-restore", args, { settings });
+const restore = (...args: readonly string[]): Promise<ProgramResult> => world.run("soar-restore", args, { settings });
 const beside = (path: string): string[] =>
   readdirSync(dirname(path))
     .filter((name) => name.startsWith(`${basename(path)}.before-restore-`))
@@ -270,7 +271,7 @@ describe("before anything is touched", () => {
 });
 
 describe("discard-old", () => {
-  const discard = (...args: readonly string[]): Promise<RunResult> =>
+  const discard = (...args: readonly string[]): Promise<ProgramResult> =>
     world.run("soar-restore", ["discard-old", "--data-dir", world.cluster.dataDir, ...args]);
 
   test(

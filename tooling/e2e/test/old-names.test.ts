@@ -1,10 +1,11 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
+import type { ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { codeBlocks } from "../src/documentation.ts";
-import { createSoarWorld, ROOT, runProgram, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, ROOT, runProgram, type SoarWorld } from "../src/soar-world.ts";
 
 let world: SoarWorld;
 /** Stands for the root of the file system. */
@@ -25,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 
 /** A line of the specification, below the directory that stands for the root, by the user that it names. */
-function run(line: string, more: Readonly<Record<string, string>> = {}): Promise<RunResult> {
+function run(line: string, more: Readonly<Record<string, string>> = {}): Promise<ProgramResult> {
   const own = line
     .replaceAll(/\bsudo (?:-u postgres )?/g, "")
     .replaceAll(/(?<=^|[\s"'])\/(?=scripts\/backup|usr\/local\/bin)/g, `${root}/`);
@@ -36,7 +37,7 @@ function run(line: string, more: Readonly<Record<string, string>> = {}): Promise
   });
 }
 
-async function expectToWork(line: string): Promise<RunResult> {
+async function expectToWork(line: string): Promise<ProgramResult> {
   const result = await run(line);
   expect(result, `${line}\n${result.stderr}`).toMatchObject({ status: 0 });
   return result;

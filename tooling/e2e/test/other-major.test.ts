@@ -8,8 +8,9 @@ import {
   type PostgresInstallation,
   type TestCluster,
 } from "@soar-tooling/postgres-clusters";
+import type { ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
 /** A backup of a major whose programs lie in no place that is looked into unasked. */
 let world: SoarWorld;
@@ -39,13 +40,13 @@ function notInstalled(): PostgresInstallation {
   return found;
 }
 
-function expectRefusal(result: RunResult, message: RegExp, hint: RegExp): void {
+function expectRefusal(result: ProgramResult, message: RegExp, hint: RegExp): void {
   expect(result.status, result.stderr).toBe(86);
   expect(result.stderr).toMatch(message);
   expect(result.stderr).toMatch(hint);
 }
 
-const restore = (...args: readonly string[]): Promise<RunResult> => world.run("soar-restore", args);
+const restore = (...args: readonly string[]): Promise<ProgramResult> => world.run("soar-restore", args);
 
 describe("a backup of one major version is never restored", () => {
   test.each([[[]], [["--delta"]], [["--discard-old-data"]]])(

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { putWalFile, sha256Hex } from "@soar/repository";
 import { openStore, readObject, type ObjectStore } from "@soar/storage";
 import { adoptTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
-import { freePort } from "@soar-tooling/test-bench";
+import { freePort, type ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
-import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
 /** A server with one commit per segment behind its backup. */
 let world: SoarWorld;
@@ -58,7 +58,7 @@ const walKeys = (): string[] =>
 
 interface Copy {
   readonly dataDir: string;
-  run(...args: readonly string[]): Promise<RunResult>;
+  run(...args: readonly string[]): Promise<ProgramResult>;
 }
 
 async function newCopy(name: string): Promise<Copy> {
@@ -82,7 +82,7 @@ async function rowsOf({ dataDir }: Copy): Promise<unknown> {
 }
 
 /** Runs a restore whose plan is made, and is not carried out yet, while something happens. */
-async function restoreMeanwhile(copy: Copy, happen: () => Promise<void>): Promise<RunResult> {
+async function restoreMeanwhile(copy: Copy, happen: () => Promise<void>): Promise<ProgramResult> {
   const stall = world.s3.inject({
     operation: "GetObject",
     key: /index\.zst$/,
@@ -199,8 +199,10 @@ test("an instant means the same with an offset, in a named zone and in the machi
       .slice(0, 23)
       .replace("T", " ") + time.slice(12);
   const where = ["--data-dir", join(world.directory, "planned")];
-  const plan = async (args: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<RunResult> =>
-    world.run("soar-restore", ["plan", ...where, ...args], { settings });
+  const plan = async (
+    args: readonly string[],
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<ProgramResult> => world.run("soar-restore", ["plan", ...where, ...args], { settings });
   const shown = await Promise.all([
     plan(["--target-time", instant], { TZ: "America/New_York" }),
     plan(["--target-time", `${local}+05:30`], { TZ: "America/New_York" }),

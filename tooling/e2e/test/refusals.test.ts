@@ -2,17 +2,10 @@ import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
-import { freePort } from "@soar-tooling/test-bench";
+import { freePort, type ProgramResult } from "@soar-tooling/test-bench";
 import { openStore, readObject, type ObjectStore } from "@soar/storage";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  archiveCommand,
-  createSoarWorld,
-  ROOT,
-  runProgram,
-  type RunResult,
-  type SoarWorld,
-} from "../src/soar-world.ts";
+import { archiveCommand, createSoarWorld, ROOT, runProgram, type SoarWorld } from "../src/soar-world.ts";
 import { archiveAll, databaseTime } from "../src/archiving.ts";
 
 /** One server with one backup, a hole that tests make and mend, and an end of its WAL. */
@@ -55,7 +48,7 @@ const elsewhere = (name: string) => [
 ];
 
 function expectRefusal(
-  result: RunResult,
+  result: ProgramResult,
   expected: { readonly status: number; readonly message: RegExp; readonly hint: RegExp },
 ): void {
   expect(result.status, result.stderr).toBe(expected.status);

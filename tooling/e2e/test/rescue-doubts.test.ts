@@ -3,16 +3,17 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "n
 import { join } from "node:path";
 import { openStore, readObject } from "@soar/storage";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
+import type { ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
-import { createSoarWorld, ROOT, runProgram, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, ROOT, runProgram, type SoarWorld } from "../src/soar-world.ts";
 import { waitUntil } from "../src/wait-until.ts";
 
 let world: SoarWorld;
 let tempDir: string;
 let instant: string;
 
-const rescue = (args: readonly string[]): Promise<RunResult> =>
+const rescue = (args: readonly string[]): Promise<ProgramResult> =>
   world.run("soar-restore", args, { settings: { BACKUP_TEMP_DIR: tempDir, PGDATABASE: "soar" } });
 
 beforeAll(async () => {

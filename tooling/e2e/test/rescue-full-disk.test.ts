@@ -1,10 +1,10 @@
 import { appendFileSync, readdirSync, readlinkSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
-import { mountSmallDisk, type Mounted } from "@soar-tooling/test-bench";
+import { type Mounted, mountSmallDisk, type ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
-import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 import { waitUntil } from "../src/wait-until.ts";
 
 /** As much as a rescue asks for before it begins, and not as much as it then finds. */
@@ -63,7 +63,7 @@ async function rescueFilling(
   mounted: Mounted,
   { key, skip, leave }: { readonly key: RegExp; readonly skip: number; readonly leave: number },
   args: readonly string[],
-): Promise<RunResult> {
+): Promise<ProgramResult> {
   const stall = world.s3.inject({ operation: "GetObject", key, skip, times: "always", fault: { type: "stall" } });
   const running = world.run("soar-restore", [...args, "--latest", "--database", "soar", "--temp-dir", mounted.path]);
   await stall.firstHit;

@@ -1,8 +1,9 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
+import type { ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
-import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 import { waitUntil } from "../src/wait-until.ts";
 
 /** A server with a database of which a part cannot be loaded any more, and an empty one that an operator has prepared. */
@@ -57,7 +58,7 @@ const rescue = (
   source: string,
   args: readonly string[] = [],
   settings: Readonly<Record<string, string>> = {},
-): Promise<RunResult> =>
+): Promise<ProgramResult> =>
   world.run(
     "soar-restore",
     ["database", "--database", source, "--target-time", instant, "--target-database", "prepared", ...args],

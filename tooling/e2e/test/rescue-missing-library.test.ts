@@ -1,9 +1,10 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
+import type { ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
-import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
 /** A source with a column whose type comes from a library that the host of the restore does not have. */
 let world: SoarWorld;
@@ -37,7 +38,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-const rescue = (...args: readonly string[]): Promise<RunResult> =>
+const rescue = (...args: readonly string[]): Promise<ProgramResult> =>
   world.run("soar-restore", [...args, "--database", "soar", "--latest", "--temp-dir", tempDir]);
 
 test.each([

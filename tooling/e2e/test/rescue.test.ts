@@ -7,9 +7,10 @@ import {
   requireInstallation,
   type DatabaseDigest,
 } from "@soar-tooling/postgres-clusters";
+import type { ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
-import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
 // The client programs are needed; those from npm have none.
 const installation = requireInstallation("pg_dump", "pg_restore");
@@ -30,7 +31,7 @@ describe.each([
   let storedBytes: number;
 
   const digestOf = (database: string) => databaseDigest((sql) => world.cluster.query(sql, [], database));
-  const rescue = (args: readonly string[]): Promise<RunResult> =>
+  const rescue = (args: readonly string[]): Promise<ProgramResult> =>
     world.run("soar-restore", args, { settings: { BACKUP_TEMP_DIR: tempDir, PGDATABASE: "soar" } });
   /** Bytes of backups and WAL that were read since a request. */
   const bytesRead = (prefix: string, since: number): number =>

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { adoptTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
-import { freePort } from "@soar-tooling/test-bench";
+import { freePort, type ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
 import { copyAsOld } from "../src/old-backup.ts";
-import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
 const OLD = "2025-01-01";
 let world: SoarWorld;
@@ -22,14 +22,14 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-const expire = (...args: readonly string[]): Promise<RunResult> =>
+const expire = (...args: readonly string[]): Promise<ProgramResult> =>
   world.run("soar-base-backup", ["expire", ...args], {
     settings: { BACKUP_RETENTION_COUNT: "1", BACKUP_RETENTION_DAYS: "1" },
   });
 const isThere = (): boolean => [...world.s3.objects().keys()].some((key) => key.startsWith(`cluster1/base/${OLD}/`));
 
 /** Holds the command up while it fetches, and lets expiry run meanwhile, for which the backup is due. */
-async function expireDuring(args: readonly string[]): Promise<RunResult> {
+async function expireDuring(args: readonly string[]): Promise<ProgramResult> {
   await copyAsOld(world, "2025-03-03", OLD);
   expect((await expire("--dry-run")).stdout).toMatch(new RegExp(`remove +${OLD}`));
   const stall = world.s3.inject({

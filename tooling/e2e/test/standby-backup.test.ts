@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { adoptTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
-import { freePort } from "@soar-tooling/test-bench";
+import { freePort, type ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
-import { createSoarWorld, type RunResult, type SoarWorld } from "../src/soar-world.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 import { waitUntil } from "../src/wait-until.ts";
 
 /** A primary that archives, and a standby that backups are taken from. */
@@ -51,7 +51,11 @@ async function takeFromStandby(whileRunning: () => Promise<void>): Promise<Taken
   return JSON.parse(taken.stdout) as Taken;
 }
 
-async function restoreImmediately({ label }: Taken, directory: string, ...args: readonly string[]): Promise<RunResult> {
+async function restoreImmediately(
+  { label }: Taken,
+  directory: string,
+  ...args: readonly string[]
+): Promise<ProgramResult> {
   return world.run("soar-restore", [
     "--immediate",
     "--base-backup",

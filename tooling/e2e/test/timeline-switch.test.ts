@@ -1,9 +1,10 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { adoptTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
+import type { StartedProgram } from "@soar-tooling/test-bench";
 import { expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
-import { createSoarWorld, type SoarWorld, type StartedProgram } from "../src/soar-world.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
 const installation = requireInstallation("pg_ctl", "pg_basebackup");
 

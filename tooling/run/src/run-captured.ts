@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { startProgram, type StartedProgram } from "@soar-tooling/test-bench";
 import { ROOT } from "./root.ts";
 
 export interface CapturedRun {
@@ -17,62 +17,44 @@ export interface CaptureOptions {
 }
 
 const GRACE_MS = 5_000;
-const running = new Map<ChildProcess, Promise<CapturedRun>>();
+const running = new Map<StartedProgram, Promise<CapturedRun>>();
 let stopping = false;
 
 /** Runs a program of the workspace to its end in a process group of its own; never rejects. */
 export function runCaptured(program: string, args: readonly string[], options: CaptureOptions): Promise<CapturedRun> {
   if (stopping) return Promise.resolve({ status: undefined, output: "not started: the run was stopped\n" });
-  const child = spawn(program, args, {
+  const { show = false, timeoutMs } = options;
+  const started = startProgram([program, ...args], {
     cwd: ROOT,
-    env: { ...process.env, ...(options.show && process.stdout.isTTY ? {} : { NO_COLOR: "1" }), ...options.env },
-    stdio: options.show ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
-    detached: true,
+    env: { ...process.env, ...(show && process.stdout.isTTY ? {} : { NO_COLOR: "1" }), ...options.env },
+    group: true,
+    show,
   });
-  const run = follow(child, program, options.timeoutMs).finally(() => running.delete(child));
-  running.set(child, run);
+  const run = follow(started, program, timeoutMs).finally(() => running.delete(started));
+  running.set(started, run);
   return run;
 }
 
-function follow(child: ChildProcess, program: string, timeoutMs: number): Promise<CapturedRun> {
-  let output = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding("utf8").on("data", (text: string) => (output += text));
+async function follow(started: StartedProgram, program: string, timeoutMs: number): Promise<CapturedRun> {
+  let remark = "";
   const timer = setTimeout(() => {
-    output += `\nstopped: it took longer than ${timeoutMs / 60_000} minutes\n`;
-    endGroup(child);
+    remark = `\nstopped: it took longer than ${timeoutMs / 60_000} minutes\n`;
+    started.end(GRACE_MS);
   }, timeoutMs);
-  return new Promise((resolve) => {
-    const finish = (status: number | null) => {
-      clearTimeout(timer);
-      resolve({ status: status ?? undefined, output });
-    };
-    child.once("close", finish);
-    child.once("error", (error) => {
-      output += `unable to start '${program}': ${error.message}\n`;
-      finish(null);
-    });
-  });
+  try {
+    const { status } = await started.result;
+    return { status: status ?? undefined, output: started.printed() + remark };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { status: undefined, output: `unable to start '${program}': ${reason}\n` };
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
-/** Ends every program that is still running, with its children, and lets no other one start. */
+/** Asks every program that is still running to end, with its children, kills what does not listen, and lets no other one start. */
 export async function endAllRuns(): Promise<void> {
   stopping = true;
-  for (const child of running.keys()) endGroup(child);
+  for (const program of running.keys()) program.end(GRACE_MS);
   await Promise.all(running.values());
-}
-
-/** Asks first, so that tests can stop the servers they started; a group that does not listen is killed. */
-function endGroup(child: ChildProcess): void {
-  signalGroup(child, "SIGTERM");
-  setTimeout(() => signalGroup(child, "SIGKILL"), GRACE_MS).unref();
-}
-
-function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, signal);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
-  }
 }

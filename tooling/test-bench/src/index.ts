@@ -1,7 +1,6 @@
 export { dumpDom, findChromium } from "./browser/headless-chromium.ts";
 export { freePort } from "./free-port.ts";
-export { type ProgramOptions, type ProgramResult } from "./run-program.ts";
-export { serverUser, type ServerUser } from "./server-user.ts";
+export { serverUser, type ServerUser } from "./programs/server-user.ts";
 export {
   startProxy,
   type ProxyConnection,
@@ -12,4 +11,6 @@ export {
 export { type ActiveImpairment, type Direction, type Impairment, type ImpairmentRule } from "./proxy/impairment.ts";
 export { mountSmallDisk, mountUponItself, type Mounted } from "./mounts/mount.ts";
 export { parseExposition, type MetricFamily } from "./prometheus/parse-exposition.ts";
-export { cleanEnvironment, runAsServerUser } from "./run-program.ts";
+export { ProgramFailure, runProgram } from "./programs/run-program.ts";
+export { startProgram, type ProgramResult, type StartedProgram, type StartOptions } from "./programs/start-program.ts";
+export { cleanEnvironment, runAsServerUser, type ServerProgramOptions } from "./programs/run-as-server-user.ts";

@@ -1,10 +1,10 @@
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { adoptTestCluster, type TestCluster } from "@soar-tooling/postgres-clusters";
 import type { S3ServerProcess } from "@soar-tooling/s3-server";
-import { serverUser } from "@soar-tooling/test-bench";
+import { runProgram, serverUser, type StartOptions, startProgram } from "@soar-tooling/test-bench";
 import { recoverableCommits } from "./recoverable.ts";
 import { BIN, writeSettings, type RpoSettings } from "./rpo-settings.ts";
 import type { Template } from "./template.ts";
@@ -48,7 +48,7 @@ export async function loseMachine(options: LossOptions): Promise<Loss> {
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => rm(settings.directory, { recursive: true, force: true }));
   if (options.provesByRestore === true)
-    await runProgram("soar-base-backup", ["--env-file", settings.envFile, ...connectionFlags(cluster)]);
+    await runBinary("soar-base-backup", ["--env-file", settings.envFile, ...connectionFlags(cluster)]);
   const [{ index } = { index: 0 }] = await cluster.query<{ index: number }>(
     "select ((pg_current_wal_insert_lsn() - '0/0') / $1)::int as index",
     [segmentSize],
@@ -103,7 +103,7 @@ async function beginToWait(cluster: TestCluster): Promise<void> {
 }
 
 async function restoredNewest(cluster: TestCluster, settings: RpoSettings): Promise<number> {
-  await runProgram("soar-restore", [
+  await runBinary("soar-restore", [
     "--env-file",
     settings.envFile,
     "--latest",
@@ -137,39 +137,20 @@ function startDaemon(
     ...connectionFlags(cluster),
     ...(synchronous ? ["--synchronous"] : []),
   ];
-  const child = spawnAsServer("soar-wal-archive", args);
-  const isShipping = new Promise<void>((resolve, reject) => {
-    let text = "";
-    child.stderr?.setEncoding("utf8").on("data", (more: string) => {
-      text += more;
-      if (text.includes("shipping the tail")) resolve();
-    });
-    child.once("exit", (status) => reject(new Error(`the archiver ended with ${status ?? "a signal"}: ${text}`)));
-  });
+  const daemon = startProgram([join(BIN, "soar-wal-archive"), ...args], asServer());
+  return { isShipping: daemon.says("shipping the tail"), kill: () => daemon.kill("SIGKILL") };
+}
+
+async function runBinary(name: string, args: readonly string[]): Promise<void> {
+  await runProgram([join(BIN, name), ...args], asServer());
+}
+
+/** With Node behind the launcher in one group. */
+function asServer(): StartOptions {
   return {
-    isShipping,
-    kill() {
-      // With Node behind the launcher.
-      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
-        process.kill(-child.pid, "SIGKILL");
-    },
-  };
-}
-
-async function runProgram(program: string, args: readonly string[]): Promise<void> {
-  const child = spawnAsServer(program, args);
-  let text = "";
-  child.stderr?.setEncoding("utf8").on("data", (more: string) => (text += more));
-  const status = await new Promise<number | null>((resolve) => child.once("close", resolve));
-  if (status !== 0) throw new Error(`${program} ended with ${status ?? "a signal"}: ${text}`);
-}
-
-function spawnAsServer(program: string, args: readonly string[]): ChildProcess {
-  const ids = process.getuid?.() === 0 ? serverUser() : undefined;
-  return spawn(join(BIN, program), args, {
-    detached: true,
-    stdio: ["ignore", "ignore", "pipe"],
+    cwd: process.cwd(),
     env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` },
-    ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
-  });
+    user: process.getuid?.() === 0 ? serverUser() : undefined,
+    group: true,
+  };
 }

@@ -16,7 +16,7 @@ import {
   type StartPostmaster,
   waitForEnd,
 } from "./postmaster.ts";
-import { runAsServerUser, type ProgramOptions, type ProgramResult } from "@soar-tooling/test-bench";
+import { runAsServerUser, type ServerProgramOptions, type ProgramResult } from "@soar-tooling/test-bench";
 import { serverUser, type ServerUser } from "@soar-tooling/test-bench";
 
 export interface TestClusterOptions {
@@ -69,7 +69,7 @@ export interface TestCluster {
   /** A fresh directory beside the data directory that belongs to the server's user, for a tablespace or anything else. */
   tablespaceDir(name: string): string;
   /** Runs a program of the installation as the server's user, with PGHOST and the like set for this cluster. */
-  runProgram(name: string, args: readonly string[], options?: ProgramOptions): Promise<ProgramResult>;
+  runProgram(name: string, args: readonly string[], options?: ServerProgramOptions): Promise<ProgramResult>;
   /** Stops the server and removes everything. */
   remove(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { serverUser } from "../server-user.ts";
+import { serverUser } from "../programs/server-user.ts";
 
 /** A directory on which a file system is mounted, until it is disposed of. */
 export interface Mounted extends Disposable {
