@@ -1,9 +1,11 @@
 import { changesetFiles, firstReleases } from "./changeset-files.ts";
 import type { Check, CheckResult } from "./check.ts";
+import { citedSafety } from "./cited-safety.ts";
 import { declaredDependencies } from "./declared-dependencies.ts";
 import { dependencyRule } from "./dependency-rule.ts";
 import { libraryPurity } from "./library-purity.ts";
 import { moduleShape } from "./module-shape.ts";
+import { namedFiles } from "./named-files.ts";
 import { packageFiles } from "./package-files.ts";
 import { pinnedActions, pinnedTools } from "./pinned-tools.ts";
 import { publicNames } from "./public-names.ts";
@@ -20,6 +22,8 @@ const HOUSE_CHECKS: readonly Check[] = [
   firstReleases,
   pinnedTools,
   pinnedActions,
+  namedFiles,
+  citedSafety,
 ];
 
 /** Checks that need nothing but the sources. */

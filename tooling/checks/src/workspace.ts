@@ -37,6 +37,8 @@ export interface Workspace {
   readonly packages: readonly WorkspacePackage[];
   /** Text of every file that was read, by path relative to the checkout. */
   readonly files: ReadonlyMap<string, string>;
+  /** Every file of the checkout, also of those whose text nobody needs. */
+  readonly paths: ReadonlySet<string>;
 }
 
 const GROUPS: readonly PackageGroup[] = ["packages", "apps", "tooling"];
@@ -46,26 +48,31 @@ const READ = /\.(ts|mts|js|mjs|json|md|ya?ml)$/;
 /** Reads the checkout in `root`. */
 export async function loadWorkspace(root: string): Promise<Workspace> {
   const files = new Map<string, string>();
+  const paths = new Set<string>();
   const visit = async (folder: string): Promise<void> => {
     const entries = await readdir(join(root, folder), { withFileTypes: true });
     await Promise.all(
       entries.map(async (entry) => {
         const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
         if (entry.isDirectory() && !GENERATED.has(entry.name)) await visit(path);
-        else if (entry.isFile() && READ.test(entry.name)) files.set(path, await readFile(join(root, path), "utf8"));
+        else if (!entry.isDirectory()) paths.add(path);
+        if (entry.isFile() && READ.test(entry.name)) files.set(path, await readFile(join(root, path), "utf8"));
       }),
     );
   };
   await visit("");
-  return makeWorkspace(files);
+  return makeWorkspace(files, paths);
 }
 
 /** Makes a workspace of file texts; every folder below packages, apps and tooling with a package.json is a package. */
-export function makeWorkspace(files: ReadonlyMap<string, string>): Workspace {
+export function makeWorkspace(
+  files: ReadonlyMap<string, string>,
+  paths: ReadonlySet<string> = new Set(files.keys()),
+): Workspace {
   const packages = Array.from(files, ([path, text]) => readPackage(path, text, files)).filter(
     (found) => found !== undefined,
   );
-  return { packages: packages.sort((a, b) => (a.folder < b.folder ? -1 : 1)), files };
+  return { packages: packages.sort((a, b) => (a.folder < b.folder ? -1 : 1)), files, paths };
 }
 
 function readPackage(path: string, text: string, files: ReadonlyMap<string, string>): WorkspacePackage | undefined {

@@ -8,7 +8,8 @@ export function proveBody(commandName: string | undefined, request: unknown): vo
 
 /**
  * DeleteObjects must prove its body. The SDK takes CRC32 whatever it is told, which B2, Scality and others refuse, so
- * the proof is replaced by the one that all of them know (aws-sdk-js-v3/supplemental-docs/MD5_FALLBACK.md).
+ * the proof is replaced by the one that all of them know:
+ * https://github.com/aws/aws-sdk-js-v3/blob/main/supplemental-docs/MD5_FALLBACK.md.
  */
 function proveWithMd5(request: unknown): void {
   const { headers, body } = request as { headers: Record<string, string>; body: string };
