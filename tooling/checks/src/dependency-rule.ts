@@ -3,15 +3,17 @@ import type { Check, Finding } from "./check.ts";
 import type { ModuleImport, SourceModule } from "./source-module.ts";
 import type { Workspace, WorkspacePackage } from "./workspace.ts";
 
-const NOUNS = ["@soar/repository", "@soar/seekable-tar", "@soar/pg-tools", "@soar/storage", "@soar/errors"];
+const FLOOR = ["@soar/durable-files", "@soar/errors"];
+const NOUNS = ["@soar/repository", "@soar/seekable-tar", "@soar/pg-tools", "@soar/storage", ...FLOOR];
 
 /** Arrows only point down. The same table stands as a picture in docs/architecture.md. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "@soar/errors": [],
-  "@soar/storage": ["@soar/errors"],
-  "@soar/pg-tools": ["@soar/errors"],
-  "@soar/seekable-tar": ["@soar/errors"],
-  "@soar/app-kit": ["@soar/storage", "@soar/errors"],
+  "@soar/durable-files": ["@soar/errors"],
+  "@soar/storage": FLOOR,
+  "@soar/pg-tools": FLOOR,
+  "@soar/seekable-tar": FLOOR,
+  "@soar/app-kit": ["@soar/storage", ...FLOOR],
   "@soar/repository": NOUNS.slice(1),
   "@soar/archive": NOUNS,
   "@soar/restore": NOUNS,

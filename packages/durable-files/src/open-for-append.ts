@@ -1,0 +1,49 @@
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { SoarError } from "@soar/errors";
+import { setAttributes } from "./attributes.ts";
+import { holdDirectory } from "./held-directory.ts";
+import { type WriteOptions, writing } from "./replace-file.ts";
+import { systemErrorCode } from "./unwritable.ts";
+
+const CREATE = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** Without waiting, so that a pipe of this name is refused below instead of being waited for. */
+const CONTINUE = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
+ * Opens a file for lines at its end, and makes it when it is not there. An existing one keeps owner and mode; it must be an
+ * ordinary file with no other name, so that nobody leads what root appends to a file elsewhere. Rejects with `FILE_UNWRITABLE`.
+ */
+export async function openForAppend(path: string, options: Omit<WriteOptions, "sync">): Promise<FileHandle> {
+  return await writing(path, options.hint, async () => {
+    await using directory = await holdDirectory(dirname(path), options.within);
+    const name = directory.at(basename(path));
+    const existing = await open(name, CONTINUE).catch(ignoreAbsent);
+    const handle = existing ?? (await open(name, CREATE, 0o600));
+    try {
+      if (existing === undefined)
+        await setAttributes(handle, { mode: options.mode, owner: options.owner }, directory.owner);
+      else await requireOrdinary(path, handle);
+      return handle;
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  });
+}
+
+async function requireOrdinary(path: string, handle: FileHandle): Promise<void> {
+  const found = await handle.stat();
+  if (found.isFile() && found.nlink === 1) return;
+  throw new SoarError(
+    "FILE_UNWRITABLE",
+    `unable to append to '${path}': it ${found.isFile() ? "has another name, too" : "is no ordinary file"}`,
+    { hint: "Remove it; it is made anew." },
+  );
+}
+
+function ignoreAbsent(error: unknown): undefined {
+  if (systemErrorCode(error) === "ENOENT") return undefined;
+  throw error;
+}
