@@ -12,8 +12,8 @@ export interface RemoveInterruptedOptions {
 
 /**
  * Removes what interrupted runs left: their objects, and their uploads in parts. A key without the right to remove
- * (promise 4) does not keep the backup from being taken; the caller is told what stayed. Returns all labels that were ever
- * used. Rejects with `BACKUP_RUNNING` when another run may be alive.
+ * (safety, promise 4) does not keep the backup from being taken; the caller is told what stayed. Returns all labels
+ * that were ever used. Rejects with `BACKUP_RUNNING` when another run may be alive.
  */
 export async function removeInterruptedRuns(
   store: ObjectStore,

@@ -115,7 +115,7 @@ describe("a time", () => {
   });
 
   test("before the first backup is refused although no commit lies between its start and its end", async () => {
-    // PostgreSQL would stop at the first commit behind the backup and promote, with everything that came before it (trap 32).
+    // PostgreSQL would stop at the first commit after the backup and promote, with all that came before it (safety, trap 32).
     await expect(plan(first, at(commit("before").time - 1n))).rejects.toMatchObject({
       code: "TARGET_BEFORE_BACKUP",
       message: expect.stringContaining("lies before the end of backup '2025-01-05'"),

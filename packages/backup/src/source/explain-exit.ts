@@ -41,7 +41,7 @@ const MEANINGS: readonly (readonly [RegExp, ErrorCode, string])[] = [
 
 /**
  * Why the program's archive cannot be used, in its own words, or undefined when it can. It ends with 1 behind a complete
- * archive when pages were damaged (trap 56): that one is kept.
+ * archive when pages were damaged (safety, trap 56): that one is kept.
  */
 export function explainExit(
   { status, lines }: ProgramExit,

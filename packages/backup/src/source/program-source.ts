@@ -27,7 +27,8 @@ export interface ProgramSourceOptions {
 /**
  * `pg_basebackup`, spawned. It writes one archive to its standard output, so it cannot be used where tablespaces exist
  * (safety, trap 19). WAL comes from the archive: the program's own ways of fetching it need a second connection, or fail
- * when the server recycles it (trap 20). A slow upload only makes the server wait: there is no timeout in BASE_BACKUP itself.
+ * when the server recycles it (safety, trap 20). A slow upload only makes the server wait: there is no timeout in
+ * BASE_BACKUP itself.
  */
 export function programSource(server: ServerConfig, options: ProgramSourceOptions): BackupSource {
   let program: string | undefined;

@@ -18,7 +18,7 @@ const LEASE_MS = 2 * 3600_000;
 const RENEWAL_MS = LEASE_MS / 4;
 
 /**
- * Tells expiry to leave alone what is being read (promise 8), and goes on telling it until released: objects are never
+ * Tells expiry to leave alone what is being read (safety, promise 8), and goes on telling it until released: objects are never
  * overwritten, so each renewal is a lease of its own. Where the key may not write, or not remove, or the bucket is full, reading
  * goes on without: a lease must not be what a restore fails for.
  */

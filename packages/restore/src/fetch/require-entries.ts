@@ -2,7 +2,7 @@ import { SoarError } from "@soar/errors";
 import { BACKUP_OBJECTS, type BackupRecord } from "@soar/repository";
 import type { SeekArchive } from "@soar/seekable-tar";
 
-/** Without this file no server starts, so it appears last (promise 6). */
+/** Without this file no server starts, so it appears last (safety, promise 6). */
 export const CONTROL_FILE = "global/pg_control";
 
 /**

@@ -22,7 +22,7 @@ export interface KeepOptions {
 
 /**
  * Puts the data directory of a stopped server aside by renaming it, with the directories outside of it whose places are
- * needed again: pg_wal and tablespaces, to which its links then lead. It stays a whole cluster (promise 6). When it was
+ * needed again: pg_wal and tablespaces, to which its links then lead. It stays a whole cluster (safety, promise 6). When it was
  * interrupted, it goes on with the names that it had chosen.
  */
 export async function keepOldData(dataDir: string, options: KeepOptions): Promise<KeptRecord> {

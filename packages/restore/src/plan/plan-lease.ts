@@ -12,8 +12,8 @@ export interface PlanLeaseOptions extends CallOptions {
 }
 
 /**
- * Carries out a plan while expiry leaves alone what it needs (promise 8): a restore may take hours, and the operator may have
- * looked at the plan for as long. Where the key may only read, it is carried out all the same. Rejects with
+ * Carries out a plan while expiry leaves alone what it needs (safety, promise 8): a restore may take hours, and the operator
+ * may have looked at the plan for as long. Where the key may only read, it is carried out all the same. Rejects with
  * `BACKUP_MISSING` when the backup expired in between, before anything is touched.
  */
 export async function withPlanLease<T>(
