@@ -9,9 +9,11 @@ import {
   type ArchiverStatistics,
   type RepositoryBinding,
   type RunningArchiver,
+  type TailCleaner,
   type TailEvent,
   type TailPlace,
 } from "@soar/archive";
+import type { ServerConfig } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";
 import { socketPath } from "../socket-path.ts";
@@ -30,107 +32,138 @@ export interface ResidentOptions {
   readonly toolVersion: string;
 }
 
+type ResidentConfig = Config<typeof daemonOptions>;
+
+/** What the parts of the resident archiver share while they run. */
+interface Resident extends ResidentOptions {
+  readonly config: ResidentConfig;
+  readonly report: ReturnType<typeof reportTo>;
+  readonly cleaner: TailCleaner;
+  /** Begun when the archiver is ready, and awaited at the end. */
+  readonly others: Promise<void>[];
+  truth: Truth | undefined;
+  /** End of what is in `tail/`. */
+  tailLsn: bigint | undefined;
+  /** Ends everything, with this reason. */
+  readonly end: (reason: unknown) => void;
+}
+
 /**
  * Everything that the resident archiver does at once. Archiving is the heart: when it ends, all ends; what else fails for
  * good ends all too, because a service manager starts it again, and a silent half would be worse.
  */
-export async function runResident(
-  store: ObjectStore,
-  config: Config<typeof daemonOptions>,
-  options: ResidentOptions,
-): Promise<void> {
-  const { binding, statistics, log, service, toolVersion } = options;
-  const { synchronous, tailIntervalMs: intervalMs } = config;
+export async function runResident(store: ObjectStore, config: ResidentConfig, options: ResidentOptions): Promise<void> {
+  const { log, service } = options;
   const ended = new AbortController();
   const signal = AbortSignal.any([options.signal, ended.signal]);
-  const report = reportTo(log);
   const cleaner = createTailCleaner(store, {
     signal,
     onFailure: (name, error) => log.warn(`unable to remove the tail of '${name}': ${String(error)}`),
   });
-  let tailLsn: bigint | undefined;
-  const onEvent = (event: ArchiverEvent | TailEvent): void => {
-    statistics.count(event);
-    report(event);
-    if (event.type === "tail-confirmed" || event.type === "tail-connected") truth?.commits.note(event);
-    if (event.type === "archived") cleaner.archived(event.name);
-    // A base backup ends with this file.
-    if ((event.type === "archived" && event.name.endsWith(".backup")) || event.type === "given-up") truth?.expectNews();
-    if (event.type === "tail-shipped") tailLsn = event.endLsn;
-    if (event.type === "tail-shipped" || event.type === "tail-consolidated") cleaner.shipped(event.segmentName);
+  const resident: Resident = {
+    ...options,
+    signal,
+    config,
+    report: reportTo(log),
+    cleaner,
+    others: [],
+    truth: undefined,
+    tailLsn: undefined,
+    end: (reason) => ended.abort(reason),
   };
-  const others: Promise<void>[] = [];
-  let truth: Truth | undefined;
-  const startOthers = async (running: RunningArchiver): Promise<void> => {
-    const [server, { cluster }] = [serverConnection(config, { applicationName: "soar", log }), running];
-    const isArchivedBefore = (place: TailPlace): boolean =>
-      isQueueBeyond(running.queue.state, place, cluster.walSegmentSize);
-    truth = await watchTruth(store, {
-      archiver: running,
-      config,
-      server,
-      statistics,
-      tailLsn: () => tailLsn,
-      onCommits: report,
-      log,
-      signal,
-    });
-    const { status, isAlive } = truth;
-    const metrics =
-      config.listen === undefined ? undefined : await startMetricsServer(config.listen, { status, isAlive });
-    if (metrics !== undefined) signal.addEventListener("abort", () => void metrics.close(), { once: true });
-    others.push(...truth.running, publish({ statistics, status, metricsFile: config.metricsFile, log, signal }));
-    if (intervalMs !== "off")
-      others.push(
-        runTailShipper(store, {
-          server,
-          cluster,
-          intervalMs,
-          slot: config.tailSlot,
-          synchronous,
-          isArchivedBefore,
-          onEvent,
-          signal,
-        }),
-      );
-    cleaner.sweep();
-    // Anything of these that rejects ends the archiver below.
-    for (const other of others) other.catch((error: unknown) => ended.abort(error));
-    const text = `archiving ${config.dataDir} to ${store.location}`;
-    log.info(`${text}; ${running.queue.state.pending.length} files wait`);
-    service.ready(text);
-    service.watch(() => !signal.aborted && isAlive());
-  };
-  const {
-    jobs,
-    dataDir,
-    spool: spoolDir,
-    archiveTimeoutMs: timeoutMs,
-    logArchive: logsArchive,
-    walCompression: codec,
-  } = config;
-  const workers = Math.min(jobs, availableParallelism());
-  const status = (): Promise<unknown> => Promise.resolve(truth?.status());
   try {
     await runArchiver(store, {
-      dataDir,
-      spoolDir,
-      socketPath: socketPath(config),
-      binding,
-      logsArchive,
-      codec,
-      jobs,
-      workers,
-      timeoutMs,
-      toolVersion,
-      onEvent,
-      onReady: startOthers,
-      status,
+      ...archiverSettings(config),
+      binding: options.binding,
+      toolVersion: options.toolVersion,
+      onEvent: (event) => note(resident, event),
+      onReady: (running) => startOthers(store, resident, running),
+      status: () => Promise.resolve(resident.truth?.status()),
       signal,
     });
   } finally {
     service.stopping();
     ended.abort();
-    await Promise.all([...others, cleaner.idle()]);
+    await Promise.all([...resident.others, cleaner.idle()]);
   }
+}
+
+function archiverSettings(config: ResidentConfig) {
+  return {
+    dataDir: config.dataDir,
+    spoolDir: config.spool,
+    socketPath: socketPath(config),
+    logsArchive: config.logArchive,
+    codec: config.walCompression,
+    jobs: config.jobs,
+    workers: Math.min(config.jobs, availableParallelism()),
+    timeoutMs: config.archiveTimeoutMs,
+  };
+}
+
+/** Tells everybody who has to know of an event. */
+function note(resident: Resident, event: ArchiverEvent | TailEvent): void {
+  const { statistics, report, cleaner, truth } = resident;
+  statistics.count(event);
+  report(event);
+  if (event.type === "tail-confirmed" || event.type === "tail-connected") truth?.commits.note(event);
+  if (event.type === "archived") cleaner.archived(event.name);
+  // A base backup ends with this file.
+  if ((event.type === "archived" && event.name.endsWith(".backup")) || event.type === "given-up") truth?.expectNews();
+  if (event.type === "tail-shipped") resident.tailLsn = event.endLsn;
+  if (event.type === "tail-shipped" || event.type === "tail-consolidated") cleaner.shipped(event.segmentName);
+}
+
+async function startOthers(store: ObjectStore, resident: Resident, running: RunningArchiver): Promise<void> {
+  const { config, statistics, report, log, cleaner, others, service, signal } = resident;
+  const server = serverConnection(config, { applicationName: "soar", log });
+  const truth = await watchTruth(store, {
+    archiver: running,
+    config,
+    server,
+    statistics,
+    tailLsn: () => resident.tailLsn,
+    onCommits: report,
+    log,
+    signal,
+  });
+  resident.truth = truth;
+  const { status, isAlive } = truth;
+  const metrics =
+    config.listen === undefined ? undefined : await startMetricsServer(config.listen, { status, isAlive });
+  if (metrics !== undefined) signal.addEventListener("abort", () => void metrics.close(), { once: true });
+  others.push(...truth.running, publish({ statistics, status, metricsFile: config.metricsFile, log, signal }));
+  if (config.tailIntervalMs !== "off")
+    others.push(shipTail(store, resident, { running, server, intervalMs: config.tailIntervalMs }));
+  cleaner.sweep();
+  // Anything of these that rejects ends the archiver.
+  for (const other of others) other.catch(resident.end);
+  const text = `archiving ${config.dataDir} to ${store.location}`;
+  log.info(`${text}; ${running.queue.state.pending.length} files wait`);
+  service.ready(text);
+  service.watch(() => !signal.aborted && isAlive());
+}
+
+interface ShipTailOptions {
+  readonly running: RunningArchiver;
+  readonly server: ServerConfig;
+  readonly intervalMs: number;
+}
+
+function shipTail(
+  store: ObjectStore,
+  resident: Resident,
+  { running, server, intervalMs }: ShipTailOptions,
+): Promise<void> {
+  const { cluster, queue } = running;
+  return runTailShipper(store, {
+    server,
+    cluster,
+    intervalMs,
+    slot: resident.config.tailSlot,
+    synchronous: resident.config.synchronous,
+    isArchivedBefore: (place: TailPlace) => isQueueBeyond(queue.state, place, cluster.walSegmentSize),
+    onEvent: (event) => note(resident, event),
+    signal: resident.signal,
+  });
 }
