@@ -15,7 +15,7 @@ export { adoptClone, isFenced } from "./recover/fence.ts";
 export { discardKept, listKeptData, requireDiscardable, type KeptData } from "./in-place/discard-kept.ts";
 export { compareServerConfig, type ConfigDifference } from "./server-config/config-difference.ts";
 export { lineDifference } from "./in-place/line-difference.ts";
-export { findLocalWalPlaces } from "./local-wal/local-wal-places.ts";
+export { findLocalWalPlaces } from "./in-place/local-wal-places.ts";
 export { controlCommand, type ServerControl } from "./server-control/server-control.ts";
 export { readBackupTable } from "./fetch/fetch-backup.ts";
 export { readRestoreStatus, type RestoreStatus } from "./status/read-status.ts";

@@ -44,7 +44,8 @@ function plannedEarlier(plan: RestorePlan, { stopLsn }: RestoreRecord): RestoreP
   return { ...plan, resolved: { ...plan.resolved, stopLsn: parseLsn(stopLsn) } };
 }
 
-interface RecoverRun extends Run {
+interface RecoverRun extends Omit<Run, "onEvent"> {
+  readonly onEvent: ReturnType<typeof reportReplay>;
   readonly config: ConfigChoice;
   readonly privateDir: string | undefined;
 }
@@ -52,7 +53,6 @@ interface RecoverRun extends Run {
 /** Replays, with this process fetching ahead. */
 async function recoverWithSpool(store: ObjectStore, plan: RestorePlan, run: RecoverRun): Promise<RecoveryOutcome> {
   const { dataDir, owner, jobs, signal, onEvent, config, port, privateDir } = run;
-  const observed = onEvent === undefined ? {} : { onEvent };
   const segments = segmentsUntil(plan.chain, plan.resolved.stopLsn);
   const spool = await openSpool(store, run.table, {
     dataDir,
@@ -61,7 +61,7 @@ async function recoverWithSpool(store: ObjectStore, plan: RestorePlan, run: Reco
     names: segments.map(({ name }) => name),
     readTwice: segmentsReadTwice(plan, segments),
     signal,
-    ...observed,
+    onEvent,
   });
   try {
     return await recover(plan, {

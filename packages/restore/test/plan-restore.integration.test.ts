@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatWalSegment, lsnOfSegmentIndex, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
 import { findWalObjects, putWalFile, readWalFile, sha256Hex, walKey } from "@soar/repository";
-import { planRestore, type PlanOptions, type RecoveryTarget, type RestoreEvent } from "@soar/restore";
+import { planRestore, type PlanOptions, type RecoveryTarget } from "@soar/restore";
 import { reportReplay } from "../src/recover/replay-progress.ts";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -260,8 +260,8 @@ test("replay is shown with the commit time that the segment before tells of itse
     const report = reportReplay(first, planned, {
       keeper,
       signal: undefined,
-      onEvent: (event: RestoreEvent) => event.type === "replayed" && resolve(event),
-    } as unknown as Parameters<typeof reportReplay>[2]);
+      onEvent: (event) => event.type === "replayed" && resolve(event),
+    });
     report({
       type: "file-restored",
       name: planned.chain.segments.find(({ index }) => index === commit("one").index + 1)?.name ?? "",

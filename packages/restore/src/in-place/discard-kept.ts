@@ -2,9 +2,9 @@ import { lstat, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { readClusterState, readControlFile } from "@soar/pg-tools";
-import { isFile } from "../server-config/config-choice.ts";
+import { isFile } from "../is-file.ts";
 import { readUnfinished } from "../status/unfinished.ts";
-import { keptRecordPath, listKept, listSavedWal } from "./kept-record.ts";
+import { keptRecordPath, listKept, listSavedWal } from "../status/kept-record.ts";
 
 /** Something that restores of a data directory have kept. */
 export interface KeptData {

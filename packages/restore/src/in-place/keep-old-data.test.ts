@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { mountUponItself } from "@soar-tooling/test-bench";
 import { keepOldData, requireKeepable, takeOldPlace } from "./keep-old-data.ts";
-import { listKept, writeKeptRecord } from "./kept-record.ts";
+import { listKept, writeKeptRecord } from "../status/kept-record.ts";
 
 let root: string;
 let dataDir: string;

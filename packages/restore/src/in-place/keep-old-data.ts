@@ -10,7 +10,7 @@ import {
   writeKeptRecord,
   type KeptRecord,
   type MovedDirectory,
-} from "./kept-record.ts";
+} from "../status/kept-record.ts";
 import { mountPointsIn } from "./mount-points.ts";
 
 export interface KeepOptions {

@@ -4,7 +4,7 @@ import { SoarError } from "@soar/errors";
 import type { ConfigChoice } from "../server-config/config-choice.ts";
 import { requireCommand, type Environment } from "../server-control/run-command.ts";
 import { controlCommand, type ServerControl } from "../server-control/server-control.ts";
-import type { ServerUser } from "../recover/private-access.ts";
+import type { ServerUser } from "../chown-tree.ts";
 
 export interface StartServerOptions {
   readonly dataDir: string;

@@ -1,14 +1,6 @@
 import { connectSql, readClusterState, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
 import { SoarError } from "@soar/errors";
-
-/** What was found in the restored server before anybody else was let in. */
-export interface RestoredChecks {
-  readonly databases: number;
-  /** Databases whose texts this host sorts in another way than the source: their indexes may be wrong (safety, trap 46). */
-  readonly otherCollation: readonly string[];
-  /** Tables that no backup holds the rows of (safety, trap 25). */
-  readonly unloggedTables: number;
-}
+import type { RestoredChecks } from "../status/restore-record.ts";
 
 export interface CheckRestoredOptions {
   readonly dataDir: string;

@@ -1,10 +1,6 @@
 import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-
-export interface ServerUser {
-  readonly uid: number;
-  readonly gid: number;
-}
+import type { ServerUser } from "../chown-tree.ts";
 
 /** Short, because the path of a socket may have 107 bytes. */
 const PARENT = "/tmp";

@@ -1,12 +1,27 @@
-import { lsnOfSegmentIndex } from "@soar/pg-tools";
+import { lsnOfSegmentIndex, type RecoveryEvent } from "@soar/pg-tools";
 import { readWalDescription, type ChainSegment } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
-import type { RestoreEvent } from "../run/restore-options.ts";
 import type { RestorePlan } from "../plan/plan.ts";
-import type { Run } from "../run/restore-run.ts";
+import type { RecordKeeper } from "../status/record-keeper.ts";
+import type { SpoolEvent } from "../wal/spool/open-spool.ts";
 import { segmentsUntil } from "../plan/segments-until.ts";
 
 const INTERVAL_MS = 1000;
+
+/** Recovery is at least here; the commit time where the segment tells. */
+export interface ReplayProgress {
+  readonly type: "replayed";
+  readonly lsn: bigint;
+  readonly time: bigint | undefined;
+  readonly segments: number;
+  readonly total: number;
+}
+
+export interface ReportReplayOptions {
+  readonly onEvent?: ((event: RecoveryEvent | SpoolEvent | ReplayProgress) => void) | undefined;
+  readonly keeper: Pick<RecordKeeper, "replayed">;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * Adds to the events of recovery how far it has got: the delivery of a segment shows that the one before was replayed, and
@@ -15,8 +30,8 @@ const INTERVAL_MS = 1000;
 export function reportReplay(
   store: ObjectStore,
   plan: RestorePlan,
-  { onEvent, keeper, signal }: Run,
-): (event: RestoreEvent) => void {
+  { onEvent, keeper, signal }: ReportReplayOptions,
+): (event: RecoveryEvent | SpoolEvent) => void {
   const segments = segmentsUntil(plan.chain, plan.resolved.stopLsn);
   let last = -Infinity;
   return (event) => {

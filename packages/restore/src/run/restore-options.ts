@@ -1,7 +1,8 @@
 import type { RecoveryEvent, RecoveryOutcome } from "@soar/pg-tools";
 import type { Approach } from "../fetch/delta/approach.ts";
-import type { RestoredChecks } from "../recover/check-restored.ts";
-import type { ServerUser } from "../recover/private-access.ts";
+import type { RestoredChecks } from "../status/restore-record.ts";
+import type { ReplayProgress } from "../recover/replay-progress.ts";
+import type { ServerUser } from "../chown-tree.ts";
 import type { RestorePlan } from "../plan/plan.ts";
 import type { ServerControl } from "../server-control/server-control.ts";
 import type { SpoolEvent } from "../wal/spool/open-spool.ts";
@@ -49,14 +50,7 @@ export type RestoreEvent =
   /** Expiry does not know of this restore: the key may not write, or the bucket is full. */
   | { readonly type: "no-lease"; readonly reason: string }
   | { readonly type: "fetched"; readonly bytes: number; readonly total: number }
-  /** Recovery is at least here; the commit time where the segment tells. */
-  | {
-      readonly type: "replayed";
-      readonly lsn: bigint;
-      readonly time: bigint | undefined;
-      readonly segments: number;
-      readonly total: number;
-    }
+  | ReplayProgress
   | SpoolEvent
   | RecoveryEvent;
 

@@ -1,9 +1,10 @@
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { formatConfigSetting } from "@soar/pg-tools";
 import type { BackupRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readSavedConfig } from "./saved-config.ts";
+import { isFile } from "../is-file.ts";
 import { writeDurably } from "../write-durably.ts";
 
 export interface ConfigChoice {
@@ -78,13 +79,4 @@ async function bringIncluded(path: string, content: Buffer, dataDir: string): Pr
 /** At a fixed place, it would be that of the server beside the copy. */
 function withoutPidFile(text: string): string {
   return text.replaceAll(/^(\s*external_pid_file\b)/gm, "#$1");
-}
-
-/** Follows links; false when there is nothing. */
-export async function isFile(path: string): Promise<boolean> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw error;
-  });
-  return found?.isFile() ?? false;
 }

@@ -5,8 +5,8 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readSavedConfig } from "./saved-config.ts";
 import { syncDirectory } from "../status/restore-record.ts";
 import { writeDurably } from "../write-durably.ts";
-import { keptPrefix } from "../in-place/kept-record.ts";
-import type { ServerUser } from "../recover/private-access.ts";
+import { keptPrefix } from "../status/kept-record.ts";
+import type { ServerUser } from "../chown-tree.ts";
 
 /** A configuration file outside of the data directory that is not as it was when the backup was taken. */
 export interface ConfigDifference {

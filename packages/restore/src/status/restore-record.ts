@@ -4,7 +4,6 @@ import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
 import { parseRecord } from "./parse-record.ts";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
-import type { RestoredChecks } from "../recover/check-restored.ts";
 import { describeTarget } from "../plan/restore-target.ts";
 import type { RestorePlan } from "../plan/plan.ts";
 import { writeDurably } from "../write-durably.ts";
@@ -54,6 +53,15 @@ export interface RecordedOutcome {
   readonly lastCommitTime: string | undefined;
   readonly restoredFiles: number;
   readonly checks: RestoredChecks | undefined;
+}
+
+/** What was found in the restored server before anybody else was let in. */
+export interface RestoredChecks {
+  readonly databases: number;
+  /** Databases whose texts this host sorts in another way than the source: their indexes may be wrong (safety, trap 46). */
+  readonly otherCollation: readonly string[];
+  /** Tables that no backup holds the rows of (safety, trap 25). */
+  readonly unloggedTables: number;
 }
 
 export function recordPath(dataDir: string): string {

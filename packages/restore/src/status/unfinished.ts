@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hasErrorCode } from "@soar/errors";
 import { readClusterState, readControlFile, type ControlFile } from "@soar/pg-tools";
-import { isFile } from "../server-config/config-choice.ts";
+import { isFile } from "../is-file.ts";
 import { readRestoreRecord, recordPath, type RestoreRecord } from "./restore-record.ts";
 
 /** Checkpoints that belong to the end of a restore and to the start of its server come at once. */

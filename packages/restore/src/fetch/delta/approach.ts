@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { inspectDataDirectory, requireRestorable, type DataDirectoryState } from "../../data-directory.ts";
 import type { RestorePlan } from "../../plan/plan.ts";
-import { isFile } from "../../server-config/config-choice.ts";
+import { isFile } from "../../is-file.ts";
 import { processStart } from "../../status/process-start.ts";
 import { plannedRecord, type RestoreRecord } from "../../status/restore-record.ts";
 import { isOwnServer, readUnfinished } from "../../status/unfinished.ts";

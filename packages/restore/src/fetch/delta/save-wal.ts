@@ -1,7 +1,7 @@
 import { chown, copyFile, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
-import { savedWalPrefix } from "../../in-place/kept-record.ts";
+import { savedWalPrefix } from "../../status/kept-record.ts";
 import { syncDirectory } from "../../status/restore-record.ts";
 import { heldControlFile } from "./hold-control-file.ts";
 

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import type { RestorePlan } from "../plan/plan.ts";
+import type { RestorePlan } from "./plan.ts";
 
 /** The plan after the directory that holds some of its segments was renamed. */
 export function relocateLocalWal(plan: RestorePlan, from: string, to: string): RestorePlan {

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { parseRecord } from "../status/parse-record.ts";
+import { parseRecord } from "./parse-record.ts";
 import { replaceDurably } from "../write-durably.ts";
 
 const FORMAT = 1;

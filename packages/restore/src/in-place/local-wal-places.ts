@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { heldControlFile } from "../fetch/delta/hold-control-file.ts";
-import { listKept, listSavedWal } from "../in-place/kept-record.ts";
-import { isFile } from "../server-config/config-choice.ts";
+import { listKept, listSavedWal } from "../status/kept-record.ts";
+import { isFile } from "../is-file.ts";
 import { readUnfinished } from "../status/unfinished.ts";
 
 /**
