@@ -1,5 +1,5 @@
 import { formatDuration, formatRate, formatSize } from "@soar/app-kit";
-import { lsnOfSegmentIndex } from "@soar/pg-tools";
+import { lsnOfSegmentIndex, majorOfVersionNumber } from "@soar/pg-tools";
 import type { MeasuredDownload, RestorePlan } from "@soar/restore";
 
 /** How near to the target other transactions end. */
@@ -26,5 +26,5 @@ export function serverText({ backup, minimums }: RestorePlan): string {
 
 /** `15.20` for 150020. */
 export function formatVersion(version: number): string {
-  return `${Math.floor(version / 10_000)}.${version % 10_000}`;
+  return `${majorOfVersionNumber(version)}.${version % 10_000}`;
 }

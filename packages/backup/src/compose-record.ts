@@ -97,12 +97,11 @@ function damagedPagesOf(damaged: StoredArchives["damaged"]): BackupRecord["damag
 
 function settingsOf(facts: ServerFacts): Record<string, string> {
   const recovery = Object.entries(facts.recoveryParameters).map(([name, value]) => [name, String(value)] as const);
-  const paths = { config_file: facts.configFile, hba_file: facts.hbaFile, ident_file: facts.identFile };
-  const known = Object.entries(paths).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
   return {
     ...facts.settings,
     ...Object.fromEntries(recovery),
-    ...Object.fromEntries(known),
+    ...(facts.configFile === undefined ? {} : { config_file: facts.configFile }),
+    ...facts.accessFiles,
     full_page_writes: facts.fullPageWrites ? "on" : "off",
   };
 }

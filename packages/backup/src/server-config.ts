@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import type { SqlConnection } from "@soar/pg-tools";
+import { ACCESS_FILE_SETTINGS, majorOfVersionNumber, findMajor, type SqlConnection } from "@soar/pg-tools";
 import { Header } from "tar";
 
 export interface ServerConfigFile {
@@ -18,19 +18,18 @@ export async function readServerConfig(
   sql: SqlConnection,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<ServerConfigFile[]> {
-  // PostgreSQL 16 brought include files to pg_hba.conf and pg_ident.conf and tells their names.
   const included =
-    sql.serverVersion >= 160_000
+    findMajor(majorOfVersionNumber(sql.serverVersion))?.features.accessIncludes === true
       ? "UNION SELECT file_name FROM pg_hba_file_rules() UNION SELECT file_name FROM pg_ident_file_mappings()"
       : "";
   try {
     const rows = await sql.query<{ path: string; content: Buffer | null }>(
       `SELECT path, pg_read_binary_file(path, 0, 16777216, true) AS content FROM (
-         SELECT setting AS path FROM pg_settings WHERE name IN ('config_file', 'hba_file', 'ident_file')
+         SELECT setting AS path FROM pg_settings WHERE name = 'config_file' OR name = ANY($1)
          UNION SELECT sourcefile FROM pg_show_all_file_settings()
          ${included}
        ) files WHERE path <> '' ORDER BY path`,
-      [],
+      [ACCESS_FILE_SETTINGS],
       options,
     );
     return rows.flatMap(({ path, content }) => (content === null ? [] : [{ path, content }]));

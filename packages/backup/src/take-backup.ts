@@ -1,6 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { connectSql, readServerFacts, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
+import {
+  connectSql,
+  findMajor,
+  majorOfVersionNumber,
+  readServerFacts,
+  type ServerFacts,
+  type SqlConnection,
+  SUPPORTED_VERSIONS,
+} from "@soar/pg-tools";
 import {
   claimRepository,
   findBackupRecord,
@@ -181,17 +189,16 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
 function identityOf(facts: ServerFacts): Parameters<typeof claimRepository>[1] {
   return {
     systemIdentifier: facts.systemIdentifier,
-    postgresMajor: Math.floor(facts.versionNumber / 10_000),
+    postgresMajor: majorOfVersionNumber(facts.versionNumber),
     walSegmentSize: facts.walSegmentSize,
   };
 }
 
 function requireSuitable(facts: ServerFacts): void {
-  const major = Math.floor(facts.versionNumber / 10_000);
-  if (major < 15 || major > 18) {
+  if (findMajor(majorOfVersionNumber(facts.versionNumber)) === undefined) {
     throw new SoarError(
       "SERVER_VERSION",
-      `unable to back up PostgreSQL ${facts.version}: versions 15 to 18 are supported`,
+      `unable to back up PostgreSQL ${facts.version}: versions ${SUPPORTED_VERSIONS} are supported`,
       { hint: "Use a version of the tools that knows this server." },
     );
   }

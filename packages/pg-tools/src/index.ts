@@ -37,12 +37,7 @@ export {
   type CheckWalSegmentHeaderOptions,
   type WalSegmentHeader,
 } from "./wal-records/check-wal-segment-header.ts";
-export {
-  pgMajorOfWalMagic,
-  readWalPageHeader,
-  type WalLongPageHeader,
-  type WalPageHeader,
-} from "./wal-records/wal-page-header.ts";
+export { readWalPageHeader, type WalLongPageHeader, type WalPageHeader } from "./wal-records/wal-page-header.ts";
 export {
   findRecoveryStop,
   recoveryStopAt,
@@ -72,6 +67,23 @@ export {
   type WalSegmentSummary,
   type WalSummarizer,
 } from "./wal-records/wal-segment-summary.ts";
+
+export {
+  ACCESS_FILE_SETTINGS,
+  findMajor,
+  majorOfVersionNumber,
+  OLDEST_MAJOR,
+  pgMajorOfWalMagic,
+  requireMajor,
+  SUPPORTED_VERSIONS,
+} from "./majors/find-major.ts";
+export {
+  type ControlFileFormat,
+  type MajorFeatures,
+  SUPPORTED_MAJORS,
+  type SupportedMajor,
+  type WalFormat,
+} from "./majors/supported-majors.ts";
 
 export { type ControlFile, type ControlFileState, readControlFile } from "./control-file/control-file.ts";
 

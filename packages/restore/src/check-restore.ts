@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { SoarError } from "@soar/errors";
-import { findPostgresPrograms } from "@soar/pg-tools";
+import { findPostgresPrograms, majorOfVersionNumber } from "@soar/pg-tools";
 import { freeBytesAt } from "./data-directory.ts";
 import { chooseApproach } from "./fetch/delta/approach.ts";
 import { ownTablespaces } from "./fetch/delta/own-tablespaces.ts";
@@ -31,7 +31,7 @@ export async function checkRestore(plan: RestorePlan, options: CheckOptions): Pr
     await ownTablespaces(dataDir, approach),
   );
   if (approach.kind === "replace") await requireKeepable(dataDir, { tablespacePlaces: new Set(tablespaces.values()) });
-  const major = Math.floor(plan.backup.postgresVersion / 10_000);
+  const major = majorOfVersionNumber(plan.backup.postgresVersion);
   const { binDir, version: programVersion } = await findPostgresPrograms({ major, searchPaths: options.binDirs });
   await requireRoom(plan, { dataDir, tablespaces }, approach);
   return {
@@ -70,7 +70,7 @@ export async function controlOf(
   if (!inPlace && service === undefined) return { kind: "pg_ctl" };
   return findServerControl({
     dataDir,
-    postgresMajor: Math.floor(backup.postgresVersion / 10_000),
+    postgresMajor: majorOfVersionNumber(backup.postgresVersion),
     service,
     env: systemEnv,
   });

@@ -6,6 +6,7 @@ import { libraryPurity } from "./library-purity.ts";
 import { moduleShape } from "./module-shape.ts";
 import { pinnedActions, pinnedTools } from "./pinned-tools.ts";
 import { libraryManifest, sampleWorkspace } from "./sample-workspace.fixture.ts";
+import { supportedVersions } from "./supported-versions.ts";
 
 function messages(check: Check, files: Record<string, string>): string[] {
   return check.find(sampleWorkspace(files)).map(({ message }) => message);
@@ -184,5 +185,21 @@ test("actions are pinned to commits", () => {
   expect(messages(pinnedActions, { [path]: `- uses: actions/checkout@${"0a".repeat(20)} # v4.2.2` })).toEqual([]);
   expect(messages(pinnedActions, { [path]: "- uses: actions/checkout@v4" })).toEqual([
     "'actions/checkout@v4' is not pinned to a commit",
+  ]);
+});
+
+test("documents say the versions of PostgreSQL that the table has, and code says none", () => {
+  const table = (newest: number) => ({
+    "packages/pg-tools/package.json": libraryManifest("@soar/pg-tools"),
+    "packages/pg-tools/src/majors/supported-majors.ts": `[\n  {\n    major: 15,\n  },\n  {\n    major: ${newest},\n  },\n]`,
+    "README.md": "Backups.\nFor PostgreSQL 15 to 18.",
+  });
+  expect(messages(supportedVersions, table(18))).toEqual([]);
+  expect(messages(supportedVersions, table(19))).toEqual([
+    "'15 to 18' are not the versions of packages/pg-tools/src/majors/supported-majors.ts, which are 15 to 19",
+  ]);
+  const source = { "packages/backup/src/a.ts": "/** Reads versions 15 to 18. */" };
+  expect(messages(supportedVersions, { ...table(18), ...source })).toEqual([
+    "'15 to 18' goes out of date with the next major: take SUPPORTED_VERSIONS of @soar/pg-tools",
   ]);
 });

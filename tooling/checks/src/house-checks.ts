@@ -9,6 +9,7 @@ import { namedFiles } from "./named-files.ts";
 import { packageFiles } from "./package-files.ts";
 import { pinnedActions, pinnedTools } from "./pinned-tools.ts";
 import { publicNames } from "./public-names.ts";
+import { supportedVersions } from "./supported-versions.ts";
 import type { Workspace } from "./workspace.ts";
 
 const HOUSE_CHECKS: readonly Check[] = [
@@ -24,6 +25,7 @@ const HOUSE_CHECKS: readonly Check[] = [
   pinnedActions,
   namedFiles,
   citedSafety,
+  supportedVersions,
 ];
 
 /** Checks that need nothing but the sources. */

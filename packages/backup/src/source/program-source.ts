@@ -1,13 +1,14 @@
 import { join } from "node:path";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import {
+  type BackupLabel,
   createManifestReader,
   findPostgresPrograms,
+  majorOfVersionNumber,
   parseBackupLabel,
-  serverLocation,
-  type BackupLabel,
   type ServerConfig,
   type ServerFacts,
+  serverLocation,
 } from "@soar/pg-tools";
 import type { ArchiveStream, BackupRequest, BackupSource, FinishedBackup, RunningBackup } from "./backup-source.ts";
 import { startBaseBackupProgram, type BaseBackupProgram, type ProgramExit } from "./base-backup-program.ts";
@@ -75,7 +76,7 @@ function requireOneTablespace({ tablespaces }: ServerFacts): void {
 
 /** By the program's own rule: it talks to servers of its major and older ones. */
 async function findProgram({ versionNumber }: ServerFacts, binDir: string | undefined): Promise<string> {
-  const major = Math.floor(versionNumber / 10_000);
+  const major = majorOfVersionNumber(versionNumber);
   try {
     const { binDir: found } = await findPostgresPrograms({
       major,

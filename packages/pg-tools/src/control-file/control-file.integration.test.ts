@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { crc32c } from "@node-rs/crc32";
 import { createTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { requireMajor } from "../majors/find-major.ts";
 import { parseLsn } from "../wal-names/lsn.ts";
 import { CLUSTER_STATES, type ControlFile, readControlFile } from "./control-file.ts";
 
@@ -108,10 +109,10 @@ describe.each(postgresMajors())("pg_control of PostgreSQL $version", (installati
 
   test("is refused when intact but from another machine, or in a state that does not exist", async () => {
     const bytes = await readFile(join(cluster.dataDir, "global/pg_control"));
-    const crcOffset = installation.major >= 18 ? 292 : 288;
+    const { crcOffset, maxAlignOffset, floatFormatOffset } = requireMajor(installation.major).controlFile;
     for (const [offset, value] of [
-      [204, 4],
-      [208, 1],
+      [maxAlignOffset, 4],
+      [floatFormatOffset, 1],
       [16, CLUSTER_STATES.length],
     ] as const) {
       const altered = Buffer.from(bytes);

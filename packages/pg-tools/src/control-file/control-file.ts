@@ -2,7 +2,7 @@ import { crc32c } from "@node-rs/crc32";
 import { SoarError } from "@soar/errors";
 import type { Lsn } from "../wal-names/lsn.ts";
 import { secondsAt, walLevelOf } from "../wal-records/record-fields.ts";
-import { layoutOf } from "./control-file-layout.ts";
+import { majorOfControlFile } from "./control-file-format.ts";
 
 /** `enum DBState` (pg_control.h), in its order. */
 export const CLUSTER_STATES = [
@@ -21,7 +21,7 @@ export type ControlFileState = (typeof CLUSTER_STATES)[number];
 /** The fields of `global/pg_control` that recovery and identity depend on. Times are microseconds since the Unix epoch. */
 export interface ControlFile {
   readonly systemIdentifier: bigint;
-  /** 15 to 18, by the catalog version. */
+  /** By the catalog version. */
   readonly pgMajor: number;
   readonly controlVersion: number;
   readonly catalogVersion: number;
@@ -59,36 +59,36 @@ export interface ControlFile {
 }
 
 /**
- * Reads the content of `global/pg_control` of PostgreSQL 15 to 18. Throws FORMAT_INVALID for a file that is damaged or
+ * Reads the content of `global/pg_control` of a supported major. Throws FORMAT_INVALID for a file that is damaged or
  * is none, and SERVER_VERSION for one of another version. The server replaces the file in place without a lock: a copy
  * taken while it runs may be torn, so read again before believing FORMAT_INVALID.
  */
 export function readControlFile(bytes: Uint8Array): ControlFile {
-  const layout = layoutOf(bytes);
+  const { major, wal, controlFile: format } = majorOfControlFile(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (crc32c(bytes.subarray(0, layout.crcOffset)) !== view.getUint32(layout.crcOffset, true))
+  if (crc32c(bytes.subarray(0, format.crcOffset)) !== view.getUint32(format.crcOffset, true))
     throw invalid("its checksum is wrong");
   // What PostgreSQL checks to tell another architecture's file: eight-byte alignment, IEEE doubles.
-  if (view.getUint32(204, true) !== 8 || view.getFloat64(208, true) !== 1234567)
+  if (view.getUint32(format.maxAlignOffset, true) !== 8 || view.getFloat64(format.floatFormatOffset, true) !== 1234567)
     throw invalid("it comes from a machine of another architecture");
   const state = CLUSTER_STATES[view.getUint32(16, true)];
   if (state === undefined) throw invalid("its cluster state is unknown");
   return {
     systemIdentifier: view.getBigUint64(0, true),
-    pgMajor: layout.pgMajor,
+    pgMajor: major,
     controlVersion: view.getUint32(8, true),
     catalogVersion: view.getUint32(12, true),
     state,
     modifiedTime: secondsAt(view, 24),
     checkpointLsn: view.getBigUint64(32, true),
-    ...checkpointAt(view, 40),
-    ...recoveryAt(view, 136),
-    ...settingsAt(view, 172),
-    blockSize: view.getUint32(216, true),
-    blocksPerRelationFile: view.getUint32(220, true),
-    walBlockSize: view.getUint32(224, true),
-    walSegmentSize: view.getUint32(228, true),
-    dataChecksumVersion: view.getUint32(252, true),
+    ...checkpointAt(view, 40, wal.checkpointTimeOffset),
+    ...recoveryAt(view, format.recoveryOffset),
+    ...settingsAt(view, format.settingsOffset),
+    blockSize: view.getUint32(format.blockSizeOffset, true),
+    blocksPerRelationFile: view.getUint32(format.blocksPerRelationFileOffset, true),
+    walBlockSize: view.getUint32(format.walBlockSizeOffset, true),
+    walSegmentSize: view.getUint32(format.walSegmentSizeOffset, true),
+    dataChecksumVersion: view.getUint32(format.dataChecksumVersionOffset, true),
   };
 }
 
@@ -96,13 +96,14 @@ export function readControlFile(bytes: Uint8Array): ControlFile {
 function checkpointAt(
   view: DataView,
   at: number,
+  timeOffset: number,
 ): Pick<ControlFile, "redoLsn" | "timeline" | "previousTimeline" | "fullPageWrites" | "checkpointTime"> {
   return {
     redoLsn: view.getBigUint64(at, true),
     timeline: view.getUint32(at + 8, true),
     previousTimeline: view.getUint32(at + 12, true),
     fullPageWrites: view.getUint8(at + 16) !== 0,
-    checkpointTime: secondsAt(view, at + 64),
+    checkpointTime: secondsAt(view, at + timeOffset),
   };
 }
 

@@ -3,13 +3,12 @@ import { SoarError } from "@soar/errors";
 import type { Client } from "pg";
 import { parseDataRow, parseRowDescription, parseServerMessage, type ResultSet } from "./backend-messages.ts";
 import { sendCancelRequest } from "./cancel-request.ts";
+import { majorOfVersionNumber, OLDEST_MAJOR } from "../majors/find-major.ts";
 import { abortedBy, connectClient } from "./connect-client.ts";
 import { type Frame, MESSAGE } from "./frame-parser.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { type ServerConfig, serverLocation } from "./server-config.ts";
 import { commandFailure, LOST_HINT, type ServerMessage } from "./server-failure.ts";
-
-const OLDEST_VERSION = 150_000;
 
 export interface ReplicationOptions {
   /** `physical` runs replication commands only; `database` also runs SQL, and is matched by other lines of pg_hba.conf. */
@@ -25,7 +24,7 @@ export interface ReplicationOptions {
  */
 const SETTINGS = { statement_timeout: "0", idle_session_timeout: "0", tcp_user_timeout: "0" };
 
-/** Opens a replication connection to PostgreSQL 15 or newer. Rejects as described at `connectClient`. */
+/** Opens a replication connection to a server of the oldest supported major or a newer one. Rejects as described at `connectClient`. */
 export async function connectReplication(
   config: ServerConfig,
   options: ReplicationOptions = {},
@@ -37,12 +36,12 @@ export async function connectReplication(
     signal: options.signal,
   });
   const connection = new ReplicationConnection({ config, client, socket, serverVersion });
-  if (serverVersion >= OLDEST_VERSION) return connection;
+  if (majorOfVersionNumber(serverVersion) >= OLDEST_MAJOR) return connection;
   await connection.close();
   throw new SoarError(
     "SERVER_VERSION",
-    `unable to use '${serverLocation(config)}': it runs PostgreSQL ${Math.floor(serverVersion / 10_000)}`,
-    { hint: "PostgreSQL 15 or newer is needed." },
+    `unable to use '${serverLocation(config)}': it runs PostgreSQL ${majorOfVersionNumber(serverVersion)}`,
+    { hint: `PostgreSQL ${OLDEST_MAJOR} or newer is needed.` },
   );
 }
 

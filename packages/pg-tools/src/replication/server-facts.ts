@@ -1,3 +1,4 @@
+import { ACCESS_FILE_SETTINGS } from "../majors/find-major.ts";
 import type { SqlConnection } from "./sql-connection.ts";
 
 export interface ServerDatabase {
@@ -28,8 +29,8 @@ export interface ServerFacts {
   /** Paths are undefined for a role that is not a member of pg_read_all_settings. */
   readonly dataDirectory: string | undefined;
   readonly configFile: string | undefined;
-  readonly hbaFile: string | undefined;
-  readonly identFile: string | undefined;
+  /** The files of access rules by the name of their setting: those of `ACCESS_FILE_SETTINGS` that the server has and tells. */
+  readonly accessFiles: Readonly<Record<string, string>>;
   readonly walSegmentSize: number;
   readonly dataChecksums: boolean;
   readonly fullPageWrites: boolean;
@@ -54,7 +55,7 @@ export const RECOVERY_PARAMETERS = [
 ] as const;
 export type RecoveryParameter = (typeof RECOVERY_PARAMETERS)[number];
 
-const PATHS = ["data_directory", "config_file", "hba_file", "ident_file", "archive_command"] as const;
+const PATHS = ["data_directory", "config_file", ...ACCESS_FILE_SETTINGS, "archive_command"];
 const SETTINGS = [
   "archive_library",
   "archive_timeout",
@@ -95,18 +96,26 @@ export async function readServerFacts(
     inRecovery: row?.recovering ?? false,
     dataDirectory: settings.get("data_directory"),
     configFile: settings.get("config_file"),
-    hbaFile: settings.get("hba_file"),
-    identFile: settings.get("ident_file"),
+    accessFiles: pick(settings, ACCESS_FILE_SETTINGS),
     walSegmentSize: Number(setting("wal_segment_size")),
     dataChecksums: setting("data_checksums") === "on",
     fullPageWrites: setting("full_page_writes") === "on",
     archiveMode: setting("archive_mode"),
     archiveCommand: setting("archive_command"),
     recoveryParameters: Object.fromEntries(parameters) as Record<RecoveryParameter, number>,
-    settings: Object.fromEntries(SETTINGS.filter((name) => settings.has(name)).map((name) => [name, setting(name)])),
+    settings: pick(settings, SETTINGS),
     databases: await readDatabases(connection, options),
     tablespaces: await readTablespaces(connection, options),
   };
+}
+
+function pick(settings: ReadonlyMap<string, string>, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = settings.get(name);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
 }
 
 /** In base units, without a unit: `wal_segment_size` in bytes. Settings that this version or this role does not have are left out. */

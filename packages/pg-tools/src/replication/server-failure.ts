@@ -1,4 +1,5 @@
 import { type ErrorCode, isSoarError, SoarError } from "@soar/errors";
+import { OLDEST_MAJOR } from "../majors/find-major.ts";
 import { serverLocation, type ServerConfig } from "./server-config.ts";
 
 /** The fields of an ErrorResponse or NoticeResponse that matter here (PostgreSQL documentation, "Error and Notice Message Fields"). */
@@ -102,7 +103,8 @@ function connectMeaning(
     return { code: "SERVER_DENIED", hint: `Give the role the right to replicate: ALTER ROLE "${user}" REPLICATION.` };
   }
   // The settings that are sent at the start exist in every supported version.
-  if (failure.sqlState === "42704") return { code: "SERVER_VERSION", hint: "PostgreSQL 15 or newer is needed." };
+  if (failure.sqlState === "42704")
+    return { code: "SERVER_VERSION", hint: `PostgreSQL ${OLDEST_MAJOR} or newer is needed.` };
   return undefined;
 }
 

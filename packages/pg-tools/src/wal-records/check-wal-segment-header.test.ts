@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { pgMajorOfWalMagic } from "../majors/find-major.ts";
 import { checkWalSegmentHeader } from "./check-wal-segment-header.ts";
-import { pgMajorOfWalMagic, readWalPageHeader, XLP_LONG_HEADER } from "./wal-page-header.ts";
+import { readWalPageHeader, XLP_LONG_HEADER } from "./wal-page-header.ts";
 
 interface Fields {
   magic?: number;

@@ -1,4 +1,6 @@
 import { SoarError } from "@soar/errors";
+import { findMajor, SUPPORTED_VERSIONS } from "../majors/find-major.ts";
+import type { SupportedMajor } from "../majors/supported-majors.ts";
 import { formatLsn, type Lsn } from "../wal-names/lsn.ts";
 import { parseWalFileName } from "../wal-names/wal-file-name.ts";
 import { isWalSegmentSize, lsnOfSegmentIndex, parseWalSegment } from "../wal-names/wal-segment.ts";
@@ -7,7 +9,6 @@ import {
   readWalPageHeader,
   type WalLongPageHeader,
   type WalPageHeader,
-  XLP_ALL_FLAGS,
 } from "./wal-page-header.ts";
 
 /** What the first page of a segment says about the segment, checked against its name. */
@@ -43,8 +44,8 @@ export function checkWalSegmentHeader(firstBytes: Uint8Array, options: CheckWalS
   const segmentName = segmentNameOf(name);
   requireHeaderBytes(firstBytes, name);
   const header = readWalPageHeader(firstBytes);
-  const pgMajor = requirePgMajor(header, name);
-  const long = requireLongHeader(header, name);
+  const { major, wal } = requireSupported(header, name);
+  const long = requireLongHeader(header, wal.pageFlags, name);
   if (fileSize !== undefined && fileSize !== long.segmentSize) throw wrongSize(name, fileSize, long.segmentSize);
   const { timeline, index } = parseWalSegment(segmentName, long.segmentSize);
   const startLsn = lsnOfSegmentIndex(index, long.segmentSize);
@@ -59,7 +60,7 @@ export function checkWalSegmentHeader(firstBytes: Uint8Array, options: CheckWalS
   if (header.timeline === 0 || header.timeline > timeline) {
     throw invalid(name, `its first page was written on timeline ${header.timeline}`, RECYCLED_HINT);
   }
-  return { name, ...long, timeline, pageTimeline: header.timeline, startLsn, pgMajor };
+  return { name, ...long, timeline, pageTimeline: header.timeline, startLsn, pgMajor: major };
 }
 
 const RECYCLED_HINT =
@@ -81,18 +82,18 @@ function requireHeaderBytes(firstBytes: Uint8Array, name: string): void {
     throw invalid(name, "the file begins with zeros", HALF_WRITTEN_HINT);
 }
 
-function requirePgMajor(header: WalPageHeader, name: string): number {
-  if (header.pgMajor !== undefined) return header.pgMajor;
+function requireSupported(header: WalPageHeader, name: string): SupportedMajor {
+  const found = header.pgMajor === undefined ? undefined : findMajor(header.pgMajor);
+  if (found !== undefined) return found;
   throw invalid(
     name,
-    `its first page has the magic number 0x${header.magic.toString(16).toUpperCase().padStart(4, "0")}, which PostgreSQL 15 to 18 do not write`,
+    `its first page has the magic number 0x${header.magic.toString(16).toUpperCase().padStart(4, "0")}, which PostgreSQL ${SUPPORTED_VERSIONS} do not write`,
     "Either the file is not WAL, or it was written by another major version or on a big-endian machine, which are not supported.",
   );
 }
 
-function requireLongHeader(header: WalPageHeader, name: string): WalLongPageHeader {
-  const { long, flags } = header;
-  if (long === undefined || (flags & ~XLP_ALL_FLAGS) !== 0)
+function requireLongHeader({ long, flags }: WalPageHeader, pageFlags: number, name: string): WalLongPageHeader {
+  if (long === undefined || (flags & ~pageFlags) !== 0)
     throw invalid(name, "its first page does not have the header of a segment's beginning", RECYCLED_HINT);
   if (!isWalSegmentSize(long.segmentSize))
     throw invalid(name, `its first page claims a segment size of ${long.segmentSize} bytes`, RECYCLED_HINT);

@@ -1,5 +1,6 @@
 import { secondsAt, textAt, timestampAt, walLevelOf } from "./record-fields.ts";
-import type { RawRecord } from "./record-reader.ts";
+import type { WalFormat } from "../majors/supported-majors.ts";
+import type { RawRecord } from "./raw-record.ts";
 import {
   INFO_TYPE_MASK,
   RM_XACT,
@@ -15,14 +16,18 @@ import type { ParameterChange, WalRecord, WalRecordPosition } from "./wal-record
 import { decodeTransactionRecord } from "./xact-record.ts";
 
 /** Decodes a record of one of the decoded types; any other becomes `other`. */
-export function decodeRecord(record: RawRecord, position: WalRecordPosition, pgMajor: number): WalRecord {
+export function decodeRecord(record: RawRecord, position: WalRecordPosition, format: WalFormat): WalRecord {
   if (record.dataLength < 0)
     return { kind: "other", ...position, resourceManager: record.rmid, info: record.info, xid: record.xid };
-  if (record.rmid === RM_XACT) return decodeTransactionRecord(record, position, pgMajor);
-  return decodeXlogRecord(record, position);
+  if (record.rmid === RM_XACT) return decodeTransactionRecord(record, position, format);
+  return decodeXlogRecord(record, position, format);
 }
 
-function decodeXlogRecord({ info, data, dataOffset: at }: RawRecord, position: WalRecordPosition): WalRecord {
+function decodeXlogRecord(
+  { info, data, dataOffset: at }: RawRecord,
+  position: WalRecordPosition,
+  format: WalFormat,
+): WalRecord {
   const type = info & INFO_TYPE_MASK;
   switch (type) {
     case XLOG_SWITCH:
@@ -56,7 +61,7 @@ function decodeXlogRecord({ info, data, dataOffset: at }: RawRecord, position: W
         redoLsn: data.getBigUint64(at, true),
         timeline: data.getUint32(at + 8, true),
         previousTimeline: data.getUint32(at + 12, true),
-        time: secondsAt(data, at + 64),
+        time: secondsAt(data, at + format.checkpointTimeOffset),
       };
   }
 }

@@ -1,13 +1,8 @@
+import type { WalFormat } from "../majors/supported-majors.ts";
 import { formatLsn, type Lsn } from "../wal-names/lsn.ts";
 import type { WalSegmentHeader } from "./check-wal-segment-header.ts";
 import type { WalEndCause } from "./wal-end.ts";
-import {
-  LONG_PAGE_HEADER_SIZE,
-  pgMajorOfWalMagic,
-  SHORT_PAGE_HEADER_SIZE,
-  XLP_ALL_FLAGS,
-  XLP_LONG_HEADER,
-} from "./wal-page-header.ts";
+import { LONG_PAGE_HEADER_SIZE, SHORT_PAGE_HEADER_SIZE, XLP_LONG_HEADER } from "./wal-page-header.ts";
 
 /** Why a page cannot be the next one. */
 export interface PageProblem {
@@ -19,7 +14,7 @@ export interface PageProblem {
 export type CheckPage = (view: DataView, offset: number, position: number) => number | PageProblem;
 
 /** Holds each page against the first one of the log, with the tests of `XLogReaderValidatePageHeader` (xlogreader.c). */
-export function createPageChecker(first: WalSegmentHeader): CheckPage {
+export function createPageChecker(first: WalSegmentHeader, { pageMagic, pageFlags }: WalFormat): CheckPage {
   let timeline = first.pageTimeline;
 
   function longHeaderSize(view: DataView, offset: number): number | PageProblem {
@@ -33,12 +28,11 @@ export function createPageChecker(first: WalSegmentHeader): CheckPage {
   return (view, offset, position) => {
     const magic = view.getUint16(offset, true);
     if (magic === 0) return { cause: "zeros", fact: "the page is empty" };
-    if (pgMajorOfWalMagic(magic) !== first.pgMajor)
-      return { cause: "invalid", fact: `the page has the magic number 0x${magic.toString(16)}` };
+    if (magic !== pageMagic) return { cause: "invalid", fact: `the page has the magic number 0x${magic.toString(16)}` };
     const flags = view.getUint16(offset + 2, true);
     const isLong = (flags & XLP_LONG_HEADER) !== 0;
     const beginsSegment = position % first.segmentSize === 0;
-    if ((flags & ~XLP_ALL_FLAGS) !== 0 || (beginsSegment && !isLong))
+    if ((flags & ~pageFlags) !== 0 || (beginsSegment && !isLong))
       return { cause: "invalid", fact: `the page has the flags 0x${flags.toString(16)}` };
     const address = view.getBigUint64(offset + 8, true);
     if (address !== first.startLsn + BigInt(position)) return wrongAddress(address, first.startLsn + BigInt(position));

@@ -1,77 +1,28 @@
+import type { WalFormat } from "../majors/supported-majors.ts";
 import type { Lsn } from "../wal-names/lsn.ts";
 import type { WalSegmentHeader } from "./check-wal-segment-header.ts";
 import { CRC32C_START, finishCrc32c, updateCrc32c } from "./crc32c.ts";
 import { type CheckPage, createPageChecker } from "./page-checker.ts";
 import { PendingRecord } from "./pending-record.ts";
-import {
-  alignRecord,
-  locateMainData,
-  RECORD_CRC_OFFSET,
-  RECORD_HEADER_SIZE,
-  RECORD_INFO_OFFSET,
-  RECORD_PREV_OFFSET,
-  RECORD_RMID_OFFSET,
-  RECORD_XID_OFFSET,
-} from "./record-header.ts";
-import {
-  INFO_TYPE_MASK,
-  isDecodedRecord,
-  isResourceManager,
-  leastDataLength,
-  RM_XLOG,
-  XLOG_SWITCH,
-} from "./record-types.ts";
+import { createRawRecord, type RawRecord } from "./raw-record.ts";
+import { RecordChain } from "./record-chain.ts";
+import { alignRecord, locateMainData, RECORD_CRC_OFFSET, RECORD_HEADER_SIZE } from "./record-header.ts";
+import { INFO_TYPE_MASK, isDecodedRecord, leastDataLength, RM_XLOG, XLOG_SWITCH } from "./record-types.ts";
 import type { WalEnd, WalEndCause } from "./wal-end.ts";
-import { XLP_FIRST_IS_CONTRECORD, XLP_FIRST_IS_OVERWRITE_CONTRECORD } from "./wal-page-header.ts";
-
-/**
- * One valid record. The same object is handed over every time, because a segment holds a hundred thousand of them.
- * Positions are bytes since the first segment's start: exact as numbers, where LSNs would need bigints.
- */
-export interface RawRecord {
-  rmid: number;
-  info: number;
-  xid: number;
-  start: number;
-  /** Where the next record may begin; behind the padding for a switch record. */
-  end: number;
-  /** Where the record before ended, which is where replay stands when it stops before this one. */
-  previousEnd: number;
-  /** Holds the main data of a decoded record. */
-  data: DataView;
-  dataOffset: number;
-  /** -1 when the record is not of a decoded type. */
-  dataLength: number;
-}
-
-const NO_DATA = new DataView(new ArrayBuffer(0));
-const UNKNOWN = Number.NaN;
+import { XLP_FIRST_IS_CONTRECORD } from "./wal-page-header.ts";
 
 /** Turns pages into records by the rules of `XLogDecodeNextRecord` (xlogreader.c), and knows where the log ends. */
 export class RecordReader {
   readonly first: WalSegmentHeader;
   readonly #checkPage: CheckPage;
   readonly #onRecord: (record: RawRecord) => void;
-  readonly #record: RawRecord = {
-    rmid: 0,
-    info: 0,
-    xid: 0,
-    start: 0,
-    end: 0,
-    previousEnd: 0,
-    data: NO_DATA,
-    dataOffset: 0,
-    dataLength: -1,
-  };
-  readonly #baseHigh: number;
-  readonly #baseLow: number;
+  readonly #record = createRawRecord();
+  readonly #chain: RecordChain;
+  readonly #overwriteFlag: number;
   /** Position of the page that comes next. */
   #pageStart = 0;
   /** Pages before this position are padding behind a switch record. */
   #resumeAt = 0;
-  /** Start of the last valid record: what the next one must name as its predecessor. */
-  #previousStart = UNKNOWN;
-  #validEnd = 0;
   /** The unfinished record, if there is one: always `#crossing`. */
   #pending: PendingRecord | undefined;
   readonly #crossing = new PendingRecord();
@@ -80,12 +31,12 @@ export class RecordReader {
   #end: WalEnd | undefined;
   #startsInsideRecord = false;
 
-  constructor(first: WalSegmentHeader, onRecord: (record: RawRecord) => void) {
+  constructor(first: WalSegmentHeader, format: WalFormat, onRecord: (record: RawRecord) => void) {
     this.first = first;
-    this.#checkPage = createPageChecker(first);
+    this.#checkPage = createPageChecker(first, format);
+    this.#chain = new RecordChain(first, format);
+    this.#overwriteFlag = format.overwriteContrecordFlag;
     this.#onRecord = onRecord;
-    this.#baseHigh = Number(first.startLsn >> 32n);
-    this.#baseLow = Number(first.startLsn & 0xffff_ffffn);
   }
 
   get end(): WalEnd | undefined {
@@ -94,7 +45,7 @@ export class RecordReader {
 
   /** End of the last valid record; the first segment's start while there is none. */
   get validEndLsn(): Lsn {
-    return this.#lsn(this.#validEnd);
+    return this.#lsn(this.#chain.validEnd);
   }
 
   get startsInsideRecord(): boolean {
@@ -134,7 +85,7 @@ export class RecordReader {
       this.#unseen = remaining;
     }
     const missing = this.#pending?.missing ?? this.#unseen;
-    if ((flags & XLP_FIRST_IS_OVERWRITE_CONTRECORD) !== 0) {
+    if ((flags & this.#overwriteFlag) !== 0) {
       // A crash cut the record off; its successor says so, and the cut one counts as never written.
       this.#pending = undefined;
       this.#unseen = 0;
@@ -151,7 +102,8 @@ export class RecordReader {
     const to = Math.min(from + missing, pageEnd);
     if (this.#pending !== undefined) return this.#feed(this.#pending, bytes, view, from, to, pageEnd);
     this.#unseen -= to - from;
-    if (missing > 0 && this.#unseen === 0) this.#validEnd = this.#pageStart - pageEnd + from + alignRecord(to - from);
+    if (missing > 0 && this.#unseen === 0)
+      this.#chain.validEnd = this.#pageStart - pageEnd + from + alignRecord(to - from);
     return from + alignRecord(to - from);
   }
 
@@ -159,7 +111,7 @@ export class RecordReader {
     const hadHeader = pending.hasHeader;
     pending.take(bytes, view, from, to);
     if (!hadHeader && pending.hasHeader) {
-      const fact = this.#headerProblem(pending.header, 0, pending.start);
+      const fact = this.#chain.problemOf(pending.header, 0, pending.start);
       if (fact !== undefined) return this.#stopAt(pageEnd, "invalid", fact);
     }
     if (pending.missing > 0) return pageEnd;
@@ -167,7 +119,8 @@ export class RecordReader {
     if (!pending.hasRightChecksum()) return this.#stopAt(pageEnd, "invalid", "the record has a wrong checksum");
     const at = from + alignRecord(to - from);
     const body = pending.body();
-    this.#describe(pending.header, 0, pending.start);
+    this.#record.start = pending.start;
+    this.#chain.describe(this.#record, pending.header, 0);
     this.#record.end = this.#pageStart - pageEnd + at;
     return Math.min(at + this.#accept(body, 0, body.byteLength), pageEnd);
   }
@@ -180,7 +133,7 @@ export class RecordReader {
       return this.#stopAt(pageEnd, "invalid", `the record claims a length of ${length} bytes`);
     const start = this.#pageStart - pageEnd + at;
     if (at + RECORD_HEADER_SIZE <= pageEnd) {
-      const fact = this.#headerProblem(view, at, start);
+      const fact = this.#chain.problemOf(view, at, start);
       if (fact !== undefined) return this.#stopAt(pageEnd, "invalid", fact);
     }
     const to = at + length;
@@ -194,28 +147,10 @@ export class RecordReader {
     const crc = finishCrc32c(updateCrc32c(bodyCrc, bytes, view, at, at + RECORD_CRC_OFFSET));
     if (crc !== view.getUint32(at + RECORD_CRC_OFFSET, true))
       return this.#stopAt(pageEnd, "invalid", "the record has a wrong checksum");
-    this.#describe(view, at, start);
+    this.#record.start = start;
+    this.#chain.describe(this.#record, view, at);
     this.#record.end = start + alignRecord(length);
     return Math.min(at + alignRecord(length) + this.#accept(view, at + RECORD_HEADER_SIZE, to), pageEnd);
-  }
-
-  /** What speaks against a record header (`ValidXLogRecordHeader`); the prev-link unmasks old records in torn pages. */
-  #headerProblem(view: DataView, at: number, start: number): string | undefined {
-    const rmid = view.getUint8(at + RECORD_RMID_OFFSET);
-    if (!isResourceManager(rmid)) return `the record claims resource manager ${rmid}`;
-    const high = view.getUint32(at + RECORD_PREV_OFFSET + 4, true) - this.#baseHigh;
-    const previous = high * 2 ** 32 + view.getUint32(at + RECORD_PREV_OFFSET, true) - this.#baseLow;
-    const fits = Number.isNaN(this.#previousStart) ? previous < start : previous === this.#previousStart;
-    return fits ? undefined : "the record does not follow on the one before";
-  }
-
-  #describe(header: DataView, at: number, start: number): void {
-    const record = this.#record;
-    record.rmid = header.getUint8(at + RECORD_RMID_OFFSET);
-    record.info = header.getUint8(at + RECORD_INFO_OFFSET);
-    record.xid = header.getUint32(at + RECORD_XID_OFFSET, true);
-    record.start = start;
-    record.previousEnd = Number.isNaN(this.#previousStart) ? this.#endBeforeFirst(start) : this.#validEnd;
   }
 
   /** Hands over the record just described, with its body; returns how many bytes behind it are padding. */
@@ -235,8 +170,7 @@ export class RecordReader {
       if (record.rmid === RM_XLOG && (record.info & INFO_TYPE_MASK) === XLOG_SWITCH)
         record.end = this.#resumeAt = this.#segmentEnd(alignedEnd);
     }
-    this.#previousStart = record.start;
-    this.#validEnd = record.end;
+    this.#chain.append(record);
     this.#onRecord(record);
     return record.end - alignedEnd;
   }
@@ -244,11 +178,6 @@ export class RecordReader {
   /** End of the segment that holds the byte before this position. */
   #segmentEnd(position: number): number {
     return Math.ceil(position / this.first.segmentSize) * this.first.segmentSize;
-  }
-
-  /** The first record follows on the one that was skipped, or stands right behind a page header: the one before ended with its page. */
-  #endBeforeFirst(start: number): number {
-    return this.#validEnd > 0 ? this.#validEnd : start - (start % this.first.blockSize);
   }
 
   #isFirstPage(): boolean {

@@ -2,9 +2,9 @@
 export const RM_XLOG = 0;
 export const RM_XACT = 1;
 
-/** Built-in resource managers of 15 to 18 end at 21 (LogicalMessage); extensions have 128 to 255 (`RmgrIdIsValid`). */
-export function isResourceManager(rmid: number): boolean {
-  return rmid <= 21 || rmid >= 128;
+/** Built-in resource managers end at `lastBuiltIn`; extensions have 128 to 255 (`RmgrIdIsValid`). */
+export function isResourceManager(rmid: number, lastBuiltIn: number): boolean {
+  return rmid <= lastBuiltIn || rmid >= 128;
 }
 
 /** The lower four bits of `xl_info` belong to the WAL machinery, the upper four tell the record's type. */

@@ -1,32 +1,13 @@
+import { pgMajorOfWalMagic } from "../majors/find-major.ts";
 import type { Lsn } from "../wal-names/lsn.ts";
-
-/**
- * `XLOG_PAGE_MAGIC` of each major version (xlog_internal.h). It changes with the format of WAL records, so a page with
- * another magic cannot be read with these rules even if it is intact.
- */
-const MAJOR_BY_MAGIC: ReadonlyMap<number, number> = new Map([
-  [0xd110, 15],
-  [0xd113, 16],
-  [0xd116, 17],
-  [0xd118, 18],
-]);
 
 /** First record data of the page continues a record of the page before. */
 export const XLP_FIRST_IS_CONTRECORD = 0x01;
 /** The page is the first of a segment and has the longer header. */
 export const XLP_LONG_HEADER = 0x02;
-/** The page begins where a record was cut off by a crash, and the cut record is to be forgotten. */
-export const XLP_FIRST_IS_OVERWRITE_CONTRECORD = 0x08;
-/** Bits that are defined in versions 15 to 18. */
-export const XLP_ALL_FLAGS = 0x0f;
 
 export const SHORT_PAGE_HEADER_SIZE = 24;
 export const LONG_PAGE_HEADER_SIZE = 40;
-
-/** Major version of PostgreSQL that writes WAL pages with this magic, or `undefined` for one that is not supported. */
-export function pgMajorOfWalMagic(magic: number): number | undefined {
-  return MAJOR_BY_MAGIC.get(magic);
-}
 
 /** Header at the start of every page of WAL (`XLogPageHeaderData`). */
 export interface WalPageHeader {

@@ -1,9 +1,12 @@
 import { SoarError } from "@soar/errors";
+import { requireMajor } from "../majors/find-major.ts";
+import type { WalFormat } from "../majors/supported-majors.ts";
 import type { Lsn } from "../wal-names/lsn.ts";
 import { checkWalSegmentHeader, type WalSegmentHeader } from "./check-wal-segment-header.ts";
 import { decodeRecord } from "./decode-record.ts";
 import { createPageSplitter } from "./page-splitter.ts";
-import { type RawRecord, RecordReader } from "./record-reader.ts";
+import type { RawRecord } from "./raw-record.ts";
+import { RecordReader } from "./record-reader.ts";
 import type { WalEnd } from "./wal-end.ts";
 import type { WalRecord } from "./wal-record.ts";
 
@@ -44,14 +47,14 @@ export interface WalScanner {
 /** Begins to read a log. Every record's checksum, predecessor and page is verified as recovery does it. */
 export function createWalScanner(options: WalScannerOptions): WalScanner {
   let found: WalRecord[] = [];
-  const core = createScannerCore(options.name, (record, { startLsn, pgMajor }) => {
+  const core = createScannerCore(options.name, (record, { startLsn }, format) => {
     if (record.dataLength < 0 && options.everyRecord !== true) return;
     const lsn = startLsn + BigInt(record.start);
     found.push(
       decodeRecord(
         record,
         { lsn, endLsn: startLsn + BigInt(record.end), previousEndLsn: startLsn + BigInt(record.previousEnd) },
-        pgMajor,
+        format,
       ),
     );
   });
@@ -95,7 +98,7 @@ export interface ScannerCore {
 /** Connects pages and records. The record handed to `onRecord` is reused for the next one. */
 export function createScannerCore(
   name: string,
-  onRecord: (record: RawRecord, header: WalSegmentHeader) => void,
+  onRecord: (record: RawRecord, header: WalSegmentHeader, format: WalFormat) => void,
 ): ScannerCore {
   let header: WalSegmentHeader | undefined;
   let reader: RecordReader | undefined;
@@ -103,7 +106,8 @@ export function createScannerCore(
     (firstBytes) => {
       const first = checkWalSegmentHeader(firstBytes, { name });
       header = first;
-      reader = new RecordReader(first, (record) => onRecord(record, first));
+      const { wal } = requireMajor(first.pgMajor);
+      reader = new RecordReader(first, wal, (record) => onRecord(record, first, wal));
       return first.blockSize;
     },
     (bytes, view, offset) => reader?.readPage(bytes, view, offset),

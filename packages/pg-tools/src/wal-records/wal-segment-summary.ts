@@ -1,7 +1,7 @@
 import { SoarError } from "@soar/errors";
 import type { Lsn } from "../wal-names/lsn.ts";
 import { POSTGRES_EPOCH_MICROSECONDS, textAt } from "./record-fields.ts";
-import type { RawRecord } from "./record-reader.ts";
+import type { RawRecord } from "./raw-record.ts";
 import {
   INFO_TYPE_MASK,
   isTransactionEnd,

@@ -1,5 +1,6 @@
+import type { WalFormat } from "../majors/supported-majors.ts";
 import { textAt, timestampAt } from "./record-fields.ts";
-import type { RawRecord } from "./record-reader.ts";
+import type { RawRecord } from "./raw-record.ts";
 import {
   PREPARE_HEADER_SIZE,
   XACT_ABORT,
@@ -30,12 +31,12 @@ const KINDS: ReadonlyMap<number, TransactionEnd["kind"]> = new Map([
 export function decodeTransactionRecord(
   record: RawRecord,
   position: WalRecordPosition,
-  pgMajor: number,
+  format: WalFormat,
 ): TransactionEnd | TransactionPrepare {
   const kind = KINDS.get(record.info & XACT_TYPE_MASK);
   if (kind === undefined) return decodePrepare(record, position);
   const isPrepared = kind === "commit-prepared" || kind === "abort-prepared";
-  const xid = isPrepared ? (twoPhaseXid(record, pgMajor) ?? record.xid) : record.xid;
+  const xid = isPrepared ? (twoPhaseXid(record, format) ?? record.xid) : record.xid;
   return { kind, ...position, xid, time: timestampAt(record.data, record.dataOffset) };
 }
 
@@ -55,7 +56,7 @@ function decodePrepare({ data, dataOffset }: RawRecord, position: WalRecordPosit
  * Finds the xid of a prepared transaction in its commit or abort record (`ParseCommitRecord` in xactdesc.c): the record's own
  * xid is that of the session that ended it, if it has one at all.
  */
-function twoPhaseXid({ info, data, dataOffset }: RawRecord, pgMajor: number): number | undefined {
+function twoPhaseXid({ info, data, dataOffset }: RawRecord, { droppedStatsSize }: WalFormat): number | undefined {
   if ((info & XACT_HAS_INFO) === 0) return undefined;
   const has = data.getUint32(dataOffset + 8, true);
   let at = dataOffset + 12;
@@ -65,8 +66,7 @@ function twoPhaseXid({ info, data, dataOffset }: RawRecord, pgMajor: number): nu
   if ((has & HAS_DATABASE) !== 0) at += 8;
   skipList(HAS_SUBTRANSACTIONS, 4);
   skipList(HAS_RELATIONS, 12);
-  // Version 18 made the object's identifier 64 bits wide.
-  skipList(HAS_DROPPED_STATS, pgMajor >= 18 ? 16 : 12);
+  skipList(HAS_DROPPED_STATS, droppedStatsSize);
   skipList(HAS_INVALIDATIONS, 16);
   return (has & HAS_TWO_PHASE) === 0 ? undefined : data.getUint32(at, true);
 }

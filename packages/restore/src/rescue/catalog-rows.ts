@@ -1,9 +1,10 @@
+import { requireMajor } from "@soar/pg-tools";
 import { heapTuples } from "./heap-tuples.ts";
 
 /** `NAMEDATALEN`. */
 const NAME_BYTES = 64;
-/** The columns of pg_class up to `reltoastrelid` have fixed places; version 18 has `relallfrozen` before it. */
-const PG_CLASS = { namespace: 68, fileNumber: 88, toast: 108, toastSince18: 112 } as const;
+/** The columns of pg_class have fixed places up to `reltoastrelid`, whose place depends on the major. */
+const PG_CLASS = { namespace: 68, fileNumber: 88 } as const;
 
 export interface ClassRow {
   readonly oid: number;
@@ -14,9 +15,9 @@ export interface ClassRow {
   readonly toast: number;
 }
 
-/** Every version of every row of pg_class that is in these pages. */
+/** Every version of every row of pg_class that is in these pages. Throws SERVER_VERSION for a major that is not supported. */
 export function classRows(pages: Buffer, blockSize: number, postgresMajor: number): ClassRow[] {
-  const toastAt = postgresMajor >= 18 ? PG_CLASS.toastSince18 : PG_CLASS.toast;
+  const { classToastOffset: toastAt } = requireMajor(postgresMajor);
   return tuples(pages, blockSize, toastAt + 4).map((data) => ({
     oid: data.readUInt32LE(0),
     name: nameAt(data, 4),

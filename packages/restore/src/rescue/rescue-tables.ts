@@ -1,7 +1,7 @@
 import { copyFile, link, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { connectSql } from "@soar/pg-tools";
+import { connectSql, majorOfVersionNumber } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../plan/plan.ts";
 import { chooseRelations, type TableName } from "./choose-relations.ts";
@@ -121,7 +121,7 @@ function tableChoices(plan: RestorePlan, { database, tables }: TableRescueOption
   const common = {
     tables,
     blockSize: Number(plan.backup.settings["block_size"] ?? 8192),
-    postgresMajor: Math.floor(plan.backup.postgresVersion / 10_000),
+    postgresMajor: majorOfVersionNumber(plan.backup.postgresVersion),
   };
   return [
     {

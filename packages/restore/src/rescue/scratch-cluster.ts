@@ -1,4 +1,4 @@
-import { findPostgresPrograms } from "@soar/pg-tools";
+import { findPostgresPrograms, majorOfVersionNumber } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../plan/plan.ts";
 import { plainBytesOf } from "./fetch-scope.ts";
@@ -19,7 +19,7 @@ export async function withScratchCluster<T>(
   work: ScratchWork<T>,
 ): Promise<ScratchResult<T>> {
   const { binDir } = await findPostgresPrograms({
-    major: Math.floor(plan.backup.postgresVersion / 10_000),
+    major: majorOfVersionNumber(plan.backup.postgresVersion),
     searchPaths: options.binDirs,
     required: ["postgres", "pg_dump", "pg_restore"],
   });

@@ -5,11 +5,12 @@ import {
   connectSql,
   findPostgresPrograms,
   lsnOfSegmentIndex,
+  majorOfVersionNumber,
   parseLsn,
+  type ServerConfig,
   setRecoveryMode,
   startCluster,
   waitForRecovery,
-  type ServerConfig,
 } from "@soar/pg-tools";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
@@ -51,7 +52,7 @@ export async function withReplica<T>(
 ): Promise<T> {
   const { backup } = plan;
   const { binDir } = await findPostgresPrograms({
-    major: Math.floor(backup.postgresVersion / 10_000),
+    major: majorOfVersionNumber(backup.postgresVersion),
     searchPaths: options.binDirs,
   });
   const directory = await createScratchDirectory(options.tempDir, options.owner);

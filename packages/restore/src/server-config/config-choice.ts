@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
-import { formatConfigSetting } from "@soar/pg-tools";
+import { ACCESS_FILE_SETTINGS, formatConfigSetting } from "@soar/pg-tools";
 import type { BackupRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readSavedConfig } from "./saved-config.ts";
@@ -35,7 +35,7 @@ export async function chooseConfigFile(
 /** The source may have been told of these on its command line alone. */
 async function accessFiles({ settings }: BackupRecord): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
-  for (const name of ["hba_file", "ident_file"]) {
+  for (const name of ACCESS_FILE_SETTINGS) {
     const path = settings[name];
     if (path !== undefined && (await isFile(path))) found[name] = path;
   }
@@ -50,7 +50,7 @@ async function bringSavedConfig(
 ): Promise<void> {
   const source = settings["config_file"] ?? "";
   const own: Record<string, string> = { data_directory: dataDir };
-  for (const setting of ["hba_file", "ident_file"]) {
+  for (const setting of ACCESS_FILE_SETTINGS) {
     const content = saved.get(settings[setting] ?? "");
     if (content === undefined) continue;
     own[setting] = join(dataDir, basename(settings[setting] ?? ""));

@@ -3,7 +3,7 @@ import { access, constants, stat, statfs } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { hasErrorCode } from "@soar/errors";
-import { findPostgresPrograms, type ServerFacts } from "@soar/pg-tools";
+import { findPostgresPrograms, majorOfVersionNumber, type ServerFacts } from "@soar/pg-tools";
 import type { Notes } from "./examination.ts";
 
 export interface MachineExpectations {
@@ -199,7 +199,7 @@ async function examinePrograms(
   binDir: string | undefined,
   notes: Notes,
 ): Promise<void> {
-  const major = Math.floor(versionNumber / 10_000);
+  const major = majorOfVersionNumber(versionNumber);
   const searchPaths = binDir === undefined ? [] : [binDir];
   try {
     const found = await findPostgresPrograms({ major, searchPaths, required: ["postgres"] });

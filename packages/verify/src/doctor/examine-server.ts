@@ -1,4 +1,4 @@
-import type { SqlConnection } from "@soar/pg-tools";
+import { findMajor, majorOfVersionNumber, type SqlConnection, SUPPORTED_VERSIONS } from "@soar/pg-tools";
 import type { Notes } from "./examination.ts";
 
 interface Setting extends Readonly<Record<string, unknown>> {
@@ -9,9 +9,6 @@ interface Setting extends Readonly<Record<string, unknown>> {
 
 type Settings = ReadonlyMap<string, string>;
 
-/** Versions whose formats this program knows (docs: PostgreSQL 15 to 18). */
-const MAJORS = { oldest: 15, newest: 18 };
-
 /**
  * Settings of a running server against what backups and restores need, each with the line to change and whether a reload
  * is enough. Reads through the server, because on Debian the configuration does not lie in the data directory.
@@ -21,12 +18,12 @@ export async function examineServer(sql: SqlConnection, notes: Notes, signal: Ab
     signal,
   });
   const settings: Settings = new Map(rows.map(({ name, setting }) => [name, setting]));
-  const major = Math.floor(sql.serverVersion / 10_000);
-  if (major < MAJORS.oldest || major > MAJORS.newest)
+  const major = majorOfVersionNumber(sql.serverVersion);
+  if (findMajor(major) === undefined)
     notes.error(
       "server-version",
       `the server is PostgreSQL ${major}`,
-      `Only ${MAJORS.oldest} to ${MAJORS.newest} are supported: upgrade the server, or this program.`,
+      `Only ${SUPPORTED_VERSIONS} are supported: upgrade the server, or this program.`,
     );
   else notes.ok("server-version", `PostgreSQL ${settings.get("server_version") ?? major} at ${sql.location}`);
   examineWal(settings, notes);

@@ -1,4 +1,11 @@
-import { connectSql, readServerFacts, type ServerConfig, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
+import {
+  connectSql,
+  majorOfVersionNumber,
+  readServerFacts,
+  type ServerConfig,
+  type ServerFacts,
+  type SqlConnection,
+} from "@soar/pg-tools";
 import type { RetentionPolicy } from "@soar/repository";
 import { openStore, parseStoreUrl, readBucketSettings, type ObjectStore, type StoreConfig } from "@soar/storage";
 import { examine, type Examination } from "./examination.ts";
@@ -122,7 +129,7 @@ function clusterOf(facts: ServerFacts | undefined) {
   return (
     facts && {
       systemIdentifier: facts.systemIdentifier,
-      postgresMajor: Math.floor(facts.versionNumber / 10_000),
+      postgresMajor: majorOfVersionNumber(facts.versionNumber),
       walSegmentSize: facts.walSegmentSize,
     }
   );

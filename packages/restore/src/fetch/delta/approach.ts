@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
+import { majorOfVersionNumber } from "@soar/pg-tools";
 import { inspectDataDirectory, requireRestorable, type DataDirectoryState } from "../../data-directory.ts";
 import type { RestorePlan } from "../../plan/plan.ts";
 import { isFile } from "../../is-file.ts";
@@ -125,7 +126,7 @@ function isPlanned(
 /** A directory of another cluster is never kept aside, overwritten or stopped (safety, trap 43). */
 function requireOwn(dataDir: string, found: DataDirectoryState, { backup }: RestorePlan): void {
   if (found.state !== "running" && found.state !== "cluster" && found.state !== "remains") return;
-  const major = Math.floor(backup.postgresVersion / 10_000);
+  const major = majorOfVersionNumber(backup.postgresVersion);
   const identity = found.state === "remains" ? undefined : found.systemIdentifier;
   if (found.postgresMajor !== undefined && found.postgresMajor !== major) {
     throw new SoarError(

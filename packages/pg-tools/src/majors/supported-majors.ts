@@ -1,0 +1,132 @@
+/**
+ * What one major version of PostgreSQL writes in another way than its neighbours. Everything in this package that asks
+ * for a version asks here, so that a new major is one more row. `supported-majors.integration.test.ts` compares every
+ * field with a server of that major.
+ */
+export interface SupportedMajor {
+  readonly major: number;
+  readonly wal: WalFormat;
+  readonly controlFile: ControlFileFormat;
+  /** Where `reltoastrelid` stands in a row of pg_class (pg_class.h). */
+  readonly classToastOffset: number;
+  /** Least number of digits after the slash of an LSN that the server prints: 1 is `0/28`, 8 is `0/00000028`. */
+  readonly lsnLowDigits: number;
+  /** Settings that name a file of access rules beside postgresql.conf: a backup that lacks one of them lets in others. */
+  readonly accessFileSettings: readonly string[];
+  readonly features: MajorFeatures;
+}
+
+/** Pages and records of the WAL. */
+export interface WalFormat {
+  /**
+   * `XLOG_PAGE_MAGIC` (xlog_internal.h). It changes with the format of WAL records, so a page with another magic cannot
+   * be read with these rules even if it is intact.
+   */
+  readonly pageMagic: number;
+  /** Bits of `xlp_info` that are defined (`XLP_ALL_FLAGS`). */
+  readonly pageFlags: number;
+  /** `XLP_FIRST_IS_OVERWRITE_CONTRECORD`: the page begins where a crash cut off a record, which is to be forgotten. */
+  readonly overwriteContrecordFlag: number;
+  /** `RM_MAX_BUILTIN_ID` (rmgr.h). */
+  readonly lastResourceManager: number;
+  /** Where `time` stands in a `CheckPoint` (pg_control.h), in the WAL and in pg_control. */
+  readonly checkpointTimeOffset: number;
+  /** Size of `xl_xact_stats_item` (xact.h). */
+  readonly droppedStatsSize: number;
+}
+
+/** `ControlFileData` (pg_control.h): where the fields stand that did not stay in their places. */
+export interface ControlFileFormat {
+  /** `PG_CONTROL_VERSION`, which majors may share. */
+  readonly controlVersion: number;
+  /** `CATALOG_VERSION_NO` (catversion.h), which tells such majors apart. */
+  readonly catalogVersion: number;
+  /** `minRecoveryPoint` and the positions of a backup after it. */
+  readonly recoveryOffset: number;
+  /** `wal_level` and the other parameters after it. */
+  readonly settingsOffset: number;
+  readonly maxAlignOffset: number;
+  readonly floatFormatOffset: number;
+  readonly blockSizeOffset: number;
+  readonly blocksPerRelationFileOffset: number;
+  readonly walBlockSizeOffset: number;
+  readonly walSegmentSizeOffset: number;
+  readonly dataChecksumVersionOffset: number;
+  /** Where the CRC-32C over everything before it stands. */
+  readonly crcOffset: number;
+}
+
+export interface MajorFeatures {
+  /** `pg_hba.conf` and `pg_ident.conf` may include files, which the server names. */
+  readonly accessIncludes: boolean;
+  /** `summarize_wal`: the server knows the blocks that changed between two positions, for incremental backups. */
+  readonly walSummaries: boolean;
+  /** `CREATE EVENT TRIGGER ... ON login`, and `event_triggers` to switch them off. */
+  readonly loginEventTriggers: boolean;
+  /** `initdb` switches data checksums on unless it is told not to. */
+  readonly checksumsByDefault: boolean;
+}
+
+const WAL_SINCE_15 = {
+  pageFlags: 0x0f,
+  overwriteContrecordFlag: 0x08,
+  lastResourceManager: 21,
+  checkpointTimeOffset: 64,
+} as const;
+
+const CONTROL_FILE_SINCE_15 = {
+  recoveryOffset: 136,
+  settingsOffset: 172,
+  maxAlignOffset: 204,
+  floatFormatOffset: 208,
+  blockSizeOffset: 216,
+  blocksPerRelationFileOffset: 220,
+  walBlockSizeOffset: 224,
+  walSegmentSizeOffset: 228,
+  dataChecksumVersionOffset: 252,
+} as const;
+
+const ACCESS_FILES_SINCE_15 = ["hba_file", "ident_file"] as const;
+
+/** The majors that these tools read and write, oldest first, without a gap. */
+export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = [
+  {
+    major: 15,
+    wal: { ...WAL_SINCE_15, pageMagic: 0xd110, droppedStatsSize: 12 },
+    controlFile: { ...CONTROL_FILE_SINCE_15, controlVersion: 1300, catalogVersion: 202209061, crcOffset: 288 },
+    classToastOffset: 108,
+    lsnLowDigits: 1,
+    accessFileSettings: ACCESS_FILES_SINCE_15,
+    features: { accessIncludes: false, walSummaries: false, loginEventTriggers: false, checksumsByDefault: false },
+  },
+  {
+    major: 16,
+    wal: { ...WAL_SINCE_15, pageMagic: 0xd113, droppedStatsSize: 12 },
+    controlFile: { ...CONTROL_FILE_SINCE_15, controlVersion: 1300, catalogVersion: 202307071, crcOffset: 288 },
+    classToastOffset: 108,
+    lsnLowDigits: 1,
+    accessFileSettings: ACCESS_FILES_SINCE_15,
+    features: { accessIncludes: true, walSummaries: false, loginEventTriggers: false, checksumsByDefault: false },
+  },
+  {
+    major: 17,
+    wal: { ...WAL_SINCE_15, pageMagic: 0xd116, droppedStatsSize: 12 },
+    controlFile: { ...CONTROL_FILE_SINCE_15, controlVersion: 1700, catalogVersion: 202406281, crcOffset: 288 },
+    classToastOffset: 108,
+    lsnLowDigits: 1,
+    accessFileSettings: ACCESS_FILES_SINCE_15,
+    features: { accessIncludes: true, walSummaries: true, loginEventTriggers: true, checksumsByDefault: false },
+  },
+  {
+    major: 18,
+    // Statistics of dropped objects got 64-bit identifiers.
+    wal: { ...WAL_SINCE_15, pageMagic: 0xd118, droppedStatsSize: 16 },
+    // default_char_signedness stands before the nonce.
+    controlFile: { ...CONTROL_FILE_SINCE_15, controlVersion: 1800, catalogVersion: 202506291, crcOffset: 292 },
+    // relallfrozen stands before it.
+    classToastOffset: 112,
+    lsnLowDigits: 1,
+    accessFileSettings: ACCESS_FILES_SINCE_15,
+    features: { accessIncludes: true, walSummaries: true, loginEventTriggers: true, checksumsByDefault: true },
+  },
+];
