@@ -4,15 +4,9 @@ export {
   requireInstallation,
   type PostgresInstallation,
 } from "./postgres/installations.ts";
-export {
-  adoptTestCluster,
-  createTestCluster,
-  type AdoptOptions,
-  type TestCluster,
-  type TestClusterOptions,
-} from "./postgres/test-cluster.ts";
+export { adoptTestCluster, createTestCluster, type TestCluster } from "./postgres/test-cluster.ts";
+export { type AdoptOptions, type Settings, type TestClusterOptions } from "./postgres/cluster-options.ts";
 export { type Row, type TestConnection } from "./postgres/cluster-query.ts";
-export { type Settings } from "./postgres/initialize.ts";
 export { aviationTrafficSql, loadAviationData, type AviationOptions, type RunSql } from "./aviation/aviation-data.ts";
 export {
   databaseDigest,

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
-import type { ParsedRequest, PayloadProof, ServerState } from "./call.ts";
+import type { ParsedRequest } from "./parse-request.ts";
+import type { PayloadProof, ServerState } from "./call.ts";
 import type { S3Credential } from "./credential.ts";
 import { S3Error } from "./s3-error.ts";
 import {

@@ -3,10 +3,10 @@ import type { BlobSpace } from "./blob.ts";
 import type { Bucket } from "./bucket.ts";
 import type { S3Credential } from "./credential.ts";
 import type { ActiveFault } from "./fault.ts";
+import type { ParsedRequest } from "./parse-request.ts";
 import type { ProfileRules } from "./profiles.ts";
 import type { S3RequestLog } from "./request-log.ts";
 import { S3Error } from "./s3-error.ts";
-import type { OperationName } from "./operation-names.ts";
 
 /** What all requests share. */
 export interface ServerState {
@@ -23,22 +23,6 @@ export interface ServerState {
   quotaBytes: number;
   /** The server's clock, in milliseconds since 1970. */
   readonly now: () => number;
-}
-
-/** A request as it came: parsed, nothing believed yet. */
-export interface ParsedRequest {
-  readonly method: string;
-  /** Decoded. */
-  readonly path: string;
-  readonly query: readonly (readonly [name: string, value: string])[];
-  readonly bucketName: string;
-  readonly key: string;
-  readonly operation: OperationName;
-  readonly header: (name: string) => string | undefined;
-  /** Lower-case names. */
-  readonly headerNames: readonly string[];
-  /** A parameter's value; "" when it has none; undefined when it is absent. */
-  readonly parameter: (name: string) => string | undefined;
 }
 
 /** How the caller vouches for the body. */

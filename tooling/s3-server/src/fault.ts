@@ -1,4 +1,4 @@
-import type { ParsedRequest } from "./call.ts";
+import type { ParsedRequest } from "./parse-request.ts";
 import type { OperationName } from "./operation-names.ts";
 
 /** What goes wrong. Bytes are body bytes; "cut" means that the connection is reset. */

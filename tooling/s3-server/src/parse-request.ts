@@ -1,9 +1,24 @@
 import type { IncomingMessage } from "node:http";
-import type { ParsedRequest } from "./call.ts";
-import { findOperation } from "./operation-names.ts";
+import { findOperation, type OperationName } from "./operation-names.ts";
 import { S3Error } from "./s3-error.ts";
 
 const MAX_KEY_BYTES = 1024;
+
+/** A request as it came: parsed, nothing believed yet. */
+export interface ParsedRequest {
+  readonly method: string;
+  /** Decoded. */
+  readonly path: string;
+  readonly query: readonly (readonly [name: string, value: string])[];
+  readonly bucketName: string;
+  readonly key: string;
+  readonly operation: OperationName;
+  readonly header: (name: string) => string | undefined;
+  /** Lower-case names. */
+  readonly headerNames: readonly string[];
+  /** A parameter's value; "" when it has none; undefined when it is absent. */
+  readonly parameter: (name: string) => string | undefined;
+}
 
 /** Takes a request apart. `hostnames` are the suffixes that make `bucket.<hostname>` a bucket's own address. */
 export function parseRequest(request: IncomingMessage, hostnames: readonly string[]): ParsedRequest {

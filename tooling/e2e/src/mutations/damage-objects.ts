@@ -1,7 +1,7 @@
 import type { FindingKind } from "@soar/verify";
+import type { Change, Expectation } from "./change.ts";
 import type { Dice } from "./dice.ts";
-import { backupObjects, type Change, type Expectation } from "./mutations.ts";
-import type { RepositoryCopy } from "./repository-copy.ts";
+import { backupObjects, type RepositoryCopy } from "./repository-copy.ts";
 
 const CONFIG = "config/backup-config.json";
 /** Read at the ends of what can be restored, also by a quick verification. */

@@ -9,8 +9,8 @@ import {
   type BackupRecord,
 } from "@soar/repository";
 import { createMemoryStore, readObject } from "@soar/storage";
+import type { Change } from "./change.ts";
 import type { Dice } from "./dice.ts";
-import type { Change } from "./mutations.ts";
 import type { RepositoryCopy } from "./repository-copy.ts";
 
 /** Damage that is consistent in itself, as programs and people make it. */

@@ -1,28 +1,13 @@
 import type { FindingKind } from "@soar/verify";
+import type { Change, Expectation } from "./change.ts";
 import { createDice, type Dice } from "./dice.ts";
 import { damageBytes, expectationOf, truncate } from "./damage-objects.ts";
 import { editManifest, foreignSegment, staleIndex } from "./deceptions.ts";
-import type { RepositoryCopy } from "./repository-copy.ts";
+import { backupObjects, type RepositoryCopy } from "./repository-copy.ts";
 
 /** A damaged repository, and what must be found in it. */
 export interface Mutation {
   readonly copy: RepositoryCopy;
-  readonly description: string;
-  readonly expected: Expectation;
-}
-
-export interface Expectation {
-  /** The lowest level that must find it; below it nothing may be wrong. `either`: a matter of which byte it is. */
-  readonly level: "quick" | "full" | "either";
-  /** One of these kinds. */
-  readonly kinds: readonly FindingKind[];
-  /** One of these words is in what the finding says. */
-  readonly about: readonly string[];
-}
-
-/** What a mutation does to the objects; undefined removes one. */
-export interface Change {
-  readonly objects: ReadonlyMap<string, Buffer | undefined>;
   readonly description: string;
   readonly expected: Expectation;
 }
@@ -89,11 +74,6 @@ const SWAPPED: readonly FindingKind[] = [
   "table-damaged",
   "backup-record-damaged",
 ];
-
-/** Objects of backups that a restore needs. */
-export function backupObjects({ objects }: RepositoryCopy): string[] {
-  return [...objects.keys()].filter((key) => key.startsWith("base/") && !key.endsWith("/started.json"));
-}
 
 function labelsIn(key: string): string[] {
   return /^base\/([^/]+)\//.exec(key)?.slice(1) ?? [];

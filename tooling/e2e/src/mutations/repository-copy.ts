@@ -51,3 +51,8 @@ function isSegment(
 function indexOf(key: string, size: number): number {
   return parseWalSegment(key.slice("wal/".length, "wal/".length + 24), size).index;
 }
+
+/** Objects of backups that a restore needs. */
+export function backupObjects({ objects }: RepositoryCopy): string[] {
+  return [...objects.keys()].filter((key) => key.startsWith("base/") && !key.endsWith("/started.json"));
+}

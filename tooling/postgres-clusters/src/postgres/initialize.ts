@@ -2,10 +2,8 @@ import { appendFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runAsServerUser } from "@soar-tooling/test-bench";
 import { chownSync } from "node:fs";
-import type { Place, TestClusterOptions } from "./test-cluster.ts";
+import type { Place, Settings, TestClusterOptions } from "./cluster-options.ts";
 import { serverUser } from "@soar-tooling/test-bench";
-
-export type Settings = Readonly<Record<string, string | number | boolean>>;
 
 /** Small and quick; nothing that changes what archiving, backup or recovery do. */
 const TEST_SETTINGS: Settings = {
