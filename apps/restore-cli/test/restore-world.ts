@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ import {
   type TestClusterOptions,
 } from "@soar-tooling/postgres-clusters";
 import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
-import { type ProgramResult, runProgram, serverUser } from "@soar-tooling/test-bench";
+import { type ProgramResult, runProgram, serverUser, writeEnvFile } from "@soar-tooling/test-bench";
 
 const BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
 
@@ -51,14 +51,7 @@ export async function createRestoreWorld(options: Partial<TestClusterOptions> = 
     PGPORT: String(cluster.connection.port),
     PGUSER: cluster.connection.user,
   };
-  writeFileSync(
-    envFile,
-    Object.entries(settings)
-      .map(([name, value]) => `export ${name}="${value}"\n`)
-      .join(""),
-    { mode: 0o600 },
-  );
-  chownSync(envFile, uid, gid);
+  writeEnvFile(envFile, settings);
   const store = openStore({ url: "s3://restore-cli/one", endpoint: s3.endpoint, region: s3.region, credentials: s3 });
   const env = { PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: directory };
   return {

@@ -1,14 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -21,7 +12,7 @@ import {
   type TestClusterOptions,
 } from "@soar-tooling/postgres-clusters";
 import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
-import { serverUser } from "@soar-tooling/test-bench";
+import { serverUser, writeEnvFile } from "@soar-tooling/test-bench";
 
 /** The program as it is installed: the launcher, the bundle behind it. */
 export const LAUNCHER = fileURLToPath(new URL("../bin/soar-wal-archive", import.meta.url));
@@ -80,15 +71,8 @@ export async function createArchiverWorld({ endpoint, ...options }: WorldOptions
     BACKUP_SPOOL_DIR: spool,
   };
   mkdirSync(spool);
-  const writeEnvFile = (more: Readonly<Record<string, string>> = {}): void => {
-    writeFileSync(
-      envFile,
-      Object.entries({ ...settings, ...more })
-        .map(([name, value]) => `export ${name}="${value}"\n`)
-        .join(""),
-      { mode: 0o600 },
-    );
-    chownSync(envFile, serverUser().uid, serverUser().gid);
+  const writeSettings = (more: Readonly<Record<string, string>> = {}): void => {
+    writeEnvFile(envFile, { ...settings, ...more });
   };
   chmodSync(directory, 0o755);
   chmodSync(spool, 0o700);
@@ -105,7 +89,7 @@ export async function createArchiverWorld({ endpoint, ...options }: WorldOptions
     PGPORT: String(cluster.connection.port),
     PGUSER: cluster.connection.user,
   });
-  writeEnvFile();
+  writeSettings();
   await cluster.start();
   const children = new Set<ChildProcess>();
   const world: ArchiverWorld = {
@@ -114,7 +98,7 @@ export async function createArchiverWorld({ endpoint, ...options }: WorldOptions
     directory,
     spool,
     envFile,
-    writeEnvFile,
+    writeEnvFile: writeSettings,
     start(args, env = {}) {
       const started = startProgram(args, { cwd: cluster.dataDir, env });
       children.add(started.child);

@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { chownSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { cpuMs, peakMb, residentMb } from "./process-cost.ts";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { startS3ServerProcess, type S3ServerProcess } from "@soar-tooling/s3-server";
-import { serverUser } from "@soar-tooling/test-bench";
+import { serverUser, writeEnvFile } from "@soar-tooling/test-bench";
 
 /*
  * Drains a real backlog of full segments through PostgreSQL's archiver: with `cp` to a local directory, and with the resident
@@ -90,14 +90,8 @@ function writeSettings(cluster: TestCluster, s3: S3ServerProcess, prefix: string
     PGPORT: String(cluster.port),
     PGUSER: "postgres",
   };
-  writeFileSync(
-    envFile,
-    Object.entries(settings)
-      .map(([name, value]) => `export ${name}="${value}"\n`)
-      .join(""),
-    { mode: 0o600 },
-  );
-  for (const path of ids === undefined ? [] : [envFile, spool]) chownSync(path, ids?.uid ?? 0, ids?.gid ?? 0);
+  writeEnvFile(envFile, settings);
+  for (const path of ids === undefined ? [] : [spool]) chownSync(path, ids?.uid ?? 0, ids?.gid ?? 0);
   return envFile;
 }
 

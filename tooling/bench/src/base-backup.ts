@@ -1,11 +1,10 @@
 // Rates and sizes of base backups, after the build: `node --conditions=soar-source src/base-backup.ts [MEGABYTES [RUNS
 // [PART...]]]`; parts are gzip, zstd and incremental, by default all. SOAR_BENCH_DATA: see `aviation-cluster.ts`.
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdtempSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   createCodecPool,
   DEFAULT_CHUNK_BYTES,
@@ -15,15 +14,15 @@ import {
 } from "@soar/seekable-tar";
 import { aviationTrafficSql, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { startS3ServerProcess } from "@soar-tooling/s3-server";
-import { serverUser } from "@soar-tooling/test-bench";
+import { writeEnvFile } from "@soar-tooling/test-bench";
 import { DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
 import { memoryDirectory } from "./bench-directory.ts";
+import { BIN } from "./built-programs.ts";
 import { median, medians, percent, print, rateOf, measureProgram, type Measured } from "./measured.ts";
 
 const SIZE_MB = Number(process.argv[2] ?? 3000);
 const RUNS = Number(process.argv[3] ?? 3);
 const PARTS = process.argv.length > 4 ? process.argv.slice(4) : ["gzip", "zstd", "incremental"];
-const BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
 /** What must be reached: MB/s, and percent over the peer's size. */
 const LIMITS = { gzip: { rate: 110, over: 7 }, zstd: { rate: 200, over: 4 } } as const;
 
@@ -48,14 +47,7 @@ function useFreshRepository(cluster: TestCluster): void {
     PGUSER: "postgres",
     BACKUP_PARALLEL_JOBS: String(cpus().length),
   };
-  writeFileSync(
-    envFile,
-    Object.entries(settings)
-      .map(([name, value]) => `${name}="${value}"\n`)
-      .join(""),
-    { mode: 0o600 },
-  );
-  chownSync(envFile, serverUser().uid, serverUser().gid);
+  writeEnvFile(envFile, settings);
 }
 
 async function backUp(...args: string[]): Promise<Measured> {

@@ -5,13 +5,13 @@ import { appendFileSync, chmodSync, chownSync, mkdirSync, mkdtempSync, writeFile
 import { rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
 import { aviationTrafficSql, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { startS3ServerProcess } from "@soar-tooling/s3-server";
-import { freePort, serverUser } from "@soar-tooling/test-bench";
+import { freePort, serverUser, writeEnvFile } from "@soar-tooling/test-bench";
 import { DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
 import { memoryDirectory } from "./bench-directory.ts";
+import { BIN } from "./built-programs.ts";
 import { median, percent, measureProgram, type Measured } from "./measured.ts";
 
 const SEGMENTS = Number(process.argv[2] ?? 100);
@@ -19,7 +19,6 @@ const RUNS = Number(process.argv[3] ?? 3);
 const CLUSTER_MB = 200;
 const SEGMENT_BYTES = 16 * 1024 * 1024;
 const ROWS_PER_STATEMENT = 50_000;
-const BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
 const { uid, gid } = serverUser();
 
 const objects = memoryDirectory(2_000);
@@ -45,14 +44,7 @@ function writeSettings(cluster: TestCluster): void {
     BACKUP_TEMP_DIR: directory,
     BACKUP_PARALLEL_JOBS: String(cpus().length),
   };
-  writeFileSync(
-    envFile,
-    Object.entries(settings)
-      .map(([name, value]) => `${name}="${value}"\n`)
-      .join(""),
-    { mode: 0o600 },
-  );
-  chownSync(envFile, uid, gid);
+  writeEnvFile(envFile, settings);
 }
 
 /** Writes WAL until so many segments more are archived, in the bucket and in the local directory. */

@@ -1,8 +1,7 @@
-import { chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTestCluster, type PostgresInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { startS3ServerProcess, type S3ServerProcess } from "@soar-tooling/s3-server";
-import { runProgram, serverUser } from "@soar-tooling/test-bench";
+import { runProgram, serverUser, writeEnvFile } from "@soar-tooling/test-bench";
 import { endProcessesNaming } from "./end-processes.ts";
 import { preparePrograms, type ProgramName } from "./prepare-programs.ts";
 import { quoteForArchiveCommand } from "./quote-for-shell.ts";
@@ -50,7 +49,7 @@ export async function createDemoWorld(installation: PostgresInstallation, signal
   stack.defer(() => cluster.stop("immediate"));
   const envFile = join(directory, "backup-env");
   const archiveCommand = `soar-wal-archive --env-file ${quoteForArchiveCommand(envFile)} %p %f`;
-  await writeEnvFile(envFile, settingsOf(s3, cluster));
+  writeEnvFile(envFile, settingsOf(s3, cluster));
   await cluster.configure({ archive_mode: "on", archive_command: archiveCommand });
   endWhenAborted(cluster, signal);
   await cluster.start();
@@ -85,15 +84,6 @@ function settingsOf(s3: S3ServerProcess, { connection, binDir }: TestCluster): R
     PGPORT: String(connection.port),
     PGUSER: connection.user,
   };
-}
-
-/** For the server's user alone: it holds credentials. */
-async function writeEnvFile(path: string, settings: Readonly<Record<string, string>>): Promise<void> {
-  const lines = Object.entries(settings).map(
-    ([name, value]) => `export ${name}="${value.replaceAll(/["\\$`]/g, "\\$&")}"\n`,
-  );
-  await writeFile(path, lines.join(""), { mode: 0o600 });
-  await chown(path, serverUser().uid, serverUser().gid);
 }
 
 /** A query has no signal of its own; it fails when its server is gone. */

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, mkdtempSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,13 @@ import {
   type TestClusterOptions,
 } from "@soar-tooling/postgres-clusters";
 import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
-import { type ProgramResult, serverUser, type StartedProgram, startProgram } from "@soar-tooling/test-bench";
+import {
+  type ProgramResult,
+  serverUser,
+  type StartedProgram,
+  startProgram,
+  writeEnvFile,
+} from "@soar-tooling/test-bench";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const BIN = join(ROOT, "node_modules", ".bin");
@@ -104,18 +110,6 @@ export async function createSoarWorld(options: WorldOptions): Promise<SoarWorld>
 
 export function archiveCommand(envFile: string): string {
   return `${join(BIN, "soar-wal-archive")} --env-file ${envFile} %p %f`;
-}
-
-/** The dialect of the specification, readable for the server's user only. */
-function writeEnvFile(path: string, settings: Readonly<Record<string, string>>): void {
-  writeFileSync(
-    path,
-    Object.entries(settings)
-      .map(([name, value]) => `export ${name}="${value}"\n`)
-      .join(""),
-    { mode: 0o600 },
-  );
-  chownSync(path, serverUser().uid, serverUser().gid);
 }
 
 interface ProgramOptions {

@@ -14,3 +14,4 @@ export { parseExposition, type MetricFamily } from "./prometheus/parse-expositio
 export { ProgramFailure, runProgram } from "./programs/run-program.ts";
 export { startProgram, type ProgramResult, type StartedProgram, type StartOptions } from "./programs/start-program.ts";
 export { cleanEnvironment, runAsServerUser, type ServerProgramOptions } from "./programs/run-as-server-user.ts";
+export { writeEnvFile } from "./env-file.ts";

@@ -5,8 +5,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { adoptTestCluster, type TestCluster } from "@soar-tooling/postgres-clusters";
 import type { S3ServerProcess } from "@soar-tooling/s3-server";
 import { runProgram, serverUser, type StartOptions, startProgram } from "@soar-tooling/test-bench";
+import { BIN } from "../built-programs.ts";
 import { recoverableCommits } from "./recoverable.ts";
-import { BIN, writeSettings, type RpoSettings } from "./rpo-settings.ts";
+import { writeSettings, type RpoSettings } from "./rpo-settings.ts";
 import type { Template } from "./template.ts";
 import { startWriter, type Acknowledged } from "./steady-writer.ts";
 

@@ -1,13 +1,9 @@
-import { chownSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { S3ServerProcess } from "@soar-tooling/s3-server";
-import { serverUser } from "@soar-tooling/test-bench";
+import { serverUser, writeEnvFile } from "@soar-tooling/test-bench";
 import { openStore, type ObjectStore } from "@soar/storage";
-
-/** The built binaries. */
-export const BIN = fileURLToPath(new URL("../../../../node_modules/.bin/", import.meta.url));
 
 /** One machine's configuration: a prefix of its own in the bucket, a spool of its own. */
 export interface RpoSettings {
@@ -30,15 +26,9 @@ export function writeSettings(s3: S3ServerProcess, run: string): RpoSettings {
     AWS_DEFAULT_REGION: s3.region,
     BACKUP_SPOOL_DIR: spool,
   };
-  writeFileSync(
-    envFile,
-    Object.entries(settings)
-      .map(([name, value]) => `export ${name}="${value}"\n`)
-      .join(""),
-    { mode: 0o600 },
-  );
+  writeEnvFile(envFile, settings);
   const { uid, gid } = serverUser();
-  for (const path of [directory, spool, envFile]) chownSync(path, uid, gid);
+  for (const path of [directory, spool]) chownSync(path, uid, gid);
   return {
     directory,
     spool,

@@ -1,5 +1,5 @@
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
-import { BIN } from "./rpo-settings.ts";
+import { BIN } from "../built-programs.ts";
 
 /** A server that is stopped; every run works on a copy of it. */
 export interface Template {
