@@ -70,6 +70,7 @@ function windowLines(window: RecoveryWindow | undefined): string[] {
 function rangeLines(timeline: number, { from, to, toLsn, backups, hole }: RestorableRange): string[] {
   const range = `timeline ${timeline}: every instant from ${from} to ${to ?? "the end of its first backup"} (LSN ${toLsn}) can be restored, with ${backups.join(", ")}`;
   if (hole === undefined) return [range];
+  if (hole.expired) return [range, `timeline ${timeline}: expiry removed the WAL from ${hole.from} to ${hole.to}`];
   const declared = hole.declared === undefined ? "" : `, given up by ${hole.declared.by} (${hole.declared.reason})`;
   return [range, `timeline ${timeline}: hole of ${hole.count} segments from ${hole.from} to ${hole.to}${declared}`];
 }

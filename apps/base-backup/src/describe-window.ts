@@ -54,7 +54,8 @@ function describeRange({ from, to, hole }: RestorableRange): string {
   return hole === undefined ? span : `${span}, then ${describeHole(hole)}`;
 }
 
-function describeHole({ from, to, count, declared }: RangeHole): string {
+function describeHole({ from, to, count, declared, expired }: RangeHole): string {
+  if (expired) return `nothing: expiry removed the WAL from ${from} to ${to}`;
   const what =
     count === 1 ? `a hole: ${from} is missing` : `a hole: ${count} segments from ${from} to ${to} are missing`;
   return declared === undefined ? what : `${what}, given up by ${declared.by}: ${declared.reason}`;

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { drawWindow } from "./draw-window.ts";
 
 const day = (number: number) => new Date(Date.UTC(2025, 0, number));
-const hole = { from: "a", to: "b", count: 1, declared: undefined };
+const hole = { from: "a", to: "b", count: 1, declared: undefined, expired: false };
 
 function range(from: number, to: number | undefined, more: Partial<RestorableRange> = {}): RestorableRange {
   return {

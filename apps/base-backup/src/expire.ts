@@ -19,6 +19,12 @@ export const expire = defineCommand({
     ...storageOptions,
     ...retentionOptions,
     ...confirmOptions,
+    "trust-clock": {
+      type: "boolean",
+      default: false,
+      group: "Backup",
+      help: "Expire although stamps in the bucket contradict this machine's clock.",
+    },
     "dry-run": {
       type: "boolean",
       default: false,
@@ -35,15 +41,20 @@ export const expire = defineCommand({
     const policy = policyOf(config);
     try {
       if (config.dryRun) {
-        const plan = planExpiry(await readExpiryState(store, { now: new Date(), signal }), policy);
+        const state = await readExpiryState(store, { now: new Date(), signal });
+        const plan = planExpiry(state, policy);
+        const { doubts } = state.time;
         output.report({
-          json: { dryRun: true, ...expiryToJson(plan) },
-          text: () => describeExpiry(plan, output.width),
+          json: { dryRun: true, ...expiryToJson(plan), doubts },
+          text: () => [describeExpiry(plan, output.width), ...doubts.map((doubt) => `Doubtful: ${doubt}.`)].join("\n"),
         });
         return;
       }
       const { plan, outcome } = await expireRepository(store, {
         policy,
+        unattended: false,
+        trustClock: config.trustClock,
+        now: () => new Date(),
         log,
         signal,
         approve: async (proposed) => {

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { defineCommand, openConfiguredStore, serverConnection, type Log, type Progress } from "@soar/app-kit";
 import { programSource, replicationSource, takeBackup, takeReplayedBackup, type BackupEvent } from "@soar/backup";
 import { isSoarError, SoarError } from "@soar/errors";
-import type { BackupRecord } from "@soar/repository";
+import { readNewestStamp, type BackupRecord } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { reportOutcome, summarize, type TakeContext } from "./report-outcome.ts";
 import { expireRepository, policyOf } from "./retention.ts";
@@ -43,6 +43,9 @@ async function takeAndExpire(
   });
   const progress = startProgress({ label: "base backup", unit: "bytes" });
   try {
+    // In a directory this machine does the stamping, and what this run stores says nothing of whether its clock is right.
+    const stampBefore =
+      config.expire && store.features.server === undefined ? await readNewestStamp(store, { signal }) : undefined;
     const record = await readCluster(store, { config, log, progress, signal, app });
     progress.finish();
     onRecord(record);
@@ -50,7 +53,15 @@ async function takeAndExpire(
     output.report({ json: record, text: () => `${record.label}  ${summarize(record)}` });
     const expiry = config.expire
       ? await attempt(() =>
-          expireRepository(store, { policy: policyOf(config), log, signal, approve: () => Promise.resolve() }),
+          expireRepository(store, {
+            policy: policyOf(config),
+            unattended: true,
+            stampBefore,
+            now: () => new Date(),
+            log,
+            signal,
+            approve: () => Promise.resolve(),
+          }),
         )
       : undefined;
     requireUndamaged(record, expiry);

@@ -58,7 +58,11 @@ test("expire --dry-run names exactly the objects that a run then removes", async
     [...plan.removeBackups.flatMap(({ objects }) => objects), ...plan.removeWal].map(({ key }) => key),
   );
   expect(removed.size).toBe(2 * 3 + 24);
-  expect(await keysOf(store)).toEqual(before.filter((key) => !removed.has(key)));
+  const [record, ...after] = (await keysOf(store)).sort(
+    (a, b) => Number(b.startsWith("config/expired/")) - Number(a.startsWith("config/expired/")),
+  );
+  expect(record).toMatch(/^config\/expired\/.+\.json$/);
+  expect(after).toEqual(before.filter((key) => !removed.has(key)));
   expect(run("expire", "--dry-run").stdout).toContain("Nothing is to be removed.");
 });
 

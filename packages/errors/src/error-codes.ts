@@ -182,6 +182,11 @@ export const ERROR_CODES = {
     retryable: false,
     meaning: "The backup is complete, but something behind it failed: expiry, or telling the outcome.",
   },
+  EXPIRY_DOUBTFUL: {
+    exitStatus: 72,
+    retryable: false,
+    meaning: "Nothing was expired: clocks contradict each other, or hardly anything would be left.",
+  },
   BUG: { exitStatus: 70, retryable: false, meaning: "An unexpected error: a bug in this program." },
 
   SERVER_UNREACHABLE: { exitStatus: 80, retryable: true, meaning: "The PostgreSQL server cannot be reached." },

@@ -9,6 +9,8 @@ export {
   type BackupDirectory,
   type BackupRecord,
 } from "./records/backup-record.ts";
+export { listExpiredWal, putExpiredWal, type ExpiredWal } from "./records/expired-wal.ts";
+export { explainHole, type AbsentWal, type HolePart } from "./chain/explain-hole.ts";
 export { codecSuffix, splitCodecSuffix } from "./wal/codec-suffix.ts";
 export { COPY_MARK, requireNoCopy } from "./records/copy-mark.ts";
 export { requireDigest, sha256Hex } from "./records/digest.ts";
@@ -23,11 +25,27 @@ export {
 export {
   planExpiry,
   removalOrder,
+  windowStartOf,
   type ExpiredBackup,
   type ExpiryPlan,
   type RetentionPolicy,
 } from "./expiry/expiry-plan.ts";
-export { readExpiryState, readStarted, type ExpiryState, type TimelineState } from "./expiry/expiry-state.ts";
+export {
+  readExpiryState,
+  readNewestStamp,
+  readStarted,
+  type ExpiryState,
+  type TimelineState,
+} from "./expiry/expiry-state.ts";
+export {
+  ageAt,
+  isAhead,
+  proveTime,
+  provedEnd,
+  type ProvedTime,
+  type StampedBackup,
+  type TimeEvidence,
+} from "./time/proved-time.ts";
 export { FORMAT_VERSION, isSealedRecord } from "./records/json-record.ts";
 export {
   BACKUP_OBJECTS,
@@ -44,7 +62,6 @@ export {
 } from "./records/keys.ts";
 export {
   claimLabel,
-  findDeclaredGap,
   findGap,
   findStarted,
   listGaps,

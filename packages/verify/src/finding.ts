@@ -50,6 +50,7 @@ export type FindingKind =
   | "archive-old"
   | "tail-damaged"
   // Leftovers, and the verification itself
+  | "clock-wrong"
   | "tail-leftover"
   | "lease-lapsed"
   | "upload-unfinished"

@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import { listGaps, readRecoveryWindow, type RecoveryWindow } from "@soar/repository";
+import { listExpiredWal, listGaps, readRecoveryWindow, type RecoveryWindow } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { availableParallelism } from "node:os";
 import { isDamage, sortFindings, type Finding } from "./finding.ts";
@@ -147,11 +147,13 @@ async function checkWal(
   for (const inventory of survey.inventories.values())
     names.push(...(await checkSegmentNames(survey, inventory, { ...options, fromIndex, histories })));
   const gaps = await listGaps(survey.store, options);
+  const expired = await listExpiredWal(survey.store, options);
   const chains = checkChains({
     backups: backups.map(({ record }) => record),
     histories,
     inventories: survey.inventories,
     gaps,
+    expired,
   });
   return [...findings, ...names, ...chains, ...(await checkLastSegments(survey, options))];
 }

@@ -78,7 +78,7 @@ export const SAMPLE_RESULT: DrillResult = {
             fromLsn: "0/1",
             toLsn: "0/2",
             backups: ["2026-10-25"],
-            hole: { from: "A", to: "B", count: 3, declared: undefined },
+            hole: { from: "A", to: "B", count: 3, declared: undefined, expired: false },
           },
           {
             from: "2026-11-15T03:10:00Z",

@@ -1,4 +1,4 @@
-import { formatTargetTime } from "@soar/pg-tools";
+import { formatInstant } from "@soar/restore";
 
 /** What is to be restored. */
 export type Subject =
@@ -67,7 +67,7 @@ function instantWords(instant: Instant): string[] {
       // With its offset, so that the line means the same wherever it is typed.
       return [
         "--target-time",
-        formatTargetTime(instant.micros),
+        formatInstant(instant.micros),
         ...(instant.inclusive ? [] : ["--exclusive"]),
         ...(instant.backup === undefined ? [] : ["--base-backup", instant.backup]),
       ];

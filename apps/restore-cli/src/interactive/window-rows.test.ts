@@ -3,7 +3,13 @@ import { expect, test } from "vitest";
 import { windowRows } from "./window-rows.ts";
 
 const day = (number: number, time = "02:00:00.500"): string => `2025-01-${String(number).padStart(2, "0")}T${time}Z`;
-const hole = { from: "000000010000000000000013", to: "000000010000000000000014", count: 2, declared: undefined };
+const hole = {
+  from: "000000010000000000000013",
+  to: "000000010000000000000014",
+  count: 2,
+  declared: undefined,
+  expired: false,
+};
 const stoppedAt = new Map([5, 12, 19].map((number) => [`2025-01-${String(number).padStart(2, "0")}`, day(number)]));
 
 function rowsOf(

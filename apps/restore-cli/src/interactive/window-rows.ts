@@ -86,7 +86,8 @@ function firstUsable(instant: string): number {
   return Math.ceil(Date.parse(instant) / 1000) * 1000 + 1000;
 }
 
-function describeHole({ from, count, declared }: RangeHole): string {
+function describeHole({ from, count, declared, expired }: RangeHole): string {
+  if (expired) return `expired: ${count === 1 ? from : `${count} segments from ${from} on`}`;
   const what = count === 1 ? `hole: ${from} is missing` : `hole: ${count} segments from ${from} on`;
   return declared === undefined ? what : `${what}, given up by ${declared.by}`;
 }

@@ -1,5 +1,5 @@
 import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
-import type { ClusterIdentity, GapRecord } from "@soar/repository";
+import { ageAt, type ClusterIdentity, type GapRecord } from "@soar/repository";
 import type { QueueState } from "../daemon/archive-queue.ts";
 import { contiguousMark } from "../daemon/contiguous-mark.ts";
 import type { ArchiverCounters } from "./archiver-counters.ts";
@@ -122,7 +122,7 @@ export function readArchiverStatus(sources: StatusSources): ArchiverStatus {
     hourly,
     tailIntervalMs: sources.tailIntervalMs,
     ...ofRepository(sources),
-    problems: sources.problems ?? [],
+    problems: [...(sources.problems ?? []), ...clockProblems(sources)],
     heldCommits: sources.commits?.held(now.getTime()),
   };
 }
@@ -201,6 +201,15 @@ function ofRepository({ cluster, repository, now }: StatusSources): Pick<Archive
       };
     }),
   };
+}
+
+/** Ages are told by this clock, and alerts follow them. */
+function clockProblems({ repository, now }: StatusSources): string[] {
+  const newest = repository?.newestBackup;
+  if (newest === undefined || ageAt(now, new Date(newest.stoppedAt)) >= 0) return [];
+  return [
+    `backup ${newest.label} ended at ${newest.stoppedAt}, in the future of this machine's clock (${now.toISOString()}): one of the clocks is wrong`,
+  ];
 }
 
 function secondsSince(at: string, now: Date): number {

@@ -68,6 +68,11 @@ test("removes what the plan says, of dead runs their uploads too, and nothing th
   ]);
 });
 
+/** The keys, without what makes that of a record of expired WAL its own. */
+async function namesOf(store: ObjectStore): Promise<string[]> {
+  return (await listKeys(store)).map((key) => key.replace(/^(config\/expired\/).*/, "$1"));
+}
+
 /** Whatever has a record is whole: its objects, its WAL, and everything that it refers to. */
 async function expectConsistent(store: ObjectStore): Promise<void> {
   const keys = new Set(await listKeys(store));
@@ -90,7 +95,7 @@ test(
     const whole = withFault(await createRepository());
     await expire(whole);
     const calls = whole.calls;
-    const finished = await listKeys(whole);
+    const finished = await namesOf(whole);
     expect(calls).toBeGreaterThan(50);
     let failures = 0;
     for (const when of ["before", "after"] as const) {
@@ -100,7 +105,7 @@ test(
         failures += 1;
         await expectConsistent(store);
         await expire(store);
-        expect(await listKeys(store), `after a failure ${when} call ${atCall}`).toEqual(finished);
+        expect(await namesOf(store), `after a failure ${when} call ${atCall}`).toEqual(finished);
       }
     }
     expect(failures).toBeGreaterThan(100);
@@ -134,7 +139,7 @@ test("what became removable after the plan was shown waits for the next run", as
   const state = await readExpiryState(store, { now: NOW });
   const plan = planExpiry(state, POLICY);
   await executeExpiry(store, {
-    state: { ...state, now: day(200) },
+    state: { ...state, time: { ...state.time, now: day(200) } },
     policy: { windowDays: 1, minimumBackups: 1 },
     plan,
   });

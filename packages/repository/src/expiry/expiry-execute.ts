@@ -1,7 +1,10 @@
+import { randomUUID } from "node:crypto";
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { planExpiry, type ExpiredBackup, type ExpiryPlan, type RetentionPolicy } from "./expiry-plan.ts";
+import { expiredRanges } from "./expired-ranges.ts";
+import { planExpiry, windowStartOf, type ExpiredBackup, type ExpiryPlan, type RetentionPolicy } from "./expiry-plan.ts";
 import { readProtection, type ExpiryState } from "./expiry-state.ts";
-import { backupPrefix, BASE_PREFIX, leaseKey } from "../records/keys.ts";
+import { listExpiredWal, putExpiredWal } from "../records/expired-wal.ts";
+import { backupPrefix, BASE_PREFIX, expiredKey, leaseKey } from "../records/keys.ts";
 
 export interface ExecuteExpiryOptions extends CallOptions {
   /** What the plan was made from, and by. */
@@ -51,7 +54,9 @@ export async function executeExpiry(store: ObjectStore, options: ExecuteExpiryOp
       onEvent?.({ type: "backup-removed", label, objects: expired.objects.length, bytes: bytesOf(expired.objects) });
     }
   }
+  const superseded = await recordRemoval(store, state, options);
   const wal = await removeWal(store, state, options);
+  await store.remove(superseded, { signal });
   await store.remove(
     plan.removeLeases.map(({ id }) => leaseKey(id)),
     { signal },
@@ -79,6 +84,32 @@ export async function removeBackup(
   if (last !== first) await store.remove([last.key], { signal });
 }
 
+/**
+ * Says in the bucket which WAL is about to be removed, so that nobody takes it for lost. Gives the keys of the older records,
+ * whose content the new one has: they go once nothing can fail any more.
+ */
+async function recordRemoval(
+  store: ObjectStore,
+  state: ExpiryState,
+  { plan, policy, signal }: ExecuteExpiryOptions,
+): Promise<string[]> {
+  if (plan.removeWal.length === 0) return [];
+  const earlier = await listExpiredWal(store, { signal });
+  const expiredAt = state.time.now.toISOString();
+  await putExpiredWal(
+    store,
+    {
+      format: 1,
+      id: `${expiredAt.replaceAll(/[-:]|\.\d+/g, "")}-${randomUUID()}`,
+      expiredAt,
+      windowStart: windowStartOf(state.time.now, policy).toISOString(),
+      ranges: expiredRanges(state, plan, earlier),
+    },
+    { signal },
+  );
+  return earlier.map(({ id }) => expiredKey(id));
+}
+
 async function removeWal(
   store: ObjectStore,
   before: ExpiryState,
@@ -103,7 +134,7 @@ async function removeWal(
 /** A run begins its uploads after its `started.json`, so anything older than the oldest living run belongs to a dead one. */
 async function abortDeadUploads(
   store: ObjectStore,
-  { now, started }: ExpiryState,
+  { time: { now }, started }: ExpiryState,
   { signal, onEvent }: ExecuteExpiryOptions,
 ): Promise<void> {
   const living = [...started.values()]

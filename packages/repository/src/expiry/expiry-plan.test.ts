@@ -41,7 +41,15 @@ function directory({ label, day, timeline, index, references = [], kept = false 
     stoppedAt: at(day).toISOString(),
     damagedPages: [],
   } as unknown as BackupRecord;
-  return { label, record, damage: undefined, objects: new Map(), kept };
+  return {
+    label,
+    record,
+    damage: undefined,
+    objects: new Map(),
+    kept,
+    recordedAt: at(day),
+    endedAt: at(day),
+  };
 }
 
 const wal = (timeline: number, indexes: readonly number[]) =>
@@ -49,9 +57,11 @@ const wal = (timeline: number, indexes: readonly number[]) =>
 const first: TimelineHistory = { timeline: 1, entries: [] };
 const policy = { windowDays: 30, minimumBackups: 4 };
 
+const timeAt = (now: Date) => ({ now, clock: now, doubts: [] });
+
 function state(overrides: Partial<ExpiryState>): ExpiryState {
   return {
-    now: at(100),
+    time: timeAt(at(100)),
     segmentSize: SIZE,
     backups: [],
     started: new Map(),
@@ -100,7 +110,7 @@ describe("expiry", () => {
       wal: wal(1, [58, 64, 65, 66, 70]),
     };
     for (const now of [at(99), at(101), at(500)]) {
-      const plan = planExpiry(state({ ...stopped, now }), policy);
+      const plan = planExpiry(state({ ...stopped, time: timeAt(now) }), policy);
       expect(labels(plan)).toEqual(["d44", "d51", "d58", "d65"]);
       expect(plan.removeWal.map(({ name }) => name)).not.toContain(segment(1, 65));
       expect(plan.removeWal.map(({ name }) => name)).not.toContain(segment(1, 70));
@@ -113,7 +123,7 @@ describe("expiry", () => {
     const branched = planExpiry(
       state({
         ...stopped,
-        now: at(500),
+        time: timeAt(at(500)),
         timelines: [...stopped.timelines, { history: second, lastArchivedAt: at(72) }],
         wal: [...wal(1, [65, 66, 67, 69]), ...wal(2, [68, 69])],
       }),
@@ -173,6 +183,8 @@ describe("expiry", () => {
       label: "d100",
       record: undefined,
       damage: undefined,
+      recordedAt: undefined,
+      endedAt: undefined,
       objects: new Map(),
       kept: false,
     };
@@ -183,7 +195,7 @@ describe("expiry", () => {
     expect(now.removeBackups.map(({ label }) => label)).toEqual(["d3"]);
     expect(now.removeWal.map(({ name }) => name)).toEqual([segment(1, 6)]);
     const later = planExpiry(
-      state({ now: at(102), backups: [...backups, unfinished], leases: [lease], started }),
+      state({ time: timeAt(at(102)), backups: [...backups, unfinished], leases: [lease], started }),
       policy,
     );
     expect(later.removeBackups.map(({ label }) => label)).toEqual(["d3", "d2", "d1", "d100"]);
@@ -217,7 +229,15 @@ describe("expiry", () => {
 
   test("removes nothing while a record cannot be read", () => {
     const damage = new SoarError("REPOSITORY_DAMAGED", "backup.json is damaged");
-    const broken: BackupDirectory = { label: "x", record: undefined, damage, objects: new Map(), kept: false };
+    const broken: BackupDirectory = {
+      label: "x",
+      record: undefined,
+      damage,
+      objects: new Map(),
+      kept: false,
+      recordedAt: undefined,
+      endedAt: undefined,
+    };
     expect(() => planExpiry(state({ backups: [broken] }), policy)).toThrow(damage);
   });
 });
@@ -276,7 +296,7 @@ function live(steps: readonly Step[]): Life {
       archive();
     }
   }
-  return { state: state({ now: at(day), backups, timelines: histories, wal: objects }), instants };
+  return { state: state({ time: timeAt(at(day)), backups, timelines: histories, wal: objects }), instants };
 }
 
 const steps: fc.Arbitrary<Step[]> = fc.array(
@@ -307,7 +327,7 @@ test("whatever happened, after an expiry the newest state and every instant of t
           backups: before.backups.filter(({ label }) => !goneBackups.has(label)),
           wal: before.wal.filter(({ key }) => !goneWal.has(key)),
         };
-        const windowStart = before.now.getTime() - windowDays * DAY;
+        const windowStart = before.time.now.getTime() - windowDays * DAY;
         for (const instant of instants) {
           const isPromised = instant === instants.at(-1) || at(instant.day).getTime() >= windowStart;
           if (!isPromised || !isRestorable(before, instant)) continue;

@@ -30,6 +30,8 @@ export interface ExpiryPlan {
 export interface ExpiredBackup {
   readonly label: string;
   readonly reason: string;
+  /** Something could be restored from it; else it is what an interrupted run has left. */
+  readonly isComplete: boolean;
   /** Every object below it, in the order in which they are removed. */
   readonly objects: readonly { readonly key: string; readonly size: number }[];
 }
@@ -37,7 +39,7 @@ export interface ExpiredBackup {
 /** A reader whose clock is behind must not lose its lease. */
 const LEASE_GRACE_MS = 86_400_000;
 
-type Complete = BackupDirectory & { readonly record: BackupRecord };
+type Complete = BackupDirectory & { readonly record: BackupRecord; readonly endedAt: Date };
 
 /**
  * Decides what may go. Kept are: every backup of the window; for each branch of history that was written to within
@@ -49,8 +51,10 @@ type Complete = BackupDirectory & { readonly record: BackupRecord };
  */
 export function planExpiry(state: ExpiryState, policy: RetentionPolicy): ExpiryPlan {
   requireReadable(state.backups);
-  const windowStart = new Date(state.now.getTime() - policy.windowDays * 86_400_000);
-  const complete = state.backups.filter((backup): backup is Complete => backup.record !== undefined);
+  const windowStart = windowStartOf(state.time.now, policy);
+  const complete = state.backups.filter(
+    (backup): backup is Complete => backup.record !== undefined && backup.endedAt !== undefined,
+  );
   const anchors = findAnchors(state, complete, windowStart);
   const reasons = keepReasons(state, complete, {
     windowStart,
@@ -62,8 +66,15 @@ export function planExpiry(state: ExpiryState, policy: RetentionPolicy): ExpiryP
     keep: kept.map(({ label }) => ({ label, reasons: reasons.get(label) ?? [] })),
     removeBackups: [...expired(complete, reasons), ...abandoned(state)],
     removeWal: state.wal.filter(({ name }) => !isWalNeeded(name, state, kept, anchors)),
-    removeLeases: state.leases.filter(({ expiresAt }) => Date.parse(expiresAt) + LEASE_GRACE_MS <= state.now.getTime()),
+    removeLeases: state.leases.filter(
+      ({ expiresAt }) => Date.parse(expiresAt) + LEASE_GRACE_MS <= state.time.now.getTime(),
+    ),
   };
+}
+
+/** Every instant from here on can be restored. */
+export function windowStartOf(now: Date, { windowDays }: RetentionPolicy): Date {
+  return new Date(now.getTime() - windowDays * 86_400_000);
 }
 
 /** What a backup with a damaged record refers to is unknown: removing anything could remove what it needs. */
@@ -85,9 +96,8 @@ function findAnchors(state: ExpiryState, complete: readonly Complete[], windowSt
   const followed = live.length > 0 ? live : newestOf(state.timelines);
   return followed.map(({ history }) => {
     const before = complete.filter(
-      ({ record }) =>
-        new Date(record.stoppedAt) <= windowStart &&
-        isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) }),
+      ({ record, endedAt }) =>
+        endedAt <= windowStart && isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) }),
     );
     const candidates = before.map(({ record }) => record).sort(byStopLsn);
     return {
@@ -119,19 +129,19 @@ function keepReasons(
 ): Map<string, string[]> {
   const reasons = new Map<string, string[]>();
   const keep = (label: string, reason: string) => reasons.set(label, [...(reasons.get(label) ?? []), reason]);
-  for (const { label, record, kept } of complete) {
-    if (new Date(record.stoppedAt) > windowStart) keep(label, "within the window");
+  for (const { label, endedAt, kept } of complete) {
+    if (endedAt > windowStart) keep(label, "within the window");
     if (kept) keep(label, "pinned");
   }
   for (const { backup } of anchors) if (backup !== undefined) keep(backup.label, "anchor of the window");
-  const newest = [...complete].sort((a, b) => byStoppedAt(a.record, b.record)).slice(-minimumBackups);
+  const newest = [...complete].sort(byEnd).slice(-minimumBackups);
   for (const { label } of newest) keep(label, `one of the ${minimumBackups} newest`);
   for (const lease of state.leases) {
-    if (new Date(lease.expiresAt) > state.now)
+    if (new Date(lease.expiresAt) > state.time.now)
       for (const label of lease.labels) keep(label, `in use: ${lease.purpose} on ${lease.host}`);
   }
   for (const started of state.started.values()) {
-    if (new Date(started.deadline) > state.now)
+    if (new Date(started.deadline) > state.time.now)
       for (const label of started.references) keep(label, `referred to by the running backup ${started.label}`);
   }
   keepReferences(complete, keep, reasons);
@@ -158,10 +168,11 @@ function keepReferences(
 function expired(complete: readonly Complete[], reasons: ReadonlyMap<string, unknown>): ExpiredBackup[] {
   return complete
     .filter(({ label }) => !reasons.has(label))
-    .sort((a, b) => byStoppedAt(b.record, a.record))
+    .sort((a, b) => byEnd(b, a))
     .map((backup) => ({
       label: backup.label,
-      reason: `ended ${backup.record.stoppedAt}, outside the window`,
+      reason: `ended ${backup.endedAt.toISOString()}, outside the window`,
+      isComplete: true,
       objects: removalOrder(backup),
     }));
 }
@@ -171,12 +182,16 @@ function abandoned(state: ExpiryState): ExpiredBackup[] {
   return state.backups.flatMap((backup) => {
     const started = state.started.get(backup.label);
     const isDead =
-      backup.record === undefined && !backup.kept && started !== undefined && new Date(started.deadline) <= state.now;
+      backup.record === undefined &&
+      !backup.kept &&
+      started !== undefined &&
+      new Date(started.deadline) <= state.time.now;
     return isDead
       ? [
           {
             label: backup.label,
             reason: `interrupted: begun ${started.startedAt} on ${started.host}`,
+            isComplete: false,
             objects: removalOrder(backup),
           },
         ]
@@ -200,7 +215,7 @@ function isWalNeeded(name: string, state: ExpiryState, kept: readonly Complete[]
   const { timeline, index } = parseWalSegment(file.segmentName, state.segmentSize);
   if (
     state.leases.some(
-      (lease) => new Date(lease.expiresAt) > state.now && isWithin(file.segmentName, lease.walFrom, lease.walTo),
+      (lease) => new Date(lease.expiresAt) > state.time.now && isWithin(file.segmentName, lease.walFrom, lease.walTo),
     )
   )
     return true;
@@ -245,6 +260,6 @@ function byStopLsn(a: BackupRecord, b: BackupRecord): number {
   return left === right ? 0 : left < right ? -1 : 1;
 }
 
-function byStoppedAt(a: BackupRecord, b: BackupRecord): number {
-  return new Date(a.stoppedAt).getTime() - new Date(b.stoppedAt).getTime();
+function byEnd(a: Complete, b: Complete): number {
+  return a.endedAt.getTime() - b.endedAt.getTime();
 }

@@ -2,15 +2,17 @@ import { SoarError } from "@soar/errors";
 import { parseWalFileName, type TimelineHistory } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupDirectories, type BackupDirectory } from "../records/backup-record.ts";
-import { WAL_PREFIX } from "../records/keys.ts";
+import { BASE_PREFIX, WAL_PREFIX } from "../records/keys.ts";
 import { findStarted, listLeases, type LeaseRecord, type StartedRecord } from "../records/marker-records.ts";
+import { proveTime, type ProvedTime, type StampedBackup } from "../time/proved-time.ts";
 import { requireRepositoryRecord } from "../records/repository-record.ts";
 import { requireTimelineHistory } from "../wal/timeline-files.ts";
 import { parseWalKey } from "../wal/wal-key.ts";
 
 /** What an expiry looks at. Read from the bucket by `readExpiryState`; a value, so that every rule can be tested. */
 export interface ExpiryState {
-  readonly now: Date;
+  /** Proved: see `proveTime`. */
+  readonly time: ProvedTime;
   readonly segmentSize: number;
   readonly backups: readonly BackupDirectory[];
   /** `started.json` of directories without a record. */
@@ -29,7 +31,13 @@ export interface TimelineState {
 }
 
 export interface ReadExpiryStateOptions extends CallOptions {
+  /** This machine's clock. */
   readonly now: Date;
+  /**
+   * The newest stamp before this run stored anything, see `readNewestStamp`. It counts only in a store on this machine, whose stamps are
+   * this machine's own; where a server stamps, what this run has just stored is the best proof there is.
+   */
+  readonly stampBefore?: Date | undefined;
 }
 
 /**
@@ -39,14 +47,45 @@ export interface ReadExpiryStateOptions extends CallOptions {
  */
 export async function readExpiryState(
   store: ObjectStore,
-  { now, signal }: ReadExpiryStateOptions,
+  { now, stampBefore, signal }: ReadExpiryStateOptions,
 ): Promise<ExpiryState> {
   const { walSegmentSize } = await requireRepositoryRecord(store, { signal });
   const { wal, newest } = await listWal(store, { signal });
   const timelines: TimelineState[] = [];
   for (const [timeline, lastArchivedAt] of newest)
     timelines.push({ history: await requireTimelineHistory(store, timeline, { signal }), lastArchivedAt });
-  return { now, segmentSize: walSegmentSize, timelines, wal, ...(await readProtection(store, { signal })) };
+  const protection = await readProtection(store, { signal });
+  const isOwnStamp = store.features.server === undefined && stampBefore !== undefined;
+  const time = proveTime({
+    clock: now,
+    newestStamp: isOwnStamp ? stampBefore : newestOf([...newest.values(), ...recordedAt(protection.backups)]),
+    backups: protection.backups.flatMap(stampedBackup),
+  });
+  return { time, segmentSize: walSegmentSize, timelines, wal, ...protection };
+}
+
+/** When the newest object of WAL and backups was stored, as the store says; undefined for an empty repository. */
+export async function readNewestStamp(store: ObjectStore, { signal }: CallOptions = {}): Promise<Date | undefined> {
+  let newest: Date | undefined;
+  for (const prefix of [WAL_PREFIX, BASE_PREFIX])
+    for await (const { modifiedAt } of store.list(prefix, { signal }))
+      if (newest === undefined || modifiedAt > newest) newest = modifiedAt;
+  return newest;
+}
+
+function recordedAt(backups: readonly BackupDirectory[]): Date[] {
+  return backups.flatMap((backup) => backup.recordedAt ?? []);
+}
+
+function stampedBackup({ label, record, recordedAt: stamp }: BackupDirectory): StampedBackup[] {
+  return record === undefined ? [] : [{ label, stoppedAt: new Date(record.stoppedAt), recordedAt: stamp }];
+}
+
+function newestOf(stamps: readonly Date[]): Date | undefined {
+  return stamps.reduce<Date | undefined>(
+    (newest, stamp) => (newest === undefined || stamp > newest ? stamp : newest),
+    undefined,
+  );
 }
 
 /** The part of the state that other runs change while an expiry goes on. */

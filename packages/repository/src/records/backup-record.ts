@@ -15,6 +15,7 @@ import {
   systemIdentifierText,
   timelineNumber,
 } from "./json-record.ts";
+import { provedEnd } from "../time/proved-time.ts";
 import { BACKUP_OBJECTS, BASE_PREFIX, backupKey, parseBackupKey } from "./keys.ts";
 
 const oid = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -143,13 +144,21 @@ export interface BackupDirectory {
   readonly damage: SoarError | undefined;
   /** Every object below it, by name, with its size. */
   readonly objects: ReadonlyMap<string, number>;
+  /** When the store says that `backup.json` was stored. */
+  readonly recordedAt: Date | undefined;
+  /**
+   * When the backup ended, as far as that is proved: no later than its record was stored, and no earlier than a backup of an
+   * earlier position on the same timeline. Its record has the time by its host's clock, which may have been wrong.
+   */
+  readonly endedAt: Date | undefined;
   readonly kept: boolean;
 }
 
 /** Everything below `base/`, in ascending order of label. Objects that belong to no label are an error. */
 export async function listBackupDirectories(store: ObjectStore, options: CallOptions = {}): Promise<BackupDirectory[]> {
   const byLabel = new Map<string, Map<string, number>>();
-  for await (const { key, size } of store.list(BASE_PREFIX, options)) {
+  const recordedAt = new Map<string, Date>();
+  for await (const { key, size, modifiedAt } of store.list(BASE_PREFIX, options)) {
     const parsed = parseBackupKey(key);
     if (parsed === undefined || !isBackupLabel(parsed.label)) {
       throw new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${key}' is not an object of this repository`, {
@@ -158,17 +167,25 @@ export async function listBackupDirectories(store: ObjectStore, options: CallOpt
     }
     const objects = byLabel.get(parsed.label) ?? new Map<string, number>();
     byLabel.set(parsed.label, objects.set(parsed.name, size));
+    if (parsed.name === BACKUP_OBJECTS.record) recordedAt.set(parsed.label, modifiedAt);
   }
-  return Promise.all([...byLabel].map(([backup, objects]) => readDirectory(store, backup, objects, options)));
+  const directories = await Promise.all(
+    [...byLabel].map(([backup, objects]) =>
+      readDirectory(store, backup, { objects, recordedAt: recordedAt.get(backup) }, options),
+    ),
+  );
+  const ends = provedEnds(directories);
+  return directories.map((directory) => ({ ...directory, endedAt: ends.get(directory.label) }));
 }
 
 async function readDirectory(
   store: ObjectStore,
   backup: string,
-  objects: ReadonlyMap<string, number>,
+  listed: Pick<BackupDirectory, "objects" | "recordedAt">,
   options: CallOptions,
-): Promise<BackupDirectory> {
-  const directory = { label: backup, objects, kept: objects.has(BACKUP_OBJECTS.keep) };
+): Promise<Omit<BackupDirectory, "endedAt">> {
+  const { objects } = listed;
+  const directory = { label: backup, ...listed, kept: objects.has(BACKUP_OBJECTS.keep) };
   if (!objects.has(BACKUP_OBJECTS.record)) return { ...directory, record: undefined, damage: undefined };
   try {
     return { ...directory, record: await requireBackupRecord(store, backup, options), damage: undefined };
@@ -177,6 +194,23 @@ async function readDirectory(
     if (!hasErrorCode(error, "REPOSITORY_DAMAGED")) throw error;
     return { ...directory, record: undefined, damage: error };
   }
+}
+
+/** By label. Along one timeline time does not go back, whatever the clocks of the hosts that took the backups did. */
+function provedEnds(directories: readonly Omit<BackupDirectory, "endedAt">[]): Map<string, Date> {
+  const ends = new Map<string, Date>();
+  const latest = new Map<number, Date>();
+  const complete = directories.flatMap(({ record, recordedAt }) =>
+    record === undefined ? [] : [{ record, recordedAt }],
+  );
+  for (const { record, recordedAt } of complete.sort((a, b) => byStop(a.record, b.record))) {
+    const own = provedEnd({ stoppedAt: new Date(record.stoppedAt), recordedAt });
+    const before = latest.get(record.timeline);
+    const end = before !== undefined && before > own ? before : own;
+    ends.set(record.label, end);
+    latest.set(record.timeline, end);
+  }
+  return ends;
 }
 
 /** The complete backups in the order in which they became consistent (stop LSN), never by name. */

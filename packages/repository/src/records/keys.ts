@@ -6,6 +6,7 @@
 export const CONFIG_KEY = "config/backup-config.json";
 export const GAP_PREFIX = "config/gaps/";
 export const LEASE_PREFIX = "config/leases/";
+export const EXPIRED_PREFIX = "config/expired/";
 /** Where the probe of conditional puts writes; nothing there is ever read again. */
 export const PROBE_PREFIX = "config/probe/";
 export const BASE_PREFIX = "base/";
@@ -44,6 +45,10 @@ export function leaseKey(id: string): string {
 
 export function gapKey(from: string, to: string): string {
   return `${GAP_PREFIX}${from}-${to}.json`;
+}
+
+export function expiredKey(id: string): string {
+  return `${EXPIRED_PREFIX}${id}.json`;
 }
 
 /** The directory of one unfinished segment's pieces. */

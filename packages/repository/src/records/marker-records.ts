@@ -3,6 +3,7 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 import * as v from "valibot";
 import { findRecord, FORMAT_VERSION, formatRecord, instantText } from "./json-record.ts";
 import { BACKUP_OBJECTS, backupKey, gapKey, GAP_PREFIX, leaseKey, LEASE_PREFIX } from "./keys.ts";
+import { listRecords } from "./list-records.ts";
 
 const format = v.literal(FORMAT_VERSION);
 
@@ -125,31 +126,4 @@ export async function findGap(
   options: CallOptions = {},
 ): Promise<GapRecord | undefined> {
   return findRecord(store, gapKey(gap.from, gap.to), gapSchema, options);
-}
-
-/** The declared gap that a hole on one timeline lies in, both ends included: segment names of one timeline compare like their numbers. */
-export function findDeclaredGap(
-  gaps: readonly GapRecord[],
-  hole: { readonly from: string; readonly to: string },
-): GapRecord | undefined {
-  return gaps.find(({ from, to }) => from <= hole.from && hole.to <= to);
-}
-
-async function listRecords<S extends v.GenericSchema<unknown, { readonly format: number }>>(
-  store: ObjectStore,
-  prefix: string,
-  schema: S,
-  options: CallOptions,
-): Promise<v.InferOutput<S>[]> {
-  const records: v.InferOutput<S>[] = [];
-  for await (const { key } of store.list(prefix, options)) {
-    const record = await findRecord(store, key, schema, options).catch((error: unknown) => {
-      // A view of the store that remembers a listing says that it is there.
-      if (!hasErrorCode(error, "OBJECT_MISSING")) throw error;
-      return undefined;
-    });
-    // Gone between listing and reading: a lease that was given back.
-    if (record !== undefined) records.push(record);
-  }
-  return records;
 }

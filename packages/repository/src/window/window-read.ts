@@ -11,10 +11,12 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupRecords, type BackupRecord } from "../records/backup-record.ts";
 import { appendTail } from "../chain/chain-tail.ts";
 import { readWalDescription } from "../wal/get-wal.ts";
+import { explainHole, type AbsentWal } from "../chain/explain-hole.ts";
 import { readChainSegment } from "../chain/read-chain-segment.ts";
-import { findDeclaredGap, listGaps, type GapRecord } from "../records/marker-records.ts";
+import type { ChainHole, ChainSegment } from "../chain/wal-chain.ts";
+import { listExpiredWal } from "../records/expired-wal.ts";
+import { listGaps, type GapRecord } from "../records/marker-records.ts";
 import { requireTimelineHistory } from "../wal/timeline-files.ts";
-import type { ChainSegment } from "../chain/wal-chain.ts";
 import { listTimelines, listTimelineSegments, type TimelineSegments } from "../wal/wal-inventory.ts";
 import { findRestorableSpans, type RestorableSpan } from "./window.ts";
 
@@ -51,8 +53,10 @@ export interface RangeHole {
   readonly from: string;
   readonly to: string;
   readonly count: number;
-  /** Set when somebody gave this WAL up. */
+  /** Set when somebody gave this WAL up, or what expiry has left of it. */
   readonly declared: { readonly by: string; readonly at: string; readonly reason: string } | undefined;
+  /** Nobody has lost anything: all of it was removed by expiry, behind a backup that is kept longer than the window. */
+  readonly expired: boolean;
 }
 
 /** Segments without a single commit that are looked through for a time: an idle server switches few. */
@@ -72,18 +76,20 @@ export async function readRecoveryWindow(
   for (const timeline of numbers)
     inventories.set(timeline, await listTimelineSegments(store, timeline, walSegmentSize, { signal }));
   const gaps = await listGaps(store, { signal });
+  const expired = await listExpiredWal(store, { signal });
   const timelines: TimelineWindow[] = [];
   for (const timeline of numbers.toReversed()) {
     const history = await requireTimelineHistory(store, timeline, { signal });
-    timelines.push(await describeTimeline(store, history, { records, inventories, gaps, walSegmentSize, signal }));
+    timelines.push(
+      await describeTimeline(store, history, { records, inventories, gaps, expired, walSegmentSize, signal }),
+    );
   }
   return { timelines, gaps };
 }
 
-interface Known extends CallOptions {
+interface Known extends CallOptions, AbsentWal {
   readonly records: readonly BackupRecord[];
   readonly inventories: ReadonlyMap<number, TimelineSegments>;
-  readonly gaps: readonly GapRecord[];
   readonly walSegmentSize: number;
 }
 
@@ -126,15 +132,7 @@ async function describeRange(
     fromLsn: formatLsn(fromLsn),
     toLsn: formatLsn(endOf(segments, span, known.walSegmentSize)),
     backups: span.backups.map(({ label }) => label),
-    hole:
-      span.hole === undefined
-        ? undefined
-        : {
-            from: span.hole.from,
-            to: span.hole.to,
-            count: span.hole.count,
-            declared: declaredBy(known.gaps, span.hole),
-          },
+    hole: span.hole === undefined ? undefined : describeHole(span.hole, known),
   };
 }
 
@@ -180,10 +178,15 @@ async function readTime(
   }
 }
 
-function declaredBy(
-  gaps: readonly GapRecord[],
-  hole: { readonly from: string; readonly to: string },
-): RangeHole["declared"] {
-  const gap = findDeclaredGap(gaps, hole);
-  return gap === undefined ? undefined : { by: gap.declaredBy, at: gap.declaredAt, reason: gap.reason };
+function describeHole(hole: ChainHole, known: Known): RangeHole {
+  const parts = explainHole(hole, known.walSegmentSize, known);
+  const isLost = parts.some(({ cause }) => cause === "missing");
+  const gap = isLost ? undefined : parts.find(({ gap: given }) => given !== undefined)?.gap;
+  return {
+    from: hole.from,
+    to: hole.to,
+    count: hole.count,
+    declared: gap && { by: gap.declaredBy, at: gap.declaredAt, reason: gap.reason },
+    expired: !isLost && gap === undefined,
+  };
 }

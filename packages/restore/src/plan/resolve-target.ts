@@ -8,12 +8,11 @@ import {
   type Lsn,
   type RecoveryTarget as PostgresTarget,
   type WalRecord,
-  formatTargetTime,
 } from "@soar/pg-tools";
 import type { BackupRecord, WalChain } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
-import { describeTarget, type RestoreTarget } from "./restore-target.ts";
-import { describeGivenUp, missingWal } from "./missing-wal.ts";
+import { describeTarget, formatInstant, type RecoveryTarget } from "./restore-target.ts";
+import { missingWal, whyAbsent } from "./missing-wal.ts";
 import { plannedStopAt } from "./postgres-target.ts";
 import {
   findChainEnd,
@@ -43,7 +42,7 @@ export interface ResolvedTarget {
 }
 
 export interface ResolveOptions extends ReadChainOptions {
-  readonly target: RestoreTarget;
+  readonly target: RecoveryTarget;
   readonly backup: BackupRecord;
   /** From the backup's first segment on. */
   readonly chain: WalChain;
@@ -109,13 +108,13 @@ async function requireConsistent(store: ObjectStore, { backup, chain, signal }: 
     chain.segments.some(({ index }) => BigInt(index + 1) * BigInt(chain.segmentSize) >= parseLsn(backup.stopLsn));
   if (reached) return;
   const [hole] = chain.holes;
-  const gap = hole && (await describeGivenUp(store, hole, { signal }));
+  const reason = await whyAbsent(store, chain, { signal });
   throw new SoarError(
     "WAL_MISSING",
-    `backup '${backup.label}' cannot be made consistent: WAL segment '${hole?.from ?? backup.firstSegment}' is not in the bucket${gap ?? ""}`,
+    `backup '${backup.label}' cannot be made consistent: WAL segment '${hole?.from ?? backup.firstSegment}' is not in the bucket${reason ?? ""}`,
     {
       hint:
-        gap === undefined
+        reason === undefined
           ? "If the segment is still in pg_wal of the server, archive it with soar-wal-archive; else use another backup."
           : "Use another backup.",
     },
@@ -163,7 +162,7 @@ function requireSwitchReached({ history }: WalChain, endLsn: Lsn): void {
 async function resolveLatest(store: ObjectStore, { chain, signal }: ResolveOptions): Promise<ResolvedTarget> {
   const [hole] = chain.holes;
   // Going on to the end of what can be reached would silently leave out everything behind the hole.
-  if (hole !== undefined) throw await missingWal(store, hole, { what: "the latest state", signal });
+  if (hole !== undefined) throw await missingWal(store, chain, { what: "the latest state", signal });
   requireLastTimeline({ chain });
   const { endLsn, lastCommit } = await findChainEnd(store, chain, { signal });
   requireSwitchReached(chain, endLsn);
@@ -196,20 +195,20 @@ async function notReached(
   last: CommitPoint | undefined,
 ): Promise<SoarError> {
   const [hole] = chain.holes;
-  if (hole !== undefined) return await missingWal(store, hole, { what: describeTarget(target), signal });
+  if (hole !== undefined) return await missingWal(store, chain, { what: describeTarget(target), signal });
   // Only the end of the chain may have been read, so nothing can be said of what commits there are before it.
   const end = formatLsn(lsnOfSegmentIndex(chain.endIndex, chain.segmentSize));
   const known =
     last === undefined
       ? `it is not met behind backup '${backup.label}', and the WAL in the bucket ends at ${end}`
-      : `the last commit in the bucket is of ${formatTargetTime(last.time)} at ${formatLsn(last.lsn)}`;
+      : `the last commit in the bucket is of ${formatInstant(last.time)} at ${formatLsn(last.lsn)}`;
   return new SoarError("TARGET_AFTER_ARCHIVE", `${describeTarget(target)} cannot be reached: ${known}`, {
     hint: "PostgreSQL stops at a time only when it sees a later commit. Use --latest to replay all that is there, or an earlier target.",
   });
 }
 
 /** Records before this position cannot matter, so their segments need not be read. */
-function startOf(target: RestoreTarget): ChainPosition {
+function startOf(target: RecoveryTarget): ChainPosition {
   switch (target.kind) {
     case "time":
       return { untilTime: target.inclusive ? target.time : target.time - 1n };

@@ -1,5 +1,6 @@
 import { hasErrorCode } from "@soar/errors";
 import {
+  ageAt,
   listBackupDirectories,
   planExpiry,
   readExpiryState,
@@ -77,14 +78,20 @@ function examineIdentity(
 }
 
 function examineBackups(backups: readonly BackupDirectory[], now: Date, notes: Notes): void {
-  const stops = backups.flatMap(({ record }) => (record === undefined ? [] : [Date.parse(record.stoppedAt)]));
+  const ends = backups.flatMap(({ endedAt }) => endedAt ?? []);
   const how =
     "Look why it does not run: systemctl list-timers soar-backup-base.timer; journalctl -u soar-backup-base.service -n 100. Take one now: soar-base-backup.";
-  if (stops.length === 0)
+  if (ends.length === 0)
     return notes.error("no-backup", "there is no base backup: nothing can be restored", "Take one: soar-base-backup.");
-  const ageDays = (now.getTime() - Math.max(...stops)) / DAY_MS;
+  const ageDays = Math.min(...ends.map((end) => ageAt(now, end))) / DAY_MS;
   const fact = `the newest base backup is ${ageDays.toFixed(1)} days old`;
-  if (ageDays > OLD_DAYS.error) notes.error("backup-old", fact, how);
+  if (ageDays < 0)
+    notes.error(
+      "clock-wrong",
+      `the newest base backup ended ${(-ageDays).toFixed(1)} days in the future of this machine's clock (${now.toISOString()})`,
+      "Compare the clocks of this machine and of the one that takes the backups with another: timedatectl, or date -u. Nothing expires as long as they contradict each other.",
+    );
+  else if (ageDays > OLD_DAYS.error) notes.error("backup-old", fact, how);
   else if (ageDays > OLD_DAYS.warning) notes.warning("backup-old", fact, how);
   else notes.ok("backup-young", fact);
   for (const backup of backups) {
@@ -117,7 +124,8 @@ async function examineWindow(
   const { timelines } = await readRecoveryWindow(store, walSegmentSize, { signal });
   const [newest] = timelines;
   const holes = newest?.ranges.flatMap(({ hole }) => (hole === undefined ? [] : [hole])) ?? [];
-  for (const { from, to, count, declared } of holes) {
+  for (const { from, to, count, declared, expired } of holes) {
+    if (expired) continue;
     const range =
       count === 1 ? `segment '${from}' is missing` : `${count} segments from '${from}' to '${to}' are missing`;
     if (declared === undefined)
@@ -134,7 +142,7 @@ async function examineWindow(
       );
   }
   const last = newest?.ranges.at(-1);
-  if (last !== undefined && holes.length === 0)
+  if (last !== undefined && holes.every(({ expired }) => expired))
     notes.ok(
       "window",
       `every instant from ${last.from} ${last.to === undefined ? "on" : `to ${last.to}`} can be restored`,

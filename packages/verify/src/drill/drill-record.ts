@@ -1,6 +1,6 @@
-import { formatLsn, segmentIndexBeforeLsn, formatTargetTime } from "@soar/pg-tools";
-import type { RecoveryWindow, RepositoryRecord } from "@soar/repository";
-import type { RestorePlan, ScratchCluster } from "@soar/restore";
+import { formatLsn, segmentIndexBeforeLsn } from "@soar/pg-tools";
+import { ageAt, type RecoveryWindow, type RepositoryRecord } from "@soar/repository";
+import { formatInstant, type RestorePlan, type ScratchCluster } from "@soar/restore";
 import type { DrillOptions } from "./drill-options.ts";
 import type { Downloads } from "./measure-downloads.ts";
 import type { DrillCheck, DrillResult, DrillTarget, Integrity, TestedBackup } from "./report/drill-report.ts";
@@ -39,8 +39,7 @@ export class DrillRecord {
     this.startedAt = options.now();
     this.target = {
       at: options.instant.at,
-      description:
-        options.instant.at === "time" ? `time ${formatTargetTime(options.instant.micros)}` : options.instant.at,
+      description: options.instant.at === "time" ? `time ${formatInstant(options.instant.micros)}` : options.instant.at,
       ...("seed" in options.instant ? { seed: options.instant.seed } : {}),
     };
   }
@@ -54,6 +53,11 @@ export class DrillRecord {
     this.plan = plan;
     this.target = target;
     this.#times = { ...this.#times, plan: planMs };
+    const age = ageAt(this.startedAt, new Date(plan.backup.stoppedAt));
+    if (age < 0)
+      this.issues.push(
+        `backup ${plan.backup.label} ended at ${plan.backup.stoppedAt}, in the future of this machine's clock (${this.startedAt.toISOString()}): one of the clocks is wrong`,
+      );
     this.issues.push(
       ...plan.warnings,
       ...plan.passedOver.map(({ label, reason }) => `backup ${label} was passed over: ${reason}`),
@@ -132,8 +136,8 @@ export class DrillRecord {
       lsn: outcome.reachedLsn === undefined ? undefined : formatLsn(outcome.reachedLsn),
       timeline: outcome.timeline,
       consistentLsn: this.consistentLsn === undefined ? undefined : formatLsn(this.consistentLsn),
-      newestCommit: lastReplayed && formatTargetTime(lastReplayed.time),
-      firstLeftOut: firstLeftOut && formatTargetTime(firstLeftOut.time),
+      newestCommit: lastReplayed && formatInstant(lastReplayed.time),
+      firstLeftOut: firstLeftOut && formatInstant(firstLeftOut.time),
     };
   }
 }
@@ -161,7 +165,7 @@ function testedBackup({ backup, chain, resolved }: RestorePlan, at: Date): Teste
     label: backup.label,
     kind: backup.kind,
     endedAt: backup.stoppedAt,
-    ageSeconds: Math.max(0, Math.round((at.getTime() - Date.parse(backup.stoppedAt)) / 1000)),
+    ageSeconds: Math.round(ageAt(at, new Date(backup.stoppedAt)) / 1000),
     databaseBytes: backup.sizes.database,
     storedBytes: backup.sizes.stored,
     timeline: chain.history.timeline,

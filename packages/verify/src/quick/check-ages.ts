@@ -1,3 +1,4 @@
+import { ageAt } from "@soar/repository";
 import type { Finding } from "../finding.ts";
 import type { Survey } from "../survey/survey-repository.ts";
 
@@ -25,12 +26,11 @@ export interface Ages {
 }
 
 export function agesOf({ backups, objects }: Survey): Ages {
-  const newest = backups.at(-1)?.record.stoppedAt;
   let last = 0;
   for (const { key, modifiedAt } of objects)
     if (/^(?:wal|tail)\//.test(key)) last = Math.max(last, modifiedAt.getTime());
   return {
-    newestBackupAt: newest === undefined ? undefined : new Date(newest),
+    newestBackupAt: backups.at(-1)?.endedAt,
     lastArchivedAt: last === 0 ? undefined : new Date(last),
   };
 }
@@ -47,8 +47,10 @@ export function checkAges({ newestBackupAt, lastArchivedAt }: Ages, limits: AgeL
       },
     ];
   }
+  const age = ageAt(now, newestBackupAt);
+  const idle = lastArchivedAt === undefined ? Infinity : ageAt(now, lastArchivedAt);
+  if (age < 0 || idle < 0) return [clockContradicted(age < 0 ? newestBackupAt : (lastArchivedAt ?? now), now)];
   const findings: Finding[] = [];
-  const age = now.getTime() - newestBackupAt.getTime();
   if (age > limits.backupWarningMs) {
     findings.push({
       kind: "backup-old",
@@ -59,7 +61,6 @@ export function checkAges({ newestBackupAt, lastArchivedAt }: Ages, limits: AgeL
         "Take one now (soar-base-backup), and look why the timer did not: systemctl list-timers 'soar-*', journalctl -u soar-backup-base.",
     });
   }
-  const idle = now.getTime() - (lastArchivedAt?.getTime() ?? 0);
   if (limits.archiveWarningMs !== undefined && idle > limits.archiveWarningMs) {
     findings.push({
       kind: "archive-old",
@@ -71,6 +72,18 @@ export function checkAges({ newestBackupAt, lastArchivedAt }: Ages, limits: AgeL
     });
   }
   return findings;
+}
+
+/** No age can be told by such a clock, nor whether anything is late. */
+function clockContradicted(stamp: Date, now: Date): Finding {
+  return {
+    kind: "clock-wrong",
+    severity: "error",
+    where: "clock",
+    what: `this machine's clock says ${now.toISOString()}, and the bucket holds what was stored at ${stamp.toISOString()}, ${inDays(stamp.getTime() - now.getTime())} later`,
+    advice:
+      "Compare the clock of this machine, and of those that archive and back up, with another (timedatectl, or date -u). Nothing expires as long as they contradict each other.",
+  };
 }
 
 function inDays(ms: number): string {

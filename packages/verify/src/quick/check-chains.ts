@@ -1,24 +1,26 @@
 import { isOnLineage, lsnOfSegmentIndex, parseLsn, parseWalSegment, type TimelineHistory } from "@soar/pg-tools";
 import {
   assembleChain,
+  explainHole,
+  type AbsentWal,
   type BackupRecord,
   type ChainHole,
   type GapRecord,
+  type HolePart,
   type TimelineSegments,
 } from "@soar/repository";
 import type { Finding } from "../finding.ts";
 
-export interface ChainState {
+export interface ChainState extends AbsentWal {
   readonly backups: readonly BackupRecord[];
   readonly histories: readonly TimelineHistory[];
   readonly inventories: ReadonlyMap<number, TimelineSegments>;
-  /** WAL that was given up on purpose. */
-  readonly gaps: readonly GapRecord[];
 }
 
 /**
  * Reconciles every backup with the WAL: from its first segment on, on every branch that leads from it, no segment may
- * be missing before the last one that is there, and the segments that make it consistent must all be there.
+ * be missing before the last one that is there, unless expiry removed it or it was given up, and the segments that make the
+ * backup consistent must all be there.
  */
 export function checkChains(state: ChainState): Finding[] {
   const found = new Map<string, Finding>();
@@ -40,7 +42,9 @@ function chainFindings(backup: BackupRecord, history: TimelineHistory, state: Ch
   const first = parseWalSegment(backup.firstSegment, size).index;
   const last = parseWalSegment(backup.lastSegment, size).index;
   const chain = assembleChain(history, size, first, state.inventories);
-  const findings = chain.holes.map((hole) => describeHole(hole, state, { history, size }));
+  const findings = chain.holes
+    .flatMap((hole) => explainHole(hole, size, state))
+    .flatMap((part) => describeAbsence(part, state, { history, size }));
   if (chain.endIndex > last) return findings;
   return [
     ...findings,
@@ -48,31 +52,35 @@ function chainFindings(backup: BackupRecord, history: TimelineHistory, state: Ch
   ];
 }
 
-function describeHole(
-  hole: ChainHole,
+function describeAbsence(
+  part: HolePart,
   state: ChainState,
   { history, size }: { readonly history: TimelineHistory; readonly size: number },
-): Finding {
-  const declared = state.gaps.find(({ from, to }) => from <= hole.from && hole.to <= to);
-  if (declared === undefined) return missing(hole);
-  const end = lsnOfSegmentIndex(parseWalSegment(hole.to, size).index + 1, size);
+): Finding[] {
+  if (part.cause === "expired") return [];
+  if (part.gap === undefined) return [missing(part)];
+  const end = lsnOfSegmentIndex(parseWalSegment(part.to, size).index + 1, size);
   const covered = state.backups.some((backup) => leadsFrom(history, backup) && parseLsn(backup.startLsn) >= end);
+  return [givenUp(part, part.gap, covered)];
+}
+
+function givenUp(part: HolePart, gap: GapRecord, covered: boolean): Finding {
   return {
     kind: "wal-gap-declared",
     severity: covered ? "notice" : "error",
-    where: hole.from,
-    what: `${countOf(hole)} given up by ${declared.declaredBy} at ${declared.declaredAt} (${declared.reason})${covered ? "" : ", and no backup was taken since"}`,
+    where: part.from,
+    what: `${countOf(part)} given up by ${gap.declaredBy} at ${gap.declaredAt} (${gap.reason})${covered ? "" : ", and no backup was taken since"}`,
     advice: covered
       ? "No instant within it can be restored. Nothing to do."
       : "Nothing behind it can be restored. Take a base backup now: soar-base-backup.",
   };
 }
 
-function countOf({ count, to }: ChainHole): string {
+function countOf({ count, to }: Pick<ChainHole, "count" | "to">): string {
   return count === 1 ? "this segment was" : `${count} segments, to ${to}, were`;
 }
 
-function missing({ from, to, count }: ChainHole): Finding {
+function missing({ from, to, count }: Pick<ChainHole, "from" | "to" | "count">): Finding {
   return {
     kind: "wal-missing",
     severity: "error",

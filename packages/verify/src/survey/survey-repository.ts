@@ -23,7 +23,7 @@ import { listedStore } from "./listed-store.ts";
 
 const YOUNG_MS = 3600_000;
 
-export type CompleteBackup = BackupDirectory & { readonly record: BackupRecord };
+export type CompleteBackup = BackupDirectory & { readonly record: BackupRecord; readonly endedAt: Date };
 
 /** What is in the bucket, from one listing of it and the records of the backups. */
 export interface Survey {
@@ -50,13 +50,13 @@ export async function surveyRepository(store: ObjectStore, { signal }: CallOptio
   const inventories = new Map<number, TimelineSegments>();
   for (const timeline of timelines)
     inventories.set(timeline, await listTimelineSegments(view, timeline, repository.walSegmentSize, { signal }));
-  const readable = directories.filter((directory): directory is CompleteBackup => directory.record !== undefined);
+  const readable = directories.filter(
+    (directory): directory is CompleteBackup => directory.record !== undefined && directory.endedAt !== undefined,
+  );
   const isOwn = ({ record }: CompleteBackup): boolean =>
     record.systemIdentifier === repository.systemIdentifier && record.walSegmentSize === repository.walSegmentSize;
   findings.push(...readable.filter((directory) => !isOwn(directory)).map(({ record }) => foreign(record)));
-  const backups = readable
-    .filter(isOwn)
-    .sort((a, b) => Date.parse(a.record.stoppedAt) - Date.parse(b.record.stoppedAt));
+  const backups = readable.filter(isOwn).sort((a, b) => a.endedAt.getTime() - b.endedAt.getTime());
   return { repository, store: view, objects, directories, backups, timelines, inventories, findings };
 }
 

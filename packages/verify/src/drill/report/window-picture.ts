@@ -53,7 +53,7 @@ function drawRange(
   const bar = html`<rect class="range" x="${begin}%" y="${y}" width="${Math.max(0.6, end - begin)}%" height="14" rx="2"><title>${from} to ${to ?? "the end of the backup"}</title></rect>`;
   if (hole === undefined) return bar;
   const until = next === undefined ? 100 : place(Date.parse(next.from), axis);
-  return html`${bar}<rect class="hole" x="${end}%" y="${y}" width="${Math.max(0.6, until - end)}%" height="14" rx="2"><title>${hole.count} segments are missing: ${hole.from} to ${hole.to}</title></rect>`;
+  return html`${bar}<rect class="hole" x="${end}%" y="${y}" width="${Math.max(0.6, until - end)}%" height="14" rx="2"><title>${hole.count} segments ${hole.expired ? "have expired" : "are missing"}: ${hole.from} to ${hole.to}</title></rect>`;
 }
 
 function backupMark(endedAt: string | undefined, axis: Axis, rows: number): Html | undefined {

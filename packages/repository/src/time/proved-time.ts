@@ -1,0 +1,82 @@
+import { describeSpan } from "./describe-span.ts";
+
+/** Clocks that differ by less are equal: S3 itself refuses requests that are off by more. */
+export const CLOCK_TOLERANCE_MS = 15 * 60_000;
+
+/** What can be known of the time from a repository, and from the machine that looks at it. */
+export interface TimeEvidence {
+  /** This machine's clock. */
+  readonly clock: Date;
+  /**
+   * When the newest object was stored, as the store stamps it. Without what this very run stored, where this machine itself does the
+   * stamping (`file://`): its own word would prove nothing.
+   */
+  readonly newestStamp: Date | undefined;
+  readonly backups: readonly StampedBackup[];
+}
+
+/** The end of a backup by its host's clock, and when the store stamped its record; undefined where it has none. */
+export interface StampedBackup {
+  readonly label: string;
+  readonly stoppedAt: Date;
+  readonly recordedAt: Date | undefined;
+}
+
+export interface ProvedTime {
+  /** Certainly not in the future: the earlier of this clock and the newest stamp. What is old by it is old. */
+  readonly now: Date;
+  readonly clock: Date;
+  /** Where clocks contradict each other, as full sentences: one of them is wrong, and nobody can tell from here by how much. */
+  readonly doubts: readonly string[];
+}
+
+/**
+ * The time that may be acted upon. A clock that runs ahead makes everything look old; what the store has stamped was really
+ * there, so time is at least that far, and no further than that is proved. An idle repository is thereby judged as of its newest object, which
+ * removes too little and never too much.
+ */
+export function proveTime({ clock, newestStamp, backups }: TimeEvidence): ProvedTime {
+  const now = newestStamp !== undefined && newestStamp < clock ? newestStamp : clock;
+  const doubts: string[] = [];
+  if (newestStamp !== undefined && isAhead(newestStamp, clock)) {
+    doubts.push(
+      `the newest object in the bucket was stored at ${newestStamp.toISOString()}, ${describeSpan(newestStamp, clock)} in the future of this machine's clock`,
+    );
+  }
+  const future = backups.find((backup) => isAhead(provedEnd(backup), clock));
+  if (future !== undefined) {
+    doubts.push(
+      `backup ${future.label} ended at ${future.stoppedAt.toISOString()}, ${describeSpan(provedEnd(future), clock)} in the future of this machine's clock`,
+    );
+  }
+  const newest = newestRecorded(backups);
+  if (newest?.recordedAt !== undefined && isAhead(newest.stoppedAt, newest.recordedAt)) {
+    doubts.push(
+      `the clock of the machine that took backup ${newest.label} was ${describeSpan(newest.stoppedAt, newest.recordedAt)} ahead of what the bucket shows`,
+    );
+  }
+  return { now, clock, doubts };
+}
+
+/** Whether `a` is later than `b` by more than clocks may differ. */
+export function isAhead(a: Date, b: Date): boolean {
+  return a.getTime() - b.getTime() > CLOCK_TOLERANCE_MS;
+}
+
+/** When the backup ended: no later than its record was stored, whatever its host's clock said. */
+export function provedEnd({ stoppedAt, recordedAt }: Omit<StampedBackup, "label">): Date {
+  return recordedAt !== undefined && isAhead(stoppedAt, recordedAt) ? recordedAt : stoppedAt;
+}
+
+/** The age of something at the moment `now`, in milliseconds; 0 where clocks differ by no more than they may, negative where it lies in the future. */
+export function ageAt(now: Date, then: Date): number {
+  const age = now.getTime() - then.getTime();
+  return age < 0 && !isAhead(then, now) ? 0 : age;
+}
+
+function newestRecorded(backups: readonly StampedBackup[]): StampedBackup | undefined {
+  return backups
+    .filter(({ recordedAt }) => recordedAt !== undefined)
+    .toSorted((a, b) => (a.recordedAt?.getTime() ?? 0) - (b.recordedAt?.getTime() ?? 0))
+    .at(-1);
+}
