@@ -19,7 +19,7 @@ export { planGap, type GapPlan, type PlanGapOptions } from "./gap/plan-gap.ts";
 export { runTailShipper } from "./tail/run-tail-shipper.ts";
 export type { TailOptions } from "./tail/tail-options.ts";
 export type { TailEvent } from "./tail/tail-event.ts";
-export { isQueueBeyond, type TailPlace } from "./tail/anchor.ts";
+export { isQueueBeyond, type TailPlace } from "./tail/archive-continuity.ts";
 export {
   createCommitWatch,
   type CommitEvent,

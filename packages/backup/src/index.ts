@@ -3,7 +3,7 @@ export type { BackupEvent, ReplayedSource, TakeBackupOptions } from "./backup-op
 export { takeReplayedBackup, type TakeReplayedOptions } from "./take-replayed-backup.ts";
 export { readServerConfig, packServerConfig, type ServerConfigFile } from "./server-config.ts";
 export { waitForWal, type WalWait } from "./prove/wait-for-wal.ts";
-export { keepBackup, unkeepBackup, type KeepBackupOptions } from "./pin-backup.ts";
+export { keepBackup, unkeepBackup, type KeepBackupOptions } from "./keep-backup.ts";
 export { replicationSource } from "./source/replication-source.ts";
 export type {
   ArchiveStream,

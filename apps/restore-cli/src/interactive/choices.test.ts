@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { commandWords, formatCommand, type Choices } from "./choices.ts";
-import { saysNothing } from "./nothing-said.ts";
+import { isBareCommandLine } from "./bare-command-line.ts";
 
 const latest = { kind: "latest" } as const;
 const time = { kind: "time", micros: 1_736_519_100_000_001n, inclusive: false, backup: "2025-01-05" } as const;
@@ -42,7 +42,7 @@ test.each<[Choices, string]>([
 
 test("nothing is said as long as only surroundings are named", () => {
   for (const words of [[], ["restore"], ["--bucket", "s3://a/b", "--env-file=/etc/x", "--timezone", "UTC"]])
-    expect(saysNothing(words), words.join(" ")).toBe(true);
+    expect(isBareCommandLine(words), words.join(" ")).toBe(true);
   for (const words of [
     ["--latest"],
     ["--data-dir", "/x"],
@@ -54,5 +54,5 @@ test("nothing is said as long as only surroundings are named", () => {
     ["--target-time=x"],
     ["--"],
   ])
-    expect(saysNothing(words), words.join(" ")).toBe(false);
+    expect(isBareCommandLine(words), words.join(" ")).toBe(false);
 });

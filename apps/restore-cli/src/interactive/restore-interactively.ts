@@ -11,7 +11,7 @@ import { SoarError } from "@soar/errors";
 import { listBackupRecords, readRecoveryWindow, requireRepositoryRecord } from "@soar/repository";
 import { askForRestore, type Offer } from "./ask-restore.ts";
 import { commandWords, formatCommand, type Choices } from "./choices.ts";
-import { saysNothing } from "./nothing-said.ts";
+import { isBareCommandLine } from "./bare-command-line.ts";
 import { BACK } from "./screens.ts";
 import { openTerminal } from "./terminal.ts";
 import { windowRows } from "./window-rows.ts";
@@ -34,7 +34,7 @@ export async function restoreInteractively({
   argv,
   runCommand,
 }: Context): Promise<boolean> {
-  if (!saysNothing(argv) || !process.stdin.isTTY || !process.stderr.isTTY) return false;
+  if (!isBareCommandLine(argv) || !process.stdin.isTTY || !process.stderr.isTTY) return false;
   const offer = await readOffer(config, { log, signal, argv });
   const choices = await ask(offer, signal);
   const words = [...argv, ...commandWords(choices)];

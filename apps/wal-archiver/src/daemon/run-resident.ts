@@ -18,10 +18,10 @@ import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";
 import { socketPath } from "../socket-path.ts";
 import { startMetricsServer } from "./metrics-server.ts";
-import { publish } from "./publish.ts";
+import { saveStatistics } from "./save-statistics.ts";
 import { reportTo } from "./report-events.ts";
 import type { ServiceManager } from "./service-manager.ts";
-import { watchTruth, type Truth } from "./watch-truth.ts";
+import { watchArchiver, type ArchiverWatch } from "./watch-archiver.ts";
 
 export interface ResidentOptions {
   readonly binding: RepositoryBinding;
@@ -41,7 +41,7 @@ interface Resident extends ResidentOptions {
   readonly cleaner: TailCleaner;
   /** Begun when the archiver is ready, and awaited at the end. */
   readonly others: Promise<void>[];
-  truth: Truth | undefined;
+  watch: ArchiverWatch | undefined;
   /** End of what is in `tail/`. */
   tailLsn: bigint | undefined;
   /** Ends everything, with this reason. */
@@ -67,7 +67,7 @@ export async function runResident(store: ObjectStore, config: ResidentConfig, op
     report: reportTo(log),
     cleaner,
     others: [],
-    truth: undefined,
+    watch: undefined,
     tailLsn: undefined,
     end: (reason) => ended.abort(reason),
   };
@@ -78,7 +78,7 @@ export async function runResident(store: ObjectStore, config: ResidentConfig, op
       toolVersion: options.toolVersion,
       onEvent: (event) => note(resident, event),
       onReady: (running) => startOthers(store, resident, running),
-      status: () => Promise.resolve(resident.truth?.status()),
+      status: () => Promise.resolve(resident.watch?.status()),
       signal,
     });
   } finally {
@@ -103,13 +103,13 @@ function archiverSettings(config: ResidentConfig) {
 
 /** Tells everybody who has to know of an event. */
 function note(resident: Resident, event: ArchiverEvent | TailEvent): void {
-  const { statistics, report, cleaner, truth } = resident;
+  const { statistics, report, cleaner, watch } = resident;
   statistics.count(event);
   report(event);
-  if (event.type === "tail-confirmed" || event.type === "tail-connected") truth?.commits.note(event);
+  if (event.type === "tail-confirmed" || event.type === "tail-connected") watch?.commits.note(event);
   if (event.type === "archived") cleaner.archived(event.name);
   // A base backup ends with this file.
-  if ((event.type === "archived" && event.name.endsWith(".backup")) || event.type === "given-up") truth?.expectNews();
+  if ((event.type === "archived" && event.name.endsWith(".backup")) || event.type === "given-up") watch?.expectNews();
   if (event.type === "tail-shipped") resident.tailLsn = event.endLsn;
   if (event.type === "tail-shipped" || event.type === "tail-consolidated") cleaner.shipped(event.segmentName);
 }
@@ -117,7 +117,7 @@ function note(resident: Resident, event: ArchiverEvent | TailEvent): void {
 async function startOthers(store: ObjectStore, resident: Resident, running: RunningArchiver): Promise<void> {
   const { config, statistics, report, log, cleaner, others, service, signal } = resident;
   const server = serverConnection(config, { applicationName: "soar", log });
-  const truth = await watchTruth(store, {
+  const watch = await watchArchiver(store, {
     archiver: running,
     config,
     server,
@@ -127,12 +127,12 @@ async function startOthers(store: ObjectStore, resident: Resident, running: Runn
     log,
     signal,
   });
-  resident.truth = truth;
-  const { status, isAlive } = truth;
+  resident.watch = watch;
+  const { status, isAlive } = watch;
   const metrics =
     config.listen === undefined ? undefined : await startMetricsServer(config.listen, { status, isAlive });
   if (metrics !== undefined) signal.addEventListener("abort", () => void metrics.close(), { once: true });
-  others.push(...truth.running, publish({ statistics, status, metricsFile: config.metricsFile, log, signal }));
+  others.push(...watch.running, saveStatistics({ statistics, status, metricsFile: config.metricsFile, log, signal }));
   if (config.tailIntervalMs !== "off")
     others.push(shipTail(store, resident, { running, server, intervalMs: config.tailIntervalMs }));
   cleaner.sweep();

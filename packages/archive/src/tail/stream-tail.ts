@@ -12,10 +12,10 @@ import {
   type TimelineHistory,
 } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
-import { createAnchor } from "./anchor.ts";
+import { createArchiveContinuity } from "./archive-continuity.ts";
 import { requireNoRollback } from "./require-no-rollback.ts";
 import { createShipSchedule } from "./ship-schedule.ts";
-import { createTailLine, type TailLine } from "./tail-line.ts";
+import { createStreamShipper, type StreamShipper } from "./stream-shipper.ts";
 import type { TailOptions } from "./tail-options.ts";
 
 /** How often it is looked whether the archive has caught up with the beginning of the tail. */
@@ -33,34 +33,34 @@ export async function streamTail(store: ObjectStore, options: TailOptions): Prom
   await using connection = await connectReplication({ ...server, applicationName: "soar" }, { signal });
   const { history, startLsn } = await locate(store, connection, options);
   const { timeline } = history;
-  const anchor = createAnchor(store, { ...options, history, segmentSize: cluster.walSegmentSize });
+  const continuity = createArchiveContinuity(store, { ...options, history, segmentSize: cluster.walSegmentSize });
   const isReporting = slot !== undefined || options.synchronous === true;
-  if (isReporting) await anchor.look(segmentIndexOfLsn(startLsn, cluster.walSegmentSize));
+  if (isReporting) await continuity.look(segmentIndexOfLsn(startLsn, cluster.walSegmentSize));
   const stream = streamWal(connection, {
     startLsn,
     timeline,
     slot,
-    durableLsn: anchor.index === undefined ? undefined : startLsn,
+    durableLsn: continuity.index === undefined ? undefined : startLsn,
     signal,
   });
-  const line = createTailLine(store, { ...options, anchor, timeline, startLsn, stream, signal });
+  const shipper = createStreamShipper(store, { ...options, continuity, timeline, startLsn, stream, signal });
   const intervalMs = options.synchronous === true ? 0 : options.intervalMs;
   const schedule = createShipSchedule({
     intervalMs,
-    ship: () => line.ship(),
+    ship: () => shipper.ship(),
     onFailure: (error) => failure.abort(error),
   });
   onEvent?.({ type: "tail-connected", timeline, startLsn });
   const ended = new AbortController();
   const reporting = isReporting
-    ? keepReporting(line, AbortSignal.any([signal, ended.signal])).catch((error: unknown) => failure.abort(error))
+    ? keepReporting(shipper, AbortSignal.any([signal, ended.signal])).catch((error: unknown) => failure.abort(error))
     : undefined;
   try {
     for await (const event of stream) {
       if (event.type !== "data") continue;
-      await line.take(event.startLsn, event.chunk);
-      if (line.isBehind) schedule.wake();
-      await line.drained(signal);
+      await shipper.take(event.startLsn, event.chunk);
+      if (shipper.isBehind) schedule.wake();
+      await shipper.drained(signal);
     }
   } catch (error) {
     // A failed shipment ends the stream; its own words say why.
@@ -68,16 +68,16 @@ export async function streamTail(store: ObjectStore, options: TailOptions): Prom
   } finally {
     ended.abort();
     await Promise.all([schedule.stop(), reporting]);
-    await line.idle();
+    await shipper.idle();
   }
   // The timeline has ended: what is left of it is shipped before the next one is followed.
-  await line.ship();
+  await shipper.ship();
 }
 
 /** Looks again and again until the signal aborts: the archive may have caught up, or the stream come to another segment. */
-async function keepReporting(line: TailLine, signal: AbortSignal): Promise<void> {
+async function keepReporting(shipper: StreamShipper, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await line.report();
+    await shipper.report();
     await delay(REPORT_MS, undefined, { signal }).catch(() => undefined);
   }
 }

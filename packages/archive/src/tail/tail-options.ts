@@ -1,6 +1,6 @@
 import type { ServerConfig } from "@soar/pg-tools";
 import type { ClusterIdentity } from "@soar/repository";
-import type { TailPlace } from "./anchor.ts";
+import type { TailPlace } from "./archive-continuity.ts";
 import type { TailEvent } from "./tail-event.ts";
 
 export interface TailOptions {

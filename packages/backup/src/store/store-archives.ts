@@ -15,7 +15,7 @@ import { partsAtOnce } from "./parts-at-once.ts";
 import { openSinkStream } from "./sink-stream.ts";
 import { estimatedTotal, type FinishedBackup, type RunningBackup } from "../source/backup-source.ts";
 import { storeObject, type BackupObject } from "./store-object.ts";
-import { uploadOwn } from "./upload-own.ts";
+import { uploadClaimed } from "./upload-claimed.ts";
 
 export interface StoreArchivesOptions {
   readonly label: string;
@@ -106,7 +106,7 @@ async function withTable<T>(
 ): Promise<{ result: T; summary: SeekTableSummary }> {
   const stream = openSinkStream();
   const table = new SeekTableWriter({ chunkBytes: CHUNK_BYTES, sink: stream.write });
-  const upload = uploadOwn(store, backupKey(label, BACKUP_OBJECTS.index), stream.body, {
+  const upload = uploadClaimed(store, backupKey(label, BACKUP_OBJECTS.index), stream.body, {
     expectedSize: Math.ceil(expectedSize(total) * TABLE_FRACTION),
     signal,
   });
@@ -150,7 +150,7 @@ async function storeEach(store: ObjectStore, running: RunningBackup, options: Ea
     });
     const estimate = running.tablespaces.find((tablespace) => tablespace.oid === oid)?.estimatedBytes;
     const expected = expectedSize(estimate ?? total);
-    const { size } = await uploadOwn(store, objectKey, write.body, {
+    const { size } = await uploadClaimed(store, objectKey, write.body, {
       expectedSize: expected,
       parallel: partsAtOnce(expected, store),
       signal,

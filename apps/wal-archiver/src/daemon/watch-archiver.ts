@@ -20,7 +20,7 @@ import { createWalDirectoryWatch } from "./watch-wal-directory.ts";
 /** It is looked every second at least. */
 const LONGEST_SILENCE_MS = 30_000;
 
-export interface TruthOptions {
+export interface ArchiverWatchOptions {
   readonly archiver: RunningArchiver;
   readonly config: Config<typeof daemonOptions>;
   readonly server: ServerConfig;
@@ -31,7 +31,7 @@ export interface TruthOptions {
   readonly signal: AbortSignal;
 }
 
-export interface Truth {
+export interface ArchiverWatch {
   status(): ArchiverStatus;
   /** Whether `archive_status` is looked at; a file system that hangs stops that, although this process runs. */
   isAlive(): boolean;
@@ -43,10 +43,10 @@ export interface Truth {
 }
 
 /** Everything that the status of the resident archiver is made of. */
-export async function watchTruth(
+export async function watchArchiver(
   store: ObjectStore,
-  { archiver, config, server, statistics, tailLsn, onCommits, log, signal }: TruthOptions,
-): Promise<Truth> {
+  { archiver, config, server, statistics, tailLsn, onCommits, log, signal }: ArchiverWatchOptions,
+): Promise<ArchiverWatch> {
   const { cluster, queue } = archiver;
   const { dataDir, tailIntervalMs, synchronous } = config;
   const history = createPositionHistory(await readFinishedSegments(dataDir, cluster.walSegmentSize));

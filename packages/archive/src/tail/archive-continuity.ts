@@ -16,7 +16,7 @@ export interface TailPlace {
   readonly index: number;
 }
 
-export interface AnchorOptions {
+export interface ArchiveContinuityOptions {
   readonly history: TimelineHistory;
   readonly segmentSize: number;
   /** Whether nothing that comes before a segment waits to be archived, as far as the archiver knows. */
@@ -25,7 +25,7 @@ export interface AnchorOptions {
 }
 
 /** From which segment on a tail is worth something: a tail behind a hole in the archive restores nothing. */
-export interface Anchor {
+export interface ArchiveContinuity {
   /** Newest segment number for which everything before it was found to be in the bucket; undefined when none was. */
   readonly index: number | undefined;
   /** Looks whether everything before this segment is in the bucket. Rejects when the store cannot be asked. */
@@ -35,20 +35,20 @@ export interface Anchor {
 /** While the archiver has nothing to do and the bucket still lacks a segment, nothing changes quickly, and asking costs money. */
 const ASK_AGAIN_MS = 5_000;
 
-export function createAnchor(store: ObjectStore, options: AnchorOptions): Anchor {
+export function createArchiveContinuity(store: ObjectStore, options: ArchiveContinuityOptions): ArchiveContinuity {
   const { history, isArchivedBefore } = options;
-  let anchored: number | undefined;
+  let continuousBefore: number | undefined;
   let asked = { index: -1, atMs: 0 };
   return {
     get index() {
-      return anchored;
+      return continuousBefore;
     },
     async look(index) {
-      if (anchored !== undefined && anchored >= index) return;
+      if (continuousBefore !== undefined && continuousBefore >= index) return;
       if (!isArchivedBefore({ timeline: history.timeline, index })) return;
       if (asked.index === index && performance.now() - asked.atMs < ASK_AGAIN_MS) return;
       asked = { index, atMs: performance.now() };
-      if (await isJoined(store, index, options)) anchored = index;
+      if (await isJoined(store, index, options)) continuousBefore = index;
     },
   };
 }
@@ -75,7 +75,7 @@ export function isQueueBeyond(
 async function isJoined(
   store: ObjectStore,
   index: number,
-  { history, segmentSize, signal }: AnchorOptions,
+  { history, segmentSize, signal }: ArchiveContinuityOptions,
 ): Promise<boolean> {
   const { timeline } = history;
   if (timeline > 1 && (await findWalObjects(store, formatHistoryFileName(timeline), { signal })).length === 0)

@@ -1,19 +1,19 @@
 import { formatWalSegment, lsnOfSegmentIndex, segmentIndexOfLsn, type WalStream } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
-import type { Anchor } from "./anchor.ts";
+import type { ArchiveContinuity } from "./archive-continuity.ts";
 import { openSegmentTail, type SegmentTail } from "./segment-tail.ts";
 import type { TailOptions } from "./tail-options.ts";
 
-export interface TailLineOptions extends TailOptions {
+export interface StreamShipperOptions extends TailOptions {
   readonly timeline: number;
   /** Where the stream starts. */
   readonly startLsn: bigint;
   readonly stream: Pick<WalStream, "report">;
-  readonly anchor: Anchor;
+  readonly continuity: ArchiveContinuity;
 }
 
 /** The segments of one stream, one after the other. */
-export interface TailLine {
+export interface StreamShipper {
   take(startLsn: bigint, chunk: Buffer): Promise<void>;
   /** Ships what has arrived; calls wait for each other. */
   ship(): Promise<void>;
@@ -29,7 +29,7 @@ export interface TailLine {
 /** A store that is slow may hold up so many bytes; then the server's socket does. */
 const LARGEST_WAITING = 32 * 1024 * 1024;
 
-export function createTailLine(store: ObjectStore, options: TailLineOptions): TailLine {
+export function createStreamShipper(store: ObjectStore, options: StreamShipperOptions): StreamShipper {
   const { synchronous, startLsn: streamStart, onEvent } = options;
   const segmentSize = options.cluster.walSegmentSize;
   const reporter = createReporter(options);
@@ -58,7 +58,7 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
       durationMs: performance.now() - startedAt,
     });
   };
-  const line: TailLine = {
+  const shipper: StreamShipper = {
     get isBehind() {
       return waiting() > 0;
     },
@@ -71,7 +71,7 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
         if (of !== index || tail === undefined) {
           // A full segment goes to the archive as a whole, in the same moment, so its last piece is worth something only to
           // a commit that waits. A shipment of it that has begun is finished either way.
-          await (synchronous === true ? line.ship() : shipping);
+          await (synchronous === true ? shipper.ship() : shipping);
           const next = await openTail(store, of, options);
           // A shipment may have begun meanwhile: it belongs to the segment before, and both change at once.
           await shipping;
@@ -90,7 +90,7 @@ export function createTailLine(store: ObjectStore, options: TailLineOptions): Ta
     },
     drained: (until) => gate.drained(until),
   };
-  return line;
+  return shipper;
 }
 
 /** A chunk of the stream by the segments that it lies in, in their order. */
@@ -111,7 +111,13 @@ function* cutAtSegments(
 function openTail(
   store: ObjectStore,
   index: number,
-  { cluster: { walSegmentSize: segmentSize, systemIdentifier }, timeline, level, onEvent, signal }: TailLineOptions,
+  {
+    cluster: { walSegmentSize: segmentSize, systemIdentifier },
+    timeline,
+    level,
+    onEvent,
+    signal,
+  }: StreamShipperOptions,
 ): Promise<SegmentTail> {
   return openSegmentTail(store, {
     segmentName: formatWalSegment({ timeline, index }, segmentSize),
@@ -146,18 +152,18 @@ function createGate(waiting: () => number): { look(): void; drained(until: Abort
  * archive, so only whole segments count: a slot does not hold WAL for ever, and a server that takes any receiver for a
  * synchronous one is told no lie.
  */
-function createReporter({ anchor, cluster, slot, synchronous, stream, onEvent }: TailLineOptions): {
+function createReporter({ continuity, cluster, slot, synchronous, stream, onEvent }: StreamShipperOptions): {
   look(index: number): Promise<void>;
   report(durableLsn: bigint): void;
 } {
   let last = 0n;
   return {
     async look(index) {
-      if (synchronous !== true || anchor.index === undefined) await anchor.look(index);
+      if (synchronous !== true || continuity.index === undefined) await continuity.look(index);
     },
     report(durableLsn) {
-      if (anchor.index === undefined || (synchronous !== true && slot === undefined)) return;
-      const lsn = synchronous === true ? durableLsn : lsnOfSegmentIndex(anchor.index, cluster.walSegmentSize);
+      if (continuity.index === undefined || (synchronous !== true && slot === undefined)) return;
+      const lsn = synchronous === true ? durableLsn : lsnOfSegmentIndex(continuity.index, cluster.walSegmentSize);
       if (lsn <= last) return;
       last = lsn;
       stream.report(lsn);

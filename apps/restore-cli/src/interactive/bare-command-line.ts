@@ -14,7 +14,7 @@ const SURROUNDINGS = new Set([
 ]);
 
 /** Whether a command line names no target and nothing else that is to be done. */
-export function saysNothing(argv: readonly string[]): boolean {
+export function isBareCommandLine(argv: readonly string[]): boolean {
   return argv.every((word) => {
     const [, name] = /^--(?:no-)?([^=]+)/.exec(word) ?? [];
     return name === undefined ? word !== "--" : SURROUNDINGS.has(name);

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "@soar/app-kit";
 import { formatArchiverMetrics, type ArchiverStatistics, type ArchiverStatus } from "@soar/archive";
 
-export interface PublishOptions {
+export interface SaveStatisticsOptions {
   readonly statistics: ArchiverStatistics;
   readonly status: () => ArchiverStatus;
   readonly metricsFile: string | undefined;
@@ -14,7 +14,13 @@ export interface PublishOptions {
 const EVERY_MS = 10_000;
 
 /** Saves counters and metrics now and then, and once more at the end. A disk that is full is told once and ends nothing. */
-export async function publish({ statistics, status, metricsFile, log, signal }: PublishOptions): Promise<void> {
+export async function saveStatistics({
+  statistics,
+  status,
+  metricsFile,
+  log,
+  signal,
+}: SaveStatisticsOptions): Promise<void> {
   let hasFailed = false;
   for (;;) {
     try {

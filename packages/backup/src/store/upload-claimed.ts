@@ -6,7 +6,7 @@ import { uploadStream, type ObjectStore, type StoredObject, type UploadStreamOpt
  * was lost, its repetition finds the key taken: an object of the same length is then this run's own. What it holds is
  * read back later like everything else.
  */
-export async function uploadOwn(
+export async function uploadClaimed(
   store: ObjectStore,
   key: string,
   source: AsyncIterable<Buffer>,
