@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { ACCESS_FILE_SETTINGS, majorOfVersionNumber, findMajor, type SqlConnection } from "@soar/pg-tools";
+import { SMALL_OBJECT_LIMIT_BYTES } from "@soar/repository";
 import { Header } from "tar";
 
 export interface ServerConfigFile {
@@ -49,7 +50,10 @@ async function grantsFor(sql: SqlConnection, options: { readonly signal?: AbortS
   return `GRANT pg_read_server_files, pg_monitor TO ${role}; GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean), pg_show_all_file_settings(), pg_hba_file_rules(), pg_ident_file_mappings() TO ${role};`;
 }
 
-/** The files as a tar.gz with their absolute paths less the leading slash, as `tar` itself stores them. */
+/**
+ * The files as a tar.gz with their absolute paths less the leading slash, as `tar` itself stores them. Throws
+ * `SERVER_UNSUITABLE` when they are more than a restore would read, and `FORMAT_INVALID` for a path that no header holds.
+ */
 export function packServerConfig(files: readonly ServerConfigFile[], modifiedAt: Date): Buffer {
   const blocks: Buffer[] = [];
   for (const { path, content } of files) {
@@ -69,5 +73,12 @@ export function packServerConfig(files: readonly ServerConfigFile[], modifiedAt:
       });
     blocks.push(block, content, Buffer.alloc((512 - (content.length % 512)) % 512));
   }
-  return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]));
+  const plain = Buffer.concat([...blocks, Buffer.alloc(1024)]);
+  if (plain.length > SMALL_OBJECT_LIMIT_BYTES)
+    throw new SoarError(
+      "SERVER_UNSUITABLE",
+      `unable to keep the server's configuration: its ${files.length} files have ${plain.length} bytes, at most ${SMALL_OBJECT_LIMIT_BYTES} can be kept`,
+      { hint: "Look for an include directive that names a file which is no configuration." },
+    );
+  return gzipSync(plain);
 }

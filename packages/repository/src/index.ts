@@ -5,6 +5,7 @@ export {
   listBackupRecords,
   putBackupRecord,
   readBackupObject,
+  SMALL_OBJECT_LIMIT_BYTES,
   requireBackupRecord,
   type BackupDirectory,
   type BackupRecord,

@@ -198,6 +198,14 @@ describe("an object of a backup", () => {
     });
   });
 
+  test("that is recorded as larger than any can be is damage, and is not asked for", async () => {
+    const asked: string[] = [];
+    const watched = { ...store, get: (key: string) => (asked.push(key), store.get(key)) };
+    const huge = { ...record, objects: [{ name: "backup_label", size: 2 ** 33, sha256: sha256Hex(bytes) }] };
+    await expect(readBackupObject(watched, huge, "backup_label")).rejects.toMatchObject({ code: "REPOSITORY_DAMAGED" });
+    expect(asked).toEqual([]);
+  });
+
   test("that is not recorded, or not there, is missing", async () => {
     await expect(readBackupObject(store, holding, "tablespace_map")).rejects.toMatchObject({ code: "OBJECT_MISSING" });
     await expect(readBackupObject(store, holding, "backup_label")).rejects.toMatchObject({ code: "OBJECT_MISSING" });

@@ -219,7 +219,16 @@ export async function listBackupRecords(store: ObjectStore, options: CallOptions
   return directories.flatMap(({ record }) => (record === undefined ? [] : [record])).sort(byStop);
 }
 
-/** Reads a small object of a backup and compares size and SHA-256 with the record. */
+/**
+ * Bytes that a backup's small objects have at most, packed and unpacked: what a damaged or foreign record claims must not
+ * fill the memory of whoever restores. Configuration of servers, the largest of them, has some 100 KiB.
+ */
+export const SMALL_OBJECT_LIMIT_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Reads a small object of a backup whole and compares size and SHA-256 with the record. Rejects with `REPOSITORY_DAMAGED`
+ * for another one, and unread for one above `SMALL_OBJECT_LIMIT_BYTES`.
+ */
 export async function readBackupObject(
   store: ObjectStore,
   record: BackupRecord,
@@ -229,6 +238,12 @@ export async function readBackupObject(
   const expected = record.objects.find((object) => object.name === name);
   const key = backupKey(record.label, name);
   if (expected === undefined) throw new SoarError("OBJECT_MISSING", `backup '${record.label}' has no object '${name}'`);
+  if (expected.size > SMALL_OBJECT_LIMIT_BYTES)
+    throw new SoarError(
+      "REPOSITORY_DAMAGED",
+      `unable to read '${store.location}/${key}': its record claims ${expected.size} bytes, and none has more than ${SMALL_OBJECT_LIMIT_BYTES}`,
+      { hint: "No version of these tools wrote this. Use another backup." },
+    );
   const bytes = await readObject(store, key, { ...options, maxBytes: expected.size });
   requireDigest(bytes, expected, `${store.location}/${key}`);
   return bytes;
