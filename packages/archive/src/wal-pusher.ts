@@ -56,11 +56,11 @@ export function createWalPusher(store: ObjectStore, options: WalPusherOptions): 
       const { codec, level, spoolDir } = options;
       const givenUp = await findGivenUp(store, { path, kind }, { spoolDir, signal });
       if (givenUp !== undefined) return givenUp;
-      const prepared = await pool.run({ kind: "prepare", path, name, codec, level });
+      const prepared = await pool.run({ kind: "prepare", path, name, codec, level }, [], signal);
       signal.throwIfAborted();
       const identity = prepared.identity ?? (await readClusterIdentity(path));
       await requireOurs(identity, signal);
-      const compress = (plain: Buffer): Promise<Buffer> => compressOn(pool, plain, options);
+      const compress = (plain: Buffer): Promise<Buffer> => compressOn(pool, plain, { ...options, signal });
       const put = await putWalFile(store, sourceOf(path, name, { prepared, codec }), {
         codec,
         level,
@@ -89,11 +89,11 @@ function sourceOf(
 async function compressOn(
   pool: PreparePool,
   plain: Buffer,
-  { codec, level }: Pick<WalPusherOptions, "codec" | "level">,
+  { codec, level, signal }: Pick<WalPusherOptions, "codec" | "level"> & { readonly signal: AbortSignal },
 ): Promise<Buffer> {
   // `readPieces` gives every piece memory of its own, or a view on a pool that must not move.
   const bytes = new Uint8Array(plain);
-  return asBuffer(await pool.run({ kind: "compress", codec, level, plain: bytes }, [bytes.buffer]));
+  return asBuffer(await pool.run({ kind: "compress", codec, level, plain: bytes }, [bytes.buffer], signal));
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -10,7 +10,7 @@ import {
   type ManifestFile,
   type ServerConfig,
 } from "@soar/pg-tools";
-import { mapOrdered } from "@soar/seekable-tar";
+import { mapOrdered } from "@soar/task-pool";
 import { Header } from "tar";
 import type { BackupSource, RunningBackup } from "../src/index.ts";
 

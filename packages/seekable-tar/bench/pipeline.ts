@@ -12,13 +12,13 @@ import {
   DigestIndex,
   extractArchive,
   type FetchRange,
-  mapOrdered,
   readArchive,
   readSeekTable,
   type SeekArchive,
   SeekTableWriter,
   writeSeekableTar,
 } from "@soar/seekable-tar";
+import { mapOrdered } from "@soar/task-pool";
 import { describeMachine, megabytesPerSecond, percent, printTable, readPieces, withSample } from "./sample.ts";
 
 const RUNS = Number(process.argv[3] ?? 3);

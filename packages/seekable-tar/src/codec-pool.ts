@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { TaskPool } from "@soar/task-pool";
 import type { Codec } from "./codec/codec.ts";
-import { TaskPool } from "./pool/task-pool.ts";
 import type {
   DamagedMember,
   ExtractedRun,
@@ -97,10 +97,9 @@ export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
     new URL(import.meta.url.endsWith(".ts") ? "./codec-worker.ts" : "./codec-worker.js", import.meta.url);
   // Workers hold buffers, not objects: without the limit each would grow its young generation to some 40 MB.
   const resourceLimits = { maxYoungGenerationSizeMb: 8 };
-  const threads = new TaskPool<Task, TaskResult>(
+  const threads = new TaskPool<Task, TaskResult>(() => new Worker(url, { name: "soar-codec", resourceLimits }), {
     workers,
-    () => new Worker(url, { name: "soar-codec", resourceLimits }),
-  );
+  });
   // A worker answers a task with the result of its kind; the types cannot follow that across threads.
   const run = async <Kind extends keyof TaskResults>(
     task: Task & { kind: Kind },

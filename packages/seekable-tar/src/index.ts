@@ -2,9 +2,6 @@ export { type Codec, CODECS, DEFAULT_CHUNK_BYTES, DEFAULT_LEVELS } from "./codec
 export { compressMember, compressMemberSync, decompressMember, decompressMemberSync } from "./codec/member.ts";
 
 export { type CodecPool, createCodecPool } from "./codec-pool.ts";
-export { mapOrdered } from "./pool/map-ordered.ts";
-export { serveTasks, type TaskOutcome } from "./pool/serve-tasks.ts";
-export { TaskPool } from "./pool/task-pool.ts";
 
 export type { TarEntry } from "./tar/tar-entry.ts";
 export { type TarPiece, TarScanner } from "./tar/tar-scanner.ts";

@@ -3,13 +3,15 @@ import type { Check, Finding } from "./check.ts";
 import type { ModuleImport, SourceModule } from "./source-module.ts";
 import type { Workspace, WorkspacePackage } from "./workspace.ts";
 
-const FLOOR = ["@soar/durable-files", "@soar/errors"];
+/** Small things that every program needs, each of them once. They know neither PostgreSQL nor backups. */
+const FLOOR = ["@soar/durable-files", "@soar/task-pool", "@soar/errors"];
 const NOUNS = ["@soar/repository", "@soar/seekable-tar", "@soar/pg-tools", "@soar/storage", ...FLOOR];
 
 /** Arrows only point down. The same table stands as a picture in docs/architecture.md. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "@soar/errors": [],
   "@soar/durable-files": ["@soar/errors"],
+  "@soar/task-pool": ["@soar/errors"],
   "@soar/storage": FLOOR,
   "@soar/pg-tools": FLOOR,
   "@soar/seekable-tar": FLOOR,

@@ -1,4 +1,3 @@
-import type { ErrorCode } from "@soar/errors";
 import type { ClusterIdentity, WalFileSource } from "@soar/repository";
 import type { Codec } from "@soar/seekable-tar";
 
@@ -33,19 +32,4 @@ export interface PrepareResults {
   readonly compress: Uint8Array;
 }
 
-export interface PrepareRequest {
-  readonly id: number;
-  readonly task: PrepareTask;
-}
-
-/** A `SoarError` loses its class on the way between threads; its parts travel. */
-export interface PrepareFailure {
-  readonly message: string;
-  readonly stack: string | undefined;
-  readonly code: ErrorCode | undefined;
-  readonly hint: string | undefined;
-}
-
-export type PrepareReply =
-  | { readonly id: number; readonly result: PrepareResults[keyof PrepareResults] }
-  | { readonly id: number; readonly failure: PrepareFailure };
+export type PrepareResult = PrepareResults[keyof PrepareResults];

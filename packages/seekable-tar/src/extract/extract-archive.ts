@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
+import { mapOrdered } from "@soar/task-pool";
 import type { CodecPool } from "../codec-pool.ts";
-import { mapOrdered } from "../pool/map-ordered.ts";
 import type { FileCreation } from "../pool/tasks.ts";
 import type { FetchOptions } from "../read/fetch-ranges.ts";
 import type { SeekArchive } from "../table/seek-table.ts";

@@ -1,5 +1,5 @@
+import { mapOrdered } from "@soar/task-pool";
 import type { CodecPool } from "../codec-pool.ts";
-import { mapOrdered } from "../pool/map-ordered.ts";
 import type { ExtractedRun, FileCreation, FileWrite } from "../pool/tasks.ts";
 import { damagedRange } from "../read/damaged.ts";
 import { type FetchedRange, type FetchOptions, fetchRanges, isWholeMemory } from "../read/fetch-ranges.ts";

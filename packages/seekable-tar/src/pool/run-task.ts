@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { readSync } from "node:fs";
 import { hasErrorCode } from "@soar/errors";
+import { free, memoryOf, type TaskOutcome } from "@soar/task-pool";
 import { invalid } from "../codec/damage.ts";
 import { compressMemberSync, decompressMemberSync } from "../codec/member.ts";
-import { free, memoryOf } from "./owned-memory.ts";
-import type { TaskOutcome } from "./serve-tasks.ts";
 import type { DamagedMember, ExtractedRun, StoredMember, Task, TaskResult } from "./tasks.ts";
 import { createFile, writeRun } from "./write-file.ts";
 

@@ -1,5 +1,4 @@
-import { mapOrdered } from "../pool/map-ordered.ts";
-import { free } from "../pool/owned-memory.ts";
+import { free, mapOrdered } from "@soar/task-pool";
 import type { MemberLocation } from "../table/row.ts";
 import { damagedRange } from "./damaged.ts";
 

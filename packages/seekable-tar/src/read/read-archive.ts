@@ -1,5 +1,5 @@
+import { mapOrdered } from "@soar/task-pool";
 import type { CodecPool } from "../codec-pool.ts";
-import { mapOrdered } from "../pool/map-ordered.ts";
 import type { MemberLocation, PlacedEntry } from "../table/row.ts";
 import type { SeekArchive } from "../table/seek-table.ts";
 import { describeDamage } from "./damaged.ts";

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { hasErrorCode, SoarError } from "@soar/errors";
+import { mapOrdered } from "@soar/task-pool";
 import { invalid } from "../codec/damage.ts";
 import { decompressMember } from "../codec/member.ts";
-import { mapOrdered } from "../pool/map-ordered.ts";
 import { parseRow } from "./parse-row.ts";
 import type { TableRow } from "./row.ts";
 import type { SeekTable } from "./seek-table.ts";

@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
+import { free, mapOrdered } from "@soar/task-pool";
 import { type Codec, DEFAULT_CHUNK_BYTES } from "../codec/codec.ts";
 import type { CodecPool } from "../codec-pool.ts";
-import { mapOrdered } from "../pool/map-ordered.ts";
-import { free } from "../pool/owned-memory.ts";
 import type { MemberLocation } from "../table/row.ts";
 import type { SeekTableWriter } from "../table/seek-table-writer.ts";
 import { memberize, type PlainMember } from "./memberize.ts";

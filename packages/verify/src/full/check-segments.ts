@@ -1,7 +1,7 @@
 import type { RepositoryRecord, WalObject } from "@soar/repository";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import { mapOrdered } from "@soar/task-pool";
 import { findingOf, type Finding } from "../finding.ts";
-import { forEachAtOnce } from "../for-each-at-once.ts";
 import { duplicate, WAL_ADVICE } from "../quick/check-wal-names.ts";
 import { inspectSegment } from "./inspect-segment.ts";
 import type { VerifyPool } from "./verify-pool.ts";
@@ -19,30 +19,43 @@ export interface CheckSegmentsOptions extends CallOptions {
 
 /** Up to this stored size a segment is handed to a worker whole; larger ones are read piece by piece. */
 const LARGEST_WHOLE = 64 * 1024 * 1024;
+/** What a segment came to is small; a slow one does not hold up the reading of those after it. */
+const WAITING_PER_JOB = 64;
 
-/** Reads segments; each item is all objects of one segment, which must hold the same bytes. */
+/** Reads segments; each item is all objects of one segment, which must hold the same bytes. Findings come in their order. */
 export async function checkSegments(
   store: ObjectStore,
   segments: Iterable<readonly WalObject[]>,
   options: CheckSegmentsOptions,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
-  await forEachAtOnce(segments, options.jobs, async (objects) => {
-    const digests = new Set<string>();
-    let isCompared = true;
-    for (const object of objects) {
-      const checked = await checkSegment(store, object, { ...options, wantsDigest: objects.length > 1 });
-      if ("kind" in checked) {
-        // Whether what is damaged once was the same cannot be told.
-        isCompared = false;
-        findings.push(checked);
-        options.onDamaged(object.key);
-      } else if (checked.sha256 !== undefined) digests.add(checked.sha256);
-    }
-    if (digests.size > 1) for (const { key } of objects) options.onDamaged(key);
-    if (objects.length > 1)
-      findings.push(duplicate(objects, digests.size > 1 ? "different" : isCompared ? "equal" : "unknown"));
-  });
+  const limits = { maxItems: options.jobs, maxWaiting: options.jobs * WAITING_PER_JOB, signal: options.signal };
+  const check = (objects: readonly WalObject[], signal: AbortSignal) =>
+    checkObjects(store, objects, { ...options, signal });
+  for await (const found of mapOrdered(segments, check, limits)) findings.push(...found);
+  return findings;
+}
+
+async function checkObjects(
+  store: ObjectStore,
+  objects: readonly WalObject[],
+  options: CheckSegmentsOptions,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const digests = new Set<string>();
+  let isCompared = true;
+  for (const object of objects) {
+    const checked = await checkSegment(store, object, { ...options, wantsDigest: objects.length > 1 });
+    if ("kind" in checked) {
+      // Whether what is damaged once was the same cannot be told.
+      isCompared = false;
+      findings.push(checked);
+      options.onDamaged(object.key);
+    } else if (checked.sha256 !== undefined) digests.add(checked.sha256);
+  }
+  if (digests.size > 1) for (const { key } of objects) options.onDamaged(key);
+  if (objects.length > 1)
+    findings.push(duplicate(objects, digests.size > 1 ? "different" : isCompared ? "equal" : "unknown"));
   return findings;
 }
 

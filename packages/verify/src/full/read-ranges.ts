@@ -1,5 +1,5 @@
-import { mapOrdered } from "@soar/seekable-tar";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import { mapOrdered } from "@soar/task-pool";
 import { isDamage } from "../finding.ts";
 import type { PlannedMember } from "./plan-members.ts";
 import type { VerifyPool } from "./verify-pool.ts";

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { crc32cOf, findDamagedPages } from "@soar/pg-tools";
-import { decompressMemberSync, type Codec, type TaskOutcome } from "@soar/seekable-tar";
+import { decompressMemberSync, type Codec } from "@soar/seekable-tar";
+import { movable, type TaskOutcome } from "@soar/task-pool";
 import { isDamage } from "../finding.ts";
 import { inspectSegment, objectInMemory } from "./inspect-segment.ts";
 import type {
@@ -63,13 +64,6 @@ function checkRun(plain: Buffer, { plainOffset, length, pages }: RunTask): Check
   const bytes = plain.subarray(plainOffset, plainOffset + length);
   const damagedBlocks = pages === undefined ? [] : findDamagedPages(bytes, pages).map(({ blockNumber }) => blockNumber);
   return { checksum: crc32cOf(bytes), damagedBlocks };
-}
-
-/** zlib gives results in memory of their own; anything else is copied. */
-function movable(plain: Buffer): Uint8Array {
-  const owns =
-    plain.buffer instanceof ArrayBuffer && plain.byteLength * 2 > plain.buffer.byteLength && plain.byteOffset === 0;
-  return owns ? new Uint8Array(plain.buffer, 0, plain.byteLength) : new Uint8Array(plain);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { TaskPool } from "@soar/seekable-tar";
+import { memoryOf, TaskPool } from "@soar/task-pool";
 import type { CheckedRange, RangeTask, SegmentFacts, SegmentTask, VerifyResult, VerifyTask } from "./verify-task.ts";
 
 /** Worker threads that open, hash and check what was read. */
@@ -16,8 +16,8 @@ export function createVerifyPool(workers: number): VerifyPool {
   // A bundler does not see through this expression: bundles carry the worker as an entry of their own.
   const url = new URL(import.meta.url.endsWith(".ts") ? "./verify-worker.ts" : "./verify-worker.js", import.meta.url);
   const threads = new TaskPool<VerifyTask, VerifyResult>(
-    workers,
     () => new Worker(url, { name: "soar-verify", resourceLimits: { maxYoungGenerationSizeMb: 8 } }),
+    { workers },
   );
   return {
     workers,
@@ -31,10 +31,6 @@ export function createVerifyPool(workers: number): VerifyPool {
     },
     close: () => threads.close(),
   };
-}
-
-function memoryOf({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
-  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
 }
 
 function unexpected(): never {

@@ -9,8 +9,9 @@ import {
   type BackupRecord,
   type WalObject,
 } from "@soar/repository";
-import { createCodecPool, mapOrdered, readArchive, readSeekTable, type CodecPool } from "@soar/seekable-tar";
+import { createCodecPool, readArchive, readSeekTable, type CodecPool } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
+import { mapOrdered } from "@soar/task-pool";
 
 /** Reading, decompressing and hashing every member of backups and WAL on all cores, and nothing else; plain bytes a second. */
 export async function decompressAlone(store: ObjectStore): Promise<number> {

@@ -1,6 +1,6 @@
 import { formatWalDescription } from "@soar/repository";
-import { mapOrdered } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
+import { mapOrdered } from "@soar/task-pool";
 import {
   fillSampleRepository,
   putSampleBackup,

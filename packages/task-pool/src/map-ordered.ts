@@ -3,6 +3,8 @@ import { aborted } from "./aborted.ts";
 export interface MapOrderedOptions<Item> {
   /** How many items may be in work or wait for their turn. */
   readonly maxItems: number;
+  /** How many finished results may wait for their turn besides, where one slow item must not hold up the others; by default none. */
+  readonly maxWaiting?: number | undefined;
   /** How much `weigh` may add up to before no further item is taken; a single heavier item is still taken. */
   readonly maxWeight?: number | undefined;
   /** For example the bytes that an item and its result hold in memory. */
@@ -16,8 +18,8 @@ export interface MapOrderedOptions<Item> {
 }
 
 /**
- * Works on several items at once and yields the results in the order of the items. Memory is bounded by `maxItems` and
- * `maxWeight`. When anything fails, or the consumer stops, the signal that `work` was given aborts, everything in work
+ * Works on several items at once and yields the results in the order of the items. Memory is bounded by `maxItems`,
+ * `maxWaiting` and `maxWeight`. When anything fails, or the consumer stops, the signal that `work` was given aborts, everything in work
  * is waited for, and the source is closed: nothing goes on behind the caller's back.
  */
 export async function* mapOrdered<Item, Result>(
@@ -50,6 +52,10 @@ class OrderedRun<Item, Result> {
   readonly #signal: AbortSignal;
   readonly #inWork: InWork<Result>[] = [];
   #weight = 0;
+  /** Of those in `#inWork`, how many are not finished. */
+  #unfinished = 0;
+  /** Resolves when the next one is. */
+  #finished = Promise.withResolvers<undefined>();
   #reading: Promise<{ read: IteratorResult<Item> }> | undefined;
   #ended = false;
 
@@ -73,7 +79,8 @@ class OrderedRun<Item, Result> {
       const head = this.#inWork[0]?.result.then((result) => ({ result }));
       if (head === undefined && this.#reading === undefined) return undefined;
       // The result stands first: what is finished leaves memory before more is taken in.
-      const step = await Promise.race([head, this.#reading].filter((each) => each !== undefined));
+      const step = await Promise.race([head, this.#reading, this.#freed()].filter((each) => each !== undefined));
+      if (step === undefined) continue;
       if ("read" in step) {
         this.#take(step.read);
       } else {
@@ -93,8 +100,16 @@ class OrderedRun<Item, Result> {
   }
 
   #hasRoom(): boolean {
-    const { maxItems, maxWeight = Number.POSITIVE_INFINITY } = this.#options;
-    return !this.#ended && this.#inWork.length < maxItems && this.#weight < maxWeight;
+    const { maxItems, maxWaiting = 0, maxWeight = Number.POSITIVE_INFINITY } = this.#options;
+    const { length } = this.#inWork;
+    return !this.#ended && this.#unfinished < maxItems && length < maxItems + maxWaiting && this.#weight < maxWeight;
+  }
+
+  /** When another item is finished, where that makes room for the next one before the first one has its turn. */
+  #freed(): Promise<undefined> | undefined {
+    const { maxItems, maxWaiting = 0 } = this.#options;
+    const waits = this.#unfinished >= maxItems && this.#inWork.length < maxItems + maxWaiting;
+    return waits && !this.#ended ? this.#finished.promise : undefined;
   }
 
   async #read(): Promise<{ read: IteratorResult<Item> }> {
@@ -110,7 +125,14 @@ class OrderedRun<Item, Result> {
     const weight = this.#options.weigh?.(read.value) ?? 0;
     const result = this.#work(read.value, this.#signal);
     // The failure is thrown when its turn comes. Until then it must not count as unhandled, which would end the process.
-    result.catch(() => undefined);
+    result
+      .catch(() => undefined)
+      .finally(() => {
+        this.#unfinished--;
+        this.#finished.resolve(undefined);
+        this.#finished = Promise.withResolvers();
+      });
+    this.#unfinished++;
     this.#inWork.push({ result, weight });
     this.#weight += weight;
   }

@@ -22,29 +22,57 @@ async function collect<Item>(source: AsyncIterable<Item>): Promise<Item[]> {
   return items;
 }
 
-test("yields results in the order of the items, never more in work than allowed", async () => {
+test("yields results in the order of the items, never more in work or waiting than allowed", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.nat(4)),
       fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: 0, max: 3 }),
       fc.integer({ min: 1, max: 8 }),
-      async (items, maxItems, maxWeight) => {
+      async (items, maxItems, maxWaiting, maxWeight) => {
         const inWork: number[] = [];
+        let [taken, yielded] = [0, 0];
         const work = async (item: number): Promise<number> => {
           inWork.push(item);
           expect(inWork.length).toBeLessThanOrEqual(maxItems);
+          expect(++taken - yielded).toBeLessThanOrEqual(maxItems + maxWaiting);
           expect(inWork.slice(0, -1).reduce((sum, weight) => sum + weight, 0)).toBeLessThan(maxWeight);
           await turns(item);
           inWork.splice(inWork.indexOf(item), 1);
           return item * 10;
         };
-        expect(await collect(mapOrdered(each(items), work, { maxItems, maxWeight, weigh: (item) => item }))).toEqual(
-          items.map((item) => item * 10),
-        );
+        const results: number[] = [];
+        const limits = { maxItems, maxWaiting, maxWeight, weigh: (item: number) => item };
+        for await (const result of mapOrdered(each(items), work, limits)) {
+          yielded++;
+          results.push(result);
+        }
+        expect(results).toEqual(items.map((item) => item * 10));
       },
     ),
     { numRuns: 60 },
   );
+});
+
+test("a slow item holds up the others only when nothing may wait for its turn", async () => {
+  const finishedBeforeFirst = async (maxWaiting: number | undefined): Promise<number> => {
+    let finished = 0;
+    const slow = Promise.withResolvers<number>();
+    const work = async (item: number): Promise<number> => {
+      if (item === 0) return await slow.promise;
+      await turns(1);
+      return ++finished;
+    };
+    const results = collect(mapOrdered(each(Array(20).keys()), work, { maxItems: 2, maxWaiting }));
+    await turns(200);
+    const before = finished;
+    slow.resolve(0);
+    expect((await results).length).toBe(20);
+    return before;
+  };
+  expect(await finishedBeforeFirst(undefined)).toBe(1);
+  expect(await finishedBeforeFirst(5)).toBe(6);
+  expect(await finishedBeforeFirst(100)).toBe(19);
 });
 
 test("waits for what is in work and closes the source when one item fails", async () => {

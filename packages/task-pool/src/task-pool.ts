@@ -3,8 +3,16 @@ import { SoarError } from "@soar/errors";
 import { aborted } from "./aborted.ts";
 import { type Job, WorkerSlot } from "./worker-slot.ts";
 
-/** One job runs and one waits in each worker, so that none idles while an answer and the next task cross over. */
-const JOBS_PER_WORKER = 2;
+export interface TaskPoolOptions {
+  readonly workers: number;
+  /**
+   * Tasks that a thread has at once; 2 unless said otherwise: one runs and one waits, so that no thread idles while an answer
+   * and the next task cross over. With 1, a task that waits for something never meets another one in its thread.
+   */
+  readonly tasksPerWorker?: number | undefined;
+  /** A thread that had nothing to do for this long ends, and its memory is given back; otherwise threads stay until `close`. */
+  readonly idleMs?: number | undefined;
+}
 
 /**
  * Spreads tasks over worker threads, in order of arrival, to the worker with the least to do. Threads start when there is
@@ -12,11 +20,14 @@ const JOBS_PER_WORKER = 2;
  */
 export class TaskPool<Task, Result> {
   readonly #slots: readonly WorkerSlot<Task, Result>[];
+  readonly #tasksPerWorker: number;
   readonly #queue = new Set<Job<Task, Result>>();
   #closed = false;
 
-  constructor(workers: number, start: () => Worker) {
-    this.#slots = Array.from({ length: workers }, () => new WorkerSlot(start, () => this.#dispatch()));
+  constructor(start: () => Worker, { workers, tasksPerWorker = 2, idleMs }: TaskPoolOptions) {
+    this.#tasksPerWorker = tasksPerWorker;
+    const events = { onFree: () => this.#dispatch(), idleMs };
+    this.#slots = Array.from({ length: workers }, () => new WorkerSlot(start, events));
   }
 
   /**
@@ -41,6 +52,7 @@ export class TaskPool<Task, Result> {
     }
   }
 
+  /** Stops all threads. Tasks that are not finished reject with `ABORTED`, once the thread that had them has ended. */
   async close(): Promise<void> {
     this.#closed = true;
     const waiting = [...this.#queue];
@@ -58,10 +70,14 @@ export class TaskPool<Task, Result> {
     }
   }
 
+  /** Of those that have equally little to do, one that runs already: a thread costs memory and time to start. */
   #leastLoaded(): WorkerSlot<Task, Result> | undefined {
     let best: WorkerSlot<Task, Result> | undefined;
     for (const slot of this.#slots) {
-      if (slot.load < JOBS_PER_WORKER && (best === undefined || slot.load < best.load)) best = slot;
+      if (slot.load >= this.#tasksPerWorker) continue;
+      const isBetter =
+        best === undefined || slot.load < best.load || (slot.load === best.load && slot.isStarted && !best.isStarted);
+      if (isBetter) best = slot;
     }
     return best;
   }

@@ -11,25 +11,38 @@ export interface Job<Task, Result> {
   readonly reject: (error: Error) => void;
 }
 
+export interface WorkerSlotOptions {
+  /** Called whenever there is room for another job. */
+  readonly onFree: () => void;
+  /** As in `TaskPoolOptions`. */
+  readonly idleMs: number | undefined;
+}
+
 /**
  * One worker thread and the jobs that it has. A thread that dies fails its jobs, and the next job starts a new one, so
  * that nobody ever waits for a dead thread.
  */
 export class WorkerSlot<Task, Result> {
   readonly #start: () => Worker;
-  readonly #onFree: () => void;
+  readonly #options: WorkerSlotOptions;
   readonly #jobs = new Map<number, Job<Task, Result>>();
   #worker: Worker | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
   #nextId = 0;
 
-  constructor(start: () => Worker, onFree: () => void) {
+  constructor(start: () => Worker, options: WorkerSlotOptions) {
     this.#start = start;
-    this.#onFree = onFree;
+    this.#options = options;
   }
 
   /** Jobs that were sent and not answered yet. */
   get load(): number {
     return this.#jobs.size;
+  }
+
+  /** Whether the thread is there; it starts with the next job otherwise. */
+  get isStarted(): boolean {
+    return this.#worker !== undefined;
   }
 
   send(job: Job<Task, Result>): void {
@@ -40,16 +53,17 @@ export class WorkerSlot<Task, Result> {
       worker.postMessage(request, job.moves);
     } catch (cause) {
       job.reject(new Error("unable to hand a task to a worker thread: its memory cannot be moved", { cause }));
+      if (this.#jobs.size === 0) this.#rest(worker);
       return;
     }
+    clearTimeout(this.#idleTimer);
     this.#jobs.set(id, job);
     // Only a worker that has something to do keeps the process alive.
     worker.ref();
   }
 
   async close(): Promise<void> {
-    const worker = this.#worker;
-    this.#worker = undefined;
+    const worker = this.#release();
     // Jobs fail after the thread has ended: who gets the error may close the files that the thread was writing to.
     await worker?.terminate();
     this.#failAll(new SoarError("ABORTED", "unable to finish a task: the pool was closed"));
@@ -67,17 +81,34 @@ export class WorkerSlot<Task, Result> {
   #finish(worker: Worker, reply: WorkerReply<Result>): void {
     const job = this.#jobs.get(reply.id);
     this.#jobs.delete(reply.id);
-    if (this.#jobs.size === 0) worker.unref();
+    if (this.#jobs.size === 0) this.#rest(worker);
     if ("result" in reply) job?.resolve(reply.result);
     else job?.reject(revive(reply.failure));
-    this.#onFree();
+    this.#options.onFree();
+  }
+
+  /** Until the next job. */
+  #rest(worker: Worker): void {
+    worker.unref();
+    const { idleMs } = this.#options;
+    if (idleMs === undefined) return;
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => void this.#release()?.terminate(), idleMs).unref();
+  }
+
+  /** What becomes of the thread from here on is not this slot's business. */
+  #release(): Worker | undefined {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    clearTimeout(this.#idleTimer);
+    return worker;
   }
 
   #lose(worker: Worker, cause: Error): void {
     if (this.#worker !== worker) return;
-    this.#worker = undefined;
+    this.#release();
     this.#failAll(new Error(`a worker thread died: ${cause.message}`, { cause }));
-    this.#onFree();
+    this.#options.onFree();
   }
 
   #failAll(error: Error): void {
