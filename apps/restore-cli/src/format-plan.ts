@@ -1,9 +1,8 @@
 import { formatSize, type Output } from "@soar/app-kit";
-import { formatLsn } from "@soar/pg-tools";
+import { formatLsn, formatTargetTime } from "@soar/pg-tools";
 import {
   controlCommand,
   describeTarget,
-  formatInstant,
   lineDifference,
   type CommitPoint,
   type ConfigDifference,
@@ -194,9 +193,11 @@ function machineAsJson({
 }
 
 function commitText(point: CommitPoint | undefined): string {
-  return point === undefined ? "not looked for" : `commit of ${formatInstant(point.time)} at ${formatLsn(point.lsn)}`;
+  return point === undefined
+    ? "not looked for"
+    : `commit of ${formatTargetTime(point.time)} at ${formatLsn(point.lsn)}`;
 }
 
 function commitAsJson(point: CommitPoint | undefined): unknown {
-  return point && { lsn: formatLsn(point.lsn), time: formatInstant(point.time) };
+  return point && { lsn: formatLsn(point.lsn), time: formatTargetTime(point.time) };
 }

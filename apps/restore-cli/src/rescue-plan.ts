@@ -1,6 +1,6 @@
 import { formatSize } from "@soar/app-kit";
-import { formatLsn } from "@soar/pg-tools";
-import { describeTarget, formatInstant, type RestorePlan } from "@soar/restore";
+import { formatLsn, formatTargetTime } from "@soar/pg-tools";
+import { describeTarget, type RestorePlan } from "@soar/restore";
 
 /** What a rescue would do, by names and values; undefined ones are left out. */
 export function describeRescue(plan: RestorePlan, rows: readonly (readonly [string, string | undefined])[]): string {
@@ -11,7 +11,7 @@ export function describeRescue(plan: RestorePlan, rows: readonly (readonly [stri
     ["state at", describeTarget(target)],
     ["base backup", `${backup.label}, consistent at ${backup.stopLsn} (ended ${backup.stoppedAt})`],
     ["recovery ends", `at ${formatLsn(resolved.stopLsn)}`],
-    ["last commit", last === undefined ? undefined : `${formatInstant(last.time)} at ${formatLsn(last.lsn)}`],
+    ["last commit", last === undefined ? undefined : `${formatTargetTime(last.time)} at ${formatLsn(last.lsn)}`],
     ["WAL to replay", formatSize(plan.fetchBytes.wal)],
     ...rows,
     ...plan.warnings.map((warning) => ["warning", warning] as const),

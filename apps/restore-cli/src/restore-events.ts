@@ -1,6 +1,6 @@
 import type { Log, Progress } from "@soar/app-kit";
-import { formatLsn } from "@soar/pg-tools";
-import { formatInstant, type RestoreEvent } from "@soar/restore";
+import { formatLsn, formatTargetTime } from "@soar/pg-tools";
+import type { RestoreEvent } from "@soar/restore";
 
 export interface Display {
   /** Begins to show another count. */
@@ -66,7 +66,7 @@ export function restoreDisplay({ begin, log }: Display): RestoreDisplay {
 
 /** Short enough for a bar of 80 columns. */
 function placeOf({ lsn, time }: Extract<RestoreEvent, { type: "replayed" }>): string {
-  return `at ${formatLsn(lsn)}${time === undefined ? "" : `, ${formatInstant(time).slice(0, 19)}Z`}`;
+  return `at ${formatLsn(lsn)}${time === undefined ? "" : `, ${formatTargetTime(time).slice(0, 19)}Z`}`;
 }
 
 function reasonOf(error: unknown): string {

@@ -1,6 +1,6 @@
 import { formatDuration, formatRate, formatSize } from "@soar/app-kit";
-import { formatLsn } from "@soar/pg-tools";
-import { controlCommand, describeTarget, formatInstant, type RestoreReport } from "@soar/restore";
+import { formatLsn, formatTargetTime } from "@soar/pg-tools";
+import { controlCommand, describeTarget, type RestoreReport } from "@soar/restore";
 import type { Prepared } from "./prepare.ts";
 
 /** One line for the log. */
@@ -19,7 +19,7 @@ export function reportText(report: RestoreReport, prepared: Pick<Prepared, "appS
       "last commit",
       last === undefined
         ? (outcome.lastCommitTime?.toISOString() ?? "none since the backup")
-        : formatInstant(last.time),
+        : formatTargetTime(last.time),
     ],
     ["lost", lostText(report)],
     ["timeline", `${outcome.timeline}${outcome.kind === "promoted" ? ", begun by this restore" : ""}`],
@@ -58,7 +58,7 @@ function lostText({ plan, keptAs }: RestoreReport): string {
   if (plan.target.kind !== "latest")
     return firstLeftOut === undefined
       ? "everything behind the target, as asked"
-      : `everything from the commit of ${formatInstant(firstLeftOut.time)} on, as asked; its WAL stays in the repository`;
+      : `everything from the commit of ${formatTargetTime(firstLeftOut.time)} on, as asked; its WAL stays in the repository`;
   return keptAs === undefined
     ? "only what was committed after that and never reached the repository"
     : "nothing that the repository or the old disk held";
@@ -104,8 +104,8 @@ export function reportAsJson(report: RestoreReport): unknown {
     target: plan.target,
     plannedLsn: formatLsn(plan.resolved.stopLsn),
     reachedLsn: outcome.reachedLsn === undefined ? undefined : formatLsn(outcome.reachedLsn),
-    lastCommit: plan.resolved.lastReplayed && formatInstant(plan.resolved.lastReplayed.time),
-    firstLeftOut: plan.resolved.firstLeftOut && formatInstant(plan.resolved.firstLeftOut.time),
+    lastCommit: plan.resolved.lastReplayed && formatTargetTime(plan.resolved.lastReplayed.time),
+    firstLeftOut: plan.resolved.firstLeftOut && formatTargetTime(plan.resolved.firstLeftOut.time),
     timeline: outcome.timeline,
     outcome: outcome.kind,
     restoredFiles: outcome.restoredFiles,

@@ -7,7 +7,7 @@ import {
   removeAbandoned,
   requireFree,
   rescueTables,
-  type RecoveryTarget,
+  type RestoreTarget,
   type TableDestination,
   type TableRescueReport,
 } from "@soar/restore";
@@ -124,7 +124,7 @@ function destinationOf(config: TableConfig, log: Log): TableDestination {
 }
 
 /** Of a rescue nothing is overwritten, so it may begin with the newest state that there is. */
-function targetOrLatest(config: TableConfig): RecoveryTarget {
+function targetOrLatest(config: TableConfig): RestoreTarget {
   const isNamed =
     config.immediate ||
     [config.targetTimeMicros, config.targetLsn, config.targetXid, config.targetName].some(

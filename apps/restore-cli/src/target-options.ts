@@ -1,7 +1,7 @@
 import { jobsOptions, storageOptions, timezoneOptions, type Config, type OptionTable } from "@soar/app-kit";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { parseLsn, type Lsn } from "@soar/pg-tools";
-import type { RecoveryTarget } from "@soar/restore";
+import type { RestoreTarget } from "@soar/restore";
 
 /** What `soar-restore` and `soar-restore plan` share. */
 export const targetOptions = {
@@ -132,9 +132,9 @@ export const directoryOptions = {
 export type TargetConfig = Config<typeof targetOptions>;
 
 /** Exactly one target must be named. Throws `USAGE`. */
-export function targetOf(config: Omit<TargetConfig, "dataDir" | "tablespaceMap">): RecoveryTarget {
+export function targetOf(config: Omit<TargetConfig, "dataDir" | "tablespaceMap">): RestoreTarget {
   const inclusive = !config.exclusive;
-  const targets: RecoveryTarget[] = [];
+  const targets: RestoreTarget[] = [];
   if (config.latest) targets.push({ kind: "latest" });
   if (config.targetTimeMicros !== undefined) targets.push({ kind: "time", time: config.targetTimeMicros, inclusive });
   if (config.targetLsn !== undefined) targets.push({ kind: "lsn", lsn: requireLsn(config.targetLsn), inclusive });

@@ -1,6 +1,6 @@
 // Plan
 export { planRestore, type PlanOptions } from "./plan/plan-restore.ts";
-export { describeTarget, formatInstant, type RecoveryTarget } from "./plan/restore-target.ts";
+export { describeTarget, type RestoreTarget } from "./plan/restore-target.ts";
 export type { CommitPoint, ResolvedTarget } from "./plan/resolve-target.ts";
 export type { RestorePlan } from "./plan/plan.ts";
 export { planChecks, type PlanCheck } from "./plan/plan-checks.ts";

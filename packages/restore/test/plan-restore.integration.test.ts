@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatWalSegment, lsnOfSegmentIndex, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
 import { findWalObjects, putWalFile, readWalFile, sha256Hex, walKey } from "@soar/repository";
-import { planRestore, type PlanOptions, type RecoveryTarget } from "@soar/restore";
+import { planRestore, type PlanOptions, type RestoreTarget } from "@soar/restore";
 import { reportReplay } from "../src/recover/replay-progress.ts";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -34,8 +34,8 @@ function commit(name: string): Commit {
   return found;
 }
 
-const at = (time: bigint, inclusive = true): RecoveryTarget => ({ kind: "time", time, inclusive });
-const plan = (store: ObjectStore, target: RecoveryTarget, more: Partial<PlanOptions> = {}) =>
+const at = (time: bigint, inclusive = true): RestoreTarget => ({ kind: "time", time, inclusive });
+const plan = (store: ObjectStore, target: RestoreTarget, more: Partial<PlanOptions> = {}) =>
   planRestore(store, { target, ...more });
 const segmentOf = (index: number, timeline = 1) => formatWalSegment({ timeline, index }, SEGMENT_SIZE);
 const without = (store: ObjectStore, ...names: string[]) =>
@@ -43,7 +43,7 @@ const without = (store: ObjectStore, ...names: string[]) =>
 
 /** The commits just before and just behind the place where recovery stops. */
 async function around(
-  target: RecoveryTarget,
+  target: RestoreTarget,
   store = first,
 ): Promise<{ label: string; last: bigint | undefined; next: bigint | undefined }> {
   const { backup, resolved } = await plan(store, target);

@@ -20,7 +20,8 @@ export { openStore } from "./open-store.ts";
 export type { StoreConfig } from "./store-config.ts";
 export type { RequestKind, RequestOutcome, StoreEvent, StoreHooks } from "./store-event.ts";
 export { formatStoreUrl, parseStoreUrl, type StoreUrl } from "./store-url.ts";
-export { type Provider, type ProviderName, PROVIDERS } from "./providers.ts";
+export { PROVIDER_NAMES, type ProviderName } from "./provider-names.ts";
+export { type Provider, PROVIDERS } from "./providers.ts";
 
 // What is set at the provider
 export { readBucketSettings, type BucketSettings, type LifecycleRule, type Told } from "./bucket-settings.ts";

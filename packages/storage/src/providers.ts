@@ -1,10 +1,9 @@
 import type { ConditionalPut } from "./object-store.ts";
+import type { ProviderName } from "./provider-names.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
-
-export type ProviderName = "aws" | "b2" | "wasabi" | "spaces" | "r2" | "minio" | "scaleway" | "other";
 
 /** What differs between providers. Drivers read this table; nothing else knows a provider's name. */
 export interface Provider {

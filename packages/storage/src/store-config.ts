@@ -1,5 +1,5 @@
 import type { ConditionalPut } from "./object-store.ts";
-import type { ProviderName } from "./providers.ts";
+import type { ProviderName } from "./provider-names.ts";
 
 /** Everything that `openStore` needs to know; nothing is read from the environment. */
 export interface StoreConfig {

@@ -17,7 +17,7 @@ describe("the dependency rule allows", () => {
     [
       "openStore and types in app-kit",
       "packages/app-kit/src/a.ts",
-      'import { openStore, type ObjectStore } from "@soar/storage";\nimport type { StoreEvent } from "@soar/storage";',
+      'import { openStore, type ObjectStore } from "@soar/storage";\nimport { PROVIDER_NAMES } from "@soar/storage/provider-names";\nimport type { StoreEvent } from "@soar/storage";',
     ],
     [
       "the SDK in one file",
@@ -113,6 +113,12 @@ describe("the dependency rule refuses", () => {
       "packages/app-kit/src/a.ts",
       'import { openStore, withRetry } from "@soar/storage";',
       "app-kit takes openStore and types from storage, not withRetry",
+    ],
+    [
+      "names of providers together with the drivers",
+      "packages/app-kit/src/a.ts",
+      'import { PROVIDER_NAMES } from "@soar/storage";',
+      "app-kit takes openStore and types from storage, not PROVIDER_NAMES",
     ],
     [
       "the SDK outside of storage",

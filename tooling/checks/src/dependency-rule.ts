@@ -23,8 +23,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "@soar/verify": ["@soar/restore", ...NOUNS],
 };
 
-/** The one value that app-kit may take from storage; types are free. */
-const APP_KIT_FROM_STORAGE = new Set(["openStore"]);
+/** The values that app-kit may take from storage, by entry; types are free. Names of providers are needed before a store is. */
+const APP_KIT_FROM_STORAGE: Readonly<Record<string, readonly string[]>> = {
+  "@soar/storage": ["openStore"],
+  "@soar/storage/provider-names": ["PROVIDER_NAMES"],
+};
 const SDK = /^@(aws-sdk|smithy|aws)\//;
 
 export const dependencyRule: Check = {
@@ -85,7 +88,7 @@ function judgePackage(
   if (!(ALLOWED[from.name] ?? []).includes(target.name)) return `${from.name} must not import '${target.name}'`;
   const taken =
     from.name === "@soar/app-kit" && target.name === "@soar/storage" && !module.isTest ? imported.values : [];
-  const excess = taken.filter((name) => !APP_KIT_FROM_STORAGE.has(name));
+  const excess = taken.filter((name) => !(APP_KIT_FROM_STORAGE[imported.specifier] ?? []).includes(name));
   return excess.length === 0 ? undefined : `app-kit takes openStore and types from storage, not ${excess.join(", ")}`;
 }
 

@@ -3,6 +3,7 @@ import type { Check, CheckResult } from "./check.ts";
 import { citedSafety } from "./cited-safety.ts";
 import { declaredDependencies } from "./declared-dependencies.ts";
 import { dependencyRule } from "./dependency-rule.ts";
+import { folderCircles } from "./folder-circles.ts";
 import { libraryPurity } from "./library-purity.ts";
 import { moduleShape } from "./module-shape.ts";
 import { namedFiles } from "./named-files.ts";
@@ -15,6 +16,7 @@ import type { Workspace } from "./workspace.ts";
 const HOUSE_CHECKS: readonly Check[] = [
   dependencyRule,
   declaredDependencies,
+  folderCircles,
   libraryPurity,
   moduleShape,
   publicNames,

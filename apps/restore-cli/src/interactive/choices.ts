@@ -1,4 +1,4 @@
-import { formatInstant } from "@soar/restore";
+import { formatTargetTime } from "@soar/pg-tools";
 
 /** What is to be restored. */
 export type Subject =
@@ -67,7 +67,7 @@ function instantWords(instant: Instant): string[] {
       // With its offset, so that the line means the same wherever it is typed.
       return [
         "--target-time",
-        formatInstant(instant.micros),
+        formatTargetTime(instant.micros),
         ...(instant.inclusive ? [] : ["--exclusive"]),
         ...(instant.backup === undefined ? [] : ["--base-backup", instant.backup]),
       ];

@@ -1,3 +1,4 @@
+import { PROVIDER_NAMES } from "@soar/storage/provider-names";
 import type { OptionTable } from "./option-table.ts";
 
 /** Where the repository is and how it is reached. Names are those of the specification and of the AWS tools. */
@@ -14,7 +15,7 @@ export const storageOptions = {
   provider: {
     env: "BACKUP_PROVIDER",
     type: "choice",
-    choices: ["aws", "b2", "wasabi", "spaces", "r2", "minio", "scaleway", "other"],
+    choices: PROVIDER_NAMES,
     group: "Storage",
     unset: "told from the endpoint",
     example: "b2",

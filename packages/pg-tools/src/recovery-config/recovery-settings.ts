@@ -42,11 +42,14 @@ export function recoveryTargetSettings(target: RecoveryTarget | { readonly type:
   }
 }
 
-/** An instant as PostgreSQL reads it in any time zone, exact to the microsecond that commit times have. */
+/**
+ * `2025-01-10 14:30:00.000001+00`: microseconds since 1970 UTC as PostgreSQL reads them alike in every time zone, exact to
+ * the microsecond that commit times have. Whole seconds are written without decimals.
+ */
 export function formatTargetTime(microseconds: bigint): string {
   const fraction = ((microseconds % 1_000_000n) + 1_000_000n) % 1_000_000n;
   const wholeSeconds = new Date(Number((microseconds - fraction) / 1000n)).toISOString().slice(0, 19).replace("T", " ");
-  return `${wholeSeconds}.${String(fraction).padStart(6, "0")}+00`;
+  return `${wholeSeconds}${fraction === 0n ? "" : `.${String(fraction).padStart(6, "0")}`}+00`;
 }
 
 /** Puts a block with these settings at the end of a configuration, in place of an earlier block. Throws CONFIG_INVALID. */

@@ -17,14 +17,14 @@ import { countCommitsNearby } from "./count-commits-nearby.ts";
 import { cutToOwner, readLineageChain } from "./lineage-chain.ts";
 import { findParameterMinimums } from "./parameter-minimums.ts";
 import type { ReadChainOptions } from "./read-chain-records.ts";
-import { describeTarget, type RecoveryTarget } from "./restore-target.ts";
+import { describeTarget, type RestoreTarget } from "./restore-target.ts";
 import { resolveTarget, type ResolvedTarget } from "./resolve-target.ts";
 import type { RestorePlan } from "./plan.ts";
 import { createDescriptions } from "./segment-descriptions.ts";
 import { segmentsUntil } from "./segments-until.ts";
 
 export interface PlanOptions extends CallOptions {
-  readonly target: RecoveryTarget;
+  readonly target: RestoreTarget;
   /** Use this backup instead of the newest that can reach the target. */
   readonly backup?: string | undefined;
   /** Follow this timeline instead of the newest one. */
@@ -115,7 +115,7 @@ async function findLocalWal(
  * Whether another backup may do what this one cannot. A transaction or a restore point that is not found behind this backup
  * may lie before it: unlike times and positions, names say nothing of where they are.
  */
-function mayOlderHelp(error: unknown, { kind }: RecoveryTarget): error is SoarError {
+function mayOlderHelp(error: unknown, { kind }: RestoreTarget): error is SoarError {
   return (
     hasErrorCode(error, "TARGET_BEFORE_BACKUP", "WAL_MISSING") ||
     error instanceof BackupDamage ||
@@ -177,7 +177,7 @@ function planOf(
   };
 }
 
-function warningsOf(record: BackupRecord, chain: WalChain, target: RecoveryTarget): string[] {
+function warningsOf(record: BackupRecord, chain: WalChain, target: RestoreTarget): string[] {
   const warnings: string[] = [];
   const [hole] = chain.holes;
   if (hole !== undefined)

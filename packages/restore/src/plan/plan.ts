@@ -2,7 +2,7 @@ import type { TimelineHistory } from "@soar/pg-tools";
 import type { BackupRecord, WalChain } from "@soar/repository";
 import type { CommitsNearby } from "./count-commits-nearby.ts";
 import type { ParameterMinimums } from "./parameter-minimums.ts";
-import type { RecoveryTarget } from "./restore-target.ts";
+import type { RestoreTarget } from "./restore-target.ts";
 import type { ResolvedTarget } from "./resolve-target.ts";
 
 /** Everything that is decided before anything is touched. A value: it can be printed, compared and tested. */
@@ -10,7 +10,7 @@ export interface RestorePlan {
   /** Where the repository is, for messages. */
   readonly location: string;
   readonly backup: BackupRecord;
-  readonly target: RecoveryTarget;
+  readonly target: RestoreTarget;
   readonly resolved: ResolvedTarget;
   /** The WAL from the backup's first segment on, on the one lineage that recovery follows. */
   readonly chain: WalChain;

@@ -6,10 +6,10 @@ import {
   type WalRecord,
 } from "@soar/pg-tools";
 import type { BackupRecord } from "@soar/repository";
-import type { RecoveryTarget } from "./restore-target.ts";
+import type { RestoreTarget } from "./restore-target.ts";
 
 /** Targets that end recovery before the WAL does. */
-export type StoppingTarget = Exclude<RecoveryTarget, { kind: "latest" }>;
+export type StoppingTarget = Exclude<RestoreTarget, { kind: "latest" }>;
 
 export interface PlannedStop extends RecoveryStop {
   /** How PostgreSQL is told to stop there. */

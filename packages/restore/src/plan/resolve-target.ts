@@ -8,10 +8,11 @@ import {
   type Lsn,
   type RecoveryTarget as PostgresTarget,
   type WalRecord,
+  formatTargetTime,
 } from "@soar/pg-tools";
 import type { BackupRecord, WalChain } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
-import { describeTarget, formatInstant, type RecoveryTarget } from "./restore-target.ts";
+import { describeTarget, type RestoreTarget } from "./restore-target.ts";
 import { missingWal, whyAbsent } from "./missing-wal.ts";
 import { plannedStopAt } from "./postgres-target.ts";
 import {
@@ -42,7 +43,7 @@ export interface ResolvedTarget {
 }
 
 export interface ResolveOptions extends ReadChainOptions {
-  readonly target: RecoveryTarget;
+  readonly target: RestoreTarget;
   readonly backup: BackupRecord;
   /** From the backup's first segment on. */
   readonly chain: WalChain;
@@ -201,14 +202,14 @@ async function notReached(
   const known =
     last === undefined
       ? `it is not met behind backup '${backup.label}', and the WAL in the bucket ends at ${end}`
-      : `the last commit in the bucket is of ${formatInstant(last.time)} at ${formatLsn(last.lsn)}`;
+      : `the last commit in the bucket is of ${formatTargetTime(last.time)} at ${formatLsn(last.lsn)}`;
   return new SoarError("TARGET_AFTER_ARCHIVE", `${describeTarget(target)} cannot be reached: ${known}`, {
     hint: "PostgreSQL stops at a time only when it sees a later commit. Use --latest to replay all that is there, or an earlier target.",
   });
 }
 
 /** Records before this position cannot matter, so their segments need not be read. */
-function startOf(target: RecoveryTarget): ChainPosition {
+function startOf(target: RestoreTarget): ChainPosition {
   switch (target.kind) {
     case "time":
       return { untilTime: target.inclusive ? target.time : target.time - 1n };

@@ -1,6 +1,6 @@
-import { formatLsn, segmentIndexBeforeLsn } from "@soar/pg-tools";
+import { formatLsn, segmentIndexBeforeLsn, formatTargetTime } from "@soar/pg-tools";
 import { ageAt, type RecoveryWindow, type RepositoryRecord } from "@soar/repository";
-import { formatInstant, type RestorePlan, type ScratchCluster } from "@soar/restore";
+import type { RestorePlan, ScratchCluster } from "@soar/restore";
 import type { DrillOptions } from "./drill-options.ts";
 import type { Downloads } from "./measure-downloads.ts";
 import type { DrillCheck, DrillResult, DrillTarget, Integrity, TestedBackup } from "./report/drill-report.ts";
@@ -39,7 +39,8 @@ export class DrillRecord {
     this.startedAt = options.now();
     this.target = {
       at: options.instant.at,
-      description: options.instant.at === "time" ? `time ${formatInstant(options.instant.micros)}` : options.instant.at,
+      description:
+        options.instant.at === "time" ? `time ${formatTargetTime(options.instant.micros)}` : options.instant.at,
       ...("seed" in options.instant ? { seed: options.instant.seed } : {}),
     };
   }
@@ -136,8 +137,8 @@ export class DrillRecord {
       lsn: outcome.reachedLsn === undefined ? undefined : formatLsn(outcome.reachedLsn),
       timeline: outcome.timeline,
       consistentLsn: this.consistentLsn === undefined ? undefined : formatLsn(this.consistentLsn),
-      newestCommit: lastReplayed && formatInstant(lastReplayed.time),
-      firstLeftOut: firstLeftOut && formatInstant(firstLeftOut.time),
+      newestCommit: lastReplayed && formatTargetTime(lastReplayed.time),
+      firstLeftOut: firstLeftOut && formatTargetTime(firstLeftOut.time),
     };
   }
 }

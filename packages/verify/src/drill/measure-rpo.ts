@@ -1,6 +1,6 @@
 import { isSoarError } from "@soar/errors";
-import { connectSql, formatLsn, parseLsn } from "@soar/pg-tools";
-import { formatInstant, type RestorePlan, type TargetServer } from "@soar/restore";
+import { connectSql, formatLsn, parseLsn, formatTargetTime } from "@soar/pg-tools";
+import type { RestorePlan, TargetServer } from "@soar/restore";
 import type { DrillResult } from "./report/drill-report.ts";
 
 /** What production said of itself after the end of the bucket was fixed. */
@@ -51,6 +51,6 @@ export function measureRpo(
       : `${production.writtenLsn - stopLsn} bytes of WAL that production had written were not there`;
   return {
     seconds: Math.round(seconds * 1000) / 1000,
-    basis: `the newest commit in the bucket was of ${formatInstant(lastReplayed.time)}; ${missing}`,
+    basis: `the newest commit in the bucket was of ${formatTargetTime(lastReplayed.time)}; ${missing}`,
   };
 }

@@ -1,7 +1,8 @@
 import { isAbsolute, relative, resolve } from "node:path";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import type { BackupRecord, RecoveryWindow } from "@soar/repository";
-import { describeTarget, formatInstant, planRestore, type RestorePlan } from "@soar/restore";
+import { describeTarget, planRestore, type RestorePlan } from "@soar/restore";
+import { formatTargetTime } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import { chooseInstant } from "./choose-instant.ts";
 import type { DrillInstant, DrillOptions } from "./drill-options.ts";
@@ -31,7 +32,7 @@ export async function planDrill(
     const plan = await planTime(instant.micros);
     return {
       plan,
-      target: { at: "time", instant: formatInstant(instant.micros), description: describeTarget(plan.target) },
+      target: { at: "time", instant: formatTargetTime(instant.micros), description: describeTarget(plan.target) },
     };
   }
   const { seed } = instant;
@@ -44,7 +45,7 @@ export async function planDrill(
         target: {
           at: "random",
           seed,
-          instant: formatInstant(micros),
+          instant: formatTargetTime(micros),
           description: `${describeTarget(plan.target)}, at random with seed ${seed}`,
         },
       };

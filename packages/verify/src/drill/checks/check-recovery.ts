@@ -1,5 +1,5 @@
-import { formatLsn } from "@soar/pg-tools";
-import { formatInstant, type RestorePlan } from "@soar/restore";
+import { formatLsn, formatTargetTime } from "@soar/pg-tools";
+import type { RestorePlan } from "@soar/restore";
 import type { CheckResult, DrillServer } from "./drill-server.ts";
 
 /** The server reached consistency and the planned end; otherwise it would not be here. */
@@ -20,7 +20,7 @@ export function checkNewestCommit({ scratch }: DrillServer, { target, resolved }
   const { lastCommitTime: reached } = scratch.outcome;
   const { lastReplayed: last, firstLeftOut } = resolved;
   const newest =
-    last === undefined ? "none was replayed behind the backup" : `the newest is of ${formatInstant(last.time)}`;
+    last === undefined ? "none was replayed behind the backup" : `the newest is of ${formatTargetTime(last.time)}`;
   if (last !== undefined && reached !== undefined && BigInt(reached.getTime()) !== last.time / 1000n) {
     return {
       outcome: "failed",
@@ -31,10 +31,10 @@ export function checkNewestCommit({ scratch }: DrillServer, { target, resolved }
     const isInside =
       (last === undefined || last.time <= target.time) &&
       (firstLeftOut === undefined || firstLeftOut.time > target.time);
-    const next = firstLeftOut === undefined ? "" : `, the next one of ${formatInstant(firstLeftOut.time)}`;
+    const next = firstLeftOut === undefined ? "" : `, the next one of ${formatTargetTime(firstLeftOut.time)}`;
     return {
       outcome: isInside ? "passed" : "failed",
-      detail: `${newest}${next}; the target is ${formatInstant(target.time)}`,
+      detail: `${newest}${next}; the target is ${formatTargetTime(target.time)}`,
     };
   }
   return { outcome: "passed", detail: `${newest}, the last one in the bucket` };
