@@ -1,4 +1,4 @@
-import type { Dirent, Stats } from "node:fs";
+import type { BigIntStats, Dirent, Stats } from "node:fs";
 import { lstat, readdir, readFile, readlink, stat } from "node:fs/promises";
 import { meansAbsent, systemErrorCode, unreadable } from "./unwritable.ts";
 
@@ -18,8 +18,13 @@ export async function readTextIfPresent(path: string): Promise<string | undefine
 }
 
 /** Follows links: undefined also for one that leads to nothing. */
-export async function statIfPresent(path: string): Promise<Stats | undefined> {
-  return await ifPresent(path, stat(path));
+export async function statIfPresent(path: string): Promise<Stats | undefined>;
+export async function statIfPresent(path: string, exact: { readonly bigint: true }): Promise<BigIntStats | undefined>;
+export async function statIfPresent(
+  path: string,
+  exact?: { readonly bigint: true },
+): Promise<Stats | BigIntStats | undefined> {
+  return await ifPresent(path, stat(path, exact));
 }
 
 /** Of the name itself, wherever a link leads to. */

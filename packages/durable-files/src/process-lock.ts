@@ -24,16 +24,36 @@ export async function tryLock(path: string): Promise<ProcessLock | LockHolder> {
   const own = `${process.pid} ${await startOf(process.pid)}\n`;
   for (;;) {
     if (await writeNew(path, own, { mode: 0o600, sync: SYNC })) return { release: () => unlock(path) };
-    const holder = (await readTextIfPresent(path))?.trim();
-    if (holder !== undefined && (await isAlive(holder))) return { processId: holder.split(" ")[0] ?? "" };
-    await removeFile(path, { sync: SYNC });
+    const holder = await readTextIfPresent(path);
+    if (holder === undefined) continue;
+    if (await isAlive(holder)) return { processId: holder.split(" ")[0] ?? "" };
+    await removeAbandoned(path, holder);
   }
 }
 
 /** Whether a process that lives holds the lock. */
 export async function isHeld(path: string): Promise<boolean> {
-  const holder = (await readTextIfPresent(path))?.trim();
+  const holder = await readTextIfPresent(path);
   return holder !== undefined && (await isAlive(holder));
+}
+
+/**
+ * Only one process at a time may remove what this holder left, and looks once more: else a slower one would remove the lock that
+ * a faster one has taken meanwhile.
+ */
+async function removeAbandoned(path: string, holder: string): Promise<void> {
+  const right = await tryLock(
+    `${path}.${holder
+      .trim()
+      .replaceAll(/[^\w@-]/g, "-")
+      .slice(0, 64)}`,
+  );
+  if (!("release" in right)) return;
+  try {
+    if ((await readTextIfPresent(path)) === holder) await removeFile(path, { sync: SYNC });
+  } finally {
+    await right.release();
+  }
 }
 
 async function unlock(path: string): Promise<void> {
@@ -42,7 +62,7 @@ async function unlock(path: string): Promise<void> {
 
 /** Process ids are given out again, also after a reboot: the moment of the start tells two apart. */
 async function isAlive(holder: string): Promise<boolean> {
-  const [id = "", start = ""] = holder.split(" ");
+  const [id = "", start = ""] = holder.trim().split(" ");
   const pid = Number(id);
   return Number.isInteger(pid) && pid > 0 && (await startOf(pid)) === start;
 }

@@ -1,0 +1,76 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { isHeld, tryLock } from "./process-lock.ts";
+
+let directory: string;
+let path: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "soar-lock-"));
+  path = join(directory, "lock");
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+async function take(): Promise<{ release(): Promise<void> }> {
+  const outcome = await tryLock(path);
+  if (!("release" in outcome)) throw new Error(`process ${outcome.processId} holds it`);
+  return outcome;
+}
+
+test("is held until it is released, by one at a time", async () => {
+  expect(await isHeld(path)).toBe(false);
+  const lock = await take();
+  expect(await isHeld(path)).toBe(true);
+  expect(await tryLock(path)).toEqual({ processId: String(process.pid) });
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  await lock.release();
+  expect(await isHeld(path)).toBe(false);
+  await (await take()).release();
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test.each([
+  ["a process that is gone", "999999999 1@x\n"],
+  ["an id that was given to another process since", `${process.pid} 1@x\n`],
+  ["the same id and ticks before a reboot", `${process.pid} ${ownTicks()}@00000000\n`],
+  ["nobody, because it is no lock", "../../x 1\n"],
+  ["nobody, because it is empty", ""],
+])("is not held by %s", async (_, content) => {
+  writeFileSync(path, content);
+  expect(await isHeld(path)).toBe(false);
+  await (await take()).release();
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test("a killed process leaves it, and of many that find it so one at a time gets it", async () => {
+  const module = JSON.stringify(new URL("process-lock.ts", import.meta.url).href);
+  // Whoever is inside makes a file that must not be there; killed ones take it along by removing it first.
+  const script = `import { tryLock } from ${module};
+    import { rmSync, writeFileSync } from "node:fs";
+    const [directory, isKilled] = process.argv.slice(1);
+    for (let taken = 0; taken < 30;) {
+      const lock = await tryLock(directory + "/lock");
+      if (!("release" in lock)) continue;
+      writeFileSync(directory + "/inside", "", { flag: "wx" });
+      rmSync(directory + "/inside");
+      if (isKilled === "yes") process.kill(process.pid, "SIGKILL");
+      await lock.release();
+      taken += 1;
+    }`;
+  const run = (isKilled: string): Promise<number | string | null> =>
+    new Promise((resolve) =>
+      spawn(process.execPath, ["--conditions=soar-source", "--input-type=module", "-e", script, directory, isKilled], {
+        stdio: ["ignore", "inherit", "inherit"],
+      }).once("close", (status, signal) => resolve(signal ?? status)),
+    );
+  const ends = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((number) => run(number % 4 === 0 ? "yes" : "no")));
+  expect(ends).toEqual([0, 0, 0, "SIGKILL", 0, 0, 0, "SIGKILL"]);
+  expect(existsSync(path)).toBe(false);
+});
+
+function ownTicks(): string {
+  const text = readFileSync("/proc/self/stat", "utf8");
+  return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+}
