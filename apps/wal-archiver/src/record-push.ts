@@ -1,10 +1,8 @@
 import { existsSync } from "node:fs";
-import { rename, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Config } from "@soar/app-kit";
 import {
   changeOf,
-  formatArchiverMetrics,
   isSpoolInUse,
   joinChanges,
   readCachedFacts,
@@ -13,12 +11,14 @@ import {
   updateCounters,
   writeCachedFacts,
   type ArchiverEvent,
+  type ArchiverStatus,
   type CounterChange,
   type RepositoryFacts,
 } from "@soar/archive";
 import { isSoarError } from "@soar/errors";
 import type { ObjectStore, StoreEvent } from "@soar/storage";
 import type { archiveOptions } from "./options.ts";
+import { writeMetrics } from "./write-metrics.ts";
 
 /** Counts what one `archive_command` did by itself, and writes the metrics that the resident archiver would serve. */
 export interface PushRecorder {
@@ -51,7 +51,7 @@ export function recordPush(
         // The archiver of this spool writes the file itself.
         if (metricsFile === undefined || (await isSpoolInUse(spool))) return undefined;
         const facts = await currentFacts(spool, event.type === "archived" ? store : undefined);
-        await writeMetrics(metricsFile, { path, spoolDir: spool, facts });
+        await writeMetrics(metricsFile, await statusOf({ path, spoolDir: spool, facts }));
         return undefined;
       } catch (error) {
         if (!isSoarError(error) && !isSystemError(error)) throw error;
@@ -72,20 +72,18 @@ async function currentFacts(spoolDir: string, store: ObjectStore | undefined): P
   return facts;
 }
 
-async function writeMetrics(
-  file: string,
-  {
-    path,
-    spoolDir,
-    facts,
-  }: { readonly path: string; readonly spoolDir: string; readonly facts: RepositoryFacts | undefined },
-): Promise<void> {
+async function statusOf({
+  path,
+  spoolDir,
+  facts,
+}: {
+  readonly path: string;
+  readonly spoolDir: string;
+  readonly facts: RepositoryFacts | undefined;
+}): Promise<ArchiverStatus> {
   // As PostgreSQL passes it, the file lies in the data directory's pg_wal.
   const dataDir = dirname(dirname(resolve(path)));
-  const status = await readStandaloneStatus({ dataDir, spoolDir, repository: facts, now: new Date() });
-  const temporary = `${file}.${process.pid}.new`;
-  await writeFile(temporary, formatArchiverMetrics(status));
-  await rename(temporary, file);
+  return await readStandaloneStatus({ dataDir, spoolDir, repository: facts, now: new Date() });
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {

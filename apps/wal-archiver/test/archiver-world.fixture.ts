@@ -114,7 +114,9 @@ export async function createArchiverWorld({ endpoint, ...options }: WorldOptions
       return daemon;
     },
     acknowledged: () =>
-      existsSync(join(spool, "ack")) ? readdirSync(join(spool, "ack")).filter((name) => !name.startsWith(".")) : [],
+      existsSync(join(spool, "ack"))
+        ? readdirSync(join(spool, "ack")).filter((name) => !name.endsWith(".soar-tmp"))
+        : [],
     stored: () => [...s3.objects(BUCKET).keys()].filter((key) => key.startsWith("one/wal/")).map((key) => key.slice(8)),
     async switchWal() {
       await cluster.query("create table if not exists t (n int)");
@@ -137,6 +139,8 @@ function startProgram(
   { cwd, env }: { cwd: string; env: Readonly<Record<string, string>> },
 ): Started {
   const ids = process.getuid?.() === 0 ? serverUser() : undefined;
+  // As its unit has it, and the server for its archive_command.
+  const umask = process.umask(0o077);
   const child = spawn(LAUNCHER, args, {
     cwd,
     env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, SOAR_REQUIRE_ENDPOINT: "1", ...env },
@@ -145,6 +149,7 @@ function startProgram(
     detached: true,
     ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
   });
+  process.umask(umask);
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));

@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { statIfPresent } from "@soar/durable-files";
 
 /**
  * What makes a file this file: device, inode, size and the moment of its last change, in the very text that
@@ -12,10 +12,7 @@ export interface FileIdentity {
 
 /** Undefined when there is no such file. */
 export async function findFileIdentity(path: string): Promise<FileIdentity | undefined> {
-  const stats = await stat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw error;
-  });
+  const stats = await statIfPresent(path, { bigint: true });
   if (stats === undefined) return undefined;
   const { dev, ino, size, ctimeNs, ctimeMs } = stats;
   const fraction = String(ctimeNs % 1_000_000_000n).padStart(9, "0");

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { unreadable } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import {
   checkWalSegmentHeader,
@@ -14,6 +15,8 @@ import { requireNoCopy, type ClusterIdentity, type WalFileSource } from "@soar/r
 /** Up to this size a file is read once and held; larger segments are read twice, so that memory stays bounded. */
 const LARGEST_HELD_FILE = 64 * 1024 * 1024;
 const READ_SIZE = 1024 * 1024;
+const PATH_HINT =
+  "The path is relative to the data directory, as PostgreSQL passes it with %p; run the command there and as the server's user.";
 
 export interface ReadWalSource {
   readonly source: WalFileSource & {
@@ -41,7 +44,7 @@ export async function readWalSource(path: string, file: WalFileName, options: Re
   try {
     const stats = await handle.stat();
     const { size } = stats;
-    if (!stats.isFile()) throw unreadable(path, "it is not a regular file");
+    if (!stats.isFile()) throw unreadable(path, "it is not a regular file", PATH_HINT);
     if (size === 0) throw empty(path);
     if (file.kind === "segment" || file.kind === "partial") await requireSegmentHeader(handle, file.name, size);
     const held = size <= LARGEST_HELD_FILE ? (options.allocate ?? Buffer.allocUnsafe)(size) : undefined;
@@ -124,17 +127,8 @@ function requireFilled(path: string, file: WalFileName, summary: WalSegmentSumma
 }
 
 async function openWalFile(path: string): Promise<FileHandle> {
-  return open(path, "r").catch((cause: NodeJS.ErrnoException) => {
-    const fact =
-      cause.code === "ENOENT" ? "there is no such file" : cause.code === "EACCES" ? "permission denied" : cause.message;
-    throw unreadable(path, fact, cause);
-  });
-}
-
-function unreadable(path: string, fact: string, cause?: unknown): SoarError {
-  return new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${fact}`, {
-    cause,
-    hint: "The path is relative to the data directory, as PostgreSQL passes it with %p; run the command there and as the server's user.",
+  return open(path, "r").catch((cause: unknown) => {
+    throw unreadable(path, cause, PATH_HINT);
   });
 }
 

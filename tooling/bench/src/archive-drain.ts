@@ -103,7 +103,7 @@ async function measureCalls(cluster: TestCluster, envFile: string): Promise<void
   let name: string | undefined;
   while (name === undefined) {
     await delay(50);
-    name = readdirSync(ack).find((file) => !file.startsWith("."));
+    name = readdirSync(ack).find((file) => !file.endsWith(".soar-tmp"));
   }
   const call = (command: string): number => {
     const startedAt = performance.now();

@@ -1,7 +1,7 @@
-import { rename, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "@soar/app-kit";
-import { formatArchiverMetrics, type ArchiverStatistics, type ArchiverStatus } from "@soar/archive";
+import type { ArchiverStatistics, ArchiverStatus } from "@soar/archive";
+import { writeMetrics } from "../write-metrics.ts";
 
 export interface SaveStatisticsOptions {
   readonly statistics: ArchiverStatistics;
@@ -25,7 +25,7 @@ export async function saveStatistics({
   for (;;) {
     try {
       await statistics.save();
-      if (metricsFile !== undefined) await writeWhole(metricsFile, formatArchiverMetrics(status()));
+      if (metricsFile !== undefined) await writeMetrics(metricsFile, status());
       hasFailed = false;
     } catch (error) {
       if (!hasFailed) log.warn(`metrics are not up to date: ${error instanceof Error ? error.message : String(error)}`);
@@ -34,12 +34,4 @@ export async function saveStatistics({
     if (signal.aborted) return;
     await delay(EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
-}
-
-/** node_exporter must never read half of it. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  // archive_command may write it as well.
-  const temporary = `${path}.${process.pid}.new`;
-  await writeFile(temporary, text);
-  await rename(temporary, path);
 }

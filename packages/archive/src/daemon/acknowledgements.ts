@@ -1,6 +1,6 @@
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { SoarError } from "@soar/errors";
+import { makeDirectory, removeFile, replaceFile } from "@soar/durable-files";
 import { formatBinding, type RepositoryBinding } from "./repository-binding.ts";
 
 export interface AcknowledgementOptions {
@@ -33,6 +33,13 @@ export interface Acknowledgements {
   clear(): Promise<void>;
 }
 
+/** Nothing is synced: an acknowledgement that a crash takes away costs one start of Node, and none may outlive its archiver. */
+const GONE = {
+  sync: "none",
+  hint: "The directory of --spool has to belong to the server's user, who runs the archiver.",
+} as const;
+const NEW = { ...GONE, mode: 0o600 } as const;
+
 export function createAcknowledgements({ spoolDir, binding, logsArchive }: AcknowledgementOptions): Acknowledgements {
   const directory = join(spoolDir, "ack");
   const busy = join(spoolDir, "busy");
@@ -40,20 +47,17 @@ export function createAcknowledgements({ spoolDir, binding, logsArchive }: Ackno
   return {
     async put(name, { identity, systemIdentifier }) {
       if (repository === undefined) return;
-      const temporary = join(directory, `.${name}`);
       const text = `${[identity, repository, logsArchive ? "on" : "off", systemIdentifier].join("\n")}\n`;
-      await writeFile(temporary, text, { mode: 0o600 }).catch((cause: unknown) => fail(temporary, cause));
-      await rename(temporary, join(directory, name)).catch((cause: unknown) => fail(name, cause));
+      await replaceFile(join(directory, name), text, NEW);
     },
     async remove(name) {
-      await rm(join(directory, name), { force: true }).catch((cause: unknown) => fail(name, cause));
+      await removeFile(join(directory, name), GONE);
     },
     async begin(name) {
-      const path = join(busy, name);
-      await writeFile(path, "", { mode: 0o600 }).catch((cause: unknown) => fail(path, cause));
+      await replaceFile(join(busy, name), "", NEW);
     },
     async end(name) {
-      await rm(join(busy, name), { force: true }).catch((cause: unknown) => fail(name, cause));
+      await removeFile(join(busy, name), GONE);
     },
     async clear() {
       await empty(directory);
@@ -63,18 +67,6 @@ export function createAcknowledgements({ spoolDir, binding, logsArchive }: Ackno
 }
 
 async function empty(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => fail(directory, cause));
-  for (const name of await readdir(directory))
-    await rm(join(directory, name), { force: true }).catch((cause: unknown) => fail(name, cause));
-}
-
-function fail(path: string, cause: unknown): never {
-  throw new SoarError(
-    "FILE_UNWRITABLE",
-    `unable to write '${path}' in the spool: ${cause instanceof Error ? cause.message : String(cause)}`,
-    {
-      cause,
-      hint: "The directory of --spool has to belong to the server's user, who runs the archiver.",
-    },
-  );
+  await makeDirectory(directory, { ...GONE, mode: 0o700 });
+  for (const name of await readdir(directory)) await removeFile(join(directory, name), GONE);
 }

@@ -1,7 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isHeld, makeDirectory, type ProcessLock, removeLeftovers, tryLock } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
-import { isHeld, tryLock, type ProcessLock } from "../process-lock.ts";
+
+const LEFTOVER_MS = 60 * 60_000;
 
 /**
  * Makes sure that one archiver uses a spool. Rejects with `CONFIG_INVALID` when the spool is in use, `FILE_UNWRITABLE` when
@@ -34,6 +35,9 @@ export async function isSpoolInUse(spoolDir: string): Promise<boolean> {
 }
 
 async function lockIn(spoolDir: string): ReturnType<typeof tryLock> {
-  await mkdir(spoolDir, { recursive: true, mode: 0o700 });
+  // The spool survives nothing on purpose: what a crash takes from it is asked of PostgreSQL and the bucket again.
+  await makeDirectory(spoolDir, { mode: 0o700, sync: "none" });
+  // Archive commands write counters here at any moment, each within milliseconds.
+  await removeLeftovers(spoolDir, { idleMs: LEFTOVER_MS });
   return await tryLock(join(spoolDir, "lock"));
 }

@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { ownerOf } from "@soar/durable-files";
 import { hasErrorCode } from "@soar/errors";
 import { findGap, FORMAT_VERSION, putGap, type GapRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
@@ -24,7 +24,7 @@ export async function declareGap(
 ): Promise<GapRecord> {
   const record: GapRecord = { format: FORMAT_VERSION, from, to, declaredBy, declaredAt: now.toISOString(), reason };
   const declared = await putOrFind(store, record, { signal });
-  await putGapMarker(spoolDir, declared, await stat(dataDir));
+  await putGapMarker(spoolDir, declared, await ownerOf(dataDir));
   return declared;
 }
 

@@ -1,31 +1,24 @@
-import { chown, mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeDirectory, namesIfPresent, type Owner, replaceFile, systemErrorCode } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import type { GapRecord } from "@soar/repository";
 
 export type GapRange = Pick<GapRecord, "from" | "to">;
 
-/** The server's user. */
-export interface SpoolOwner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
 /**
  * Names in the spool of gaps that were declared here. They save asking the bucket for every segment, and are never believed by
- * themselves: the bucket's record decides.
+ * themselves: the bucket's record decides. Root may run the command; the archive command, which runs as `owner`, the server's
+ * user, has to read what it left.
  */
-export async function putGapMarker(spoolDir: string, { from, to }: GapRange, owner: SpoolOwner): Promise<void> {
+export async function putGapMarker(spoolDir: string, { from, to }: GapRange, owner: Owner): Promise<void> {
   const directory = join(spoolDir, "gaps");
-  const temporary = join(directory, `.${process.pid}`);
+  // Without it the archive command is stuck again after a crash, until somebody remembers the gap.
+  const sync = "directory";
   try {
-    const made = await mkdir(directory, { recursive: true, mode: 0o700 });
-    await writeFile(temporary, "", { mode: 0o600 });
-    await rename(temporary, join(directory, `${from}-${to}`));
-    // Root may run the command; the archive command, which runs as the server's user, has to read what it left.
-    if (made !== undefined)
-      for (const path of new Set([made, spoolDir, directory])) await chown(path, owner.uid, owner.gid);
-    await chown(join(directory, `${from}-${to}`), owner.uid, owner.gid);
+    await makeDirectory(spoolDir, { mode: 0o700, owner, sync });
+    const within = { base: spoolDir };
+    await makeDirectory(directory, { mode: 0o700, owner, sync, within });
+    await replaceFile(join(directory, `${from}-${to}`), "", { mode: 0o600, owner, sync, within });
   } catch (cause) {
     throw new SoarError(
       "FILE_UNWRITABLE",
@@ -41,14 +34,18 @@ export async function putGapMarker(spoolDir: string, { from, to }: GapRange, own
 /** The ranges of this spool that a segment lies in. A spool that this user cannot read gives nothing up. */
 export async function findMarkedGaps(spoolDir: string, name: string): Promise<GapRange[]> {
   const ranges: GapRange[] = [];
-  for (const file of await readdir(join(spoolDir, "gaps")).catch(noneOf)) {
+  for (const file of await markersIn(join(spoolDir, "gaps"))) {
     const [, from, to] = /^([0-9A-F]{24})-([0-9A-F]{24})$/.exec(file) ?? [];
     if (from !== undefined && to !== undefined && from <= name && name <= to) ranges.push({ from, to });
   }
   return ranges;
 }
 
-function noneOf(error: NodeJS.ErrnoException): string[] {
-  if (error.code === "ENOENT" || error.code === "EACCES" || error.code === "ENOTDIR") return [];
-  throw error;
+async function markersIn(directory: string): Promise<string[]> {
+  try {
+    return (await namesIfPresent(directory)) ?? [];
+  } catch (error) {
+    if (systemErrorCode(error) === "EACCES") return [];
+    throw error;
+  }
 }

@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { statIfPresent } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatWalSegment, parseWalSegment, segmentIndexOfLsn } from "@soar/pg-tools";
 import { listTimelineSegments, requireRepositoryRecord, requireSameCluster, type GapRecord } from "@soar/repository";
@@ -123,7 +123,7 @@ async function describeWaiting(
   waiting: readonly string[],
 ): Promise<Pick<GapPlan, "waitingBytes" | "firstCommit" | "lastFinished">> {
   let waitingBytes = 0;
-  for (const name of waiting) waitingBytes += (await stat(walPath(dataDir, name)).catch(ignoreMissing))?.size ?? 0;
+  for (const name of waiting) waitingBytes += (await statIfPresent(walPath(dataDir, name)))?.size ?? 0;
   const [first, last] = [waiting[0], waiting.at(-1)];
   return {
     waitingBytes,
@@ -134,9 +134,4 @@ async function describeWaiting(
 
 function isoOf(atMs: number | undefined): string | undefined {
   return atMs === undefined ? undefined : new Date(atMs).toISOString();
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code === "ENOENT") return undefined;
-  throw error;
 }

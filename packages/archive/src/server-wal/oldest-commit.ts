@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { statIfPresent } from "@soar/durable-files";
 import { hasErrorCode } from "@soar/errors";
 import { createWalScanner, isTransactionEnd, type Lsn } from "@soar/pg-tools";
 import { readPieces } from "../wal-source.ts";
@@ -12,7 +12,7 @@ const READ_SIZE = 1024 * 1024;
 export async function findOldestCommit(path: string, name: string, from: Lsn): Promise<number | undefined> {
   const scanner = createWalScanner({ name });
   try {
-    const { size } = await stat(path);
+    const { size } = (await statIfPresent(path)) ?? { size: 0 };
     for await (const piece of readPieces(path, size, READ_SIZE)) {
       const commit = scanner.push(piece).find((record) => isTransactionEnd(record) && record.endLsn > from);
       if (commit !== undefined && isTransactionEnd(commit)) return Number(commit.time / 1000n);
@@ -20,8 +20,7 @@ export async function findOldestCommit(path: string, name: string, from: Lsn): P
     }
   } catch (error) {
     // A file that PostgreSQL has recycled, or keeps for later, still has the pages of another segment.
-    const isGone = error instanceof Error && "code" in error && error.code === "ENOENT";
-    if (!isGone && !hasErrorCode(error, "WAL_INVALID", "FILE_UNREADABLE")) throw error;
+    if (!hasErrorCode(error, "WAL_INVALID", "FILE_UNREADABLE")) throw error;
   }
   return undefined;
 }

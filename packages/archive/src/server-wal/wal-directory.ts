@@ -1,5 +1,6 @@
-import { readdir, stat, statfs } from "node:fs/promises";
+import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { statIfPresent } from "@soar/durable-files";
 import { lsnOfSegmentIndex, parseWalSegment } from "@soar/pg-tools";
 import { archiveStatusDirectory } from "./archive-status.ts";
 import type { PositionSample } from "./position-history.ts";
@@ -18,7 +19,7 @@ export async function readWalDirectory(dataDir: string): Promise<WalDirectory> {
   let bytes = 0;
   for (const name of await readdir(directory)) {
     // PostgreSQL renames and removes segments all the time.
-    const stats = await stat(join(directory, name)).catch(ignoreMissing);
+    const stats = await statIfPresent(join(directory, name));
     if (stats?.isFile() === true) bytes += stats.size;
   }
   return { bytes, freeBytes: bavail * bsize };
@@ -33,7 +34,7 @@ export async function readFinishedSegments(dataDir: string, segmentSize: number)
   const finished: { readonly timeline: number; readonly lsn: bigint; readonly atMs: number }[] = [];
   for (const file of await readdir(directory)) {
     const [, name] = /^([0-9A-F]{24})\.(?:ready|done)$/.exec(file) ?? [];
-    const stats = name === undefined ? undefined : await stat(join(directory, file)).catch(ignoreMissing);
+    const stats = name === undefined ? undefined : await statIfPresent(join(directory, file));
     if (name === undefined || stats === undefined) continue;
     const { timeline, index } = parseWalSegment(name, segmentSize);
     finished.push({ timeline, lsn: lsnOfSegmentIndex(index + 1, segmentSize), atMs: stats.mtimeMs });
@@ -47,10 +48,5 @@ export async function readFinishedSegments(dataDir: string, segmentSize: number)
 
 /** When a file that waits was finished; undefined when PostgreSQL was answered meanwhile. */
 export async function finishedAt(dataDir: string, name: string): Promise<number | undefined> {
-  return (await stat(join(archiveStatusDirectory(dataDir), `${name}.ready`)).catch(ignoreMissing))?.mtimeMs;
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code === "ENOENT") return undefined;
-  throw error;
+  return (await statIfPresent(join(archiveStatusDirectory(dataDir), `${name}.ready`)))?.mtimeMs;
 }

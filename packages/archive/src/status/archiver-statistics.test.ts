@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tryLock } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { tryLock } from "../process-lock.ts";
 import { changeOf, openStatistics } from "./archiver-statistics.ts";
 import { readCounters, updateCounters } from "./counters-file.ts";
 
@@ -90,10 +90,11 @@ test("a lock of a process that is gone holds nothing; of one that lives it is wa
 test("what could not be written is written the next time", async () => {
   const statistics = await openStatistics(spool, now);
   statistics.count(archived("A"));
-  mkdirSync(join(spool, "counters.json.new"));
+  rmSync(spool, { recursive: true });
+  writeFileSync(spool, "");
   await expect(statistics.save()).rejects.toMatchObject({ code: "FILE_UNWRITABLE" });
   statistics.count(archived("B"));
-  rmSync(join(spool, "counters.json.new"), { recursive: true, force: true });
+  rmSync(spool);
   await statistics.save();
   expect(await readCounters(spool)).toMatchObject({ archivedTotal: 2 });
 });

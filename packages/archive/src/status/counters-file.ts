@@ -1,8 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { makeDirectory, type ProcessLock, readTextIfPresent, replaceFile, tryLock } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
-import { tryLock, type ProcessLock } from "../process-lock.ts";
 import {
   addToCounters,
   BASE_BACKUP_BOUNDS,
@@ -13,21 +12,23 @@ import {
 
 const FILE = "counters.json";
 const RETRY_MS = 10;
+const SPOOL_HINT = "The spool directory has to belong to the server's user.";
 
 /** What the spool has counted so far. A file that is no JSON begins at zero: a metric is no reason not to archive. */
 export async function readCounters(spoolDir: string): Promise<ArchiverCounters> {
+  const text = await readTextIfPresent(join(spoolDir, FILE));
+  if (text === undefined) return NO_COUNTERS;
   try {
-    return parseCounters(JSON.parse(await readFile(join(spoolDir, FILE), "utf8")));
+    return parseCounters(JSON.parse(text));
   } catch (error) {
-    const isAbsent = error instanceof Error && "code" in error && error.code === "ENOENT";
-    if (isAbsent || error instanceof SyntaxError) return NO_COUNTERS;
+    if (error instanceof SyntaxError) return NO_COUNTERS;
     throw error;
   }
 }
 
 /**
  * Adds to the counters of a spool, whoever else does so at the same time, and gives the sum. Rejects with `FILE_UNWRITABLE`
- * when the file cannot be written, or somebody else holds it for longer than `patienceMs`.
+ * or `DISK_FULL` when the file cannot be written, or somebody else holds it for longer than `patienceMs`.
  */
 export async function updateCounters(
   spoolDir: string,
@@ -35,31 +36,27 @@ export async function updateCounters(
   options: { readonly patienceMs: number },
 ): Promise<ArchiverCounters> {
   const path = join(spoolDir, FILE);
-  const temporary = `${path}.new`;
-  let lock: ProcessLock | undefined;
+  // Counters that a crash takes away begin at zero, as Prometheus expects of a restart.
+  const sync = "none";
+  await makeDirectory(spoolDir, { mode: 0o700, sync, hint: SPOOL_HINT });
+  const lock = await waitForLock(path, options.patienceMs);
   try {
-    await mkdir(spoolDir, { recursive: true, mode: 0o700 });
-    lock = await waitForLock(`${path}.lock`, options.patienceMs);
     const counters = addToCounters(await readCounters(spoolDir), change);
-    await writeFile(temporary, `${JSON.stringify(counters)}\n`, { mode: 0o600 });
-    await rename(temporary, path);
+    await replaceFile(path, `${JSON.stringify(counters)}\n`, { mode: 0o600, sync, hint: SPOOL_HINT });
     return counters;
-  } catch (cause) {
-    throw new SoarError(
-      "FILE_UNWRITABLE",
-      `unable to write '${path}': ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause, hint: "Make room in the spool directory; it has to belong to the server's user." },
-    );
   } finally {
-    await lock?.release();
+    await lock.release();
   }
 }
 
 async function waitForLock(path: string, patienceMs: number): Promise<ProcessLock> {
   for (const giveUpAt = performance.now() + patienceMs; ; await delay(RETRY_MS)) {
-    const outcome = await tryLock(path);
+    const outcome = await tryLock(`${path}.lock`);
     if ("release" in outcome) return outcome;
-    if (performance.now() > giveUpAt) throw new Error(`process ${outcome.processId} holds it`);
+    if (performance.now() > giveUpAt)
+      throw new SoarError("FILE_UNWRITABLE", `unable to write '${path}': process ${outcome.processId} holds it`, {
+        hint: SPOOL_HINT,
+      });
   }
 }
 
