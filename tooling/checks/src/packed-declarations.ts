@@ -24,12 +24,15 @@ export async function checkDeclarations(installation: PackedInstallation): Promi
   return [...(await findVendorTypes(installation)), ...(await compileUser(installation))];
 }
 
+/** Imports of the packages whose types users would otherwise have to install. */
+const VENDOR = /["'](@(?:aws-sdk|smithy)\/[\w-]+|pg)(?:\/[^"']*)?["']/;
+
 async function findVendorTypes({ packages }: PackedInstallation): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const library of packages.filter(({ group }) => group === "packages")) {
     for (const file of (await publishedFiles(library.folder)).filter((path) => path.endsWith(".d.ts"))) {
       const text = await readFile(join(library.folder, file), "utf8");
-      const [vendor] = /@(aws-sdk|smithy)\/[\w-]+/.exec(text) ?? [];
+      const [, vendor] = VENDOR.exec(text) ?? [];
       if (vendor !== undefined)
         findings.push({ path: library.source, message: `the declarations in ${file} mention '${vendor}'` });
     }

@@ -1,11 +1,10 @@
 import { connect } from "node:net";
-import type { Client } from "pg";
 import type { ServerConfig } from "./server-config.ts";
 
-/** Key that the server gave this session at its start. */
-interface SessionKey {
-  readonly processID: number | null;
-  readonly secretKey: number | null;
+/** What the server gave a session at its start, to have it cancelled (BackendKeyData). */
+export interface CancelKey {
+  readonly processId: number;
+  readonly secretKey: number;
 }
 
 const CANCEL_REQUEST_CODE = 80_877_102;
@@ -15,16 +14,15 @@ const CANCEL_TIMEOUT_MS = 5_000;
  * Asks the server over a second connection to stop what the session is doing (PostgreSQL documentation, "Canceling
  * Requests in Progress"), for example waiting for a checkpoint, which it would go on doing after its client has gone.
  * Best effort by design of the protocol: there is no answer. In plain text like libpq's before version 17, as servers
- * accept it before pg_hba.conf is looked at; the key is good for this one session only.
+ * accept it before pg_hba.conf is looked at; the key is good for this one session only. Without a key, which only a pooler leaves out, nothing is sent.
  */
-export function sendCancelRequest(config: ServerConfig, client: Client): void {
-  const { processID, secretKey } = client as unknown as SessionKey;
-  if (processID === null || secretKey === null) return;
+export function sendCancelRequest(config: ServerConfig, key: CancelKey | undefined): void {
+  if (key === undefined) return;
   const request = Buffer.alloc(16);
   request.writeInt32BE(16, 0);
   request.writeInt32BE(CANCEL_REQUEST_CODE, 4);
-  request.writeInt32BE(processID, 8);
-  request.writeInt32BE(secretKey, 12);
+  request.writeInt32BE(key.processId, 8);
+  request.writeInt32BE(key.secretKey, 12);
   const socket = config.host.startsWith("/")
     ? connect(`${config.host}/.s.PGSQL.${config.port}`)
     : connect(config.port, config.host);

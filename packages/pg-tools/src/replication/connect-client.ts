@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { SoarError } from "@soar/errors";
 import { Client, type ClientConfig } from "pg";
+import type { CancelKey } from "./cancel-request.ts";
 import { connectFailure } from "./server-failure.ts";
 import { readPassword, type ServerConfig, serverLocation, type ServerTls, tlsAttempts } from "./server-config.ts";
 
@@ -15,12 +16,19 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A session that has logged in. Its end outside of a command is kept in `lost` instead of crashing the process. */
+/**
+ * A session that has logged in, without a type of pg, so that users of this package need not have pg's. Its end outside of
+ * a command is kept in `lost` instead of crashing the process.
+ */
 export interface LoggedInClient {
-  readonly client: Client;
   readonly socket: Socket;
   /** For example 150020. */
   readonly serverVersion: number;
+  readonly cancelKey: CancelKey | undefined;
+  /** Runs one statement; rejects with what pg rejects with. */
+  query(sql: string, params?: readonly unknown[]): Promise<Readonly<Record<string, unknown>>[]>;
+  /** Says goodbye and waits for the end. */
+  end(): Promise<void>;
   lost(): Error | undefined;
 }
 
@@ -30,6 +38,8 @@ export interface LoggedInClient {
  */
 interface PgInternals {
   readonly connection: NodeJS.EventEmitter & { readonly stream: Socket };
+  readonly processID: number | null;
+  readonly secretKey: number | null;
 }
 
 /** Connects and logs in. Rejects with `SERVER_UNREACHABLE`, `SERVER_DENIED`, `SERVER_UNSUITABLE`, `SERVER_VERSION`, `CONFIG_INVALID` or `ABORTED`. */
@@ -50,7 +60,8 @@ export async function connectClient(config: ServerConfig, options: ConnectOption
 async function connectOnce(config: ServerConfig, tls: ServerTls, options: ConnectOptions): Promise<LoggedInClient> {
   if (options.signal?.aborted === true) throw abortedBy(options.signal, config);
   const client = new Client(clientConfig(config, tls, options));
-  const { connection } = client as unknown as PgInternals;
+  const internals = client as unknown as PgInternals;
+  const { connection } = internals;
   let serverVersion = 0;
   connection.on("parameterStatus", (status: { parameterName: string; parameterValue: string }) => {
     if (status.parameterName === "server_version") serverVersion = versionNumber(status.parameterValue);
@@ -67,7 +78,18 @@ async function connectOnce(config: ServerConfig, tls: ServerTls, options: Connec
   } finally {
     options.signal?.removeEventListener("abort", abort);
   }
-  return { client, socket: connection.stream, serverVersion, lost: () => lost };
+  return {
+    socket: connection.stream,
+    serverVersion,
+    cancelKey: cancelKeyOf(internals),
+    query: async (sql, params) => (await client.query(sql, params === undefined ? undefined : [...params])).rows,
+    end: () => client.end(),
+    lost: () => lost,
+  };
+}
+
+function cancelKeyOf({ processID, secretKey }: PgInternals): CancelKey | undefined {
+  return processID === null || secretKey === null ? undefined : { processId: processID, secretKey };
 }
 
 /** Every value is given, because pg fills gaps from PG* variables and from ~/.pgpass. */

@@ -1,8 +1,7 @@
 import type { Socket } from "node:net";
 import { SoarError } from "@soar/errors";
-import type { Client } from "pg";
 import { parseDataRow, parseRowDescription, parseServerMessage, type ResultSet } from "./backend-messages.ts";
-import { sendCancelRequest } from "./cancel-request.ts";
+import { type CancelKey, sendCancelRequest } from "./cancel-request.ts";
 import { majorOfVersionNumber, OLDEST_MAJOR } from "../majors/find-major.ts";
 import { abortedBy, connectClient } from "./connect-client.ts";
 import { type Frame, MESSAGE } from "./frame-parser.ts";
@@ -30,12 +29,12 @@ export async function connectReplication(
   options: ReplicationOptions = {},
 ): Promise<ReplicationConnection> {
   const replication = options.mode === "database" ? "database" : "true";
-  const { client, socket, serverVersion } = await connectClient(config, {
+  const { cancelKey, socket, serverVersion } = await connectClient(config, {
     replication,
     settings: { ...SETTINGS, ...options.settings },
     signal: options.signal,
   });
-  const connection = new ReplicationConnection({ config, client, socket, serverVersion });
+  const connection = new ReplicationConnection({ config, cancelKey, socket, serverVersion });
   if (majorOfVersionNumber(serverVersion) >= OLDEST_MAJOR) return connection;
   await connection.close();
   throw new SoarError(
@@ -52,14 +51,19 @@ export class ReplicationConnection {
   /** For example 150020. */
   readonly serverVersion: number;
   readonly #config: ServerConfig;
-  readonly #client: Client;
+  readonly #cancelKey: CancelKey | undefined;
   readonly #socket: Socket;
   readonly #frames: FrameReader;
   #closed = false;
 
-  constructor(parts: { config: ServerConfig; client: Client; socket: Socket; serverVersion: number }) {
+  constructor(parts: {
+    config: ServerConfig;
+    cancelKey: CancelKey | undefined;
+    socket: Socket;
+    serverVersion: number;
+  }) {
     this.#config = parts.config;
-    this.#client = parts.client;
+    this.#cancelKey = parts.cancelKey;
     this.#socket = parts.socket;
     this.serverVersion = parts.serverVersion;
     this.location = serverLocation(parts.config);
@@ -125,7 +129,7 @@ export class ReplicationConnection {
   abandon(reason: Error): void {
     if (this.#closed) return;
     this.#closed = true;
-    sendCancelRequest(this.#config, this.#client);
+    sendCancelRequest(this.#config, this.#cancelKey);
     this.#frames.destroy(reason);
   }
 

@@ -41,10 +41,10 @@ export async function connectSql(
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<SqlConnection> {
   const session = await connectClient(config, { settings: SETTINGS, signal: options.signal });
-  const { client, serverVersion, lost } = session;
+  const { serverVersion, lost } = session;
   const close = async (): Promise<void> => {
     // A connection that is gone already cannot be ended politely.
-    if (lost() === undefined) await client.end();
+    if (lost() === undefined) await session.end();
   };
   return {
     location: serverLocation(config),
@@ -62,16 +62,15 @@ interface Statement {
 }
 
 async function runQuery<T extends SqlRow>(
-  { client, lost }: LoggedInClient,
+  { query, cancelKey, lost }: LoggedInClient,
   config: ServerConfig,
   { sql, params, signal }: Statement,
 ): Promise<T[]> {
   throwIfAborted(signal, config);
-  const cancel = (): void => sendCancelRequest(config, client);
+  const cancel = (): void => sendCancelRequest(config, cancelKey);
   signal?.addEventListener("abort", cancel, { once: true });
   try {
-    const { rows } = await client.query<T>(sql, params === undefined ? undefined : [...params]);
-    return rows;
+    return (await query(sql, params)) as T[];
   } catch (error) {
     throwIfAborted(signal, config);
     const failure = serverMessageOf(error) ?? serverMessageOf(lost());
