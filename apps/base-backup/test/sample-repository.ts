@@ -9,6 +9,7 @@ import {
   type BackupRecord,
 } from "@soar/repository";
 import { createFileStore, type ObjectStore } from "@soar/storage";
+import { sampleRecord } from "@soar-tooling/sample-repository";
 
 const SEGMENT_SIZE = 16 * 1024 * 1024;
 const DAY_MS = 86_400_000;
@@ -73,35 +74,18 @@ export function segment(index: number): string {
 
 function recordOf(label: string, startedAt: Date, index: number): BackupRecord {
   const lsn = (offset: bigint) => formatLsn(lsnOfSegmentIndex(index, SEGMENT_SIZE) + offset);
-  return {
-    format: 1,
+  return sampleRecord({
     label,
-    kind: "full",
-    references: [],
     systemIdentifier: "7000000000000000001",
-    postgresVersion: 150_020,
     walSegmentSize: SEGMENT_SIZE,
-    timeline: 1,
     startLsn: lsn(40n),
     stopLsn: lsn(400n),
     checkpointLsn: lsn(120n),
-    firstSegment: segment(index),
-    lastSegment: segment(index),
     startedAt: startedAt.toISOString(),
     stoppedAt: new Date(startedAt.getTime() + 60_000).toISOString(),
     durationMs: 60_000,
     sizes: { database: 3e9, tar: 3e9, stored: 1e9, new: 1e9 },
-    codec: "gzip",
-    chunkSize: 262_144,
-    source: { method: "replication", fromStandby: false, host: "h", dataDirectory: "/data" },
-    dataChecksums: true,
-    settings: {},
-    databases: [],
-    tablespaces: [],
     archives: [{ name: "base", object: "backup.tar.gz", tar: 3e9, stored: DATA.length }],
     objects: [{ name: "backup.tar.gz", size: DATA.length, sha256: sha256Hex(DATA) }],
-    index: { members: [] },
-    damagedPages: [],
-    createdBy: "test",
-  };
+  });
 }

@@ -1,5 +1,6 @@
-import { putBackupRecord, type BackupRecord } from "@soar/repository";
+import { putBackupRecord } from "@soar/repository";
 import { openStore, type ObjectStore } from "@soar/storage";
+import { sampleRecord } from "@soar-tooling/sample-repository";
 import type { ArchiverWorld } from "./archiver-world.fixture.ts";
 
 /** The repository that a world archives into. */
@@ -14,38 +15,15 @@ export async function putSampleBackup(
 ): Promise<void> {
   const store = storeOf(world);
   const at = `${label}T03:00:00.000Z`;
-  const segment = "000000010000000000000001";
-  const record: BackupRecord = {
-    format: 1,
+  const record = sampleRecord({
     label,
-    kind: "full",
-    references: [],
     systemIdentifier: "7000000000000000001",
-    postgresVersion: 150_020,
     walSegmentSize: 2 ** 20,
-    timeline: 1,
     startLsn,
-    stopLsn: startLsn,
-    checkpointLsn: startLsn,
-    firstSegment: segment,
-    lastSegment: segment,
     startedAt: at,
     stoppedAt: at,
-    durationMs: 3_600_000,
-    sizes: { database: 1_000, tar: 1_100, stored: 300, new: 300 },
-    codec: "gzip",
-    chunkSize: 262_144,
-    source: { method: "replication", fromStandby: false, host: "h", dataDirectory: "/data" },
-    dataChecksums: true,
-    settings: {},
-    databases: [],
-    tablespaces: [],
     archives: [{ name: "base", object: "backup.tar.gz", tar: 1_100, stored: 13 }],
-    objects: [],
-    index: { members: [] },
-    damagedPages: [],
-    createdBy: "test",
-  };
+  });
   await putBackupRecord(store, record);
   await store.close();
 }

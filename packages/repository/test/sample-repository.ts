@@ -70,6 +70,7 @@ async function addBackup(store: ObjectStore, backup: SampleBackup): Promise<void
   else await putBackupRecord(store, recordOf(backup));
 }
 
+/** Beside `sampleRecord` of tooling/sample-repository, which is built on this package: it cannot be had here without a circle. */
 export function recordOf(backup: SampleBackup): BackupRecord {
   const { timeline = 1, index = backup.day, references = [] } = backup;
   const objects = ["backup.tar.gz", "index.zst", "backup_manifest"].map((name) => ({

@@ -22,6 +22,7 @@ import {
   type WalFileSource,
 } from "@soar/repository";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
+import { sampleRecord } from "@soar-tooling/sample-repository";
 import {
   adoptTestCluster,
   createTestCluster,
@@ -266,45 +267,25 @@ function recordOf(
   { startLsn, stopLsn, checkpointLsn }: Backups["quiet"],
   systemIdentifier: string,
 ): BackupRecord {
-  const segment = (lsn: bigint) =>
-    formatWalSegment({ timeline: 1, index: segmentIndexOfLsn(lsn, SEGMENT_SIZE) }, SEGMENT_SIZE);
   // Clocks decide nothing, so these may be wrong.
   const startedAt = `${label}T02:00:00.000Z`;
-  return {
-    format: 1,
+  return sampleRecord({
     label,
-    kind: "full",
-    references: [],
     systemIdentifier,
-    postgresVersion: 150_000,
     walSegmentSize: SEGMENT_SIZE,
-    timeline: 1,
     startLsn,
     stopLsn,
     checkpointLsn,
-    firstSegment: segment(parseLsn(startLsn)),
-    lastSegment: segment(parseLsn(stopLsn) - 1n),
     startedAt,
     stoppedAt: startedAt,
-    durationMs: 1,
     sizes: { database: 1000, tar: 1000, stored: 500, new: 500 },
-    codec: "gzip",
-    chunkSize: 262_144,
-    source: { method: "replication", fromStandby: false, host: "h", dataDirectory: "/data" },
     dataChecksums: false,
-    settings: {},
-    databases: [],
-    tablespaces: [],
-    archives: [],
     objects: Object.entries(CONTENT).map(([name, text]) => ({
       name,
       size: text.length,
       sha256: sha256Hex(Buffer.from(text)),
     })),
-    index: { members: [] },
-    damagedPages: [],
-    createdBy: "test",
-  };
+  });
 }
 
 export async function putBackup(store: ObjectStore, record: BackupRecord): Promise<void> {

@@ -1,0 +1,21 @@
+import { formatLsn, lsnOfSegmentIndex } from "@soar/pg-tools";
+import { segmentName, SEGMENT_SIZE } from "./sample-wal.ts";
+
+/** Where a sample backup begins and where it is consistent. */
+export interface Positions {
+  readonly startLsn: string;
+  readonly stopLsn: string;
+  readonly firstSegment: string;
+  readonly lastSegment: string;
+}
+
+/** Of a backup that begins in this segment and is consistent in the next one. */
+export function positionsOf(first: number): Positions {
+  const lsn = (index: number) => formatLsn(lsnOfSegmentIndex(index, SEGMENT_SIZE) + 0x28n);
+  return {
+    startLsn: lsn(first),
+    stopLsn: lsn(first + 1),
+    firstSegment: segmentName(first),
+    lastSegment: segmentName(first + 1),
+  };
+}
