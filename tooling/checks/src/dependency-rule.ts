@@ -7,8 +7,8 @@ import type { Workspace, WorkspacePackage } from "./workspace.ts";
 const FLOOR = ["@soar/durable-files", "@soar/task-pool", "@soar/errors"];
 const NOUNS = ["@soar/repository", "@soar/seekable-tar", "@soar/pg-tools", "@soar/storage", ...FLOOR];
 
-/** Arrows only point down. The same table stands as a picture in docs/architecture.md. */
-const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+/** Arrows only point down. docs/architecture.md and CONTRIBUTING.md show the same, which another check compares. */
+export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "@soar/errors": [],
   "@soar/durable-files": ["@soar/errors"],
   "@soar/task-pool": ["@soar/errors"],
@@ -36,7 +36,7 @@ export const dependencyRule: Check = {
 };
 
 function checkPackage(workspace: Workspace, from: WorkspacePackage): Finding[] {
-  const unknown = from.group === "packages" && ALLOWED[from.name] === undefined;
+  const unknown = from.group === "packages" && ALLOWED_IMPORTS[from.name] === undefined;
   const findings: Finding[] = unknown
     ? [{ path: `${from.folder}/package.json`, message: `${from.name} has no row in the dependency rule` }]
     : [];
@@ -85,7 +85,7 @@ function judgePackage(
       : `'${target.name}' is tooling: only tests and tooling import it`;
   }
   if (from.group !== "packages") return undefined;
-  if (!(ALLOWED[from.name] ?? []).includes(target.name)) return `${from.name} must not import '${target.name}'`;
+  if (!(ALLOWED_IMPORTS[from.name] ?? []).includes(target.name)) return `${from.name} must not import '${target.name}'`;
   const taken =
     from.name === "@soar/app-kit" && target.name === "@soar/storage" && !module.isTest ? imported.values : [];
   const excess = taken.filter((name) => !(APP_KIT_FROM_STORAGE[imported.specifier] ?? []).includes(name));

@@ -3,6 +3,7 @@ import type { Check, CheckResult } from "./check.ts";
 import { citedSafety } from "./cited-safety.ts";
 import { declaredDependencies } from "./declared-dependencies.ts";
 import { dependencyRule } from "./dependency-rule.ts";
+import { drawnRule } from "./drawn-rule.ts";
 import { folderCircles } from "./folder-circles.ts";
 import { libraryPurity } from "./library-purity.ts";
 import { moduleShape } from "./module-shape.ts";
@@ -15,6 +16,7 @@ import type { Workspace } from "./workspace.ts";
 
 const HOUSE_CHECKS: readonly Check[] = [
   dependencyRule,
+  drawnRule,
   declaredDependencies,
   folderCircles,
   libraryPurity,
