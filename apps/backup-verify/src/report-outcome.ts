@@ -26,7 +26,7 @@ export async function reportOutcome(
     await tellFailure(context, report, error);
     throw error;
   }
-  tellRun(context, report, false);
+  await tellRun(context, report, false);
   if (report !== undefined)
     await notify(context.config, {
       outcome: "success",
@@ -35,13 +35,13 @@ export async function reportOutcome(
     });
 }
 
-function tellRun(
+async function tellRun(
   { config, positionals, argv }: VerifyContext,
   report: FinishedReport | undefined,
   failed: boolean,
-): void {
+): Promise<void> {
   if (positionals.labels.length > 0) return;
-  tellMetrics(config.metricsFile, report, {
+  await tellMetrics(config.metricsFile, report, {
     level: levelOf(config, { labels: positionals.labels, argv }),
     failed,
     now: new Date(),
@@ -59,7 +59,7 @@ async function tellFailure(context: VerifyContext, report: FinishedReport | unde
   const details = report === undefined ? "" : `\n\n${reportText(report)}`;
   const isMinor = hasErrorCode(error, "FINDINGS_MINOR");
   try {
-    tellRun(context, report, !isMinor);
+    await tellRun(context, report, !isMinor);
     await notify(config, {
       outcome: "failure",
       subject: `${hostname()}: backup verification ${isMinor ? "needs attention" : "failed"}`,

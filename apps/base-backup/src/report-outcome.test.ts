@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
@@ -37,6 +37,7 @@ function place(sendmailStatus = 0) {
     errors,
     mail: () => readFileSync(join(directory, "mail"), "utf8"),
     metrics: () => readFileSync(join(directory, "x.prom"), "utf8"),
+    metricsMode: () => statSync(join(directory, "x.prom")).mode & 0o777,
   };
 }
 
@@ -59,6 +60,14 @@ test("a failure is told with its hint, and the last success stays in the metrics
   expect(mail()).toMatch(/base backup failed\n[^]*unable to connect to 'db'\nStart it\.\n$/);
   expect(metrics()).toContain("\nbackup_base_last_success_timestamp_seconds 1736042400\n");
   expect(metrics()).toContain("\nbackup_base_last_run_failed 1\n");
+});
+
+test("node_exporter may read the metrics, whatever the umask of the unit", async () => {
+  const { context, metricsMode } = place();
+  const before = process.umask(0o077);
+  onTestFinished(() => void process.umask(before));
+  await reportOutcome(context, taken);
+  expect(metricsMode()).toBe(0o644);
 });
 
 test("what fails behind a complete backup says that the backup is there", async () => {

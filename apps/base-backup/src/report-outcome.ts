@@ -1,15 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import {
-  formatDuration,
-  formatRate,
-  formatSize,
-  notify,
-  writeMetricsFile,
-  type CommandContext,
-  type Metric,
-} from "@soar/app-kit";
+import { formatDuration, formatRate, formatSize, notify, type CommandContext } from "@soar/app-kit";
 import { isSoarError, SoarError } from "@soar/errors";
+import { sample, updateMetricsFile, type SampleOf } from "@soar/metrics";
 import type { BackupRecord } from "@soar/repository";
 import type { takeOptions } from "./take-options.ts";
 
@@ -33,7 +25,7 @@ export async function reportOutcome(
     throw behind(record, error);
   }
   try {
-    tellMetrics(context.config.metricsFile, record, { failed: false });
+    await tellMetrics(context.config.metricsFile, record, { failed: false });
     if (record !== undefined)
       await notify(context.config, {
         outcome: "success",
@@ -66,7 +58,7 @@ async function tellFailure(
   const hint = isSoarError(error) && error.hint !== undefined ? `\n${error.hint}` : "";
   const kept = record === undefined ? "" : `\nThe backup itself is complete: ${summarize(record)}`;
   try {
-    tellMetrics(config.metricsFile, record, { failed: true });
+    await tellMetrics(config.metricsFile, record, { failed: true });
     await notify(config, {
       outcome: "failure",
       subject: `${hostname()}: base backup ${record === undefined ? "failed" : `${record.label} needs attention`}`,
@@ -83,47 +75,25 @@ export function summarize({ label, kind, sizes, durationMs, firstSegment, lastSe
   return `${label}, ${kind}, ${formatSize(sizes.database)} in ${formatDuration(durationMs)} (${rate}), ${formatSize(sizes.new)} stored, WAL ${firstSegment} to ${lastSegment}`;
 }
 
-const GAUGES: Readonly<Record<string, { readonly help: string; readonly of: (record: BackupRecord) => number }>> = {
-  backup_base_last_success_timestamp_seconds: {
-    help: "End of the last complete base backup, seconds since 1970.",
-    of: ({ stoppedAt }) => Date.parse(stoppedAt) / 1000,
-  },
-  backup_base_last_duration_seconds: {
-    help: "Time that the last complete base backup took.",
-    of: ({ durationMs }) => durationMs / 1000,
-  },
-  backup_base_last_size_bytes: {
-    help: "Bytes of all files of the cluster in the last complete base backup.",
-    of: ({ sizes }) => sizes.database,
-  },
-  backup_base_stored_bytes: {
-    help: "Bytes that the last complete base backup added to the bucket.",
-    of: ({ sizes }) => sizes.new,
-  },
-  backup_base_damaged_files: {
-    help: "Files with damaged pages that the last complete base backup found.",
-    of: ({ damagedPages }) => damagedPages.length,
-  },
-};
-
 /** A failed run keeps what the file says of the last backup that succeeded: its age is what alarms. */
-function tellMetrics(
+async function tellMetrics(
   path: string | undefined,
   record: BackupRecord | undefined,
   { failed }: { readonly failed: boolean },
-): void {
+): Promise<void> {
   if (path === undefined) return;
-  const before = record === undefined && existsSync(path) ? readFileSync(path, "utf8") : "";
-  const metrics = Object.entries(GAUGES).flatMap(([name, { help, of }]): Metric[] => {
-    const value = record === undefined ? new RegExp(`^${name} (\\S+)$`, "m").exec(before)?.[1] : of(record);
-    return value === undefined ? [] : [{ name, help, value: Number(value) }];
-  });
-  writeMetricsFile(path, [
-    ...metrics,
-    {
-      name: "backup_base_last_run_failed",
-      help: "1 when the last run failed, or needs attention.",
-      value: failed ? 1 : 0,
-    },
+  await updateMetricsFile("soar-base-backup", path, [
+    ...(record === undefined ? [] : samplesOf(record)),
+    sample("backup_base_last_run_failed", failed ? 1 : 0),
   ]);
+}
+
+function samplesOf({ stoppedAt, durationMs, sizes, damagedPages }: BackupRecord): SampleOf<"soar-base-backup">[] {
+  return [
+    sample("backup_base_last_success_timestamp_seconds", Date.parse(stoppedAt) / 1000),
+    sample("backup_base_last_duration_seconds", durationMs / 1000),
+    sample("backup_base_last_size_bytes", sizes.database),
+    sample("backup_base_stored_bytes", sizes.new),
+    sample("backup_base_damaged_files", damagedPages.length),
+  ];
 }

@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import type { Config } from "@soar/app-kit";
 import {
   changeOf,
+  formatArchiverMetrics,
   isSpoolInUse,
   joinChanges,
   readCachedFacts,
@@ -16,9 +17,9 @@ import {
   type RepositoryFacts,
 } from "@soar/archive";
 import { isSoarError } from "@soar/errors";
+import { writeMetricsFile } from "@soar/metrics";
 import type { ObjectStore, StoreEvent } from "@soar/storage";
 import type { archiveOptions } from "./options.ts";
-import { writeMetrics } from "./write-metrics.ts";
 
 /** Counts what one `archive_command` did by itself, and writes the metrics that the resident archiver would serve. */
 export interface PushRecorder {
@@ -51,7 +52,8 @@ export function recordPush(
         // The archiver of this spool writes the file itself.
         if (metricsFile === undefined || (await isSpoolInUse(spool))) return undefined;
         const facts = await currentFacts(spool, event.type === "archived" ? store : undefined);
-        await writeMetrics(metricsFile, await statusOf({ path, spoolDir: spool, facts }));
+        const status = await statusOf({ path, spoolDir: spool, facts });
+        await writeMetricsFile("soar-wal-archive", metricsFile, formatArchiverMetrics(status));
         return undefined;
       } catch (error) {
         if (!isSoarError(error) && !isSystemError(error)) throw error;

@@ -28,7 +28,6 @@ export {
 // Tell what a run came to.
 export { notify, type Notification } from "./tell/notify.ts";
 export { notifyOptions } from "./options/notify-options.ts";
-export { writeMetricsFile, type Metric } from "./tell/metrics-file.ts";
 
 // What options lead to.
 export { openConfiguredStore, storeConfigOf } from "./connect/open-configured-store.ts";

@@ -1,16 +1,18 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { ERROR_CODES } from "@soar/errors";
+import { ALERTS, METRICS, METRICS_FILE_VARIABLES } from "@soar/metrics";
 import { describeApps } from "./generated-docs/describe-apps.ts";
 import { formatConfigurationPage } from "./generated-docs/configuration-page.ts";
 import { formatEnvExample } from "./generated-docs/env-example.ts";
 import { formatErrorsPage } from "./generated-docs/errors-page.ts";
+import { formatMetricsPage } from "./generated-docs/metrics-page.ts";
 import { collectSettings } from "./generated-docs/settings.ts";
 
 /**
  * Writes what is printed from tables (`--write`), or compares it with what is there and exits with 1 on a difference:
  * docs/configuration.md and docs/backup-env.example from the options of the binaries, docs/errors.md from the table of
- * errors.
+ * errors, docs/metrics.md from those of metrics and alerts.
  */
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const apps = await describeApps(root);
@@ -19,6 +21,10 @@ const pages = {
   "docs/configuration.md": formatConfigurationPage(apps, settings),
   "docs/backup-env.example": formatEnvExample(settings),
   "docs/errors.md": formatErrorsPage(ERROR_CODES),
+  "docs/metrics.md": formatMetricsPage(
+    { metrics: METRICS, fileVariables: METRICS_FILE_VARIABLES, alerts: ALERTS },
+    settings.map(({ variable }) => variable),
+  ),
 };
 
 for (const [page, wanted] of Object.entries(pages)) {

@@ -10,7 +10,7 @@ export {
 } from "./proxy/start-proxy.ts";
 export { type ActiveImpairment, type Direction, type Impairment, type ImpairmentRule } from "./proxy/impairment.ts";
 export { mountSmallDisk, mountUponItself, type Mounted } from "./mounts/mount.ts";
-export { parseExposition, type MetricFamily } from "./prometheus/parse-exposition.ts";
+export { parseExposition, parseSeries, type MetricFamily } from "./prometheus/parse-exposition.ts";
 export { ProgramFailure, runProgram } from "./programs/run-program.ts";
 export { startProgram, type ProgramResult, type StartedProgram, type StartOptions } from "./programs/start-program.ts";
 export { cleanEnvironment, runAsServerUser, type ServerProgramOptions } from "./programs/run-as-server-user.ts";

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
+import { formatExposition, sample } from "@soar/metrics";
 import { expect, onTestFinished, test } from "vitest";
 import { reportDrillOutcome } from "./tell-drill.ts";
 
@@ -25,6 +26,7 @@ function place(sendmailStatus = 0) {
     telling,
     errors,
     mail: () => readFileSync(join(directory, "mail"), "utf8"),
+    metricsFile: config.metricsFile,
     metrics: () => readFileSync(join(directory, "x.prom"), "utf8"),
   };
 }
@@ -37,6 +39,22 @@ test("a drill that could not begin is told with reason and hint, and shows in th
   await expect(reportDrillOutcome(telling, fail)).rejects.toBe(missing);
   expect(mail()).toMatch(/^Subject: .*: restore drill failed$[^]*there is no backup\nTake one\.\n$/m);
   expect(metrics()).toContain("\nbackup_drill_last_run_failed 1\n");
+});
+
+test("a drill that could not begin takes nothing away that an earlier one measured", async () => {
+  const { telling, metricsFile, metrics } = place();
+  const before = formatExposition("soar-backup-verify drill", [
+    sample("backup_drill_last_success_timestamp_seconds", 1736042400),
+    sample("backup_drill_rto_seconds", 77),
+    sample("backup_drill_last_run_failed", 0),
+  ]);
+  writeFileSync(metricsFile, before);
+  await expect(reportDrillOutcome(telling, fail)).rejects.toBe(missing);
+  expect(metrics().match(/^backup_drill_(?!last_run_timestamp).*$/gm)).toEqual([
+    "backup_drill_last_success_timestamp_seconds 1736042400",
+    "backup_drill_rto_seconds 77",
+    "backup_drill_last_run_failed 1",
+  ]);
 });
 
 test("a failure that cannot be told stays the failure, and the log says so", async () => {

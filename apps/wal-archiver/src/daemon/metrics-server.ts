@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import { formatArchiverMetrics, type ArchiverStatus } from "@soar/archive";
 import { SoarError } from "@soar/errors";
+import { EXPOSITION_CONTENT_TYPE } from "@soar/metrics";
 
 export interface MetricsSources {
   readonly status: () => ArchiverStatus;
@@ -22,7 +23,7 @@ export async function startMetricsServer(
     }
     const isWell = !isHealth || isAlive();
     response.writeHead(isWell ? 200 : 503, {
-      "content-type": isHealth ? "text/plain; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8",
+      "content-type": isHealth ? "text/plain; charset=utf-8" : EXPOSITION_CONTENT_TYPE,
     });
     response.end(!isHealth ? formatArchiverMetrics(status()) : isWell ? "ok\n" : "pg_wal cannot be looked at\n");
   });

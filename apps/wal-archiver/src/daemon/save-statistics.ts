@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "@soar/app-kit";
-import type { ArchiverStatistics, ArchiverStatus } from "@soar/archive";
-import { writeMetrics } from "../write-metrics.ts";
+import { formatArchiverMetrics, type ArchiverStatistics, type ArchiverStatus } from "@soar/archive";
+import { writeMetricsFile } from "@soar/metrics";
 
 export interface SaveStatisticsOptions {
   readonly statistics: ArchiverStatistics;
@@ -25,7 +25,8 @@ export async function saveStatistics({
   for (;;) {
     try {
       await statistics.save();
-      if (metricsFile !== undefined) await writeMetrics(metricsFile, status());
+      if (metricsFile !== undefined)
+        await writeMetricsFile("soar-wal-archive", metricsFile, formatArchiverMetrics(status()));
       hasFailed = false;
     } catch (error) {
       if (!hasFailed) log.warn(`metrics are not up to date: ${error instanceof Error ? error.message : String(error)}`);

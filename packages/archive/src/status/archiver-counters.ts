@@ -1,3 +1,5 @@
+import { METRICS } from "@soar/metrics";
+
 /** Counters since the spool was made; they go on after a restart, and whoever archives adds to them. */
 export interface ArchiverCounters {
   readonly archivedTotal: number;
@@ -34,7 +36,7 @@ export interface DurationHistogram {
 }
 
 /** Seconds. */
-export const BASE_BACKUP_BOUNDS: readonly number[] = [60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400];
+export const BASE_BACKUP_BOUNDS: readonly number[] = METRICS["soar-wal-archive"].backup_base_duration_seconds.bounds;
 
 /** What came to the counters; the counts are differences. */
 export interface CounterChange {

@@ -1,9 +1,11 @@
 import type { AppDescription, OptionTable } from "@soar/app-kit";
 import { ERROR_CODES } from "@soar/errors";
+import { ALERTS, METRICS, METRICS_FILE_VARIABLES } from "@soar/metrics";
 import { describe, expect, test } from "vitest";
 import { formatConfigurationPage } from "./configuration-page.ts";
 import { formatEnvExample } from "./env-example.ts";
 import { formatErrorsPage } from "./errors-page.ts";
+import { formatMetricsPage } from "./metrics-page.ts";
 import { collectSettings } from "./settings.ts";
 
 const bucket = {
@@ -97,4 +99,32 @@ test("every error code has its row", () => {
   const page = formatErrorsPage(ERROR_CODES);
   for (const [code, { exitStatus, meaning }] of Object.entries(ERROR_CODES))
     expect(page).toContain(`| ${exitStatus} | \`${code}\` | ${meaning} |`);
+});
+
+describe("the page of metrics", () => {
+  const tables = { metrics: METRICS, fileVariables: METRICS_FILE_VARIABLES, alerts: ALERTS };
+  const page = formatMetricsPage(tables, Object.values(METRICS_FILE_VARIABLES));
+
+  test("has every metric below the command that writes it, with its labels and its alert", () => {
+    for (const [writer, table] of Object.entries(METRICS)) {
+      const [, section = ""] = page.split(`\n## ${writer}\n`);
+      for (const [name, { help }] of Object.entries(table))
+        expect(section.split("\n## ")[0]).toMatch(new RegExp(`^\\| \`${name}\\W.*\\| ${help}(?: .*)? \\|`, "m"));
+    }
+    expect(page).toContain(
+      "`backup_requests_total{kind,outcome}` | counter |  | Requests to the storage provider, repeated ones included. `kind`: put, multipart",
+    );
+    expect(page).toContain("| Committed WAL that is not in the bucket. | [BackupWalUnarchived](#alerts) |");
+  });
+
+  test("has every alert with its metrics", () => {
+    for (const alert of Object.keys(ALERTS))
+      expect(page).toMatch(new RegExp(`^\\| ${alert} \\|.*\`backup_\\w+\` \\|$`, "m"));
+  });
+
+  test("a setting that no program reads is refused", () => {
+    expect(() => formatMetricsPage(tables, ["BACKUP_METRICS_FILE"])).toThrow(
+      "the metrics file of soar-wal-archive is 'BACKUP_ARCHIVER_METRICS_FILE', which no program reads",
+    );
+  });
 });

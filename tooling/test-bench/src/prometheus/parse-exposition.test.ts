@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseExposition } from "./parse-exposition.ts";
+import { parseExposition, parseSeries } from "./parse-exposition.ts";
 
 const gauge = "# HELP a A.\n# TYPE a gauge\na 1\n";
 
@@ -15,6 +15,22 @@ test("reads gauges, counters with labels and histograms", () => {
   });
 });
 
+test("reads what is escaped, and values without a bound", () => {
+  const families = parseExposition(
+    String.raw`# HELP a \\A\n{
+# TYPE a gauge
+a{b="{\\n}\"\n",c=""} -Inf
+a +Inf
+`,
+  );
+  expect(families.get("a")?.help).toBe("\\A\n{");
+  expect([...(families.get("a")?.samples.values() ?? [])]).toEqual([-Infinity, Infinity]);
+  expect([...(families.get("a")?.samples.keys() ?? [])].map(parseSeries)).toEqual([
+    { name: "a", labels: { b: '{\\n}"\n', c: "" } },
+    { name: "a", labels: {} },
+  ]);
+});
+
 test.each([
   ["no end", "# HELP a A.\n# TYPE a gauge\na 1"],
   ["a family twice", gauge + gauge],
@@ -25,6 +41,7 @@ test.each([
   ["a value that is none", "# HELP a A.\n# TYPE a gauge\na undefined\n"],
   ["a counter without _total", "# HELP a A.\n# TYPE a counter\na 1\n"],
   ["a gauge with _total", "# HELP a_total A.\n# TYPE a_total gauge\na_total 1\n"],
+  ["an escape that is none in the help", "# HELP a A\\t.\n# TYPE a gauge\na 1\n"],
   ["an unescaped quote", '# HELP a A.\n# TYPE a gauge\na{b="c"d"} 1\n'],
   [
     "a histogram that falls",

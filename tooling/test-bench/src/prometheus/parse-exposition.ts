@@ -15,6 +15,7 @@ interface OpenFamily {
 
 const NAME = "[a-zA-Z_:][a-zA-Z0-9_:]*";
 const LABEL = String.raw`[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"`;
+const HELP = String.raw`(?:[^\\\n]|\\[\\n])+`;
 const SAMPLE = new RegExp(
   `^(${NAME})(?:\\{(${LABEL}(?:,${LABEL})*)\\})? (-?(?:[0-9.]+(?:e[+-]?[0-9]+)?)|[+-]Inf|NaN)$`,
 );
@@ -29,10 +30,10 @@ export function parseExposition(text: string): ReadonlyMap<string, MetricFamily>
   const families = new Map<string, OpenFamily>();
   let current: OpenFamily | undefined;
   for (const line of text.split("\n").slice(0, -1)) {
-    const [, keyword, name, rest] = new RegExp(`^# (HELP|TYPE) (${NAME}) (.+)$`).exec(line) ?? [];
+    const [, keyword, name, rest] = new RegExp(`^# (HELP|TYPE) (${NAME}) (${HELP})$`).exec(line) ?? [];
     if (keyword === "HELP" && name !== undefined && rest !== undefined) {
       if (families.has(name)) throw new Error(`'${name}' has come before: ${line}`);
-      current = { name, help: rest, type: undefined, samples: new Map() };
+      current = { name, help: unescapeText(rest), type: undefined, samples: new Map() };
       families.set(name, current);
     } else if (keyword === "TYPE" && rest !== undefined) {
       if (
@@ -57,7 +58,21 @@ function addSample(family: OpenFamily | undefined, line: string): void {
   if (!own.includes(name)) throw new Error(`a sample of another family: ${line}`);
   const series = labels === undefined ? name : `${name}{${labels}}`;
   if (family.samples.has(series)) throw new Error(`a series twice: ${line}`);
-  family.samples.set(series, value === "+Inf" ? Infinity : Number(value));
+  family.samples.set(series, Number(value.replace("Inf", "Infinity")));
+}
+
+/** The name and the labels of a series, of which `parseExposition` gives the text. */
+export function parseSeries(series: string): { readonly name: string; readonly labels: Record<string, string> } {
+  const [name = "", ...rest] = series.split("{");
+  const labels = [...rest.join("{").matchAll(new RegExp(LABEL, "g"))].map(([pair]): [string, string] => {
+    const at = pair.indexOf("=");
+    return [pair.slice(0, at), unescapeText(pair.slice(at + 2, -1))];
+  });
+  return { name, labels: Object.fromEntries(labels) };
+}
+
+function unescapeText(text: string): string {
+  return text.replace(/\\(.)/g, (_, escaped: string) => (escaped === "n" ? "\n" : escaped));
 }
 
 function checked({ name, type, help, samples }: OpenFamily): MetricFamily {
