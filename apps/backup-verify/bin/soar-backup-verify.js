@@ -1,18 +1,31 @@
 #!/usr/bin/env -S node --
-// `node --`, because Node otherwise takes `--env-file` for its own even behind the script: it ends with 9 for a missing
+// Written by `pnpm check --write` from tooling/release/src/program-guard.ts.
+// `node --`, because Node otherwise takes `--env-file` for its own even after the script: it ends with 9 for a missing
 // file and obeys NODE_OPTIONS in a present one (https://github.com/nodejs/node/issues/54232).
-// Loads the bundle, and says what to do when there is none. Status 70 lies within the 1..125 that PostgreSQL counts.
-try {
-  if (Number(process.versions.node.split(".")[0]) < 24) {
-    throw new Error(`Node ${process.versions.node} is too old: Node 24 or newer is needed`);
-  }
-  await import("../dist/main.js");
-} catch (error) {
+// Loads the bundle, and says what to do when there is none. Status 70 is the answer until the program itself sets another:
+// a bundle that is cut short ends with 0 otherwise, one that throws with 1, one that never settles with 13.
+const failed = 70;
+
+function fail(error) {
   const missing = error?.code === "ERR_MODULE_NOT_FOUND" && String(error.message).includes("main.js'");
   process.stderr.write(
     `soar-backup-verify: unable to run: ${missing ? "dist/main.js is missing" : (error?.stack ?? error)}\n`,
   );
   if (missing)
     process.stderr.write("hint: Install the package again; in a checkout, build with `npx turbo run build`.\n");
-  process.exit(70);
+  process.exit(failed);
+}
+
+process.exitCode = failed;
+// The program's own handler, once there is one, knows which secrets to hide and prints in the form of the log.
+process.on("uncaughtException", (error) => {
+  if (process.listenerCount("uncaughtException") === 1) fail(error);
+});
+try {
+  if (Number(process.versions.node.split(".")[0]) < 24) {
+    throw new Error(`Node ${process.versions.node} is too old: Node 24 or newer is needed`);
+  }
+  await import("../dist/main.js");
+} catch (error) {
+  fail(error);
 }

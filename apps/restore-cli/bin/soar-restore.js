@@ -1,12 +1,13 @@
 #!/usr/bin/env -S node --
-// `node --`, because Node otherwise takes `--env-file` for its own even behind the script: it ends with 9 for a missing
+// Written by `pnpm check --write` from tooling/release/src/program-guard.ts.
+// `node --`, because Node otherwise takes `--env-file` for its own even after the script: it ends with 9 for a missing
 // file and obeys NODE_OPTIONS in a present one (https://github.com/nodejs/node/issues/54232).
-// Loads the bundle. As restore_command, statuses 0 and 1..125 all let recovery go on or end as if the archive ended
-// here, and they are what Node exits with when a file is cut short (0), cannot be loaded or throws (1), or never
-// settles (13): a broken installation would lose data in silence. So `wal-fetch` ends with 126, which stops
-// recovery, unless the program itself sets another status, 0 included.
-const isWalFetch = process.argv.includes("wal-fetch");
-const failed = isWalFetch ? 126 : 70;
+// Loads the bundle, and says what to do when there is none. Status 70 is the answer until the program itself sets another:
+// a bundle that is cut short ends with 0 otherwise, one that throws with 1, one that never settles with 13.
+// As restore_command, statuses 0 and 1..125 all let recovery go on or end as if the archive ended here: a broken
+// installation would lose data in silence. So `wal-fetch` ends with 126, which stops recovery, unless the program itself
+// sets another status, 0 included.
+const failed = process.argv.includes("wal-fetch") ? 126 : 70;
 
 function fail(error) {
   const missing = error?.code === "ERR_MODULE_NOT_FOUND" && String(error.message).includes("main.js'");
@@ -18,13 +19,11 @@ function fail(error) {
   process.exit(failed);
 }
 
-if (isWalFetch) {
-  process.exitCode = failed;
-  // The program's own handler, once there is one, knows which secrets to hide and prints in the form of the log.
-  process.on("uncaughtException", (error) => {
-    if (process.listenerCount("uncaughtException") === 1) fail(error);
-  });
-}
+process.exitCode = failed;
+// The program's own handler, once there is one, knows which secrets to hide and prints in the form of the log.
+process.on("uncaughtException", (error) => {
+  if (process.listenerCount("uncaughtException") === 1) fail(error);
+});
 try {
   if (Number(process.versions.node.split(".")[0]) < 24) {
     throw new Error(`Node ${process.versions.node} is too old: Node 24 or newer is needed`);

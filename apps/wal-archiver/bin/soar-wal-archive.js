@@ -1,9 +1,27 @@
 #!/usr/bin/env -S node --
-// `node --`, because Node otherwise takes `--env-file` for its own even behind the script: it ends with 9 for a missing
+// Written by `pnpm check --write` from tooling/release/src/program-guard.ts.
+// `node --`, because Node otherwise takes `--env-file` for its own even after the script: it ends with 9 for a missing
 // file and obeys NODE_OPTIONS in a present one (https://github.com/nodejs/node/issues/54232).
-// Loads the bundle, and says what to do when there is none. Status 70 lies within the 1..125 that PostgreSQL counts, and is
-// the answer until the program itself sets another: a bundle that was cut off ends with 0 otherwise.
-process.exitCode = 70;
+// Loads the bundle, and says what to do when there is none. Status 70 is the answer until the program itself sets another:
+// a bundle that is cut short ends with 0 otherwise, one that throws with 1, one that never settles with 13. As archive_command,
+// it must lie within the 1..125 that PostgreSQL's archiver counts as failures.
+const failed = 70;
+
+function fail(error) {
+  const missing = error?.code === "ERR_MODULE_NOT_FOUND" && String(error.message).includes("main.js'");
+  process.stderr.write(
+    `soar-wal-archive: unable to run: ${missing ? "dist/main.js is missing" : (error?.stack ?? error)}\n`,
+  );
+  if (missing)
+    process.stderr.write("hint: Install the package again; in a checkout, build with `npx turbo run build`.\n");
+  process.exit(failed);
+}
+
+process.exitCode = failed;
+// The program's own handler, once there is one, knows which secrets to hide and prints in the form of the log.
+process.on("uncaughtException", (error) => {
+  if (process.listenerCount("uncaughtException") === 1) fail(error);
+});
 if (process.env.SOAR_WAL_ARCHIVE_LAUNCHED === "1") {
   // The launcher takes 100 alone for success: a script that was cut off ends with 0.
   process.on("exit", (status) => {
@@ -16,11 +34,5 @@ try {
   }
   await import("../dist/main.js");
 } catch (error) {
-  const missing = error?.code === "ERR_MODULE_NOT_FOUND" && String(error.message).includes("main.js'");
-  process.stderr.write(
-    `soar-wal-archive: unable to run: ${missing ? "dist/main.js is missing" : (error?.stack ?? error)}\n`,
-  );
-  if (missing)
-    process.stderr.write("hint: Install the package again; in a checkout, build with `npx turbo run build`.\n");
-  process.exit(70);
+  fail(error);
 }

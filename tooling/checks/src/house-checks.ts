@@ -10,6 +10,7 @@ import { moduleShape } from "./module-shape.ts";
 import { namedFiles } from "./named-files.ts";
 import { packageFiles } from "./package-files.ts";
 import { pinnedActions, pinnedTools } from "./pinned-tools.ts";
+import { programGuards } from "./program-guards.ts";
 import { publicNames } from "./public-names.ts";
 import { supportedVersions } from "./supported-versions.ts";
 import type { Workspace } from "./workspace.ts";
@@ -23,6 +24,7 @@ const HOUSE_CHECKS: readonly Check[] = [
   moduleShape,
   publicNames,
   packageFiles,
+  programGuards,
   changesetFiles,
   firstReleases,
   pinnedTools,

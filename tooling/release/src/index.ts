@@ -1,0 +1,1 @@
+export { formatGuard } from "./program-guard.ts";

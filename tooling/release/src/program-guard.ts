@@ -1,0 +1,78 @@
+/**
+ * Text of `bin/<program>.js`, which every program starts with. It loads the bundle, and answers for it as long as the
+ * program itself has not: whatever becomes of an installation, its exit status must be one that whoever waits for it
+ * takes for a failure. That must hold in each of the programs alike, so none of them is written by hand.
+ */
+export function formatGuard(program: string): string {
+  const { reason, failed, before } = ROLES[program] ?? COMMAND;
+  return `#!/usr/bin/env -S node --
+// Written by \`pnpm check --write\` from tooling/release/src/program-guard.ts.
+// \`node --\`, because Node otherwise takes \`--env-file\` for its own even after the script: it ends with 9 for a missing
+// file and obeys NODE_OPTIONS in a present one (https://github.com/nodejs/node/issues/54232).
+${reason}
+const failed = ${failed};
+
+function fail(error) {
+  const missing = error?.code === "ERR_MODULE_NOT_FOUND" && String(error.message).includes("main.js'");
+  process.stderr.write(
+    \`${program}: unable to run: \${missing ? "dist/main.js is missing" : (error?.stack ?? error)}\\n\`,
+  );
+  if (missing)
+    process.stderr.write("hint: Install the package again; in a checkout, build with \`npx turbo run build\`.\\n");
+  process.exit(failed);
+}
+
+process.exitCode = failed;
+// The program's own handler, once there is one, knows which secrets to hide and prints in the form of the log.
+process.on("uncaughtException", (error) => {
+  if (process.listenerCount("uncaughtException") === 1) fail(error);
+});
+${before}try {
+  if (Number(process.versions.node.split(".")[0]) < 24) {
+    throw new Error(\`Node \${process.versions.node} is too old: Node 24 or newer is needed\`);
+  }
+  await import("../dist/main.js");
+} catch (error) {
+  fail(error);
+}
+`;
+}
+
+interface Role {
+  /** A comment: why failures have the status that they have. */
+  readonly reason: string;
+  /** The status, as an expression. */
+  readonly failed: string;
+  /** Statements before the bundle is loaded. */
+  readonly before: string;
+}
+
+const COMMAND: Role = {
+  reason: `// Loads the bundle, and says what to do when there is none. Status 70 is the answer until the program itself sets another:
+// a bundle that is cut short ends with 0 otherwise, one that throws with 1, one that never settles with 13.`,
+  failed: "70",
+  before: "",
+};
+
+const ROLES: Readonly<Record<string, Role>> = {
+  "soar-wal-archive": {
+    reason: `${COMMAND.reason} As archive_command,
+// it must lie within the 1..125 that PostgreSQL's archiver counts as failures.`,
+    failed: COMMAND.failed,
+    before: `if (process.env.SOAR_WAL_ARCHIVE_LAUNCHED === "1") {
+  // The launcher takes 100 alone for success: a script that was cut off ends with 0.
+  process.on("exit", (status) => {
+    if (status === 0) process.exitCode = 100;
+  });
+}
+`,
+  },
+  "soar-restore": {
+    reason: `${COMMAND.reason}
+// As restore_command, statuses 0 and 1..125 all let recovery go on or end as if the archive ended here: a broken
+// installation would lose data in silence. So \`wal-fetch\` ends with 126, which stops recovery, unless the program itself
+// sets another status, 0 included.`,
+    failed: 'process.argv.includes("wal-fetch") ? 126 : 70',
+    before: "",
+  },
+};
