@@ -1,6 +1,6 @@
 import { findScratchPlace, formatSize, type Config, type Log, type Progress } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
-import { removeAbandoned, type RescueEvent, type ScratchOptions } from "@soar/restore";
+import { removeAbandoned, type RescueEvent, type ScratchOptions } from "@soar/restore/rescue";
 import type { takeOptions } from "./take-options.ts";
 
 /** For the scratch standby of `--from-archive`; what a killed run left of one is removed. */

@@ -10,13 +10,13 @@ import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
 import {
   inspectTargetDatabase,
-  planRestore,
   removeAbandoned,
   requireFillable,
   rescueDatabase,
   type DatabaseRescueReport,
   type TargetDatabase,
-} from "@soar/restore";
+} from "@soar/restore/rescue";
+import { planRestore } from "@soar/restore/plan";
 import { showAbandoned, withRescueDisplay } from "./rescue-display.ts";
 import {
   rescueOptions,

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { confirmOptions, defineCommand, formatSize, formatTable } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
-import { discardKept, listKeptData, requireDiscardable, type KeptData } from "@soar/restore";
+import { discardKept, listKeptData, requireDiscardable, type KeptData } from "@soar/restore/in-place";
 
 export const discardOld = defineCommand({
   name: "discard-old",

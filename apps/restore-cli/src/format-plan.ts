@@ -1,14 +1,8 @@
 import { formatSize, type Output } from "@soar/app-kit";
 import { formatLsn, formatTargetTime } from "@soar/pg-tools";
-import {
-  controlCommand,
-  describeTarget,
-  lineDifference,
-  type CommitPoint,
-  type ConfigDifference,
-  type PlanCheck,
-  type RestorePlan,
-} from "@soar/restore";
+import { controlCommand } from "@soar/restore";
+import { describeTarget, type CommitPoint, type PlanCheck, type RestorePlan } from "@soar/restore/plan";
+import { lineDifference, type ConfigDifference } from "@soar/restore/in-place";
 import { formatVersion, nearbyText, serverText, timeText } from "./plan-texts.ts";
 import type { Hindered, Prepared } from "./prepare.ts";
 

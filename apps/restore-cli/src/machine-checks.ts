@@ -1,5 +1,6 @@
 import { formatSize } from "@soar/app-kit";
-import { planChecks, type CheckedRestore, type PlanCheck, type RestorePlan } from "@soar/restore";
+import type { CheckedRestore } from "@soar/restore";
+import { planChecks, type PlanCheck, type RestorePlan } from "@soar/restore/plan";
 import { formatVersion } from "./plan-texts.ts";
 
 const THERE: Record<CheckedRestore["approach"]["kind"], string> = {

@@ -1,6 +1,6 @@
 import { favourLargeBuffers, runApp } from "@soar/app-kit";
 import { hasErrorCode } from "@soar/errors";
-import { ABSENT_STATUS } from "@soar/restore";
+import { ABSENT_STATUS } from "@soar/restore/wal";
 import { adopt } from "./adopt.ts";
 import { database } from "./database.ts";
 import { discardOld } from "./discard-old.ts";

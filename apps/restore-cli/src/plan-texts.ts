@@ -1,6 +1,6 @@
 import { formatDuration, formatRate, formatSize } from "@soar/app-kit";
 import { lsnOfSegmentIndex, majorOfVersionNumber } from "@soar/pg-tools";
-import type { MeasuredDownload, RestorePlan } from "@soar/restore";
+import type { MeasuredDownload, RestorePlan } from "@soar/restore/plan";
 
 /** How near to the target other transactions end. */
 export function nearbyText({ nearby }: RestorePlan): string | undefined {

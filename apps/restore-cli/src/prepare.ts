@@ -2,21 +2,16 @@ import { resolve } from "node:path";
 import type { Config } from "@soar/app-kit";
 import { isSoarError, SoarError } from "@soar/errors";
 import { listBackupRecords } from "@soar/repository";
+import { checkRestore, isInPlace, readRestoreStatus, type CheckedRestore } from "@soar/restore";
+import { compareServerConfig, findLocalWalPlaces, type ConfigDifference } from "@soar/restore/in-place";
 import {
-  checkRestore,
-  compareServerConfig,
   describeTarget,
-  findLocalWalPlaces,
-  isInPlace,
   measureDownload,
   planRestore,
-  readRestoreStatus,
-  type CheckedRestore,
-  type ConfigDifference,
   type MeasuredDownload,
   type PlanCheck,
   type RestorePlan,
-} from "@soar/restore";
+} from "@soar/restore/plan";
 import type { ObjectStore } from "@soar/storage";
 import { failedChecks, passedChecks } from "./machine-checks.ts";
 import { tablespaceMapOf, targetOf, timelineOf, type directoryOptions, type TargetConfig } from "./target-options.ts";

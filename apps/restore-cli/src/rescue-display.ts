@@ -1,6 +1,6 @@
 import { formatSize, type CommandContext, type Log, type OptionTable, type Progress } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
-import type { Abandoned, RescueEvent } from "@soar/restore";
+import type { Abandoned, RescueEvent } from "@soar/restore/rescue";
 
 const SCOPES = {
   cluster: "the whole cluster",

@@ -9,7 +9,7 @@ import {
   type OptionTable,
 } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
-import type { ScratchOptions, TargetServer } from "@soar/restore";
+import type { ScratchOptions, TargetServer } from "@soar/restore/rescue";
 import { targetOptions } from "./target-options.ts";
 
 const { "data-dir": _dataDir, "tablespace-map": _tablespaceMap, ...recoveryOptions } = targetOptions;

@@ -1,6 +1,6 @@
 import { formatSize } from "@soar/app-kit";
 import { formatLsn, formatTargetTime } from "@soar/pg-tools";
-import { describeTarget, type RestorePlan } from "@soar/restore";
+import { describeTarget, type RestorePlan } from "@soar/restore/plan";
 
 /** What a rescue would do, by names and values; undefined ones are left out. */
 export function describeRescue(plan: RestorePlan, rows: readonly (readonly [string, string | undefined])[]): string {

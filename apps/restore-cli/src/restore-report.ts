@@ -1,6 +1,7 @@
 import { formatDuration, formatRate, formatSize } from "@soar/app-kit";
 import { formatLsn, formatTargetTime } from "@soar/pg-tools";
-import { controlCommand, describeTarget, type RestoreReport } from "@soar/restore";
+import { controlCommand, type RestoreReport } from "@soar/restore";
+import { describeTarget } from "@soar/restore/plan";
 import type { Prepared } from "./prepare.ts";
 
 /** One line for the log. */

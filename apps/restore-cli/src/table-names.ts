@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import type { TableName } from "@soar/restore";
+import type { TableName } from "@soar/restore/rescue";
 
 const PART = String.raw`(?:"(?:[^"]|"")+"|[^".]+)`;
 const NAME = new RegExp(`^(?:(${PART})\\.)?(${PART})$`);

@@ -2,15 +2,14 @@ import { resolve } from "node:path";
 import { defineCommand, formatDuration, formatSize, openConfiguredStore, type Config, type Log } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
+import { planRestore, type RestoreTarget } from "@soar/restore/plan";
 import {
-  planRestore,
   removeAbandoned,
   requireFree,
   rescueTables,
-  type RestoreTarget,
   type TableDestination,
   type TableRescueReport,
-} from "@soar/restore";
+} from "@soar/restore/rescue";
 import { showAbandoned, withRescueDisplay } from "./rescue-display.ts";
 import { rescueOptions, scratchOptionsOf, sourceDatabaseOf, targetServerOf } from "./rescue-options.ts";
 import { describeRescue, rescueAsJson } from "./rescue-plan.ts";

@@ -1,7 +1,7 @@
 import { jobsOptions, storageOptions, timezoneOptions, type Config, type OptionTable } from "@soar/app-kit";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { parseLsn, type Lsn } from "@soar/pg-tools";
-import type { RestoreTarget } from "@soar/restore";
+import type { RestoreTarget } from "@soar/restore/plan";
 
 /** What `soar-restore` and `soar-restore plan` share. */
 export const targetOptions = {

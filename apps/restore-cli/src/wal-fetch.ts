@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { defineCommand, openConfiguredStore, storageOptions } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
-import { fetchWalFile, parseLineageTable } from "@soar/restore";
+import { fetchWalFile, parseLineageTable } from "@soar/restore/wal";
 
 export const walFetch = defineCommand({
   name: "wal-fetch",

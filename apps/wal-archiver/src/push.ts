@@ -1,7 +1,8 @@
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { defineCommand, openConfiguredStore, type Config, type Log } from "@soar/app-kit";
-import { archiveWalFile, describeGivenUp } from "@soar/archive";
+import { archiveWalFile } from "@soar/archive";
+import { describeGivenUp } from "@soar/archive/gap";
 import { askArchiver, type PushAnswer } from "@soar/archive/client";
 import { ERROR_CODES, SoarError, type ErrorCode } from "@soar/errors";
 import { archiveOptions } from "./options.ts";

@@ -4,18 +4,17 @@ import type { Config } from "@soar/app-kit";
 import {
   changeOf,
   formatArchiverMetrics,
-  isSpoolInUse,
   joinChanges,
   readCachedFacts,
   readRepositoryFacts,
   readStandaloneStatus,
   updateCounters,
   writeCachedFacts,
-  type ArchiverEvent,
   type ArchiverStatus,
   type CounterChange,
   type RepositoryFacts,
-} from "@soar/archive";
+} from "@soar/archive/status";
+import { isSpoolInUse, type ArchiverEvent } from "@soar/archive/daemon";
 import { isSoarError } from "@soar/errors";
 import { writeMetricsFile } from "@soar/metrics";
 import type { ObjectStore, StoreEvent } from "@soar/storage";

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ArchiverStatus } from "@soar/archive";
+import type { ArchiverStatus } from "@soar/archive/status";
 import type { GapRecord } from "@soar/repository";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import {

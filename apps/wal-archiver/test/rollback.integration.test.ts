@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import type { ArchiverStatus } from "@soar/archive";
+import type { ArchiverStatus } from "@soar/archive/status";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createArchiverWorld, doneNames, eventually, type ArchiverWorld } from "./archiver-world.fixture.ts";
 

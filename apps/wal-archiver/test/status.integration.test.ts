@@ -2,7 +2,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSy
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { parseExposition } from "@soar-tooling/test-bench";
-import type { ArchiverStatus } from "@soar/archive";
+import type { ArchiverStatus } from "@soar/archive/status";
 import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {

@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo } from "node:net";
-import type { ArchiverStatus, HeldCommits } from "@soar/archive";
+import type { ArchiverStatus, HeldCommits } from "@soar/archive/status";
 import type { InjectedFault } from "@soar-tooling/s3-server";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {

@@ -1,5 +1,6 @@
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
-import { planRestore, withReplica, type Replica, type ScratchOptions } from "@soar/restore";
+import { planRestore } from "@soar/restore/plan";
+import { withReplica, type Replica, type ScratchOptions } from "@soar/restore/rescue";
 import type { ObjectStore } from "@soar/storage";
 import type { TakeBackupOptions } from "./backup-options.ts";
 import { claimBackup, withdrawClaim } from "./claim/claim-backup.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatWalSegment, lsnOfSegmentIndex, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
 import { findWalObjects, putWalFile, readWalFile, sha256Hex, walKey } from "@soar/repository";
-import { planRestore, type PlanOptions, type RestoreTarget } from "@soar/restore";
+import { planRestore, type PlanOptions, type RestoreTarget } from "@soar/restore/plan";
 import { reportReplay } from "../src/recover/replay-progress.ts";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";

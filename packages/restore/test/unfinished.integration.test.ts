@@ -4,7 +4,8 @@ import { readClusterState } from "@soar/pg-tools";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { serverUser } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { findLocalWalPlaces, readRestoreStatus } from "../src/index.ts";
+import { readRestoreStatus } from "../src/index.ts";
+import { findLocalWalPlaces } from "../src/in-place/index.ts";
 import { recordPath, writeRestoreRecord, type RestoreRecord } from "../src/status/restore-record.ts";
 
 // What an interrupted restore has left in the directory of a cluster that somebody went on with.

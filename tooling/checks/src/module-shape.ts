@@ -19,7 +19,7 @@ export const moduleShape: Check = {
           message: "export * is banned: name what is public",
         }));
         for (const problem of problems) findings.push({ path, message: `unable to parse: ${problem}` });
-        if (/^packages\/[^/]+\/src\/index\.ts$/.test(path) && statements > 0)
+        if (/^packages\/[^/]+\/src\/(?:[^/]+\/)?index\.ts$/.test(path) && statements > 0)
           findings.push({ path, message: "an index file only re-exports names" });
         if (SHAPELESS.test(path))
           findings.push({ path, message: "name the file after its one idea, not after its shape" });

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { defineCommand, openConfiguredStore, type CommandContext } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
-import { removeAbandoned } from "@soar/restore";
+import { removeAbandoned } from "@soar/restore/rescue";
 import { runDrill, type DrillOutcome, type DrillReport } from "@soar/verify";
 import { checkReport } from "./check-report.ts";
 import { describeDrill } from "./describe-drill.ts";

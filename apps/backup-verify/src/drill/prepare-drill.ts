@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { findScratchPlace, parseInstant, serverConnection, type Log } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
-import type { TargetServer } from "@soar/restore";
+import type { TargetServer } from "@soar/restore/rescue";
 import { parseSqlChecks, type DrillInstant, type DrillOptions, type SqlCheck } from "@soar/verify";
 import type { DrillConfig } from "./drill-options.ts";
 

@@ -1,5 +1,5 @@
 import type { Config, storageOptions } from "@soar/app-kit";
-import type { BoundSetting, RepositoryBinding } from "@soar/archive";
+import type { BoundSetting, RepositoryBinding } from "@soar/archive/daemon";
 import { findFileIdentity } from "@soar/archive/client";
 
 /** What callers have to share with this archiver so that an acknowledgement is theirs. */

@@ -1,5 +1,5 @@
 import { defineCommand, openConfiguredStore } from "@soar/app-kit";
-import { openStatistics } from "@soar/archive";
+import { openStatistics } from "@soar/archive/status";
 import { SoarError } from "@soar/errors";
 import { daemonOptions } from "../options.ts";
 import { bindingOf } from "./binding.ts";

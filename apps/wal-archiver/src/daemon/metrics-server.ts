@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import { formatArchiverMetrics, type ArchiverStatus } from "@soar/archive";
+import { formatArchiverMetrics, type ArchiverStatus } from "@soar/archive/status";
 import { SoarError } from "@soar/errors";
 import { EXPOSITION_CONTENT_TYPE } from "@soar/metrics";
 

@@ -1,5 +1,7 @@
 import { formatDuration, formatSize, type Log } from "@soar/app-kit";
-import type { ArchiverEvent, CommitEvent, TailEvent } from "@soar/archive";
+import type { ArchiverEvent } from "@soar/archive/daemon";
+import type { CommitEvent } from "@soar/archive/status";
+import type { TailEvent } from "@soar/archive/tail";
 import { formatLsn } from "@soar/pg-tools";
 
 /** The same failure is told again after this time; PostgreSQL's log has the others. */

@@ -3,16 +3,13 @@ import { serverConnection, type Config, type Log } from "@soar/app-kit";
 import {
   createTailCleaner,
   isQueueBeyond,
-  runArchiver,
   runTailShipper,
-  type ArchiverEvent,
-  type ArchiverStatistics,
-  type RepositoryBinding,
-  type RunningArchiver,
   type TailCleaner,
   type TailEvent,
   type TailPlace,
-} from "@soar/archive";
+} from "@soar/archive/tail";
+import { runArchiver, type ArchiverEvent, type RepositoryBinding, type RunningArchiver } from "@soar/archive/daemon";
+import type { ArchiverStatistics } from "@soar/archive/status";
 import type { ServerConfig } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";

@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Log } from "@soar/app-kit";
-import { createPositionHistory, openStatistics, readArchiverStatus } from "@soar/archive";
+import { createPositionHistory } from "@soar/archive/server-wal";
+import { openStatistics, readArchiverStatus } from "@soar/archive/status";
 import { expect, onTestFinished, test } from "vitest";
 import { parseExposition } from "@soar-tooling/test-bench";
 import { saveStatistics } from "./save-statistics.ts";

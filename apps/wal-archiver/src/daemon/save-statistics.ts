@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "@soar/app-kit";
-import { formatArchiverMetrics, type ArchiverStatistics, type ArchiverStatus } from "@soar/archive";
+import { formatArchiverMetrics, type ArchiverStatistics, type ArchiverStatus } from "@soar/archive/status";
 import { writeMetricsFile } from "@soar/metrics";
 
 export interface SaveStatisticsOptions {

@@ -1,15 +1,14 @@
 import type { Config, Log } from "@soar/app-kit";
 import {
   createCommitWatch,
-  createPositionHistory,
   readArchiverStatus,
-  readFinishedSegments,
   type ArchiverStatistics,
   type ArchiverStatus,
   type CommitEvent,
   type CommitWatch,
-  type RunningArchiver,
-} from "@soar/archive";
+} from "@soar/archive/status";
+import { createPositionHistory, readFinishedSegments } from "@soar/archive/server-wal";
+import type { RunningArchiver } from "@soar/archive/daemon";
 import type { ServerConfig } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "@soar/app-kit";
-import type { CommitWatch, PositionHistory } from "@soar/archive";
+import type { CommitWatch } from "@soar/archive/status";
+import type { PositionHistory } from "@soar/archive/server-wal";
 import { hasErrorCode } from "@soar/errors";
 import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
 import { readPosition } from "../read-position.ts";

@@ -1,5 +1,5 @@
 import type { Log } from "@soar/app-kit";
-import { readRepositoryFacts, type RepositoryFacts } from "@soar/archive";
+import { readRepositoryFacts, type RepositoryFacts } from "@soar/archive/status";
 import { isSoarError } from "@soar/errors";
 import type { ObjectStore } from "@soar/storage";
 

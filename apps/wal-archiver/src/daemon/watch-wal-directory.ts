@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { finishedAt, readWalDirectory, type WalDirectory } from "@soar/archive";
+import { finishedAt, readWalDirectory, type WalDirectory } from "@soar/archive/server-wal";
 
 const EVERY_MS = 10_000;
 

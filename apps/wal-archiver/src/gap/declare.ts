@@ -8,7 +8,7 @@ import {
   storageOptions,
   type Config,
 } from "@soar/app-kit";
-import { declareGap, planGap } from "@soar/archive";
+import { declareGap, planGap } from "@soar/archive/gap";
 import { isSoarError, SoarError } from "@soar/errors";
 import type { GapRecord } from "@soar/repository";
 import { daemonOptions, spoolOptions } from "../options.ts";

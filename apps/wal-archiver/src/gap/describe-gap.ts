@@ -1,5 +1,5 @@
 import { formatSize, wrapText } from "@soar/app-kit";
-import type { GapPlan } from "@soar/archive";
+import type { GapPlan } from "@soar/archive/gap";
 
 /** What giving this WAL up means, in words, before anybody agrees. */
 export function describeGapPlan(

@@ -1,5 +1,5 @@
 import { formatDuration, formatRate, formatSize, formatTable, wrapText } from "@soar/app-kit";
-import { estimateTailCost, type ArchiverStatus } from "@soar/archive";
+import { estimateTailCost, type ArchiverStatus } from "@soar/archive/status";
 
 type Row = readonly [label: string, text: string];
 

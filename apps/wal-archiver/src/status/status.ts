@@ -1,5 +1,5 @@
 import { defineCommand } from "@soar/app-kit";
-import { estimateTailCost, type ArchiverStatus } from "@soar/archive";
+import { estimateTailCost, type ArchiverStatus } from "@soar/archive/status";
 import { askStatus } from "@soar/archive/client";
 import { SoarError } from "@soar/errors";
 import { statusOptions } from "../options.ts";

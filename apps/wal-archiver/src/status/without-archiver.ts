@@ -1,5 +1,10 @@
 import { openConfiguredStore, serverConnection, type Config, type Log } from "@soar/app-kit";
-import { readRepositoryFacts, readStandaloneStatus, type ArchiverStatus, type RepositoryFacts } from "@soar/archive";
+import {
+  readRepositoryFacts,
+  readStandaloneStatus,
+  type ArchiverStatus,
+  type RepositoryFacts,
+} from "@soar/archive/status";
 import { isSoarError, SoarError } from "@soar/errors";
 import { connectSql, type Lsn } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";

@@ -1,5 +1,6 @@
 import type { SoarError } from "@soar/errors";
-import type { RescueEvent, RestorePlan, ScratchOptions, TargetServer } from "@soar/restore";
+import type { RescueEvent, ScratchOptions, TargetServer } from "@soar/restore/rescue";
+import type { RestorePlan } from "@soar/restore/plan";
 import type { DrillCheck, DrillReport, DrillTarget } from "./report/drill-report.ts";
 import type { SqlCheck } from "./sql/sql-check.ts";
 

@@ -1,6 +1,7 @@
 import { formatLsn, segmentIndexBeforeLsn, formatTargetTime } from "@soar/pg-tools";
 import { ageAt, type RecoveryWindow, type RepositoryRecord } from "@soar/repository";
-import type { RestorePlan, ScratchCluster } from "@soar/restore";
+import type { RestorePlan } from "@soar/restore/plan";
+import type { ScratchCluster } from "@soar/restore/rescue";
 import type { DrillOptions } from "./drill-options.ts";
 import type { Downloads } from "./measure-downloads.ts";
 import type { DrillCheck, DrillResult, DrillTarget, Integrity, TestedBackup } from "./report/drill-report.ts";

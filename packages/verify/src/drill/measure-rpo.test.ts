@@ -1,4 +1,5 @@
-import type { RestorePlan, TargetServer } from "@soar/restore";
+import type { RestorePlan } from "@soar/restore/plan";
+import type { TargetServer } from "@soar/restore/rescue";
 import { expect, test } from "vitest";
 import { measureRpo, type ProductionState } from "./measure-rpo.ts";
 

@@ -1,6 +1,7 @@
 import { isSoarError } from "@soar/errors";
 import { connectSql, formatLsn, parseLsn, formatTargetTime } from "@soar/pg-tools";
-import type { RestorePlan, TargetServer } from "@soar/restore";
+import type { RestorePlan } from "@soar/restore/plan";
+import type { TargetServer } from "@soar/restore/rescue";
 import type { DrillResult } from "./report/drill-report.ts";
 
 /** What production said of itself after the end of the bucket was fixed. */

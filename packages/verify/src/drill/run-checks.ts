@@ -1,5 +1,5 @@
 import { isSoarError } from "@soar/errors";
-import type { RestorePlan } from "@soar/restore";
+import type { RestorePlan } from "@soar/restore/plan";
 import { checkCollations } from "./checks/check-collations.ts";
 import { checkFence } from "./checks/check-fence.ts";
 import { checkPageChecksums } from "./checks/check-page-checksums.ts";

@@ -1,14 +1,8 @@
 import { isSoarError, type SoarError } from "@soar/errors";
 import { readClusterState, startCluster } from "@soar/pg-tools";
 import { readRecoveryWindow, requireRepositoryRecord, type RepositoryRecord } from "@soar/repository";
-import {
-  planRestore,
-  useScratchCluster,
-  withPlanLease,
-  type RescueEvent,
-  type RestorePlan,
-  type ScratchCluster,
-} from "@soar/restore";
+import { planRestore, withPlanLease, type RestorePlan } from "@soar/restore/plan";
+import { useScratchCluster, type RescueEvent, type ScratchCluster } from "@soar/restore/rescue";
 import type { ObjectStore } from "@soar/storage";
 import type { QuerySource } from "./checks/check-queries.ts";
 import { databasesOf, type DrillServer } from "./checks/drill-server.ts";

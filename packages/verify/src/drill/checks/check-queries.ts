@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { TargetServer } from "@soar/restore";
+import type { TargetServer } from "@soar/restore/rescue";
 import { complaintOf, runCaptured, type Captured } from "../run-captured.ts";
 import { judgeResult } from "../sql/judge-result.ts";
 import { needsProduction, type SqlCheck } from "../sql/sql-check.ts";

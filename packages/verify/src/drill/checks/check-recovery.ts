@@ -1,5 +1,5 @@
 import { formatLsn, formatTargetTime } from "@soar/pg-tools";
-import type { RestorePlan } from "@soar/restore";
+import type { RestorePlan } from "@soar/restore/plan";
 import type { CheckResult, DrillServer } from "./drill-server.ts";
 
 /** The server reached consistency and the planned end; otherwise it would not be here. */

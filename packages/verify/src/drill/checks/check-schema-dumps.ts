@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { databaseArgument } from "@soar/restore";
+import { databaseArgument } from "@soar/restore/rescue";
 import { complaintOf, runCaptured } from "../run-captured.ts";
 import { environmentFor, type CheckResult, type DrillServer } from "./drill-server.ts";
 

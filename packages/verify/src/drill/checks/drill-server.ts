@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { connectionEnvironment, type ScratchCluster } from "@soar/restore";
+import { connectionEnvironment, type ScratchCluster } from "@soar/restore/rescue";
 import { connectSql, type ServerConfig } from "@soar/pg-tools";
 import type { DrillCheck } from "../report/drill-report.ts";
 
