@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { notify, type CommandContext } from "@soar/app-kit";
-import { hasErrorCode, isSoarError } from "@soar/errors";
+import { hasErrorCode, isSoarError, messageOf } from "@soar/errors";
 import { levelOf } from "./choose-depth.ts";
 import { reportText, summarize, type FinishedReport } from "./describe-report.ts";
 import type { verifyOptions } from "./options.ts";
@@ -54,7 +54,7 @@ async function tellFailure(context: VerifyContext, report: FinishedReport | unde
   // The pattern that the specification has operators look for in backup.log; findings bring it with them.
   if (!hasErrorCode(error, "FINDINGS", "FINDINGS_MINOR"))
     log.error("verification failed: it could not look everywhere");
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const hint = isSoarError(error) && error.hint !== undefined ? `\n${error.hint}` : "";
   const details = report === undefined ? "" : `\n\n${reportText(report)}`;
   const isMinor = hasErrorCode(error, "FINDINGS_MINOR");

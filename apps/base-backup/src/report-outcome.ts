@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { formatDuration, formatRate, formatSize, notify, type CommandContext } from "@soar/app-kit";
-import { isSoarError, SoarError } from "@soar/errors";
+import { isSoarError, messageOf, SoarError } from "@soar/errors";
 import { sample, updateMetricsFile, type SampleOf } from "@soar/metrics";
 import type { BackupRecord } from "@soar/repository";
 import type { takeOptions } from "./take-options.ts";
@@ -54,7 +54,7 @@ async function tellFailure(
   record: BackupRecord | undefined,
   error: unknown,
 ): Promise<void> {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const hint = isSoarError(error) && error.hint !== undefined ? `\n${error.hint}` : "";
   const kept = record === undefined ? "" : `\nThe backup itself is complete: ${summarize(record)}`;
   try {

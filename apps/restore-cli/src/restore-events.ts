@@ -1,3 +1,4 @@
+import { messageOf } from "@soar/errors";
 import type { Log, Progress } from "@soar/app-kit";
 import { formatLsn, formatTargetTime } from "@soar/pg-tools";
 import type { RestoreEvent } from "@soar/restore";
@@ -70,5 +71,5 @@ function placeOf({ lsn, time }: Extract<RestoreEvent, { type: "replayed" }>): st
 }
 
 function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

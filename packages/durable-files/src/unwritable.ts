@@ -1,4 +1,4 @@
-import { isSoarError, SoarError } from "@soar/errors";
+import { isSoarError, messageOf, SoarError } from "@soar/errors";
 
 /** What the error numbers of files mean; the number itself stands behind, for those who look it up. */
 const FACTS: Readonly<Record<string, string>> = {
@@ -62,7 +62,7 @@ export function meansAbsent(error: unknown): boolean {
 
 function factOf(cause: unknown): string {
   const code = systemErrorCode(cause);
-  if (code === undefined) return cause instanceof Error ? cause.message : String(cause);
+  if (code === undefined) return messageOf(cause);
   const fact = FACTS[code];
   return fact === undefined ? code : `${fact} (${code})`;
 }

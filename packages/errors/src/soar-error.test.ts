@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ERROR_CODES, type ErrorCode } from "./error-codes.ts";
-import { exitStatusOf, hasErrorCode, isRetryable, SoarError } from "./soar-error.ts";
+import { asError, exitStatusOf, hasErrorCode, isRetryable, messageOf, SoarError } from "./soar-error.ts";
 
 describe("the error table", () => {
   const rows = Object.entries(ERROR_CODES);
@@ -52,5 +52,18 @@ describe("SoarError", () => {
     });
     expect(error.message).toBe("refused [hidden]");
     expect(error.hint).toBe("See postgres://u:[hidden]@db/x.");
+  });
+});
+
+describe("what was thrown", () => {
+  test("is an error as it is, with its own message", () => {
+    const error = new SoarError("STORE_DENIED", "access is denied");
+    expect(asError(error)).toBe(error);
+    expect(messageOf(error)).toBe("access is denied");
+  });
+
+  test("may be anything, and is told all the same", () => {
+    expect(asError("no reason")).toEqual(new Error("no reason"));
+    expect([messageOf("no reason"), messageOf(undefined), messageOf(42)]).toEqual(["no reason", "undefined", "42"]);
   });
 });

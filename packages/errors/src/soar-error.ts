@@ -51,3 +51,13 @@ export function isRetryable(error: unknown): boolean {
 export function exitStatusOf(error: unknown): number {
   return ERROR_CODES[isSoarError(error) ? error.code : "BUG"].exitStatus;
 }
+
+/** The message of whatever was thrown: a library may throw anything. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Whatever was thrown, as an `Error`. */
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

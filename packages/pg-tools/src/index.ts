@@ -1,4 +1,4 @@
-export { formatLsn, type Lsn, parseLsn } from "./wal-names/lsn.ts";
+export { compareLsn, formatLsn, type Lsn, parseLsn } from "./wal-names/lsn.ts";
 export {
   formatBackupHistoryName,
   formatHistoryFileName,

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { notify, type Log } from "@soar/app-kit";
-import { isSoarError } from "@soar/errors";
+import { isSoarError, messageOf } from "@soar/errors";
 import { sample, updateMetricsFile, type SampleOf } from "@soar/metrics";
 import type { DrillReport } from "@soar/verify";
 import type { DrillConfig } from "./drill-options.ts";
@@ -32,7 +32,7 @@ export async function reportDrillOutcome(
 
 /** The failure of the run is what it ends with; that telling it failed as well stands in the log. */
 async function tellFailure({ config, log }: Telling, report: DrillReport | undefined, error: unknown): Promise<void> {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const hint = isSoarError(error) && error.hint !== undefined ? `\n${error.hint}` : "";
   try {
     await tellMetrics(config.metricsFile, report);

@@ -1,3 +1,4 @@
+import { messageOf } from "@soar/errors";
 import type { RecoveryWindow } from "@soar/repository";
 import { parseTableName } from "../table-names.ts";
 import { commandWords, formatCommand, type Choices, type Instant, type Subject } from "./choices.ts";
@@ -207,6 +208,6 @@ function problemOf(work: () => unknown): string | undefined {
     work();
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

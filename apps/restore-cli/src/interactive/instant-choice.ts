@@ -1,3 +1,4 @@
+import { messageOf } from "@soar/errors";
 import type { Key } from "./terminal.ts";
 import type { Stretch, UsableBackup } from "./window-rows.ts";
 
@@ -87,7 +88,7 @@ function typing(
       return { ...choice, problem: "That instant lies outside of this stretch: go back for another one." };
     return { ...choice, micros, typed: undefined, older: 0 };
   } catch (error) {
-    return { ...choice, problem: error instanceof Error ? error.message : String(error) };
+    return { ...choice, problem: messageOf(error) };
   }
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { messageOf } from "@soar/errors";
 import type { Log } from "@soar/app-kit";
 import { formatArchiverMetrics, type ArchiverStatistics, type ArchiverStatus } from "@soar/archive/status";
 import { writeMetricsFile } from "@soar/metrics";
@@ -29,7 +30,7 @@ export async function saveStatistics({
         await writeMetricsFile("soar-wal-archive", metricsFile, formatArchiverMetrics(status()));
       hasFailed = false;
     } catch (error) {
-      if (!hasFailed) log.warn(`metrics are not up to date: ${error instanceof Error ? error.message : String(error)}`);
+      if (!hasFailed) log.warn(`metrics are not up to date: ${messageOf(error)}`);
       hasFailed = true;
     }
     if (signal.aborted) return;

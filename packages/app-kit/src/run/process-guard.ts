@@ -1,3 +1,4 @@
+import { asError } from "@soar/errors";
 import type { App } from "../options/command.ts";
 import { abortedBy } from "./failure-report.ts";
 
@@ -32,7 +33,7 @@ export function guardProcess(app: Pick<App, "name">, hooks: GuardHooks): Process
     // A second crash while the first is being reported: nothing is left to rely on.
     if (hasCrashed) hooks.die(error);
     hasCrashed = true;
-    reject(error instanceof Error ? error : new Error(String(error)));
+    reject(asError(error));
   };
   process.on("uncaughtException", onCrash);
   process.on("unhandledRejection", onCrash);

@@ -1,4 +1,4 @@
-import { exitStatusOf } from "@soar/errors";
+import { exitStatusOf, messageOf } from "@soar/errors";
 import type { App } from "../options/command.ts";
 import { reportOf, stackOf } from "./failure-report.ts";
 import { createLog, formatLogLine, type Log, type LogFormat, type LogLevel } from "../screen/log.ts";
@@ -84,9 +84,7 @@ function fileSink(settings: LogSettings, log: Log): ((line: string) => void) | u
       file.append(line);
     } catch (error) {
       if (!hasFailed)
-        log.warn(
-          `unable to write to the log file '${file.path}': ${error instanceof Error ? error.message : String(error)}; going on without it`,
-        );
+        log.warn(`unable to write to the log file '${file.path}': ${messageOf(error)}; going on without it`);
       hasFailed = true;
     }
   };

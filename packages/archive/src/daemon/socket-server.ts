@@ -1,7 +1,7 @@
 import { chmod, realpath, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
-import { exitStatusOf, hasErrorCode, isSoarError, SoarError } from "@soar/errors";
+import { exitStatusOf, hasErrorCode, isSoarError, messageOf, SoarError } from "@soar/errors";
 import { walPath } from "../server-wal/wal-path.ts";
 import type { ArchiveAnswer } from "./archive-requests.ts";
 import { meansSameRepository, type RepositoryBinding } from "./repository-binding.ts";
@@ -126,7 +126,7 @@ async function reasonToDecline(
 function failureOf(error: unknown): PushAnswer {
   // It is stopping; the caller goes on by itself.
   if (hasErrorCode(error, "ABORTED")) return { declined: error.message };
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const { code, hint } = isSoarError(error)
     ? error
     : { code: "BUG", hint: "This is a bug; the archiver's log has more." };

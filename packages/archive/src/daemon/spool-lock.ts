@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { isHeld, makeDirectory, type ProcessLock, removeLeftovers, tryLock } from "@soar/durable-files";
-import { SoarError } from "@soar/errors";
+import { messageOf, SoarError } from "@soar/errors";
 
 const LEFTOVER_MS = 60 * 60_000;
 
@@ -10,14 +10,10 @@ const LEFTOVER_MS = 60 * 60_000;
  */
 export async function lockSpool(spoolDir: string): Promise<ProcessLock> {
   const outcome = await lockIn(spoolDir).catch((cause: unknown) => {
-    throw new SoarError(
-      "FILE_UNWRITABLE",
-      `unable to use the spool '${spoolDir}': ${cause instanceof Error ? cause.message : String(cause)}`,
-      {
-        cause,
-        hint: `Run: install -d -m 700 -o postgres -g postgres ${spoolDir}, or name another directory with --spool (BACKUP_SPOOL_DIR).`,
-      },
-    );
+    throw new SoarError("FILE_UNWRITABLE", `unable to use the spool '${spoolDir}': ${messageOf(cause)}`, {
+      cause,
+      hint: `Run: install -d -m 700 -o postgres -g postgres ${spoolDir}, or name another directory with --spool (BACKUP_SPOOL_DIR).`,
+    });
   });
   if ("release" in outcome) return outcome;
   throw new SoarError(

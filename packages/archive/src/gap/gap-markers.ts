@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { makeDirectory, namesIfPresent, type Owner, replaceFile, systemErrorCode } from "@soar/durable-files";
-import { SoarError } from "@soar/errors";
+import { messageOf, SoarError } from "@soar/errors";
 import type { GapRecord } from "@soar/repository";
 
 export type GapRange = Pick<GapRecord, "from" | "to">;
@@ -20,14 +20,10 @@ export async function putGapMarker(spoolDir: string, { from, to }: GapRange, own
     await makeDirectory(directory, { mode: 0o700, owner, sync, within });
     await replaceFile(join(directory, `${from}-${to}`), "", { mode: 0o600, owner, sync, within });
   } catch (cause) {
-    throw new SoarError(
-      "FILE_UNWRITABLE",
-      `unable to write into '${directory}': ${cause instanceof Error ? cause.message : String(cause)}`,
-      {
-        cause,
-        hint: "The spool has to belong to the server's user, who runs this command. The gap is declared in the bucket; give the same command again to make it known to archive_command.",
-      },
-    );
+    throw new SoarError("FILE_UNWRITABLE", `unable to write into '${directory}': ${messageOf(cause)}`, {
+      cause,
+      hint: "The spool has to belong to the server's user, who runs this command. The gap is declared in the bucket; give the same command again to make it known to archive_command.",
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import { isSoarError } from "@soar/errors";
+import { isSoarError, messageOf } from "@soar/errors";
 import type { StoreEvent } from "@soar/storage";
 import type { ArchiverEvent } from "../daemon/archiver-event.ts";
 import type { TailEvent } from "../tail/tail-event.ts";
@@ -127,5 +127,5 @@ export function changeOf(event: ArchiverEvent | TailEvent | StoreEvent, at: Date
 
 function failureOf(name: string, error: unknown, at: Date): LastFailure {
   const { code, hint } = isSoarError(error) ? error : { code: undefined, hint: undefined };
-  return { name, at: at.toISOString(), code, message: error instanceof Error ? error.message : String(error), hint };
+  return { name, at: at.toISOString(), code, message: messageOf(error), hint };
 }

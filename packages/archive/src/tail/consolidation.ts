@@ -1,3 +1,4 @@
+import { asError } from "@soar/errors";
 import type { TailPiece } from "@soar/repository";
 
 export interface ConsolidationOptions {
@@ -32,7 +33,7 @@ export function createConsolidation({ since, put, onConsolidated }: Consolidatio
       const piece = await put(parts, sha256);
       onConsolidated?.(piece);
     } catch (error) {
-      failure = error instanceof Error ? error : new Error(String(error));
+      failure = asError(error);
     }
     running = undefined;
   };

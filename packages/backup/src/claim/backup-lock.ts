@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { SoarError } from "@soar/errors";
+import { messageOf, SoarError } from "@soar/errors";
 import type { SqlConnection } from "@soar/pg-tools";
 
 /** Any two numbers that nobody else uses for advisory locks: "soar" and "base" in ASCII. */
@@ -49,7 +49,7 @@ export function watchBackupLock(
     if (end.signal.aborted) return;
     failure = new SoarError(
       "BACKUP_INCOMPLETE",
-      `the connection that holds the lock of this backup was lost: ${error instanceof Error ? error.message : String(error)}`,
+      `the connection that holds the lock of this backup was lost: ${messageOf(error)}`,
       {
         cause: error,
         hint: "Take the backup again. If it was idle for long, look for a firewall or a pooler that ends such connections; tcp_keepalives_idle of the server helps.",

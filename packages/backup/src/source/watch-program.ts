@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { SoarError } from "@soar/errors";
+import { asError, SoarError } from "@soar/errors";
 import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
 import { describeArchiver } from "../server-archiver.ts";
 import type { BackupRequest } from "./backup-source.ts";
@@ -41,7 +41,7 @@ export async function watchProgram(
   let failure: Error | undefined;
   const watched = follow(sql, { request, walTimeoutMs, signal: end.signal }).catch((error: unknown) => {
     if (end.signal.aborted) return;
-    failure = error instanceof Error ? error : new Error(String(error));
+    failure = asError(error);
     kill();
   });
   return {

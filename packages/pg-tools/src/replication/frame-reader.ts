@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { asError } from "@soar/errors";
 import { type Frame, FrameParser } from "./frame-parser.ts";
 
 /** Above this the socket is paused, so that TCP slows the server down to the pace of the reader. */
@@ -78,7 +79,7 @@ export class FrameReader {
     try {
       this.#parser.push(chunk);
     } catch (error) {
-      this.destroy(error instanceof Error ? error : new Error(String(error)));
+      this.destroy(asError(error));
       return;
     }
     if (this.#queuedBytes > HIGH_WATER_BYTES && !this.#paused) {

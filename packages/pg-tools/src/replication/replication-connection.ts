@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { SoarError } from "@soar/errors";
+import { messageOf, SoarError } from "@soar/errors";
 import { parseDataRow, parseRowDescription, parseServerMessage, type ResultSet } from "./backend-messages.ts";
 import { type CancelKey, sendCancelRequest } from "./cancel-request.ts";
 import { majorOfVersionNumber, OLDEST_MAJOR } from "../majors/find-major.ts";
@@ -99,11 +99,11 @@ export class ReplicationConnection {
       return await this.#frames.next();
     } catch (error) {
       if (error instanceof SoarError) throw error;
-      throw new SoarError(
-        "SERVER_FAILED",
-        `unable to go on with '${this.location}': ${error instanceof Error ? error.message : String(error)}`,
-        { hint: LOST_HINT, cause: error, retryable: true },
-      );
+      throw new SoarError("SERVER_FAILED", `unable to go on with '${this.location}': ${messageOf(error)}`, {
+        hint: LOST_HINT,
+        cause: error,
+        retryable: true,
+      });
     }
   }
 

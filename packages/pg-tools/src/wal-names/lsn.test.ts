@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatLsn, parseLsn } from "./lsn.ts";
+import { compareLsn, formatLsn, parseLsn } from "./lsn.ts";
 
 test.each([
   ["0/0", 0n],
@@ -22,4 +22,9 @@ test("formats as PostgreSQL prints, and reads its own text back", () => {
   expect(formatLsn(0x16_b374_d848n)).toBe("16/B374D848");
   expect(formatLsn(0x300_0060n)).toBe("0/3000060");
   fc.assert(fc.property(fc.bigInt(0n, 2n ** 64n - 1n), (lsn) => parseLsn(formatLsn(lsn)) === lsn));
+});
+
+test("sorts by position, not by text", () => {
+  const lsns = ["10/0", "9/FFFFFFFF", "0/1", "9/FFFFFFFF"].map(parseLsn);
+  expect(lsns.toSorted(compareLsn).map(formatLsn)).toEqual(["0/1", "9/FFFFFFFF", "9/FFFFFFFF", "10/0"]);
 });

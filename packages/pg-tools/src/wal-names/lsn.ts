@@ -19,3 +19,8 @@ export function parseLsn(text: string): Lsn {
 export function formatLsn(lsn: Lsn): string {
   return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffff_ffffn).toString(16)}`.toUpperCase();
 }
+
+/** For sorting: negative, 0 or positive, as `a` lies before, at or after `b`. */
+export function compareLsn(a: Lsn, b: Lsn): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

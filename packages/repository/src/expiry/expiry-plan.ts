@@ -1,4 +1,5 @@
 import {
+  compareLsn,
   isOnLineage,
   parseLsn,
   parseWalFileName,
@@ -256,8 +257,7 @@ function isWithin(name: string, from: string | undefined, to: string | undefined
 }
 
 function byStopLsn(a: BackupRecord, b: BackupRecord): number {
-  const [left, right] = [parseLsn(a.stopLsn), parseLsn(b.stopLsn)];
-  return left === right ? 0 : left < right ? -1 : 1;
+  return compareLsn(parseLsn(a.stopLsn), parseLsn(b.stopLsn));
 }
 
 function byEnd(a: Complete, b: Complete): number {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { hasErrorCode, isSoarError } from "@soar/errors";
+import { hasErrorCode, isSoarError, messageOf } from "@soar/errors";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { leaseKey } from "../records/keys.ts";
 import { putLease, type LeaseRecord } from "../records/marker-records.ts";
@@ -61,7 +61,7 @@ export async function holdLease(
     // An outage may end before the lease does: there are three more times until then.
     renewal = renewal.then(renew).then(
       () => void (refusal = undefined),
-      (error: unknown) => void (refusal = error instanceof Error ? error.message : String(error)),
+      (error: unknown) => void (refusal = messageOf(error)),
     );
   }, RENEWAL_MS);
   // The reading keeps the process alive, not the lease for it.

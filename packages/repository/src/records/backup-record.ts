@@ -1,5 +1,5 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { parseLsn } from "@soar/pg-tools";
+import { compareLsn, parseLsn } from "@soar/pg-tools";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import * as v from "valibot";
 import { isBackupLabel } from "./backup-label.ts";
@@ -250,7 +250,5 @@ export async function readBackupObject(
 }
 
 function byStop(a: BackupRecord, b: BackupRecord): number {
-  const [left, right] = [parseLsn(a.stopLsn), parseLsn(b.stopLsn)];
-  if (left !== right) return left < right ? -1 : 1;
-  return a.label < b.label ? -1 : 1;
+  return compareLsn(parseLsn(a.stopLsn), parseLsn(b.stopLsn)) || (a.label < b.label ? -1 : 1);
 }

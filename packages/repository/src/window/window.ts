@@ -1,4 +1,5 @@
 import {
+  compareLsn,
   isOnLineage,
   lsnOfSegmentIndex,
   parseLsn,
@@ -77,6 +78,5 @@ function indexOf({ walSegmentSize }: BackupRecord, segment: string): number {
 }
 
 function byStop(a: BackupRecord, b: BackupRecord): number {
-  const [left, right] = [parseLsn(a.stopLsn), parseLsn(b.stopLsn)];
-  return left === right ? 0 : left < right ? -1 : 1;
+  return compareLsn(parseLsn(a.stopLsn), parseLsn(b.stopLsn));
 }

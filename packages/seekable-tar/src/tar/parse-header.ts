@@ -1,3 +1,4 @@
+import { messageOf } from "@soar/errors";
 import { Header } from "tar/header";
 import { invalid } from "../codec/damage.ts";
 import { decodeName } from "./entry-name.ts";
@@ -57,7 +58,7 @@ function decode(block: Buffer, local: PaxFields, global: PaxFields): Header {
   try {
     return new Header(block, 0, local, global);
   } catch (cause) {
-    throw invalid(WHAT, cause instanceof Error ? cause.message : String(cause), { cause });
+    throw invalid(WHAT, messageOf(cause), { cause });
   }
 }
 
