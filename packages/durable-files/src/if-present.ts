@@ -1,5 +1,5 @@
 import type { BigIntStats, Dirent, Stats } from "node:fs";
-import { lstat, readdir, readFile, readlink, stat } from "node:fs/promises";
+import { type FileHandle, lstat, open, readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
 import { meansAbsent, systemErrorCode, unreadable } from "./unwritable.ts";
 
 /**
@@ -15,6 +15,16 @@ export async function readIfPresent(path: string): Promise<Buffer | undefined> {
 /** The content of a file of UTF-8 text. */
 export async function readTextIfPresent(path: string): Promise<string | undefined> {
   return await ifPresent(path, readFile(path, "utf8"));
+}
+
+/** A file that is open for reading. */
+export async function openIfPresent(path: string): Promise<FileHandle | undefined> {
+  return await ifPresent(path, open(path, "r"));
+}
+
+/** The path without links. */
+export async function realPathIfPresent(path: string): Promise<string | undefined> {
+  return await ifPresent(path, realpath(path));
 }
 
 /** Follows links: undefined also for one that leads to nothing. */

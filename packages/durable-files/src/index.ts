@@ -2,9 +2,11 @@ export type { Within } from "./held-directory.ts";
 export {
   lstatIfPresent,
   namesIfPresent,
+  openIfPresent,
   readIfPresent,
   readLinkIfPresent,
   readTextIfPresent,
+  realPathIfPresent,
   statIfPresent,
   treeIfPresent,
 } from "./if-present.ts";

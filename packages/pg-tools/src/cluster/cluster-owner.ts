@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
-import { access, stat } from "node:fs/promises";
 import { promisify } from "node:util";
+import { ownerOf, statIfPresent } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 
 export interface ClusterOwner {
@@ -24,7 +24,7 @@ const run = promisify(execFile);
  * `SERVER_START_FAILED` when that is root, whom PostgreSQL refuses, or somebody that we are not and cannot become.
  */
 export async function requireOwner(dataDir: string): Promise<ClusterOwner> {
-  const { uid, gid } = await stat(dataDir);
+  const { uid, gid } = await ownerOf(dataDir);
   const self = process.getuid?.() ?? uid;
   if (uid === 0) {
     throw new SoarError(
@@ -53,19 +53,9 @@ export async function asOwner(
   args: readonly string[],
 ): Promise<OwnerCommand> {
   if (process.getuid?.() !== 0) return { path, args, ids: {} };
-  if (!(await exists(SETPRIV))) return { path, args, ids: { uid, gid } };
+  if ((await statIfPresent(SETPRIV)) === undefined) return { path, args, ids: { uid, gid } };
   const groups = (await hasAccount(uid)) ? "--init-groups" : "--clear-groups";
   return { path: SETPRIV, args: [`--reuid=${uid}`, `--regid=${gid}`, groups, "--", path, ...args], ids: {} };
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
-  }
 }
 
 /** A container may own the directory with a number that has no name here. `id -un` of such a number fails. */

@@ -1,4 +1,5 @@
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
+import { readLinkIfPresent, readProcessStat, systemErrorCode } from "@soar/durable-files";
 
 /** A process as far as this user may see it. */
 export interface ServerProcess {
@@ -11,18 +12,21 @@ export interface ServerProcess {
 
 /** Undefined when there is no such process, or only its remains that its parent has not collected yet. */
 export async function findProcess(pid: number): Promise<ServerProcess | undefined> {
-  const stat = await readIfPresent(`/proc/${pid}/stat`);
-  // The name stands in parentheses and may itself hold any character.
-  const [, name, state, parent] = /^\d+ \((.*)\) ([A-Za-z]) (\d+)/s.exec(stat ?? "") ?? [];
-  if (name === undefined || parent === undefined)
-    return stat === undefined && isSignallable(pid) && process.platform !== "linux" ? unknownProcess(pid) : undefined;
-  if (state === "Z" || state === "X") return undefined;
-  return { pid, parent: Number(parent), name, directory: await readLink(`/proc/${pid}/cwd`) };
+  const stat = await readProcessStat(pid);
+  if (stat === undefined) return isSignallable(pid) && process.platform !== "linux" ? unknownProcess(pid) : undefined;
+  const { state, parent, name } = stat;
+  if (hasEnded(state)) return undefined;
+  return { pid, parent, name, directory: await readLink(`/proc/${pid}/cwd`) };
 }
 
 /** Whether a process has ended and waits for its parent to collect it: in a container whose first process does not, for ever. */
 export async function isUncollected(pid: number): Promise<boolean> {
-  return /^\d+ \(.*\) [ZX] /s.test((await readIfPresent(`/proc/${pid}/stat`)) ?? "");
+  const stat = await readProcessStat(pid);
+  return stat !== undefined && hasEnded(stat.state);
+}
+
+function hasEnded(state: string): boolean {
+  return state === "Z" || state === "X";
 }
 
 /** Server processes that work in this directory: a postmaster and its children stay in their data directory. */
@@ -72,19 +76,9 @@ function isSignallable(pid: number): boolean {
 
 async function readLink(path: string): Promise<string | undefined> {
   try {
-    return await readlink(path);
+    return await readLinkIfPresent(path);
   } catch (error) {
-    if (["ENOENT", "ESRCH", "EACCES", "EPERM", "EINVAL"].includes((error as NodeJS.ErrnoException).code ?? ""))
-      return undefined;
-    throw error;
-  }
-}
-
-async function readIfPresent(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    if (["ESRCH", "EACCES", "EPERM"].includes(systemErrorCode(error) ?? "")) return undefined;
     throw error;
   }
 }

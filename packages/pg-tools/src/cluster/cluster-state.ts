@@ -1,5 +1,5 @@
-import { readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
+import { readTextIfPresent, realPathIfPresent } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { findProcess, isServerName, isUncollected, processesIn } from "./cluster-processes.ts";
 
@@ -41,8 +41,7 @@ interface PidFile {
  * Rejects with `FILE_UNREADABLE` when it cannot be told.
  */
 export async function readClusterState(dataDir: string): Promise<ClusterState> {
-  const directory = await realpath(dataDir).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") return undefined;
+  const directory = await realPathIfPresent(dataDir).catch((cause: unknown) => {
     throw unreadable(dataDir, cause);
   });
   if (directory === undefined)
@@ -83,12 +82,10 @@ async function isThisServer(pid: number, directory: string): Promise<boolean> {
 }
 
 async function readPidFile(dataDir: string): Promise<PidFile | undefined> {
-  try {
-    return parsePidFile(await readFile(join(dataDir, "postmaster.pid"), "utf8"));
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw unreadable(dataDir, cause as NodeJS.ErrnoException);
-  }
+  const text = await readTextIfPresent(join(dataDir, "postmaster.pid")).catch((cause: unknown) => {
+    throw unreadable(dataDir, cause);
+  });
+  return text === undefined ? undefined : parsePidFile(text);
 }
 
 /** Lines: pid, data directory, start time, port, socket directory, listen address, shared memory key, status. */
@@ -106,8 +103,9 @@ function parsePidFile(text: string): PidFile | undefined {
   };
 }
 
-function unreadable(dataDir: string, cause: NodeJS.ErrnoException): SoarError {
-  return new SoarError("FILE_UNREADABLE", `unable to tell whether a server runs on '${dataDir}': ${cause.message}`, {
+function unreadable(dataDir: string, cause: unknown): SoarError {
+  const fact = cause instanceof Error ? cause.message : String(cause);
+  return new SoarError("FILE_UNREADABLE", `unable to tell whether a server runs on '${dataDir}': ${fact}`, {
     hint: "Run this as root or as the user that owns the data directory.",
     cause,
   });

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { namesIfPresent, systemErrorCode } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 
 /** The programs of one PostgreSQL installation. */
@@ -69,10 +69,9 @@ async function describe(binDir: string, required: readonly string[]): Promise<Po
 
 async function list(directory: string): Promise<string[]> {
   try {
-    return await readdir(directory);
+    return (await namesIfPresent(directory)) ?? [];
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES") return [];
+    if (systemErrorCode(error) === "EACCES") return [];
     throw error;
   }
 }

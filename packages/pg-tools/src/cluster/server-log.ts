@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { openIfPresent } from "@soar/durable-files";
 
 /** One entry of the server's log in the form that `CAPTURE_SETTINGS` gives it. */
 export interface LogEntry {
@@ -61,10 +61,7 @@ export class LogFollower {
   }
 
   async #readNew(): Promise<string> {
-    await using file = await open(this.#path, "r").catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return undefined;
-      throw error;
-    });
+    await using file = await openIfPresent(this.#path);
     if (file === undefined) return "";
     const parts: Buffer[] = [];
     for (;;) {

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { openForAppend } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { asOwner, type ClusterOwner, requireOwner } from "./cluster-owner.ts";
 import { readClusterState } from "./cluster-state.ts";
@@ -17,7 +18,7 @@ export interface StartClusterOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Where postgresql.conf lies outside of the data directory, as on Debian. */
   readonly configFile?: string | undefined;
-  /** Receives everything that the server and its commands print; created and appended to by us. */
+  /** Receives everything that the server and its commands print; created and appended to by us, and never through a link. */
   readonly logFile: string;
   /** `captured`, unless said otherwise: its log comes into `logFile` in the form that `waitForRecovery` reads. `own`: it logs as its files say. */
   readonly logging?: "captured" | "own" | undefined;
@@ -57,7 +58,10 @@ export async function startCluster(options: StartClusterOptions): Promise<Starte
     });
   }
   const owner = options.owner ?? (await requireOwner(dataDir));
-  await using log = await openLog(logFile);
+  await using log = await openForAppend(logFile, {
+    mode: 0o640,
+    hint: "Check owner and permissions of the directory; a server that is started writes its log there.",
+  });
   const logOffset = (await log.stat()).size;
   const child = await spawnServer(options, owner, log);
   await waitUntilUp(options, child, logOffset);
@@ -134,14 +138,4 @@ async function startFailure(
   return new SoarError(code, `unable to start the server of '${dataDir}': ${[fact, ...lines].join("; ")}`, {
     hint: `Read the server's log in '${logFile}'.`,
   });
-}
-
-async function openLog(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, "a", 0o640);
-  } catch (cause) {
-    throw new SoarError("FILE_UNWRITABLE", `unable to write the server's log '${path}': ${(cause as Error).message}`, {
-      cause,
-    });
-  }
 }

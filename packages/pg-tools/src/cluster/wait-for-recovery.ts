@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { readTextIfPresent } from "@soar/durable-files";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { type ControlFile, readControlFile } from "../control-file/control-file.ts";
 import { parseTimelineHistory } from "../timeline/timeline-history.ts";
@@ -124,14 +125,9 @@ function isFatal(line: string): boolean {
 
 /** Where the new timeline leaves the old one is written into its history file: the exact end of what was replayed. */
 async function switchLsn(dataDir: string, timeline: number): Promise<bigint | undefined> {
-  try {
-    const text = await readFile(join(dataDir, "pg_wal", formatHistoryFileName(timeline)), "utf8");
-    return parseTimelineHistory(text, timeline).entries.at(-1)?.switchLsn;
-  } catch (error) {
-    // Crash recovery stays on its timeline, and the first one has no history.
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  const text = await readTextIfPresent(join(dataDir, "pg_wal", formatHistoryFileName(timeline)));
+  // Crash recovery stays on its timeline, and the first one has no history.
+  return text === undefined ? undefined : parseTimelineHistory(text, timeline).entries.at(-1)?.switchLsn;
 }
 
 /** The server rewrites the file in place: a torn copy has a wrong checksum, and the next one is whole. */

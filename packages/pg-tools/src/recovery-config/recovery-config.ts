@@ -1,6 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { SoarError } from "@soar/errors";
+import { readTextIfPresent, removeFile, replaceFile } from "@soar/durable-files";
 import type { ConfigSetting } from "./config-file.ts";
 import {
   findLeftoverTargets,
@@ -8,10 +7,14 @@ import {
   withoutRecoverySettings,
   withRecoverySettings,
 } from "./recovery-settings.ts";
-import { removeSynced, writeAtomically } from "./write-atomically.ts";
 
 /** Read last of all configuration files, and always in the data directory, wherever postgresql.conf lies. */
 const AUTO_CONF = "postgresql.auto.conf";
+
+/** What recovery does next is decided by these files: a crash must not bring one of them back, or take one away. */
+const DURABLE = { sync: "directory", hint: "Run as the user that owns the data directory, or as root." } as const;
+/** Root may write for the server's user, to whom the directory belongs; a cluster with group access keeps it. */
+const WRITE = { ...DURABLE, mode: 0o600, keepMode: true } as const;
 
 /**
  * Writes recovery settings into a marked block at the end of `postgresql.auto.conf`, where they win over all other files.
@@ -19,14 +22,14 @@ const AUTO_CONF = "postgresql.auto.conf";
  * or DISK_FULL; the file is replaced whole or not at all.
  */
 export async function writeRecoverySettings(dataDir: string, settings: RecoverySettings): Promise<void> {
-  await writeAtomically(join(dataDir, AUTO_CONF), withRecoverySettings(await readAutoConf(dataDir), settings));
+  await replaceFile(join(dataDir, AUTO_CONF), withRecoverySettings(await readAutoConf(dataDir), settings), WRITE);
 }
 
 /** Removes the marked block after recovery, so that it does not come back with the next one. Does nothing without a block. */
 export async function removeRecoverySettings(dataDir: string): Promise<void> {
   const text = await readAutoConf(dataDir);
   const rest = withoutRecoverySettings(text);
-  if (rest !== text) await writeAtomically(join(dataDir, AUTO_CONF), rest);
+  if (rest !== text) await replaceFile(join(dataDir, AUTO_CONF), rest, WRITE);
 }
 
 /** Recovery targets in `postgresql.auto.conf` that our block did not put there. Throws FILE_UNREADABLE. */
@@ -43,20 +46,10 @@ export type RecoveryMode = "recovery" | "standby" | "none";
  */
 export async function setRecoveryMode(dataDir: string, mode: RecoveryMode): Promise<void> {
   for (const other of ["recovery", "standby"].filter((one) => one !== mode))
-    await removeSynced(join(dataDir, `${other}.signal`));
-  if (mode !== "none") await writeAtomically(join(dataDir, `${mode}.signal`), "");
+    await removeFile(join(dataDir, `${other}.signal`), DURABLE);
+  if (mode !== "none") await replaceFile(join(dataDir, `${mode}.signal`), "", WRITE);
 }
 
 async function readAutoConf(dataDir: string): Promise<string> {
-  const path = join(dataDir, AUTO_CONF);
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT") return "";
-    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${message}`, {
-      cause,
-      hint: "Run as the user that owns the data directory, or as root.",
-    });
-  }
+  return (await readTextIfPresent(join(dataDir, AUTO_CONF))) ?? "";
 }

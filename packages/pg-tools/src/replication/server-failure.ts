@@ -1,3 +1,4 @@
+import { meansAbsent } from "@soar/durable-files";
 import { type ErrorCode, isSoarError, SoarError } from "@soar/errors";
 import { OLDEST_MAJOR } from "../majors/find-major.ts";
 import { serverLocation, type ServerConfig } from "./server-config.ts";
@@ -112,10 +113,9 @@ function connectMeaning(
 function transportFailure(error: Error, action: string, config: ServerConfig): unknown {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (/^E[A-Z]+$/.test(code)) {
-    const hint =
-      code === "ENOENT"
-        ? `Check that the server runs and that its unix socket is in '${config.host}'.`
-        : "Check host, port and listen_addresses, and that the server runs.";
+    const hint = meansAbsent(error)
+      ? `Check that the server runs and that its unix socket is in '${config.host}'.`
+      : "Check host, port and listen_addresses, and that the server runs.";
     return new SoarError("SERVER_UNREACHABLE", `unable to ${action}: ${error.message || code}`, { hint, cause: error });
   }
   if (/certificate|CERT_|SSL|TLS/i.test(`${code} ${error.message}`)) {
