@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { COVERED_PACKAGES } from "./tooling/run/src/covered-packages.ts";
 
 /** They start servers and programs and wait for them, so they run after all others, and only two files at a time however many cores there are. */
 const SERVERS = [
@@ -17,6 +18,13 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     slowTestThreshold: 5_000,
+    coverage: {
+      provider: "v8",
+      include: COVERED_PACKAGES.map((name) => `packages/${name}/src/**/*.ts`),
+      exclude: ["**/*.test.ts", "**/*.fixture.ts"],
+      reporter: [["text", { skipFull: true }], "json"],
+      reportsDirectory: ".soar/coverage",
+    },
     projects: [
       {
         extends: true,

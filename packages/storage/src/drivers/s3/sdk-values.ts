@@ -102,12 +102,12 @@ export function deletedOf(output: SdkDeleted): WireDeleted {
 }
 
 /** ETags travel in quotes, sometimes marked weak; without them they can be compared. */
-export function plainEtag(etag: string | undefined): string | undefined {
+function plainEtag(etag: string | undefined): string | undefined {
   return etag?.replace(/^W\//, "").replace(/^"(.*)"$/, "$1");
 }
 
 /** Undoes `encoding-type=url`, which writes a space as "+"; a server that took no notice of it sent keys as they are. */
-export function decodeKey(key: string | undefined, encoding: string | undefined): string | undefined {
+function decodeKey(key: string | undefined, encoding: string | undefined): string | undefined {
   if (key === undefined || encoding !== "url") return key;
   try {
     return decodeURIComponent(key.replaceAll("+", " "));
