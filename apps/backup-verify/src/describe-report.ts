@@ -61,10 +61,13 @@ function backupLines({ backups, wal }: VerifyReport): string[] {
 
 function windowLines(window: RecoveryWindow | undefined): string[] {
   if (window === undefined) return [];
-  return window.timelines.flatMap(({ timeline, ranges, unusable }) => [
-    ...ranges.flatMap((range) => rangeLines(timeline, range)),
-    ...unusable.map((label) => `timeline ${timeline}: backup ${label} lacks WAL and cannot be restored`),
-  ]);
+  return [
+    ...window.timelines.flatMap(({ timeline, ranges, unusable }) => [
+      ...ranges.flatMap((range) => rangeLines(timeline, range)),
+      ...unusable.map((label) => `timeline ${timeline}: backup ${label} lacks WAL and cannot be restored`),
+    ]),
+    ...window.unreadable.map(({ timeline, reason }) => `timeline ${timeline} cannot be told: ${reason}`),
+  ];
 }
 
 function rangeLines(timeline: number, { from, to, toLsn, backups, hole }: RestorableRange): string[] {

@@ -24,6 +24,7 @@ export function describeWindow(
   const lines = ["Restorable"];
   for (const timeline of window.timelines) lines.push(...describeTimeline(timeline));
   if (lines.length === 1) lines.push("  nothing");
+  for (const { timeline, reason } of window.unreadable) lines.push(`  timeline ${timeline} cannot be told: ${reason}`);
   const since = window.timelines.flatMap(({ ranges }) => ranges.map(({ from }) => Date.parse(from)));
   const windowStart = now.getTime() - retentionDays * 86_400_000;
   if (since.length > 0 && Math.min(...since) > windowStart)

@@ -26,6 +26,7 @@ function draw(...timelines: RestorableRange[][]): string[] {
       unusable: [],
     })),
     gaps: [],
+    unreadable: [],
   };
   const backups = new Map([1, 11, 21].map((number) => [`d${number}`, day(number)]));
   return drawWindow(window, { width: 80, now: day(31), backups }).split("\n");

@@ -2,15 +2,16 @@ import { createHash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { unreadable } from "@soar/durable-files";
-import { SoarError } from "@soar/errors";
+import { isSoarError, SoarError } from "@soar/errors";
 import {
   checkWalSegmentHeader,
   createWalSummarizer,
   formatLsn,
+  parseTimelineHistory,
   type WalFileName,
   type WalSegmentSummary,
 } from "@soar/pg-tools";
-import { requireNoCopy, type ClusterIdentity, type WalFileSource } from "@soar/repository";
+import { LARGEST_HISTORY, requireNoCopy, type ClusterIdentity, type WalFileSource } from "@soar/repository";
 
 /** Up to this size a file is read once and held; larger segments are read twice, so that memory stays bounded. */
 const LARGEST_HELD_FILE = 64 * 1024 * 1024;
@@ -47,6 +48,7 @@ export async function readWalSource(path: string, file: WalFileName, options: Re
     if (!stats.isFile()) throw unreadable(path, "it is not a regular file", PATH_HINT);
     if (size === 0) throw empty(path);
     if (file.kind === "segment" || file.kind === "partial") await requireSegmentHeader(handle, file.name, size);
+    else if (size > LARGEST_HISTORY) throw noText(path, file, `it has ${size} bytes`);
     const held = size <= LARGEST_HELD_FILE ? (options.allocate ?? Buffer.allocUnsafe)(size) : undefined;
     const pieces = (pieceSize: number) =>
       held === undefined ? readPieces(path, size, pieceSize) : slices(held, pieceSize);
@@ -54,6 +56,7 @@ export async function readWalSource(path: string, file: WalFileName, options: Re
     const read = held === undefined ? pieces(READ_SIZE) : fill(held, handle, path);
     const { summary, sha256 } = await scan(file, read, options.signal);
     requireFilled(path, file, summary);
+    if (held !== undefined) requireReadable(path, file, held);
     return {
       source: {
         name: file.name,
@@ -124,6 +127,28 @@ function requireFilled(path: string, file: WalFileName, summary: WalSegmentSumma
       hint: "The segment is not finished. Only files with a .ready file in archive_status are; to finish the current one run SELECT pg_switch_wal().",
     },
   );
+}
+
+/**
+ * A history file is stored once and for ever, and every later restore follows it: what cannot be read as one is not put
+ * where it would stand in the way of the true one. Backup history files steer nothing, and one of a later PostgreSQL that
+ * this reader does not know must not stop archiving.
+ */
+function requireReadable(path: string, file: WalFileName, content: Buffer): void {
+  if (file.kind !== "history") return;
+  const text = content.toString("utf8");
+  try {
+    parseTimelineHistory(text, file.timeline);
+  } catch (cause) {
+    throw isSoarError(cause) ? noText(path, file, cause.message, cause) : cause;
+  }
+}
+
+function noText(path: string, { name }: WalFileName, fact: string, cause?: SoarError): SoarError {
+  return new SoarError("WAL_INVALID", `unable to archive '${path}': it is not what its name '${name}' says: ${fact}`, {
+    cause,
+    hint: "PostgreSQL writes these files itself; look for something else that writes to pg_wal. Nothing was stored.",
+  });
 }
 
 async function openWalFile(path: string): Promise<FileHandle> {

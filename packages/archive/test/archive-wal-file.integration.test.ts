@@ -180,6 +180,19 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
     expect((await readWalDescription(store, object)).description).toMatchObject({ name: partial, size: 2 ** 20 });
   });
 
+  test.each<[string, string | Buffer]>([
+    ["is no history", "this is not a history\n"],
+    ["names itself as an ancestor", "2\t0/3000000\tno recovery target specified\n"],
+    ["is larger than any history", Buffer.alloc(16 * 1024 * 1024, "#")],
+  ])("a history file that %s is not stored, where it would stand for ever", async (_, content) => {
+    const history = copy("00000002.history", (file) => writeFileSync(file, content));
+    await expect(archive(history, "00000002.history")).rejects.toMatchObject({
+      code: "WAL_INVALID",
+      message: expect.stringContaining("it is not what its name '00000002.history' says") as unknown,
+    });
+    expect(await store.stat("wal/00000002.history")).toBeUndefined();
+  });
+
   test("a history file without pg_control beside it cannot be told whose it is", async () => {
     const lost = join(directory, "00000002.history");
     writeFileSync(lost, "1\t0/3000000\tno recovery target specified\n");

@@ -1,13 +1,11 @@
 export { chooseBackupLabel, isBackupLabel, requireBackupLabel, type BackupLabel } from "./records/backup-label.ts";
+export { listBackupDirectories, listBackupRecords, type BackupDirectory } from "./records/backup-directories.ts";
 export {
   findBackupRecord,
-  listBackupDirectories,
-  listBackupRecords,
   putBackupRecord,
   readBackupObject,
   SMALL_OBJECT_LIMIT_BYTES,
   requireBackupRecord,
-  type BackupDirectory,
   type BackupRecord,
 } from "./records/backup-record.ts";
 export { listExpiredWal, putExpiredWal, type ExpiredWal } from "./records/expired-wal.ts";
@@ -106,7 +104,8 @@ export {
   type TailPiece,
 } from "./tail/tail-pieces.ts";
 export { padTail, readTail, type Tail } from "./tail/tail-read.ts";
-export { findTimelineHistory, requireTimelineHistory } from "./wal/timeline-files.ts";
+export { readTimelines, type Timelines, type UnreadableTimeline } from "./wal/read-timelines.ts";
+export { findTimelineHistory, LARGEST_HISTORY, requireTimelineHistory } from "./wal/timeline-files.ts";
 export { appendTail } from "./chain/chain-tail.ts";
 export {
   assembleChain,

@@ -15,7 +15,7 @@ import { lineageTableOf } from "./wal/lineage-table.ts";
 import { localSegments } from "./local-wal/local-chain.ts";
 import { digestLocalSegments } from "./wal/local-digest.ts";
 import { relocateLocalWal } from "./plan/relocate-local-wal.ts";
-import { withPlanLease } from "./plan/plan-lease.ts";
+import { withPlanLease, type PlanLeaseOptions } from "./plan/plan-lease.ts";
 import { recoverPhase } from "./recover-phase.ts";
 import type { CheckedRestore, RestoreOptions, RestoreReport, Still } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
@@ -36,14 +36,25 @@ export async function restoreCluster(
   planned: RestorePlan,
   options: RestoreOptions,
 ): Promise<RestoreReport> {
-  const onRefusal = (reason: string): void => options.onEvent?.({ type: "no-lease", reason });
-  return await withPlanLease(store, planned, { purpose: "restore", signal: options.signal, onRefusal }, () =>
-    carryOut(store, planned, options),
-  );
+  const terms = leaseTerms(options);
+  return await withPlanLease(store, planned, { ...terms, replan: options.replan }, async (plan) => {
+    if (plan !== planned)
+      options.onEvent?.({
+        type: "done",
+        text: `planned again, because what was planned has expired since: ${plan.backup.label}`,
+      });
+    const still = await standStill(store, plan, await checkRestore(plan, options), options);
+    if (still.plan === plan) return await carryOut(store, still, options);
+    // Planned again when the server had stopped: expiry has to know of what this plan needs, too.
+    return await withPlanLease(store, still.plan, terms, () => carryOut(store, still, options));
+  });
 }
 
-async function carryOut(store: ObjectStore, planned: RestorePlan, options: RestoreOptions): Promise<RestoreReport> {
-  const still = await standStill(store, planned, await checkRestore(planned, options), options);
+function leaseTerms({ signal, onEvent }: RestoreOptions): PlanLeaseOptions {
+  return { purpose: "restore", signal, onRefusal: (reason) => onEvent?.({ type: "no-lease", reason }) };
+}
+
+async function carryOut(store: ObjectStore, still: Still, options: RestoreOptions): Promise<RestoreReport> {
   const { plan, run } = await begin(still, options);
   const { ms: fetchMs } = await timed(() => fetchPhase(store, plan, run));
   const { value: proved, ms: recoverMs } = await timed(() => recoverAndProve(store, plan, run));

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatWalSegment, lsnOfSegmentIndex, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
-import { findWalObjects, putWalFile, readWalFile, sha256Hex, walKey } from "@soar/repository";
+import { findWalObjects, putWalFile, readRecoveryWindow, readWalFile, sha256Hex, walKey } from "@soar/repository";
 import { planRestore, type PlanOptions, type RestoreTarget } from "@soar/restore/plan";
 import { reportReplay } from "../src/recover/replay-progress.ts";
 import { readObject, type ObjectStore } from "@soar/storage";
@@ -386,16 +386,37 @@ describe("timelines", () => {
     );
   });
 
-  test("a child of which only the history was archived ends at the switch, in a copy of the parent's segment that is cut there", async () => {
+  test("a child of which only the history was archived is not reached, and the timelines that reach further are named", async () => {
     const store = await copyStore(world.store, (key) => !key.startsWith("wal/00000002") || key.endsWith(".history"));
-    const { chain, resolved } = await plan(store, { kind: "latest" });
+    const refused = {
+      code: "WAL_MISSING",
+      message: expect.stringContaining("and none of its WAL is in the bucket") as unknown,
+      hint: expect.stringContaining("--target-timeline 1 (its WAL in the bucket ends at") as unknown,
+    };
+    await expect(plan(store, { kind: "latest" })).rejects.toMatchObject(refused);
+    await expect(plan(store, { kind: "latest" }, { timeline: 2 })).rejects.toMatchObject(refused);
+    // What lies before the switch is the same on both.
+    const { resolved } = await plan(store, at(commit("four").time - 1n));
+    expect(resolved.firstLeftOut?.time).toBe(commit("four").time);
+  });
+
+  test("a history that cannot be read stops nobody, unless WAL of its timeline is there", async () => {
+    const store = await copyStore(world.store, () => true);
+    await store.put("wal/FFFFFFFF.history", Buffer.from("nonsense"));
+    await store.put("wal/000000FF.history", Buffer.alloc(2 * 1024 * 1024));
+    const { chain } = await plan(store, { kind: "latest" });
     expect(chain.history.timeline).toBe(2);
-    expect(resolved).toMatchObject({ stopLsn: world.switchLsn, lastReplayed: { time: commit("four").time } });
-    expect(chain.segments.at(-1)).toMatchObject({
-      timeline: 2,
-      cutLsn: world.switchLsn,
-      object: { name: segmentOf(segmentIndexOfLsn(world.switchLsn, SEGMENT_SIZE)) },
+    expect((await readRecoveryWindow(store, SEGMENT_SIZE)).unreadable.map(({ timeline }) => timeline)).toEqual([
+      0xff_ff_ff_ff, 0xff,
+    ]);
+    await store.remove(["wal/00000002.history"]);
+    await store.put("wal/00000002.history", Buffer.from("nonsense"));
+    await expect(plan(store, { kind: "latest" })).rejects.toMatchObject({
+      code: "REPOSITORY_DAMAGED",
+      hint: expect.stringContaining("--target-timeline 1") as unknown,
     });
+    const parent = await plan(store, { kind: "latest" }, { timeline: 1 });
+    expect(parent.chain.history.timeline).toBe(1);
   });
 
   test("the segment of the switch that only the child has serves a target on the parent's part of it", async () => {

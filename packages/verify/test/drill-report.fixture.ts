@@ -66,6 +66,7 @@ export const SAMPLE_RESULT: DrillResult = {
   rpo: { seconds: 1.2, basis: "the newest commit in the bucket was of 2026-11-25 22:43:59.8+00" },
   window: {
     gaps: [],
+    unreadable: [],
     timelines: [
       {
         timeline: 1,

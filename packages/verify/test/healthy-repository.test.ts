@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { putKeep } from "@soar/repository";
@@ -14,7 +14,7 @@ import {
   segmentName,
 } from "@soar-tooling/sample-repository";
 import { describe, expect, test } from "vitest";
-import { QUICK, useSampleRepository } from "./sample-repository.fixture.ts";
+import { QUICK, STORED_AT, useSampleRepository } from "./sample-repository.fixture.ts";
 
 const { find, repository, verify } = useSampleRepository();
 
@@ -61,6 +61,9 @@ describe("a healthy repository", () => {
     try {
       repository.store = createFileStore({ directory });
       await fillRepository(repository.store);
+      // As if it had been stored at the time that its records tell.
+      for (const name of readdirSync(directory, { recursive: true, encoding: "utf8" }))
+        utimesSync(join(directory, name), STORED_AT, STORED_AT);
       expect(await find()).toEqual([]);
     } finally {
       rmSync(directory, { recursive: true });

@@ -12,7 +12,7 @@ import { fillSampleRepository, keysOf } from "@soar-tooling/sample-repository";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 
 const NOW = new Date("2025-01-06T04:00:00Z");
-const STORED_AT = new Date("2025-01-06T03:30:00Z");
+export const STORED_AT = new Date("2025-01-06T03:30:00Z");
 export const FULL: Depth = { level: "full" };
 export const QUICK: Depth = { level: "quick" };
 

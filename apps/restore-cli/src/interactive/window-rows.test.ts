@@ -22,6 +22,7 @@ function rowsOf(
 ) {
   const window: RecoveryWindow = {
     gaps: [],
+    unreadable: [],
     timelines: timelines.map(({ timeline, ranges, unusable = [] }) => ({
       timeline,
       parent: undefined,

@@ -32,7 +32,7 @@ export interface WindowRowsOptions {
 }
 
 /** The restorable window as a list, newest first: one row per backup, holes where they are. */
-export function windowRows({ timelines }: RecoveryWindow, options: WindowRowsOptions): ListRow<Stretch>[] {
+export function windowRows({ timelines, unreadable }: RecoveryWindow, options: WindowRowsOptions): ListRow<Stretch>[] {
   const rows: ListRow<Stretch>[] = [];
   for (const [place, { timeline, ranges, unusable }] of timelines.entries()) {
     const named = place === 0 ? undefined : timeline;
@@ -47,6 +47,8 @@ export function windowRows({ timelines }: RecoveryWindow, options: WindowRowsOpt
     for (const label of unusable)
       rows.push({ text: `-- backup ${label} cannot be used: WAL that it needs is missing` });
   }
+  for (const { timeline, reason } of unreadable)
+    rows.push({ text: `-- timeline ${timeline} cannot be told: ${reason}` });
   return rows;
 }
 

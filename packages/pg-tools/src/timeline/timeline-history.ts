@@ -42,7 +42,7 @@ function parseEntry(line: string, timeline: number): TimelineHistoryEntry {
   const [, ancestor, lsn, reason = ""] =
     /^\s*(\d{1,10})\s+([0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8})(?:\s+(.*?))?\s*$/.exec(line) ?? [];
   if (ancestor === undefined || lsn === undefined)
-    throw invalidHistory(timeline, `the line '${line}' is not a timeline and an LSN`);
+    throw invalidHistory(timeline, `the line '${line.slice(0, 80)}' is not a timeline and an LSN`);
   return { timeline: Number(ancestor), switchLsn: parseLsn(lsn), reason };
 }
 

@@ -1,5 +1,6 @@
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { listBackupRecords, type BackupRecord } from "../records/backup-record.ts";
+import { listBackupRecords } from "../records/backup-directories.ts";
+import type { BackupRecord } from "../records/backup-record.ts";
 import { BASE_PREFIX, TAIL_PREFIX, WAL_PREFIX } from "../records/keys.ts";
 
 /** What is in the bucket, as far as it costs something. */

@@ -2,7 +2,7 @@ import { withFault } from "@soar/storage/testing";
 import type { ObjectStore } from "@soar/storage";
 import { expect, test } from "vitest";
 import { createSampleRepository, day, labelOf, listKeys, segmentName } from "../../test/sample-repository.ts";
-import { listBackupDirectories } from "../records/backup-record.ts";
+import { listBackupDirectories } from "../records/backup-directories.ts";
 import { executeExpiry, type ExpiryEvent } from "./expiry-execute.ts";
 import { planExpiry } from "./expiry-plan.ts";
 import { readExpiryState } from "./expiry-state.ts";

@@ -8,7 +8,8 @@ import {
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { SoarError } from "@soar/errors";
-import type { BackupDirectory, BackupRecord } from "../records/backup-record.ts";
+import type { BackupDirectory } from "../records/backup-directories.ts";
+import type { BackupRecord } from "../records/backup-record.ts";
 import { planExpiry } from "./expiry-plan.ts";
 import type { ExpiryState } from "./expiry-state.ts";
 import type { StartedRecord } from "../records/marker-records.ts";

@@ -1,16 +1,9 @@
-import {
-  compareLsn,
-  isOnLineage,
-  parseLsn,
-  parseWalFileName,
-  parseWalSegment,
-  timelineOfSegment,
-  type TimelineHistory,
-} from "@soar/pg-tools";
-import type { BackupDirectory, BackupRecord } from "../records/backup-record.ts";
+import { isOnLineage, parseLsn } from "@soar/pg-tools";
+import type { BackupDirectory } from "../records/backup-directories.ts";
 import { BACKUP_OBJECTS, backupKey } from "../records/keys.ts";
 import type { LeaseRecord } from "../records/marker-records.ts";
 import type { ExpiryState, TimelineState } from "./expiry-state.ts";
+import { byStopLsn, isWalNeeded, type Anchor, type Complete } from "./needed-wal.ts";
 
 export interface RetentionPolicy {
   /** Every instant of this many days can be restored. */
@@ -39,8 +32,6 @@ export interface ExpiredBackup {
 
 /** A reader whose clock is behind must not lose its lease. */
 const LEASE_GRACE_MS = 86_400_000;
-
-type Complete = BackupDirectory & { readonly record: BackupRecord; readonly endedAt: Date };
 
 /**
  * Decides what may go. Kept are: every backup of the window; for each branch of history that was written to within
@@ -81,12 +72,6 @@ export function windowStartOf(now: Date, { windowDays }: RetentionPolicy): Date 
 /** What a backup with a damaged record refers to is unknown: removing anything could remove what it needs. */
 function requireReadable(backups: readonly BackupDirectory[]): void {
   for (const { damage } of backups) if (damage !== undefined) throw damage;
-}
-
-interface Anchor {
-  readonly history: TimelineHistory;
-  /** Undefined: no backup is old enough, so everything of the branch stays. */
-  readonly backup: BackupRecord | undefined;
 }
 
 /** One per branch that was written to within the window, and at least one: see `newestOf`. */
@@ -208,56 +193,6 @@ export function removalOrder({ label, objects }: BackupDirectory): ExpiredBackup
   const rank = (name: string) => (name === BACKUP_OBJECTS.record ? 0 : name === BACKUP_OBJECTS.started ? 2 : 1);
   const names = [...objects.keys()].sort((a, b) => rank(a) - rank(b));
   return names.map((name) => ({ key: backupKey(label, name), size: objects.get(name) ?? 0 }));
-}
-
-function isWalNeeded(name: string, state: ExpiryState, kept: readonly Complete[], anchors: readonly Anchor[]): boolean {
-  const file = parseWalFileName(name);
-  if (file.kind === "history" || file.kind === "other") return true;
-  const { timeline, index } = parseWalSegment(file.segmentName, state.segmentSize);
-  if (
-    state.leases.some(
-      (lease) => new Date(lease.expiresAt) > state.time.now && isWithin(file.segmentName, lease.walFrom, lease.walTo),
-    )
-  )
-    return true;
-  // Without any backup WAL cannot be used, but the first backup may be running: it is never the expiry's to remove.
-  if (kept.length === 0) return true;
-  const indexOf = (segment: string) => parseWalSegment(segment, state.segmentSize).index;
-  const makesConsistent = kept.some(
-    ({ record }) =>
-      record.timeline === timeline && indexOf(record.firstSegment) <= index && index <= indexOf(record.lastSegment),
-  );
-  return makesConsistent || anchors.some((anchor) => isOnBranch(anchor, kept, timeline, index, state.segmentSize));
-}
-
-/** From its anchor on a branch keeps all of its own WAL, and its ancestors' up to where it left them. */
-function isOnBranch(
-  { history, backup }: Anchor,
-  kept: readonly Complete[],
-  timeline: number,
-  index: number,
-  segmentSize: number,
-): boolean {
-  const isPart = timelineOfSegment(history, index, segmentSize) === timeline;
-  if (!isPart) return false;
-  const from = backup ?? oldestOnBranch(history, kept);
-  return from === undefined || index >= parseWalSegment(from.firstSegment, segmentSize).index;
-}
-
-function oldestOnBranch(history: TimelineHistory, kept: readonly Complete[]): BackupRecord | undefined {
-  return kept
-    .map(({ record }) => record)
-    .filter((record) => isOnLineage(history, { timeline: record.timeline, lsn: parseLsn(record.stopLsn) }))
-    .sort(byStopLsn)[0];
-}
-
-/** Segment names of one timeline compare like their numbers. */
-function isWithin(name: string, from: string | undefined, to: string | undefined): boolean {
-  return from !== undefined && to !== undefined && from <= name && name <= to;
-}
-
-function byStopLsn(a: BackupRecord, b: BackupRecord): number {
-  return compareLsn(parseLsn(a.stopLsn), parseLsn(b.stopLsn));
 }
 
 function byEnd(a: Complete, b: Complete): number {

@@ -1,12 +1,12 @@
 import { SoarError } from "@soar/errors";
 import { parseWalFileName, type TimelineHistory } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { listBackupDirectories, type BackupDirectory } from "../records/backup-record.ts";
+import { listBackupDirectories, type BackupDirectory } from "../records/backup-directories.ts";
 import { BASE_PREFIX, WAL_PREFIX } from "../records/keys.ts";
 import { findStarted, listLeases, type LeaseRecord, type StartedRecord } from "../records/marker-records.ts";
 import { proveTime, type ProvedTime, type StampedBackup } from "../time/proved-time.ts";
 import { requireRepositoryRecord } from "../records/repository-record.ts";
-import { requireTimelineHistory } from "../wal/timeline-files.ts";
+import { readTimelines } from "../wal/read-timelines.ts";
 import { parseWalKey } from "../wal/wal-key.ts";
 
 /** What an expiry looks at. Read from the bucket by `readExpiryState`; a value, so that every rule can be tested. */
@@ -51,9 +51,13 @@ export async function readExpiryState(
 ): Promise<ExpiryState> {
   const { walSegmentSize } = await requireRepositoryRecord(store, { signal });
   const { wal, newest } = await listWal(store, { signal });
-  const timelines: TimelineState[] = [];
-  for (const [timeline, lastArchivedAt] of newest)
-    timelines.push({ history: await requireTimelineHistory(store, timeline, { signal }), lastArchivedAt });
+  const { histories, unreadable } = await readTimelines(store, newest.keys(), { signal });
+  // Which WAL leads to it is unknown. Where there is none of its own, nothing depends on it.
+  for (const { timeline, reason } of unreadable) if (hasSegments(wal, timeline)) throw reason;
+  const timelines = histories.map((history): TimelineState => ({
+    history,
+    lastArchivedAt: newest.get(history.timeline),
+  }));
   const protection = await readProtection(store, { signal });
   const isOwnStamp = store.features.server === undefined && stampBefore !== undefined;
   const time = proveTime({
@@ -62,6 +66,13 @@ export async function readExpiryState(
     backups: protection.backups.flatMap(stampedBackup),
   });
   return { time, segmentSize: walSegmentSize, timelines, wal, ...protection };
+}
+
+function hasSegments(wal: ExpiryState["wal"], timeline: number): boolean {
+  return wal.some(({ name }) => {
+    const file = parseWalFileName(name);
+    return file.kind !== "other" && file.kind !== "history" && file.timeline === timeline;
+  });
 }
 
 /** When the newest object of WAL and backups was stored, as the store says; undefined for an empty repository. */

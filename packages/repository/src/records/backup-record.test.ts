@@ -2,10 +2,9 @@ import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { recordOf } from "../../test/sample-repository.ts";
+import { listBackupDirectories, listBackupRecords } from "./backup-directories.ts";
 import {
   findBackupRecord,
-  listBackupDirectories,
-  listBackupRecords,
   putBackupRecord,
   readBackupObject,
   requireBackupRecord,

@@ -1,5 +1,4 @@
-import { hasErrorCode, SoarError } from "@soar/errors";
-import { compareLsn, parseLsn } from "@soar/pg-tools";
+import { SoarError } from "@soar/errors";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import * as v from "valibot";
 import { isBackupLabel } from "./backup-label.ts";
@@ -15,8 +14,7 @@ import {
   systemIdentifierText,
   timelineNumber,
 } from "./json-record.ts";
-import { provedEnd } from "../time/proved-time.ts";
-import { BACKUP_OBJECTS, BASE_PREFIX, backupKey, parseBackupKey } from "./keys.ts";
+import { BACKUP_OBJECTS, backupKey } from "./keys.ts";
 
 const oid = v.pipe(v.number(), v.integer(), v.minValue(1));
 const label = v.pipe(v.string(), v.check(isBackupLabel, "not a backup label"));
@@ -135,90 +133,6 @@ export async function putBackupRecord(
   });
 }
 
-/** One directory below `base/`, complete or not. */
-export interface BackupDirectory {
-  readonly label: string;
-  /** Undefined for a backup that is running or was interrupted, and for one whose record cannot be read. */
-  readonly record: BackupRecord | undefined;
-  /** Why `backup.json`, which is there, cannot be read. What such a backup refers to is unknown. */
-  readonly damage: SoarError | undefined;
-  /** Every object below it, by name, with its size. */
-  readonly objects: ReadonlyMap<string, number>;
-  /** When the store says that `backup.json` was stored. */
-  readonly recordedAt: Date | undefined;
-  /**
-   * When the backup ended, as far as that is proved: no later than its record was stored, and no earlier than a backup of an
-   * earlier position on the same timeline. Its record has the time by its host's clock, which may have been wrong.
-   */
-  readonly endedAt: Date | undefined;
-  readonly kept: boolean;
-}
-
-/** Everything below `base/`, in ascending order of label. Objects that belong to no label are an error. */
-export async function listBackupDirectories(store: ObjectStore, options: CallOptions = {}): Promise<BackupDirectory[]> {
-  const byLabel = new Map<string, Map<string, number>>();
-  const recordedAt = new Map<string, Date>();
-  for await (const { key, size, modifiedAt } of store.list(BASE_PREFIX, options)) {
-    const parsed = parseBackupKey(key);
-    if (parsed === undefined || !isBackupLabel(parsed.label)) {
-      throw new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${key}' is not an object of this repository`, {
-        hint: "Move objects that soar did not write out of the repository's prefix.",
-      });
-    }
-    const objects = byLabel.get(parsed.label) ?? new Map<string, number>();
-    byLabel.set(parsed.label, objects.set(parsed.name, size));
-    if (parsed.name === BACKUP_OBJECTS.record) recordedAt.set(parsed.label, modifiedAt);
-  }
-  const directories = await Promise.all(
-    [...byLabel].map(([backup, objects]) =>
-      readDirectory(store, backup, { objects, recordedAt: recordedAt.get(backup) }, options),
-    ),
-  );
-  const ends = provedEnds(directories);
-  return directories.map((directory) => ({ ...directory, endedAt: ends.get(directory.label) }));
-}
-
-async function readDirectory(
-  store: ObjectStore,
-  backup: string,
-  listed: Pick<BackupDirectory, "objects" | "recordedAt">,
-  options: CallOptions,
-): Promise<Omit<BackupDirectory, "endedAt">> {
-  const { objects } = listed;
-  const directory = { label: backup, ...listed, kept: objects.has(BACKUP_OBJECTS.keep) };
-  if (!objects.has(BACKUP_OBJECTS.record)) return { ...directory, record: undefined, damage: undefined };
-  try {
-    return { ...directory, record: await requireBackupRecord(store, backup, options), damage: undefined };
-  } catch (error) {
-    // One damaged record must not hide the healthy backups from a restore.
-    if (!hasErrorCode(error, "REPOSITORY_DAMAGED")) throw error;
-    return { ...directory, record: undefined, damage: error };
-  }
-}
-
-/** By label. Along one timeline time does not go back, whatever the clocks of the hosts that took the backups did. */
-function provedEnds(directories: readonly Omit<BackupDirectory, "endedAt">[]): Map<string, Date> {
-  const ends = new Map<string, Date>();
-  const latest = new Map<number, Date>();
-  const complete = directories.flatMap(({ record, recordedAt }) =>
-    record === undefined ? [] : [{ record, recordedAt }],
-  );
-  for (const { record, recordedAt } of complete.sort((a, b) => byStop(a.record, b.record))) {
-    const own = provedEnd({ stoppedAt: new Date(record.stoppedAt), recordedAt });
-    const before = latest.get(record.timeline);
-    const end = before !== undefined && before > own ? before : own;
-    ends.set(record.label, end);
-    latest.set(record.timeline, end);
-  }
-  return ends;
-}
-
-/** The complete backups in the order in which they became consistent (stop LSN), never by name. */
-export async function listBackupRecords(store: ObjectStore, options: CallOptions = {}): Promise<BackupRecord[]> {
-  const directories = await listBackupDirectories(store, options);
-  return directories.flatMap(({ record }) => (record === undefined ? [] : [record])).sort(byStop);
-}
-
 /**
  * Bytes that a backup's small objects have at most, packed and unpacked: what a damaged or foreign record claims must not
  * fill the memory of whoever restores. Configuration of servers, the largest of them, has some 100 KiB.
@@ -247,8 +161,4 @@ export async function readBackupObject(
   const bytes = await readObject(store, key, { ...options, maxBytes: expected.size });
   requireDigest(bytes, expected, `${store.location}/${key}`);
   return bytes;
-}
-
-function byStop(a: BackupRecord, b: BackupRecord): number {
-  return compareLsn(parseLsn(a.stopLsn), parseLsn(b.stopLsn)) || (a.label < b.label ? -1 : 1);
 }

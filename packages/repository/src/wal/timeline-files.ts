@@ -3,8 +3,8 @@ import { formatHistoryFileName, parseTimelineHistory, type TimelineHistory } fro
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { walKey } from "./wal-key.ts";
 
-/** PostgreSQL writes one line per ancestor. */
-const LARGEST_HISTORY = 1024 * 1024;
+/** PostgreSQL writes one line per ancestor, of some hundred bytes. */
+export const LARGEST_HISTORY = 1024 * 1024;
 
 /** The archived history of a timeline. Timeline 1 has none; any other without one is undefined here. */
 export async function findTimelineHistory(
@@ -14,17 +14,23 @@ export async function findTimelineHistory(
 ): Promise<TimelineHistory | undefined> {
   if (timeline === 1) return { timeline, entries: [] };
   const key = walKey(formatHistoryFileName(timeline), "none");
-  if ((await store.stat(key, options)) === undefined) return undefined;
+  const stored = await store.stat(key, options);
+  if (stored === undefined) return undefined;
+  if (stored.size > LARGEST_HISTORY) throw damaged(store, key, `it has ${stored.size} bytes`);
   const text = await readObject(store, key, { ...options, maxBytes: LARGEST_HISTORY });
   try {
     return parseTimelineHistory(text.toString("utf8"), timeline);
   } catch (cause) {
     if (!isSoarError(cause)) throw cause;
-    throw new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${key}' is damaged: ${cause.message}`, {
-      cause,
-      hint: "Restore an older version of the object from the bucket, or archive it again from pg_wal of a server on that timeline.",
-    });
+    throw damaged(store, key, cause.message, cause);
   }
+}
+
+function damaged(store: ObjectStore, key: string, fact: string, cause?: SoarError): SoarError {
+  return new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${key}' is damaged: ${fact}`, {
+    cause,
+    hint: "Restore an older version of the object from the bucket, or remove it and archive it again from pg_wal of a server on that timeline.",
+  });
 }
 
 /** Rejects with `WAL_MISSING`: without its history file a timeline's ancestors cannot be known. */

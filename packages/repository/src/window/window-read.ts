@@ -8,7 +8,8 @@ import {
 } from "@soar/pg-tools";
 import { hasErrorCode } from "@soar/errors";
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { listBackupRecords, type BackupRecord } from "../records/backup-record.ts";
+import { listBackupRecords } from "../records/backup-directories.ts";
+import type { BackupRecord } from "../records/backup-record.ts";
 import { appendTail } from "../chain/chain-tail.ts";
 import { readWalDescription } from "../wal/get-wal.ts";
 import { explainHole, type AbsentWal } from "../chain/explain-hole.ts";
@@ -16,7 +17,7 @@ import { readChainSegment } from "../chain/read-chain-segment.ts";
 import type { ChainHole, ChainSegment } from "../chain/wal-chain.ts";
 import { listExpiredWal } from "../records/expired-wal.ts";
 import { listGaps, type GapRecord } from "../records/marker-records.ts";
-import { requireTimelineHistory } from "../wal/timeline-files.ts";
+import { readTimelines } from "../wal/read-timelines.ts";
 import { listTimelines, listTimelineSegments, type TimelineSegments } from "../wal/wal-inventory.ts";
 import { findRestorableSpans, type RestorableSpan } from "./window.ts";
 
@@ -25,6 +26,8 @@ export interface RecoveryWindow {
   readonly timelines: readonly TimelineWindow[];
   /** WAL that was given up on purpose. */
   readonly gaps: readonly GapRecord[];
+  /** Timelines that nothing can be said of, because their history cannot be read, and why. */
+  readonly unreadable: readonly { readonly timeline: number; readonly reason: string }[];
 }
 
 export interface TimelineWindow {
@@ -78,13 +81,17 @@ export async function readRecoveryWindow(
   const gaps = await listGaps(store, { signal });
   const expired = await listExpiredWal(store, { signal });
   const timelines: TimelineWindow[] = [];
-  for (const timeline of numbers.toReversed()) {
-    const history = await requireTimelineHistory(store, timeline, { signal });
+  const { histories, unreadable } = await readTimelines(store, numbers.toReversed(), { signal });
+  for (const history of histories) {
     timelines.push(
       await describeTimeline(store, history, { records, inventories, gaps, expired, walSegmentSize, signal }),
     );
   }
-  return { timelines, gaps };
+  return {
+    timelines,
+    gaps,
+    unreadable: unreadable.map(({ timeline, reason }) => ({ timeline, reason: reason.message })),
+  };
 }
 
 interface Known extends CallOptions, AbsentWal {

@@ -1,36 +1,42 @@
 import { hostname } from "node:os";
 import { SoarError } from "@soar/errors";
 import { segmentIndexBeforeLsn } from "@soar/pg-tools";
-import { findBackupRecord, holdLease, type LeaseTerms } from "@soar/repository";
+import { findBackupRecord, holdLease, WAL_PREFIX, type LeaseTerms } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "./plan.ts";
+import { segmentsUntil } from "./segments-until.ts";
 
 export interface PlanLeaseOptions extends CallOptions {
   readonly purpose: LeaseTerms["purpose"];
   /** Expiry does not know of this reader: the key may not write, or the lease could not be renewed. */
   readonly onRefusal?: ((reason: string) => void) | undefined;
+  /** Plans the same again from what is in the repository now. */
+  readonly replan?: (() => Promise<RestorePlan>) | undefined;
 }
 
 /**
  * Carries out a plan while expiry leaves alone what it needs (safety, promise 8): a restore may take hours, and the operator
- * may have looked at the plan for as long. Where the key may only read, it is carried out all the same. Rejects with
- * `BACKUP_MISSING` when the backup expired in between, before anything is touched.
+ * may have looked at the plan for as long. Where the key may only read, it is carried out all the same. Once expiry knows
+ * of this reader, everything that the plan names is looked for again: what is gone is planned anew by `replan`, once, and
+ * without it or when it is gone again, rejects with `BACKUP_MISSING` or `WAL_MISSING` before anything is touched.
  */
 export async function withPlanLease<T>(
   store: ObjectStore,
   plan: RestorePlan,
-  { purpose, signal, onRefusal }: PlanLeaseOptions,
-  work: () => Promise<T>,
+  { purpose, signal, onRefusal, replan }: PlanLeaseOptions,
+  work: (plan: RestorePlan) => Promise<T>,
 ): Promise<T> {
   const lease = await holdLease(store, termsOf(plan, purpose), { now: () => new Date(), signal });
   try {
     const refusal = lease.refusal();
     if (refusal !== undefined) onRefusal?.(refusal);
-    await requireStillThere(store, plan, signal);
-    return await work();
+    const gone = await findGone(store, plan, { signal });
+    if (gone === undefined) return await work(plan);
+    if (replan === undefined) throw gone;
   } finally {
     await lease.release();
   }
+  return await withPlanLease(store, await replan(), { purpose, signal, onRefusal }, work);
 }
 
 function termsOf({ backup, chain, resolved }: RestorePlan, purpose: LeaseTerms["purpose"]): LeaseTerms {
@@ -46,15 +52,36 @@ function termsOf({ backup, chain, resolved }: RestorePlan, purpose: LeaseTerms["
   };
 }
 
-async function requireStillThere(
+/** The first thing that the plan needs and that is not in the repository any more, as the failure that it is. */
+async function findGone(
   store: ObjectStore,
-  { backup }: RestorePlan,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if ((await findBackupRecord(store, backup.label, { signal })) !== undefined) return;
-  throw new SoarError(
-    "BACKUP_MISSING",
-    `unable to carry out the plan: backup '${backup.label}' has expired since it was made`,
-    { hint: "Run the command again: it plans with what is there now. Nothing was changed." },
+  { backup, chain, resolved }: RestorePlan,
+  { signal }: CallOptions,
+): Promise<SoarError | undefined> {
+  const { location } = store;
+  for (const label of [backup.label, ...backup.references]) {
+    if ((await findBackupRecord(store, label, { signal })) === undefined)
+      return expired("BACKUP_MISSING", `backup '${label}'`, location);
+  }
+  const stored = segmentsUntil(chain, resolved.stopLsn).filter(
+    ({ object, tail }) => object.file === undefined && tail === undefined,
   );
+  const [first] = stored;
+  if (first === undefined) return undefined;
+  const present = new Set<string>();
+  const firstKey = stored.map(({ object }) => object.key).sort()[0] ?? first.object.key;
+  for await (const { key } of store.list(WAL_PREFIX, { startAfter: justBefore(firstKey), signal })) present.add(key);
+  const lost = stored.find(({ object }) => !present.has(object.key));
+  return lost === undefined ? undefined : expired("WAL_MISSING", `WAL segment '${lost.name}'`, location);
+}
+
+function expired(code: "BACKUP_MISSING" | "WAL_MISSING", what: string, location: string): SoarError {
+  return new SoarError(code, `unable to carry out the plan: ${what} has gone from '${location}' since it was made`, {
+    hint: "Run the command again: it plans with what is there now. Nothing was changed.",
+  });
+}
+
+/** A key that sorts before this one and behind every other that does. */
+function justBefore(key: string): string {
+  return key.slice(0, -1);
 }

@@ -2,9 +2,7 @@ import { hasErrorCode, SoarError } from "@soar/errors";
 import type { TimelineHistory } from "@soar/pg-tools";
 import {
   findTimelineHistory,
-  listTimelines,
   requireRepositoryRecord,
-  requireTimelineHistory,
   type BackupRecord,
   type RepositoryRecord,
   type WalChain,
@@ -13,6 +11,7 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 import { NO_LOCAL_WAL, readLocalWal, type LocalWal } from "../local-wal/read-local-wal.ts";
 import { BackupDamage, findCandidates, findDamage, noBackup, requireOnLineage, type Candidate } from "./candidates.ts";
 import { requireSwitches } from "./check-switches.ts";
+import { chooseHistory } from "./choose-history.ts";
 import { countCommitsNearby } from "./count-commits-nearby.ts";
 import { cutToOwner, readLineageChain } from "./lineage-chain.ts";
 import { findParameterMinimums } from "./parameter-minimums.ts";
@@ -121,27 +120,6 @@ function mayOlderHelp(error: unknown, { kind }: RestoreTarget): error is SoarErr
     error instanceof BackupDamage ||
     ((kind === "xid" || kind === "name") && hasErrorCode(error, "TARGET_AFTER_ARCHIVE"))
   );
-}
-
-/**
- * The timeline to follow: the one that was asked for, else the newest that left anything in the bucket (as PostgreSQL does)
- * or on this machine.
- */
-async function chooseHistory(
-  store: ObjectStore,
-  candidates: readonly Candidate[],
-  { timeline, local, signal }: PlanOptions & { readonly local: LocalWal },
-): Promise<TimelineHistory> {
-  const known =
-    timeline === undefined
-      ? [
-          ...(await listTimelines(store, { signal })),
-          ...local.histories.keys(),
-          ...candidates.map(({ record }) => record.timeline),
-        ]
-      : [timeline];
-  const newest = Math.max(...known);
-  return local.histories.get(newest) ?? requireTimelineHistory(store, newest, { signal });
 }
 
 interface Decided extends Pick<RestorePlan, "nearby" | "minimums"> {

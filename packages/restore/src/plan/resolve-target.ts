@@ -1,10 +1,8 @@
 import { SoarError } from "@soar/errors";
 import {
   formatLsn,
-  formatWalSegment,
   lsnOfSegmentIndex,
   parseLsn,
-  segmentIndexOfLsn,
   type Lsn,
   type RecoveryTarget as PostgresTarget,
   type WalRecord,
@@ -14,6 +12,7 @@ import type { BackupRecord, WalChain } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { describeTarget, type RestoreTarget } from "./restore-target.ts";
 import { missingWal, whyAbsent } from "./missing-wal.ts";
+import { requireLastTimeline, requireOwnWal, requireSwitchReached } from "./require-timeline.ts";
 import { plannedStopAt } from "./postgres-target.ts";
 import {
   findChainEnd,
@@ -122,51 +121,15 @@ async function requireConsistent(store: ObjectStore, { backup, chain, signal }: 
   );
 }
 
-/**
- * A lineage whose WAL ends before its last switch is not that timeline yet: recovery would end on the parent, and PostgreSQL
- * would write a history that says the timeline ended before it began.
- */
-function requireLastTimeline({ chain }: Pick<ResolveOptions, "chain">): void {
-  const { history, segmentSize, endIndex } = chain;
-  const switchLsn = history.entries.at(-1)?.switchLsn;
-  if (switchLsn === undefined || lsnOfSegmentIndex(endIndex, segmentSize) >= switchLsn) return;
-  const name = formatWalSegment(
-    { timeline: history.timeline, index: segmentIndexOfLsn(switchLsn, segmentSize) },
-    segmentSize,
-  );
-  throw new SoarError(
-    "WAL_MISSING",
-    `timeline ${history.timeline} cannot be reached: it begins at ${formatLsn(switchLsn)}, and WAL segment '${name}' is not in the bucket`,
-    {
-      hint: `If its server is still there, archive the segment; else follow the timeline before it: --target-timeline ${history.entries.at(-1)?.timeline}.`,
-    },
-  );
-}
-
-/** Of a page whose first record would be the next one. */
-const LONGEST_PAGE_HEADER = 40n;
-
-/** What was committed between the end of the WAL and the beginning of the last timeline is on that timeline, and not in the bucket. */
-function requireSwitchReached({ history }: WalChain, endLsn: Lsn): void {
-  const begun = history.entries.at(-1);
-  if (begun === undefined || endLsn + LONGEST_PAGE_HEADER >= begun.switchLsn) return;
-  throw new SoarError(
-    "WAL_MISSING",
-    `timeline ${history.timeline} cannot be reached: it begins at ${formatLsn(begun.switchLsn)}, and the WAL before it ends at ${formatLsn(endLsn)} in the bucket`,
-    {
-      hint: `If its server is still there, archive the segment; else follow the timeline before it: --target-timeline ${begun.timeline}.`,
-    },
-  );
-}
-
 /** The end of the last valid record in the bucket: where PostgreSQL will find nothing more. */
 async function resolveLatest(store: ObjectStore, { chain, signal }: ResolveOptions): Promise<ResolvedTarget> {
   const [hole] = chain.holes;
   // Going on to the end of what can be reached would silently leave out everything behind the hole.
   if (hole !== undefined) throw await missingWal(store, chain, { what: "the latest state", signal });
-  requireLastTimeline({ chain });
+  requireLastTimeline(chain);
   const { endLsn, lastCommit } = await findChainEnd(store, chain, { signal });
   requireSwitchReached(chain, endLsn);
+  await requireOwnWal(store, chain, { signal });
   return {
     stopLsn: endLsn,
     firstLeftOut: undefined,

@@ -121,7 +121,13 @@ async function examineWindow(
   { walSegmentSize }: RepositoryRecord,
   { notes, signal }: { readonly notes: Notes; readonly signal: AbortSignal | undefined },
 ): Promise<void> {
-  const { timelines } = await readRecoveryWindow(store, walSegmentSize, { signal });
+  const { timelines, unreadable } = await readRecoveryWindow(store, walSegmentSize, { signal });
+  for (const { timeline, reason } of unreadable)
+    notes.error(
+      "history-unreadable",
+      `what timeline ${timeline} descends from cannot be told: ${reason}`,
+      "Remove the object and archive the file again from pg_wal of a server on that timeline. The other timelines can be restored.",
+    );
   const [newest] = timelines;
   const holes = newest?.ranges.flatMap(({ hole }) => (hole === undefined ? [] : [hole])) ?? [];
   for (const { from, to, count, declared, expired } of holes) {

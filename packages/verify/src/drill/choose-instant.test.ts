@@ -12,6 +12,7 @@ const range = (from: string, to: string | undefined) => ({
 });
 const window: RecoveryWindow = {
   gaps: [],
+  unreadable: [],
   timelines: [
     {
       timeline: 2,
@@ -57,6 +58,7 @@ test("the same seed chooses the same instants, another one others", () => {
 test("a window without a commit behind a backup has no instant", () => {
   const bare = {
     gaps: [],
+    unreadable: [],
     timelines: [{ timeline: 1, parent: undefined, unusable: [], ranges: [range("2026-01-20T00:00:00Z", undefined)] }],
   };
   expect(() => chooseInstant(bare, { seed: 1, draw: 0 })).toThrow(

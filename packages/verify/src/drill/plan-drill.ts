@@ -37,7 +37,7 @@ export async function planDrill(
   }
   const { seed } = instant;
   for (let draw = 0; ; draw += 1) {
-    const { micros, timeline } = chooseInstant(window ?? { timelines: [], gaps: [] }, { seed, draw });
+    const { micros, timeline } = chooseInstant(window ?? { timelines: [], gaps: [], unreadable: [] }, { seed, draw });
     try {
       const plan = await planTime(micros, timeline);
       return {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { formatHistoryFileName, formatLsn, type TimelineHistory } from "@soar/pg-tools";
-import { requireTimelineHistory, walKey } from "@soar/repository";
+import { readTimelines, walKey } from "@soar/repository";
 import type { CallOptions } from "@soar/storage";
 import { findingOf, type Finding } from "../finding.ts";
 import type { Survey } from "../survey/survey-repository.ts";
@@ -15,17 +15,13 @@ export async function checkHistories(
   { store, timelines }: Pick<Survey, "store" | "timelines">,
   options: CallOptions,
 ): Promise<CheckedHistories> {
-  const histories: TimelineHistory[] = [];
-  const findings: Finding[] = [];
-  for (const timeline of timelines) {
-    const where = historyKey(timeline);
-    try {
-      histories.push(await requireTimelineHistory(store, timeline, options));
-    } catch (error) {
-      const isMissing = (await store.stat(where)) === undefined;
-      findings.push(findingOf(error, { kind: isMissing ? "history-missing" : "history-damaged", where }));
-    }
-  }
+  const { histories, unreadable } = await readTimelines(store, timelines, options);
+  const findings = unreadable.map(({ timeline, reason }) =>
+    findingOf(reason, {
+      kind: reason.code === "WAL_MISSING" ? "history-missing" : "history-damaged",
+      where: historyKey(timeline),
+    }),
+  );
   return { histories, findings: [...findings, ...histories.flatMap((history) => unlikeParent(history, histories))] };
 }
 
