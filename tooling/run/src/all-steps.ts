@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { runBuild } from "./build-workspace.ts";
+import { buildZlibSync } from "./build-zlib-sync.ts";
 import { ROOT } from "./root.ts";
 import { type CapturedRun, runCaptured } from "./run-captured.ts";
 import { runTests } from "./run-tests.ts";
@@ -14,6 +15,7 @@ const GENERATED_DOCS = "tooling/checks/src/generated-docs.ts";
 export function allSteps(cores: number): Step[] {
   return [
     { name: "build", cores, run: async () => oneResult(await runBuild()) },
+    { name: "zlib-sync", cores: 1, run: async () => oneResult(await buildZlibSync()) },
     programStep("types", "tsc", ["--noEmit", "-p", "."]),
     programStep("format", "oxfmt", ["--check", "."]),
     programStep("lint", "oxlint", ["--type-aware", "--deny-warnings"]),

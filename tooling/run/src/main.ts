@@ -1,4 +1,5 @@
 import { buildWorkspace } from "./build-workspace.ts";
+import { buildZlibSync } from "./build-zlib-sync.ts";
 import { runScript } from "./run-script.ts";
 import { testEverything } from "./test-everything.ts";
 
@@ -7,6 +8,11 @@ const TASKS: Record<string, (args: readonly string[]) => Promise<number>> = {
   test: testEverything,
   demo: (args) => afterBuild("tooling/demo/src/main.ts", args),
   bench: (args) => afterBuild("tooling/bench/src/main.ts", args),
+  "zlib-sync": async () => {
+    const { status, output } = await buildZlibSync();
+    process.stderr.write(output);
+    return status ?? 1;
+  },
 };
 
 async function afterBuild(script: string, args: readonly string[]): Promise<number> {
