@@ -1,6 +1,7 @@
 import { formatTable, serverConnection, type Config, type Log, type postgresOptions } from "@soar/app-kit";
 import { hasErrorCode } from "@soar/errors";
-import { connectSql, readClusterState } from "@soar/pg-tools";
+import { connectSql } from "@soar/pg-tools/replication";
+import { readClusterState } from "@soar/pg-tools/cluster";
 
 /** Who is connected to a running server that is going to be stopped. */
 export interface ConnectedClients {

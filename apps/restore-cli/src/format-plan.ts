@@ -1,5 +1,6 @@
 import { formatSize, type Output } from "@soar/app-kit";
-import { formatLsn, formatTargetTime } from "@soar/pg-tools";
+import { formatLsn } from "@soar/pg-tools";
+import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import { controlCommand } from "@soar/restore";
 import { describeTarget, type CommitPoint, type PlanCheck, type RestorePlan } from "@soar/restore/plan";
 import { lineDifference, type ConfigDifference } from "@soar/restore/in-place";

@@ -1,5 +1,6 @@
 import { formatDuration, formatRate, formatSize } from "@soar/app-kit";
-import { lsnOfSegmentIndex, majorOfVersionNumber } from "@soar/pg-tools";
+import { lsnOfSegmentIndex } from "@soar/pg-tools";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { MeasuredDownload, RestorePlan } from "@soar/restore/plan";
 
 /** How near to the target other transactions end. */

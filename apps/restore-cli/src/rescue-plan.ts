@@ -1,5 +1,6 @@
 import { formatSize } from "@soar/app-kit";
-import { formatLsn, formatTargetTime } from "@soar/pg-tools";
+import { formatLsn } from "@soar/pg-tools";
+import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import { describeTarget, type RestorePlan } from "@soar/restore/plan";
 
 /** What a rescue would do, by names and values; undefined ones are left out. */

@@ -1,6 +1,7 @@
 import { messageOf } from "@soar/errors";
 import type { Log, Progress } from "@soar/app-kit";
-import { formatLsn, formatTargetTime } from "@soar/pg-tools";
+import { formatLsn } from "@soar/pg-tools";
+import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import type { RestoreEvent } from "@soar/restore";
 
 export interface Display {

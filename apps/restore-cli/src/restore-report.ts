@@ -1,5 +1,6 @@
 import { formatDuration, formatRate, formatSize } from "@soar/app-kit";
-import { formatLsn, formatTargetTime } from "@soar/pg-tools";
+import { formatLsn } from "@soar/pg-tools";
+import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import { controlCommand, type RestoreReport } from "@soar/restore";
 import { describeTarget } from "@soar/restore/plan";
 import type { Prepared } from "./prepare.ts";

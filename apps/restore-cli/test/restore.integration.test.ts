@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { connectSql } from "@soar/pg-tools";
+import { connectSql } from "@soar/pg-tools/replication";
 import { adoptTestCluster } from "@soar-tooling/postgres-clusters";
 import { freePort } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

@@ -1,4 +1,5 @@
-import { parseLsn, type Lsn, type SqlConnection } from "@soar/pg-tools";
+import { parseLsn, type Lsn } from "@soar/pg-tools";
+import type { SqlConnection } from "@soar/pg-tools/replication";
 
 const POSITION =
   "select (case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_flush_lsn() end)::text as lsn";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { SoarError } from "@soar/errors";
-import { readControlFile, type ControlFile } from "@soar/pg-tools";
+import { readControlFile, type ControlFile } from "@soar/pg-tools/control-file";
 import type { ClusterIdentity } from "@soar/repository";
 
 /**

@@ -3,14 +3,8 @@ import { open, type FileHandle } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { unreadable } from "@soar/durable-files";
 import { isSoarError, SoarError } from "@soar/errors";
-import {
-  checkWalSegmentHeader,
-  createWalSummarizer,
-  formatLsn,
-  parseTimelineHistory,
-  type WalFileName,
-  type WalSegmentSummary,
-} from "@soar/pg-tools";
+import { formatLsn, parseTimelineHistory, type WalFileName } from "@soar/pg-tools";
+import { checkWalSegmentHeader, createWalSummarizer, type WalSegmentSummary } from "@soar/pg-tools/wal-records";
 import { LARGEST_HISTORY, requireNoCopy, type ClusterIdentity, type WalFileSource } from "@soar/repository";
 
 /** Up to this size a file is read once and held; larger segments are read twice, so that memory stays bounded. */

@@ -1,4 +1,4 @@
-import type { ServerConfig } from "@soar/pg-tools";
+import type { ServerConfig } from "@soar/pg-tools/replication";
 import type { BackupRecord } from "@soar/repository";
 import type { Codec } from "@soar/seekable-tar";
 import type { ClaimBackupOptions, ClaimedBackup, ClaimEvent } from "./claim/claim-backup.ts";

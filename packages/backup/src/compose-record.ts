@@ -1,4 +1,5 @@
-import { formatLsn, formatWalSegment, type ServerFacts } from "@soar/pg-tools";
+import { formatLsn, formatWalSegment } from "@soar/pg-tools";
+import type { ServerFacts } from "@soar/pg-tools/replication";
 import { FORMAT_VERSION, type BackupRecord } from "@soar/repository";
 import { DEFAULT_CHUNK_BYTES } from "@soar/seekable-tar";
 import type { CheckedBackup } from "./prove/read-back.ts";

@@ -1,5 +1,5 @@
 import { isSoarError, SoarError } from "@soar/errors";
-import type { SqlConnection } from "@soar/pg-tools";
+import type { SqlConnection } from "@soar/pg-tools/replication";
 
 /** What the server itself counts of its archiver, as `pg_stat_archiver` has it. */
 export interface ArchiverState {

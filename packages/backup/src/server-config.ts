@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { ACCESS_FILE_SETTINGS, majorOfVersionNumber, findMajor, type SqlConnection } from "@soar/pg-tools";
+import { ACCESS_FILE_SETTINGS, majorOfVersionNumber, findMajor } from "@soar/pg-tools/majors";
+import type { SqlConnection } from "@soar/pg-tools/replication";
 import { SMALL_OBJECT_LIMIT_BYTES } from "@soar/repository";
 import { Header } from "tar";
 

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { hasErrorCode } from "@soar/errors";
-import type { ServerConfig, SqlConnection } from "@soar/pg-tools";
+import type { ServerConfig, SqlConnection } from "@soar/pg-tools/replication";
 
 export interface ServerHostOptions {
   /** Name of this machine. */

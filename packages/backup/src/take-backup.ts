@@ -1,14 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import {
-  connectSql,
-  findMajor,
-  majorOfVersionNumber,
-  readServerFacts,
-  type ServerFacts,
-  type SqlConnection,
-  SUPPORTED_VERSIONS,
-} from "@soar/pg-tools";
+import { connectSql, readServerFacts, type ServerFacts, type SqlConnection } from "@soar/pg-tools/replication";
+import { findMajor, majorOfVersionNumber, SUPPORTED_VERSIONS } from "@soar/pg-tools/majors";
 import {
   claimRepository,
   findBackupRecord,

@@ -1,15 +1,9 @@
 import { readdirSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  connectSql,
-  createFileChecksum,
-  formatBackupManifest,
-  parseLsn,
-  type Lsn,
-  type ManifestFile,
-  type ServerConfig,
-} from "@soar/pg-tools";
+import { parseLsn, type Lsn } from "@soar/pg-tools";
+import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
+import { createFileChecksum, formatBackupManifest, type ManifestFile } from "@soar/pg-tools/manifest";
 import { mapOrdered } from "@soar/task-pool";
 import { Header } from "tar";
 import type { BackupSource, RunningBackup } from "../src/index.ts";

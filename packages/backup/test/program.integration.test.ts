@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { parseBackupManifest } from "@soar/pg-tools";
+import { parseBackupManifest } from "@soar/pg-tools/manifest";
 import { BACKUP_OBJECTS, listBackupDirectories, readBackupObject, type BackupRecord } from "@soar/repository";
 import { postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, expect, test } from "vitest";

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { connectSql, type ServerConfig } from "@soar/pg-tools";
+import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readServerHost } from "../src/server-host.ts";

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFi
 import { readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createFileChecksum, parseBackupManifest } from "@soar/pg-tools";
+import { createFileChecksum, parseBackupManifest } from "@soar/pg-tools/manifest";
 import { backupKey, putWalFile, readBackupObject, sha256Hex, type BackupRecord } from "@soar/repository";
 import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
 import { postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";

@@ -1,4 +1,4 @@
-import { createWalScanner, type WalRecord, type WalScanner } from "../src/index.ts";
+import { createWalScanner, type WalRecord, type WalScanner } from "../src/wal-records/index.ts";
 
 /** Where the logs that tests build begin: segment 5 of 1 MiB. */
 export const START = 5n * 2n ** 20n;

@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { TestCluster } from "@soar-tooling/postgres-clusters";
-import { createWalScanner, type WalRecord, type WalScanner } from "../src/index.ts";
+import { createWalScanner, type WalRecord, type WalScanner } from "../src/wal-records/index.ts";
 
 /** Settings under which `writeVariedWal` makes every kind of record that is decoded. */
 export const WAL_LOAD_SETTINGS = {

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { SoarError } from "@soar/errors";
-import { findPostgresPrograms, majorOfVersionNumber } from "@soar/pg-tools";
+import { findPostgresPrograms } from "@soar/pg-tools/cluster";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { freeBytesAt } from "./data-directory.ts";
 import { chooseApproach } from "./fetch/delta/approach.ts";
 import { ownTablespaces } from "./fetch/delta/own-tablespaces.ts";

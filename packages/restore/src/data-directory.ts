@@ -2,7 +2,8 @@ import { chmod, mkdir, readdir, readFile, stat, statfs } from "node:fs/promises"
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { readClusterState, readControlFile } from "@soar/pg-tools";
+import { readClusterState } from "@soar/pg-tools/cluster";
+import { readControlFile } from "@soar/pg-tools/control-file";
 
 /** Where a restore keeps its plan and its log. While pg_control is not there yet, it marks a directory that was not filled to the end. */
 export const RESTORE_STATE_DIRECTORY = "soar-restore";

@@ -1,6 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readClusterState, stopCluster } from "@soar/pg-tools";
+import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
 import { controlOf } from "./check-restore.ts";
 import { RESTORE_STATE_DIRECTORY } from "./data-directory.ts";

@@ -1,5 +1,7 @@
 import { stat } from "node:fs/promises";
-import { parseLsn, readClusterState, RECOVERY_PARAMETERS, type RecoveryOutcome } from "@soar/pg-tools";
+import { parseLsn } from "@soar/pg-tools";
+import { readClusterState, type RecoveryOutcome } from "@soar/pg-tools/cluster";
+import { RECOVERY_PARAMETERS } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "./chown-tree.ts";
 import { createPrivateDirectory, privateSettings, removePrivateDirectory } from "./recover/private-access.ts";

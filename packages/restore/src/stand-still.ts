@@ -1,5 +1,5 @@
 import { isSoarError, SoarError } from "@soar/errors";
-import { readClusterState, stopCluster } from "@soar/pg-tools";
+import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
 import { checkRestore } from "./check-restore.ts";
 import type { CheckedRestore, RestoreOptions, Still } from "./run/restore-options.ts";

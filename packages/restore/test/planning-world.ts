@@ -1,17 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  connectSql,
-  createWalSummarizer,
-  formatLsn,
-  formatWalSegment,
-  parseBackupLabel,
-  parseLsn,
-  parseWalSegment,
-  segmentIndexOfLsn,
-  type SqlConnection,
-} from "@soar/pg-tools";
+import { formatLsn, formatWalSegment, parseLsn, parseWalSegment, segmentIndexOfLsn } from "@soar/pg-tools";
+import { connectSql, type SqlConnection } from "@soar/pg-tools/replication";
+import { createWalSummarizer } from "@soar/pg-tools/wal-records";
+import { parseBackupLabel } from "@soar/pg-tools/labels";
 import {
   backupKey,
   claimRepository,

@@ -1,6 +1,6 @@
 import { chown, mkdir, rename, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readClusterState } from "@soar/pg-tools";
+import { readClusterState } from "@soar/pg-tools/cluster";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { serverUser } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";

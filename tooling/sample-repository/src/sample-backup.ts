@@ -1,4 +1,4 @@
-import { formatBackupManifest } from "@soar/pg-tools";
+import { formatBackupManifest } from "@soar/pg-tools/manifest";
 import { backupKey, claimLabel, putBackupRecord, sha256Hex, type BackupRecord } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { filesOf, type SampleState } from "./sample-files.ts";

@@ -1,4 +1,6 @@
-import { formatBackupLabel, pageChecksum, parseLsn } from "@soar/pg-tools";
+import { parseLsn } from "@soar/pg-tools";
+import { formatBackupLabel } from "@soar/pg-tools/labels";
+import { pageChecksum } from "@soar/pg-tools/page-checksum";
 import type { Positions } from "./sample-positions.ts";
 
 const PAGE = 8192;

@@ -1,4 +1,5 @@
-import { createFileChecksum, parseLsn, type BackupManifest } from "@soar/pg-tools";
+import { parseLsn } from "@soar/pg-tools";
+import { createFileChecksum, type BackupManifest } from "@soar/pg-tools/manifest";
 import { SAMPLE_TABLESPACE, type SampleFiles } from "./sample-files.ts";
 import type { Positions } from "./sample-positions.ts";
 

@@ -1,4 +1,5 @@
-import { crc32cOf, formatWalSegment, lsnOfSegmentIndex } from "@soar/pg-tools";
+import { formatWalSegment, lsnOfSegmentIndex } from "@soar/pg-tools";
+import { crc32cOf } from "@soar/pg-tools/manifest";
 import { putWalFile, sha256Hex } from "@soar/repository";
 import type { Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";

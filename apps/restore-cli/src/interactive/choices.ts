@@ -1,4 +1,4 @@
-import { formatTargetTime } from "@soar/pg-tools";
+import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 
 /** What is to be restored. */
 export type Subject =

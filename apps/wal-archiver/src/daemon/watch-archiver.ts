@@ -9,7 +9,7 @@ import {
 } from "@soar/archive/status";
 import { createPositionHistory, readFinishedSegments } from "@soar/archive/server-wal";
 import type { RunningArchiver } from "@soar/archive/daemon";
-import type { ServerConfig } from "@soar/pg-tools";
+import type { ServerConfig } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";
 import { watchPositions } from "./watch-positions.ts";

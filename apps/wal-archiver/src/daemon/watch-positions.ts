@@ -3,7 +3,7 @@ import type { Log } from "@soar/app-kit";
 import type { CommitWatch } from "@soar/archive/status";
 import type { PositionHistory } from "@soar/archive/server-wal";
 import { hasErrorCode } from "@soar/errors";
-import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
+import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools/replication";
 import { readPosition } from "../read-position.ts";
 
 const EVERY_MS = 2_000;

@@ -6,7 +6,8 @@ import {
   type RepositoryFacts,
 } from "@soar/archive/status";
 import { isSoarError, SoarError } from "@soar/errors";
-import { connectSql, type Lsn } from "@soar/pg-tools";
+import type { Lsn } from "@soar/pg-tools";
+import { connectSql } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import type { statusOptions } from "../options.ts";
 import { readPosition } from "../read-position.ts";

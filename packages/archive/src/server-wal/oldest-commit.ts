@@ -1,6 +1,7 @@
 import { statIfPresent } from "@soar/durable-files";
 import { hasErrorCode } from "@soar/errors";
-import { createWalScanner, isTransactionEnd, type Lsn } from "@soar/pg-tools";
+import type { Lsn } from "@soar/pg-tools";
+import { createWalScanner, isTransactionEnd } from "@soar/pg-tools/wal-records";
 import { readPieces } from "../wal-source.ts";
 
 const READ_SIZE = 1024 * 1024;

@@ -1,4 +1,5 @@
-import { formatWalSegment, lsnOfSegmentIndex, segmentIndexOfLsn, type WalStream } from "@soar/pg-tools";
+import { formatWalSegment, lsnOfSegmentIndex, segmentIndexOfLsn } from "@soar/pg-tools";
+import type { WalStream } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import type { ArchiveContinuity } from "./archive-continuity.ts";
 import { openSegmentTail, type SegmentTail } from "./segment-tail.ts";

@@ -1,16 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
+import { lsnOfSegmentIndex, segmentIndexOfLsn, type TimelineHistory } from "@soar/pg-tools";
 import {
   connectReplication,
   identifySystem,
-  lsnOfSegmentIndex,
-  segmentIndexOfLsn,
   showSetting,
   streamWal,
   timelineHistory,
   type ReplicationConnection,
-  type TimelineHistory,
-} from "@soar/pg-tools";
+} from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import { createArchiveContinuity } from "./archive-continuity.ts";
 import { requireNoRollback } from "./require-no-rollback.ts";

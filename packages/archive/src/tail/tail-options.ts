@@ -1,4 +1,4 @@
-import type { ServerConfig } from "@soar/pg-tools";
+import type { ServerConfig } from "@soar/pg-tools/replication";
 import type { ClusterIdentity } from "@soar/repository";
 import type { TailPlace } from "./archive-continuity.ts";
 import type { TailEvent } from "./tail-event.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, SoarError } from "@soar/errors";
-import type { SqlConnection } from "@soar/pg-tools";
+import type { SqlConnection } from "@soar/pg-tools/replication";
 
 /** Any two numbers that nobody else uses for advisory locks: "soar" and "base" in ASCII. */
 const LOCK = [0x736f6172, 0x62617365] as const;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
-import type { ServerFacts, SqlConnection } from "@soar/pg-tools";
+import type { ServerFacts, SqlConnection } from "@soar/pg-tools/replication";
 import { readArchiver, type ArchiverState } from "../server-archiver.ts";
 
 export interface PatienceOptions {

@@ -1,11 +1,5 @@
-import {
-  formatWalSegment,
-  parseLsn,
-  segmentIndexOfLsn,
-  timelineOfSegment,
-  type ServerFacts,
-  type SqlConnection,
-} from "@soar/pg-tools";
+import { formatWalSegment, parseLsn, segmentIndexOfLsn, timelineOfSegment } from "@soar/pg-tools";
+import type { ServerFacts, SqlConnection } from "@soar/pg-tools/replication";
 import { findTimelineHistory, listTimelines } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { findMissingSegment, waitForWal } from "../prove/wait-for-wal.ts";

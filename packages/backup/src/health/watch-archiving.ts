@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
-import { formatWalSegment, parseLsn, segmentIndexOfLsn, type ServerFacts, type SqlConnection } from "@soar/pg-tools";
+import { formatWalSegment, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
+import type { ServerFacts, SqlConnection } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import { readArchiver, type ArchiverState } from "../server-archiver.ts";
 import type { RunningBackup } from "../source/backup-source.ts";

@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import { parseBackupLabel, type BackupLabel } from "@soar/pg-tools";
+import { parseBackupLabel, type BackupLabel } from "@soar/pg-tools/labels";
 import { backupKey, BACKUP_OBJECTS, sha256Hex } from "@soar/repository";
 import {
   decompressMember,

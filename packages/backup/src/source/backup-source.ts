@@ -1,4 +1,5 @@
-import type { BackupTablespace, DamageReport, Lsn, ServerFacts } from "@soar/pg-tools";
+import type { Lsn } from "@soar/pg-tools";
+import type { BackupTablespace, DamageReport, ServerFacts } from "@soar/pg-tools/replication";
 import type { BackupRecord } from "@soar/repository";
 
 /**

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { DamageCollector, type ServerConfig } from "@soar/pg-tools";
+import { DamageCollector, type ServerConfig } from "@soar/pg-tools/replication";
 import type { BackupRequest } from "./backup-source.ts";
 import { openLibpqEnvironment } from "./libpq-environment.ts";
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { libpqEnvironment, type LibpqFiles, type ServerConfig } from "@soar/pg-tools";
+import { libpqEnvironment, type LibpqFiles, type ServerConfig } from "@soar/pg-tools/replication";
 
 export interface LibpqEnvironment extends AsyncDisposable {
   /** The whole environment of the program. */

@@ -1,15 +1,10 @@
 import { join } from "node:path";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import {
-  type BackupLabel,
-  createManifestReader,
-  findPostgresPrograms,
-  majorOfVersionNumber,
-  parseBackupLabel,
-  type ServerConfig,
-  type ServerFacts,
-  serverLocation,
-} from "@soar/pg-tools";
+import { type BackupLabel, parseBackupLabel } from "@soar/pg-tools/labels";
+import { createManifestReader } from "@soar/pg-tools/manifest";
+import { findPostgresPrograms } from "@soar/pg-tools/cluster";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
+import { type ServerConfig, type ServerFacts, serverLocation } from "@soar/pg-tools/replication";
 import type { ArchiveStream, BackupRequest, BackupSource, FinishedBackup, RunningBackup } from "./backup-source.ts";
 import { startBaseBackupProgram, type BaseBackupProgram, type ProgramExit } from "./base-backup-program.ts";
 import { explainExit } from "./explain-exit.ts";

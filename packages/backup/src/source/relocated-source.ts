@@ -1,4 +1,4 @@
-import { replaceInManifest } from "@soar/pg-tools";
+import { replaceInManifest } from "@soar/pg-tools/manifest";
 import type { ArchiveStream, BackupSource, RunningBackup } from "./backup-source.ts";
 import { RelocatedTar } from "./relocated-tar.ts";
 

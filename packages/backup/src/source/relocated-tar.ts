@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools";
+import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
 import { TarScanner } from "@soar/seekable-tar";
 
 const MAP = "tablespace_map";

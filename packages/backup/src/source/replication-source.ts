@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import { baseBackup, connectReplication, type BaseBackupEvent, type ServerConfig } from "@soar/pg-tools";
+import { baseBackup, connectReplication, type BaseBackupEvent, type ServerConfig } from "@soar/pg-tools/replication";
 import {
   estimatedTotal,
   type ArchiveStream,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { asError, SoarError } from "@soar/errors";
-import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
+import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools/replication";
 import { describeArchiver } from "../server-archiver.ts";
 import type { BackupRequest } from "./backup-source.ts";
 

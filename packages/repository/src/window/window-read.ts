@@ -1,11 +1,5 @@
-import {
-  createWalSummarizer,
-  formatLsn,
-  lsnOfSegmentIndex,
-  segmentIndexOfLsn,
-  type Lsn,
-  type TimelineHistory,
-} from "@soar/pg-tools";
+import { formatLsn, lsnOfSegmentIndex, segmentIndexOfLsn, type Lsn, type TimelineHistory } from "@soar/pg-tools";
+import { createWalSummarizer } from "@soar/pg-tools/wal-records";
 import { hasErrorCode } from "@soar/errors";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupRecords } from "../records/backup-directories.ts";

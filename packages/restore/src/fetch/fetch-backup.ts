@@ -1,7 +1,7 @@
 import { chown, mkdir, readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools";
+import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
 import { backupKey, BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
 import {
   extractArchive,

@@ -1,7 +1,8 @@
 import { lstat, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { readClusterState, readControlFile } from "@soar/pg-tools";
+import { readClusterState } from "@soar/pg-tools/cluster";
+import { readControlFile } from "@soar/pg-tools/control-file";
 import { isFile } from "../is-file.ts";
 import { readUnfinished } from "../status/unfinished.ts";
 import { keptRecordPath, listKept, listSavedWal } from "../status/kept-record.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { readClusterState, startCluster } from "@soar/pg-tools";
+import { readClusterState, startCluster } from "@soar/pg-tools/cluster";
 import { SoarError } from "@soar/errors";
 import type { ConfigChoice } from "../server-config/config-choice.ts";
 import { requireCommand, type Environment } from "../server-control/run-command.ts";

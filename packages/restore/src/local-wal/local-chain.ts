@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { createWalScanner, type TimelineHistory } from "@soar/pg-tools";
+import type { TimelineHistory } from "@soar/pg-tools";
+import { createWalScanner } from "@soar/pg-tools/wal-records";
 import {
   readChainSegment,
   readTail,

@@ -1,13 +1,8 @@
 import { open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import {
-  checkWalSegmentHeader,
-  formatTimelineHistory,
-  parseTimelineHistory,
-  parseWalSegment,
-  type TimelineHistory,
-} from "@soar/pg-tools";
+import { formatTimelineHistory, parseTimelineHistory, parseWalSegment, type TimelineHistory } from "@soar/pg-tools";
+import { checkWalSegmentHeader } from "@soar/pg-tools/wal-records";
 import type { TimelineSegments, WalObject } from "@soar/repository";
 
 /** WAL on this machine that may be in no bucket: in pg_wal of the lost server, and in what earlier restores kept. */

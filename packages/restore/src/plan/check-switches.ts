@@ -1,12 +1,6 @@
 import { SoarError } from "@soar/errors";
-import {
-  createWalScanner,
-  formatHistoryFileName,
-  formatLsn,
-  segmentIndexOfLsn,
-  type Lsn,
-  type WalRecord,
-} from "@soar/pg-tools";
+import { formatHistoryFileName, formatLsn, segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
+import { createWalScanner, type WalRecord } from "@soar/pg-tools/wal-records";
 import { readChainSegment, walKey, type WalChain } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 

@@ -1,4 +1,5 @@
-import { createWalScanner, isTransactionEnd, segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
+import { segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
+import { createWalScanner, isTransactionEnd } from "@soar/pg-tools/wal-records";
 import { readChainSegment, type ChainSegment, type WalChain, type WalDescription } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import type { ReadChainOptions } from "./read-chain-records.ts";

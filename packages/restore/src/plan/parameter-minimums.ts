@@ -1,4 +1,5 @@
-import { parseLsn, RECOVERY_PARAMETERS, type Lsn, type RecoveryParameter } from "@soar/pg-tools";
+import { parseLsn, type Lsn } from "@soar/pg-tools";
+import { RECOVERY_PARAMETERS, type RecoveryParameter } from "@soar/pg-tools/replication";
 import type { BackupRecord, WalChain } from "@soar/repository";
 import type { SegmentDescriptions } from "./segment-descriptions.ts";
 import { segmentsUntil } from "./segments-until.ts";

@@ -1,10 +1,10 @@
+import { parseLsn } from "@soar/pg-tools";
 import {
-  parseLsn,
   recoveryStopAt,
   type RecoveryStop,
   type RecoveryTarget as PostgresTarget,
   type WalRecord,
-} from "@soar/pg-tools";
+} from "@soar/pg-tools/wal-records";
 import type { BackupRecord } from "@soar/repository";
 import type { RestoreTarget } from "./restore-target.ts";
 

@@ -1,12 +1,6 @@
 import { SoarError } from "@soar/errors";
-import {
-  createWalScanner,
-  lsnOfSegmentIndex,
-  type Lsn,
-  type TransactionEnd,
-  type WalRecord,
-  type WalScanner,
-} from "@soar/pg-tools";
+import { lsnOfSegmentIndex, type Lsn } from "@soar/pg-tools";
+import { createWalScanner, type TransactionEnd, type WalRecord, type WalScanner } from "@soar/pg-tools/wal-records";
 import { readChainSegment, type ChainSegment, type WalChain, type WalDescription } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { SegmentDescriptions } from "./segment-descriptions.ts";

@@ -1,13 +1,7 @@
 import { SoarError } from "@soar/errors";
-import {
-  formatLsn,
-  lsnOfSegmentIndex,
-  parseLsn,
-  type Lsn,
-  type RecoveryTarget as PostgresTarget,
-  type WalRecord,
-  formatTargetTime,
-} from "@soar/pg-tools";
+import { formatLsn, lsnOfSegmentIndex, parseLsn, type Lsn } from "@soar/pg-tools";
+import type { RecoveryTarget as PostgresTarget, WalRecord } from "@soar/pg-tools/wal-records";
+import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord, WalChain } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { describeTarget, type RestoreTarget } from "./restore-target.ts";

@@ -1,4 +1,5 @@
-import { formatLsn, formatTargetTime, type Lsn } from "@soar/pg-tools";
+import { formatLsn, type Lsn } from "@soar/pg-tools";
+import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 
 /** Where recovery is to end. */
 export type RestoreTarget =

@@ -1,4 +1,5 @@
-import { connectSql, readClusterState, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
+import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools/replication";
+import { readClusterState } from "@soar/pg-tools/cluster";
 import { SoarError } from "@soar/errors";
 import type { RestoredChecks } from "../status/restore-record.ts";
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseConfigSettings } from "@soar/pg-tools";
+import { parseConfigSettings } from "@soar/pg-tools/recovery-config";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { requireNoCopy } from "@soar/repository";
 import { adoptClone, fenceClone, isFenced } from "./fence.ts";

@@ -1,6 +1,6 @@
 import { chown, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { formatConfigSetting, parseConfigSettings, type ConfigSetting } from "@soar/pg-tools";
+import { formatConfigSetting, parseConfigSettings, type ConfigSetting } from "@soar/pg-tools/recovery-config";
 import { COPY_MARK } from "@soar/repository";
 import { syncDirectory } from "../status/restore-record.ts";
 import { replaceDurably, writeDurably } from "../write-durably.ts";

@@ -1,19 +1,20 @@
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
+import { formatLsn, lsnOfSegmentIndex } from "@soar/pg-tools";
 import {
-  formatLsn,
-  lsnOfSegmentIndex,
   recoveryTargetSettings,
   removeRecoverySettings,
   setRecoveryMode,
+  writeRecoverySettings,
+} from "@soar/pg-tools/recovery-config";
+import {
   startCluster,
   stopCluster,
   waitForRecovery,
-  writeRecoverySettings,
   type RecoveryEvent,
   type RecoveryOutcome,
   type StartedCluster,
-} from "@soar/pg-tools";
+} from "@soar/pg-tools/cluster";
 import type { RestorePlan } from "../plan/plan.ts";
 
 export interface RecoverOptions {

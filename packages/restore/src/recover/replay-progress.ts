@@ -1,4 +1,5 @@
-import { lsnOfSegmentIndex, type RecoveryEvent } from "@soar/pg-tools";
+import { lsnOfSegmentIndex } from "@soar/pg-tools";
+import type { RecoveryEvent } from "@soar/pg-tools/cluster";
 import { readWalDescription, type ChainSegment } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../plan/plan.ts";

@@ -1,4 +1,4 @@
-import { requireMajor } from "@soar/pg-tools";
+import { requireMajor } from "@soar/pg-tools/majors";
 import { heapTuples } from "./heap-tuples.ts";
 
 /** `NAMEDATALEN`. */

@@ -1,4 +1,4 @@
-import { connectSql, type SqlConnection } from "@soar/pg-tools";
+import { connectSql, type SqlConnection } from "@soar/pg-tools/replication";
 import { quoteName } from "./sql-names.ts";
 import {
   dropDatabase,

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools";
+import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
 import {
   extractArchive,

@@ -1,5 +1,6 @@
 import { SoarError } from "@soar/errors";
-import { createWalScanner, formatLsn, parseLsn, type WalRecord, type WalScanner } from "@soar/pg-tools";
+import { formatLsn, parseLsn } from "@soar/pg-tools";
+import { createWalScanner, type WalRecord, type WalScanner } from "@soar/pg-tools/wal-records";
 import type { RestorePlan } from "../plan/plan.ts";
 
 /** rmgrlist.h and tablespace.h. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { connectSql } from "@soar/pg-tools";
+import { connectSql } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../plan/plan.ts";
 import { copyEmptyDatabase, dropEmptied, mayCopy } from "./empty-database.ts";

@@ -1,7 +1,8 @@
 import { copyFile, link, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { connectSql, majorOfVersionNumber } from "@soar/pg-tools";
+import { connectSql } from "@soar/pg-tools/replication";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../plan/plan.ts";
 import { chooseRelations, type TableName } from "./choose-relations.ts";

@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import type { SqlConnection } from "@soar/pg-tools";
+import type { SqlConnection } from "@soar/pg-tools/replication";
 import type { TableName } from "./choose-relations.ts";
 import { quoteName } from "./sql-names.ts";
 

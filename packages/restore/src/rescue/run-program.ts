@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { basename } from "node:path";
 import { redactSecrets, SoarError } from "@soar/errors";
-import { libpqEnvironment, type ServerConfig } from "@soar/pg-tools";
+import { libpqEnvironment, type ServerConfig } from "@soar/pg-tools/replication";
 
 export interface RunProgramOptions {
   /** The whole environment. */

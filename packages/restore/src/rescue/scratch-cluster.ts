@@ -1,4 +1,5 @@
-import { findPostgresPrograms, majorOfVersionNumber } from "@soar/pg-tools";
+import { findPostgresPrograms } from "@soar/pg-tools/cluster";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../plan/plan.ts";
 import { plainBytesOf } from "./fetch-scope.ts";

@@ -1,7 +1,7 @@
 import { chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { readClusterState, stopCluster } from "@soar/pg-tools";
+import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import { processStart } from "../status/process-start.ts";
 import { dropDatabase, type TargetServer } from "./target-database.ts";
 

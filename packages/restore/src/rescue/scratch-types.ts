@@ -1,4 +1,5 @@
-import type { RecoveryEvent, RecoveryOutcome, ServerConfig } from "@soar/pg-tools";
+import type { RecoveryEvent, RecoveryOutcome } from "@soar/pg-tools/cluster";
+import type { ServerConfig } from "@soar/pg-tools/replication";
 import type { SeekTable } from "@soar/seekable-tar";
 import type { FetchedScope } from "./fetch-scope.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";

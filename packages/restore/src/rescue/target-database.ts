@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
-import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools";
+import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools/replication";
 import { quoteName } from "./sql-names.ts";
 
 /** A running server that something is rescued into. */

@@ -1,17 +1,11 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  connectSql,
-  findPostgresPrograms,
-  lsnOfSegmentIndex,
-  majorOfVersionNumber,
-  parseLsn,
-  type ServerConfig,
-  setRecoveryMode,
-  startCluster,
-  waitForRecovery,
-} from "@soar/pg-tools";
+import { lsnOfSegmentIndex, parseLsn } from "@soar/pg-tools";
+import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
+import { findPostgresPrograms, startCluster, waitForRecovery } from "@soar/pg-tools/cluster";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
+import { setRecoveryMode } from "@soar/pg-tools/recovery-config";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "../chown-tree.ts";

@@ -1,4 +1,4 @@
-import type { RecoveryEvent, RecoveryOutcome } from "@soar/pg-tools";
+import type { RecoveryEvent, RecoveryOutcome } from "@soar/pg-tools/cluster";
 import type { Approach } from "../fetch/delta/approach.ts";
 import type { RestoredChecks } from "../status/restore-record.ts";
 import type { ReplayProgress } from "../recover/replay-progress.ts";

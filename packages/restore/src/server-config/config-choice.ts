@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
-import { ACCESS_FILE_SETTINGS, formatConfigSetting } from "@soar/pg-tools";
+import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
+import { formatConfigSetting } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readSavedConfig } from "./saved-config.ts";

@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import { readClusterState, stopCluster } from "@soar/pg-tools";
+import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import { requireCommand, runCommand, type Environment } from "./run-command.ts";
 import { hasSystemd, systemctl, unitOfDirectory, unitOfProcess } from "./systemd.ts";
 

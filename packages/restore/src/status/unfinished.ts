@@ -1,7 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hasErrorCode } from "@soar/errors";
-import { readClusterState, readControlFile, type ControlFile } from "@soar/pg-tools";
+import { readClusterState } from "@soar/pg-tools/cluster";
+import { readControlFile, type ControlFile } from "@soar/pg-tools/control-file";
 import { isFile } from "../is-file.ts";
 import { readRestoreRecord, recordPath, type RestoreRecord } from "./restore-record.ts";
 

@@ -1,6 +1,7 @@
 import { rename, rm } from "node:fs/promises";
 import { SoarError } from "@soar/errors";
-import { checkWalSegmentHeader, formatHistoryFileName } from "@soar/pg-tools";
+import { formatHistoryFileName } from "@soar/pg-tools";
+import { checkWalSegmentHeader } from "@soar/pg-tools/wal-records";
 import {
   findTimelineHistory,
   readChainSegment,

@@ -1,4 +1,4 @@
-import type { SqlConnection } from "@soar/pg-tools";
+import type { SqlConnection } from "@soar/pg-tools/replication";
 import type { Notes } from "./examination.ts";
 
 interface ArchiverRow extends Readonly<Record<string, unknown>> {

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ServerFacts } from "@soar/pg-tools";
+import type { ServerFacts } from "@soar/pg-tools/replication";
 import { postgresMajors } from "@soar-tooling/postgres-clusters";
 import { mountSmallDisk } from "@soar-tooling/test-bench";
 import { afterEach, beforeEach, expect, test } from "vitest";

@@ -3,7 +3,9 @@ import { access, constants, stat, statfs } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { hasErrorCode } from "@soar/errors";
-import { findPostgresPrograms, majorOfVersionNumber, type ServerFacts } from "@soar/pg-tools";
+import { findPostgresPrograms } from "@soar/pg-tools/cluster";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
+import type { ServerFacts } from "@soar/pg-tools/replication";
 import type { Notes } from "./examination.ts";
 
 export interface MachineExpectations {

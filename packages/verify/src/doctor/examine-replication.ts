@@ -1,5 +1,6 @@
 import { isSoarError } from "@soar/errors";
-import { connectReplication, formatLsn, identifySystem, type ServerConfig } from "@soar/pg-tools";
+import { formatLsn } from "@soar/pg-tools";
+import { connectReplication, identifySystem, type ServerConfig } from "@soar/pg-tools/replication";
 import type { Notes } from "./examination.ts";
 
 /** Whether a base backup and the tail may connect: the right of the role, and a line of pg_hba.conf, which counts separately for replication. */

@@ -1,4 +1,5 @@
-import { findMajor, majorOfVersionNumber, type SqlConnection, SUPPORTED_VERSIONS } from "@soar/pg-tools";
+import { findMajor, majorOfVersionNumber, SUPPORTED_VERSIONS } from "@soar/pg-tools/majors";
+import type { SqlConnection } from "@soar/pg-tools/replication";
 import type { Notes } from "./examination.ts";
 
 interface Setting extends Readonly<Record<string, unknown>> {

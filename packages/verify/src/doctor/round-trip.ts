@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { SqlConnection } from "@soar/pg-tools";
+import type { SqlConnection } from "@soar/pg-tools/replication";
 import { findWalObjects } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import type { Notes } from "./examination.ts";

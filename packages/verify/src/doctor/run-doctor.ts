@@ -1,11 +1,11 @@
 import {
   connectSql,
-  majorOfVersionNumber,
   readServerFacts,
   type ServerConfig,
   type ServerFacts,
   type SqlConnection,
-} from "@soar/pg-tools";
+} from "@soar/pg-tools/replication";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { RetentionPolicy } from "@soar/repository";
 import { openStore, parseStoreUrl, readBucketSettings, type ObjectStore, type StoreConfig } from "@soar/storage";
 import { examine, type Examination } from "./examination.ts";

@@ -1,4 +1,5 @@
-import { formatLsn, segmentIndexBeforeLsn, formatTargetTime } from "@soar/pg-tools";
+import { formatLsn, segmentIndexBeforeLsn } from "@soar/pg-tools";
+import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import { ageAt, type RecoveryWindow, type RepositoryRecord } from "@soar/repository";
 import type { RestorePlan } from "@soar/restore/plan";
 import type { ScratchCluster } from "@soar/restore/rescue";

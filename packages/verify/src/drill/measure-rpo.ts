@@ -1,5 +1,7 @@
 import { isSoarError } from "@soar/errors";
-import { connectSql, formatLsn, parseLsn, formatTargetTime } from "@soar/pg-tools";
+import { formatLsn, parseLsn } from "@soar/pg-tools";
+import { connectSql } from "@soar/pg-tools/replication";
+import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import type { RestorePlan } from "@soar/restore/plan";
 import type { TargetServer } from "@soar/restore/rescue";
 import type { DrillResult } from "./report/drill-report.ts";

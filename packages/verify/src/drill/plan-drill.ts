@@ -2,7 +2,7 @@ import { isAbsolute, relative, resolve } from "node:path";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import type { BackupRecord, RecoveryWindow } from "@soar/repository";
 import { describeTarget, planRestore, type RestorePlan } from "@soar/restore/plan";
-import { formatTargetTime } from "@soar/pg-tools";
+import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import type { ObjectStore } from "@soar/storage";
 import { chooseInstant } from "./choose-instant.ts";
 import type { DrillInstant, DrillOptions } from "./drill-options.ts";

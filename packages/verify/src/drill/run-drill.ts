@@ -1,5 +1,5 @@
 import { isSoarError, type SoarError } from "@soar/errors";
-import { readClusterState, startCluster } from "@soar/pg-tools";
+import { readClusterState, startCluster } from "@soar/pg-tools/cluster";
 import { readRecoveryWindow, requireRepositoryRecord, type RepositoryRecord } from "@soar/repository";
 import { planRestore, withPlanLease, type RestorePlan } from "@soar/restore/plan";
 import { useScratchCluster, type RescueEvent, type ScratchCluster } from "@soar/restore/rescue";

@@ -1,4 +1,4 @@
-import { createFileChecksum, formatCrc32c, joinCrc32c, type FileChecksum } from "@soar/pg-tools";
+import { createFileChecksum, formatCrc32c, joinCrc32c, type FileChecksum } from "@soar/pg-tools/manifest";
 import type { ManifestFiles } from "../quick/check-manifest.ts";
 import type { DamageReport } from "./damage-report.ts";
 import type { PlannedRun } from "./plan-members.ts";

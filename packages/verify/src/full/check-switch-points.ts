@@ -1,11 +1,5 @@
-import {
-  createWalScanner,
-  formatLsn,
-  readWalPageHeader,
-  segmentIndexOfLsn,
-  type Lsn,
-  type TimelineHistory,
-} from "@soar/pg-tools";
+import { formatLsn, segmentIndexOfLsn, type Lsn, type TimelineHistory } from "@soar/pg-tools";
+import { createWalScanner, readWalPageHeader } from "@soar/pg-tools/wal-records";
 import { readWalFile, type WalObject } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { isDamage, type Finding } from "../finding.ts";

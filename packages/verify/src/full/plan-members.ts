@@ -1,4 +1,5 @@
-import { parseLsn, parseRelationPath } from "@soar/pg-tools";
+import { parseLsn } from "@soar/pg-tools";
+import { parseRelationPath } from "@soar/pg-tools/page-checksum";
 import type { BackupRecord } from "@soar/repository";
 import type { MemberLocation, PlacedEntry, SeekArchive } from "@soar/seekable-tar";
 import { pathInCluster } from "../quick/check-table.ts";

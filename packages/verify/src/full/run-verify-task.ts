@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { crc32cOf, findDamagedPages } from "@soar/pg-tools";
+import { crc32cOf } from "@soar/pg-tools/manifest";
+import { findDamagedPages } from "@soar/pg-tools/page-checksum";
 import { decompressMemberSync, type Codec } from "@soar/seekable-tar";
 import { movable, type TaskOutcome } from "@soar/task-pool";
 import { isDamage } from "../finding.ts";

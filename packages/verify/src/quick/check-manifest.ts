@@ -1,4 +1,6 @@
-import { createManifestReader, formatLsn, parseBackupLabel, parseLsn, type ManifestFile } from "@soar/pg-tools";
+import { formatLsn, parseLsn } from "@soar/pg-tools";
+import { createManifestReader, type ManifestFile } from "@soar/pg-tools/manifest";
+import { parseBackupLabel } from "@soar/pg-tools/labels";
 import { backupKey, BACKUP_OBJECTS, type BackupRecord } from "@soar/repository";
 import type { SeekTable } from "@soar/seekable-tar";
 import { findingOf, type Finding } from "../finding.ts";

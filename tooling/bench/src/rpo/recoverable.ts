@@ -1,4 +1,4 @@
-import { createWalScanner } from "@soar/pg-tools";
+import { createWalScanner } from "@soar/pg-tools/wal-records";
 import { appendTail, readChainSegment, readWalChain } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { connectSql, type ServerConfig } from "@soar/pg-tools";
+import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
 
 export interface Acknowledged {
   readonly xid: number;

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { majorOfVersionNumber } from "@soar/pg-tools";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { inspectDataDirectory, requireRestorable, type DataDirectoryState } from "../../data-directory.ts";
 import type { RestorePlan } from "../../plan/plan.ts";
 import { isFile } from "../../is-file.ts";

@@ -1,5 +1,5 @@
 import { isSoarError } from "@soar/errors";
-import { connectSql } from "@soar/pg-tools";
+import { connectSql } from "@soar/pg-tools/replication";
 import type { CheckResult, DrillServer } from "./drill-server.ts";
 
 const DATABASE = `SELECT datname AS name, datcollversion AS then, pg_database_collation_actual_version(oid) AS now

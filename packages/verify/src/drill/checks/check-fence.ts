@@ -1,4 +1,4 @@
-import { connectSql } from "@soar/pg-tools";
+import { connectSql } from "@soar/pg-tools/replication";
 import type { CheckResult, DrillServer } from "./drill-server.ts";
 
 /** What the running server itself says: it archives nothing and nobody reaches it over the network. */

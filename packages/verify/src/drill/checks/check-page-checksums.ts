@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { stopCluster } from "@soar/pg-tools";
+import { stopCluster } from "@soar/pg-tools/cluster";
 import { complaintOf, runCaptured } from "../run-captured.ts";
 import { hasProgram, type CheckResult, type DrillServer } from "./drill-server.ts";
 

@@ -1,4 +1,5 @@
-import { formatLsn, formatTargetTime } from "@soar/pg-tools";
+import { formatLsn } from "@soar/pg-tools";
+import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import type { RestorePlan } from "@soar/restore/plan";
 import type { CheckResult, DrillServer } from "./drill-server.ts";
 

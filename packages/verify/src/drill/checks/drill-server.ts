@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { connectionEnvironment, type ScratchCluster } from "@soar/restore/rescue";
-import { connectSql, type ServerConfig } from "@soar/pg-tools";
+import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
 import type { DrillCheck } from "../report/drill-report.ts";
 
 /** The restored server, and what the checks need beside it. */

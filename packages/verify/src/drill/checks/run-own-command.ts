@@ -1,4 +1,4 @@
-import { connectSql } from "@soar/pg-tools";
+import { connectSql } from "@soar/pg-tools/replication";
 import { runCaptured } from "../run-captured.ts";
 import type { CheckResult, DrillServer } from "./drill-server.ts";
 

@@ -1,0 +1,8 @@
+// The programs of a server: find, start, watch and stop it.
+
+export { findPostgresPrograms, type FindProgramsOptions, type PostgresPrograms } from "./find-programs.ts";
+export { type ClusterState, readClusterState } from "./cluster-state.ts";
+export { startCluster, type StartClusterOptions, type StartedCluster } from "./start-cluster.ts";
+export { stopCluster, type StopClusterOptions } from "./stop-cluster.ts";
+export type { RecoveryEvent } from "./recovery-log.ts";
+export { type RecoveryOutcome, waitForRecovery, type WaitForRecoveryOptions } from "./wait-for-recovery.ts";

@@ -1,0 +1,3 @@
+// global/pg_control.
+
+export { type ControlFile, readControlFile } from "./control-file.ts";

@@ -1,0 +1,5 @@
+// Checksums of data pages.
+
+export { pageChecksum } from "./page-checksum.ts";
+export { parseRelationPath, type RelationPath } from "./relation-path.ts";
+export { type DamagedPage, findDamagedPages, type VerifyPagesOptions } from "./verify-pages.ts";

@@ -1,0 +1,16 @@
+// Recovery settings and signal files, and configuration files as the server reads them.
+
+export { type ConfigSetting, formatConfigSetting, parseConfigSettings } from "./config-file.ts";
+export {
+  readLeftoverTargets,
+  type RecoveryMode,
+  removeRecoverySettings,
+  setRecoveryMode,
+  writeRecoverySettings,
+} from "./recovery-config.ts";
+export {
+  findLeftoverTargets,
+  formatTargetTime,
+  type RecoverySettings,
+  recoveryTargetSettings,
+} from "./recovery-settings.ts";

@@ -1,0 +1,22 @@
+// Connections to a server: SQL, the replication protocol, BASE_BACKUP, START_REPLICATION.
+
+export { libpqEnvironment, type LibpqFiles } from "./libpq-environment.ts";
+export { type ServerConfig, serverLocation } from "./server-config.ts";
+export { connectSql, type SqlConnection } from "./sql-connection.ts";
+export { readServerFacts, RECOVERY_PARAMETERS, type RecoveryParameter, type ServerFacts } from "./server-facts.ts";
+export { connectReplication, type ReplicationConnection, type ReplicationOptions } from "./replication-connection.ts";
+export {
+  createPhysicalSlot,
+  dropReplicationSlot,
+  identifySystem,
+  readReplicationSlot,
+  type ReplicationSlot,
+  showSetting,
+  type SystemIdentity,
+  timelineHistory,
+} from "./replication-commands.ts";
+export { baseBackup } from "./base-backup.ts";
+export type { BackupTablespace, BaseBackupEvent } from "./base-backup-stream.ts";
+export type { BaseBackupOptions } from "./base-backup-command.ts";
+export { DamageCollector, type DamageReport } from "./damaged-pages.ts";
+export { streamWal, type StreamWalOptions, type WalStream, type WalStreamEvent } from "./stream-wal.ts";
