@@ -81,7 +81,8 @@ function firstFrom(stops: readonly number[], index: number): number {
   let [low, high] = [0, stops.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((stops[middle] ?? 0) < index) low = middle + 1;
+    const stop = stops[middle];
+    if (stop !== undefined && stop < index) low = middle + 1;
     else high = middle;
   }
   return low;

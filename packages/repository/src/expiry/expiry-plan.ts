@@ -55,7 +55,10 @@ export function planExpiry(state: ExpiryState, policy: RetentionPolicy): ExpiryP
   });
   const kept = complete.filter(({ label }) => reasons.has(label));
   return {
-    keep: kept.map(({ label }) => ({ label, reasons: reasons.get(label) ?? [] })),
+    keep: complete.flatMap(({ label }) => {
+      const why = reasons.get(label);
+      return why === undefined ? [] : [{ label, reasons: why }];
+    }),
     removeBackups: [...expired(complete, reasons), ...abandoned(state)],
     removeWal: state.wal.filter(({ name }) => !isWalNeeded(name, state, kept, anchors)),
     removeLeases: state.leases.filter(
@@ -76,9 +79,7 @@ function requireReadable(backups: readonly BackupDirectory[]): void {
 
 /** One per branch that was written to within the window, and at least one: see `newestOf`. */
 function findAnchors(state: ExpiryState, complete: readonly Complete[], windowStart: Date): Anchor[] {
-  const live = state.timelines.filter(
-    ({ lastArchivedAt }) => lastArchivedAt === undefined || lastArchivedAt >= windowStart,
-  );
+  const live = state.timelines.filter((timeline) => writtenAt(timeline) >= windowStart.getTime());
   const followed = live.length > 0 ? live : newestOf(state.timelines);
   return followed.map(({ history }) => {
     const before = complete.filter(
@@ -98,8 +99,13 @@ function findAnchors(state: ExpiryState, complete: readonly Complete[], windowSt
  * is: its newest state is all that is left of it, and no policy is meant to remove that.
  */
 function newestOf(timelines: readonly TimelineState[]): readonly TimelineState[] {
-  const newest = Math.max(...timelines.map(({ lastArchivedAt }) => lastArchivedAt?.getTime() ?? 0));
-  return timelines.filter(({ lastArchivedAt }) => lastArchivedAt?.getTime() === newest);
+  const newest = Math.max(...timelines.map(writtenAt));
+  return timelines.filter((timeline) => writtenAt(timeline) === newest);
+}
+
+/** A branch of which that is not known counts as one that is being written to. */
+function writtenAt({ lastArchivedAt }: TimelineState): number {
+  return lastArchivedAt?.getTime() ?? Infinity;
 }
 
 interface KeepRules {
@@ -191,8 +197,9 @@ function abandoned(state: ExpiryState): ExpiredBackup[] {
  */
 export function removalOrder({ label, objects }: BackupDirectory): ExpiredBackup["objects"] {
   const rank = (name: string) => (name === BACKUP_OBJECTS.record ? 0 : name === BACKUP_OBJECTS.started ? 2 : 1);
-  const names = [...objects.keys()].sort((a, b) => rank(a) - rank(b));
-  return names.map((name) => ({ key: backupKey(label, name), size: objects.get(name) ?? 0 }));
+  return [...objects]
+    .sort(([a], [b]) => rank(a) - rank(b))
+    .map(([name, size]) => ({ key: backupKey(label, name), size }));
 }
 
 function byEnd(a: Complete, b: Complete): number {

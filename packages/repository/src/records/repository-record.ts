@@ -1,5 +1,5 @@
 import { SoarError, hasErrorCode } from "@soar/errors";
-import { probeConditionalPut, type CallOptions, type ConditionalPut, type ObjectStore } from "@soar/storage";
+import { probeConditionalPut, type CallOptions, type ObjectStore } from "@soar/storage";
 import * as v from "valibot";
 import {
   byteCount,
@@ -106,7 +106,7 @@ async function createRepositoryRecord(
   const record: RepositoryRecord = {
     format: FORMAT_VERSION,
     ...identity,
-    conditionalPut: definite(await probeConditionalPut(store, PROBE_PREFIX, options)),
+    conditionalPut: await probeConditionalPut(store, PROBE_PREFIX, options),
     ...(store.features.server === undefined ? {} : { conditionalPutBy: store.features.server }),
     createdAt: options.now.toISOString(),
     createdBy: options.toolVersion,
@@ -119,9 +119,4 @@ async function createRepositoryRecord(
     if (!hasErrorCode(error, "OBJECT_EXISTS")) throw error;
     return requireRepositoryRecord(store, options);
   }
-}
-
-/** A probe that could not tell is treated as the worst answer. */
-function definite(answer: ConditionalPut): RepositoryRecord["conditionalPut"] {
-  return answer === "unknown" ? "ignored" : answer;
 }

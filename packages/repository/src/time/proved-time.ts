@@ -50,7 +50,7 @@ export function proveTime({ clock, newestStamp, backups }: TimeEvidence): Proved
     );
   }
   const newest = newestRecorded(backups);
-  if (newest?.recordedAt !== undefined && isAhead(newest.stoppedAt, newest.recordedAt)) {
+  if (newest !== undefined && isAhead(newest.stoppedAt, newest.recordedAt)) {
     doubts.push(
       `the clock of the machine that took backup ${newest.label} was ${describeSpan(newest.stoppedAt, newest.recordedAt)} ahead of what the bucket shows`,
     );
@@ -74,9 +74,11 @@ export function ageAt(now: Date, then: Date): number {
   return age < 0 && !isAhead(then, now) ? 0 : age;
 }
 
-function newestRecorded(backups: readonly StampedBackup[]): StampedBackup | undefined {
+type RecordedBackup = StampedBackup & { readonly recordedAt: Date };
+
+function newestRecorded(backups: readonly StampedBackup[]): RecordedBackup | undefined {
   return backups
-    .filter(({ recordedAt }) => recordedAt !== undefined)
-    .toSorted((a, b) => (a.recordedAt?.getTime() ?? 0) - (b.recordedAt?.getTime() ?? 0))
+    .filter((backup): backup is RecordedBackup => backup.recordedAt !== undefined)
+    .toSorted((a, b) => a.recordedAt.getTime() - b.recordedAt.getTime())
     .at(-1);
 }

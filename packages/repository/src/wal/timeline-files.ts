@@ -21,6 +21,7 @@ export async function findTimelineHistory(
   try {
     return parseTimelineHistory(text.toString("utf8"), timeline);
   } catch (cause) {
+    /* v8 ignore next -- reading the text throws nothing else: what would come here is a bug, and has to stay one */
     if (!isSoarError(cause)) throw cause;
     throw damaged(store, key, cause.message, cause);
   }

@@ -1,4 +1,4 @@
-import { hasErrorCode, SoarError } from "@soar/errors";
+import { SoarError } from "@soar/errors";
 import { formatWalSegment, parseWalFileName, parseWalSegment, type WalSegment } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { splitCodecSuffix } from "./codec-suffix.ts";
@@ -76,7 +76,7 @@ function indexOf(store: ObjectStore, { name, key }: WalObject, segmentSize: numb
     return parseWalFileName(name).kind === "segment" ? parseWalSegment(name, segmentSize).index : undefined;
   } catch (error) {
     // The name alone would leave the operator searching: it is an object in the bucket.
-    throw hasErrorCode(error, "WAL_NAME_INVALID") ? strange(store, key, error) : error;
+    throw strange(store, key, error);
   }
 }
 

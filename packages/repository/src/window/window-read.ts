@@ -98,7 +98,7 @@ async function describeTimeline(store: ObjectStore, history: TimelineHistory, kn
   const parent = history.entries.at(-1);
   const begin = parent?.switchLsn ?? 0n;
   const { spans, unusable } = findRestorableSpans(history, known.records, known.inventories);
-  const hasOwn = (known.inventories.get(history.timeline)?.segments.size ?? 0) > 0;
+  const hasOwn = Boolean(known.inventories.get(history.timeline)?.segments.size);
   // What lies before the branch point is shown with the parent.
   const own = hasOwn ? spans.filter(({ toLsn }) => toLsn > begin) : [];
   const ranges: RestorableRange[] = [];
@@ -122,10 +122,9 @@ async function describeRange(
   const { segments } = span.hole === undefined ? await appendTail(store, span.chain, known) : span.chain;
   const behind = segments.filter(({ index }) => index >= segmentIndexOfLsn(fromLsn, known.walSegmentSize));
   const [first] = span.backups;
-  const start =
-    span.fromLsn > begin || first === undefined ? undefined : await findTime(store, behind.slice(1), "first", known);
+  const start = span.fromLsn > begin ? undefined : await findTime(store, behind.slice(1), "first", known);
   const last = await findTime(store, behind.toReversed(), "last", known);
-  const from = start ?? first?.stoppedAt ?? "";
+  const from = start ?? first.stoppedAt;
   return {
     from,
     // Times of commits and the clock of the backup's host are not the same clock.

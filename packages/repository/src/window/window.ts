@@ -18,7 +18,7 @@ export interface RestorableSpan {
   /** End of the last segment before the next hole, or of the archive. */
   readonly toLsn: Lsn;
   /** Backups that recovery within this stretch can begin at, oldest first. */
-  readonly backups: readonly BackupRecord[];
+  readonly backups: readonly [BackupRecord, ...BackupRecord[]];
   readonly chain: WalChain;
   /** What ends it; undefined at the end of the archive. */
   readonly hole: ChainHole | undefined;
