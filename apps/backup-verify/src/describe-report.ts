@@ -1,5 +1,6 @@
 import { formatDuration, formatSize } from "@soar/app-kit";
-import { readingCost, STORAGE_PRICES, type RecoveryWindow, type RestorableRange } from "@soar/repository";
+import { readingCost, STORAGE_PRICES } from "@soar/repository/cost";
+import type { RecoveryWindow, RestorableRange } from "@soar/repository/window";
 import type { Finding, VerifyReport } from "@soar/verify";
 
 /** A finished verification, as it is printed. */

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { claimRepository, listLeases } from "@soar/repository";
+import { claimRepository } from "@soar/repository";
+import { listLeases } from "@soar/repository/markers";
 import { openStore, readObject, type ObjectStore } from "@soar/storage";
 import {
   fillSampleRepository,

@@ -1,5 +1,5 @@
 import { formatSize, formatTable } from "@soar/app-kit";
-import { costOf, STORAGE_PRICES, storageOf, type StorageCost, type StorageUsage } from "@soar/repository";
+import { costOf, STORAGE_PRICES, storageOf, type StorageCost, type StorageUsage } from "@soar/repository/cost";
 
 export interface CostReport {
   readonly usage: StorageUsage;

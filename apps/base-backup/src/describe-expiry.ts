@@ -1,5 +1,5 @@
 import { formatSize, formatTable } from "@soar/app-kit";
-import type { ExpiryPlan } from "@soar/repository";
+import type { ExpiryPlan } from "@soar/repository/expiry";
 
 /** What an expiry removes and keeps, as a person reads it. The JSON names every object. */
 export function describeExpiry(plan: ExpiryPlan, width: number): string {

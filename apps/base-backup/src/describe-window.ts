@@ -1,5 +1,6 @@
 import { formatDuration } from "@soar/app-kit";
-import type { BackupDirectory, RangeHole, RecoveryWindow, RestorableRange, TimelineWindow } from "@soar/repository";
+import type { BackupDirectory } from "@soar/repository";
+import type { RangeHole, RecoveryWindow, RestorableRange, TimelineWindow } from "@soar/repository/window";
 import { drawWindow } from "./draw-window.ts";
 
 export interface DescribeWindowOptions {

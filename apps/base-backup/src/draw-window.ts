@@ -1,4 +1,4 @@
-import type { RecoveryWindow, RestorableRange } from "@soar/repository";
+import type { RecoveryWindow, RestorableRange } from "@soar/repository/window";
 
 export interface DrawOptions {
   /** Columns of the whole picture. */

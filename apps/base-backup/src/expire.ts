@@ -6,7 +6,7 @@ import {
   retentionOptions,
   storageOptions,
 } from "@soar/app-kit";
-import { planExpiry, readExpiryState } from "@soar/repository";
+import { planExpiry, readExpiryState } from "@soar/repository/expiry";
 import { describeExpiry, expiryToJson } from "./describe-expiry.ts";
 import { expireRepository, policyOf } from "./retention.ts";
 

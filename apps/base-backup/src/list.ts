@@ -7,13 +7,9 @@ import {
   retentionOptions,
   storageOptions,
 } from "@soar/app-kit";
-import {
-  listBackupDirectories,
-  readRecoveryWindow,
-  readStorageUsage,
-  requireRepositoryRecord,
-  type BackupDirectory,
-} from "@soar/repository";
+import { listBackupDirectories, requireRepositoryRecord, type BackupDirectory } from "@soar/repository";
+import { readRecoveryWindow } from "@soar/repository/window";
+import { readStorageUsage } from "@soar/repository/cost";
 import { describeCost, reportCost } from "./describe-cost.ts";
 import { describeWindow } from "./describe-window.ts";
 

@@ -7,9 +7,9 @@ import {
   type ExpiryEvent,
   type ExpiryOutcome,
   type ExpiryPlan,
-  type ProvedTime,
   type RetentionPolicy,
-} from "@soar/repository";
+} from "@soar/repository/expiry";
+import type { ProvedTime } from "@soar/repository/time";
 import type { ObjectStore } from "@soar/storage";
 
 export interface RetentionConfig {

@@ -2,7 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readNewestStamp } from "@soar/repository";
+import { readNewestStamp } from "@soar/repository/expiry";
 import type { ObjectStore } from "@soar/storage";
 import { expect, onTestFinished, test } from "vitest";
 import { expireRepository, type ExpireOptions } from "../src/retention.ts";

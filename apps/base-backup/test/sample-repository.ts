@@ -1,13 +1,7 @@
 import { formatLsn, formatWalSegment, lsnOfSegmentIndex } from "@soar/pg-tools";
-import {
-  backupKey,
-  claimLabel,
-  claimRepository,
-  putBackupRecord,
-  putWalFile,
-  sha256Hex,
-  type BackupRecord,
-} from "@soar/repository";
+import { backupKey, claimRepository, putBackupRecord, sha256Hex, type BackupRecord } from "@soar/repository";
+import { claimLabel } from "@soar/repository/markers";
+import { putWalFile } from "@soar/repository/wal";
 import { createFileStore, type ObjectStore } from "@soar/storage";
 import { sampleRecord } from "@soar-tooling/sample-repository";
 

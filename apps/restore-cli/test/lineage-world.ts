@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatLsn, formatWalSegment, lsnOfSegmentIndex } from "@soar/pg-tools";
-import { findWalObjects, putWalFile, sha256Hex, type WalObject } from "@soar/repository";
+import { sha256Hex } from "@soar/repository";
+import { findWalObjects, putWalFile, type WalObject } from "@soar/repository/wal";
 import { openStore, type ObjectStore } from "@soar/storage";
 
 export const SEGMENT_SIZE = 1024 * 1024;

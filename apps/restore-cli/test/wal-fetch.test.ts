@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findWalObjects } from "@soar/repository";
+import { findWalObjects } from "@soar/repository/wal";
 import { openStore, readObject } from "@soar/storage";
 import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
 import type { ProgramResult } from "@soar-tooling/test-bench";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { createTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
 import type { Fault } from "@soar-tooling/s3-server";
 import { startProxy, type TestProxy } from "@soar-tooling/test-bench";
-import { findWalObjects, readWalFile } from "@soar/repository";
+import { findWalObjects, readWalFile } from "@soar/repository/wal";
 import { openStore, type ObjectStore } from "@soar/storage";
 import { afterEach, expect, test } from "vitest";
 import {

@@ -1,7 +1,7 @@
 import { chownSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mountSmallDisk, serverUser, startProxy, type TestProxy } from "@soar-tooling/test-bench";
-import { findWalObjects, readWalFile } from "@soar/repository";
+import { findWalObjects, readWalFile } from "@soar/repository/wal";
 import { afterEach, expect, test } from "vitest";
 import { createArchiverWorld, doneNames, eventually, readWal, type ArchiverWorld } from "./archiver-world.fixture.ts";
 import { storeOf } from "./sample-backup.fixture.ts";

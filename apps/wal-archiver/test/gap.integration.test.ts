@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ArchiverStatus } from "@soar/archive/status";
-import type { GapRecord } from "@soar/repository";
+import type { GapRecord } from "@soar/repository/markers";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import {
   createArchiverWorld,

@@ -1,5 +1,6 @@
 import { parseWalFileName } from "@soar/pg-tools";
-import { claimRepository, putWalFile, type ClusterIdentity, type PutWalOutcome } from "@soar/repository";
+import { claimRepository, type ClusterIdentity } from "@soar/repository";
+import { putWalFile, type PutWalOutcome } from "@soar/repository/wal";
 import type { Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { readClusterIdentity } from "./cluster-identity.ts";

@@ -1,13 +1,6 @@
 import { parseWalFileName } from "@soar/pg-tools";
-import {
-  claimRepository,
-  isCompressibleWalFile,
-  putWalFile,
-  requireSameCluster,
-  type ClusterIdentity,
-  type PutWalOutcome,
-  type RepositoryRecord,
-} from "@soar/repository";
+import { claimRepository, requireSameCluster, type ClusterIdentity, type RepositoryRecord } from "@soar/repository";
+import { isCompressibleWalFile, putWalFile, type PutWalOutcome } from "@soar/repository/wal";
 import type { Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { readClusterIdentity } from "./cluster-identity.ts";

@@ -5,7 +5,8 @@ import { unreadable } from "@soar/durable-files";
 import { isSoarError, SoarError } from "@soar/errors";
 import { formatLsn, parseTimelineHistory, type WalFileName } from "@soar/pg-tools";
 import { checkWalSegmentHeader, createWalSummarizer, type WalSegmentSummary } from "@soar/pg-tools/wal-records";
-import { LARGEST_HISTORY, requireNoCopy, type ClusterIdentity, type WalFileSource } from "@soar/repository";
+import { requireNoCopy, type ClusterIdentity } from "@soar/repository";
+import { LARGEST_HISTORY, type WalFileSource } from "@soar/repository/wal";
 
 /** Up to this size a file is read once and held; larger segments are read twice, so that memory stays bounded. */
 const LARGEST_HELD_FILE = 64 * 1024 * 1024;

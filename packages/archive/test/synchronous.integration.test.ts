@@ -1,7 +1,7 @@
 import { postgresMajors, type TestCluster, type TestClusterOptions } from "@soar-tooling/postgres-clusters";
 import { startProxy } from "@soar-tooling/test-bench";
 import { formatLsn, parseLsn } from "@soar/pg-tools";
-import { listTailPieces } from "@soar/repository";
+import { listTailPieces } from "@soar/repository/tail";
 import type { ObjectStore } from "@soar/storage";
 import { describe, expect, test } from "vitest";
 import { createTailWorld, flushLsn, SEGMENT_SIZE, stallTail, type TailWorld } from "./tail-world.fixture.ts";

@@ -3,7 +3,7 @@ import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { adoptTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { formatHistoryFileName, parseLsn } from "@soar/pg-tools";
-import { listTailPieces } from "@soar/repository";
+import { listTailPieces } from "@soar/repository/tail";
 import { describe, expect, test } from "vitest";
 import { createTailWorld, flushLsn, SEGMENT_SIZE, type TailWorld } from "./tail-world.fixture.ts";
 

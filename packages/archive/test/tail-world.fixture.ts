@@ -7,7 +7,8 @@ import {
   type TestClusterOptions,
 } from "@soar-tooling/postgres-clusters";
 import { formatWalSegment, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
-import { readTail, type ClusterIdentity } from "@soar/repository";
+import type { ClusterIdentity } from "@soar/repository";
+import { readTail } from "@soar/repository/tail";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { expect } from "vitest";
 import { archiveWalFile } from "../src/archive-wal-file.ts";

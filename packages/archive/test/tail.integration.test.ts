@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startProxy } from "@soar-tooling/test-bench";
-import { listTailPieces, listTailSegments, readTail } from "@soar/repository";
+import { listTailPieces, listTailSegments, readTail } from "@soar/repository/tail";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createTailCleaner } from "../src/tail/tail-cleaner.ts";
 import { createTailWorld, SEGMENT_SIZE, type TailWorld } from "./tail-world.fixture.ts";

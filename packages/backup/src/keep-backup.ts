@@ -1,5 +1,6 @@
 import { hasErrorCode } from "@soar/errors";
-import { backupKey, BACKUP_OBJECTS, putKeep, requireBackupRecord } from "@soar/repository";
+import { backupKey, BACKUP_OBJECTS, requireBackupRecord } from "@soar/repository";
+import { putKeep } from "@soar/repository/markers";
 import type { ObjectStore } from "@soar/storage";
 
 export interface KeepBackupOptions {

@@ -1,5 +1,7 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { listBackupDirectories, readStarted, removalOrder, removeBackup, type StartedRecord } from "@soar/repository";
+import { listBackupDirectories } from "@soar/repository";
+import { readStarted, removalOrder, removeBackup } from "@soar/repository/expiry";
+import type { StartedRecord } from "@soar/repository/markers";
 import type { ObjectStore } from "@soar/storage";
 
 export interface RemoveInterruptedOptions {

@@ -1,13 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import {
-  BACKUP_OBJECTS,
-  backupKey,
-  listBackupDirectories,
-  planExpiry,
-  readExpiryState,
-  type BackupRecord,
-} from "@soar/repository";
+import { BACKUP_OBJECTS, backupKey, listBackupDirectories, type BackupRecord } from "@soar/repository";
+import { planExpiry, readExpiryState } from "@soar/repository/expiry";
 import type { ObjectStore } from "@soar/storage";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";

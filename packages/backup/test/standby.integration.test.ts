@@ -1,5 +1,5 @@
 import { adoptTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
-import { claimLabel } from "@soar/repository";
+import { claimLabel } from "@soar/repository/markers";
 import { createMemoryStore } from "@soar/storage";
 import { expect, test } from "vitest";
 import { programSource, type BackupEvent } from "../src/index.ts";

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseWalFileName } from "@soar/pg-tools";
 import { summarizeWalSegment } from "@soar/pg-tools/wal-records";
-import { putWalFile, sha256Hex, type WalFileSource } from "@soar/repository";
+import { sha256Hex } from "@soar/repository";
+import { putWalFile, type WalFileSource } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
 import { serverUser } from "@soar-tooling/test-bench";
 

@@ -1,4 +1,4 @@
-import { readWalChain } from "@soar/repository";
+import { readWalChain } from "@soar/repository/chain";
 import { lsnOfSegmentIndex, type TimelineHistory } from "@soar/pg-tools";
 import { createMemoryStore, type ListOptions } from "@soar/storage";
 import { expect, test } from "vitest";

@@ -3,7 +3,7 @@ import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { putBackupRecord, type BackupRecord } from "../src/records/backup-record.ts";
 import { sha256Hex } from "../src/records/digest.ts";
 import { backupKey } from "../src/records/keys.ts";
-import { claimLabel } from "../src/records/marker-records.ts";
+import { claimLabel } from "../src/markers/marker-records.ts";
 import { claimRepository } from "../src/records/repository-record.ts";
 
 export const SEGMENT_SIZE = 16 * 1024 * 1024;

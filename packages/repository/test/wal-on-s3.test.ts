@@ -1,11 +1,11 @@
+import { claimRepository } from "@soar/repository";
 import {
-  claimRepository,
   findWalObjects,
   listTimelineSegments,
   putWalFile,
   readWalDescription,
   readWalFile,
-} from "@soar/repository";
+} from "@soar/repository/wal";
 import { countByOperation, type S3Profile } from "@soar-tooling/s3-server";
 import { describe, expect, test } from "vitest";
 import { openS3World } from "./s3-stores.ts";

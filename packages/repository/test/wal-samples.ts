@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { formatWalSegment } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
-import { walKey, type WalFileSource, type WalObject } from "@soar/repository";
+import { walKey, type WalFileSource, type WalObject } from "@soar/repository/wal";
 
 export const SEGMENT_SIZE = 1024 * 1024;
 

@@ -1,5 +1,5 @@
 import { formatWalSegment } from "@soar/pg-tools";
-import { walKey } from "@soar/repository";
+import { walKey } from "@soar/repository/wal";
 import { planRestore, type PlanOptions, type RestoreTarget } from "@soar/restore/plan";
 import type { ObjectStore } from "@soar/storage";
 import { copyStore, SEGMENT_SIZE, type Commit, type PlanningWorld } from "./planning-world.ts";

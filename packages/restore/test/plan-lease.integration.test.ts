@@ -1,4 +1,4 @@
-import { executeExpiry, planExpiry, readExpiryState } from "@soar/repository";
+import { executeExpiry, planExpiry, readExpiryState } from "@soar/repository/expiry";
 import { planRestore, withPlanLease } from "@soar/restore/plan";
 import type { ObjectStore } from "@soar/storage";
 import { beforeAll, beforeEach, expect, test } from "vitest";

@@ -5,15 +5,8 @@ import { formatLsn, formatWalSegment, parseLsn, parseWalSegment, segmentIndexOfL
 import { connectSql, type SqlConnection } from "@soar/pg-tools/replication";
 import { createWalSummarizer } from "@soar/pg-tools/wal-records";
 import { parseBackupLabel } from "@soar/pg-tools/labels";
-import {
-  backupKey,
-  claimRepository,
-  putBackupRecord,
-  putWalFile,
-  sha256Hex,
-  type BackupRecord,
-  type WalFileSource,
-} from "@soar/repository";
+import { backupKey, claimRepository, putBackupRecord, sha256Hex, type BackupRecord } from "@soar/repository";
+import { putWalFile, type WalFileSource } from "@soar/repository/wal";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { sampleRecord } from "@soar-tooling/sample-repository";
 import {

@@ -1,5 +1,6 @@
 import { formatWalSegment, lsnOfSegmentIndex } from "@soar/pg-tools";
-import { putWalFile, sha256Hex, type WalObject } from "@soar/repository";
+import { sha256Hex } from "@soar/repository";
+import { putWalFile, type WalObject } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
 import type { LineageTable } from "../src/wal/lineage-table.ts";
 

@@ -1,5 +1,6 @@
 import { parseWalSegment } from "@soar/pg-tools";
-import { backupKey, type WalObject } from "@soar/repository";
+import { backupKey } from "@soar/repository";
+import type { WalObject } from "@soar/repository/wal";
 import type { StoredObject } from "@soar/storage";
 import { NOTHING_READ } from "./sample/read-memory.ts";
 import { chooseSample, provedAt, type Unit } from "./sample/choose-sample.ts";

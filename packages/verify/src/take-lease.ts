@@ -1,5 +1,6 @@
 import { hasErrorCode } from "@soar/errors";
-import { holdLease, listBackupDirectories, requireRepositoryRecord, type HeldLease } from "@soar/repository";
+import { listBackupDirectories, requireRepositoryRecord } from "@soar/repository";
+import { holdLease, type HeldLease } from "@soar/repository/markers";
 import type { ObjectStore } from "@soar/storage";
 import type { VerifyOptions } from "./verify-options.ts";
 

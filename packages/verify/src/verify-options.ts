@@ -1,4 +1,5 @@
-import type { RecoveryWindow, RepositoryRecord } from "@soar/repository";
+import type { RepositoryRecord } from "@soar/repository";
+import type { RecoveryWindow } from "@soar/repository/window";
 import type { CallOptions } from "@soar/storage";
 import type { Finding } from "./finding.ts";
 import type { VerifyPool } from "./full/verify-pool.ts";

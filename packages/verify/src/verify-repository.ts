@@ -1,5 +1,6 @@
 import { SoarError } from "@soar/errors";
-import { listExpiredWal, listGaps, readRecoveryWindow, type RecoveryWindow } from "@soar/repository";
+import { listExpiredWal, listGaps } from "@soar/repository/markers";
+import { readRecoveryWindow, type RecoveryWindow } from "@soar/repository/window";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { availableParallelism } from "node:os";
 import { isDamage, sortFindings, type Finding } from "./finding.ts";

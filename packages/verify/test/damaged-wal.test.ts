@@ -1,4 +1,4 @@
-import { putGap } from "@soar/repository";
+import { putGap } from "@soar/repository/markers";
 import { readObject } from "@soar/storage";
 import {
   archiveSample as archive,

@@ -1,11 +1,6 @@
-import {
-  executeExpiry,
-  listExpiredWal,
-  planExpiry,
-  putKeep,
-  readExpiryState,
-  readRecoveryWindow,
-} from "@soar/repository";
+import { executeExpiry, planExpiry, readExpiryState } from "@soar/repository/expiry";
+import { listExpiredWal, putKeep } from "@soar/repository/markers";
+import { readRecoveryWindow } from "@soar/repository/window";
 import {
   archiveSample as archive,
   putSampleBackup as putBackup,

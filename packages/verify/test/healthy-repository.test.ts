@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { putKeep } from "@soar/repository";
+import { putKeep } from "@soar/repository/markers";
 import { createFileStore } from "@soar/storage";
 import {
   archiveSample as archive,

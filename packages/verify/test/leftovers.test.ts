@@ -1,4 +1,6 @@
-import { listLeases, putLease, putTailPiece, sha256Hex } from "@soar/repository";
+import { sha256Hex } from "@soar/repository";
+import { listLeases, putLease } from "@soar/repository/markers";
+import { putTailPiece } from "@soar/repository/tail";
 import { createMemoryStore, readOnly, type ObjectStore } from "@soar/storage";
 import { verifyRepository, type Finding, type VerifyEvent, type VerifyOptions } from "@soar/verify";
 import {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { createS3TestClient, type FaultRule } from "@soar-tooling/s3-server";
 import { serverUser } from "@soar-tooling/test-bench";
-import { claimLabel } from "@soar/repository";
+import { claimLabel } from "@soar/repository/markers";
 import { openStore } from "@soar/storage";
 import { runDoctor, type DoctorOptions, type Examination } from "@soar/verify";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";

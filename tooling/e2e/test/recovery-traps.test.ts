@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { putWalFile, sha256Hex } from "@soar/repository";
+import { sha256Hex } from "@soar/repository";
+import { putWalFile } from "@soar/repository/wal";
 import { openStore, readObject, type ObjectStore } from "@soar/storage";
 import { adoptTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { freePort, type ProgramResult } from "@soar-tooling/test-bench";

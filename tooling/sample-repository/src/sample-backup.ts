@@ -1,5 +1,6 @@
 import { formatBackupManifest } from "@soar/pg-tools/manifest";
-import { backupKey, claimLabel, putBackupRecord, sha256Hex, type BackupRecord } from "@soar/repository";
+import { backupKey, putBackupRecord, sha256Hex, type BackupRecord } from "@soar/repository";
+import { claimLabel } from "@soar/repository/markers";
 import type { ObjectStore } from "@soar/storage";
 import { filesOf, type SampleState } from "./sample-files.ts";
 import { manifestOf } from "./sample-manifest.ts";

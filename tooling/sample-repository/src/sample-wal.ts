@@ -1,6 +1,7 @@
 import { formatWalSegment, lsnOfSegmentIndex } from "@soar/pg-tools";
 import { crc32cOf } from "@soar/pg-tools/manifest";
-import { putWalFile, sha256Hex } from "@soar/repository";
+import { sha256Hex } from "@soar/repository";
+import { putWalFile } from "@soar/repository/wal";
 import type { Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 

@@ -1,5 +1,5 @@
 import { messageOf } from "@soar/errors";
-import type { RecoveryWindow } from "@soar/repository";
+import type { RecoveryWindow } from "@soar/repository/window";
 import { parseTableName } from "../table-names.ts";
 import { commandWords, formatCommand, type Choices, type Instant, type Subject } from "./choices.ts";
 import { chooseInstant } from "./choose-instant.ts";

@@ -8,7 +8,8 @@ import {
   type timezoneOptions,
 } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
-import { listBackupRecords, readRecoveryWindow, requireRepositoryRecord } from "@soar/repository";
+import { listBackupRecords, requireRepositoryRecord } from "@soar/repository";
+import { readRecoveryWindow } from "@soar/repository/window";
 import { askForRestore, type Offer } from "./ask-restore.ts";
 import { commandWords, formatCommand, type Choices } from "./choices.ts";
 import { isBareCommandLine } from "./bare-command-line.ts";

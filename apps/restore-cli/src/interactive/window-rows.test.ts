@@ -1,4 +1,4 @@
-import type { RecoveryWindow, RestorableRange } from "@soar/repository";
+import type { RecoveryWindow, RestorableRange } from "@soar/repository/window";
 import { expect, test } from "vitest";
 import { windowRows } from "./window-rows.ts";
 

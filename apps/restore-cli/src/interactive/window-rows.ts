@@ -1,4 +1,4 @@
-import type { RangeHole, RecoveryWindow, RestorableRange } from "@soar/repository";
+import type { RangeHole, RecoveryWindow, RestorableRange } from "@soar/repository/window";
 import type { ListRow } from "./screens.ts";
 import { formatInZone } from "./zoned-time.ts";
 

@@ -10,7 +10,7 @@ import {
 } from "@soar/app-kit";
 import { declareGap, planGap } from "@soar/archive/gap";
 import { isSoarError, SoarError } from "@soar/errors";
-import type { GapRecord } from "@soar/repository";
+import type { GapRecord } from "@soar/repository/markers";
 import { daemonOptions, spoolOptions } from "../options.ts";
 import { describeGapPlan } from "./describe-gap.ts";
 import { baseBackupCommand, isBaseBackupInstalled, takeBaseBackup } from "./start-base-backup.ts";

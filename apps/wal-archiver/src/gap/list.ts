@@ -1,5 +1,5 @@
 import { defineCommand, formatTable, openConfiguredStore, storageOptions } from "@soar/app-kit";
-import { listGaps, type GapRecord } from "@soar/repository";
+import { listGaps, type GapRecord } from "@soar/repository/markers";
 
 /** What was given up. */
 export const gapList = defineCommand({

@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import type { PutWalOutcome } from "@soar/repository";
+import type { PutWalOutcome } from "@soar/repository/wal";
 
 export interface ArchiveAnswer {
   readonly outcome: PutWalOutcome["outcome"] | "given up";

@@ -1,4 +1,5 @@
-import type { GapRecord, PutWalOutcome } from "@soar/repository";
+import type { GapRecord } from "@soar/repository/markers";
+import type { PutWalOutcome } from "@soar/repository/wal";
 
 export type ArchiverEvent =
   | {

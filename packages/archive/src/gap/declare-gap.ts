@@ -1,6 +1,7 @@
 import { ownerOf } from "@soar/durable-files";
 import { hasErrorCode } from "@soar/errors";
-import { findGap, FORMAT_VERSION, putGap, type GapRecord } from "@soar/repository";
+import { FORMAT_VERSION } from "@soar/repository";
+import { findGap, putGap, type GapRecord } from "@soar/repository/markers";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { putGapMarker, type GapRange } from "./gap-markers.ts";
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { makeDirectory, namesIfPresent, type Owner, replaceFile, systemErrorCode } from "@soar/durable-files";
 import { messageOf, SoarError } from "@soar/errors";
-import type { GapRecord } from "@soar/repository";
+import type { GapRecord } from "@soar/repository/markers";
 
 export type GapRange = Pick<GapRecord, "from" | "to">;
 

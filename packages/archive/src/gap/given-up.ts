@@ -1,5 +1,6 @@
 import type { WalFileName } from "@soar/pg-tools";
-import { findGap, requireRepositoryRecord, requireSameCluster, type GapRecord } from "@soar/repository";
+import { requireRepositoryRecord, requireSameCluster } from "@soar/repository";
+import { findGap, type GapRecord } from "@soar/repository/markers";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readClusterIdentity } from "../cluster-identity.ts";
 import { findMarkedGaps } from "./gap-markers.ts";

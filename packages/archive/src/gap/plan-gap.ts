@@ -1,7 +1,9 @@
 import { statIfPresent } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatWalSegment, parseWalSegment, segmentIndexOfLsn } from "@soar/pg-tools";
-import { listTimelineSegments, requireRepositoryRecord, requireSameCluster, type GapRecord } from "@soar/repository";
+import { requireRepositoryRecord, requireSameCluster } from "@soar/repository";
+import { listTimelineSegments } from "@soar/repository/wal";
+import type { GapRecord } from "@soar/repository/markers";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readClusterIdentity, readControlOf } from "../cluster-identity.ts";
 import { readArchiveStatus } from "../server-wal/archive-status.ts";

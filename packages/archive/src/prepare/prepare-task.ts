@@ -1,4 +1,5 @@
-import type { ClusterIdentity, WalFileSource } from "@soar/repository";
+import type { ClusterIdentity } from "@soar/repository";
+import type { WalFileSource } from "@soar/repository/wal";
 import type { Codec } from "@soar/seekable-tar";
 
 /** What a thread is asked: read and check a WAL file, and compress it; or compress one member of a file too large to hold. */

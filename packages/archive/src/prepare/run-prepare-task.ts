@@ -1,5 +1,5 @@
 import { parseWalFileName } from "@soar/pg-tools";
-import { isCompressibleWalFile, WAL_LEVELS, WAL_MEMBER_SIZE } from "@soar/repository";
+import { isCompressibleWalFile, WAL_LEVELS, WAL_MEMBER_SIZE } from "@soar/repository/wal";
 import { type Codec, compressMemberSync } from "@soar/seekable-tar";
 import { movable, type TaskOutcome } from "@soar/task-pool";
 import { readWalSource } from "../wal-source.ts";

@@ -1,5 +1,7 @@
 import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
-import { ageAt, type ClusterIdentity, type GapRecord } from "@soar/repository";
+import type { ClusterIdentity } from "@soar/repository";
+import { ageAt } from "@soar/repository/time";
+import type { GapRecord } from "@soar/repository/markers";
 import type { QueueState } from "../daemon/archive-queue.ts";
 import { contiguousMark } from "../daemon/contiguous-mark.ts";
 import type { ArchiverCounters } from "./archiver-counters.ts";

@@ -1,5 +1,7 @@
 import { lsnOfSegmentIndex, parseWalSegment } from "@soar/pg-tools";
-import { listTailPieces, listTailSegments, listTimelineSegments, type GapRecord } from "@soar/repository";
+import { listTailPieces, listTailSegments } from "@soar/repository/tail";
+import { listTimelineSegments } from "@soar/repository/wal";
+import type { GapRecord } from "@soar/repository/markers";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { ArchiveStatus } from "../server-wal/archive-status.ts";
 

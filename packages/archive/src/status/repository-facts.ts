@@ -1,4 +1,5 @@
-import { listBackupRecords, listGaps, type BackupRecord, type GapRecord } from "@soar/repository";
+import { listBackupRecords, type BackupRecord } from "@soar/repository";
+import { listGaps, type GapRecord } from "@soar/repository/markers";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 
 /** What the bucket says that no local file does. */

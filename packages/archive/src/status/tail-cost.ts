@@ -1,4 +1,4 @@
-import { requestsCost, STORAGE_PRICES, type StoragePrices } from "@soar/repository";
+import { requestsCost, STORAGE_PRICES, type StoragePrices } from "@soar/repository/cost";
 import type { ArchiverStatus } from "./archiver-status.ts";
 
 /** What archiving and shipping the tail cost a month in requests and in bytes that are billed for longer than they are there. */

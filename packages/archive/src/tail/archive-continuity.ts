@@ -6,7 +6,8 @@ import {
   timelineOfSegment,
   type TimelineHistory,
 } from "@soar/pg-tools";
-import { findWalObjects, parseWalKey, WAL_PREFIX } from "@soar/repository";
+import { WAL_PREFIX } from "@soar/repository";
+import { findWalObjects, parseWalKey } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
 import type { QueueState } from "../daemon/archive-queue.ts";
 

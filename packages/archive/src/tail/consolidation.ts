@@ -1,5 +1,5 @@
 import { asError } from "@soar/errors";
-import type { TailPiece } from "@soar/repository";
+import type { TailPiece } from "@soar/repository/tail";
 
 export interface ConsolidationOptions {
   /** Pieces since the last consolidated one. */

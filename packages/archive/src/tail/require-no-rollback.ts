@@ -1,6 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { formatLsn, formatWalSegment, lsnOfSegmentIndex, parseWalSegment, segmentIndexOfLsn } from "@soar/pg-tools";
-import { listTailPieces, listTailSegments, listTimelineSegments } from "@soar/repository";
+import { listTailPieces, listTailSegments } from "@soar/repository/tail";
+import { listTimelineSegments } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
 
 export interface ServerPosition {

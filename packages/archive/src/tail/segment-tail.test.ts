@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { listTailPieces, readTail } from "@soar/repository";
+import { listTailPieces, readTail } from "@soar/repository/tail";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { describe, expect, test } from "vitest";
 import { openSegmentTail, type SegmentTail } from "./segment-tail.ts";

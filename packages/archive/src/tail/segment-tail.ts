@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { SoarError } from "@soar/errors";
-import { listTailPieces, putTailPiece, readTailDigest, type TailPiece } from "@soar/repository";
+import { listTailPieces, putTailPiece, readTailDigest, type TailPiece } from "@soar/repository/tail";
 import type { ObjectStore } from "@soar/storage";
 import { createConsolidation } from "./consolidation.ts";
 

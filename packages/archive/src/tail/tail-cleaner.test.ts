@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { listTailSegments, putTailPiece } from "@soar/repository";
+import { listTailSegments, putTailPiece } from "@soar/repository/tail";
 import { createMemoryStore } from "@soar/storage";
 import { expect, test } from "vitest";
 import { createTailCleaner } from "./tail-cleaner.ts";

@@ -1,4 +1,5 @@
-import { findWalObjects, listTailSegments, removeTail } from "@soar/repository";
+import { findWalObjects } from "@soar/repository/wal";
+import { listTailSegments, removeTail } from "@soar/repository/tail";
 import type { ObjectStore } from "@soar/storage";
 
 export interface TailCleanerOptions {

@@ -1,5 +1,5 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { claimLabel, findStarted } from "@soar/repository";
+import { claimLabel, findStarted } from "@soar/repository/markers";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { expect, test } from "vitest";
 import { claimBackup, type ClaimBackupOptions, type ClaimedBackup, withdrawClaim } from "./claim-backup.ts";

@@ -1,12 +1,7 @@
 import { isSoarError, SoarError } from "@soar/errors";
-import {
-  findStarted,
-  listBackupDirectories,
-  readStarted,
-  removalOrder,
-  removeBackup,
-  type StartedRecord,
-} from "@soar/repository";
+import { listBackupDirectories } from "@soar/repository";
+import { findStarted, type StartedRecord } from "@soar/repository/markers";
+import { readStarted, removalOrder, removeBackup } from "@soar/repository/expiry";
 import type { ObjectStore } from "@soar/storage";
 import { claimBackupLabel, isClaimOf, type ClaimedLabel } from "./claim-label.ts";
 import { chooseBase, type ChosenBase } from "../incremental-base.ts";

@@ -1,11 +1,6 @@
 import { SoarError } from "@soar/errors";
-import {
-  chooseBackupLabel,
-  claimLabel,
-  requireBackupLabel,
-  FORMAT_VERSION,
-  type StartedRecord,
-} from "@soar/repository";
+import { chooseBackupLabel, requireBackupLabel, FORMAT_VERSION } from "@soar/repository";
+import { claimLabel, type StartedRecord } from "@soar/repository/markers";
 import type { ObjectStore } from "@soar/storage";
 
 /**

@@ -1,6 +1,6 @@
 import { formatWalSegment, parseLsn, segmentIndexOfLsn, timelineOfSegment } from "@soar/pg-tools";
 import type { ServerFacts, SqlConnection } from "@soar/pg-tools/replication";
-import { findTimelineHistory, listTimelines } from "@soar/repository";
+import { findTimelineHistory, listTimelines } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
 import { findMissingSegment, waitForWal } from "../prove/wait-for-wal.ts";
 

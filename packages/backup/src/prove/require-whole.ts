@@ -1,5 +1,6 @@
 import { SoarError } from "@soar/errors";
-import { backupKey, BACKUP_OBJECTS, backupPrefix, findStarted, requireDigest } from "@soar/repository";
+import { backupKey, BACKUP_OBJECTS, backupPrefix, requireDigest } from "@soar/repository";
+import { findStarted } from "@soar/repository/markers";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { isClaimOf, type ClaimedLabel } from "../claim/claim-label.ts";
 import type { BackupObject } from "../store/store-object.ts";

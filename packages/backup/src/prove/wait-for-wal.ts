@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
 import { formatWalSegment } from "@soar/pg-tools";
-import { listTimelineSegments } from "@soar/repository";
+import { listTimelineSegments } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
 
 export interface WalWait {

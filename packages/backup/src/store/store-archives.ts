@@ -1,5 +1,6 @@
 import { segmentIndexBeforeLsn, segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
-import { backupKey, BACKUP_OBJECTS, codecSuffix } from "@soar/repository";
+import { backupKey, BACKUP_OBJECTS } from "@soar/repository";
+import { codecSuffix } from "@soar/repository/wal";
 import {
   DEFAULT_CHUNK_BYTES as CHUNK_BYTES,
   SeekTableWriter,

@@ -1,6 +1,6 @@
 import { formatWalSegment, parseWalSegment } from "@soar/pg-tools";
-import type { ExpiredWal } from "../records/expired-wal.ts";
-import type { GapRecord } from "../records/marker-records.ts";
+import type { ExpiredWal } from "../markers/expired-wal.ts";
+import type { GapRecord } from "../markers/marker-records.ts";
 import type { ChainHole } from "./wal-chain.ts";
 
 /** What the bucket itself says about WAL that is not in it. */

@@ -2,7 +2,7 @@ import { formatWalSegment, parseWalSegment } from "@soar/pg-tools";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { explainHole } from "../chain/explain-hole.ts";
-import type { ExpiredWal } from "../records/expired-wal.ts";
+import type { ExpiredWal } from "../markers/expired-wal.ts";
 import { expiredRanges } from "./expired-ranges.ts";
 
 const SIZE = 16 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import { formatWalSegment, parseWalFileName, parseWalSegment } from "@soar/pg-tools";
-import type { ExpiredWal } from "../records/expired-wal.ts";
+import type { ExpiredWal } from "../markers/expired-wal.ts";
 import type { ExpiryPlan } from "./expiry-plan.ts";
 import type { ExpiryState } from "./expiry-state.ts";
 

@@ -7,7 +7,7 @@ import { executeExpiry, type ExpiryEvent } from "./expiry-execute.ts";
 import { planExpiry } from "./expiry-plan.ts";
 import { readExpiryState } from "./expiry-state.ts";
 import { backupKey } from "../records/keys.ts";
-import { putKeep, putLease } from "../records/marker-records.ts";
+import { putKeep, putLease } from "../markers/marker-records.ts";
 
 const NOW = day(100);
 const POLICY = { windowDays: 30, minimumBackups: 4 };

@@ -3,7 +3,7 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 import { expiredRanges } from "./expired-ranges.ts";
 import { planExpiry, windowStartOf, type ExpiredBackup, type ExpiryPlan, type RetentionPolicy } from "./expiry-plan.ts";
 import { readProtection, type ExpiryState } from "./expiry-state.ts";
-import { listExpiredWal, putExpiredWal } from "../records/expired-wal.ts";
+import { listExpiredWal, putExpiredWal } from "../markers/expired-wal.ts";
 import { backupPrefix, BASE_PREFIX, expiredKey, leaseKey } from "../records/keys.ts";
 
 export interface ExecuteExpiryOptions extends CallOptions {

@@ -12,7 +12,7 @@ import type { BackupDirectory } from "../records/backup-directories.ts";
 import type { BackupRecord } from "../records/backup-record.ts";
 import { planExpiry } from "./expiry-plan.ts";
 import type { ExpiryState } from "./expiry-state.ts";
-import type { StartedRecord } from "../records/marker-records.ts";
+import type { StartedRecord } from "../markers/marker-records.ts";
 
 const SIZE = 16 * 1024 * 1024;
 const DAY = 86_400_000;

@@ -1,7 +1,7 @@
 import { isOnLineage, parseLsn } from "@soar/pg-tools";
 import type { BackupDirectory } from "../records/backup-directories.ts";
 import { BACKUP_OBJECTS, backupKey } from "../records/keys.ts";
-import type { LeaseRecord } from "../records/marker-records.ts";
+import type { LeaseRecord } from "../markers/marker-records.ts";
 import type { ExpiryState, TimelineState } from "./expiry-state.ts";
 import { byStopLsn, isWalNeeded, type Anchor, type Complete } from "./needed-wal.ts";
 

@@ -3,7 +3,7 @@ import { parseWalFileName, type TimelineHistory } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupDirectories, type BackupDirectory } from "../records/backup-directories.ts";
 import { BASE_PREFIX, WAL_PREFIX } from "../records/keys.ts";
-import { findStarted, listLeases, type LeaseRecord, type StartedRecord } from "../records/marker-records.ts";
+import { findStarted, listLeases, type LeaseRecord, type StartedRecord } from "../markers/marker-records.ts";
 import { proveTime, type ProvedTime, type StampedBackup } from "../time/proved-time.ts";
 import { requireRepositoryRecord } from "../records/repository-record.ts";
 import { readTimelines } from "../wal/read-timelines.ts";

@@ -59,7 +59,7 @@ export function proveTime({ clock, newestStamp, backups }: TimeEvidence): Proved
 }
 
 /** Whether `a` is later than `b` by more than clocks may differ. */
-export function isAhead(a: Date, b: Date): boolean {
+function isAhead(a: Date, b: Date): boolean {
   return a.getTime() - b.getTime() > CLOCK_TOLERANCE_MS;
 }
 

@@ -10,7 +10,7 @@ import {
   type SampleBackup,
 } from "../../test/sample-repository.ts";
 import { sha256Hex } from "../records/digest.ts";
-import { putGap } from "../records/marker-records.ts";
+import { putGap } from "../markers/marker-records.ts";
 import { putWalFile } from "../wal/put-wal.ts";
 import { readRecoveryWindow } from "./window-read.ts";
 

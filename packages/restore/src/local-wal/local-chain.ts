@@ -1,14 +1,9 @@
 import { createHash } from "node:crypto";
 import type { TimelineHistory } from "@soar/pg-tools";
 import { createWalScanner } from "@soar/pg-tools/wal-records";
-import {
-  readChainSegment,
-  readTail,
-  readWalChain,
-  type ChainSegment,
-  type TimelineSegments,
-  type WalChain,
-} from "@soar/repository";
+import { readChainSegment, readWalChain, type ChainSegment, type WalChain } from "@soar/repository/chain";
+import { readTail } from "@soar/repository/tail";
+import type { TimelineSegments } from "@soar/repository/wal";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { LocalWal } from "./read-local-wal.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { formatTimelineHistory, parseTimelineHistory, parseWalSegment, type TimelineHistory } from "@soar/pg-tools";
 import { checkWalSegmentHeader } from "@soar/pg-tools/wal-records";
-import type { TimelineSegments, WalObject } from "@soar/repository";
+import type { TimelineSegments, WalObject } from "@soar/repository/wal";
 
 /** WAL on this machine that may be in no bucket: in pg_wal of the lost server, and in what earlier restores kept. */
 export interface LocalWal {

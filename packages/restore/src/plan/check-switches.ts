@@ -1,7 +1,8 @@
 import { SoarError } from "@soar/errors";
 import { formatHistoryFileName, formatLsn, segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
 import { createWalScanner, type WalRecord } from "@soar/pg-tools/wal-records";
-import { readChainSegment, walKey, type WalChain } from "@soar/repository";
+import { readChainSegment, type WalChain } from "@soar/repository/chain";
+import { walKey } from "@soar/repository/wal";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 
 interface Switch {

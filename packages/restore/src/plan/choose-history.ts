@@ -1,6 +1,7 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { formatHistoryFileName, type TimelineHistory } from "@soar/pg-tools";
-import { listTimelines, requireTimelineHistory, WAL_PREFIX } from "@soar/repository";
+import { WAL_PREFIX } from "@soar/repository";
+import { listTimelines, requireTimelineHistory } from "@soar/repository/wal";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { LocalWal } from "../local-wal/read-local-wal.ts";
 import type { Candidate } from "./candidates.ts";

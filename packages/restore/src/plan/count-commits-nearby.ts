@@ -1,6 +1,7 @@
 import { segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
 import { createWalScanner, isTransactionEnd } from "@soar/pg-tools/wal-records";
-import { readChainSegment, type ChainSegment, type WalChain, type WalDescription } from "@soar/repository";
+import { readChainSegment, type ChainSegment, type WalChain } from "@soar/repository/chain";
+import type { WalDescription } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
 import type { ReadChainOptions } from "./read-chain-records.ts";
 

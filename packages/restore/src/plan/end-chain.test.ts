@@ -1,5 +1,5 @@
 import { formatWalSegment, type Lsn } from "@soar/pg-tools";
-import type { ChainSegment, WalChain } from "@soar/repository";
+import type { ChainSegment, WalChain } from "@soar/repository/chain";
 import { expect, test } from "vitest";
 import { endChain } from "./end-chain.ts";
 

@@ -1,5 +1,5 @@
 import { lsnOfSegmentIndex, type Lsn } from "@soar/pg-tools";
-import type { WalChain } from "@soar/repository";
+import type { WalChain } from "@soar/repository/chain";
 
 /**
  * The part of a chain that ends at `stopLsn`: what lies behind it is not delivered, and the rest of its segment is zeros. For

@@ -8,7 +8,8 @@ import {
   timelineOfLsn,
   type TimelineHistory,
 } from "@soar/pg-tools";
-import { appendTail, type BackupRecord, type WalChain } from "@soar/repository";
+import type { BackupRecord } from "@soar/repository";
+import { appendTail, type WalChain } from "@soar/repository/chain";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readChainWithLocal } from "../local-wal/local-chain.ts";
 import type { LocalWal } from "../local-wal/read-local-wal.ts";

@@ -1,5 +1,6 @@
 import { SoarError } from "@soar/errors";
-import { explainHole, listExpiredWal, listGaps, type WalChain } from "@soar/repository";
+import { explainHole, type WalChain } from "@soar/repository/chain";
+import { listExpiredWal, listGaps } from "@soar/repository/markers";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 
 /** The reason that a target behind the first hole of a chain cannot be had. `what` is the target, for the message. */

@@ -1,5 +1,6 @@
 import { formatLsn, lsnOfSegmentIndex } from "@soar/pg-tools";
-import { lastSegment, listTimelines, listTimelineSegments, requireRepositoryRecord } from "@soar/repository";
+import { requireRepositoryRecord } from "@soar/repository";
+import { lastSegment, listTimelines, listTimelineSegments } from "@soar/repository/wal";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 
 /** Which other timelines can be named instead, and how far the WAL of each reaches; undefined when there is none. */

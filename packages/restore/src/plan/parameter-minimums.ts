@@ -1,6 +1,7 @@
 import { parseLsn, type Lsn } from "@soar/pg-tools";
 import { RECOVERY_PARAMETERS, type RecoveryParameter } from "@soar/pg-tools/replication";
-import type { BackupRecord, WalChain } from "@soar/repository";
+import type { BackupRecord } from "@soar/repository";
+import type { WalChain } from "@soar/repository/chain";
 import type { SegmentDescriptions } from "./segment-descriptions.ts";
 import { segmentsUntil } from "./segments-until.ts";
 

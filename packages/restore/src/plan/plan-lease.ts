@@ -1,7 +1,8 @@
 import { hostname } from "node:os";
 import { SoarError } from "@soar/errors";
 import { segmentIndexBeforeLsn } from "@soar/pg-tools";
-import { findBackupRecord, holdLease, WAL_PREFIX, type LeaseTerms } from "@soar/repository";
+import { findBackupRecord, WAL_PREFIX } from "@soar/repository";
+import { holdLease, type LeaseTerms } from "@soar/repository/markers";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "./plan.ts";
 import { segmentsUntil } from "./segments-until.ts";

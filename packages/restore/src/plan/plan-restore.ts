@@ -1,12 +1,8 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
 import type { TimelineHistory } from "@soar/pg-tools";
-import {
-  findTimelineHistory,
-  requireRepositoryRecord,
-  type BackupRecord,
-  type RepositoryRecord,
-  type WalChain,
-} from "@soar/repository";
+import { requireRepositoryRecord, type BackupRecord, type RepositoryRecord } from "@soar/repository";
+import { findTimelineHistory } from "@soar/repository/wal";
+import type { WalChain } from "@soar/repository/chain";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { NO_LOCAL_WAL, readLocalWal, type LocalWal } from "../local-wal/read-local-wal.ts";
 import { BackupDamage, findCandidates, findDamage, noBackup, requireOnLineage, type Candidate } from "./candidates.ts";

@@ -1,5 +1,6 @@
 import type { TimelineHistory } from "@soar/pg-tools";
-import type { BackupRecord, WalChain } from "@soar/repository";
+import type { BackupRecord } from "@soar/repository";
+import type { WalChain } from "@soar/repository/chain";
 import type { CommitsNearby } from "./count-commits-nearby.ts";
 import type { ParameterMinimums } from "./parameter-minimums.ts";
 import type { RestoreTarget } from "./restore-target.ts";

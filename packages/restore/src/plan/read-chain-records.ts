@@ -1,7 +1,8 @@
 import { SoarError } from "@soar/errors";
 import { lsnOfSegmentIndex, type Lsn } from "@soar/pg-tools";
 import { createWalScanner, type TransactionEnd, type WalRecord, type WalScanner } from "@soar/pg-tools/wal-records";
-import { readChainSegment, type ChainSegment, type WalChain, type WalDescription } from "@soar/repository";
+import { readChainSegment, type ChainSegment, type WalChain } from "@soar/repository/chain";
+import type { WalDescription } from "@soar/repository/wal";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { SegmentDescriptions } from "./segment-descriptions.ts";
 

@@ -1,6 +1,6 @@
 import { SoarError } from "@soar/errors";
 import { formatLsn, formatWalSegment, lsnOfSegmentIndex, segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
-import type { WalChain } from "@soar/repository";
+import type { WalChain } from "@soar/repository/chain";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { describeOtherTimelines } from "./other-timelines.ts";
 

@@ -1,4 +1,5 @@
-import { readWalDescription, type ChainSegment, type WalDescription } from "@soar/repository";
+import { readWalDescription, type WalDescription } from "@soar/repository/wal";
+import type { ChainSegment } from "@soar/repository/chain";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 
 /** What segments say of themselves, each read once. */

@@ -1,5 +1,5 @@
 import { segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
-import type { ChainSegment, WalChain } from "@soar/repository";
+import type { ChainSegment, WalChain } from "@soar/repository/chain";
 
 /** The segments that recovery reads to get to `stopLsn`. */
 export function segmentsUntil(chain: WalChain, stopLsn: Lsn): readonly ChainSegment[] {

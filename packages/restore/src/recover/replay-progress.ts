@@ -1,6 +1,7 @@
 import { lsnOfSegmentIndex } from "@soar/pg-tools";
 import type { RecoveryEvent } from "@soar/pg-tools/cluster";
-import { readWalDescription, type ChainSegment } from "@soar/repository";
+import { readWalDescription } from "@soar/repository/wal";
+import type { ChainSegment } from "@soar/repository/chain";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../plan/plan.ts";
 import type { RecordKeeper } from "../status/record-keeper.ts";

@@ -2,7 +2,7 @@ import { chown, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { formatHistoryFileName } from "@soar/pg-tools";
-import type { ChainSegment } from "@soar/repository";
+import type { ChainSegment } from "@soar/repository/chain";
 import type { ObjectStore } from "@soar/storage";
 import { lineageTableOf } from "../wal/lineage-table.ts";
 import { ABSENT_STATUS } from "../wal/restore-command.ts";

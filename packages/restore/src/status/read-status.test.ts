@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatWalSegment } from "@soar/pg-tools";
-import { walKey } from "@soar/repository";
+import { walKey } from "@soar/repository/wal";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { processStart } from "./process-start.ts";
 import { readRestoreStatus } from "./read-status.ts";

@@ -1,5 +1,5 @@
 import { formatWalSegment } from "@soar/pg-tools";
-import { walKey } from "@soar/repository";
+import { walKey } from "@soar/repository/wal";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { answerWalRequest, formatLineageTable, parseLineageTable, type LineageTable } from "./lineage-table.ts";

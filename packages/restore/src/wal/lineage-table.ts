@@ -7,7 +7,9 @@ import {
   parseWalFileName,
   parseWalSegment,
 } from "@soar/pg-tools";
-import { FORMAT_VERSION, parseWalKey, type ChainSegment, type FrozenTail, type WalObject } from "@soar/repository";
+import { FORMAT_VERSION } from "@soar/repository";
+import { parseWalKey, type WalObject } from "@soar/repository/wal";
+import type { ChainSegment, FrozenTail } from "@soar/repository/chain";
 import type { RestorePlan } from "../plan/plan.ts";
 
 /**

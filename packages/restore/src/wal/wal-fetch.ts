@@ -2,14 +2,8 @@ import { rename, rm } from "node:fs/promises";
 import { SoarError } from "@soar/errors";
 import { formatHistoryFileName } from "@soar/pg-tools";
 import { checkWalSegmentHeader } from "@soar/pg-tools/wal-records";
-import {
-  findTimelineHistory,
-  readChainSegment,
-  requireTimelineHistory,
-  walKey,
-  type ChainSegment,
-  type WalObject,
-} from "@soar/repository";
+import { findTimelineHistory, requireTimelineHistory, walKey, type WalObject } from "@soar/repository/wal";
+import { readChainSegment, type ChainSegment } from "@soar/repository/chain";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { requireSameFile } from "./local-digest.ts";
 import { answerWalRequest, type LineageTable } from "./lineage-table.ts";

@@ -1,16 +1,14 @@
 import { hasErrorCode } from "@soar/errors";
 import {
-  ageAt,
   listBackupDirectories,
-  planExpiry,
-  readExpiryState,
-  readRecoveryWindow,
   findRepositoryRecord,
   type BackupDirectory,
   type ClusterIdentity,
   type RepositoryRecord,
-  type RetentionPolicy,
 } from "@soar/repository";
+import { ageAt } from "@soar/repository/time";
+import { planExpiry, readExpiryState, type RetentionPolicy } from "@soar/repository/expiry";
+import { readRecoveryWindow } from "@soar/repository/window";
 import type { ObjectStore } from "@soar/storage";
 import type { Notes } from "./examination.ts";
 import type { StorageProbe } from "./examine-storage.ts";

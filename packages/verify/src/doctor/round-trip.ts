@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { SqlConnection } from "@soar/pg-tools/replication";
-import { findWalObjects } from "@soar/repository";
+import { findWalObjects } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
 import type { Notes } from "./examination.ts";
 

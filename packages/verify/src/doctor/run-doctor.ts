@@ -6,7 +6,7 @@ import {
   type SqlConnection,
 } from "@soar/pg-tools/replication";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
-import type { RetentionPolicy } from "@soar/repository";
+import type { RetentionPolicy } from "@soar/repository/expiry";
 import { openStore, parseStoreUrl, readBucketSettings, type ObjectStore, type StoreConfig } from "@soar/storage";
 import { examine, type Examination } from "./examination.ts";
 import { examineArchiving } from "./examine-archiving.ts";

@@ -1,4 +1,4 @@
-import type { RecoveryWindow } from "@soar/repository";
+import type { RecoveryWindow } from "@soar/repository/window";
 import { expect, test } from "vitest";
 import { chooseInstant } from "./choose-instant.ts";
 

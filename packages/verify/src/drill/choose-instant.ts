@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { SoarError } from "@soar/errors";
-import type { RecoveryWindow } from "@soar/repository";
+import type { RecoveryWindow } from "@soar/repository/window";
 
 export interface ChosenInstant {
   /** Microseconds since 1970 UTC. */

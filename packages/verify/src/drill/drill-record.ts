@@ -1,6 +1,8 @@
 import { formatLsn, segmentIndexBeforeLsn } from "@soar/pg-tools";
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
-import { ageAt, type RecoveryWindow, type RepositoryRecord } from "@soar/repository";
+import type { RepositoryRecord } from "@soar/repository";
+import { ageAt } from "@soar/repository/time";
+import type { RecoveryWindow } from "@soar/repository/window";
 import type { RestorePlan } from "@soar/restore/plan";
 import type { ScratchCluster } from "@soar/restore/rescue";
 import type { DrillOptions } from "./drill-options.ts";

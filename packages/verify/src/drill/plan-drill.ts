@@ -1,6 +1,7 @@
 import { isAbsolute, relative, resolve } from "node:path";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import type { BackupRecord, RecoveryWindow } from "@soar/repository";
+import type { BackupRecord } from "@soar/repository";
+import type { RecoveryWindow } from "@soar/repository/window";
 import { describeTarget, planRestore, type RestorePlan } from "@soar/restore/plan";
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import type { ObjectStore } from "@soar/storage";

@@ -1,6 +1,7 @@
 import { isSoarError, type SoarError } from "@soar/errors";
 import { readClusterState, startCluster } from "@soar/pg-tools/cluster";
-import { readRecoveryWindow, requireRepositoryRecord, type RepositoryRecord } from "@soar/repository";
+import { requireRepositoryRecord, type RepositoryRecord } from "@soar/repository";
+import { readRecoveryWindow } from "@soar/repository/window";
 import { planRestore, withPlanLease, type RestorePlan } from "@soar/restore/plan";
 import { useScratchCluster, type RescueEvent, type ScratchCluster } from "@soar/restore/rescue";
 import type { ObjectStore } from "@soar/storage";

@@ -1,4 +1,5 @@
-import type { RepositoryRecord, WalObject } from "@soar/repository";
+import type { RepositoryRecord } from "@soar/repository";
+import type { WalObject } from "@soar/repository/wal";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { mapOrdered } from "@soar/task-pool";
 import { findingOf, type Finding } from "../finding.ts";

@@ -1,6 +1,6 @@
 import { formatLsn, segmentIndexOfLsn, type Lsn, type TimelineHistory } from "@soar/pg-tools";
 import { createWalScanner, readWalPageHeader } from "@soar/pg-tools/wal-records";
-import { readWalFile, type WalObject } from "@soar/repository";
+import { readWalFile, type WalObject } from "@soar/repository/wal";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { isDamage, type Finding } from "../finding.ts";
 import { damagedHistory } from "../quick/check-histories.ts";

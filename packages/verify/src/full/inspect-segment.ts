@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { SoarError } from "@soar/errors";
 import { formatLsn, parseWalFileName } from "@soar/pg-tools";
 import { createWalSummarizer, type WalSegmentSummary } from "@soar/pg-tools/wal-records";
-import { getWalFile, type GetWalOptions, type WalObject } from "@soar/repository";
+import { getWalFile, type GetWalOptions, type WalObject } from "@soar/repository/wal";
 import { createMemoryStore, type ObjectBody, type ObjectStore, type StoredObject } from "@soar/storage";
 import type { SegmentFacts } from "./verify-task.ts";
 

@@ -1,4 +1,4 @@
-import type { WalObject } from "@soar/repository";
+import type { WalObject } from "@soar/repository/wal";
 import type { Codec } from "@soar/seekable-tar";
 
 /** What a worker is asked: to open and check the members in a range of an object, or a whole WAL object. */

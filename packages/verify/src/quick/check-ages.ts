@@ -1,4 +1,4 @@
-import { ageAt } from "@soar/repository";
+import { ageAt } from "@soar/repository/time";
 import type { Finding } from "../finding.ts";
 import type { Survey } from "../survey/survey-repository.ts";
 

@@ -1,14 +1,8 @@
 import { isOnLineage, lsnOfSegmentIndex, parseLsn, parseWalSegment, type TimelineHistory } from "@soar/pg-tools";
-import {
-  assembleChain,
-  explainHole,
-  type AbsentWal,
-  type BackupRecord,
-  type ChainHole,
-  type GapRecord,
-  type HolePart,
-  type TimelineSegments,
-} from "@soar/repository";
+import type { BackupRecord } from "@soar/repository";
+import { assembleChain, explainHole, type AbsentWal, type ChainHole, type HolePart } from "@soar/repository/chain";
+import type { GapRecord } from "@soar/repository/markers";
+import type { TimelineSegments } from "@soar/repository/wal";
 import type { Finding } from "../finding.ts";
 
 export interface ChainState extends AbsentWal {

@@ -2,11 +2,11 @@ import {
   BACKUP_OBJECTS,
   backupKey,
   CONFIG_KEY,
-  findStarted,
   isSealedRecord,
   type BackupDirectory,
   type BackupRecord,
 } from "@soar/repository";
+import { findStarted } from "@soar/repository/markers";
 import { readObject, type CallOptions } from "@soar/storage";
 import { findingOf, RESTORE_OBJECT, type Finding } from "../finding.ts";
 import type { Survey } from "../survey/survey-repository.ts";

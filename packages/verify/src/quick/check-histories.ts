@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { formatHistoryFileName, formatLsn, type TimelineHistory } from "@soar/pg-tools";
-import { readTimelines, walKey } from "@soar/repository";
+import { readTimelines, walKey } from "@soar/repository/wal";
 import type { CallOptions } from "@soar/storage";
 import { findingOf, type Finding } from "../finding.ts";
 import type { Survey } from "../survey/survey-repository.ts";

@@ -1,5 +1,8 @@
 import { hasErrorCode } from "@soar/errors";
-import { BASE_PREFIX, findWalObjects, listLeases, listTailSegments, readTail, WAL_PREFIX } from "@soar/repository";
+import { BASE_PREFIX, WAL_PREFIX } from "@soar/repository";
+import { findWalObjects } from "@soar/repository/wal";
+import { listLeases } from "@soar/repository/markers";
+import { listTailSegments, readTail } from "@soar/repository/tail";
 import type { CallOptions, ObjectStore, UnfinishedUpload } from "@soar/storage";
 import { findingOf, type Finding } from "../finding.ts";
 import type { Survey } from "../survey/survey-repository.ts";

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { backupKey, BACKUP_OBJECTS, parseBackupKey, splitCodecSuffix, type BackupRecord } from "@soar/repository";
+import { backupKey, BACKUP_OBJECTS, parseBackupKey, type BackupRecord } from "@soar/repository";
+import { splitCodecSuffix } from "@soar/repository/wal";
 import { readSeekTable, type MemberLocation, type SeekArchive, type SeekTable } from "@soar/seekable-tar";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { findingOf, type Finding } from "../finding.ts";

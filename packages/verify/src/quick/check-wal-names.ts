@@ -1,5 +1,5 @@
 import { formatWalSegment, segmentIndexOfLsn, type TimelineHistory } from "@soar/pg-tools";
-import { readWalDescription, type TimelineSegments, type WalObject } from "@soar/repository";
+import { readWalDescription, type TimelineSegments, type WalObject } from "@soar/repository/wal";
 import type { CallOptions } from "@soar/storage";
 import { isDamage, RESTORE_OBJECT, type Finding } from "../finding.ts";
 import type { Survey } from "../survey/survey-repository.ts";

@@ -3,19 +3,16 @@ import {
   BASE_PREFIX,
   isBackupLabel,
   listBackupDirectories,
-  listTimelines,
-  listTimelineSegments,
   parseBackupKey,
-  parseTailPieceKey,
-  parseWalKey,
   requireRepositoryRecord,
   TAIL_PREFIX,
   WAL_PREFIX,
   type BackupDirectory,
   type BackupRecord,
   type RepositoryRecord,
-  type TimelineSegments,
 } from "@soar/repository";
+import { listTimelines, listTimelineSegments, parseWalKey, type TimelineSegments } from "@soar/repository/wal";
+import { parseTailPieceKey } from "@soar/repository/tail";
 import { compareKeys, type CallOptions, type ObjectStore, type StoredObject } from "@soar/storage";
 import { hasErrorCode } from "@soar/errors";
 import type { Finding } from "../finding.ts";

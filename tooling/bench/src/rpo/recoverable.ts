@@ -1,5 +1,5 @@
 import { createWalScanner } from "@soar/pg-tools/wal-records";
-import { appendTail, readChainSegment, readWalChain } from "@soar/repository";
+import { appendTail, readChainSegment, readWalChain } from "@soar/repository/chain";
 import type { ObjectStore } from "@soar/storage";
 
 export interface ChainStart {

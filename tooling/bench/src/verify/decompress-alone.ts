@@ -1,14 +1,6 @@
 import { cpus } from "node:os";
-import {
-  backupKey,
-  BACKUP_OBJECTS,
-  listBackupRecords,
-  listTimelineSegments,
-  LONGEST_DESCRIPTION,
-  parseWalDescription,
-  type BackupRecord,
-  type WalObject,
-} from "@soar/repository";
+import { backupKey, BACKUP_OBJECTS, listBackupRecords, type BackupRecord } from "@soar/repository";
+import { listTimelineSegments, LONGEST_DESCRIPTION, parseWalDescription, type WalObject } from "@soar/repository/wal";
 import { createCodecPool, readArchive, readSeekTable, type CodecPool } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { mapOrdered } from "@soar/task-pool";

@@ -1,4 +1,4 @@
-import { formatWalDescription } from "@soar/repository";
+import { formatWalDescription } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
 import { mapOrdered } from "@soar/task-pool";
 import {

@@ -1,13 +1,6 @@
 import { createHash } from "node:crypto";
-import {
-  backupKey,
-  parseWalKey,
-  putBackupRecord,
-  putWalFile,
-  readWalFile,
-  sha256Hex,
-  type BackupRecord,
-} from "@soar/repository";
+import { backupKey, putBackupRecord, sha256Hex, type BackupRecord } from "@soar/repository";
+import { parseWalKey, putWalFile, readWalFile } from "@soar/repository/wal";
 import { createMemoryStore, readObject } from "@soar/storage";
 import type { Change } from "./change.ts";
 import type { Dice } from "./dice.ts";

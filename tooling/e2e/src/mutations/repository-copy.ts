@@ -1,5 +1,6 @@
 import { parseTimelineHistory, parseWalFileName, parseWalSegment, segmentIndexOfLsn } from "@soar/pg-tools";
-import { parseWalKey, type BackupRecord } from "@soar/repository";
+import type { BackupRecord } from "@soar/repository";
+import { parseWalKey } from "@soar/repository/wal";
 
 /** A repository with a full and an incremental backup and two timelines, in memory. */
 export interface RepositoryCopy {

@@ -1,5 +1,5 @@
 import { parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
-import type { ChainSegment } from "@soar/repository";
+import type { ChainSegment } from "@soar/repository/chain";
 import type { RestorePlan } from "../../plan/plan.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { RecoveryWindow } from "@soar/repository";
+import type { RecoveryWindow } from "@soar/repository/window";
 
 /** What a drill found, for people, for monitoring and for the file of restore tests. All of it is JSON. */
 export interface DrillReport extends DrillResult {

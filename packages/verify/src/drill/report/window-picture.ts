@@ -1,4 +1,4 @@
-import type { RecoveryWindow, RestorableRange } from "@soar/repository";
+import type { RecoveryWindow, RestorableRange } from "@soar/repository/window";
 import type { DrillReport } from "./drill-report.ts";
 import { html, type Html } from "./html-text.ts";
 import { instant } from "./report-words.ts";

@@ -1,9 +1,9 @@
 import { hasErrorCode } from "@soar/errors";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import * as v from "valibot";
-import { findRecord, FORMAT_VERSION, formatRecord, instantText } from "./json-record.ts";
-import { BACKUP_OBJECTS, backupKey, gapKey, GAP_PREFIX, leaseKey, LEASE_PREFIX } from "./keys.ts";
-import { listRecords } from "./list-records.ts";
+import { findRecord, FORMAT_VERSION, formatRecord, instantText } from "../records/json-record.ts";
+import { BACKUP_OBJECTS, backupKey, gapKey, GAP_PREFIX, leaseKey, LEASE_PREFIX } from "../records/keys.ts";
+import { listRecords } from "../records/list-records.ts";
 
 const format = v.literal(FORMAT_VERSION);
 

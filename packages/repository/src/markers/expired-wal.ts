@@ -1,8 +1,8 @@
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import * as v from "valibot";
-import { FORMAT_VERSION, formatRecord, instantText } from "./json-record.ts";
-import { EXPIRED_PREFIX, expiredKey } from "./keys.ts";
-import { listRecords } from "./list-records.ts";
+import { FORMAT_VERSION, formatRecord, instantText } from "../records/json-record.ts";
+import { EXPIRED_PREFIX, expiredKey } from "../records/keys.ts";
+import { listRecords } from "../records/list-records.ts";
 
 const segmentName = v.pipe(v.string(), v.regex(/^[0-9A-F]{24}$/));
 

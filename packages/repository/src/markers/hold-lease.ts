@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hasErrorCode, isSoarError, messageOf } from "@soar/errors";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { leaseKey } from "../records/keys.ts";
-import { putLease, type LeaseRecord } from "../records/marker-records.ts";
+import { putLease, type LeaseRecord } from "./marker-records.ts";
 
 /** What is read, and by whom. */
 export type LeaseTerms = Pick<LeaseRecord, "purpose" | "host" | "labels" | "walFrom" | "walTo">;

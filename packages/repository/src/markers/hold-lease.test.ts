@@ -2,7 +2,7 @@ import { SoarError } from "@soar/errors";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { holdLease, type HeldLease } from "./hold-lease.ts";
-import { listLeases } from "../records/marker-records.ts";
+import { listLeases } from "./marker-records.ts";
 
 const HOUR_MS = 3600_000;
 const BEGIN = Date.parse("2025-01-06T04:00:00Z");

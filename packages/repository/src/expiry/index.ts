@@ -1,0 +1,11 @@
+// What may be removed, decided as a value and carried out.
+
+export {
+  executeExpiry,
+  removeBackup,
+  type ExecuteExpiryOptions,
+  type ExpiryEvent,
+  type ExpiryOutcome,
+} from "./expiry-execute.ts";
+export { planExpiry, removalOrder, type ExpiryPlan, type RetentionPolicy } from "./expiry-plan.ts";
+export { readExpiryState, readNewestStamp, readStarted, type ExpiryState } from "./expiry-state.ts";

@@ -1,0 +1,14 @@
+// The unfinished segment, piece by piece.
+
+export {
+  listTailPieces,
+  listTailSegments,
+  parseTailPieceKey,
+  putTailPiece,
+  readTailDigest,
+  removeTail,
+  type NewTailPiece,
+  type PutTailOptions,
+  type TailPiece,
+} from "./tail-pieces.ts";
+export { readTail, type Tail } from "./tail-read.ts";
