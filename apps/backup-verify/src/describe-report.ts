@@ -52,11 +52,21 @@ export function countBySeverity(findings: readonly Finding[]): string {
     .join(", ");
 }
 
-function backupLines({ backups, wal }: VerifyReport): string[] {
+function serverLine({ server }: VerifyReport): string {
+  if (server === undefined || "unusable" in server)
+    return `the end of the archive was not compared with the server: ${server?.unusable ?? "it was not asked"}`;
+  return server.lastArchived === undefined
+    ? "the server has archived nothing that it remembers"
+    : `the server says that ${server.lastArchived} was archived last`;
+}
+
+function backupLines(report: VerifyReport): string[] {
+  const { backups, wal } = report;
   const how = { full: "every byte", sample: "records, and a sample of the bytes", quick: "records and sizes" };
   return [
     ...backups.map(({ label, kind, read }) => `backup ${label} (${kind}): ${how[read]}`),
     `WAL: ${wal.segments} segments, ${wal.read} of them read`,
+    serverLine(report),
   ];
 }
 

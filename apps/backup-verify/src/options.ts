@@ -1,8 +1,9 @@
-import { jobsOptions, notifyOptions, storageOptions, type OptionTable } from "@soar/app-kit";
+import { jobsOptions, notifyOptions, postgresOptions, storageOptions, type OptionTable } from "@soar/app-kit";
 
 /** Options of `verify`. */
 export const verifyOptions = {
   ...storageOptions,
+  ...postgresOptions,
   ...jobsOptions,
   ...notifyOptions,
   level: {

@@ -1,7 +1,14 @@
 import { hostname } from "node:os";
-import { defineCommand, openConfiguredStore, type Log, type Progress } from "@soar/app-kit";
+import { defineCommand, openConfiguredStore, serverConnection, type Log, type Progress } from "@soar/app-kit";
 import { isSoarError, SoarError } from "@soar/errors";
-import { verifyRepository, type Finding, type ReadMemory, type VerifyEvent, type VerifyReport } from "@soar/verify";
+import {
+  askServer,
+  verifyRepository,
+  type Finding,
+  type ReadMemory,
+  type VerifyEvent,
+  type VerifyReport,
+} from "@soar/verify";
 import { chooseDepth, unusable } from "./choose-depth.ts";
 import { countBySeverity, egressCosts, reportText, summarize, type FinishedReport } from "./describe-report.ts";
 import { verifyOptions } from "./options.ts";
@@ -41,6 +48,10 @@ async function verifyAndPrint(context: VerifyContext, onReport: (report: Finishe
       labels: positionals.labels,
       depth,
       jobs: config.jobs,
+      askServer: ({ systemIdentifier }) =>
+        askServer(() => serverConnection(config, { applicationName: "soar-backup-verify", log }), systemIdentifier, {
+          signal,
+        }),
       host: hostname(),
       now: () => new Date(),
       limits: {

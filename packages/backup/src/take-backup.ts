@@ -25,6 +25,7 @@ import { describeArchiver } from "./server-archiver.ts";
 import { readServerHost } from "./server-host.ts";
 import { storeArchives, type StoredArchives } from "./store/store-archives.ts";
 import { storeObject, type BackupObject } from "./store/store-object.ts";
+import { findBackupHistory } from "./prove/find-backup-history.ts";
 import { waitForWal } from "./prove/wait-for-wal.ts";
 import { readWrittenSegment, watchFirstSegment } from "./health/watch-archiving.ts";
 
@@ -125,8 +126,14 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   });
   await requireReferences(store, references ?? [], { signal });
   await requireWhole(store, { claimed, host: options.host, objects, signal });
-  await publish(store, record, signal);
-  return record;
+  const backupHistory = await findBackupHistory(
+    store,
+    { ...archives, segmentSize: run.facts.walSegmentSize },
+    { signal },
+  );
+  const complete = backupHistory === undefined ? record : { ...record, backupHistory };
+  await publish(store, complete, signal);
+  return complete;
 }
 
 /** From here on the backup exists, also when the reply was lost: then the record that is there is this one. */

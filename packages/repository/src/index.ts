@@ -12,7 +12,7 @@ export {
 } from "./records/backup-record.ts";
 export { COPY_MARK, requireNoCopy } from "./records/copy-mark.ts";
 export { requireDigest, sha256Hex } from "./records/digest.ts";
-export { FORMAT_VERSION, isSealedRecord } from "./records/json-record.ts";
+export { FORMAT_VERSION, formatRecord, isSealedRecord } from "./records/json-record.ts";
 export {
   BACKUP_OBJECTS,
   backupKey,

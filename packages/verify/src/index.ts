@@ -9,6 +9,8 @@ export {
   type VerifyOptions,
   type VerifyReport,
 } from "./verify-options.ts";
+export { askServer } from "./ask-server.ts";
+export type { ServerWord } from "./quick/check-last-archived.ts";
 export { verifyRepository } from "./verify-repository.ts";
 export { runDoctor, type DoctorOptions } from "./doctor/run-doctor.ts";
 export type { Area, Examination } from "./doctor/examination.ts";

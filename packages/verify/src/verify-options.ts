@@ -4,6 +4,7 @@ import type { CallOptions } from "@soar/storage";
 import type { Finding } from "./finding.ts";
 import type { VerifyPool } from "./full/verify-pool.ts";
 import type { AgeLimits } from "./quick/check-ages.ts";
+import type { ServerWord } from "./quick/check-last-archived.ts";
 import type { SampleRules } from "./sample/choose-sample.ts";
 import type { Memories } from "./sample/read-memory.ts";
 
@@ -21,6 +22,8 @@ export interface VerifyOptions extends CallOptions {
   readonly depth: Depth;
   /** Things read at once. */
   readonly jobs: number;
+  /** Asked once, before the bucket is listed; left out where there is no server to ask. */
+  readonly askServer?: ((repository: RepositoryRecord) => Promise<ServerWord>) | undefined;
   /** Name of this machine, for the lease. */
   readonly host: string;
   readonly now: () => Date;
@@ -38,6 +41,8 @@ export type VerifyEvent =
 
 export interface VerifyReport {
   readonly repository: RepositoryRecord;
+  /** What the server said of its archive; undefined when it was not to be asked. */
+  readonly server: ServerWord | undefined;
   /** Worst first. */
   readonly findings: readonly Finding[];
   readonly backups: readonly VerifiedBackup[];

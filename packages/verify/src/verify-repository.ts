@@ -1,10 +1,12 @@
 import { SoarError } from "@soar/errors";
+import { requireRepositoryRecord } from "@soar/repository";
 import { listExpiredWal, listGaps } from "@soar/repository/markers";
 import { readRecoveryWindow, type RecoveryWindow } from "@soar/repository/window";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { availableParallelism } from "node:os";
 import { isDamage, sortFindings, type Finding } from "./finding.ts";
 import { checkSegments } from "./full/check-segments.ts";
+import { checkBackupHistories } from "./full/check-backup-histories.ts";
 import { checkSwitchPoints } from "./full/check-switch-points.ts";
 import { createVerifyPool, type VerifyPool } from "./full/verify-pool.ts";
 import { firstIndexOf, planReading, unreadSince, type ReadingPlan } from "./plan-reading.ts";
@@ -12,6 +14,7 @@ import { agesOf, checkAges, DEFAULT_AGE_LIMITS } from "./quick/check-ages.ts";
 import { checkChains } from "./quick/check-chains.ts";
 import { checkDirectories } from "./quick/check-directories.ts";
 import { checkLeftovers, checkTails } from "./quick/check-leftovers.ts";
+import { checkLastArchived, type ServerWord } from "./quick/check-last-archived.ts";
 import { checkHistories, type CheckedHistories } from "./quick/check-histories.ts";
 import { checkLastSegments, checkSegmentNames } from "./quick/check-wal-names.ts";
 import { surveyRepository, type CompleteBackup, type Survey } from "./survey/survey-repository.ts";
@@ -22,6 +25,7 @@ import type { VerifiedBackup, VerifyOptions, VerifyReport } from "./verify-optio
 
 /** Everything that the steps of one verification share. */
 interface Run {
+  readonly server: ServerWord | undefined;
   /** The store itself: for what changes meanwhile. */
   readonly live: ObjectStore;
   readonly survey: Survey;
@@ -59,6 +63,8 @@ export async function verifyRepository(store: ObjectStore, options: VerifyOption
 }
 
 async function prepare(store: ObjectStore, options: VerifyOptions): Promise<Run> {
+  // Before the listing, which then has to hold all that the server was told to be archived.
+  const server = await options.askServer?.(await requireRepositoryRecord(store, options));
   const survey = await surveyRepository(store, options);
   const { labels = [] } = options;
   const unknown = labels.find((label) => !survey.directories.some((directory) => directory.label === label));
@@ -72,6 +78,7 @@ async function prepare(store: ObjectStore, options: VerifyOptions): Promise<Run>
   const plan = planReading(survey, backups, { depth: options.depth, fromIndex, now: options.now() });
   return {
     live: store,
+    server,
     survey,
     backups,
     isWhole: labels.length === 0,
@@ -128,6 +135,7 @@ async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
       onDamaged,
     })),
   );
+  if (options.depth.level !== "quick") findings.push(...(await checkBackupHistories(survey, { signal })));
   const read = new Set(plan.segments.flat());
   findings.push(
     ...(await checkSwitchPoints(survey, histories.histories, {
@@ -140,7 +148,7 @@ async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
 }
 
 async function checkWal(
-  { survey, backups, fromIndex }: Run,
+  { survey, backups, fromIndex, server }: Run,
   { histories, findings }: CheckedHistories,
   options: CallOptions,
 ): Promise<Finding[]> {
@@ -156,7 +164,8 @@ async function checkWal(
     gaps,
     expired,
   });
-  return [...findings, ...names, ...chains, ...(await checkLastSegments(survey, options))];
+  const ends = server === undefined ? [] : checkLastArchived(survey, server, { gaps, expired });
+  return [...findings, ...names, ...chains, ...ends, ...(await checkLastSegments(survey, options))];
 }
 
 async function readWindow(
@@ -189,7 +198,7 @@ async function readWindow(
 }
 
 function reportOf(
-  { survey, backups, isWhole, plan, options, read }: Run,
+  { survey, server, backups, isWhole, plan, options, read }: Run,
   findings: readonly Finding[],
   window: RecoveryWindow | undefined,
 ): VerifyReport {
@@ -203,6 +212,7 @@ function reportOf(
   const segments = [...survey.inventories.values()].reduce((sum, inventory) => sum + inventory.segments.size, 0);
   return {
     repository: survey.repository,
+    server,
     findings: sortFindings(distinct(findings)),
     backups: backups.map(({ label, record }) => ({ label, kind: record.kind, read: readOf(label) })),
     wal: { segments, read: plan.segments.length },

@@ -1,3 +1,4 @@
+import { formatRecord, requireBackupRecord, sha256Hex } from "@soar/repository";
 import { putGap } from "@soar/repository/markers";
 import { readObject } from "@soar/storage";
 import {
@@ -166,5 +167,68 @@ describe("the chain", () => {
     await repository.store.remove([segmentKey(8, 2)]);
     await archive(repository.store, segmentName(8, 2), segmentBytes(8, { timeline: 2 }), { sysid: "12" });
     expect(await find({ depth: QUICK })).toContainEqual(error("wal-damaged", segmentKey(8, 2)));
+  });
+});
+
+describe("a backup history file", () => {
+  const name = `${segmentName(3)}.00000028.backup`;
+  const key = `wal/${name}`;
+
+  test("cut or changed in any byte is found, where the backup knows its digest", async () => {
+    const { store } = repository;
+    const bytes = await readObject(store, key);
+    const record = await requireBackupRecord(store, LABEL);
+    await replace(store, `base/${LABEL}/backup.json`, () =>
+      formatRecord({ ...record, backupHistory: { name, sha256: sha256Hex(bytes) } }),
+    );
+    expect(await find()).toEqual([]);
+    for (let at = 0; at < bytes.length; at += 7) {
+      await replace(store, key, flip(at));
+      expect(await find(), `byte ${at}`).toEqual([error("wal-damaged", key)]);
+      await replace(store, key, flip(at));
+    }
+    await replace(store, key, (whole) => whole.subarray(0, whole.length - 1));
+    expect(await find()).toEqual([error("wal-damaged", key)]);
+  });
+
+  test("of a backup that knows no digest is compared with what the backup says of itself", async () => {
+    const { store } = repository;
+    for (const [from, to] of [
+      ["CHECKPOINT LOCATION", "CHECKPOINT LOCATIOM"],
+      ["BACKUP FROM: primary", "BACKUP FROM: standby"],
+      ["START TIMELINE: 1", "START TIMELINE: 2"],
+    ] as const) {
+      await replace(store, key, (bytes) => Buffer.from(bytes.toString().replace(from, to)));
+      expect(await find(), from).toEqual([error("wal-damaged", key)]);
+      await replace(store, key, (bytes) => Buffer.from(bytes.toString().replace(to, from)));
+    }
+    expect(await find()).toEqual([]);
+  });
+});
+
+describe("what the server says to have archived last", () => {
+  const ask = async (lastArchived: string | undefined) => {
+    const { findings, server } = await verify({ depth: QUICK, askServer: () => Promise.resolve({ lastArchived }) });
+    expect(server).toEqual({ lastArchived });
+    return findings.map(({ kind, where, severity }) => [kind, where, severity]);
+  };
+
+  test("has to be there, or to be given up", async () => {
+    expect(await ask(segmentName(8, 2))).toEqual([]);
+    expect(await ask(undefined)).toEqual([]);
+    expect(await ask("00000002.history")).toEqual([]);
+    await repository.store.remove([segmentKey(8, 2)]);
+    expect(await find({ depth: QUICK })).toEqual([]);
+    const name = segmentName(8, 2);
+    expect(await ask(name)).toEqual([error("wal-missing", name)]);
+    const gap = { format: 1 as const, from: name, to: name, declaredBy: "x", reason: "y" };
+    await putGap(repository.store, { ...gap, declaredAt: "2025-01-05T00:00:00Z" });
+    expect(await ask(name)).toEqual([]);
+  });
+
+  test("is not taken for compared where the server cannot be asked", async () => {
+    const unusable = { unusable: "unable to connect" };
+    const report = await verify({ depth: QUICK, askServer: () => Promise.resolve(unusable) });
+    expect(report).toMatchObject({ server: unusable, findings: [] });
   });
 });

@@ -1,7 +1,10 @@
-import { formatLsn, lsnOfSegmentIndex } from "@soar/pg-tools";
+import { formatBackupHistory } from "@soar/pg-tools/labels";
+import { formatLsn, lsnOfSegmentIndex, parseLsn } from "@soar/pg-tools";
 import { claimRepository } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { putSampleBackup } from "./sample-backup.ts";
+import { sampleLabel } from "./sample-files.ts";
+import { positionsOf } from "./sample-positions.ts";
 import { SAMPLE_LABEL } from "./sample-record.ts";
 import { archiveSample, sampleSegment, segmentName, SEGMENT_SIZE, SYSTEM_IDENTIFIER } from "./sample-wal.ts";
 
@@ -26,6 +29,14 @@ export async function fillSampleRepository(
     "00000002.history",
     Buffer.from(`1\t${formatLsn(lsnOfSegmentIndex(6, SEGMENT_SIZE) + 8192n)}\tno recovery target specified\n`),
   );
-  await archiveSample(store, `${segmentName(3)}.00000028.backup`, Buffer.from("START WAL LOCATION"));
+  const positions = positionsOf(3);
+  const history = formatBackupHistory({
+    ...sampleLabel(label, positions),
+    stopLsn: parseLsn(positions.stopLsn),
+    stopSegmentName: positions.lastSegment,
+    stopTime: "2025-01-05 02:30:00 UTC",
+    stopTimeline: 1,
+  });
+  await archiveSample(store, `${segmentName(3)}.00000028.backup`, Buffer.from(history));
   await putSampleBackup(store, { label, first: 3 });
 }

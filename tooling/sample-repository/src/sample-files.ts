@@ -1,5 +1,5 @@
 import { parseLsn } from "@soar/pg-tools";
-import { formatBackupLabel } from "@soar/pg-tools/labels";
+import { formatBackupLabel, type BackupLabel } from "@soar/pg-tools/labels";
 import { pageChecksum } from "@soar/pg-tools/page-checksum";
 import type { Positions } from "./sample-positions.ts";
 
@@ -25,20 +25,24 @@ export interface SampleState {
   readonly damage?: (pages: Buffer) => void;
 }
 
-/** The data directory of a cluster with one relation of twelve pages, and its tablespace with another one. */
-export function filesOf({ label, state = 1, damage }: SampleState, { startLsn, firstSegment }: Positions): SampleFiles {
-  const lsn = parseLsn(startLsn);
-  const text = formatBackupLabel({
-    startLsn: lsn,
+/** What the server says of a sample backup. */
+export function sampleLabel(label: string, { startLsn, firstSegment }: Positions): BackupLabel {
+  return {
+    startLsn: parseLsn(startLsn),
     startSegmentName: firstSegment,
-    checkpointLsn: lsn,
+    checkpointLsn: parseLsn(startLsn),
     method: "streamed",
     from: "primary",
     startTime: "2025-01-05 02:00:00 UTC",
     label: `soar ${label}`,
     startTimeline: 1,
     incrementalFrom: undefined,
-  });
+  };
+}
+
+/** The data directory of a cluster with one relation of twelve pages, and its tablespace with another one. */
+export function filesOf({ label, state = 1, damage }: SampleState, positions: Positions): SampleFiles {
+  const text = formatBackupLabel(sampleLabel(label, positions));
   const relation = pages(12, state);
   damage?.(relation);
   return {

@@ -81,6 +81,8 @@ const schema = v.object({
   objects: v.array(v.object({ name: v.string(), size: byteCount, sha256: sha256Text })),
   /** Members of the compressed seek table, in order: stored length, plain length, SHA-256 of the plain bytes. */
   index: v.object({ members: v.array(v.tuple([byteCount, byteCount, sha256Text])) }),
+  /** The backup history file that the server archived, where it was in the bucket when the backup was completed. */
+  backupHistory: v.optional(v.object({ name: v.string(), sha256: sha256Text })),
   /** Pages whose checksum was wrong at the source. The backup is as good as the source was. */
   damagedPages: v.array(v.object({ path: v.string(), detail: v.string() })),
   createdBy: v.string(),
