@@ -1,23 +1,15 @@
 // Run a binary.
 export { favourLargeBuffers } from "./run/favour-large-buffers.ts";
 export { runApp } from "./run/run-app.ts";
-export {
-  defineCommand,
-  type App,
-  type Command,
-  type CommandContext,
-  type CommandDefinition,
-  type Failure,
-} from "./options/command.ts";
+export { defineCommand, type CommandContext, type CommandDefinition } from "./options/command.ts";
 
 // Options.
 export type { Config, OptionRow, OptionTable } from "./options/option-table.ts";
-export { confirmOptions, type Confirm } from "./options/confirm.ts";
+export { confirmOptions } from "./options/confirm.ts";
 export { storageOptions } from "./options/storage-options.ts";
 export { postgresOptions } from "./options/postgres-options.ts";
 export {
   backupCompressionOptions,
-  backupOptions,
   jobsOptions,
   retentionOptions,
   tempOptions,
@@ -26,18 +18,18 @@ export {
 } from "./options/backup-options.ts";
 
 // Tell what a run came to.
-export { notify, type Notification } from "./tell/notify.ts";
+export { notify } from "./tell/notify.ts";
 export { notifyOptions } from "./options/notify-options.ts";
 
 // What options lead to.
 export { openConfiguredStore, storeConfigOf } from "./connect/open-configured-store.ts";
-export { serverConnection, type ServerConnection } from "./connect/server-connection.ts";
+export { serverConnection } from "./connect/server-connection.ts";
 export { findServerUser } from "./connect/find-server-user.ts";
 export { findScratchPlace } from "./connect/scratch-place.ts";
 
 // Print and log.
-export { formatTable, wrapText, type TableColumn } from "./screen/table.ts";
-export { formatDuration, formatRate, formatSize, parseDuration, parseSize } from "./screen/measures.ts";
+export { formatTable, wrapText } from "./screen/table.ts";
+export { formatDuration, formatRate, formatSize } from "./screen/measures.ts";
 export type { Log } from "./screen/log.ts";
 export type { Output } from "./screen/output.ts";
 export type { Progress } from "./screen/progress.ts";

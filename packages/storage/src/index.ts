@@ -18,13 +18,9 @@ export type {
 // Opening a store
 export { openStore } from "./open-store.ts";
 export type { StoreConfig } from "./store-config.ts";
-export type { RequestKind, RequestOutcome, StoreEvent, StoreHooks } from "./store-event.ts";
+export type { StoreEvent, StoreHooks } from "./store-event.ts";
 export { formatStoreUrl, parseStoreUrl, type StoreUrl } from "./store-url.ts";
-export { PROVIDER_NAMES, type ProviderName } from "./provider-names.ts";
 export { type Provider, PROVIDERS } from "./providers.ts";
-
-// What is set at the provider
-export { readBucketSettings, type BucketSettings, type LifecycleRule, type Told } from "./bucket-settings.ts";
 
 // Drivers
 export { createFileStore, type FileStoreOptions } from "./drivers/file/file-store.ts";

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { readBucketSettings, type StoreConfig } from "@soar/storage";
+import type { StoreConfig } from "@soar/storage";
+import { readBucketSettings } from "@soar/storage/bucket-settings";
 import { createS3TestClient, startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
 import { expect, test } from "vitest";
 import { expectRejection } from "./expect-rejection.ts";

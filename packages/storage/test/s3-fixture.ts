@@ -1,4 +1,5 @@
-import type { ObjectStore, ProviderName, StoreConfig, StoreEvent } from "@soar/storage";
+import type { ObjectStore, StoreConfig, StoreEvent } from "@soar/storage";
+import type { ProviderName } from "@soar/storage/provider-names";
 import {
   PROFILES,
   type S3Profile,

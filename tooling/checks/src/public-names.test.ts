@@ -39,6 +39,17 @@ test("notices an added and a removed name, and a type that became a value", () =
   ]);
 });
 
+test("refuses an entry with more names than anybody reads", () => {
+  const index = (count: number): string =>
+    Array.from({ length: count }, (_, at) => `export { name${at} } from "./a.ts";\n`).join("");
+  const find = (count: number): string[] => {
+    const snapshot = formatPublicApi(readPublicApi(workspaceWith(index(count))));
+    return publicNames.find(workspaceWith(index(count), snapshot)).map(({ message }) => message);
+  };
+  expect(find(45)).toEqual([]);
+  expect(find(46)).toEqual(["@soar/storage exports 46 names; give its chapters entries of their own"]);
+});
+
 test("notices an entry without a source", () => {
   const files = {
     "packages/storage/package.json": libraryManifest("@soar/storage", {

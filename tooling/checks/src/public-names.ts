@@ -7,6 +7,9 @@ export const SNAPSHOT_PATH = "tooling/checks/public-api.json";
 /** Package -> entry -> sorted names; a type is written `type Name`. */
 export type PublicApi = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 
+/** An entry with more names is several: "some 40" as the house counts, with room for the next few. */
+const MOST_NAMES = 45;
+
 /** Every public name is in the snapshot, so that a change of what users can import shows in a review. */
 export const publicNames: Check = {
   name: "public names",
@@ -17,6 +20,7 @@ export const publicNames: Check = {
     const packages = new Set([...Object.keys(recorded), ...Object.keys(actual)]);
     return [
       ...missingEntries(workspace),
+      ...longEntries(actual),
       ...Array.from(packages).flatMap((name) => comparePackage(name, recorded[name] ?? {}, actual[name] ?? {})),
     ];
   },
@@ -59,6 +63,17 @@ function missingEntries({ packages, files }: Workspace): Finding[] {
       .map(([entry, path]) => ({
         path: `${library.folder}/package.json`,
         message: `the entry '${entry}' has no source: ${path}`,
+      })),
+  );
+}
+
+function longEntries(api: PublicApi): Finding[] {
+  return Object.entries(api).flatMap(([name, entries]) =>
+    Object.entries(entries)
+      .filter(([, names]) => names.length > MOST_NAMES)
+      .map(([entry, { length }]) => ({
+        path: SNAPSHOT_PATH,
+        message: `${posix.join(name, entry)} exports ${length} names; give its chapters entries of their own`,
       })),
   );
 }

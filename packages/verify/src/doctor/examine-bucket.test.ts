@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import type { BucketSettings, LifecycleRule } from "@soar/storage";
+import type { BucketSettings, LifecycleRule } from "@soar/storage/bucket-settings";
 import { expect, test } from "vitest";
 import { examine, type Examination } from "./examination.ts";
 import { examineBucket, type BucketExpectations } from "./examine-bucket.ts";

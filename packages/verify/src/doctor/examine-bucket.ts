@@ -1,5 +1,5 @@
 import { BASE_PREFIX, TAIL_PREFIX, WAL_PREFIX } from "@soar/repository";
-import type { BucketSettings, LifecycleRule, Told } from "@soar/storage";
+import type { BucketSettings, LifecycleRule, Told } from "@soar/storage/bucket-settings";
 import type { Notes } from "./examination.ts";
 import type { StorageProbe } from "./examine-storage.ts";
 

@@ -7,7 +7,8 @@ import {
 } from "@soar/pg-tools/replication";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { RetentionPolicy } from "@soar/repository/expiry";
-import { openStore, parseStoreUrl, readBucketSettings, type ObjectStore, type StoreConfig } from "@soar/storage";
+import { openStore, parseStoreUrl, type ObjectStore, type StoreConfig } from "@soar/storage";
+import { readBucketSettings } from "@soar/storage/bucket-settings";
 import { examine, type Examination } from "./examination.ts";
 import { examineArchiving } from "./examine-archiving.ts";
 import { examineBucket } from "./examine-bucket.ts";
