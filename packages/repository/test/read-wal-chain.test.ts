@@ -44,3 +44,25 @@ test("a chain is read with one listing per timeline that it can pass through, fr
   expect(await names(9)).toEqual([segmentName(9, 3), segmentName(10, 3)]);
   expect(listed.map(([prefix]) => prefix)).toEqual(["wal/00000003"]);
 });
+
+test("what lies on this machine fills the holes of the bucket, whose own segments are preferred", async () => {
+  const store = createMemoryStore();
+  for (const index of [2, 4]) await store.put(`wal/${segmentName(index)}.zst`, Buffer.of(1));
+  const onDisk = (index: number) => ({
+    name: segmentName(index),
+    key: "",
+    codec: "none" as const,
+    size: SEGMENT_SIZE,
+    file: `/lost/pg_wal/${segmentName(index)}`,
+  });
+  const segments = new Map([2, 3].map((index) => [index, [onDisk(index)]] as const));
+  const first: TimelineHistory = { timeline: 1, entries: [] };
+  const local = new Map([[1, { timeline: 1, segments }]]);
+  const chain = await readWalChain(store, first, SEGMENT_SIZE, 2, { local });
+  expect(chain.segments.map(({ index, object }) => [index, object.file])).toEqual([
+    [2, undefined],
+    [3, `/lost/pg_wal/${segmentName(3)}`],
+    [4, undefined],
+  ]);
+  expect((await readWalChain(store, first, SEGMENT_SIZE, 2)).holes).toMatchObject([{ from: segmentName(3), count: 1 }]);
+});

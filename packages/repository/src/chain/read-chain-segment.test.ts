@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createMemoryStore } from "@soar/storage";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { SEGMENT_SIZE, segmentName, sourceOf, walBytes } from "../../test/wal-samples.ts";
+import { sha256Hex } from "../records/digest.ts";
 import { putWalFile } from "../wal/put-wal.ts";
 import { readChainSegment } from "./read-chain-segment.ts";
 
@@ -36,3 +40,51 @@ test.each(["zstd", "gzip", "none"] as const)(
     );
   },
 );
+
+describe("a segment that lies on this machine only", () => {
+  const directory = mkdtempSync(join(tmpdir(), "soar-local-segment-"));
+  afterAll(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, segmentName(7));
+  // More than one chunk of a file.
+  const local = walBytes(1, 2_500_000);
+  writeFileSync(path, local);
+
+  const read = async (file: string, options: { cutLsn?: bigint; signal?: AbortSignal } = {}): Promise<Buffer> => {
+    const object = { name: segmentName(7), key: "", codec: "none" as const, size: 0, file };
+    const segment = { index: 7, timeline: 1, name: segmentName(7), object, cutLsn: options.cutLsn };
+    const pieces: Buffer[] = [];
+    for await (const piece of readChainSegment(createMemoryStore(), segment, SEGMENT_SIZE, { signal: options.signal }))
+      pieces.push(piece);
+    return Buffer.concat(pieces);
+  };
+
+  test("is read from its file, whole or up to its cut, with and without a signal", async () => {
+    expect((await read(path)).equals(local)).toBe(true);
+    const cut = Buffer.concat([local.subarray(0, 2_000_000), Buffer.alloc(500_000)]);
+    const { signal } = new AbortController();
+    expect((await read(path, { cutLsn: start + 2_000_000n, signal })).equals(cut)).toBe(true);
+  });
+
+  test("that is gone is told as a file that nothing in the bucket replaces", async () => {
+    await expect(read(join(directory, "gone"))).rejects.toMatchObject({
+      code: "FILE_UNREADABLE",
+      message: expect.stringContaining("which is not in the bucket: ENOENT"),
+    });
+  });
+
+  test("is not called unreadable when the caller stopped", async () => {
+    const reason = new Error("the operator stopped it");
+    await expect(read(path, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  });
+});
+
+test("a frozen tail is missed when other bytes were archived under its name", async () => {
+  const store = createMemoryStore({ name: "m" });
+  const { object } = await putWalFile(store, sourceOf(segmentName(7), walBytes(2, 150_000)), { codec: "zstd" });
+  const tail = { size: 1000, sha256: sha256Hex(bytes.subarray(0, 1000)) };
+  const segment = { index: 7, timeline: 1, name: segmentName(7), object, cutLsn: undefined, tail };
+  await expect(readChainSegment(store, segment, SEGMENT_SIZE).next()).rejects.toMatchObject({
+    code: "WAL_MISSING",
+    message: `the 1000 bytes of '${segmentName(7)}' that were planned are not in the bucket any more`,
+  });
+});

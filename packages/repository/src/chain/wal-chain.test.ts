@@ -100,6 +100,15 @@ describe("a WAL chain", () => {
     });
   });
 
+  test("lets the parent's copy stand in also where nothing at all of the new timeline is in the bucket", () => {
+    expect(brief(branched, 2, { 1: [2, 3, 4, 5] })).toEqual({
+      segments: ["1/2", "1/3", "3/4"],
+      holes: [],
+      end: 5,
+      last: 4,
+    });
+  });
+
   test("ends before the switch when nobody archived the segment with the switch point", () => {
     expect(brief(branched, 2, { 1: [2, 3, 5], 3: [] })).toEqual({
       segments: ["1/2", "1/3"],

@@ -1,6 +1,14 @@
 import { expect, test } from "vitest";
 import { createMemoryStore } from "@soar/storage";
-import { createSampleRepository, day, segmentName } from "../../test/sample-repository.ts";
+import {
+  createSampleRepository,
+  day,
+  labelOf,
+  recordOf,
+  segmentName,
+  type SampleBackup,
+} from "../../test/sample-repository.ts";
+import { putBackupRecord } from "../records/backup-record.ts";
 import { costOf, requestsCost, storageOf } from "./cost.ts";
 import { STORAGE_PRICES, type StoragePrices } from "./cost-prices.ts";
 import { readStorageUsage, type StorageUsage } from "./cost-usage.ts";
@@ -108,4 +116,21 @@ test("the tail: pieces that are gone with their segment are counted at the pace 
   expect(costOf(tailed, pricesOf("AWS S3 Standard")).month.storage).toBe(
     costOf(usage, pricesOf("AWS S3 Standard")).month.storage,
   );
+});
+
+test("growth needs two days to be told, and an incremental has its share of what a full backup would store", async () => {
+  const store = await createSampleRepository({ now: day(40), backups: [], wal: [] });
+  const grown = (backup: SampleBackup, database: number) => {
+    const record = recordOf(backup);
+    return putBackupRecord(store, { ...record, sizes: { ...record.sizes, database, new: 30 } });
+  };
+  await grown({ day: 10 }, 1000);
+  await grown({ day: 11, references: [labelOf({ day: 10 })] }, 2000);
+  const soon = await readStorageUsage(store, { now: day(40), retentionDays: 30 });
+  expect(soon.growthPerMonth).toBe(0);
+  expect(soon.incrementalShare).toBe(30 / 300);
+  await grown({ day: 20 }, 1100);
+  const later = await readStorageUsage(store, { now: day(40), retentionDays: 30 });
+  // A tenth more in ten days.
+  expect(later.growthPerMonth).toBeCloseTo((0.1 / 10) * 30.4375);
 });

@@ -74,3 +74,17 @@ test("a gap and an expiry that overlap explain each segment once, and what is in
     ["missing", name(9), name(10)],
   ]);
 });
+
+test("records of expiry that overlap explain a stretch as one", () => {
+  const expired = [recordOf([{ from: name(1), to: name(3) }]), recordOf([{ from: name(3), to: name(6) }])];
+  const hole = { timeline: 1, from: name(2), to: name(5), count: 4 };
+  expect(explainHole(hole, SIZE, { gaps: [], expired })).toEqual([
+    { cause: "expired", gap: undefined, from: name(2), to: name(5), count: 4 },
+  ]);
+});
+
+test("a history file is in no range, and does not tear one", () => {
+  const wal = [object(1), { key: "wal/00000002.history", name: "00000002.history", size: 1 }, object(2), object(3)];
+  const removeWal = [object(1), object(2)];
+  expect(numbers(expiredRanges({ wal, segmentSize: SIZE }, { removeWal }, []))).toEqual([[1, 2]]);
+});

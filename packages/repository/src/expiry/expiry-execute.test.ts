@@ -3,7 +3,7 @@ import type { ObjectStore } from "@soar/storage";
 import { expect, test } from "vitest";
 import { createSampleRepository, day, labelOf, listKeys, segmentName } from "../../test/sample-repository.ts";
 import { listBackupDirectories } from "../records/backup-directories.ts";
-import { executeExpiry, type ExpiryEvent } from "./expiry-execute.ts";
+import { executeExpiry, removeBackup, type ExpiryEvent } from "./expiry-execute.ts";
 import { planExpiry } from "./expiry-plan.ts";
 import { readExpiryState } from "./expiry-state.ts";
 import { backupKey } from "../records/keys.ts";
@@ -159,4 +159,32 @@ test("a record that cannot be read, or a timeline without its history, stops eve
   const encrypted = await createRepository();
   await encrypted.put(`wal/${segmentName(80)}.zst.age`, Buffer.from("x"));
   await expect(expire(encrypted)).rejects.toMatchObject({ code: "REPOSITORY_VERSION" });
+});
+
+test("WAL of which all is taken into use after the plan was made stays, and nothing is said to be removed", async () => {
+  const store = await createRepository();
+  const state = await readExpiryState(store, { now: NOW });
+  const plan = { ...planExpiry(state, POLICY), removeBackups: [] };
+  await putLease(store, {
+    format: 1,
+    id: "new",
+    purpose: "restore",
+    host: "h",
+    labels: [],
+    walFrom: segmentName(40),
+    walTo: segmentName(64),
+    startedAt: NOW.toISOString(),
+    expiresAt: day(101).toISOString(),
+  });
+  const events: ExpiryEvent[] = [];
+  const outcome = await executeExpiry(store, { state, policy: POLICY, plan, onEvent: (event) => events.push(event) });
+  expect(outcome).toEqual({ backups: [], wal: 0, bytes: 0 });
+  expect(events.filter(({ type }) => type === "wal-removed")).toEqual([]);
+  expect(await listKeys(store, "wal/")).toHaveLength(60);
+});
+
+test("a directory of which nothing is left takes no request to remove", async () => {
+  const counted = withFault(await createRepository());
+  await removeBackup(counted, { label: labelOf({ day: 40 }), objects: [] });
+  expect(counted.calls).toBe(0);
 });

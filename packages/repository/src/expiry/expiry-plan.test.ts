@@ -155,6 +155,42 @@ describe("expiry", () => {
     expect(plan.removeBackups.map(({ label }) => label)).toEqual(["other"]);
   });
 
+  test("names every reason to keep a backup once, also where what refers to it is kept itself", () => {
+    const backups = [
+      ...[60, 72, 79, 86].map((day) => directory({ label: `d${day}`, day, timeline: 1, index: day })),
+      directory({ label: "full", day: 98, timeline: 1, index: 98 }),
+      directory({ label: "inc", day: 99, timeline: 1, index: 99, references: ["full"] }),
+    ];
+    expect(planExpiry(state({ backups }), policy).keep.find(({ label }) => label === "full")?.reasons).toEqual([
+      "within the window",
+      "one of the 4 newest",
+      "referred to by inc",
+    ]);
+  });
+
+  test("is not disturbed by a lease on a backup that is gone", () => {
+    const backups = [60, 72, 79, 86].map((day) => directory({ label: `d${day}`, day, timeline: 1, index: day }));
+    const lease = {
+      format: 1 as const,
+      id: "a",
+      purpose: "verify" as const,
+      host: "h",
+      labels: ["gone"],
+      startedAt: at(99).toISOString(),
+      expiresAt: at(101).toISOString(),
+    };
+    expect(labels(planExpiry(state({ backups, leases: [lease] }), policy))).toEqual(["d60", "d72", "d79", "d86"]);
+  });
+
+  test("takes a branch for one that is written to when the bucket does not tell when it was", () => {
+    const backups = [60, 72, 79, 86].map((day) => directory({ label: `d${day}`, day, timeline: 1, index: day }));
+    const unknown = { history: { timeline: 2, entries: [] }, lastArchivedAt: undefined };
+    const timelines = [{ history: first, lastArchivedAt: at(100) }, unknown];
+    const objects = wal(2, [1, 2]);
+    expect(planExpiry(state({ backups, timelines, wal: objects }), policy).removeWal).toEqual([]);
+    expect(planExpiry(state({ backups, wal: objects }), policy).removeWal).toEqual(objects);
+  });
+
   test("leaves alone what a lease or a running backup uses until it lapses", () => {
     const backups = [1, 2, 3, 60, 72, 79, 86].map((day) =>
       directory({ label: `d${day}`, day, timeline: 1, index: day }),

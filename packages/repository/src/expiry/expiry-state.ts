@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import { parseWalFileName, type TimelineHistory } from "@soar/pg-tools";
+import { parseWalFileName, type TimelineHistory, type WalFileName } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupDirectories, type BackupDirectory } from "../records/backup-directories.ts";
 import { BASE_PREFIX, WAL_PREFIX } from "../records/keys.ts";
@@ -7,7 +7,8 @@ import { findStarted, listLeases, type LeaseRecord, type StartedRecord } from ".
 import { proveTime, type ProvedTime, type StampedBackup } from "../time/proved-time.ts";
 import { requireRepositoryRecord } from "../records/repository-record.ts";
 import { readTimelines } from "../wal/read-timelines.ts";
-import { parseWalKey } from "../wal/wal-key.ts";
+import { strangeWalObject } from "../wal/wal-inventory.ts";
+import { parseWalKey, type WalObject } from "../wal/wal-key.ts";
 
 /** What an expiry looks at. Read from the bucket by `readExpiryState`; a value, so that every rule can be tested. */
 export interface ExpiryState {
@@ -140,10 +141,18 @@ async function listWal(
       );
     }
     wal.push({ key, name: object.name, size });
-    const file = parseWalFileName(object.name);
+    const file = walFileOf(store, object);
     if (file.kind === "other") continue;
     const last = newest.get(file.timeline);
     if (last === undefined || modifiedAt > last) newest.set(file.timeline, modifiedAt);
   }
   return { wal, newest };
+}
+
+function walFileOf(store: ObjectStore, { name, key }: WalObject): WalFileName {
+  try {
+    return parseWalFileName(name);
+  } catch (cause) {
+    throw strangeWalObject(store, key, cause);
+  }
 }

@@ -78,3 +78,22 @@ test("where the key may not write, nothing is asked of it again", async () => {
   expect(lease.refusal()).toBe("denied 1");
   await lease.release();
 });
+
+test("a store that does not answer is no reason to read without a lease", async () => {
+  const silent: ObjectStore = {
+    ...store,
+    put: () => Promise.reject(new SoarError("STORE_UNREACHABLE", "nothing listens there")),
+  };
+  await expect(hold(silent)).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+});
+
+test("a lease that cannot be given back lapses by itself, but a bug on the way is not passed over", async () => {
+  const keeping: ObjectStore = {
+    ...store,
+    remove: () => Promise.reject(new SoarError("OBJECT_LOCKED", "it is protected until tomorrow")),
+  };
+  await (await hold(keeping)).release();
+  expect(await expiries()).toEqual(["2025-01-06T06:00:00.000Z"]);
+  const broken: ObjectStore = { ...store, remove: () => Promise.reject(new TypeError("keys is not iterable")) };
+  await expect((await hold(broken)).release()).rejects.toThrow(TypeError);
+});

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { keysOf } from "../../test/wal-samples.ts";
 import {
   claimLabel,
+  findGap,
   findStarted,
   listGaps,
   listLeases,
@@ -106,6 +107,8 @@ describe("leases and gaps", () => {
     ]);
     expect(await listLeases(store)).toContainEqual(lease);
     expect(await listGaps(store)).toEqual([gap]);
+    expect(await findGap(store, gap)).toEqual(gap);
+    expect(await findGap(store, { from: gap.from, to: gap.from })).toBeUndefined();
     expect(await keysOf(store)).toEqual([
       `config/gaps/${gap.from}-${gap.to}.json`,
       "config/leases/l1.json",

@@ -90,6 +90,7 @@ export async function listBackupRecords(store: ObjectStore, options: CallOptions
   return directories.flatMap(({ record }) => (record === undefined ? [] : [record])).sort(byStop);
 }
 
+/** Sorting keeps the order of labels where two became consistent at one position. */
 function byStop(a: BackupRecord, b: BackupRecord): number {
-  return compareLsn(parseLsn(a.stopLsn), parseLsn(b.stopLsn)) || (a.label < b.label ? -1 : 1);
+  return compareLsn(parseLsn(a.stopLsn), parseLsn(b.stopLsn));
 }

@@ -35,3 +35,7 @@ test.each(["2025-02-30", "2025-1-5", "2025-01-05T240000Z", "2025-01-05T140312", 
     expect(() => requireBackupLabel(text)).toThrow(expect.objectContaining({ code: "USAGE" }));
   },
 );
+
+test.each(["2025-01-05", "2025-01-05T140312Z", "2024-02-29"])("%j is taken as it is", (text) => {
+  expect(requireBackupLabel(text)).toBe(text);
+});

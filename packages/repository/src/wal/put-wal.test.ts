@@ -1,13 +1,14 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Codec } from "@soar/seekable-tar";
+import { compressMember, type Codec } from "@soar/seekable-tar";
 import { createFileStore, createMemoryStore, type ObjectStore } from "@soar/storage";
 import { withFault } from "@soar/storage/testing";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { keysOf, putRaw, segmentName, sourceOf, sparseSource, walBytes } from "../../test/wal-samples.ts";
-import { readWalDescription, readWalFile } from "./get-wal.ts";
-import { findWalObjects, putWalFile } from "./put-wal.ts";
+import { getWalFile, readWalDescription, readWalFile } from "./get-wal.ts";
+import { findWalObjects, putWalFile, type WalFileSource } from "./put-wal.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "soar-put-wal-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -132,6 +133,33 @@ describe("what lies there already", () => {
   });
 });
 
+describe("a file that was compressed while it was hashed", () => {
+  /** Its bytes cannot be read again. */
+  const encoded = (file: string, codec: Codec, members: readonly Buffer[]): WalFileSource => ({
+    ...sourceOf(file, bytes),
+    open: () => {
+      throw new Error("it was read a second time");
+    },
+    encoded: { codec, members },
+  });
+
+  test.each(CODECS)("%s: is stored without being read again", async (codec) => {
+    const store = createMemoryStore();
+    const members = [await compressMember(codec, bytes)];
+    const { object } = await putWalFile(store, encoded(name, codec, members), { codec });
+    expect(object).toMatchObject({ codec, key: expect.stringMatching(`^wal/${name}`) });
+    expect(await readWalFile(store, object)).toEqual(bytes);
+    expect(await putWalFile(store, sourceOf(name, bytes), { codec })).toMatchObject({ outcome: "already archived" });
+  });
+
+  test("is read again where it is to be stored in another form", async () => {
+    const store = createMemoryStore();
+    const source = { ...encoded(name, "gzip", [Buffer.from("not to be used")]), open: sourceOf(name, bytes).open };
+    const { object } = await putWalFile(store, source, { codec: "zstd" });
+    expect(await readWalFile(store, object)).toEqual(bytes);
+  });
+});
+
 describe("a file that changes while it is read", () => {
   test.each([
     ["gets longer", Buffer.concat([bytes, bytes])],
@@ -214,6 +242,28 @@ describe("a segment above 64 MiB", () => {
     const { description } = await readWalDescription(store, object);
     expect(description.members).toHaveLength(3);
     expect(await putWalFile(store, source, { codec })).toMatchObject({ outcome: "already archived" });
+  });
+
+  test("that does not compress is read member by member, and never lies in memory as a whole", async () => {
+    const store = createMemoryStore();
+    const source = sparseSource(name, size);
+    const { object } = await putWalFile(store, source, { codec: "gzip", level: 0 });
+    expect(object.size).toBeGreaterThan(size);
+    const reads: (number | undefined)[] = [];
+    const watched: ObjectStore = {
+      ...store,
+      get: async (key, options) => {
+        const body = await store.get(key, options);
+        reads.push(body.length);
+        return body;
+      },
+    };
+    const hash = createHash("sha256");
+    for await (const plain of getWalFile(watched, object)) hash.update(plain);
+    expect(hash.digest("hex")).toBe(source.sha256);
+    // Its description, and three members.
+    expect(reads).toHaveLength(4);
+    expect(Math.max(...reads.map(Number))).toBeLessThan(33 * 1024 * 1024);
   });
 
   test("bare, goes up in parts and is compared as a whole", async () => {

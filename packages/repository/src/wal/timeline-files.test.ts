@@ -39,3 +39,13 @@ test.each([
   await store.put("wal/00000002.history", Buffer.from(text));
   await expect(findTimelineHistory(store, 2)).rejects.toMatchObject({ name: "SoarError" });
 });
+
+test("one that is far too large is damage, and is not read into memory", async () => {
+  const store = createMemoryStore();
+  await store.put("wal/00000002.history", Buffer.alloc(1024 * 1024 + 1, "1"));
+  const unread = { ...store, get: async () => Promise.reject(new Error("it was read")) };
+  await expect(findTimelineHistory(unread, 2)).rejects.toMatchObject({
+    code: "REPOSITORY_DAMAGED",
+    message: expect.stringContaining("it has 1048577 bytes"),
+  });
+});

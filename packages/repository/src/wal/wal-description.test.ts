@@ -32,15 +32,17 @@ const descriptions: fc.Arbitrary<WalDescription> = fc
       nil: undefined,
     }),
     rp: fc.option(fc.array(fc.string({ maxLength: 63 }), { minLength: 1, maxLength: 3 }), { nil: undefined }),
+    pc: fc.option(fc.array(fc.nat(), { minLength: 5, maxLength: 5 }), { nil: undefined }),
     open: fc.boolean(),
   })
-  .map(({ tx, rp, open, ...rest }) => ({
+  .map(({ tx, rp, pc, open, ...rest }) => ({
     v: 1 as const,
     ...rest,
     memberSize: 1024,
     ...(tx === undefined ? {} : { tx }),
     ...(open ? { open: true as const } : {}),
     ...(rp === undefined ? {} : { rp }),
+    ...(pc === undefined ? {} : { pc }),
   }));
 
 describe.each([
@@ -88,13 +90,41 @@ describe.each([
   });
 });
 
-test("a newer program's additional fields are read over, not taken for damage", () => {
-  const json = Buffer.from(JSON.stringify({ ...example, added: "later" }));
+/** A description with a right checksum around any JSON, as another program could have written it. */
+function framed(description: object): Buffer {
+  const json = Buffer.from(JSON.stringify(description));
   const footer = Buffer.alloc(12);
   footer.writeUInt32LE(crc32(json), 0);
   footer.writeUInt32LE(json.length, 4);
   footer.write("SOAR", 8, "latin1");
   const head = Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]);
   head.writeUInt32LE(json.length + footer.length, 4);
-  expect(parseWalDescription(Buffer.concat([head, json, footer]), "zstd", "k").description).toEqual(example);
+  return Buffer.concat([head, json, footer]);
+}
+
+test("a newer program's additional fields are read over, not taken for damage", () => {
+  expect(parseWalDescription(framed({ ...example, added: "later" }), "zstd", "k").description).toEqual(example);
+});
+
+test.each<[string, object]>([
+  ["of another version", { ...example, v: 2 }],
+  ["without a name", { ...example, name: undefined }],
+  ["with a digest that is none", { ...example, sha256: "x" }],
+])("a description %s is damage, although its checksum is right", (_, description) => {
+  expect(() => parseWalDescription(framed(description), "zstd", "wal/x")).toThrow(
+    expect.objectContaining({
+      code: "REPOSITORY_DAMAGED",
+      message: expect.stringContaining("'wal/x' is damaged: the description behind its data is wrong"),
+    }),
+  );
+});
+
+test("what does not fit without any restore point is refused before it is stored", () => {
+  const members = Array.from({ length: 300 }, () => 5_712_345);
+  for (const rp of [undefined, ["before migration"]]) {
+    const { rp: _, ...rest } = example;
+    expect(() => formatWalDescription({ ...rest, members, ...(rp === undefined ? {} : { rp }) }, "zstd")).toThrow(
+      expect.objectContaining({ code: "WAL_INVALID" }),
+    );
+  }
 });

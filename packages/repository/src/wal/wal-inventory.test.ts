@@ -44,6 +44,11 @@ describe("the segments of a timeline", () => {
     expect(lastSegment(await listTimelineSegments(store, 9, SEGMENT_SIZE))).toBeUndefined();
   });
 
+  test("have a last one, in whatever order they are known", () => {
+    const segments = new Map([7, 9, 3].map((index) => [index, []] as const));
+    expect(lastSegment({ timeline: 2, segments })).toEqual({ timeline: 2, index: 9 });
+  });
+
   test("hold every object of a segment that is there in several codecs", async () => {
     await put(segmentName(3), `${segmentName(3)}.gz`, `${segmentName(3)}.zst`);
     expect((await listTimelineSegments(store, 1, SEGMENT_SIZE)).segments.get(3)?.map(({ codec }) => codec)).toEqual([

@@ -48,7 +48,7 @@ export async function listTimelines(store: ObjectStore, options: CallOptions = {
     if (key === undefined) return timelines;
     const name = splitCodecSuffix(key.slice(WAL_PREFIX.length)).base;
     const [, timeline] = /^([0-9A-F]{8})/.exec(name) ?? [];
-    if (timeline === undefined) throw strange(store, key);
+    if (timeline === undefined) throw strangeWalObject(store, key);
     timelines.push(Number.parseInt(timeline, 16));
     startAfter = WAL_PREFIX + timeline + AFTER_ALL;
   }
@@ -76,17 +76,18 @@ function indexOf(store: ObjectStore, { name, key }: WalObject, segmentSize: numb
     return parseWalFileName(name).kind === "segment" ? parseWalSegment(name, segmentSize).index : undefined;
   } catch (error) {
     // The name alone would leave the operator searching: it is an object in the bucket.
-    throw strange(store, key, error);
+    throw strangeWalObject(store, key, error);
   }
 }
 
 function requireWalObject(store: ObjectStore, key: string, size: number): WalObject {
   const object = parseWalKey(key, size);
   if (object !== undefined) return object;
-  throw strange(store, key);
+  throw strangeWalObject(store, key);
 }
 
-function strange(store: ObjectStore, key: string, cause?: unknown): SoarError {
+/** What is said of an object in `wal/` that is no WAL file. */
+export function strangeWalObject(store: ObjectStore, key: string, cause?: unknown): SoarError {
   return new SoarError("REPOSITORY_DAMAGED", `'${store.location}/${key}' is no WAL file that this version can read`, {
     cause,
     hint: "Move objects that soar did not write out of wal/; for encrypted ones use a version that knows encryption.",

@@ -1,0 +1,85 @@
+import { formatTimelineHistory, lsnOfSegmentIndex } from "@soar/pg-tools";
+import { createMemoryStore, type ObjectStore } from "@soar/storage";
+import { expect, test } from "vitest";
+import { createSampleRepository, day, SEGMENT_SIZE, segmentName } from "../../test/sample-repository.ts";
+import { claimRepository } from "../records/repository-record.ts";
+import { readExpiryState, readNewestStamp } from "./expiry-state.ts";
+
+const NOW = day(100);
+const create = () =>
+  createSampleRepository({ now: NOW, backups: [{ day: 90 }], wal: [segmentName(90), segmentName(91)] });
+/** The same objects, as a provider with a clock of its own would serve them. */
+const byServer = (store: ObjectStore): ObjectStore => ({ ...store, features: { ...store.features, server: "s3:443" } });
+
+test("the newest stamp is that of WAL or of a backup, and an empty repository has none", async () => {
+  let now = day(1);
+  const store = createMemoryStore({ now: () => now });
+  expect(await readNewestStamp(store)).toBeUndefined();
+  for (const [key, number] of [
+    ["base/2025-01-02/backup.json", 4],
+    ["base/2025-01-03/started.json", 3],
+    ["wal/000000010000000000000001.zst", 2],
+    ["config/backup-config.json", 9],
+  ] as const) {
+    now = day(number);
+    await store.put(key, Buffer.of(1));
+  }
+  expect(await readNewestStamp(store)).toEqual(day(4));
+  now = day(5);
+  await store.put("wal/000000010000000000000002.zst", Buffer.of(1));
+  expect(await readNewestStamp(store)).toEqual(day(5));
+});
+
+test("what this run stored itself proves no time where this machine does the stamping, and does where a server stamps", async () => {
+  const store = await create();
+  const before = { now: day(500), stampBefore: day(95) };
+  expect((await readExpiryState(store, before)).time.now).toEqual(day(95));
+  expect((await readExpiryState(byServer(store), before)).time.now).toEqual(NOW);
+  expect((await readExpiryState(store, { now: day(500) })).time.now).toEqual(NOW);
+});
+
+test("a file that archive_command may be given is seen, and makes no timeline; any other stops everything", async () => {
+  const store = await create();
+  await store.put("wal/notes.txt", Buffer.of(1));
+  const state = await readExpiryState(store, { now: NOW });
+  expect(state.wal.map(({ name }) => name)).toContain("notes.txt");
+  expect(state.timelines.map(({ history }) => history.timeline)).toEqual([1]);
+  await store.put("wal/my-notes.txt", Buffer.of(1));
+  await expect(readExpiryState(store, { now: NOW })).rejects.toMatchObject({
+    code: "REPOSITORY_DAMAGED",
+    message: "'memory:/wal/my-notes.txt' is no WAL file that this version can read",
+  });
+});
+
+test("a timeline without its history stops everything where WAL of it is there, and only there", async () => {
+  const store = await create();
+  await store.put("wal/00000007.history", Buffer.from("<Error/>"));
+  expect((await readExpiryState(store, { now: NOW })).timelines.map(({ history }) => history.timeline)).toEqual([1]);
+  await store.put(`wal/${segmentName(92, 7)}.zst`, Buffer.of(1));
+  await expect(readExpiryState(store, { now: NOW })).rejects.toMatchObject({ code: "REPOSITORY_DAMAGED" });
+});
+
+test("a timeline was last written to when its newest file was stored, whichever that is", async () => {
+  let now = day(98);
+  const store = createMemoryStore({ now: () => now });
+  await claimRepository(
+    store,
+    { systemIdentifier: "7000000000000000001", postgresMajor: 15, walSegmentSize: SEGMENT_SIZE },
+    { toolVersion: "test", now },
+  );
+  const entries = [{ timeline: 1, switchLsn: lsnOfSegmentIndex(91, SEGMENT_SIZE) + 8n, reason: "" }];
+  for (const [number, name, content] of [
+    [95, `${segmentName(90)}.zst`, ""],
+    [99, `${segmentName(91)}.zst`, ""],
+    [97, `${segmentName(92)}.zst`, ""],
+    [120, "00000002.history", formatTimelineHistory({ timeline: 2, entries })],
+  ] as const) {
+    now = day(number);
+    await store.put(`wal/${name}`, Buffer.from(content));
+  }
+  const { timelines } = await readExpiryState(store, { now: day(121) });
+  expect(timelines.map(({ history, lastArchivedAt }) => [history.timeline, lastArchivedAt])).toEqual([
+    [1, day(99)],
+    [2, day(120)],
+  ]);
+});
