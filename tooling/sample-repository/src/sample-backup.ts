@@ -11,6 +11,7 @@ import { writeArchives } from "./write-archives.ts";
 export interface SampleBackup extends SampleState {
   /** It begins in this segment and is consistent in the next one. */
   readonly first: number;
+  readonly timeline?: number;
   /** Refers to the chunks of this backup. */
   readonly base?: BackupRecord;
   readonly checksums?: "CRC32C" | "SHA256";
@@ -22,8 +23,8 @@ export interface SampleBackup extends SampleState {
 
 /** A backup of a cluster with one relation of twelve pages and one in a tablespace. */
 export async function putSampleBackup(store: ObjectStore, options: SampleBackup): Promise<BackupRecord> {
-  const { label, first, base } = options;
-  const positions = positionsOf(first);
+  const { label, first, base, timeline } = options;
+  const positions = positionsOf(first, timeline);
   await claimLabel(store, {
     format: 1,
     label,

@@ -26,7 +26,7 @@ export interface SampleState {
 }
 
 /** What the server says of a sample backup. */
-export function sampleLabel(label: string, { startLsn, firstSegment }: Positions): BackupLabel {
+export function sampleLabel(label: string, { timeline, startLsn, firstSegment }: Positions): BackupLabel {
   return {
     startLsn: parseLsn(startLsn),
     startSegmentName: firstSegment,
@@ -35,7 +35,7 @@ export function sampleLabel(label: string, { startLsn, firstSegment }: Positions
     from: "primary",
     startTime: "2025-01-05 02:00:00 UTC",
     label: `soar ${label}`,
-    startTimeline: 1,
+    startTimeline: timeline,
     incrementalFrom: undefined,
   };
 }

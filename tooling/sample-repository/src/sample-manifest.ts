@@ -6,7 +6,7 @@ import type { Positions } from "./sample-positions.ts";
 /** The manifest of these files, without its own checksum. */
 export function manifestOf(
   { base, tablespace }: SampleFiles,
-  { startLsn, stopLsn }: Positions,
+  { timeline, startLsn, stopLsn }: Positions,
   algorithm: "CRC32C" | "SHA256",
 ): Omit<BackupManifest, "checksum"> {
   const paths = {
@@ -29,7 +29,7 @@ export function manifestOf(
   return {
     version: 1,
     systemIdentifier: undefined,
-    walRanges: [{ timeline: 1, startLsn: parseLsn(startLsn), endLsn: parseLsn(stopLsn) }],
+    walRanges: [{ timeline, startLsn: parseLsn(startLsn), endLsn: parseLsn(stopLsn) }],
     files,
   };
 }
