@@ -28,7 +28,7 @@ export type Told<T> =
 export interface LifecycleRule {
   readonly id: string;
   readonly isEnabled: boolean;
-  /** Of the whole key, the prefix of a `BACKUP_BUCKET` included. Empty for every object. */
+  /** Of the whole key, the prefix of the store included. Empty for every object. */
   readonly prefix: string;
   /** The rule asks for tags or sizes too, so that it concerns only some of these objects. */
   readonly isNarrower: boolean;

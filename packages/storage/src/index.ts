@@ -17,7 +17,7 @@ export type {
 
 // Opening a store
 export { openStore } from "./open-store.ts";
-export type { StoreConfig } from "./store-config.ts";
+export type { NamedSetting, StoreConfig } from "./store-config.ts";
 export type { StoreEvent, StoreHooks } from "./store-event.ts";
 export { formatStoreUrl, parseStoreUrl, type StoreUrl } from "./store-url.ts";
 export { type Provider, PROVIDERS } from "./providers.ts";

@@ -41,6 +41,8 @@ export interface StoreConfig {
   readonly maxConnections?: number | undefined;
   /** See `RetryOptions`; `false` for a store that fails at once. */
   readonly retry?: StoreRetryConfig | false | undefined;
+  /** What hints call the settings, for example the variables that a program reads them from; else they name the field. */
+  readonly settingNames?: SettingNames | undefined;
   /** Limit for each direction. */
   readonly rateLimitBytesPerSecond?: number | undefined;
 }
@@ -57,3 +59,11 @@ export interface StoreRetryConfig {
   readonly baseDelayMs?: number | undefined;
   readonly maxDelayMs?: number | undefined;
 }
+
+/** The fields of a `StoreConfig` that hints tell to change. */
+export type NamedSetting =
+  | keyof StoreCredentials
+  | Extract<keyof StoreConfig, "url" | "endpoint" | "region" | "allowHttp" | "caPem">;
+
+/** Where the settings came from, by field: for example `{ region: "AWS_DEFAULT_REGION" }`. */
+export type SettingNames = Readonly<Partial<Record<NamedSetting, string>>>;

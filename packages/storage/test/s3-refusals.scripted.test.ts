@@ -30,14 +30,22 @@ test("a secret key that is wrong", async () => {
   expect(error.message).toMatch(
     /unable to read 's3:\/\/soar-test\/a': the secret key does not belong to the access key/,
   );
-  expect(error.hint).toContain("AWS_SECRET_ACCESS_KEY");
+  expect(error.hint).toBe("Check the setting 'secretAccessKey' for missing or additional characters.");
 });
 
 test("an access key that is unknown", async () => {
   const error = await expectRefusal("STORE_DENIED", {
     credentials: { accessKeyId: "NOBODY", secretAccessKey: "not-the-secret" },
   });
-  expect(error.hint).toContain("AWS_ACCESS_KEY_ID");
+  expect(error.hint).toContain("Check the setting 'accessKeyId'");
+});
+
+test("a setting has the name that the caller's users know it by", async () => {
+  const error = await expectRefusal("STORE_DENIED", {
+    credentials: { accessKeyId: "NOBODY", secretAccessKey: "not-the-secret" },
+    settingNames: { accessKeyId: "AWS_ACCESS_KEY_ID" },
+  });
+  expect(error.hint).toBe("Check AWS_ACCESS_KEY_ID, and that it belongs to this endpoint.");
 });
 
 test("a bucket that does not exist", async () => {
@@ -48,7 +56,7 @@ test("a bucket that does not exist", async () => {
 test("a bucket in another region names the region", async () => {
   const error = await expectRefusal("CONFIG_INVALID", { url: "s3://elsewhere" });
   expect(error.message).toContain("the bucket is in region 'ap-south-1', not 'eu-central-1'");
-  expect(error.hint).toContain("AWS_DEFAULT_REGION");
+  expect(error.hint).toContain("(the setting 'region')");
 });
 
 test("a region that is wrong for the endpoint names the right one", async () => {

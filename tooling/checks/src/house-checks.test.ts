@@ -6,6 +6,7 @@ import { libraryPurity } from "./library-purity.ts";
 import { moduleShape } from "./module-shape.ts";
 import { pinnedActions, pinnedTools } from "./pinned-tools.ts";
 import { libraryManifest, sampleWorkspace } from "./sample-workspace.fixture.ts";
+import { strangersWords } from "./strangers-words.ts";
 import { supportedVersions } from "./supported-versions.ts";
 
 function messages(check: Check, files: Record<string, string>): string[] {
@@ -202,4 +203,32 @@ test("documents say the versions of PostgreSQL that the table has, and code says
   expect(messages(supportedVersions, { ...table(18), ...source })).toEqual([
     "'15 to 18' goes out of date with the next major: take SUPPORTED_VERSIONS of @soar/pg-tools",
   ]);
+});
+
+describe("libraries for strangers", () => {
+  const inStorage = (code: string) => messages(strangersWords, { "packages/storage/src/a.ts": code });
+
+  test.each([
+    ['throw invalid("Check BACKUP_BUCKET.");', "our variable 'BACKUP_BUCKET' in a message"],
+    [
+      "const hint = `Set the region to '${region}' (AWS_DEFAULT_REGION).`;",
+      "our variable 'AWS_DEFAULT_REGION' in a message",
+    ],
+    ['const hint = "Run soar-base-backup list.";', "our program 'soar-base-backup' in a message"],
+    ["const hint = `Give --region ${region}.`;", "our flag '--region' in a message"],
+  ])("do not say %s", (code, found) => {
+    expect(inStorage(code)).toEqual([`${found}: name the field of the configuration`]);
+    expect(messages(strangersWords, { "packages/restore/src/a.ts": code })).toEqual([]);
+    expect(messages(strangersWords, { "packages/storage/src/a.test.ts": code })).toEqual([]);
+  });
+
+  test.each([
+    'throw new SoarError("BACKUP_INCOMPLETE", "it ended early");',
+    'run("postgres", ["--version"]);',
+    "const hint = `aws s3api create-bucket --bucket ${bucket}`;",
+    "// Check BACKUP_BUCKET before.",
+    'const suffix = ".soar-tmp";',
+  ])("may say %s", (code) => {
+    expect(inStorage(code)).toEqual([]);
+  });
 });

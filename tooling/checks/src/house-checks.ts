@@ -12,6 +12,7 @@ import { packageFiles } from "./package-files.ts";
 import { pinnedActions, pinnedTools } from "./pinned-tools.ts";
 import { programGuards } from "./program-guards.ts";
 import { publicNames } from "./public-names.ts";
+import { strangersWords } from "./strangers-words.ts";
 import { supportedVersions } from "./supported-versions.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -32,6 +33,7 @@ const HOUSE_CHECKS: readonly Check[] = [
   namedFiles,
   citedSafety,
   supportedVersions,
+  strangersWords,
 ];
 
 /** Checks that need nothing but the sources. */

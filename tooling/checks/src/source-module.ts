@@ -21,6 +21,12 @@ export interface ProcessUse {
   readonly line: number;
 }
 
+/** A string or template of the code; `${}` stands for what is put into a template. */
+export interface SourceText {
+  readonly text: string;
+  readonly line: number;
+}
+
 /** What the checks know of a source file, read with a real parser. */
 export interface SourceModule {
   readonly path: string;
@@ -32,6 +38,7 @@ export interface SourceModule {
   /** Lines of `export * from`. */
   readonly starExports: readonly number[];
   readonly processUses: readonly ProcessUse[];
+  readonly texts: readonly SourceText[];
   /** Statements other than imports and exports, which an index file should not have. */
   readonly statements: number;
   readonly problems: readonly string[];
@@ -54,6 +61,7 @@ export function readModule(path: string, code: string): SourceModule {
     exports: readExports(parsed),
     starExports: starExports(parsed).map(({ start }) => lineOf(start)),
     processUses: readProcessUses(parsed, lineOf),
+    texts: readTexts(parsed, lineOf),
     statements: parsed.program.body.filter(({ type }) => !/^(Import|Export)/.test(type)).length,
     problems: parsed.errors.map(({ message }) => message),
   };
@@ -146,4 +154,18 @@ function readProcessUses({ program }: Parsed, lineOf: (offset: number) => number
     },
   }).visit(program);
   return uses.filter(({ what }) => !declared.has(what.split(".")[0] ?? ""));
+}
+
+function readTexts({ program }: Parsed, lineOf: (offset: number) => number): SourceText[] {
+  const texts: SourceText[] = [];
+  new Visitor({
+    Literal: (node) => {
+      if (typeof node.value === "string") texts.push({ text: node.value, line: lineOf(node.start) });
+    },
+    TemplateLiteral: ({ quasis, start }) => {
+      const text = quasis.map(({ value }) => value.cooked ?? value.raw).join("${}");
+      texts.push({ text, line: lineOf(start) });
+    },
+  }).visit(program);
+  return texts;
 }

@@ -53,6 +53,23 @@ test("every setting reaches the store", () => {
     caPem: expect.stringContaining("BEGIN CERTIFICATE"),
     allowHttp: true,
     retry: { deadlineMs: 90_000 },
+    settingNames: {
+      url: "BACKUP_BUCKET",
+      endpoint: "AWS_ENDPOINT_URL",
+      region: "AWS_DEFAULT_REGION",
+      accessKeyId: "AWS_ACCESS_KEY_ID",
+      secretAccessKey: "AWS_SECRET_ACCESS_KEY",
+      sessionToken: "AWS_SESSION_TOKEN",
+      allowHttp: "BACKUP_ALLOW_HTTP",
+      caPem: "BACKUP_CA_FILE",
+    },
+  });
+});
+
+test("what the storage package advises names the variable", async () => {
+  const insecure = settings({ AWS_ENDPOINT_URL: "http://10.0.0.1:9000" });
+  await expect(openConfiguredStore(insecure)).rejects.toMatchObject({
+    hint: "Use https, or allow http explicitly (BACKUP_ALLOW_HTTP) within a network that you trust.",
   });
 });
 

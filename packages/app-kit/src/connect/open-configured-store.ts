@@ -1,10 +1,22 @@
 import { SoarError } from "@soar/errors";
-import type { ObjectStore, StoreConfig, StoreEvent } from "@soar/storage";
+import type { NamedSetting, ObjectStore, StoreConfig, StoreEvent } from "@soar/storage";
 import type { Log } from "../screen/log.ts";
 import { formatDuration } from "../screen/measures.ts";
 import type { Config } from "../options/option-table.ts";
 import { readCertificates } from "./postgres-connection.ts";
-import type { storageOptions } from "../options/storage-options.ts";
+import { storageOptions } from "../options/storage-options.ts";
+
+/** Hints of the storage package name settings by the variables that an operator knows. */
+const SETTING_NAMES = {
+  url: storageOptions.bucket.env,
+  endpoint: storageOptions.endpoint.env,
+  region: storageOptions.region.env,
+  accessKeyId: storageOptions["access-key-id"].env,
+  secretAccessKey: storageOptions["secret-access-key"].env,
+  sessionToken: storageOptions["session-token"].env,
+  allowHttp: storageOptions["allow-http"].env,
+  caPem: storageOptions["ca-file"].env,
+} as const satisfies Readonly<Record<NamedSetting, string>>;
 
 export type StorageSettings = Config<typeof storageOptions>;
 
@@ -51,9 +63,10 @@ export function storeConfigOf(
     pathStyle: settings.pathStyle,
     serverSideEncryption: encryptionOf(settings),
     storageClass: settings.storageClass,
-    caPem: settings.caFile === undefined ? undefined : readCertificates(settings.caFile, "BACKUP_CA_FILE"),
+    caPem: settings.caFile === undefined ? undefined : readCertificates(settings.caFile, SETTING_NAMES.caPem),
     allowHttp: settings.allowHttp,
     retry: { deadlineMs: settings.retryDeadlineMs },
+    settingNames: SETTING_NAMES,
   };
 }
 

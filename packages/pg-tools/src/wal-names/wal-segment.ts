@@ -44,7 +44,7 @@ export function parseWalSegment(name: string, segmentSize: number): WalSegment {
       "WAL_NAME_INVALID",
       `unable to read '${name}' as the name of a WAL segment: segments of ${segmentSize / 2 ** 20} MiB end at ${toHex8(perLogId - 1)}`,
       {
-        hint: "Check which --wal-segsize the server was initialised with: SHOW wal_segment_size.",
+        hint: "Check the segment size that the server was initialised with (initdb --wal-segsize): SHOW wal_segment_size.",
       },
     );
   }

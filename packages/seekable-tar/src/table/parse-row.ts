@@ -80,7 +80,7 @@ function parseTableHeader(json: unknown): TableRow {
       "REPOSITORY_VERSION",
       `unable to read the seek table: it has version ${String(version)} and ${String(digest)} digests`,
       {
-        hint: "Use a newer version of soar for this backup.",
+        hint: "Use a version at least as new as the one that wrote it.",
       },
     );
   }

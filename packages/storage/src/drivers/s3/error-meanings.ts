@@ -1,11 +1,16 @@
 import type { FailureMeaning, S3FailureContext } from "./failure-meaning.ts";
+import type { NamedSetting } from "../../store-config.ts";
 import type { S3FailureFacts } from "./wire.ts";
 
 type MeaningRow = (facts: S3FailureFacts, context: S3FailureContext, message: string) => FailureMeaning;
 
 const denied =
-  (fact: string, hint: string): MeaningRow =>
-  () => ({ code: "STORE_DENIED", fact, hint });
+  (fact: string, hint: string | ((nameOf: (setting: NamedSetting) => string) => string)): MeaningRow =>
+  (_facts, { settings }) => ({
+    code: "STORE_DENIED",
+    fact,
+    hint: typeof hint === "string" ? hint : hint(settings.nameOf),
+  });
 
 export const busy: MeaningRow = (facts, { settings }) => ({
   code: "STORE_BUSY",
@@ -28,8 +33,8 @@ export const wrongRegion: MeaningRow = (facts, { settings }) => ({
       : `the bucket is in region '${facts.region}', not '${settings.region}'`,
   hint:
     facts.region === undefined
-      ? "Set the endpoint and the region (AWS_ENDPOINT_URL, AWS_DEFAULT_REGION) to those of the bucket."
-      : `Set the region to '${facts.region}' (AWS_DEFAULT_REGION)${settings.provider.name === "aws" ? "" : ", and the endpoint to the one of that region"}.`,
+      ? `Set the endpoint and the region (${settings.nameOf("endpoint")}, ${settings.nameOf("region")}) to those of the bucket.`
+      : `Set the region to '${facts.region}' (${settings.nameOf("region")})${settings.provider.name === "aws" ? "" : ", and the endpoint to the one of that region"}.`,
 });
 
 /** S3's error codes. Providers mostly keep to them; where they do not, the message or the status decides below. */
@@ -47,20 +52,23 @@ export const MEANINGS: Readonly<Record<string, MeaningRow>> = {
   AccountProblem: denied("the account has a problem", "Ask the provider about the state of the account."),
   InvalidAccessKeyId: denied(
     "the provider does not know the access key",
-    "Check AWS_ACCESS_KEY_ID, and that it belongs to this endpoint.",
+    (nameOf) => `Check ${nameOf("accessKeyId")}, and that it belongs to this endpoint.`,
   ),
   SignatureDoesNotMatch: denied(
     "the secret key does not belong to the access key",
-    "Check AWS_SECRET_ACCESS_KEY for missing or additional characters.",
+    (nameOf) => `Check ${nameOf("secretAccessKey")} for missing or additional characters.`,
   ),
-  InvalidToken: denied("the session token is not valid", "Get new temporary credentials, or remove AWS_SESSION_TOKEN."),
+  InvalidToken: denied(
+    "the session token is not valid",
+    (nameOf) => `Get new temporary credentials, or remove ${nameOf("sessionToken")}.`,
+  ),
   ExpiredToken: denied(
     "the session token has expired",
     "Get new temporary credentials, or use a role that renews them.",
   ),
   CredentialsProviderError: denied(
     "no credentials were found",
-    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role.",
+    (nameOf) => `Set ${nameOf("accessKeyId")} and ${nameOf("secretAccessKey")}, or give this machine a role.`,
   ),
   RequestTimeTooSkewed: (_facts) => ({
     code: "CLOCK_SKEWED",
@@ -111,7 +119,7 @@ export const MEANINGS: Readonly<Record<string, MeaningRow>> = {
   InvalidBucketName: (_facts, { settings }) => ({
     code: "CONFIG_INVALID",
     fact: `'${settings.bucket}' is no name of a bucket`,
-    hint: "Check BACKUP_BUCKET.",
+    hint: `Check ${settings.nameOf("url")}.`,
   }),
 };
 
@@ -126,12 +134,12 @@ export function bucketMissing(bucket: string, endpoint: string): FailureMeaning 
 
 function archived({ settings, key = "" }: S3FailureContext): FailureMeaning {
   const endpoint =
-    settings.provider.name === "aws" ? `--region ${settings.region}` : `--endpoint-url ${settings.endpoint}`;
+    settings.provider.name === "aws" ? ["--region", settings.region] : ["--endpoint-url", settings.endpoint];
   const request = `'{"Days":7,"GlacierJobParameters":{"Tier":"Standard"}}'`;
   return {
     code: "OBJECT_ARCHIVED",
     fact: "it lies in an archive storage class and cannot be read before it is thawed",
-    hint: `Thaw it (hours) and try again: aws s3api restore-object ${endpoint} --bucket ${settings.bucket} --key ${quoteForShell(key)} --restore-request ${request}`,
+    hint: `Thaw it (hours) and try again: aws s3api restore-object ${endpoint.join(" ")} --bucket ${settings.bucket} --key ${quoteForShell(key)} --restore-request ${request}`,
   };
 }
 

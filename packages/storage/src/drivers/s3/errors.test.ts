@@ -1,12 +1,19 @@
 import { describe, expect, test } from "vitest";
 import { PROVIDERS } from "../../providers.ts";
+import { settingNamer } from "../../setting-names.ts";
 import { classifyS3Failure } from "./errors.ts";
 import type { S3FailureContext } from "./failure-meaning.ts";
 import { failureOfSdk } from "./sdk-values.ts";
 import { S3Failure } from "./wire.ts";
 
 const CONTEXT: S3FailureContext = {
-  settings: { bucket: "bucket", endpoint: "https://s3.example.com", region: "eu-central-1", provider: PROVIDERS.other },
+  settings: {
+    bucket: "bucket",
+    endpoint: "https://s3.example.com",
+    region: "eu-central-1",
+    provider: PROVIDERS.other,
+    nameOf: settingNamer(),
+  },
   action: "read 's3://bucket/key'",
   key: "key",
 };

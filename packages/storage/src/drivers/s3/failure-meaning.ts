@@ -3,7 +3,7 @@ import type { S3Settings } from "./settings.ts";
 
 /** What one failed request was about, for the message. */
 export interface S3FailureContext {
-  readonly settings: Pick<S3Settings, "bucket" | "endpoint" | "region" | "provider">;
+  readonly settings: Pick<S3Settings, "bucket" | "endpoint" | "region" | "provider" | "nameOf">;
   /** Completes "unable to ...", with the object's full name. */
   readonly action: string;
   readonly key?: string | undefined;

@@ -1,7 +1,7 @@
 import type { FailureMeaning } from "./failure-meaning.ts";
 import type { S3Settings } from "./settings.ts";
 
-type Peer = Pick<S3Settings, "endpoint" | "provider">;
+type Peer = Pick<S3Settings, "endpoint" | "provider" | "nameOf">;
 
 /** Errors of TLS that no repetition cures: the certificate is what it is. */
 const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
@@ -16,13 +16,17 @@ const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
 };
 
 /** What an error without an HTTP answer means. Everything that time may cure is retryable. */
-export function findNetworkMeaning(code: string, message: string, { endpoint, provider }: Peer): FailureMeaning {
+export function findNetworkMeaning(
+  code: string,
+  message: string,
+  { endpoint, provider, nameOf }: Peer,
+): FailureMeaning {
   const certificateFault = CERTIFICATE_FAULTS[code];
   if (certificateFault !== undefined) {
     return {
       code: "STORE_UNREACHABLE",
       fact: `${endpoint} cannot be trusted: ${certificateFault}`,
-      hint: "Check the endpoint, or name the certificates of a private authority (BACKUP_CA_FILE).",
+      hint: `Check the endpoint, or name the certificates of a private authority (${nameOf("caPem")}).`,
       retryable: false,
     };
   }
@@ -31,7 +35,7 @@ export function findNetworkMeaning(code: string, message: string, { endpoint, pr
     case "EAI_AGAIN":
       return unreachable(
         `the host of ${endpoint} is not found`,
-        "Check the endpoint (AWS_ENDPOINT_URL) for typing errors, and name resolution on this machine.",
+        `Check the endpoint (${nameOf("endpoint")}) for typing errors, and name resolution on this machine.`,
       );
     case "ECONNREFUSED":
       return unreachable(

@@ -48,8 +48,8 @@ test.each([
   ["ftp://s3.example.com", "it is not an http or https URL", ""],
   ["https://key:secret@s3.example.com", "it holds more than scheme, host, port and path", ""],
   ["https://s3.example.com?x=1", "it holds more than scheme, host, port and path", ""],
-  ["http://s3.example.com", "it has no TLS", "BACKUP_ALLOW_HTTP"],
-  ["http://10.0.0.5:9000", "it has no TLS", "BACKUP_ALLOW_HTTP"],
+  ["http://s3.example.com", "it has no TLS", "(the setting 'allowHttp')"],
+  ["http://10.0.0.5:9000", "it has no TLS", "(the setting 'allowHttp')"],
   [
     "https://bucket.fra1.digitaloceanspaces.com",
     "it holds the bucket 'bucket' already",
@@ -68,6 +68,16 @@ test.each([
     });
     expect(String(error)).not.toContain("secret");
   }
+});
+
+test("a setting is called by the name that the caller gives it", () => {
+  const settingNames = { allowHttp: "ALLOW_HTTP", endpoint: "ENDPOINT" };
+  expect(() => resolve({ endpoint: "http://10.0.0.5:9000", settingNames })).toThrow(
+    expect.objectContaining({ hint: expect.stringContaining("(ALLOW_HTTP)") as string }),
+  );
+  expect(() => resolve({ settingNames })).toThrow(
+    expect.objectContaining({ hint: expect.stringContaining("(ENDPOINT)") as string }),
+  );
 });
 
 test("http is taken where it is allowed or never leaves this machine", () => {

@@ -1,6 +1,7 @@
 import { registerSecret, SoarError } from "@soar/errors";
 import { awsEndpoint, type Provider, providerOfHost, PROVIDERS, regionFor } from "../../providers.ts";
-import type { StoreConfig } from "../../store-config.ts";
+import { settingNamer } from "../../setting-names.ts";
+import type { NamedSetting, StoreConfig } from "../../store-config.ts";
 
 /** Everything about one bucket, decided: no field is left for the SDK to look up somewhere. */
 export interface S3Settings {
@@ -17,6 +18,8 @@ export interface S3Settings {
   readonly idleTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly maxConnections: number;
+  /** What hints call a setting. */
+  readonly nameOf: (setting: NamedSetting) => string;
 }
 
 /** Decides what the configuration leaves open. Throws `CONFIG_INVALID`. */
@@ -41,6 +44,7 @@ export function resolveS3Settings(config: StoreConfig, bucket: string): S3Settin
     idleTimeoutMs: config.idleTimeoutMs ?? 30_000,
     requestTimeoutMs: config.requestTimeoutMs ?? 300_000,
     maxConnections: config.maxConnections ?? 64,
+    nameOf: settingNamer(config.settingNames),
   };
 }
 
@@ -69,7 +73,7 @@ function resolveEndpoint(config: StoreConfig, bucket: string): URL {
   if (endpoint.protocol === "http:" && config.allowHttp !== true && !isLoopback(endpoint.hostname)) {
     throw invalid(
       `unable to use the endpoint '${config.endpoint}': it has no TLS, so everybody on the way could read and change backups`,
-      "Use https, or allow http explicitly (BACKUP_ALLOW_HTTP) within a network that you trust.",
+      `Use https, or allow http explicitly (${settingNamer(config.settingNames)("allowHttp")}) within a network that you trust.`,
     );
   }
   return endpoint;
@@ -80,7 +84,7 @@ function resolveAwsEndpoint(config: StoreConfig): URL {
   if (config.provider === "aws") return new URL(awsEndpoint(regionFor(PROVIDERS.aws, "", config.region)));
   throw invalid(
     `unable to open '${config.url}': no endpoint is set`,
-    "Set the endpoint of your provider (AWS_ENDPOINT_URL), or say that it is Amazon S3 (provider 'aws').",
+    `Set the endpoint of your provider (${settingNamer(config.settingNames)("endpoint")}), or say that it is Amazon S3 (provider 'aws').`,
   );
 }
 

@@ -1,0 +1,83 @@
+import { hasErrorCode, SoarError } from "@soar/errors";
+import { readSeekTable, readSeekTableRows, type SeekTable, type TableFrame, type TableRow } from "@soar/seekable-tar";
+import { type CallOptions, type ObjectStore, readObject } from "@soar/storage";
+import type { BackupRecord } from "./backup-record.ts";
+import { BACKUP_OBJECTS, backupKey } from "./keys.ts";
+
+/** Where the table of a backup lies, and what its frames must be. */
+export interface BackupTable {
+  readonly label: string;
+  readonly frames: readonly TableFrame[];
+}
+
+export interface ReadTableOptions extends CallOptions {
+  /** Is shown every frame as it is asked for, in order: they may arrive in another. */
+  readonly onFrame?: ((frame: Promise<Buffer>) => void) | undefined;
+}
+
+/** The table as the record of its backup describes it. */
+export function tableOf({ label, index }: Pick<BackupRecord, "label" | "index">): BackupTable {
+  return {
+    label,
+    frames: index.members.map(([storedLength, plainLength, sha256]) => ({ storedLength, plainLength, sha256 })),
+  };
+}
+
+/**
+ * Reads the seek table of a backup into memory and checks that it is consistent. Rejects with `REPOSITORY_DAMAGED` for a
+ * frame that is not what was recorded, else as `readSeekTable` does.
+ */
+export async function readBackupTable(
+  store: ObjectStore,
+  table: BackupTable,
+  options: ReadTableOptions = {},
+): Promise<SeekTable> {
+  try {
+    return await readSeekTable(readerOf(store, table, options));
+  } catch (error) {
+    throw asRepositoryDamage(error);
+  }
+}
+
+/** The rows of the table frame by frame, with bounded memory. Rejects as `readBackupTable` does. */
+export async function* readBackupTableRows(
+  store: ObjectStore,
+  table: BackupTable,
+  options: ReadTableOptions = {},
+): AsyncGenerator<TableRow[], void, undefined> {
+  try {
+    yield* readSeekTableRows(readerOf(store, table, options));
+  } catch (error) {
+    throw asRepositoryDamage(error);
+  }
+}
+
+/**
+ * The error to throw instead of one of seekable-tar, which knows archives and no repository: damage of an archive is that of an
+ * object of the repository. Every other error stays what it is.
+ */
+export function asRepositoryDamage(error: unknown): unknown {
+  if (!hasErrorCode(error, "ARCHIVE_DAMAGED")) return error;
+  return new SoarError("REPOSITORY_DAMAGED", error.message, {
+    hint: "Run a verification of the repository, and restore an earlier version of the object, or use another backup.",
+    cause: error,
+  });
+}
+
+function readerOf(
+  store: ObjectStore,
+  { label, frames }: BackupTable,
+  { onFrame, signal }: ReadTableOptions,
+): Parameters<typeof readSeekTable>[0] {
+  const key = backupKey(label, BACKUP_OBJECTS.index);
+  return {
+    name: `${store.location}/${key}`,
+    frames,
+    fetch(offset, length, stop) {
+      const frame = readObject(store, key, { range: { offset, length }, signal: stop });
+      onFrame?.(frame);
+      return frame;
+    },
+    signal,
+  };
+}
