@@ -1,19 +1,13 @@
 import {
-  backupKey,
-  BACKUP_OBJECTS,
   listBackupRecords,
   parseBackupKey,
+  readBackupTableRows,
   requireBackupRecord,
+  tableOf,
   type BackupRecord,
 } from "@soar/repository";
-import {
-  DEFAULT_CHUNK_BYTES,
-  DigestIndex,
-  readSeekTableRows,
-  type Codec,
-  type MemberLocation,
-} from "@soar/seekable-tar";
-import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import { DEFAULT_CHUNK_BYTES, DigestIndex, type Codec, type MemberLocation } from "@soar/seekable-tar";
+import { type CallOptions, type ObjectStore } from "@soar/storage";
 
 export interface ChooseBaseOptions extends CallOptions {
   readonly now: Date;
@@ -76,18 +70,10 @@ export async function loadBase(
   { signal }: CallOptions,
 ): Promise<DigestIndex | undefined> {
   const chain = await requireReferences(store, references, { signal });
-  const key = backupKey(base.label, BACKUP_OBJECTS.index);
-  const frames = base.index.members.map(([storedLength, plainLength, sha256]) => ({
-    storedLength,
-    plainLength,
-    sha256,
-  }));
-  const fetch = (offset: number, length: number, stop: AbortSignal) =>
-    readObject(store, key, { range: { offset, length }, signal: stop });
   const index = new DigestIndex();
   const objects: { key: string; codec: Codec }[] = [];
   let needed = 0;
-  for await (const rows of readSeekTableRows({ name: `${store.location}/${key}`, frames, fetch, signal })) {
+  for await (const rows of readBackupTableRows(store, tableOf(base), { signal })) {
     for (const row of rows) {
       if (row.kind === "object") objects.push(row);
       const object = row.kind === "member" ? objects[row.object] : undefined;

@@ -177,6 +177,12 @@ export const ERROR_CODES = {
     retryable: false,
     meaning: "A file or record cannot be parsed as what it should be.",
   },
+  /** For users of seekable-tar alone; our programs say REPOSITORY_DAMAGED. */
+  ARCHIVE_DAMAGED: {
+    exitStatus: 73,
+    retryable: false,
+    meaning: "An archive or its table is damaged: its bytes are not those that were recorded.",
+  },
   BACKUP_UNFOLLOWED: {
     exitStatus: 71,
     retryable: false,

@@ -10,6 +10,7 @@ export {
   requireBackupRecord,
   type BackupRecord,
 } from "./records/backup-record.ts";
+export { asRepositoryDamage, readBackupTable, readBackupTableRows, tableOf } from "./records/backup-table.ts";
 export { COPY_MARK, requireNoCopy } from "./records/copy-mark.ts";
 export { requireDigest, sha256Hex } from "./records/digest.ts";
 export { FORMAT_VERSION, formatRecord, isSealedRecord } from "./records/json-record.ts";

@@ -2,11 +2,18 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCodecPool, type CodecPool } from "@soar/seekable-tar";
-import type { BackupRecord } from "@soar/repository";
-import { createMemoryStore } from "@soar/storage";
-import { putSampleBackup, SAMPLE_LABEL, SAMPLE_TABLESPACE, type SampleBackup } from "@soar-tooling/sample-repository";
+import { readBackupTable, tableOf, type BackupRecord } from "@soar/repository";
+import { createMemoryStore, type ObjectStore } from "@soar/storage";
+import {
+  keysOf,
+  putSampleBackup,
+  replaceObject,
+  SAMPLE_LABEL,
+  SAMPLE_TABLESPACE,
+  type SampleBackup,
+} from "@soar-tooling/sample-repository";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { fetchBackup, readBackupTable } from "../src/fetch/fetch-backup.ts";
+import { fetchBackup } from "../src/fetch/fetch-backup.ts";
 import { fetchScope } from "../src/rescue/fetch-scope.ts";
 
 let pool: CodecPool;
@@ -26,9 +33,13 @@ const WITH_TABLESPACE = (record: BackupRecord): BackupRecord => ({
 });
 
 /** As a restore of the cluster and as a rescue fetch it. */
-async function fetchBoth(sample: Partial<SampleBackup>): Promise<unknown[]> {
+async function fetchBoth(
+  sample: Partial<SampleBackup>,
+  change: (store: ObjectStore) => Promise<void> = () => Promise.resolve(),
+): Promise<unknown[]> {
   const store = createMemoryStore({ name: "incomplete" });
   const backup = await putSampleBackup(store, { label: SAMPLE_LABEL, first: 3, ...sample });
+  await change(store);
   const common = { backup, dataDir: directory, pool, jobs: 1, owner: undefined };
   const whole = fetchBackup(store, { ...common, tablespaces: new Map([[SAMPLE_TABLESPACE, join(directory, "fast")]]) });
   const outcome = await whole.then(
@@ -37,7 +48,8 @@ async function fetchBoth(sample: Partial<SampleBackup>): Promise<unknown[]> {
   );
   const part = fetchScope(store, {
     ...common,
-    table: await readBackupTable(store, backup),
+    dataDir: join(directory, "part"),
+    table: await readBackupTable(store, tableOf(backup)),
     choice: { kind: "cluster" },
     onChosen: () => Promise.resolve(),
     tablespaceDir: join(directory, "tablespaces"),
@@ -67,6 +79,23 @@ test.each<[string, Partial<SampleBackup>]>([
     expect(readdirSync(directory)).toEqual([]);
   },
 );
+
+test("an archive in which a byte has changed is damage of the repository, as which a restore ends", async () => {
+  const damaged = expect.objectContaining({
+    code: "REPOSITORY_DAMAGED",
+    message: expect.stringContaining(`unable to read 'base/${SAMPLE_LABEL}/backup.tar`) as string,
+    hint: expect.stringContaining("Run a verification of the repository") as string,
+  }) as unknown;
+  const flip = async (store: ObjectStore): Promise<void> => {
+    const key = (await keysOf(store)).find((one) => /\/backup\.tar/.test(one)) ?? "";
+    await replaceObject(store, key, (bytes) => {
+      const changed = Buffer.from(bytes);
+      changed[changed.length >> 1] = (changed[changed.length >> 1] ?? 0) ^ 1;
+      return changed;
+    });
+  };
+  expect(await fetchBoth({}, flip)).toEqual([damaged, damaged]);
+});
 
 test("one that names no directory, so that nothing else makes the place of pg_control, is restored", async () => {
   const store = createMemoryStore({ name: "whole" });

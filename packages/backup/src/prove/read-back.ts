@@ -1,13 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { parseBackupLabel, type BackupLabel } from "@soar/pg-tools/labels";
-import { backupKey, BACKUP_OBJECTS, sha256Hex } from "@soar/repository";
-import {
-  decompressMember,
-  readSeekTableRows,
-  type Codec,
-  type MemberLocation,
-  type PlacedEntry,
-} from "@soar/seekable-tar";
+import { backupKey, BACKUP_OBJECTS, readBackupTableRows, sha256Hex } from "@soar/repository";
+import { decompressMember, type Codec, type MemberLocation, type PlacedEntry } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 import type { StoredArchives } from "../store/store-archives.ts";
 import { storeObject, type BackupObject } from "../store/store-object.ts";
@@ -69,8 +63,6 @@ interface Survey {
 /** One pass over the table with bounded memory: reservoir sampling needs no count beforehand. */
 async function surveyTable(store: ObjectStore, { label, archives, signal }: ReadBackOptions): Promise<Survey> {
   const key = backupKey(label, BACKUP_OBJECTS.index);
-  const fetch = (offset: number, length: number, stop: AbortSignal) =>
-    readObject(store, key, { range: { offset, length }, signal: stop });
   const objects: { key: string; codec: Codec }[] = [];
   const sample: MemberLocation[] = [];
   const lasts: MemberLocation[] = [];
@@ -78,7 +70,7 @@ async function surveyTable(store: ObjectStore, { label, archives, signal }: Read
   let pending: PlacedEntry[] = [];
   let [seen, inArchive, databaseBytes, fetchBytes] = [0, 0, 0, 0];
   let last: MemberLocation | undefined;
-  for await (const rows of readSeekTableRows({ name: key, frames: archives.table.frames, fetch, signal })) {
+  for await (const rows of readBackupTableRows(store, { label, frames: archives.table.frames }, { signal })) {
     for (const row of rows) {
       if (row.kind === "object") objects.push(row);
       else if (row.kind === "archive") inArchive = 0;

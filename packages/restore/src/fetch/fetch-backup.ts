@@ -2,18 +2,12 @@ import { chown, mkdir, readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
-import { backupKey, BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
-import {
-  extractArchive,
-  readSeekTable,
-  type CodecPool,
-  type ExtractOptions,
-  type SeekArchive,
-  type SeekTable,
-} from "@soar/seekable-tar";
+import { BACKUP_OBJECTS, readBackupObject, readBackupTable, tableOf, type BackupRecord } from "@soar/repository";
+import type { CodecPool, ExtractOptions, SeekArchive, SeekTable } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { clearForRefill } from "./delta/refill.ts";
+import { extractStored } from "./extract-stored.ts";
 import { CONTROL_FILE, requireEntries } from "./require-entries.ts";
 import { syncDirectory } from "../status/restore-record.ts";
 import { writeDurably } from "../write-durably.ts";
@@ -43,7 +37,7 @@ export interface FetchOptions {
  */
 export async function fetchBackup(store: ObjectStore, options: FetchOptions): Promise<void> {
   const { backup, dataDir, tablespaces, signal } = options;
-  const table = await readBackupTable(store, backup, signal);
+  const table = await readBackupTable(store, tableOf(backup), { signal });
   const base = requireArchive(table, "base", backup);
   requireEntries(base, backup);
   const walIsLink = options.refill === true && (await clearForRefill(table, dataDir, tablespaces)).walIsLink;
@@ -59,7 +53,7 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
     signal,
     onProgress: ({ storedBytes }) => options.onProgress?.((done = before + storedBytes)),
   });
-  await extractArchive(base, {
+  await extractStored(base, {
     ...common(dataDir),
     select: ({ path }) =>
       path !== CONTROL_FILE && !isBelow(path, RESTORE_STATE_DIRECTORY) && !(walIsLink && isBelow(path, "pg_wal")),
@@ -69,7 +63,7 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
     const location = tablespaces.get(oid);
     if (location === undefined)
       throw new SoarError("TARGET_UNREACHABLE", `unable to restore tablespace ${oid}: no directory was given for it`);
-    await extractArchive(requireArchive(table, String(oid), backup), common(location));
+    await extractStored(requireArchive(table, String(oid), backup), common(location));
     before = done;
   }
   if (backup.tablespaces.length > 0) await rewriteTablespaceMap(dataDir, tablespaces);
@@ -81,7 +75,7 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
 /** Whole or not at all: half of it would be taken for a damaged cluster. */
 async function placeControlFile(base: SeekArchive, dataDir: string, options: ExtractOptions): Promise<void> {
   const waiting = `${RESTORE_STATE_DIRECTORY}/pg_control.new`;
-  await extractArchive(base, {
+  await extractStored(base, {
     ...options,
     existing: "overwrite",
     select: ({ path }) => path === CONTROL_FILE,
@@ -103,21 +97,6 @@ async function makeGlobal(dataDir: string, owner: FetchOptions["owner"]): Promis
 /** A backup of a restored cluster holds what that restore left: its plan and log must not come in place of this restore's. */
 function isBelow(path: string, directory: string): boolean {
   return path === directory || path.startsWith(`${directory}/`);
-}
-
-/** Reads and checks the seek table of a backup. */
-export async function readBackupTable(
-  store: ObjectStore,
-  backup: BackupRecord,
-  signal?: AbortSignal,
-): Promise<SeekTable> {
-  const key = backupKey(backup.label, BACKUP_OBJECTS.index);
-  return readSeekTable({
-    name: `${store.location}/${key}`,
-    frames: backup.index.members.map(([storedLength, plainLength, sha256]) => ({ storedLength, plainLength, sha256 })),
-    fetch: (offset, length, stop) => readObject(store, key, { range: { offset, length }, signal: stop }),
-    signal,
-  });
 }
 
 function requireArchive(table: SeekTable, name: string, { label }: BackupRecord): SeekArchive {

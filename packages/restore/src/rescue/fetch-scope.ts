@@ -3,15 +3,9 @@ import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
-import {
-  extractArchive,
-  type CodecPool,
-  type ExtractOptions,
-  type FileOwner,
-  type SeekArchive,
-  type SeekTable,
-} from "@soar/seekable-tar";
+import type { CodecPool, ExtractOptions, FileOwner, SeekArchive, SeekTable } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
+import { extractStored } from "../fetch/extract-stored.ts";
 import { CONTROL_FILE, requireEntries } from "../fetch/require-entries.ts";
 import { writeDurably } from "../write-durably.ts";
 import { createPlaceholders } from "./placeholders.ts";
@@ -70,7 +64,7 @@ export async function fetchScope(store: ObjectStore, options: FetchScopeOptions)
     for (const archive of options.table.archives) {
       const targetDir = directoryOf(archive, options);
       await mkdir(targetDir, { recursive: true, mode: 0o700 });
-      await extractArchive(archive, { ...common, targetDir, select });
+      await extractStored(archive, { ...common, targetDir, select });
     }
   };
   const isIn = (scope: RescueScope, { path, type }: { path: string; type: string }): boolean =>
@@ -96,7 +90,7 @@ export async function fetchScope(store: ObjectStore, options: FetchScopeOptions)
   if (backup.tablespaces.length > 0) await moveTablespaces(options);
   await requireBackupLabel(store, options);
   // Last, as in every restore: whatever was interrupted before cannot be started.
-  await extractArchive(base, { ...common, targetDir: dataDir, select: ({ path }) => path === CONTROL_FILE });
+  await extractStored(base, { ...common, targetDir: dataDir, select: ({ path }) => path === CONTROL_FILE });
   return { placeholders, fetchedBytes };
 }
 

@@ -1,5 +1,5 @@
+import { readBackupTable, tableOf } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
-import { readBackupTable } from "../fetch/fetch-backup.ts";
 import { withPlanLease } from "../plan/plan-lease.ts";
 import type { RestorePlan } from "../plan/plan.ts";
 import type { RescueChoice } from "./rescue-scope.ts";
@@ -38,7 +38,7 @@ export async function rescueWith<T>(
   options: ScratchOptions,
   { choices, verify, ...work }: RescueWork<T>,
 ): Promise<Rescued<T>> {
-  const table = await readBackupTable(store, plan.backup, options.signal);
+  const table = await readBackupTable(store, tableOf(plan.backup), { signal: options.signal });
   for (const choice of choices) {
     const result = await withScratchCluster(store, plan, options, {
       ...work,

@@ -314,7 +314,7 @@ test("damage is named and never written", async () => {
       // The end of a tar stream holds no file.
       if (failure !== undefined)
         expect(failure).toMatchObject({
-          code: "REPOSITORY_DAMAGED",
+          code: "ARCHIVE_DAMAGED",
           message: expect.stringContaining("unable to read 'o' from byte "),
         });
       for (const { path, content } of made) {

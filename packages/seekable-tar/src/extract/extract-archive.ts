@@ -50,7 +50,7 @@ const SYNCS_AT_ONCE = 4;
  * leave it out with `select` and extract it in a second call.
  *
  * Rejects with `FORMAT_INVALID` before anything is written when a path leads out of the directory; with
- * `REPOSITORY_DAMAGED`, naming object and bytes, before a damaged member is written; with `FILE_UNWRITABLE`, `DISK_FULL`,
+ * `ARCHIVE_DAMAGED`, naming object and bytes, before a damaged member is written; with `FILE_UNWRITABLE`, `DISK_FULL`,
  * `ABORTED`, and with what `fetch` rejects with.
  */
 export async function extractArchive(archive: SeekArchive, options: ExtractOptions): Promise<ExtractSummary> {

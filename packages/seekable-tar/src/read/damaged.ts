@@ -4,10 +4,10 @@ import type { MemberLocation } from "../table/row.ts";
 /** The error of bytes of an object that are not what was recorded. */
 export function damagedRange(object: string, offset: number, length: number, fact: string, cause?: unknown): SoarError {
   return new SoarError(
-    "REPOSITORY_DAMAGED",
+    "ARCHIVE_DAMAGED",
     `unable to read '${object}' from byte ${offset} to ${offset + length - 1}: ${fact}`,
     {
-      hint: "Run a verification of the repository, and restore an earlier version of the object, or use another backup.",
+      hint: "Compare the object with what was recorded when it was written, and get an undamaged copy of it.",
       cause,
     },
   );

@@ -53,7 +53,7 @@ const DEFAULT_GAP_BYTES = 256 * 1024;
 
 /**
  * Reads members in few large requests, several at once, and yields what was read in the order given. Rejects with
- * `REPOSITORY_DAMAGED` when a range is not as long as it has to be.
+ * `ARCHIVE_DAMAGED` when a range is not as long as it has to be.
  */
 export async function* fetchRanges<Wanted extends WantedMember>(
   wanted: AsyncIterable<Wanted> | Iterable<Wanted>,

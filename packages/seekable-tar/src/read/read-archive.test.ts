@@ -169,7 +169,7 @@ test.each(CODECS)("%s: random damage of an object is found, named, and never rea
         // Informational bits of a header may change nothing.
         expect(outcome.equals(tar)).toBe(true);
       } else {
-        expect(hasErrorCode(outcome, "REPOSITORY_DAMAGED"), String(outcome)).toBe(true);
+        expect(hasErrorCode(outcome, "ARCHIVE_DAMAGED"), String(outcome)).toBe(true);
         expect(String(outcome)).toMatch(/unable to read 'base\/2025-01-05\/backup' from byte \d+ to \d+: /);
       }
     }),

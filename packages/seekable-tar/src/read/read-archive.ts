@@ -21,7 +21,7 @@ const ITEMS_PER_WORKER = 3;
 
 /**
  * The whole tar stream in order, member by member, each checked against its digest before it is given out. Rejects with
- * `REPOSITORY_DAMAGED`, naming object and bytes, and with what `fetch` rejects with.
+ * `ARCHIVE_DAMAGED`, naming object and bytes, and with what `fetch` rejects with.
  */
 export async function* readArchive(
   { members }: SeekArchive,

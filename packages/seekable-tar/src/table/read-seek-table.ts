@@ -22,7 +22,7 @@ export interface ReadSeekTableOptions {
 const FRAMES_AHEAD = 3;
 
 /**
- * Yields the rows of a stored seek table frame by frame, with bounded memory. Rejects with `REPOSITORY_DAMAGED` for a
+ * Yields the rows of a stored seek table frame by frame, with bounded memory. Rejects with `ARCHIVE_DAMAGED` for a
  * frame that is not what was recorded, with `FORMAT_INVALID` for a line that cannot be parsed, and with
  * `REPOSITORY_VERSION` for a table of a later version.
  */
@@ -80,10 +80,10 @@ async function readFrame(
 
 function damagedTable(name: string, offset: number, length: number, fact: string, cause?: unknown): SoarError {
   return new SoarError(
-    "REPOSITORY_DAMAGED",
+    "ARCHIVE_DAMAGED",
     `unable to read the seek table '${name}' from byte ${offset} to ${offset + length - 1}: ${fact}`,
     {
-      hint: "Compare the object with its recorded size and digest, and restore an earlier version of it, or use another backup.",
+      hint: "Compare the object with what was recorded when it was written, and get an undamaged copy of it.",
       cause,
     },
   );

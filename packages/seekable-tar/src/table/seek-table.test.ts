@@ -102,13 +102,13 @@ describe("a stored table", () => {
         flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
         const failure = await failureOf(loadTable(flipped, tableSummary));
         // A bit of zstd's window size may change nothing; then the table is the same.
-        if (failure !== undefined) expect(failure).toMatchObject({ code: "REPOSITORY_DAMAGED" });
+        if (failure !== undefined) expect(failure).toMatchObject({ code: "ARCHIVE_DAMAGED" });
       }),
       { numRuns: 300 },
     );
-    expect(
-      hasErrorCode(await failureOf(loadTable(tableBytes.subarray(0, -1), tableSummary)), "REPOSITORY_DAMAGED"),
-    ).toBe(true);
+    expect(hasErrorCode(await failureOf(loadTable(tableBytes.subarray(0, -1), tableSummary)), "ARCHIVE_DAMAGED")).toBe(
+      true,
+    );
     const frames = tableSummary.frames.slice(0, -1);
     expect(hasErrorCode(await failureOf(loadTable(tableBytes, { frames })), "FORMAT_INVALID")).toBe(true);
     expect(hasErrorCode(await failureOf(loadTable(tableBytes, { frames: [] })), "FORMAT_INVALID")).toBe(true);

@@ -1,8 +1,15 @@
 import { createHash } from "node:crypto";
-import { backupKey, BACKUP_OBJECTS, parseBackupKey, type BackupRecord } from "@soar/repository";
+import {
+  backupKey,
+  BACKUP_OBJECTS,
+  parseBackupKey,
+  readBackupTable,
+  tableOf,
+  type BackupRecord,
+} from "@soar/repository";
 import { splitCodecSuffix } from "@soar/repository/wal";
-import { readSeekTable, type MemberLocation, type SeekArchive, type SeekTable } from "@soar/seekable-tar";
-import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import type { MemberLocation, SeekArchive, SeekTable } from "@soar/seekable-tar";
+import type { CallOptions, ObjectStore } from "@soar/storage";
 import { findingOf, type Finding } from "../finding.ts";
 import type { CompleteBackup, Survey } from "../survey/survey-repository.ts";
 import { damage } from "./check-objects.ts";
@@ -25,7 +32,7 @@ export async function checkTable(
   const key = backupKey(record.label, BACKUP_OBJECTS.index);
   if (!objects.has(BACKUP_OBJECTS.index)) return { findings: [], table: undefined };
   try {
-    const { table, sha256 } = await readTable(store, key, record, signal);
+    const { table, sha256 } = await readTable(store, record, signal);
     const expected = record.objects.find(({ name }) => name === BACKUP_OBJECTS.index);
     const changed =
       expected === undefined || expected.size !== objects.get(BACKUP_OBJECTS.index) || sha256 === expected.sha256
@@ -42,20 +49,15 @@ export async function checkTable(
 
 async function readTable(
   store: ObjectStore,
-  key: string,
-  { index }: BackupRecord,
+  record: BackupRecord,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly table: SeekTable; readonly sha256: string }> {
-  const frames = index.members.map(([storedLength, plainLength, sha256]) => ({ storedLength, plainLength, sha256 }));
   const hash = createHash("sha256");
   let hashed = Promise.resolve();
-  const fetch = (offset: number, length: number, stop: AbortSignal): Promise<Buffer> => {
-    const frame = readObject(store, key, { range: { offset, length }, signal: stop });
-    // Frames are asked for in order, and may arrive in another.
-    hashed = hashed.then(async () => void hash.update(await frame)).catch(() => undefined);
-    return frame;
-  };
-  const table = await readSeekTable({ name: key, frames, fetch, signal });
+  const table = await readBackupTable(store, tableOf(record), {
+    onFrame: (frame) => void (hashed = hashed.then(async () => void hash.update(await frame)).catch(() => undefined)),
+    signal,
+  });
   await hashed;
   return { table, sha256: hash.digest("hex") };
 }
