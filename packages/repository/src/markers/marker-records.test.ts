@@ -1,3 +1,4 @@
+import { SoarError } from "@soar/errors";
 import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
 import { withFault } from "@soar/storage/testing";
 import { beforeEach, describe, expect, test } from "vitest";
@@ -119,6 +120,9 @@ describe("leases and gaps", () => {
   test("that go between listing and reading are passed over", async () => {
     await putLease(store, lease);
     expect(await listLeases({ ...store, stat: async () => undefined })).toEqual([]);
+    // A view of the store that remembers a listing says that they are there.
+    const gone = () => Promise.reject(new SoarError("OBJECT_MISSING", "there is no such object"));
+    expect(await listLeases({ ...store, get: gone })).toEqual([]);
   });
 
   test("of a newer format or damaged are an error: expiry must not take them for none", async () => {

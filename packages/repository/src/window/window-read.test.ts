@@ -1,6 +1,7 @@
 import { formatTimelineHistory, lsnOfSegmentIndex } from "@soar/pg-tools";
 import type { ObjectStore } from "@soar/storage";
 import { expect, test } from "vitest";
+import { committedWal } from "../../test/committed-wal.ts";
 import {
   createSampleRepository,
   day,
@@ -11,6 +12,7 @@ import {
 } from "../../test/sample-repository.ts";
 import { sha256Hex } from "../records/digest.ts";
 import { putGap } from "../markers/marker-records.ts";
+import { putTailPiece } from "../tail/tail-pieces.ts";
 import { putWalFile } from "../wal/put-wal.ts";
 import { readRecoveryWindow } from "./window-read.ts";
 
@@ -37,6 +39,19 @@ async function repository(backups: readonly SampleBackup[], segments: readonly S
     await putWalFile(store, source, { codec: "zstd" });
   }
   return store;
+}
+
+/** A segment as it is stored without compression: nothing but its own records tells when something was committed in it. */
+async function storeBare(store: ObjectStore, index: number, commits: readonly number[]): Promise<void> {
+  const written = committedWal(index, commits.map(day), SEGMENT_SIZE);
+  const bytes = Buffer.concat([written, Buffer.alloc(SEGMENT_SIZE - written.length)]);
+  const source = {
+    name: segmentName(index),
+    size: bytes.length,
+    sha256: sha256Hex(bytes),
+    open: () => piecesOf(bytes),
+  };
+  await putWalFile(store, source, { codec: "none" });
 }
 
 async function* piecesOf(bytes: Buffer): AsyncGenerator<Buffer> {
@@ -120,4 +135,88 @@ test("without a commit behind the backup the range has no end in time, and witho
   const bare = await readRecoveryWindow(await repository([], daily(1, 3)), SEGMENT_SIZE);
   expect(bare.timelines[0]?.ranges).toEqual([]);
   expect((await readRecoveryWindow(await repository([], []), SEGMENT_SIZE)).timelines).toEqual([]);
+});
+
+test("WAL that is missing was neither given up nor expired", async () => {
+  const store = await repository([{ day: 10 }], [...daily(10, 12), ...daily(15, 16)]);
+  await putGap(store, {
+    format: 1,
+    from: segmentName(13),
+    to: segmentName(13),
+    declaredBy: "root",
+    declaredAt: day(15).toISOString(),
+    reason: "disk full",
+  });
+  // Of two segments one was given up: the other is lost all the same.
+  expect((await readRecoveryWindow(store, SEGMENT_SIZE)).timelines[0]?.ranges[0]?.hole).toEqual({
+    from: segmentName(13),
+    to: segmentName(14),
+    count: 2,
+    declared: undefined,
+    expired: false,
+  });
+});
+
+test("a timeline of which only its history is there has no range of its own", async () => {
+  const store = await repository([{ day: 10 }], daily(10, 16));
+  const entries = [{ timeline: 1, switchLsn: lsnOfSegmentIndex(13, SEGMENT_SIZE) + 16n, reason: "" }];
+  await store.put("wal/00000002.history", Buffer.from(formatTimelineHistory({ timeline: 2, entries })));
+  const { timelines } = await readRecoveryWindow(store, SEGMENT_SIZE);
+  expect(timelines.map(({ timeline, ranges }) => [timeline, ranges.length])).toEqual([
+    [2, 0],
+    [1, 1],
+  ]);
+});
+
+test("what was shipped of the unfinished segment counts, with the last commit in it", async () => {
+  const store = await repository([{ day: 10 }], daily(10, 12));
+  const bytes = committedWal(13, [day(13), day(14)], SEGMENT_SIZE);
+  await putTailPiece(store, {
+    segmentName: segmentName(13),
+    from: 0,
+    bytes,
+    sha256: sha256Hex(bytes),
+    systemIdentifier: "7000000000000000001",
+  });
+  const { timelines } = await readRecoveryWindow(store, SEGMENT_SIZE);
+  expect(timelines[0]?.ranges).toMatchObject([{ to: day(14).toISOString(), toLsn: "0/D000078" }]);
+});
+
+test("commits of a segment that does not describe itself are looked for in its records, first and last", async () => {
+  const store = await repository([{ day: 10 }], [{ index: 10 }]);
+  await storeBare(store, 11, [21, 23, 22]);
+  const { timelines } = await readRecoveryWindow(store, SEGMENT_SIZE);
+  expect(timelines[0]?.ranges).toMatchObject([{ from: "2025-01-10T01:00:00.000Z", to: day(23).toISOString() }]);
+  // This branch begins behind the backup, so that its first commit is its beginning.
+  const entries = [{ timeline: 1, switchLsn: lsnOfSegmentIndex(10, SEGMENT_SIZE) + 1000n, reason: "" }];
+  const branch = await repository([{ day: 10 }], [{ index: 10 }, { index: 10, timeline: 2, commit: 20 }]);
+  await branch.put("wal/00000002.history", Buffer.from(formatTimelineHistory({ timeline: 2, entries })));
+  const written = committedWal(11, [day(21), day(23)], SEGMENT_SIZE);
+  written.writeUInt32LE(2, 4);
+  await branch.put(`wal/${segmentName(11, 2)}`, Buffer.concat([written, Buffer.alloc(SEGMENT_SIZE - written.length)]));
+  const [own] = (await readRecoveryWindow(branch, SEGMENT_SIZE)).timelines;
+  expect(own?.ranges).toMatchObject([{ from: day(21).toISOString(), to: day(23).toISOString() }]);
+});
+
+test("no more than four segments are read as a whole for a time, and one that cannot be read tells none", async () => {
+  const store = await repository([{ day: 10 }], [{ index: 10 }]);
+  await storeBare(store, 11, [11]);
+  for (const index of [12, 13, 14]) await storeBare(store, index, []);
+  await store.put(`wal/${segmentName(15)}`, Buffer.alloc(SEGMENT_SIZE, 0xff));
+  const endOf = async () => (await readRecoveryWindow(store, SEGMENT_SIZE)).timelines[0]?.ranges[0]?.to;
+  expect(await endOf()).toBeUndefined();
+  await store.remove([`wal/${segmentName(15)}`]);
+  expect(await endOf()).toBe(day(11).toISOString());
+});
+
+test("a timeline whose history cannot be read is told with the reason, and the others are shown", async () => {
+  const store = await repository([{ day: 10 }], daily(10, 16));
+  await store.put("wal/00000002.history", Buffer.from("<Error/>"));
+  await store.put(`wal/${segmentName(9, 3)}.zst`, Buffer.of(1));
+  const { timelines, unreadable } = await readRecoveryWindow(store, SEGMENT_SIZE);
+  expect(timelines.map(({ timeline }) => timeline)).toEqual([1]);
+  expect(unreadable).toEqual([
+    { timeline: 3, reason: expect.stringContaining("'00000003.history' is not in") },
+    { timeline: 2, reason: expect.stringContaining("00000002.history' is damaged") },
+  ]);
 });
