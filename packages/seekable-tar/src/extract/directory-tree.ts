@@ -5,7 +5,7 @@ import { SoarError } from "@soar/errors";
 import type { FileAttributes, FileOwner } from "../pool/tasks.ts";
 import { unwritable } from "../pool/unwritable.ts";
 import { toFilePath } from "../tar/entry-name.ts";
-import type { PlannedEntry } from "./plan-extraction.ts";
+import type { PlannedEntry } from "./planned-entry.ts";
 
 /**
  * The directories under the target. Each one is looked at before it is used and has to be a real directory: whatever

@@ -8,8 +8,8 @@ import { DirectoryTree } from "./directory-tree.ts";
 import { extractMembers } from "./extract-members.ts";
 import { makeHardLinks, makeSymlinks } from "./make-links.ts";
 import { OpenFiles } from "./open-files.ts";
-import { type EntryChoice, type ExtractionPlan, planExtraction, type PlannedEntry } from "./plan-extraction.ts";
-import { liesInOneMember } from "./plan-members.ts";
+import { type EntryChoice, type ExtractionPlan, planExtraction } from "./plan-extraction.ts";
+import type { PlannedEntry } from "./planned-entry.ts";
 import { syncPath } from "./sync-path.ts";
 
 export interface ExtractOptions extends EntryChoice, FetchOptions {
@@ -55,78 +55,84 @@ const SYNCS_AT_ONCE = 4;
  */
 export async function extractArchive(archive: SeekArchive, options: ExtractOptions): Promise<ExtractSummary> {
   const plan = planExtraction(archive, options);
-  const tree = new DirectoryTree(resolve(options.targetDir));
-  for (const { path } of plan.directories) await tree.prepare(path);
-  for (const { path } of [...plan.files, ...plan.symlinks, ...plan.hardLinks]) await tree.prepareParent(path);
-  const summary = await extractFiles(archive, plan, tree, options);
-  const links = { overwrite: options.existing !== undefined && options.existing !== "refuse" };
-  await makeHardLinks(plan.hardLinks, tree, links);
-  await makeSymlinks(plan.symlinks, tree, links);
+  const tree = await prepareDirectories(plan, options);
+  await createEmptyFiles(plan.emptyFiles, tree, options);
+  const { wholeFiles, ...summary } = await writeContent(plan, tree, options);
+  await syncFiles([...plan.emptyFiles, ...wholeFiles], tree, options);
+  await makeHardLinks(plan.hardLinks, tree, { overwrite: mayOverwrite(options) });
+  await makeSymlinks(plan.symlinks, tree, { overwrite: mayOverwrite(options) });
   await tree.finish(plan.directories, { sync: options.sync !== false, owner: options.owner });
   return summary;
 }
 
-async function extractFiles(
-  archive: SeekArchive,
+function mayOverwrite({ existing }: ExtractOptions): boolean {
+  return existing !== undefined && existing !== "refuse";
+}
+
+async function prepareDirectories(plan: ExtractionPlan, { targetDir }: ExtractOptions): Promise<DirectoryTree> {
+  const tree = new DirectoryTree(resolve(targetDir));
+  for (const { path } of plan.directories) await tree.prepare(path);
+  for (const { path } of [...plan.emptyFiles, ...plan.files, ...plan.symlinks, ...plan.hardLinks])
+    await tree.prepareParent(path);
+  return tree;
+}
+
+async function createEmptyFiles(
+  files: readonly PlannedEntry[],
+  tree: DirectoryTree,
+  options: ExtractOptions,
+): Promise<void> {
+  const creations = files.map(({ path, attributes }): FileCreation => ({
+    path: tree.resolve(path),
+    plainOffset: 0,
+    length: 0,
+    attributes,
+    replace: mayOverwrite(options),
+  }));
+  const { pool, signal } = options;
+  for (let at = 0; at < creations.length; at += BATCH) await pool.create(creations.slice(at, at + BATCH), { signal });
+}
+
+/** Everything that members hold; files that several of them were written to are durable then, with `sync`. */
+async function writeContent(
   plan: ExtractionPlan,
   tree: DirectoryTree,
   options: ExtractOptions,
-): Promise<ExtractSummary> {
-  const { existing = "refuse", sparse = true, sync = true, onProgress } = options;
-  const place = { resolve: (path: string) => tree.resolve(path), overwrite: existing !== "refuse", sync };
-  const entries = plan.files.length + plan.directories.length + plan.symlinks.length + plan.hardLinks.length;
+): Promise<ExtractSummary & { readonly wholeFiles: readonly PlannedEntry[] }> {
+  const { existing, sparse = true, sync = true, onProgress } = options;
+  const place = { resolve: (path: string) => tree.resolve(path), overwrite: mayOverwrite(options), sync };
+  const lists = [plan.emptyFiles, plan.files, plan.directories, plan.symlinks, plan.hardLinks];
+  const entries = lists.reduce((sum, { length }) => sum + length, 0);
   const summary = { plainBytes: 0, keptBytes: 0, storedBytes: 0, entries };
+  const wholeFiles: PlannedEntry[] = [];
   const open = new OpenFiles(place);
-  await createEmptyFiles(plan.files, place, options);
+  const how = { ...options, ...place, sparse, keepUnchanged: existing === "keep-unchanged" };
   try {
-    for await (const done of extractMembers(archive, plan.files, open, {
-      ...options,
-      ...place,
-      sparse,
-      keepUnchanged: existing === "keep-unchanged",
-    })) {
+    for await (const done of extractMembers(plan.members, open, how)) {
       summary.plainBytes += done.writtenBytes;
       summary.storedBytes += done.fetchedBytes;
       if (done.fetchedBytes === 0) summary.keptBytes += done.writtenBytes;
+      for (const file of done.wholeFiles) wholeFiles.push(file);
       onProgress?.({ ...summary });
     }
     await open.finish();
   } finally {
     await open.close();
   }
-  if (sync) await syncWholeFiles(archive, plan.files, tree, options);
-  return summary;
-}
-
-async function createEmptyFiles(
-  files: readonly PlannedEntry[],
-  place: { resolve: (path: string) => string; overwrite: boolean },
-  { pool, signal }: ExtractOptions,
-): Promise<void> {
-  const creations = files
-    .filter(({ entry }) => entry.size === 0)
-    .map(({ path, attributes }): FileCreation => ({
-      path: place.resolve(path),
-      plainOffset: 0,
-      length: 0,
-      attributes,
-      replace: place.overwrite,
-    }));
-  for (let at = 0; at < creations.length; at += BATCH) await pool.create(creations.slice(at, at + BATCH), { signal });
+  return { ...summary, wholeFiles };
 }
 
 /**
- * Files that came whole out of one member are synced at the end: by then the system has written most of them, and the
- * first few syncs take the rest of the journal with them.
+ * Files that were created whole are synced at the end: by then the system has written most of them, and the first few syncs
+ * take the rest of the journal with them.
  */
-async function syncWholeFiles(
-  archive: SeekArchive,
+async function syncFiles(
   files: readonly PlannedEntry[],
   tree: DirectoryTree,
-  { signal }: ExtractOptions,
+  { sync = true, signal }: ExtractOptions,
 ): Promise<void> {
-  const whole = files.filter((file) => liesInOneMember(archive, file));
-  const run = mapOrdered(whole, async ({ path }) => await syncPath(tree.resolve(path)), {
+  if (!sync) return;
+  const run = mapOrdered(files, async ({ path }) => await syncPath(tree.resolve(path)), {
     maxItems: SYNCS_AT_ONCE,
     signal,
   });

@@ -3,10 +3,9 @@ import type { CodecPool } from "../codec-pool.ts";
 import type { ExtractedRun, FileCreation, FileWrite } from "../pool/tasks.ts";
 import { damagedRange } from "../read/damaged.ts";
 import { type FetchedRange, type FetchOptions, fetchRanges, isWholeMemory } from "../read/fetch-ranges.ts";
-import type { SeekArchive } from "../table/seek-table.ts";
 import type { OpenFiles } from "./open-files.ts";
-import type { PlannedEntry } from "./plan-extraction.ts";
-import { type PlannedMember, type PlannedRun, planMembers } from "./plan-members.ts";
+import { isWholeFile, type PlannedMember, type PlannedRun } from "./plan-members.ts";
+import type { PlannedEntry } from "./planned-entry.ts";
 
 export interface ExtractMembersOptions extends FetchOptions {
   readonly pool: CodecPool;
@@ -20,6 +19,8 @@ export interface ExtractMembersOptions extends FetchOptions {
 export interface ExtractedMember {
   readonly writtenBytes: number;
   readonly fetchedBytes: number;
+  /** Files that were created whole, and are not synced. */
+  readonly wholeFiles: readonly PlannedEntry[];
 }
 
 /** Members in work per worker that are compared with what is there. */
@@ -30,18 +31,16 @@ const RANGES_PER_WORKER = 2;
 const WINDOW = 256;
 
 /**
- * Brings the content of files into place, in parallel and in no particular order: members are fetched in large ranges,
+ * Brings planned members into place, in parallel and in no particular order: they are fetched in large ranges,
  * checked by the workers before any of their bytes are written, and written by the workers. Yields what was done.
  */
 export async function* extractMembers(
-  archive: SeekArchive,
-  files: readonly PlannedEntry[],
+  planned: Iterable<PlannedMember>,
   open: OpenFiles,
   options: ExtractMembersOptions,
 ): AsyncGenerator<ExtractedMember, void, undefined> {
   const { pool, signal } = options;
   const kept: ExtractedMember[] = [];
-  const planned = planMembers(archive, files);
   const wanted = options.keepUnchanged ? leaveOutUnchanged(planned, open, options, kept) : planned;
   const extract = async (range: FetchedRange<PlannedMember>, stop: AbortSignal): Promise<ExtractedMember> =>
     await extractRange(range, open, options, stop);
@@ -66,8 +65,12 @@ async function extractRange(
   for (const { runs } of members) {
     for (const { file, length } of runs.filter((run) => !isWholeFile(run))) await open.complete(file, length);
   }
-  const fetchedBytes = members.reduce((sum, { location }) => sum + location.storedLength, 0);
-  return { writtenBytes: members.reduce((sum, { runs }) => sum + sumOf(runs), 0), fetchedBytes };
+  const runs = members.flatMap((member) => member.runs);
+  return {
+    writtenBytes: runs.reduce((sum, { length }) => sum + length, 0),
+    fetchedBytes: members.reduce((sum, { location }) => sum + location.storedLength, 0),
+    wholeFiles: runs.filter(isWholeFile).map(({ file }) => file),
+  };
 }
 
 async function toTask(
@@ -88,10 +91,6 @@ function damageOf(member: PlannedMember | undefined, fact: string): Error {
   if (member === undefined) return new RangeError("a worker named a member that it was not given");
   const { object, offset, storedLength } = member.location;
   return damagedRange(object, offset, storedLength, fact);
-}
-
-function isWholeFile({ file, length }: PlannedRun): boolean {
-  return length === file.entry.size;
 }
 
 function toCreation(
@@ -126,7 +125,7 @@ async function* leaveOutUnchanged(
     const place = { fd: handle.fd, position: run.filePosition, length: run.length };
     if (fresh || !(await pool.matches(place, member.location.sha256, { signal: stop }))) return member;
     await open.complete(run.file, run.length);
-    kept.push({ writtenBytes: run.length, fetchedBytes: 0 });
+    kept.push({ writtenBytes: run.length, fetchedBytes: 0, wholeFiles: [] });
     return undefined;
   };
   for await (const member of mapOrdered(planned, check, { maxItems: pool.workers * ITEMS_PER_WORKER, signal })) {
@@ -149,8 +148,4 @@ async function* sortWindows(
 
 function byPlace({ location: a }: PlannedMember, { location: b }: PlannedMember): number {
   return a.object === b.object ? a.offset - b.offset : a.object < b.object ? -1 : 1;
-}
-
-function sumOf(runs: readonly PlannedRun[]): number {
-  return runs.reduce((sum, { length }) => sum + length, 0);
 }

@@ -2,7 +2,7 @@ import { lchown, link, lutimes, rm, symlink } from "node:fs/promises";
 import { unwritable } from "../pool/unwritable.ts";
 import { toFilePath } from "../tar/entry-name.ts";
 import type { DirectoryTree } from "./directory-tree.ts";
-import type { PlannedLink } from "./plan-extraction.ts";
+import type { PlannedLink } from "./planned-entry.ts";
 
 interface LinkOptions {
   /** Whether a file or link of this path is removed first. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { OpenFiles } from "./open-files.ts";
-import type { PlannedEntry } from "./plan-extraction.ts";
+import type { PlannedEntry } from "./planned-entry.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "soar-open-files-"));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { unwritable } from "../pool/unwritable.ts";
 import { toFilePath } from "../tar/entry-name.ts";
-import type { PlannedEntry } from "./plan-extraction.ts";
+import type { PlannedEntry } from "./planned-entry.ts";
 
 /** A file that several members are written to. */
 export interface OpenFile {

@@ -1,7 +1,9 @@
 import { SoarError } from "@soar/errors";
-import type { FileAttributes, FileOwner } from "../pool/tasks.ts";
+import type { FileOwner } from "../pool/tasks.ts";
 import type { SeekArchive } from "../table/seek-table.ts";
 import type { PlacedEntry } from "../table/row.ts";
+import { type PlannedMember, planMembers } from "./plan-members.ts";
+import type { PlannedEntry, PlannedLink } from "./planned-entry.ts";
 
 export interface EntryChoice {
   /** Which entries to extract; by default all. */
@@ -14,22 +16,13 @@ export interface EntryChoice {
   readonly owner?: FileOwner | undefined;
 }
 
-/** Something that is to be made at a path, relative to the target directory. */
-export interface PlannedEntry {
-  readonly path: string;
-  readonly entry: PlacedEntry;
-  readonly attributes: FileAttributes;
-}
-
-export interface PlannedLink extends PlannedEntry {
-  /** For a symbolic link any text, for a hard link a path relative to the target directory. */
-  readonly target: string;
-}
-
 /** What an extraction makes, each list in the order of the archive. */
 export interface ExtractionPlan {
   readonly directories: readonly PlannedEntry[];
+  readonly emptyFiles: readonly PlannedEntry[];
   readonly files: readonly PlannedEntry[];
+  /** What of which member belongs where in `files`. Made as it is walked, once: a large cluster has millions of them. */
+  readonly members: Iterable<PlannedMember>;
   readonly symlinks: readonly PlannedLink[];
   readonly hardLinks: readonly PlannedLink[];
 }
@@ -38,7 +31,7 @@ export interface ExtractionPlan {
  * Chooses entries and checks every path, before anything is touched. Of several entries with one path the last one counts,
  * as for `tar`. Throws `FORMAT_INVALID` for a path that leads out of the target directory and for devices and pipes.
  */
-export function planExtraction({ entries }: SeekArchive, choice: EntryChoice): ExtractionPlan {
+export function planExtraction({ entries, members }: SeekArchive, choice: EntryChoice): ExtractionPlan {
   const byPath = new Map<string, PlacedEntry>();
   for (const entry of entries) {
     if (choice.select?.(entry) === false) continue;
@@ -46,13 +39,14 @@ export function planExtraction({ entries }: SeekArchive, choice: EntryChoice): E
   }
   const plan = {
     directories: [] as PlannedEntry[],
+    emptyFiles: [] as PlannedEntry[],
     files: [] as PlannedEntry[],
     symlinks: [] as PlannedLink[],
     hardLinks: [] as PlannedLink[],
   };
   for (const [path, entry] of [...byPath].sort(([, a], [, b]) => a.member - b.member || a.offset - b.offset)) {
     const planned = { path, entry, attributes: { mode: entry.mode, mtime: entry.mtime, owner: choice.owner } };
-    if (entry.type === "file") plan.files.push(planned);
+    if (entry.type === "file") (entry.size === 0 ? plan.emptyFiles : plan.files).push(planned);
     else if (entry.type === "directory") plan.directories.push(planned);
     else if (entry.type === "symlink")
       plan.symlinks.push({ ...planned, target: choice.mapLink?.(entry) ?? entry.link });
@@ -60,7 +54,7 @@ export function planExtraction({ entries }: SeekArchive, choice: EntryChoice): E
       plan.hardLinks.push({ ...planned, target: checkPath(hardLinkTarget(entry, choice), entry) });
     else throw refused(entry, "it is a device or a named pipe");
   }
-  return plan;
+  return { ...plan, members: planMembers(members, plan.files) };
 }
 
 /** A hard link names an entry of the archive, which may have been mapped too. */

@@ -1,6 +1,6 @@
 import type { MemberLocation } from "../table/row.ts";
 import type { SeekArchive } from "../table/seek-table.ts";
-import type { PlannedEntry } from "./plan-extraction.ts";
+import type { PlannedEntry } from "./planned-entry.ts";
 
 /** A run of a member's plain bytes that belongs at one place of a file. */
 export interface PlannedRun {
@@ -8,6 +8,11 @@ export interface PlannedRun {
   readonly plainOffset: number;
   readonly length: number;
   readonly filePosition: number;
+}
+
+/** Whether a run is all content of its file, which is then created whole. */
+export function isWholeFile({ file, length }: PlannedRun): boolean {
+  return length === file.entry.size;
 }
 
 /** A member that holds bytes of files that are to be written. */
@@ -18,7 +23,7 @@ export interface PlannedMember {
 
 /** The members that hold the content of the files, in the order of the archive; `files` come in that order, too. */
 export function* planMembers(
-  { members }: SeekArchive,
+  members: SeekArchive["members"],
   files: Iterable<PlannedEntry>,
 ): Generator<PlannedMember, void, undefined> {
   let open: { index: number; runs: PlannedRun[] } | undefined;
@@ -35,16 +40,10 @@ export function* planMembers(
   if (open !== undefined) yield { location: members.get(open.index), runs: open.runs };
 }
 
-/** Whether all content of a file lies in one member; then it is created whole. */
-export function liesInOneMember({ members }: SeekArchive, file: PlannedEntry): boolean {
-  const first = runsOf(members, file).next().value;
-  return first === undefined || first.length === file.entry.size;
-}
-
 function* runsOf(
   members: SeekArchive["members"],
   file: PlannedEntry,
-): Generator<PlannedRun & { index: number }, undefined> {
+): Generator<PlannedRun & { index: number }, void, undefined> {
   let index = file.entry.member;
   let plainOffset = file.entry.offset;
   for (let filePosition = 0; filePosition < file.entry.size;) {
@@ -54,5 +53,4 @@ function* runsOf(
     plainOffset = 0;
     index++;
   }
-  return undefined;
 }
