@@ -122,7 +122,7 @@ describe("a copy beside the source", () => {
       await using copy = await adoptTestCluster({ installation: world.cluster.installation, dataDir, start: false });
       await copy.stop();
       await copy.start();
-      expect(await copy.query("SELECT count(*)::int AS rows FROM rows")).toEqual([{ rows: 500 }]);
+      expect(await copy.query("SELECT count(*)::int AS rows FROM public.rows")).toEqual([{ rows: 500 }]);
       expect(readdirSync(walDir).filter((name) => /^[0-9A-F]{24}$/.test(name)).length).toBeGreaterThan(0);
       await copy.stop();
     },
@@ -157,9 +157,9 @@ describe("a copy beside the source", () => {
       expect(existsSync(join(dataDir, "recovery.signal"))).toBe(true);
       expect(await restoreWith("pause")).toMatchObject({ outcome: "paused" });
       await using sql = await connectSql({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
-      expect(await sql.query("SELECT count(*)::int AS rows, pg_is_in_recovery() AS recovering FROM rows")).toEqual([
-        { rows: 0, recovering: true },
-      ]);
+      expect(
+        await sql.query("SELECT count(*)::int AS rows, pg_is_in_recovery() AS recovering FROM public.rows"),
+      ).toEqual([{ rows: 0, recovering: true }]);
       await sql.query("SELECT pg_wal_replay_resume()");
       expect(await restoreWith("promote")).toMatchObject({ outcome: "promoted", fenced: true });
       expect([existsSync(join(dataDir, "recovery.signal")), existsSync(join(dataDir, "soar-restore"))]).toEqual([
@@ -196,7 +196,7 @@ describe("a copy beside the source", () => {
       await using sql = await connectSql({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
       expect(
         await sql.query(
-          "SELECT count(*)::int AS rows, current_setting('max_connections')::int AS limit, pg_get_wal_replay_pause_state() AS state FROM rows",
+          "SELECT count(*)::int AS rows, current_setting('max_connections')::int AS limit, pg_get_wal_replay_pause_state() AS state FROM public.rows",
         ),
       ).toEqual([{ rows: 500, limit: 40, state: "paused" }]);
       await using copy = await adoptTestCluster({ installation: world.cluster.installation, dataDir, start: false });

@@ -62,10 +62,10 @@ type Backups = Readonly<
 >;
 
 async function writeFirstTimeline(cluster: TestCluster, commits: Record<string, Commit>): Promise<Backups> {
-  await using sql = await connectSql(cluster.connection);
+  await using sql = await connectSql(cluster.connection, { writes: true });
   const commit = async (name: string) => void (commits[name] = await commitRow(sql, name));
   const cut = () => sql.query("SELECT pg_switch_wal()");
-  await sql.query("CREATE TABLE t (name text)");
+  await sql.query("CREATE TABLE public.t (name text)");
   await commit("before");
   const quiet = await backUp(sql, async () => undefined);
   await commit("one");
@@ -98,12 +98,12 @@ async function backUp(sql: SqlConnection, meanwhile: () => Promise<void>): Promi
 
 async function commitRow(sql: SqlConnection, name: string): Promise<Commit> {
   const [row] = await sql.query<{ xid: string }>(
-    "INSERT INTO t VALUES ($1) RETURNING pg_current_xact_id()::text AS xid",
+    "INSERT INTO public.t VALUES ($1) RETURNING pg_current_xact_id()::text AS xid",
     [name],
   );
   const [facts] = await sql.query<{ micros: string; lsn: string }>(
     "SELECT (extract(epoch FROM pg_xact_commit_timestamp($1::text::xid)) * 1000000)::bigint::text AS micros, pg_current_wal_insert_lsn()::text AS lsn",
-    [row?.xid],
+    [row?.xid ?? null],
   );
   return {
     xid: Number(row?.xid),
@@ -120,7 +120,7 @@ async function finish(
 ): Promise<Omit<PlanningWorld, "commits">> {
   const store = createMemoryStore({ name: "planning" });
   await cluster.start();
-  await using sql = await connectSql(cluster.connection);
+  await using sql = await connectSql(cluster.connection, { writes: true });
   commits["abandoned"] = await commitRow(sql, "abandoned");
   await sql.query("SELECT pg_switch_wal()");
   commits["abandonedLater"] = await commitRow(sql, "abandonedLater");
@@ -154,7 +154,7 @@ async function writeChild(
   await writeFile(join(copy, "postgresql.auto.conf"), "restore_command = '/bin/false'\n");
   try {
     await using child = await adoptTestCluster({ installation: cluster.installation, dataDir: copy });
-    await using sql = await connectSql(child.connection);
+    await using sql = await connectSql(child.connection, { writes: true });
     // Ready for connections comes before the promotion; this waits for it inside of the server.
     await sql.query("DO $$ BEGIN WHILE pg_is_in_recovery() LOOP PERFORM pg_sleep(0.02); END LOOP; END $$");
     commits["child"] = await commitRow(sql, "child");

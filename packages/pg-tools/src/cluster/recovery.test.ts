@@ -28,7 +28,9 @@ async function start(source: RecoverySource, settings: Record<string, string> = 
 
 async function rowsOf(source: RecoverySource): Promise<unknown> {
   await using sql = await connectSql({ host: source.restoredDir, port: source.primary.port, user: "postgres" });
-  const [row] = await sql.query("select array_agg(n order by n) as rows, pg_is_in_recovery() as recovering from t");
+  const [row] = await sql.query(
+    "select array_agg(n order by n) as rows, pg_is_in_recovery() as recovering from public.t",
+  );
   return row;
 }
 

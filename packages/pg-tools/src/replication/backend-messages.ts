@@ -1,4 +1,5 @@
 import type { ServerMessage } from "./server-failure.ts";
+import { decodeServerText } from "./server-text.ts";
 
 /** A result set as text, NULL as `null`. */
 export interface ResultSet {
@@ -11,7 +12,7 @@ export function parseServerMessage(body: Buffer): ServerMessage {
   const fields = new Map<string, string>();
   for (let at = 0; at < body.length && body[at] !== 0;) {
     const end = body.indexOf(0, at + 1);
-    fields.set(String.fromCharCode(body.readUInt8(at)), body.toString("utf8", at + 1, end));
+    fields.set(String.fromCharCode(body.readUInt8(at)), decodeServerText(body.subarray(at + 1, end)));
     at = end + 1;
   }
   return {
@@ -25,17 +26,23 @@ export function parseServerMessage(body: Buffer): ServerMessage {
   };
 }
 
-/** Names of the columns in a RowDescription. */
-export function parseRowDescription(body: Buffer): string[] {
+/** A column of a RowDescription. */
+export interface ResultColumn {
+  readonly name: string;
+  /** OID of its type. */
+  readonly type: number;
+}
+
+export function parseRowDescription(body: Buffer): ResultColumn[] {
   const count = body.readInt16BE(0);
-  const names: string[] = [];
-  for (let at = 2; names.length < count;) {
-    const end = body.indexOf(0, at);
-    names.push(body.toString("utf8", at, end));
-    // Table, attribute, type, type length, modifier, format.
-    at = end + 1 + 18;
+  const columns: ResultColumn[] = [];
+  for (let at = 2; columns.length < count;) {
+    const { text: name, next } = readCString(body, at);
+    // Table (4 bytes), attribute (2), type (4), type length (2), modifier (4), format (2).
+    columns.push({ name, type: body.readUInt32BE(next + 6) });
+    at = next + 18;
   }
-  return names;
+  return columns;
 }
 
 export function parseDataRow(body: Buffer): (string | null)[] {
@@ -44,7 +51,7 @@ export function parseDataRow(body: Buffer): (string | null)[] {
   for (let at = 2; values.length < count;) {
     const length = body.readInt32BE(at);
     at += 4;
-    values.push(length < 0 ? null : body.toString("utf8", at, at + length));
+    values.push(length < 0 ? null : decodeServerText(body.subarray(at, at + length)));
     at += Math.max(length, 0);
   }
   return values;
@@ -53,5 +60,5 @@ export function parseDataRow(body: Buffer): (string | null)[] {
 /** A zero-terminated text and the offset behind it. */
 export function readCString(body: Buffer, offset: number): { readonly text: string; readonly next: number } {
   const end = body.indexOf(0, offset);
-  return { text: body.toString("utf8", offset, end), next: end + 1 };
+  return { text: decodeServerText(body.subarray(offset, end)), next: end + 1 };
 }

@@ -6,9 +6,10 @@ import { readArchiveStream, type BackupTablespace, type BaseBackupEvent } from "
 import { DamageCollector } from "./damaged-pages.ts";
 import { MESSAGE } from "./frame-parser.ts";
 import { namedRow } from "./replication-commands.ts";
-import { queryMessage, type ReplicationConnection } from "./replication-connection.ts";
+import type { ReplicationConnection } from "./replication-connection.ts";
 import { ResultReader } from "./result-reader.ts";
 import { commandFailure, factOf, LOST_HINT, type ServerMessage } from "./server-failure.ts";
+import { queryMessage } from "./sql-messages.ts";
 
 /** "data_corrupted": how BASE_BACKUP ends, after it has sent everything, when checksums of pages were wrong. */
 const DATA_CORRUPTED = "XX001";

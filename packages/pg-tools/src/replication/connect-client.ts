@@ -3,7 +3,9 @@ import { SoarError } from "@soar/errors";
 import { Client, type ClientConfig } from "pg";
 import type { CancelKey } from "./cancel-request.ts";
 import { connectFailure } from "./server-failure.ts";
+import { NO_CONVERSION } from "./session-settings.ts";
 import { readPassword, type ServerConfig, serverLocation, type ServerTls, tlsAttempts } from "./server-config.ts";
+import { startupMessage, startupOptions } from "./startup-message.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEPALIVE_DELAY_MS = 30_000;
@@ -17,27 +19,28 @@ export interface ConnectOptions {
 }
 
 /**
- * A session that has logged in, without a type of pg, so that users of this package need not have pg's. Its end outside of
- * a command is kept in `lost` instead of crashing the process.
+ * A session that has logged in, without a type of pg, so that users of this package need not have pg's. Whoever reads the
+ * socket learns of its end.
  */
 export interface LoggedInClient {
   readonly socket: Socket;
   /** For example 150020. */
   readonly serverVersion: number;
+  /** Of the database, as the server calls it; of a connection for replication alone without meaning. */
+  readonly serverEncoding: string;
   readonly cancelKey: CancelKey | undefined;
-  /** Runs one statement; rejects with what pg rejects with. */
-  query(sql: string, params?: readonly unknown[]): Promise<Readonly<Record<string, unknown>>[]>;
-  /** Says goodbye and waits for the end. */
-  end(): Promise<void>;
-  lost(): Error | undefined;
 }
 
 /**
- * What of pg is used beside its documented interface: the socket after authentication and TLS, and the key for
- * CancelRequest. Names since pg 7; a test fails when they change.
+ * What of pg is used beside its documented interface: the socket after authentication and TLS, the key for CancelRequest,
+ * and what sends the first message, which we replace because pg's own can have UTF-8 only. Names since pg 7; a test fails
+ * when they change.
  */
 interface PgInternals {
-  readonly connection: NodeJS.EventEmitter & { readonly stream: Socket };
+  readonly connection: NodeJS.EventEmitter & {
+    readonly stream: Socket;
+    startup(parameters: Readonly<Record<string, string>>): void;
+  };
   readonly processID: number | null;
   readonly secretKey: number | null;
 }
@@ -62,12 +65,14 @@ async function connectOnce(config: ServerConfig, tls: ServerTls, options: Connec
   const client = new Client(clientConfig(config, tls, options));
   const internals = client as unknown as PgInternals;
   const { connection } = internals;
-  let serverVersion = 0;
-  connection.on("parameterStatus", (status: { parameterName: string; parameterValue: string }) => {
-    if (status.parameterName === "server_version") serverVersion = versionNumber(status.parameterValue);
-  });
-  let lost: Error | undefined;
-  client.on("error", (error) => (lost = error));
+  connection.startup = (parameters) =>
+    void connection.stream.write(startupMessage({ ...parameters, client_encoding: NO_CONVERSION }));
+  const reported = new Map<string, string>();
+  connection.on("parameterStatus", (status: { parameterName: string; parameterValue: string }) =>
+    reported.set(status.parameterName, status.parameterValue),
+  );
+  // Whoever reads the socket is told in its own way; unheard, it would end this process.
+  client.on("error", () => undefined);
   const abort = (): void => void connection.stream.destroy(abortedBy(options.signal, config));
   options.signal?.addEventListener("abort", abort, { once: true });
   try {
@@ -80,11 +85,9 @@ async function connectOnce(config: ServerConfig, tls: ServerTls, options: Connec
   }
   return {
     socket: connection.stream,
-    serverVersion,
+    serverVersion: versionNumber(reported.get("server_version") ?? ""),
+    serverEncoding: reported.get("server_encoding") ?? "",
     cancelKey: cancelKeyOf(internals),
-    query: async (sql, params) => (await client.query(sql, params === undefined ? undefined : [...params])).rows,
-    end: () => client.end(),
-    lost: () => lost,
   };
 }
 
@@ -94,7 +97,6 @@ function cancelKeyOf({ processID, secretKey }: PgInternals): CancelKey | undefin
 
 /** Every value is given, because pg fills gaps from PG* variables and from ~/.pgpass. */
 function clientConfig(config: ServerConfig, tls: ServerTls, options: ConnectOptions): ClientConfig {
-  const settings = Object.entries(options.settings).map(([name, value]) => `-c ${name}=${value}`);
   return {
     host: config.host,
     port: config.port,
@@ -103,8 +105,7 @@ function clientConfig(config: ServerConfig, tls: ServerTls, options: ConnectOpti
     password: () => requirePassword(config),
     ssl: tlsOptions(tls),
     application_name: config.applicationName ?? "soar",
-    client_encoding: "UTF8",
-    options: settings.join(" ") || "-c DateStyle=ISO",
+    options: startupOptions(options.settings) || "-c DateStyle=ISO",
     connectionTimeoutMillis: config.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,

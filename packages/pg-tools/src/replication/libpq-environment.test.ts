@@ -21,6 +21,9 @@ test("everything that a program needs to log in, and nothing of whoever runs thi
     PGUSER: "soar",
     PGDATABASE: "flights",
     PGAPPNAME: "drill",
+    PGOPTIONS: expect.stringMatching(
+      /-c statement_timeout=0 .*-c default_transaction_isolation=read\\ committed .*-c temp_tablespaces=$/,
+    ) as string,
     PGCONNECT_TIMEOUT: "3",
     PGGSSENCMODE: "disable",
     PGSSLMODE: "verify-full",
@@ -29,6 +32,11 @@ test("everything that a program needs to log in, and nothing of whoever runs thi
     PGPASSFILE: "/nonexistent",
   });
   expect(redactSecrets("it said hunter2-of-libpq")).not.toContain("hunter2");
+});
+
+test("on a server of our own the libraries that the source loads into sessions are left out", async () => {
+  const server = { host: "/tmp/own", port: 5432, user: "postgres", isOwnServer: true };
+  expect((await libpqEnvironment(server))["PGOPTIONS"]).toMatch(/-c session_preload_libraries= -c role=none$/);
 });
 
 test("without a password none is looked for elsewhere, and a socket has no TLS", async () => {

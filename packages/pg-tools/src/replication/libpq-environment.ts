@@ -1,4 +1,6 @@
 import { readPassword, type ServerConfig } from "./server-config.ts";
+import { programSettings } from "./session-settings.ts";
+import { startupOptions } from "./startup-message.ts";
 
 /** Paths of certificates and keys, as libpq wants them. */
 export type LibpqFiles = Readonly<Partial<Record<"PGSSLROOTCERT" | "PGSSLCERT" | "PGSSLKEY", string>>>;
@@ -6,7 +8,8 @@ export type LibpqFiles = Readonly<Partial<Record<"PGSSLROOTCERT" | "PGSSLCERT" |
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * The whole environment of a program of PostgreSQL that is to log in as this configuration says. Everything goes through
+ * The whole environment of a program of PostgreSQL that is to log in as this configuration says, in a session in which no
+ * limit counts that was set for the role, the database or the server. Everything goes through
  * the environment, which other users of the machine cannot read, and nothing through arguments, which they can.
  */
 export async function libpqEnvironment(server: ServerConfig, files: LibpqFiles = {}): Promise<Record<string, string>> {
@@ -29,6 +32,7 @@ export async function libpqEnvironment(server: ServerConfig, files: LibpqFiles =
     PGUSER: user,
     ...(database === undefined ? {} : { PGDATABASE: database }),
     PGAPPNAME: applicationName,
+    PGOPTIONS: startupOptions(programSettings(server)),
     PGCONNECT_TIMEOUT: String(Math.ceil(connectTimeoutMs / 1000)),
     PGGSSENCMODE: "disable",
     PGSSLMODE: tls?.mode ?? (host.startsWith("/") ? "disable" : "prefer"),

@@ -28,7 +28,7 @@ export class ResultReader {
 
   /** One result set up to its CommandComplete, or up to the error that came in its place. */
   async resultSet(toError: ToError): Promise<ResultSet> {
-    const columns = parseRowDescription(await this.expect(MESSAGE.rowDescription, toError));
+    const columns = parseRowDescription(await this.expect(MESSAGE.rowDescription, toError)).map(({ name }) => name);
     const rows: (string | null)[][] = [];
     for (;;) {
       const frame = await this.next();

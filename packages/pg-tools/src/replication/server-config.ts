@@ -13,6 +13,8 @@ export interface ServerConfig {
   readonly tls?: ServerTls | undefined;
   /** Shown in pg_stat_activity and in `synchronous_standby_names`; `soar` unless said otherwise. */
   readonly applicationName?: string | undefined;
+  /** A server that we started, with access rules of ours, where the role is a superuser: what the source loads into sessions is left out. */
+  readonly isOwnServer?: boolean | undefined;
   /** Until the server is ready for commands; 10 seconds unless said otherwise. */
   readonly connectTimeoutMs?: number | undefined;
 }

@@ -1,10 +1,15 @@
 import { SoarError } from "@soar/errors";
-import { sendCancelRequest } from "./cancel-request.ts";
-import { abortedBy, connectClient, type LoggedInClient } from "./connect-client.ts";
-import { type ServerConfig, serverLocation } from "./server-config.ts";
-import { commandFailure, LOST_HINT, serverMessageOf } from "./server-failure.ts";
+import { types } from "pg";
+import { parseDataRow, parseRowDescription, parseServerMessage, type ResultColumn } from "./backend-messages.ts";
+import { connectClient } from "./connect-client.ts";
+import { type Frame, MESSAGE } from "./frame-parser.ts";
+import type { ServerConfig } from "./server-config.ts";
+import { commandFailure, type ServerMessage } from "./server-failure.ts";
+import { ServerSession } from "./server-session.ts";
+import { sessionSettings, settingsAfterLogin, type SessionOptions } from "./session-settings.ts";
+import { queryMessage, type SqlValue, statementMessages } from "./sql-messages.ts";
 
-export type SqlRow = Readonly<Record<string, unknown>>;
+type SqlRow = Readonly<Record<string, unknown>>;
 
 /** An ordinary session that runs SQL, one statement after the other. */
 export interface SqlConnection {
@@ -13,80 +18,100 @@ export interface SqlConnection {
   /** For example 150020. */
   readonly serverVersion: number;
   /**
-   * Runs one statement and returns its rows; `bigint` and `numeric` columns come as text. An abort cancels it in the
-   * server. Rejects with the codes of the server's errors (`SERVER_FAILED`, `SERVER_DENIED`, `SERVER_UNSUITABLE`) or `ABORTED`.
+   * Runs one statement and returns its rows; `bigint` and `numeric` columns come as text, and text that is no UTF-8 as
+   * `decodeServerText` has it. An abort cancels it in the server. Rejects with the codes of the server's errors
+   * (`SERVER_FAILED`, `SERVER_DENIED`, `SERVER_UNSUITABLE`) or `ABORTED`.
    */
   query<T extends SqlRow = SqlRow>(
     sql: string,
-    params?: readonly unknown[],
+    values?: readonly SqlValue[],
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<T[]>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A role's own time limits are meant for applications; a backup may wait for a checkpoint much longer. */
-const SETTINGS = {
-  statement_timeout: "0",
-  lock_timeout: "0",
-  idle_in_transaction_session_timeout: "0",
-  idle_session_timeout: "0",
-  DateStyle: "ISO",
-  TimeZone: "UTC",
-};
-
-/** Opens a session for SQL. Rejects like every connection: see `connectClient`. */
-export async function connectSql(
-  config: ServerConfig,
-  options: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<SqlConnection> {
-  const session = await connectClient(config, { settings: SETTINGS, signal: options.signal });
-  const { serverVersion, lost } = session;
-  const close = async (): Promise<void> => {
-    // A connection that is gone already cannot be ended politely.
-    if (lost() === undefined) await session.end();
-  };
-  return {
-    location: serverLocation(config),
-    serverVersion,
-    query: (sql, params, { signal } = {}) => runQuery(session, config, { sql, params, signal }),
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+export interface ConnectSqlOptions extends SessionOptions {
+  readonly signal?: AbortSignal | undefined;
 }
 
-interface Statement {
-  readonly sql: string;
-  readonly params: readonly unknown[] | undefined;
-  readonly signal: AbortSignal | undefined;
-}
-
-async function runQuery<T extends SqlRow>(
-  { query, cancelKey, lost }: LoggedInClient,
-  config: ServerConfig,
-  { sql, params, signal }: Statement,
-): Promise<T[]> {
-  throwIfAborted(signal, config);
-  const cancel = (): void => sendCancelRequest(config, cancelKey);
-  signal?.addEventListener("abort", cancel, { once: true });
+/**
+ * Opens a session for SQL in which nothing counts that was set for the role, the database or the server: see
+ * `sessionSettings`. Rejects like every connection: see `connectClient`.
+ */
+export async function connectSql(config: ServerConfig, options: ConnectSqlOptions = {}): Promise<SqlConnection> {
+  const client = await connectClient(config, { settings: sessionSettings(config), signal: options.signal });
+  const connection = new Session(config, client);
   try {
-    return (await query(sql, params)) as T[];
+    await connection.query(settingsAfterLogin(client, options), [], options);
+    return connection;
   } catch (error) {
-    throwIfAborted(signal, config);
-    const failure = serverMessageOf(error) ?? serverMessageOf(lost());
-    if (failure !== undefined) throw commandFailure(`run SQL on '${serverLocation(config)}'`, failure);
-    const reason = lost();
-    if (reason === undefined) throw error;
-    throw new SoarError("SERVER_FAILED", `unable to run SQL on '${serverLocation(config)}': ${reason.message}`, {
-      hint: LOST_HINT,
-      cause: error,
-      retryable: true,
-    });
-  } finally {
-    signal?.removeEventListener("abort", cancel);
+    await connection.close();
+    throw error;
   }
 }
 
-function throwIfAborted(signal: AbortSignal | undefined, config: ServerConfig): void {
-  if (signal?.aborted === true) throw abortedBy(signal, config);
+/** pg's parsers are found by any OID, whatever its declaration names. */
+const parserOf: (oid: number, format: "text") => (text: string) => unknown = types.getTypeParser;
+
+interface Result {
+  columns: readonly ResultColumn[];
+  rows: SqlRow[];
+}
+
+class Session extends ServerSession implements SqlConnection {
+  /** The statement before, whatever became of it. */
+  #before: Promise<unknown> = Promise.resolve();
+
+  async query<T extends SqlRow>(
+    sql: string,
+    values: readonly SqlValue[] = [],
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<T[]> {
+    const statement = this.#before.then(() => this.#run(sql, values, signal));
+    this.#before = statement.catch(() => undefined);
+    return (await statement) as T[];
+  }
+
+  async #run(sql: string, values: readonly SqlValue[], signal: AbortSignal | undefined): Promise<SqlRow[]> {
+    this.throwIfAborted(signal);
+    using _cancel = this.cancelWith(signal);
+    this.send(values.length === 0 ? queryMessage(sql) : statementMessages(sql, values));
+    const { rows, failure } = await this.#answer();
+    if (failure === undefined) return rows;
+    this.throwIfAborted(signal);
+    throw commandFailure(`run SQL on '${this.location}'`, failure);
+  }
+
+  async #answer(): Promise<{ readonly rows: SqlRow[]; readonly failure: ServerMessage | undefined }> {
+    const result: Result = { columns: [], rows: [] };
+    let failure: ServerMessage | undefined;
+    for (;;) {
+      const frame = await this.next();
+      if (frame.kind === "message" && frame.type === MESSAGE.errorResponse) failure = parseServerMessage(frame.body);
+      else takeFrame(frame, result, this.location);
+      // A fatal error is not followed by readiness but by the end of the connection.
+      const isOver = frame.kind === "message" && frame.type === MESSAGE.readyForQuery;
+      if (isOver || failure?.severity === "FATAL") return { rows: result.rows, failure };
+    }
+  }
+}
+
+function takeFrame(frame: Frame, result: Result, location: string): void {
+  if (frame.kind === "copy")
+    throw new SoarError("SERVER_FAILED", `unable to run SQL on '${location}': the server answered with a copy stream`);
+  if (frame.type === MESSAGE.rowDescription) {
+    result.columns = parseRowDescription(frame.body);
+    result.rows = [];
+  }
+  if (frame.type === MESSAGE.dataRow) result.rows.push(rowOf(result.columns, parseDataRow(frame.body)));
+}
+
+function rowOf(columns: readonly ResultColumn[], values: readonly (string | null)[]): SqlRow {
+  return Object.fromEntries(
+    columns.map(({ name, type }, at) => {
+      const text = values[at] ?? null;
+      return [name, text === null ? null : parserOf(type, "text")(text)];
+    }),
+  );
 }

@@ -1,10 +1,11 @@
 import { SoarError } from "@soar/errors";
 import { formatLsn, parseLsn } from "../wal-names/lsn.ts";
 import { type Frame, MESSAGE } from "./frame-parser.ts";
-import { queryMessage, type ReplicationConnection } from "./replication-connection.ts";
+import type { ReplicationConnection } from "./replication-connection.ts";
 import { quoteIdentifier } from "./replication-commands.ts";
 import { ResultReader, unexpected } from "./result-reader.ts";
 import { commandFailure, type ServerMessage } from "./server-failure.ts";
+import { queryMessage } from "./sql-messages.ts";
 import { statusUpdate, timeOfServer, type WalPositions } from "./wal-status.ts";
 
 export interface StreamWalOptions {

@@ -143,8 +143,7 @@ async function fillEmpty(scratch: ScratchCluster, options: DatabaseRescueOptions
 
 /** By the catalog itself: ALTER DATABASE wants another database to be called from, and the others hold nothing. */
 async function renameInScratch(scratch: ScratchCluster, name: string): Promise<ScratchCluster> {
-  await using connection = await connectSql(scratch.server);
-  await connection.query("SET default_transaction_read_only = off");
+  await using connection = await connectSql(scratch.server, { writes: true });
   await connection.query(
     "UPDATE pg_database SET datname = 'soar_renamed_' || oid WHERE datname = $1 AND datname <> current_database()",
     [name],

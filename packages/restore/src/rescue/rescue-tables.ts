@@ -20,7 +20,7 @@ import {
 import { connectionEnvironment, databaseArgument, runProgram, SCRATCH_FULL, TARGET_FULL } from "./run-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
 import { quoteName } from "./sql-names.ts";
-import type { TargetServer } from "./target-database.ts";
+import { databaseOn, type TargetServer } from "./target-database.ts";
 
 /** Where rescued tables go. */
 export type TableDestination =
@@ -95,12 +95,11 @@ export async function requireFree({
       throw new SoarError("FILE_UNWRITABLE", `unable to write '${destination.path}': its directory does not exist`);
     return;
   }
-  await using connection = await connectSql({ ...destination.targetServer.server, database: destination.name });
+  const server = databaseOn(destination.targetServer, destination.name);
+  await using connection = await connectSql(server, { text: "unicode" });
   if (dataOnly) return;
-  for (const table of tables.map(({ schema, name }) => ({
-    schema: place?.schema ?? schema,
-    name: place?.name ?? name,
-  }))) {
+  for (const { schema, name } of tables) {
+    const table = { schema: place?.schema ?? schema, name: place?.name ?? name };
     const [row] = await connection.query<{ found: string | null }>("SELECT to_regclass($1) AS found", [
       quoteTable(table),
     ]);
@@ -142,7 +141,7 @@ async function verifyTables(
 ): Promise<string | undefined> {
   const doubt = await verifyDatabase(choice, scratch, database);
   if (doubt !== undefined || choice.kind !== "relations-to-choose") return doubt;
-  await using connection = await connectSql(scratch.server);
+  await using connection = await connectSql(scratch.server, { text: "unicode" });
   const hollow = await findHollowFiles(connection, await resolveTables(connection, tables), scratch.placeholders);
   return hollow.length === 0
     ? undefined
@@ -150,7 +149,7 @@ async function verifyTables(
 }
 
 async function transfer(scratch: ScratchCluster, options: TableRescueOptions): Promise<ResolvedTable[]> {
-  await using connection = await connectSql(scratch.server);
+  await using connection = await connectSql(scratch.server, { writes: true, text: "unicode" });
   const found = await resolveTables(connection, options.tables);
   const tables = options.place === undefined ? found : await moveTables(connection, found, options.place);
   await dump(scratch, tables, options);
@@ -210,8 +209,8 @@ async function load(
   { destination, noOwner, signal, onEvent }: LoadOptions,
 ): Promise<void> {
   onEvent?.({ type: "loading" });
-  const server = { ...destination.targetServer.server, database: destination.name };
-  await using connection = await connectSql(server, { signal });
+  const server = databaseOn(destination.targetServer, destination.name);
+  await using connection = await connectSql(server, { writes: true, text: "unicode", signal });
   const schemas = [...new Set(tables.map(({ schema }) => schema))];
   const present = await connection.query<{ name: string }>(
     "SELECT nspname AS name FROM pg_namespace WHERE nspname = ANY ($1)",

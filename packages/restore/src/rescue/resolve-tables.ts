@@ -78,7 +78,6 @@ export async function moveTables(
   tables: readonly ResolvedTable[],
   place: NewPlace,
 ): Promise<ResolvedTable[]> {
-  await connection.query("SET default_transaction_read_only = off");
   // Event triggers of the source are not asked.
   await connection.query("SET session_replication_role = replica");
   await connection.query(`CREATE SCHEMA IF NOT EXISTS ${quoteName(place.schema)}`);

@@ -68,11 +68,7 @@ export async function connectionEnvironment(
   certificateFile?: string,
 ): Promise<Record<string, string>> {
   const files = certificateFile === undefined ? {} : { PGSSLROOTCERT: certificateFile };
-  return {
-    ...(await libpqEnvironment({ database: "postgres", applicationName: "soar-restore", ...server }, files)),
-    // Limits of a role are meant for applications.
-    PGOPTIONS: "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0",
-  };
+  return await libpqEnvironment({ database: "postgres", applicationName: "soar-restore", ...server }, files);
 }
 
 /** `--dbname` for a name of any characters: libpq takes one with an equals sign for a connection string. */

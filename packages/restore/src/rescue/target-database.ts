@@ -31,6 +31,11 @@ export function maintenanceOf({ server }: TargetServer): ServerConfig {
   return { ...server, database: "postgres" };
 }
 
+/** The server, in one of its databases. */
+export function databaseOn({ server }: TargetServer, name: string): ServerConfig {
+  return { ...server, database: name };
+}
+
 /** What there is of a database on the target server. Looks only. */
 export async function inspectTargetDatabase(
   target: TargetServer,
@@ -40,7 +45,7 @@ export async function inspectTargetDatabase(
   await using connection = await connectSql(maintenanceOf(target), { signal });
   if ((await connection.query("SELECT FROM pg_database WHERE datname = $1", [name])).length === 0)
     return { state: "absent" };
-  await using inside = await connectSql({ ...target.server, database: name }, { signal });
+  await using inside = await connectSql(databaseOn(target, name), { signal });
   const [row] = await inside.query<{ objects: number; size: number }>(OBJECTS);
   return row === undefined || row.objects === 0
     ? { state: "empty" }
@@ -89,7 +94,7 @@ export async function withoutSessions(
   signal: AbortSignal,
   work: (connection: SqlConnection) => Promise<void>,
 ): Promise<void> {
-  await using connection = await connectSql(maintenanceOf(target), { signal });
+  await using connection = await connectSql(maintenanceOf(target), { writes: true, signal });
   await using other = await connectSql(maintenanceOf(target), { signal });
   const stop = new AbortController();
   const working = work(connection).finally(() => stop.abort());
@@ -115,7 +120,7 @@ export async function renameDatabase(
   target: TargetServer,
   { fresh, name, signal }: { readonly fresh: string; readonly name: string; readonly signal: AbortSignal },
 ): Promise<void> {
-  await using connection = await connectSql(maintenanceOf(target), { signal });
+  await using connection = await connectSql(maintenanceOf(target), { writes: true, signal });
   if ((await connection.query("SELECT FROM pg_database WHERE datname = $1", [name])).length > 0) {
     throw new SoarError(
       "TARGET_NOT_EMPTY",
@@ -143,7 +148,7 @@ async function renameBoth(
 
 /** Removes a database that a failed load left; nobody else has ever known its name. */
 export async function dropDatabase(target: TargetServer, name: string): Promise<void> {
-  await using connection = await connectSql(maintenanceOf(target));
+  await using connection = await connectSql(maintenanceOf(target), { writes: true });
   await connection.query(`DROP DATABASE IF EXISTS ${quoteName(name)} WITH (FORCE)`);
 }
 

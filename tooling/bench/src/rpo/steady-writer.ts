@@ -18,12 +18,12 @@ const FILLER = "x".repeat(1000);
 
 /** Commits one row after the other on one connection, with a pause between, until the server is gone. */
 export async function startWriter(server: ServerConfig, pauseMs: number): Promise<SteadyWriter> {
-  const connection = await connectSql(server);
+  const connection = await connectSql(server, { writes: true });
   const acknowledged: Acknowledged[] = [];
   const write = async (): Promise<void> => {
     for (let n = 0; ; n += 1) {
       const [row] = await connection.query<{ xid: number }>(
-        "insert into t values ($1, $2) returning pg_current_xact_id()::text::int as xid",
+        "insert into public.t values ($1, $2) returning pg_current_xact_id()::text::int as xid",
         [n, FILLER],
       );
       acknowledged.push({ xid: row?.xid ?? 0, atMs: performance.now() });

@@ -42,7 +42,6 @@ export async function runOwnCommand(
 
 /** What was set for a role counts more than the command line on which the scratch server was made read-only. */
 async function allowWriting({ scratch: { server } }: DrillServer): Promise<void> {
-  await using connection = await connectSql(server);
-  await connection.query("SET default_transaction_read_only = off");
+  await using connection = await connectSql(server, { writes: true });
   await connection.query("ALTER ROLE ALL SET default_transaction_read_only = off");
 }

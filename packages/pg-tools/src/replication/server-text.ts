@@ -1,0 +1,62 @@
+/** Where bytes that are no UTF-8 are put: the lone surrogates U+DC80 to U+DCFF, which no UTF-8 decodes to (as Python does it, PEP 383). */
+const ESCAPE_BASE = 0xdc00;
+const ESCAPED = /[\u{dc80}-\u{dcff}]/u;
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const LONGEST_SEQUENCE = 4;
+
+/**
+ * Text of a server, whatever its encoding: UTF-8 as far as it is that, every other byte as one lone surrogate.
+ * `encodeServerText` gives the same bytes back.
+ *
+ * Names of databases, roles and tablespaces are bytes to PostgreSQL: the catalogs that hold them are shared by databases of
+ * all encodings, and nothing says in which one a name was written. A client that asks for another encoding than they have
+ * gets an error instead of the name.
+ */
+export function decodeServerText(bytes: Uint8Array): string {
+  return decodeUtf8(bytes) ?? decodeBytewise(bytes);
+}
+
+/** The bytes of a text that came from a server, or that somebody typed. */
+export function encodeServerText(text: string): Buffer {
+  if (!ESCAPED.test(text)) return Buffer.from(text, "utf8");
+  return Buffer.concat(
+    Array.from(text, (character) =>
+      ESCAPED.test(character)
+        ? Buffer.of((character.codePointAt(0) ?? ESCAPE_BASE) - ESCAPE_BASE)
+        : Buffer.from(character, "utf8"),
+    ),
+  );
+}
+
+/** Whether a text can be given to a program, whose arguments and environment are UTF-8 here. */
+export function isUnicode(text: string): boolean {
+  return !ESCAPED.test(text);
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeBytewise(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length;) {
+    const length = sequenceAt(bytes, at);
+    text +=
+      length === 0
+        ? String.fromCharCode(ESCAPE_BASE + (bytes[at] ?? 0))
+        : (decodeUtf8(bytes.subarray(at, at + length)) ?? "");
+    at += Math.max(length, 1);
+  }
+  return text;
+}
+
+/** How long the character is that begins there; 0 where none does. */
+function sequenceAt(bytes: Uint8Array, at: number): number {
+  for (let length = 1; length <= LONGEST_SEQUENCE && at + length <= bytes.length; length += 1)
+    if (decodeUtf8(bytes.subarray(at, at + length)) !== undefined) return length;
+  return 0;
+}
