@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { notify, type CommandContext } from "@soar/app-kit";
+import { notify, tellEach, type CommandContext } from "@soar/app-kit";
 import { hasErrorCode, isSoarError, messageOf } from "@soar/errors";
 import { levelOf } from "./choose-depth.ts";
 import { reportText, summarize, type FinishedReport } from "./describe-report.ts";
@@ -26,13 +26,19 @@ export async function reportOutcome(
     await tellFailure(context, report, error);
     throw error;
   }
-  await tellRun(context, report, false);
-  if (report !== undefined)
-    await notify(context.config, {
-      outcome: "success",
-      subject: `${hostname()}: backup verification passed`,
-      text: summarize(report),
-    });
+  await tellEach(
+    () => tellSuccess(context, report),
+    () => tellRun(context, report, false),
+  );
+}
+
+async function tellSuccess({ config }: VerifyContext, report: FinishedReport | undefined): Promise<void> {
+  if (report === undefined) return;
+  await notify(config, {
+    outcome: "success",
+    subject: `${hostname()}: backup verification passed`,
+    text: summarize(report),
+  });
 }
 
 async function tellRun(
@@ -59,14 +65,17 @@ async function tellFailure(context: VerifyContext, report: FinishedReport | unde
   const details = report === undefined ? "" : `\n\n${reportText(report)}`;
   const isMinor = hasErrorCode(error, "FINDINGS_MINOR");
   try {
-    await tellRun(context, report, !isMinor);
-    await notify(config, {
-      outcome: "failure",
-      subject: `${hostname()}: backup verification ${isMinor ? "needs attention" : "failed"}`,
-      text: `${message}${hint}${details}`,
-    });
+    await tellEach(
+      () =>
+        notify(config, {
+          outcome: "failure",
+          subject: `${hostname()}: backup verification ${isMinor ? "needs attention" : "failed"}`,
+          text: `${message}${hint}${details}`,
+        }),
+      () => tellRun(context, report, !isMinor),
+    );
   } catch (failure) {
     if (!isSoarError(failure)) throw failure;
-    log.error(`${failure.message}; so nobody was told that the verification failed`);
+    log.error(`not everybody was told that the verification failed: ${failure.message}`);
   }
 }

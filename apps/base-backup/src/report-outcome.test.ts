@@ -104,5 +104,17 @@ test("a success that cannot be told fails the run; a failure that cannot be told
     cause: expect.objectContaining({ code: "PROGRAM_FAILED" }),
   });
   await expect(reportOutcome(context, () => Promise.reject(unreachable))).rejects.toBe(unreachable);
-  expect(errors).toEqual([expect.stringContaining("so nobody was told that the backup failed")]);
+  expect(errors).toEqual([expect.stringContaining("not everybody was told that the backup failed")]);
+});
+
+test("mail goes out although the metrics cannot be written, and the metrics although mail fails", async () => {
+  const blind = place();
+  const unwritable = { ...blind.context.config, metricsFile: "/proc/no/x.prom" };
+  const context: TakeContext = { ...blind.context, config: unwritable };
+  await expect(reportOutcome(context, () => Promise.reject(unreachable))).rejects.toBe(unreachable);
+  expect(blind.mail()).toMatch(/base backup failed/);
+  expect(blind.errors).toEqual([expect.stringContaining("/proc/no")]);
+  const mute = place(75);
+  await expect(reportOutcome(mute.context, taken)).rejects.toMatchObject({ code: "BACKUP_UNFOLLOWED" });
+  expect(mute.metrics()).toContain("\nbackup_base_last_run_failed 0\n");
 });

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { formatDuration, formatRate, formatSize, notify, type CommandContext } from "@soar/app-kit";
+import { formatDuration, formatRate, formatSize, notify, tellEach, type CommandContext } from "@soar/app-kit";
 import { isSoarError, messageOf, SoarError } from "@soar/errors";
 import { sample, updateMetricsFile, type SampleOf } from "@soar/metrics";
 import type { BackupRecord } from "@soar/repository";
@@ -25,13 +25,10 @@ export async function reportOutcome(
     throw behind(record, error);
   }
   try {
-    await tellMetrics(context.config.metricsFile, record, { failed: false });
-    if (record !== undefined)
-      await notify(context.config, {
-        outcome: "success",
-        subject: `${hostname()}: base backup ${record.label} completed`,
-        text: summarize(record),
-      });
+    await tellEach(
+      () => tellSuccess(context.config, record),
+      () => tellMetrics(context.config.metricsFile, record, { failed: false }),
+    );
   } catch (error) {
     throw behind(record, error);
   }
@@ -58,16 +55,28 @@ async function tellFailure(
   const hint = isSoarError(error) && error.hint !== undefined ? `\n${error.hint}` : "";
   const kept = record === undefined ? "" : `\nThe backup itself is complete: ${summarize(record)}`;
   try {
-    await tellMetrics(config.metricsFile, record, { failed: true });
-    await notify(config, {
-      outcome: "failure",
-      subject: `${hostname()}: base backup ${record === undefined ? "failed" : `${record.label} needs attention`}`,
-      text: `${message}${hint}${kept}`,
-    });
+    await tellEach(
+      () =>
+        notify(config, {
+          outcome: "failure",
+          subject: `${hostname()}: base backup ${record === undefined ? "failed" : `${record.label} needs attention`}`,
+          text: `${message}${hint}${kept}`,
+        }),
+      () => tellMetrics(config.metricsFile, record, { failed: true }),
+    );
   } catch (failure) {
     if (!isSoarError(failure)) throw failure;
-    log.error(`${failure.message}; so nobody was told that the backup failed`);
+    log.error(`not everybody was told that the backup failed: ${failure.message}`);
   }
+}
+
+async function tellSuccess(config: TakeContext["config"], record: BackupRecord | undefined): Promise<void> {
+  if (record === undefined) return;
+  await notify(config, {
+    outcome: "success",
+    subject: `${hostname()}: base backup ${record.label} completed`,
+    text: summarize(record),
+  });
 }
 
 export function summarize({ label, kind, sizes, durationMs, firstSegment, lastSegment }: BackupRecord): string {

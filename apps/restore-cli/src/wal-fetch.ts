@@ -31,6 +31,7 @@ export const walFetch = defineCommand({
     },
   },
   logFile: "none",
+  isBelieved: true,
   async run({ config, positionals: { name, path }, log, signal }) {
     const text = await readFile(config.plan, "utf8").catch((cause: NodeJS.ErrnoException) => {
       throw new SoarError("FILE_UNREADABLE", `unable to read '${config.plan}': ${cause.message}`, {

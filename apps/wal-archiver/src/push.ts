@@ -29,6 +29,7 @@ export const push = defineCommand({
   ],
   // It runs under the server every few seconds: its log is the server's.
   logFile: "none",
+  isBelieved: true,
   async run({ config, positionals: { path, name }, log, signal, app }) {
     const answer = await askArchiver(socketPath(config), {
       directory: dirname(resolve(path)),

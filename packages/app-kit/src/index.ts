@@ -19,6 +19,7 @@ export {
 
 // Tell what a run came to.
 export { notify } from "./tell/notify.ts";
+export { tellEach } from "./tell/tell-each.ts";
 export { notifyOptions } from "./options/notify-options.ts";
 
 // What options lead to.

@@ -60,6 +60,6 @@ test("a drill that could not begin takes nothing away that an earlier one measur
 test("a failure that cannot be told stays the failure, and the log says so", async () => {
   const { telling, errors, metrics } = place(75);
   await expect(reportDrillOutcome(telling, fail)).rejects.toBe(missing);
-  expect(errors).toEqual([expect.stringContaining("so nobody was told that the drill failed")]);
+  expect(errors).toEqual([expect.stringContaining("not everybody was told that the drill failed")]);
   expect(metrics()).toContain("\nbackup_drill_last_run_failed 1\n");
 });

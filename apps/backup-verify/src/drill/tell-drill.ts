@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { notify, type Log } from "@soar/app-kit";
+import { notify, tellEach, type Log } from "@soar/app-kit";
 import { isSoarError, messageOf } from "@soar/errors";
 import { sample, updateMetricsFile, type SampleOf } from "@soar/metrics";
 import type { DrillReport } from "@soar/verify";
@@ -22,12 +22,15 @@ export async function reportDrillOutcome(
     await tellFailure({ config, log }, report, error);
     throw error;
   }
-  await tellMetrics(config.metricsFile, report);
-  await notify(config, {
-    outcome: "success",
-    subject: `${hostname()}: restore drill passed`,
-    text: report === undefined ? "" : summarize(report),
-  });
+  await tellEach(
+    () =>
+      notify(config, {
+        outcome: "success",
+        subject: `${hostname()}: restore drill passed`,
+        text: report === undefined ? "" : summarize(report),
+      }),
+    () => tellMetrics(config.metricsFile, report),
+  );
 }
 
 /** The failure of the run is what it ends with; that telling it failed as well stands in the log. */
@@ -35,15 +38,18 @@ async function tellFailure({ config, log }: Telling, report: DrillReport | undef
   const message = messageOf(error);
   const hint = isSoarError(error) && error.hint !== undefined ? `\n${error.hint}` : "";
   try {
-    await tellMetrics(config.metricsFile, report);
-    await notify(config, {
-      outcome: "failure",
-      subject: `${hostname()}: restore drill failed`,
-      text: `${message}${hint}${report === undefined ? "" : `\n\n${summarize(report)}`}`,
-    });
+    await tellEach(
+      () =>
+        notify(config, {
+          outcome: "failure",
+          subject: `${hostname()}: restore drill failed`,
+          text: `${message}${hint}${report === undefined ? "" : `\n\n${summarize(report)}`}`,
+        }),
+      () => tellMetrics(config.metricsFile, report),
+    );
   } catch (failure) {
     if (!isSoarError(failure)) throw failure;
-    log.error(`${failure.message}; so nobody was told that the drill failed`);
+    log.error(`not everybody was told that the drill failed: ${failure.message}`);
   }
 }
 

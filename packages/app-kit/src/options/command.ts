@@ -61,6 +61,8 @@ export interface CommandDefinition<O extends OptionTable, P extends PositionalTa
    * log. `none`: the file is not written at all.
    */
   readonly logFile?: "required" | "optional" | "none";
+  /** Another program takes exit status 0 for "the work is done": with all positionals given, nothing else is answered. */
+  readonly isBelieved?: true;
   readonly run: (context: CommandContext<O, P>) => Promise<void> | void;
 }
 

@@ -1,5 +1,6 @@
 import { SoarError } from "@soar/errors";
 import type { OptionTable } from "./option-table.ts";
+import { visibleText } from "../screen/visible.ts";
 import type { Screen } from "../screen/screen.ts";
 
 /** The option of every command that destroys something. */
@@ -37,7 +38,7 @@ export interface ConfirmTerminal {
 
 export async function confirm(options: ConfirmOptions, terminal: ConfirmTerminal): Promise<void> {
   const { plan, question, yes, phrase = "yes" } = options;
-  terminal.screen.writeLine(plan);
+  terminal.screen.writeLine(visibleText(plan));
   if (yes) return;
   if (terminal.input.isTTY !== true || !terminal.screen.isTerminal) {
     throw new SoarError("CONFIRMATION_IMPOSSIBLE", `unable to ask '${question}?': there is no terminal`, {

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { isTrustedOwner, readEnvFile } from "./env-file.ts";
+import { isPrivate, isTrustedOwner, readEnvFile } from "./env-file.ts";
 
 let directory: string;
 beforeAll(() => {
@@ -92,4 +92,16 @@ test("a file that is not UTF-8 is refused", () => {
   expect(() => readEnvFile(file, { isNamed: true })).toThrow(
     expect.objectContaining({ code: "ENV_FILE_INVALID", message: expect.stringContaining("not UTF-8") }),
   );
+});
+
+test("what root owns may be read by a group of ours, as secrets are mounted, and by nobody else", () => {
+  const ours = process.getegid?.() ?? 0;
+  const judge = (mode: number, uid: number, gid: number) =>
+    isPrivate({ mode: 0o100000 | mode, uid, gid }, () => [ours]);
+  expect(judge(0o440, 0, ours)).toBe(true);
+  expect(judge(0o640, 0, ours)).toBe(true);
+  expect(judge(0o600, 12_345, 12_345)).toBe(true);
+  expect(judge(0o440, 0, ours + 1)).toBe(false);
+  expect(judge(0o440, 12_345, ours)).toBe(false);
+  for (const mode of [0o444, 0o460, 0o442, 0o450]) expect(judge(mode, 0, ours), mode.toString(8)).toBe(false);
 });

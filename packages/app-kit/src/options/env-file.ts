@@ -22,7 +22,7 @@ export interface EnvFile {
 const MAX_BYTES = 1024 * 1024;
 
 /**
- * Reads the env file after checking that it is safe: a regular file that only its owner may read, owned by us, by root,
+ * Reads the env file after checking that it is safe: a regular file that only its owner may read (or, where root owns it, a group of ours), owned by us, by root,
  * or, when we are root, by the user postgres (the specification gives it to postgres, and restores run with sudo).
  *
  * Returns undefined for a default file that is not there, and for `/dev/null`. Throws `ENV_FILE_MISSING` for a file that
@@ -67,15 +67,32 @@ function requireSafe(path: string, stats: Stats): void {
   if (!stats.isFile()) throw unsafe("it is not a regular file", "Name a regular file with --env-file.");
   if (stats.size > MAX_BYTES)
     throw unsafe("it is larger than 1 MiB", "Name the file with the settings with --env-file.");
-  if ((stats.mode & 0o077) !== 0) {
+  if (!isPrivate(stats, trustedGroups)) {
     throw unsafe("group or others have access to it", `It holds credentials. Run: chmod 600 ${path}`);
   }
-  if (!isTrustedOwner(stats.uid, { ours: effectiveUid(), postgres: () => uidOf("postgres") })) {
+  if (!isTrustedOwner(stats.uid, { ours: effectiveUid(), postgres: () => accountOf("postgres")?.uid })) {
     throw unsafe(
       `it belongs to the user with the id ${stats.uid}`,
       `It decides where backups go. Run: chown postgres:postgres ${path}`,
     );
   }
+}
+
+/**
+ * Only its owner may read it, and nobody else write it. Where root owns it, a group of ours may read it as well: secrets are
+ * mounted like that (root:postgres 0440), and their mode cannot be changed.
+ */
+export function isPrivate(
+  { mode, uid, gid }: Pick<Stats, "mode" | "uid" | "gid">,
+  groups: () => readonly (number | undefined)[],
+): boolean {
+  if ((mode & 0o077) === 0) return true;
+  return uid === 0 && (mode & 0o037) === 0 && groups().includes(gid);
+}
+
+/** Our own groups; for root, who is in all of them, that of postgres, to whom such a file is mounted. */
+function trustedGroups(): readonly (number | undefined)[] {
+  return effectiveUid() === 0 ? [accountOf("postgres")?.gid] : [process.getegid?.(), ...(process.getgroups?.() ?? [])];
 }
 
 /** Whether the file of user `uid` may tell us what to do: our own, root's, and for root that of postgres. */
@@ -91,10 +108,14 @@ function effectiveUid(): number {
 }
 
 /** Node has no getpwnam; getent also knows users of LDAP and the like. Reached only by root with a file that is not root's. */
-function uidOf(user: string): number | undefined {
-  const pattern = new RegExp(`^${user}:[^:]*:(\\d+):`, "m");
-  const local = pattern.exec(readFileSync("/etc/passwd", "utf8"))?.[1];
-  if (local !== undefined) return Number(local);
+function accountOf(user: string): { readonly uid: number; readonly gid: number } | undefined {
+  const pattern = new RegExp(`^${user}:[^:]*:(\\d+):(\\d+):`, "m");
+  const parse = (text: string) => {
+    const [, uid, gid] = pattern.exec(text) ?? [];
+    return uid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
+  };
+  const local = parse(readFileSync("/etc/passwd", "utf8"));
+  if (local !== undefined) return local;
   try {
     // Loaded here, because every WAL segment would pay for it otherwise.
     const { execFileSync } = process.getBuiltinModule("node:child_process");
@@ -103,7 +124,7 @@ function uidOf(user: string): number | undefined {
       stdio: ["ignore", "pipe", "ignore"],
       timeout: 10_000,
     });
-    return Number(pattern.exec(line)?.[1] ?? Number.NaN);
+    return parse(line);
   } catch {
     // No such user, or no getent: then nobody but root and ourselves is trusted, and the caller refuses the file.
     return undefined;

@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import type { EnvFile } from "./env-file.ts";
 import type { Config, OptionTable } from "./option-table.ts";
-import { requireNoProblems, resolveConfig, type Flags } from "./resolve-config.ts";
+import { misspelt, requireNoProblems, resolveConfig, type Flags } from "./resolve-config.ts";
 
 const table = {
   bucket: { env: "BACKUP_BUCKET", type: "url", schemes: ["s3"], required: true, help: "Bucket." },
@@ -141,4 +141,20 @@ describe("problems", () => {
     expect(() => requireNoProblems(problems)).toThrow(/BACKUP_BUCKET: it is not set; .*'x' for BACKUP_PARALLEL_JOBS/);
     expect(() => requireNoProblems([])).not.toThrow();
   });
+});
+
+test("a variable of the env file that nobody reads is named where it looks like one that is not set", () => {
+  const { problems } = resolve({ envFile: { BACKUP_BUKET: "s3://b", PGPASSWROD: "x" } });
+  expect(problems[0]?.hint).toMatch(
+    /^Did you mean BACKUP_BUCKET by BACKUP_BUKET \(\/etc\/soar\/backup-env line 1\)\? Set BACKUP_BUCKET in/,
+  );
+  const entries = (names: readonly string[]): EnvFile => ({
+    path: "/e",
+    isOwn: true,
+    entries: new Map(names.map((name, index) => [name, { value: "1", line: index + 1 }])),
+  });
+  const found = (...names: string[]) => misspelt(table, entries(names)).map(({ name, meant }) => [name, meant]);
+  expect(found("BACKUP_COMPRESION")).toEqual([["BACKUP_COMPRESION", "BACKUP_COMPRESSION"]]);
+  // One of another command, one that is set besides, and none of ours.
+  expect(found("BACKUP_RETENTION_DAYS", "BACKUP_BUKET", "BACKUP_BUCKET", "PATH")).toEqual([]);
 });

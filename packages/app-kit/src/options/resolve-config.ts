@@ -9,6 +9,7 @@ import {
   type OptionTable,
   type OptionValue,
 } from "./option-table.ts";
+import { editDistance } from "./suggest.ts";
 import { parseOptionValue } from "./option-value.ts";
 
 /** Values of flags as they were typed, by option name; several of a flag that was repeated. */
@@ -54,7 +55,7 @@ export function resolveConfig(table: OptionTable, sources: ConfigSources): Resol
     try {
       const parsed = parseFrom(row, origin, zoneFor(row, table, values));
       if (parsed !== undefined) values[key] = parsed;
-      else if (row.required === true) problems.push(missing(name, row, sources));
+      else if (row.required === true) problems.push(missing(name, row, sources, table));
     } catch (error) {
       problems.push(describe(error, name, { row, origin }));
     }
@@ -110,7 +111,7 @@ function zoneFor(
   return typeof zone === "string" ? zone : undefined;
 }
 
-function missing(name: string, row: OptionRow, { envFile }: ConfigSources): SoarError {
+function missing(name: string, row: OptionRow, { envFile }: ConfigSources, table: OptionTable): SoarError {
   const label = row.env ?? `--${name}`;
   const variableAdvice = `Set ${row.env} in ${envFile?.path ?? "/etc/soar/backup-env"}`;
   const advice =
@@ -123,9 +124,31 @@ function missing(name: string, row: OptionRow, { envFile }: ConfigSources): Soar
     row.env === undefined ? "USAGE" : "CONFIG_INVALID",
     `unable to do without ${label}: it is not set`,
     {
-      hint: `${advice}. ${row.help}`,
+      hint: `${misspelt(table, envFile).find(({ meant }) => meant === row.env)?.description ?? ""}${advice}. ${row.help}`,
     },
   );
+}
+
+export interface Misspelt {
+  readonly name: string;
+  readonly meant: string;
+  /** A sentence, with a blank behind it. */
+  readonly description: string;
+}
+
+/**
+ * Variables of the env file that no option has and that look like one which is not set: nothing else would ever tell that they
+ * have no effect. Names of other commands' options are not like these by so little.
+ */
+export function misspelt(table: OptionTable, envFile: EnvFile | undefined): Misspelt[] {
+  const known = Object.values(table).flatMap(({ env }) => env ?? []);
+  const unset = known.filter((name) => envFile?.entries.has(name) !== true);
+  return [...(envFile?.entries ?? [])].flatMap(([name, { line }]) => {
+    if (known.includes(name) || !name.includes("_")) return [];
+    const meant = unset.find((candidate) => editDistance(name, candidate) <= 2);
+    if (meant === undefined) return [];
+    return [{ name, meant, description: `Did you mean ${meant} by ${name} (${envFile?.path} line ${line})? ` }];
+  });
 }
 
 /** Says for which option, and from where, a value was refused. A secret value is not repeated. */

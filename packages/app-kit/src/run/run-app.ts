@@ -9,9 +9,16 @@ import type { Config, OptionTable } from "../options/option-table.ts";
 import { createOutput, type Output } from "../screen/output.ts";
 import { optionsOf, parseArguments } from "../options/parse-flags.ts";
 import { bindPositionals } from "../options/positionals.ts";
+import { hideMemory } from "./hide-memory.ts";
 import { guardProcess } from "./process-guard.ts";
 import { startProgress } from "../screen/progress.ts";
-import { requireNoProblems, resolveConfig, type Flags, type ResolvedConfig } from "../options/resolve-config.ts";
+import {
+  misspelt,
+  requireNoProblems,
+  resolveConfig,
+  type Flags,
+  type ResolvedConfig,
+} from "../options/resolve-config.ts";
 import { selectCommand, unknownCommand, type SelectedCommand } from "../options/select-command.ts";
 import { createSession, type Session } from "./session.ts";
 
@@ -57,6 +64,7 @@ interface Run {
 async function execute(app: App, argv: readonly string[], run: Run): Promise<void> {
   const plain = createOutput(process.stdout, { isJson: false });
   const selected = selectCommand(app, argv);
+  requireWork(selected);
   if (await answerWithoutRunning(app, argv, { plain, selected })) return;
   if (selected === undefined) throw unknownCommand(app, argv);
   const { command } = selected;
@@ -76,15 +84,35 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
   }
   requireNoProblems(resolved.problems);
   passOn(table, envFile);
+  hideMemory();
   const log = run.session.configureLog({
     level: base.logLevel,
     format: base.logFormat,
     directory: base.logDir,
     file: command.logFile ?? "required",
   });
+  for (const { description } of misspelt(table, envFile)) log.warn(`a variable has no effect. ${description.trim()}`);
   await command.run(
     contextOf(app, { config: resolved.values, positionals, log, output, envFile: envFile?.path, argv }, run),
   );
+}
+
+/** What prints something instead of doing the work. */
+const ANSWERS = ["--help", "-h", "--version", "--print-config", "--describe"];
+
+/**
+ * Where another program takes the exit status for "the work is done", no question may be answered with 0: PostgreSQL would
+ * recycle a segment because a help text was printed. Throws `USAGE`.
+ */
+function requireWork(selected: SelectedCommand | undefined): void {
+  if (selected?.command.isBelieved !== true) return;
+  const { command, args } = selected;
+  const needed = Object.keys(command.positionals ?? {}).length;
+  const answer = args.find((word) => ANSWERS.includes(word));
+  if (answer === undefined || args.filter((word) => !word.startsWith("-")).length < needed) return;
+  throw new SoarError("USAGE", `unable to answer '${answer}' in place of the work that the other arguments ask for`, {
+    hint: `Give ${answer} alone. Nothing was done.`,
+  });
 }
 
 /**

@@ -4,6 +4,7 @@ import { reportOf, stackOf } from "./failure-report.ts";
 import { createLog, formatLogLine, type Log, type LogFormat, type LogLevel } from "../screen/log.ts";
 import { openLogFile } from "../screen/log-file.ts";
 import { createScreen, type Screen } from "../screen/screen.ts";
+import { visibleText } from "../screen/visible.ts";
 import { selectCommand } from "../options/select-command.ts";
 
 export interface LogSettings {
@@ -125,7 +126,12 @@ function printFailure(error: unknown, { app, screen, format, appendToFile }: Fai
     screen.writeLine(json);
     return;
   }
-  if (details !== undefined) screen.writeLine(details);
-  screen.writeLine(`${screen.style("red", "error:")} ${message}`);
-  if (hint !== undefined) screen.writeLine(`${screen.style("bold", "hint:")} ${hint}`);
+  if (details !== undefined) screen.writeLine(visibleText(details));
+  screen.writeLine(`${screen.style("red", "error:")} ${indented(message)}`);
+  if (hint !== undefined) screen.writeLine(`${screen.style("bold", "hint:")} ${indented(hint)}`);
+}
+
+/** What another program printed may have several lines; none of them is to look like one of ours. */
+function indented(text: string): string {
+  return visibleText(text).replaceAll("\n", "\n  ");
 }

@@ -1,4 +1,5 @@
 import { redactSecrets } from "@soar/errors";
+import { visibleLine } from "./visible.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -50,13 +51,5 @@ export function formatLogLine(
 ): string {
   const safe = redactSecrets(message);
   if (format === "json") return JSON.stringify({ time: time.toISOString(), level, component, message: safe });
-  return `${time.toISOString()} ${level.padEnd(5)} ${component} ${onOneLine(safe)}`;
-}
-
-/** A file name with a line end in it must not be able to write log lines of its own, nor move the cursor. */
-function onOneLine(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are exactly what is looked for
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) =>
-    character === "\n" ? "\\n" : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  return `${time.toISOString()} ${level.padEnd(5)} ${component} ${visibleLine(safe)}`;
 }

@@ -1,4 +1,5 @@
 import { redactSecrets } from "@soar/errors";
+import { visibleText } from "./visible.ts";
 import type { LineSink } from "./screen.ts";
 
 /** Data of a command, on stdout; everything else goes to the log. */
@@ -9,7 +10,7 @@ export interface Output {
   readonly width: number;
   /** Prints the value with `--json`, else the text. Bigints become decimal strings, dates ISO 8601. */
   report(result: { readonly json: unknown; readonly text: () => string }): void;
-  /** Prints a line, or several. */
+  /** Prints a line, or several. Control characters in it are shown, not obeyed. */
   print(text: string): void;
 }
 
@@ -17,7 +18,7 @@ export function createOutput(sink: LineSink, options: { readonly isJson: boolean
   const write = (text: string): void => {
     sink.write(`${text}\n`);
   };
-  const print = (text: string): void => write(redactSecrets(text));
+  const print = (text: string): void => write(visibleText(redactSecrets(text)));
   return {
     isJson: options.isJson,
     get width() {

@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from "node:util";
+import { visibleLine } from "./visible.ts";
 
 export interface TableColumn {
   readonly header: string;
@@ -14,8 +14,9 @@ export function formatTable(
   rows: readonly (readonly string[])[],
   options: { readonly width?: number } = {},
 ): string {
+  const shown = rows.map((row) => row.map(visibleLine));
   const natural = columns.map((column, index) =>
-    Math.max(widthOf(column.header), ...rows.map((row) => widthOf(row[index] ?? ""))),
+    Math.max(widthOf(column.header), ...shown.map((row) => widthOf(row[index] ?? ""))),
   );
   const widths = shrink(columns, natural, options.width ?? Infinity);
   const format = (cells: readonly string[]): string =>
@@ -23,7 +24,7 @@ export function formatTable(
       .map((column, index) => fit(cells[index] ?? "", { width: widths[index] ?? 0, align: column.align ?? "left" }))
       .join("  ")
       .trimEnd();
-  return [columns.map(({ header }) => header), ...rows].map(format).join("\n");
+  return [columns.map(({ header }) => header), ...shown].map(format).join("\n");
 }
 
 /** Breaks text into lines of at most `width` characters at blanks; longer words stay whole. */
@@ -69,5 +70,5 @@ function fit(cell: string, { width, align }: { readonly width: number; readonly 
 }
 
 function widthOf(text: string): number {
-  return Array.from(stripVTControlCharacters(text)).length;
+  return Array.from(text).length;
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { redactSecrets, SoarError } from "@soar/errors";
+import { visibleLine, visibleText } from "../screen/visible.ts";
 import type { Config } from "../options/option-table.ts";
 import type { notifyOptions } from "../options/notify-options.ts";
 
@@ -26,8 +27,8 @@ export async function notify(config: NotifyConfig, notification: Notification): 
   if (config.notifyOn === "failure" && notification.outcome === "success") return;
   const safe = {
     ...notification,
-    subject: redactSecrets(notification.subject).replaceAll(/\s+/g, " "),
-    text: redactSecrets(notification.text),
+    subject: visibleLine(redactSecrets(notification.subject).replaceAll(/\s+/g, " ")),
+    text: visibleText(redactSecrets(notification.text)),
   };
   const ways = [
     ...(config.notifyEmail.length === 0 ? [] : [sendMail(config, safe)]),

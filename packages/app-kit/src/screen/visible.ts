@@ -1,0 +1,23 @@
+/*
+ * What comes from elsewhere (names of files and databases, the words that somebody gave for a pin or a gap, what another
+ * program printed) must not be able to move the cursor, colour the terminal, or write lines that look like ours. These two
+ * are the one place where control characters become something to look at.
+ */
+
+// oxlint-disable-next-line no-control-regex -- control characters are exactly what is looked for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+
+/** Text on one line: every control character as `\x1b`, a line end as `\n`. */
+export function visibleLine(text: string): string {
+  return text.replaceAll(CONTROL, (character) => (character === "\n" ? String.raw`\n` : escapeOf(character)));
+}
+
+/** Text of several lines: line ends stay, every other control character is shown as `\x1b`. */
+export function visibleText(text: string): string {
+  return text.replaceAll(CONTROL, (character) => (character === "\n" ? character : escapeOf(character)));
+}
+
+function escapeOf(character: string): string {
+  const code = character.charCodeAt(0);
+  return code > 0xff ? `\\u${code.toString(16)}` : `\\x${code.toString(16).padStart(2, "0")}`;
+}
