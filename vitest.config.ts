@@ -1,5 +1,9 @@
 import { defineConfig } from "vitest/config";
+import { POSTGRES_NEEDS } from "./tooling/postgres-clusters/src/postgres/postgres-needs.ts";
 import { COVERED_PACKAGES } from "./tooling/run/src/covered-packages.ts";
+
+import { MACHINE_NEEDS } from "./tooling/test-bench/src/needs/machine-needs.ts";
+import { tagsOfNeeds } from "./tooling/test-bench/src/needs/requires.ts";
 
 /** They start servers and programs and wait for them, so they run after all others, and only two files at a time however many cores there are. */
 const SERVERS = [
@@ -17,6 +21,8 @@ export default defineConfig({
     allowOnly: false,
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // What this machine lacks is found once, and the tests that need it are skipped by name.
+    tags: tagsOfNeeds([...MACHINE_NEEDS, ...POSTGRES_NEEDS]),
     slowTestThreshold: 5_000,
     coverage: {
       provider: "v8",

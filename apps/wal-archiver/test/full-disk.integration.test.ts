@@ -1,6 +1,6 @@
 import { chownSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { mountSmallDisk, serverUser, startProxy, type TestProxy } from "@soar-tooling/test-bench";
+import { mountSmallDisk, requires, serverUser, startProxy, type TestProxy } from "@soar-tooling/test-bench";
 import { findWalObjects, readWalFile } from "@soar/repository/wal";
 import { afterEach, expect, test } from "vitest";
 import { createArchiverWorld, doneNames, eventually, readWal, type ArchiverWorld } from "./archiver-world.fixture.ts";
@@ -11,10 +11,10 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
 });
 
-function smallDisk(mebibytes: number): string | undefined {
+function smallDisk(mebibytes: number): string {
   const disk = mountSmallDisk(mebibytes);
-  if (disk !== undefined) cleanUps.push(() => disk[Symbol.dispose]());
-  return disk?.path;
+  cleanUps.push(() => disk[Symbol.dispose]());
+  return disk.path;
 }
 
 function fill(disk: string): void {
@@ -40,10 +40,9 @@ const readyNames = ({ cluster }: ArchiverWorld): string[] =>
 
 test(
   "pg_wal's disk full while the provider is down: nothing is deleted, and everything drains, byte for byte",
-  { timeout: 180_000 },
+  { ...requires("mount"), timeout: 180_000 },
   async () => {
     const disk = smallDisk(32);
-    if (disk === undefined) return;
     const [walDir, ballast] = [join(disk, "wal"), join(disk, "ballast")];
     mkdirSync(walDir);
     chownSync(walDir, serverUser().uid, serverUser().gid);
@@ -111,10 +110,9 @@ test(
 
 test(
   "the spool's disk full: archiving goes on, with a word about it, with and without the resident archiver",
-  { timeout: 120_000 },
+  { ...requires("mount"), timeout: 120_000 },
   async () => {
     const disk = smallDisk(1);
-    if (disk === undefined) return;
     const world = await openWorld({ settings: { archive_timeout: "0", wal_keep_size: "1GB" } });
     world.writeEnvFile({ BACKUP_SPOOL_DIR: disk });
     const daemon = await world.startDaemon(["--tail-interval", "off"]);

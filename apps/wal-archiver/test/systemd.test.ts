@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { requires } from "@soar-tooling/test-bench";
 import { expect, onTestFinished, test } from "vitest";
 import { connectServiceManager } from "../src/daemon/service-manager.ts";
 
@@ -17,47 +18,52 @@ function temporaryDirectory(): string {
   return directory;
 }
 
-test("systemd finds nothing wrong with the unit, and grants what the archiver uses to tell that it lives", () => {
-  const file = join(temporaryDirectory(), "soar-wal-archive.service");
-  // Verified is the unit and not whether the package is installed here.
-  writeFileSync(file, UNIT.replace("/usr/local/bin/soar-wal-archive daemon", "/bin/true"));
+test("the unit grants what the archiver uses to tell that it lives", () => {
   for (const line of ["Type=notify", "NotifyAccess=all", "WatchdogSec=60", "User=postgres", "Restart=always"])
     expect(UNIT).toContain(`\n${line}\n`);
   expect(UNIT).toMatch(/\nAfter=.*postgresql\.service/);
-  if (!existsSync(ANALYZE)) return;
+});
+
+test("systemd finds nothing wrong with the unit", requires("systemd"), () => {
+  const file = join(temporaryDirectory(), "soar-wal-archive.service");
+  // Verified is the unit and not whether the package is installed here.
+  writeFileSync(file, UNIT.replace("/usr/local/bin/soar-wal-archive daemon", "/bin/true"));
   const { status, stderr } = spawnSync(ANALYZE, ["verify", "--man=no", file], { encoding: "utf8" });
   expect(stderr.split("\n").filter((line) => line.includes("soar-wal-archive"))).toEqual([]);
   expect(status).toBe(0);
 });
 
-test("readiness, life and the end arrive at a real notification socket through the real systemd-notify", async () => {
-  if (!existsSync(ACTIVATE)) return;
-  const socket = join(temporaryDirectory(), "notify");
-  // A datagram socket, which Node cannot make, read by a program that prints what arrives.
-  const systemd = spawn(ACTIVATE, ["--datagram", "--listen", socket, "sh", "-c", "exec cat <&3"], {
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  onTestFinished(() => void systemd.kill("SIGKILL"));
-  let said = "";
-  systemd.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
-  await expect.poll(() => existsSync(socket)).toBe(true);
-  const warnings: string[] = [];
-  const service = connectServiceManager(
-    { ...process.env, NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" },
-    { warn: (text) => warnings.push(text) },
-  );
-  let isAlive = true;
-  service.ready("archiving /data");
-  await expect.poll(() => said, { timeout: 20_000 }).toContain("READY=1");
-  expect(said).toContain(`STATUS=archiving /data\nMAINPID=${process.pid}`);
-  service.watch(() => isAlive);
-  await expect.poll(() => said.split("WATCHDOG=1").length, { timeout: 20_000 }).toBeGreaterThan(2);
-  service.stopping();
-  await expect.poll(() => said, { timeout: 20_000 }).toContain("STOPPING=1");
-  isAlive = false;
-  service.close();
-  expect(warnings).toEqual([]);
-});
+test(
+  "readiness, life and the end arrive at a real notification socket through the real systemd-notify",
+  requires("systemd"),
+  async () => {
+    const socket = join(temporaryDirectory(), "notify");
+    // A datagram socket, which Node cannot make, read by a program that prints what arrives.
+    const systemd = spawn(ACTIVATE, ["--datagram", "--listen", socket, "sh", "-c", "exec cat <&3"], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    onTestFinished(() => void systemd.kill("SIGKILL"));
+    let said = "";
+    systemd.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
+    await expect.poll(() => existsSync(socket)).toBe(true);
+    const warnings: string[] = [];
+    const service = connectServiceManager(
+      { ...process.env, NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" },
+      { warn: (text) => warnings.push(text) },
+    );
+    let isAlive = true;
+    service.ready("archiving /data");
+    await expect.poll(() => said, { timeout: 20_000 }).toContain("READY=1");
+    expect(said).toContain(`STATUS=archiving /data\nMAINPID=${process.pid}`);
+    service.watch(() => isAlive);
+    await expect.poll(() => said.split("WATCHDOG=1").length, { timeout: 20_000 }).toBeGreaterThan(2);
+    service.stopping();
+    await expect.poll(() => said, { timeout: 20_000 }).toContain("STOPPING=1");
+    isAlive = false;
+    service.close();
+    expect(warnings).toEqual([]);
+  },
+);
 
 test("a notification that does not arrive is told once, and ends nothing", async () => {
   const warnings: string[] = [];

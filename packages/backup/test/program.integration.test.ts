@@ -1,3 +1,4 @@
+// @module-tag needs-postgres-clients
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
@@ -13,13 +14,18 @@ import { expectNoBackup } from "./expect-no-backup.ts";
 import { extractBackup, readArchives } from "./extract-backup.ts";
 import { startWalCourier } from "./wal-courier.ts";
 
-const installation = requireInstallation("pg_basebackup", "pg_verifybackup");
-const { binDir } = installation;
+/** Found when a test asks, because the file is read where its tests are skipped, too. */
+const installation = () => requireInstallation("pg_basebackup", "pg_verifybackup");
+const binDir = () => installation().binDir;
 const PASSWORD = "a-password-that-shows";
 let world: BackupWorld;
 
 beforeAll(async () => {
-  world = await createBackupWorld({ installation, password: PASSWORD, settings: { autovacuum: "off" } });
+  world = await createBackupWorld({
+    installation: installation(),
+    password: PASSWORD,
+    settings: { autovacuum: "off" },
+  });
   await world.cluster.query("create table t as select n, md5(n::text) from generate_series(1, 50000) n");
 });
 afterAll(() => world[Symbol.asyncDispose]());
@@ -33,7 +39,7 @@ function nextLabel(): string {
 }
 
 function source(options: Partial<Parameters<typeof programSource>[1]> = {}, port = world.cluster.port): BackupSource {
-  return programSource({ ...world.cluster.connection, port }, { binDir, walTimeoutMs: 20_000, ...options });
+  return programSource({ ...world.cluster.connection, port }, { binDir: binDir(), walTimeoutMs: 20_000, ...options });
 }
 
 /** What the seek table says of every entry but its time and place. */
@@ -68,7 +74,7 @@ test("the same cluster through the program and through the replication protocol 
   expect(await entriesOf(spawned)).toEqual(await entriesOf(replicated));
   expect(await filesOf(spawned)).toEqual(await filesOf(replicated));
   const verified = spawnSync(
-    join(binDir, "pg_verifybackup"),
+    join(binDir(), "pg_verifybackup"),
     ["--no-parse-wal", await extractBackup(world.store, spawned)],
     { encoding: "utf8" },
   );
@@ -102,7 +108,10 @@ test("the password is in no argument, and no message shows it", async () => {
   expect(seen.filter((line) => line.includes(PASSWORD))).toEqual([]);
   const denied = world.take({
     label: nextLabel(),
-    source: programSource({ ...world.cluster.connection, password: "wrong-password" }, { binDir, walTimeoutMs: 1000 }),
+    source: programSource(
+      { ...world.cluster.connection, password: "wrong-password" },
+      { binDir: binDir(), walTimeoutMs: 1000 },
+    ),
   });
   await expect(denied).rejects.toMatchObject({
     code: "SERVER_DENIED",
@@ -170,7 +179,7 @@ function programOfMajor(major: number): string {
   mkdirSync(directory, { recursive: true });
   writeFileSync(
     path,
-    `#!/bin/sh\n[ "$1" = --version ] && { echo "pg_basebackup (PostgreSQL) ${major}.1"; exit; }\nexec ${join(binDir, "pg_basebackup")} "$@"\n`,
+    `#!/bin/sh\n[ "$1" = --version ] && { echo "pg_basebackup (PostgreSQL) ${major}.1"; exit; }\nexec ${join(binDir(), "pg_basebackup")} "$@"\n`,
   );
   chmodSync(path, 0o755);
   return directory;
@@ -180,16 +189,21 @@ test("a program of a newer major is accepted, by its own rules; an older one is 
   await expect(
     world.take({ label: nextLabel(), source: source({ binDir: programOfMajor(18) }) }),
   ).resolves.toMatchObject({ source: { method: "pg_basebackup" } });
-  const newer = postgresMajors().find(({ major }) => major > installation.major);
+  const newer = postgresMajors().find(({ major }) => major > installation().major);
   if (newer === undefined) throw new Error("two majors are needed");
   await using other = await createBackupWorld({ installation: newer });
   const options = { server: { ...other.cluster.connection, applicationName: "test" } };
   await expect(
-    other.take({ ...options, source: programSource(other.cluster.connection, { binDir, walTimeoutMs: 1000 }) }),
+    other.take({
+      ...options,
+      source: programSource(other.cluster.connection, { binDir: binDir(), walTimeoutMs: 1000 }),
+    }),
   ).rejects.toMatchObject({
     code: "SERVER_VERSION",
     message: expect.stringMatching(
-      new RegExp(`unable to find pg_basebackup of PostgreSQL ${newer.major} or newer: .* has ${installation.version}`),
+      new RegExp(
+        `unable to find pg_basebackup of PostgreSQL ${newer.major} or newer: .* has ${installation().version}`,
+      ),
     ) as string,
     hint: expect.stringContaining("BACKUP_METHOD=replication") as string,
   });
@@ -207,9 +221,12 @@ test("a program of a newer major is accepted, by its own rules; an older one is 
 
 test("a server that waits for its archive without end is not waited for", async () => {
   const courier = await startWalCourier();
-  await using slow = await createBackupWorld({ installation, archiveCommand: `sleep 2 && ${courier.archiveCommand}` });
+  await using slow = await createBackupWorld({
+    installation: installation(),
+    archiveCommand: `sleep 2 && ${courier.archiveCommand}`,
+  });
   courier.deliverTo(slow.store);
-  const failed = slow.take({ source: programSource(slow.cluster.connection, { binDir, walTimeoutMs: 300 }) });
+  const failed = slow.take({ source: programSource(slow.cluster.connection, { binDir: binDir(), walTimeoutMs: 300 }) });
   await expect(failed).rejects.toMatchObject({
     code: "WAL_TIMEOUT",
     message: expect.stringContaining("the server waited 0 s for its last WAL segments to be archived") as string,
@@ -240,7 +257,7 @@ test("nothing but the source knows how the cluster is read: several readers betw
     source: directorySource(world.cluster.connection, world.cluster.dataDir),
   });
   const verified = spawnSync(
-    join(binDir, "pg_verifybackup"),
+    join(binDir(), "pg_verifybackup"),
     ["--no-parse-wal", await extractBackup(world.store, record)],
     { encoding: "utf8" },
   );

@@ -1,3 +1,4 @@
+// @module-tag needs-postgres-clients
 import { adoptTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { claimLabel } from "@soar/repository/markers";
 import { createMemoryStore } from "@soar/storage";
@@ -5,16 +6,17 @@ import { expect, test } from "vitest";
 import { programSource, type BackupEvent } from "../src/index.ts";
 import { createBackupWorld, keysOf, type BackupWorld } from "./backup-world.ts";
 
-const installation = requireInstallation("pg_basebackup");
+/** Found when a test asks, because the file is read where its tests are skipped, too. */
+const installation = () => requireInstallation("pg_basebackup");
 
 async function startStandby({ cluster }: BackupWorld, name = "standby"): Promise<TestCluster> {
   const dataDir = cluster.tablespaceDir(name);
   await cluster.runProgram("pg_basebackup", ["-D", dataDir, "-R", "-X", "stream", "-c", "fast"]);
-  return adoptTestCluster({ installation, dataDir });
+  return adoptTestCluster({ installation: installation(), dataDir });
 }
 
 test("a standby is backed up; its last segment is awaited until the primary has finished it", async () => {
-  await using world = await createBackupWorld({ installation });
+  await using world = await createBackupWorld({ installation: installation() });
   await world.cluster.query("create table t as select n, md5(n::text) from generate_series(1, 20000) n");
   await using standby = await startStandby(world);
   const server = { ...standby.connection, applicationName: "test" };
@@ -41,14 +43,14 @@ test("a standby is backed up; its last segment is awaited until the primary has 
   await Promise.all(switched.splice(0));
   expect(record.source).toMatchObject({ fromStandby: true, method: "replication" });
 
-  const source = programSource(server, { binDir: installation.binDir, walTimeoutMs: 20_000 });
+  const source = programSource(server, { binDir: installation().binDir, walTimeoutMs: 20_000 });
   const spawned = await world.take({ server, source, onEvent, label: "2025-01-02" });
   await Promise.all(switched);
   expect(spawned.source).toMatchObject({ fromStandby: true, method: "pg_basebackup" });
 });
 
 test("a standby that follows the server that took over is backed up, although the segment before belongs to the old timeline", async () => {
-  await using world = await createBackupWorld({ installation });
+  await using world = await createBackupWorld({ installation: installation() });
   const { cluster } = world;
   await using successor = await startStandby(world, "successor");
   await using standby = await startStandby(world, "standby");
@@ -82,7 +84,7 @@ test("a standby that follows the server that took over is backed up, although th
 });
 
 test("a standby whose primary does not archive here is refused before anything is copied", async () => {
-  await using world = await createBackupWorld({ installation });
+  await using world = await createBackupWorld({ installation: installation() });
   await using standby = await startStandby(world);
   world.courier.deliverTo(createMemoryStore());
   await world.cluster.query("select pg_switch_wal()");
@@ -97,7 +99,7 @@ test("a standby whose primary does not archive here is refused before anything i
 });
 
 test("a run on a standby that may be alive is not cleaned up behind, and no other begins", async () => {
-  await using world = await createBackupWorld({ installation });
+  await using world = await createBackupWorld({ installation: installation() });
   const claim = {
     format: 1 as const,
     label: "2025-01-01",

@@ -14,6 +14,7 @@ import { programGuards } from "./program-guards.ts";
 import { publicNames } from "./public-names.ts";
 import { strangersWords } from "./strangers-words.ts";
 import { supportedVersions } from "./supported-versions.ts";
+import { testShape } from "./test-shape.ts";
 import type { Workspace } from "./workspace.ts";
 
 const HOUSE_CHECKS: readonly Check[] = [
@@ -23,6 +24,7 @@ const HOUSE_CHECKS: readonly Check[] = [
   folderCircles,
   libraryPurity,
   moduleShape,
+  testShape,
   publicNames,
   packageFiles,
   programGuards,

@@ -1,5 +1,6 @@
 // oxlint-disable typescript/no-unsafe-enum-comparison -- the parser declares const enums, which no other module can name
 import { parseSync, Visitor } from "oxc-parser";
+import { readTestCalls } from "./test-calls.ts";
 
 /** One import, re-export or `import()` of a module. */
 export interface ModuleImport {
@@ -39,6 +40,10 @@ export interface SourceModule {
   readonly starExports: readonly number[];
   readonly processUses: readonly ProcessUse[];
   readonly texts: readonly SourceText[];
+  /** Lines of `return;` in a test's own function. */
+  readonly earlyReturns: readonly number[];
+  /** Lines of `test.skip` and the like. */
+  readonly handSkips: readonly number[];
   /** Statements other than imports and exports, which an index file should not have. */
   readonly statements: number;
   readonly problems: readonly string[];
@@ -49,9 +54,11 @@ type Parsed = ReturnType<typeof parseSync>;
 export function readModule(path: string, code: string): SourceModule {
   const parsed = parseSync(path, code, { sourceType: "module" });
   const lineOf = lineFinder(code);
+  const isTest = /\.(test|bench|fixture)\.ts$|\/(test|bench)\//.test(path);
+  const { earlyReturns, handSkips } = isTest ? readTestCalls(parsed.program) : { earlyReturns: [], handSkips: [] };
   return {
     path,
-    isTest: /\.(test|bench|fixture)\.ts$|\/(test|bench)\//.test(path),
+    isTest,
     lines: code.split("\n").length - (code.endsWith("\n") ? 1 : 0),
     imports: [
       ...readImports(parsed, lineOf),
@@ -62,6 +69,8 @@ export function readModule(path: string, code: string): SourceModule {
     starExports: starExports(parsed).map(({ start }) => lineOf(start)),
     processUses: readProcessUses(parsed, lineOf),
     texts: readTexts(parsed, lineOf),
+    earlyReturns: earlyReturns.map(lineOf),
+    handSkips: handSkips.map(lineOf),
     statements: parsed.program.body.filter(({ type }) => !/^(Import|Export)/.test(type)).length,
     problems: parsed.errors.map(({ message }) => message),
   };

@@ -1,3 +1,4 @@
+// @module-tag needs-postgres-clients
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join, relative } from "node:path";

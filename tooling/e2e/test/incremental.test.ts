@@ -1,3 +1,4 @@
+// @module-tag needs-postgres-clients
 import { rm } from "node:fs/promises";
 import {
   aviationTrafficSql,

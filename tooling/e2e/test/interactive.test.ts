@@ -1,3 +1,4 @@
+// @module-tag needs-postgres-clients
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { openStore } from "@soar/storage";

@@ -1,3 +1,4 @@
+// @module-tag needs-postgres-clients
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -16,14 +17,19 @@ import { archiveAll } from "../src/archiving.ts";
 import { startTailShipping, waitForTail } from "../src/tail.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
-const installation = requireInstallation("pg_verifybackup");
+/** Found when a test asks, because the file is read where its tests are skipped, too. */
+const installation = () => requireInstallation("pg_verifybackup");
 let world: SoarWorld;
 let first: BackupRecord;
 /** Of a tablespace, on the server. */
 let fast: string;
 
 beforeAll(async () => {
-  world = await createSoarWorld({ installation, initdbArgs: ["--data-checksums"], databases: ["soar"] });
+  world = await createSoarWorld({
+    installation: installation(),
+    initdbArgs: ["--data-checksums"],
+    databases: ["soar"],
+  });
   const { cluster } = world;
   await cluster.query("ALTER SYSTEM SET work_mem = '7MB'");
   fast = cluster.tablespaceDir("fast");
@@ -91,7 +97,7 @@ test("a backup from the archive: production is not asked, nothing of the scratch
   // As recovery does it from that file.
   symlinkSync(join(unpacked, String(oid)), join(data, "pg_tblspc", String(oid)));
   expect(
-    spawnSync(join(installation.binDir, "pg_verifybackup"), ["--no-parse-wal", data], { encoding: "utf8" }),
+    spawnSync(join(installation().binDir, "pg_verifybackup"), ["--no-parse-wal", data], { encoding: "utf8" }),
   ).toMatchObject({ status: 0, stderr: "" });
 
   // With the tail, a restore to the latest state holds what production holds now.

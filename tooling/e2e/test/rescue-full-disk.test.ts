@@ -1,3 +1,5 @@
+// @module-tag needs-mount
+// @module-tag needs-postgres-clients
 import { appendFileSync, readdirSync, readlinkSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
@@ -11,17 +13,19 @@ import { waitUntil } from "../src/wait-until.ts";
 const DISK_MIB = 600;
 const MIB = 2 ** 20;
 
+const cleanUp = new AsyncDisposableStack();
 let world: SoarWorld;
-let disk: Mounted | undefined;
+let disk: Mounted;
 
 beforeAll(async () => {
-  disk = mountSmallDisk(DISK_MIB);
-  if (disk === undefined) return;
-  world = await createSoarWorld({
-    installation: requireInstallation("pg_dump", "pg_restore"),
-    databases: ["soar"],
-    initdbArgs: ["--wal-segsize=1"],
-  });
+  disk = cleanUp.use(mountSmallDisk(DISK_MIB));
+  world = cleanUp.use(
+    await createSoarWorld({
+      installation: requireInstallation("pg_dump", "pg_restore"),
+      databases: ["soar"],
+      initdbArgs: ["--wal-segsize=1"],
+    }),
+  );
   // Nothing that compresses: the dump is as large.
   await world.cluster.query(
     "CREATE TABLE noise AS SELECT n, sha256(n::text::bytea) || sha256((-n)::text::bytea) AS bytes FROM generate_series(1, 400000) n",
@@ -33,13 +37,8 @@ beforeAll(async () => {
   await world.cluster.query("UPDATE noise SET n = -n WHERE n % 200 = 0", [], "soar");
   await archiveAll(world.cluster);
 });
-afterAll(async () => {
-  if (disk === undefined) return;
-  await world[Symbol.asyncDispose]();
-  disk[Symbol.dispose]();
-});
+afterAll(() => cleanUp.disposeAsync());
 afterEach(() => {
-  if (disk === undefined) return;
   world.s3.clearFaults();
   rmSync(join(disk.path, "filler"), { force: true });
 });
@@ -113,7 +112,6 @@ test.each([
   "a disk that fills up while files are fetched for %s ends the rescue, and nothing is left",
   { timeout: 120_000 },
   async (_, args) => {
-    if (disk === undefined) return;
     const result = await rescueFilling(disk, { key: BACKUP, skip: 1, leave: 0 }, args);
     expect(result).toMatchObject({
       status: 22,
@@ -129,7 +127,6 @@ test.each([
   ["one database", DATABASE],
   ["a table", TABLE],
 ])("while WAL is replayed for %s", { timeout: 120_000 }, async (_, args) => {
-  if (disk === undefined) return;
   const result = await rescueFilling(disk, { key: WAL, skip: await walReadsOfPlan(args), leave: 0 }, args);
   expect(result).toMatchObject({
     status: 22,
@@ -144,7 +141,6 @@ test.each([
   ["one database", DATABASE],
   ["a table", TABLE],
 ])("while %s is dumped", { timeout: 120_000 }, async (_, args) => {
-  if (disk === undefined) return;
   const result = await rescueFilling(disk, { key: WAL, skip: await walReadsOfPlan(args), leave: 24 * MIB }, args);
   expect(result).toMatchObject({
     status: 22,

@@ -1,3 +1,4 @@
+// @module-tag needs-postgres-clients
 import { mkdirSync, readdirSync } from "node:fs";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import type { ProgramResult } from "@soar-tooling/test-bench";

@@ -1,3 +1,4 @@
+// @module-tag needs-postgres-clients
 import { readdirSync } from "node:fs";
 import {
   aviationTrafficSql,
@@ -13,7 +14,8 @@ import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
 // The client programs are needed; those from npm have none.
-const installation = requireInstallation("pg_dump", "pg_restore");
+/** Found when a test asks, because the file is read where its tests are skipped, too. */
+const installation = () => requireInstallation("pg_dump", "pg_restore");
 
 /** As much again as the rest of the cluster, and nothing that compresses, so that the catalogs weigh what they do beside real data. */
 const RECORDINGS = `CREATE TABLE recordings (id int PRIMARY KEY, raw bytea);
@@ -41,7 +43,7 @@ describe.each([
       .reduce((sum, { responseBytes }) => sum + responseBytes, 0);
 
   beforeAll(async () => {
-    world = await createSoarWorld({ installation, initdbArgs, databases: ["soar", "staging"] });
+    world = await createSoarWorld({ installation: installation(), initdbArgs, databases: ["soar", "staging"] });
     const { cluster } = world;
     tempDir = `${world.directory}/temp`;
     for (const database of ["soar", "staging"])

@@ -1,3 +1,4 @@
+// @module-tag needs-postgres-clients
 import { join } from "node:path";
 import { adoptTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { freePort, type ProgramResult } from "@soar-tooling/test-bench";

@@ -1,3 +1,4 @@
+// @module-tag needs-postgres-clients
 import { chownSync, openSync, closeSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { hasErrorCode } from "@soar/errors";

@@ -2,6 +2,7 @@ export {
   postgresInstallations,
   postgresMajors,
   requireInstallation,
+  TESTED_MAJORS,
   type PostgresInstallation,
 } from "./postgres/installations.ts";
 export { adoptTestCluster, createTestCluster, type TestCluster } from "./postgres/test-cluster.ts";
@@ -15,3 +16,4 @@ export {
   type QueryRows,
   type TableDigest,
 } from "./aviation/database-digest.ts";
+export { POSTGRES_NEEDS } from "./postgres/postgres-needs.ts";

@@ -14,7 +14,11 @@ export default class CountReporter implements Reporter {
 }
 
 function record(module: TestModule): RecordedModule {
-  const tests = Array.from(module.children.allTests(), (test) => ({ name: test.fullName, state: test.result().state }));
+  const tests = Array.from(module.children.allTests(), (test) => ({
+    name: test.fullName,
+    state: test.result().state,
+    lack: test.meta().lack,
+  }));
   const suiteErrors = Array.from(module.children.allSuites(), (suite) => suite.errors().length);
   return {
     path: module.moduleId,

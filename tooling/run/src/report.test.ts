@@ -17,6 +17,27 @@ Summary
   expect(text.split("\n").every((line) => line.length <= 80)).toBe(true);
 });
 
+test("what this machine could not look at stands above the counts, with the reason", () => {
+  const notLookedAt = [
+    { need: "chromium", reason: "there is no Chromium", tests: 1 },
+    { need: "mount", reason: "not\nallowed", tests: 7 },
+  ];
+  expect(formatSummary([BUILD, { ...TESTS, failed: 0, skipped: 9, notLookedAt }], 128.2)).toBe(`
+Summary
+  ok      build                         3.1 s
+  ok      tests                     2 min 5 s   812 passed, 9 skipped
+  total                             2 min 8 s
+
+Not looked at on this machine
+  chromium          1 test
+    there is no Chromium
+  mount             7 tests
+    not allowed
+
+813 passed, 0 failed, 9 skipped
+`);
+});
+
 test("a step shows its output only when it failed", () => {
   expect(formatStep(BUILD, "log")).toBe("  ok      build                         3.1 s\n");
   expect(formatStep(TESTS, "log")).toBe(

@@ -1,7 +1,12 @@
+import type { NotLookedAt } from "./test-counts.ts";
+
 /** What became of a step, in the units of the last line. */
 export interface StepResult {
   readonly passed: number;
   readonly failed: number;
+  /** Tests that this machine could not run, and what it lacks for them. */
+  readonly skipped?: number;
+  readonly notLookedAt?: readonly NotLookedAt[];
   /** What a person needs to mend it; printed only when something failed. */
   readonly output: string;
 }

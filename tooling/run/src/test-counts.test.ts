@@ -14,6 +14,7 @@ describe("countTests", () => {
       passed: 2,
       failed: 1,
       skipped: 0,
+      notLookedAt: [],
       notes: [],
     });
   });
@@ -31,6 +32,38 @@ describe("countTests", () => {
       skipped: 1,
     });
     expect(countTests(report(skipped), [skipped.path], [])).toMatchObject({ failed: 0, skipped: 1 });
+  });
+
+  const lack = { need: "mount", reason: "not allowed" };
+  const lacking = {
+    path: "a",
+    errors: 0,
+    tests: [
+      { name: "fills a disk", state: "skipped", lack },
+      { name: "mounts it", state: "skipped", lack },
+    ],
+  } as const;
+
+  test("names what the machine lacks, and how many tests it kept from looking", () => {
+    expect(countTests(report(lacking), ["a"], "what this machine can")).toEqual({
+      passed: 0,
+      failed: 0,
+      skipped: 2,
+      notLookedAt: [{ need: "mount", reason: "not allowed", tests: 2 }],
+      notes: [],
+    });
+    const skipped = module("b", "skipped");
+    expect(countTests(report(lacking, skipped), ["a", "b"], "what this machine can")).toMatchObject({
+      failed: 1,
+      skipped: 2,
+      notes: ["skipped: b > test 0"],
+    });
+  });
+
+  test.each([["all"], ["mount"], ["fills"]])("calls it failed where '%s' is required", (suite) => {
+    const { failed, notes } = countTests(report(lacking), ["a"], [suite]);
+    expect(failed).toBe(suite === "fills" ? 1 : 2);
+    expect(notes[0]).toBe("skipped: a > fills a disk (needs mount: not allowed)");
   });
 
   test("finds the suite in the name of the test too", () => {
@@ -61,8 +94,11 @@ describe("countTests", () => {
   });
 });
 
-test("all suites are required unless SOAR_TEST_REQUIRE says otherwise", () => {
-  expect(requiredSuites(undefined)).toEqual(["all"]);
-  expect(requiredSuites(" S3, postgres ,")).toEqual(["s3", "postgres"]);
-  expect(requiredSuites("")).toEqual([]);
+test("CI requires all suites and others what they can, unless SOAR_TEST_REQUIRE says otherwise", () => {
+  expect(requiredSuites(undefined, true)).toEqual(["all"]);
+  expect(requiredSuites(undefined, false)).toBe("what this machine can");
+  for (const isCi of [true, false]) {
+    expect(requiredSuites(" S3, postgres ,", isCi)).toEqual(["s3", "postgres"]);
+    expect(requiredSuites("", isCi)).toEqual([]);
+  }
 });

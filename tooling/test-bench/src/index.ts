@@ -1,4 +1,4 @@
-export { dumpDom, findChromium } from "./browser/headless-chromium.ts";
+export { dumpDom } from "./browser/headless-chromium.ts";
 export { freePort } from "./free-port.ts";
 export { serverUser, type ServerUser } from "./programs/server-user.ts";
 export {
@@ -15,3 +15,5 @@ export { ProgramFailure, runProgram } from "./programs/run-program.ts";
 export { startProgram, type ProgramResult, type StartedProgram, type StartOptions } from "./programs/start-program.ts";
 export { cleanEnvironment, runAsServerUser, type ServerProgramOptions } from "./programs/run-as-server-user.ts";
 export { writeEnvFile } from "./env-file.ts";
+export { MACHINE_NEEDS } from "./needs/machine-needs.ts";
+export { requires, tagsOfNeeds, type Lack, type Need, type NeedProbe } from "./needs/requires.ts";

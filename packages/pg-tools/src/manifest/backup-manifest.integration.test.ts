@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTestCluster, postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { requires } from "@soar-tooling/test-bench";
 import { expect, test } from "vitest";
 import { baseBackup } from "../replication/base-backup.ts";
 import { connectReplication } from "../replication/replication-connection.ts";
@@ -11,31 +12,35 @@ import { createFileChecksum } from "./file-checksum.ts";
 import { formatBackupManifest } from "./format-manifest.ts";
 import { parseBackupManifest } from "./manifest-reader.ts";
 
-test("a backup manifest of PostgreSQL 15 is read whole, its checksums are those of the files, and it is written byte for byte", async () => {
-  await using cluster = await createTestCluster({ installation: requireInstallation("pg_basebackup") });
-  for (const algorithm of [...CHECKSUM_ALGORITHMS, "NONE"] as const) {
-    const directory = cluster.tablespaceDir(`backup-${algorithm}`);
-    const force = algorithm === "SHA512" ? ["--manifest-force-encode"] : [];
-    await cluster.runProgram("pg_basebackup", [
-      "-D",
-      directory,
-      "-X",
-      "none",
-      "-c",
-      "fast",
-      "--no-sync",
-      `--manifest-checksums=${algorithm}`,
-      ...force,
-    ]);
-    const bytes = await readFile(join(directory, "backup_manifest"));
-    const manifest = parseBackupManifest(bytes);
-    expect(manifest).toMatchObject({ version: 1, systemIdentifier: undefined, walRanges: [{ timeline: 1 }] });
-    expect(manifest.files.length).toBeGreaterThan(800);
-    if (force.length === 0) expect(formatBackupManifest(manifest)).toBe(bytes.toString());
-    for (const file of manifest.files.slice(0, 50))
-      expect(await checksumOf(join(directory, file.path), file)).toEqual(file.checksum);
-  }
-});
+test(
+  "a backup manifest of PostgreSQL 15 is read whole, its checksums are those of the files, and it is written byte for byte",
+  requires("postgres-clients"),
+  async () => {
+    await using cluster = await createTestCluster({ installation: requireInstallation("pg_basebackup") });
+    for (const algorithm of [...CHECKSUM_ALGORITHMS, "NONE"] as const) {
+      const directory = cluster.tablespaceDir(`backup-${algorithm}`);
+      const force = algorithm === "SHA512" ? ["--manifest-force-encode"] : [];
+      await cluster.runProgram("pg_basebackup", [
+        "-D",
+        directory,
+        "-X",
+        "none",
+        "-c",
+        "fast",
+        "--no-sync",
+        `--manifest-checksums=${algorithm}`,
+        ...force,
+      ]);
+      const bytes = await readFile(join(directory, "backup_manifest"));
+      const manifest = parseBackupManifest(bytes);
+      expect(manifest).toMatchObject({ version: 1, systemIdentifier: undefined, walRanges: [{ timeline: 1 }] });
+      expect(manifest.files.length).toBeGreaterThan(800);
+      if (force.length === 0) expect(formatBackupManifest(manifest)).toBe(bytes.toString());
+      for (const file of manifest.files.slice(0, 50))
+        expect(await checksumOf(join(directory, file.path), file)).toEqual(file.checksum);
+    }
+  },
+);
 
 test.each(postgresMajors())(
   "a backup manifest of PostgreSQL $version has the range of WAL that the backup needs",

@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { requires } from "@soar-tooling/test-bench";
 import { parseConfigSettings } from "./config-file.ts";
 import {
   readLeftoverTargets,
@@ -159,8 +160,8 @@ describe("signal files", () => {
     expect(await signals()).toEqual([]);
   });
 
-  test("belong to the owner of the data directory", async () => {
-    if (process.getuid?.() === 0) await chown(dataDir, 12345, 12346);
+  test("belong to the owner of the data directory", requires("root"), async () => {
+    await chown(dataDir, 12345, 12346);
     await setRecoveryMode(dataDir, "recovery");
     const [file, directory] = [await stat(join(dataDir, "recovery.signal")), await stat(dataDir)];
     expect([file.uid, file.gid, file.mode & 0o777]).toEqual([directory.uid, directory.gid, 0o600]);

@@ -10,6 +10,7 @@ import {
   requireInstallation,
   type TestCluster,
 } from "@soar-tooling/postgres-clusters";
+import { requires } from "@soar-tooling/test-bench";
 import { expect, onTestFinished, test } from "vitest";
 import { baseBackup } from "./base-backup.ts";
 import type { BaseBackupEvent } from "./base-backup-stream.ts";
@@ -111,7 +112,7 @@ async function expectFilesOfManifest(backup: Collected, directory: string): Prom
   expect(listed.has("backup_label") && listed.has("tablespace_map")).toBe(true);
 }
 
-test("pg_verifybackup accepts the files", async () => {
+test("pg_verifybackup accepts the files", requires("postgres-clients"), async () => {
   const installation = requireInstallation("pg_verifybackup");
   await using cluster = await createTestCluster({ installation, databases: ["soar"] });
   await loadAviationData((sql) => cluster.query(sql, undefined, "soar"), { sizeMb: 30, days: 1 });

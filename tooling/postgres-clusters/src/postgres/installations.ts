@@ -15,8 +15,8 @@ export interface PostgresInstallation {
   readonly programs: ReadonlySet<string>;
 }
 
-/** The oldest major that is supported: BASE_BACKUP has its present form since then. */
-const OLDEST_MAJOR = 15;
+/** The majors that are tested, which are those that are supported; BASE_BACKUP has its present form since the first. */
+export const TESTED_MAJORS = [15, 16, 17, 18] as const;
 
 let known: readonly PostgresInstallation[] | undefined;
 
@@ -73,9 +73,9 @@ function describe(binDir: string, { embedded }: { embedded: boolean }): Postgres
   const version = /\b(\d+)(?:\.\d+|[a-z]+\d*)/.exec(stdout);
   if (version === null) throw new Error(`unable to read the version of '${binDir}/postgres': ${stdout}`);
   const major = Number(version[1]);
-  return major < OLDEST_MAJOR
-    ? undefined
-    : { major, version: version[0], binDir, embedded, programs: new Set(readdirSync(binDir)) };
+  return TESTED_MAJORS.some((tested) => tested === major)
+    ? { major, version: version[0], binDir, embedded, programs: new Set(readdirSync(binDir)) }
+    : undefined;
 }
 
 function list(directory: string): string[] {

@@ -24,13 +24,14 @@ function isExecutable(path: string): boolean {
 
 /**
  * Loads a page headless, in a window of this size and with a profile that is thrown away, and gives its DOM as HTML once
- * its scripts have run. Talks to nobody but the page's own server.
+ * its scripts have run. Talks to nobody but the page's own server. Throws where there is no Chromium: see `requires`.
  */
 export async function dumpDom(
-  chromium: string,
   url: string,
   { width, height }: { readonly width: number; readonly height: number },
 ): Promise<string> {
+  const chromium = findChromium();
+  if (chromium === undefined) throw new Error("unable to find a Chromium");
   const profile = mkdtempSync(join(tmpdir(), "soar-chromium-"));
   const quiet = [
     "--disable-gpu",

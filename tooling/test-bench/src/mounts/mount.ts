@@ -9,46 +9,55 @@ export interface Mounted extends Disposable {
   readonly path: string;
 }
 
-/** An empty file system of this size in memory, of the server's user. Undefined where nothing can be mounted: see `mount`. */
-export function mountSmallDisk(mebibytes: number): Mounted | undefined {
+/** An empty file system of this size in memory, of the server's user. Throws where nothing can be mounted: see `requires("mount")`. */
+export function mountSmallDisk(mebibytes: number): Mounted {
   const path = mkdtempSync(join(tmpdir(), "soar-disk-"));
   const { uid, gid } = serverUser();
-  const mounted = mount(
-    ["-t", "tmpfs", "-o", `size=${mebibytes}m,uid=${uid},gid=${gid},mode=700`, "tmpfs", path],
-    path,
-  );
-  if (mounted === undefined) rmSync(path, { recursive: true });
-  return (
-    mounted && {
+  const remove = (): void => rmSync(path, { recursive: true });
+  try {
+    const mounted = mount(
+      ["-t", "tmpfs", "-o", `size=${mebibytes}m,uid=${uid},gid=${gid},mode=700`, "tmpfs", path],
+      path,
+    );
+    return {
       path,
       [Symbol.dispose]() {
         mounted[Symbol.dispose]();
-        rmSync(path, { recursive: true });
+        remove();
       },
-    }
-  );
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
 }
 
-/** Makes a directory a mount point, with all that it holds, on the file system where it lies. Undefined as for `mountSmallDisk`. */
-export function mountUponItself(path: string): Mounted | undefined {
+/** Makes a directory a mount point, with all that it holds, on the file system where it lies. Throws as `mountSmallDisk`. */
+export function mountUponItself(path: string): Mounted {
   return mount(["--bind", path, path], path);
 }
 
-/**
- * Root can, and whom sudo asks nothing, as on GitHub's machines. Anybody else is told that something was not tested, because
- * only the kernel can play a file system.
- */
-function mount(args: readonly string[], path: string): Mounted | undefined {
-  const asRoot =
-    process.getuid?.() === 0 ? [] : spawnSync("sudo", ["-n", "true"]).status === 0 ? ["sudo", "-n"] : undefined;
-  if (asRoot === undefined) {
-    process.stderr.write("neither root nor sudo without a password: nothing was tested on a mounted file system\n");
+/** Why nothing can be mounted on this machine, if so. Found by mounting: root in a container may not have the right. */
+export function findMountLack(): string | undefined {
+  try {
+    mountSmallDisk(1)[Symbol.dispose]();
     return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message.trim() : String(error);
   }
+}
+
+/** Root can, and whom sudo asks nothing, as on GitHub's machines; only the kernel can play a file system. */
+function mount(args: readonly string[], path: string): Mounted {
+  const asRoot = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
   const run = (
     ...[program = "", ...words]: readonly string[]
-  ): { readonly status: number | null; readonly stderr: string } => spawnSync(program, words, { encoding: "utf8" });
-  const { status, stderr } = run(...asRoot, "mount", ...args);
-  if (status !== 0) throw new Error(`mount ${args.join(" ")}: ${stderr}`);
+  ): { readonly status: number | null; readonly stderr: string | null; readonly error?: Error } =>
+    spawnSync(program, words, { encoding: "utf8" });
+  const { status, stderr, error } = run(...asRoot, "mount", ...args);
+  if (status !== 0)
+    throw new Error(
+      `unable to mount a file system, which takes root, or sudo without a password: ${error?.message ?? stderr}`,
+    );
   return { path, [Symbol.dispose]: () => void run(...asRoot, "umount", "--lazy", path) };
 }

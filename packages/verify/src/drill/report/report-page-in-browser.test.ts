@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { dumpDom, findChromium } from "@soar-tooling/test-bench";
+import { dumpDom, requires } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SAMPLE_RESULT } from "../../../test/drill-report.fixture.ts";
 import { formatReportPage } from "./report-page.ts";
@@ -60,17 +60,13 @@ afterAll(() => {
   server.close();
 });
 
-const chromium = findChromium();
-
 test(
   "in a browser, on a screen and on a telephone, everything of the page is to be seen, and nothing is asked for besides it",
-  { timeout: 120_000 },
+  { ...requires("chromium"), timeout: 120_000 },
   async () => {
-    // CI installs it; the page is checked without one in report-page.test.ts.
-    if (chromium === undefined) return;
     for (const width of [1200, 500]) {
       requests.length = 0;
-      const dom = await dumpDom(chromium, `${origin}/measured`, { width, height: 900 });
+      const dom = await dumpDom(`${origin}/measured`, { width, height: 900 });
       const [, json = "{}"] = /<script type="application\/json" id="measured">([^]*?)<\/script>/.exec(dom) ?? [];
       const measured = JSON.parse(json) as Measured;
       expect(measured.pageWidth, `at ${width}`).toBeLessThanOrEqual(measured.windowWidth);
@@ -90,7 +86,7 @@ test(
         expect(measured.text).toContain(part);
       expect(requests.filter((url) => url !== "/favicon.ico")).toEqual(["/measured"]);
     }
-    const own = await dumpDom(chromium, `${origin}/page`, { width: 1200, height: 900 });
+    const own = await dumpDom(`${origin}/page`, { width: 1200, height: 900 });
     expect(own).toContain("<title>Restore drill failed, 2026-11-25</title>");
     expect(own).not.toContain("<b>14 passed</b>");
   },

@@ -1,0 +1,33 @@
+import { existsSync } from "node:fs";
+import { findChromium } from "../browser/headless-chromium.ts";
+import { findMountLack } from "../mounts/mount.ts";
+import type { NeedProbe } from "./requires.ts";
+
+const SYSTEMD_PROGRAMS = ["systemd-analyze", "systemd-socket-activate", "systemd-notify"];
+
+/** Everything but PostgreSQL, whose needs @soar-tooling/postgres-clusters has. */
+export const MACHINE_NEEDS: readonly NeedProbe[] = [
+  {
+    need: "root",
+    description: "files of several users: only root can make them",
+    findLack: () => (process.getuid?.() === 0 ? undefined : "the tests do not run as root"),
+  },
+  {
+    need: "mount",
+    description: "file systems of a test's own: root, or a sudo that asks nothing, and the right to mount",
+    findLack: findMountLack,
+  },
+  {
+    need: "systemd",
+    description: "systemd's programs that judge units and listen as it does; it need not run",
+    findLack() {
+      const missing = SYSTEMD_PROGRAMS.filter((name) => !existsSync(`/usr/bin/${name}`));
+      return missing.length === 0 ? undefined : `there is no ${missing.join(", ")} (Debian: package systemd)`;
+    },
+  },
+  {
+    need: "chromium",
+    description: "a browser that reads a page as people do",
+    findLack: () => (findChromium() === undefined ? "there is no Chromium (Debian: package chromium)" : undefined),
+  },
+];
