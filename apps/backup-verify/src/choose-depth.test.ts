@@ -38,6 +38,13 @@ test("the weekly run reads the newest backup in full, and so much of the rest th
   expect((await choose({ everyMs: 60 * DAY_MS })).depth).toMatchObject({ newest: true, share: 1, longestMs: 0 });
 });
 
+/** Lets a run remember that it read a unit, and asks another run when that was. */
+async function expectRemembered(config: Partial<Config>): Promise<void> {
+  const { memory } = await choose(config);
+  await memory?.remember({ at: new Date(5 * DAY_MS), read: ["unit"], damaged: new Set(), existing: undefined });
+  expect((await choose(config)).memory?.lastRead("unit")).toBe(5 * DAY_MS);
+}
+
 test("a level that is told, or a backup that is named, counts more than the sample of the env file", async () => {
   for (const sample of [undefined, "3%"]) {
     expect(await choose({ level: "quick", sample })).toEqual({
@@ -61,7 +68,7 @@ test("a level that is told, or a backup that is named, counts more than the samp
 });
 
 test("what is read in full is remembered where it can be, and no trouble where it cannot", async () => {
-  expect((await choose({ level: "full" })).memory).toBeDefined();
+  await expectRemembered({ level: "full" });
   writeFileSync(join(directory, "file"), "");
   expect(await choose({ level: "full", stateDir: join(directory, "file", "x") })).toMatchObject({
     depth: { level: "full" },
@@ -71,8 +78,8 @@ test("what is read in full is remembered where it can be, and no trouble where i
 });
 
 test("a share that is told reads no backup in full", async () => {
-  const { depth, memory } = await choose({ sample: "3%" });
+  const { depth } = await choose({ sample: "3%" });
   expect(depth).toMatchObject({ level: "sample", newest: false, share: 0.03 });
   expect(depth).not.toHaveProperty("longestMs");
-  expect(memory).toBeDefined();
+  await expectRemembered({ sample: "3%" });
 });

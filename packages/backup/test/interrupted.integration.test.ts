@@ -1,5 +1,5 @@
-import { listBackupDirectories, listBackupRecords, readBackupObject } from "@soar/repository";
-import { createMemoryStore, openStore, type ObjectStore } from "@soar/storage";
+import { backupKey, listBackupDirectories, listBackupRecords, sha256Hex } from "@soar/repository";
+import { createMemoryStore, openStore, readObject, type ObjectStore } from "@soar/storage";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import type { FaultRule, OperationName } from "@soar-tooling/s3-server";
 import { startProxy } from "@soar-tooling/test-bench";
@@ -294,7 +294,11 @@ test("a second run at the same time is refused and disturbs nothing", async () =
   };
   const record = await world.take({ ...plain, onEvent }, store);
   expect(await second).toMatchObject({ code: "BACKUP_RUNNING" });
-  expect(await readBackupObject(store, record, "backup_label")).toBeDefined();
+  expect((await listBackupRecords(store)).map(({ label }) => label)).toEqual([record.label]);
+  for (const { name, size, sha256 } of record.objects) {
+    const bytes = await readObject(store, backupKey(record.label, name));
+    expect([name, bytes.length, sha256Hex(bytes)]).toEqual([name, size, sha256]);
+  }
 });
 
 test("without the right to remove, what was interrupted stays, is told, and is not used again", async () => {
