@@ -76,6 +76,7 @@ describe("tarballs: refused is", () => {
   test.each([
     ["an entry that is not there", { ...LIBRARY, exports: { ".": "./dist/other.js" } }, SOUND, "publint: pkg.exports"],
     ["a test", LIBRARY, { ...SOUND, "dist/a.test.js": "" }, "the tarball holds the test 'dist/a.test.js'"],
+    ["a fixture", LIBRARY, { ...SOUND, "dist/a.fixture.js": "" }, "the tarball holds the test 'dist/a.fixture.js'"],
     [
       "a range of the workspace",
       { ...LIBRARY, dependencies: { a: "workspace:*" } },

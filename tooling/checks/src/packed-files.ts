@@ -5,7 +5,7 @@ import { formatMessage } from "publint/utils";
 import type { Finding } from "./check.ts";
 import type { InstalledPackage, PackedInstallation } from "./packed-installation.ts";
 
-/** publint's judgement, plus: no test is published, no range is left that only this workspace understands. */
+/** publint's judgement, plus: no test and no fixture of one is published, no range is left that only this workspace understands. */
 export async function checkFiles({ packages }: PackedInstallation): Promise<Finding[]> {
   return (await Promise.all(packages.map(checkPackage))).flat();
 }
@@ -22,7 +22,7 @@ async function checkPackage(installed: InstalledPackage): Promise<Finding[]> {
       message: `publint: ${formatMessage(message, pkg, { color: false }) ?? message.code}`,
     })),
     ...files
-      .filter((file) => /\.(test|bench)\./.test(file))
+      .filter((file) => /\.(test|bench|fixture)\./.test(file))
       .map((file) => ({ path, message: `the tarball holds the test '${file}'` })),
     ...unresolved.map((range) => ({ path, message: `the tarball still depends on ${range}` })),
     ...(files.some((file) => file.startsWith("dist/"))
