@@ -25,8 +25,7 @@ interface Arrow {
  */
 export const folderCircles: Check = {
   name: "folders form no circle",
-  find: ({ packages }) =>
-    packages.filter(({ group }) => group !== "tooling").flatMap((owner) => findCircles(readArrows(owner))),
+  find: ({ packages }) => packages.flatMap((owner) => findCircles(readArrows(owner))),
 };
 
 function readArrows({ folder, modules }: WorkspacePackage): Arrow[] {
