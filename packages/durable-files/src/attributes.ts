@@ -5,7 +5,7 @@ export interface Attributes {
   /** Permission bits, exactly these. */
   readonly mode: number;
   /** Whose it is to be; unless said, and as root, `directoryOwner`. */
-  readonly owner: Owner | undefined;
+  readonly owner?: Owner | undefined;
 }
 
 /** Gives owner and mode to something that this process has just made, through its descriptor: no name is looked up again. */

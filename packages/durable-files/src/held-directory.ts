@@ -1,9 +1,8 @@
 import { constants, existsSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, lstat, open } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
-import { SoarError } from "@soar/errors";
 import { isRoot, type Owner } from "./owner.ts";
-import { systemErrorCode } from "./unwritable.ts";
+import { PlaceError, systemErrorCode } from "./unwritable.ts";
 
 /** A directory below which no symbolic link is followed, although somebody else may write there. */
 export interface Within {
@@ -54,8 +53,8 @@ export async function descend(
     for (const step of steps) {
       const parent = held;
       path = join(path, step);
-      held = await enter(parent, step, path).catch((cause: unknown) => {
-        throw notReal(path, base, cause);
+      held = await enter(parent, step, path).catch(async (cause: unknown) => {
+        throw await notReal(cause, { base, path, through: parent.at(step) });
       });
       await parent[Symbol.asyncDispose]();
     }
@@ -70,7 +69,7 @@ export async function descend(
 export function stepsTo(path: string, base: string): string[] {
   const steps = relative(base, path);
   if (isAbsolute(steps) || steps.split(sep).includes(".."))
-    throw new SoarError("FILE_UNWRITABLE", `unable to write '${path}': it does not lie below '${base}'`);
+    throw new PlaceError(`it does not lie below '${base}'`, undefined);
   return steps.split(sep).filter(Boolean);
 }
 
@@ -118,20 +117,21 @@ function named(path: string): HeldDirectory {
 
 function requireOwner(base: string, held: OpenDirectory, owner: Owner | undefined): void {
   if (owner === undefined || held.owner.uid === owner.uid) return;
-  throw new SoarError(
-    "FILE_UNWRITABLE",
-    `unable to write below '${base}': it belongs to user ${held.owner.uid} and not to user ${owner.uid}`,
-    {
-      hint: "Somebody has put another directory in its place, or given it away. Look at it before anything is written there.",
-    },
+  throw new PlaceError(
+    `'${base}' belongs to user ${held.owner.uid} and not to user ${owner.uid}`,
+    "Somebody has put another directory in its place, or given it away. Look at it before anything is written there.",
   );
 }
 
-function notReal(path: string, base: string, cause: unknown): unknown {
+async function notReal(
+  cause: unknown,
+  { base, path, through }: { readonly base: string; readonly path: string; readonly through: string },
+): Promise<unknown> {
   // With O_DIRECTORY Linux says the one about a link, POSIX the other.
   if (!["ENOTDIR", "ELOOP"].includes(systemErrorCode(cause) ?? "")) return cause;
-  return new SoarError("FILE_UNWRITABLE", `unable to write below '${path}': it is there already and is no directory`, {
-    // Without the cause, which would count as "there is nothing of this name".
-    hint: `Nothing is written through symbolic links below '${base}'; remove it, or put a directory in its place.`,
-  });
+  if (!(await lstat(through)).isSymbolicLink()) return cause;
+  return new PlaceError(
+    `'${path}' is a symbolic link`,
+    `No links are followed below '${base}'; remove it, or put a directory in its place.`,
+  );
 }

@@ -1,6 +1,15 @@
-import type { BigIntStats, Dirent, Stats } from "node:fs";
+import { type BigIntStats, constants, type Dirent, type Stats } from "node:fs";
 import { type FileHandle, lstat, open, readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
-import { meansAbsent, systemErrorCode, unreadable } from "./unwritable.ts";
+import { basename, dirname } from "node:path";
+import { holdDirectory, type Within } from "./held-directory.ts";
+import { meansAbsent, PlaceError, systemErrorCode, unreadable } from "./unwritable.ts";
+
+export interface ReadOptions {
+  /** No link is followed, neither on the way nor as the file itself, which must be an ordinary one. */
+  readonly within?: Within | undefined;
+  /** For the error when it is there and cannot be read. */
+  readonly hint?: string | undefined;
+}
 
 /**
  * Each of these resolves to undefined when there is nothing of this name, also because a part of the path is no directory, and
@@ -8,13 +17,13 @@ import { meansAbsent, systemErrorCode, unreadable } from "./unwritable.ts";
  */
 
 /** The content of a file. */
-export async function readIfPresent(path: string): Promise<Buffer | undefined> {
-  return await ifPresent(path, readFile(path));
+export async function readIfPresent(path: string, { within, hint }: ReadOptions = {}): Promise<Buffer | undefined> {
+  return await ifPresent(path, within === undefined ? readFile(path) : readWithin(path, within), hint);
 }
 
 /** The content of a file of UTF-8 text. */
-export async function readTextIfPresent(path: string): Promise<string | undefined> {
-  return await ifPresent(path, readFile(path, "utf8"));
+export async function readTextIfPresent(path: string, options: ReadOptions = {}): Promise<string | undefined> {
+  return (await readIfPresent(path, options))?.toString("utf8");
 }
 
 /** A file that is open for reading. */
@@ -43,8 +52,11 @@ export async function lstatIfPresent(path: string): Promise<Stats | undefined> {
 }
 
 /** The names in a directory, in no order. */
-export async function namesIfPresent(directory: string): Promise<string[] | undefined> {
-  return await ifPresent(directory, readdir(directory));
+export async function namesIfPresent(
+  directory: string,
+  { hint }: Pick<ReadOptions, "hint"> = {},
+): Promise<string[] | undefined> {
+  return await ifPresent(directory, readdir(directory), hint);
 }
 
 /** Everything below a directory, at any depth. */
@@ -60,11 +72,20 @@ export async function readLinkIfPresent(path: string): Promise<string | undefine
   });
 }
 
-async function ifPresent<T>(path: string, looking: Promise<T>): Promise<T | undefined> {
+async function readWithin(path: string, within: Within): Promise<Buffer> {
+  await using directory = await holdDirectory(dirname(path), within);
+  // Without waiting for whoever might write to a pipe of this name.
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  await using file = await open(directory.at(basename(path)), flags);
+  if (!(await file.stat()).isFile()) throw new PlaceError("it is no ordinary file", undefined);
+  return await file.readFile();
+}
+
+async function ifPresent<T>(path: string, looking: Promise<T>, hint?: string): Promise<T | undefined> {
   try {
     return await looking;
   } catch (error) {
     if (meansAbsent(error)) return undefined;
-    throw unreadable(path, error);
+    throw unreadable(path, error, hint);
   }
 }

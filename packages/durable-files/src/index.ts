@@ -5,6 +5,7 @@ export {
   openIfPresent,
   readIfPresent,
   readLinkIfPresent,
+  type ReadOptions,
   readTextIfPresent,
   realPathIfPresent,
   statIfPresent,

@@ -1,11 +1,11 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { SoarError } from "@soar/errors";
 import { setAttributes } from "./attributes.ts";
 import { descend, type OpenDirectory, openStep, stepsTo } from "./held-directory.ts";
 import { statIfPresent } from "./if-present.ts";
+import { isRoot } from "./owner.ts";
 import { type WriteOptions, writing } from "./replace-file.ts";
-import { systemErrorCode } from "./unwritable.ts";
+import { PlaceError, systemErrorCode } from "./unwritable.ts";
 
 export interface DirectoryOptions extends Omit<WriteOptions, "sync"> {
   /** `directory`: each name is durable in the directory above it. */
@@ -15,31 +15,32 @@ export interface DirectoryOptions extends Omit<WriteOptions, "sync"> {
 /**
  * Makes sure that a directory is there, with all that are missing above it, and resolves to whether it was made. Those that are
  * made get exactly this mode, and as root the owner of the directory that they are made in, unless another one is named; those
- * that are there stay as they are. Rejects with `FILE_UNWRITABLE` or `DISK_FULL`.
+ * that are there stay as they are, but for an empty one of root's own at `path`, which a run that was interrupted may have made:
+ * it gets the owner that is named. Rejects with `FILE_UNWRITABLE` or `DISK_FULL`.
  */
 export async function makeDirectory(path: string, options: DirectoryOptions): Promise<boolean> {
   return await writing(path, options.hint, async () => {
     const within = options.within ?? { base: await nearestDirectory(path) };
     let isMade = false;
-    await using _directory = await descend(within, stepsTo(path, within.base), async (parent, step, full) => {
-      isMade = await made(parent.at(step));
-      const directory = await openStep(parent, step, full);
-      if (!isMade) return directory;
+    await using directory = await descend(within, stepsTo(path, within.base), async (parent, step, full) => {
+      isMade = await made(parent.at(step), options.mode);
+      const entered = await openStep(parent, step, full);
       try {
-        await finish(directory, parent, full, options);
+        if (isMade) await finish(entered, parent, full, options);
       } catch (error) {
-        await directory[Symbol.asyncDispose]();
+        await entered[Symbol.asyncDispose]();
         throw error;
       }
-      return directory;
+      return entered;
     });
+    if (!isMade && (await isUnfinished(directory, options))) await setAttributes(directory.handle, options, undefined);
     return isMade;
   });
 }
 
-async function made(path: string): Promise<boolean> {
+async function made(path: string, mode: number): Promise<boolean> {
   try {
-    await mkdir(path, 0o700);
+    await mkdir(path, mode);
     return true;
   } catch (error) {
     if (systemErrorCode(error) === "EEXIST") return false;
@@ -54,12 +55,21 @@ async function finish(
   { mode, owner, sync }: DirectoryOptions,
 ): Promise<void> {
   // Between making and opening it, the owner of the parent could have put another directory of root's in its place.
-  if ((await readdir(directory.at("."))).length > 0)
-    throw new SoarError("FILE_UNWRITABLE", `unable to make '${path}': it was replaced meanwhile`);
+  if (!(await isEmpty(directory))) throw new PlaceError(`'${path}' was replaced while it was made`, undefined);
   // Not as it was opened: it may have been made and given away here.
   const { uid, gid } = await parent.handle.stat();
+  // The mode first: one that is still root's is known as unfinished.
+  await directory.handle.chmod(mode);
   await setAttributes(directory.handle, { mode, owner }, { uid, gid });
   if (sync === "directory") await parent.sync();
+}
+
+async function isUnfinished(directory: OpenDirectory, { owner }: DirectoryOptions): Promise<boolean> {
+  return isRoot() && owner !== undefined && directory.owner.uid === 0 && owner.uid !== 0 && (await isEmpty(directory));
+}
+
+async function isEmpty(directory: OpenDirectory): Promise<boolean> {
+  return (await readdir(directory.at("."))).length === 0;
 }
 
 async function nearestDirectory(path: string): Promise<string> {

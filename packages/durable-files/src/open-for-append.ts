@@ -1,11 +1,10 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { SoarError } from "@soar/errors";
 import { setAttributes } from "./attributes.ts";
 import { holdDirectory } from "./held-directory.ts";
 import { type WriteOptions, writing } from "./replace-file.ts";
-import { systemErrorCode } from "./unwritable.ts";
+import { PlaceError, systemErrorCode } from "./unwritable.ts";
 
 const CREATE = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 /** Without waiting, so that a pipe of this name is refused below instead of being waited for. */
@@ -24,7 +23,7 @@ export async function openForAppend(path: string, options: Omit<WriteOptions, "s
     try {
       if (existing === undefined)
         await setAttributes(handle, { mode: options.mode, owner: options.owner }, directory.owner);
-      else await requireOrdinary(path, handle);
+      else await requireOrdinary(handle);
       return handle;
     } catch (error) {
       await handle.close();
@@ -33,14 +32,11 @@ export async function openForAppend(path: string, options: Omit<WriteOptions, "s
   });
 }
 
-async function requireOrdinary(path: string, handle: FileHandle): Promise<void> {
+async function requireOrdinary(handle: FileHandle): Promise<void> {
   const found = await handle.stat();
   if (found.isFile() && found.nlink === 1) return;
-  throw new SoarError(
-    "FILE_UNWRITABLE",
-    `unable to append to '${path}': it ${found.isFile() ? "has another name, too" : "is no ordinary file"}`,
-    { hint: "Remove it; it is made anew." },
-  );
+  const fact = found.isFile() ? "it has another name, too" : "it is no ordinary file";
+  throw new PlaceError(fact, "Remove it; it is made anew.");
 }
 
 function ignoreAbsent(error: unknown): undefined {

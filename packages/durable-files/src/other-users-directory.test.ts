@@ -83,7 +83,7 @@ describe("what is made in somebody's directory belongs to them", requires("root"
     await replaceFile(join(theirs, "replaced"), "", NOTHING);
     await writeNew(join(theirs, "new"), "", NOTHING);
     await (await openForAppend(join(theirs, "log"), NOTHING)).close();
-    await makeDirectory(join(theirs, "a", "b"), NOTHING);
+    await makeDirectory(join(theirs, "a", "b"), { ...NOTHING, mode: 0o700 });
     await replaceFile(join(theirs, "a", "b", "deep"), "", { ...NOTHING, within: within() });
     await replaceFile(join(theirs, "ours"), "", { ...NOTHING, owner: SELF });
     for (const name of ["replaced", "new", "log", "a", "a/b", "a/b/deep"]) expect(ownerOfPath(name)).toEqual(OTHER);
@@ -184,8 +184,8 @@ describe("a link to a directory of ours, on the way to what is written", () => {
     for (const path of ["real/link/victim", "link/ours/victim"])
       await expect(run(join(theirs, path))).rejects.toMatchObject({
         code: "FILE_UNWRITABLE",
-        message: expect.stringContaining("is no directory"),
-        hint: expect.stringContaining("symbolic links"),
+        message: expect.stringContaining("is a symbolic link"),
+        hint: expect.stringContaining("No links are followed below"),
       });
     renameSync(join(root, "deep", "ours"), ours);
   });

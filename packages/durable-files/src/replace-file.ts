@@ -1,8 +1,7 @@
 import { lstat, rename } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { SoarError } from "@soar/errors";
 import { holdDirectory, type Within } from "./held-directory.ts";
-import { meansAbsent, unwritable } from "./unwritable.ts";
+import { meansAbsent, PlaceError, unwritable } from "./unwritable.ts";
 import type { Owner } from "./owner.ts";
 import { type FileContent, sourceError, withTemporary } from "./temporary-file.ts";
 
@@ -41,7 +40,7 @@ export async function replaceFile(path: string, content: FileContent, options: R
   await writing(path, options.hint, async () => {
     await using directory = await holdDirectory(dirname(path), options.within);
     const target = directory.at(basename(path));
-    const attributes = { mode: await modeFor(path, target, options), owner: options.owner };
+    const attributes = { mode: await modeFor(target, options), owner: options.owner };
     const file = { content, attributes, isSynced: options.sync !== "none" };
     await withTemporary(directory, basename(path), file, (temporary) => rename(temporary, target));
     if (options.sync === "directory") await directory.sync();
@@ -59,7 +58,6 @@ export async function writing<T>(path: string, hint: string | undefined, work: (
 }
 
 async function modeFor(
-  path: string,
   target: string,
   { mode, keepMode, ifLink }: Pick<ReplaceOptions, "mode" | "keepMode" | "ifLink">,
 ): Promise<number> {
@@ -69,8 +67,6 @@ async function modeFor(
     throw error;
   });
   if (ifLink === "refuse" && found?.isSymbolicLink() === true)
-    throw new SoarError("FILE_UNWRITABLE", `unable to write '${path}': it is a symbolic link`, {
-      hint: "Name the file that it leads to, or remove the link.",
-    });
+    throw new PlaceError("it is a symbolic link", "Name the file that it leads to, or remove the link.");
   return keepMode === true && found?.isFile() === true ? found.mode & 0o777 : mode;
 }

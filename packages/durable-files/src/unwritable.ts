@@ -20,6 +20,16 @@ const FACTS: Readonly<Record<string, string>> = {
 
 const NO_ROOM: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT"]);
 
+/** Why a place is not used although the system would let us. It becomes an error of the path by the two functions below. */
+export class PlaceError extends Error {
+  readonly hint: string | undefined;
+
+  constructor(fact: string, hint: string | undefined) {
+    super(fact);
+    this.hint = hint;
+  }
+}
+
 /**
  * The error of something that cannot be written: `DISK_FULL` when no room is left, else `FILE_UNWRITABLE`. A `SoarError` stays
  * what it is.
@@ -34,7 +44,9 @@ export function unwritable(path: string, cause: unknown, hint?: string): SoarErr
     cause,
     hint: isFull
       ? "Free space there, then run the command again."
-      : (hint ?? "Check owner and permissions of the directory, or run as the user that owns it or as root."),
+      : (hintOf(cause) ??
+        hint ??
+        "Check owner and permissions of the directory, or run as the user that owns it or as root."),
   });
 }
 
@@ -43,7 +55,7 @@ export function unreadable(path: string, cause: unknown, hint?: string): SoarErr
   if (isSoarError(cause)) return cause;
   return new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${factOf(cause)}`, {
     cause,
-    hint: hint ?? "Run as a user that may read it: its owner, or root.",
+    hint: hintOf(cause) ?? hint ?? "Run as a user that may read it: its owner, or root.",
   });
 }
 
@@ -58,6 +70,10 @@ export function systemErrorCode(error: unknown): string | undefined {
 export function meansAbsent(error: unknown): boolean {
   const code = systemErrorCode(error);
   return code === "ENOENT" || code === "ENOTDIR";
+}
+
+function hintOf(cause: unknown): string | undefined {
+  return cause instanceof PlaceError ? cause.hint : undefined;
 }
 
 function factOf(cause: unknown): string {

@@ -185,13 +185,20 @@ describe("a file that cannot be replaced", () => {
     expect((await readdir(dataDir)).sort()).toEqual(["postgresql.auto.conf", "recovery.signal"]);
   });
 
-  test("is replaced itself when it is a link, which is never written through", async () => {
+  test("because it is a link is refused: what it leads to is neither read nor written", async () => {
     await rename(autoConf, join(dataDir, "victim"));
     await symlink("victim", autoConf);
-    await writeRecoverySettings(dataDir, { restore_command: "true" });
-    expect((await lstat(autoConf)).isFile()).toBe(true);
+    await expect(writeRecoverySettings(dataDir, { restore_command: "true" })).rejects.toMatchObject({
+      code: "FILE_UNREADABLE",
+      message: expect.stringContaining("symbolic link") as string,
+    });
     expect(await readFile(join(dataDir, "victim"), "utf8")).toBe(HEADER);
-    expect((await readdir(dataDir)).sort()).toEqual(["postgresql.auto.conf", "victim"]);
+    await symlink("victim", join(dataDir, "standby.signal"));
+    await symlink("victim", join(dataDir, "recovery.signal"));
+    await setRecoveryMode(dataDir, "recovery");
+    expect((await lstat(join(dataDir, "recovery.signal"))).isFile()).toBe(true);
+    expect(await readFile(join(dataDir, "victim"), "utf8")).toBe(HEADER);
+    expect((await readdir(dataDir)).sort()).toEqual(["postgresql.auto.conf", "recovery.signal", "victim"]);
   });
 
   test("keeps the group that a cluster has given access to", async () => {

@@ -51,5 +51,6 @@ export async function setRecoveryMode(dataDir: string, mode: RecoveryMode): Prom
 }
 
 async function readAutoConf(dataDir: string): Promise<string> {
-  return (await readTextIfPresent(join(dataDir, AUTO_CONF))) ?? "";
+  // What it says is written again, into a file that its owner can read: it may not be somebody else's.
+  return (await readTextIfPresent(join(dataDir, AUTO_CONF), { within: { base: dataDir } })) ?? "";
 }
