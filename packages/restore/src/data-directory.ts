@@ -1,12 +1,16 @@
-import { chmod, mkdir, readdir, readFile, stat, statfs } from "node:fs/promises";
+import { chmod, mkdir, readdir, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { meansAbsent, readIfPresent, readTextIfPresent } from "@soar/durable-files";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { readControlFile } from "@soar/pg-tools/control-file";
+import { isFile } from "./is-file.ts";
 
 /** Where a restore keeps its plan and its log. While pg_control is not there yet, it marks a directory that was not filled to the end. */
 export const RESTORE_STATE_DIRECTORY = "soar-restore";
+
+const OWNER_HINT = "Run as the owner of the data directory or as root.";
 
 export type DataDirectoryState =
   | { readonly state: "absent" }
@@ -28,8 +32,9 @@ export type DataDirectoryState =
 /** What lies in a directory that is to become a data directory. Looks only. */
 export async function inspectDataDirectory(path: string): Promise<DataDirectoryState> {
   const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    const fact = error.code === "ENOTDIR" ? "it is not a directory" : error.message;
+    const isNoDirectory = error.code === "ENOTDIR";
+    if (meansAbsent(error) && !isNoDirectory) return undefined;
+    const fact = isNoDirectory ? "it is not a directory" : error.message;
     throw new SoarError("FILE_UNREADABLE", `unable to look into '${path}': ${fact}`, {
       cause: error,
       hint: "Name another directory, or run as a user who may read it.",
@@ -40,13 +45,14 @@ export async function inspectDataDirectory(path: string): Promise<DataDirectoryS
   const [example] = names.filter((name) => name !== "lost+found");
   if (example === undefined) return { state: "empty" };
   const processId = await runningServer(path);
-  const control = await readFile(join(path, "global", "pg_control")).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw new SoarError("FILE_UNREADABLE", `unable to tell which cluster lies in '${path}': ${error.message}`, {
-      cause: error,
-      hint: "Run as the owner of the data directory or as root.",
-    });
-  });
+  const control = await readIfPresent(join(path, "global", "pg_control"), { hint: OWNER_HINT }).catch(
+    (cause: Error) => {
+      throw new SoarError("FILE_UNREADABLE", `unable to tell which cluster lies in '${path}': ${cause.message}`, {
+        cause,
+        hint: OWNER_HINT,
+      });
+    },
+  );
   const major = await readMajor(path);
   const identity = control === undefined ? undefined : readIdentity(control, { mayBeDamaged: major !== undefined });
   if (processId !== undefined)
@@ -77,14 +83,9 @@ function readIdentity(
 
 /** From PG_VERSION; undefined where there is none that PostgreSQL could have written. */
 async function readMajor(path: string): Promise<number | undefined> {
-  const text = await readFile(join(path, "PG_VERSION"), "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "EISDIR") return "";
-    throw new SoarError("FILE_UNREADABLE", `unable to tell which cluster lies in '${path}': ${error.message}`, {
-      cause: error,
-      hint: "Run as the owner of the data directory or as root.",
-    });
-  });
-  return /^\d{2}\n?$/.test(text) ? Number(text) : undefined;
+  const file = join(path, "PG_VERSION");
+  const text = (await isFile(file)) ? await readTextIfPresent(file, { hint: OWNER_HINT }) : undefined;
+  return text !== undefined && /^\d{2}\n?$/.test(text) ? Number(text) : undefined;
 }
 
 /** Throws unless a restore may fill this directory: it must be absent, empty, or what an interrupted restore has begun to fill. */
@@ -146,7 +147,7 @@ export async function createDataDirectory(path: string): Promise<void> {
     if (error.code === "EEXIST") return chmod(path, ((await stat(path)).mode & 0o777) === 0o750 ? 0o750 : 0o700);
     throw new SoarError(
       "FILE_UNWRITABLE",
-      `unable to create '${path}': ${error.code === "ENOENT" ? "its parent directory does not exist" : error.message}`,
+      `unable to create '${path}': ${meansAbsent(error) ? "its parent directory does not exist" : error.message}`,
       {
         cause: error,
         hint: "Create the parent directory with the right owner first.",

@@ -1,5 +1,6 @@
-import { lstat, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { join } from "node:path";
+import { lstatIfPresent, replaceFile } from "@soar/durable-files";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "./chown-tree.ts";
@@ -12,13 +13,18 @@ import { restoreCommand } from "./wal/restore-command.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import type { Run } from "./run/restore-run.ts";
 import { chooseConfigFile } from "./server-config/config-choice.ts";
-import { writeDurably } from "./write-durably.ts";
 
 /** Until everything is in place for a server to be started. Does nothing when an earlier run has come that far. */
 export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run): Promise<void> {
   const { approach, dataDir, owner, planFile, signal, onEvent, tablespaces, keeper } = run;
   if (approach.kind === "recover" || approach.kind === "follow" || approach.kind === "finish") return;
-  await writeDurably(planFile, [Buffer.from(formatLineageTable(run.table))]);
+  // With it recovery goes on after a crash of the machine.
+  await replaceFile(planFile, formatLineageTable(run.table), {
+    mode: 0o600,
+    owner,
+    sync: "directory",
+    within: { base: dataDir },
+  });
   onEvent?.({ type: "phase", phase: "fetch" });
   await fetchInto(store, plan, run, async () => {
     if (run.fenced) await fenceClone(dataDir);
@@ -72,9 +78,5 @@ async function fetchInto(
 }
 
 async function isLink(path: string): Promise<boolean> {
-  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  return found?.isSymbolicLink() ?? false;
+  return (await lstatIfPresent(path))?.isSymbolicLink() ?? false;
 }

@@ -1,10 +1,6 @@
-import { stat } from "node:fs/promises";
+import { statIfPresent } from "@soar/durable-files";
 
 /** Follows links; false when there is nothing. */
 export async function isFile(path: string): Promise<boolean> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw error;
-  });
-  return found?.isFile() ?? false;
+  return (await statIfPresent(path))?.isFile() ?? false;
 }

@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { statIfPresent } from "@soar/durable-files";
 import { parseLsn } from "@soar/pg-tools";
 import { readClusterState, type RecoveryOutcome } from "@soar/pg-tools/cluster";
 import { RECOVERY_PARAMETERS } from "@soar/pg-tools/replication";
@@ -84,11 +84,7 @@ async function recoverWithSpool(store: ObjectStore, plan: RestorePlan, run: Reco
 }
 
 async function sizeOf(path: string): Promise<number> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  return found?.size ?? 0;
+  return (await statIfPresent(path))?.size ?? 0;
 }
 
 /**

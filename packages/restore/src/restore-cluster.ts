@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { processStart, removeLeftovers } from "@soar/durable-files";
 import type { ObjectStore } from "@soar/storage";
 import { checkRestore } from "./check-restore.ts";
 import { createDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
@@ -21,7 +22,6 @@ import type { CheckedRestore, RestoreOptions, RestoreReport, Still } from "./run
 import type { RestorePlan } from "./plan/plan.ts";
 import type { Run } from "./run/restore-run.ts";
 import { segmentsUntil } from "./plan/segments-until.ts";
-import { processStart } from "./status/process-start.ts";
 import { RecordKeeper } from "./status/record-keeper.ts";
 import { linkWal } from "./fetch/wal-link.ts";
 import { plannedRecord, type RecordedOutcome, type RestoreRecord } from "./status/restore-record.ts";
@@ -157,6 +157,9 @@ async function beginRecord(
     await createDataDirectory(dataDir);
     await linkWal({ dataDir, walDir }, owner);
   }
+  // What a killed run has not finished; nobody else writes there.
+  for (const directory of [dataDir, join(dataDir, RESTORE_STATE_DIRECTORY)])
+    await removeLeftovers(directory, { idleMs: 0, within: { base: dataDir } });
   const keeper = new RecordKeeper(dataDir, goesOn && earlier !== undefined ? { ...earlier, ...ours } : fresh, owner);
   await keeper.note({});
   return keeper;

@@ -2,10 +2,10 @@
 // moment in which pg_control gets its name, after which a server may be started. Environment: SOAR_SYNC_ROOTS are the
 // directories to compare, SOAR_SYNC_REPORT gets the paths that would not survive a loss of power, with the reason.
 import { createHash } from "node:crypto";
-import { lstatSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
 import fsPromises, { type FileHandle } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 
 const ROOTS = (process.env["SOAR_SYNC_ROOTS"] ?? "").split(":");
 const REPORT = process.env["SOAR_SYNC_REPORT"] ?? "";
@@ -65,13 +65,19 @@ for (const method of ["sync", "datasync"] as const) {
   };
 }
 const { rename } = fsPromises;
-fsPromises.rename = async (from, to) => {
-  if (String(to).endsWith("/global/pg_control"))
+fsPromises.rename = async (source, target) => {
+  const [from, to] = [pathOf(String(source)), pathOf(String(target))];
+  if (to.endsWith("/global/pg_control"))
     writeFileSync(
       REPORT,
       JSON.stringify({ lost: ROOTS.flatMap((root) => [...lostName(root), ...lost(root)]), synced: durable.size }),
     );
   await rename(from, to);
-  noteRename(String(from), String(to));
+  noteRename(from, to);
 };
+
+/** Names are reached through descriptors of their directories. */
+function pathOf(path: string): string {
+  return join(realpathSync(dirname(path)), basename(path));
+}
 syncBuiltinESMExports();

@@ -1,5 +1,6 @@
-import { chown, mkdir, readFile, rename } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeDirectory, moveEntry, type Owner, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
 import { BACKUP_OBJECTS, readBackupObject, readBackupTable, tableOf, type BackupRecord } from "@soar/repository";
@@ -9,8 +10,6 @@ import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { clearForRefill } from "./delta/refill.ts";
 import { extractStored } from "./extract-stored.ts";
 import { CONTROL_FILE, requireEntries } from "./require-entries.ts";
-import { syncDirectory } from "../status/restore-record.ts";
-import { writeDurably } from "../write-durably.ts";
 
 export interface FetchOptions {
   readonly backup: BackupRecord;
@@ -18,7 +17,7 @@ export interface FetchOptions {
   /** Where each tablespace goes, by its OID. */
   readonly tablespaces: ReadonlyMap<number, string>;
   /** Who owns the files; whoever runs the process by default. */
-  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  readonly owner?: Owner | undefined;
   readonly pool: CodecPool;
   /** Ranges fetched at once. */
   readonly jobs: number;
@@ -66,7 +65,7 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
     await extractStored(requireArchive(table, String(oid), backup), common(location));
     before = done;
   }
-  if (backup.tablespaces.length > 0) await rewriteTablespaceMap(dataDir, tablespaces);
+  if (backup.tablespaces.length > 0) await rewriteTablespaceMap(options);
   await requireBackupLabel(store, options);
   await options.beforeControlFile?.();
   await placeControlFile(base, dataDir, common(dataDir));
@@ -81,17 +80,11 @@ async function placeControlFile(base: SeekArchive, dataDir: string, options: Ext
     select: ({ path }) => path === CONTROL_FILE,
     mapPath: () => waiting,
   });
-  await makeGlobal(dataDir, options.owner);
-  await rename(join(dataDir, waiting), join(dataDir, CONTROL_FILE));
-  await syncDirectory(join(dataDir, "global"));
-}
-
-/** Not every archive names each directory, and the other files of this one may be none. */
-async function makeGlobal(dataDir: string, owner: FetchOptions["owner"]): Promise<void> {
-  const made = await mkdir(join(dataDir, dirname(CONTROL_FILE)), { recursive: true, mode: 0o700 });
-  if (made === undefined) return;
-  if (owner !== undefined) await chown(made, owner.uid, owner.gid);
-  await syncDirectory(dataDir);
+  // Said to be restored from here on, also after a crash.
+  const durable = { sync: "directory", within: { base: dataDir } } as const;
+  // Not every archive names each directory, and the other files of this one may be none.
+  await makeDirectory(join(dataDir, dirname(CONTROL_FILE)), { ...durable, mode: 0o700, owner: options.owner });
+  await moveEntry(join(dataDir, waiting), join(dataDir, CONTROL_FILE), durable);
 }
 
 /** A backup of a restored cluster holds what that restore left: its plan and log must not come in place of this restore's. */
@@ -108,16 +101,18 @@ function requireArchive(table: SeekTable, name: string, { label }: BackupRecord)
 }
 
 /** Recovery creates the links in pg_tblspc from this file, with the very paths that it names (safety, trap 27). */
-async function rewriteTablespaceMap(dataDir: string, tablespaces: ReadonlyMap<number, string>): Promise<void> {
+async function rewriteTablespaceMap({ dataDir, tablespaces, owner }: FetchOptions): Promise<void> {
   const path = join(dataDir, BACKUP_OBJECTS.tablespaceMap);
   const entries = parseTablespaceMap(await readFile(path, "utf8"));
-  await writeDurably(path, [
-    Buffer.from(
-      formatTablespaceMap(
-        entries.map((entry) => ({ ...entry, location: tablespaces.get(entry.oid) ?? entry.location })),
-      ),
-    ),
-  ]);
+  const moved = entries.map((entry) => ({ ...entry, location: tablespaces.get(entry.oid) ?? entry.location }));
+  // A crash must not bring back the source's own paths.
+  await replaceFile(path, formatTablespaceMap(moved), {
+    mode: 0o600,
+    keepMode: true,
+    owner,
+    sync: "directory",
+    within: { base: dataDir },
+  });
 }
 
 /** Without `backup_label` recovery would begin at the wrong place and corrupt silently: it must be there, byte for byte. */

@@ -1,15 +1,16 @@
 import { existsSync } from "node:fs";
-import { chown, mkdir, readdir, readlink, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeDirectory, namesIfPresent, type Owner, readLinkIfPresent, replaceLink } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import type { Approach } from "./delta/approach.ts";
-import { syncDirectory } from "../status/restore-record.ts";
 
 export interface WalLinkOptions {
   readonly dataDir: string;
   /** Absolute path of a directory of its own for WAL: absent or empty. */
   readonly walDir: string | undefined;
 }
+
+const PLACE = { hint: "Name another directory with --wal-dir. Nothing was changed." } as const;
 
 /**
  * A base backup holds an empty pg_wal wherever it was a link (safety, trap 23), and nobody but the operator knows where it led
@@ -30,7 +31,7 @@ export async function requireWalPlace({ dataDir, walDir }: WalLinkOptions, { kin
       `'${walDir}' and '${dataDir}' lie in each other: pg_wal has to be a directory of its own elsewhere`,
       { hint: "Name another directory with --wal-dir. Nothing was changed." },
     );
-  const names = await namesIn(walDir);
+  const names = await namesIfPresent(walDir, PLACE);
   const example = names?.find((name) => name !== "lost+found");
   if (example !== undefined)
     throw new SoarError(
@@ -38,22 +39,18 @@ export async function requireWalPlace({ dataDir, walDir }: WalLinkOptions, { kin
       `unable to put WAL into '${walDir}': it is not empty and holds '${example}'`,
       { hint: "Name an empty directory with --wal-dir. Nothing was changed." },
     );
-  if (names === undefined && (await namesIn(dirname(walDir))) === undefined)
+  if (names === undefined && (await namesIfPresent(dirname(walDir), PLACE)) === undefined)
     throw new SoarError("FILE_UNREADABLE", `unable to put WAL into '${walDir}': its parent directory does not exist`, {
       hint: "Create it first; a typing error must not make a tree. Nothing was changed.",
     });
 }
 
 /** Makes pg_wal of a new data directory a link to there. Does what is left of it when it was interrupted. */
-export async function linkWal(
-  { dataDir, walDir }: WalLinkOptions,
-  owner: { readonly uid: number; readonly gid: number } | undefined,
-): Promise<void> {
+export async function linkWal({ dataDir, walDir }: WalLinkOptions, owner: Owner | undefined): Promise<void> {
   if (walDir === undefined || (await leadsTo(dataDir)) === walDir) return;
-  await mkdir(walDir, { recursive: true, mode: 0o700 });
-  if (owner !== undefined) await chown(walDir, owner.uid, owner.gid);
-  await symlink(walDir, join(dataDir, "pg_wal"));
-  await syncDirectory(dataDir);
+  // What is fetched next goes through it, and must be there again after a crash.
+  await makeDirectory(walDir, { mode: 0o700, owner, sync: "directory" });
+  await replaceLink(join(dataDir, "pg_wal"), walDir, { sync: "directory", within: { base: dataDir } });
 }
 
 function isWithin(path: string, directory: string): boolean {
@@ -61,18 +58,5 @@ function isWithin(path: string, directory: string): boolean {
 }
 
 async function leadsTo(dataDir: string): Promise<string | undefined> {
-  return await readlink(join(dataDir, "pg_wal")).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "EINVAL" || error.code === "ENOTDIR") return undefined;
-    throw error;
-  });
-}
-
-async function namesIn(path: string): Promise<string[] | undefined> {
-  return await readdir(path).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") return undefined;
-    throw new SoarError("FILE_UNREADABLE", `unable to look into '${path}': ${cause.message}`, {
-      cause,
-      hint: "Name another directory with --wal-dir. Nothing was changed.",
-    });
-  });
+  return await readLinkIfPresent(join(dataDir, "pg_wal"));
 }

@@ -1,8 +1,9 @@
-import { lstat, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { readControlFile } from "@soar/pg-tools/control-file";
+import { allocatedBytes } from "../allocated-bytes.ts";
 import { isFile } from "../is-file.ts";
 import { readUnfinished } from "../status/unfinished.ts";
 import { keptRecordPath, listKept, listSavedWal } from "../status/kept-record.ts";
@@ -74,20 +75,4 @@ async function whyNotRestored(dataDir: string): Promise<string | undefined> {
   if (status !== "ready") return "its server does not take connections yet";
   const { state } = readControlFile(await readFile(join(dataDir, "global", "pg_control")));
   return state === "in-production" ? undefined : `its server is ${state}`;
-}
-
-async function allocatedBytes(directory: string): Promise<number> {
-  let bytes = 0;
-  const entries = await readdir(directory, { withFileTypes: true, recursive: true }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return [];
-      throw new SoarError("FILE_UNREADABLE", `unable to look into '${directory}': ${error.message}`, {
-        cause: error,
-        hint: "Run as the owner of the directory or as root.",
-      });
-    },
-  );
-  for (const entry of entries)
-    if (entry.isFile()) bytes += (await lstat(join(entry.parentPath, entry.name))).blocks * 512;
-  return bytes;
 }

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { chmod, chown, lstat, mkdir, readdir, readlink, rename, rm, stat, symlink } from "node:fs/promises";
+import { readdir, readlink, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { isRoot, lstatIfPresent, makeDirectory, moveEntry, replaceLink, syncDirectory } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
-import { syncDirectory } from "../status/restore-record.ts";
 import {
   keptPrefix,
   listKept,
@@ -12,6 +12,9 @@ import {
   type MovedDirectory,
 } from "../status/kept-record.ts";
 import { mountPointsIn } from "./mount-points.ts";
+
+/** It is the only copy: after a crash all of it is found, under the old names or the new ones. */
+const DURABLE = { sync: "directory" } as const;
 
 export interface KeepOptions {
   readonly systemIdentifier: string | undefined;
@@ -29,12 +32,12 @@ export async function keepOldData(dataDir: string, options: KeepOptions): Promis
   const record = (await readKeptRecord(dataDir)) ?? (await chooseNames(dataDir, options));
   await writeKeptRecord(dataDir, record);
   for (const { link, from, to } of record.moved) {
-    if (!existsSync(to)) await rename(from, to);
-    await syncDirectory(dirname(to));
-    await relink(join(dataDir, link), to);
+    // Also when an earlier run was interrupted between the two.
+    if (existsSync(to)) await syncDirectory(dirname(to));
+    else await moveEntry(from, to, DURABLE);
+    await relink(dataDir, link, to);
   }
-  await rename(dataDir, record.keptAs);
-  await syncDirectory(dirname(dataDir));
+  await moveEntry(dataDir, record.keptAs, DURABLE);
   return record;
 }
 
@@ -64,16 +67,19 @@ export async function takeOldPlace(dataDir: string): Promise<void> {
   const wal = kept.moved.find(({ link }) => link === "pg_wal");
   if (wal === undefined) return;
   await makeLike(wal.from, wal.to);
-  if ((await kindOf(join(dataDir, "pg_wal"))) === undefined) await symlink(wal.from, join(dataDir, "pg_wal"));
+  if ((await kindOf(join(dataDir, "pg_wal"))) === undefined)
+    await replaceLink(join(dataDir, "pg_wal"), wal.from, { ...DURABLE, within: { base: dataDir } });
 }
 
 async function makeLike(path: string, model: string): Promise<void> {
   if (existsSync(path)) return;
   const { mode, uid, gid } = await stat(model);
-  await mkdir(path, { mode: 0o700 });
-  if (process.getuid?.() === 0) await chown(path, uid, gid);
-  // PostgreSQL knows these two only (postmaster.c, checkDataDir).
-  await chmod(path, (mode & 0o777) === 0o750 ? 0o750 : 0o700);
+  await makeDirectory(path, {
+    ...DURABLE,
+    // PostgreSQL knows these two only (postmaster.c, checkDataDir).
+    mode: (mode & 0o777) === 0o750 ? 0o750 : 0o700,
+    owner: isRoot() ? { uid, gid } : undefined,
+  });
 }
 
 async function chooseNames(dataDir: string, options: KeepOptions): Promise<KeptRecord> {
@@ -118,20 +124,13 @@ async function target(dataDir: string, link: string): Promise<string> {
   return resolve(dirname(join(dataDir, link)), await readlink(join(dataDir, link)));
 }
 
-async function relink(link: string, to: string): Promise<void> {
-  if ((await readlink(link)) === to) return;
-  const temporary = `${link}.soar-new`;
-  await rm(temporary, { force: true });
-  await symlink(to, temporary);
-  await rename(temporary, link);
-  await syncDirectory(dirname(link));
+async function relink(dataDir: string, link: string, to: string): Promise<void> {
+  if ((await readlink(join(dataDir, link))) === to) return;
+  await replaceLink(join(dataDir, link), to, { ...DURABLE, within: { base: dataDir } });
 }
 
 /** Of the name itself, wherever a link leads to. */
 async function kindOf(path: string): Promise<"link" | "other" | undefined> {
-  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
+  const found = await lstatIfPresent(path);
   return found === undefined ? undefined : found.isSymbolicLink() ? "link" : "other";
 }

@@ -1,5 +1,6 @@
-import { readFile, realpath, stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { readTextIfPresent } from "@soar/durable-files";
 
 /**
  * Where file systems are mounted at this directory or below it. Such a directory cannot be renamed, or takes along what the
@@ -17,10 +18,7 @@ export async function mountPointsIn(directory: string): Promise<string[]> {
 
 /** From the kernel: two directories of one file system have one device number although one may be mounted upon the other. */
 async function mountPoints(): Promise<string[]> {
-  const text = await readFile("/proc/self/mountinfo", "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw error;
-  });
+  const text = (await readTextIfPresent("/proc/self/mountinfo")) ?? "";
   return text
     .split("\n")
     .flatMap((line) => line.split(" ")[4] ?? [])

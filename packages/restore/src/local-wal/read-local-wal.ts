@@ -1,6 +1,7 @@
-import { open, readdir, readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hasErrorCode, SoarError } from "@soar/errors";
+import { namesIfPresent, unreadable } from "@soar/durable-files";
+import { hasErrorCode } from "@soar/errors";
 import { formatTimelineHistory, parseTimelineHistory, parseWalSegment, type TimelineHistory } from "@soar/pg-tools";
 import { checkWalSegmentHeader } from "@soar/pg-tools/wal-records";
 import type { TimelineSegments, WalObject } from "@soar/repository/wal";
@@ -22,6 +23,8 @@ export interface LocalWalOptions {
   readonly findHistory: (timeline: number) => Promise<TimelineHistory | undefined>;
 }
 
+const HINT = "Run as the owner of the data directory or as root: the newest commits may lie there.";
+
 interface Found {
   readonly segments: Map<number, { readonly timeline: number; readonly segments: Map<number, readonly WalObject[]> }>;
   readonly histories: Map<number, TimelineHistory>;
@@ -41,7 +44,7 @@ export async function readLocalWal(directories: readonly string[], options: Loca
 }
 
 async function addDirectory(directory: string, found: Found, options: LocalWalOptions): Promise<void> {
-  const names = (await readdir(directory).catch(ignoreMissing)) ?? [];
+  const names = (await namesIfPresent(directory, { hint: HINT })) ?? [];
   const timelines = new Set([1]);
   for (const name of names.sort()) {
     const [, hex] = /^([0-9A-F]{8})\.history$/.exec(name) ?? [];
@@ -83,7 +86,7 @@ async function parseHistory(path: string, timeline: number): Promise<TimelineHis
     return history.entries.length > 0 ? history : undefined;
   } catch (error) {
     if (hasErrorCode(error, "FORMAT_INVALID")) return undefined;
-    throw unreadable(path, error);
+    throw unreadable(path, error, HINT);
   }
 }
 
@@ -103,18 +106,6 @@ async function isSegment(
     return String(header.systemIdentifier) === systemIdentifier && header.segmentSize === segmentSize;
   } catch (error) {
     if (hasErrorCode(error, "WAL_INVALID")) return false;
-    throw unreadable(path, error);
+    throw unreadable(path, error, HINT);
   }
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code === "ENOENT") return undefined;
-  throw unreadable(error.path ?? "", error);
-}
-
-function unreadable(path: string, cause: unknown): SoarError {
-  return new SoarError("FILE_UNREADABLE", `unable to look for WAL in '${path}': ${(cause as Error).message}`, {
-    cause,
-    hint: "Run as the owner of the data directory or as root: the newest commits may lie there.",
-  });
 }

@@ -1,12 +1,19 @@
-import { chown, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import {
+  namesIfPresent,
+  ownerOf,
+  readTextIfPresent,
+  realPathIfPresent,
+  removeFile,
+  replaceFile,
+} from "@soar/durable-files";
 import { formatConfigSetting, parseConfigSettings, type ConfigSetting } from "@soar/pg-tools/recovery-config";
 import { COPY_MARK } from "@soar/repository";
-import { syncDirectory } from "../status/restore-record.ts";
-import { replaceDurably, writeDurably } from "../write-durably.ts";
 
 const FENCE_BEGIN = "# soar: a copy of another cluster; it must not archive into that cluster's repository.";
 const FENCE_END = "# soar: soar-restore adopt removes this block.";
+/** A crash must not take the fence away, nor leave half of the way out of it. */
+const FENCE = { mode: 0o600, keepMode: true, sync: "directory" } as const;
 
 /**
  * Promise 7: a cluster that was restored anywhere but in place cannot archive into the repository that it came from. Its
@@ -26,16 +33,13 @@ export async function fenceClone(dataDir: string): Promise<void> {
   const own = parseConfigSettings(text)
     .filter(isArchiveSetting)
     .map(({ name, value }) => formatConfigSetting(name, value));
-  await writeDurably(join(dataDir, COPY_MARK), [
-    Buffer.from(
-      [
-        "# A copy of another cluster. soar-restore adopt lets it archive, with these settings of its own:",
-        ...own,
-        "",
-      ].join("\n"),
-    ),
-  ]);
-  await replaceDurably(autoConf(dataDir), text === "" || text.endsWith("\n") ? text + block : `${text}\n${block}`);
+  const mark = [
+    "# A copy of another cluster. soar-restore adopt lets it archive, with these settings of its own:",
+    ...own,
+    "",
+  ];
+  await replaceFile(join(dataDir, COPY_MARK), mark.join("\n"), FENCE);
+  await replaceFile(autoConf(dataDir), text === "" || text.endsWith("\n") ? text + block : `${text}\n${block}`, FENCE);
 }
 
 /** Whether the cluster in a directory is a copy that was not adopted. */
@@ -48,10 +52,9 @@ export async function isFenced(dataDir: string): Promise<boolean> {
 export async function adoptClone(dataDir: string): Promise<void> {
   const text = await readAutoConf(dataDir);
   const rest = text.includes(FENCE_BEGIN) ? withoutFence(text) : withOwnSettings(text, await readMark(dataDir));
-  if (rest !== text) await replaceDurably(autoConf(dataDir), rest);
+  if (rest !== text) await replaceFile(autoConf(dataDir), rest, FENCE);
   await markHistories(dataDir);
-  await rm(join(dataDir, COPY_MARK), { force: true });
-  await syncDirectory(dataDir);
+  await removeFile(join(dataDir, COPY_MARK), FENCE);
 }
 
 /**
@@ -59,23 +62,17 @@ export async function adoptClone(dataDir: string): Promise<void> {
  * nobody could follow what it archives from now on.
  */
 async function markHistories(dataDir: string): Promise<void> {
-  const statusDir = join(dataDir, "pg_wal", "archive_status");
-  const [names, states] = [await namesIn(join(dataDir, "pg_wal")), new Set(await namesIn(statusDir))];
+  const walDir = await realPathIfPresent(join(dataDir, "pg_wal"));
+  if (walDir === undefined) return;
+  const statusDir = join(walDir, "archive_status");
+  const [names, states] = [(await namesIfPresent(walDir)) ?? [], new Set(await namesIfPresent(statusDir))];
+  // pg_wal may be a link, but only to a directory of the same user.
+  const within = { base: walDir, owner: await ownerOf(dataDir) };
   for (const name of names.filter(
     (one) => one.endsWith(".history") && !states.has(`${one}.done`) && !states.has(`${one}.ready`),
   )) {
-    const mark = join(statusDir, `${name}.ready`);
-    await writeDurably(mark, []);
-    const { uid, gid } = await stat(statusDir);
-    if (process.getuid?.() === 0) await chown(mark, uid, gid);
+    await replaceFile(join(statusDir, `${name}.ready`), "", { ...FENCE, within });
   }
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  return await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw error;
-  });
 }
 
 /** Where ALTER SYSTEM has made settings like any others out of the fence. */
@@ -108,10 +105,7 @@ function withoutFence(text: string): string {
 }
 
 async function readMark(dataDir: string): Promise<string | undefined> {
-  return await readFile(join(dataDir, COPY_MARK), "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
+  return await readTextIfPresent(join(dataDir, COPY_MARK), { within: { base: dataDir } });
 }
 
 function autoConf(dataDir: string): string {
@@ -119,8 +113,5 @@ function autoConf(dataDir: string): string {
 }
 
 async function readAutoConf(dataDir: string): Promise<string> {
-  return await readFile(autoConf(dataDir), "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw error;
-  });
+  return (await readTextIfPresent(autoConf(dataDir), { within: { base: dataDir } })) ?? "";
 }

@@ -1,5 +1,6 @@
-import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chown, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceFile } from "@soar/durable-files";
 import type { ServerUser } from "../chown-tree.ts";
 
 /** Short, because the path of a socket may have 107 bytes. */
@@ -12,9 +13,9 @@ const NAME = /^\/tmp\/soar-restore-[A-Za-z0-9]{6}$/;
  */
 export async function createPrivateDirectory(owner: ServerUser | undefined): Promise<string> {
   const directory = await mkdtemp(join(PARENT, "soar-restore-"));
-  const hba = join(directory, "pg_hba.conf");
-  await writeFile(hba, "local all all trust\n", { mode: 0o600 });
-  if (owner !== undefined) for (const path of [hba, directory]) await chown(path, owner.uid, owner.gid);
+  // A server that a crash has ended gets a new directory.
+  await replaceFile(join(directory, "pg_hba.conf"), "local all all trust\n", { mode: 0o600, owner, sync: "none" });
+  if (owner !== undefined) await chown(directory, owner.uid, owner.gid);
   return directory;
 }
 

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readIfPresent } from "@soar/durable-files";
 import {
   classRows,
   dependRows,
@@ -119,11 +119,8 @@ async function readSegments(directories: readonly string[], fileNumber: number):
 
 async function readFromAny(directories: readonly string[], name: string): Promise<Buffer | undefined> {
   for (const directory of directories) {
-    try {
-      return await readFile(join(directory, name));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
+    const content = await readIfPresent(join(directory, name));
+    if (content !== undefined) return content;
   }
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
@@ -7,8 +8,8 @@ import type { CodecPool, ExtractOptions, FileOwner, SeekArchive, SeekTable } fro
 import { readObject, type ObjectStore } from "@soar/storage";
 import { extractStored } from "../fetch/extract-stored.ts";
 import { CONTROL_FILE, requireEntries } from "../fetch/require-entries.ts";
-import { writeDurably } from "../write-durably.ts";
 import { createPlaceholders } from "./placeholders.ts";
+import { SCRATCH_FILE } from "./scratch-directory.ts";
 import { fateOf, initialScope, relationOfFile, type RescueChoice, type RescueScope } from "./rescue-scope.ts";
 
 export interface FetchScopeOptions {
@@ -150,7 +151,7 @@ async function moveTablespaces({ dataDir, tablespaceDir }: FetchScopeOptions): P
   const path = join(dataDir, BACKUP_OBJECTS.tablespaceMap);
   const entries = parseTablespaceMap(await readFile(path, "utf8"));
   const moved = entries.map((entry) => ({ ...entry, location: join(tablespaceDir, String(entry.oid)) }));
-  await writeDurably(path, [Buffer.from(formatTablespaceMap(moved))]);
+  await replaceFile(path, formatTablespaceMap(moved), SCRATCH_FILE);
 }
 
 /** Without the right `backup_label` recovery would begin at the wrong place and corrupt silently. */

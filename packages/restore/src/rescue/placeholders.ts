@@ -1,4 +1,4 @@
-import { chown, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import type { FileOwner, SeekArchive } from "@soar/seekable-tar";
@@ -29,7 +29,7 @@ async function createPlaceholder({ path, size, mode }: Entry, { targetDir, owner
   try {
     await using file = await open(name, "wx", mode);
     await file.truncate(size);
-    if (owner !== undefined) await chown(name, owner.uid, owner.gid);
+    if (owner !== undefined) await file.chown(owner.uid, owner.gid);
   } catch (cause) {
     throw new SoarError("FILE_UNWRITABLE", `unable to create '${name}': ${(cause as Error).message}`, {
       cause,

@@ -1,5 +1,7 @@
-import { copyFile, link, rm, stat } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { statIfPresent, writeNew } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { connectSql } from "@soar/pg-tools/replication";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
@@ -87,11 +89,11 @@ export async function requireFree({
   dataOnly,
 }: Pick<TableRescueOptions, "destination" | "tables" | "place" | "dataOnly">): Promise<void> {
   if (destination.kind === "file") {
-    if (await isThere(destination.path))
+    if ((await statIfPresent(destination.path)) !== undefined)
       throw new SoarError("TARGET_NOT_EMPTY", `unable to write '${destination.path}': it is there already`, {
         hint: "Name another file with --output. Nothing was changed.",
       });
-    if (!(await isThere(dirname(destination.path))))
+    if ((await statIfPresent(dirname(destination.path))) === undefined)
       throw new SoarError("FILE_UNWRITABLE", `unable to write '${destination.path}': its directory does not exist`);
     return;
   }
@@ -186,18 +188,11 @@ async function dump(
 
 /** The file appears whole or not at all, and never in the place of another one. */
 async function publish(dumpFile: string, path: string): Promise<void> {
-  const partial = `${path}.soar-${process.pid}`;
-  try {
-    await copyFile(dumpFile, partial);
-    await link(partial, path);
-  } catch (cause) {
-    throw new SoarError("FILE_UNWRITABLE", `unable to write '${path}': ${(cause as Error).message}`, {
-      cause,
-      hint: "Name another file with --output.",
-    });
-  } finally {
-    await rm(partial, { force: true });
-  }
+  const hint = "Name another file with --output.";
+  const mode = (await stat(dumpFile)).mode & 0o777;
+  // What was rescued is told to be there, and the scratch server that it comes from is thrown away.
+  if (await writeNew(path, createReadStream(dumpFile), { mode, sync: "directory", hint })) return;
+  throw new SoarError("FILE_UNWRITABLE", `unable to write '${path}': it is there already`, { hint });
 }
 
 type LoadOptions = TableRescueOptions & { readonly destination: Extract<TableDestination, { kind: "database" }> };
@@ -235,16 +230,6 @@ async function load(
     });
   } catch (error) {
     for (const schema of created) await connection.query(`DROP SCHEMA ${quoteName(schema)}`);
-    throw error;
-  }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw error;
   }
 }

@@ -1,11 +1,19 @@
-import { chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import {
+  makeDirectory,
+  namesIfPresent,
+  type Owner,
+  processStart,
+  readTextIfPresent,
+  replaceFile,
+} from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
-import { processStart } from "../status/process-start.ts";
 import { dropDatabase, type TargetServer } from "./target-database.ts";
 
-type Owner = { readonly uid: number; readonly gid: number } | undefined;
+/** Nothing of a scratch server is worth being found after a crash. As root its files belong to whom the directory belongs to. */
+export const SCRATCH_FILE = { mode: 0o600, sync: "none" } as const;
 
 const PREFIX = "soar-rescue-";
 /** Of a unix socket's path, which ends in `/.s.PGSQL.65535`. */
@@ -29,8 +37,8 @@ export interface ScratchDirectory {
 }
 
 /** Makes an empty scratch directory. Rejects with `FILE_UNWRITABLE` or `CONFIG_INVALID`. */
-export async function createScratchDirectory(tempDir: string, owner: Owner): Promise<ScratchDirectory> {
-  await mkdir(tempDir, { recursive: true, mode: 0o755 }).catch((cause: Error) => {
+export async function createScratchDirectory(tempDir: string, owner: Owner | undefined): Promise<ScratchDirectory> {
+  await makeDirectory(tempDir, { mode: 0o755, sync: "none" }).catch((cause: Error) => {
     throw unwritable(tempDir, cause);
   });
   const path = await mkdtemp(join(tempDir, PREFIX)).catch((cause: Error) => {
@@ -39,11 +47,15 @@ export async function createScratchDirectory(tempDir: string, owner: Owner): Pro
   const place = describe(path);
   try {
     requireShortSocket(place.socketDir, tempDir);
-    await writeFile(join(path, "pid"), `${process.pid} ${(await processStart(process.pid)) ?? ""}\n`);
+    await replaceFile(join(path, "pid"), `${process.pid} ${(await processStart(process.pid)) ?? ""}\n`, {
+      ...SCRATCH_FILE,
+      // Another user may have to find out whether this process lives.
+      mode: 0o644,
+    });
     for (const directory of [place.dataDir, place.socketDir, place.tablespaceDir, place.walDir])
       await mkdir(directory, { mode: 0o700 });
     // The server writes its log itself, as its own user.
-    await writeFile(place.logFile, "", { mode: 0o600 });
+    await replaceFile(place.logFile, "", SCRATCH_FILE);
     if (owner !== undefined)
       for (const own of [path, place.dataDir, place.socketDir, place.tablespaceDir, place.walDir, place.logFile])
         await chown(own, owner.uid, owner.gid);
@@ -67,10 +79,7 @@ export interface Abandoned {
  * has ever known be half loaded. It is dropped when it is on the server that is asked for.
  */
 export async function removeAbandoned(tempDir: string, targetServer?: TargetServer): Promise<Abandoned[]> {
-  const names = await readdir(tempDir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw error;
-  });
+  const names = (await namesIfPresent(tempDir)) ?? [];
   const removed: Abandoned[] = [];
   for (const name of names.filter((one) => one.startsWith(PREFIX))) {
     const place = describe(join(tempDir, name));
@@ -84,7 +93,7 @@ export async function removeAbandoned(tempDir: string, targetServer?: TargetServ
 }
 
 async function dropNoted(path: string, targetServer: TargetServer | undefined): Promise<Abandoned["database"]> {
-  const [on, name] = (await readIfThere(join(path, NOTE)))?.trimEnd().split("\n") ?? [];
+  const [on, name] = (await readTextIfPresent(join(path, NOTE)))?.trimEnd().split("\n") ?? [];
   if (on === undefined || name === undefined) return undefined;
   const isDropped = targetServer !== undefined && on === placeOf(targetServer);
   if (isDropped) await dropDatabase(targetServer, name);
@@ -115,9 +124,9 @@ function describe(path: string): ScratchDirectory {
     walDir: join(path, "wal"),
     dumpDir: join(path, "dump"),
     logFile: join(path, "server.log"),
-    noteDatabase: (name, server) => writeFile(join(path, NOTE), `${placeOf(server)}\n${name}\n`),
+    noteDatabase: (name, server) => replaceFile(join(path, NOTE), `${placeOf(server)}\n${name}\n`, SCRATCH_FILE),
     async keep() {
-      await writeFile(join(path, KEPT), "");
+      await replaceFile(join(path, KEPT), "", SCRATCH_FILE);
       isKept = true;
     },
     async remove() {
@@ -131,15 +140,8 @@ function describe(path: string): ScratchDirectory {
 
 /** Without a readable process id it is being made at this moment. Ids are given out again, so the time of the start counts, too. */
 async function isInUse(path: string): Promise<boolean> {
-  const [, id, began] = /^(\d+) (.*)\n$/.exec((await readIfThere(join(path, "pid"))) ?? "") ?? [];
+  const [, id, began] = /^(\d+) (.*)\n$/.exec((await readTextIfPresent(join(path, "pid"))) ?? "") ?? [];
   return id === undefined || (await processStart(Number(id))) === began;
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  return await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
 }
 
 function requireShortSocket(socketDir: string, tempDir: string): void {

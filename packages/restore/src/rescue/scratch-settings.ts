@@ -1,5 +1,5 @@
-import { access } from "node:fs/promises";
 import { resolve } from "node:path";
+import { statIfPresent } from "@soar/durable-files";
 import type { ParameterMinimums } from "../plan/parameter-minimums.ts";
 
 export interface ScratchPlace {
@@ -69,17 +69,7 @@ async function hasLibrary(name: string, binDir: string): Promise<boolean> {
   for (const directory of LIBRARY_DIRECTORIES) {
     // An absolute name stays what it is.
     const path = resolve(binDir, directory, relative);
-    if ((await exists(path)) || (await exists(`${path}.so`))) return true;
+    for (const file of [path, `${path}.so`]) if ((await statIfPresent(file)) !== undefined) return true;
   }
   return false;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
-    throw error;
-  }
 }

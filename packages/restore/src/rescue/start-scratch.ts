@@ -1,6 +1,6 @@
-import { writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
+import { replaceFile } from "@soar/durable-files";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
 import type { RecoveryOutcome } from "@soar/pg-tools/cluster";
@@ -14,7 +14,7 @@ import { fetchScope, type FetchedScope } from "./fetch-scope.ts";
 import { readInvalidPages } from "./invalid-pages.ts";
 import { SCRATCH_FULL, saysDiskFull } from "./run-program.ts";
 import type { RescueScope } from "./rescue-scope.ts";
-import type { ScratchDirectory } from "./scratch-directory.ts";
+import { SCRATCH_FILE, type ScratchDirectory } from "./scratch-directory.ts";
 import { findPreloadLibraries, scratchSettings } from "./scratch-settings.ts";
 import type { ScratchCluster, ScratchOptions, ScratchWork } from "./scratch-types.ts";
 import { openWalFeed, type WalFeed } from "./wal-feed.ts";
@@ -162,10 +162,10 @@ async function prepareServer(
   { directory, binDir, owner, onEvent }: StartOptions,
 ): Promise<{ settings: Record<string, string>; port: number }> {
   const file = (name: string): string => join(directory.path, name);
-  await writeFile(configFileOf(directory), "");
+  await replaceFile(configFileOf(directory), "", SCRATCH_FILE);
   // The socket's directory lets nobody in but its owner.
-  await writeFile(file("pg_hba.conf"), "local all all trust\n");
-  await writeFile(file("pg_ident.conf"), "");
+  await replaceFile(file("pg_hba.conf"), "local all all trust\n", SCRATCH_FILE);
+  await replaceFile(file("pg_ident.conf"), "", SCRATCH_FILE);
   const { present, missing } = await findPreloadLibraries(backup.settings["shared_preload_libraries"] ?? "", binDir);
   if (missing.length > 0) onEvent?.({ type: "libraries-missing", names: missing });
   if (owner !== undefined) await chownTree([directory.dataDir], owner);

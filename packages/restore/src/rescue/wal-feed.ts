@@ -1,6 +1,7 @@
-import { chown, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { makeDirectory, moveEntry, type Owner, removeFile, replaceFile } from "@soar/durable-files";
 import { formatHistoryFileName } from "@soar/pg-tools";
 import type { ChainSegment } from "@soar/repository/chain";
 import type { ObjectStore } from "@soar/storage";
@@ -9,13 +10,12 @@ import { ABSENT_STATUS } from "../wal/restore-command.ts";
 import type { RestorePlan } from "../plan/plan.ts";
 import { segmentsUntil } from "../plan/segments-until.ts";
 import { fetchWalFile } from "../wal/wal-fetch.ts";
-import { writeDurably } from "../write-durably.ts";
 import { createReplayGuard } from "./replay-guard.ts";
 
 export interface WalFeedOptions {
   /** Empty directory on the file system of the data directory. */
   readonly directory: string;
-  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  readonly owner: Owner | undefined;
   /** Segments fetched at once, and twice as many held ready. */
   readonly jobs: number;
   readonly signal: AbortSignal;
@@ -32,6 +32,8 @@ export interface WalFeed {
 }
 
 const POLL_MS = 20;
+/** Nothing of a scratch server is worth being found after a crash. */
+const SCRATCH = { mode: 0o600, sync: "none" } as const;
 const WANTED = "wanted.";
 /** Is there as long as what is wanted may still come. */
 const ALIVE = "alive";
@@ -43,14 +45,13 @@ const ALIVE = "alive";
  */
 export async function openWalFeed(store: ObjectStore, plan: RestorePlan, options: WalFeedOptions): Promise<WalFeed> {
   const { directory, owner } = options;
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeDirectory(directory, { ...SCRATCH, mode: 0o700, owner });
   const names = [...plan.chain.segments.map(({ name }) => name), ...historyNames(plan)];
   const script = join(directory, "deliver.sh");
-  await writeDurably(join(directory, "planned"), [Buffer.from(names.map((name) => `${name}\n`).join(""))]);
-  await writeDurably(join(directory, ALIVE), []);
-  await writeDurably(script, [Buffer.from(deliveryScript(directory, process.pid))]);
-  if (owner !== undefined)
-    for (const path of [directory, join(directory, "planned"), script]) await chown(path, owner.uid, owner.gid);
+  const own = { ...SCRATCH, owner };
+  await replaceFile(join(directory, "planned"), names.map((name) => `${name}\n`).join(""), own);
+  await replaceFile(join(directory, ALIVE), "", own);
+  await replaceFile(script, deliveryScript(directory, process.pid), own);
   const stop = new AbortController();
   const feed = new Feed(store, plan, { ...options, signal: AbortSignal.any([options.signal, stop.signal]) });
   let failure: unknown;
@@ -58,7 +59,7 @@ export async function openWalFeed(store: ObjectStore, plan: RestorePlan, options
     if (stop.signal.aborted) return;
     failure = error;
     // Where the disk is full, this is possible and writing is not.
-    await rm(join(directory, ALIVE), { force: true });
+    await removeFile(join(directory, ALIVE), SCRATCH);
   });
   return {
     program: ["sh", script],
@@ -121,7 +122,7 @@ class Feed {
       const ready = [...names].filter((name) => /^[0-9A-F]{24}$/.test(name)).length;
       const batch = ready > jobs && !missing.some(isAhead) ? [] : this.#ahead.splice(0, jobs);
       await this.#deliverInOrder(batch);
-      for (const name of wanted) await rm(join(directory, `${WANTED}${name}`), { force: true });
+      for (const name of wanted) await removeFile(join(directory, `${WANTED}${name}`), SCRATCH);
       if (batch.length === 0 && again.length === 0) await delay(POLL_MS);
     }
   }
@@ -134,21 +135,20 @@ class Feed {
       if (path === undefined) continue;
       await using file = await open(path, "r");
       this.#guard.check(segment.name, await file.readFile());
-      await rename(path, join(this.#options.directory, segment.name));
+      await moveEntry(path, join(this.#options.directory, segment.name), SCRATCH);
     }
   }
 
   /** Recovery goes back to a segment at its start and its end, and may look behind the target. */
   async #deliver(name: string): Promise<void> {
     const path = await this.#fetch(name);
-    await rename(path, join(this.#options.directory, name));
+    await moveEntry(path, join(this.#options.directory, name), SCRATCH);
   }
 
   async #fetch(name: string): Promise<string> {
     const { directory, owner, signal } = this.#options;
     const path = join(directory, `fetched.${name}`);
-    await fetchWalFile(this.#store, lineageTableOf(this.#plan), name, path, { signal });
-    if (owner !== undefined) await chown(path, owner.uid, owner.gid);
+    await fetchWalFile(this.#store, lineageTableOf(this.#plan), name, path, { signal, owner });
     this.fetchedBytes += this.#plan.chain.segments.find((segment) => segment.name === name)?.object.size ?? 0;
     return path;
   }

@@ -1,6 +1,7 @@
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { makeDirectory, moveEntry, removeFile, replaceFile } from "@soar/durable-files";
 import { lsnOfSegmentIndex, parseLsn } from "@soar/pg-tools";
 import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
 import { findPostgresPrograms, startCluster, waitForRecovery } from "@soar/pg-tools/cluster";
@@ -13,7 +14,7 @@ import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { fetchBackup } from "../fetch/fetch-backup.ts";
 import { restoreCommand } from "../wal/restore-command.ts";
 import type { RestorePlan } from "../plan/plan.ts";
-import { createScratchDirectory, type ScratchDirectory } from "./scratch-directory.ts";
+import { createScratchDirectory, SCRATCH_FILE, type ScratchDirectory } from "./scratch-directory.ts";
 import { requireScratchRoom } from "./scratch-room.ts";
 import { findPreloadLibraries, scratchSettings } from "./scratch-settings.ts";
 import type { ScratchOptions } from "./scratch-types.ts";
@@ -77,7 +78,7 @@ async function fetchWhole(
   { directory: { dataDir, tablespaceDir }, owner, jobs, signal, onEvent }: Place,
 ): Promise<void> {
   onEvent?.({ type: "fetching", scope: "cluster", plainBytes: backup.sizes.database });
-  await mkdir(join(dataDir, RESTORE_STATE_DIRECTORY), { mode: 0o700 });
+  await makeDirectory(join(dataDir, RESTORE_STATE_DIRECTORY), { ...SCRATCH_FILE, mode: 0o700 });
   const tablespaces = new Map(backup.tablespaces.map(({ oid }) => [oid, join(tablespaceDir, String(oid))]));
   const pool = createCodecPool({ workers: jobs });
   try {
@@ -119,9 +120,9 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
   } = options;
   onEvent?.({ type: "replaying" });
   const file = (name: string): string => join(path, name);
-  await writeFile(file("postgresql.conf"), "");
-  await writeFile(file("pg_hba.conf"), "local all all trust\nlocal replication all trust\n");
-  await writeFile(file("pg_ident.conf"), "");
+  await replaceFile(file("postgresql.conf"), "", SCRATCH_FILE);
+  await replaceFile(file("pg_hba.conf"), "local all all trust\nlocal replication all trust\n", SCRATCH_FILE);
+  await replaceFile(file("pg_ident.conf"), "", SCRATCH_FILE);
   const putBack = await holdSettings(dataDir, path);
   await setRecoveryMode(dataDir, "standby");
   if (owner !== undefined) await chownTree([dataDir, tablespaceDir], owner);
@@ -154,7 +155,7 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
     await putBack();
     // Read at the start and never again.
     for (const name of ["standby.signal", "backup_label.old", "tablespace_map.old"])
-      await rm(join(dataDir, name), { force: true });
+      await removeFile(join(dataDir, name), SCRATCH_FILE);
     const server = await asSuperuser(
       { host: socketDir, port, user: role, database: "template1", applicationName: "soar-base-backup" },
       options,
@@ -175,9 +176,9 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
 /** Settings of the source that are kept in its data directory must not count here, and must be there for the backup. */
 async function holdSettings(dataDir: string, aside: string): Promise<() => Promise<void>> {
   const [own, held] = [join(dataDir, AUTO_CONF), join(aside, AUTO_CONF)];
-  await rename(own, held);
+  await moveEntry(own, held, SCRATCH_FILE);
   return async () => {
-    await rename(held, own);
+    await moveEntry(held, own, SCRATCH_FILE);
   };
 }
 

@@ -1,12 +1,11 @@
-import { mkdir } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
+import { type DirectoryOptions, makeDirectory, replaceFile, type WriteOptions } from "@soar/durable-files";
 import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
 import { formatConfigSetting } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readSavedConfig } from "./saved-config.ts";
 import { isFile } from "../is-file.ts";
-import { writeDurably } from "../write-durably.ts";
 
 export interface ConfigChoice {
   /** Given to the server on its command line; undefined when the data directory has a postgresql.conf of its own. */
@@ -55,29 +54,45 @@ async function bringSavedConfig(
     const content = saved.get(settings[setting] ?? "");
     if (content === undefined) continue;
     own[setting] = join(dataDir, basename(settings[setting] ?? ""));
-    await writeDurably(own[setting] ?? "", [content]);
+    await replaceFile(own[setting] ?? "", content, fileIn(dataDir));
   }
-  const text = saved.get(source)?.toString("utf8") ?? "";
+  const text = withoutForeignIncludes(saved.get(source)?.toString("utf8") ?? "", dataDir);
   for (const [path, content] of saved) await bringIncluded(relative(dirname(source), path), content, dataDir);
   // The server does not start without a directory that is named, although nothing of it was saved.
-  for (const [, directory = ""] of text.matchAll(/^\s*include_dir\s*=?\s*'?([^'\s]+)'?/gm))
-    if (!isAbsolute(directory)) await mkdir(join(dataDir, directory), { recursive: true, mode: 0o700 });
+  for (const [, directory = ""] of text.matchAll(/^[ \t]*include_dir\s*=?\s*'?([^'\s]+)'?/gm))
+    if (!isAbsolute(directory)) await makeDirectory(join(dataDir, directory), directoryIn(dataDir));
   const block = [
     "# soar: where this copy differs from the server that was backed up",
     ...Object.entries(own).map(([name, value]) => formatConfigSetting(name, value)),
     "",
   ].join("\n");
-  await writeDurably(join(dataDir, "postgresql.conf"), [Buffer.from(`${withoutPidFile(text).trimEnd()}\n${block}`)]);
+  await replaceFile(join(dataDir, "postgresql.conf"), `${withoutPidFile(text).trimEnd()}\n${block}`, fileIn(dataDir));
 }
 
 /** Files that postgresql.conf includes from below its own directory. */
 async function bringIncluded(path: string, content: Buffer, dataDir: string): Promise<void> {
   if (path.startsWith("..") || !path.includes("/")) return;
-  await mkdir(dirname(join(dataDir, path)), { recursive: true, mode: 0o700 });
-  await writeDurably(join(dataDir, path), [content]);
+  await makeDirectory(dirname(join(dataDir, path)), directoryIn(dataDir));
+  await replaceFile(join(dataDir, path), content, fileIn(dataDir));
+}
+
+/** The server cannot be started without them, so they are there before pg_control is, also after a crash. */
+function fileIn(dataDir: string): WriteOptions & { readonly sync: "directory" } {
+  return { mode: 0o600, sync: "directory", within: { base: dataDir } };
+}
+
+function directoryIn(dataDir: string): DirectoryOptions {
+  return { ...fileIn(dataDir), mode: 0o700 };
+}
+
+/** Nothing of these was brought, and nothing is made outside of the data directory because a backup says so. */
+export function withoutForeignIncludes(text: string, dataDir: string): string {
+  return text.replaceAll(/^[ \t]*include_dir\s*=?\s*'?([^'\s]+)'?/gm, (line, directory: string) =>
+    !isAbsolute(directory) && relative(dataDir, join(dataDir, directory)).startsWith("..") ? `#${line}` : line,
+  );
 }
 
 /** At a fixed place, it would be that of the server beside the copy. */
-function withoutPidFile(text: string): string {
-  return text.replaceAll(/^(\s*external_pid_file\b)/gm, "#$1");
+export function withoutPidFile(text: string): string {
+  return text.replaceAll(/^(?=[ \t]*external_pid_file\b)/gm, "#");
 }

@@ -1,10 +1,8 @@
-import { chmod, chown, mkdir, readFile, rename, stat } from "node:fs/promises";
 import { dirname, isAbsolute, relative } from "node:path";
+import { makeDirectory, moveEntry, readTextIfPresent, replaceFile } from "@soar/durable-files";
 import type { BackupRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readSavedConfig } from "./saved-config.ts";
-import { syncDirectory } from "../status/restore-record.ts";
-import { writeDurably } from "../write-durably.ts";
 import { keptPrefix } from "../status/kept-record.ts";
 import type { ServerUser } from "../chown-tree.ts";
 
@@ -29,10 +27,7 @@ export async function compareServerConfig(
   for (const [path, content] of await readSavedConfig(store, backup, options)) {
     const inside = relative(backup.source.dataDirectory, path);
     if (!inside.startsWith("..") && !isAbsolute(inside)) continue;
-    const present = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-      throw error;
-    });
+    const present = await readTextIfPresent(path);
     const saved = content.toString("utf8");
     if (present !== saved) differences.push({ path, present, saved });
   }
@@ -47,23 +42,10 @@ export async function putServerConfig(
 ): Promise<void> {
   const stamp = now.toISOString().replaceAll(/[-:]|\.\d+/g, "");
   for (const { path, present, saved } of differences) {
-    await makeDirectory(dirname(path), owner);
-    const temporary = `${path}.soar-new`;
-    await writeDurably(temporary, [Buffer.from(saved)]);
-    // As Debian has it: who may log in is nobody's business.
-    await chmod(temporary, /hba|ident/.test(path) ? 0o640 : 0o644);
-    if (owner !== undefined) await chown(temporary, owner.uid, owner.gid);
-    if (present !== undefined) await rename(path, keptPrefix(path) + stamp);
-    await rename(temporary, path);
-    await syncDirectory(dirname(path));
-  }
-}
-
-async function makeDirectory(path: string, owner: ServerUser | undefined): Promise<void> {
-  const made = await mkdir(path, { recursive: true, mode: 0o755 });
-  if (made === undefined || owner === undefined) return;
-  for (let directory = path; ; directory = dirname(directory)) {
-    if ((await stat(directory)).uid !== owner.uid) await chown(directory, owner.uid, owner.gid);
-    if (directory === made) return;
+    await makeDirectory(dirname(path), { mode: 0o755, owner, sync: "directory" });
+    // A restore that is interrupted in between finds none and puts it.
+    if (present !== undefined) await moveEntry(path, keptPrefix(path) + stamp, { sync: "none" });
+    // As Debian has it: who may log in is nobody's business. The server is started with it next, also after a crash.
+    await replaceFile(path, saved, { mode: /hba|ident/.test(path) ? 0o640 : 0o644, owner, sync: "directory" });
   }
 }

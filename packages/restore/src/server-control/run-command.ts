@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { meansAbsent } from "@soar/durable-files";
 import { redactSecrets, SoarError } from "@soar/errors";
 
 /** The whole environment of programs of the system. */
@@ -19,7 +20,7 @@ export async function runCommand(words: readonly string[], env: Environment): Pr
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   return new Promise((resolve, reject) => {
     child.once("error", (error: NodeJS.ErrnoException) =>
-      error.code === "ENOENT" || error.code === "EACCES" ? resolve(undefined) : reject(error),
+      meansAbsent(error) || error.code === "EACCES" ? resolve(undefined) : reject(error),
     );
     // Killed by a signal is a failure like any other.
     child.once("close", (status) => resolve({ status: status ?? 1, stdout, stderr }));

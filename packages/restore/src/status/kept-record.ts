@@ -1,11 +1,12 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { namesIfPresent, readTextIfPresent, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { parseRecord } from "./parse-record.ts";
-import { replaceDurably } from "../write-durably.ts";
 
 const FORMAT = 1;
 const RECORD_NAME = "soar-kept.json";
+const OWNER_HINT = "Run as the owner of the data directory or as root.";
 
 /** What a restore leaves in a data directory that it keeps aside. Without it no command takes the directory for one that may be removed. */
 export interface KeptRecord {
@@ -35,13 +36,7 @@ export function keptPrefix(path: string): string {
 
 export async function readKeptRecord(directory: string): Promise<KeptRecord | undefined> {
   const path = join(directory, RECORD_NAME);
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${error.message}`, {
-      cause: error,
-      hint: "Run as the owner of the data directory or as root.",
-    });
-  });
+  const text = await readTextIfPresent(path, { hint: OWNER_HINT, within: { base: directory } });
   if (text === undefined) return undefined;
   const record = parseRecord(text, isRecord);
   if (record !== undefined) return record;
@@ -53,7 +48,9 @@ export async function readKeptRecord(directory: string): Promise<KeptRecord | un
 }
 
 export async function writeKeptRecord(directory: string, record: KeptRecord): Promise<void> {
-  await replaceDurably(join(directory, RECORD_NAME), `${JSON.stringify(record)}\n`);
+  // Without it nobody would know after a crash what the directory is.
+  const options = { mode: 0o600, keepMode: true, sync: "directory" } as const;
+  await replaceFile(join(directory, RECORD_NAME), `${JSON.stringify(record)}\n`, options);
 }
 
 export function keptRecordPath(directory: string): string {
@@ -82,13 +79,7 @@ export function savedWalPrefix(dataDir: string): string {
 
 async function besides(prefix: string): Promise<string[]> {
   const parent = dirname(prefix);
-  const names = await readdir(parent).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw new SoarError("FILE_UNREADABLE", `unable to look into '${parent}': ${error.message}`, {
-      cause: error,
-      hint: "Run as the owner of the data directory or as root.",
-    });
-  });
+  const names = (await namesIfPresent(parent, { hint: OWNER_HINT })) ?? [];
   const found: string[] = [];
   for (const name of names.filter((one) => one.startsWith(basename(prefix))).sort())
     if ((await stat(join(parent, name))).isDirectory()) found.push(join(parent, name));

@@ -1,10 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { processStart } from "@soar/durable-files";
 import { formatWalSegment } from "@soar/pg-tools";
 import { walKey } from "@soar/repository/wal";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { processStart } from "./process-start.ts";
 import { readRestoreStatus } from "./read-status.ts";
 import { writeRestoreRecord, type RestoreRecord } from "./restore-record.ts";
 

@@ -1,10 +1,9 @@
-import { open, readFile, stat } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { SoarError } from "@soar/errors";
+import { processStart, readTextIfPresent, statIfPresent } from "@soar/durable-files";
 import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { parseLineageTable } from "../wal/lineage-table.ts";
-import { processStart } from "./process-start.ts";
 import type { RestoreRecord } from "./restore-record.ts";
 import { readUnfinished } from "./unfinished.ts";
 
@@ -47,7 +46,7 @@ async function readReplay(
 ): Promise<Pick<RestoreStatus, "replayedLsn" | "segments" | "remainingMs">> {
   const nothing = { replayedLsn: undefined, segments: undefined, remainingMs: undefined };
   const [tablePath, logPath] = [join(stateDir, "lineage.json"), join(stateDir, "server.log")];
-  const [text, log] = [await readIfPresent(tablePath), await readTail(logPath, record.logOffset)];
+  const [text, log] = [await readTextIfPresent(tablePath), await readTail(logPath, record.logOffset)];
   if (text === undefined || log === undefined) return nothing;
   const table = parseLineageTable(text, tablePath);
   const restored = [...log.text.matchAll(/restored log file "([0-9A-F]{24})" from archive/g)].at(-1)?.[1];
@@ -74,22 +73,10 @@ async function readTail(
   path: string,
   from: number,
 ): Promise<{ readonly text: string; readonly begunAt: number } | undefined> {
-  const found = await stat(path).catch(ignoreMissing);
+  const found = await statIfPresent(path);
   if (found === undefined) return undefined;
   const start = Math.max(from, found.size - TAIL_BYTES);
   await using file = await open(path, "r");
   const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.max(0, found.size - start)), 0, undefined, start);
   return { text: buffer.toString("utf8", 0, bytesRead), begunAt: found.birthtimeMs };
-}
-
-async function readIfPresent(path: string): Promise<string | undefined> {
-  return await readFile(path, "utf8").catch(ignoreMissing);
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code === "ENOENT") return undefined;
-  throw new SoarError("FILE_UNREADABLE", `unable to read the state of the restore: ${error.message}`, {
-    cause: error,
-    hint: "Run as the owner of the data directory or as root.",
-  });
 }

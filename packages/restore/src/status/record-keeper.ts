@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { removeFile, type Owner } from "@soar/durable-files";
 import { recordPath, writeRestoreRecord, type RestoreRecord } from "./restore-record.ts";
 
 const PROGRESS_MS = 1000;
@@ -6,16 +6,12 @@ const PROGRESS_MS = 1000;
 /** Keeps the record of a running restore up to date, one write after the other. */
 export class RecordKeeper {
   readonly #dataDir: string;
-  readonly #owner: { readonly uid: number; readonly gid: number } | undefined;
+  readonly #owner: Owner | undefined;
   #record: RestoreRecord;
   #written: Promise<void> = Promise.resolve();
   #lastProgress = 0;
 
-  constructor(
-    dataDir: string,
-    record: RestoreRecord,
-    owner: { readonly uid: number; readonly gid: number } | undefined,
-  ) {
+  constructor(dataDir: string, record: RestoreRecord, owner: Owner | undefined) {
     this.#dataDir = dataDir;
     this.#record = record;
     this.#owner = owner;
@@ -51,6 +47,7 @@ export class RecordKeeper {
   /** The restore is over: nobody may go on with it. */
   async remove(): Promise<void> {
     await this.#written;
-    await rm(recordPath(this.#dataDir), { force: true });
+    // A crash must not bring back a restore that is over.
+    await removeFile(recordPath(this.#dataDir), { sync: "directory" });
   }
 }

@@ -1,12 +1,11 @@
-import { chown, mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeDirectory, type Owner, readTextIfPresent, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
 import { parseRecord } from "./parse-record.ts";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { describeTarget } from "../plan/restore-target.ts";
 import type { RestorePlan } from "../plan/plan.ts";
-import { writeDurably } from "../write-durably.ts";
 
 const FORMAT = 1;
 export const RECORD_NAME = "restore.json";
@@ -85,12 +84,9 @@ export function plannedRecord(
 /** Undefined when no restore is or was in progress there. Rejects with `FORMAT_INVALID` or `FILE_UNREADABLE`. */
 export async function readRestoreRecord(dataDir: string): Promise<RestoreRecord | undefined> {
   const path = recordPath(dataDir);
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${error.message}`, {
-      cause: error,
-      hint: "Run as the owner of the data directory or as root.",
-    });
+  const text = await readTextIfPresent(path, {
+    hint: "Run as the owner of the data directory or as root.",
+    within: { base: dataDir },
   });
   if (text === undefined) return undefined;
   const value = parseRecord(text, isRecord);
@@ -104,21 +100,13 @@ export async function readRestoreRecord(dataDir: string): Promise<RestoreRecord 
 export async function writeRestoreRecord(
   dataDir: string,
   record: RestoreRecord,
-  owner: { readonly uid: number; readonly gid: number } | undefined,
+  owner: Owner | undefined,
 ): Promise<void> {
   const path = recordPath(dataDir);
-  const temporary = `${path}.soar-tmp`;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await writeDurably(temporary, [Buffer.from(`${JSON.stringify(record)}\n`)]);
-  if (owner !== undefined) for (const own of [dirname(path), temporary]) await chown(own, owner.uid, owner.gid);
-  await rename(temporary, path);
-  for (const directory of [dirname(path), dataDir]) await syncDirectory(directory);
-}
-
-/** Makes the names in a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  await using directory = await open(path, "r");
-  await directory.sync();
+  // The next run goes on by it, whatever ended this one.
+  const options = { owner, sync: "directory", within: { base: dataDir } } as const;
+  await makeDirectory(dirname(path), { ...options, mode: 0o700 });
+  await replaceFile(path, `${JSON.stringify(record)}\n`, { ...options, mode: 0o600 });
 }
 
 function isRecord(value: unknown): value is RestoreRecord {

@@ -1,5 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { readIfPresent } from "@soar/durable-files";
 import { hasErrorCode } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { readControlFile, type ControlFile } from "@soar/pg-tools/control-file";
@@ -43,10 +44,11 @@ export async function isOwnServer(dataDir: string, { privateDir }: RestoreRecord
 
 /** Undefined while a restore has taken it away, and where it is torn: then nothing was started there since. */
 async function readControl(dataDir: string): Promise<ControlFile | undefined> {
+  const bytes = await readIfPresent(join(dataDir, "global", "pg_control"));
   try {
-    return readControlFile(await readFile(join(dataDir, "global", "pg_control")));
+    return bytes === undefined ? undefined : readControlFile(bytes);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT" || hasErrorCode(error, "FORMAT_INVALID")) return undefined;
+    if (hasErrorCode(error, "FORMAT_INVALID")) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { rename, rm } from "node:fs/promises";
+import { type FileContent, type Owner, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatHistoryFileName } from "@soar/pg-tools";
 import { checkWalSegmentHeader } from "@soar/pg-tools/wal-records";
@@ -7,51 +7,52 @@ import { readChainSegment, type ChainSegment } from "@soar/repository/chain";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { requireSameFile } from "./local-digest.ts";
 import { answerWalRequest, type LineageTable } from "./lineage-table.ts";
-import { writeDurably } from "../write-durably.ts";
 
 /**
  * Delivers one WAL file to `path` for `restore_command`, or rejects with `WAL_END` when the file is proved not to be
  * part of this recovery: behind the last planned segment, on another timeline than the planned one, or a history file
  * that does not exist. Every other rejection means that recovery must stop, not end (safety, trap 29).
  *
- * The file appears under `path` only after its size, digest and header were checked: PostgreSQL takes whatever is there.
+ * The file appears under `path` only after its size, digest and header were checked: PostgreSQL takes whatever is there. It is
+ * not synced: PostgreSQL renames it durably itself (KeepFileRestoredFromArchive), and after a crash asks for it again.
  */
 export async function fetchWalFile(
   store: ObjectStore,
   table: LineageTable,
   name: string,
   path: string,
-  options: CallOptions = {},
+  { owner, ...options }: FetchWalOptions = {},
 ): Promise<void> {
   const request = answerWalRequest(table, name);
   if (request.answer === "absent") throw end(name, "it is not part of this recovery's lineage");
-  const partial = `${path}.soar-${process.pid}`;
-  try {
-    if (request.answer === "look-up") await writeHistory(store, table, { ...request, path: partial }, options);
-    else await writeSegment(store, table, { ...request, path: partial }, options);
-    await rename(partial, path);
-  } finally {
-    await rm(partial, { force: true });
-  }
+  const content =
+    request.answer === "look-up"
+      ? await readHistory(store, table, request, options)
+      : await readSegment(store, table, request, options);
+  await replaceFile(path, content, { mode: 0o600, owner, sync: "none" });
+}
+
+export interface FetchWalOptions extends CallOptions {
+  /** Who runs the server, which also opens the file for writing when it uses it again for WAL of its own. */
+  readonly owner?: Owner | undefined;
 }
 
 interface HistoryRequest {
   readonly timeline: number;
   readonly text: string | undefined;
-  readonly path: string;
 }
 
-async function writeHistory(
+async function readHistory(
   store: ObjectStore,
   table: LineageTable,
-  { timeline, text, path }: HistoryRequest,
+  { timeline, text }: HistoryRequest,
   options: CallOptions,
-): Promise<void> {
+): Promise<FileContent> {
   const name = formatHistoryFileName(timeline);
   // Parsed, too: a damaged history must stop recovery rather than lead it to another timeline.
   const isStored = timeline > 1 && (await findTimelineHistory(store, timeline, options)) !== undefined;
-  if (isStored) return writeDurably(path, [await readObject(store, walKey(name, "none"), options)]);
-  if (text !== undefined) return writeDurably(path, [Buffer.from(text)]);
+  if (isStored) return await readObject(store, walKey(name, "none"), options);
+  if (text !== undefined) return text;
   // The plan was made with this one: its absence now proves only that something is wrong.
   if (timeline === table.timeline && timeline > 1) await requireTimelineHistory(store, timeline, options);
   throw end(name, "there is no such timeline");
@@ -60,18 +61,16 @@ async function writeHistory(
 interface SegmentRequest {
   readonly segment: ChainSegment;
   readonly sha256: string | undefined;
-  readonly path: string;
 }
 
-async function writeSegment(
+async function readSegment(
   store: ObjectStore,
   table: LineageTable,
-  { segment, sha256, path }: SegmentRequest,
+  { segment, sha256 }: SegmentRequest,
   options: CallOptions,
-): Promise<void> {
+): Promise<FileContent> {
   if (segment.object.file !== undefined && sha256 !== undefined) await requireSameFile(segment.object.file, sha256);
-  const checked = checkSegment(readChainSegment(store, segment, table.segmentSize, options), table, segment.object);
-  await writeDurably(path, checked);
+  return checkSegment(readChainSegment(store, segment, table.segmentSize, options), table, segment.object);
 }
 
 /** Passes the bytes on and rejects at the end unless they were exactly one segment of this cluster. */

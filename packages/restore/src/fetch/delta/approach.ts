@@ -1,10 +1,10 @@
 import { join } from "node:path";
+import { processStart } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { inspectDataDirectory, requireRestorable, type DataDirectoryState } from "../../data-directory.ts";
 import type { RestorePlan } from "../../plan/plan.ts";
 import { isFile } from "../../is-file.ts";
-import { processStart } from "../../status/process-start.ts";
 import { plannedRecord, type RestoreRecord } from "../../status/restore-record.ts";
 import { isOwnServer, readUnfinished } from "../../status/unfinished.ts";
 

@@ -1,7 +1,6 @@
-import { rename } from "node:fs/promises";
 import { join } from "node:path";
+import { meansAbsent, moveEntry, statIfPresent, syncDirectory } from "@soar/durable-files";
 import { RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
-import { syncDirectory } from "../../status/restore-record.ts";
 
 /** pg_control of a cluster that had a life of its own, for as long as its newest WAL was not put aside. */
 export function heldControlFile(dataDir: string): string {
@@ -15,19 +14,15 @@ export function heldControlFile(dataDir: string): string {
  * @param options.ownData whether the directory is that of a cluster, not what an earlier restore has fetched
  */
 export async function holdControlFile(dataDir: string, { ownData }: { readonly ownData: boolean }): Promise<void> {
-  const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
-  await ignoreMissing(
-    rename(
-      join(dataDir, "global", "pg_control"),
-      ownData ? heldControlFile(dataDir) : join(stateDir, "pg_control.dropped"),
-    ),
-  );
-  await syncDirectory(stateDir);
-  await ignoreMissing(syncDirectory(join(dataDir, "global")));
-}
-
-async function ignoreMissing(work: Promise<void>): Promise<void> {
-  await work.catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw error;
-  });
+  const [stateDir, global] = [join(dataDir, RESTORE_STATE_DIRECTORY), join(dataDir, "global")];
+  const held = ownData ? heldControlFile(dataDir) : join(stateDir, "pg_control.dropped");
+  try {
+    // Before the first file changes, also for whoever finds the directory after a crash.
+    await moveEntry(join(global, "pg_control"), held, { sync: "directory", within: { base: dataDir } });
+  } catch (error) {
+    if (!meansAbsent(error)) throw error;
+    // An earlier run may have been interrupted between the two steps.
+    await syncDirectory(stateDir);
+    if ((await statIfPresent(global)) !== undefined) await syncDirectory(global);
+  }
 }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { lstat, mkdir, readdir, realpath, rm } from "node:fs/promises";
+import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { lstatIfPresent } from "@soar/durable-files";
 import type { SeekArchive, SeekTable } from "@soar/seekable-tar";
 import { RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
 import { removeForeign } from "./remove-foreign.ts";
@@ -44,9 +45,5 @@ async function emptyLinkedWal(dataDir: string, { entries }: SeekArchive): Promis
 }
 
 async function isLink(path: string): Promise<boolean> {
-  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  return found?.isSymbolicLink() ?? false;
+  return (await lstatIfPresent(path))?.isSymbolicLink() ?? false;
 }

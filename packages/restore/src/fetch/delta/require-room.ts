@@ -1,6 +1,6 @@
-import { lstat, readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { stat } from "node:fs/promises";
 import { SoarError } from "@soar/errors";
+import { allocatedBytes } from "../../allocated-bytes.ts";
 import { freeBytesAt, nearestExisting } from "../../data-directory.ts";
 import type { RestorePlan } from "../../plan/plan.ts";
 import type { Approach } from "./approach.ts";
@@ -31,7 +31,7 @@ export async function requireRoom(
     const [{ directory } = { directory: places.dataDir }] = together;
     const needed = together.reduce((sum, { bytes }) => sum + bytes, 0);
     const free = await freeBytesAt(directory);
-    const available = free >= needed || kind !== "refill" ? free : free + (await allocatedBytes(together));
+    const available = free >= needed || kind !== "refill" ? free : free + (await allocatedTogether(together));
     if (available >= needed) continue;
     const isData = directory === places.dataDir;
     throw new SoarError(
@@ -66,17 +66,8 @@ async function byFileSystem(places: readonly Place[]): Promise<Iterable<readonly
   return groups.values();
 }
 
-async function allocatedBytes(places: readonly Place[]): Promise<number> {
+async function allocatedTogether(places: readonly Place[]): Promise<number> {
   let bytes = 0;
-  for (const { directory } of places) {
-    const entries = await readdir(directory, { withFileTypes: true, recursive: true }).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === "ENOENT") return [];
-        throw error;
-      },
-    );
-    for (const entry of entries)
-      if (entry.isFile()) bytes += (await lstat(join(entry.parentPath, entry.name))).blocks * 512;
-  }
+  for (const { directory } of places) bytes += await allocatedBytes(directory);
   return bytes;
 }

@@ -1,8 +1,20 @@
-import { chown, copyFile, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import {
+  isRoot,
+  makeDirectory,
+  moveEntry,
+  namesIfPresent,
+  ownerOf,
+  removeFile,
+  replaceFile,
+  statIfPresent,
+  syncDirectory,
+  systemErrorCode,
+} from "@soar/durable-files";
 import { RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
 import { savedWalPrefix } from "../../status/kept-record.ts";
-import { syncDirectory } from "../../status/restore-record.ts";
 import { heldControlFile } from "./hold-control-file.ts";
 
 const WAL_FILE = /^[0-9A-F]{24}(?:\.partial)?$|^[0-9A-F]{8}\.history$/;
@@ -19,21 +31,22 @@ export async function saveUnarchivedWal(
   needed: ReadonlySet<string> = new Set(),
 ): Promise<string | undefined> {
   const held = heldControlFile(dataDir);
-  const control = await stat(held).catch(ignoreMissing);
+  const control = await statIfPresent(held);
   if (control === undefined) return undefined;
   const walDir = join(dataDir, "pg_wal");
   const names = await unarchivedFiles(walDir, needed);
   // Of the last checkpoint, so that a second try after an interruption goes on in the same place.
   const place = `${savedWalPrefix(dataDir)}${control.mtime.toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
   if (names.length > 0) {
-    await mkdir(place, { recursive: true, mode: 0o700 });
     // The server reads it from here, in recovery.
-    const { uid, gid } = await stat(walDir);
-    if (process.getuid?.() === 0) await chown(place, uid, gid);
+    const owner = isRoot() ? await ownerOf(walDir) : undefined;
+    await makeDirectory(place, { mode: 0o700, owner, sync: "directory" });
     for (const name of names) await move(join(walDir, name), join(place, name));
     await syncDirectory(place);
   }
-  await rename(held, join(dataDir, RESTORE_STATE_DIRECTORY, "pg_control.saved"));
+  // Not synced: after a crash it would be looked for once more, and nothing found.
+  const done = join(dataDir, RESTORE_STATE_DIRECTORY, "pg_control.saved");
+  await moveEntry(held, done, { sync: "none", within: { base: dataDir } });
   return names.length > 0 ? place : undefined;
 }
 
@@ -43,9 +56,7 @@ export async function saveUnarchivedWal(
  */
 async function unarchivedFiles(walDir: string, needed: ReadonlySet<string>): Promise<string[]> {
   const names = await readdir(walDir);
-  const done = new Set(
-    await readdir(join(walDir, "archive_status")).catch((error: NodeJS.ErrnoException) => ignoreMissing(error) ?? []),
-  );
+  const done = new Set(await namesIfPresent(join(walDir, "archive_status")));
   const unarchived = names.filter((name) => WAL_FILE.test(name) && (needed.has(name) || !done.has(`${name}.done`)));
   return unarchived.length === 0
     ? []
@@ -55,17 +66,12 @@ async function unarchivedFiles(walDir: string, needed: ReadonlySet<string>): Pro
 /** The directory beside may lie on another file system, when the data directory is one by itself. */
 async function move(from: string, to: string): Promise<void> {
   try {
-    await rename(from, to);
+    // All of them are synced together.
+    await moveEntry(from, to, { sync: "none" });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
-    await copyFile(from, to);
-    await using file = await open(to, "r");
-    await file.sync();
-    await rm(from);
+    if (systemErrorCode(error) !== "EXDEV") throw error;
+    // It may be the only copy of the last commits: on the disk here before it goes there.
+    await replaceFile(to, createReadStream(from), { mode: 0o600, sync: "directory" });
+    await removeFile(from, { sync: "none" });
   }
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code === "ENOENT") return undefined;
-  throw error;
 }

@@ -1,6 +1,7 @@
-import { chown, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { type Owner, removeFile, replaceFile } from "@soar/durable-files";
 import type { ObjectStore } from "@soar/storage";
 import type { LineageTable } from "../lineage-table.ts";
 import { FETCHING_SUFFIX, type SpoolPlace } from "../restore-command.ts";
@@ -11,7 +12,7 @@ import { createSpoolDirectory, spoolWindow } from "./spool-directory.ts";
 export interface SpoolOptions {
   readonly dataDir: string;
   /** Who runs the server, and has to own what it takes. */
-  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  readonly owner?: Owner | undefined;
   /** Segments fetched at once. */
   readonly jobs: number;
   /** Names of planned segments in the order of replay, up to the target. */
@@ -36,7 +37,8 @@ export interface Spool extends SpoolPlace {
 }
 
 const POLL_MS = 20;
-const FETCHED_SUFFIX = ".fetched";
+/** The spool survives nothing on purpose: what is not there is fetched by `restore_command`. */
+const SYNC = "none";
 
 /**
  * Fetches planned segments ahead of replay, in parallel and within bounds, and puts each one into the spool under its
@@ -102,18 +104,15 @@ async function fetchOne(
   const path = join(directory, name);
   const mark = `${path}${FETCHING_SUFFIX}`;
   try {
-    await writeFile(mark, "");
-    await fetchWalFile(store, table, name, `${path}${FETCHED_SUFFIX}`, { signal });
-    // The server opens it for writing, too, when it uses the file again for WAL of its own.
-    if (owner !== undefined) await chown(`${path}${FETCHED_SUFFIX}`, owner.uid, owner.gid);
-    await rename(`${path}${FETCHED_SUFFIX}`, path);
+    await replaceFile(mark, "", { mode: 0o600, owner, sync: SYNC });
+    await fetchWalFile(store, table, name, path, { signal, owner });
     order.fetched(name);
   } catch (error) {
     order.failed(name);
     if (!signal.aborted) onEvent?.({ type: "prefetch-failed", name, error });
     return;
   } finally {
-    await rm(mark, { force: true });
+    await removeFile(mark, { sync: SYNC });
   }
   onEvent?.({ type: "segment-ready", name });
 }

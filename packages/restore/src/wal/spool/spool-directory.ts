@@ -1,5 +1,6 @@
-import { chown, mkdir, realpath, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { realpath, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { makeDirectory, type Owner } from "@soar/durable-files";
 import { freeBytesAt, RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
 
 const WINDOW_SEGMENTS = 64;
@@ -11,15 +12,11 @@ const SPACE_SHARE = 0.25;
  * Makes an empty spool on the file system of pg_wal, so that taking a segment is a rename: beside the plan of the restore,
  * or in pg_wal itself when that is a link to somewhere else, where PostgreSQL passes over names that are not its own.
  */
-export async function createSpoolDirectory(
-  dataDir: string,
-  owner: { readonly uid: number; readonly gid: number } | undefined,
-): Promise<string> {
+export async function createSpoolDirectory(dataDir: string, owner: Owner | undefined): Promise<string> {
   const directory = await spoolPath(dataDir);
   // What an earlier run left was checked, too, but nobody counts it.
   await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  if (owner !== undefined) await chown(directory, owner.uid, owner.gid);
+  await makeDirectory(directory, { mode: 0o700, owner, sync: "none", within: { base: dirname(directory) } });
   return directory;
 }
 
