@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { makeDirectory, type ProcessLock, readTextIfPresent, replaceFile, tryLock } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
+import { parseJsonAs } from "@soar/repository";
+import * as v from "valibot";
 import {
   addToCounters,
   BASE_BACKUP_BOUNDS,
@@ -14,16 +16,42 @@ const FILE = "counters.json";
 const RETRY_MS = 10;
 const SPOOL_HINT = "The spool directory has to belong to the server's user.";
 
-/** What the spool has counted so far. A file that is no JSON begins at zero: a metric is no reason not to archive. */
+/** JSON leaves out what is undefined. */
+const absent = (): undefined => undefined;
+const instant = v.pipe(v.string(), v.isoTimestamp());
+const optionalText = v.optional(v.string(), absent);
+/** What cannot be a count begins at zero, and the others go on: a metric is no reason not to archive. */
+const count = v.fallback(v.pipe(v.number(), v.minValue(0)), 0);
+const countersSchema: v.GenericSchema<unknown, ArchiverCounters> = v.object({
+  archivedTotal: count,
+  givenUpTotal: count,
+  errorsTotal: count,
+  uploadedBytesTotal: count,
+  tailPiecesTotal: count,
+  requestsTotal: v.fallback(v.record(v.string(), count), {}),
+  baseBackups: v.fallback(
+    v.object({
+      count,
+      sumSeconds: count,
+      buckets: v.pipe(v.array(count), v.length(BASE_BACKUP_BOUNDS.length), v.readonly()),
+      countedUntil: v.optional(instant, absent),
+    }),
+    { ...NO_COUNTERS.baseBackups, countedUntil: undefined },
+  ),
+  lastArchived: v.fallback(v.optional(v.object({ name: v.string(), at: instant }), absent), undefined),
+  lastFailure: v.fallback(
+    v.optional(
+      v.object({ name: v.string(), at: instant, code: optionalText, message: v.string(), hint: optionalText }),
+      absent,
+    ),
+    undefined,
+  ),
+});
+
+/** What the spool has counted so far; nothing where there is no file, or one that is no JSON. */
 export async function readCounters(spoolDir: string): Promise<ArchiverCounters> {
   const text = await readTextIfPresent(join(spoolDir, FILE));
-  if (text === undefined) return NO_COUNTERS;
-  try {
-    return parseCounters(JSON.parse(text));
-  } catch (error) {
-    if (error instanceof SyntaxError) return NO_COUNTERS;
-    throw error;
-  }
+  return text === undefined ? NO_COUNTERS : (parseJsonAs(countersSchema, text) ?? NO_COUNTERS);
 }
 
 /**
@@ -58,26 +86,4 @@ async function waitForLock(path: string, patienceMs: number): Promise<ProcessLoc
         hint: SPOOL_HINT,
       });
   }
-}
-
-function parseCounters(value: unknown): ArchiverCounters {
-  const from = (typeof value === "object" && value !== null ? value : {}) as Partial<ArchiverCounters>;
-  const base = from.baseBackups;
-  return {
-    archivedTotal: count(from.archivedTotal),
-    givenUpTotal: count(from.givenUpTotal),
-    errorsTotal: count(from.errorsTotal),
-    uploadedBytesTotal: count(from.uploadedBytesTotal),
-    tailPiecesTotal: count(from.tailPiecesTotal),
-    requestsTotal: Object.fromEntries(
-      Object.entries(from.requestsTotal ?? {}).map(([name, number]) => [name, count(number)]),
-    ),
-    baseBackups: base?.buckets.length === BASE_BACKUP_BOUNDS.length ? base : NO_COUNTERS.baseBackups,
-    lastArchived: from.lastArchived,
-    lastFailure: from.lastFailure,
-  };
-}
-
-function count(number: unknown): number {
-  return typeof number === "number" && number >= 0 ? number : 0;
 }

@@ -5,6 +5,7 @@ export {
   claimLabel,
   findGap,
   findStarted,
+  gapSchema,
   listGaps,
   listLeases,
   putGap,

@@ -46,7 +46,8 @@ const leaseSchema = v.object({
 /** `config/leases/<id>.json`: somebody reads these objects; expiry leaves them alone until the lease lapses. */
 export type LeaseRecord = v.InferOutput<typeof leaseSchema>;
 
-const gapSchema = v.object({
+/** Also of a copy that somebody keeps on this machine. */
+export const gapSchema = v.object({
   format,
   /** First and last segment that was given up, on one timeline. */
   from: v.string(),

@@ -71,6 +71,22 @@ export async function findRecord<S extends RecordSchema>(
   return parseRecord(schema, bytes.toString("utf8"), `${store.location}/${key}`);
 }
 
+/**
+ * Parses JSON that is kept on this machine; undefined for anything that is not of the schema, cut off text included. What a
+ * damaged one means, and where it lay, is for the caller to say.
+ */
+export function parseJsonAs<S extends v.GenericSchema>(schema: S, text: string): v.InferOutput<S> | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  const result = v.safeParse(schema, value);
+  return result.success ? result.output : undefined;
+}
+
 function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
