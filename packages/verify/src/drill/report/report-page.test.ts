@@ -71,3 +71,21 @@ test("a sealed report is believed in any order and layout, and no longer when a 
   for (const text of ["{", "{}", '{"kind":"soar-drill-report","version":2}'])
     expect(() => parseSealedReport(text, "r.json")).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));
 });
+
+test("a sealed report that lacks what a page is made of is none, and one with more than this program knows is one", () => {
+  const seal = (changes: object): string => JSON.stringify(sealReport({ ...SAMPLE_RESULT, ...changes }));
+  expect(parseSealedReport(seal({ weather: "rain" }), "r.json")).toMatchObject({ outcome: SAMPLE_RESULT.outcome });
+  for (const [changes, place] of [
+    [{ checks: [{ kind: "fence", name: "x", outcome: "maybe", detail: "", durationMs: 1 }] }, "checks.0.outcome"],
+    [{ timings: {} }, "timings.totalMs"],
+    [{ window: { timelines: [3], gaps: [], unreadable: [] } }, "window.timelines.0"],
+    [{ reached: 3 }, "reached"],
+  ] as const) {
+    expect(() => parseSealedReport(seal(changes), "r.json")).toThrow(
+      expect.objectContaining({
+        code: "FORMAT_INVALID",
+        message: expect.stringContaining(`'r.json' as the report of a drill: ${place}: `) as string,
+      }),
+    );
+  }
+});
