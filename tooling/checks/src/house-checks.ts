@@ -8,6 +8,7 @@ import { folderCircles } from "./folder-circles.ts";
 import { libraryPurity } from "./library-purity.ts";
 import { moduleShape } from "./module-shape.ts";
 import { namedFiles } from "./named-files.ts";
+import { oneWayToWrite } from "./one-way-to-write.ts";
 import { packageFiles } from "./package-files.ts";
 import { pinnedActions, pinnedTools } from "./pinned-tools.ts";
 import { programGuards } from "./program-guards.ts";
@@ -23,6 +24,7 @@ const HOUSE_CHECKS: readonly Check[] = [
   declaredDependencies,
   folderCircles,
   libraryPurity,
+  oneWayToWrite,
   moduleShape,
   testShape,
   publicNames,

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readTextIfPresent } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatReportPage, parseSealedReport, type DrillReport } from "@soar/verify";
 
@@ -28,7 +28,7 @@ export async function checkReport(path: string): Promise<CheckedReport> {
 }
 
 async function checkPage(path: string, report: DrillReport): Promise<"unchanged" | "absent"> {
-  const page = await readIfThere(path);
+  const page = await readTextIfPresent(path);
   if (page === undefined) return "absent";
   if (page === formatReportPage(report)) return "unchanged";
   const isOther = !page.includes(report.digest);
@@ -44,19 +44,10 @@ async function checkPage(path: string, report: DrillReport): Promise<"unchanged"
 }
 
 async function read(path: string): Promise<string> {
-  const text = await readIfThere(path);
+  const text = await readTextIfPresent(path);
   if (text === undefined)
     throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': there is no such file`, {
       hint: "Name the .json file that soar-backup-verify drill wrote.",
     });
   return text;
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${(cause as Error).message}`, { cause });
-  }
 }

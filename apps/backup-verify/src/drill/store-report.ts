@@ -1,5 +1,5 @@
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { makeDirectory, removeFile, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatReportPage, type DrillReport } from "@soar/verify";
 import type { DrillConfig } from "./drill-options.ts";
@@ -14,6 +14,9 @@ export interface ReportPlace {
   store(report: DrillReport): Promise<ReportFiles>;
 }
 
+/** It took hours, and says years later what was proved: a crash must not take it away. */
+const EVIDENCE = { mode: 0o640, sync: "directory" } as const;
+
 /** Finds out that reports can be written before hours of restoring. Rejects with `FILE_UNWRITABLE` or `USAGE`. */
 export async function openReportPlace({
   report: wanted,
@@ -25,10 +28,10 @@ export async function openReportPlace({
     });
   const directory = wanted === undefined ? stateDir : dirname(resolve(wanted));
   await attempt(directory, async () => {
-    if (wanted === undefined) await mkdir(directory, { recursive: true, mode: 0o750 });
-    const probe = join(directory, `.soar-drill-${process.pid}.tmp`);
-    await writeFile(probe, "");
-    await rm(probe);
+    if (wanted === undefined) await makeDirectory(directory, { ...EVIDENCE, mode: 0o750 });
+    const probe = join(directory, `.soar-drill-${process.pid}`);
+    await replaceFile(probe, "", { ...EVIDENCE, sync: "none" });
+    await removeFile(probe, { sync: "none" });
   });
   return {
     async store(report) {
@@ -38,22 +41,12 @@ export async function openReportPlace({
           : resolve(wanted);
       const files = { page, json: page.replace(/\.html$/, ".json") };
       await attempt(directory, async () => {
-        await replaceFile(files.json, `${JSON.stringify(report, null, 2)}\n`);
-        await replaceFile(files.page, formatReportPage(report));
+        await replaceFile(files.json, `${JSON.stringify(report, null, 2)}\n`, EVIDENCE);
+        await replaceFile(files.page, formatReportPage(report), EVIDENCE);
       });
       return files;
     },
   };
-}
-
-async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await writeFile(temporary, text, { mode: 0o640 });
-    await rename(temporary, path);
-  } finally {
-    await rm(temporary, { force: true });
-  }
 }
 
 async function attempt(directory: string, work: () => Promise<void>): Promise<void> {

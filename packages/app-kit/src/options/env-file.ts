@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
+import { meansAbsent } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { parseEnvText } from "./env-dialect.ts";
 
@@ -50,9 +51,8 @@ function openEnvFile(path: string, isNamed: boolean): number | undefined {
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-    if ((code === "ENOENT" || code === "ENOTDIR") && !isNamed) return undefined;
-    const fact =
-      code === "ENOENT" || code === "ENOTDIR" ? "it does not exist" : code === "EACCES" ? "permission denied" : code;
+    if (meansAbsent(cause) && !isNamed) return undefined;
+    const fact = meansAbsent(cause) ? "it does not exist" : code === "EACCES" ? "permission denied" : code;
     const hint =
       code === "EACCES"
         ? "Run the command as the user that owns the file, for example with sudo -u postgres, or name another one with --env-file."

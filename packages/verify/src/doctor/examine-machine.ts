@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { access, constants, stat, statfs } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { meansAbsent, statIfPresent, systemErrorCode } from "@soar/durable-files";
 import { hasErrorCode } from "@soar/errors";
 import { findPostgresPrograms } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
@@ -84,12 +85,11 @@ async function examineLauncher(archiveCommand: string, searchPath: string, notes
     notes.ok("launcher", `${path} runs (${stdout.trim()})`);
   } catch (error) {
     const { code, stderr } = error as { code?: string | number; stderr?: string };
-    const fact =
-      code === "ENOENT"
-        ? "does not exist"
-        : code === "EACCES"
-          ? "may not be executed"
-          : `ends with ${code}: ${(stderr ?? "").trim().split("\n")[0]}`;
+    const fact = meansAbsent(error)
+      ? "does not exist"
+      : code === "EACCES"
+        ? "may not be executed"
+        : `ends with ${code}: ${(stderr ?? "").trim().split("\n")[0]}`;
     notes.error(
       "launcher-broken",
       `archive_command runs '${path}', which ${fact}`,
@@ -178,11 +178,11 @@ async function examineDirectory(
   { wantedBytes, why }: { readonly wantedBytes: number; readonly why: string },
   notes: Notes,
 ): Promise<void> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => error.code ?? "");
-  if (typeof found === "string")
+  const found = await statIfPresent(path).catch((error: unknown) => systemErrorCode(error) ?? "");
+  if (found === undefined || typeof found === "string")
     return notes.notice(
       `${kind}-missing`,
-      `'${path}' ${found === "ENOENT" ? "does not exist" : `cannot be seen (${found})`}: ${why}`,
+      `'${path}' ${found === undefined ? "does not exist" : `cannot be seen (${found})`}: ${why}`,
       `Create it for the server's user: install -d -m 700 -o postgres -g postgres '${path}'`,
     );
   const free = await freeBytes(path);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeDirectory, readTextIfPresent, removeLeftovers, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 
 /** What is known of earlier readings. */
@@ -28,6 +28,10 @@ export interface ReadMemory extends Memories {
 export const NOTHING_READ: Memories = { lastRead: () => undefined, isDamaged: () => false };
 
 const DAMAGED = 0;
+/** What a crash takes away is read again. */
+const SYNC = "none";
+/** Another run writes its memory within seconds. */
+const LEFTOVER_MS = 60 * 60_000;
 const HEAD = "soar-read-memory 1";
 
 /**
@@ -38,8 +42,9 @@ const HEAD = "soar-read-memory 1";
 export async function openReadMemory(directory: string, location: string): Promise<ReadMemory> {
   const path = join(directory, `read-${createHash("sha256").update(location).digest("hex").slice(0, 16)}.txt`);
   const times = await attempt(directory, async () => {
-    await mkdir(directory, { recursive: true, mode: 0o750 });
-    return parse(await readIfThere(path));
+    await makeDirectory(directory, { mode: 0o750, sync: SYNC });
+    await removeLeftovers(directory, { idleMs: LEFTOVER_MS });
+    return parse((await readTextIfPresent(path)) ?? "");
   });
   return {
     lastRead: (unit) => (times.get(unit) === DAMAGED ? undefined : times.get(unit)),
@@ -49,7 +54,8 @@ export async function openReadMemory(directory: string, location: string): Promi
       for (const unit of damaged) times.set(unit, DAMAGED);
       if (existing !== undefined) for (const unit of times.keys()) if (!existing.has(unit)) times.delete(unit);
       const lines = [...times].map(([unit, time]) => `${Math.floor(time / 1000)} ${unit}`);
-      await attempt(directory, () => replaceFile(path, `${[`${HEAD} ${location}`, ...lines].join("\n")}\n`));
+      const text = `${[`${HEAD} ${location}`, ...lines].join("\n")}\n`;
+      await attempt(directory, () => replaceFile(path, text, { mode: 0o640, sync: SYNC }));
     },
   };
 }
@@ -63,27 +69,6 @@ function parse(text: string): Map<string, number> {
     if (seconds !== undefined && unit !== undefined) times.set(unit, Number(seconds) * 1000);
   }
   return times;
-}
-
-async function readIfThere(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
-    throw error;
-  }
-}
-
-/** Appears whole under its name. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await writeFile(temporary, text, { mode: 0o640 });
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
 }
 
 async function attempt<T>(directory: string, work: () => Promise<T>): Promise<T> {
