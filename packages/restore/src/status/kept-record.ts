@@ -2,7 +2,8 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { namesIfPresent, readTextIfPresent, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
-import { parseRecord } from "./parse-record.ts";
+import { parseJsonAs } from "@soar/repository";
+import * as v from "valibot";
 
 const FORMAT = 1;
 const RECORD_NAME = "soar-kept.json";
@@ -29,6 +30,16 @@ export interface MovedDirectory {
   readonly to: string;
 }
 
+const recordSchema: v.GenericSchema<unknown, KeptRecord> = v.object({
+  format: v.literal(FORMAT),
+  dataDir: v.string(),
+  keptAs: v.string(),
+  keptAt: v.string(),
+  // JSON leaves it out where it is not known.
+  systemIdentifier: v.optional(v.string(), () => undefined),
+  moved: v.array(v.object({ link: v.string(), from: v.string(), to: v.string() })),
+});
+
 /** What the name of everything that a restore keeps begins with. */
 export function keptPrefix(path: string): string {
   return `${path}.before-restore-`;
@@ -38,7 +49,7 @@ export async function readKeptRecord(directory: string): Promise<KeptRecord | un
   const path = join(directory, RECORD_NAME);
   const text = await readTextIfPresent(path, { hint: OWNER_HINT, within: { base: directory } });
   if (text === undefined) return undefined;
-  const record = parseRecord(text, isRecord);
+  const record = parseJsonAs(recordSchema, text);
   if (record !== undefined) return record;
   throw new SoarError(
     "FORMAT_INVALID",
@@ -84,17 +95,4 @@ async function besides(prefix: string): Promise<string[]> {
   for (const name of names.filter((one) => one.startsWith(basename(prefix))).sort())
     if ((await stat(join(parent, name))).isDirectory()) found.push(join(parent, name));
   return found;
-}
-
-function isRecord(value: unknown): value is KeptRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const record = value as Partial<Record<keyof KeptRecord, unknown>>;
-  const texts = [record.dataDir, record.keptAs, record.keptAt].every((text) => typeof text === "string");
-  return record.format === FORMAT && texts && Array.isArray(record.moved) && record.moved.every(isMoved);
-}
-
-function isMoved(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  const { link, from, to } = value as Partial<Record<keyof MovedDirectory, unknown>>;
-  return [link, from, to].every((text) => typeof text === "string");
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { processStart } from "@soar/durable-files";
@@ -122,5 +122,19 @@ test("tells a process that is gone, also when its id was given out again", async
 
 test.each(["", "{}", '{"format":2}'])("a record that is none (%j) is an error and not nothing", async (text) => {
   writeFileSync(join(dataDir, "soar-restore", "restore.json"), text);
+  await expect(readRestoreStatus(dataDir)).rejects.toMatchObject({ code: "FORMAT_INVALID" });
+});
+
+test.each<[string, object]>([
+  ["a tablespace without a directory", { tablespaces: [[16_420]] }],
+  ["a recovery that is over and came to nothing", { phase: "finish", outcome: undefined }],
+  ["an outcome of another shape", { phase: "finish", outcome: { timeline: "2" } }],
+  ["a place for WAL that is no path", { savedWal: 7 }],
+])("a record with %s is none", async (_what, changes) => {
+  await leave({});
+  const path = join(dataDir, "soar-restore", "restore.json");
+  const whole = JSON.parse(readFileSync(path, "utf8")) as object;
+  expect(await readRestoreStatus(dataDir)).toBeDefined();
+  writeFileSync(path, JSON.stringify({ ...whole, ...changes }));
   await expect(readRestoreStatus(dataDir)).rejects.toMatchObject({ code: "FORMAT_INVALID" });
 });

@@ -2,7 +2,8 @@ import { dirname, join } from "node:path";
 import { makeDirectory, type Owner, readTextIfPresent, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
-import { parseRecord } from "./parse-record.ts";
+import { parseJsonAs } from "@soar/repository";
+import * as v from "valibot";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { describeTarget } from "../plan/restore-target.ts";
 import type { RestorePlan } from "../plan/plan.ts";
@@ -63,6 +64,50 @@ export interface RestoredChecks {
   readonly unloggedTables: number;
 }
 
+/** JSON leaves out what is undefined. */
+const absent = (): undefined => undefined;
+const whole = v.pipe(v.number(), v.safeInteger());
+const optionalText = v.optional(v.string());
+
+const outcomeSchema = v.object({
+  timeline: whole,
+  reachedLsn: v.optional(v.string(), absent),
+  lastCommitTime: v.optional(v.string(), absent),
+  restoredFiles: whole,
+  checks: v.optional(
+    v.object({ databases: whole, otherCollation: v.array(v.string()), unloggedTables: whole }),
+    absent,
+  ),
+});
+
+const recordSchema: v.GenericSchema<unknown, RestoreRecord> = v.pipe(
+  v.object({
+    format: v.literal(FORMAT),
+    phase: v.picklist(["fetch", "recover", "finish"]),
+    systemIdentifier: v.string(),
+    backup: v.string(),
+    target: v.string(),
+    stopLsn: v.string(),
+    timeline: whole,
+    tablespaces: v.array(v.tuple([whole, v.string()])),
+    processId: whole,
+    processStart: v.string(),
+    startedAt: v.string(),
+    logOffset: whole,
+    fetchedBytes: whole,
+    totalBytes: whole,
+    keptAs: optionalText,
+    savedWal: optionalText,
+    privateDir: optionalText,
+    outcome: v.optional(outcomeSchema),
+    replayedTime: optionalText,
+  }),
+  v.check(
+    ({ phase, outcome }) => phase !== "finish" || outcome !== undefined,
+    "a recovery that is over has an outcome",
+  ),
+);
+
 export function recordPath(dataDir: string): string {
   return join(dataDir, RESTORE_STATE_DIRECTORY, RECORD_NAME);
 }
@@ -89,7 +134,7 @@ export async function readRestoreRecord(dataDir: string): Promise<RestoreRecord 
     within: { base: dataDir },
   });
   if (text === undefined) return undefined;
-  const value = parseRecord(text, isRecord);
+  const value = parseJsonAs(recordSchema, text);
   if (value !== undefined) return value;
   throw new SoarError("FORMAT_INVALID", `unable to read '${path}': it is not the record of a restore`, {
     hint: "It is written by soar-restore of one version only; finish the restore with that version.",
@@ -107,29 +152,4 @@ export async function writeRestoreRecord(
   const options = { owner, sync: "directory", within: { base: dataDir } } as const;
   await makeDirectory(dirname(path), { ...options, mode: 0o700 });
   await replaceFile(path, `${JSON.stringify(record)}\n`, { ...options, mode: 0o600 });
-}
-
-function isRecord(value: unknown): value is RestoreRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const record = value as Partial<Record<keyof RestoreRecord, unknown>>;
-  const texts = [
-    record.systemIdentifier,
-    record.backup,
-    record.target,
-    record.stopLsn,
-    record.processStart,
-    record.startedAt,
-  ].every((text) => typeof text === "string");
-  const numbers = [record.timeline, record.processId, record.logOffset, record.fetchedBytes, record.totalBytes].every(
-    (number) => Number.isSafeInteger(number),
-  );
-  return (
-    record.format === FORMAT &&
-    (record.phase === "fetch" ||
-      record.phase === "recover" ||
-      (record.phase === "finish" && typeof record.outcome === "object")) &&
-    Array.isArray(record.tablespaces) &&
-    texts &&
-    numbers
-  );
 }
