@@ -1,8 +1,8 @@
 import { SoarError } from "@soar/errors";
 import { readCString } from "./backend-messages.ts";
 import type { DamageReport } from "./damaged-pages.ts";
-import { type Frame, MESSAGE } from "./frame-parser.ts";
-import { type ResultReader, unexpected } from "./result-reader.ts";
+import { MESSAGE } from "./frame-parser.ts";
+import { type CopyFrame, type ResultReader, unexpected } from "./result-reader.ts";
 import { factOf, LOST_HINT } from "./server-failure.ts";
 
 /** One tablespace of a backup; the main data directory has neither oid nor location. */
@@ -43,8 +43,6 @@ export type BaseBackupEvent =
       readonly damaged: DamageReport | undefined;
     };
 
-type CopyFrame = Extract<Frame, { kind: "copy" }>;
-
 /** First byte of a CopyData message in a base backup (PostgreSQL documentation, BASE_BACKUP). */
 const KIND = { newArchive: 0x6e, manifest: 0x6d, data: 0x64, progress: 0x70 } as const;
 
@@ -67,7 +65,7 @@ export async function* readArchiveStream(results: ResultReader): AsyncGenerator<
       yield* readData(results, frame, target);
       continue;
     }
-    const body = await wholeMessage(results, frame);
+    const body = await results.wholeCopy(frame);
     if (kind === KIND.progress) {
       yield { type: "progress", done: Number(body.readBigInt64BE(1)) };
       continue;
@@ -89,29 +87,8 @@ async function* readData(
   if (target === "none")
     throw new SoarError("SERVER_FAILED", "unable to read the base backup: data came before the first archive");
   const type = target === "archive" ? "data" : "manifest";
-  let frame: CopyFrame = { ...first, body: first.body.subarray(1) };
-  for (;;) {
-    if (frame.body.length > 0) yield { type, chunk: frame.body };
-    if (frame.last) return;
-    frame = await continuation(results);
-  }
-}
-
-/** Puts a small message together. */
-async function wholeMessage(results: ResultReader, first: CopyFrame): Promise<Buffer> {
-  const parts = [first.body];
-  for (let last = first.last; !last;) {
-    const frame = await continuation(results);
-    parts.push(frame.body);
-    last = frame.last;
-  }
-  return parts.length === 1 ? first.body : Buffer.concat(parts);
-}
-
-async function continuation(results: ResultReader): Promise<CopyFrame> {
-  const frame = await results.next();
-  if (frame.kind !== "copy") throw unexpected(frame);
-  return frame;
+  for await (const chunk of results.copyPieces({ ...first, body: first.body.subarray(1) }))
+    if (chunk.length > 0) yield { type, chunk };
 }
 
 function archiveEvent(body: Buffer): BaseBackupEvent {

@@ -13,7 +13,7 @@ const KEEPALIVE_DELAY_MS = 30_000;
 export interface ConnectOptions {
   /** `true` is a physical replication connection, `database` one that also runs SQL. */
   readonly replication?: "true" | "database";
-  /** Server settings for this session. */
+  /** Server settings for this session; at least one, because without any pg takes those of PGOPTIONS. */
   readonly settings: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
 }
@@ -73,13 +73,14 @@ async function connectOnce(config: ServerConfig, tls: ServerTls, options: Connec
   );
   // Whoever reads the socket is told in its own way; unheard, it would end this process.
   client.on("error", () => undefined);
+  // pg rejects with what its socket was destroyed with.
   const abort = (): void => void connection.stream.destroy(abortedBy(options.signal, config));
   options.signal?.addEventListener("abort", abort, { once: true });
   try {
     await client.connect();
   } catch (error) {
     connection.stream.destroy();
-    throw isAborted(options.signal) ? abortedBy(options.signal, config) : error;
+    throw error;
   } finally {
     options.signal?.removeEventListener("abort", abort);
   }
@@ -105,7 +106,7 @@ function clientConfig(config: ServerConfig, tls: ServerTls, options: ConnectOpti
     password: () => requirePassword(config),
     ssl: tlsOptions(tls),
     application_name: config.applicationName ?? "soar",
-    options: startupOptions(options.settings) || "-c DateStyle=ISO",
+    options: startupOptions(options.settings),
     connectionTimeoutMillis: config.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_DELAY_MS,
@@ -142,10 +143,6 @@ function tlsOptions({ mode, caPem, certPem, keyPem }: ServerTls): ClientConfig["
 function versionNumber(text: string): number {
   const [, major, minor] = /^(\d+)(?:\.(\d+))?/.exec(text) ?? [];
   return Number(major ?? 0) * 10_000 + Number(minor ?? 0);
-}
-
-function isAborted(signal: AbortSignal | undefined): boolean {
-  return signal?.aborted === true;
 }
 
 /** The failure of a call that its caller stopped. */

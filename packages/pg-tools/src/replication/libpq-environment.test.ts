@@ -45,3 +45,7 @@ test("without a password none is looked for elsewhere, and a socket has no TLS",
   expect(environment).not.toHaveProperty("PGPASSWORD");
   expect(environment).not.toHaveProperty("PGDATABASE");
 });
+
+test("over TCP, without a word on TLS, a program takes what the server offers", async () => {
+  expect(await libpqEnvironment({ host: "db", port: 5432, user: "soar" })).toMatchObject({ PGSSLMODE: "prefer" });
+});

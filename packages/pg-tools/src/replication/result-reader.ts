@@ -4,6 +4,8 @@ import { type Frame, MESSAGE } from "./frame-parser.ts";
 import type { ReplicationConnection } from "./replication-connection.ts";
 import type { ServerMessage } from "./server-failure.ts";
 
+export type CopyFrame = Extract<Frame, { kind: "copy" }>;
+
 type ToError = (failure: ServerMessage) => Error;
 
 /** Reads the answer to one command piece by piece, in the order in which the protocol has it. Notices go aside. */
@@ -36,6 +38,24 @@ export class ResultReader {
       else if (frame.kind === "message" && frame.type === MESSAGE.commandComplete) return { columns, rows };
       else throw unexpected(frame, toError);
     }
+  }
+
+  /** The rest of a CopyData message, piece by piece as it arrives. */
+  async *copyPieces(first: CopyFrame): AsyncGenerator<Buffer, void, void> {
+    for (let frame: Frame = first; ;) {
+      yield frame.body;
+      if (frame.last) return;
+      frame = await this.next();
+      /* v8 ignore next -- FrameParser gives a message to its end before it begins another */
+      if (frame.kind !== "copy") throw unexpected(frame);
+    }
+  }
+
+  /** A small CopyData message, put together. */
+  async wholeCopy(first: CopyFrame): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    for await (const part of this.copyPieces(first)) parts.push(part);
+    return parts.length === 1 ? first.body : Buffer.concat(parts);
   }
 
   async expect(type: number, toError: ToError): Promise<Buffer> {

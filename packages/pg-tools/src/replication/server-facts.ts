@@ -1,3 +1,4 @@
+import { SoarError } from "@soar/errors";
 import { ACCESS_FILE_SETTINGS } from "../majors/find-major.ts";
 import type { SqlConnection } from "./sql-connection.ts";
 
@@ -81,19 +82,20 @@ export async function readServerFacts(
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<ServerFacts> {
   const settings = await readSettings(connection, options);
-  const setting = (name: string): string => settings.get(name) ?? "";
-  const [row] = await connection.query<{ id: string; timeline: number; recovering: boolean; version: string }>(
+  const setting = (name: string): string => requireFact(connection, name, settings.get(name));
+  const [found] = await connection.query<{ id: string; timeline: number; recovering: boolean; version: string }>(
     "SELECT system_identifier::text AS id, timeline_id AS timeline, pg_is_in_recovery() AS recovering, current_setting('server_version') AS version FROM pg_control_system(), pg_control_checkpoint()",
     [],
     options,
   );
+  const row = requireFact(connection, "its control file", found);
   const parameters = RECOVERY_PARAMETERS.map((name) => [name, Number(setting(name))] as const);
   return {
     versionNumber: connection.serverVersion,
-    version: row?.version ?? "",
-    systemIdentifier: row?.id ?? "",
-    timeline: row?.timeline ?? 0,
-    inRecovery: row?.recovering ?? false,
+    version: row.version,
+    systemIdentifier: row.id,
+    timeline: row.timeline,
+    inRecovery: row.recovering,
     dataDirectory: settings.get("data_directory"),
     configFile: settings.get("config_file"),
     accessFiles: pick(settings, ACCESS_FILE_SETTINGS),
@@ -107,6 +109,14 @@ export async function readServerFacts(
     databases: await readDatabases(connection, options),
     tablespaces: await readTablespaces(connection, options),
   };
+}
+
+/** A server of a supported version tells these to everybody; a zero in their place would pass for a fact. */
+function requireFact<T>({ location }: SqlConnection, what: string, value: T | undefined): T {
+  if (value !== undefined) return value;
+  throw new SoarError("SERVER_FAILED", `unable to read the facts of '${location}': it says nothing of ${what}`, {
+    hint: "Connect to the server itself: what answers here is not one, or hides its settings.",
+  });
 }
 
 function pick(settings: ReadonlyMap<string, string>, names: readonly string[]): Record<string, string> {

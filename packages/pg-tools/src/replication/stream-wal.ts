@@ -1,6 +1,6 @@
 import { SoarError } from "@soar/errors";
 import { formatLsn, parseLsn } from "../wal-names/lsn.ts";
-import { type Frame, MESSAGE } from "./frame-parser.ts";
+import { MESSAGE } from "./frame-parser.ts";
 import type { ReplicationConnection } from "./replication-connection.ts";
 import { quoteIdentifier } from "./replication-commands.ts";
 import { ResultReader, unexpected } from "./result-reader.ts";
@@ -131,7 +131,7 @@ async function* readCopy(
     const frame = await results.next();
     if (frame.kind === "message" && frame.type === MESSAGE.copyDone) return;
     if (frame.kind === "message") throw unexpected(frame, toError);
-    const body = await wholeBody(results, frame);
+    const body = await results.wholeCopy(frame);
     const [serverEndLsn, sentAt] =
       body[0] === KEEPALIVE
         ? [body.readBigUInt64BE(1), timeOfServer(body.readBigInt64BE(9))]
@@ -152,17 +152,6 @@ async function* readCopy(
     sendStatus();
     yield { type: "keepalive", serverEndLsn, sentAt };
   }
-}
-
-async function wholeBody(results: ResultReader, first: Extract<Frame, { kind: "copy" }>): Promise<Buffer> {
-  const parts = [first.body];
-  for (let last = first.last; !last;) {
-    const frame = await results.next();
-    if (frame.kind !== "copy") throw unexpected(frame);
-    parts.push(frame.body);
-    last = frame.last;
-  }
-  return parts.length === 1 ? first.body : Buffer.concat(parts);
 }
 
 async function readTimelineEnd(
