@@ -1,6 +1,7 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
+import { runProgram } from "@soar/programs";
 import { confirmOptions, defineCommand, formatTable, jobsOptions, runApp, storageOptions } from "@soar/app-kit";
 
 const take = defineCommand({
@@ -65,6 +66,10 @@ const wait = defineCommand({
   summary: "Wait for a signal.",
   options: { deaf: { type: "boolean", default: false, help: "Take no notice of it." } },
   async run({ config, signal, output, log }) {
+    const marker = process.env["FIXTURE_PROGRAM"];
+    if (marker !== undefined)
+      void runProgram("/bin/sh", ["-c", 'echo $$ > "$0"; exec sleep 600', marker], { env: { PATH: "/usr/bin:/bin" } });
+    while (marker !== undefined && !(existsSync(marker) && readFileSync(marker).length > 0)) await sleep(10);
     output.print("ready");
     const stop = config.deaf ? {} : { signal };
     signal.addEventListener("abort", () => log.info("noticed"));

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -355,6 +355,14 @@ describe("signals", () => {
     expect(stderr).toContain("a second signal ends the program at once");
     expect(stderr).toContain("stopped by SIGINT");
     expect(status).toBe(4);
+  });
+
+  test("a second one ends the programs that it runs, too", async () => {
+    const marker = path.join(directory, "program");
+    await signalled(["--deaf"], ["SIGTERM", "SIGTERM"], { FIXTURE_PROGRAM: marker });
+    const running = ["-o", "stat=", "-p", readFileSync(marker, "utf8").trim()];
+    // A process that its parent has not collected has ended.
+    await expect.poll(() => spawnSync("ps", running, { encoding: "utf8" }).stdout).toMatch(/^(Z.*)?\n?$/);
   });
 
   test("SIGQUIT, which PostgreSQL sends at an immediate shutdown, ends it at once, with a status", async () => {

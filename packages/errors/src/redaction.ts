@@ -20,7 +20,8 @@ export function registerSecret(value: string | undefined): void {
 /** Shapes of secrets that were never registered: keys of providers, passwords in URLs and connection strings, signatures. */
 const SHAPES: readonly (readonly [RegExp, string])[] = [
   [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, HIDDEN],
-  [/([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi, `$1:${HIDDEN}@`],
+  // The scheme has an end: without it, every letter of a long word would be looked at as often as there are letters before it.
+  [/([a-z][a-z0-9+.-]{0,30}:\/\/[^\s/:@]*):[^\s/@]+@/gi, `$1:${HIDDEN}@`],
   [/\b(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s"']+/gi, `$1${HIDDEN}`],
   [/\b(Signature=)[0-9a-f]{32,}/gi, `$1${HIDDEN}`],
   [

@@ -4,13 +4,14 @@ import type { ModuleImport, SourceModule } from "./source-module.ts";
 import type { Workspace, WorkspacePackage } from "./workspace.ts";
 
 /** Small things that every program needs, each of them once. They know neither PostgreSQL nor backups. */
-const FLOOR = ["@soar/durable-files", "@soar/task-pool", "@soar/errors"];
+const FLOOR = ["@soar/durable-files", "@soar/programs", "@soar/task-pool", "@soar/errors"];
 const NOUNS = ["@soar/repository", "@soar/seekable-tar", "@soar/pg-tools", "@soar/storage", ...FLOOR];
 
 /** Arrows only point down. docs/architecture.md and CONTRIBUTING.md show the same, which another check compares. */
 export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "@soar/errors": [],
   "@soar/durable-files": ["@soar/errors"],
+  "@soar/programs": ["@soar/durable-files", "@soar/errors"],
   "@soar/task-pool": ["@soar/errors"],
   "@soar/storage": FLOOR,
   "@soar/pg-tools": FLOOR,

@@ -2,14 +2,6 @@ import { posix } from "node:path";
 import type { Check, Finding } from "./check.ts";
 import type { WorkspacePackage } from "./workspace.ts";
 
-/**
- * Folders that may import each other all the same, relative to the checkout, each with the reason.
- */
-const EXCEPTIONS: Readonly<Record<string, string>> = {
-  "packages/verify/src/drill/checks -> packages/verify/src/drill":
-    "run-captured.ts is going to pg-tools, with every other way to run a program",
-};
-
 /** One room of a package imports another, with the first import that does. */
 interface Arrow {
   readonly from: string;
@@ -37,8 +29,7 @@ function readArrows({ folder, modules }: WorkspacePackage): Arrow[] {
       const target = posix.join(posix.dirname(path), specifier);
       const [from, to] = [roomOf(path, source), roomOf(target, source)];
       const name = `${from} -> ${to}`;
-      if (from !== to && EXCEPTIONS[name] === undefined && !arrows.has(name))
-        arrows.set(name, { from, to, path, line, target });
+      if (from !== to && !arrows.has(name)) arrows.set(name, { from, to, path, line, target });
     }
   }
   return Array.from(arrows.values());

@@ -5,6 +5,7 @@ import { declaredDependencies } from "./declared-dependencies.ts";
 import { libraryPurity } from "./library-purity.ts";
 import { moduleShape } from "./module-shape.ts";
 import { pinnedActions, pinnedTools } from "./pinned-tools.ts";
+import { programRuns } from "./program-runs.ts";
 import { libraryManifest, sampleWorkspace } from "./sample-workspace.fixture.ts";
 import { strangersWords } from "./strangers-words.ts";
 import { supportedVersions } from "./supported-versions.ts";
@@ -54,6 +55,25 @@ describe("declared dependencies", () => {
       "packages/errors/src/a.ts": 'import "tar";\nimport type { Client } from "pg";',
     };
     expect(messages(declaredDependencies, files)).toEqual(["'tar' is not declared under dependencies of @soar/errors"]);
+  });
+});
+
+describe("programs are run in one way:", () => {
+  const spawn = 'import { spawn } from "node:child_process";';
+  test.each([
+    ["the package for it", "packages/programs/src/spawn-group.ts", spawn],
+    ["a test", "packages/storage/src/a.test.ts", spawn],
+    ["tooling", "tooling/servers/src/a.ts", spawn],
+  ])("accept %s", (_what, path, code) => {
+    expect(messages(programRuns, { [path]: code })).toEqual([]);
+  });
+
+  test.each([
+    ["a library", "packages/storage/src/a.ts", spawn],
+    ["an app", "apps/restore-cli/src/a.ts", spawn],
+    ["a way round imports", "packages/storage/src/a.ts", 'process.getBuiltinModule("child_process");'],
+  ])("refuse %s", (_what, path, code) => {
+    expect(messages(programRuns, { [path]: code })).toHaveLength(1);
   });
 });
 

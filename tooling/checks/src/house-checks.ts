@@ -12,6 +12,7 @@ import { oneWayToWrite } from "./one-way-to-write.ts";
 import { packageFiles } from "./package-files.ts";
 import { pinnedActions, pinnedTools } from "./pinned-tools.ts";
 import { programGuards } from "./program-guards.ts";
+import { programRuns } from "./program-runs.ts";
 import { publicNames } from "./public-names.ts";
 import { strangersWords } from "./strangers-words.ts";
 import { supportedVersions } from "./supported-versions.ts";
@@ -30,6 +31,7 @@ const HOUSE_CHECKS: readonly Check[] = [
   publicNames,
   packageFiles,
   programGuards,
+  programRuns,
   changesetFiles,
   firstReleases,
   pinnedTools,

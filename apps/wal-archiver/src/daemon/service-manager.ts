@@ -1,5 +1,9 @@
-import { spawn } from "node:child_process";
 import type { Log } from "@soar/app-kit";
+import { messageOf } from "@soar/errors";
+import { runProgram } from "@soar/programs";
+
+/** The next sign of life is due long before. */
+const PATIENCE_MS = 10_000;
 
 /** What systemd is told. Node has no unix datagram sockets, so the `systemd-notify` program carries it (`NotifyAccess=all`). */
 export interface ServiceManager {
@@ -21,12 +25,11 @@ export function connectServiceManager(env: NodeJS.ProcessEnv, log: Pick<Log, "wa
   };
   const notify = (...words: string[]): void => {
     if (!isManaged) return;
-    const child = spawn("systemd-notify", words, { stdio: "ignore", env });
-    child.once("error", (error) => fail(error.message));
-    child.once("exit", (status) => {
-      if (status !== 0) fail(`systemd-notify ended with ${status ?? "a signal"}`);
-    });
-    child.unref();
+    // It may be on its way when we end.
+    runProgram("systemd-notify", words, { env, timeoutMs: PATIENCE_MS, mayOutlive: true }).then(
+      ({ status, ending }) => status !== 0 && fail(ending),
+      (error: unknown) => fail(messageOf(error)),
+    );
   };
   return {
     ready: (status) => notify("--ready", `--pid=${process.pid}`, `--status=${status}`),

@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { SoarError } from "@soar/errors";
+import { messageOf, SoarError } from "@soar/errors";
+import { runProgram } from "@soar/programs";
 
 const PROGRAM = "soar-base-backup";
 
@@ -15,22 +15,31 @@ export function isBaseBackupInstalled(path = process.env["PATH"] ?? ""): boolean
   return path.split(delimiter).some((directory) => existsSync(join(directory, PROGRAM)));
 }
 
+/** It removes what it has stored before it ends, which takes as long as the store does. */
+const FORCE_AFTER_MS = 10 * 60_000;
+
 /** Takes a base backup and waits for it; its log goes to stderr. Rejects with `PROGRAM_FAILED`. */
 export async function takeBaseBackup(envFile: string | undefined, signal: AbortSignal): Promise<void> {
   const [program = PROGRAM, ...args] = baseBackupCommand(envFile);
-  // Its result is not this command's: stdout is for data. A signal to the group reaches it by itself, another one is passed on.
-  const child = spawn(program, args, { stdio: ["ignore", 2, 2] });
-  const pass = (): void => void child.kill("SIGTERM");
-  signal.addEventListener("abort", pass, { once: true });
-  const outcome = await new Promise<string>((resolve) => {
-    child.once("error", (error) => resolve(error.message));
-    child.once("close", (status, signalName) =>
-      resolve(status === 0 ? "" : `it ended with ${status ?? signalName ?? "nothing"}`),
-    );
-  });
-  signal.removeEventListener("abort", pass);
-  if (outcome === "") return;
-  throw new SoarError("PROGRAM_FAILED", `the gap is declared, but the base backup failed: ${outcome}`, {
+  let fact: string;
+  try {
+    const { status, ending } = await runProgram(program, args, {
+      env: process.env,
+      // The env file may be named by a relative path.
+      cwd: process.cwd(),
+      // Its result is not this command's: stdout is for data.
+      printTo: 2,
+      signal,
+      forceAfterMs: FORCE_AFTER_MS,
+      // A second signal ends us, but not what it has to put in order.
+      mayOutlive: true,
+    });
+    if (status === 0) return;
+    fact = ending;
+  } catch (error) {
+    fact = messageOf(error);
+  }
+  throw new SoarError("PROGRAM_FAILED", `the gap is declared, but the base backup failed: ${fact}`, {
     hint: `Nothing behind the gap can be restored until there is one. Run: ${[program, ...args].join(" ")}`,
   });
 }

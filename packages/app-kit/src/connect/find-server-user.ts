@@ -1,21 +1,19 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { SoarError } from "@soar/errors";
+import { complaintOf, type ProgramOwner, runProgram } from "@soar/programs";
 
-const run = promisify(execFile);
+/** The system may ask a directory service that does not answer. */
+const PATIENCE_MS = 30_000;
 
 /** Ids of the server's user when this runs as root, which PostgreSQL refuses to run as; undefined for anybody else. */
-export async function findServerUser(
-  name: string,
-): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
+export async function findServerUser(name: string): Promise<ProgramOwner | undefined> {
   if (process.getuid?.() !== 0) return undefined;
-  const id = async (flag: string): Promise<number> => Number((await run("id", [flag, name])).stdout);
-  try {
-    return { uid: await id("-u"), gid: await id("-g") };
-  } catch (cause) {
-    throw new SoarError("CONFIG_INVALID", `there is no user '${name}' on this machine`, {
-      cause,
-      hint: "Name the user that runs PostgreSQL with --owner.",
-    });
-  }
+  return { uid: await askForId("-u", name), gid: await askForId("-g", name) };
+}
+
+async function askForId(flag: "-u" | "-g", name: string): Promise<number> {
+  const result = await runProgram("id", [flag, name], { env: process.env, timeoutMs: PATIENCE_MS });
+  if (result.status === 0) return Number(result.stdout);
+  throw new SoarError("CONFIG_INVALID", `there is no user '${name}' on this machine: ${complaintOf(result)}`, {
+    hint: "Name the user that runs PostgreSQL with --owner.",
+  });
 }

@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process";
-import { redactSecrets, SoarError } from "@soar/errors";
+import { resolve } from "node:path";
+import { hasErrorCode, redactSecrets, SoarError } from "@soar/errors";
+import { type ProgramResult, runProgram } from "@soar/programs";
 import { visibleLine, visibleText } from "../screen/visible.ts";
 import type { Config } from "../options/option-table.ts";
 import type { notifyOptions } from "../options/notify-options.ts";
@@ -46,33 +47,32 @@ async function sendMail({ sendmail, notifyEmail }: NotifyConfig, { subject, text
     "Content-Transfer-Encoding: 8bit",
     "Auto-Submitted: auto-generated",
   ];
-  // -oi: a line with a single dot is part of the text. Addresses stand behind --, where none is taken for an option.
-  const child = spawn(sendmail, ["-oi", "--", ...notifyEmail], {
-    stdio: ["pipe", "ignore", "pipe"],
-    timeout: PATIENCE_MS,
+  const result = await runSendmail(sendmail, notifyEmail, `${head.join("\n")}\n\n${text}\n`);
+  if (result.status === 0) return;
+  const ending = result.status === undefined ? result.ending : `'${sendmail}' ended with ${result.status}`;
+  const said = result.stderr.trim();
+  throw new SoarError("PROGRAM_FAILED", `unable to send mail: ${ending}${said === "" ? "" : `: ${said}`}`, {
+    hint: "Look into the mail program's log.",
   });
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (piece: string) => (stderr += piece));
-  // A program that does not read to the end is judged by its exit status.
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(`${head.join("\n")}\n\n${text}\n`);
-  const status = await new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
-    child.once("error", (cause) =>
-      reject(
-        new SoarError("PROGRAM_MISSING", `unable to run '${sendmail}': ${cause.message}`, {
-          cause,
-          hint: "Install a mail program with a sendmail command, name it in BACKUP_SENDMAIL, or leave BACKUP_NOTIFY_EMAIL unset.",
-        }),
-      ),
-    );
-    child.once("close", (code, signal) => resolve(code ?? signal));
-  });
-  if (status !== 0)
-    throw new SoarError(
-      "PROGRAM_FAILED",
-      `unable to send mail: '${sendmail}' ended with ${status}${stderr === "" ? "" : `: ${stderr.trim()}`}`,
-      { hint: "Look into the mail program's log." },
-    );
+}
+
+async function runSendmail(sendmail: string, addresses: readonly string[], mail: string): Promise<ProgramResult> {
+  try {
+    // -oi: a line with a single dot is part of the text. Addresses stand behind --, where none is taken for an option.
+    return await runProgram(sendmail.includes("/") ? resolve(sendmail) : sendmail, ["-oi", "--", ...addresses], {
+      env: process.env,
+      input: mail,
+      timeoutMs: PATIENCE_MS,
+      // Some hand the mail to a process that goes on delivering it.
+      mayOutlive: true,
+    });
+  } catch (error) {
+    if (!hasErrorCode(error, "PROGRAM_MISSING")) throw error;
+    throw new SoarError("PROGRAM_MISSING", error.message, {
+      cause: error,
+      hint: "Install a mail program with a sendmail command, name it in BACKUP_SENDMAIL, or leave BACKUP_NOTIFY_EMAIL unset.",
+    });
+  }
 }
 
 /** RFC 2047 where it has to be. */

@@ -1,7 +1,6 @@
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { DamageCollector, type ServerConfig } from "@soar/pg-tools/replication";
+import { startProgram } from "@soar/programs";
 import type { BackupRequest } from "./backup-source.ts";
 import { openLibpqEnvironment } from "./libpq-environment.ts";
 
@@ -17,10 +16,11 @@ export interface BaseBackupProgram extends AsyncDisposable {
   readonly stdout: Readable;
   /** Resolves when it has ended and everything that it wrote has been read. */
   readonly ended: Promise<ProgramExit>;
-  kill(): void;
+  /** Asks it to end, and ends it by force when it does not. */
+  stop(): void;
 }
 
-/** Lines kept of what the program says. */
+/** Lines of what the program says that are told. */
 const KEPT_LINES = 12;
 
 /** Starts `pg_basebackup` with the one set of options that streams without a local copy (safety, trap 19). */
@@ -42,37 +42,30 @@ export async function startBaseBackupProgram(
     "--no-password",
     ...limit,
   ];
-  // In a process group of its own: Ctrl-C reaches this process only, which then ends the program in order.
-  const child = spawn(path, args, {
-    cwd: "/",
-    env: environment.variables,
-    stdio: ["ignore", "pipe", "pipe"],
-    detached: true,
-  });
   const damage = new DamageCollector();
-  const lines: string[] = [];
-  createInterface({ input: child.stderr }).on("line", (line) => {
-    damage.add(line);
-    lines.push(line);
-    if (lines.length > KEPT_LINES) lines.shift();
-  });
-  const ended = new Promise<ProgramExit>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (status) => resolve({ status: status ?? undefined, lines, damage }));
-  });
-  // Awaited by whoever reads the stream to its end; a failure before that must not end this process.
-  ended.catch(() => {});
-  const kill = (): void => void child.kill("SIGTERM");
-  return {
-    stdout: child.stdout,
-    ended,
-    kill,
-    async [Symbol.asyncDispose]() {
-      if (child.exitCode === null && child.signalCode === null) kill();
-      // Nobody reads any more: without this its last write would keep it.
-      child.stdout.destroy();
-      await ended.catch(() => {});
-      await environment[Symbol.asyncDispose]();
-    },
-  };
+  try {
+    const program = startProgram(path, args, {
+      env: environment.variables,
+      onComplaint: (line) => damage.add(line),
+    });
+    return {
+      stdout: program.stdout,
+      ended: program.ended.then(({ status, stderr }) => ({ status, lines: lastLines(stderr), damage })),
+      stop: () => program.stop(),
+      async [Symbol.asyncDispose]() {
+        await program[Symbol.asyncDispose]();
+        await environment[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await environment[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function lastLines(text: string): string[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .slice(-KEPT_LINES);
 }

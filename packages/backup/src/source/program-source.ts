@@ -40,7 +40,7 @@ export function programSource(server: ServerConfig, options: ProgramSourceOption
       const watch = await watchProgram(server, {
         request,
         walTimeoutMs: options.walTimeoutMs,
-        kill: running.kill,
+        stop: running.stop,
       }).catch(async (error: unknown) => {
         await running[Symbol.asyncDispose]();
         throw error;
@@ -155,7 +155,7 @@ class ProgramBackup {
   /** The archive without the manifest, to the end of the program. */
   async *#read(): AsyncGenerator<Buffer, void, undefined> {
     const { request, location } = this.#context;
-    const stop = (): void => this.#program.kill();
+    const stop = (): void => this.#program.stop();
     request.signal?.addEventListener("abort", stop, { once: true });
     try {
       for await (const chunk of this.#program.stdout) yield* this.#tar.split(chunk as Buffer);

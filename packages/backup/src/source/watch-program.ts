@@ -8,7 +8,7 @@ export interface WatchProgramOptions {
   readonly request: BackupRequest;
   readonly walTimeoutMs: number;
   /** Ends the program. */
-  readonly kill: () => void;
+  readonly stop: () => void;
 }
 
 export interface ProgramWatch extends AsyncDisposable {
@@ -33,7 +33,7 @@ const PAUSE_MS = 1000;
  */
 export async function watchProgram(
   server: ServerConfig,
-  { request, walTimeoutMs, kill }: WatchProgramOptions,
+  { request, walTimeoutMs, stop }: WatchProgramOptions,
 ): Promise<ProgramWatch> {
   const { signal } = request;
   const sql = await connectSql(server, { signal });
@@ -42,7 +42,7 @@ export async function watchProgram(
   const watched = follow(sql, { request, walTimeoutMs, signal: end.signal }).catch((error: unknown) => {
     if (end.signal.aborted) return;
     failure = asError(error);
-    kill();
+    stop();
   });
   return {
     total: async () => (await readProgress(sql, request.label, signal))?.total ?? undefined,

@@ -1,7 +1,6 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { ownerOf, statIfPresent } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
+import { runProgram } from "@soar/programs";
 
 export interface ClusterOwner {
   readonly uid: number;
@@ -13,11 +12,12 @@ export interface OwnerCommand {
   readonly path: string;
   readonly args: readonly string[];
   /** For spawn, where the program itself does not change the user. */
-  readonly ids: { readonly uid: number; readonly gid: number } | Record<string, never>;
+  readonly owner: ClusterOwner | undefined;
 }
 
 const SETPRIV = "/usr/bin/setpriv";
-const run = promisify(execFile);
+/** The system may ask a directory service that does not answer. */
+const PATIENCE_MS = 30_000;
 
 /**
  * Who has to run the server: the owner of the data directory, as PostgreSQL demands. Rejects with
@@ -52,19 +52,14 @@ export async function asOwner(
   path: string,
   args: readonly string[],
 ): Promise<OwnerCommand> {
-  if (process.getuid?.() !== 0) return { path, args, ids: {} };
-  if ((await statIfPresent(SETPRIV)) === undefined) return { path, args, ids: { uid, gid } };
+  if (process.getuid?.() !== 0) return { path, args, owner: undefined };
+  if ((await statIfPresent(SETPRIV)) === undefined) return { path, args, owner: { uid, gid } };
   const groups = (await hasAccount(uid)) ? "--init-groups" : "--clear-groups";
-  return { path: SETPRIV, args: [`--reuid=${uid}`, `--regid=${gid}`, groups, "--", path, ...args], ids: {} };
+  return { path: SETPRIV, args: [`--reuid=${uid}`, `--regid=${gid}`, groups, "--", path, ...args], owner: undefined };
 }
 
 /** A container may own the directory with a number that has no name here. `id -un` of such a number fails. */
 async function hasAccount(uid: number): Promise<boolean> {
-  try {
-    await run("id", ["-un", String(uid)]);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && typeof error.code === "number") return false;
-    throw error;
-  }
+  const options = { env: { PATH: "/usr/bin:/bin" }, timeoutMs: PATIENCE_MS };
+  return (await runProgram("id", ["-un", String(uid)], options)).status === 0;
 }

@@ -1,8 +1,7 @@
-import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { namesIfPresent, systemErrorCode } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
+import { complaintOf, runIfPresent } from "@soar/programs";
 
 /** The programs of one PostgreSQL installation. */
 export interface PostgresPrograms {
@@ -28,27 +27,30 @@ export interface FindProgramsOptions {
 /** How many majors a newer program is looked for. */
 const NEWER_MAJORS = 10;
 
-const run = promisify(execFile);
+/** A program that tells its version does so at once. */
+const PATIENCE_MS = 30_000;
 
 /**
  * Finds the programs of a major: in the given directories, then where Debian (`/usr/lib/postgresql/N/bin`) and RPM
  * packages (`/usr/pgsql-N/bin`) put them, then in the usual directories. The major is what a program says of itself,
  * not what its path claims. Rejects with `SERVER_VERSION` where only those of other majors are found, and with
- * `PROGRAM_MISSING` where none are.
+ * `PROGRAM_MISSING` where none are, or none that run.
  */
 export async function findPostgresPrograms(options: FindProgramsOptions): Promise<PostgresPrograms> {
   const { major, orNewer = false, searchPaths = [], required = ["postgres"] } = options;
   const majors = orNewer ? Array.from({ length: NEWER_MAJORS + 1 }, (_, newer) => major + newer) : [major];
   const packaged = majors.flatMap((one) => [`/usr/lib/postgresql/${one}/bin`, `/usr/pgsql-${one}/bin`]);
   const places = [...searchPaths, ...packaged, "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"];
-  const seen: string[] = [];
+  const [seen, broken]: [string[], string[]] = [[], []];
   for (const binDir of new Set(places)) {
     const found = await describe(binDir, required);
     if (found === undefined) continue;
-    if (found.major === major || (orNewer && found.major > major)) return found;
-    seen.push(`${binDir} has ${found.version}`);
+    if ("complaint" in found) broken.push(`${binDir} has one that does not run: ${found.complaint}`);
+    else if (found.major === major || (orNewer && found.major > major)) return found;
+    else seen.push(`${binDir} has ${found.version}`);
   }
-  const fact = seen.length === 0 ? "none is installed where it was looked for" : seen.join(", ");
+  const facts = [...seen, ...broken];
+  const fact = facts.length === 0 ? "none is installed where it was looked for" : facts.join(", ");
   throw new SoarError(
     seen.length === 0 ? "PROGRAM_MISSING" : "SERVER_VERSION",
     `unable to find ${required.join(", ")} of PostgreSQL ${major}${orNewer ? " or newer" : ""}: ${fact}`,
@@ -58,12 +60,17 @@ export async function findPostgresPrograms(options: FindProgramsOptions): Promis
   );
 }
 
-async function describe(binDir: string, required: readonly string[]): Promise<PostgresPrograms | undefined> {
+async function describe(
+  binDir: string,
+  required: readonly string[],
+): Promise<PostgresPrograms | { readonly complaint: string } | undefined> {
   const names = new Set(await list(binDir));
   const [first] = required;
   if (first === undefined || !required.every((name) => names.has(name))) return undefined;
-  const { stdout } = await run(join(binDir, first), ["--version"], { env: { LC_ALL: "C" } });
-  const version = /\b(\d+)(?:\.\d+|[a-z]+\d*)/.exec(stdout);
+  const options = { env: { LC_ALL: "C" }, timeoutMs: PATIENCE_MS };
+  const result = await runIfPresent(join(binDir, first), ["--version"], options);
+  if (result !== undefined && result.status !== 0) return { complaint: complaintOf(result) };
+  const version = /\b(\d+)(?:\.\d+|[a-z]+\d*)/.exec(result?.stdout ?? "");
   return version === null ? undefined : { major: Number(version[1]), version: version[0], binDir, names };
 }
 

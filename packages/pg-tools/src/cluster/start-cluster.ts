@@ -1,9 +1,9 @@
-import { spawn } from "node:child_process";
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { openForAppend } from "@soar/durable-files";
-import { SoarError } from "@soar/errors";
+import { hasErrorCode, SoarError } from "@soar/errors";
+import { launchProgram, type LaunchedProgram } from "@soar/programs";
 import { asOwner, type ClusterOwner, requireOwner } from "./cluster-owner.ts";
 import { readClusterState } from "./cluster-state.ts";
 import { CAPTURE_SETTINGS, fatalLines, LogFollower } from "./server-log.ts";
@@ -40,8 +40,6 @@ export interface StartedCluster {
   readonly logOffset: number;
 }
 
-/** A server that could not start ends with 1. */
-const ENDED_WELL = "exit status 0";
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
 
@@ -63,18 +61,16 @@ export async function startCluster(options: StartClusterOptions): Promise<Starte
     hint: "Check owner and permissions of the directory; a server that is started writes its log there.",
   });
   const logOffset = (await log.stat()).size;
-  const child = await spawnServer(options, owner, log);
+  const child = await launchServer(options, owner, log);
   await waitUntilUp(options, child, logOffset);
   return { pid: child.pid, dataDir, logFile, logOffset };
 }
 
-interface Child {
-  readonly pid: number;
-  /** How it ended, once it has. */
-  ended(): string | undefined;
-}
-
-async function spawnServer(options: StartClusterOptions, owner: ClusterOwner, log: FileHandle): Promise<Child> {
+async function launchServer(
+  options: StartClusterOptions,
+  owner: ClusterOwner,
+  log: FileHandle,
+): Promise<LaunchedProgram> {
   const config = options.configFile === undefined ? {} : { config_file: options.configFile };
   const settings = Object.entries({
     ...config,
@@ -82,43 +78,31 @@ async function spawnServer(options: StartClusterOptions, owner: ClusterOwner, lo
     ...options.settings,
   }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const command = await asOwner(owner, join(options.binDir, "postgres"), ["-D", options.dataDir, ...settings]);
-  const child = spawn(command.path, command.args, {
-    ...command.ids,
-    // The caller's directory may be one that the owner cannot enter.
-    cwd: "/",
-    env: { ...(options.env ?? { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" }) },
-    stdio: ["ignore", log.fd, log.fd],
-    // In a session of its own, so that Ctrl-C on us does not shut the server down.
-    detached: true,
-  });
-  let ended: string | undefined;
-  child.once("exit", (status, by) => (ended = by === null ? `exit status ${status}` : `signal ${by}`));
-  await new Promise<void>((resolve, reject) => {
-    child.once("spawn", resolve);
-    child.once("error", (cause) =>
-      reject(
-        new SoarError("PROGRAM_MISSING", `unable to run '${command.path}': ${cause.message}`, {
-          hint: "Check the directory of the PostgreSQL programs.",
-          cause,
-        }),
-      ),
-    );
-  });
-  child.unref();
-  return { pid: child.pid ?? 0, ended: () => ended };
+  try {
+    return await launchProgram(command.path, command.args, {
+      owner: command.owner,
+      env: options.env ?? { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+      printTo: log.fd,
+    });
+  } catch (error) {
+    if (!hasErrorCode(error, "PROGRAM_MISSING")) throw error;
+    const hint = "Check the directory of the PostgreSQL programs.";
+    throw new SoarError("PROGRAM_MISSING", error.message, { hint, cause: error });
+  }
 }
 
-async function waitUntilUp(options: StartClusterOptions, child: Child, logOffset: number): Promise<void> {
+async function waitUntilUp(options: StartClusterOptions, child: LaunchedProgram, logOffset: number): Promise<void> {
   const deadline = performance.now() + (options.timeoutMs ?? START_TIMEOUT_MS);
   for (;;) {
     const state = await readClusterState(options.dataDir);
     const up = state.pid === child.pid && (options.until !== "accepting" || state.status === "ready");
     if (up) return;
     // On a busy machine recovery may be over, and the server shut down as its target action says, before anybody has looked.
-    if (options.until !== "accepting" && child.ended() === ENDED_WELL) return;
+    // One that could not start ends with 1.
+    if (options.until !== "accepting" && child.ended()?.status === 0) return;
     const late = performance.now() > deadline;
     const fact =
-      child.ended() ??
+      child.ended()?.how ??
       (late ? "it did not come up in time" : options.signal?.aborted === true ? "stopped by the caller" : undefined);
     if (fact !== undefined) {
       if (child.ended() === undefined) process.kill(child.pid, "SIGINT");

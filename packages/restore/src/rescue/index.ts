@@ -14,4 +14,4 @@ export type { TableName } from "./choose-relations.ts";
 export type { RescueEvent, ScratchCluster, ScratchOptions } from "./scratch-types.ts";
 export { withReplica, type Replica } from "./with-replica.ts";
 export { useScratchCluster, type UseScratchOptions } from "./use-scratch.ts";
-export { connectionEnvironment, databaseArgument } from "./run-program.ts";
+export { connectionEnvironment, databaseArgument } from "./run-client-program.ts";

@@ -5,7 +5,13 @@ import type { RestorePlan } from "../plan/plan.ts";
 import { copyEmptyDatabase, dropEmptied, mayCopy } from "./empty-database.ts";
 import { leased } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
-import { connectionEnvironment, databaseArgument, runProgram, SCRATCH_FULL, TARGET_FULL } from "./run-program.ts";
+import {
+  connectionEnvironment,
+  databaseArgument,
+  runClientProgram,
+  SCRATCH_FULL,
+  TARGET_FULL,
+} from "./run-client-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
 import {
   dropDatabase,
@@ -167,7 +173,7 @@ async function dump(
     "--file",
     directory.dumpDir,
   ];
-  await runProgram(join(binDir, "pg_dump"), args, {
+  await runClientProgram(join(binDir, "pg_dump"), args, {
     env: await connectionEnvironment(server),
     signal,
     hintWhenFull: SCRATCH_FULL,
@@ -188,5 +194,5 @@ async function load(
     { ...targetServer.server, database: "postgres" },
     targetServer.certificateFile,
   );
-  await runProgram(join(binDir, "pg_restore"), args, { env, signal, hint, hintWhenFull: TARGET_FULL });
+  await runClientProgram(join(binDir, "pg_restore"), args, { env, signal, hint, hintWhenFull: TARGET_FULL });
 }

@@ -19,7 +19,13 @@ import {
   type NewPlace,
   type ResolvedTable,
 } from "./resolve-tables.ts";
-import { connectionEnvironment, databaseArgument, runProgram, SCRATCH_FULL, TARGET_FULL } from "./run-program.ts";
+import {
+  connectionEnvironment,
+  databaseArgument,
+  runClientProgram,
+  SCRATCH_FULL,
+  TARGET_FULL,
+} from "./run-client-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
 import { quoteName } from "./sql-names.ts";
 import { databaseOn, type TargetServer } from "./target-database.ts";
@@ -178,7 +184,7 @@ async function dump(
     // Partitions one by one: before version 16 a partitioned table is dumped without them.
     ...tables.map((table) => `--table=${quoteTable(table)}`),
   ];
-  await runProgram(join(binDir, "pg_dump"), args, {
+  await runClientProgram(join(binDir, "pg_dump"), args, {
     env: await connectionEnvironment(server),
     signal,
     hintWhenFull: SCRATCH_FULL,
@@ -222,7 +228,7 @@ async function load(
       directory.dumpDir,
     ];
     const env = await connectionEnvironment(server, destination.targetServer.certificateFile);
-    await runProgram(join(binDir, "pg_restore"), args, {
+    await runClientProgram(join(binDir, "pg_restore"), args, {
       env,
       signal,
       hintWhenFull: TARGET_FULL,

@@ -12,7 +12,7 @@ import { restoreCommand } from "../wal/restore-command.ts";
 import type { RestorePlan } from "../plan/plan.ts";
 import { fetchScope, type FetchedScope } from "./fetch-scope.ts";
 import { readInvalidPages } from "./invalid-pages.ts";
-import { SCRATCH_FULL, saysDiskFull } from "./run-program.ts";
+import { SCRATCH_FULL, saysDiskFull } from "./run-client-program.ts";
 import type { RescueScope } from "./rescue-scope.ts";
 import { SCRATCH_FILE, type ScratchDirectory } from "./scratch-directory.ts";
 import { findPreloadLibraries, scratchSettings } from "./scratch-settings.ts";

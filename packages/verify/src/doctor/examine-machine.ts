@@ -1,12 +1,11 @@
-import { execFile } from "node:child_process";
 import { access, constants, stat, statfs } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
-import { promisify } from "node:util";
 import { meansAbsent, statIfPresent, systemErrorCode } from "@soar/durable-files";
-import { hasErrorCode } from "@soar/errors";
+import { hasErrorCode, messageOf } from "@soar/errors";
 import { findPostgresPrograms } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { ServerFacts } from "@soar/pg-tools/replication";
+import { complaintOf, runProgram } from "@soar/programs";
 import type { Notes } from "./examination.ts";
 
 export interface MachineExpectations {
@@ -25,7 +24,8 @@ export interface MachineExpectations {
 const GIB = 1024 ** 3;
 /** What systemd and cron start services with, where the server's own environment cannot be read. */
 const USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const run = promisify(execFile);
+/** A launcher that tells its version does so at once. */
+const LAUNCHER_PATIENCE_MS = 30_000;
 
 /** What lies on this machine: programs, the launcher, the env file as the server's user sees it, room on its disks. */
 export async function examineMachine(expected: MachineExpectations, notes: Notes): Promise<void> {
@@ -76,25 +76,32 @@ async function examineLauncher(archiveCommand: string, searchPath: string, notes
       `archive_command runs '${word}', which is in none of ${USUAL_PATH.replaceAll(":", ", ")}`,
       "Install @soar/wal-archiver, or write the whole path of soar-wal-archive into archive_command.",
     );
-  try {
-    await access(path, constants.X_OK);
-    const { stdout } = await run(path, ["--version"], {
-      timeout: 30_000,
-      env: { PATH: `${searchPath}:${USUAL_PATH}` },
-    });
-    notes.ok("launcher", `${path} runs (${stdout.trim()})`);
-  } catch (error) {
-    const { code, stderr } = error as { code?: string | number; stderr?: string };
-    const fact = meansAbsent(error)
-      ? "does not exist"
-      : code === "EACCES"
-        ? "may not be executed"
-        : `ends with ${code}: ${(stderr ?? "").trim().split("\n")[0]}`;
+  const { version, fact } = await askVersion(path, searchPath);
+  if (fact === undefined) notes.ok("launcher", `${path} runs (${version})`);
+  else
     notes.error(
       "launcher-broken",
       `archive_command runs '${path}', which ${fact}`,
       "Install @soar/wal-archiver again (npm install --global @soar/wal-archiver), and correct the path in archive_command.",
     );
+}
+
+/** What the program says of itself, or why it does not. */
+async function askVersion(
+  path: string,
+  searchPath: string,
+): Promise<{ readonly version?: string; readonly fact?: string }> {
+  const env = { PATH: `${searchPath}:${USUAL_PATH}` };
+  try {
+    const result = await runProgram(path, ["--version"], { env, timeoutMs: LAUNCHER_PATIENCE_MS });
+    if (result.status === 0) return { version: result.stdout.trim() };
+    return { fact: `does not do what it should: ${complaintOf(result)}` };
+  } catch (error) {
+    if (!hasErrorCode(error, "PROGRAM_MISSING")) throw error;
+    if (meansAbsent(error)) return { fact: "does not exist" };
+    return {
+      fact: systemErrorCode(error) === "EACCES" ? "may not be executed" : `does not run: ${messageOf(error.cause)}`,
+    };
   }
 }
 

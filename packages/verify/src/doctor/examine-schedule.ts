@@ -1,9 +1,14 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { ERROR_CODES } from "@soar/errors";
+import { runIfPresent } from "@soar/programs";
 import type { Notes } from "./examination.ts";
 
-const run = promisify(execFile);
+export interface ScheduleOptions {
+  /** Where systemctl is looked for. */
+  readonly searchPath: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+const PATIENCE_MS = 10_000;
 
 /** Unit, and what does not happen without it. */
 const TIMERS: readonly (readonly [timer: string, purpose: string])[] = [
@@ -14,15 +19,15 @@ const TIMERS: readonly (readonly [timer: string, purpose: string])[] = [
 const ARCHIVER = "soar-wal-archive.service";
 
 /** Whether what should run by itself does: timers enabled, the last runs not failed. */
-export async function examineSchedule(notes: Notes, signal: AbortSignal | undefined): Promise<void> {
-  if ((await ask(["is-system-running"], signal)) === undefined)
+export async function examineSchedule(notes: Notes, options: ScheduleOptions): Promise<void> {
+  if ((await ask(["is-system-running"], options)) === undefined)
     return notes.notice(
       "systemd-missing",
       "systemd does not run here: nothing is known of what runs by itself",
       "Have soar-base-backup run every week, soar-backup-verify too, and soar-wal-archive daemon all the time.",
     );
-  for (const [timer, purpose] of TIMERS) await examineTimer(timer, purpose, { notes, signal });
-  const active = await ask(["is-active", ARCHIVER], signal);
+  for (const [timer, purpose] of TIMERS) await examineTimer(timer, purpose, { ...options, notes });
+  const active = await ask(["is-active", ARCHIVER], options);
   if (active === "active") notes.ok("archiver-service", `${ARCHIVER} runs`);
   else
     notes.warning(
@@ -35,9 +40,9 @@ export async function examineSchedule(notes: Notes, signal: AbortSignal | undefi
 async function examineTimer(
   timer: string,
   purpose: string,
-  { notes, signal }: { readonly notes: Notes; readonly signal: AbortSignal | undefined },
+  { notes, ...options }: ScheduleOptions & { readonly notes: Notes },
 ): Promise<void> {
-  const enabled = await ask(["is-enabled", timer], signal);
+  const enabled = await ask(["is-enabled", timer], options);
   const advice = `Run: systemctl enable --now ${timer}`;
   // Of a unit that it does not know, systemctl says nothing on its standard output, or `not-found` since version 253.
   if (enabled === undefined || enabled === "" || enabled === "not-found")
@@ -48,7 +53,7 @@ async function examineTimer(
     );
   if (enabled !== "enabled" && enabled !== "static")
     return notes.warning("timer-off", `${timer} is ${enabled}: there are no ${purpose}`, advice);
-  const active = await ask(["is-active", timer], signal);
+  const active = await ask(["is-active", timer], options);
   if (active !== "active")
     return notes.warning(
       "timer-off",
@@ -57,7 +62,7 @@ async function examineTimer(
     );
   const service = timer.replace(/timer$/, "service");
   const { result, status, begun } = lastRunOf(
-    await ask(["show", "--property=Result,ExecMainStatus,ExecMainStartTimestamp", service], signal),
+    await ask(["show", "--property=Result,ExecMainStatus,ExecMainStartTimestamp", service], options),
   );
   const how = `See why: journalctl -u ${service} -n 100.`;
   if (result === "exit-code" && DONE_STATUSES.has(status))
@@ -101,19 +106,10 @@ function lastRunOf(shown: string | undefined): {
   };
 }
 
-/** The first line that systemctl prints, whatever its status says; undefined when there is no systemd to ask. */
-async function ask(args: readonly string[], signal: AbortSignal | undefined): Promise<string | undefined> {
-  try {
-    const { stdout } = await run("systemctl", [...args], {
-      timeout: 10_000,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    return stdout.trim();
-  } catch (error) {
-    const { stdout, code } = error as { stdout?: string; code?: string | number };
-    const text = (stdout ?? "").trim();
-    return typeof code === "string" || text === "offline" || (text === "" && args[0] === "is-system-running")
-      ? undefined
-      : text;
-  }
+/** What systemctl prints, whatever its status says; undefined when there is no systemd to ask. */
+async function ask(args: readonly string[], { searchPath, signal }: ScheduleOptions): Promise<string | undefined> {
+  const env = { PATH: searchPath, LC_ALL: "C" };
+  const result = await runIfPresent("systemctl", args, { env, timeoutMs: PATIENCE_MS, signal });
+  const text = result?.stdout.trim();
+  return text === "offline" || (text === "" && args[0] === "is-system-running") ? undefined : text;
 }

@@ -82,7 +82,7 @@ export async function* runDoctor(options: DoctorOptions): AsyncGenerator<Examina
         examineRepository(store, { ...options, cluster: clusterOf(found.facts), probe: found.probe }, notes),
       );
     }
-    yield* await examine("schedule", (notes) => examineSchedule(notes, signal));
+    yield* await examine("schedule", (notes) => examineSchedule(notes, { searchPath: options.searchPath, signal }));
     if (sql !== undefined && options.roundTripMs !== undefined) yield* await roundTrip(sql, store, options);
   } finally {
     await found.sql?.close();

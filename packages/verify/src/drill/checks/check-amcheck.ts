@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { complaintOf, runCaptured } from "../run-captured.ts";
+import { complaintOf, runProgram } from "@soar/programs";
 import { environmentFor, hasProgram, type CheckResult, type DrillServer } from "./drill-server.ts";
 
 /** pg_amcheck.c: something is damaged. Anything else but 0 means that it could not look. */
@@ -16,7 +16,7 @@ export async function checkWithAmcheck({
   if (!(await hasProgram(binDir, "pg_amcheck")))
     return { outcome: "skipped", detail: `pg_amcheck is not in '${binDir}'` };
   for (const database of databases) {
-    const result = await runCaptured(join(binDir, "pg_amcheck"), [`--jobs=${jobs}`, "--install-missing=pg_catalog"], {
+    const result = await runProgram(join(binDir, "pg_amcheck"), [`--jobs=${jobs}`, "--install-missing=pg_catalog"], {
       env: await environmentFor(server, { database, writes: true }),
       signal,
     });

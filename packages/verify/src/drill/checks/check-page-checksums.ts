@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { stopCluster } from "@soar/pg-tools/cluster";
-import { complaintOf, runCaptured } from "../run-captured.ts";
+import { complaintOf, runProgram } from "@soar/programs";
 import { hasProgram, type CheckResult, type DrillServer } from "./drill-server.ts";
 
 /** Reads every page of the stopped cluster, if pages have checksums at all. Stops the server for it and leaves it so. */
@@ -13,7 +13,7 @@ export async function checkPageChecksums(
   if (!(await hasProgram(binDir, "pg_checksums")))
     return { outcome: "skipped", detail: `pg_checksums is not in '${binDir}'` };
   await stopCluster({ dataDir, mode: "fast", signal });
-  const result = await runCaptured(join(binDir, "pg_checksums"), ["--check", "-D", dataDir], {
+  const result = await runProgram(join(binDir, "pg_checksums"), ["--check", "-D", dataDir], {
     env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
     owner,
     signal,

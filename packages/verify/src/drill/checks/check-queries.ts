@@ -1,6 +1,6 @@
 import { join } from "node:path";
+import { type ProgramResult, complaintOf, runProgram } from "@soar/programs";
 import type { TargetServer } from "@soar/restore/rescue";
-import { complaintOf, runCaptured, type Captured } from "../run-captured.ts";
 import { judgeResult } from "../sql/judge-result.ts";
 import { needsProduction, type SqlCheck } from "../sql/sql-check.ts";
 import { environmentFor, type CheckResult, type DrillServer } from "./drill-server.ts";
@@ -58,14 +58,14 @@ async function runQuery(
   { scratch: { binDir }, signal }: DrillServer,
   sql: string,
   env: Record<string, string>,
-): Promise<Captured> {
-  return await runCaptured(join(binDir, "psql"), ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql], {
+): Promise<ProgramResult> {
+  return await runProgram(join(binDir, "psql"), ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql], {
     env,
     signal,
   });
 }
 
-function linesOf({ stdout }: Captured): string {
+function linesOf({ stdout }: ProgramResult): string {
   return stdout.replace(/\n$/, "");
 }
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
+import { complaintOf, runProgram } from "@soar/programs";
 import { databaseArgument } from "@soar/restore/rescue";
-import { complaintOf, runCaptured } from "../run-captured.ts";
 import { environmentFor, type CheckResult, type DrillServer } from "./drill-server.ts";
 
 /** Dumps the definitions of every database into nothing: the catalogs can be read and fit together. */
@@ -10,7 +10,7 @@ export async function checkSchemaDumps({
   signal,
 }: DrillServer): Promise<CheckResult> {
   for (const database of databases) {
-    const result = await runCaptured(
+    const result = await runProgram(
       join(binDir, "pg_dump"),
       ["--schema-only", "--file=/dev/null", databaseArgument(database)],
       { env: await environmentFor(server, { database }), signal },

@@ -1,5 +1,5 @@
 import { connectSql } from "@soar/pg-tools/replication";
-import { runCaptured } from "../run-captured.ts";
+import { runProgram } from "@soar/programs";
 import type { CheckResult, DrillServer } from "./drill-server.ts";
 
 export interface OwnCommand {
@@ -28,7 +28,7 @@ export async function runOwnCommand(
   const place = { PGHOST: server.host, PGPORT: String(server.port), PGUSER: server.user, PGDATABASE: database };
   // What an application's tests usually look at, so that they do not go to production by a variable left in the environment.
   const url = `postgresql://${encodeURIComponent(server.user)}@/${encodeURIComponent(database)}?host=${encodeURIComponent(server.host)}&port=${server.port}`;
-  const result = await runCaptured("/bin/sh", ["-c", command], {
+  const result = await runProgram("/bin/sh", ["-c", command], {
     env: { ...env, ...place, DATABASE_URL: url },
     owner,
     cwd,

@@ -1,9 +1,9 @@
-import { spawn } from "node:child_process";
 import { basename } from "node:path";
-import { redactSecrets, SoarError } from "@soar/errors";
+import { SoarError } from "@soar/errors";
 import { libpqEnvironment, type ServerConfig } from "@soar/pg-tools/replication";
+import { complaintsOf, programFailed, runProgram } from "@soar/programs";
 
-export interface RunProgramOptions {
+export interface ClientProgramOptions {
   /** The whole environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
@@ -13,43 +13,17 @@ export interface RunProgramOptions {
   readonly hintWhenFull: string;
 }
 
-const SHOWN_LINES = 5;
-
 /** Runs a program of PostgreSQL to its end. Rejects with `PROGRAM_FAILED` and its first words of complaint, `DISK_FULL` or `ABORTED`. */
-export async function runProgram(
+export async function runClientProgram(
   path: string,
   args: readonly string[],
-  { env, signal, hint, hintWhenFull }: RunProgramOptions,
+  { hint, hintWhenFull, ...options }: ClientProgramOptions,
 ): Promise<void> {
-  const child = spawn(path, args, { env: { ...env }, stdio: ["ignore", "ignore", "pipe"] });
-  // Not by the option of spawn: its error would hide how the program ended.
-  const stop = (): void => void child.kill("SIGTERM");
-  signal.addEventListener("abort", stop, { once: true });
-  if (signal.aborted) stop();
-  let complaints = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    // pg_restore says the same for every table of a thousand.
-    if (complaints.length < 64 * 1024) complaints += text;
-  });
-  try {
-    const status = await new Promise<string | undefined>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", (code, by) =>
-        resolve(code === 0 ? undefined : by === null ? `exit status ${code}` : `signal ${by}`),
-      );
-    });
-    if (status === undefined) return;
-    if (signal.aborted) throw signal.reason;
-    const lines = complaints.split("\n").filter((line) => /error|fatal|could not|failed/i.test(line));
-    const isFull = lines.some(saysDiskFull);
-    throw new SoarError(
-      isFull ? "DISK_FULL" : "PROGRAM_FAILED",
-      `unable to run '${basename(path)}': ${[status, ...lines.slice(0, SHOWN_LINES)].map(redactSecrets).join("; ")}`,
-      { hint: isFull ? hintWhenFull : hint },
-    );
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
+  const result = await runProgram(path, args, options);
+  if (result.status === 0) return;
+  const failure = programFailed(basename(path), result, hint);
+  if (!complaintsOf(result).some(saysDiskFull)) throw failure;
+  throw new SoarError("DISK_FULL", failure.message, { hint: hintWhenFull });
 }
 
 /** Whether PostgreSQL complains in these words that a file system is full: neither its programs nor a scratch server have a language set. */
