@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { runBuild } from "./build-workspace.ts";
-import { buildZlibSync } from "./build-zlib-sync.ts";
+import { buildZlibSync, CANNOT_BUILD } from "./build-zlib-sync.ts";
 import { ROOT } from "./root.ts";
 import { type CapturedRun, runCaptured } from "./run-captured.ts";
 import { runTests } from "./run-tests.ts";
@@ -15,7 +15,7 @@ const GENERATED_DOCS = "tooling/checks/src/generated-docs.ts";
 export function allSteps(cores: number): Step[] {
   return [
     { name: "build", cores, run: async () => oneResult(await runBuild()) },
-    { name: "zlib-sync", cores: 1, run: async () => oneResult(await buildZlibSync()) },
+    { name: "zlib-sync", cores: 1, run: runZlibSyncBuild },
     programStep("types", "tsc", ["--noEmit", "-p", "."]),
     programStep("format", "oxfmt", ["--check", "."]),
     programStep("lint", "oxlint", ["--type-aware", "--deny-warnings"]),
@@ -27,6 +27,12 @@ export function allSteps(cores: number): Step[] {
     countedStep("packed packages", [CHECKS, "packed"]),
     { name: "tests", cores, run: () => runTests(cores) },
   ];
+}
+
+/** Where this machine cannot build it, the test that needs it is named at the end, and a failure in CI. */
+async function runZlibSyncBuild(): Promise<StepResult> {
+  const run = await buildZlibSync();
+  return run.status === CANNOT_BUILD ? { passed: 0, failed: 0, output: run.output } : oneResult(run);
 }
 
 function programStep(name: string, program: string, args: readonly string[]): Step {

@@ -1,19 +1,14 @@
-import { accessSync, constants, existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
+import { missingBuildTools, ZLIB_SYNC_ADDON } from "@soar-tooling/test-bench";
 import { ROOT } from "./root.ts";
 import { type CapturedRun, runCaptured } from "./run-captured.ts";
 
 const BUILD_TIMEOUT_MS = 5 * 60_000;
 const FETCH_TIMEOUT_MS = 5 * 60_000;
-const ADDON = "build/Release/zlib_sync.node";
+/** Status of a build for which this machine lacks a program: the tests that need it are skipped by name. */
+export const CANNOT_BUILD = 69;
 const BUILT_FOR = "build/soar-built-for";
-
-/** What node-gyp runs, with the packages of Debian that have it. */
-const TOOLS = [
-  { program: "python3", debian: "python3" },
-  { program: "make", debian: "make" },
-  { program: "g++", debian: "g++" },
-] as const;
 
 /**
  * Builds the addon with which tests of @soar/seekable-tar read our gzip members, against the headers of this Node; does
@@ -24,10 +19,10 @@ export async function buildZlibSync(): Promise<CapturedRun> {
   const folder = realpathSync(join(ROOT, "packages", "seekable-tar", "node_modules", "zlib-sync"));
   const wanted = `${process.version} ${process.platform}-${process.arch}\n`;
   const builtFor = join(folder, BUILT_FOR);
-  if (existsSync(join(folder, ADDON)) && existsSync(builtFor) && readFileSync(builtFor, "utf8") === wanted)
+  if (existsSync(ZLIB_SYNC_ADDON) && existsSync(builtFor) && readFileSync(builtFor, "utf8") === wanted)
     return { status: 0, output: "" };
-  const missing = missingTools(process.env["PATH"] ?? "");
-  if (missing !== undefined) return { status: 1, output: missing };
+  const missing = missingBuildTools(process.env["PATH"] ?? "");
+  if (missing !== undefined) return { status: CANNOT_BUILD, output: `error: unable to build zlib-sync: ${missing}\n` };
   const headers = await nodeHeaders();
   if (typeof headers !== "string") return headers;
   const gyp = join(realpathSync(join(ROOT, "tooling", "run", "node_modules", "node-gyp")), "bin", "node-gyp.js");
@@ -37,25 +32,6 @@ export async function buildZlibSync(): Promise<CapturedRun> {
   });
   if (run.status === 0) writeFileSync(builtFor, wanted);
   return run;
-}
-
-/** What to tell a person whose machine cannot build; undefined when it can. */
-export function missingTools(path: string): string | undefined {
-  const missing = TOOLS.filter(
-    ({ program }) => !path.split(delimiter).some((folder) => isProgram(join(folder, program))),
-  );
-  if (missing.length === 0) return undefined;
-  const names = missing.map(({ program }) => program).join(", ");
-  return `error: unable to build zlib-sync, which reads our gzip members in tests: there is no ${names}\nhint: Install it (Debian: "apt install ${missing.map(({ debian }) => debian).join(" ")}"), then run the command again.\n`;
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /**

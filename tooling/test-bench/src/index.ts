@@ -15,5 +15,6 @@ export { ProgramFailure, runProgram } from "./programs/run-program.ts";
 export { startProgram, type ProgramResult, type StartedProgram, type StartOptions } from "./programs/start-program.ts";
 export { cleanEnvironment, runAsServerUser, type ServerProgramOptions } from "./programs/run-as-server-user.ts";
 export { writeEnvFile } from "./env-file.ts";
+export { missingBuildTools, ZLIB_SYNC_ADDON } from "./needs/zlib-sync.ts";
 export { MACHINE_NEEDS } from "./needs/machine-needs.ts";
 export { requires, tagsOfNeeds, type Lack, type Need, type NeedProbe } from "./needs/requires.ts";

@@ -1,3 +1,4 @@
+// @module-tag needs-zlib-sync
 import { type ChildProcess, execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
 import fc from "fast-check";
@@ -15,7 +16,7 @@ import { compressMemberSync, decompressMemberSync } from "./member.ts";
 let reader: ChildProcess;
 let ended: Promise<unknown[]>;
 
-/** An addon that was not built fails the suite: nobody shall take its silence for an answer. */
+/** An addon that is there and does not load, as one for another Node, fails the suite. */
 beforeAll(async () => {
   reader = fork(new URL("../../test/zlib-sync-reader.fixture.ts", import.meta.url), {
     serialization: "advanced",
@@ -24,7 +25,7 @@ beforeAll(async () => {
   ended = once(reader, "exit");
   const [event] = (await Promise.race([once(reader, "message"), ended])) as [unknown];
   if (event !== "ready")
-    throw new Error("zlib-sync is not built: run `node --conditions=soar-source tooling/run/src/main.ts zlib-sync`");
+    throw new Error("zlib-sync does not load: run `node --conditions=soar-source tooling/run/src/main.ts zlib-sync`");
 });
 afterAll(() => reader.kill("SIGKILL"));
 

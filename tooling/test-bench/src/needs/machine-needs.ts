@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { findChromium } from "../browser/headless-chromium.ts";
 import { findMountLack } from "../mounts/mount.ts";
 import type { NeedProbe } from "./requires.ts";
+import { findZlibSyncLack } from "./zlib-sync.ts";
 
 const SYSTEMD_PROGRAMS = ["systemd-analyze", "systemd-socket-activate", "systemd-notify"];
 
@@ -29,5 +30,10 @@ export const MACHINE_NEEDS: readonly NeedProbe[] = [
     need: "chromium",
     description: "a browser that reads a page as people do",
     findLack: () => (findChromium() === undefined ? "there is no Chromium (Debian: package chromium)" : undefined),
+  },
+  {
+    need: "zlib-sync",
+    description: "another zlib, built with a compiler, that reads what we write",
+    findLack: findZlibSyncLack,
   },
 ];
