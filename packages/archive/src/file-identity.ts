@@ -1,4 +1,4 @@
-import { statIfPresent } from "@soar/durable-files";
+import { statIfPresent } from "@soar/durable-files/if-present";
 
 /**
  * What makes a file this file: device, inode, size and the moment of its last change, in the very text that
