@@ -23,5 +23,5 @@ export { replaceFile, type ReplaceOptions, type Sync, type WriteOptions } from "
 export { replaceLink } from "./replace-link.ts";
 export { syncDirectory } from "./sync-directory.ts";
 export type { FileContent } from "./temporary-file.ts";
-export { meansAbsent, systemErrorCode, unreadable, unwritable } from "./unwritable.ts";
+export { meansAbsent, systemErrorCode, unreadable, unwritable, type WriteHints } from "./unwritable.ts";
 export { writeNew } from "./write-new.ts";

@@ -53,7 +53,7 @@ export async function writing<T>(path: string, hint: string | undefined, work: (
     return await work();
   } catch (error) {
     const source = sourceError(error);
-    throw source === undefined ? unwritable(path, error, hint) : source.cause;
+    throw source === undefined ? unwritable(path, error, { hint }) : source.cause;
   }
 }
 

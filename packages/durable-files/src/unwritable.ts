@@ -30,20 +30,24 @@ export class PlaceError extends Error {
   }
 }
 
+/** What the operator can do, where the caller knows it better than this package. */
+export interface WriteHints {
+  /** About the place. Room is missing on the disk, wherever the caller would have it written: that is `hintWhenFull`. */
+  readonly hint?: string | undefined;
+  readonly hintWhenFull?: string | undefined;
+}
+
 /**
  * The error of something that cannot be written: `DISK_FULL` when no room is left, else `FILE_UNWRITABLE`. A `SoarError` stays
  * what it is.
- *
- * @param hint what the operator can do about the place, where the caller knows it better than this package; room is
- *     missing on the disk, wherever the caller would have it written
  */
-export function unwritable(path: string, cause: unknown, hint?: string): SoarError {
+export function unwritable(path: string, cause: unknown, { hint, hintWhenFull }: WriteHints = {}): SoarError {
   if (isSoarError(cause)) return cause;
   const isFull = NO_ROOM.has(systemErrorCode(cause));
   return new SoarError(isFull ? "DISK_FULL" : "FILE_UNWRITABLE", `unable to write '${path}': ${factOf(cause)}`, {
     cause,
     hint: isFull
-      ? "Free space there, then run the command again."
+      ? (hintWhenFull ?? "Free space there, then run the command again.")
       : (hintOf(cause) ??
         hint ??
         "Check owner and permissions of the directory, or run as the user that owns it or as root."),

@@ -7,6 +7,7 @@ import {
   processStart,
   readTextIfPresent,
   replaceFile,
+  unwritable,
 } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
@@ -16,6 +17,7 @@ import { dropDatabase, type TargetServer } from "./target-database.ts";
 export const SCRATCH_FILE = { mode: 0o600, sync: "none" } as const;
 
 const PREFIX = "soar-rescue-";
+const HINT = "Name a directory that you may write to with --temp-dir or BACKUP_TEMP_DIR.";
 /** Of a unix socket's path, which ends in `/.s.PGSQL.65535`. */
 const LONGEST_SOCKET_PATH = 107;
 
@@ -36,13 +38,11 @@ export interface ScratchDirectory {
   remove(): Promise<void>;
 }
 
-/** Makes an empty scratch directory. Rejects with `FILE_UNWRITABLE` or `CONFIG_INVALID`. */
+/** Makes an empty scratch directory. Rejects with `FILE_UNWRITABLE`, `DISK_FULL` or `CONFIG_INVALID`. */
 export async function createScratchDirectory(tempDir: string, owner: Owner | undefined): Promise<ScratchDirectory> {
-  await makeDirectory(tempDir, { mode: 0o755, sync: "none" }).catch((cause: Error) => {
-    throw unwritable(tempDir, cause);
-  });
-  const path = await mkdtemp(join(tempDir, PREFIX)).catch((cause: Error) => {
-    throw unwritable(tempDir, cause);
+  await makeDirectory(tempDir, { mode: 0o755, sync: "none", hint: HINT });
+  const path = await mkdtemp(join(tempDir, PREFIX)).catch((cause: unknown) => {
+    throw unwritable(tempDir, cause, { hint: HINT });
   });
   const place = describe(path);
   try {
@@ -151,11 +151,4 @@ function requireShortSocket(socketDir: string, tempDir: string): void {
     `unable to run a scratch cluster in '${tempDir}': the path of its socket would be longer than ${LONGEST_SOCKET_PATH} bytes`,
     { hint: "Name a directory with a shorter path in BACKUP_TEMP_DIR." },
   );
-}
-
-function unwritable(path: string, cause: Error): SoarError {
-  return new SoarError("FILE_UNWRITABLE", `unable to make a scratch directory in '${path}': ${cause.message}`, {
-    cause,
-    hint: "Name a directory that you may write to with --temp-dir or BACKUP_TEMP_DIR.",
-  });
 }
