@@ -3,8 +3,10 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The addon with which tests of @soar/seekable-tar read our gzip members; `npm test` builds it. */
-export const ZLIB_SYNC_ADDON = fileURLToPath(
-  new URL("../../../../packages/seekable-tar/node_modules/zlib-sync/build/Release/zlib_sync.node", import.meta.url),
+export const ZLIB_SYNC_ADDON = join(
+  fileURLToPath(new URL("../../../../packages/seekable-tar/", import.meta.url)),
+  "node_modules/zlib-sync",
+  "build/Release/zlib_sync.node",
 );
 
 /** What node-gyp runs; the packages of Debian have the same names. */
