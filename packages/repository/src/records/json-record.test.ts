@@ -3,7 +3,15 @@ import { createMemoryStore } from "@soar/storage";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as v from "valibot";
-import { findRecord, formatRecord, isSealedRecord, instantText, lsnText, parseRecord } from "./json-record.ts";
+import {
+  findRecord,
+  formatRecord,
+  isSealedRecord,
+  instantText,
+  lsnText,
+  parseJsonAs,
+  parseRecord,
+} from "./json-record.ts";
 
 const schema = v.object({
   format: v.literal(1),
@@ -106,4 +114,18 @@ describe("findRecord", () => {
     await store.put("huge", Buffer.alloc(16 * 1024 * 1024 + 1, " "));
     await expect(findRecord(store, "huge", schema)).rejects.toThrow(/'memory:r\/huge'/);
   });
+});
+
+test("what is kept on this machine is read as it was written, and not at all when it was cut off or changed", () => {
+  const kept = v.object({ list: v.array(v.number()) });
+  fc.assert(
+    fc.property(fc.array(fc.integer()), (list) => {
+      const text = JSON.stringify({ list });
+      expect(parseJsonAs(kept, text)).toEqual({ list });
+      for (let length = 0; length < text.length; length += 1)
+        expect(parseJsonAs(kept, text.slice(0, length))).toBeUndefined();
+    }),
+    { numRuns: 20 },
+  );
+  expect(parseJsonAs(kept, '{"list":["1"]}')).toBeUndefined();
 });

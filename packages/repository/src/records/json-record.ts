@@ -80,6 +80,7 @@ export function parseJsonAs<S extends v.GenericSchema>(schema: S, text: string):
   try {
     value = JSON.parse(text);
   } catch (error) {
+    /* v8 ignore else -- of a text JSON.parse throws nothing else */
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
