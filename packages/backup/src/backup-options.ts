@@ -1,4 +1,4 @@
-import type { ServerConfig } from "@soar/pg-tools/replication";
+import type { ConnectionConfig } from "@soar/pg-tools/replication";
 import type { BackupRecord } from "@soar/repository";
 import type { Codec } from "@soar/seekable-tar";
 import type { ClaimBackupOptions, ClaimedBackup, ClaimEvent } from "./claim/claim-backup.ts";
@@ -6,7 +6,7 @@ import type { BackupSource } from "./source/backup-source.ts";
 
 export interface TakeBackupOptions extends Omit<ClaimBackupOptions, "holdsLock" | "reads" | "onEvent"> {
   /** For SQL: facts, lock, health of the archiver. */
-  readonly server: ServerConfig;
+  readonly server: ConnectionConfig;
   /** What reads the cluster: `replicationSource` or `programSource`. */
   readonly source: BackupSource;
   readonly codec: Codec;

@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { hasErrorCode } from "@soar/errors";
-import type { ServerConfig, SqlConnection } from "@soar/pg-tools/replication";
+import type { ConnectionConfig, SqlConnection } from "@soar/pg-tools/replication";
 
 export interface ServerHostOptions {
   /** Name of this machine. */
   readonly host: string;
-  readonly server: Pick<ServerConfig, "host">;
+  readonly server: Pick<ConnectionConfig, "host">;
   /** A random number that the kernel draws when it starts (random(4)); containers share that of their machine. */
   readonly bootIdFile?: string;
   readonly signal?: AbortSignal | undefined;

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseLsn, type Lsn } from "@soar/pg-tools";
-import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
+import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
 import { createFileChecksum, formatBackupManifest, type ManifestFile } from "@soar/pg-tools/manifest";
 import { mapOrdered } from "@soar/task-pool";
 import { Header } from "tar";
@@ -17,7 +17,7 @@ const READERS = 4;
  * A third source, which proves the contract ready for one: several readers of the data directory between `pg_backup_start`
  * and `pg_backup_stop`. Fit for a quiet cluster of a test only: nothing of it survives a file that shrinks.
  */
-export function directorySource(server: ServerConfig, dataDir: string): BackupSource {
+export function directorySource(server: ConnectionConfig, dataDir: string): BackupSource {
   return {
     method: "replication",
     check: () => Promise.resolve(),

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
+import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readServerHost } from "../src/server-host.ts";
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.remove());
 
-async function hostOf(more: Partial<ServerConfig> = {}, bootIdFile?: string): Promise<string> {
+async function hostOf(more: Partial<ConnectionConfig> = {}, bootIdFile?: string): Promise<string> {
   await using sql = await connectSql({ ...cluster.connection, ...more });
   return await readServerHost(sql, {
     host: "this-machine",

@@ -16,6 +16,7 @@ export {
   parseWalSegment,
   segmentIndexBeforeLsn,
   segmentIndexOfLsn,
+  toHex8,
   type WalSegment,
 } from "./wal-names/wal-segment.ts";
 export { isOnLineage, switchLsnOf, timelineOfLsn, timelineOfSegment } from "./timeline/lineage.ts";

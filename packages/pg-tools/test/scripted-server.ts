@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { once } from "node:events";
 import { TLSSocket, type TlsOptions } from "node:tls";
-import type { ServerConfig } from "../src/replication/server-config.ts";
+import type { ConnectionConfig } from "../src/replication/connection-config.ts";
 import { message, parameterStatus, ready } from "./backend-frames.ts";
 
 /** What is sent in answer to a command; `cut` ends the connection behind it without a word. */
@@ -32,7 +32,7 @@ export interface ScriptOptions {
 }
 
 export interface ScriptedServer extends AsyncDisposable {
-  readonly config: ServerConfig;
+  readonly config: ConnectionConfig;
   /** What the clients said at their start. */
   readonly sessions: Readonly<Record<string, string>>[];
   readonly commands: string[];

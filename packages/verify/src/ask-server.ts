@@ -1,5 +1,5 @@
 import { isSoarError } from "@soar/errors";
-import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
+import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
 import type { CallOptions } from "@soar/storage";
 import type { ServerWord } from "./quick/check-last-archived.ts";
 
@@ -11,7 +11,7 @@ const PATIENCE_MS = 10_000;
  * lead to it may be unreadable, which is no reason not to verify. Rejects with `ABORTED` only.
  */
 export async function askServer(
-  server: () => ServerConfig,
+  server: () => ConnectionConfig,
   systemIdentifier: string,
   { signal }: CallOptions,
 ): Promise<ServerWord> {

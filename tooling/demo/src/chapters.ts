@@ -1,6 +1,7 @@
 import { formatRate, formatSize } from "@soar/app-kit";
 import type { PostgresInstallation } from "@soar-tooling/postgres-clusters";
 import { serverUser } from "@soar-tooling/test-bench";
+import { quoteForShell } from "@soar/programs";
 import { loseServer, meetAccident, waitForNextSecond, type Accident } from "./accident.ts";
 import {
   countDevices,
@@ -14,7 +15,6 @@ import type { DemoOptions } from "./demo-options.ts";
 import { DATABASES, type DemoWorld } from "./demo-world.ts";
 import { directorySize } from "./disk.ts";
 import { loadDatabases } from "./load-databases.ts";
-import { quoteForShell } from "./quote-for-shell.ts";
 import type { Story } from "./story.ts";
 import { startTraffic } from "./traffic.ts";
 import { countArchived } from "./wait-for-archiver.ts";

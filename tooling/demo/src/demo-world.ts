@@ -4,7 +4,7 @@ import { startS3ServerProcess, type S3ServerProcess } from "@soar-tooling/s3-ser
 import { runProgram, serverUser, writeEnvFile } from "@soar-tooling/test-bench";
 import { endProcessesNaming } from "./end-processes.ts";
 import { preparePrograms, type ProgramName } from "./prepare-programs.ts";
-import { quoteForArchiveCommand } from "./quote-for-shell.ts";
+import { quoteForArchiveCommand } from "./quote-for-archive-command.ts";
 
 export const DATABASES = ["soar", "staging"] as const;
 export type DatabaseName = (typeof DATABASES)[number];

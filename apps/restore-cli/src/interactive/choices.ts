@@ -1,4 +1,5 @@
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
+import { quoteForShell } from "@soar/programs";
 
 /** What is to be restored. */
 export type Subject =
@@ -76,8 +77,5 @@ function instantWords(instant: Instant): string[] {
 
 /** A command line as a shell reads it. */
 export function formatCommand(words: readonly string[]): string {
-  return [
-    "soar-restore",
-    ...words.map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)),
-  ].join(" ");
+  return ["soar-restore", ...words.map(quoteForShell)].join(" ");
 }

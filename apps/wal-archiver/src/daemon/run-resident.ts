@@ -10,7 +10,7 @@ import {
 } from "@soar/archive/tail";
 import { runArchiver, type ArchiverEvent, type RepositoryBinding, type RunningArchiver } from "@soar/archive/daemon";
 import type { ArchiverStatistics } from "@soar/archive/status";
-import type { ServerConfig } from "@soar/pg-tools/replication";
+import type { ConnectionConfig } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";
 import { socketPath } from "../socket-path.ts";
@@ -143,7 +143,7 @@ async function startOthers(store: ObjectStore, resident: Resident, running: Runn
 
 interface ShipTailOptions {
   readonly running: RunningArchiver;
-  readonly server: ServerConfig;
+  readonly server: ConnectionConfig;
   readonly intervalMs: number;
 }
 

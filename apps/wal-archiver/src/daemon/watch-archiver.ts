@@ -9,7 +9,7 @@ import {
 } from "@soar/archive/status";
 import { createPositionHistory, readFinishedSegments } from "@soar/archive/server-wal";
 import type { RunningArchiver } from "@soar/archive/daemon";
-import type { ServerConfig } from "@soar/pg-tools/replication";
+import type { ConnectionConfig } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";
 import { watchPositions } from "./watch-positions.ts";
@@ -22,7 +22,7 @@ const LONGEST_SILENCE_MS = 30_000;
 export interface ArchiverWatchOptions {
   readonly archiver: RunningArchiver;
   readonly config: Config<typeof daemonOptions>;
-  readonly server: ServerConfig;
+  readonly server: ConnectionConfig;
   readonly statistics: ArchiverStatistics;
   readonly tailLsn: () => bigint | undefined;
   readonly onCommits: (event: CommitEvent) => void;

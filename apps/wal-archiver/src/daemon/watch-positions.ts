@@ -3,7 +3,7 @@ import type { Log } from "@soar/app-kit";
 import type { CommitWatch } from "@soar/archive/status";
 import type { PositionHistory } from "@soar/archive/server-wal";
 import { hasErrorCode } from "@soar/errors";
-import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools/replication";
+import { connectSql, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
 import { readPosition } from "../read-position.ts";
 
 const EVERY_MS = 2_000;
@@ -21,7 +21,7 @@ export interface WatchOptions {
 }
 
 /** Asks the server again and again how far its WAL goes and who waits, until the signal aborts. A server that is down is asked later. */
-export async function watchPositions(server: ServerConfig, options: WatchOptions): Promise<void> {
+export async function watchPositions(server: ConnectionConfig, options: WatchOptions): Promise<void> {
   const { history, commits, log, signal } = options;
   let connection: SqlConnection | undefined;
   let hasFailed = false;

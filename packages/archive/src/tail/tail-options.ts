@@ -1,10 +1,10 @@
-import type { ServerConfig } from "@soar/pg-tools/replication";
+import type { ConnectionConfig } from "@soar/pg-tools/replication";
 import type { ClusterIdentity } from "@soar/repository";
 import type { TailPlace } from "./archive-continuity.ts";
 import type { TailEvent } from "./tail-event.ts";
 
 export interface TailOptions {
-  readonly server: ServerConfig;
+  readonly server: ConnectionConfig;
   readonly cluster: ClusterIdentity;
   /** New bytes are shipped at most so often. */
   readonly intervalMs: number;

@@ -1,8 +1,7 @@
 import type { Readable } from "node:stream";
-import { DamageCollector, type ServerConfig } from "@soar/pg-tools/replication";
+import { DamageCollector, openLibpqEnvironment, type ConnectionConfig } from "@soar/pg-tools/replication";
 import { startProgram } from "@soar/programs";
 import type { BackupRequest } from "./backup-source.ts";
-import { openLibpqEnvironment } from "./libpq-environment.ts";
 
 export interface ProgramExit {
   /** Exit status, or undefined when it was killed. */
@@ -26,7 +25,7 @@ const KEPT_LINES = 12;
 /** Starts `pg_basebackup` with the one set of options that streams without a local copy (safety, trap 19). */
 export async function startBaseBackupProgram(
   path: string,
-  server: ServerConfig,
+  server: ConnectionConfig,
   request: Omit<BackupRequest, "onProgress" | "signal">,
 ): Promise<BaseBackupProgram> {
   const { label, checkpoint, rateLimitBytes } = request;

@@ -4,7 +4,7 @@ import { type BackupLabel, parseBackupLabel } from "@soar/pg-tools/labels";
 import { createManifestReader } from "@soar/pg-tools/manifest";
 import { findPostgresPrograms } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
-import { type ServerConfig, type ServerFacts, serverLocation } from "@soar/pg-tools/replication";
+import { type ConnectionConfig, type ServerFacts, serverLocation } from "@soar/pg-tools/replication";
 import type { ArchiveStream, BackupRequest, BackupSource, FinishedBackup, RunningBackup } from "./backup-source.ts";
 import { startBaseBackupProgram, type BaseBackupProgram, type ProgramExit } from "./base-backup-program.ts";
 import { explainExit } from "./explain-exit.ts";
@@ -26,7 +26,7 @@ export interface ProgramSourceOptions {
  * when the server recycles it (safety, trap 20). A slow upload only makes the server wait: there is no timeout in
  * BASE_BACKUP itself.
  */
-export function programSource(server: ServerConfig, options: ProgramSourceOptions): BackupSource {
+export function programSource(server: ConnectionConfig, options: ProgramSourceOptions): BackupSource {
   let program: string | undefined;
   return {
     method: "pg_basebackup",

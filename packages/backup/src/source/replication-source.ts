@@ -1,5 +1,10 @@
 import { SoarError } from "@soar/errors";
-import { baseBackup, connectReplication, type BaseBackupEvent, type ServerConfig } from "@soar/pg-tools/replication";
+import {
+  baseBackup,
+  connectReplication,
+  type BaseBackupEvent,
+  type ConnectionConfig,
+} from "@soar/pg-tools/replication";
 import {
   estimatedTotal,
   type ArchiveStream,
@@ -12,7 +17,7 @@ import {
 type EventOf<T extends BaseBackupEvent["type"]> = Extract<BaseBackupEvent, { type: T }>;
 
 /** BASE_BACKUP over the replication protocol: local or from another host, with all tablespaces, page checksums verified by the server. */
-export function replicationSource(server: ServerConfig): BackupSource {
+export function replicationSource(server: ConnectionConfig): BackupSource {
   return {
     method: "replication",
     check: () => Promise.resolve(),

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { asError, SoarError } from "@soar/errors";
-import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools/replication";
+import { connectSql, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
 import { describeArchiver } from "../server-archiver.ts";
 import type { BackupRequest } from "./backup-source.ts";
 
@@ -32,7 +32,7 @@ const PAUSE_MS = 1000;
  * that lasts too long. One base backup runs at a time, by the lock; somebody else's are told apart by their name.
  */
 export async function watchProgram(
-  server: ServerConfig,
+  server: ConnectionConfig,
   { request, walTimeoutMs, stop }: WatchProgramOptions,
 ): Promise<ProgramWatch> {
   const { signal } = request;

@@ -1,4 +1,4 @@
-import { quoteLiteral } from "./replication-commands.ts";
+import { quoteLiteral } from "./quote-sql.ts";
 
 /** Options of BASE_BACKUP (PostgreSQL documentation, "Streaming Replication Protocol"). */
 export interface BaseBackupOptions {

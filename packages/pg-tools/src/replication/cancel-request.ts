@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import type { ServerConfig } from "./server-config.ts";
+import type { ConnectionConfig } from "./connection-config.ts";
 
 /** What the server gave a session at its start, to have it cancelled (BackendKeyData). */
 export interface CancelKey {
@@ -16,7 +16,7 @@ const CANCEL_TIMEOUT_MS = 5_000;
  * Best effort by design of the protocol: there is no answer. In plain text like libpq's before version 17, as servers
  * accept it before pg_hba.conf is looked at; the key is good for this one session only. Without a key, which only a pooler leaves out, nothing is sent.
  */
-export function sendCancelRequest(config: ServerConfig, key: CancelKey | undefined): void {
+export function sendCancelRequest(config: ConnectionConfig, key: CancelKey | undefined): void {
   if (key === undefined) return;
   const request = Buffer.alloc(16);
   request.writeInt32BE(16, 0);

@@ -8,7 +8,7 @@ import { errorResponse, message, ready, resultSet } from "../../test/backend-fra
 import { PROCESS_ID, startScriptedServer } from "../../test/scripted-server.ts";
 import { identifySystem } from "./replication-commands.ts";
 import { connectReplication } from "./replication-connection.ts";
-import type { ServerTls } from "./server-config.ts";
+import type { ServerTls } from "./connection-config.ts";
 import { connectSql } from "./sql-connection.ts";
 
 const IDENTITY = {

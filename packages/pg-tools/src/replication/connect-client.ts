@@ -4,7 +4,13 @@ import { Client, type ClientConfig } from "pg";
 import type { CancelKey } from "./cancel-request.ts";
 import { connectFailure } from "./server-failure.ts";
 import { NO_CONVERSION } from "./session-settings.ts";
-import { readPassword, type ServerConfig, serverLocation, type ServerTls, tlsAttempts } from "./server-config.ts";
+import {
+  readPassword,
+  type ConnectionConfig,
+  serverLocation,
+  type ServerTls,
+  tlsAttempts,
+} from "./connection-config.ts";
 import { startupMessage, startupOptions } from "./startup-message.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -46,7 +52,7 @@ interface PgInternals {
 }
 
 /** Connects and logs in. Rejects with `SERVER_UNREACHABLE`, `SERVER_DENIED`, `SERVER_UNSUITABLE`, `SERVER_VERSION`, `CONFIG_INVALID` or `ABORTED`. */
-export async function connectClient(config: ServerConfig, options: ConnectOptions): Promise<LoggedInClient> {
+export async function connectClient(config: ConnectionConfig, options: ConnectOptions): Promise<LoggedInClient> {
   const attempts = tlsAttempts(config);
   for (const [index, tls] of attempts.entries()) {
     try {
@@ -60,7 +66,7 @@ export async function connectClient(config: ServerConfig, options: ConnectOption
   throw new Error("no way to connect was tried");
 }
 
-async function connectOnce(config: ServerConfig, tls: ServerTls, options: ConnectOptions): Promise<LoggedInClient> {
+async function connectOnce(config: ConnectionConfig, tls: ServerTls, options: ConnectOptions): Promise<LoggedInClient> {
   if (options.signal?.aborted === true) throw abortedBy(options.signal, config);
   const client = new Client(clientConfig(config, tls, options));
   const internals = client as unknown as PgInternals;
@@ -97,7 +103,7 @@ function cancelKeyOf({ processID, secretKey }: PgInternals): CancelKey | undefin
 }
 
 /** Every value is given, because pg fills gaps from PG* variables and from ~/.pgpass. */
-function clientConfig(config: ServerConfig, tls: ServerTls, options: ConnectOptions): ClientConfig {
+function clientConfig(config: ConnectionConfig, tls: ServerTls, options: ConnectOptions): ClientConfig {
   return {
     host: config.host,
     port: config.port,
@@ -115,7 +121,7 @@ function clientConfig(config: ServerConfig, tls: ServerTls, options: ConnectOpti
 }
 
 /** Called only when the server asks. */
-async function requirePassword(config: ServerConfig): Promise<string> {
+async function requirePassword(config: ConnectionConfig): Promise<string> {
   const password = await readPassword(config);
   if (password !== undefined && password !== "") return password;
   throw new SoarError(
@@ -146,7 +152,7 @@ function versionNumber(text: string): number {
 }
 
 /** The failure of a call that its caller stopped. */
-export function abortedBy(signal: AbortSignal | undefined, config: ServerConfig): SoarError {
+export function abortedBy(signal: AbortSignal | undefined, config: ConnectionConfig): SoarError {
   return new SoarError("ABORTED", `unable to go on with '${serverLocation(config)}': stopped by the caller`, {
     cause: signal?.reason,
   });

@@ -1,7 +1,8 @@
 // Connections to a server: SQL, the replication protocol, BASE_BACKUP, START_REPLICATION.
 
-export { libpqEnvironment, type LibpqFiles } from "./libpq-environment.ts";
-export { type ServerConfig, serverLocation } from "./server-config.ts";
+export { quoteIdentifier } from "./quote-sql.ts";
+export { libpqEnvironment, type LibpqEnvironment, openLibpqEnvironment } from "./libpq-environment.ts";
+export { type ConnectionConfig, serverLocation } from "./connection-config.ts";
 export { connectSql, type SqlConnection } from "./sql-connection.ts";
 export { readServerFacts, RECOVERY_PARAMETERS, type RecoveryParameter, type ServerFacts } from "./server-facts.ts";
 export { connectReplication, type ReplicationConnection, type ReplicationOptions } from "./replication-connection.ts";

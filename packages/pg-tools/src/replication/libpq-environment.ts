@@ -1,4 +1,7 @@
-import { readPassword, type ServerConfig } from "./server-config.ts";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readPassword, type ConnectionConfig } from "./connection-config.ts";
 import { programSettings } from "./session-settings.ts";
 import { startupOptions } from "./startup-message.ts";
 
@@ -12,7 +15,10 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
  * limit counts that was set for the role, the database or the server. Everything goes through
  * the environment, which other users of the machine cannot read, and nothing through arguments, which they can.
  */
-export async function libpqEnvironment(server: ServerConfig, files: LibpqFiles = {}): Promise<Record<string, string>> {
+export async function libpqEnvironment(
+  server: ConnectionConfig,
+  files: LibpqFiles = {},
+): Promise<Record<string, string>> {
   const {
     host,
     port,
@@ -41,4 +47,30 @@ export async function libpqEnvironment(server: ServerConfig, files: LibpqFiles =
     // The password is known; a password file of whoever runs this must not give another one.
     PGPASSFILE: "/nonexistent",
   };
+}
+
+export interface LibpqEnvironment extends AsyncDisposable {
+  /** The whole environment of the program. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** The same connection for a program of PostgreSQL. Certificates are files to libpq: they lie in a private directory until this is disposed of. */
+export async function openLibpqEnvironment(server: ConnectionConfig): Promise<LibpqEnvironment> {
+  const files = await writeCertificates(server);
+  return { variables: await libpqEnvironment(server, files.variables), [Symbol.asyncDispose]: files.remove };
+}
+
+async function writeCertificates({
+  tls,
+}: ConnectionConfig): Promise<{ variables: LibpqFiles; remove: () => Promise<void> }> {
+  const contents = { PGSSLROOTCERT: tls?.caPem, PGSSLCERT: tls?.certPem, PGSSLKEY: tls?.keyPem };
+  const given = Object.entries(contents).flatMap(([name, pem]) => (pem === undefined ? [] : [{ name, pem }]));
+  if (given.length === 0) return { variables: {}, remove: () => Promise.resolve() };
+  const directory = await mkdtemp(join(tmpdir(), "soar-libpq-"));
+  const variables: Record<string, string> = {};
+  for (const { name, pem } of given) {
+    variables[name] = join(directory, name);
+    await writeFile(join(directory, name), pem, { mode: 0o600 });
+  }
+  return { variables, remove: () => rm(directory, { recursive: true, force: true }) };
 }

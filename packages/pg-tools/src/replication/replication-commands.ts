@@ -2,6 +2,7 @@ import { SoarError } from "@soar/errors";
 import { parseLsn } from "../wal-names/lsn.ts";
 import { parseTimelineHistory, type TimelineHistory } from "../timeline/timeline-history.ts";
 import type { ResultSet } from "./backend-messages.ts";
+import { quoteIdentifier } from "./quote-sql.ts";
 import type { ReplicationConnection } from "./replication-connection.ts";
 
 interface CommandOptions {
@@ -127,12 +128,4 @@ function text(row: Record<string, string | null>, column: string): string {
   if (value === null || value === undefined)
     throw new SoarError("SERVER_FAILED", `unable to read the server's answer: no value in '${column}'`);
   return value;
-}
-
-export function quoteIdentifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
-export function quoteLiteral(value: string): string {
-  return `'${value.replaceAll("'", "''")}'`;
 }

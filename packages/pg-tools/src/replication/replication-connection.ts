@@ -3,7 +3,7 @@ import { parseDataRow, parseRowDescription, parseServerMessage, type ResultSet }
 import { majorOfVersionNumber, OLDEST_MAJOR } from "../majors/find-major.ts";
 import { connectClient } from "./connect-client.ts";
 import { MESSAGE } from "./frame-parser.ts";
-import { type ServerConfig, serverLocation } from "./server-config.ts";
+import { type ConnectionConfig, serverLocation } from "./connection-config.ts";
 import { commandFailure, type ServerMessage } from "./server-failure.ts";
 import { ServerSession } from "./server-session.ts";
 import { queryMessage } from "./sql-messages.ts";
@@ -24,7 +24,7 @@ const SETTINGS = { statement_timeout: "0", idle_session_timeout: "0", tcp_user_t
 
 /** Opens a replication connection to a server of the oldest supported major or a newer one. Rejects as described at `connectClient`. */
 export async function connectReplication(
-  config: ServerConfig,
+  config: ConnectionConfig,
   options: ReplicationOptions = {},
 ): Promise<ReplicationConnection> {
   const replication = options.mode === "database" ? "database" : "true";

@@ -1,9 +1,9 @@
 import { SoarError } from "@soar/errors";
 import { describe, expect, test } from "vitest";
 import { commandFailure, connectFailure, serverMessageOf } from "./server-failure.ts";
-import type { ServerConfig } from "./server-config.ts";
+import type { ConnectionConfig } from "./connection-config.ts";
 
-const config: ServerConfig = { host: "db1", port: 5432, user: "soar" };
+const config: ConnectionConfig = { host: "db1", port: 5432, user: "soar" };
 /** As pg throws what the server says. */
 const refused = (code: string, more: Readonly<Record<string, unknown>> = {}): Error =>
   Object.assign(new Error("the server's words"), { severity: "FATAL", code, ...more });

@@ -1,7 +1,7 @@
 import { meansAbsent } from "@soar/durable-files";
 import { type ErrorCode, isSoarError, SoarError } from "@soar/errors";
 import { OLDEST_MAJOR } from "../majors/find-major.ts";
-import { serverLocation, type ServerConfig } from "./server-config.ts";
+import { serverLocation, type ConnectionConfig } from "./connection-config.ts";
 
 /** The fields of an ErrorResponse or NoticeResponse that matter here (PostgreSQL documentation, "Error and Notice Message Fields"). */
 export interface ServerMessage {
@@ -70,7 +70,7 @@ function failureCause(failure: ServerMessage): Error {
 /** Turns whatever ended an attempt to connect into the failure that an operator can act on. Unknown errors pass unchanged. */
 export function connectFailure(
   error: unknown,
-  config: ServerConfig,
+  config: ConnectionConfig,
   { replication }: { readonly replication: boolean },
 ): unknown {
   if (isSoarError(error) || !(error instanceof Error)) return error;
@@ -88,7 +88,7 @@ export function connectFailure(
 
 function connectMeaning(
   failure: ServerMessage,
-  { user, host }: ServerConfig,
+  { user, host }: ConnectionConfig,
   replication: boolean,
 ): Meaning | undefined {
   if (failure.sqlState === "28000" && failure.routine === "ClientAuthentication") {
@@ -110,7 +110,7 @@ function connectMeaning(
 }
 
 /** Errors of Node and of pg itself, which have no SQLSTATE. */
-function transportFailure(error: Error, action: string, config: ServerConfig): unknown {
+function transportFailure(error: Error, action: string, config: ConnectionConfig): unknown {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   if (/^E[A-Z]+$/.test(code)) {
     const hint = meansAbsent(error)

@@ -4,7 +4,7 @@ import { type CancelKey, sendCancelRequest } from "./cancel-request.ts";
 import { abortedBy, type LoggedInClient } from "./connect-client.ts";
 import type { Frame } from "./frame-parser.ts";
 import { FrameReader } from "./frame-reader.ts";
-import { type ServerConfig, serverLocation } from "./server-config.ts";
+import { type ConnectionConfig, serverLocation } from "./connection-config.ts";
 import { LOST_HINT } from "./server-failure.ts";
 import { TERMINATE } from "./sql-messages.ts";
 
@@ -14,13 +14,13 @@ export class ServerSession {
   readonly location: string;
   /** For example 150020. */
   readonly serverVersion: number;
-  readonly #config: ServerConfig;
+  readonly #config: ConnectionConfig;
   readonly #cancelKey: CancelKey | undefined;
   readonly #socket: Socket;
   readonly #frames: FrameReader;
   #closed = false;
 
-  constructor(config: ServerConfig, { socket, cancelKey, serverVersion }: LoggedInClient) {
+  constructor(config: ConnectionConfig, { socket, cancelKey, serverVersion }: LoggedInClient) {
     this.location = serverLocation(config);
     this.serverVersion = serverVersion;
     this.#config = config;

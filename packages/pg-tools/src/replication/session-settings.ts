@@ -1,4 +1,4 @@
-import type { ServerConfig } from "./server-config.ts";
+import type { ConnectionConfig } from "./connection-config.ts";
 
 /** What a session may do and how its text is meant. */
 export interface SessionOptions {
@@ -55,12 +55,14 @@ const UNDERSTOOD = {
 const ON_OWN_SERVER = { session_preload_libraries: "", role: "none" };
 
 /** For our own sessions, which are opened in this way only. */
-export function sessionSettings(server: Pick<ServerConfig, "isOwnServer">): Readonly<Record<string, string>> {
+export function sessionSettings(server: Pick<ConnectionConfig, "isOwnServer">): Readonly<Record<string, string>> {
   return { ...programSettings(server), ...UNDERSTOOD };
 }
 
 /** For programs of PostgreSQL, which know how to read answers: `PGOPTIONS`. */
-export function programSettings({ isOwnServer }: Pick<ServerConfig, "isOwnServer">): Readonly<Record<string, string>> {
+export function programSettings({
+  isOwnServer,
+}: Pick<ConnectionConfig, "isOwnServer">): Readonly<Record<string, string>> {
   return { ...NEEDED, ...(isOwnServer === true ? ON_OWN_SERVER : {}) };
 }
 

@@ -3,7 +3,7 @@ import { types } from "pg";
 import { parseDataRow, parseRowDescription, parseServerMessage, type ResultColumn } from "./backend-messages.ts";
 import { connectClient } from "./connect-client.ts";
 import { type Frame, MESSAGE } from "./frame-parser.ts";
-import type { ServerConfig } from "./server-config.ts";
+import type { ConnectionConfig } from "./connection-config.ts";
 import { commandFailure, type ServerMessage } from "./server-failure.ts";
 import { ServerSession } from "./server-session.ts";
 import { sessionSettings, settingsAfterLogin, type SessionOptions } from "./session-settings.ts";
@@ -39,7 +39,7 @@ export interface ConnectSqlOptions extends SessionOptions {
  * Opens a session for SQL in which nothing counts that was set for the role, the database or the server: see
  * `sessionSettings`. Rejects like every connection: see `connectClient`.
  */
-export async function connectSql(config: ServerConfig, options: ConnectSqlOptions = {}): Promise<SqlConnection> {
+export async function connectSql(config: ConnectionConfig, options: ConnectSqlOptions = {}): Promise<SqlConnection> {
   const client = await connectClient(config, { settings: sessionSettings(config), signal: options.signal });
   const connection = new Session(config, client);
   try {

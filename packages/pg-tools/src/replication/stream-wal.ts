@@ -2,7 +2,7 @@ import { SoarError } from "@soar/errors";
 import { formatLsn, parseLsn } from "../wal-names/lsn.ts";
 import { MESSAGE } from "./frame-parser.ts";
 import type { ReplicationConnection } from "./replication-connection.ts";
-import { quoteIdentifier } from "./replication-commands.ts";
+import { quoteIdentifier } from "./quote-sql.ts";
 import { ResultReader, unexpected } from "./result-reader.ts";
 import { commandFailure, type ServerMessage } from "./server-failure.ts";
 import { queryMessage } from "./sql-messages.ts";

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { toHex8 } from "@soar/pg-tools";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { codecSuffix, splitCodecSuffix } from "../wal/codec-suffix.ts";
@@ -9,7 +10,6 @@ import {
   CONFIG_KEY,
   expiredKey,
   gapKey,
-  hex8,
   leaseKey,
   parseBackupKey,
   PROBE_PREFIX,
@@ -102,7 +102,7 @@ test("a codec's suffix is split off again", () => {
 test("numbers in keys have eight capital hexadecimal digits", () => {
   fc.assert(
     fc.property(fc.nat(0xff_ff_ff_ff), (value) => {
-      expect(Number.parseInt(/^[0-9A-F]{8}$/.exec(hex8(value))?.[0] ?? "", 16)).toBe(value);
+      expect(Number.parseInt(/^[0-9A-F]{8}$/.exec(toHex8(value))?.[0] ?? "", 16)).toBe(value);
     }),
   );
 });

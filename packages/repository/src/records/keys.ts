@@ -1,3 +1,5 @@
+import { toHex8 } from "@soar/pg-tools";
+
 /**
  * Every key of a repository is made here and nowhere else. `docs/bucket-format.md` draws the tree.
  * Keys are relative to the repository's prefix.
@@ -58,10 +60,5 @@ export function tailPrefix(segmentName: string): string {
 
 /** `tail/<segment>/00000000-0001A2F0.zst`: bytes `from` (inclusive) to `to` (exclusive) of the segment. */
 export function tailPieceKey(segmentName: string, from: number, to: number): string {
-  return `${tailPrefix(segmentName)}${hex8(from)}-${hex8(to)}.zst`;
-}
-
-/** Eight capital hexadecimal digits, as in WAL file names. */
-export function hex8(value: number): string {
-  return value.toString(16).toUpperCase().padStart(8, "0");
+  return `${tailPrefix(segmentName)}${toHex8(from)}-${toHex8(to)}.zst`;
 }

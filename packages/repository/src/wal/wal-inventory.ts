@@ -1,8 +1,8 @@
 import { SoarError } from "@soar/errors";
-import { formatWalSegment, parseWalFileName, parseWalSegment, type WalSegment } from "@soar/pg-tools";
+import { formatWalSegment, parseWalFileName, parseWalSegment, toHex8, type WalSegment } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { splitCodecSuffix } from "./codec-suffix.ts";
-import { hex8, WAL_PREFIX } from "../records/keys.ts";
+import { WAL_PREFIX } from "../records/keys.ts";
 import { parseWalKey, type WalObject } from "./wal-key.ts";
 
 /** Sorts after every character of a WAL file name, so that a listing can start behind all names with a prefix. */
@@ -28,7 +28,7 @@ export async function listTimelineSegments(
     fromIndex === 0
       ? undefined
       : WAL_PREFIX + formatWalSegment({ timeline, index: fromIndex - 1 }, segmentSize) + AFTER_ALL;
-  for await (const { key, size } of store.list(WAL_PREFIX + hex8(timeline), { startAfter: before, signal })) {
+  for await (const { key, size } of store.list(WAL_PREFIX + toHex8(timeline), { startAfter: before, signal })) {
     const object = requireWalObject(store, key, size);
     const index = indexOf(store, object, segmentSize);
     if (index !== undefined) segments.set(index, [...(segments.get(index) ?? []), object]);

@@ -1,4 +1,4 @@
-import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools/replication";
+import { connectSql, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { SoarError } from "@soar/errors";
 import type { RestoredChecks } from "../status/restore-record.ts";
@@ -21,7 +21,7 @@ export async function checkRestored({
   signal,
 }: CheckRestoredOptions): Promise<RestoredChecks> {
   const { port } = await readClusterState(dataDir);
-  const server: ServerConfig = {
+  const server: ConnectionConfig = {
     host: privateDir,
     port: port ?? 5432,
     user: role,
@@ -52,7 +52,7 @@ export async function checkRestored({
 }
 
 async function checkDatabase(
-  server: ServerConfig,
+  server: ConnectionConfig,
   otherDefault: boolean,
   signal: AbortSignal | undefined,
 ): Promise<{ readonly otherCollation: boolean; readonly unlogged: number }> {

@@ -1,5 +1,4 @@
-import { connectSql, type SqlConnection } from "@soar/pg-tools/replication";
-import { quoteName } from "./sql-names.ts";
+import { connectSql, quoteIdentifier, type SqlConnection } from "@soar/pg-tools/replication";
 import {
   dropDatabase,
   inspectTargetDatabase,
@@ -27,7 +26,7 @@ export async function copyEmptyDatabase(
   { name, fresh, signal }: { readonly name: string; readonly fresh: string; readonly signal: AbortSignal },
 ): Promise<void> {
   await withoutSessions(target, name, signal, async (connection) => {
-    await connection.query(`CREATE DATABASE ${quoteName(fresh)} TEMPLATE ${quoteName(name)}`);
+    await connection.query(`CREATE DATABASE ${quoteIdentifier(fresh)} TEMPLATE ${quoteIdentifier(name)}`);
     await copyProperties(connection, name, fresh);
   });
 }
@@ -41,13 +40,13 @@ export async function dropEmptied(target: TargetServer, name: string, signal: Ab
 
 /** What CREATE DATABASE leaves out. */
 async function copyProperties(connection: SqlConnection, name: string, fresh: string): Promise<void> {
-  const to = quoteName(fresh);
+  const to = quoteIdentifier(fresh);
   const [row] = await connection.query<{ owner: string; limit: number; hasPrivileges: boolean }>(
     'SELECT pg_get_userbyid(datdba)::text AS owner, datconnlimit AS limit, datacl IS NOT NULL AS "hasPrivileges" FROM pg_database WHERE datname = $1',
     [name],
   );
   if (row === undefined) throw new Error(`no database ${name}`);
-  await connection.query(`ALTER DATABASE ${to} OWNER TO ${quoteName(row.owner)}`);
+  await connection.query(`ALTER DATABASE ${to} OWNER TO ${quoteIdentifier(row.owner)}`);
   await connection.query(`ALTER DATABASE ${to} CONNECTION LIMIT ${row.limit}`);
   if (row.hasPrivileges) await copyPrivileges(connection, name, to);
   // By way of the session, which takes every value as it is stored, also lists with quotes.
@@ -58,8 +57,8 @@ async function copyProperties(connection: SqlConnection, name: string, fresh: st
   );
   for (const { role, name: setting, value } of settings) {
     await connection.query("SELECT set_config($1, $2, false)", [setting, value]);
-    const whose = role === null ? `DATABASE ${to}` : `ROLE ${quoteName(role)} IN DATABASE ${to}`;
-    await connection.query(`ALTER ${whose} SET ${setting.split(".").map(quoteName).join(".")} FROM CURRENT`);
+    const whose = role === null ? `DATABASE ${to}` : `ROLE ${quoteIdentifier(role)} IN DATABASE ${to}`;
+    await connection.query(`ALTER ${whose} SET ${quoteIdentifier(...setting.split("."))} FROM CURRENT`);
   }
 }
 
@@ -71,7 +70,7 @@ async function copyPrivileges(connection: SqlConnection, name: string, to: strin
   await connection.query(`REVOKE ALL ON DATABASE ${to} FROM PUBLIC`);
   for (const { role, privilege, grantable } of grants) {
     await connection.query(
-      `GRANT ${privilege} ON DATABASE ${to} TO ${role === null ? "PUBLIC" : quoteName(role)}${grantable ? " WITH GRANT OPTION" : ""}`,
+      `GRANT ${privilege} ON DATABASE ${to} TO ${role === null ? "PUBLIC" : quoteIdentifier(role)}${grantable ? " WITH GRANT OPTION" : ""}`,
     );
   }
 }

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { statIfPresent, writeNew } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
-import { connectSql } from "@soar/pg-tools/replication";
+import { connectSql, quoteIdentifier } from "@soar/pg-tools/replication";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../plan/plan.ts";
@@ -11,14 +11,7 @@ import { chooseRelations, type TableName } from "./choose-relations.ts";
 import { databaseChoices, verifyDatabase } from "./rescue-database.ts";
 import { leased } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
-import {
-  findHollowFiles,
-  moveTables,
-  quoteTable,
-  resolveTables,
-  type NewPlace,
-  type ResolvedTable,
-} from "./resolve-tables.ts";
+import { findHollowFiles, moveTables, resolveTables, type NewPlace, type ResolvedTable } from "./resolve-tables.ts";
 import {
   connectionEnvironment,
   databaseArgument,
@@ -27,7 +20,6 @@ import {
   TARGET_FULL,
 } from "./run-client-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
-import { quoteName } from "./sql-names.ts";
 import { databaseOn, type TargetServer } from "./target-database.ts";
 
 /** Where rescued tables go. */
@@ -109,7 +101,7 @@ export async function requireFree({
   for (const { schema, name } of tables) {
     const table = { schema: place?.schema ?? schema, name: place?.name ?? name };
     const [row] = await connection.query<{ found: string | null }>("SELECT to_regclass($1) AS found", [
-      quoteTable(table),
+      quoteIdentifier(table.schema, table.name),
     ]);
     if ((row?.found ?? null) === null) continue;
     throw new SoarError(
@@ -182,7 +174,7 @@ async function dump(
     "--file",
     directory.dumpDir,
     // Partitions one by one: before version 16 a partitioned table is dumped without them.
-    ...tables.map((table) => `--table=${quoteTable(table)}`),
+    ...tables.map((table) => `--table=${quoteIdentifier(table.schema, table.name)}`),
   ];
   await runClientProgram(join(binDir, "pg_dump"), args, {
     env: await connectionEnvironment(server),
@@ -218,7 +210,7 @@ async function load(
     [schemas],
   );
   const created = schemas.filter((schema) => !present.some(({ name }) => name === schema));
-  for (const schema of created) await connection.query(`CREATE SCHEMA ${quoteName(schema)}`);
+  for (const schema of created) await connection.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`);
   try {
     const args = [
       databaseArgument(destination.name),
@@ -235,7 +227,7 @@ async function load(
       hint: "Nothing was left behind. What a table needs beside itself, such as types and functions, must be there; where roles are missing: --no-owner.",
     });
   } catch (error) {
-    for (const schema of created) await connection.query(`DROP SCHEMA ${quoteName(schema)}`);
+    for (const schema of created) await connection.query(`DROP SCHEMA ${quoteIdentifier(schema)}`);
     throw error;
   }
 }

@@ -1,7 +1,6 @@
 import { SoarError } from "@soar/errors";
-import type { SqlConnection } from "@soar/pg-tools/replication";
+import { quoteIdentifier, type SqlConnection } from "@soar/pg-tools/replication";
 import type { TableName } from "./choose-relations.ts";
-import { quoteName } from "./sql-names.ts";
 
 export interface ResolvedTable extends TableName {
   readonly oid: number;
@@ -80,21 +79,19 @@ export async function moveTables(
 ): Promise<ResolvedTable[]> {
   // Event triggers of the source are not asked.
   await connection.query("SET session_replication_role = replica");
-  await connection.query(`CREATE SCHEMA IF NOT EXISTS ${quoteName(place.schema)}`);
+  await connection.query(`CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(place.schema)}`);
   const moved: ResolvedTable[] = [];
   for (const table of tables) {
     const name = table.named ? (place.name ?? table.name) : table.name;
     if (table.schema !== place.schema)
-      await connection.query(`ALTER TABLE ${quoteTable(table)} SET SCHEMA ${quoteName(place.schema)}`);
+      await connection.query(
+        `ALTER TABLE ${quoteIdentifier(table.schema, table.name)} SET SCHEMA ${quoteIdentifier(place.schema)}`,
+      );
     if (name !== table.name)
       await connection.query(
-        `ALTER TABLE ${quoteTable({ ...table, schema: place.schema })} RENAME TO ${quoteName(name)}`,
+        `ALTER TABLE ${quoteIdentifier(place.schema, table.name)} RENAME TO ${quoteIdentifier(name)}`,
       );
     moved.push({ ...table, schema: place.schema, name });
   }
   return moved;
-}
-
-export function quoteTable({ schema, name }: TableName): string {
-  return `${quoteName(schema)}.${quoteName(name)}`;
 }

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { SoarError } from "@soar/errors";
-import { libpqEnvironment, type ServerConfig } from "@soar/pg-tools/replication";
+import { libpqEnvironment, type ConnectionConfig } from "@soar/pg-tools/replication";
 import { complaintsOf, programFailed, runProgram } from "@soar/programs";
 
 export interface ClientProgramOptions {
@@ -38,7 +38,7 @@ export const TARGET_FULL = "The running server has no room for it: free space th
 
 /** The environment with which a program of PostgreSQL logs in as this server's configuration says. */
 export async function connectionEnvironment(
-  server: ServerConfig,
+  server: ConnectionConfig,
   certificateFile?: string,
 ): Promise<Record<string, string>> {
   const files = certificateFile === undefined ? {} : { PGSSLROOTCERT: certificateFile };

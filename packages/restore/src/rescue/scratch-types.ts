@@ -1,5 +1,5 @@
 import type { RecoveryEvent, RecoveryOutcome } from "@soar/pg-tools/cluster";
-import type { ServerConfig } from "@soar/pg-tools/replication";
+import type { ConnectionConfig } from "@soar/pg-tools/replication";
 import type { SeekTable } from "@soar/seekable-tar";
 import type { FetchedScope } from "./fetch-scope.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
@@ -38,7 +38,7 @@ export interface ScratchCluster {
   readonly directory: ScratchDirectory;
   readonly binDir: string;
   /** As a superuser of the source. */
-  readonly server: ServerConfig;
+  readonly server: ConnectionConfig;
   /** What it was started with: nothing of it is in a file. */
   readonly settings: Readonly<Record<string, string>>;
   readonly configFile: string;

@@ -2,7 +2,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { replaceFile } from "@soar/durable-files";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
+import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
 import type { RecoveryOutcome } from "@soar/pg-tools/cluster";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
@@ -188,9 +188,9 @@ async function prepareServer(
 
 /** The rescue reads everything, whatever the rights of the role that it came with. */
 export async function asSuperuser(
-  server: ServerConfig,
+  server: ConnectionConfig,
   { signal }: Pick<StartOptions, "signal">,
-): Promise<ServerConfig> {
+): Promise<ConnectionConfig> {
   await using connection = await connectSql(server, { signal });
   const [row] = await connection.query<{ name: string }>(
     "SELECT rolname AS name FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY rolname <> current_user, oid LIMIT 1",

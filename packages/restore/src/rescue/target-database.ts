@@ -1,12 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
-import { connectSql, type ServerConfig, type SqlConnection } from "@soar/pg-tools/replication";
-import { quoteName } from "./sql-names.ts";
+import { connectSql, quoteIdentifier, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
 
 /** A running server that something is rescued into. */
 export interface TargetServer {
-  readonly server: ServerConfig;
+  readonly server: ConnectionConfig;
   /** File of the certificates to check it with, for programs that want a path. */
   readonly certificateFile?: string | undefined;
 }
@@ -27,12 +26,12 @@ SELECT count(*)::int AS objects, pg_database_size(current_database())::float8 AS
 ) made WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = made.class AND d.objid = made.oid AND d.deptype = 'e')`;
 
 /** The server, in the database that every cluster has. */
-export function maintenanceOf({ server }: TargetServer): ServerConfig {
+export function maintenanceOf({ server }: TargetServer): ConnectionConfig {
   return { ...server, database: "postgres" };
 }
 
 /** The server, in one of its databases. */
-export function databaseOn({ server }: TargetServer, name: string): ServerConfig {
+export function databaseOn({ server }: TargetServer, name: string): ConnectionConfig {
   return { ...server, database: name };
 }
 
@@ -128,7 +127,7 @@ export async function renameDatabase(
       { hint: "Name another database, or drop that one. Nothing was left behind." },
     );
   }
-  await connection.query(`ALTER DATABASE ${quoteName(fresh)} RENAME TO ${quoteName(name)}`);
+  await connection.query(`ALTER DATABASE ${quoteIdentifier(fresh)} RENAME TO ${quoteIdentifier(name)}`);
 }
 
 async function renameBoth(
@@ -137,8 +136,8 @@ async function renameBoth(
 ): Promise<void> {
   await connection.query("BEGIN");
   try {
-    await connection.query(`ALTER DATABASE ${quoteName(name)} RENAME TO ${quoteName(old)}`);
-    await connection.query(`ALTER DATABASE ${quoteName(fresh)} RENAME TO ${quoteName(name)}`);
+    await connection.query(`ALTER DATABASE ${quoteIdentifier(name)} RENAME TO ${quoteIdentifier(old)}`);
+    await connection.query(`ALTER DATABASE ${quoteIdentifier(fresh)} RENAME TO ${quoteIdentifier(name)}`);
     await connection.query("COMMIT");
   } catch (error) {
     await connection.query("ROLLBACK");
@@ -149,7 +148,7 @@ async function renameBoth(
 /** Removes a database that a failed load left; nobody else has ever known its name. */
 export async function dropDatabase(target: TargetServer, name: string): Promise<void> {
   await using connection = await connectSql(maintenanceOf(target), { writes: true });
-  await connection.query(`DROP DATABASE IF EXISTS ${quoteName(name)} WITH (FORCE)`);
+  await connection.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`);
 }
 
 function truncateBytes(text: string, limit: number): string {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { makeDirectory, moveEntry, type Owner, removeFile, replaceFile } from "@soar/durable-files";
 import { formatHistoryFileName } from "@soar/pg-tools";
+import { quoteForShell } from "@soar/programs";
 import type { ChainSegment } from "@soar/repository/chain";
 import type { ObjectStore } from "@soar/storage";
 import { lineageTableOf } from "../wal/lineage-table.ts";
@@ -79,7 +80,7 @@ function historyNames({ chain: { history } }: RestorePlan): string[] {
 
 /** Waits for the file as long as the process that fetches it lives. */
 function deliveryScript(directory: string, processId: number): string {
-  return `cd '${directory.replaceAll("'", `'\\''`)}' || exit 126
+  return `cd ${quoteForShell(directory)} || exit 126
 target=$OLDPWD/$2
 grep -qxF -e "$1" planned
 case $? in 0) ;; 1) exit ${ABSENT_STATUS};; *) exit 126;; esac

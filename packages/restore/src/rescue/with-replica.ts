@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { makeDirectory, moveEntry, removeFile, replaceFile } from "@soar/durable-files";
 import { lsnOfSegmentIndex, parseLsn } from "@soar/pg-tools";
-import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
+import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
 import { findPostgresPrograms, startCluster, waitForRecovery } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { setRecoveryMode } from "@soar/pg-tools/recovery-config";
@@ -24,7 +24,7 @@ import { openWalFeed, type WalFeed } from "./wal-feed.ts";
 /** A scratch standby on the archive, open for reading and for base backups. */
 export interface Replica {
   /** As a superuser of the source. */
-  readonly server: ServerConfig;
+  readonly server: ConnectionConfig;
   readonly replayedLsn: bigint;
   /** Where the tablespaces of the source lie there, by OID; here they lie below the scratch directory. */
   readonly tablespaces: ReadonlyMap<number, string>;
@@ -188,7 +188,7 @@ const SETTLED_POLLS = 5;
 async function waitForReplay(
   plan: RestorePlan,
   feed: WalFeed,
-  { server, signal }: { readonly server: ServerConfig; readonly signal: AbortSignal },
+  { server, signal }: { readonly server: ConnectionConfig; readonly signal: AbortSignal },
 ): Promise<bigint> {
   const { chain, resolved } = wholeSegments(plan);
   const isExact = chain.segments.length === plan.chain.segments.length;

@@ -1,4 +1,5 @@
 import { SoarError } from "@soar/errors";
+import { quoteForShell } from "@soar/programs";
 
 /** The private status with which our program says "proved not to be part of this recovery" to the shell line around it. */
 export const ABSENT_STATUS = 100;
@@ -46,14 +47,10 @@ function takeFromSpool({ directory, processId }: SpoolPlace): string {
 
 /** A word for the shell in a setting where `%` begins a placeholder. */
 function quoteWord(word: string): string {
-  return quoteForShell(word).replaceAll("%", "%%");
-}
-
-function quoteForShell(word: string): string {
   if (word.includes("\0") || word.includes("\n")) {
     throw new SoarError("CONFIG_INVALID", "unable to write restore_command: a path holds a line end", {
       hint: "Move the program or the directory to a path of ordinary characters.",
     });
   }
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  return quoteForShell(word).replaceAll("%", "%%");
 }

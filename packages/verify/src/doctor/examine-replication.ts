@@ -1,11 +1,11 @@
 import { isSoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
-import { connectReplication, identifySystem, type ServerConfig } from "@soar/pg-tools/replication";
+import { connectReplication, identifySystem, type ConnectionConfig } from "@soar/pg-tools/replication";
 import type { Notes } from "./examination.ts";
 
 /** Whether a base backup and the tail may connect: the right of the role, and a line of pg_hba.conf, which counts separately for replication. */
 export async function examineReplication(
-  server: ServerConfig,
+  server: ConnectionConfig,
   notes: Notes,
   signal: AbortSignal | undefined,
 ): Promise<void> {

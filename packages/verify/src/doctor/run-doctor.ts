@@ -1,7 +1,7 @@
 import {
   connectSql,
   readServerFacts,
-  type ServerConfig,
+  type ConnectionConfig,
   type ServerFacts,
   type SqlConnection,
 } from "@soar/pg-tools/replication";
@@ -22,7 +22,7 @@ import { examineRoundTrip } from "./round-trip.ts";
 
 export interface DoctorOptions {
   readonly store: StoreConfig;
-  readonly server: ServerConfig;
+  readonly server: ConnectionConfig;
   readonly policy: RetentionPolicy;
   readonly envFile: string | undefined;
   readonly spoolDir: string;

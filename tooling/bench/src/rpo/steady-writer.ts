@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
+import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
 
 export interface Acknowledged {
   readonly xid: number;
@@ -17,7 +17,7 @@ export interface SteadyWriter {
 const FILLER = "x".repeat(1000);
 
 /** Commits one row after the other on one connection, with a pause between, until the server is gone. */
-export async function startWriter(server: ServerConfig, pauseMs: number): Promise<SteadyWriter> {
+export async function startWriter(server: ConnectionConfig, pauseMs: number): Promise<SteadyWriter> {
   const connection = await connectSql(server, { writes: true });
   const acknowledged: Acknowledged[] = [];
   const write = async (): Promise<void> => {

@@ -1,3 +1,4 @@
+import { quoteForShell } from "@soar/programs";
 import type { FailureMeaning, S3FailureContext } from "./failure-meaning.ts";
 import type { NamedSetting } from "../../store-config.ts";
 import type { S3FailureFacts } from "./wire.ts";
@@ -155,8 +156,4 @@ export function quotaExceeded(message: string): FailureMeaning {
 export function describeFacts({ status, code, requestId }: S3FailureFacts): string {
   const id = requestId === undefined ? "" : `, request ${requestId}`;
   return `${status === undefined ? "" : `${status} `}${code}${id}`;
-}
-
-function quoteForShell(text: string): string {
-  return /^[\w./=:@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

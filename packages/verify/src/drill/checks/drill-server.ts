@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { connectionEnvironment, type ScratchCluster } from "@soar/restore/rescue";
-import { connectSql, type ServerConfig } from "@soar/pg-tools/replication";
+import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
 import type { DrillCheck } from "../report/drill-report.ts";
 
 /** The restored server, and what the checks need beside it. */
@@ -28,7 +28,7 @@ export async function databasesOf({ server }: ScratchCluster, only: string | und
 
 /** For programs of PostgreSQL that look at one database. Nothing may be written unless the drill's own work wants it. */
 export async function environmentFor(
-  server: ServerConfig,
+  server: ConnectionConfig,
   options: {
     readonly database?: string;
     readonly certificateFile?: string | undefined;

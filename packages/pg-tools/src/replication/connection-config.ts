@@ -1,7 +1,7 @@
 import { registerSecret } from "@soar/errors";
 
 /** How to reach one PostgreSQL server. Nothing is taken from the environment or from files: every value is given. */
-export interface ServerConfig {
+export interface ConnectionConfig {
   /** Host name, address, or the directory of the unix socket (starts with `/`). */
   readonly host: string;
   readonly port: number;
@@ -31,18 +31,18 @@ export interface ServerTls {
 }
 
 /** For messages: `user@host:port`. Never holds the password. */
-export function serverLocation({ user, host, port }: ServerConfig): string {
+export function serverLocation({ user, host, port }: ConnectionConfig): string {
   return `${user}@${host}:${port}`;
 }
 
 /** Modes to try one after the other. */
-export function tlsAttempts(config: ServerConfig): ServerTls[] {
+export function tlsAttempts(config: ConnectionConfig): ServerTls[] {
   const tls = config.tls ?? { mode: config.host.startsWith("/") ? "disable" : "prefer" };
   return tls.mode === "prefer" ? [{ ...tls, mode: "require" }, { mode: "disable" }] : [tls];
 }
 
 /** A password that can be shown to nobody from here on: it is registered for redaction before it is used. */
-export async function readPassword(config: ServerConfig): Promise<string | undefined> {
+export async function readPassword(config: ConnectionConfig): Promise<string | undefined> {
   const password = typeof config.password === "function" ? await config.password() : config.password;
   registerSecret(password);
   return password;
