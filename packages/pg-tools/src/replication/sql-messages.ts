@@ -4,7 +4,7 @@ import { encodeServerText } from "./server-text.ts";
 export type SqlValue = string | number | bigint | boolean | null | readonly SqlValue[];
 
 /** A message of the client: its type, its length, its body. */
-export function clientMessage(type: string, ...parts: readonly Uint8Array[]): Buffer {
+function clientMessage(type: string, ...parts: readonly Uint8Array[]): Buffer {
   const head = Buffer.alloc(5);
   head.write(type, 0, "latin1");
   head.writeInt32BE(4 + parts.reduce((sum, { length }) => sum + length, 0), 1);
