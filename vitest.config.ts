@@ -30,6 +30,7 @@ export default defineConfig({
       exclude: ["**/*.test.ts", "**/*.fixture.ts"],
       reporter: [["text", { skipFull: true }], "json"],
       reportsDirectory: ".soar/coverage",
+      thresholds: { branches: 100 },
     },
     projects: [
       {
