@@ -1,11 +1,9 @@
-import { parseWalFileName } from "@soar/pg-tools";
+import type { WalFileName } from "@soar/pg-tools";
 import { claimRepository, type ClusterIdentity } from "@soar/repository";
-import { putWalFile, type PutWalOutcome } from "@soar/repository/wal";
 import type { Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
-import { readClusterIdentity } from "./cluster-identity.ts";
-import { findGivenUp, type GivenUpWal } from "./gap/given-up.ts";
-import { requireArchivable } from "./require-archivable.ts";
+import type { GivenUpWal } from "./gap/given-up.ts";
+import { pushWal, type PushedWal } from "./push-wal.ts";
 import { readWalSource } from "./wal-source.ts";
 
 export interface ArchiveOptions {
@@ -31,13 +29,11 @@ export async function archiveWalFile(
   path: string,
   name: string,
   options: ArchiveOptions,
-): Promise<PutWalOutcome | GivenUpWal> {
-  const kind = requireArchivable(parseWalFileName(name));
-  const givenUp = await findGivenUp(store, { path, kind }, options);
-  if (givenUp !== undefined) return givenUp;
-  const { source, identity } = await readWalSource(path, kind, options);
-  const cluster: ClusterIdentity = identity ?? (await readClusterIdentity(path));
+): Promise<PushedWal | GivenUpWal> {
   const { signal, toolVersion, now } = options;
-  await claimRepository(store, cluster, { toolVersion, now, signal });
-  return putWalFile(store, source, { codec: options.codec, level: options.level, signal });
+  const steps = {
+    read: (file: WalFileName) => readWalSource(path, file, options),
+    claim: (identity: ClusterIdentity) => claimRepository(store, identity, { toolVersion, now, signal }),
+  };
+  return pushWal(store, { path, name }, steps, options);
 }

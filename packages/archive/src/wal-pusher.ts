@@ -1,13 +1,11 @@
-import { parseWalFileName } from "@soar/pg-tools";
 import { claimRepository, requireSameCluster, type ClusterIdentity, type RepositoryRecord } from "@soar/repository";
-import { isCompressibleWalFile, putWalFile, type PutWalOutcome } from "@soar/repository/wal";
+import { isCompressibleWalFile, type WalFileSource } from "@soar/repository/wal";
 import type { Codec } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
-import { readClusterIdentity } from "./cluster-identity.ts";
-import { findGivenUp, type GivenUpWal } from "./gap/given-up.ts";
+import type { GivenUpWal } from "./gap/given-up.ts";
 import { createPreparePool, type PreparePool } from "./prepare/prepare-pool.ts";
 import type { PreparedFacts } from "./prepare/prepare-task.ts";
-import { requireArchivable } from "./require-archivable.ts";
+import { pushWal, type PushedWal } from "./push-wal.ts";
 import { readPieces } from "./wal-source.ts";
 
 export interface WalPusherOptions {
@@ -28,12 +26,6 @@ export interface WalPusher {
   close(): Promise<void>;
 }
 
-export interface PushedWal extends PutWalOutcome {
-  /** Plain bytes. */
-  readonly size: number;
-  readonly identity: ClusterIdentity;
-}
-
 export function createWalPusher(store: ObjectStore, options: WalPusherOptions): WalPusher {
   const pool = createPreparePool({ workers: options.workers });
   let claimed: RepositoryRecord | undefined;
@@ -44,23 +36,17 @@ export function createWalPusher(store: ObjectStore, options: WalPusherOptions): 
     requireSameCluster(claimed, identity, store.location);
   };
   return {
-    async push(path, name, { signal }) {
-      const kind = requireArchivable(parseWalFileName(name));
+    push(path, name, { signal }) {
       const { codec, level, spoolDir } = options;
-      const givenUp = await findGivenUp(store, { path, kind }, { spoolDir, signal });
-      if (givenUp !== undefined) return givenUp;
-      const prepared = await pool.run({ kind: "prepare", path, name, codec, level }, [], signal);
-      signal.throwIfAborted();
-      const identity = prepared.identity ?? (await readClusterIdentity(path));
-      await requireOurs(identity, signal);
+      const steps = {
+        read: async () => {
+          const prepared = await pool.run({ kind: "prepare", path, name, codec, level }, [], signal);
+          return { source: sourceOf(path, name, { prepared, codec }), identity: prepared.identity };
+        },
+        claim: (identity: ClusterIdentity) => requireOurs(identity, signal),
+      };
       const compress = (plain: Buffer): Promise<Buffer> => compressOn(pool, plain, { ...options, signal });
-      const put = await putWalFile(store, sourceOf(path, name, { prepared, codec }), {
-        codec,
-        level,
-        compress,
-        signal,
-      });
-      return { ...put, size: prepared.size, identity };
+      return pushWal(store, { path, name }, steps, { codec, level, spoolDir, compress, signal });
     },
     close: () => pool.close(),
   };
@@ -70,7 +56,7 @@ function sourceOf(
   path: string,
   name: string,
   { prepared, codec }: { prepared: PreparedFacts; codec: Codec },
-): Parameters<typeof putWalFile>[1] {
+): WalFileSource {
   const { size, sha256, facts, members } = prepared;
   const encoded = members && {
     codec: isCompressibleWalFile(name) ? codec : ("none" as const),

@@ -15,10 +15,7 @@ const PATH_HINT =
   "The path is relative to the data directory, as PostgreSQL passes it with %p; run the command there and as the server's user.";
 
 export interface ReadWalSource {
-  readonly source: WalFileSource & {
-    /** Whether the bytes are in memory; else `open` reads the file again. */
-    readonly isHeld: boolean;
-  };
+  readonly source: WalFileSource & { readonly isHeld: boolean };
   /** What a segment's header says; undefined for files that do not say which cluster they are of. */
   readonly identity: ClusterIdentity | undefined;
 }

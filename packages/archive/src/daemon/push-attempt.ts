@@ -3,7 +3,8 @@ import { SoarError } from "@soar/errors";
 import { findFileIdentity, type FileIdentity } from "../file-identity.ts";
 import { walPath } from "../server-wal/wal-path.ts";
 import type { GivenUpWal } from "../gap/given-up.ts";
-import type { PushedWal, WalPusher } from "../wal-pusher.ts";
+import type { PushedWal } from "../push-wal.ts";
+import type { WalPusher } from "../wal-pusher.ts";
 
 /**
  * A file system notes the time of a change in ticks of up to 10 ms (CONFIG_HZ=100): a second change within the tick of the

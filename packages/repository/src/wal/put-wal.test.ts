@@ -160,6 +160,14 @@ describe("a file that was compressed while it was hashed", () => {
   });
 });
 
+test("what is held in memory is not hashed a second time, and has to be whole all the same", async () => {
+  const store = createMemoryStore();
+  const held = { ...sourceOf(name, bytes), sha256: "0".repeat(64), isHeld: true };
+  await expect(putWalFile(store, { ...held, isHeld: false }, { codec: "none" })).rejects.toThrow("changed");
+  await expect(putWalFile(store, { ...held, size: 1 }, { codec: "none" })).rejects.toThrow("changed");
+  expect(await putWalFile(store, held, { codec: "none" })).toMatchObject({ outcome: "archived" });
+});
+
 describe("a file that changes while it is read", () => {
   test.each([
     ["gets longer", Buffer.concat([bytes, bytes])],
