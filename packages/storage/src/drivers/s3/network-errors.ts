@@ -22,14 +22,14 @@ export function findNetworkMeaning(
   { endpoint, provider, nameOf }: Peer,
 ): FailureMeaning {
   const certificateFault = CERTIFICATE_FAULTS[code];
-  if (certificateFault !== undefined) {
+  if (certificateFault !== undefined)
     return {
-      code: "STORE_UNREACHABLE",
-      fact: `${endpoint} cannot be trusted: ${certificateFault}`,
-      hint: `Check the endpoint, or name the certificates of a private authority (${nameOf("caPem")}).`,
+      ...unreachable(
+        `${endpoint} cannot be trusted: ${certificateFault}`,
+        `Check the endpoint, or name the certificates of a private authority (${nameOf("caPem")}).`,
+      ),
       retryable: false,
     };
-  }
   switch (code) {
     case "ENOTFOUND":
     case "EAI_AGAIN":
