@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { registerSecret } from "@soar/errors";
 import { expect, onTestFinished, test } from "vitest";
 import { complaintOf, complaintsOf, requireProgram } from "./require-program.ts";
-import { runProgram, type ProgramResult, type RunProgramOptions } from "./run-program.ts";
+import { runIfPresent, runProgram, type ProgramResult, type RunProgramOptions } from "./run-program.ts";
 
 const INDEX = pathToFileURL(join(import.meta.dirname, "index.ts")).href;
 const env = { PATH: "/usr/bin:/bin" };
@@ -134,6 +134,16 @@ test("a program that cannot be run is named, whatever the reason", async () => {
     code: "PROGRAM_MISSING",
     cause: { code: "E2BIG" },
   });
+});
+
+test("a program that need not be there is undefined when it is not, or may not be run", async () => {
+  const plain = join(temporaryDirectory(), "plain");
+  writeFileSync(plain, "#!/bin/sh\n", { mode: 0o600 });
+  for (const path of ["/nothing/there", "/etc/passwd/none", "soar-nothing", plain])
+    expect(await runIfPresent(path, [], { env })).toBeUndefined();
+  expect(await runIfPresent("/bin/echo", ["here"], { env })).toMatchObject({ status: 0, stdout: "here\n" });
+  const tooMany = runIfPresent("/bin/true", ["x".repeat(10_000_000)], { env });
+  await expect(tooMany).rejects.toMatchObject({ code: "PROGRAM_MISSING" });
 });
 
 test("of endless output beginning and end are kept, and memory stays bounded", { timeout: 60_000 }, async () => {
