@@ -22,14 +22,7 @@ export function findNetworkMeaning(
   { endpoint, provider, nameOf }: Peer,
 ): FailureMeaning {
   const certificateFault = CERTIFICATE_FAULTS[code];
-  if (certificateFault !== undefined)
-    return {
-      ...unreachable(
-        `${endpoint} cannot be trusted: ${certificateFault}`,
-        `Check the endpoint, or name the certificates of a private authority (${nameOf("caPem")}).`,
-      ),
-      retryable: false,
-    };
+  if (certificateFault !== undefined) return untrusted(endpoint, certificateFault, nameOf("caPem"));
   switch (code) {
     case "ENOTFOUND":
     case "EAI_AGAIN":
@@ -76,6 +69,16 @@ export function findNetworkMeaning(
     default:
       return meaningOfOther(code, message, endpoint);
   }
+}
+
+function untrusted(endpoint: string, fault: string, setting: string): FailureMeaning {
+  return {
+    ...unreachable(
+      `${endpoint} cannot be trusted: ${fault}`,
+      `Check the endpoint, or name the certificates of a private authority (${setting}).`,
+    ),
+    retryable: false,
+  };
 }
 
 function meaningOfOther(code: string, message: string, endpoint: string): FailureMeaning {
