@@ -97,7 +97,7 @@ async function readCluster(store: ObjectStore, { config, log, progress, signal, 
       ...common,
       scratch: await scratchOptions(config, { log, progress, signal }),
     });
-  const server = serverConnection(config, { applicationName: "soar-base-backup", database: "postgres", log });
+  const server = serverConnection(config, { applicationName: "soar-base-backup", log });
   const source =
     config.method === "replication"
       ? replicationSource(server)

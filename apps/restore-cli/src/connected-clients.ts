@@ -1,6 +1,6 @@
 import { formatTable, serverConnection, type Config, type Log, type postgresOptions } from "@soar/app-kit";
 import { hasErrorCode } from "@soar/errors";
-import { connectSql } from "@soar/pg-tools/replication";
+import { connectSomewhere } from "@soar/pg-tools/replication";
 import { readClusterState } from "@soar/pg-tools/cluster";
 
 /** Who is connected to a running server that is going to be stopped. */
@@ -47,7 +47,8 @@ async function clientsOf(
   signal: AbortSignal,
 ): Promise<ConnectedClients> {
   try {
-    await using sql = await connectSql(serverConnection(config, { applicationName: "soar-restore", log }), { signal });
+    const server = serverConnection(config, { applicationName: "soar-restore", log });
+    await using sql = await connectSomewhere(server, { signal });
     const clients = await sql.query<ClientRow>(
       `SELECT coalesce(nullif(application_name, ''), '-') AS application, coalesce(datname, '-') AS database, coalesce(usename, '-') AS "user",
          coalesce(client_addr::text, 'local') AS "from", count(*)::int AS sessions

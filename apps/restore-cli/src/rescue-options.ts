@@ -88,6 +88,7 @@ export function sourceDatabaseOf({ database, dbname }: Pick<RescueConfig, "datab
 export function targetServerOf(config: RescueConfig, database: string, log: Log): TargetServer {
   return {
     server: serverConnection(config, { applicationName: "soar-restore", database, log }),
+    maintenanceDatabase: config.dbname,
     certificateFile: config.sslrootcert,
   };
 }

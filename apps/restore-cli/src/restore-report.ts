@@ -45,6 +45,7 @@ export function reportText(report: RestoreReport, prepared: Pick<Prepared, "appS
         ? undefined
         : `${checks.unloggedTables} unlogged tables came back empty: their rows are in no backup`,
     ],
+    ...(checks?.findings ?? []).map((finding) => ["warning", finding] as const),
     ["server", serverText(report)],
     ...nextSteps(report, prepared).map((step) => ["next", step] as const),
   ] as const;

@@ -56,6 +56,7 @@ export function composeRecord(parts: RecordParts): BackupRecord {
       fromStandby: facts.inRecovery,
       host: parts.host,
       dataDirectory: options.replayed?.dataDirectory ?? facts.dataDirectory ?? "",
+      ...(facts.superuser === undefined ? {} : { superuser: facts.superuser }),
     },
     dataChecksums: facts.dataChecksums,
     settings: options.replayed?.settings ?? settingsOf(facts),

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { connectSql, readServerFacts, type ServerFacts, type SqlConnection } from "@soar/pg-tools/replication";
+import { connectSomewhere, readServerFacts, type ServerFacts, type SqlConnection } from "@soar/pg-tools/replication";
 import { findMajor, majorOfVersionNumber, SUPPORTED_VERSIONS } from "@soar/pg-tools/majors";
 import {
   claimRepository,
@@ -38,10 +38,7 @@ import { readWrittenSegment, watchFirstSegment } from "./health/watch-archiving.
  */
 export async function takeBackup(store: ObjectStore, options: TakeBackupOptions): Promise<BackupRecord> {
   const { signal } = options;
-  await using sql = await connectSql(
-    { ...options.server, database: options.server.database ?? "postgres" },
-    { signal },
-  );
+  await using sql = await connectSomewhere(options.server, { signal });
   const facts = await readServerFacts(sql, { signal });
   requireSuitable(facts);
   await options.source.check(facts);

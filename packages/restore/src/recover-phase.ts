@@ -1,9 +1,11 @@
 import { statIfPresent } from "@soar/durable-files";
 import { parseLsn } from "@soar/pg-tools";
 import { readClusterState, type RecoveryOutcome } from "@soar/pg-tools/cluster";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { RECOVERY_PARAMETERS } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "./chown-tree.ts";
+import { quietSettings } from "./recover/quiet-settings.ts";
 import { createPrivateDirectory, privateSettings, removePrivateDirectory } from "./recover/private-access.ts";
 import { followRecovery, recover } from "./recover/recovery-files.ts";
 import { reportReplay } from "./recover/replay-progress.ts";
@@ -54,7 +56,7 @@ interface RecoverRun extends Omit<Run, "onEvent"> {
 
 /** Replays, with this process fetching ahead. */
 async function recoverWithSpool(store: ObjectStore, plan: RestorePlan, run: RecoverRun): Promise<RecoveryOutcome> {
-  const { dataDir, owner, jobs, signal, onEvent, config, port, privateDir } = run;
+  const { dataDir, owner, jobs, signal, onEvent, config } = run;
   const segments = segmentsUntil(plan.chain, plan.resolved.stopLsn);
   const spool = await openSpool(store, run.table, {
     dataDir,
@@ -70,17 +72,26 @@ async function recoverWithSpool(store: ObjectStore, plan: RestorePlan, run: Reco
       ...run,
       logFile: run.recoveryLog,
       configFile: config.configFile,
-      settings: {
-        ...config.settings,
-        ...recoveryLimits(plan, run),
-        ...(port === undefined ? {} : { port: String(port) }),
-        ...(privateDir === undefined ? {} : privateSettings(privateDir)),
-      },
+      settings: serverSettings(plan, run),
       restoreCommand: restoreCommand([...run.walFetchProgram, "--plan", run.planFile], spool),
     });
   } finally {
     await spool.close();
   }
+}
+
+/** On the command line of the server that recovers, where they win over all files. */
+function serverSettings(plan: RestorePlan, { config, port, privateDir, action }: RecoverRun): Record<string, string> {
+  const major = majorOfVersionNumber(plan.backup.postgresVersion);
+  const isPrivate = privateDir !== undefined;
+  return {
+    ...config.settings,
+    ...recoveryLimits(plan, { action }),
+    ...(port === undefined ? {} : { port: String(port) }),
+    // Certificate and key may be where no backup reads them, and nobody comes in by TLS before the end.
+    ssl: "off",
+    ...(isPrivate ? { ...privateSettings(privateDir), ...quietSettings(major, { standby: action === "pause" }) } : {}),
+  };
 }
 
 async function sizeOf(path: string): Promise<number> {

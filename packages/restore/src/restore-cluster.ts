@@ -192,7 +192,10 @@ async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run: Run):
   const outcome = await recoverPhase(store, plan, run);
   if (outcome.kind !== "promoted") return { outcome, checks: undefined };
   const { privateDir } = keeper.record;
-  const checks = privateDir === undefined ? undefined : await checkRestored({ dataDir, privateDir, role, signal });
+  const checks =
+    privateDir === undefined
+      ? undefined
+      : await checkRestored({ dataDir, privateDir, backup: plan.backup, role, signal });
   const { timeline, restoredFiles } = outcome;
   await keeper.note({
     phase: "finish",

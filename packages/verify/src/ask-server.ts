@@ -1,5 +1,5 @@
 import { isSoarError } from "@soar/errors";
-import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
+import { connectSomewhere, type ConnectionConfig } from "@soar/pg-tools/replication";
 import type { CallOptions } from "@soar/storage";
 import type { ServerWord } from "./quick/check-last-archived.ts";
 
@@ -17,7 +17,7 @@ export async function askServer(
 ): Promise<ServerWord> {
   const patience = AbortSignal.timeout(PATIENCE_MS);
   try {
-    await using connection = await connectSql(server(), {
+    await using connection = await connectSomewhere(server(), {
       signal: signal === undefined ? patience : AbortSignal.any([signal, patience]),
     });
     const [row] = await connection.query<{ id: string; last: string | null }>(

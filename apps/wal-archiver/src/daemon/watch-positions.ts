@@ -3,7 +3,7 @@ import type { Log } from "@soar/app-kit";
 import type { CommitWatch } from "@soar/archive/status";
 import type { PositionHistory } from "@soar/archive/server-wal";
 import { hasErrorCode } from "@soar/errors";
-import { connectSql, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
+import { connectSomewhere, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
 import { readPosition } from "../read-position.ts";
 
 const EVERY_MS = 2_000;
@@ -27,7 +27,7 @@ export async function watchPositions(server: ConnectionConfig, options: WatchOpt
   let hasFailed = false;
   while (!signal.aborted) {
     try {
-      connection ??= await connectSql(server, { signal });
+      connection ??= await connectSomewhere(server, { signal });
       const lsn = await readPosition(connection, signal);
       if (lsn !== undefined) history.add(lsn, Date.now());
       const [row] = await connection.query<{ names: string; sessions: number | null }>(WAITING, [], { signal });

@@ -7,7 +7,7 @@ import {
 } from "@soar/archive/status";
 import { isSoarError, SoarError } from "@soar/errors";
 import type { Lsn } from "@soar/pg-tools";
-import { connectSql } from "@soar/pg-tools/replication";
+import { connectSomewhere } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import type { statusOptions } from "../options.ts";
 import { readPosition } from "../read-position.ts";
@@ -57,7 +57,7 @@ async function openBucket({ config }: Asked, problems: string[]): Promise<Object
 async function askServer({ config, log, signal }: Asked, problems: string[]): Promise<Lsn | undefined> {
   const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
   try {
-    await using connection = await connectSql(serverConnection(config, { applicationName: "soar", log }), {
+    await using connection = await connectSomewhere(serverConnection(config, { applicationName: "soar", log }), {
       signal: patience,
     });
     return await readPosition(connection, patience);

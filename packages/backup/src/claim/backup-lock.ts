@@ -5,9 +5,13 @@ import type { SqlConnection } from "@soar/pg-tools/replication";
 /** Any two numbers that nobody else uses for advisory locks: "soar" and "base" in ASCII. */
 const LOCK = [0x736f6172, 0x62617365] as const;
 
+/** Advisory locks are per database, and another run may have come in by another one; everybody may see who holds one. */
+const HELD_ELSEWHERE = `SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
+  AND classid::int8 = $1 AND objid::int8 = $2 AND objsubid = 2`;
+
 /**
- * One backup of a cluster at a time, from whatever host. The lock belongs to the session and ends with it, however the
- * run ends. Advisory locks are per database: the caller is connected to the same one as every other run.
+ * One backup of a cluster at a time, from whatever host and through whichever database. The lock belongs to the session
+ * and ends with it, however the run ends. Of two that begin in the same moment in different databases neither goes on.
  * Rejects with `BACKUP_RUNNING`.
  */
 export async function takeBackupLock(
@@ -15,7 +19,7 @@ export async function takeBackupLock(
   options: { readonly signal?: AbortSignal | undefined },
 ): Promise<void> {
   const [row] = await sql.query<{ held: boolean }>("SELECT pg_try_advisory_lock($1, $2) AS held", [...LOCK], options);
-  if (row?.held === true) return;
+  if (row?.held === true && (await sql.query(HELD_ELSEWHERE, LOCK, options)).length === 0) return;
   throw new SoarError("BACKUP_RUNNING", "unable to begin: another backup of this cluster is running", {
     hint: "SELECT * FROM pg_stat_progress_basebackup shows its progress. Wait for it, or stop it first.",
   });

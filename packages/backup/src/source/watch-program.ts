@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { asError, SoarError } from "@soar/errors";
-import { connectSql, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
+import { connectSomewhere, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
 import { describeArchiver } from "../server-archiver.ts";
 import type { BackupRequest } from "./backup-source.ts";
 
@@ -36,7 +36,7 @@ export async function watchProgram(
   { request, walTimeoutMs, stop }: WatchProgramOptions,
 ): Promise<ProgramWatch> {
   const { signal } = request;
-  const sql = await connectSql(server, { signal });
+  const sql = await connectSomewhere(server, { signal });
   const end = new AbortController();
   let failure: Error | undefined;
   const watched = follow(sql, { request, walTimeoutMs, signal: end.signal }).catch((error: unknown) => {

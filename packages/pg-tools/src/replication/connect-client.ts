@@ -5,6 +5,7 @@ import type { CancelKey } from "./cancel-request.ts";
 import { connectFailure } from "./server-failure.ts";
 import { NO_CONVERSION } from "./session-settings.ts";
 import {
+  databaseOf,
   readPassword,
   type ConnectionConfig,
   serverLocation,
@@ -108,7 +109,7 @@ function clientConfig(config: ConnectionConfig, tls: ServerTls, options: Connect
     host: config.host,
     port: config.port,
     user: config.user,
-    database: config.database ?? "postgres",
+    database: databaseOf(config),
     password: () => requirePassword(config),
     ssl: tlsOptions(tls),
     application_name: config.applicationName ?? "soar",

@@ -30,6 +30,11 @@ export interface ServerTls {
   readonly keyPem?: string | undefined;
 }
 
+/** The database that is meant where none is named. */
+export function databaseOf({ database = "postgres" }: ConnectionConfig): string {
+  return database;
+}
+
 /** For messages: `user@host:port`. Never holds the password. */
 export function serverLocation({ user, host, port }: ConnectionConfig): string {
   return `${user}@${host}:${port}`;

@@ -1,9 +1,12 @@
 // Connections to a server: SQL, the replication protocol, BASE_BACKUP, START_REPLICATION.
 
-export { quoteIdentifier } from "./quote-sql.ts";
+export { quoteIdentifier, quoteLiteral } from "./quote-sql.ts";
 export { libpqEnvironment, type LibpqEnvironment, openLibpqEnvironment } from "./libpq-environment.ts";
 export { type ConnectionConfig, serverLocation } from "./connection-config.ts";
-export { connectSql, type SqlConnection } from "./sql-connection.ts";
+export { connectSql, type ConnectSqlOptions, type SqlConnection } from "./sql-connection.ts";
+export { isUnicode } from "./server-text.ts";
+export { serverAnswerOf } from "./server-failure.ts";
+export { connectSomewhere, findSuperuser } from "./connect-somewhere.ts";
 export { readServerFacts, RECOVERY_PARAMETERS, type RecoveryParameter, type ServerFacts } from "./server-facts.ts";
 export { connectReplication, type ReplicationConnection, type ReplicationOptions } from "./replication-connection.ts";
 export {

@@ -42,6 +42,8 @@ export interface ServerFacts {
   readonly recoveryParameters: Readonly<Record<RecoveryParameter, number>>;
   /** Every further setting of `SETTINGS`, as text. */
   readonly settings: Readonly<Record<string, string>>;
+  /** One that may log in, so that a restored server can be entered whatever the rights of the role that asks here; undefined when none may. */
+  readonly superuser: string | undefined;
   readonly databases: readonly ServerDatabase[];
   readonly tablespaces: readonly ServerTablespace[];
 }
@@ -76,6 +78,19 @@ const SETTINGS = [
   "track_commit_timestamp",
 ] as const;
 
+/** A type alias, because rows are records. */
+type Identity = {
+  readonly id: string;
+  readonly timeline: number;
+  readonly recovering: boolean;
+  readonly version: string;
+  readonly superuser: string | null;
+};
+
+const IDENTITY = `SELECT system_identifier::text AS id, timeline_id AS timeline, pg_is_in_recovery() AS recovering,
+  current_setting('server_version') AS version, (SELECT rolname FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY oid LIMIT 1) AS superuser
+  FROM pg_control_system(), pg_control_checkpoint()`;
+
 /** Reads the facts with plain SQL that needs no more than the right to connect; what is hidden from the role is undefined. */
 export async function readServerFacts(
   connection: SqlConnection,
@@ -83,11 +98,7 @@ export async function readServerFacts(
 ): Promise<ServerFacts> {
   const settings = await readSettings(connection, options);
   const setting = (name: string): string => requireFact(connection, name, settings.get(name));
-  const [found] = await connection.query<{ id: string; timeline: number; recovering: boolean; version: string }>(
-    "SELECT system_identifier::text AS id, timeline_id AS timeline, pg_is_in_recovery() AS recovering, current_setting('server_version') AS version FROM pg_control_system(), pg_control_checkpoint()",
-    [],
-    options,
-  );
+  const [found] = await connection.query<Identity>(IDENTITY, [], options);
   const row = requireFact(connection, "its control file", found);
   const parameters = RECOVERY_PARAMETERS.map((name) => [name, Number(setting(name))] as const);
   return {
@@ -106,6 +117,7 @@ export async function readServerFacts(
     archiveCommand: setting("archive_command"),
     recoveryParameters: Object.fromEntries(parameters) as Record<RecoveryParameter, number>,
     settings: pick(settings, SETTINGS),
+    superuser: row.superuser ?? undefined,
     databases: await readDatabases(connection, options),
     tablespaces: await readTablespaces(connection, options),
   };

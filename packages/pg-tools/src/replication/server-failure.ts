@@ -109,6 +109,31 @@ function connectMeaning(
   return undefined;
 }
 
+/** What the server itself said that ended an attempt to connect; undefined when it was not the server. */
+export function serverAnswerOf(error: unknown): ServerMessage | undefined {
+  return isSoarError(error) ? serverMessageOf(error.cause) : undefined;
+}
+
+/** Of the server as a whole: shutting down, starting, full. */
+const NOT_NOW = /^57P0\d$|^53(?!300)/;
+
+/**
+ * What of a login the server refused: another database may let the same role in, or another role be let into the same
+ * database. Undefined for what another attempt does not change.
+ */
+export function refusedPart(error: unknown): "database" | "role" | undefined {
+  const failure = serverAnswerOf(error);
+  if (failure === undefined) return undefined;
+  const { sqlState, routine } = failure;
+  if (sqlState === "28P01" || NOT_NOW.test(sqlState)) return undefined;
+  // By pg_hba.conf, whose lines may name databases; any other reason lies in the role.
+  if (sqlState === "28000") return routine === "ClientAuthentication" ? "database" : "role";
+  // Too many for this database, or for this role, or for the server.
+  if (sqlState === "53300")
+    return routine === "CheckMyDatabase" ? "database" : routine === "InitializeSessionUserId" ? "role" : undefined;
+  return "database";
+}
+
 /** Errors of Node and of pg itself, which have no SQLSTATE. */
 function transportFailure(error: Error, action: string, config: ConnectionConfig): unknown {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";

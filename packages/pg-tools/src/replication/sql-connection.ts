@@ -1,9 +1,9 @@
 import { SoarError } from "@soar/errors";
 import { types } from "pg";
 import { parseDataRow, parseRowDescription, parseServerMessage, type ResultColumn } from "./backend-messages.ts";
-import { connectClient } from "./connect-client.ts";
+import { connectClient, type LoggedInClient } from "./connect-client.ts";
 import { type Frame, MESSAGE } from "./frame-parser.ts";
-import type { ConnectionConfig } from "./connection-config.ts";
+import { databaseOf, type ConnectionConfig } from "./connection-config.ts";
 import { commandFailure, type ServerMessage } from "./server-failure.ts";
 import { ServerSession } from "./server-session.ts";
 import { sessionSettings, settingsAfterLogin, type SessionOptions } from "./session-settings.ts";
@@ -15,6 +15,8 @@ type SqlRow = Readonly<Record<string, unknown>>;
 export interface SqlConnection {
   /** For messages: `user@host:port`. */
   readonly location: string;
+  /** The one that was entered. */
+  readonly database: string;
   /** For example 150020. */
   readonly serverVersion: number;
   /**
@@ -60,8 +62,14 @@ interface Result {
 }
 
 class Session extends ServerSession implements SqlConnection {
+  readonly database: string;
   /** The statement before, whatever became of it. */
   #before: Promise<unknown> = Promise.resolve();
+
+  constructor(config: ConnectionConfig, client: LoggedInClient) {
+    super(config, client);
+    this.database = databaseOf(config);
+  }
 
   async query<T extends SqlRow>(
     sql: string,

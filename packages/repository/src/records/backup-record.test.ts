@@ -30,7 +30,8 @@ const records: fc.Arbitrary<BackupRecord> = fc
   .record({
     // Names as PostgreSQL has them; JavaScript's own "__proto__" is none.
     settings: fc.dictionary(fc.stringMatching(/^[a-z][a-z_.]{0,20}$/), text),
-    databases: fc.array(fc.record({ oid, name: text })),
+    // Bytes that are no UTF-8 stand as lone surrogates.
+    databases: fc.array(fc.record({ oid, name: fc.oneof(text, fc.constant("caf\udce9")) })),
     tablespaces: fc.array(fc.record({ oid, location: text })),
     archives: fc.array(
       fc.record(
@@ -42,12 +43,16 @@ const records: fc.Arbitrary<BackupRecord> = fc
     index: fc.record({ members: fc.array(fc.tuple(size, size, sha256)) }),
     damagedPages: fc.array(fc.record({ path: text, detail: text })),
     codec: fc.constantFrom("gzip" as const, "zstd" as const, "none" as const),
-    source: fc.record({
-      method: fc.constantFrom("replication" as const, "pg_basebackup" as const),
-      fromStandby: fc.boolean(),
-      host: text,
-      dataDirectory: text,
-    }),
+    source: fc.record(
+      {
+        method: fc.constantFrom("replication" as const, "pg_basebackup" as const),
+        fromStandby: fc.boolean(),
+        host: text,
+        dataDirectory: text,
+        superuser: text,
+      },
+      { requiredKeys: ["method", "fromStandby", "host", "dataDirectory"] },
+    ),
   })
   .map((fields) => ({ ...record, ...fields }));
 

@@ -66,6 +66,8 @@ const schema = v.object({
     fromStandby: v.boolean(),
     host: v.string(),
     dataDirectory: v.string(),
+    /** A superuser that may log in; undefined in records of versions before, and where there was none. */
+    superuser: v.optional(v.string()),
   }),
   dataChecksums: v.boolean(),
   /** Settings that a server must at least have to replay this cluster's WAL, and what later checks need. */

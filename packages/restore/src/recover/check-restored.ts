@@ -1,33 +1,58 @@
-import { connectSql, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
+import { isSoarError, SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
-import { SoarError } from "@soar/errors";
+import { connectSql, findSuperuser, type ConnectionConfig } from "@soar/pg-tools/replication";
+import type { BackupRecord } from "@soar/repository";
 import type { RestoredChecks } from "../status/restore-record.ts";
+import { entrancesOf } from "./entrances.ts";
 
 export interface CheckRestoredOptions {
   readonly dataDir: string;
   readonly privateDir: string;
+  readonly backup: Pick<BackupRecord, "source" | "databases">;
+  /** A role of the source, where the record names no superuser. */
   readonly role: string;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Logs in to every database of the promoted server through its private socket. Rejects with `SERVER_FAILED` when it is not what
- * the log said, and like every connection when one of them cannot be entered.
+ * Logs in to every database of the promoted server through its private socket, as a superuser of the source. What is found
+ * about one database, or keeps it from being looked at, is told and ends nothing: recovery is over, and all others are
+ * there. Rejects with `SERVER_FAILED` when the server is not what its log said, `SERVER_UNREACHABLE` when it is gone,
+ * `ABORTED` on the signal.
  */
-export async function checkRestored({
+export async function checkRestored(options: CheckRestoredOptions): Promise<RestoredChecks> {
+  const server = await entrance(options);
+  if (typeof server === "string")
+    return { databases: 0, otherCollation: [], unloggedTables: 0, findings: [`nobody could look inside: ${server}`] };
+  const names = await readDatabaseNames(server, options);
+  const found: DatabaseFindings[] = [];
+  // One after the other: the server may allow few connections.
+  for (const database of names) found.push(await checkDatabase({ ...server, database }, options.signal));
+  return {
+    databases: found.filter(({ isEntered }) => isEntered).length,
+    otherCollation: names.filter((_, at) => found[at]?.otherCollation === true),
+    unloggedTables: found.reduce((sum, { unlogged }) => sum + unlogged, 0),
+    findings: found.flatMap(({ finding }, at) => (finding === undefined ? [] : [`database '${names[at]}' ${finding}`])),
+  };
+}
+
+/** As whom and where the server is entered; or the reason why it cannot be. */
+async function entrance({
   dataDir,
   privateDir,
+  backup,
   role,
   signal,
-}: CheckRestoredOptions): Promise<RestoredChecks> {
-  const { port } = await readClusterState(dataDir);
-  const server: ConnectionConfig = {
-    host: privateDir,
-    port: port ?? 5432,
-    user: role,
-    database: "template1",
-    applicationName: "soar-restore",
-  };
+}: CheckRestoredOptions): Promise<ConnectionConfig | string> {
+  const { port = 5432 } = await readClusterState(dataDir);
+  const place = { host: privateDir, port, user: role, applicationName: "soar-restore" };
+  return await attempt(() => findSuperuser(place, { ...entrancesOf(backup, role), signal }));
+}
+
+async function readDatabaseNames(
+  server: ConnectionConfig,
+  { dataDir, signal }: Pick<CheckRestoredOptions, "dataDir" | "signal">,
+): Promise<string[]> {
   await using connection = await connectSql(server, { signal });
   const [state] = await connection.query<{ recovering: boolean }>("SELECT pg_is_in_recovery() AS recovering");
   if (state?.recovering !== false)
@@ -36,30 +61,47 @@ export async function checkRestored({
       `the server of '${dataDir}' is still in recovery, although its log says that it has ended`,
       { hint: "Read the server's log in its directory soar-restore." },
     );
-  const databases = await connection.query<{ name: string; other: boolean }>(
+  const rows = await connection.query<{ name: string }>(
     // A limit of -2 marks what an interrupted DROP DATABASE has left, which nobody can enter (since 15.4, commit c66a7d75e652).
-    "SELECT datname AS name, datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid) AS other FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY datname",
+    "SELECT datname AS name FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY datname",
   );
-  const found: Awaited<ReturnType<typeof checkDatabase>>[] = [];
-  // One after the other: the server may allow few connections.
-  for (const { name, other } of databases)
-    found.push(await checkDatabase({ ...server, database: name }, other, signal));
-  return {
-    databases: databases.length,
-    otherCollation: databases.filter((_, at) => found[at]?.otherCollation === true).map(({ name }) => name),
-    unloggedTables: found.reduce((sum, { unlogged }) => sum + unlogged, 0),
-  };
+  return rows.map(({ name }) => name);
 }
 
-async function checkDatabase(
-  server: ConnectionConfig,
-  otherDefault: boolean,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly otherCollation: boolean; readonly unlogged: number }> {
-  await using connection: SqlConnection = await connectSql(server, { signal });
-  const [row] = await connection.query<{ other: boolean; unlogged: number }>(
-    `SELECT EXISTS (SELECT FROM pg_collation WHERE collversion IS DISTINCT FROM pg_collation_actual_version(oid)) AS other,
-       (SELECT count(*)::int FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r') AS unlogged`,
-  );
-  return { otherCollation: otherDefault || row?.other === true, unlogged: row?.unlogged ?? 0 };
+interface DatabaseFindings {
+  readonly isEntered: boolean;
+  readonly otherCollation: boolean;
+  readonly unlogged: number;
+  /** Follows the name of the database. */
+  readonly finding: string | undefined;
+}
+
+const UNLOGGED = "SELECT count(*)::int AS unlogged FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r'";
+const OTHER_COLLATION = `SELECT EXISTS (SELECT FROM pg_database WHERE datname = current_database()
+    AND datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid))
+  OR EXISTS (SELECT FROM pg_collation WHERE collversion IS DISTINCT FROM pg_collation_actual_version(oid)) AS other`;
+
+async function checkDatabase(server: ConnectionConfig, signal: AbortSignal | undefined): Promise<DatabaseFindings> {
+  let unlogged: number | undefined;
+  const other = await attempt(async () => {
+    await using connection = await connectSql(server, { signal });
+    unlogged = (await connection.query<{ unlogged: number }>(UNLOGGED))[0]?.unlogged ?? 0;
+    // Fails where this host does not know a collation at all.
+    return (await connection.query<{ other: boolean }>(OTHER_COLLATION))[0]?.other === true;
+  });
+  const isEntered = unlogged !== undefined;
+  const common = { isEntered, unlogged: unlogged ?? 0 };
+  if (typeof other !== "string") return { ...common, otherCollation: other, finding: undefined };
+  const fact = isEntered ? "has collations that cannot be compared with those of this host" : "cannot be entered";
+  return { ...common, otherCollation: false, finding: `${fact}: ${other}` };
+}
+
+/** The result, or what the server said against it. */
+async function attempt<T extends object | boolean>(work: () => Promise<T>): Promise<T | string> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isSoarError(error) || ["ABORTED", "SERVER_UNREACHABLE"].includes(error.code)) throw error;
+    return error.message;
+  }
 }

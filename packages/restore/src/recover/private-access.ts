@@ -19,7 +19,7 @@ export async function createPrivateDirectory(owner: ServerUser | undefined): Pro
   return directory;
 }
 
-/** Settings on the command line with which a server can be reached through the private directory only. */
+/** Settings on the command line with which a server can be reached through the private directory only; see `quietSettings` for whom it reaches. */
 export function privateSettings(directory: string): Record<string, string> {
   return {
     listen_addresses: "",

@@ -70,6 +70,8 @@ export async function prepareRecovery(
     primary_slot_name: "",
     archive_cleanup_command: "",
     recovery_end_command: "",
+    // A standby that lags on purpose would have each commit wait.
+    recovery_min_apply_delay: 0,
   });
   await setRecoveryMode(dataDir, "recovery");
 }

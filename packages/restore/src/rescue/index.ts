@@ -13,5 +13,6 @@ export {
 export type { TableName } from "./choose-relations.ts";
 export type { RescueEvent, ScratchCluster, ScratchOptions } from "./scratch-types.ts";
 export { withReplica, type Replica } from "./with-replica.ts";
+export { withoutEventTriggers } from "./event-triggers.ts";
 export { useScratchCluster, type UseScratchOptions } from "./use-scratch.ts";
 export { connectionEnvironment, databaseArgument } from "./run-client-program.ts";

@@ -15,6 +15,7 @@ import {
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
 import {
   dropDatabase,
+  findMaintenanceDatabase,
   inspectTargetDatabase,
   nameBeside,
   renameDatabase,
@@ -114,7 +115,8 @@ async function transfer(
   await dump(renamed, options);
   await scratch.directory.noteDatabase(fresh, targetServer);
   try {
-    await load(renamed, options, ["--create", databaseArgument("postgres"), `--jobs=${options.jobs}`], NOTHING_LEFT);
+    const entrance = await findMaintenanceDatabase(targetServer, { avoid: [target, fresh], signal });
+    await load(renamed, options, ["--create", databaseArgument(entrance), `--jobs=${options.jobs}`], NOTHING_LEFT);
     if (found.state === "filled") return await swapDatabases(targetServer, { fresh, name: target, signal });
     await renameDatabase(targetServer, { fresh, name: target, signal });
     return undefined;
@@ -190,9 +192,6 @@ async function load(
   const { signal, onEvent, noOwner, targetServer } = options;
   onEvent?.({ type: "loading" });
   const args = [...into, "--exit-on-error", ...(noOwner ? ["--no-owner", "--no-privileges"] : []), directory.dumpDir];
-  const env = await connectionEnvironment(
-    { ...targetServer.server, database: "postgres" },
-    targetServer.certificateFile,
-  );
+  const env = await connectionEnvironment(targetServer.server, targetServer.certificateFile);
   await runClientProgram(join(binDir, "pg_restore"), args, { env, signal, hint, hintWhenFull: TARGET_FULL });
 }

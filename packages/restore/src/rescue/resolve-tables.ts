@@ -1,6 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { quoteIdentifier, type SqlConnection } from "@soar/pg-tools/replication";
 import type { TableName } from "./choose-relations.ts";
+import { withoutEventTriggers } from "./event-triggers.ts";
 
 export interface ResolvedTable extends TableName {
   readonly oid: number;
@@ -77,8 +78,14 @@ export async function moveTables(
   tables: readonly ResolvedTable[],
   place: NewPlace,
 ): Promise<ResolvedTable[]> {
-  // Event triggers of the source are not asked.
-  await connection.query("SET session_replication_role = replica");
+  return await withoutEventTriggers(connection, () => moveEach(connection, tables, place));
+}
+
+async function moveEach(
+  connection: SqlConnection,
+  tables: readonly ResolvedTable[],
+  place: NewPlace,
+): Promise<ResolvedTable[]> {
   await connection.query(`CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(place.schema)}`);
   const moved: ResolvedTable[] = [];
   for (const table of tables) {

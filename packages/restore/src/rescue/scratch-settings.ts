@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import { statIfPresent } from "@soar/durable-files";
-import type { ParameterMinimums } from "../plan/parameter-minimums.ts";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
+import type { RestorePlan } from "../plan/plan.ts";
+import { quietSettings } from "../recover/quiet-settings.ts";
 
 export interface ScratchPlace {
   readonly dataDir: string;
@@ -15,9 +17,9 @@ export interface ScratchPlace {
  * where a pid file, a log directory or a subscription could reach the living cluster.
  */
 export function scratchSettings(
-  minimums: ParameterMinimums,
+  { backup, minimums }: Pick<RestorePlan, "backup" | "minimums">,
   place: ScratchPlace,
-  libraries: readonly string[],
+  { libraries, standby }: { readonly libraries: readonly string[]; readonly standby: boolean },
 ): Record<string, string> {
   return {
     // Transactions that recovery leaves prepared need their slots (safety, trap 37).
@@ -32,11 +34,10 @@ export function scratchSettings(
     shared_preload_libraries: libraries.join(","),
     archive_mode: "off",
     autovacuum: "off",
-    // Subscriptions would drain the publisher's slots, and jobs of extensions would change what is to be rescued.
-    max_logical_replication_workers: "0",
+    ...quietSettings(majorOfVersionNumber(backup.postgresVersion), { standby }),
     default_transaction_read_only: "on",
-    // Connections are taken after promotion only; so larger minimums later in the WAL do not stop replay.
-    hot_standby: "off",
+    // Connections are taken after promotion only, where there is one; so larger minimums later in the WAL do not stop replay.
+    hot_standby: standby ? "on" : "off",
     // Thrown away afterwards.
     fsync: "off",
     full_page_writes: "off",

@@ -50,8 +50,8 @@ export interface ScratchCluster {
 export interface ScratchWork<T> {
   readonly choice: RescueChoice;
   readonly table: SeekTable;
-  /** The database that is rescued; no other one can be opened. */
-  readonly database: string;
+  /** The database that is rescued; no other one can be opened. Undefined when everything is fetched and any will do. */
+  readonly database: string | undefined;
   /** Tells what speaks against the choice of files, seen from the state that was reached; undefined when nothing does. */
   verify(scratch: ScratchCluster): Promise<string | undefined>;
   use(scratch: ScratchCluster): Promise<T>;

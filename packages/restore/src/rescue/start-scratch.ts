@@ -2,11 +2,12 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { replaceFile } from "@soar/durable-files";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
+import { findSuperuser, serverAnswerOf, type ConnectionConfig } from "@soar/pg-tools/replication";
 import type { RecoveryOutcome } from "@soar/pg-tools/cluster";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "../chown-tree.ts";
+import { entrancesOf } from "../recover/entrances.ts";
 import { recover } from "../recover/recovery-files.ts";
 import { restoreCommand } from "../wal/restore-command.ts";
 import type { RestorePlan } from "../plan/plan.ts";
@@ -52,17 +53,10 @@ export async function startScratch(
     onEvent?.({ type: "replayed", reachedLsn: outcome.reachedLsn, invalidPages: pages.count });
     if (pages.relations.length > 0)
       return { doubt: `recovery missed pages of relations that were fetched: ${pages.relations.join(", ")}` };
-    const server = {
-      host: directory.socketDir,
-      port,
-      user: options.role,
-      database: work.database,
-      applicationName: "soar-restore",
-    };
     return {
       directory,
       binDir: options.binDir,
-      server: await asSuperuser(server, options),
+      server: await enter(plan, port, options, work),
       settings,
       configFile: configFileOf(directory),
       placeholders: fetched.placeholders,
@@ -81,8 +75,25 @@ export async function startScratch(
 /** Failures that files which were not fetched can be the reason of. */
 function doubtIn(error: unknown): string | undefined {
   if (hasErrorCode(error, "RECOVERY_FAILED")) return error.message.includes(INVALID_PAGES) ? error.message : undefined;
-  // The database has another name at the target, or another one has its name now.
-  return hasErrorCode(error, "SERVER_FAILED", "SERVER_UNSUITABLE", "SERVER_UNREACHABLE") ? error.message : undefined;
+  const { message, detail = "" } = serverAnswerOf(error) ?? {};
+  return message !== undefined && HOLLOW.test(detail) ? `${message} (${detail})` : undefined;
+}
+
+/** The first that a server looks at of a database (ValidatePgVersion and InitPostgres): it was not fetched, because another one had its name in the backup. */
+const HOLLOW = /PG_VERSION|^The database subdirectory /;
+
+/** As a superuser, who reads everything, whatever the rights of the role that the rescue came with. */
+async function enter(
+  { backup }: RestorePlan,
+  port: number,
+  { directory, role, signal }: StartOptions,
+  { database }: Work,
+): Promise<ConnectionConfig> {
+  const { roles, databases } = entrancesOf(backup, role);
+  return await findSuperuser(
+    { host: directory.socketDir, port, user: role, applicationName: "soar-restore" },
+    { roles, databases: database === undefined ? databases : [database], signal },
+  );
 }
 
 async function fetchFiles(
@@ -158,7 +169,7 @@ function configFileOf({ path }: ScratchDirectory): string {
 
 /** Writes the files that a server cannot do without, and chooses its settings. */
 async function prepareServer(
-  { backup, minimums }: RestorePlan,
+  plan: RestorePlan,
   { directory, binDir, owner, onEvent }: StartOptions,
 ): Promise<{ settings: Record<string, string>; port: number }> {
   const file = (name: string): string => join(directory.path, name);
@@ -166,14 +177,17 @@ async function prepareServer(
   // The socket's directory lets nobody in but its owner.
   await replaceFile(file("pg_hba.conf"), "local all all trust\n", SCRATCH_FILE);
   await replaceFile(file("pg_ident.conf"), "", SCRATCH_FILE);
-  const { present, missing } = await findPreloadLibraries(backup.settings["shared_preload_libraries"] ?? "", binDir);
+  const { present, missing } = await findPreloadLibraries(
+    plan.backup.settings["shared_preload_libraries"] ?? "",
+    binDir,
+  );
   if (missing.length > 0) onEvent?.({ type: "libraries-missing", names: missing });
   if (owner !== undefined) await chownTree([directory.dataDir], owner);
   const port = await findFreePort();
   return {
     port,
     settings: scratchSettings(
-      minimums,
+      plan,
       {
         dataDir: directory.dataDir,
         socketDir: directory.socketDir,
@@ -181,24 +195,9 @@ async function prepareServer(
         identFile: file("pg_ident.conf"),
         port,
       },
-      present,
+      { libraries: present, standby: false },
     ),
   };
-}
-
-/** The rescue reads everything, whatever the rights of the role that it came with. */
-export async function asSuperuser(
-  server: ConnectionConfig,
-  { signal }: Pick<StartOptions, "signal">,
-): Promise<ConnectionConfig> {
-  await using connection = await connectSql(server, { signal });
-  const [row] = await connection.query<{ name: string }>(
-    "SELECT rolname AS name FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY rolname <> current_user, oid LIMIT 1",
-  );
-  if (row !== undefined) return { ...server, user: row.name };
-  throw new SoarError("SERVER_DENIED", "the source had no superuser that may log in at the target", {
-    hint: "Restore the whole cluster to a directory of its own instead: soar-restore --data-dir.",
-  });
 }
 
 /** Nobody connects to it, but two servers on one machine may not have the same. */

@@ -1,11 +1,20 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
-import { connectSql, quoteIdentifier, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
+import {
+  connectSomewhere,
+  connectSql,
+  quoteIdentifier,
+  type ConnectSqlOptions,
+  type ConnectionConfig,
+  type SqlConnection,
+} from "@soar/pg-tools/replication";
 
 /** A running server that something is rescued into. */
 export interface TargetServer {
   readonly server: ConnectionConfig;
+  /** For what concerns the server as a whole, where it can be entered; `postgres` unless said otherwise. */
+  readonly maintenanceDatabase?: string | undefined;
   /** File of the certificates to check it with, for programs that want a path. */
   readonly certificateFile?: string | undefined;
 }
@@ -25,9 +34,23 @@ SELECT count(*)::int AS objects, pg_database_size(current_database())::float8 AS
   UNION ALL SELECT 'pg_largeobject'::regclass, oid FROM pg_largeobject_metadata
 ) made WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = made.class AND d.objid = made.oid AND d.deptype = 'e')`;
 
-/** The server, in the database that every cluster has. */
-export function maintenanceOf({ server }: TargetServer): ConnectionConfig {
-  return { ...server, database: "postgres" };
+export interface MaintenanceOptions extends ConnectSqlOptions {
+  /** Databases that are going to be renamed, dropped or copied, which is done with those only that nobody is connected to. */
+  readonly avoid: readonly string[];
+}
+
+/** The server, in any database but those that something is going to be done with. */
+export async function connectMaintenance(
+  { server, maintenanceDatabase = "postgres" }: TargetServer,
+  options: MaintenanceOptions,
+): Promise<SqlConnection> {
+  return await connectSomewhere({ ...server, database: maintenanceDatabase }, options);
+}
+
+/** A database for programs of PostgreSQL that only begin there. */
+export async function findMaintenanceDatabase(target: TargetServer, options: MaintenanceOptions): Promise<string> {
+  await using connection = await connectMaintenance(target, options);
+  return connection.database;
 }
 
 /** The server, in one of its databases. */
@@ -41,7 +64,7 @@ export async function inspectTargetDatabase(
   name: string,
   signal?: AbortSignal,
 ): Promise<TargetDatabase> {
-  await using connection = await connectSql(maintenanceOf(target), { signal });
+  await using connection = await connectMaintenance(target, { avoid: [name], signal });
   if ((await connection.query("SELECT FROM pg_database WHERE datname = $1", [name])).length === 0)
     return { state: "absent" };
   await using inside = await connectSql(databaseOn(target, name), { signal });
@@ -82,19 +105,27 @@ export async function swapDatabases(
   { fresh, name, signal }: { readonly fresh: string; readonly name: string; readonly signal: AbortSignal },
 ): Promise<string> {
   const old = nameBeside(name, "old");
-  await withoutSessions(target, name, signal, (connection) => renameBoth(connection, { fresh, name, old }));
+  const work = (connection: SqlConnection) => renameBoth(connection, { fresh, name, old });
+  await withoutSessions(target, { name, fresh, signal, work });
   return old;
+}
+
+export interface AloneOptions {
+  readonly name: string;
+  /** Another one that nobody may be connected to. */
+  readonly fresh: string;
+  readonly signal: AbortSignal;
+  readonly work: (connection: SqlConnection) => Promise<void>;
 }
 
 /** Does something that the server does only with a database that nobody is connected to. */
 export async function withoutSessions(
   target: TargetServer,
-  name: string,
-  signal: AbortSignal,
-  work: (connection: SqlConnection) => Promise<void>,
+  { name, fresh, signal, work }: AloneOptions,
 ): Promise<void> {
-  await using connection = await connectSql(maintenanceOf(target), { writes: true, signal });
-  await using other = await connectSql(maintenanceOf(target), { signal });
+  const avoid = [name, fresh];
+  await using connection = await connectMaintenance(target, { avoid, writes: true, signal });
+  await using other = await connectMaintenance(target, { avoid, signal });
   const stop = new AbortController();
   const working = work(connection).finally(() => stop.abort());
   const outcomes = await Promise.allSettled([endSessions(other, name, stop.signal), working]);
@@ -119,7 +150,7 @@ export async function renameDatabase(
   target: TargetServer,
   { fresh, name, signal }: { readonly fresh: string; readonly name: string; readonly signal: AbortSignal },
 ): Promise<void> {
-  await using connection = await connectSql(maintenanceOf(target), { writes: true, signal });
+  await using connection = await connectMaintenance(target, { avoid: [fresh, name], writes: true, signal });
   if ((await connection.query("SELECT FROM pg_database WHERE datname = $1", [name])).length > 0) {
     throw new SoarError(
       "TARGET_NOT_EMPTY",
@@ -147,7 +178,7 @@ async function renameBoth(
 
 /** Removes a database that a failed load left; nobody else has ever known its name. */
 export async function dropDatabase(target: TargetServer, name: string): Promise<void> {
-  await using connection = await connectSql(maintenanceOf(target), { writes: true });
+  await using connection = await connectMaintenance(target, { avoid: [name], writes: true });
   await connection.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`);
 }
 

@@ -11,9 +11,6 @@ export interface UseScratchOptions<T> extends ScratchOptions {
   use(scratch: ScratchCluster): Promise<T>;
 }
 
-/** Every cluster has it, and nobody can drop it without effort. */
-const ALWAYS_THERE = "template1";
-
 /**
  * Restores into a scratch cluster below the temporary directory, as it was at the planned target, and hands it out: with
  * a port and a socket of its own, settings that are not the source's, no archiving, and all tablespaces below the same
@@ -26,7 +23,7 @@ export async function useScratchCluster<T>(
 ): Promise<Rescued<T>> {
   const { database, use } = options;
   return await rescueWith(store, plan, options, {
-    database: database ?? ALWAYS_THERE,
+    database,
     choices: database === undefined ? [{ kind: "cluster" }] : databaseChoices(plan, database),
     verify: async (choice, scratch) =>
       database === undefined ? undefined : await verifyDatabase(choice, scratch, database),

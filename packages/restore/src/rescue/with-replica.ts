@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { makeDirectory, moveEntry, removeFile, replaceFile } from "@soar/durable-files";
 import { lsnOfSegmentIndex, parseLsn } from "@soar/pg-tools";
-import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
+import { connectSql, findSuperuser, type ConnectionConfig } from "@soar/pg-tools/replication";
 import { findPostgresPrograms, startCluster, waitForRecovery } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { setRecoveryMode } from "@soar/pg-tools/recovery-config";
@@ -12,13 +12,14 @@ import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "../chown-tree.ts";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { fetchBackup } from "../fetch/fetch-backup.ts";
+import { entrancesOf } from "../recover/entrances.ts";
 import { restoreCommand } from "../wal/restore-command.ts";
 import type { RestorePlan } from "../plan/plan.ts";
 import { createScratchDirectory, SCRATCH_FILE, type ScratchDirectory } from "./scratch-directory.ts";
 import { requireScratchRoom } from "./scratch-room.ts";
 import { findPreloadLibraries, scratchSettings } from "./scratch-settings.ts";
 import type { ScratchOptions } from "./scratch-types.ts";
-import { asSuperuser, findFreePort } from "./start-scratch.ts";
+import { findFreePort } from "./start-scratch.ts";
 import { openWalFeed, type WalFeed } from "./wal-feed.ts";
 
 /** A scratch standby on the archive, open for reading and for base backups. */
@@ -130,11 +131,10 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
   const { present } = await findPreloadLibraries(plan.backup.settings["shared_preload_libraries"] ?? "", binDir);
   const settings = {
     ...scratchSettings(
-      plan.minimums,
+      plan,
       { dataDir, socketDir, hbaFile: file("pg_hba.conf"), identFile: file("pg_ident.conf"), port },
-      present,
+      { libraries: present, standby: true },
     ),
-    hot_standby: "on",
     restore_command: restoreCommand(feed.program),
     recovery_target_timeline: String(plan.chain.history.timeline),
     primary_conninfo: "",
@@ -156,9 +156,9 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
     // Read at the start and never again.
     for (const name of ["standby.signal", "backup_label.old", "tablespace_map.old"])
       await removeFile(join(dataDir, name), SCRATCH_FILE);
-    const server = await asSuperuser(
-      { host: socketDir, port, user: role, database: "template1", applicationName: "soar-base-backup" },
-      options,
+    const server = await findSuperuser(
+      { host: socketDir, port, user: role, applicationName: "soar-base-backup" },
+      { ...entrancesOf(plan.backup, role), signal },
     );
     const replayedLsn = await waitForReplay(plan, feed, { server, signal });
     onEvent?.({ type: "replayed", reachedLsn: replayedLsn, invalidPages: 0 });

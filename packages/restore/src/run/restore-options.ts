@@ -35,7 +35,7 @@ export interface RestoreOptions {
   readonly service?: string | undefined;
   /** Units of applications, stopped before anything is touched and started when the server has been proved. */
   readonly appServices?: readonly string[] | undefined;
-  /** A superuser, for looking into the restored server. */
+  /** A role of the source, for looking into the restored server where the record of the backup names no superuser. */
   readonly role: string;
   /** Plans again after the server was stopped: until then it wrote WAL. */
   readonly replan: () => Promise<RestorePlan>;

@@ -57,11 +57,14 @@ export interface RecordedOutcome {
 
 /** What was found in the restored server before anybody else was let in. */
 export interface RestoredChecks {
+  /** Databases that were entered. */
   readonly databases: number;
   /** Databases whose texts this host sorts in another way than the source: their indexes may be wrong (safety, trap 46). */
   readonly otherCollation: readonly string[];
   /** Tables that no backup holds the rows of (safety, trap 25). */
   readonly unloggedTables: number;
+  /** What is wrong with single databases, one sentence each: that one cannot be entered, for example. */
+  readonly findings: readonly string[];
 }
 
 /** JSON leaves out what is undefined. */
@@ -75,7 +78,12 @@ const outcomeSchema = v.object({
   lastCommitTime: v.optional(v.string(), absent),
   restoredFiles: whole,
   checks: v.optional(
-    v.object({ databases: whole, otherCollation: v.array(v.string()), unloggedTables: whole }),
+    v.object({
+      databases: whole,
+      otherCollation: v.array(v.string()),
+      unloggedTables: whole,
+      findings: v.array(v.string()),
+    }),
     absent,
   ),
 });

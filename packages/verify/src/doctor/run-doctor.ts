@@ -1,5 +1,5 @@
 import {
-  connectSql,
+  connectSomewhere,
   readServerFacts,
   type ConnectionConfig,
   type ServerFacts,
@@ -51,7 +51,7 @@ export async function* runDoctor(options: DoctorOptions): AsyncGenerator<Examina
   const store = openStore(options.store);
   try {
     yield* await examine("server", async (notes) => {
-      found.sql = await connectSql(options.server, { writes: true, signal });
+      found.sql = await connectSomewhere(options.server, { writes: true, signal });
       found.facts = await readServerFacts(found.sql, { signal });
       await examineServer(found.sql, notes, signal);
     });

@@ -1,6 +1,6 @@
 import { isSoarError } from "@soar/errors";
 import { formatLsn, parseLsn } from "@soar/pg-tools";
-import { connectSql } from "@soar/pg-tools/replication";
+import { connectSomewhere } from "@soar/pg-tools/replication";
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import type { RestorePlan } from "@soar/restore/plan";
 import type { TargetServer } from "@soar/restore/rescue";
@@ -19,7 +19,7 @@ export async function findProduction(
   signal: AbortSignal,
 ): Promise<ProductionState | { readonly unusable: string }> {
   try {
-    await using connection = await connectSql(target.server, { signal });
+    await using connection = await connectSomewhere(target.server, { signal });
     const [row] = await connection.query<{ id: string; lsn: string | null }>(
       "SELECT system_identifier::text AS id, CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text AS lsn FROM pg_control_system()",
     );

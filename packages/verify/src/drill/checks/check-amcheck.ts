@@ -1,6 +1,8 @@
 import { join } from "node:path";
+import { connectSql } from "@soar/pg-tools/replication";
+import { withoutEventTriggers } from "@soar/restore/rescue";
 import { complaintOf, runProgram } from "@soar/programs";
-import { environmentFor, hasProgram, type CheckResult, type DrillServer } from "./drill-server.ts";
+import { environmentFor, hasProgram, withProgramName, type CheckResult, type DrillServer } from "./drill-server.ts";
 
 /** pg_amcheck.c: something is damaged. Anything else but 0 means that it could not look. */
 const CORRUPTION_FOUND = 2;
@@ -16,10 +18,15 @@ export async function checkWithAmcheck({
   if (!(await hasProgram(binDir, "pg_amcheck")))
     return { outcome: "skipped", detail: `pg_amcheck is not in '${binDir}'` };
   for (const database of databases) {
-    const result = await runProgram(join(binDir, "pg_amcheck"), [`--jobs=${jobs}`, "--install-missing=pg_catalog"], {
-      env: await environmentFor(server, { database, writes: true }),
-      signal,
-    });
+    await using connection = await connectSql({ ...server, database }, { writes: true, signal });
+    const result = await withoutEventTriggers(connection, () =>
+      withProgramName(connection, async (name) =>
+        runProgram(join(binDir, "pg_amcheck"), [`--jobs=${jobs}`, "--install-missing=pg_catalog"], {
+          env: await environmentFor(server, { database: name, writes: true }),
+          signal,
+        }),
+      ),
+    );
     if (result.status === 0) continue;
     if (result.status === CORRUPTION_FOUND)
       return {

@@ -18,8 +18,8 @@ type Mismatch = { readonly name: string; readonly then: string; readonly now: st
 export async function checkCollations({ scratch: { server }, databases, signal }: DrillServer): Promise<CheckResult> {
   const found: string[] = [];
   for (const database of databases) {
-    await using connection = await connectSql({ ...server, database }, { signal });
     try {
+      await using connection = await connectSql({ ...server, database }, { signal });
       const rows = [...(await connection.query<Mismatch>(DATABASE)), ...(await connection.query<Mismatch>(COLLATIONS))];
       found.push(
         ...rows.map(({ name, then, now }) => `${name} in '${database}' (${then} at the source, ${now ?? "none"} here)`),

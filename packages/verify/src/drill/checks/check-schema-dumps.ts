@@ -1,7 +1,8 @@
 import { join } from "node:path";
-import { complaintOf, runProgram } from "@soar/programs";
+import { connectSql } from "@soar/pg-tools/replication";
 import { databaseArgument } from "@soar/restore/rescue";
-import { environmentFor, type CheckResult, type DrillServer } from "./drill-server.ts";
+import { complaintOf, runProgram } from "@soar/programs";
+import { environmentFor, withProgramName, type CheckResult, type DrillServer } from "./drill-server.ts";
 
 /** Dumps the definitions of every database into nothing: the catalogs can be read and fit together. */
 export async function checkSchemaDumps({
@@ -10,10 +11,12 @@ export async function checkSchemaDumps({
   signal,
 }: DrillServer): Promise<CheckResult> {
   for (const database of databases) {
-    const result = await runProgram(
-      join(binDir, "pg_dump"),
-      ["--schema-only", "--file=/dev/null", databaseArgument(database)],
-      { env: await environmentFor(server, { database }), signal },
+    await using connection = await connectSql({ ...server, database }, { writes: true, signal });
+    const result = await withProgramName(connection, async (name) =>
+      runProgram(join(binDir, "pg_dump"), ["--schema-only", "--file=/dev/null", databaseArgument(name)], {
+        env: await environmentFor(server, { database: name }),
+        signal,
+      }),
     );
     if (result.status !== 0)
       return {

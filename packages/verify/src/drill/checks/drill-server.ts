@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { connectionEnvironment, type ScratchCluster } from "@soar/restore/rescue";
-import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
+import { connectSql, isUnicode, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
 import type { DrillCheck } from "../report/drill-report.ts";
 
 /** The restored server, and what the checks need beside it. */
@@ -24,6 +24,25 @@ export async function databasesOf({ server }: ScratchCluster, only: string | und
     "SELECT datname AS name FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid",
   );
   return rows.map(({ name }) => name);
+}
+
+/**
+ * Runs a program in the database of a session of ours, in the scratch cluster: under its name, or, where that is no UTF-8 and so
+ * fits in no argument, under another one that it has meanwhile.
+ */
+export async function withProgramName<T>(connection: SqlConnection, run: (name: string) => Promise<T>): Promise<T> {
+  const { database } = connection;
+  if (isUnicode(database)) return await run(database);
+  const [row] = await connection.query<{ name: string }>(
+    "UPDATE pg_database SET datname = 'soar_drill_' || oid WHERE datname = $1 RETURNING datname AS name",
+    [database],
+  );
+  const name = row?.name ?? "";
+  try {
+    return await run(name);
+  } finally {
+    await connection.query("UPDATE pg_database SET datname = $1 WHERE datname = $2", [database, name]);
+  }
 }
 
 /** For programs of PostgreSQL that look at one database. Nothing may be written unless the drill's own work wants it. */
