@@ -54,10 +54,10 @@ test("what the server itself has shown since counts more than what is remembered
     endpoint: server.endpoint,
     region: server.region,
     credentials: server,
-    conditionalPut: "ignored",
+    habits: { conditionalPut: "ignored" },
     retry: false,
   });
-  store.features.recallConditionalPut("honoured");
+  store.features.recall({ conditionalPut: "honoured" });
   expect(store.features.conditionalPut).toBe("ignored");
   await store.close();
 });

@@ -83,11 +83,11 @@ export async function readBucketSettings(config: StoreConfig, { signal }: CallOp
 
 async function clockAhead(wire: S3AdminWire, signal: AbortSignal | undefined): Promise<number> {
   const askedAt = Date.now();
-  const date = Date.parse((await wire.serverDate({ signal })) ?? "");
-  if (Number.isNaN(date))
+  const date = await wire.serverDate({ signal });
+  if (date === undefined)
     throw new SoarError("STORE_PROTOCOL", "unable to read the provider's clock: its answer has no date");
   // The header has whole seconds, and names the beginning of its second.
-  return date + 500 - (askedAt + Date.now()) / 2;
+  return date.getTime() + 500 - (askedAt + Date.now()) / 2;
 }
 
 function versioningOf(status: string | undefined): "on" | "suspended" | "off" {

@@ -2,7 +2,6 @@
 export type {
   ByteRange,
   CallOptions,
-  ConditionalPut,
   GetOptions,
   ListOptions,
   MultipartOptions,
@@ -14,6 +13,7 @@ export type {
   StoreFeatures,
   UnfinishedUpload,
 } from "./object-store.ts";
+export type { ConditionalPut } from "./server-habits.ts";
 
 // Opening a store
 export { openStore } from "./open-store.ts";
@@ -36,7 +36,6 @@ export { withThrottle } from "./wrappers/with-throttle.ts";
 // Working with objects
 export { compareKeys } from "./object-key.ts";
 export { partSizeFor } from "./part-size.ts";
-export { probeConditionalPut } from "./probe-conditional-put.ts";
 export { readObject, type ReadObjectOptions } from "./read-object.ts";
 export { readParallel, type ReadParallelOptions } from "./read-parallel.ts";
 export { uploadStream, type UploadStreamOptions } from "./upload-stream.ts";

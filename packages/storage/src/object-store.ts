@@ -1,3 +1,5 @@
+import type { ConditionalPut, LearnedHabit, RecalledHabits, ServerHabits } from "./server-habits.ts";
+
 /**
  * A flat, strongly consistent key space of immutable objects. Every implementation and every wrapper passes
  * `testObjectStore` from `@soar/storage/testing`; that suite, not this comment, is the definition of correct.
@@ -64,24 +66,33 @@ export interface ObjectStore {
 /** What the store itself can promise. Callers branch on these, never on a provider's name. */
 export interface StoreFeatures {
   /**
-   * What the server does with "only if absent": decides it atomically (`honoured`), says that it cannot (`refused`),
-   * takes no notice of it (`ignored`), or nobody has tried yet (`unknown`). Anything but `honoured` makes `ifAbsent`
-   * a check before and a comparison after, which detects two concurrent writers but cannot prevent them.
+   * What the server does with "only if absent" of `put`: decides it (`honoured`), says that it cannot (`refused`), takes
+   * no notice of it (`ignored`), or nobody has tried yet (`unknown`). Anything but `honoured` makes `ifAbsent` a check
+   * before and a comparison after, which detects two concurrent writers but cannot prevent them.
    */
   readonly conditionalPut: ConditionalPut;
+  /**
+   * Whether it decides at the very moment at which the object appears, so that of two puts that overlap one is refused
+   * (`yes`), or earlier (`no`). Anything but `yes` adds a comparison after the put.
+   */
+  readonly atomicPut: ServerHabits["atomicPut"];
+  /** The same as `conditionalPut` for an upload in parts, at `complete`: some servers honour the one and overlook the other. */
+  readonly conditionalComplete: ConditionalPut;
   /** Who answers: host and port of the endpoint. What was found out about one server need not be true of another. Undefined for a store on this machine. */
   readonly server: string | undefined;
-  /** Tells what this very `server` did with "only if absent" at an earlier time; believed as long as nothing else is known. */
-  recallConditionalPut(answer: ConditionalPut): void;
+  /** What was found out about this server since the store was opened. Empty for a store on this machine. */
+  readonly learned: readonly LearnedHabit[];
+  /** Tells what this very `server` was found to do at an earlier time; believed as long as nothing else is known. */
+  readonly recall: (habits: RecalledHabits) => void;
   /** Largest number of parts of one upload. */
   readonly maxParts: number;
+  /** Whether that is documented, configured or was found out; see `proveMaxParts`. */
+  readonly isMaxPartsProved: boolean;
   /** Smallest size of a part that is not the last, in bytes. */
   readonly minPartSize: number;
   /** Largest size of a part, in bytes. */
   readonly maxPartSize: number;
 }
-
-export type ConditionalPut = "honoured" | "refused" | "ignored" | "unknown";
 
 export interface StoredObject {
   readonly key: string;
@@ -105,11 +116,18 @@ export interface PutOptions extends CallOptions {
    * `STORE_UNSUPPORTED` when the server refuses to decide: it is how `probeConditionalPut` finds out.
    */
   readonly ifAbsent?: boolean | "by-server" | undefined;
+  /**
+   * Of `put`: awaited when the store has begun to take the body, and before it has all of it; once more when the put is
+   * repeated. It is how `probeServer` lets two puts overlap. A store that cannot tell never calls it.
+   */
+  readonly whenBegun?: (() => Promise<void>) | undefined;
 }
 
 export interface ListOptions extends CallOptions {
   /** Only keys after this one. */
   readonly startAfter?: string | undefined;
+  /** Most objects that are asked for at once; at most 1,000, which it is unless told. Changes nothing of the result. */
+  readonly pageSize?: number | undefined;
 }
 
 export interface GetOptions extends CallOptions {

@@ -44,7 +44,11 @@ test("opens a bucket with retries, whose settings and events are the caller's", 
 });
 
 test("starts with what is known about conditions", async () => {
-  const store = openStore({ url: "s3://bucket", endpoint: "http://127.0.0.1:1", conditionalPut: "ignored" });
+  const store = openStore({
+    url: "s3://bucket",
+    endpoint: "http://127.0.0.1:1",
+    habits: { conditionalPut: "ignored" },
+  });
   expect(store.features.conditionalPut).toBe("ignored");
   await store.close();
 });

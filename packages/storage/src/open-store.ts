@@ -34,7 +34,7 @@ function openDriver(url: StoreUrl, config: StoreConfig, hooks: StoreHooks): Obje
   if (url.kind === "memory") return sharedMemoryStore(url.name);
   return createS3Store({
     settings: resolveS3Settings(config, url.bucket),
-    conditionalPut: config.conditionalPut,
+    habits: config.habits,
     onEvent: hooks.onEvent,
   });
 }

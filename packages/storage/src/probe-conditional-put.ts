@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hasErrorCode } from "@soar/errors";
-import type { CallOptions, ConditionalPut, ObjectStore } from "./object-store.ts";
+import type { CallOptions, ObjectStore } from "./object-store.ts";
+import type { ConditionalPut } from "./server-habits.ts";
 
 /**
  * Finds out what the store does with "only if absent" by writing one small object twice under `keyPrefix`. Some servers
@@ -19,6 +20,11 @@ export async function probeConditionalPut(
     await store.put(key, body, { ifAbsent: "by-server", signal });
   } catch (error) {
     if (hasErrorCode(error, "STORE_UNSUPPORTED")) return "refused";
+    // A refusal that names no reason is one of the condition if the same goes through without it.
+    if (hasErrorCode(error, "STORE_PROTOCOL")) {
+      await store.put(key, body, { signal });
+      return await removeProbe(store, key, "refused", signal);
+    }
     // Taken under a random name: the answer to a first attempt was lost, and its repetition was refused.
     if (hasErrorCode(error, "OBJECT_EXISTS")) return await removeProbe(store, key, "honoured", signal);
     throw error;

@@ -1,5 +1,5 @@
-import type { ConditionalPut } from "./object-store.ts";
 import type { ProviderName } from "./provider-names.ts";
+import type { ConditionalPut, ServerHabits } from "./server-habits.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -19,13 +19,21 @@ export interface Provider {
   readonly addressing: "path" | "virtual-host";
   /** Parts of one upload. */
   readonly maxParts: number;
+  /** Whether that is documented; else `probeMaxParts` asks before a large upload begins. */
+  readonly maxPartsDocumented: boolean;
   /** Bytes of a part that is not the last. */
   readonly minPartSize: number;
   readonly maxPartSize: number;
   /** All parts but the last must be equally long. We always upload that way. */
   readonly equalParts: boolean;
-  /** What is documented about `If-None-Match: *`; "unknown" until `probeConditionalPut` has tried. */
+  /** What is documented about `If-None-Match: *` of a put; "unknown" until `probeServer` has tried. */
   readonly conditionalPut: ConditionalPut;
+  /** What is documented about two such puts that overlap. */
+  readonly atomicPut: ServerHabits["atomicPut"];
+  /** What is documented about `If-None-Match: *` of a completion. */
+  readonly conditionalComplete: ConditionalPut;
+  /** Whether listings are in the order of keys. */
+  readonly listingOrder: ServerHabits["listingOrder"];
   /** Keys of one batch delete; 1 where there is none. */
   readonly deleteBatch: number;
   /**
@@ -49,10 +57,14 @@ const COMMON: Provider = {
   regionInHost: false,
   addressing: "path",
   maxParts: 10_000,
+  maxPartsDocumented: false,
   minPartSize: 5 * MIB,
   maxPartSize: 5 * GIB,
   equalParts: false,
   conditionalPut: "unknown",
+  atomicPut: "unknown",
+  conditionalComplete: "unknown",
+  listingOrder: "keys",
   deleteBatch: 1000,
   md5Etags: false,
   minimumStorageDays: 0,
@@ -62,7 +74,7 @@ const COMMON: Provider = {
 
 /** Rows are documentation, not measurement, until docs/providers.md has a dated run; see the sources in each row. */
 export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
-  /** Conditional writes since August 2024; limits: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
+  /** Conditional writes since August 2024, of puts and completions, judged when the object appears; limits: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
   aws: {
     ...COMMON,
     name: "aws",
@@ -70,7 +82,10 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
     hosts: /^s3(?:\.dualstack)?[.-]([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$|^s3\.amazonaws\.com$/,
     regionInHost: true,
     addressing: "virtual-host",
+    maxPartsDocumented: true,
     conditionalPut: "honoured",
+    atomicPut: "yes",
+    conditionalComplete: "honoured",
     md5Etags: true,
     retryAdvice:
       "Amazon asks for slower requests per prefix (3,500 writes a second); it adapts by itself within minutes.",
@@ -85,7 +100,9 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
     title: "Backblaze B2",
     hosts: /^s3\.([a-z0-9-]+)\.backblazeb2\.com$/,
     regionInHost: true,
+    maxPartsDocumented: true,
     conditionalPut: "refused",
+    conditionalComplete: "refused",
     retryAdvice:
       "Backblaze takes vaults down for up to 30 minutes at a time; a deadline of an hour for long runs outlasts that.",
   },
@@ -93,6 +110,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
   wasabi: {
     ...COMMON,
     name: "wasabi",
+    maxPartsDocumented: true,
     title: "Wasabi",
     hosts: /^s3(?:\.([a-z0-9-]+))?\.wasabisys\.com$/,
     regionInHost: true,
@@ -104,6 +122,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
   spaces: {
     ...COMMON,
     name: "spaces",
+    maxPartsDocumented: true,
     title: "DigitalOcean Spaces",
     hosts: /^([a-z0-9-]+)\.digitaloceanspaces\.com$/,
     addressing: "virtual-host",
@@ -115,6 +134,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
   r2: {
     ...COMMON,
     name: "r2",
+    maxPartsDocumented: true,
     title: "Cloudflare R2",
     hosts: /^[0-9a-f]+(?:\.[a-z]+)?\.r2\.cloudflarestorage\.com$/,
     defaultRegion: "auto",
@@ -133,6 +153,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
     regionInHost: true,
     md5Etags: true,
     maxParts: 1_000,
+    maxPartsDocumented: true,
   },
   other: COMMON,
 };

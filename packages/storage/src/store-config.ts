@@ -1,5 +1,5 @@
-import type { ConditionalPut } from "./object-store.ts";
 import type { ProviderName } from "./provider-names.ts";
+import type { ServerHabits } from "./server-habits.ts";
 
 /** Everything that `openStore` needs to know; nothing is read from the environment. */
 export interface StoreConfig {
@@ -29,8 +29,8 @@ export interface StoreConfig {
   readonly caPem?: string | undefined;
   /** Allow an endpoint without TLS that is not on this machine. */
   readonly allowHttp?: boolean | undefined;
-  /** What `probeConditionalPut` found out earlier. */
-  readonly conditionalPut?: ConditionalPut | undefined;
+  /** What the server is known to do, for example from `probeServer`; the rest is found out. */
+  readonly habits?: Partial<ServerHabits> | undefined;
   /** Until a connection including TLS stands, in milliseconds; default 10 s. */
   readonly connectTimeoutMs?: number | undefined;
   /** Without a byte in either direction, in milliseconds; default 30 s. */

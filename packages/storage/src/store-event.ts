@@ -1,5 +1,5 @@
 import type { SoarError } from "@soar/errors";
-import type { ConditionalPut } from "./object-store.ts";
+import type { LearnedHabit } from "./server-habits.ts";
 
 /** What a store reports through `onEvent`: things that an operator wants to see although the call may still succeed. */
 export type StoreEvent =
@@ -22,16 +22,10 @@ export type StoreEvent =
       readonly attempts: number;
       readonly error: SoarError;
     }
-  | {
-      /** The store found out what the server does with "only if absent"; worth remembering in the configuration. */
-      readonly type: "conditional-put-learned";
-      readonly conditionalPut: ConditionalPut;
-    }
-  | {
-      /** The server refuses batch deletes; objects are removed one by one from now on. */
-      readonly type: "batch-delete-refused";
-      readonly fact: string;
-    }
+  | ({
+      /** The store found out how this server wants to be spoken to, mostly by a refusal; it goes on that way. */
+      readonly type: "habit-learned";
+    } & LearnedHabit)
   | {
       /** One request to a provider came to its end. A directory or memory knows no requests. */
       readonly type: "request";

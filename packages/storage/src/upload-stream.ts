@@ -1,6 +1,7 @@
 import { isSoarError, SoarError } from "@soar/errors";
 import type { CallOptions, MultipartUpload, ObjectStore, PutOptions, StoredObject } from "./object-store.ts";
 import { partSizeFor } from "./part-size.ts";
+import { proveMaxParts } from "./probe-max-parts.ts";
 
 export interface UploadStreamOptions extends PutOptions {
   /**
@@ -27,6 +28,7 @@ export async function uploadStream(
   source: AsyncIterable<Uint8Array>,
   options: UploadStreamOptions,
 ): Promise<StoredObject> {
+  if (options.partSize === undefined) await proveMaxParts(store, key, options);
   const partSize = options.partSize ?? partSizeFor(options.expectedSize, store.features);
   const memory: Buffer[] = [];
   const parts = cutParts(source, partSize, memory);

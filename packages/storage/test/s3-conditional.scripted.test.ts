@@ -1,4 +1,5 @@
-import { probeConditionalPut, readObject, uploadStream, withRetry } from "@soar/storage";
+import { readObject, uploadStream, withRetry } from "@soar/storage";
+import { probeConditionalPut } from "@soar/storage/probes";
 import type { S3Profile } from "@soar-tooling/s3-server";
 import { describe, expect, test } from "vitest";
 import { keysOf, expectRejection } from "./expect-rejection.ts";
@@ -46,7 +47,13 @@ describe("a server that refuses conditions", () => {
     await store.put("a", MINE, { ifAbsent: true });
     expect(store.features.conditionalPut).toBe("refused");
     expect(events.filter(({ type }) => type !== "request")).toEqual([
-      { type: "conditional-put-learned", conditionalPut: "refused" },
+      {
+        type: "habit-learned",
+        habit: "conditionalPut",
+        way: "refused",
+        fact: expect.stringContaining("not implemented"),
+        text: "'only if absent' of a put is refused",
+      },
     ]);
     server.requests.splice(0);
     await store.put("b", MINE, { ifAbsent: true });
@@ -152,7 +159,7 @@ describe("a server that honours conditions", () => {
 
   test("and turns out not to is asked first from then on", async () => {
     const { server, cleanUp } = await openS3ForTest("refuses-conditions");
-    const store = openDriverOn(server, { conditionalPut: "honoured" });
+    const store = openDriverOn(server, { habits: { conditionalPut: "honoured" } });
     await store.put("a", MINE, { ifAbsent: true });
     expect(store.features.conditionalPut).toBe("refused");
     await expectRejection(store.put("a", THEIRS, { ifAbsent: true }), "OBJECT_EXISTS");

@@ -7,6 +7,7 @@ import {
   type S3TestServer,
   startS3Server,
 } from "@soar-tooling/s3-server";
+import type { HabitMemory } from "../src/drivers/s3/habit-book.ts";
 import { resolveS3Settings } from "../src/drivers/s3/settings.ts";
 import { createS3Store } from "../src/drivers/s3/s3-store.ts";
 import { PROVIDERS } from "../src/providers.ts";
@@ -47,6 +48,15 @@ export async function openS3ForTest(profile: S3Profile, options: S3TestOptions =
   };
 }
 
+/** What stores of this process know of a server ends with it: the next one may get its port. */
+const memories = new WeakMap<S3TestServer, HabitMemory>();
+
+function memoryOf(server: S3TestServer): HabitMemory {
+  const memory = memories.get(server) ?? new Map();
+  memories.set(server, memory);
+  return memory;
+}
+
 /** Opens the bare driver on a running server. */
 export function openDriverOn(
   server: S3TestServer,
@@ -58,7 +68,8 @@ export function openDriverOn(
   const provider = { ...settings.provider, minPartSize: TEST_PART_SIZE };
   return createS3Store({
     settings: { ...settings, provider },
-    conditionalPut: full.conditionalPut,
+    habits: full.habits,
+    memory: memoryOf(server),
     onEvent: (event) => events.push(event),
   });
 }

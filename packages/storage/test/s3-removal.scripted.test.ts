@@ -30,7 +30,13 @@ describe("a server without batches", () => {
     await s3.store.remove(s3.keys.slice(3));
     expect(countByOperation(s3.server.requests)).toEqual({ DeleteObjects: 1, DeleteObject: 6 });
     expect(s3.events.filter(({ type }) => type !== "request")).toEqual([
-      { type: "batch-delete-refused", fact: expect.any(String) },
+      {
+        type: "habit-learned",
+        habit: "batchDelete",
+        way: "refused",
+        fact: expect.any(String),
+        text: "objects are removed one by one",
+      },
     ]);
     expect(s3.server.objects().size).toBe(0);
     await s3.cleanUp();

@@ -88,7 +88,7 @@ describe("every request", () => {
 });
 
 test("a put of known bytes costs one request where the server decides about conditions", async () => {
-  const store = openDriverOn(s3.server, { conditionalPut: "honoured" });
+  const store = openDriverOn(s3.server, { habits: { conditionalPut: "honoured" } });
   await store.put("one-request", Buffer.from("x"), { ifAbsent: true });
   expect(s3.server.requests.map(({ operation }) => operation)).toEqual(["PutObject"]);
   expect(s3.server.requests[0]?.headers["if-none-match"]).toBe("*");

@@ -48,7 +48,7 @@ export async function openScripted(
     credentials: { accessKeyId: "k", secretAccessKey: "s" },
     ...config,
   };
-  const store = createS3Store({ settings: resolveS3Settings(full, "bucket"), conditionalPut: full.conditionalPut });
+  const store = createS3Store({ settings: resolveS3Settings(full, "bucket"), habits: full.habits, memory: new Map() });
   return {
     store,
     endpoint,

@@ -47,13 +47,17 @@ export function authenticate(request: ParsedRequest, state: ServerState): Authen
   }
   const claim = authorization === undefined ? claimOfQuery(request) : claimOfHeader(request, authorization);
   const caller = state.credentials.find(({ accessKeyId }) => accessKeyId === claim.accessKeyId);
-  if (caller === undefined) throw new S3Error("InvalidAccessKeyId", { details: { AWSAccessKeyId: claim.accessKeyId } });
+  if (caller === undefined)
+    throw new S3Error(state.rules.unknownKey, { details: { AWSAccessKeyId: claim.accessKeyId } });
   checkScope(claim, request, state);
   checkTime(claim, state.now());
   checkToken(claim, caller, state.now());
   checkSignedHeaders(claim, request, presigned);
   const key = signingKey(caller.secretAccessKey, claim.scope);
   checkSignature(claim, request, key);
+  const { unsignedPayload } = state.rules;
+  if (unsignedPayload !== "accepted" && !presigned && claim.payloadHash === "UNSIGNED-PAYLOAD")
+    throw new S3Error(unsignedPayload);
   const signing = { key, scope: formatScope(claim.scope), timestamp: claim.timestamp, seed: claim.signature };
   return { caller, proof: { payloadHash: claim.payloadHash, signing } };
 }

@@ -16,6 +16,8 @@ export interface ObjectVersion {
   readonly etag: string;
   /** Milliseconds since 1970. */
   readonly modifiedAt: number;
+  /** Number of the request that made it, which tells which of two began first. */
+  readonly begun: number;
   readonly facts: ObjectFacts;
   retention: Retention | undefined;
   legalHold: boolean;
@@ -75,6 +77,8 @@ export interface Bucket {
   /** Newest first; never empty. */
   readonly versions: Map<string, ObjectVersion[]>;
   readonly uploads: Map<string, Upload>;
+  /** ETags of what became of uploads that were completed, by id. */
+  readonly completed: Map<string, string>;
   versioning: "Enabled" | "Suspended" | undefined;
   lifecycle: XmlNode | undefined;
   objectLock: { rule: ObjectLockRule | undefined } | undefined;
@@ -90,6 +94,7 @@ export function createBucket(name: string, region: string, createdAt: number): B
     keys: [],
     versions: new Map(),
     uploads: new Map(),
+    completed: new Map(),
     versioning: undefined,
     lifecycle: undefined,
     objectLock: undefined,

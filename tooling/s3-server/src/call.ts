@@ -4,7 +4,7 @@ import type { Bucket } from "./bucket.ts";
 import type { S3Credential } from "./credential.ts";
 import type { ActiveFault } from "./fault.ts";
 import type { ParsedRequest } from "./parse-request.ts";
-import type { ProfileRules } from "./profiles.ts";
+import type { ProfileRules } from "./profile-rules.ts";
 import type { S3RequestLog } from "./request-log.ts";
 import { S3Error } from "./s3-error.ts";
 

@@ -46,8 +46,12 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
       Object.assign(log, { operation: parsed.operation, bucket: parsed.bucketName, key: parsed.key });
       delivery = { ...delivery, fault: options.faults.meet(parsed) };
       log.fault = delivery.fault?.fault.type;
+      response.setHeader("date", new Date(clockOf(options.state, delivery.fault)).toUTCString());
       await beforeRequest(delivery.fault, options.state);
-      const acceptBody = (): void => (expectsContinue ? response.writeContinue() : undefined);
+      const { expectContinue } = options.state.rules;
+      if (expectsContinue && typeof expectContinue !== "string") throw new S3Error(expectContinue);
+      const isAnswered = expectsContinue && expectContinue === "answered";
+      const acceptBody = (): void => (isAnswered ? response.writeContinue() : undefined);
       const call = openCall(parsed, { ...delivery, request, acceptBody }, options.state);
       await sendReply(await OPERATIONS[call.operation](call), delivery);
       log.outcome = "answered";
@@ -65,9 +69,7 @@ type Wire = Pick<S3Call, "request" | "response" | "log" | "fault" | "acceptBody"
 
 /** Who calls, whether the bucket is here, and whether they may. */
 function openCall(parsed: ParsedRequest, wire: Wire, state: ServerState): S3Call {
-  const fault = wire.fault?.fault;
-  const skewed = fault?.type === "clock-skew" ? { ...state, now: () => state.now() + fault.ms } : state;
-  const { caller, proof } = authenticate(parsed, skewed);
+  const { caller, proof } = authenticate(parsed, { ...state, now: () => clockOf(state, wire.fault) });
   wire.log.accessKeyId = caller.accessKeyId;
   const bucket = state.buckets.get(parsed.bucketName);
   if (bucket !== undefined && bucket.region !== state.region) {
@@ -79,6 +81,11 @@ function openCall(parsed: ParsedRequest, wire: Wire, state: ServerState): S3Call
   // Single keys of a batch are judged one by one.
   if (parsed.operation !== "DeleteObjects" && !isPermitted(parsed, caller)) throw new S3Error("AccessDenied");
   return { ...parsed, ...wire, state, caller, proof };
+}
+
+/** The server's clock for this request, in milliseconds since 1970. */
+function clockOf(state: ServerState, active: S3Call["fault"]): number {
+  return state.now() + (active?.fault.type === "clock-skew" ? active.fault.ms : 0);
 }
 
 function isPermitted(parsed: ParsedRequest, caller: S3Call["caller"]): boolean {

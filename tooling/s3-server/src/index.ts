@@ -1,5 +1,6 @@
 export { startS3Server, type BucketOptions, type S3ServerOptions, type S3TestServer } from "./start-s3-server.ts";
-export { isS3Profile, PROFILES, type ProfileRules, type S3Profile } from "./profiles.ts";
+export type { ProfileRules } from "./profile-rules.ts";
+export { isS3Profile, PROFILES, type S3Profile } from "./profiles.ts";
 export { createSelfSignedCertificate, type SelfSignedCertificate } from "./self-signed-certificate.ts";
 export { type S3Credential } from "./credential.ts";
 export { type Fault, type FaultRule, type InjectedFault } from "./fault.ts";

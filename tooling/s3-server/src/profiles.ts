@@ -1,93 +1,12 @@
-import { refusalOf, type Refusal } from "./s3-error.ts";
-
-/**
- * What a provider does differently. One row per provider below; `startS3Server({ rules })` overrides single fields,
- * for example `{ minPartSize: 1024 }` to keep test data small. Sources are named by their number in docs/providers.md.
- */
-export interface ProfileRules {
-  /** `If-None-Match: *` on writes: decided atomically (412), answered with a refusal, or silently overlooked. */
-  readonly conditionalPut: "honoured" | "ignored" | Refusal;
-  /** `x-amz-checksum-*` and `x-amz-sdk-checksum-algorithm`: verified, or answered with the provider's refusal. */
-  readonly checksumHeaders: "verified" | ((header: string) => Refusal);
-  /** Bodies in aws-chunked form (`STREAMING-*`): decoded and verified, or refused. */
-  readonly awsChunked: "accepted" | ((payloadHash: string) => Refusal);
-  /** What DeleteObjects, configurations and writes under Object Lock demand as proof of their body. */
-  readonly bodyDigest: "md5-or-checksum" | "md5" | "none";
-  /** Answer to DeleteObjects and configurations without that proof. */
-  readonly missingDigest: Refusal;
-  /** DeleteObjects at all. */
-  readonly batchDelete: "accepted" | Refusal;
-  readonly maxParts: number;
-  /** Answer to a part number beyond `maxParts`. */
-  readonly tooManyParts: Refusal;
-  /** Bytes. Smaller parts, unless the last, fail at completion. */
-  readonly minPartSize: number;
-  /** Bytes; a larger single PUT or part is EntityTooLarge. */
-  readonly maxPutSize: number;
-  /** Every part but the last must have the length of the first. */
-  readonly equalParts: boolean;
-  /** `always`: buckets keep every version from the start and cannot stop; `none`: the operations do not exist. */
-  readonly versioning: "optional" | "always" | "none";
-  readonly objectLock: boolean;
-  readonly lifecycle: boolean;
-  readonly kms: boolean;
-  /** Accepted values of x-amz-storage-class; the first is the default. */
-  readonly storageClasses: readonly string[];
-  /** Region of the credential scope: must be the bucket's, or one of these, or anything. */
-  readonly regions: "own" | "any" | readonly string[];
-  /** Default region of the server. */
-  readonly region: string;
-  /** Answer to a write beyond the quota. */
-  readonly overQuota: Refusal;
-  /** What "come back later" looks like: used by the `busy` fault and by the request-rate limit. */
-  readonly busy: Refusal;
-}
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const GIB = 1024 * MIB;
-const NOT_IMPLEMENTED = refusalOf("NotImplemented");
-
-const AWS: ProfileRules = {
-  conditionalPut: "honoured",
-  checksumHeaders: "verified",
-  awsChunked: "accepted",
-  bodyDigest: "md5-or-checksum",
-  missingDigest: {
-    status: 400,
-    code: "InvalidRequest",
-    message: "Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
-  },
-  batchDelete: "accepted",
-  maxParts: 10_000,
-  tooManyParts: invalidPartNumber(10_000),
-  minPartSize: 5 * MIB,
-  maxPutSize: 5 * GIB,
-  equalParts: false,
-  versioning: "optional",
-  objectLock: true,
-  lifecycle: true,
-  kms: true,
-  storageClasses: [
-    "STANDARD",
-    "STANDARD_IA",
-    "ONEZONE_IA",
-    "INTELLIGENT_TIERING",
-    "GLACIER_IR",
-    "GLACIER",
-    "DEEP_ARCHIVE",
-    "REDUCED_REDUNDANCY",
-  ],
-  regions: "own",
-  region: "eu-central-1",
-  overQuota: { status: 403, code: "QuotaExceeded", message: "Your request was denied due to quota exceeded." },
-  busy: refusalOf("SlowDown"),
-};
+import { AWS, invalidPartNumber, NOT_IMPLEMENTED, type ProfileRules } from "./profile-rules.ts";
+import { refusalOf } from "./s3-error.ts";
+import { SEEN_SERVERS } from "./seen-servers.ts";
 
 /** https://www.backblaze.com/docs/cloud-storage-s3-compatible-api; docs/providers.md 1, 2, 5, 7, 14. */
 const B2: ProfileRules = {
   ...AWS,
   conditionalPut: NOT_IMPLEMENTED,
+  conditionalComplete: NOT_IMPLEMENTED,
   checksumHeaders: (header) => ({
     status: 400,
     code: "InvalidArgument",
@@ -119,6 +38,7 @@ const B2: ProfileRules = {
 const WASABI: ProfileRules = {
   ...AWS,
   conditionalPut: "ignored",
+  conditionalComplete: "ignored",
   awsChunked: () => refusalOf("IncompleteBody"),
   kms: false,
   storageClasses: ["STANDARD"],
@@ -190,12 +110,32 @@ export const PROFILES = {
   r2: R2,
   minio: MINIO,
   scaleway: SCALEWAY,
+  ...SEEN_SERVERS,
   /** Self-hosted servers that take no notice of conditions (docs/providers.md 5). */
-  "ignores-conditions": { ...MINIO, conditionalPut: "ignored" },
+  "ignores-conditions": { ...MINIO, conditionalPut: "ignored", conditionalComplete: "ignored" },
   /** Refuses conditions, otherwise AWS. */
-  "refuses-conditions": { ...AWS, conditionalPut: NOT_IMPLEMENTED },
-  /** Google Cloud's S3 interface and others: no DeleteObjects at all. */
+  "refuses-conditions": { ...AWS, conditionalPut: NOT_IMPLEMENTED, conditionalComplete: NOT_IMPLEMENTED },
+  /** No DeleteObjects at all. */
   "single-deletes": { ...AWS, batchDelete: NOT_IMPLEMENTED },
+  /** The same as Google Cloud's S3 interface words it. */
+  google: { ...AWS, batchDelete: { status: 400, code: "InvalidArgument", message: "Invalid argument." } },
+  /** A bucket's policy with a condition on s3:x-amz-content-sha256. */
+  "signed-payload": { ...AWS, unsignedPayload: refusalOf("AccessDenied") },
+  /** Refuses Content-MD5, and takes the signed digest of a body instead. */
+  "no-md5": {
+    ...AWS,
+    bodyDigest: "none",
+    contentMd5: { status: 501, code: "NotImplemented", message: "Content-MD5 is not supported" },
+  },
+  /** A proxy in front that does not know `Expect`. */
+  "refuses-expect": {
+    ...AWS,
+    expectContinue: { status: 417, code: "ExpectationFailed", message: "Expectation Failed" },
+  },
+  /** A proxy in front that takes no notice of `Expect`. */
+  "ignores-expect": { ...AWS, expectContinue: "ignored" },
+  /** Lists in an order of its own, as directory buckets do; the order is stable. */
+  "unordered-listing": { ...AWS, listingOrder: "other" },
   /** Takes Content-MD5 as the only proof of a body (docs/providers.md 3 and 4: Scality). */
   "md5-only": {
     ...AWS,
@@ -213,12 +153,4 @@ export type S3Profile = keyof typeof PROFILES;
 
 export function isS3Profile(name: string): name is S3Profile {
   return Object.hasOwn(PROFILES, name);
-}
-
-function invalidPartNumber(maxParts: number): Refusal {
-  return {
-    status: 400,
-    code: "InvalidArgument",
-    message: `Part number must be an integer between 1 and ${maxParts}, inclusive`,
-  };
 }

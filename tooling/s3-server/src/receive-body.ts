@@ -111,7 +111,7 @@ function readExpectations(call: S3Call): ExpectedBody {
     length: Number(length),
     chunked,
     sha256: readSha256(payloadHash),
-    md5: readMd5(call.header("content-md5")),
+    md5: readMd5(call),
     checksum,
     announced,
   };
@@ -145,10 +145,12 @@ function readSha256(payloadHash: string): string | undefined {
   });
 }
 
-function readMd5(header: string | undefined): Buffer | undefined {
-  if (header === undefined) return undefined;
-  const digest = Buffer.from(header, "base64");
-  if (digest.length !== 16 || digest.toString("base64") !== header.trim()) throw new S3Error("InvalidDigest");
+function readMd5({ header, state: { rules } }: S3Call): Buffer | undefined {
+  const text = header("content-md5");
+  if (text === undefined || rules.contentMd5 === "unchecked") return undefined;
+  if (rules.contentMd5 !== "verified") throw new S3Error(rules.contentMd5);
+  const digest = Buffer.from(text, "base64");
+  if (digest.length !== 16 || digest.toString("base64") !== text.trim()) throw new S3Error("InvalidDigest");
   return digest;
 }
 

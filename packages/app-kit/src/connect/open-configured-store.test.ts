@@ -40,6 +40,8 @@ test("every setting reaches the store", () => {
     BACKUP_SSE: "aws:kms",
     BACKUP_SSE_KMS_KEY_ID: "key",
     BACKUP_RETRY_DEADLINE: "90s",
+    BACKUP_MAX_PARTS: "500",
+    BACKUP_PAYLOAD_SIGNATURE: "sha256",
   };
   expect(storeConfigOf(settings(environment), {})).toEqual({
     url: "s3://bucket/cluster1",
@@ -52,6 +54,7 @@ test("every setting reaches the store", () => {
     storageClass: "STANDARD_IA",
     caPem: expect.stringContaining("BEGIN CERTIFICATE"),
     allowHttp: true,
+    habits: { maxParts: 500, payloadSignature: "sha256" },
     retry: { deadlineMs: 90_000 },
     settingNames: {
       url: "BACKUP_BUCKET",
@@ -141,12 +144,18 @@ test("first retries are for debugging, later ones are warned of", () => {
   for (const attempt of [1, 3])
     logStoreEvent(log, { type: "retry", operation: "put", key: "k", attempt, delayMs: 1500, error });
   logStoreEvent(log, { type: "gave-up", operation: "put", key: "k", attempts: 9, error });
-  logStoreEvent(log, { type: "conditional-put-learned", conditionalPut: "refused" });
-  logStoreEvent(log, { type: "batch-delete-refused", fact: "501" });
+  logStoreEvent(log, {
+    type: "habit-learned",
+    habit: "conditionalPut",
+    way: "refused",
+    fact: undefined,
+    text: "puts are looked at",
+  });
+  logStoreEvent(log, { type: "habit-learned", habit: "batchDelete", way: "refused", fact: "501", text: "one by one" });
   expect(lines).toEqual([
     "debug attempt 1 of put 'k' failed, next in 1.5 s: unable to put 'k': 503",
     "warn attempt 3 of put 'k' failed, next in 1.5 s: unable to put 'k': 503",
-    "debug the provider's answer to 'only if absent': refused",
-    "debug objects are removed one by one: 501",
+    "debug puts are looked at",
+    "debug one by one, because the provider said: 501",
   ]);
 });

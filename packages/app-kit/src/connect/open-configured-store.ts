@@ -65,6 +65,7 @@ export function storeConfigOf(
     storageClass: settings.storageClass,
     caPem: settings.caFile === undefined ? undefined : readCertificates(settings.caFile, SETTING_NAMES.caPem),
     allowHttp: settings.allowHttp,
+    habits: habitsOf(settings),
     retry: { deadlineMs: settings.retryDeadlineMs },
     settingNames: SETTING_NAMES,
   };
@@ -76,10 +77,9 @@ export function logStoreEvent(log: Log, event: StoreEvent): void {
     const message = `attempt ${event.attempt} of ${event.operation} '${event.key}' failed, next in ${formatDuration(event.delayMs)}: ${event.error.message}`;
     if (event.attempt >= 3) log.warn(message);
     else log.debug(message);
-  } else if (event.type === "conditional-put-learned") {
-    log.debug(`the provider's answer to 'only if absent': ${event.conditionalPut}`);
-  } else if (event.type === "batch-delete-refused") {
-    log.debug(`objects are removed one by one: ${event.fact}`);
+  } else if (event.type === "habit-learned") {
+    const reason = event.fact === undefined ? "" : `, because the provider said: ${event.fact}`;
+    log.debug(`${event.text}${reason}`);
   }
   // A store that gave up throws, and the error says all of it.
 }
@@ -122,6 +122,14 @@ function credentialsOf({ accessKeyId, secretAccessKey, sessionToken }: StorageSe
     });
   }
   return { accessKeyId, secretAccessKey, sessionToken };
+}
+
+/** What the operator knows of the server; the rest is found out. */
+function habitsOf({ maxParts, payloadSignature }: StorageSettings): StoreConfig["habits"] {
+  return {
+    ...(maxParts !== undefined && { maxParts }),
+    ...(payloadSignature !== undefined && { payloadSignature }),
+  };
 }
 
 function encryptionOf({ sse, sseKmsKeyId }: StorageSettings): StoreConfig["serverSideEncryption"] {

@@ -131,5 +131,7 @@ test("rates are of the last hour, and of what has passed of it", async () => {
 });
 
 test("an event that counts nothing changes nothing", () => {
-  expect(changeOf({ type: "batch-delete-refused", fact: "no" }, now())).toBeUndefined();
+  expect(
+    changeOf({ type: "habit-learned", habit: "batchDelete", way: "refused", fact: "no", text: "one by one" }, now()),
+  ).toBeUndefined();
 });

@@ -12,6 +12,7 @@ import {
   type WriteSummary,
 } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
+import { proveMaxParts } from "@soar/storage/probes";
 import { partsAtOnce } from "./parts-at-once.ts";
 import { openSinkStream } from "./sink-stream.ts";
 import { estimatedTotal, type FinishedBackup, type RunningBackup } from "../source/backup-source.ts";
@@ -151,6 +152,8 @@ async function storeEach(store: ObjectStore, running: RunningBackup, options: Ea
     });
     const estimate = running.tablespaces.find((tablespace) => tablespace.oid === oid)?.estimatedBytes;
     const expected = expectedSize(estimate ?? total);
+    // Before it is decided how many parts fit into memory: a server that takes few of them has them larger.
+    await proveMaxParts(store, objectKey, { expectedSize: expected, signal });
     const { size } = await uploadClaimed(store, objectKey, write.body, {
       expectedSize: expected,
       parallel: partsAtOnce(expected, store),

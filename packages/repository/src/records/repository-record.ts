@@ -1,5 +1,6 @@
 import { SoarError, hasErrorCode } from "@soar/errors";
-import { probeConditionalPut, type CallOptions, type ObjectStore } from "@soar/storage";
+import type { CallOptions, ObjectStore } from "@soar/storage";
+import { probeServer } from "@soar/storage/probes";
 import * as v from "valibot";
 import {
   byteCount,
@@ -20,6 +21,19 @@ const schema = v.object({
   conditionalPut: v.picklist(["honoured", "refused", "ignored"]),
   /** Host and port of the endpoint that did so: a copy of the repository with another provider must not be taken for it. */
   conditionalPutBy: v.optional(v.string()),
+  /** What else was found out about that endpoint then; a habit that is left out was as usual, or nobody asked. */
+  habits: v.optional(
+    v.object({
+      atomicPut: v.optional(v.picklist(["yes", "no"])),
+      conditionalComplete: v.optional(v.picklist(["honoured", "refused", "ignored"])),
+      maxParts: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+      batchDelete: v.optional(v.picklist(["taken", "refused"])),
+      payloadSignature: v.optional(v.picklist(["md5", "sha256"])),
+      contentMd5: v.optional(v.picklist(["taken", "refused"])),
+      expectContinue: v.optional(v.picklist(["taken", "refused", "ignored"])),
+      listingOrder: v.optional(v.picklist(["keys", "other"])),
+    }),
+  ),
   createdAt: instantText,
   createdBy: v.string(),
 });
@@ -36,12 +50,17 @@ export interface ClusterIdentity {
   readonly walSegmentSize: number;
 }
 
-/** The repository's record, or undefined when nothing was ever archived or backed up here. */
+/**
+ * The repository's record, or undefined when nothing was ever archived or backed up here. The store is told what was found
+ * out about this very endpoint: then no write under "only if absent" needs a look before and after it.
+ */
 export async function findRepositoryRecord(
   store: ObjectStore,
   options: CallOptions = {},
 ): Promise<RepositoryRecord | undefined> {
-  return findRecord(store, CONFIG_KEY, schema, options);
+  const record = await findRecord(store, CONFIG_KEY, schema, options);
+  if (record !== undefined) recallProvider(store, record);
+  return record;
 }
 
 /** Rejects with `REPOSITORY_MISSING` when there is none. */
@@ -69,14 +88,13 @@ export async function claimRepository(
   const found = await findRepositoryRecord(store, options);
   const record = found ?? (await createRepositoryRecord(store, identity, options));
   requireSameCluster(record, identity, store.location);
-  recallProvider(store, record);
   return record;
 }
 
-/** With an answer that is known, no write under "only if absent" needs a look before and after it. */
-function recallProvider({ features }: ObjectStore, { conditionalPut, conditionalPutBy }: RepositoryRecord): void {
-  if (conditionalPutBy !== undefined && conditionalPutBy === features.server)
-    features.recallConditionalPut(conditionalPut);
+function recallProvider({ features }: ObjectStore, record: RepositoryRecord): void {
+  const { conditionalPut, conditionalPutBy, habits } = record;
+  if (conditionalPutBy === undefined || conditionalPutBy !== features.server) return;
+  features.recall({ ...habits, conditionalPut });
 }
 
 /** Throws `REPOSITORY_FOREIGN` unless record and identity name the same cluster. */
@@ -103,11 +121,13 @@ async function createRepositoryRecord(
   identity: ClusterIdentity,
   options: CallOptions & { readonly toolVersion: string; readonly now: Date },
 ): Promise<RepositoryRecord> {
+  const { conditionalPut, ...habits } = await probeServer(store, PROBE_PREFIX, options);
+  const { server } = store.features;
   const record: RepositoryRecord = {
     format: FORMAT_VERSION,
     ...identity,
-    conditionalPut: await probeConditionalPut(store, PROBE_PREFIX, options),
-    ...(store.features.server === undefined ? {} : { conditionalPutBy: store.features.server }),
+    conditionalPut,
+    ...(server === undefined ? {} : { conditionalPutBy: server, habits }),
     createdAt: options.now.toISOString(),
     createdBy: options.toolVersion,
   };

@@ -5,6 +5,7 @@ import { resolveByteRange } from "../byte-range.ts";
 import { type PartRules, requireAllParts, requirePart, requirePartSize, uploadEnded } from "../multipart-parts.ts";
 import { createObjectBody } from "../object-body.ts";
 import { compareKeys, requireKey, requireKeyPrefix } from "../object-key.ts";
+import { ON_THIS_MACHINE } from "./on-this-machine.ts";
 import type {
   GetOptions,
   ListOptions,
@@ -55,6 +56,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): ObjectStore
     async put(key, body, putOptions = {}) {
       requireKey(key);
       requireNotAborted(putOptions.signal, `store '${key}'`);
+      await putOptions.whenBegun?.();
       return storeBytes(state, key, Buffer.from(body), putOptions);
     },
     async beginMultipart(key, multipartOptions) {
@@ -102,9 +104,8 @@ function createState(options: MemoryStoreOptions): MemoryState {
     location: `memory:${options.name ?? ""}`,
     now: options.now ?? (() => new Date()),
     features: {
+      ...ON_THIS_MACHINE,
       conditionalPut: "honoured",
-      server: undefined,
-      recallConditionalPut: () => undefined,
       maxParts: 10_000,
       minPartSize: 1,
       maxPartSize: 5 * 1024 ** 3,

@@ -92,7 +92,7 @@ test("permissions that are too wide or missing, versions, and Object Lock", asyn
   expect(await look({ visibleBuckets: { value: ["soar", "a", "b"] } })).toMatchObject({
     "key-too-wide": saying("warning", /sees 2 other buckets/, /limited to 'soar'/),
   });
-  const probe = { mayRemove: true, conditionalPut: "honoured" } as const;
+  const probe = { mayRemove: true, habits: { conditionalPut: "honoured" } } as const;
   const unprotected = { versioning: { value: "off" } } as const;
   expect(await look(unprotected, probe)).toMatchObject({
     versioning: saying("warning", /versioning is off/, /put-bucket-versioning --bucket soar/),

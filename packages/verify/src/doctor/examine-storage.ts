@@ -1,7 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { probeConditionalPut, readObject, uploadStream, type ObjectStore } from "@soar/storage";
+import { readObject, uploadStream, type ObjectStore } from "@soar/storage";
+import type { ProbedHabits } from "@soar/storage/probes";
 import type { Notes } from "./examination.ts";
+import { examineProvider, tellHabits } from "./examine-provider.ts";
 
 /** Beside the repository record, where expiry and verification look for nothing. */
 const PROBE_PREFIX = "config/doctor/";
@@ -12,7 +14,7 @@ const LATENCY_ROUNDS = 5;
 /** What a probe of the store found out. */
 export interface StorageProbe {
   readonly mayRemove: boolean;
-  readonly conditionalPut: "honoured" | "refused" | "ignored";
+  readonly habits: ProbedHabits;
 }
 
 /**
@@ -27,18 +29,11 @@ export async function examineStorage(
   const written: string[] = [];
   try {
     await examineObject(store, written, { notes, signal });
-    const conditionalPut = await probeConditionalPut(store, PROBE_PREFIX, { signal });
-    if (conditionalPut === "honoured")
-      notes.ok("conditional-put", "the provider itself refuses to overwrite ('only if absent' is honoured)");
-    else
-      notes.warning(
-        "conditional-put",
-        `'only if absent' is ${conditionalPut} by the provider: two writers at the same moment are detected, but not prevented`,
-        "Keep versions in the bucket, so that nothing that was overwritten is lost, and let no second host archive into this prefix.",
-      );
+    const habits = await examineProvider(store, PROBE_PREFIX, { notes, signal });
     await examineUpload(store, written, { notes, signal });
     const mayRemove = await removeProbes(store, written, { notes, signal });
-    return { mayRemove, conditionalPut };
+    tellHabits(store, notes);
+    return { mayRemove, habits };
   } catch (error) {
     // Whatever the failure is, the probes must not pile up; the first failure is the one to tell.
     await store.remove(written).catch((cause: unknown) => void cause);

@@ -2,16 +2,23 @@ import { createHash, randomBytes } from "node:crypto";
 import { removeUpload, type Bucket, type Part, type Upload } from "../bucket.ts";
 import { requireBucket, type S3Call, type S3Reply } from "../call.ts";
 import { CHECKSUM_HEADER, createChecksum } from "../checksums.ts";
+import type { EtagForm } from "../profile-rules.ts";
 import { receiveText } from "../receive-body.ts";
 import { refusalOf, S3Error } from "../s3-error.ts";
 import { childrenOf, formatXml, parseXml, textOf, type XmlNode } from "../xml.ts";
 import { requireUpload } from "./multipart.ts";
 import { commitObject, versionHeaders } from "./put-object.ts";
-import { checkWriteConditions, unquote } from "./write-request.ts";
+import { checkCompletionConditions, unquote } from "./write-request.ts";
 
 export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
   const bucket = requireBucket(call);
-  const upload = requireUpload(call, bucket);
+  const { endedUpload } = call.state.rules;
+  const earlier = bucket.completed.get(call.parameter("uploadId") ?? "");
+  if (earlier !== undefined && endedUpload.again === "answered") {
+    await receiveText(call);
+    return { status: 200, body: completionResult(call, earlier, endedUpload.etags[1]) };
+  }
+  const upload = requireUpload(call, bucket, endedUpload.complete);
   const document = parseXml(await receiveText(call), "CompleteMultipartUpload");
   const fault = call.fault?.fault;
   if (fault?.type === "error-in-200") {
@@ -25,24 +32,29 @@ export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
     };
   }
   if (!bucket.uploads.has(upload.uploadId))
-    throw new S3Error("NoSuchUpload", { details: { UploadId: upload.uploadId } });
+    throw new S3Error(endedUpload.complete, { details: { UploadId: upload.uploadId } });
   const parts = selectParts(call, upload, childrenOf(document, "Part"));
   checkDeclaredSize(call, parts);
-  checkWriteConditions(call, bucket);
+  checkCompletionConditions(call, bucket);
   const facts = { ...upload.facts, checksums: compositeChecksum(call, upload, parts), partsCount: parts.length };
   const blobs = parts.map(({ blob }) => blob);
   const version = commitObject(call, bucket, { ...upload, facts, blobs, etag: multipartEtag(call, parts) });
   removeUpload(bucket, upload);
+  bucket.completed.set(upload.uploadId, version.etag);
   return {
     status: 200,
     headers: versionHeaders(bucket, version),
-    body: formatXml("CompleteMultipartUploadResult", [
-      ["Location", `http://${call.header("host") ?? ""}/${bucket.name}/${call.key}`],
-      ["Bucket", bucket.name],
-      ["Key", call.key],
-      ["ETag", `"${version.etag}"`],
-    ]),
+    body: completionResult(call, version.etag, endedUpload.etags[0]),
   };
+}
+
+function completionResult(call: S3Call, etag: string, form: EtagForm): string {
+  return formatXml("CompleteMultipartUploadResult", [
+    ["Location", `http://${call.header("host") ?? ""}/${call.bucketName}/${call.key}`],
+    ["Bucket", call.bucketName],
+    ["Key", call.key],
+    ["ETag", form === "quoted" ? `"${etag}"` : form === "plain" ? etag : ""],
+  ]);
 }
 
 /** The parts that the request lists, checked as S3 checks them: order, existence, ETag, size. */

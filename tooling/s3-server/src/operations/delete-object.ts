@@ -92,6 +92,7 @@ function removeKey(
     size: 0,
     etag: "",
     modifiedAt: call.state.now(),
+    begun: call.log.number,
     facts: { storageClass: "STANDARD", headers: {}, encryption: {}, checksums: {} },
     retention: undefined,
     legalHold: false,

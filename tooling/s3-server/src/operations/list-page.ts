@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { compareKeys, lowerBound } from "../compare-keys.ts";
 
 export interface PageRequest {
@@ -35,6 +36,16 @@ export function listPage(request: PageRequest): Page {
     last = group ?? key;
   }
   return { keys, commonPrefixes, truncated: false, last };
+}
+
+/** The same in a stable order that has nothing to do with the keys; knows no groups. */
+export function listScatteredPage({ keys, prefix, after, maxKeys, isListed }: PageRequest): Page {
+  const placeOf = (key: string): string => createHash("sha1").update(key).digest("hex");
+  const behind = keys
+    .filter((key) => key.startsWith(prefix) && isListed(key) && (after === "" || placeOf(key) > placeOf(after)))
+    .sort((left, right) => (placeOf(left) < placeOf(right) ? -1 : 1));
+  const page = behind.slice(0, maxKeys);
+  return { keys: page, commonPrefixes: [], truncated: page.length < behind.length, last: page.at(-1) ?? after };
 }
 
 function* keysBehind({ keys, prefix, after, isListed }: PageRequest): Iterable<string> {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { removeUpload, releaseBlob, type Bucket, type Part, type Upload } from "../bucket.ts";
 import { requireBucket, type S3Call, type S3Reply } from "../call.ts";
 import { isChecksumAlgorithm } from "../checksums.ts";
-import { S3Error } from "../s3-error.ts";
+import { refusalOf, S3Error, type Refusal } from "../s3-error.ts";
 import { formatXml } from "../xml.ts";
 import { requireLockDigest } from "./object-lock.ts";
 import { etagOf, readWriteFacts, storeBody } from "./write-request.ts";
@@ -46,7 +46,9 @@ function readChecksumAlgorithm(call: S3Call): Upload["checksumAlgorithm"] {
 
 export async function uploadPart(call: S3Call): Promise<S3Reply> {
   const bucket = requireBucket(call);
-  const upload = requireUpload(call, bucket);
+  const { part: ended } = call.state.rules.endedUpload;
+  if (ended === "accepted" && findUpload(call, bucket) === undefined) return await swallowPart(call, bucket);
+  const upload = requireUpload(call, bucket, ended === "accepted" ? undefined : ended);
   const partNumber = readPartNumber(call);
   requireLockDigest(call, upload, "Put Part");
   const { blob, received } = await storeBody(call, bucket);
@@ -54,6 +56,13 @@ export async function uploadPart(call: S3Call): Promise<S3Reply> {
   const part = { partNumber, blob, etag, modifiedAt: call.state.now(), checksums: received.checksums };
   replacePart(bucket, upload, part);
   return { status: 200, headers: { etag: `"${etag}"`, ...upload.facts.encryption, ...received.checksums } };
+}
+
+/** Takes a part that nobody will ever see. */
+async function swallowPart(call: S3Call, bucket: Bucket): Promise<S3Reply> {
+  const { blob, received } = await storeBody(call, bucket);
+  releaseBlob(bucket, blob);
+  return { status: 200, headers: { etag: `"${received.md5?.toString("hex") ?? ""}"` } };
 }
 
 /** Registers a part, whose blob it takes over, in place of an earlier one of the same number. */
@@ -80,14 +89,18 @@ export function readPartNumber(call: S3Call): number {
 
 export function abortMultipartUpload(call: S3Call): S3Reply {
   const bucket = requireBucket(call);
-  removeUpload(bucket, requireUpload(call, bucket));
+  removeUpload(bucket, requireUpload(call, bucket, call.state.rules.endedUpload.abort));
   return { status: 204 };
 }
 
-export function requireUpload(call: S3Call, bucket: Bucket): Upload {
-  const uploadId = call.parameter("uploadId") ?? "";
-  const upload = bucket.uploads.get(uploadId);
-  if (upload === undefined || upload.key !== call.key)
-    throw new S3Error("NoSuchUpload", { details: { UploadId: uploadId } });
+function findUpload(call: S3Call, bucket: Bucket): Upload | undefined {
+  const upload = bucket.uploads.get(call.parameter("uploadId") ?? "");
+  return upload?.key === call.key ? upload : undefined;
+}
+
+/** Throws `ended` for an upload that is no more, or never was. */
+export function requireUpload(call: S3Call, bucket: Bucket, ended: Refusal = refusalOf("NoSuchUpload")): Upload {
+  const upload = findUpload(call, bucket);
+  if (upload === undefined) throw new S3Error(ended, { details: { UploadId: call.parameter("uploadId") ?? "" } });
   return upload;
 }

@@ -3,7 +3,8 @@ import type { Blob } from "../blob.ts";
 import { currentVersion, type Bucket, type ObjectFacts, type Retention } from "../bucket.ts";
 import type { S3Call, ServerState } from "../call.ts";
 import { receiveBody, type ReceivedBody } from "../receive-body.ts";
-import { S3Error } from "../s3-error.ts";
+import type { ProfileRules } from "../profile-rules.ts";
+import { refusalOf, S3Error, type Refusal } from "../s3-error.ts";
 import { readRetention } from "./object-lock.ts";
 
 const KEPT_HEADERS = [
@@ -96,27 +97,35 @@ export function etagOf({ state }: S3Call, { encryption }: ObjectFacts, md5: Buff
 }
 
 /**
- * Throws PreconditionFailed when the conditions of a write do not hold now. Synchronous, like the commit that follows
- * it: between the two no other request gets its turn, which makes the decision atomic.
+ * Throws PreconditionFailed when the conditions of a PUT do not hold now. Synchronous, like the commit that follows it:
+ * between the two no other request gets its turn, which makes the decision atomic.
  */
 export function checkWriteConditions(call: S3Call, bucket: Bucket): void {
+  checkConditions(call, bucket, call.state.rules.conditionalPut, refusalOf("PreconditionFailed"));
+}
+
+/** The same for the completion of an upload. */
+export function checkCompletionConditions(call: S3Call, bucket: Bucket): void {
+  const { conditionalComplete, completionPrecondition } = call.state.rules;
+  checkConditions(call, bucket, conditionalComplete, completionPrecondition);
+}
+
+function checkConditions(call: S3Call, bucket: Bucket, rule: ProfileRules["conditionalPut"], failed: Refusal): void {
   const ifNoneMatch = call.header("if-none-match");
   const ifMatch = call.header("if-match");
-  const { conditionalPut } = call.state.rules;
-  if ((ifNoneMatch === undefined && ifMatch === undefined) || conditionalPut === "ignored") return;
-  if (conditionalPut !== "honoured")
-    throw new S3Error(conditionalPut, {
+  if ((ifNoneMatch === undefined && ifMatch === undefined) || rule === "ignored") return;
+  if (rule !== "honoured")
+    throw new S3Error(rule, {
       details: { Header: ifNoneMatch === undefined ? "If-Match" : "If-None-Match" },
     });
   const current = currentVersion(bucket, call.key);
   if (ifNoneMatch !== undefined) {
     if (ifNoneMatch !== "*") throw new S3Error("NotImplemented", { details: { Header: "If-None-Match" } });
-    if (current !== undefined) throw new S3Error("PreconditionFailed", { details: { Condition: "If-None-Match" } });
+    if (current !== undefined) throw new S3Error(failed, { details: { Condition: "If-None-Match" } });
   }
   if (ifMatch !== undefined) {
     if (current === undefined) throw new S3Error("NoSuchKey", { details: { Key: call.key } });
-    if (unquote(ifMatch) !== current.etag)
-      throw new S3Error("PreconditionFailed", { details: { Condition: "If-Match" } });
+    if (unquote(ifMatch) !== current.etag) throw new S3Error(failed, { details: { Condition: "If-Match" } });
   }
 }
 

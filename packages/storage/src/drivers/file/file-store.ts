@@ -7,6 +7,7 @@ import { resolveByteRange } from "../../byte-range.ts";
 import { createObjectBody } from "../../object-body.ts";
 import { requireKeyPrefix } from "../../object-key.ts";
 import type { ObjectBody, ObjectStore, PutOptions, StoredObject, StoreFeatures } from "../../object-store.ts";
+import { ON_THIS_MACHINE } from "../on-this-machine.ts";
 import { classifyFileError, hasSystemErrorCode } from "./errors.ts";
 import { describeFile, FILE_MODE, findFile, pathOfKey, requireRoot } from "./layout.ts";
 import { listFiles } from "./listing.ts";
@@ -24,6 +25,26 @@ export interface FileStoreOptions {
 
 const READ_CHUNK_BYTES = 256 * 1024;
 
+function createFeatures(volume: FileVolume, limits: FileStoreOptions["features"]): StoreFeatures {
+  return {
+    maxParts: 10_000,
+    minPartSize: 1,
+    maxPartSize: 5 * 1024 ** 3,
+    ...limits,
+    ...ON_THIS_MACHINE,
+    // Known from the first write on.
+    get conditionalPut() {
+      return volume.conditionalPut;
+    },
+    get conditionalComplete() {
+      return volume.conditionalPut;
+    },
+    get atomicPut() {
+      return volume.conditionalPut === "honoured" ? "yes" : "no";
+    },
+  };
+}
+
 /**
  * A directory as a store, one file per object under its key. Objects appear whole and durable (written under another
  * name, synced, linked, directory synced) or not at all, also through a power failure.
@@ -32,18 +53,7 @@ export function createFileStore(options: FileStoreOptions): ObjectStore {
   const root = resolve(options.directory);
   const volume: FileVolume = { root, conditionalPut: "honoured", link: options.link ?? link };
   const location = `file://${root}`;
-  const features: StoreFeatures = {
-    maxParts: 10_000,
-    minPartSize: 1,
-    maxPartSize: 5 * 1024 ** 3,
-    ...options.features,
-    server: undefined,
-    // Known from the first write on.
-    recallConditionalPut: () => undefined,
-    get conditionalPut() {
-      return volume.conditionalPut;
-    },
-  };
+  const features = createFeatures(volume, options.features);
   const nameOf = (key: string): string => `${location}/${key}`;
   return {
     location,
@@ -121,7 +131,7 @@ async function putFile(
   volume: FileVolume,
   key: string,
   body: Uint8Array,
-  { ifAbsent }: PutOptions,
+  { ifAbsent, whenBegun }: PutOptions,
 ): Promise<StoredObject> {
   const path = pathOfKey(volume.root, key);
   const directory = join(volume.root, TEMPORARIES);
@@ -129,6 +139,7 @@ async function putFile(
   const temporary = join(directory, randomUUID());
   try {
     const object = await writeDurably(temporary, key, body);
+    await whenBegun?.();
     await publishFile(volume, temporary, path, ifAbsent);
     return object;
   } catch (error) {

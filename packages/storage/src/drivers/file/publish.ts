@@ -1,7 +1,8 @@
 import { link, mkdir, open, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SoarError } from "@soar/errors";
-import type { ConditionalPut, PutOptions } from "../../object-store.ts";
+import type { PutOptions } from "../../object-store.ts";
+import type { ConditionalPut } from "../../server-habits.ts";
 import { hasSystemErrorCode } from "./errors.ts";
 import { DIRECTORY_MODE, findFile, keyOfPath, requireRoot } from "./layout.ts";
 

@@ -15,7 +15,7 @@ export interface S3AdminWire {
   /** Names of all buckets that these credentials may list. */
   listBuckets(request: WireCall): Promise<readonly string[]>;
   /** The `Date` of an answer. */
-  serverDate(request: WireCall): Promise<string | undefined>;
+  serverDate(request: WireCall): Promise<Date | undefined>;
   close(): void;
 }
 

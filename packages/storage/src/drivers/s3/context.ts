@@ -1,9 +1,9 @@
 import { SoarError } from "@soar/errors";
 import { abortedError } from "../../abort-signal.ts";
-import type { ConditionalPut, StoredObject, StoreFeatures } from "../../object-store.ts";
-import type { StoreEvent } from "../../store-event.ts";
+import type { StoredObject, StoreFeatures } from "../../object-store.ts";
 import { bucketMissing } from "./error-meanings.ts";
 import { classifyS3Failure } from "./errors.ts";
+import type { HabitBook } from "./habit-book.ts";
 import type { S3Settings } from "./settings.ts";
 import { isS3Failure, type S3Wire, type WireFacts } from "./wire.ts";
 
@@ -13,9 +13,10 @@ export interface S3Context {
   readonly features: StoreFeatures;
   /** Loads the SDK with the first call: opening a store, and programs that never use it, do not pay for it. */
   readonly wire: () => Promise<S3Wire>;
-  readonly onEvent: (event: StoreEvent) => void;
-  /** What this store found out while it ran. */
-  readonly learned: { conditionalPut: ConditionalPut; batchDelete: boolean; bucketSeen: boolean };
+  /** How this server is known to be spoken to. */
+  readonly habits: HabitBook;
+  /** Whether the bucket was seen to be there. */
+  readonly seen: { bucket: boolean };
   readonly nameOf: (key: string) => string;
 }
 
@@ -42,13 +43,6 @@ export function meaningOf({ settings }: S3Context, { action, key, signal }: S3Ca
   return classifyS3Failure(error, { settings, action, key });
 }
 
-/** Remembers what the server does with conditions, and tells whoever wants to keep it. */
-export function learnConditionalPut({ learned, onEvent }: S3Context, conditionalPut: ConditionalPut): void {
-  if (learned.conditionalPut === conditionalPut) return;
-  learned.conditionalPut = conditionalPut;
-  onEvent({ type: "conditional-put-learned", conditionalPut });
-}
-
 /**
  * Facts of an object, or undefined for a 404. HEAD has no body: other refusals are asked for again with GET, which says
  * why, and a first 404 is only believed when the bucket is there.
@@ -61,38 +55,37 @@ export async function statS3(
   const action = `look at '${context.nameOf(key)}'`;
   return await callS3(context, { action, key, signal }, async (wire) => {
     try {
-      const object = objectOf(key, await wire.headObject({ key, signal }), action);
-      context.learned.bucketSeen = true;
+      const object = objectOf(key, await headExplained(wire, key, signal), action);
+      context.seen.bucket = true;
       return object;
     } catch (error) {
       if (isS3Failure(error, 404)) return await requireBucket(context, wire, signal);
-      if (isS3Failure(error, 403) || isS3Failure(error, 400) || isS3Failure(error, 301))
-        throw await explainHead(wire, key, signal, error);
       throw error;
     }
   });
 }
 
-async function explainHead(
-  wire: S3Wire,
-  key: string,
-  signal: AbortSignal | undefined,
-  unexplained: unknown,
-): Promise<unknown> {
+/**
+ * Where GET is answered although HEAD was refused, the reason has gone meanwhile: credentials were renewed, or the clock
+ * corrected. HEAD is then asked once more.
+ */
+async function headExplained(wire: S3Wire, key: string, signal: AbortSignal | undefined): Promise<WireFacts> {
   try {
-    (await wire.getObject({ key, range: "bytes=0-0", signal })).discard();
-    return unexplained;
-  } catch (explained) {
-    return explained;
+    return await wire.headObject({ key, signal });
+  } catch (error) {
+    const isUnexplained = [400, 403, 301].some((status) => isS3Failure(error, status));
+    if (!isUnexplained || isS3Failure(error, 0, "RequestTimeTooSkewed")) throw error;
   }
+  (await wire.getObject({ key, range: "bytes=0-0", signal })).discard();
+  return await wire.headObject({ key, signal });
 }
 
 async function requireBucket(
-  { settings, learned }: S3Context,
+  { settings, seen }: S3Context,
   wire: S3Wire,
   signal: AbortSignal | undefined,
 ): Promise<undefined> {
-  if (learned.bucketSeen) return undefined;
+  if (seen.bucket) return undefined;
   try {
     await wire.headBucket({ signal });
   } catch (error) {
@@ -103,7 +96,7 @@ async function requireBucket(
     // Not allowed to ask, or a passing trouble: only a clear "not there" may contradict the 404 of the object.
     if (!isS3Failure(error, 403)) throw error;
   }
-  learned.bucketSeen = true;
+  seen.bucket = true;
   return undefined;
 }
 

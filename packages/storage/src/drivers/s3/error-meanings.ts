@@ -45,10 +45,18 @@ export const MEANINGS: Readonly<Record<string, MeaningRow>> = {
   NoSuchUpload: () => ({ code: "STORE_PROTOCOL", fact: "the upload was completed or aborted before" }),
   PreconditionFailed: () => ({ code: "OBJECT_EXISTS", fact: "there is an object of this name already" }),
   InvalidObjectState: (_facts, context) => archived(context),
-  AccessDenied: denied(
-    "access is denied",
-    "Give this key the permissions that the documentation lists for its task (read, write, list; delete only for expiry).",
-  ),
+  AccessDenied: ({ triedOtherwise = [] }) => ({
+    code: "STORE_DENIED",
+    fact: "access is denied",
+    hint: [
+      "Give this key the permissions that the documentation lists for its task (read, write, list; delete only for expiry).",
+      ...(triedOtherwise.includes("payloadSignature")
+        ? [
+            "A policy's condition on s3:x-amz-content-sha256 is not the reason, for the body was signed, too; others are s3:x-amz-server-side-encryption, aws:SourceIp and aws:SecureTransport.",
+          ]
+        : []),
+    ].join(" "),
+  }),
   AllAccessDisabled: denied("all access is disabled", "Ask the provider about the state of the account."),
   AccountProblem: denied("the account has a problem", "Ask the provider about the state of the account."),
   InvalidAccessKeyId: denied(

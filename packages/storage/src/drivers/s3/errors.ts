@@ -2,9 +2,9 @@ import { isSoarError, SoarError } from "@soar/errors";
 import { busy, describeFacts, MEANINGS, quotaExceeded, wrongRegion } from "./error-meanings.ts";
 import type { FailureMeaning, S3FailureContext } from "./failure-meaning.ts";
 import { findNetworkMeaning } from "./network-errors.ts";
+import { isQuotaMessage } from "./quota-message.ts";
 import { S3Failure, type S3FailureFacts } from "./wire.ts";
 
-const QUOTA_MESSAGE = /quota|cap exceeded|storage (?:cap|limit)|over its limit|spending limit|usage limit/i;
 const LOCK_MESSAGE = /object.?lock|worm|retention|legal hold|governance|compliance mode/i;
 
 /** Decides what a failed request means to the caller. Errors that are not about a request are handed on. */
@@ -24,7 +24,7 @@ function findMeaning(error: S3Failure, context: S3FailureContext): FailureMeanin
     const row = MEANINGS[facts.code];
     return row?.(facts, context, message) ?? findNetworkMeaning(facts.code, message, context.settings);
   }
-  if (facts.status >= 400 && QUOTA_MESSAGE.test(message)) return quotaExceeded(message);
+  if (facts.status >= 400 && isQuotaMessage(message)) return quotaExceeded(message);
   if (facts.status >= 400 && facts.code.startsWith("KMS.")) {
     return {
       code: "STORE_DENIED",

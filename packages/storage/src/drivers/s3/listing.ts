@@ -4,44 +4,121 @@ import type { ListOptions, StoredObject } from "../../object-store.ts";
 import { callS3, objectOf, type S3Call, type S3Context } from "./context.ts";
 import type { WirePage } from "./wire.ts";
 
+/** As many as S3 gives at once. */
+const PAGE_KEYS = 1000;
+
+/** Objects of a listing that has to be held as a whole to be sorted: some 300 bytes each. */
+const MOST_SORTED = 2_000_000;
+
+class OutOfOrder extends Error {
+  override readonly name = "OutOfOrder";
+}
+
 /**
  * Yields a listing page by page and believes none of them: a page that is not marked as the last must lead on, keys must
- * ascend and lie within the prefix. What expiry and the WAL chain conclude from a listing would otherwise be a guess.
+ * lie within the prefix, and none may come twice. Keys ascend; where the server has an order of its own, the whole listing is
+ * read and sorted here. What expiry and the WAL chain conclude from a listing would otherwise be a guess.
  */
 export async function* listS3(
   context: S3Context,
   prefix: string,
   options: ListOptions,
 ): AsyncGenerator<StoredObject, void, void> {
-  const { startAfter, signal } = options;
-  const call: S3Call = { action: `list '${context.nameOf(prefix)}'`, signal };
-  const seenTokens = new Set<string>();
+  const call: S3Call = { action: `list '${context.nameOf(prefix)}'`, signal: options.signal };
+  const { habits } = context;
+  if (habits.now.listingOrder === "other") return yield* await sortedObjects(context, call, prefix, options);
+  let [given, lastKey] = [0, ""];
+  try {
+    for await (const object of inOrderOfKeys(context, call, prefix, options)) {
+      given += 1;
+      lastKey = object.key;
+      yield object;
+    }
+  } catch (error) {
+    if (!(error instanceof OutOfOrder)) throw error;
+    const objects = await sortedObjects(context, call, prefix, options);
+    habits.learn("listingOrder", "other", error.message);
+    // A key before one that was given already cannot be given any more.
+    if (given > 0 && objects[given - 1]?.key !== lastKey)
+      throw broken(call, "it has an order of its own, which only its later pages showed; another attempt sorts it");
+    yield* objects.slice(given);
+  }
+}
+
+async function* inOrderOfKeys(
+  context: S3Context,
+  call: S3Call,
+  prefix: string,
+  { startAfter, pageSize }: ListOptions,
+): AsyncGenerator<StoredObject, void, void> {
   let lastKey = "";
+  for await (const page of readPages(context, call, { prefix, startAfter, pageSize })) {
+    for (const { key } of page) {
+      if (key === lastKey) throw broken(call, `the key '${key}' comes twice`);
+      if (compareKeys(key, lastKey) < 0) throw new OutOfOrder(`the key '${key}' follows '${lastKey}'`);
+      lastKey = key;
+    }
+    // A server that takes no notice of start-after sends more, not less.
+    for (const object of page) if (startAfter === undefined || compareKeys(object.key, startAfter) > 0) yield object;
+  }
+}
+
+/**
+ * The whole listing, sorted. Asked for without start-after, because what lies behind a key in another order is something else. With
+ * pages that lead on to a marked end, and no key twice, it is complete as far as any listing is: a page that was skipped or
+ * shifted would show as a repetition.
+ */
+async function sortedObjects(
+  context: S3Context,
+  call: S3Call,
+  prefix: string,
+  { startAfter = "", pageSize }: ListOptions,
+): Promise<StoredObject[]> {
+  const objects = new Map<string, StoredObject>();
+  for await (const page of readPages(context, call, { prefix, startAfter: undefined, pageSize })) {
+    for (const object of page) {
+      if (objects.has(object.key)) throw broken(call, `the key '${object.key}' comes twice`);
+      objects.set(object.key, object);
+    }
+    if (objects.size > MOST_SORTED) throw broken(call, `it has more than ${MOST_SORTED} keys, and an order of its own`);
+  }
+  return [...objects.values()]
+    .filter(({ key }) => compareKeys(key, startAfter) > 0)
+    .sort((left, right) => compareKeys(left.key, right.key));
+}
+
+interface Listing {
+  readonly prefix: string;
+  readonly startAfter: string | undefined;
+  readonly pageSize: number | undefined;
+}
+
+async function* readPages(
+  context: S3Context,
+  call: S3Call,
+  { prefix, startAfter, pageSize }: Listing,
+): AsyncGenerator<StoredObject[], void, void> {
+  const { signal } = call;
+  const maxKeys = Math.min(pageSize ?? PAGE_KEYS, PAGE_KEYS);
+  const seenTokens = new Set<string>();
   let token: string | undefined;
   do {
-    const page = await callS3(context, call, (wire) => wire.listPage({ prefix, startAfter, token, signal }));
-    context.learned.bucketSeen = true;
-    for (const object of requireObjects(call, page, prefix, lastKey)) {
-      lastKey = object.key;
-      // A server that takes no notice of start-after sends more, not less.
-      if (startAfter === undefined || compareKeys(object.key, startAfter) > 0) yield object;
-    }
+    const page = await callS3(context, call, (wire) => wire.listPage({ prefix, startAfter, token, maxKeys, signal }));
+    context.seen.bucket = true;
+    yield requireObjects(call, page, prefix);
     token = requireNextToken(call, page);
     if (token !== undefined && seenTokens.has(token)) throw broken(call, "a page leads back to an earlier one");
     if (token !== undefined) seenTokens.add(token);
   } while (token !== undefined);
 }
 
-function requireObjects(call: S3Call, page: WirePage, prefix: string, lastKey: string): StoredObject[] {
+function requireObjects(call: S3Call, page: WirePage, prefix: string): StoredObject[] {
   if (page.keyCount !== undefined && page.keyCount !== page.objects.length) {
     throw broken(call, `a page announces ${page.keyCount} keys and holds ${page.objects.length}`);
   }
-  let previous = lastKey;
   return page.objects.map(({ key, facts }) => {
     if (key === undefined) throw broken(call, "an entry has no key");
     if (!key.startsWith(prefix)) throw broken(call, `the key '${key}' does not begin with '${prefix}'`);
-    if (compareKeys(key, previous) <= 0) throw broken(call, `the key '${key}' follows '${previous}'`);
-    previous = key;
     return objectOf(key, facts, call.action);
   });
 }

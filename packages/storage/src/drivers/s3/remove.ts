@@ -1,66 +1,66 @@
 import type { CallOptions } from "../../object-store.ts";
 import { callS3, type S3Context } from "./context.ts";
+import { eitherWay, type TwoWays } from "./either-way.ts";
 import { classifyKeyFailure } from "./errors.ts";
-import { isS3Failure, S3Failure, type S3Wire } from "./wire.ts";
+import { isAboutCallerOrLoad } from "./refusals.ts";
+import { isS3Failure, type S3Wire } from "./wire.ts";
 
 /** Single removals at once, where there is no batch. */
 const SINGLE_REMOVALS_AT_ONCE = 8;
 
-/** Errors by which providers say that they want no batch, or not this one. */
-const BATCH_REFUSALS = [
-  "NotImplemented",
-  "MissingContentMD5",
-  "InvalidRequest",
-  "MalformedXML",
-  "MethodNotAllowed",
-  "InvalidDigest",
-  "MissingContentLength",
-];
+/** Any refusal but one of rights or load is taken for one of batches: providers have no common word for it. */
+const IN_BATCHES: TwoWays<"batchDelete"> = {
+  habit: "batchDelete",
+  other: "refused",
+  isRefusal: (error) => !isAboutCallerOrLoad(error),
+};
 
 /** Removes objects in batches; one by one, from then on, when the provider refuses the batch. */
 export async function removeS3(context: S3Context, keys: readonly string[], { signal }: CallOptions): Promise<void> {
-  const batchSize = context.settings.provider.deleteBatch;
+  const batchSize = Math.max(1, context.settings.provider.deleteBatch);
   for (let start = 0; start < keys.length; start += batchSize) {
     const batch = keys.slice(start, start + batchSize);
-    const rest = batch.length > 1 && context.learned.batchDelete ? await removeBatch(context, batch, signal) : batch;
-    await removeEach(context, rest, signal);
+    if (batch.length === 1) await removeEach(context, batch, signal);
+    else await removeSeveral(context, batch, signal);
   }
 }
 
-/**
- * Returns the keys that are still to be removed: all, when the provider refuses batches, and those that it did not
- * confirm. A server whose XML reader trims spaces removes another key than the one it was given, and reports success.
- */
-async function removeBatch(
+async function removeSeveral(
   context: S3Context,
   keys: readonly string[],
   signal: AbortSignal | undefined,
-): Promise<readonly string[]> {
+): Promise<void> {
   const action = `remove ${keys.length} objects from '${context.nameOf("")}'`;
-  return await callS3(context, { action, signal }, async (wire) => {
-    try {
-      const { removed, failures } = await wire.deleteObjects({ keys, signal });
-      for (const { key, code, message } of failures) {
-        if (code === "NoSuchKey" || code === "NoSuchVersion") continue;
-        throw classifyKeyFailure(code, message, {
-          settings: context.settings,
-          action: `remove '${context.nameOf(key)}'`,
-          key,
-        });
-      }
-      const confirmed = new Set(removed);
-      return keys.filter((key) => !confirmed.has(key));
-    } catch (error) {
-      if (!isBatchRefused(error)) throw error;
-      context.learned.batchDelete = false;
-      context.onEvent({ type: "batch-delete-refused", fact: error.message });
-      return keys;
-    }
-  });
+  await callS3(context, { action, signal }, (wire) =>
+    eitherWay(context.habits, IN_BATCHES, async (way) => {
+      const rest = way === "taken" ? await removeBatch(context, wire, keys, signal) : keys;
+      await removeEach(context, rest, signal);
+    }),
+  );
 }
 
-function isBatchRefused(error: unknown): error is S3Failure {
-  return isS3Failure(error, 501, ...BATCH_REFUSALS) || isS3Failure(error, 405);
+/**
+ * Returns the keys that are still to be removed: those that the provider did not confirm, or gave another reason for than
+ * rights and load. A server whose XML reader trims spaces removes another key than the one it was given, and reports success.
+ */
+async function removeBatch(
+  context: S3Context,
+  wire: S3Wire,
+  keys: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
+  const { removed, failures } = await wire.deleteObjects({ keys, signal });
+  for (const { key, code, message } of failures) {
+    if (code === "NoSuchKey" || code === "NoSuchVersion") continue;
+    const failure = classifyKeyFailure(code, message, {
+      settings: context.settings,
+      action: `remove '${context.nameOf(key)}'`,
+      key,
+    });
+    if (failure.code !== "STORE_UNSUPPORTED" && failure.code !== "STORE_PROTOCOL") throw failure;
+  }
+  const confirmed = new Set(removed);
+  return keys.filter((key) => !confirmed.has(key));
 }
 
 async function removeEach(context: S3Context, keys: readonly string[], signal: AbortSignal | undefined): Promise<void> {

@@ -1,8 +1,8 @@
 import type { RequestOutcome, RequestKind, StoreEvent } from "../../store-event.ts";
-import { S3Failure, type S3Wire } from "./wire.ts";
+import { S3Failure, type RawS3Wire } from "./wire.ts";
 
 /** Tells of every single request, also of those that are repeated: providers bill each one that they answer. */
-export function reportRequests(wire: S3Wire, onEvent: (event: StoreEvent) => void): S3Wire {
+export function reportRequests(wire: RawS3Wire, onEvent: (event: StoreEvent) => void): RawS3Wire {
   const reported =
     <R, T>(kind: RequestKind, call: (request: R) => Promise<T>) =>
     async (request: R): Promise<T> => {
@@ -25,6 +25,7 @@ export function reportRequests(wire: S3Wire, onEvent: (event: StoreEvent) => voi
     uploadPart: reported("multipart", wire.uploadPart),
     completeUpload: reported("multipart", wire.completeUpload),
     abortUpload: reported("delete", wire.abortUpload),
+    listParts: reported("list", wire.listParts),
     listUploads: reported("list", wire.listUploads),
     deleteObject: reported("delete", wire.deleteObject),
     deleteObjects: reported("delete", wire.deleteObjects),

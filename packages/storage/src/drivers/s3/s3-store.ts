@@ -1,20 +1,27 @@
 import { requireKey, requireKeyPrefix } from "../../object-key.ts";
-import type { ConditionalPut, ObjectStore, StoreFeatures } from "../../object-store.ts";
+import type { ObjectStore, StoreFeatures } from "../../object-store.ts";
+import type { ServerHabits } from "../../server-habits.ts";
 import type { StoreHooks } from "../../store-event.ts";
 import type { S3Context } from "./context.ts";
 import { statS3 } from "./context.ts";
 import { getS3 } from "./get.ts";
+import { createHabitBook, type HabitBook, type HabitMemory } from "./habit-book.ts";
 import { listS3 } from "./listing.ts";
 import { putS3 } from "./put.ts";
 import { removeS3 } from "./remove.ts";
 import { reportRequests } from "./report-requests.ts";
 import type { S3Settings } from "./settings.ts";
-import { abortStaleS3Uploads, beginS3Upload, listS3Uploads } from "./upload.ts";
-import type { S3Wire } from "./wire.ts";
+import { throughHabits } from "./through-habits.ts";
+import { abortStaleS3Uploads, listS3Uploads } from "./unfinished-uploads.ts";
+import { beginS3Upload } from "./upload.ts";
+import type { RawS3Wire, S3Wire } from "./wire.ts";
 
 export interface S3StoreOptions extends StoreHooks {
   readonly settings: S3Settings;
-  readonly conditionalPut?: ConditionalPut | undefined;
+  /** What the server is known to do. */
+  readonly habits?: Partial<ServerHabits> | undefined;
+  /** Where stores of this process share what they find out; for tests whose servers come and go. */
+  readonly memory?: HabitMemory | undefined;
 }
 
 /** A bucket as a store. Nothing is sent, and no SDK is loaded, before the first call. */
@@ -61,33 +68,64 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
   };
 }
 
-function createContext(options: S3StoreOptions, location: string, wire: S3Context["wire"]): S3Context {
-  const { provider } = options.settings;
-  const learned: S3Context["learned"] = {
-    conditionalPut: options.conditionalPut ?? provider.conditionalPut,
-    batchDelete: provider.deleteBatch > 1,
-    bucketSeen: false,
-  };
+function createContext(options: S3StoreOptions, location: string, load: () => Promise<RawS3Wire>): S3Context {
+  const { settings, onEvent } = options;
+  const habits = createHabitBook({
+    server: `${settings.endpoint} ${settings.bucket}`,
+    usual: usualHabits(settings),
+    configured: options.habits,
+    onEvent,
+    memory: options.memory,
+  });
+  let wire: Promise<S3Wire> | undefined;
   return {
-    settings: options.settings,
-    features: createFeatures(options.settings, learned),
-    wire,
-    learned,
-    onEvent: options.onEvent ?? (() => undefined),
+    settings,
+    features: createFeatures(settings, habits),
+    wire: () => (wire ??= load().then((raw) => throughHabits(raw, habits))),
+    habits,
+    seen: { bucket: false },
     nameOf: (key) => `${location}/${key}`,
   };
 }
 
-function createFeatures({ endpoint, provider }: S3Settings, learned: S3Context["learned"]): StoreFeatures {
+/** As the provider's row says, or as S3 has it. */
+function usualHabits({ provider }: S3Settings): ServerHabits {
+  const { conditionalPut, atomicPut, conditionalComplete, maxParts, listingOrder } = provider;
+  return {
+    conditionalPut,
+    atomicPut,
+    conditionalComplete,
+    maxParts,
+    listingOrder,
+    batchDelete: provider.deleteBatch > 1 ? "taken" : "refused",
+    payloadSignature: "md5",
+    contentMd5: "taken",
+    expectContinue: "taken",
+  };
+}
+
+function createFeatures({ endpoint, provider }: S3Settings, habits: HabitBook): StoreFeatures {
   return {
     get conditionalPut() {
-      return learned.conditionalPut;
+      return habits.now.conditionalPut;
+    },
+    get atomicPut() {
+      return habits.now.atomicPut;
+    },
+    get conditionalComplete() {
+      return habits.now.conditionalComplete;
+    },
+    get maxParts() {
+      return habits.now.maxParts;
+    },
+    get isMaxPartsProved() {
+      return provider.maxPartsDocumented || habits.settled().maxParts !== undefined;
+    },
+    get learned() {
+      return habits.learned;
     },
     server: new URL(endpoint).host,
-    recallConditionalPut(answer) {
-      if (learned.conditionalPut === "unknown") learned.conditionalPut = answer;
-    },
-    maxParts: provider.maxParts,
+    recall: habits.recall,
     minPartSize: provider.minPartSize,
     maxPartSize: provider.maxPartSize,
   };
@@ -97,8 +135,8 @@ function createFeatures({ endpoint, provider }: S3Settings, learned: S3Context["
 function createWireLoader(
   settings: S3Settings,
   onEvent: StoreHooks["onEvent"],
-): { load: () => Promise<S3Wire>; close: () => Promise<void> } {
-  let wire: Promise<S3Wire> | undefined;
+): { load: () => Promise<RawS3Wire>; close: () => Promise<void> } {
+  let wire: Promise<RawS3Wire> | undefined;
   return {
     load() {
       wire ??= import("./sdk-wire.ts").then(({ createS3Wire }) =>

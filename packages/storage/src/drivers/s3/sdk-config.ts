@@ -1,9 +1,6 @@
 import type { S3Settings } from "./settings.ts";
 import { createTransport } from "./transport.ts";
 
-/** Bodies from this size on wait for "100 Continue". */
-const EXPECT_CONTINUE_BYTES = 1024 ** 2;
-
 /** What the SDK's client is told: everything that it would otherwise look up in the environment or in files. */
 export function sdkConfig(settings: S3Settings) {
   return {
@@ -14,7 +11,8 @@ export function sdkConfig(settings: S3Settings) {
     requestHandler: createTransport(settings),
     requestChecksumCalculation: "WHEN_REQUIRED" as const,
     responseChecksumValidation: "WHEN_REQUIRED" as const,
-    expectContinueHeader: EXPECT_CONTINUE_BYTES,
+    // The transport adds it where this server is known to take it.
+    expectContinueHeader: false,
     maxAttempts: 1,
     retryMode: "standard",
     defaultsMode: "standard" as const,

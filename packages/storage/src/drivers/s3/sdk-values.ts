@@ -1,3 +1,4 @@
+import { answeredAt, signedAtOf } from "./sdk-times.ts";
 import {
   S3Failure,
   type WireDeleted,
@@ -57,7 +58,11 @@ interface SdkDeleted {
 
 export function storedOf(output: SdkStored): WireStored {
   const customerKey = output.SSECustomerAlgorithm === undefined ? undefined : "SSE-C";
-  return { etag: plainEtag(output.ETag), encryption: customerKey ?? output.ServerSideEncryption };
+  return {
+    etag: plainEtag(output.ETag),
+    encryption: customerKey ?? output.ServerSideEncryption,
+    answeredAt: answeredAt(output),
+  };
 }
 
 export function factsOf(output: SdkFacts): Omit<WireFacts, "size"> {
@@ -134,16 +139,34 @@ export function failureOfSdk(error: unknown): unknown {
   if (error instanceof TypeError && !("$response" in error) && !("code" in error)) return error;
   const metadata = recordOf(recordOf(error)["$metadata"]);
   const status = numberOf(metadata["httpStatusCode"]);
+  const signedAheadMs = signedAhead(error);
   const systemCode = stringOf(recordOf(error)["code"]);
   return new S3Failure(error.message, {
     status,
     // S3's own code is the name of the exception; a transport error has a system code and no status.
-    code: status === undefined ? (systemCode ?? error.name) : (stringOf(recordOf(error)["Code"]) ?? error.name),
+    code: status === undefined ? (systemCode ?? error.name) : codeOf(error, status, signedAheadMs),
     region: regionOf(error),
     requestId: stringOf(metadata["requestId"]),
+    signedAheadMs,
     // The SDK's exception of an answer holds the whole answer, sockets included, and would fill every log.
     cause: status === undefined ? error : undefined,
   });
+}
+
+/** What every provider allows; a second less, because dates have whole seconds. */
+const ALLOWED_SKEW_MS = 15 * 60 * 1000 - 1000;
+
+/** A refusal of a request that was signed at another time than the server's is about the clock, also without a body that says so. */
+function codeOf(error: Error, status: number, signedAheadMs: number | undefined): string {
+  const isRefused = status === 403 || status === 401;
+  if (isRefused && Math.abs(signedAheadMs ?? 0) >= ALLOWED_SKEW_MS) return "RequestTimeTooSkewed";
+  return stringOf(recordOf(error)["Code"]) ?? error.name;
+}
+
+function signedAhead(error: Error): number | undefined {
+  const headers = recordOf(recordOf(recordOf(error)["$response"])["headers"]);
+  const [signed, answered] = [signedAtOf(error), Date.parse(stringOf(headers["date"]) ?? "")];
+  return signed === undefined || Number.isNaN(answered) ? undefined : signed - answered;
 }
 
 function regionOf(error: Error): string | undefined {

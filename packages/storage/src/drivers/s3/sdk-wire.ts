@@ -14,16 +14,19 @@ import {
   ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
+  ListPartsCommand,
   PutObjectCommand,
   S3Client,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import type { S3AdminWire } from "./admin-wire.ts";
-import { proveBody } from "./body-proof.ts";
+import { proveWithMd5, withUnsignedBody } from "./body-proof.ts";
+import { bodyFields, condition, forBody, underSignal } from "./sdk-call.ts";
 import { encryptionFields, sdkConfig } from "./sdk-config.ts";
 import { deletedOf, factsOf, pageOf, storedOf, translated, uploadsPageOf } from "./sdk-values.ts";
+import { answeredAt, noteTimes } from "./sdk-times.ts";
 import type { S3Settings } from "./settings.ts";
-import type { S3Wire } from "./wire.ts";
+import type { RawS3Wire } from "./wire.ts";
 
 interface Sdk {
   readonly client: S3Client;
@@ -32,7 +35,7 @@ interface Sdk {
 }
 
 /** The one place that knows the SDK. It does single requests: retries, limits and meanings are decided elsewhere. */
-export function createS3Wire(settings: S3Settings): S3Wire {
+export function createS3Wire(settings: S3Settings): RawS3Wire {
   const sdk: Sdk = { client: createClient(settings), Bucket: settings.bucket, encryption: encryptionFields(settings) };
   return {
     ...objectCalls(sdk),
@@ -70,20 +73,7 @@ export function createS3AdminWire(settings: S3Settings): S3AdminWire {
         ),
       ),
     serverDate: ({ signal }) =>
-      translated(async () => {
-        const command = new HeadBucketCommand({ Bucket });
-        let date: string | undefined;
-        command.middlewareStack.add(
-          (next) => async (args) => {
-            const result = await next(args);
-            date = (result.response as { headers?: Record<string, string> }).headers?.["date"];
-            return result;
-          },
-          { name: "soarServerDate", step: "deserialize", priority: "high" },
-        );
-        await client.send(command, underSignal(signal));
-        return date;
-      }),
+      translated(async () => answeredAt(await client.send(new HeadBucketCommand({ Bucket }), underSignal(signal)))),
     close: () => client.destroy(),
   };
 }
@@ -92,20 +82,24 @@ function objectCalls({
   client,
   Bucket,
   encryption,
-}: Sdk): Pick<S3Wire, "putObject" | "getObject" | "headObject" | "headBucket"> {
+}: Sdk): Pick<RawS3Wire, "putObject" | "getObject" | "headObject" | "headBucket"> {
   return {
-    putObject: ({ key, body, contentMd5, ifNoneMatch, signal }) =>
+    putObject: (request) =>
       translated(async () => {
         const input = {
           Bucket,
-          Key: key,
-          Body: body,
-          ContentLength: body.byteLength,
-          ContentMD5: contentMd5,
-          ...condition(ifNoneMatch),
+          Key: request.key,
+          ...bodyFields(request),
+          ...condition(request.ifNoneMatch),
           ...encryption,
         };
-        return storedOf(await client.send(new PutObjectCommand(input), underSignal(signal)));
+        const command = new PutObjectCommand(input);
+        if (!request.signBody)
+          command.middlewareStack.add((next) => (args) => next(withUnsignedBody(args)), {
+            name: "soarUnsigned",
+            ...LATE,
+          });
+        return storedOf(await client.send(command, forBody(request)));
       }),
     getObject: ({ key, range, signal }) =>
       translated(async () => {
@@ -130,11 +124,11 @@ function objectCalls({
   };
 }
 
-function listingCalls({ client, Bucket }: Sdk): Pick<S3Wire, "listPage" | "listUploads"> {
+function listingCalls({ client, Bucket }: Sdk): Pick<RawS3Wire, "listPage" | "listUploads"> {
   // Keys travel URL-encoded, because XML cannot carry every character of a key.
   const EncodingType = "url";
   return {
-    listPage: ({ prefix, startAfter, token, signal }) =>
+    listPage: ({ prefix, startAfter, token, maxKeys, signal }) =>
       translated(async () => {
         const input = {
           Bucket,
@@ -142,7 +136,7 @@ function listingCalls({ client, Bucket }: Sdk): Pick<S3Wire, "listPage" | "listU
           StartAfter: startAfter,
           ContinuationToken: token,
           EncodingType,
-          MaxKeys: 1000,
+          MaxKeys: maxKeys,
         } as const;
         return pageOf(await client.send(new ListObjectsV2Command(input), underSignal(signal)));
       }),
@@ -164,7 +158,7 @@ function uploadCalls({
   client,
   Bucket,
   encryption,
-}: Sdk): Pick<S3Wire, "createUpload" | "uploadPart" | "completeUpload" | "abortUpload"> {
+}: Sdk): Pick<RawS3Wire, "createUpload" | "uploadPart" | "completeUpload" | "abortUpload" | "listParts"> {
   return {
     createUpload: ({ key, signal }) =>
       translated(async () => {
@@ -174,18 +168,17 @@ function uploadCalls({
         );
         return output.UploadId;
       }),
-    uploadPart: ({ key, uploadId, partNumber, body, contentMd5, signal }) =>
+    uploadPart: (request) =>
       translated(async () => {
-        const input = {
-          Bucket,
-          Key: key,
-          UploadId: uploadId,
-          PartNumber: partNumber,
-          Body: body,
-          ContentLength: body.byteLength,
-          ContentMD5: contentMd5,
-        };
-        return storedOf(await client.send(new UploadPartCommand(input), underSignal(signal)));
+        const { key, uploadId, partNumber } = request;
+        const input = { Bucket, Key: key, UploadId: uploadId, PartNumber: partNumber, ...bodyFields(request) };
+        const command = new UploadPartCommand(input);
+        if (!request.signBody)
+          command.middlewareStack.add((next) => (args) => next(withUnsignedBody(args)), {
+            name: "soarUnsigned",
+            ...LATE,
+          });
+        return storedOf(await client.send(command, forBody(request)));
       }),
     completeUpload: ({ key, uploadId, parts, ifNoneMatch, signal }) =>
       translated(async () => {
@@ -201,10 +194,15 @@ function uploadCalls({
             underSignal(signal),
           )),
       ),
+    listParts: ({ key, uploadId, signal }) =>
+      translated(async () => {
+        const input = { Bucket, Key: key, UploadId: uploadId, MaxParts: 1 };
+        await client.send(new ListPartsCommand(input), underSignal(signal));
+      }),
   };
 }
 
-function removalCalls({ client, Bucket }: Sdk): Pick<S3Wire, "deleteObject" | "deleteObjects"> {
+function removalCalls({ client, Bucket }: Sdk): Pick<RawS3Wire, "deleteObject" | "deleteObjects"> {
   return {
     deleteObject: ({ key, signal }) =>
       translated(
@@ -218,24 +216,23 @@ function removalCalls({ client, Bucket }: Sdk): Pick<S3Wire, "deleteObject" | "d
   };
 }
 
-/** The step is a late one: it replaces the proof that the SDK has chosen. */
+/** Late, so that it replaces the proof of a body that the SDK has chosen. */
+const LATE = { step: "build", priority: "low" } as const;
+
 function createClient(settings: S3Settings): S3Client {
   const client = new S3Client(sdkConfig(settings));
   client.middlewareStack.add(
     (next, { commandName }) =>
       async (args) => {
-        proveBody(commandName, args.request);
+        if (commandName === "DeleteObjectsCommand") proveWithMd5(args.request);
         return await next(args);
       },
-    { name: "soarBodyProof", step: "build", priority: "low" },
+    { name: "soarBatchProof", ...LATE },
   );
+  client.middlewareStack.add((next) => (args) => noteTimes(args.request, () => next(args)), {
+    name: "soarTimes",
+    step: "deserialize",
+    priority: "high",
+  });
   return client;
-}
-
-function underSignal(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
-  return signal === undefined ? {} : { abortSignal: signal };
-}
-
-function condition(ifNoneMatch: boolean): { IfNoneMatch?: string } {
-  return ifNoneMatch ? { IfNoneMatch: "*" } : {};
 }

@@ -28,5 +28,5 @@ test.each([
   [`${OTHER}-2`, undefined, true, "unknown"],
   [undefined, undefined, true, "unknown"],
 ] as const)("judges the mark %s (encryption %s, marks are MD5s: %s) as %s", (etag, encryption, md5Etags, verdict) => {
-  expect(judgeEtag({ etag, encryption }, MD5, { md5Etags })).toBe(verdict);
+  expect(judgeEtag({ etag, encryption, answeredAt: undefined }, MD5, { md5Etags })).toBe(verdict);
 });

@@ -1,7 +1,9 @@
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { getCACertificates } from "node:tls";
+import { sendBody } from "./send-body.ts";
 import { watchTimes } from "./timeouts.ts";
+import type { TransportCall } from "./transport-call.ts";
 
 export interface TransportOptions {
   readonly connectTimeoutMs: number;
@@ -32,17 +34,11 @@ export interface TransportResponse {
 /** What the SDK calls a request handler. */
 export interface Transport {
   readonly metadata: { readonly handlerProtocol: string };
-  handle(
-    request: TransportRequest,
-    options?: { readonly abortSignal?: unknown },
-  ): Promise<{ response: TransportResponse }>;
+  handle(request: TransportRequest, call?: TransportCall): Promise<{ response: TransportResponse }>;
   destroy(): void;
   updateHttpClientConfig(): void;
   httpHandlerConfigs(): Record<string, never>;
 }
-
-/** How long to wait for "100 Continue" before the body is sent anyhow: some proxies swallow it. */
-const CONTINUE_TIMEOUT_MS = 1000;
 
 /**
  * HTTP for the SDK, in place of its own handler, because that one has no timeout unless told, only warns about some, and
@@ -56,8 +52,7 @@ export function createTransport(options: TransportOptions): Transport {
   const https = new HttpsAgent({ ...agentOptions, ca });
   return {
     metadata: { handlerProtocol: "http/1.1" },
-    handle: async (request, { abortSignal } = {}) => {
-      const signal = abortSignal instanceof AbortSignal ? abortSignal : undefined;
+    handle: async (request, call = {}) => {
       const body = requireBuffer(request);
       const send = request.protocol === "http:" ? httpRequest : httpsRequest;
       const outgoing = send({
@@ -66,9 +61,9 @@ export function createTransport(options: TransportOptions): Transport {
         port: request.port,
         method: request.method,
         path: request.path + formatQuery(request.query),
-        headers: request.headers,
+        headers: call.expectContinue === true ? { ...request.headers, expect: "100-continue" } : request.headers,
       });
-      return { response: await exchange(outgoing, body, signal, options) };
+      return { response: await exchange(outgoing, body, call, options) };
     },
     destroy() {
       http.destroy();
@@ -98,9 +93,10 @@ function requireBuffer(request: TransportRequest): Uint8Array {
 async function exchange(
   outgoing: ClientRequest,
   body: Uint8Array,
-  signal: AbortSignal | undefined,
+  call: TransportCall,
   options: TransportOptions,
 ): Promise<TransportResponse> {
+  const signal = call.abortSignal instanceof AbortSignal ? call.abortSignal : undefined;
   const heard: { answer?: IncomingMessage } = {};
   const stop = (): void =>
     void (heard.answer ?? outgoing).destroy(new DOMException("the call was aborted", "AbortError"));
@@ -112,7 +108,7 @@ async function exchange(
     outgoing.once("response", resolve);
     // Stays for the life of the request: an error behind the answer reaches the reader through the body.
     outgoing.on("error", reject);
-    sendBody(outgoing, body);
+    sendBody(outgoing, body, call);
   });
   heard.answer = incoming;
   times.answered(incoming);
@@ -122,35 +118,6 @@ async function exchange(
     headers: joinHeaders(incoming),
     body: incoming,
   };
-}
-
-/**
- * With "Expect: 100-continue" (the SDK adds it to large bodies) the server's refusal arrives before the body travels:
- * a taken key costs no upload, and wrong credentials are not mistaken for a broken connection.
- */
-function sendBody(outgoing: ClientRequest, body: Uint8Array): void {
-  if (outgoing.getHeader("expect") !== "100-continue") {
-    outgoing.end(body);
-    return;
-  }
-  let sent = false;
-  const send = (): void => {
-    if (sent) return;
-    sent = true;
-    clearTimeout(timer);
-    outgoing.end(body);
-  };
-  const timer = setTimeout(send, CONTINUE_TIMEOUT_MS);
-  outgoing.once("continue", send);
-  outgoing.once("close", () => clearTimeout(timer));
-  outgoing.once("response", (incoming: IncomingMessage) => {
-    clearTimeout(timer);
-    if (sent) return;
-    sent = true;
-    // The body was not wanted, and the server may still wait for it: this connection cannot be used again.
-    incoming.once("close", () => outgoing.destroy());
-  });
-  outgoing.flushHeaders();
 }
 
 /** As the signature was computed: RFC 3986, sorted the way they were given. */

@@ -1,6 +1,8 @@
+import type { HabitName } from "../../server-habits.ts";
+
 /**
- * The S3 protocol as plain values: what the store needs of it, without a type of the SDK. `sdk-wire.ts` implements it; every
- * method rejects with an `S3Failure` and does exactly one request.
+ * The S3 protocol as plain values: what the store needs of it, without a type of the SDK. Every method rejects with an `S3Failure`, and does one request
+ * unless the server wants to be asked otherwise.
  */
 export interface S3Wire {
   putObject(request: WirePut): Promise<WireStored>;
@@ -12,11 +14,32 @@ export interface S3Wire {
   uploadPart(request: WirePart): Promise<WireStored>;
   completeUpload(request: WireComplete): Promise<WireStored>;
   abortUpload(request: WireUpload): Promise<void>;
+  /** Asks for one part only: the question is whether the upload is still there. */
+  listParts(request: WireUpload): Promise<void>;
   listUploads(request: WireUploadsRequest): Promise<WireUploadsPage>;
   deleteObject(request: WireKey): Promise<void>;
   deleteObjects(request: WireDelete): Promise<WireDeleted>;
   close(): void;
 }
+
+/** The same before it is decided how bodies are sent. `sdk-wire.ts` implements it. */
+export interface RawS3Wire extends Omit<S3Wire, "putObject" | "uploadPart"> {
+  putObject(request: WirePut & BodyManner): Promise<WireStored>;
+  uploadPart(request: WirePart & BodyManner): Promise<WireStored>;
+}
+
+/** How a body is proved and announced, which servers differ in. */
+export interface BodyManner {
+  /** Signs the body's SHA-256 instead of saying `UNSIGNED-PAYLOAD`. */
+  readonly signBody: boolean;
+  readonly sendMd5: boolean;
+  /** Sends `Expect: 100-continue`. */
+  readonly expectContinue: boolean;
+  /** Told once the answer is there: the body was sent after "100 Continue", without it, or not at all. */
+  readonly onExpectation: (outcome: Expectation) => void;
+}
+
+export type Expectation = "continued" | "waited in vain" | "refused";
 
 export interface WireCall {
   readonly signal: AbortSignal | undefined;
@@ -32,13 +55,17 @@ export interface WirePut extends WireKey {
   readonly contentMd5: string;
   /** Sends `If-None-Match: *`. */
   readonly ifNoneMatch: boolean;
+  /** Awaited when the server has begun to take the body, before the second half of it is sent. */
+  readonly whenBegun?: (() => Promise<void>) | undefined;
 }
 
 export interface WireStored {
-  /** Without quotes. */
+  /** Without quotes; empty in a proper answer of a server that leaves it empty (Ceph 16 and 18 at times). */
   readonly etag: string | undefined;
   /** Value of `x-amz-server-side-encryption`, or "SSE-C". */
   readonly encryption: string | undefined;
+  /** The server's clock when it answered; undefined where the answer has no date. */
+  readonly answeredAt: Date | undefined;
 }
 
 export interface WireFacts {
@@ -66,6 +93,8 @@ export interface WireListRequest extends WireCall {
   readonly prefix: string;
   readonly startAfter: string | undefined;
   readonly token: string | undefined;
+  /** Most keys of the page. */
+  readonly maxKeys: number;
 }
 
 export interface WirePage {
@@ -132,6 +161,10 @@ export interface S3FailureFacts {
   /** The region that the server names as the right one. */
   readonly region?: string | undefined;
   readonly requestId?: string | undefined;
+  /** How far the time that the request was signed with was ahead of the server's clock, in milliseconds. */
+  readonly signedAheadMs?: number | undefined;
+  /** What was done the other way, too, and refused as well. */
+  readonly triedOtherwise?: readonly HabitName[] | undefined;
   readonly cause?: unknown;
 }
 

@@ -1,0 +1,69 @@
+import { SoarError } from "@soar/errors";
+import { compareKeys } from "../../object-key.ts";
+import type { CallOptions, UnfinishedUpload } from "../../object-store.ts";
+import { abortThrough } from "./abort-upload.ts";
+import { callS3, type S3Call, type S3Context } from "./context.ts";
+import type { S3Wire, WireUploadsPage } from "./wire.ts";
+
+/** Aborts uploads that were begun before `before`, and returns their keys. */
+export async function abortStaleS3Uploads(
+  context: S3Context,
+  prefix: string,
+  before: Date,
+  { signal }: CallOptions,
+): Promise<string[]> {
+  const call: S3Call = { action: `abort uploads under '${context.nameOf(prefix)}'`, signal };
+  return await callS3(context, call, async (wire) => {
+    const keys: string[] = [];
+    for await (const { key, uploadId, begunAt } of readUploads(wire, call, prefix)) {
+      if (begunAt >= before) continue;
+      await abortThrough(wire, key, uploadId, signal);
+      keys.push(key);
+    }
+    return keys.sort(compareKeys);
+  });
+}
+
+/** Uploads that were never completed or aborted. */
+export async function listS3Uploads(
+  context: S3Context,
+  prefix: string,
+  { signal }: CallOptions,
+): Promise<UnfinishedUpload[]> {
+  const call: S3Call = { action: `list uploads under '${context.nameOf(prefix)}'`, signal };
+  return await callS3(context, call, async (wire) => {
+    const uploads: UnfinishedUpload[] = [];
+    for await (const { key, begunAt } of readUploads(wire, call, prefix)) uploads.push({ key, begunAt });
+    return uploads.sort((left, right) => compareKeys(left.key, right.key));
+  });
+}
+
+async function* readUploads(
+  wire: S3Wire,
+  call: S3Call,
+  prefix: string,
+): AsyncGenerator<{ key: string; uploadId: string; begunAt: Date }, void, void> {
+  let keyMarker: string | undefined;
+  let uploadIdMarker: string | undefined;
+  for (;;) {
+    const page: WireUploadsPage = await wire.listUploads({ prefix, keyMarker, uploadIdMarker, signal: call.signal });
+    for (const { key, uploadId, begunAt } of page.uploads) {
+      if (key === undefined || uploadId === undefined || begunAt === undefined || !key.startsWith(prefix)) {
+        throw new SoarError(
+          "STORE_PROTOCOL",
+          `unable to ${call.action}: an entry of the listing has no key, id or time, or does not belong there`,
+        );
+      }
+      yield { key, uploadId, begunAt };
+    }
+    if (page.truncated !== true) return;
+    if (
+      page.nextKeyMarker === undefined ||
+      (page.nextKeyMarker === keyMarker && page.nextUploadIdMarker === uploadIdMarker)
+    ) {
+      throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: a page of the listing does not lead on`);
+    }
+    keyMarker = page.nextKeyMarker;
+    uploadIdMarker = page.nextUploadIdMarker;
+  }
+}

@@ -1,0 +1,47 @@
+import type { PartRules } from "../../multipart-parts.ts";
+import type { MultipartOptions } from "../../object-store.ts";
+import type { S3Context } from "./context.ts";
+import { isS3Failure, type S3Wire } from "./wire.ts";
+
+/** A part that the server has. */
+export interface Part {
+  readonly size: number;
+  readonly etag: string;
+  readonly md5: string;
+}
+
+/** One upload in parts under way. */
+export interface Upload {
+  readonly context: S3Context;
+  readonly key: string;
+  readonly id: string;
+  readonly options: MultipartOptions;
+  readonly rules: PartRules;
+  readonly parts: Map<number, Part>;
+  /** A completion was sent that the server did not clearly refuse: what is there now may be ours. */
+  mayBeDone: boolean;
+  /** Completed or aborted by ourselves. */
+  hasEnded: boolean;
+}
+
+/** The parts in the order of their numbers. */
+export function partsInOrder({ parts }: Upload): (Part & { readonly partNumber: number })[] {
+  return [...parts].sort(([left], [right]) => left - right).map(([partNumber, part]) => ({ partNumber, ...part }));
+}
+
+/**
+ * Whether the server has no such upload any more. Some answer a completion, or a part, of one that has ended like any
+ * failure of theirs (500), which trying again would never change. Whoever may not ask, or gets no answer, is told no.
+ */
+export async function isUploadGone(
+  wire: S3Wire,
+  { key, id }: Upload,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    await wire.listParts({ key, uploadId: id, signal });
+    return false;
+  } catch (error) {
+    return isS3Failure(error, 404) && !isS3Failure(error, 0, "NoSuchBucket");
+  }
+}

@@ -1,0 +1,136 @@
+import { randomUUID } from "node:crypto";
+import { hasErrorCode, isRetryable, SoarError } from "@soar/errors";
+import type { CallOptions, ObjectStore } from "./object-store.ts";
+import { probeConditionalPut } from "./probe-conditional-put.ts";
+import { giveBack, probeMaxParts } from "./probe-max-parts.ts";
+import type { ConditionalPut, HabitName, ServerHabits } from "./server-habits.ts";
+
+/** What `probeServer` found out, to be remembered and told to `features.recall` later. */
+export type ProbedHabits = KnownHabits & Required<Pick<KnownHabits, "conditionalPut">>;
+
+type KnownHabits = { readonly [N in HabitName]?: Exclude<ServerHabits[N], "unknown"> };
+
+const BODY = Buffer.from("How does this store treat 'only if absent'? See probeServer of @soar/storage.\n");
+
+/** Names that come in another order than that of their bytes, whatever that is: by letters, by case, by length, by age. */
+const NAMES = ["b", "C", "aa", "a"] as const;
+
+/**
+ * Finds out, on small objects under `keyPrefix`, what servers differ in and nobody may find out too late: what becomes of
+ * "only if absent" of a put, of two puts that overlap, and of an upload in parts; the largest part number; whether a
+ * listing is complete and in which order. Done once per repository, and remembered there.
+ *
+ * The objects are removed afterwards; with a key that may not remove anything they stay (some bytes, once). Rejects with
+ * `STORE_PROTOCOL` when a listing cannot be trusted.
+ */
+export async function probeServer(
+  store: ObjectStore,
+  keyPrefix: string,
+  { signal }: CallOptions = {},
+): Promise<ProbedHabits> {
+  const conditionalPut = await probeConditionalPut(store, keyPrefix, { signal });
+  const { features } = store;
+  if (features.server === undefined) return { conditionalPut };
+  const probe: Probe = { store, prefix: `${keyPrefix}probe-${randomUUID()}-`, signal };
+  const asked = await askServer(probe, conditionalPut);
+  features.recall({ ...asked, conditionalPut });
+  const shown = Object.fromEntries(features.learned.map(({ habit, way }) => [habit, way]));
+  return { ...shown, ...asked, conditionalPut };
+}
+
+async function askServer(probe: Probe, conditionalPut: ConditionalPut): Promise<KnownHabits> {
+  const { store, prefix, signal } = probe;
+  const written = NAMES.map((name) => prefix + name);
+  try {
+    const atomicPut = conditionalPut === "honoured" ? await probeOverlaps(probe) : "no";
+    for (const key of written)
+      if ((await store.stat(key, { signal })) === undefined) await store.put(key, BODY, { signal });
+    const conditionalComplete = await unlessRefused("unknown", () => probeCompletion(probe, "b"));
+    const maxParts = await unlessRefused(undefined, () => probeMaxParts(store, `${prefix}parts`, { signal }));
+    await requireListed(probe);
+    return withoutUnknown({ atomicPut, conditionalComplete, maxParts });
+  } finally {
+    await giveBack(() => store.remove(written, { signal }));
+  }
+}
+
+interface Probe {
+  readonly store: ObjectStore;
+  readonly prefix: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Twice, because an answer that is lost, and repeated, makes a server look more careful than it is. */
+async function probeOverlaps(probe: Probe): Promise<ServerHabits["atomicPut"]> {
+  const seen = [await probeOverlap(probe, "b"), await probeOverlap(probe, "a")];
+  if (seen.includes("no")) return "no";
+  return seen.every((one) => one === "yes") ? "yes" : "unknown";
+}
+
+/** Lets one put begin, another one of the same key come and go, and the first one end. */
+async function probeOverlap({ store, prefix, signal }: Probe, name: string): Promise<ServerHabits["atomicPut"]> {
+  const key = prefix + name;
+  const isStored = async (whenBegun: () => Promise<void>): Promise<boolean> => {
+    try {
+      await store.put(key, BODY, { ifAbsent: "by-server", whenBegun, signal });
+      return true;
+    } catch (error) {
+      if (hasErrorCode(error, "OBJECT_EXISTS")) return false;
+      throw error;
+    }
+  };
+  let [firstBegun, secondBegun, isSecondStored] = [0, 0, false];
+  const isFirstStored = await isStored(async () => {
+    firstBegun += 1;
+    if (firstBegun === 1) isSecondStored = await isStored(async () => void (secondBegun += 1));
+  });
+  // Begun twice: an answer was lost, and the refusal of the repetition may be about its own bytes.
+  if (firstBegun !== 1 || secondBegun !== 1) return "unknown";
+  return isFirstStored && isSecondStored ? "no" : "yes";
+}
+
+/** Completes an upload in parts on a key that is taken. */
+async function probeCompletion({ store, prefix, signal }: Probe, name: string): Promise<ConditionalPut> {
+  const { minPartSize } = store.features;
+  const upload = await store.beginMultipart(prefix + name, { partSize: minPartSize, ifAbsent: "by-server", signal });
+  try {
+    await upload.putPart(1, BODY.subarray(0, minPartSize), { signal });
+    await upload.complete({ signal });
+    return "ignored";
+  } catch (error) {
+    if (hasErrorCode(error, "OBJECT_EXISTS")) return "honoured";
+    if (hasErrorCode(error, "STORE_UNSUPPORTED")) return "refused";
+    throw error;
+  } finally {
+    await giveBack(() => upload.abort());
+  }
+}
+
+/** At once, and in pages of two: what is stored has to be in the listing, once each, and the listing has to end. */
+async function requireListed({ store, prefix, signal }: Probe): Promise<void> {
+  for (const pageSize of [undefined, 2]) {
+    const listed: string[] = [];
+    for await (const { key } of store.list(prefix, { pageSize, signal })) listed.push(key);
+    const missing = NAMES.find((name) => !listed.includes(prefix + name));
+    if (missing === undefined) continue;
+    throw new SoarError(
+      "STORE_PROTOCOL",
+      `unable to trust '${store.location}': '${prefix}${missing}' was stored and is not in the listing`,
+      { hint: "What expiry, restore and verification conclude from such a listing would be wrong; ask the provider." },
+    );
+  }
+}
+
+/** A question that the server refuses for good has no answer; what may pass has to be asked again. */
+async function unlessRefused<T>(otherwise: T, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (isRetryable(error) || !hasErrorCode(error, "STORE_DENIED", "STORE_UNSUPPORTED", "STORE_PROTOCOL")) throw error;
+    return otherwise;
+  }
+}
+
+function withoutUnknown(habits: { readonly [N in HabitName]?: ServerHabits[N] | undefined }): KnownHabits {
+  return Object.fromEntries(Object.entries(habits).filter(([, way]) => way !== undefined && way !== "unknown"));
+}

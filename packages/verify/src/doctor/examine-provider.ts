@@ -1,0 +1,53 @@
+import type { ObjectStore } from "@soar/storage";
+import { probeServer, type HabitName, type ProbedHabits } from "@soar/storage/probes";
+import type { Notes } from "./examination.ts";
+
+const TWO_WRITERS =
+  "Keep versions in the bucket, so that nothing that was overwritten is lost, and let no second host archive into this prefix.";
+
+/** Habits that have a line of their own below. */
+const TOLD_APART: readonly HabitName[] = ["conditionalPut", "atomicPut", "conditionalComplete", "maxParts"];
+
+/** Asks the provider for what nobody may find out too late, and tells of the answers. */
+export async function examineProvider(
+  store: ObjectStore,
+  keyPrefix: string,
+  { notes, signal }: { readonly notes: Notes; readonly signal: AbortSignal | undefined },
+): Promise<ProbedHabits> {
+  const habits = await probeServer(store, keyPrefix, { signal });
+  const { conditionalPut, atomicPut, conditionalComplete, maxParts } = habits;
+  if (conditionalPut === "honoured")
+    notes.ok("conditional-put", "the provider itself refuses to overwrite ('only if absent' is honoured)");
+  else
+    notes.warning(
+      "conditional-put",
+      `'only if absent' is ${conditionalPut} by the provider: two writers at the same moment are detected, but not prevented`,
+      TWO_WRITERS,
+    );
+  if (atomicPut === "no" && conditionalPut === "honoured")
+    notes.warning(
+      "overlapping-puts",
+      "of two puts of one object that overlap the provider accepts both, and keeps one: what is stored is compared afterwards",
+      TWO_WRITERS,
+    );
+  if (conditionalComplete !== undefined && conditionalComplete !== "honoured" && conditionalComplete !== conditionalPut)
+    notes.warning(
+      "conditional-upload",
+      `'only if absent' of uploads in parts is ${conditionalComplete} by the provider: it is looked at before and compared after each of them`,
+      TWO_WRITERS,
+    );
+  if (maxParts !== undefined) notes.ok("max-parts", `an upload may have ${maxParts} parts`);
+  return habits;
+}
+
+/** How this provider wants to be spoken to, otherwise than others: nothing is wrong with it, and it explains requests that fail. */
+export function tellHabits({ features }: ObjectStore, notes: Notes): void {
+  for (const { habit, text, fact } of features.learned) {
+    if (TOLD_APART.includes(habit)) continue;
+    notes.notice(
+      `provider-${habit.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+      `${text}${fact === undefined ? "" : `: the provider refused it otherwise (${fact})`}`,
+      "Nothing has to be done: it is found out by each command, or known from the repository's record.",
+    );
+  }
+}
