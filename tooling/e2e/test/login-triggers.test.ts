@@ -1,0 +1,63 @@
+import { join } from "node:path";
+import { postgresMajors, type PostgresInstallation } from "@soar-tooling/postgres-clusters";
+import { requireMajor } from "@soar/pg-tools/majors";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { archiveAll } from "../src/archiving.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
+
+/** Majors that have event triggers on login. */
+const majors = postgresMajors().filter(({ major }) => requireMajor(major).features.loginEventTriggers);
+
+describe.each(majors)(
+  "on PostgreSQL $version, whose event triggers write down every login and forbid some,",
+  (installation: PostgresInstallation) => {
+    let world: SoarWorld;
+
+    beforeAll(async () => {
+      world = await createSoarWorld({ installation, initdbArgs: ["--wal-segsize=1"], databases: ["forbidden"] });
+      const { cluster } = world;
+      for (const database of ["postgres", "template1"])
+        await cluster.query(
+          `
+      CREATE TABLE logins (who text);
+      CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.logins VALUES (session_user); END $$;
+      CREATE EVENT TRIGGER note ON login EXECUTE FUNCTION note();
+      ALTER EVENT TRIGGER note ENABLE ALWAYS`,
+          [],
+          database,
+        );
+      await cluster.query(
+        `CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'nobody comes in'; END $$;
+       CREATE EVENT TRIGGER forbid ON login EXECUTE FUNCTION forbid(); ALTER EVENT TRIGGER forbid ENABLE ALWAYS`,
+        [],
+        "forbidden",
+      );
+      const backup = await world.run("soar-base-backup", ["--no-expire"]);
+      if (backup.status !== 0) throw new Error(backup.stderr);
+      await archiveAll(cluster);
+    });
+    afterAll(() => world[Symbol.asyncDispose]());
+
+    test("a backup is taken from the archive, by a server that can write nothing", async () => {
+      const result = await world.run("soar-base-backup", ["take", "--from-archive", "--no-expire"], {
+        settings: { BACKUP_TEMP_DIR: join(world.directory, "temp") },
+      });
+      expect(result, result.stderr).toMatchObject({ status: 0 });
+    });
+
+    test("the server comes back in its place; nobody of ours was written down, every database was entered", async () => {
+      const { cluster } = world;
+      // This very session is one of them.
+      const [{ rows } = { rows: 0 }] = await cluster.query<{ rows: number }>(
+        "SELECT count(*)::int AS rows FROM logins",
+      );
+      await cluster.kill();
+      const result = await world.run("soar-restore", ["--latest", "--yes", "--json"]);
+      expect(result, result.stderr).toMatchObject({ status: 0 });
+      expect(JSON.parse(result.stdout)).toMatchObject({ checks: { databases: 3, findings: [] } });
+      expect(
+        await cluster.query("SELECT count(*)::int AS rows, current_setting('event_triggers') AS triggers FROM logins"),
+      ).toEqual([{ rows: rows + 1, triggers: "on" }]);
+    });
+  },
+);
