@@ -169,10 +169,10 @@ describe("High Cloud Storage Costs", () => {
       region: s3.region,
       credentials: s3,
     });
-    const policy = { windowDays: 1, minimumBackups: 1 };
-    const later = new Date(Date.now() + 5 * 86_400_000);
+    // Nothing is proved to be older than the newest object, so it is the window that has to be short.
+    const policy = { windowDays: 0, minimumBackups: 1 };
     const due = /soar-base-backup expire --dry-run/;
-    expect(await find("expiry-due", { policy, now: later })).toMatchObject(
+    expect(await find("expiry-due", { policy })).toMatchObject(
       saying("warning", /^1 backups and [1-9]\d* WAL files are kept and billed/, due),
     );
     await claimLabel(store, {
@@ -184,7 +184,7 @@ describe("High Cloud Storage Costs", () => {
       deadline: "2025-01-21T02:00:00.000Z",
       references: [],
     });
-    expect(await find("expiry-due", { policy, now: later })).toMatchObject(saying("warning", /^2 backups and/, due));
+    expect(await find("expiry-due", { policy })).toMatchObject(saying("warning", /^2 backups and/, due));
     await store.close();
   });
 

@@ -110,7 +110,7 @@ test("a set-up that works: no errors, and a commit is seen to arrive in the buck
   // Nothing of the probes is left.
   expect(
     [...world.s3.objects(world.s3.bucket).keys()]
-      .filter((key) => key.includes("config/"))
+      .filter((key) => key.includes("config/") && !key.includes("config/expired/"))
       .map((key) => key.split("/").at(-1)),
   ).toEqual(["backup-config.json"]);
 });

@@ -116,7 +116,7 @@ test.each([
     expect(result).toMatchObject({
       status: 22,
       stderr: expect.stringMatching(
-        /unable to write '.*': ENOSPC: no space left on device.*\nhint: Make room/,
+        /unable to write '.*': the file system is full \(ENOSPC\)\nhint: Make room/,
       ) as string,
     });
     await expectNothingLeft(disk);
