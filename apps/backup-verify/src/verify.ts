@@ -34,8 +34,8 @@ export const verify = defineCommand({
 });
 
 async function verifyAndPrint(context: VerifyContext, onReport: (report: FinishedReport) => void): Promise<void> {
-  const { config, positionals, log, output, signal, startProgress, argv } = context;
-  const store = await openConfiguredStore(config, { log });
+  const { config, positionals, log, output, signal, startProgress, argv, envFile } = context;
+  const store = await openConfiguredStore(config, { log, envFile });
   const progress = startProgress({ label: "verify", unit: "bytes" });
   const startedAt = performance.now();
   try {

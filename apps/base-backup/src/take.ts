@@ -34,12 +34,13 @@ export const take = defineCommand({
 });
 
 async function takeAndExpire(
-  { config, log, output, signal, startProgress, app }: TakeContext,
+  { config, log, output, signal, startProgress, app, envFile }: TakeContext,
   onRecord: (record: BackupRecord) => void,
 ): Promise<void> {
   // Providers go down for half an hour of maintenance; hours of copying must not be lost to that.
   const store = await openConfiguredStore(config, {
     log,
+    envFile,
     overrides: { retry: { deadlineMs: Math.max(config.retryDeadlineMs, LONGEST_OUTAGE_MS) } },
   });
   const progress = startProgress({ label: "base backup", unit: "bytes" });

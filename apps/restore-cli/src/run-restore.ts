@@ -18,7 +18,7 @@ export type RestoreContext = Omit<AnyContext, "config" | "positionals"> & {
 export async function runRestore(context: RestoreContext): Promise<void> {
   const { config, log, output, signal, startProgress, envFile } = context;
   requireStop(config);
-  const store = await openConfiguredStore(config, { log });
+  const store = await openConfiguredStore(config, { log, envFile });
   const display = restoreDisplay({ begin: (label, unit) => startProgress({ label, unit }), log });
   try {
     if (config.dryRun) return showPlan(output, await inspect(store, config, signal));

@@ -12,8 +12,11 @@ export interface StoreConfig {
   readonly endpoint?: string | undefined;
   /** Region to sign for; derived from the endpoint where its host tells. */
   readonly region?: string | undefined;
-  /** Without them, the SDK's standard chain: environment, profile files, web identity, container and instance roles. */
-  readonly credentials?: StoreCredentials | undefined;
+  /**
+   * Without them, the SDK's standard chain: environment, profile files, web identity, container and instance roles. A
+   * function is called before the first request, and again when the server refuses what it gave, as the chain is.
+   */
+  readonly credentials?: StoreCredentials | (() => Promise<StoreCredentials>) | undefined;
   /** Row of the provider table; recognised by the endpoint's host when left out. */
   readonly provider?: ProviderName | undefined;
   /** Bucket in the path instead of the host name; by default what the provider's row says, and the path for unknown hosts. */

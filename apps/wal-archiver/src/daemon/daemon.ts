@@ -37,6 +37,7 @@ export const daemon = defineCommand({
     const statistics = await openStatistics(config.spool);
     const store = await openConfiguredStore(config, {
       log,
+      envFile,
       onEvent: (event) => statistics.count(event),
       overrides: { retry: { ...CALL_RETRY, deadlineMs } },
     });

@@ -4,6 +4,7 @@ import type { Log } from "../screen/log.ts";
 import { formatDuration } from "../screen/measures.ts";
 import type { Config } from "../options/option-table.ts";
 import { readCertificates } from "./postgres-connection.ts";
+import { credentialsOf, renewableCredentials } from "./store-credentials.ts";
 import { storageOptions } from "../options/storage-options.ts";
 
 /** Hints of the storage package name settings by the variables that an operator knows. */
@@ -24,6 +25,8 @@ export interface OpenStoreOptions {
   /** Gets retries that go on for a while, and what the store found out about the provider. */
   readonly log?: Log;
   readonly onEvent?: (event: StoreEvent) => void;
+  /** The env file that was read, for a command that runs for long: keys that stand there are renewed there. */
+  readonly envFile?: string | undefined;
   /** What the command wants otherwise than the default: deadlines, a rate limit, what an earlier probe found. */
   readonly overrides?: Partial<StoreConfig>;
 }
@@ -39,7 +42,8 @@ export async function openConfiguredStore(
   settings: StorageSettings,
   options: OpenStoreOptions = {},
 ): Promise<ObjectStore> {
-  const config = { ...storeConfigOf(settings, process.env), ...options.overrides };
+  const credentials = renewableCredentials(settings, options.envFile, process.env);
+  const config = { ...storeConfigOf(settings, process.env), credentials, ...options.overrides };
   const { openStore } = await import("./lazy-storage.ts");
   return openStore(config, {
     onEvent(event) {
@@ -108,20 +112,6 @@ function providerOf(
   throw new SoarError("CONFIG_INVALID", `unable to open '${settings.bucket}': it is not said which provider holds it`, {
     hint: "Set AWS_ENDPOINT_URL to the provider's endpoint, or BACKUP_PROVIDER=aws and AWS_DEFAULT_REGION for Amazon S3.",
   });
-}
-
-function credentialsOf({ accessKeyId, secretAccessKey, sessionToken }: StorageSettings): StoreConfig["credentials"] {
-  if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
-  if (accessKeyId === undefined || secretAccessKey === undefined) {
-    const [given, missing] =
-      accessKeyId === undefined
-        ? ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"]
-        : ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
-    throw new SoarError("CONFIG_INVALID", `unable to use ${given} alone: ${missing} is not set`, {
-      hint: `Set ${missing} too, or neither of them to use the credentials of the machine.`,
-    });
-  }
-  return { accessKeyId, secretAccessKey, sessionToken };
 }
 
 /** What the operator knows of the server; the rest is found out. */

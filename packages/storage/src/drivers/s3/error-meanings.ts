@@ -79,6 +79,21 @@ export const MEANINGS: Readonly<Record<string, MeaningRow>> = {
     "no credentials were found",
     (nameOf) => `Set ${nameOf("accessKeyId")} and ${nameOf("secretAccessKey")}, or give this machine a role.`,
   ),
+  CredentialsUnreadable: (_facts, _context, message) => ({
+    code: "STORE_DENIED",
+    fact: `no credentials can be had (${message})`,
+    hint: "Check what gives them: profile files, credential_process, the token file, or the role.",
+  }),
+  CredentialsUnavailable: (_facts, _context, message) => ({
+    code: "STORE_UNREACHABLE",
+    fact: `what gives the credentials cannot be reached (${message})`,
+    hint: "Check the service that gives them (STS, SSO, container or machine metadata) and the way there.",
+  }),
+  CredentialsNotRenewed: (_facts, _context, message) => ({
+    code: "STORE_UNREACHABLE",
+    fact: `the credentials that worked until now were not renewed (${message})`,
+    hint: "Check what renews them; requests go on by themselves once it has.",
+  }),
   RequestTimeTooSkewed: (_facts) => ({
     code: "CLOCK_SKEWED",
     fact: "the clock of this machine differs by more than 15 minutes from the provider's",

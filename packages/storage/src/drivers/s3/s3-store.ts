@@ -11,6 +11,7 @@ import { putS3 } from "./put.ts";
 import { removeS3 } from "./remove.ts";
 import { reportRequests } from "./report-requests.ts";
 import type { S3Settings } from "./settings.ts";
+import { throughRenewal } from "./through-renewal.ts";
 import { throughHabits } from "./through-habits.ts";
 import { abortStaleS3Uploads, listS3Uploads } from "./unfinished-uploads.ts";
 import { beginS3Upload } from "./upload.ts";
@@ -139,9 +140,11 @@ function createWireLoader(
   let wire: Promise<RawS3Wire> | undefined;
   return {
     load() {
-      wire ??= import("./sdk-wire.ts").then(({ createS3Wire }) =>
-        onEvent === undefined ? createS3Wire(settings) : reportRequests(createS3Wire(settings), onEvent),
-      );
+      wire ??= import("./sdk-wire.ts").then(({ createS3Wire }) => {
+        const { wire: bare, chain } = createS3Wire(settings);
+        const reported = onEvent === undefined ? bare : reportRequests(bare, onEvent);
+        return chain === undefined ? reported : throughRenewal(reported, chain);
+      });
       return wire;
     },
     async close() {

@@ -1,14 +1,16 @@
+import { fixedIdentity } from "./identities.ts";
 import type { S3Settings } from "./settings.ts";
-import { createTransport } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 
 /** What the SDK's client is told: everything that it would otherwise look up in the environment or in files. */
-export function sdkConfig(settings: S3Settings) {
+export function sdkConfig(settings: S3Settings, requestHandler: Transport) {
   return {
     endpoint: settings.endpoint,
     region: settings.region,
     forcePathStyle: settings.pathStyle,
-    ...credentialField(settings.credentials),
-    requestHandler: createTransport(settings),
+    // Others come from a chain.
+    ...(typeof settings.credentials === "object" && { credentials: fixedIdentity(settings.credentials) }),
+    requestHandler,
     requestChecksumCalculation: "WHEN_REQUIRED" as const,
     responseChecksumValidation: "WHEN_REQUIRED" as const,
     // The transport adds it where this server is known to take it.
@@ -33,15 +35,5 @@ export function encryptionFields({ serverSideEncryption: encryption, storageClas
     ServerSideEncryption: encryption?.mode,
     SSEKMSKeyId: keyId,
     StorageClass: storageClass as "STANDARD" | undefined,
-  };
-}
-
-/** Without the field, the SDK walks its standard chain (environment, profiles, roles), and loads that code only then. */
-function credentialField(credentials: S3Settings["credentials"]) {
-  if (credentials === undefined) return {};
-  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
-  return {
-    credentials:
-      sessionToken === undefined ? { accessKeyId, secretAccessKey } : { accessKeyId, secretAccessKey, sessionToken },
   };
 }

@@ -21,11 +21,14 @@ import {
 } from "@aws-sdk/client-s3";
 import type { S3AdminWire } from "./admin-wire.ts";
 import { proveWithMd5, withUnsignedBody } from "./body-proof.ts";
+import type { CredentialChain } from "./credential-chain.ts";
+import { chainOf, unmemoized } from "./identities.ts";
 import { bodyFields, condition, forBody, underSignal } from "./sdk-call.ts";
 import { encryptionFields, sdkConfig } from "./sdk-config.ts";
 import { deletedOf, factsOf, pageOf, storedOf, translated, uploadsPageOf } from "./sdk-values.ts";
 import { answeredAt, noteTimes } from "./sdk-times.ts";
 import type { S3Settings } from "./settings.ts";
+import { createTransport } from "./transport.ts";
 import type { RawS3Wire } from "./wire.ts";
 
 interface Sdk {
@@ -34,21 +37,24 @@ interface Sdk {
   readonly encryption: ReturnType<typeof encryptionFields>;
 }
 
-/** The one place that knows the SDK. It does single requests: retries, limits and meanings are decided elsewhere. */
-export function createS3Wire(settings: S3Settings): RawS3Wire {
-  const sdk: Sdk = { client: createClient(settings), Bucket: settings.bucket, encryption: encryptionFields(settings) };
-  return {
-    ...objectCalls(sdk),
-    ...listingCalls(sdk),
-    ...uploadCalls(sdk),
-    ...removalCalls(sdk),
-    close: () => sdk.client.destroy(),
-  };
+/**
+ * The one place that knows the SDK. It does single requests: retries, limits and meanings are decided elsewhere. `chain` is
+ * there where the credentials may change.
+ */
+export function createS3Wire(settings: S3Settings): {
+  readonly wire: RawS3Wire;
+  readonly chain: CredentialChain | undefined;
+} {
+  const { client, chain } = createClient(settings);
+  const sdk: Sdk = { client, Bucket: settings.bucket, encryption: encryptionFields(settings) };
+  const close = (): void => client.destroy();
+  const wire = { ...objectCalls(sdk), ...listingCalls(sdk), ...uploadCalls(sdk), ...removalCalls(sdk), close };
+  return { wire, chain };
 }
 
 /** The same for requests about the bucket itself. */
 export function createS3AdminWire(settings: S3Settings): S3AdminWire {
-  const client = createClient(settings);
+  const { client } = createClient(settings);
   const Bucket = settings.bucket;
   return {
     getVersioning: ({ signal }) =>
@@ -219,8 +225,14 @@ function removalCalls({ client, Bucket }: Sdk): Pick<RawS3Wire, "deleteObject" |
 /** Late, so that it replaces the proof of a body that the SDK has chosen. */
 const LATE = { step: "build", priority: "low" } as const;
 
-function createClient(settings: S3Settings): S3Client {
-  const client = new S3Client(sdkConfig(settings));
+/** Handed on to what reads profile files, which otherwise happens once in the life of a process. */
+const READING_FILES_ANEW: object = { ignoreCache: true };
+
+function createClient(settings: S3Settings): { client: S3Client; chain: CredentialChain | undefined } {
+  const config = sdkConfig(settings, createTransport(settings));
+  // A client of its own stands for the SDK's standard chain, of which it lets nothing else be seen.
+  const chain = chainOf(settings, () => new S3Client({ ...config, ...READING_FILES_ANEW }).config.credentials);
+  const client = new S3Client({ ...config, ...(chain !== undefined && { credentials: unmemoized(chain) }) });
   client.middlewareStack.add(
     (next, { commandName }) =>
       async (args) => {
@@ -234,5 +246,5 @@ function createClient(settings: S3Settings): S3Client {
     step: "deserialize",
     priority: "high",
   });
-  return client;
+  return { client, chain };
 }

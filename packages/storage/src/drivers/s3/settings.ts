@@ -1,7 +1,7 @@
 import { registerSecret, SoarError } from "@soar/errors";
 import { awsEndpoint, type Provider, providerOfHost, PROVIDERS, regionFor } from "../../providers.ts";
 import { settingNamer } from "../../setting-names.ts";
-import type { NamedSetting, StoreConfig } from "../../store-config.ts";
+import type { NamedSetting, StoreConfig, StoreCredentials } from "../../store-config.ts";
 
 /** Everything about one bucket, decided: no field is left for the SDK to look up somewhere. */
 export interface S3Settings {
@@ -28,8 +28,7 @@ export function resolveS3Settings(config: StoreConfig, bucket: string): S3Settin
   const endpoint = resolveEndpoint(config, bucket);
   const host = endpoint.hostname;
   const provider = stated ?? providerOfHost(host);
-  registerSecret(config.credentials?.secretAccessKey);
-  registerSecret(config.credentials?.sessionToken);
+  if (typeof config.credentials === "object") registerCredentials(config.credentials);
   return {
     bucket,
     endpoint: endpoint.origin + endpoint.pathname.replace(/\/+$/, ""),
@@ -46,6 +45,12 @@ export function resolveS3Settings(config: StoreConfig, bucket: string): S3Settin
     maxConnections: config.maxConnections ?? 64,
     nameOf: settingNamer(config.settingNames),
   };
+}
+
+/** Keeps them out of every message. */
+export function registerCredentials({ secretAccessKey, sessionToken }: StoreCredentials): void {
+  registerSecret(secretAccessKey);
+  registerSecret(sessionToken);
 }
 
 function resolveEndpoint(config: StoreConfig, bucket: string): URL {
