@@ -5,9 +5,9 @@ import { adoptClone, isFenced } from "@soar/restore";
 
 export const adopt = defineCommand({
   name: "adopt",
-  summary: "Let a restored copy archive, in the place of the cluster that it comes from.",
+  summary: "Let a restored copy act for itself, in the place of the cluster that it comes from.",
   description:
-    "A restore to another place or on another host makes a copy that cannot archive into the repository that it came from. This takes that fence away, on purpose: from its next start on, the copy archives as its own settings say.",
+    "A restore to another place or on another host makes a copy that acts on nobody: it cannot archive into the repository that it came from, and starts no subscriptions and no workers of libraries. This takes that fence away, on purpose: from its next start on, the copy acts as its own settings say.",
   options: {
     ...confirmOptions,
     "data-dir": {
@@ -32,7 +32,7 @@ export const adopt = defineCommand({
         hint: "Nothing keeps it from archiving but its own settings: SHOW archive_mode; SHOW archive_command.",
       });
     await confirm({
-      plan: `${dataDir} will archive as its settings say. If that is into the repository of the cluster that it comes from, that cluster must not run any more, nor ever again: two servers that archive under one name damage the window in which anything can be restored.`,
+      plan: `${dataDir} will archive, subscribe and run jobs as its settings say. If it archives into the repository of the cluster that it comes from, that cluster must not run any more, nor ever again: two servers that archive under one name damage the window in which anything can be restored.`,
       question: "Adopt it",
       yes: config.yes,
       phrase: "adopt",

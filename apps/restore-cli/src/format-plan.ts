@@ -1,7 +1,7 @@
 import { formatSize, type Output } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
-import { controlCommand } from "@soar/restore";
+import { controlCommand, describeFence } from "@soar/restore";
 import { describeTarget, type CommitPoint, type PlanCheck, type RestorePlan } from "@soar/restore/plan";
 import { lineDifference, type ConfigDifference } from "@soar/restore/in-place";
 import { formatVersion, nearbyText, serverText, timeText } from "./plan-texts.ts";
@@ -72,7 +72,7 @@ export function formatPlan(prepared: Prepared): string {
       "afterwards",
       checked.inPlace
         ? "the server takes writes and goes on archiving, on a new timeline"
-        : "the server takes writes; as a copy it does not archive into this repository",
+        : `the server takes writes; as a copy it acts on nobody: ${describeFence(plan.backup)}; soar-restore adopt changes that`,
     ],
     ...plan.passedOver.map(({ label, reason }): Row => ["not used", `${label}: ${reason}`]),
     ...plan.warnings.map((warning): Row => ["warning", warning]),

@@ -1,7 +1,7 @@
 import { formatDuration, formatRate, formatSize } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
-import { controlCommand, type RestoreReport } from "@soar/restore";
+import { controlCommand, describeFence, describeSubscriptions, type RestoreReport } from "@soar/restore";
 import { describeTarget } from "@soar/restore/plan";
 import type { Prepared } from "./prepare.ts";
 
@@ -47,6 +47,7 @@ export function reportText(report: RestoreReport, prepared: Pick<Prepared, "appS
     ],
     ...(checks?.findings ?? []).map((finding) => ["warning", finding] as const),
     ["server", serverText(report)],
+    ["copy", report.fenced ? `acts on nobody: ${describeFence(plan.backup, checks?.subscriptions)}` : undefined],
     ...nextSteps(report, prepared).map((step) => ["next", step] as const),
   ] as const;
   return lines.flatMap(([name, text]) => (text === undefined ? [] : [`${`${name}:`.padEnd(16)}${text}`])).join("\n");
@@ -86,16 +87,23 @@ function nextSteps(report: RestoreReport, { appServices }: Pick<Prepared, "appSe
   if (outcome.kind === "shut-down")
     return ["every start ends at the target again; give the command again with --target-action promote to open it"];
   const steps = fenced
-    ? [
-        `it is a copy and does not archive; when it is to take the place of its source: soar-restore adopt --data-dir ${dataDir}`,
-      ]
-    : ["take a base backup now, the new timeline has none: soar-base-backup"];
+    ? [`it is a copy; when it is to take the place of its source: soar-restore adopt --data-dir ${dataDir}`]
+    : ["take a base backup now, the new timeline has none: soar-base-backup", ...subscriptionSteps(report)];
   if (startedServices.length === 0 && appServices.length > 0)
     steps.push(`start the applications: systemctl start ${appServices.join(" ")}`);
   steps.push("replication slots do not come back: make those that are needed again");
   if (keptAs !== undefined)
     steps.push(`when nobody needs the old data any more: soar-restore discard-old --data-dir ${dataDir}`);
   return steps;
+}
+
+/** A publisher sends nothing twice: what came from it behind the end of recovery comes from nobody. */
+function subscriptionSteps({ checks }: RestoreReport): string[] {
+  const names = describeSubscriptions(checks?.subscriptions ?? []);
+  if (names === "") return [];
+  return [
+    `compare with the publishers what came from them after the instant that was restored: they do not send it again (${names})`,
+  ];
 }
 
 /** The report for programs. */

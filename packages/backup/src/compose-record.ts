@@ -51,16 +51,13 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     },
     codec: options.codec,
     chunkSize: DEFAULT_CHUNK_BYTES,
-    source: {
-      method: options.source.method,
-      fromStandby: facts.inRecovery,
-      host: parts.host,
-      dataDirectory: options.replayed?.dataDirectory ?? facts.dataDirectory ?? "",
-      ...(facts.superuser === undefined ? {} : { superuser: facts.superuser }),
-    },
+    source: sourceOf(parts),
     dataChecksums: facts.dataChecksums,
     settings: options.replayed?.settings ?? settingsOf(facts),
     databases: facts.databases.map(({ oid, name }) => ({ oid, name })),
+    subscriptions: facts.subscriptions
+      .filter(({ isEnabled }) => isEnabled)
+      .map(({ database, name }) => ({ database, name })),
     tablespaces: archives.archives.flatMap(({ oid, location }) =>
       oid === undefined ? [] : [{ oid, location: location ?? "" }],
     ),
@@ -81,6 +78,16 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     },
     damagedPages: damagedPagesOf(archives.damaged),
     createdBy: options.toolVersion,
+  };
+}
+
+function sourceOf({ options, facts, host }: RecordParts): BackupRecord["source"] {
+  return {
+    method: options.source.method,
+    fromStandby: facts.inRecovery,
+    host,
+    dataDirectory: options.replayed?.dataDirectory ?? facts.dataDirectory ?? "",
+    ...(facts.superuser === undefined ? {} : { superuser: facts.superuser }),
   };
 }
 

@@ -5,7 +5,7 @@ import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { RECOVERY_PARAMETERS } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "./chown-tree.ts";
-import { quietSettings } from "./recover/quiet-settings.ts";
+import { quietSettings, withoutJobLibraries } from "./recover/quiet-settings.ts";
 import { createPrivateDirectory, privateSettings, removePrivateDirectory } from "./recover/private-access.ts";
 import { followRecovery, recover } from "./recover/recovery-files.ts";
 import { reportReplay } from "./recover/replay-progress.ts";
@@ -81,7 +81,11 @@ async function recoverWithSpool(store: ObjectStore, plan: RestorePlan, run: Reco
 }
 
 /** On the command line of the server that recovers, where they win over all files. */
-function serverSettings(plan: RestorePlan, { config, port, privateDir, action }: RecoverRun): Record<string, string> {
+function serverSettings(
+  plan: RestorePlan,
+  { config, port, privateDir, action, fenced }: RecoverRun,
+): Record<string, string> {
+  const libraries = fenced ? withoutJobLibraries(plan.backup.settings["shared_preload_libraries"] ?? "") : undefined;
   const major = majorOfVersionNumber(plan.backup.postgresVersion);
   const isPrivate = privateDir !== undefined;
   return {
@@ -90,6 +94,7 @@ function serverSettings(plan: RestorePlan, { config, port, privateDir, action }:
     ...(port === undefined ? {} : { port: String(port) }),
     // Certificate and key may be where no backup reads them, and nobody comes in by TLS before the end.
     ssl: "off",
+    ...(libraries === undefined ? {} : { shared_preload_libraries: libraries }),
     ...(isPrivate ? { ...privateSettings(privateDir), ...quietSettings(major, { standby: action === "pause" }) } : {}),
   };
 }

@@ -7,7 +7,13 @@ export { connectSql, type ConnectSqlOptions, type SqlConnection } from "./sql-co
 export { isUnicode } from "./server-text.ts";
 export { serverAnswerOf } from "./server-failure.ts";
 export { connectSomewhere, findSuperuser } from "./connect-somewhere.ts";
-export { readServerFacts, RECOVERY_PARAMETERS, type RecoveryParameter, type ServerFacts } from "./server-facts.ts";
+export {
+  readServerFacts,
+  readSubscriptions,
+  RECOVERY_PARAMETERS,
+  type RecoveryParameter,
+  type ServerFacts,
+} from "./server-facts.ts";
 export { connectReplication, type ReplicationConnection, type ReplicationOptions } from "./replication-connection.ts";
 export {
   createPhysicalSlot,

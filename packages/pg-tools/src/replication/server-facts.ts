@@ -18,6 +18,13 @@ export interface ServerTablespace {
   readonly location: string;
 }
 
+/** A logical subscription: a restored server that has it would take from the same slot at the publisher. */
+export interface ServerSubscription {
+  readonly database: string;
+  readonly name: string;
+  readonly isEnabled: boolean;
+}
+
 /** What a backup records of a running server, so that a restore need not ask it. */
 export interface ServerFacts {
   /** For example 150020. */
@@ -46,6 +53,7 @@ export interface ServerFacts {
   readonly superuser: string | undefined;
   readonly databases: readonly ServerDatabase[];
   readonly tablespaces: readonly ServerTablespace[];
+  readonly subscriptions: readonly ServerSubscription[];
 }
 
 /** Recovery refuses to go on with less than the primary had (PostgreSQL documentation, "Hot Standby", administrator's overview). */
@@ -120,6 +128,7 @@ export async function readServerFacts(
     superuser: row.superuser ?? undefined,
     databases: await readDatabases(connection, options),
     tablespaces: await readTablespaces(connection, options),
+    subscriptions: await readSubscriptions(connection, options),
   };
 }
 
@@ -199,4 +208,17 @@ async function readTablespaces(
       options,
     )
     .then((rows) => rows.map(({ oid, name, location }) => ({ oid, name, location })));
+}
+
+/** Of all databases: every role may read these columns. */
+export async function readSubscriptions(
+  connection: SqlConnection,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<ServerSubscription[]> {
+  const rows = await connection.query<{ database: string; name: string; enabled: boolean }>(
+    "SELECT datname AS database, subname AS name, subenabled AS enabled FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid ORDER BY 1, 2",
+    [],
+    options,
+  );
+  return rows.map(({ database, name, enabled: isEnabled }) => ({ database, name, isEnabled }));
 }

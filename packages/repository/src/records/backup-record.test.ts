@@ -33,6 +33,7 @@ const records: fc.Arbitrary<BackupRecord> = fc
     // Bytes that are no UTF-8 stand as lone surrogates.
     databases: fc.array(fc.record({ oid, name: fc.oneof(text, fc.constant("caf\udce9")) })),
     tablespaces: fc.array(fc.record({ oid, location: text })),
+    subscriptions: fc.array(fc.record({ database: text, name: text })),
     archives: fc.array(
       fc.record(
         { name: text, oid, object: text, tar: size, stored: size },

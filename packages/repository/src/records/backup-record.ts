@@ -74,6 +74,8 @@ const schema = v.object({
   settings: v.record(v.string(), v.string()),
   databases: v.array(v.object({ oid, name: v.string() })),
   tablespaces: v.array(v.object({ oid, location: v.string() })),
+  /** Logical subscriptions that were enabled; undefined in records of versions before. */
+  subscriptions: v.optional(v.array(v.object({ database: v.string(), name: v.string() }))),
 
   /** The tar streams: the data directory's has oid undefined, each extra tablespace's its OID. */
   archives: v.array(

@@ -1,6 +1,6 @@
 import { isSoarError, SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
-import { connectSql, findSuperuser, type ConnectionConfig } from "@soar/pg-tools/replication";
+import { connectSql, findSuperuser, readSubscriptions, type ConnectionConfig } from "@soar/pg-tools/replication";
 import type { BackupRecord } from "@soar/repository";
 import type { RestoredChecks } from "../status/restore-record.ts";
 import { entrancesOf } from "./entrances.ts";
@@ -22,9 +22,8 @@ export interface CheckRestoredOptions {
  */
 export async function checkRestored(options: CheckRestoredOptions): Promise<RestoredChecks> {
   const server = await entrance(options);
-  if (typeof server === "string")
-    return { databases: 0, otherCollation: [], unloggedTables: 0, findings: [`nobody could look inside: ${server}`] };
-  const names = await readDatabaseNames(server, options);
+  if (typeof server === "string") return { ...NOTHING_SEEN, findings: [`nobody could look inside: ${server}`] };
+  const { names, subscriptions } = await readShared(server, options);
   const found: DatabaseFindings[] = [];
   // One after the other: the server may allow few connections.
   for (const database of names) found.push(await checkDatabase({ ...server, database }, options.signal));
@@ -32,6 +31,7 @@ export async function checkRestored(options: CheckRestoredOptions): Promise<Rest
     databases: found.filter(({ isEntered }) => isEntered).length,
     otherCollation: names.filter((_, at) => found[at]?.otherCollation === true),
     unloggedTables: found.reduce((sum, { unlogged }) => sum + unlogged, 0),
+    subscriptions,
     findings: found.flatMap(({ finding }, at) => (finding === undefined ? [] : [`database '${names[at]}' ${finding}`])),
   };
 }
@@ -49,10 +49,13 @@ async function entrance({
   return await attempt(() => findSuperuser(place, { ...entrancesOf(backup, role), signal }));
 }
 
-async function readDatabaseNames(
+const NOTHING_SEEN = { databases: 0, otherCollation: [], unloggedTables: 0, subscriptions: undefined } as const;
+
+/** What is shared by all databases. */
+async function readShared(
   server: ConnectionConfig,
   { dataDir, signal }: Pick<CheckRestoredOptions, "dataDir" | "signal">,
-): Promise<string[]> {
+): Promise<{ readonly names: string[]; readonly subscriptions: RestoredChecks["subscriptions"] }> {
   await using connection = await connectSql(server, { signal });
   const [state] = await connection.query<{ recovering: boolean }>("SELECT pg_is_in_recovery() AS recovering");
   if (state?.recovering !== false)
@@ -65,7 +68,11 @@ async function readDatabaseNames(
     // A limit of -2 marks what an interrupted DROP DATABASE has left, which nobody can enter (since 15.4, commit c66a7d75e652).
     "SELECT datname AS name FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY datname",
   );
-  return rows.map(({ name }) => name);
+  const subscriptions = await readSubscriptions(connection);
+  return {
+    names: rows.map(({ name }) => name),
+    subscriptions: subscriptions.filter(({ isEnabled }) => isEnabled).map(({ database, name }) => ({ database, name })),
+  };
 }
 
 interface DatabaseFindings {

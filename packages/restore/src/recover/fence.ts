@@ -7,34 +7,45 @@ import {
   removeFile,
   replaceFile,
 } from "@soar/durable-files";
-import { formatConfigSetting, parseConfigSettings, type ConfigSetting } from "@soar/pg-tools/recovery-config";
+import { formatConfigSetting, parseConfigSettings } from "@soar/pg-tools/recovery-config";
 import { COPY_MARK } from "@soar/repository";
 
-const FENCE_BEGIN = "# soar: a copy of another cluster; it must not archive into that cluster's repository.";
+const FENCE_BEGIN = "# soar: a copy of another cluster; it acts on nobody.";
 const FENCE_END = "# soar: soar-restore adopt removes this block.";
+/**
+ * What lets a copy act on nobody. Its WAL has the source's names; its subscriptions would use up the source's slots at the
+ * publisher; workers of libraries would begin the source's jobs a second time; and its commits would wait for standbys that are the source's.
+ * All are read at the start of a server only, but the last.
+ */
+const FENCE_SETTINGS: Readonly<Record<string, string>> = {
+  archive_mode: "off",
+  archive_command: "",
+  max_logical_replication_workers: "0",
+  max_worker_processes: "0",
+  synchronous_standby_names: "",
+};
 /** A crash must not take the fence away, nor leave half of the way out of it. */
 const FENCE = { mode: 0o600, keepMode: true, sync: "directory" } as const;
 
 /**
- * Promise 7: a cluster that was restored anywhere but in place cannot archive into the repository that it came from. Its
- * WAL has the source's names, and its own timeline could meet the source's next one there. Archiving is off in its
- * settings; and should somebody set it on again, the mark still stops the archiver.
+ * Promise 7: a cluster that was restored anywhere but in place acts on nobody until it is adopted, and above all cannot
+ * archive into the repository that it came from: its own timeline could meet the source's next one there. Archiving is off
+ * in its settings; and should somebody set it on again, the mark still stops the archiver.
  */
 export async function fenceClone(dataDir: string): Promise<void> {
   const text = withoutFence(await readAutoConf(dataDir));
   const block = [
     FENCE_BEGIN,
-    formatConfigSetting("archive_mode", "off"),
-    formatConfigSetting("archive_command", ""),
+    ...Object.entries(FENCE_SETTINGS).map(([name, value]) => formatConfigSetting(name, value)),
     FENCE_END,
     "",
   ].join("\n");
   // ALTER SYSTEM on the copy writes the file anew, without comments and with the last value of each name only.
   const own = parseConfigSettings(text)
-    .filter(isArchiveSetting)
+    .filter(({ name }) => name in FENCE_SETTINGS)
     .map(({ name, value }) => formatConfigSetting(name, value));
   const mark = [
-    "# A copy of another cluster. soar-restore adopt lets it archive, with these settings of its own:",
+    "# A copy of another cluster. soar-restore adopt lets it act for itself, with these settings of its own:",
     ...own,
     "",
   ];
@@ -45,13 +56,13 @@ export async function fenceClone(dataDir: string): Promise<void> {
 /** Whether the cluster in a directory is a copy that was not adopted. */
 export async function isFenced(dataDir: string): Promise<boolean> {
   const text = await readAutoConf(dataDir);
-  return text.includes(FENCE_BEGIN) || (await readMark(dataDir)) !== undefined;
+  return hasFence(text) || (await readMark(dataDir)) !== undefined;
 }
 
-/** Takes the fence away: after its next start the cluster archives as its settings say. Does nothing without a fence. */
+/** Takes the fence away: from its next start on the cluster acts as its settings say. Does nothing without a fence. */
 export async function adoptClone(dataDir: string): Promise<void> {
   const text = await readAutoConf(dataDir);
-  const rest = text.includes(FENCE_BEGIN) ? withoutFence(text) : withOwnSettings(text, await readMark(dataDir));
+  const rest = hasFence(text) ? withoutFence(text) : withOwnSettings(text, await readMark(dataDir));
   if (rest !== text) await replaceFile(autoConf(dataDir), rest, FENCE);
   await markHistories(dataDir);
   await removeFile(join(dataDir, COPY_MARK), FENCE);
@@ -80,7 +91,7 @@ function withOwnSettings(text: string, mark: string | undefined): string {
   if (mark === undefined) return text;
   const fenced = new Set(
     parseConfigSettings(text)
-      .filter((setting) => isArchiveSetting(setting) && ["off", ""].includes(setting.value))
+      .filter(({ name, value }) => FENCE_SETTINGS[name] === value)
       .map(({ line }) => line),
   );
   const own = parseConfigSettings(mark).map(({ name, value }) => `${formatConfigSetting(name, value)}\n`);
@@ -92,16 +103,18 @@ function withOwnSettings(text: string, mark: string | undefined): string {
         .join("\n") + own.join("");
 }
 
-function isArchiveSetting({ name }: ConfigSetting): boolean {
-  return name === "archive_mode" || name === "archive_command";
-}
+const FENCE_BLOCK = new RegExp(
+  `^# soar: a copy of another cluster;[^\\n]*\\n(?:(?:${Object.keys(FENCE_SETTINGS).join("|")}) = [^\\n]*\\n)*(?:# soar: [^\\n]*\\n)?`,
+  "gm",
+);
 
 /** Also of a block that a version before wrote. */
 function withoutFence(text: string): string {
-  return text.replace(
-    /^# soar: a copy of another cluster;[^\n]*\n(?:archive_(?:mode|command) = [^\n]*\n)*(?:# soar: [^\n]*\n)?/gm,
-    "",
-  );
+  return text.replace(FENCE_BLOCK, "");
+}
+
+function hasFence(text: string): boolean {
+  return withoutFence(text) !== text;
 }
 
 async function readMark(dataDir: string): Promise<string | undefined> {

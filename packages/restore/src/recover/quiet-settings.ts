@@ -1,6 +1,20 @@
 import { findMajor } from "@soar/pg-tools/majors";
 
 /**
+ * Libraries whose only work is to act on others or to begin jobs. A copy that pauses at its target is a hot standby, which
+ * must allow as many workers as its primary, and whoever lets it go on would have these at work before the fence counts.
+ */
+const JOB_LIBRARIES = new Set(["bdr", "pg_cron", "pg_net", "pg_partman_bgw", "pg_squeeze", "pglogical", "spock"]);
+
+/** `shared_preload_libraries` without them; undefined when there is none of them. */
+export function withoutJobLibraries(setting: string): string | undefined {
+  const names = setting.split(",").map((name) => name.trim());
+  const nameOf = (name: string): string => name.replaceAll('"', "").replace(/^.*\//, "");
+  const rest = names.filter((name) => !JOB_LIBRARIES.has(nameOf(name)));
+  return rest.length === names.length ? undefined : rest.join(", ");
+}
+
+/**
  * Settings of a server that was not handed over yet, or never will be: it acts on nobody and nothing happens in it by itself.
  * Event triggers of the source would write into it, or keep us out; subscriptions would take from the publisher what the real
  * subscriber then lacks; workers of libraries would begin jobs.

@@ -65,6 +65,8 @@ export async function prepareRecovery(
     restore_command: options.restoreCommand,
     recovery_target_timeline: String(plan.chain.history.timeline),
     recovery_target_action: options.action,
+    // For a start by hand, too: a hot standby would have to allow all that its primary allowed, which a fenced copy does not.
+    hot_standby: options.action === "pause",
     // Ours to follow, not to be followed: settings of a replica would make it look for a primary.
     primary_conninfo: "",
     primary_slot_name: "",

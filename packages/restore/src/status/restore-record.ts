@@ -65,6 +65,8 @@ export interface RestoredChecks {
   readonly unloggedTables: number;
   /** What is wrong with single databases, one sentence each: that one cannot be entered, for example. */
   readonly findings: readonly string[];
+  /** Logical subscriptions that are enabled there; undefined when nobody could look. */
+  readonly subscriptions: readonly { readonly database: string; readonly name: string }[] | undefined;
 }
 
 /** JSON leaves out what is undefined. */
@@ -83,6 +85,7 @@ const outcomeSchema = v.object({
       otherCollation: v.array(v.string()),
       unloggedTables: whole,
       findings: v.array(v.string()),
+      subscriptions: v.optional(v.array(v.object({ database: v.string(), name: v.string() })), absent),
     }),
     absent,
   ),

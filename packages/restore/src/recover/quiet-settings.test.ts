@@ -1,0 +1,11 @@
+import { expect, test } from "vitest";
+import { withoutJobLibraries } from "./quiet-settings.ts";
+
+test.each([
+  ["", undefined],
+  ["pg_stat_statements", undefined],
+  ["pg_cron", ""],
+  ['timescaledb, "pg_cron",$libdir/pg_net, auto_explain', "timescaledb, auto_explain"],
+])("libraries that only begin jobs are left out of %j", (setting, rest) => {
+  expect(withoutJobLibraries(setting)).toBe(rest);
+});
