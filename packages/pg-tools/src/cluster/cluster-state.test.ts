@@ -1,0 +1,81 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { isUncollected, sendSignal } from "./cluster-processes.ts";
+import { readClusterState } from "./cluster-state.ts";
+
+async function newDirectory(): Promise<string> {
+  const directory = await realpath(await mkdtemp(join(tmpdir(), "soar-state-")));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  return directory;
+}
+
+/** A process that works in a directory, and is no server. */
+async function startSleeper(cwd: string): Promise<number> {
+  const child = spawn("sleep", ["60"], { cwd });
+  onTestFinished(() => {
+    child.kill();
+  });
+  await once(child, "spawn");
+  return child.pid ?? 0;
+}
+
+test("a file of a server that has written no more than its process id", async () => {
+  const dataDir = await newDirectory();
+  const pid = await startSleeper(dataDir);
+  // A standalone backend writes its id negated.
+  for (const id of [pid, -pid]) {
+    await writeFile(join(dataDir, "postmaster.pid"), `${id}\n`);
+    expect(await readClusterState(dataDir)).toMatchObject({
+      running: true,
+      pid,
+      status: "unknown",
+      port: undefined,
+      socketDir: undefined,
+    });
+  }
+});
+
+test.each(["", "0\n", "what\n"])("a file with %j instead of a process id names nobody", async (text) => {
+  const dataDir = await newDirectory();
+  await writeFile(join(dataDir, "postmaster.pid"), text);
+  expect(await readClusterState(dataDir)).toMatchObject({ running: false, stalePidFile: false, uncollected: false });
+});
+
+test("what cannot be read is not taken for a directory without a server", async () => {
+  const dataDir = await newDirectory();
+  await mkdir(join(dataDir, "postmaster.pid"));
+  await symlink("loop", join(dataDir, "loop"));
+  for (const unreadable of [dataDir, join(dataDir, "loop")])
+    await expect(readClusterState(unreadable)).rejects.toMatchObject({
+      code: "FILE_UNREADABLE",
+      message: expect.stringContaining(`unable to tell whether a server runs on '${unreadable}'`) as string,
+      hint: expect.stringContaining("the user that owns the data directory") as string,
+    });
+});
+
+test("a server whose parent has not collected it has ended, and still holds its file", async () => {
+  const dataDir = await newDirectory();
+  // The shell becomes a sleep, which collects nobody.
+  const parent = spawn("sh", ["-c", "sh -c 'echo $$' & exec sleep 60"], {
+    cwd: dataDir,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  onTestFinished(() => {
+    parent.kill();
+  });
+  const [said] = (await once(parent.stdout, "data")) as [Buffer];
+  const pid = Number(said.toString());
+  await expect.poll(() => isUncollected(pid)).toBe(true);
+  await writeFile(join(dataDir, "postmaster.pid"), `${pid}\n`);
+  expect(await readClusterState(dataDir)).toMatchObject({ running: false, stalePidFile: true, uncollected: true });
+});
+
+test("a process that is gone gets no signal", async () => {
+  const child = spawn("true");
+  await once(child, "close");
+  expect(sendSignal(child.pid ?? 0, "SIGTERM")).toBe(false);
+});
