@@ -25,6 +25,7 @@ const PATIENCE_MS = 30_000;
  */
 export async function requireOwner(dataDir: string): Promise<ClusterOwner> {
   const { uid, gid } = await ownerOf(dataDir);
+  /* v8 ignore next -- only Windows has no user ids, and no server of ours runs there */
   const self = process.getuid?.() ?? uid;
   if (uid === 0) {
     throw new SoarError(
@@ -33,6 +34,7 @@ export async function requireOwner(dataDir: string): Promise<ClusterOwner> {
       { hint: `Give it to the server's user: chown -R postgres: '${dataDir}'.` },
     );
   }
+  /* v8 ignore next -- tests run as root, who may become anybody, or as the one user to whom all of their files belong */
   if (self !== 0 && self !== uid) {
     throw new SoarError(
       "SERVER_START_FAILED",
@@ -52,10 +54,12 @@ export async function asOwner(
   path: string,
   args: readonly string[],
 ): Promise<OwnerCommand> {
+  /* v8 ignore start -- tests run as root or not, with setpriv or without it, and their servers as a user with an account or not */
   if (process.getuid?.() !== 0) return { path, args, owner: undefined };
   if ((await statIfPresent(SETPRIV)) === undefined) return { path, args, owner: { uid, gid } };
   const groups = (await hasAccount(uid)) ? "--init-groups" : "--clear-groups";
   return { path: SETPRIV, args: [`--reuid=${uid}`, `--regid=${gid}`, groups, "--", path, ...args], owner: undefined };
+  /* v8 ignore stop */
 }
 
 /** A container may own the directory with a number that has no name here. `id -un` of such a number fails. */

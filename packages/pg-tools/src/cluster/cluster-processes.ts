@@ -13,6 +13,7 @@ export interface ServerProcess {
 /** Undefined when there is no such process, or only its remains that its parent has not collected yet. */
 export async function findProcess(pid: number): Promise<ServerProcess | undefined> {
   const stat = await readProcessStat(pid);
+  /* v8 ignore next -- every other system than Linux, on which the tests run, is without /proc */
   if (stat === undefined) return isSignallable(pid) && process.platform !== "linux" ? unknownProcess(pid) : undefined;
   const { state, parent, name } = stat;
   if (hasEnded(state)) return undefined;
@@ -26,11 +27,13 @@ export async function isUncollected(pid: number): Promise<boolean> {
 }
 
 function hasEnded(state: string): boolean {
+  /* v8 ignore next -- X is a state of an instant, which nobody can wait for */
   return state === "Z" || state === "X";
 }
 
 /** Server processes that work in this directory: a postmaster and its children stay in their data directory. */
 export async function processesIn(directory: string): Promise<ServerProcess[]> {
+  /* v8 ignore next -- there is no /proc to look into */
   if (process.platform !== "linux") return [];
   const ids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
   const found: ServerProcess[] = [];
@@ -57,6 +60,7 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);
   } catch (error) {
+    /* v8 ignore else -- root, who may run the tests, is allowed to signal everybody */
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
     throw error;
   }
@@ -78,6 +82,7 @@ async function readLink(path: string): Promise<string | undefined> {
   try {
     return await readLinkIfPresent(path);
   } catch (error) {
+    /* v8 ignore next -- root, who may run the tests, sees the links of all processes, and ESRCH takes a process that ends just then */
     if (["ESRCH", "EACCES", "EPERM"].includes(systemErrorCode(error) ?? "")) return undefined;
     throw error;
   }

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { isUncollected, sendSignal } from "./cluster-processes.ts";
+import { findProcess, isUncollected, sendSignal } from "./cluster-processes.ts";
 import { readClusterState } from "./cluster-state.ts";
 
 async function newDirectory(): Promise<string> {
@@ -72,6 +72,25 @@ test("a server whose parent has not collected it has ended, and still holds its 
   await expect.poll(() => isUncollected(pid)).toBe(true);
   await writeFile(join(dataDir, "postmaster.pid"), `${pid}\n`);
   expect(await readClusterState(dataDir)).toMatchObject({ running: false, stalePidFile: true, uncollected: true });
+});
+
+test.each([
+  ["postmaster", true],
+  ["postgres", true],
+  ["archiver", false],
+])("a process named %s that works in the directory keeps it in use: %s", async (name, running) => {
+  const dataDir = await newDirectory();
+  const program = join(dataDir, name);
+  await copyFile("/bin/sleep", program);
+  await chmod(program, 0o755);
+  const child = spawn(program, ["60"], { cwd: dataDir });
+  onTestFinished(() => {
+    child.kill();
+  });
+  await once(child, "spawn");
+  await expect.poll(() => findProcess(child.pid ?? 0)).toMatchObject({ name, directory: dataDir });
+  const orphans = running ? [child.pid] : [];
+  expect(await readClusterState(dataDir)).toMatchObject({ running, pid: undefined, orphans });
 });
 
 test("a process that is gone gets no signal", async () => {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { readTextIfPresent, realPathIfPresent } from "@soar/durable-files";
-import { SoarError } from "@soar/errors";
+import { messageOf, SoarError } from "@soar/errors";
 import { findProcess, isServerName, isUncollected, processesIn } from "./cluster-processes.ts";
 
 /**
@@ -78,6 +78,7 @@ export async function isClusterRunning(dataDir: string): Promise<boolean> {
 async function isThisServer(pid: number, directory: string): Promise<boolean> {
   const found = await findProcess(pid);
   if (found === undefined) return false;
+  /* v8 ignore next -- root, who may run the tests, sees where every process works */
   return found.directory === undefined ? isServerName(found.name) : found.directory === directory;
 }
 
@@ -104,8 +105,7 @@ function parsePidFile(text: string): PidFile | undefined {
 }
 
 function unreadable(dataDir: string, cause: unknown): SoarError {
-  const fact = cause instanceof Error ? cause.message : String(cause);
-  return new SoarError("FILE_UNREADABLE", `unable to tell whether a server runs on '${dataDir}': ${fact}`, {
+  return new SoarError("FILE_UNREADABLE", `unable to tell whether a server runs on '${dataDir}': ${messageOf(cause)}`, {
     hint: "Run this as root or as the user that owns the data directory.",
     cause,
   });

@@ -25,6 +25,33 @@ test("believes the program, not its path, and says what it saw", async () => {
   });
 });
 
+test("takes a newer major where that is good enough, and only there", async () => {
+  const [oldest] = postgresMajors();
+  if (oldest === undefined) throw new Error("a major is needed");
+  const older = { major: oldest.major - 1, searchPaths: [oldest.binDir], required: ["postgres"] };
+  expect(await findPostgresPrograms({ ...older, orNewer: true })).toMatchObject({ major: oldest.major });
+  await expect(findPostgresPrograms({ ...older, major: 90, orNewer: true })).rejects.toMatchObject({
+    code: "SERVER_VERSION",
+    message: expect.stringContaining("unable to find postgres of PostgreSQL 90 or newer") as string,
+  });
+});
+
+test("what is no program of PostgreSQL is passed over; what cannot be looked at is not", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "soar-programs-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  writeFileSync(join(directory, "pg_other"), "#!/bin/sh\necho other program\n", { mode: 0o755 });
+  symlinkSync("nowhere", join(directory, "pg_dangling"));
+  symlinkSync("loop", join(directory, "loop"));
+  for (const required of [["pg_other"], ["pg_dangling"], []])
+    await expect(findPostgresPrograms({ major: 15, searchPaths: [directory], required })).rejects.toMatchObject({
+      code: "PROGRAM_MISSING",
+      message: expect.stringContaining("none is installed where it was looked for") as string,
+    });
+  await expect(findPostgresPrograms({ major: 15, searchPaths: [join(directory, "loop")] })).rejects.toMatchObject({
+    code: "FILE_UNREADABLE",
+  });
+});
+
 test("a program that does not run is passed over and named, with its words", async () => {
   const [first] = postgresMajors();
   if (first === undefined) throw new Error("a major is needed");

@@ -38,12 +38,13 @@ test("tells the reason of a death from refusals of connections", () => {
   ]);
 });
 
-test("reads the time of the last commit in any zone", () => {
+test.each([
+  ["2025-01-10 14:29:58.123456+05:30", "2025-01-10T08:59:58.123Z"],
+  ["2025-01-10 14:29:58-08", "2025-01-10T22:29:58.000Z"],
+  ["the day before yesterday", undefined],
+])("reads the time of the last commit in any zone: %s", (time, expected) => {
   const log = emptyRecoveryLog();
-  applyLogEntry(log, {
-    pid: 1,
-    severity: "LOG",
-    text: "last completed transaction was at log time 2025-01-10 14:29:58.123456+05:30",
-  });
-  expect(log.lastCommitTime?.toISOString()).toBe("2025-01-10T08:59:58.123Z");
+  const entry = { pid: 1, severity: "LOG", text: `last completed transaction was at log time ${time}` };
+  expect(applyLogEntry(log, entry)).toBeUndefined();
+  expect(log.lastCommitTime?.toISOString()).toBe(expected);
 });

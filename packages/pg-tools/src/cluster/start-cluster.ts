@@ -85,6 +85,7 @@ async function launchServer(
       printTo: log.fd,
     });
   } catch (error) {
+    /* v8 ignore else -- root, who may run the tests, starts it by setpriv, which is there and tells a missing server by its status */
     if (!hasErrorCode(error, "PROGRAM_MISSING")) throw error;
     const hint = "Check the directory of the PostgreSQL programs.";
     throw new SoarError("PROGRAM_MISSING", error.message, { hint, cause: error });

@@ -29,16 +29,22 @@ const ONE = 0x80000000;
 const X = 0x40000000;
 
 /** x^(2^k) modulo the polynomial; 2^53 bits are more than any file has. */
-const SQUARES = Uint32Array.from({ length: 54 });
-SQUARES[0] = X;
-for (let k = 1; k < SQUARES.length; k++) SQUARES[k] = multiply(SQUARES[k - 1] ?? X, SQUARES[k - 1] ?? X);
+const SQUARES: readonly number[] = squaresOf(X, 54);
 
 function powerOfX(exponent: number): number {
-  let power = ONE;
-  for (let [rest, k] = [exponent, 0]; rest > 0; rest = Math.floor(rest / 2), k++) {
-    if (rest % 2 === 1) power = multiply(SQUARES[k] ?? X, power);
+  let [power, rest] = [ONE, exponent];
+  for (const square of SQUARES) {
+    if (rest === 0) break;
+    if (rest % 2 === 1) power = multiply(square, power);
+    rest = Math.floor(rest / 2);
   }
   return power;
+}
+
+function squaresOf(first: number, count: number): number[] {
+  const squares: number[] = [];
+  for (let square = first; squares.length < count; square = multiply(square, square)) squares.push(square);
+  return squares;
 }
 
 function multiply(a: number, b: number): number {
