@@ -15,7 +15,7 @@ export interface Reply {
 export interface ScriptOptions {
   /** Every command that is expected, in order. */
   readonly replies?: readonly Reply[];
-  /** The value of `server_version`; 15.20 unless said otherwise. */
+  /** The value of `server_version`; 15.20 unless said otherwise, and not told when empty. */
   readonly version?: string;
   /** Sent instead of a login. */
   readonly refusal?: Buffer;
@@ -163,7 +163,7 @@ function login({ version = "15.20 (Debian 15.20-1.pgdg13+1)", hasCancelKey = tru
   key.writeInt32BE(42, 4);
   return Buffer.concat([
     authenticated,
-    parameterStatus("server_version", version),
+    ...(version === "" ? [] : [parameterStatus("server_version", version)]),
     ...(hasCancelKey ? [message("K", key)] : []),
     ready,
   ]);

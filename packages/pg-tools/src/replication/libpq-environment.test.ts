@@ -1,6 +1,8 @@
+import { readFile, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { redactSecrets } from "@soar/errors";
 import { expect, test } from "vitest";
-import { libpqEnvironment } from "./libpq-environment.ts";
+import { libpqEnvironment, openLibpqEnvironment } from "./libpq-environment.ts";
 
 test("everything that a program needs to log in, and nothing of whoever runs this", async () => {
   const server = {
@@ -48,4 +50,25 @@ test("without a password none is looked for elsewhere, and a socket has no TLS",
 
 test("over TCP, without a word on TLS, a program takes what the server offers", async () => {
   expect(await libpqEnvironment({ host: "db", port: 5432, user: "soar" })).toMatchObject({ PGSSLMODE: "prefer" });
+});
+
+test("certificates are private files for as long as they are needed", async () => {
+  const server = { host: "db", port: 5432, user: "soar" };
+  let file = "";
+  {
+    await using environment = await openLibpqEnvironment({
+      ...server,
+      tls: { mode: "verify-full", caPem: "the authority", keyPem: "the key" },
+    });
+    const { PGSSLROOTCERT, PGSSLKEY = "" } = environment.variables;
+    file = PGSSLKEY;
+    expect(environment.variables).not.toHaveProperty("PGSSLCERT");
+    expect(await readFile(String(PGSSLROOTCERT), "utf8")).toBe("the authority");
+    expect(await readFile(file, "utf8")).toBe("the key");
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect((await stat(dirname(file))).mode & 0o777).toBe(0o700);
+  }
+  await expect(stat(dirname(file))).rejects.toMatchObject({ code: "ENOENT" });
+  await using without = await openLibpqEnvironment(server);
+  expect(without.variables).not.toHaveProperty("PGSSLROOTCERT");
 });

@@ -1,6 +1,6 @@
 import { SoarError } from "@soar/errors";
 import { describe, expect, test } from "vitest";
-import { commandFailure, connectFailure, serverMessageOf } from "./server-failure.ts";
+import { commandFailure, connectFailure, refusedPart, serverMessageOf } from "./server-failure.ts";
 import type { ConnectionConfig } from "./connection-config.ts";
 
 const config: ConnectionConfig = { host: "db1", port: 5432, user: "soar" };
@@ -92,6 +92,25 @@ test("a command that failed is told with the server's hint before our own", () =
     "Check free disk space.",
   );
   expect(commandFailure("x", { ...message, sqlState: "22012" })).toMatchObject({ code: "SERVER_FAILED" });
+});
+
+test.each([
+  ["28P01", "auth_failed", undefined],
+  ["57P03", "", undefined],
+  ["53200", "", undefined],
+  ["28000", "ClientAuthentication", "database"],
+  ["28000", "InitializeSessionUserId", "role"],
+  ["53300", "CheckMyDatabase", "database"],
+  ["53300", "InitializeSessionUserId", "role"],
+  ["53300", "InitProcess", undefined],
+  ["3D000", "InitPostgres", "database"],
+])("a login that ends with %s in %s was refused to the %s", (code, routine, part) => {
+  expect(refusedPart(connect(refused(code, { routine })))).toBe(part);
+});
+
+test("what no server said refuses no part of a login", () => {
+  expect(refusedPart(connect(failed("ECONNREFUSED")))).toBeUndefined();
+  expect(refusedPart(failed("28000"))).toBeUndefined();
 });
 
 test.each<[string, unknown]>([

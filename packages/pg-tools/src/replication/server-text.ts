@@ -21,9 +21,7 @@ export function encodeServerText(text: string): Buffer {
   if (!ESCAPED.test(text)) return Buffer.from(text, "utf8");
   return Buffer.concat(
     Array.from(text, (character) =>
-      ESCAPED.test(character)
-        ? Buffer.of((character.codePointAt(0) ?? ESCAPE_BASE) - ESCAPE_BASE)
-        : Buffer.from(character, "utf8"),
+      ESCAPED.test(character) ? Buffer.of(character.charCodeAt(0) - ESCAPE_BASE) : Buffer.from(character, "utf8"),
     ),
   );
 }
@@ -42,21 +40,21 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
 }
 
 function decodeBytewise(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length;) {
-    const length = sequenceAt(bytes, at);
-    text +=
-      length === 0
-        ? String.fromCharCode(ESCAPE_BASE + (bytes[at] ?? 0))
-        : (decodeUtf8(bytes.subarray(at, at + length)) ?? "");
-    at += Math.max(length, 1);
+  let [text, end] = ["", 0];
+  for (const [at, byte] of bytes.entries()) {
+    if (at < end) continue;
+    const character = characterAt(bytes, at);
+    text += character ?? String.fromCharCode(ESCAPE_BASE + byte);
+    end = at + (character === undefined ? 1 : Buffer.byteLength(character));
   }
   return text;
 }
 
-/** How long the character is that begins there; 0 where none does. */
-function sequenceAt(bytes: Uint8Array, at: number): number {
-  for (let length = 1; length <= LONGEST_SEQUENCE && at + length <= bytes.length; length += 1)
-    if (decodeUtf8(bytes.subarray(at, at + length)) !== undefined) return length;
-  return 0;
+/** The character that begins there; undefined where none does. */
+function characterAt(bytes: Uint8Array, at: number): string | undefined {
+  for (let length = 1; length <= LONGEST_SEQUENCE && at + length <= bytes.length; length += 1) {
+    const character = decodeUtf8(bytes.subarray(at, at + length));
+    if (character !== undefined) return character;
+  }
+  return undefined;
 }

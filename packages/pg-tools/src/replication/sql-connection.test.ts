@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { errorResponse, ready, resultSet } from "../../test/backend-frames.ts";
+import { copyData, copyOut, errorResponse, ready, resultSet } from "../../test/backend-frames.ts";
 import { startScriptedServer, type Reply } from "../../test/scripted-server.ts";
 import { connectSql, type SqlConnection } from "./sql-connection.ts";
 
@@ -16,6 +16,16 @@ test("a connection that breaks under a statement is told as lost, and can be clo
       message: expect.stringContaining("the server closed the connection"),
       hint: expect.stringContaining("The server's log says why"),
       retryable: true,
+    });
+  });
+});
+
+test("a copy stream is no answer to a statement", async () => {
+  const send = Buffer.concat([copyOut, copyData("x")]);
+  await session([{ to: "copy t to stdout", send }], async (connection) => {
+    await expect(connection.query("copy t to stdout")).rejects.toMatchObject({
+      code: "SERVER_FAILED",
+      message: expect.stringContaining("the server answered with a copy stream"),
     });
   });
 });
