@@ -80,6 +80,8 @@ export interface StoreFeatures {
   readonly conditionalComplete: ConditionalPut;
   /** Who answers: host and port of the endpoint. What was found out about one server need not be true of another. Undefined for a store on this machine. */
   readonly server: string | undefined;
+  /** The proxy on the way there, without its credentials; undefined where there is none. */
+  readonly proxy: string | undefined;
   /** What was found out about this server since the store was opened. Empty for a store on this machine. */
   readonly learned: readonly LearnedHabit[];
   /** Tells what this very `server` was found to do at an earlier time; believed as long as nothing else is known. */

@@ -30,6 +30,8 @@ export interface StoreConfig {
   readonly storageClass?: string | undefined;
   /** Certificates of a private CA in PEM form, trusted beside the usual ones. */
   readonly caPem?: string | undefined;
+  /** Proxies on the way to the endpoint, and to what gives the credentials. */
+  readonly proxy?: StoreProxy | undefined;
   /** Allow an endpoint without TLS that is not on this machine. */
   readonly allowHttp?: boolean | undefined;
   /** What the server is known to do, for example from `probeServer`; the rest is found out. */
@@ -50,6 +52,16 @@ export interface StoreConfig {
   readonly rateLimitBytesPerSecond?: number | undefined;
 }
 
+/** `http://[user:password@]host:port` each, or with https; without a scheme it is http. */
+export interface StoreProxy {
+  /** For endpoints with TLS, which the proxy only connects to. */
+  readonly https?: string | undefined;
+  /** For endpoints without TLS. */
+  readonly http?: string | undefined;
+  /** What is reached without a proxy: hosts and what lies below them, addresses, networks (10.0.0.0/8), or `*`; each with or without a port. */
+  readonly except?: readonly string[] | undefined;
+}
+
 export interface StoreCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -66,7 +78,7 @@ export interface StoreRetryConfig {
 /** The fields of a `StoreConfig` that hints tell to change. */
 export type NamedSetting =
   | keyof StoreCredentials
-  | Extract<keyof StoreConfig, "url" | "endpoint" | "region" | "allowHttp" | "caPem">;
+  | Extract<keyof StoreConfig, "url" | "endpoint" | "region" | "allowHttp" | "caPem" | "proxy">;
 
 /** Where the settings came from, by field: for example `{ region: "AWS_DEFAULT_REGION" }`. */
 export type SettingNames = Readonly<Partial<Record<NamedSetting, string>>>;

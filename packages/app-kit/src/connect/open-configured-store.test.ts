@@ -41,6 +41,7 @@ test("every setting reaches the store", () => {
     BACKUP_SSE_KMS_KEY_ID: "key",
     BACKUP_RETRY_DEADLINE: "90s",
     BACKUP_MAX_PARTS: "500",
+    BACKUP_PROXY: "http://proxy:3128",
     BACKUP_PAYLOAD_SIGNATURE: "sha256",
   };
   expect(storeConfigOf(settings(environment), {})).toEqual({
@@ -54,6 +55,7 @@ test("every setting reaches the store", () => {
     storageClass: "STANDARD_IA",
     caPem: expect.stringContaining("BEGIN CERTIFICATE"),
     allowHttp: true,
+    proxy: { http: "http://proxy:3128", https: "http://proxy:3128" },
     habits: { maxParts: 500, payloadSignature: "sha256" },
     retry: { deadlineMs: 90_000 },
     settingNames: {
@@ -65,6 +67,7 @@ test("every setting reaches the store", () => {
       sessionToken: "AWS_SESSION_TOKEN",
       allowHttp: "BACKUP_ALLOW_HTTP",
       caPem: "BACKUP_CA_FILE",
+      proxy: "BACKUP_PROXY",
     },
   });
 });

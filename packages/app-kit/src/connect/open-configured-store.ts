@@ -4,6 +4,7 @@ import type { Log } from "../screen/log.ts";
 import { formatDuration } from "../screen/measures.ts";
 import type { Config } from "../options/option-table.ts";
 import { readCertificates } from "./postgres-connection.ts";
+import { proxyOf } from "./store-proxy.ts";
 import { credentialsOf, renewableCredentials } from "./store-credentials.ts";
 import { storageOptions } from "../options/storage-options.ts";
 
@@ -17,6 +18,7 @@ const SETTING_NAMES = {
   sessionToken: storageOptions["session-token"].env,
   allowHttp: storageOptions["allow-http"].env,
   caPem: storageOptions["ca-file"].env,
+  proxy: storageOptions.proxy.env,
 } as const satisfies Readonly<Record<NamedSetting, string>>;
 
 export type StorageSettings = Config<typeof storageOptions>;
@@ -68,6 +70,7 @@ export function storeConfigOf(
     serverSideEncryption: encryptionOf(settings),
     storageClass: settings.storageClass,
     caPem: settings.caFile === undefined ? undefined : readCertificates(settings.caFile, SETTING_NAMES.caPem),
+    proxy: proxyOf(settings, environment),
     allowHttp: settings.allowHttp,
     habits: habitsOf(settings),
     retry: { deadlineMs: settings.retryDeadlineMs },

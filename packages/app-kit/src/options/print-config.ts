@@ -20,7 +20,7 @@ export function printedSettings(table: OptionTable, resolved: ResolvedConfig): P
   return Object.entries(table).flatMap(([name, row]) => {
     const origin = resolved.origins.get(name);
     if (origin === undefined || NOT_SETTINGS.has(name)) return [];
-    const value = origin.text !== undefined && row.secret === true ? HIDDEN : origin.text;
+    const value = row.secret === true && origin.text !== undefined ? HIDDEN : withoutPassword(origin.text);
     return [{ option: optionLabel(name, row), variable: row.env, value, source: origin.description }];
   });
 }
@@ -45,4 +45,9 @@ export function formatSettings(settings: readonly PrintedSetting[], options: { r
 export function unreadVariables(table: OptionTable, envFile: EnvFile | undefined): string[] {
   const known = new Set(Object.values(table).map(({ env }) => env));
   return [...(envFile?.entries.keys() ?? [])].filter((name) => !known.has(name));
+}
+
+/** A proxy's address may hold user and password. */
+function withoutPassword(text: string | undefined): string | undefined {
+  return text?.replace(/\/\/[^/@\s]+@/, `//${HIDDEN}@`);
 }

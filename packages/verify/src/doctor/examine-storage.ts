@@ -27,6 +27,8 @@ export async function examineStorage(
   signal: AbortSignal | undefined,
 ): Promise<StorageProbe> {
   const written: string[] = [];
+  const { proxy } = store.features;
+  if (proxy !== undefined) notes.ok("proxy", `requests go through the proxy ${proxy}`);
   try {
     await examineObject(store, written, { notes, signal });
     const habits = await examineProvider(store, PROBE_PREFIX, { notes, signal });

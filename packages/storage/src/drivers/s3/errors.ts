@@ -41,6 +41,12 @@ function meaningOfStatus(facts: S3FailureFacts, context: S3FailureContext, messa
     return wrongRegion(facts, context, message);
   if (status >= 200 && status < 300)
     return { code: "STORE_PROTOCOL", fact: `the answer cannot be read (${message})`, hint: notS3(context) };
+  if (status === 407)
+    return {
+      code: "STORE_DENIED",
+      fact: `a proxy wants to know who asks (${describeFacts(facts)})`,
+      hint: `Write user and password into the proxy's address (${context.settings.nameOf("proxy")}).`,
+    };
   if (status === 401 || status === 403)
     return {
       code: "STORE_DENIED",

@@ -35,6 +35,10 @@ export function findNetworkMeaning(
         `nothing listens at ${endpoint}`,
         "Check host and port of the endpoint, and that the server runs.",
       );
+    case "PROXY_UNREACHABLE":
+    case "PROXY_REFUSED":
+    case "PROXY_AUTHENTICATION":
+      return meaningOfProxy(code, message, nameOf("proxy"));
     case "ENETUNREACH":
     case "EHOSTUNREACH":
       return unreachable(`there is no route to ${endpoint}`, "Check the network and the firewall.");
@@ -69,6 +73,16 @@ export function findNetworkMeaning(
     default:
       return meaningOfOther(code, message, endpoint);
   }
+}
+
+/** The way ended at the proxy: nothing is known of the endpoint. */
+function meaningOfProxy(code: string, message: string, setting: string): FailureMeaning {
+  const fact = `the proxy ${message}`;
+  if (code === "PROXY_UNREACHABLE")
+    return unreachable(fact, `Check the proxy (${setting}), or except the endpoint's host from it.`);
+  if (code === "PROXY_REFUSED")
+    return { ...unreachable(fact, `Have the proxy (${setting}) let this host and port through.`), retryable: false };
+  return { code: "STORE_DENIED", fact, hint: `Write user and password into the proxy's address (${setting}).` };
 }
 
 function untrusted(endpoint: string, fault: string, setting: string): FailureMeaning {

@@ -11,6 +11,7 @@ import { putS3 } from "./put.ts";
 import { removeS3 } from "./remove.ts";
 import { reportRequests } from "./report-requests.ts";
 import type { S3Settings } from "./settings.ts";
+import { nameOfProxy } from "./proxy-choice.ts";
 import { throughRenewal } from "./through-renewal.ts";
 import { throughHabits } from "./through-habits.ts";
 import { abortStaleS3Uploads, listS3Uploads } from "./unfinished-uploads.ts";
@@ -105,7 +106,9 @@ function usualHabits({ provider }: S3Settings): ServerHabits {
   };
 }
 
-function createFeatures({ endpoint, provider }: S3Settings, habits: HabitBook): StoreFeatures {
+function createFeatures({ endpoint, provider, proxyFor }: S3Settings, habits: HabitBook): StoreFeatures {
+  const { protocol, hostname, host, port } = new URL(endpoint);
+  const proxy = proxyFor({ protocol, hostname, port: port === "" ? undefined : Number(port) });
   return {
     get conditionalPut() {
       return habits.now.conditionalPut;
@@ -125,7 +128,8 @@ function createFeatures({ endpoint, provider }: S3Settings, habits: HabitBook): 
     get learned() {
       return habits.learned;
     },
-    server: new URL(endpoint).host,
+    server: host,
+    proxy: proxy === undefined ? undefined : nameOfProxy(proxy),
     recall: habits.recall,
     minPartSize: provider.minPartSize,
     maxPartSize: provider.maxPartSize,

@@ -1,5 +1,6 @@
 import { registerSecret, SoarError } from "@soar/errors";
 import { awsEndpoint, type Provider, providerOfHost, PROVIDERS, regionFor } from "../../providers.ts";
+import { chooseProxy, type ProxyChoice } from "./proxy-choice.ts";
 import { settingNamer } from "../../setting-names.ts";
 import type { NamedSetting, StoreConfig, StoreCredentials } from "../../store-config.ts";
 
@@ -14,6 +15,7 @@ export interface S3Settings {
   readonly serverSideEncryption: StoreConfig["serverSideEncryption"];
   readonly storageClass: string | undefined;
   readonly caPem: string | undefined;
+  readonly proxyFor: ProxyChoice;
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -39,6 +41,7 @@ export function resolveS3Settings(config: StoreConfig, bucket: string): S3Settin
     serverSideEncryption: config.serverSideEncryption,
     storageClass: config.storageClass,
     caPem: config.caPem,
+    proxyFor: chooseProxy(config.proxy),
     connectTimeoutMs: config.connectTimeoutMs ?? 10_000,
     idleTimeoutMs: config.idleTimeoutMs ?? 30_000,
     requestTimeoutMs: config.requestTimeoutMs ?? 300_000,

@@ -1,6 +1,8 @@
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { getCACertificates } from "node:tls";
+import type { ProxyChoice } from "./proxy-choice.ts";
+import { proxyAddress, proxyHeaders, TunnelAgent } from "./proxy-tunnel.ts";
 import { sendBody } from "./send-body.ts";
 import { watchTimes } from "./timeouts.ts";
 import type { TransportCall } from "./transport-call.ts";
@@ -11,6 +13,8 @@ export interface TransportOptions {
   readonly requestTimeoutMs: number;
   readonly maxConnections: number;
   readonly caPem: string | undefined;
+  /** The proxy on the way to a host; none unless told. */
+  readonly proxyFor?: ProxyChoice | undefined;
 }
 
 export interface TransportRequest {
@@ -50,28 +54,60 @@ export function createTransport(options: TransportOptions): Transport {
   // `ca` replaces the usual certificates, so these are named too, including those of NODE_EXTRA_CA_CERTS.
   const ca = options.caPem === undefined ? undefined : [...getCACertificates("default"), options.caPem];
   const https = new HttpsAgent({ ...agentOptions, ca });
+  const tunnels = new Map<string, TunnelAgent>();
+  const tunnelThrough = (proxy: URL): TunnelAgent => {
+    const { connectTimeoutMs } = options;
+    const tunnel = tunnels.get(proxy.href) ?? new TunnelAgent(proxy, { ...agentOptions, ca, connectTimeoutMs });
+    tunnels.set(proxy.href, tunnel);
+    return tunnel;
+  };
   return {
     metadata: { handlerProtocol: "http/1.1" },
     handle: async (request, call = {}) => {
       const body = requireBuffer(request);
-      const send = request.protocol === "http:" ? httpRequest : httpsRequest;
-      const outgoing = send({
-        agent: request.protocol === "http:" ? http : https,
-        host: hostToConnect(request.hostname),
-        port: request.port,
-        method: request.method,
-        path: request.path + formatQuery(request.query),
-        headers: call.expectContinue === true ? { ...request.headers, expect: "100-continue" } : request.headers,
-      });
+      const { method, protocol } = request;
+      const path = request.path + formatQuery(request.query);
+      const headers = call.expectContinue === true ? { ...request.headers, expect: "100-continue" } : request.headers;
+      const proxy = options.proxyFor?.(request);
+      const outgoing =
+        proxy !== undefined && protocol === "http:"
+          ? sendToProxy(
+              proxy,
+              { method, path: absolute(request, path), headers },
+              proxy.protocol === "http:" ? http : https,
+            )
+          : (protocol === "http:" ? httpRequest : httpsRequest)({
+              agent: protocol === "http:" ? http : proxy === undefined ? https : tunnelThrough(proxy),
+              host: hostToConnect(request.hostname),
+              port: request.port,
+              method,
+              path,
+              headers,
+            });
       return { response: await exchange(outgoing, body, call, options) };
     },
     destroy() {
       http.destroy();
       https.destroy();
+      for (const tunnel of tunnels.values()) tunnel.destroy();
     },
     updateHttpClientConfig() {},
     httpHandlerConfigs: () => ({}),
   };
+}
+
+/** Without TLS the proxy gets the request itself, with the whole address. */
+function sendToProxy(
+  proxy: URL,
+  { headers, ...request }: { method: string; path: string; headers: Readonly<Record<string, string>> },
+  agent: HttpAgent,
+): ClientRequest {
+  const send = proxy.protocol === "http:" ? httpRequest : httpsRequest;
+  return send({ ...request, ...proxyAddress(proxy), agent, headers: { ...headers, ...proxyHeaders(proxy) } });
+}
+
+function absolute({ hostname, port }: TransportRequest, path: string): string {
+  return `http://${hostname}${port === undefined ? "" : `:${port}`}${path}`;
 }
 
 /** Names below `localhost` mean this machine (RFC 6761), which not every resolver knows; IPv6 comes in brackets. */
