@@ -145,7 +145,13 @@ test("a hot standby that dies later is a failure, though it had answered before"
 test("a target that the archive does not reach leaves the server down, with the reason", async () => {
   const made = await newSource();
   await made.primary.stop();
-  const cluster = await start(made, { recovery_target_time: "2999-01-01 00:00:00+00" });
+  // On a busy machine it could be over before it was seen to run.
+  const go = join(made.archiveDir, "go");
+  const cluster = await start(made, {
+    recovery_target_time: "2999-01-01 00:00:00+00",
+    restore_command: `while [ ! -e ${go} ]; do sleep 0.05; done; ${String(made.settings["restore_command"])}`,
+  });
+  await writeFile(go, "");
   await expect(waitForRecovery({ cluster })).rejects.toMatchObject({
     code: "RECOVERY_FAILED",
     message: expect.stringContaining("recovery ended before configured recovery target was reached") as string,

@@ -51,7 +51,7 @@ describe("the version of the server", () => {
     expect(connection.serverVersion).toBe(expected);
   });
 
-  test.each(["14.19", "devel"])("%s is too old or unknown, and the session is ended politely", async (version) => {
+  test.each(["14.19", "devel", ""])("%j is too old or unknown, and the session is ended politely", async (version) => {
     await using server = await startScriptedServer({ version });
     await expect(connectReplication(server.config)).rejects.toMatchObject({
       code: "SERVER_VERSION",

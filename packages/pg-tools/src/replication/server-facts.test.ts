@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ready, resultSet } from "../../test/backend-frames.ts";
 import { startScriptedServer } from "../../test/scripted-server.ts";
-import { readServerFacts, RECOVERY_PARAMETERS, type ServerFacts } from "./server-facts.ts";
+import { readServerFacts, readSubscriptions, RECOVERY_PARAMETERS, type ServerFacts } from "./server-facts.ts";
 import { connectSql } from "./sql-connection.ts";
 
 const SETTINGS: Readonly<Record<string, string>> = {
@@ -23,6 +23,7 @@ const DATABASES = resultSet(
   [["oid", 701], "name", ["allows", 16], ["template", 16], "size"],
   ["5", "hidden", "t", "f", null],
 );
+const SUBSCRIPTIONS = resultSet(["database", "name", ["enabled", 16]], ["soar", "news", "f"]);
 
 async function read(settings: Readonly<Record<string, string>>, control = CONTROL): Promise<ServerFacts> {
   const replies = [
@@ -30,6 +31,7 @@ async function read(settings: Readonly<Record<string, string>>, control = CONTRO
     control,
     DATABASES,
     resultSet(["oid", "name", "location"]),
+    SUBSCRIPTIONS,
   ].map((send) => ({ to: "SELECT", send: Buffer.concat([send, ready]) }));
   await using server = await startScriptedServer({ replies });
   await using connection = await connectSql(server.config);
@@ -45,7 +47,17 @@ test("a standby's facts; the size of a database that the role may not enter is u
     dataDirectory: undefined,
     databases: [{ oid: 5, name: "hidden", isTemplate: false, sizeBytes: undefined }],
     tablespaces: [],
+    superuser: undefined,
+    subscriptions: [{ database: "soar", name: "news", isEnabled: false }],
   });
+});
+
+test("subscriptions are read by themselves, too", async () => {
+  await using server = await startScriptedServer({
+    replies: [{ to: "SELECT datname", send: Buffer.concat([SUBSCRIPTIONS, ready]) }],
+  });
+  await using connection = await connectSql(server.config);
+  expect(await readSubscriptions(connection)).toEqual([{ database: "soar", name: "news", isEnabled: false }]);
 });
 
 test.each(Object.keys(SETTINGS))("without %s nothing is made up in its place", async (name) => {
