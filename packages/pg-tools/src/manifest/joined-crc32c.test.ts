@@ -27,3 +27,13 @@ test("runs of a gibibyte, as PostgreSQL's files have them", () => {
   joined = joinCrc32c(joined, joinCrc32c(half, half, 32 * zeros.length), 64 * zeros.length);
   expect(joined).toBe(slow);
 });
+
+test("a run of more bits than 32 bits count", () => {
+  const start = crc32cOf(Buffer.from("123456789"));
+  let [zeros, length] = [crc32cOf(Buffer.alloc(2 ** 20)), 2 ** 20];
+  for (; length < 2 ** 28; length *= 2) zeros = joinCrc32c(zeros, zeros, length);
+  let quarters = start;
+  for (let quarter = 0; quarter < 4; quarter++) quarters = joinCrc32c(quarters, zeros, length);
+  const half = joinCrc32c(zeros, zeros, length);
+  expect(joinCrc32c(start, joinCrc32c(joinCrc32c(half, zeros, length), zeros, length), 2 ** 30)).toBe(quarters);
+});

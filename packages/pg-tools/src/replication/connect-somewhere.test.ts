@@ -1,5 +1,7 @@
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { errorResponse } from "../../test/backend-frames.ts";
+import { startScriptedServer } from "../../test/scripted-server.ts";
 import { connectSomewhere, findSuperuser } from "./connect-somewhere.ts";
 import type { ConnectionConfig } from "./connection-config.ts";
 
@@ -57,6 +59,20 @@ test("tells why the first could not be entered, and what no other database would
   await expect(connectSomewhere(as("postgres"), { avoid: ["postgres", "template1"] })).rejects.toMatchObject({
     code: "CONFIG_INVALID",
   });
+});
+
+test("a role that the server does not know is tried once, whatever the database", async () => {
+  const refusal = errorResponse({
+    V: "FATAL",
+    S: "FATAL",
+    C: "28000",
+    M: "no such role",
+    R: "InitializeSessionUserId",
+  });
+  await using server = await startScriptedServer({ refusal });
+  const options = { roles: ["one", "two"], databases: ["soar", "postgres"] };
+  await expect(findSuperuser(server.config, options)).rejects.toMatchObject({ code: "SERVER_DENIED" });
+  expect(server.sessions.map(({ user }) => user)).toEqual(["one", "two"]);
 });
 
 test("finds a superuser by any role that is let in, and says when none may log in", async () => {
