@@ -273,7 +273,7 @@ describe("a clock that is wrong by an hour", () => {
   test.each([-1, 1])("is said to HEAD, too, whose refusal has no body (%i)", async (direction) => {
     const { store, server, cleanUp } = await openS3ForTest("aws");
     await store.put("a", BODY);
-    server.inject({ operation: "HeadObject", fault: { type: "clock-skew", ms: direction * 3600_000 } });
+    server.change({ clockOffsetMs: direction * 3600_000 });
     const error = await expectRejection(store.stat("a"), "CLOCK_SKEWED");
     expect(error.hint).toContain("timedatectl");
     expect(await withRetry(store, { baseDelayMs: 1 }).stat("a")).toMatchObject({ size: BODY.byteLength });
