@@ -108,6 +108,7 @@ async function readCluster(store: ObjectStore, { config, log, progress, signal, 
 
 function showEvent(event: BackupEvent, { log, progress }: { readonly log: Log; readonly progress: Progress }): void {
   if (event.type === "progress") progress.update(event.done, event.total);
+  if (event.type === "server-warning") log.warn(`the server says: ${event.message}`);
   if (event.type === "waiting-for-wal") log.debug(`waiting for WAL segment ${event.missing}`);
   if (event.type === "incremental")
     log.info(event.base === undefined ? `taking a full backup: ${event.reason}` : `referring to backup ${event.base}`);

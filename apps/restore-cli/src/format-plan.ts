@@ -75,7 +75,7 @@ export function formatPlan(prepared: Prepared): string {
         : `the server takes writes; as a copy it acts on nobody: ${describeFence(plan.backup)}; soar-restore adopt changes that`,
     ],
     ...plan.passedOver.map(({ label, reason }): Row => ["not used", `${label}: ${reason}`]),
-    ...plan.warnings.map((warning): Row => ["warning", warning]),
+    ...[...plan.warnings, ...checked.missingHere].map((warning): Row => ["warning", warning]),
     ...checkRows(checks),
   ];
   return [formatRows(rows), ...prepared.config.flatMap(configText)].join("\n");
@@ -167,7 +167,7 @@ function machineAsJson({
   appServices,
   config,
   download,
-  checked: { inPlace, approach, control, freeBytes, programVersion, binDir },
+  checked: { inPlace, approach, control, freeBytes, programVersion, binDir, missingHere },
 }: Prepared): object {
   return {
     download,
@@ -176,6 +176,7 @@ function machineAsJson({
     dataDir,
     config: config.map(({ path, present }) => ({ path, present: present !== undefined })),
     approach: approach.kind,
+    missingHere,
     inPlace,
     stops: {
       server:

@@ -37,11 +37,14 @@ export interface ReplayedSource {
   readonly host: string;
   readonly dataDirectory: string;
   readonly settings: BackupRecord["settings"];
+  readonly leftOut: BackupRecord["leftOut"];
 }
 
 export type BackupEvent =
   | ClaimEvent
   /** Bytes of the cluster that were read, of about `total`. */
   | { readonly type: "progress"; readonly done: number; readonly total: number | undefined }
+  /** What the server said about its own data directory, in its language. */
+  | { readonly type: "server-warning"; readonly message: string }
   | { readonly type: "waiting-for-wal"; readonly missing: string }
   | { readonly type: "reading-back" };

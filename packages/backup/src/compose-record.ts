@@ -1,5 +1,5 @@
 import { formatLsn, formatWalSegment } from "@soar/pg-tools";
-import type { ServerFacts } from "@soar/pg-tools/replication";
+import { passedOver, type ServerFacts } from "@soar/pg-tools/replication";
 import { FORMAT_VERSION, type BackupRecord } from "@soar/repository";
 import { DEFAULT_CHUNK_BYTES } from "@soar/seekable-tar";
 import type { CheckedBackup } from "./prove/read-back.ts";
@@ -54,10 +54,7 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     source: sourceOf(parts),
     dataChecksums: facts.dataChecksums,
     settings: options.replayed?.settings ?? settingsOf(facts),
-    databases: facts.databases.map(({ oid, name }) => ({ oid, name })),
-    subscriptions: facts.subscriptions
-      .filter(({ isEnabled }) => isEnabled)
-      .map(({ database, name }) => ({ database, name })),
+    ...inDatabases(facts),
     tablespaces: archives.archives.flatMap(({ oid, location }) =>
       oid === undefined ? [] : [{ oid, location: location ?? "" }],
     ),
@@ -77,7 +74,16 @@ export function composeRecord(parts: RecordParts): BackupRecord {
       ]),
     },
     damagedPages: damagedPagesOf(archives.damaged),
+    warnings: [...archives.warnings],
+    leftOut: options.replayed?.leftOut ?? passedOver(archives.warnings),
     createdBy: options.toolVersion,
+  };
+}
+
+function inDatabases({ databases, subscriptions }: ServerFacts): Pick<BackupRecord, "databases" | "subscriptions"> {
+  return {
+    databases: databases.map(({ oid, name, encoding, collate, ctype }) => ({ oid, name, encoding, collate, ctype })),
+    subscriptions: subscriptions.filter(({ isEnabled }) => isEnabled).map(({ database, name }) => ({ database, name })),
   };
 }
 

@@ -1,6 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { connectSomewhere, readServerFacts, type ServerFacts, type SqlConnection } from "@soar/pg-tools/replication";
+import {
+  connectSomewhere,
+  holdsData,
+  passedOver,
+  readServerFacts,
+  type ServerFacts,
+  type SqlConnection,
+} from "@soar/pg-tools/replication";
 import { findMajor, majorOfVersionNumber, SUPPORTED_VERSIONS } from "@soar/pg-tools/majors";
 import {
   claimRepository,
@@ -94,6 +101,8 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   const { signal } = options;
   const archives = await transfer(store, run);
   requireOneTimeline(archives);
+  for (const message of archives.warnings) options.onEvent?.({ type: "server-warning", message });
+  requireData(archives);
   options.onEvent?.({ type: "reading-back" });
   const checked = await readBack(store, { label: claimed.label, archives, signal });
   const objects: BackupObject[] = [
@@ -209,6 +218,17 @@ function requireSuitable(facts: ServerFacts): void {
       },
     );
   }
+}
+
+/** Without an error the server passes over links where the data lies, for example of a database that somebody has moved to another disk by hand. */
+function requireData({ warnings }: StoredArchives): void {
+  const missing = passedOver(warnings).filter(holdsData);
+  if (missing.length === 0) return;
+  throw new SoarError(
+    "BACKUP_INCOMPLETE",
+    `the server left out what lies under '${missing.join("', '")}': it is no ordinary file or directory`,
+    { hint: "Move the data back into the data directory, and use a tablespace (CREATE TABLESPACE) for another disk." },
+  );
 }
 
 function requireOneTimeline({ startTimeline, timeline }: StoredArchives): void {

@@ -27,11 +27,12 @@ export async function takeReplayedBackup(
     signal: options.signal,
   });
   const minimums = Object.fromEntries(Object.entries(plan.minimums).map(([name, value]) => [name, String(value)]));
-  const { source, settings } = plan.backup;
+  const { source, settings, leftOut } = plan.backup;
   const replayed = {
     serverConfig,
     host: source.host,
     dataDirectory: source.dataDirectory,
+    leftOut,
     settings: { ...settings, ...minimums },
   };
   const claimed = await claimBackup(store, {

@@ -61,7 +61,13 @@ export function directorySource(server: ConnectionConfig, dataDir: string): Back
             files,
             walRanges: [{ timeline, startLsn, endLsn: stopLsn }],
           });
-          return await Promise.resolve({ manifest: Buffer.from(manifest), stopLsn, timeline, damaged: undefined });
+          return await Promise.resolve({
+            manifest: Buffer.from(manifest),
+            stopLsn,
+            timeline,
+            damaged: undefined,
+            warnings: [],
+          });
         },
         [Symbol.asyncDispose]: () => sql.close(),
       };

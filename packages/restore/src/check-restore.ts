@@ -11,6 +11,7 @@ import type { CheckedRestore, RestoreOptions } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { findServerControl, type ServerControl } from "./server-control/server-control.ts";
 import { hasSystemd } from "./server-control/systemd.ts";
+import { findMissingHere } from "./server-config/missing-here.ts";
 import { placeTablespaces } from "./fetch/tablespaces.ts";
 import { requireWalPlace } from "./fetch/wal-link.ts";
 
@@ -44,6 +45,7 @@ export async function checkRestore(plan: RestorePlan, options: CheckOptions): Pr
     approach,
     control: await controlOf(plan, options, inPlace),
     canControlServices: await hasSystemd(systemEnv),
+    missingHere: await findMissingHere(plan.backup, { dataDir, binDir, inPlace, systemEnv }),
   };
 }
 

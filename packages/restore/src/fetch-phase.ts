@@ -5,6 +5,7 @@ import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "./chown-tree.ts";
 import { fenceClone } from "./recover/fence.ts";
+import { carryLinks } from "./in-place/carry-links.ts";
 import { fetchBackup } from "./fetch/fetch-backup.ts";
 import { compareServerConfig, putServerConfig } from "./server-config/config-difference.ts";
 import { formatLineageTable } from "./wal/lineage-table.ts";
@@ -28,6 +29,7 @@ export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run
   onEvent?.({ type: "phase", phase: "fetch" });
   await fetchInto(store, plan, run, async () => {
     if (run.fenced) await fenceClone(dataDir);
+    await carryOver(run);
     if (run.withConfig === true)
       await putServerConfig(await compareServerConfig(store, plan.backup, { signal }), owner, new Date());
     await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal });
@@ -42,6 +44,15 @@ export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run
     if (owner !== undefined) await chownTree([dataDir, ...tablespaces.values(), ...outside], owner);
     await keeper.note({ phase: "recover" });
   });
+}
+
+/** What the administrator has linked in the old data directory, and no backup has. */
+async function carryOver({ dataDir, inPlace, keeper, onEvent }: Run): Promise<void> {
+  const { keptAs } = keeper.record;
+  if (!inPlace || keptAs === undefined) return;
+  const links = await carryLinks(keptAs, dataDir);
+  if (links.length > 0)
+    onEvent?.({ type: "done", text: `made the links of the old data directory again: ${links.join(", ")}` });
 }
 
 async function fetchInto(
@@ -71,6 +82,7 @@ async function fetchInto(
       onProgress,
       beforeControlFile,
       refill,
+      keepsLinks: run.inPlace,
     });
   } finally {
     await pool.close();

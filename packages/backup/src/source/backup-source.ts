@@ -69,6 +69,8 @@ export interface FinishedBackup {
   readonly timeline: number;
   /** Pages whose checksum was wrong at the source: the backup is whole all the same. */
   readonly damaged: DamageReport | undefined;
+  /** What else the server warned of, for example of a link that it passed over. */
+  readonly warnings: readonly string[];
 }
 
 /** The sum of the estimates, unless one is missing. */

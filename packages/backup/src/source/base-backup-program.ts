@@ -45,7 +45,10 @@ export async function startBaseBackupProgram(
   try {
     const program = startProgram(path, args, {
       env: environment.variables,
-      onComplaint: (line) => damage.add(line),
+      onComplaint: (line) => {
+        const warning = warningOf(line);
+        if (warning !== undefined) damage.add(warning);
+      },
     });
     return {
       stdout: program.stdout,
@@ -60,6 +63,11 @@ export async function startBaseBackupProgram(
     await environment[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** As libpq prints what a server says (`WARNING:  ...`, in the server's language); what the program itself says begins with its name. */
+function warningOf(line: string): string | undefined {
+  return /^(?!pg_basebackup:)\S+: {2}(.*)$/.exec(line)?.[1];
 }
 
 function lastLines(text: string): string[] {

@@ -183,6 +183,12 @@ class ProgramBackup {
     const last = reader.finish().walRanges.at(-1);
     if (last === undefined) throw new SoarError("BACKUP_INCOMPLETE", "the backup_manifest names no WAL");
     const damaged = exit.status === 0 ? undefined : exit.damage.report(exit.lines.at(-1) ?? "");
-    return Promise.resolve({ manifest, stopLsn: last.endLsn, timeline: last.timeline, damaged });
+    return Promise.resolve({
+      manifest,
+      stopLsn: last.endLsn,
+      timeline: last.timeline,
+      damaged,
+      warnings: exit.damage.warnings,
+    });
   }
 }

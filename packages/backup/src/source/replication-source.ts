@@ -73,11 +73,12 @@ async function readEnd(events: EventReader, tablespaces: RunningBackup["tablespa
   const chunks: Buffer[] = [];
   for (let event = await events.take("manifest"); event !== undefined; event = await events.take("manifest"))
     chunks.push(event.chunk);
-  const { stopLsn, timeline, damaged } = await events.require("end");
+  const { stopLsn, timeline, damaged, warnings } = await events.require("end");
   return {
     manifest: Buffer.concat(chunks),
     stopLsn,
     timeline,
+    warnings,
     damaged: damaged && {
       ...damaged,
       files: damaged.files.map((file) => ({ ...file, path: pathInCluster(file.path, tablespaces) })),

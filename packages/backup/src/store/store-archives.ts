@@ -53,6 +53,7 @@ export interface StoredArchives {
   /** The segments without which the backup is not consistent. */
   readonly wal: { readonly timeline: number; readonly fromIndex: number; readonly toIndex: number };
   readonly damaged: FinishedBackup["damaged"];
+  readonly warnings: FinishedBackup["warnings"];
 }
 
 /** Room for what a tar adds to the files: headers, padding, the end; and for what grew since the server's estimate. */
@@ -72,7 +73,7 @@ export async function storeArchives(
   const { result: archives, summary } = await withTable(store, { label, total, signal }, (table) =>
     storeEach(store, running, { ...options, table, total }),
   );
-  const { manifest: bytes, stopLsn, timeline, damaged } = await running.finish();
+  const { manifest: bytes, stopLsn, timeline, damaged, warnings } = await running.finish();
   const stoppedAt = options.now();
   const manifest = await storeObject(store, label, BACKUP_OBJECTS.manifest, bytes, { signal });
   const index: BackupObject = { name: BACKUP_OBJECTS.index, size: summary.storedBytes, sha256: summary.storedSha256 };
@@ -91,6 +92,7 @@ export async function storeArchives(
       toIndex: segmentIndexBeforeLsn(stopLsn, walSegmentSize),
     },
     damaged,
+    warnings,
   };
 }
 

@@ -41,6 +41,8 @@ export type BaseBackupEvent =
       readonly stopLsn: bigint;
       readonly timeline: number;
       readonly damaged: DamageReport | undefined;
+      /** What else the server warned of. */
+      readonly warnings: readonly string[];
     };
 
 /** First byte of a CopyData message in a base backup (PostgreSQL documentation, BASE_BACKUP). */

@@ -81,6 +81,7 @@ async function readEnd(
     stopLsn: end.lsn,
     timeline: end.timeline,
     damaged: failure === undefined ? undefined : damage.report(failure.message),
+    warnings: damage.warnings,
   };
 }
 

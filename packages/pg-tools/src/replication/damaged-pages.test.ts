@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DamageCollector } from "./damaged-pages.ts";
+import { DamageCollector, holdsData, passedOver } from "./damaged-pages.ts";
 
 test("reads blocks and totals from the warnings, whatever their language", () => {
   const collector = new DamageCollector();
@@ -16,6 +16,7 @@ test("reads blocks and totals from the warnings, whatever their language", () =>
     'checksum verification failed in file "/srv/base/fast disk/PG_15_202209061/5/16401", block 2: calculated A but expected B',
   );
   collector.add("9 total checksum verification failures");
+  expect(collector.warnings).toEqual(["9 total checksum verification failures"]);
   expect(collector.report("failed")).toEqual({
     message: "failed",
     files: [
@@ -24,4 +25,17 @@ test("reads blocks and totals from the warnings, whatever their language", () =>
       { path: "/srv/base/fast disk/PG_15_202209061/5/16401", blocks: [2], total: undefined },
     ],
   });
+});
+
+test.each([
+  ['skipping special file "./server.key"', "server.key", false],
+  ["überspringe besondere Datei »./conf.d/it's here.conf«", "conf.d/it's here.conf", false],
+  ['特殊ファイル"./base/16384"をスキップしています', "base/16384", true],
+  ["fichier spécial « ./server.crt » ignoré", "server.crt", false],
+])("reads from %j what the server passed over, whatever its language", (warning, path, isData) => {
+  const collector = new DamageCollector();
+  collector.add(warning);
+  expect(collector.warnings).toEqual([warning]);
+  expect(passedOver(collector.warnings)).toEqual(path === undefined ? [] : [path]);
+  expect(passedOver(collector.warnings).some(holdsData)).toBe(isData);
 });

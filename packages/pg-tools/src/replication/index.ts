@@ -28,5 +28,5 @@ export {
 export { baseBackup } from "./base-backup.ts";
 export type { BackupTablespace, BaseBackupEvent } from "./base-backup-stream.ts";
 export type { BaseBackupOptions } from "./base-backup-command.ts";
-export { DamageCollector, type DamageReport } from "./damaged-pages.ts";
+export { DamageCollector, type DamageReport, holdsData, passedOver } from "./damaged-pages.ts";
 export { streamWal, type StreamWalOptions, type WalStream, type WalStreamEvent } from "./stream-wal.ts";

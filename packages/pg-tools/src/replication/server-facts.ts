@@ -7,6 +7,11 @@ export interface ServerDatabase {
   readonly name: string;
   readonly allowsConnections: boolean;
   readonly isTemplate: boolean;
+  /** For example `UTF8`. */
+  readonly encoding: string;
+  /** Locales of the system's library, without which the database cannot be entered, whatever sorts its texts. */
+  readonly collate: string;
+  readonly ctype: string;
   /** Undefined where the role may not ask. */
   readonly sizeBytes: number | undefined;
 }
@@ -75,6 +80,16 @@ const SETTINGS = [
   "server_encoding",
   "lc_collate",
   "lc_ctype",
+  "lc_messages",
+  "lc_monetary",
+  "lc_numeric",
+  "lc_time",
+  "ssl",
+  "ssl_ca_file",
+  "ssl_cert_file",
+  "ssl_crl_file",
+  "ssl_dh_params_file",
+  "ssl_key_file",
   "timezone",
   "block_size",
   "shared_preload_libraries",
@@ -180,9 +195,13 @@ async function readDatabases(
     name: string;
     allows: boolean;
     template: boolean;
+    encoding: string;
+    collate: string;
+    ctype: string;
     size: string | null;
   }>(
     `SELECT oid::int8::float8 AS oid, datname AS name, datallowconn AS allows, datistemplate AS template,
+      pg_encoding_to_char(encoding) AS encoding, datcollate AS collate, datctype AS ctype,
       CASE WHEN has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'MEMBER') THEN pg_database_size(oid) END AS size
      FROM pg_database ORDER BY oid`,
     [],
@@ -193,6 +212,9 @@ async function readDatabases(
     name: row.name,
     allowsConnections: row.allows,
     isTemplate: row.template,
+    encoding: row.encoding,
+    collate: row.collate,
+    ctype: row.ctype,
     sizeBytes: row.size === null ? undefined : Number(row.size),
   }));
 }

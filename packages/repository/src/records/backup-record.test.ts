@@ -31,7 +31,12 @@ const records: fc.Arbitrary<BackupRecord> = fc
     // Names as PostgreSQL has them; JavaScript's own "__proto__" is none.
     settings: fc.dictionary(fc.stringMatching(/^[a-z][a-z_.]{0,20}$/), text),
     // Bytes that are no UTF-8 stand as lone surrogates.
-    databases: fc.array(fc.record({ oid, name: fc.oneof(text, fc.constant("caf\udce9")) })),
+    databases: fc.array(
+      fc.record(
+        { oid, name: fc.oneof(text, fc.constant("caf\udce9")), encoding: text, collate: text, ctype: text },
+        { requiredKeys: ["oid", "name"] },
+      ),
+    ),
     tablespaces: fc.array(fc.record({ oid, location: text })),
     subscriptions: fc.array(fc.record({ database: text, name: text })),
     archives: fc.array(
@@ -43,6 +48,8 @@ const records: fc.Arbitrary<BackupRecord> = fc
     objects: fc.array(fc.record({ name: text, size, sha256 })),
     index: fc.record({ members: fc.array(fc.tuple(size, size, sha256)) }),
     damagedPages: fc.array(fc.record({ path: text, detail: text })),
+    warnings: fc.array(text),
+    leftOut: fc.array(text),
     codec: fc.constantFrom("gzip" as const, "zstd" as const, "none" as const),
     source: fc.record(
       {

@@ -72,7 +72,16 @@ const schema = v.object({
   dataChecksums: v.boolean(),
   /** Settings that a server must at least have to replay this cluster's WAL, and what later checks need. */
   settings: v.record(v.string(), v.string()),
-  databases: v.array(v.object({ oid, name: v.string() })),
+  /** Encoding and locales are undefined in records of versions before. */
+  databases: v.array(
+    v.object({
+      oid,
+      name: v.string(),
+      encoding: v.optional(v.string()),
+      collate: v.optional(v.string()),
+      ctype: v.optional(v.string()),
+    }),
+  ),
   tablespaces: v.array(v.object({ oid, location: v.string() })),
   /** Logical subscriptions that were enabled; undefined in records of versions before. */
   subscriptions: v.optional(v.array(v.object({ database: v.string(), name: v.string() }))),
@@ -89,6 +98,10 @@ const schema = v.object({
   backupHistory: v.optional(v.object({ name: v.string(), sha256: sha256Text })),
   /** Pages whose checksum was wrong at the source. The backup is as good as the source was. */
   damagedPages: v.array(v.object({ path: v.string(), detail: v.string() })),
+  /** What the server warned of beside them, in its language; undefined in records of versions before. */
+  warnings: v.optional(v.array(v.string())),
+  /** Links and sockets in the data directory, which the server does not store, by their paths there; undefined like the warnings. */
+  leftOut: v.optional(v.array(v.string())),
   createdBy: v.string(),
 });
 

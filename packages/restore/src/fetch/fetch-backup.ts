@@ -23,6 +23,8 @@ export interface FetchOptions {
   readonly jobs: number;
   /** Whether the directories hold a part of the backup, or another state of the cluster: what is right there is kept, all else is removed. */
   readonly refill?: boolean | undefined;
+  /** Whether links stay in such a directory that lead out of it and that no backup has. */
+  readonly keepsLinks?: boolean | undefined;
   /** Runs when everything but pg_control is in place: what has to be there before a server can be started. */
   readonly beforeControlFile?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -35,11 +37,12 @@ export interface FetchOptions {
  * Rejects with `REPOSITORY_DAMAGED` for any object that is not what was recorded.
  */
 export async function fetchBackup(store: ObjectStore, options: FetchOptions): Promise<void> {
-  const { backup, dataDir, tablespaces, signal } = options;
+  const { backup, dataDir, tablespaces, keepsLinks = false, signal } = options;
   const table = await readBackupTable(store, tableOf(backup), { signal });
   const base = requireArchive(table, "base", backup);
   requireEntries(base, backup);
-  const walIsLink = options.refill === true && (await clearForRefill(table, dataDir, tablespaces)).walIsLink;
+  const walIsLink =
+    options.refill === true && (await clearForRefill(table, dataDir, tablespaces, { keepsLinks })).walIsLink;
   let [done, before] = [0, 0];
   const common = (targetDir: string): ExtractOptions => ({
     targetDir,

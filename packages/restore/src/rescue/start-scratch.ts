@@ -16,7 +16,8 @@ import { readInvalidPages } from "./invalid-pages.ts";
 import { SCRATCH_FULL, saysDiskFull } from "./run-client-program.ts";
 import type { RescueScope } from "./rescue-scope.ts";
 import { SCRATCH_FILE, type ScratchDirectory } from "./scratch-directory.ts";
-import { findPreloadLibraries, scratchSettings } from "./scratch-settings.ts";
+import { findPreloadLibraries } from "../server-config/preload-libraries.ts";
+import { scratchSettings } from "./scratch-settings.ts";
 import type { ScratchCluster, ScratchOptions, ScratchWork } from "./scratch-types.ts";
 import { openWalFeed, type WalFeed } from "./wal-feed.ts";
 

@@ -91,6 +91,8 @@ export interface CheckedRestore {
   readonly control: ServerControl;
   /** Whether units of applications can be stopped and started here. */
   readonly canControlServices: boolean;
+  /** What the restored server will look for and not find on this host, one sentence each. */
+  readonly missingHere: readonly string[];
 }
 
 /** A restore before which everything that was in its way stands still. */

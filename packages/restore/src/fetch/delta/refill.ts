@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { lstatIfPresent } from "@soar/durable-files";
 import type { SeekArchive, SeekTable } from "@soar/seekable-tar";
 import { RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
+import { isOutsideLink } from "./outside-links.ts";
 import { removeForeign } from "./remove-foreign.ts";
 
 /** Of a tablespace only the directories of this server; another major version may have its own beside them. */
@@ -17,11 +18,13 @@ export async function clearForRefill(
   table: SeekTable,
   dataDir: string,
   tablespaces: ReadonlyMap<number, string>,
+  { keepsLinks }: { readonly keepsLinks: boolean },
 ): Promise<{ walIsLink: boolean }> {
   const walIsLink = await isLink(join(dataDir, "pg_wal"));
   for (const archive of table.archives) {
     if (archive.name === "base") {
       await removeForeign(dataDir, archive, {
+        keepsLink: (path) => keepsLinks && isOutsideLink(path),
         keep: new Set([RESTORE_STATE_DIRECTORY, "lost+found", ...(walIsLink ? ["pg_wal"] : [])]),
       });
       if (walIsLink) await emptyLinkedWal(dataDir, archive);

@@ -7,6 +7,8 @@ export interface RemoveForeignOptions {
   readonly keep: ReadonlySet<string>;
   /** Whether a name directly in the directory is looked at; all are unless said otherwise. */
   readonly isOurs?: (name: string) => boolean;
+  /** Whether a link stays that the archive has nothing in the place of; none does unless said otherwise. */
+  readonly keepsLink?: (path: string) => boolean;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface RemoveForeignOptions {
 export async function removeForeign(
   directory: string,
   archive: SeekArchive,
-  { keep, isOurs = () => true }: RemoveForeignOptions,
+  { keep, isOurs = () => true, keepsLink = () => false }: RemoveForeignOptions,
 ): Promise<number> {
   const kinds = new Map<string, "directory" | "other">();
   for (const { path, type } of archive.entries) {
@@ -31,6 +33,7 @@ export async function removeForeign(
     for (const entry of await readdir(join(directory, relative), { withFileTypes: true })) {
       const path = relative === "" ? entry.name : `${relative}/${entry.name}`;
       if (keep.has(path) || (relative === "" && !isOurs(entry.name))) continue;
+      if (entry.isSymbolicLink() && !kinds.has(path) && keepsLink(path)) continue;
       const kind = entry.isDirectory() ? "directory" : "other";
       if (kinds.get(path) !== kind) {
         await rm(join(directory, path), { recursive: true, force: true });
