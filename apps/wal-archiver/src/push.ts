@@ -82,6 +82,8 @@ async function archiveHere(
       toolVersion,
       now: new Date(),
       spoolDir: config.spool,
+      // The server tells its commands where its data directory is, and runs them there.
+      dataDirs: [...(process.env["PGDATA"] === undefined ? [] : [process.env["PGDATA"]]), process.cwd()],
       signal: AbortSignal.any([signal, deadline]),
     });
     if (done.outcome === "given up") {

@@ -14,6 +14,8 @@ export interface ArchiveOptions {
   readonly now: Date;
   /** The archiver's spool, in which gaps are marked that were declared on this machine; without it nothing is ever given up. */
   readonly spoolDir?: string | undefined;
+  /** See `PushOptions`. */
+  readonly dataDirs?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,9 +1,11 @@
 import { parseWalFileName, type WalFileName } from "@soar/pg-tools";
-import type { ClusterIdentity } from "@soar/repository";
+import { hasErrorCode } from "@soar/errors";
+import { findRepositoryRecord, type ClusterIdentity } from "@soar/repository";
 import { putWalFile, type PutWalOptions, type PutWalOutcome, type WalFileSource } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
 import { readClusterIdentity } from "./cluster-identity.ts";
 import { findGivenUp, type GivenUpWal } from "./gap/given-up.ts";
+import { walPath } from "./server-wal/wal-path.ts";
 import { requireArchivable } from "./require-archivable.ts";
 
 export interface PushedWal extends PutWalOutcome {
@@ -22,6 +24,36 @@ export interface PushSteps {
   readonly claim: (identity: ClusterIdentity) => Promise<unknown>;
 }
 
+export interface PushOptions {
+  readonly spoolDir?: string | undefined;
+  /** Where the data directory may be, where the file does not lie in its pg_wal: a command of the operator's has copied it. */
+  readonly dataDirs?: readonly string[] | undefined;
+}
+
+/**
+ * Whose a file is that does not say so itself: the cluster's beside it; else that of the data directory which the server has told
+ * the command; else the one that the repository belongs to, because its other files came from there. Rejects with `WAL_INVALID`.
+ */
+async function identityOf(
+  store: ObjectStore,
+  path: string,
+  { dataDirs = [], signal }: Pick<PutWalOptions, "signal"> & Pick<PushOptions, "dataDirs">,
+): Promise<ClusterIdentity> {
+  let unknown: unknown;
+  for (const place of [path, ...dataDirs.map((dataDir) => walPath(dataDir, "x"))]) {
+    try {
+      return await readClusterIdentity(place);
+    } catch (error) {
+      if (!hasErrorCode(error, "WAL_INVALID")) throw error;
+      unknown ??= error;
+    }
+  }
+  const record = await findRepositoryRecord(store, { signal });
+  if (record === undefined) throw unknown;
+  const { systemIdentifier, postgresMajor, walSegmentSize } = record;
+  return { systemIdentifier, postgresMajor, walSegmentSize };
+}
+
 /**
  * The one order in which a WAL file gets into the bucket. Its name is judged first; what was given up is not read, because it
  * may be damaged; it is read before the repository is claimed, so that a file which is no WAL claims nothing; and nothing
@@ -31,12 +63,12 @@ export async function pushWal(
   store: ObjectStore,
   { path, name }: { readonly path: string; readonly name: string },
   { read, claim }: PushSteps,
-  options: PutWalOptions & { readonly spoolDir?: string | undefined },
+  options: PutWalOptions & Pick<PushOptions, "spoolDir" | "dataDirs">,
 ): Promise<PushedWal | GivenUpWal> {
   const kind = requireArchivable(parseWalFileName(name));
   const givenUp = await findGivenUp(store, { path, kind }, options);
   if (givenUp !== undefined) return givenUp;
-  const { source, identity = await readClusterIdentity(path) } = await read(kind);
+  const { source, identity = await identityOf(store, path, options) } = await read(kind);
   options.signal?.throwIfAborted();
   await claim(identity);
   return { ...(await putWalFile(store, source, options)), size: source.size, identity };

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { unreadable } from "@soar/durable-files";
@@ -144,7 +145,8 @@ function noText(path: string, { name }: WalFileName, fact: string, cause?: SoarE
 }
 
 async function openWalFile(path: string): Promise<FileHandle> {
-  return open(path, "r").catch((cause: unknown) => {
+  // Non-blocking: a pipe that nobody writes to is judged below instead of being waited for, which no deadline could end.
+  return open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
     throw unreadable(path, cause, PATH_HINT);
   });
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
@@ -11,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { serverUser } from "@soar-tooling/test-bench";
 import { claimRepository } from "@soar/repository";
@@ -194,12 +195,27 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
     expect(await store.stat("wal/00000002.history")).toBeUndefined();
   });
 
-  test("a history file without pg_control beside it cannot be told whose it is", async () => {
+  test("a history file that a command of the operator's has copied is that of the repository, or of the data directory", async () => {
     const lost = join(directory, "00000002.history");
     writeFileSync(lost, "1\t0/3000000\tno recovery target specified\n");
+    // Nothing was archived here yet that could tell.
     await expect(archive(lost, "00000002.history")).rejects.toMatchObject({
       code: "WAL_INVALID",
       message: expect.stringContaining("which cluster") as string,
+    });
+    const dataDirs = [join(directory, "nowhere"), dirname(dirname(source()))];
+    const pushed = await archiveWalFile(store, lost, "00000002.history", { ...options, dataDirs });
+    expect(pushed).toMatchObject({ outcome: "archived" });
+    expect(await archive(lost, "00000002.history")).toBe("already archived");
+  });
+
+  test("a pipe that nobody writes to is no WAL, and is not waited for", async () => {
+    const pipe = join(directory, name);
+    execFileSync("mkfifo", [pipe]);
+    onTestFinished(() => rmSync(pipe));
+    await expect(archive(pipe, name)).rejects.toMatchObject({
+      code: "FILE_UNREADABLE",
+      message: expect.stringContaining("it is not a regular file") as string,
     });
   });
 

@@ -208,6 +208,7 @@ test(
         world.courier.deliverTo(store);
         const refusal = s3.inject({
           operation: "UploadPart",
+          key: /\/base\//,
           skip: 1,
           times: "always",
           fault: { type: "error", status: 403, code: "AccessDenied" },

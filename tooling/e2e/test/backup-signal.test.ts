@@ -35,7 +35,13 @@ test.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
   { timeout: 120_000 },
   async (signal) => {
     await using world = await createSoarWorld({ installation: requireInstallation() });
-    const stall = world.s3.inject({ operation: "UploadPart", skip: 1, times: "always", fault: { type: "stall" } });
+    const stall = world.s3.inject({
+      operation: "UploadPart",
+      key: /\/base\//,
+      skip: 1,
+      times: "always",
+      fault: { type: "stall" },
+    });
     const child = spawn(BINARY, ["--env-file", world.envFile, "--compression", "none"], {
       stdio: ["ignore", "ignore", "pipe"],
     });

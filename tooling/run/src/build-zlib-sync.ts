@@ -6,6 +6,7 @@ import { type CapturedRun, runCaptured } from "./run-captured.ts";
 
 const BUILD_TIMEOUT_MS = 5 * 60_000;
 const FETCH_TIMEOUT_MS = 5 * 60_000;
+const LOAD_TIMEOUT_MS = 30_000;
 /** Status of a build for which this machine lacks a program: the tests that need it are skipped by name. */
 export const CANNOT_BUILD = 69;
 const BUILT_FOR = "build/soar-built-for";
@@ -28,10 +29,19 @@ export async function buildZlibSync(): Promise<CapturedRun> {
   const gyp = join(realpathSync(join(ROOT, "tooling", "run", "node_modules", "node-gyp")), "bin", "node-gyp.js");
   const run = await runCaptured(process.execPath, [gyp, "rebuild", "-C", folder, `--nodedir=${headers}`], {
     timeoutMs: BUILD_TIMEOUT_MS,
-    env: { PATH: [dirname(process.execPath), process.env["PATH"]].join(delimiter) },
+    env: {
+      PATH: [dirname(process.execPath), process.env["PATH"]].join(delimiter),
+      // node-gyp believes npm's settings more than its own arguments, and `npm test` hands those of the machine on to us: with a
+      // nodedir in ~/.npmrc the addon was built for the Node that runs npm, and did not load.
+      npm_config_nodedir: headers,
+    },
   });
-  if (run.status === 0) writeFileSync(builtFor, wanted);
-  return run;
+  if (run.status !== 0) return run;
+  const loaded = await runCaptured(process.execPath, ["-e", `require(${JSON.stringify(ZLIB_SYNC_ADDON)})`], {
+    timeoutMs: LOAD_TIMEOUT_MS,
+  });
+  if (loaded.status === 0) writeFileSync(builtFor, wanted);
+  return loaded;
 }
 
 /**

@@ -1,7 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
-import type { ServerFacts, SqlConnection } from "@soar/pg-tools/replication";
-import { readArchiver, type ArchiverState } from "../server-archiver.ts";
+import {
+  readArchiverState,
+  type ArchiverState,
+  type ServerFacts,
+  type SqlConnection,
+} from "@soar/pg-tools/replication";
 
 export interface PatienceOptions {
   /** Milliseconds for which a failing archiver may recover. */
@@ -34,17 +38,17 @@ export async function requireArchiving(
   }
   const giveUpAt = performance.now() + options.patienceMs;
   for (;;) {
-    const state = await readArchiver(sql, options.signal);
+    const state = await readArchiverState(sql, options.signal);
     if (!state.failing) return;
     if (performance.now() > giveUpAt) throw stuck(state);
     await delay(Math.min(1000, options.patienceMs), undefined, { signal: options.signal });
   }
 }
 
-function stuck({ last_failed_wal: failed }: ArchiverState): SoarError {
+function stuck({ lastFailed }: ArchiverState): SoarError {
   return new SoarError(
     "WAL_TIMEOUT",
-    `unable to back up this server: its archive command keeps failing for '${failed}'`,
+    `unable to back up this server: its archive command keeps failing for '${lastFailed}'`,
     {
       hint: "Look for 'archive command failed' in the server's log and repair archiving first. Nothing was stored.",
     },

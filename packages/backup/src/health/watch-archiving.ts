@@ -1,9 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
 import { formatWalSegment, parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
-import type { ServerFacts, SqlConnection } from "@soar/pg-tools/replication";
+import {
+  readArchiverState,
+  type ArchiverState,
+  type ServerFacts,
+  type SqlConnection,
+} from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
-import { readArchiver, type ArchiverState } from "../server-archiver.ts";
 import type { RunningBackup } from "../source/backup-source.ts";
 import { findMissingSegment } from "../prove/wait-for-wal.ts";
 
@@ -93,9 +97,9 @@ async function watchArchiving(store: ObjectStore, sql: SqlConnection, options: W
       undefined
     )
       return;
-    const state = await readArchiver(sql, signal);
+    const state = await readArchiverState(sql, signal);
     // When the server counts the segment as archived, what it does next says nothing about this bucket.
-    if (state.archived_count !== seen?.archived_count && !(seen !== undefined && isArchived(name, seen)))
+    if (state.archivedCount !== seen?.archivedCount && !(seen !== undefined && isArchived(name, seen)))
       movedAt = performance.now();
     seen = state;
     const limitMs = state.failing || isArchived(name, state) ? patienceMs : patienceMs * HANGING_FACTOR;
@@ -105,8 +109,8 @@ async function watchArchiving(store: ObjectStore, sql: SqlConnection, options: W
 }
 
 /** Whether the server's archiver is past this segment of the same timeline. */
-function isArchived(name: string, { last_archived_wal: last }: ArchiverState): boolean {
-  return last !== null && last.slice(0, 8) === name.slice(0, 8) && last.slice(0, 24) >= name;
+function isArchived(name: string, { lastArchived: last }: ArchiverState): boolean {
+  return last !== undefined && last.slice(0, 8) === name.slice(0, 8) && last.slice(0, 24) >= name;
 }
 
 function stuck(name: string, state: ArchiverState, limitMs: number): SoarError {
@@ -123,7 +127,7 @@ function stuck(name: string, state: ArchiverState, limitMs: number): SoarError {
 function explain(name: string, state: ArchiverState): [fact: string, hint: string] {
   if (state.failing)
     return [
-      `the server's archive command has failed for '${state.last_failed_wal}'`,
+      `the server's archive command has failed for '${state.lastFailed}'`,
       "Look for 'archive command failed' in the server's log and repair archiving.",
     ];
   if (isArchived(name, state))

@@ -25,6 +25,7 @@ export {
   type SystemIdentity,
   timelineHistory,
 } from "./replication-commands.ts";
+export { readArchiverState, type ArchiverState } from "./archiver-state.ts";
 export { baseBackup } from "./base-backup.ts";
 export type { BackupTablespace, BaseBackupEvent } from "./base-backup-stream.ts";
 export type { BaseBackupOptions } from "./base-backup-command.ts";

@@ -1,14 +1,10 @@
-import type { SqlConnection } from "@soar/pg-tools/replication";
+import { readArchiverState, type ArchiverState, type SqlConnection } from "@soar/pg-tools/replication";
 import type { Notes } from "./examination.ts";
 
 interface ArchiverRow extends Readonly<Record<string, unknown>> {
   readonly mode: string;
   readonly command: string;
   readonly library: string;
-  readonly last_archived_wal: string | null;
-  readonly last_failed_wal: string | null;
-  readonly failing: boolean;
-  readonly failed_count: string;
   readonly max_wal_bytes: string;
 }
 
@@ -25,9 +21,7 @@ export async function examineArchiving(
 ): Promise<void> {
   const [row] = await sql.query<ArchiverRow>(
     `SELECT current_setting('archive_mode') AS mode, current_setting('archive_command') AS command, current_setting('archive_library') AS library,
-       last_archived_wal, last_failed_wal, failed_count::text, coalesce(last_failed_time > last_archived_time, last_failed_time IS NOT NULL) AS failing,
-       pg_size_bytes(current_setting('max_wal_size'))::text AS max_wal_bytes
-     FROM pg_stat_archiver`,
+       pg_size_bytes(current_setting('max_wal_size'))::text AS max_wal_bytes`,
     [],
     { signal },
   );
@@ -40,7 +34,7 @@ export async function examineArchiving(
       "this user may not see what waits for archiving",
       "Run the doctor as a superuser or a member of pg_monitor.",
     );
-  examineProgress(row, queue, notes);
+  if (row.mode !== "off") examineProgress(await readArchiverState(sql, signal), queue, notes);
   await examineSlots(sql, Number(row.max_wal_bytes), { notes, signal });
 }
 
@@ -108,11 +102,10 @@ async function readQueue(sql: SqlConnection, signal: AbortSignal | undefined): P
 }
 
 function examineProgress(
-  { mode, failing, last_failed_wal: failed, last_archived_wal: archived }: ArchiverRow,
+  { failing, lastFailed: failed, lastArchived: archived }: ArchiverState,
   queue: Queue | undefined,
   notes: Notes,
 ): void {
-  if (mode === "off") return;
   const waiting = queue === undefined ? "" : `; ${queue.count} files wait`;
   if (failing)
     return notes.error(
@@ -133,7 +126,7 @@ function examineProgress(
       `${queue.count} files wait to be archived`,
       "Run the resident archiver (soar-wal-archive daemon), or give it more jobs; soar-wal-archive status shows its rate.",
     );
-  if (archived === null)
+  if (archived === undefined)
     return notes.notice(
       "archiving-unproved",
       "no segment was archived since the statistics were reset",

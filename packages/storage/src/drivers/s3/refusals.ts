@@ -58,7 +58,7 @@ export function isAboutManner(error: S3Failure): boolean {
 }
 
 /** Names the header or the idea of "only if absent". */
-export function namesCondition({ message }: S3Failure): boolean {
+function namesCondition({ message }: S3Failure): boolean {
   return /if-none-match|conditional/i.test(message);
 }
 
