@@ -54,14 +54,19 @@ export async function createBackupWorld({ s3: s3Options, ...options }: WorldOpti
 }
 
 /** Fails soon: tests do not wait five minutes for a store that is down on purpose. */
-export function openTestStore(s3: S3TestServer, prefix = "cluster1", endpoint = s3.endpoint): ObjectStore {
+export function openTestStore(
+  s3: S3TestServer,
+  prefix = "cluster1",
+  endpoint = s3.endpoint,
+  deadlineMs = 2000,
+): ObjectStore {
   return openStore({
     url: `s3://soar-backup/${prefix}`,
     endpoint,
     region: s3.region,
     pathStyle: true,
     credentials: { accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey },
-    retry: { deadlineMs: 2000, baseDelayMs: 5, maxDelayMs: 50 },
+    retry: { deadlineMs, baseDelayMs: 5, maxDelayMs: 50 },
   });
 }
 
