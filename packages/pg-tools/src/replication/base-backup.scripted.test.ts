@@ -65,7 +65,7 @@ test("a whole backup: tablespaces, data as it comes, the manifest, progress", as
     { type: "data", chunk: Buffer.from("cd") },
     { type: "archive-end" },
     { type: "manifest", chunk: Buffer.from("{}") },
-    { type: "end", stopLsn: 0x200_0100n, timeline: 1, damaged: undefined },
+    { type: "end", stopLsn: 0x200_0100n, timeline: 1, damaged: undefined, warnings: [] },
   ]);
 });
 
