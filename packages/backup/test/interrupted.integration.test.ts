@@ -313,6 +313,7 @@ test("without the right to remove, what was interrupted stays, is told, and is n
   const store = freshStore();
   const fault = world.s3.inject({
     operation: "CompleteMultipartUpload",
+    key: /\/base\//,
     fault: { type: "error", status: 403, code: "AccessDenied" },
   });
   await expect(world.take({ ...plain, label: "2025-01-01" }, store)).rejects.toMatchObject({ code: "STORE_DENIED" });
