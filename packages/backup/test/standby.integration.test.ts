@@ -19,7 +19,11 @@ test("a standby is backed up; its last segment is awaited until the primary has 
   await using world = await createBackupWorld({ installation: installation() });
   await world.cluster.query("create table t as select n, md5(n::text) from generate_series(1, 20000) n");
   await using standby = await startStandby(world);
-  const server = { ...standby.connection, applicationName: "test" };
+  // No standby can run such transactions.
+  await world.cluster.query(
+    "create role careful login superuser; alter role careful set default_transaction_isolation = 'serializable'",
+  );
+  const server = { ...standby.connection, user: "careful", applicationName: "test" };
 
   // Ends in the middle of a segment.
   await world.cluster.query("create table u as select 1");

@@ -1,3 +1,4 @@
+// @module-tag needs-postgres-clients
 import { execFileSync } from "node:child_process";
 import {
   chownSync,

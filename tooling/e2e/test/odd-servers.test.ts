@@ -1,3 +1,4 @@
+// @module-tag needs-postgres-clients
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
@@ -129,6 +130,13 @@ test("a table is rescued from its own files", async () => {
   expect(result, result.stderr).toMatchObject({ status: 0 });
   expect(JSON.parse(result.stdout)).toMatchObject({ scope: "relations" });
   expect(readFileSync(file, "utf8").match(/^\d+$/gm)).toHaveLength(1000);
+});
+
+test("a database that nobody may enter is said to be one at once, and nothing more is fetched for it", async () => {
+  const file = join(world.directory, "closed.sql");
+  const result = await run("soar-restore", ["table", "devices", "--database", "closed", "--output", file]);
+  expect(result).toMatchObject({ status: 82, stderr: expect.stringContaining("not currently accepting") as string });
+  expect(result.stderr).not.toContain("does not suffice");
 });
 
 test("a table goes to another schema, whatever event triggers forbid at the source", async () => {

@@ -20,7 +20,7 @@ const rescue = (args: readonly string[]): Promise<ProgramResult> =>
 beforeAll(async () => {
   world = await createSoarWorld({
     installation: requireInstallation("pg_dump", "pg_restore"),
-    databases: ["soar", "moved", "slow"],
+    databases: ["soar", "moved", "slow", "first", "second"],
   });
   tempDir = `${world.directory}/temp`;
   mkdirSync(tempDir);
@@ -31,6 +31,7 @@ beforeAll(async () => {
     "soar",
   );
   await cluster.query("CREATE TABLE t AS SELECT 42 AS answer", [], "moved");
+  await cluster.query("CREATE TABLE t AS SELECT 'of the second' AS text", [], "second");
   await cluster.query(
     `CREATE SCHEMA "My schema"; CREATE TABLE "My schema"."Odd ""Table""" (id int PRIMARY KEY, big text); ALTER TABLE "My schema"."Odd ""Table""" ALTER big SET STORAGE EXTERNAL`,
     [],
@@ -56,6 +57,8 @@ beforeAll(async () => {
     "soar",
   );
   await cluster.query("ALTER DATABASE moved RENAME TO renamed");
+  await cluster.query("ALTER DATABASE first RENAME TO before");
+  await cluster.query("ALTER DATABASE second RENAME TO first");
   instant = await databaseTime(cluster);
   await cluster.query("DROP TABLE other", [], "soar");
   await archiveAll(cluster);
@@ -117,6 +120,18 @@ test("a database that had another name in the backup is found in the whole clust
   expect(result, result.stderr).toMatchObject({ status: 0 });
   expect(JSON.parse(result.stdout)).toMatchObject({ scope: "cluster" });
   expect(await world.cluster.query("SELECT answer FROM t", [], "copy")).toEqual([{ answer: 42 }]);
+});
+
+test("a database whose name belongs to another one at the target: its files prove to be missing, and all are fetched", async () => {
+  const file = join(world.directory, "first.sql");
+  const args = ["table", "t", "--database", "first", "--target-time", instant, "--output", file, "--json"];
+  const result = await rescue(args);
+  expect(result, result.stderr).toMatchObject({
+    status: 0,
+    stderr: expect.stringMatching(/what was fetched does not suffice .*PG_VERSION/) as string,
+  });
+  expect(JSON.parse(result.stdout)).toMatchObject({ scope: "cluster" });
+  expect(readFileSync(file, "utf8")).toContain("of the second");
 });
 
 test("without --no-destructive nothing is done, and both possibilities are shown", async () => {

@@ -16,7 +16,7 @@ export const postgresOptions = {
     type: "string",
     default: "postgres",
     group: "PostgreSQL",
-    help: "Database to connect to. A base backup always holds all of them.",
+    help: "Database to connect to; where it cannot be entered, postgres or template1. A base backup always holds all of them.",
   },
   username: {
     env: "PGUSER",

@@ -5,7 +5,9 @@
  */
 
 // oxlint-disable-next-line no-control-regex -- control characters are exactly what is looked for
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u{dc80}-\u{dcff}]/gu;
+/** Where `@soar/pg-tools` puts the bytes of a name that are no UTF-8: alone, these are no characters. */
+const ESCAPED_BYTE = 0xdc00;
 
 /** Text on one line: every control character as `\x1b`, a line end as `\n`. */
 export function visibleLine(text: string): string {
@@ -18,6 +20,7 @@ export function visibleText(text: string): string {
 }
 
 function escapeOf(character: string): string {
-  const code = character.charCodeAt(0);
+  const unit = character.charCodeAt(0);
+  const code = unit >= ESCAPED_BYTE ? unit - ESCAPED_BYTE : unit;
   return code > 0xff ? `\\u${code.toString(16)}` : `\\x${code.toString(16).padStart(2, "0")}`;
 }

@@ -23,7 +23,7 @@ export interface CheckRestoredOptions {
 export async function checkRestored(options: CheckRestoredOptions): Promise<RestoredChecks> {
   const server = await entrance(options);
   if (typeof server === "string") return { ...NOTHING_SEEN, findings: [`nobody could look inside: ${server}`] };
-  const { names, subscriptions } = await readShared(server, options);
+  const { names, subscriptions, prepared } = await readShared(server, options);
   const found: DatabaseFindings[] = [];
   // One after the other: the server may allow few connections.
   for (const database of names) found.push(await checkDatabase({ ...server, database }, options.signal));
@@ -32,7 +32,12 @@ export async function checkRestored(options: CheckRestoredOptions): Promise<Rest
     otherCollation: names.filter((_, at) => found[at]?.otherCollation === true),
     unloggedTables: found.reduce((sum, { unlogged }) => sum + unlogged, 0),
     subscriptions,
-    findings: found.flatMap(({ finding }, at) => (finding === undefined ? [] : [`database '${names[at]}' ${finding}`])),
+    findings: [
+      ...found.flatMap(({ finding }, at) => (finding === undefined ? [] : [`database '${names[at]}' ${finding}`])),
+      ...(prepared === 0
+        ? []
+        : [`${prepared} prepared transactions hold their locks until they are committed or rolled back`]),
+    ],
   };
 }
 
@@ -51,11 +56,17 @@ async function entrance({
 
 const NOTHING_SEEN = { databases: 0, otherCollation: [], unloggedTables: 0, subscriptions: undefined } as const;
 
-/** What is shared by all databases. */
+/** What all databases share. */
+interface Shared extends Pick<RestoredChecks, "subscriptions"> {
+  readonly names: readonly string[];
+  /** Transactions. */
+  readonly prepared: number;
+}
+
 async function readShared(
   server: ConnectionConfig,
   { dataDir, signal }: Pick<CheckRestoredOptions, "dataDir" | "signal">,
-): Promise<{ readonly names: string[]; readonly subscriptions: RestoredChecks["subscriptions"] }> {
+): Promise<Shared> {
   await using connection = await connectSql(server, { signal });
   const [state] = await connection.query<{ recovering: boolean }>("SELECT pg_is_in_recovery() AS recovering");
   if (state?.recovering !== false)
@@ -69,7 +80,11 @@ async function readShared(
     "SELECT datname AS name FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY datname",
   );
   const subscriptions = await readSubscriptions(connection);
+  const [count] = await connection.query<{ prepared: number }>(
+    "SELECT count(*)::int AS prepared FROM pg_prepared_xacts",
+  );
   return {
+    prepared: count?.prepared ?? 0,
     names: rows.map(({ name }) => name),
     subscriptions: subscriptions.filter(({ isEnabled }) => isEnabled).map(({ database, name }) => ({ database, name })),
   };

@@ -9,7 +9,7 @@ import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { RetentionPolicy } from "@soar/repository/expiry";
 import { openStore, parseStoreUrl, type ObjectStore, type StoreConfig } from "@soar/storage";
 import { readBucketSettings } from "@soar/storage/bucket-settings";
-import { examine, type Examination } from "./examination.ts";
+import { examine, type Examination, type Notes } from "./examination.ts";
 import { examineArchiving } from "./examine-archiving.ts";
 import { examineBucket } from "./examine-bucket.ts";
 import { examineMachine } from "./examine-machine.ts";
@@ -52,6 +52,7 @@ export async function* runDoctor(options: DoctorOptions): AsyncGenerator<Examina
   try {
     yield* await examine("server", async (notes) => {
       found.sql = await connectSomewhere(options.server, { writes: true, signal });
+      noteDatabase(found.sql, options.server, notes);
       found.facts = await readServerFacts(found.sql, { signal });
       await examineServer(found.sql, notes, signal);
     });
@@ -116,6 +117,20 @@ function roundTrip(
 
 function databaseBytes(facts: ServerFacts | undefined): number {
   return (facts?.databases ?? []).reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0);
+}
+
+/** Everything works through another one, but whoever has named it should know. */
+function noteDatabase(
+  { database }: SqlConnection,
+  { database: wanted = "postgres" }: ConnectionConfig,
+  notes: Notes,
+): void {
+  if (database === wanted) return;
+  notes.notice(
+    "database",
+    `database '${wanted}' cannot be entered; '${database}' was used instead`,
+    "Name one in PGDATABASE that exists and lets this role in.",
+  );
 }
 
 async function readMaxWalBytes(sql: SqlConnection | undefined, signal: AbortSignal | undefined): Promise<number> {
