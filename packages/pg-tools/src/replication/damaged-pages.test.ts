@@ -39,3 +39,16 @@ test.each([
   expect(passedOver(collector.warnings)).toEqual(path === undefined ? [] : [path]);
   expect(passedOver(collector.warnings).some(holdsData)).toBe(isData);
 });
+
+test("keeps the first hundred other warnings of a server that warns without end, and still reads its damaged pages", () => {
+  const collector = new DamageCollector();
+  for (let second = 1; second <= 200; second++) collector.add(`still waiting for WAL (${second} s)`);
+  collector.add('checksum verification failed in file "./base/5/1", block 3: calculated 5A3B but expected 8F1');
+  expect(collector.warnings).toHaveLength(100);
+  expect(collector.warnings.at(-1)).toBe("still waiting for WAL (100 s)");
+  expect(collector.report("failed").files).toEqual([{ path: "base/5/1", blocks: [3], total: undefined }]);
+});
+
+test("takes no warning for a file that was passed over unless it names one", () => {
+  expect(passedOver(["could not read the clock", 'skipping special file "./s"', 'role "x" is gone'])).toEqual(["s"]);
+});
