@@ -2,7 +2,7 @@ import type { StoreConfig } from "@soar/storage";
 import type { Config } from "../options/option-table.ts";
 import type { storageOptions } from "../options/storage-options.ts";
 
-type ProxySettings = Pick<Config<typeof storageOptions>, "proxy" | "httpsProxy" | "httpProxy" | "noProxy">;
+export type ProxySettings = Pick<Config<typeof storageOptions>, "proxy" | "httpsProxy" | "httpProxy" | "noProxy">;
 
 /** What switches proxies off that the environment has for everybody. */
 const OFF = /^(?:off|none|direct)$/i;

@@ -34,6 +34,8 @@ export interface CommandContext<O extends OptionTable, P extends PositionalTable
   readonly startProgress: (options: ProgressOptions) => Progress;
   /** The env file that was read, for commands that let another program read it too; undefined when there was none. */
   readonly envFile: string | undefined;
+  /** Directory of backup.log, where one is set. */
+  readonly logDir: string | undefined;
   /** The command line, without the binary's name. */
   readonly argv: readonly string[];
   /** Runs another command line of this binary in this process, as if it had been typed. */

@@ -93,7 +93,19 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
   });
   for (const { description } of misspelt(table, envFile)) log.warn(`a variable has no effect. ${description.trim()}`);
   await command.run(
-    contextOf(app, { config: resolved.values, positionals, log, output, envFile: envFile?.path, argv }, run),
+    contextOf(
+      app,
+      {
+        config: resolved.values,
+        positionals,
+        log,
+        output,
+        envFile: envFile?.path,
+        logDir: base.logDir,
+        argv,
+      },
+      run,
+    ),
   );
 }
 
@@ -196,6 +208,7 @@ interface Prepared {
   readonly log: Session["log"];
   readonly output: Output;
   readonly envFile: string | undefined;
+  readonly logDir: string | undefined;
   readonly argv: readonly string[];
 }
 

@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { registerSecret } from "@soar/errors";
@@ -73,6 +73,36 @@ test("a way that fails is told when all were tried, without the webhook's addres
     code: "PROGRAM_FAILED",
     message: "unable to notify the webhook: it answered 500",
   });
+});
+
+test("the webhook is reached through the proxy that is set, unless its host is excepted", async () => {
+  const asked: string[] = [];
+  const proxy = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    request.resume();
+    response.writeHead(200).end();
+  });
+  proxy.on("connect", (request: IncomingMessage, socket: Socket) => {
+    asked.push(`${request.method} ${request.url}`);
+    socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void proxy.close());
+  const through = { ...quiet, proxy: `127.0.0.1:${(proxy.address() as AddressInfo).port}` };
+  // Hosts that only the proxy knows.
+  await notify({ ...through, notifySlackWebhook: "http://hooks.soar.invalid/x" }, failure);
+  await expect(notify({ ...through, notifySlackWebhook: "https://hooks.soar.invalid/y" }, failure)).rejects.toThrow(
+    /unable to notify the webhook/,
+  );
+  expect(asked).toEqual(["POST http://hooks.soar.invalid/x", "CONNECT hooks.soar.invalid:443"]);
+  const { url, bodies } = await startHook(200);
+  const excepted = { ...quiet, httpProxy: through.proxy, noProxy: "127.0.0.1" };
+  await notify({ ...excepted, notifySlackWebhook: url }, failure);
+  expect(bodies).toHaveLength(1);
+  await expect(
+    notify({ ...excepted, noProxy: "soar.invalid", notifySlackWebhook: "http://hooks.soar.invalid/z" }, failure),
+  ).rejects.toThrow(/ENOTFOUND|EAI_AGAIN/);
+  expect(asked).toHaveLength(2);
 });
 
 test("with notify-on failure a success is not told, and nobody configured is nobody told", async () => {

@@ -1,23 +1,20 @@
 import { resolve } from "node:path";
 import { hasErrorCode, redactSecrets, SoarError } from "@soar/errors";
 import { type ProgramResult, runProgram } from "@soar/programs";
+import type { ProxySettings } from "../connect/store-proxy.ts";
 import { visibleLine, visibleText } from "../screen/visible.ts";
 import type { Config } from "../options/option-table.ts";
 import type { notifyOptions } from "../options/notify-options.ts";
-
-export interface Notification {
-  readonly outcome: "success" | "failure";
-  /** One line. */
-  readonly subject: string;
-  readonly text: string;
-}
+import type { Notification } from "./notification.ts";
+import { postToWebhook } from "./post-to-webhook.ts";
 
 export type NotifyConfig = Pick<
   Config<typeof notifyOptions>,
   "notifyEmail" | "notifySlackWebhook" | "notifyOn" | "sendmail"
->;
+> &
+  Partial<ProxySettings>;
 
-/** A webhook or mail program that hangs must not hold up the run. */
+/** A mail program that hangs must not hold up the run. */
 const PATIENCE_MS = 30_000;
 
 /**
@@ -33,7 +30,7 @@ export async function notify(config: NotifyConfig, notification: Notification): 
   };
   const ways = [
     ...(config.notifyEmail.length === 0 ? [] : [sendMail(config, safe)]),
-    ...(config.notifySlackWebhook === undefined ? [] : [postToWebhook(config.notifySlackWebhook, safe)]),
+    ...(config.notifySlackWebhook === undefined ? [] : [postToWebhook(config.notifySlackWebhook, config, safe)]),
   ];
   for (const outcome of await Promise.allSettled(ways)) if (outcome.status === "rejected") throw outcome.reason;
 }
@@ -78,31 +75,4 @@ async function runSendmail(sendmail: string, addresses: readonly string[], mail:
 /** RFC 2047 where it has to be. */
 function encodeHeader(text: string): string {
   return /^[\u0020-\u007e]*$/.test(text) ? text : `=?utf-8?B?${Buffer.from(text).toString("base64")}?=`;
-}
-
-async function postToWebhook(url: string, { outcome, subject, text }: Notification): Promise<void> {
-  const mark = outcome === "success" ? ":white_check_mark:" : ":rotating_light:";
-  let status: string;
-  try {
-    const response = await fetch(url, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ text: `${mark} *${subject}*\n${text}` }),
-      signal: AbortSignal.timeout(PATIENCE_MS),
-    });
-    await response.body?.cancel();
-    if (response.ok) return;
-    status = `it answered ${response.status}`;
-  } catch (error) {
-    status = describe(error);
-  }
-  // The address is the secret; it is not named.
-  throw new SoarError("PROGRAM_FAILED", `unable to notify the webhook: ${status}`, {
-    hint: "Check BACKUP_NOTIFY_SLACK_WEBHOOK, and that this machine may reach it.",
-  });
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }
