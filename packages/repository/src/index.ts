@@ -27,6 +27,7 @@ export {
 export {
   claimRepository,
   findRepositoryRecord,
+  holdsRepository,
   requireRepositoryRecord,
   requireSameCluster,
   type ClusterIdentity,

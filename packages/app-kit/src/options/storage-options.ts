@@ -9,8 +9,8 @@ export const storageOptions = {
     schemes: ["s3", "file", "memory"],
     required: true,
     group: "Storage",
-    example: "s3://soar-backup-prod",
-    help: "Bucket and optional prefix as s3://name/prefix, or a directory as file:///path.",
+    example: "s3://soar-backup-prod/cluster1",
+    help: "Bucket and prefix, one for each cluster, as s3://name/prefix, or a directory as file:///path.",
   },
   provider: {
     env: "BACKUP_PROVIDER",

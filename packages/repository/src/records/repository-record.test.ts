@@ -1,4 +1,4 @@
-import { createMemoryStore, type ObjectStore } from "@soar/storage";
+import { createMemoryStore, withPrefix, type ObjectStore } from "@soar/storage";
 import { withFault } from "@soar/storage/testing";
 import { beforeEach, describe, expect, test } from "vitest";
 import { keysOf } from "../../test/wal-samples.ts";
@@ -6,6 +6,7 @@ import { CONFIG_KEY } from "./keys.ts";
 import {
   claimRepository,
   findRepositoryRecord,
+  holdsRepository,
   requireRepositoryRecord,
   requireSameCluster,
   type ClusterIdentity,
@@ -125,6 +126,18 @@ describe("a repository's record", () => {
     await expect(findRepositoryRecord(store)).rejects.toMatchObject({ code });
     await expect(claimRepository(store, identity, options)).rejects.toMatchObject({ code });
   });
+});
+
+test("another repository below a prefix is known by its record, one of a newer format too", async () => {
+  expect(await holdsRepository(store, "cluster2")).toBe(false);
+  await claimRepository(withPrefix(store, "cluster2"), identity, options);
+  expect(await holdsRepository(store, "cluster2")).toBe(true);
+  await store.put(`newer/${CONFIG_KEY}`, Buffer.from('{"format": 2}'));
+  expect(await holdsRepository(store, "newer")).toBe(true);
+  await store.put(`other/${CONFIG_KEY}`, Buffer.from("{}"));
+  expect(await holdsRepository(store, "other")).toBe(false);
+  const broken = withFault(store, { atCall: 1, when: "before" });
+  await expect(holdsRepository(broken, "cluster2")).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
 });
 
 test("the same cluster passes after a minor upgrade", async () => {

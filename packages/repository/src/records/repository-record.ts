@@ -1,5 +1,5 @@
 import { SoarError, hasErrorCode } from "@soar/errors";
-import type { CallOptions, ObjectStore } from "@soar/storage";
+import { withPrefix, type CallOptions, type ObjectStore } from "@soar/storage";
 import { probeServer } from "@soar/storage/probes";
 import * as v from "valibot";
 import {
@@ -61,6 +61,19 @@ export async function findRepositoryRecord(
   const record = await findRecord(store, CONFIG_KEY, schema, options);
   if (record !== undefined) recallProvider(store, record);
   return record;
+}
+
+/**
+ * Whether a repository lies below this prefix of the store, also one that a newer program made. Nothing is learned of the
+ * provider from it. A record that cannot be understood is none.
+ */
+export async function holdsRepository(store: ObjectStore, prefix: string, options: CallOptions = {}): Promise<boolean> {
+  try {
+    return (await findRecord(withPrefix(store, prefix), CONFIG_KEY, schema, options)) !== undefined;
+  } catch (error) {
+    if (!hasErrorCode(error, "REPOSITORY_VERSION", "REPOSITORY_DAMAGED")) throw error;
+    return hasErrorCode(error, "REPOSITORY_VERSION");
+  }
 }
 
 /** Rejects with `REPOSITORY_MISSING` when there is none. */

@@ -1,7 +1,9 @@
 import { hasErrorCode } from "@soar/errors";
 import {
+  BASE_PREFIX,
   listBackupDirectories,
   findRepositoryRecord,
+  WAL_PREFIX,
   type BackupDirectory,
   type ClusterIdentity,
   type RepositoryRecord,
@@ -9,7 +11,7 @@ import {
 import { ageAt } from "@soar/repository/time";
 import { planExpiry, readExpiryState, type RetentionPolicy } from "@soar/repository/expiry";
 import { readRecoveryWindow } from "@soar/repository/window";
-import type { ObjectStore } from "@soar/storage";
+import type { CallOptions, ObjectStore, UnfinishedUpload } from "@soar/storage";
 import type { Notes } from "./examination.ts";
 import type { StorageProbe } from "./examine-storage.ts";
 
@@ -180,7 +182,7 @@ async function examineLeftovers(
       "See what and why: soar-base-backup expire --dry-run. Every backup expires at its end, unless it has --no-expire or a key without the right to remove.",
     );
   } else notes.ok("expiry", "nothing is kept that nothing needs");
-  const uploads = await store.listUploads("", { signal }).catch((error: unknown) => {
+  const uploads = await listOwnUploads(store, { signal }).catch((error: unknown) => {
     if (!hasErrorCode(error, "STORE_DENIED", "STORE_UNSUPPORTED")) throw error;
     return undefined;
   });
@@ -197,4 +199,10 @@ async function examineLeftovers(
       `${stale.length} uploads never ended, the oldest of ${stale[0]?.begunAt.toISOString().slice(0, 10)}: their parts are billed`,
       "The next base backup removes them; a lifecycle rule with AbortIncompleteMultipartUpload does, too.",
     );
+}
+
+/** Without those of another repository, which may lie below this one's prefix. */
+async function listOwnUploads(store: ObjectStore, options: CallOptions): Promise<UnfinishedUpload[]> {
+  const [base, wal] = [await store.listUploads(BASE_PREFIX, options), await store.listUploads(WAL_PREFIX, options)];
+  return [...base, ...wal].sort((a, b) => a.begunAt.getTime() - b.begunAt.getTime());
 }

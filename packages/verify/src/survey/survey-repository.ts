@@ -16,6 +16,7 @@ import { parseTailPieceKey } from "@soar/repository/tail";
 import { compareKeys, type CallOptions, type ObjectStore, type StoredObject } from "@soar/storage";
 import { hasErrorCode } from "@soar/errors";
 import type { Finding } from "../finding.ts";
+import { findNeighbours } from "./find-neighbours.ts";
 import { listedStore } from "./listed-store.ts";
 
 const YOUNG_MS = 3600_000;
@@ -40,7 +41,11 @@ export interface Survey {
 /** Lists the bucket once and reads the records of the backups. */
 export async function surveyRepository(store: ObjectStore, { signal }: CallOptions): Promise<Survey> {
   const repository = await requireRepositoryRecord(store, { signal });
-  const { objects, findings } = await listObjects(store, repository.walSegmentSize, "", { signal });
+  const { objects, strays } = await listObjects(store, repository.walSegmentSize, "", { signal });
+  const neighbours = await findNeighbours(store, strays, { signal });
+  const findings = strays
+    .filter((key) => isInTheWay(key) || !neighbours.some((prefix) => key.startsWith(prefix)))
+    .map(stray);
   const view = listedStore(store, objects);
   const directories = await listBackupDirectories(view, { signal });
   const timelines = await listTimelines(view, { signal });
@@ -59,7 +64,8 @@ export async function surveyRepository(store: ObjectStore, { signal }: CallOptio
 
 interface Listed {
   readonly objects: StoredObject[];
-  readonly findings: Finding[];
+  /** Keys of what is no object of this repository. */
+  readonly strays: string[];
 }
 
 /**
@@ -72,11 +78,10 @@ async function listObjects(
   prefix: string,
   { signal }: CallOptions,
 ): Promise<Listed> {
-  const listed: Listed = { objects: [], findings: [] };
+  const listed: Listed = { objects: [], strays: [] };
   for await (const object of store.list(prefix, { signal })) {
-    const finding = strayness(object, walSegmentSize);
-    if (finding === undefined) listed.objects.push(object);
-    else listed.findings.push(finding);
+    if (isOfRepository(object, walSegmentSize)) listed.objects.push(object);
+    else listed.strays.push(object.key);
   }
   if (prefix === WAL_PREFIX || !hasYoungHole(listed.objects, walSegmentSize)) return listed;
   const again = await listObjects(store, walSegmentSize, WAL_PREFIX, { signal });
@@ -100,16 +105,19 @@ function hasYoungHole(objects: readonly StoredObject[], walSegmentSize: number):
   return false;
 }
 
-/** What every other command stumbles over when it lists the same prefix, or nobody ever looks at. */
-function strayness({ key, size }: StoredObject, segmentSize: number): Finding | undefined {
-  if (key.startsWith("config/")) return undefined;
+function isOfRepository({ key, size }: StoredObject, segmentSize: number): boolean {
+  if (key.startsWith("config/")) return true;
   if (key.startsWith(BASE_PREFIX)) {
     const label = parseBackupKey(key)?.label;
-    return label !== undefined && isBackupLabel(label) ? undefined : stray(key, "error");
+    return label !== undefined && isBackupLabel(label);
   }
-  if (key.startsWith(WAL_PREFIX)) return isWalFile(key, size, segmentSize) ? undefined : stray(key, "error");
-  if (key.startsWith(TAIL_PREFIX)) return parseTailPieceKey(key, size) === undefined ? stray(key, "error") : undefined;
-  return stray(key, "warning");
+  if (key.startsWith(WAL_PREFIX)) return isWalFile(key, size, segmentSize);
+  return key.startsWith(TAIL_PREFIX) && parseTailPieceKey(key, size) !== undefined;
+}
+
+/** Whether every other command stumbles over it when it lists the same prefix; else nobody ever looks at it. */
+function isInTheWay(key: string): boolean {
+  return [BASE_PREFIX, WAL_PREFIX, TAIL_PREFIX].some((prefix) => key.startsWith(prefix));
 }
 
 function isWalFile(key: string, size: number, segmentSize: number): boolean {
@@ -125,15 +133,15 @@ function isWalFile(key: string, size: number, segmentSize: number): boolean {
   }
 }
 
-function stray(where: string, severity: Finding["severity"]): Finding {
+function stray(where: string): Finding {
+  const isError = isInTheWay(where);
   return {
     kind: "object-stray",
-    severity,
+    severity: isError ? "error" : "warning",
     where,
-    what:
-      severity === "error"
-        ? "it is no object of this repository, and commands that list this prefix refuse to go on"
-        : "it is no object of this repository",
+    what: isError
+      ? "it is no object of this repository, and commands that list this prefix refuse to go on"
+      : "it is no object of this repository",
     advice: "Find out what wrote it, and move it out of the repository's prefix.",
   };
 }
