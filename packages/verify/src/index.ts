@@ -14,6 +14,7 @@ export type { ServerWord } from "./quick/check-last-archived.ts";
 export { verifyRepository } from "./verify-repository.ts";
 export { runDoctor, type DoctorOptions } from "./doctor/run-doctor.ts";
 export type { Area, Examination } from "./doctor/examination.ts";
+export type { ProgramSettings, TestNotice, WrittenPlace } from "./doctor/program-settings.ts";
 
 // Restore drill
 export { runDrill } from "./drill/run-drill.ts";

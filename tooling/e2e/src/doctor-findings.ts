@@ -14,6 +14,7 @@ export async function examineSetUp(
       envFile: undefined,
       spoolDir: directory,
       tempDir: directory,
+      programs: undefined,
       searchPath: "",
       binDir: requireInstallation().binDir,
       roundTripMs: undefined,

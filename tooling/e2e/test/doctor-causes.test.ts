@@ -45,6 +45,7 @@ async function examine(more: Partial<DoctorOptions> = {}): Promise<Examination[]
     envFile: world.envFile,
     spoolDir: settings["BACKUP_SPOOL_DIR"] ?? "",
     tempDir: directory,
+    programs: undefined,
     searchPath: "",
     binDir: installation.binDir,
     roundTripMs: undefined,

@@ -1,9 +1,10 @@
-import { mkdtempSync } from "node:fs";
+import { chownSync, mkdtempSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTestCluster, requireInstallation, type TestClusterOptions } from "@soar-tooling/postgres-clusters";
 import { startS3Server } from "@soar-tooling/s3-server";
+import { serverUser } from "@soar-tooling/test-bench";
 import type { Examination } from "@soar/verify";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { examineSetUp, saying } from "../src/doctor-findings.ts";
@@ -92,4 +93,24 @@ test("a provider that takes no notice of 'only if absent'", async () => {
   } finally {
     await s3.close();
   }
+});
+
+test("archive_mode = always is told, on a primary and on a standby, which then archives too", async () => {
+  const settings = { archive_mode: "always" };
+  expect(await examineServer({ settings })).toMatchObject({
+    "archive-mode-always": saying(
+      "notice",
+      /every standby made from this server archives too/,
+      /Set archive_mode = on/,
+    ),
+  });
+  await using standby = await createTestCluster({ installation, settings });
+  await standby.stop();
+  const signal = join(standby.dataDir, "standby.signal");
+  writeFileSync(signal, "", { mode: 0o600 });
+  chownSync(signal, serverUser().uid, serverUser().gid);
+  await standby.start();
+  expect(await examineSetUp(directory, { server: standby.connection })).toMatchObject({
+    "archive-mode-always": saying("notice", /this standby archives what its primary archives too/, /Set archive_mode/),
+  });
 });

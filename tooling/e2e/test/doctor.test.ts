@@ -22,8 +22,14 @@ beforeAll(async () => {
     initdbArgs: ["--wal-segsize=1", "--data-checksums"],
     settings: { archive_timeout: "60" },
   });
-  settings = { BACKUP_TEMP_DIR: join(world.directory, "temp") };
-  for (const directory of Object.values(settings)) mkdirSync(directory);
+  settings = {
+    BACKUP_TEMP_DIR: join(world.directory, "temp"),
+    BACKUP_DRILL_STATE_DIR: join(world.directory, "drill"),
+  };
+  for (const directory of Object.values(settings)) {
+    mkdirSync(directory);
+    chownSync(directory, serverUser().uid, serverUser().gid);
+  }
   const backup = await world.run("soar-base-backup", []);
   if (backup.status !== 0) throw new Error(backup.stderr);
 });
@@ -292,6 +298,7 @@ async function libraryDoctor(more: Pick<DoctorOptions, "now">): Promise<Record<s
     envFile: undefined,
     spoolDir: world.settings["BACKUP_SPOOL_DIR"] ?? "",
     tempDir: settings["BACKUP_TEMP_DIR"] ?? "",
+    programs: undefined,
     searchPath: "",
     binDir: undefined,
     roundTripMs: undefined,

@@ -1,15 +1,9 @@
-import {
-  defineCommand,
-  postgresOptions,
-  retentionOptions,
-  serverConnection,
-  storageOptions,
-  storeConfigOf,
-  tempOptions,
-} from "@soar/app-kit";
+import { defineCommand, serverConnection, storeConfigOf } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { runDoctor, type Examination } from "@soar/verify";
+import { doctorOptions } from "./doctor-options.ts";
 import { formatExamination, summarize } from "./format-examination.ts";
+import { programSettings } from "./program-settings.ts";
 
 /** Backups are patient with a provider; a person who waits for a diagnosis is not. */
 const RETRY_DEADLINE_MS = 5_000;
@@ -18,49 +12,18 @@ export const doctor = defineCommand({
   name: "doctor",
   summary: "Find out why something does not work, or what a new set-up lacks.",
   description:
-    "Looks at the server's settings, archiving, the launcher and the env file, the disks, the bucket and what is set for it, the repository, and the timers; then commits something and waits until it is in the bucket. Every finding says what to do.\n\nIt writes small probe objects below config/doctor/, which it removes again, and one WAL message; it changes nothing else. Run it on the server's machine as its user or as root, to have everything looked at. Exit status 0: no errors; 5: there are some.",
-  options: {
-    ...storageOptions,
-    ...postgresOptions,
-    ...retentionOptions,
-    ...tempOptions,
-    spool: {
-      env: "BACKUP_SPOOL_DIR",
-      type: "string",
-      placeholder: "DIR",
-      default: "/var/lib/soar/wal-archive",
-      group: "Doctor",
-      help: "Directory of the resident archiver.",
-    },
-    "bin-dir": {
-      env: "BACKUP_PG_BIN_DIR",
-      type: "string",
-      placeholder: "DIR",
-      group: "Doctor",
-      unset: "where packages install them",
-      help: "Directory of PostgreSQL's programs.",
-    },
-    "round-trip": {
-      type: "boolean",
-      default: true,
-      group: "Doctor",
-      help: "Leave out the commit whose way into the bucket is watched.",
-    },
-    "round-trip-timeout": {
-      type: "duration",
-      min: 1000,
-      default: "60s",
-      group: "Doctor",
-      help: "How long a segment may be on its way to the bucket.",
-    },
-    quiet: { type: "boolean", default: false, group: "Doctor", help: "Print only what is not as it should be." },
-  },
+    "Looks at the server's settings, archiving, the launcher and the env file, the disks, the bucket and what is set for it, the repository, the timers, and whether anybody hears of a failure; then commits something and waits until it is in the bucket. Every finding says what to do.\n\nIt writes small probe objects below config/doctor/ and a small file where logs, metrics and reports go, which it removes again, and one WAL message; it changes nothing else. Run it on the server's machine as its user or as root, to have everything looked at. Exit status 0: no errors; 5: there are some.",
+  options: doctorOptions,
   examples: [
     { command: "sudo soar-backup-verify doctor", explanation: "everything, on the server's machine" },
     { command: "soar-backup-verify doctor --json", explanation: "for monitoring" },
+    {
+      command: "sudo -u postgres soar-backup-verify doctor --send-test-notice",
+      explanation: "see that mail and webhook arrive",
+    },
   ],
   logFile: "optional",
-  async run({ config, log, output, signal, envFile }) {
+  async run({ config, log, output, signal, envFile, logDir }) {
     const seen: Examination[] = [];
     const store = { ...storeConfigOf(config, process.env), retry: { deadlineMs: RETRY_DEADLINE_MS } };
     const examinations = runDoctor({
@@ -70,6 +33,7 @@ export const doctor = defineCommand({
       envFile,
       spoolDir: config.spool,
       tempDir: config.tempDir,
+      programs: programSettings(config, { logDir, isProxied: store.proxy !== undefined }),
       searchPath: process.env["PATH"] ?? "",
       binDir: config.binDir,
       roundTripMs: config.roundTrip ? config.roundTripTimeoutMs : undefined,

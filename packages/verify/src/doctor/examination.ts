@@ -15,7 +15,17 @@ export interface Examination {
   readonly advice: string | undefined;
 }
 
-export type Area = "server" | "archiving" | "storage" | "bucket" | "repository" | "machine" | "schedule" | "round trip";
+export type Area =
+  | "server"
+  | "archiving"
+  | "storage"
+  | "bucket"
+  | "repository"
+  | "machine"
+  | "schedule"
+  | "drill"
+  | "notices"
+  | "round trip";
 
 /** Collects what one examiner saw. */
 export interface Notes {

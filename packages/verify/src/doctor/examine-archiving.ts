@@ -5,6 +5,7 @@ interface ArchiverRow extends Readonly<Record<string, unknown>> {
   readonly mode: string;
   readonly command: string;
   readonly library: string;
+  readonly recovering: boolean;
   readonly max_wal_bytes: string;
 }
 
@@ -21,7 +22,7 @@ export async function examineArchiving(
 ): Promise<void> {
   const [row] = await sql.query<ArchiverRow>(
     `SELECT current_setting('archive_mode') AS mode, current_setting('archive_command') AS command, current_setting('archive_library') AS library,
-       pg_size_bytes(current_setting('max_wal_size'))::text AS max_wal_bytes`,
+       pg_size_bytes(current_setting('max_wal_size'))::text AS max_wal_bytes, pg_is_in_recovery() AS recovering`,
     [],
     { signal },
   );
@@ -38,14 +39,27 @@ export async function examineArchiving(
   await examineSlots(sql, Number(row.max_wal_bytes), { notes, signal });
 }
 
-function examineCommand({ mode, command, library }: ArchiverRow, notes: Notes): void {
+function examineMode({ mode, recovering }: ArchiverRow, notes: Notes): void {
   if (mode === "off")
     return notes.error(
       "archive-mode",
       "archive_mode is off: nothing is archived",
       "Set archive_mode = on and archive_command = 'soar-wal-archive %p %f', and restart the server.",
     );
-  notes.ok("archive-mode", `archive_mode is ${mode}`);
+  if (mode !== "always") return notes.ok("archive-mode", `archive_mode is ${mode}`);
+  notes.notice(
+    "archive-mode-always",
+    recovering
+      ? "archive_mode is always: this standby archives what its primary archives too, so that every segment is sent twice and compared"
+      : "archive_mode is always: here that is the same as on, but every standby made from this server archives too, with the same archive_command",
+    "Set archive_mode = on and restart, unless the two archive to different places, or the primary does not archive: a standby archives from its promotion on.",
+  );
+}
+
+function examineCommand(row: ArchiverRow, notes: Notes): void {
+  examineMode(row, notes);
+  const { mode, command, library } = row;
+  if (mode === "off") return;
   const words = command.trim();
   if (library !== "")
     return notes.error(

@@ -6,6 +6,7 @@ import { findPostgresPrograms } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { ServerFacts } from "@soar/pg-tools/replication";
 import { complaintOf, runProgram } from "@soar/programs";
+import { USUAL_PATH } from "./as-user.ts";
 import type { Notes } from "./examination.ts";
 
 export interface MachineExpectations {
@@ -22,8 +23,6 @@ export interface MachineExpectations {
 }
 
 const GIB = 1024 ** 3;
-/** What systemd and cron start services with, where the server's own environment cannot be read. */
-const USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** A launcher that tells its version does so at once. */
 const LAUNCHER_PATIENCE_MS = 30_000;
 

@@ -10,14 +10,20 @@ import type { RetentionPolicy } from "@soar/repository/expiry";
 import { openStore, parseStoreUrl, type ObjectStore, type StoreConfig } from "@soar/storage";
 import { readBucketSettings } from "@soar/storage/bucket-settings";
 import { examine, type Examination, type Notes } from "./examination.ts";
+import { findProgramUser, type UserOptions } from "./as-user.ts";
+import { examineArchiverSocket } from "./examine-archiver-socket.ts";
 import { examineArchiving } from "./examine-archiving.ts";
 import { examineBucket } from "./examine-bucket.ts";
+import { examineDrillQueries } from "./examine-drill-queries.ts";
 import { examineMachine } from "./examine-machine.ts";
+import { examineNotices } from "./examine-notices.ts";
 import { examineReplication } from "./examine-replication.ts";
 import { examineRepository } from "./examine-repository.ts";
 import { examineSchedule } from "./examine-schedule.ts";
 import { examineServer } from "./examine-server.ts";
 import { examineStorage, type StorageProbe } from "./examine-storage.ts";
+import { examineWrittenPlaces } from "./examine-written-places.ts";
+import type { ProgramSettings } from "./program-settings.ts";
 import { examineRoundTrip } from "./round-trip.ts";
 
 export interface DoctorOptions {
@@ -27,6 +33,8 @@ export interface DoctorOptions {
   readonly envFile: string | undefined;
   readonly spoolDir: string;
   readonly tempDir: string;
+  /** What the other programs are told; undefined leaves that out. */
+  readonly programs: ProgramSettings | undefined;
   /** Directories that programs are looked for in, with colons in between, as in PATH. */
   readonly searchPath: string;
   /** Programs of PostgreSQL, where they are not where packages put them. */
@@ -42,8 +50,8 @@ const USELESS = ["store-unreachable", "bucket-missing", "clock-skewed"];
 
 /**
  * Looks at everything that archiving, backups and restores depend on, part by part, and goes on where one of them fails.
- * Writes probe objects below `config/doctor/`, and for the round trip one WAL message; changes nothing else. Rejects only
- * with `ABORTED` and for bugs.
+ * Writes probe objects below `config/doctor/`, a small file where the other programs write, and for the round trip one WAL
+ * message; changes nothing else. Rejects only with `ABORTED` and for bugs.
  */
 export async function* runDoctor(options: DoctorOptions): AsyncGenerator<Examination, void, undefined> {
   const { signal } = options;
@@ -61,6 +69,9 @@ export async function* runDoctor(options: DoctorOptions): AsyncGenerator<Examina
       yield* await examine("server", (notes) => examineReplication(options.server, notes, signal));
       yield* await examine("archiving", (notes) => examineArchiving(sql, notes, signal));
     }
+    const { programs, searchPath } = options;
+    if (programs !== undefined)
+      yield* await examine("archiving", (notes) => examineArchiverSocket(programs.archiver, notes));
     yield* await examine("machine", async (notes) =>
       examineMachine(
         {
@@ -72,6 +83,9 @@ export async function* runDoctor(options: DoctorOptions): AsyncGenerator<Examina
         notes,
       ),
     );
+    const user = { user: await findProgramUser(found.facts?.dataDirectory, options.envFile), searchPath, signal };
+    if (programs !== undefined)
+      yield* await examine("machine", (notes) => examineWrittenPlaces(programs.places, notes, user));
     const stored = await examine(
       "storage",
       async (notes) => void (found.probe = await examineStorage(store, notes, signal)),
@@ -83,12 +97,20 @@ export async function* runDoctor(options: DoctorOptions): AsyncGenerator<Examina
         examineRepository(store, { ...options, cluster: clusterOf(found.facts), probe: found.probe }, notes),
       );
     }
-    yield* await examine("schedule", (notes) => examineSchedule(notes, { searchPath: options.searchPath, signal }));
+    yield* await examine("schedule", (notes) => examineSchedule(notes, { searchPath, signal }));
+    if (programs !== undefined) yield* await examineAlarms(programs, user);
     if (sql !== undefined && options.roundTripMs !== undefined) yield* await roundTrip(sql, store, options);
   } finally {
     await found.sql?.close();
     await store.close();
   }
+}
+
+async function examineAlarms({ drill, notices }: ProgramSettings, options: UserOptions): Promise<Examination[]> {
+  return [
+    ...(await examine("drill", (notes) => examineDrillQueries(drill, notes, options))),
+    ...(await examine("notices", (notes) => examineNotices(notices, notes, options))),
+  ];
 }
 
 async function examineSettings(
