@@ -1,4 +1,11 @@
-export { type Codec, CODECS, DEFAULT_CHUNK_BYTES, DEFAULT_LEVELS } from "./codec/codec.ts";
+export {
+  type Codec,
+  CODECS,
+  DEFAULT_CHUNK_BYTES,
+  DEFAULT_LEVELS,
+  MEMBER_LIMIT_BYTES,
+  STORED_MEMBER_LIMIT_BYTES,
+} from "./codec/codec.ts";
 export { compressMember, compressMemberSync, decompressMember, decompressMemberSync } from "./codec/member.ts";
 
 export { type CodecPool, createCodecPool } from "./codec-pool.ts";

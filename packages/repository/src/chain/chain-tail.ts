@@ -40,7 +40,7 @@ async function tailSegment(
 ): Promise<ChainSegment | undefined> {
   const timeline = timelineOfSegment(chain.history, index, chain.segmentSize);
   const name = formatWalSegment({ timeline, index }, chain.segmentSize);
-  const tail = await readTail(store, name, options);
+  const tail = await readTail(store, name, { ...options, segmentSize: chain.segmentSize });
   const piece = tail?.pieces.at(-1);
   if (tail === undefined || piece === undefined) return undefined;
   const size = tail.pieces.reduce((sum, { size: stored }) => sum + stored, 0);

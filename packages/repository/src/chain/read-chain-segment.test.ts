@@ -41,6 +41,25 @@ test.each(["zstd", "gzip", "none"] as const)(
   },
 );
 
+test.each(["zstd", "none"] as const)(
+  "a %s object that holds more than a segment is not read to its end",
+  async (codec) => {
+    const store = createMemoryStore();
+    const { object } = await putWalFile(store, sourceOf(segmentName(7), walBytes(1, 3 * SEGMENT_SIZE)), { codec });
+    const segment = { index: 7, timeline: 1, name: segmentName(7), object, cutLsn: undefined };
+    let read = 0;
+    await expect(
+      (async () => {
+        for await (const { length } of readChainSegment(store, segment, SEGMENT_SIZE)) read += length;
+      })(),
+    ).rejects.toMatchObject({
+      code: "REPOSITORY_DAMAGED",
+      message: expect.stringContaining("holds more than") as string,
+    });
+    expect(read).toBeLessThanOrEqual(SEGMENT_SIZE);
+  },
+);
+
 describe("a segment that lies on this machine only", () => {
   const directory = mkdtempSync(join(tmpdir(), "soar-local-segment-"));
   afterAll(() => rmSync(directory, { recursive: true }));

@@ -20,7 +20,7 @@ export async function* readChainSegment(
   options: GetWalOptions = {},
 ): AsyncGenerator<Buffer> {
   if (segment.tail !== undefined) {
-    const bytes = await readFrozenTail(store, segment.name, segment.tail, options);
+    const bytes = await readFrozenTail(store, segment.name, segment.tail, { ...options, segmentSize });
     yield bytes;
     yield Buffer.alloc(segmentSize - bytes.length);
     return;
@@ -34,8 +34,20 @@ export async function* readChainSegment(
     : readLocalFile(file, options.signal)) {
     const kept = Math.max(0, Math.min(piece.length, end - position));
     position += piece.length;
+    if (file === undefined && position > segmentSize) throw tooLong(segment, segmentSize);
     yield kept === piece.length ? piece : Buffer.concat([piece.subarray(0, kept), Buffer.alloc(piece.length - kept)]);
   }
+}
+
+/** Told at once: what is read here goes onto a disk. */
+function tooLong({ object }: ChainSegment, segmentSize: number): SoarError {
+  return new SoarError(
+    "REPOSITORY_DAMAGED",
+    `'${object.key}' is damaged: it holds more than the ${segmentSize} bytes of a segment`,
+    {
+      hint: "Restore an older version of the object from the bucket or from a copy. Until then, recovery ends before this segment.",
+    },
+  );
 }
 
 async function* readLocalFile(path: string, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
@@ -65,7 +77,7 @@ async function readFrozenTail(
   store: ObjectStore,
   name: string,
   { size, sha256 }: FrozenTail,
-  options: GetWalOptions,
+  options: GetWalOptions & { readonly segmentSize: number },
 ): Promise<Buffer> {
   const isMeant = (bytes: Buffer | undefined): bytes is Buffer =>
     bytes !== undefined && bytes.length >= size && sha256Hex(bytes.subarray(0, size)) === sha256;

@@ -81,6 +81,22 @@ test("a piece that does not connect, and a segment without pieces, give nothing"
   expect(await readTail(store, SEGMENT)).toBeUndefined();
 });
 
+test("a piece that leads behind the segment, or is larger than its bytes can be, is not even read", async () => {
+  await ship(0, 4_000);
+  await ship(4_000, 10_000);
+  expect((await readTail(store, SEGMENT, { segmentSize: 10_000 }))?.bytes.length).toBe(10_000);
+  expect((await readTail(store, SEGMENT, { segmentSize: 8_192 }))?.bytes.length).toBe(4_000);
+  const key = `tail/${SEGMENT}/00000FA0-00001000.zst`;
+  await store.put(key, Buffer.alloc(2 * 1024 * 1024));
+  const read: string[] = [];
+  const watched: ObjectStore = {
+    ...store,
+    get: async (asked, options) => (read.push(asked), store.get(asked, options)),
+  };
+  expect((await readTail(watched, SEGMENT))?.bytes.length).toBe(10_000);
+  expect(read).not.toContain(key);
+});
+
 test("the same piece again is success, other bytes are refused", async () => {
   const piece = await ship(0, 100);
   expect(await ship(0, 100)).toEqual(piece);

@@ -3,7 +3,15 @@ import { hasErrorCode } from "@soar/errors";
 import { decompressMember } from "@soar/seekable-tar";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { listTailPieces, type TailPiece } from "./tail-pieces.ts";
-import { parseWalDescription } from "../wal/wal-description.ts";
+import { LARGEST_SEGMENT, LONGEST_DESCRIPTION, parseWalDescription } from "../wal/wal-description.ts";
+
+/** What does not compress grows: stored bytes of a piece, over its plain ones. */
+const GROWTH_LIMIT_BYTES = 1024 * 1024;
+
+export interface ReadTailOptions extends CallOptions {
+  /** Bytes of a segment: no piece leads further. PostgreSQL's largest unless given. */
+  readonly segmentSize?: number | undefined;
+}
 
 /** The beginning of a segment, put together from pieces, proved by the digest that the last of them carries. */
 export interface Tail {
@@ -24,10 +32,11 @@ export interface Tail {
 export async function readTail(
   store: ObjectStore,
   segmentName: string,
-  options: CallOptions = {},
+  { segmentSize = LARGEST_SEGMENT, ...options }: ReadTailOptions = {},
 ): Promise<Tail | undefined> {
   const byStart = new Map<number, TailPiece[]>();
   for (const piece of await listTailPieces(store, segmentName, options)) {
+    if (!isPossible(piece, segmentSize)) continue;
     // Longest first: a consolidated piece saves the reading of those that it holds.
     byStart.set(piece.from, [piece, ...(byStart.get(piece.from) ?? [])]);
   }
@@ -39,6 +48,11 @@ export async function readTail(
   );
   if (best.pieces.length === 0) return undefined;
   return { segmentName, bytes: Buffer.concat(best.parts), sha256: best.hash.copy().digest("hex"), pieces: best.pieces };
+}
+
+/** Nobody has shipped it otherwise, and it would only fill the memory. */
+function isPossible({ from, to, size }: TailPiece, segmentSize: number): boolean {
+  return from < to && to <= segmentSize && size <= to - from + GROWTH_LIMIT_BYTES + LONGEST_DESCRIPTION;
 }
 
 /** A whole segment for PostgreSQL: zeros behind the tail, at which recovery ends cleanly. */

@@ -129,6 +129,9 @@ describe.each(["zstd", "gzip"] as const)("a %s object", (codec) => {
     ["a member too few", (d) => ({ ...d, members: d.members.slice(1) }), /its members should have/],
     ["a larger size", (d) => ({ ...d, size: d.size + 1 }), /hold 1 bytes less than it says|cannot be decompressed/],
     ["a much larger size", (d) => ({ ...d, size: d.size * 2 }), /hold 600 bytes less than it says/],
+    ["more than any segment has", (d) => ({ ...d, size: 2 * 1024 ** 3 }), /description behind its data is wrong/],
+    ["members larger than any reader takes", (d) => ({ ...d, memberSize: 1024 ** 3 }), /description .* is wrong/],
+    ["a stored member of gibibytes", (d) => ({ ...d, members: [...d.members, 1024 ** 3] }), /description .* is wrong/],
     ["a smaller size", (d) => ({ ...d, size: d.size - 1 }), /cannot be decompressed/],
     ["another member size", (d) => ({ ...d, memberSize: d.memberSize + 1 }), /cannot be decompressed/],
     [
@@ -174,6 +177,14 @@ describe("a bare object", () => {
     const object = await putRaw(store, name, "none", bytes);
     expect(await readWalFile(store, object)).toEqual(bytes);
     await expect(readWalDescription(store, object)).rejects.toEqual(damage("a bare object does not describe itself"));
+  });
+
+  test("that holds more than a segment is damaged", async () => {
+    const object = await putRaw(store, name, "none", bytes);
+    expect(await readWalFile(store, object, { segmentSize: bytes.length })).toEqual(bytes);
+    await expect(readWalFile(store, object, { segmentSize: bytes.length - 1 })).rejects.toEqual(
+      damage("it holds more than"),
+    );
   });
 
   test("that is empty gives nothing", async () => {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { SoarError } from "@soar/errors";
 import { decompressMember, type Codec } from "@soar/seekable-tar";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
-import { LONGEST_DESCRIPTION, parseWalDescription, type WalDescription } from "./wal-description.ts";
+import { LARGEST_SEGMENT, LONGEST_DESCRIPTION, parseWalDescription, type WalDescription } from "./wal-description.ts";
 import type { WalObject } from "./wal-key.ts";
 
 /** Up to this stored size one request fetches the whole object. */
@@ -60,10 +60,24 @@ export async function* getWalFile(
   yield* decodeMembers(description, object.codec, read, where, options);
 }
 
+export interface ReadWalOptions extends GetWalOptions {
+  /** Bytes of a segment: a file that holds more is damaged, and is not read to its end. PostgreSQL's largest unless given. */
+  readonly segmentSize?: number | undefined;
+}
+
 /** The whole plain file in memory: for segments of ordinary size. */
-export async function readWalFile(store: ObjectStore, object: WalObject, options: GetWalOptions = {}): Promise<Buffer> {
+export async function readWalFile(
+  store: ObjectStore,
+  object: WalObject,
+  { segmentSize = LARGEST_SEGMENT, ...options }: ReadWalOptions = {},
+): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for await (const part of getWalFile(store, object, options)) parts.push(part);
+  let size = 0;
+  for await (const part of getWalFile(store, object, options)) {
+    size += part.length;
+    if (size > segmentSize) throw damaged(`${store.location}/${object.key}`, `it holds more than ${segmentSize} bytes`);
+    parts.push(part);
+  }
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
 }
 

@@ -25,9 +25,9 @@ const example: WalDescription = {
 const descriptions: fc.Arbitrary<WalDescription> = fc
   .record({
     name: fc.stringMatching(/^[0-9A-F]{24}$/),
-    size: fc.nat(),
+    size: fc.nat(1024 ** 3),
     sha256: fc.stringMatching(/^[0-9a-f]{64}$/),
-    members: fc.array(fc.nat(), { maxLength: 32 }),
+    members: fc.array(fc.nat(33 * 1024 * 1024), { maxLength: 32 }),
     tx: fc.option(fc.record({ n: fc.nat(), first: fc.maxSafeInteger(), last: fc.maxSafeInteger() }), {
       nil: undefined,
     }),

@@ -1,8 +1,11 @@
 import { crc32 } from "node:zlib";
 import { SoarError } from "@soar/errors";
-import type { Codec } from "@soar/seekable-tar";
+import { type Codec, MEMBER_LIMIT_BYTES, STORED_MEMBER_LIMIT_BYTES } from "@soar/seekable-tar";
 import * as v from "valibot";
 import { byteCount, sha256Text, systemIdentifierText } from "../records/json-record.ts";
+
+/** Plain bytes: no segment of PostgreSQL has more (`--wal-segsize`). */
+export const LARGEST_SEGMENT = 1024 ** 3;
 
 /**
  * A compressed WAL object describes itself *behind* its data: a zstd skippable frame, or an empty gzip member whose
@@ -20,11 +23,11 @@ const schema = v.object({
   /** File name that PostgreSQL gave it. */
   name: v.string(),
   /** Plain bytes. */
-  size: byteCount,
+  size: v.pipe(byteCount, v.maxValue(LARGEST_SEGMENT)),
   sha256: sha256Text,
   /** Stored length of each member in order; each but the last holds `memberSize` plain bytes. */
-  members: v.array(byteCount),
-  memberSize: byteCount,
+  members: v.array(v.pipe(byteCount, v.maxValue(STORED_MEMBER_LIMIT_BYTES))),
+  memberSize: v.pipe(byteCount, v.maxValue(MEMBER_LIMIT_BYTES)),
   sysid: v.optional(systemIdentifierText),
   /**
    * Over the commit, abort and prepared-transaction records that *end* in this segment: their number and the earliest

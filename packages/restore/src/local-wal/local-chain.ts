@@ -104,7 +104,7 @@ async function disagreesWithTail(
   segment: ChainSegment,
   options: CallOptions,
 ): Promise<boolean> {
-  const tail = await readTail(store, segment.name, options);
+  const tail = await readTail(store, segment.name, { ...options, segmentSize });
   if (tail === undefined) return false;
   const hash = createHash("sha256");
   let remaining = tail.bytes.length;

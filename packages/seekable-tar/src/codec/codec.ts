@@ -14,5 +14,11 @@ export const DEFAULT_LEVELS: Readonly<Record<Codec, number>> = { gzip: 2, zstd: 
 /** Plain bytes of a file that go into one member, and the grid of file offsets at which large files are cut. */
 export const DEFAULT_CHUNK_BYTES = 1024 * 1024;
 
-/** The largest member that any reader accepts: a corrupt length must not make us allocate all memory. */
-export const MEMBER_LIMIT_BYTES = 1024 ** 3;
+/**
+ * The largest member that any reader accepts, and the largest that any writer makes: several are in memory at once, and neither a
+ * corrupt length nor a hostile repository may fill it.
+ */
+export const MEMBER_LIMIT_BYTES = 32 * 1024 * 1024;
+
+/** Stored bytes of a member at the most: what does not compress grows a little. */
+export const STORED_MEMBER_LIMIT_BYTES = MEMBER_LIMIT_BYTES + 1024 * 1024;

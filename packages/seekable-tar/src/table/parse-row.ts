@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import { type Codec, CODECS, MEMBER_LIMIT_BYTES } from "../codec/codec.ts";
+import { type Codec, CODECS, MEMBER_LIMIT_BYTES, STORED_MEMBER_LIMIT_BYTES } from "../codec/codec.ts";
 import { invalid } from "../codec/damage.ts";
 import type { TarEntryType } from "../tar/tar-entry.ts";
 import { TABLE_FORMAT, TABLE_VERSION, type TableRow } from "./row.ts";
@@ -29,7 +29,7 @@ function parseFields(fields: Fields): TableRow {
         kind: "member",
         object: fields.whole(),
         offset: fields.whole(),
-        storedLength: fields.whole(MEMBER_LIMIT_BYTES),
+        storedLength: fields.whole(STORED_MEMBER_LIMIT_BYTES),
         plainLength: fields.whole(MEMBER_LIMIT_BYTES),
         sha256: fields.digest(),
       };

@@ -18,6 +18,8 @@ export interface ReadSeekTableOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Bytes of a frame, stored or plain: writers begin another after 4 MiB, and no line is as long. */
+const FRAME_LIMIT_BYTES = 8 * 1024 * 1024;
 /** Frames that are fetched at once. */
 const FRAMES_AHEAD = 3;
 
@@ -67,6 +69,9 @@ async function readFrame(
   { offset, storedLength, plainLength, sha256 }: FrameRange,
   signal: AbortSignal,
 ): Promise<Buffer> {
+  const claimed = Math.max(storedLength, plainLength);
+  if (claimed > FRAME_LIMIT_BYTES)
+    throw damagedTable(name, offset, storedLength, `no frame has ${claimed} bytes, as is claimed of this one`);
   const stored = await fetch(offset, storedLength, signal);
   const plain = await decompressMember("zstd", stored, plainLength).catch((error: unknown) => {
     throw hasErrorCode(error, "FORMAT_INVALID")

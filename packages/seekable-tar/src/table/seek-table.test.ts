@@ -8,6 +8,7 @@ import { type CodecPool, createCodecPool } from "../codec-pool.ts";
 import { DigestIndex } from "./digest-index.ts";
 import type { MemberLocation, TableRow } from "./row.ts";
 import { SeekTableWriter } from "./seek-table-writer.ts";
+import { readSeekTable } from "./read-seek-table.ts";
 import { TableBuilder } from "./table-builder.ts";
 
 const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
@@ -112,6 +113,26 @@ describe("a stored table", () => {
     const frames = tableSummary.frames.slice(0, -1);
     expect(hasErrorCode(await failureOf(loadTable(tableBytes, { frames })), "FORMAT_INVALID")).toBe(true);
     expect(hasErrorCode(await failureOf(loadTable(tableBytes, { frames: [] })), "FORMAT_INVALID")).toBe(true);
+  });
+
+  test("with a frame that claims more than any has is refused before it is fetched", async () => {
+    const { frames } = archived.tableSummary;
+    for (const claim of [{ plainLength: 1024 ** 3 }, { storedLength: 6 * 1024 ** 3 }]) {
+      const fetched: number[] = [];
+      const reading = readSeekTable({
+        name: "index.zst",
+        frames: frames.map((frame, at) => (at === 1 ? { ...frame, ...claim } : frame)),
+        fetch: async (offset, length) => (
+          fetched.push(length),
+          await Promise.resolve(archived.tableBytes.subarray(offset, offset + length))
+        ),
+      });
+      await expect(reading).rejects.toMatchObject({
+        code: "ARCHIVE_DAMAGED",
+        message: expect.stringContaining("as is claimed of this one") as string,
+      });
+      expect(Math.max(...fetched)).toBeLessThan(1024);
+    }
   });
 
   test("whose rows do not fit together is refused", () => {

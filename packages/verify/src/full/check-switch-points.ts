@@ -27,7 +27,11 @@ export async function checkSwitchPoints(
     if (switchLsn === undefined) continue;
     const [object] =
       inventories.get(timeline)?.segments.get(segmentIndexOfLsn(switchLsn, repository.walSegmentSize)) ?? [];
-    if (object === undefined || !options.isRead(object) || (await beginsAt(store, object, { switchLsn, ...options })))
+    if (
+      object === undefined ||
+      !options.isRead(object) ||
+      (await beginsAt(store, object, { switchLsn, segmentSize: repository.walSegmentSize, ...options }))
+    )
       continue;
     options.onDamaged(object.key);
     findings.push(
@@ -43,10 +47,10 @@ export async function checkSwitchPoints(
 async function beginsAt(
   store: ObjectStore,
   object: WalObject,
-  { switchLsn, signal }: CallOptions & { readonly switchLsn: Lsn },
+  { switchLsn, segmentSize, signal }: CallOptions & { readonly switchLsn: Lsn; readonly segmentSize: number },
 ): Promise<boolean> {
   try {
-    const bytes = await readWalFile(store, object, { signal });
+    const bytes = await readWalFile(store, object, { segmentSize, signal });
     const blockSize = readWalPageHeader(bytes).long?.blockSize ?? 8192;
     const starts = Number(switchLsn % BigInt(blockSize)) === 0 ? HEADER_SIZES : [0];
     const wanted = new Set(starts.map((size) => switchLsn + BigInt(size)));

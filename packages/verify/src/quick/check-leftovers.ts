@@ -117,7 +117,7 @@ async function checkTail(
   try {
     const ends: number[] = [];
     for await (const { key } of store.list(where, options)) ends.push(Number.parseInt(key.slice(-12, -4), 16));
-    const reached = (await readTail(store, name, options))?.bytes.length ?? 0;
+    const reached = (await readTail(store, name, { ...options, segmentSize }))?.bytes.length ?? 0;
     const end = Math.max(...ends);
     if (reached === end && end <= segmentSize) return [];
     const what = `the pieces lead to byte ${reached} of the segment, although there is one that ends at ${end}`;
