@@ -36,6 +36,7 @@ export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run
     await prepareRecovery(plan, {
       dataDir,
       action: run.action,
+      fenced: run.fenced,
       restoreCommand: restoreCommand([...run.walFetchProgram, "--plan", planFile]),
     });
     const walDir = join(dataDir, "pg_wal");

@@ -71,9 +71,10 @@ async function launchServer(
   owner: ClusterOwner,
   log: FileHandle,
 ): Promise<LaunchedProgram> {
-  const config = options.configFile === undefined ? {} : { config_file: options.configFile };
   const settings = Object.entries({
-    ...config,
+    ...(options.configFile === undefined ? {} : { config_file: options.configFile }),
+    // The postgresql.conf of a copy may name the directory of its source, and would win over -D.
+    data_directory: options.dataDir,
     ...(options.logging === "own" ? {} : CAPTURE_SETTINGS),
     ...options.settings,
   }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);

@@ -63,6 +63,8 @@ export interface MajorFeatures {
   readonly walSummaries: boolean;
   /** `CREATE EVENT TRIGGER ... ON login`, and `event_triggers` to switch them off. */
   readonly loginEventTriggers: boolean;
+  /** `synchronized_standby_slots`: logical decoding waits for slots of standbys. */
+  readonly slotsOfStandbys: boolean;
   /** `initdb` switches data checksums on unless it is told not to. */
   readonly checksumsByDefault: boolean;
 }
@@ -97,7 +99,13 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     classToastOffset: 108,
     lsnLowDigits: 1,
     accessFileSettings: ACCESS_FILES_SINCE_15,
-    features: { accessIncludes: false, walSummaries: false, loginEventTriggers: false, checksumsByDefault: false },
+    features: {
+      accessIncludes: false,
+      walSummaries: false,
+      loginEventTriggers: false,
+      slotsOfStandbys: false,
+      checksumsByDefault: false,
+    },
   },
   {
     major: 16,
@@ -106,7 +114,13 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     classToastOffset: 108,
     lsnLowDigits: 1,
     accessFileSettings: ACCESS_FILES_SINCE_15,
-    features: { accessIncludes: true, walSummaries: false, loginEventTriggers: false, checksumsByDefault: false },
+    features: {
+      accessIncludes: true,
+      walSummaries: false,
+      loginEventTriggers: false,
+      slotsOfStandbys: false,
+      checksumsByDefault: false,
+    },
   },
   {
     major: 17,
@@ -115,7 +129,13 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     classToastOffset: 108,
     lsnLowDigits: 1,
     accessFileSettings: ACCESS_FILES_SINCE_15,
-    features: { accessIncludes: true, walSummaries: true, loginEventTriggers: true, checksumsByDefault: false },
+    features: {
+      accessIncludes: true,
+      walSummaries: true,
+      loginEventTriggers: true,
+      slotsOfStandbys: true,
+      checksumsByDefault: false,
+    },
   },
   {
     major: 18,
@@ -127,6 +147,12 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     classToastOffset: 112,
     lsnLowDigits: 1,
     accessFileSettings: ACCESS_FILES_SINCE_15,
-    features: { accessIncludes: true, walSummaries: true, loginEventTriggers: true, checksumsByDefault: true },
+    features: {
+      accessIncludes: true,
+      walSummaries: true,
+      loginEventTriggers: true,
+      slotsOfStandbys: true,
+      checksumsByDefault: true,
+    },
   },
 ];

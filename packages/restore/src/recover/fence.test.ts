@@ -39,6 +39,7 @@ test.each([
     max_worker_processes: "0",
     synchronous_standby_names: "",
   });
+  expect(settings()).not.toHaveProperty("synchronized_standby_slots");
   expect(readFileSync(join(directory, "postgresql.auto.conf"), "utf8").startsWith(text ?? "")).toBe(true);
 });
 
@@ -82,6 +83,19 @@ test("a copy whose settings ALTER SYSTEM wrote anew gets its own ones back, too"
     jit: "off",
   });
 });
+
+test.each(["17\n", "18\n"])(
+  "a copy of PostgreSQL %j decodes without the source's standbys, until it is adopted",
+  async (version) => {
+    const text = "synchronized_standby_slots = 'standby1'\n";
+    writeFileSync(join(directory, "PG_VERSION"), version);
+    writeFileSync(join(directory, "postgresql.auto.conf"), text);
+    await fenceClone(directory);
+    expect(settings()).toMatchObject({ synchronized_standby_slots: "" });
+    await adoptClone(directory);
+    expect(readFileSync(join(directory, "postgresql.auto.conf"), "utf8")).toBe(text);
+  },
+);
 
 test("settings that somebody switched on again do not take the fence away", async () => {
   await fenceClone(directory);

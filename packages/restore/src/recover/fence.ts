@@ -7,15 +7,17 @@ import {
   removeFile,
   replaceFile,
 } from "@soar/durable-files";
-import { formatConfigSetting, parseConfigSettings } from "@soar/pg-tools/recovery-config";
+import { findMajor } from "@soar/pg-tools/majors";
+import { formatConfigSetting, parseConfigSettings, removeRecoverySettings } from "@soar/pg-tools/recovery-config";
 import { COPY_MARK } from "@soar/repository";
+import { isFile } from "../is-file.ts";
 
 const FENCE_BEGIN = "# soar: a copy of another cluster; it acts on nobody.";
 const FENCE_END = "# soar: soar-restore adopt removes this block.";
 /**
  * What lets a copy act on nobody. Its WAL has the source's names; its subscriptions would use up the source's slots at the
- * publisher; workers of libraries would begin the source's jobs a second time; and its commits would wait for standbys that are the source's.
- * All are read at the start of a server only, but the last.
+ * publisher; workers of libraries would begin the source's jobs a second time; and its commits would wait for standbys that
+ * are the source's.
  */
 const FENCE_SETTINGS: Readonly<Record<string, string>> = {
   archive_mode: "off",
@@ -24,6 +26,8 @@ const FENCE_SETTINGS: Readonly<Record<string, string>> = {
   max_worker_processes: "0",
   synchronous_standby_names: "",
 };
+/** Logical decoding would wait for slots of the source's standbys. Servers before do not start with it. */
+const WITH_SLOTS_OF_STANDBYS = { ...FENCE_SETTINGS, synchronized_standby_slots: "" };
 /** A crash must not take the fence away, nor leave half of the way out of it. */
 const FENCE = { mode: 0o600, keepMode: true, sync: "directory" } as const;
 
@@ -36,13 +40,13 @@ export async function fenceClone(dataDir: string): Promise<void> {
   const text = withoutFence(await readAutoConf(dataDir));
   const block = [
     FENCE_BEGIN,
-    ...Object.entries(FENCE_SETTINGS).map(([name, value]) => formatConfigSetting(name, value)),
+    ...Object.entries(await fenceSettings(dataDir)).map(([name, value]) => formatConfigSetting(name, value)),
     FENCE_END,
     "",
   ].join("\n");
   // ALTER SYSTEM on the copy writes the file anew, without comments and with the last value of each name only.
   const own = parseConfigSettings(text)
-    .filter(({ name }) => name in FENCE_SETTINGS)
+    .filter(({ name }) => name in WITH_SLOTS_OF_STANDBYS)
     .map(({ name, value }) => formatConfigSetting(name, value));
   const mark = [
     "# A copy of another cluster. soar-restore adopt lets it act for itself, with these settings of its own:",
@@ -51,6 +55,11 @@ export async function fenceClone(dataDir: string): Promise<void> {
   ];
   await replaceFile(join(dataDir, COPY_MARK), mark.join("\n"), FENCE);
   await replaceFile(autoConf(dataDir), text === "" || text.endsWith("\n") ? text + block : `${text}\n${block}`, FENCE);
+}
+
+async function fenceSettings(dataDir: string): Promise<Readonly<Record<string, string>>> {
+  const version = await readTextIfPresent(join(dataDir, "PG_VERSION"), { within: { base: dataDir } });
+  return findMajor(Number(version))?.features.slotsOfStandbys === true ? WITH_SLOTS_OF_STANDBYS : FENCE_SETTINGS;
 }
 
 /** Whether the cluster in a directory is a copy that was not adopted. */
@@ -64,6 +73,8 @@ export async function adoptClone(dataDir: string): Promise<void> {
   const text = await readAutoConf(dataDir);
   const rest = hasFence(text) ? withoutFence(text) : withOwnSettings(text, await readMark(dataDir));
   if (rest !== text) await replaceFile(autoConf(dataDir), rest, FENCE);
+  // One that paused, and was let go on by hand, has settings still that keep its libraries from beginning jobs.
+  if (!(await isFile(join(dataDir, "recovery.signal")))) await removeRecoverySettings(dataDir);
   await markHistories(dataDir);
   await removeFile(join(dataDir, COPY_MARK), FENCE);
 }
@@ -91,7 +102,7 @@ function withOwnSettings(text: string, mark: string | undefined): string {
   if (mark === undefined) return text;
   const fenced = new Set(
     parseConfigSettings(text)
-      .filter(({ name, value }) => FENCE_SETTINGS[name] === value)
+      .filter(({ name, value }) => name in WITH_SLOTS_OF_STANDBYS && (FENCE_SETTINGS[name] ?? "") === value)
       .map(({ line }) => line),
   );
   const own = parseConfigSettings(mark).map(({ name, value }) => `${formatConfigSetting(name, value)}\n`);
@@ -104,7 +115,7 @@ function withOwnSettings(text: string, mark: string | undefined): string {
 }
 
 const FENCE_BLOCK = new RegExp(
-  `^# soar: a copy of another cluster;[^\\n]*\\n(?:(?:${Object.keys(FENCE_SETTINGS).join("|")}) = [^\\n]*\\n)*(?:# soar: [^\\n]*\\n)?`,
+  `^# soar: a copy of another cluster;[^\\n]*\\n(?:(?:${Object.keys(WITH_SLOTS_OF_STANDBYS).join("|")}) = [^\\n]*\\n)*(?:# soar: [^\\n]*\\n)?`,
   "gm",
 );
 

@@ -4,7 +4,18 @@ import { findMajor } from "@soar/pg-tools/majors";
  * Libraries whose only work is to act on others or to begin jobs. A copy that pauses at its target is a hot standby, which
  * must allow as many workers as its primary, and whoever lets it go on would have these at work before the fence counts.
  */
-const JOB_LIBRARIES = new Set(["bdr", "pg_cron", "pg_net", "pg_partman_bgw", "pg_squeeze", "pglogical", "spock"]);
+const JOB_LIBRARIES = new Set([
+  "bdr",
+  "pg_cron",
+  "pg_failover_slots",
+  "pg_net",
+  "pg_partman_bgw",
+  "pg_squeeze",
+  "pg_task",
+  "pgautofailover",
+  "pglogical",
+  "spock",
+]);
 
 /** `shared_preload_libraries` without them; undefined when there is none of them. */
 export function withoutJobLibraries(setting: string): string | undefined {
@@ -26,9 +37,11 @@ export function quietSettings(
   postgresMajor: number,
   { standby }: { readonly standby: boolean },
 ): Record<string, string> {
+  const features = findMajor(postgresMajor)?.features;
   return {
     max_logical_replication_workers: "0",
+    ...(features?.slotsOfStandbys === true ? { sync_replication_slots: "off", synchronized_standby_slots: "" } : {}),
     ...(standby ? {} : { max_worker_processes: "0" }),
-    ...(findMajor(postgresMajor)?.features.loginEventTriggers === true ? { event_triggers: "off" } : {}),
+    ...(features?.loginEventTriggers === true ? { event_triggers: "off" } : {}),
   };
 }

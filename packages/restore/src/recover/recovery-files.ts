@@ -16,6 +16,7 @@ import {
   type StartedCluster,
 } from "@soar/pg-tools/cluster";
 import type { RestorePlan } from "../plan/plan.ts";
+import { withoutJobLibraries } from "./quiet-settings.ts";
 
 export interface RecoverOptions {
   readonly dataDir: string;
@@ -30,6 +31,8 @@ export interface RecoverOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly logFile: string;
   readonly action: "promote" | "pause" | "shutdown";
+  /** A copy, which acts on nobody. */
+  readonly fenced: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: (event: RecoveryEvent) => void;
 }
@@ -57,7 +60,7 @@ export async function recover(plan: RestorePlan, options: RecoverOptions): Promi
 /** Makes a data directory one that replays to the target when it is started next, and does nothing else. Repeatable. */
 export async function prepareRecovery(
   plan: RestorePlan,
-  options: Pick<RecoverOptions, "dataDir" | "restoreCommand" | "action">,
+  options: Pick<RecoverOptions, "dataDir" | "restoreCommand" | "action" | "fenced">,
 ): Promise<void> {
   const { dataDir } = options;
   await writeRecoverySettings(dataDir, {
@@ -74,8 +77,19 @@ export async function prepareRecovery(
     recovery_end_command: "",
     // A standby that lags on purpose would have each commit wait.
     recovery_min_apply_delay: 0,
+    ...(options.fenced && options.action === "pause" ? pausedCopySettings(plan) : {}),
   });
   await setRecoveryMode(dataDir, "recovery");
+}
+
+/** As long as a copy pauses, for a start by hand, too: a hot standby allows as many workers as its primary, so that none may be left to begin jobs. */
+function pausedCopySettings({ backup: { settings }, minimums }: RestorePlan): Record<string, string> {
+  const workers = minimums.max_worker_processes ?? settings["max_worker_processes"];
+  const libraries = withoutJobLibraries(settings["shared_preload_libraries"] ?? "");
+  return {
+    ...(workers === undefined ? {} : { max_worker_processes: String(workers) }),
+    ...(libraries === undefined ? {} : { shared_preload_libraries: libraries }),
+  };
 }
 
 /** Watches a server that was prepared in this way until recovery is over, as `recover` does. */

@@ -145,6 +145,7 @@ async function replay(
       logFile: directory.logFile,
       restoreCommand: restoreCommand(feed.program),
       action: "promote",
+      fenced: false,
       signal,
       ...(onEvent === undefined ? {} : { onEvent }),
     });

@@ -4,6 +4,7 @@ import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
 import { formatConfigSetting } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
+import { nameOwnPlaces, OWN_PLACES } from "./own-places.ts";
 import { readSavedConfig } from "./saved-config.ts";
 import { isFile } from "../is-file.ts";
 
@@ -24,8 +25,11 @@ export async function chooseConfigFile(
   dataDir: string,
   options: CallOptions & { readonly inPlace: boolean },
 ): Promise<ConfigChoice> {
-  if (await isFile(join(dataDir, "postgresql.conf"))) return { configFile: undefined, settings: {} };
   const source = backup.settings["config_file"];
+  if (await isFile(join(dataDir, "postgresql.conf"))) {
+    if (!options.inPlace) await nameOwnPlaces(dataDir, source);
+    return { configFile: undefined, settings: {} };
+  }
   if (options.inPlace && source !== undefined && (await isFile(source)))
     return { configFile: source, settings: await accessFiles(backup) };
   await bringSavedConfig(await readSavedConfig(store, backup, options), backup, dataDir);
@@ -61,11 +65,9 @@ async function bringSavedConfig(
   // The server does not start without a directory that is named, although nothing of it was saved.
   for (const [, directory = ""] of text.matchAll(/^[ \t]*include_dir\s*=?\s*'?([^'\s]+)'?/gm))
     if (!isAbsolute(directory)) await makeDirectory(join(dataDir, directory), directoryIn(dataDir));
-  const block = [
-    "# soar: where this copy differs from the server that was backed up",
-    ...Object.entries(own).map(([name, value]) => formatConfigSetting(name, value)),
-    "",
-  ].join("\n");
+  const block = [OWN_PLACES, ...Object.entries(own).map(([name, value]) => formatConfigSetting(name, value)), ""].join(
+    "\n",
+  );
   await replaceFile(join(dataDir, "postgresql.conf"), `${withoutPidFile(text).trimEnd()}\n${block}`, fileIn(dataDir));
 }
 
