@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from "node:path";
-import { makeDirectory, removeFile, replaceFile } from "@soar/durable-files";
+import { makeDirectory, namesIfPresent, removeFile, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatReportPage, type DrillReport } from "@soar/verify";
 import type { DrillConfig } from "./drill-options.ts";
@@ -16,6 +16,10 @@ export interface ReportPlace {
 
 /** It took hours, and says years later what was proved: a crash must not take it away. */
 const EVIDENCE = { mode: 0o640, sync: "directory" } as const;
+
+/** In the state directory, where nobody else clears up: of daily drills a year, of weekly ones seven. */
+export const KEPT_REPORTS = 366;
+const REPORT_NAME = /^drill-\d{8}T\d{6}Z\.(?:html|json)$/;
 
 /** Finds out that reports can be written before hours of restoring. Rejects with `FILE_UNWRITABLE` or `USAGE`. */
 export async function openReportPlace({
@@ -43,10 +47,20 @@ export async function openReportPlace({
       await attempt(directory, async () => {
         await replaceFile(files.json, `${JSON.stringify(report, null, 2)}\n`, EVIDENCE);
         await replaceFile(files.page, formatReportPage(report), EVIDENCE);
+        if (wanted === undefined) await removeOldReports(directory);
       });
       return files;
     },
   };
+}
+
+/** Both files of a report have one name. */
+async function removeOldReports(directory: string): Promise<void> {
+  const found = ((await namesIfPresent(directory)) ?? []).filter((name) => REPORT_NAME.test(name));
+  const reports = [...new Set(found.map((name) => name.replace(/\.\w+$/, "")))].sort();
+  const old = new Set(reports.slice(0, -KEPT_REPORTS));
+  for (const name of found.filter((one) => old.has(one.replace(/\.\w+$/, ""))))
+    await removeFile(join(directory, name), { sync: "none" });
 }
 
 async function attempt(directory: string, work: () => Promise<void>): Promise<void> {

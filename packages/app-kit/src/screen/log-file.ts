@@ -3,6 +3,8 @@ import path from "node:path";
 import { SoarError } from "@soar/errors";
 
 const LOG_FILE_NAME = "backup.log";
+/** Where nobody else moves it away. */
+export const LARGEST_LOG_BYTES = 16 * 1024 * 1024;
 
 export interface LogFile {
   readonly path: string;
@@ -12,7 +14,8 @@ export interface LogFile {
 
 /**
  * Opens `backup.log` in a directory, which is made if need be. The file is opened anew for every line: there are few
- * lines, and logrotate may then move the file away at any time without telling anybody.
+ * lines, and logrotate may then move the file away at any time without telling anybody. One that is longer than
+ * `LARGEST_LOG_BYTES` is put aside, see `rotateLog`.
  *
  * Throws `FILE_UNWRITABLE`.
  */
@@ -33,17 +36,43 @@ export function openLogFile(directory: string): LogFile {
       cause,
     });
   }
-  return {
-    path: file,
-    append(line) {
-      const descriptor = openForAppend(file);
-      try {
-        writeSync(descriptor, `${line}\n`);
-      } finally {
-        closeSync(descriptor);
-      }
-    },
+  return { path: file, append: appender(file) };
+}
+
+function appender(file: string): LogFile["append"] {
+  let rotating = false;
+  let failure: { readonly error: unknown } | undefined;
+  // The lines that come meanwhile go wherever the name leads, which is the old file or the new one.
+  const rotate = async (): Promise<void> => {
+    const { rotateLog } = await import("./rotate-log.ts");
+    await rotateLog(file, new Date());
   };
+  return (line) => {
+    const size = appendLine(file, line);
+    if (failure !== undefined) {
+      const { error } = failure;
+      failure = undefined;
+      throw error;
+    }
+    if (size < LARGEST_LOG_BYTES || rotating) return;
+    rotating = true;
+    rotate()
+      // Told with the next line, as what keeps a line from being written is.
+      .catch((error: unknown) => void (failure = { error }))
+      .finally(() => (rotating = false));
+  };
+}
+
+/** Gives the size that the file has then. */
+function appendLine(file: string, line: string): number {
+  const descriptor = openForAppend(file);
+  try {
+    giveToOwnerOf(path.dirname(file), descriptor);
+    writeSync(descriptor, `${line}\n`);
+    return fstatSync(descriptor).size;
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function openForAppend(file: string): number {
