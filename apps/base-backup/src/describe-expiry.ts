@@ -1,8 +1,15 @@
 import { formatSize, formatTable } from "@soar/app-kit";
 import type { ExpiryPlan } from "@soar/repository/expiry";
+import { describeFreed, type OldVersions } from "./old-versions.ts";
+
+export interface DescribeOptions {
+  readonly width: number;
+  /** What becomes of what is removed. */
+  readonly versions: OldVersions;
+}
 
 /** What an expiry removes and keeps, as a person reads it. The JSON names every object. */
-export function describeExpiry(plan: ExpiryPlan, width: number): string {
+export function describeExpiry(plan: ExpiryPlan, { width, versions }: DescribeOptions): string {
   const { keep, removeBackups, removeWal, removeLeases } = plan;
   const kept = keep.map(({ label, reasons }) => ["keep", label, "", reasons.join("; ")]);
   const removed = removeBackups.map(({ label, reason, objects }) => [
@@ -11,7 +18,6 @@ export function describeExpiry(plan: ExpiryPlan, width: number): string {
     formatSize(sum(objects)),
     reason,
   ]);
-  const total = sum(removeWal) + removeBackups.reduce((bytes, { objects }) => bytes + sum(objects), 0);
   const lines = [formatTable(COLUMNS, [...kept, ...removed], { width })];
   for (const { timeline, count, bytes, first, last } of walRanges(removeWal)) {
     lines.push(
@@ -20,9 +26,15 @@ export function describeExpiry(plan: ExpiryPlan, width: number): string {
   }
   if (removeLeases.length > 0) lines.push(`remove ${removeLeases.length} lapsed leases`);
   lines.push(
-    removeBackups.length + removeWal.length === 0 ? "Nothing is to be removed." : `${formatSize(total)} become free.`,
+    removeBackups.length + removeWal.length === 0
+      ? "Nothing is to be removed."
+      : describeFreed(removedBytes(plan), versions),
   );
   return lines.join("\n");
+}
+
+function removedBytes({ removeBackups, removeWal }: ExpiryPlan): number {
+  return sum(removeWal) + removeBackups.reduce((bytes, { objects }) => bytes + sum(objects), 0);
 }
 
 /** The same plan for programs: every key that a run removes. */

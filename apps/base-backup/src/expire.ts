@@ -8,6 +8,7 @@ import {
 } from "@soar/app-kit";
 import { planExpiry, readExpiryState } from "@soar/repository/expiry";
 import { describeExpiry, expiryToJson } from "./describe-expiry.ts";
+import { readOldVersions } from "./old-versions.ts";
 import { expireRepository, policyOf } from "./retention.ts";
 
 export const expire = defineCommand({
@@ -44,9 +45,14 @@ export const expire = defineCommand({
         const state = await readExpiryState(store, { now: new Date(), signal });
         const plan = planExpiry(state, policy);
         const { doubts } = state.time;
+        const versions = await readOldVersions(config, signal);
         output.report({
-          json: { dryRun: true, ...expiryToJson(plan), doubts },
-          text: () => [describeExpiry(plan, output.width), ...doubts.map((doubt) => `Doubtful: ${doubt}.`)].join("\n"),
+          json: { dryRun: true, ...expiryToJson(plan), oldVersions: versions, doubts },
+          text: () =>
+            [
+              describeExpiry(plan, { width: output.width, versions }),
+              ...doubts.map((doubt) => `Doubtful: ${doubt}.`),
+            ].join("\n"),
         });
         return;
       }
@@ -60,7 +66,7 @@ export const expire = defineCommand({
         approve: async (proposed) => {
           if (proposed.removeBackups.length + proposed.removeWal.length === 0) return;
           await confirm({
-            plan: describeExpiry(proposed, 80),
+            plan: describeExpiry(proposed, { width: 80, versions: await readOldVersions(config, signal) }),
             question: "Remove these objects for ever",
             yes: config.yes,
           });
