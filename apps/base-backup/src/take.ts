@@ -46,9 +46,8 @@ async function takeAndExpire(
   const progress = startProgress({ label: "base backup", unit: "bytes" });
   try {
     // In a directory this machine does the stamping, and what this run stores says nothing of whether its clock is right.
-    const stampBefore =
-      config.expire && store.features.server === undefined ? await readNewestStamp(store, { signal }) : undefined;
-    const record = await readCluster(store, { config, log, progress, signal, app });
+    const stampBefore = store.features.server === undefined ? await readNewestStamp(store, { signal }) : undefined;
+    const record = await readCluster(store, { config, log, progress, signal, app, newestStamp: stampBefore });
     progress.finish();
     onRecord(record);
     log.info(`backup completed: ${summarize(record)}`);
@@ -74,9 +73,15 @@ async function takeAndExpire(
   }
 }
 
-type Reading = Pick<TakeContext, "config" | "log" | "signal" | "app"> & { readonly progress: Progress };
+type Reading = Pick<TakeContext, "config" | "log" | "signal" | "app"> & {
+  readonly progress: Progress;
+  readonly newestStamp: Date | undefined;
+};
 
-async function readCluster(store: ObjectStore, { config, log, progress, signal, app }: Reading): Promise<BackupRecord> {
+async function readCluster(
+  store: ObjectStore,
+  { config, log, progress, signal, app, newestStamp }: Reading,
+): Promise<BackupRecord> {
   const common = {
     codec: config.compression,
     jobs: config.jobs,
@@ -90,6 +95,7 @@ async function readCluster(store: ObjectStore, { config, log, progress, signal, 
     toolVersion: `${app.name} ${app.version}`,
     isProcessRunning,
     now: () => new Date(),
+    newestStamp,
     signal,
     onEvent: (event: BackupEvent) => showEvent(event, { log, progress }),
   };
@@ -109,6 +115,8 @@ async function readCluster(store: ObjectStore, { config, log, progress, signal, 
 function showEvent(event: BackupEvent, { log, progress }: { readonly log: Log; readonly progress: Progress }): void {
   if (event.type === "progress") progress.update(event.done, event.total);
   if (event.type === "server-warning") log.warn(`the server says: ${event.message}`);
+  if (event.type === "clock-doubt")
+    log.warn(`${event.doubt}: the label and the times of this backup may be wrong; compare the clocks (date -u)`);
   if (event.type === "waiting-for-wal") log.debug(`waiting for WAL segment ${event.missing}`);
   if (event.type === "incremental")
     log.info(event.base === undefined ? `taking a full backup: ${event.reason}` : `referring to backup ${event.base}`);

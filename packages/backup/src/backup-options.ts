@@ -26,6 +26,11 @@ export interface TakeBackupOptions extends Omit<ClaimBackupOptions, "holdsLock" 
   readonly lockIntervalMs?: number | undefined;
   /** How long archiving may fail before the backup is not even begun, in milliseconds. */
   readonly archiverPatienceMs: number;
+  /**
+   * The newest stamp in the repository before this run, where this machine does the stamping: a clock that is behind it is
+   * doubted.
+   */
+  readonly newestStamp?: Date | undefined;
   readonly toolVersion: string;
   readonly onEvent?: (event: BackupEvent) => void;
 }
@@ -46,5 +51,7 @@ export type BackupEvent =
   | { readonly type: "progress"; readonly done: number; readonly total: number | undefined }
   /** What the server said about its own data directory, in its language. */
   | { readonly type: "server-warning"; readonly message: string }
+  /** Clocks contradict each other, as a sentence without its stop: the label and the times of this backup may be wrong. */
+  | { readonly type: "clock-doubt"; readonly doubt: string }
   | { readonly type: "waiting-for-wal"; readonly missing: string }
   | { readonly type: "reading-back" };

@@ -20,6 +20,8 @@ export interface RecordParts {
   readonly objects: readonly BackupObject[];
   /** Labels that an incremental refers to; undefined for a full backup. */
   readonly references: readonly string[] | undefined;
+  /** Where the clocks of the run contradict each other. */
+  readonly clockDoubts: readonly string[];
 }
 
 /** `backup.json`, from what the server said and what was stored. */
@@ -76,6 +78,7 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     damagedPages: damagedPagesOf(archives.damaged),
     warnings: [...archives.warnings],
     leftOut: options.replayed?.leftOut ?? passedOver(archives.warnings),
+    ...(parts.clockDoubts.length === 0 ? {} : { clockDoubts: [...parts.clockDoubts] }),
     createdBy: options.toolVersion,
   };
 }

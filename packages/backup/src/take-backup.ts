@@ -1,14 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import { hasErrorCode, SoarError } from "@soar/errors";
-import {
-  connectSomewhere,
-  holdsData,
-  passedOver,
-  readServerFacts,
-  type ServerFacts,
-  type SqlConnection,
-} from "@soar/pg-tools/replication";
-import { findMajor, majorOfVersionNumber, SUPPORTED_VERSIONS } from "@soar/pg-tools/majors";
+import { hasErrorCode } from "@soar/errors";
+import { connectSomewhere, readServerFacts, type ServerFacts, type SqlConnection } from "@soar/pg-tools/replication";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import {
   claimRepository,
   findBackupRecord,
@@ -16,16 +9,19 @@ import {
   type BackupRecord,
   type RepositoryRecord,
 } from "@soar/repository";
+import { steadyClock, type SteadyClock } from "@soar/repository/time";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import type { TakeBackupOptions } from "./backup-options.ts";
 import { requireArchiving } from "./health/archiver-health.ts";
+import { findClockDoubts } from "./health/clock-doubts.ts";
 import { takeBackupLock, watchBackupLock } from "./claim/backup-lock.ts";
 import { claimBackup, withdrawClaim, type ClaimedBackup } from "./claim/claim-backup.ts";
 import { composeRecord } from "./compose-record.ts";
 import { readBack } from "./prove/read-back.ts";
 import { loadBase, requireReferences, trackReferences, type ChosenBase } from "./incremental-base.ts";
 import { requireWhole } from "./prove/require-whole.ts";
+import { requireData, requireOneTimeline, requireSuitable } from "./require-usable.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
 import { describePrimary, requirePrimaryArchives } from "./health/standby-rules.ts";
 import { describeArchiver } from "./server-archiver.ts";
@@ -44,6 +40,16 @@ import { readWrittenSegment, watchFirstSegment } from "./health/watch-archiving.
  * Pages that were damaged at the source do not end it: they are in the record (`damagedPages`), for the caller to alarm.
  */
 export async function takeBackup(store: ObjectStore, options: TakeBackupOptions): Promise<BackupRecord> {
+  return await takeBackupBy(steadyClock(options.now), store, options);
+}
+
+/** The same by the clock of a run that has begun before. */
+export async function takeBackupBy(
+  clock: SteadyClock,
+  store: ObjectStore,
+  given: TakeBackupOptions,
+): Promise<BackupRecord> {
+  const options = { ...given, now: clock.now };
   const { signal } = options;
   await using sql = await connectSomewhere(options.server, { signal });
   const facts = await readServerFacts(sql, { signal });
@@ -65,7 +71,8 @@ export async function takeBackup(store: ObjectStore, options: TakeBackupOptions)
   try {
     const existing = claimed.base === undefined ? undefined : await loadExisting(store, claimed.base, options);
     // Awaited here, because the session that holds the lock ends with this block.
-    return await finish(store, { options, sql, facts, repository, claimed, config, existing });
+    const doubts = await findClockDoubts(store, { ...options, sql, claimed, clock });
+    return await finish(store, { options, clock, doubts, sql, facts, repository, claimed, config, existing });
   } catch (error) {
     // A run on the primary is known to be dead by its lock; for one on a standby others would wait until its claim lapses.
     if (facts.inRecovery && options.claimed === undefined) await withdrawClaim(store, claimed, options);
@@ -75,6 +82,9 @@ export async function takeBackup(store: ObjectStore, options: TakeBackupOptions)
 
 interface Run {
   readonly options: TakeBackupOptions;
+  readonly clock: SteadyClock;
+  /** Of the clocks before anything was read. */
+  readonly doubts: readonly string[];
   readonly sql: SqlConnection;
   readonly facts: ServerFacts;
   readonly repository: RepositoryRecord;
@@ -120,6 +130,7 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
     checked,
     objects,
     references,
+    clockDoubts: tellDoubts(run),
     finishedAt: options.now(),
   });
   await waitForWal(store, {
@@ -140,6 +151,14 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   const complete = backupHistory === undefined ? record : { ...record, backupHistory };
   await publish(store, complete, signal);
   return complete;
+}
+
+/** What is wrong with the clocks of a run that is about to be recorded. */
+function tellDoubts({ clock, doubts, options }: Run): readonly string[] {
+  const jump = clock.jump();
+  const all = jump === undefined ? doubts : [...doubts, jump];
+  for (const doubt of all) options.onEvent?.({ type: "clock-doubt", doubt });
+  return all;
 }
 
 /** From here on the backup exists, also when the reply was lost: then the record that is there is this one. */
@@ -198,44 +217,4 @@ function identityOf(facts: ServerFacts): Parameters<typeof claimRepository>[1] {
     postgresMajor: majorOfVersionNumber(facts.versionNumber),
     walSegmentSize: facts.walSegmentSize,
   };
-}
-
-function requireSuitable(facts: ServerFacts): void {
-  if (findMajor(majorOfVersionNumber(facts.versionNumber)) === undefined) {
-    throw new SoarError(
-      "SERVER_VERSION",
-      `unable to back up PostgreSQL ${facts.version}: versions ${SUPPORTED_VERSIONS} are supported`,
-      { hint: "Use a version of the tools that knows this server." },
-    );
-  }
-  // A standby's own setting means nothing: what counts is the primary's, which BASE_BACKUP reads from WAL.
-  if (!facts.inRecovery && !facts.fullPageWrites) {
-    throw new SoarError(
-      "SERVER_UNSUITABLE",
-      "unable to back up this server: full_page_writes is off, so pages that are written meanwhile cannot be repaired by replay",
-      {
-        hint: "ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf();",
-      },
-    );
-  }
-}
-
-/** Without an error the server passes over links where the data lies, for example of a database that somebody has moved to another disk by hand. */
-function requireData({ warnings }: StoredArchives): void {
-  const missing = passedOver(warnings).filter(holdsData);
-  if (missing.length === 0) return;
-  throw new SoarError(
-    "BACKUP_INCOMPLETE",
-    `the server left out what lies under '${missing.join("', '")}': it is no ordinary file or directory`,
-    { hint: "Move the data back into the data directory, and use a tablespace (CREATE TABLESPACE) for another disk." },
-  );
-}
-
-function requireOneTimeline({ startTimeline, timeline }: StoredArchives): void {
-  if (startTimeline === timeline) return;
-  throw new SoarError(
-    "BACKUP_INCOMPLETE",
-    `the server changed from timeline ${startTimeline} to ${timeline} during the backup`,
-    { hint: "Take the backup again." },
-  );
 }

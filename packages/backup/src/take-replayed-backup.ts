@@ -1,12 +1,13 @@
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
 import { planRestore } from "@soar/restore/plan";
 import { withReplica, type Replica, type ScratchOptions } from "@soar/restore/rescue";
+import { steadyClock } from "@soar/repository/time";
 import type { ObjectStore } from "@soar/storage";
 import type { TakeBackupOptions } from "./backup-options.ts";
 import { claimBackup, withdrawClaim } from "./claim/claim-backup.ts";
 import { relocatedSource } from "./source/relocated-source.ts";
 import { replicationSource } from "./source/replication-source.ts";
-import { takeBackup } from "./take-backup.ts";
+import { takeBackupBy } from "./take-backup.ts";
 
 export interface TakeReplayedOptions extends Omit<TakeBackupOptions, "server" | "source" | "replayed" | "claimed"> {
   readonly scratch: ScratchOptions;
@@ -20,8 +21,10 @@ export interface TakeReplayedOptions extends Omit<TakeBackupOptions, "server" | 
  */
 export async function takeReplayedBackup(
   store: ObjectStore,
-  { scratch, ...options }: TakeReplayedOptions,
+  { scratch, ...given }: TakeReplayedOptions,
 ): Promise<BackupRecord> {
+  const clock = steadyClock(given.now);
+  const options = { ...given, now: clock.now };
   const plan = await planRestore(store, { target: { kind: "latest" }, signal: options.signal });
   const serverConfig = await readBackupObject(store, plan.backup, BACKUP_OBJECTS.serverConfig, {
     signal: options.signal,
@@ -41,7 +44,7 @@ export async function takeReplayedBackup(
     reads: [plan.backup.label, ...plan.backup.references],
   });
   const use = ({ server, tablespaces }: Replica) =>
-    takeBackup(store, {
+    takeBackupBy(clock, store, {
       ...options,
       server,
       source: relocatedSource(replicationSource(server), tablespaces),

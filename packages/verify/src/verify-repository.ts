@@ -1,6 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { requireRepositoryRecord } from "@soar/repository";
 import { listExpiredWal, listGaps } from "@soar/repository/markers";
+import { steadyClock } from "@soar/repository/time";
 import { readRecoveryWindow, type RecoveryWindow } from "@soar/repository/window";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { availableParallelism } from "node:os";
@@ -10,7 +11,7 @@ import { checkBackupHistories } from "./full/check-backup-histories.ts";
 import { checkSwitchPoints } from "./full/check-switch-points.ts";
 import { createVerifyPool, type VerifyPool } from "./full/verify-pool.ts";
 import { firstIndexOf, planReading, unreadSince, type ReadingPlan } from "./plan-reading.ts";
-import { agesOf, checkAges, DEFAULT_AGE_LIMITS } from "./quick/check-ages.ts";
+import { agesOf, checkAges, clockJumped, DEFAULT_AGE_LIMITS } from "./quick/check-ages.ts";
 import { checkChains } from "./quick/check-chains.ts";
 import { checkDirectories } from "./quick/check-directories.ts";
 import { checkLeftovers, checkTails } from "./quick/check-leftovers.ts";
@@ -44,7 +45,9 @@ interface Run {
  * Verifies a repository: what the records and listings say, and as many of the bytes as `depth` asks for. Prints nothing and
  * removes nothing but its own lease. Damage is a finding; not being able to look is a rejection.
  */
-export async function verifyRepository(store: ObjectStore, options: VerifyOptions): Promise<VerifyReport> {
+export async function verifyRepository(store: ObjectStore, given: VerifyOptions): Promise<VerifyReport> {
+  const clock = steadyClock(given.now);
+  const options = { ...given, now: clock.now };
   // Before anything is looked at: what expires between the listing and the reading would seem to be lost.
   const lease = await takeLease(store, options);
   const pool = options.pool ?? createVerifyPool(Math.min(options.jobs, availableParallelism()));
@@ -53,6 +56,8 @@ export async function verifyRepository(store: ObjectStore, options: VerifyOption
     const findings = await check(run, pool);
     const window = await readWindow(run, findings);
     if (window.finding !== undefined) findings.push(window.finding);
+    const jump = clock.jump();
+    if (jump !== undefined) findings.push(clockJumped(jump));
     return reportOf(run, findings, window.window);
   } finally {
     if (options.pool === undefined) await pool.close();

@@ -135,3 +135,16 @@ test("an event that counts nothing changes nothing", () => {
     changeOf({ type: "habit-learned", habit: "batchDelete", way: "refused", fact: "no", text: "one by one" }, now()),
   ).toBeUndefined();
 });
+
+test("a clock that is set back leaves no rates of times to come", async () => {
+  let at = start;
+  const statistics = await openStatistics(spool, () => new Date(at));
+  at += 30 * 60_000;
+  for (const name of ["A", "B", "C"]) statistics.count(archived(name));
+  statistics.count({ type: "request", kind: "put", outcome: "ok" });
+  at -= 400 * 86_400_000;
+  expect([statistics.filesPerSecond, statistics.hourly.puts]).toEqual([0, 0]);
+  statistics.count({ type: "request", kind: "put", outcome: "ok" });
+  at += 30 * 60_000;
+  expect(statistics.hourly.puts).toBeCloseTo(2);
+});

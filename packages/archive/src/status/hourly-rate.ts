@@ -9,10 +9,12 @@ const MINUTES = 60;
 
 /** Counts by the minute, so that its memory does not depend on how much happens. */
 export function createHourlyRate(now: () => number): HourlyRate {
-  const startedAt = now();
+  let startedAt = now();
   const minutes = new Map<number, number>();
   const forget = (minute: number): void => {
-    for (const old of minutes.keys()) if (old <= minute - MINUTES) minutes.delete(old);
+    // Minutes to come are those of a clock that was set back.
+    for (const other of minutes.keys()) if (other <= minute - MINUTES || other > minute) minutes.delete(other);
+    startedAt = Math.min(startedAt, now());
   };
   return {
     add(count) {

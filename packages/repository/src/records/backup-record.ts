@@ -102,6 +102,8 @@ const schema = v.object({
   warnings: v.optional(v.array(v.string())),
   /** Links and sockets in the data directory, which the server does not store, by their paths there; undefined like the warnings. */
   leftOut: v.optional(v.array(v.string())),
+  /** Where the clocks of the machine, the server and the store contradicted each other, or one was set meanwhile; undefined where they agreed. */
+  clockDoubts: v.optional(v.array(v.string())),
   createdBy: v.string(),
 });
 

@@ -1,3 +1,4 @@
 // The time of day, as far as the bucket proves it.
 
 export { ageAt, type ProvedTime } from "./proved-time.ts";
+export { compareClocks, steadyClock, type OtherClock, type SteadyClock } from "./steady-clock.ts";

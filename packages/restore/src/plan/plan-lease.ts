@@ -3,6 +3,7 @@ import { SoarError } from "@soar/errors";
 import { segmentIndexBeforeLsn } from "@soar/pg-tools";
 import { findBackupRecord, WAL_PREFIX } from "@soar/repository";
 import { holdLease, type LeaseTerms } from "@soar/repository/markers";
+import { steadyClock } from "@soar/repository/time";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "./plan.ts";
 import { segmentsUntil } from "./segments-until.ts";
@@ -27,7 +28,9 @@ export async function withPlanLease<T>(
   { purpose, signal, onRefusal, replan }: PlanLeaseOptions,
   work: (plan: RestorePlan) => Promise<T>,
 ): Promise<T> {
-  const lease = await holdLease(store, termsOf(plan, purpose), { now: () => new Date(), signal });
+  // A clock that is set back meanwhile must not let a renewed lease lapse before the one that it replaces.
+  const { now } = steadyClock(() => new Date());
+  const lease = await holdLease(store, termsOf(plan, purpose), { now, signal });
   try {
     const refusal = lease.refusal();
     if (refusal !== undefined) onRefusal?.(refusal);

@@ -64,6 +64,7 @@ export class DrillRecord {
         `backup ${plan.backup.label} ended at ${plan.backup.stoppedAt}, in the future of this machine's clock (${this.startedAt.toISOString()}): one of the clocks is wrong`,
       );
     this.issues.push(
+      ...(plan.backup.clockDoubts ?? []).map((doubt) => `while backup ${plan.backup.label} was taken, ${doubt}`),
       ...plan.warnings,
       ...plan.passedOver.map(({ label, reason }) => `backup ${label} was passed over: ${reason}`),
     );

@@ -7,7 +7,7 @@ const NEWEST = new Date("2025-01-10T14:30:00.250Z");
 const at = new Date("2025-01-10T14:30:02.000Z");
 const plan = (lastReplayed: object | undefined = { lsn: 0n, time: BigInt(NEWEST.getTime()) * 1000n }) =>
   ({ resolved: { stopLsn: 0x3000n, lastReplayed } }) as unknown as RestorePlan;
-const wrote = (writtenLsn: bigint): ProductionState => ({ target: {} as TargetServer, writtenLsn });
+const wrote = (writtenLsn: bigint): ProductionState => ({ target: {} as TargetServer, writtenLsn, clock: at });
 
 test("nothing would be lost when everything that production had written is in the bucket", () => {
   for (const lsn of [0x2000n, 0x3000n])
@@ -34,6 +34,7 @@ test("a clock behind the commits makes no gain, and without a commit nothing is 
   expect(measureRpo(plan(), { at: new Date(NEWEST.getTime() - 5000), production: undefined })).toMatchObject({
     seconds: 0,
   });
+  expect(measureRpo(plan(), { at: new Date(NEWEST.getTime() - 86_400_000), production: undefined })).toBeUndefined();
   expect(
     measureRpo({ resolved: { stopLsn: 0x3000n, lastReplayed: undefined } } as unknown as RestorePlan, {
       at,

@@ -1,6 +1,8 @@
 import { isSoarError, type SoarError } from "@soar/errors";
 import { readClusterState, startCluster } from "@soar/pg-tools/cluster";
 import { requireRepositoryRecord, type RepositoryRecord } from "@soar/repository";
+import { formatTargetTime } from "@soar/pg-tools/recovery-config";
+import { compareClocks, steadyClock } from "@soar/repository/time";
 import { readRecoveryWindow } from "@soar/repository/window";
 import { planRestore, withPlanLease, type RestorePlan } from "@soar/restore/plan";
 import { useScratchCluster, type RescueEvent, type ScratchCluster } from "@soar/restore/rescue";
@@ -20,7 +22,9 @@ import { runChecks } from "./run-checks.ts";
  * with the restore or with a check is in the report; rejects only when there is no repository to look into, when it was
  * aborted, and for bugs. Nothing is left behind, unless the server is to be kept.
  */
-export async function runDrill(store: ObjectStore, options: DrillOptions): Promise<DrillOutcome> {
+export async function runDrill(store: ObjectStore, given: DrillOptions): Promise<DrillOutcome> {
+  const clock = steadyClock(given.now);
+  const options = { ...given, now: clock.now };
   const repository = await requireRepositoryRecord(store, options);
   const record = new DrillRecord(options, store.location, repository);
   let failure: SoarError | undefined;
@@ -31,6 +35,8 @@ export async function runDrill(store: ObjectStore, options: DrillOptions): Promi
     if (!isSoarError(error) || error.code === "ABORTED" || options.signal.aborted) throw error;
     failure = error;
   }
+  const jump = clock.jump();
+  if (jump !== undefined) record.issues.push(`${jump}: its times go by the time that passed`);
   return { report: sealReport(record.result(failure?.message)), failure, kept };
 }
 
@@ -57,7 +63,13 @@ async function carryOut(
     options.production === undefined
       ? { unusable: "no production server is configured" }
       : await findProduction(options.production, repository.systemIdentifier, signal);
+  if (!("unusable" in production))
+    record.issues.push(...compareClocks([{ name: "the clock of production", clock: at, at: production.clock }]));
   record.rpo = newest && measureRpo(newest, { at, production: "unusable" in production ? undefined : production });
+  if (record.rpo === undefined && newest?.resolved.lastReplayed !== undefined)
+    record.issues.push(
+      `the newest commit in the bucket, of ${formatTargetTime(newest.resolved.lastReplayed.time)}, lies in the future of this machine's clock (${at.toISOString()}): one of the clocks is wrong`,
+    );
   requireOutside(plan.backup, options);
   const measured = measureDownloads(store);
   const queries: QuerySource = {

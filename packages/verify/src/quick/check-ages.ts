@@ -86,6 +86,17 @@ function clockContradicted(stamp: Date, now: Date): Finding {
   };
 }
 
+/** The ages are those at the beginning, and what passed since. */
+export function clockJumped(jump: string): Finding {
+  return {
+    kind: "clock-wrong",
+    severity: "warning",
+    where: "clock",
+    what: jump,
+    advice: "Look which of its times is right (timedatectl, or date -u), and verify again: ages may be wrong.",
+  };
+}
+
 function inDays(ms: number): string {
   return `${(ms / DAY_MS).toFixed(1)} days`;
 }

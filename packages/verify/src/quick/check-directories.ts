@@ -23,7 +23,7 @@ export async function checkDirectories(
     else if (record !== undefined) {
       for (const name of RECORDS.filter((each) => objects.has(each)))
         findings.push(...(await unsealed(store, backupKey(label, name), signal)));
-      findings.push(...sourceDamage(record));
+      findings.push(...sourceDamage(record), ...wrongClock(record));
     } else if (objects.has(BACKUP_OBJECTS.started)) findings.push(await unfinished({ store, label, now, signal }));
     else findings.push(interrupted(label, "nothing says when it was begun, so that no run removes it"));
   }
@@ -89,6 +89,18 @@ async function unsealed(store: Survey["store"], where: string, signal: AbortSign
   } catch (error) {
     return [findingOf(error, { kind: "backup-record-damaged", where })];
   }
+}
+
+/** Such a backup is whole. But its label says nothing, nor does its age. */
+function wrongClock({ label, clockDoubts = [] }: BackupRecord): Finding[] {
+  return clockDoubts.map((doubt) => ({
+    kind: "clock-wrong",
+    severity: "warning",
+    where: label,
+    what: `while this backup was taken, ${doubt}`,
+    advice:
+      "Its label and its times may be wrong. Set the clock right (timedatectl, or date -u) before the next one; nothing expires while stamps contradict each other.",
+  }));
 }
 
 function sourceDamage({ label, damagedPages }: BackupRecord): Finding[] {
