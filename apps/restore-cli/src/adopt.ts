@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { confirmOptions, defineCommand } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
-import { adoptClone, isFenced } from "@soar/restore";
+import { adoptClone, isFenced, realDataDirectory } from "@soar/restore";
 
 export const adopt = defineCommand({
   name: "adopt",
@@ -26,7 +26,7 @@ export const adopt = defineCommand({
     },
   ],
   async run({ config, log, output, confirm }) {
-    const dataDir = resolve(config.dataDir);
+    const dataDir = await realDataDirectory(resolve(config.dataDir));
     if (!(await isFenced(dataDir)))
       throw new SoarError("USAGE", `unable to adopt '${dataDir}': it is no copy that a restore has fenced`, {
         hint: "Nothing keeps it from archiving but its own settings: SHOW archive_mode; SHOW archive_command.",

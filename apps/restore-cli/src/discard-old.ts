@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { confirmOptions, defineCommand, formatSize, formatTable } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
+import { realDataDirectory } from "@soar/restore";
 import { discardKept, listKeptData, requireDiscardable, type KeptData } from "@soar/restore/in-place";
 
 export const discardOld = defineCommand({
@@ -28,7 +29,7 @@ export const discardOld = defineCommand({
     },
   ],
   async run({ config, positionals, log, output, confirm }) {
-    const dataDir = resolve(config.dataDir);
+    const dataDir = await realDataDirectory(resolve(config.dataDir));
     const kept = chosen(await listKeptData(dataDir), positionals.directories ?? [], dataDir);
     if (config.dryRun || kept.length === 0)
       return output.report({

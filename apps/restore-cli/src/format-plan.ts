@@ -1,9 +1,10 @@
 import { formatSize, type Output } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
-import { controlCommand, describeFence } from "@soar/restore";
+import { controlCommand, describeFence, type Approach } from "@soar/restore";
 import { describeTarget, type CommitPoint, type PlanCheck, type RestorePlan } from "@soar/restore/plan";
 import { lineDifference, type ConfigDifference } from "@soar/restore/in-place";
+import { downloadText, toDownload } from "./plan-download.ts";
 import { formatVersion, nearbyText, serverText, timeText } from "./plan-texts.ts";
 import type { Hindered, Prepared } from "./prepare.ts";
 
@@ -15,13 +16,17 @@ function whatIsThere({ checked: { approach }, dataDir }: Prepared): string | und
     case "replace":
       return `a cluster, which is kept whole as ${dataDir}.before-restore-<time>`;
     case "refill":
-      return approach.ownData
-        ? "IS OVERWRITTEN: what equals the backup stays, everything else is replaced or removed; only WAL that was not archived is kept"
-        : "an interrupted restore, whose files are used as far as they are right";
+      if (approach.ownData)
+        return "IS OVERWRITTEN: what equals the backup stays, everything else is replaced or removed; only WAL that was not archived is kept";
+      return `${approach.earlier?.phase === "at-target" ? "an earlier restore that ended at its target" : "an interrupted restore"}${approach.because === undefined ? "" : `, but ${approach.because}`}: everything is compared with the backup, and what differs is fetched again`;
     case "recover":
-      return "an interrupted restore of this plan: the backup is fetched, recovery goes on";
+      return "an interrupted restore of this plan, unchanged since: the backup is fetched, recovery goes on";
+    case "at-target":
+      return "an earlier restore of this plan, which ended at the target and shut its server down; nothing was changed since, and recovery goes on from there";
     case "follow":
-      return "an interrupted restore of this plan, whose server goes on: it is watched until it is done";
+      return approach.earlier.phase === "at-target"
+        ? "an earlier restore of this plan, whose server pauses at the target or was told to go on: it is watched, and left as it is while it pauses"
+        : "an interrupted restore of this plan, whose server goes on: it is watched until it is done";
     case "finish":
       return "an interrupted restore of this plan: recovery is over, the server is started with its own settings";
   }
@@ -60,25 +65,44 @@ export function showPlan(output: Output, found: Prepared | Hindered): void {
 
 /** The plan for a person: what will happen, with the consequences in words. */
 export function formatPlan(prepared: Prepared): string {
-  const { plan, dataDir, walDir, checked, checks, download } = prepared;
+  const { plan, walDir, checked, checks, download } = prepared;
   const rows: Row[] = [
-    ...planRows(plan),
-    ["time", timeText(plan, download)],
-    ["data directory", `${dataDir} (${formatSize(plan.neededBytes)} needed)`],
+    ...planRows(plan, checked.approach),
+    ["time", timeText(plan, download, toDownload(plan, checked.approach))],
+    [
+      "data directory",
+      `${directoryText(prepared)} (${formatSize(plan.neededBytes + plan.neededWalBytes)} needed, with its WAL)`,
+    ],
     ["WAL directory", walDir === undefined ? undefined : `${walDir}, to which pg_wal is a link`],
     ["what is there", whatIsThere(prepared)],
     ...whatIsStopped(prepared),
-    [
-      "afterwards",
-      checked.inPlace
-        ? "the server takes writes and goes on archiving, on a new timeline"
-        : `the server takes writes; as a copy it acts on nobody: ${describeFence(plan.backup)}; soar-restore adopt changes that`,
-    ],
+    ["afterwards", afterwardsText(prepared)],
     ...plan.passedOver.map(({ label, reason }): Row => ["not used", `${label}: ${reason}`]),
     ...[...plan.warnings, ...checked.missingHere].map((warning): Row => ["warning", warning]),
     ...checkRows(checks),
   ];
   return [formatRows(rows), ...prepared.config.flatMap(configText)].join("\n");
+}
+
+/** What the server does when the restore is done: a server that was started by an earlier one does what it was told then. */
+function afterwardsText({ plan, checked: { inPlace, approach }, action }: Prepared): string {
+  const does = approach.kind === "follow" ? approach.earlier.action : approach.kind === "finish" ? "promote" : action;
+  const archives = does === "promote" ? " and goes on archiving, on a new timeline" : "";
+  return inPlace
+    ? `${AFTERWARDS[does]}${archives}`
+    : `${AFTERWARDS[does]}; as a copy it acts on nobody: ${describeFence(plan.backup)}; soar-restore adopt changes that`;
+}
+
+const AFTERWARDS: Record<Prepared["action"], string> = {
+  promote: "the server takes writes",
+  pause:
+    "the server pauses at the target, in recovery: it can be looked at and takes no writes until somebody lets it go on",
+  shutdown:
+    "the server is shut down at the target, in recovery: it takes no writes until the restore is gone on with, by --target-action promote",
+};
+
+function directoryText({ dataDir, namedDir }: Prepared): string {
+  return namedDir === dataDir ? dataDir : `${namedDir}, a link that stays and leads to ${dataDir}`;
 }
 
 /** A name with what it is; left out when that is undefined. */
@@ -89,8 +113,8 @@ function formatRows(rows: readonly Row[]): string {
 }
 
 /** What the repository alone tells. */
-function planRows(plan: RestorePlan): Row[] {
-  const { backup, resolved, chain, fetchBytes } = plan;
+function planRows(plan: RestorePlan, approach?: Approach): Row[] {
+  const { backup, resolved, chain } = plan;
   const onDisk = chain.segments.filter(({ object }) => object.file !== undefined);
   return [
     ["repository", plan.location],
@@ -102,7 +126,7 @@ function planRows(plan: RestorePlan): Row[] {
     ["last replayed", commitText(resolved.lastReplayed)],
     ["first left out", resolved.firstLeftOut === undefined ? undefined : commitText(resolved.firstLeftOut)],
     ["nearby", nearbyText(plan)],
-    ["to download", `${formatSize(fetchBytes.backup)} of backup and ${formatSize(fetchBytes.wal)} of WAL`],
+    ["to download", downloadText(toDownload(plan, approach))],
     [
       "from this disk",
       onDisk.length === 0
@@ -153,7 +177,9 @@ function planAsJson(found: Prepared | Hindered): unknown {
       holes: chain.holes,
     },
     fetchBytes: plan.fetchBytes,
+    toDownload: toDownload(plan, "obstacle" in found ? undefined : found.checked.approach),
     neededBytes: plan.neededBytes,
+    neededWalBytes: plan.neededWalBytes,
     minimums: plan.minimums,
     ...("obstacle" in found ? {} : machineAsJson(found)),
     passedOver: plan.passedOver,
@@ -164,9 +190,11 @@ function planAsJson(found: Prepared | Hindered): unknown {
 
 function machineAsJson({
   dataDir,
+  namedDir,
   appServices,
   config,
   download,
+  action,
   checked: { inPlace, approach, control, freeBytes, programVersion, binDir, missingHere },
 }: Prepared): object {
   return {
@@ -174,8 +202,10 @@ function machineAsJson({
     freeBytes,
     programs: { version: programVersion, directory: binDir },
     dataDir,
+    namedDir,
     config: config.map(({ path, present }) => ({ path, present: present !== undefined })),
     approach: approach.kind,
+    targetAction: action,
     missingHere,
     inPlace,
     stops: {

@@ -7,7 +7,8 @@ const THERE: Record<CheckedRestore["approach"]["kind"], string> = {
   fill: "is empty or does not exist yet",
   replace: "holds a cluster that can be kept aside",
   refill: "holds files of this cluster that may be overwritten",
-  recover: "holds an interrupted restore of this plan",
+  recover: "holds an interrupted restore of this plan, unchanged since",
+  "at-target": "holds a restore of this plan that ended at the target, unchanged since",
   follow: "holds an interrupted restore of this plan, whose server goes on",
   finish: "holds an interrupted restore of this plan, whose recovery is over",
 };
@@ -18,7 +19,7 @@ export function passedChecks(plan: RestorePlan, dataDir: string, checked: Checke
   return [
     ...planChecks(plan),
     passed("directory", `${dataDir} ${THERE[checked.approach.kind]}`),
-    passed("room", `${formatSize(plan.neededBytes)} are needed there, ${formatSize(checked.freeBytes)} are free`),
+    passed("room", roomText(plan, checked)),
     passed(
       "programs",
       `PostgreSQL ${checked.programVersion} in ${checked.binDir}; the backup is of ${formatVersion(plan.backup.postgresVersion)}`,
@@ -27,6 +28,14 @@ export function passedChecks(plan: RestorePlan, dataDir: string, checked: Checke
       ? []
       : [passed("tablespaces", [...checked.tablespaces.values()].join(", "))]),
   ];
+}
+
+/** Going on with what is there was not measured: it takes what is left of it. */
+function roomText({ neededBytes, neededWalBytes }: RestorePlan, { approach, freeBytes }: CheckedRestore): string {
+  const free = `${formatSize(freeBytes)} are free`;
+  if (["recover", "at-target", "follow", "finish"].includes(approach.kind)) return `the data is there; ${free}`;
+  const atMost = approach.kind === "refill" ? "at most " : "";
+  return `${atMost}${formatSize(neededBytes)} are needed there and ${formatSize(neededWalBytes)} for WAL, ${free}`;
 }
 
 /** What the plan proves, and the first thing that stands against it here. */

@@ -2,6 +2,7 @@ import { formatDuration, formatRate, formatSize } from "@soar/app-kit";
 import { lsnOfSegmentIndex } from "@soar/pg-tools";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { MeasuredDownload, RestorePlan } from "@soar/restore/plan";
+import type { ToDownload } from "./plan-download.ts";
 
 /** How near to the target other transactions end. */
 export function nearbyText({ nearby }: RestorePlan): string | undefined {
@@ -11,12 +12,16 @@ export function nearbyText({ nearby }: RestorePlan): string | undefined {
 }
 
 /** How long it takes, as far as that can be told. */
-export function timeText({ chain, resolved }: RestorePlan, download: MeasuredDownload | undefined): string | undefined {
+export function timeText(
+  { chain, resolved }: RestorePlan,
+  download: MeasuredDownload | undefined,
+  { atMost }: Pick<ToDownload, "atMost">,
+): string | undefined {
   if (download === undefined) return undefined;
   const [first] = chain.segments;
   const plainWal =
     first === undefined ? 0 : Math.max(0, Number(resolved.stopLsn - lsnOfSegmentIndex(first.index, chain.segmentSize)));
-  return `about ${formatDuration(download.totalMs)} to download, at ${formatRate(download.bytesPerSecond)} as just measured; replaying ${formatSize(plainWal)} of WAL comes on top`;
+  return `${atMost ? "at most " : ""}about ${formatDuration(download.totalMs)} to download, at ${formatRate(download.bytesPerSecond)} as just measured; replaying ${formatSize(plainWal)} of WAL comes on top`;
 }
 
 /** The server that was backed up, and what one that lets clients in before the end must allow. */

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { Config } from "@soar/app-kit";
 import { isSoarError, SoarError } from "@soar/errors";
 import { listBackupRecords } from "@soar/repository";
-import { checkRestore, isInPlace, readRestoreStatus, type CheckedRestore } from "@soar/restore";
+import { checkRestore, isInPlace, readRestoreStatus, realDataDirectory, type CheckedRestore } from "@soar/restore";
 import { compareServerConfig, findLocalWalPlaces, type ConfigDifference } from "@soar/restore/in-place";
 import {
   describeTarget,
@@ -14,11 +14,15 @@ import {
 } from "@soar/restore/plan";
 import type { ObjectStore } from "@soar/storage";
 import { failedChecks, passedChecks } from "./machine-checks.ts";
+import { toDownload } from "./plan-download.ts";
 import { tablespaceMapOf, targetOf, timelineOf, type directoryOptions, type TargetConfig } from "./target-options.ts";
 
 export interface Prepared {
   readonly plan: RestorePlan;
+  /** Where it really lies. */
   readonly dataDir: string;
+  /** As it was named, which may be a link. */
+  readonly namedDir: string;
   readonly walDir: string | undefined;
   readonly tablespaceMap: ReadonlyMap<string, string>;
   readonly binDirs: readonly string[];
@@ -28,6 +32,8 @@ export interface Prepared {
   readonly appServices: readonly string[];
   readonly withConfig: boolean;
   readonly systemEnv: Readonly<Record<string, string>>;
+  /** What the server is going to do at the target. */
+  readonly action: "promote" | "pause" | "shutdown";
   readonly checked: CheckedRestore;
   /** What `--with-config` changes outside of the data directory. */
   readonly config: readonly ConfigDifference[];
@@ -43,7 +49,10 @@ export interface Hindered {
   readonly checks: readonly PlanCheck[];
 }
 
-export type PrepareConfig = TargetConfig & Config<typeof directoryOptions> & { readonly yes?: boolean };
+export type PrepareConfig = TargetConfig &
+  Config<typeof directoryOptions> & { readonly yes?: boolean; readonly targetAction?: TargetAction };
+
+type TargetAction = Prepared["action"];
 
 /** The plan, and everything on this machine that could stand against it. Touches nothing; rejects with the first obstacle. */
 export async function prepare(store: ObjectStore, config: PrepareConfig, signal: AbortSignal): Promise<Prepared> {
@@ -61,10 +70,11 @@ export async function inspect(
   // The whole command line is judged before anything is read.
   const tablespaceMap = tablespaceMapOf(config);
   targetOf(config);
-  const { plan, dataDir } = await planFor(store, config, signal);
+  const { plan, dataDir, namedDir } = await planFor(store, config, signal);
   const prepared = {
     plan,
     dataDir,
+    namedDir,
     walDir: config.walDir === undefined ? undefined : resolve(config.walDir),
     tablespaceMap,
     binDirs: config.binDir === undefined ? [] : [config.binDir],
@@ -73,13 +83,18 @@ export async function inspect(
     appServices: config.stopServices,
     withConfig: config.withConfig,
     systemEnv: systemEnvironment(),
+    action: config.targetAction ?? "promote",
   };
-  const checked = await checkRestore(plan, prepared).catch((error: unknown) => {
+  const checked = await checkRestore(store, plan, prepared).catch((error: unknown) => {
     if (isSoarError(error)) return error;
     throw error;
   });
   if (isSoarError(checked)) return { plan, obstacle: checked, checks: failedChecks(plan, checked) };
-  const download = config.yes === true ? undefined : await measureDownload(store, plan, { jobs: config.jobs, signal });
+  const { backup, wal } = toDownload(plan, checked.approach);
+  const download =
+    config.yes === true
+      ? undefined
+      : await measureDownload(store, plan, { bytes: backup + wal, jobs: config.jobs, signal });
   return {
     ...prepared,
     checked,
@@ -94,17 +109,18 @@ export async function planFor(
   store: ObjectStore,
   config: PrepareConfig,
   signal: AbortSignal,
-): Promise<{ readonly plan: RestorePlan; readonly dataDir: string }> {
+): Promise<Pick<Prepared, "plan" | "dataDir" | "namedDir">> {
   const target = targetOf(config);
   const newest = (await listBackupRecords(store, { signal })).at(-1);
-  const guess = config.dataDir ?? newest?.source.dataDirectory ?? "";
-  const earlier = guess === "" ? undefined : (await readRestoreStatus(resolve(guess)))?.record;
+  const named = config.dataDir ?? newest?.source.dataDirectory ?? "";
+  const guess = named === "" ? undefined : await realDataDirectory(resolve(named));
+  const earlier = guess === undefined ? undefined : (await readRestoreStatus(guess))?.record;
   // Its own server may have begun a newer one since.
   const timeline = timelineOf(config) ?? (earlier?.target === describeTarget(target) ? earlier.timeline : undefined);
   // A copy went its own way from where it was made.
   const localWal =
-    newest !== undefined && isInPlace({ backup: newest }, resolve(guess))
-      ? await findLocalWalPlaces(resolve(guess))
+    newest !== undefined && guess !== undefined && (await isInPlace({ backup: newest }, guess))
+      ? await findLocalWalPlaces(guess)
       : [];
   const plan = await planRestore(store, { target, backup: config.baseBackup, timeline, localWal, signal });
   const wanted = config.dataDir ?? plan.backup.source.dataDirectory;
@@ -113,7 +129,8 @@ export async function planFor(
       hint: "Name the directory to fill with --data-dir.",
     });
   }
-  return { plan, dataDir: resolve(wanted) };
+  const namedDir = resolve(wanted);
+  return { plan, namedDir, dataDir: await realDataDirectory(namedDir) };
 }
 
 /** Of the system's own programs, which may be told by it where things are. */

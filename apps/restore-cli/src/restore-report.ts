@@ -1,35 +1,34 @@
 import { formatDuration, formatRate, formatSize } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
-import { controlCommand, describeFence, describeSubscriptions, type RestoreReport } from "@soar/restore";
+import {
+  controlCommand,
+  describeFence,
+  describeSubscriptions,
+  type Counted,
+  type FetchedWork,
+  type RestoreReport,
+  type RestoreWork,
+} from "@soar/restore";
 import { describeTarget } from "@soar/restore/plan";
 import type { Prepared } from "./prepare.ts";
 
 /** One line for the log. */
-export function summarize({ outcome, plan, dataDir }: RestoreReport): string {
-  return `restore completed: backup ${plan.backup.label}, asked for ${describeTarget(plan.target)}, reached ${reachedText(outcome)} on timeline ${outcome.timeline} in ${dataDir}`;
+export function summarize(report: RestoreReport): string {
+  const { backup, target, outcome, dataDir } = report;
+  return `restore completed: backup ${backup.label}, asked for ${describeTarget(target)}, reached ${placeText(report)} on timeline ${outcome.timeline} in ${dataDir}${outcome.kind === "promoted" ? "" : `, where the server ${AT_TARGET[outcome.kind]}`}`;
 }
 
 /** Asked, reached, lost, and what to do now. */
 export function reportText(report: RestoreReport, prepared: Pick<Prepared, "appServices">): string {
-  const { plan, outcome, fetchMs, recoverMs, checks } = report;
-  const last = plan.resolved.lastReplayed;
+  const { outcome, checks } = report;
   const lines = [
-    ["asked", describeTarget(plan.target)],
-    ["reached", `${reachedText(outcome)}, as planned`],
-    [
-      "last commit",
-      last === undefined
-        ? (outcome.lastCommitTime?.toISOString() ?? "none since the backup")
-        : formatTargetTime(last.time),
-    ],
+    ["asked", describeTarget(report.target)],
+    ["reached", reachedText(report)],
+    ["last commit", lastCommitText(report)],
     ["lost", lostText(report)],
     ["timeline", `${outcome.timeline}${outcome.kind === "promoted" ? ", begun by this restore" : ""}`],
-    [
-      "fetched",
-      `${formatSize(plan.fetchBytes.backup)} in ${formatDuration(fetchMs)} (${formatRate(plan.backup.sizes.database / (fetchMs / 1000))} of database)`,
-    ],
-    ["replayed", `${outcome.restoredFiles} WAL files in ${formatDuration(recoverMs)}`],
+    ...workRows(report.work),
     ["old data", report.keptAs === undefined ? undefined : `kept as ${report.keptAs}`],
     ["saved", report.savedWal === undefined ? undefined : `WAL that was not archived: ${report.savedWal}`],
     ["checked", checks === undefined ? undefined : `${checks.databases} databases can be entered`],
@@ -47,22 +46,60 @@ export function reportText(report: RestoreReport, prepared: Pick<Prepared, "appS
     ],
     ...(checks?.findings ?? []).map((finding) => ["warning", finding] as const),
     ["server", serverText(report)],
-    ["copy", report.fenced ? `acts on nobody: ${describeFence(plan.backup, checks?.subscriptions)}` : undefined],
+    ["copy", report.fenced ? `acts on nobody: ${describeFence(report.backup, checks?.subscriptions)}` : undefined],
     ...nextSteps(report, prepared).map((step) => ["next", step] as const),
   ] as const;
   return lines.flatMap(([name, text]) => (text === undefined ? [] : [`${`${name}:`.padEnd(16)}${text}`])).join("\n");
 }
 
-function reachedText({ reachedLsn }: RestoreReport["outcome"]): string {
-  return reachedLsn === undefined ? "the target" : formatLsn(reachedLsn);
+const AT_TARGET = {
+  paused: "pauses",
+  "shut-down": "was shut down",
+  consistent: "takes readers",
+} as const satisfies Record<Exclude<RestoreReport["outcome"]["kind"], "promoted">, string>;
+
+/** What this run did, as it was counted. */
+function workRows({ fetched, fetchMs, replayedFiles, recoverMs }: RestoreWork): (readonly [string, string])[] {
+  return [
+    [
+      "fetched",
+      fetched === undefined ? "nothing: an earlier run had fetched the backup" : fetchedText(fetched, fetchMs),
+    ],
+    [
+      "replayed",
+      `${replayedFiles} WAL files${recoverMs === undefined ? ", begun by an earlier run" : ` in ${formatDuration(recoverMs)}`}`,
+    ],
+  ];
 }
 
-function lostText({ plan, keptAs }: RestoreReport): string {
-  const { firstLeftOut } = plan.resolved;
-  if (plan.target.kind !== "latest")
+function fetchedText({ receivedBytes, writtenBytes, keptBytes }: FetchedWork, fetchMs: Counted): string {
+  const rate = formatRate((writtenBytes + keptBytes) / (fetchMs / 1000));
+  const kept = keptBytes === 0 ? "" : `, ${formatSize(keptBytes)} were right already and stayed`;
+  return `${formatSize(receivedBytes)} in ${formatDuration(fetchMs)} (${rate} of database); ${formatSize(writtenBytes)} written${kept}`;
+}
+
+function placeText({ reached: { lsn } }: RestoreReport): string {
+  return lsn === undefined ? "the target" : formatLsn(lsn);
+}
+
+function reachedText(report: RestoreReport): string {
+  const { lsn, plannedLsn, stop } = report.reached;
+  if (lsn === plannedLsn) return `${formatLsn(lsn)}, as planned`;
+  const planned = `planned was ${formatLsn(plannedLsn)}`;
+  if (lsn !== undefined) return `${formatLsn(lsn)}, where the archive ends; ${planned}`;
+  return `the target, by the server's own word${stop === undefined ? "" : `, '${stop}'`}; ${planned}`;
+}
+
+function lastCommitText({ reached: { lastCommit }, outcome }: RestoreReport): string {
+  if (lastCommit !== undefined) return formatTargetTime(lastCommit);
+  return outcome.kind === "promoted" ? "none since the backup" : "not told by a server that is still in recovery";
+}
+
+function lostText({ target, reached: { firstLeftOut }, keptAs }: RestoreReport): string {
+  if (target.kind !== "latest")
     return firstLeftOut === undefined
       ? "everything behind the target, as asked"
-      : `everything from the commit of ${formatTargetTime(firstLeftOut.time)} on, as asked; its WAL stays in the repository`;
+      : `everything from the commit of ${formatTargetTime(firstLeftOut)} on, as asked; its WAL stays in the repository`;
   return keptAs === undefined
     ? "only what was committed after that and never reached the repository"
     : "nothing that the repository or the old disk held";
@@ -108,18 +145,23 @@ function subscriptionSteps({ checks }: RestoreReport): string[] {
 
 /** The report for programs. */
 export function reportAsJson(report: RestoreReport): unknown {
-  const { plan, outcome, control, dataDir, ...rest } = report;
+  const { backup, target, reached, work, outcome, control, dataDir, ...rest } = report;
+  const { lsn, plannedLsn, lastCommit, firstLeftOut, stop } = reached;
   return {
     version: 1,
-    backup: plan.backup.label,
-    target: plan.target,
-    plannedLsn: formatLsn(plan.resolved.stopLsn),
-    reachedLsn: outcome.reachedLsn === undefined ? undefined : formatLsn(outcome.reachedLsn),
-    lastCommit: plan.resolved.lastReplayed && formatTargetTime(plan.resolved.lastReplayed.time),
-    firstLeftOut: plan.resolved.firstLeftOut && formatTargetTime(plan.resolved.firstLeftOut.time),
+    backup: backup.label,
+    target,
+    plannedLsn: formatLsn(plannedLsn),
+    reachedLsn: lsn === undefined ? undefined : formatLsn(lsn),
+    stop,
+    lastCommit: lastCommit === undefined ? undefined : formatTargetTime(lastCommit),
+    firstLeftOut: firstLeftOut === undefined ? undefined : formatTargetTime(firstLeftOut),
     timeline: outcome.timeline,
     outcome: outcome.kind,
-    restoredFiles: outcome.restoredFiles,
+    fetched: work.fetched,
+    fetchMs: work.fetchMs,
+    restoredFiles: work.replayedFiles,
+    recoverMs: work.recoverMs,
     dataDir,
     stopCommand: controlCommand(control, "stop", dataDir).join(" "),
     ...rest,

@@ -32,7 +32,6 @@ export async function runRestore(context: RestoreContext): Promise<void> {
       walFetchProgram: walFetchProgram(config, envFile),
       env: serverEnvironment(process.env),
       port: config.port,
-      action: config.targetAction,
       role: config.username,
       replan: async () => (await planFor(store, config, signal)).plan,
       signal,

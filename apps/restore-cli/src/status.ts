@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { defineCommand, formatDuration, formatSize } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
-import { readRestoreStatus, type RestoreStatus } from "@soar/restore";
+import { readRestoreStatus, realDataDirectory, type RestoreStatus } from "@soar/restore";
 
 export const restoreStatus = defineCommand({
   name: "status",
@@ -24,7 +24,7 @@ export const restoreStatus = defineCommand({
   ],
   logFile: "none",
   async run({ config, output }) {
-    const dataDir = resolve(config.dataDir);
+    const dataDir = await realDataDirectory(resolve(config.dataDir));
     const found = await readRestoreStatus(dataDir);
     if (found === undefined)
       throw new SoarError("FILE_UNREADABLE", `no restore is in progress in '${dataDir}'`, {
@@ -37,19 +37,25 @@ export const restoreStatus = defineCommand({
 const PHASES = {
   fetch: "fetching the backup",
   recover: "replaying WAL",
+  "at-target": "done: recovery ended at the target",
   finish: "recovery is over and proved; the server gets its own settings",
 } as const;
 
-function statusText({ record, running, replayedLsn, segments, remainingMs }: RestoreStatus, dataDir: string): string {
+const AT_TARGET = {
+  paused: "pauses; after pg_wal_replay_resume() give the command again",
+  "shut-down": "is down; the same with --target-action promote opens it",
+  "gone-on": "has left recovery; the same command finishes the restore",
+} as const;
+
+function statusText(status: RestoreStatus, dataDir: string): string {
+  const { record, running, replayedLsn, segments, remainingMs, atTarget } = status;
   const lines = [
     ["data directory", dataDir],
     ["base backup", record.backup],
     ["target", `${record.target}, at ${record.stopLsn}`],
     ["phase", PHASES[record.phase]],
-    [
-      "fetched",
-      record.phase === "fetch" ? `${formatSize(record.fetchedBytes)} of ${formatSize(record.totalBytes)}` : undefined,
-    ],
+    ["fetched", record.phase === "fetch" ? fetchedText(record) : undefined],
+    ["server", atTarget === undefined ? undefined : AT_TARGET[atTarget]],
     [
       "replayed",
       replayedLsn === undefined
@@ -61,29 +67,44 @@ function statusText({ record, running, replayedLsn, segments, remainingMs }: Res
       record.replayedTime === undefined ? undefined : `${record.replayedTime}, as far as it was looked for`,
     ],
     ["remaining", remainingMs === undefined ? undefined : `about ${formatDuration(remainingMs)}`],
-    ["process", running ? String(record.processId) : "interrupted; give the same command again to go on"],
+    [
+      "process",
+      running
+        ? String(record.processId)
+        : atTarget === undefined
+          ? "interrupted; give the same command again to go on"
+          : "none: the restore has done what it was asked",
+    ],
   ];
   return lines.flatMap(([name, text]) => (text === undefined ? [] : [`${`${name}:`.padEnd(16)}${text}`])).join("\n");
 }
 
+function fetchedText({ fetchedBytes, sparedBytes, totalBytes }: RestoreStatus["record"]): string {
+  const spared = sparedBytes === 0 ? "" : `, and ${formatSize(sparedBytes)} that were there already,`;
+  return `${formatSize(fetchedBytes)}${spared} of ${formatSize(totalBytes)}`;
+}
+
 function statusAsJson(
-  { record, running, replayedLsn, segments, remainingMs }: RestoreStatus,
+  { record, running, replayedLsn, segments, remainingMs, atTarget }: RestoreStatus,
   dataDir: string,
 ): unknown {
-  const { phase, backup, target, stopLsn, timeline, startedAt, fetchedBytes, totalBytes, processId, replayedTime } =
-    record;
+  const { phase, backup, target, action, stopLsn, timeline, startedAt, processId, replayedTime } = record;
+  const { fetchedBytes, sparedBytes, totalBytes } = record;
   return {
     version: 1,
     dataDir,
     phase,
     running,
+    server: atTarget,
     processId,
     backup,
     target,
+    targetAction: action,
     stopLsn,
     timeline,
     startedAt,
     fetchedBytes,
+    sparedBytes,
     totalBytes,
     replayedLsn,
     replayedTime,

@@ -89,6 +89,29 @@ test("a download and the end of a restore have words of their own", async () => 
   );
 });
 
+test("what was there already is told of a download that compares", async () => {
+  expect((await status({ phase: "fetch", sparedBytes: 256 })).stdout).toMatch(
+    /^fetched: +512 B, and 256 B that were there already, of 1 KiB$/m,
+  );
+});
+
+test("a restore that ended at its target as it was asked to is done, and not interrupted", async () => {
+  const outcome = { kind: "shut-down", timeline: 1, restoredFiles: 1 };
+  const atTarget = { phase: "at-target", action: "shutdown", outcome };
+  writeFileSync(join(dataDir, "recovery.signal"), "");
+  const { stdout } = await status(atTarget);
+  expect(stdout).toMatch(/^phase: +done: recovery ended at the target\nserver: +is down; .*--target-action promote/m);
+  expect(stdout).toMatch(/^process: +none: the restore has done what it was asked$/m);
+  for (const line of stdout.trim().split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+  expect(JSON.parse((await status(atTarget, "--json")).stdout)).toMatchObject({
+    phase: "at-target",
+    server: "shut-down",
+    targetAction: "shutdown",
+  });
+  rmSync(join(dataDir, "recovery.signal"));
+  expect((await status(atTarget)).stdout).toMatch(/^server: +has left recovery; the same command finishes/m);
+});
+
 test("where nothing is restored it says so", async () => {
   expect(await runRestore(["status", "--data-dir", join(dataDir, "elsewhere")])).toMatchObject({
     status: 20,

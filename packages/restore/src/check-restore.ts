@@ -1,8 +1,13 @@
 import { hostname } from "node:os";
+import { join } from "node:path";
+import { lstatIfPresent, realPathIfPresent } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { findPostgresPrograms } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
-import { freeBytesAt } from "./data-directory.ts";
+import type { BackupRecord } from "@soar/repository";
+import type { ObjectStore } from "@soar/storage";
+import { freeBytesAt, realDataDirectory } from "./data-directory.ts";
+import { countHoles } from "./fetch/count-holes.ts";
 import { chooseApproach } from "./fetch/delta/approach.ts";
 import { ownTablespaces } from "./fetch/delta/own-tablespaces.ts";
 import { requireRoom } from "./fetch/delta/require-room.ts";
@@ -21,9 +26,13 @@ export type CheckOptions = Pick<
 >;
 
 /** Everything that can be found out before anything is touched, beside what the plan proves. Rejects with the first obstacle. */
-export async function checkRestore(plan: RestorePlan, options: CheckOptions): Promise<CheckedRestore> {
+export async function checkRestore(
+  store: ObjectStore,
+  plan: RestorePlan,
+  options: CheckOptions,
+): Promise<CheckedRestore> {
   const { dataDir, overwrite = false, systemEnv } = options;
-  const inPlace = isInPlace(plan, dataDir);
+  const inPlace = await isInPlace(plan, dataDir);
   requireOwnPlace(plan, options, inPlace);
   const approach = await chooseApproach(plan, { dataDir, overwrite, inPlace });
   await requireWalPlace({ dataDir, walDir: options.walDir }, approach);
@@ -35,7 +44,13 @@ export async function checkRestore(plan: RestorePlan, options: CheckOptions): Pr
   if (approach.kind === "replace") await requireKeepable(dataDir, { tablespacePlaces: new Set(tablespaces.values()) });
   const major = majorOfVersionNumber(plan.backup.postgresVersion);
   const { binDir, version: programVersion } = await findPostgresPrograms({ major, searchPaths: options.binDirs });
-  await requireRoom(plan, { dataDir, tablespaces }, approach);
+  const places = {
+    dataDir,
+    tablespaces,
+    walDir: options.walDir ?? (await linkedWal(dataDir)),
+    countHoles: () => countHoles(store, plan.backup),
+  };
+  await requireRoom(plan, places, approach);
   return {
     binDir,
     programVersion,
@@ -49,6 +64,12 @@ export async function checkRestore(plan: RestorePlan, options: CheckOptions): Pr
   };
 }
 
+/** An old pg_wal that is a link leads there again, wherever its cluster is put. */
+async function linkedWal(dataDir: string): Promise<string | undefined> {
+  const path = join(dataDir, "pg_wal");
+  return (await lstatIfPresent(path))?.isSymbolicLink() === true ? await realPathIfPresent(path) : undefined;
+}
+
 /** The saved configuration names the directory that it is for, and may be that of a living server. */
 function requireOwnPlace({ backup }: RestorePlan, { withConfig, dataDir }: CheckOptions, inPlace: boolean): void {
   if (withConfig !== true || inPlace || backup.source.dataDirectory === dataDir) return;
@@ -59,9 +80,18 @@ function requireOwnPlace({ backup }: RestorePlan, { withConfig, dataDir }: Check
   );
 }
 
-/** Known by the path and the host's name: anything else is a copy, which is fenced until it is adopted. */
-export function isInPlace({ backup }: Pick<RestorePlan, "backup">, dataDir: string): boolean {
-  return backup.source.dataDirectory === dataDir && backup.source.host === hostname();
+/**
+ * Known by the path, of a link by where it leads, and by the host's name: anything else is a copy, which is fenced until it is
+ * adopted.
+ *
+ * @param dataDir as `realDataDirectory` gives it
+ */
+export async function isInPlace(
+  { backup: { source } }: { readonly backup: Pick<BackupRecord, "source"> },
+  dataDir: string,
+): Promise<boolean> {
+  if (source.dataDirectory === "" || source.host !== hostname()) return false;
+  return source.dataDirectory === dataDir || (await realDataDirectory(source.dataDirectory)) === dataDir;
 }
 
 /** Copies are nobody's service. */
@@ -73,6 +103,8 @@ export async function controlOf(
   if (!inPlace && service === undefined) return { kind: "pg_ctl" };
   return findServerControl({
     dataDir,
+    // A service knows it by the path that the server was given, which may be a link.
+    alsoNamed: inPlace ? backup.source.dataDirectory : dataDir,
     postgresMajor: majorOfVersionNumber(backup.postgresVersion),
     service,
     env: systemEnv,

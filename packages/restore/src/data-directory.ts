@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, stat, statfs } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { meansAbsent, readIfPresent, readTextIfPresent } from "@soar/durable-files";
+import { meansAbsent, readIfPresent, readLinkIfPresent, readTextIfPresent } from "@soar/durable-files";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { readControlFile } from "@soar/pg-tools/control-file";
@@ -28,6 +28,26 @@ export type DataDirectoryState =
   /** A cluster that lost its pg_control, or whose pg_control is damaged. */
   | { readonly state: "remains"; readonly postgresMajor: number }
   | { readonly state: "other"; readonly example: string };
+
+/** Links that lead to links lead on by chance or by mistake; the kernel follows as many. */
+const MOST_LINKS = 40;
+
+/**
+ * Where a data directory really lies: a path that is a link is followed, also to what is not there at the moment, because a
+ * restore has put it aside. Links above it stay in the path. Everything that is renamed or kept of it lies there, beside it,
+ * and the link itself stays what it is.
+ */
+export async function realDataDirectory(path: string): Promise<string> {
+  let place = path;
+  for (let links = 0; links < MOST_LINKS; links += 1) {
+    const to = await readLinkIfPresent(place);
+    if (to === undefined) return place;
+    place = resolve(dirname(place), to);
+  }
+  throw new SoarError("FILE_UNREADABLE", `unable to look into '${path}': its links lead to each other`, {
+    hint: "Name the directory itself.",
+  });
+}
 
 /** What lies in a directory that is to become a data directory. Looks only. */
 export async function inspectDataDirectory(path: string): Promise<DataDirectoryState> {

@@ -4,6 +4,7 @@ import { lstatIfPresent, replaceFile } from "@soar/durable-files";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { chownTree } from "./chown-tree.ts";
+import { goesOn } from "./fetch/delta/approach.ts";
 import { fenceClone } from "./recover/fence.ts";
 import { carryLinks } from "./in-place/carry-links.ts";
 import { fetchBackup } from "./fetch/fetch-backup.ts";
@@ -14,11 +15,15 @@ import { restoreCommand } from "./wal/restore-command.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import type { Run } from "./run/restore-run.ts";
 import { chooseConfigFile } from "./server-config/config-choice.ts";
+import type { FetchedWork, FetchProgress } from "./work-done.ts";
 
-/** Until everything is in place for a server to be started. Does nothing when an earlier run has come that far. */
-export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run): Promise<void> {
+/**
+ * Until everything is in place for a server to be started. Resolves to what was fetched, undefined when an earlier run has come
+ * that far and there was nothing to do.
+ */
+export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run): Promise<FetchedWork | undefined> {
   const { approach, dataDir, owner, planFile, signal, onEvent, tablespaces, keeper } = run;
-  if (approach.kind === "recover" || approach.kind === "follow" || approach.kind === "finish") return;
+  if (goesOn(approach)) return undefined;
   // With it recovery goes on after a crash of the machine.
   await replaceFile(planFile, formatLineageTable(run.table), {
     mode: 0o600,
@@ -27,7 +32,7 @@ export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run
     within: { base: dataDir },
   });
   onEvent?.({ type: "phase", phase: "fetch" });
-  await fetchInto(store, plan, run, async () => {
+  return await fetchInto(store, plan, run, async () => {
     if (run.fenced) await fenceClone(dataDir);
     await carryOver(run);
     if (run.withConfig === true)
@@ -61,18 +66,17 @@ async function fetchInto(
   plan: RestorePlan,
   run: Run,
   beforeControlFile: () => Promise<void>,
-): Promise<void> {
+): Promise<FetchedWork> {
   const { dataDir, tablespaces, owner, jobs, signal, onEvent, keeper } = run;
   const pool = createCodecPool({ workers: jobs });
-  const total = plan.fetchBytes.backup;
-  const onProgress = (bytes: number): void => {
-    keeper.progress(bytes);
-    onEvent?.({ type: "fetched", bytes, total });
+  const onProgress = (progress: FetchProgress): void => {
+    keeper.progress(progress);
+    onEvent?.({ type: "fetched", bytes: progress.doneBytes, total: plan.backup.sizes.stored });
   };
   // A pg_wal that leads elsewhere is there before anything is fetched.
   const refill = run.approach.kind === "refill" || (await isLink(join(dataDir, "pg_wal")));
   try {
-    await fetchBackup(store, {
+    return await fetchBackup(store, {
       backup: plan.backup,
       dataDir,
       tablespaces,

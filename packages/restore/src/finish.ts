@@ -8,6 +8,7 @@ import type { Run } from "./run/restore-run.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { chooseConfigFile } from "./server-config/config-choice.ts";
 import type { RecordKeeper } from "./status/record-keeper.ts";
+import { surveyFiles } from "./status/left-files.ts";
 import { RECORD_NAME } from "./status/restore-record.ts";
 import type { ServerControl } from "./server-control/server-control.ts";
 import { controlUnits } from "./server-control/systemd.ts";
@@ -25,14 +26,26 @@ export interface Finished {
  * starts the applications, and removes what only the restore needed. Every step may be done again after an interruption;
  * the record of the restore goes last.
  */
-export async function finishRestore(
-  store: ObjectStore,
-  plan: RestorePlan,
-  run: Run,
-  privateDir: string | undefined,
-): Promise<Finished> {
-  const { dataDir, onEvent, signal } = run;
+export async function finishRestore(store: ObjectStore, plan: RestorePlan, run: Run): Promise<Finished> {
+  const { dataDir, tablespaces, onEvent, keeper } = run;
   onEvent?.({ type: "phase", phase: "finish" });
+  // From here on a server may write there without this run.
+  await keeper.note({ left: undefined });
+  try {
+    return await handOver(store, plan, run);
+  } catch (error) {
+    if (!(await readClusterState(dataDir)).running) {
+      // Without it the next run believes the server; the reason why this one ended is what the operator has to hear.
+      const left = await surveyFiles({ dataDir, tablespaces: tablespaces.values() }).catch(() => undefined);
+      await keeper.note({ left });
+    }
+    throw error;
+  }
+}
+
+async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promise<Finished> {
+  const { dataDir, onEvent, signal, keeper } = run;
+  const { privateDir } = keeper.record;
   const { socketDir } = await readClusterState(dataDir);
   if (socketDir === undefined || socketDir === privateDir || privateDir === undefined)
     await stopCluster({ dataDir, mode: "fast", signal });
@@ -47,8 +60,8 @@ export async function finishRestore(
   const startedServices = run.canControlServices ? (run.appServices ?? []) : [];
   await controlUnits("start", startedServices, run.systemEnv);
   if (startedServices.length > 0) onEvent?.({ type: "done", text: `started ${startedServices.join(", ")}` });
-  await removePrivateDirectory(privateDir);
-  await removeState(join(dataDir, RESTORE_STATE_DIRECTORY), run.keeper);
+  await removePrivateDirectory(dataDir, privateDir);
+  await removeState(join(dataDir, RESTORE_STATE_DIRECTORY), keeper);
   return { control, logFile, startedServices };
 }
 

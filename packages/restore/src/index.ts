@@ -2,8 +2,11 @@
 
 export { restoreCluster } from "./restore-cluster.ts";
 export { checkRestore, isInPlace } from "./check-restore.ts";
+export { realDataDirectory } from "./data-directory.ts";
 export type { CheckedRestore, RestoreEvent, RestoreOptions, RestoreReport } from "./run/restore-options.ts";
 export { adoptClone, isFenced } from "./recover/fence.ts";
 export { describeFence, describeSubscriptions } from "./recover/describe-fence.ts";
 export { controlCommand, type ServerControl } from "./server-control/server-control.ts";
+export type { Counted, FetchedWork, RestoreWork } from "./work-done.ts";
+export type { Approach } from "./fetch/delta/approach.ts";
 export { readRestoreStatus, type RestoreStatus } from "./status/read-status.ts";

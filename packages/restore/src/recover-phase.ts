@@ -1,4 +1,5 @@
 import { statIfPresent } from "@soar/durable-files";
+import { hasErrorCode, messageOf } from "@soar/errors";
 import { parseLsn } from "@soar/pg-tools";
 import { readClusterState, type RecoveryOutcome } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
@@ -17,30 +18,58 @@ import { segmentsUntil } from "./plan/segments-until.ts";
 import { chooseConfigFile, type ConfigChoice } from "./server-config/config-choice.ts";
 import { openSpool } from "./wal/spool/open-spool.ts";
 import { segmentsReadTwice } from "./wal/spool/read-twice.ts";
+import { surveyFiles } from "./status/left-files.ts";
 import type { RestoreRecord } from "./status/restore-record.ts";
 
 /** Starts the server, so that nobody from outside reaches it, and replays to the target; or follows one that an earlier run has started. */
 export async function recoverPhase(store: ObjectStore, plan: RestorePlan, run: Run): Promise<RecoveryOutcome> {
-  const { dataDir, recoveryLog, approach, owner, keeper } = run;
+  const { dataDir, recoveryLog, approach, keeper } = run;
   const observed = { ...run, onEvent: reportReplay(store, plan, run) };
-  if (approach.kind === "follow")
-    return await followRecovery(
-      plannedEarlier(plan, approach.earlier),
-      { pid: approach.processId, dataDir, logFile: recoveryLog, logOffset: approach.earlier.logOffset },
-      observed,
-    );
-  const config = await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal: run.signal });
-  await removePrivateDirectory(keeper.record.privateDir);
-  // A copy that is going to pause is there to be looked at, by whoever was told its port.
-  const privateDir = run.action === "pause" && !run.inPlace ? undefined : await createPrivateDirectory(owner);
-  await keeper.note({ logOffset: await sizeOf(recoveryLog), privateDir });
-  if (owner !== undefined) await chownTree([run.stateDir], owner);
   try {
-    return await recoverWithSpool(store, plan, { ...observed, config, privateDir });
+    if (approach.kind !== "follow") return await startAndFollow(store, plan, observed);
+    await keeper.note({ phase: "recover", outcome: undefined });
+    const server = { pid: approach.processId, dataDir, logFile: recoveryLog, logOffset: approach.earlier.logOffset };
+    return await followRecovery(plannedEarlier(plan, approach.earlier), server, observed);
   } catch (error) {
-    if (!(await readClusterState(dataDir)).running) await removePrivateDirectory(privateDir);
+    await leave(run, error);
     throw error;
   }
+}
+
+type Observed = Omit<Run, "onEvent"> & { readonly onEvent: ReturnType<typeof reportReplay> };
+
+async function startAndFollow(store: ObjectStore, plan: RestorePlan, run: Observed): Promise<RecoveryOutcome> {
+  const { dataDir, recoveryLog, owner, keeper } = run;
+  const config = await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal: run.signal });
+  await removePrivateDirectory(dataDir, keeper.record.privateDir);
+  // A copy that is going to pause is there to be looked at, by whoever was told its port.
+  const privateDir = run.action === "pause" && !run.inPlace ? undefined : await createPrivateDirectory(dataDir, owner);
+  // From here on a server writes, and what was left counts no more.
+  await keeper.note({
+    phase: "recover",
+    action: run.action,
+    outcome: undefined,
+    left: undefined,
+    logOffset: await sizeOf(recoveryLog),
+    privateDir,
+  });
+  if (owner !== undefined) await chownTree([run.stateDir], owner);
+  return await recoverWithSpool(store, plan, { ...run, config, privateDir });
+}
+
+/** WAL did not come, or somebody has ended the server: what it replayed is right. Every other end may be due to its files. */
+const STOPPED_FROM_OUTSIDE = /could not restore file|ended without saying why/;
+
+/** Notes what lies there once no server runs any more, so that the next run can go on from it. */
+async function leave({ dataDir, tablespaces, keeper }: Run, error: unknown): Promise<void> {
+  if ((await readClusterState(dataDir)).running) return;
+  await removePrivateDirectory(dataDir, keeper.record.privateDir);
+  const isFromOutside = hasErrorCode(error, "ABORTED") || STOPPED_FROM_OUTSIDE.test(messageOf(error));
+  // Without it the next run compares everything; the reason why this one ended is what the operator has to hear.
+  const left = isFromOutside
+    ? await surveyFiles({ dataDir, tablespaces: tablespaces.values() }).catch(() => undefined)
+    : undefined;
+  await keeper.note({ privateDir: undefined, left });
 }
 
 /** The plan that the running server was started with. */
@@ -48,8 +77,7 @@ function plannedEarlier(plan: RestorePlan, { stopLsn }: RestoreRecord): RestoreP
   return { ...plan, resolved: { ...plan.resolved, stopLsn: parseLsn(stopLsn) } };
 }
 
-interface RecoverRun extends Omit<Run, "onEvent"> {
-  readonly onEvent: ReturnType<typeof reportReplay>;
+interface RecoverRun extends Observed {
   readonly config: ConfigChoice;
   readonly privateDir: string | undefined;
 }

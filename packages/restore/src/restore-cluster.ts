@@ -4,10 +4,10 @@ import { processStart, removeLeftovers } from "@soar/durable-files";
 import type { ObjectStore } from "@soar/storage";
 import { checkRestore } from "./check-restore.ts";
 import { createDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
+import { goesOn } from "./fetch/delta/approach.ts";
 import { holdControlFile } from "./fetch/delta/hold-control-file.ts";
 import { saveUnarchivedWal } from "./fetch/delta/save-wal.ts";
 import { fetchPhase } from "./fetch-phase.ts";
-import { checkRestored } from "./recover/check-restored.ts";
 import { finishRestore } from "./finish.ts";
 import { keepOldData, takeOldPlace } from "./in-place/keep-old-data.ts";
 import { listKept } from "./status/kept-record.ts";
@@ -17,14 +17,15 @@ import { localSegments } from "./local-wal/local-chain.ts";
 import { digestLocalSegments } from "./wal/local-digest.ts";
 import { relocateLocalWal } from "./plan/relocate-local-wal.ts";
 import { withPlanLease, type PlanLeaseOptions } from "./plan/plan-lease.ts";
-import { recoverPhase } from "./recover-phase.ts";
+import { recoverAndProve } from "./prove-phase.ts";
 import type { CheckedRestore, RestoreOptions, RestoreReport, Still } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import type { Run } from "./run/restore-run.ts";
 import { segmentsUntil } from "./plan/segments-until.ts";
 import { RecordKeeper } from "./status/record-keeper.ts";
 import { linkWal } from "./fetch/wal-link.ts";
-import { plannedRecord, type RecordedOutcome, type RestoreRecord } from "./status/restore-record.ts";
+import { plannedRecord, type RestoreRecord } from "./status/restore-record.ts";
+import { countReplayed, timed } from "./work-done.ts";
 
 /**
  * Carries a plan out: stops what has to stand still, puts the old data aside, fetches the backup, replays to the target, and
@@ -43,7 +44,7 @@ export async function restoreCluster(
         type: "done",
         text: `planned again, because what was planned has expired since: ${plan.backup.label}`,
       });
-    const still = await standStill(store, plan, await checkRestore(plan, options), options);
+    const still = await standStill(store, plan, await checkRestore(store, plan, options), options);
     if (still.plan === plan) return await carryOut(store, still, options);
     // Planned again when the server had stopped: expiry has to know of what this plan needs, too.
     return await withPlanLease(store, still.plan, terms, () => carryOut(store, still, options));
@@ -56,24 +57,28 @@ function leaseTerms({ signal, onEvent }: RestoreOptions): PlanLeaseOptions {
 
 async function carryOut(store: ObjectStore, still: Still, options: RestoreOptions): Promise<RestoreReport> {
   const { plan, run } = await begin(still, options);
-  const { ms: fetchMs } = await timed(() => fetchPhase(store, plan, run));
+  const { value: fetched, ms: fetchMs } = await timed(() => fetchPhase(store, plan, run));
   const { value: proved, ms: recoverMs } = await timed(() => recoverAndProve(store, plan, run));
-  const { keptAs, savedWal, privateDir } = run.keeper.record;
-  const finished = proved.outcome.kind === "promoted" ? await finishRestore(store, plan, run, privateDir) : undefined;
+  const { keptAs, savedWal } = run.keeper.record;
+  const { outcome, checks } = proved;
+  const isWhole = run.approach.kind !== "follow" && run.approach.kind !== "finish";
+  const finished = outcome.kind === "promoted" ? await finishRestore(store, plan, run) : undefined;
   return {
-    plan,
-    ...proved,
+    backup: plan.backup,
+    target: plan.target,
+    outcome,
+    reached: proved.reached,
+    work: { fetched, fetchMs, replayedFiles: countReplayed(outcome), recoverMs: isWhole ? recoverMs : undefined },
+    checks,
     dataDir: run.dataDir,
     inPlace: run.inPlace,
     fenced: run.fenced,
     control: finished?.control ?? run.control,
     logFile: finished === undefined ? run.recoveryLog : finished.logFile,
-    privateDir: finished === undefined && proved.outcome.kind === "paused" ? privateDir : undefined,
+    privateDir: finished === undefined ? run.keeper.record.privateDir : undefined,
     startedServices: finished?.startedServices ?? [],
     keptAs,
     savedWal,
-    fetchMs,
-    recoverMs,
   };
 }
 
@@ -130,7 +135,7 @@ async function ownerOf({ owner }: RestoreOptions, keptAs: string | undefined): P
 async function beginRecord(
   plan: RestorePlan,
   { approach, tablespaces }: CheckedRestore,
-  { dataDir, walDir, owner }: RestoreOptions,
+  { dataDir, walDir, owner, action }: RestoreOptions,
   keptAs: string | undefined,
 ): Promise<RecordKeeper> {
   const earlier = "earlier" in approach ? approach.earlier : undefined;
@@ -144,15 +149,16 @@ async function beginRecord(
     format: 1,
     phase: "fetch",
     ...plannedRecord(plan),
+    action,
     tablespaces: [...tablespaces],
     ...ours,
     logOffset: 0,
     fetchedBytes: 0,
-    totalBytes: plan.fetchBytes.backup,
+    sparedBytes: 0,
+    totalBytes: plan.backup.sizes.stored,
     ...before,
   };
-  const goesOn = approach.kind === "recover" || approach.kind === "follow" || approach.kind === "finish";
-  if (!goesOn) {
+  if (!goesOn(approach)) {
     if (approach.kind !== "refill" || !approach.ownData) await takeOldPlace(dataDir);
     await createDataDirectory(dataDir);
     await linkWal({ dataDir, walDir }, owner);
@@ -160,7 +166,7 @@ async function beginRecord(
   // What a killed run has not finished; nobody else writes there.
   for (const directory of [dataDir, join(dataDir, RESTORE_STATE_DIRECTORY)])
     await removeLeftovers(directory, { idleMs: 0, within: { base: dataDir } });
-  const keeper = new RecordKeeper(dataDir, goesOn && earlier !== undefined ? { ...earlier, ...ours } : fresh, owner);
+  const keeper = new RecordKeeper(dataDir, goesOn(approach) ? { ...approach.earlier, ...ours } : fresh, owner);
   await keeper.note({});
   return keeper;
 }
@@ -180,53 +186,4 @@ async function saveWal(
   await keeper.note({ savedWal: place });
   onEvent?.({ type: "done", text: `put WAL that was not archived aside in ${place}` });
   return relocateLocalWal(plan, join(dataDir, "pg_wal"), place);
-}
-
-type Proved = Pick<RestoreReport, "outcome" | "checks">;
-
-/** Until recovery is over and the server was looked into; what was found is noted, so that nobody has to look again. */
-async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run: Run): Promise<Proved> {
-  const { approach, keeper, dataDir, role, signal } = run;
-  if (approach.kind === "finish") return proofOf(approach.earlier.outcome);
-  run.onEvent?.({ type: "phase", phase: "recover" });
-  const outcome = await recoverPhase(store, plan, run);
-  if (outcome.kind !== "promoted") return { outcome, checks: undefined };
-  const { privateDir } = keeper.record;
-  const checks =
-    privateDir === undefined
-      ? undefined
-      : await checkRestored({ dataDir, privateDir, backup: plan.backup, role, signal });
-  const { timeline, restoredFiles } = outcome;
-  await keeper.note({
-    phase: "finish",
-    outcome: {
-      timeline,
-      restoredFiles,
-      reachedLsn: outcome.reachedLsn === undefined ? undefined : String(outcome.reachedLsn),
-      lastCommitTime: outcome.lastCommitTime?.toISOString(),
-      checks,
-    },
-  });
-  return { outcome, checks };
-}
-
-function proofOf(recorded: RecordedOutcome | undefined): Proved {
-  if (recorded === undefined) throw new Error("a restore that is being finished has no outcome");
-  const { timeline, reachedLsn, lastCommitTime, restoredFiles, checks } = recorded;
-  return {
-    outcome: {
-      kind: "promoted",
-      timeline,
-      restoredFiles,
-      reachedLsn: reachedLsn === undefined ? undefined : BigInt(reachedLsn),
-      lastCommitTime: lastCommitTime === undefined ? undefined : new Date(lastCommitTime),
-    },
-    checks,
-  };
-}
-
-async function timed<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
-  const begun = performance.now();
-  const value = await work();
-  return { value, ms: Math.round(performance.now() - begun) };
 }

@@ -31,7 +31,7 @@ export async function standStill(
     await stopServer(control, dataDir, { env: systemEnv, signal });
     onEvent?.({ type: "done", text: `stopped the server of ${dataDir}` });
     const again = await options.replan();
-    return { plan: again, checked: { ...(await checkRestore(again, options)), control } };
+    return { plan: again, checked: { ...(await checkRestore(store, again, options)), control } };
   } catch (error) {
     await startAgain(store, plan, checked, { ...options, services, isServerStopped: running !== undefined }).catch(
       (cause: unknown) => {

@@ -17,7 +17,15 @@ beforeEach(async () => {
   if (!(await readClusterState(cluster.dataDir)).running) await cluster.start();
 });
 
-const outcome = { timeline: 2, reachedLsn: "1", lastCommitTime: undefined, restoredFiles: 3, checks: undefined };
+const outcome = {
+  kind: "promoted",
+  timeline: 2,
+  reachedLsn: "1",
+  lastCommitTime: undefined,
+  restoredFiles: 3,
+  stop: undefined,
+  checks: undefined,
+} as const;
 
 /** As it would lie there after a restore that ended so long ago. */
 async function leaveRecord(hoursAgo: number, more: Partial<RestoreRecord> = {}): Promise<void> {
@@ -29,12 +37,14 @@ async function leaveRecord(hoursAgo: number, more: Partial<RestoreRecord> = {}):
     target: "latest",
     stopLsn: "0/1",
     timeline: 1,
+    action: "promote",
     tablespaces: [],
     processId: 1,
     processStart: "never",
     startedAt: "2025-01-06T00:00:00Z",
     logOffset: 0,
     fetchedBytes: 1,
+    sparedBytes: 0,
     totalBytes: 1,
     outcome,
     ...more,

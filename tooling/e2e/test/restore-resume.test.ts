@@ -135,6 +135,29 @@ describe("a restore that is killed goes on when the same command is given again,
     await world.cluster.stop("fast");
   });
 
+  test(
+    "stopped in the middle of replay: what it replayed is gone on with, unless something was changed there since",
+    { timeout: 120_000 },
+    async () => {
+      await rm(world.cluster.dataDir, { recursive: true, force: true });
+      const approach = async (): Promise<unknown> =>
+        (JSON.parse((await world.run("soar-restore", ["plan", "--latest", "--json"])).stdout) as { approach: unknown })
+          .approach;
+      const child = startRestore();
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      while (!logHolds(SEGMENT_RESTORED) && child.exitCode === null) await delay(1);
+      child.kill("SIGTERM");
+      await ended;
+      expect(existsSync(inDataDir("recovery.signal")), "it ended before it was stopped").toBe(true);
+      expect(await approach()).toBe("recover");
+      const [file = ""] = (await readdir(inDataDir("base", "1"))).filter((name) => /^\d+$/.test(name));
+      await appendFile(inDataDir("base", "1", file), "not of this table");
+      expect(await approach()).toBe("refill");
+      await expectRestored();
+      await world.cluster.stop("fast");
+    },
+  );
+
   test("while another one is at work, it refuses", { timeout: 120_000 }, async () => {
     await rm(world.cluster.dataDir, { recursive: true, force: true });
     const first = startRestore();

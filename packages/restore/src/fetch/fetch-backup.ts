@@ -4,9 +4,10 @@ import { makeDirectory, moveEntry, type Owner, replaceFile } from "@soar/durable
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
 import { BACKUP_OBJECTS, readBackupObject, readBackupTable, tableOf, type BackupRecord } from "@soar/repository";
-import type { CodecPool, ExtractOptions, SeekArchive, SeekTable } from "@soar/seekable-tar";
+import type { CodecPool, ExtractOptions, ExtractSummary, SeekArchive, SeekTable } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
+import { FetchCount, type FetchedWork, type FetchProgress } from "../work-done.ts";
 import { clearForRefill } from "./delta/refill.ts";
 import { extractStored } from "./extract-stored.ts";
 import { CONTROL_FILE, requireEntries } from "./require-entries.ts";
@@ -28,56 +29,61 @@ export interface FetchOptions {
   /** Runs when everything but pg_control is in place: what has to be there before a server can be started. */
   readonly beforeControlFile?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: (storedBytes: number) => void;
+  readonly onProgress?: (progress: FetchProgress) => void;
 }
 
 /**
  * Fetches a backup straight into place, every member checked against its digest. `global/pg_control` is put in place
- * last, after everything else is on disk: an aborted run leaves a directory that cannot be started.
+ * last, after everything else is on disk: an aborted run leaves a directory that cannot be started. Resolves to what was done.
  * Rejects with `REPOSITORY_DAMAGED` for any object that is not what was recorded.
  */
-export async function fetchBackup(store: ObjectStore, options: FetchOptions): Promise<void> {
+export async function fetchBackup(store: ObjectStore, options: FetchOptions): Promise<FetchedWork> {
   const { backup, dataDir, tablespaces, keepsLinks = false, signal } = options;
-  const table = await readBackupTable(store, tableOf(backup), { signal });
+  const count = new FetchCount();
+  const table = await readBackupTable(store, tableOf(backup), {
+    signal,
+    // A frame that does not come ends the reading itself.
+    onFrame: (frame) => void frame.then((bytes) => count.received(bytes)).catch(() => undefined),
+  });
   const base = requireArchive(table, "base", backup);
   requireEntries(base, backup);
   const walIsLink =
     options.refill === true && (await clearForRefill(table, dataDir, tablespaces, { keepsLinks })).walIsLink;
-  let [done, before] = [0, 0];
   const common = (targetDir: string): ExtractOptions => ({
     targetDir,
-    fetch: (key, offset, length, stop) => readObject(store, key, { range: { offset, length }, signal: stop }),
+    async fetch(key, offset, length, stop) {
+      const bytes = await readObject(store, key, { range: { offset, length }, signal: stop });
+      count.received(bytes);
+      return bytes;
+    },
     pool: options.pool,
     parallel: options.jobs,
     owner: options.owner,
     sync: true,
     existing: options.refill === true ? "keep-unchanged" : "refuse",
     signal,
-    onProgress: ({ storedBytes }) => options.onProgress?.((done = before + storedBytes)),
+    onProgress: (now) => options.onProgress?.(count.extracting(now)),
   });
-  await extractStored(base, {
-    ...common(dataDir),
-    select: ({ path }) =>
-      path !== CONTROL_FILE && !isBelow(path, RESTORE_STATE_DIRECTORY) && !(walIsLink && isBelow(path, "pg_wal")),
-  });
-  before = done;
+  const select: ExtractOptions["select"] = ({ path }) =>
+    path !== CONTROL_FILE && !isBelow(path, RESTORE_STATE_DIRECTORY) && !(walIsLink && isBelow(path, "pg_wal"));
+  count.extracted(await extractStored(base, { ...common(dataDir), select }));
   for (const { oid } of backup.tablespaces) {
     const location = tablespaces.get(oid);
     if (location === undefined)
       throw new SoarError("TARGET_UNREACHABLE", `unable to restore tablespace ${oid}: no directory was given for it`);
-    await extractStored(requireArchive(table, String(oid), backup), common(location));
-    before = done;
+    count.extracted(await extractStored(requireArchive(table, String(oid), backup), common(location)));
   }
   if (backup.tablespaces.length > 0) await rewriteTablespaceMap(options);
   await requireBackupLabel(store, options);
   await options.beforeControlFile?.();
-  await placeControlFile(base, dataDir, common(dataDir));
+  count.extracted(await placeControlFile(base, dataDir, common(dataDir)));
+  return count.work;
 }
 
 /** Whole or not at all: half of it would be taken for a damaged cluster. */
-async function placeControlFile(base: SeekArchive, dataDir: string, options: ExtractOptions): Promise<void> {
+async function placeControlFile(base: SeekArchive, dataDir: string, options: ExtractOptions): Promise<ExtractSummary> {
   const waiting = `${RESTORE_STATE_DIRECTORY}/pg_control.new`;
-  await extractStored(base, {
+  const extracted = await extractStored(base, {
     ...options,
     existing: "overwrite",
     select: ({ path }) => path === CONTROL_FILE,
@@ -88,6 +94,7 @@ async function placeControlFile(base: SeekArchive, dataDir: string, options: Ext
   // Not every archive names each directory, and the other files of this one may be none.
   await makeDirectory(join(dataDir, dirname(CONTROL_FILE)), { ...durable, mode: 0o700, owner: options.owner });
   await moveEntry(join(dataDir, waiting), join(dataDir, CONTROL_FILE), durable);
+  return extracted;
 }
 
 /** A backup of a restored cluster holds what that restore left: its plan and log must not come in place of this restore's. */

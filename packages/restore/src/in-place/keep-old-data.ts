@@ -3,6 +3,7 @@ import { readdir, readlink, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { isRoot, lstatIfPresent, makeDirectory, moveEntry, replaceLink, syncDirectory } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
+import { realDataDirectory } from "../data-directory.ts";
 import {
   keptPrefix,
   listKept,
@@ -64,9 +65,10 @@ export async function takeOldPlace(dataDir: string): Promise<void> {
   const kept = (await listKept(dataDir)).at(-1);
   if (kept === undefined) return;
   await makeLike(dataDir, kept.keptAs);
+  // Links of tablespaces and WAL may lead to links, which lead to these.
+  for (const { from, to } of kept.moved) await makeLike(from, to);
   const wal = kept.moved.find(({ link }) => link === "pg_wal");
   if (wal === undefined) return;
-  await makeLike(wal.from, wal.to);
   if ((await kindOf(join(dataDir, "pg_wal"))) === undefined)
     await replaceLink(join(dataDir, "pg_wal"), wal.from, { ...DURABLE, within: { base: dataDir } });
 }
@@ -109,13 +111,13 @@ async function outsideDirectories(
   const found: Omit<MovedDirectory, "to">[] = [];
   const wal = (await kindOf(join(dataDir, "pg_wal"))) === "link" ? await target(dataDir, "pg_wal") : undefined;
   // The disk that it leads to may be what was lost.
-  if (wal !== undefined && existsSync(wal)) found.push({ link: "pg_wal", from: wal });
+  if (wal !== undefined && existsSync(wal)) found.push({ link: "pg_wal", from: await realDataDirectory(wal) });
   const links = existsSync(join(dataDir, "pg_tblspc"))
     ? await readdir(join(dataDir, "pg_tblspc"), { withFileTypes: true })
     : [];
   for (const entry of links.filter((one) => one.isSymbolicLink())) {
-    const [link, from] = [join("pg_tblspc", entry.name), await target(dataDir, join("pg_tblspc", entry.name))];
-    if (tablespacePlaces.has(from) && existsSync(from)) found.push({ link, from });
+    const [link, named] = [join("pg_tblspc", entry.name), await target(dataDir, join("pg_tblspc", entry.name))];
+    if (tablespacePlaces.has(named) && existsSync(named)) found.push({ link, from: await realDataDirectory(named) });
   }
   return found;
 }

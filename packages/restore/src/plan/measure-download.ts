@@ -6,7 +6,7 @@ import type { RestorePlan } from "./plan.ts";
 export interface MeasuredDownload {
   readonly sampleBytes: number;
   readonly bytesPerSecond: number;
-  /** For everything that the plan downloads, at this rate. Replay comes on top. */
+  /** For everything that there is to download, at this rate. Replay comes on top. */
   readonly totalMs: number;
 }
 
@@ -15,17 +15,27 @@ const LARGEST_SAMPLE = 64 * RANGE_BYTES;
 /** Long enough for connections to be open and rates to settle, too short for anybody to wait. */
 const LONGEST_MS = 1500;
 
-/** Reads a sample of the backup's largest object, with as many requests at once as the restore makes; undefined when there is none. */
+export interface MeasureOptions {
+  /** What there is to download in all. */
+  readonly bytes: number;
+  readonly jobs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads a sample of the backup's largest object, with as many requests at once as the restore makes; undefined when there is
+ * none, or nothing to download.
+ */
 export async function measureDownload(
   store: ObjectStore,
-  { backup, fetchBytes }: RestorePlan,
-  { jobs, signal }: { readonly jobs: number; readonly signal: AbortSignal },
+  { backup }: Pick<RestorePlan, "backup">,
+  { bytes: wanted, jobs, signal }: MeasureOptions,
 ): Promise<MeasuredDownload | undefined> {
   const largest = backup.objects.reduce<{ name: string; size: number } | undefined>(
     (best, object) => (best === undefined || object.size > best.size ? object : best),
     undefined,
   );
-  if (largest === undefined || largest.size === 0) return undefined;
+  if (wanted === 0 || largest === undefined || largest.size === 0) return undefined;
   const key = backupKey(backup.label, largest.name);
   // Spread over the object, so that no cache on the way answers for all of it.
   const count = Math.max(1, Math.floor(Math.min(largest.size, LARGEST_SAMPLE) / RANGE_BYTES));
@@ -45,5 +55,5 @@ export async function measureDownload(
   };
   await Promise.all(Array.from({ length: jobs }, work));
   const bytesPerSecond = sampleBytes / ((performance.now() - begin) / 1000);
-  return { sampleBytes, bytesPerSecond, totalMs: ((fetchBytes.backup + fetchBytes.wal) / bytesPerSecond) * 1000 };
+  return { sampleBytes, bytesPerSecond, totalMs: (wanted / bytesPerSecond) * 1000 };
 }

@@ -17,6 +17,7 @@ import { resolveTarget, type ResolvedTarget } from "./resolve-target.ts";
 import type { RestorePlan } from "./plan.ts";
 import { createDescriptions } from "./segment-descriptions.ts";
 import { segmentsUntil } from "./segments-until.ts";
+import { walRoomBytes } from "./wal-room.ts";
 
 export interface PlanOptions extends CallOptions {
   readonly target: RestoreTarget;
@@ -142,13 +143,19 @@ function planOf(
     resolved,
     chain,
     localHistories: [...local.histories.values()],
-    fetchBytes: { backup: record.sizes.stored, wal },
+    fetchBytes: { backup: record.sizes.stored + tableBytes(record), wal },
     nearby,
     minimums,
     neededBytes: record.sizes.database,
+    neededWalBytes: walRoomBytes({ chain, stopLsn: resolved.stopLsn, settings: record.settings }),
     passedOver,
     warnings: warningsOf(record, chain, options.target),
   };
+}
+
+/** The seek table, without which nothing of the backup is found. */
+function tableBytes({ index }: BackupRecord): number {
+  return index.members.reduce((sum, [storedLength]) => sum + storedLength, 0);
 }
 
 function warningsOf(record: BackupRecord, chain: WalChain, target: RestoreTarget): string[] {

@@ -1,22 +1,35 @@
 import { chown, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { replaceFile } from "@soar/durable-files";
+import { makeDirectory, replaceFile } from "@soar/durable-files";
 import type { ServerUser } from "../chown-tree.ts";
+import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 
-/** Short, because the path of a socket may have 107 bytes. */
-const PARENT = "/tmp";
-const NAME = /^\/tmp\/soar-restore-[A-Za-z0-9]{6}$/;
+/** The path of a socket has at most so many bytes, its own name included (sockaddr_un). */
+const LONGEST_SOCKET_PATH = 107;
+const LONGEST_SOCKET_NAME = "/.s.PGSQL.65535";
+/** For data directories whose paths are too long. */
+const SHORT_PARENT = "/tmp";
+const SHORT_NAME = /^\/tmp\/soar-restore-[A-Za-z0-9]{6}$/;
 
 /**
  * A directory for the socket of a server that nobody from outside may reach before it is proved. Only its owner and root
- * can enter it, so that whoever gets there needs no password.
+ * can enter it, so that whoever gets there needs no password. It lies in the data directory, with which it goes, wherever
+ * that has a path that is short enough.
  */
-export async function createPrivateDirectory(owner: ServerUser | undefined): Promise<string> {
-  const directory = await mkdtemp(join(PARENT, "soar-restore-"));
+export async function createPrivateDirectory(dataDir: string, owner: ServerUser | undefined): Promise<string> {
+  const own = ownPlace(dataDir);
+  const isShort = Buffer.byteLength(own + LONGEST_SOCKET_NAME) <= LONGEST_SOCKET_PATH;
+  const directory = isShort ? own : await mkdtemp(join(SHORT_PARENT, "soar-restore-"));
   // A server that a crash has ended gets a new directory.
-  await replaceFile(join(directory, "pg_hba.conf"), "local all all trust\n", { mode: 0o600, owner, sync: "none" });
-  if (owner !== undefined) await chown(directory, owner.uid, owner.gid);
+  const access = { owner, sync: "none", ...(isShort ? { within: { base: dataDir } } : {}) } as const;
+  if (isShort) await makeDirectory(directory, { ...access, mode: 0o700 });
+  await replaceFile(join(directory, "pg_hba.conf"), "local all all trust\n", { ...access, mode: 0o600 });
+  if (!isShort && owner !== undefined) await chown(directory, owner.uid, owner.gid);
   return directory;
+}
+
+function ownPlace(dataDir: string): string {
+  return join(dataDir, RESTORE_STATE_DIRECTORY, "socket");
 }
 
 /** Settings on the command line with which a server can be reached through the private directory only; see `quietSettings` for whom it reaches. */
@@ -32,6 +45,8 @@ export function privateSettings(directory: string): Record<string, string> {
 }
 
 /** Removes what `createPrivateDirectory` made, and nothing else. */
-export async function removePrivateDirectory(directory: string | undefined): Promise<void> {
-  if (directory !== undefined && NAME.test(directory)) await rm(directory, { recursive: true, force: true });
+export async function removePrivateDirectory(dataDir: string, directory: string | undefined): Promise<void> {
+  if (directory === undefined) return;
+  if (directory === ownPlace(dataDir) || SHORT_NAME.test(directory))
+    await rm(directory, { recursive: true, force: true });
 }

@@ -92,7 +92,7 @@ async function fetchWhole(
       pool,
       jobs,
       signal,
-      onProgress: (bytes) => onEvent?.({ type: "fetched", bytes }),
+      onProgress: ({ receivedBytes }) => onEvent?.({ type: "fetched", bytes: receivedBytes }),
     });
   } finally {
     await pool.close();

@@ -1,10 +1,13 @@
 import type { RecoveryEvent, RecoveryOutcome } from "@soar/pg-tools/cluster";
+import type { BackupRecord } from "@soar/repository";
 import type { Approach } from "../fetch/delta/approach.ts";
-import type { RestoredChecks } from "../status/restore-record.ts";
+import type { RestoredChecks, TargetAction } from "../status/restore-record.ts";
 import type { ReplayProgress } from "../recover/replay-progress.ts";
 import type { ServerUser } from "../chown-tree.ts";
 import type { RestorePlan } from "../plan/plan.ts";
+import type { RestoreTarget } from "../plan/restore-target.ts";
 import type { ServerControl } from "../server-control/server-control.ts";
+import type { RestoreWork } from "../work-done.ts";
 import type { SpoolEvent } from "../wal/spool/open-spool.ts";
 
 export interface RestoreOptions {
@@ -30,7 +33,7 @@ export interface RestoreOptions {
   /** Whether the saved configuration is put back where it was; see `compareServerConfig`. */
   readonly withConfig?: boolean | undefined;
   readonly port?: number | undefined;
-  readonly action: "promote" | "pause" | "shutdown";
+  readonly action: TargetAction;
   /** Unit that runs the server, where none can be found out. */
   readonly service?: string | undefined;
   /** Units of applications, stopped before anything is touched and started when the server has been proved. */
@@ -49,14 +52,33 @@ export type RestoreEvent =
   | { readonly type: "done"; readonly text: string }
   /** Expiry does not know of this restore: the key may not write, or the bucket is full. */
   | { readonly type: "no-lease"; readonly reason: string }
+  /** Stored bytes of the backup that are in place, fetched or found there, of all. */
   | { readonly type: "fetched"; readonly bytes: number; readonly total: number }
   | ReplayProgress
   | SpoolEvent
   | RecoveryEvent;
 
+/** Where recovery ended, as far as its server told. */
+export interface ReachedState {
+  /** End of what was replayed; undefined unless the server was promoted, because nothing before tells it exactly. */
+  readonly lsn: bigint | undefined;
+  /** Where the server that recovered was sent. */
+  readonly plannedLsn: bigint;
+  /** Of the last commit that was replayed, in microseconds since 1970; undefined when there was none or the server has not told it. */
+  readonly lastCommit: bigint | undefined;
+  /** Of the first commit behind the end, by the WAL that was read; undefined where none was looked for. */
+  readonly firstLeftOut: bigint | undefined;
+  /** The server's words on why it stopped; undefined when it went on to the end of the archive. */
+  readonly stop: string | undefined;
+}
+
+/** What was asked, and what came of it. There is no plan in it: everything that it says to have been done was done or seen. */
 export interface RestoreReport {
-  readonly plan: RestorePlan;
-  readonly outcome: Pick<RecoveryOutcome, "kind" | "timeline" | "reachedLsn" | "lastCommitTime" | "restoredFiles">;
+  readonly backup: BackupRecord;
+  readonly target: RestoreTarget;
+  readonly outcome: Pick<RecoveryOutcome, "kind" | "timeline">;
+  readonly reached: ReachedState;
+  readonly work: RestoreWork;
   readonly dataDir: string;
   readonly inPlace: boolean;
   /** A clone that may not archive into the repository it came from. */
@@ -74,8 +96,6 @@ export interface RestoreReport {
   readonly privateDir: string | undefined;
   /** Units that were started again. */
   readonly startedServices: readonly string[];
-  readonly fetchMs: number;
-  readonly recoverMs: number;
 }
 
 export interface CheckedRestore {

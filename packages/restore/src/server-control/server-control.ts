@@ -13,6 +13,8 @@ export type ServerControl =
 
 export interface ControlOptions {
   readonly dataDir: string;
+  /** Another path of the same directory; the same one where there is none. */
+  readonly alsoNamed?: string | undefined;
   readonly postgresMajor: number;
   /** The unit that runs the server, where it is none that can be found. */
   readonly service?: string | undefined;
@@ -21,7 +23,8 @@ export interface ControlOptions {
 
 /** Finds out how the server is controlled. Rejects with `CONFIG_INVALID` when a unit is named and there is no systemd. */
 export async function findServerControl(options: ControlOptions): Promise<ServerControl> {
-  const { dataDir, service, postgresMajor, env } = options;
+  const { dataDir, alsoNamed = dataDir, service, postgresMajor, env } = options;
+  const names = [...new Set([dataDir, alsoNamed])];
   const systemd = await hasSystemd(env);
   if (service !== undefined) {
     if (systemd) return { kind: "systemd", unit: service };
@@ -29,14 +32,14 @@ export async function findServerControl(options: ControlOptions): Promise<Server
       hint: "Leave --postgres-service out: the server is then started and stopped directly.",
     });
   }
-  const debian = await findDebianCluster(dataDir, env);
+  const debian = await findDebianCluster(names, env);
   if (!systemd) return debian === undefined ? { kind: "pg_ctl" } : { kind: "pg_ctlcluster", ...debian };
   const { pid } = await readClusterState(dataDir);
   const running = pid === undefined ? undefined : await unitOfProcess(pid, env);
   const unit =
     running ??
     (debian === undefined
-      ? await unitOfDirectory(dataDir, [`postgresql-${postgresMajor}.service`, "postgresql.service"], env)
+      ? await unitOfDirectory(names, [`postgresql-${postgresMajor}.service`, "postgresql.service"], env)
       : `postgresql@${debian.version}-${debian.name}.service`);
   return unit === undefined ? { kind: "pg_ctl" } : { kind: "systemd", unit };
 }
@@ -67,13 +70,13 @@ export async function stopServer(
 
 /** From Debian's list of clusters; undefined where there is none or the directory is not in it. */
 async function findDebianCluster(
-  dataDir: string,
+  names: readonly string[],
   env: Environment,
 ): Promise<{ readonly version: string; readonly name: string } | undefined> {
   const result = await runCommand(["pg_lsclusters", "--no-header"], env);
   for (const line of result?.stdout.split("\n") ?? []) {
     const [version, name, , , , directory] = line.trim().split(/\s+/);
-    if (version !== undefined && name !== undefined && directory === dataDir) return { version, name };
+    if (version !== undefined && name !== undefined && names.includes(directory ?? "")) return { version, name };
   }
   return undefined;
 }

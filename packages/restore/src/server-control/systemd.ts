@@ -28,16 +28,17 @@ export async function unitOfProcess(processId: number, env: Environment): Promis
   return own?.find((line) => line.startsWith("Id="))?.slice("Id=".length);
 }
 
-/** The unit among these that systemd knows and whose PGDATA is this directory, as RPM packages set it. */
+/** The unit among these that systemd knows and whose PGDATA is this directory, by one of its names, as RPM packages set it. */
 export async function unitOfDirectory(
-  dataDir: string,
+  directories: readonly string[],
   names: readonly string[],
   env: Environment,
 ): Promise<string | undefined> {
+  const pattern = new RegExp(`\\bPGDATA=(?:${directories.map(escapeRegExp).join("|")})/?(?:\\s|$)`);
   for (const name of names) {
     const result = await runCommand(["systemctl", "show", name, "--property=LoadState,Environment"], env);
     const isLoaded = result?.stdout.includes("LoadState=loaded") ?? false;
-    if (isLoaded && new RegExp(`\\bPGDATA=${escapeRegExp(dataDir)}/?(?:\\s|$)`).test(result?.stdout ?? "")) return name;
+    if (isLoaded && pattern.test(result?.stdout ?? "")) return name;
   }
   return undefined;
 }

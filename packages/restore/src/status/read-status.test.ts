@@ -41,12 +41,14 @@ async function leave(record: Partial<RestoreRecord>, restored: readonly number[]
       // The end of segment 6: the one behind it is not needed.
       stopLsn: "0/7000000",
       timeline: 1,
+      action: "promote",
       tablespaces: [],
       processId: process.pid,
       processStart: (await processStart(process.pid)) ?? "",
       startedAt: new Date(Date.now() - 10_000).toISOString(),
       logOffset: earlier.length,
       fetchedBytes: 0,
+      sparedBytes: 0,
       totalBytes: 1000,
       ...record,
     },
@@ -101,7 +103,15 @@ test("of what is over but for its end promises no more replay", async () => {
   await leave(
     {
       phase: "finish",
-      outcome: { timeline: 2, reachedLsn: "1", lastCommitTime: undefined, restoredFiles: 3, checks: undefined },
+      outcome: {
+        kind: "promoted",
+        timeline: 2,
+        reachedLsn: "1",
+        lastCommitTime: undefined,
+        restoredFiles: 3,
+        stop: undefined,
+        checks: undefined,
+      },
     },
     [4, 5, 6],
   );

@@ -1,8 +1,10 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { processStart, readTextIfPresent, statIfPresent } from "@soar/durable-files";
+import { readClusterState } from "@soar/pg-tools/cluster";
 import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
+import { isFile } from "../is-file.ts";
 import { parseLineageTable } from "../wal/lineage-table.ts";
 import type { RestoreRecord } from "./restore-record.ts";
 import { readUnfinished } from "./unfinished.ts";
@@ -18,26 +20,34 @@ export interface RestoreStatus {
   readonly segments: { readonly replayed: number; readonly total: number } | undefined;
   /** Of the phase that runs; undefined while nothing can be told. A download that was interrupted gets no further; recovery may. */
   readonly remainingMs: number | undefined;
+  /** Of a restore that ended at its target as it was asked: what its server does by now. */
+  readonly atTarget: "paused" | "shut-down" | "gone-on" | undefined;
 }
 
-/** Undefined when no restore is in progress in the directory. Looks only. */
+/** Undefined when no restore is in progress in the directory, and none stays at its target there. Looks only. */
 export async function readRestoreStatus(dataDir: string): Promise<RestoreStatus | undefined> {
   const record = await readUnfinished(dataDir);
   if (record === undefined) return undefined;
   const running = (await processStart(record.processId)) === record.processStart;
-  const common = { record, running };
-  if (record.phase === "finish")
-    return { ...common, replayedLsn: undefined, segments: undefined, remainingMs: undefined };
+  const common = { record, running, atTarget: undefined };
+  const nothing = { replayedLsn: undefined, segments: undefined, remainingMs: undefined };
+  if (record.phase === "finish") return { ...common, ...nothing };
+  if (record.phase === "at-target") return { ...common, ...nothing, atTarget: await serverAtTarget(dataDir) };
   if (record.phase === "fetch")
     return {
       ...common,
       replayedLsn: undefined,
       segments: undefined,
       remainingMs: running
-        ? remaining(record.fetchedBytes, record.totalBytes, Date.parse(record.startedAt))
+        ? remaining(record.fetchedBytes + record.sparedBytes, record.totalBytes, Date.parse(record.startedAt))
         : undefined,
     };
   return { ...common, ...(await readReplay(join(dataDir, RESTORE_STATE_DIRECTORY), record)) };
+}
+
+async function serverAtTarget(dataDir: string): Promise<RestoreStatus["atTarget"]> {
+  if (!(await isFile(join(dataDir, "recovery.signal")))) return "gone-on";
+  return (await readClusterState(dataDir)).running ? "paused" : "shut-down";
 }
 
 async function readReplay(

@@ -1,4 +1,5 @@
 import { removeFile, type Owner } from "@soar/durable-files";
+import type { FetchProgress } from "../work-done.ts";
 import { recordPath, writeRestoreRecord, type RestoreRecord } from "./restore-record.ts";
 
 const PROGRESS_MS = 1000;
@@ -30,8 +31,8 @@ export class RecordKeeper {
   }
 
   /** Notes progress now and then; a failure to write it shows with the next `note`. */
-  progress(fetchedBytes: number): void {
-    this.#record = { ...this.#record, fetchedBytes };
+  progress({ receivedBytes, sparedBytes }: FetchProgress): void {
+    this.#record = { ...this.#record, fetchedBytes: receivedBytes, sparedBytes };
     const now = performance.now();
     if (now - this.#lastProgress < PROGRESS_MS) return;
     this.#lastProgress = now;

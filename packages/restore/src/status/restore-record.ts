@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { describeTarget } from "../plan/restore-target.ts";
 import type { RestorePlan } from "../plan/plan.ts";
+import { leftFilesSchema, type LeftFiles } from "./left-files.ts";
 
 const FORMAT = 1;
 export const RECORD_NAME = "restore.json";
@@ -15,16 +16,19 @@ export const RECORD_NAME = "restore.json";
 export interface RestoreRecord {
   readonly format: typeof FORMAT;
   /**
-   * `fetch`: the directory cannot be started. `recover`: it is whole, and recovery may be started or followed again. `finish`:
-   * recovery is over, at the place that was planned, and the server takes its own settings back.
+   * `fetch`: the directory cannot be started. `recover`: it is whole, and recovery may be started or followed again.
+   * `at-target`: the restore did what it was asked, its server pauses at the target or was shut down there, and nobody has
+   * to go on. `finish`: recovery is over, at the place that was planned, and the server takes its own settings back.
    */
-  readonly phase: "fetch" | "recover" | "finish";
+  readonly phase: "fetch" | "recover" | "at-target" | "finish";
   readonly systemIdentifier: string;
   readonly backup: string;
   readonly target: string;
   /** Planned end of recovery. */
   readonly stopLsn: string;
   readonly timeline: number;
+  /** What the server that recovers was told to do at the target. */
+  readonly action: TargetAction;
   /** OIDs of tablespaces with the directories that are filled, too. */
   readonly tablespaces: readonly (readonly [oid: number, directory: string])[];
   /** The process that restores, and when it was started, because ids are given out again. */
@@ -33,7 +37,9 @@ export interface RestoreRecord {
   readonly startedAt: string;
   /** Where in the server's log the recovery that runs begins. */
   readonly logOffset: number;
+  /** Stored bytes of the backup that came so far, those that need not come because what they hold is there, and all of them. */
   readonly fetchedBytes: number;
+  readonly sparedBytes: number;
   readonly totalBytes: number;
   /** Where the old data directory was put. */
   readonly keptAs?: string | undefined;
@@ -41,17 +47,23 @@ export interface RestoreRecord {
   readonly savedWal?: string | undefined;
   /** Directory of the socket by which alone the server can be reached until it is proved. */
   readonly privateDir?: string | undefined;
-  /** What recovery came to; of phase `finish`. */
+  /** What recovery came to; of the phases `at-target` and `finish`. */
   readonly outcome?: RecordedOutcome | undefined;
+  /** What lay there when no server ran any more; undefined while one may run, and after a crash. */
+  readonly left?: LeftFiles | undefined;
   /** Commit time of what has been replayed. */
   readonly replayedTime?: string | undefined;
 }
 
+export type TargetAction = "promote" | "pause" | "shutdown";
+
 export interface RecordedOutcome {
+  readonly kind: "promoted" | "paused" | "shut-down";
   readonly timeline: number;
   readonly reachedLsn: string | undefined;
   readonly lastCommitTime: string | undefined;
   readonly restoredFiles: number;
+  readonly stop: string | undefined;
   readonly checks: RestoredChecks | undefined;
 }
 
@@ -75,10 +87,12 @@ const whole = v.pipe(v.number(), v.safeInteger());
 const optionalText = v.optional(v.string());
 
 const outcomeSchema = v.object({
+  kind: v.optional(v.picklist(["promoted", "paused", "shut-down"]), "promoted"),
   timeline: whole,
   reachedLsn: v.optional(v.string(), absent),
   lastCommitTime: v.optional(v.string(), absent),
   restoredFiles: whole,
+  stop: v.optional(v.string(), absent),
   checks: v.optional(
     v.object({
       databases: whole,
@@ -94,27 +108,31 @@ const outcomeSchema = v.object({
 const recordSchema: v.GenericSchema<unknown, RestoreRecord> = v.pipe(
   v.object({
     format: v.literal(FORMAT),
-    phase: v.picklist(["fetch", "recover", "finish"]),
+    phase: v.picklist(["fetch", "recover", "at-target", "finish"]),
     systemIdentifier: v.string(),
     backup: v.string(),
     target: v.string(),
     stopLsn: v.string(),
     timeline: whole,
+    // Records of versions before know neither.
+    action: v.optional(v.picklist(["promote", "pause", "shutdown"]), "promote"),
     tablespaces: v.array(v.tuple([whole, v.string()])),
     processId: whole,
     processStart: v.string(),
     startedAt: v.string(),
     logOffset: whole,
     fetchedBytes: whole,
+    sparedBytes: v.optional(whole, 0),
     totalBytes: whole,
     keptAs: optionalText,
     savedWal: optionalText,
     privateDir: optionalText,
     outcome: v.optional(outcomeSchema),
+    left: v.optional(leftFilesSchema),
     replayedTime: optionalText,
   }),
   v.check(
-    ({ phase, outcome }) => phase !== "finish" || outcome !== undefined,
+    ({ phase, outcome }) => (phase !== "finish" && phase !== "at-target") || outcome !== undefined,
     "a recovery that is over has an outcome",
   ),
 );

@@ -35,6 +35,8 @@ export interface ExtractSummary {
   readonly keptBytes: number;
   /** Bytes that were fetched and used. */
   readonly storedBytes: number;
+  /** Stored bytes that need not be fetched, because what they hold was there already (`keep-unchanged`). */
+  readonly sparedBytes: number;
   /** Files, directories and links that were chosen. */
   readonly entries: number;
 }
@@ -103,7 +105,7 @@ async function writeContent(
   const place = { resolve: (path: string) => tree.resolve(path), overwrite: mayOverwrite(options), sync };
   const lists = [plan.emptyFiles, plan.files, plan.directories, plan.symlinks, plan.hardLinks];
   const entries = lists.reduce((sum, { length }) => sum + length, 0);
-  const summary = { plainBytes: 0, keptBytes: 0, storedBytes: 0, entries };
+  const summary = { plainBytes: 0, keptBytes: 0, storedBytes: 0, sparedBytes: 0, entries };
   const wholeFiles: PlannedEntry[] = [];
   const open = new OpenFiles(place);
   const how = { ...options, ...place, sparse, keepUnchanged: existing === "keep-unchanged" };
@@ -111,7 +113,8 @@ async function writeContent(
     for await (const done of extractMembers(plan.members, open, how)) {
       summary.plainBytes += done.writtenBytes;
       summary.storedBytes += done.fetchedBytes;
-      if (done.fetchedBytes === 0) summary.keptBytes += done.writtenBytes;
+      summary.sparedBytes += done.sparedBytes;
+      if (done.sparedBytes > 0) summary.keptBytes += done.writtenBytes;
       for (const file of done.wholeFiles) wholeFiles.push(file);
       onProgress?.({ ...summary });
     }

@@ -19,6 +19,8 @@ export interface ExtractMembersOptions extends FetchOptions {
 export interface ExtractedMember {
   readonly writtenBytes: number;
   readonly fetchedBytes: number;
+  /** Of a member that was there: what it would have taken to fetch it. */
+  readonly sparedBytes: number;
   /** Files that were created whole, and are not synced. */
   readonly wholeFiles: readonly PlannedEntry[];
 }
@@ -69,6 +71,7 @@ async function extractRange(
   return {
     writtenBytes: runs.reduce((sum, { length }) => sum + length, 0),
     fetchedBytes: members.reduce((sum, { location }) => sum + location.storedLength, 0),
+    sparedBytes: 0,
     wholeFiles: runs.filter(isWholeFile).map(({ file }) => file),
   };
 }
@@ -125,7 +128,12 @@ async function* leaveOutUnchanged(
     const place = { fd: handle.fd, position: run.filePosition, length: run.length };
     if (fresh || !(await pool.matches(place, member.location.sha256, { signal: stop }))) return member;
     await open.complete(run.file, run.length);
-    kept.push({ writtenBytes: run.length, fetchedBytes: 0, wholeFiles: [] });
+    kept.push({
+      writtenBytes: run.length,
+      fetchedBytes: 0,
+      sparedBytes: member.location.storedLength,
+      wholeFiles: [],
+    });
     return undefined;
   };
   for await (const member of mapOrdered(planned, check, { maxItems: pool.workers * ITEMS_PER_WORKER, signal })) {

@@ -5,14 +5,17 @@ import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { inspectDataDirectory, requireRestorable, type DataDirectoryState } from "../../data-directory.ts";
 import type { RestorePlan } from "../../plan/plan.ts";
 import { isFile } from "../../is-file.ts";
+import { findDifference, type LeftPlaces } from "../../status/left-files.ts";
 import { plannedRecord, type RestoreRecord } from "../../status/restore-record.ts";
 import { isOwnServer, readUnfinished } from "../../status/unfinished.ts";
 
 /**
  * How a restore begins. `fill`: the directory is empty. `replace`: the cluster that lies there is put aside whole. `refill`:
  * it holds a part of the backup, or (`ownData`) another state of the same cluster; what is right stays. `recover`: everything
- * was fetched, and recovery was interrupted. `follow`: the server of an interrupted restore went on alone and is watched
- * again. `finish`: recovery is over and proved, and the server has still to be started in its own right.
+ * was fetched, recovery was interrupted, and nothing was changed since. `at-target`: an earlier restore ended there as it was
+ * asked to, with its server shut down, and nothing was changed since. `follow`: the server of an earlier restore runs, because it
+ * went on alone or pauses at its target, and is watched again. `finish`: recovery is over and proved, and the server has still
+ * to be started in its own right.
  */
 export type Approach =
   | { readonly kind: "fill" }
@@ -22,17 +25,30 @@ export type Approach =
       readonly earlier: RestoreRecord | undefined;
       readonly ownData: boolean;
       readonly running?: number | undefined;
+      /** Why an earlier restore of this plan is not simply gone on with. */
+      readonly because?: string | undefined;
     }
   | { readonly kind: "recover"; readonly earlier: RestoreRecord }
+  | { readonly kind: "at-target"; readonly earlier: RestoreRecord }
   | { readonly kind: "follow"; readonly earlier: RestoreRecord; readonly processId: number }
   | { readonly kind: "finish"; readonly earlier: RestoreRecord };
 
 export interface ApproachOptions {
   readonly dataDir: string;
-  /** Whether an older state of the same cluster may be overwritten. */
+  /** Whether another state of the same cluster may be overwritten. Then everything that is there is compared with the backup. */
   readonly overwrite: boolean;
-  /** Whether this is the place of the cluster that was backed up: only there a server is stopped and its directory put aside. */
+  /**
+   * Whether this is the place of the cluster that was backed up: only there a server of its own is stopped and its directory
+   * put aside. Elsewhere a server is stopped only while it recovers for an earlier restore that is overwritten.
+   */
   readonly inPlace: boolean;
+}
+
+/** Whether the backup was fetched by an earlier run, so that nothing of it is fetched. */
+export function goesOn(
+  approach: Approach,
+): approach is Extract<Approach, { readonly kind: "recover" | "at-target" | "follow" | "finish" }> {
+  return ["recover", "at-target", "follow", "finish"].includes(approach.kind);
 }
 
 /**
@@ -40,53 +56,105 @@ export interface ApproachOptions {
  * `SERVER_VERSION` when a restore would destroy something, or when another one is at work there.
  */
 export async function chooseApproach(plan: RestorePlan, options: ApproachOptions): Promise<Approach> {
-  const { dataDir, inPlace } = options;
+  const { dataDir } = options;
   const found = await inspectDataDirectory(dataDir);
   if (found.state === "absent" || found.state === "empty") return { kind: "fill" };
   const earlier = await readUnfinished(dataDir);
   if (earlier !== undefined) await requireAlone(dataDir, earlier);
-  const unfinished = earlier === undefined ? undefined : await goOn(plan, dataDir, { found, earlier, inPlace });
+  const unfinished = earlier === undefined ? undefined : await goOn(plan, dataDir, { ...options, found, earlier });
   if (unfinished !== undefined) return unfinished;
-  if (found.state === "interrupted") return refill(plan, dataDir, earlier);
+  if (found.state === "interrupted") return refill(plan, dataDir, { earlier });
   requireOwn(dataDir, found, plan);
-  return takeOwn(found, options) ?? refuse(dataDir, found);
+  return takeOwn(found, options, earlier) ?? refuse(dataDir, found);
 }
 
-interface Found {
+interface Found extends ApproachOptions {
   readonly found: DataDirectoryState;
   readonly earlier: RestoreRecord;
-  readonly inPlace: boolean;
 }
 
-/** Where an interrupted restore of this target left off; undefined when what lies there is more than it fetched. */
-async function goOn(
-  plan: RestorePlan,
-  dataDir: string,
-  { found, earlier, inPlace }: Found,
-): Promise<Approach | undefined> {
+/** Where an earlier restore of this target left off; undefined when what lies there is more than it fetched. */
+async function goOn(plan: RestorePlan, dataDir: string, there: Found): Promise<Approach | undefined> {
+  const { found, earlier, overwrite, inPlace } = there;
+  if (overwrite) return await overwriteUnpromoted(plan, dataDir, there);
   // The archive may have grown since, also by the server that went on and promoted: it is followed to where it was sent.
   const isSame = isPlanned(earlier, plan, ["systemIdentifier", "backup", "target"]);
-  if (earlier.phase === "finish") return isSame ? { kind: "finish", earlier } : undefined;
+  if (earlier.phase === "finish") return isSame ? await finish(dataDir, there) : undefined;
   // A copy that is to pause has no private socket. Another server's log is not the one that would be watched.
   const isItsServer = earlier.privateDir === undefined ? !inPlace : await isOwnServer(dataDir, earlier);
-  if (found.state === "running" && earlier.phase === "recover" && isSame && isItsServer)
+  if (found.state === "running" && earlier.phase !== "fetch" && isSame && isItsServer)
     return { kind: "follow", earlier, processId: found.processId };
   // Not promoted yet, so that it holds nothing of its own.
-  if (!(await isFile(join(dataDir, "recovery.signal")))) return undefined;
-  if (found.state === "running") return inPlace ? refill(plan, dataDir, earlier, found.processId) : undefined;
+  if (!(await isUnpromoted(dataDir))) return undefined;
+  if (found.state === "running")
+    return inPlace ? refill(plan, dataDir, { earlier, running: found.processId }) : undefined;
   if (found.state !== "cluster") return undefined;
-  return earlier.phase === "recover" &&
-    isPlanned(earlier, plan, ["systemIdentifier", "backup", "target", "stopLsn", "timeline"])
-    ? { kind: "recover", earlier }
-    : refill(plan, dataDir, earlier);
+  return isPlanned(earlier, plan, ["systemIdentifier", "backup", "target", "stopLsn", "timeline"])
+    ? await goOnFrom(plan, dataDir, earlier)
+    : refill(plan, dataDir, { earlier });
+}
+
+async function isUnpromoted(dataDir: string): Promise<boolean> {
+  return await isFile(join(dataDir, "recovery.signal"));
+}
+
+/** Whatever an earlier restore says of it: everything is compared. What was promoted is a cluster like any other. */
+async function overwriteUnpromoted(
+  plan: RestorePlan,
+  dataDir: string,
+  { found, earlier }: Found,
+): Promise<Approach | undefined> {
+  if (!(await isUnpromoted(dataDir))) return undefined;
+  if (found.state === "running") return refill(plan, dataDir, { earlier, running: found.processId });
+  return found.state === "cluster" ? refill(plan, dataDir, { earlier }) : undefined;
+}
+
+/** What recovery has replayed cannot be compared with the backup, so it counts only while nobody can have changed it. */
+async function goOnFrom(plan: RestorePlan, dataDir: string, earlier: RestoreRecord): Promise<Approach> {
+  if (earlier.phase === "fetch") return refill(plan, dataDir, { earlier });
+  if (earlier.left === undefined)
+    return refill(plan, dataDir, { earlier, because: "nothing proves that its files are as its server left them" });
+  const difference = await findDifference(earlier.left, placesOf(dataDir, earlier));
+  if (difference !== undefined)
+    return refill(plan, dataDir, {
+      earlier,
+      because:
+        difference.kind === "used"
+          ? "a server was started there since"
+          : `its files were changed since: ${difference.detail}`,
+    });
+  return { kind: earlier.phase === "at-target" ? "at-target" : "recover", earlier };
+}
+
+/** A server that was started by hand has made it its own; damage without one must not be opened to clients. */
+async function finish(dataDir: string, { found, earlier, inPlace }: Found): Promise<Approach | undefined> {
+  if (found.state === "running") return { kind: "finish", earlier };
+  if (found.state !== "cluster") return undefined;
+  const difference =
+    earlier.left === undefined ? undefined : await findDifference(earlier.left, placesOf(dataDir, earlier));
+  if (difference?.kind !== "changed") return { kind: "finish", earlier };
+  if (inPlace) return undefined;
+  throw new SoarError(
+    "DIRECTORY_NOT_EMPTY",
+    `unable to finish the restore in '${dataDir}': its files were changed since it was left: ${difference.detail}`,
+    { hint: "To compare everything with the backup and overwrite what differs: --delta. Nothing was changed." },
+  );
+}
+
+function placesOf(dataDir: string, { tablespaces }: RestoreRecord): LeftPlaces {
+  return { dataDir, tablespaces: tablespaces.map(([, directory]) => directory) };
 }
 
 /** What may be done with a cluster that is the one of the plan, or what is left of it. */
-function takeOwn(found: DataDirectoryState, { overwrite, inPlace }: ApproachOptions): Approach | undefined {
+function takeOwn(
+  found: DataDirectoryState,
+  { overwrite, inPlace }: ApproachOptions,
+  earlier: RestoreRecord | undefined,
+): Approach | undefined {
   if (found.state !== "running" && found.state !== "cluster" && found.state !== "remains") return undefined;
   const running = found.state === "running" ? found.processId : undefined;
   if (running !== undefined && !inPlace) return undefined;
-  if (overwrite && found.state !== "remains") return { kind: "refill", earlier: undefined, ownData: true, running };
+  if (overwrite && found.state !== "remains") return { kind: "refill", earlier, ownData: true, running };
   return inPlace
     ? { kind: "replace", systemIdentifier: found.state === "remains" ? undefined : found.systemIdentifier, running }
     : undefined;
@@ -97,14 +165,15 @@ function refuse(dataDir: string, found: DataDirectoryState): never {
   throw new Error(`no way to restore into a directory that is ${found.state}`);
 }
 
-function refill(
-  { backup }: RestorePlan,
-  dataDir: string,
-  earlier: RestoreRecord | undefined,
-  running?: number,
-): Approach {
+interface Refilled {
+  readonly earlier: RestoreRecord | undefined;
+  readonly running?: number;
+  readonly because?: string;
+}
+
+function refill({ backup }: RestorePlan, dataDir: string, { earlier, running, because }: Refilled): Approach {
   if (earlier === undefined || earlier.systemIdentifier === backup.systemIdentifier)
-    return { kind: "refill", earlier, ownData: false, running };
+    return { kind: "refill", earlier, ownData: false, running, because };
   throw new SoarError(
     "DIRECTORY_FOREIGN",
     `unable to restore into '${dataDir}': a restore of another cluster, with system identifier ${earlier.systemIdentifier}, was interrupted there`,

@@ -19,6 +19,7 @@ afterEach(() => [directory, other].forEach((path) => rmSync(path, { recursive: t
 
 const plan = (neededBytes: number, tablespace: number) => ({
   neededBytes,
+  neededWalBytes: 0,
   backup: {
     archives: [
       { name: "base", object: "backup.tar", tar: neededBytes, stored: 1 },
@@ -58,4 +59,39 @@ test("what is filled again counts as free, and a restore that is nearly done ask
   await expect(requireRoom(plan(needed, 0), inPlace, { kind: "refill" })).resolves.toBeUndefined();
   await expect(requireRoom(plan(needed, 0), inPlace, { kind: "fill" })).rejects.toMatchObject({ code: "DISK_FULL" });
   await expect(requireRoom(plan(needed * 2, 0), inPlace, { kind: "recover" })).resolves.toBeUndefined();
+});
+
+test("WAL needs room where pg_wal leads to, besides the data", async () => {
+  const there = await freeBytesAt(other);
+  const withWal = (bytes: number) => ({ ...plan(MIB, 0), neededWalBytes: bytes });
+  const [inside, outside] = [places(directory), { ...places(directory), walDir: join(other, "wal") }];
+  await expect(requireRoom(withWal(MIB), outside, { kind: "fill" })).resolves.toBeUndefined();
+  await expect(requireRoom(withWal(there + 1024 * MIB), outside, { kind: "fill" })).rejects.toMatchObject({
+    code: "DISK_FULL",
+    message: expect.stringContaining(`into '${join(other, "wal")}'`),
+    hint: expect.stringContaining("--wal-dir"),
+  });
+  await expect(
+    requireRoom(withWal((await freeBytesAt(directory)) + 1024 * MIB), inside, { kind: "fill" }),
+  ).rejects.toMatchObject({ code: "DISK_FULL", hint: expect.stringContaining("--data-dir") });
+});
+
+test("holes of sparse files need no room, and are counted only where it would not fit with them", async () => {
+  const needed = (await freeBytesAt(other)) + 1024 * MIB;
+  let asked = 0;
+  const sparse = (holes: number) => ({
+    dataDir: other,
+    tablespaces: new Map<number, string>(),
+    countHoles: async () => {
+      asked += 1;
+      return await Promise.resolve(new Map([["base", holes]]));
+    },
+  });
+  await expect(requireRoom(plan(MIB, 0), sparse(0), { kind: "fill" })).resolves.toBeUndefined();
+  expect(asked).toBe(0);
+  await expect(requireRoom(plan(needed, 0), sparse(2048 * MIB), { kind: "fill" })).resolves.toBeUndefined();
+  await expect(requireRoom(plan(needed, 0), sparse(MIB), { kind: "fill" })).rejects.toMatchObject({
+    code: "DISK_FULL",
+    message: expect.stringContaining(`${needed - MIB} bytes are needed`),
+  });
 });

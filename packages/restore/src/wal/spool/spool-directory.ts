@@ -2,11 +2,7 @@ import { realpath, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeDirectory, type Owner } from "@soar/durable-files";
 import { freeBytesAt, RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
-
-const WINDOW_SEGMENTS = 64;
-const WINDOW_BYTES = 2 ** 30;
-/** Part of the free space that segments in waiting may take: recovery itself needs room, too. */
-const SPACE_SHARE = 0.25;
+import { LARGEST_SPOOL_BYTES, LARGEST_SPOOL_SEGMENTS, SPOOL_SHARE } from "../../plan/spool-limits.ts";
 
 /**
  * Makes an empty spool on the file system of pg_wal, so that taking a segment is a rename: beside the plan of the restore,
@@ -28,6 +24,6 @@ async function spoolPath(dataDir: string): Promise<string> {
 
 /** Segments that may lie ready or be in flight at once; at least one. */
 export async function spoolWindow(directory: string, segmentSize: number): Promise<number> {
-  const bytes = Math.min(WINDOW_BYTES, (await freeBytesAt(directory)) * SPACE_SHARE);
-  return Math.max(1, Math.min(WINDOW_SEGMENTS, Math.floor(bytes / segmentSize)));
+  const bytes = Math.min(LARGEST_SPOOL_BYTES, (await freeBytesAt(directory)) * SPOOL_SHARE);
+  return Math.max(1, Math.min(LARGEST_SPOOL_SEGMENTS, Math.floor(bytes / segmentSize)));
 }

@@ -1,0 +1,184 @@
+import { closeSync, openSync, readdirSync, writeSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { connectSql } from "@soar/pg-tools/replication";
+import { adoptTestCluster } from "@soar-tooling/postgres-clusters";
+import { freePort } from "@soar-tooling/test-bench";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createRestoreWorld, type RestoreWorld } from "./restore-world.ts";
+import { succeed } from "./tablespace-world.ts";
+
+// A restore is given again where an earlier one ended as it was asked to, and somebody has damaged what it left.
+
+const ROWS = 100_000;
+let world: RestoreWorld;
+/** The file of the table, below a data directory. */
+let table: string;
+beforeAll(async () => {
+  world = await createRestoreWorld();
+  await world.cluster.query(
+    `CREATE TABLE rows AS SELECT n, md5(n::text) AS text FROM generate_series(1, ${ROWS}) AS n`,
+  );
+  const [row] = await world.cluster.query<{ path: string }>("SELECT pg_relation_filepath('rows') AS path");
+  table = row?.path ?? "";
+  await succeed(world, "soar-base-backup");
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+const leftInTmp = (): string[] => readdirSync("/tmp").filter((name) => /^soar-restore-[A-Za-z0-9]{6}$/.test(name));
+
+/** So that no server can listen there. */
+async function occupyPort(port: number): Promise<AsyncDisposable> {
+  const server = createServer().listen(port, "127.0.0.1");
+  await once(server, "listening");
+  return { [Symbol.asyncDispose]: promisify(server.close.bind(server)) };
+}
+
+interface Copy {
+  readonly dataDir: string;
+  readonly port: number;
+  run(...args: readonly string[]): Promise<Record<string, unknown>>;
+  text(...args: readonly string[]): Promise<string>;
+  status(): Promise<unknown>;
+}
+
+async function copy(name: string): Promise<Copy> {
+  const [dataDir, port] = [join(world.directory, name), await freePort()];
+  const args = ["--immediate", "--data-dir", dataDir, "--port", String(port), "--yes"];
+  const text = async (...more: readonly string[]): Promise<string> =>
+    (await succeed(world, "soar-restore", ...args, ...more)).stdout;
+  return {
+    dataDir,
+    port,
+    text,
+    run: async (...more) => JSON.parse(await text("--json", ...more)) as Record<string, unknown>,
+    status: async () =>
+      JSON.parse((await succeed(world, "soar-restore", "status", "--data-dir", dataDir, "--json")).stdout) as unknown,
+  };
+}
+
+/** As a disk does that loses what it was given. */
+function zeroBlocks(dataDir: string, blocks = 200): void {
+  const file = openSync(join(dataDir, table), "r+");
+  writeSync(file, Buffer.alloc(blocks * 8192), 0, blocks * 8192, 8192);
+  closeSync(file);
+}
+
+async function expectEveryRow({ dataDir, port }: Copy): Promise<void> {
+  {
+    await using sql = await connectSql({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
+    expect(await sql.query("SELECT count(*)::int AS rows, pg_is_in_recovery() AS recovering FROM public.rows")).toEqual(
+      [{ rows: ROWS, recovering: false }],
+    );
+  }
+  await using cluster = await adoptTestCluster({ installation: world.cluster.installation, dataDir, start: false });
+  await cluster.stop();
+}
+
+describe("where a restore has shut its server down at the target and blocks of a table were zeroed since", () => {
+  test.each(["--delta", "--discard-old-data"])(
+    "%s compares everything, fetches what differs, and says how much that was",
+    { timeout: 120_000 },
+    async (flag) => {
+      const before = leftInTmp();
+      const again = await copy(`down${flag}`);
+      const first = await again.run("--target-action", "shutdown");
+      expect(first).toMatchObject({ outcome: "shut-down", fetched: { keptBytes: 0 } });
+      expect(leftInTmp()).toEqual(before);
+      expect(await again.status()).toMatchObject({ phase: "at-target", running: false, server: "shut-down" });
+      zeroBlocks(again.dataDir);
+      const report = await again.run(flag, "--target-action", "promote");
+      expect(report).toMatchObject({ outcome: "promoted" });
+      const { receivedBytes, writtenBytes, keptBytes } = report["fetched"] as Record<string, number>;
+      const { receivedBytes: all } = first["fetched"] as Record<string, number>;
+      expect(receivedBytes).toBeGreaterThan(0);
+      expect(receivedBytes).toBeLessThan(all ?? 0);
+      expect(keptBytes).toBeGreaterThan(1024 * 1024);
+      expect(writtenBytes).toBeGreaterThanOrEqual(200 * 8192);
+      await expectEveryRow(again);
+    },
+  );
+
+  test("the same command notices it without being told to look", { timeout: 120_000 }, async () => {
+    const again = await copy("noticed");
+    await again.run("--target-action", "shutdown");
+    zeroBlocks(again.dataDir);
+    expect(await again.text("--dry-run")).toMatch(
+      new RegExp(`what is there: .*its files were changed since: .*/${table}: everything is compared`),
+    );
+    expect(await again.text()).toMatch(/^fetched: .* written, .* were right already and stayed$/m);
+    await expectEveryRow(again);
+  });
+
+  test(
+    "nothing is fetched again where nothing was changed, and nothing is said to have been",
+    { timeout: 120_000 },
+    async () => {
+      const again = await copy("unchanged");
+      const words = await again.text("--target-action", "shutdown");
+      expect(words).toMatch(
+        /^reached: +the target, by the server's own word, 'recovery stopping after .*planned was /m,
+      );
+      expect(words).toMatch(/^last commit: +not told by a server that is still in recovery$/m);
+      const plan = await again.text("--dry-run");
+      expect(plan).toMatch(/^to download: +nothing of the backup, which is there, and at most .* of WAL$/m);
+      expect(plan).toMatch(/^what is there: +an earlier restore of this plan, which ended at the target/m);
+      expect(await again.text()).toMatch(/^fetched: +nothing: an earlier run had fetched the backup$/m);
+      await expectEveryRow(again);
+    },
+  );
+});
+
+test(
+  "where a restore pauses at its target, --delta stops its server and compares everything",
+  { timeout: 120_000 },
+  async () => {
+    const again = await copy("paused");
+    await again.run("--target-action", "pause");
+    expect(await again.status()).toMatchObject({ phase: "at-target", server: "paused", targetAction: "pause" });
+    zeroBlocks(again.dataDir);
+    expect(await again.run("--delta")).toMatchObject({
+      outcome: "promoted",
+      fetched: { keptBytes: expect.any(Number) },
+    });
+    await expectEveryRow(again);
+  },
+);
+
+test(
+  "where a restored server could not be started, and its files were damaged since, it is not simply started",
+  { timeout: 120_000 },
+  async () => {
+    const again = await copy("unstarted");
+    const args = ["--immediate", "--data-dir", again.dataDir, "--port", String(again.port), "--yes"];
+    {
+      await using _taken = await occupyPort(again.port);
+      expect(await world.run("soar-restore", ...args)).toMatchObject({
+        status: expect.any(Number) as number,
+        stderr: expect.stringMatching(/give the same command again|address already in use/i) as string,
+      });
+    }
+    expect(await again.status()).toMatchObject({ phase: "finish", running: false });
+    zeroBlocks(again.dataDir);
+    const refused = await world.run("soar-restore", ...args);
+    expect(refused).toMatchObject({
+      status: 94,
+      stderr: expect.stringMatching(
+        new RegExp(`its files were changed since it was left: .*/${table}\nhint: .*--delta`),
+      ) as string,
+    });
+    expect(await again.run("--delta")).toMatchObject({ outcome: "promoted" });
+    await expectEveryRow(again);
+  },
+);
+
+test("the plan says what the server does afterwards, and not that it takes writes", { timeout: 60_000 }, async () => {
+  const fresh = await copy("planned");
+  const afterwards = async (action: string): Promise<string> =>
+    /^afterwards: +(.*)$/m.exec(await fresh.text("--dry-run", "--target-action", action))?.[1] ?? "";
+  expect(await afterwards("promote")).toMatch(/^the server takes writes; as a copy/);
+  expect(await afterwards("pause")).toMatch(/^the server pauses at the target.*takes no writes/);
+  expect(await afterwards("shutdown")).toMatch(/^the server is shut down at the target.*takes no writes/);
+});

@@ -1,0 +1,103 @@
+import { parseLsn } from "@soar/pg-tools";
+import type { RecoveryOutcome } from "@soar/pg-tools/cluster";
+import type { ObjectStore } from "@soar/storage";
+import type { RestorePlan } from "./plan/plan.ts";
+import { checkRestored } from "./recover/check-restored.ts";
+import { removePrivateDirectory } from "./recover/private-access.ts";
+import { recoverPhase } from "./recover-phase.ts";
+import type { ReachedState, RestoreReport } from "./run/restore-options.ts";
+import type { Run } from "./run/restore-run.ts";
+import { surveyFiles } from "./status/left-files.ts";
+import type { RecordedOutcome } from "./status/restore-record.ts";
+
+/** How recovery ended. */
+export interface Proved extends Pick<RestoreReport, "reached" | "checks"> {
+  readonly outcome: Outcome;
+}
+
+type Outcome = Pick<RecoveryOutcome, "kind" | "timeline" | "reachedLsn" | "lastCommitTime" | "restoredFiles" | "stop">;
+
+/** Until recovery is over and the server was looked into; what was found is noted, so that nobody has to look again. */
+export async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run: Run): Promise<Proved> {
+  const { approach, keeper, dataDir, role, signal } = run;
+  if (approach.kind === "finish") return proofOf(plan, keeper.record.stopLsn, approach.earlier.outcome);
+  run.onEvent?.({ type: "phase", phase: "recover" });
+  const outcome = await recoverPhase(store, plan, run);
+  const reached = reachedBy(plan, keeper.record.stopLsn, outcome);
+  if (outcome.kind !== "promoted") {
+    await stayAtTarget(run, outcome);
+    return { outcome, reached, checks: undefined };
+  }
+  const { privateDir } = keeper.record;
+  const checks =
+    privateDir === undefined
+      ? undefined
+      : await checkRestored({ dataDir, privateDir, backup: plan.backup, role, signal });
+  await keeper.note({ phase: "finish", outcome: { ...recordedOf(outcome, "promoted"), checks } });
+  return { outcome, reached, checks };
+}
+
+/** The restore has done what it was asked: it can be gone on with, and nobody has to. */
+async function stayAtTarget({ dataDir, tablespaces, keeper }: Run, outcome: Outcome): Promise<void> {
+  const common = { phase: "at-target" } as const;
+  if (outcome.kind === "paused") {
+    await keeper.note({ ...common, outcome: recordedOf(outcome, "paused") });
+    return;
+  }
+  await removePrivateDirectory(dataDir, keeper.record.privateDir);
+  await keeper.note({
+    ...common,
+    outcome: recordedOf(outcome, "shut-down"),
+    privateDir: undefined,
+    left: await surveyFiles({ dataDir, tablespaces: tablespaces.values() }),
+  });
+}
+
+function recordedOf(outcome: Outcome, kind: RecordedOutcome["kind"]): RecordedOutcome {
+  const { timeline, restoredFiles, reachedLsn, lastCommitTime, stop } = outcome;
+  return {
+    kind,
+    timeline,
+    restoredFiles,
+    stop,
+    reachedLsn: reachedLsn === undefined ? undefined : String(reachedLsn),
+    lastCommitTime: lastCommitTime?.toISOString(),
+    checks: undefined,
+  };
+}
+
+function proofOf(plan: RestorePlan, stopLsn: string, recorded: RecordedOutcome | undefined): Proved {
+  if (recorded === undefined) throw new Error("a restore that is being finished has no outcome");
+  const { timeline, reachedLsn, lastCommitTime, restoredFiles, stop, checks } = recorded;
+  const outcome = {
+    kind: "promoted",
+    timeline,
+    restoredFiles,
+    stop,
+    reachedLsn: reachedLsn === undefined ? undefined : BigInt(reachedLsn),
+    lastCommitTime: lastCommitTime === undefined ? undefined : new Date(lastCommitTime),
+  } as const;
+  return { outcome, reached: reachedBy(plan, stopLsn, outcome), checks };
+}
+
+/**
+ * What was planned is true of the server only when it was replayed up to the very place that was planned; the commits around
+ * it are then those of the WAL. Else there is nothing but what the server said itself.
+ *
+ * @param sentTo planned end of the run that has started the server, which may have been an earlier one
+ */
+function reachedBy({ resolved }: RestorePlan, sentTo: string, outcome: Outcome): ReachedState {
+  const { reachedLsn: lsn, lastCommitTime, stop } = outcome;
+  const common = { lsn, plannedLsn: parseLsn(sentTo), stop };
+  if (lsn === resolved.stopLsn)
+    return {
+      ...common,
+      lastCommit: resolved.lastReplayed?.time ?? microsOf(lastCommitTime),
+      firstLeftOut: resolved.firstLeftOut?.time,
+    };
+  return { ...common, lastCommit: microsOf(lastCommitTime), firstLeftOut: undefined };
+}
+
+function microsOf(time: Date | undefined): bigint | undefined {
+  return time === undefined ? undefined : BigInt(time.getTime()) * 1000n;
+}

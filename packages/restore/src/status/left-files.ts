@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import { lstat, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { lstatIfPresent, meansAbsent, realPathIfPresent, treeIfPresent } from "@soar/durable-files";
+import * as v from "valibot";
+import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
+
+/**
+ * What lay in the directories of a cluster when a restore left it with no server running. Nothing is written there until
+ * somebody goes on, so every difference is somebody else's doing: the kernel sets the time of change of a file whenever
+ * its bytes or attributes change, and no program can set it back.
+ */
+export interface LeftFiles {
+  readonly files: number;
+  /** SHA-256 over the name, the inode, the size and the times of each file. */
+  readonly digest: string;
+  /** The newest time of change, in nanoseconds since 1970. */
+  readonly newest: string;
+  /** SHA-256 of pg_control: a server that was started meanwhile has written another one. */
+  readonly control: string;
+}
+
+export const leftFilesSchema: v.GenericSchema<unknown, LeftFiles> = v.object({
+  files: v.pipe(v.number(), v.safeInteger()),
+  digest: v.string(),
+  newest: v.string(),
+  control: v.string(),
+});
+
+export interface LeftPlaces {
+  readonly dataDir: string;
+  /** Directories of tablespaces. */
+  readonly tablespaces: Iterable<string>;
+}
+
+/** Looks at every file of a cluster without reading it. Rejects with `FILE_UNREADABLE` where it may not look. */
+export async function surveyFiles(places: LeftPlaces): Promise<LeftFiles> {
+  const hash = createHash("sha256");
+  let [files, newest] = [0, 0n];
+  for (const file of await filesOf(places)) {
+    hash.update(`${file.path}\0${file.ino}\0${file.size}\0${file.mtimeNs}\0${file.ctimeNs}\n`);
+    files += 1;
+    if (file.ctimeNs > newest) newest = file.ctimeNs;
+  }
+  return {
+    files,
+    digest: hash.digest("hex"),
+    newest: String(newest),
+    control: await digestOf(join(places.dataDir, "global", "pg_control")),
+  };
+}
+
+/** What is not as it was left: `changed` by nobody that has a name, or `used` by a server that was started there. */
+export type Difference = { readonly kind: "changed"; readonly detail: string } | { readonly kind: "used" };
+
+/** Undefined when everything is as it was left. Rejects like `surveyFiles`. */
+export async function findDifference(left: LeftFiles, places: LeftPlaces): Promise<Difference | undefined> {
+  const now = await surveyFiles(places);
+  if (now.control !== left.control) return { kind: "used" };
+  if (now.digest === left.digest) return undefined;
+  const newer = (await filesOf(places)).find(({ ctimeNs }) => ctimeNs > BigInt(left.newest));
+  return {
+    kind: "changed",
+    detail: newer?.path ?? `there are ${now.files} files where ${left.files} were left`,
+  };
+}
+
+interface FoundFile {
+  readonly path: string;
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+
+/** Looks at once, because each waits for the disk. */
+const AT_ONCE = 64;
+
+async function filesOf({ dataDir, tablespaces }: LeftPlaces): Promise<FoundFile[]> {
+  const wal = join(dataDir, "pg_wal");
+  // Links are not followed on the way down.
+  const isLink = (await lstatIfPresent(wal))?.isSymbolicLink() ?? false;
+  const outside = [...tablespaces, ...(isLink ? [(await realPathIfPresent(wal)) ?? wal] : [])];
+  const state = join(dataDir, RESTORE_STATE_DIRECTORY);
+  const paths: string[] = [];
+  for (const directory of [dataDir, ...outside])
+    for (const entry of (await treeIfPresent(directory)) ?? [])
+      if (!entry.isDirectory() && entry.parentPath !== state && !entry.parentPath.startsWith(`${state}/`))
+        paths.push(join(entry.parentPath, entry.name));
+  paths.sort();
+  const found: FoundFile[] = [];
+  for (let at = 0; at < paths.length; at += AT_ONCE)
+    for (const file of await Promise.all(paths.slice(at, at + AT_ONCE).map(look)))
+      if (file !== undefined) found.push(file);
+  return found;
+}
+
+async function look(path: string): Promise<FoundFile | undefined> {
+  const found = await lstat(path, { bigint: true }).catch((error: unknown) => {
+    if (meansAbsent(error)) return undefined;
+    throw error;
+  });
+  if (found === undefined) return undefined;
+  const { ino, size, mtimeNs, ctimeNs } = found;
+  return { path, ino, size, mtimeNs, ctimeNs };
+}
+
+async function digestOf(path: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
+}

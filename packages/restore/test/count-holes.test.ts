@@ -1,0 +1,29 @@
+import { createMemoryStore } from "@soar/storage";
+import { putSampleBackup, SAMPLE_LABEL } from "@soar-tooling/sample-repository";
+import { expect, test } from "vitest";
+import { countHoles } from "../src/fetch/count-holes.ts";
+
+const CHUNK = 16_384;
+
+/** Of a backup with a large file whose pages were changed like this; with the length of that file. */
+async function holesOf(change: (pages: Buffer) => void): Promise<{ holes: number | undefined; length: number }> {
+  const store = createMemoryStore({ name: "holes" });
+  let length = 0;
+  const damage = (pages: Buffer): void => {
+    length = pages.length;
+    change(pages);
+  };
+  const backup = await putSampleBackup(store, { label: SAMPLE_LABEL, first: 3, damage });
+  return { holes: (await countHoles(store, backup)).get("base"), length };
+}
+
+test("chunks of a file that hold nothing but zeros become holes, and no others", async () => {
+  const whole = await holesOf((pages) => pages.fill(0));
+  expect(whole.length).toBeGreaterThan(2 * CHUNK);
+  expect(whole.holes).toBe(whole.length);
+  expect(await holesOf((pages) => pages.fill(0, CHUNK, 2 * CHUNK))).toMatchObject({ holes: CHUNK });
+  expect(await holesOf((pages) => pages.fill(0, CHUNK, 2 * CHUNK - 1).fill(1, 2 * CHUNK - 1))).toMatchObject({
+    holes: 0,
+  });
+  expect(await holesOf((pages) => pages.fill(1))).toMatchObject({ holes: 0 });
+});
