@@ -6,7 +6,7 @@ import {
   retentionOptions,
   storageOptions,
 } from "@soar/app-kit";
-import { planExpiry, readExpiryState } from "@soar/repository/expiry";
+import { planExpiry, readExpiryState, type ExpiryOutcome, type ExpiryPlan } from "@soar/repository/expiry";
 import { describeExpiry, expiryToJson } from "./describe-expiry.ts";
 import { readOldVersions } from "./old-versions.ts";
 import { expireRepository, policyOf } from "./retention.ts";
@@ -75,10 +75,15 @@ export const expire = defineCommand({
       output.report({
         json: { dryRun: false, ...expiryToJson(plan), removed: outcome },
         text: () =>
-          `removed ${outcome.backups.length} backups and ${outcome.wal} WAL files, ${formatSize(outcome.bytes)}; ${plan.keep.length} backups are kept`,
+          `removed ${outcome.backups.length} backups and ${outcome.wal} WAL files, ${formatSize(outcome.bytes)}; ${countKept(plan, outcome)} backups are kept`,
       });
     } finally {
       await store.close();
     }
   },
 });
+
+/** What came into use after the plan was made is spared, and kept with the others. */
+function countKept({ keep, removeBackups }: ExpiryPlan, { backups: removed }: ExpiryOutcome): number {
+  return keep.length + removeBackups.filter(({ label, isComplete }) => isComplete && !removed.includes(label)).length;
+}
