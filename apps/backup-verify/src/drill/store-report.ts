@@ -54,8 +54,8 @@ export async function openReportPlace({
   };
 }
 
-/** Both files of a report have one name. */
-async function removeOldReports(directory: string): Promise<void> {
+/** Leaves the newest `KEPT_REPORTS`, of which both files have one name. Rejects with `FILE_UNREADABLE` or `FILE_UNWRITABLE`. */
+export async function removeOldReports(directory: string): Promise<void> {
   const found = ((await namesIfPresent(directory)) ?? []).filter((name) => REPORT_NAME.test(name));
   const reports = [...new Set(found.map((name) => name.replace(/\.\w+$/, "")))].sort();
   const old = new Set(reports.slice(0, -KEPT_REPORTS));
