@@ -1,3 +1,4 @@
+import { hasErrorCode } from "@soar/errors";
 import type { SqlConnection } from "@soar/pg-tools/replication";
 import { BACKUP_OBJECTS, backupKey } from "@soar/repository";
 import { compareClocks, type OtherClock, type SteadyClock } from "@soar/repository/time";
@@ -18,17 +19,30 @@ export interface ClockWitnesses {
  * something before. A backup is taken in any case: one by a wrong clock is better than none, and says so itself.
  */
 export async function findClockDoubts(store: ObjectStore, witnesses: ClockWitnesses): Promise<string[]> {
-  const { claimed, clock, newestStamp, signal } = witnesses;
+  const { claimed, clock, newestStamp } = witnesses;
   const others = [await serverClock(witnesses)];
   if (store.features.server !== undefined) {
-    const claim = await store.stat(backupKey(claimed.label, BACKUP_OBJECTS.started), { signal });
-    if (claim !== undefined) others.push({ name: "the store's clock", clock: claimed.startedAt, at: claim.modifiedAt });
+    const stamp = await stampOfClaim(store, witnesses);
+    if (stamp !== undefined) others.push({ name: "the store's clock", clock: claimed.startedAt, at: stamp });
   }
   const now = clock.now();
   // An older one proves nothing.
   if (newestStamp !== undefined && newestStamp > now)
     others.push({ name: "the clock that stamped the newest object in the repository", clock: now, at: newestStamp });
   return compareClocks(others);
+}
+
+/** Undefined where the key may not look: what is only compared must not be what a backup fails for. */
+async function stampOfClaim(
+  store: ObjectStore,
+  { claimed: { label }, signal }: ClockWitnesses,
+): Promise<Date | undefined> {
+  try {
+    return (await store.stat(backupKey(label, BACKUP_OBJECTS.started), { signal }))?.modifiedAt;
+  } catch (error) {
+    if (hasErrorCode(error, "STORE_DENIED")) return undefined;
+    throw error;
+  }
 }
 
 async function serverClock({ sql, clock, signal }: ClockWitnesses): Promise<OtherClock> {
