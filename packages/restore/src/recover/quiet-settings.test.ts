@@ -5,6 +5,7 @@ test.each([
   ["", undefined],
   ["pg_stat_statements", undefined],
   ["pg_cron", ""],
+  ["$libdir/pg_cron.so, /usr/lib/postgresql/15/lib/auto_explain.so", "/usr/lib/postgresql/15/lib/auto_explain.so"],
   ["pg_failover_slots,pgautofailover", ""],
   ['timescaledb, "pg_cron",$libdir/pg_net, auto_explain', "timescaledb, auto_explain"],
 ])("libraries that only begin jobs are left out of %j", (setting, rest) => {

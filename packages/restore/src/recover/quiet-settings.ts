@@ -20,7 +20,7 @@ const JOB_LIBRARIES = new Set([
 /** `shared_preload_libraries` without them; undefined when there is none of them. */
 export function withoutJobLibraries(setting: string): string | undefined {
   const names = setting.split(",").map((name) => name.trim());
-  const nameOf = (name: string): string => name.replaceAll('"', "").replace(/^.*\//, "");
+  const nameOf = (name: string): string => name.replaceAll('"', "").replace(/^.*\/|\.so$/g, "");
   const rest = names.filter((name) => !JOB_LIBRARIES.has(nameOf(name)));
   return rest.length === names.length ? undefined : rest.join(", ");
 }
