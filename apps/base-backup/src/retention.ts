@@ -9,7 +9,7 @@ import {
   type ExpiryPlan,
   type RetentionPolicy,
 } from "@soar/repository/expiry";
-import type { ProvedTime } from "@soar/repository/time";
+import { describeSpan, type ProvedTime } from "@soar/repository/time";
 import type { ObjectStore } from "@soar/storage";
 
 export interface RetentionConfig {
@@ -42,7 +42,12 @@ export async function expireRepository(
   store: ObjectStore,
   { policy, unattended, trustClock = false, stampBefore, log, now, signal, approve }: ExpireOptions,
 ): Promise<{ plan: ExpiryPlan; outcome: ExpiryOutcome }> {
-  const state = await readExpiryState(store, { now: now(), stampBefore, signal });
+  const state = await readExpiryState(store, { now: now(), stampBefore, trustClock, signal });
+  const { leapMs } = state.time;
+  if (leapMs !== undefined)
+    log.info(
+      `${describeSpan(new Date(leapMs), new Date(0))} in which nothing was stored do not count for ages: a clock that leaps looks like that. If it was so, count them: soar-base-backup expire --trust-clock`,
+    );
   const plan = planExpiry(state, policy);
   requireCertain(plan, state.time, { policy, unattended, trustClock });
   await approve(plan);

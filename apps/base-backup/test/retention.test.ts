@@ -1,4 +1,4 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readdirSync, utimesSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -72,4 +72,26 @@ test("in a directory what this run has stored does not prove its own clock", asy
   // All stamps are of now, but those of before the run are a month old: nothing is proved to be older than 14 days but two.
   expect(await readNewestStamp(store)).toEqual(expect.any(Date));
   expect(await expire(store, 400, { stampBefore })).toEqual([]);
+});
+
+test.each([
+  ["as many backups as are kept in any case", [28, 21, 14, 7], 30],
+  ["one more than that", [5, 4, 3, 2, 1], 14],
+])("a clock that leaps under the archiver, too, takes nothing away: %s", async (_, ages, windowDays) => {
+  const directory = mkdtempSync(join(tmpdir(), "soar-retention-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const { store } = await createSampleRepository(directory, { ages });
+  // In a directory the machine itself does the stamping: what was archived since the leap bears its date.
+  const stampBefore = new Date(Date.now() + 400 * DAY_MS);
+  const wal = join(directory, "wal");
+  utimesSync(join(wal, readdirSync(wal).sort().at(-1) ?? ""), stampBefore, stampBefore);
+  const before = await keysOf(store);
+  const told: string[] = [];
+  const options = { stampBefore, policy: { windowDays, minimumBackups: 4 } };
+  const log = { info: (line: string) => void told.push(line) };
+  expect(await expire(store, 400.1, { ...options, log })).toEqual([]);
+  expect(await keysOf(store)).toEqual(before);
+  expect(told).toEqual([expect.stringMatching(/^400 days in which nothing was stored do not count for ages/)]);
+  await expire(store, 400.1, { ...options, unattended: false, trustClock: true });
+  expect((await keysOf(store)).length).toBeLessThan(before.length);
 });

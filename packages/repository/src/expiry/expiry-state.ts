@@ -4,7 +4,7 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupDirectories, type BackupDirectory } from "../records/backup-directories.ts";
 import { BASE_PREFIX, WAL_PREFIX } from "../records/keys.ts";
 import { findStarted, listLeases, type LeaseRecord, type StartedRecord } from "../markers/marker-records.ts";
-import { proveTime, type ProvedTime, type StampedBackup } from "../time/proved-time.ts";
+import { leapOf, proveTime, type ProvedTime, type StampedBackup } from "../time/proved-time.ts";
 import { requireRepositoryRecord } from "../records/repository-record.ts";
 import { readTimelines } from "../wal/read-timelines.ts";
 import { strangeWalObject } from "../wal/wal-inventory.ts";
@@ -39,6 +39,8 @@ export interface ReadExpiryStateOptions extends CallOptions {
    * this machine's own; where a server stamps, what this run has just stored is the best proof there is.
    */
   readonly stampBefore?: Date | undefined;
+  /** Somebody has compared this machine's clock: time that nothing in the bucket shows to have passed is counted, too. */
+  readonly trustClock?: boolean | undefined;
 }
 
 /**
@@ -48,10 +50,10 @@ export interface ReadExpiryStateOptions extends CallOptions {
  */
 export async function readExpiryState(
   store: ObjectStore,
-  { now, stampBefore, signal }: ReadExpiryStateOptions,
+  { now, stampBefore, trustClock = false, signal }: ReadExpiryStateOptions,
 ): Promise<ExpiryState> {
   const { walSegmentSize } = await requireRepositoryRecord(store, { signal });
-  const { wal, newest } = await listWal(store, { signal });
+  const { wal, newest, stamps } = await listWal(store, { signal });
   const { histories, unreadable } = await readTimelines(store, newest.keys(), { signal });
   // Which WAL leads to it is unknown. Where there is none of its own, nothing depends on it.
   for (const { timeline, reason } of unreadable) if (hasSegments(wal, timeline)) throw reason;
@@ -60,10 +62,13 @@ export async function readExpiryState(
     lastArchivedAt: newest.get(history.timeline),
   }));
   const protection = await readProtection(store, { signal });
-  const isOwnStamp = store.features.server === undefined && stampBefore !== undefined;
+  const isStampedHere = store.features.server === undefined;
+  const isOwnStamp = isStampedHere && stampBefore !== undefined;
+  const all = [...stamps, ...recordedAt(protection.backups)].filter((stamp) => !isOwnStamp || stamp <= stampBefore);
   const time = proveTime({
     clock: now,
     newestStamp: isOwnStamp ? stampBefore : newestOf([...newest.values(), ...recordedAt(protection.backups)]),
+    leapMs: isStampedHere && !trustClock ? leapOf(all) : 0,
     backups: protection.backups.flatMap(stampedBackup),
   });
   return { time, segmentSize: walSegmentSize, timelines, wal, ...protection };
@@ -126,9 +131,10 @@ export async function readStarted(
 async function listWal(
   store: ObjectStore,
   options: CallOptions,
-): Promise<{ wal: ExpiryState["wal"]; newest: Map<number, Date> }> {
+): Promise<{ wal: ExpiryState["wal"]; newest: Map<number, Date>; stamps: Date[] }> {
   const wal: ExpiryState["wal"][number][] = [];
   const newest = new Map<number, Date>();
+  const stamps: Date[] = [];
   for await (const { key, size, modifiedAt } of store.list(WAL_PREFIX, options)) {
     const object = parseWalKey(key, size);
     if (object === undefined) {
@@ -141,12 +147,13 @@ async function listWal(
       );
     }
     wal.push({ key, name: object.name, size });
+    stamps.push(modifiedAt);
     const file = walFileOf(store, object);
     if (file.kind === "other") continue;
     const last = newest.get(file.timeline);
     if (last === undefined || modifiedAt > last) newest.set(file.timeline, modifiedAt);
   }
-  return { wal, newest };
+  return { wal, newest, stamps };
 }
 
 function walFileOf(store: ObjectStore, { name, key }: WalObject): WalFileName {

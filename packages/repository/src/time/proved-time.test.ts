@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ageAt, CLOCK_TOLERANCE_MS, provedEnd, proveTime } from "./proved-time.ts";
+import { ageAt, CLOCK_TOLERANCE_MS, provedEnd, leapOf, proveTime } from "./proved-time.ts";
 
 const DAY_MS = 86_400_000;
 const today = new Date("2025-06-01T12:00:00Z");
@@ -63,4 +63,25 @@ test("an age is negative only where clocks differ by more than they may", () => 
   expect(ageAt(today, days(-2))).toBe(2 * DAY_MS);
   expect(ageAt(today, new Date(today.getTime() + 60_000))).toBe(0);
   expect(ageAt(today, days(3))).toBe(-3 * DAY_MS);
+});
+
+describe("time that leaps", () => {
+  const daily = [1, 2, 3, 4, 5].map((day) => days(day));
+
+  test("stands out from the usual pace of what is stored, a quiet server's weekly one included", () => {
+    expect(leapOf([])).toBe(0);
+    expect(leapOf([today])).toBe(0);
+    expect(leapOf(daily)).toBe(0);
+    expect(leapOf([days(0), days(7), days(14), days(21)])).toBe(0);
+    expect(leapOf([days(0), days(10), days(24), days(38)])).toBe(0);
+    expect(leapOf([...daily, days(405), days(406)])).toBe(400 * DAY_MS);
+    // In any order, and beside another long silence.
+    expect(leapOf([days(200), ...daily, days(25)])).toBe(175 * DAY_MS);
+  });
+
+  test("does not count: what was stored before ages by what was lived through since", () => {
+    const leapMs = leapOf([...daily, days(405)]);
+    const time = proveTime({ clock: days(405), newestStamp: days(405), leapMs, backups: [] });
+    expect(time).toMatchObject({ now: days(5), leapMs, doubts: [] });
+  });
 });

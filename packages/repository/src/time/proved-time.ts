@@ -12,6 +12,8 @@ export interface TimeEvidence {
    * stamping (`file://`): its own word would prove nothing.
    */
   readonly newestStamp: Date | undefined;
+  /** By how much this machine's clock seems to have leapt, where it does the stamping: see `leapOf`. Milliseconds. */
+  readonly leapMs?: number | undefined;
   readonly backups: readonly StampedBackup[];
 }
 
@@ -26,6 +28,8 @@ export interface ProvedTime {
   /** Certainly not in the future: the earlier of this clock and the newest stamp. What is old by it is old. */
   readonly now: Date;
   readonly clock: Date;
+  /** How much of the time before is not counted, because nothing shows that it has passed: milliseconds, undefined for none. */
+  readonly leapMs?: number;
   /** Where clocks contradict each other, as full sentences: one of them is wrong, and nobody can tell from here by how much. */
   readonly doubts: readonly string[];
 }
@@ -35,8 +39,9 @@ export interface ProvedTime {
  * there, so time is at least that far, and no further than that is proved. An idle repository is thereby judged as of its newest object, which
  * removes too little and never too much.
  */
-export function proveTime({ clock, newestStamp, backups }: TimeEvidence): ProvedTime {
-  const now = newestStamp !== undefined && newestStamp < clock ? newestStamp : clock;
+export function proveTime({ clock, newestStamp, leapMs = 0, backups }: TimeEvidence): ProvedTime {
+  const shown = newestStamp !== undefined && newestStamp < clock ? newestStamp : clock;
+  const now = new Date(shown.getTime() - leapMs);
   const doubts: string[] = [];
   if (newestStamp !== undefined && isAhead(newestStamp, clock)) {
     doubts.push(
@@ -55,8 +60,23 @@ export function proveTime({ clock, newestStamp, backups }: TimeEvidence): Proved
       `the clock of the machine that took backup ${newest.label} was ${describeSpan(newest.stoppedAt, newest.recordedAt)} ahead of what the bucket shows`,
     );
   }
-  return { now, clock, doubts };
+  return { now, clock, ...(leapMs === 0 ? {} : { leapMs }), doubts };
 }
+
+/**
+ * By how much time has leapt between two of these stamps: the longest time without any, where it is more than twice as long as all
+ * others; else 0. A clock that was set ahead under a running archiver looks like this, and so does a machine that was off: what lies before
+ * ages by what was lived through since.
+ */
+export function leapOf(stamps: readonly Date[]): number {
+  const times = stamps.map((stamp) => stamp.getTime()).sort((a, b) => a - b);
+  const gaps = times.slice(1).map((time, at) => time - Number(times[at]));
+  const [longest = 0, second = 0] = gaps.sort((a, b) => b - a);
+  return longest > Math.max(2 * second, USUAL_GAP_MS) ? longest : 0;
+}
+
+/** A quiet server stores nothing for as long between two backups. */
+const USUAL_GAP_MS = 7 * 86_400_000;
 
 /** Whether `a` is later than `b` by more than clocks may differ. */
 function isAhead(a: Date, b: Date): boolean {
