@@ -1,12 +1,13 @@
 import { constants, existsSync } from "node:fs";
 import { type FileHandle, lstat, open } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
+import { openTrusted } from "./open-trusted.ts";
 import { isRoot, type Owner } from "./owner.ts";
 import { PlaceError, systemErrorCode } from "./unwritable.ts";
 
 /** A directory below which no symbolic link is followed, although somebody else may write there. */
 export interface Within {
-  /** Absolute path. Links in this path itself are the operator's own business. */
+  /** Absolute path. Links in this path itself are the operator's own business; as root see `openTrusted`. */
   readonly base: string;
   /** Whose it must be. Without it, whoever can replace the base by a link chooses where root writes. */
   readonly owner?: Owner | undefined;
@@ -16,6 +17,8 @@ export interface Within {
 export interface HeldDirectory extends AsyncDisposable {
   /** Whose it is; undefined where nobody needs to know, because this process cannot give files away. */
   readonly owner: Owner | undefined;
+  /** Undefined where nothing is to be feared, and the path itself is used. */
+  readonly handle: FileHandle | undefined;
   /** A path by which `name` is reached in this very directory, whatever its own path leads to by now. */
   at(name: string): string;
   /** Makes the names in it durable. */
@@ -36,8 +39,7 @@ const REAL_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_
  * from the base on is opened through the one before and has to be a real one.
  */
 export async function holdDirectory(path: string, within?: Within): Promise<HeldDirectory> {
-  if (within === undefined)
-    return isRoot() ? await hold(path, constants.O_RDONLY | constants.O_DIRECTORY) : named(path);
+  if (within === undefined) return isRoot() ? await holdBase(path) : named(path);
   return await descend(within, stepsTo(path, within.base));
 }
 
@@ -47,7 +49,7 @@ export async function descend(
   steps: readonly string[],
   enter: (parent: OpenDirectory, step: string, path: string) => Promise<OpenDirectory> = openStep,
 ): Promise<OpenDirectory> {
-  let [held, path] = [await hold(base, constants.O_RDONLY | constants.O_DIRECTORY), base];
+  let [held, path] = [await holdBase(base), base];
   try {
     requireOwner(base, held, owner);
     for (const step of steps) {
@@ -75,11 +77,34 @@ export function stepsTo(path: string, base: string): string[] {
 
 /** The directory of this name in another one, when it is a real one. */
 export async function openStep(parent: OpenDirectory, step: string, path: string): Promise<OpenDirectory> {
-  return await hold(path, REAL_DIRECTORY, parent.at(step));
+  return await openReal(parent.at(step), path);
 }
 
-async function hold(path: string, flags: number, through = path): Promise<OpenDirectory> {
-  const handle = await open(through, flags);
+/** A directory that is no link, by whatever path it is reached. */
+export async function openReal(through: string | Buffer, path: string): Promise<OpenDirectory> {
+  return await hold(await open(through, REAL_DIRECTORY), path);
+}
+
+/**
+ * The directory behind `through`, a name in one that is held, held in the same way: it has to be a real one. `path` is its own.
+ * Rejects with the error of the system call.
+ */
+export async function enterDirectory(
+  parent: HeldDirectory,
+  through: string | Buffer,
+  path: string,
+): Promise<HeldDirectory> {
+  const opened = await openReal(through, path);
+  if (parent.handle !== undefined) return opened;
+  await opened[Symbol.asyncDispose]();
+  return named(path);
+}
+
+async function holdBase(path: string): Promise<OpenDirectory> {
+  return await hold(await openTrusted(path), path);
+}
+
+async function hold(handle: FileHandle, path: string): Promise<OpenDirectory> {
   try {
     const { uid, gid } = await handle.stat();
     const own = ownPath(handle, path);
@@ -106,6 +131,7 @@ function ownPath({ fd }: FileHandle, path: string): string {
 function named(path: string): HeldDirectory {
   return {
     owner: undefined,
+    handle: undefined,
     at: (name) => join(path, name),
     async sync() {
       await using handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -115,7 +141,8 @@ function named(path: string): HeldDirectory {
   };
 }
 
-function requireOwner(base: string, held: OpenDirectory, owner: Owner | undefined): void {
+/** Throws unless a directory belongs to whom it should; nobody in particular when undefined. */
+export function requireOwner(base: string, held: OpenDirectory, owner: Owner | undefined): void {
   if (owner === undefined || held.owner.uid === owner.uid) return;
   throw new PlaceError(
     `'${base}' belongs to user ${held.owner.uid} and not to user ${owner.uid}`,

@@ -31,6 +31,14 @@ export async function openIfPresent(path: string): Promise<FileHandle | undefine
   return await ifPresent(path, open(path, "r"));
 }
 
+/** An ordinary file that is open for reading; no link of this name is followed. */
+export async function openOrdinaryIfPresent(
+  path: string,
+  { within, hint }: ReadOptions = {},
+): Promise<FileHandle | undefined> {
+  return await ifPresent(path, openWithin(path, within), hint);
+}
+
 /** The path without links. */
 export async function realPathIfPresent(path: string): Promise<string | undefined> {
   return await ifPresent(path, realpath(path));
@@ -73,12 +81,22 @@ export async function readLinkIfPresent(path: string): Promise<string | undefine
 }
 
 async function readWithin(path: string, within: Within): Promise<Buffer> {
+  await using file = await openWithin(path, within);
+  return await file.readFile();
+}
+
+async function openWithin(path: string, within: Within | undefined): Promise<FileHandle> {
   await using directory = await holdDirectory(dirname(path), within);
   // Without waiting for whoever might write to a pipe of this name.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  await using file = await open(directory.at(basename(path)), flags);
-  if (!(await file.stat()).isFile()) throw new PlaceError("it is no ordinary file", undefined);
-  return await file.readFile();
+  const file = await open(directory.at(basename(path)), flags);
+  try {
+    if (!(await file.stat()).isFile()) throw new PlaceError("it is no ordinary file", undefined);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 async function ifPresent<T>(path: string, looking: Promise<T>, hint?: string): Promise<T | undefined> {

@@ -25,3 +25,4 @@ export { syncDirectory } from "./sync-directory.ts";
 export type { FileContent } from "./temporary-file.ts";
 export { meansAbsent, systemErrorCode, unreadable, unwritable, type WriteHints } from "./unwritable.ts";
 export { writeNew } from "./write-new.ts";
+export { writeZeros } from "./write-zeros.ts";

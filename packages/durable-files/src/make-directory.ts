@@ -1,7 +1,7 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setAttributes } from "./attributes.ts";
-import { descend, type OpenDirectory, openStep, stepsTo } from "./held-directory.ts";
+import { descend, type OpenDirectory, openStep, requireOwner, stepsTo } from "./held-directory.ts";
 import { statIfPresent } from "./if-present.ts";
 import { isRoot } from "./owner.ts";
 import { type WriteOptions, writing } from "./replace-file.ts";
@@ -10,13 +10,15 @@ import { PlaceError, systemErrorCode } from "./unwritable.ts";
 export interface DirectoryOptions extends Omit<WriteOptions, "sync"> {
   /** `directory`: each name is durable in the directory above it. */
   readonly sync: "directory" | "none";
+  /** What the permissions of one that is there already may be, beside `mode`, which it gets otherwise; without these it keeps its own. */
+  readonly otherModes?: readonly number[] | undefined;
 }
 
 /**
  * Makes sure that a directory is there, with all that are missing above it, and resolves to whether it was made. Those that are
  * made get exactly this mode, and as root the owner of the directory that they are made in, unless another one is named; those
- * that are there stay as they are, but for an empty one of root's own at `path`, which a run that was interrupted may have made:
- * it gets the owner that is named. Rejects with `FILE_UNWRITABLE` or `DISK_FULL`.
+ * that are there stay as they are, but for an empty one of root's own at `path`, which a run that was interrupted or an
+ * administrator may have made: it gets the owner that is named. Rejects with `FILE_UNWRITABLE` or `DISK_FULL`.
  */
 export async function makeDirectory(path: string, options: DirectoryOptions): Promise<boolean> {
   return await writing(path, options.hint, async () => {
@@ -33,8 +35,10 @@ export async function makeDirectory(path: string, options: DirectoryOptions): Pr
       }
       return entered;
     });
-    if (!isMade && (await isUnfinished(directory, options))) await setAttributes(directory.handle, options, undefined);
-    return isMade;
+    if (isMade) return true;
+    if (await isUnfinished(directory, options)) await setAttributes(directory.handle, options, undefined);
+    else await correctMode(path, directory, options);
+    return false;
   });
 }
 
@@ -68,8 +72,21 @@ async function isUnfinished(directory: OpenDirectory, { owner }: DirectoryOption
   return isRoot() && owner !== undefined && directory.owner.uid === 0 && owner.uid !== 0 && (await isEmpty(directory));
 }
 
+/** Only of one that belongs to whom it should: the mode of anybody else's is not ours to change. */
+async function correctMode(
+  path: string,
+  directory: OpenDirectory,
+  { mode, otherModes, owner }: DirectoryOptions,
+): Promise<void> {
+  if (otherModes === undefined) return;
+  requireOwner(path, directory, owner);
+  const found = (await directory.handle.stat()).mode & 0o7777;
+  if (found !== mode && !otherModes.includes(found)) await directory.handle.chmod(mode);
+}
+
+/** But for what mkfs puts into a file system of its own. */
 async function isEmpty(directory: OpenDirectory): Promise<boolean> {
-  return (await readdir(directory.at("."))).length === 0;
+  return (await readdir(directory.at("."))).every((name) => name === "lost+found");
 }
 
 async function nearestDirectory(path: string): Promise<string> {

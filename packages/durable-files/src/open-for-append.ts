@@ -3,6 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { setAttributes } from "./attributes.ts";
 import { holdDirectory } from "./held-directory.ts";
+import { isRoot, type Owner } from "./owner.ts";
 import { type WriteOptions, writing } from "./replace-file.ts";
 import { PlaceError, systemErrorCode } from "./unwritable.ts";
 
@@ -23,7 +24,7 @@ export async function openForAppend(path: string, options: Omit<WriteOptions, "s
     try {
       if (existing === undefined)
         await setAttributes(handle, { mode: options.mode, owner: options.owner }, directory.owner);
-      else await requireOrdinary(handle);
+      else await requireOrdinary(handle, [options.owner, directory.owner]);
       return handle;
     } catch (error) {
       await handle.close();
@@ -32,10 +33,16 @@ export async function openForAppend(path: string, options: Omit<WriteOptions, "s
   });
 }
 
-async function requireOrdinary(handle: FileHandle): Promise<void> {
+/** As root, it must belong to whom a new one would, or to root. */
+async function requireOrdinary(handle: FileHandle, owners: readonly (Owner | undefined)[]): Promise<void> {
   const found = await handle.stat();
-  if (found.isFile() && found.nlink === 1) return;
-  const fact = found.isFile() ? "it has another name, too" : "it is no ordinary file";
+  const isTheirs = !isRoot() || found.uid === 0 || owners.some((owner) => owner?.uid === found.uid);
+  if (found.isFile() && found.nlink === 1 && isTheirs) return;
+  const fact = !found.isFile()
+    ? "it is no ordinary file"
+    : isTheirs
+      ? "it has another name, too"
+      : `it belongs to user ${found.uid}`;
   throw new PlaceError(fact, "Remove it; it is made anew.");
 }
 

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { readTextIfPresent } from "./if-present.ts";
 import { bootId, readProcessStat } from "./process-start.ts";
 import { removeFile } from "./remove-file.ts";
@@ -24,7 +25,7 @@ export async function tryLock(path: string): Promise<ProcessLock | LockHolder> {
   const own = `${process.pid} ${await startOf(process.pid)}\n`;
   for (;;) {
     if (await writeNew(path, own, { mode: 0o600, sync: SYNC })) return { release: () => unlock(path) };
-    const holder = await readTextIfPresent(path);
+    const holder = await readHolder(path);
     if (holder === undefined) continue;
     if (await isAlive(holder)) return { processId: holder.split(" ")[0] ?? "" };
     await removeAbandoned(path, holder);
@@ -33,7 +34,7 @@ export async function tryLock(path: string): Promise<ProcessLock | LockHolder> {
 
 /** Whether a process that lives holds the lock. */
 export async function isHeld(path: string): Promise<boolean> {
-  const holder = await readTextIfPresent(path);
+  const holder = await readHolder(path);
   return holder !== undefined && (await isAlive(holder));
 }
 
@@ -50,10 +51,15 @@ async function removeAbandoned(path: string, holder: string): Promise<void> {
   );
   if (!("release" in right)) return;
   try {
-    if ((await readTextIfPresent(path)) === holder) await removeFile(path, { sync: SYNC });
+    if ((await readHolder(path)) === holder) await removeFile(path, { sync: SYNC });
   } finally {
     await right.release();
   }
+}
+
+/** An ordinary file of this very directory: a pipe would be waited for, and a link read for whoever put it there. */
+async function readHolder(path: string): Promise<string | undefined> {
+  return await readTextIfPresent(path, { within: { base: dirname(path) } });
 }
 
 async function unlock(path: string): Promise<void> {
