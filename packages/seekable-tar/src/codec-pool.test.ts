@@ -119,6 +119,7 @@ test("creates files from a member with mode and time, and refuses or replaces wh
   const stored = compressMemberSync("gzip", Buffer.from("first-second"));
   const creation = {
     path: join(directory, "created"),
+    at: join(directory, "created"),
     plainOffset: 6,
     length: 6,
     attributes: { mode: 0o640, mtime: 1_700_000_000, owner: undefined },

@@ -1,29 +1,41 @@
 import { constants } from "node:fs";
-import { lstat, mkdir, open } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { type FileHandle, lstat, mkdir, open } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { isRoot, makeDirectory } from "@soar/durable-files";
+import { enterDirectory, type HeldDirectory, holdDirectory } from "@soar/durable-files/directories";
 import { SoarError } from "@soar/errors";
-import type { FileAttributes, FileOwner } from "../pool/tasks.ts";
+import type { FileAttributes, FileOwner, Place } from "../pool/tasks.ts";
 import { unwritable } from "../pool/unwritable.ts";
 import { toFilePath } from "../tar/entry-name.ts";
 import type { PlannedEntry } from "./planned-entry.ts";
 
+/** A directory under the target that entries are made in. */
+interface KnownDirectory {
+  readonly held: HeldDirectory;
+  /** Whether it was not there before. */
+  readonly isNew: boolean;
+}
+
 /**
  * The directories under the target. Each one is looked at before it is used and has to be a real directory: whatever
- * symbolic links lie in the target, nothing is ever written through one.
+ * symbolic links lie in the target, nothing is ever written through one. As root they are held open to the end, because
+ * whoever owns them can exchange them for links at any moment.
  */
-export class DirectoryTree {
+export class DirectoryTree implements AsyncDisposable {
   readonly #root: string;
-  readonly #known = new Set<string>();
-  /** Directories that were not there before. */
-  readonly #made = new Set<string>();
+  readonly #owner: FileOwner | undefined;
+  readonly #known = new Map<string, KnownDirectory>();
 
-  constructor(root: string) {
+  /** @param owner whose everything is going to be; whoever runs the process unless said otherwise */
+  constructor(root: string, owner: FileOwner | undefined) {
     this.#root = root;
+    this.#owner = isRoot() ? owner : undefined;
   }
 
-  /** The path of something under the target. */
-  resolve(path: string): string {
-    return path === "." ? this.#root : join(this.#root, path);
+  /** The place of something under the target, whose directory was prepared. */
+  place(path: string): Place {
+    if (path === ".") return { path: this.#root, at: this.#require(".").at(".") };
+    return { path: this.#full(path), at: this.#require(dirname(path)).at(basename(path)) };
   }
 
   /** Makes sure that the directory of this path is there, with everything above it. */
@@ -34,17 +46,8 @@ export class DirectoryTree {
   /** Makes sure that this directory is there, with everything above it; new ones are closed to others for now. */
   async prepare(path: string): Promise<void> {
     if (this.#known.has(path)) return;
-    if (path === ".") {
-      // Above the target links are the operator's own business.
-      const made = await mkdir(toFilePath(this.#root), { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
-        throw unwritable(this.#root, cause);
-      });
-      if (made !== undefined) this.#made.add(path);
-    } else {
-      await this.prepareParent(path);
-      if (await this.#make(path)) this.#made.add(path);
-    }
-    this.#known.add(path);
+    await this.prepareParent(path);
+    this.#known.set(path, path === "." ? await this.#prepareRoot() : await this.#prepare(path));
   }
 
   /**
@@ -52,25 +55,55 @@ export class DirectoryTree {
    * every entry that is made changes the time. Directories that were made without being in the archive, such as the target
    * itself, get the owner too.
    */
-  async finish(
-    directories: readonly PlannedEntry[],
-    { sync, owner }: { sync: boolean; owner: FileOwner | undefined },
-  ): Promise<void> {
+  async finish(directories: readonly PlannedEntry[], { sync }: { sync: boolean }): Promise<void> {
     const attributes = new Map(directories.map((directory) => [directory.path, directory.attributes]));
-    for (const path of [...this.#known].sort((a, b) => depth(b) - depth(a))) {
-      await finishDirectory(this.resolve(path), attributes.get(path) ?? (this.#made.has(path) ? { owner } : {}), sync);
+    for (const [path, { held, isNew }] of [...this.#known].sort(([a], [b]) => depth(b) - depth(a))) {
+      const wanted = attributes.get(path) ?? (isNew ? { owner: this.#owner } : {});
+      await finishDirectory(held, { path: this.#full(path), at: held.at(".") }, wanted, sync);
     }
-    if (sync) await finishDirectory(dirname(this.#root), {}, sync);
+    if (!sync) return;
+    await using above = await holdDirectory(dirname(this.#root));
+    await above.sync();
   }
 
-  async #make(path: string): Promise<boolean> {
-    const full = this.resolve(path);
-    const name = toFilePath(full);
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { held } of this.#known.values()) await held[Symbol.asyncDispose]();
+    this.#known.clear();
+  }
+
+  #full(path: string): string {
+    return path === "." ? this.#root : join(this.#root, path);
+  }
+
+  #require(path: string): HeldDirectory {
+    const known = this.#known.get(path);
+    if (known === undefined) throw new Error(`the directory '${path}' was not prepared`);
+    return known.held;
+  }
+
+  /** Above the target links are the operator's own business. */
+  async #prepareRoot(): Promise<KnownDirectory> {
+    const isNew = await makeDirectory(this.#root, { mode: 0o700, owner: this.#owner, sync: "none" });
+    const within = this.#owner === undefined ? undefined : { base: this.#root, owner: this.#owner };
     try {
-      const found = await lstat(name).catch(ignoreMissing);
-      if (found === undefined) await mkdir(name, 0o700);
+      return { held: await holdDirectory(this.#root, within), isNew };
+    } catch (cause) {
+      throw unwritable(this.#root, cause);
+    }
+  }
+
+  async #prepare(path: string): Promise<KnownDirectory> {
+    const parent = this.#require(dirname(path));
+    const full = this.#full(path);
+    const at = toFilePath(parent.at(basename(path)));
+    try {
+      const found = await lstat(at).catch(ignoreMissing);
+      if (found === undefined) await mkdir(at, 0o700);
       else if (!found.isDirectory()) throw notADirectory(full);
-      return found === undefined;
+      const held = await enterDirectory(parent, at, full);
+      // At once: what an interrupted run leaves is to belong to whom it is going to belong to.
+      if (found === undefined && this.#owner !== undefined) await held.handle?.chown(this.#owner.uid, this.#owner.gid);
+      return { held, isNew: found === undefined };
     } catch (cause) {
       throw unwritable(full, cause);
     }
@@ -78,25 +111,31 @@ export class DirectoryTree {
 }
 
 async function finishDirectory(
-  path: string,
-  { owner, mode, mtime }: Partial<FileAttributes>,
+  held: HeldDirectory,
+  { path, at }: Place,
+  attributes: Partial<FileAttributes>,
   sync: boolean,
 ): Promise<void> {
-  if (owner === undefined && mode === undefined && !sync) return;
+  if (attributes.owner === undefined && attributes.mode === undefined && !sync) return;
   try {
+    if (held.handle !== undefined) return await setAll(held.handle, attributes, sync);
     // Opened before the mode changes, which may forbid reading.
-    const handle = await open(toFilePath(path), constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      if (owner !== undefined) await handle.chown(owner.uid, owner.gid);
-      if (mode !== undefined) await handle.chmod(mode);
-      if (mtime !== undefined) await handle.utimes(mtime, mtime);
-      if (sync) await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await using handle = await open(toFilePath(at), constants.O_RDONLY | constants.O_DIRECTORY);
+    await setAll(handle, attributes, sync);
   } catch (cause) {
     throw unwritable(path, cause);
   }
+}
+
+async function setAll(
+  handle: FileHandle,
+  { owner, mode, mtime }: Partial<FileAttributes>,
+  sync: boolean,
+): Promise<void> {
+  if (owner !== undefined) await handle.chown(owner.uid, owner.gid);
+  if (mode !== undefined) await handle.chmod(mode);
+  if (mtime !== undefined) await handle.utimes(mtime, mtime);
+  if (sync) await handle.sync();
 }
 
 function depth(path: string): number {

@@ -57,13 +57,14 @@ const SYNCS_AT_ONCE = 4;
  */
 export async function extractArchive(archive: SeekArchive, options: ExtractOptions): Promise<ExtractSummary> {
   const plan = planExtraction(archive, options);
-  const tree = await prepareDirectories(plan, options);
+  await using tree = new DirectoryTree(resolve(options.targetDir), options.owner);
+  await prepareDirectories(plan, tree);
   await createEmptyFiles(plan.emptyFiles, tree, options);
   const { wholeFiles, ...summary } = await writeContent(plan, tree, options);
   await syncFiles([...plan.emptyFiles, ...wholeFiles], tree, options);
   await makeHardLinks(plan.hardLinks, tree, { overwrite: mayOverwrite(options) });
   await makeSymlinks(plan.symlinks, tree, { overwrite: mayOverwrite(options) });
-  await tree.finish(plan.directories, { sync: options.sync !== false, owner: options.owner });
+  await tree.finish(plan.directories, { sync: options.sync !== false });
   return summary;
 }
 
@@ -71,12 +72,10 @@ function mayOverwrite({ existing }: ExtractOptions): boolean {
   return existing !== undefined && existing !== "refuse";
 }
 
-async function prepareDirectories(plan: ExtractionPlan, { targetDir }: ExtractOptions): Promise<DirectoryTree> {
-  const tree = new DirectoryTree(resolve(targetDir));
+async function prepareDirectories(plan: ExtractionPlan, tree: DirectoryTree): Promise<void> {
   for (const { path } of plan.directories) await tree.prepare(path);
   for (const { path } of [...plan.emptyFiles, ...plan.files, ...plan.symlinks, ...plan.hardLinks])
     await tree.prepareParent(path);
-  return tree;
 }
 
 async function createEmptyFiles(
@@ -85,7 +84,7 @@ async function createEmptyFiles(
   options: ExtractOptions,
 ): Promise<void> {
   const creations = files.map(({ path, attributes }): FileCreation => ({
-    path: tree.resolve(path),
+    ...tree.place(path),
     plainOffset: 0,
     length: 0,
     attributes,
@@ -102,7 +101,7 @@ async function writeContent(
   options: ExtractOptions,
 ): Promise<ExtractSummary & { readonly wholeFiles: readonly PlannedEntry[] }> {
   const { existing, sparse = true, sync = true, onProgress } = options;
-  const place = { resolve: (path: string) => tree.resolve(path), overwrite: mayOverwrite(options), sync };
+  const place = { place: (path: string) => tree.place(path), overwrite: mayOverwrite(options), sync };
   const lists = [plan.emptyFiles, plan.files, plan.directories, plan.symlinks, plan.hardLinks];
   const entries = lists.reduce((sum, { length }) => sum + length, 0);
   const summary = { plainBytes: 0, keptBytes: 0, storedBytes: 0, sparedBytes: 0, entries };
@@ -135,7 +134,7 @@ async function syncFiles(
   { sync = true, signal }: ExtractOptions,
 ): Promise<void> {
   if (!sync) return;
-  const run = mapOrdered(files, async ({ path }) => await syncPath(tree.resolve(path)), {
+  const run = mapOrdered(files, async ({ path }) => await syncPath(tree.place(path)), {
     maxItems: SYNCS_AT_ONCE,
     signal,
   });

@@ -1,6 +1,6 @@
 import { mapOrdered } from "@soar/task-pool";
 import type { CodecPool } from "../codec-pool.ts";
-import type { ExtractedRun, FileCreation, FileWrite } from "../pool/tasks.ts";
+import type { ExtractedRun, FileCreation, FileWrite, Place } from "../pool/tasks.ts";
 import { damagedRange } from "../read/damaged.ts";
 import { type FetchedRange, type FetchOptions, fetchRanges, isWholeMemory } from "../read/fetch-ranges.ts";
 import type { OpenFiles } from "./open-files.ts";
@@ -9,7 +9,7 @@ import type { PlannedEntry } from "./planned-entry.ts";
 
 export interface ExtractMembersOptions extends FetchOptions {
   readonly pool: CodecPool;
-  readonly resolve: (path: string) => string;
+  readonly place: (path: string) => Place;
   readonly overwrite: boolean;
   readonly sparse: boolean;
   readonly keepUnchanged: boolean;
@@ -98,9 +98,9 @@ function damageOf(member: PlannedMember | undefined, fact: string): Error {
 
 function toCreation(
   { file, plainOffset, length }: PlannedRun,
-  { resolve, overwrite }: ExtractMembersOptions,
+  { place, overwrite }: ExtractMembersOptions,
 ): FileCreation {
-  return { path: resolve(file.path), plainOffset, length, attributes: file.attributes, replace: overwrite };
+  return { ...place(file.path), plainOffset, length, attributes: file.attributes, replace: overwrite };
 }
 
 async function toWrite(

@@ -1,4 +1,7 @@
-import { lchown, link, lutimes, rm, symlink } from "node:fs/promises";
+import { constants } from "node:fs";
+import { chown, lchown, link, lutimes, open, rm, symlink, utimes } from "node:fs/promises";
+import { isRoot } from "@soar/durable-files";
+import type { FileAttributes } from "../pool/tasks.ts";
 import { unwritable } from "../pool/unwritable.ts";
 import { toFilePath } from "../tar/entry-name.ts";
 import type { DirectoryTree } from "./directory-tree.ts";
@@ -16,17 +19,34 @@ export async function makeSymlinks(
   { overwrite }: LinkOptions,
 ): Promise<void> {
   for (const { path, target, attributes } of links) {
-    const full = tree.resolve(path);
-    const name = toFilePath(full);
+    const place = tree.place(path);
+    const name = toFilePath(place.at);
     try {
       if (overwrite) await rm(name, { force: true });
       await symlink(toFilePath(target), name);
-      if (attributes.owner !== undefined) await lchown(name, attributes.owner.uid, attributes.owner.gid);
-      await lutimes(name, attributes.mtime, attributes.mtime);
+      await setAttributes(name, attributes);
     } catch (cause) {
-      throw unwritable(full, cause);
+      throw unwritable(place.path, cause);
     }
   }
+}
+
+/** Linux' number for a descriptor of the link itself (asm-generic/fcntl.h), for which Node has no name. */
+const O_PATH = 0o10000000;
+
+/** By name only where the directory is our own: somebody else could have put a file in the place of the link. */
+async function setAttributes(name: string | Buffer, { owner, mtime }: FileAttributes): Promise<void> {
+  if (process.platform !== "linux" || !isRoot()) {
+    if (owner !== undefined) await lchown(name, owner.uid, owner.gid);
+    await lutimes(name, mtime, mtime);
+    return;
+  }
+  await using handle = await open(name, O_PATH | constants.O_NOFOLLOW);
+  const made = await handle.stat();
+  if (!made.isSymbolicLink() || made.uid !== 0) return;
+  const own = `/proc/self/fd/${handle.fd}`;
+  if (owner !== undefined) await chown(own, owner.uid, owner.gid);
+  await utimes(own, mtime, mtime);
 }
 
 /** Makes hard links to files under the target. Throws `FILE_UNWRITABLE` or `DISK_FULL`. */
@@ -36,13 +56,13 @@ export async function makeHardLinks(
   { overwrite }: LinkOptions,
 ): Promise<void> {
   for (const { path, target } of links) {
-    const full = tree.resolve(path);
+    const place = tree.place(path);
     await tree.prepareParent(target);
     try {
-      if (overwrite) await rm(toFilePath(full), { force: true });
-      await link(toFilePath(tree.resolve(target)), toFilePath(full));
+      if (overwrite) await rm(toFilePath(place.at), { force: true });
+      await link(toFilePath(tree.place(target).at), toFilePath(place.at));
     } catch (cause) {
-      throw unwritable(full, cause);
+      throw unwritable(place.path, cause);
     }
   }
 }

@@ -33,7 +33,8 @@ async function write(open: OpenFiles, file: PlannedEntry): Promise<void> {
 }
 
 function openFiles(): OpenFiles {
-  return new OpenFiles({ resolve: (path) => join(directory, path), overwrite: false, sync: true });
+  const place = (path: string) => ({ path: join(directory, path), at: join(directory, path) });
+  return new OpenFiles({ place, overwrite: false, sync: true });
 }
 
 test("files have their attributes when all are finished", async () => {

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { unwritable } from "../pool/unwritable.ts";
 import { toFilePath } from "../tar/entry-name.ts";
+import type { FileAttributes, Place } from "../pool/tasks.ts";
 import type { PlannedEntry } from "./planned-entry.ts";
 
 /** A file that several members are written to. */
@@ -13,7 +14,7 @@ export interface OpenFile {
 }
 
 export interface OpenFilesOptions {
-  readonly resolve: (path: string) => string;
+  readonly place: (path: string) => Place;
   readonly overwrite: boolean;
   readonly sync: boolean;
 }
@@ -84,20 +85,25 @@ export class OpenFiles {
   }
 
   async #open(file: PlannedEntry): Promise<OpenFile> {
-    const path = this.#options.resolve(file.path);
+    const { path, at } = this.#options.place(file.path);
+    const { owner } = file.attributes;
     try {
-      const existing = this.#options.overwrite ? await openExisting(path) : undefined;
+      const existing = this.#options.overwrite ? await openExisting(toFilePath(at), owner) : undefined;
       const handle =
         existing ??
         (await open(
-          toFilePath(path),
+          toFilePath(at),
           constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
           0o600,
         ));
-      await handle.truncate(file.entry.size).catch(async (error: unknown) => {
+      try {
+        // At once: an interrupted run is gone on with in files of the owner only.
+        if (existing === undefined && owner !== undefined) await handle.chown(owner.uid, owner.gid);
+        await handle.truncate(file.entry.size);
+      } catch (error) {
         await handle.close();
         throw error;
-      });
+      }
       return { handle, path, fresh: existing === undefined };
     } catch (cause) {
       throw unwritable(path, cause);
@@ -119,20 +125,22 @@ export class OpenFiles {
   }
 }
 
-/** An ordinary file of this path, open for reading and writing; everything else with this path is removed. */
-async function openExisting(path: string): Promise<FileHandle | undefined> {
-  const handle = await open(toFilePath(path), constants.O_RDWR | constants.O_NOFOLLOW).catch(async (error: unknown) => {
+/** An ordinary file of this name and owner, open for reading and writing; everything else with this name is removed. */
+async function openExisting(name: string | Buffer, owner: FileAttributes["owner"]): Promise<FileHandle | undefined> {
+  const flags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const handle = await open(name, flags).catch(async (error: unknown) => {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "ENOENT") return undefined;
     if (code !== "ELOOP") throw error;
-    await rm(toFilePath(path));
+    await rm(name);
     return undefined;
   });
   if (handle === undefined) return undefined;
   const found = await handle.stat();
-  // Another name of this file, for example in a copy that was made with hard links, must keep its content.
-  if (found.isFile() && found.nlink === 1) return handle;
+  // Another name of this file, for example in a copy that was made with hard links, must keep its content; so must a file of
+  // anybody else.
+  if (found.isFile() && found.nlink === 1 && (owner === undefined || found.uid === owner.uid)) return handle;
   await handle.close();
-  await rm(toFilePath(path));
+  await rm(name);
   return undefined;
 }

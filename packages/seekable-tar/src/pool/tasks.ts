@@ -13,13 +13,20 @@ export interface FileWrite {
   readonly sparse: boolean;
 }
 
-/** A file that a worker creates, fills and closes by itself; all of its content is one run of plain bytes. */
-export interface FileCreation {
+/** Where something is made. */
+export interface Place {
+  /** For messages. */
   readonly path: string;
+  /** By which it is reached: as root in a directory that is held open, whatever its path leads to by now. */
+  readonly at: string;
+}
+
+/** A file that a worker creates, fills and closes by itself; all of its content is one run of plain bytes. */
+export interface FileCreation extends Place {
   readonly plainOffset: number;
   readonly length: number;
   readonly attributes: FileAttributes;
-  /** Removes what has this path first; otherwise a file that is there already is an error. */
+  /** Removes what has this name first; otherwise a file that is there already is an error. */
   readonly replace: boolean;
 }
 

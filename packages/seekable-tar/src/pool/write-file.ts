@@ -19,8 +19,8 @@ export function writeRun(plain: Buffer, { fd, path, plainOffset, length, filePos
 }
 
 /** Creates a file with its content and attributes. Throws `FILE_UNWRITABLE` or `DISK_FULL`. */
-export function createFile(plain: Buffer, { path, plainOffset, length, attributes, replace }: FileCreation): void {
-  const name = toFilePath(path);
+export function createFile(plain: Buffer, { path, at, plainOffset, length, attributes, replace }: FileCreation): void {
+  const name = toFilePath(at);
   try {
     if (replace) rmSync(name, { force: true });
     const fd = openSync(name, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
