@@ -45,6 +45,7 @@ export async function startBaseBackupProgram(
   try {
     const program = startProgram(path, args, {
       env: environment.variables,
+      owner: environment.owner,
       onComplaint: (line) => {
         const warning = warningOf(line);
         if (warning !== undefined) damage.add(warning);

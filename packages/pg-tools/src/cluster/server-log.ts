@@ -1,4 +1,4 @@
-import { openIfPresent } from "@soar/durable-files";
+import { openOrdinaryIfPresent } from "@soar/durable-files/if-present";
 
 /** One entry of the server's log in the form that `CAPTURE_SETTINGS` gives it. */
 export interface LogEntry {
@@ -61,7 +61,7 @@ export class LogFollower {
   }
 
   async #readNew(): Promise<string> {
-    await using file = await openIfPresent(this.#path);
+    await using file = await openOrdinaryIfPresent(this.#path);
     if (file === undefined) return "";
     const parts: Buffer[] = [];
     for (;;) {

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { SoarError } from "@soar/errors";
 import { Client, type ClientConfig } from "pg";
+import { connectAsServer } from "./connect-as-server.ts";
 import type { CancelKey } from "./cancel-request.ts";
 import { connectFailure } from "./server-failure.ts";
 import { NO_CONVERSION } from "./session-settings.ts";
@@ -69,7 +70,14 @@ export async function connectClient(config: ConnectionConfig, options: ConnectOp
 
 async function connectOnce(config: ConnectionConfig, tls: ServerTls, options: ConnectOptions): Promise<LoggedInClient> {
   if (options.signal?.aborted === true) throw abortedBy(options.signal, config);
-  const client = new Client(clientConfig(config, tls, options));
+  const timeoutMs = config.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
+  const stream = await connectAsServer(config, { timeoutMs, signal: options.signal }).catch((error: unknown) => {
+    throw options.signal?.aborted === true ? abortedBy(options.signal, config) : error;
+  });
+  const client = new Client({
+    ...clientConfig(config, tls, options),
+    ...(stream === undefined ? {} : { stream: () => stream }),
+  });
   const internals = client as unknown as PgInternals;
   const { connection } = internals;
   connection.startup = (parameters) =>

@@ -2,6 +2,7 @@
 
 export { quoteIdentifier, quoteLiteral } from "./quote-sql.ts";
 export { libpqEnvironment, type LibpqEnvironment, openLibpqEnvironment } from "./libpq-environment.ts";
+export { findServerUser } from "./connect-as-server.ts";
 export { type ConnectionConfig, serverLocation } from "./connection-config.ts";
 export { connectSql, type ConnectSqlOptions, type SqlConnection } from "./sql-connection.ts";
 export { isUnicode } from "./server-text.ts";

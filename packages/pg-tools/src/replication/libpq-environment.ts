@@ -1,6 +1,8 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Owner } from "@soar/durable-files";
+import { findServerUser } from "./connect-as-server.ts";
 import { readPassword, type ConnectionConfig } from "./connection-config.ts";
 import { programSettings } from "./session-settings.ts";
 import { startupOptions } from "./startup-message.ts";
@@ -52,12 +54,18 @@ export async function libpqEnvironment(
 export interface LibpqEnvironment extends AsyncDisposable {
   /** The whole environment of the program. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Who is to run it, where this is root: see `findServerUser`. */
+  readonly owner: Owner | undefined;
 }
 
 /** The same connection for a program of PostgreSQL. Certificates are files to libpq: they lie in a private directory until this is disposed of. */
 export async function openLibpqEnvironment(server: ConnectionConfig): Promise<LibpqEnvironment> {
   const files = await writeCertificates(server);
-  return { variables: await libpqEnvironment(server, files.variables), [Symbol.asyncDispose]: files.remove };
+  return {
+    variables: await libpqEnvironment(server, files.variables),
+    owner: await findServerUser(server),
+    [Symbol.asyncDispose]: files.remove,
+  };
 }
 
 async function writeCertificates({
