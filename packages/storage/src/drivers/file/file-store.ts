@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
 import { link, open, rm, rmdir, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import type { Owner } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { requireNotAborted } from "../../abort-signal.ts";
 import { resolveByteRange } from "../../byte-range.ts";
@@ -11,7 +13,8 @@ import { ON_THIS_MACHINE } from "../on-this-machine.ts";
 import { classifyFileError, hasSystemErrorCode } from "./errors.ts";
 import { describeFile, FILE_MODE, findFile, pathOfKey, requireRoot } from "./layout.ts";
 import { listFiles } from "./listing.ts";
-import { type FileVolume, makeDirectories, publishFile, syncDirectory } from "./publish.ts";
+import { type FileVolume, makeDirectories, publishFile, syncNames } from "./publish.ts";
+import { give, ownerOfRoot, reach } from "./reach.ts";
 import { abortStaleFileUploads, beginFileUpload, listFileUploads, TEMPORARIES } from "./upload.ts";
 
 export interface FileStoreOptions {
@@ -136,20 +139,25 @@ async function putFile(
   const path = pathOfKey(volume.root, key);
   const directory = join(volume.root, TEMPORARIES);
   await makeDirectories(volume.root, directory);
-  const temporary = join(directory, randomUUID());
+  await using temporary = await reach(join(directory, randomUUID()));
   try {
-    const object = await writeDurably(temporary, key, body);
+    const object = await writeDurably(temporary.at, { key, owner: await ownerOfRoot(volume.root) }, body);
     await whenBegun?.();
-    await publishFile(volume, temporary, path, ifAbsent);
+    await publishFile(volume, temporary.at, path, ifAbsent);
     return object;
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary.at, { force: true });
     throw error;
   }
 }
 
-async function writeDurably(path: string, key: string, body: Uint8Array): Promise<StoredObject> {
-  await using handle = await open(path, "wx", FILE_MODE);
+async function writeDurably(
+  at: string,
+  { key, owner }: { readonly key: string; readonly owner: Owner | undefined },
+  body: Uint8Array,
+): Promise<StoredObject> {
+  await using handle = await open(at, "wx", FILE_MODE);
+  await give(handle, owner);
   await handle.writeFile(body);
   await handle.sync();
   return describeFile(key, await handle.stat({ bigint: true }));
@@ -195,7 +203,8 @@ async function* readChunks(
   name: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, void> {
-  await using handle = await open(path, "r");
+  // Without waiting for whoever might write to a pipe of this name.
+  await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   if (describeFile(object.key, await handle.stat({ bigint: true })).etag !== object.etag) {
     throw new SoarError("STORE_PROTOCOL", `unable to read '${name}': it was replaced meanwhile`);
   }
@@ -211,20 +220,22 @@ async function* readChunks(
 
 async function removeFile(root: string, path: string): Promise<void> {
   try {
-    await unlink(path);
+    await using place = await reach(path);
+    await unlink(place.at);
+    await syncNames(place);
   } catch (error) {
     // EISDIR (Linux) and EPERM (POSIX) for a directory: it is no object, so there was none to remove.
     if (hasSystemErrorCode(error, "ENOENT", "ENOTDIR", "EISDIR")) return;
     throw error;
   }
-  await syncDirectory(dirname(path));
   await removeEmptyDirectories(root, dirname(path));
 }
 
 async function removeEmptyDirectories(root: string, directory: string): Promise<void> {
   for (let path = directory; path !== root; path = dirname(path)) {
     try {
-      await rmdir(path);
+      await using place = await reach(path);
+      await rmdir(place.at);
     } catch (error) {
       if (hasSystemErrorCode(error, "ENOTEMPTY", "EEXIST", "ENOENT", "ENOTDIR", "EBUSY")) return;
       // Not being allowed to tidy up leaves an empty directory, which is no object and hurts nobody.

@@ -1,10 +1,13 @@
-import { link, mkdir, open, rename, stat, unlink } from "node:fs/promises";
+import { constants } from "node:fs";
+import { link, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { Owner } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import type { PutOptions } from "../../object-store.ts";
 import type { ConditionalPut } from "../../server-habits.ts";
 import { hasSystemErrorCode } from "./errors.ts";
 import { DIRECTORY_MODE, findFile, keyOfPath, requireRoot } from "./layout.ts";
+import { give, ownerOfRoot, reach } from "./reach.ts";
 
 /** What a directory store knows about its file system; `conditionalPut` is learned from link(2). */
 export interface FileVolume {
@@ -32,36 +35,46 @@ export async function publishFile(
 ): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await (ifAbsent ? linkAbsent(volume, temporary, path, ifAbsent) : rename(temporary, path));
-      break;
+      await using target = await reach(path);
+      await (ifAbsent
+        ? linkAbsent(volume, temporary, { path, at: target.at }, ifAbsent)
+        : rename(temporary, target.at));
+      await syncNames(target);
+      return;
     } catch (error) {
       if (!hasSystemErrorCode(error, "ENOENT") || attempt === PUBLISH_ATTEMPTS) throw error;
     }
     await makeDirectories(volume.root, dirname(path));
   }
-  await syncDirectory(dirname(path));
+}
+
+/** The place of an object. */
+interface Target {
+  readonly path: string;
+  readonly at: string;
 }
 
 async function linkAbsent(
   volume: FileVolume,
   temporary: string,
-  path: string,
+  target: Target,
   ifAbsent: PutOptions["ifAbsent"],
 ): Promise<void> {
-  if (volume.conditionalPut === "refused") return await renameAbsent(temporary, path, ifAbsent);
+  const { path, at } = target;
+  if (volume.conditionalPut === "refused") return await renameAbsent(temporary, target, ifAbsent);
   try {
-    await volume.link(temporary, path);
+    await volume.link(temporary, at);
   } catch (error) {
     if (hasSystemErrorCode(error, "EEXIST")) throw await nameTaken(path, error);
     if (!hasSystemErrorCode(error, ...NO_HARD_LINKS)) throw error;
     volume.conditionalPut = "refused";
-    return await renameAbsent(temporary, path, ifAbsent);
+    return await renameAbsent(temporary, target, ifAbsent);
   }
   await unlink(temporary);
 }
 
 /** Without hard links there is no atomic refusal: this can only look first. */
-async function renameAbsent(temporary: string, path: string, ifAbsent: PutOptions["ifAbsent"]): Promise<void> {
+async function renameAbsent(temporary: string, { path, at }: Target, ifAbsent: PutOptions["ifAbsent"]): Promise<void> {
   if (ifAbsent === "by-server") {
     throw new SoarError(
       "STORE_UNSUPPORTED",
@@ -69,7 +82,7 @@ async function renameAbsent(temporary: string, path: string, ifAbsent: PutOption
     );
   }
   if ((await findFile(path)) !== undefined) throw await nameTaken(path, undefined);
-  await rename(temporary, path);
+  await rename(temporary, at);
 }
 
 async function nameTaken(path: string, cause: unknown): Promise<SoarError> {
@@ -88,13 +101,15 @@ async function nameTaken(path: string, cause: unknown): Promise<SoarError> {
 /** Makes the directories between the root and `directory`, each one durable. Never makes the root itself. */
 export async function makeDirectories(root: string, directory: string): Promise<void> {
   await requireRoot(root);
+  const owner = await ownerOfRoot(root);
   let path = root;
   for (const segment of keyOfPath(root, directory).split("/").filter(Boolean)) {
     const parent = path;
     path = join(parent, segment);
     try {
-      await mkdir(path, { mode: DIRECTORY_MODE });
-      await syncDirectory(parent);
+      await using place = await reach(path);
+      await makeDirectory(place.at, owner);
+      await syncNames(place);
     } catch (error) {
       if (hasSystemErrorCode(error, "ENOENT")) return; // a removal was faster; the caller comes back
       if (!hasSystemErrorCode(error, "EEXIST")) throw error;
@@ -107,11 +122,19 @@ export async function makeDirectories(root: string, directory: string): Promise<
   }
 }
 
+/** Makes a directory that is not there, for its owner. */
+export async function makeDirectory(at: string, owner: Owner | undefined): Promise<void> {
+  await mkdir(at, { mode: DIRECTORY_MODE });
+  if (owner === undefined) return;
+  await using made = await open(at, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  // Whoever owns the one above could have put another directory of root's in its place.
+  if ((await readdir(`/proc/self/fd/${made.fd}`)).length === 0) await give(made, owner);
+}
+
 /** Makes new and removed names of a directory survive a power failure. One that was removed meanwhile has none to keep. */
-export async function syncDirectory(directory: string): Promise<void> {
+export async function syncNames(place: { sync(): Promise<void> }): Promise<void> {
   try {
-    await using handle = await open(directory, "r");
-    await handle.sync();
+    await place.sync();
   } catch (error) {
     if (!hasSystemErrorCode(error, "ENOENT")) throw error;
   }

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { Owner } from "@soar/durable-files";
 import { requireNotAborted } from "../../abort-signal.ts";
 import { type PartRules, requireAllParts, requirePart, requirePartSize, uploadEnded } from "../../multipart-parts.ts";
 import { compareKeys } from "../../object-key.ts";
@@ -12,8 +14,9 @@ import type {
   UnfinishedUpload,
 } from "../../object-store.ts";
 import { hasSystemErrorCode } from "./errors.ts";
-import { describeFile, DIRECTORY_MODE, FILE_MODE, findFile, pathOfKey, PRIVATE_DIRECTORY } from "./layout.ts";
-import { type FileVolume, makeDirectories, publishFile } from "./publish.ts";
+import { describeFile, FILE_MODE, findFile, pathOfKey, PRIVATE_DIRECTORY } from "./layout.ts";
+import { type FileVolume, makeDirectories, makeDirectory, publishFile } from "./publish.ts";
+import { give, ownerOfRoot, reach, removeAll } from "./reach.ts";
 
 /** One directory per upload: `data` grows by parts written at their offsets, `upload.json` says what it is. */
 const UPLOADS = join(PRIVATE_DIRECTORY, "uploads");
@@ -50,13 +53,14 @@ export async function beginFileUpload(
     async complete({ signal } = {}) {
       requireNotAborted(signal, `complete the upload of '${name}'`);
       if ((await findFile(data)) === undefined) throw uploadEnded(name);
-      const object = await finishData(data, key, requireAllParts(rules, sizes));
-      await publishFile(volume, data, path, options.ifAbsent);
-      await rm(directory, { recursive: true });
+      await using finished = await reach(data);
+      const object = await finishData(finished.at, key, requireAllParts(rules, sizes));
+      await publishFile(volume, finished.at, path, options.ifAbsent);
+      await removeAll(directory);
       return object;
     },
     async abort() {
-      await rm(directory, { recursive: true, force: true });
+      await removeAll(directory);
     },
   };
 }
@@ -64,17 +68,30 @@ export async function beginFileUpload(
 async function makeUploadDirectory(root: string, key: string): Promise<string> {
   const directory = join(root, UPLOADS, randomUUID());
   await makeDirectories(root, dirname(directory));
-  await mkdir(directory, { mode: DIRECTORY_MODE });
+  const owner = await ownerOfRoot(root);
+  await using place = await reach(directory);
+  await makeDirectory(place.at, owner);
   const record: UploadRecord = { key, begunAt: new Date().toISOString() };
-  await writeFile(join(directory, "upload.json"), JSON.stringify(record), { mode: FILE_MODE });
-  await writeFile(join(directory, "data"), "", { mode: FILE_MODE });
+  await createFile(join(directory, "upload.json"), JSON.stringify(record), owner);
+  await createFile(join(directory, "data"), "", owner);
   return directory;
 }
 
+async function createFile(path: string, text: string, owner: Owner | undefined): Promise<void> {
+  await using place = await reach(path);
+  await using handle = await open(place.at, "wx", FILE_MODE);
+  await give(handle, owner);
+  await handle.writeFile(text);
+}
+
+const EXISTING = constants.O_RDWR | constants.O_NOFOLLOW;
+
 async function writeAt(path: string, body: Uint8Array, position: number, name: string): Promise<void> {
-  await using handle = await open(path, "r+").catch((error: unknown) => {
+  const ended = (error: unknown): never => {
     throw hasSystemErrorCode(error, "ENOENT") ? uploadEnded(name) : error;
-  });
+  };
+  await using place = await reach(path).catch(ended);
+  await using handle = await open(place.at, EXISTING).catch(ended);
   for (let written = 0; written < body.byteLength;) {
     written += (await handle.write(body, written, body.byteLength - written, position + written)).bytesWritten;
   }
@@ -82,7 +99,7 @@ async function writeAt(path: string, body: Uint8Array, position: number, name: s
 
 /** A part that was sent again may have been shorter: the file is cut to what the parts say, then made durable. */
 async function finishData(path: string, key: string, size: number): Promise<StoredObject> {
-  await using handle = await open(path, "r+");
+  await using handle = await open(path, EXISTING);
   await handle.truncate(size);
   await handle.sync();
   return describeFile(key, await handle.stat({ bigint: true }));
@@ -108,7 +125,7 @@ export async function abortStaleFileUploads(root: string, prefix: string, before
       continue;
     }
     if (!record.key.startsWith(prefix) || new Date(record.begunAt) >= before) continue;
-    await rm(directory, { recursive: true, force: true });
+    await removeAll(directory);
     keys.push(record.key);
   }
   for (const leftover of await entriesOf(join(root, TEMPORARIES))) await removeOlder(leftover, before);
@@ -142,7 +159,7 @@ async function readUploadRecord(directory: string): Promise<UploadRecord | undef
 
 async function removeOlder(path: string, before: Date): Promise<void> {
   try {
-    if ((await stat(path)).mtime < before) await rm(path, { recursive: true, force: true });
+    if ((await stat(path)).mtime < before) await removeAll(path);
   } catch (error) {
     if (!hasSystemErrorCode(error, "ENOENT")) throw error;
   }
