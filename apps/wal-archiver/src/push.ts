@@ -31,10 +31,10 @@ export const push = defineCommand({
   logFile: "none",
   isBelieved: true,
   async run({ config, positionals: { path, name }, log, signal, app }) {
-    const answer = await askArchiver(socketPath(config), {
-      directory: dirname(resolve(path)),
-      name,
-      repository: { bucket: config.bucket, endpoint: config.endpoint ?? "" },
+    const repository = { bucket: config.bucket, endpoint: config.endpoint ?? "" };
+    const request = { directory: dirname(resolve(path)), name, repository };
+    const answer = await askArchiver(socketPath(config), request, {
+      onDoubt: (doubt) => log.warn(`the resident archiver is not asked: ${doubt}`),
     });
     const { outcome, warning } =
       answer === undefined

@@ -14,6 +14,7 @@ import {
   type CounterChange,
   type RepositoryFacts,
 } from "@soar/archive/status";
+import { doubtOfDirectory } from "@soar/archive/client";
 import { isSpoolInUse, type ArchiverEvent } from "@soar/archive/daemon";
 import { isSoarError } from "@soar/errors";
 import { writeMetricsFile } from "@soar/metrics";
@@ -45,6 +46,9 @@ export function recordPush(
     async finish(event, store) {
       // Whoever never made a spool and wants no metrics is not bothered about it.
       if (metricsFile === undefined && !existsSync(spool)) return undefined;
+      const doubt = doubtOfDirectory(spool);
+      // Nothing is believed that lies there, and nothing put there; archiving goes on without.
+      if (doubt !== undefined) return metricsFile === undefined ? undefined : `metrics are not up to date: ${doubt}`;
       count(event);
       try {
         await updateCounters(spool, change, { patienceMs: PATIENCE_MS });

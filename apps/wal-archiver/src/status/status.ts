@@ -20,7 +20,9 @@ export const status = defineCommand({
   logFile: "none",
   async run({ config, log, output, signal }) {
     const path = socketPath(config);
-    const answer = (await askStatus(path)) as ArchiverStatus | undefined;
+    const answer = (await askStatus(path, {
+      onDoubt: (doubt) => log.warn(`the resident archiver is not asked: ${doubt}`),
+    })) as ArchiverStatus | undefined;
     if (answer === undefined && config.dataDir === undefined) {
       throw new SoarError("SERVER_UNREACHABLE", `unable to ask the resident archiver: nobody answers on '${path}'`, {
         hint: "Start it with soar-wal-archive daemon, and run this command as the same user. Or name the data directory (--data-dir, PGDATA), and the status is read from there.",

@@ -6,19 +6,29 @@ import {
   type SocketMessage,
   type SocketRequest,
 } from "./socket-protocol.ts";
+import { doubtOfSocket } from "./socket-trust.ts";
 
 /** An archiver on this machine answers within this time that it has heard; a stopped or stuck one does not. */
 const HEARD_WITHIN_MS = 3_000;
 /** Added to the time that the archiver says it will take. */
 const GRACE_MS = 5_000;
 
+export interface AskOptions {
+  /** Told what speaks against the socket; nobody is asked then. */
+  readonly onDoubt?: ((doubt: string) => void) | undefined;
+}
+
 /**
- * Asks the resident archiver to archive a file. Undefined when there is none, when it is not for this file or bucket, or
- * when it went away: the caller does the work itself then, which is always right. Imports nothing but `node:net`,
- * because PostgreSQL starts a process per segment that does only this.
+ * Asks the resident archiver to archive a file. Undefined when there is none, when it is not for this file or bucket, when
+ * somebody else may have made its socket, or when it went away: the caller does the work itself then, which is always right.
+ * Imports nothing but Node, because PostgreSQL starts a process per segment that does only this.
  */
-export async function askArchiver(socketPath: string, push: PushRequest): Promise<PushAnswer | undefined> {
-  for await (const message of converse(socketPath, { push })) {
+export async function askArchiver(
+  socketPath: string,
+  push: PushRequest,
+  options: AskOptions = {},
+): Promise<PushAnswer | undefined> {
+  for await (const message of converse(socketPath, { push }, options)) {
     if ("done" in message || "failed" in message) return message;
     if ("declined" in message) return undefined;
   }
@@ -26,13 +36,20 @@ export async function askArchiver(socketPath: string, push: PushRequest): Promis
 }
 
 /** What the resident archiver says about itself; undefined when none answers. */
-export async function askStatus(socketPath: string): Promise<unknown> {
-  for await (const message of converse(socketPath, { status: {} })) if ("status" in message) return message.status;
+export async function askStatus(socketPath: string, options: AskOptions = {}): Promise<unknown> {
+  for await (const message of converse(socketPath, { status: {} }, options))
+    if ("status" in message) return message.status;
   return undefined;
 }
 
 /** The messages that come back until the other side closes, fails, or is late. */
-async function* converse(path: string, request: SocketRequest): AsyncGenerator<SocketMessage, void, undefined> {
+async function* converse(
+  path: string,
+  request: SocketRequest,
+  { onDoubt }: AskOptions,
+): AsyncGenerator<SocketMessage, void, undefined> {
+  const doubt = doubtOfSocket(path);
+  if (doubt !== undefined) return onDoubt?.(doubt);
   const socket = connect(path);
   try {
     socket.setEncoding("utf8");
