@@ -8,9 +8,10 @@ export async function scratchOptions(
   config: Config<typeof takeOptions>,
   { log, progress, signal }: { readonly log: Log; readonly progress: Progress; readonly signal: AbortSignal },
 ): Promise<ScratchOptions> {
-  for (const { path } of await removeAbandoned(config.tempDir))
+  const place = await findScratchPlace(config);
+  for (const { path } of await removeAbandoned(config.tempDir, place))
     log.warn(`removed ${path}, left by a run that was killed`);
-  return { ...(await findScratchPlace(config)), signal, onEvent: (event) => show(event, { log, progress }) };
+  return { ...place, signal, onEvent: (event) => show(event, { log, progress }) };
 }
 
 function show(event: RescueEvent, { log, progress }: { readonly log: Log; readonly progress: Progress }): void {

@@ -113,9 +113,10 @@ export async function runDatabaseRescue({
     if (found.state === "filled")
       await confirm({ plan: text, question: `Replace database '${target}'`, yes: config.yes });
     else log.info(`rescuing database ${source} of backup ${plan.backup.label} into ${target}`);
-    showAbandoned(log, await removeAbandoned(config.tempDir, targetServer));
+    const scratch = await scratchOptionsOf(config, signal);
+    showAbandoned(log, await removeAbandoned(config.tempDir, { ...scratch, targetServer }));
     const rescue = {
-      ...(await scratchOptionsOf(config, signal)),
+      ...scratch,
       database: source,
       target,
       targetServer,

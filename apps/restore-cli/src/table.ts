@@ -91,11 +91,9 @@ export const table = defineCommand({
           text: () => text,
         });
       log.info(`rescuing ${names} of database ${database}, backup ${plan.backup.label}`);
-      showAbandoned(
-        log,
-        await removeAbandoned(config.tempDir, destination.kind === "database" ? destination.targetServer : undefined),
-      );
       const scratch = await scratchOptionsOf(config, signal);
+      const targetServer = destination.kind === "database" ? destination.targetServer : undefined;
+      showAbandoned(log, await removeAbandoned(config.tempDir, { ...scratch, targetServer }));
       const report = await withRescueDisplay({ log, startProgress }, (onEvent) =>
         rescueTables(store, plan, { ...scratch, ...rescue, onEvent }),
       );

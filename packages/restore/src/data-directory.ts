@@ -1,7 +1,16 @@
-import { chmod, mkdir, readdir, stat, statfs } from "node:fs/promises";
+import { readdir, stat, statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { meansAbsent, readIfPresent, readLinkIfPresent, readTextIfPresent } from "@soar/durable-files";
+import {
+  makeDirectory,
+  meansAbsent,
+  type Owner,
+  readIfPresent,
+  readLinkIfPresent,
+  readTextIfPresent,
+  statIfPresent,
+  type Within,
+} from "@soar/durable-files";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { readControlFile } from "@soar/pg-tools/control-file";
@@ -161,19 +170,20 @@ export async function freeBytesAt(path: string): Promise<number> {
  * Creates the data directory, or takes an empty one, with the mode that PostgreSQL demands. Parents must exist: a typing
  * error must not create a tree.
  */
-export async function createDataDirectory(path: string): Promise<void> {
-  await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
-    // Made by hand, by a mount or by a package: the server starts in a directory of these two modes only.
-    if (error.code === "EEXIST") return chmod(path, ((await stat(path)).mode & 0o777) === 0o750 ? 0o750 : 0o700);
-    throw new SoarError(
-      "FILE_UNWRITABLE",
-      `unable to create '${path}': ${meansAbsent(error) ? "its parent directory does not exist" : error.message}`,
-      {
-        cause: error,
-        hint: "Create the parent directory with the right owner first.",
-      },
-    );
-  });
+export async function createDataDirectory(path: string, owner?: Owner): Promise<void> {
+  const hint = "Create the parent directory with the right owner first.";
+  if ((await statIfPresent(dirname(path)))?.isDirectory() !== true)
+    throw new SoarError("FILE_UNWRITABLE", `unable to create '${path}': its parent directory does not exist`, { hint });
+  // One that was made by hand, by a mount or by a package: the server starts in a directory of these two modes only.
+  await makeDirectory(path, { mode: 0o700, otherModes: [0o750], owner, sync: "directory", hint });
+}
+
+/**
+ * Nothing is done below a data directory but in real directories of the server's user, who is somebody else where this is root:
+ * what the user could not do itself, root does not do for it.
+ */
+export function inDataDirectory(dataDir: string, owner: Owner | undefined): Within {
+  return { base: dataDir, owner };
 }
 
 export async function nearestExisting(path: string): Promise<string> {

@@ -1,10 +1,9 @@
-import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { lstatIfPresent, replaceFile } from "@soar/durable-files";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
-import { chownTree } from "./chown-tree.ts";
 import { goesOn } from "./fetch/delta/approach.ts";
+import { inDataDirectory } from "./data-directory.ts";
 import { fenceClone } from "./recover/fence.ts";
 import { carryLinks } from "./in-place/carry-links.ts";
 import { fetchBackup } from "./fetch/fetch-backup.ts";
@@ -22,41 +21,37 @@ import type { FetchedWork, FetchProgress } from "./work-done.ts";
  * that far and there was nothing to do.
  */
 export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run): Promise<FetchedWork | undefined> {
-  const { approach, dataDir, owner, planFile, signal, onEvent, tablespaces, keeper } = run;
+  const { approach, dataDir, owner, planFile, signal, onEvent, keeper } = run;
   if (goesOn(approach)) return undefined;
   // With it recovery goes on after a crash of the machine.
   await replaceFile(planFile, formatLineageTable(run.table), {
     mode: 0o600,
     owner,
     sync: "directory",
-    within: { base: dataDir },
+    within: inDataDirectory(dataDir, owner),
   });
   onEvent?.({ type: "phase", phase: "fetch" });
   return await fetchInto(store, plan, run, async () => {
-    if (run.fenced) await fenceClone(dataDir);
+    if (run.fenced) await fenceClone(dataDir, owner);
     await carryOver(run);
     if (run.withConfig === true)
-      await putServerConfig(await compareServerConfig(store, plan.backup, { signal }), owner, new Date());
-    await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal });
+      await putServerConfig(await compareServerConfig(store, plan.backup, { signal }), { ...run, now: new Date() });
+    await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, owner, signal });
     await prepareRecovery(plan, {
       dataDir,
       action: run.action,
       fenced: run.fenced,
       restoreCommand: restoreCommand([...run.walFetchProgram, "--plan", planFile]),
     });
-    const walDir = join(dataDir, "pg_wal");
-    // Links are not followed.
-    const outside = (await isLink(walDir)) ? [await realpath(walDir)] : [];
-    if (owner !== undefined) await chownTree([dataDir, ...tablespaces.values(), ...outside], owner);
     await keeper.note({ phase: "recover" });
   });
 }
 
 /** What the administrator has linked in the old data directory, and no backup has. */
-async function carryOver({ dataDir, inPlace, keeper, onEvent }: Run): Promise<void> {
+async function carryOver({ dataDir, inPlace, owner, keeper, onEvent }: Run): Promise<void> {
   const { keptAs } = keeper.record;
   if (!inPlace || keptAs === undefined) return;
-  const links = await carryLinks(keptAs, dataDir);
+  const links = await carryLinks(keptAs, dataDir, owner);
   if (links.length > 0)
     onEvent?.({ type: "done", text: `made the links of the old data directory again: ${links.join(", ")}` });
 }

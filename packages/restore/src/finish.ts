@@ -1,13 +1,12 @@
-import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { emptyDirectory, removeTree } from "@soar/durable-files/directories";
 import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
 import { controlOf } from "./check-restore.ts";
-import { RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
+import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
 import type { Run } from "./run/restore-run.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { chooseConfigFile } from "./server-config/config-choice.ts";
-import type { RecordKeeper } from "./status/record-keeper.ts";
 import { surveyFiles } from "./status/left-files.ts";
 import { RECORD_NAME } from "./status/restore-record.ts";
 import type { ServerControl } from "./server-control/server-control.ts";
@@ -49,7 +48,11 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
   const { socketDir } = await readClusterState(dataDir);
   if (socketDir === undefined || socketDir === privateDir || privateDir === undefined)
     await stopCluster({ dataDir, mode: "fast", signal });
-  const config = await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal });
+  const config = await chooseConfigFile(store, plan.backup, dataDir, {
+    inPlace: run.inPlace,
+    owner: run.owner,
+    signal,
+  });
   // Known only now where its configuration came back with the restore.
   const control = await controlOf(plan, run, run.inPlace);
   const logFile = await startServer(control, { ...run, config });
@@ -60,14 +63,15 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
   const startedServices = run.canControlServices ? (run.appServices ?? []) : [];
   await controlUnits("start", startedServices, run.systemEnv);
   if (startedServices.length > 0) onEvent?.({ type: "done", text: `started ${startedServices.join(", ")}` });
-  await removePrivateDirectory(dataDir, privateDir);
-  await removeState(join(dataDir, RESTORE_STATE_DIRECTORY), keeper);
+  await removePrivateDirectory(dataDir, privateDir, run.owner);
+  await removeState(run);
   return { control, logFile, startedServices };
 }
 
-async function removeState(stateDir: string, keeper: RecordKeeper): Promise<void> {
-  for (const name of await readdir(stateDir))
-    if (name !== RECORD_NAME) await rm(join(stateDir, name), { recursive: true, force: true });
+async function removeState({ dataDir, owner, keeper }: Run): Promise<void> {
+  const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
+  const options = { sync: "none", within: inDataDirectory(dataDir, owner) } as const;
+  await emptyDirectory(stateDir, { ...options, except: new Set([RECORD_NAME]) });
   await keeper.remove();
-  await rm(stateDir, { recursive: true, force: true });
+  await removeTree(stateDir, options);
 }

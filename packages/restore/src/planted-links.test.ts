@@ -54,6 +54,7 @@ function describeOutside(): string {
 }
 
 const record = { format: 1 } as unknown as RestoreRecord;
+const CONFIG = { owner: OWNER, systemEnv: {}, now: new Date(0) };
 const config = (): string => join(dataDir, "pg_hba.conf");
 const kept = { format: 1, dataDir: "/x", keptAs: "/y", keptAt: "", systemIdentifier: undefined, moved: [] } as const;
 
@@ -63,7 +64,7 @@ const WRITERS: readonly (readonly [name: string, run: () => Promise<unknown>])[]
   ["soar-copy", () => fenceClone(dataDir)],
   ["pg_wal/archive_status/00000002.history.ready", () => adoptClone(dataDir)],
   ["soar-kept.json", () => writeKeptRecord(dataDir, kept)],
-  ["pg_hba.conf", () => putServerConfig([{ path: config(), present: undefined, saved: "x" }], OWNER, new Date(0))],
+  ["pg_hba.conf", () => putServerConfig([{ path: config(), present: undefined, saved: "x" }], CONFIG)],
 ];
 
 describe("what the owner of the data directory plants is not followed", () => {

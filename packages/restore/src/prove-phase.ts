@@ -38,13 +38,13 @@ export async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run
 }
 
 /** The restore has done what it was asked: it can be gone on with, and nobody has to. */
-async function stayAtTarget({ dataDir, tablespaces, keeper }: Run, outcome: Outcome): Promise<void> {
+async function stayAtTarget({ dataDir, tablespaces, owner, keeper }: Run, outcome: Outcome): Promise<void> {
   const common = { phase: "at-target" } as const;
   if (outcome.kind === "paused") {
     await keeper.note({ ...common, outcome: recordedOf(outcome, "paused") });
     return;
   }
-  await removePrivateDirectory(dataDir, keeper.record.privateDir);
+  await removePrivateDirectory(dataDir, keeper.record.privateDir, owner);
   await keeper.note({
     ...common,
     outcome: recordedOf(outcome, "shut-down"),

@@ -5,7 +5,6 @@ import { readClusterState, type RecoveryOutcome } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { RECOVERY_PARAMETERS } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
-import { chownTree } from "./chown-tree.ts";
 import { quietSettings, withoutJobLibraries } from "./recover/quiet-settings.ts";
 import { createPrivateDirectory, privateSettings, removePrivateDirectory } from "./recover/private-access.ts";
 import { followRecovery, recover } from "./recover/recovery-files.ts";
@@ -40,8 +39,12 @@ type Observed = Omit<Run, "onEvent"> & { readonly onEvent: ReturnType<typeof rep
 
 async function startAndFollow(store: ObjectStore, plan: RestorePlan, run: Observed): Promise<RecoveryOutcome> {
   const { dataDir, recoveryLog, owner, keeper } = run;
-  const config = await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, signal: run.signal });
-  await removePrivateDirectory(dataDir, keeper.record.privateDir);
+  const config = await chooseConfigFile(store, plan.backup, dataDir, {
+    inPlace: run.inPlace,
+    owner,
+    signal: run.signal,
+  });
+  await removePrivateDirectory(dataDir, keeper.record.privateDir, owner);
   // A copy that is going to pause is there to be looked at, by whoever was told its port.
   const privateDir = run.action === "pause" && !run.inPlace ? undefined : await createPrivateDirectory(dataDir, owner);
   // From here on a server writes, and what was left counts no more.
@@ -53,7 +56,6 @@ async function startAndFollow(store: ObjectStore, plan: RestorePlan, run: Observ
     logOffset: await sizeOf(recoveryLog),
     privateDir,
   });
-  if (owner !== undefined) await chownTree([run.stateDir], owner);
   return await recoverWithSpool(store, plan, { ...run, config, privateDir });
 }
 
@@ -61,9 +63,9 @@ async function startAndFollow(store: ObjectStore, plan: RestorePlan, run: Observ
 const STOPPED_FROM_OUTSIDE = /could not restore file|ended without saying why/;
 
 /** Notes what lies there once no server runs any more, so that the next run can go on from it. */
-async function leave({ dataDir, tablespaces, keeper }: Run, error: unknown): Promise<void> {
+async function leave({ dataDir, tablespaces, owner, keeper }: Run, error: unknown): Promise<void> {
   if ((await readClusterState(dataDir)).running) return;
-  await removePrivateDirectory(dataDir, keeper.record.privateDir);
+  await removePrivateDirectory(dataDir, keeper.record.privateDir, owner);
   const isFromOutside = hasErrorCode(error, "ABORTED") || STOPPED_FROM_OUTSIDE.test(messageOf(error));
   // Without it the next run compares everything; the reason why this one ended is what the operator has to hear.
   const left = isFromOutside

@@ -1,9 +1,9 @@
-import { stat } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { processStart, removeLeftovers } from "@soar/durable-files";
 import type { ObjectStore } from "@soar/storage";
 import { checkRestore } from "./check-restore.ts";
-import { createDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
+import { createDataDirectory, inDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
 import { goesOn } from "./fetch/delta/approach.ts";
 import { holdControlFile } from "./fetch/delta/hold-control-file.ts";
 import { saveUnarchivedWal } from "./fetch/delta/save-wal.ts";
@@ -16,6 +16,7 @@ import { lineageTableOf } from "./wal/lineage-table.ts";
 import { localSegments } from "./local-wal/local-chain.ts";
 import { digestLocalSegments } from "./wal/local-digest.ts";
 import { relocateLocalWal } from "./plan/relocate-local-wal.ts";
+import { compareServerConfig, requireConfigPlaces } from "./server-config/config-difference.ts";
 import { withPlanLease, type PlanLeaseOptions } from "./plan/plan-lease.ts";
 import { recoverAndProve } from "./prove-phase.ts";
 import type { CheckedRestore, RestoreOptions, RestoreReport, Still } from "./run/restore-options.ts";
@@ -44,6 +45,8 @@ export async function restoreCluster(
         type: "done",
         text: `planned again, because what was planned has expired since: ${plan.backup.label}`,
       });
+    if (options.withConfig === true)
+      await requireConfigPlaces(await compareServerConfig(store, plan.backup, options), options);
     const still = await standStill(store, plan, await checkRestore(store, plan, options), options);
     if (still.plan === plan) return await carryOut(store, still, options);
     // Planned again when the server had stopped: expiry has to know of what this plan needs, too.
@@ -90,7 +93,7 @@ async function begin(
   const { dataDir } = given;
   const kept = await keepAside(planned, checked, given);
   const keptAs = (await listKept(dataDir)).at(-1)?.keptAs;
-  const options = { ...given, owner: await ownerOf(given, keptAs) };
+  const options = { ...given, owner: await ownerOf(given, placeOfServer(given, checked, keptAs)) };
   const keeper = await beginRecord(kept, checked, options, keptAs);
   const plan = await saveWal(kept, checked, options, keeper);
   const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
@@ -125,10 +128,19 @@ async function keepAside(
   return relocateLocalWal(plan, join(dataDir, "pg_wal"), join(keptAs, "pg_wal"));
 }
 
-/** As root: whoever owned the old one, because its service runs the server as that user. */
-async function ownerOf({ owner }: RestoreOptions, keptAs: string | undefined): Promise<RestoreOptions["owner"]> {
-  if (owner === undefined || keptAs === undefined) return owner;
-  const { uid, gid } = await stat(keptAs);
+/** What the server has run in: the old data directory, or the one that is gone on with. */
+function placeOfServer(
+  { dataDir }: RestoreOptions,
+  { approach }: CheckedRestore,
+  keptAs: string | undefined,
+): string | undefined {
+  return approach.kind === "fill" || approach.kind === "replace" ? keptAs : dataDir;
+}
+
+/** As root: whoever owns that directory, because its service runs the server as that user. */
+async function ownerOf({ owner }: RestoreOptions, place: string | undefined): Promise<RestoreOptions["owner"]> {
+  if (owner === undefined || place === undefined) return owner;
+  const { uid, gid } = await lstat(place);
   return uid === 0 ? owner : { uid, gid };
 }
 
@@ -160,12 +172,12 @@ async function beginRecord(
   };
   if (!goesOn(approach)) {
     if (approach.kind !== "refill" || !approach.ownData) await takeOldPlace(dataDir);
-    await createDataDirectory(dataDir);
+    await createDataDirectory(dataDir, owner);
     await linkWal({ dataDir, walDir }, owner);
   }
   // What a killed run has not finished; nobody else writes there.
   for (const directory of [dataDir, join(dataDir, RESTORE_STATE_DIRECTORY)])
-    await removeLeftovers(directory, { idleMs: 0, within: { base: dataDir } });
+    await removeLeftovers(directory, { idleMs: 0, within: inDataDirectory(dataDir, owner) });
   const keeper = new RecordKeeper(dataDir, goesOn(approach) ? { ...approach.earlier, ...ours } : fresh, owner);
   await keeper.note({});
   return keeper;
@@ -175,13 +187,13 @@ async function beginRecord(
 async function saveWal(
   plan: RestorePlan,
   { approach }: CheckedRestore,
-  { dataDir, onEvent }: RestoreOptions,
+  { dataDir, owner, onEvent }: RestoreOptions,
   keeper: RecordKeeper,
 ): Promise<RestorePlan> {
   if (approach.kind !== "refill") return plan;
-  await holdControlFile(dataDir, approach);
+  await holdControlFile(dataDir, { ...approach, owner });
   const needed = localSegments(segmentsUntil(plan.chain, plan.resolved.stopLsn)).map(({ name }) => name);
-  const place = await saveUnarchivedWal(dataDir, new Set(needed));
+  const place = await saveUnarchivedWal(dataDir, { needed: new Set(needed), owner });
   if (place === undefined) return plan;
   await keeper.note({ savedWal: place });
   onEvent?.({ type: "done", text: `put WAL that was not archived aside in ${place}` });

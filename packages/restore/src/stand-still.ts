@@ -64,7 +64,11 @@ async function startAgain(
   if (isServerStopped) {
     // It may have been told to stop, and not be there yet.
     if ((await readClusterState(dataDir)).status === "stopping") await stopCluster({ dataDir, mode: "fast" });
-    const config = await chooseConfigFile(store, backup, dataDir, { inPlace: true, signal: undefined });
+    const config = await chooseConfigFile(store, backup, dataDir, {
+      inPlace: true,
+      owner: options.owner,
+      signal: undefined,
+    });
     await startServer(control, { ...options, signal: undefined, binDir, config });
   }
   await controlUnits("start", services, systemEnv);

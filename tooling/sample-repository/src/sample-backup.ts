@@ -17,6 +17,8 @@ export interface SampleBackup extends SampleState {
   readonly checksums?: "CRC32C" | "SHA256";
   /** Files of the data directory that its archive lacks. */
   readonly without?: readonly string[];
+  /** Symbolic links of the archive of the data directory, which a server never puts there: path to target. */
+  readonly links?: Readonly<Record<string, string>>;
   /** Changes the record before it is written. */
   readonly change?: (record: BackupRecord) => BackupRecord;
 }

@@ -20,10 +20,17 @@ export interface Written {
   readonly table: SeekTableSummary;
 }
 
+export interface WriteArchivesOptions {
+  readonly label: string;
+  readonly base?: BackupRecord;
+  /** Symbolic links of the archive of the data directory: path to target. */
+  readonly links?: Readonly<Record<string, string>>;
+}
+
 /** Writes the archives of a backup, or with `base` only the chunks that its backup lacks, and their seek table. */
 export async function writeArchives(
   store: ObjectStore,
-  { label, base }: { readonly label: string; readonly base?: BackupRecord },
+  { label, base, links }: WriteArchivesOptions,
   files: SampleFiles,
 ): Promise<Written> {
   const frames: Buffer[] = [];
@@ -42,7 +49,7 @@ export async function writeArchives(
       const resolveExisting = (sha256: Buffer, length: number): MemberLocation | undefined =>
         index?.find(sha256, length);
       const write = writeSeekableTar({
-        source: [tarOf(content)],
+        source: [tarOf(content, oid === undefined ? links : {})],
         name,
         objectKey: backupKey(label, object),
         codec: "gzip",

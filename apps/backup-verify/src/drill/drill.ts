@@ -49,7 +49,7 @@ async function drillAndReport(
   const store = await openConfiguredStore(config, { log });
   const progress = startProgress({ label: "fetch", unit: "bytes" });
   try {
-    for (const { path } of await removeAbandoned(config.tempDir))
+    for (const { path } of await removeAbandoned(config.tempDir, prepared))
       log.warn(`removed ${path}, left by a run that was killed`);
     const show = showDrill({ log, progress });
     const outcome = await runDrill(store, {

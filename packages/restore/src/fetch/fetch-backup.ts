@@ -1,16 +1,15 @@
-import { readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { makeDirectory, moveEntry, type Owner, replaceFile } from "@soar/durable-files";
+import { basename, dirname, join } from "node:path";
+import { makeDirectory, moveEntry, type Owner, readIfPresent, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
 import { BACKUP_OBJECTS, readBackupObject, readBackupTable, tableOf, type BackupRecord } from "@soar/repository";
 import type { CodecPool, ExtractOptions, ExtractSummary, SeekArchive, SeekTable } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
-import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
+import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { FetchCount, type FetchedWork, type FetchProgress } from "../work-done.ts";
 import { clearForRefill } from "./delta/refill.ts";
 import { extractStored } from "./extract-stored.ts";
-import { CONTROL_FILE, requireEntries } from "./require-entries.ts";
+import { CONTROL_FILE, requireEntries, requireLegalEntries } from "./require-entries.ts";
 
 export interface FetchOptions {
   readonly backup: BackupRecord;
@@ -38,7 +37,7 @@ export interface FetchOptions {
  * Rejects with `REPOSITORY_DAMAGED` for any object that is not what was recorded.
  */
 export async function fetchBackup(store: ObjectStore, options: FetchOptions): Promise<FetchedWork> {
-  const { backup, dataDir, tablespaces, keepsLinks = false, signal } = options;
+  const { backup, dataDir, tablespaces, owner, keepsLinks = false, signal } = options;
   const count = new FetchCount();
   const table = await readBackupTable(store, tableOf(backup), {
     signal,
@@ -47,8 +46,9 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
   });
   const base = requireArchive(table, "base", backup);
   requireEntries(base, backup);
+  requireLegalEntries(table, backup);
   const walIsLink =
-    options.refill === true && (await clearForRefill(table, dataDir, tablespaces, { keepsLinks })).walIsLink;
+    options.refill === true && (await clearForRefill(table, { dataDir, tablespaces, owner, keepsLinks })).walIsLink;
   const common = (targetDir: string): ExtractOptions => ({
     targetDir,
     async fetch(key, offset, length, stop) {
@@ -58,7 +58,9 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
     },
     pool: options.pool,
     parallel: options.jobs,
-    owner: options.owner,
+    owner,
+    // Recovery makes these links anew, from the map; until then they lead to the places of this restore, too.
+    mapLink: ({ path, link }) => tablespaces.get(Number(basename(path))) ?? link,
     sync: true,
     existing: options.refill === true ? "keep-unchanged" : "refuse",
     signal,
@@ -90,7 +92,7 @@ async function placeControlFile(base: SeekArchive, dataDir: string, options: Ext
     mapPath: () => waiting,
   });
   // Said to be restored from here on, also after a crash.
-  const durable = { sync: "directory", within: { base: dataDir } } as const;
+  const durable = { sync: "directory", within: inDataDirectory(dataDir, options.owner) } as const;
   // Not every archive names each directory, and the other files of this one may be none.
   await makeDirectory(join(dataDir, dirname(CONTROL_FILE)), { ...durable, mode: 0o700, owner: options.owner });
   await moveEntry(join(dataDir, waiting), join(dataDir, CONTROL_FILE), durable);
@@ -111,25 +113,35 @@ function requireArchive(table: SeekTable, name: string, { label }: BackupRecord)
 }
 
 /** Recovery creates the links in pg_tblspc from this file, with the very paths that it names (safety, trap 27). */
-async function rewriteTablespaceMap({ dataDir, tablespaces, owner }: FetchOptions): Promise<void> {
+async function rewriteTablespaceMap({ backup, dataDir, tablespaces, owner }: FetchOptions): Promise<void> {
   const path = join(dataDir, BACKUP_OBJECTS.tablespaceMap);
-  const entries = parseTablespaceMap(await readFile(path, "utf8"));
-  const moved = entries.map((entry) => ({ ...entry, location: tablespaces.get(entry.oid) ?? entry.location }));
+  const within = inDataDirectory(dataDir, owner);
+  const entries = parseTablespaceMap((await readIfPresent(path, { within }))?.toString("utf8") ?? "");
+  const moved = entries.map((entry) => {
+    const location = tablespaces.get(entry.oid);
+    if (location !== undefined) return { ...entry, location };
+    throw new SoarError(
+      "REPOSITORY_DAMAGED",
+      `backup '${backup.label}' has a tablespace_map with a tablespace ${entry.oid} that its record does not have`,
+      { hint: "Use another backup. The directory cannot be started as it is." },
+    );
+  });
   // A crash must not bring back the source's own paths.
   await replaceFile(path, formatTablespaceMap(moved), {
     mode: 0o600,
     keepMode: true,
     owner,
     sync: "directory",
-    within: { base: dataDir },
+    within,
   });
 }
 
 /** Without `backup_label` recovery would begin at the wrong place and corrupt silently: it must be there, byte for byte. */
-async function requireBackupLabel(store: ObjectStore, { backup, dataDir, signal }: FetchOptions): Promise<void> {
+async function requireBackupLabel(store: ObjectStore, { backup, dataDir, owner, signal }: FetchOptions): Promise<void> {
   const recorded = await readBackupObject(store, backup, BACKUP_OBJECTS.backupLabel, { signal });
-  const restored = await readFile(join(dataDir, BACKUP_OBJECTS.backupLabel));
-  if (restored.equals(recorded)) return;
+  const within = inDataDirectory(dataDir, owner);
+  const restored = await readIfPresent(join(dataDir, BACKUP_OBJECTS.backupLabel), { within });
+  if (restored?.equals(recorded) === true) return;
   throw new SoarError(
     "REPOSITORY_DAMAGED",
     `backup '${backup.label}' holds another backup_label than the one stored beside it`,

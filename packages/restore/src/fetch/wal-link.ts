@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeDirectory, namesIfPresent, type Owner, readLinkIfPresent, replaceLink } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
+import { inDataDirectory } from "../data-directory.ts";
 import type { Approach } from "./delta/approach.ts";
 
 export interface WalLinkOptions {
@@ -50,7 +51,7 @@ export async function linkWal({ dataDir, walDir }: WalLinkOptions, owner: Owner 
   if (walDir === undefined || (await leadsTo(dataDir)) === walDir) return;
   // What is fetched next goes through it, and must be there again after a crash.
   await makeDirectory(walDir, { mode: 0o700, owner, sync: "directory" });
-  await replaceLink(join(dataDir, "pg_wal"), walDir, { sync: "directory", within: { base: dataDir } });
+  await replaceLink(join(dataDir, "pg_wal"), walDir, { sync: "directory", within: inDataDirectory(dataDir, owner) });
 }
 
 function isWithin(path: string, directory: string): boolean {

@@ -1,5 +1,7 @@
-import { readdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { lstat, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { lstatIfPresent, type Owner } from "@soar/durable-files";
+import { emptyDirectory, removeTree } from "@soar/durable-files/directories";
 import { SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { readControlFile } from "@soar/pg-tools/control-file";
@@ -55,15 +57,30 @@ export async function requireDiscardable(dataDir: string, kept: readonly KeptDat
   }
 }
 
-/** Removes it for good; the record that says what it is goes last, so that an interrupted removal can be repeated. */
+/**
+ * Removes it for good; the record that says what it is goes last, so that an interrupted removal can be repeated. Of the
+ * directories outside only those that belong to the same user: the record lies where that user can write. Rejects with
+ * `DIRECTORY_FOREIGN` for others, and with `FILE_UNWRITABLE`.
+ */
 export async function discardKept({ path, outside, kind }: KeptData): Promise<void> {
-  for (const directory of outside) await rm(directory, { recursive: true, force: true });
+  const { uid, gid } = await lstat(path);
+  const options = { sync: "none", owner: { uid, gid } } as const;
+  for (const directory of outside) await requireOwned(directory, options.owner);
+  for (const directory of outside) await removeTree(directory, options);
   if (kind === "cluster") {
-    const record = keptRecordPath(path);
-    for (const name of await readdir(path))
-      if (join(path, name) !== record) await rm(join(path, name), { recursive: true, force: true });
+    const except = new Set([basename(keptRecordPath(path))]);
+    await emptyDirectory(path, { ...options, within: { base: path, owner: options.owner }, except });
   }
-  await rm(path, { recursive: true, force: true });
+  await removeTree(path, options);
+}
+
+/** One that is gone already is no obstacle. */
+async function requireOwned(directory: string, { uid }: Owner): Promise<void> {
+  const found = await lstatIfPresent(directory);
+  if (found === undefined || found.uid === uid) return;
+  throw new SoarError("DIRECTORY_FOREIGN", `unable to discard '${directory}': it belongs to user ${found.uid}`, {
+    hint: `What restores have kept belongs to user ${uid}. Look at it yourself. Nothing was removed.`,
+  });
 }
 
 async function whyNotRestored(dataDir: string): Promise<string | undefined> {

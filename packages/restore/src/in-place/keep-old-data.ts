@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, readlink, stat } from "node:fs/promises";
+import { lstat, readdir, readlink, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { isRoot, lstatIfPresent, makeDirectory, moveEntry, replaceLink, syncDirectory } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
@@ -7,7 +7,7 @@ import { realDataDirectory } from "../data-directory.ts";
 import {
   keptPrefix,
   listKept,
-  readKeptRecord,
+  readOwnKeptRecord,
   writeKeptRecord,
   type KeptRecord,
   type MovedDirectory,
@@ -30,21 +30,29 @@ export interface KeepOptions {
  * interrupted, it goes on with the names that it had chosen.
  */
 export async function keepOldData(dataDir: string, options: KeepOptions): Promise<KeptRecord> {
-  const record = (await readKeptRecord(dataDir)) ?? (await chooseNames(dataDir, options));
+  const record = (await readOwnKeptRecord(dataDir, dataDir)) ?? (await chooseNames(dataDir, options));
   await writeKeptRecord(dataDir, record);
   for (const { link, from, to } of record.moved) {
     // Also when an earlier run was interrupted between the two.
     if (existsSync(to)) await syncDirectory(dirname(to));
-    else await moveEntry(from, to, DURABLE);
+    else {
+      await requireSameOwner(dataDir, { link, from });
+      await moveEntry(from, to, DURABLE);
+    }
     await relink(dataDir, link, to);
   }
   await moveEntry(dataDir, record.keptAs, DURABLE);
   return record;
 }
 
-/** Rejects with `DIRECTORY_NOT_EMPTY` when something of it cannot be put aside whole, because a file system is mounted there or below. */
+/**
+ * Rejects with `DIRECTORY_NOT_EMPTY` when something of it cannot be put aside whole, because a file system is mounted there or
+ * below, and with `DIRECTORY_FOREIGN` when it leads to what belongs to somebody else.
+ */
 export async function requireKeepable(dataDir: string, options: Pick<KeepOptions, "tablespacePlaces">): Promise<void> {
-  for (const path of [dataDir, ...(await outsideDirectories(dataDir, options)).map(({ from }) => from)]) {
+  const outside = await outsideDirectories(dataDir, options);
+  for (const directory of outside) await requireSameOwner(dataDir, directory);
+  for (const path of [dataDir, ...outside.map(({ from }) => from)]) {
     const [mounted] = await mountPointsIn(path);
     if (mounted === undefined) continue;
     throw new SoarError(
@@ -71,6 +79,23 @@ export async function takeOldPlace(dataDir: string): Promise<void> {
   if (wal === undefined) return;
   if ((await kindOf(join(dataDir, "pg_wal"))) === undefined)
     await replaceLink(join(dataDir, "pg_wal"), wal.from, { ...DURABLE, within: { base: dataDir } });
+}
+
+/** A server writes to directories of its own user only; a link of its data directory may lead root anywhere. */
+async function requireSameOwner(dataDir: string, { link, from }: Omit<MovedDirectory, "to">): Promise<void> {
+  if (!isRoot()) return;
+  const [own, outside] = [await stat(dataDir), await lstat(from)];
+  if (outside.isDirectory() && outside.uid === own.uid) return;
+  const fact = outside.isDirectory()
+    ? `it belongs to user ${outside.uid}, the data directory to user ${own.uid}`
+    : "it is no directory";
+  throw new SoarError(
+    "DIRECTORY_FOREIGN",
+    `unable to keep '${from}', to which '${join(dataDir, link)}' leads: ${fact}`,
+    {
+      hint: "Look at that link: no server has made it. Without it, or with --data-dir, the restore goes on. Nothing was changed.",
+    },
+  );
 }
 
 async function makeLike(path: string, model: string): Promise<void> {

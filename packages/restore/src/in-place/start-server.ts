@@ -4,12 +4,12 @@ import { SoarError } from "@soar/errors";
 import type { ConfigChoice } from "../server-config/config-choice.ts";
 import { requireCommand, type Environment } from "../server-control/run-command.ts";
 import { controlCommand, type ServerControl } from "../server-control/server-control.ts";
-import type { ServerUser } from "../chown-tree.ts";
+import type { Owner } from "@soar/durable-files";
 
 export interface StartServerOptions {
   readonly dataDir: string;
   readonly binDir: string;
-  readonly owner?: ServerUser | undefined;
+  readonly owner?: Owner | undefined;
   readonly config: ConfigChoice;
   readonly port?: number | undefined;
   /** Of the server and of its archive_command, where no service gives one. */

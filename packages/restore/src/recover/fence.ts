@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import {
   namesIfPresent,
+  type Owner,
   ownerOf,
   readTextIfPresent,
   realPathIfPresent,
@@ -10,6 +11,7 @@ import {
 import { findMajor } from "@soar/pg-tools/majors";
 import { formatConfigSetting, parseConfigSettings, removeRecoverySettings } from "@soar/pg-tools/recovery-config";
 import { COPY_MARK } from "@soar/repository";
+import { inDataDirectory } from "../data-directory.ts";
 import { isFile } from "../is-file.ts";
 
 const FENCE_BEGIN = "# soar: a copy of another cluster; it acts on nobody.";
@@ -36,7 +38,7 @@ const FENCE = { mode: 0o600, keepMode: true, sync: "directory" } as const;
  * archive into the repository that it came from: its own timeline could meet the source's next one there. Archiving is off
  * in its settings; and should somebody set it on again, the mark still stops the archiver.
  */
-export async function fenceClone(dataDir: string): Promise<void> {
+export async function fenceClone(dataDir: string, owner?: Owner): Promise<void> {
   const text = withoutFence(await readAutoConf(dataDir));
   const block = [
     FENCE_BEGIN,
@@ -53,8 +55,9 @@ export async function fenceClone(dataDir: string): Promise<void> {
     ...own,
     "",
   ];
-  await replaceFile(join(dataDir, COPY_MARK), mark.join("\n"), FENCE);
-  await replaceFile(autoConf(dataDir), text === "" || text.endsWith("\n") ? text + block : `${text}\n${block}`, FENCE);
+  const fence = { ...FENCE, within: inDataDirectory(dataDir, owner) };
+  await replaceFile(join(dataDir, COPY_MARK), mark.join("\n"), fence);
+  await replaceFile(autoConf(dataDir), text === "" || text.endsWith("\n") ? text + block : `${text}\n${block}`, fence);
 }
 
 async function fenceSettings(dataDir: string): Promise<Readonly<Record<string, string>>> {
@@ -72,11 +75,12 @@ export async function isFenced(dataDir: string): Promise<boolean> {
 export async function adoptClone(dataDir: string): Promise<void> {
   const text = await readAutoConf(dataDir);
   const rest = hasFence(text) ? withoutFence(text) : withOwnSettings(text, await readMark(dataDir));
-  if (rest !== text) await replaceFile(autoConf(dataDir), rest, FENCE);
+  const fence = { ...FENCE, within: inDataDirectory(dataDir, await ownerOf(dataDir)) };
+  if (rest !== text) await replaceFile(autoConf(dataDir), rest, fence);
   // One that paused, and was let go on by hand, has settings still that keep its libraries from beginning jobs.
   if (!(await isFile(join(dataDir, "recovery.signal")))) await removeRecoverySettings(dataDir);
   await markHistories(dataDir);
-  await removeFile(join(dataDir, COPY_MARK), FENCE);
+  await removeFile(join(dataDir, COPY_MARK), fence);
 }
 
 /**

@@ -1,8 +1,7 @@
-import { chown, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { makeDirectory, replaceFile } from "@soar/durable-files";
-import type { ServerUser } from "../chown-tree.ts";
-import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
+import { makeDirectory, type Owner, replaceFile } from "@soar/durable-files";
+import { makeTemporaryDirectory, removeTree } from "@soar/durable-files/directories";
+import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 
 /** The path of a socket has at most so many bytes, its own name included (sockaddr_un). */
 const LONGEST_SOCKET_PATH = 107;
@@ -16,15 +15,15 @@ const SHORT_NAME = /^\/tmp\/soar-restore-[A-Za-z0-9]{6}$/;
  * can enter it, so that whoever gets there needs no password. It lies in the data directory, with which it goes, wherever
  * that has a path that is short enough.
  */
-export async function createPrivateDirectory(dataDir: string, owner: ServerUser | undefined): Promise<string> {
+export async function createPrivateDirectory(dataDir: string, owner: Owner | undefined): Promise<string> {
   const own = ownPlace(dataDir);
   const isShort = Buffer.byteLength(own + LONGEST_SOCKET_NAME) <= LONGEST_SOCKET_PATH;
-  const directory = isShort ? own : await mkdtemp(join(SHORT_PARENT, "soar-restore-"));
+  const directory = isShort ? own : await makeTemporaryDirectory(SHORT_PARENT, "soar-restore-", { owner });
+  const within = isShort ? inDataDirectory(dataDir, owner) : { base: directory, owner };
   // A server that a crash has ended gets a new directory.
-  const access = { owner, sync: "none", ...(isShort ? { within: { base: dataDir } } : {}) } as const;
+  const access = { owner, sync: "none", within } as const;
   if (isShort) await makeDirectory(directory, { ...access, mode: 0o700 });
   await replaceFile(join(directory, "pg_hba.conf"), "local all all trust\n", { ...access, mode: 0o600 });
-  if (!isShort && owner !== undefined) await chown(directory, owner.uid, owner.gid);
   return directory;
 }
 
@@ -44,9 +43,14 @@ export function privateSettings(directory: string): Record<string, string> {
   };
 }
 
-/** Removes what `createPrivateDirectory` made, and nothing else. */
-export async function removePrivateDirectory(dataDir: string, directory: string | undefined): Promise<void> {
+/** Removes what `createPrivateDirectory` made, and nothing else: it is named by a record that its owner can write. */
+export async function removePrivateDirectory(
+  dataDir: string,
+  directory: string | undefined,
+  owner: Owner | undefined,
+): Promise<void> {
   if (directory === undefined) return;
-  if (directory === ownPlace(dataDir) || SHORT_NAME.test(directory))
-    await rm(directory, { recursive: true, force: true });
+  if (directory === ownPlace(dataDir))
+    await removeTree(directory, { sync: "none", within: inDataDirectory(dataDir, owner) });
+  else if (SHORT_NAME.test(directory)) await removeTree(directory, { sync: "none", owner });
 }

@@ -1,13 +1,13 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { replaceFile } from "@soar/durable-files";
+import { makeDirectory, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
 import type { CodecPool, ExtractOptions, FileOwner, SeekArchive, SeekTable } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { extractStored } from "../fetch/extract-stored.ts";
-import { CONTROL_FILE, requireEntries } from "../fetch/require-entries.ts";
+import { CONTROL_FILE, requireEntries, requireLegalEntries } from "../fetch/require-entries.ts";
 import { createPlaceholders } from "./placeholders.ts";
 import { SCRATCH_FILE } from "./scratch-directory.ts";
 import { fateOf, initialScope, relationOfFile, type RescueChoice, type RescueScope } from "./rescue-scope.ts";
@@ -47,6 +47,7 @@ export async function fetchScope(store: ObjectStore, options: FetchScopeOptions)
   const { backup, dataDir, owner, signal } = options;
   const base = requireBase(options.table, backup);
   requireEntries(base, backup);
+  requireLegalEntries(options.table, backup);
   let fetchedBytes = 0;
   const common: Omit<ExtractOptions, "targetDir"> = {
     fetch: async (key, offset, length, stop) => {
@@ -64,7 +65,7 @@ export async function fetchScope(store: ObjectStore, options: FetchScopeOptions)
   const extract = async (select: (entry: SeekArchive["entries"][number]) => boolean): Promise<void> => {
     for (const archive of options.table.archives) {
       const targetDir = directoryOf(archive, options);
-      await mkdir(targetDir, { recursive: true, mode: 0o700 });
+      await makeDirectory(targetDir, { ...SCRATCH_FILE, mode: 0o700, owner });
       await extractStored(archive, { ...common, targetDir, select });
     }
   };

@@ -1,6 +1,5 @@
-import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { SoarError } from "@soar/errors";
+import { writeZeros } from "@soar/durable-files";
 import type { FileOwner, SeekArchive } from "@soar/seekable-tar";
 
 type Entry = SeekArchive["entries"][number];
@@ -25,15 +24,10 @@ export async function createPlaceholders(entries: readonly Entry[], options: Pla
 }
 
 async function createPlaceholder({ path, size, mode }: Entry, { targetDir, owner }: PlaceholderOptions): Promise<void> {
-  const name = join(targetDir, path);
-  try {
-    await using file = await open(name, "wx", mode);
-    await file.truncate(size);
-    if (owner !== undefined) await file.chown(owner.uid, owner.gid);
-  } catch (cause) {
-    throw new SoarError("FILE_UNWRITABLE", `unable to create '${name}': ${(cause as Error).message}`, {
-      cause,
-      hint: "BACKUP_TEMP_DIR must lie on a file system with sparse files, room and free inodes.",
-    });
-  }
+  await writeZeros(join(targetDir, path), size, {
+    mode,
+    owner,
+    within: { base: targetDir, owner },
+    hint: "BACKUP_TEMP_DIR must lie on a file system with sparse files, room and free inodes.",
+  });
 }

@@ -5,13 +5,7 @@ import type { RestorePlan } from "../plan/plan.ts";
 import { copyEmptyDatabase, dropEmptied, mayCopy } from "./empty-database.ts";
 import { leased } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
-import {
-  connectionEnvironment,
-  databaseArgument,
-  runClientProgram,
-  SCRATCH_FULL,
-  TARGET_FULL,
-} from "./run-client-program.ts";
+import { databaseArgument, runClientProgram, SCRATCH_FULL, TARGET_FULL } from "./run-client-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
 import {
   dropDatabase,
@@ -176,7 +170,7 @@ async function dump(
     directory.dumpDir,
   ];
   await runClientProgram(join(binDir, "pg_dump"), args, {
-    env: await connectionEnvironment(server),
+    server,
     signal,
     hintWhenFull: SCRATCH_FULL,
     hint: "If it names a library, install that extension's package on this host and run the command again.",
@@ -192,6 +186,10 @@ async function load(
   const { signal, onEvent, noOwner, targetServer } = options;
   onEvent?.({ type: "loading" });
   const args = [...into, "--exit-on-error", ...(noOwner ? ["--no-owner", "--no-privileges"] : []), directory.dumpDir];
-  const env = await connectionEnvironment(targetServer.server, targetServer.certificateFile);
-  await runClientProgram(join(binDir, "pg_restore"), args, { env, signal, hint, hintWhenFull: TARGET_FULL });
+  await runClientProgram(join(binDir, "pg_restore"), args, {
+    ...targetServer,
+    signal,
+    hint,
+    hintWhenFull: TARGET_FULL,
+  });
 }

@@ -1,7 +1,6 @@
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { statIfPresent, writeNew } from "@soar/durable-files";
+import { openOrdinaryIfPresent } from "@soar/durable-files/if-present";
 import { SoarError } from "@soar/errors";
 import { connectSql, quoteIdentifier } from "@soar/pg-tools/replication";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
@@ -12,13 +11,7 @@ import { databaseChoices, verifyDatabase } from "./rescue-database.ts";
 import { leased } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
 import { findHollowFiles, moveTables, resolveTables, type NewPlace, type ResolvedTable } from "./resolve-tables.ts";
-import {
-  connectionEnvironment,
-  databaseArgument,
-  runClientProgram,
-  SCRATCH_FULL,
-  TARGET_FULL,
-} from "./run-client-program.ts";
+import { databaseArgument, runClientProgram, SCRATCH_FULL, TARGET_FULL } from "./run-client-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
 import { databaseOn, type TargetServer } from "./target-database.ts";
 
@@ -177,7 +170,7 @@ async function dump(
     ...tables.map((table) => `--table=${quoteIdentifier(table.schema, table.name)}`),
   ];
   await runClientProgram(join(binDir, "pg_dump"), args, {
-    env: await connectionEnvironment(server),
+    server,
     signal,
     hintWhenFull: SCRATCH_FULL,
     hint: "If it names a library, install that extension's package on this host and run the command again.",
@@ -187,9 +180,12 @@ async function dump(
 /** The file appears whole or not at all, and never in the place of another one. */
 async function publish(dumpFile: string, path: string): Promise<void> {
   const hint = "Name another file with --output.";
-  const mode = (await stat(dumpFile)).mode & 0o777;
+  // It lies where the server's user can put links, and is read for whoever gets the file.
+  await using dumped = await openOrdinaryIfPresent(dumpFile);
+  if (dumped === undefined) throw new SoarError("FILE_UNREADABLE", `unable to read '${dumpFile}': it is gone`);
+  const mode = (await dumped.stat()).mode & 0o777;
   // What was rescued is told to be there, and the scratch server that it comes from is thrown away.
-  if (await writeNew(path, createReadStream(dumpFile), { mode, sync: "directory", hint })) return;
+  if (await writeNew(path, dumped.createReadStream(), { mode, sync: "directory", hint })) return;
   throw new SoarError("FILE_UNWRITABLE", `unable to write '${path}': it is there already`, { hint });
 }
 
@@ -219,9 +215,9 @@ async function load(
       ...(noOwner ? ["--no-owner", "--no-privileges"] : []),
       directory.dumpDir,
     ];
-    const env = await connectionEnvironment(server, destination.targetServer.certificateFile);
     await runClientProgram(join(binDir, "pg_restore"), args, {
-      env,
+      server,
+      certificateFile: destination.targetServer.certificateFile,
       signal,
       hintWhenFull: TARGET_FULL,
       hint: "Nothing was left behind. What a table needs beside itself, such as types and functions, must be there; where roles are missing: --no-owner.",

@@ -1,11 +1,13 @@
 import { basename } from "node:path";
 import { SoarError } from "@soar/errors";
-import { libpqEnvironment, type ConnectionConfig } from "@soar/pg-tools/replication";
+import { findServerUser, libpqEnvironment, type ConnectionConfig } from "@soar/pg-tools/replication";
 import { complaintsOf, programFailed, runProgram } from "@soar/programs";
 
 export interface ClientProgramOptions {
-  /** The whole environment. */
-  readonly env: Readonly<Record<string, string>>;
+  /** The server that it logs in to, and as whom. */
+  readonly server: ConnectionConfig;
+  /** File of the certificates to check it with. */
+  readonly certificateFile?: string | undefined;
   readonly signal: AbortSignal;
   /** What to do when it fails. */
   readonly hint: string;
@@ -13,13 +15,21 @@ export interface ClientProgramOptions {
   readonly hintWhenFull: string;
 }
 
-/** Runs a program of PostgreSQL to its end. Rejects with `PROGRAM_FAILED` and its first words of complaint, `DISK_FULL` or `ABORTED`. */
+/**
+ * Runs a program of PostgreSQL to its end, as root as the user of the server that it logs in to: that server may let in nobody
+ * else, and what the program writes belongs to that user. Rejects with `PROGRAM_FAILED` and its first words of complaint,
+ * `DISK_FULL` or `ABORTED`.
+ */
 export async function runClientProgram(
   path: string,
   args: readonly string[],
-  { hint, hintWhenFull, ...options }: ClientProgramOptions,
+  { server, certificateFile, hint, hintWhenFull, signal }: ClientProgramOptions,
 ): Promise<void> {
-  const result = await runProgram(path, args, options);
+  const result = await runProgram(path, args, {
+    env: await connectionEnvironment(server, certificateFile),
+    owner: await findServerUser({ ...server, isOwnServer: false }),
+    signal,
+  });
   if (result.status === 0) return;
   const failure = programFailed(basename(path), result, hint);
   if (!complaintsOf(result).some(saysDiskFull)) throw failure;

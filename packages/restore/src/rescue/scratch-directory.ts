@@ -1,17 +1,18 @@
-import { chown, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  isRoot,
   makeDirectory,
   namesIfPresent,
   type Owner,
   processStart,
   readTextIfPresent,
   replaceFile,
-  unwritable,
 } from "@soar/durable-files";
+import { makeTemporaryDirectory, removeTree } from "@soar/durable-files/directories";
 import { SoarError } from "@soar/errors";
 import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
-import { dropDatabase, type TargetServer } from "./target-database.ts";
+import { dropDatabase, isNameBeside, type TargetServer } from "./target-database.ts";
 
 /** Nothing of a scratch server is worth being found after a crash. As root its files belong to whom the directory belongs to. */
 export const SCRATCH_FILE = { mode: 0o600, sync: "none" } as const;
@@ -41,9 +42,7 @@ export interface ScratchDirectory {
 /** Makes an empty scratch directory. Rejects with `FILE_UNWRITABLE`, `DISK_FULL` or `CONFIG_INVALID`. */
 export async function createScratchDirectory(tempDir: string, owner: Owner | undefined): Promise<ScratchDirectory> {
   await makeDirectory(tempDir, { mode: 0o755, sync: "none", hint: HINT });
-  const path = await mkdtemp(join(tempDir, PREFIX)).catch((cause: unknown) => {
-    throw unwritable(tempDir, cause, { hint: HINT });
-  });
+  const path = await makeTemporaryDirectory(tempDir, PREFIX, { owner, hint: HINT });
   const place = describe(path);
   try {
     requireShortSocket(place.socketDir, tempDir);
@@ -53,17 +52,21 @@ export async function createScratchDirectory(tempDir: string, owner: Owner | und
       mode: 0o644,
     });
     for (const directory of [place.dataDir, place.socketDir, place.tablespaceDir, place.walDir])
-      await mkdir(directory, { mode: 0o700 });
+      await makeDirectory(directory, { mode: 0o700, sync: "none", owner, within: { base: path, owner } });
     // The server writes its log itself, as its own user.
     await replaceFile(place.logFile, "", SCRATCH_FILE);
-    if (owner !== undefined)
-      for (const own of [path, place.dataDir, place.socketDir, place.tablespaceDir, place.walDir, place.logFile])
-        await chown(own, owner.uid, owner.gid);
     return place;
   } catch (error) {
     await place.remove();
     throw error;
   }
+}
+
+export interface AbandonedOptions {
+  /** Who runs the servers, where this is root. */
+  readonly owner?: Owner | undefined;
+  /** The server that a database may have been loaded into. */
+  readonly targetServer?: TargetServer | undefined;
 }
 
 /** What a rescue left whose process was killed. */
@@ -78,12 +81,15 @@ export interface Abandoned {
  * Removes what rescues left whose process was killed; a server of theirs may still run, and a database that nobody else
  * has ever known be half loaded. It is dropped when it is on the server that is asked for.
  */
-export async function removeAbandoned(tempDir: string, targetServer?: TargetServer): Promise<Abandoned[]> {
+export async function removeAbandoned(
+  tempDir: string,
+  { owner, targetServer }: AbandonedOptions = {},
+): Promise<Abandoned[]> {
   const names = (await namesIfPresent(tempDir)) ?? [];
   const removed: Abandoned[] = [];
   for (const name of names.filter((one) => one.startsWith(PREFIX))) {
     const place = describe(join(tempDir, name));
-    if ((await isKeptThere(place.path)) || (await isInUse(place.path))) continue;
+    if (!(await isOurs(place.path, owner)) || (await isKeptThere(place.path)) || (await isInUse(place.path))) continue;
     // Before the note of it goes.
     const database = await dropNoted(place.path, targetServer);
     await place.remove();
@@ -93,11 +99,23 @@ export async function removeAbandoned(tempDir: string, targetServer?: TargetServ
 }
 
 async function dropNoted(path: string, targetServer: TargetServer | undefined): Promise<Abandoned["database"]> {
-  const [on, name] = (await readTextIfPresent(join(path, NOTE)))?.trimEnd().split("\n") ?? [];
-  if (on === undefined || name === undefined) return undefined;
+  const [on, name] = (await readWithin(path, NOTE))?.trimEnd().split("\n") ?? [];
+  // Nothing that had its name before a rescue is ever dropped.
+  if (on === undefined || name === undefined || !isNameBeside(name)) return undefined;
   const isDropped = targetServer !== undefined && on === placeOf(targetServer);
   if (isDropped) await dropDatabase(targetServer, name);
   return { name, on, isDropped };
+}
+
+/** Anybody may make directories where scratch clusters lie: what one of them says counts only of a rescue by us, or for us by root. */
+async function isOurs(path: string, owner: Owner | undefined): Promise<boolean> {
+  const found = await lstat(path);
+  const users = isRoot() ? [0, owner?.uid] : [process.geteuid?.()];
+  return found.isDirectory() && users.includes(found.uid);
+}
+
+async function readWithin(path: string, name: string): Promise<string | undefined> {
+  return await readTextIfPresent(join(path, name), { within: { base: path } });
 }
 
 const NOTE = "loading";
@@ -133,14 +151,14 @@ function describe(path: string): ScratchDirectory {
       if (isKept) return;
       // Nothing in it is worth an orderly end.
       if ((await readClusterState(dataDir)).running) await stopCluster({ dataDir, mode: "immediate" });
-      await rm(path, { recursive: true, force: true, maxRetries: 5 });
+      await removeTree(path, { sync: "none" });
     },
   };
 }
 
 /** Without a readable process id it is being made at this moment. Ids are given out again, so the time of the start counts, too. */
 async function isInUse(path: string): Promise<boolean> {
-  const [, id, began] = /^(\d+) (.*)\n$/.exec((await readTextIfPresent(join(path, "pid"))) ?? "") ?? [];
+  const [, id, began] = /^(\d+) (.*)\n$/.exec((await readWithin(path, "pid")) ?? "") ?? [];
   return id === undefined || (await processStart(Number(id))) === began;
 }
 

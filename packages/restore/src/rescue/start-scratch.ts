@@ -6,7 +6,6 @@ import { findSuperuser, serverAnswerOf, type ConnectionConfig } from "@soar/pg-t
 import type { RecoveryOutcome } from "@soar/pg-tools/cluster";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
-import { chownTree } from "../chown-tree.ts";
 import { entrancesOf } from "../recover/entrances.ts";
 import { recover } from "../recover/recovery-files.ts";
 import { restoreCommand } from "../wal/restore-command.ts";
@@ -106,7 +105,7 @@ async function fetchFiles(
   const { directory, owner, jobs, signal, onChosen, onEvent } = options;
   const pool = createCodecPool({ workers: jobs });
   try {
-    const fetched = await fetchScope(store, {
+    return await fetchScope(store, {
       backup,
       table,
       choice,
@@ -118,8 +117,6 @@ async function fetchFiles(
       signal,
       onProgress: (bytes) => onEvent?.({ type: "fetched", bytes }),
     });
-    if (owner !== undefined) await chownTree([directory.dataDir, directory.tablespaceDir], owner);
-    return fetched;
   } finally {
     await pool.close();
   }
@@ -172,7 +169,7 @@ function configFileOf({ path }: ScratchDirectory): string {
 /** Writes the files that a server cannot do without, and chooses its settings. */
 async function prepareServer(
   plan: RestorePlan,
-  { directory, binDir, owner, onEvent }: StartOptions,
+  { directory, binDir, onEvent }: StartOptions,
 ): Promise<{ settings: Record<string, string>; port: number }> {
   const file = (name: string): string => join(directory.path, name);
   await replaceFile(configFileOf(directory), "", SCRATCH_FILE);
@@ -184,7 +181,6 @@ async function prepareServer(
     binDir,
   );
   if (missing.length > 0) onEvent?.({ type: "libraries-missing", names: missing });
-  if (owner !== undefined) await chownTree([directory.dataDir], owner);
   const port = await findFreePort();
   return {
     port,

@@ -96,6 +96,11 @@ export function nameBeside(name: string, purpose: "new" | "old"): string {
   return truncateBytes(name, 63 - suffix.length) + suffix;
 }
 
+/** Whether it is a name that `nameBeside` made for what is loaded. */
+export function isNameBeside(name: string): boolean {
+  return /_soar_[0-9a-f]{8}$/.test(name);
+}
+
 /**
  * Puts a freshly loaded database in the place of another one, which keeps existing under a new name. Its sessions are
  * ended, and both renames are one transaction, so that there is no moment with half of it, whenever this process dies.

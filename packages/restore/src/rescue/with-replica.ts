@@ -1,7 +1,7 @@
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { makeDirectory, moveEntry, removeFile, replaceFile } from "@soar/durable-files";
+import { removeTree } from "@soar/durable-files/directories";
 import { lsnOfSegmentIndex, parseLsn } from "@soar/pg-tools";
 import { connectSql, findSuperuser, type ConnectionConfig } from "@soar/pg-tools/replication";
 import { findPostgresPrograms, startCluster, waitForRecovery } from "@soar/pg-tools/cluster";
@@ -9,7 +9,6 @@ import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { setRecoveryMode } from "@soar/pg-tools/recovery-config";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
-import { chownTree } from "../chown-tree.ts";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { fetchBackup } from "../fetch/fetch-backup.ts";
 import { entrancesOf } from "../recover/entrances.ts";
@@ -80,7 +79,7 @@ async function fetchWhole(
   { directory: { dataDir, tablespaceDir }, owner, jobs, signal, onEvent }: Place,
 ): Promise<void> {
   onEvent?.({ type: "fetching", scope: "cluster", plainBytes: backup.sizes.database });
-  await makeDirectory(join(dataDir, RESTORE_STATE_DIRECTORY), { ...SCRATCH_FILE, mode: 0o700 });
+  await makeDirectory(join(dataDir, RESTORE_STATE_DIRECTORY), { ...SCRATCH_FILE, mode: 0o700, owner });
   const tablespaces = new Map(backup.tablespaces.map(({ oid }) => [oid, join(tablespaceDir, String(oid))]));
   const pool = createCodecPool({ workers: jobs });
   try {
@@ -97,7 +96,7 @@ async function fetchWhole(
   } finally {
     await pool.close();
   }
-  await rm(join(dataDir, RESTORE_STATE_DIRECTORY), { recursive: true });
+  await removeTree(join(dataDir, RESTORE_STATE_DIRECTORY), { sync: "none", owner });
 }
 
 /** Unfinished segments are no base for a backup: their rest is not in the bucket yet. */
@@ -113,7 +112,7 @@ type Starting = Place & { readonly binDir: string };
 
 async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Promise<Replica> {
   const {
-    directory: { dataDir, tablespaceDir, path, logFile, socketDir },
+    directory: { dataDir, path, logFile, socketDir },
     owner,
     binDir,
     role,
@@ -127,7 +126,6 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
   await replaceFile(file("pg_ident.conf"), "", SCRATCH_FILE);
   const putBack = await holdSettings(dataDir, path);
   await setRecoveryMode(dataDir, "standby");
-  if (owner !== undefined) await chownTree([dataDir, tablespaceDir], owner);
   const port = await findFreePort();
   const { present } = await findPreloadLibraries(plan.backup.settings["shared_preload_libraries"] ?? "", binDir);
   const settings = {

@@ -3,7 +3,7 @@ import type { BackupRecord } from "@soar/repository";
 import type { Approach } from "../fetch/delta/approach.ts";
 import type { RestoredChecks, TargetAction } from "../status/restore-record.ts";
 import type { ReplayProgress } from "../recover/replay-progress.ts";
-import type { ServerUser } from "../chown-tree.ts";
+import type { Owner } from "@soar/durable-files";
 import type { RestorePlan } from "../plan/plan.ts";
 import type { RestoreTarget } from "../plan/restore-target.ts";
 import type { ServerControl } from "../server-control/server-control.ts";
@@ -22,7 +22,7 @@ export interface RestoreOptions {
   /** Directories to look for PostgreSQL's programs in, before the usual ones. */
   readonly binDirs: readonly string[];
   /** Who runs the server and owns the files; needed when this runs as root and the parent directory belongs to root. */
-  readonly owner?: ServerUser | undefined;
+  readonly owner?: Owner | undefined;
   readonly jobs: number;
   /** Words of the command that runs `wal-fetch`, without the plan's path and the file's name. */
   readonly walFetchProgram: readonly string[];

@@ -1,9 +1,10 @@
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
-import { type DirectoryOptions, makeDirectory, replaceFile, type WriteOptions } from "@soar/durable-files";
+import { type DirectoryOptions, makeDirectory, type Owner, replaceFile, type WriteOptions } from "@soar/durable-files";
 import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
 import { formatConfigSetting } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
+import { inDataDirectory } from "../data-directory.ts";
 import { nameOwnPlaces, OWN_PLACES } from "./own-places.ts";
 import { readSavedConfig } from "./saved-config.ts";
 import { isFile } from "../is-file.ts";
@@ -23,16 +24,16 @@ export async function chooseConfigFile(
   store: ObjectStore,
   backup: BackupRecord,
   dataDir: string,
-  options: CallOptions & { readonly inPlace: boolean },
+  options: CallOptions & { readonly inPlace: boolean; readonly owner: Owner | undefined },
 ): Promise<ConfigChoice> {
   const source = backup.settings["config_file"];
   if (await isFile(join(dataDir, "postgresql.conf"))) {
-    if (!options.inPlace) await nameOwnPlaces(dataDir, source);
+    if (!options.inPlace) await nameOwnPlaces(dataDir, source, options.owner);
     return { configFile: undefined, settings: {} };
   }
   if (options.inPlace && source !== undefined && (await isFile(source)))
     return { configFile: source, settings: await accessFiles(backup) };
-  await bringSavedConfig(await readSavedConfig(store, backup, options), backup, dataDir);
+  await bringSavedConfig(await readSavedConfig(store, backup, options), backup, { dataDir, owner: options.owner });
   return { configFile: undefined, settings: {} };
 }
 
@@ -46,50 +47,60 @@ async function accessFiles({ settings }: BackupRecord): Promise<Record<string, s
   return found;
 }
 
+/** The directory that gets the configuration. */
+interface Copy {
+  readonly dataDir: string;
+  readonly owner: Owner | undefined;
+}
+
+/** Names of settings and directives are read in any case. */
+const INCLUDE_DIR = /^[ \t]*include_dir\s*=?\s*'?([^'\s]+)'?/gim;
+
 /** postgresql.conf last: with it, everything is there. */
 async function bringSavedConfig(
   saved: ReadonlyMap<string, Buffer>,
   { settings }: BackupRecord,
-  dataDir: string,
+  copy: Copy,
 ): Promise<void> {
+  const { dataDir } = copy;
   const source = settings["config_file"] ?? "";
   const own: Record<string, string> = { data_directory: dataDir };
   for (const setting of ACCESS_FILE_SETTINGS) {
     const content = saved.get(settings[setting] ?? "");
     if (content === undefined) continue;
     own[setting] = join(dataDir, basename(settings[setting] ?? ""));
-    await replaceFile(own[setting] ?? "", content, fileIn(dataDir));
+    await replaceFile(own[setting] ?? "", content, fileIn(copy));
   }
   const text = withoutForeignIncludes(saved.get(source)?.toString("utf8") ?? "", dataDir);
-  for (const [path, content] of saved) await bringIncluded(relative(dirname(source), path), content, dataDir);
+  for (const [path, content] of saved) await bringIncluded(relative(dirname(source), path), content, copy);
   // The server does not start without a directory that is named, although nothing of it was saved.
-  for (const [, directory = ""] of text.matchAll(/^[ \t]*include_dir\s*=?\s*'?([^'\s]+)'?/gm))
-    if (!isAbsolute(directory)) await makeDirectory(join(dataDir, directory), directoryIn(dataDir));
+  for (const [, directory = ""] of text.matchAll(INCLUDE_DIR))
+    if (!isAbsolute(directory)) await makeDirectory(join(dataDir, directory), directoryIn(copy));
   const block = [OWN_PLACES, ...Object.entries(own).map(([name, value]) => formatConfigSetting(name, value)), ""].join(
     "\n",
   );
-  await replaceFile(join(dataDir, "postgresql.conf"), `${withoutPidFile(text).trimEnd()}\n${block}`, fileIn(dataDir));
+  await replaceFile(join(dataDir, "postgresql.conf"), `${withoutPidFile(text).trimEnd()}\n${block}`, fileIn(copy));
 }
 
 /** Files that postgresql.conf includes from below its own directory. */
-async function bringIncluded(path: string, content: Buffer, dataDir: string): Promise<void> {
+async function bringIncluded(path: string, content: Buffer, copy: Copy): Promise<void> {
   if (path.startsWith("..") || !path.includes("/")) return;
-  await makeDirectory(dirname(join(dataDir, path)), directoryIn(dataDir));
-  await replaceFile(join(dataDir, path), content, fileIn(dataDir));
+  await makeDirectory(dirname(join(copy.dataDir, path)), directoryIn(copy));
+  await replaceFile(join(copy.dataDir, path), content, fileIn(copy));
 }
 
 /** The server cannot be started without them, so they are there before pg_control is, also after a crash. */
-function fileIn(dataDir: string): WriteOptions & { readonly sync: "directory" } {
-  return { mode: 0o600, sync: "directory", within: { base: dataDir } };
+function fileIn({ dataDir, owner }: Copy): WriteOptions & { readonly sync: "directory" } {
+  return { mode: 0o600, sync: "directory", owner, within: inDataDirectory(dataDir, owner) };
 }
 
-function directoryIn(dataDir: string): DirectoryOptions {
-  return { ...fileIn(dataDir), mode: 0o700 };
+function directoryIn(copy: Copy): DirectoryOptions {
+  return { ...fileIn(copy), mode: 0o700 };
 }
 
 /** Nothing of these was brought, and nothing is made outside of the data directory because a backup says so. */
 export function withoutForeignIncludes(text: string, dataDir: string): string {
-  return text.replaceAll(/^[ \t]*include_dir\s*=?\s*'?([^'\s]+)'?/gm, (line, directory: string) =>
+  return text.replaceAll(INCLUDE_DIR, (line, directory: string) =>
     !isAbsolute(directory) && relative(dataDir, join(dataDir, directory)).startsWith("..") ? `#${line}` : line,
   );
 }

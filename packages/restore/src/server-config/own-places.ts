@@ -1,7 +1,8 @@
 import { dirname, join } from "node:path";
-import { readTextIfPresent, replaceFile } from "@soar/durable-files";
+import { type Owner, readTextIfPresent, replaceFile } from "@soar/durable-files";
 import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
 import { formatConfigSetting, parseConfigSettings } from "@soar/pg-tools/recovery-config";
+import { inDataDirectory } from "../data-directory.ts";
 import { isFile } from "../is-file.ts";
 
 /** Above the settings that are the copy's own. */
@@ -14,8 +15,8 @@ export const OWN_PLACES = "# soar: where this copy differs from the server that 
  *
  * @param source where the file lay on the server that was backed up
  */
-export async function nameOwnPlaces(dataDir: string, source: string | undefined): Promise<void> {
-  const within = { base: dataDir };
+export async function nameOwnPlaces(dataDir: string, source: string | undefined, owner?: Owner): Promise<void> {
+  const within = inDataDirectory(dataDir, owner);
   const path = join(dataDir, "postgresql.conf");
   const text = (await readTextIfPresent(path, { within })) ?? "";
   const named = new Map(parseConfigSettings(text).map(({ name, value }) => [name, value]));

@@ -21,16 +21,22 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function read(packed: Buffer): Promise<Map<string, Buffer>> {
   const sample = await putSampleBackup(createMemoryStore(), { label: "2025-02-01", first: 1 });
   const sha256 = createHash("sha256").update(packed).digest("hex");
-  const record = { ...sample, objects: [{ name: "server-config.tar.gz", size: packed.length, sha256 }] };
+  const record = {
+    ...sample,
+    settings: { ...sample.settings, config_file: `/${CONFIG_FILE}`, hba_file: `/${HBA_FILE}` },
+    objects: [{ name: "server-config.tar.gz", size: packed.length, sha256 }],
+  };
   const store = createMemoryStore();
   await store.put(backupKey(record.label, "server-config.tar.gz"), packed);
   return await readSavedConfig(store, record, {});
 }
 
+const CONFIG_FILE = "etc/postgresql/15/main/postgresql.conf";
+const HBA_FILE = `etc/${"long/".repeat(25)}pg_hba.conf`;
 const FILES = {
-  "etc/postgresql/15/main/postgresql.conf": "port = 5433\n",
+  [CONFIG_FILE]: "port = 5433\nInclude_Dir 'conf.d'\n",
   "etc/postgresql/15/main/conf.d/empty.conf": "",
-  [`etc/${"long/".repeat(25)}pg_hba.conf`]: "local all all peer\n".repeat(60_000),
+  [HBA_FILE]: "local all all peer\n".repeat(60_000),
 };
 
 test.each(["ustar", "pax", "gnu"])("is what tar packed, in the format %s", async (format) => {
@@ -65,4 +71,25 @@ test.each([
     code: "REPOSITORY_DAMAGED",
     message: expect.stringMatching(fact) as string,
   });
+});
+
+test("only what the server reads as its configuration counts: files that the record names, and what these include", async () => {
+  const strangers = {
+    "etc/cron.d/evil.conf": "x",
+    "etc/postgresql/15/main/not-included.conf": "x",
+    "etc/postgresql/15/main/conf.d/no-suffix": "x",
+    "etc/postgresql/15/main/conf.d/deeper/x.conf": "x",
+  };
+  const included = {
+    "etc/postgresql/15/main/conf.d/a.conf": "include_if_exists = '../shared.conf'",
+    "etc/postgresql/15/main/shared.conf": "include \"shared.conf\"\n# include 'not-included.conf'\n",
+  };
+  for (const [path, content] of Object.entries({ ...FILES, ...strangers, ...included })) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
+  const found = await read(execFileSync("tar", ["-cz", "-C", folder, "etc"], { maxBuffer: 64 * MIB }));
+  expect([...found.keys()].sort()).toEqual(
+    [...Object.keys(FILES), ...Object.keys(included)].map((path) => `/${path}`).sort(),
+  );
 });

@@ -3,9 +3,10 @@ import { hasErrorCode, SoarError } from "@soar/errors";
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord, SMALL_OBJECT_LIMIT_BYTES } from "@soar/repository";
 import { TarScanner } from "@soar/seekable-tar";
 import type { CallOptions, ObjectStore } from "@soar/storage";
+import { legalFiles } from "./legal-files.ts";
 
 /**
- * The files of `server-config.tar.gz` by their absolute path on the source. Rejects with `REPOSITORY_DAMAGED` for anything
+ * The files of `server-config.tar.gz` by their absolute path on the source, as far as they are its configuration. Rejects with `REPOSITORY_DAMAGED` for anything
  * but a tar.gz of at most `SMALL_OBJECT_LIMIT_BYTES`: a few packed megabytes may be gigabytes plain.
  */
 export async function readSavedConfig(
@@ -15,7 +16,7 @@ export async function readSavedConfig(
 ): Promise<Map<string, Buffer>> {
   const packed = await readBackupObject(store, backup, BACKUP_OBJECTS.serverConfig, options);
   try {
-    return unpack(gunzipSync(packed, { maxOutputLength: SMALL_OBJECT_LIMIT_BYTES }));
+    return legalFiles(unpack(gunzipSync(packed, { maxOutputLength: SMALL_OBJECT_LIMIT_BYTES })), backup);
   } catch (cause) {
     const fact = factOf(cause);
     if (fact === undefined) throw cause;

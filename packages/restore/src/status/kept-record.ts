@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { namesIfPresent, readTextIfPresent, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { parseJsonAs } from "@soar/repository";
@@ -58,9 +58,31 @@ export async function readKeptRecord(directory: string): Promise<KeptRecord | un
   );
 }
 
+/** The record of a directory that was kept of this data directory, or is being kept; undefined where somebody else wrote it. */
+export async function readOwnKeptRecord(directory: string, dataDir: string): Promise<KeptRecord | undefined> {
+  const record = await readKeptRecord(directory);
+  return record !== undefined && isOurs(record, dataDir) ? record : undefined;
+}
+
+/** Of one run: it gave everything a name with the same stamp, beside where it was. */
+function isOurs({ dataDir: of, keptAs, moved }: KeptRecord, dataDir: string): boolean {
+  const stamp = keptAs.startsWith(keptPrefix(dataDir)) ? keptAs.slice(keptPrefix(dataDir).length) : "";
+  return (
+    of === dataDir &&
+    /^\d{8}T\d{6}Z(?:-\d+)?$/.test(stamp) &&
+    moved.every(
+      ({ link, from, to }) =>
+        /^(?:pg_wal|pg_tblspc\/\d+)$/.test(link) &&
+        isAbsolute(from) &&
+        resolve(from) === from &&
+        to === keptPrefix(from) + stamp,
+    )
+  );
+}
+
 export async function writeKeptRecord(directory: string, record: KeptRecord): Promise<void> {
   // Without it nobody would know after a crash what the directory is.
-  const options = { mode: 0o600, keepMode: true, sync: "directory" } as const;
+  const options = { mode: 0o600, keepMode: true, sync: "directory", within: { base: directory } } as const;
   await replaceFile(join(directory, RECORD_NAME), `${JSON.stringify(record)}\n`, options);
 }
 
@@ -72,9 +94,9 @@ export function keptRecordPath(directory: string): string {
 export async function listKept(dataDir: string): Promise<KeptRecord[]> {
   const found: KeptRecord[] = [];
   for (const path of await besides(keptPrefix(dataDir))) {
-    const record = await readKeptRecord(path);
+    const record = await readOwnKeptRecord(path, dataDir);
     // Its name says when it was kept; the record may be that of a copy elsewhere.
-    if (record?.dataDir === dataDir && record.keptAs === path) found.push(record);
+    if (record?.keptAs === path) found.push(record);
   }
   return found;
 }

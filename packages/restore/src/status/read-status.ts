@@ -1,6 +1,6 @@
-import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { processStart, readTextIfPresent, statIfPresent } from "@soar/durable-files";
+import { processStart, readTextIfPresent } from "@soar/durable-files";
+import { openOrdinaryIfPresent } from "@soar/durable-files/if-present";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
@@ -56,7 +56,10 @@ async function readReplay(
 ): Promise<Pick<RestoreStatus, "replayedLsn" | "segments" | "remainingMs">> {
   const nothing = { replayedLsn: undefined, segments: undefined, remainingMs: undefined };
   const [tablePath, logPath] = [join(stateDir, "lineage.json"), join(stateDir, "server.log")];
-  const [text, log] = [await readTextIfPresent(tablePath), await readTail(logPath, record.logOffset)];
+  const [text, log] = [
+    await readTextIfPresent(tablePath, { within: { base: stateDir } }),
+    await readTail(logPath, record.logOffset),
+  ];
   if (text === undefined || log === undefined) return nothing;
   const table = parseLineageTable(text, tablePath);
   const restored = [...log.text.matchAll(/restored log file "([0-9A-F]{24})" from archive/g)].at(-1)?.[1];
@@ -83,10 +86,10 @@ async function readTail(
   path: string,
   from: number,
 ): Promise<{ readonly text: string; readonly begunAt: number } | undefined> {
-  const found = await statIfPresent(path);
-  if (found === undefined) return undefined;
+  await using file = await openOrdinaryIfPresent(path);
+  if (file === undefined) return undefined;
+  const found = await file.stat();
   const start = Math.max(from, found.size - TAIL_BYTES);
-  await using file = await open(path, "r");
   const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.max(0, found.size - start)), 0, undefined, start);
   return { text: buffer.toString("utf8", 0, bytesRead), begunAt: found.birthtimeMs };
 }

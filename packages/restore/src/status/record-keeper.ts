@@ -1,4 +1,5 @@
 import { removeFile, type Owner } from "@soar/durable-files";
+import { inDataDirectory } from "../data-directory.ts";
 import type { FetchProgress } from "../work-done.ts";
 import { recordPath, writeRestoreRecord, type RestoreRecord } from "./restore-record.ts";
 
@@ -49,6 +50,9 @@ export class RecordKeeper {
   async remove(): Promise<void> {
     await this.#written;
     // A crash must not bring back a restore that is over.
-    await removeFile(recordPath(this.#dataDir), { sync: "directory" });
+    await removeFile(recordPath(this.#dataDir), {
+      sync: "directory",
+      within: inDataDirectory(this.#dataDir, this.#owner),
+    });
   }
 }

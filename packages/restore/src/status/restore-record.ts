@@ -4,7 +4,7 @@ import { SoarError } from "@soar/errors";
 import { formatLsn } from "@soar/pg-tools";
 import { parseJsonAs } from "@soar/repository";
 import * as v from "valibot";
-import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
+import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { describeTarget } from "../plan/restore-target.ts";
 import type { RestorePlan } from "../plan/plan.ts";
 import { leftFilesSchema, type LeftFiles } from "./left-files.ts";
@@ -178,7 +178,7 @@ export async function writeRestoreRecord(
 ): Promise<void> {
   const path = recordPath(dataDir);
   // The next run goes on by it, whatever ended this one.
-  const options = { owner, sync: "directory", within: { base: dataDir } } as const;
+  const options = { owner, sync: "directory", within: inDataDirectory(dataDir, owner) } as const;
   await makeDirectory(dirname(path), { ...options, mode: 0o700 });
   await replaceFile(path, `${JSON.stringify(record)}\n`, { ...options, mode: 0o600 });
 }

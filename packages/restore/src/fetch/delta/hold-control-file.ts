@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { meansAbsent, moveEntry, statIfPresent, syncDirectory } from "@soar/durable-files";
-import { RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
+import { meansAbsent, moveEntry, type Owner, statIfPresent, syncDirectory } from "@soar/durable-files";
+import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
 
 /** pg_control of a cluster that had a life of its own, for as long as its newest WAL was not put aside. */
 export function heldControlFile(dataDir: string): string {
@@ -13,12 +13,15 @@ export function heldControlFile(dataDir: string): string {
  *
  * @param options.ownData whether the directory is that of a cluster, not what an earlier restore has fetched
  */
-export async function holdControlFile(dataDir: string, { ownData }: { readonly ownData: boolean }): Promise<void> {
+export async function holdControlFile(
+  dataDir: string,
+  { ownData, owner }: { readonly ownData: boolean; readonly owner?: Owner | undefined },
+): Promise<void> {
   const [stateDir, global] = [join(dataDir, RESTORE_STATE_DIRECTORY), join(dataDir, "global")];
   const held = ownData ? heldControlFile(dataDir) : join(stateDir, "pg_control.dropped");
   try {
     // Before the first file changes, also for whoever finds the directory after a crash.
-    await moveEntry(join(global, "pg_control"), held, { sync: "directory", within: { base: dataDir } });
+    await moveEntry(join(global, "pg_control"), held, { sync: "directory", within: inDataDirectory(dataDir, owner) });
   } catch (error) {
     if (!meansAbsent(error)) throw error;
     // An earlier run may have been interrupted between the two steps.

@@ -1,10 +1,14 @@
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { type Owner } from "@soar/durable-files";
+import { removeTree } from "@soar/durable-files/directories";
 import type { SeekArchive } from "@soar/seekable-tar";
 
 export interface RemoveForeignOptions {
   /** Paths, relative to the directory, that stay with everything below them. */
   readonly keep: ReadonlySet<string>;
+  /** Whose the directory is, where this is root: nothing of anybody else is removed. */
+  readonly owner?: Owner | undefined;
   /** Whether a name directly in the directory is looked at; all are unless said otherwise. */
   readonly isOurs?: (name: string) => boolean;
   /** Whether a link stays that the archive has nothing in the place of; none does unless said otherwise. */
@@ -19,7 +23,7 @@ export interface RemoveForeignOptions {
 export async function removeForeign(
   directory: string,
   archive: SeekArchive,
-  { keep, isOurs = () => true, keepsLink = () => false }: RemoveForeignOptions,
+  { keep, owner, isOurs = () => true, keepsLink = () => false }: RemoveForeignOptions,
 ): Promise<number> {
   const kinds = new Map<string, "directory" | "other">();
   for (const { path, type } of archive.entries) {
@@ -36,7 +40,7 @@ export async function removeForeign(
       if (entry.isSymbolicLink() && !kinds.has(path) && keepsLink(path)) continue;
       const kind = entry.isDirectory() ? "directory" : "other";
       if (kinds.get(path) !== kind) {
-        await rm(join(directory, path), { recursive: true, force: true });
+        await removeTree(join(directory, path), { sync: "none", within: { base: directory, owner } });
         removed += 1;
       } else if (kind === "directory") await clean(path);
     }

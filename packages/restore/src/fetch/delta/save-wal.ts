@@ -1,21 +1,25 @@
-import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  isRoot,
   makeDirectory,
   moveEntry,
   namesIfPresent,
-  ownerOf,
+  type Owner,
   removeFile,
   replaceFile,
   statIfPresent,
   syncDirectory,
   systemErrorCode,
 } from "@soar/durable-files";
-import { RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
+import { openOrdinaryIfPresent } from "@soar/durable-files/if-present";
+import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
 import { savedWalPrefix } from "../../status/kept-record.ts";
 import { heldControlFile } from "./hold-control-file.ts";
+
+export interface SaveWalOptions {
+  readonly needed?: ReadonlySet<string>;
+  readonly owner?: Owner | undefined;
+}
 
 const WAL_FILE = /^[0-9A-F]{24}(?:\.partial)?$|^[0-9A-F]{8}\.history$/;
 
@@ -24,11 +28,12 @@ const WAL_FILE = /^[0-9A-F]{24}(?:\.partial)?$|^[0-9A-F]{8}\.history$/;
  * of the last commits (safety, trap 41). Done once per cluster, however often the restore is interrupted. Resolves to the
  * directory beside the data directory that holds it, undefined when there is nothing to save.
  *
- * @param needed names that recovery is going to need from here, whatever PostgreSQL thinks of them
+ * @param options.needed names that recovery is going to need from here, whatever PostgreSQL thinks of them
+ * @param options.owner who runs the server, which reads it from there in recovery
  */
 export async function saveUnarchivedWal(
   dataDir: string,
-  needed: ReadonlySet<string> = new Set(),
+  { needed = new Set(), owner }: SaveWalOptions = {},
 ): Promise<string | undefined> {
   const held = heldControlFile(dataDir);
   const control = await statIfPresent(held);
@@ -38,15 +43,13 @@ export async function saveUnarchivedWal(
   // Of the last checkpoint, so that a second try after an interruption goes on in the same place.
   const place = `${savedWalPrefix(dataDir)}${control.mtime.toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
   if (names.length > 0) {
-    // The server reads it from here, in recovery.
-    const owner = isRoot() ? await ownerOf(walDir) : undefined;
     await makeDirectory(place, { mode: 0o700, owner, sync: "directory" });
-    for (const name of names) await move(join(walDir, name), join(place, name));
+    for (const name of names) await move(join(walDir, name), join(place, name), owner);
     await syncDirectory(place);
   }
   // Not synced: after a crash it would be looked for once more, and nothing found.
   const done = join(dataDir, RESTORE_STATE_DIRECTORY, "pg_control.saved");
-  await moveEntry(held, done, { sync: "none", within: { base: dataDir } });
+  await moveEntry(held, done, { sync: "none", within: inDataDirectory(dataDir, owner) });
   return names.length > 0 ? place : undefined;
 }
 
@@ -64,14 +67,16 @@ async function unarchivedFiles(walDir: string, needed: ReadonlySet<string>): Pro
 }
 
 /** The directory beside may lie on another file system, when the data directory is one by itself. */
-async function move(from: string, to: string): Promise<void> {
+async function move(from: string, to: string, owner: Owner | undefined): Promise<void> {
   try {
     // All of them are synced together.
     await moveEntry(from, to, { sync: "none" });
   } catch (error) {
     if (systemErrorCode(error) !== "EXDEV") throw error;
+    await using source = await openOrdinaryIfPresent(from);
+    if (source === undefined) throw error;
     // It may be the only copy of the last commits: on the disk here before it goes there.
-    await replaceFile(to, createReadStream(from), { mode: 0o600, sync: "directory" });
+    await replaceFile(to, source.createReadStream(), { mode: 0o600, owner, sync: "directory" });
     await removeFile(from, { sync: "none" });
   }
 }

@@ -1,7 +1,8 @@
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Owner, removeFile, replaceFile } from "@soar/durable-files";
+import { removeTree } from "@soar/durable-files/directories";
 import type { ObjectStore } from "@soar/storage";
 import type { LineageTable } from "../lineage-table.ts";
 import { FETCHING_SUFFIX, type SpoolPlace } from "../restore-command.ts";
@@ -59,7 +60,7 @@ export async function openSpool(store: ObjectStore, table: LineageTable, options
     async close() {
       stop.abort();
       await filling;
-      await rm(directory, { recursive: true, force: true });
+      await removeTree(directory, { sync: SYNC, owner: options.owner });
     },
   };
 }
