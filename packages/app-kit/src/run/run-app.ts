@@ -85,7 +85,7 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
   requireNoProblems(resolved.problems);
   passOn(table, envFile);
   hideMemory();
-  const log = run.session.configureLog({
+  const log = await run.session.configureLog({
     level: base.logLevel,
     format: base.logFormat,
     directory: base.logDir,

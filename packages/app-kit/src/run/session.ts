@@ -2,7 +2,7 @@ import { exitStatusOf, messageOf } from "@soar/errors";
 import type { App } from "../options/command.ts";
 import { reportOf, stackOf } from "./failure-report.ts";
 import { createLog, formatLogLine, type Log, type LogFormat, type LogLevel } from "../screen/log.ts";
-import { openLogFile } from "../screen/log-file.ts";
+import { type LogFile, openLogFile } from "../screen/log-file.ts";
 import { createScreen, type Screen } from "../screen/screen.ts";
 import { visibleText } from "../screen/visible.ts";
 import { selectCommand } from "../options/select-command.ts";
@@ -17,8 +17,8 @@ export interface LogSettings {
 /** What one run of a binary prints, logs and ends with. */
 export interface Session {
   readonly screen: Screen;
-  /** Starts logging as configured; before it, lines go to stderr in text form. Throws `FILE_UNWRITABLE` for a required log file. */
-  configureLog(settings: LogSettings): Log;
+  /** Starts logging as configured; before it, lines go to stderr in text form. Rejects with `FILE_UNWRITABLE` for a required log file. */
+  configureLog(settings: LogSettings): Promise<Log>;
   readonly log: Log;
   /** The exit status of a failure, 1..255. */
   statusOf(error: unknown): number;
@@ -37,7 +37,7 @@ export function createSession(app: App, argv: readonly string[]): Session {
     get log() {
       return log;
     },
-    configureLog(wanted) {
+    async configureLog(wanted) {
       settings = wanted;
       const toStderr = {
         component: app.component,
@@ -46,7 +46,7 @@ export function createSession(app: App, argv: readonly string[]): Session {
         sinks: [screen.writeLine],
       };
       log = createLog(toStderr);
-      appendToFile = fileSink(wanted, log);
+      appendToFile = await fileSink(wanted, log);
       if (appendToFile !== undefined) log = createLog({ ...toStderr, sinks: [screen.writeLine, appendToFile] });
       return log;
     },
@@ -69,11 +69,11 @@ function statusOf(app: App, argv: readonly string[], error: unknown): number {
 }
 
 /** A log that can no longer be written is told once on stderr and never ends a backup or a restore. */
-function fileSink(settings: LogSettings, log: Log): ((line: string) => void) | undefined {
+async function fileSink(settings: LogSettings, log: Log): Promise<((line: string) => void) | undefined> {
   if (settings.directory === undefined || settings.file === "none") return undefined;
-  let file: ReturnType<typeof openLogFile>;
+  let file: LogFile;
   try {
-    file = openLogFile(settings.directory);
+    file = await openLogFile(settings.directory);
   } catch (error) {
     if (settings.file === "required" || !(error instanceof Error)) throw error;
     log.warn(`${error.message}; going on without it`);

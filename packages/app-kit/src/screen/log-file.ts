@@ -1,8 +1,11 @@
-import { closeSync, constants, fchownSync, fstatSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, fchownSync, fstatSync, openSync, writeSync } from "node:fs";
 import path from "node:path";
-import { SoarError } from "@soar/errors";
+import { isRoot, makeDirectory, openForAppend, systemErrorCode } from "@soar/durable-files";
+import { type HeldDirectory, holdDirectory } from "@soar/durable-files/directories";
+import { messageOf, SoarError } from "@soar/errors";
 
 const LOG_FILE_NAME = "backup.log";
+const MODE = 0o640;
 /** Where nobody else moves it away. */
 export const LARGEST_LOG_BYTES = 16 * 1024 * 1024;
 
@@ -15,31 +18,27 @@ export interface LogFile {
 /**
  * Opens `backup.log` in a directory, which is made if need be. The file is opened anew for every line: there are few
  * lines, and logrotate may then move the file away at any time without telling anybody. One that is longer than
- * `LARGEST_LOG_BYTES` is put aside, see `rotateLog`.
+ * `LARGEST_LOG_BYTES` is put aside, see `rotateLog`. The directory stays the one that it was: root writes here too, where it
+ * belongs to postgres, and goes through no link of theirs.
  *
- * Throws `FILE_UNWRITABLE`.
+ * Rejects with `FILE_UNWRITABLE`.
  */
-export function openLogFile(directory: string): LogFile {
+export async function openLogFile(directory: string): Promise<LogFile> {
   const file = path.join(directory, LOG_FILE_NAME);
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o755 });
-    const created = openForAppend(file);
-    try {
-      giveToOwnerOf(directory, created);
-    } finally {
-      closeSync(created);
-    }
+    if (!existsSync(directory)) await makeDirectory(directory, { mode: 0o755, sync: "none" });
+    await (await openForAppend(file, { mode: MODE })).close();
+    return { path: file, append: appender(await holdDirectory(directory), file) };
   } catch (cause) {
-    const fact = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
-    throw new SoarError("FILE_UNWRITABLE", `unable to open the log file '${file}': ${fact}`, {
-      hint: `Make the directory writable for this user, or set BACKUP_LOG_DIR to another one.`,
-      cause,
-    });
+    throw new SoarError(
+      "FILE_UNWRITABLE",
+      `unable to open the log file '${file}': ${systemErrorCode(cause) ?? messageOf(cause)}`,
+      { hint: `Make the directory writable for this user, or set BACKUP_LOG_DIR to another one.`, cause },
+    );
   }
-  return { path: file, append: appender(file) };
 }
 
-function appender(file: string): LogFile["append"] {
+function appender(held: HeldDirectory, file: string): LogFile["append"] {
   let rotating = false;
   let failure: { readonly error: unknown } | undefined;
   // The lines that come meanwhile go wherever the name leads, which is the old file or the new one.
@@ -48,7 +47,7 @@ function appender(file: string): LogFile["append"] {
     await rotateLog(file, new Date());
   };
   return (line) => {
-    const size = appendLine(file, line);
+    const size = appendLine(held, line);
     if (failure !== undefined) {
       const { error } = failure;
       failure = undefined;
@@ -64,10 +63,9 @@ function appender(file: string): LogFile["append"] {
 }
 
 /** Gives the size that the file has then. */
-function appendLine(file: string, line: string): number {
-  const descriptor = openForAppend(file);
+function appendLine(held: HeldDirectory, line: string): number {
+  const descriptor = openInside(held);
   try {
-    giveToOwnerOf(path.dirname(file), descriptor);
     writeSync(descriptor, `${line}\n`);
     return fstatSync(descriptor).size;
   } finally {
@@ -75,19 +73,23 @@ function appendLine(file: string, line: string): number {
   }
 }
 
-function openForAppend(file: string): number {
-  // No symbolic links: root writes here too, into a directory that belongs to postgres.
-  return openSync(
-    file,
-    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-    0o640,
-  );
+function openInside(held: HeldDirectory): number {
+  const flags =
+    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const descriptor = openSync(held.at(LOG_FILE_NAME), flags, MODE);
+  try {
+    if (isRoot()) makeTheirs(descriptor, held);
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
 }
 
-/** A log that a restore by root begins must not lock out the backups by postgres that follow. */
-function giveToOwnerOf(directory: string, descriptor: number): void {
-  if (process.geteuid?.() !== 0) return;
-  const owner = statSync(directory);
-  const stats = fstatSync(descriptor);
-  if (stats.uid !== owner.uid && stats.size === 0) fchownSync(descriptor, owner.uid, owner.gid);
+/** A log that a restore by root begins must not lock out the backups by postgres that follow; nor is one of others written to. */
+function makeTheirs(descriptor: number, { owner }: HeldDirectory): void {
+  const found = fstatSync(descriptor);
+  if (!found.isFile() || found.nlink !== 1 || (found.uid !== 0 && found.uid !== owner?.uid))
+    throw new Error("somebody has put another file in its place");
+  if (owner !== undefined && found.uid !== owner.uid && found.size === 0) fchownSync(descriptor, owner.uid, owner.gid);
 }
