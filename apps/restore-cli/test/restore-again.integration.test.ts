@@ -27,8 +27,6 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-const leftInTmp = (): string[] => readdirSync("/tmp").filter((name) => /^soar-restore-[A-Za-z0-9]{6}$/.test(name));
-
 /** So that no server can listen there. */
 async function occupyPort(port: number): Promise<AsyncDisposable> {
   const server = createServer().listen(port, "127.0.0.1");
@@ -82,11 +80,11 @@ describe("where a restore has shut its server down at the target and blocks of a
     "%s compares everything, fetches what differs, and says how much that was",
     { timeout: 120_000 },
     async (flag) => {
-      const before = leftInTmp();
       const again = await copy(`down${flag}`);
       const first = await again.run("--target-action", "shutdown");
       expect(first).toMatchObject({ outcome: "shut-down", fetched: { keptBytes: 0 } });
-      expect(leftInTmp()).toEqual(before);
+      expect(first).not.toHaveProperty("privateDir");
+      expect(readdirSync(join(again.dataDir, "soar-restore"))).not.toContain("socket");
       expect(await again.status()).toMatchObject({ phase: "at-target", running: false, server: "shut-down" });
       zeroBlocks(again.dataDir);
       const report = await again.run(flag, "--target-action", "promote");
@@ -173,6 +171,35 @@ test(
     await expectEveryRow(again);
   },
 );
+
+describe("in place", () => {
+  test.each([
+    ["shutdown", "--discard-old-data"],
+    ["pause", "--delta"],
+  ])(
+    "after %s, %s compares everything too, and the old data stays kept once",
+    { timeout: 120_000 },
+    async (action, flag) => {
+      const { cluster } = world;
+      const restore = async (...args: readonly string[]): Promise<Record<string, unknown>> =>
+        JSON.parse((await succeed(world, "soar-restore", "--immediate", "--yes", "--json", ...args)).stdout) as Record<
+          string,
+          unknown
+        >;
+      const first = await restore("--target-action", action);
+      expect(first).toMatchObject({ inPlace: true, keptAs: expect.stringContaining(".before-restore-") as string });
+      const shown = await succeed(world, "soar-restore", "status", "--data-dir", cluster.dataDir, "--json");
+      expect(JSON.parse(shown.stdout)).toMatchObject({ phase: "at-target", targetAction: action });
+      // With the data directory it goes, whoever removes that.
+      const socket = action === "pause" ? join(cluster.dataDir, "soar-restore", "socket") : undefined;
+      expect(first["privateDir"]).toBe(socket);
+      zeroBlocks(cluster.dataDir);
+      expect(await restore(flag)).toMatchObject({ outcome: "promoted", keptAs: first["keptAs"] });
+      expect(await cluster.query("SELECT count(*)::int AS rows FROM rows")).toEqual([{ rows: ROWS }]);
+      expect(readdirSync(cluster.dataDir)).not.toContain("soar-restore");
+    },
+  );
+});
 
 test("the plan says what the server does afterwards, and not that it takes writes", { timeout: 60_000 }, async () => {
   const fresh = await copy("planned");
