@@ -62,7 +62,12 @@ function serverLine({ server }: VerifyReport): string {
 
 function backupLines(report: VerifyReport): string[] {
   const { backups, wal } = report;
-  const how = { full: "every byte", sample: "records, and a sample of the bytes", quick: "records and sizes" };
+  const how = {
+    full: "every byte",
+    part: "records, and what is there of the bytes",
+    sample: "records, and a sample of the bytes",
+    quick: "records and sizes",
+  };
   return [
     ...backups.map(({ label, kind, read }) => `backup ${label} (${kind}): ${how[read]}`),
     `WAL: ${wal.segments} segments, ${wal.read} of them read`,

@@ -25,7 +25,7 @@ import {
   targetServerOf,
   type RescueConfig,
 } from "./rescue-options.ts";
-import { describeRescue, rescueAsJson } from "./rescue-plan.ts";
+import { describeRescue, rescueAsJson, rescueReached } from "./rescue-plan.ts";
 import { targetOf, timelineOf } from "./target-options.ts";
 
 const options = {
@@ -152,7 +152,7 @@ function reportText({
 }: DatabaseRescueReport): string {
   const lines = [
     ["rescued", `${source} into ${target}, in ${formatDuration(durationMs)}`],
-    ["reached", `${reachedLsn === undefined ? "the target" : formatLsn(reachedLsn)}, as planned`],
+    ["reached", rescueReached(reachedLsn, plan)],
     [
       "fetched",
       `${formatSize(fetchedBytes.backup)} of ${formatSize(plan.backup.sizes.stored)} of backup, ${formatSize(fetchedBytes.wal)} of WAL`,

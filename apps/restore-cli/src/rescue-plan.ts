@@ -20,6 +20,13 @@ export function describeRescue(plan: RestorePlan, rows: readonly (readonly [stri
   return all.flatMap(([name, text]) => (text === undefined ? [] : [`${`${name}:`.padEnd(16)}${text}`])).join("\n");
 }
 
+/** Where the scratch server really ended. */
+export function rescueReached(reachedLsn: bigint | undefined, { resolved: { stopLsn } }: RestorePlan): string {
+  if (reachedLsn === stopLsn) return `${formatLsn(reachedLsn)}, as planned`;
+  const reached = reachedLsn === undefined ? "the target" : `${formatLsn(reachedLsn)}, where the archive ends`;
+  return `${reached}; planned was ${formatLsn(stopLsn)}`;
+}
+
 /** The same for programs. */
 export function rescueAsJson(plan: RestorePlan, more: Readonly<Record<string, unknown>>): unknown {
   return {

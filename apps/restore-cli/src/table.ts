@@ -12,7 +12,7 @@ import {
 } from "@soar/restore/rescue";
 import { showAbandoned, withRescueDisplay } from "./rescue-display.ts";
 import { rescueOptions, scratchOptionsOf, sourceDatabaseOf, targetServerOf } from "./rescue-options.ts";
-import { describeRescue, rescueAsJson } from "./rescue-plan.ts";
+import { describeRescue, rescueAsJson, rescueReached } from "./rescue-plan.ts";
 import { parsePlace, parseTableName } from "./table-names.ts";
 import { targetOf, timelineOf } from "./target-options.ts";
 
@@ -139,7 +139,7 @@ function reportText(
       "rescued",
       `${tables.length === 1 ? `${tables[0]?.schema}.${tables[0]?.name}` : `${tables.length} tables and partitions`} in ${formatDuration(durationMs)}`,
     ],
-    ["reached", `${reachedLsn === undefined ? "the target" : formatLsn(reachedLsn)}, as planned`],
+    ["reached", rescueReached(reachedLsn, plan)],
     [
       "fetched",
       `${formatSize(fetchedBytes.backup)} of ${formatSize(plan.backup.sizes.stored)} of backup, ${formatSize(fetchedBytes.wal)} of WAL`,

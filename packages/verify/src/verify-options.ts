@@ -69,5 +69,6 @@ export interface VerifyReport {
 export interface VerifiedBackup {
   readonly label: string;
   readonly kind: "full" | "incremental";
-  readonly read: "quick" | "sample" | "full";
+  /** `part`: every byte was to be read, and not all of them are there. */
+  readonly read: "quick" | "sample" | "full" | "part";
 }

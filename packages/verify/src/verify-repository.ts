@@ -10,6 +10,7 @@ import { checkSegments } from "./full/check-segments.ts";
 import { checkBackupHistories } from "./full/check-backup-histories.ts";
 import { checkSwitchPoints } from "./full/check-switch-points.ts";
 import { createVerifyPool, type VerifyPool } from "./full/verify-pool.ts";
+import { howRead } from "./how-read.ts";
 import { firstIndexOf, planReading, unreadSince, type ReadingPlan } from "./plan-reading.ts";
 import { agesOf, checkAges, clockJumped, DEFAULT_AGE_LIMITS } from "./quick/check-ages.ts";
 import { checkChains } from "./quick/check-chains.ts";
@@ -22,7 +23,7 @@ import { surveyRepository, type CompleteBackup, type Survey } from "./survey/sur
 import { takeLease } from "./take-lease.ts";
 import { backupUnit } from "./sample/unit-names.ts";
 import { verifyBackups } from "./verify-backups.ts";
-import type { VerifiedBackup, VerifyOptions, VerifyReport } from "./verify-options.ts";
+import type { VerifyOptions, VerifyReport } from "./verify-options.ts";
 
 /** Everything that the steps of one verification share. */
 interface Run {
@@ -208,18 +209,16 @@ function reportOf(
   window: RecoveryWindow | undefined,
 ): VerifyReport {
   const { newestBackupAt, lastArchivedAt } = agesOf(survey);
-  const readOf = (label: string): VerifiedBackup["read"] =>
-    plan.fullLabels.has(label)
-      ? "full"
-      : [...plan.slices].some((name) => name.startsWith(`base/${label}/`))
-        ? "sample"
-        : "quick";
   const segments = [...survey.inventories.values()].reduce((sum, inventory) => sum + inventory.segments.size, 0);
   return {
     repository: survey.repository,
     server,
     findings: sortFindings(distinct(findings)),
-    backups: backups.map(({ label, record }) => ({ label, kind: record.kind, read: readOf(label) })),
+    backups: backups.map((backup) => ({
+      label: backup.label,
+      kind: backup.record.kind,
+      read: howRead(backup, plan, findings),
+    })),
     wal: { segments, read: plan.segments.length },
     window,
     newestBackupAt: newestBackupAt?.toISOString(),

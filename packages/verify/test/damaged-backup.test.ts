@@ -49,6 +49,7 @@ describe("every object of a backup", () => {
     await repository.store.remove([key]);
     expect(await find({ depth: QUICK })).toEqual([error("object-missing", key)]);
     expect(await find()).toEqual([error("object-missing", key)]);
+    expect((await verify({ depth: FULL })).backups).toMatchObject([{ label: LABEL, read: "part" }]);
   });
 
   test("two that were swapped are found", async () => {

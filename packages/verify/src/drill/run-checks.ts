@@ -35,7 +35,7 @@ export async function runChecks(
     const result = await attempt(work);
     onCheck({ kind, name, ...result, durationMs: Math.round(performance.now() - begin) });
   };
-  await check("consistent-start", "consistent start", () => describeStart(drill, consistentLsn));
+  await check("consistent-start", "consistent start", () => describeStart(drill, plan, consistentLsn));
   await check("fence", "fence", () => checkFence(drill));
   await check("newest-commit", "newest commit", () => checkNewestCommit(drill, plan));
   await check("collations", "collation versions", () => checkCollations(drill));

@@ -4,12 +4,20 @@ import type { RestorePlan } from "@soar/restore/plan";
 import type { CheckResult, DrillServer } from "./drill-server.ts";
 
 /** The server reached consistency and the planned end; otherwise it would not be here. */
-export function describeStart({ scratch }: DrillServer, consistentLsn: bigint | undefined): CheckResult {
+export function describeStart(
+  { scratch }: DrillServer,
+  { resolved: { stopLsn } }: RestorePlan,
+  consistentLsn: bigint | undefined,
+): CheckResult {
   const { reachedLsn, timeline } = scratch.outcome;
+  const replayed =
+    reachedLsn === undefined
+      ? "replayed to the target"
+      : `replayed to ${formatLsn(reachedLsn)}${reachedLsn === stopLsn ? " as planned" : `, where the archive ends (planned was ${formatLsn(stopLsn)})`}`;
   const consistent = consistentLsn === undefined ? "consistent" : `consistent at ${formatLsn(consistentLsn)}`;
   return {
     outcome: "passed",
-    detail: `${consistent}, replayed to ${reachedLsn === undefined ? "the target" : formatLsn(reachedLsn)} as planned, and takes connections on timeline ${timeline}`,
+    detail: `${consistent}, ${replayed}, and takes connections on timeline ${timeline}`,
   };
 }
 
@@ -28,6 +36,8 @@ export function checkNewestCommit({ scratch }: DrillServer, { target, resolved }
       detail: `the server says that its newest transaction is of ${reached.toISOString()}; by the plan ${newest}`,
     };
   }
+  if (last !== undefined && reached === undefined)
+    return { outcome: "warning", detail: `the server names no transaction that it replayed; by the plan ${newest}` };
   if (target.kind === "time") {
     const isInside =
       (last === undefined || last.time <= target.time) &&
