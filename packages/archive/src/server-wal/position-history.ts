@@ -39,6 +39,12 @@ export function createPositionHistory(earlier: readonly PositionSample[] = []): 
       return last;
     },
     add(lsn, atMs) {
+      // The clock was set back: what was seen before is as old as it was, and not of times to come.
+      const back = lookedAtMs - atMs;
+      if (back > 0 && lookedAtMs > -Infinity) {
+        samples = samples.map((sample) => ({ lsn: sample.lsn, atMs: sample.atMs - back }));
+        if (last !== undefined) last = { lsn: last.lsn, atMs: last.atMs - back };
+      }
       if (last?.lsn !== lsn) last = { lsn, atMs };
       lookedAtMs = atMs;
       note(last);

@@ -78,3 +78,19 @@ describe("commits that wait for the bucket", () => {
     expect(watch.held(4_000).waitingSeconds).toBe(4);
   });
 });
+
+test("a clock that is set back hides no commit that waits, nor how long it has", () => {
+  const DAY_MS = 86_400_000;
+  const history = createPositionHistory();
+  const events: CommitEvent[] = [];
+  const watch = createCommitWatch(history, (event) => events.push(event));
+  for (let second = 0; second < 10; second += 1) {
+    const atMs = second * 1000 + (second < 4 ? 400 * DAY_MS : 0);
+    history.add(200n, atMs);
+    watch.look({ ...named(1), atMs });
+  }
+  expect(events).toEqual([{ type: "commits-held", waitingSeconds: 5, sessions: 1 }]);
+  // Of the last look before the jump and the first behind it, nobody knows what passed in between.
+  expect(watch.held(9000).waitingSeconds).toBe(8);
+  expect(history.firstBeyond(100n)).toBe(1000);
+});

@@ -42,6 +42,7 @@ export function createCommitWatch(history: PositionHistory, onEvent: (event: Com
   let heldSinceMs: number | undefined;
   let toldAtMs: number | undefined;
   let longest = 0;
+  let lookedAtMs = -Infinity;
   const held = (nowMs: number): HeldCommits => {
     const since = heldSinceMs === undefined ? undefined : history.firstBeyond(confirmed ?? -1n);
     const waitingMs =
@@ -58,6 +59,11 @@ export function createCommitWatch(history: PositionHistory, onEvent: (event: Com
     },
     look({ isNamed, sessions: seen, atMs }) {
       sessions = seen;
+      // The clock was set back.
+      const back = Math.max(0, lookedAtMs - atMs);
+      lookedAtMs = atMs;
+      if (heldSinceMs !== undefined) heldSinceMs -= back;
+      if (toldAtMs !== undefined) toldAtMs -= back;
       const isHeld = isNamed && seen !== 0 && history.firstBeyond(confirmed ?? -1n) !== undefined;
       heldSinceMs = isHeld ? (heldSinceMs ?? atMs) : undefined;
       const now = held(atMs);
