@@ -3,6 +3,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   realpathSync,
@@ -109,6 +110,23 @@ describe("old data", () => {
     expect(lstatSync(join(dataDir, "pg_wal")).isSymbolicLink()).toBe(true);
     expect(readlinkSync(join(dataDir, "pg_wal"))).toBe(inRoot("wal"));
     expect(statSync(inRoot("wal")).isDirectory()).toBe(true);
+  });
+
+  test("with a pg_wal and a tablespace that are links to links leaves these as they are, and moves what they lead to", async () => {
+    for (const name of ["wal", "fast"]) {
+      renameSync(inRoot(name), inRoot(`disk-${name}`));
+      symlinkSync(inRoot(`disk-${name}`), inRoot(name));
+    }
+    await keep();
+    await takeOldPlace(dataDir);
+    for (const name of ["wal", "fast"]) {
+      expect(readlinkSync(inRoot(name))).toBe(inRoot(`disk-${name}`));
+      expect(readdirSync(inRoot(`disk-${name}`))).toEqual([]);
+    }
+    const stamp = KEPT.replace("data", "");
+    expect(readlinkSync(inRoot(KEPT, "pg_wal"))).toBe(inRoot(`disk-wal${stamp}`));
+    expect(readFileSync(inRoot(KEPT, "pg_tblspc/16384/rows"), "utf8")).toBe("fast/rows");
+    expect(readlinkSync(inRoot(KEPT, "pg_tblspc/16384"))).toBe(inRoot(`disk-fast${stamp}`));
   });
 
   test("whose pg_wal is gone with its disk is kept without it", async () => {
