@@ -77,12 +77,7 @@ async function removeEntry(directory: HeldDirectory, name: Buffer, { path, owner
     return true;
   }
   for (let attempt = 1; ; attempt += 1) {
-    {
-      await using inner = await openReal(entry, join(path, name.toString()));
-      // What an interrupted run of root has made was not given away yet.
-      if (isRoot() && inner.owner.uid !== 0) requireOwner(path, inner, owner);
-      await removeContent(inner, { path: join(path, name.toString()), owner });
-    }
+    await emptyEntry(entry, { path: join(path, name.toString()), owner });
     try {
       await rmdir(entry);
       return true;
@@ -91,6 +86,13 @@ async function removeEntry(directory: HeldDirectory, name: Buffer, { path, owner
       if (systemErrorCode(error) !== "ENOTEMPTY" || attempt === ATTEMPTS) throw error;
     }
   }
+}
+
+async function emptyEntry(entry: Buffer, tree: Tree): Promise<void> {
+  await using inner = await openReal(entry, tree.path);
+  // What an interrupted run of root has made was not given away yet.
+  if (isRoot() && inner.owner.uid !== 0) requireOwner(tree.path, inner, tree.owner);
+  await removeContent(inner, tree);
 }
 
 function ignoreAbsent(error: unknown): undefined {

@@ -231,11 +231,15 @@ async function removeFile(root: string, path: string): Promise<void> {
   await removeEmptyDirectories(root, dirname(path));
 }
 
+async function removeEmptyDirectory(path: string): Promise<void> {
+  await using place = await reach(path);
+  await rmdir(place.at);
+}
+
 async function removeEmptyDirectories(root: string, directory: string): Promise<void> {
   for (let path = directory; path !== root; path = dirname(path)) {
     try {
-      await using place = await reach(path);
-      await rmdir(place.at);
+      await removeEmptyDirectory(path);
     } catch (error) {
       if (hasSystemErrorCode(error, "ENOTEMPTY", "EEXIST", "ENOENT", "ENOTDIR", "EBUSY")) return;
       // Not being allowed to tidy up leaves an empty directory, which is no object and hurts nobody.

@@ -35,17 +35,25 @@ export async function publishFile(
 ): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await using target = await reach(path);
-      await (ifAbsent
-        ? linkAbsent(volume, temporary, { path, at: target.at }, ifAbsent)
-        : rename(temporary, target.at));
-      await syncNames(target);
-      return;
+      return await publishOnce(volume, temporary, path, ifAbsent);
     } catch (error) {
       if (!hasSystemErrorCode(error, "ENOENT") || attempt === PUBLISH_ATTEMPTS) throw error;
     }
     await makeDirectories(volume.root, dirname(path));
   }
+}
+
+/** Of its own, because the bundler's `await using` remembers in a loop what an earlier round has thrown. */
+async function publishOnce(
+  volume: FileVolume,
+  temporary: string,
+  path: string,
+  ifAbsent: PutOptions["ifAbsent"],
+): Promise<void> {
+  await using target = await reach(path);
+  if (ifAbsent) await linkAbsent(volume, temporary, { path, at: target.at }, ifAbsent);
+  else await rename(temporary, target.at);
+  await syncNames(target);
 }
 
 /** The place of an object. */
@@ -107,9 +115,7 @@ export async function makeDirectories(root: string, directory: string): Promise<
     const parent = path;
     path = join(parent, segment);
     try {
-      await using place = await reach(path);
-      await makeDirectory(place.at, owner);
-      await syncNames(place);
+      await makeNext(path, owner);
     } catch (error) {
       if (hasSystemErrorCode(error, "ENOENT")) return; // a removal was faster; the caller comes back
       if (!hasSystemErrorCode(error, "EEXIST")) throw error;
@@ -120,6 +126,12 @@ export async function makeDirectories(root: string, directory: string): Promise<
       }
     }
   }
+}
+
+async function makeNext(path: string, owner: Owner | undefined): Promise<void> {
+  await using place = await reach(path);
+  await makeDirectory(place.at, owner);
+  await syncNames(place);
 }
 
 /** Makes a directory that is not there, for its owner. */

@@ -1,5 +1,5 @@
 import { isSoarError } from "@soar/errors";
-import { connectSql } from "@soar/pg-tools/replication";
+import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
 import type { CheckResult, DrillServer } from "./drill-server.ts";
 
 const DATABASE = `SELECT datname AS name, datcollversion AS then, pg_database_collation_actual_version(oid) AS now
@@ -19,8 +19,7 @@ export async function checkCollations({ scratch: { server }, databases, signal }
   const found: string[] = [];
   for (const database of databases) {
     try {
-      await using connection = await connectSql({ ...server, database }, { signal });
-      const rows = [...(await connection.query<Mismatch>(DATABASE)), ...(await connection.query<Mismatch>(COLLATIONS))];
+      const rows = await readMismatches({ ...server, database }, signal);
       found.push(
         ...rows.map(({ name, then, now }) => `${name} in '${database}' (${then} at the source, ${now ?? "none"} here)`),
       );
@@ -37,4 +36,10 @@ export async function checkCollations({ scratch: { server }, databases, signal }
     outcome: "warning",
     detail: `collations have other versions on this host: ${found.slice(0, 3).join(", ")}${more}; after a restore here, indexes on text need REINDEX`,
   };
+}
+
+/** Of its own, because the bundler's `await using` remembers in a loop what an earlier round has thrown. */
+async function readMismatches(server: ConnectionConfig, signal: AbortSignal | undefined): Promise<Mismatch[]> {
+  await using connection = await connectSql(server, { signal });
+  return [...(await connection.query<Mismatch>(DATABASE)), ...(await connection.query<Mismatch>(COLLATIONS))];
 }
