@@ -18,10 +18,16 @@ await runApp({
   version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
   summary: "Point-in-time recovery: plans, proves, asks, fetches, replays, and tells what was reached.",
   commands: [restore, plan, list, database, table, restoreStatus, discardOld, adopt, walFetch],
+  isWork: asksForWal,
   exitStatusFor: ({ error, command, status }) => {
-    if (command !== "wal-fetch") return status;
+    if (command !== "wal-fetch" && !asksForWal(process.argv.slice(2))) return status;
     if (!hasErrorCode(error, "WAL_END")) return 126;
     // The shell line of a restore maps its private status itself; by hand, 1 is what PostgreSQL understands.
     return process.argv.some((word) => word === "--plan" || word.startsWith("--plan=")) ? ABSENT_STATUS : 1;
   },
 });
+
+/** As PostgreSQL does, whatever stands beside it. */
+function asksForWal(argv: readonly string[]): boolean {
+  return argv.includes("wal-fetch") && argv.some((word) => /^[0-9A-F]{8}(?:[0-9A-F]{16}|\.history)/.test(word));
+}

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { runApp } from "@soar/app-kit";
 import { daemon } from "./daemon/daemon.ts";
 import { gapDeclare } from "./gap/declare.ts";
@@ -11,4 +12,6 @@ await runApp({
   version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
   summary: "Puts PostgreSQL's WAL into a bucket, and says so only when it is there.",
   commands: [push, daemon, status, gapDeclare, gapList],
+  // As PostgreSQL gives them: a path, and the name at its end.
+  isWork: (argv) => argv.some((word, at) => /^[0-9A-F]{8}/.test(word) && basename(argv[at - 1] ?? "") === word),
 });

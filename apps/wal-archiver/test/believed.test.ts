@@ -48,12 +48,33 @@ test.each(["--help", "-h", "--version", "--print-config", "--describe"])(
   },
 );
 
+test.each([
+  ["help"],
+  ["completion"],
+  ["--get-yargs-completions"],
+  ["--print-config=true"],
+  ["status", "--help"],
+  ["daemon", "--version"],
+])("archive_command with %j before a segment never says that it was archived", (...before: readonly string[]) => {
+  for (const path of [NAME, join(directory, NAME)]) {
+    const { status, stdout } = run(LAUNCHER, [...before, path, NAME]);
+    expect({ status, stdout }).toEqual({ status: 64, stdout: "" });
+  }
+  expect(readdirSync(directory)).toEqual([NAME]);
+});
+
 test("alone they are answered", () => {
   expect(run(LAUNCHER, ["--version"])).toMatchObject({ status: 0, stderr: "" });
   expect(run(LAUNCHER, ["push", "--help"])).toMatchObject({ status: 0, stderr: "" });
+  expect(run(LAUNCHER, ["completion"])).toMatchObject({ status: 0, stderr: "" });
+  expect(run(LAUNCHER, ["daemon", "--data-dir", directory, "--print-config"])).toMatchObject({ status: 0 });
 });
 
 test("restore_command with --help beside a segment stops recovery", () => {
   const { status } = run(process.execPath, ["--", RESTORE, "wal-fetch", "--help", NAME, "pg_wal/RECOVERYXLOG"]);
   expect(status).toBe(126);
+  for (const word of ["help", "completion", "--print-config=true"]) {
+    const words = ["--", RESTORE, word, "wal-fetch", NAME, "pg_wal/RECOVERYXLOG"];
+    expect([word, run(process.execPath, words).status]).toEqual([word, 126]);
+  }
 });

@@ -96,6 +96,8 @@ export interface App {
   /** One sentence for the head of `--help`. */
   readonly summary: string;
   readonly commands: readonly Command[];
+  /** Whether these words are those by which another program asks for work whose status it believes, whatever stands beside them. */
+  readonly isWork?: (argv: readonly string[]) => boolean;
   /**
    * Overrides the exit status of a failure; called for every one, also for wrong usage, a signal, a bug and an event
    * loop that ran empty. `command` is the name of the command as far as it could be told. The result is used when it

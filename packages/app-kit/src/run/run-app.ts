@@ -19,6 +19,7 @@ import {
   type Flags,
   type ResolvedConfig,
 } from "../options/resolve-config.ts";
+import { requireWork } from "../options/require-work.ts";
 import { selectCommand, unknownCommand, type SelectedCommand } from "../options/select-command.ts";
 import { createSession, type Session } from "./session.ts";
 
@@ -64,7 +65,7 @@ interface Run {
 async function execute(app: App, argv: readonly string[], run: Run): Promise<void> {
   const plain = createOutput(process.stdout, { isJson: false });
   const selected = selectCommand(app, argv);
-  requireWork(selected);
+  requireWork(app, argv, selected);
   if (await answerWithoutRunning(app, argv, { plain, selected })) return;
   if (selected === undefined) throw unknownCommand(app, argv);
   const { command } = selected;
@@ -107,24 +108,6 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
       run,
     ),
   );
-}
-
-/** What prints something instead of doing the work. */
-const ANSWERS = ["--help", "-h", "--version", "--print-config", "--describe"];
-
-/**
- * Where another program takes the exit status for "the work is done", no question may be answered with 0: PostgreSQL would
- * recycle a segment because a help text was printed. Throws `USAGE`.
- */
-function requireWork(selected: SelectedCommand | undefined): void {
-  if (selected?.command.isBelieved !== true) return;
-  const { command, args } = selected;
-  const needed = Object.keys(command.positionals ?? {}).length;
-  const answer = args.find((word) => ANSWERS.includes(word));
-  if (answer === undefined || args.filter((word) => !word.startsWith("-")).length < needed) return;
-  throw new SoarError("USAGE", `unable to answer '${answer}' in place of the work that the other arguments ask for`, {
-    hint: `Give ${answer} alone. Nothing was done.`,
-  });
 }
 
 /**
