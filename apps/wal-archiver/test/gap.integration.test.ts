@@ -90,6 +90,7 @@ describe("without a resident archiver", () => {
       "the bucket lacks 3",
       "Nothing else is deleted",
       "A base backup begins at once",
+      "if you start it: soar-base-backup is not to be found here",
       "give pg_wal more room",
     ])
       expect(refused.stderr.replaceAll(/\s+/g, " ")).toContain(part.replaceAll(/\s+/g, " "));

@@ -71,7 +71,10 @@ export const gapDeclare = defineCommand({
     try {
       const plan = await planGap(store, { dataDir, from, to, signal }).catch(unseen);
       await confirm({
-        plan: describeGapPlan(plan, { location: store.location, startsBackup: config.baseBackup }),
+        plan: describeGapPlan(plan, {
+          location: store.location,
+          backup: config.baseBackup ? (isBaseBackupInstalled() ? "begins" : "by-hand") : "none",
+        }),
         question: `Give up ${plan.missing.length} segments of WAL for ever`,
         yes: config.yes,
         phrase: "give up",

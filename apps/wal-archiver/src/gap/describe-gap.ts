@@ -1,10 +1,18 @@
 import { formatSize, wrapText } from "@soar/app-kit";
 import type { GapPlan } from "@soar/archive/gap";
 
+/** What becomes of the base backup that is due then. */
+const BACKUP = {
+  begins: "A base backup begins at once: until it is complete, nothing behind the gap can be restored.",
+  "by-hand":
+    "A base backup begins at once if you start it: soar-base-backup is not to be found here. Until it is complete, nothing behind the gap can be restored.",
+  none: "NO base backup is started (--no-base-backup): until you take one, nothing behind the gap can be restored.",
+} as const;
+
 /** What giving this WAL up means, in words, before anybody agrees. */
 export function describeGapPlan(
   plan: GapPlan,
-  { location, startsBackup }: { readonly location: string; readonly startsBackup: boolean },
+  { location, backup }: { readonly location: string; readonly backup: keyof typeof BACKUP },
 ): string {
   const { from, to, count, missing, waiting, waitingBytes, firstCommit, lastFinished } = plan;
   const inBucket = count - missing.length;
@@ -23,9 +31,7 @@ export function describeGapPlan(
     "",
     "As soon as the bucket has the record, archive_command answers success for these segments without archiving them, with a warning for each in the server's log, and PostgreSQL removes them from pg_wal by itself. Nothing else is deleted.",
     "",
-    startsBackup
-      ? "A base backup begins at once: until it is complete, nothing behind the gap can be restored."
-      : "NO base backup is started (--no-base-backup): until you take one, nothing behind the gap can be restored.",
+    BACKUP[backup],
     "",
     "Better, if you can: give pg_wal more room, move it to a larger volume, or archive to another bucket or prefix (and take a base backup there).",
   ];
