@@ -18,6 +18,7 @@ import { strangersWords } from "./strangers-words.ts";
 import { supportedVersions } from "./supported-versions.ts";
 import { testShape } from "./test-shape.ts";
 import type { Workspace } from "./workspace.ts";
+import { usingInLoops } from "./using-in-loops.ts";
 
 const HOUSE_CHECKS: readonly Check[] = [
   dependencyRule,
@@ -26,6 +27,7 @@ const HOUSE_CHECKS: readonly Check[] = [
   folderCircles,
   libraryPurity,
   oneWayToWrite,
+  usingInLoops,
   moduleShape,
   testShape,
   publicNames,

@@ -1,6 +1,7 @@
 // oxlint-disable typescript/no-unsafe-enum-comparison -- the parser declares const enums, which no other module can name
 import { parseSync, Visitor } from "oxc-parser";
 import { readTestCalls } from "./test-calls.ts";
+import { readLoopedUsings } from "./looped-usings.ts";
 
 /** One import, re-export or `import()` of a module. */
 export interface ModuleImport {
@@ -44,6 +45,8 @@ export interface SourceModule {
   readonly earlyReturns: readonly number[];
   /** Lines of `test.skip` and the like. */
   readonly handSkips: readonly number[];
+  /** Lines of `using` in a `try` that a loop goes on after. */
+  readonly loopedUsings: readonly number[];
   /** Statements other than imports and exports, which an index file should not have. */
   readonly statements: number;
   readonly problems: readonly string[];
@@ -71,6 +74,7 @@ export function readModule(path: string, code: string): SourceModule {
     texts: readTexts(parsed, lineOf),
     earlyReturns: earlyReturns.map(lineOf),
     handSkips: handSkips.map(lineOf),
+    loopedUsings: readLoopedUsings(parsed.program).map(lineOf),
     statements: parsed.program.body.filter(({ type }) => !/^(Import|Export)/.test(type)).length,
     problems: parsed.errors.map(({ message }) => message),
   };
