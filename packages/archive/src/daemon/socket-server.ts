@@ -1,6 +1,7 @@
-import { chmod, realpath, rm } from "node:fs/promises";
+import { chmod, realpath } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
+import { removeFile } from "@soar/durable-files";
 import { exitStatusOf, hasErrorCode, isSoarError, messageOf, SoarError } from "@soar/errors";
 import { walPath } from "../server-wal/wal-path.ts";
 import type { ArchiveAnswer } from "./archive-requests.ts";
@@ -42,7 +43,7 @@ export async function startSocketServer(options: SocketServerOptions): Promise<S
     readRequest(socket, (line) => void answer(socket, line, options));
   });
   // Whoever listened here is gone: the spool's lock was taken before.
-  await rm(socketPath, { force: true });
+  await removeFile(socketPath, { sync: "none" });
   await listen(server, socketPath);
   await chmod(socketPath, 0o600);
   return {

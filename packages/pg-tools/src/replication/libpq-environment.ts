@@ -1,7 +1,7 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Owner } from "@soar/durable-files";
+import { type Owner, replaceFile } from "@soar/durable-files";
+import { makeTemporaryDirectory, removeTree } from "@soar/durable-files/directories";
 import { findServerUser } from "./connect-as-server.ts";
 import { readPassword, type ConnectionConfig } from "./connection-config.ts";
 import { programSettings } from "./session-settings.ts";
@@ -74,11 +74,11 @@ async function writeCertificates({
   const contents = { PGSSLROOTCERT: tls?.caPem, PGSSLCERT: tls?.certPem, PGSSLKEY: tls?.keyPem };
   const given = Object.entries(contents).flatMap(([name, pem]) => (pem === undefined ? [] : [{ name, pem }]));
   if (given.length === 0) return { variables: {}, remove: () => Promise.resolve() };
-  const directory = await mkdtemp(join(tmpdir(), "soar-libpq-"));
+  const directory = await makeTemporaryDirectory(tmpdir(), "soar-libpq-");
   const variables: Record<string, string> = {};
   for (const { name, pem } of given) {
     variables[name] = join(directory, name);
-    await writeFile(join(directory, name), pem, { mode: 0o600 });
+    await replaceFile(join(directory, name), pem, { mode: 0o600, sync: "none" });
   }
-  return { variables, remove: () => rm(directory, { recursive: true, force: true }) };
+  return { variables, remove: async () => void (await removeTree(directory, { sync: "none" })) };
 }
