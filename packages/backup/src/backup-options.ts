@@ -26,11 +26,6 @@ export interface TakeBackupOptions extends Omit<ClaimBackupOptions, "holdsLock" 
   readonly lockIntervalMs?: number | undefined;
   /** How long archiving may fail before the backup is not even begun, in milliseconds. */
   readonly archiverPatienceMs: number;
-  /**
-   * The newest stamp in the repository before this run, where this machine does the stamping: a clock that is behind it is
-   * doubted.
-   */
-  readonly newestStamp?: Date | undefined;
   readonly toolVersion: string;
   readonly onEvent?: (event: BackupEvent) => void;
 }

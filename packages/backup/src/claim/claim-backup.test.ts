@@ -81,6 +81,29 @@ test("with the primary's lock other claims of the primary are dead, those of sta
   });
 });
 
+test("a claim of a standby lapses by what the repository shows, not by a clock that is ahead of it", async () => {
+  const store = createMemoryStore();
+  await claimLabel(store, {
+    format: 1,
+    host: "db2",
+    processId: 1,
+    fromStandby: true,
+    label: "2025-01-01",
+    startedAt: now.toISOString(),
+    deadline: new Date(now.getTime() + 86_400_000).toISOString(),
+    references: [],
+  });
+  const later = (days: number): Date => new Date(now.getTime() + days * 86_400_000);
+  const ahead = { now: () => later(400) };
+  await expect(claim(store, "2025-01-02", { ...ahead, newestStamp: now })).rejects.toMatchObject({
+    code: "BACKUP_RUNNING",
+  });
+  expect(await claimsIn(store, ["2025-01-01"])).toEqual(["2025-01-01"]);
+  await expect(claim(store, "2025-01-03", { ...ahead, newestStamp: later(2) })).resolves.toMatchObject({
+    label: "2025-01-03",
+  });
+});
+
 test("a claim that cannot be withdrawn is told, and stays for the next run to remove", async () => {
   const store = createMemoryStore();
   const claimed = await claim(store, "2025-01-05");

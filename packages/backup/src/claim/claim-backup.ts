@@ -1,6 +1,7 @@
 import { isSoarError, SoarError } from "@soar/errors";
 import { listBackupDirectories } from "@soar/repository";
 import { findStarted, type StartedRecord } from "@soar/repository/markers";
+import { proveTime } from "@soar/repository/time";
 import { readStarted, removalOrder, removeBackup } from "@soar/repository/expiry";
 import type { ObjectStore } from "@soar/storage";
 import { claimBackupLabel, isClaimOf, type ClaimedLabel } from "./claim-label.ts";
@@ -17,6 +18,11 @@ export interface ClaimBackupOptions {
   /** Whether a process of this machine runs. */
   readonly isProcessRunning: (processId: number) => boolean;
   readonly now: () => Date;
+  /**
+   * The newest stamp in the repository before this run, where this machine does the stamping, and nobody else refuses a
+   * clock that is wrong: none lapses by this one alone, and one that is behind is doubted.
+   */
+  readonly newestStamp?: Date | undefined;
   /** Whether this run holds the primary's lock, so that no other run there lives. */
   readonly holdsLock: boolean;
   /** Labels that this run reads, for expiry to leave alone. */
@@ -123,11 +129,16 @@ async function chooseWhatToReferTo(
 
 /**
  * Whether the run behind a claim is dead. Holding the primary's lock proves that of every run on the primary; advisory
- * locks are not shared with standbys, so a claim from there counts until its deadline, or until its process is gone.
+ * locks are not shared with standbys, so a claim from there counts until its deadline has provably passed, or until its
+ * process is gone.
  */
-function isDead(started: StartedRecord, { holdsLock, host, now, isProcessRunning }: ClaimBackupOptions): boolean {
+function isDead(
+  started: StartedRecord,
+  { holdsLock, host, now, newestStamp, isProcessRunning }: ClaimBackupOptions,
+): boolean {
   if (holdsLock && started.fromStandby !== true) return true;
+  const { now: proved } = proveTime({ clock: now(), newestStamp, backups: [] });
   return (
-    Date.parse(started.deadline) <= now().getTime() || (started.host === host && !isProcessRunning(started.processId))
+    Date.parse(started.deadline) <= proved.getTime() || (started.host === host && !isProcessRunning(started.processId))
   );
 }

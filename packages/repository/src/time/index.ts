@@ -1,5 +1,5 @@
 // The time of day, as far as the bucket proves it.
 
 export { describeSpan } from "./describe-span.ts";
-export { ageAt, type ProvedTime } from "./proved-time.ts";
+export { ageAt, proveTime, type ProvedTime } from "./proved-time.ts";
 export { compareClocks, steadyClock, type OtherClock, type SteadyClock } from "./steady-clock.ts";
