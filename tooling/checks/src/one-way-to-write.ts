@@ -12,6 +12,8 @@ const BY_PATH: ReadonlySet<string> = new Set(
 );
 /** Names of files that are not finished, beside what is put into a template. */
 const TEMPORARY = /(?:\$\{\}|\.soar)[.-](?:new|tmp)$|\.tmp$/;
+/** Temporary files of the server's own, which a backup leaves out. */
+const SERVER_FILES: ReadonlySet<string> = new Set(["postgresql.auto.conf.tmp", "current_logfiles.tmp"]);
 const PROCESS_STAT = /^\/proc\/[^/]+\/stat$/;
 
 /**
@@ -51,7 +53,7 @@ function problemsOf({ imports, texts }: SourceModule): { readonly line: number; 
 
 function judge(text: string): string[] {
   if (text === "ENOENT") return ["'ENOENT': use readIfPresent and the like, or meansAbsent, of @soar/durable-files"];
-  if (TEMPORARY.test(text))
+  if (TEMPORARY.test(text) && !SERVER_FILES.has(text))
     return [`'${text}' is a temporary file made by hand: use replaceFile of @soar/durable-files`];
   if (PROCESS_STAT.test(text)) return [`'${text}': use readProcessStat of @soar/durable-files`];
   return [];

@@ -4,6 +4,9 @@ import { createTestCluster, postgresMajors, TESTED_MAJORS, type TestCluster } fr
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { completeSegments, scanSegments } from "../../test/wal-load.ts";
 import { readControlFile } from "../control-file/control-file.ts";
+import { parseBackupManifest } from "../manifest/manifest-reader.ts";
+import { baseBackup } from "../replication/base-backup.ts";
+import { connectReplication } from "../replication/replication-connection.ts";
 import { readWalPageHeader } from "../wal-records/wal-page-header.ts";
 import { findMajor, majorOfVersionNumber } from "./find-major.ts";
 import { SUPPORTED_MAJORS } from "./supported-majors.ts";
@@ -70,6 +73,16 @@ describe.each(installations)("the row of PostgreSQL $version says what the serve
 
   test("how it prints an LSN", async () => {
     expect(await one("SELECT pg_lsn('0/28')::text")).toBe(`0/${"28".padStart(row?.lsnLowDigits ?? 0, "0")}`);
+  });
+
+  test("the version of its manifest, and whether that names the cluster", async () => {
+    await using connection = await connectReplication(cluster.connection);
+    const chunks: Buffer[] = [];
+    for await (const event of baseBackup(connection, { label: "manifest", checkpoint: "fast" }))
+      if (event.type === "manifest") chunks.push(event.chunk);
+    const { version, systemIdentifier } = parseBackupManifest(Buffer.concat(chunks));
+    expect(version).toBe(row?.manifestVersion);
+    expect(systemIdentifier === undefined).toBe(version === 1);
   });
 
   test("where its access rules lie", async () => {

@@ -11,6 +11,8 @@ export interface SupportedMajor {
   readonly classToastOffset: number;
   /** Least number of digits after the slash of an LSN that the server prints: 1 is `0/28`, 8 is `0/00000028`. */
   readonly lsnLowDigits: number;
+  /** Of `backup_manifest`; 2 has the system identifier. */
+  readonly manifestVersion: 1 | 2;
   /** Settings that name a file of access rules beside postgresql.conf: a backup that lacks one of them lets in others. */
   readonly accessFileSettings: readonly string[];
   readonly features: MajorFeatures;
@@ -98,6 +100,7 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     controlFile: { ...CONTROL_FILE_SINCE_15, controlVersion: 1300, catalogVersion: 202209061, crcOffset: 288 },
     classToastOffset: 108,
     lsnLowDigits: 1,
+    manifestVersion: 1,
     accessFileSettings: ACCESS_FILES_SINCE_15,
     features: {
       accessIncludes: false,
@@ -113,6 +116,7 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     controlFile: { ...CONTROL_FILE_SINCE_15, controlVersion: 1300, catalogVersion: 202307071, crcOffset: 288 },
     classToastOffset: 108,
     lsnLowDigits: 1,
+    manifestVersion: 1,
     accessFileSettings: ACCESS_FILES_SINCE_15,
     features: {
       accessIncludes: true,
@@ -128,6 +132,7 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     controlFile: { ...CONTROL_FILE_SINCE_15, controlVersion: 1700, catalogVersion: 202406281, crcOffset: 288 },
     classToastOffset: 108,
     lsnLowDigits: 1,
+    manifestVersion: 2,
     accessFileSettings: ACCESS_FILES_SINCE_15,
     features: {
       accessIncludes: true,
@@ -146,6 +151,7 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     // relallfrozen stands before it.
     classToastOffset: 112,
     lsnLowDigits: 1,
+    manifestVersion: 2,
     accessFileSettings: ACCESS_FILES_SINCE_15,
     features: {
       accessIncludes: true,

@@ -1,5 +1,5 @@
 import type { Lsn } from "../wal-names/lsn.ts";
-import { pageChecksum } from "./page-checksum.ts";
+import { createPageVerifier, type PageVerifier } from "./page-verifier.ts";
 
 /** A page whose checksum is wrong. */
 export interface DamagedPage {
@@ -21,9 +21,10 @@ export interface VerifyPagesOptions {
   readonly changedBefore?: Lsn | undefined;
 }
 
-/** Offsets in `PageHeaderData` (bufpage.h). */
-const CHECKSUM_OFFSET = 8;
-const UPPER_OFFSET = 14;
+/** Of a run of any length this much is judged at a time; whole pages of every size that PostgreSQL has. */
+const WINDOW_BYTES = 1024 * 1024;
+
+let verifier: PageVerifier | undefined;
 
 /**
  * Verifies the checksums of consecutive pages of a relation in a cluster with data checksums. Pages never used
@@ -31,28 +32,25 @@ const UPPER_OFFSET = 14;
  */
 export function findDamagedPages(bytes: Uint8Array, options: VerifyPagesOptions): readonly DamagedPage[] {
   const { firstBlock, blockSize = 8192, changedBefore } = options;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const damaged: DamagedPage[] = [];
-  for (let offset = 0; offset + blockSize <= bytes.length; offset += blockSize) {
-    const blockNumber = firstBlock + offset / blockSize;
-    if (isNewPage(bytes, view, offset, blockSize)) continue;
-    if (changedBefore !== undefined && pageLsn(view, offset) >= changedBefore) continue;
-    const found = view.getUint16(offset + CHECKSUM_OFFSET, true);
-    const expected = pageChecksum(view, offset, blockSize, blockNumber);
-    if (found !== expected) damaged.push({ blockNumber, found, expected });
+  verifier ??= createPageVerifier(WINDOW_BYTES);
+  for (let start = 0; start + blockSize <= bytes.length; start += WINDOW_BYTES) {
+    const window = bytes.subarray(start, start + WINDOW_BYTES);
+    verifier.memory.set(window);
+    const first = firstBlock + start / blockSize;
+    const rules = {
+      offset: 0,
+      count: Math.floor(window.length / blockSize),
+      blockSize,
+      firstBlock: first,
+      changedBefore,
+    };
+    for (let from = 0; ;) {
+      const wrong = verifier.firstDamaged({ ...rules, from });
+      if (wrong === undefined) break;
+      damaged.push({ blockNumber: first + wrong.index, found: wrong.found, expected: wrong.expected });
+      from = wrong.index + 1;
+    }
   }
   return damaged;
-}
-
-/** A page header without free-space pointers on a page that is not empty is damage, not newness (`PageIsVerified`). */
-function isNewPage(bytes: Uint8Array, view: DataView, offset: number, blockSize: number): boolean {
-  return (
-    view.getUint16(offset + UPPER_OFFSET, true) === 0 &&
-    bytes.subarray(offset, offset + blockSize).every((byte) => byte === 0)
-  );
-}
-
-/** `pd_lsn` is kept as two 32-bit halves, the upper one first. */
-function pageLsn(view: DataView, offset: number): Lsn {
-  return (BigInt(view.getUint32(offset, true)) << 32n) | BigInt(view.getUint32(offset + 4, true));
 }

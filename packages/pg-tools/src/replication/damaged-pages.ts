@@ -61,10 +61,12 @@ export class DamageCollector {
 
 /** What a backup lacks by its server's warnings, relative to the data directory: links and sockets, which are not stored. */
 export function passedOver(warnings: readonly string[]): string[] {
-  return warnings.flatMap((warning) => {
+  const paths = warnings.flatMap((warning) => {
     const path = PASSED_OVER.map((quoted) => quoted.exec(warning)?.[1]).find((found) => found !== undefined);
     return path === undefined ? [] : [path];
   });
+  // The server warns once when it measures what it will send, and once when it sends it.
+  return [...new Set(paths)];
 }
 
 /** Whether a path is one that data of the cluster lies under. */
