@@ -14,12 +14,8 @@ export type { TarEntry } from "./tar/tar-entry.ts";
 export { type TarPiece, TarScanner } from "./tar/tar-scanner.ts";
 export { memberize } from "./write/memberize.ts";
 export type { MemberLocation, PlacedEntry, TableRow } from "./table/row.ts";
-export {
-  type SeekableTarWrite,
-  writeSeekableTar,
-  type WriteSeekableTarOptions,
-  type WriteSummary,
-} from "./write/write-seekable-tar.ts";
+export type { SeekableTarWrite, WriteSummary } from "./write/member-writer.ts";
+export { writeSeekableTar, type WriteSeekableTarOptions } from "./write/write-seekable-tar.ts";
 
 export { DigestIndex } from "./table/digest-index.ts";
 export type { MemberList } from "./table/member-list.ts";

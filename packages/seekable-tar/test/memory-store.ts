@@ -1,7 +1,8 @@
 import { SeekTableWriter, type SeekTableSummary } from "../src/table/seek-table-writer.ts";
 import { readSeekTable } from "../src/table/read-seek-table.ts";
 import type { SeekTable } from "../src/table/seek-table.ts";
-import { type WriteSeekableTarOptions, type WriteSummary, writeSeekableTar } from "../src/write/write-seekable-tar.ts";
+import type { WriteSummary } from "../src/write/member-writer.ts";
+import { type WriteSeekableTarOptions, writeSeekableTar } from "../src/write/write-seekable-tar.ts";
 
 /** Objects in memory with the `fetch` that readers take, and what was asked of it. */
 export class MemoryStore {

@@ -23,6 +23,11 @@ export class DigestIndex {
     return this.#members.length;
   }
 
+  /** Every digest, each a view that must not be changed. */
+  *digests(): Generator<Uint8Array, void, undefined> {
+    for (let index = 0; index < this.#members.length; index++) yield this.#members.get(index).sha256;
+  }
+
   /** Adds every member of every archive of the table that `accept` lets through. */
   addTable(table: SeekTable, accept: (member: MemberLocation) => boolean = () => true): void {
     for (const { members } of table.archives) {

@@ -2,15 +2,12 @@ import { DEFAULT_CHUNK_BYTES } from "../codec/codec.ts";
 import type { PlacedEntry } from "../table/row.ts";
 import type { TarEntry } from "../tar/tar-entry.ts";
 import { TarScanner, type TarPiece } from "../tar/tar-scanner.ts";
+import { type Cutting, cuttingOf, type CuttingOptions, endsBundle } from "./bundling.ts";
 import { MemoryRecycler } from "./memory-recycler.ts";
 
-export interface MemberizeOptions {
-  /** Large files are cut at multiples of this many bytes of file offset; by default 1 MiB. */
+export interface MemberizeOptions extends Omit<CuttingOptions, "chunkBytes"> {
+  /** By default 1 MiB. */
   readonly chunkBytes?: number | undefined;
-  /** Headers and small files are bundled until a member has this many bytes; by default 1 MiB. */
-  readonly bundleBytes?: number | undefined;
-  /** Files from this size on get members of their own; by default a chunk, and at most 512 KiB. */
-  readonly largeFileBytes?: number | undefined;
   /** Where the memory of members comes from; give it back there when a member is done with. */
   readonly memory?: MemoryRecycler | undefined;
 }
@@ -43,16 +40,10 @@ export async function* memberize(
   yield* cutter.flush();
 }
 
-const LARGE_FILE_BYTES = 512 * 1024;
-
-/** Where one more small file ends a bundle early: see `endsBundle`. */
-const EARLY_END_FRACTION = 4;
-const EARLY_END_MODULUS = 8;
-
 class MemberCutter {
-  readonly #chunkBytes: number;
-  readonly #bundleBytes: number;
-  readonly #largeFileBytes: number;
+  readonly #cutting: Cutting;
+  /** What a bundle may hold: its last file was not large. */
+  readonly #bundleLimit: number;
   readonly #memory: MemoryRecycler;
   #buffer: Buffer | undefined;
   #size = 0;
@@ -62,9 +53,8 @@ class MemberCutter {
   #path = "";
 
   constructor(options: MemberizeOptions) {
-    this.#chunkBytes = options.chunkBytes ?? DEFAULT_CHUNK_BYTES;
-    this.#bundleBytes = options.bundleBytes ?? 1024 * 1024;
-    this.#largeFileBytes = options.largeFileBytes ?? Math.min(this.#chunkBytes, LARGE_FILE_BYTES);
+    this.#cutting = cuttingOf({ ...options, chunkBytes: options.chunkBytes ?? DEFAULT_CHUNK_BYTES });
+    this.#bundleLimit = this.#cutting.bundleBytes + this.#cutting.largeFileBytes;
     this.#memory = options.memory ?? new MemoryRecycler();
   }
 
@@ -73,11 +63,11 @@ class MemberCutter {
       case "structure": {
         // Padding behind a large file goes to the next bundle: its last chunk holds only content, too.
         if (this.#large) yield* this.#endLargeFile();
-        yield* this.#append(piece.bytes, this.#bundleBytes + this.#largeFileBytes);
+        yield* this.#append(piece.bytes, this.#bundleLimit);
         break;
       }
       case "content": {
-        yield* this.#append(piece.bytes, this.#large ? this.#chunkBytes : this.#bundleBytes + this.#largeFileBytes);
+        yield* this.#append(piece.bytes, this.#large ? this.#cutting.chunkBytes : this.#bundleLimit);
         break;
       }
       case "entry": {
@@ -86,7 +76,7 @@ class MemberCutter {
       }
       case "entry-end": {
         if (this.#large) yield* this.#endLargeFile();
-        else if (this.#endsBundle()) yield* this.flush();
+        else if (endsBundle(this.#size, this.#path, this.#cutting)) yield* this.flush();
         break;
       }
     }
@@ -103,7 +93,7 @@ class MemberCutter {
 
   *#begin(entry: TarEntry): Generator<PlainMember, void, undefined> {
     this.#path = entry.path;
-    this.#large = entry.size >= this.#largeFileBytes;
+    this.#large = entry.size >= this.#cutting.largeFileBytes;
     const startsNext = this.#large && this.#buffer !== undefined;
     this.#entries.push({
       ...entry,
@@ -127,21 +117,4 @@ class MemberCutter {
       if (this.#size === limit) yield* this.flush();
     }
   }
-
-  /**
-   * A bundle ends when it is full, but also, from a quarter of that on, behind every eighth path or so, chosen by the
-   * path itself: so the bundles of two backups fall into step again behind a file that came, went or grew.
-   */
-  #endsBundle(): boolean {
-    if (this.#size >= this.#bundleBytes) return true;
-    return this.#size >= this.#bundleBytes / EARLY_END_FRACTION && hashPath(this.#path) % EARLY_END_MODULUS === 0;
-  }
-}
-
-/** FNV-1a with a final mix; stable between versions, else bundles of two backups would not match. */
-function hashPath(path: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < path.length; at++) hash = Math.imul(hash ^ path.charCodeAt(at), 0x01000193);
-  hash ^= hash >>> 15;
-  return (Math.imul(hash, 0x2c1b3c6d) ^ (hash >>> 12)) >>> 0;
 }

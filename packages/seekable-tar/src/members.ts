@@ -1,0 +1,13 @@
+// Archives that are made of entries instead of a tar stream: laid out first, then packed side by side.
+
+export { decodeName } from "./tar/entry-name.ts";
+export type { WritableEntry } from "./tar/format-header.ts";
+export { DigestFilter } from "./table/digest-filter.ts";
+export {
+  type BundlePart,
+  type EndOfBundle,
+  layOutMembers,
+  type ListedEntry,
+  type MemberLayout,
+} from "./write/lay-out-members.ts";
+export { type PackedMember, writeMembers, type WriteMembersOptions } from "./write/member-writer.ts";
