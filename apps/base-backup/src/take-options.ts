@@ -34,10 +34,10 @@ export const takeOptions = {
   method: {
     env: "BACKUP_METHOD",
     type: "choice",
-    choices: ["replication", "pg_basebackup"],
-    default: "replication",
+    choices: ["auto", "files", "replication", "pg_basebackup"],
+    default: "auto",
     group: "Backup",
-    help: "Read the server over the replication protocol, or through the program pg_basebackup, which can do so without tablespaces only.",
+    help: "How to read the server: its files, with several readers, where this machine and user may, and otherwise over the replication protocol (auto); only one of these; or through the program pg_basebackup, which can do so without tablespaces only.",
   },
   "bin-dir": {
     env: "BACKUP_PG_BIN_DIR",

@@ -1,7 +1,17 @@
 import { hostname } from "node:os";
 import { defineCommand, openConfiguredStore, serverConnection, type Log, type Progress } from "@soar/app-kit";
-import { programSource, replicationSource, takeBackup, takeReplayedBackup, type BackupEvent } from "@soar/backup";
+import {
+  type BackupEvent,
+  type BackupSource,
+  filesSource,
+  filesSourceOr,
+  programSource,
+  replicationSource,
+  takeBackup,
+  takeReplayedBackup,
+} from "@soar/backup";
 import { isSoarError, SoarError } from "@soar/errors";
+import type { ConnectionConfig } from "@soar/pg-tools/replication";
 import type { BackupRecord } from "@soar/repository";
 import { readNewestStamp } from "@soar/repository/expiry";
 import type { ObjectStore } from "@soar/storage";
@@ -105,11 +115,22 @@ async function readCluster(
       scratch: await scratchOptions(config, { log, progress, signal }),
     });
   const server = serverConnection(config, { applicationName: "soar-base-backup", log });
-  const source =
-    config.method === "replication"
-      ? replicationSource(server)
-      : programSource(server, { binDir: config.binDir, walTimeoutMs: config.walTimeoutMs });
-  return await takeBackup(store, { ...common, server, source });
+  return await takeBackup(store, { ...common, server, source: sourceOf(server, config, log) });
+}
+
+function sourceOf(server: ConnectionConfig, config: TakeContext["config"], log: Log): BackupSource {
+  switch (config.method) {
+    case "auto":
+      return filesSourceOr(server, replicationSource(server), (reason) =>
+        log.info(`reading over the replication protocol: ${reason}`),
+      );
+    case "files":
+      return filesSource(server);
+    case "replication":
+      return replicationSource(server);
+    case "pg_basebackup":
+      return programSource(server, { binDir: config.binDir, walTimeoutMs: config.walTimeoutMs });
+  }
 }
 
 function showEvent(event: BackupEvent, { log, progress }: { readonly log: Log; readonly progress: Progress }): void {

@@ -7,7 +7,9 @@ import {
   type BackupRecord,
 } from "@soar/repository";
 import { DEFAULT_CHUNK_BYTES, DigestIndex, type Codec, type MemberLocation } from "@soar/seekable-tar";
+import { DigestFilter } from "@soar/seekable-tar/members";
 import { type CallOptions, type ObjectStore } from "@soar/storage";
+import type { ExistingMembers } from "./source/backup-source.ts";
 
 export interface ChooseBaseOptions extends CallOptions {
   readonly now: Date;
@@ -104,12 +106,13 @@ export async function requireReferences(
 }
 
 /** Remembers which backups an incremental really refers to. */
-export function trackReferences(index: DigestIndex): {
-  readonly find: (sha256: Buffer, plainLength: number) => MemberLocation | undefined;
-  readonly labels: () => string[];
-} {
+export function trackReferences(index: DigestIndex): ExistingMembers & { readonly labels: () => string[] } {
   const labels = new Set<string>();
+  let digests: DigestFilter | undefined;
   return {
+    get digests() {
+      return (digests ??= DigestFilter.of(index.digests(), index.size));
+    },
     find(sha256, plainLength) {
       const found = index.find(sha256, plainLength);
       const label = found === undefined ? undefined : parseBackupKey(found.object)?.label;

@@ -5,7 +5,9 @@ export { readServerConfig, packServerConfig, type ServerConfigFile } from "./ser
 export { waitForWal, type WalWait } from "./prove/wait-for-wal.ts";
 export { keepBackup, unkeepBackup, type KeepBackupOptions } from "./keep-backup.ts";
 export { replicationSource } from "./source/replication-source.ts";
+export { filesSource, filesSourceOr } from "./files/files-source.ts";
 export type {
+  ArchiveFiles,
   ArchiveStream,
   BackupRequest,
   BackupSource,

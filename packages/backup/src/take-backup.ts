@@ -200,7 +200,7 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
       level,
       pool,
       walSegmentSize: facts.walSegmentSize,
-      resolveExisting: existing?.find,
+      existing,
       signal,
       now: options.now,
     });

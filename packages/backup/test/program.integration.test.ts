@@ -7,9 +7,8 @@ import { parseBackupManifest } from "@soar/pg-tools/manifest";
 import { BACKUP_OBJECTS, listBackupDirectories, readBackupObject, type BackupRecord } from "@soar/repository";
 import { postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { programSource, type BackupEvent, type BackupSource } from "../src/index.ts";
+import { filesSource, programSource, type BackupEvent, type BackupSource } from "../src/index.ts";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
-import { directorySource } from "./directory-source.ts";
 import { expectNoBackup } from "./expect-no-backup.ts";
 import { extractBackup, readArchives } from "./extract-backup.ts";
 import { startWalCourier } from "./wal-courier.ts";
@@ -251,16 +250,22 @@ test("a damaged page at the source does not cost the backup, and is recorded", a
   });
 });
 
-test("nothing but the source knows how the cluster is read: several readers between pg_backup_start and pg_backup_stop do as well", async () => {
-  const record = await world.take({
-    label: nextLabel(),
-    source: directorySource(world.cluster.connection, world.cluster.dataDir),
-  });
-  const verified = spawnSync(
-    join(binDir(), "pg_verifybackup"),
-    ["--no-parse-wal", await extractBackup(world.store, record)],
-    { encoding: "utf8" },
-  );
-  expect(verified).toMatchObject({ status: 0, stderr: "" });
-  expect(record.objects.map(({ name }) => name)).toContain("backup_label");
+test("pg_verifybackup accepts what was read from the files, full and incremental, with a tablespace", async () => {
+  await world.cluster.query(`create tablespace verified location '${world.cluster.tablespaceDir("verified")}'`);
+  await world.cluster.query("create table v tablespace verified as select n from generate_series(1, 100000) n");
+  const files = filesSource(world.cluster.connection);
+  const full = await world.take({ label: nextLabel(), source: files });
+  await world.cluster.query("insert into v select n from generate_series(1, 1000) n");
+  const next = await world.take({ label: nextLabel(), source: files, incremental: { fullEveryMs: 365 * 86_400_000 } });
+  for (const record of [full, next]) {
+    const verified = spawnSync(
+      join(binDir(), "pg_verifybackup"),
+      ["--no-parse-wal", await extractBackup(world.store, record)],
+      { encoding: "utf8" },
+    );
+    expect(verified).toMatchObject({ status: 0, stderr: "" });
+  }
+  expect(full.objects.map(({ name }) => name)).toEqual(expect.arrayContaining(["backup_label", "tablespace_map"]));
+  await world.cluster.query("drop table v");
+  await world.cluster.query("drop tablespace verified");
 });

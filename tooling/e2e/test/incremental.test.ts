@@ -37,7 +37,7 @@ test(
     };
     const full = await underLoad("--method", "pg_basebackup");
     const incremental = await underLoad("--incremental");
-    expect([full, incremental].map(({ source }) => source.method)).toEqual(["pg_basebackup", "replication"]);
+    expect([full, incremental].map(({ source }) => source.method)).toEqual(["pg_basebackup", "files"]);
     expect(incremental.kind).toBe("incremental");
     expect(incremental.sizes.new).toBeLessThan(full.sizes.new);
     await cluster.query("SELECT pg_switch_wal()");

@@ -72,7 +72,7 @@ test("a backup from the archive: production is not asked, nothing of the scratch
     settings: first.settings,
     databases: first.databases,
     tablespaces: first.tablespaces,
-    source: { ...first.source, fromStandby: true },
+    source: { ...first.source, method: "replication", fromStandby: true },
   });
   expect(BigInt(`0x${record.lastSegment}`)).toBeGreaterThan(BigInt(`0x${first.lastSegment}`));
   expect(record.lastSegment < unfinished).toBe(true);

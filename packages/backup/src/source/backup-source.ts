@@ -1,13 +1,15 @@
 import type { Lsn } from "@soar/pg-tools";
 import type { BackupTablespace, DamageReport, ServerFacts } from "@soar/pg-tools/replication";
 import type { BackupRecord } from "@soar/repository";
+import type { Codec, MemberLocation } from "@soar/seekable-tar";
+import type { DigestFilter, WriteMembersOptions } from "@soar/seekable-tar/members";
 
 /**
  * What reads a cluster for a base backup: the replication protocol, a program, or, later, several readers of the data
  * directory between `pg_backup_start` and `pg_backup_stop`. Everything behind it (members, seek table, upload, checks,
  * record) is the same for all of them and does not know which one it has.
  */
-export interface BackupSource {
+export interface BackupSource<Archives extends Archive = ArchiveStream | ArchiveFiles> {
   /** As the record names it. */
   readonly method: BackupRecord["source"]["method"];
   /**
@@ -19,7 +21,7 @@ export interface BackupSource {
    * Begins a backup in the server and resolves when its start is known, at the latest before the first archive is read.
    * Rejects with `SERVER_*` or `PROGRAM_FAILED`, `ABORTED` when the signal is raised; nothing stays begun then.
    */
-  begin(request: BackupRequest): Promise<RunningBackup>;
+  begin(request: BackupRequest): Promise<RunningBackup<Archives>>;
 }
 
 export interface BackupRequest {
@@ -34,7 +36,7 @@ export interface BackupRequest {
 }
 
 /** A backup between its start and its stop. Disposing of one that has not finished ends it in the server, too. */
-export interface RunningBackup extends AsyncDisposable {
+export interface RunningBackup<Archives extends Archive = ArchiveStream | ArchiveFiles> extends AsyncDisposable {
   readonly startLsn: Lsn;
   readonly startTimeline: number;
   /** What will come, with estimates: `undefined` as oid is the data directory. */
@@ -45,21 +47,48 @@ export interface RunningBackup extends AsyncDisposable {
    * else; a source that gets these from `pg_backup_stop` stops the backup before it ends this stream. Rejects, and so does
    * the stream of an archive, with `BACKUP_INCOMPLETE` when the server or the program ends early.
    */
-  archives(): AsyncGenerator<ArchiveStream, void, undefined>;
+  archives(): AsyncGenerator<Archives, void, undefined>;
   /** To be called when every archive was read to its end. Rejects with `BACKUP_INCOMPLETE` or `WAL_TIMEOUT`. */
   finish(): Promise<FinishedBackup>;
+}
+
+interface Archive {
+  readonly oid: number | undefined;
+  /** Path of the tablespace on the server. */
+  readonly location: string | undefined;
 }
 
 /**
  * One tar of a backup. A source with one stream underneath gives the next archive when this one was read to its end; one
  * with several readers may give all at once, to be read side by side. However many read, the bytes come as one tar.
  */
-export interface ArchiveStream {
-  readonly oid: number | undefined;
-  /** Path of the tablespace on the server. */
-  readonly location: string | undefined;
+export interface ArchiveStream extends Archive {
   /** A complete tar with any chunk boundaries; a chunk is copied before the next one is asked for. */
   readonly data: AsyncIterable<Uint8Array>;
+}
+
+/** One archive of a backup whose members the source reads and packs itself, side by side. */
+export interface ArchiveFiles extends Archive {
+  members(request: PackingRequest): MemberItems;
+}
+
+/** What members are made of, and how: the part of `WriteMembersOptions` that depends on where they come from. */
+export type MemberItems = Pick<WriteMembersOptions<unknown>, "items" | "pack" | "maxItems">;
+
+export interface PackingRequest {
+  readonly codec: Codec;
+  readonly level: number | undefined;
+  /** Members that are packed at once. */
+  readonly workers: number;
+  /** For an incremental backup. */
+  readonly existing: ExistingMembers | undefined;
+}
+
+/** What earlier backups hold. */
+export interface ExistingMembers {
+  find(sha256: Buffer, plainLength: number): MemberLocation | undefined;
+  /** For threads that would else compress what is there already. */
+  readonly digests: DigestFilter;
 }
 
 export interface FinishedBackup {

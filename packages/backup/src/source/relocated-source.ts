@@ -10,7 +10,10 @@ const MAP = "tablespace_map";
  *
  * @param locations by OID, absolute
  */
-export function relocatedSource(source: BackupSource, locations: ReadonlyMap<number, string>): BackupSource {
+export function relocatedSource(
+  source: BackupSource<ArchiveStream>,
+  locations: ReadonlyMap<number, string>,
+): BackupSource<ArchiveStream> {
   if (locations.size === 0) return source;
   return {
     method: source.method,
@@ -19,7 +22,10 @@ export function relocatedSource(source: BackupSource, locations: ReadonlyMap<num
   };
 }
 
-function relocated(running: RunningBackup, locations: ReadonlyMap<number, string>): RunningBackup {
+function relocated(
+  running: RunningBackup<ArchiveStream>,
+  locations: ReadonlyMap<number, string>,
+): RunningBackup<ArchiveStream> {
   const tar = new RelocatedTar(locations);
   const moved = <T extends Pick<ArchiveStream, "oid" | "location">>(one: T): T =>
     one.oid === undefined ? one : { ...one, location: locations.get(one.oid) ?? one.location };

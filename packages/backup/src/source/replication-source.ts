@@ -17,7 +17,7 @@ import {
 type EventOf<T extends BaseBackupEvent["type"]> = Extract<BaseBackupEvent, { type: T }>;
 
 /** BASE_BACKUP over the replication protocol: local or from another host, with all tablespaces, page checksums verified by the server. */
-export function replicationSource(server: ConnectionConfig): BackupSource {
+export function replicationSource(server: ConnectionConfig): BackupSource<ArchiveStream> {
   return {
     method: "replication",
     check: () => Promise.resolve(),
@@ -45,7 +45,7 @@ function runningBackup(
   events: EventReader,
   { startLsn, timeline, tablespaces }: EventOf<"start">,
   { request, close }: { readonly request: BackupRequest; readonly close: () => Promise<void> },
-): RunningBackup {
+): RunningBackup<ArchiveStream> {
   const total = estimatedTotal(tablespaces);
   events.onProgress = (done) => request.onProgress(done, total);
   return {

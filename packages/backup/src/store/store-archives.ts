@@ -7,15 +7,23 @@ import {
   writeSeekableTar,
   type Codec,
   type CodecPool,
+  type SeekableTarWrite,
   type SeekTableSummary,
-  type WriteSeekableTarOptions,
   type WriteSummary,
 } from "@soar/seekable-tar";
+import { writeMembers } from "@soar/seekable-tar/members";
 import type { ObjectStore } from "@soar/storage";
 import { proveMaxParts } from "@soar/storage/probes";
 import { partsAtOnce } from "./parts-at-once.ts";
 import { openSinkStream } from "./sink-stream.ts";
-import { estimatedTotal, type FinishedBackup, type RunningBackup } from "../source/backup-source.ts";
+import {
+  type ArchiveFiles,
+  type ArchiveStream,
+  estimatedTotal,
+  type ExistingMembers,
+  type FinishedBackup,
+  type RunningBackup,
+} from "../source/backup-source.ts";
 import { storeObject, type BackupObject } from "./store-object.ts";
 import { uploadClaimed } from "./upload-claimed.ts";
 
@@ -26,7 +34,7 @@ export interface StoreArchivesOptions {
   readonly pool: CodecPool;
   readonly walSegmentSize: number;
   /** For an incremental: where a chunk lies already. */
-  readonly resolveExisting: WriteSeekableTarOptions["resolveExisting"];
+  readonly existing: ExistingMembers | undefined;
   readonly signal: AbortSignal | undefined;
   readonly now: () => Date;
 }
@@ -132,26 +140,15 @@ async function withTable<T>(
 type EachOptions = StoreArchivesOptions & { readonly table: SeekTableWriter; readonly total: number | undefined };
 
 async function storeEach(store: ObjectStore, running: RunningBackup, options: EachOptions): Promise<StoredArchive[]> {
-  const { label, codec, level, table, pool, resolveExisting, signal, total } = options;
+  const { label, codec, existing, signal, total } = options;
   const archives: StoredArchive[] = [];
-  // One after the other: the rows of an archive stand together in the seek table, and one stream keeps all workers busy.
-  for await (const { oid, location, data } of running.archives()) {
+  // One after the other: the rows of an archive stand together in the seek table, and each keeps all workers busy.
+  for await (const archive of running.archives()) {
+    const { oid, location } = archive;
     const name = oid === undefined ? "base" : String(oid);
-    const objectName = `${oid ?? "backup"}.${resolveExisting === undefined ? "tar" : "members"}${codecSuffix(codec)}`;
+    const objectName = `${oid ?? "backup"}.${existing === undefined ? "tar" : "members"}${codecSuffix(codec)}`;
     const objectKey = backupKey(label, objectName);
-    const write = writeSeekableTar({
-      source: data,
-      name,
-      objectKey,
-      codec,
-      level,
-      table,
-      pool,
-      chunkBytes: CHUNK_BYTES,
-      resolveExisting,
-      releaseBody: true,
-      signal,
-    });
+    const write = writeArchive(archive, { ...options, name, objectKey });
     const estimate = running.tablespaces.find((tablespace) => tablespace.oid === oid)?.estimatedBytes;
     const expected = expectedSize(estimate ?? total);
     // Before it is decided how many parts fit into memory: a server that takes few of them has them larger.
@@ -165,6 +162,24 @@ async function storeEach(store: ObjectStore, running: RunningBackup, options: Ea
     archives.push({ name, oid, location, summary, object: { name: objectName, size, sha256: summary.storedSha256 } });
   }
   return archives;
+}
+
+function writeArchive(
+  archive: ArchiveStream | ArchiveFiles,
+  options: EachOptions & { readonly name: string; readonly objectKey: string },
+): SeekableTarWrite {
+  const { codec, level, table, pool, existing, signal, name, objectKey } = options;
+  const common = { name, objectKey, codec, table, releaseBody: true, signal };
+  if ("members" in archive)
+    return writeMembers({ ...common, ...archive.members({ codec, level, workers: pool.workers, existing }) });
+  return writeSeekableTar({
+    ...common,
+    source: archive.data,
+    level,
+    pool,
+    chunkBytes: CHUNK_BYTES,
+    resolveExisting: existing?.find,
+  });
 }
 
 function expectedSize(estimatedBytes: number | undefined): number {

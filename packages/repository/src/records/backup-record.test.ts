@@ -53,7 +53,7 @@ const records: fc.Arbitrary<BackupRecord> = fc
     codec: fc.constantFrom("gzip" as const, "zstd" as const, "none" as const),
     source: fc.record(
       {
-        method: fc.constantFrom("replication" as const, "pg_basebackup" as const),
+        method: fc.constantFrom("files" as const, "replication" as const, "pg_basebackup" as const),
         fromStandby: fc.boolean(),
         host: text,
         dataDirectory: text,

@@ -62,7 +62,7 @@ const schema = v.object({
   encryption: v.optional(v.object({ scheme: v.string(), recipients: v.array(v.string()) })),
 
   source: v.object({
-    method: v.picklist(["replication", "pg_basebackup"]),
+    method: v.picklist(["files", "replication", "pg_basebackup"]),
     fromStandby: v.boolean(),
     host: v.string(),
     dataDirectory: v.string(),
