@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { removeFile } from "@soar/durable-files";
 import { exitStatusOf, hasErrorCode, isSoarError, messageOf, SoarError } from "@soar/errors";
 import { walPath } from "../server-wal/wal-path.ts";
+import { doubtOfSocketPlace } from "./socket-trust.ts";
 import type { ArchiveAnswer } from "./archive-requests.ts";
 import { meansSameRepository, type RepositoryBinding } from "./repository-binding.ts";
 import {
@@ -42,6 +43,11 @@ export async function startSocketServer(options: SocketServerOptions): Promise<S
     socket.on("error", () => socket.destroy());
     readRequest(socket, (line) => void answer(socket, line, options));
   });
+  const doubt = doubtOfSocketPlace(dirname(socketPath));
+  if (doubt !== undefined)
+    throw new SoarError("CONFIG_INVALID", `unable to listen on '${socketPath}': ${doubt}`, {
+      hint: "Whoever can put a socket there can answer for the archiver. Name another place with --socket.",
+    });
   // Whoever listened here is gone: the spool's lock was taken before.
   await removeFile(socketPath, { sync: "none" });
   await listen(server, socketPath);

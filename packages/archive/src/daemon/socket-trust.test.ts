@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { runAsServerUser, requires, serverUser } from "@soar-tooling/test-bench";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { askArchiver, askStatus } from "./ask-archiver.ts";
-import { doubtOfDirectory, doubtOfSocket } from "./socket-trust.ts";
+import { doubtOfDirectory, doubtOfSocket, doubtOfSocketPlace } from "./socket-trust.ts";
 import { lockSpool } from "./spool-lock.ts";
 
 let root: string;
@@ -98,6 +98,9 @@ describe("the archiver does not use a spool", () => {
   test("that others may write to", async () => {
     chmodSync(spool, 0o777);
     expect(doubtOfDirectory(spool)).toMatch(/others may write/);
+    expect(doubtOfSocketPlace(spool)).toMatch(/others may write/);
+    chmodSync(spool, 0o1777);
+    expect(doubtOfSocketPlace(spool)).toBeUndefined();
     await expect(lockSpool(spool)).rejects.toMatchObject({
       code: "CONFIG_INVALID",
       message: expect.stringContaining(`unable to use '${spool}' for the archiver's files: others may write`) as string,

@@ -19,6 +19,11 @@ export function doubtOfDirectory(path: string): string | undefined {
   return doubtOf(path, found, self);
 }
 
+/** The same of a directory that a socket is going to lie in: in one like /tmp nobody exchanges what somebody else made. */
+export function doubtOfSocketPlace(path: string): string | undefined {
+  return ((statOf(path, statSync)?.mode ?? 0) & STICKY) === 0 ? doubtOfDirectory(path) : undefined;
+}
+
 /** The same of a socket, by what it is and where it lies. */
 export function doubtOfSocket(path: string): string | undefined {
   const [socket, directory] = [statOf(path, lstatSync), statOf(dirname(path), statSync)];
