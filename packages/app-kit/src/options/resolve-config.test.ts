@@ -155,6 +155,8 @@ test("a variable of the env file that nobody reads is named where it looks like 
   });
   const found = (...names: string[]) => misspelt(table, entries(names)).map(({ name, meant }) => [name, meant]);
   expect(found("BACKUP_COMPRESION")).toEqual([["BACKUP_COMPRESION", "BACKUP_COMPRESSION"]]);
+  expect(found("backup_compression")).toEqual([["backup_compression", "BACKUP_COMPRESSION"]]);
+  expect(found("PGPASSWROD", "PGPASSFILE")).toEqual([["PGPASSWROD", "PGPASSWORD"]]);
   // One of another command, one that is set besides, and none of ours.
   expect(found("BACKUP_RETENTION_DAYS", "BACKUP_BUKET", "BACKUP_BUCKET", "PATH")).toEqual([]);
 });

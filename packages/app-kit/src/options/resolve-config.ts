@@ -144,8 +144,10 @@ export function misspelt(table: OptionTable, envFile: EnvFile | undefined): Miss
   const known = Object.values(table).flatMap(({ env }) => env ?? []);
   const unset = known.filter((name) => envFile?.entries.has(name) !== true);
   return [...(envFile?.entries ?? [])].flatMap(([name, { line }]) => {
-    if (known.includes(name) || !name.includes("_")) return [];
-    const meant = unset.find((candidate) => editDistance(name, candidate) <= 2);
+    if (known.includes(name)) return [];
+    // Those of libpq are short, and there are many.
+    const most = name.includes("_") ? 2 : 1;
+    const meant = unset.find((candidate) => editDistance(name.toUpperCase(), candidate) <= most);
     if (meant === undefined) return [];
     return [{ name, meant, description: `Did you mean ${meant} by ${name} (${envFile?.path} line ${line})? ` }];
   });
