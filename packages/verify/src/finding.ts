@@ -47,6 +47,7 @@ export type FindingKind =
   | "wal-misplaced"
   | "history-missing"
   | "history-damaged"
+  | "history-unused"
   | "archive-old"
   | "tail-damaged"
   // Leftovers, and the verification itself

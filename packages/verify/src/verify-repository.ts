@@ -17,6 +17,7 @@ import { checkChains } from "./quick/check-chains.ts";
 import { checkDirectories } from "./quick/check-directories.ts";
 import { checkLeftovers, checkTails } from "./quick/check-leftovers.ts";
 import { checkLastArchived, type ServerWord } from "./quick/check-last-archived.ts";
+import { checkNewestTimeline } from "./quick/check-newest-timeline.ts";
 import { checkHistories, type CheckedHistories } from "./quick/check-histories.ts";
 import { checkLastSegments, checkSegmentNames } from "./quick/check-wal-names.ts";
 import { surveyRepository, type CompleteBackup, type Survey } from "./survey/survey-repository.ts";
@@ -117,6 +118,7 @@ async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
     findings.push(
       ...(await checkLeftovers(live, survey, { now, signal })),
       ...(await checkTails(live, survey, { signal })),
+      ...checkNewestTimeline(survey, now),
     );
   }
   const histories = await checkHistories(survey, { signal });

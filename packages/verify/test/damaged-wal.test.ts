@@ -1,5 +1,6 @@
 import { formatRecord, requireBackupRecord, sha256Hex } from "@soar/repository";
 import { putGap } from "@soar/repository/markers";
+import { putTailPiece } from "@soar/repository/tail";
 import { readObject } from "@soar/storage";
 import {
   archiveSample as archive,
@@ -9,9 +10,10 @@ import {
   sampleSegment as segmentBytes,
   segmentKey,
   segmentName,
+  SYSTEM_IDENTIFIER,
 } from "@soar-tooling/sample-repository";
 import { describe, expect, test } from "vitest";
-import { error, flip, FULL, QUICK, useSampleRepository, warning } from "./sample-repository.fixture.ts";
+import { error, flip, FULL, QUICK, STORED_AT, useSampleRepository, warning } from "./sample-repository.fixture.ts";
 
 const { find, repository, verify } = useSampleRepository();
 
@@ -167,6 +169,40 @@ describe("the chain", () => {
     await repository.store.remove([segmentKey(8, 2)]);
     await archive(repository.store, segmentName(8, 2), segmentBytes(8, { timeline: 2 }), { sysid: "12" });
     expect(await find({ depth: QUICK })).toContainEqual(error("wal-damaged", segmentKey(8, 2)));
+  });
+});
+
+describe("the newest timeline", () => {
+  const key = "wal/00000003.history";
+  const put = async () => {
+    const history = await readObject(repository.store, "wal/00000002.history");
+    await repository.store.put(
+      key,
+      Buffer.concat([history, Buffer.from("2\t0/8000000\tno recovery target specified\n")]),
+    );
+  };
+  const inDays = (days: number) =>
+    verify({ depth: QUICK, now: () => new Date(STORED_AT.getTime() + days * 86_400_000) });
+  const kinds = async (days: number) =>
+    (await inDays(days)).findings.filter(({ where }) => where === key).map(({ kind, severity }) => [kind, severity]);
+
+  test("of which a day after its promotion only the history is there is a warning: --latest is refused", async () => {
+    await put();
+    expect(await kinds(0.5)).toEqual([]);
+    expect(await kinds(1.5)).toEqual([["history-unused", "warning"]]);
+  });
+
+  test("is well as soon as anything of it was shipped", async () => {
+    await put();
+    const bytes = Buffer.alloc(8192);
+    await putTailPiece(repository.store, {
+      segmentName: "000000030000000000000008",
+      from: 0,
+      bytes,
+      sha256: sha256Hex(bytes),
+      systemIdentifier: SYSTEM_IDENTIFIER,
+    });
+    expect(await kinds(1.5)).toEqual([]);
   });
 });
 
