@@ -6,7 +6,7 @@ export interface ServerHostOptions {
   /** Name of this machine. */
   readonly host: string;
   readonly server: Pick<ConnectionConfig, "host">;
-  /** A random number that the kernel draws when it starts (random(4)); containers share that of their machine. */
+  /** A random number that the kernel draws when it starts (random(4)). Units of systemd in a container see another one than the rest of it. */
   readonly bootIdFile?: string;
   readonly signal?: AbortSignal | undefined;
 }
@@ -18,24 +18,31 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
  * into the same path of a machine of this name is one in place, which goes on archiving: the machine that only takes the
  * backups must not pass for it.
  */
-export async function readServerHost(
-  sql: SqlConnection,
-  { host, server, bootIdFile = BOOT_ID, signal }: ServerHostOptions,
-): Promise<string> {
-  return (await isOnThisMachine(sql, { bootIdFile, signal })) ? host : server.host;
+export async function readServerHost(sql: SqlConnection, options: ServerHostOptions): Promise<string> {
+  const { host, server } = options;
+  // A unix socket leads nowhere else, and the directory that it lies in is no name of a machine.
+  if (/^[/@]/.test(server.host)) return host;
+  const isHere = (await hasOwnBootId(sql, options)) || (await hasBothEnds(sql, options.signal));
+  return isHere ? host : server.host;
 }
 
-async function isOnThisMachine(
+/** Equal ones prove one machine. Unequal ones prove nothing. */
+async function hasOwnBootId(
   sql: SqlConnection,
-  { bootIdFile, signal }: { readonly bootIdFile: string; readonly signal: AbortSignal | undefined },
+  { bootIdFile = BOOT_ID, signal }: Pick<ServerHostOptions, "bootIdFile" | "signal">,
 ): Promise<boolean> {
   const own = await readFile(bootIdFile, "utf8").catch(() => undefined);
-  const there = await readBootId(sql, signal);
-  if (own !== undefined && there !== undefined) return own === there;
-  // Through a tunnel the addresses may be equal, too; only a role without the right to read files is judged by them.
-  const [row] = await sql.query<{ same: boolean }>(
-    "SELECT inet_server_addr() IS NOT DISTINCT FROM inet_client_addr() AS same",
-    [],
+  return own !== undefined && own === (await readBootId(sql, signal));
+}
+
+/**
+ * Whether the connection that the server sees is the very one that we made, from its own address. Behind a tunnel or a proxy the
+ * addresses may be equal, too, but the port is another one.
+ */
+async function hasBothEnds(sql: SqlConnection, signal: AbortSignal | undefined): Promise<boolean> {
+  const [row] = await sql.query<{ same: boolean | null }>(
+    "SELECT inet_server_addr() = inet_client_addr() AND inet_client_port() = $1 AS same",
+    [sql.localPort ?? 0],
     { signal },
   );
   return row?.same === true;

@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { connect, createServer, type AddressInfo, type Server } from "node:net";
 import { join } from "node:path";
 import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
@@ -6,33 +7,52 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { readServerHost } from "../src/server-host.ts";
 
 let cluster: TestCluster;
+let otherBootId: string;
+let tunnel: Server;
 beforeAll(async () => {
   cluster = await createTestCluster({
     installation: requireInstallation("postgres"),
     settings: { listen_addresses: "127.0.0.1" },
   });
   await cluster.query("CREATE ROLE plain LOGIN");
+  otherBootId = join(cluster.socketDir, "boot_id");
+  writeFileSync(otherBootId, "00000000-0000-4000-8000-000000000000\n");
+  // As ssh -L or a proxy makes one: the server sees a connection from its own address, of another process.
+  tunnel = createServer((near) => {
+    const far = connect(cluster.port, "127.0.0.1");
+    near.on("error", () => far.destroy()).pipe(far);
+    far.on("error", () => near.destroy()).pipe(near);
+  });
+  await new Promise<void>((resolve) => tunnel.listen(0, "127.0.0.1", resolve));
 });
-afterAll(() => cluster.remove());
+afterAll(async () => {
+  await new Promise((resolve) => tunnel.close(resolve));
+  await cluster.remove();
+});
 
 async function hostOf(more: Partial<ConnectionConfig> = {}, bootIdFile?: string): Promise<string> {
-  await using sql = await connectSql({ ...cluster.connection, ...more });
+  const server = { ...cluster.connection, ...more };
+  await using sql = await connectSql(server);
   return await readServerHost(sql, {
     host: "this-machine",
-    server: { host: "db.example.com" },
+    server,
     ...(bootIdFile === undefined ? {} : { bootIdFile }),
   });
 }
 
 test("a server on this machine has its name, however it is reached and whatever the role may read", async () => {
-  expect(await hostOf()).toBe("this-machine");
-  expect(await hostOf({ host: "127.0.0.1" })).toBe("this-machine");
-  expect(await hostOf({ user: "plain" })).toBe("this-machine");
+  for (const host of [cluster.connection.host, "127.0.0.1"])
+    for (const user of [cluster.connection.user, "plain"]) expect(await hostOf({ host, user })).toBe("this-machine");
 });
 
-test("a server on another machine, also behind a tunnel, has the name by which it is reached", async () => {
-  const other = join(cluster.socketDir, "boot_id");
-  writeFileSync(other, "00000000-0000-4000-8000-000000000000\n");
+test("a backup by a unit of systemd in a container, which sees another boot id than the server, names this machine", async () => {
   for (const host of [cluster.connection.host, "127.0.0.1"])
-    expect(await hostOf({ host }, other)).toBe("db.example.com");
+    for (const user of [cluster.connection.user, "plain"])
+      expect(await hostOf({ host, user }, otherBootId)).toBe("this-machine");
+});
+
+test("a server on another machine behind a tunnel has the name by which it is reached", async () => {
+  const { port } = tunnel.address() as AddressInfo;
+  for (const user of [cluster.connection.user, "plain"])
+    expect(await hostOf({ host: "127.0.0.1", port, user }, otherBootId)).toBe("127.0.0.1");
 });

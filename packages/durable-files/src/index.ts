@@ -16,7 +16,7 @@ export { moveEntry } from "./move-entry.ts";
 export { openForAppend } from "./open-for-append.ts";
 export { isRoot, type Owner, ownerOf } from "./owner.ts";
 export { isHeld, type LockHolder, type ProcessLock, tryLock } from "./process-lock.ts";
-export { bootId, parseProcessStat, processStart, type ProcessStat, readProcessStat } from "./process-start.ts";
+export { parseProcessStat, processStart, type ProcessStat, readProcessStat } from "./process-start.ts";
 export { removeFile, type RemoveOptions } from "./remove-file.ts";
 export { type LeftoverOptions, removeLeftovers } from "./remove-leftovers.ts";
 export { replaceFile, type ReplaceOptions, type Sync, type WriteOptions } from "./replace-file.ts";

@@ -1,7 +1,18 @@
-import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
+import { requires } from "@soar-tooling/test-bench";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isHeld, tryLock } from "./process-lock.ts";
 
@@ -42,6 +53,46 @@ test.each([
   expect(await isHeld(path)).toBe(false);
   await (await take()).release();
   expect(readdirSync(directory)).toEqual([]);
+});
+
+test(
+  "holds for a unit of systemd in a container, which sees another boot id, and in another container",
+  requires("root"),
+  async () => {
+    writeFileSync(join(directory, "boot_id"), "00000000-0000-4000-8000-000000000000\n");
+    const lock = await take();
+    const look = `import { isHeld, tryLock } from ${JSON.stringify(new URL("process-lock.ts", import.meta.url).href)};
+    console.log(await isHeld(process.argv[1]), JSON.stringify(await tryLock(process.argv[1])));`;
+    const inside = async (): Promise<string> => {
+      const node = [process.execPath, "--conditions=soar-source", "--input-type=module", "-e", look, path];
+      const script = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"';
+      const { stdout } = await promisify(execFile)("unshare", [
+        "--mount",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "sh",
+        "-c",
+        script,
+        join(directory, "boot_id"),
+        ...node,
+      ]);
+      return stdout;
+    };
+    expect(await inside()).toBe(`true {"processId":"${process.pid}"}\n`);
+    await lock.release();
+    expect(await inside()).toBe("false {}\n");
+  },
+);
+
+test("needs no short path", async () => {
+  const deep = join(directory, ...Array.from({ length: 20 }, () => "a directory"));
+  mkdirSync(deep, { recursive: true });
+  path = join(deep, "lock");
+  const lock = await take();
+  expect(await tryLock(path)).toEqual({ processId: String(process.pid) });
+  await lock.release();
+  expect(readdirSync(deep)).toEqual([]);
 });
 
 test("a killed process leaves it, and of many that find it so one at a time gets it", async () => {

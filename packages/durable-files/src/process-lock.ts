@@ -1,80 +1,166 @@
-import { dirname } from "node:path";
-import { readTextIfPresent } from "./if-present.ts";
-import { bootId, readProcessStat } from "./process-start.ts";
-import { removeFile } from "./remove-file.ts";
-import { writeNew } from "./write-new.ts";
+import { chmod, link, lchown, lstat, rm } from "node:fs/promises";
+import { createConnection, createServer, type Server } from "node:net";
+import { basename, dirname } from "node:path";
+import { type HeldDirectory, holdDirectory } from "./held-directory.ts";
+import { isRoot } from "./owner.ts";
+import { writing } from "./replace-file.ts";
+import { discard, makeBeside } from "./temporary-file.ts";
+import { meansAbsent, systemErrorCode } from "./unwritable.ts";
 
 export interface ProcessLock {
   release(): Promise<void>;
 }
 
-/** Process id of who holds the lock, for messages. */
+/** Process id of who holds the lock, as it sees itself, for messages. */
 export interface LockHolder {
   readonly processId: string;
 }
 
-/** Nothing is synced: after a crash of the machine no process holds anything. */
-const SYNC = "none";
+/** A process that is too busy, or stopped, holds the lock all the same. */
+const ANSWERS_WITHIN_MS = 500;
+const UNKNOWN: LockHolder = { processId: "unknown" };
 
 /**
- * Takes a lock that lies in a file and names a process; one that is gone, or whose id was given to another program since,
- * holds nothing. The file appears with its content, so that nobody takes a lock that is just being made for an abandoned one.
- * Rejects with `FILE_UNWRITABLE` or `DISK_FULL` when the directory cannot be written.
+ * Takes a lock that is a unix socket on which its holder listens. The kernel says whether anybody does: not a process id or
+ * the number of a boot, which look different from another container or unit. A dead process holds nothing. Rejects with
+ * `FILE_UNWRITABLE` or `DISK_FULL` when the directory cannot be written.
  */
 export async function tryLock(path: string): Promise<ProcessLock | LockHolder> {
-  const own = `${process.pid} ${await startOf(process.pid)}\n`;
-  for (;;) {
-    if (await writeNew(path, own, { mode: 0o600, sync: SYNC })) return { release: () => unlock(path) };
-    const holder = await readHolder(path);
-    if (holder === undefined) continue;
-    if (await isAlive(holder)) return { processId: holder.split(" ")[0] ?? "" };
-    await removeAbandoned(path, holder);
-  }
+  return await writing(path, undefined, async () => {
+    for (;;) {
+      const outcome = await attempt(path);
+      if (outcome !== undefined) return outcome;
+    }
+  });
+}
+
+/** Undefined when it is worth trying again. */
+async function attempt(path: string): Promise<ProcessLock | LockHolder | undefined> {
+  await using directory = await reach(path);
+  const lock = await claim(directory, basename(path));
+  if (lock !== undefined) return { release: () => unlock(path, lock) };
+  const found = await ask(directory.at(basename(path)));
+  if (found === "abandoned") await removeAbandoned(path, directory);
+  return typeof found === "object" ? found : undefined;
 }
 
 /** Whether a process that lives holds the lock. */
 export async function isHeld(path: string): Promise<boolean> {
-  const holder = await readHolder(path);
-  return holder !== undefined && (await isAlive(holder));
+  try {
+    await using directory = await reach(path);
+    return typeof (await ask(directory.at(basename(path)))) === "object";
+  } catch (error) {
+    if (meansAbsent(error)) return false;
+    throw error;
+  }
+}
+
+/** By a descriptor: the path of a socket may have 107 bytes only. */
+async function reach(path: string): Promise<HeldDirectory> {
+  return await holdDirectory(dirname(path), { base: dirname(path) });
+}
+
+/** The socket gets its name when it is listened on, so that nobody takes it for an abandoned one. Undefined when the name is taken. */
+async function claim(directory: HeldDirectory, name: string): Promise<Server | undefined> {
+  const { made: server, path: temporary } = await makeBeside(directory, name, listen);
+  try {
+    await chmod(temporary, 0o600);
+    if (isRoot() && directory.owner !== undefined) await lchown(temporary, directory.owner.uid, directory.owner.gid);
+    const isOurs = await linked(temporary, directory.at(name));
+    await rm(temporary);
+    if (isOurs) return server;
+  } catch (cause) {
+    server.close();
+    throw await discard(temporary, cause);
+  }
+  server.close();
+  return undefined;
+}
+
+/** What lies there of a process that died under the same id has its name. */
+function listen(path: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.on("error", () => undefined).end(`${process.pid}\n`));
+    server.once("error", (error) =>
+      reject(systemErrorCode(error) === "EADDRINUSE" ? Object.assign(error, { code: "EEXIST" }) : error),
+    );
+    server.listen(path, () => resolve(server));
+    // Who holds a lock need not live for it.
+    server.unref();
+  });
+}
+
+async function linked(temporary: string, path: string): Promise<boolean> {
+  try {
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+async function ask(path: string): Promise<LockHolder | "abandoned" | "absent"> {
+  const found = await lstat(path).catch(ignoreAbsent);
+  if (found === undefined) return "absent";
+  // A link is not followed to somebody else's socket.
+  return found.isSocket() ? await askSocket(path) : "abandoned";
+}
+
+function askSocket(path: string): Promise<LockHolder | "abandoned" | "absent"> {
+  return new Promise((resolve, reject) => {
+    let isConnected = false;
+    let answer = "";
+    const socket = createConnection(path);
+    const timer = setTimeout(() => socket.destroy(), ANSWERS_WITHIN_MS);
+    socket.setEncoding("utf8");
+    socket.on("connect", () => (isConnected = true));
+    socket.on("data", (text: string) => (answer += text));
+    socket.on("error", (error) => {
+      if (isConnected || systemErrorCode(error) === "EAGAIN") resolve(UNKNOWN);
+      else if (systemErrorCode(error) === "ECONNREFUSED") resolve("abandoned");
+      // Let go of in the very moment in which it was asked.
+      else if (meansAbsent(error) || systemErrorCode(error) === "ECONNRESET") resolve("absent");
+      else reject(error);
+    });
+    socket.on("close", () => {
+      clearTimeout(timer);
+      const [processId] = /^\d+(?=\n)/.exec(answer) ?? [];
+      resolve(processId === undefined ? UNKNOWN : { processId });
+    });
+  });
 }
 
 /**
- * Only one process at a time may remove what this holder left, and looks once more: else a slower one would remove the lock that
- * a faster one has taken meanwhile.
+ * Only one process at a time may remove what a dead one left, and looks once more: else a slower one would remove the lock that a
+ * faster one has taken meanwhile.
  */
-async function removeAbandoned(path: string, holder: string): Promise<void> {
-  const right = await tryLock(
-    `${path}.${holder
-      .trim()
-      .replaceAll(/[^\w@-]/g, "-")
-      .slice(0, 64)}`,
-  );
+async function removeAbandoned(path: string, directory: HeldDirectory): Promise<void> {
+  const place = directory.at(basename(path));
+  const left = await identityOf(place);
+  if (left === undefined) return;
+  const right = await tryLock(`${path}.${left}`);
   if (!("release" in right)) return;
   try {
-    if ((await readHolder(path)) === holder) await removeFile(path, { sync: SYNC });
+    if ((await identityOf(place)) === left) await rm(place, { force: true });
   } finally {
     await right.release();
   }
 }
 
-/** An ordinary file of this very directory: a pipe would be waited for, and a link read for whoever put it there. */
-async function readHolder(path: string): Promise<string | undefined> {
-  return await readTextIfPresent(path, { within: { base: dirname(path) } });
+async function identityOf(place: string): Promise<string | undefined> {
+  const found = await lstat(place, { bigint: true }).catch(ignoreAbsent);
+  // Short, because it becomes part of the path of a socket.
+  return found && `${found.ino.toString(36)}-${(found.ctimeNs % 3_600_000_000_000n).toString(36)}`;
 }
 
-async function unlock(path: string): Promise<void> {
-  await removeFile(path, { sync: SYNC });
+function ignoreAbsent(error: unknown): undefined {
+  if (meansAbsent(error)) return undefined;
+  throw error;
 }
 
-/** Process ids are given out again, also after a reboot: the moment of the start tells two apart. */
-async function isAlive(holder: string): Promise<boolean> {
-  const [id = "", start = ""] = holder.trim().split(" ");
-  const pid = Number(id);
-  return Number.isInteger(pid) && pid > 0 && (await startOf(pid)) === start;
-}
-
-/** Empty for a process that is not there. */
-async function startOf(pid: number): Promise<string> {
-  const stat = await readProcessStat(pid);
-  return stat === undefined ? "" : `${stat.start}@${await bootId()}`;
+/** The name goes first: a name without a listener would be an abandoned one. */
+async function unlock(path: string, server: Server): Promise<void> {
+  await writing(path, undefined, () => rm(path, { force: true }));
+  server.close();
 }

@@ -34,11 +34,6 @@ export async function processStart(processId: number): Promise<string | undefine
   return stat?.start ?? (process.platform === "linux" ? undefined : "");
 }
 
-/** Names this run of the machine: clock ticks count from its start. Empty where the system does not tell. */
-export async function bootId(): Promise<string> {
-  return (await readProc("/proc/sys/kernel/random/boot_id"))?.trim() ?? "";
-}
-
 /** A process that ends while it is looked at is gone. */
 async function readProc(path: string): Promise<string | undefined> {
   try {

@@ -8,6 +8,9 @@ import { type ConnectionConfig, serverLocation } from "./connection-config.ts";
 import { LOST_HINT } from "./server-failure.ts";
 import { TERMINATE } from "./sql-messages.ts";
 
+/** A server that lives takes milliseconds. */
+const FAREWELL_MS = 2_000;
+
 /** One session of a server: logged in by pg, from then on read by framing of our own. */
 export class ServerSession {
   /** For messages: `user@host:port`. */
@@ -48,6 +51,10 @@ export class ServerSession {
     this.#socket.write(message);
   }
 
+  get localPort(): number | undefined {
+    return this.#socket.localPort;
+  }
+
   /** Bytes received and not taken yet; bounded. */
   get queuedBytes(): number {
     return this.#frames.queuedBytes;
@@ -76,7 +83,7 @@ export class ServerSession {
     this.#frames.destroy(reason);
   }
 
-  /** Says goodbye and waits until the connection is closed. */
+  /** Says goodbye and waits until the server has closed the connection; one that hangs is not waited for. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -86,7 +93,9 @@ export class ServerSession {
     this.#socket.end(TERMINATE);
     // Whatever still comes is of no interest, but the end is only seen by reading up to it.
     this.#socket.resume();
+    const timer = setTimeout(() => this.#socket.destroy(), FAREWELL_MS);
     await closed;
+    clearTimeout(timer);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -19,6 +19,8 @@ export interface SqlConnection {
   readonly database: string;
   /** For example 150020. */
   readonly serverVersion: number;
+  /** Of our end of the connection; undefined over a unix socket. */
+  readonly localPort: number | undefined;
   /**
    * Runs one statement and returns its rows; `bigint` and `numeric` columns come as text, and text that is no UTF-8 as
    * `decodeServerText` has it. An abort cancels it in the server. Rejects with the codes of the server's errors
