@@ -8,6 +8,8 @@ import { statIfPresent } from "@soar/durable-files/if-present";
 export interface FileIdentity {
   readonly text: string;
   readonly changedAtMs: number;
+  /** Bytes. */
+  readonly size: number;
 }
 
 /** Undefined when there is no such file. */
@@ -16,5 +18,9 @@ export async function findFileIdentity(path: string): Promise<FileIdentity | und
   if (stats === undefined) return undefined;
   const { dev, ino, size, ctimeNs, ctimeMs } = stats;
   const fraction = String(ctimeNs % 1_000_000_000n).padStart(9, "0");
-  return { text: `${dev} ${ino} ${size} ${ctimeNs / 1_000_000_000n}.${fraction}`, changedAtMs: Number(ctimeMs) };
+  return {
+    text: `${dev} ${ino} ${size} ${ctimeNs / 1_000_000_000n}.${fraction}`,
+    changedAtMs: Number(ctimeMs),
+    size: Number(size),
+  };
 }

@@ -7,10 +7,10 @@ import { isSoarError, SoarError } from "@soar/errors";
 import { formatLsn, parseTimelineHistory, type WalFileName } from "@soar/pg-tools";
 import { checkWalSegmentHeader, createWalSummarizer, type WalSegmentSummary } from "@soar/pg-tools/wal-records";
 import { requireNoCopy, type ClusterIdentity } from "@soar/repository";
-import { LARGEST_HISTORY, type WalFileSource } from "@soar/repository/wal";
+import { LARGEST_HISTORY, WAL_MEMBER_SIZE, type WalFileSource } from "@soar/repository/wal";
 
 /** Up to this size a file is read once and held; larger segments are read twice, so that memory stays bounded. */
-const LARGEST_HELD_FILE = 64 * 1024 * 1024;
+const LARGEST_HELD_FILE = WAL_MEMBER_SIZE;
 const READ_SIZE = 1024 * 1024;
 const PATH_HINT =
   "The path is relative to the data directory, as PostgreSQL passes it with %p; run the command there and as the server's user.";
@@ -46,7 +46,10 @@ export async function readWalSource(path: string, file: WalFileName, options: Re
     const pieces = (pieceSize: number) =>
       held === undefined ? readPieces(path, size, pieceSize) : slices(held, pieceSize);
     // Every piece is looked at while it is still in the processor's cache.
-    const read = held === undefined ? pieces(READ_SIZE) : fill(held, handle, path);
+    const read =
+      held === undefined
+        ? readPieces(path, size, READ_SIZE, Buffer.allocUnsafeSlow(READ_SIZE))
+        : fill(held, handle, path);
     const { summary, sha256 } = await scan(file, read, options.signal);
     requireFilled(path, file, summary);
     if (held !== undefined) requireReadable(path, file, held);
@@ -172,19 +175,27 @@ async function* slices(buffer: Buffer, pieceSize: number): AsyncGenerator<Buffer
   for (let offset = 0; offset < buffer.length; offset += pieceSize) yield buffer.subarray(offset, offset + pieceSize);
 }
 
-export async function* readPieces(path: string, size: number, pieceSize: number): AsyncGenerator<Buffer> {
+/** Each piece in memory of its own, which may be given away, or in `reused`, which holds it until the next one is asked for. */
+export async function* readPieces(
+  path: string,
+  size: number,
+  pieceSize: number,
+  reused?: Buffer,
+): AsyncGenerator<Buffer> {
   const handle = await openWalFile(path);
   try {
     for (let offset = 0; offset < size;) {
-      const buffer = Buffer.allocUnsafe(Math.min(pieceSize, size - offset));
+      const length = Math.min(pieceSize, size - offset);
+      const buffer = reused?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
       let filled = 0;
-      while (filled < buffer.length) {
-        const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, offset + filled);
+      while (filled < length) {
+        const { bytesRead } = await handle.read(buffer, filled, length - filled, offset + filled);
         if (bytesRead === 0) throw shrank(path, offset + filled, size);
         filled += bytesRead;
       }
       yield buffer;
-      offset += buffer.length;
+      // Its memory may have been given away.
+      offset += length;
     }
   } finally {
     await handle.close();

@@ -71,8 +71,10 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
   const archive = async (path: string, file: string, more: Partial<ArchiveOptions> = {}): Promise<string> => {
     if (way === "by itself") return (await archiveWalFile(store, path, file, { ...options, ...more })).outcome;
     pusher = createWalPusher(store, { ...options, ...more, workers: 2 });
+    const { signal } = new AbortController();
     try {
-      return (await pusher.push(path, file, { signal: new AbortController().signal })).outcome;
+      using memory = await pusher.reserve(2 ** 20, signal);
+      return (await pusher.push(path, file, { memory, signal })).outcome;
     } finally {
       await pusher.close();
     }
@@ -282,8 +284,8 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
 });
 
 test.each([
-  { megabytes: 128, members: 4 },
-  { megabytes: 1024, members: 32 },
+  { megabytes: 128, members: 8 },
+  { megabytes: 1024, members: 64 },
 ])(
   "segments of $megabytes MiB, too large to hold, are read twice, by the command and by the archiver's threads, to the same object",
   async ({ megabytes, members }) => {
@@ -295,7 +297,9 @@ test.each([
     const file = await finishedSegment(large);
     const path = join(large.dataDir, "pg_wal", file);
     const pusher = createWalPusher(store, { ...options, workers: 2 });
-    const pushed = await pusher.push(path, file, { signal: new AbortController().signal });
+    const { signal } = new AbortController();
+    using memory = await pusher.reserve(megabytes * 2 ** 20, signal);
+    const pushed = await pusher.push(path, file, { memory, signal });
     await pusher.close();
     expect(pushed).toMatchObject({
       outcome: "archived",

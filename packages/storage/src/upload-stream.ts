@@ -1,3 +1,4 @@
+import { free } from "@soar/task-pool";
 import { isSoarError, SoarError } from "@soar/errors";
 import type { CallOptions, MultipartUpload, ObjectStore, PutOptions, StoredObject } from "./object-store.ts";
 import { partSizeFor } from "./part-size.ts";
@@ -40,6 +41,8 @@ export async function uploadStream(
   } finally {
     // Closes the source also when it was not read to its end.
     await parts.return();
+    // Nobody sends them any more.
+    for (const part of memory) free(part);
   }
 }
 

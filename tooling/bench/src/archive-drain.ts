@@ -1,9 +1,10 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { chownSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { drain, readyCount, writeBacklog, writeRandomBacklog } from "./archive-drain/backlog.ts";
 import { cpuMs, peakMb, residentMb } from "./process-cost.ts";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { startS3ServerProcess, type S3ServerProcess } from "@soar-tooling/s3-server";
@@ -14,9 +15,15 @@ import { serverUser, writeEnvFile } from "@soar-tooling/test-bench";
  * archiver to an S3 server in a process of its own; the ratio of the two, in one run. Then what one archive_command costs.
  *
  *   node --conditions=soar-source tooling/bench/src/archive-drain.ts [segments] [rounds]
+ *
+ * With --random it measures the archiver's memory alone, while WAL is drained that does not compress, in segments of so many MiB:
+ *
+ *   node --conditions=soar-source tooling/bench/src/archive-drain.ts --random [segments] [MiB]
  */
 const LAUNCHER = fileURLToPath(new URL("../../../apps/wal-archiver/bin/soar-wal-archive", import.meta.url));
-const [segments = 100, rounds = 3] = process.argv.slice(2).map(Number);
+const isRandom = process.argv[2] === "--random";
+const [segments = 100, second] = process.argv.slice(isRandom ? 3 : 2).map(Number);
+const [rounds, mebibytes] = isRandom ? [1, second ?? 16] : [second ?? 3, 16];
 const ids = process.getuid?.() === 0 ? serverUser() : undefined;
 
 /** Threads without work have ended by then. */
@@ -24,37 +31,6 @@ const IDLE_AFTER_MS = 7_000;
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-const statusDir = (cluster: TestCluster): string => join(cluster.dataDir, "pg_wal", "archive_status");
-const readyCount = (cluster: TestCluster): number =>
-  readdirSync(statusDir(cluster)).filter((name) => name.endsWith(".ready")).length;
-
-async function writeBacklog(cluster: TestCluster): Promise<void> {
-  await cluster.query(
-    "create table account (id int primary key, balance int, filler char(84)); insert into account select n, 0, '' from generate_series(1, 200000) n",
-  );
-  await cluster.query("create table history (id int, delta int, at timestamptz, filler char(22))");
-  for (let round = 0; readyCount(cluster) < segments; round += 1) {
-    // Like pgbench: single rows all over a table, and a history of them; every 20 rounds a checkpoint, so that full pages follow.
-    await cluster.query(
-      `do $$ declare picked int; begin for n in 1..4000 loop picked := 1 + random() * 199999; update account set balance = balance + n where id = picked; insert into history values (n, n, now(), ''); end loop; end $$`,
-    );
-    if (round % 20 === 0) await cluster.query("checkpoint");
-  }
-}
-
-async function drain(cluster: TestCluster, start: () => Promise<() => Promise<void>>): Promise<number> {
-  for (const name of readdirSync(statusDir(cluster)))
-    if (/^[0-9A-F]{24}\.done$/.test(name))
-      renameSync(join(statusDir(cluster), name), join(statusDir(cluster), name.replace(".done", ".ready")));
-  const count = readyCount(cluster);
-  const startedAt = performance.now();
-  const stop = await start();
-  while (readyCount(cluster) > 0) await delay(10);
-  const perSecond = count / ((performance.now() - startedAt) / 1000);
-  await stop();
-  return perSecond;
-}
-
 async function archiverPid(cluster: TestCluster): Promise<number> {
   const [row] = await cluster.query("select pid from pg_stat_activity where backend_type = 'archiver'");
   return Number(row?.["pid"]);
@@ -132,17 +108,27 @@ async function stopDaemon(child: ChildProcess): Promise<void> {
   await new Promise((resolve) => child.once("exit", resolve));
 }
 
-const directory = mkdtempSync(join(tmpdir(), "soar-drain-"));
-if (ids !== undefined) chownSync(directory, ids.uid, ids.gid);
-const s3 = await startS3ServerProcess();
-const cluster = await createTestCluster({
-  installation: requireInstallation("pg_ctl"),
-  archiveCommand: "false",
-  settings: { wal_keep_size: "64GB", max_wal_size: "8GB", fsync: "off", archive_timeout: "0" },
-});
-try {
-  await writeBacklog(cluster);
-  console.log(`${readyCount(cluster)} segments`);
+async function measureMemory(cluster: TestCluster): Promise<void> {
+  const envFile = writeSettings(cluster, s3, "random");
+  let [peak, later] = [0, 0];
+  const perSecond = await drain(cluster, async () => {
+    const child = startDaemon(cluster, envFile);
+    await cluster.configure({
+      archive_command: `BACKUP_SPOOL_DIR=${directory}/spool ${LAUNCHER} --env-file ${envFile} %p %f`,
+    });
+    return async () => {
+      peak = peakMb(child.pid);
+      await delay(60_000);
+      later = residentMb(child.pid);
+      await stopDaemon(child);
+    };
+  });
+  console.log(
+    `random WAL in segments of ${mebibytes} MiB: ${perSecond.toFixed(1)}/s, peak memory ${peak.toFixed(0)} MB (limit ${mebibytes > 16 ? 300 : 230}), a minute later ${later.toFixed(0)} MB (limit 110)`,
+  );
+}
+
+async function compareWithCp(cluster: TestCluster): Promise<void> {
   const results: { cp: number; soar: number; peak: number }[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const copies = cluster.tablespaceDir(`copies${round}`);
@@ -180,6 +166,22 @@ try {
   }
   console.log(`median ratio ${median(results.map(({ cp, soar }) => soar / cp)).toFixed(2)} (wanted 0.37)`);
   await measureCalls(cluster, writeSettings(cluster, s3, "calls"));
+}
+
+const directory = mkdtempSync(join(tmpdir(), "soar-drain-"));
+if (ids !== undefined) chownSync(directory, ids.uid, ids.gid);
+const s3 = await startS3ServerProcess();
+const cluster = await createTestCluster({
+  installation: requireInstallation("pg_ctl"),
+  archiveCommand: "false",
+  initdbArgs: [`--wal-segsize=${mebibytes}`],
+  settings: { wal_keep_size: "64GB", max_wal_size: "64GB", fsync: "off", archive_timeout: "0" },
+});
+try {
+  if (isRandom) await writeRandomBacklog(cluster, { segments, mebibytes });
+  else await writeBacklog(cluster, segments);
+  console.log(`${readyCount(cluster)} segments`);
+  await (isRandom ? measureMemory(cluster) : compareWithCp(cluster));
 } finally {
   await cluster.remove();
   await s3.close();

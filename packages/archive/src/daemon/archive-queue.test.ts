@@ -2,6 +2,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
+import { MemoryBudget } from "@soar/task-pool";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { PushedWal } from "../push-wal.ts";
 import type { WalPusher } from "../wal-pusher.ts";
@@ -34,8 +35,10 @@ const acknowledged = (): string[] => readdirSync(join(spoolDir, "ack"));
 function heldPusher(): WalPusher & { readonly started: string[]; end(file: string, error?: Error): void } {
   const held = new Map<string, { resolve: (pushed: PushedWal) => void; reject: (error: Error) => void }>();
   const started: string[] = [];
+  const budget = new MemoryBudget(1024);
   return {
     started,
+    reserve: (size, signal) => budget.take(size, signal),
     push(_path, file, { signal }) {
       started.push(file);
       return new Promise((resolve, reject) => {

@@ -37,11 +37,11 @@ export async function attemptPush(
   const path = walPath(dataDir, name);
   const before = await settledIdentity(path, signal);
   if (before === undefined) return undefined;
-  // A stop may have come while the file was looked at.
-  signal.throwIfAborted();
+  // Waiting for others' files to be stored is no delay of this one. Rejects, too, when a stop came while it was looked at.
+  using memory = await pusher.reserve(before.size, signal);
   const deadline = AbortSignal.timeout(timeoutMs);
   const pushed = await pusher
-    .push(path, name, { signal: AbortSignal.any([signal, deadline]) })
+    .push(path, name, { memory, signal: AbortSignal.any([signal, deadline]) })
     .catch((error: unknown) => {
       throw deadline.aborted && !signal.aborted ? timedOut(name, timeoutMs, error) : error;
     });

@@ -24,8 +24,8 @@ export interface PreparedFacts {
   readonly sha256: string;
   readonly facts: WalFileSource["facts"];
   readonly identity: ClusterIdentity | undefined;
-  /** The stored form of each member; undefined for a file that is read twice because it is too large to hold. */
-  readonly members: readonly Uint8Array[] | undefined;
+  /** The stored form, whole; undefined for a file that is read twice because it is too large to hold. */
+  readonly object: Uint8Array | undefined;
 }
 
 export interface PrepareResults {

@@ -1,7 +1,7 @@
 import { parseWalFileName } from "@soar/pg-tools";
-import { isCompressibleWalFile, WAL_LEVELS, WAL_MEMBER_SIZE } from "@soar/repository/wal";
+import { isCompressibleWalFile, joinWalObject, WAL_LEVELS, WAL_MEMBER_SIZE } from "@soar/repository/wal";
 import { type Codec, compressMemberSync } from "@soar/seekable-tar";
-import { movable, type TaskOutcome } from "@soar/task-pool";
+import { free, movable, type TaskOutcome } from "@soar/task-pool";
 import { readWalSource } from "../wal-source.ts";
 import { requireArchivable } from "../require-archivable.ts";
 import type { PrepareResult, PrepareTask } from "./prepare-task.ts";
@@ -14,6 +14,11 @@ function reuseMemory(size: number): Buffer {
   return reused.subarray(0, size);
 }
 
+function forgetMemory(): void {
+  free(reused);
+  reused = Buffer.alloc(0);
+}
+
 /** Does one task on the calling thread, which does one at a time: the memory is that of the task before. Rejects as `readWalSource` does. */
 export async function runPrepareTask(task: PrepareTask): Promise<TaskOutcome<PrepareResult>> {
   if (task.kind === "compress") {
@@ -21,8 +26,8 @@ export async function runPrepareTask(task: PrepareTask): Promise<TaskOutcome<Pre
     const stored = compressMemberSync(task.codec, Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength), {
       level: task.level ?? WAL_LEVELS[task.codec],
     });
-    const bytes = movable(stored);
-    return { result: bytes, moves: [bytes.buffer] };
+    if (stored.buffer !== plain.buffer) free(plain);
+    return leave(stored);
   }
   const codec: Codec = isCompressibleWalFile(task.name) ? task.codec : "none";
   // Bytes that are stored as they are leave with the result.
@@ -32,9 +37,21 @@ export async function runPrepareTask(task: PrepareTask): Promise<TaskOutcome<Pre
   });
   const { size, sha256, facts, isHeld } = source;
   const described = { size, sha256, facts, identity };
-  if (!isHeld) return { result: { ...described, members: undefined }, moves: [] };
-  const members: Uint8Array<ArrayBuffer>[] = [];
+  if (!isHeld) return { result: { ...described, object: undefined }, moves: [] };
+  let object: Buffer | undefined;
+  // A file that is held is one member.
   for await (const plain of source.open(WAL_MEMBER_SIZE))
-    members.push(movable(compressMemberSync(codec, plain, { level: task.level ?? WAL_LEVELS[codec] })));
-  return { result: { ...described, members }, moves: members.map(({ buffer }) => buffer) };
+    object = joinWalObject(source, codec, compressMemberSync(codec, plain, { level: task.level ?? WAL_LEVELS[codec] }));
+  if (object === undefined) throw new Error(`'${task.path}' is held and has no bytes`);
+  // What compresses badly is held twice already.
+  if (object.length > size / 2) forgetMemory();
+  const { result, moves } = leave(object);
+  return { result: { ...described, object: result }, moves };
+}
+
+/** Bytes that go to the thread which asked. What stays behind of their memory is given back at once. */
+function leave(bytes: Buffer): TaskOutcome<Uint8Array<ArrayBuffer>> {
+  const moved = movable(bytes);
+  if (moved.buffer !== bytes.buffer) free(bytes);
+  return { result: moved, moves: [moved.buffer] };
 }

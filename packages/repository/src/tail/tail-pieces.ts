@@ -2,7 +2,7 @@ import { hasErrorCode, SoarError } from "@soar/errors";
 import { compressMember } from "@soar/seekable-tar";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { readWalDescription } from "../wal/get-wal.ts";
-import { WAL_LEVELS } from "../wal/put-wal.ts";
+import { WAL_LEVELS } from "../wal/encode-wal.ts";
 import { TAIL_PREFIX, tailPieceKey, tailPrefix } from "../records/keys.ts";
 import { formatWalDescription } from "../wal/wal-description.ts";
 

@@ -2,15 +2,8 @@
 
 export { codecSuffix, splitCodecSuffix } from "./codec-suffix.ts";
 export { getWalFile, readWalDescription, readWalFile, type GetWalOptions } from "./get-wal.ts";
-export {
-  findWalObjects,
-  putWalFile,
-  WAL_LEVELS,
-  WAL_MEMBER_SIZE,
-  type PutWalOptions,
-  type PutWalOutcome,
-  type WalFileSource,
-} from "./put-wal.ts";
+export { joinWalObject, WAL_LEVELS, WAL_MEMBER_SIZE, type WalFileSource } from "./encode-wal.ts";
+export { findWalObjects, putWalFile, type PutWalOptions, type PutWalOutcome } from "./put-wal.ts";
 export { readTimelines, type Timelines } from "./read-timelines.ts";
 export { findTimelineHistory, LARGEST_HISTORY, requireTimelineHistory } from "./timeline-files.ts";
 export {

@@ -8,7 +8,8 @@ import { withFault } from "@soar/storage/testing";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { keysOf, putRaw, segmentName, sourceOf, sparseSource, walBytes } from "../../test/wal-samples.ts";
 import { getWalFile, readWalDescription, readWalFile } from "./get-wal.ts";
-import { findWalObjects, putWalFile, type WalFileSource } from "./put-wal.ts";
+import { joinWalObject, type WalFileSource } from "./encode-wal.ts";
+import { findWalObjects, putWalFile } from "./put-wal.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "soar-put-wal-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -135,18 +136,18 @@ describe("what lies there already", () => {
 
 describe("a file that was compressed while it was hashed", () => {
   /** Its bytes cannot be read again. */
-  const encoded = (file: string, codec: Codec, members: readonly Buffer[]): WalFileSource => ({
+  const encoded = (file: string, codec: Codec, object: Buffer): WalFileSource => ({
     ...sourceOf(file, bytes),
     open: () => {
       throw new Error("it was read a second time");
     },
-    encoded: { codec, members },
+    encoded: { codec, object },
   });
 
   test.each(CODECS)("%s: is stored without being read again", async (codec) => {
     const store = createMemoryStore();
-    const members = [await compressMember(codec, bytes)];
-    const { object } = await putWalFile(store, encoded(name, codec, members), { codec });
+    const whole = joinWalObject(sourceOf(name, bytes), codec, await compressMember(codec, bytes));
+    const { object } = await putWalFile(store, encoded(name, codec, whole), { codec });
     expect(object).toMatchObject({ codec, key: expect.stringMatching(`^wal/${name}`) });
     expect(await readWalFile(store, object)).toEqual(bytes);
     expect(await putWalFile(store, sourceOf(name, bytes), { codec })).toMatchObject({ outcome: "already archived" });
@@ -154,7 +155,7 @@ describe("a file that was compressed while it was hashed", () => {
 
   test("is read again where it is to be stored in another form", async () => {
     const store = createMemoryStore();
-    const source = { ...encoded(name, "gzip", [Buffer.from("not to be used")]), open: sourceOf(name, bytes).open };
+    const source = { ...encoded(name, "gzip", Buffer.from("not to be used")), open: sourceOf(name, bytes).open };
     const { object } = await putWalFile(store, source, { codec: "zstd" });
     expect(await readWalFile(store, object)).toEqual(bytes);
   });
@@ -240,7 +241,7 @@ test("two writers at once with different codecs and other bytes: whoever comes n
     });
 });
 
-describe("a segment above 64 MiB", () => {
+describe("a segment above 32 MiB", () => {
   const size = 80 * 1024 * 1024 + 12_345;
 
   test.each<Codec>(["zstd", "gzip"])("%s: is stored and read member by member", async (codec) => {
@@ -248,7 +249,7 @@ describe("a segment above 64 MiB", () => {
     const source = sparseSource(name, size);
     const { object } = await putWalFile(store, source, { codec, level: 1 });
     const { description } = await readWalDescription(store, object);
-    expect(description.members).toHaveLength(3);
+    expect(description.members).toHaveLength(6);
     expect(await putWalFile(store, source, { codec })).toMatchObject({ outcome: "already archived" });
   });
 
@@ -269,9 +270,9 @@ describe("a segment above 64 MiB", () => {
     const hash = createHash("sha256");
     for await (const plain of getWalFile(watched, object)) hash.update(plain);
     expect(hash.digest("hex")).toBe(source.sha256);
-    // Its description, and three members.
-    expect(reads).toHaveLength(4);
-    expect(Math.max(...reads.map(Number))).toBeLessThan(33 * 1024 * 1024);
+    // Its description, and six members.
+    expect(reads).toHaveLength(7);
+    expect(Math.max(...reads.map(Number))).toBeLessThan(17 * 1024 * 1024);
   });
 
   test("bare, goes up in parts and is compared as a whole", async () => {

@@ -69,8 +69,9 @@ function inflateWithNode(deflated: Buffer, plainLength: number): Inflated {
 }
 
 function compressOptions(plain: Buffer, level: number): ZlibOptions {
-  // A buffer for the worst case at once costs less than collecting and joining 16 KiB pieces.
-  return { level, memLevel: 9, chunkSize: plain.length + Math.ceil(plain.length / 1000) + 128 };
+  // A buffer for the worst case at once costs less than collecting and joining 16 KiB pieces. What is left over has room for
+  // a description behind a member of WAL.
+  return { level, memLevel: 9, chunkSize: plain.length + Math.ceil(plain.length / 256) + 2048 };
 }
 
 function inflateOptions(plainLength: number): InflateOptions {

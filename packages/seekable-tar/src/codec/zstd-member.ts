@@ -25,8 +25,6 @@ const LEVEL_3_OF_LARGE_INPUTS = {
   [constants.ZSTD_c_minMatch]: 5,
 };
 
-const LARGEST_OUTPUT_PIECE = 4 * 1024 * 1024;
-
 const compressAsync = promisify<Buffer, ZstdOptions, Buffer>(zstdCompress);
 const decompressAsync = promisify<Buffer, ZstdOptions, Buffer>(zstdDecompress);
 
@@ -60,9 +58,9 @@ function compressOptions(plain: Buffer, level: number): ZstdOptions {
   return {
     params: level === 3 ? { ...params, ...LEVEL_3_OF_LARGE_INPUTS } : params,
     pledgedSrcSize: plain.length,
-    // A buffer for the worst case at once costs less than collecting and joining small pieces; what is large, such as a
-    // segment of WAL, shrinks to a fraction.
-    chunkSize: Math.min(plain.length + Math.ceil(plain.length / 256) + 128, LARGEST_OUTPUT_PIECE),
+    // A buffer for the worst case at once costs less than collecting and joining pieces. The kernel gives memory for what
+    // is written to only.
+    chunkSize: plain.length + Math.ceil(plain.length / 256) + 128,
   };
 }
 

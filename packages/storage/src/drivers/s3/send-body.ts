@@ -1,8 +1,12 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
+import { asError } from "@soar/errors";
 import type { TransportCall } from "./transport-call.ts";
 
 /** How long to wait for "100 Continue" before the body is sent anyhow: some proxies swallow it. */
 const CONTINUE_TIMEOUT_MS = 1000;
+
+/** TLS encrypts at once what it is given, into memory of its own. */
+const PIECE_BYTES = 1024 * 1024;
 
 /**
  * With "Expect: 100-continue" the server's refusal arrives before the body travels: a taken key costs no upload, and wrong
@@ -39,14 +43,36 @@ export function sendBody(outgoing: ClientRequest, body: Uint8Array, call: Transp
 }
 
 function sendBytes(outgoing: ClientRequest, body: Uint8Array, { whenBegun }: TransportCall): void {
+  const fail = (error: unknown): void => void outgoing.destroy(asError(error));
   if (whenBegun === undefined) {
-    outgoing.end(body);
+    if (body.byteLength <= PIECE_BYTES) outgoing.end(body);
+    else writePieces(outgoing, body).then(() => outgoing.end(), fail);
     return;
   }
   const half = body.byteLength >> 1;
   outgoing.write(body.subarray(0, half));
-  whenBegun().then(
-    () => outgoing.end(body.subarray(half)),
-    (error: unknown) => outgoing.destroy(error instanceof Error ? error : new Error(String(error))),
-  );
+  whenBegun().then(() => outgoing.end(body.subarray(half)), fail);
+}
+
+/** Resolves when all was taken, or when nothing is taken any more. */
+async function writePieces(outgoing: ClientRequest, body: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < body.byteLength && !outgoing.destroyed; offset += PIECE_BYTES) {
+    if (outgoing.write(body.subarray(offset, offset + PIECE_BYTES))) continue;
+    await new Promise<void>((resolve) => {
+      const goOn = (): void => {
+        outgoing.off("drain", goOn).off("close", goOn);
+        resolve();
+      };
+      outgoing.on("drain", goOn).on("close", goOn);
+    });
+  }
+}
+
+/**
+ * Resolves when a request's body is in the kernel's hands, or its connection is gone: until then its memory is still read, also
+ * after an answer that came too early.
+ */
+export async function bodySent(outgoing: ClientRequest): Promise<void> {
+  if (outgoing.writableFinished || outgoing.destroyed) return;
+  await new Promise<void>((resolve) => outgoing.once("finish", resolve).once("close", resolve));
 }

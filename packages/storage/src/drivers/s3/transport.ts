@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { getCACertificates } from "node:tls";
 import type { ProxyChoice } from "./proxy-choice.ts";
 import { proxyAddress, proxyHeaders, TunnelAgent } from "./proxy-tunnel.ts";
-import { sendBody } from "./send-body.ts";
+import { bodySent, sendBody } from "./send-body.ts";
 import { watchTimes } from "./timeouts.ts";
 import type { TransportCall } from "./transport-call.ts";
 
@@ -148,6 +148,8 @@ async function exchange(
   });
   heard.answer = incoming;
   times.answered(incoming);
+  // Who is told that a body is stored may give its memory away.
+  if ((incoming.statusCode ?? 0) < 300) await bodySent(outgoing);
   return {
     statusCode: incoming.statusCode ?? 0,
     reason: incoming.statusMessage,
