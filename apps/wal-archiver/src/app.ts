@@ -14,4 +14,8 @@ await runApp({
   commands: [push, daemon, status, gapDeclare, gapList],
   // As PostgreSQL gives them: a path, and the name at its end.
   isWork: (argv) => argv.some((word, at) => /^[0-9A-F]{8}/.test(word) && basename(argv[at - 1] ?? "") === word),
+  // The launcher answers PostgreSQL then.
+  whenStuck() {
+    if (process.env["SOAR_WAL_ARCHIVE_LAUNCHED"] === "1") process.kill(process.ppid, "SIGUSR1");
+  },
 });

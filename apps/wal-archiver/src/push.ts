@@ -1,6 +1,5 @@
-import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { defineCommand, openConfiguredStore, type Config, type Log } from "@soar/app-kit";
+import { defineCommand, endWithin, openConfiguredStore, type Config, type Log } from "@soar/app-kit";
 import { archiveWalFile } from "@soar/archive";
 import { describeGivenUp } from "@soar/archive/gap";
 import { askArchiver, type PushAnswer } from "@soar/archive/client";
@@ -34,6 +33,7 @@ export const push = defineCommand({
     const repository = { bucket: config.bucket, endpoint: config.endpoint ?? "" };
     const request = { directory: dirname(resolve(path)), name, repository };
     const answer = await askArchiver(socketPath(config), request, {
+      signal,
       onDoubt: (doubt) => log.warn(`the resident archiver is not asked: ${doubt}`),
     });
     const { outcome, warning } =
@@ -64,11 +64,19 @@ interface Call {
   readonly toolVersion: string;
 }
 
-async function archiveHere(
+/** What waits for an upload to be given back takes this long after the deadline at most. */
+const GRACE_MS = 2_000;
+
+async function archiveHere(config: Config<typeof archiveOptions>, call: Call): Promise<Archived> {
+  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(config.archiveTimeoutMs)]);
+  const work = archiveUnder(config, { ...call, signal });
+  return await endWithin(work, { signal, graceMs: GRACE_MS, suspect: `the file system of '${call.path}'` });
+}
+
+async function archiveUnder(
   config: Config<typeof archiveOptions>,
   { path, name, log, signal, toolVersion }: Call,
 ): Promise<Archived> {
-  const deadline = AbortSignal.timeout(config.archiveTimeoutMs);
   const recorder = recordPush(config, path);
   const startedAt = performance.now();
   // Without the log: attempts that failed before one succeeded are not worth a line in the server's log for every segment.
@@ -84,7 +92,7 @@ async function archiveHere(
       spoolDir: config.spool,
       // The server tells its commands where its data directory is, and runs them there.
       dataDirs: [...(process.env["PGDATA"] === undefined ? [] : [process.env["PGDATA"]]), process.cwd()],
-      signal: AbortSignal.any([signal, deadline]),
+      signal,
     });
     if (done.outcome === "given up") {
       const warning = await recorder.finish({ type: "given-up", name, gap: done.gap }, store);
@@ -93,7 +101,7 @@ async function archiveHere(
         warning: [describeGivenUp(name, done.gap), ...(warning === undefined ? [] : [warning])].join("; "),
       };
     }
-    const { outcome, object } = done;
+    const { outcome, object, size } = done;
     return {
       outcome,
       warning: await recorder.finish(
@@ -101,7 +109,7 @@ async function archiveHere(
           type: "archived",
           name,
           outcome,
-          sizeBytes: statSync(path).size,
+          sizeBytes: size,
           storedBytes: object.size,
           durationMs: performance.now() - startedAt,
         },

@@ -9,7 +9,7 @@ export {
   type TestProxy,
 } from "./proxy/start-proxy.ts";
 export { type ActiveImpairment, type Direction, type Impairment, type ImpairmentRule } from "./proxy/impairment.ts";
-export { mountSmallDisk, mountUponItself, type Mounted } from "./mounts/mount.ts";
+export { mountHung, mountSmallDisk, mountUponItself, type Mounted } from "./mounts/mount.ts";
 export { parseExposition, parseSeries, type MetricFamily } from "./prometheus/parse-exposition.ts";
 export { ProgramFailure, runProgram } from "./programs/run-program.ts";
 export { startProgram, type ProgramResult, type StartedProgram, type StartOptions } from "./programs/start-program.ts";

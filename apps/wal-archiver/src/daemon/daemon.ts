@@ -1,4 +1,4 @@
-import { defineCommand, openConfiguredStore } from "@soar/app-kit";
+import { abandonThreads, defineCommand, endWithin, openConfiguredStore } from "@soar/app-kit";
 import { openStatistics } from "@soar/archive/status";
 import { SoarError } from "@soar/errors";
 import { daemonOptions } from "../options.ts";
@@ -8,6 +8,9 @@ import { connectServiceManager } from "./service-manager.ts";
 
 /** One request to the store, with its retries: short, because the archiver itself goes on for ever, in order. */
 const CALL_RETRY = { deadlineMs: 10_000, maxDelayMs: 1_000 };
+
+/** What is in flight gets 5 s; the service manager kills after 30 s. */
+const STOP_WITHIN_MS = 15_000;
 
 /** The resident archiver. */
 export const daemon = defineCommand({
@@ -43,20 +46,17 @@ export const daemon = defineCommand({
     });
     try {
       const binding = await bindingOf(config, envFile);
-      await runResident(store, config, {
-        binding,
-        statistics,
-        log,
-        signal,
-        service,
-        toolVersion: `${app.name} ${app.version}`,
-      });
+      const toolVersion = `${app.name} ${app.version}`;
+      const work = runResident(store, config, { binding, statistics, log, signal, service, toolVersion });
+      await endWithin(work, { signal, graceMs: STOP_WITHIN_MS, suspect: `the file system of '${config.dataDir}'` });
       if (config.synchronous)
         log.warn("stopped; where synchronous_standby_names = 'soar', commits wait until it is started again");
       else log.info("stopped");
     } finally {
       service.close();
       await store.close();
+      // All that is ours has ended. A caller's directory may be looked up for ever.
+      abandonThreads();
     }
   },
 });

@@ -107,12 +107,14 @@ function note(resident: Resident, event: ArchiverEvent | TailEvent): void {
   if (event.type === "archived") cleaner.archived(event.name);
   // A base backup ends with this file.
   if ((event.type === "archived" && event.name.endsWith(".backup")) || event.type === "given-up") watch?.expectNews();
-  if (event.type === "tail-shipped") resident.tailLsn = event.endLsn;
+  if (event.type === "tail-shipped" || event.type === "tail-found") resident.tailLsn = event.endLsn;
   if (event.type === "tail-shipped" || event.type === "tail-consolidated") cleaner.shipped(event.segmentName);
 }
 
 async function startOthers(store: ObjectStore, resident: Resident, running: RunningArchiver): Promise<void> {
   const { config, statistics, report, log, cleaner, others, service, signal } = resident;
+  // What is stopped while it starts begins nothing more, and is not ready.
+  if (signal.aborted) return;
   const server = serverConnection(config, { applicationName: "soar", log });
   const watch = await watchArchiver(store, {
     archiver: running,
@@ -120,6 +122,7 @@ async function startOthers(store: ObjectStore, resident: Resident, running: Runn
     server,
     statistics,
     tailLsn: () => resident.tailLsn,
+    mayRemoveTails: () => cleaner.mayRemove,
     onCommits: report,
     log,
     signal,
@@ -128,17 +131,26 @@ async function startOthers(store: ObjectStore, resident: Resident, running: Runn
   const { status, isAlive } = watch;
   const metrics =
     config.listen === undefined ? undefined : await startMetricsServer(config.listen, { status, isAlive });
-  if (metrics !== undefined) signal.addEventListener("abort", () => void metrics.close(), { once: true });
+  if (metrics !== undefined) others.push(aborted(signal).then(() => metrics.close()));
   others.push(...watch.running, saveStatistics({ statistics, status, metricsFile: config.metricsFile, log, signal }));
   if (config.tailIntervalMs !== "off")
     others.push(shipTail(store, resident, { running, server, intervalMs: config.tailIntervalMs }));
   cleaner.sweep();
   // Anything of these that rejects ends the archiver.
   for (const other of others) other.catch(resident.end);
+  if (signal.aborted) return;
   const text = `archiving ${config.dataDir} to ${store.location}`;
   log.info(`${text}; ${running.queue.state.pending.length} files wait`);
   service.ready(text);
   service.watch(() => !signal.aborted && isAlive());
+}
+
+/** Resolves when the signal has aborted, also before. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 interface ShipTailOptions {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "@soar/app-kit";
 import { readRepositoryFacts, type RepositoryFacts } from "@soar/archive/status";
 import { isSoarError } from "@soar/errors";
@@ -27,7 +28,7 @@ export function createRepositoryWatch(
   let facts: RepositoryFacts | undefined;
   let soonUntil = 0;
   let hasFailed = false;
-  let wake: (() => void) | undefined;
+  let news = new AbortController();
   const look = async (): Promise<number> => {
     try {
       facts = await readRepositoryFacts(store, { signal });
@@ -50,21 +51,15 @@ export function createRepositoryWatch(
     expectNews() {
       // A base backup is complete when its WAL is in the bucket, which may take as long as its last wait.
       soonUntil = performance.now() + 15 * SOON_MS;
-      wake?.();
+      news.abort();
     },
     async run() {
       while (!signal.aborted) {
+        // Made before the look: what is announced meanwhile may be too new for it.
+        news = new AbortController();
         const pauseMs = await look();
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, pauseMs);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-          signal.addEventListener("abort", wake, { once: true });
-        });
-        if (wake !== undefined) signal.removeEventListener("abort", wake);
-        wake = undefined;
+        // Ends at once where the signal has aborted during the look.
+        await delay(pauseMs, undefined, { signal: AbortSignal.any([signal, news.signal]) }).catch(() => undefined);
       }
     },
   };

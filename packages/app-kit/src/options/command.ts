@@ -104,6 +104,11 @@ export interface App {
    * lies in 1..255, else 70.
    */
   readonly exitStatusFor?: (failure: Failure) => number;
+  /**
+   * Called, for whoever waits for this process, when it has said what failed and may nevertheless not end: a thread of it is inside
+   * a file system that does not answer, where not even SIGKILL reaches it.
+   */
+  readonly whenStuck?: () => void;
 }
 
 export interface Failure {

@@ -1,15 +1,37 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { endAllPrograms } from "@soar/programs";
+import type { App } from "../options/command.ts";
+
+let hasAbandonedThreads = false;
+
+/** From now on the process ends without waiting for its threads: one of them waits for something that may never come. */
+export function abandonThreads(): void {
+  hasAbandonedThreads = true;
+}
 
 /**
  * Ends the process with a status, and the programs that it runs with it. `process.exit` by itself may never return: Node joins its compiler threads without letting them
  * ask the main thread for a garbage collection that one of them is waiting for (nodejs/node#54918; seen with Node 24 in one
  * of twenty runs on a busy machine). So no compilation is begun from here on, and there is room for those that are under way.
  */
-export function exitProcess(status: number): never {
+export function exitProcess(status: number, { whenStuck }: Pick<App, "whenStuck">): never {
   endAllPrograms();
+  if (hasAbandonedThreads) exitWithoutThreads(status, whenStuck);
   for (const flag of ["--no-maglev", "--no-turbofan", "--expose-gc"]) setFlagsFromString(flag);
   (runInNewContext("gc") as () => void)();
+  process.exit(status);
+}
+
+/**
+ * `process.exit` also joins the threads of libuv and of workers, so a read that never returns holds it up for ever. Another program
+ * in place of this one makes the kernel end them, and says the status.
+ */
+function exitWithoutThreads(status: number, whenStuck: (() => void) | undefined): never {
+  whenStuck?.();
+  process.exitCode = status;
+  process.emit("exit", status);
+  process.execve?.("/bin/sh", ["sh", "-c", `exit ${process.exitCode}`], {});
+  process.kill(process.pid, "SIGKILL");
   process.exit(status);
 }

@@ -1,9 +1,9 @@
-import { registerSecret, SoarError } from "@soar/errors";
+import { hasErrorCode, registerSecret, SoarError } from "@soar/errors";
 import { baseOptions } from "../options/base-options.ts";
 import type { App, CommandContext, PositionalTable } from "../options/command.ts";
 import { confirm } from "../options/confirm.ts";
 import { DEFAULT_ENV_FILE, readEnvFile, type EnvFile } from "../options/env-file.ts";
-import { exitProcess } from "./exit-process.ts";
+import { abandonThreads, exitProcess } from "./exit-process.ts";
 import { withSignal } from "./failure-report.ts";
 import type { Config, OptionTable } from "../options/option-table.ts";
 import { createOutput, type Output } from "../screen/output.ts";
@@ -37,7 +37,11 @@ export async function runApp(app: App): Promise<never> {
   process.exitCode = session.statusOf(new Error("unfinished"));
   const guard = guardProcess(app, {
     onFirstSignal: () => session.log.warn("stopping; a second signal ends the program at once"),
-    die: (error) => exitProcess(session.fail(error)),
+    die(error) {
+      // A signal that means at once: nothing is waited for any more.
+      if (hasErrorCode(error, "ABORTED")) abandonThreads();
+      return exitProcess(session.fail(error), app);
+    },
   });
   let status = 0;
   try {
@@ -54,7 +58,7 @@ export async function runApp(app: App): Promise<never> {
     status = session.fail(withSignal(error, guard.signal));
   }
   await Promise.all([flush(process.stdout), flush(process.stderr)]);
-  exitProcess(status);
+  exitProcess(status, app);
 }
 
 interface Run {

@@ -16,12 +16,13 @@ const GRACE_MS = 5_000;
 export interface AskOptions {
   /** Told what speaks against the socket; nobody is asked then. */
   readonly onDoubt?: ((doubt: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Asks the resident archiver to archive a file. Undefined when there is none, when it is not for this file or bucket, when
- * somebody else may have made its socket, or when it went away: the caller does the work itself then, which is always right.
- * Imports nothing but Node, because PostgreSQL starts a process per segment that does only this.
+ * somebody else may have made its socket, when it went away, or when the signal aborted: the caller does the work itself
+ * then, which is always right. Imports nothing but Node, because PostgreSQL starts a process per segment that does only this.
  */
 export async function askArchiver(
   socketPath: string,
@@ -46,11 +47,14 @@ export async function askStatus(socketPath: string, options: AskOptions = {}): P
 async function* converse(
   path: string,
   request: SocketRequest,
-  { onDoubt }: AskOptions,
+  { onDoubt, signal }: AskOptions,
 ): AsyncGenerator<SocketMessage, void, undefined> {
   const doubt = doubtOfSocket(path);
   if (doubt !== undefined) return onDoubt?.(doubt);
+  if (signal?.aborted === true) return;
   const socket = connect(path);
+  const hangUp = (): void => void socket.destroy();
+  signal?.addEventListener("abort", hangUp, { once: true });
   try {
     socket.setEncoding("utf8");
     let timer = expireAfter(socket, HEARD_WITHIN_MS);
@@ -74,6 +78,7 @@ async function* converse(
     // No socket, nobody behind it, not allowed, broken off: all mean that nobody answers. Anything else is a bug.
     if (!isConnectionFailure(error)) throw error;
   } finally {
+    signal?.removeEventListener("abort", hangUp);
     socket.destroy();
   }
 }

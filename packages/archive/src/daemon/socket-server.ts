@@ -25,6 +25,9 @@ export interface SocketServerOptions {
   status(): Promise<unknown>;
 }
 
+/** Of libuv's four threads. */
+const MOST_LOOKUPS = 1;
+
 export interface SocketServer {
   close(): Promise<void>;
 }
@@ -36,12 +39,13 @@ export interface SocketServer {
 export async function startSocketServer(options: SocketServerOptions): Promise<SocketServer> {
   const { socketPath } = options;
   const connections = new Set<Socket>();
+  const lookups = new Set<string>();
   const server = createServer((socket) => {
     connections.add(socket);
     socket.once("close", () => connections.delete(socket));
     // A caller that went away is no failure of ours; the file is archived anyway.
     socket.on("error", () => socket.destroy());
-    readRequest(socket, (line) => void answer(socket, line, options));
+    readRequest(socket, (line) => void answer(socket, line, { ...options, lookups }));
   });
   const doubt = doubtOfSocketPlace(dirname(socketPath));
   if (doubt !== undefined)
@@ -91,7 +95,10 @@ function readRequest(socket: Socket, onLine: (line: string) => void): void {
   });
 }
 
-async function answer(socket: Socket, line: string, options: SocketServerOptions): Promise<void> {
+/** Beside the options, the directories that are being looked up. */
+type Answering = SocketServerOptions & { readonly lookups: Set<string> };
+
+async function answer(socket: Socket, line: string, options: Answering): Promise<void> {
   const say = (message: SocketMessage): void => void (socket.writable && socket.write(`${JSON.stringify(message)}\n`));
   try {
     const request = JSON.parse(line) as SocketRequest;
@@ -106,7 +113,7 @@ async function answer(socket: Socket, line: string, options: SocketServerOptions
 async function push(
   request: PushRequest,
   say: (message: SocketMessage) => void,
-  options: SocketServerOptions,
+  options: Answering,
 ): Promise<PushAnswer> {
   const reason = await reasonToDecline(request, options);
   if (reason !== undefined) return { declined: reason };
@@ -118,7 +125,7 @@ async function push(
 /** Another cluster's file, or another bucket: this archiver has no say in them. */
 async function reasonToDecline(
   { directory, name, caller, repository }: PushRequest,
-  { dataDir, binding }: SocketServerOptions,
+  { dataDir, binding, lookups }: Answering,
 ): Promise<string | undefined> {
   if (name.includes("/")) return "this is no file name";
   const isSame =
@@ -126,8 +133,17 @@ async function reasonToDecline(
       ? repository?.bucket === binding.bucket.value && repository.endpoint === binding.endpoint.value
       : meansSameRepository(binding, caller);
   if (!isSame) return "the archiver writes to another repository, or it cannot be told";
-  const [theirs, ours] = await Promise.all([realpath(directory), realpath(walPath(dataDir, "."))]);
-  return theirs === ours ? undefined : "the archiver belongs to another data directory";
+  const own = dirname(walPath(dataDir, "x"));
+  if (directory === own) return undefined;
+  // On a file system that hangs this keeps one of the few threads for files, for ever: those that come after must not take more.
+  if (lookups.size >= MOST_LOOKUPS) return "the archiver looks up the directories of other callers";
+  lookups.add(directory);
+  try {
+    const [theirs, ours] = await Promise.all([realpath(directory), realpath(own)]);
+    return theirs === ours ? undefined : "the archiver belongs to another data directory";
+  } finally {
+    lookups.delete(directory);
+  }
 }
 
 function failureOf(error: unknown): PushAnswer {

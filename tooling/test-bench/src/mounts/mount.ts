@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { serverUser } from "../programs/server-user.ts";
@@ -32,6 +32,46 @@ export function mountSmallDisk(mebibytes: number): Mounted {
   }
 }
 
+/**
+ * A file system that never answers: a FUSE one whose server does not even greet. Whoever looks at a path in it waits until it is
+ * disposed of, as on a network mount whose server is gone. Throws as `mountSmallDisk`: see `requires("fuse")`.
+ */
+export function mountHung(): Mounted {
+  const path = mkdtempSync(join(tmpdir(), "soar-hung-"));
+  const server = openSync("/dev/fuse", "r+");
+  const remove = (): void => rmdirSync(path);
+  try {
+    const mounted = mount(
+      ["-i", "-t", "fuse", "-o", "fd=3,rootmode=40000,user_id=0,group_id=0,allow_other", "hung", path],
+      path,
+      server,
+    );
+    return {
+      path,
+      [Symbol.dispose]() {
+        // Who waits is told that nobody is there any more.
+        closeSync(server);
+        mounted[Symbol.dispose]();
+        remove();
+      },
+    };
+  } catch (error) {
+    closeSync(server);
+    remove();
+    throw error;
+  }
+}
+
+/** Why no hung file system can be mounted on this machine, if so. */
+export function findFuseLack(): string | undefined {
+  try {
+    mountHung()[Symbol.dispose]();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message.trim() : String(error);
+  }
+}
+
 /** Makes a directory a mount point, with all that it holds, on the file system where it lies. Throws as `mountSmallDisk`. */
 export function mountUponItself(path: string): Mounted {
   return mount(["--bind", path, path], path);
@@ -47,13 +87,19 @@ export function findMountLack(): string | undefined {
   }
 }
 
-/** Root can, and whom sudo asks nothing, as on GitHub's machines; only the kernel can play a file system. */
-function mount(args: readonly string[], path: string): Mounted {
+/**
+ * Root can, and whom sudo asks nothing, as on GitHub's machines; only the kernel can play a file system. `server` is descriptor 3
+ * of the command.
+ */
+function mount(args: readonly string[], path: string, server?: number): Mounted {
   const asRoot = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
   const run = (
     ...[program = "", ...words]: readonly string[]
   ): { readonly status: number | null; readonly stderr: string | null; readonly error?: Error } =>
-    spawnSync(program, words, { encoding: "utf8" });
+    spawnSync(program, words, {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe", ...(server === undefined ? [] : [server])],
+    });
   const { status, stderr, error } = run(...asRoot, "mount", ...args);
   if (status !== 0)
     throw new Error(

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { findChromium } from "../browser/headless-chromium.ts";
-import { findMountLack } from "../mounts/mount.ts";
+import { findFuseLack, findMountLack } from "../mounts/mount.ts";
 import type { NeedProbe } from "./requires.ts";
 import { findZlibSyncLack } from "./zlib-sync.ts";
 
@@ -17,6 +17,11 @@ export const MACHINE_NEEDS: readonly NeedProbe[] = [
     need: "mount",
     description: "file systems of a test's own: root, or a sudo that asks nothing, and the right to mount",
     findLack: findMountLack,
+  },
+  {
+    need: "fuse",
+    description: "a file system that hangs: /dev/fuse and the right to mount",
+    findLack: findFuseLack,
   },
   {
     need: "systemd",

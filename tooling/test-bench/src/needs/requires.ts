@@ -1,5 +1,13 @@
 /** What not every machine has, and a test needs in order to look at what it is about. */
-export type Need = "root" | "mount" | "systemd" | "chromium" | "zlib-sync" | "postgres-clients" | `major-${number}`;
+export type Need =
+  | "root"
+  | "mount"
+  | "fuse"
+  | "systemd"
+  | "chromium"
+  | "zlib-sync"
+  | "postgres-clients"
+  | `major-${number}`;
 
 /** Why tests with this need are skipped on this machine; `npm test` shows it, and CI does not accept it. */
 export interface Lack {
