@@ -1,5 +1,6 @@
 import { favourLargeBuffers, runApp } from "@soar/app-kit";
 import { doctor } from "./doctor/doctor.ts";
+import { lifecycle } from "./doctor/lifecycle.ts";
 import { drill } from "./drill/drill.ts";
 import { verify } from "./verify.ts";
 
@@ -9,5 +10,5 @@ await runApp({
   component: "backup-verify",
   version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
   summary: "Proves that the backups of a repository can be restored.",
-  commands: [verify, drill, doctor],
+  commands: [verify, drill, doctor, lifecycle],
 });

@@ -154,6 +154,39 @@ test("systemd is told of readiness and life; counters and the metrics file survi
   expect((await status()).archivedTotal).toBeGreaterThanOrEqual(before);
 });
 
+test("after a new start on an idle server, what an earlier one has shipped is in the bucket at once", async () => {
+  const age = async (): Promise<number> => (await status()).oldestUnarchivedSeconds;
+  await world.cluster.query("insert into c values (2)");
+  await eventually("the commit to be in the bucket", async () => (await status()).unarchivedBytes === 0);
+  killGroup(daemon.child, "SIGTERM");
+  await daemon.ended;
+  await startDaemon();
+  await eventually("the tail to be found", () => daemon.log().includes("the tail is in the bucket up to"));
+  await eventually("the server to be asked", async () => (await status()).flushLsn !== undefined);
+  await eventually("nothing to wait", async () => (await age()) === 0);
+  expect((await status()).unarchivedBytes).toBe(0);
+});
+
+test("a key that may not delete is told by status, because tails stay in the bucket", async () => {
+  world.s3.addCredential({ accessKeyId: "WRITER", secretAccessKey: "writer-secret", deny: ["s3:Delete*"] });
+  world.writeEnvFile({ AWS_ACCESS_KEY_ID: "WRITER", AWS_SECRET_ACCESS_KEY: "writer-secret" });
+  killGroup(daemon.child, "SIGTERM");
+  await daemon.ended;
+  await startDaemon();
+  await eventually("the tail's connection", () => daemon.log().includes("shipping the tail"));
+  expect((await status()).problems).toEqual([]);
+  const name = await world.switchWal();
+  await eventually(`${name} to be done`, () => doneNames(world.cluster).includes(name));
+  await eventually("status to tell", async () => (await status()).problems.length > 0);
+  expect((await status()).problems).toEqual([
+    expect.stringMatching(/This key may not delete.*soar-backup-verify lifecycle/) as string,
+  ]);
+  world.writeEnvFile();
+  killGroup(daemon.child, "SIGTERM");
+  await daemon.ended;
+  await startDaemon();
+});
+
 describe("without a resident archiver", () => {
   beforeAll(async () => {
     killGroup(daemon.child, "SIGTERM");

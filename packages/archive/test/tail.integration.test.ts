@@ -70,6 +70,18 @@ test.each([undefined, "soar"])(
   },
 );
 
+test("what an earlier run has shipped is found in the bucket at once, on a server that writes nothing", async () => {
+  const stop = world.startShipper();
+  const lsn = await world.commit();
+  await world.shippedTo(lsn);
+  await stop();
+  world.events.length = 0;
+  world.startShipper();
+  const found = await world.happened("tail-found");
+  expect(found).toMatchObject({ segmentName: world.segmentAt(lsn), endLsn: lsn });
+  expect(world.events.filter(({ type }) => type === "tail-shipped")).toEqual([]);
+});
+
 test("follows the server into the next segment; a tail goes when the segment is archived", async () => {
   world.startShipper();
   const first = await world.commit();

@@ -13,6 +13,7 @@ export { askServer } from "./ask-server.ts";
 export type { ServerWord } from "./quick/check-last-archived.ts";
 export { verifyRepository } from "./verify-repository.ts";
 export { runDoctor, type DoctorOptions } from "./doctor/run-doctor.ts";
+export { safeLifecycle } from "./doctor/safe-lifecycle.ts";
 export type { Area, Examination } from "./doctor/examination.ts";
 export type { ProgramSettings, TestNotice, WrittenPlace } from "./doctor/program-settings.ts";
 

@@ -86,6 +86,18 @@ async function ownerSends(query: string, body: string): Promise<void> {
   expect(status, text).toBeLessThan(300);
 }
 
+/** As the command line of the provider sends such a document; names of lists become one element for each item. */
+function asXml(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, inner]: [string, unknown]) =>
+      Array.isArray(inner)
+        ? inner.map((item) => `<${name.slice(0, -1)}>${asXml(item)}</${name.slice(0, -1)}>`).join("")
+        : `<${name}>${asXml(inner)}</${name}>`,
+    )
+    .join("");
+}
+
 test("a set-up that works: no errors, and a commit is seen to arrive in the bucket", async () => {
   const found = await diagnose({}, []);
   expect(found.kinds.error, found.stdout).toEqual([]);
@@ -252,6 +264,22 @@ describe("each cause is named, with what to do:", () => {
       saying: /'delete-old-wal' removes objects under wal\//,
       advising: /Remove this rule/,
     });
+    await ownerSends("lifecycle", "");
+  });
+
+  test("not the lifecycle rules that the lifecycle command prints, which the provider takes", async () => {
+    const printed = await world.run("soar-backup-verify", ["lifecycle", "--retention-days", "45"]);
+    expect(printed.status, printed.stderr).toBe(0);
+    await ownerSends(
+      "lifecycle",
+      `<LifecycleConfiguration>${asXml(JSON.parse(printed.stdout))}</LifecycleConfiguration>`,
+    );
+    const found = await diagnose({ BACKUP_RETENTION_DAYS: "45" });
+    expect(found.examinations.find(({ kind }) => kind === "lifecycle")).toMatchObject({
+      severity: "ok",
+      what: expect.stringContaining("2 lifecycle rules, none of them removes") as string,
+    });
+    expect([...found.kinds.notice, ...found.kinds.warning]).not.toContain("uploads-kept");
     await ownerSends("lifecycle", "");
   });
 

@@ -39,6 +39,9 @@ export function reportTo(log: Log): (event: ArchiverEvent | TailEvent | CommitEv
       case "tail-connected":
         log.info(`shipping the tail of timeline ${event.timeline} from ${formatLsn(event.startLsn)}`);
         return;
+      case "tail-found":
+        log.debug(`the tail is in the bucket up to ${formatLsn(event.endLsn)}`);
+        return;
       case "tail-shipped":
         log.debug(
           `shipped ${formatSize(event.bytes)} up to ${formatLsn(event.endLsn)} in ${formatDuration(event.durationMs)}`,

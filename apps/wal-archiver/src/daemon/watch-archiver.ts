@@ -19,12 +19,17 @@ import { createWalDirectoryWatch } from "./watch-wal-directory.ts";
 /** It is looked every second at least. */
 const LONGEST_SILENCE_MS = 30_000;
 
+const TAILS_STAY =
+  "This key may not delete, so the tails of archived segments stay in the bucket until a lifecycle rule removes them: soar-backup-verify lifecycle prints one, soar-backup-verify doctor looks whether there is one.";
+
 export interface ArchiverWatchOptions {
   readonly archiver: RunningArchiver;
   readonly config: Config<typeof daemonOptions>;
   readonly server: ConnectionConfig;
   readonly statistics: ArchiverStatistics;
   readonly tailLsn: () => bigint | undefined;
+  /** Whether the tails of archived segments can be removed. */
+  readonly mayRemoveTails: () => boolean;
   readonly onCommits: (event: CommitEvent) => void;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -44,7 +49,7 @@ export interface ArchiverWatch {
 /** Everything that the status of the resident archiver is made of. */
 export async function watchArchiver(
   store: ObjectStore,
-  { archiver, config, server, statistics, tailLsn, onCommits, log, signal }: ArchiverWatchOptions,
+  { archiver, config, server, statistics, tailLsn, mayRemoveTails, onCommits, log, signal }: ArchiverWatchOptions,
 ): Promise<ArchiverWatch> {
   const { cluster, queue } = archiver;
   const { dataDir, tailIntervalMs, synchronous } = config;
@@ -70,6 +75,7 @@ export async function watchArchiver(
         tailIntervalMs: tailIntervalMs === "off" ? undefined : tailIntervalMs,
         walDirectory: wal.directory,
         repository: repository.facts,
+        problems: mayRemoveTails() ? [] : [TAILS_STAY],
         commits,
         now: new Date(),
       }),

@@ -79,7 +79,8 @@ export function createStreamShipper(store: ObjectStore, options: StreamShipperOp
           left = Promise.all([left, tail?.idle()]);
           [tail, index] = [next, of];
         }
-        tail.push(bytes);
+        if (pushed(tail, bytes) === "found")
+          onEvent?.({ type: "tail-found", segmentName: tail.segmentName, endLsn: endOfShipped() });
       }
     },
     ship() {
@@ -92,6 +93,13 @@ export function createStreamShipper(store: ObjectStore, options: StreamShipperOp
     drained: (until) => gate.drained(until),
   };
   return shipper;
+}
+
+/** Whether the pieces of an earlier run were proved by these bytes: nothing was sent, and something is there. */
+function pushed(tail: SegmentTail, bytes: Buffer): "found" | undefined {
+  const before = tail.shipped;
+  tail.push(bytes);
+  return before === 0 && tail.shipped > 0 ? "found" : undefined;
 }
 
 /** A chunk of the stream by the segments that it lies in, in their order. */

@@ -15,6 +15,8 @@ export interface TailCleaner {
   shipped(segmentName: string): void;
   /** Removes what earlier runs have left. */
   sweep(): void;
+  /** False once the bucket has refused to remove anything: this key may not delete. */
+  readonly mayRemove: boolean;
   /** Resolves when there is nothing left to do. */
   idle(): Promise<void>;
 }
@@ -51,6 +53,9 @@ export function createTailCleaner(store: ObjectStore, { signal, onFailure }: Tai
         for (const name of await listTailSegments(store, { signal }))
           if ((await findWalObjects(store, name, { signal })).length > 0) await remove(name);
       });
+    },
+    get mayRemove() {
+      return mayRemove;
     },
     idle: () => work,
   };

@@ -1,5 +1,7 @@
 export type TailEvent =
   | { readonly type: "tail-connected"; readonly timeline: number; readonly startLsn: bigint }
+  /** What an earlier run has shipped of the segment is in the bucket, and is what the server sends now. */
+  | { readonly type: "tail-found"; readonly segmentName: string; readonly endLsn: bigint }
   | {
       readonly type: "tail-shipped";
       readonly segmentName: string;

@@ -113,3 +113,12 @@ test("permissions that are too wide or missing, versions, and Object Lock", asyn
     "object-lock": { severity: "ok" },
   });
 });
+
+test("a key that may not delete, and no rule that removes tails", async () => {
+  const probe = { mayRemove: false, habits: { conditionalPut: "honoured" } } as const;
+  expect(await look({}, probe)).toMatchObject({
+    "tail-kept": saying("warning", /tail\/: the tail of every segment stays for ever/, /soar-backup-verify lifecycle/),
+  });
+  expect(await look(rules({ prefix: "cluster1/tail/", expiresAfterDays: 45 }), probe)).not.toHaveProperty("tail-kept");
+  expect(await look({}, { ...probe, mayRemove: true })).not.toHaveProperty("tail-kept");
+});

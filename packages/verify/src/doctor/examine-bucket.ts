@@ -2,6 +2,7 @@ import { BASE_PREFIX, TAIL_PREFIX, WAL_PREFIX } from "@soar/repository";
 import type { BucketSettings, LifecycleRule, Told } from "@soar/storage/bucket-settings";
 import type { Notes } from "./examination.ts";
 import type { StorageProbe } from "./examine-storage.ts";
+import { TAIL_MARGIN_DAYS } from "./safe-lifecycle.ts";
 
 export interface BucketExpectations {
   /** Of `BACKUP_BUCKET`, with its slash; empty without one. */
@@ -12,8 +13,6 @@ export interface BucketExpectations {
   readonly probe: StorageProbe | undefined;
 }
 
-/** A dead host's tail is the only copy of its last commits (safety, trap 48). */
-const TAIL_MARGIN_DAYS = 15;
 /** From these an object cannot be read at once (https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html). */
 const ARCHIVE_CLASSES = ["GLACIER", "DEEP_ARCHIVE"];
 
@@ -162,8 +161,8 @@ function concerns({ prefix }: LifecycleRule, keyPrefix: string): boolean {
 }
 
 function examineRights(
-  { visibleBuckets, versioning, objectLock }: BucketSettings,
-  { bucket, probe }: BucketExpectations,
+  { visibleBuckets, versioning, objectLock, lifecycle }: BucketSettings,
+  { bucket, prefix, probe }: BucketExpectations,
   notes: Notes,
 ): void {
   const others = (visibleBuckets.value ?? []).filter((name) => name !== bucket);
@@ -180,5 +179,13 @@ function examineRights(
       "key-may-destroy",
       "whoever gets hold of this host can remove every backup for good",
       "Keep versions, or use Object Lock, or take a key without s3:DeleteObject here and run expiry elsewhere.",
+    );
+  const removesTail = (rule: LifecycleRule): boolean =>
+    rule.isEnabled && rule.expiresAfterDays !== undefined && `${prefix}${TAIL_PREFIX}`.startsWith(rule.prefix);
+  if (probe?.mayRemove === false && lifecycle.value?.some(removesTail) === false)
+    notes.warning(
+      "tail-kept",
+      `this key may not delete, and no rule removes objects under ${TAIL_PREFIX}: the tail of every segment stays for ever`,
+      `Set the rules that soar-backup-verify lifecycle prints: soar-backup-verify lifecycle > lifecycle.json && aws s3api put-bucket-lifecycle-configuration --bucket ${bucket} --lifecycle-configuration file://lifecycle.json (which replaces all rules of the bucket).`,
     );
 }
