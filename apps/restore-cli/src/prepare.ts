@@ -119,7 +119,7 @@ export async function planFor(
   const timeline = timelineOf(config) ?? (earlier?.target === describeTarget(target) ? earlier.timeline : undefined);
   // A copy went its own way from where it was made.
   const localWal =
-    newest !== undefined && guess !== undefined && (await isInPlace({ backup: newest }, guess))
+    newest !== undefined && guess !== undefined && isInPlace({ backup: newest }, resolve(named))
       ? await findLocalWalPlaces(guess)
       : [];
   const plan = await planRestore(store, { target, backup: config.baseBackup, timeline, localWal, signal });

@@ -4,9 +4,8 @@ import { lstatIfPresent, realPathIfPresent } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { findPostgresPrograms } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
-import type { BackupRecord } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
-import { freeBytesAt, realDataDirectory } from "./data-directory.ts";
+import { freeBytesAt } from "./data-directory.ts";
 import { countHoles } from "./fetch/count-holes.ts";
 import { chooseApproach } from "./fetch/delta/approach.ts";
 import { ownTablespaces } from "./fetch/delta/own-tablespaces.ts";
@@ -22,7 +21,7 @@ import { requireWalPlace } from "./fetch/wal-link.ts";
 
 export type CheckOptions = Pick<
   RestoreOptions,
-  "dataDir" | "walDir" | "tablespaceMap" | "binDirs" | "overwrite" | "service" | "systemEnv" | "withConfig"
+  "dataDir" | "namedDir" | "walDir" | "tablespaceMap" | "binDirs" | "overwrite" | "service" | "systemEnv" | "withConfig"
 >;
 
 /** Everything that can be found out before anything is touched, beside what the plan proves. Rejects with the first obstacle. */
@@ -32,7 +31,7 @@ export async function checkRestore(
   options: CheckOptions,
 ): Promise<CheckedRestore> {
   const { dataDir, overwrite = false, systemEnv } = options;
-  const inPlace = await isInPlace(plan, dataDir);
+  const inPlace = isInPlace(plan, options.namedDir ?? dataDir);
   requireOwnPlace(plan, options, inPlace);
   const approach = await chooseApproach(plan, { dataDir, overwrite, inPlace });
   await requireWalPlace({ dataDir, walDir: options.walDir }, approach);
@@ -71,8 +70,12 @@ async function linkedWal(dataDir: string): Promise<string | undefined> {
 }
 
 /** The saved configuration names the directory that it is for, and may be that of a living server. */
-function requireOwnPlace({ backup }: RestorePlan, { withConfig, dataDir }: CheckOptions, inPlace: boolean): void {
-  if (withConfig !== true || inPlace || backup.source.dataDirectory === dataDir) return;
+function requireOwnPlace(
+  { backup }: RestorePlan,
+  { withConfig, dataDir, namedDir = dataDir }: CheckOptions,
+  inPlace: boolean,
+): void {
+  if (withConfig !== true || inPlace || backup.source.dataDirectory === namedDir) return;
   throw new SoarError(
     "USAGE",
     `--with-config goes with a restore into '${backup.source.dataDirectory}' only, where that configuration belongs`,
@@ -81,17 +84,12 @@ function requireOwnPlace({ backup }: RestorePlan, { withConfig, dataDir }: Check
 }
 
 /**
- * Known by the path, of a link by where it leads, and by the host's name: anything else is a copy, which is fenced until it is
- * adopted.
+ * Known by the path and the host's name: anything else is a copy, which is fenced until it is adopted.
  *
- * @param dataDir as `realDataDirectory` gives it
+ * @param namedDir as it was named: another link to the same directory is not the place that was backed up
  */
-export async function isInPlace(
-  { backup: { source } }: { readonly backup: Pick<BackupRecord, "source"> },
-  dataDir: string,
-): Promise<boolean> {
-  if (source.dataDirectory === "" || source.host !== hostname()) return false;
-  return source.dataDirectory === dataDir || (await realDataDirectory(source.dataDirectory)) === dataDir;
+export function isInPlace({ backup }: Pick<RestorePlan, "backup">, namedDir: string): boolean {
+  return backup.source.dataDirectory === namedDir && backup.source.host === hostname();
 }
 
 /** Copies are nobody's service. */

@@ -13,6 +13,8 @@ import type { SpoolEvent } from "../wal/spool/open-spool.ts";
 export interface RestoreOptions {
   /** Absolute path of the data directory to fill: absent, empty, that of the lost server, or what an interrupted restore left. */
   readonly dataDir: string;
+  /** The path by which it was named, where that is a link to `dataDir`. */
+  readonly namedDir?: string | undefined;
   /** Whether another state of the same cluster may be overwritten where it lies, of which only what differs is fetched. */
   readonly overwrite?: boolean | undefined;
   /** New places of tablespaces, old path to new path. */
