@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { lstat, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { lstatIfPresent, meansAbsent, realPathIfPresent, treeIfPresent } from "@soar/durable-files";
 import * as v from "valibot";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
@@ -33,8 +34,24 @@ export interface LeftPlaces {
   readonly tablespaces: Iterable<string>;
 }
 
-/** Looks at every file of a cluster without reading it. Rejects with `FILE_UNREADABLE` where it may not look. */
+/** Times of change come from a clock that goes on in steps of up to 10 ms (`CONFIG_HZ`, inode_set_ctime_current). */
+const CLOCK_STEP_MS = 10;
+
+/**
+ * Looks at every file of a cluster without reading it, when the clock of the file system is past their newest change: whatever
+ * changes later has a later time. Rejects with `FILE_UNREADABLE` where it may not look.
+ */
 export async function surveyFiles(places: LeftPlaces): Promise<LeftFiles> {
+  for (;;) {
+    const left = await survey(places);
+    const age = Date.now() - Number(BigInt(left.newest) / 1_000_000n);
+    // A time of the future is that of another clock, which says nothing of this one.
+    if (age > 2 * CLOCK_STEP_MS || age < 0) return left;
+    await sleep(2 * CLOCK_STEP_MS);
+  }
+}
+
+async function survey(places: LeftPlaces): Promise<LeftFiles> {
   const hash = createHash("sha256");
   let [files, newest] = [0, 0n];
   for (const file of await filesOf(places)) {
@@ -55,7 +72,7 @@ export type Difference = { readonly kind: "changed"; readonly detail: string } |
 
 /** Undefined when everything is as it was left. Rejects like `surveyFiles`. */
 export async function findDifference(left: LeftFiles, places: LeftPlaces): Promise<Difference | undefined> {
-  const now = await surveyFiles(places);
+  const now = await survey(places);
   if (now.control !== left.control) return { kind: "used" };
   if (now.digest === left.digest) return undefined;
   const newer = (await filesOf(places)).find(({ ctimeNs }) => ctimeNs > BigInt(left.newest));
