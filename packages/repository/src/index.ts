@@ -13,7 +13,7 @@ export {
 export { asRepositoryDamage, readBackupTable, readBackupTableRows, tableOf } from "./records/backup-table.ts";
 export { COPY_MARK, requireNoCopy } from "./records/copy-mark.ts";
 export { requireDigest, sha256Hex } from "./records/digest.ts";
-export { FORMAT_VERSION, formatRecord, isSealedRecord, parseJsonAs } from "./records/json-record.ts";
+export { FORMAT_VERSION, formatRecord, isSealedRecord, parseJsonAs, readRecordText } from "./records/json-record.ts";
 export {
   BACKUP_OBJECTS,
   backupKey,

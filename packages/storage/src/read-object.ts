@@ -4,11 +4,13 @@ import type { GetOptions, ObjectBody, ObjectStore } from "./object-store.ts";
 export interface ReadObjectOptions extends GetOptions {
   /** Refuse longer ones with `STORE_PROTOCOL` before reading: a small record that became huge must not fill the memory. */
   readonly maxBytes?: number | undefined;
+  /** The error for such an object, where the caller knows what it means. */
+  readonly whenLonger?: ((length: number) => Error) | undefined;
 }
 
 /** Reads an object, or a range of it, into memory. Rejects like `get` and its body. */
 export async function readObject(store: ObjectStore, key: string, options: ReadObjectOptions = {}): Promise<Buffer> {
-  const { maxBytes = Infinity, signal, range } = options;
+  const { maxBytes = Infinity, whenLonger, signal, range } = options;
   const controller = new AbortController();
   const body = await store.get(key, {
     range,
@@ -16,9 +18,12 @@ export async function readObject(store: ObjectStore, key: string, options: ReadO
   });
   if (body.length > maxBytes) {
     controller.abort();
-    throw new SoarError(
-      "STORE_PROTOCOL",
-      `unable to read '${store.location}/${key}': it has ${body.length} bytes, at most ${maxBytes} were expected`,
+    throw (
+      whenLonger?.(body.length) ??
+      new SoarError(
+        "STORE_PROTOCOL",
+        `unable to read '${store.location}/${key}': it has ${body.length} bytes, at most ${maxBytes} were expected`,
+      )
     );
   }
   return await collectBody(body);

@@ -1,3 +1,4 @@
+import { formatRecord, type BackupRecord } from "@soar/repository";
 import { readObject, type ObjectStore } from "@soar/storage";
 import type { Finding } from "@soar/verify";
 import {
@@ -68,6 +69,32 @@ describe("every object of a backup", () => {
       { what: expect.stringMatching(/^bytes \d+ to \d+ are not what was recorded, which hold .*base\/5\/2619: /) },
     ]);
   });
+
+  test.each(["backup_label", "backup_manifest"])(
+    "a %s that is as large as its record claims, and larger than any, is damage, and is not read",
+    async (name) => {
+      const size = 6 * 1024 ** 3;
+      const key = `base/${LABEL}/${name}`;
+      await replace(repository.store, `base/${LABEL}/backup.json`, (bytes) => {
+        const { digest: _, ...record } = JSON.parse(bytes.toString()) as BackupRecord & { digest: string };
+        const objects = record.objects.map((one) => (one.name === name ? { ...one, size } : one));
+        return formatRecord({ ...record, objects });
+      });
+      const large: ObjectStore = {
+        ...repository.store,
+        async *list(prefix, options) {
+          for await (const object of repository.store.list(prefix, options))
+            yield object.key === key ? { ...object, size } : object;
+        },
+        get: async (asked, options) => {
+          if (asked === key) throw new Error("it was read");
+          return await repository.store.get(asked, options);
+        },
+      };
+      const { findings } = await verify({ depth: QUICK }, large);
+      expect(findings.map(({ kind, where }) => [kind, where])).toContainEqual(["object-damaged", key]);
+    },
+  );
 
   test("one that nobody recorded is told, without alarm; one outside of every backup is an error", async () => {
     await repository.store.put(`base/${LABEL}/notes.txt`, Buffer.from("hello"));

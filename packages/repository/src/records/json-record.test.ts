@@ -113,6 +113,10 @@ describe("findRecord", () => {
     await expect(findRecord(store, "a", schema)).rejects.toThrow("unable to read 'memory:r/a': it is not JSON");
     await store.put("huge", Buffer.alloc(16 * 1024 * 1024 + 1, " "));
     await expect(findRecord(store, "huge", schema)).rejects.toThrow(/'memory:r\/huge'/);
+    await expect(findRecord(store, "huge", schema)).rejects.toMatchObject({
+      code: "REPOSITORY_DAMAGED",
+      message: expect.stringContaining("no record has more than") as string,
+    });
   });
 });
 

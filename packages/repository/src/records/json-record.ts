@@ -67,8 +67,18 @@ export async function findRecord<S extends RecordSchema>(
   options: CallOptions = {},
 ): Promise<v.InferOutput<S> | undefined> {
   if ((await store.stat(key, options)) === undefined) return undefined;
-  const bytes = await readObject(store, key, { ...options, maxBytes: LARGEST_RECORD });
-  return parseRecord(schema, bytes.toString("utf8"), `${store.location}/${key}`);
+  return parseRecord(schema, await readRecordText(store, key, options), `${store.location}/${key}`);
+}
+
+/** The text of a record. Rejects with `REPOSITORY_DAMAGED` for one that is larger than any, before it is read. */
+export async function readRecordText(store: ObjectStore, key: string, options: CallOptions = {}): Promise<string> {
+  const bytes = await readObject(store, key, {
+    ...options,
+    maxBytes: LARGEST_RECORD,
+    whenLonger: (length) =>
+      damaged(`${store.location}/${key}`, `it has ${length} bytes, and no record has more than ${LARGEST_RECORD}`),
+  });
+  return bytes.toString("utf8");
 }
 
 /**

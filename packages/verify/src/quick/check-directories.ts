@@ -3,11 +3,12 @@ import {
   backupKey,
   CONFIG_KEY,
   isSealedRecord,
+  readRecordText,
   type BackupDirectory,
   type BackupRecord,
 } from "@soar/repository";
 import { findStarted } from "@soar/repository/markers";
-import { readObject, type CallOptions } from "@soar/storage";
+import type { CallOptions } from "@soar/storage";
 import { findingOf, RESTORE_OBJECT, type Finding } from "../finding.ts";
 import type { Survey } from "../survey/survey-repository.ts";
 
@@ -75,7 +76,7 @@ function interrupted(where: string, fact: string): Finding {
 /** Without its digest a changed record looks like any other. */
 async function unsealed(store: Survey["store"], where: string, signal: AbortSignal | undefined): Promise<Finding[]> {
   try {
-    if (isSealedRecord((await readObject(store, where, { signal })).toString("utf8"))) return [];
+    if (isSealedRecord(await readRecordText(store, where, { signal }))) return [];
     const what = "it does not end with a digest of itself, so that nobody can tell whether it was changed";
     return [
       {

@@ -1,4 +1,4 @@
-import { BACKUP_OBJECTS, backupKey, sha256Hex, type BackupRecord } from "@soar/repository";
+import { BACKUP_OBJECTS, backupKey, sha256Hex, SMALL_OBJECT_LIMIT_BYTES, type BackupRecord } from "@soar/repository";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { isDamage, RESTORE_OBJECT, type Finding } from "../finding.ts";
 import type { CompleteBackup } from "../survey/survey-repository.ts";
@@ -8,6 +8,9 @@ const UNRECORDED: readonly string[] = [BACKUP_OBJECTS.record, BACKUP_OBJECTS.sta
 
 /** Without these a backup cannot be restored. */
 const REQUIRED: readonly string[] = [BACKUP_OBJECTS.index, BACKUP_OBJECTS.manifest, BACKUP_OBJECTS.backupLabel];
+
+/** Of more than a million files. */
+const LARGEST_MANIFEST = 256 * 1024 * 1024;
 
 export interface CheckedObjects {
   readonly findings: readonly Finding[];
@@ -33,6 +36,10 @@ export async function checkObjects(
     if (size === undefined) findings.push(damage("object-missing", key, "it is recorded and not in the bucket"));
     else if (size !== expected.size)
       findings.push(damage("object-wrong-size", key, `it has ${size} bytes, ${expected.size} were recorded`));
+    else if (!unread.has(expected.name) && size > limitOf(expected.name))
+      findings.push(
+        damage("object-damaged", key, `it has ${size} bytes, as recorded, and none of its kind has so many`),
+      );
     else if (!unread.has(expected.name)) {
       const content = await readSame(store, key, expected, options);
       if (Buffer.isBuffer(content)) contents.set(expected.name, content);
@@ -40,6 +47,11 @@ export async function checkObjects(
     }
   }
   return { findings: [...findings, ...strays(objects, record), ...incomplete(record)], contents };
+}
+
+/** What is read whole must not fill the memory, whatever a record says. A manifest has a line for every file of the cluster. */
+function limitOf(name: string): number {
+  return name === BACKUP_OBJECTS.manifest ? LARGEST_MANIFEST : SMALL_OBJECT_LIMIT_BYTES;
 }
 
 async function readSame(
