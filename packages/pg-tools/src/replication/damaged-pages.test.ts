@@ -52,3 +52,8 @@ test("keeps the first hundred other warnings of a server that warns without end,
 test("takes no warning for a file that was passed over unless it names one", () => {
   expect(passedOver(["could not read the clock", 'skipping special file "./s"', 'role "x" is gone'])).toEqual(["s"]);
 });
+
+test("names once what the server warned of twice, when it measured and when it sent", () => {
+  const warning = 'skipping special file "./server.key"';
+  expect(passedOver([warning, warning])).toEqual(["server.key"]);
+});
