@@ -6,7 +6,8 @@ import { walKey } from "@soar/repository/wal";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 
 interface Switch {
-  readonly parent: number;
+  /** The timeline that was left, and those of which it had nothing of its own: recovery ended on any of them. */
+  readonly parents: readonly number[];
   readonly child: number;
   readonly switchLsn: Lsn;
 }
@@ -19,7 +20,11 @@ interface Switch {
 export async function requireSwitches(store: ObjectStore, chain: WalChain, options: CallOptions): Promise<void> {
   const { entries, timeline } = chain.history;
   for (const [index, { timeline: parent, switchLsn }] of entries.entries()) {
-    const change: Switch = { parent, child: entries[index + 1]?.timeline ?? timeline, switchLsn };
+    // A server that recovers along a timeline and ends where that one began has read none of its WAL: its history names the
+    // timeline, and the record with which it goes on the one before.
+    const empty = entries.slice(0, index).filter((entry) => entry.switchLsn === switchLsn);
+    const parents = [...empty.map((entry) => entry.timeline), parent];
+    const change: Switch = { parents, child: entries[index + 1]?.timeline ?? timeline, switchLsn };
     if ((await findVerdict(store, chain, change, options)) !== "wrong") continue;
     const name = formatHistoryFileName(timeline);
     throw new SoarError(
@@ -76,13 +81,13 @@ class SwitchJudge {
   }
 
   see(record: WalRecord): void {
-    const { parent, child, switchLsn } = this.#change;
+    const { parents, child, switchLsn } = this.#change;
     if (this.verdict !== undefined || record.endLsn <= switchLsn) return;
     const isFirst = !this.#isBehind;
     this.#isBehind = true;
     if (isFirst && (record.lsn < switchLsn || record.lsn > switchLsn + LONGEST_PAGE_HEADER)) this.verdict = "wrong";
     else if (record.kind === "checkpoint" || record.kind === "end-of-recovery")
-      this.verdict = record.timeline === child && record.previousTimeline === parent ? "right" : "wrong";
+      this.verdict = record.timeline === child && parents.includes(record.previousTimeline) ? "right" : "wrong";
     else if (!isOfTheLog(record)) this.verdict = "wrong";
   }
 }
