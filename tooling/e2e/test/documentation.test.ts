@@ -8,6 +8,7 @@ import { openStore, readObject } from "@soar/storage";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll, databaseTime, passCheckpoint } from "../src/archiving.ts";
 import { codeBlocks, documentedCommands, splitWords, type CodeBlock } from "../src/documentation.ts";
+import { listenForNotifications } from "../src/notifications.ts";
 import { createSoarWorld, ROOT, runProgram, type Binary, type SoarWorld } from "../src/soar-world.ts";
 
 let world: SoarWorld;
@@ -100,10 +101,13 @@ async function runDocumented(command: string): Promise<void> {
     binary === "soar-wal-archive" && args[0] === "status"
       ? [...args, "--data-dir", world.cluster.dataDir, "--spool", join(world.directory, "spool")]
       : planArgs;
+  await using somebody = await listenForNotifications(world.directory);
+  const isNotice = args.includes("--send-test-notice");
   const result = await world.run(binary as Binary, isRestore ? restoreArgs : archiverArgs, {
-    settings: { BACKUP_TEMP_DIR: join(world.directory, "temp") },
+    settings: { BACKUP_TEMP_DIR: join(world.directory, "temp"), ...(isNotice ? somebody.settings : {}) },
   });
   expect(result, `${command}\n${result.stderr}`).toMatchObject({ status: 0 });
+  if (isNotice) expect([somebody.posts().length, somebody.mail()]).toEqual([1, expect.stringContaining("dba@")]);
   if (isRestore) await removeCopy();
 }
 

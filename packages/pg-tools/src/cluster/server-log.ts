@@ -92,3 +92,8 @@ export function fatalLines(entries: readonly LogEntry[]): string[] {
   const foreign = entries.filter(({ severity }) => severity === undefined).map(({ text }) => text);
   return [...lines, ...foreign.slice(-5)];
 }
+
+/** Why a server has ended, by what its log has got since a position; nothing where it does not say. */
+export async function readFatalLines(logFile: string, offset: number): Promise<string[]> {
+  return fatalLines(await new LogFollower(logFile, offset).read());
+}

@@ -6,7 +6,7 @@ import { hasErrorCode, SoarError } from "@soar/errors";
 import { launchProgram, type LaunchedProgram } from "@soar/programs";
 import { asOwner, type ClusterOwner, requireOwner } from "./cluster-owner.ts";
 import { readClusterState } from "./cluster-state.ts";
-import { CAPTURE_SETTINGS, fatalLines, LogFollower } from "./server-log.ts";
+import { CAPTURE_SETTINGS, readFatalLines } from "./server-log.ts";
 
 export interface StartClusterOptions {
   /** Directory of `postgres`, of the data directory's own major. */
@@ -119,7 +119,7 @@ async function startFailure(
   fact: string,
   logOffset: number,
 ): Promise<SoarError> {
-  const lines = fatalLines(await new LogFollower(logFile, logOffset).read());
+  const lines = await readFatalLines(logFile, logOffset);
   const code = signal?.aborted === true ? "ABORTED" : "SERVER_START_FAILED";
   return new SoarError(code, `unable to start the server of '${dataDir}': ${[fact, ...lines].join("; ")}`, {
     hint: `Read the server's log in '${logFile}'.`,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { readClusterState, startCluster } from "@soar/pg-tools/cluster";
-import { SoarError } from "@soar/errors";
+import { readClusterState, readFatalLines, startCluster, type StartedCluster } from "@soar/pg-tools/cluster";
+import { hasErrorCode, SoarError } from "@soar/errors";
 import type { ConfigChoice } from "../server-config/config-choice.ts";
 import { requireCommand, type Environment } from "../server-control/run-command.ts";
 import { controlCommand, type ServerControl } from "../server-control/server-control.ts";
@@ -28,18 +28,24 @@ export async function startServer(control: ServerControl, options: StartServerOp
   const { dataDir } = options;
   const logFile = control.kind === "pg_ctl" ? `${dataDir}.log` : undefined;
   if ((await readClusterState(dataDir)).running) return logFile;
-  if (logFile === undefined) await requireCommand(controlCommand(control, "start", dataDir), options.systemEnv);
-  else await startPlainly(logFile, options);
-  await waitUntilReady(dataDir, options.signal);
+  if (logFile === undefined) {
+    await requireCommand(controlCommand(control, "start", dataDir), options.systemEnv);
+    await waitUntilReady(dataDir, options.signal, undefined);
+  } else {
+    const { logOffset } = await startPlainly(logFile, options);
+    await waitUntilReady(dataDir, options.signal, { logFile, logOffset });
+  }
   return logFile;
 }
+
+const AGAIN = "Recovery is over and proved; when the reason is gone, give the same command again.";
 
 async function startPlainly(
   logFile: string,
   { dataDir, binDir, owner, config, port, env, signal }: StartServerOptions,
-): Promise<void> {
+): Promise<Pick<StartedCluster, "logOffset">> {
   const settings = { ...config.settings, ...(port === undefined ? {} : { port: String(port) }) };
-  await startCluster({
+  return await startCluster({
     binDir,
     dataDir,
     owner,
@@ -49,23 +55,30 @@ async function startPlainly(
     logFile,
     logging: "own",
     signal,
+  }).catch((error: unknown) => {
+    if (!hasErrorCode(error, "SERVER_START_FAILED")) throw error;
+    throw new SoarError(error.code, error.message, { hint: `Read its log in '${logFile}'. ${AGAIN}`, cause: error });
   });
 }
 
 /** A service may have reported success before that. */
-async function waitUntilReady(dataDir: string, signal: AbortSignal | undefined): Promise<void> {
+async function waitUntilReady(
+  dataDir: string,
+  signal: AbortSignal | undefined,
+  log: { readonly logFile: string; readonly logOffset: number } | undefined,
+): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
   for (;;) {
     const { running, status } = await readClusterState(dataDir);
     if (status === "ready") return;
     signal?.throwIfAborted();
     if (!running || performance.now() > deadline) {
+      const fact = running ? "does not take connections" : "ended after it was started with its own settings";
+      const reasons = log === undefined ? [] : await readFatalLines(log.logFile, log.logOffset);
       throw new SoarError(
         "SERVER_START_FAILED",
-        `the restored server of '${dataDir}' ${running ? "does not take connections" : "ended after it was started with its own settings"}`,
-        {
-          hint: "Read the server's log. Recovery is over and proved; when the reason is gone, give the same command again.",
-        },
+        `the restored server of '${dataDir}' ${[fact, ...reasons].join("; ")}`,
+        { hint: `Read ${log === undefined ? "the server's log" : `its log in '${log.logFile}'`}. ${AGAIN}` },
       );
     }
     await delay(50);

@@ -24,9 +24,12 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
-test("what nobody has written to is as it was left, whatever the restore itself keeps beside it", async () => {
+test("what nobody has written to is as it was left, whatever the restore itself or an operator keeps beside it", async () => {
   writeFileSync(inRoot("data/soar-restore/restore.json"), "{}");
   writeFileSync(inRoot("data/soar-restore/socket/server.pid"), "1");
+  // What was missing on this host, and a setting that kept the server from starting.
+  writeFileSync(inRoot("data/server.key"), "a key");
+  writeFileSync(inRoot("data/postgresql.conf"), "port = 1");
   expect(left.files).toBe(5);
   expect(await findDifference(left, places())).toBeUndefined();
 });

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { lstat, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lstatIfPresent, meansAbsent, realPathIfPresent, treeIfPresent } from "@soar/durable-files";
+import { holdsData } from "@soar/pg-tools/replication";
 import * as v from "valibot";
-import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 
 /**
- * What lay in the directories of a cluster when a restore left it with no server running. Nothing is written there until
+ * What lay in the directories of a cluster that hold its data when a restore left it with no server running. Nothing is written there until
  * somebody goes on, so every difference is somebody else's doing: the kernel sets the time of change of a file whenever
  * its bytes or attributes change, and no program can set it back.
  */
@@ -90,6 +90,16 @@ interface FoundFile {
   readonly ctimeNs: bigint;
 }
 
+/** Configuration, certificates and the like are the operator's, who may have put right there what kept the server from starting. */
+function isData(path: string): boolean {
+  return holdsData(path) || path === "pg_wal" || path.startsWith("pg_wal/");
+}
+
+async function namesOf(directory: string): Promise<string[]> {
+  const entries = (await treeIfPresent(directory)) ?? [];
+  return entries.filter((entry) => !entry.isDirectory()).map(({ parentPath, name }) => join(parentPath, name));
+}
+
 /** Looks at once, because each waits for the disk. */
 const AT_ONCE = 64;
 
@@ -98,13 +108,9 @@ async function filesOf({ dataDir, tablespaces }: LeftPlaces): Promise<FoundFile[
   // Links are not followed on the way down.
   const isLink = (await lstatIfPresent(wal))?.isSymbolicLink() ?? false;
   const outside = [...tablespaces, ...(isLink ? [(await realPathIfPresent(wal)) ?? wal] : [])];
-  const state = join(dataDir, RESTORE_STATE_DIRECTORY);
-  const paths: string[] = [];
-  for (const directory of [dataDir, ...outside])
-    for (const entry of (await treeIfPresent(directory)) ?? [])
-      if (!entry.isDirectory() && entry.parentPath !== state && !entry.parentPath.startsWith(`${state}/`))
-        paths.push(join(entry.parentPath, entry.name));
-  paths.sort();
+  const own = (await namesOf(dataDir)).filter((path) => isData(relative(dataDir, path)));
+  const others = await Promise.all(outside.map(namesOf));
+  const paths = [...own, ...others.flat()].toSorted();
   const found: FoundFile[] = [];
   for (let at = 0; at < paths.length; at += AT_ONCE)
     for (const file of await Promise.all(paths.slice(at, at + AT_ONCE).map(look)))
