@@ -16,7 +16,9 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["soar-source", "node"] } },
   test: {
     // Workers and child processes that tests start from source resolve workspace packages to their sources too.
-    execArgv: ["--conditions=soar-source"],
+    // V8 of Node 24.21 sometimes ends a process when a background job of its second WebAssembly compiler lets go of a module, for
+    // example the one with which Node itself reads CommonJS modules (seen: ThreadIsolation::UnregisterWasmAllocation, SIGTRAP).
+    execArgv: ["--conditions=soar-source", "--liftoff-only"],
     pool: "forks",
     allowOnly: false,
     testTimeout: 60_000,
