@@ -66,3 +66,14 @@ test("a server that was started there has written another pg_control, whatever e
   writeFileSync(inRoot("data/base/1/1259"), "of a server");
   expect(await findDifference(left, places())).toEqual({ kind: "used" });
 });
+
+test("somebody who goes on writing there is not waited for", async () => {
+  const write = (): void => writeFileSync(inRoot("data/base/1/1259"), String(Math.random()));
+  write();
+  const writing = setInterval(write, 2);
+  try {
+    expect((await surveyFiles(places())).files).toBe(5);
+  } finally {
+    clearInterval(writing);
+  }
+});

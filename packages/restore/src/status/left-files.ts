@@ -36,17 +36,18 @@ export interface LeftPlaces {
 
 /** Times of change come from a clock that goes on in steps of up to 10 ms (`CONFIG_HZ`, inode_set_ctime_current). */
 const CLOCK_STEP_MS = 10;
+const MOST_ATTEMPTS = 50;
 
 /**
  * Looks at every file of a cluster without reading it, when the clock of the file system is past their newest change: whatever
  * changes later has a later time. Rejects with `FILE_UNREADABLE` where it may not look.
  */
 export async function surveyFiles(places: LeftPlaces): Promise<LeftFiles> {
-  for (;;) {
+  for (let attempt = 1; ; attempt++) {
     const left = await survey(places);
     const age = Date.now() - Number(BigInt(left.newest) / 1_000_000n);
-    // A time of the future is that of another clock, which says nothing of this one.
-    if (age > 2 * CLOCK_STEP_MS || age < 0) return left;
+    // A time of the future is that of another clock, which says nothing of this one; who goes on writing there is not waited for.
+    if (age > 2 * CLOCK_STEP_MS || age < 0 || attempt === MOST_ATTEMPTS) return left;
     await sleep(2 * CLOCK_STEP_MS);
   }
 }
