@@ -1,6 +1,7 @@
-import { chmod, link, lchown, lstat, rm } from "node:fs/promises";
+import { chmod, lchown, lstat, rm } from "node:fs/promises";
 import { createConnection, createServer, type Server } from "node:net";
 import { basename, dirname } from "node:path";
+import { linkUnlessThere } from "./link-unless-there.ts";
 import { type HeldDirectory, holdDirectory } from "./held-directory.ts";
 import { isRoot } from "./owner.ts";
 import { writing } from "./replace-file.ts";
@@ -66,7 +67,7 @@ async function claim(directory: HeldDirectory, name: string): Promise<Server | u
   try {
     await chmod(temporary, 0o600);
     if (isRoot() && directory.owner !== undefined) await lchown(temporary, directory.owner.uid, directory.owner.gid);
-    const isOurs = await linked(temporary, directory.at(name));
+    const isOurs = await linkUnlessThere(temporary, directory.at(name));
     await rm(temporary);
     if (isOurs) return server;
   } catch (cause) {
@@ -88,16 +89,6 @@ function listen(path: string): Promise<Server> {
     // Who holds a lock need not live for it.
     server.unref();
   });
-}
-
-async function linked(temporary: string, path: string): Promise<boolean> {
-  try {
-    await link(temporary, path);
-    return true;
-  } catch (error) {
-    if (systemErrorCode(error) === "EEXIST") return false;
-    throw error;
-  }
 }
 
 async function ask(path: string): Promise<LockHolder | "abandoned" | "absent"> {

@@ -1,9 +1,9 @@
-import { link, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { basename, dirname } from "node:path";
+import { linkUnlessThere } from "./link-unless-there.ts";
 import { holdDirectory } from "./held-directory.ts";
 import { writing, type WriteOptions } from "./replace-file.ts";
 import { type FileContent, withTemporary } from "./temporary-file.ts";
-import { systemErrorCode } from "./unwritable.ts";
 
 /**
  * Creates a file that appears with its content, or not at all when its name is taken, by whatever it may be: of several
@@ -15,21 +15,11 @@ export async function writeNew(path: string, content: FileContent, options: Writ
     const attributes = { mode: options.mode, owner: options.owner };
     const file = { content, attributes, isSynced: options.sync !== "none" };
     const isNew = await withTemporary(directory, basename(path), file, async (temporary) => {
-      const made = await linked(temporary, directory.at(basename(path)));
+      const made = await linkUnlessThere(temporary, directory.at(basename(path)));
       await rm(temporary);
       return made;
     });
     if (isNew && options.sync === "directory") await directory.sync();
     return isNew;
   });
-}
-
-async function linked(temporary: string, path: string): Promise<boolean> {
-  try {
-    await link(temporary, path);
-    return true;
-  } catch (error) {
-    if (systemErrorCode(error) === "EEXIST") return false;
-    throw error;
-  }
 }
