@@ -6,6 +6,7 @@ import { MESSAGE } from "./frame-parser.ts";
 import { type ConnectionConfig, serverLocation } from "./connection-config.ts";
 import { commandFailure, type ServerMessage } from "./server-failure.ts";
 import { ServerSession } from "./server-session.ts";
+import { liftTransactionLimit } from "./transaction-limit.ts";
 import { queryMessage } from "./sql-messages.ts";
 
 export interface ReplicationOptions {
@@ -28,11 +29,13 @@ export async function connectReplication(
   options: ReplicationOptions = {},
 ): Promise<ReplicationConnection> {
   const replication = options.mode === "database" ? "database" : "true";
-  const client = await connectClient(config, {
-    replication,
-    settings: { ...SETTINGS, ...options.settings },
-    signal: options.signal,
-  });
+  const client = await liftTransactionLimit((limits) =>
+    connectClient(config, {
+      replication,
+      settings: { ...SETTINGS, ...limits, ...options.settings },
+      signal: options.signal,
+    }),
+  );
   const connection = new ReplicationConnection(config, client);
   const major = majorOfVersionNumber(client.serverVersion);
   if (major >= OLDEST_MAJOR) return connection;

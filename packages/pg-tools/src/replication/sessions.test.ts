@@ -5,6 +5,7 @@ import {
   type TestCluster,
 } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectReplication } from "./replication-connection.ts";
 import { readServerFacts } from "./server-facts.ts";
 import { connectSql } from "./sql-connection.ts";
 
@@ -169,3 +170,31 @@ describe.each(postgresMajors())("on PostgreSQL $version", (installation) => {
     expect(await sql.query("SELECT current_user AS role")).toEqual([{ role: "stranger" }]);
   });
 });
+
+describe.each(postgresMajors().filter(({ major }) => major >= 17))(
+  "on PostgreSQL $version, which has a limit for transactions",
+  (installation) => {
+    test("a transaction that is too long at the login is one of a session without limits", async () => {
+      await using cluster = await createTestCluster({ installation, databases: ["soar"] });
+      await cluster.query("CREATE ROLE hurried LOGIN REPLICATION; ALTER ROLE hurried SET transaction_timeout = '1ms'");
+      // Longer than the limit, in the transaction of the login.
+      await cluster.query(
+        `CREATE FUNCTION public.dawdle() RETURNS event_trigger LANGUAGE plpgsql AS
+         $$ BEGIN IF session_user = 'hurried' THEN PERFORM pg_sleep(0.05); END IF; END $$;
+       CREATE EVENT TRIGGER dawdle ON login EXECUTE FUNCTION public.dawdle();
+       ALTER EVENT TRIGGER dawdle ENABLE ALWAYS`,
+        [],
+        "soar",
+      );
+      const server = { ...cluster.connection, user: "hurried", database: "soar" };
+      await using sql = await connectSql(server);
+      expect(await sql.query("SELECT current_user AS role, pg_sleep(0.05)::text AS slept")).toEqual([
+        { role: "hurried", slept: "" },
+      ]);
+      await using replication = await connectReplication(server, { mode: "database" });
+      expect(await replication.query("SELECT current_user", { action: "ask" })).toMatchObject([
+        { rows: [["hurried"]] },
+      ]);
+    });
+  },
+);

@@ -7,6 +7,7 @@ import { databaseOf, type ConnectionConfig } from "./connection-config.ts";
 import { commandFailure, type ServerMessage } from "./server-failure.ts";
 import { ServerSession } from "./server-session.ts";
 import { sessionSettings, settingsAfterLogin, type SessionOptions } from "./session-settings.ts";
+import { liftTransactionLimit } from "./transaction-limit.ts";
 import { queryMessage, type SqlValue, statementMessages } from "./sql-messages.ts";
 
 type SqlRow = Readonly<Record<string, unknown>>;
@@ -44,7 +45,15 @@ export interface ConnectSqlOptions extends SessionOptions {
  * `sessionSettings`. Rejects like every connection: see `connectClient`.
  */
 export async function connectSql(config: ConnectionConfig, options: ConnectSqlOptions = {}): Promise<SqlConnection> {
-  const client = await connectClient(config, { settings: sessionSettings(config), signal: options.signal });
+  return liftTransactionLimit((limits) => openSession(config, options, { ...sessionSettings(config), ...limits }));
+}
+
+async function openSession(
+  config: ConnectionConfig,
+  options: ConnectSqlOptions,
+  settings: Readonly<Record<string, string>>,
+): Promise<SqlConnection> {
+  const client = await connectClient(config, { settings, signal: options.signal });
   const connection = new Session(config, client);
   try {
     await connection.query(settingsAfterLogin(client, options), [], options);
