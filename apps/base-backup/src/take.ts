@@ -13,7 +13,8 @@ import {
 import { isSoarError, SoarError } from "@soar/errors";
 import type { ConnectionConfig } from "@soar/pg-tools/replication";
 import type { BackupRecord } from "@soar/repository";
-import { readNewestStamp } from "@soar/repository/expiry";
+import { readStamps } from "@soar/repository/expiry";
+import type { StampBounds } from "@soar/repository/time";
 import type { ObjectStore } from "@soar/storage";
 import { reportOutcome, summarize, type TakeContext } from "./report-outcome.ts";
 import { expireRepository, policyOf } from "./retention.ts";
@@ -56,8 +57,8 @@ async function takeAndExpire(
   const progress = startProgress({ label: "base backup", unit: "bytes" });
   try {
     // In a directory this machine does the stamping, and what this run stores says nothing of whether its clock is right.
-    const stampBefore = store.features.server === undefined ? await readNewestStamp(store, { signal }) : undefined;
-    const record = await readCluster(store, { config, log, progress, signal, app, newestStamp: stampBefore });
+    const stamps = store.features.server === undefined ? await readStamps(store, { signal }) : undefined;
+    const record = await readCluster(store, { config, log, progress, signal, app, stamps });
     progress.finish();
     onRecord(record);
     log.info(`backup completed: ${summarize(record)}`);
@@ -67,7 +68,7 @@ async function takeAndExpire(
           expireRepository(store, {
             policy: policyOf(config),
             unattended: true,
-            stampBefore,
+            stampBefore: stamps?.newest,
             now: () => new Date(),
             log,
             signal,
@@ -85,12 +86,12 @@ async function takeAndExpire(
 
 type Reading = Pick<TakeContext, "config" | "log" | "signal" | "app"> & {
   readonly progress: Progress;
-  readonly newestStamp: Date | undefined;
+  readonly stamps: StampBounds | undefined;
 };
 
 async function readCluster(
   store: ObjectStore,
-  { config, log, progress, signal, app, newestStamp }: Reading,
+  { config, log, progress, signal, app, stamps }: Reading,
 ): Promise<BackupRecord> {
   const common = {
     codec: config.compression,
@@ -105,7 +106,7 @@ async function readCluster(
     toolVersion: `${app.name} ${app.version}`,
     isProcessRunning,
     now: () => new Date(),
-    newestStamp,
+    stamps,
     signal,
     onEvent: (event: BackupEvent) => showEvent(event, { log, progress }),
   };
@@ -136,8 +137,8 @@ function sourceOf(server: ConnectionConfig, config: TakeContext["config"], log: 
 function showEvent(event: BackupEvent, { log, progress }: { readonly log: Log; readonly progress: Progress }): void {
   if (event.type === "progress") progress.update(event.done, event.total);
   if (event.type === "server-warning") log.warn(`the server says: ${event.message}`);
-  if (event.type === "clock-doubt")
-    log.warn(`${event.doubt}: the label and the times of this backup may be wrong; compare the clocks (date -u)`);
+  if (event.type === "clock-doubt") log.warn(`${event.doubt}: one of the clocks is wrong; compare them (date -u)`);
+  if (event.type === "clock-settled") log.warn(`the label and the times of this backup go by ${event.goesBy}`);
   if (event.type === "waiting-for-wal") log.debug(`waiting for WAL segment ${event.missing}`);
   if (event.type === "incremental")
     log.info(event.base === undefined ? `taking a full backup: ${event.reason}` : `referring to backup ${event.base}`);

@@ -1,10 +1,12 @@
 import type { ConnectionConfig } from "@soar/pg-tools/replication";
 import type { BackupRecord } from "@soar/repository";
+import type { SettledClock, StampBounds } from "@soar/repository/time";
 import type { Codec } from "@soar/seekable-tar";
 import type { ClaimBackupOptions, ClaimedBackup, ClaimEvent } from "./claim/claim-backup.ts";
+import type { ClockEvent } from "./health/run-clock.ts";
 import type { BackupSource } from "./source/backup-source.ts";
 
-export interface TakeBackupOptions extends Omit<ClaimBackupOptions, "holdsLock" | "reads" | "onEvent"> {
+export interface TakeBackupOptions extends Omit<ClaimBackupOptions, "holdsLock" | "reads" | "newestStamp" | "onEvent"> {
   /** For SQL: facts, lock, health of the archiver. */
   readonly server: ConnectionConfig;
   /** What reads the cluster: `replicationSource` or `programSource`. */
@@ -18,8 +20,13 @@ export interface TakeBackupOptions extends Omit<ClaimBackupOptions, "holdsLock" 
   readonly rateLimitBytes?: number | undefined;
   /** The server is a scratch standby: what a restore has to know of the one that it stands for. */
   readonly replayed?: ReplayedSource | undefined;
-  /** A claim that was made before the server was there. */
-  readonly claimed?: ClaimedBackup | undefined;
+  /** A claim that was made before the server was there, and the clock that it goes by. */
+  readonly begun?: { readonly claimed: ClaimedBackup; readonly clock: SettledClock } | undefined;
+  /**
+   * The stamps in the repository before this run, where this machine does the stamping, and nobody else refuses a clock
+   * that is wrong: no claim lapses by this machine's clock alone, and none that is behind names a backup.
+   */
+  readonly stamps?: StampBounds | undefined;
   /** How long the WAL of the finished backup may take to reach the bucket, in milliseconds. */
   readonly walTimeoutMs: number;
   /** How often the connection that holds the lock is looked after, in milliseconds; 30 seconds unless said otherwise. */
@@ -42,11 +49,10 @@ export interface ReplayedSource {
 
 export type BackupEvent =
   | ClaimEvent
+  | ClockEvent
   /** Bytes of the cluster that were read, of about `total`. */
   | { readonly type: "progress"; readonly done: number; readonly total: number | undefined }
   /** What the server said about its own data directory, in its language. */
   | { readonly type: "server-warning"; readonly message: string }
-  /** Clocks contradict each other, as a sentence without its stop: the label and the times of this backup may be wrong. */
-  | { readonly type: "clock-doubt"; readonly doubt: string }
   | { readonly type: "waiting-for-wal"; readonly missing: string }
   | { readonly type: "reading-back" };

@@ -22,6 +22,8 @@ export interface RecordParts {
   readonly references: readonly string[] | undefined;
   /** Where the clocks of the run contradict each other. */
   readonly clockDoubts: readonly string[];
+  /** What named and dated it instead of the machine's clock. */
+  readonly datedBy: string | undefined;
 }
 
 /** `backup.json`, from what the server said and what was stored. */
@@ -79,6 +81,7 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     warnings: [...archives.warnings],
     leftOut: options.replayed?.leftOut ?? passedOver(archives.warnings),
     ...(parts.clockDoubts.length === 0 ? {} : { clockDoubts: [...parts.clockDoubts] }),
+    ...(parts.datedBy === undefined ? {} : { datedBy: parts.datedBy }),
     createdBy: options.toolVersion,
   };
 }

@@ -1,5 +1,6 @@
+import { compareLsn, parseLsn } from "@soar/pg-tools";
 import {
-  listBackupRecords,
+  listBackupDirectories,
   parseBackupKey,
   readBackupTableRows,
   requireBackupRecord,
@@ -8,6 +9,7 @@ import {
 } from "@soar/repository";
 import { DEFAULT_CHUNK_BYTES, DigestIndex, type Codec, type MemberLocation } from "@soar/seekable-tar";
 import { DigestFilter } from "@soar/seekable-tar/members";
+import { ageAt } from "@soar/repository/time";
 import { type CallOptions, type ObjectStore } from "@soar/storage";
 import type { ExistingMembers } from "./source/backup-source.ts";
 
@@ -31,27 +33,46 @@ export type ChosenBase = Extract<BaseChoice, { base: BackupRecord }>;
  */
 const LEAST_NEEDED_SHARE = 0.5;
 
+interface EndedBackup {
+  readonly record: BackupRecord;
+  /** As far as that is proved; its host's clock may have been wrong. */
+  readonly endedAt: Date;
+}
+
 /** Chooses the newest complete backup. Chunks are recognised by digest, so its timeline and codec do not matter. */
 export async function chooseBase(
   store: ObjectStore,
   { now, fullEveryMs, signal }: ChooseBaseOptions,
 ): Promise<BaseChoice> {
-  const records = await listBackupRecords(store, { signal });
-  const base = records.reduce<BackupRecord | undefined>(
-    (newest, record) => (newest === undefined || record.stoppedAt > newest.stoppedAt ? record : newest),
-    undefined,
-  );
+  const backups = await listEndedBackups(store, { signal });
+  const base = backups.at(-1)?.record;
   if (base === undefined) return { base: undefined, reason: "there is no backup to refer to yet" };
   if (base.chunkSize !== DEFAULT_CHUNK_BYTES)
     return { base: undefined, reason: `backup ${base.label} was cut into chunks of another size` };
   const references = [base.label, ...base.references];
-  const chain = records.filter(({ label }) => references.includes(label));
+  const chain = backups.filter(({ record }) => references.includes(record.label));
   if (chain.length < references.length)
     return { base: undefined, reason: `a backup that ${base.label} refers to is gone` };
-  const fulls = chain.filter(({ kind }) => kind === "full").map(({ startedAt }) => Date.parse(startedAt));
-  if (now.getTime() - Math.min(...fulls) >= fullEveryMs - toleranceOf(fullEveryMs))
+  const ages = chain.flatMap(({ record, endedAt }) => (record.kind === "full" ? [ageAt(now, endedAt)] : []));
+  if (Math.max(...ages) >= fullEveryMs - toleranceOf(fullEveryMs))
     return { base: undefined, reason: "the last full backup is old enough for a new one" };
+  if (Math.min(...ages) < 0)
+    return {
+      base: undefined,
+      reason: "the last full backup ended in the future of the clock, so that its age is not known",
+    };
   return { base, references };
+}
+
+/** The complete ones, oldest first. */
+async function listEndedBackups(store: ObjectStore, options: CallOptions): Promise<EndedBackup[]> {
+  const ended = (await listBackupDirectories(store, options)).flatMap(({ record, endedAt }) =>
+    record === undefined || endedAt === undefined ? [] : [{ record, endedAt }],
+  );
+  return ended.sort(
+    (a, b) =>
+      a.endedAt.getTime() - b.endedAt.getTime() || compareLsn(parseLsn(a.record.stopLsn), parseLsn(b.record.stopLsn)),
+  );
 }
 
 const LONGEST_TOLERANCE_MS = 12 * 3600_000;

@@ -9,12 +9,12 @@ import {
   type BackupRecord,
   type RepositoryRecord,
 } from "@soar/repository";
-import { steadyClock, type SteadyClock } from "@soar/repository/time";
+import { steadyClock, type SettledClock } from "@soar/repository/time";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import type { TakeBackupOptions } from "./backup-options.ts";
 import { requireArchiving } from "./health/archiver-health.ts";
-import { findClockDoubts } from "./health/clock-doubts.ts";
+import { settleRunClock } from "./health/run-clock.ts";
 import { takeBackupLock, watchBackupLock } from "./claim/backup-lock.ts";
 import { claimBackup, withdrawClaim, type ClaimedBackup } from "./claim/claim-backup.ts";
 import { composeRecord } from "./compose-record.ts";
@@ -39,52 +39,46 @@ import { readWrittenSegment, watchFirstSegment } from "./health/watch-archiving.
  *
  * Pages that were damaged at the source do not end it: they are in the record (`damagedPages`), for the caller to alarm.
  */
-export async function takeBackup(store: ObjectStore, options: TakeBackupOptions): Promise<BackupRecord> {
-  return await takeBackupBy(steadyClock(options.now), store, options);
-}
-
-/** The same by the clock of a run that has begun before. */
-export async function takeBackupBy(
-  clock: SteadyClock,
-  store: ObjectStore,
-  given: TakeBackupOptions,
-): Promise<BackupRecord> {
-  const options = { ...given, now: clock.now };
-  const { signal } = options;
-  await using sql = await connectSomewhere(options.server, { signal });
+export async function takeBackup(store: ObjectStore, given: TakeBackupOptions): Promise<BackupRecord> {
+  const { signal, begun, host, server, stamps, onEvent } = given;
+  const begin = begun?.clock ?? steadyClock(given.now);
+  const before = { ...given, now: begin.now };
+  await using sql = await connectSomewhere(server, { signal });
   const facts = await readServerFacts(sql, { signal });
   requireSuitable(facts);
-  await options.source.check(facts);
-  const patience = { patienceMs: options.archiverPatienceMs, signal };
+  await given.source.check(facts);
+  const patience = { patienceMs: given.archiverPatienceMs, signal };
   if (!facts.inRecovery) await requireArchiving(sql, facts, patience);
   const config =
-    options.replayed?.serverConfig ?? packServerConfig(await readServerConfig(sql, { signal }), options.now());
+    given.replayed?.serverConfig ?? packServerConfig(await readServerConfig(sql, { signal }), before.now());
   const repository = await claimRepository(store, identityOf(facts), {
-    toolVersion: options.toolVersion,
-    now: options.now(),
+    toolVersion: given.toolVersion,
+    now: before.now(),
     signal,
   });
   // A scratch standby has all that it replayed from the bucket.
-  if (facts.inRecovery && options.replayed === undefined) await requirePrimaryArchives(store, sql, facts, patience);
+  if (facts.inRecovery && given.replayed === undefined) await requirePrimaryArchives(store, sql, facts, patience);
   await takeBackupLock(sql, { signal });
-  const claimed = options.claimed ?? (await claimBackup(store, { ...options, holdsLock: !facts.inRecovery }));
+  const clock =
+    begun?.clock ?? (await settleRunClock(store, begin, { source: { sql, server }, host, stamps, signal, onEvent }));
+  const options = { ...given, now: clock.now };
+  const claimed =
+    begun?.claimed ??
+    (await claimBackup(store, { ...options, newestStamp: stamps?.newest, holdsLock: !facts.inRecovery }));
   try {
     const existing = claimed.base === undefined ? undefined : await loadExisting(store, claimed.base, options);
     // Awaited here, because the session that holds the lock ends with this block.
-    const doubts = await findClockDoubts(store, { ...options, sql, claimed, clock });
-    return await finish(store, { options, clock, doubts, sql, facts, repository, claimed, config, existing });
+    return await finish(store, { options, clock, sql, facts, repository, claimed, config, existing });
   } catch (error) {
     // A run on the primary is known to be dead by its lock; for one on a standby others would wait until its claim lapses.
-    if (facts.inRecovery && options.claimed === undefined) await withdrawClaim(store, claimed, options);
+    if (facts.inRecovery && begun === undefined) await withdrawClaim(store, claimed, options);
     throw error;
   }
 }
 
 interface Run {
   readonly options: TakeBackupOptions;
-  readonly clock: SteadyClock;
-  /** Of the clocks before anything was read. */
-  readonly doubts: readonly string[];
+  readonly clock: SettledClock;
   readonly sql: SqlConnection;
   readonly facts: ServerFacts;
   readonly repository: RepositoryRecord;
@@ -130,7 +124,8 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
     checked,
     objects,
     references,
-    clockDoubts: tellDoubts(run),
+    clockDoubts: allDoubts(run),
+    datedBy: run.clock.goesBy,
     finishedAt: options.now(),
   });
   await waitForWal(store, {
@@ -153,12 +148,12 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   return complete;
 }
 
-/** What is wrong with the clocks of a run that is about to be recorded. */
-function tellDoubts({ clock, doubts, options }: Run): readonly string[] {
+/** What is wrong with the clocks of a run that is about to be recorded; what became of this machine's meanwhile is told now. */
+function allDoubts({ clock, options }: Run): readonly string[] {
   const jump = clock.jump();
-  const all = jump === undefined ? doubts : [...doubts, jump];
-  for (const doubt of all) options.onEvent?.({ type: "clock-doubt", doubt });
-  return all;
+  if (jump === undefined) return clock.doubts;
+  options.onEvent?.({ type: "clock-doubt", doubt: jump });
+  return [...clock.doubts, jump];
 }
 
 /** From here on the backup exists, also when the reply was lost: then the record that is there is this one. */

@@ -4,12 +4,13 @@ import { withReplica, type Replica, type ScratchOptions } from "@soar/restore/re
 import { steadyClock } from "@soar/repository/time";
 import type { ObjectStore } from "@soar/storage";
 import type { TakeBackupOptions } from "./backup-options.ts";
+import { settleRunClock } from "./health/run-clock.ts";
 import { claimBackup, withdrawClaim } from "./claim/claim-backup.ts";
 import { relocatedSource } from "./source/relocated-source.ts";
 import { replicationSource } from "./source/replication-source.ts";
-import { takeBackupBy } from "./take-backup.ts";
+import { takeBackup } from "./take-backup.ts";
 
-export interface TakeReplayedOptions extends Omit<TakeBackupOptions, "server" | "source" | "replayed" | "claimed"> {
+export interface TakeReplayedOptions extends Omit<TakeBackupOptions, "server" | "source" | "replayed" | "begun"> {
   readonly scratch: ScratchOptions;
 }
 
@@ -23,11 +24,10 @@ export async function takeReplayedBackup(
   store: ObjectStore,
   { scratch, ...given }: TakeReplayedOptions,
 ): Promise<BackupRecord> {
-  const clock = steadyClock(given.now);
-  const options = { ...given, now: clock.now };
-  const plan = await planRestore(store, { target: { kind: "latest" }, signal: options.signal });
+  const { signal, stamps } = given;
+  const plan = await planRestore(store, { target: { kind: "latest" }, signal });
   const serverConfig = await readBackupObject(store, plan.backup, BACKUP_OBJECTS.serverConfig, {
-    signal: options.signal,
+    signal,
   });
   const minimums = Object.fromEntries(Object.entries(plan.minimums).map(([name, value]) => [name, String(value)]));
   const { source, settings, leftOut } = plan.backup;
@@ -38,18 +38,21 @@ export async function takeReplayedBackup(
     leftOut,
     settings: { ...settings, ...minimums },
   };
+  const clock = await settleRunClock(store, steadyClock(given.now), given);
+  const options = { ...given, now: clock.now };
   const claimed = await claimBackup(store, {
     ...options,
+    newestStamp: stamps?.newest,
     holdsLock: false,
     reads: [plan.backup.label, ...plan.backup.references],
   });
   const use = ({ server, tablespaces }: Replica) =>
-    takeBackupBy(clock, store, {
+    takeBackup(store, {
       ...options,
       server,
       source: relocatedSource(replicationSource(server), tablespaces),
       replayed,
-      claimed,
+      begun: { claimed, clock },
     });
   try {
     return await withReplica(store, plan, { ...scratch, use });

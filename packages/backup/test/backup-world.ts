@@ -6,7 +6,7 @@ import {
   type TestClusterOptions,
 } from "@soar-tooling/postgres-clusters";
 import { startS3Server, type S3ServerOptions, type S3TestServer } from "@soar-tooling/s3-server";
-import type { BackupRecord } from "@soar/repository";
+import { backupKey, BACKUP_OBJECTS, putBackupRecord, type BackupRecord } from "@soar/repository";
 import { replicationSource, takeBackup, type TakeBackupOptions } from "../src/index.ts";
 import { startWalCourier, type WalCourier } from "./wal-courier.ts";
 
@@ -83,6 +83,15 @@ function defaultsFor(cluster: Pick<TestCluster, "connection">): Omit<TakeBackupO
     isProcessRunning: () => true,
     now: () => new Date(),
   };
+}
+
+/** Lets a finished backup be so much older, in milliseconds, as its record tells it. */
+export async function backdate(store: ObjectStore, record: BackupRecord, ms: number): Promise<BackupRecord> {
+  const before = (text: string): string => new Date(Date.parse(text) - ms).toISOString();
+  const older = { ...record, startedAt: before(record.startedAt), stoppedAt: before(record.stoppedAt) };
+  await store.remove([backupKey(record.label, BACKUP_OBJECTS.record)]);
+  await putBackupRecord(store, older);
+  return older;
 }
 
 /** Keys below a prefix of the bucket, without the repository's own prefix. */

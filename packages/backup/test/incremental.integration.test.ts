@@ -6,8 +6,8 @@ import { planExpiry, readExpiryState } from "@soar/repository/expiry";
 import type { ObjectStore } from "@soar/storage";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";
-import type { BackupEvent } from "../src/index.ts";
-import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
+import type { BackupEvent, TakeBackupOptions } from "../src/index.ts";
+import { backdate, createBackupWorld, type BackupWorld } from "./backup-world.ts";
 import { extractBackup } from "./extract-backup.ts";
 
 /** Found when a test asks, because the file is read where its tests are skipped, too. */
@@ -58,11 +58,14 @@ test("an incremental stores what changed, refers to the rest, and reads back byt
 
 test("expiry respects what an incremental refers to", async () => {
   await using world = await createFilledWorld();
-  const ago = (days: number) => () => new Date(Date.now() - days * DAY_MS);
-  const full = await world.take({ now: ago(90) });
-  const increment = await world.take({ now: ago(80), incremental: { fullEveryMs: 100 * DAY_MS } });
-  await world.take({ now: ago(70) });
-  const newest = await world.take({ now: ago(40), incremental: { fullEveryMs: 100 * DAY_MS } });
+  const takeAgo = async (days: number, overrides: Partial<TakeBackupOptions> = {}): Promise<BackupRecord> => {
+    const label = new Date(Date.now() - days * DAY_MS).toISOString().slice(0, 10);
+    return await backdate(world.store, await world.take({ label, ...overrides }), days * DAY_MS);
+  };
+  const full = await takeAgo(90);
+  const increment = await takeAgo(80, { incremental: { fullEveryMs: 100 * DAY_MS } });
+  await takeAgo(70);
+  const newest = await takeAgo(40, { incremental: { fullEveryMs: 100 * DAY_MS } });
   const plan = planExpiry(await readExpiryState(world.store, { now: new Date() }), {
     windowDays: 30,
     minimumBackups: 1,
@@ -85,12 +88,8 @@ test("a full backup is taken instead when none can be referred to, when it is du
   const third = await world.take({ label: "2025-01-03", incremental, onEvent });
   const fourth = await world.take({ label: "2025-01-04", incremental, onEvent });
   // The timer was a minute early.
-  const weekly = await world.take({
-    label: "2025-01-05",
-    incremental: { fullEveryMs: 7 * DAY_MS },
-    now: () => new Date(Date.now() + 7 * DAY_MS - 60_000),
-    onEvent,
-  });
+  for (const record of [first, due, third, fourth]) await backdate(world.store, record, 7 * DAY_MS - 60_000);
+  const weekly = await world.take({ label: "2025-01-05", incremental: { fullEveryMs: 7 * DAY_MS }, onEvent });
   expect([first, due, third, fourth, weekly].map(({ kind }) => kind)).toEqual([
     "full",
     "full",

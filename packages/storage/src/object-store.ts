@@ -80,6 +80,8 @@ export interface StoreFeatures {
   readonly conditionalComplete: ConditionalPut;
   /** Who answers: host and port of the endpoint. What was found out about one server need not be true of another. Undefined for a store on this machine. */
   readonly server: string | undefined;
+  /** What the server's clock shows now, by the newest of its answers, to the accuracy of a second; undefined before the first, and for a store on this machine. */
+  readonly clock: () => Date | undefined;
   /** The proxy on the way there, without its credentials; undefined where there is none. */
   readonly proxy: string | undefined;
   /** What was found out about this server since the store was opened. Empty for a store on this machine. */

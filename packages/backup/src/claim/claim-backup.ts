@@ -20,7 +20,7 @@ export interface ClaimBackupOptions {
   readonly now: () => Date;
   /**
    * The newest stamp in the repository before this run, where this machine does the stamping, and nobody else refuses a
-   * clock that is wrong: none lapses by this one alone, and one that is behind is doubted.
+   * clock that is wrong: none lapses by this one alone.
    */
   readonly newestStamp?: Date | undefined;
   /** Whether this run holds the primary's lock, so that no other run there lives. */

@@ -3,7 +3,7 @@ import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { expect, test } from "vitest";
 import { createSampleRepository, day, SEGMENT_SIZE, segmentName } from "../../test/sample-repository.ts";
 import { claimRepository } from "../records/repository-record.ts";
-import { readExpiryState, readNewestStamp } from "./expiry-state.ts";
+import { readExpiryState, readStamps } from "./expiry-state.ts";
 
 const NOW = day(100);
 const create = () =>
@@ -14,7 +14,7 @@ const byServer = (store: ObjectStore): ObjectStore => ({ ...store, features: { .
 test("the newest stamp is that of WAL or of a backup, and an empty repository has none", async () => {
   let now = day(1);
   const store = createMemoryStore({ now: () => now });
-  expect(await readNewestStamp(store)).toBeUndefined();
+  expect((await readStamps(store)).newest).toBeUndefined();
   for (const [key, number] of [
     ["base/2025-01-02/backup.json", 4],
     ["base/2025-01-03/started.json", 3],
@@ -24,10 +24,10 @@ test("the newest stamp is that of WAL or of a backup, and an empty repository ha
     now = day(number);
     await store.put(key, Buffer.of(1));
   }
-  expect(await readNewestStamp(store)).toEqual(day(4));
+  expect((await readStamps(store)).newest).toEqual(day(4));
   now = day(5);
   await store.put("wal/000000010000000000000002.zst", Buffer.of(1));
-  expect(await readNewestStamp(store)).toEqual(day(5));
+  expect((await readStamps(store)).newest).toEqual(day(5));
 });
 
 test("what this run stored itself proves no time where this machine does the stamping, and does where a server stamps", async () => {

@@ -4,7 +4,14 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupDirectories, type BackupDirectory } from "../records/backup-directories.ts";
 import { BASE_PREFIX, WAL_PREFIX } from "../records/keys.ts";
 import { findStarted, listLeases, type LeaseRecord, type StartedRecord } from "../markers/marker-records.ts";
-import { leapOf, proveTime, type ProvedTime, type StampedBackup } from "../time/proved-time.ts";
+import {
+  boundsOf,
+  leapOf,
+  proveTime,
+  type ProvedTime,
+  type StampBounds,
+  type StampedBackup,
+} from "../time/proved-time.ts";
 import { requireRepositoryRecord } from "../records/repository-record.ts";
 import { readTimelines } from "../wal/read-timelines.ts";
 import { strangeWalObject } from "../wal/wal-inventory.ts";
@@ -35,7 +42,7 @@ export interface ReadExpiryStateOptions extends CallOptions {
   /** This machine's clock. */
   readonly now: Date;
   /**
-   * The newest stamp before this run stored anything, see `readNewestStamp`. It counts only in a store on this machine, whose stamps are
+   * The newest stamp before this run stored anything, see `readStamps`. It counts only in a store on this machine, whose stamps are
    * this machine's own; where a server stamps, what this run has just stored is the best proof there is.
    */
   readonly stampBefore?: Date | undefined;
@@ -81,13 +88,12 @@ function hasSegments(wal: ExpiryState["wal"], timeline: number): boolean {
   });
 }
 
-/** When the newest object of WAL and backups was stored, as the store says; undefined for an empty repository. */
-export async function readNewestStamp(store: ObjectStore, { signal }: CallOptions = {}): Promise<Date | undefined> {
-  let newest: Date | undefined;
+/** When objects of WAL and backups were stored, as the store says: the newest of them, and the newest that no leap of time has made. */
+export async function readStamps(store: ObjectStore, { signal }: CallOptions = {}): Promise<StampBounds> {
+  const stamps: Date[] = [];
   for (const prefix of [WAL_PREFIX, BASE_PREFIX])
-    for await (const { modifiedAt } of store.list(prefix, { signal }))
-      if (newest === undefined || modifiedAt > newest) newest = modifiedAt;
-  return newest;
+    for await (const { modifiedAt } of store.list(prefix, { signal })) stamps.push(modifiedAt);
+  return boundsOf(stamps);
 }
 
 function recordedAt(backups: readonly BackupDirectory[]): Date[] {

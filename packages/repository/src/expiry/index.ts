@@ -8,4 +8,4 @@ export {
   type ExpiryOutcome,
 } from "./expiry-execute.ts";
 export { planExpiry, removalOrder, type ExpiryPlan, type RetentionPolicy } from "./expiry-plan.ts";
-export { readExpiryState, readNewestStamp, readStarted, type ExpiryState } from "./expiry-state.ts";
+export { readExpiryState, readStamps, readStarted, type ExpiryState } from "./expiry-state.ts";

@@ -104,6 +104,8 @@ const schema = v.object({
   leftOut: v.optional(v.array(v.string())),
   /** Where the clocks of the machine, the server and the store contradicted each other, or one was set meanwhile; undefined where they agreed. */
   clockDoubts: v.optional(v.array(v.string())),
+  /** What named and dated the backup where the machine's clock was not believed, as the end of a sentence; else undefined. */
+  datedBy: v.optional(v.string()),
   createdBy: v.string(),
 });
 

@@ -1,5 +1,6 @@
 // The time of day, as far as the bucket proves it.
 
 export { describeSpan } from "./describe-span.ts";
-export { ageAt, proveTime, type ProvedTime } from "./proved-time.ts";
+export { ageAt, proveTime, type ProvedTime, type StampBounds } from "./proved-time.ts";
+export { settleClock, type SettledClock } from "./settle-clock.ts";
 export { compareClocks, steadyClock, type OtherClock, type SteadyClock } from "./steady-clock.ts";

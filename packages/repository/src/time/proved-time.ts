@@ -24,6 +24,14 @@ export interface StampedBackup {
   readonly recordedAt: Date | undefined;
 }
 
+/** How far the stamps in a repository reach. */
+export interface StampBounds {
+  /** Undefined for an empty repository. */
+  readonly newest: Date | undefined;
+  /** Without those behind a leap of time, which a clock that was wrong may have made: see `leapOf`. */
+  readonly newestBeforeLeap: Date | undefined;
+}
+
 export interface ProvedTime {
   /** Certainly not in the future: the earlier of this clock and the newest stamp. What is old by it is old. */
   readonly now: Date;
@@ -69,10 +77,24 @@ export function proveTime({ clock, newestStamp, leapMs = 0, backups }: TimeEvide
  * ages by what was lived through since.
  */
 export function leapOf(stamps: readonly Date[]): number {
-  const times = stamps.map((stamp) => stamp.getTime()).sort((a, b) => a - b);
-  const gaps = times.slice(1).map((time, at) => time - Number(times[at]));
-  const [longest = 0, second = 0] = gaps.sort((a, b) => b - a);
-  return longest > Math.max(2 * second, USUAL_GAP_MS) ? longest : 0;
+  return findLeap(stamps)?.ms ?? 0;
+}
+
+/** How far stamps reach, and how far without those behind a leap. */
+export function boundsOf(stamps: readonly Date[]): StampBounds {
+  const newest = stamps.reduce<Date | undefined>((a, b) => (a === undefined || b > a ? b : a), undefined);
+  return { newest, newestBeforeLeap: findLeap(stamps)?.from ?? newest };
+}
+
+function findLeap(stamps: readonly Date[]): { readonly from: Date; readonly ms: number } | undefined {
+  const sorted = stamps.toSorted((a, b) => a.getTime() - b.getTime());
+  const gaps = sorted.slice(1).map((to, at) => {
+    const from = sorted[at] ?? to;
+    return { from, ms: to.getTime() - from.getTime() };
+  });
+  const [longest, second] = gaps.sort((a, b) => b.ms - a.ms);
+  const stands = longest !== undefined && longest.ms > Math.max(2 * (second?.ms ?? 0), USUAL_GAP_MS);
+  return stands ? longest : undefined;
 }
 
 /** A quiet server stores nothing for as long between two backups. */

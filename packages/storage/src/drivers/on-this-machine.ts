@@ -5,6 +5,7 @@ export const ON_THIS_MACHINE = {
   atomicPut: "yes",
   conditionalComplete: "honoured",
   server: undefined,
+  clock: () => undefined,
   proxy: undefined,
   learned: [],
   recall: () => undefined,

@@ -92,15 +92,16 @@ async function unsealed(store: Survey["store"], where: string, signal: AbortSign
   }
 }
 
-/** Such a backup is whole. But its label says nothing, nor does its age. */
-function wrongClock({ label, clockDoubts = [] }: BackupRecord): Finding[] {
+/** Such a backup is whole. But its label may say nothing, nor its age. */
+function wrongClock({ label, clockDoubts = [], datedBy }: BackupRecord): Finding[] {
+  const named =
+    datedBy === undefined ? "Its label and its times may be wrong." : `Its label and its times go by ${datedBy}.`;
   return clockDoubts.map((doubt) => ({
     kind: "clock-wrong",
     severity: "warning",
     where: label,
     what: `while this backup was taken, ${doubt}`,
-    advice:
-      "Its label and its times may be wrong. Set the clock right (timedatectl, or date -u) before the next one; nothing expires while stamps contradict each other.",
+    advice: `${named} Set the clock right (timedatectl, or date -u) before the next one; nothing expires while stamps contradict each other.`,
   }));
 }
 

@@ -29,8 +29,9 @@ export interface S3StoreOptions extends StoreHooks {
 /** A bucket as a store. Nothing is sent, and no SDK is loaded, before the first call. */
 export function createS3Store(options: S3StoreOptions): ObjectStore {
   const location = `s3://${options.settings.bucket}`;
-  const loader = createWireLoader(options.settings, options.onEvent);
-  const context = createContext(options, location, loader.load);
+  const clock = createServerClock();
+  const loader = createWireLoader(options, clock.saw);
+  const context = createContext(options, location, { load: loader.load, clock: clock.now });
   return {
     location,
     features: context.features,
@@ -70,7 +71,12 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
   };
 }
 
-function createContext(options: S3StoreOptions, location: string, load: () => Promise<RawS3Wire>): S3Context {
+interface Reach {
+  readonly load: () => Promise<RawS3Wire>;
+  readonly clock: StoreFeatures["clock"];
+}
+
+function createContext(options: S3StoreOptions, location: string, { load, clock }: Reach): S3Context {
   const { settings, onEvent } = options;
   const habits = createHabitBook({
     server: `${settings.endpoint} ${settings.bucket}`,
@@ -82,7 +88,7 @@ function createContext(options: S3StoreOptions, location: string, load: () => Pr
   let wire: Promise<S3Wire> | undefined;
   return {
     settings,
-    features: createFeatures(settings, habits),
+    features: createFeatures(settings, habits, clock),
     wire: () => (wire ??= load().then((raw) => throughHabits(raw, habits))),
     habits,
     seen: { bucket: false },
@@ -106,7 +112,21 @@ function usualHabits({ provider }: S3Settings): ServerHabits {
   };
 }
 
-function createFeatures({ endpoint, provider, proxyFor }: S3Settings, habits: HabitBook): StoreFeatures {
+/** Goes on from the server's newest answer with the time that passes, whatever becomes of this machine's clock. */
+function createServerClock(): { readonly saw: (date: Date) => void; readonly now: StoreFeatures["clock"] } {
+  let aheadMs: number | undefined;
+  return {
+    // The header names the beginning of its second.
+    saw: (date) => void (aheadMs = date.getTime() + 500 - performance.now()),
+    now: () => (aheadMs === undefined ? undefined : new Date(aheadMs + performance.now())),
+  };
+}
+
+function createFeatures(
+  { endpoint, provider, proxyFor }: S3Settings,
+  habits: HabitBook,
+  clock: StoreFeatures["clock"],
+): StoreFeatures {
   const { protocol, hostname, host, port } = new URL(endpoint);
   const proxy = proxyFor({ protocol, hostname, port: port === "" ? undefined : Number(port) });
   return {
@@ -129,6 +149,7 @@ function createFeatures({ endpoint, provider, proxyFor }: S3Settings, habits: Ha
       return habits.learned;
     },
     server: host,
+    clock,
     proxy: proxy === undefined ? undefined : nameOfProxy(proxy),
     recall: habits.recall,
     minPartSize: provider.minPartSize,
@@ -138,14 +159,14 @@ function createFeatures({ endpoint, provider, proxyFor }: S3Settings, habits: Ha
 
 /** The SDK costs more time than everything else that an archive command does, so it is loaded once it is needed. */
 function createWireLoader(
-  settings: S3Settings,
-  onEvent: StoreHooks["onEvent"],
+  { settings, onEvent }: S3StoreOptions,
+  onDate: (date: Date) => void,
 ): { load: () => Promise<RawS3Wire>; close: () => Promise<void> } {
   let wire: Promise<RawS3Wire> | undefined;
   return {
     load() {
       wire ??= import("./sdk-wire.ts").then(({ createS3Wire }) => {
-        const { wire: bare, chain } = createS3Wire(settings);
+        const { wire: bare, chain } = createS3Wire(settings, onDate);
         const reported = onEvent === undefined ? bare : reportRequests(bare, onEvent);
         return chain === undefined ? reported : throughRenewal(reported, chain);
       });

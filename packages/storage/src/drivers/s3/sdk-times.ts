@@ -5,26 +5,43 @@
 const ANSWERED_AT = Symbol("answered at");
 const SIGNED_AT = Symbol("signed at");
 
+/** Told the server's clock by an answer. */
+export type OnDate = (date: Date) => void;
+
 interface Answer {
   readonly response: unknown;
   readonly output?: object;
 }
 
-/** Runs the rest of the stack for a signed request, and notes its times. */
-export async function noteTimes<A extends Answer>(request: unknown, send: () => Promise<A>): Promise<A> {
+/** Runs the rest of the stack for a signed request, and notes its times. `onDate` is told by refusals, too. */
+export async function noteTimes<A extends Answer>(
+  request: unknown,
+  send: () => Promise<A>,
+  onDate?: OnDate,
+): Promise<A> {
+  const tell = (response: unknown): void => {
+    const date = dateOf(headerOf(response ?? {}, "date"));
+    if (date !== undefined) onDate?.(date);
+  };
   try {
     const answer = await send();
     Object.assign(answer.output ?? {}, { [ANSWERED_AT]: headerOf(answer.response, "date") });
+    tell(answer.response);
     return answer;
   } catch (error) {
     if (error instanceof Error) Object.assign(error, { [SIGNED_AT]: headerOf(request, "x-amz-date") });
+    tell((error as { readonly $response?: unknown }).$response);
     throw error;
   }
 }
 
 /** The server's clock when it gave this answer. */
 export function answeredAt(output: object): Date | undefined {
-  const time = Date.parse((output as { [ANSWERED_AT]?: string })[ANSWERED_AT] ?? "");
+  return dateOf((output as { [ANSWERED_AT]?: string })[ANSWERED_AT]);
+}
+
+function dateOf(header: string | undefined): Date | undefined {
+  const time = Date.parse(header ?? "");
   return Number.isNaN(time) ? undefined : new Date(time);
 }
 

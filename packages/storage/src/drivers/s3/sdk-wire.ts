@@ -21,14 +21,14 @@ import {
 } from "@aws-sdk/client-s3";
 import type { S3AdminWire } from "./admin-wire.ts";
 import { proveWithMd5, withUnsignedBody } from "./body-proof.ts";
-import type { CredentialChain } from "./credential-chain.ts";
 import { chainOf, unmemoized } from "./identities.ts";
 import { bodyFields, condition, forBody, underSignal } from "./sdk-call.ts";
 import { encryptionFields, sdkConfig } from "./sdk-config.ts";
 import { deletedOf, factsOf, pageOf, storedOf, translated, uploadsPageOf } from "./sdk-values.ts";
-import { answeredAt, noteTimes } from "./sdk-times.ts";
+import { answeredAt, noteTimes, type OnDate } from "./sdk-times.ts";
 import type { S3Settings } from "./settings.ts";
 import { createTransport } from "./transport.ts";
+import type { ChangingWire } from "./through-renewal.ts";
 import type { RawS3Wire } from "./wire.ts";
 
 interface Sdk {
@@ -41,11 +41,8 @@ interface Sdk {
  * The one place that knows the SDK. It does single requests: retries, limits and meanings are decided elsewhere. `chain` is
  * there where the credentials may change.
  */
-export function createS3Wire(settings: S3Settings): {
-  readonly wire: RawS3Wire;
-  readonly chain: CredentialChain | undefined;
-} {
-  const { client, chain } = createClient(settings);
+export function createS3Wire(settings: S3Settings, onDate: OnDate): ChangingWire {
+  const { client, chain } = createClient(settings, onDate);
   const sdk: Sdk = { client, Bucket: settings.bucket, encryption: encryptionFields(settings) };
   const close = (): void => client.destroy();
   const wire = { ...objectCalls(sdk), ...listingCalls(sdk), ...uploadCalls(sdk), ...removalCalls(sdk), close };
@@ -228,7 +225,7 @@ const LATE = { step: "build", priority: "low" } as const;
 /** Handed on to what reads profile files, which otherwise happens once in the life of a process. */
 const READING_FILES_ANEW: object = { ignoreCache: true };
 
-function createClient(settings: S3Settings): { client: S3Client; chain: CredentialChain | undefined } {
+function createClient(settings: S3Settings, onDate?: OnDate): { client: S3Client; chain: ChangingWire["chain"] } {
   const config = sdkConfig(settings, createTransport(settings));
   // A client of its own stands for the SDK's standard chain, of which it lets nothing else be seen.
   const chain = chainOf(settings, () => new S3Client({ ...config, ...READING_FILES_ANEW }).config.credentials);
@@ -241,7 +238,7 @@ function createClient(settings: S3Settings): { client: S3Client; chain: Credenti
       },
     { name: "soarBatchProof", ...LATE },
   );
-  client.middlewareStack.add((next) => (args) => noteTimes(args.request, () => next(args)), {
+  client.middlewareStack.add((next) => (args) => noteTimes(args.request, () => next(args), onDate), {
     name: "soarTimes",
     step: "deserialize",
     priority: "high",

@@ -1,6 +1,12 @@
 import type { CredentialChain } from "./credential-chain.ts";
 import { type RawS3Wire, S3Failure } from "./wire.ts";
 
+/** A wire whose credentials change, where there is a chain. */
+export interface ChangingWire {
+  readonly wire: RawS3Wire;
+  readonly chain: CredentialChain | undefined;
+}
+
 /** Refusals of who asks, not of what is asked for: other credentials may be let in. Servers have many words for them. */
 const ABOUT_CREDENTIALS = /token|accesskeyid|signaturedoesnotmatch|unrecognizedclient|credential/i;
 
