@@ -81,13 +81,14 @@ function sourceOf(
   name: string,
   { prepared, codec }: { prepared: PreparedFacts; codec: Codec },
 ): WalFileSource {
-  const { size, sha256, facts, object } = prepared;
+  const { size, sha256, facts, changes, object } = prepared;
   const stored = isCompressibleWalFile(name) ? codec : "none";
   return {
     name,
     size,
     sha256,
     facts,
+    changes,
     encoded: object && { codec: stored, object: asBuffer(object) },
     // What is compressed moves to a thread; what is not is copied into parts before the next piece is asked for.
     open: (pieceSize) =>

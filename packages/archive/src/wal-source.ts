@@ -5,6 +5,7 @@ import { dirname, resolve } from "node:path";
 import { unreadable } from "@soar/durable-files";
 import { isSoarError, SoarError } from "@soar/errors";
 import { formatLsn, parseTimelineHistory, type WalFileName } from "@soar/pg-tools";
+import { ChangeCollector, type SegmentChanges } from "@soar/pg-tools/changed-blocks";
 import { checkWalSegmentHeader, createWalSummarizer, type WalSegmentSummary } from "@soar/pg-tools/wal-records";
 import { requireNoCopy, type ClusterIdentity } from "@soar/repository";
 import { LARGEST_HISTORY, WAL_MEMBER_SIZE, type WalFileSource } from "@soar/repository/wal";
@@ -50,7 +51,7 @@ export async function readWalSource(path: string, file: WalFileName, options: Re
       held === undefined
         ? readPieces(path, size, READ_SIZE, Buffer.allocUnsafeSlow(READ_SIZE))
         : fill(held, handle, path);
-    const { summary, sha256 } = await scan(file, read, options.signal);
+    const { summary, changes, sha256 } = await scan(file, read, options.signal);
     requireFilled(path, file, summary);
     if (held !== undefined) requireReadable(path, file, held);
     return {
@@ -59,6 +60,7 @@ export async function readWalSource(path: string, file: WalFileName, options: Re
         size,
         sha256,
         facts: summary && factsOf(summary),
+        changes,
         open: pieces,
         isHeld: held !== undefined,
       },
@@ -73,6 +75,7 @@ interface Scanned {
   readonly sha256: string;
   /** Of segments; other files have no records. */
   readonly summary: WalSegmentSummary | undefined;
+  readonly changes: SegmentChanges | undefined;
 }
 
 async function scan(
@@ -82,13 +85,15 @@ async function scan(
 ): Promise<Scanned> {
   const hash = createHash("sha256");
   const isSegment = file.kind === "segment" || file.kind === "partial";
-  const summarizer = isSegment ? createWalSummarizer({ name: file.name }) : undefined;
+  const observer = file.kind === "segment" ? new ChangeCollector() : undefined;
+  const summarizer = isSegment ? createWalSummarizer({ name: file.name, observer }) : undefined;
   for await (const piece of pieces) {
     signal?.throwIfAborted();
     hash.update(piece);
     summarizer?.push(piece);
   }
-  return { sha256: hash.digest("hex"), summary: summarizer?.finish() };
+  const summary = summarizer?.finish();
+  return { sha256: hash.digest("hex"), summary, changes: observer?.changes };
 }
 
 function identityOf({ systemIdentifier, pgMajor, segmentSize }: WalSegmentSummary): ClusterIdentity {

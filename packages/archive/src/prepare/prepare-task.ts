@@ -23,6 +23,8 @@ export interface PreparedFacts {
   readonly size: number;
   readonly sha256: string;
   readonly facts: WalFileSource["facts"];
+  /** Only of a file that is read twice: else they are in the stored form. */
+  readonly changes: WalFileSource["changes"];
   readonly identity: ClusterIdentity | undefined;
   /** The stored form, whole; undefined for a file that is read twice because it is too large to hold. */
   readonly object: Uint8Array | undefined;

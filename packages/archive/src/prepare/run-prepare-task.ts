@@ -35,9 +35,9 @@ export async function runPrepareTask(task: PrepareTask): Promise<TaskOutcome<Pre
   const { source, identity } = await readWalSource(task.path, requireArchivable(parseWalFileName(task.name)), {
     allocate,
   });
-  const { size, sha256, facts, isHeld } = source;
+  const { size, sha256, facts, changes, isHeld } = source;
   const described = { size, sha256, facts, identity };
-  if (!isHeld) return { result: { ...described, object: undefined }, moves: [] };
+  if (!isHeld) return { result: { ...described, changes, object: undefined }, moves: [] };
   let object: Buffer | undefined;
   // A file that is held is one member.
   for await (const plain of source.open(WAL_MEMBER_SIZE))
@@ -46,7 +46,7 @@ export async function runPrepareTask(task: PrepareTask): Promise<TaskOutcome<Pre
   // What compresses badly is held twice already.
   if (object.length > size / 2) forgetMemory();
   const { result, moves } = leave(object);
-  return { result: { ...described, object: result }, moves };
+  return { result: { ...described, changes: undefined, object: result }, moves };
 }
 
 /** Bytes that go to the thread which asked. What stays behind of their memory is given back at once. */

@@ -12,7 +12,9 @@ export { isTransactionEnd, type TransactionEnd, type WalRecord } from "./wal-rec
 export { createWalScanner, type WalScanner, type WalScannerOptions } from "./wal-scanner.ts";
 export {
   createWalSummarizer,
+  type RecordObserver,
   summarizeWalSegment,
+  type SummarizeOptions,
   type WalSegmentSummary,
   type WalSummarizer,
 } from "./wal-segment-summary.ts";

@@ -2,11 +2,15 @@ import { CRC32C_START, finishCrc32c, updateCrc32c } from "./crc32c.ts";
 import { RECORD_CRC_OFFSET, RECORD_HEADER_SIZE, RECORD_INFO_OFFSET, RECORD_RMID_OFFSET } from "./record-header.ts";
 import { isDecodedRecord, isTransactionEnd } from "./record-types.ts";
 
-const NO_BODY = new DataView(new ArrayBuffer(0));
+/**
+ * What is kept of the body of every record that crosses pages: more than the block references of a record can take, which
+ * stand first. There are at most 33 (`XLR_MAX_BLOCK_ID`) of at most 25 bytes.
+ */
+export const HEAD_SIZE = 1024;
 
 /**
- * A record that crosses pages, arriving piece by piece. Only its header is kept, and the body of the few record types
- * that are decoded: bulk loads write records of many megabytes that nobody needs to see.
+ * A record that crosses pages, arriving piece by piece. Only its header and the beginning of its body are kept, and the whole
+ * body of the few record types that are decoded: bulk loads write records of many megabytes that nobody needs to see.
  */
 export class PendingRecord {
   /** Position of the record's first byte. */
@@ -14,6 +18,7 @@ export class PendingRecord {
   length = 0;
   readonly header = new DataView(new ArrayBuffer(RECORD_HEADER_SIZE));
   readonly #headerBytes = new Uint8Array(this.header.buffer);
+  readonly #head = Buffer.alloc(HEAD_SIZE);
   #received = 0;
   #crc = CRC32C_START;
   #body: Uint8Array[] = [];
@@ -57,6 +62,9 @@ export class PendingRecord {
     for (; offset < to && !this.hasHeader; offset++) this.header.setUint8(this.#received++, view.getUint8(offset));
     this.#received += to - offset;
     this.#crc = updateCrc32c(this.#crc, bytes, view, offset, to);
+    const headSize = this.#received - (to - offset) - RECORD_HEADER_SIZE;
+    if (offset < to && headSize < HEAD_SIZE)
+      this.#head.set(bytes.subarray(offset, Math.min(to, offset + HEAD_SIZE - headSize)), headSize);
     // A copy, because the caller may reuse the memory for the next page.
     if (offset < to && this.isDecoded) this.#body.push(new Uint8Array(bytes.subarray(offset, to)));
   }
@@ -67,9 +75,23 @@ export class PendingRecord {
     return crc === this.header.getUint32(RECORD_CRC_OFFSET, true);
   }
 
-  /** Everything behind the header; empty for a record that is not decoded. */
+  /** What has come so far of the record's first bytes: its header and `HEAD_SIZE` bytes. A copy. */
+  beginning(): Buffer {
+    const headSize = Math.min(HEAD_SIZE, Math.max(0, this.#received - RECORD_HEADER_SIZE));
+    return Buffer.concat([
+      this.#headerBytes.subarray(0, Math.min(this.#received, RECORD_HEADER_SIZE)),
+      this.#head.subarray(0, headSize),
+    ]);
+  }
+
+  /** Everything behind the header, or its first `HEAD_SIZE` bytes for a record that is not decoded. */
   body(): DataView {
-    if (this.#body.length === 0) return NO_BODY;
+    if (this.#body.length === 0)
+      return new DataView(
+        this.#head.buffer,
+        this.#head.byteOffset,
+        Math.min(HEAD_SIZE, this.#received - RECORD_HEADER_SIZE),
+      );
     const bytes = Buffer.concat(this.#body);
     return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }

@@ -11,6 +11,15 @@ export interface RawRecord {
   end: number;
   /** Where the record before ended, which is where replay stands when it stops before this one. */
   previousEnd: number;
+  /**
+   * Holds what stands behind the record's header, at `bodyFrom` up to `bodyTo`: all of it, or of a record that crosses pages
+   * and is not decoded its first `HEAD_SIZE` bytes.
+   */
+  body: DataView;
+  bodyFrom: number;
+  bodyTo: number;
+  /** Bytes of the whole body. */
+  bodyLength: number;
   /** Holds the main data of a decoded record. */
   data: DataView;
   dataOffset: number;
@@ -29,6 +38,10 @@ export function createRawRecord(): RawRecord {
     start: 0,
     end: 0,
     previousEnd: 0,
+    body: NO_DATA,
+    bodyFrom: 0,
+    bodyTo: 0,
+    bodyLength: 0,
     data: NO_DATA,
     dataOffset: 0,
     dataLength: -1,

@@ -3,13 +3,23 @@ import type { Lsn } from "../wal-names/lsn.ts";
 import type { WalSegmentHeader } from "./check-wal-segment-header.ts";
 import { CRC32C_START, finishCrc32c, updateCrc32c } from "./crc32c.ts";
 import { type CheckPage, createPageChecker } from "./page-checker.ts";
-import { PendingRecord } from "./pending-record.ts";
+import { HEAD_SIZE, PendingRecord } from "./pending-record.ts";
 import { createRawRecord, type RawRecord } from "./raw-record.ts";
 import { RecordChain } from "./record-chain.ts";
 import { alignRecord, locateMainData, RECORD_CRC_OFFSET, RECORD_HEADER_SIZE } from "./record-header.ts";
 import { INFO_TYPE_MASK, isDecodedRecord, leastDataLength, RM_XLOG, XLOG_SWITCH } from "./record-types.ts";
 import type { WalEnd, WalEndCause } from "./wal-end.ts";
 import { XLP_FIRST_IS_CONTRECORD } from "./wal-page-header.ts";
+
+/** What joins a log to the one that it follows on. */
+export interface RecordLinks {
+  /** Start of the record that the first one names as the one before it. */
+  readonly firstPrevious: Lsn | undefined;
+  /** Start of the last record that is complete. */
+  readonly lastStart: Lsn | undefined;
+  /** Start of a record that is not complete. */
+  readonly cutStart: Lsn | undefined;
+}
 
 /** Turns pages into records by the rules of `XLogDecodeNextRecord` (xlogreader.c), and knows where the log ends. */
 export class RecordReader {
@@ -30,6 +40,8 @@ export class RecordReader {
   #unseen = 0;
   #end: WalEnd | undefined;
   #startsInsideRecord = false;
+  readonly #continued: Buffer[] = [];
+  #continuedSize = 0;
 
   constructor(first: WalSegmentHeader, format: WalFormat, onRecord: (record: RawRecord) => void) {
     this.first = first;
@@ -54,6 +66,24 @@ export class RecordReader {
 
   get endsInsideRecord(): boolean {
     return this.#pending !== undefined || this.#unseen > 0;
+  }
+
+  /** The first bytes of the rest of a record that began before the first segment, at most as many as its references can take. */
+  get continued(): Buffer {
+    return Buffer.concat(this.#continued);
+  }
+
+  /** The first bytes of the record that is not complete: its header and its references, as far as they have come. */
+  get cut(): Buffer {
+    return this.#pending?.beginning() ?? Buffer.alloc(0);
+  }
+
+  /** Where records begin: each names the one before it. Undefined for what is not there. */
+  get links(): RecordLinks {
+    const { firstPrevious, lastStart } = this.#chain;
+    const lsn = (position: number | undefined): Lsn | undefined =>
+      position === undefined ? undefined : this.#lsn(position);
+    return { firstPrevious: lsn(firstPrevious), lastStart: lsn(lastStart), cutStart: lsn(this.#pending?.start) };
   }
 
   /** Whether the incomplete record is, or for all that is known may be, a commit or abort record. */
@@ -102,9 +132,17 @@ export class RecordReader {
     const to = Math.min(from + missing, pageEnd);
     if (this.#pending !== undefined) return this.#feed(this.#pending, bytes, view, from, to, pageEnd);
     this.#unseen -= to - from;
+    this.#keepContinued(bytes.subarray(from, to));
     if (missing > 0 && this.#unseen === 0)
       this.#chain.validEnd = this.#pageStart - pageEnd + from + alignRecord(to - from);
     return from + alignRecord(to - from);
+  }
+
+  #keepContinued(bytes: Uint8Array): void {
+    const kept = bytes.subarray(0, RECORD_HEADER_SIZE + HEAD_SIZE - this.#continuedSize);
+    if (kept.length === 0) return;
+    this.#continued.push(Buffer.from(kept));
+    this.#continuedSize += kept.length;
   }
 
   #feed(pending: PendingRecord, bytes: Uint8Array, view: DataView, from: number, to: number, pageEnd: number): number {
@@ -157,6 +195,9 @@ export class RecordReader {
   #accept(body: DataView, from: number, to: number): number {
     const record = this.#record;
     const alignedEnd = record.end;
+    record.body = body;
+    record.bodyFrom = from;
+    record.bodyTo = to;
     record.dataLength = -1;
     if (isDecodedRecord(record.rmid, record.info)) {
       const main = locateMainData(body, from, to);

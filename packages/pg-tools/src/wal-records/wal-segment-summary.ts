@@ -2,6 +2,7 @@ import { SoarError } from "@soar/errors";
 import type { Lsn } from "../wal-names/lsn.ts";
 import { POSTGRES_EPOCH_MICROSECONDS, textAt } from "./record-fields.ts";
 import type { RawRecord } from "./raw-record.ts";
+import type { RecordReader } from "./record-reader.ts";
 import {
   INFO_TYPE_MASK,
   isTransactionEnd,
@@ -53,6 +54,19 @@ export interface WalSegmentSummary {
   readonly end: WalEnd | undefined;
 }
 
+/** Looks at the records while they are read, so that a segment is read once. */
+export interface RecordObserver {
+  /** The record is the same object every time. */
+  add(record: RawRecord): void;
+  /** Called once, behind the last record. */
+  end(reader: RecordReader): void;
+}
+
+export interface SummarizeOptions {
+  readonly name: string;
+  readonly observer?: RecordObserver | undefined;
+}
+
 /** Summarises a segment that arrives in pieces, so that 1 GiB segments need not be held. */
 export interface WalSummarizer {
   /** Throws WAL_INVALID when these are not the bytes of the segment named, or too many. */
@@ -61,16 +75,19 @@ export interface WalSummarizer {
 }
 
 /** Summarises a whole segment, also a zero-padded one. Throws WAL_INVALID when the bytes are not those of the segment named. */
-export function summarizeWalSegment(bytes: Uint8Array, options: { readonly name: string }): WalSegmentSummary {
+export function summarizeWalSegment(bytes: Uint8Array, options: SummarizeOptions): WalSegmentSummary {
   const summarizer = createWalSummarizer(options);
   summarizer.push(bytes);
   return summarizer.finish();
 }
 
 /** Begins to summarise the segment of this name. */
-export function createWalSummarizer(options: { readonly name: string }): WalSummarizer {
+export function createWalSummarizer(options: SummarizeOptions): WalSummarizer {
   const counts = new TransactionCounts();
-  const core = createScannerCore(options.name, (record) => counts.add(record));
+  const core = createScannerCore(options.name, (record) => {
+    counts.add(record);
+    options.observer?.add(record);
+  });
   let received = 0;
   return {
     push(bytes) {
@@ -80,7 +97,9 @@ export function createWalSummarizer(options: { readonly name: string }): WalSumm
     },
     finish() {
       core.finish();
-      return summaryOf(core, counts);
+      const reader = requireReader(core);
+      options.observer?.end(reader);
+      return summaryOf(reader, counts);
     },
   };
 }
@@ -93,8 +112,7 @@ function requireOneSegment(core: ScannerCore, name: string, received: number): v
   );
 }
 
-function summaryOf(core: ScannerCore, counts: TransactionCounts): WalSegmentSummary {
-  const reader = requireReader(core);
+function summaryOf(reader: RecordReader, counts: TransactionCounts): WalSegmentSummary {
   const { name, segmentSize, systemIdentifier, timeline, startLsn, pgMajor } = reader.first;
   return {
     name,

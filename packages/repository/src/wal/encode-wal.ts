@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { SoarError } from "@soar/errors";
+import type { SegmentChanges } from "@soar/pg-tools/changed-blocks";
 import { compressMember, type Codec } from "@soar/seekable-tar";
 import { free, memoryOf } from "@soar/task-pool";
+import { encodeWalChanges } from "./wal-changes.ts";
 import { formatWalDescription, type WalDescription } from "./wal-description.ts";
 
 /** A file of up to so many plain bytes is one member, and lies in memory as a whole. A fact of each object, not of the format. */
@@ -29,6 +31,8 @@ export interface WalFileSource {
   readonly sha256: string;
   /** What a scan of a segment found; absent for other files. */
   readonly facts?: Pick<WalDescription, "sysid" | "tx" | "open" | "rp" | "rpMore" | "pc"> | undefined;
+  /** Which blocks a segment changes, as far as it was read for that. */
+  readonly changes?: SegmentChanges | undefined;
   /** Whether `open` gives the very bytes in memory that were hashed, which nobody changes any more. */
   readonly isHeld?: boolean | undefined;
   /** Reads the file again from the start, in pieces of `memberSize` bytes, the last one shorter. */
@@ -43,7 +47,7 @@ export interface EncodeWalOptions {
   readonly compress?: ((plain: Buffer) => Promise<Buffer>) | undefined;
 }
 
-type DescribedSource = Pick<WalFileSource, "name" | "size" | "sha256" | "facts">;
+type DescribedSource = Pick<WalFileSource, "name" | "size" | "sha256" | "facts" | "changes">;
 
 /**
  * The stored form of a file that is one member, `none` being the plain bytes themselves. What compresses badly is as large as
@@ -109,13 +113,20 @@ function compressWith(codec: Codec, { level, compress }: EncodeWalOptions): (pla
   return compress ?? ((plain) => compressMember(codec, plain, { level: level ?? WAL_LEVELS[codec] }));
 }
 
+/** What stands behind the members: the blocks that change, and the description. */
 function describe(
-  { name, size, sha256, facts }: DescribedSource,
+  { name, size, sha256, facts, changes }: DescribedSource,
   codec: Exclude<Codec, "none">,
   members: number[],
   memberSize = WAL_MEMBER_SIZE,
 ): Buffer {
-  return formatWalDescription({ v: 1, name, size, sha256, members, memberSize, ...facts }, codec);
+  const stored = changes === undefined ? Buffer.alloc(0) : encodeWalChanges(changes, codec);
+  const length = stored.length === 0 ? {} : { changes: stored.length };
+  const description = formatWalDescription(
+    { v: 1, name, size, sha256, members, memberSize, ...facts, ...length },
+    codec,
+  );
+  return Buffer.concat([stored, description]);
 }
 
 function changed(name: string): SoarError {

@@ -10,7 +10,7 @@ const LARGEST_SINGLE_GET = 64 * 1024 * 1024;
 
 export interface DescribedWal {
   readonly description: WalDescription;
-  /** Where the description starts: the members fill the bytes before it. */
+  /** Where the members end, which fill the bytes before: the changed blocks and the description follow. */
   readonly dataLength: number;
 }
 
@@ -109,7 +109,7 @@ async function* decodeMembers(
 
 function describe(tail: Buffer, objectSize: number, codec: Exclude<Codec, "none">, where: string): DescribedWal {
   const { description, length } = parseWalDescription(tail, codec, where);
-  return { description, dataLength: objectSize - length };
+  return { description, dataLength: objectSize - length - (description.changes ?? 0) };
 }
 
 function requireMembersFill(description: WalDescription, dataLength: number, where: string): void {

@@ -7,6 +7,9 @@ import { byteCount, sha256Text, systemIdentifierText } from "../records/json-rec
 /** Plain bytes: no segment of PostgreSQL has more (`--wal-segsize`). */
 export const LARGEST_SEGMENT = 1024 ** 3;
 
+/** Stored bytes that the changed blocks of a segment may take. An extra field of gzip has at most 65,535. */
+export const LARGEST_CHANGES: Readonly<Record<Exclude<Codec, "none">, number>> = { zstd: 1024 ** 2, gzip: 60_000 };
+
 /**
  * A compressed WAL object describes itself *behind* its data: a zstd skippable frame, or an empty gzip member whose
  * extra field holds it. `zstd -d` and `gunzip` skip both. In front it would be fatal: Node 22 and 24 return no data and
@@ -39,6 +42,8 @@ const schema = v.object({
   /** Names of restore points, as many as fit; `rpMore` counts the rest. */
   rp: v.optional(v.array(v.string())),
   rpMore: v.optional(byteCount),
+  /** Stored length of the blocks that the segment changes, which stand between the members and the description. */
+  changes: v.optional(v.pipe(byteCount, v.maxValue(LARGEST_CHANGES.zstd))),
   /** Largest values that a start of the server recorded here, in the order of `RECOVERY_PARAMETERS`. */
   pc: v.optional(v.array(byteCount)),
 });
@@ -140,6 +145,7 @@ function canonical(d: WalDescription): WalDescription {
     ...(d.rp === undefined ? {} : { rp: d.rp }),
     ...(d.rpMore === undefined ? {} : { rpMore: d.rpMore }),
     ...(d.pc === undefined ? {} : { pc: d.pc }),
+    ...(d.changes === undefined ? {} : { changes: d.changes }),
   };
 }
 

@@ -1,0 +1,122 @@
+import type { Lsn } from "../wal-names/lsn.ts";
+import { formatLsn } from "../wal-names/lsn.ts";
+import type { RelationFile } from "./block-references.ts";
+import { ChangeCollector } from "./collect-changes.ts";
+import type { RelationChanges, SegmentChanges } from "./segment-changes.ts";
+
+/** What is answered for is a multiple of this many blocks. */
+const BLOCKS_PER_BIT = 16;
+
+/**
+ * The blocks that change over an unbroken stretch of WAL, from the changes of its segments, which are added in the order of
+ * their lineage. Only the main forks of relations are answered for: the visibility map changes without being named in WAL,
+ * the free space map without WAL.
+ */
+export class ChangedBlocks {
+  readonly #relations = new Map<string, ChangedRelation>();
+  readonly #databases = new Set<string>();
+  #doubt: string | undefined;
+  /** Of the segments so far. */
+  #before: Pick<SegmentChanges, "lastStart" | "cutStart" | "cut"> | undefined;
+
+  /** Why nothing can be said; undefined as long as everything that was added joins. */
+  get doubt(): string | undefined {
+    return this.#before !== undefined && this.#before.cut.length > 0
+      ? "the record at the end of the stretch is not whole"
+      : this.#doubt;
+  }
+
+  /** Adds the changes of the next segment, which is called `name` in what `doubt` says. */
+  add(changes: SegmentChanges, name: string): void {
+    const [doubt] = changes.doubts;
+    this.#doubt ??= doubt === undefined ? this.#join(changes, name) : `${name} has ${DOUBTS[doubt]}`;
+    this.#take(changes);
+    // A segment in the middle of one record has neither begin nor end of any.
+    const { firstPrevious, lastStart, cutStart, cut } = changes;
+    if (this.#before === undefined || firstPrevious !== undefined || cutStart !== undefined)
+      this.#before = { lastStart, cutStart, cut };
+    else this.#before = { ...this.#before, cut: Buffer.alloc(0) };
+  }
+
+  /** Whether any block from `first` on, before `end`, may have changed. Always so with a doubt. */
+  mayHaveChanged({ tablespace, database, fileNumber }: RelationFile, first: number, end: number): boolean {
+    if (this.doubt !== undefined || this.#databases.has(`${tablespace}/${database}`)) return true;
+    return this.#relations.get(keyOf({ tablespace, database, fileNumber }))?.mayHaveChanged(first, end) ?? false;
+  }
+
+  /** Every record names the one before it: so no record is missing between two segments. */
+  #join(changes: SegmentChanges, name: string): string | undefined {
+    const before = this.#before;
+    if (before === undefined) return undefined;
+    if (before.cut.length > 0) {
+      const joined = new ChangeCollector();
+      // A crash may have cut the record off for ever: then nothing continues it, and it changes nothing.
+      if (changes.continued.length > 0 && !joined.addBeginning(Buffer.concat([before.cut, changes.continued])))
+        return `the record that leads into ${name} could not be understood`;
+      const { relations, databases, doubts } = joined.collected();
+      if (doubts.length > 0) return `the record that leads into ${name} has ${DOUBTS[doubts[0] ?? "unreadable"]}`;
+      this.#take({ relations, databases, blocksPerUnit: BLOCKS_PER_BIT });
+    }
+    const { firstPrevious } = changes;
+    if (firstPrevious === undefined) return undefined;
+    const expected: Lsn | undefined = changes.continued.length > 0 ? before.cutStart : before.lastStart;
+    return firstPrevious === expected
+      ? undefined
+      : `the first record of ${name} follows on the one at ${formatLsn(firstPrevious)}, the segment before ends with the one at ${expected === undefined ? "no position" : formatLsn(expected)}`;
+  }
+
+  #take({
+    relations,
+    databases,
+    blocksPerUnit,
+  }: Pick<SegmentChanges, "relations" | "databases" | "blocksPerUnit">): void {
+    for (const { tablespace, database } of databases) this.#databases.add(`${tablespace}/${database}`);
+    for (const changes of relations) {
+      const key = keyOf(changes);
+      let relation = this.#relations.get(key);
+      if (relation === undefined) this.#relations.set(key, (relation = new ChangedRelation()));
+      relation.add(changes, blocksPerUnit);
+    }
+  }
+}
+
+const DOUBTS = {
+  "minimal-wal": "WAL of wal_level = minimal, which leaves out changes",
+  "custom-storage": "records of an extension that may keep files of its own",
+  unreadable: "records that could not be understood",
+} as const;
+
+function keyOf({ tablespace, database, fileNumber }: RelationFile): string {
+  return `${tablespace}/${database}/${fileNumber}`;
+}
+
+/** A bit for every 16 blocks: 0.1 MB for a terabyte of one relation. */
+class ChangedRelation {
+  #bits = new Uint8Array(64);
+  #newFrom = Infinity;
+
+  add({ newFrom, units }: RelationChanges, blocksPerUnit: number): void {
+    if (newFrom !== undefined) this.#newFrom = Math.min(this.#newFrom, newFrom);
+    for (const unit of units) {
+      const first = Math.floor((unit * blocksPerUnit) / BLOCKS_PER_BIT);
+      const end = Math.ceil(((unit + 1) * blocksPerUnit) / BLOCKS_PER_BIT);
+      this.#reserve(end);
+      for (let bit = first; bit < end; bit++) this.#bits[bit >>> 3] = (this.#bits[bit >>> 3] ?? 0) | (1 << (bit & 7));
+    }
+  }
+
+  mayHaveChanged(first: number, end: number): boolean {
+    if (end > this.#newFrom) return true;
+    const last = Math.min(Math.ceil(end / BLOCKS_PER_BIT), this.#bits.length * 8);
+    for (let bit = Math.floor(first / BLOCKS_PER_BIT); bit < last; bit++)
+      if (((this.#bits[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0) return true;
+    return false;
+  }
+
+  #reserve(bits: number): void {
+    if (bits <= this.#bits.length * 8) return;
+    const larger = new Uint8Array(Math.max(this.#bits.length * 2, Math.ceil(bits / 8)));
+    larger.set(this.#bits);
+    this.#bits = larger;
+  }
+}

@@ -1,0 +1,185 @@
+import type { RawRecord } from "../wal-records/raw-record.ts";
+import type { RecordReader } from "../wal-records/record-reader.ts";
+import { RECORD_HEADER_SIZE, RECORD_INFO_OFFSET, RECORD_RMID_OFFSET } from "../wal-records/record-header.ts";
+import { INFO_TYPE_MASK, RM_XLOG, XLOG_PARAMETER_CHANGE } from "../wal-records/record-types.ts";
+import type { RecordObserver } from "../wal-records/wal-segment-summary.ts";
+import { readReferences, type ReferenceSink } from "./block-references.ts";
+import type { ChangeDoubt, DatabaseDirectory, RelationChanges, SegmentChanges } from "./segment-changes.ts";
+
+/** 128 KiB of ordinary blocks: neighbours change together, and chunks of backups are multiples of it. */
+const BLOCKS_PER_UNIT = 16;
+const UNIT_SHIFT = 4;
+
+/** Resource managers whose records change files beside the blocks that they refer to (rmgrlist.h), the same in every supported major. */
+const RM_SMGR = 2;
+const RM_DBASE = 4;
+const FIRST_CUSTOM = 128;
+
+/** Types of `RM_SMGR` (storage_xlog.h). */
+const SMGR_CREATE = 0x10;
+const SMGR_TRUNCATE = 0x20;
+/** Of a truncation: it cuts the main fork. The others are always read, so their limits, which are not the heap's, do not matter. */
+const TRUNCATES_HEAP = 0x01;
+const MAIN_FORK = 0;
+
+const WAL_LEVEL_OFFSET = 20;
+const MINIMAL = 0;
+
+interface Relation {
+  readonly tablespace: number;
+  readonly database: number;
+  readonly fileNumber: number;
+  newFrom: number | undefined;
+  readonly units: number[];
+  last: number;
+}
+
+type RecordBody = Pick<RawRecord, "rmid" | "info" | "body" | "bodyFrom" | "bodyTo" | "bodyLength">;
+
+/** Collects what the records of a segment change, without making an object of any of them. */
+export class ChangeCollector implements RecordObserver, ReferenceSink {
+  /** By file number, which is rarely used twice in a cluster. */
+  readonly #relations = new Map<number, Relation[]>();
+  readonly #databases = new Map<string, DatabaseDirectory>();
+  readonly #doubts = new Set<ChangeDoubt>();
+  #latest: Relation | undefined;
+  #changes: SegmentChanges | undefined;
+
+  /** Takes one record. */
+  add(record: RecordBody): void {
+    if (!this.#take(record)) this.#doubts.add("unreadable");
+  }
+
+  /** Takes a record of which only the first bytes are known; returns whether they say all that it changes. */
+  addBeginning(bytes: Buffer): boolean {
+    if (bytes.length < RECORD_HEADER_SIZE) return false;
+    const body = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return this.#take({
+      rmid: bytes.readUInt8(RECORD_RMID_OFFSET),
+      info: bytes.readUInt8(RECORD_INFO_OFFSET),
+      body,
+      bodyFrom: RECORD_HEADER_SIZE,
+      bodyTo: bytes.length,
+      bodyLength: bytes.readUInt32LE(0) - RECORD_HEADER_SIZE,
+    });
+  }
+
+  #take({ rmid, info, body, bodyFrom: from, bodyTo: to, bodyLength: length }: RecordBody): boolean {
+    if (rmid >= FIRST_CUSTOM) this.#doubts.add("custom-storage");
+    const layout = readReferences(body, { from, to, length }, this);
+    if (layout === undefined) return false;
+    // The main data of these stands right behind the headers, because they refer to no block.
+    if (layout.blocks > 0 || (rmid !== RM_SMGR && rmid !== RM_DBASE && rmid !== RM_XLOG)) return true;
+    const main = new DataView(
+      body.buffer,
+      body.byteOffset + layout.headersEnd,
+      Math.max(0, Math.min(to - layout.headersEnd, layout.mainLength)),
+    );
+    const type = info & INFO_TYPE_MASK;
+    if (rmid === RM_SMGR) return this.#takeStorage(type, main);
+    if (rmid === RM_DBASE) return this.#takeDatabase(type, main);
+    if (type !== XLOG_PARAMETER_CHANGE) return true;
+    if (main.byteLength < WAL_LEVEL_OFFSET + 4) return false;
+    if (main.getInt32(WAL_LEVEL_OFFSET, true) === MINIMAL) this.#doubts.add("minimal-wal");
+    return true;
+  }
+
+  block(tablespace: number, database: number, fileNumber: number, block: number): void {
+    const relation = this.#relationOf(tablespace, database, fileNumber);
+    const unit = block >>> UNIT_SHIFT;
+    if (unit === relation.last) return;
+    relation.last = unit;
+    relation.units.push(unit);
+  }
+
+  /** Undefined until the segment was read to its end. */
+  get changes(): SegmentChanges | undefined {
+    return this.#changes;
+  }
+
+  end(reader: RecordReader): void {
+    if (reader.end !== undefined) this.#doubts.add("unreadable");
+    const { cut, continued, links } = reader;
+    const isCutKnown = cut.length === 0 || this.addBeginning(cut);
+    this.#changes = {
+      blocksPerUnit: BLOCKS_PER_UNIT,
+      ...this.collected(),
+      ...links,
+      cut: isCutKnown ? Buffer.alloc(0) : cut,
+      continued,
+    };
+  }
+
+  /** What the records so far change. */
+  collected(): Pick<SegmentChanges, "relations" | "databases" | "doubts"> {
+    return {
+      relations: [...this.#relations.values()].flat().map(toChanges).toSorted(byFile),
+      databases: [...this.#databases.values()],
+      doubts: [...this.#doubts],
+    };
+  }
+
+  /** `xl_smgr_create` and `xl_smgr_truncate`: what was made or cut off comes back only as something new. */
+  #takeStorage(type: number, main: DataView): boolean {
+    if (main.byteLength < (type === SMGR_TRUNCATE ? 20 : 16)) return false;
+    if (type === SMGR_CREATE && main.getUint32(12, true) === MAIN_FORK) this.#cutOff(main, 0, 0);
+    if (type === SMGR_TRUNCATE && (main.getUint32(16, true) & TRUNCATES_HEAP) !== 0)
+      this.#cutOff(main, 4, main.getUint32(0, true));
+    return true;
+  }
+
+  #cutOff(main: DataView, at: number, block: number): void {
+    const relation = this.#relationOf(
+      main.getUint32(at, true),
+      main.getUint32(at + 4, true),
+      main.getUint32(at + 8, true),
+    );
+    relation.newFrom = Math.min(relation.newFrom ?? block, block);
+  }
+
+  /**
+   * `xl_dbase_create_file_copy_rec` and `xl_dbase_create_wal_log_rec` begin with the database and its tablespace,
+   * `xl_dbase_drop_rec` with the database and a list of tablespaces. A move to another tablespace is a copy and a removal.
+   */
+  #takeDatabase(type: number, main: DataView): boolean {
+    if (main.byteLength < 8) return false;
+    const database = main.getUint32(0, true);
+    const count = type === DBASE_DROP ? main.getInt32(4, true) : 1;
+    const first = type === DBASE_DROP ? 8 : 4;
+    if (main.byteLength < first + count * 4) return false;
+    for (let index = 0; index < count; index++) {
+      const tablespace = main.getUint32(first + index * 4, true);
+      this.#databases.set(`${tablespace}/${database}`, { tablespace, database });
+    }
+    return true;
+  }
+
+  #relationOf(tablespace: number, database: number, fileNumber: number): Relation {
+    const latest = this.#latest;
+    if (latest !== undefined && isThat(latest, tablespace, database, fileNumber)) return latest;
+    let namesakes = this.#relations.get(fileNumber);
+    if (namesakes === undefined) this.#relations.set(fileNumber, (namesakes = []));
+    let found = namesakes.find((each) => isThat(each, tablespace, database, fileNumber));
+    if (found === undefined)
+      namesakes.push((found = { tablespace, database, fileNumber, newFrom: undefined, units: [], last: -1 }));
+    return (this.#latest = found);
+  }
+}
+
+/** `XLOG_DBASE_DROP` (dbcommands_xlog.h). */
+const DBASE_DROP = 0x20;
+
+function isThat(relation: Relation, tablespace: number, database: number, fileNumber: number): boolean {
+  return relation.fileNumber === fileNumber && relation.tablespace === tablespace && relation.database === database;
+}
+
+function toChanges({ tablespace, database, fileNumber, newFrom, units }: Relation): RelationChanges {
+  const sorted = Uint32Array.from(units).toSorted();
+  const distinct: number[] = [];
+  for (const unit of sorted) if (unit !== distinct.at(-1)) distinct.push(unit);
+  return { tablespace, database, fileNumber, newFrom, units: distinct };
+}
+
+function byFile(a: RelationChanges, b: RelationChanges): number {
+  return a.tablespace - b.tablespace || a.database - b.database || a.fileNumber - b.fileNumber;
+}

@@ -1,0 +1,41 @@
+import type { Lsn } from "../wal-names/lsn.ts";
+import type { RelationFile } from "./block-references.ts";
+
+/** What the records of one segment change, in units of blocks. What they do not tell is always read: see `ChangedBlocks`. */
+export interface SegmentChanges {
+  /** Blocks of one unit. Larger units for a segment that changes very many. */
+  readonly blocksPerUnit: number;
+  readonly relations: readonly RelationChanges[];
+  /** Databases that were made, moved or dropped as a whole, by tablespace. */
+  readonly databases: readonly DatabaseDirectory[];
+  /** Why more may have changed than is told here. */
+  readonly doubts: readonly ChangeDoubt[];
+  /** Start of the record that the first one names as the one before it; undefined when no record begins here. */
+  readonly firstPrevious: Lsn | undefined;
+  /** Start of the last complete record that begins here. */
+  readonly lastStart: Lsn | undefined;
+  /** Start and first bytes of a record that goes on in the next segment. Its references may be there only in part. */
+  readonly cutStart: Lsn | undefined;
+  readonly cut: Uint8Array;
+  /** The first bytes that such a record of the segment before has here. */
+  readonly continued: Uint8Array;
+}
+
+export interface RelationChanges extends RelationFile {
+  /** The file was made, or cut off, here: its blocks from this one on are new. */
+  readonly newFrom: number | undefined;
+  /** Numbers of changed units, ascending. */
+  readonly units: readonly number[];
+}
+
+export interface DatabaseDirectory {
+  readonly tablespace: number;
+  readonly database: number;
+}
+
+/**
+ * `minimal-wal`: the server wrote WAL that leaves out what it can make durable in another way. `custom-storage`: a resource
+ * manager of an extension, which may keep files of its own. `unreadable`: records that could not be understood.
+ */
+export type ChangeDoubt = "minimal-wal" | "custom-storage" | "unreadable";
+export const CHANGE_DOUBTS: readonly ChangeDoubt[] = ["minimal-wal", "custom-storage", "unreadable"];
