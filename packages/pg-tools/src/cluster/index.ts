@@ -2,6 +2,7 @@
 
 export { findPostgresPrograms, type FindProgramsOptions, type PostgresPrograms } from "./find-programs.ts";
 export { type ClusterState, readClusterState } from "./cluster-state.ts";
+export { readLiveControlFile } from "./live-control-file.ts";
 export { startCluster, type StartClusterOptions, type StartedCluster } from "./start-cluster.ts";
 export { readFatalLines } from "./server-log.ts";
 export { stopCluster, type StopClusterOptions } from "./stop-cluster.ts";

@@ -1,13 +1,12 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { readTextIfPresent } from "@soar/durable-files";
-import { hasErrorCode, SoarError } from "@soar/errors";
-import { type ControlFile, readControlFile } from "../control-file/control-file.ts";
+import { SoarError } from "@soar/errors";
 import { parseTimelineHistory } from "../timeline/timeline-history.ts";
 import { formatHistoryFileName } from "../wal-names/wal-file-name.ts";
 import { isAlive } from "./cluster-processes.ts";
 import { readClusterState } from "./cluster-state.ts";
+import { readLiveControlFile } from "./live-control-file.ts";
 import { applyLogEntry, emptyRecoveryLog, type RecoveryEvent, type RecoveryLog } from "./recovery-log.ts";
 import { fatalLines, type LogEntry, LogFollower } from "./server-log.ts";
 import type { StartedCluster } from "./start-cluster.ts";
@@ -39,7 +38,6 @@ export interface RecoveryOutcome {
 }
 
 const POLL_MS = 50;
-const CONTROL_READS = 10;
 
 /**
  * Watches a server that `startCluster` started until recovery is over, and tells how it ended. It believes the
@@ -83,7 +81,7 @@ async function currentStage(
   log: RecoveryLog,
   until: "end" | "consistent",
 ): Promise<"promoted" | "paused" | "consistent" | undefined> {
-  if (log.ready && (await readControl(dataDir)).state === "in-production") return "promoted";
+  if (log.ready && (await readLiveControlFile(dataDir)).state === "in-production") return "promoted";
   // "ready" is also what a hot standby writes of itself, in the middle of recovery.
   if ((await readClusterState(dataDir)).status !== "ready") return undefined;
   // Behind the pause redo is over: somebody has resumed it, and promotion is on its way.
@@ -98,7 +96,9 @@ async function describeOutcome(
 ): Promise<RecoveryOutcome> {
   // After pg_promote() pg_control names the old timeline until the next checkpoint.
   const timeline =
-    kind === "promoted" && log.newTimeline !== undefined ? log.newTimeline : (await readControl(dataDir)).timeline;
+    kind === "promoted" && log.newTimeline !== undefined
+      ? log.newTimeline
+      : (await readLiveControlFile(dataDir)).timeline;
   const reachedLsn = kind === "promoted" ? ((await switchLsn(dataDir, timeline)) ?? log.redoDoneLsn) : log.redoDoneLsn;
   const { lastCommitTime, stop, restoredFiles, lastRestoredFile } = log;
   return { kind, timeline, reachedLsn, lastCommitTime, stop, restoredFiles, lastRestoredFile };
@@ -111,7 +111,11 @@ async function afterDeath(
 ): Promise<RecoveryOutcome> {
   const atTarget = log.stop !== undefined && entries.some(({ text }) => text.startsWith("shutdown at recovery target"));
   const lines = fatalLines(entries);
-  if (atTarget && !lines.some(isFatal) && (await readControl(cluster.dataDir)).state === "shut-down-in-recovery")
+  if (
+    atTarget &&
+    !lines.some(isFatal) &&
+    (await readLiveControlFile(cluster.dataDir)).state === "shut-down-in-recovery"
+  )
     return await describeOutcome("shut-down", cluster, log);
   const fact = (lines.some(isFatal) ? lines : ["the server ended without saying why (killed?)", ...lines]).join("; ");
   throw new SoarError("RECOVERY_FAILED", `unable to recover '${cluster.dataDir}': ${fact}`, {
@@ -128,17 +132,4 @@ async function switchLsn(dataDir: string, timeline: number): Promise<bigint | un
   const text = await readTextIfPresent(join(dataDir, "pg_wal", formatHistoryFileName(timeline)));
   // Crash recovery stays on its timeline, and the first one has no history.
   return text === undefined ? undefined : parseTimelineHistory(text, timeline).entries.at(-1)?.switchLsn;
-}
-
-/** The server rewrites the file in place: a torn copy has a wrong checksum, and the next one is whole. */
-async function readControl(dataDir: string): Promise<ControlFile> {
-  const path = join(dataDir, "global", "pg_control");
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return readControlFile(await readFile(path));
-    } catch (error) {
-      if (attempt === CONTROL_READS || !hasErrorCode(error, "FORMAT_INVALID")) throw error;
-      await delay(POLL_MS);
-    }
-  }
 }
