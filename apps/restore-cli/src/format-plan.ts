@@ -25,10 +25,10 @@ function whatIsThere({ checked: { approach }, dataDir }: Prepared): string | und
       return "an earlier restore of this plan, which ended at the target and shut its server down; nothing was changed since, and recovery goes on from there";
     case "follow":
       return approach.earlier.phase === "at-target"
-        ? "an earlier restore of this plan, whose server pauses at the target or was told to go on: it is watched, and left as it is while it pauses"
-        : "an interrupted restore of this plan, whose server goes on: it is watched until it is done";
+        ? "an earlier restore of this plan, whose server pauses at the target or was told to go on: its files are looked at, then it is watched, and left as it is while it pauses"
+        : "an interrupted restore of this plan, whose server goes on: its files are looked at, then it is watched until it is done";
     case "finish":
-      return "an interrupted restore of this plan: recovery is over, the server is started with its own settings";
+      return "an interrupted restore of this plan: recovery is over, its files are looked at, and the server is started with its own settings";
   }
 }
 

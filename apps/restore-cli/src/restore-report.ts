@@ -7,6 +7,7 @@ import {
   describeSubscriptions,
   type Counted,
   type FetchedWork,
+  type FoundThere,
   type RestoreReport,
   type RestoreWork,
 } from "@soar/restore";
@@ -28,6 +29,7 @@ export function reportText(report: RestoreReport, prepared: Pick<Prepared, "appS
     ["last commit", lastCommitText(report)],
     ["lost", lostText(report)],
     ["timeline", `${outcome.timeline}${outcome.kind === "promoted" ? ", begun by this restore" : ""}`],
+    ...foundRows(report.foundThere),
     ...workRows(report.work),
     ["old data", report.keptAs === undefined ? undefined : `kept as ${report.keptAs}`],
     ["saved", report.savedWal === undefined ? undefined : `WAL that was not archived: ${report.savedWal}`],
@@ -57,6 +59,46 @@ const AT_TARGET = {
   "shut-down": "was shut down",
   consistent: "takes readers",
 } as const satisfies Record<Exclude<RestoreReport["outcome"]["kind"], "promoted">, string>;
+
+/** What was seen of an earlier run's files, and what was not. */
+function foundRows(found: FoundThere | undefined): (readonly [string, string])[] {
+  if (found === undefined) return [];
+  if (found.kind === "unchanged")
+    return [["found there", `${found.files} files, none of them changed since they were left`]];
+  const { since, untouched, readFiles, readBytes, checksums, lessThere, doubts } = found;
+  const known =
+    since === undefined
+      ? "nothing was noted of how its files were"
+      : `${untouched} files are untouched since ${since === "at-target" ? "the target" : "recovery began"}`;
+  const judged = checksums
+    ? "every page has its checksum, and none in use became zeros"
+    : "without checksums nothing but pages that became zeros can be told";
+  return [
+    ["found there", `${known}; ${readFiles} changed ones were read (${formatSize(readBytes)}): ${judged}`],
+    ...(lessThere.length === 0
+      ? []
+      : [
+          [
+            "not proved",
+            `${lessThere.length} files are gone or shorter, as those of dropped and truncated tables are: ${someOf(lessThere)}`,
+          ] as const,
+        ]),
+    ...(doubts.length === 0
+      ? []
+      : [
+          [
+            "not proved",
+            `${doubts.length} files had pages of zeros in the place of others, as a server has that has not written them yet: ${someOf(doubts.map(({ name }) => name))}`,
+          ] as const,
+        ]),
+  ];
+}
+
+const SOME = 3;
+
+function someOf(names: readonly string[]): string {
+  return `${names.slice(0, SOME).join(", ")}${names.length > SOME ? ", ..." : ""}`;
+}
 
 /** What this run did, as it was counted. */
 function workRows({ fetched, fetchMs, replayedFiles, recoverMs }: RestoreWork): (readonly [string, string])[] {

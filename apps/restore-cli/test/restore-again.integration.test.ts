@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, writeSync } from "node:fs";
+import { closeSync, openSync, readdirSync, rmSync, truncateSync, writeSync } from "node:fs";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ let world: RestoreWorld;
 /** The file of the table, below a data directory. */
 let table: string;
 beforeAll(async () => {
-  world = await createRestoreWorld();
+  world = await createRestoreWorld({ initdbArgs: ["--wal-segsize=1", "--data-checksums"] });
   await world.cluster.query(
     `CREATE TABLE rows AS SELECT n, md5(n::text) AS text FROM generate_series(1, ${ROWS}) AS n`,
   );
@@ -144,6 +144,103 @@ test(
     await expectEveryRow(again);
   },
 );
+
+async function resume(server: { readonly host: string; readonly port: number }): Promise<void> {
+  const where = { ...server, user: "postgres", database: "postgres" };
+  {
+    await using sql = await connectSql(where);
+    await sql.query("SELECT pg_wal_replay_resume()");
+  }
+  await expect
+    .poll(
+      async () => {
+        await using sql = await connectSql(where);
+        return await sql.query("SELECT pg_is_in_recovery() AS recovering");
+      },
+      { timeout: 30_000 },
+    )
+    .toEqual([{ recovering: false }]);
+}
+
+function flipByte(dataDir: string): void {
+  const file = openSync(join(dataDir, table), "r+");
+  writeSync(file, Buffer.from([0x5a]), 0, 1, 3 * 8192 + 5000);
+  closeSync(file);
+}
+
+describe("where a restore pauses at its target, the same command looks at what is there", () => {
+  const refused = (fact: string) => ({
+    status: 94,
+    stderr: expect.stringMatching(
+      new RegExp(`unable to go on with the restore in .*: its files were damaged since: ${fact}.*\nhint: .*--delta`),
+    ) as string,
+  });
+  /** Gives the command as it was given. */
+  const again = ({ dataDir, port }: Copy, ...args: readonly string[]) => {
+    const common = ["--immediate", "--data-dir", dataDir, "--port", String(port), "--yes"];
+    return world.run("soar-restore", ...common, "--target-action", "pause", ...args);
+  };
+
+  test.each<[string, string, (dataDir: string) => void]>([
+    ["blocks that were zeroed", "block 1 of TABLE: it holds nothing but zeros", (dataDir) => zeroBlocks(dataDir)],
+    ["a byte that was flipped", "block 3 of TABLE: its checksum is wrong", flipByte],
+    [
+      "a file that was cut off",
+      "TABLE is gone or shorter than it was at the target",
+      (dataDir) => truncateSync(join(dataDir, table), 8192),
+    ],
+    ["a file that is gone", "TABLE is gone or shorter", (dataDir) => rmSync(join(dataDir, table))],
+  ])(
+    "%s: it goes on with nothing while the server pauses, and --delta mends it",
+    { timeout: 120_000 },
+    async (name, fact, damage) => {
+      const paused = await copy(`pausing-${name.replaceAll(" ", "-")}`);
+      await paused.run("--target-action", "pause");
+      damage(paused.dataDir);
+      expect(await again(paused)).toMatchObject(refused(fact.replace("TABLE", table)));
+      expect(await paused.run("--delta")).toMatchObject({ outcome: "promoted" });
+      await expectEveryRow(paused);
+    },
+  );
+
+  test("blocks that were zeroed before it was told to go on", { timeout: 120_000 }, async () => {
+    const paused = await copy("resumed");
+    await paused.run("--target-action", "pause");
+    zeroBlocks(paused.dataDir);
+    await resume({ host: "127.0.0.1", port: paused.port });
+    const fact = `block 1 of ${table}: it holds nothing but zeros`;
+    expect(await again(paused)).toMatchObject(refused(fact));
+    // And it is no other the next time, with the server down.
+    expect(await again(paused)).toMatchObject(refused(fact));
+  });
+
+  test("blocks that were zeroed while it was down, and somebody started it", { timeout: 120_000 }, async () => {
+    const paused = await copy("restarted");
+    await paused.run("--target-action", "pause");
+    const { installation } = world.cluster;
+    await using cluster = await adoptTestCluster({ installation, dataDir: paused.dataDir, start: false });
+    await cluster.stop();
+    zeroBlocks(paused.dataDir);
+    await cluster.start();
+    expect(await again(paused)).toMatchObject(refused(`block 1 of ${table}: it holds nothing but zeros`));
+  });
+
+  test("nothing was changed: it says what it has seen, and finishes", { timeout: 120_000 }, async () => {
+    const paused = await copy("sound");
+    await paused.run("--target-action", "pause");
+    const still = await again(paused);
+    expect(still.stdout).toMatch(
+      /^found there: +\d{3,} files are untouched since the target; \d+ changed ones were read/m,
+    );
+    await resume({ host: "127.0.0.1", port: paused.port });
+    const done = await again(paused, "--json");
+    expect(JSON.parse(done.stdout)).toMatchObject({
+      outcome: "promoted",
+      foundThere: { kind: "looked-at", since: "at-target", checksums: true, lessThere: [], doubts: [] },
+    });
+    await expectEveryRow(paused);
+  });
+});
 
 test(
   "where a restored server could not be started, and its files were damaged since, it is not simply started",

@@ -2,8 +2,10 @@ import { join } from "node:path";
 import { emptyDirectory, removeTree } from "@soar/durable-files/directories";
 import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
+import { hasErrorCode } from "@soar/errors";
 import { controlOf } from "./check-restore.ts";
 import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
+import { requireWritten } from "./go-on/check-there.ts";
 import type { Run } from "./run/restore-run.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { chooseConfigFile } from "./server-config/config-choice.ts";
@@ -18,6 +20,8 @@ export interface Finished {
   readonly control: ServerControl;
   readonly logFile: string | undefined;
   readonly startedServices: readonly string[];
+  /** Whether the files were looked at when no server had pages in memory. */
+  readonly isWritten: boolean;
 }
 
 /**
@@ -33,7 +37,8 @@ export async function finishRestore(store: ObjectStore, plan: RestorePlan, run: 
   try {
     return await handOver(store, plan, run);
   } catch (error) {
-    if (!(await readClusterState(dataDir)).running) {
+    // Damage that was found is none that the next run may take for what was left.
+    if (!hasErrorCode(error, "DIRECTORY_NOT_EMPTY") && !(await readClusterState(dataDir)).running) {
       // Without it the next run believes the server; the reason why this one ended is what the operator has to hear.
       const left = await surveyFiles({ dataDir, tablespaces: tablespaces.values() }).catch(() => undefined);
       await keeper.note({ left });
@@ -46,8 +51,11 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
   const { dataDir, onEvent, signal, keeper } = run;
   const { privateDir } = keeper.record;
   const { socketDir } = await readClusterState(dataDir);
-  if (socketDir === undefined || socketDir === privateDir || privateDir === undefined)
+  const isStopped = socketDir === undefined || socketDir === privateDir || privateDir === undefined;
+  if (isStopped) {
     await stopCluster({ dataDir, mode: "fast", signal });
+    await requireWritten(run.doubts, run);
+  }
   const config = await chooseConfigFile(store, plan.backup, dataDir, {
     inPlace: run.inPlace,
     owner: run.owner,
@@ -65,7 +73,7 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
   if (startedServices.length > 0) onEvent?.({ type: "done", text: `started ${startedServices.join(", ")}` });
   await removePrivateDirectory(dataDir, privateDir, run.owner);
   await removeState(run);
-  return { control, logFile, startedServices };
+  return { control, logFile, startedServices, isWritten: isStopped };
 }
 
 async function removeState({ dataDir, owner, keeper }: Run): Promise<void> {

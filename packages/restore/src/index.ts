@@ -7,6 +7,7 @@ export type { CheckedRestore, RestoreEvent, RestoreOptions, RestoreReport } from
 export { adoptClone, isFenced } from "./recover/fence.ts";
 export { describeFence, describeSubscriptions } from "./recover/describe-fence.ts";
 export { controlCommand, type ServerControl } from "./server-control/server-control.ts";
+export type { FoundThere } from "./go-on/check-there.ts";
 export type { Counted, FetchedWork, RestoreWork } from "./work-done.ts";
 export type { Approach } from "./fetch/delta/approach.ts";
 export { readRestoreStatus, type RestoreStatus } from "./status/read-status.ts";

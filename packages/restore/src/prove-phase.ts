@@ -4,6 +4,7 @@ import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "./plan/plan.ts";
 import { checkRestored } from "./recover/check-restored.ts";
 import { removePrivateDirectory } from "./recover/private-access.ts";
+import { noteFiles } from "./go-on/check-there.ts";
 import { recoverPhase } from "./recover-phase.ts";
 import type { ReachedState, RestoreReport } from "./run/restore-options.ts";
 import type { Run } from "./run/restore-run.ts";
@@ -38,9 +39,10 @@ export async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run
 }
 
 /** The restore has done what it was asked: it can be gone on with, and nobody has to. */
-async function stayAtTarget({ dataDir, tablespaces, owner, keeper }: Run, outcome: Outcome): Promise<void> {
+async function stayAtTarget({ dataDir, tablespaces, owner, keeper, signal }: Run, outcome: Outcome): Promise<void> {
   const common = { phase: "at-target" } as const;
   if (outcome.kind === "paused") {
+    await noteFiles({ dataDir, tablespaces, owner, signal }, "at-target");
     await keeper.note({ ...common, outcome: recordedOf(outcome, "paused") });
     return;
   }

@@ -8,6 +8,7 @@ import type { ObjectStore } from "@soar/storage";
 import { quietSettings, withoutJobLibraries } from "./recover/quiet-settings.ts";
 import { createPrivateDirectory, privateSettings, removePrivateDirectory } from "./recover/private-access.ts";
 import { followRecovery, recover } from "./recover/recovery-files.ts";
+import { noteFiles } from "./go-on/check-there.ts";
 import { reportReplay } from "./recover/replay-progress.ts";
 import { restoreCommand } from "./wal/restore-command.ts";
 import type { RestoreOptions } from "./run/restore-options.ts";
@@ -47,6 +48,7 @@ async function startAndFollow(store: ObjectStore, plan: RestorePlan, run: Observ
   await removePrivateDirectory(dataDir, keeper.record.privateDir, owner);
   // A copy that is going to pause is there to be looked at, by whoever was told its port.
   const privateDir = run.action === "pause" && !run.inPlace ? undefined : await createPrivateDirectory(dataDir, owner);
+  await noteFiles(run, "before-recovery");
   // From here on a server writes, and what was left counts no more.
   await keeper.note({
     phase: "recover",

@@ -9,6 +9,7 @@ import { holdControlFile } from "./fetch/delta/hold-control-file.ts";
 import { saveUnarchivedWal } from "./fetch/delta/save-wal.ts";
 import { fetchPhase } from "./fetch-phase.ts";
 import { finishRestore } from "./finish.ts";
+import { checkWhatIsThere, type FoundThere } from "./go-on/check-there.ts";
 import { keepOldData, takeOldPlace } from "./in-place/keep-old-data.ts";
 import { listKept } from "./status/kept-record.ts";
 import { standStill } from "./stand-still.ts";
@@ -59,7 +60,9 @@ function leaseTerms({ signal, onEvent }: RestoreOptions): PlanLeaseOptions {
 }
 
 async function carryOut(store: ObjectStore, still: Still, options: RestoreOptions): Promise<RestoreReport> {
-  const { plan, run } = await begin(still, options);
+  const foundThere = await checkWhatIsThere(store, still.plan, { ...options, ...still.checked });
+  const doubts = foundThere?.kind === "looked-at" ? foundThere.doubts : [];
+  const { plan, run } = await begin(still, { ...options, doubts });
   const { value: fetched, ms: fetchMs } = await timed(() => fetchPhase(store, plan, run));
   const { value: proved, ms: recoverMs } = await timed(() => recoverAndProve(store, plan, run));
   const { keptAs, savedWal } = run.keeper.record;
@@ -72,6 +75,7 @@ async function carryOut(store: ObjectStore, still: Still, options: RestoreOption
     outcome,
     reached: proved.reached,
     work: { fetched, fetchMs, replayedFiles: countReplayed(outcome), recoverMs: isWhole ? recoverMs : undefined },
+    foundThere: finished?.isWritten === true ? settled(foundThere) : foundThere,
     checks,
     dataDir: run.dataDir,
     inPlace: run.inPlace,
@@ -85,10 +89,15 @@ async function carryOut(store: ObjectStore, still: Still, options: RestoreOption
   };
 }
 
+/** Once its server was stopped, each doubt would have ended the restore. */
+function settled(found: FoundThere | undefined): FoundThere | undefined {
+  return found?.kind === "looked-at" ? { ...found, doubts: [] } : found;
+}
+
 /** Puts the old data aside and leaves a record of what is being done, before anything is fetched. */
 async function begin(
   { plan: planned, checked }: Still,
-  given: RestoreOptions,
+  given: RestoreOptions & Pick<Run, "doubts">,
 ): Promise<{ readonly plan: RestorePlan; readonly run: Run }> {
   const { dataDir } = given;
   const kept = await keepAside(planned, checked, given);

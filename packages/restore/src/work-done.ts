@@ -74,6 +74,19 @@ export class FetchCount {
   }
 }
 
+/** Adds up what is done while it is done. */
+export class Tally {
+  #total = 0;
+
+  add(amount: number): void {
+    this.#total += amount;
+  }
+
+  get total(): Counted {
+    return count(this.#total);
+  }
+}
+
 /** Does something and counts how long it takes. */
 export async function timed<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly ms: Counted }> {
   const begun = performance.now();

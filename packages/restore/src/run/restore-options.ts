@@ -1,5 +1,6 @@
 import type { RecoveryEvent, RecoveryOutcome } from "@soar/pg-tools/cluster";
 import type { BackupRecord } from "@soar/repository";
+import type { FoundThere } from "../go-on/check-there.ts";
 import type { Approach } from "../fetch/delta/approach.ts";
 import type { RestoredChecks, TargetAction } from "../status/restore-record.ts";
 import type { ReplayProgress } from "../recover/replay-progress.ts";
@@ -81,6 +82,8 @@ export interface RestoreReport {
   readonly outcome: Pick<RecoveryOutcome, "kind" | "timeline">;
   readonly reached: ReachedState;
   readonly work: RestoreWork;
+  /** What was found of an earlier run that was gone on with; undefined where everything was fetched or compared. */
+  readonly foundThere: FoundThere | undefined;
   readonly dataDir: string;
   readonly inPlace: boolean;
   /** A clone that may not archive into the repository it came from. */

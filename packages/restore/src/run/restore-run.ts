@@ -1,3 +1,4 @@
+import type { DoubtfulPage } from "../go-on/check-there.ts";
 import type { LineageTable } from "../wal/lineage-table.ts";
 import type { CheckedRestore, RestoreOptions } from "./restore-options.ts";
 import type { RecordKeeper } from "../status/record-keeper.ts";
@@ -11,4 +12,6 @@ export interface Run extends RestoreOptions, CheckedRestore {
   /** A copy, which may not archive into the repository that it comes from. */
   readonly fenced: boolean;
   readonly keeper: RecordKeeper;
+  /** Pages that are looked at once more when no server has them in memory. */
+  readonly doubts: readonly DoubtfulPage[];
 }

@@ -83,7 +83,8 @@ export async function findDifference(left: LeftFiles, places: LeftPlaces): Promi
   };
 }
 
-interface FoundFile {
+/** A file as the kernel describes it, unread. */
+export interface FoundFile {
   readonly path: string;
   readonly ino: bigint;
   readonly size: bigint;
@@ -104,7 +105,8 @@ async function namesOf(directory: string): Promise<string[]> {
 /** Looks at once, because each waits for the disk. */
 const AT_ONCE = 64;
 
-async function filesOf({ dataDir, tablespaces }: LeftPlaces): Promise<FoundFile[]> {
+/** Every file that holds data of the cluster, sorted by its path. Rejects with `FILE_UNREADABLE` where it may not look. */
+export async function filesOf({ dataDir, tablespaces }: LeftPlaces): Promise<FoundFile[]> {
   const wal = join(dataDir, "pg_wal");
   // Links are not followed on the way down.
   const isLink = (await lstatIfPresent(wal))?.isSymbolicLink() ?? false;

@@ -31,7 +31,12 @@ export type Approach =
   | { readonly kind: "recover"; readonly earlier: RestoreRecord }
   | { readonly kind: "at-target"; readonly earlier: RestoreRecord }
   | { readonly kind: "follow"; readonly earlier: RestoreRecord; readonly processId: number }
-  | { readonly kind: "finish"; readonly earlier: RestoreRecord };
+  | {
+      readonly kind: "finish";
+      readonly earlier: RestoreRecord;
+      /** Whether its files are as they were left. */
+      readonly isUnchanged: boolean;
+    };
 
 export interface ApproachOptions {
   readonly dataDir: string;
@@ -128,11 +133,12 @@ async function goOnFrom(plan: RestorePlan, dataDir: string, earlier: RestoreReco
 
 /** A server that was started by hand has made it its own; damage without one must not be opened to clients. */
 async function finish(dataDir: string, { found, earlier, inPlace }: Found): Promise<Approach | undefined> {
-  if (found.state === "running") return { kind: "finish", earlier };
+  if (found.state === "running") return { kind: "finish", earlier, isUnchanged: false };
   if (found.state !== "cluster") return undefined;
   const difference =
     earlier.left === undefined ? undefined : await findDifference(earlier.left, placesOf(dataDir, earlier));
-  if (difference?.kind !== "changed") return { kind: "finish", earlier };
+  if (difference?.kind !== "changed")
+    return { kind: "finish", earlier, isUnchanged: earlier.left !== undefined && difference === undefined };
   if (inPlace) return undefined;
   throw new SoarError(
     "DIRECTORY_NOT_EMPTY",

@@ -1,0 +1,179 @@
+import { join } from "node:path";
+import type { Owner } from "@soar/durable-files";
+import { openOrdinaryIfPresent } from "@soar/durable-files/if-present";
+import { SoarError } from "@soar/errors";
+import { parseLsn } from "@soar/pg-tools";
+import { readClusterState, readLiveControlFile } from "@soar/pg-tools/cluster";
+import type { BackupRecord } from "@soar/repository";
+import type { ObjectStore } from "@soar/storage";
+import type { Approach } from "../fetch/delta/approach.ts";
+import { isFile } from "../is-file.ts";
+import { Tally, type Counted } from "../work-done.ts";
+import { BackupPages } from "./backup-pages.ts";
+import { readFileList, writeFileList, type FileList } from "./file-list.ts";
+import { isZeroAt, type PageRules } from "./judge-pages.ts";
+import { lookAtFiles, newZeros, withinOf, type Looked, type ReadFile } from "./look-at-files.ts";
+import { watchedFiles, type ClusterPlaces } from "./watched-files.ts";
+
+/** What was found where a restore is gone on with. Nothing is claimed of what could not be seen. */
+export type FoundThere =
+  /** No file was changed since the server that wrote it had ended. */
+  | { readonly kind: "unchanged"; readonly files: number }
+  | {
+      readonly kind: "looked-at";
+      /** Up to when files are known that nobody has touched; undefined where none are. */
+      readonly since: FileList["moment"] | undefined;
+      readonly untouched: Counted;
+      readonly readFiles: Counted;
+      readonly readBytes: Counted;
+      /** Whether the pages that were read carry checksums. */
+      readonly checksums: boolean;
+      /** Names that are gone or shorter than they were, as those of dropped and truncated tables are. */
+      readonly lessThere: readonly string[];
+      /** Pages of zeros in the place of pages in use, which a server may still have in memory. */
+      readonly doubts: readonly DoubtfulPage[];
+    };
+
+export interface DoubtfulPage {
+  readonly name: string;
+  readonly path: string;
+  readonly block: number;
+}
+
+export interface CheckThereOptions extends ClusterPlaces {
+  readonly approach: Approach;
+  readonly owner?: Owner | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Before a restore is gone on with whose server runs, or ran without anybody watching it: whatever was changed since its files
+ * were last known to be right is read. Undefined where everything is fetched or compared anyway. Rejects with
+ * `DIRECTORY_NOT_EMPTY` for damage.
+ */
+export async function checkWhatIsThere(
+  store: ObjectStore,
+  { backup }: { readonly backup: BackupRecord },
+  options: CheckThereOptions,
+): Promise<FoundThere | undefined> {
+  const { approach, dataDir, signal } = options;
+  if (approach.kind === "fill" || approach.kind === "replace" || approach.kind === "refill") return undefined;
+  const { left } = approach.earlier;
+  const isKnown = approach.kind === "finish" ? approach.isUnchanged : approach.kind !== "follow";
+  if (isKnown && left !== undefined) return { kind: "unchanged", files: left.files };
+  const list = await readFileList(dataDir);
+  const server = await readServer(dataDir);
+  await using pages = new BackupPages(store, backup, { signal });
+  const { blockSize, checksums } = server.rules;
+  const isAsBackedUp = async (name: string, block: number, page: Buffer): Promise<boolean> =>
+    (await pages.page(name, block, blockSize))?.equals(page) ?? false;
+  const looked = await lookAtFiles({ ...options, list, rules: { ...server.rules, isAsBackedUp } });
+  for (const { file, damage } of looked.readFiles)
+    if (damage !== undefined) throw damaged(dataDir, `block ${damage.block} of ${file.name}: ${damage.why}`);
+  // Replay notes the end of it in pg_control before it removes anything (xact_redo_commit and smgr_redo call XLogFlush).
+  const standsStill =
+    list?.moment === "at-target" && server.isRecovering && server.minRecoveryLsn <= parseLsn(approach.earlier.stopLsn);
+  const [gone] = looked.lessThere;
+  if (standsStill && gone !== undefined) throw damaged(dataDir, `${gone} is gone or shorter than it was at the target`);
+  const doubts = await findDoubts(looked.readFiles, pages, blockSize);
+  const [doubt] = doubts;
+  if (doubt !== undefined && (standsStill || !server.isRunning)) throw damagedPage(dataDir, doubt);
+  return { kind: "looked-at", since: list?.moment, ...countsOf(looked), checksums, doubts };
+}
+
+function countsOf({ untouched, readFiles, readBytes, lessThere }: Looked): {
+  readonly untouched: Counted;
+  readonly readFiles: Counted;
+  readonly readBytes: Counted;
+  readonly lessThere: readonly string[];
+} {
+  const read = new Tally();
+  for (const _ of readFiles) read.add(1);
+  return { untouched, readFiles: read.total, readBytes, lessThere };
+}
+
+/** Throws for pages that a server which has ended has left as zeros: nobody has them in memory any more. */
+export async function requireWritten(
+  doubts: readonly DoubtfulPage[],
+  { dataDir, tablespaces, owner }: ClusterPlaces & { readonly owner?: Owner | undefined },
+): Promise<void> {
+  const { rules } = await readServer(dataDir);
+  for (const doubt of doubts) {
+    const within = withinOf(doubt.name, { dataDir, tablespaces }, owner);
+    await using file = await openOrdinaryIfPresent(doubt.path, { within });
+    if (file !== undefined && (await isZeroAt(file, doubt.block, rules.blockSize))) throw damagedPage(dataDir, doubt);
+  }
+}
+
+/** Notes what lies there while all of it is right, for a run that goes on later. */
+export async function noteFiles(
+  { dataDir, tablespaces, owner, signal }: ClusterPlaces & Pick<CheckThereOptions, "owner" | "signal">,
+  moment: FileList["moment"],
+): Promise<void> {
+  const places = { dataDir, tablespaces, owner, signal };
+  if (moment === "before-recovery") {
+    const files = [...(await watchedFiles(places))].map(
+      ([name, file]) => [name, { ...file, zeros: undefined }] as const,
+    );
+    return await writeFileList(dataDir, { moment, files: new Map(files) }, owner);
+  }
+  const { rules } = await readServer(dataDir);
+  // Pages are read for their zeros only: what they hold at the target is what recovery came to.
+  const known = { list: await readFileList(dataDir), rules: { ...rules, checksums: false } };
+  const { files } = await lookAtFiles({ ...places, ...known });
+  await writeFileList(dataDir, { moment, files }, owner);
+}
+
+interface Server {
+  readonly rules: PageRules;
+  readonly isRunning: boolean;
+  readonly isRecovering: boolean;
+  readonly minRecoveryLsn: bigint;
+}
+
+async function readServer(dataDir: string): Promise<Server> {
+  const control = await readLiveControlFile(dataDir);
+  const { running } = await readClusterState(dataDir);
+  return {
+    rules: {
+      blockSize: control.blockSize,
+      blocksPerRelationFile: control.blocksPerRelationFile,
+      checksums: control.dataChecksumVersion > 0,
+      mayBeWritten: running,
+    },
+    isRunning: running,
+    isRecovering: await isFile(join(dataDir, "recovery.signal")),
+    minRecoveryLsn: control.minRecoveryLsn,
+  };
+}
+
+/** Of each file the first page that is zeros now and was in use before. */
+async function findDoubts(
+  files: readonly ReadFile[],
+  pages: BackupPages,
+  blockSize: number,
+): Promise<readonly DoubtfulPage[]> {
+  const doubts: DoubtfulPage[] = [];
+  for (const read of files) {
+    const { name, path } = read.file;
+    const known = newZeros(read, blockSize);
+    let block = known?.[0]?.first;
+    for (const range of known === undefined ? read.zeros : []) block ??= await pages.firstInUse(name, range, blockSize);
+    if (block !== undefined) doubts.push({ name, path, block });
+  }
+  return doubts;
+}
+
+function damagedPage(dataDir: string, { name, block }: DoubtfulPage): SoarError {
+  return damaged(dataDir, `block ${block} of ${name}: it holds nothing but zeros, and was in use`);
+}
+
+function damaged(dataDir: string, fact: string): SoarError {
+  return new SoarError(
+    "DIRECTORY_NOT_EMPTY",
+    `unable to go on with the restore in '${dataDir}': its files were damaged since: ${fact}`,
+    {
+      hint: "To compare everything with the backup and overwrite what differs: stop the server there, then give the command again with --delta.",
+    },
+  );
+}

@@ -1,0 +1,105 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { lookAtFiles, newZeros, type Looked } from "./look-at-files.ts";
+
+const RULES = { blockSize: 8192, blocksPerRelationFile: 131_072, checksums: false, mayBeWritten: false };
+let root: string;
+const inRoot = (...names: readonly string[]): string => join(root, ...names);
+const places = () => ({ dataDir: inRoot("data"), tablespaces: new Map([[16_400, inRoot("space")]]) });
+/** A page in use for 1, one of zeros for 0. */
+const pages = (...uses: readonly number[]): Buffer => Buffer.concat(uses.map((use) => Buffer.alloc(8192, use)));
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "soar-look-"));
+  for (const directory of [
+    "data/base/1",
+    "data/pg_xact",
+    "data/pg_wal",
+    "data/soar-restore",
+    "space/PG_15_202209061/1",
+  ])
+    mkdirSync(inRoot(directory), { recursive: true });
+  for (const name of ["data/base/1/1259", "data/base/1/1259_fsm", "data/pg_xact/0000", "space/PG_15_202209061/1/2000"])
+    writeFileSync(inRoot(name), pages(1, 0, 1));
+  for (const name of ["data/base/1/pg_internal.init", "data/base/1/t3_2000", "data/pg_wal/000000010000000000000001"])
+    writeFileSync(inRoot(name), "what a server makes anew");
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const look = (more: Partial<Parameters<typeof lookAtFiles>[0]> = {}): Promise<Looked> =>
+  lookAtFiles({ ...places(), rules: RULES, list: undefined, ...more });
+const since = async (): Promise<Parameters<typeof lookAtFiles>[0]["list"]> => {
+  const { files } = await look();
+  // The kernel's clock of file times goes on in steps: whatever is written from here on has a later time.
+  const newest = [...files.values()].reduce((newer, { ctimeNs }) => (ctimeNs > newer ? ctimeNs : newer), 0n);
+  do writeFileSync(inRoot("clock"), "");
+  while (statSync(inRoot("clock"), { bigint: true }).ctimeNs <= newest);
+  return { moment: "at-target", files };
+};
+
+test("without a list every file of relations and transactions is read, those of tablespaces by their links", async () => {
+  const looked = await look();
+  expect(looked.readFiles.map(({ file, zeros }) => [file.name, zeros])).toEqual([
+    ["base/1/1259", [{ first: 1, last: 1 }]],
+    ["base/1/1259_fsm", []],
+    ["pg_xact/0000", [{ first: 1, last: 1 }]],
+    ["pg_tblspc/16400/PG_15_202209061/1/2000", [{ first: 1, last: 1 }]],
+  ]);
+  expect(looked).toMatchObject({ untouched: 0, readBytes: 4 * 3 * 8192 });
+});
+
+test("what nobody has touched is not read", async () => {
+  const looked = await look({ list: await since() });
+  expect(looked).toMatchObject({ untouched: 4, readFiles: [], readBytes: 0, lessThere: [] });
+});
+
+test("what was written is read, whatever its times were set to, and only pages that were in use count", async () => {
+  const list = await since();
+  writeFileSync(inRoot("data/base/1/1259"), pages(0, 0, 1, 0));
+  utimesSync(inRoot("data/base/1/1259"), 1, 1);
+  const { readFiles, untouched } = await look({ list });
+  expect(untouched).toBe(3);
+  expect(readFiles.map((file) => [file.file.name, newZeros(file, 8192)])).toEqual([
+    ["base/1/1259", [{ first: 0, last: 0 }]],
+  ]);
+});
+
+test("what is gone or was cut off is named", async () => {
+  const list = await since();
+  truncateSync(inRoot("data/base/1/1259"), 8192);
+  rmSync(inRoot("space/PG_15_202209061/1/2000"));
+  expect((await look({ list })).lessThere).toEqual(["base/1/1259", "pg_tblspc/16400/PG_15_202209061/1/2000"]);
+});
+
+test("a link in the place of a file is not followed", async () => {
+  const list = await since();
+  rmSync(inRoot("data/base/1/1259"));
+  symlinkSync("/etc/passwd", inRoot("data/base/1/1259"));
+  await expect(look({ list })).rejects.toMatchObject({ code: "FILE_UNREADABLE" });
+});
+
+test("with checksums a page that is no page is told, unless it was so in the backup", async () => {
+  const rules = { ...RULES, checksums: true };
+  const { readFiles } = await look({ rules });
+  expect(readFiles[0]).toMatchObject({ damage: { block: 0, why: "its checksum is wrong" } });
+  const asked: string[] = [];
+  const isAsBackedUp = async (name: string, block: number): Promise<boolean> => asked.push(`${name} ${block}`) > 0;
+  expect((await look({ rules: { ...rules, isAsBackedUp } })).readFiles.map(({ damage }) => damage)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  expect(asked).toContain("base/1/1259 2");
+});
