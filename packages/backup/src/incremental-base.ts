@@ -7,7 +7,7 @@ import {
   tableOf,
   type BackupRecord,
 } from "@soar/repository";
-import { DEFAULT_CHUNK_BYTES, DigestIndex, type Codec, type MemberLocation } from "@soar/seekable-tar";
+import { DEFAULT_CHUNK_BYTES, DigestIndex, type Codec, type MemberLocation, type MemberRow } from "@soar/seekable-tar";
 import { DigestFilter } from "@soar/seekable-tar/members";
 import { ageAt } from "@soar/repository/time";
 import { type CallOptions, type ObjectStore } from "@soar/storage";
@@ -83,7 +83,7 @@ function toleranceOf(fullEveryMs: number): number {
 }
 
 /**
- * Reads the digests of everything that the base holds or refers to, with some 70 bytes of memory per chunk. Called when
+ * Reads the digests of everything that the base holds or refers to, with some 80 bytes of memory per chunk. Called when
  * `started.json` protects the references already: what expiry removed before then is missed here. Gives undefined when too
  * little of the old objects is still needed.
  */
@@ -109,12 +109,9 @@ export async function loadBase(
   return needed < held * LEAST_NEEDED_SHARE ? undefined : index;
 }
 
-function locationOf(
-  row: Omit<MemberLocation, "object" | "codec">,
-  object: { readonly key: string; readonly codec: Codec },
-): MemberLocation {
-  const { offset, storedLength, plainLength, sha256 } = row;
-  return { object: object.key, codec: object.codec, offset, storedLength, plainLength, sha256 };
+function locationOf(row: MemberRow, { key, codec }: { readonly key: string; readonly codec: Codec }): MemberLocation {
+  const { offset, storedLength, plainLength, sha256, crc32c, storedDigest } = row;
+  return { object: key, codec, offset, storedLength, plainLength, sha256, crc32c, storedDigest };
 }
 
 /** Rejects with `BACKUP_MISSING` when one of them was removed meanwhile. */

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { TaskPool } from "@soar/task-pool";
 import type { Codec } from "./codec/codec.ts";
+import type { MemberSums } from "./table/row.ts";
 import type {
   DamagedMember,
   ExtractedRun,
@@ -26,17 +27,11 @@ export interface CompressTaskOptions {
    * brings the memory back. Only for a buffer that shares its memory with nothing.
    */
   readonly transfer?: boolean | undefined;
-  /** Whether to hash the stored bytes too. */
-  readonly hashStored?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface CompressedMember {
+export interface CompressedMember extends MemberSums {
   readonly stored: Buffer;
-  /** SHA-256 of the plain bytes. */
-  readonly sha256: Buffer;
-  /** SHA-256 of the stored bytes, if it was asked for. */
-  readonly storedSha256: Buffer | undefined;
   /** The plain bytes: the memory that was transferred, or the copy that was made. */
   readonly plain: Buffer;
 }
@@ -108,14 +103,15 @@ export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
   ) => (await threads.run(task, moves, signal)) as TaskResults[Kind];
   return {
     workers,
-    async compress(codec, plain, { level, transfer, hashStored = false, signal } = {}) {
+    async compress(codec, plain, { level, transfer, signal } = {}) {
       const sent = movable(plain, transfer);
-      const result = await run({ kind: "compress", codec, level, plain: sent, hashStored }, [sent.buffer], signal);
-      const { stored, sha256, storedSha256 } = result;
+      const result = await run({ kind: "compress", codec, level, plain: sent }, [sent.buffer], signal);
+      const { stored, sha256, crc32c, storedDigest } = result;
       return {
         stored: asBuffer(stored),
         sha256: asBuffer(sha256),
-        storedSha256: storedSha256 && asBuffer(storedSha256),
+        crc32c,
+        storedDigest: asBuffer(storedDigest),
         plain: asBuffer(result.plain),
       };
     },

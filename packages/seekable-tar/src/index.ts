@@ -13,7 +13,7 @@ export { type CodecPool, createCodecPool } from "./codec-pool.ts";
 export type { TarEntry } from "./tar/tar-entry.ts";
 export { type TarPiece, TarScanner } from "./tar/tar-scanner.ts";
 export { memberize } from "./write/memberize.ts";
-export type { MemberLocation, PlacedEntry, TableRow } from "./table/row.ts";
+export type { MemberLocation, MemberRow, MemberSums, PlacedEntry, TableRow } from "./table/row.ts";
 export type { SeekableTarWrite, WriteSummary } from "./write/member-writer.ts";
 export { writeSeekableTar, type WriteSeekableTarOptions } from "./write/write-seekable-tar.ts";
 

@@ -2,6 +2,7 @@
 
 export { decodeName } from "./tar/entry-name.ts";
 export type { WritableEntry } from "./tar/format-header.ts";
+export { crc32cOf, storedDigestOf } from "./codec/sums.ts";
 export { DigestFilter } from "./table/digest-filter.ts";
 export {
   type BundlePart,
@@ -10,4 +11,4 @@ export {
   type ListedEntry,
   type MemberLayout,
 } from "./write/lay-out-members.ts";
-export { type PackedMember, writeMembers, type WriteMembersOptions } from "./write/member-writer.ts";
+export { type NewMember, type PackedMember, writeMembers, type WriteMembersOptions } from "./write/member-writer.ts";

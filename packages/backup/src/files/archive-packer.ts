@@ -6,6 +6,7 @@ import {
   layOutMembers,
   type ListedEntry,
   type MemberLayout,
+  type NewMember,
   type PackedMember,
 } from "@soar/seekable-tar/members";
 import type { MemberItems, PackingRequest } from "../source/backup-source.ts";
@@ -85,14 +86,15 @@ export class ArchivePacker {
     this.#note(source, position, plainBytes, packed.pieces[0]?.run);
     // Chunks end in any order: the last one to be read is not always the file's last.
     if (source.sum.isComplete(source.size)) await handle.close();
-    return { ...packed, entriesAt: () => [] };
+    return { plainLength: packed.plainLength, content: packed.content, entriesAt: () => [] };
   }
 
   async #packBundle(parts: readonly BundlePart<ClusterFile>[], signal: AbortSignal): Promise<PackedMember> {
     const packed = await this.#read({ kind: "bundle", pieces: parts.map((part) => this.#pieceOf(part)) }, signal);
     for (const [index, { source }] of parts.entries())
       if (source !== undefined) this.#note(source, 0, source.size, runOf(source, packed.pieces[index]));
-    return { ...packed, entriesAt: (member) => placeEntries(parts, packed.pieces, member) };
+    const { plainLength, content, pieces } = packed;
+    return { plainLength, content, entriesAt: (member) => placeEntries(parts, pieces, member) };
   }
 
   #pieceOf({ structure, source, padding = 0 }: BundlePart<ClusterFile>): BundlePiece {
@@ -120,15 +122,14 @@ export class ArchivePacker {
       pages,
       always: request.existing === undefined,
     };
-    const found = toMember(await this.#options.pool.run({ ...task, packing }, [], signal));
-    if (found.stored !== undefined) return { ...found, stored: found.stored };
-    const existing = request.existing?.find(found.sha256, found.plainLength);
-    if (existing !== undefined) return { ...found, stored: existing };
-    const again = toMember(
-      await this.#options.pool.run({ ...task, packing: { ...packing, always: true } }, [], signal),
-    );
-    if (again.stored === undefined) throw new Error("a reader that must store has not");
-    return { ...again, stored: again.stored };
+    const found = await this.#options.pool.run({ ...task, packing }, [], signal);
+    const { plainLength, pieces } = found;
+    const content = newMemberOf(found) ?? request.existing?.find(asBuffer(found.sha256), plainLength);
+    if (content !== undefined) return { plainLength, pieces, content };
+    const again = await this.#options.pool.run({ ...task, packing: { ...packing, always: true } }, [], signal);
+    const stored = newMemberOf(again);
+    if (stored === undefined) throw new Error("a reader that must store has not");
+    return { plainLength: again.plainLength, pieces: again.pieces, content: stored };
   }
 
   #note(file: ClusterFile, position: number, length: number, run: ReadRun | undefined): void {
@@ -143,12 +144,9 @@ export class ArchivePacker {
 type ReadTaskRun = Extract<ReadTask, { kind: "chunk" }>["run"];
 type ReadMember = Omit<PackedMember, "entriesAt"> & { readonly pieces: PackedRun["pieces"] };
 
-function toMember({
-  sha256,
-  stored,
-  ...rest
-}: PackedRun): Omit<ReadMember, "stored"> & { readonly stored: Buffer | undefined } {
-  return { ...rest, sha256: asBuffer(sha256), stored: stored && asBuffer(stored) };
+function newMemberOf({ sha256, crc32c, stored }: PackedRun): NewMember | undefined {
+  if (stored === undefined) return undefined;
+  return { sha256: asBuffer(sha256), crc32c, stored: asBuffer(stored.bytes), storedDigest: asBuffer(stored.digest) };
 }
 
 function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {

@@ -58,8 +58,10 @@ export interface DamagedBlock {
 export interface PackedRun {
   readonly plainLength: number;
   readonly sha256: Uint8Array;
+  /** CRC-32C of the plain bytes. */
+  readonly crc32c: number;
   /** Undefined when an earlier backup seems to hold these very bytes. */
-  readonly stored: Uint8Array | undefined;
+  readonly stored: { readonly bytes: Uint8Array; readonly digest: Uint8Array } | undefined;
   /** Of a bundle in the order of its pieces, for each where it begins and, of a file, what was read; undefined for a file that had vanished. */
   readonly pieces: readonly (PackedPiece | undefined)[];
 }

@@ -4,7 +4,7 @@ import { meansAbsent, unreadable } from "@soar/durable-files";
 import { crc32cOf } from "@soar/pg-tools/manifest";
 import { createPageVerifier, type PageVerifier } from "@soar/pg-tools/page-checksum";
 import { compressMemberSync } from "@soar/seekable-tar";
-import { type DigestFilter } from "@soar/seekable-tar/members";
+import { type DigestFilter, storedDigestOf } from "@soar/seekable-tar/members";
 import { free, memoryOf, type TaskOutcome } from "@soar/task-pool";
 import type {
   BundlePiece,
@@ -39,10 +39,14 @@ export class MemberReader {
     const { plainLength, pieces } = task.kind === "chunk" ? this.#readChunk(task) : this.#readBundle(task);
     const plain = this.#memory(plainLength).subarray(0, plainLength);
     const sha256 = createHash("sha256").update(plain).digest();
+    const [piece] = pieces;
+    // A chunk is one run, whose sum is known.
+    const crc32c = task.kind === "chunk" && piece?.run !== undefined ? piece.run.crc : crc32cOf(plain);
+    const sums = { plainLength, sha256, crc32c, pieces };
     if (!task.packing.always && this.#known?.mayHold(sha256) === true)
-      return { result: { plainLength, sha256, stored: undefined, pieces }, moves: [] };
+      return { result: { ...sums, stored: undefined }, moves: [] };
     const stored = compress(plain, task.packing);
-    return { result: { plainLength, sha256, stored, pieces }, moves: memoryOf(stored) };
+    return { result: { ...sums, stored: { bytes: stored, digest: storedDigestOf(stored) } }, moves: memoryOf(stored) };
   }
 
   #readChunk({ fd, run, packing }: ReadTask & { kind: "chunk" }): ReadMember {

@@ -6,7 +6,7 @@ import { asRepositoryDamage, readBackupTable, readBackupTableRows, tableOf } fro
 import { backupKey } from "./keys.ts";
 
 const label = "2025-01-05";
-const plain = Buffer.from('{"format":"soar-seek-table","version":1,"digest":"sha256","chunkBytes":4096}\n["end",0]\n');
+const plain = Buffer.from('{"format":"soar-seek-table","version":2,"digest":"sha256","chunkBytes":4096}\n["end",0]\n');
 const stored = compressMemberSync("zstd", plain);
 const sha256 = createHash("sha256").update(plain).digest("hex");
 const table = tableOf({ label, index: { members: [[stored.length, plain.length, sha256]] } });

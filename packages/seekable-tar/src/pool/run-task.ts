@@ -3,6 +3,7 @@ import { readSync } from "node:fs";
 import { hasErrorCode } from "@soar/errors";
 import { free, memoryOf, type TaskOutcome } from "@soar/task-pool";
 import { invalid } from "../codec/damage.ts";
+import { crc32cOf, storedDigestOf } from "../codec/sums.ts";
 import { compressMemberSync, decompressMemberSync } from "../codec/member.ts";
 import type { DamagedMember, ExtractedRun, StoredMember, Task, TaskResult } from "./tasks.ts";
 import { createFile, writeRun } from "./write-file.ts";
@@ -24,7 +25,8 @@ export function runTask(task: Task): TaskOutcome<TaskResult> {
         plain: task.plain,
         sha256: sha256(plain),
         stored,
-        storedSha256: task.hashStored ? sha256(stored) : undefined,
+        crc32c: crc32cOf(plain),
+        storedDigest: storedDigestOf(stored),
       };
       return { result, moves: [...memoryOf(task.plain), ...memoryOf(stored)] };
     }

@@ -51,7 +51,6 @@ export type Task =
       readonly codec: Codec;
       readonly level: number | undefined;
       readonly plain: Uint8Array;
-      readonly hashStored: boolean;
     }
   | { readonly kind: "decompress"; readonly member: StoredMember }
   | { readonly kind: "extract"; readonly stored: Uint8Array; readonly members: readonly ExtractedRun[] }
@@ -90,7 +89,8 @@ export interface TaskResults {
     readonly plain: Uint8Array;
     readonly sha256: Uint8Array;
     readonly stored: Uint8Array;
-    readonly storedSha256: Uint8Array | undefined;
+    readonly crc32c: number;
+    readonly storedDigest: Uint8Array;
   };
   readonly decompress: { readonly plain: Uint8Array };
   readonly extract: { readonly damaged: DamagedMember | undefined };

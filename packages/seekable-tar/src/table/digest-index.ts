@@ -8,7 +8,7 @@ const EMPTY = -1;
 const SMALLEST = 1024;
 
 /**
- * Finds a member by the digest and length of its plain bytes: `resolveExisting` of an incremental backup. Holds 52
+ * Finds a member by the digest and length of its plain bytes: `resolveExisting` of an incremental backup. Holds 64
  * bytes per member and 8 to 16 of hash table. Only whole digests are compared.
  */
 export class DigestIndex {
@@ -53,8 +53,8 @@ export class DigestIndex {
         if (row.kind !== "member") continue;
         const object = objects[row.object];
         if (object === undefined) throw invalid(`the seek table '${options.name}'`, `there is no object ${row.object}`);
-        const { offset, storedLength, plainLength, sha256 } = row;
-        const member = { object: object.key, codec: object.codec, offset, storedLength, plainLength, sha256 };
+        const { kind: _, ...described } = row;
+        const member = { ...described, object: object.key, codec: object.codec };
         if (accept(member)) this.add(member);
       }
     }

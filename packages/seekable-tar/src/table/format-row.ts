@@ -18,7 +18,16 @@ function toJson(row: TableRow): unknown {
       return ["e", path, type, size, mode, mtime, uid, gid, link, member, offset];
     }
     case "member":
-      return ["m", row.object, row.offset, row.storedLength, row.plainLength, row.sha256.toString("base64")];
+      return [
+        "m",
+        row.object,
+        row.offset,
+        row.storedLength,
+        row.plainLength,
+        row.sha256.toString("base64"),
+        row.crc32c,
+        row.storedDigest.toString("base64"),
+      ];
     case "archive-end":
       return ["z", row.members, row.entries, row.plainBytes];
     case "end":

@@ -1,4 +1,5 @@
 import type { Codec } from "../codec/codec.ts";
+import { STORED_DIGEST_BYTES } from "../codec/sums.ts";
 import type { MemberLocation } from "./row.ts";
 
 /** An object that members lie in. */
@@ -7,12 +8,13 @@ export interface MemberObject {
   readonly codec: Codec;
 }
 
-/** What is kept of each member: digest, offset, stored length, plain length, object. */
-const RECORD_BYTES = 32 + 8 + 4 + 4 + 4;
+/** What is kept of each member: digest, offset, stored length, plain length, object, CRC-32C, digest of the stored bytes. */
+const RECORD_BYTES = 32 + 8 + 4 + 4 + 4 + 4 + STORED_DIGEST_BYTES;
+const STORED_DIGEST_AT = 56;
 const RECORDS_PER_SLAB = 16_384;
 
 /**
- * Members in 52 bytes each instead of some 300 as JavaScript objects: the 1.6 million members of a 420 GB cluster take 83
+ * Members in 64 bytes each instead of some 400 as JavaScript objects: the 400,000 members of a 420 GB cluster take 26
  * MB. Grows in slabs, so that growing never needs the memory twice.
  */
 export class MemberList {
@@ -38,6 +40,8 @@ export class MemberList {
     slab.writeUInt32LE(member.storedLength, at + 40);
     slab.writeUInt32LE(member.plainLength, at + 44);
     slab.writeUInt32LE(object, at + 48);
+    slab.writeUInt32LE(member.crc32c, at + 52);
+    slab.set(member.storedDigest, at + STORED_DIGEST_AT);
   }
 
   /** Throws a `RangeError` behind the end. The digest is a view that must not be changed. */
@@ -53,6 +57,8 @@ export class MemberList {
       storedLength: slab.readUInt32LE(at + 40),
       plainLength: slab.readUInt32LE(at + 44),
       sha256: slab.subarray(at, at + 32),
+      crc32c: slab.readUInt32LE(at + 52),
+      storedDigest: slab.subarray(at + STORED_DIGEST_AT, at + STORED_DIGEST_AT + STORED_DIGEST_BYTES),
     };
   }
 

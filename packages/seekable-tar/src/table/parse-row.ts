@@ -1,6 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { type Codec, CODECS, MEMBER_LIMIT_BYTES, STORED_MEMBER_LIMIT_BYTES } from "../codec/codec.ts";
 import { invalid } from "../codec/damage.ts";
+import { STORED_DIGEST_BYTES } from "../codec/sums.ts";
 import type { TarEntryType } from "../tar/tar-entry.ts";
 import { TABLE_FORMAT, TABLE_VERSION, type TableRow } from "./row.ts";
 
@@ -31,7 +32,9 @@ function parseFields(fields: Fields): TableRow {
         offset: fields.whole(),
         storedLength: fields.whole(STORED_MEMBER_LIMIT_BYTES),
         plainLength: fields.whole(MEMBER_LIMIT_BYTES),
-        sha256: fields.digest(),
+        sha256: fields.digest(SHA256_BYTES),
+        crc32c: fields.whole(0xffff_ffff),
+        storedDigest: fields.digest(STORED_DIGEST_BYTES),
       };
     case "e":
       return { kind: "entry", entry: parseEntry(fields) };
@@ -118,12 +121,12 @@ class Fields {
     return values.find((each) => each === value) ?? this.#wrong(`one of ${values.join(", ")}`);
   }
 
-  digest(): Buffer {
+  digest(length: number): Buffer {
     const text = this.text();
     const bytes = Buffer.from(text, "base64");
-    return bytes.length === SHA256_BYTES && bytes.toString("base64") === text
+    return bytes.length === length && bytes.toString("base64") === text
       ? bytes
-      : this.#wrong("a SHA-256 in base64");
+      : this.#wrong(`${length} bytes of a SHA-256 in base64`);
   }
 
   end(): void {

@@ -41,6 +41,8 @@ const rowArbitrary: fc.Arbitrary<TableRow> = fc.oneof(
     storedLength: length,
     plainLength: length,
     sha256: bytes32,
+    crc32c: fc.nat(0xffff_ffff),
+    storedDigest: fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => Buffer.from(bytes)),
   }),
   fc.record({ kind: fc.constant("archive-end" as const), members: whole, entries: whole, plainBytes: whole }),
   fc.record({ kind: fc.constant("end" as const), archives: whole }),
@@ -69,13 +71,15 @@ describe("a line of the seek table", () => {
   test("looks as documented", () => {
     const sha256 = Buffer.alloc(32, 1);
     expect(formatRow({ kind: "header", chunkBytes: 262_144 })).toBe(
-      '{"format":"soar-seek-table","version":1,"digest":"sha256","chunkBytes":262144}\n',
+      '{"format":"soar-seek-table","version":2,"digest":"sha256","chunkBytes":262144}\n',
     );
     expect(formatRow({ kind: "object", key: "base/2025-01-05/backup.tar.gz", codec: "gzip" })).toBe(
       '["o","base/2025-01-05/backup.tar.gz","gzip"]\n',
     );
-    expect(formatRow({ kind: "member", object: 0, offset: 10, storedLength: 20, plainLength: 30, sha256 })).toBe(
-      '["m",0,10,20,30,"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="]\n',
+    const storedDigest = Buffer.alloc(8, 2);
+    const member = { object: 0, offset: 10, storedLength: 20, plainLength: 30, sha256, crc32c: 40, storedDigest };
+    expect(formatRow({ kind: "member", ...member })).toBe(
+      '["m",0,10,20,30,"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",40,"AgICAgICAgI="]\n',
     );
     const file = {
       path: "base/1/1259",
@@ -114,7 +118,10 @@ describe("a line of the seek table", () => {
     '["x"]',
     '["m"]',
     '["m",0,0,0,0,"AQ=="]',
-    '["m",-1,0,0,0,"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="]',
+    '["m",-1,0,0,0,"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",40,"AgICAgICAgI="]',
+    '["m",0,0,0,0,"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="]',
+    '["m",0,0,0,0,"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",4294967296,"AgICAgICAgI="]',
+    '["m",0,0,0,0,"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",40,"AgICAgIC"]',
     '["z",1,2]',
     '["z",1,2,3,4]',
     '["z",1,2,1e300]',
@@ -124,10 +131,10 @@ describe("a line of the seek table", () => {
   });
 
   test("of a later version names the version", () => {
-    expect(hasErrorCode(failureOf('{"format":"soar-seek-table","version":2}'), "REPOSITORY_VERSION")).toBe(true);
+    expect(hasErrorCode(failureOf('{"format":"soar-seek-table","version":3}'), "REPOSITORY_VERSION")).toBe(true);
     expect(
       hasErrorCode(
-        failureOf('{"format":"soar-seek-table","version":1,"digest":"hmac-sha256","chunkBytes":1}'),
+        failureOf('{"format":"soar-seek-table","version":2,"digest":"hmac-sha256","chunkBytes":1}'),
         "REPOSITORY_VERSION",
       ),
     ).toBe(true);

@@ -1,7 +1,7 @@
 import type { PlacedEntry } from "./row.ts";
 import type { MemberList } from "./member-list.ts";
 
-/** A seek table in memory: about 52 bytes per member, and the entries. */
+/** A seek table in memory: about 64 bytes per member, and the entries. */
 export interface SeekTable {
   /** Grid of file offsets at which large files were cut. */
   readonly chunkBytes: number;

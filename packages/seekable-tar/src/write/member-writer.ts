@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { free, mapOrdered } from "@soar/task-pool";
 import type { Codec } from "../codec/codec.ts";
-import type { MemberLocation, PlacedEntry } from "../table/row.ts";
+import type { MemberLocation, MemberSums, PlacedEntry } from "../table/row.ts";
 import type { SeekTableWriter } from "../table/seek-table-writer.ts";
 
 /** A member that is ready to be recorded. */
@@ -10,10 +10,13 @@ export interface PackedMember {
   readonly entriesAt: (member: number) => readonly PlacedEntry[];
   /** 0 when nothing came of it: then there is neither a member nor an entry. */
   readonly plainLength: number;
-  /** SHA-256 of the plain bytes. */
-  readonly sha256: Buffer;
-  /** The stored bytes, or where they lie already. */
-  readonly stored: Buffer | MemberLocation;
+  /** The stored bytes and what they hold, or where they lie already. */
+  readonly content: NewMember | MemberLocation;
+}
+
+/** A member that is to be stored. */
+export interface NewMember extends MemberSums {
+  readonly stored: Buffer;
 }
 
 export interface WriteMembersOptions<Item> {
@@ -108,7 +111,7 @@ class MemberWriter<Item> {
   }
 
   /** Writes the rows of one member; returns what is to be stored of it. */
-  #record({ entriesAt, plainLength, sha256, stored }: PackedMember): Buffer | undefined {
+  #record({ entriesAt, plainLength, content }: PackedMember): Buffer | undefined {
     const { table, objectKey: object, codec } = this.#options;
     const totals = this.#totals;
     const entries = entriesAt(totals.members);
@@ -116,11 +119,12 @@ class MemberWriter<Item> {
     totals.entries += entries.length;
     totals.members++;
     totals.plainBytes += plainLength;
-    if (!Buffer.isBuffer(stored)) {
-      table.addMember(stored);
+    if (!("stored" in content)) {
+      table.addMember(content);
       return undefined;
     }
-    table.addMember({ object, codec, offset: totals.storedBytes, storedLength: stored.length, plainLength, sha256 });
+    const { stored, ...sums } = content;
+    table.addMember({ object, codec, offset: totals.storedBytes, storedLength: stored.length, plainLength, ...sums });
     this.#hash.update(stored);
     totals.storedBytes += stored.length;
     totals.newMembers++;

@@ -58,12 +58,12 @@ async function packMember({ plain, entries }: PlainMember, options: PackOptions)
     const existing = resolveExisting(digest.sha256, plainLength);
     if (existing !== undefined) {
       memory.give(bytes);
-      return { entriesAt, plainLength, sha256: digest.sha256, stored: existing };
+      return { entriesAt, plainLength, content: existing };
     }
   }
-  const packed = await pool.compress(codec, bytes, { level, transfer: true, signal });
-  memory.give(packed.plain);
-  return { entriesAt, plainLength, sha256: packed.sha256, stored: packed.stored };
+  const { plain: used, ...content } = await pool.compress(codec, bytes, { level, transfer: true, signal });
+  memory.give(used);
+  return { entriesAt, plainLength, content };
 }
 
 function memoryOf({ plain }: PlainMember): number {
