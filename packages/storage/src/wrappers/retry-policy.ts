@@ -18,6 +18,8 @@ export interface RetryOptions {
   /** A number in 0..1 (exclusive); replaced in tests. */
   readonly random?: (() => number) | undefined;
   readonly clock?: Clock | undefined;
+  /** Who is asked, for messages. */
+  readonly server?: string | undefined;
 }
 
 export interface RetriedCall {
@@ -60,6 +62,7 @@ export function createRetrier(options: RetryOptions = {}): Retrier {
     onEvent: options.onEvent ?? (() => undefined),
     random: options.random ?? Math.random,
     clock: options.clock ?? SYSTEM_CLOCK,
+    server: options.server,
   };
   return {
     begin: (call) => beginState(settings, call),
@@ -71,18 +74,25 @@ export function createRetrier(options: RetryOptions = {}): Retrier {
   };
 }
 
-type Settings = { readonly [Name in keyof RetryOptions]-?: NonNullable<RetryOptions[Name]> };
+type Settings = { readonly [Name in Exclude<keyof RetryOptions, "server">]-?: NonNullable<RetryOptions[Name]> } & Pick<
+  RetryOptions,
+  "server"
+>;
 
 function beginState(settings: Settings, call: RetriedCall): RetryState {
   let startedAt = settings.clock.now();
   let failures = 0;
+  let answer: SoarError | undefined;
   const remaining = (): number => settings.deadlineMs - (settings.clock.now() - startedAt);
   const failed = async (error: unknown): Promise<void> => {
     if (call.signal?.aborted || !isRetryable(error) || !isSoarError(error)) throw error;
     failures += 1;
+    // Of an attempt that time ran out for nothing is known; the one before may have been told what is wrong.
+    const isSilence = error.cause instanceof DeadlinePassed;
+    if (!isSilence) answer = error;
     // Full jitter: clients that failed together must not come back together.
     const delayMs = settings.random() * Math.min(settings.maxDelayMs, settings.baseDelayMs * 2 ** (failures - 1));
-    if (remaining() <= delayMs) throw gaveUp(settings, call, failures, error);
+    if (isSilence || remaining() <= delayMs) throw gaveUp(settings, call, failures, answer ?? error);
     settings.onEvent({ type: "retry", operation: call.operation, key: call.key, attempt: failures, delayMs, error });
     await pause(settings.clock, delayMs, call);
   };
@@ -91,11 +101,12 @@ function beginState(settings: Settings, call: RetriedCall): RetryState {
     progress() {
       startedAt = settings.clock.now();
       failures = 0;
+      answer = undefined;
     },
     async run(attempt) {
       for (;;) {
         try {
-          return await runUntil(remaining(), call, attempt);
+          return await runUntil(remaining(), { ...call, server: settings.server }, attempt);
         } catch (error) {
           await failed(error);
         }
@@ -125,7 +136,7 @@ function gaveUp(settings: Settings, { operation, key }: RetriedCall, attempts: n
 /** One attempt, with a signal that fires for the caller's reasons or when time is up; the timer ends with the attempt. */
 async function runUntil<T>(
   remainingMs: number,
-  call: RetriedCall,
+  call: RetriedCall & Pick<RetryOptions, "server">,
   attempt: (signal: AbortSignal) => Promise<T>,
 ): Promise<Held<T>> {
   const controller = new AbortController();
@@ -138,11 +149,13 @@ async function runUntil<T>(
     return { value: await attempt(controller.signal), release, cancel: () => controller.abort() };
   } catch (error) {
     release();
-    if (!(controller.signal.reason instanceof DeadlinePassed)) throw error;
+    const { reason } = controller.signal;
+    if (!(reason instanceof DeadlinePassed)) throw error;
+    const from = call.server === undefined ? "" : ` from ${call.server}`;
     throw new SoarError(
       "STORE_UNREACHABLE",
-      `unable to ${call.operation} '${call.key}': no answer before the deadline`,
-      { cause: error },
+      `unable to ${call.operation} '${call.key}'${from}: no answer before the deadline`,
+      { cause: reason },
     );
   } finally {
     clearTimeout(timer);

@@ -18,7 +18,7 @@ import { createRetrier, type Held, type Retrier, type RetryOptions, type RetrySt
  * caller's own bytes are there: callers compare, and equal bytes are success.
  */
 export function withRetry(store: ObjectStore, options: RetryOptions = {}): ObjectStore {
-  const retrier = createRetrier(options);
+  const retrier = createRetrier({ ...options, server: store.features.server });
   return {
     location: store.location,
     features: store.features,
