@@ -1,3 +1,5 @@
+import { renameSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ArchiverWorld, createArchiverWorld, killGroup } from "./archiver-world.fixture.ts";
@@ -29,5 +31,21 @@ test("SIGTERM ends the resident archiver at every moment of its first two second
     expect([0, 4, "SIGTERM"], how).toContain(signal ?? status);
     expect(performance.now() - stoppedAt, how).toBeLessThan(SOON_MS);
     expect(stderr, how).not.toMatch(/unexpected|BUG/);
+  }
+});
+
+test("a data directory that goes away ends the resident archiver with its name, and not as a bug", async () => {
+  const { dataDir } = world.cluster;
+  const daemon = await world.startDaemon();
+  renameSync(dataDir, `${dataDir}.away`);
+  const timer = setTimeout(() => killGroup(daemon.child), SOON_MS);
+  try {
+    const { status, stderr } = await daemon.ended;
+    expect(stderr).toContain(`unable to read '${join(dataDir, "pg_wal")}`);
+    expect(stderr).not.toMatch(/unexpected|bug/i);
+    expect(status).toBe(20);
+  } finally {
+    clearTimeout(timer);
+    renameSync(`${dataDir}.away`, dataDir);
   }
 });

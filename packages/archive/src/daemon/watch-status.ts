@@ -1,4 +1,5 @@
-import { watch } from "node:fs";
+import { watch, type FSWatcher } from "node:fs";
+import { meansAbsent, systemErrorCode, unreadable } from "@soar/durable-files";
 import { archiveStatusDirectory } from "../server-wal/archive-status.ts";
 
 export interface WatchStatusOptions {
@@ -25,9 +26,7 @@ export async function watchStatus(
     isDirty = true;
     wake?.();
   };
-  const watcher = watch(archiveStatusDirectory(dataDir), { persistent: false }, notice);
-  // The directory was removed, or the kernel has no watches left: polling goes on, and a vanished directory fails `look`.
-  watcher.on("error", () => watcher.close());
+  const watcher = watchDirectory(archiveStatusDirectory(dataDir), notice);
   signal.addEventListener("abort", notice, { once: true });
   try {
     while (!signal.aborted) {
@@ -39,7 +38,19 @@ export async function watchStatus(
     }
   } finally {
     signal.removeEventListener("abort", notice);
-    watcher.close();
+    watcher?.close();
+  }
+}
+
+/** Where the directory was removed, or the kernel has no watches left, polling goes on: a vanished directory fails `look`. */
+function watchDirectory(directory: string, notice: () => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(directory, { persistent: false }, notice);
+    watcher.on("error", () => watcher.close());
+    return watcher;
+  } catch (error) {
+    if (meansAbsent(error) || ["ENOSPC", "EMFILE"].includes(systemErrorCode(error) ?? "")) return undefined;
+    throw unreadable(directory, error);
   }
 }
 

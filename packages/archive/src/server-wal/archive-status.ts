@@ -1,5 +1,5 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { listDirectory } from "./list-directory.ts";
 
 /** What PostgreSQL says about its finished WAL files in `pg_wal/archive_status`. */
 export interface ArchiveStatus {
@@ -13,9 +13,10 @@ export function archiveStatusDirectory(dataDir: string): string {
   return join(dataDir, "pg_wal", "archive_status");
 }
 
+/** Rejects with `FILE_UNREADABLE`. */
 export async function readArchiveStatus(dataDir: string): Promise<ArchiveStatus> {
   const [ready, done]: [string[], string[]] = [[], []];
-  for (const file of await readdir(archiveStatusDirectory(dataDir))) {
+  for (const file of await listDirectory(archiveStatusDirectory(dataDir))) {
     if (file.endsWith(".ready")) ready.push(file.slice(0, -6));
     else if (file.endsWith(".done")) done.push(file.slice(0, -5));
   }

@@ -1,8 +1,8 @@
-import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { statIfPresent } from "@soar/durable-files";
 import { lsnOfSegmentIndex, parseWalSegment } from "@soar/pg-tools";
 import { archiveStatusDirectory } from "./archive-status.ts";
+import { freeBytes, listDirectory } from "./list-directory.ts";
 import type { PositionSample } from "./position-history.ts";
 
 /** `pg_wal` and the file system that it lies on. */
@@ -12,17 +12,17 @@ export interface WalDirectory {
   readonly freeBytes: number;
 }
 
-/** Rejects when the directory is not there. */
+/** Rejects with `FILE_UNREADABLE`. */
 export async function readWalDirectory(dataDir: string): Promise<WalDirectory> {
   const directory = join(dataDir, "pg_wal");
-  const { bavail, bsize } = await statfs(directory);
+  const free = await freeBytes(directory);
   let bytes = 0;
-  for (const name of await readdir(directory)) {
+  for (const name of await listDirectory(directory)) {
     // PostgreSQL renames and removes segments all the time.
     const stats = await statIfPresent(join(directory, name));
     if (stats?.isFile() === true) bytes += stats.size;
   }
-  return { bytes, freeBytes: bavail * bsize };
+  return { bytes, freeBytes: free };
 }
 
 /**
@@ -32,7 +32,7 @@ export async function readWalDirectory(dataDir: string): Promise<WalDirectory> {
 export async function readFinishedSegments(dataDir: string, segmentSize: number): Promise<PositionSample[]> {
   const directory = archiveStatusDirectory(dataDir);
   const finished: { readonly timeline: number; readonly lsn: bigint; readonly atMs: number }[] = [];
-  for (const file of await readdir(directory)) {
+  for (const file of await listDirectory(directory)) {
     const [, name] = /^([0-9A-F]{24})\.(?:ready|done)$/.exec(file) ?? [];
     const stats = name === undefined ? undefined : await statIfPresent(join(directory, file));
     if (name === undefined || stats === undefined) continue;
