@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -52,8 +52,13 @@ function startDaemon(cluster: TestCluster, envFile: string): ChildProcess & { pi
   return Object.assign(child, { pid: child.pid });
 }
 
+function spoolOf(prefix: string): string {
+  return join(directory, `spool-${prefix}`);
+}
+
 function writeSettings(cluster: TestCluster, s3: S3ServerProcess, prefix: string): string {
-  const [envFile, spool] = [join(directory, `env-${prefix}`), join(directory, "spool")];
+  // One for each: an acknowledgement that the last archiver left is removed by the next one when it starts.
+  const [envFile, spool] = [join(directory, `env-${prefix}`), spoolOf(prefix)];
   mkdirSync(spool, { recursive: true });
   const settings = {
     BACKUP_BUCKET: `s3://${s3.bucket}/${prefix}`,
@@ -71,21 +76,22 @@ function writeSettings(cluster: TestCluster, s3: S3ServerProcess, prefix: string
   return envFile;
 }
 
-async function measureCalls(cluster: TestCluster, envFile: string): Promise<void> {
+async function measureCalls(cluster: TestCluster): Promise<void> {
+  const envFile = writeSettings(cluster, s3, "calls");
   await cluster.configure({ archive_command: "false" });
   const child = startDaemon(cluster, envFile);
   await cluster.query("insert into history values (1, 1, now(), ''); select pg_switch_wal()");
-  const ack = join(directory, "spool", "ack");
+  const ack = join(spoolOf("calls"), "ack");
   let name: string | undefined;
   while (name === undefined) {
     await delay(50);
-    name = readdirSync(ack).find((file) => !file.endsWith(".soar-tmp"));
+    name = existsSync(ack) ? readdirSync(ack).find((file) => !file.endsWith(".soar-tmp")) : undefined;
   }
   const call = (command: string): number => {
     const startedAt = performance.now();
     const { status } = spawnSync("/bin/sh", ["-c", `${command}; exit $?`], {
       cwd: cluster.dataDir,
-      env: { PATH: "/usr/bin:/bin", BACKUP_SPOOL_DIR: join(directory, "spool") },
+      env: { PATH: "/usr/bin:/bin", BACKUP_SPOOL_DIR: spoolOf("calls") },
       ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
     });
     if (status !== 0) throw new Error(`${command} ended with ${status}`);
@@ -114,7 +120,7 @@ async function measureMemory(cluster: TestCluster): Promise<void> {
   const perSecond = await drain(cluster, async () => {
     const child = startDaemon(cluster, envFile);
     await cluster.configure({
-      archive_command: `BACKUP_SPOOL_DIR=${directory}/spool ${LAUNCHER} --env-file ${envFile} %p %f`,
+      archive_command: `BACKUP_SPOOL_DIR=${spoolOf("random")} ${LAUNCHER} --env-file ${envFile} %p %f`,
     });
     return async () => {
       peak = peakMb(child.pid);
@@ -144,7 +150,7 @@ async function compareWithCp(cluster: TestCluster): Promise<void> {
       const before = [cpuMs(s3.pid), cpuMs(archiver)] as const;
       const child = startDaemon(cluster, envFile);
       await cluster.configure({
-        archive_command: `BACKUP_SPOOL_DIR=${directory}/spool ${LAUNCHER} --env-file ${envFile} %p %f`,
+        archive_command: `BACKUP_SPOOL_DIR=${spoolOf(`round${round}`)} ${LAUNCHER} --env-file ${envFile} %p %f`,
       });
       return async () => {
         peak = peakMb(child.pid);
@@ -165,7 +171,7 @@ async function compareWithCp(cluster: TestCluster): Promise<void> {
     );
   }
   console.log(`median ratio ${median(results.map(({ cp, soar }) => soar / cp)).toFixed(2)} (wanted 0.37)`);
-  await measureCalls(cluster, writeSettings(cluster, s3, "calls"));
+  await measureCalls(cluster);
 }
 
 const directory = mkdtempSync(join(tmpdir(), "soar-drain-"));
