@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { readTrustedFile } from "@soar/durable-files/reading";
 import { SoarError } from "@soar/errors";
 import { readControlFile, type ControlFile } from "@soar/pg-tools/control-file";
 import type { ClusterIdentity } from "@soar/repository";
@@ -21,7 +21,7 @@ export async function readClusterIdentity(walPath: string): Promise<ClusterIdent
 export async function readControlOf(walPath: string): Promise<ControlFile> {
   // Lexical on purpose: pg_wal may be a symbolic link to another volume, and pg_control is not there.
   const controlFile = join(dirname(dirname(resolve(walPath))), "global", "pg_control");
-  const bytes = await readFile(controlFile).catch((cause: unknown) => {
+  const bytes = await readTrustedFile(controlFile).catch((cause: unknown) => {
     throw new SoarError(
       "WAL_INVALID",
       `unable to tell which cluster '${walPath}' belongs to: '${controlFile}' cannot be read`,

@@ -1,7 +1,8 @@
 import { type BigIntStats, constants, type Dirent, type Stats } from "node:fs";
-import { type FileHandle, lstat, open, readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
+import { type FileHandle, lstat, open, readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { holdDirectory, type Within } from "./held-directory.ts";
+import { openTrustedFile, readTrustedFile } from "./open-trusted.ts";
 import { meansAbsent, PlaceError, systemErrorCode, unreadable } from "./unwritable.ts";
 
 export interface ReadOptions {
@@ -16,9 +17,9 @@ export interface ReadOptions {
  * rejects with `FILE_UNREADABLE` for every other reason: what cannot be looked at is not absent.
  */
 
-/** The content of a file. */
+/** The content of an ordinary file. As root, nobody's links lead to what is not theirs: see `openTrustedFile`. */
 export async function readIfPresent(path: string, { within, hint }: ReadOptions = {}): Promise<Buffer | undefined> {
-  return await ifPresent(path, within === undefined ? readFile(path) : readWithin(path, within), hint);
+  return await ifPresent(path, within === undefined ? readTrustedFile(path) : readWithin(path, within), hint);
 }
 
 /** The content of a file of UTF-8 text. */
@@ -26,9 +27,9 @@ export async function readTextIfPresent(path: string, options: ReadOptions = {})
   return (await readIfPresent(path, options))?.toString("utf8");
 }
 
-/** A file that is open for reading. */
+/** An ordinary file that is open for reading. As root, links are followed as for reading it whole. */
 export async function openIfPresent(path: string): Promise<FileHandle | undefined> {
-  return await ifPresent(path, open(path, "r"));
+  return await ifPresent(path, openTrustedFile(path));
 }
 
 /** An ordinary file that is open for reading; no link of this name is followed. */

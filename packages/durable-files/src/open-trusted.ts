@@ -2,7 +2,7 @@ import { constants, existsSync, type Stats } from "node:fs";
 import { type FileHandle, lstat, open, readlink } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { isRoot } from "./owner.ts";
-import { PlaceError } from "./unwritable.ts";
+import { PlaceError, systemErrorCode } from "./unwritable.ts";
 
 /** As many as the kernel follows in one path (path_resolution(7)). */
 const MOST_LINKS = 40;
@@ -10,9 +10,12 @@ const MOST_LINKS = 40;
  * Where something lies, without the right to read it: root may be kept from listing a directory of a network file system that it
  * may go through. Node has no name for it; Linux has this number on every processor that Node runs on (asm-generic/fcntl.h).
  */
-const O_PATH = 0o10000000;
+export const O_PATH = 0o10000000;
 const READABLE = constants.O_RDONLY | constants.O_DIRECTORY;
-const ON_THE_WAY = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const TO_A_FILE = O_PATH | constants.O_NOFOLLOW;
+const TO_A_DIRECTORY = TO_A_FILE | constants.O_DIRECTORY;
+/** Without waiting for whoever might write to a pipe of this name. */
+const FILE_READABLE = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** The end of a link: what was reached has to belong to whoever could make it. */
 interface LinkEnd {
@@ -26,11 +29,48 @@ interface LinkEnd {
  * a directory of anybody else. Rejects with the error of the system call, or because of such a link.
  */
 export async function openTrusted(path: string): Promise<FileHandle> {
-  if (!isRoot() || !existsSync("/proc/self/fd")) return await open(path, READABLE);
-  const way = new Way(await open("/", ON_THE_WAY), resolve(path));
+  if (!looksAtLinks()) return await open(path, READABLE);
+  return await openByWay(path, TO_A_DIRECTORY, (way) => open(way.at("."), READABLE));
+}
+
+/**
+ * Opens an ordinary file for reading; as root, links are followed as `openTrusted` follows them: nobody has root read for them what
+ * they could not read themselves. Never waits for the other end of a pipe. Rejects as `openTrusted` does.
+ */
+export async function openTrustedFile(path: string): Promise<FileHandle> {
+  const file = looksAtLinks()
+    ? await openByWay(path, TO_A_FILE, (way) => open(way.end, FILE_READABLE))
+    : await open(path, FILE_READABLE);
+  try {
+    const found = await file.stat();
+    // The system's own word is the better one for a directory.
+    if (!found.isFile() && !found.isDirectory()) throw new PlaceError("it is no ordinary file", undefined);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** The content of such a file, which is read whole. */
+export async function readTrustedFile(path: string): Promise<Buffer> {
+  await using file = await openTrustedFile(path);
+  return await file.readFile();
+}
+
+function looksAtLinks(): boolean {
+  return isRoot() && existsSync("/proc/self/fd");
+}
+
+async function openByWay(path: string, flags: number, openEnd: (way: Way) => Promise<FileHandle>): Promise<FileHandle> {
+  const way = new Way(await open("/", TO_A_DIRECTORY), resolve(path), flags);
   try {
     await way.walk();
-    return await open(way.at("."), READABLE);
+    return await openEnd(way);
+  } catch (error) {
+    // What was no link a moment ago.
+    if (systemErrorCode(error) !== "ELOOP") throw error;
+    throw new PlaceError("it was exchanged for a symbolic link meanwhile", undefined);
   } finally {
     await way.close();
   }
@@ -40,15 +80,22 @@ class Way {
   #held: FileHandle;
   /** The next one last. */
   readonly #steps: (string | LinkEnd)[];
+  readonly #flags: number;
   #links = 0;
 
-  constructor(root: FileHandle, path: string) {
+  constructor(root: FileHandle, path: string, flags: number) {
     this.#held = root;
     this.#steps = stepsOf(path);
+    this.#flags = flags;
+  }
+
+  /** What was reached, by its descriptor. */
+  get end(): string {
+    return `/proc/self/fd/${this.#held.fd}`;
   }
 
   at(name: string): string {
-    return `/proc/self/fd/${this.#held.fd}/${name}`;
+    return `${this.end}/${name}`;
   }
 
   async close(): Promise<void> {
@@ -73,13 +120,13 @@ class Way {
     const directory = await this.#held.stat();
     // Whoever owns a directory can put any link there, also one that root has made elsewhere.
     const uid = directory.uid === 0 ? link.uid : directory.uid;
-    if (uid !== 0) this.#steps.push({ path: join(await readlink(`/proc/self/fd/${this.#held.fd}`), name), uid });
+    if (uid !== 0) this.#steps.push({ path: join(await readlink(this.end), name), uid });
     this.#steps.push(...stepsOf(target));
     if (isAbsolute(target)) await this.#goTo("/");
   }
 
   async #goTo(path: string): Promise<void> {
-    const next = await open(path, ON_THE_WAY);
+    const next = await open(path, this.#flags);
     await this.#held.close();
     this.#held = next;
   }

@@ -9,13 +9,16 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
+import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { requires } from "@soar-tooling/test-bench";
 import { makeTemporaryDirectory } from "./directories.ts";
-import { makeDirectory, openForAppend, replaceFile } from "./index.ts";
+import { readTrustedFile } from "./reading.ts";
+import { makeDirectory, openForAppend, openIfPresent, readTextIfPresent, replaceFile } from "./index.ts";
 
 const THEIRS = { uid: 65534, gid: 65533 };
 const NOTHING = { mode: 0o600, sync: "none" } as const;
@@ -138,5 +141,50 @@ describe("a temporary directory", () => {
 
   test("belongs to whom it is for", requires("root"), async () => {
     expect(lstatSync(await makeTemporaryDirectory(theirs, "x-", { owner: THEIRS }))).toMatchObject(THEIRS);
+  });
+});
+
+describe("reading a file that somebody else may have put there:", () => {
+  const put = (path: string, { uid, gid }: { uid: number; gid: number }): string => {
+    writeFileSync(path, path, { mode: 0o600 });
+    chownSync(path, uid, gid);
+    return path;
+  };
+
+  test("root follows a link of a user to that user's file, also through another one", requires("root"), async () => {
+    put(inRoot("theirs", "data", "file"), THEIRS);
+    link("file", inRoot("theirs", "data", "second"), THEIRS);
+    link("data/second", inRoot("theirs", "first"), THEIRS);
+    symlinkSync(inRoot("theirs", "first"), inRoot("ours", "root"));
+    for (const path of [inRoot("theirs", "first"), inRoot("ours", "root")])
+      expect(await readTextIfPresent(path)).toBe(inRoot("theirs", "data", "file"));
+  });
+
+  test.each<[string, () => string]>([
+    ["the file itself", () => put(inRoot("ours", "secret"), { uid: 0, gid: 0 })],
+    ["a directory on the way", () => put(inRoot("ours", "secret"), { uid: 0, gid: 0 })],
+    ["another user's file", () => put(inRoot("others", "secret"), { uid: 12_345, gid: 12_345 })],
+  ])("root is led nowhere by a link in place of %s", requires("root"), async (what, make) => {
+    const secret = make();
+    const isWay = what.startsWith("a directory");
+    link(isWay ? join(secret, "..") : secret, inRoot("theirs", "link"), THEIRS);
+    const path = isWay ? inRoot("theirs", "link", "secret") : inRoot("theirs", "link");
+    for (const read of [readTextIfPresent, openIfPresent])
+      await expect(read(path)).rejects.toMatchObject({
+        code: "FILE_UNREADABLE",
+        hint: expect.stringContaining("Root follows no such link") as string,
+      });
+  });
+
+  test("a link to nothing is nothing", async () => {
+    symlinkSync(inRoot("nothing"), inRoot("theirs", "link"));
+    expect(await readTextIfPresent(inRoot("theirs", "link"))).toBeUndefined();
+  });
+
+  test("nobody waits for whoever might write to a pipe", async () => {
+    expect(spawnSync("mkfifo", [inRoot("theirs", "pipe")]).status).toBe(0);
+    await expect(readTextIfPresent(inRoot("theirs", "pipe"))).rejects.toMatchObject({ code: "FILE_UNREADABLE" });
+    await expect(readTrustedFile(inRoot("theirs", "pipe"))).rejects.toThrow("it is no ordinary file");
+    await expect(readTrustedFile(inRoot("theirs"))).rejects.toMatchObject({ code: "EISDIR" });
   });
 });

@@ -79,13 +79,13 @@ export class ArchivePacker {
     { source, position, plainBytes }: Layout & { kind: "chunk" },
     signal: AbortSignal,
   ): Promise<PackedMember> {
-    const { handle } = source;
-    if (handle === undefined) throw new Error("a large file was not opened");
+    const { opened } = source;
+    if (opened === undefined) throw new Error("a large file was not opened");
     const run = this.#runOf(source, position, plainBytes);
-    const packed = await this.#read({ kind: "chunk", fd: handle.fd, run }, signal);
+    const packed = await this.#read({ kind: "chunk", fd: opened.fd, run }, signal);
     this.#note(source, position, plainBytes, packed.pieces[0]?.run);
     // Chunks end in any order: the last one to be read is not always the file's last.
-    if (source.sum.isComplete(source.size)) await handle.close();
+    if (source.sum.isComplete(source.size)) opened.close();
     return { plainLength: packed.plainLength, content: packed.content, entriesAt: () => [] };
   }
 
@@ -103,7 +103,13 @@ export class ArchivePacker {
       return { kind: "bytes", bytes: Buffer.concat([structure, source.content, Buffer.alloc(padding)]) };
     return {
       kind: "file",
-      file: { ...this.#runOf(source, 0, source.size), place: source.place, header: structure, padding },
+      file: {
+        ...this.#runOf(source, 0, source.size),
+        tree: source.tree,
+        place: source.place,
+        header: structure,
+        padding,
+      },
     };
   }
 

@@ -1,6 +1,7 @@
-import { type FileHandle, open } from "node:fs/promises";
-import { constants } from "node:fs";
+import { closeSync } from "node:fs";
+import { join } from "node:path";
 import { meansAbsent, unreadable } from "@soar/durable-files";
+import { openFileBelow, type ReadableTree } from "@soar/durable-files/reading";
 import { parseRelationPath } from "@soar/pg-tools/page-checksum";
 import type { ContentEntry } from "@soar/pg-tools/backup-contents";
 import { decodeName, type ListedEntry } from "@soar/seekable-tar/members";
@@ -8,7 +9,8 @@ import { FileSum } from "./file-sums.ts";
 
 /** A file of the cluster on its way into the backup. */
 export interface ClusterFile {
-  /** Where it lies, as bytes. */
+  readonly tree: ReadableTree;
+  /** Where it lies below the tree, as bytes. */
   readonly place: Buffer;
   /** Relative to the data directory, as the manifest names it. */
   readonly path: Buffer;
@@ -18,14 +20,21 @@ export interface ClusterFile {
   /** Number of the file's first block in its fork, when it holds pages. */
   readonly firstBlock: number | undefined;
   /** Open from here on, so that all of its chunks are those of one file. */
-  readonly handle: FileHandle | undefined;
+  readonly opened: OpenedFile | undefined;
   /** Content that is known already, instead of a file. */
   readonly content: Buffer | undefined;
 }
 
+/** A file of which several threads read. */
+export interface OpenedFile {
+  readonly fd: number;
+  /** Once or more often. */
+  close(): void;
+}
+
 export interface ListingPlace {
   /** The directory that was listed. */
-  readonly root: string;
+  readonly tree: ReadableTree;
   /** What stands in front of its paths in the manifest: `pg_tblspc/OID/` for a tablespace. */
   readonly prefix: string;
   /** Files from this size on are opened here. */
@@ -33,28 +42,31 @@ export interface ListingPlace {
   readonly blocksPerFile: number;
 }
 
+/** Of content that lies in no file. */
+const NO_TREE: ReadableTree = { path: "", descriptor: undefined, reader: undefined };
+
 /** Undefined for a large file that has vanished meanwhile. */
-export async function toListedEntry(
+export function toListedEntry(
   { type, path, ...entry }: ContentEntry,
-  { root, prefix, largeFileBytes, blocksPerFile }: ListingPlace,
-): Promise<ListedEntry<ClusterFile> | undefined> {
+  { tree, prefix, largeFileBytes, blocksPerFile }: ListingPlace,
+): ListedEntry<ClusterFile> | undefined {
   const listed = { ...entry, path: decodeName(path), link: "", type };
   if (type !== "file") return { entry: listed };
-  const place = Buffer.concat([Buffer.from(`${root}/`), path]);
-  const handle = entry.size >= largeFileBytes ? await openUnlessGone(place) : undefined;
-  if (entry.size >= largeFileBytes && handle === undefined) return undefined;
+  const opened = entry.size >= largeFileBytes ? openUnlessGone(tree, path) : undefined;
+  if (entry.size >= largeFileBytes && opened === undefined) return undefined;
   const inCluster = Buffer.concat([Buffer.from(prefix), path]);
   const relation = parseRelationPath(inCluster.toString("latin1"));
   return {
     entry: listed,
     source: {
-      place,
+      tree,
+      place: path,
       path: inCluster,
       size: entry.size,
       mtime: entry.mtime,
       sum: new FileSum(),
       firstBlock: relation && relation.segment * blocksPerFile,
-      handle,
+      opened,
       content: undefined,
     },
   };
@@ -71,23 +83,33 @@ export function toListedContent(
   return {
     entry: { path, type: "file", size, mode, mtime, uid, gid, link: "" },
     source: {
+      tree: NO_TREE,
       place: Buffer.from(path),
       path: Buffer.from(path),
       size,
       mtime,
       sum: new FileSum(),
       firstBlock: undefined,
-      handle: undefined,
+      opened: undefined,
       content,
     },
   };
 }
 
-async function openUnlessGone(place: Buffer): Promise<FileHandle | undefined> {
+function openUnlessGone(tree: ReadableTree, place: Buffer): OpenedFile | undefined {
   try {
-    return await open(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const fd = openFileBelow(tree, place);
+    if (fd === undefined) return undefined;
+    let isOpen = true;
+    return {
+      fd,
+      close() {
+        if (isOpen) closeSync(fd);
+        isOpen = false;
+      },
+    };
   } catch (error) {
     if (meansAbsent(error)) return undefined;
-    throw unreadable(place.toString("utf8"), error);
+    throw unreadable(join(tree.path, place.toString("utf8")), error);
   }
 }

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { HeldTree, ReadableTree } from "@soar/durable-files/reading";
 import type { Lsn } from "@soar/pg-tools";
 import { type ContentEntry, listDataDirectory, listTablespace } from "@soar/pg-tools/backup-contents";
 import type { ControlFile } from "@soar/pg-tools/control-file";
@@ -29,7 +30,7 @@ import { stopBackup, type StoppedBackup } from "./stop-backup.ts";
 export interface OpenCluster {
   /** The session of `pg_backup_start`: when it ends, so does the backup. */
   readonly sql: SqlConnection;
-  readonly dataDirectory: string;
+  readonly dataDirectory: HeldTree;
   readonly major: number;
   readonly control: ControlFile;
   readonly tablespaces: readonly LocalTablespace[];
@@ -76,15 +77,17 @@ export class FilesBackup {
 
   async close(): Promise<void> {
     await this.#pool?.close();
-    for (const { handle } of this.#files) await handle?.close();
+    for (const { opened } of this.#files) opened?.close();
+    for (const { tree } of this.#cluster.tablespaces) await tree?.[Symbol.asyncDispose]();
+    await this.#cluster.dataDirectory[Symbol.asyncDispose]();
     await this.#cluster.sql.close();
   }
 
   /** As the server does for its own progress: a walk that reads nothing. */
   async #measure(): Promise<BackupTablespace[]> {
     const measured: BackupTablespace[] = [];
-    for (const { oid, location } of this.#cluster.tablespaces)
-      measured.push({ oid, location, estimatedBytes: await this.#sumOf(this.#listTablespace(location)) });
+    for (const { oid, location, tree } of this.#cluster.tablespaces)
+      measured.push({ oid, location, estimatedBytes: await this.#sumOf(this.#listTablespace(tree)) });
     return [
       ...measured,
       { oid: undefined, location: undefined, estimatedBytes: await this.#sumOf(this.#listDataDirectory()) },
@@ -102,9 +105,9 @@ export class FilesBackup {
   }
 
   async *#archives(): AsyncGenerator<ArchiveFiles, void, undefined> {
-    for (const { oid, location } of this.#cluster.tablespaces) {
+    for (const { oid, location, tree } of this.#cluster.tablespaces) {
       const prefix = `pg_tblspc/${oid}/`;
-      const list = (): Listing => this.#list(this.#listTablespace(location), { root: location, prefix });
+      const list = (): Listing => this.#list(this.#listTablespace(tree), { tree, prefix });
       yield { oid, location, members: (packing) => this.#packer(packing).members(list()) };
     }
     yield {
@@ -135,16 +138,21 @@ export class FilesBackup {
     });
   }
 
-  async *#list(entries: AsyncIterable<ContentEntry>, { root, prefix }: { root: string; prefix: string }): Listing {
+  async *#list(
+    entries: AsyncIterable<ContentEntry>,
+    { tree, prefix }: { tree: ReadableTree | undefined; prefix: string },
+  ): Listing {
+    // One that is not there holds nothing.
+    if (tree === undefined) return;
     const place = {
-      root,
+      tree,
       prefix,
       largeFileBytes: LARGE_FILE_BYTES,
       blocksPerFile: this.#cluster.control.blocksPerRelationFile,
     };
     for await (const entry of entries) {
       await this.#pace.take(entry.size, this.#request.signal);
-      const listed = await toListedEntry(entry, place);
+      const listed = toListedEntry(entry, place);
       if (listed !== undefined) yield this.#keep(listed);
     }
   }
@@ -155,11 +163,11 @@ export class FilesBackup {
    */
   async *#listWithEnd(packer: ArchivePacker): Listing {
     const { dataDirectory } = this.#cluster;
-    yield* this.#list(this.#listDataDirectory(), { root: dataDirectory, prefix: "" });
+    yield* this.#list(this.#listDataDirectory(), { tree: dataDirectory, prefix: "" });
     yield "end-of-bundle";
     await packer.drained();
-    const control = await readWholeControlFile(dataDirectory);
-    const { mode, uid, gid } = await stat(join(dataDirectory, "global/pg_control"));
+    const control = readWholeControlFile(dataDirectory);
+    const { mode, uid, gid } = await stat(join(dataDirectory.path, "global/pg_control"));
     const like = { mode: mode & 0o7777, uid, gid, mtime: Math.floor(Date.now() / 1000) };
     this.#stopped = await stopBackup(this.#cluster.sql, this.#request);
     const { label, tablespaceMap } = this.#stopped;
@@ -183,9 +191,9 @@ export class FilesBackup {
     });
   }
 
-  #listTablespace(location: string): AsyncGenerator<ContentEntry, void, undefined> {
+  async *#listTablespace(tree: ReadableTree | undefined): AsyncGenerator<ContentEntry, void, undefined> {
     const { major } = this.#cluster;
-    return listTablespace(location, { major, onSpecial: this.#onSpecial });
+    if (tree !== undefined) yield* listTablespace(tree, { major, onSpecial: this.#onSpecial });
   }
 
   /** In the server's own words, which are read where a restore says what is missing. */

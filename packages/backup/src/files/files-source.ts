@@ -8,7 +8,7 @@ import {
   type SqlConnection,
 } from "@soar/pg-tools/replication";
 import { FilesBackup, type OpenCluster } from "./files-backup.ts";
-import { readLocalTablespaces, requireSameCluster, whyNotLocal } from "./local-cluster.ts";
+import { holdDataDirectory, readLocalTablespaces, requireSameCluster, whyNotLocal } from "./local-cluster.ts";
 import type { BackupRequest, BackupSource } from "../source/backup-source.ts";
 
 /**
@@ -45,7 +45,6 @@ export function filesSource(server: ConnectionConfig): BackupSource {
 
 async function openCluster(sql: SqlConnection, facts: ServerFacts, request: BackupRequest): Promise<OpenCluster> {
   const { label, checkpoint, signal } = request;
-  const dataDirectory = facts.dataDirectory ?? "";
   const [start] = await sql.query<{ lsn: string }>(
     "SELECT pg_backup_start($1, $2)::text AS lsn",
     [label, checkpoint === "fast"],
@@ -53,16 +52,22 @@ async function openCluster(sql: SqlConnection, facts: ServerFacts, request: Back
   );
   if (start === undefined)
     throw new SoarError("SERVER_FAILED", "unable to begin a base backup: the server said nothing");
-  const control = await requireSameCluster(sql, dataDirectory, { signal });
-  return {
-    sql,
-    dataDirectory,
-    major: majorOfVersionNumber(facts.versionNumber),
-    control,
-    tablespaces: await readLocalTablespaces(dataDirectory),
-    startLsn: parseLsn(start.lsn),
-    startTimeline: control.timeline,
-  };
+  const held = await holdDataDirectory(sql, facts.dataDirectory ?? "");
+  try {
+    const control = await requireSameCluster(sql, held, { signal });
+    return {
+      sql,
+      dataDirectory: held,
+      major: majorOfVersionNumber(facts.versionNumber),
+      control,
+      tablespaces: await readLocalTablespaces(held),
+      startLsn: parseLsn(start.lsn),
+      startTimeline: control.timeline,
+    };
+  } catch (error) {
+    await held[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** Reads the files where they are at hand, and otherwise says why not and reads through `otherwise`. */

@@ -1,15 +1,20 @@
-import { access, constants, readdir, readFile } from "node:fs/promises";
+import { closeSync, readFileSync } from "node:fs";
+import { access, constants, readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { readLinkIfPresent } from "@soar/durable-files";
+import { meansAbsent, ownerOf, readLinkIfPresent, unreadable } from "@soar/durable-files";
+import { type HeldTree, holdTree, openFileBelow, type ReadableTree } from "@soar/durable-files/reading";
 import { messageOf, SoarError } from "@soar/errors";
 import { type ControlFile, readControlFile } from "@soar/pg-tools/control-file";
 import type { ServerFacts, SqlConnection } from "@soar/pg-tools/replication";
+import { readServerGroups } from "./server-groups.ts";
 
 /** A tablespace as the data directory leads to it, whatever a catalog that is being changed says. */
 export interface LocalTablespace {
   readonly oid: number;
   /** Where its files are. */
   readonly location: string;
+  /** The same, held open; undefined where it is not there. */
+  readonly tree: HeldTree | undefined;
   /** The same relative to the data directory, when it lies in it. */
   readonly inside: string | undefined;
 }
@@ -39,17 +44,30 @@ export async function whyNotLocal(sql: SqlConnection, { dataDirectory }: ServerF
 }
 
 /**
+ * Holds the data directory that the server names: everything is read through it, so that nobody puts another one in its place, and
+ * as root nothing that the server's user could not read itself.
+ */
+export async function holdDataDirectory(sql: SqlConnection, path: string): Promise<HeldTree> {
+  try {
+    const { uid, gid } = await ownerOf(path);
+    return await holdTree(path, { owner: { uid, gid }, groups: await readServerGroups(sql, uid) });
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/**
  * Proves that a directory is the data directory of this very server, and no copy of it: both say the same of a checkpoint that
  * was made a moment ago, for this backup. Rejects with `SERVER_UNSUITABLE`.
  */
 export async function requireSameCluster(
   sql: SqlConnection,
-  dataDirectory: string,
+  dataDirectory: ReadableTree,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<ControlFile> {
   let differs = "";
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const here = await readLocalControlFile(dataDirectory);
+    const here = readControlFile(readWholeControlFile(dataDirectory));
     const [there] = await sql.query<{ id: string; checkpoint: string; timeline: number }>(
       "SELECT system_identifier::text AS id, (checkpoint_lsn - '0/0')::text AS checkpoint, timeline_id AS timeline FROM pg_control_system(), pg_control_checkpoint()",
       [],
@@ -64,20 +82,16 @@ export async function requireSameCluster(
   }
   throw new SoarError(
     "SERVER_UNSUITABLE",
-    `unable to read the files of this server: '${dataDirectory}' on this machine is not its data directory (${differs})`,
+    `unable to read the files of this server: '${dataDirectory.path}' on this machine is not its data directory (${differs})`,
     { hint: "Set BACKUP_METHOD=replication, which reads through the server." },
   );
 }
 
-async function readLocalControlFile(dataDirectory: string): Promise<ControlFile> {
-  return readControlFile(await readWholeControlFile(dataDirectory));
-}
-
 /** pg_control as it is right now, with the checksum that belongs to it. */
-export async function readWholeControlFile(dataDirectory: string): Promise<Buffer> {
+export function readWholeControlFile(dataDirectory: ReadableTree): Buffer {
   let failure: unknown;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const bytes = await readFile(join(dataDirectory, CONTROL_FILE));
+    const bytes = readBelow(dataDirectory, CONTROL_FILE);
     try {
       readControlFile(bytes);
       return bytes;
@@ -88,8 +102,29 @@ export async function readWholeControlFile(dataDirectory: string): Promise<Buffe
   throw failure;
 }
 
-/** The tablespaces of `pg_tblspc`, by their OIDs (`do_pg_backup_start`). */
-export async function readLocalTablespaces(dataDirectory: string): Promise<LocalTablespace[]> {
+function readBelow(tree: ReadableTree, path: string): Buffer {
+  try {
+    const file = openFileBelow(tree, Buffer.from(path));
+    if (file === undefined) throw new Error("it is no ordinary file");
+    try {
+      return readFileSync(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw unreadable(join(tree.path, path), error);
+  }
+}
+
+/**
+ * The tablespaces of `pg_tblspc`, by their OIDs (`do_pg_backup_start`). Those of nobody but the server's user: links there are that
+ * user's. Rejects with `FILE_UNREADABLE`.
+ */
+export async function readLocalTablespaces({
+  path: dataDirectory,
+  owner,
+  reader,
+}: HeldTree): Promise<LocalTablespace[]> {
   const names = (await readdir(join(dataDirectory, TABLESPACES))).filter((name) => /^\d+$/.test(name));
   const found: LocalTablespace[] = [];
   for (const name of names.toSorted()) {
@@ -97,7 +132,11 @@ export async function readLocalTablespaces(dataDirectory: string): Promise<Local
     // Without a link it is one of tests, which lies where the link would be.
     const location = link ?? join(dataDirectory, TABLESPACES, name);
     const inside = relative(dataDirectory, location);
-    found.push({ oid: Number(name), location, inside: inside.startsWith("..") ? undefined : inside });
+    const tree = await holdTree(location, { owner, groups: reader?.groups }).catch((error: unknown) => {
+      if (meansAbsent(error)) return undefined;
+      throw unreadable(location, error);
+    });
+    found.push({ oid: Number(name), location, tree, inside: inside.startsWith("..") ? undefined : inside });
   }
   return found;
 }

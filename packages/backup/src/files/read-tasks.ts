@@ -1,3 +1,4 @@
+import type { ReadableTree } from "@soar/durable-files/reading";
 import type { Codec } from "@soar/seekable-tar";
 
 /** How pages are judged while they are read; absent for files that hold none and for clusters without checksums. */
@@ -19,7 +20,8 @@ export interface FileRun {
 
 /** A small file that the reader opens by itself, with what stands in front of it and behind it. */
 export interface SmallFile extends FileRun {
-  /** As bytes: names of files are. */
+  readonly tree: ReadableTree;
+  /** Below the tree, as bytes: names of files are. */
   readonly place: Uint8Array;
   readonly header: Uint8Array;
   readonly padding: number;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { meansAbsent, unreadable } from "@soar/durable-files";
+import { openFileBelow } from "@soar/durable-files/reading";
 import { crc32cOf } from "@soar/pg-tools/manifest";
 import { createPageVerifier, type PageVerifier } from "@soar/pg-tools/page-checksum";
 import { compressMemberSync } from "@soar/seekable-tar";
@@ -18,9 +19,6 @@ import type {
   ReadTask,
   SmallFile,
 } from "./read-tasks.ts";
-
-/** Never through a link, and without waiting for whoever might write to a pipe of this name. */
-const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
  * Reads, checks, hashes and compresses one member on the calling thread, synchronously: a reader has nothing else to do. All
@@ -165,17 +163,13 @@ function lengthOf(piece: BundlePiece): number {
 }
 
 /** Undefined also for what is no ordinary file any more. */
-function openUnlessGone({ place, path }: SmallFile): number | undefined {
-  let fd: number;
+function openUnlessGone({ tree, place, path }: SmallFile): number | undefined {
   try {
-    fd = openSync(Buffer.from(place), READ_FLAGS);
+    return openFileBelow(tree, place);
   } catch (error) {
     if (meansAbsent(error)) return undefined;
     throw unreadable(path, error);
   }
-  if (fstatSync(fd).isFile()) return fd;
-  closeSync(fd);
-  return undefined;
 }
 
 function readFully(fd: number, target: Uint8Array, { path, position }: Pick<FileRun, "path" | "position">): number {

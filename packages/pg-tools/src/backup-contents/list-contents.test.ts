@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { holdTree, type ReadableTree } from "@soar/durable-files/reading";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { listDataDirectory, listTablespace, type ContentEntry } from "./list-contents.ts";
 
@@ -11,6 +12,13 @@ beforeEach(() => {
   chmodSync(root, 0o750);
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+/** One that is not held open, so that it may not be there. */
+const tree = (...below: readonly string[]): ReadableTree => ({
+  path: join(root, ...below),
+  descriptor: undefined,
+  reader: undefined,
+});
 
 function put(path: string, content = "x"): void {
   mkdirSync(join(root, path, ".."), { recursive: true });
@@ -54,7 +62,7 @@ describe("a data directory", () => {
     ],
   ])("leaves out %s", async (_what, paths, listed) => {
     for (const path of paths) put(path);
-    expect(await namesOf(listDataDirectory(root, { major: 15 }))).toEqual(listed);
+    expect(await namesOf(listDataDirectory(tree(), { major: 15 }))).toEqual(listed);
   });
 
   test.each([
@@ -63,11 +71,11 @@ describe("a data directory", () => {
   ] as const)("has the directories of WAL of version %i, also where pg_wal is a link", async (major, expected) => {
     put("pg_wal/000000010000000000000001");
     chmodSync(join(root, "pg_wal"), 0o700);
-    const plain = await Array.fromAsync(listDataDirectory(root, { major }));
+    const plain = await Array.fromAsync(listDataDirectory(tree(), { major }));
     expect(plain.map(({ path, mode }) => [`${path.toString()}/`, mode])).toEqual(expected.map((path) => [path, 0o700]));
     rmSync(join(root, "pg_wal"), { recursive: true });
     symlinkSync("/somewhere/else", join(root, "pg_wal"));
-    const linked = await Array.fromAsync(listDataDirectory(root, { major }));
+    const linked = await Array.fromAsync(listDataDirectory(tree(), { major }));
     expect(linked.map(({ path, type, mode }) => [`${path.toString()}/`, type, mode])).toEqual(
       expected.map((path) => [path, "directory", 0o750]),
     );
@@ -78,16 +86,16 @@ describe("a data directory", () => {
     writeFileSync(Buffer.from(join(root, "caf\xe9"), "latin1"), "abc");
     const special: string[] = [];
     const onSpecial = (path: Buffer): void => void special.push(path.toString());
-    const [entry, ...others] = await Array.fromAsync(listDataDirectory(root, { major: 15, onSpecial }));
+    const [entry, ...others] = await Array.fromAsync(listDataDirectory(tree(), { major: 15, onSpecial }));
     expect([special, others]).toEqual([["link"], []]);
     expect(entry).toMatchObject({ type: "file", size: 3, path: Buffer.from("caf\xe9", "latin1") });
-    expect(await namesOf(listDataDirectory(root, { major: 15 }))).toEqual(["caf\xe9"]);
+    expect(await namesOf(listDataDirectory(tree(), { major: 15 }))).toEqual(["caf\xe9"]);
   });
 
   test("leaves tablespaces that lie in it to their own archives", async () => {
     put("spaces/extra/PG_15_202209061/5/1");
     put("spaces/other");
-    expect(await namesOf(listDataDirectory(root, { major: 15, inside: ["spaces/extra"] }))).toEqual([
+    expect(await namesOf(listDataDirectory(tree(), { major: 15, inside: ["spaces/extra"] }))).toEqual([
       "spaces/",
       "spaces/extra/",
       "spaces/other",
@@ -97,7 +105,7 @@ describe("a data directory", () => {
   test("goes on when something vanishes meanwhile, and lists more than it looks at once", async () => {
     for (let number = 1; number <= 200; number++) put(`base/5/${number}`);
     put("base/6/1");
-    const entries = listDataDirectory(root, { major: 15 });
+    const entries = listDataDirectory(tree(), { major: 15 });
     const first: string[] = [];
     for await (const { path } of entries) {
       first.push(path.toString());
@@ -110,12 +118,32 @@ describe("a data directory", () => {
 
   test("that cannot be read is an error, and not empty", async () => {
     put("base/5");
-    await expect(namesOf(listDataDirectory(join(root, "base/5"), { major: 15 }))).resolves.toEqual([]);
+    await expect(namesOf(listDataDirectory(tree("base/5"), { major: 15 }))).resolves.toEqual([]);
     symlinkSync("loop", join(root, "loop"));
-    await expect(namesOf(listDataDirectory(join(root, "loop"), { major: 15 }))).rejects.toMatchObject({
+    await expect(namesOf(listDataDirectory(tree("loop"), { major: 15 }))).rejects.toMatchObject({
       code: "FILE_UNREADABLE",
     });
   });
+});
+
+test("a directory that is held open is listed through real directories only, however deep", async () => {
+  put("base/5/1");
+  put("outside/1");
+  await using held = await holdTree(root);
+  const seen: string[] = [];
+  const listing = (async () => {
+    for await (const { path } of listDataDirectory(held, { major: 15 })) {
+      seen.push(path.toString());
+      if (path.toString() !== "base/5") continue;
+      rmSync(join(root, "base/5"), { recursive: true });
+      symlinkSync("../outside", join(root, "base/5"));
+    }
+  })();
+  await expect(listing).rejects.toMatchObject({
+    code: "FILE_UNREADABLE",
+    message: expect.stringContaining("exchanged for a symbolic link") as string,
+  });
+  expect(seen).toEqual(["base", "base/5"]);
 });
 
 describe("a tablespace", () => {
@@ -124,7 +152,7 @@ describe("a tablespace", () => {
     put("PG_15_202209061/5/20_init");
     put("PG_15_202209061/pgsql_tmp/1");
     put("PG_18_202506291/5/1");
-    expect(await namesOf(listTablespace(root, { major: 15 }))).toEqual([
+    expect(await namesOf(listTablespace(tree(), { major: 15 }))).toEqual([
       "PG_15_202209061/",
       "PG_15_202209061/5/",
       "PG_15_202209061/5/20_init",
@@ -132,6 +160,6 @@ describe("a tablespace", () => {
   });
 
   test("without it holds nothing", async () => {
-    expect(await namesOf(listTablespace(root, { major: 16 }))).toEqual([]);
+    expect(await namesOf(listTablespace(tree(), { major: 16 }))).toEqual([]);
   });
 });

@@ -1,6 +1,8 @@
 import type { Stats } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { meansAbsent, unreadable } from "@soar/durable-files";
+import { openDirectoryBelow, type ReadableTree } from "@soar/durable-files/reading";
 import { requireMajor } from "../majors/find-major.ts";
 import { isEmptied, isLeftOut, isLeftOutOfDatabase } from "./exclusions.ts";
 
@@ -41,7 +43,7 @@ const LOOKS_AT_ONCE = 64;
  * relative to it: they have archives of their own. Rejects with `FILE_UNREADABLE`.
  */
 export async function* listDataDirectory(
-  dataDirectory: string,
+  dataDirectory: ReadableTree,
   { inside = [], ...options }: ListContentsOptions & { readonly inside?: readonly string[] },
 ): AsyncGenerator<ContentEntry, void, undefined> {
   yield* new Lister(dataDirectory, { ...options, apart: new Set(inside.map(toBinary)) }).list("");
@@ -49,7 +51,7 @@ export async function* listDataDirectory(
 
 /** The same for a tablespace: the directory of this version in it, with its contents. Nothing when it is not there. */
 export async function* listTablespace(
-  location: string,
+  location: ReadableTree,
   options: ListContentsOptions,
 ): AsyncGenerator<ContentEntry, void, undefined> {
   const { major, controlFile } = requireMajor(options.major);
@@ -67,11 +69,11 @@ interface ListerOptions extends ListContentsOptions {
 
 /** Paths are latin1 text, one character a byte, until they leave. */
 class Lister {
-  readonly #root: string;
+  readonly #tree: ReadableTree;
   readonly #options: ListerOptions;
 
-  constructor(root: string, options: ListerOptions) {
-    this.#root = toBinary(root);
+  constructor(tree: ReadableTree, options: ListerOptions) {
+    this.#tree = tree;
     this.#options = options;
   }
 
@@ -90,7 +92,10 @@ class Lister {
   }
 
   async look(path: string): Promise<Stats | undefined> {
-    return await this.#unlessGone(path, lstat(this.#place(path)));
+    return await this.#unlessGone(path, async () => {
+      using directory = openDirectoryBelow(this.#tree, fromBinary(parentOf(path)));
+      return await lstat(Buffer.concat([directory.prefix, fromBinary(nameOf(path))]));
+    });
   }
 
   async *#entries(path: string, stats: Stats): AsyncGenerator<ContentEntry, void, undefined> {
@@ -122,20 +127,20 @@ class Lister {
   }
 
   async #names(directory: string): Promise<string[]> {
-    return (await this.#unlessGone(directory, readdir(this.#place(directory), { encoding: "latin1" }))) ?? [];
+    const names = await this.#unlessGone(directory, async () => {
+      using opened = openDirectoryBelow(this.#tree, fromBinary(directory));
+      return await readdir(opened.prefix, { encoding: "latin1" });
+    });
+    return names ?? [];
   }
 
-  async #unlessGone<T>(path: string, looking: Promise<T>): Promise<T | undefined> {
+  async #unlessGone<T>(path: string, look: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await looking;
+      return await look();
     } catch (error) {
       if (meansAbsent(error)) return undefined;
-      throw unreadable(this.#place(path).toString("utf8"), error);
+      throw unreadable(join(this.#tree.path, fromBinary(path).toString("utf8")), error);
     }
-  }
-
-  #place(path: string): Buffer {
-    return fromBinary(path === "" ? this.#root : `${this.#root}/${path}`);
   }
 }
 

@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { readTrustedFile } from "@soar/durable-files/reading";
 import { hasErrorCode } from "@soar/errors";
 import { type ControlFile, readControlFile } from "../control-file/control-file.ts";
 
@@ -15,7 +15,7 @@ export async function readLiveControlFile(dataDir: string): Promise<ControlFile>
   const path = join(dataDir, "global", "pg_control");
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return readControlFile(await readFile(path));
+      return readControlFile(await readTrustedFile(path));
     } catch (error) {
       if (attempt === ATTEMPTS || !hasErrorCode(error, "FORMAT_INVALID")) throw error;
       await delay(BETWEEN_MS);

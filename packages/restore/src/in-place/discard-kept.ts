@@ -1,6 +1,7 @@
-import { lstat, readFile } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { lstatIfPresent, type Owner } from "@soar/durable-files";
+import { readTrustedFile } from "@soar/durable-files/reading";
 import { emptyDirectory, removeTree } from "@soar/durable-files/directories";
 import { SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
@@ -90,6 +91,6 @@ async function whyNotRestored(dataDir: string): Promise<string | undefined> {
   for (const signal of ["recovery.signal", "standby.signal"])
     if (await isFile(join(dataDir, signal))) return "its server is in recovery";
   if (status !== "ready") return "its server does not take connections yet";
-  const { state } = readControlFile(await readFile(join(dataDir, "global", "pg_control")));
+  const { state } = readControlFile(await readTrustedFile(join(dataDir, "global", "pg_control")));
   return state === "in-production" ? undefined : `its server is ${state}`;
 }

@@ -1,6 +1,6 @@
-import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { namesIfPresent, unreadable } from "@soar/durable-files";
+import { openTrustedFile, readTrustedFile } from "@soar/durable-files/reading";
 import { hasErrorCode } from "@soar/errors";
 import { formatTimelineHistory, parseTimelineHistory, parseWalSegment, type TimelineHistory } from "@soar/pg-tools";
 import { checkWalSegmentHeader } from "@soar/pg-tools/wal-records";
@@ -82,7 +82,7 @@ async function addHistory(
 /** Undefined for a file that a crash left half-written: its timeline has no segments worth anything. */
 async function parseHistory(path: string, timeline: number): Promise<TimelineHistory | undefined> {
   try {
-    const history = parseTimelineHistory(await readFile(path, "utf8"), timeline);
+    const history = parseTimelineHistory((await readTrustedFile(path)).toString("utf8"), timeline);
     return history.entries.length > 0 ? history : undefined;
   } catch (error) {
     if (hasErrorCode(error, "FORMAT_INVALID")) return undefined;
@@ -100,7 +100,7 @@ async function isSegment(
   { systemIdentifier, segmentSize }: LocalWalOptions,
 ): Promise<boolean> {
   try {
-    await using file = await open(path, "r");
+    await using file = await openTrustedFile(path);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(64), 0, 64, 0);
     const header = checkWalSegmentHeader(buffer.subarray(0, bytesRead), { name, fileSize: (await file.stat()).size });
     return String(header.systemIdentifier) === systemIdentifier && header.segmentSize === segmentSize;

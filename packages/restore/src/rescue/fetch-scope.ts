@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeDirectory, replaceFile } from "@soar/durable-files";
+import { readTrustedFile } from "@soar/durable-files/reading";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
@@ -150,7 +150,7 @@ function requireBase(table: SeekTable, { label }: BackupRecord): SeekArchive {
 /** Recovery makes the links in pg_tblspc from this file: to the source's own directories unless it is changed (safety, trap 27). */
 async function moveTablespaces({ dataDir, tablespaceDir }: FetchScopeOptions): Promise<void> {
   const path = join(dataDir, BACKUP_OBJECTS.tablespaceMap);
-  const entries = parseTablespaceMap(await readFile(path, "utf8"));
+  const entries = parseTablespaceMap((await readTrustedFile(path)).toString("utf8"));
   const moved = entries.map((entry) => ({ ...entry, location: join(tablespaceDir, String(entry.oid)) }));
   await replaceFile(path, formatTablespaceMap(moved), SCRATCH_FILE);
 }
@@ -158,7 +158,7 @@ async function moveTablespaces({ dataDir, tablespaceDir }: FetchScopeOptions): P
 /** Without the right `backup_label` recovery would begin at the wrong place and corrupt silently. */
 async function requireBackupLabel(store: ObjectStore, { backup, dataDir, signal }: FetchScopeOptions): Promise<void> {
   const recorded = await readBackupObject(store, backup, BACKUP_OBJECTS.backupLabel, { signal });
-  if ((await readFile(join(dataDir, BACKUP_OBJECTS.backupLabel))).equals(recorded)) return;
+  if ((await readTrustedFile(join(dataDir, BACKUP_OBJECTS.backupLabel))).equals(recorded)) return;
   throw new SoarError(
     "REPOSITORY_DAMAGED",
     `backup '${backup.label}' holds another backup_label than the one stored beside it`,

@@ -1,5 +1,5 @@
-import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
+import { openTrustedFile } from "@soar/durable-files/reading";
 import { relationOfFile } from "./rescue-scope.ts";
 
 /** xlogutils.c, report_invalid_page(): the relation by the path of the fork's first file. */
@@ -19,7 +19,11 @@ export interface InvalidPages {
 export async function readInvalidPages(logFile: string, placeholders: ReadonlySet<string>): Promise<InvalidPages> {
   let count = 0;
   const relations = new Set<string>();
-  for await (const line of createInterface({ input: createReadStream(logFile, "utf8"), crlfDelay: Infinity })) {
+  await using log = await openTrustedFile(logFile);
+  for await (const line of createInterface({
+    input: log.createReadStream({ encoding: "utf8" }),
+    crlfDelay: Infinity,
+  })) {
     const named = INVALID_PAGE.exec(line)?.[1];
     if (named === undefined) continue;
     count += 1;

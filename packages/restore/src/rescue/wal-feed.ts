@@ -1,7 +1,8 @@
-import { open, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { makeDirectory, moveEntry, type Owner, removeFile, replaceFile } from "@soar/durable-files";
+import { openTrustedFile } from "@soar/durable-files/reading";
 import { formatHistoryFileName } from "@soar/pg-tools";
 import { quoteForShell } from "@soar/programs";
 import type { ChainSegment } from "@soar/repository/chain";
@@ -134,7 +135,7 @@ class Feed {
     for (const [at, segment] of batch.entries()) {
       const path = await fetched[at];
       if (path === undefined) continue;
-      await using file = await open(path, "r");
+      await using file = await openTrustedFile(path);
       this.#guard.check(segment.name, await file.readFile());
       await moveEntry(path, join(this.#options.directory, segment.name), SCRATCH);
     }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { lstat, readFile } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lstatIfPresent, meansAbsent, realPathIfPresent, treeIfPresent } from "@soar/durable-files";
+import { readTrustedFile } from "@soar/durable-files/reading";
 import { holdsData } from "@soar/pg-tools/replication";
 import * as v from "valibot";
 
@@ -133,6 +134,6 @@ async function look(path: string): Promise<FoundFile | undefined> {
 
 async function digestOf(path: string): Promise<string> {
   return createHash("sha256")
-    .update(await readFile(path))
+    .update(await readTrustedFile(path))
     .digest("hex");
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { openTrustedFile } from "@soar/durable-files/reading";
 import { SoarError } from "@soar/errors";
 import type { RestorePlan } from "../plan/plan.ts";
 import { segmentsUntil } from "../plan/segments-until.ts";
@@ -32,7 +32,8 @@ export async function requireSameFile(path: string, sha256: string): Promise<voi
 async function digestFile(path: string): Promise<string> {
   const hash = createHash("sha256");
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer);
+    await using file = await openTrustedFile(path);
+    for await (const chunk of file.createReadStream({ highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer);
   } catch (cause) {
     throw new SoarError(
       "FILE_UNREADABLE",
