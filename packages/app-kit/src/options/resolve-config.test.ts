@@ -1,7 +1,8 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import type { EnvFile } from "./env-file.ts";
 import type { Config, OptionTable } from "./option-table.ts";
-import { misspelt, requireNoProblems, resolveConfig, type Flags } from "./resolve-config.ts";
+import { misspelt } from "./misspelt.ts";
+import { requireNoProblems, resolveConfig, type Flags } from "./resolve-config.ts";
 
 const table = {
   bucket: { env: "BACKUP_BUCKET", type: "url", schemes: ["s3"], required: true, help: "Bucket." },

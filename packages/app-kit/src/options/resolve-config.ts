@@ -9,7 +9,7 @@ import {
   type OptionTable,
   type OptionValue,
 } from "./option-table.ts";
-import { editDistance } from "./suggest.ts";
+import { misspelt } from "./misspelt.ts";
 import { parseOptionValue } from "./option-value.ts";
 
 /** Values of flags as they were typed, by option name; several of a flag that was repeated. */
@@ -127,30 +127,6 @@ function missing(name: string, row: OptionRow, { envFile }: ConfigSources, table
       hint: `${misspelt(table, envFile).find(({ meant }) => meant === row.env)?.description ?? ""}${advice}. ${row.help}`,
     },
   );
-}
-
-export interface Misspelt {
-  readonly name: string;
-  readonly meant: string;
-  /** A sentence, with a blank behind it. */
-  readonly description: string;
-}
-
-/**
- * Variables of the env file that no option has and that look like one which is not set: nothing else would ever tell that they
- * have no effect. Names of other commands' options are not like these by so little.
- */
-export function misspelt(table: OptionTable, envFile: EnvFile | undefined): Misspelt[] {
-  const known = Object.values(table).flatMap(({ env }) => env ?? []);
-  const unset = known.filter((name) => envFile?.entries.has(name) !== true);
-  return [...(envFile?.entries ?? [])].flatMap(([name, { line }]) => {
-    if (known.includes(name)) return [];
-    // Those of libpq are short, and there are many.
-    const most = name.includes("_") ? 2 : 1;
-    const meant = unset.find((candidate) => editDistance(name.toUpperCase(), candidate) <= most);
-    if (meant === undefined) return [];
-    return [{ name, meant, description: `Did you mean ${meant} by ${name} (${envFile?.path} line ${line})? ` }];
-  });
 }
 
 /** Says for which option, and from where, a value was refused. A secret value is not repeated. */

@@ -12,13 +12,8 @@ import { bindPositionals } from "../options/positionals.ts";
 import { hideMemory } from "./hide-memory.ts";
 import { guardProcess } from "./process-guard.ts";
 import { startProgress } from "../screen/progress.ts";
-import {
-  misspelt,
-  requireNoProblems,
-  resolveConfig,
-  type Flags,
-  type ResolvedConfig,
-} from "../options/resolve-config.ts";
+import { misspelt } from "../options/misspelt.ts";
+import { requireNoProblems, resolveConfig, type Flags, type ResolvedConfig } from "../options/resolve-config.ts";
 import { requireWork } from "../options/require-work.ts";
 import { selectCommand, unknownCommand, type SelectedCommand } from "../options/select-command.ts";
 import { createSession, type Session } from "./session.ts";
