@@ -4,7 +4,7 @@ import type { WalObject } from "@soar/repository/wal";
 import type { StoredObject } from "@soar/storage";
 import { NOTHING_READ } from "./sample/read-memory.ts";
 import { chooseSample, provedAt, type Unit } from "./sample/choose-sample.ts";
-import { backupUnit, sliceName, SLICE_BYTES } from "./sample/unit-names.ts";
+import { backupUnit, objectOfSlice, sliceName, SLICE_BYTES } from "./sample/unit-names.ts";
 import type { CompleteBackup, Survey } from "./survey/survey-repository.ts";
 import type { Depth } from "./verify-options.ts";
 
@@ -106,6 +106,26 @@ function archiveUnits({ label, record, objects }: CompleteBackup, byKey: Readonl
       storedAt,
     }));
   });
+}
+
+/** Slices that were to be read, and were there to be. */
+export function slicesIn(
+  { chosen }: ReadingPlan,
+  { unreadable }: { readonly unreadable: ReadonlySet<string> },
+): string[] {
+  return chosen.flatMap(({ name }) => (name.includes("#") && !unreadable.has(objectOfSlice(name)) ? [name] : []));
+}
+
+/** How many segments there are, and how many were read in every form in which they are there. */
+export function countSegments(
+  { inventories }: Survey,
+  { segments }: ReadingPlan,
+  read: ReadonlySet<string>,
+): { readonly segments: number; readonly read: number } {
+  return {
+    segments: [...inventories.values()].reduce((sum, inventory) => sum + inventory.segments.size, 0),
+    read: segments.filter((objects) => objects.every(({ key }) => read.has(key))).length,
+  };
 }
 
 /** Since when the oldest of the units that are not read was not compared; undefined when all are read. */

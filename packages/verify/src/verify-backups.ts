@@ -41,15 +41,22 @@ export async function verifyBackups(
     onMember: (location) => coverage.add(location),
   };
   const findings: Finding[] = [];
-  for (const backup of backups)
-    findings.push(...(await verifyBackup(survey, backup, { ...options, reading, coverage })));
-  return { findings, wholeSlices: coverage.wholeSlices() };
+  const unreadable = new Set<string>();
+  for (const backup of backups) {
+    const { hasTable, findings: found } = await verifyBackup(survey, backup, { ...options, reading, coverage });
+    findings.push(...found);
+    const keys = backup.record.archives.map(({ object }) => backupKey(backup.label, object));
+    for (const key of keys) if (!hasTable || sizes.get(key) === undefined) unreadable.add(key);
+  }
+  return { findings, wholeSlices: coverage.wholeSlices(), unreadable };
 }
 
 export interface VerifiedBytes {
   readonly findings: readonly Finding[];
   /** Slices of backups that others refer to, of which every byte was read for these. */
   readonly wholeSlices: readonly string[];
+  /** Keys of archives of which nothing could be read: they are not there as they were recorded, or nothing tells what lies where in them. */
+  readonly unreadable: ReadonlySet<string>;
 }
 
 function readableObjects({ label, record, objects }: CompleteBackup): [string, number][] {
@@ -67,7 +74,7 @@ async function verifyBackup(
     coverage,
     signal,
   }: VerifyBackupsOptions & { readonly reading: ReadBackupOptions; readonly coverage: ReadCoverage },
-): Promise<Finding[]> {
+): Promise<{ readonly hasTable: boolean; readonly findings: readonly Finding[] }> {
   const { store } = survey;
   const { record } = backup;
   const objects = await checkObjects(store, backup, { signal });
@@ -85,11 +92,12 @@ async function verifyBackup(
     ...(labelBytes === undefined ? [] : checkBackupLabel(labelBytes, record)),
     ...differences,
   ];
-  if (table === undefined) return findings;
+  if (table === undefined) return { hasTable: false, findings };
   if (coverage.concerns(backup.label))
     for (const archive of table.archives)
       for (const location of ownMembers(archive, backup.label)) coverage.exists(location);
-  return [...findings, ...(await readBytes(store, { backup, table, files: manifest.files }, { plan, reading }))];
+  const damage = await readBytes(store, { backup, table, files: manifest.files }, { plan, reading });
+  return { hasTable: true, findings: [...findings, ...damage] };
 }
 
 /** An incremental's archive also has members in other backups' objects, some of them more than once. */

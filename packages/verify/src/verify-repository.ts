@@ -11,7 +11,7 @@ import { checkBackupHistories } from "./full/check-backup-histories.ts";
 import { checkSwitchPoints } from "./full/check-switch-points.ts";
 import { createVerifyPool, type VerifyPool } from "./full/verify-pool.ts";
 import { howRead } from "./how-read.ts";
-import { firstIndexOf, planReading, unreadSince, type ReadingPlan } from "./plan-reading.ts";
+import { countSegments, firstIndexOf, planReading, slicesIn, unreadSince, type ReadingPlan } from "./plan-reading.ts";
 import { agesOf, checkAges, clockJumped, DEFAULT_AGE_LIMITS } from "./quick/check-ages.ts";
 import { checkChains } from "./quick/check-chains.ts";
 import { checkDirectories } from "./quick/check-directories.ts";
@@ -92,7 +92,7 @@ async function prepare(store: ObjectStore, options: VerifyOptions): Promise<Run>
     fromIndex,
     plan,
     options,
-    read: { stored: 0, plain: 0, units: new Set(plan.chosen.map(({ name }) => name)), damaged: new Set() },
+    read: { stored: 0, plain: 0, units: new Set(), damaged: new Set() },
   };
 }
 
@@ -132,7 +132,7 @@ async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
     onDamaged,
   });
   findings.push(...verified.findings);
-  for (const name of verified.wholeSlices) done.units.add(name);
+  for (const name of [...verified.wholeSlices, ...slicesIn(plan, verified)]) done.units.add(name);
   findings.push(
     ...(await checkSegments(survey.store, plan.segments, {
       repository: survey.repository,
@@ -140,11 +140,12 @@ async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
       jobs,
       signal,
       onRead,
+      onUnit: (key) => void done.units.add(key),
       onDamaged,
     })),
   );
   if (options.depth.level !== "quick") findings.push(...(await checkBackupHistories(survey, { signal })));
-  const read = new Set(plan.segments.flat());
+  const read = new Set(plan.segments.flat().filter(({ key }) => done.units.has(key)));
   findings.push(
     ...(await checkSwitchPoints(survey, histories.histories, {
       signal,
@@ -211,7 +212,6 @@ function reportOf(
   window: RecoveryWindow | undefined,
 ): VerifyReport {
   const { newestBackupAt, lastArchivedAt } = agesOf(survey);
-  const segments = [...survey.inventories.values()].reduce((sum, inventory) => sum + inventory.segments.size, 0);
   return {
     repository: survey.repository,
     server,
@@ -219,9 +219,9 @@ function reportOf(
     backups: backups.map((backup) => ({
       label: backup.label,
       kind: backup.record.kind,
-      read: howRead(backup, plan, findings),
+      read: howRead(backup, { ...plan, slices: plan.slices.intersection(read.units) }, findings),
     })),
-    wal: { segments, read: plan.segments.length },
+    wal: countSegments(survey, plan, read.units),
     window,
     newestBackupAt: newestBackupAt?.toISOString(),
     lastArchivedAt: lastArchivedAt?.toISOString(),

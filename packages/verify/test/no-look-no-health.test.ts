@@ -1,9 +1,9 @@
 import { SoarError } from "@soar/errors";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { withFault } from "@soar/storage/testing";
-import { keysOf, SAMPLE_LABEL as LABEL } from "@soar-tooling/sample-repository";
+import { keysOf, replaceObject, SAMPLE_LABEL as LABEL, segmentKey } from "@soar-tooling/sample-repository";
 import { describe, expect, test } from "vitest";
-import { useSampleRepository } from "./sample-repository.fixture.ts";
+import { flip, useSampleRepository } from "./sample-repository.fixture.ts";
 
 const { find, repository, verify } = useSampleRepository();
 
@@ -44,6 +44,31 @@ describe("what cannot be looked at is no health", () => {
 
   test("an abort ends it", async () => {
     await expect(verify({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "ABORTED" });
+  });
+
+  test("a segment that goes between the listing and the reading is not counted as read, nor remembered", async () => {
+    const key = segmentKey(5);
+    const gone: ObjectStore = {
+      ...repository.store,
+      get: async (asked, options) =>
+        asked === key
+          ? Promise.reject(new SoarError("OBJECT_MISSING", `'${key}' is not there`))
+          : repository.store.get(asked, options),
+    };
+    const whole = await verify();
+    const report = await verify({}, gone);
+    expect(whole.units.read).toContain(key);
+    expect(report.wal).toEqual({ ...whole.wal, read: whole.wal.read - 1 });
+    expect(report.units.read).not.toContain(key);
+    expect(report.unreadSince).toBeDefined();
+  });
+
+  test("a backup of which nothing tells what lies where is not remembered as read", async () => {
+    await replaceObject(repository.store, `base/${LABEL}/index.zst`, flip(20));
+    const { units, backups, unreadSince } = await verify();
+    expect(units.read.filter((name) => name.includes("#"))).toEqual([]);
+    expect(backups).toMatchObject([{ read: "part" }]);
+    expect(unreadSince).toBeDefined();
   });
 
   test("nothing is ever written or removed", async () => {

@@ -14,6 +14,8 @@ export interface CheckSegmentsOptions extends CallOptions {
   /** Segments read at once. */
   readonly jobs: number;
   readonly onRead: (read: { readonly stored: number; readonly plain: number }) => void;
+  /** Called with the key of every object whose bytes were read, damaged or not. */
+  readonly onUnit: (unit: string) => void;
   /** Called with the key of every object that has to be read again for the same damage to be found again. */
   readonly onDamaged: (unit: string) => void;
 }
@@ -85,10 +87,15 @@ async function checkSegment(
 async function readSegment(
   store: ObjectStore,
   object: WalObject,
-  { pool, signal, wantsDigest }: CheckSegmentsOptions & { readonly wantsDigest: boolean },
+  { pool, signal, wantsDigest, onUnit }: CheckSegmentsOptions & { readonly wantsDigest: boolean },
 ): Promise<SegmentFacts> {
-  if (object.size > LARGEST_WHOLE) return inspectSegment(store, object, { signal, wantsDigest });
+  if (object.size > LARGEST_WHOLE) {
+    const facts = await inspectSegment(store, object, { signal, wantsDigest });
+    onUnit(object.key);
+    return facts;
+  }
   const stored = await readObject(store, object.key, { signal });
+  onUnit(object.key);
   return pool.checkSegment({ object, location: store.location, stored, wantsDigest }, signal);
 }
 

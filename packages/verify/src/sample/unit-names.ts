@@ -6,6 +6,11 @@ export function sliceName(object: string, offset: number): string {
   return `${object}#${Math.floor(offset / SLICE_BYTES)}`;
 }
 
+/** The key of the object that a slice is of. */
+export function objectOfSlice(name: string): string {
+  return name.slice(0, name.lastIndexOf("#"));
+}
+
 /** A whole backup, of which something is wrong that none of its slices shows by itself. */
 export function backupUnit(label: string): string {
   return `base/${label}`;
