@@ -181,10 +181,30 @@ test("a key that may not delete is told by status, because tails stay in the buc
   expect((await status()).problems).toEqual([
     expect.stringMatching(/This key may not delete.*soar-backup-verify lifecycle/) as string,
   ]);
-  world.writeEnvFile();
+  const next = await world.switchWal();
+  await eventually(`${next} to be done`, () => doneNames(world.cluster).includes(next));
   killGroup(daemon.child, "SIGTERM");
   await daemon.ended;
+  // Nobody is there who was refused; what stays is in the bucket.
+  const { stdout } = await world.run([
+    "status",
+    "--json",
+    "--env-file",
+    world.envFile,
+    "--data-dir",
+    world.cluster.dataDir,
+  ]);
+  expect((JSON.parse(stdout) as ArchiverStatus).problems).toEqual([
+    expect.stringMatching(
+      new RegExp(`tails of \\d archived segments stay.*the first that of ${name}.*lifecycle`),
+    ) as string,
+  ]);
+  world.writeEnvFile();
   await startDaemon();
+  await eventually(
+    "a key that may to remove them",
+    () => !tails().some((key) => key.includes(name) || key.includes(next)),
+  );
 });
 
 describe("without a resident archiver", () => {

@@ -1,6 +1,6 @@
 import { lsnOfSegmentIndex, parseWalSegment } from "@soar/pg-tools";
 import { listTailPieces, listTailSegments } from "@soar/repository/tail";
-import { listTimelineSegments } from "@soar/repository/wal";
+import { findWalObjects, listTimelineSegments } from "@soar/repository/wal";
 import type { GapRecord } from "@soar/repository/markers";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { ArchiveStatus } from "../server-wal/archive-status.ts";
@@ -13,7 +13,12 @@ export interface BucketView {
   readonly missing: readonly string[];
   /** End of the newest tail. */
   readonly tailLsn: bigint | undefined;
+  /** Segments that are archived and whose tail is still there, oldest first; no more than `MOST_LEFTOVERS` are looked for. */
+  readonly leftoverTails: readonly string[];
 }
+
+/** Where nobody may remove tails, there are as many as segments were archived. */
+export const MOST_LEFTOVERS = 20;
 
 const SEGMENT = /^[0-9A-F]{24}$/;
 
@@ -46,7 +51,26 @@ export async function viewBucket(
         missing.push(name);
     }
   }
-  return { present, missing, tailLsn: await endOfTail(store, segmentSize, signal) };
+  const settled = newestSettled(names.sort(), ready);
+  return {
+    present,
+    missing,
+    tailLsn: await endOfTail(store, settled, { segmentSize, signal }),
+    leftoverTails: await findLeftoverTails(store, signal),
+  };
+}
+
+/** The newest segment that PostgreSQL was answered for; tails of what waits still count, and so does everything where nothing waits. */
+function newestSettled(names: readonly string[], ready: readonly string[]): string | undefined {
+  const waiting = names.findIndex((name) => ready.includes(name));
+  return names[(waiting < 0 ? names.length : waiting) - 1];
+}
+
+async function findLeftoverTails(store: ObjectStore, signal: AbortSignal | undefined): Promise<string[]> {
+  const leftover: string[] = [];
+  for (const name of await listTailSegments(store, { atMost: MOST_LEFTOVERS, signal }))
+    if ((await findWalObjects(store, name, { signal })).length > 0) leftover.push(name);
+  return leftover;
 }
 
 function byTimeline(names: readonly string[], segmentSize: number): Map<number, Map<string, number>> {
@@ -60,10 +84,10 @@ function byTimeline(names: readonly string[], segmentSize: number): Map<number, 
 
 async function endOfTail(
   store: ObjectStore,
-  segmentSize: number,
-  signal: AbortSignal | undefined,
+  after: string | undefined,
+  { segmentSize, signal }: CallOptions & { readonly segmentSize: number },
 ): Promise<bigint | undefined> {
-  const newest = (await listTailSegments(store, { signal })).sort().at(-1);
+  const newest = (await listTailSegments(store, { after, signal })).at(-1);
   if (newest === undefined) return undefined;
   const pieces = await listTailPieces(store, newest, { signal });
   const end = pieces.reduce((most, { to }) => Math.max(most, to), 0);

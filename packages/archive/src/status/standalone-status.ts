@@ -4,7 +4,7 @@ import { readClusterIdentity } from "../cluster-identity.ts";
 import { compareArchiveOrder, readArchiveStatus } from "../server-wal/archive-status.ts";
 import { walPath } from "../server-wal/wal-path.ts";
 import { readArchiverStatus, type ArchiverStatus } from "./archiver-status.ts";
-import { viewBucket } from "./bucket-view.ts";
+import { MOST_LEFTOVERS, viewBucket } from "./bucket-view.ts";
 import { readCounters } from "./counters-file.ts";
 import { findOldestCommit } from "../server-wal/oldest-commit.ts";
 import { createPositionHistory } from "../server-wal/position-history.ts";
@@ -58,10 +58,20 @@ export async function readStandaloneStatus({
     tailIntervalMs: undefined,
     walDirectory: await readWalDirectory(dataDir),
     repository,
-    problems,
+    problems: [...problems, ...tailProblems(bucket?.leftoverTails ?? [])],
     now,
   });
   return store === undefined ? status : await withOldestCommit(status, { dataDir, segmentSize, now });
+}
+
+/** An archiver that stops leaves the tail of the segment that it was at; more of them stay where none may be removed. */
+function tailProblems(leftover: readonly string[]): string[] {
+  const [first] = leftover;
+  if (first === undefined || leftover.length === 1) return [];
+  const count = leftover.length < MOST_LEFTOVERS ? String(leftover.length) : `${MOST_LEFTOVERS} or more`;
+  return [
+    `The tails of ${count} archived segments stay in the bucket, the first that of ${first}: the resident archiver removes them when it runs and its key may delete, else only a lifecycle rule does. soar-backup-verify lifecycle prints one, soar-backup-verify doctor looks whether there is one.`,
+  ];
 }
 
 /** Nobody watched the server, but its WAL says when the first commit was that the bucket lacks. */

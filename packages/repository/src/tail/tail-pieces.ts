@@ -92,16 +92,28 @@ export async function listTailPieces(
   return pieces;
 }
 
+export interface ListTailOptions extends CallOptions {
+  /** Only segments after this one: where nobody may remove tails there are as many as segments were archived. */
+  readonly after?: string | undefined;
+  /** All unless given. */
+  readonly atMost?: number | undefined;
+}
+
 /** Names of the segments that have pieces, ascending; one short listing for each. */
-export async function listTailSegments(store: ObjectStore, options: CallOptions = {}): Promise<string[]> {
+export async function listTailSegments(
+  store: ObjectStore,
+  { after, atMost = Infinity, signal }: ListTailOptions = {},
+): Promise<string[]> {
   const names: string[] = [];
-  for (let startAfter: string | undefined; ;) {
-    const piece = await firstPieceAfter(store, startAfter, options);
-    if (piece === undefined) return names;
-    names.push(piece.segmentName);
+  for (let last = after; names.length < atMost;) {
     // Sorts behind every piece of this segment.
-    startAfter = `${tailPrefix(piece.segmentName)}~`;
+    const startAfter = last === undefined ? undefined : `${tailPrefix(last)}~`;
+    const piece = await firstPieceAfter(store, startAfter, { signal });
+    if (piece === undefined) break;
+    last = piece.segmentName;
+    names.push(last);
   }
+  return names;
 }
 
 /** The SHA-256 that a piece carries: that of all bytes of its segment up to its end. */

@@ -110,6 +110,8 @@ test("lists segments and pieces, removes them, and refuses what it does not know
   await ship(100, 200);
   await ship(0, 100, wal, second);
   expect(await listTailSegments(store)).toEqual([SEGMENT, second]);
+  expect(await listTailSegments(store, { after: SEGMENT })).toEqual([second]);
+  expect(await listTailSegments(store, { atMost: 1 })).toEqual([SEGMENT]);
   expect(await removeTail(store, SEGMENT)).toBe(true);
   expect(await removeTail(store, SEGMENT)).toBe(true);
   expect(await listTailSegments(store)).toEqual([second]);
