@@ -167,6 +167,12 @@ test("after a new start on an idle server, what an earlier one has shipped is in
   expect((await status()).unarchivedBytes).toBe(0);
 });
 
+async function shipSomeTail(): Promise<void> {
+  await world.cluster.query("insert into c values (2)");
+  const [current] = await world.cluster.query<{ name: string }>("select pg_walfile_name(pg_current_wal_lsn()) as name");
+  await eventually("its tail", () => tails().some((key) => key.includes(current?.name ?? "none")));
+}
+
 test("a key that may not delete is told by status, because tails stay in the bucket", async () => {
   world.s3.addCredential({ accessKeyId: "WRITER", secretAccessKey: "writer-secret", deny: ["s3:Delete*"] });
   world.writeEnvFile({ AWS_ACCESS_KEY_ID: "WRITER", AWS_SECRET_ACCESS_KEY: "writer-secret" });
@@ -175,12 +181,14 @@ test("a key that may not delete is told by status, because tails stay in the buc
   await startDaemon();
   await eventually("the tail's connection", () => daemon.log().includes("shipping the tail"));
   expect((await status()).problems).toEqual([]);
+  await shipSomeTail();
   const name = await world.switchWal();
   await eventually(`${name} to be done`, () => doneNames(world.cluster).includes(name));
   await eventually("status to tell", async () => (await status()).problems.length > 0);
   expect((await status()).problems).toEqual([
     expect.stringMatching(/This key may not delete.*soar-backup-verify lifecycle/) as string,
   ]);
+  await shipSomeTail();
   const next = await world.switchWal();
   await eventually(`${next} to be done`, () => doneNames(world.cluster).includes(next));
   killGroup(daemon.child, "SIGTERM");
