@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import {
   LONGEST_LINE,
+  parseMessage,
   type PushAnswer,
   type PushRequest,
   type SocketMessage,
@@ -66,7 +67,9 @@ async function* converse(
       const lines = buffered.split("\n");
       buffered = lines.pop() ?? "";
       for (const line of lines) {
-        const message = JSON.parse(line) as SocketMessage;
+        const message = parseMessage(line);
+        // Who speaks something else is no archiver of this version.
+        if (message === undefined) return;
         if ("accepted" in message) {
           clearTimeout(timer);
           timer = expireAfter(socket, message.accepted.timeoutMs + GRACE_MS);

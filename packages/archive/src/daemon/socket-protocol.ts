@@ -39,6 +39,40 @@ export type SocketMessage =
   | { readonly accepted: { readonly timeoutMs: number } }
   | { readonly status: unknown };
 
+/** A line that came back; undefined for one that no archiver says. */
+export function parseMessage(line: string): SocketMessage | undefined {
+  const message = parsed(line);
+  if (isRecord(message) && ANSWERS.some((isAnswer) => isAnswer(message))) return message as unknown as SocketMessage;
+  return undefined;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const ANSWERS: readonly ((message: Fields) => boolean)[] = [
+  ({ done }) => isRecord(done) && typeof done["answer"] === "string" && typeof done["logsArchive"] === "boolean",
+  ({ failed }) => isRecord(failed) && typeof failed["message"] === "string" && isFailure(failed["exitStatus"]),
+  ({ declined }) => typeof declined === "string",
+  ({ accepted }) => isRecord(accepted) && typeof accepted["timeoutMs"] === "number",
+  ({ status }) => isRecord(status),
+];
+
+/** A failure that ends with 0 would be an archived file. */
+function isFailure(status: unknown): boolean {
+  return typeof status === "number" && status >= 1 && status <= 125;
+}
+
+function isRecord(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Longest line that is read; a request has some hundred bytes, a status a few thousand. */
 export const LONGEST_LINE = 256 * 1024;
 
