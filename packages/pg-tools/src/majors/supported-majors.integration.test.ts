@@ -102,6 +102,7 @@ describe.each(installations)("the row of PostgreSQL $version says what the serve
       walSummaries: await hasSetting("summarize_wal"),
       loginEventTriggers: await hasSetting("event_triggers"),
       slotsOfStandbys: await hasSetting("synchronized_standby_slots"),
+      promoteTriggerFile: await hasSetting("promote_trigger_file"),
       // The cluster was made without a word about them.
       checksumsByDefault: (await one("SELECT current_setting('data_checksums')")) === "on",
     }).toEqual(row?.features);

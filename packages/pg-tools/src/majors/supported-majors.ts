@@ -67,6 +67,8 @@ export interface MajorFeatures {
   readonly loginEventTriggers: boolean;
   /** `synchronized_standby_slots`: logical decoding waits for slots of standbys. */
   readonly slotsOfStandbys: boolean;
+  /** `promote_trigger_file`: whoever makes the file ends recovery, wherever that is. */
+  readonly promoteTriggerFile: boolean;
   /** `initdb` switches data checksums on unless it is told not to. */
   readonly checksumsByDefault: boolean;
 }
@@ -107,6 +109,7 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
       walSummaries: false,
       loginEventTriggers: false,
       slotsOfStandbys: false,
+      promoteTriggerFile: true,
       checksumsByDefault: false,
     },
   },
@@ -123,6 +126,7 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
       walSummaries: false,
       loginEventTriggers: false,
       slotsOfStandbys: false,
+      promoteTriggerFile: false,
       checksumsByDefault: false,
     },
   },
@@ -139,6 +143,7 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
       walSummaries: true,
       loginEventTriggers: true,
       slotsOfStandbys: true,
+      promoteTriggerFile: false,
       checksumsByDefault: false,
     },
   },
@@ -158,6 +163,7 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
       walSummaries: true,
       loginEventTriggers: true,
       slotsOfStandbys: true,
+      promoteTriggerFile: false,
       checksumsByDefault: true,
     },
   },

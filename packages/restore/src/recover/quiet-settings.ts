@@ -42,6 +42,12 @@ export function quietSettings(
     max_logical_replication_workers: "0",
     ...(features?.slotsOfStandbys === true ? { sync_replication_slots: "off", synchronized_standby_slots: "" } : {}),
     ...(standby ? {} : { max_worker_processes: "0" }),
+    ...withoutTriggerFile(postgresMajor),
     ...(features?.loginEventTriggers === true ? { event_triggers: "off" } : {}),
   };
+}
+
+/** The source's trigger file may be there, on the machine that it shares with a copy: that would end recovery before its target. */
+export function withoutTriggerFile(postgresMajor: number): Record<string, string> {
+  return findMajor(postgresMajor)?.features.promoteTriggerFile === true ? { promote_trigger_file: "" } : {};
 }

@@ -15,8 +15,9 @@ import {
   type RecoveryOutcome,
   type StartedCluster,
 } from "@soar/pg-tools/cluster";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { RestorePlan } from "../plan/plan.ts";
-import { withoutJobLibraries } from "./quiet-settings.ts";
+import { withoutJobLibraries, withoutTriggerFile } from "./quiet-settings.ts";
 
 export interface RecoverOptions {
   readonly dataDir: string;
@@ -77,6 +78,7 @@ export async function prepareRecovery(
     recovery_end_command: "",
     // A standby that lags on purpose would have each commit wait.
     recovery_min_apply_delay: 0,
+    ...withoutTriggerFile(majorOfVersionNumber(plan.backup.postgresVersion)),
     ...(options.fenced && options.action === "pause" ? pausedCopySettings(plan) : {}),
   });
   await setRecoveryMode(dataDir, "recovery");
