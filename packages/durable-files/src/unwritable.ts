@@ -18,6 +18,11 @@ const FACTS: Readonly<Record<string, string>> = {
   EXDEV: "the two lie on different file systems",
 };
 
+/** Something of another kind has the name: no right and no user helps. */
+const OTHER_KIND: ReadonlySet<string | undefined> = new Set(["EISDIR", "ELOOP", "ENOTDIR"]);
+const OTHER_KIND_HINT =
+  "Something else has the place of a file or a directory there: look at it, then move it away or put back what belongs there.";
+
 const NO_ROOM: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT"]);
 
 /** Why a place is not used although the system would let us. It becomes an error of the path by the two functions below. */
@@ -59,7 +64,7 @@ export function unreadable(path: string, cause: unknown, hint?: string): SoarErr
   if (isSoarError(cause)) return cause;
   return new SoarError("FILE_UNREADABLE", `unable to read '${path}': ${factOf(cause)}`, {
     cause,
-    hint: hintOf(cause) ?? hint ?? "Run as a user that may read it: its owner, or root.",
+    hint: hintOf(cause) ?? hint ?? kindHintOf(cause) ?? "Run as a user that may read it: its owner, or root.",
   });
 }
 
@@ -78,6 +83,11 @@ export function meansAbsent(error: unknown): boolean {
 
 function hintOf(cause: unknown): string | undefined {
   return cause instanceof PlaceError ? cause.hint : undefined;
+}
+
+/** Where no caller knows it better. */
+function kindHintOf(cause: unknown): string | undefined {
+  return OTHER_KIND.has(systemErrorCode(cause)) ? OTHER_KIND_HINT : undefined;
 }
 
 function factOf(cause: unknown): string {

@@ -17,7 +17,7 @@ import { findServerControl, type ServerControl } from "./server-control/server-c
 import { hasSystemd } from "./server-control/systemd.ts";
 import { findMissingHere } from "./server-config/missing-here.ts";
 import { placeTablespaces } from "./fetch/tablespaces.ts";
-import { requireWalPlace } from "./fetch/wal-link.ts";
+import { requireLinkedWal, requireWalPlace } from "./fetch/wal-link.ts";
 
 export type CheckOptions = Pick<
   RestoreOptions,
@@ -35,6 +35,7 @@ export async function checkRestore(
   requireOwnPlace(plan, options, inPlace);
   const approach = await chooseApproach(plan, { dataDir, overwrite, inPlace });
   await requireWalPlace({ dataDir, walDir: options.walDir }, approach);
+  await requireLinkedWal(dataDir, approach);
   const tablespaces = await placeTablespaces(
     plan.backup,
     options.tablespaceMap ?? new Map(),

@@ -2,6 +2,7 @@ import { readdir, stat, statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
+  lstatIfPresent,
   makeDirectory,
   meansAbsent,
   type Owner,
@@ -11,7 +12,7 @@ import {
   statIfPresent,
   type Within,
 } from "@soar/durable-files";
-import { hasErrorCode, SoarError } from "@soar/errors";
+import { hasErrorCode, isSoarError, messageOf, SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { readControlFile } from "@soar/pg-tools/control-file";
 import { isFile } from "./is-file.ts";
@@ -74,14 +75,12 @@ export async function inspectDataDirectory(path: string): Promise<DataDirectoryS
   const [example] = names.filter((name) => name !== "lost+found");
   if (example === undefined) return { state: "empty" };
   const processId = await runningServer(path);
-  const control = await readIfPresent(join(path, "global", "pg_control"), { hint: OWNER_HINT }).catch(
-    (cause: Error) => {
-      throw new SoarError("FILE_UNREADABLE", `unable to tell which cluster lies in '${path}': ${cause.message}`, {
-        cause,
-        hint: OWNER_HINT,
-      });
-    },
-  );
+  const control = await readIfPresent(join(path, "global", "pg_control")).catch((cause: unknown) => {
+    throw new SoarError("FILE_UNREADABLE", `unable to tell which cluster lies in '${path}': ${messageOf(cause)}`, {
+      cause,
+      hint: isSoarError(cause) ? cause.hint : OWNER_HINT,
+    });
+  });
   const major = await readMajor(path);
   const identity = control === undefined ? undefined : readIdentity(control, { mayBeDamaged: major !== undefined });
   if (processId !== undefined)
@@ -95,6 +94,16 @@ export async function inspectDataDirectory(path: string): Promise<DataDirectoryS
   if (identity !== undefined) return { state: "cluster", ...identity };
   if (control === undefined && names.includes(RESTORE_STATE_DIRECTORY)) return { state: "interrupted" };
   return major === undefined ? { state: "other", example } : { state: "remains", postgresMajor: major };
+}
+
+/** Throws `FILE_UNREADABLE` where something else has the name of the directory in which a restore keeps its state. */
+export async function requireStatePlace(dataDir: string): Promise<void> {
+  const path = join(dataDir, RESTORE_STATE_DIRECTORY);
+  const found = await lstatIfPresent(path);
+  if (found === undefined || found.isDirectory()) return;
+  throw new SoarError("FILE_UNREADABLE", `unable to restore into '${dataDir}': '${path}' is no directory`, {
+    hint: "A restore keeps its state there: look at what has this name, then move it away. Nothing was changed.",
+  });
 }
 
 function readIdentity(

@@ -4,6 +4,7 @@ import { processStart, removeLeftovers } from "@soar/durable-files";
 import type { ObjectStore } from "@soar/storage";
 import { checkRestore } from "./check-restore.ts";
 import { createDataDirectory, inDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
+import { clearState } from "./fetch/delta/clear-state.ts";
 import { goesOn } from "./fetch/delta/approach.ts";
 import { holdControlFile } from "./fetch/delta/hold-control-file.ts";
 import { saveUnarchivedWal } from "./fetch/delta/save-wal.ts";
@@ -184,6 +185,7 @@ async function beginRecord(
     await createDataDirectory(dataDir, owner);
     await linkWal({ dataDir, walDir }, owner);
   }
+  if (!goesOn(approach)) await clearState(dataDir, owner);
   // What a killed run has not finished; nobody else writes there.
   for (const directory of [dataDir, join(dataDir, RESTORE_STATE_DIRECTORY)])
     await removeLeftovers(directory, { idleMs: 0, within: inDataDirectory(dataDir, owner) });

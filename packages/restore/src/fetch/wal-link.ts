@@ -1,6 +1,15 @@
 import { existsSync } from "node:fs";
+import { realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { makeDirectory, namesIfPresent, type Owner, readLinkIfPresent, replaceLink } from "@soar/durable-files";
+import {
+  makeDirectory,
+  namesIfPresent,
+  type Owner,
+  readLinkIfPresent,
+  realPathIfPresent,
+  replaceLink,
+  statIfPresent,
+} from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { inDataDirectory } from "../data-directory.ts";
 import type { Approach } from "./delta/approach.ts";
@@ -44,6 +53,33 @@ export async function requireWalPlace({ dataDir, walDir }: WalLinkOptions, { kin
     throw new SoarError("FILE_UNREADABLE", `unable to put WAL into '${walDir}': its parent directory does not exist`, {
       hint: "Create it first; a typing error must not make a tree. Nothing was changed.",
     });
+}
+
+/**
+ * Rejects with `FILE_UNREADABLE` unless a pg_wal that is a link leads to a directory, outside of the data directory, that can
+ * be emptied and filled again. Looks only.
+ */
+export async function requireLinkedWal(dataDir: string, { kind }: Approach): Promise<void> {
+  const link = join(dataDir, "pg_wal");
+  if (kind !== "refill" || (await leadsTo(dataDir)) === undefined) return;
+  const place = await realPathIfPresent(link);
+  const isDirectory = place !== undefined && (await statIfPresent(place))?.isDirectory() === true;
+  const isInside = isDirectory && isWithin(place, await realpath(dataDir));
+  if (isDirectory && !isInside) return;
+  const fact = isInside
+    ? "in the data directory itself, where everything else is removed"
+    : place === undefined
+      ? "where there is nothing"
+      : "which is no directory";
+  throw new SoarError(
+    "FILE_UNREADABLE",
+    `unable to fill '${dataDir}' again: its pg_wal is a link to '${await leadsTo(dataDir)}', ${fact}`,
+    {
+      hint: isInside
+        ? `Put the directory in the place of the link: rm '${link}' && mv '${place}' '${link}'. Nothing was changed.`
+        : `Mount or make that directory, or remove the link: rm '${link}'. Then WAL lies in the data directory. Nothing was changed.`,
+    },
+  );
 }
 
 /** Makes pg_wal of a new data directory a link to there. Does what is left of it when it was interrupted. */

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import { lstat, readdir, readlink, stat } from "node:fs/promises";
+import { lstat, readlink, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { isRoot, lstatIfPresent, makeDirectory, moveEntry, replaceLink, syncDirectory } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { realDataDirectory } from "../data-directory.ts";
+import { tablespaceLinks } from "../fetch/delta/own-tablespaces.ts";
 import {
   keptPrefix,
   listKept,
@@ -137,11 +138,9 @@ async function outsideDirectories(
   const wal = (await kindOf(join(dataDir, "pg_wal"))) === "link" ? await target(dataDir, "pg_wal") : undefined;
   // The disk that it leads to may be what was lost.
   if (wal !== undefined && existsSync(wal)) found.push({ link: "pg_wal", from: await realDataDirectory(wal) });
-  const links = existsSync(join(dataDir, "pg_tblspc"))
-    ? await readdir(join(dataDir, "pg_tblspc"), { withFileTypes: true })
-    : [];
-  for (const entry of links.filter((one) => one.isSymbolicLink())) {
-    const [link, named] = [join("pg_tblspc", entry.name), await target(dataDir, join("pg_tblspc", entry.name))];
+  for (const [name, place] of await tablespaceLinks(dataDir)) {
+    const link = join("pg_tblspc", name);
+    const named = resolve(dirname(join(dataDir, link)), place);
     if (tablespacePlaces.has(named) && existsSync(named)) found.push({ link, from: await realDataDirectory(named) });
   }
   return found;

@@ -158,10 +158,7 @@ export function plannedRecord(
 /** Undefined when no restore is or was in progress there. Rejects with `FORMAT_INVALID` or `FILE_UNREADABLE`. */
 export async function readRestoreRecord(dataDir: string): Promise<RestoreRecord | undefined> {
   const path = recordPath(dataDir);
-  const text = await readTextIfPresent(path, {
-    hint: "Run as the owner of the data directory or as root.",
-    within: { base: dataDir },
-  });
+  const text = await readTextIfPresent(path, { within: { base: dataDir } });
   if (text === undefined) return undefined;
   const value = parseJsonAs(recordSchema, text);
   if (value !== undefined) return value;

@@ -2,7 +2,12 @@ import { join } from "node:path";
 import { processStart } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
-import { inspectDataDirectory, requireRestorable, type DataDirectoryState } from "../../data-directory.ts";
+import {
+  inspectDataDirectory,
+  requireRestorable,
+  requireStatePlace,
+  type DataDirectoryState,
+} from "../../data-directory.ts";
 import type { RestorePlan } from "../../plan/plan.ts";
 import { isFile } from "../../is-file.ts";
 import { findDifference, type LeftPlaces } from "../../status/left-files.ts";
@@ -64,6 +69,7 @@ export async function chooseApproach(plan: RestorePlan, options: ApproachOptions
   const { dataDir } = options;
   const found = await inspectDataDirectory(dataDir);
   if (found.state === "absent" || found.state === "empty") return { kind: "fill" };
+  await requireStatePlace(dataDir);
   const earlier = await readUnfinished(dataDir);
   if (earlier !== undefined) await requireAlone(dataDir, earlier);
   const unfinished = earlier === undefined ? undefined : await goOn(plan, dataDir, { ...options, found, earlier });

@@ -26,6 +26,6 @@ export async function holdControlFile(
     if (!meansAbsent(error)) throw error;
     // An earlier run may have been interrupted between the two steps.
     await syncDirectory(stateDir);
-    if ((await statIfPresent(global)) !== undefined) await syncDirectory(global);
+    if ((await statIfPresent(global))?.isDirectory() === true) await syncDirectory(global);
   }
 }

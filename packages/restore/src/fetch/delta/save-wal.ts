@@ -1,4 +1,3 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
   makeDirectory,
@@ -58,7 +57,8 @@ export async function saveUnarchivedWal(
  * tell which timeline the segments are of.
  */
 async function unarchivedFiles(walDir: string, needed: ReadonlySet<string>): Promise<string[]> {
-  const names = await readdir(walDir);
+  // Something else has its place, and is removed.
+  const names = (await namesIfPresent(walDir)) ?? [];
   const done = new Set(await namesIfPresent(join(walDir, "archive_status")));
   const unarchived = names.filter((name) => WAL_FILE.test(name) && (needed.has(name) || !done.has(`${name}.done`)));
   return unarchived.length === 0
