@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { findChromium } from "../browser/headless-chromium.ts";
 import { findFuseLack, findMountLack } from "../mounts/mount.ts";
@@ -5,6 +6,15 @@ import type { NeedProbe } from "./requires.ts";
 import { findZlibSyncLack } from "./zlib-sync.ts";
 
 const SYSTEMD_PROGRAMS = ["systemd-analyze", "systemd-socket-activate", "systemd-notify"];
+
+const DEBIAN_PROGRAMS = ["pg_createcluster", "unshare", "nsenter", "setpriv"];
+
+function findDebianLack(): string | undefined {
+  const missing = DEBIAN_PROGRAMS.filter((name) => !existsSync(`/usr/bin/${name}`));
+  if (missing.length > 0) return `there is no ${missing.join(", ")} (Debian: packages postgresql, util-linux)`;
+  const { status, stderr } = spawnSync("unshare", ["--mount", "--pid", "--fork", "true"], { encoding: "utf8" });
+  return status === 0 ? undefined : `no namespaces can be made: ${stderr.trim()}`;
+}
 
 /** Everything but PostgreSQL, whose needs @soar-tooling/postgres-clusters has. */
 export const MACHINE_NEEDS: readonly NeedProbe[] = [
@@ -30,6 +40,11 @@ export const MACHINE_NEEDS: readonly NeedProbe[] = [
       const missing = SYSTEMD_PROGRAMS.filter((name) => !existsSync(`/usr/bin/${name}`));
       return missing.length === 0 ? undefined : `there is no ${missing.join(", ")} (Debian: package systemd)`;
     },
+  },
+  {
+    need: "debian",
+    description: "a Debian machine of a test's own: postgresql-common, and the right to make namespaces",
+    findLack: findDebianLack,
   },
   {
     need: "chromium",

@@ -4,6 +4,7 @@ export type Need =
   | "mount"
   | "fuse"
   | "systemd"
+  | "debian"
   | "chromium"
   | "zlib-sync"
   | "postgres-clients"
