@@ -49,10 +49,11 @@ const CHECKED = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
 const digest = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
 /** A seek table of these plain frames. */
-async function plantTable(frames: readonly Buffer[]): Promise<void> {
+async function plantTable(frames: readonly Buffer[], tar?: number): Promise<void> {
   const stored = frames.map((frame) => zstdCompressSync(frame, CHECKED));
   await plantObject("index.zst", Buffer.concat(stored), (record) => ({
     ...record,
+    archives: record.archives.map((one) => (tar === undefined ? one : { ...one, tar })),
     index: {
       members: frames.map(
         (frame, at) => [stored[at]?.length ?? 0, frame.length, digest(frame)] as [number, number, string],
@@ -61,13 +62,40 @@ async function plantTable(frames: readonly Buffer[]): Promise<void> {
   }));
 }
 
-const HEADER = '{"format":"soar-seek-table","version":1,"digest":"sha256","chunkBytes":16384}\n["a","base"]\n';
+const HEADER = '{"format":"soar-seek-table","version":2,"digest":"sha256","chunkBytes":16384}\n["a","base"]\n';
 
 function* manyRows(count: number): Generator<Buffer> {
   for (let at = 0; at < count; at += 10_000)
     yield Buffer.from(
       Array.from({ length: 10_000 }, (_, more) => `["e","base/5/${at + more}","file",0,384,0,0,0,"",0,0]\n`).join(""),
     );
+}
+
+const member = (plainBytes: number): string =>
+  `["m",0,0,9,${plainBytes},"${Buffer.alloc(32).toString("base64")}",0,"AAAAAAAAAAA="]\n`;
+
+/** Plain bytes of a member that holds the headers of as many empty files as one frame of the table has rows. */
+const ROWS_OF_A_FRAME = 50_000;
+const FRAME_MEMBER_BYTES = ROWS_OF_A_FRAME * 512 + 512;
+
+/** A table whose frames are all one: nothing in it contradicts the rows before, and stored it is some megabytes. */
+async function plantBomb(count: number, { tar, row }: { tar: number; row?: () => string }): Promise<void> {
+  const frame = (number: number): Buffer =>
+    Buffer.from(
+      row === undefined
+        ? `${Array.from({ length: ROWS_OF_A_FRAME }, (_, at) => `["e","f","file",0,384,0,0,0,"",${number},${(at + 1) * 512}]\n`).join("")}${member(FRAME_MEMBER_BYTES)}`
+        : row().repeat(ROWS_OF_A_FRAME),
+    );
+  const frames = Array.from({ length: count / ROWS_OF_A_FRAME }, (_, number) =>
+    row !== undefined && number > 0 ? undefined : frame(number),
+  );
+  await plantTable(
+    [
+      Buffer.from(`${HEADER}["o","base/${LABEL}/backup.tar.gz","gzip"]\n`),
+      ...frames.map((one) => one ?? frames[0] ?? Buffer.of()),
+    ],
+    tar,
+  );
 }
 
 interface Attack {
@@ -96,14 +124,29 @@ const ATTACKS: readonly Attack[] = [
   {
     name: "a seek table of 300,000 files that does not end",
     plant: () => plantTable([Buffer.from(HEADER), ...manyRows(300_000)]),
-    refusal: /it ends before its last line/,
+    refusal: /its entries have no room for their headers/,
+  },
+  {
+    name: "a seek table of 2 million files, for which the recorded archive has no room",
+    plant: () => plantBomb(2_000_000, { tar: 4 * MIB }),
+    refusal: /its archive 'base' is longer than the 4194304 bytes that were recorded/,
+  },
+  {
+    name: "a record that claims room for a seek table of 30 million files",
+    plant: () => plantBomb(30_000_000, { tar: 32 * 2 ** 30 }),
+    refusal: /describes more than \d+ files, for which this process has no memory/,
+  },
+  {
+    name: "a record that claims room for 30 million members of one byte",
+    plant: () => plantBomb(30_000_000, { tar: 32 * 2 ** 30, row: () => member(1) }),
+    refusal: /its members are smaller than any writer makes them/,
   },
   {
     name: "a seek table in which a member claims a gigabyte",
     plant: () =>
       plantTable([
         Buffer.from(
-          `${HEADER}["o","base/${LABEL}/backup.tar.gz","gzip"]\n["m",0,0,1073741824,1073741824,"${Buffer.alloc(32).toString("base64")}"]\n`,
+          `${HEADER}["o","base/${LABEL}/backup.tar.gz","gzip"]\n["m",0,0,1073741824,1073741824,"${Buffer.alloc(32).toString("base64")}",0,"AAAAAAAAAAA="]\n`,
         ),
       ]),
     refusal: /a line of the seek table/,

@@ -20,6 +20,7 @@ export { writeSeekableTar, type WriteSeekableTarOptions } from "./write/write-se
 export { DigestIndex } from "./table/digest-index.ts";
 export type { MemberList } from "./table/member-list.ts";
 export { readSeekTable, readSeekTableRows } from "./table/read-seek-table.ts";
+export type { ExpectedTable } from "./table/table-watch.ts";
 export type { SeekArchive, SeekTable } from "./table/seek-table.ts";
 export { type SeekTableSummary, SeekTableWriter, type TableFrame } from "./table/seek-table-writer.ts";
 

@@ -1,6 +1,7 @@
 import { SeekTableWriter, type SeekTableSummary } from "../src/table/seek-table-writer.ts";
 import { readSeekTable } from "../src/table/read-seek-table.ts";
 import type { SeekTable } from "../src/table/seek-table.ts";
+import type { ExpectedTable } from "../src/table/table-watch.ts";
 import type { WriteSummary } from "../src/write/member-writer.ts";
 import { type WriteSeekableTarOptions, writeSeekableTar } from "../src/write/write-seekable-tar.ts";
 
@@ -54,13 +55,21 @@ export async function archiveInto(
   }
   const tableSummary = await writer.end();
   const tableBytes = Buffer.concat(frames);
-  return { table: await loadTable(tableBytes, tableSummary), tableBytes, tableSummary, summaries };
+  // What writers make has to be what readers expect.
+  const archives = new Map(sources.map(({ name }, at) => [name, summaries[at]?.plainBytes ?? 0]));
+  const table = await loadTable(tableBytes, tableSummary, { archives, objects: 100 });
+  return { table, tableBytes, tableSummary, summaries };
 }
 
-export async function loadTable(bytes: Buffer, { frames }: Pick<SeekTableSummary, "frames">): Promise<SeekTable> {
+export async function loadTable(
+  bytes: Buffer,
+  { frames }: Pick<SeekTableSummary, "frames">,
+  expected?: ExpectedTable,
+): Promise<SeekTable> {
   return await readSeekTable({
     name: "index.zst",
     frames,
+    expected,
     fetch: async (offset, length) => await Promise.resolve(bytes.subarray(offset, offset + length)),
   });
 }

@@ -1,5 +1,12 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { readSeekTable, readSeekTableRows, type SeekTable, type TableFrame, type TableRow } from "@soar/seekable-tar";
+import {
+  type ExpectedTable,
+  readSeekTable,
+  readSeekTableRows,
+  type SeekTable,
+  type TableFrame,
+  type TableRow,
+} from "@soar/seekable-tar";
 import { type CallOptions, type ObjectStore, readObject } from "@soar/storage";
 import type { BackupRecord } from "./backup-record.ts";
 import { BACKUP_OBJECTS, backupKey } from "./keys.ts";
@@ -8,6 +15,8 @@ import { BACKUP_OBJECTS, backupKey } from "./keys.ts";
 export interface BackupTable {
   readonly label: string;
   readonly frames: readonly TableFrame[];
+  /** What the record leaves room for; undefined for a table that this process has written itself. */
+  readonly expected?: ExpectedTable | undefined;
 }
 
 export interface ReadTableOptions extends CallOptions {
@@ -15,10 +24,27 @@ export interface ReadTableOptions extends CallOptions {
   readonly onFrame?: ((frame: Promise<Buffer>) => void) | undefined;
 }
 
+/** Of one backup: a tar stream for each tablespace. No server has so many. */
+const MOST_ARCHIVES = 1000;
+/**
+ * Plain bytes of a table that is collected as it is read: rows are a few hundred thousand at the most. A larger one is gone through
+ * without collecting anything first, so that it has to be whole before it takes memory.
+ */
+const COLLECTED_AT_ONCE_BYTES = 16 * 1024 * 1024;
+
 /** The table as the record of its backup describes it. */
-export function tableOf({ label, index }: Pick<BackupRecord, "label" | "index">): BackupTable {
+export function tableOf({
+  label,
+  index,
+  archives,
+  references,
+}: Pick<BackupRecord, "label" | "index" | "archives" | "references">): BackupTable {
   return {
     label,
+    expected: {
+      archives: new Map(archives.map(({ name, tar }) => [name, tar])),
+      objects: (references.length + 1) * MOST_ARCHIVES,
+    },
     frames: index.members.map(([storedLength, plainLength, sha256]) => ({ storedLength, plainLength, sha256 })),
   };
 }
@@ -33,6 +59,9 @@ export async function readBackupTable(
   options: ReadTableOptions = {},
 ): Promise<SeekTable> {
   try {
+    const plainBytes = table.frames.reduce((sum, { plainLength }) => sum + plainLength, 0);
+    if (table.expected !== undefined && plainBytes > COLLECTED_AT_ONCE_BYTES)
+      await goThrough(readSeekTableRows(readerOf(store, table, { signal: options.signal })));
     return await readSeekTable(readerOf(store, table, options));
   } catch (error) {
     throw asRepositoryDamage(error);
@@ -52,6 +81,15 @@ export async function* readBackupTableRows(
   }
 }
 
+async function goThrough(table: AsyncIterable<readonly TableRow[]>): Promise<void> {
+  let isEnded = false;
+  for await (const rows of table) for (const { kind } of rows) isEnded = kind === "end";
+  if (isEnded) return;
+  throw new SoarError("FORMAT_INVALID", "unable to read the seek table: it ends before its last line", {
+    hint: "Run a verification of the repository, and restore an earlier version of the object, or use another backup.",
+  });
+}
+
 /**
  * The error to throw instead of one of seekable-tar, which knows archives and no repository: damage of an archive is that of an
  * object of the repository. Every other error stays what it is.
@@ -66,13 +104,14 @@ export function asRepositoryDamage(error: unknown): unknown {
 
 function readerOf(
   store: ObjectStore,
-  { label, frames }: BackupTable,
+  { label, frames, expected }: BackupTable,
   { onFrame, signal }: ReadTableOptions,
 ): Parameters<typeof readSeekTable>[0] {
   const key = backupKey(label, BACKUP_OBJECTS.index);
   return {
     name: `${store.location}/${key}`,
     frames,
+    expected,
     fetch(offset, length, stop) {
       const frame = readObject(store, key, { range: { offset, length }, signal: stop });
       onFrame?.(frame);

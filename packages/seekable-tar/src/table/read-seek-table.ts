@@ -8,6 +8,7 @@ import type { TableRow } from "./row.ts";
 import type { SeekTable } from "./seek-table.ts";
 import type { TableFrame } from "./seek-table-writer.ts";
 import { TableBuilder } from "./table-builder.ts";
+import { type ExpectedTable, TableWatch } from "./table-watch.ts";
 
 export interface ReadSeekTableOptions {
   /** For messages, for example the key of the object. */
@@ -15,6 +16,8 @@ export interface ReadSeekTableOptions {
   readonly frames: readonly TableFrame[];
   /** Reads bytes of the stored table. */
   readonly fetch: (offset: number, length: number, signal: AbortSignal) => Promise<Buffer>;
+  /** What is known of the table without reading it: rows that it leaves no room for are refused before anybody collects them. */
+  readonly expected?: ExpectedTable | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -25,21 +28,24 @@ const FRAMES_AHEAD = 3;
 
 /**
  * Yields the rows of a stored seek table frame by frame, with bounded memory. Rejects with `ARCHIVE_DAMAGED` for a
- * frame that is not what was recorded, with `FORMAT_INVALID` for a line that cannot be parsed, and with
+ * frame that is not what was recorded, and as `TableWatch` does for rows that are not what is expected, with `FORMAT_INVALID` for a line that cannot be parsed, and with
  * `REPOSITORY_VERSION` for a table of a later version.
  */
 export async function* readSeekTableRows(options: ReadSeekTableOptions): AsyncGenerator<TableRow[], void, undefined> {
   const read = async (range: FrameRange, signal: AbortSignal): Promise<Buffer> =>
     await readFrame(options, range, signal);
+  const watch = options.expected === undefined ? undefined : new TableWatch(options.name, options.expected);
   for await (const plain of mapOrdered(rangesOf(options.frames), read, {
     maxItems: FRAMES_AHEAD,
     signal: options.signal,
   })) {
     if (plain.at(-1) !== 0x0a) throw invalid(`the seek table '${options.name}'`, "a frame does not end with a line");
-    yield plain
+    const rows = plain
       .toString("utf8", 0, plain.length - 1)
       .split("\n")
       .map(parseRow);
+    for (const row of rows) watch?.take(row);
+    yield rows;
   }
 }
 
