@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { postgresConnection } from "./postgres-connection.ts";
+import { requires } from "@soar-tooling/test-bench";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { findSocketDirectory, postgresConnection } from "./postgres-connection.ts";
 import { serverConnection } from "./server-connection.ts";
 import { postgresOptions } from "../options/postgres-options.ts";
 import type { Config } from "../options/option-table.ts";
@@ -35,6 +37,38 @@ test("defaults: the user and database postgres, port 5432", () => {
 
 test("without a host the socket, or localhost where there is none", () => {
   expect(postgresConnection(config({ PGPORT: "1" })).host).toBe("localhost");
+});
+
+describe("a server is found by its socket", () => {
+  const port = 54_321;
+  /** As a server of this user that listens in a directory of this mode. */
+  async function listen(name: string, mode: number, uid?: number): Promise<string> {
+    const place = path.join(directory, name);
+    mkdirSync(place);
+    chmodSync(place, mode);
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(path.join(place, `.s.PGSQL.${port}`), resolve));
+    onTestFinished(() => void server.close());
+    if (uid !== undefined) chownSync(path.join(place, `.s.PGSQL.${port}`), uid, uid);
+    return place;
+  }
+
+  test("in the first directory that has one", async () => {
+    const [first, second] = [await listen("first", 0o755), await listen("second", 0o1777)];
+    expect(findSocketDirectory(port, { directories: [first, second] })).toBe(first);
+    expect(findSocketDirectory(port, { directories: ["/nonexistent", second] })).toBe(second);
+    expect(findSocketDirectory(port + 1, { directories: [first, second] })).toBeUndefined();
+  });
+
+  test("but not of anybody where everybody may make names, and that is told", requires("root"), async () => {
+    const [shared, theirs] = [await listen("shared", 0o1777, 12_345), await listen("theirs", 0o755, 12_345)];
+    const warnings: string[] = [];
+    const log = { warn: (text: string) => void warnings.push(text) };
+    expect(findSocketDirectory(port, { log, directories: [shared, theirs] })).toBe(theirs);
+    expect(warnings).toEqual([
+      expect.stringMatching(/shared\/\.s\.PGSQL\.54321' is not used: it belongs to user 12345/),
+    ]);
+  });
 });
 
 test("PGPASSWORD before the password file; replication has an entry of its own", () => {

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
+import { lstatSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { registerSecret, SoarError } from "@soar/errors";
 import type { Log } from "../screen/log.ts";
+import { accountOf } from "../options/env-file.ts";
 import type { Config } from "../options/option-table.ts";
 import { findPassword } from "./password-file.ts";
 import type { postgresOptions } from "../options/postgres-options.ts";
@@ -34,7 +35,7 @@ export function postgresConnection(
   options: PostgresConnectionOptions = {},
 ): PostgresConnection {
   const database = options.database ?? config.dbname;
-  const host = config.host ?? defaultHost(config.port);
+  const host = config.host ?? findSocketDirectory(config.port, options) ?? "localhost";
   return {
     host,
     port: config.port,
@@ -82,8 +83,30 @@ function passwordFromFile(
   return password;
 }
 
-/** Packages of Debian and Red Hat put the socket into /var/run/postgresql, a PostgreSQL built by hand into /tmp. */
-function defaultHost(port: number): string {
-  const directories = ["/var/run/postgresql", "/tmp"];
-  return directories.find((directory) => existsSync(path.join(directory, `.s.PGSQL.${port}`))) ?? "localhost";
+interface SocketPlaces {
+  readonly log?: Pick<Log, "warn"> | undefined;
+  /** Packages of Debian and Red Hat put the socket into the first, a PostgreSQL built by hand into the other. */
+  readonly directories?: readonly string[];
+}
+
+/**
+ * Where a server of this machine listens that is to be used without being named. Where everybody may make names, as in `/tmp`, one
+ * of root's, ours, or of `postgres` only: anybody could listen there while the server is away, and be sent a password.
+ */
+export function findSocketDirectory(
+  port: number,
+  { log, directories = ["/var/run/postgresql", "/tmp"] }: SocketPlaces = {},
+): string | undefined {
+  return directories.find((directory) => {
+    const socket = path.join(directory, `.s.PGSQL.${port}`);
+    const found = lstatSync(socket, { throwIfNoEntry: false });
+    if (found === undefined) return false;
+    const isShared = ((lstatSync(directory, { throwIfNoEntry: false })?.mode ?? 0) & 0o002) !== 0;
+    if (!isShared || [0, process.geteuid?.()].includes(found.uid) || found.uid === accountOf("postgres")?.uid)
+      return true;
+    log?.warn(
+      `'${socket}' is not used: it belongs to user ${found.uid}. If that is your server's, set PGHOST=${directory}`,
+    );
+    return false;
+  });
 }

@@ -107,8 +107,8 @@ function effectiveUid(): number {
   return process.geteuid?.() ?? 0;
 }
 
-/** Node has no getpwnam; getent also knows users of LDAP and the like. Reached only by root with a file that is not root's. */
-function accountOf(user: string): { readonly uid: number; readonly gid: number } | undefined {
+/** Node has no getpwnam; getent also knows users of LDAP and the like. Reached only by what belongs neither to root nor to us. */
+export function accountOf(user: string): { readonly uid: number; readonly gid: number } | undefined {
   const pattern = new RegExp(`^${user}:[^:]*:(\\d+):(\\d+):`, "m");
   const parse = (text: string) => {
     const [, uid, gid] = pattern.exec(text) ?? [];
