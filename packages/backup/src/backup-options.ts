@@ -2,6 +2,7 @@ import type { ConnectionConfig } from "@soar/pg-tools/replication";
 import type { BackupRecord } from "@soar/repository";
 import type { SettledClock, StampBounds } from "@soar/repository/time";
 import type { Codec } from "@soar/seekable-tar";
+import type { ChangesEvent } from "./changes/find-unchanged.ts";
 import type { ClaimBackupOptions, ClaimedBackup, ClaimEvent } from "./claim/claim-backup.ts";
 import type { ClockEvent } from "./health/run-clock.ts";
 import type { BackupSource } from "./source/backup-source.ts";
@@ -18,6 +19,11 @@ export interface TakeBackupOptions extends Omit<ClaimBackupOptions, "holdsLock" 
   readonly checkpoint: "fast" | "spread";
   /** The server reads no faster than this, in bytes a second: 32 KiB to 1 GiB. */
   readonly rateLimitBytes?: number | undefined;
+  /**
+   * Of the chunks that an incremental need not read, because WAL says so, 0 to 1: how many are read all the same and compared,
+   * before anything is left unread. 2 % unless said otherwise.
+   */
+  readonly compareShare?: number | undefined;
   /** The server is a scratch standby: what a restore has to know of the one that it stands for. */
   readonly replayed?: ReplayedSource | undefined;
   /** A claim that was made before the server was there, and the clock that it goes by. */
@@ -50,6 +56,9 @@ export interface ReplayedSource {
 export type BackupEvent =
   | ClaimEvent
   | ClockEvent
+  | ChangesEvent
+  /** Bytes of files that an incremental took from earlier backups without reading them. */
+  | { readonly type: "left-unread"; readonly bytes: number }
   /** Bytes of the cluster that were read, of about `total`. */
   | { readonly type: "progress"; readonly done: number; readonly total: number | undefined }
   /** What the server said about its own data directory, in its language. */

@@ -11,6 +11,7 @@ import { DEFAULT_CHUNK_BYTES, DigestIndex, type Codec, type MemberLocation, type
 import { DigestFilter } from "@soar/seekable-tar/members";
 import { ageAt } from "@soar/repository/time";
 import { type CallOptions, type ObjectStore } from "@soar/storage";
+import { BaseChunks } from "./changes/base-chunks.ts";
 import type { ExistingMembers } from "./source/backup-source.ts";
 
 export interface ChooseBaseOptions extends CallOptions {
@@ -82,6 +83,12 @@ function toleranceOf(fullEveryMs: number): number {
   return Math.min(LONGEST_TOLERANCE_MS, fullEveryMs / 20);
 }
 
+/** What an earlier backup holds or refers to: by digest, and by place. */
+export interface LoadedBase {
+  readonly index: DigestIndex;
+  readonly chunks: BaseChunks;
+}
+
 /**
  * Reads the digests of everything that the base holds or refers to, with some 80 bytes of memory per chunk. Called when
  * `started.json` protects the references already: what expiry removed before then is missed here. Gives undefined when too
@@ -91,22 +98,27 @@ export async function loadBase(
   store: ObjectStore,
   { base, references }: ChosenBase,
   { signal }: CallOptions,
-): Promise<DigestIndex | undefined> {
+): Promise<LoadedBase | undefined> {
   const chain = await requireReferences(store, references, { signal });
   const index = new DigestIndex();
+  const chunks = new BaseChunks(index);
   const objects: { key: string; codec: Codec }[] = [];
   let needed = 0;
   for await (const rows of readBackupTableRows(store, tableOf(base), { signal })) {
     for (const row of rows) {
       if (row.kind === "object") objects.push(row);
+      if (row.kind === "archive") chunks.beginArchive(row.name);
+      if (row.kind === "entry") chunks.addEntry(row.entry);
       const object = row.kind === "member" ? objects[row.object] : undefined;
       if (row.kind !== "member" || object === undefined) continue;
       needed += row.storedLength;
-      index.add(locationOf(row, object));
+      chunks.addMember(locationOf(row, object));
     }
   }
   const held = chain.flatMap(({ archives }) => archives).reduce((sum, { stored }) => sum + stored, 0);
-  return needed < held * LEAST_NEEDED_SHARE ? undefined : index;
+  // What was damaged then is looked at again, and told again if it still is.
+  for (const { path } of base.damagedPages ?? []) chunks.forget(path);
+  return needed < held * LEAST_NEEDED_SHARE ? undefined : { index, chunks };
 }
 
 function locationOf(row: MemberRow, { key, codec }: { readonly key: string; readonly codec: Codec }): MemberLocation {
@@ -123,9 +135,19 @@ export async function requireReferences(
   return Promise.all(references.map((label) => requireBackupRecord(store, label, options)));
 }
 
+export interface TrackedMembers extends ExistingMembers {
+  /** Counts a member that was found in another way as referred to. */
+  refer(member: MemberLocation): void;
+  readonly labels: () => string[];
+}
+
 /** Remembers which backups an incremental really refers to. */
-export function trackReferences(index: DigestIndex): ExistingMembers & { readonly labels: () => string[] } {
+export function trackReferences(index: DigestIndex): TrackedMembers {
   const labels = new Set<string>();
+  const refer = ({ object }: MemberLocation): void => {
+    const label = parseBackupKey(object)?.label;
+    if (label !== undefined) labels.add(label);
+  };
   let digests: DigestFilter | undefined;
   return {
     get digests() {
@@ -133,10 +155,10 @@ export function trackReferences(index: DigestIndex): ExistingMembers & { readonl
     },
     find(sha256, plainLength) {
       const found = index.find(sha256, plainLength);
-      const label = found === undefined ? undefined : parseBackupKey(found.object)?.label;
-      if (label !== undefined) labels.add(label);
+      if (found !== undefined) refer(found);
       return found;
     },
+    refer,
     labels: () => [...labels].toSorted(),
   };
 }

@@ -10,7 +10,7 @@ import {
   type RepositoryRecord,
 } from "@soar/repository";
 import { steadyClock, type SettledClock } from "@soar/repository/time";
-import { createCodecPool } from "@soar/seekable-tar";
+import { type CodecPool, createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import type { TakeBackupOptions } from "./backup-options.ts";
 import { requireArchiving } from "./health/archiver-health.ts";
@@ -19,13 +19,22 @@ import { takeBackupLock, watchBackupLock } from "./claim/backup-lock.ts";
 import { claimBackup, withdrawClaim, type ClaimedBackup } from "./claim/claim-backup.ts";
 import { composeRecord } from "./compose-record.ts";
 import { readBack } from "./prove/read-back.ts";
-import { loadBase, requireReferences, trackReferences, type ChosenBase } from "./incremental-base.ts";
+import { findUnchanged } from "./changes/find-unchanged.ts";
+import {
+  loadBase,
+  requireReferences,
+  trackReferences,
+  type ChosenBase,
+  type LoadedBase,
+  type TrackedMembers,
+} from "./incremental-base.ts";
 import { requireWhole } from "./prove/require-whole.ts";
 import { requireData, requireOneTimeline, requireSuitable } from "./require-usable.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
 import { describePrimary, requirePrimaryArchives } from "./health/standby-rules.ts";
 import { describeArchiver } from "./server-archiver.ts";
 import { readServerHost } from "./server-host.ts";
+import type { RunningBackup, UnreadChunks } from "./source/backup-source.ts";
 import { storeArchives, type StoredArchives } from "./store/store-archives.ts";
 import { storeObject, type BackupObject } from "./store/store-object.ts";
 import { findBackupHistory } from "./prove/find-backup-history.ts";
@@ -76,6 +85,13 @@ export async function takeBackup(store: ObjectStore, given: TakeBackupOptions): 
   }
 }
 
+/** For an incremental: what earlier backups hold. */
+interface Existing {
+  readonly base: BackupRecord;
+  readonly chunks: LoadedBase["chunks"];
+  readonly members: TrackedMembers;
+}
+
 interface Run {
   readonly options: TakeBackupOptions;
   readonly clock: SettledClock;
@@ -84,8 +100,7 @@ interface Run {
   readonly repository: RepositoryRecord;
   readonly claimed: ClaimedBackup;
   readonly config: Buffer;
-  /** For an incremental: what earlier backups hold. */
-  readonly existing: ReturnType<typeof trackReferences> | undefined;
+  readonly existing: Existing | undefined;
 }
 
 /** After the claim, which protects what is referred to from expiry. */
@@ -94,10 +109,10 @@ async function loadExisting(
   choice: ChosenBase,
   { signal, onEvent }: TakeBackupOptions,
 ): Promise<Run["existing"]> {
-  const index = await loadBase(store, choice, { signal });
-  const reason = index === undefined ? "too little of the earlier backups is still needed" : undefined;
-  onEvent?.({ type: "incremental", base: index && choice.base.label, reason });
-  return index && trackReferences(index);
+  const loaded = await loadBase(store, choice, { signal });
+  const reason = loaded === undefined ? "too little of the earlier backups is still needed" : undefined;
+  onEvent?.({ type: "incremental", base: loaded && choice.base.label, reason });
+  return loaded && { base: choice.base, chunks: loaded.chunks, members: trackReferences(loaded.index) };
 }
 
 async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
@@ -114,7 +129,7 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
     ...checked.objects,
     await storeObject(store, claimed.label, "server-config.tar.gz", run.config, { signal }),
   ];
-  const references = run.existing?.labels();
+  const references = run.existing?.members.labels();
   const host = options.replayed?.host ?? (await readServerHost(run.sql, options));
   const record = composeRecord({
     ...run,
@@ -189,22 +204,52 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
   });
   const pool = createCodecPool({ workers: jobs });
   try {
-    return await storeArchives(store, running, {
+    const unchanged = existing && (await leaveUnread(store, existing, { run, running, pool, signal }));
+    const stored = await storeArchives(store, running, {
       label: claimed.label,
       codec,
       level,
       pool,
       walSegmentSize: facts.walSegmentSize,
-      existing,
+      existing: existing?.members,
+      unchanged,
       signal,
       now: options.now,
     });
+    if (unchanged !== undefined) onEvent?.({ type: "left-unread", bytes: unchanged.bytes() });
+    return stored;
   } catch (error) {
     throw lock.failure() ?? watch.failure() ?? error;
   } finally {
     await pool.close();
   }
 }
+
+/** What of an incremental need not be read, with a count of what was not. */
+async function leaveUnread(
+  store: ObjectStore,
+  { base, chunks, members }: Existing,
+  { run, running, pool, signal }: { run: Run; running: RunningBackup; pool: CodecPool; signal: AbortSignal },
+): Promise<(UnreadChunks & { readonly bytes: () => number }) | undefined> {
+  const { facts, options } = run;
+  const { compareShare = COMPARE_SHARE, onEvent } = options;
+  const unchanged = await findUnchanged(store, { base, chunks, running, facts, pool, compareShare, signal, onEvent });
+  if (unchanged === undefined) return undefined;
+  let bytes = 0;
+  return {
+    find(path, position, length) {
+      const found = unchanged.find(path, position, length);
+      if (found === undefined) return undefined;
+      members.refer(found);
+      bytes += length;
+      return found;
+    },
+    bytes: () => bytes,
+  };
+}
+
+/** Of the chunks that need not be read: each time, other ones. */
+const COMPARE_SHARE = 0.02;
 
 function identityOf(facts: ServerFacts): Parameters<typeof claimRepository>[1] {
   return {

@@ -3,6 +3,7 @@ import { chmod, chown, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseWalFileName } from "@soar/pg-tools";
+import { ChangeCollector } from "@soar/pg-tools/changed-blocks";
 import { summarizeWalSegment } from "@soar/pg-tools/wal-records";
 import { sha256Hex } from "@soar/repository";
 import { putWalFile, type WalFileSource } from "@soar/repository/wal";
@@ -67,25 +68,27 @@ async function sourceOf(box: string, name: string): Promise<WalFileSource> {
     name,
     size: bytes.length,
     sha256: sha256Hex(bytes),
-    facts: factsOf(name, bytes),
+    ...describe(name, bytes),
     open: (pieceSize) => pieces(bytes, pieceSize),
   };
 }
 
-function factsOf(name: string, bytes: Buffer): WalFileSource["facts"] {
+function describe(name: string, bytes: Buffer): Pick<WalFileSource, "facts" | "changes"> {
   const { kind } = parseWalFileName(name);
-  if (kind !== "segment" && kind !== "partial") return undefined;
+  if (kind !== "segment" && kind !== "partial") return {};
+  const observer = new ChangeCollector();
   const { systemIdentifier, commitCount, abortCount, earliestTime, latestTime, endsInsideTransactionEnd } =
-    summarizeWalSegment(bytes, { name });
+    summarizeWalSegment(bytes, { name, observer });
   const times =
     earliestTime === undefined || latestTime === undefined
       ? {}
       : { first: Number(earliestTime), last: Number(latestTime) };
-  return {
+  const facts = {
     sysid: String(systemIdentifier),
     tx: { n: commitCount + abortCount, ...times },
     ...(endsInsideTransactionEnd ? { open: true as const } : {}),
   };
+  return { facts, changes: kind === "segment" ? observer.changes : undefined };
 }
 
 async function* pieces(bytes: Buffer, pieceSize: number): AsyncGenerator<Buffer> {

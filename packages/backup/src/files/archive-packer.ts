@@ -11,6 +11,7 @@ import {
 } from "@soar/seekable-tar/members";
 import type { MemberItems, PackingRequest } from "../source/backup-source.ts";
 import type { ClusterFile } from "./cluster-listing.ts";
+import type { Pace } from "./pace.ts";
 import type { PageDamage } from "./page-damage.ts";
 import type { BundlePiece, PackedPiece, PackedRun, Packing, PageRules, ReadRun, ReadTask } from "./read-tasks.ts";
 import type { ReaderPool } from "./reader-pool.ts";
@@ -28,6 +29,7 @@ export interface ArchivePackerOptions {
   readonly pool: ReaderPool;
   readonly pages: PageRules | undefined;
   readonly damage: PageDamage;
+  readonly pace: Pace;
   /** Called when all of a file, or a part of a large one, was read. */
   readonly onRead: (bytes: number) => void;
 }
@@ -81,15 +83,24 @@ export class ArchivePacker {
   ): Promise<PackedMember> {
     const { opened } = source;
     if (opened === undefined) throw new Error("a large file was not opened");
-    const run = this.#runOf(source, position, plainBytes);
-    const packed = await this.#read({ kind: "chunk", fd: opened.fd, run }, signal);
-    this.#note(source, position, plainBytes, packed.pieces[0]?.run);
+    const { unchanged } = this.#options.request;
+    const known = unchanged?.find(source.path.toString("latin1"), position, plainBytes);
+    if (known === undefined) await this.#options.pace.take(plainBytes, signal);
+    const packed =
+      known === undefined
+        ? await this.#read({ kind: "chunk", fd: opened.fd, run: this.#runOf(source, position, plainBytes) }, signal)
+        : { content: known, run: { crc: known.crc32c, damaged: [] } };
+    this.#note(source, position, plainBytes, "run" in packed ? packed.run : packed.pieces[0]?.run);
     // Chunks end in any order: the last one to be read is not always the file's last.
     if (source.sum.isComplete(source.size)) opened.close();
-    return { plainLength: packed.plainLength, content: packed.content, entriesAt: () => [] };
+    return { plainLength: plainBytes, content: packed.content, entriesAt: () => [] };
   }
 
   async #packBundle(parts: readonly BundlePart<ClusterFile>[], signal: AbortSignal): Promise<PackedMember> {
+    await this.#options.pace.take(
+      parts.reduce((sum, { source }) => sum + (source?.size ?? 0), 0),
+      signal,
+    );
     const packed = await this.#read({ kind: "bundle", pieces: parts.map((part) => this.#pieceOf(part)) }, signal);
     for (const [index, { source }] of parts.entries())
       if (source !== undefined) this.#note(source, 0, source.size, runOf(source, packed.pieces[index]));

@@ -21,6 +21,7 @@ import { ArchivePacker } from "./archive-packer.ts";
 import { type ClusterFile, toListedContent, toListedEntry } from "./cluster-listing.ts";
 import { type LocalTablespace, readWholeControlFile } from "./local-cluster.ts";
 import { manifestFileOf } from "./file-sums.ts";
+import { openWal } from "./open-wal.ts";
 import { Pace } from "./pace.ts";
 import { PageDamage } from "./page-damage.ts";
 import { createReaderPool, type ReaderPool } from "./reader-pool.ts";
@@ -62,7 +63,7 @@ export class FilesBackup {
   }
 
   async begin(): Promise<RunningBackup> {
-    const { startLsn, startTimeline } = this.#cluster;
+    const { startLsn, startTimeline, dataDirectory, control } = this.#cluster;
     const tablespaces = await this.#measure();
     this.#total = estimatedTotal(tablespaces);
     return {
@@ -70,6 +71,7 @@ export class FilesBackup {
       startTimeline,
       tablespaces,
       archives: () => this.#archives(),
+      local: { dataDirectory, control, openWal: async (name) => await openWal(dataDirectory, name) },
       finish: () => this.#finish(),
       [Symbol.asyncDispose]: () => this.close(),
     };
@@ -131,6 +133,7 @@ export class FilesBackup {
       pool: this.#pool,
       pages,
       damage: this.#damage,
+      pace: this.#pace,
       onRead: (bytes) => {
         this.#done += bytes;
         this.#request.onProgress(this.#done, this.#total);
@@ -151,7 +154,8 @@ export class FilesBackup {
       blocksPerFile: this.#cluster.control.blocksPerRelationFile,
     };
     for await (const entry of entries) {
-      await this.#pace.take(entry.size, this.#request.signal);
+      const { signal } = this.#request;
+      if (signal?.aborted === true) throw aborted(signal);
       const listed = toListedEntry(entry, place);
       if (listed !== undefined) yield this.#keep(listed);
     }

@@ -1,5 +1,6 @@
 import type { Lsn } from "@soar/pg-tools";
 import type { BackupTablespace, DamageReport, ServerFacts } from "@soar/pg-tools/replication";
+import type { ControlFile } from "@soar/pg-tools/control-file";
 import type { BackupRecord } from "@soar/repository";
 import type { Codec, MemberLocation } from "@soar/seekable-tar";
 import type { DigestFilter, WriteMembersOptions } from "@soar/seekable-tar/members";
@@ -48,8 +49,18 @@ export interface RunningBackup<Archives extends Archive = ArchiveStream | Archiv
    * the stream of an archive, with `BACKUP_INCOMPLETE` when the server or the program ends early.
    */
   archives(): AsyncGenerator<Archives, void, undefined>;
+  /** What of the server's machine can be read here; undefined where the server sends everything. */
+  readonly local?: LocalServer | undefined;
   /** To be called when every archive was read to its end. Rejects with `BACKUP_INCOMPLETE` or `WAL_TIMEOUT`. */
   finish(): Promise<FinishedBackup>;
+}
+
+/** A server whose files are at hand. */
+export interface LocalServer {
+  readonly dataDirectory: string;
+  readonly control: ControlFile;
+  /** The file of a WAL segment, piece by piece; undefined when it is not there. */
+  openWal(name: string): Promise<AsyncIterable<Buffer> | undefined>;
 }
 
 interface Archive {
@@ -82,6 +93,14 @@ export interface PackingRequest {
   readonly workers: number;
   /** For an incremental backup. */
   readonly existing: ExistingMembers | undefined;
+  /** Of these, what need not be read to know that it is there. */
+  readonly unchanged: UnreadChunks | undefined;
+}
+
+/** Chunks of files that an earlier backup has, and that are known not to have changed since. */
+export interface UnreadChunks {
+  /** Where the chunk of a file (relative to the data directory) lies; undefined when it has to be read. */
+  find(path: string, position: number, length: number): MemberLocation | undefined;
 }
 
 /** What earlier backups hold. */

@@ -23,6 +23,7 @@ import {
   type ExistingMembers,
   type FinishedBackup,
   type RunningBackup,
+  type UnreadChunks,
 } from "../source/backup-source.ts";
 import { storeObject, type BackupObject } from "./store-object.ts";
 import { uploadClaimed } from "./upload-claimed.ts";
@@ -35,6 +36,8 @@ export interface StoreArchivesOptions {
   readonly walSegmentSize: number;
   /** For an incremental: where a chunk lies already. */
   readonly existing: ExistingMembers | undefined;
+  /** Of these, what need not be read. */
+  readonly unchanged: UnreadChunks | undefined;
   readonly signal: AbortSignal | undefined;
   readonly now: () => Date;
 }
@@ -168,10 +171,13 @@ function writeArchive(
   archive: ArchiveStream | ArchiveFiles,
   options: EachOptions & { readonly name: string; readonly objectKey: string },
 ): SeekableTarWrite {
-  const { codec, level, table, pool, existing, signal, name, objectKey } = options;
+  const { codec, level, table, pool, existing, unchanged, signal, name, objectKey } = options;
   const common = { name, objectKey, codec, table, releaseBody: true, signal };
   if ("members" in archive)
-    return writeMembers({ ...common, ...archive.members({ codec, level, workers: pool.workers, existing }) });
+    return writeMembers({
+      ...common,
+      ...archive.members({ codec, level, workers: pool.workers, existing, unchanged }),
+    });
   return writeSeekableTar({
     ...common,
     source: archive.data,

@@ -19,11 +19,12 @@ export class ChangedBlocks {
   /** Of the segments so far. */
   #before: Pick<SegmentChanges, "lastStart" | "cutStart" | "cut"> | undefined;
 
-  /** Why nothing can be said; undefined as long as everything that was added joins. */
+  /**
+   * Why nothing can be said; undefined as long as everything that was added joins. The stretch ends within the last segment: a
+   * record that goes on behind it is no part of it.
+   */
   get doubt(): string | undefined {
-    return this.#before !== undefined && this.#before.cut.length > 0
-      ? "the record at the end of the stretch is not whole"
-      : this.#doubt;
+    return this.#doubt;
   }
 
   /** Adds the changes of the next segment, which is called `name` in what `doubt` says. */

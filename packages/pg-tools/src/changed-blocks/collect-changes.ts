@@ -1,3 +1,4 @@
+import type { Lsn } from "../wal-names/lsn.ts";
 import type { RawRecord } from "../wal-records/raw-record.ts";
 import type { RecordReader } from "../wal-records/record-reader.ts";
 import { RECORD_HEADER_SIZE, RECORD_INFO_OFFSET, RECORD_RMID_OFFSET } from "../wal-records/record-header.ts";
@@ -44,6 +45,12 @@ export class ChangeCollector implements RecordObserver, ReferenceSink {
   readonly #doubts = new Set<ChangeDoubt>();
   #latest: Relation | undefined;
   #changes: SegmentChanges | undefined;
+  readonly #until: Lsn | undefined;
+
+  /** `until` is how far the segment is read by whoever asks: what it lacks behind that is no doubt. */
+  constructor({ until }: { readonly until?: Lsn | undefined } = {}) {
+    this.#until = until;
+  }
 
   /** Takes one record. */
   add(record: RecordBody): void {
@@ -98,7 +105,8 @@ export class ChangeCollector implements RecordObserver, ReferenceSink {
   }
 
   end(reader: RecordReader): void {
-    if (reader.end !== undefined) this.#doubts.add("unreadable");
+    const isWhole = reader.end === undefined || (this.#until !== undefined && reader.validEndLsn >= this.#until);
+    if (!isWhole) this.#doubts.add("unreadable");
     const { cut, continued, links } = reader;
     const isCutKnown = cut.length === 0 || this.addBeginning(cut);
     this.#changes = {

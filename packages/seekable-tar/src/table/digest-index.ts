@@ -60,13 +60,21 @@ export class DigestIndex {
     }
   }
 
-  /** The first member of a digest stays; adding it again changes nothing. */
-  add(member: MemberLocation): void {
+  /** The first member of a digest stays; adding it again changes nothing. Returns its number. */
+  add(member: MemberLocation): number {
     if (this.#members.length >= this.#places.length / 2) this.#grow();
     const place = this.#placeOf(member.sha256);
-    if (this.#places[place] !== EMPTY) return;
-    this.#places[place] = this.#members.length;
+    const known = this.#places[place] ?? EMPTY;
+    if (known !== EMPTY) return known;
+    const number = this.#members.length;
+    this.#places[place] = number;
     this.#members.push(this.#numberOf(member), member);
+    return number;
+  }
+
+  /** The member with this number. Throws a `RangeError` when there is none. */
+  at(number: number): MemberLocation {
+    return this.#members.get(number);
   }
 
   find(sha256: Uint8Array, plainLength: number): MemberLocation | undefined {

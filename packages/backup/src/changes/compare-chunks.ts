@@ -1,0 +1,112 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { constants } from "node:fs";
+import { join } from "node:path";
+import { meansAbsent } from "@soar/durable-files";
+import type { Lsn } from "@soar/pg-tools";
+import { type CodecPool, decompressMember } from "@soar/seekable-tar";
+import { type CallOptions, type ObjectStore, readObject } from "@soar/storage";
+import { mapOrdered } from "@soar/task-pool";
+import type { BaseChunk } from "./base-chunks.ts";
+import type { UnchangedChunks } from "./unchanged-chunks.ts";
+
+export interface CompareOptions extends CallOptions {
+  readonly dataDirectory: string;
+  readonly blockSize: number;
+  /** Where the backup that is being taken begins. Pages that changed later are its replay's. */
+  readonly startLsn: Lsn;
+  /** Whether the server writes WAL also for hint bits: else a page may differ in them, at the same LSN. */
+  readonly hintsAreLogged: boolean;
+  readonly pool: CodecPool;
+  /** Of the chunks that need not be read, 0 to 1: how many are. */
+  readonly share: number;
+}
+
+export interface Comparison {
+  readonly compared: number;
+  /** The first chunk that WAL does not know to have changed, and that has. */
+  readonly difference: { readonly path: string; readonly block: number } | undefined;
+}
+
+const COMPARED_AT_ONCE = 4;
+/** A page that is being written shows the new end behind the old beginning for a moment. */
+const ATTEMPTS = 5;
+
+/**
+ * Reads some of the chunks that need not be read, chosen at random, and compares them with the earlier backup: before anything
+ * is left unread. What a file lost or got meanwhile says nothing.
+ */
+export async function compareChunks(
+  store: ObjectStore,
+  unchanged: UnchangedChunks,
+  options: CompareOptions,
+): Promise<Comparison> {
+  let compared = 0;
+  const compare = async (chunk: BaseChunk, stop: AbortSignal): Promise<Comparison["difference"]> =>
+    await compareChunk(store, chunk, { ...options, signal: stop });
+  const limits = { maxItems: COMPARED_AT_ONCE, signal: options.signal };
+  for await (const difference of mapOrdered(choose(unchanged, options.share), compare, limits)) {
+    compared += 1;
+    if (difference !== undefined) return { compared, difference };
+  }
+  return { compared, difference: undefined };
+}
+
+function* choose(unchanged: UnchangedChunks, share: number): Generator<BaseChunk, void, undefined> {
+  for (const chunk of unchanged.all()) if (Math.random() < share) yield chunk;
+}
+
+async function compareChunk(
+  store: ObjectStore,
+  { path, position, location }: BaseChunk,
+  options: CompareOptions,
+): Promise<Comparison["difference"]> {
+  const { dataDirectory, pool, signal } = options;
+  const file = await openUnlessGone(join(dataDirectory, path));
+  if (file === undefined) return undefined;
+  try {
+    const place = { fd: file.fd, position, length: location.plainLength };
+    if (await pool.matches(place, location.sha256, { signal })) return undefined;
+    const { object, codec, offset, storedLength, plainLength } = location;
+    const stored = await readObject(store, object, { range: { offset, length: storedLength }, signal });
+    const before = await decompressMember(codec, stored, plainLength);
+    const block = await findDifference(file, position, before, options);
+    return block === undefined ? undefined : { path, block: position / options.blockSize + block };
+  } finally {
+    await file.close();
+  }
+}
+
+/** The first page that differs although nothing that happened later explains it. */
+async function findDifference(
+  file: FileHandle,
+  position: number,
+  before: Buffer,
+  { blockSize, startLsn, hintsAreLogged }: CompareOptions,
+): Promise<number | undefined> {
+  const page = Buffer.alloc(blockSize);
+  for (let at = 0; at < before.length; at += blockSize) {
+    const old = before.subarray(at, at + blockSize);
+    for (let attempt = 1; ; attempt += 1) {
+      const { bytesRead } = await file.read(page, 0, blockSize, position + at);
+      if (bytesRead < blockSize || page.equals(old)) break;
+      const lsn = lsnOf(page);
+      if (lsn >= startLsn || (!hintsAreLogged && lsn === lsnOf(old))) break;
+      if (attempt === ATTEMPTS) return at / blockSize;
+    }
+  }
+  return undefined;
+}
+
+/** `pd_lsn`: two numbers of 32 bits, the high one first (bufpage.h). */
+function lsnOf(page: Buffer): Lsn {
+  return (BigInt(page.readUInt32LE(0)) << 32n) | BigInt(page.readUInt32LE(4));
+}
+
+async function openUnlessGone(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (meansAbsent(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,147 @@
+import { hasErrorCode, messageOf } from "@soar/errors";
+import {
+  formatWalSegment,
+  isOnLineage,
+  type Lsn,
+  parseLsn,
+  segmentIndexOfLsn,
+  timelineOfSegment,
+  type TimelineHistory,
+} from "@soar/pg-tools";
+import { ChangeCollector, ChangedBlocks, type SegmentChanges } from "@soar/pg-tools/changed-blocks";
+import { createWalSummarizer } from "@soar/pg-tools/wal-records";
+import type { BackupRecord } from "@soar/repository";
+import {
+  findTimelineHistory,
+  findWalObjects,
+  listTimelineSegments,
+  readWalChanges,
+  type WalObject,
+} from "@soar/repository/wal";
+import type { CallOptions, ObjectStore } from "@soar/storage";
+import { mapOrdered } from "@soar/task-pool";
+
+export interface ChangesRequest extends CallOptions {
+  readonly base: Pick<BackupRecord, "timeline" | "startLsn" | "stopLsn" | "walSegmentSize">;
+  /** Where the backup that is being taken begins: everything before is on the server's disk. */
+  readonly startLsn: Lsn;
+  readonly startTimeline: number;
+  /** The file of a segment on the server's machine, which the bucket may not have yet; undefined when it is not there. */
+  readonly openLocal: (name: string) => Promise<AsyncIterable<Buffer> | undefined>;
+}
+
+/** What changed since an earlier backup began, or why that is not known. */
+export type KnownChanges =
+  | { readonly changed: ChangedBlocks; readonly segments: number }
+  | { readonly changed: undefined; readonly reason: string };
+
+/** Requests that are under way, each for a few KB. */
+const READS_AT_ONCE = 16;
+
+/**
+ * Unites what the WAL changes from the start of an earlier backup up to the start of this one, along the lineage of this one.
+ * Nothing is assumed: what is missing, damaged, doubtful or not joined to what comes before is a reason to read everything.
+ */
+export async function readChanges(store: ObjectStore, request: ChangesRequest): Promise<KnownChanges> {
+  const { base, startLsn, startTimeline, signal } = request;
+  const history = await findTimelineHistory(store, startTimeline, { signal });
+  if (history === undefined) return unknown(`the history of timeline ${startTimeline} is not in the bucket`);
+  if (!isOnLineage(history, { timeline: base.timeline, lsn: parseLsn(base.stopLsn) }))
+    return unknown(`it was taken on timeline ${base.timeline}, which timeline ${startTimeline} left before its end`);
+  const first = segmentIndexOfLsn(parseLsn(base.startLsn), base.walSegmentSize);
+  const last = segmentIndexOfLsn(startLsn, base.walSegmentSize);
+  const segments = segmentsOf(history, first, last, base.walSegmentSize);
+  const stored = await listSegments(store, segments, request);
+  const changed = new ChangedBlocks();
+  const read = async (segment: Segment, stop: AbortSignal): Promise<ReadSegment> =>
+    await readSegment(store, segment, stored.get(segment.name) ?? [], { ...request, signal: stop });
+  for await (const { name, changes, reason } of mapOrdered(segments, read, { maxItems: READS_AT_ONCE, signal })) {
+    if (changes === undefined) return unknown(reason);
+    changed.add(changes, name);
+    if (changed.doubt !== undefined) return unknown(changed.doubt);
+  }
+  return { changed, segments: segments.length };
+}
+
+interface Segment {
+  readonly name: string;
+  readonly timeline: number;
+}
+
+type ReadSegment =
+  | { readonly name: string; readonly changes: SegmentChanges; readonly reason?: undefined }
+  | { readonly name: string; readonly changes: undefined; readonly reason: string };
+
+function segmentsOf(history: TimelineHistory, first: number, last: number, segmentSize: number): Segment[] {
+  return Array.from({ length: last - first + 1 }, (_, at) => {
+    const index = first + at;
+    const timeline = timelineOfSegment(history, index, segmentSize);
+    return { name: formatWalSegment({ timeline, index }, segmentSize), timeline };
+  });
+}
+
+async function listSegments(
+  store: ObjectStore,
+  segments: readonly Segment[],
+  { base, signal }: ChangesRequest,
+): Promise<Map<string, readonly WalObject[]>> {
+  const found = new Map<string, readonly WalObject[]>();
+  const { walSegmentSize: segmentSize } = base;
+  for (const timeline of new Set(segments.map((segment) => segment.timeline))) {
+    const fromIndex = segmentIndexOfLsn(parseLsn(base.startLsn), segmentSize);
+    const listed = await listTimelineSegments(store, timeline, segmentSize, { fromIndex, signal });
+    for (const [index, objects] of listed.segments)
+      found.set(formatWalSegment({ timeline, index }, segmentSize), objects);
+  }
+  return found;
+}
+
+async function readSegment(
+  store: ObjectStore,
+  { name }: Segment,
+  objects: readonly WalObject[],
+  request: ChangesRequest,
+): Promise<ReadSegment> {
+  try {
+    const stored = await readStored(store, objects, request);
+    if (stored !== undefined) return { name, changes: stored };
+    const local = await request.openLocal(name);
+    if (local !== undefined) return { name, changes: await collectLocal(name, local, request.startLsn) };
+    // It was archived since the listing, and its file used again.
+    const late =
+      objects.length > 0 ? undefined : await readStored(store, await findWalObjects(store, name, request), request);
+    if (late !== undefined) return { name, changes: late };
+  } catch (error) {
+    // A file that was recycled meanwhile, an object that is damaged: a reason to read the cluster, not to fail.
+    if (!hasErrorCode(error, "REPOSITORY_DAMAGED", "REPOSITORY_VERSION", "WAL_INVALID", "OBJECT_MISSING")) throw error;
+    return { name, changes: undefined, reason: messageOf(error) };
+  }
+  const where = objects.length === 0 ? "is not in the bucket" : "does not say what it changes";
+  return { name, changes: undefined, reason: `WAL segment ${name} ${where}` };
+}
+
+async function readStored(
+  store: ObjectStore,
+  objects: readonly WalObject[],
+  options: CallOptions,
+): Promise<SegmentChanges | undefined> {
+  for (const object of objects) {
+    const changes = await readWalChanges(store, object, options);
+    if (changes !== undefined) return changes;
+  }
+  return undefined;
+}
+
+/** The server may still write to the file, behind the start of this backup. */
+async function collectLocal(name: string, pieces: AsyncIterable<Buffer>, until: Lsn): Promise<SegmentChanges> {
+  const observer = new ChangeCollector({ until });
+  const summarizer = createWalSummarizer({ name, observer });
+  for await (const piece of pieces) summarizer.push(piece);
+  summarizer.finish();
+  if (observer.changes === undefined) throw new Error("a segment that was read to its end has changes");
+  return observer.changes;
+}
+
+function unknown(reason: string): KnownChanges {
+  return { changed: undefined, reason };
+}

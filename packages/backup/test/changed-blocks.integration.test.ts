@@ -1,0 +1,238 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseWalSegment } from "@soar/pg-tools";
+import { createFileChecksum, parseBackupManifest } from "@soar/pg-tools/manifest";
+import { parseRelationPath } from "@soar/pg-tools/page-checksum";
+import { BACKUP_OBJECTS, listBackupRecords, readBackupObject, type BackupRecord } from "@soar/repository";
+import { findWalObjects, listTimelineSegments, type WalObject } from "@soar/repository/wal";
+import { readObject } from "@soar/storage";
+import { type PostgresInstallation, postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type BackupEvent, filesSource } from "../src/index.ts";
+import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
+import { extractBackup } from "./extract-backup.ts";
+
+const incremental = { fullEveryMs: 365 * 86_400_000 };
+
+/** What was told of the changes while an incremental was taken. */
+type Told = Extract<BackupEvent, { type: "changes-known" | "changes-unknown" | "changes-wrong" | "left-unread" }>;
+
+async function takeIncremental(world: BackupWorld, label: string, overrides = {}) {
+  const told: Told[] = [];
+  const record = await world.take({
+    label,
+    source: filesSource(world.cluster.connection),
+    incremental,
+    compareShare: 1,
+    onEvent(event) {
+      if (event.type.startsWith("changes-") || event.type === "left-unread") told.push(event as Told);
+    },
+    ...overrides,
+  });
+  return { record, told };
+}
+
+/** Until the bucket has what the server archived: a server reuses the file of a segment as soon as it is archived. */
+async function delivered({ cluster, store }: BackupWorld): Promise<void> {
+  const [row] = await cluster.query<{ name: string }>("select pg_walfile_name(pg_switch_wal() - 1) as name");
+  await expect.poll(() => findWalObjects(store, row?.name ?? ""), { timeout: 60_000 }).toHaveLength(1);
+}
+
+async function runAll(cluster: TestCluster, statements: readonly string[], database?: string): Promise<void> {
+  for (const statement of statements) await cluster.query(statement, [], database);
+}
+
+/** Larger than a chunk, so that parts of each are left unread. */
+const TABLES = [
+  "create table quiet as select n, repeat(md5(n::text), 8) as text from generate_series(1, 40000) n",
+  "create table busy as select n, repeat(md5(n::text), 8) as text from generate_series(1, 40000) n",
+  "create index on busy (n)",
+  "vacuum freeze quiet",
+  "vacuum busy",
+];
+
+/** What changes files in ways of its own. Each group is followed by an incremental. */
+const WORKLOADS: readonly (readonly [string, readonly string[]])[] = [
+  [
+    "rows, bits of the visibility map and the ends of files",
+    [
+      "update busy set text = 'x' || text where n between 20000 and 20100",
+      "vacuum busy",
+      "delete from busy where n % 1000 = 7",
+      "delete from busy where n > 30000",
+      "vacuum (truncate) busy",
+      // What was cut off grows again.
+      "insert into busy select n, repeat('new', 80) from generate_series(30001, 39000) n",
+      "begin; update quiet set text = 'p' where n between 5 and 50; prepare transaction 'p'",
+      "commit prepared 'p'",
+      "select lo_from_bytea(0, repeat('z', 3000000)::bytea)",
+      "select lo_unlink(min(oid)) from pg_largeobject_metadata",
+    ],
+  ],
+  [
+    "files and databases that are made, copied and moved",
+    [
+      "vacuum full busy",
+      "create index on busy using hash (text)",
+      "alter table busy set tablespace extra",
+      "create database copied template filled strategy file_copy",
+      "create database logged template filled strategy wal_log",
+      "alter database filled set tablespace extra",
+      "create unlogged table light as select n, repeat(md5(n::text), 8) as text from generate_series(1, 10000) n",
+      "alter table light set logged",
+    ],
+  ],
+  [
+    "what takes the place of what there was",
+    [
+      "drop database copied",
+      "create database copied template logged strategy file_copy",
+      "drop database logged",
+      "truncate busy",
+      "insert into busy select n, repeat('again', 50) from generate_series(1, 30000) n",
+    ],
+  ],
+];
+
+interface Chain {
+  readonly world: BackupWorld;
+  /** Of the next backup. */
+  label(): string;
+}
+
+async function beginChain(installation: PostgresInstallation, initdbArgs?: readonly string[]): Promise<Chain> {
+  const world = await createBackupWorld({
+    installation,
+    settings: { autovacuum: "off", max_prepared_transactions: 5 },
+    ...(initdbArgs === undefined ? {} : { initdbArgs }),
+  });
+  await runAll(world.cluster, TABLES);
+  await world.take({ label: "2025-01-01", source: filesSource(world.cluster.connection) });
+  let next = 2;
+  return { world, label: () => `2025-01-${String(next++).padStart(2, "0")}` };
+}
+
+describe.each(postgresMajors())("an incremental of PostgreSQL $version from files", (installation) => {
+  let chain: Chain;
+  beforeAll(async () => {
+    chain = await beginChain(installation);
+    const { cluster } = chain.world;
+    await cluster.query(`create tablespace extra location '${cluster.tablespaceDir("extra")}'`);
+    await cluster.query("create database filled");
+    await runAll(cluster, TABLES, "filled");
+    await chain.world.take({ label: chain.label(), source: filesSource(cluster.connection) });
+  }, 120_000);
+  afterAll(() => chain.world[Symbol.asyncDispose]());
+
+  test.each(WORKLOADS)("reads all of %s, and leaves the rest unread", { timeout: 120_000 }, async (_, statements) => {
+    const { world, label } = chain;
+    await runAll(world.cluster, statements);
+    await delivered(world);
+    await world.cluster.query("checkpoint");
+    const { record, told } = await takeIncremental(world, label());
+    // All that is left unread was compared with what is on the disk.
+    expect(told).toMatchObject([{ type: "changes-known" }, { type: "left-unread" }]);
+    expect(told[0]).toMatchObject({ compared: expect.toSatisfy((chunks: number) => chunks >= 10) as number });
+    expect(told[1]).toMatchObject({ bytes: expect.toSatisfy((bytes: number) => bytes > 10 * 2 ** 20) as number });
+    expect(await differencesOf(world, record)).toEqual([]);
+  });
+});
+
+describe("an incremental from files", () => {
+  const [installation] = postgresMajors();
+  let chain: Chain;
+  beforeAll(async () => {
+    chain = await beginChain(requireFirst(installation));
+  }, 120_000);
+  afterAll(() => chain.world[Symbol.asyncDispose]());
+
+  test("stores no more than one that reads everything", async () => {
+    const { world, label } = chain;
+    await world.cluster.query("update quiet set text = 'r' where n = 17");
+    const sent = await world.take({ label: label(), incremental });
+    await world.cluster.query("update quiet set text = 'f' where n = 17");
+    const { record } = await takeIncremental(world, label(), { compareShare: 0 });
+    expect(record.sizes.new).toBeLessThan(sent.sizes.new * 1.5);
+    expect(record.sizes.stored).toBeLessThan(sent.sizes.stored * 1.01);
+  });
+  test("reads everything when a segment is missing or its words are damaged, and says so", async () => {
+    const { world, label } = chain;
+    for (const [damage, reason] of [
+      [() => undefined, /is not in the bucket/],
+      [damagedChanges, /changed blocks .* are damaged/],
+    ] as const) {
+      await world.cluster.query("update quiet set text = text || 'm' where n = 18");
+      const [victim] = await segmentsSince(world);
+      if (victim === undefined) throw new Error("there is a segment since the last backup");
+      const bytes = await readObject(world.store, victim.key);
+      const bad = damage(bytes);
+      await world.store.remove([victim.key]);
+      if (bad !== undefined) await world.store.put(victim.key, bad);
+      const { told } = await takeIncremental(world, label(), { compareShare: 0 }).finally(async () => {
+        await world.store.remove([victim.key]);
+        await world.store.put(victim.key, bytes);
+      });
+      expect(told).toMatchObject([{ type: "changes-unknown", reason: expect.stringMatching(reason) as string }]);
+    }
+  });
+
+  test("reads everything when a block changed of which no WAL tells, and names it", async () => {
+    const { world, label } = chain;
+    const [row] = await world.cluster.query<{ path: string }>("select pg_relation_filepath('quiet') as path");
+    await world.cluster.query("checkpoint");
+    const path = join(world.cluster.dataDir, row?.path ?? "");
+    const before = await readFile(path);
+    const changed = Buffer.from(before);
+    changed.writeUInt8(changed.readUInt8(300 * 8192 + 8000) ^ 1, 300 * 8192 + 8000);
+    await writeFile(path, changed);
+    const { record, told } = await takeIncremental(world, label()).finally(() => writeFile(path, before));
+    expect(told).toEqual([{ type: "changes-wrong", base: expect.any(String) as string, path: row?.path, block: 300 }]);
+    // It was read, and judged as every page is that is read.
+    expect(record.damagedPages).toEqual([{ path: row?.path, detail: "blocks 300" }]);
+    // And is read again until it is whole.
+    const { record: later } = await takeIncremental(world, label());
+    expect(later.damagedPages).toEqual([]);
+  });
+});
+
+function requireFirst(installation: PostgresInstallation | undefined): PostgresInstallation {
+  if (installation === undefined) throw new Error("a server is needed");
+  return installation;
+}
+
+/** Files of relations that the backup has otherwise than the disk, or whose checksum in its manifest is not that of its bytes. */
+async function differencesOf(world: BackupWorld, record: BackupRecord): Promise<string[]> {
+  const directory = await extractBackup(world.store, record);
+  const { files } = parseBackupManifest(await readBackupObject(world.store, record, BACKUP_OBJECTS.manifest));
+  const different: string[] = [];
+  let relations = 0;
+  for (const { path, checksum } of files) {
+    const bytes = await readFile(join(directory, path));
+    const sum = createFileChecksum("CRC32C");
+    sum.update(bytes);
+    if (sum.digest() !== checksum?.value) different.push(`${path}: the manifest says ${checksum?.value}`);
+    if (parseRelationPath(path) === undefined) continue;
+    relations += 1;
+    if (!bytes.equals(await readFile(join(world.cluster.dataDir, path)))) different.push(path);
+  }
+  expect(relations).toBeGreaterThan(200);
+  return different;
+}
+
+/** Segments that were archived since the newest backup began, oldest first. */
+async function segmentsSince({ store }: BackupWorld): Promise<WalObject[]> {
+  const newest = (await listBackupRecords(store)).toSorted((a, b) => (a.label < b.label ? 1 : -1))[0];
+  if (newest === undefined) throw new Error("there is a backup");
+  const { walSegmentSize: segmentSize, firstSegment, timeline } = newest;
+  const { index } = parseWalSegment(firstSegment, segmentSize);
+  const { segments } = await listTimelineSegments(store, timeline, segmentSize, { fromIndex: index });
+  return [...segments].toSorted(([a], [b]) => a - b).flatMap(([, objects]) => objects);
+}
+
+/** The stored form of a segment with one byte of its changed blocks flipped. */
+function damagedChanges(stored: Buffer): Buffer {
+  const at = stored.indexOf(Buffer.from([0x5b, 0x2a, 0x4d, 0x18]), stored.length - 4096);
+  const copy = Buffer.from(stored);
+  copy.writeUInt8(copy.readUInt8(at + 14) ^ 1, at + 14);
+  return copy;
+}
