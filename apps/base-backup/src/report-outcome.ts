@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { formatDuration, formatRate, formatSize, notify, tellEach, type CommandContext } from "@soar/app-kit";
-import { isSoarError, messageOf, SoarError } from "@soar/errors";
+import { type ErrorCode, isSoarError, messageOf, SoarError } from "@soar/errors";
 import { sample, updateMetricsFile, type SampleOf } from "@soar/metrics";
 import type { BackupRecord } from "@soar/repository";
 import type { takeOptions } from "./take-options.ts";
@@ -34,10 +34,16 @@ export async function reportOutcome(
   }
 }
 
+/** What ends a run and says itself that there is a backup, or that nobody wants to hear more. */
+const SAYS_IT_IS_THERE: ReadonlySet<ErrorCode> = new Set([
+  "BACKUP_DAMAGED_PAGES",
+  "BACKUP_UNEXPLAINED_CHANGE",
+  "ABORTED",
+]);
+
 /** What a failure is for somebody who only sees how the run ended. */
 function behind(record: BackupRecord | undefined, error: unknown): unknown {
-  if (record === undefined || !isSoarError(error) || error.code === "BACKUP_DAMAGED_PAGES" || error.code === "ABORTED")
-    return error;
+  if (record === undefined || !isSoarError(error) || SAYS_IT_IS_THERE.has(error.code)) return error;
   return new SoarError(
     "BACKUP_UNFOLLOWED",
     `backup '${record.label}' is complete, but what follows it failed: ${error.message}`,

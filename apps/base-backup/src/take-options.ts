@@ -72,6 +72,15 @@ export const takeOptions = {
     group: "Backup",
     help: "With --incremental: take a full backup when the last one is older.",
   },
+  "compare-every": {
+    env: "BACKUP_COMPARE_EVERY",
+    type: "integer",
+    min: 0,
+    max: 1000,
+    default: 0,
+    group: "Backup",
+    help: "Of so many incrementals from files, let one read and compare everything that WAL says has not changed; 0 is none of them. The others compare 2 % of it, chosen at random.",
+  },
   expire: {
     env: "BACKUP_EXPIRE",
     type: "boolean",

@@ -1,5 +1,12 @@
 import { hostname } from "node:os";
-import { defineCommand, openConfiguredStore, serverConnection, type Log, type Progress } from "@soar/app-kit";
+import {
+  defineCommand,
+  formatSize,
+  openConfiguredStore,
+  serverConnection,
+  type Log,
+  type Progress,
+} from "@soar/app-kit";
 import {
   type BackupEvent,
   type BackupSource,
@@ -58,7 +65,16 @@ async function takeAndExpire(
   try {
     // In a directory this machine does the stamping, and what this run stores says nothing of whether its clock is right.
     const stamps = store.features.server === undefined ? await readStamps(store, { signal }) : undefined;
-    const record = await readCluster(store, { config, log, progress, signal, app, stamps });
+    const unexplained: UnexplainedChange[] = [];
+    const record = await readCluster(store, {
+      config,
+      log,
+      progress,
+      signal,
+      app,
+      stamps,
+      onUnexplained: (change) => unexplained.push(change),
+    });
     progress.finish();
     onRecord(record);
     log.info(`backup completed: ${summarize(record)}`);
@@ -77,6 +93,7 @@ async function takeAndExpire(
         )
       : undefined;
     requireUndamaged(record, expiry);
+    requireExplained(record, unexplained, expiry);
     if (expiry !== undefined) throw expiry;
   } finally {
     progress.finish();
@@ -87,11 +104,14 @@ async function takeAndExpire(
 type Reading = Pick<TakeContext, "config" | "log" | "signal" | "app"> & {
   readonly progress: Progress;
   readonly stamps: StampBounds | undefined;
+  readonly onUnexplained: (change: UnexplainedChange) => void;
 };
+
+type UnexplainedChange = Extract<BackupEvent, { type: "changes-wrong" }>;
 
 async function readCluster(
   store: ObjectStore,
-  { config, log, progress, signal, app, stamps }: Reading,
+  { config, log, progress, signal, app, stamps, onUnexplained }: Reading,
 ): Promise<BackupRecord> {
   const common = {
     codec: config.compression,
@@ -108,7 +128,11 @@ async function readCluster(
     now: () => new Date(),
     stamps,
     signal,
-    onEvent: (event: BackupEvent) => showEvent(event, { log, progress }),
+    compareEvery: config.compareEvery,
+    onEvent(event: BackupEvent) {
+      showEvent(event, { log, progress });
+      if (event.type === "changes-wrong") onUnexplained(event);
+    },
   };
   if (config.fromArchive)
     return await takeReplayedBackup(store, {
@@ -142,9 +166,25 @@ function showEvent(event: BackupEvent, { log, progress }: { readonly log: Log; r
   if (event.type === "waiting-for-wal") log.debug(`waiting for WAL segment ${event.missing}`);
   if (event.type === "incremental")
     log.info(event.base === undefined ? `taking a full backup: ${event.reason}` : `referring to backup ${event.base}`);
+  showChanges(event, log);
   if (event.type === "interrupted-removed") log.info(`removed what the interrupted backup ${event.label} had left`);
   if (event.type === "interrupted-left")
     log.warn(`unable to remove what the interrupted backup ${event.label} left: ${event.reason}`);
+}
+
+/** What an incremental from files leaves unread, and why it does not. */
+function showChanges(event: BackupEvent, log: Log): void {
+  if (event.type === "changes-known")
+    log.info(
+      `what changed since backup ${event.base} is known from ${event.segments} WAL segments; ${event.compared} chunks that did not were compared`,
+    );
+  if (event.type === "changes-unknown")
+    log.info(`reading every file, because what changed since backup ${event.base} is not known: ${event.reason}`);
+  if (event.type === "changes-wrong")
+    log.warn(
+      `reading every file: block ${event.block} of '${event.path}' is not what backup ${event.base} has, and no WAL tells of a change`,
+    );
+  if (event.type === "left-unread") log.info(`left ${formatSize(event.bytes)} unread`);
 }
 
 function isProcessRunning(processId: number): boolean {
@@ -177,6 +217,24 @@ function requireUndamaged({ label, damagedPages }: BackupRecord, expiry: SoarErr
     `backup '${label}' was kept, but ${damagedPages.length} files of the server have damaged pages: '${first.path}' ${first.detail}${besides}`,
     {
       hint: "Find the relation with pg_amcheck, and restore it from an older backup before that one expires.",
+      cause: expiry,
+    },
+  );
+}
+
+/** The backup is whole: everything was read. But what the next incrementals would leave unread rests on WAL that tells all. */
+function requireExplained(
+  { label }: BackupRecord,
+  [first]: readonly UnexplainedChange[],
+  expiry: SoarError | undefined,
+): void {
+  if (first === undefined) return;
+  const besides = expiry === undefined ? "" : `; nor did expiry succeed: ${expiry.message}`;
+  throw new SoarError(
+    "BACKUP_UNEXPLAINED_CHANGE",
+    `backup '${label}' was kept and is whole, but block ${first.block} of '${first.path}' changed since backup '${first.base}' and no WAL tells of it${besides}`,
+    {
+      hint: "Look for damage of the disk, or for a program that writes to the data directory beside the server; set BACKUP_COMPARE_EVERY=1 until it is found.",
       cause: expiry,
     },
   );

@@ -46,6 +46,7 @@ test("a failure that time may cure is tried again, and no other", () => {
   for (const code of [
     "ABORTED",
     "BACKUP_DAMAGED_PAGES",
+    "BACKUP_UNEXPLAINED_CHANGE",
     "BACKUP_UNFOLLOWED",
     "SERVER_DENIED",
     "STORE_DENIED",

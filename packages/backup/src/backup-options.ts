@@ -24,6 +24,8 @@ export interface TakeBackupOptions extends Omit<ClaimBackupOptions, "holdsLock" 
    * before anything is left unread. 2 % unless said otherwise.
    */
   readonly compareShare?: number | undefined;
+  /** Of so many incrementals in a row, one compares all of them; 0 or undefined is none. */
+  readonly compareEvery?: number | undefined;
   /** The server is a scratch standby: what a restore has to know of the one that it stands for. */
   readonly replayed?: ReplayedSource | undefined;
   /** A claim that was made before the server was there, and the clock that it goes by. */

@@ -232,7 +232,10 @@ async function leaveUnread(
   { run, running, pool, signal }: { run: Run; running: RunningBackup; pool: CodecPool; signal: AbortSignal },
 ): Promise<(UnreadChunks & { readonly bytes: () => number }) | undefined> {
   const { facts, options } = run;
-  const { compareShare = COMPARE_SHARE, onEvent } = options;
+  const { compareEvery = 0, onEvent } = options;
+  // The base's chain has as many incrementals as it refers to backups.
+  const comparesAll = compareEvery > 0 && (base.references.length + 1) % compareEvery === 0;
+  const { compareShare = comparesAll ? 1 : COMPARE_SHARE } = options;
   const unchanged = await findUnchanged(store, { base, chunks, running, facts, pool, compareShare, signal, onEvent });
   if (unchanged === undefined) return undefined;
   let bytes = 0;

@@ -172,6 +172,11 @@ export const ERROR_CODES = {
     retryable: false,
     meaning: "The backup was kept, but the source has pages whose checksum is wrong.",
   },
+  BACKUP_UNEXPLAINED_CHANGE: {
+    exitStatus: 74,
+    retryable: false,
+    meaning: "The backup was kept and is whole, but a block of the server changed of which its WAL does not tell.",
+  },
   FORMAT_INVALID: {
     exitStatus: 69,
     retryable: false,

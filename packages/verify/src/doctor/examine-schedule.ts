@@ -86,7 +86,7 @@ async function examineTimer(
 
 /** Nothing is lost, or the backup is there: with the statuses of docs/errors.md. */
 const DONE_STATUSES = new Set<number>(
-  (["FINDINGS_MINOR", "BACKUP_DAMAGED_PAGES", "BACKUP_UNFOLLOWED"] as const).map(
+  (["FINDINGS_MINOR", "BACKUP_DAMAGED_PAGES", "BACKUP_UNEXPLAINED_CHANGE", "BACKUP_UNFOLLOWED"] as const).map(
     (code) => ERROR_CODES[code].exitStatus,
   ),
 );
