@@ -10,7 +10,7 @@ import {
   type RepositoryRecord,
 } from "@soar/repository";
 import { steadyClock, type SettledClock } from "@soar/repository/time";
-import { type CodecPool, createCodecPool } from "@soar/seekable-tar";
+import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import type { TakeBackupOptions } from "./backup-options.ts";
 import { requireArchiving } from "./health/archiver-health.ts";
@@ -19,22 +19,14 @@ import { takeBackupLock, watchBackupLock } from "./claim/backup-lock.ts";
 import { claimBackup, withdrawClaim, type ClaimedBackup } from "./claim/claim-backup.ts";
 import { composeRecord } from "./compose-record.ts";
 import { readBack } from "./prove/read-back.ts";
-import { findUnchanged } from "./changes/find-unchanged.ts";
-import {
-  loadBase,
-  requireReferences,
-  trackReferences,
-  type ChosenBase,
-  type LoadedBase,
-  type TrackedMembers,
-} from "./incremental-base.ts";
+import { type EarlierBackups, leaveUnread } from "./changes/leave-unread.ts";
+import { loadBase, requireReferences, trackReferences, type ChosenBase } from "./incremental-base.ts";
 import { requireWhole } from "./prove/require-whole.ts";
 import { requireData, requireOneTimeline, requireSuitable } from "./require-usable.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
 import { describePrimary, requirePrimaryArchives } from "./health/standby-rules.ts";
 import { describeArchiver } from "./server-archiver.ts";
 import { readServerHost } from "./server-host.ts";
-import type { RunningBackup, UnreadChunks } from "./source/backup-source.ts";
 import { storeArchives, type StoredArchives } from "./store/store-archives.ts";
 import { storeObject, type BackupObject } from "./store/store-object.ts";
 import { findBackupHistory } from "./prove/find-backup-history.ts";
@@ -85,13 +77,6 @@ export async function takeBackup(store: ObjectStore, given: TakeBackupOptions): 
   }
 }
 
-/** For an incremental: what earlier backups hold. */
-interface Existing {
-  readonly base: BackupRecord;
-  readonly chunks: LoadedBase["chunks"];
-  readonly members: TrackedMembers;
-}
-
 interface Run {
   readonly options: TakeBackupOptions;
   readonly clock: SettledClock;
@@ -100,7 +85,7 @@ interface Run {
   readonly repository: RepositoryRecord;
   readonly claimed: ClaimedBackup;
   readonly config: Buffer;
-  readonly existing: Existing | undefined;
+  readonly existing: EarlierBackups | undefined;
 }
 
 /** After the claim, which protects what is referred to from expiry. */
@@ -204,7 +189,7 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
   });
   const pool = createCodecPool({ workers: jobs });
   try {
-    const unchanged = existing && (await leaveUnread(store, existing, { run, running, pool, signal }));
+    const unchanged = existing && (await leaveUnread(store, existing, { ...options, facts, running, pool, signal }));
     const stored = await storeArchives(store, running, {
       label: claimed.label,
       codec,
@@ -224,35 +209,6 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
     await pool.close();
   }
 }
-
-/** What of an incremental need not be read, with a count of what was not. */
-async function leaveUnread(
-  store: ObjectStore,
-  { base, chunks, members }: Existing,
-  { run, running, pool, signal }: { run: Run; running: RunningBackup; pool: CodecPool; signal: AbortSignal },
-): Promise<(UnreadChunks & { readonly bytes: () => number }) | undefined> {
-  const { facts, options } = run;
-  const { compareEvery = 0, onEvent } = options;
-  // The base's chain has as many incrementals as it refers to backups.
-  const comparesAll = compareEvery > 0 && (base.references.length + 1) % compareEvery === 0;
-  const { compareShare = comparesAll ? 1 : COMPARE_SHARE } = options;
-  const unchanged = await findUnchanged(store, { base, chunks, running, facts, pool, compareShare, signal, onEvent });
-  if (unchanged === undefined) return undefined;
-  let bytes = 0;
-  return {
-    find(path, position, length) {
-      const found = unchanged.find(path, position, length);
-      if (found === undefined) return undefined;
-      members.refer(found);
-      bytes += length;
-      return found;
-    },
-    bytes: () => bytes,
-  };
-}
-
-/** Of the chunks that need not be read: each time, other ones. */
-const COMPARE_SHARE = 0.02;
 
 function identityOf(facts: ServerFacts): Parameters<typeof claimRepository>[1] {
   return {

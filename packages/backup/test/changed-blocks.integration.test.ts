@@ -176,10 +176,9 @@ describe("an incremental from files", () => {
       const bad = damage(bytes);
       await world.store.remove([victim.key]);
       if (bad !== undefined) await world.store.put(victim.key, bad);
-      const { told } = await takeIncremental(world, label(), { compareShare: 0 }).finally(async () => {
-        await world.store.remove([victim.key]);
-        await world.store.put(victim.key, bytes);
-      });
+      const { told } = await takeIncremental(world, label(), { compareShare: 0 });
+      await world.store.remove([victim.key]);
+      await world.store.put(victim.key, bytes);
       expect(told).toMatchObject([{ type: "changes-unknown", reason: expect.stringMatching(reason) as string }]);
     }
   });
@@ -193,7 +192,8 @@ describe("an incremental from files", () => {
     const changed = Buffer.from(before);
     changed.writeUInt8(changed.readUInt8(300 * 8192 + 8000) ^ 1, 300 * 8192 + 8000);
     await writeFile(path, changed);
-    const { record, told } = await takeIncremental(world, label()).finally(() => writeFile(path, before));
+    const { record, told } = await takeIncremental(world, label());
+    await writeFile(path, before);
     expect(told).toEqual([{ type: "changes-wrong", base: expect.any(String) as string, path: row?.path, block: 300 }]);
     // It was read, and judged as every page is that is read.
     expect(record.damagedPages).toEqual([{ path: row?.path, detail: "blocks 300" }]);

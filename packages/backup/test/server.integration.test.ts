@@ -76,7 +76,7 @@ test("a backlog that moves is waited for, however long it is", async () => {
   courier.deliverTo(world.store);
   for (let count = 0; count < 14; count += 1)
     await world.cluster.query(`create table t${count} (); select pg_switch_wal()`);
-  await expect(world.take({ rateLimitBytes: 4 * 2 ** 20, archiverPatienceMs: 700 })).resolves.toMatchObject({
+  await expect(world.take({ rateLimitBytes: 4 * 2 ** 20, archiverPatienceMs: 2500 })).resolves.toMatchObject({
     kind: "full",
   });
   await courier.close();

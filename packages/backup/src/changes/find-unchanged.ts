@@ -38,7 +38,10 @@ export async function findUnchanged(
   { base, chunks, running, facts, pool, compareShare, signal, onEvent }: FindUnchangedOptions,
 ): Promise<UnchangedChunks | undefined> {
   const { startLsn, startTimeline, local } = running;
-  const unknown = (reason: string): undefined => void onEvent?.({ type: "changes-unknown", base: base.label, reason });
+  const unknown = (reason: string): undefined => {
+    onEvent?.({ type: "changes-unknown", base: base.label, reason });
+    return undefined;
+  };
   if (local === undefined) return undefined;
   // pg_checksums rewrites every page without WAL.
   if (base.dataChecksums !== facts.dataChecksums)
@@ -61,7 +64,10 @@ export async function findUnchanged(
     share: compareShare,
     signal,
   });
-  if (difference !== undefined) return void onEvent?.({ type: "changes-wrong", base: base.label, ...difference });
+  if (difference !== undefined) {
+    onEvent?.({ type: "changes-wrong", base: base.label, ...difference });
+    return undefined;
+  }
   onEvent?.({ type: "changes-known", base: base.label, segments: known.segments, compared });
   return unchanged;
 }
