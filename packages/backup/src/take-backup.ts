@@ -19,8 +19,14 @@ import { takeBackupLock, watchBackupLock } from "./claim/backup-lock.ts";
 import { claimBackup, withdrawClaim, type ClaimedBackup } from "./claim/claim-backup.ts";
 import { composeRecord } from "./compose-record.ts";
 import { readBack } from "./prove/read-back.ts";
-import { type EarlierBackups, leaveUnread } from "./changes/leave-unread.ts";
-import { loadBase, requireReferences, trackReferences, type ChosenBase } from "./incremental-base.ts";
+import { type ChangesBase, leaveUnread } from "./changes/leave-unread.ts";
+import {
+  loadBase,
+  requireReferences,
+  trackReferences,
+  type ChosenBase,
+  type TrackedMembers,
+} from "./incremental-base.ts";
 import { requireWhole } from "./prove/require-whole.ts";
 import { requireData, requireOneTimeline, requireSuitable } from "./require-usable.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
@@ -75,6 +81,11 @@ export async function takeBackup(store: ObjectStore, given: TakeBackupOptions): 
     if (facts.inRecovery && begun === undefined) await withdrawClaim(store, claimed, options);
     throw error;
   }
+}
+
+/** For an incremental: what earlier backups hold. */
+interface EarlierBackups extends ChangesBase {
+  readonly members: TrackedMembers;
 }
 
 interface Run {

@@ -1,16 +1,14 @@
-import { type FileHandle, open } from "node:fs/promises";
-import { constants } from "node:fs";
-import { join } from "node:path";
-import { meansAbsent } from "@soar/durable-files";
+import { readSync } from "node:fs";
 import type { Lsn } from "@soar/pg-tools";
 import { type CodecPool, decompressMember } from "@soar/seekable-tar";
 import { type CallOptions, type ObjectStore, readObject } from "@soar/storage";
 import { mapOrdered } from "@soar/task-pool";
+import type { LocalServer } from "../source/backup-source.ts";
 import type { BaseChunk } from "./base-chunks.ts";
 import type { UnchangedChunks } from "./unchanged-chunks.ts";
 
 export interface CompareOptions extends CallOptions {
-  readonly dataDirectory: string;
+  readonly openFile: LocalServer["openFile"];
   readonly blockSize: number;
   /** Where the backup that is being taken begins. Pages that changed later are its replay's. */
   readonly startLsn: Lsn;
@@ -60,8 +58,8 @@ async function compareChunk(
   { path, position, location }: BaseChunk,
   options: CompareOptions,
 ): Promise<Comparison["difference"]> {
-  const { dataDirectory, pool, signal } = options;
-  const file = await openUnlessGone(join(dataDirectory, path));
+  const { openFile, pool, signal } = options;
+  const file = openFile(path);
   if (file === undefined) return undefined;
   try {
     const place = { fd: file.fd, position, length: location.plainLength };
@@ -69,26 +67,26 @@ async function compareChunk(
     const { object, codec, offset, storedLength, plainLength } = location;
     const stored = await readObject(store, object, { range: { offset, length: storedLength }, signal });
     const before = await decompressMember(codec, stored, plainLength);
-    const block = await findDifference(file, position, before, options);
+    const block = findDifference(file.fd, position, before, options);
     return block === undefined ? undefined : { path, block: position / options.blockSize + block };
   } finally {
-    await file.close();
+    file.close();
   }
 }
 
 /** The first page that differs although nothing that happened later explains it. */
-async function findDifference(
-  file: FileHandle,
+function findDifference(
+  fd: number,
   position: number,
   before: Buffer,
   { blockSize, startLsn, hintsAreLogged }: CompareOptions,
-): Promise<number | undefined> {
+): number | undefined {
   const page = Buffer.alloc(blockSize);
   for (let at = 0; at < before.length; at += blockSize) {
     const old = before.subarray(at, at + blockSize);
     for (let attempt = 1; ; attempt += 1) {
-      const { bytesRead } = await file.read(page, 0, blockSize, position + at);
-      if (bytesRead < blockSize || page.equals(old)) break;
+      const count = readSync(fd, page, 0, blockSize, position + at);
+      if (count < blockSize || page.equals(old)) break;
       const lsn = lsnOf(page);
       if (lsn >= startLsn || (!hintsAreLogged && lsn === lsnOf(old))) break;
       if (attempt === ATTEMPTS) return at / blockSize;
@@ -100,13 +98,4 @@ async function findDifference(
 /** `pd_lsn`: two numbers of 32 bits, the high one first (bufpage.h). */
 function lsnOf(page: Buffer): Lsn {
   return (BigInt(page.readUInt32LE(0)) << 32n) | BigInt(page.readUInt32LE(4));
-}
-
-async function openUnlessGone(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (meansAbsent(error)) return undefined;
-    throw error;
-  }
 }

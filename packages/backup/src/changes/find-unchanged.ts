@@ -56,7 +56,7 @@ export async function findUnchanged(
   if (known.changed === undefined) return unknown(known.reason);
   const unchanged = new UnchangedChunks(chunks, known.changed, local.control);
   const { compared, difference } = await compareChunks(store, unchanged, {
-    dataDirectory: local.dataDirectory,
+    openFile: (path) => local.openFile(path),
     blockSize: local.control.blockSize,
     startLsn,
     hintsAreLogged: facts.dataChecksums || facts.settings["wal_log_hints"] === "on",

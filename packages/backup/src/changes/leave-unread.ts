@@ -1,16 +1,19 @@
 import type { BackupRecord } from "@soar/repository";
+import type { MemberLocation } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
-import type { TrackedMembers } from "../incremental-base.ts";
 import type { UnreadChunks } from "../source/backup-source.ts";
 import type { BaseChunks } from "./base-chunks.ts";
 import { findUnchanged, type FindUnchangedOptions } from "./find-unchanged.ts";
 
-/** For an incremental: what earlier backups hold. */
-export interface EarlierBackups {
-  /** The one since which changes are known. */
+/** What an incremental is based on. */
+export interface ChangesBase {
+  /** The backup since which changes are known. */
   readonly base: BackupRecord;
   readonly chunks: BaseChunks;
-  readonly members: TrackedMembers;
+  readonly members: {
+    /** Told of every member that is referred to. */
+    refer(member: MemberLocation): void;
+  };
 }
 
 export interface LeaveUnreadOptions extends Omit<FindUnchangedOptions, "base" | "chunks" | "compareShare"> {
@@ -25,7 +28,7 @@ const COMPARE_SHARE = 0.02;
 /** What of an incremental need not be read, with a count of the bytes that were not; undefined when all has to be. */
 export async function leaveUnread(
   store: ObjectStore,
-  { base, chunks, members }: EarlierBackups,
+  { base, chunks, members }: ChangesBase,
   { compareEvery = 0, ...options }: LeaveUnreadOptions,
 ): Promise<(UnreadChunks & { readonly bytes: () => number }) | undefined> {
   // The base's chain has as many incrementals as it refers to backups.

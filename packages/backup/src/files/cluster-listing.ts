@@ -5,6 +5,7 @@ import { openFileBelow, type ReadableTree } from "@soar/durable-files/reading";
 import { parseRelationPath } from "@soar/pg-tools/page-checksum";
 import type { ContentEntry } from "@soar/pg-tools/backup-contents";
 import { decodeName, type ListedEntry } from "@soar/seekable-tar/members";
+import type { OpenedFile } from "../source/backup-source.ts";
 import { FileSum } from "./file-sums.ts";
 
 /** A file of the cluster on its way into the backup. */
@@ -23,13 +24,6 @@ export interface ClusterFile {
   readonly opened: OpenedFile | undefined;
   /** Content that is known already, instead of a file. */
   readonly content: Buffer | undefined;
-}
-
-/** A file of which several threads read. */
-export interface OpenedFile {
-  readonly fd: number;
-  /** Once or more often. */
-  close(): void;
 }
 
 export interface ListingPlace {
@@ -96,7 +90,7 @@ export function toListedContent(
   };
 }
 
-function openUnlessGone(tree: ReadableTree, place: Buffer): OpenedFile | undefined {
+export function openUnlessGone(tree: ReadableTree, place: Buffer): OpenedFile | undefined {
   try {
     const fd = openFileBelow(tree, place);
     if (fd === undefined) return undefined;

@@ -14,11 +14,12 @@ import {
   type BackupRequest,
   estimatedTotal,
   type FinishedBackup,
+  type OpenedFile,
   type PackingRequest,
   type RunningBackup,
 } from "../source/backup-source.ts";
 import { ArchivePacker } from "./archive-packer.ts";
-import { type ClusterFile, toListedContent, toListedEntry } from "./cluster-listing.ts";
+import { type ClusterFile, openUnlessGone, toListedContent, toListedEntry } from "./cluster-listing.ts";
 import { type LocalTablespace, readWholeControlFile } from "./local-cluster.ts";
 import { manifestFileOf } from "./file-sums.ts";
 import { openWal } from "./open-wal.ts";
@@ -71,10 +72,24 @@ export class FilesBackup {
       startTimeline,
       tablespaces,
       archives: () => this.#archives(),
-      local: { dataDirectory, control, openWal: async (name) => await openWal(dataDirectory, name) },
+      local: {
+        control,
+        openFile: (path) => this.#openFile(path),
+        openWal: async (name) => await openWal(dataDirectory.path, name),
+      },
       finish: () => this.#finish(),
       [Symbol.asyncDispose]: () => this.close(),
     };
+  }
+
+  /** By its path in the data directory, also of a tablespace. */
+  #openFile(path: string): OpenedFile | undefined {
+    const [, oid, below] = /^pg_tblspc\/(\d+)\/(.+)$/.exec(path) ?? [];
+    const tree =
+      oid === undefined
+        ? this.#cluster.dataDirectory
+        : this.#cluster.tablespaces.find((tablespace) => tablespace.oid === Number(oid))?.tree;
+    return tree && openUnlessGone(tree, Buffer.from(below ?? path, "latin1"));
   }
 
   async close(): Promise<void> {

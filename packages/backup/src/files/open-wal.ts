@@ -15,7 +15,10 @@ export async function openWal(dataDirectory: string, name: string): Promise<Asyn
     if (meansAbsent(error)) return undefined;
     throw unreadable(path, error);
   }
-  return pieces(file);
+  // Nothing of what a pipe or a device says is WAL.
+  if ((await file.stat()).isFile()) return pieces(file);
+  await file.close();
+  return undefined;
 }
 
 /** Each piece lies where the one before did. */

@@ -55,10 +55,18 @@ export interface RunningBackup<Archives extends Archive = ArchiveStream | Archiv
   finish(): Promise<FinishedBackup>;
 }
 
+/** A file of which several threads may read. */
+export interface OpenedFile {
+  readonly fd: number;
+  /** Once or more often. */
+  close(): void;
+}
+
 /** A server whose files are at hand. */
 export interface LocalServer {
-  readonly dataDirectory: string;
   readonly control: ControlFile;
+  /** A file by its path in the data directory; undefined when it is gone. Rejects with `FILE_UNREADABLE`. */
+  openFile(path: string): OpenedFile | undefined;
   /** The file of a WAL segment, piece by piece; undefined when it is not there. */
   openWal(name: string): Promise<AsyncIterable<Buffer> | undefined>;
 }
