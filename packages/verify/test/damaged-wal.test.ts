@@ -1,4 +1,5 @@
-import { formatRecord, requireBackupRecord, sha256Hex } from "@soar/repository";
+import { formatLsn, parseLsn } from "@soar/pg-tools";
+import { type BackupRecord, formatRecord, requireBackupRecord, sha256Hex } from "@soar/repository";
 import { putGap } from "@soar/repository/markers";
 import { putTailPiece } from "@soar/repository/tail";
 import { readObject } from "@soar/storage";
@@ -240,6 +241,18 @@ describe("a backup history file", () => {
     }
     expect(await find()).toEqual([]);
   });
+});
+
+test("a backup history file is not that of a backup from a standby, or from the archive, which began at the same checkpoint", async () => {
+  const { store } = repository;
+  const ofStandby = (record: BackupRecord): BackupRecord => ({
+    ...record,
+    source: { ...record.source, fromStandby: true },
+    stopLsn: formatLsn(parseLsn(record.stopLsn) + 8n),
+  });
+  await putBackup(store, { label: "2025-01-01", first: 3, change: ofStandby });
+  // The manifest of this one ends where its record does not.
+  expect((await find()).filter(([kind]) => kind !== "manifest-damaged")).toEqual([]);
 });
 
 describe("what the server says to have archived last", () => {

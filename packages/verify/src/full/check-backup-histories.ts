@@ -38,7 +38,9 @@ async function contradiction(
   }
   if (!name.startsWith(history.startSegmentName)) return `it says that the backup began in ${history.startSegmentName}`;
   const backup = backups.find(({ record }) => record.backupHistory?.name === name)?.record;
-  const about = backup ?? backups.find(({ record }) => record.startLsn === formatLsn(history.startLsn))?.record;
+  // A server in recovery writes none (do_pg_backup_stop), though its backup begins where that of its primary does.
+  const begun = backups.filter(({ record }) => record.startLsn === formatLsn(history.startLsn));
+  const about = backup ?? begun.find(({ record }) => !record.source.fromStandby)?.record;
   if (about === undefined) return undefined;
   if (about.backupHistory?.name === name && about.backupHistory.sha256 !== sha256Hex(bytes))
     return `its bytes are not those that it had when backup ${about.label} was completed`;
