@@ -158,10 +158,13 @@ test("after a new start on an idle server, what an earlier one has shipped is in
   const age = async (): Promise<number> => (await status()).oldestUnarchivedSeconds;
   await world.cluster.query("insert into c values (2)");
   await eventually("the commit to be in the bucket", async () => (await status()).unarchivedBytes === 0);
+  const { durableLsn: shipped = "0/0" } = await status();
   killGroup(daemon.child, "SIGTERM");
   await daemon.ended;
   await startDaemon();
   await eventually("the tail to be found", () => daemon.log().includes("the tail is in the bucket up to"));
+  // Before the server writes something of its own, which would be shipped as well.
+  expect(parseLsn((await status()).durableLsn ?? "0/0")).toBeGreaterThanOrEqual(parseLsn(shipped));
   await eventually("the server to be asked", async () => (await status()).flushLsn !== undefined);
   await eventually("nothing to wait", async () => (await age()) === 0);
   expect((await status()).unarchivedBytes).toBe(0);
