@@ -1,6 +1,7 @@
 import { hasErrorCode } from "@soar/errors";
 import { backupKey, BACKUP_OBJECTS, requireBackupRecord } from "@soar/repository";
 import { putKeep } from "@soar/repository/markers";
+import { storeTime } from "@soar/repository/time";
 import type { ObjectStore } from "@soar/storage";
 
 export interface KeepBackupOptions {
@@ -17,7 +18,7 @@ export async function keepBackup(
 ): Promise<boolean> {
   await requireBackupRecord(store, label, { signal });
   try {
-    await putKeep(store, label, { format: 1, reason, keptAt: now.toISOString() }, { signal });
+    await putKeep(store, label, { format: 1, reason, keptAt: storeTime(store, now).toISOString() }, { signal });
     return true;
   } catch (error) {
     if (!hasErrorCode(error, "OBJECT_EXISTS")) throw error;

@@ -2,6 +2,7 @@ import { ownerOf } from "@soar/durable-files";
 import { hasErrorCode } from "@soar/errors";
 import { FORMAT_VERSION } from "@soar/repository";
 import { findGap, putGap, type GapRecord } from "@soar/repository/markers";
+import { storeTime } from "@soar/repository/time";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { putGapMarker, type GapRange } from "./gap-markers.ts";
 
@@ -23,7 +24,8 @@ export async function declareGap(
   { from, to }: GapRange,
   { declaredBy, reason, spoolDir, dataDir, now, signal }: DeclareGapOptions,
 ): Promise<GapRecord> {
-  const record: GapRecord = { format: FORMAT_VERSION, from, to, declaredBy, declaredAt: now.toISOString(), reason };
+  const declaredAt = storeTime(store, now).toISOString();
+  const record: GapRecord = { format: FORMAT_VERSION, from, to, declaredBy, declaredAt, reason };
   const declared = await putOrFind(store, record, { signal });
   await putGapMarker(spoolDir, declared, await ownerOf(dataDir));
   return declared;

@@ -48,6 +48,14 @@ test("a lease is renewed long before it lapses, for as long as it is held, and t
   expect(await expiries()).toEqual([]);
 });
 
+test("a reader whose clock is behind holds a lease for as long as one whose clock is right", async () => {
+  const { features } = store;
+  const ahead = { ...store, features: { ...features, clock: () => new Date(now + 5 * HOUR_MS) } };
+  const lease = await hold(ahead);
+  expect(await expiries()).toEqual(["2025-01-06T11:00:00.000Z"]);
+  await lease.release();
+});
+
 test("a renewal that fails is told, and made up for when the store is back", async () => {
   let failure: SoarError | undefined;
   const failing: ObjectStore = {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hasErrorCode, isSoarError, messageOf } from "@soar/errors";
 import type { CallOptions, ObjectStore } from "@soar/storage";
+import { storeTime } from "../time/store-time.ts";
 import { leaseKey } from "../records/keys.ts";
 import { putLease, type LeaseRecord } from "./marker-records.ts";
 
@@ -30,7 +31,8 @@ export async function holdLease(
   let held: string | undefined;
   let refusal: string | undefined;
   const renew = async (): Promise<void> => {
-    const startedAt = now();
+    // Expiry goes by what the store stamps: a reader whose clock is behind must not lose its lease.
+    const startedAt = storeTime(store, now());
     const id = `${terms.purpose}-${randomUUID()}`;
     await putLease(
       store,

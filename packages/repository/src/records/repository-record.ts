@@ -10,6 +10,7 @@ import {
   instantText,
   systemIdentifierText,
 } from "./json-record.ts";
+import { storeTime } from "../time/store-time.ts";
 import { CONFIG_KEY, PROBE_PREFIX } from "./keys.ts";
 
 const schema = v.object({
@@ -141,7 +142,7 @@ async function createRepositoryRecord(
     ...identity,
     conditionalPut,
     ...(server === undefined ? {} : { conditionalPutBy: server, habits }),
-    createdAt: options.now.toISOString(),
+    createdAt: storeTime(store, options.now).toISOString(),
     createdBy: options.toolVersion,
   };
   try {

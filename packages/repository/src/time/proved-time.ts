@@ -87,16 +87,14 @@ export function boundsOf(stamps: readonly Date[]): StampBounds {
 }
 
 function findLeap(stamps: readonly Date[]): { readonly from: Date; readonly ms: number } | undefined {
-  const sorted = stamps.toSorted((a, b) => a.getTime() - b.getTime());
-  const gaps = sorted.slice(1).map((to, at) => {
-    const from = sorted[at] ?? to;
-    return { from, ms: to.getTime() - from.getTime() };
-  });
-  const [longest, second] = gaps.sort((a, b) => b.ms - a.ms);
-  const stands = longest !== undefined && longest.ms > Math.max(2 * (second?.ms ?? 0), USUAL_GAP_MS);
-  return stands ? longest : undefined;
+  const times = stamps.map((stamp) => stamp.getTime()).sort((a, b) => a - b);
+  const gaps = times.slice(1).map((to, at) => ({ from: Number(times[at]), ms: to - Number(times[at]) }));
+  const [longest = NO_GAP, second = NO_GAP] = gaps.sort((a, b) => b.ms - a.ms);
+  if (longest.ms <= Math.max(2 * second.ms, USUAL_GAP_MS)) return undefined;
+  return { from: new Date(longest.from), ms: longest.ms };
 }
 
+const NO_GAP = { from: 0, ms: 0 };
 /** A quiet server stores nothing for as long between two backups. */
 const USUAL_GAP_MS = 7 * 86_400_000;
 

@@ -69,14 +69,14 @@ function choose(candidates: readonly Candidate[], now: Date, stamps: StampBounds
     .toSorted((a, b) => a.aheadMs - b.aheadMs);
   const store = possible.find(({ whose }) => whose === "store");
   const chosen = possible.length === 2 ? (store ?? possible[0]) : possible[possible.length >> 1];
-  return chosen ?? atStamp(stamps?.newest ?? now, now);
+  return chosen ?? atStamp(stamps, now);
 }
 
-function atStamp(newest: Date, now: Date): Candidate {
+function atStamp(stamps: StampBounds | undefined, now: Date): Candidate {
   return {
     whose: "store",
     name: "the newest stamp in the repository",
-    aheadMs: newest.getTime() - now.getTime(),
+    aheadMs: Number(stamps?.newest) - now.getTime(),
   };
 }
 

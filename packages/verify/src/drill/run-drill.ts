@@ -63,8 +63,13 @@ async function carryOut(
     options.production === undefined
       ? { unusable: "no production server is configured" }
       : await findProduction(options.production, repository.systemIdentifier, signal);
-  if (!("unusable" in production))
-    record.issues.push(...compareClocks([{ name: "the clock of production", clock: at, at: production.clock }]));
+  const told = store.features.clock();
+  record.issues.push(
+    ...compareClocks([
+      ...("unusable" in production ? [] : [{ name: "the clock of production", clock: at, at: production.clock }]),
+      ...(told === undefined ? [] : [{ name: "the store's clock", clock: options.now(), at: told }]),
+    ]),
+  );
   record.rpo = newest && measureRpo(newest, { at, production: "unusable" in production ? undefined : production });
   if (record.rpo === undefined && newest?.resolved.lastReplayed !== undefined)
     record.issues.push(
