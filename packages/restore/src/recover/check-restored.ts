@@ -103,19 +103,35 @@ const OTHER_COLLATION = `SELECT EXISTS (SELECT FROM pg_database WHERE datname = 
     AND datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid))
   OR EXISTS (SELECT FROM pg_collation WHERE collversion IS DISTINCT FROM pg_collation_actual_version(oid)) AS other`;
 
+/** Relations of which the catalogs know and the disk does not, for the first few by name. */
+const WITHOUT_FILES = `SELECT count(*)::int AS missing, string_agg(name, ', ' ORDER BY name) FILTER (WHERE place <= 3) AS names
+  FROM (SELECT oid::regclass::text AS name, row_number() OVER (ORDER BY oid::regclass::text) AS place FROM pg_class
+    WHERE relpersistence <> 't' AND pg_relation_filepath(oid) IS NOT NULL
+      AND (pg_stat_file(pg_relation_filepath(oid), true)).size IS NULL) AS found`;
+
 async function checkDatabase(server: ConnectionConfig, signal: AbortSignal | undefined): Promise<DatabaseFindings> {
   let unlogged: number | undefined;
+  let lost: { readonly missing: number; readonly names: string | null } | undefined;
   const other = await attempt(async () => {
     await using connection = await connectSql(server, { signal });
     unlogged = (await connection.query<{ unlogged: number }>(UNLOGGED))[0]?.unlogged ?? 0;
+    lost = (await connection.query<{ missing: number; names: string | null }>(WITHOUT_FILES))[0];
     // Fails where this host does not know a collation at all.
     return (await connection.query<{ other: boolean }>(OTHER_COLLATION))[0]?.other === true;
   });
   const isEntered = unlogged !== undefined;
   const common = { isEntered, unlogged: unlogged ?? 0 };
-  if (typeof other !== "string") return { ...common, otherCollation: other, finding: undefined };
+  const lacks =
+    lost === undefined || lost.missing === 0
+      ? undefined
+      : `lacks the files of ${lost.missing} relations: ${lost.names}${lost.missing > 3 ? ", ..." : ""}`;
+  if (typeof other !== "string") return { ...common, otherCollation: other, finding: lacks };
   const fact = isEntered ? "has collations that cannot be compared with those of this host" : "cannot be entered";
-  return { ...common, otherCollation: false, finding: `${fact}: ${other}` };
+  return {
+    ...common,
+    otherCollation: false,
+    finding: `${lacks === undefined ? "" : `${lacks}; it `}${fact}: ${other}`,
+  };
 }
 
 /** The result, or what the server said against it. */
