@@ -71,10 +71,15 @@ function foundRows(found: FoundThere | undefined): (readonly [string, string])[]
       ? "nothing was noted of how its files were"
       : `${untouched} files are untouched since ${since === "at-target" ? "the target" : "recovery began"}`;
   const judged = checksums
-    ? "every page has its checksum, and none in use became zeros"
+    ? "each page of these has its checksum, and none in use became zeros"
     : "without checksums nothing but pages that became zeros can be told";
   return [
-    ["found there", `${known}; ${readFiles} changed ones were read (${formatSize(readBytes)}): ${judged}`],
+    [
+      "found there",
+      readFiles === 0
+        ? `${known}, and no other is there`
+        : `${known}; ${readFiles} changed ones were read (${formatSize(readBytes)}): ${judged}`,
+    ],
     ...(lessThere.length === 0
       ? []
       : [

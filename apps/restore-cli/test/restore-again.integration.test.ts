@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, rmSync, truncateSync, writeSync } from "node:fs";
+import { closeSync, openSync, readdirSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -190,6 +190,11 @@ describe("where a restore pauses at its target, the same command looks at what i
       (dataDir) => truncateSync(join(dataDir, table), 8192),
     ],
     ["a file that is gone", "TABLE is gone or shorter", (dataDir) => rmSync(join(dataDir, table))],
+    [
+      "a file that is no pages",
+      "base/1/PG_VERSION: it is not that of PostgreSQL 15",
+      (dataDir) => writeFileSync(join(dataDir, "base/1/PG_VERSION"), "99\n"),
+    ],
   ])(
     "%s: it goes on with nothing while the server pauses, and --delta mends it",
     { timeout: 120_000 },
@@ -230,7 +235,7 @@ describe("where a restore pauses at its target, the same command looks at what i
     await paused.run("--target-action", "pause");
     const still = await again(paused);
     expect(still.stdout).toMatch(
-      /^found there: +\d{3,} files are untouched since the target; \d+ changed ones were read/m,
+      /^found there: +\d{3,} files are untouched since the target(?:, and no other is there|; \d+ changed ones were read.*)$/m,
     );
     await resume({ host: "127.0.0.1", port: paused.port });
     const done = await again(paused, "--json");
@@ -317,3 +322,22 @@ test("the plan says what the server does afterwards, and not that it takes write
   expect(await afterwards("pause")).toMatch(/^the server pauses at the target.*takes no writes/);
   expect(await afterwards("shutdown")).toMatch(/^the server is shut down at the target.*takes no writes/);
 });
+
+test(
+  "in place, a table whose file is lost while it pauses is named once it has gone on",
+  { timeout: 120_000 },
+  async () => {
+    const { cluster } = world;
+    const args = ["--immediate", "--yes", "--json"];
+    const first = await succeed(world, "soar-restore", ...args, "--target-action", "pause");
+    const { privateDir } = JSON.parse(first.stdout) as { privateDir: string };
+    rmSync(join(cluster.dataDir, table));
+    await resume({ host: privateDir, port: cluster.port });
+    const done = await succeed(world, "soar-restore", ...args, "--target-action", "pause");
+    expect(JSON.parse(done.stdout)).toMatchObject({
+      outcome: "promoted",
+      foundThere: { kind: "looked-at", lessThere: [table] },
+      checks: { findings: ["database 'postgres' lacks the files of 1 relations: public.rows"] },
+    });
+  },
+);

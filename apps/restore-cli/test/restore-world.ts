@@ -33,7 +33,7 @@ export async function createRestoreWorld(options: Partial<TestClusterOptions> = 
   chownSync(directory, uid, gid);
   const s3 = await startS3Server({ bucket: "restore-cli" });
   const envFile = join(directory, "backup-env");
-  const installation = requireInstallation("pg_ctl");
+  const installation = options.installation ?? requireInstallation("pg_ctl");
   const cluster = await createTestCluster({
     installation,
     initdbArgs: ["--wal-segsize=1"],

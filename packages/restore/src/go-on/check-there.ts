@@ -13,6 +13,7 @@ import { BackupPages } from "./backup-pages.ts";
 import { readFileList, writeFileList, type FileList } from "./file-list.ts";
 import { isZeroAt, type PageRules } from "./judge-pages.ts";
 import { lookAtFiles, newZeros, withinOf, type Looked, type ReadFile } from "./look-at-files.ts";
+import { findMovedTablespace } from "./tablespace-places.ts";
 import { watchedFiles, type ClusterPlaces } from "./watched-files.ts";
 
 /** What was found where a restore is gone on with. Nothing is claimed of what could not be seen. */
@@ -61,6 +62,8 @@ export async function checkWhatIsThere(
   const { left } = approach.earlier;
   const isKnown = approach.kind === "finish" ? approach.isUnchanged : approach.kind !== "follow";
   if (isKnown && left !== undefined) return { kind: "unchanged", files: left.files };
+  const moved = await findMovedTablespace(options);
+  if (moved !== undefined) throw damaged(dataDir, moved);
   const list = await readFileList(dataDir);
   const server = await readServer(dataDir);
   await using pages = new BackupPages(store, backup, { signal });
@@ -69,7 +72,11 @@ export async function checkWhatIsThere(
     (await pages.page(name, block, blockSize))?.equals(page) ?? false;
   const looked = await lookAtFiles({ ...options, list, rules: { ...server.rules, isAsBackedUp } });
   for (const { file, damage } of looked.readFiles)
-    if (damage !== undefined) throw damaged(dataDir, `block ${damage.block} of ${file.name}: ${damage.why}`);
+    if (damage !== undefined)
+      throw damaged(
+        dataDir,
+        `${damage.block === undefined ? "" : `block ${damage.block} of `}${file.name}: ${damage.why}`,
+      );
   // Replay notes the end of it in pg_control before it removes anything (xact_redo_commit and smgr_redo call XLogFlush).
   const standsStill =
     list?.moment === "at-target" && server.isRecovering && server.minRecoveryLsn <= parseLsn(approach.earlier.stopLsn);
@@ -136,6 +143,7 @@ async function readServer(dataDir: string): Promise<Server> {
   const { running } = await readClusterState(dataDir);
   return {
     rules: {
+      postgresMajor: control.pgMajor,
       blockSize: control.blockSize,
       blocksPerRelationFile: control.blocksPerRelationFile,
       checksums: control.dataChecksumVersion > 0,

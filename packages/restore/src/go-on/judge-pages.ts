@@ -2,9 +2,11 @@ import type { FileHandle } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { findDamagedPages, parseRelationPath } from "@soar/pg-tools/page-checksum";
 import type { BlockRange } from "./file-list.ts";
+import { findSmallFault } from "./small-files.ts";
 import { keepsItsPages } from "./watched-files.ts";
 
 export interface PageRules {
+  readonly postgresMajor: number;
   readonly blockSize: number;
   readonly blocksPerRelationFile: number;
   /** Whether pages of relations carry checksums. */
@@ -18,8 +20,8 @@ export interface PageRules {
 /** What the pages of one file say by themselves. */
 export interface JudgedFile {
   readonly bytes: number;
-  /** Block of the first page that is no page, or is another than its server has written; and why. */
-  readonly damage: { readonly block: number; readonly why: string } | undefined;
+  /** Why it is not what its server has written, with the block of the first page that is none. */
+  readonly damage: { readonly block: number | undefined; readonly why: string } | undefined;
   /** Blocks of nothing but zeros, where it matters: such a page is right by itself. */
   readonly zeros: readonly BlockRange[];
 }
@@ -50,7 +52,9 @@ export async function judgeFile(file: FileHandle, name: string, rules: PageRules
       }
     }
     if (isOfPages && keepsItsPages(name)) addZeros(zeros, bytes, { block, blockSize });
+    const fault = position === 0 ? findSmallFault(name, bytes, rules.postgresMajor) : undefined;
     position += length;
+    if (fault !== undefined) return { bytes: position, damage: { block: undefined, why: fault }, zeros };
     if (length < WINDOW_BYTES) return { bytes: position, damage: undefined, zeros };
   }
 }

@@ -13,7 +13,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { lookAtFiles, newZeros, type Looked } from "./look-at-files.ts";
 
-const RULES = { blockSize: 8192, blocksPerRelationFile: 131_072, checksums: false, mayBeWritten: false };
+const RULES = {
+  postgresMajor: 15,
+  blockSize: 8192,
+  blocksPerRelationFile: 131_072,
+  checksums: false,
+  mayBeWritten: false,
+};
 let root: string;
 const inRoot = (...names: readonly string[]): string => join(root, ...names);
 const places = () => ({ dataDir: inRoot("data"), tablespaces: new Map([[16_400, inRoot("space")]]) });
