@@ -28,9 +28,8 @@ const LARGEST_UNIT = 1024;
 export function encodeWalChanges(changes: SegmentChanges, codec: Exclude<Codec, "none">): Buffer {
   for (let fitted = changes; fitted.blocksPerUnit <= LARGEST_UNIT; fitted = coarsenChanges(fitted)) {
     const plain = formatChanges(fitted);
-    if (plain.length > LARGEST_PLAIN) continue;
     const framed = frame(plain.length, compressMemberSync(codec, plain), codec);
-    if (framed.length <= LARGEST_CHANGES[codec]) return framed;
+    if (plain.length <= LARGEST_PLAIN && framed.length <= LARGEST_CHANGES[codec]) return framed;
   }
   return Buffer.alloc(0);
 }
