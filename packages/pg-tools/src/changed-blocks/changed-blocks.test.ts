@@ -125,6 +125,8 @@ describe("blocks that WAL changes", () => {
       { rmid: 10, info: 0, body: Buffer.from([40, 0, 0, 0]) },
       /could not be understood/,
     ],
+    ["a header of one byte", { rmid: 10, info: 0, body: Buffer.from([0]) }, /could not be understood/],
+    ["a header of three bytes", { rmid: 10, info: 0, body: Buffer.from([0, 0, 0]) }, /could not be understood/],
     [
       "a reference without a relation",
       { rmid: 10, info: 0, body: Buffer.from([0, 0x80, 0, 0, 1, 0, 0, 0]) },
@@ -209,6 +211,47 @@ describe("blocks that WAL changes", () => {
       );
       expect(united.doubt).toMatch(/extension/);
     }
+  });
+
+  /** A log in which this record begins so many bytes before the end of the first segment. */
+  const crossing = (record: BuiltRecord, before: number): WalBuilder => {
+    const builder = new WalBuilder({ startLsn: START });
+    builder.record(heapRecord(MIB - 8192 * 2));
+    while (builder.position % MIB < MIB - 8192) builder.record(heapRecord(64));
+    // A record of main data has 24 bytes of header and 2 that say how long it is.
+    for (let room = MIB - before - builder.position; room > 0; room = MIB - before - builder.position)
+      builder.record(heapRecord(Math.min(200, room > 240 ? 104 : room) - 26));
+    expect(builder.position).toBe(MIB - before);
+    builder.record(record);
+    builder.record(heapRecord(100));
+    builder.switchSegment();
+    return builder;
+  };
+
+  test.each([8, 16, 24, 32, 40, 48])(
+    "are put together of both parts of a record that begins %d bytes before the end of a segment",
+    (before) => {
+      const united = unite(segmentsOf(crossing(referringRecord([{ fileNumber: 16384, block: 3 }], 300), before)));
+      expect(united.doubt).toBeUndefined();
+      expect(united.mayHaveChanged(file(16384), 0, 16)).toBe(true);
+      const minimal = { rmid: 0, info: 0x60, data: words(100, 8, 10, 0, 64, 0, 0) };
+      expect(unite(segmentsOf(crossing(minimal, before))).doubt).toMatch(/wal_level = minimal/);
+      const strange = { rmid: 10, info: 0, body: Buffer.alloc(300, 40) };
+      expect(unite(segmentsOf(crossing(strange, before))).doubt).toMatch(/leads into .* could not be understood/);
+    },
+  );
+
+  test("are known up to where a segment is asked for, and not behind its end", () => {
+    const builder = new WalBuilder({ startLsn: START });
+    builder.record(referringRecord([{ fileNumber: 16384, block: 3 }]));
+    const end = START + BigInt(builder.position);
+    const doubtsUntil = (until: bigint): readonly string[] | undefined => {
+      const observer = new ChangeCollector({ until });
+      summarizeWalSegment(builder.bytes(), { name: name(0), observer });
+      return observer.changes?.doubts;
+    };
+    expect(doubtsUntil(end)).toEqual([]);
+    expect(doubtsUntil(end + 8n)).toEqual(["unreadable"]);
   });
 
   test("leave out a record that a crash cut off", () => {

@@ -55,7 +55,8 @@ export class ChangedBlocks {
       if (changes.continued.length > 0 && !joined.addBeginning(Buffer.concat([before.cut, changes.continued])))
         return `the record that leads into ${name} could not be understood`;
       const { relations, databases, doubts } = joined.collected();
-      if (doubts.length > 0) return `the record that leads into ${name} has ${DOUBTS[doubts[0] ?? "unreadable"]}`;
+      const [doubt] = doubts;
+      if (doubt !== undefined) return `the record that leads into ${name} has ${DOUBTS[doubt]}`;
       this.#take({ relations, databases, blocksPerUnit: BLOCKS_PER_BIT });
     }
     const { firstPrevious } = changes;
@@ -63,7 +64,7 @@ export class ChangedBlocks {
     const expected: Lsn | undefined = changes.continued.length > 0 ? before.cutStart : before.lastStart;
     return firstPrevious === expected
       ? undefined
-      : `the first record of ${name} follows on the one at ${formatLsn(firstPrevious)}, the segment before ends with the one at ${expected === undefined ? "no position" : formatLsn(expected)}`;
+      : `the first record of ${name} follows on the one at ${formatLsn(firstPrevious)}, which is not the last of the segment before`;
   }
 
   #take({
@@ -102,7 +103,8 @@ class ChangedRelation {
       const first = Math.floor((unit * blocksPerUnit) / BLOCKS_PER_BIT);
       const end = Math.ceil(((unit + 1) * blocksPerUnit) / BLOCKS_PER_BIT);
       this.#reserve(end);
-      for (let bit = first; bit < end; bit++) this.#bits[bit >>> 3] = (this.#bits[bit >>> 3] ?? 0) | (1 << (bit & 7));
+      for (let bit = first; bit < end; bit++)
+        this.#bits[bit >>> 3] = (this.#bits[bit >>> 3] as number) | (1 << (bit & 7));
     }
   }
 
@@ -110,7 +112,7 @@ class ChangedRelation {
     if (end > this.#newFrom) return true;
     const last = Math.min(Math.ceil(end / BLOCKS_PER_BIT), this.#bits.length * 8);
     for (let bit = Math.floor(first / BLOCKS_PER_BIT); bit < last; bit++)
-      if (((this.#bits[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0) return true;
+      if (((this.#bits[bit >>> 3] as number) & (1 << (bit & 7))) !== 0) return true;
     return false;
   }
 

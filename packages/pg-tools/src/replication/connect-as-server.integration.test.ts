@@ -1,5 +1,8 @@
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { appendFileSync, chownSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { requires, runAsServerUser, serverUser } from "@soar-tooling/test-bench";
 import { runProgram } from "@soar/programs";
@@ -53,6 +56,23 @@ describe("where a server lets in nobody but its own user, root", requires("root"
     });
     await expect(connectSql({ ...server(), port: 1 })).rejects.toMatchObject({ code: "SERVER_UNREACHABLE" });
     await expect(connectSql(server(), { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "ABORTED" });
+    // While the connection is being made for us, which takes a program.
+    const stop = new AbortController();
+    const connecting = connectSql(server(), { signal: stop.signal });
+    await nextTurn();
+    stop.abort();
+    await expect(connecting).rejects.toMatchObject({ code: "ABORTED" });
+  });
+
+  test("hears that nobody listens behind a socket that a server left", async () => {
+    const [path, left] = [join(cluster.socketDir, "listening"), join(cluster.socketDir, ".s.PGSQL.2")];
+    const listener = createServer().listen(path);
+    await once(listener, "listening");
+    renameSync(path, left);
+    chownSync(left, serverUser().uid, serverUser().gid);
+    await new Promise((resolve) => listener.close(resolve));
+    await expect(connectSql({ ...server(), port: 2 })).rejects.toMatchObject({ code: "SERVER_UNREACHABLE" });
+    rmSync(left);
   });
 });
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { compressMemberSync } from "@soar/seekable-tar";
 import { expect, test } from "vitest";
 import { segmentName, sourceOf } from "../../test/wal-samples.ts";
-import { joinWalObject } from "./encode-wal.ts";
+import { encodeWalObject, joinWalObject } from "./encode-wal.ts";
 import { parseWalDescription } from "./wal-description.ts";
 
 const SIZE = 1024 * 1024;
@@ -17,6 +17,19 @@ test.each(["zstd", "gzip"] as const)("what %s cannot make smaller is not copied 
   const { description, length } = parseWalDescription(object, codec, "here");
   expect(description).toMatchObject({ name: file.name, sha256: file.sha256, members: [before.length], size: SIZE });
   expect(length).toBe(object.length - before.length);
+});
+
+test("a file that is read in pieces is one member", async () => {
+  const bytes = randomBytes(3000);
+  const file = {
+    ...sourceOf(segmentName(7), bytes),
+    async *open() {
+      yield await Promise.resolve(bytes.subarray(0, 1000));
+      yield bytes.subarray(1000);
+    },
+  };
+  const object = await encodeWalObject(file, "zstd", {});
+  expect(parseWalDescription(object, "zstd", "here").description.members).toHaveLength(1);
 });
 
 test("a member without room of its own behind it is copied, and what lies there is left alone", () => {
