@@ -234,7 +234,7 @@ function requireExplained(
     "BACKUP_UNEXPLAINED_CHANGE",
     `backup '${label}' was kept and is whole, but block ${first.block} of '${first.path}' changed since backup '${first.base}' and no WAL tells of it${besides}`,
     {
-      hint: "Look for damage of the disk, or for a program that writes to the data directory beside the server; set BACKUP_COMPARE_EVERY=1 until it is found.",
+      hint: "Look for damage of the disk, or for a program that writes to the data directory beside the server. The incrementals before may have left it unread: take a full backup, and set BACKUP_COMPARE_EVERY=1 until it is found.",
       cause: expiry,
     },
   );

@@ -1,3 +1,4 @@
+import { SoarError } from "@soar/errors";
 import { compareLsn, parseLsn } from "@soar/pg-tools";
 import {
   listBackupDirectories,
@@ -22,7 +23,12 @@ export interface ChooseBaseOptions extends CallOptions {
 
 /** The backup whose unchanged chunks are referred to, or why there is none and the backup has to be a full one. */
 export type BaseChoice =
-  | { readonly base: BackupRecord; readonly references: readonly string[] }
+  | {
+      readonly base: BackupRecord;
+      readonly references: readonly string[];
+      /** Taken since the last full one. */
+      readonly incrementals: number;
+    }
   | { readonly base: undefined; readonly reason: string };
 
 /** An earlier backup whose chunks are referred to. */
@@ -62,7 +68,8 @@ export async function chooseBase(
       base: undefined,
       reason: "the last full backup ended in the future of the clock, so that its age is not known",
     };
-  return { base, references };
+  const incrementals = backups.length - 1 - backups.findLastIndex(({ record }) => record.kind === "full");
+  return { base, references, incrementals };
 }
 
 /** The complete ones, oldest first. */
@@ -110,14 +117,22 @@ export async function loadBase(
       if (row.kind === "archive") chunks.beginArchive(row.name);
       if (row.kind === "entry") chunks.addEntry(row.entry);
       const object = row.kind === "member" ? objects[row.object] : undefined;
-      if (row.kind !== "member" || object === undefined) continue;
+      if (row.kind !== "member") continue;
+      if (object === undefined)
+        throw new SoarError(
+          "REPOSITORY_DAMAGED",
+          `the seek table of backup '${base.label}' has no object ${row.object}`,
+          {
+            hint: "Take a full backup: soar-base-backup take.",
+          },
+        );
       needed += row.storedLength;
       chunks.addMember(locationOf(row, object));
     }
   }
   const held = chain.flatMap(({ archives }) => archives).reduce((sum, { stored }) => sum + stored, 0);
   // What was damaged then is looked at again, and told again if it still is.
-  for (const { path } of base.damagedPages ?? []) chunks.forget(path);
+  for (const { path } of base.damagedPages) chunks.forgetDamaged(path, base.tablespaces);
   return needed < held * LEAST_NEEDED_SHARE ? undefined : { index, chunks };
 }
 

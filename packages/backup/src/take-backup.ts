@@ -108,7 +108,9 @@ async function loadExisting(
   const loaded = await loadBase(store, choice, { signal });
   const reason = loaded === undefined ? "too little of the earlier backups is still needed" : undefined;
   onEvent?.({ type: "incremental", base: loaded && choice.base.label, reason });
-  return loaded && { base: choice.base, chunks: loaded.chunks, members: trackReferences(loaded.index) };
+  if (loaded === undefined) return undefined;
+  const { base, incrementals } = choice;
+  return { base, incrementals, chunks: loaded.chunks, members: trackReferences(loaded.index) };
 }
 
 async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {

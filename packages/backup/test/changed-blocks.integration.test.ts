@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseWalSegment } from "@soar/pg-tools";
 import { createFileChecksum, parseBackupManifest } from "@soar/pg-tools/manifest";
-import { parseRelationPath } from "@soar/pg-tools/page-checksum";
+import { findDamagedPages, parseRelationPath } from "@soar/pg-tools/page-checksum";
 import { BACKUP_OBJECTS, listBackupRecords, readBackupObject, type BackupRecord } from "@soar/repository";
 import { findWalObjects, listTimelineSegments, type WalObject } from "@soar/repository/wal";
 import { readObject } from "@soar/storage";
@@ -51,6 +51,8 @@ const TABLES = [
   "create table quiet as select n, repeat(md5(n::text), 8) as text from generate_series(1, 40000) n",
   "create table busy as select n, repeat(md5(n::text), 8) as text from generate_series(1, 40000) n",
   "create index on busy (n)",
+  // Its metapage caches places without a word in WAL.
+  "create index on busy using spgist (text)",
   "vacuum freeze quiet",
   "vacuum busy",
 ];
@@ -183,6 +185,31 @@ describe("an incremental from files", () => {
     }
   });
 
+  test.each<[string, (page: Buffer) => Buffer, boolean]>([
+    // What the server wrote without a word: the backup keeps what it had.
+    ["hint bits that no WAL tells of", (page) => hinted(page, 301), false],
+    // Cut off and grown again, or lost: it is read to be judged.
+    ["a page that holds nothing any more", (page) => Buffer.alloc(page.length), true],
+  ])("raises no alarm for %s", async (_, change, isRead) => {
+    const { world, label } = chain;
+    const [row] = await world.cluster.query<{ path: string }>("select pg_relation_filepath('quiet') as path");
+    await world.cluster.query("checkpoint");
+    const path = join(world.cluster.dataDir, row?.path ?? "");
+    const before = await readFile(path);
+    const at = 301 * 8192;
+    await writeFile(
+      path,
+      Buffer.concat([before.subarray(0, at), change(before.subarray(at, at + 8192)), before.subarray(at + 8192)]),
+    );
+    const { record, told } = await takeIncremental(world, label());
+    expect(told).toMatchObject([{ type: "changes-known" }, { type: "left-unread" }]);
+    const differences = await differencesOf(world, record);
+    expect(differences).toEqual(isRead ? [] : [row?.path]);
+    await writeFile(path, before);
+    // The next ones are based on what is there again.
+    await world.take({ label: label(), source: filesSource(world.cluster.connection) });
+  });
+
   test("reads everything when a block changed of which no WAL tells, and names it", async () => {
     const { world, label } = chain;
     const [row] = await world.cluster.query<{ path: string }>("select pg_relation_filepath('quiet') as path");
@@ -207,6 +234,15 @@ describe("an incremental from files", () => {
 function requireFirst(installation: PostgresInstallation | undefined): PostgresInstallation {
   if (installation === undefined) throw new Error("a server is needed");
   return installation;
+}
+
+/** A page in which something changed at the same position, with the checksum that belongs to it: as hint bits do. */
+function hinted(page: Buffer, firstBlock: number): Buffer {
+  const changed = Buffer.from(page);
+  changed.writeUInt8(changed.readUInt8(8000) ^ 1, 8000);
+  const [damaged] = findDamagedPages(changed, { blockSize: 8192, firstBlock, changedBefore: 2n ** 64n - 1n });
+  changed.writeUInt16LE(damaged?.expected ?? 0, 8);
+  return changed;
 }
 
 /** Files of relations that the backup has otherwise than the disk, or whose checksum in its manifest is not that of its bytes. */

@@ -1,8 +1,10 @@
+import { chownSync, mkdirSync } from "node:fs";
 import { chmod, cp, mkdir, open, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseBackupManifest } from "@soar/pg-tools/manifest";
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
-import { postgresMajors } from "@soar-tooling/postgres-clusters";
+import { type PostgresInstallation, postgresMajors } from "@soar-tooling/postgres-clusters";
+import { serverUser } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BackupSource, filesSource, filesSourceOr, replicationSource } from "../src/index.ts";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
@@ -122,6 +124,11 @@ async function manifestOf(
   return { files: described.toSorted(), version, systemIdentifier };
 }
 
+function requireFirst(installation: PostgresInstallation | undefined): PostgresInstallation {
+  if (installation === undefined) throw new Error("a server is needed");
+  return installation;
+}
+
 describe("where the files of the server are not at hand", () => {
   const [installation] = postgresMajors();
   let world: BackupWorld;
@@ -148,6 +155,28 @@ describe("where the files of the server are not at hand", () => {
       begin: (request) => source.begin(request),
     };
   }
+
+  test("a tablespace whose path is no UTF-8 is read through the server, and not left out", async () => {
+    const strange = Buffer.concat([Buffer.from(other.cluster.tablespaceDir("strange")), Buffer.from([0xe9])]);
+    mkdirSync(strange);
+    chownSync(strange, serverUser().uid, serverUser().gid);
+    await using odd = await createBackupWorld({
+      installation: requireFirst(installation),
+      initdbArgs: ["--wal-segsize=1", "--encoding=SQL_ASCII"],
+    });
+    const location = strange.subarray(0, -1).toString("utf8");
+    await odd.cluster.query(`create tablespace strange location E'${location}\\351'`);
+    await odd.cluster.query("create table s tablespace strange as select n from generate_series(1, 1000) n");
+    const [row] = await odd.cluster.query<{ path: string }>("select pg_relation_filepath('s') as path");
+    const told: string[] = [];
+    const { connection } = odd.cluster;
+    const source = filesSourceOr(connection, replicationSource(connection), (reason) => told.push(reason));
+    const record = await odd.take({ source });
+    expect([record.source.method, told]).toEqual(["replication", [expect.stringContaining("is no UTF-8")]]);
+    const archives = await readArchives(odd.store, record);
+    const paths = archives.flatMap(({ entries }) => entries.map(({ path }) => path));
+    expect(paths.some((path) => path.endsWith((row?.path ?? "").split("/").slice(-2).join("/")))).toBe(true);
+  });
 
   test("a data directory of another cluster is not taken for the server's", async () => {
     await expect(world.take({ source: misled(filesSource(world.cluster.connection)) })).rejects.toMatchObject({

@@ -1,4 +1,5 @@
 import { parseRelationPath } from "@soar/pg-tools/page-checksum";
+import type { BackupRecord } from "@soar/repository";
 import { DEFAULT_CHUNK_BYTES, type DigestIndex, type MemberLocation, type PlacedEntry } from "@soar/seekable-tar";
 
 /** Numbers of members grow in steps of this many. */
@@ -55,6 +56,18 @@ export class BaseChunks {
       this.#members = larger;
     }
     this.#members[this.#count++] = this.#index.add(member);
+  }
+
+  /**
+   * A file as `damagedPages` names it: a server says the whole path of a file in a tablespace, and perhaps none at all. Then nothing of
+   * the earlier backup is left unread.
+   */
+  forgetDamaged(path: string, tablespaces: BackupRecord["tablespaces"]): void {
+    const tablespace = tablespaces.find(({ location }) => path.startsWith(`${location}/`));
+    const inCluster =
+      tablespace === undefined ? path : `pg_tblspc/${tablespace.oid}${path.slice(tablespace.location.length)}`;
+    if (parseRelationPath(inCluster) === undefined) this.#files.clear();
+    else this.forget(inCluster);
   }
 
   /** A file that is not what the earlier backup says, or of which that is not known. */

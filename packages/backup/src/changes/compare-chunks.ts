@@ -1,5 +1,7 @@
 import { readSync } from "node:fs";
 import type { Lsn } from "@soar/pg-tools";
+import type { ControlFile } from "@soar/pg-tools/control-file";
+import { findDamagedPages, parseRelationPath } from "@soar/pg-tools/page-checksum";
 import { type CodecPool, decompressMember } from "@soar/seekable-tar";
 import { type CallOptions, type ObjectStore, readObject } from "@soar/storage";
 import { mapOrdered } from "@soar/task-pool";
@@ -9,11 +11,9 @@ import type { UnchangedChunks } from "./unchanged-chunks.ts";
 
 export interface CompareOptions extends CallOptions {
   readonly openFile: LocalServer["openFile"];
-  readonly blockSize: number;
+  readonly control: Pick<ControlFile, "blockSize" | "blocksPerRelationFile" | "dataChecksumVersion">;
   /** Where the backup that is being taken begins. Pages that changed later are its replay's. */
   readonly startLsn: Lsn;
-  /** Whether the server writes WAL also for hint bits: else a page may differ in them, at the same LSN. */
-  readonly hintsAreLogged: boolean;
   readonly pool: CodecPool;
   /** Of the chunks that need not be read, 0 to 1: how many are. */
   readonly share: number;
@@ -40,7 +40,7 @@ export async function compareChunks(
 ): Promise<Comparison> {
   let compared = 0;
   const compare = async (chunk: BaseChunk, stop: AbortSignal): Promise<Comparison["difference"]> =>
-    await compareChunk(store, chunk, { ...options, signal: stop });
+    await compareChunk(store, unchanged, chunk, { ...options, signal: stop });
   const limits = { maxItems: COMPARED_AT_ONCE, signal: options.signal };
   for await (const difference of mapOrdered(choose(unchanged, options.share), compare, limits)) {
     compared += 1;
@@ -55,6 +55,7 @@ function* choose(unchanged: UnchangedChunks, share: number): Generator<BaseChunk
 
 async function compareChunk(
   store: ObjectStore,
+  unchanged: UnchangedChunks,
   { path, position, location }: BaseChunk,
   options: CompareOptions,
 ): Promise<Comparison["difference"]> {
@@ -67,29 +68,49 @@ async function compareChunk(
     const { object, codec, offset, storedLength, plainLength } = location;
     const stored = await readObject(store, object, { range: { offset, length: storedLength }, signal });
     const before = await decompressMember(codec, stored, plainLength);
-    const block = findDifference(file.fd, position, before, options);
-    return block === undefined ? undefined : { path, block: position / options.blockSize + block };
+    const { blockSize, blocksPerRelationFile } = options.control;
+    const segment = parseRelationPath(path)?.segment ?? 0;
+    const first = segment * blocksPerRelationFile + position / blockSize;
+    const found = findDifference(file.fd, position, { before, firstBlock: first, ...options });
+    if (found === "zeros") unchanged.forget(path);
+    return typeof found === "number" ? { path, block: first + found } : undefined;
   } finally {
     file.close();
   }
 }
 
-/** The first page that differs although nothing that happened later explains it. */
+interface PagesToCompare extends Pick<CompareOptions, "control" | "startLsn"> {
+  readonly before: Buffer;
+  /** Number of the first page in its fork. */
+  readonly firstBlock: number;
+}
+
+/**
+ * The first page that differs although nothing explains it; `zeros` for one that holds nothing any more, which is what a file has that
+ * was cut off and has grown again since, or one that a disk has lost: it has to be read to be judged.
+ *
+ * A page at the position that it had differs in what no WAL tells: hint bits beside the first, the cache in the metapage of an
+ * SP-GiST index. Its checksum is right then, where there are checksums.
+ */
 function findDifference(
   fd: number,
   position: number,
-  before: Buffer,
-  { blockSize, startLsn, hintsAreLogged }: CompareOptions,
-): number | undefined {
+  { before, firstBlock, control, startLsn }: PagesToCompare,
+): number | "zeros" | undefined {
+  const { blockSize, dataChecksumVersion } = control;
   const page = Buffer.alloc(blockSize);
+  const isRight = (index: number): boolean =>
+    dataChecksumVersion === 0 ||
+    findDamagedPages(page, { blockSize, firstBlock: firstBlock + index, changedBefore: startLsn }).length === 0;
   for (let at = 0; at < before.length; at += blockSize) {
     const old = before.subarray(at, at + blockSize);
     for (let attempt = 1; ; attempt += 1) {
       const count = readSync(fd, page, 0, blockSize, position + at);
       if (count < blockSize || page.equals(old)) break;
       const lsn = lsnOf(page);
-      if (lsn >= startLsn || (!hintsAreLogged && lsn === lsnOf(old))) break;
-      if (attempt === ATTEMPTS) return at / blockSize;
+      if (lsn >= startLsn || (lsn === lsnOf(old) && lsn > 0n && isRight(at / blockSize))) break;
+      if (attempt < ATTEMPTS) continue;
+      return page.every((byte) => byte === 0) ? "zeros" : at / blockSize;
     }
   }
   return undefined;

@@ -9,6 +9,8 @@ import { findUnchanged, type FindUnchangedOptions } from "./find-unchanged.ts";
 export interface ChangesBase {
   /** The backup since which changes are known. */
   readonly base: BackupRecord;
+  /** Taken since the last full one. */
+  readonly incrementals: number;
   readonly chunks: BaseChunks;
   readonly members: {
     /** Told of every member that is referred to. */
@@ -28,11 +30,10 @@ const COMPARE_SHARE = 0.02;
 /** What of an incremental need not be read, with a count of the bytes that were not; undefined when all has to be. */
 export async function leaveUnread(
   store: ObjectStore,
-  { base, chunks, members }: ChangesBase,
+  { base, incrementals, chunks, members }: ChangesBase,
   { compareEvery = 0, ...options }: LeaveUnreadOptions,
 ): Promise<(UnreadChunks & { readonly bytes: () => number }) | undefined> {
-  // The base's chain has as many incrementals as it refers to backups.
-  const comparesAll = compareEvery > 0 && (base.references.length + 1) % compareEvery === 0;
+  const comparesAll = compareEvery > 0 && (incrementals + 1) % compareEvery === 0;
   const { compareShare = comparesAll ? 1 : COMPARE_SHARE } = options;
   const unchanged = await findUnchanged(store, { ...options, base, chunks, compareShare });
   if (unchanged === undefined) return undefined;

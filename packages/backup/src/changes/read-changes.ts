@@ -1,5 +1,6 @@
 import { hasErrorCode, messageOf } from "@soar/errors";
 import {
+  formatLsn,
   formatWalSegment,
   isOnLineage,
   type Lsn,
@@ -44,6 +45,9 @@ const READS_AT_ONCE = 16;
  */
 export async function readChanges(store: ObjectStore, request: ChangesRequest): Promise<KnownChanges> {
   const { base, startLsn, startTimeline, signal } = request;
+  // A standby that lags, or delays its replay, may begin where the earlier backup had not ended yet: that one has later pages.
+  if (parseLsn(base.stopLsn) > startLsn)
+    return unknown(`it ended at ${base.stopLsn}, and this one begins at ${formatLsn(startLsn)}, before that`);
   const history = await findTimelineHistory(store, startTimeline, { signal });
   if (history === undefined) return unknown(`the history of timeline ${startTimeline} is not in the bucket`);
   if (!isOnLineage(history, { timeline: base.timeline, lsn: parseLsn(base.stopLsn) }))
@@ -53,8 +57,13 @@ export async function readChanges(store: ObjectStore, request: ChangesRequest): 
   const segments = segmentsOf(history, first, last, base.walSegmentSize);
   const stored = await listSegments(store, segments, request);
   const changed = new ChangedBlocks();
-  const read = async (segment: Segment, stop: AbortSignal): Promise<ReadSegment> =>
-    await readSegment(store, segment, stored.get(segment.name) ?? [], { ...request, signal: stop });
+  const newest = segments.at(-1)?.name;
+  const read = async (segment: Segment, stop: AbortSignal): Promise<ReadSegment> => {
+    const options = { ...request, signal: stop };
+    // The server's own word of where it begins: the bucket may have been given another history of it.
+    const own = segment.name === newest ? await readOwn(segment, options) : undefined;
+    return own ?? (await readSegment(store, segment, stored.get(segment.name) ?? [], options));
+  };
   for await (const { name, changes, reason } of mapOrdered(segments, read, { maxItems: READS_AT_ONCE, signal })) {
     if (changes === undefined) return unknown(reason);
     changed.add(changes, name);
@@ -105,8 +114,8 @@ async function readSegment(
   try {
     const stored = await readStored(store, objects, request);
     if (stored !== undefined) return { name, changes: stored };
-    const local = await request.openLocal(name);
-    if (local !== undefined) return { name, changes: await collectLocal(name, local, request.startLsn) };
+    const own = await readOwn({ name }, request);
+    if (own !== undefined) return own;
     // It was archived since the listing, and its file used again.
     const late =
       objects.length > 0 ? undefined : await readStored(store, await findWalObjects(store, name, request), request);
@@ -118,6 +127,15 @@ async function readSegment(
   }
   const where = objects.length === 0 ? "is not in the bucket" : "does not say what it changes";
   return { name, changes: undefined, reason: `WAL segment ${name} ${where}` };
+}
+
+/** From the server's pg_wal; undefined when it is not there. */
+async function readOwn(
+  { name }: Pick<Segment, "name">,
+  { openLocal, startLsn }: ChangesRequest,
+): Promise<ReadSegment | undefined> {
+  const local = await openLocal(name);
+  return local && { name, changes: await collectLocal(name, local, startLsn) };
 }
 
 async function readStored(

@@ -117,6 +117,20 @@ describe("chunks that need not be read", () => {
     expect(unreadOf(unchanged, "base/5/16999", 2 * MIB)).toEqual([]);
   });
 
+  test("are none of a file that the server called damaged by its path in a tablespace, and none at all when it named none", () => {
+    const files = { "base/5/16384": MIB, "PG_15_202209061/5/16384": MIB };
+    const moved = "pg_tblspc/16400/PG_15_202209061/5/16384";
+    const tablespaces = [{ oid: 16400, location: "/srv/extra" }];
+    const base = baseOf(files);
+    base.forgetDamaged("/srv/extra/PG_15_202209061/5/16384", tablespaces);
+    expect(unreadOf(unchangedIn(base), moved, MIB)).toEqual([]);
+    expect(unreadOf(unchangedIn(base), "base/5/16384", MIB)).toEqual([0]);
+    base.forgetDamaged("base/5/16999", tablespaces);
+    expect(unreadOf(unchangedIn(base), "base/5/16384", MIB)).toEqual([0]);
+    base.forgetDamaged("a file that the server did not name", tablespaces);
+    expect(unreadOf(unchangedIn(base), "base/5/16384", MIB)).toEqual([]);
+  });
+
   test("are found among as many as a large cluster has", () => {
     const base = new BaseChunks(new DigestIndex());
     base.beginArchive("base");

@@ -27,6 +27,11 @@ export class UnchangedChunks {
     return location !== undefined && this.#isUnchanged(path, position, length) ? location : undefined;
   }
 
+  /** Has a file read whole. */
+  forget(path: string): void {
+    this.#base.forget(path);
+  }
+
   /** All that the earlier backup has and nothing changed: files may be gone, shorter or longer by now. */
   *all(): Generator<BaseChunk, void, undefined> {
     for (const chunk of this.#base.chunks())

@@ -129,6 +129,11 @@ export async function readLocalTablespaces({
   const found: LocalTablespace[] = [];
   for (const name of names.toSorted()) {
     const link = await readLinkIfPresent(join(dataDirectory, TABLESPACES, name));
+    // What is read as text would be taken for one that is not there, and its files be left out.
+    if (link?.includes("\u{FFFD}") === true)
+      throw new SoarError("SERVER_UNSUITABLE", `unable to read tablespace ${name}: its path is no UTF-8`, {
+        hint: "Set BACKUP_METHOD=replication, which reads through the server.",
+      });
     // Without a link it is one of tests, which lies where the link would be.
     const location = link ?? join(dataDirectory, TABLESPACES, name);
     const inside = relative(dataDirectory, location);

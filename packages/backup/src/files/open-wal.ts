@@ -15,8 +15,13 @@ export async function openWal(dataDirectory: string, name: string): Promise<Asyn
     if (meansAbsent(error)) return undefined;
     throw unreadable(path, error);
   }
-  // Nothing of what a pipe or a device says is WAL.
-  if ((await file.stat()).isFile()) return pieces(file);
+  try {
+    // Nothing of what a pipe or a device says is WAL.
+    if ((await file.stat()).isFile()) return pieces(file);
+  } catch (error) {
+    await file.close();
+    throw unreadable(path, error);
+  }
   await file.close();
   return undefined;
 }

@@ -125,6 +125,7 @@ describe("blocks that WAL changes", () => {
       { rmid: 10, info: 0, body: Buffer.from([40, 0, 0, 0]) },
       /could not be understood/,
     ],
+    ["a change to files by who makes none", { rmid: 10, info: 1, data: Buffer.alloc(8) }, /could not be understood/],
     ["a header of one byte", { rmid: 10, info: 0, body: Buffer.from([0]) }, /could not be understood/],
     ["a header of three bytes", { rmid: 10, info: 0, body: Buffer.from([0, 0, 0]) }, /could not be understood/],
     [
