@@ -2,7 +2,7 @@ import { constants, existsSync, type Stats } from "node:fs";
 import { type FileHandle, lstat, open, readlink } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { isRoot } from "./owner.ts";
-import { PlaceError, systemErrorCode } from "./unwritable.ts";
+import { OTHER_KIND_HINT, PlaceError, systemErrorCode } from "./unwritable.ts";
 
 /** As many as the kernel follows in one path (path_resolution(7)). */
 const MOST_LINKS = 40;
@@ -115,7 +115,7 @@ class Way {
 
   async #follow(name: string, link: Stats): Promise<void> {
     this.#links += 1;
-    if (this.#links > MOST_LINKS) throw new PlaceError("there is a loop of symbolic links on the way", undefined);
+    if (this.#links > MOST_LINKS) throw new PlaceError("there is a loop of symbolic links on the way", OTHER_KIND_HINT);
     const target = await readlink(this.at(name));
     const directory = await this.#held.stat();
     // Whoever owns a directory can put any link there, also one that root has made elsewhere.

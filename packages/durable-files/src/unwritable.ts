@@ -20,7 +20,7 @@ const FACTS: Readonly<Record<string, string>> = {
 
 /** Something of another kind has the name: no right and no user helps. */
 const OTHER_KIND: ReadonlySet<string | undefined> = new Set(["EISDIR", "ELOOP", "ENOTDIR"]);
-const OTHER_KIND_HINT =
+export const OTHER_KIND_HINT =
   "Something else has the place of a file or a directory there: look at it, then move it away or put back what belongs there.";
 
 const NO_ROOM: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT"]);
