@@ -1,17 +1,14 @@
 // @module-tag needs-postgres-clients
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findWalObjects } from "@soar/repository/wal";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";
-import { type BackupEvent, filesSource } from "../src/index.ts";
+import { filesSource } from "../src/index.ts";
 import { createBackupWorld, type BackupWorld, type WorldOptions } from "./backup-world.ts";
+import { delivered, takeIncremental, type Told } from "./take-incremental.ts";
 
 /** Found when a test asks, because the file is read where its tests are skipped, too. */
 const installation = () => requireInstallation("pg_checksums");
-const incremental = { fullEveryMs: 365 * 86_400_000 };
-
-type Told = Extract<BackupEvent, { type: "changes-known" | "changes-unknown" | "changes-wrong" }>;
 
 /** A server with a table of some chunks, and a backup of it. */
 async function createBackedUp(options: Partial<WorldOptions> = {}): Promise<BackupWorld> {
@@ -27,24 +24,10 @@ async function createBackedUp(options: Partial<WorldOptions> = {}): Promise<Back
   return world;
 }
 
-async function takeIncremental(world: BackupWorld, label = "2025-01-02"): Promise<Told[]> {
-  const told: Told[] = [];
-  await world.take({
-    label,
-    source: filesSource(world.cluster.connection),
-    incremental,
-    compareShare: 1,
-    onEvent(event) {
-      if (event.type.startsWith("changes-")) told.push(event as Told);
-    },
-  });
-  return told;
-}
-
-/** Until the bucket has what the server archived. */
-async function delivered({ cluster, store }: BackupWorld): Promise<void> {
-  const [row] = await cluster.query<{ name: string }>("select pg_walfile_name(pg_switch_wal() - 1) as name");
-  await expect.poll(() => findWalObjects(store, row?.name ?? ""), { timeout: 60_000 }).toHaveLength(1);
+/** What was told of the changes. */
+async function toldOf(world: BackupWorld, label = "2025-01-02"): Promise<readonly Told[]> {
+  const { told } = await takeIncremental(world, label);
+  return told.filter(({ type }) => type !== "left-unread");
 }
 
 test("WAL of wal_level = minimal says nothing of what changed, though all of it is archived", async () => {
@@ -58,7 +41,7 @@ test("WAL of wal_level = minimal says nothing of what changed, though all of it 
   await cluster.configure(archiving);
   await cluster.restart();
   await delivered(world);
-  expect(await takeIncremental(world)).toMatchObject([
+  expect(await toldOf(world)).toMatchObject([
     { type: "changes-unknown", reason: expect.stringMatching(/wal_level = minimal/) as string },
   ]);
 });
@@ -68,7 +51,7 @@ test("checksums that were switched on while the server was stopped have changed 
   await world.cluster.stop();
   await world.cluster.runProgram("pg_checksums", ["--enable", "-D", world.cluster.dataDir]);
   await world.cluster.start();
-  expect(await takeIncremental(world)).toEqual([
+  expect(await toldOf(world)).toEqual([
     { type: "changes-unknown", base: "2025-01-01", reason: "data checksums were off when it was taken" },
   ]);
 });
@@ -79,7 +62,7 @@ test("hint bits that no WAL tells of are no alarm", async () => {
   // Reading sets them on every page of the table.
   await cluster.query("select count(*) from t");
   await delivered(world);
-  expect(await takeIncremental(world)).toMatchObject([
+  expect(await toldOf(world)).toMatchObject([
     { type: "changes-known", compared: expect.toSatisfy((chunks: number) => chunks > 4) as number },
   ]);
 });
@@ -88,9 +71,9 @@ test("what changed a moment ago is known from the server's own WAL, of which the
   await using world = await createBackedUp();
   // No hint bits are left to be set: only one page or two change.
   await world.cluster.query("vacuum freeze t");
-  await takeIncremental(world);
+  await takeIncremental(world, "2025-01-02");
   await world.cluster.query("update t set text = 'just now' where n = 10000");
-  expect(await takeIncremental(world, "2025-01-03")).toMatchObject([{ type: "changes-known" }]);
+  expect(await toldOf(world, "2025-01-03")).toMatchObject([{ type: "changes-known" }]);
 });
 
 test("changes are followed over a change of timelines", async () => {
@@ -108,7 +91,7 @@ test("changes are followed over a change of timelines", async () => {
   await cluster.query("update t set text = 'after' where n = 19000");
   await cluster.query("checkpoint");
   await delivered(world);
-  expect(await takeIncremental(world)).toMatchObject([{ type: "changes-known" }]);
+  expect(await toldOf(world)).toMatchObject([{ type: "changes-known" }]);
 });
 
 test("a branch that was left before the earlier backup ended says nothing of what changed", async () => {
@@ -126,7 +109,7 @@ test("a branch that was left before the earlier backup ended says nothing of wha
   const key = "wal/00000002.history";
   await world.store.remove([key]);
   await world.store.put(key, Buffer.from("1\t0/200000\tno recovery target specified\n"));
-  expect(await takeIncremental(world)).toMatchObject([
+  expect(await toldOf(world)).toMatchObject([
     { type: "changes-unknown", reason: expect.stringContaining("which timeline 2 left before its end") as string },
   ]);
 });

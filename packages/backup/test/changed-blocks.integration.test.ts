@@ -4,39 +4,16 @@ import { parseWalSegment } from "@soar/pg-tools";
 import { createFileChecksum, parseBackupManifest } from "@soar/pg-tools/manifest";
 import { findDamagedPages, parseRelationPath } from "@soar/pg-tools/page-checksum";
 import { BACKUP_OBJECTS, listBackupRecords, readBackupObject, type BackupRecord } from "@soar/repository";
-import { findWalObjects, listTimelineSegments, type WalObject } from "@soar/repository/wal";
+import { listTimelineSegments, type WalObject } from "@soar/repository/wal";
 import { readObject } from "@soar/storage";
 import { type PostgresInstallation, postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type BackupEvent, filesSource } from "../src/index.ts";
+import { filesSource } from "../src/index.ts";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
 import { extractBackup } from "./extract-backup.ts";
+import { delivered, takeIncremental } from "./take-incremental.ts";
 
 const incremental = { fullEveryMs: 365 * 86_400_000 };
-
-/** What was told of the changes while an incremental was taken. */
-type Told = Extract<BackupEvent, { type: "changes-known" | "changes-unknown" | "changes-wrong" | "left-unread" }>;
-
-async function takeIncremental(world: BackupWorld, label: string, overrides = {}) {
-  const told: Told[] = [];
-  const record = await world.take({
-    label,
-    source: filesSource(world.cluster.connection),
-    incremental,
-    compareShare: 1,
-    onEvent(event) {
-      if (event.type.startsWith("changes-") || event.type === "left-unread") told.push(event as Told);
-    },
-    ...overrides,
-  });
-  return { record, told };
-}
-
-/** Until the bucket has what the server archived: a server reuses the file of a segment as soon as it is archived. */
-async function delivered({ cluster, store }: BackupWorld): Promise<void> {
-  const [row] = await cluster.query<{ name: string }>("select pg_walfile_name(pg_switch_wal() - 1) as name");
-  await expect.poll(() => findWalObjects(store, row?.name ?? ""), { timeout: 60_000 }).toHaveLength(1);
-}
 
 /** Runs statements one by one, those that begin with `@name` in that database. */
 async function runAll(cluster: TestCluster, statements: readonly string[], database?: string): Promise<void> {

@@ -1,3 +1,5 @@
+import { ID_DATA_LONG, ID_DATA_SHORT, ID_ORIGIN, ID_TOPLEVEL_XID } from "../wal-records/record-header.ts";
+
 /** A relation's files: the OIDs of its tablespace and database, and its `relfilenode`. */
 export interface RelationFile {
   readonly tablespace: number;
@@ -11,12 +13,8 @@ export interface ReferenceSink {
   block(tablespace: number, database: number, fileNumber: number, block: number): void;
 }
 
-/** `XLR_MAX_BLOCK_ID` and what stands in the place of a block's number (xlogrecord.h). */
+/** `XLR_MAX_BLOCK_ID` (xlogrecord.h). */
 const MAX_BLOCK_ID = 32;
-const ID_DATA_SHORT = 255;
-const ID_DATA_LONG = 254;
-const ID_ORIGIN = 253;
-const ID_TOPLEVEL_XID = 252;
 
 /** Bits of `fork_flags`. */
 const FORK_MASK = 0x0f;

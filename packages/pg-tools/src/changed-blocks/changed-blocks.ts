@@ -2,10 +2,7 @@ import type { Lsn } from "../wal-names/lsn.ts";
 import { formatLsn } from "../wal-names/lsn.ts";
 import type { RelationFile } from "./block-references.ts";
 import { ChangeCollector } from "./collect-changes.ts";
-import type { RelationChanges, SegmentChanges } from "./segment-changes.ts";
-
-/** What is answered for is a multiple of this many blocks. */
-const BLOCKS_PER_BIT = 16;
+import { BLOCKS_PER_UNIT, type RelationChanges, type SegmentChanges } from "./segment-changes.ts";
 
 /**
  * The blocks that change over an unbroken stretch of WAL, from the changes of its segments, which are added in the order of
@@ -57,7 +54,7 @@ export class ChangedBlocks {
       const { relations, databases, doubts } = joined.collected();
       const [doubt] = doubts;
       if (doubt !== undefined) return `the record that leads into ${name} has ${DOUBTS[doubt]}`;
-      this.#take({ relations, databases, blocksPerUnit: BLOCKS_PER_BIT });
+      this.#take({ relations, databases, blocksPerUnit: BLOCKS_PER_UNIT });
     }
     const { firstPrevious } = changes;
     if (firstPrevious === undefined) return undefined;
@@ -100,8 +97,8 @@ class ChangedRelation {
   add({ newFrom, units }: RelationChanges, blocksPerUnit: number): void {
     if (newFrom !== undefined) this.#newFrom = Math.min(this.#newFrom, newFrom);
     for (const unit of units) {
-      const first = Math.floor((unit * blocksPerUnit) / BLOCKS_PER_BIT);
-      const end = Math.ceil(((unit + 1) * blocksPerUnit) / BLOCKS_PER_BIT);
+      const first = Math.floor((unit * blocksPerUnit) / BLOCKS_PER_UNIT);
+      const end = Math.ceil(((unit + 1) * blocksPerUnit) / BLOCKS_PER_UNIT);
       this.#reserve(end);
       for (let bit = first; bit < end; bit++)
         this.#bits[bit >>> 3] = (this.#bits[bit >>> 3] as number) | (1 << (bit & 7));
@@ -110,8 +107,8 @@ class ChangedRelation {
 
   mayHaveChanged(first: number, end: number): boolean {
     if (end > this.#newFrom) return true;
-    const last = Math.min(Math.ceil(end / BLOCKS_PER_BIT), this.#bits.length * 8);
-    for (let bit = Math.floor(first / BLOCKS_PER_BIT); bit < last; bit++)
+    const last = Math.min(Math.ceil(end / BLOCKS_PER_UNIT), this.#bits.length * 8);
+    for (let bit = Math.floor(first / BLOCKS_PER_UNIT); bit < last; bit++)
       if (((this.#bits[bit >>> 3] as number) & (1 << (bit & 7))) !== 0) return true;
     return false;
   }

@@ -5,11 +5,13 @@ import { RECORD_HEADER_SIZE, RECORD_INFO_OFFSET, RECORD_RMID_OFFSET } from "../w
 import { INFO_TYPE_MASK, RM_XACT, RM_XLOG, XLOG_PARAMETER_CHANGE } from "../wal-records/record-types.ts";
 import type { RecordObserver } from "../wal-records/wal-segment-summary.ts";
 import { readReferences, type ReferenceSink } from "./block-references.ts";
-import type { ChangeDoubt, DatabaseDirectory, RelationChanges, SegmentChanges } from "./segment-changes.ts";
-
-/** 128 KiB of ordinary blocks: neighbours change together, and chunks of backups are multiples of it. */
-const BLOCKS_PER_UNIT = 16;
-const UNIT_SHIFT = 4;
+import {
+  BLOCKS_PER_UNIT,
+  type ChangeDoubt,
+  type DatabaseDirectory,
+  type RelationChanges,
+  type SegmentChanges,
+} from "./segment-changes.ts";
 
 /** Resource managers whose records change files beside the blocks that they refer to (rmgrlist.h), the same in every supported major. */
 const RM_SMGR = 2;
@@ -98,7 +100,7 @@ export class ChangeCollector implements RecordObserver, ReferenceSink {
 
   block(tablespace: number, database: number, fileNumber: number, block: number): void {
     const relation = this.#relationOf(tablespace, database, fileNumber);
-    const unit = block >>> UNIT_SHIFT;
+    const unit = Math.floor(block / BLOCKS_PER_UNIT);
     if (unit === relation.last) return;
     relation.last = unit;
     relation.units.push(unit);

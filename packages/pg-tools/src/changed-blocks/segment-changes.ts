@@ -1,6 +1,9 @@
 import type { Lsn } from "../wal-names/lsn.ts";
 import type { RelationFile } from "./block-references.ts";
 
+/** Blocks of the smallest unit, 128 KiB of ordinary ones: neighbours change together, and chunks of backups are multiples of it. */
+export const BLOCKS_PER_UNIT = 16;
+
 /** What the records of one segment change, in units of blocks. What they do not tell is always read: see `ChangedBlocks`. */
 export interface SegmentChanges {
   /** Blocks of one unit. Larger units for a segment that changes very many. */

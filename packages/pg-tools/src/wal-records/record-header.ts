@@ -19,10 +19,11 @@ export interface MainData {
   readonly length: number;
 }
 
-const ID_DATA_SHORT = 255;
-const ID_DATA_LONG = 254;
-const ID_ORIGIN = 253;
-const ID_TOPLEVEL_XID = 252;
+/** What stands in the place of a block's number (xlogrecord.h). */
+export const ID_DATA_SHORT = 255;
+export const ID_DATA_LONG = 254;
+export const ID_ORIGIN = 253;
+export const ID_TOPLEVEL_XID = 252;
 
 /**
  * Finds the main data of a record without block references, whose body (everything behind the fixed header) is
