@@ -18,3 +18,7 @@ test.each([
 ])("%o is refused", (environment) => {
   expect(() => readDemoOptions(environment)).toThrow(OptionProblem);
 });
+
+test("words of the command line are refused, and what can be set is named", () => {
+  expect(() => readDemoOptions({}, ["--nonsense"])).toThrow(/'--nonsense' is no option .* SOAR_DEMO_MEGABYTES/);
+});

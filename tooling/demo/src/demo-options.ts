@@ -18,8 +18,15 @@ const DEFAULT_MEGABYTES = 540;
 /** Below this the tables are hardly there; above it, other things than this demo are needed to say anything. */
 const MEGABYTES = { least: 10, most: 100_000 } as const;
 
-/** Reads `SOAR_DEMO_MEGABYTES` and `SOAR_DEMO_TARGET`. Throws an `OptionProblem`. */
-export function readDemoOptions(environment: Readonly<Record<string, string | undefined>>): DemoOptions {
+/** Reads `SOAR_DEMO_MEGABYTES` and `SOAR_DEMO_TARGET`; there are no words of the command line. Throws an `OptionProblem`. */
+export function readDemoOptions(
+  environment: Readonly<Record<string, string | undefined>>,
+  words: readonly string[] = [],
+): DemoOptions {
+  if (words.length > 0)
+    throw new OptionProblem(
+      `'${words.join(" ")}' is no option of the demo: SOAR_DEMO_MEGABYTES and SOAR_DEMO_TARGET in the environment are`,
+    );
   const size = environment["SOAR_DEMO_MEGABYTES"] ?? String(DEFAULT_MEGABYTES);
   const megabytes = Number(size);
   if (!/^\d+$/.test(size) || megabytes < MEGABYTES.least || megabytes > MEGABYTES.most) {

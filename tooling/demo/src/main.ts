@@ -39,7 +39,7 @@ async function main(): Promise<number> {
   const signal = abortOnSignals();
   const beganAt = performance.now();
   try {
-    const options = readDemoOptions(process.env);
+    const options = readDemoOptions(process.env, process.argv.slice(2));
     await requireRoom(options.megabytes);
     process.stdout.write("PostgreSQL is lost, and comes back to the second before an accident.\n");
     const isProved = await runDemo({
