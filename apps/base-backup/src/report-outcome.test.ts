@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import type { BackupRecord } from "@soar/repository";
 import { expect, onTestFinished, test } from "vitest";
-import { reportOutcome, type TakeContext } from "./report-outcome.ts";
+import { reportOutcome, summarize, type TakeContext } from "./report-outcome.ts";
 
 const record = {
   label: "2025-01-05",
@@ -117,4 +117,11 @@ test("mail goes out although the metrics cannot be written, and the metrics alth
   const mute = place(75);
   await expect(reportOutcome(mute.context, taken)).rejects.toMatchObject({ code: "BACKUP_UNFOLLOWED" });
   expect(mute.metrics()).toContain("\nbackup_base_last_run_failed 0\n");
+});
+
+test("the rate of a backup is that of what was read", () => {
+  expect(summarize(record)).not.toContain("unread");
+  const { sizes } = record;
+  const most = { ...record, sizes: { ...sizes, unread: sizes.database - 10 * record.durationMs } };
+  expect(summarize(most)).toMatch(/, of which .* were left unread, in .* \(9\.77 KiB\/s\)/);
 });

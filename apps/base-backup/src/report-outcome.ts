@@ -86,8 +86,10 @@ async function tellSuccess(config: TakeContext["config"], record: BackupRecord |
 }
 
 export function summarize({ label, kind, sizes, durationMs, firstSegment, lastSegment }: BackupRecord): string {
-  const rate = formatRate(sizes.database / (durationMs / 1000));
-  return `${label}, ${kind}, ${formatSize(sizes.database)} in ${formatDuration(durationMs)} (${rate}), ${formatSize(sizes.new)} stored, WAL ${firstSegment} to ${lastSegment}`;
+  const { unread = 0 } = sizes;
+  const rate = formatRate((sizes.database - unread) / (durationMs / 1000));
+  const left = unread === 0 ? "" : `, of which ${formatSize(unread)} were left unread,`;
+  return `${label}, ${kind}, ${formatSize(sizes.database)}${left} in ${formatDuration(durationMs)} (${rate}), ${formatSize(sizes.new)} stored, WAL ${firstSegment} to ${lastSegment}`;
 }
 
 /** A failed run keeps what the file says of the last backup that succeeded: its age is what alarms. */

@@ -7,6 +7,11 @@ import type { StoredArchives } from "./store/store-archives.ts";
 import type { BackupObject } from "./store/store-object.ts";
 import type { TakeBackupOptions } from "./backup-options.ts";
 
+/** What was stored, and how much of it nobody read: undefined where everything was. */
+export interface TransferredArchives extends StoredArchives {
+  readonly unreadBytes: number | undefined;
+}
+
 export interface RecordParts {
   readonly options: TakeBackupOptions;
   readonly facts: ServerFacts;
@@ -15,7 +20,7 @@ export interface RecordParts {
   readonly host: string;
   readonly startedAt: Date;
   readonly finishedAt: Date;
-  readonly archives: StoredArchives;
+  readonly archives: TransferredArchives;
   readonly checked: CheckedBackup;
   readonly objects: readonly BackupObject[];
   /** Labels that an incremental refers to; undefined for a full backup. */
@@ -52,6 +57,7 @@ export function composeRecord(parts: RecordParts): BackupRecord {
       tar: archives.archives.reduce((sum, { summary }) => sum + summary.plainBytes, 0),
       stored: checked.fetchBytes,
       new: archives.archives.reduce((sum, { object }) => sum + object.size, 0),
+      ...(archives.unreadBytes === undefined ? {} : { unread: archives.unreadBytes }),
     },
     codec: options.codec,
     chunkSize: DEFAULT_CHUNK_BYTES,

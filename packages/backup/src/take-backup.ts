@@ -17,7 +17,7 @@ import { requireArchiving } from "./health/archiver-health.ts";
 import { settleRunClock } from "./health/run-clock.ts";
 import { takeBackupLock, watchBackupLock } from "./claim/backup-lock.ts";
 import { claimBackup, withdrawClaim, type ClaimedBackup } from "./claim/claim-backup.ts";
-import { composeRecord } from "./compose-record.ts";
+import { composeRecord, type TransferredArchives } from "./compose-record.ts";
 import { readBack } from "./prove/read-back.ts";
 import { type ChangesBase, leaveUnread } from "./changes/leave-unread.ts";
 import {
@@ -33,7 +33,7 @@ import { packServerConfig, readServerConfig } from "./server-config.ts";
 import { describePrimary, requirePrimaryArchives } from "./health/standby-rules.ts";
 import { describeArchiver } from "./server-archiver.ts";
 import { readServerHost } from "./server-host.ts";
-import { storeArchives, type StoredArchives } from "./store/store-archives.ts";
+import { storeArchives } from "./store/store-archives.ts";
 import { storeObject, type BackupObject } from "./store/store-object.ts";
 import { findBackupHistory } from "./prove/find-backup-history.ts";
 import { waitForWal } from "./prove/wait-for-wal.ts";
@@ -179,7 +179,7 @@ async function publish(store: ObjectStore, record: BackupRecord, signal: AbortSi
   }
 }
 
-async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
+async function transfer(store: ObjectStore, run: Run): Promise<TransferredArchives> {
   const { options, claimed, facts, existing } = run;
   const { onEvent, codec, level, jobs, checkpoint, rateLimitBytes } = options;
   const stop = new AbortController();
@@ -214,8 +214,9 @@ async function transfer(store: ObjectStore, run: Run): Promise<StoredArchives> {
       signal,
       now: options.now,
     });
-    if (unchanged !== undefined) onEvent?.({ type: "left-unread", bytes: unchanged.bytes() });
-    return stored;
+    const unreadBytes = unchanged?.bytes();
+    if (unreadBytes !== undefined) onEvent?.({ type: "left-unread", bytes: unreadBytes });
+    return { ...stored, unreadBytes };
   } catch (error) {
     throw lock.failure() ?? watch.failure() ?? error;
   } finally {

@@ -121,6 +121,7 @@ describe.each(postgresMajors())("an incremental of PostgreSQL $version from file
     expect(told).toMatchObject([{ type: "changes-known" }, { type: "left-unread" }]);
     expect(told[0]).toMatchObject({ compared: expect.toSatisfy((chunks: number) => chunks >= 10) as number });
     expect(told[1]).toMatchObject({ bytes: expect.toSatisfy((bytes: number) => bytes > 10 * 2 ** 20) as number });
+    expect(record.sizes.unread).toBe(told[1]?.type === "left-unread" ? told[1].bytes : undefined);
     expect(await differencesOf(world, record)).toEqual([]);
   });
 });

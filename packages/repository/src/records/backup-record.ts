@@ -54,6 +54,8 @@ const schema = v.object({
     stored: byteCount,
     /** Compressed bytes that this backup added to the bucket. */
     new: byteCount,
+    /** Plain bytes of files that an incremental took from earlier backups without reading them; undefined where it read all. */
+    unread: v.optional(byteCount),
   }),
   codec: v.picklist(["gzip", "zstd", "none"]),
   /** Bytes of file data per member of a large file. */
