@@ -3,7 +3,7 @@ import { hasErrorCode, SoarError } from "@soar/errors";
 import { ACCESS_FILE_SETTINGS, majorOfVersionNumber, findMajor } from "@soar/pg-tools/majors";
 import type { SqlConnection } from "@soar/pg-tools/replication";
 import { SMALL_OBJECT_LIMIT_BYTES } from "@soar/repository";
-import { Header } from "tar";
+import { ARCHIVE_END_BYTES, formatHeader, paddingOf } from "@soar/seekable-tar/members";
 
 export interface ServerConfigFile {
   /** Absolute path on the server. */
@@ -53,28 +53,24 @@ async function grantsFor(sql: SqlConnection, options: { readonly signal?: AbortS
 
 /**
  * The files as a tar.gz with their absolute paths less the leading slash, as `tar` itself stores them. Throws
- * `SERVER_UNSUITABLE` when they are more than a restore would read, and `FORMAT_INVALID` for a path that no header holds.
+ * `SERVER_UNSUITABLE` when they are more than a restore would read.
  */
 export function packServerConfig(files: readonly ServerConfigFile[], modifiedAt: Date): Buffer {
-  const blocks: Buffer[] = [];
-  for (const { path, content } of files) {
-    const header = new Header({
+  const blocks = files.flatMap(({ path, content }) => [
+    formatHeader({
       path: path.replace(/^\/+/, ""),
+      type: "file",
       mode: 0o600,
       uid: 0,
       gid: 0,
       size: content.length,
-      mtime: modifiedAt,
-      type: "File",
-    });
-    const block = Buffer.alloc(512);
-    if (header.encode(block, 0))
-      throw new SoarError("FORMAT_INVALID", `unable to store '${path}': its path is too long for a plain tar header`, {
-        hint: "Move the server's configuration to a shorter path.",
-      });
-    blocks.push(block, content, Buffer.alloc((512 - (content.length % 512)) % 512));
-  }
-  const plain = Buffer.concat([...blocks, Buffer.alloc(1024)]);
+      mtime: modifiedAt.getTime() / 1000,
+      link: "",
+    }),
+    content,
+    Buffer.alloc(paddingOf(content.length)),
+  ]);
+  const plain = Buffer.concat([...blocks, Buffer.alloc(ARCHIVE_END_BYTES)]);
   if (plain.length > SMALL_OBJECT_LIMIT_BYTES)
     throw new SoarError(
       "SERVER_UNSUITABLE",

@@ -151,14 +151,15 @@ test.each(postgresMajors())(
   },
 );
 
-test("configuration files from outside of the data directory, as on Debian, are part of the backup, with all that they include", async () => {
+test("configuration files from outside of the data directory, as on Debian, are part of the backup, with all that they include, however long and in whatever language their paths are", async () => {
   const newest = postgresMajors().at(-1) ?? installation;
   const hba = ["all", "replication"].map((database) => `host ${database} soar_backup 127.0.0.1/32 trust`);
   await using world = await createBackupWorld({ installation: newest, hba });
   const { cluster } = world;
   await cluster.query("create role soar_backup login replication");
   await cluster.stop();
-  const etc = cluster.tablespaceDir("etc");
+  const etc = join(cluster.tablespaceDir("etc"), "größe", "deep".repeat(60));
+  mkdirSync(etc, { recursive: true });
   const files = {
     "postgresql.conf": `${readFileSync(join(cluster.dataDir, "postgresql.conf"), "utf8")}\ninclude_dir = 'conf.d'\ninclude 'more.conf'\nhba_file = '${etc}/pg_hba.conf'\nident_file = '${etc}/pg_ident.conf'\n`,
     "more.conf": "work_mem = 5MB\n",
