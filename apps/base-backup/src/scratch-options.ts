@@ -18,6 +18,9 @@ function show(event: RescueEvent, { log, progress }: { readonly log: Log; readon
   if (event.type === "fetching")
     log.info(`restoring the newest backup (${formatSize(event.plainBytes)} of files) into a scratch standby`);
   if (event.type === "fetched") progress.update(event.bytes);
+  if (event.type === "planned-again")
+    log.info(`planned again, because what was planned has expired since: ${event.label}`);
+  if (event.type === "no-lease") log.info(`expiry was not told of what this backup begins with: ${event.reason}`);
   if (event.type === "replaying") log.info("restored; following the archive");
   if (event.type === "replayed" && event.reachedLsn !== undefined)
     log.info(`followed the archive to ${formatLsn(event.reachedLsn)}; taking the backup`);

@@ -91,12 +91,14 @@ export async function runDatabaseRescue({
     });
   const store = await openConfiguredStore(config, { log });
   try {
-    const plan = await planRestore(store, {
-      target: targetOf(config),
-      backup: config.baseBackup,
-      timeline: timelineOf(config),
-      signal,
-    });
+    const replan = () =>
+      planRestore(store, {
+        target: targetOf(config),
+        backup: config.baseBackup,
+        timeline: timelineOf(config),
+        signal,
+      });
+    const plan = await replan();
     const targetServer = targetServerOf(config, target, log);
     const found = await inspectTargetDatabase(targetServer, target, signal);
     requireFillable(target, found, { replace });
@@ -122,6 +124,7 @@ export async function runDatabaseRescue({
       targetServer,
       replace,
       noOwner: config.noOwner,
+      replan,
     };
     const report = await withRescueDisplay({ log, startProgress }, (onEvent) =>
       rescueDatabase(store, plan, { ...rescue, onEvent }),

@@ -49,6 +49,9 @@ function showRescue(log: Log, progress: Progress): (event: RescueEvent) => void 
       case "widened":
         log.warn(`what was fetched does not suffice (${event.reason}); beginning again with more of the backup`);
         break;
+      case "planned-again":
+        log.info(`planned again, because what was planned has expired since: ${event.label}`);
+        break;
       case "no-lease":
         log.info(`expiry was not told of this rescue: ${event.reason}`);
         break;

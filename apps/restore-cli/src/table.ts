@@ -71,12 +71,14 @@ export const table = defineCommand({
     const [database, destination] = [sourceDatabaseOf(config), destinationOf(config, log)];
     const store = await openConfiguredStore(config, { log });
     try {
-      const plan = await planRestore(store, {
-        target: targetOrLatest(config),
-        backup: config.baseBackup,
-        timeline: timelineOf(config),
-        signal,
-      });
+      const replan = () =>
+        planRestore(store, {
+          target: targetOrLatest(config),
+          backup: config.baseBackup,
+          timeline: timelineOf(config),
+          signal,
+        });
+      const plan = await replan();
       const rescue = { database, tables, destination, place, dataOnly: config.dataOnly, noOwner: config.noOwner };
       await requireFree(rescue);
       const names = tables.map(({ schema, name }) => `${schema}.${name}`).join(", ");
@@ -95,7 +97,7 @@ export const table = defineCommand({
       const targetServer = destination.kind === "database" ? destination.targetServer : undefined;
       showAbandoned(log, await removeAbandoned(config.tempDir, { ...scratch, targetServer }));
       const report = await withRescueDisplay({ log, startProgress }, (onEvent) =>
-        rescueTables(store, plan, { ...scratch, ...rescue, onEvent }),
+        rescueTables(store, plan, { ...scratch, ...rescue, replan, onEvent }),
       );
       log.info(
         `rescue completed: ${names} of database ${database} at ${report.reachedLsn === undefined ? "the target" : formatLsn(report.reachedLsn)}`,

@@ -1,5 +1,5 @@
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
-import { planRestore } from "@soar/restore/plan";
+import { planRestore, withPlanLease, type RestorePlan } from "@soar/restore/plan";
 import { withReplica, type Replica, type ScratchOptions } from "@soar/restore/rescue";
 import { steadyClock } from "@soar/repository/time";
 import type { ObjectStore } from "@soar/storage";
@@ -18,14 +18,26 @@ export interface TakeReplayedOptions extends Omit<TakeBackupOptions, "server" | 
  * Takes a base backup from a scratch standby that was restored from the newest backup and followed the archive: the
  * server itself reads nothing for it, and that it can be restored is proved by how it was made. What it holds and what its
  * record says is what a backup of the server at that position would. It is claimed before anything is restored, so that
- * no other backup of the repository begins meanwhile; the server's own lock cannot be asked for.
+ * no other backup of the repository begins meanwhile; the server's own lock cannot be asked for. Expiry is told of all that
+ * it reads, and what expired before is planned anew.
  */
-export async function takeReplayedBackup(
+export async function takeReplayedBackup(store: ObjectStore, options: TakeReplayedOptions): Promise<BackupRecord> {
+  const { signal, scratch } = options;
+  const replan = () => planRestore(store, { target: { kind: "latest" }, signal });
+  const planned = await replan();
+  const onRefusal = (reason: string): void => scratch.onEvent?.({ type: "no-lease", reason });
+  return await withPlanLease(store, planned, { purpose: "restore", signal, onRefusal, replan }, async (plan) => {
+    if (plan !== planned) scratch.onEvent?.({ type: "planned-again", label: plan.backup.label });
+    return await takeFrom(store, plan, options);
+  });
+}
+
+async function takeFrom(
   store: ObjectStore,
+  plan: RestorePlan,
   { scratch, ...given }: TakeReplayedOptions,
 ): Promise<BackupRecord> {
   const { signal, stamps } = given;
-  const plan = await planRestore(store, { target: { kind: "latest" }, signal });
   const serverConfig = await readBackupObject(store, plan.backup, BACKUP_OBJECTS.serverConfig, {
     signal,
   });

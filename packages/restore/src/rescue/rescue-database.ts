@@ -3,7 +3,7 @@ import { connectSql } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../plan/plan.ts";
 import { copyEmptyDatabase, dropEmptied, mayCopy } from "./empty-database.ts";
-import { leased } from "./rescue-files.ts";
+import { leased, type Replanning } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
 import { databaseArgument, runClientProgram, SCRATCH_FULL, TARGET_FULL } from "./run-client-program.ts";
 import type { ScratchCluster, ScratchOptions } from "./scratch-types.ts";
@@ -19,7 +19,7 @@ import {
   type TargetServer,
 } from "./target-database.ts";
 
-export interface DatabaseRescueOptions extends ScratchOptions {
+export interface DatabaseRescueOptions extends ScratchOptions, Replanning {
   /** The database to rescue, by its name at the target. */
   readonly database: string;
   /** Name of the database to load it into. */
@@ -51,18 +51,18 @@ export interface DatabaseRescueReport {
  */
 export async function rescueDatabase(
   store: ObjectStore,
-  plan: RestorePlan,
+  planned: RestorePlan,
   options: DatabaseRescueOptions,
 ): Promise<DatabaseRescueReport> {
   const begin = performance.now();
   const found = await inspectTargetDatabase(options.targetServer, options.target, options.signal);
   requireFillable(options.target, found, options);
-  const { value, scope } = await leased(store, plan, options, {
+  const { value, scope, plan } = await leased(store, planned, options, (current) => ({
     database: options.database,
-    choices: databaseChoices(plan, options.database),
+    choices: databaseChoices(current, options.database),
     verify: (choice, scratch) => verifyDatabase(choice, scratch, options.database),
     use: async (scratch) => ({ scratch, keptAs: await transfer(scratch, found, options) }),
-  });
+  }));
   return {
     plan,
     database: options.database,

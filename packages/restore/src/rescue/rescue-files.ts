@@ -18,17 +18,25 @@ export interface RescueWork<T> extends Omit<ScratchWork<T>, "choice" | "table" |
   verify(choice: RescueChoice, ...args: Parameters<ScratchWork<T>["verify"]>): ReturnType<ScratchWork<T>["verify"]>;
 }
 
-/** `rescueWith`, for somebody who does not hold a lease on the plan. */
+/** What a rescue plans with, from what is in the repository when it is called. */
+export interface Replanning {
+  /** Plans the same again, where something of the plan expired before expiry knew of it. */
+  readonly replan: () => Promise<RestorePlan>;
+}
+
+/** `rescueWith`, for somebody who does not hold a lease on the plan; with the plan that was carried out. */
 export async function leased<T>(
   store: ObjectStore,
-  plan: RestorePlan,
-  options: ScratchOptions,
-  work: RescueWork<T>,
-): Promise<Rescued<T>> {
-  const onRefusal = (reason: string): void => options.onEvent?.({ type: "no-lease", reason });
-  return await withPlanLease(store, plan, { purpose: "restore", signal: options.signal, onRefusal }, () =>
-    rescueWith(store, plan, options, work),
-  );
+  planned: RestorePlan,
+  { replan, ...options }: ScratchOptions & Replanning,
+  workOf: (plan: RestorePlan) => RescueWork<T>,
+): Promise<Rescued<T> & { readonly plan: RestorePlan }> {
+  const { signal, onEvent } = options;
+  const onRefusal = (reason: string): void => onEvent?.({ type: "no-lease", reason });
+  return await withPlanLease(store, planned, { purpose: "restore", signal, onRefusal, replan }, async (plan) => {
+    if (plan !== planned) onEvent?.({ type: "planned-again", label: plan.backup.label });
+    return { ...(await rescueWith(store, plan, options, workOf(plan))), plan };
+  });
 }
 
 /** Works with the smallest part of the backup that is proved to suffice, and says why when it has to fetch more. */

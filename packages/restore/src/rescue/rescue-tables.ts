@@ -8,7 +8,7 @@ import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../plan/plan.ts";
 import { chooseRelations, type TableName } from "./choose-relations.ts";
 import { databaseChoices, verifyDatabase } from "./rescue-database.ts";
-import { leased } from "./rescue-files.ts";
+import { leased, type Replanning } from "./rescue-files.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
 import { findHollowFiles, moveTables, resolveTables, type NewPlace, type ResolvedTable } from "./resolve-tables.ts";
 import { databaseArgument, runClientProgram, SCRATCH_FULL, TARGET_FULL } from "./run-client-program.ts";
@@ -22,7 +22,7 @@ export type TableDestination =
   /** A database of a running server, all or nothing. */
   | { readonly kind: "database"; readonly name: string; readonly targetServer: TargetServer };
 
-export interface TableRescueOptions extends ScratchOptions {
+export interface TableRescueOptions extends ScratchOptions, Replanning {
   readonly database: string;
   readonly tables: readonly TableName[];
   readonly destination: TableDestination;
@@ -50,17 +50,17 @@ export interface TableRescueReport {
  */
 export async function rescueTables(
   store: ObjectStore,
-  plan: RestorePlan,
+  planned: RestorePlan,
   options: TableRescueOptions,
 ): Promise<TableRescueReport> {
   const begin = performance.now();
   await requireFree(options);
-  const { value, scope } = await leased(store, plan, options, {
+  const { value, scope, plan } = await leased(store, planned, options, (current) => ({
     database: options.database,
-    choices: tableChoices(plan, options),
+    choices: tableChoices(current, options),
     verify: (choice, scratch) => verifyTables(choice, scratch, options),
     use: async (scratch) => ({ scratch, tables: await transfer(scratch, options) }),
-  });
+  }));
   return {
     plan,
     database: options.database,

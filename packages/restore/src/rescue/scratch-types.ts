@@ -27,6 +27,8 @@ export type RescueEvent =
   | { readonly type: "replayed"; readonly reachedLsn: bigint | undefined; readonly invalidPages: number }
   /** The choice of files was not proved right: everything begins again with more of them. */
   | { readonly type: "widened"; readonly reason: string }
+  /** What was planned had expired before expiry knew of this rescue: it begins with this backup. */
+  | { readonly type: "planned-again"; readonly label: string }
   /** Expiry does not know of this rescue. */
   | { readonly type: "no-lease"; readonly reason: string }
   | { readonly type: "dumping" }

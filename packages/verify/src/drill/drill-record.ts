@@ -35,6 +35,8 @@ export class DrillRecord {
   scratch: ScratchCluster | undefined;
   readonly checks: DrillCheck[] = [];
   readonly issues: string[] = [];
+  /** Those of the plan that counts. */
+  #planIssues: readonly string[] = [];
 
   constructor(options: DrillOptions, location: string, repository: RepositoryRecord) {
     this.#options = options;
@@ -54,20 +56,19 @@ export class DrillRecord {
     this.#times = { ...this.#times, [step]: performance.now() };
   }
 
+  /** The last one counts. */
   planned(plan: RestorePlan, target: DrillTarget, planMs: Milliseconds): void {
     this.plan = plan;
     this.target = target;
     this.#times = { ...this.#times, plan: planMs };
     const age = ageAt(this.startedAt, new Date(plan.backup.stoppedAt));
-    if (age < 0)
-      this.issues.push(
-        `backup ${plan.backup.label} ended at ${plan.backup.stoppedAt}, in the future of this machine's clock (${this.startedAt.toISOString()}): one of the clocks is wrong`,
-      );
-    this.issues.push(
+    const future = `backup ${plan.backup.label} ended at ${plan.backup.stoppedAt}, in the future of this machine's clock (${this.startedAt.toISOString()}): one of the clocks is wrong`;
+    this.#planIssues = [
+      ...(age < 0 ? [future] : []),
       ...(plan.backup.clockDoubts ?? []).map((doubt) => `while backup ${plan.backup.label} was taken, ${doubt}`),
       ...plan.warnings,
       ...plan.passedOver.map(({ label, reason }) => `backup ${label} was passed over: ${reason}`),
-    );
+    ];
   }
 
   fetched(downloads: Downloads): void {
@@ -108,6 +109,7 @@ export class DrillRecord {
         ...(failure === undefined ? [] : [failure]),
         ...failed.map(issueOf),
         ...checks.filter(({ outcome }) => outcome === "warning").map(issueOf),
+        ...this.#planIssues,
         ...this.issues,
       ],
       rto:

@@ -4,7 +4,7 @@ import { requireRepositoryRecord, type RepositoryRecord } from "@soar/repository
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import { compareClocks, steadyClock } from "@soar/repository/time";
 import { readRecoveryWindow } from "@soar/repository/window";
-import { planRestore, withPlanLease, type RestorePlan } from "@soar/restore/plan";
+import { planRestore, withPlanLease, type PlanLeaseOptions, type RestorePlan } from "@soar/restore/plan";
 import { useScratchCluster, type RescueEvent, type ScratchCluster } from "@soar/restore/rescue";
 import type { ObjectStore } from "@soar/storage";
 import type { QuerySource } from "./checks/check-queries.ts";
@@ -51,11 +51,7 @@ async function carryOut(
   { record, repository }: Run,
 ): Promise<KeptCluster | undefined> {
   const { signal } = options;
-  record.window = await readRecoveryWindow(store, repository.walSegmentSize, { signal });
-  const begin = performance.now();
-  const { plan, target } = await planDrill(store, options.instant, { window: record.window, signal });
-  record.planned(plan, target, performance.now() - begin);
-  options.onEvent?.({ type: "planned", plan, target });
+  const plan = await planAndRecord(store, options, { record, repository });
   const newest = await planNewest(store, plan, { record, signal });
   const at = options.now();
   // Asked behind the end of the bucket was fixed: what arrives meanwhile must not make the loss look smaller than it would have been.
@@ -75,25 +71,47 @@ async function carryOut(
     record.issues.push(
       `the newest commit in the bucket, of ${formatTargetTime(newest.resolved.lastReplayed.time)}, lies in the future of this machine's clock (${at.toISOString()}): one of the clocks is wrong`,
     );
-  requireOutside(plan.backup, options);
   const measured = measureDownloads(store);
   const queries: QuerySource = {
     database: options.database ?? options.defaultDatabase,
     production: "unusable" in production ? production : production.target,
   };
-  return await withPlanLease(
-    store,
-    plan,
-    { purpose: "drill", signal, onRefusal: (reason) => options.onEvent?.({ type: "no-lease", reason }) },
-    async () => {
-      const { value } = await useScratchCluster(measured.store, plan, {
-        ...options,
-        onEvent: (event) => follow(event, { record, measured, options }),
-        use: (scratch) => check(scratch, options, { record, plan, queries }),
-      });
-      return value;
+  const terms: PlanLeaseOptions = {
+    purpose: "drill",
+    signal,
+    onRefusal: (reason) => options.onEvent?.({ type: "no-lease", reason }),
+    async replan() {
+      const again = await planAndRecord(store, options, { record, repository });
+      record.issues.push(
+        `planned again, because what was planned has expired since (${plan.backup.label}): ${again.backup.label}`,
+      );
+      options.onEvent?.({ type: "planned-again", label: again.backup.label });
+      return again;
     },
-  );
+  };
+  return await withPlanLease(store, plan, terms, async (leased) => {
+    const { value } = await useScratchCluster(measured.store, leased, {
+      ...options,
+      onEvent: (event) => follow(event, { record, measured, options }),
+      use: (scratch) => check(scratch, options, { record, plan: leased, queries }),
+    });
+    return value;
+  });
+}
+
+async function planAndRecord(
+  store: ObjectStore,
+  options: DrillOptions,
+  { record, repository }: Run,
+): Promise<RestorePlan> {
+  const { signal } = options;
+  record.window = await readRecoveryWindow(store, repository.walSegmentSize, { signal });
+  const begin = performance.now();
+  const { plan, target } = await planDrill(store, options.instant, { window: record.window, signal });
+  record.planned(plan, target, performance.now() - begin);
+  options.onEvent?.({ type: "planned", plan, target });
+  requireOutside(plan.backup, options);
+  return plan;
 }
 
 /** Of the end of the archive, whichever instant is restored. */
