@@ -53,6 +53,7 @@ test("a level that is told, or a backup that is named, counts more than the samp
       findings: [],
     });
     expect(existsSync(join(directory, "state"))).toBe(false);
+    expect((await choose({ level: "stored", sample })).depth).toEqual({ level: "stored" });
     expect((await choose({ level: "full", sample })).depth).toEqual({ level: "full" });
     expect((await choose({ sample }, { labels: ["2025-01-05"], argv: ["2025-01-05"] })).depth).toEqual({
       level: "full",

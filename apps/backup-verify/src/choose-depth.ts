@@ -34,16 +34,16 @@ function isSampleAskedFor(argv: readonly string[]): boolean {
 /** Turns the options into how much is read. Rejects with `USAGE` or `CONFIG_INVALID` for what contradicts itself. */
 export async function chooseDepth(config: DepthConfig, { location, ...request }: DepthRequest): Promise<ChosenDepth> {
   const { sample } = config;
-  if (config.level === "full" && isSampleAskedFor(request.argv))
-    throw new SoarError("USAGE", "--level full reads everything: there is nothing to sample", {
-      hint: "Leave out --level full, or --sample.",
+  if ((config.level === "full" || config.level === "stored") && isSampleAskedFor(request.argv))
+    throw new SoarError("USAGE", `--level ${config.level} reads everything: there is nothing to sample`, {
+      hint: `Leave out --level ${config.level}, or --sample.`,
     });
   const level = levelOf(config, request);
   const rules = sample === undefined ? rulesOf(config) : { newest: false, share: parseShare(sample) };
   if (level === "quick") return { depth: { level }, memory: undefined, findings: [] };
   const { memory, findings } = await openMemory(config.stateDir, location);
   // Everything is read in any case; that it is not remembered costs a later sample some bytes.
-  if (level === "full")
+  if (level === "full" || level === "stored")
     return { depth: { level }, memory, findings: findings.map((finding) => ({ ...finding, severity: "notice" })) };
   return { depth: { level: "sample", memory: memory ?? NOTHING_READ, ...rules }, memory, findings };
 }

@@ -63,7 +63,8 @@ function serverLine({ server }: VerifyReport): string {
 function backupLines(report: VerifyReport): string[] {
   const { backups, wal } = report;
   const how = {
-    full: "every byte",
+    full: "every byte, and what it holds",
+    stored: "every byte as it is stored",
     part: "records, and what is there of the bytes",
     sample: "records, and a sample of the bytes",
     quick: "records and sizes",

@@ -8,10 +8,10 @@ export const verifyOptions = {
   ...notifyOptions,
   level: {
     type: "choice",
-    choices: ["quick", "full"],
+    choices: ["quick", "stored", "full"],
     group: "Verification",
     unset: "the newest backup and its WAL in full, the rest quick, and a sample",
-    help: "Read records, listings, seek tables and manifests only, or every byte besides. Named backups are read in full unless this says otherwise.",
+    help: "Read records, listings, seek tables and manifests only (quick), every byte besides and compare it as it is stored (stored), or decompress and check what it holds, too (full). Named backups are read in full unless this says otherwise.",
   },
   sample: {
     env: "BACKUP_VERIFY_SAMPLE",

@@ -3,8 +3,13 @@ import type { Depth, VerifyReport } from "@soar/verify";
 import type { FinishedReport } from "./describe-report.ts";
 
 type Level = Depth["level"];
-/** Each looks at everything that those before it look at. */
-const LEVELS: readonly Level[] = ["quick", "sample", "full"];
+/** What each level looks at: everything that these do. */
+const COVERED: Readonly<Record<Level, readonly Level[]>> = {
+  quick: ["quick"],
+  stored: ["quick", "stored"],
+  sample: ["quick", "sample"],
+  full: ["quick", "stored", "sample", "full"],
+};
 
 export interface RunFacts {
   readonly level: Level;
@@ -24,7 +29,7 @@ export async function tellMetrics(
 ): Promise<void> {
   if (path === undefined) return;
   await updateMetricsFile("soar-backup-verify", path, [
-    ...LEVELS.slice(0, LEVELS.indexOf(run.level) + 1).flatMap((level) => alarmsOf(report, run, level)),
+    ...COVERED[run.level].flatMap((level) => alarmsOf(report, run, level)),
     ...(report === undefined ? [] : measuredIn(report, run)),
   ]);
 }
@@ -50,8 +55,8 @@ function alarmsOf(
 }
 
 function measuredIn(report: FinishedReport, { level, now }: RunFacts): SampleOf<"soar-backup-verify">[] {
-  // A look at the listings compares nothing.
-  const comparedAt = level === "quick" ? undefined : (report.unreadSince ?? now.toISOString());
+  // A look at the listings compares nothing, and bytes as they are stored may hold what was never right.
+  const comparedAt = level === "quick" || level === "stored" ? undefined : (report.unreadSince ?? now.toISOString());
   return [
     sample("backup_verify_duration_seconds", report.durationMs / 1000),
     sample("backup_verify_read_bytes", report.readBytes),

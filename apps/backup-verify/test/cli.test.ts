@@ -151,13 +151,16 @@ describe("a repository", () => {
       readFileSync(metrics, "utf8").match(
         /^backup_verify_(?:last_run_failed|findings\{level="\w+",severity="error").*$/gm,
       );
+    expect(run(["--level", "stored"], settings)).toMatchObject({ status: 5, stdout: expect.stringContaining(ARCHIVE) });
     expect(run(["--level", "quick"], settings).status).toBe(0);
     expect(run([LABEL], settings).status).toBe(5);
     expect(alarms()).toEqual([
       'backup_verify_last_run_failed{level="quick"} 0',
       'backup_verify_last_run_failed{level="sample"} 1',
+      'backup_verify_last_run_failed{level="stored"} 1',
       'backup_verify_findings{level="quick",severity="error"} 0',
       'backup_verify_findings{level="sample",severity="error"} 1',
+      'backup_verify_findings{level="stored",severity="error"} 1',
     ]);
   });
 

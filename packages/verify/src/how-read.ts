@@ -14,10 +14,13 @@ const UNREADABLE: ReadonlySet<Finding["kind"]> = new Set([
 /** How much of a backup was read, as far as it was there: what was meant to be read proves nothing. */
 export function howRead(
   { label, record }: CompleteBackup,
-  plan: Pick<ReadingPlan, "fullLabels" | "slices">,
+  plan: Pick<ReadingPlan, "fullLabels" | "slices" | "isStored">,
   findings: readonly Finding[],
 ): VerifiedBackup["read"] {
-  if (plan.fullLabels.has(label)) return isThere([label, ...record.references], findings) ? "full" : "part";
+  if (plan.fullLabels.has(label)) {
+    const whole = plan.isStored ? "stored" : "full";
+    return isThere([label, ...record.references], findings) ? whole : "part";
+  }
   return [...plan.slices].some((name) => name.startsWith(`base/${label}/`)) ? "sample" : "quick";
 }
 

@@ -8,9 +8,11 @@ import { backupUnit, objectOfSlice, sliceName, SLICE_BYTES } from "./sample/unit
 import type { CompleteBackup, Survey } from "./survey/survey-repository.ts";
 import type { Depth } from "./verify-options.ts";
 
-/** What is read of the bytes that only a full verification looks at. */
+/** What is read of the bytes that a quick verification leaves alone. */
 export interface ReadingPlan {
-  /** Backups that are read as a restore would. */
+  /** Whether bytes are compared as they are stored, and not decompressed. */
+  readonly isStored: boolean;
+  /** Backups of which everything is read that a restore would read. */
   readonly fullLabels: ReadonlySet<string>;
   /** Slices of archives of the other backups. */
   readonly slices: ReadonlySet<string>;
@@ -41,7 +43,7 @@ export function planReading(
   const full = fullBackups(backups, depth);
   // A backup that is read again for its damage needs no WAL for that.
   const newest = depth.level === "sample" && depth.newest ? backups.at(-1) : undefined;
-  const fullFrom = depth.level === "full" ? fromIndex : newest === undefined ? Infinity : firstIndexOf(newest);
+  const fullFrom = readsAll(depth) ? fromIndex : newest === undefined ? Infinity : firstIndexOf(newest);
   const isForced = ({ index }: SegmentUnits): boolean => index >= fullFrom;
   const fullLabels = new Set(full.map(({ label }) => label));
   const forced = new Set([
@@ -53,6 +55,7 @@ export function planReading(
   const sampled = depth.level === "sample" ? chooseSample(rest, depth.memory, { ...depth, now }) : [];
   const chosen = new Set([...forced, ...sampled].map(({ name }) => name));
   return {
+    isStored: depth.level === "stored",
     fullLabels,
     slices: new Set(sampled.map(({ name }) => name).filter((name) => name.includes("#"))),
     segments: segments
@@ -66,8 +69,12 @@ export function planReading(
   };
 }
 
+function readsAll({ level }: Depth): boolean {
+  return level === "full" || level === "stored";
+}
+
 function fullBackups(backups: readonly CompleteBackup[], depth: Depth): readonly CompleteBackup[] {
-  if (depth.level === "full") return backups;
+  if (readsAll(depth)) return backups;
   if (depth.level !== "sample") return [];
   const newest = depth.newest ? backups.at(-1) : undefined;
   return backups.filter((backup) => backup === newest || depth.memory.isDamaged(backupUnit(backup.label)));

@@ -6,6 +6,7 @@ import { KnownMembers } from "./full/known-members.ts";
 import { readBackup, type ReadBackupOptions } from "./full/read-backup.ts";
 import { ReadCoverage } from "./full/read-coverage.ts";
 import { readSlices } from "./full/read-slices.ts";
+import { readStored } from "./full/read-stored.ts";
 import type { VerifyPool } from "./full/verify-pool.ts";
 import type { ReadingPlan } from "./plan-reading.ts";
 import { checkBackupLabel, checkManifest, compareFiles, type CheckedManifest } from "./quick/check-manifest.ts";
@@ -42,8 +43,10 @@ export async function verifyBackups(
   };
   const findings: Finding[] = [];
   const unreadable = new Set<string>();
+  const proved = new Set<string>();
   for (const backup of backups) {
-    const { hasTable, findings: found } = await verifyBackup(survey, backup, { ...options, reading, coverage });
+    const { hasTable, findings: found } = await verifyBackup(survey, backup, { ...options, reading, coverage, proved });
+    proved.add(backup.label);
     findings.push(...found);
     const keys = backup.record.archives.map(({ object }) => backupKey(backup.label, object));
     for (const key of keys) if (!hasTable || sizes.get(key) === undefined) unreadable.add(key);
@@ -72,8 +75,14 @@ async function verifyBackup(
     plan,
     reading,
     coverage,
+    proved,
     signal,
-  }: VerifyBackupsOptions & { readonly reading: ReadBackupOptions; readonly coverage: ReadCoverage },
+  }: VerifyBackupsOptions & {
+    readonly reading: ReadBackupOptions;
+    readonly coverage: ReadCoverage;
+    /** Backups of which every own object was compared already. */
+    readonly proved: ReadonlySet<string>;
+  },
 ): Promise<{ readonly hasTable: boolean; readonly findings: readonly Finding[] }> {
   const { store } = survey;
   const { record } = backup;
@@ -96,7 +105,7 @@ async function verifyBackup(
   if (coverage.concerns(backup.label))
     for (const archive of table.archives)
       for (const location of ownMembers(archive, backup.label)) coverage.exists(location);
-  const damage = await readBytes(store, { backup, table, files: manifest.files }, { plan, reading });
+  const damage = await readBytes(store, { backup, table, files: manifest.files }, { plan, reading, proved });
   return { hasTable: true, findings: [...findings, ...damage] };
 }
 
@@ -111,9 +120,14 @@ function* ownMembers({ members }: SeekArchive, label: string): Generator<MemberL
 async function readBytes(
   store: ObjectStore,
   readable: Parameters<typeof readBackup>[1],
-  { plan, reading }: { readonly plan: ReadingPlan; readonly reading: ReadBackupOptions },
+  {
+    plan,
+    reading,
+    proved,
+  }: { readonly plan: ReadingPlan; readonly reading: ReadBackupOptions; readonly proved: ReadonlySet<string> },
 ): Promise<Finding[]> {
   const { backup } = readable;
+  if (plan.isStored) return readStored(store, readable, { ...reading, proved });
   if (plan.fullLabels.has(backup.label)) return readBackup(store, readable, reading);
   const hasSlices = [...plan.slices].some((name) => name.startsWith(`base/${backup.label}/`));
   return hasSlices ? readSlices(store, readable, { ...reading, slices: plan.slices }) : [];

@@ -9,11 +9,12 @@ import type { SampleRules } from "./sample/choose-sample.ts";
 import type { Memories } from "./sample/read-memory.ts";
 
 /**
- * How much is read. `quick`: records, listings, seek tables and manifests. `full`: every byte besides. `sample`: quick, and
+ * How much is read. `quick`: records, listings, seek tables and manifests. `stored`: every byte besides, compared as it is
+ * stored, without decompressing. `full`: every byte, and what it holds. `sample`: quick, and
  * the share of all bytes that was read longest ago; with `newest` also everything of the newest backup and of its WAL.
  */
 export type Depth =
-  | { readonly level: "quick" | "full" }
+  | { readonly level: "quick" | "stored" | "full" }
   | ({ readonly level: "sample"; readonly newest: boolean; readonly memory: Memories } & SampleRules);
 
 export interface VerifyOptions extends CallOptions {
@@ -70,5 +71,5 @@ export interface VerifiedBackup {
   readonly label: string;
   readonly kind: "full" | "incremental";
   /** `part`: every byte was to be read, and not all of them are there. */
-  readonly read: "quick" | "sample" | "full" | "part";
+  readonly read: "quick" | "stored" | "sample" | "full" | "part";
 }

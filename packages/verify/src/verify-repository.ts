@@ -138,6 +138,7 @@ async function check(run: Run, pool: VerifyPool): Promise<Finding[]> {
       repository: survey.repository,
       pool,
       jobs,
+      isStored: plan.isStored,
       signal,
       onRead,
       onUnit: (key) => void done.units.add(key),
@@ -229,7 +230,8 @@ function reportOf(
     readBytes: read.stored,
     plainBytes: read.plain,
     units: {
-      read: [...read.units, ...[...plan.fullLabels].map(backupUnit)],
+      // What was not opened is to be read by a sample all the same.
+      read: plan.isStored ? [] : [...read.units, ...[...plan.fullLabels].map(backupUnit)],
       damaged: [...read.damaged],
       existing: isWhole
         ? [...plan.units.map(({ name }) => name), ...backups.map(({ label }) => backupUnit(label))]

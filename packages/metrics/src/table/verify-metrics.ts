@@ -1,6 +1,6 @@
 import type { MetricTable } from "../metric-row.ts";
 
-const LEVELS = "quick, sample, full";
+const LEVELS = "quick, stored, sample, full";
 
 /**
  * What is written after every verification of a whole repository. A run counts for its own level and for those

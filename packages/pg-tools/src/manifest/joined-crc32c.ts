@@ -1,8 +1,8 @@
 import { crc32c } from "@node-rs/crc32";
 
-/** CRC-32C of some bytes, to be joined with those of their neighbours. */
-export function crc32cOf(bytes: Uint8Array): number {
-  return crc32c(bytes);
+/** CRC-32C of some bytes, to be joined with those of their neighbours; `before` is that of the bytes in front of them. */
+export function crc32cOf(bytes: Uint8Array, before = 0): number {
+  return crc32c(bytes, before);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { SoarError } from "@soar/errors";
 import type { SegmentChanges } from "@soar/pg-tools/changed-blocks";
+import { crc32cOf } from "@soar/pg-tools/manifest";
 import { compressMember, type Codec } from "@soar/seekable-tar";
 import { free, memoryOf } from "@soar/task-pool";
 import { encodeWalChanges } from "./wal-changes.ts";
@@ -55,7 +56,7 @@ type DescribedSource = Pick<WalFileSource, "name" | "size" | "sha256" | "facts" 
  */
 export function joinWalObject(file: DescribedSource, codec: Codec, member: Buffer): Buffer {
   if (codec === "none") return member;
-  const description = describe(file, codec, [member.length]);
+  const description = describe(file, codec, { lengths: [member.length], size: WAL_MEMBER_SIZE, crc: crc32cOf(member) });
   const end = member.byteOffset + member.length;
   // Only of memory that is the member's own: Node's pool of small buffers holds others' bytes behind it.
   const [memory] = memoryOf(member);
@@ -83,18 +84,20 @@ export async function* encodeWalStream(
   options: EncodeWalOptions,
 ): AsyncGenerator<Buffer> {
   const compress = compressWith(codec, options);
-  const members: number[] = [];
+  const lengths: number[] = [];
+  let crc = 0;
   for await (const plain of readAgain(file, LARGE_FILE_MEMBER_SIZE)) {
     if (codec === "none") {
       yield plain;
       continue;
     }
     const stored = await compress(plain);
-    members.push(stored.length);
+    lengths.push(stored.length);
+    crc = crc32cOf(stored, crc);
     yield stored;
     free(stored);
   }
-  if (codec !== "none") yield describe(file, codec, members, LARGE_FILE_MEMBER_SIZE);
+  if (codec !== "none") yield describe(file, codec, { lengths, size: LARGE_FILE_MEMBER_SIZE, crc });
 }
 
 /** What is read a second time may have changed since. */
@@ -113,17 +116,24 @@ function compressWith(codec: Codec, { level, compress }: EncodeWalOptions): (pla
   return compress ?? ((plain) => compressMember(codec, plain, { level: level ?? WAL_LEVELS[codec] }));
 }
 
+interface StoredMembers {
+  readonly lengths: number[];
+  /** Plain bytes of each but the last. */
+  readonly size: number;
+  /** CRC-32C of their stored bytes. */
+  readonly crc: number;
+}
+
 /** What stands behind the members: the blocks that change, and the description. */
 function describe(
   { name, size, sha256, facts, changes }: DescribedSource,
   codec: Exclude<Codec, "none">,
-  members: number[],
-  memberSize = WAL_MEMBER_SIZE,
+  members: StoredMembers,
 ): Buffer {
   const stored = changes === undefined ? Buffer.alloc(0) : encodeWalChanges(changes, codec);
-  const length = stored.length === 0 ? {} : { changes: stored.length };
+  const behind = { ...(stored.length === 0 ? {} : { changes: stored.length }), crc: crc32cOf(stored, members.crc) };
   const description = formatWalDescription(
-    { v: 1, name, size, sha256, members, memberSize, ...facts, ...length },
+    { v: 1, name, size, sha256, members: members.lengths, memberSize: members.size, ...facts, ...behind },
     codec,
   );
   return Buffer.concat([stored, description]);

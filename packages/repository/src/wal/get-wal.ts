@@ -23,7 +23,7 @@ export async function readWalDescription(
   const where = `${store.location}/${object.key}`;
   const suffix = Math.min(LONGEST_DESCRIPTION, object.size);
   const tail = await readObject(store, object.key, { ...options, range: { suffix } });
-  return describe(tail, object.size, requireCompressed(object, where), where);
+  return describeEnd(tail, object.size, requireCompressed(object, where), where);
 }
 
 export interface GetWalOptions extends CallOptions {
@@ -51,9 +51,8 @@ export async function* getWalFile(
   const { description, dataLength } =
     whole === undefined
       ? await readWalDescription(store, object, options)
-      : describe(whole, whole.length, object.codec, where);
-  if (description.name !== object.name) throw damaged(where, `it describes itself as '${description.name}'`);
-  requireMembersFill(description, dataLength, where);
+      : describeEnd(whole, whole.length, object.codec, where);
+  requireOwn({ description, dataLength }, object, where);
   const read = async (offset: number, length: number) =>
     whole?.subarray(offset, offset + length) ??
     readObject(store, object.key, { ...options, range: { offset, length } });
@@ -75,7 +74,8 @@ export async function readWalFile(
   let size = 0;
   for await (const part of getWalFile(store, object, options)) {
     size += part.length;
-    if (size > segmentSize) throw damaged(`${store.location}/${object.key}`, `it holds more than ${segmentSize} bytes`);
+    if (size > segmentSize)
+      throw damagedWal(`${store.location}/${object.key}`, `it holds more than ${segmentSize} bytes`);
     parts.push(part);
   }
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
@@ -95,34 +95,42 @@ async function* decodeMembers(
   for (const length of description.members) {
     const plainLength = Math.min(remaining, description.memberSize);
     const plain = await decompress(codec, await read(offset, length), plainLength).catch((cause: unknown) => {
-      throw damaged(where, `the member at byte ${offset} cannot be decompressed`, cause);
+      throw damagedWal(where, `the member at byte ${offset} cannot be decompressed`, cause);
     });
     hash.update(plain);
     offset += length;
     remaining -= plainLength;
     yield plain;
   }
-  if (remaining !== 0) throw damaged(where, `its members hold ${remaining} bytes less than it says`);
+  if (remaining !== 0) throw damagedWal(where, `its members hold ${remaining} bytes less than it says`);
   if (hash.digest("hex") !== description.sha256)
-    throw damaged(where, "the SHA-256 of its plain bytes is not the recorded one");
+    throw damagedWal(where, "the SHA-256 of its plain bytes is not the recorded one");
 }
 
-function describe(tail: Buffer, objectSize: number, codec: Exclude<Codec, "none">, where: string): DescribedWal {
+/** Parses the last bytes of an object, or all of them. Throws `REPOSITORY_DAMAGED`. */
+export function describeEnd(
+  tail: Buffer,
+  objectSize: number,
+  codec: Exclude<Codec, "none">,
+  where: string,
+): DescribedWal {
   const { description, length } = parseWalDescription(tail, codec, where);
   return { description, dataLength: objectSize - length - (description.changes ?? 0) };
 }
 
-function requireMembersFill(description: WalDescription, dataLength: number, where: string): void {
+/** A description is of this object, and of all its bytes. Throws `REPOSITORY_DAMAGED`. */
+export function requireOwn({ description, dataLength }: DescribedWal, { name }: WalObject, where: string): void {
+  if (description.name !== name) throw damagedWal(where, `it describes itself as '${description.name}'`);
   const sum = description.members.reduce((total, length) => total + length, 0);
-  if (sum !== dataLength) throw damaged(where, `its members should have ${sum} bytes, there are ${dataLength}`);
+  if (sum !== dataLength) throw damagedWal(where, `its members should have ${sum} bytes, there are ${dataLength}`);
 }
 
 function requireCompressed(object: WalObject, where: string): Exclude<Codec, "none"> {
   if (object.codec !== "none") return object.codec;
-  throw damaged(where, "a bare object does not describe itself");
+  throw damagedWal(where, "a bare object does not describe itself");
 }
 
-function damaged(where: string, fact: string, cause?: unknown): SoarError {
+export function damagedWal(where: string, fact: string, cause?: unknown): SoarError {
   return new SoarError("REPOSITORY_DAMAGED", `'${where}' is damaged: ${fact}`, {
     cause,
     hint: "Restore an older version of the object from the bucket or from a copy. Until then, recovery ends before this segment.",

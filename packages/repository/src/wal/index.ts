@@ -2,6 +2,7 @@
 
 export { codecSuffix, splitCodecSuffix } from "./codec-suffix.ts";
 export { getWalFile, readWalDescription, readWalFile, type GetWalOptions } from "./get-wal.ts";
+export { proveLargeStoredWal, proveStoredWal } from "./prove-stored-wal.ts";
 export { joinWalObject, WAL_LEVELS, WAL_MEMBER_SIZE, type WalFileSource } from "./encode-wal.ts";
 export { findWalObjects, putWalFile, type PutWalOptions, type PutWalOutcome } from "./put-wal.ts";
 export { readTimelines, type Timelines } from "./read-timelines.ts";

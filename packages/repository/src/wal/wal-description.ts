@@ -44,6 +44,8 @@ const schema = v.object({
   rpMore: v.optional(byteCount),
   /** Stored length of the blocks that the segment changes, which stand between the members and the description. */
   changes: v.optional(v.pipe(byteCount, v.maxValue(LARGEST_CHANGES.zstd))),
+  /** CRC-32C of all stored bytes before this description: what a storage does to them shows without decompressing. */
+  crc: v.optional(v.pipe(byteCount, v.maxValue(0xffff_ffff))),
   /** Largest values that a start of the server recorded here, in the order of `RECOVERY_PARAMETERS`. */
   pc: v.optional(v.array(byteCount)),
 });
@@ -146,6 +148,7 @@ function canonical(d: WalDescription): WalDescription {
     ...(d.rpMore === undefined ? {} : { rpMore: d.rpMore }),
     ...(d.pc === undefined ? {} : { pc: d.pc }),
     ...(d.changes === undefined ? {} : { changes: d.changes }),
+    ...(d.crc === undefined ? {} : { crc: d.crc }),
   };
 }
 

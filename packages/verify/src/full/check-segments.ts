@@ -1,10 +1,10 @@
 import type { RepositoryRecord } from "@soar/repository";
-import type { WalObject } from "@soar/repository/wal";
+import { proveLargeStoredWal, type WalObject } from "@soar/repository/wal";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { mapOrdered } from "@soar/task-pool";
 import { findingOf, type Finding } from "../finding.ts";
 import { duplicate, WAL_ADVICE } from "../quick/check-wal-names.ts";
-import { inspectSegment } from "./inspect-segment.ts";
+import { inspectSegment, provedFacts } from "./inspect-segment.ts";
 import type { VerifyPool } from "./verify-pool.ts";
 import type { SegmentFacts } from "./verify-task.ts";
 
@@ -13,6 +13,8 @@ export interface CheckSegmentsOptions extends CallOptions {
   readonly pool: VerifyPool;
   /** Segments read at once. */
   readonly jobs: number;
+  /** Whether stored bytes are compared with their checksum, and opened only where there is none. */
+  readonly isStored: boolean;
   readonly onRead: (read: { readonly stored: number; readonly plain: number }) => void;
   /** Called with the key of every object whose bytes were read, damaged or not. */
   readonly onUnit: (unit: string) => void;
@@ -70,7 +72,7 @@ async function checkSegment(
   const { repository, onRead } = options;
   try {
     const facts = await readSegment(store, object, options);
-    onRead({ stored: object.size, plain: facts.plainBytes });
+    onRead({ stored: object.size, plain: facts.isOpened ? facts.plainBytes : 0 });
     if (facts.systemIdentifier !== repository.systemIdentifier)
       return damaged(object, `it is a segment of another cluster, with system identifier ${facts.systemIdentifier}`);
     return facts.plainBytes === repository.walSegmentSize
@@ -87,16 +89,17 @@ async function checkSegment(
 async function readSegment(
   store: ObjectStore,
   object: WalObject,
-  { pool, signal, wantsDigest, onUnit }: CheckSegmentsOptions & { readonly wantsDigest: boolean },
+  { pool, signal, wantsDigest, isStored, onUnit }: CheckSegmentsOptions & { readonly wantsDigest: boolean },
 ): Promise<SegmentFacts> {
   if (object.size > LARGEST_WHOLE) {
-    const facts = await inspectSegment(store, object, { signal, wantsDigest });
+    const told = isStored ? provedFacts(await proveLargeStoredWal(store, object, { signal })) : undefined;
+    const facts = told ?? (await inspectSegment(store, object, { signal, wantsDigest }));
     onUnit(object.key);
     return facts;
   }
   const stored = await readObject(store, object.key, { signal });
   onUnit(object.key);
-  return pool.checkSegment({ object, location: store.location, stored, wantsDigest }, signal);
+  return pool.checkSegment({ object, location: store.location, stored, wantsDigest, isStored }, signal);
 }
 
 function damaged({ key }: WalObject, what: string): Finding {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { SoarError } from "@soar/errors";
 import { formatLsn, parseWalFileName } from "@soar/pg-tools";
 import { createWalSummarizer, type WalSegmentSummary } from "@soar/pg-tools/wal-records";
-import { getWalFile, type GetWalOptions, type WalObject } from "@soar/repository/wal";
+import { getWalFile, type GetWalOptions, type WalDescription, type WalObject } from "@soar/repository/wal";
 import { createMemoryStore, type ObjectBody, type ObjectStore, type StoredObject } from "@soar/storage";
 import type { SegmentFacts } from "./verify-task.ts";
 
@@ -25,7 +25,19 @@ export async function inspectSegment(
   }
   const summary = summarizer.finish();
   if (parseWalFileName(object.name).kind === "segment") requireFilled(object, summary, plainBytes);
-  return { sha256: hash?.digest("hex"), plainBytes, systemIdentifier: String(summary.systemIdentifier) };
+  return {
+    sha256: hash?.digest("hex"),
+    plainBytes,
+    systemIdentifier: String(summary.systemIdentifier),
+    isOpened: true,
+  };
+}
+
+/** What an object says of its segment, once its stored bytes were proved; undefined when that is too little. */
+export function provedFacts(description: WalDescription | undefined): SegmentFacts | undefined {
+  const { sha256, size, sysid } = description ?? {};
+  if (size === undefined || sysid === undefined) return undefined;
+  return { sha256, plainBytes: size, systemIdentifier: sysid, isOpened: false };
 }
 
 /** A finished segment is WAL to its last byte, or to a switch record: recovery ends where it is not. */

@@ -1,23 +1,35 @@
 import { createHash } from "node:crypto";
 import { crc32cOf } from "@soar/pg-tools/manifest";
 import { findDamagedPages } from "@soar/pg-tools/page-checksum";
+import { proveStoredWal } from "@soar/repository/wal";
 import { decompressMemberSync, type Codec } from "@soar/seekable-tar";
+import { storedDigestOf } from "@soar/seekable-tar/members";
 import { movable, type TaskOutcome } from "@soar/task-pool";
 import { isDamage } from "../finding.ts";
-import { inspectSegment, objectInMemory } from "./inspect-segment.ts";
+import { inspectSegment, objectInMemory, provedFacts } from "./inspect-segment.ts";
 import type {
   CheckedMember,
   CheckedRun,
   MemberTask,
   RangeTask,
   RunTask,
+  StoredRangeTask,
   VerifyResult,
   VerifyTask,
 } from "./verify-task.ts";
 
 /** Does one task on the calling thread. Damage of a member is a result, so that its neighbours are checked all the same. */
 export function runVerifyTask(task: VerifyTask): TaskOutcome<VerifyResult> | Promise<TaskOutcome<VerifyResult>> {
+  if (task.kind === "stored") return compareStored(task);
   return task.kind === "range" ? checkRange(task) : checkSegment(task);
+}
+
+function compareStored({ stored, members }: StoredRangeTask): TaskOutcome<VerifyResult> {
+  const bytes = asBuffer(stored);
+  const changed = members.flatMap(({ offset, storedLength, storedDigest }, at) =>
+    storedDigestOf(bytes.subarray(offset, offset + storedLength)).compare(storedDigest) === 0 ? [] : [at],
+  );
+  return { result: { kind: "stored", changed }, moves: [] };
 }
 
 async function checkSegment({
@@ -25,10 +37,15 @@ async function checkSegment({
   location,
   stored,
   wantsDigest,
+  isStored,
 }: Extract<VerifyTask, { kind: "segment" }>): Promise<TaskOutcome<VerifyResult>> {
   const decompress = (codec: Codec, bytes: Buffer, plainLength: number): Promise<Buffer> =>
     Promise.resolve(decompressMemberSync(codec, bytes, plainLength));
-  const facts = await inspectSegment(objectInMemory(location, asBuffer(stored)), object, { decompress, wantsDigest });
+  const told = isStored
+    ? provedFacts(proveStoredWal(object, asBuffer(stored), `${location}/${object.key}`))
+    : undefined;
+  const facts =
+    told ?? (await inspectSegment(objectInMemory(location, asBuffer(stored)), object, { decompress, wantsDigest }));
   return { result: { kind: "segment", facts }, moves: [] };
 }
 

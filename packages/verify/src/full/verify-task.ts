@@ -1,14 +1,28 @@
 import type { WalObject } from "@soar/repository/wal";
 import type { Codec } from "@soar/seekable-tar";
 
-/** What a worker is asked: to open and check the members in a range of an object, or a whole WAL object. */
-export type VerifyTask = RangeTask | SegmentTask;
+/**
+ * What a worker is asked: to open and check the members in a range of an object, to compare their stored bytes alone, or to
+ * check a whole WAL object.
+ */
+export type VerifyTask = RangeTask | StoredRangeTask | SegmentTask;
 
 export interface RangeTask {
   readonly kind: "range";
   readonly codec: Codec;
   readonly stored: Uint8Array;
   readonly members: readonly MemberTask[];
+}
+
+export interface StoredRangeTask {
+  readonly kind: "stored";
+  readonly stored: Uint8Array;
+  /** Where each member begins in `stored`, its length, and what is recorded of its bytes. */
+  readonly members: readonly {
+    readonly offset: number;
+    readonly storedLength: number;
+    readonly storedDigest: Uint8Array;
+  }[];
 }
 
 export interface MemberTask {
@@ -45,10 +59,14 @@ export interface SegmentTask {
   readonly stored: Uint8Array;
   /** Whether the digest is asked for: there is another object of the same segment. */
   readonly wantsDigest: boolean;
+  /** Whether its stored bytes are compared with their checksum instead of being opened, where it has one. */
+  readonly isStored: boolean;
 }
 
 export type VerifyResult =
   | ({ readonly kind: "range" } & CheckedRange)
+  /** Numbers of the members whose bytes are not what was recorded. */
+  | { readonly kind: "stored"; readonly changed: readonly number[] }
   | { readonly kind: "segment"; readonly facts: SegmentFacts };
 
 export interface CheckedRange {
@@ -74,4 +92,6 @@ export interface SegmentFacts {
   readonly sha256: string | undefined;
   readonly plainBytes: number;
   readonly systemIdentifier: string;
+  /** Whether it was opened; else this is what it says of itself. */
+  readonly isOpened: boolean;
 }

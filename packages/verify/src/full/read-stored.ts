@@ -1,0 +1,118 @@
+import { parseBackupKey } from "@soar/repository";
+import type { MemberLocation, SeekTable } from "@soar/seekable-tar";
+import { readObject, type ObjectStore } from "@soar/storage";
+import { mapOrdered } from "@soar/task-pool";
+import { isDamage, type Finding } from "../finding.ts";
+import { DamageReport } from "./damage-report.ts";
+import { planMembers } from "./plan-members.ts";
+import type { ReadableBackup, ReadBackupOptions } from "./read-backup.ts";
+
+export interface ReadStoredOptions extends Pick<
+  ReadBackupOptions,
+  "pool" | "parallel" | "signal" | "sizeOf" | "onRead" | "onDamaged"
+> {
+  /** Backups whose own objects were compared already: what lies in them is not read again. */
+  readonly proved: ReadonlySet<string>;
+}
+
+/** Stored bytes of one request, and of one task of a worker. */
+const RANGE_BYTES = 8 * 1024 * 1024;
+/** Bytes between two members that are read and thrown away, where another request would cost more. */
+const GAP_BYTES = 256 * 1024;
+
+interface StoredRange {
+  readonly object: string;
+  readonly offset: number;
+  length: number;
+  readonly members: MemberLocation[];
+}
+
+/**
+ * Reads every stored byte of a backup and compares it with the digests of the seek table, which has them of the bytes as they
+ * are stored: nothing is decompressed. That finds whatever a storage does to bytes; that they hold what PostgreSQL sent, and
+ * pages that were damaged before, only `readBackup` finds.
+ */
+export async function readStored(
+  store: ObjectStore,
+  readable: Pick<ReadableBackup, "backup" | "table">,
+  options: ReadStoredOptions,
+): Promise<Finding[]> {
+  const { pool, parallel, proved, sizeOf, onRead, onDamaged, signal } = options;
+  const failures = new Map<string, string>();
+  const fail = (location: MemberLocation, why: string): void => void failures.set(placeOf(location), why);
+  const wants = ({ object, offset, storedLength }: MemberLocation): boolean =>
+    !proved.has(parseBackupKey(object)?.label ?? "") && offset + storedLength <= (sizeOf(object) ?? 0);
+  const compare = async (range: StoredRange, stop: AbortSignal): Promise<void> => {
+    const { offset, length, members } = range;
+    const stored = await readRange(store, range, stop);
+    if (typeof stored === "string") return members.forEach((location) => fail(location, stored));
+    const tasks = members.map((member) => ({
+      offset: member.offset - offset,
+      storedLength: member.storedLength,
+      // A digest is a view of a whole table, all of which would be copied to the worker with it.
+      storedDigest: new Uint8Array(member.storedDigest),
+    }));
+    const changed = await pool.compareStored({ stored, members: tasks }, stop);
+    onRead({ stored: length, plain: 0 });
+    for (const at of changed) {
+      const location = members[at];
+      if (location !== undefined) fail(location, "the digest of its stored bytes is not the recorded one");
+    }
+  };
+  for await (const _ of mapOrdered(rangesOf(readable.table, wants), compare, { maxItems: parallel, signal }));
+  return describeFailures(readable, failures, onDamaged);
+}
+
+/** What the damaged members hold is looked up only where there are any. */
+function describeFailures(
+  { backup, table }: Pick<ReadableBackup, "backup" | "table">,
+  failures: ReadonlyMap<string, string>,
+  onDamaged: ReadBackupOptions["onDamaged"],
+): Finding[] {
+  const report = new DamageReport(backup.label, onDamaged);
+  for (const archive of failures.size === 0 ? [] : table.archives) {
+    for (const planned of planMembers(archive, backup.record)) {
+      const why = failures.get(placeOf(planned.location));
+      if (why !== undefined) report.member(planned, why);
+    }
+  }
+  return report.findings();
+}
+
+function placeOf({ object, offset }: MemberLocation): string {
+  return `${object}#${offset}`;
+}
+
+async function readRange(
+  store: ObjectStore,
+  { object, offset, length }: StoredRange,
+  signal: AbortSignal,
+): Promise<Buffer | string> {
+  try {
+    return await readObject(store, object, { range: { offset, length }, signal });
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return error.message;
+  }
+}
+
+/** Members that lie close behind each other, up to the size of a range. */
+function* rangesOf(table: SeekTable, wants: (location: MemberLocation) => boolean): Generator<StoredRange> {
+  let open: StoredRange | undefined;
+  for (const { members } of table.archives) {
+    for (let index = 0; index < members.length; index++) {
+      const location = members.get(index);
+      if (!wants(location)) continue;
+      const { object, offset, storedLength } = location;
+      const gap = open?.object === object ? offset - (open.offset + open.length) : -1;
+      if (open !== undefined && gap >= 0 && gap <= GAP_BYTES && open.length + gap + storedLength <= RANGE_BYTES) {
+        open.members.push(location);
+        open.length += gap + storedLength;
+        continue;
+      }
+      if (open !== undefined) yield open;
+      open = { object, offset, length: storedLength, members: [location] };
+    }
+  }
+  if (open !== undefined) yield open;
+}
