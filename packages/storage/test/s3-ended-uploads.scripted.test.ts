@@ -1,9 +1,10 @@
-import { uploadStream, withRetry } from "@soar/storage";
+import { readObject, uploadStream, withRetry } from "@soar/storage";
 import { probeMaxParts } from "@soar/storage/probes";
 import { countByOperation, type S3Profile } from "@soar-tooling/s3-server";
 import { describe, expect, test } from "vitest";
+import { digestBody, multipartEtag } from "../src/drivers/s3/stored-digest.ts";
 import { expectRejection } from "./expect-rejection.ts";
-import { openS3ForTest, TEST_PART_SIZE } from "./s3-fixture.ts";
+import { openS3ForTest, type S3TestOptions, TEST_PART_SIZE } from "./s3-fixture.ts";
 import { errorReply, openScripted } from "./scripted-server.ts";
 
 const FUTURE = new Date(Date.now() + 3600_000);
@@ -65,6 +66,117 @@ describe("an upload that somebody else aborted", () => {
       await cleanUp();
     }
   });
+});
+
+describe("a completion that may have been done", () => {
+  /** Marks that say nothing, and a server that is trusted with the condition. */
+  const OPAQUE = {
+    server: { etags: "opaque" },
+    config: { habits: { conditionalComplete: "honoured" } },
+  } as const satisfies S3TestOptions;
+  const whole = { body: "<R><UploadId>1</UploadId></R>" };
+  const part = { headers: { etag: '"part"' } };
+  const facts = (size: number, etag: string) => ({
+    headers: { "last-modified": "Sun, 05 Jan 2025 12:00:00 GMT", "content-length": String(size), etag: `"${etag}"` },
+  });
+
+  test.each<[string, Uint8Array]>([
+    ["the same size", Buffer.from("A PART")],
+    ["another size", Buffer.from("another part")],
+  ])("takes no object of %s for its own where marks are no digests", async (_name, theirs) => {
+    const { store, server, cleanUp } = await openS3ForTest("minio", OPAQUE);
+    const options = { partSize: TEST_PART_SIZE, ifAbsent: true };
+    const upload = await store.beginMultipart("a", options);
+    await upload.putPart(1, PART);
+    server.inject({ operation: "CompleteMultipartUpload", fault: { type: "error", status: 500 } });
+    await expectRejection(upload.complete(), "STORE_BUSY");
+    await store.abortStaleUploads("", FUTURE);
+    const other = await store.beginMultipart("a", options);
+    await other.putPart(1, theirs);
+    await other.complete();
+    await expectRejection(upload.complete(), "OBJECT_EXISTS");
+    expect(await readObject(store, "a")).toEqual(theirs);
+    await cleanUp();
+  });
+
+  test("is compared by its caller where marks are no digests", async () => {
+    const { store, server, cleanUp } = await openS3ForTest("minio", OPAQUE);
+    server.inject({ operation: "CompleteMultipartUpload", fault: { type: "lost-reply" } });
+    const upload = await withRetry(store, { baseDelayMs: 1 }).beginMultipart("a", {
+      partSize: TEST_PART_SIZE,
+      ifAbsent: true,
+    });
+    await upload.putPart(1, PART);
+    await expectRejection(upload.complete(), "OBJECT_EXISTS");
+    expect(await readObject(store, "a")).toEqual(PART);
+    await cleanUp();
+  });
+
+  test.each(["NoSuchKey", "NotFound", "", "NoSuchUpload"])(
+    "and is answered with 404 %s when it is repeated, is found by its digest",
+    async (code) => {
+      await using scripted = await openScripted([
+        whole,
+        part,
+        { act: (_request, response) => void response.destroy() },
+        errorReply(404, code),
+        ...(code === "NoSuchUpload" ? [] : [errorReply(404, "NoSuchUpload")]),
+        facts(PART.byteLength, multipartEtag([digestBody(PART).hex])),
+      ]);
+      const upload = await withRetry(scripted.store, { baseDelayMs: 1 }).beginMultipart("a", {
+        partSize: 5 * 1024 ** 2,
+      });
+      await upload.putPart(1, PART);
+      expect(await upload.complete()).toMatchObject({ size: PART.byteLength });
+    },
+  );
+
+  test.each([
+    ["behind the declaration", `<?xml version="1.0"?>`],
+    ["in a name", `<?xml version="1.0"?><CompleteMultipartUploadResult><Bucket>bucket</Bucket><ETa`],
+    ["in a value", `<?xml version="1.0"?><CompleteMultipartUploadResult><Key>a</Key><ETag>&quot;abc`],
+    ["before its last line", `<?xml version="1.0"?><CompleteMultipartUploadResult><ETag>&quot;abc&quot;</ETag>`],
+  ])("and whose answer is cut %s is looked for", async (_name, body) => {
+    await using scripted = await openScripted([
+      whole,
+      part,
+      { body },
+      facts(PART.byteLength, multipartEtag([digestBody(PART).hex])),
+    ]);
+    const upload = await scripted.store.beginMultipart("a", { partSize: 5 * 1024 ** 2, ifAbsent: "by-server" });
+    await upload.putPart(1, PART);
+    expect(await upload.complete()).toMatchObject({ size: PART.byteLength });
+  });
+
+  test("and whose answer is cut is repeated when nothing is there", async () => {
+    await using scripted = await openScripted([
+      whole,
+      part,
+      { body: `<?xml version="1.0"?><CompleteMultipartUploadResult><ETa` },
+      { status: 404 },
+      { status: 200 },
+      { body: "<R><ETag>&quot;whole&quot;</ETag></R>" },
+      facts(PART.byteLength, "whole"),
+    ]);
+    const upload = await withRetry(scripted.store, { baseDelayMs: 1 }).beginMultipart("a", {
+      partSize: 5 * 1024 ** 2,
+    });
+    await upload.putPart(1, PART);
+    expect(await upload.complete()).toMatchObject({ size: PART.byteLength });
+  });
+});
+
+test("a bucket that went away is no upload that has ended", async () => {
+  await using scripted = await openScripted([
+    { body: "<R><UploadId>1</UploadId></R>" },
+    errorReply(404, "NoSuchBucket"),
+    { headers: { etag: '"part"' } },
+    errorReply(404, "NoSuchBucket"),
+  ]);
+  const upload = await scripted.store.beginMultipart("a", { partSize: 5 * 1024 ** 2 });
+  await expectRejection(upload.putPart(1, PART), "BUCKET_MISSING");
+  await upload.putPart(1, PART);
+  await expectRejection(upload.complete(), "BUCKET_MISSING");
 });
 
 describe("an upload that was completed", () => {

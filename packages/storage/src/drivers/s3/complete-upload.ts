@@ -4,7 +4,7 @@ import type { CallOptions, StoredObject } from "../../object-store.ts";
 import { callS3, type S3Call, statS3 } from "./context.ts";
 import { sendConditionally, taken } from "./only-if-absent.ts";
 import { multipartEtag } from "./stored-digest.ts";
-import { isUploadGone, partsInOrder, type Upload } from "./upload-state.ts";
+import { isNoUpload, isUploadGone, partsInOrder, type Upload } from "./upload-state.ts";
 import { isS3Failure, S3Failure, type S3Wire, type WireStored } from "./wire.ts";
 
 /** Makes the object of the parts that were uploaded, and proves by looking at it that it is ours. */
@@ -39,9 +39,10 @@ async function sendCompletion(upload: Upload, wire: S3Wire, call: S3Call, ifNone
     const parts = partsInOrder(upload);
     stored = await wire.completeUpload({ key, uploadId: id, parts, ifNoneMatch, signal: call.signal });
   } catch (error) {
-    // Without an answer, and with most of 5xx, the server may have done it or still be at it.
-    const status = error instanceof S3Failure ? error.facts.status : undefined;
-    if (status !== undefined && (status < 500 || status === 501)) upload.mayBeDone = wasDone;
+    // Without an answer, with one that broke off, and with most of 5xx, the server may have done it or still be at it.
+    const status = error instanceof S3Failure ? (error.facts.status ?? 0) : 0;
+    if (isSuccess(status)) throw unreadable(call, error);
+    if ((status >= 300 && status < 500) || status === 501) upload.mayBeDone = wasDone;
     throw error;
   }
   if (stored.etag !== undefined) return stored;
@@ -52,12 +53,25 @@ async function sendCompletion(upload: Upload, wire: S3Wire, call: S3Call, ifNone
   );
 }
 
-/** A server in trouble is asked whether the upload is still there: one that has ended is never completed by trying again. */
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** What the server did is found out by trying again. */
+function unreadable({ action }: S3Call, cause: unknown): SoarError {
+  const fact = cause instanceof Error ? cause.message : String(cause);
+  return new SoarError("STORE_BUSY", `unable to ${action}: the provider's answer broke off (${fact})`, { cause });
+}
+
+/**
+ * Servers have several words for an upload that is not there, and some fail over it like over anything else: then they are
+ * asked for it. One that has ended is never completed by trying again.
+ */
 async function hasUploadEnded(upload: Upload, wire: S3Wire, call: S3Call, error: unknown): Promise<boolean> {
   if (isS3Failure(error, 0, "NoSuchUpload")) return true;
-  const status = error instanceof S3Failure ? error.facts.status : undefined;
-  if (status === undefined || status < 500 || status === 501) return false;
-  return await isUploadGone(wire, upload, call.signal);
+  const status = error instanceof S3Failure ? (error.facts.status ?? 0) : 0;
+  const isInDoubt = isNoUpload(error) || (status >= 500 && status !== 501);
+  return isInDoubt && (await isUploadGone(wire, upload, call.signal));
 }
 
 async function requireCompleted(
@@ -78,7 +92,7 @@ async function requireCompleted(
 /**
  * After a lost answer, one without a mark, or a check that failed, the next attempt is told that there is no such upload, or that the key
  * is taken: by ourselves, if the object has our size and the digest of our parts. Where the provider's marks are no such
- * digests, an upload that has ended with our size behind it is ours; a key that is taken proves nothing there.
+ * digests, nothing here tells whose it is: under `ifAbsent` the key is taken, and callers compare.
  */
 async function findOwnResult(
   upload: Upload,
@@ -86,14 +100,13 @@ async function findOwnResult(
   size: number,
   { error, isEnded }: { error: unknown; isEnded: boolean },
 ): Promise<StoredObject | undefined> {
-  const { context, key, mayBeDone } = upload;
+  const { context, key, mayBeDone, options } = upload;
   if (!mayBeDone || (!isEnded && !hasErrorCode(error, "OBJECT_EXISTS", "STORE_BUSY"))) return undefined;
   const object = await statS3(context, key, call.signal);
-  if (object === undefined || object.size !== size) return undefined;
-  if (object.etag === digestOf(upload)) return object;
-  const isDigest = context.settings.provider.md5Etags && partsInOrder(upload).every(({ etag, md5 }) => etag === md5);
-  const isSinglePut = /^[0-9a-f]{32}$/.test(object.etag ?? "");
-  return isEnded && !isDigest && !isSinglePut ? object : undefined;
+  if (object === undefined) return undefined;
+  if (object.size === size && object.etag === digestOf(upload)) return object;
+  if (isEnded && options.ifAbsent) throw taken(context, call, error);
+  return undefined;
 }
 
 function digestOf(upload: Upload): string {

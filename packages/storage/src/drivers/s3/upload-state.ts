@@ -1,7 +1,7 @@
 import type { PartRules } from "../../multipart-parts.ts";
 import type { MultipartOptions } from "../../object-store.ts";
 import type { S3Context } from "./context.ts";
-import { isS3Failure, type S3Wire } from "./wire.ts";
+import { isS3Failure, type S3Failure, type S3Wire } from "./wire.ts";
 
 /** A part that the server has. */
 export interface Part {
@@ -42,6 +42,11 @@ export async function isUploadGone(
     await wire.listParts({ key, uploadId: id, signal });
     return false;
   } catch (error) {
-    return isS3Failure(error, 404) && !isS3Failure(error, 0, "NoSuchBucket");
+    return isNoUpload(error);
   }
+}
+
+/** True for the answer that there is no such upload, in whatever words. */
+export function isNoUpload(error: unknown): error is S3Failure {
+  return isS3Failure(error, 404, "NoSuchUpload") && !isS3Failure(error, 0, "NoSuchBucket");
 }

@@ -6,7 +6,7 @@ import { completeUpload } from "./complete-upload.ts";
 import { callS3, type S3Call, type S3Context } from "./context.ts";
 import { isAboutManner } from "./refusals.ts";
 import { digestBody, judgeEtag } from "./stored-digest.ts";
-import { isUploadGone, type Upload } from "./upload-state.ts";
+import { isNoUpload, isUploadGone, type Upload } from "./upload-state.ts";
 import { isS3Failure, S3Failure, type WireStored } from "./wire.ts";
 
 /** Begins an upload in parts that this driver drives itself: SDK uploaders have cut objects short without an error. */
@@ -42,7 +42,7 @@ async function putPart(upload: Upload, partNumber: number, body: Uint8Array, { s
     try {
       return await wire.uploadPart({ key, uploadId: id, partNumber, body, contentMd5: digest.base64, signal });
     } catch (error) {
-      if (isS3Failure(error, 404, "NoSuchUpload")) throw uploadEnded(rules.name);
+      if (isNoUpload(error)) throw uploadEnded(rules.name);
       if (isS3Failure(error, 500) && (await isUploadGone(wire, upload, signal))) throw uploadEnded(rules.name);
       if (isPartNumberRefused(error, partNumber)) throw tooManyParts(upload, partNumber, error);
       throw error;
