@@ -68,7 +68,8 @@ export interface StoreFeatures {
   /**
    * What the server does with "only if absent" of `put`: decides it (`honoured`), says that it cannot (`refused`), takes
    * no notice of it (`ignored`), or nobody has tried yet (`unknown`). Anything but `honoured` makes `ifAbsent` a check
-   * before and a comparison after, which detects two concurrent writers but cannot prevent them.
+   * before and a comparison after, which prevents no concurrent writers, and detects them unless one has looked before the
+   * other wrote and writes after it has looked again.
    */
   readonly conditionalPut: ConditionalPut;
   /**
@@ -76,7 +77,10 @@ export interface StoreFeatures {
    * (`yes`), or earlier (`no`). Anything but `yes` adds a comparison after the put.
    */
   readonly atomicPut: ServerHabits["atomicPut"];
-  /** The same as `conditionalPut` for an upload in parts, at `complete`: some servers honour the one and overlook the other. */
+  /**
+   * The same as `conditionalPut` for an upload in parts, at `complete`: some servers honour the one and overlook the other.
+   * Without it each of two writers ends the other's upload before it looks: one at most succeeds.
+   */
   readonly conditionalComplete: ConditionalPut;
   /** Who answers: host and port of the endpoint. What was found out about one server need not be true of another. Undefined for a store on this machine. */
   readonly server: string | undefined;

@@ -33,7 +33,7 @@ export async function examineProvider(
   if (conditionalComplete !== undefined && conditionalComplete !== "honoured" && conditionalComplete !== conditionalPut)
     notes.warning(
       "conditional-upload",
-      `'only if absent' of uploads in parts is ${conditionalComplete} by the provider: it is looked at before and compared after each of them`,
+      `'only if absent' of uploads in parts is ${conditionalComplete} by the provider: other uploads of the same object are ended before each of them, and it is looked at before and compared after`,
       TWO_WRITERS,
     );
   if (maxParts !== undefined) notes.ok("max-parts", `an upload may have ${maxParts} parts`);

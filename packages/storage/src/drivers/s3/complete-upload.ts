@@ -3,6 +3,7 @@ import { requireAllParts, uploadEnded } from "../../multipart-parts.ts";
 import type { CallOptions, StoredObject } from "../../object-store.ts";
 import { callS3, type S3Call, statS3 } from "./context.ts";
 import { sendConditionally, taken } from "./only-if-absent.ts";
+import { endRivals } from "./rival-uploads.ts";
 import { multipartEtag } from "./stored-digest.ts";
 import { isNoUpload, isUploadGone, partsInOrder, type Upload } from "./upload-state.ts";
 import { isS3Failure, S3Failure, type S3Wire, type WireStored } from "./wire.ts";
@@ -19,6 +20,7 @@ export async function completeUpload(upload: Upload, { signal }: CallOptions): P
         habit: "conditionalComplete",
         ifAbsent: options.ifAbsent,
         send: (ifNoneMatch) => sendCompletion(upload, wire, call, ifNoneMatch),
+        endRivals: () => endRivals(upload, wire, call),
       });
       return await requireCompleted(upload, call, { size, etag: stored.etag, verify });
     } catch (error) {
@@ -101,10 +103,12 @@ async function findOwnResult(
   { error, isEnded }: { error: unknown; isEnded: boolean },
 ): Promise<StoredObject | undefined> {
   const { context, key, mayBeDone, options } = upload;
-  if (!mayBeDone || (!isEnded && !hasErrorCode(error, "OBJECT_EXISTS", "STORE_BUSY"))) return undefined;
+  const isInDoubt = mayBeDone && (isEnded || hasErrorCode(error, "OBJECT_EXISTS", "STORE_BUSY"));
+  // Ended by another writer of this key, perhaps.
+  if (!isInDoubt && !(isEnded && options.ifAbsent)) return undefined;
   const object = await statS3(context, key, call.signal);
   if (object === undefined) return undefined;
-  if (object.size === size && object.etag === digestOf(upload)) return object;
+  if (mayBeDone && object.size === size && object.etag === digestOf(upload)) return object;
   if (isEnded && options.ifAbsent) throw taken(context, call, error);
   return undefined;
 }

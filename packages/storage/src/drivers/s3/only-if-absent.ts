@@ -13,6 +13,8 @@ export interface ConditionalWrite {
   readonly habit: ConditionHabit;
   readonly ifAbsent: PutOptions["ifAbsent"];
   readonly send: (ifNoneMatch: boolean) => Promise<WireStored>;
+  /** Ends what other writers have begun under this key, where the server would let them replace this write. */
+  readonly endRivals?: (() => Promise<void>) | undefined;
 }
 
 /** How the write went, and whether another writer may have come in between. */
@@ -26,6 +28,10 @@ export interface ConditionalOutcome {
  * - honoured: the server decides; the result is compared afterwards unless it is known to decide atomically.
  * - unknown or ignored: looks first, sends the condition all the same, and has the result compared afterwards.
  * - refused: looks first, and has the result compared afterwards.
+ *
+ * Looking finds no writer who looks before this write and writes after the second look: where writes can be ended by
+ * others, those that were begun are ended before the first one.
+ *
  * `"by-server"` sends the condition and nothing else, and learns from the answer.
  */
 export async function sendConditionally(
@@ -37,8 +43,8 @@ export async function sendConditionally(
   const { habits } = context;
   if (!ifAbsent) return { stored: await send(false), verify: false };
   if (ifAbsent === "by-server") return { stored: await sendWithCondition(context, call, write), verify: false };
-  if (habits.now[habit] !== "honoured") await requireAbsent(context, call);
   const before = habits.now;
+  await prepareFor(context, call, write);
   const stored = await eitherWay(
     habits,
     {
@@ -50,11 +56,18 @@ export async function sendConditionally(
     },
     async (way) => {
       if (way !== "refused") return await sendWithCondition(context, call, write);
-      if (before[habit] === "honoured") await requireAbsent(context, call);
+      if (before[habit] === "honoured") await prepareFor(context, call, write);
       return await send(false);
     },
   );
   return { stored, verify: habits.now[habit] !== "honoured" || !isAtomic(context, habit) };
+}
+
+/** In this order: who is not ended was begun later, and looks later. */
+async function prepareFor(context: S3Context, call: S3Call, { habit, endRivals }: ConditionalWrite): Promise<void> {
+  const isHonoured = context.habits.now[habit] === "honoured";
+  if (!isHonoured || !isAtomic(context, habit)) await endRivals?.();
+  if (!isHonoured) await requireAbsent(context, call);
 }
 
 /** A completion has no body that others could overlap with; its result is looked at in any case. */

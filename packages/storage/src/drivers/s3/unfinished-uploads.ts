@@ -38,7 +38,8 @@ export async function listS3Uploads(
   });
 }
 
-async function* readUploads(
+/** Every upload under `prefix` that was neither completed nor aborted, in the server's order. */
+export async function* readUploads(
   wire: S3Wire,
   call: S3Call,
   prefix: string,

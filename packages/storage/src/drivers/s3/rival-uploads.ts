@@ -1,0 +1,30 @@
+import { hasErrorCode } from "@soar/errors";
+import { abortThrough } from "./abort-upload.ts";
+import type { S3Call } from "./context.ts";
+import { isAboutManner } from "./refusals.ts";
+import { readUploads } from "./unfinished-uploads.ts";
+import type { Upload } from "./upload-state.ts";
+import { isS3Failure, S3Failure, type S3Wire } from "./wire.ts";
+
+/**
+ * Aborts every other upload of this key. Of two writers who do so before they look for the object, and before they
+ * complete, one at most succeeds: whoever begins after the other one has listed finds the other's upload, or its object.
+ *
+ * Where uploads may not be listed or aborted, or cannot be, the writers are left to find each other by looking.
+ */
+export async function endRivals({ key, id }: Upload, wire: S3Wire, call: S3Call): Promise<void> {
+  try {
+    for await (const upload of readUploads(wire, call, key)) {
+      if (upload.key !== key || upload.uploadId === id) continue;
+      await abortThrough(wire, key, upload.uploadId, call.signal);
+    }
+  } catch (error) {
+    if (!isNotForUs(error)) throw error;
+  }
+}
+
+/** A refusal for want of rights, or of the request itself, or a listing that cannot be read. */
+function isNotForUs(error: unknown): boolean {
+  if (!(error instanceof S3Failure)) return hasErrorCode(error, "STORE_PROTOCOL");
+  return isS3Failure(error, 403, "AccessDenied") || isAboutManner(error);
+}

@@ -1,0 +1,89 @@
+import { type ObjectStore, readObject, type StoredObject } from "@soar/storage";
+import type { S3Profile } from "@soar-tooling/s3-server";
+import { describe, expect, test } from "vitest";
+import { expectRejection } from "./expect-rejection.ts";
+import { openDriverOn, openS3ForTest, TEST_PART_SIZE } from "./s3-fixture.ts";
+
+const PROFILES: S3Profile[] = ["ceph-16", "moto-5.1", "swift-2.35", "swift-2.38", "b2", "wasabi", "ceph-20"];
+
+/** Same size, other bytes. */
+const BODIES = [Buffer.alloc(TEST_PART_SIZE + 9, "a"), Buffer.alloc(TEST_PART_SIZE + 9, "b")] as const;
+
+async function uploadInParts(store: ObjectStore, body: Buffer): Promise<StoredObject> {
+  const upload = await store.beginMultipart("wal", { partSize: TEST_PART_SIZE, ifAbsent: true });
+  await upload.putPart(1, body.subarray(0, TEST_PART_SIZE));
+  await upload.putPart(2, body.subarray(TEST_PART_SIZE));
+  return await upload.complete();
+}
+
+async function outcomeOf(writing: Promise<StoredObject>): Promise<boolean> {
+  try {
+    await writing;
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("two writers of one upload in parts", () => {
+  test.each(PROFILES)(
+    "are not both told that it is theirs on a server like %s, wherever one of them stops and goes on",
+    async (profile) => {
+      for (let step = 0; ; step += 1) {
+        const { server, store, cleanUp } = await openS3ForTest(profile);
+        const other = openDriverOn(server);
+        const stall = server.inject({ skip: step, fault: { type: "stall" } });
+        const first = outcomeOf(uploadInParts(store, BODIES[0]));
+        const hasStalled = await Promise.race([stall.firstHit.then(() => true), first.then(() => false)]);
+        const isSecondStored = hasStalled && (await outcomeOf(uploadInParts(other, BODIES[1])));
+        stall.release();
+        const isFirstStored = await first;
+        expect([step, isFirstStored, isSecondStored]).not.toEqual([step, true, true]);
+        if (isFirstStored || isSecondStored)
+          expect((await readObject(store, "wal")).equals(BODIES[isFirstStored ? 0 : 1])).toBe(true);
+        await other.close();
+        await cleanUp();
+        if (!hasStalled) break;
+        expect(step).toBeLessThan(20);
+      }
+    },
+  );
+
+  test("are told that the key is taken, and by whom they were ended is compared", async () => {
+    const { server, store, cleanUp } = await openS3ForTest("ceph-16");
+    const other = openDriverOn(server);
+    const stall = server.inject({ operation: "CompleteMultipartUpload", fault: { type: "stall" } });
+    const first = uploadInParts(store, BODIES[0]);
+    await stall.firstHit;
+    await uploadInParts(other, BODIES[1]);
+    stall.release();
+    await expectRejection(first, "OBJECT_EXISTS");
+    expect((await readObject(store, "wal")).equals(BODIES[1])).toBe(true);
+    await other.close();
+    await cleanUp();
+  });
+
+  test.each([["s3:ListBucketMultipartUploads"], ["s3:AbortMultipartUpload"]])(
+    "are left to look for each other where the key has no right to %s",
+    async (right) => {
+      const { server, store, cleanUp } = await openS3ForTest("ceph-16", {
+        server: { credentials: { accessKeyId: "W", secretAccessKey: "writer-secret", deny: [right] } },
+      });
+      const other = openDriverOn(server);
+      await other.beginMultipart("wal", { partSize: TEST_PART_SIZE, ifAbsent: true });
+      expect(await uploadInParts(store, BODIES[0])).toMatchObject({ size: BODIES[0].length });
+      await other.close();
+      await cleanUp();
+    },
+  );
+
+  test("leave uploads of other keys alone", async () => {
+    const { server, store, cleanUp } = await openS3ForTest("ceph-16");
+    await store.beginMultipart("wal2", { partSize: TEST_PART_SIZE, ifAbsent: true });
+    await store.beginMultipart("wal", { partSize: TEST_PART_SIZE, ifAbsent: true });
+    await uploadInParts(store, BODIES[0]);
+    expect((await store.listUploads("")).map(({ key }) => key)).toEqual(["wal2"]);
+    expect(server.objects().size).toBe(1);
+    await cleanUp();
+  });
+});
