@@ -1,6 +1,7 @@
 // Recovery settings and signal files, and configuration files as the server reads them.
 
 export { type ConfigSetting, formatConfigSetting, parseConfigSettings } from "./config-file.ts";
+export { formatLibraryList, libraryOf, parseLibraryList } from "./library-list.ts";
 export {
   readLeftoverTargets,
   type RecoveryMode,

@@ -93,6 +93,7 @@ const SETTINGS = [
   "timezone",
   "block_size",
   "shared_preload_libraries",
+  "dynamic_library_path",
   "huge_pages",
   "shared_buffers",
   "max_wal_size",

@@ -8,6 +8,9 @@ test.each([
   ["$libdir/pg_cron.so, /usr/lib/postgresql/15/lib/auto_explain.so", "/usr/lib/postgresql/15/lib/auto_explain.so"],
   ["pg_failover_slots,pgautofailover", ""],
   ['timescaledb, "pg_cron",$libdir/pg_net, auto_explain', "timescaledb, auto_explain"],
+  ['pg_cron, "/opt/a,b/pg_cron.so", "/opt/pg_net, later/x", "pg_net.so"', '"/opt/pg_net, later/x"'],
+  // The server loads nothing of a list that is broken.
+  ["auto_explain, pg_cron,", undefined],
 ])("libraries that only begin jobs are left out of %j", (setting, rest) => {
   expect(withoutJobLibraries(setting)).toBe(rest);
 });

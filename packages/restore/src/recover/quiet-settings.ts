@@ -1,4 +1,5 @@
 import { findMajor } from "@soar/pg-tools/majors";
+import { formatLibraryList, libraryOf, parseLibraryList } from "@soar/pg-tools/recovery-config";
 
 /**
  * Libraries whose only work is to act on others or to begin jobs. A copy that pauses at its target is a hot standby, which
@@ -19,10 +20,9 @@ const JOB_LIBRARIES = new Set([
 
 /** `shared_preload_libraries` without them; undefined when there is none of them. */
 export function withoutJobLibraries(setting: string): string | undefined {
-  const names = setting.split(",").map((name) => name.trim());
-  const nameOf = (name: string): string => name.replaceAll('"', "").replace(/^.*\/|\.so$/g, "");
-  const rest = names.filter((name) => !JOB_LIBRARIES.has(nameOf(name)));
-  return rest.length === names.length ? undefined : rest.join(", ");
+  const names = parseLibraryList(setting);
+  const rest = names.filter((name) => !JOB_LIBRARIES.has(libraryOf(name)));
+  return rest.length === names.length ? undefined : formatLibraryList(rest);
 }
 
 /**

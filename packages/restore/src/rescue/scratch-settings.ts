@@ -1,4 +1,5 @@
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
+import { formatLibraryList } from "@soar/pg-tools/recovery-config";
 import type { RestorePlan } from "../plan/plan.ts";
 import { quietSettings } from "../recover/quiet-settings.ts";
 
@@ -19,6 +20,7 @@ export function scratchSettings(
   place: ScratchPlace,
   { libraries, standby }: { readonly libraries: readonly string[]; readonly standby: boolean },
 ): Record<string, string> {
+  const libraryPath = backup.settings["dynamic_library_path"];
   return {
     // Transactions that recovery leaves prepared need their slots (safety, trap 37).
     ...Object.fromEntries(Object.entries(minimums).map(([name, value]) => [name, String(value)])),
@@ -29,7 +31,8 @@ export function scratchSettings(
     unix_socket_directories: place.socketDir,
     unix_socket_permissions: "0700",
     port: String(place.port),
-    shared_preload_libraries: libraries.join(","),
+    shared_preload_libraries: formatLibraryList(libraries),
+    ...(libraryPath === undefined ? {} : { dynamic_library_path: libraryPath }),
     archive_mode: "off",
     autovacuum: "off",
     ...quietSettings(majorOfVersionNumber(backup.postgresVersion), { standby }),

@@ -176,10 +176,7 @@ async function prepareServer(
   // The socket's directory lets nobody in but its owner.
   await replaceFile(file("pg_hba.conf"), "local all all trust\n", SCRATCH_FILE);
   await replaceFile(file("pg_ident.conf"), "", SCRATCH_FILE);
-  const { present, missing } = await findPreloadLibraries(
-    plan.backup.settings["shared_preload_libraries"] ?? "",
-    binDir,
-  );
+  const { present, missing } = await findPreloadLibraries(plan.backup.settings, binDir);
   if (missing.length > 0) onEvent?.({ type: "libraries-missing", names: missing });
   const port = await findFreePort();
   return {

@@ -127,7 +127,7 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
   const putBack = await holdSettings(dataDir, path);
   await setRecoveryMode(dataDir, "standby");
   const port = await findFreePort();
-  const { present } = await findPreloadLibraries(plan.backup.settings["shared_preload_libraries"] ?? "", binDir);
+  const { present } = await findPreloadLibraries(plan.backup.settings, binDir);
   const settings = {
     ...scratchSettings(
       plan,

@@ -1,4 +1,4 @@
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join, normalize, relative, resolve } from "node:path";
 import { statIfPresent } from "@soar/durable-files";
 import { runIfPresent } from "@soar/programs";
 import type { BackupRecord } from "@soar/repository";
@@ -29,7 +29,7 @@ export async function findMissingHere(backup: BackupRecord, options: MissingHere
 const CERTIFICATE_SETTINGS = ["ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file", "ssl_dh_params_file"];
 
 async function missingCertificates(
-  { settings, leftOut = [] }: BackupRecord,
+  { settings, source, leftOut = [] }: BackupRecord,
   { dataDir, inPlace }: MissingHereOptions,
 ): Promise<string[]> {
   if (settings["ssl"] !== "on") return [];
@@ -37,10 +37,11 @@ async function missingCertificates(
   for (const setting of CERTIFICATE_SETTINGS) {
     const name = settings[setting] ?? "";
     if (name === "") continue;
-    const isStored = !isAbsolute(name) && !leftOut.includes(name);
-    if (isStored) continue;
-    const path = isAbsolute(name) ? name : join(dataDir, name);
-    if ((isAbsolute(name) || inPlace) && (await statIfPresent(path)) !== undefined) continue;
+    const inside = insideOf(inPlace ? [dataDir, source.dataDirectory] : [dataDir], name);
+    if (inside !== undefined && !leftOut.some((path) => inside === path || inside.startsWith(`${path}/`))) continue;
+    // A link in the data directory is made again where the directory takes the old one's place, and nowhere else.
+    const path = inside === undefined ? resolve(dataDir, name) : join(dataDir, inside);
+    if ((inside === undefined || inPlace) && (await statIfPresent(path)) !== undefined) continue;
     missing.push(
       `the server has ssl on and ${setting} = '${name}', which is in no backup and not on this host: it does not start with its own settings before it is there`,
     );
@@ -48,8 +49,14 @@ async function missingCertificates(
   return missing;
 }
 
+/** Where a file lies in the data directory that is restored, which is known by these paths; undefined for one that lies elsewhere. */
+function insideOf(dataDirs: readonly string[], name: string): string | undefined {
+  const ways = isAbsolute(name) ? dataDirs.map((directory) => relative(directory, name)) : [normalize(name)];
+  return ways.find((way) => way !== ".." && !way.startsWith("../") && !isAbsolute(way));
+}
+
 async function missingLibraries({ settings }: BackupRecord, { binDir }: MissingHereOptions): Promise<string[]> {
-  const { missing } = await findPreloadLibraries(settings["shared_preload_libraries"] ?? "", binDir);
+  const { missing } = await findPreloadLibraries(settings, binDir);
   return missing.map(
     (name) =>
       `the server preloads '${name}', which is not on this host: it does not start before the package is installed, or the name taken out of shared_preload_libraries`,
