@@ -131,11 +131,10 @@ test("a token that has expired before anything worked is denied at once", async 
   expect((await expectRejection(store.put("a", BODY), "STORE_DENIED")).message).toContain("token has expired");
 });
 
-test("a missing right is no reason to look for other credentials", async () => {
+test("a missing right is no reason to ask again with the same credentials", async () => {
   writeProfile(first);
   store = open();
   await store.put("before", BODY);
-  writeProfile(second);
   server.inject({
     operation: "ListObjectsV2",
     times: "always",

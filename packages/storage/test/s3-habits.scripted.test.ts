@@ -1,5 +1,5 @@
 import { readObject, withRetry } from "@soar/storage";
-import { countByOperation, type S3Profile } from "@soar-tooling/s3-server";
+import { countByOperation, type FaultRule, type S3Profile } from "@soar-tooling/s3-server";
 import { describe, expect, test } from "vitest";
 import { expectRejection, keysOf } from "./expect-rejection.ts";
 import { openDriverOn, openS3ForTest, TEST_PART_SIZE } from "./s3-fixture.ts";
@@ -78,7 +78,7 @@ describe("signed bodies", () => {
     await cleanUp();
   });
 
-  test("a server that took an unsigned body a moment ago is not asked again when it refuses a right", async () => {
+  test("a right that is missing is denied after one attempt with a signed body, and nothing is learned", async () => {
     const { store, server, cleanUp } = await openS3ForTest("aws");
     await store.put("a", BODY);
     server.inject({
@@ -87,7 +87,53 @@ describe("signed bodies", () => {
       fault: { type: "error", status: 403, code: "AccessDenied" },
     });
     await expectRejection(store.put("b", BODY), "STORE_DENIED");
-    expect(countByOperation(server.requests)).toEqual({ PutObject: 2 });
+    expect(countByOperation(server.requests)).toEqual({ PutObject: 3 });
+    expect(store.features.learned).toEqual([]);
+    await cleanUp();
+  });
+
+  test.each([400, 501])(
+    "a server that took an unsigned body a moment ago is not asked again after %i",
+    async (status) => {
+      const { store, server, cleanUp } = await openS3ForTest("aws");
+      await store.put("a", BODY);
+      server.inject({
+        operation: "PutObject",
+        times: "always",
+        fault: { type: "error", status, code: "InvalidArgument" },
+      });
+      await expectRejection(store.put("b", BODY), status === 400 ? "STORE_PROTOCOL" : "STORE_UNSUPPORTED");
+      expect(countByOperation(server.requests)).toEqual({ PutObject: 2 });
+      await cleanUp();
+    },
+  );
+
+  const policyOn = (key: string): FaultRule => ({
+    operation: ["PutObject", "UploadPart"],
+    key,
+    headers: { "x-amz-content-sha256": "^UNSIGNED-PAYLOAD$" },
+    times: "always",
+    fault: { type: "error", status: 403, code: "AccessDenied" },
+  });
+
+  test("a policy that holds for wal/ only is met while pieces of the tail go through unsigned", async () => {
+    const { store, server, cleanUp } = await openS3ForTest("aws");
+    server.inject(policyOn("^wal/"));
+    await store.put("tail/1", BODY);
+    await store.put("wal/1", BODY);
+    await store.put("tail/2", BODY);
+    expect(await keysOf(store.list(""))).toEqual(["tail/1", "tail/2", "wal/1"]);
+    expect(store.features.learned).toEqual([expect.objectContaining({ habit: "payloadSignature", way: "sha256" })]);
+    await cleanUp();
+  });
+
+  test("a policy that somebody attaches in the middle of a backup does not end it", async () => {
+    const { store, server, cleanUp } = await openS3ForTest("aws");
+    const upload = await store.beginMultipart("base/1", { partSize: TEST_PART_SIZE });
+    await upload.putPart(1, Buffer.alloc(TEST_PART_SIZE, 1));
+    server.inject(policyOn("^base/"));
+    await Promise.all([2, 3, 4].map((part) => upload.putPart(part, Buffer.alloc(TEST_PART_SIZE, part))));
+    expect(await upload.complete()).toMatchObject({ size: 4 * TEST_PART_SIZE });
     await cleanUp();
   });
 

@@ -98,6 +98,7 @@ describe("a part", () => {
     s3.server.inject({
       operation: "UploadPart",
       partNumber: 2,
+      times: "always",
       fault: { type: "error", status: 403, code: "AccessDenied" },
     });
     await expectRejection(uploadStream(s3.store, "a", bodyStream(), OPTIONS), "STORE_DENIED");

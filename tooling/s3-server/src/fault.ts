@@ -54,6 +54,8 @@ export interface FaultRule {
   readonly key?: RegExp | string;
   /** Part number of UploadPart. */
   readonly partNumber?: number;
+  /** Regular expressions by name of header, in lower case; a header that is not there is empty. */
+  readonly headers?: Readonly<Record<string, RegExp | string>>;
   /** Lets this many matching requests pass first. */
   readonly skip?: number;
   /** Number of requests to meet, 1 unless told; `"always"` for all. */
@@ -149,6 +151,7 @@ function matchesRule(rule: FaultRule, request: ParsedRequest): boolean {
     (rule.method === undefined || rule.method === request.method) &&
     (rule.bucket === undefined || rule.bucket === request.bucketName) &&
     (rule.key === undefined || new RegExp(rule.key).test(request.key)) &&
-    (rule.partNumber === undefined || String(rule.partNumber) === request.parameter("partNumber"))
+    (rule.partNumber === undefined || String(rule.partNumber) === request.parameter("partNumber")) &&
+    Object.entries(rule.headers ?? {}).every(([name, form]) => new RegExp(form).test(request.header(name) ?? ""))
   );
 }

@@ -44,6 +44,14 @@ describe("fault rules", () => {
     expect((await get(open)).status).toBe(200);
   });
 
+  test("meet requests by their headers, of which one that is missing is empty", async () => {
+    await using open = await openWithObject();
+    open.server.inject({ headers: { authorization: /Credential=NOBODY/ }, fault: { type: "busy" } });
+    expect((await get(open)).status).toBe(200);
+    open.server.inject({ headers: { authorization: "^AWS4-", "x-amz-security-token": "^$" }, fault: { type: "busy" } });
+    expect((await get(open)).status).toBe(503);
+  });
+
   test("are looked at in the order in which they were injected", async () => {
     await using open = await openWithObject();
     open.server.inject({ fault: { type: "error", status: 500, code: "InternalError" } });

@@ -73,7 +73,7 @@ async function headExplained(wire: S3Wire, key: string, signal: AbortSignal | un
   try {
     return await wire.headObject({ key, signal });
   } catch (error) {
-    const isUnexplained = [400, 403, 301].some((status) => isS3Failure(error, status));
+    const isUnexplained = [400, 401, 403, 301].some((status) => isS3Failure(error, status));
     if (!isUnexplained || isS3Failure(error, 0, "RequestTimeTooSkewed")) throw error;
   }
   (await wire.getObject({ key, range: "bytes=0-0", signal })).discard();

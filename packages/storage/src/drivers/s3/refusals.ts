@@ -40,6 +40,21 @@ const ABOUT_THE_BODY = new Set([
   "PreconditionFailed",
 ]);
 
+/** Servers have many words for "I do not know these keys". */
+const ABOUT_CREDENTIALS = /token|accesskeyid|signaturedoesnotmatch|unrecognizedclient|credential/i;
+
+/** A refusal of who asks, not of what is asked for: other credentials may be let in. */
+export function isAboutCredentials({ facts: { status, code } }: S3Failure): boolean {
+  if (status === undefined || code === "RequestTimeTooSkewed") return false;
+  return status === 401 || ABOUT_CREDENTIALS.test(code);
+}
+
+/** The same, or a plain "forbidden", which is how some servers (Ceph's STS) say that a token has lapsed. */
+export function mayBeAboutCredentials(error: S3Failure): boolean {
+  const { status, code } = error.facts;
+  return isAboutCredentials(error) || (status === 403 && code !== "RequestTimeTooSkewed");
+}
+
 /** True for an answer that is about rights, clock, place or load: the same would become of the same thing done otherwise. */
 export function isAboutCallerOrLoad({ facts: { status, code }, message }: S3Failure): boolean {
   if (status === undefined || ABOUT_THE_CALLER.has(code) || isQuotaMessage(message)) return true;
@@ -83,6 +98,11 @@ export function isExpectRefused({ facts: { status }, message }: S3Failure): bool
   return status === 417 || ((status === 400 || status === 501) && /\bexpect\b|100-continue/i.test(message));
 }
 
+/** A refusal of rights, by its status. */
+export function isForbidden({ facts: { status } }: S3Failure): boolean {
+  return status === 401 || status === 403;
+}
+
 /** Says in words that a body has to be signed. */
 export function namesPayload({ facts: { code }, message }: S3Failure): boolean {
   return /payload|content-?sha-?256/i.test(`${code} ${message}`);
@@ -96,7 +116,7 @@ export function mayRefuseUnsigned(error: S3Failure): boolean {
   const { status, code } = error.facts;
   if (isQuotaMessage(error.message)) return false;
   if (namesPayload(error)) return (status ?? 0) >= 400 && (status ?? 0) < 502;
-  if (status === 403 || status === 401) return !/Token|Skewed|Expired|KeyId|ObjectState/.test(code);
+  if (isForbidden(error)) return !/Token|Skewed|Expired|KeyId|ObjectState/.test(code);
   return (
     isAboutManner(error) &&
     code !== "NotImplemented" &&

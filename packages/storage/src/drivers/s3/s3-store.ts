@@ -12,11 +12,11 @@ import { removeS3 } from "./remove.ts";
 import { reportRequests } from "./report-requests.ts";
 import type { S3Settings } from "./settings.ts";
 import { nameOfProxy } from "./proxy-choice.ts";
-import { throughRenewal } from "./through-renewal.ts";
+import { type ChangingWire, throughRenewal } from "./through-renewal.ts";
 import { throughHabits } from "./through-habits.ts";
 import { abortStaleS3Uploads, listS3Uploads } from "./unfinished-uploads.ts";
 import { beginS3Upload } from "./upload.ts";
-import type { RawS3Wire, S3Wire } from "./wire.ts";
+import type { S3Wire } from "./wire.ts";
 
 export interface S3StoreOptions extends StoreHooks {
   readonly settings: S3Settings;
@@ -72,7 +72,7 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
 }
 
 interface Reach {
-  readonly load: () => Promise<RawS3Wire>;
+  readonly load: () => Promise<ChangingWire>;
   readonly clock: StoreFeatures["clock"];
 }
 
@@ -89,11 +89,17 @@ function createContext(options: S3StoreOptions, location: string, { load, clock 
   return {
     settings,
     features: createFeatures(settings, habits, clock),
-    wire: () => (wire ??= load().then((raw) => throughHabits(raw, habits))),
+    wire: () => (wire ??= load().then((changing) => speaking(changing, habits))),
     habits,
     seen: { bucket: false },
     nameOf: (key) => `${location}/${key}`,
   };
+}
+
+/** A refusal is one of manner before it is one of credentials: the same ones are let in when bodies are signed. */
+function speaking({ wire, chain }: ChangingWire, habits: HabitBook): S3Wire {
+  const speaker = throughHabits(wire, habits, chain?.generation);
+  return chain === undefined ? speaker : throughRenewal(speaker, chain);
 }
 
 /** As the provider's row says, or as S3 has it. */
@@ -161,19 +167,18 @@ function createFeatures(
 function createWireLoader(
   { settings, onEvent }: S3StoreOptions,
   onDate: (date: Date) => void,
-): { load: () => Promise<RawS3Wire>; close: () => Promise<void> } {
-  let wire: Promise<RawS3Wire> | undefined;
+): { load: () => Promise<ChangingWire>; close: () => Promise<void> } {
+  let changing: Promise<ChangingWire> | undefined;
   return {
     load() {
-      wire ??= import("./sdk-wire.ts").then(({ createS3Wire }) => {
-        const { wire: bare, chain } = createS3Wire(settings, onDate);
-        const reported = onEvent === undefined ? bare : reportRequests(bare, onEvent);
-        return chain === undefined ? reported : throughRenewal(reported, chain);
+      changing ??= import("./sdk-wire.ts").then(({ createS3Wire }) => {
+        const { wire, chain } = createS3Wire(settings, onDate);
+        return { wire: onEvent === undefined ? wire : reportRequests(wire, onEvent), chain };
       });
-      return wire;
+      return changing;
     },
     async close() {
-      (await wire)?.close();
+      (await changing)?.wire.close();
     },
   };
 }

@@ -1,13 +1,10 @@
 import { eitherWay, type TwoWays } from "./either-way.ts";
 import type { HabitBook } from "./habit-book.ts";
-import { isExpectRefused, isMd5Refused, mayRefuseUnsigned, namesPayload } from "./refusals.ts";
+import { isExpectRefused, isForbidden, isMd5Refused, mayRefuseUnsigned, namesPayload } from "./refusals.ts";
 import type { BodyManner, RawS3Wire, S3Failure, S3Wire, WireStored } from "./wire.ts";
 
 /** Bodies from this size on wait for "100 Continue". */
 const EXPECT_CONTINUE_BYTES = 1024 ** 2;
-
-/** A server that took an unsigned body so recently does not refuse the next one for being unsigned. */
-const TAKEN_LATELY_MS = 60_000;
 
 interface BodyRequest {
   readonly body: Uint8Array;
@@ -23,16 +20,27 @@ const EXPECTATION: TwoWays<"expectContinue"> = {
   isRefusal: isExpectRefused,
 };
 
-/** Sends bodies the way that this server is known to take them, and finds that way out. */
-export function throughHabits(wire: RawS3Wire, book: HabitBook): S3Wire {
+/** An endpoint that took an unsigned body so recently does not find the next one badly made for being unsigned. */
+const TAKEN_LATELY_MS = 60_000;
+
+/**
+ * Sends bodies the way that this server is known to take them, and finds that way out. `generation` counts the credentials.
+ * That it let the last body in says nothing about the next one: policies hold for some keys, and begin at some moment.
+ */
+export function throughHabits(wire: RawS3Wire, book: HabitBook, generation: () => number = () => 0): S3Wire {
   let unsignedTakenAt = -Infinity;
-  const signatureFor = ({ ifNoneMatch = false }: BodyRequest): TwoWays<"payloadSignature"> => ({
-    habit: "payloadSignature",
-    other: "sha256",
-    isRefusal: (error: S3Failure) =>
-      (mayRefuseUnsigned(error) || (error.facts.code === "NotImplemented" && !ifNoneMatch)) &&
-      (namesPayload(error) || performance.now() - unsignedTakenAt > TAKEN_LATELY_MS),
-  });
+  const signatureFor = ({ ifNoneMatch = false }: BodyRequest): TwoWays<"payloadSignature"> => {
+    const before = generation();
+    return {
+      habit: "payloadSignature",
+      other: "sha256",
+      isRefusal: (error: S3Failure) =>
+        (mayRefuseUnsigned(error) || (error.facts.code === "NotImplemented" && !ifNoneMatch)) &&
+        (isForbidden(error) || namesPayload(error) || performance.now() - unsignedTakenAt > TAKEN_LATELY_MS),
+      // What other credentials may do says nothing about how bodies are signed.
+      isProved: () => generation() === before,
+    };
+  };
   const send = (request: BodyRequest, run: (manner: BodyManner) => Promise<WireStored>): Promise<WireStored> =>
     eitherWay(book, CONTENT_MD5, (contentMd5) =>
       eitherWay(book, signatureFor(request), async (signature) => {

@@ -1,5 +1,6 @@
-import type { CredentialChain } from "./credential-chain.ts";
-import { type RawS3Wire, S3Failure } from "./wire.ts";
+import type { CredentialChain, Signed } from "./credential-chain.ts";
+import { isAboutCredentials, mayBeAboutCredentials } from "./refusals.ts";
+import { type RawS3Wire, S3Failure, type S3Wire } from "./wire.ts";
 
 /** A wire whose credentials change, where there is a chain. */
 export interface ChangingWire {
@@ -7,25 +8,31 @@ export interface ChangingWire {
   readonly chain: CredentialChain | undefined;
 }
 
-/** Refusals of who asks, not of what is asked for: other credentials may be let in. Servers have many words for them. */
-const ABOUT_CREDENTIALS = /token|accesskeyid|signaturedoesnotmatch|unrecognizedclient|credential/i;
-
-/** Looks for credentials anew after a refusal of those that a request was signed with, and makes it once more. */
-export function throughRenewal(wire: RawS3Wire, chain: CredentialChain): RawS3Wire {
+/**
+ * Looks for credentials anew after a refusal of those that a request was signed with, and makes it once more where they are
+ * others. Not every server has words of its own for a token that has lapsed: what may as well be a missing right stays one
+ * when nothing else is found.
+ */
+export function throughRenewal(wire: S3Wire, chain: CredentialChain): S3Wire {
   const renewed =
     <R, T>(call: (request: R) => Promise<T>) =>
     async (request: R): Promise<T> => {
-      const seen = chain.generation();
+      const signed: Signed = {};
+      const attempt = async (): Promise<T> => {
+        const result = await chain.signing(signed, () => call(request));
+        chain.worked();
+        return result;
+      };
       try {
-        return await noted(chain, call, request);
+        return await attempt();
       } catch (refusal) {
-        if (!isAboutCredentials(refusal)) throw refusal;
+        if (!(refusal instanceof S3Failure) || !mayBeAboutCredentials(refusal)) throw refusal;
+        await requireOthers(chain, refusal, signed);
       }
-      chain.renew(seen);
       try {
-        return await noted(chain, call, request);
+        return await attempt();
       } catch (error) {
-        throw isAboutCredentials(error) ? chain.explain(error) : error;
+        throw error instanceof S3Failure && isAboutCredentials(error) ? chain.explain(error) : error;
       }
     };
   return {
@@ -46,12 +53,10 @@ export function throughRenewal(wire: RawS3Wire, chain: CredentialChain): RawS3Wi
   };
 }
 
-async function noted<R, T>(chain: CredentialChain, call: (request: R) => Promise<T>, request: R): Promise<T> {
-  const result = await call(request);
-  chain.worked();
-  return result;
-}
-
-function isAboutCredentials(error: unknown): error is S3Failure {
-  return error instanceof S3Failure && error.facts.status !== undefined && ABOUT_CREDENTIALS.test(error.facts.code);
+/** Throws what the refusal means when there are no other credentials. */
+async function requireOthers(chain: CredentialChain, refusal: S3Failure, signed: Signed): Promise<void> {
+  const renewal = await chain.renew(signed);
+  if (renewal === "others") return;
+  if (typeof renewal === "object") throw chain.explain(refusal, renewal.failure);
+  throw renewal === "lapsed" || isAboutCredentials(refusal) ? chain.explain(refusal) : refusal;
 }
