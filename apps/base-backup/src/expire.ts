@@ -37,15 +37,15 @@ export const expire = defineCommand({
     { command: "soar-base-backup expire --dry-run", explanation: "what would go, and why the rest stays" },
     { command: "soar-base-backup expire --yes", explanation: "remove it, from a script" },
   ],
-  async run({ config, log, output, signal, confirm }) {
-    const store = await openConfiguredStore(config, { log });
+  async run({ config, log, output, signal, confirm, envFile }) {
+    const store = await openConfiguredStore(config, { log, envFile });
     const policy = policyOf(config);
     try {
       if (config.dryRun) {
         const state = await readExpiryState(store, { now: new Date(), signal });
         const plan = planExpiry(state, policy);
         const { doubts } = state.time;
-        const versions = await readOldVersions(config, signal);
+        const versions = await readOldVersions(config, { envFile, signal });
         output.report({
           json: { dryRun: true, ...expiryToJson(plan), oldVersions: versions, doubts },
           text: () =>
@@ -66,7 +66,7 @@ export const expire = defineCommand({
         approve: async (proposed) => {
           if (proposed.removeBackups.length + proposed.removeWal.length === 0) return;
           await confirm({
-            plan: describeExpiry(proposed, { width: 80, versions: await readOldVersions(config, signal) }),
+            plan: describeExpiry(proposed, { width: 80, versions: await readOldVersions(config, { envFile, signal }) }),
             question: "Remove these objects for ever",
             yes: config.yes,
           });

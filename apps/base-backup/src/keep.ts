@@ -21,9 +21,9 @@ export const keep = defineCommand({
   examples: [
     { command: 'soar-base-backup keep 2025-01-05 --reason "before the migration"', explanation: "stays until unkeep" },
   ],
-  async run({ config, positionals: { label }, output, log, signal }) {
+  async run({ config, positionals: { label }, output, log, signal, envFile }) {
     requireBackupLabel(label);
-    const store = await openConfiguredStore(config, { log });
+    const store = await openConfiguredStore(config, { log, envFile });
     try {
       const isNew = await keepBackup(store, label, { reason: config.reason, now: new Date(), signal });
       output.report({
@@ -41,9 +41,9 @@ export const unkeep = defineCommand({
   summary: "Take the pin of a backup back: the next expiry decides about it.",
   positionals,
   options: { ...storageOptions },
-  async run({ config, positionals: { label }, output, log, signal }) {
+  async run({ config, positionals: { label }, output, log, signal, envFile }) {
     requireBackupLabel(label);
-    const store = await openConfiguredStore(config, { log });
+    const store = await openConfiguredStore(config, { log, envFile });
     try {
       const isChanged = await unkeepBackup(store, label, { signal });
       output.report({

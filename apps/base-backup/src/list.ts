@@ -33,8 +33,8 @@ export const list = defineCommand({
     { command: "soar-base-backup list --cost", explanation: "dollars a month, and of one restore" },
   ],
   logFile: "none",
-  async run({ config, log, output, signal }) {
-    const store = await openConfiguredStore(config, { log });
+  async run({ config, log, output, signal, envFile }) {
+    const store = await openConfiguredStore(config, { log, envFile });
     try {
       const repository = await requireRepositoryRecord(store, { signal });
       if (config.cost) {

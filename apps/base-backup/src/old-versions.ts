@@ -13,9 +13,9 @@ export type OldVersions =
 /** Asks the provider. Its refusal is an answer, too: no expiry depends on it. */
 export async function readOldVersions(
   config: Config<typeof storageOptions>,
-  signal: AbortSignal,
+  { envFile, signal }: { readonly envFile: string | undefined; readonly signal: AbortSignal },
 ): Promise<OldVersions> {
-  const store = storeConfigOf(config, process.env);
+  const store = storeConfigOf(config, process.env, envFile);
   const url = parseStoreUrl(store.url);
   if (url.kind !== "s3") return { kind: "none" };
   try {

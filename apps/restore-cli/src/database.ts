@@ -72,7 +72,7 @@ export interface DatabaseRescueConfig extends RescueConfig {
 
 /** Named by nothing but options. */
 type AnyContext = CommandContext<OptionTable, Readonly<Record<string, { readonly help: string }>>>;
-export type RescueContext = Pick<AnyContext, "log" | "output" | "signal" | "confirm" | "startProgress">;
+export type RescueContext = Pick<AnyContext, "log" | "output" | "signal" | "confirm" | "startProgress" | "envFile">;
 
 /** The command, however it was called. */
 export async function runDatabaseRescue({
@@ -82,6 +82,7 @@ export async function runDatabaseRescue({
   signal,
   confirm,
   startProgress,
+  envFile,
 }: RescueContext & { readonly config: DatabaseRescueConfig }): Promise<void> {
   const source = sourceDatabaseOf(config);
   const { targetDatabase: target, replace } = config;
@@ -89,7 +90,7 @@ export async function runDatabaseRescue({
     throw new SoarError("USAGE", `unable to load into '${target}': it belongs to the server itself`, {
       hint: "Name another database with --target-database.",
     });
-  const store = await openConfiguredStore(config, { log });
+  const store = await openConfiguredStore(config, { log, envFile });
   try {
     const replan = () =>
       planRestore(store, {

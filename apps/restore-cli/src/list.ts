@@ -6,8 +6,8 @@ export const list = defineCommand({
   summary: "List the base backups that a restore can begin with.",
   options: { ...storageOptions },
   logFile: "none",
-  async run({ config, log, output, signal }) {
-    const store = await openConfiguredStore(config, { log });
+  async run({ config, log, output, signal, envFile }) {
+    const store = await openConfiguredStore(config, { log, envFile });
     try {
       await requireRepositoryRecord(store, { signal });
       const records = (await listBackupDirectories(store, { signal })).flatMap(({ record }) =>

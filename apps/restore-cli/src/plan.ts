@@ -14,8 +14,8 @@ export const plan = defineCommand({
     },
   ],
   logFile: "none",
-  async run({ config, log, output, signal }) {
-    const store = await openConfiguredStore(config, { log });
+  async run({ config, log, output, signal, envFile }) {
+    const store = await openConfiguredStore(config, { log, envFile });
     try {
       showPlan(output, await inspect(store, config, signal));
     } finally {

@@ -57,7 +57,7 @@ export const table = defineCommand({
       explanation: "beside the living ones, in a schema of their own",
     },
   ],
-  async run({ config, positionals, log, output, signal, startProgress }) {
+  async run({ config, positionals, log, output, signal, startProgress, envFile }) {
     const tables = positionals.tables.map(parseTableName);
     if (tables.length === 0)
       throw new SoarError("USAGE", "no table is named", {
@@ -69,7 +69,7 @@ export const table = defineCommand({
         hint: "Name a schema only: --as SCHEMA.",
       });
     const [database, destination] = [sourceDatabaseOf(config), destinationOf(config, log)];
-    const store = await openConfiguredStore(config, { log });
+    const store = await openConfiguredStore(config, { log, envFile });
     try {
       const replan = () =>
         planRestore(store, {

@@ -32,7 +32,7 @@ export const walFetch = defineCommand({
   },
   logFile: "none",
   isBelieved: true,
-  async run({ config, positionals: { name, path }, log, signal }) {
+  async run({ config, positionals: { name, path }, log, signal, envFile }) {
     const text = await readFile(config.plan, "utf8").catch((cause: NodeJS.ErrnoException) => {
       throw new SoarError("FILE_UNREADABLE", `unable to read '${config.plan}': ${cause.message}`, {
         cause,
@@ -42,6 +42,7 @@ export const walFetch = defineCommand({
     const table = parseLineageTable(text, config.plan);
     const store = await openConfiguredStore(config, {
       log,
+      envFile,
       overrides: { retry: { deadlineMs: config.fetchTimeoutMs } },
     });
     try {

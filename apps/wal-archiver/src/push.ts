@@ -29,7 +29,7 @@ export const push = defineCommand({
   // It runs under the server every few seconds: its log is the server's.
   logFile: "none",
   isBelieved: true,
-  async run({ config, positionals: { path, name }, log, signal, app }) {
+  async run({ config, positionals: { path, name }, log, signal, app, envFile }) {
     const repository = { bucket: config.bucket, endpoint: config.endpoint ?? "" };
     const request = { directory: dirname(resolve(path)), name, repository };
     const answer = await askArchiver(socketPath(config), request, {
@@ -38,7 +38,7 @@ export const push = defineCommand({
     });
     const { outcome, warning } =
       answer === undefined
-        ? await archiveHere(config, { path, name, log, signal, toolVersion: `${app.name} ${app.version}` })
+        ? await archiveHere(config, { path, name, log, signal, toolVersion: `${app.name} ${app.version}`, envFile })
         : requireDone(answer);
     // One line at most: it stands in the server's log for every file.
     const line = [
@@ -62,6 +62,7 @@ interface Call {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly toolVersion: string;
+  readonly envFile: string | undefined;
 }
 
 /** What waits for an upload to be given back takes this long after the deadline at most. */
@@ -75,12 +76,13 @@ async function archiveHere(config: Config<typeof archiveOptions>, call: Call): P
 
 async function archiveUnder(
   config: Config<typeof archiveOptions>,
-  { path, name, log, signal, toolVersion }: Call,
+  { path, name, log, signal, toolVersion, envFile }: Call,
 ): Promise<Archived> {
   const recorder = recordPush(config, path);
   const startedAt = performance.now();
   // Without the log: attempts that failed before one succeeded are not worth a line in the server's log for every segment.
   const store = await openConfiguredStore(config, {
+    envFile,
     onEvent: (event) => recorder.countRequest(event),
     overrides: { retry: { deadlineMs: config.archiveTimeoutMs } },
   });

@@ -40,6 +40,15 @@ test("a bucket with nothing set says so", async () => {
   await server.close();
 });
 
+test("keys that lapse are renewed for these questions, too", async () => {
+  const server = await startS3Server();
+  const given = [{ accessKeyId: "LAPSED", secretAccessKey: "secret" }];
+  const settings = await readBucketSettings(configOf(server, { credentials: async () => given.shift() ?? server }));
+  expect(settings.versioning).toEqual({ value: "off" });
+  expect(settings.clockAheadMs.error).toBeUndefined();
+  await server.close();
+});
+
 test("versions, locks and rules are read as they are set", async () => {
   const server = await startS3Server({ bucket: { name: "soar-test", objectLock: { mode: "COMPLIANCE", days: 35 } } });
   await putLifecycle(

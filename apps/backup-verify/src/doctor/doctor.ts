@@ -25,7 +25,7 @@ export const doctor = defineCommand({
   logFile: "optional",
   async run({ config, log, output, signal, envFile, logDir }) {
     const seen: Examination[] = [];
-    const store = { ...storeConfigOf(config, process.env), retry: { deadlineMs: RETRY_DEADLINE_MS } };
+    const store = { ...storeConfigOf(config, process.env, envFile), retry: { deadlineMs: RETRY_DEADLINE_MS } };
     const examinations = runDoctor({
       store,
       server: serverConnection(config, { applicationName: "soar-backup-verify", log }),

@@ -37,16 +37,16 @@ export const drill = defineCommand({
 
 type DrillContext = Pick<
   CommandContext<typeof drillOptions, Readonly<Record<string, never>>>,
-  "config" | "log" | "output" | "signal" | "startProgress" | "app"
+  "config" | "log" | "output" | "signal" | "startProgress" | "app" | "envFile"
 >;
 
 async function drillAndReport(
-  { config, log, output, signal, startProgress, app }: DrillContext,
+  { config, log, output, signal, startProgress, app, envFile }: DrillContext,
   onReport: (report: DrillReport) => void,
 ): Promise<void> {
   const prepared = await prepareDrill(config, { log, signal });
   const place = await openReportPlace(config);
-  const store = await openConfiguredStore(config, { log });
+  const store = await openConfiguredStore(config, { log, envFile });
   const progress = startProgress({ label: "fetch", unit: "bytes" });
   try {
     for (const { path } of await removeAbandoned(config.tempDir, prepared))

@@ -19,7 +19,7 @@ import { windowRows } from "./window-rows.ts";
 import { machineZone } from "./zoned-time.ts";
 
 type AnyContext = CommandContext<OptionTable, Readonly<Record<string, { readonly help: string }>>>;
-type Context = Pick<AnyContext, "log" | "signal" | "confirm" | "argv" | "runCommand"> & {
+type Context = Pick<AnyContext, "log" | "signal" | "confirm" | "argv" | "runCommand" | "envFile"> & {
   readonly config: Config<typeof storageOptions & typeof timezoneOptions>;
 };
 
@@ -34,9 +34,10 @@ export async function restoreInteractively({
   confirm,
   argv,
   runCommand,
+  envFile,
 }: Context): Promise<boolean> {
   if (!isBareCommandLine(argv) || !process.stdin.isTTY || !process.stderr.isTTY) return false;
-  const offer = await readOffer(config, { log, signal, argv });
+  const offer = await readOffer(config, { log, signal, argv, envFile });
   const choices = await ask(offer, signal);
   const words = [...argv, ...commandWords(choices)];
   log.info(`this runs: ${formatCommand(words)}`);
@@ -60,10 +61,11 @@ interface ReadOptions {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly argv: readonly string[];
+  readonly envFile: string | undefined;
 }
 
-async function readOffer(config: Context["config"], { log, signal, argv }: ReadOptions): Promise<Offer> {
-  const store = await openConfiguredStore(config, { log });
+async function readOffer(config: Context["config"], { log, signal, argv, envFile }: ReadOptions): Promise<Offer> {
+  const store = await openConfiguredStore(config, { log, envFile });
   try {
     const { walSegmentSize } = await requireRepositoryRecord(store, { signal });
     const window = await readRecoveryWindow(store, walSegmentSize, { signal });

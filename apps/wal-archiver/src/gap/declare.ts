@@ -66,7 +66,7 @@ export const gapDeclare = defineCommand({
   ],
   async run({ config, log, output, signal, confirm, envFile }) {
     const { dataDir, from, to, reason, spool: spoolDir } = config;
-    const store = await openConfiguredStore(config, { log });
+    const store = await openConfiguredStore(config, { log, envFile });
     let gap: GapRecord;
     try {
       const plan = await planGap(store, { dataDir, from, to, signal }).catch(unseen);

@@ -10,8 +10,8 @@ export const gapList = defineCommand({
   options: storageOptions,
   examples: [{ command: "soar-wal-archive gap list --json", explanation: "for a program" }],
   logFile: "none",
-  async run({ config, log, output, signal }) {
-    const store = await openConfiguredStore(config, { log });
+  async run({ config, log, output, signal, envFile }) {
+    const store = await openConfiguredStore(config, { log, envFile });
     try {
       const gaps = await listGaps(store, { signal });
       output.report({

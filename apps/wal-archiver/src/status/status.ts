@@ -18,7 +18,7 @@ export const status = defineCommand({
   options: statusOptions,
   examples: [{ command: "soar-wal-archive status --json", explanation: "for a program" }],
   logFile: "none",
-  async run({ config, log, output, signal }) {
+  async run({ config, log, output, signal, envFile }) {
     const path = socketPath(config);
     const answer = (await askStatus(path, {
       onDoubt: (doubt) => log.warn(`the resident archiver is not asked: ${doubt}`),
@@ -28,7 +28,7 @@ export const status = defineCommand({
         hint: "Start it with soar-wal-archive daemon, and run this command as the same user. Or name the data directory (--data-dir, PGDATA), and the status is read from there.",
       });
     }
-    const known = answer ?? (await readWithoutArchiver(config.dataDir ?? "", { config, log, signal }));
+    const known = answer ?? (await readWithoutArchiver(config.dataDir ?? "", { config, log, signal, envFile }));
     output.report({
       json: { ...known, price: estimateTailCost(known) },
       text: () => describeStatus(known, Math.min(WIDEST, output.width)),

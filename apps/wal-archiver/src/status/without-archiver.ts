@@ -19,6 +19,7 @@ interface Asked {
   readonly config: Config<typeof statusOptions>;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly envFile: string | undefined;
 }
 
 /** The status from what can be looked at without a resident archiver; what cannot is told as a problem. */
@@ -41,12 +42,18 @@ export async function readWithoutArchiver(dataDir: string, asked: Asked): Promis
   }
 }
 
-async function openBucket({ config }: Asked, problems: string[]): Promise<ObjectStore | undefined> {
+async function openBucket({ config, envFile }: Asked, problems: string[]): Promise<ObjectStore | undefined> {
   const { bucket } = config;
   try {
     if (bucket === undefined) throw new SoarError("CONFIG_INVALID", "BACKUP_BUCKET is not set");
     // Without the log: what fails is told once, as a problem.
-    return await openConfiguredStore({ ...config, bucket }, { overrides: { retry: { deadlineMs: PATIENCE_MS } } });
+    return await openConfiguredStore(
+      { ...config, bucket },
+      {
+        envFile,
+        overrides: { retry: { deadlineMs: PATIENCE_MS } },
+      },
+    );
   } catch (error) {
     if (!isSoarError(error)) throw error;
     problems.push(`The bucket is not known, so PostgreSQL's own word is all there is: ${error.message}.`);

@@ -74,7 +74,7 @@ test("every setting reaches the store", () => {
 
 test("what the storage package advises names the variable", async () => {
   const insecure = settings({ AWS_ENDPOINT_URL: "http://10.0.0.1:9000" });
-  await expect(openConfiguredStore(insecure)).rejects.toMatchObject({
+  await expect(openConfiguredStore(insecure, { envFile: undefined })).rejects.toMatchObject({
     hint: "Use https, or allow http explicitly (BACKUP_ALLOW_HTTP) within a network that you trust.",
   });
 });
@@ -133,7 +133,9 @@ describe("settings that do not fit together", () => {
 });
 
 test("the store that is opened works", async () => {
-  const store = await openConfiguredStore(settings({ BACKUP_BUCKET: pathToFileURL(directory).href }));
+  const store = await openConfiguredStore(settings({ BACKUP_BUCKET: pathToFileURL(directory).href }), {
+    envFile: undefined,
+  });
   await store.put("key", Buffer.from("body"), { ifAbsent: true });
   expect(await store.stat("key")).toMatchObject({ key: "key", size: 4 });
   await store.close();

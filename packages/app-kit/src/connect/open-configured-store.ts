@@ -5,7 +5,7 @@ import { formatDuration } from "../screen/measures.ts";
 import type { Config } from "../options/option-table.ts";
 import { readCertificates } from "./postgres-connection.ts";
 import { proxyOf } from "./store-proxy.ts";
-import { credentialsOf, renewableCredentials } from "./store-credentials.ts";
+import { renewableCredentials } from "./store-credentials.ts";
 import { storageOptions } from "../options/storage-options.ts";
 
 /** Hints of the storage package name settings by the variables that an operator knows. */
@@ -27,8 +27,8 @@ export interface OpenStoreOptions {
   /** Gets retries that go on for a while, and what the store found out about the provider. */
   readonly log?: Log;
   readonly onEvent?: (event: StoreEvent) => void;
-  /** The env file that was read, for a command that runs for long: keys that stand there are renewed there. */
-  readonly envFile?: string | undefined;
+  /** The env file that was read, undefined for none: keys that stand there are renewed there, while any command runs. */
+  readonly envFile: string | undefined;
   /** What the command wants otherwise than the default: deadlines, a rate limit, what an earlier probe found. */
   readonly overrides?: Partial<StoreConfig>;
 }
@@ -40,12 +40,8 @@ export interface OpenStoreOptions {
  * Throws `CONFIG_INVALID` for settings that do not fit together, `FILE_UNREADABLE` for the CA file, and what `openStore`
  * throws.
  */
-export async function openConfiguredStore(
-  settings: StorageSettings,
-  options: OpenStoreOptions = {},
-): Promise<ObjectStore> {
-  const credentials = renewableCredentials(settings, options.envFile, process.env);
-  const config = { ...storeConfigOf(settings, process.env), credentials, ...options.overrides };
+export async function openConfiguredStore(settings: StorageSettings, options: OpenStoreOptions): Promise<ObjectStore> {
+  const config = { ...storeConfigOf(settings, process.env, options.envFile), ...options.overrides };
   const { openStore } = await import("./lazy-storage.ts");
   return openStore(config, {
     onEvent(event) {
@@ -55,17 +51,18 @@ export async function openConfiguredStore(
   });
 }
 
-/** The settings as the storage package wants them. */
+/** The settings as the storage package wants them. With `envFile`, keys that stand there are looked for again there. */
 export function storeConfigOf(
   settings: StorageSettings,
   environment: Readonly<Record<string, string | undefined>>,
+  envFile?: string,
 ): StoreConfig {
   return {
     url: settings.bucket,
     provider: providerOf(settings, environment),
     endpoint: settings.endpoint,
     region: settings.region,
-    credentials: credentialsOf(settings),
+    credentials: renewableCredentials(settings, envFile, environment),
     pathStyle: settings.pathStyle,
     serverSideEncryption: encryptionOf(settings),
     storageClass: settings.storageClass,

@@ -11,7 +11,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const VARIABLES = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] as const;
 
 /** The keys of the settings; undefined leaves them to the machine. Throws `CONFIG_INVALID` for half of a pair. */
-export function credentialsOf({ accessKeyId, secretAccessKey, sessionToken }: KeySettings) {
+function credentialsOf({ accessKeyId, secretAccessKey, sessionToken }: KeySettings) {
   if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
   if (accessKeyId === undefined || secretAccessKey === undefined) {
     const [given, missing] =

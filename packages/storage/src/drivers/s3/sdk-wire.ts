@@ -28,7 +28,7 @@ import { deletedOf, factsOf, pageOf, storedOf, translated, uploadsPageOf } from 
 import { answeredAt, noteTimes, type OnDate } from "./sdk-times.ts";
 import type { S3Settings } from "./settings.ts";
 import { createTransport } from "./transport.ts";
-import type { ChangingWire } from "./through-renewal.ts";
+import { adminThroughRenewal, type ChangingWire } from "./through-renewal.ts";
 import type { RawS3Wire } from "./wire.ts";
 
 interface Sdk {
@@ -51,9 +51,9 @@ export function createS3Wire(settings: S3Settings, onDate: OnDate): ChangingWire
 
 /** The same for requests about the bucket itself. */
 export function createS3AdminWire(settings: S3Settings): S3AdminWire {
-  const { client } = createClient(settings);
+  const { client, chain } = createClient(settings);
   const Bucket = settings.bucket;
-  return {
+  const wire: S3AdminWire = {
     getVersioning: ({ signal }) =>
       translated(
         async () => (await client.send(new GetBucketVersioningCommand({ Bucket }), underSignal(signal))).Status,
@@ -79,6 +79,7 @@ export function createS3AdminWire(settings: S3Settings): S3AdminWire {
       translated(async () => answeredAt(await client.send(new HeadBucketCommand({ Bucket }), underSignal(signal)))),
     close: () => client.destroy(),
   };
+  return chain === undefined ? wire : adminThroughRenewal(wire, chain);
 }
 
 function objectCalls({
