@@ -73,7 +73,7 @@ export const targetOptions = {
     type: "list",
     group: "Restore",
     placeholder: "OLD=NEW",
-    help: "New place for a tablespace; may be repeated.",
+    help: "New place for a tablespace, named by its old one or its OID; may be repeated.",
   },
   "bin-dir": {
     env: "BACKUP_PG_BIN_DIR",
@@ -176,7 +176,7 @@ function requireLsn(text: string): Lsn {
   }
 }
 
-/** `OLD=NEW` pairs. Throws `USAGE`. */
+/** `OLD=NEW` pairs, of which the old one may be an OID. Throws `USAGE`. */
 export function tablespaceMapOf(config: TargetConfig): Map<string, string> {
   return new Map(
     config.tablespaceMap.map((pair) => {

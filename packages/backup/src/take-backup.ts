@@ -153,7 +153,7 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   await requireWhole(store, { claimed, host: options.host, objects, signal });
   const backupHistory = await findBackupHistory(
     store,
-    { ...archives, segmentSize: run.facts.walSegmentSize },
+    { ...archives, segmentSize: run.facts.walSegmentSize, isStandby: run.facts.inRecovery },
     { signal },
   );
   const complete = backupHistory === undefined ? record : { ...record, backupHistory };

@@ -243,17 +243,26 @@ describe("a backup history file", () => {
   });
 });
 
-test("a backup history file is not that of a backup from a standby, or from the archive, which began at the same checkpoint", async () => {
-  const { store } = repository;
-  const ofStandby = (record: BackupRecord): BackupRecord => ({
-    ...record,
-    source: { ...record.source, fromStandby: true },
-    stopLsn: formatLsn(parseLsn(record.stopLsn) + 8n),
-  });
-  await putBackup(store, { label: "2025-01-01", first: 3, change: ofStandby });
-  // The manifest of this one ends where its record does not.
-  expect((await find()).filter(([kind]) => kind !== "manifest-damaged")).toEqual([]);
-});
+test.each([
+  ["that names none", false],
+  ["that names it", true],
+])(
+  "a backup history file is not that of a backup from a standby or the archive %s and began with it",
+  async (_, names) => {
+    const { store } = repository;
+    const name = `${segmentName(3)}.00000028.backup`;
+    const sha256 = sha256Hex(await readObject(store, `wal/${name}`));
+    const ofStandby = (record: BackupRecord): BackupRecord => ({
+      ...record,
+      source: { ...record.source, fromStandby: true },
+      stopLsn: formatLsn(parseLsn(record.stopLsn) + 8n),
+      backupHistory: names ? { name, sha256 } : undefined,
+    });
+    await putBackup(store, { label: "2025-01-01", first: 3, change: ofStandby });
+    // The manifest of this one ends where its record does not.
+    expect((await find()).filter(([kind]) => kind !== "manifest-damaged")).toEqual([]);
+  },
+);
 
 describe("what the server says to have archived last", () => {
   const ask = async (lastArchived: string | undefined) => {

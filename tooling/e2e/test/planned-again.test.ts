@@ -35,7 +35,9 @@ async function runWhileItExpires(binary: Binary, args: readonly string[]): Promi
   const { s3 } = world;
   await copyAsOld(world, FIRST, GONE);
   const stall = s3.inject({ operation: "PutObject", key: /\/config\/leases\//, fault: { type: "stall" } });
-  const running = world.run(binary, args, { settings: { BACKUP_TEMP_DIR: tempDir } });
+  const running = world.run(binary, args, {
+    settings: { BACKUP_TEMP_DIR: tempDir, BACKUP_DRILL_STATE_DIR: join(world.directory, "drill") },
+  });
   const ended = await Promise.race([stall.firstHit, running]);
   expect(ended, ended?.stderr).toBeUndefined();
   await removeBackup(GONE);

@@ -7,6 +7,7 @@ import type { ControlFile } from "@soar/pg-tools/control-file";
 import { formatBackupManifest } from "@soar/pg-tools/manifest";
 import { requireMajor } from "@soar/pg-tools/majors";
 import type { BackupTablespace, SqlConnection } from "@soar/pg-tools/replication";
+import { encodeServerText } from "@soar/pg-tools/server-text";
 import type { EndOfBundle, ListedEntry } from "@soar/seekable-tar/members";
 import { aborted } from "@soar/task-pool";
 import {
@@ -190,8 +191,9 @@ export class FilesBackup {
     const like = { mode: mode & 0o7777, uid, gid, mtime: Math.floor(Date.now() / 1000) };
     this.#stopped = await stopBackup(this.#cluster.sql, this.#request);
     const { label, tablespaceMap } = this.#stopped;
-    yield this.#keep(toListedContent("backup_label", Buffer.from(label), like));
-    if (tablespaceMap !== "") yield this.#keep(toListedContent("tablespace_map", Buffer.from(tablespaceMap), like));
+    yield this.#keep(toListedContent("backup_label", encodeServerText(label), like));
+    if (tablespaceMap !== "")
+      yield this.#keep(toListedContent("tablespace_map", encodeServerText(tablespaceMap), like));
     yield this.#keep(toListedContent("global/pg_control", control, like));
   }
 

@@ -7,6 +7,7 @@ export interface BackupBegin {
   readonly startLsn: Lsn;
   readonly startTimeline: number;
   readonly segmentSize: number;
+  readonly isStandby: boolean;
 }
 
 /**
@@ -15,9 +16,11 @@ export interface BackupBegin {
  */
 export async function findBackupHistory(
   store: ObjectStore,
-  { startLsn, startTimeline: timeline, segmentSize }: BackupBegin,
+  { startLsn, startTimeline: timeline, segmentSize, isStandby }: BackupBegin,
   options: CallOptions,
 ): Promise<BackupRecord["backupHistory"]> {
+  // What has that name is of a backup of its primary, which began at the same checkpoint.
+  if (isStandby) return undefined;
   const segment = { timeline, index: segmentIndexOfLsn(startLsn, segmentSize) };
   const name = formatBackupHistoryName(segment, Number(startLsn % BigInt(segmentSize)), segmentSize);
   const key = walKey(name, "none");

@@ -58,6 +58,19 @@ test("the map names other places, whatever the chunks are and however long the p
   );
 });
 
+test("a place that is no UTF-8 is named by its bytes", () => {
+  const { bytes } = rewrite(
+    new Map([
+      [16420, "/caf\udce9"],
+      [16421, "/b"],
+    ]),
+    1024,
+  );
+  expect(execFileSync("tar", ["-xOf", "-", "tablespace_map"], { input: bytes })).toEqual(
+    Buffer.from("16420 /caf\xe9\n16421 /b\n", "latin1"),
+  );
+});
+
 test("a tablespace that nobody knows is refused", () => {
   expect(() => rewrite(new Map([[16420, "/data/a"]]), 1024)).toThrow(
     expect.objectContaining({

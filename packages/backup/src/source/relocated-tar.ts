@@ -58,8 +58,8 @@ export class RelocatedTar {
   }
 
   *#newMap(): Generator<Buffer, void, undefined> {
-    const entries = parseTablespaceMap(Buffer.concat(this.#collected).toString("utf8"));
-    const map = Buffer.from(formatTablespaceMap(entries.map(({ oid }) => ({ oid, location: this.#locationOf(oid) }))));
+    const entries = parseTablespaceMap(Buffer.concat(this.#collected));
+    const map = formatTablespaceMap(entries.map(({ oid }) => ({ oid, location: this.#locationOf(oid) })));
     this.#map = map;
     yield withSize(Buffer.concat(this.#held.splice(0)), map.length);
     yield map;

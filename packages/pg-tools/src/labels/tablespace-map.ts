@@ -1,4 +1,5 @@
 import { SoarError } from "@soar/errors";
+import { decodeServerText, encodeServerText } from "../server-text/server-text.ts";
 
 /** Where a tablespace lay when the backup was taken: the target of the link `pg_tblspc/<oid>`. */
 export interface TablespaceLocation {
@@ -8,11 +9,12 @@ export interface TablespaceLocation {
 
 /**
  * Reads `tablespace_map` (`read_tablespace_map` in xlogrecovery.c): an OID, a space, a path in which a backslash makes
- * the next character an ordinary one, even a line end. Throws FORMAT_INVALID.
+ * the next character an ordinary one, even a line end. What is no UTF-8 becomes text as all words of a server do. Throws
+ * FORMAT_INVALID.
  */
-export function parseTablespaceMap(text: string): readonly TablespaceLocation[] {
+export function parseTablespaceMap(file: Uint8Array): readonly TablespaceLocation[] {
   const entries: TablespaceLocation[] = [];
-  let rest = text;
+  let rest = decodeServerText(file);
   while (rest !== "") {
     const [line, oid, escaped] = /^([1-9]\d{0,9}) ((?:[^\\\n\r]|\\[^])+)[\n\r]+/.exec(rest) ?? [];
     if (line === undefined || oid === undefined || escaped === undefined) {
@@ -30,7 +32,9 @@ export function parseTablespaceMap(text: string): readonly TablespaceLocation[] 
   return entries;
 }
 
-/** The text that PostgreSQL writes for these tablespaces (`do_pg_backup_start`); empty for none, in which case there is no file. */
-export function formatTablespaceMap(entries: readonly TablespaceLocation[]): string {
-  return entries.map(({ oid, location }) => `${oid} ${location.replace(/[\\\n\r]/g, "\\$&")}\n`).join("");
+/** What PostgreSQL writes for these tablespaces (`do_pg_backup_start`); empty for none, in which case there is no file. */
+export function formatTablespaceMap(entries: readonly TablespaceLocation[]): Buffer {
+  return encodeServerText(
+    entries.map(({ oid, location }) => `${oid} ${location.replace(/[\\\n\r]/g, "\\$&")}\n`).join(""),
+  );
 }

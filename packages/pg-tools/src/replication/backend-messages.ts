@@ -1,5 +1,5 @@
 import type { ServerMessage } from "./server-failure.ts";
-import { decodeServerText } from "./server-text.ts";
+import { decodeServerText } from "../server-text/server-text.ts";
 
 /** A result set as text, NULL as `null`. */
 export interface ResultSet {

@@ -5,7 +5,6 @@ export { libpqEnvironment, type LibpqEnvironment, openLibpqEnvironment } from ".
 export { findServerUser } from "./connect-as-server.ts";
 export { type ConnectionConfig, serverLocation } from "./connection-config.ts";
 export { connectSql, type ConnectSqlOptions, type SqlConnection } from "./sql-connection.ts";
-export { isUnicode } from "./server-text.ts";
 export { serverAnswerOf } from "./server-failure.ts";
 export { connectSomewhere, findSuperuser } from "./connect-somewhere.ts";
 export {

@@ -1,4 +1,4 @@
-import { encodeServerText } from "./server-text.ts";
+import { encodeServerText } from "../server-text/server-text.ts";
 
 /** A value of a statement: `$1` and so on. */
 export type SqlValue = string | number | bigint | boolean | null | readonly SqlValue[];

@@ -1,4 +1,4 @@
-import { encodeServerText } from "./server-text.ts";
+import { encodeServerText } from "../server-text/server-text.ts";
 
 const PROTOCOL_VERSION = 3 << 16;
 

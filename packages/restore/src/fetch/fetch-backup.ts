@@ -116,7 +116,7 @@ function requireArchive(table: SeekTable, name: string, { label }: BackupRecord)
 async function rewriteTablespaceMap({ backup, dataDir, tablespaces, owner }: FetchOptions): Promise<void> {
   const path = join(dataDir, BACKUP_OBJECTS.tablespaceMap);
   const within = inDataDirectory(dataDir, owner);
-  const entries = parseTablespaceMap((await readIfPresent(path, { within }))?.toString("utf8") ?? "");
+  const entries = parseTablespaceMap((await readIfPresent(path, { within })) ?? Buffer.alloc(0));
   const moved = entries.map((entry) => {
     const location = tablespaces.get(entry.oid);
     if (location !== undefined) return { ...entry, location };

@@ -36,7 +36,10 @@ test("a place in use is refused, because recovery would overwrite a living clust
 });
 
 test("a map that fits no tablespace, or leads nowhere absolute, is refused", async () => {
-  await expect(place({ "/elsewhere": "/new" })).rejects.toMatchObject({ code: "USAGE", hint: `It has: ${old}.` });
+  await expect(place({ "/elsewhere": "/new" })).rejects.toMatchObject({
+    code: "USAGE",
+    hint: `It has: 16420 in ${old}.`,
+  });
   await expect(place({ "/elsewhere": "/new" }, [])).rejects.toMatchObject({
     code: "USAGE",
     hint: "It has no extra tablespaces at all.",
@@ -58,4 +61,14 @@ test("two tablespaces never share a place, nor lie in one another", async () => 
   await expect(
     place({ [old]: join(root, "new"), [join(root, "second")]: join(root, "new", "inner") }, two),
   ).rejects.toMatchObject({ code: "USAGE" });
+});
+
+test("a place that is no UTF-8 is refused, and another one can be given by the OID of the tablespace", async () => {
+  const odd = [{ oid: 16_420, name: "fast", location: join(root, "caf\udce9") }];
+  await expect(place({}, odd)).rejects.toMatchObject({
+    code: "SERVER_UNSUITABLE",
+    hint: expect.stringContaining("--tablespace-map 16420=/new/directory"),
+  });
+  const elsewhere = join(root, "elsewhere");
+  expect(await place({ "16420": elsewhere }, odd)).toEqual(new Map([[16_420, elsewhere]]));
 });

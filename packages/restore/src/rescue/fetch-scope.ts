@@ -150,7 +150,7 @@ function requireBase(table: SeekTable, { label }: BackupRecord): SeekArchive {
 /** Recovery makes the links in pg_tblspc from this file: to the source's own directories unless it is changed (safety, trap 27). */
 async function moveTablespaces({ dataDir, tablespaceDir }: FetchScopeOptions): Promise<void> {
   const path = join(dataDir, BACKUP_OBJECTS.tablespaceMap);
-  const entries = parseTablespaceMap((await readTrustedFile(path)).toString("utf8"));
+  const entries = parseTablespaceMap(await readTrustedFile(path));
   const moved = entries.map((entry) => ({ ...entry, location: join(tablespaceDir, String(entry.oid)) }));
   await replaceFile(path, formatTablespaceMap(moved), SCRATCH_FILE);
 }

@@ -37,10 +37,12 @@ async function contradiction(
     return error.message;
   }
   if (!name.startsWith(history.startSegmentName)) return `it says that the backup began in ${history.startSegmentName}`;
-  const backup = backups.find(({ record }) => record.backupHistory?.name === name)?.record;
-  // A server in recovery writes none (do_pg_backup_stop), though its backup begins where that of its primary does.
-  const begun = backups.filter(({ record }) => record.startLsn === formatLsn(history.startLsn));
-  const about = backup ?? begun.find(({ record }) => !record.source.fromStandby)?.record;
+  // A server in recovery writes none (do_pg_backup_stop), though its backup begins where that of its primary does, and older
+  // records of such backups name the file of the primary's.
+  const records = backups.map(({ record }) => record).filter(({ source }) => !source.fromStandby);
+  const about =
+    records.find(({ backupHistory }) => backupHistory?.name === name) ??
+    records.find(({ startLsn }) => startLsn === formatLsn(history.startLsn));
   if (about === undefined) return undefined;
   if (about.backupHistory?.name === name && about.backupHistory.sha256 !== sha256Hex(bytes))
     return `its bytes are not those that it had when backup ${about.label} was completed`;

@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { connectionEnvironment, type ScratchCluster } from "@soar/restore/rescue";
-import { connectSql, isUnicode, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
+import { connectSql, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
+import { isUnicode } from "@soar/pg-tools/server-text";
 import type { DrillCheck } from "../report/drill-report.ts";
 
 /** The restored server, and what the checks need beside it. */
