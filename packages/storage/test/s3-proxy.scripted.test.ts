@@ -99,6 +99,27 @@ test("a host that is excepted is reached directly", async () => {
   await store.close();
 });
 
+describe("a SOCKS proxy in ALL_PROXY, as desktops and jump hosts set it,", () => {
+  const SOCKS = "socks5://127.0.0.1:9";
+
+  test.each([
+    ["the endpoint is excepted", { http: SOCKS, https: SOCKS, except: ["127.0.0.1"] }],
+    ["the endpoint is of another scheme", { https: SOCKS }],
+  ])("is no trouble where %s", async (_name, proxy) => {
+    const store = open(plain, { endpoint: plain.endpoint, proxy });
+    await store.put("a", BODY);
+    expect(store.features.proxy).toBeUndefined();
+    await store.remove(["a"]);
+    await store.close();
+  });
+
+  test("is refused before anything is sent where it is on the way", () => {
+    expect(() => open(plain, { proxy: { http: SOCKS } })).toThrow(
+      expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringContaining(SOCKS) }),
+    );
+  });
+});
+
 describe("a proxy that is the trouble is named, and not the endpoint:", () => {
   async function failure(
     server: S3TestServer,

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chooseProxy, nameOfProxy } from "./proxy-choice.ts";
+import type { StoreProxy } from "../../store-config.ts";
+import { chooseProxy, nameOfProxy, type Target } from "./proxy-choice.ts";
 
 const PROXY = "http://user:pass%20word@proxy.internal:3128";
 
@@ -48,6 +49,29 @@ test("every host is excepted by itself and by what it lies below, and by no othe
   );
 });
 
+describe("a proxy that is not HTTP", () => {
+  const SOCKS = "socks5://127.0.0.1:1080";
+  const [plain, secured] = ["http:", "https:"].map((protocol) => ({ protocol, hostname: "s3.example.com" }));
+
+  test.each<[StoreProxy, Target | undefined]>([
+    [{ https: SOCKS }, plain],
+    [{ http: SOCKS }, secured],
+    [{ http: SOCKS, https: SOCKS, except: ["example.com"] }, secured],
+    [{ http: SOCKS, https: SOCKS, except: ["*"] }, plain],
+    [{ http: "::", https: "http://", except: ["s3.example.com:443", "s3.example.com:80"] }, secured],
+  ])("is no trouble where it is not on the way: %j", (proxies, target) => {
+    expect(target && chooseProxy(proxies)(target)).toBeUndefined();
+  });
+
+  test("is refused where it is, with the way out", () => {
+    const choose = chooseProxy({ http: "http://proxy:3128", https: SOCKS });
+    expect(plain && choose(plain)?.href).toBe("http://proxy:3128/");
+    expect(() => secured && choose(secured)).toThrow(
+      expect.objectContaining({ code: "CONFIG_INVALID", hint: expect.stringContaining("without a proxy") }),
+    );
+  });
+});
+
 describe("a proxy's address", () => {
   test("is chosen by the scheme of the endpoint", () => {
     const choose = chooseProxy({ https: "proxy:1" });
@@ -60,9 +84,12 @@ describe("a proxy's address", () => {
     expect(nameOfProxy(proxy ?? new URL("http://none"))).toBe("http://proxy.internal:3128");
   });
 
-  test.each(["socks5://user:hidden@proxy:1080", "ftp://proxy", "http://"])("%s is refused", (https) => {
-    expect(() => chooseProxy({ https })).toThrow(
-      expect.objectContaining({ code: "CONFIG_INVALID", message: expect.not.stringContaining("hidden") }),
-    );
-  });
+  test.each(["socks5://user:hidden@proxy:1080", "socks5://user:some@hidden@proxy:1080", "ftp://proxy", "http://"])(
+    "%s is refused",
+    (https) => {
+      expect(() => chooseProxy({ https })({ protocol: "https:", hostname: "h" })).toThrow(
+        expect.objectContaining({ code: "CONFIG_INVALID", message: expect.not.stringContaining("hidden") }),
+      );
+    },
+  );
 });

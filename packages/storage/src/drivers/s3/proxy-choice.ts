@@ -1,6 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import { registerSecret, SoarError } from "@soar/errors";
-import type { StoreProxy } from "../../store-config.ts";
+import { settingNamer } from "../../setting-names.ts";
+import type { NamedSetting, StoreProxy } from "../../store-config.ts";
 
 /** Where a connection goes. */
 export interface Target {
@@ -11,16 +12,31 @@ export interface Target {
   readonly port?: number | undefined;
 }
 
-/** The proxy on the way to a target; undefined for none. */
+/** The proxy on the way to a target; undefined for none. Throws `CONFIG_INVALID` for one that cannot be used. */
 export type ProxyChoice = (target: Target) => URL | undefined;
 
-/** Reads the configured proxies. Throws `CONFIG_INVALID`. */
-export function chooseProxy({ http, https, except = [] }: StoreProxy = {}): ProxyChoice {
-  const proxies: Readonly<Record<string, URL | undefined>> = { "http:": parseProxy(http), "https:": parseProxy(https) };
+/**
+ * Chooses among the configured proxies. One that is not on the way may be of any kind: the variables are those of all programs
+ * of a machine, and desktops and jump hosts set SOCKS proxies in `ALL_PROXY`.
+ */
+export function chooseProxy(
+  { http, https, except = [] }: StoreProxy = {},
+  nameOf: (setting: NamedSetting) => string = settingNamer(),
+): ProxyChoice {
+  const texts: Readonly<Record<string, string | undefined>> = { "http:": http, "https:": https };
+  const proxies = new Map<string, URL>();
   return (target) => {
-    const proxy = proxies[target.protocol];
-    return proxy === undefined || except.some((entry) => isExcepted(entry, target)) ? undefined : proxy;
+    const text = texts[target.protocol];
+    if (text === undefined || text === "" || except.some((entry) => isExcepted(entry, target))) return undefined;
+    const proxy = proxies.get(text) ?? parseProxy(text, nameOf);
+    proxies.set(text, proxy);
+    return proxy;
   };
+}
+
+/** An endpoint as the target of connections. */
+export function targetOf({ protocol, hostname, port }: URL): Target {
+  return { protocol, hostname, port: port === "" ? undefined : Number(port) };
 }
 
 /** For messages: without user and password. */
@@ -28,17 +44,16 @@ export function nameOfProxy(proxy: URL): string {
   return `${proxy.protocol}//${proxy.host}`;
 }
 
-function parseProxy(text: string | undefined): URL | undefined {
-  if (text === undefined || text === "") return undefined;
+function parseProxy(text: string, nameOf: (setting: NamedSetting) => string): URL {
   const url = text.includes("://") ? text : `http://${text}`;
   const proxy = URL.canParse(url) ? new URL(url) : undefined;
   if (proxy !== undefined && proxy.hostname !== "" && (proxy.protocol === "http:" || proxy.protocol === "https:")) {
     if (proxy.password !== "") registerSecret(decodeURIComponent(proxy.password));
     return proxy;
   }
-  const shown = url.replace(/\/\/[^@/]*@/, "//");
+  const shown = url.replace(/\/\/[^/]*@/, "//");
   throw new SoarError("CONFIG_INVALID", `unable to use the proxy '${shown}': it is not an http or https URL`, {
-    hint: "Write for example 'http://proxy.internal:3128'. SOCKS is not spoken.",
+    hint: `Write for example 'http://proxy.internal:3128'; SOCKS is not spoken. Or go without a proxy: except the host of the endpoint, or choose otherwise for backups alone (${nameOf("proxy")}).`,
   });
 }
 

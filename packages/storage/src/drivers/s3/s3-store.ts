@@ -11,7 +11,7 @@ import { putS3 } from "./put.ts";
 import { removeS3 } from "./remove.ts";
 import { reportRequests } from "./report-requests.ts";
 import type { S3Settings } from "./settings.ts";
-import { nameOfProxy } from "./proxy-choice.ts";
+import { nameOfProxy, targetOf } from "./proxy-choice.ts";
 import { type ChangingWire, throughRenewal } from "./through-renewal.ts";
 import { throughHabits } from "./through-habits.ts";
 import { abortStaleS3Uploads, listS3Uploads } from "./unfinished-uploads.ts";
@@ -133,8 +133,8 @@ function createFeatures(
   habits: HabitBook,
   clock: StoreFeatures["clock"],
 ): StoreFeatures {
-  const { protocol, hostname, host, port } = new URL(endpoint);
-  const proxy = proxyFor({ protocol, hostname, port: port === "" ? undefined : Number(port) });
+  const url = new URL(endpoint);
+  const proxy = proxyFor(targetOf(url));
   return {
     get conditionalPut() {
       return habits.now.conditionalPut;
@@ -154,7 +154,7 @@ function createFeatures(
     get learned() {
       return habits.learned;
     },
-    server: host,
+    server: url.host,
     clock,
     proxy: proxy === undefined ? undefined : nameOfProxy(proxy),
     recall: habits.recall,

@@ -1,6 +1,6 @@
 import { registerSecret, SoarError } from "@soar/errors";
 import { awsEndpoint, type Provider, providerOfHost, PROVIDERS, regionFor } from "../../providers.ts";
-import { chooseProxy, type ProxyChoice } from "./proxy-choice.ts";
+import { chooseProxy, type ProxyChoice, targetOf } from "./proxy-choice.ts";
 import { settingNamer } from "../../setting-names.ts";
 import type { NamedSetting, StoreConfig, StoreCredentials } from "../../store-config.ts";
 
@@ -31,6 +31,9 @@ export function resolveS3Settings(config: StoreConfig, bucket: string): S3Settin
   const host = endpoint.hostname;
   const provider = stated ?? providerOfHost(host);
   if (typeof config.credentials === "object") registerCredentials(config.credentials);
+  const proxyFor = chooseProxy(config.proxy, settingNamer(config.settingNames));
+  // One that cannot be used is told before anything is sent.
+  proxyFor(targetOf(endpoint));
   return {
     bucket,
     endpoint: endpoint.origin + endpoint.pathname.replace(/\/+$/, ""),
@@ -41,7 +44,7 @@ export function resolveS3Settings(config: StoreConfig, bucket: string): S3Settin
     serverSideEncryption: config.serverSideEncryption,
     storageClass: config.storageClass,
     caPem: config.caPem,
-    proxyFor: chooseProxy(config.proxy),
+    proxyFor,
     connectTimeoutMs: config.connectTimeoutMs ?? 10_000,
     idleTimeoutMs: config.idleTimeoutMs ?? 30_000,
     requestTimeoutMs: config.requestTimeoutMs ?? 300_000,
