@@ -1,4 +1,11 @@
-import { findServerUser, openConfiguredStore, type CommandContext, type Config, type OptionTable } from "@soar/app-kit";
+import {
+  findServerUser,
+  handOnStorage,
+  openConfiguredStore,
+  type CommandContext,
+  type Config,
+  type OptionTable,
+} from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { restoreCluster } from "@soar/restore";
 import { clientsText, connectedClients } from "./connected-clients.ts";
@@ -24,13 +31,14 @@ export async function runRestore(context: RestoreContext): Promise<void> {
     if (config.dryRun) return showPlan(output, await inspect(store, config, signal));
     const prepared = await prepare(store, config, signal);
     await ask(prepared, context);
+    const storage = handOnStorage(config, "reads");
     log.info(`restoring ${prepared.dataDir} from backup ${prepared.plan.backup.label}`);
     const report = await restoreCluster(store, prepared.plan, {
       ...prepared,
       owner: await findServerUser(config.owner),
       jobs: config.jobs,
-      walFetchProgram: walFetchProgram(config, envFile),
-      env: serverEnvironment(process.env),
+      walFetchProgram: walFetchProgram(storage, envFile),
+      env: serverEnvironment(process.env, storage.environment),
       port: config.port,
       role: config.username,
       replan: async () => (await planFor(store, config, signal)).plan,

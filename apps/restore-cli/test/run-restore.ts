@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { startProgram, type ProgramResult, type StartedProgram } from "@soar-tooling/test-bench";
 
-const BIN = fileURLToPath(new URL("../bin/soar-restore.js", import.meta.url));
+export const BIN = fileURLToPath(new URL("../bin/soar-restore.js", import.meta.url));
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;

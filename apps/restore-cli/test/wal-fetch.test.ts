@@ -1,9 +1,10 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { handOnStorage, type HandedStorage } from "@soar/app-kit";
 import { findWalObjects } from "@soar/repository/wal";
 import { openStore, readObject } from "@soar/storage";
 import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
-import type { ProgramResult } from "@soar-tooling/test-bench";
+import { type ProgramResult, startProgram } from "@soar-tooling/test-bench";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   archive,
@@ -15,7 +16,8 @@ import {
   writePlan,
   type LineageWorld,
 } from "./lineage-world.ts";
-import { runRestore, startRestore } from "./run-restore.ts";
+import { serverEnvironment, walFetchProgram } from "../src/wal-fetch-program.ts";
+import { BIN, runRestore, startRestore } from "./run-restore.ts";
 
 let world: LineageWorld;
 beforeEach(async () => {
@@ -338,5 +340,85 @@ describe("on S3, recovery is stopped, with status 126, by", () => {
     kill("SIGKILL");
     expect((await result).signal).toBe("SIGKILL");
     expect(existsSync(target())).toBe(false);
+  });
+});
+
+describe("the program that a restore writes into restore_command", () => {
+  let server: S3TestServer;
+  let caFile: string;
+  const [program = "", ...rest] = process.argv.slice(1);
+  beforeEach(async () => {
+    process.argv[1] = BIN;
+    server = await startS3Server({ tls: true });
+    const { endpoint, region, caPem } = server;
+    const store = openStore({ url: `s3://${server.bucket}/p`, endpoint, region, credentials: server, caPem });
+    for await (const { key } of world.store.list("")) await store.put(key, await readObject(world.store, key));
+    await store.close();
+    caFile = join(world.directory, "ca.pem");
+    writeFileSync(caFile, caPem ?? "");
+  });
+  afterEach(async () => {
+    process.argv.splice(1, Infinity, program, ...rest);
+    await server.close();
+  });
+
+  /** As the server runs it: with nothing but the line, and what it was started with. */
+  function runAsServer(handed: HandedStorage, environment: Record<string, string> = {}): Promise<ProgramResult> {
+    const [node = "", ...words] = walFetchProgram(handed, undefined);
+    const { accessKeyId, secretAccessKey } = server;
+    const keys = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    return startProgram([node, ...words, "--plan", world.plan, segmentName(3), TARGET], {
+      cwd: world.directory,
+      env: serverEnvironment({ PATH: process.env["PATH"], ...keys, ...environment }, handed.environment),
+    }).result;
+  }
+
+  const settings = (more: Partial<Parameters<typeof handOnStorage>[0]> = {}) =>
+    handOnStorage(
+      {
+        bucket: `s3://${server.bucket}/p`,
+        provider: undefined,
+        endpoint: server.endpoint,
+        region: server.region,
+        pathStyle: true,
+        allowHttp: false,
+        caFile,
+        proxy: undefined,
+        retryDeadlineMs: 60_000,
+        ...more,
+      } as Parameters<typeof handOnStorage>[0],
+      "reads",
+    );
+
+  test("trusts the authority that the restore was told of", async () => {
+    expect(await runAsServer(settings())).toMatchObject({ status: 0 });
+    expect(readFileSync(target()).equals(segmentBytes(3))).toBe(true);
+  });
+
+  test.each<[string, Partial<Parameters<typeof handOnStorage>[0]>, Record<string, string>]>([
+    ["that it was told of", { proxy: "http://127.0.0.1:9" }, {}],
+    ["that it was told of, with a password", { proxy: "http://me:hidden-word@127.0.0.1:9" }, {}],
+    ["of ALL_PROXY", {}, { ALL_PROXY: "http://127.0.0.1:9" }],
+    ["of all_proxy", {}, { all_proxy: "http://127.0.0.1:9" }],
+    ["of HTTPS_PROXY", {}, { HTTPS_PROXY: "http://127.0.0.1:9" }],
+  ])("goes through the proxy %s", async (_name, more, environment) => {
+    const handed = settings(more);
+    expect(handed.words.join(" ")).not.toContain("hidden-word");
+    const outcome = await runAsServer(handed, { ...environment, BACKUP_FETCH_TIMEOUT: "1s" });
+    expectStop(outcome, /the proxy http:\/\/127\.0\.0\.1:9 cannot be reached/);
+    expect(outcome.stderr).not.toContain("hidden-word");
+  });
+
+  test("accepts an endpoint without TLS where the restore did", async () => {
+    const endpoint = "http://10.255.255.1:9";
+    const refused = await runAsServer(settings({ endpoint, caFile: undefined }));
+    expectStop(refused, /it has no TLS/);
+    const accepted = await runAsServer(
+      settings({ endpoint, caFile: undefined, allowHttp: true, proxy: "127.0.0.1:9" }),
+      {
+        BACKUP_FETCH_TIMEOUT: "1s",
+      },
+    );
+    expectStop(accepted, /nothing listens/);
   });
 });

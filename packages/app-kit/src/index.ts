@@ -26,6 +26,7 @@ export { notifyOptions } from "./options/notify-options.ts";
 
 // What options lead to.
 export { openConfiguredStore, storeConfigOf } from "./connect/open-configured-store.ts";
+export { handOnStorage, type HandedStorage } from "./connect/hand-on-storage.ts";
 export { serverConnection } from "./connect/server-connection.ts";
 export { findServerUser } from "./connect/find-server-user.ts";
 export { findScratchPlace } from "./connect/scratch-place.ts";

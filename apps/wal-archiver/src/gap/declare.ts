@@ -2,6 +2,7 @@ import { hostname, userInfo } from "node:os";
 import {
   confirmOptions,
   defineCommand,
+  handOnStorage,
   notify,
   notifyOptions,
   openConfiguredStore,
@@ -10,6 +11,7 @@ import {
 } from "@soar/app-kit";
 import { declareGap, planGap } from "@soar/archive/gap";
 import { isSoarError, SoarError } from "@soar/errors";
+import { quoteForShell } from "@soar/programs";
 import type { GapRecord } from "@soar/repository/markers";
 import { daemonOptions, spoolOptions } from "../options.ts";
 import { describeGapPlan } from "./describe-gap.ts";
@@ -94,10 +96,11 @@ export const gapDeclare = defineCommand({
     output.report({ json: gap, text: () => `${gap.from} to ${gap.to} given up.` });
     // The base backup is more urgent than an alarm that cannot be sent, which fails the command afterwards.
     const untold = await alarm(config, gap);
-    if (config.baseBackup && isBaseBackupInstalled()) await takeBaseBackup(envFile, signal);
+    const needed = { envFile, storage: handOnStorage(config, "writes") };
+    if (config.baseBackup && isBaseBackupInstalled()) await takeBaseBackup(needed, signal);
     else
       log.warn(
-        `take a base backup at once, nothing behind the gap can be restored before: ${baseBackupCommand(envFile).join(" ")}`,
+        `take a base backup at once, nothing behind the gap can be restored before: ${baseBackupCommand(needed).map(quoteForShell).join(" ")}`,
       );
     if (untold !== undefined) throw untold;
   },

@@ -1,13 +1,20 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import type { HandedStorage } from "@soar/app-kit";
 import { messageOf, SoarError } from "@soar/errors";
-import { runProgram } from "@soar/programs";
+import { quoteForShell, runProgram } from "@soar/programs";
 
 const PROGRAM = "soar-base-backup";
 
-/** How an operator starts the base backup that a gap needs. */
-export function baseBackupCommand(envFile: string | undefined): readonly string[] {
-  return envFile === undefined ? [PROGRAM] : [PROGRAM, "--env-file", envFile];
+/** The base backup that a gap needs: into the same storage, reached in the same way. */
+export interface NeededBackup {
+  readonly envFile: string | undefined;
+  readonly storage: HandedStorage;
+}
+
+/** How an operator starts it. */
+export function baseBackupCommand({ envFile, storage }: NeededBackup): readonly string[] {
+  return [PROGRAM, ...(envFile === undefined ? [] : ["--env-file", envFile]), ...storage.words];
 }
 
 /** Whether the program can be found. */
@@ -19,12 +26,12 @@ export function isBaseBackupInstalled(path = process.env["PATH"] ?? ""): boolean
 const FORCE_AFTER_MS = 10 * 60_000;
 
 /** Takes a base backup and waits for it; its log goes to stderr. Rejects with `PROGRAM_FAILED`. */
-export async function takeBaseBackup(envFile: string | undefined, signal: AbortSignal): Promise<void> {
-  const [program = PROGRAM, ...args] = baseBackupCommand(envFile);
+export async function takeBaseBackup(needed: NeededBackup, signal: AbortSignal): Promise<void> {
+  const [program = PROGRAM, ...args] = baseBackupCommand(needed);
   let fact: string;
   try {
     const { status, ending } = await runProgram(program, args, {
-      env: process.env,
+      env: { ...process.env, ...needed.storage.environment },
       // The env file may be named by a relative path.
       cwd: process.cwd(),
       // Its result is not this command's: stdout is for data.
@@ -40,6 +47,6 @@ export async function takeBaseBackup(envFile: string | undefined, signal: AbortS
     fact = messageOf(error);
   }
   throw new SoarError("PROGRAM_FAILED", `the gap is declared, but the base backup failed: ${fact}`, {
-    hint: `Nothing behind the gap can be restored until there is one. Run: ${[program, ...args].join(" ")}`,
+    hint: `Nothing behind the gap can be restored until there is one. Run: ${[program, ...args].map(quoteForShell).join(" ")}`,
   });
 }
