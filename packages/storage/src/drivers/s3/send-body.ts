@@ -54,16 +54,19 @@ function sendBytes(outgoing: ClientRequest, body: Uint8Array, { whenBegun }: Tra
   whenBegun().then(() => outgoing.end(body.subarray(half)), fail);
 }
 
-/** Resolves when all was taken, or when nothing is taken any more. */
+/**
+ * Resolves when all was taken, or when nothing is taken any more. Waits for what `write` calls when a piece has left, not for
+ * "drain": Node hears that no more once the answer is there as a whole, and a server that has every byte answers before this
+ * side has heard that the last one left.
+ */
 async function writePieces(outgoing: ClientRequest, body: Uint8Array): Promise<void> {
   for (let offset = 0; offset < body.byteLength && !outgoing.destroyed; offset += PIECE_BYTES) {
-    if (outgoing.write(body.subarray(offset, offset + PIECE_BYTES))) continue;
     await new Promise<void>((resolve) => {
       const goOn = (): void => {
-        outgoing.off("drain", goOn).off("close", goOn);
+        outgoing.off("close", goOn);
         resolve();
       };
-      outgoing.on("drain", goOn).on("close", goOn);
+      outgoing.on("close", goOn).write(body.subarray(offset, offset + PIECE_BYTES), goOn);
     });
   }
 }

@@ -81,6 +81,34 @@ describe("a large body that waits for '100 Continue'", () => {
   });
 });
 
+test.each([false, true])(
+  "a body whose answer is there before it is, is sent to its end (with Expect: %s)",
+  async (expectContinue) => {
+    // A server that has every byte answers before this side hears that the last one left; this one answers at once.
+    const received: number[] = [];
+    const server = createServer();
+    const answer: RequestListener = (request, response) => {
+      let bytes = 0;
+      request.on("data", (chunk: Buffer) => (bytes += chunk.byteLength)).on("end", () => received.push(bytes));
+      response.writeHead(200, { "content-length": "0" }).end();
+    };
+    server.on("request", answer);
+    server.on("checkContinue", (request, response) => {
+      response.writeContinue();
+      answer(request, response);
+    });
+    transport = createTransport(OPTIONS);
+    const port = await listen(server);
+    const body = Buffer.alloc(8 * 1024 * 1024, 1);
+    const headers = { "content-length": String(body.byteLength) };
+    for (let round = 0; round < 4; round += 1) {
+      const { response } = await transport.handle(requestTo(port, { headers, body }), { expectContinue });
+      expect(await textOf(response.body)).toBe("");
+    }
+    await expect.poll(() => received).toEqual([body.length, body.length, body.length, body.length]);
+  },
+);
+
 test("a connection that is not made in time is given up", async () => {
   // Listens, but nobody takes connections off the full queue.
   const server = createNetServer({ pauseOnConnect: true });
