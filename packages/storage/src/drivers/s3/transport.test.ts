@@ -1,5 +1,5 @@
-import { createServer, type RequestListener, type Server } from "node:http";
-import { type AddressInfo, createServer as createNetServer } from "node:net";
+import { createServer, type RequestListener } from "node:http";
+import { type AddressInfo, createServer as createNetServer, type Server as NetServer } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { createTransport, type Transport, type TransportOptions, type TransportRequest } from "./transport.ts";
 
@@ -21,7 +21,7 @@ afterEach(() => {
   }
 });
 
-async function listen(server: Pick<Server, "listen" | "address" | "close">): Promise<number> {
+async function listen(server: Pick<NetServer, "listen" | "address" | "close">): Promise<number> {
   opened.push(server);
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   return (server.address() as AddressInfo).port;
@@ -109,10 +109,26 @@ test.each([false, true])(
   },
 );
 
+test("a server that answers and then takes no more of the body is given up, however the answer reads", async () => {
+  const port = await listen(
+    createNetServer((socket) => {
+      socket
+        .on("error", () => undefined)
+        .once("data", () => {
+          socket.pause().write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        });
+    }),
+  );
+  transport = createTransport({ ...OPTIONS, idleTimeoutMs: 200 });
+  const body = Buffer.alloc(64 * 1024 * 1024, 1);
+  const headers = { "content-length": String(body.byteLength) };
+  await expect(transport.handle(requestTo(port, { headers, body }))).rejects.toMatchObject({ code: "IDLE_TIMEOUT" });
+});
+
 test("a connection that is not made in time is given up", async () => {
   // Listens, but nobody takes connections off the full queue.
   const server = createNetServer({ pauseOnConnect: true });
-  const port = await listen(server as unknown as Server);
+  const port = await listen(server);
   transport = createTransport({ ...OPTIONS, connectTimeoutMs: 100, caPem: undefined });
   // TLS on a server that never says a word: connected, but not usable.
   const connecting = transport.handle(requestTo(port, { protocol: "https:" }));

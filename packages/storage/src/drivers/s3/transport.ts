@@ -150,6 +150,8 @@ async function exchange(
   times.answered(incoming);
   // Who is told that a body is stored may give its memory away.
   if ((incoming.statusCode ?? 0) < 300) await bodySent(outgoing);
+  // What failed meanwhile nobody heard: the SDK would wait for ever for the end of a body that is gone.
+  if (incoming.errored !== null) throw incoming.errored;
   return {
     statusCode: incoming.statusCode ?? 0,
     reason: incoming.statusMessage,
