@@ -69,7 +69,10 @@ describe("a server that refuses conditions", () => {
     await cleanUp();
   });
 
-  test("may say so with 400 and the name of the header", async () => {
+  test.each([
+    [400, "InvalidArgument", "Unsupported header If-None-Match"],
+    [500, "NotImplemented", "A header you provided implies functionality that is not implemented"],
+  ])("may say so with %i %s: %s", async (status, code, message) => {
     const headers = {
       etag: '"mark"',
       "last-modified": "Sun, 05 Jan 2025 12:00:00 GMT",
@@ -79,7 +82,7 @@ describe("a server that refuses conditions", () => {
     await using scripted = await openScripted([
       { status: 404 },
       { status: 200 },
-      errorReply(400, "InvalidArgument", "Unsupported header If-None-Match"),
+      errorReply(status, code, message),
       stored,
       { headers },
     ]);

@@ -48,6 +48,9 @@ describe("a server without batches", () => {
     [400, "MalformedXML"],
     [501, "NotImplemented"],
     [405, "MethodNotAllowed"],
+    [500, "NotImplemented"],
+    [503, "MethodNotAllowed"],
+    [500, "NotSupported"],
   ])("is recognised by %i %s", async (status, code) => {
     await using scripted = await openScripted([errorReply(status, code), { status: 204 }, { status: 204 }]);
     await scripted.store.remove(["a", "b"]);
@@ -56,6 +59,53 @@ describe("a server without batches", () => {
       "DELETE /bucket/a",
       "DELETE /bucket/b",
     ]);
+  });
+});
+
+describe("errors for all keys within a 200", () => {
+  const refusal = (keys: readonly string[], code: string) => ({
+    body: `<DeleteResult>${keys.map((key) => `<Error><Key>${key}</Key>${code === "" ? "" : `<Code>${code}</Code>`}<Message>no</Message></Error>`).join("")}</DeleteResult>`,
+  });
+
+  test.each(["InvalidArgument", "MethodNotAllowed", "NotImplemented", "MalformedXML", "SomethingElse", ""])(
+    "(%s) are a refusal of batches: the keys are removed one by one, and the next ones at once so",
+    async (code) => {
+      await using scripted = await openScripted([
+        refusal(["a", "b"], code),
+        ...Array.from({ length: 4 }, () => ({ status: 204 })),
+      ]);
+      await scripted.store.remove(["a", "b"]);
+      await scripted.store.remove(["c", "d"]);
+      expect(scripted.requests.map((request) => request.split("?")[0])).toEqual([
+        "POST /bucket/",
+        ...["a", "b", "c", "d"].map((key) => `DELETE /bucket/${key}`),
+      ]);
+      expect(scripted.store.features.learned).toEqual([
+        expect.objectContaining({ habit: "batchDelete", way: "refused" }),
+      ]);
+    },
+  );
+
+  test("that hold for single removals, too, are said as these say it, and nothing is learned", async () => {
+    await using scripted = await openScripted([
+      refusal(["a", "b"], "InvalidArgument"),
+      errorReply(403, "Forbidden"),
+      errorReply(403, "Forbidden"),
+    ]);
+    await expectRejection(scripted.store.remove(["a", "b"]), "STORE_DENIED");
+    expect(scripted.store.features.learned).toEqual([]);
+  });
+
+  test.each([
+    ["AccessDenied", "STORE_DENIED"],
+    ["Forbidden", "STORE_DENIED"],
+    ["UnauthorizedAccess", "STORE_DENIED"],
+    ["SlowDownWrite", "STORE_BUSY"],
+    ["ServiceUnavailable", "STORE_BUSY"],
+  ] as const)("(%s) that are about rights or load are no refusal of batches", async (code, expected) => {
+    await using scripted = await openScripted([refusal(["a", "b"], code)]);
+    await expectRejection(scripted.store.remove(["a", "b"]), expected);
+    expect(scripted.requests).toHaveLength(1);
   });
 });
 
@@ -81,6 +131,16 @@ describe("an error for one key within a 200", () => {
     ]);
     await expect(scripted.store.remove(["a", "b"])).resolves.toBeUndefined();
   });
+
+  test.each(["InvalidArgument", "MethodNotAllowed", "SomethingElse"])(
+    "(%s) has this key removed by itself",
+    async (code) => {
+      await using scripted = await openScripted([reply(code, "x"), { status: 204 }]);
+      await scripted.store.remove(["a", "b"]);
+      expect(scripted.requests[1]).toContain("DELETE /bucket/b");
+      expect(scripted.store.features.learned).toEqual([]);
+    },
+  );
 
   test("is tried again when that may help", async () => {
     await using scripted = await openScripted([

@@ -38,6 +38,11 @@ export const wrongRegion: MeaningRow = (facts, { settings }) => ({
       : `Set the region to '${facts.region}' (${settings.nameOf("region")})${settings.provider.name === "aws" ? "" : ", and the endpoint to the one of that region"}.`,
 });
 
+const unsupported: MeaningRow = (facts, { settings }, message) => ({
+  code: "STORE_UNSUPPORTED",
+  fact: `${settings.provider.title} does not support it (${describeFacts(facts)}: ${message})`,
+});
+
 /** S3's error codes. Providers mostly keep to them; where they do not, the message or the status decides below. */
 export const MEANINGS: Readonly<Record<string, MeaningRow>> = {
   NoSuchBucket: (_facts, { settings }) => bucketMissing(settings.bucket, settings.endpoint),
@@ -119,10 +124,8 @@ export const MEANINGS: Readonly<Record<string, MeaningRow>> = {
   SlowDown: busy,
   ServiceUnavailable: busy,
   InternalError: busy,
-  NotImplemented: (facts, { settings }, message) => ({
-    code: "STORE_UNSUPPORTED",
-    fact: `${settings.provider.title} does not support it (${describeFacts(facts)}: ${message})`,
-  }),
+  NotImplemented: unsupported,
+  MethodNotAllowed: unsupported,
   QuotaExceeded: (_facts, _context, message) => quotaExceeded(message),
   XMinioAdminBucketQuotaExceeded: (_facts, _context, message) => quotaExceeded(message),
   XMinioStorageFull: (_facts, _context, message) => quotaExceeded(message),

@@ -62,6 +62,8 @@ describe("an answer", () => {
     [403, "QuotaExceeded", "STORE_QUOTA"],
     [301, "PermanentRedirect", "CONFIG_INVALID"],
     [501, "Whatever", "STORE_UNSUPPORTED"],
+    [500, "NotImplemented", "STORE_UNSUPPORTED"],
+    [503, "MethodNotAllowed", "STORE_UNSUPPORTED"],
     [400, "XMinioParentIsObject", "STORE_UNSUPPORTED"],
     [409, "XMinioObjectExistsAsDirectory", "STORE_UNSUPPORTED"],
     [405, "MethodNotAllowed", "STORE_UNSUPPORTED"],

@@ -75,8 +75,10 @@ function meaningOfStatus(facts: S3FailureFacts, context: S3FailureContext, messa
   };
 }
 
-/** What a failure inside of a 200 means: DeleteObjects reports each key by itself. */
-export function classifyKeyFailure(code: string, message: string, context: S3FailureContext): SoarError {
+/** What the refusal of one key's removal means, by itself or inside of a 200: DeleteObjects reports each key. */
+export function classifyRemoval(error: S3Failure, context: S3FailureContext): SoarError {
+  const { message, facts } = error;
+  const { code } = facts;
   if (LOCK_MESSAGE.test(message) || /lock/i.test(code)) {
     return new SoarError(
       "OBJECT_LOCKED",
@@ -86,13 +88,7 @@ export function classifyKeyFailure(code: string, message: string, context: S3Fai
       },
     );
   }
-  const failure = classifyS3Failure(
-    new S3Failure(message, {
-      status: code === "InternalError" || code === "SlowDown" || code === "ServiceUnavailable" ? 503 : 403,
-      code,
-    }),
-    context,
-  );
+  const failure = classifyS3Failure(error, context);
   return isSoarError(failure)
     ? failure
     : new SoarError("STORE_PROTOCOL", `unable to ${context.action}: ${code}`, { cause: failure });

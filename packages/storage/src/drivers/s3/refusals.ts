@@ -40,6 +40,17 @@ const ABOUT_THE_BODY = new Set([
   "PreconditionFailed",
 ]);
 
+/** Codes of a refusal of what was asked or how, whatever status carries them: some gateways answer 500 or 503 with them. */
+const ABOUT_THE_MANNER = new Set([
+  "NotImplemented",
+  "NotSupported",
+  "MethodNotAllowed",
+  "UnsupportedOperation",
+  "InvalidArgument",
+  "InvalidRequest",
+  "MalformedXML",
+]);
+
 /** Servers have many words for "I do not know these keys". */
 const ABOUT_CREDENTIALS = /token|accesskeyid|signaturedoesnotmatch|unrecognizedclient|credential/i;
 
@@ -59,6 +70,7 @@ export function mayBeAboutCredentials(error: S3Failure): boolean {
 export function isAboutCallerOrLoad({ facts: { status, code }, message }: S3Failure): boolean {
   if (status === undefined || ABOUT_THE_CALLER.has(code) || isQuotaMessage(message)) return true;
   if (status === 401 || status === 403 || status === 407 || status === 408 || status === 429) return true;
+  if (ABOUT_THE_MANNER.has(code)) return false;
   return (status >= 300 && status < 400) || (status >= 500 && status !== 501 && status !== 505);
 }
 
@@ -69,7 +81,13 @@ export function isAboutCallerOrLoad({ facts: { status, code }, message }: S3Fail
 export function isAboutManner(error: S3Failure): boolean {
   const { status = 0, code } = error.facts;
   if (isAboutCallerOrLoad(error) || ABOUT_THE_BODY.has(code)) return false;
-  return [400, 405, 411, 415, 417, 422, 501, 505].includes(status);
+  return [400, 405, 411, 415, 417, 422, 501, 505].includes(status) || (status >= 500 && ABOUT_THE_MANNER.has(code));
+}
+
+/** The status that a refusal of one key would have had by itself: within a 200 there is its code alone. */
+export function statusOfKeyRefusal(code: string): 400 | 403 | 503 {
+  if (/^(?:InternalError|ServiceUnavailable|SlowDown|RequestTimeout|TooManyRequests)/.test(code)) return 503;
+  return ABOUT_THE_CALLER.has(code) || /denied|forbidden|unauthori[sz]ed/i.test(code) ? 403 : 400;
 }
 
 /** Names the header or the idea of "only if absent". */

@@ -1,9 +1,10 @@
 import type { CallOptions } from "../../object-store.ts";
 import { callS3, type S3Context } from "./context.ts";
 import { eitherWay, type TwoWays } from "./either-way.ts";
-import { classifyKeyFailure } from "./errors.ts";
-import { isAboutCallerOrLoad } from "./refusals.ts";
-import { isS3Failure, type S3Wire } from "./wire.ts";
+import { classifyRemoval } from "./errors.ts";
+import type { S3FailureContext } from "./failure-meaning.ts";
+import { isAboutCallerOrLoad, statusOfKeyRefusal } from "./refusals.ts";
+import { isS3Failure, S3Failure, type S3Wire } from "./wire.ts";
 
 /** Single removals at once, where there is no batch. */
 const SINGLE_REMOVALS_AT_ONCE = 8;
@@ -50,15 +51,16 @@ async function removeBatch(
   signal: AbortSignal | undefined,
 ): Promise<readonly string[]> {
   const { removed, failures } = await wire.deleteObjects({ keys, signal });
+  const refusals: S3Failure[] = [];
   for (const { key, code, message } of failures) {
     if (code === "NoSuchKey" || code === "NoSuchVersion") continue;
-    const failure = classifyKeyFailure(code, message, {
-      settings: context.settings,
-      action: `remove '${context.nameOf(key)}'`,
-      key,
-    });
+    const refusal = new S3Failure(message, { status: statusOfKeyRefusal(code), code });
+    const failure = classifyRemoval(refusal, contextOf(context, key));
     if (failure.code !== "STORE_UNSUPPORTED" && failure.code !== "STORE_PROTOCOL") throw failure;
+    refusals.push(refusal);
   }
+  // A server may say to each key by itself that it knows no batches.
+  if (refusals[0] !== undefined && refusals.length === keys.length) throw refusals[0];
   const confirmed = new Set(removed);
   return keys.filter((key) => !confirmed.has(key));
 }
@@ -91,12 +93,10 @@ async function removeThrough(
   } catch (error) {
     // NoSuchKey: some servers do not keep to S3's rule that removing what is not there succeeds.
     if (isS3Failure(error, 0, "NoSuchKey")) return;
-    if (isS3Failure(error, 403))
-      throw classifyKeyFailure(error.facts.code, error.message, {
-        settings: context.settings,
-        action: `remove '${context.nameOf(key)}'`,
-        key,
-      });
-    throw error;
+    throw isS3Failure(error, 403) ? classifyRemoval(error, contextOf(context, key)) : error;
   }
+}
+
+function contextOf({ settings, nameOf }: S3Context, key: string): S3FailureContext {
+  return { settings, action: `remove '${nameOf(key)}'`, key };
 }
