@@ -32,6 +32,9 @@ describe.each(majors)(
         [],
         "forbidden",
       );
+      // What is set in this way counts more than what a server is started with.
+      for (const whose of ["DATABASE postgres", "DATABASE template1", "DATABASE forbidden", "ROLE ALL"])
+        await cluster.query(`ALTER ${whose} SET event_triggers = on`);
       const backup = await world.run("soar-base-backup", ["--no-expire"]);
       if (backup.status !== 0) throw new Error(backup.stderr);
       await archiveAll(cluster);

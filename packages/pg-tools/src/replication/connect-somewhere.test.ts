@@ -3,12 +3,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { errorResponse } from "../../test/backend-frames.ts";
 import { startScriptedServer } from "../../test/scripted-server.ts";
 import { connectSomewhere, findSuperuser } from "./connect-somewhere.ts";
+import { connectSql } from "./sql-connection.ts";
 import type { ConnectionConfig } from "./connection-config.ts";
 
 let cluster: TestCluster;
 beforeAll(async () => {
   cluster = await createTestCluster({
     installation: requireInstallation(),
+    initdbArgs: ["--locale=C", "--encoding=UTF8"],
     databases: ["soar"],
     hba: [
       "host postgres guest,narrow,asked 127.0.0.1/32 reject",
@@ -82,7 +84,15 @@ test("finds a superuser by any role that is let in, and says when none may log i
     database: "soar",
     isOwnServer: true,
   });
-  await cluster.query("ALTER ROLE postgres NOLOGIN");
+  await cluster.query("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0");
+  // Programs can be told names that are UTF-8 only, so that such a superuser is better than the one that was let in.
+  await using connection = await connectSql(as("postgres", "latin"), { writes: true, text: "unicode" });
+  await connection.query('CREATE ROLE "chéf" LOGIN SUPERUSER');
+  const chief = { roles: ["ch\udce9f"], databases: ["soar"] };
+  expect(await findSuperuser(as("plain"), chief)).toMatchObject({ user: "postgres" });
+  await connection.query("ALTER ROLE postgres NOLOGIN");
+  expect(await findSuperuser(as("plain"), chief)).toMatchObject({ user: "ch\udce9f" });
+  await connection.query('ALTER ROLE "chéf" NOLOGIN');
   await expect(findSuperuser(as("plain"), options)).rejects.toMatchObject({
     code: "SERVER_DENIED",
     message: "no superuser of the source may log in",

@@ -1,6 +1,7 @@
 import { asError, SoarError } from "@soar/errors";
 import type { ConnectionConfig } from "./connection-config.ts";
 import { refusedPart } from "./server-failure.ts";
+import { isUnicode } from "./server-text.ts";
 import { connectSql, type ConnectSqlOptions, type SqlConnection } from "./sql-connection.ts";
 
 const TEMPLATE = "template1";
@@ -82,11 +83,13 @@ export async function findSuperuser(server: ConnectionConfig, options: Superuser
     ]),
   );
   await using connection = await connectFirst(attempts, { signal });
-  const [row] = await connection.query<{ name: string }>(
-    "SELECT rolname AS name FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY rolname <> current_user, oid LIMIT 1",
+  const rows = await connection.query<{ name: string }>(
+    "SELECT rolname AS name FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY rolname <> current_user, oid",
     [],
     { signal },
   );
+  // Programs can be told names of this kind only.
+  const row = rows.find(({ name }) => isUnicode(name)) ?? rows[0];
   if (row !== undefined) return { ...own, user: row.name, database: connection.database };
   throw new SoarError("SERVER_DENIED", "no superuser of the source may log in", {
     hint: "Restore the whole cluster to a directory of its own instead, and give a superuser the right to log in there.",

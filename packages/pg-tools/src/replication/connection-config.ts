@@ -15,6 +15,10 @@ export interface ConnectionConfig {
   readonly applicationName?: string | undefined;
   /** A server that we started, with access rules of ours, where the role is a superuser: what the source loads into sessions is left out. */
   readonly isOwnServer?: boolean | undefined;
+  /** Of a server that we started: what only some versions know is set in its sessions, too. */
+  readonly postgresMajor?: number | undefined;
+  /** In which programs of PostgreSQL speak; else in what was set for the role, the database or the server. */
+  readonly clientEncoding?: string | undefined;
   /** Until the server is ready for commands; 10 seconds unless said otherwise. */
   readonly connectTimeoutMs?: number | undefined;
 }

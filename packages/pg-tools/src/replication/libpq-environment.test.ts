@@ -12,6 +12,7 @@ test("everything that a program needs to log in, and nothing of whoever runs thi
     password: () => Promise.resolve("hunter2-of-libpq"),
     database: "flights",
     applicationName: "drill",
+    clientEncoding: "LATIN1",
     connectTimeoutMs: 2500,
     tls: { mode: "verify-full" },
   } as const;
@@ -23,6 +24,7 @@ test("everything that a program needs to log in, and nothing of whoever runs thi
     PGUSER: "soar",
     PGDATABASE: "flights",
     PGAPPNAME: "drill",
+    PGCLIENTENCODING: "LATIN1",
     PGOPTIONS: expect.stringMatching(
       /-c statement_timeout=0 .*-c default_transaction_isolation=read\\ committed .*-c temp_tablespaces=$/,
     ) as string,
@@ -36,9 +38,17 @@ test("everything that a program needs to log in, and nothing of whoever runs thi
   expect(redactSecrets("it said hunter2-of-libpq")).not.toContain("hunter2");
 });
 
-test("on a server of our own the libraries that the source loads into sessions are left out", async () => {
+test("on a server of our own the libraries that the source loads into sessions are left out, damage is told, and event triggers are off where a switch is known", async () => {
   const server = { host: "/tmp/own", port: 5432, user: "postgres", isOwnServer: true };
-  expect((await libpqEnvironment(server))["PGOPTIONS"]).toMatch(/-c session_preload_libraries= -c role=none$/);
+  const common = "-c session_preload_libraries= -c role=none -c zero_damaged_pages=off -c ignore_checksum_failure=off";
+  for (const [postgresMajor, more] of [
+    [undefined, ""],
+    [16, ""],
+    [17, " -c event_triggers=off"],
+  ] as const)
+    expect((await libpqEnvironment({ ...server, postgresMajor }))["PGOPTIONS"]?.endsWith(`${common}${more}`)).toBe(
+      true,
+    );
 });
 
 test("without a password none is looked for elsewhere, and a socket has no TLS", async () => {

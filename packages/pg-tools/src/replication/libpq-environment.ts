@@ -27,6 +27,7 @@ export async function libpqEnvironment(
     user,
     database,
     applicationName = "soar",
+    clientEncoding,
     connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS,
     tls,
   } = server;
@@ -40,6 +41,7 @@ export async function libpqEnvironment(
     PGUSER: user,
     ...(database === undefined ? {} : { PGDATABASE: database }),
     PGAPPNAME: applicationName,
+    ...(clientEncoding === undefined ? {} : { PGCLIENTENCODING: clientEncoding }),
     PGOPTIONS: startupOptions(programSettings(server)),
     PGCONNECT_TIMEOUT: String(Math.ceil(connectTimeoutMs / 1000)),
     PGGSSENCMODE: "disable",

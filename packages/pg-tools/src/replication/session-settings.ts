@@ -1,3 +1,4 @@
+import { findMajor } from "../majors/find-major.ts";
 import type { ConnectionConfig } from "./connection-config.ts";
 
 /** What a session may do and how its text is meant. */
@@ -52,24 +53,40 @@ const UNDERSTOOD = {
 };
 
 /** A superuser's session on a server that we started: libraries that the source loads into sessions may not be on this host. */
-const ON_OWN_SERVER = { session_preload_libraries: "", role: "none" };
+const ON_OWN_SERVER = {
+  session_preload_libraries: "",
+  role: "none",
+  // Damage is to be found, not passed over.
+  zero_damaged_pages: "off",
+  ignore_checksum_failure: "off",
+};
+/** What the server was started with counts less than what was set for a role or a database. */
+const WITHOUT_EVENT_TRIGGERS = { event_triggers: "off" };
+
+type KnownServer = Pick<ConnectionConfig, "isOwnServer" | "postgresMajor">;
 
 /** For our own sessions, which are opened in this way only. */
-export function sessionSettings(server: Pick<ConnectionConfig, "isOwnServer">): Readonly<Record<string, string>> {
+export function sessionSettings(server: KnownServer): Readonly<Record<string, string>> {
   return { ...programSettings(server), ...UNDERSTOOD };
 }
 
 /** For programs of PostgreSQL, which know how to read answers: `PGOPTIONS`. */
-export function programSettings({
-  isOwnServer,
-}: Pick<ConnectionConfig, "isOwnServer">): Readonly<Record<string, string>> {
-  return { ...NEEDED, ...(isOwnServer === true ? ON_OWN_SERVER : {}) };
+export function programSettings({ isOwnServer, postgresMajor }: KnownServer): Readonly<Record<string, string>> {
+  if (isOwnServer !== true) return NEEDED;
+  // A server does not let in who sets what its version does not know.
+  const hasSwitch = postgresMajor !== undefined && findMajor(postgresMajor)?.features.loginEventTriggers === true;
+  return { ...NEEDED, ...ON_OWN_SERVER, ...(hasSwitch ? WITHOUT_EVENT_TRIGGERS : {}) };
 }
 
 /** The first version with `transaction_timeout`. */
 const TRANSACTION_TIMEOUT_SINCE = 170_000;
 /** Encodings that cannot be converted to UTF-8 (PostgreSQL documentation, "Available Character Set Conversions"). */
 const WITHOUT_UNICODE = ["SQL_ASCII", "MULE_INTERNAL"];
+
+/** In which a program speaks that gives and takes UTF-8; that of the database itself where it has no other form. */
+export function unicodeEncoding(serverEncoding: string): string {
+  return WITHOUT_UNICODE.includes(serverEncoding) ? serverEncoding : "UTF8";
+}
 
 /** What can be said only when the server has said who it is. */
 export function settingsAfterLogin(
@@ -78,7 +95,7 @@ export function settingsAfterLogin(
 ): string {
   return [
     ...(serverVersion >= TRANSACTION_TIMEOUT_SINCE ? ["SET transaction_timeout = 0"] : []),
-    ...(text === "unicode" && !WITHOUT_UNICODE.includes(serverEncoding) ? ["SET client_encoding = 'UTF8'"] : []),
+    ...(text === "unicode" && unicodeEncoding(serverEncoding) === "UTF8" ? ["SET client_encoding = 'UTF8'"] : []),
     ...(writes ? [] : ["SET default_transaction_read_only = on"]),
   ].join("; ");
 }

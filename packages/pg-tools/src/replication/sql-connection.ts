@@ -6,7 +6,7 @@ import { type Frame, MESSAGE } from "./frame-parser.ts";
 import { databaseOf, type ConnectionConfig } from "./connection-config.ts";
 import { commandFailure, type ServerMessage } from "./server-failure.ts";
 import { ServerSession } from "./server-session.ts";
-import { sessionSettings, settingsAfterLogin, type SessionOptions } from "./session-settings.ts";
+import { sessionSettings, settingsAfterLogin, type SessionOptions, unicodeEncoding } from "./session-settings.ts";
 import { liftTransactionLimit } from "./transaction-limit.ts";
 import { queryMessage, type SqlValue, statementMessages } from "./sql-messages.ts";
 
@@ -18,6 +18,10 @@ export interface SqlConnection {
   readonly location: string;
   /** The one that was entered. */
   readonly database: string;
+  /** Of the database, as the server calls it: for example `UTF8`. */
+  readonly encoding: string;
+  /** In which a program exchanges UTF-8 with it; as `encoding` where it has no other form. */
+  readonly unicodeEncoding: string;
   /** For example 150020. */
   readonly serverVersion: number;
   /** Of our end of the connection; undefined over a unix socket. */
@@ -74,12 +78,16 @@ interface Result {
 
 class Session extends ServerSession implements SqlConnection {
   readonly database: string;
+  readonly encoding: string;
+  readonly unicodeEncoding: string;
   /** The statement before, whatever became of it. */
   #before: Promise<unknown> = Promise.resolve();
 
   constructor(config: ConnectionConfig, client: LoggedInClient) {
     super(config, client);
     this.database = databaseOf(config);
+    this.encoding = client.serverEncoding;
+    this.unicodeEncoding = unicodeEncoding(client.serverEncoding);
   }
 
   async query<T extends SqlRow>(

@@ -1,5 +1,6 @@
 import { isSoarError, SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { connectSql, findSuperuser, readSubscriptions, type ConnectionConfig } from "@soar/pg-tools/replication";
 import type { BackupRecord } from "@soar/repository";
 import type { RestoredChecks } from "../status/restore-record.ts";
@@ -8,7 +9,7 @@ import { entrancesOf } from "./entrances.ts";
 export interface CheckRestoredOptions {
   readonly dataDir: string;
   readonly privateDir: string;
-  readonly backup: Pick<BackupRecord, "source" | "databases">;
+  readonly backup: Pick<BackupRecord, "source" | "databases" | "postgresVersion">;
   /** A role of the source, where the record names no superuser. */
   readonly role: string;
   readonly signal?: AbortSignal | undefined;
@@ -50,7 +51,8 @@ async function entrance({
   signal,
 }: CheckRestoredOptions): Promise<ConnectionConfig | string> {
   const { port = 5432 } = await readClusterState(dataDir);
-  const place = { host: privateDir, port, user: role, applicationName: "soar-restore" };
+  const postgresMajor = majorOfVersionNumber(backup.postgresVersion);
+  const place = { host: privateDir, port, user: role, applicationName: "soar-restore", postgresMajor };
   return await attempt(() => findSuperuser(place, { ...entrancesOf(backup, role), signal }));
 }
 

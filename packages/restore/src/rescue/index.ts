@@ -15,4 +15,4 @@ export type { RescueEvent, ScratchCluster, ScratchOptions } from "./scratch-type
 export { withReplica, type Replica } from "./with-replica.ts";
 export { withoutEventTriggers } from "./event-triggers.ts";
 export { useScratchCluster, type UseScratchOptions } from "./use-scratch.ts";
-export { connectionEnvironment, databaseArgument } from "./run-client-program.ts";
+export { connectionEnvironment, databaseArgument, inEncoding, type ProgramText } from "./run-client-program.ts";

@@ -171,6 +171,7 @@ async function dump(
   ];
   await runClientProgram(join(binDir, "pg_dump"), args, {
     server,
+    text: "database",
     signal,
     hintWhenFull: SCRATCH_FULL,
     hint: "If it names a library, install that extension's package on this host and run the command again.",
@@ -188,6 +189,7 @@ async function load(
   const args = [...into, "--exit-on-error", ...(noOwner ? ["--no-owner", "--no-privileges"] : []), directory.dumpDir];
   await runClientProgram(join(binDir, "pg_restore"), args, {
     ...targetServer,
+    text: "bytes",
     signal,
     hint,
     hintWhenFull: TARGET_FULL,

@@ -171,6 +171,8 @@ async function dump(
   ];
   await runClientProgram(join(binDir, "pg_dump"), args, {
     server,
+    // For the names of the tables.
+    text: "unicode",
     signal,
     hintWhenFull: SCRATCH_FULL,
     hint: "If it names a library, install that extension's package on this host and run the command again.",
@@ -217,6 +219,7 @@ async function load(
     ];
     await runClientProgram(join(binDir, "pg_restore"), args, {
       server,
+      text: "bytes",
       certificateFile: destination.targetServer.certificateFile,
       signal,
       hintWhenFull: TARGET_FULL,

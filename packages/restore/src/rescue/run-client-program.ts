@@ -1,6 +1,6 @@
 import { basename } from "node:path";
-import { SoarError } from "@soar/errors";
-import { findServerUser, libpqEnvironment, type ConnectionConfig } from "@soar/pg-tools/replication";
+import { isSoarError, SoarError } from "@soar/errors";
+import { connectSql, findServerUser, libpqEnvironment, type ConnectionConfig } from "@soar/pg-tools/replication";
 import { complaintsOf, programFailed, runProgram } from "@soar/programs";
 
 export interface ClientProgramOptions {
@@ -8,6 +8,8 @@ export interface ClientProgramOptions {
   readonly server: ConnectionConfig;
   /** File of the certificates to check it with. */
   readonly certificateFile?: string | undefined;
+  /** What it speaks; see `inEncoding`. */
+  readonly text: ProgramText;
   readonly signal: AbortSignal;
   /** What to do when it fails. */
   readonly hint: string;
@@ -23,10 +25,11 @@ export interface ClientProgramOptions {
 export async function runClientProgram(
   path: string,
   args: readonly string[],
-  { server, certificateFile, hint, hintWhenFull, signal }: ClientProgramOptions,
+  { server, certificateFile, text, hint, hintWhenFull, signal }: ClientProgramOptions,
 ): Promise<void> {
+  const spoken = await inEncoding(server, text, { signal });
   const result = await runProgram(path, args, {
-    env: await connectionEnvironment(server, certificateFile),
+    env: await connectionEnvironment(spoken, certificateFile),
     owner: await findServerUser({ ...server, isOwnServer: false }),
     signal,
   });
@@ -53,6 +56,32 @@ export async function connectionEnvironment(
 ): Promise<Record<string, string>> {
   const files = certificateFile === undefined ? {} : { PGSSLROOTCERT: certificateFile };
   return await libpqEnvironment({ database: "postgres", applicationName: "soar-restore", ...server }, files);
+}
+
+/**
+ * `database`: what the database is written in, so that nothing is converted. `unicode`: what we have its words in. `bytes`: of
+ * one that says itself what it speaks, as `pg_restore` does for each dump; every database lets in who wants no conversion.
+ */
+export type ProgramText = "database" | "unicode" | "bytes";
+
+/**
+ * The same server for a program whose encoding is not what was set for the role, the database or the server: what these hold
+ * may not exist in that, and what the program is told would be read as something else.
+ */
+export async function inEncoding(
+  server: ConnectionConfig,
+  text: ProgramText,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<ConnectionConfig> {
+  if (text === "bytes") return { ...server, clientEncoding: "SQL_ASCII" };
+  try {
+    await using connection = await connectSql(server, options);
+    return { ...server, clientEncoding: text === "unicode" ? connection.unicodeEncoding : connection.encoding };
+  } catch (error) {
+    if (!isSoarError(error) || error.code === "ABORTED") throw error;
+    // The program will not get in either, and says why.
+    return server;
+  }
 }
 
 /** `--dbname` for a name of any characters: libpq takes one with an equals sign for a connection string. */

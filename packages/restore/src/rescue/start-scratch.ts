@@ -4,12 +4,14 @@ import { replaceFile } from "@soar/durable-files";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { findSuperuser, serverAnswerOf, type ConnectionConfig } from "@soar/pg-tools/replication";
 import type { RecoveryOutcome } from "@soar/pg-tools/cluster";
+import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { entrancesOf } from "../recover/entrances.ts";
 import { recover } from "../recover/recovery-files.ts";
 import { restoreCommand } from "../wal/restore-command.ts";
 import type { RestorePlan } from "../plan/plan.ts";
+import { findProgramRole } from "./program-role.ts";
 import { fetchScope, type FetchedScope } from "./fetch-scope.ts";
 import { readInvalidPages } from "./invalid-pages.ts";
 import { SCRATCH_FULL, saysDiskFull } from "./run-client-program.ts";
@@ -90,10 +92,12 @@ async function enter(
   { database }: Work,
 ): Promise<ConnectionConfig> {
   const { roles, databases } = entrancesOf(backup, role);
-  return await findSuperuser(
-    { host: directory.socketDir, port, user: role, applicationName: "soar-restore" },
+  const postgresMajor = majorOfVersionNumber(backup.postgresVersion);
+  const superuser = await findSuperuser(
+    { host: directory.socketDir, port, user: role, applicationName: "soar-restore", postgresMajor },
     { roles, databases: database === undefined ? databases : [database], signal },
   );
+  return await findProgramRole(superuser, signal);
 }
 
 async function fetchFiles(

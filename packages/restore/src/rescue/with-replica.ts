@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { makeDirectory, moveEntry, removeFile, replaceFile } from "@soar/durable-files";
+import { lstatIfPresent, makeDirectory, moveEntry, removeFile, replaceFile } from "@soar/durable-files";
 import { removeTree } from "@soar/durable-files/directories";
 import { lsnOfSegmentIndex, parseLsn } from "@soar/pg-tools";
 import { connectSql, findSuperuser, type ConnectionConfig } from "@soar/pg-tools/replication";
@@ -155,8 +155,9 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
     // Read at the start and never again.
     for (const name of ["standby.signal", "backup_label.old", "tablespace_map.old"])
       await removeFile(join(dataDir, name), SCRATCH_FILE);
+    const postgresMajor = majorOfVersionNumber(plan.backup.postgresVersion);
     const server = await findSuperuser(
-      { host: socketDir, port, user: role, applicationName: "soar-base-backup" },
+      { host: socketDir, port, user: role, applicationName: "soar-base-backup", postgresMajor },
       { ...entrancesOf(plan.backup, role), signal },
     );
     const replayedLsn = await waitForReplay(plan, feed, { server, signal });
@@ -175,9 +176,12 @@ async function follow(plan: RestorePlan, feed: WalFeed, options: Starting): Prom
 /** Settings of the source that are kept in its data directory must not count here, and must be there for the backup. */
 async function holdSettings(dataDir: string, aside: string): Promise<() => Promise<void>> {
   const [own, held] = [join(dataDir, AUTO_CONF), join(aside, AUTO_CONF)];
-  await moveEntry(own, held, SCRATCH_FILE);
+  // A link in its place is in no backup.
+  const isThere = (await lstatIfPresent(own)) !== undefined;
+  if (isThere) await moveEntry(own, held, SCRATCH_FILE);
   return async () => {
-    await moveEntry(held, own, SCRATCH_FILE);
+    if (isThere) await moveEntry(held, own, SCRATCH_FILE);
+    else await removeFile(own, SCRATCH_FILE);
   };
 }
 

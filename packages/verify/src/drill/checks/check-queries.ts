@@ -19,7 +19,11 @@ export async function checkQuery(
   { database: byDefault, production }: QuerySource,
 ): Promise<CheckResult> {
   const database = check.database ?? byDefault;
-  const here = await runQuery(drill, check.sql, await environmentFor(drill.scratch.server, { database }));
+  const here = await runQuery(
+    drill,
+    check.sql,
+    await environmentFor(drill.scratch.server, { database, text: "unicode" }),
+  );
   const result = (
     passed: boolean,
     detail: string,
@@ -41,7 +45,10 @@ export async function checkQuery(
     const asked = await runQuery(
       drill,
       check.sql,
-      await environmentFor({ ...production.server, database }, { certificateFile: production.certificateFile }),
+      await environmentFor(
+        { ...production.server, database },
+        { certificateFile: production.certificateFile, text: "unicode" },
+      ),
     );
     if (asked.status !== 0)
       return result(false, `the query failed on production: ${complaintOf(asked)}`, { expected: wanted, found });

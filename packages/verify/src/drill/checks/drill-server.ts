@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { connectionEnvironment, type ScratchCluster } from "@soar/restore/rescue";
+import { connectionEnvironment, inEncoding, type ProgramText, type ScratchCluster } from "@soar/restore/rescue";
 import { connectSql, type ConnectionConfig, type SqlConnection } from "@soar/pg-tools/replication";
 import { isUnicode } from "@soar/pg-tools/server-text";
 import type { DrillCheck } from "../report/drill-report.ts";
@@ -46,17 +46,20 @@ export async function withProgramName<T>(connection: SqlConnection, run: (name: 
   }
 }
 
-/** For programs of PostgreSQL that look at one database. Nothing may be written unless the drill's own work wants it. */
+/** For programs of PostgreSQL that look at one database, and speak what it is written in. Nothing may be written unless the drill's own work wants it. */
 export async function environmentFor(
   server: ConnectionConfig,
   options: {
     readonly database?: string;
     readonly certificateFile?: string | undefined;
     readonly writes?: boolean;
+    readonly text?: ProgramText;
   } = {},
 ): Promise<Record<string, string>> {
+  const entered = { ...server, database: options.database ?? server.database };
+  const spoken = await inEncoding(entered, options.text ?? "database");
   const environment = await connectionEnvironment(
-    { ...server, database: options.database ?? server.database, applicationName: "soar-backup-verify drill" },
+    { ...spoken, applicationName: "soar-backup-verify drill" },
     options.certificateFile,
   );
   const readOnly = `-c default_transaction_read_only=${options.writes === true ? "off" : "on"}`;
