@@ -77,6 +77,7 @@ export function formatPlan(prepared: Prepared): string {
     ["what is there", whatIsThere(prepared)],
     ...whatIsStopped(prepared),
     ["afterwards", afterwardsText(prepared)],
+    ...checked.configuration.map((text): Row => ["configuration", text]),
     ...plan.passedOver.map(({ label, reason }): Row => ["not used", `${label}: ${reason}`]),
     ...[...plan.warnings, ...checked.missingHere].map((warning): Row => ["warning", warning]),
     ...checkRows(checks),
@@ -195,7 +196,7 @@ function machineAsJson({
   config,
   download,
   action,
-  checked: { inPlace, approach, control, freeBytes, programVersion, binDir, missingHere },
+  checked: { inPlace, approach, control, freeBytes, programVersion, binDir, configuration, missingHere },
 }: Prepared): object {
   return {
     download,
@@ -206,6 +207,7 @@ function machineAsJson({
     config: config.map(({ path, present }) => ({ path, present: present !== undefined })),
     approach: approach.kind,
     targetAction: action,
+    configuration,
     missingHere,
     inPlace,
     stops: {

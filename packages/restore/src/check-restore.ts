@@ -15,6 +15,7 @@ import type { CheckedRestore, RestoreOptions } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { findServerControl, type ServerControl } from "./server-control/server-control.ts";
 import { hasSystemd } from "./server-control/systemd.ts";
+import { describeConfig } from "./server-config/describe-config.ts";
 import { findMissingHere } from "./server-config/missing-here.ts";
 import { placeTablespaces } from "./fetch/tablespaces.ts";
 import { requireLinkedWal, requireWalPlace } from "./fetch/wal-link.ts";
@@ -60,6 +61,7 @@ export async function checkRestore(
     approach,
     control: await controlOf(plan, options, inPlace),
     canControlServices: await hasSystemd(systemEnv),
+    configuration: await describeConfig(store, plan.backup, { dataDir, inPlace, withConfig: options.withConfig }),
     missingHere: await findMissingHere(plan.backup, { dataDir, binDir, inPlace, systemEnv }),
   };
 }

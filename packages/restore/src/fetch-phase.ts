@@ -32,11 +32,14 @@ export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run
   });
   onEvent?.({ type: "phase", phase: "fetch" });
   return await fetchInto(store, plan, run, async () => {
-    if (run.fenced) await fenceClone(dataDir, owner);
     await carryOver(run);
     if (run.withConfig === true)
       await putServerConfig(await compareServerConfig(store, plan.backup, { signal }), { ...run, now: new Date() });
-    await chooseConfigFile(store, plan.backup, dataDir, { inPlace: run.inPlace, owner, signal });
+    const { brought } = await chooseConfigFile(store, plan.backup, dataDir, run);
+    if (brought.length > 0)
+      onEvent?.({ type: "done", text: `wrote configuration that was saved with the backup: ${brought.join(", ")}` });
+    // Behind what ALTER SYSTEM had written on the source, which may come with the configuration.
+    if (run.fenced) await fenceClone(dataDir, owner);
     await prepareRecovery(plan, {
       dataDir,
       action: run.action,

@@ -56,11 +56,7 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
     await stopCluster({ dataDir, mode: "fast", signal });
     await requireWritten(run.doubts, run);
   }
-  const config = await chooseConfigFile(store, plan.backup, dataDir, {
-    inPlace: run.inPlace,
-    owner: run.owner,
-    signal,
-  });
+  const config = await chooseConfigFile(store, plan.backup, dataDir, run);
   // Known only now where its configuration came back with the restore.
   const control = await controlOf(plan, run, run.inPlace);
   const logFile = await startServer(control, { ...run, config });

@@ -40,11 +40,7 @@ type Observed = Omit<Run, "onEvent"> & { readonly onEvent: ReturnType<typeof rep
 
 async function startAndFollow(store: ObjectStore, plan: RestorePlan, run: Observed): Promise<RecoveryOutcome> {
   const { dataDir, recoveryLog, owner, keeper } = run;
-  const config = await chooseConfigFile(store, plan.backup, dataDir, {
-    inPlace: run.inPlace,
-    owner,
-    signal: run.signal,
-  });
+  const config = await chooseConfigFile(store, plan.backup, dataDir, run);
   await removePrivateDirectory(dataDir, keeper.record.privateDir, owner);
   // A copy that is going to pause is there to be looked at, by whoever was told its port.
   const privateDir = run.action === "pause" && !run.inPlace ? undefined : await createPrivateDirectory(dataDir, owner);

@@ -1,6 +1,6 @@
 // Archives that are made of entries instead of a tar stream: laid out first, then packed side by side.
 
-export { decodeName } from "./tar/entry-name.ts";
+export { decodeName, encodeName } from "./tar/entry-name.ts";
 export { ARCHIVE_END_BYTES, formatHeader, paddingOf, type WritableEntry } from "./tar/format-header.ts";
 export { crc32cOf, storedDigestOf } from "./codec/sums.ts";
 export { DigestFilter } from "./table/digest-filter.ts";

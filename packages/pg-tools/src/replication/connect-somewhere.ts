@@ -1,7 +1,7 @@
 import { asError, SoarError } from "@soar/errors";
 import type { ConnectionConfig } from "./connection-config.ts";
 import { refusedPart } from "./server-failure.ts";
-import { isUnicode } from "./server-text.ts";
+import { isUnicode } from "../server-text/server-text.ts";
 import { connectSql, type ConnectSqlOptions, type SqlConnection } from "./sql-connection.ts";
 
 const TEMPLATE = "template1";

@@ -116,6 +116,8 @@ export interface CheckedRestore {
   readonly control: ServerControl;
   /** Whether units of applications can be stopped and started here. */
   readonly canControlServices: boolean;
+  /** Where its configuration will come from, as far as that is not the base backup, in words. */
+  readonly configuration: readonly string[];
   /** What the restored server will look for and not find on this host, one sentence each. */
   readonly missingHere: readonly string[];
 }

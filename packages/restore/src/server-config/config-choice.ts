@@ -1,40 +1,100 @@
-import { basename, dirname, isAbsolute, join, relative } from "node:path";
-import { type DirectoryOptions, makeDirectory, type Owner, replaceFile, type WriteOptions } from "@soar/durable-files";
+import { join } from "node:path";
+import { lstatIfPresent, type Owner, readIfPresent } from "@soar/durable-files";
+import { hasErrorCode } from "@soar/errors";
 import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
-import { formatConfigSetting } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { inDataDirectory } from "../data-directory.ts";
-import { nameOwnPlaces, OWN_PLACES } from "./own-places.ts";
-import { readSavedConfig } from "./saved-config.ts";
 import { isFile } from "../is-file.ts";
+import { bringConfig } from "./bring-config.ts";
+import { CONF, isDirectory, isElsewhere } from "./config-places.ts";
+import { includesOf, placeBelow } from "./include-directives.ts";
+import { AUTO_CONF } from "./legal-files.ts";
+import { hasOwnPlaces, nameOwnPlaces } from "./own-places.ts";
+import { NOT_READABLE, readSavedConfig } from "./saved-config.ts";
 
 export interface ConfigChoice {
   /** Given to the server on its command line; undefined when the data directory has a postgresql.conf of its own. */
   readonly configFile: string | undefined;
   readonly settings: Readonly<Record<string, string>>;
+  /** What was written of the saved configuration, relative to the data directory. */
+  readonly brought: readonly string[];
+}
+
+export interface ChooseOptions extends CallOptions {
+  readonly inPlace: boolean;
+  readonly owner?: Owner | undefined;
+  /** What was saved takes the place of links of the old data directory. */
+  readonly withConfig?: boolean | undefined;
 }
 
 /**
  * Finds a configuration for the restored server: its own postgresql.conf; in place, the one that the source used, where it
  * lies (on Debian in /etc); else what was saved with the backup, written into the data directory, so that the copy is
- * started like any other cluster.
+ * started like any other cluster. Files that these name and that did not come with the data are brought in the same way.
  */
 export async function chooseConfigFile(
   store: ObjectStore,
   backup: BackupRecord,
   dataDir: string,
-  options: CallOptions & { readonly inPlace: boolean; readonly owner: Owner | undefined },
+  { inPlace, owner, withConfig = false, signal }: ChooseOptions,
 ): Promise<ConfigChoice> {
   const source = backup.settings["config_file"];
-  if (await isFile(join(dataDir, "postgresql.conf"))) {
-    if (!options.inPlace) await nameOwnPlaces(dataDir, source, options.owner);
-    return { configFile: undefined, settings: {} };
+  const isWhole = !(await hasOwnConf(dataDir, backup, owner));
+  const bring = async (copy: { readonly isWhole: boolean; readonly only?: string }): Promise<string[]> => {
+    const saved = [...(await readSavedConfig(store, backup, { signal }))];
+    const wanted = new Map(saved.filter(([path]) => copy.only === undefined || copy.only === path));
+    return await bringConfig(wanted, backup, { dataDir, owner, isWhole: copy.isWhole, replacesLinks: withConfig });
+  };
+  if (isWhole && inPlace && source !== undefined && (await isFile(source))) {
+    const only = join(backup.source.dataDirectory, AUTO_CONF);
+    const brought = (await isThere(dataDir, AUTO_CONF)) ? [] : await bring({ isWhole: false, only });
+    return { configFile: source, settings: await accessFiles(backup), brought };
   }
-  if (options.inPlace && source !== undefined && (await isFile(source)))
-    return { configFile: source, settings: await accessFiles(backup) };
-  await bringSavedConfig(await readSavedConfig(store, backup, options), backup, { dataDir, owner: options.owner });
-  return { configFile: undefined, settings: {} };
+  const lacks = isWhole ? "surely" : await lacksFiles(dataDir, backup, owner);
+  const brought =
+    lacks === undefined
+      ? []
+      : await bring({ isWhole }).catch((error: unknown) => {
+          // The plan has said so. Data is not given up for a file that the server may do without.
+          if (lacks === "surely" || !hasErrorCode(error, ...NOT_READABLE)) throw error;
+          return [];
+        });
+  if (!isWhole && !inPlace) await nameOwnPlaces(dataDir, source, owner);
+  return { configFile: undefined, settings: {}, brought };
+}
+
+/** One that lies there beside the one that the source was started with is of no use. */
+async function hasOwnConf(dataDir: string, backup: BackupRecord, owner: Owner | undefined): Promise<boolean> {
+  if (!(await isFile(join(dataDir, CONF)))) return false;
+  return !isElsewhere(backup) || hasOwnPlaces(await readOwn(dataDir, owner));
+}
+
+/** Without a look into the repository, whether files may be missing that the server will look for. */
+async function lacksFiles(
+  dataDir: string,
+  backup: BackupRecord,
+  owner: Owner | undefined,
+): Promise<"surely" | "maybe" | undefined> {
+  const { settings, source, leftOut = [] } = backup;
+  const named = includesOf(await readOwn(dataDir, owner), join(source.dataDirectory, CONF)).map(({ target }) => target);
+  for (const path of [...ACCESS_FILE_SETTINGS.map((setting) => settings[setting] ?? ""), ...named]) {
+    const inside = placeBelow(source.dataDirectory, path);
+    const place = inside === undefined ? path : join(dataDir, inside);
+    if (place !== "" && !(await isFile(place)) && !(await isDirectory(place))) return "surely";
+  }
+  return leftOut.length > 0 || !(await isThere(dataDir, AUTO_CONF)) ? "maybe" : undefined;
+}
+
+/** Empty where a link leads to it, which is the administrator's. */
+async function readOwn(dataDir: string, owner: Owner | undefined): Promise<string> {
+  const path = join(dataDir, CONF);
+  if ((await lstatIfPresent(path))?.isFile() !== true) return "";
+  return (await readIfPresent(path, { within: inDataDirectory(dataDir, owner) }))?.toString("utf8") ?? "";
+}
+
+async function isThere(dataDir: string, name: string): Promise<boolean> {
+  return (await lstatIfPresent(join(dataDir, name))) !== undefined;
 }
 
 /** The source may have been told of these on its command line alone. */
@@ -45,67 +105,4 @@ async function accessFiles({ settings }: BackupRecord): Promise<Record<string, s
     if (path !== undefined && (await isFile(path))) found[name] = path;
   }
   return found;
-}
-
-/** The directory that gets the configuration. */
-interface Copy {
-  readonly dataDir: string;
-  readonly owner: Owner | undefined;
-}
-
-/** Names of settings and directives are read in any case. */
-const INCLUDE_DIR = /^[ \t]*include_dir\s*=?\s*'?([^'\s]+)'?/gim;
-
-/** postgresql.conf last: with it, everything is there. */
-async function bringSavedConfig(
-  saved: ReadonlyMap<string, Buffer>,
-  { settings }: BackupRecord,
-  copy: Copy,
-): Promise<void> {
-  const { dataDir } = copy;
-  const source = settings["config_file"] ?? "";
-  const own: Record<string, string> = { data_directory: dataDir };
-  for (const setting of ACCESS_FILE_SETTINGS) {
-    const content = saved.get(settings[setting] ?? "");
-    if (content === undefined) continue;
-    own[setting] = join(dataDir, basename(settings[setting] ?? ""));
-    await replaceFile(own[setting] ?? "", content, fileIn(copy));
-  }
-  const text = withoutForeignIncludes(saved.get(source)?.toString("utf8") ?? "", dataDir);
-  for (const [path, content] of saved) await bringIncluded(relative(dirname(source), path), content, copy);
-  // The server does not start without a directory that is named, although nothing of it was saved.
-  for (const [, directory = ""] of text.matchAll(INCLUDE_DIR))
-    if (!isAbsolute(directory)) await makeDirectory(join(dataDir, directory), directoryIn(copy));
-  const block = [OWN_PLACES, ...Object.entries(own).map(([name, value]) => formatConfigSetting(name, value)), ""].join(
-    "\n",
-  );
-  await replaceFile(join(dataDir, "postgresql.conf"), `${withoutPidFile(text).trimEnd()}\n${block}`, fileIn(copy));
-}
-
-/** Files that postgresql.conf includes from below its own directory. */
-async function bringIncluded(path: string, content: Buffer, copy: Copy): Promise<void> {
-  if (path.startsWith("..") || !path.includes("/")) return;
-  await makeDirectory(dirname(join(copy.dataDir, path)), directoryIn(copy));
-  await replaceFile(join(copy.dataDir, path), content, fileIn(copy));
-}
-
-/** The server cannot be started without them, so they are there before pg_control is, also after a crash. */
-function fileIn({ dataDir, owner }: Copy): WriteOptions & { readonly sync: "directory" } {
-  return { mode: 0o600, sync: "directory", owner, within: inDataDirectory(dataDir, owner) };
-}
-
-function directoryIn(copy: Copy): DirectoryOptions {
-  return { ...fileIn(copy), mode: 0o700 };
-}
-
-/** Nothing of these was brought, and nothing is made outside of the data directory because a backup says so. */
-export function withoutForeignIncludes(text: string, dataDir: string): string {
-  return text.replaceAll(INCLUDE_DIR, (line, directory: string) =>
-    !isAbsolute(directory) && relative(dataDir, join(dataDir, directory)).startsWith("..") ? `#${line}` : line,
-  );
-}
-
-/** At a fixed place, it would be that of the server beside the copy. */
-export function withoutPidFile(text: string): string {
-  return text.replaceAll(/^(?=[ \t]*external_pid_file\b)/gm, "#");
 }

@@ -1,12 +1,24 @@
-import { dirname, join } from "node:path";
-import { type Owner, readTextIfPresent, replaceFile } from "@soar/durable-files";
+import { dirname, isAbsolute, join, relative } from "node:path";
+import { lstatIfPresent, type Owner, readIfPresent, replaceFile } from "@soar/durable-files";
 import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
 import { formatConfigSetting, parseConfigSettings } from "@soar/pg-tools/recovery-config";
+import { decodeName, encodeName } from "@soar/seekable-tar/members";
 import { inDataDirectory } from "../data-directory.ts";
 import { isFile } from "../is-file.ts";
 
 /** Above the settings that are the copy's own. */
-export const OWN_PLACES = "# soar: where this copy differs from the server that was backed up";
+const OWN_PLACES = "# soar: where this copy differs from the server that was backed up";
+
+/** Whether a postgresql.conf was brought into a data directory, or changed there, by a restore. */
+export function hasOwnPlaces(text: string): boolean {
+  return text.includes(OWN_PLACES);
+}
+
+/** The block at the end of a postgresql.conf. */
+export function ownPlaces(settings: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(settings).map(([name, value]) => formatConfigSetting(name, value));
+  return [OWN_PLACES, ...lines, ""].join("\n");
+}
 
 /**
  * A postgresql.conf that came with the data may name the directory of its source, which wins over the one that the server is
@@ -16,29 +28,61 @@ export const OWN_PLACES = "# soar: where this copy differs from the server that 
  * @param source where the file lay on the server that was backed up
  */
 export async function nameOwnPlaces(dataDir: string, source: string | undefined, owner?: Owner): Promise<void> {
-  const within = inDataDirectory(dataDir, owner);
-  const path = join(dataDir, "postgresql.conf");
-  const text = (await readTextIfPresent(path, { within })) ?? "";
+  const text = await readConf(dataDir, owner);
   const named = new Map(parseConfigSettings(text).map(({ name, value }) => [name, value]));
   const own: Record<string, string> = {};
   // What is included may name it, too.
   const isOpen = named.has("data_directory") || /^\s*include/im.test(text);
-  if (isOpen && named.get("data_directory") !== dataDir) own["data_directory"] = dataDir;
+  if (isOpen) own["data_directory"] = dataDir;
   // It is written and removed by every server that names it.
-  const pidFile = join(dataDir, "server.pid");
-  if (named.has("external_pid_file") && named.get("external_pid_file") !== pidFile) own["external_pid_file"] = pidFile;
+  if (named.has("external_pid_file")) own["external_pid_file"] = join(dataDir, "server.pid");
   for (const setting of source === undefined ? [] : ACCESS_FILE_SETTINGS) {
     const moved = ownFile(named.get(setting), dirname(source ?? ""), dataDir);
     if (moved !== undefined && (await isFile(moved))) own[setting] = moved;
   }
-  const lines = Object.entries(own).map(([name, value]) => formatConfigSetting(name, value));
-  if (lines.length === 0) return;
-  const content = `${text.trimEnd()}\n${[OWN_PLACES, ...lines, ""].join("\n")}`;
+  await addOwnPlaces(dataDir, own, owner);
+}
+
+/** Gives settings of places to a postgresql.conf that is an ordinary file; those that it has already are left out. */
+export async function addOwnPlaces(
+  dataDir: string,
+  settings: Readonly<Record<string, string>>,
+  owner: Owner | undefined,
+): Promise<void> {
+  const path = join(dataDir, "postgresql.conf");
+  if (Object.keys(settings).length === 0 || (await lstatIfPresent(path))?.isFile() !== true) return;
+  const text = await readConf(dataDir, owner);
+  const named = new Map(parseConfigSettings(text).map(({ name, value }) => [name, value]));
+  const own = Object.entries(settings).filter(([name, value]) => named.get(name) !== value);
+  if (own.length === 0) return;
+  const content = encodeName(`${text.trimEnd()}\n${ownPlaces(Object.fromEntries(own))}`);
+  const within = inDataDirectory(dataDir, owner);
   await replaceFile(path, content, { mode: 0o600, keepMode: true, sync: "directory", within });
+}
+
+/** In any encoding. */
+async function readConf(dataDir: string, owner: Owner | undefined): Promise<string> {
+  const within = inDataDirectory(dataDir, owner);
+  return decodeName((await readIfPresent(join(dataDir, "postgresql.conf"), { within })) ?? Buffer.alloc(0));
 }
 
 /** The copy's own of a file that is named in the source's data directory. */
 function ownFile(named: string | undefined, sourceDir: string, dataDir: string): string | undefined {
   if (named?.startsWith(`${sourceDir}/`) !== true || sourceDir === dataDir) return undefined;
   return join(dataDir, named.slice(sourceDir.length));
+}
+
+/** Names of settings and directives are read in any case. */
+const INCLUDE_DIR = /^[ \t]*include_dir\s*=?\s*'?([^'\s]+)'?/gim;
+
+/** Nothing of these was brought, and nothing is made outside of the data directory because a backup says so. */
+export function withoutForeignIncludes(text: string, dataDir: string): string {
+  return text.replaceAll(INCLUDE_DIR, (line, directory: string) =>
+    !isAbsolute(directory) && relative(dataDir, join(dataDir, directory)).startsWith("..") ? `#${line}` : line,
+  );
+}
+
+/** At a fixed place, it would be that of the server beside the copy. */
+export function withoutPidFile(text: string): string {
+  return text.replaceAll(/^(?=[ \t]*external_pid_file\b)/gm, "#");
 }

@@ -5,6 +5,9 @@ import { TarScanner } from "@soar/seekable-tar";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { legalFiles } from "./legal-files.ts";
 
+/** Errors of what is saved: not of this host, nor of the way to the repository. */
+export const NOT_READABLE = ["REPOSITORY_DAMAGED", "OBJECT_MISSING"] as const;
+
 /**
  * The files of `server-config.tar.gz` by their absolute path on the source, as far as they are its configuration. Rejects with `REPOSITORY_DAMAGED` for anything
  * but a tar.gz of at most `SMALL_OBJECT_LIMIT_BYTES`: a few packed megabytes may be gigabytes plain.

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { withoutForeignIncludes, withoutPidFile } from "./config-choice.ts";
+import { withoutForeignIncludes, withoutPidFile } from "./own-places.ts";
 
 test("a pid file at a fixed place is left out, also after an empty line", () => {
   expect(withoutPidFile("port = 1\n\n\n  external_pid_file = '/x'\n# external_pid_file\n")).toBe(
