@@ -4,6 +4,7 @@ import { formatLsn, parseWalFileName } from "@soar/pg-tools";
 import { createWalSummarizer, type WalSegmentSummary } from "@soar/pg-tools/wal-records";
 import { getWalFile, type GetWalOptions, type WalDescription, type WalObject } from "@soar/repository/wal";
 import { createMemoryStore, type ObjectBody, type ObjectStore, type StoredObject } from "@soar/storage";
+import { free } from "@soar/task-pool";
 import type { SegmentFacts } from "./verify-task.ts";
 
 /**
@@ -22,6 +23,7 @@ export async function inspectSegment(
     plainBytes += piece.length;
     hash?.update(piece);
     summarizer.push(piece);
+    free(piece);
   }
   const summary = summarizer.finish();
   if (parseWalFileName(object.name).kind === "segment") requireFilled(object, summary, plainBytes);

@@ -1,5 +1,5 @@
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
-import { mapOrdered } from "@soar/task-pool";
+import { free, mapOrdered } from "@soar/task-pool";
 import { isDamage } from "../finding.ts";
 import type { PlannedMember } from "./plan-members.ts";
 import type { VerifyPool } from "./verify-pool.ts";
@@ -80,6 +80,8 @@ export async function* readRanges(
   })) {
     if (stored !== undefined) onStored?.(range.object, range.offset, stored);
     yield* members;
+    // Plain bytes of bare members lie in it, which were looked at by now.
+    if (stored !== undefined) free(stored);
   }
 }
 

@@ -4,7 +4,7 @@ import { findDamagedPages } from "@soar/pg-tools/page-checksum";
 import { proveStoredWal } from "@soar/repository/wal";
 import { decompressMemberSync, type Codec } from "@soar/seekable-tar";
 import { storedDigestOf } from "@soar/seekable-tar/members";
-import { movable, type TaskOutcome } from "@soar/task-pool";
+import { free, movable, type TaskOutcome } from "@soar/task-pool";
 import { isDamage } from "../finding.ts";
 import { inspectSegment, objectInMemory, provedFacts } from "./inspect-segment.ts";
 import type {
@@ -29,6 +29,7 @@ function compareStored({ stored, members }: StoredRangeTask): TaskOutcome<Verify
   const changed = members.flatMap(({ offset, storedLength, storedDigest }, at) =>
     storedDigestOf(bytes.subarray(offset, offset + storedLength)).compare(storedDigest) === 0 ? [] : [at],
   );
+  free(bytes);
   return { result: { kind: "stored", changed }, moves: [] };
 }
 
@@ -41,11 +42,10 @@ async function checkSegment({
 }: Extract<VerifyTask, { kind: "segment" }>): Promise<TaskOutcome<VerifyResult>> {
   const decompress = (codec: Codec, bytes: Buffer, plainLength: number): Promise<Buffer> =>
     Promise.resolve(decompressMemberSync(codec, bytes, plainLength));
-  const told = isStored
-    ? provedFacts(proveStoredWal(object, asBuffer(stored), `${location}/${object.key}`))
-    : undefined;
-  const facts =
-    told ?? (await inspectSegment(objectInMemory(location, asBuffer(stored)), object, { decompress, wantsDigest }));
+  const bytes = asBuffer(stored);
+  const told = isStored ? provedFacts(proveStoredWal(object, bytes, `${location}/${object.key}`)) : undefined;
+  const facts = told ?? (await inspectSegment(objectInMemory(location, bytes), object, { decompress, wantsDigest }));
+  free(bytes);
   return { result: { kind: "segment", facts }, moves: [] };
 }
 
@@ -70,8 +70,10 @@ function checkMember(
     if (createHash("sha256").update(plain).digest().compare(sha256) !== 0)
       return { failure: "its SHA-256 is not the recorded one" };
     const checked = runs.map((run) => checkRun(plain, run));
-    // Bare members are views on the range, which stays here.
-    return { runs: checked, plain: returnsPlain ? movable(plain) : undefined };
+    // Bare members are views on the range, which goes back.
+    if (returnsPlain) return { runs: checked, plain: movable(plain) };
+    if (plain.buffer !== stored.buffer) free(plain);
+    return { runs: checked, plain: undefined };
   } catch (error) {
     if (!isDamage(error)) throw error;
     return { failure: error.message };
