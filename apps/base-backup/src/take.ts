@@ -124,7 +124,6 @@ async function readCluster(
     archiverPatienceMs: config.archiverPatienceMs,
     host: hostname(),
     toolVersion: `${app.name} ${app.version}`,
-    isProcessRunning,
     now: () => new Date(),
     stamps,
     signal,
@@ -185,15 +184,6 @@ function showChanges(event: BackupEvent, log: Log): void {
       `reading every file: block ${event.block} of '${event.path}' is not what backup ${event.base} has, and no WAL tells of a change`,
     );
   if (event.type === "left-unread") log.info(`left ${formatSize(event.bytes)} unread`);
-}
-
-function isProcessRunning(processId: number): boolean {
-  try {
-    return process.kill(processId, 0);
-  } catch (error) {
-    // Not allowed to signal it: it runs, as another user.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
 }
 
 /** How it failed; undefined when it did not. */

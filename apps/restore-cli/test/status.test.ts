@@ -23,7 +23,6 @@ const record = {
   timeline: 1,
   tablespaces: [],
   processId: 1,
-  processStart: "never",
   startedAt: "2026-01-10T15:00:00.000Z",
   logOffset: 0,
   fetchedBytes: 512,

@@ -6,7 +6,7 @@ import type { ObjectStore } from "@soar/storage";
 
 export interface RemoveInterruptedOptions {
   readonly signal?: AbortSignal | undefined;
-  readonly isDead: (started: StartedRecord) => boolean;
+  readonly isDead: (started: StartedRecord) => Promise<boolean>;
   readonly onRemoved: (label: string) => void;
   /** The store's user may not remove objects, or Object Lock protects them. */
   readonly onLeft: (label: string, reason: string) => void;
@@ -29,7 +29,7 @@ export async function removeInterruptedRuns(
   for (const directory of unfinished) {
     const claim = started.get(directory.label);
     if (claim === undefined) continue;
-    if (!isDead(claim)) throw alive(claim);
+    if (!(await isDead(claim))) throw alive(claim);
     try {
       await removeBackup(store, { label: directory.label, objects: removalOrder(directory) }, { signal });
       onRemoved(directory.label);

@@ -80,7 +80,6 @@ function defaultsFor(cluster: Pick<TestCluster, "connection">): Omit<TakeBackupO
     archiverPatienceMs: 10_000,
     host: "test-host",
     toolVersion: "test 1",
-    isProcessRunning: () => true,
     now: () => new Date(),
   };
 }

@@ -2,7 +2,7 @@ import { chmod, lchown, lstat, rm } from "node:fs/promises";
 import { createConnection, createServer, type Server } from "node:net";
 import { basename, dirname } from "node:path";
 import { linkUnlessThere } from "./link-unless-there.ts";
-import { type HeldDirectory, holdDirectory } from "./held-directory.ts";
+import { type HeldDirectory, holdDirectory, type Within } from "./held-directory.ts";
 import { isRoot } from "./owner.ts";
 import { writing } from "./replace-file.ts";
 import { discard, makeBeside } from "./temporary-file.ts";
@@ -24,31 +24,34 @@ const UNKNOWN: LockHolder = { processId: "unknown" };
 /**
  * Takes a lock that is a unix socket on which its holder listens. The kernel says whether anybody does: not a process id or
  * the number of a boot, which look different from another container or unit. A dead process holds nothing. Rejects with
- * `FILE_UNWRITABLE` or `DISK_FULL` when the directory cannot be written.
+ * `FILE_UNWRITABLE` or `DISK_FULL` when the directory cannot be written. `within` as for files.
  */
-export async function tryLock(path: string): Promise<ProcessLock | LockHolder> {
+export async function tryLock(path: string, within?: Within): Promise<ProcessLock | LockHolder> {
   return await writing(path, undefined, async () => {
     for (;;) {
-      const outcome = await attempt(path);
+      const outcome = await attempt(path, within);
       if (outcome !== undefined) return outcome;
     }
   });
 }
 
 /** Undefined when it is worth trying again. */
-async function attempt(path: string): Promise<ProcessLock | LockHolder | undefined> {
-  await using directory = await reach(path);
+async function attempt(path: string, within: Within | undefined): Promise<ProcessLock | LockHolder | undefined> {
+  await using directory = await reach(path, within);
   const lock = await claim(directory, basename(path));
-  if (lock !== undefined) return { release: () => unlock(path, lock) };
+  if (lock !== undefined) {
+    const identity = await identityOf(directory.at(basename(path)));
+    return { release: () => unlock(path, within, { server: lock, identity }) };
+  }
   const found = await ask(directory.at(basename(path)));
-  if (found === "abandoned") await removeAbandoned(path, directory);
+  if (found === "abandoned") await removeAbandoned(path, within, directory);
   return typeof found === "object" ? found : undefined;
 }
 
 /** Whether a process that lives holds the lock. */
-export async function isHeld(path: string): Promise<boolean> {
+export async function isHeld(path: string, within?: Within): Promise<boolean> {
   try {
-    await using directory = await reach(path);
+    await using directory = await reach(path, within);
     return typeof (await ask(directory.at(basename(path)))) === "object";
   } catch (error) {
     if (meansAbsent(error)) return false;
@@ -57,8 +60,8 @@ export async function isHeld(path: string): Promise<boolean> {
 }
 
 /** By a descriptor: the path of a socket may have 107 bytes only. */
-async function reach(path: string): Promise<HeldDirectory> {
-  return await holdDirectory(dirname(path), { base: dirname(path) });
+async function reach(path: string, within: Within | undefined): Promise<HeldDirectory> {
+  return await holdDirectory(dirname(path), within ?? { base: dirname(path) });
 }
 
 /** The socket gets its name when it is listened on, so that nobody takes it for an abandoned one. Undefined when the name is taken. */
@@ -126,11 +129,11 @@ function askSocket(path: string): Promise<LockHolder | "abandoned" | "absent"> {
  * Only one process at a time may remove what a dead one left, and looks once more: else a slower one would remove the lock that a
  * faster one has taken meanwhile.
  */
-async function removeAbandoned(path: string, directory: HeldDirectory): Promise<void> {
+async function removeAbandoned(path: string, within: Within | undefined, directory: HeldDirectory): Promise<void> {
   const place = directory.at(basename(path));
   const left = await identityOf(place);
   if (left === undefined) return;
-  const right = await tryLock(`${path}.${left}`);
+  const right = await tryLock(`${path}.${left}`, within);
   if (!("release" in right)) return;
   try {
     if ((await identityOf(place)) === left) await rm(place, { force: true });
@@ -150,8 +153,20 @@ function ignoreAbsent(error: unknown): undefined {
   throw error;
 }
 
-/** The name goes first: a name without a listener would be an abandoned one. */
-async function unlock(path: string, server: Server): Promise<void> {
-  await writing(path, undefined, () => rm(path, { force: true }));
+interface Held {
+  readonly server: Server;
+  readonly identity: string | undefined;
+}
+
+/**
+ * The name goes first: a name without a listener would be an abandoned one. Where the directory went with the lock in it, the
+ * name may be another's by now.
+ */
+async function unlock(path: string, within: Within | undefined, { server, identity }: Held): Promise<void> {
+  await writing(path, undefined, async () => {
+    await using directory = await reach(path, within).catch(ignoreAbsent);
+    const place = directory?.at(basename(path));
+    if (place !== undefined && (await identityOf(place)) === identity) await rm(place, { force: true });
+  });
   server.close();
 }

@@ -10,6 +10,7 @@ import type { Run } from "./run/restore-run.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { chooseConfigFile } from "./server-config/config-choice.ts";
 import { surveyFiles } from "./status/left-files.ts";
+import { LOCK_NAME } from "./status/restore-lock.ts";
 import { RECORD_NAME } from "./status/restore-record.ts";
 import type { ServerControl } from "./server-control/server-control.ts";
 import { controlUnits } from "./server-control/systemd.ts";
@@ -75,7 +76,7 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
 async function removeState({ dataDir, owner, keeper }: Run): Promise<void> {
   const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
   const options = { sync: "none", within: inDataDirectory(dataDir, owner) } as const;
-  await emptyDirectory(stateDir, { ...options, except: new Set([RECORD_NAME]) });
+  await emptyDirectory(stateDir, { ...options, except: new Set([RECORD_NAME, LOCK_NAME]) });
   await keeper.remove();
   await removeTree(stateDir, options);
 }

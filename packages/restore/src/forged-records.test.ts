@@ -142,14 +142,14 @@ describe("what belongs to somebody else than the data directory", requires("root
   test("is no scratch directory of ours: nothing of it is removed, and no database is dropped", async () => {
     const planted = inRoot("soar-rescue-abcdef");
     mkdirSync(planted);
-    writeFileSync(join(planted, "pid"), "1 never\n");
+    writeFileSync(join(planted, "lock"), "");
     writeFileSync(join(planted, "loading"), "/nowhere:1\nproduction\n");
     chownSync(planted, 12_345, 12_345);
     symlinkSync(outside, inRoot("soar-rescue-link00"));
     lchownSync(inRoot("soar-rescue-link00"), OWNER.uid, OWNER.gid);
     const targetServer = { server: { host: "/nowhere", port: 1, user: "postgres" } };
     expect(await removeAbandoned(root, { owner: OWNER, targetServer })).toEqual([]);
-    expect(readdirSync(planted).sort()).toEqual(["loading", "pid"]);
+    expect(readdirSync(planted).sort()).toEqual(["loading", "lock"]);
     // Of one of ours only a name that a rescue gives is ever dropped: asking this server would fail.
     chownSync(planted, OWNER.uid, OWNER.gid);
     expect(await removeAbandoned(root, { owner: OWNER, targetServer })).toEqual([

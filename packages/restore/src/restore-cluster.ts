@@ -1,6 +1,6 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
-import { processStart, removeLeftovers } from "@soar/durable-files";
+import { removeLeftovers } from "@soar/durable-files";
 import type { ObjectStore } from "@soar/storage";
 import { checkRestore } from "./check-restore.ts";
 import { createDataDirectory, inDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
@@ -27,6 +27,7 @@ import type { Run } from "./run/restore-run.ts";
 import { segmentsUntil } from "./plan/segments-until.ts";
 import { RecordKeeper } from "./status/record-keeper.ts";
 import { linkWal } from "./fetch/wal-link.ts";
+import { lockRestore } from "./status/restore-lock.ts";
 import { plannedRecord, type RestoreRecord } from "./status/restore-record.ts";
 import { countReplayed, timed } from "./work-done.ts";
 
@@ -64,6 +65,19 @@ async function carryOut(store: ObjectStore, still: Still, options: RestoreOption
   const foundThere = await checkWhatIsThere(store, still.plan, { ...options, ...still.checked });
   const doubts = foundThere?.kind === "looked-at" ? foundThere.doubts : [];
   const { plan, run } = await begin(still, { ...options, doubts });
+  try {
+    return await runPhases(store, plan, run, foundThere);
+  } finally {
+    await run.keeper.release();
+  }
+}
+
+async function runPhases(
+  store: ObjectStore,
+  plan: RestorePlan,
+  run: Run,
+  foundThere: FoundThere | undefined,
+): Promise<RestoreReport> {
   const { value: fetched, ms: fetchMs } = await timed(() => fetchPhase(store, plan, run));
   const { value: proved, ms: recoverMs } = await timed(() => recoverAndProve(store, plan, run));
   const { keptAs, savedWal } = run.keeper.record;
@@ -105,9 +119,11 @@ async function begin(
   const keptAs = (await listKept(dataDir)).at(-1)?.keptAs;
   const options = { ...given, owner: await ownerOf(given, placeOfServer(given, checked, keptAs)) };
   const keeper = await beginRecord(kept, checked, options, keptAs);
-  const plan = await saveWal(kept, checked, options, keeper);
+  const { plan, table } = await releasedOnFailure(keeper, async () => {
+    const saved = await saveWal(kept, checked, options, keeper);
+    return { plan: saved, table: lineageTableOf(saved, await digestLocalSegments(saved)) };
+  });
   const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
-  const table = lineageTableOf(plan, await digestLocalSegments(plan));
   return {
     plan,
     run: {
@@ -121,6 +137,15 @@ async function begin(
       keeper,
     },
   };
+}
+
+async function releasedOnFailure<T>(keeper: RecordKeeper, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    await keeper.release();
+    throw error;
+  }
 }
 
 async function keepAside(
@@ -163,7 +188,6 @@ async function beginRecord(
   const earlier = "earlier" in approach ? approach.earlier : undefined;
   const ours = {
     processId: process.pid,
-    processStart: (await processStart(process.pid)) ?? "",
     startedAt: new Date().toISOString(),
   };
   const before = { keptAs: earlier?.keptAs ?? keptAs, savedWal: earlier?.savedWal, privateDir: earlier?.privateDir };
@@ -186,12 +210,16 @@ async function beginRecord(
     await linkWal({ dataDir, walDir }, owner);
   }
   if (!goesOn(approach)) await clearState(dataDir, owner);
-  // What a killed run has not finished; nobody else writes there.
-  for (const directory of [dataDir, join(dataDir, RESTORE_STATE_DIRECTORY)])
-    await removeLeftovers(directory, { idleMs: 0, within: inDataDirectory(dataDir, owner) });
-  const keeper = new RecordKeeper(dataDir, goesOn(approach) ? { ...approach.earlier, ...ours } : fresh, owner);
-  await keeper.note({});
-  return keeper;
+  const lock = await lockRestore(dataDir, owner);
+  const record = goesOn(approach) ? { ...approach.earlier, ...ours } : fresh;
+  const keeper = new RecordKeeper(dataDir, record, { owner, lock });
+  return await releasedOnFailure(keeper, async () => {
+    // What a killed run has not finished; nobody else writes there.
+    for (const directory of [dataDir, join(dataDir, RESTORE_STATE_DIRECTORY)])
+      await removeLeftovers(directory, { idleMs: 0, within: inDataDirectory(dataDir, owner) });
+    await keeper.note({});
+    return keeper;
+  });
 }
 
 /** Takes pg_control away from what is going to be overwritten, and puts aside what of its WAL may be the only copy. */

@@ -40,7 +40,6 @@ async function leaveRecord(hoursAgo: number, more: Partial<RestoreRecord> = {}):
     action: "promote",
     tablespaces: [],
     processId: 1,
-    processStart: "never",
     startedAt: "2025-01-06T00:00:00Z",
     logOffset: 0,
     fetchedBytes: 1,

@@ -1,5 +1,7 @@
+import { uptime } from "node:os";
+import { ownIdentity } from "@soar/durable-files";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { claimLabel, findStarted } from "@soar/repository/markers";
+import { claimLabel, findStarted, type StartedRecord } from "@soar/repository/markers";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { expect, test } from "vitest";
 import { claimBackup, type ClaimBackupOptions, type ClaimedBackup, withdrawClaim } from "./claim-backup.ts";
@@ -10,7 +12,6 @@ function claim(store: ObjectStore, label: string, more: Partial<ClaimBackupOptio
   return claimBackup(store, {
     label,
     host: "db1",
-    isProcessRunning: () => true,
     now: () => now,
     holdsLock: false,
     ...more,
@@ -120,3 +121,54 @@ test("a claim that cannot be withdrawn is told, and stays for the next run to re
   await withdrawClaim(store, claimed, { host: "db1" });
   expect(await claimsIn(store, ["2025-01-05"])).toEqual([]);
 });
+
+const identity = await ownIdentity();
+if (identity === undefined) throw new Error("this system does not tell which process this is");
+const { boot, namespace, start } = identity;
+const booted = Date.now() - uptime() * 1000;
+const afterBoot = new Date(booted + 5_000);
+const beforeBoot = new Date(booted - 5_000);
+const FREE_ID = 2 ** 22 + 1;
+
+test.each<[string, Partial<StartedRecord>]>([
+  ["lives", { processId: process.pid, process: { boot, namespace, start } }],
+  ["is of a container of this name, where its id is nobody's here", claimOf(FREE_ID, { namespace: "pid:[1]" })],
+  ["is of a container of this name, where its id is another's here", claimOf(process.pid, { namespace: "pid:[1]" })],
+  ["is of a machine of this name that was started at another time", claimOf(FREE_ID, { boot: "another" })],
+  ["is of another machine", { ...claimOf(FREE_ID, {}), host: "db2" }],
+  ["was not named by the version that began it", { processId: FREE_ID }],
+])("a standby's run whose process %s may be alive", async (_name, claimant) => {
+  const store = createMemoryStore();
+  await claimLabel(store, standbyClaim(afterBoot, claimant));
+  await expect(claim(store, "2025-01-02", { now: () => new Date() })).rejects.toMatchObject({ code: "BACKUP_RUNNING" });
+  expect(await claimsIn(store, ["2025-01-01"])).toEqual(["2025-01-01"]);
+});
+
+test.each<[string, Partial<StartedRecord>, Date]>([
+  ["has ended", claimOf(FREE_ID, {}), afterBoot],
+  ["has ended, and its id was given out again", claimOf(process.pid, {}), afterBoot],
+  ["ran before this machine was started again", claimOf(FREE_ID, { boot: "another" }), beforeBoot],
+])("a standby's run whose process %s is cleaned up behind", async (_name, claimant, startedAt) => {
+  const store = createMemoryStore();
+  await claimLabel(store, standbyClaim(startedAt, claimant));
+  await claim(store, "2025-01-02", { now: () => new Date() });
+  expect(await claimsIn(store, ["2025-01-01"])).toEqual([]);
+});
+
+function claimOf(processId: number, where: Partial<StartedRecord["process"]>): Partial<StartedRecord> {
+  return { processId, process: { boot, namespace, start: "1", ...where } };
+}
+
+function standbyClaim(startedAt: Date, claimant: Partial<StartedRecord>): StartedRecord {
+  return {
+    format: 1,
+    label: "2025-01-01",
+    host: "db1",
+    processId: 1,
+    fromStandby: true,
+    startedAt: startedAt.toISOString(),
+    deadline: new Date(Date.now() + 86_400_000).toISOString(),
+    references: [],
+    ...claimant,
+  };
+}

@@ -4,6 +4,7 @@ import { findStarted, type StartedRecord } from "@soar/repository/markers";
 import { proveTime } from "@soar/repository/time";
 import { readStarted, removalOrder, removeBackup } from "@soar/repository/expiry";
 import type { ObjectStore } from "@soar/storage";
+import { isClaimantGone } from "./claimant.ts";
 import { claimBackupLabel, isClaimOf, type ClaimedLabel } from "./claim-label.ts";
 import { chooseBase, type ChosenBase } from "../incremental-base.ts";
 import { removeInterruptedRuns } from "../remove-interrupted.ts";
@@ -15,8 +16,6 @@ export interface ClaimBackupOptions {
   readonly label?: string | undefined;
   /** Name of this machine, for records. */
   readonly host: string;
-  /** Whether a process of this machine runs. */
-  readonly isProcessRunning: (processId: number) => boolean;
   readonly now: () => Date;
   /**
    * The newest stamp in the repository before this run, where this machine does the stamping, and nobody else refuses a
@@ -52,7 +51,7 @@ export interface ClaimedBackup extends ClaimedLabel {
  */
 export async function claimBackup(store: ObjectStore, options: ClaimBackupOptions): Promise<ClaimedBackup> {
   const { signal, onEvent, holdsLock, reads = [] } = options;
-  const dead = (started: StartedRecord): boolean => isDead(started, options);
+  const dead = (started: StartedRecord): Promise<boolean> => isDead(started, options);
   const taken = await removeInterruptedRuns(store, {
     signal,
     isDead: dead,
@@ -99,14 +98,16 @@ export async function withdrawClaim(
 async function requireAlone(
   store: ObjectStore,
   claimed: ClaimedLabel,
-  dead: (started: StartedRecord) => boolean,
+  dead: (started: StartedRecord) => Promise<boolean>,
   options: Pick<ClaimBackupOptions, "host" | "signal" | "onEvent">,
 ): Promise<void> {
   const { signal } = options;
   const others = (await listBackupDirectories(store, { signal })).filter(
     ({ label, record, damage }) => label !== claimed.label && record === undefined && damage === undefined,
   );
-  const alive = [...(await readStarted(store, others, { signal })).values()].find((started) => !dead(started));
+  const claims = [...(await readStarted(store, others, { signal })).values()];
+  const ended = await Promise.all(claims.map(dead));
+  const alive = claims.find((_claim, at) => ended[at] !== true);
   if (alive === undefined) return;
   await withdrawClaim(store, claimed, options);
   throw new SoarError(
@@ -130,15 +131,14 @@ async function chooseWhatToReferTo(
 /**
  * Whether the run behind a claim is dead. Holding the primary's lock proves that of every run on the primary; advisory
  * locks are not shared with standbys, so a claim from there counts until its deadline has provably passed, or until its
- * process is gone.
+ * process is proved to be gone.
  */
-function isDead(
+async function isDead(
   started: StartedRecord,
-  { holdsLock, host, now, newestStamp, isProcessRunning }: ClaimBackupOptions,
-): boolean {
+  { holdsLock, host, now, newestStamp }: ClaimBackupOptions,
+): Promise<boolean> {
   if (holdsLock && started.fromStandby !== true) return true;
   const { now: proved } = proveTime({ clock: now(), newestStamp, backups: [] });
-  return (
-    Date.parse(started.deadline) <= proved.getTime() || (started.host === host && !isProcessRunning(started.processId))
-  );
+  if (Date.parse(started.deadline) <= proved.getTime()) return true;
+  return await isClaimantGone(started, { host, now: proved });
 }

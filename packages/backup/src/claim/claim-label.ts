@@ -1,6 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { chooseBackupLabel, requireBackupLabel, FORMAT_VERSION } from "@soar/repository";
 import { claimLabel, type StartedRecord } from "@soar/repository/markers";
+import { describeClaimant } from "./claimant.ts";
 import type { ObjectStore } from "@soar/storage";
 
 /**
@@ -46,7 +47,7 @@ export async function claimBackupLabel(
     format: FORMAT_VERSION,
     label,
     host,
-    processId: process.pid,
+    ...(await describeClaimant()),
     startedAt: now.toISOString(),
     deadline: new Date(now.getTime() + LONGEST_RUN_MS).toISOString(),
     references: [...references],

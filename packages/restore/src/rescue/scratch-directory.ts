@@ -1,13 +1,15 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  isHeld,
   isRoot,
   makeDirectory,
   namesIfPresent,
   type Owner,
-  processStart,
+  type ProcessLock,
   readTextIfPresent,
   replaceFile,
+  tryLock,
 } from "@soar/durable-files";
 import { makeTemporaryDirectory, removeTree } from "@soar/durable-files/directories";
 import { SoarError } from "@soar/errors";
@@ -18,6 +20,9 @@ import { dropDatabase, isNameBeside, type TargetServer } from "./target-database
 export const SCRATCH_FILE = { mode: 0o600, sync: "none" } as const;
 
 const PREFIX = "soar-rescue-";
+/** Held as long as the rescue lives, wherever that is seen from. */
+const LOCK = "lock";
+const BEING_MADE_MS = 3600_000;
 const HINT = "Name a directory that you may write to with --temp-dir or BACKUP_TEMP_DIR.";
 /** Of a unix socket's path, which ends in `/.s.PGSQL.65535`. */
 const LONGEST_SOCKET_PATH = 107;
@@ -43,14 +48,10 @@ export interface ScratchDirectory {
 export async function createScratchDirectory(tempDir: string, owner: Owner | undefined): Promise<ScratchDirectory> {
   await makeDirectory(tempDir, { mode: 0o755, sync: "none", hint: HINT });
   const path = await makeTemporaryDirectory(tempDir, PREFIX, { owner, hint: HINT });
-  const place = describe(path);
+  const lock = await tryLock(join(path, LOCK), { base: path, owner });
+  const place = describe(path, "release" in lock ? lock : undefined);
   try {
     requireShortSocket(place.socketDir, tempDir);
-    await replaceFile(join(path, "pid"), `${process.pid} ${(await processStart(process.pid)) ?? ""}\n`, {
-      ...SCRATCH_FILE,
-      // Another user may have to find out whether this process lives.
-      mode: 0o644,
-    });
     for (const directory of [place.dataDir, place.socketDir, place.tablespaceDir, place.walDir])
       await makeDirectory(directory, { mode: 0o700, sync: "none", owner, within: { base: path, owner } });
     // The server writes its log itself, as its own user.
@@ -131,7 +132,7 @@ async function isKeptThere(path: string): Promise<boolean> {
   return (await readdir(path)).includes(KEPT);
 }
 
-function describe(path: string): ScratchDirectory {
+function describe(path: string, lock?: ProcessLock): ScratchDirectory {
   const dataDir = join(path, "data");
   let isKept = false;
   return {
@@ -148,18 +149,23 @@ function describe(path: string): ScratchDirectory {
       isKept = true;
     },
     async remove() {
-      if (isKept) return;
-      // Nothing in it is worth an orderly end.
-      if ((await readClusterState(dataDir)).running) await stopCluster({ dataDir, mode: "immediate" });
-      await removeTree(path, { sync: "none" });
+      try {
+        if (isKept) return;
+        // Nothing in it is worth an orderly end.
+        if ((await readClusterState(dataDir)).running) await stopCluster({ dataDir, mode: "immediate" });
+        await removeTree(path, { sync: "none" });
+      } finally {
+        await lock?.release();
+      }
     },
   };
 }
 
-/** Without a readable process id it is being made at this moment. Ids are given out again, so the time of the start counts, too. */
+/** Whether the rescue lives, or the directory is being made at this moment and not locked yet. */
 async function isInUse(path: string): Promise<boolean> {
-  const [, id, began] = /^(\d+) (.*)\n$/.exec((await readWithin(path, "pid")) ?? "") ?? [];
-  return id === undefined || (await processStart(Number(id))) === began;
+  if (await isHeld(join(path, LOCK), { base: path })) return true;
+  if ((await readdir(path)).includes(LOCK)) return false;
+  return Date.now() - (await lstat(path)).ctimeMs < BEING_MADE_MS;
 }
 
 function requireShortSocket(socketDir: string, tempDir: string): void {

@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { processStart } from "@soar/durable-files";
 import { formatWalSegment } from "@soar/pg-tools";
 import { walKey } from "@soar/repository/wal";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readRestoreStatus } from "./read-status.ts";
+import { lockRestore } from "./restore-lock.ts";
 import { writeRestoreRecord, type RestoreRecord } from "./restore-record.ts";
 
 const SIZE = 2 ** 24;
@@ -44,7 +44,6 @@ async function leave(record: Partial<RestoreRecord>, restored: readonly number[]
       action: "promote",
       tablespaces: [],
       processId: process.pid,
-      processStart: (await processStart(process.pid)) ?? "",
       startedAt: new Date(Date.now() - 10_000).toISOString(),
       logOffset: earlier.length,
       fetchedBytes: 0,
@@ -63,13 +62,15 @@ test("there is none where nothing is restored", async () => {
 
 test("of a download tells what is left at the pace so far", async () => {
   await leave({ phase: "fetch", fetchedBytes: 250 });
+  const lock = await lockRestore(dataDir, undefined);
   const found = await readRestoreStatus(dataDir);
   expect(found).toMatchObject({ running: true, replayedLsn: undefined, segments: undefined });
   // 10 s for a quarter; the test itself takes some time, too.
   expect(found?.remainingMs).toBeGreaterThanOrEqual(30_000);
-  await leave({ phase: "fetch", fetchedBytes: 250, processStart: "1" });
-  expect((await readRestoreStatus(dataDir))?.remainingMs).toBeUndefined();
   await leave({ phase: "fetch" });
+  expect((await readRestoreStatus(dataDir))?.remainingMs).toBeUndefined();
+  await lock.release();
+  await leave({ phase: "fetch", fetchedBytes: 250 });
   expect((await readRestoreStatus(dataDir))?.remainingMs).toBeUndefined();
 });
 
@@ -124,7 +125,7 @@ test("of what is over but for its end promises no more replay", async () => {
 });
 
 test("tells a process that is gone, also when its id was given out again", async () => {
-  await leave({ processStart: "1" });
+  await leave({ processId: process.pid });
   expect(await readRestoreStatus(dataDir)).toMatchObject({ running: false });
   await leave({ processId: 2 ** 22 + 1 });
   expect(await readRestoreStatus(dataDir)).toMatchObject({ running: false });

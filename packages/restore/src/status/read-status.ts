@@ -1,11 +1,12 @@
 import { join } from "node:path";
-import { processStart, readTextIfPresent } from "@soar/durable-files";
+import { readTextIfPresent } from "@soar/durable-files";
 import { openOrdinaryIfPresent } from "@soar/durable-files/if-present";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { formatLsn, lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { isFile } from "../is-file.ts";
 import { parseLineageTable } from "../wal/lineage-table.ts";
+import { isAtWork } from "./restore-lock.ts";
 import type { RestoreRecord } from "./restore-record.ts";
 import { readUnfinished } from "./unfinished.ts";
 
@@ -28,7 +29,7 @@ export interface RestoreStatus {
 export async function readRestoreStatus(dataDir: string): Promise<RestoreStatus | undefined> {
   const record = await readUnfinished(dataDir);
   if (record === undefined) return undefined;
-  const running = (await processStart(record.processId)) === record.processStart;
+  const running = await isAtWork(dataDir);
   const common = { record, running, atTarget: undefined };
   const nothing = { replayedLsn: undefined, segments: undefined, remainingMs: undefined };
   if (record.phase === "finish") return { ...common, ...nothing };

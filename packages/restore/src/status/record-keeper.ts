@@ -1,22 +1,30 @@
-import { removeFile, type Owner } from "@soar/durable-files";
+import { type ProcessLock, removeFile, type Owner } from "@soar/durable-files";
 import { inDataDirectory } from "../data-directory.ts";
 import type { FetchProgress } from "../work-done.ts";
 import { recordPath, writeRestoreRecord, type RestoreRecord } from "./restore-record.ts";
 
 const PROGRESS_MS = 1000;
 
-/** Keeps the record of a running restore up to date, one write after the other. */
+interface Kept {
+  readonly owner: Owner | undefined;
+  readonly lock: ProcessLock;
+}
+
+/** Keeps the record of a running restore up to date, one write after the other, and the lock that tells that it runs. */
 export class RecordKeeper {
   readonly #dataDir: string;
   readonly #owner: Owner | undefined;
+  readonly #lock: ProcessLock;
+  #isReleased = false;
   #record: RestoreRecord;
   #written: Promise<void> = Promise.resolve();
   #lastProgress = 0;
 
-  constructor(dataDir: string, record: RestoreRecord, owner: Owner | undefined) {
+  constructor(dataDir: string, record: RestoreRecord, { owner, lock }: Kept) {
     this.#dataDir = dataDir;
     this.#record = record;
     this.#owner = owner;
+    this.#lock = lock;
   }
 
   get record(): RestoreRecord {
@@ -44,6 +52,14 @@ export class RecordKeeper {
   replayed(replayedTime: string): void {
     this.#record = { ...this.#record, replayedTime };
     this.note({}).catch(() => undefined);
+  }
+
+  /** This process does nothing any more in the directory. May be called again. */
+  async release(): Promise<void> {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    await this.#written.catch(() => undefined);
+    await this.#lock.release();
   }
 
   /** The restore is over: nobody may go on with it. */

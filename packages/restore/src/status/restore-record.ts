@@ -31,9 +31,8 @@ export interface RestoreRecord {
   readonly action: TargetAction;
   /** OIDs of tablespaces with the directories that are filled, too. */
   readonly tablespaces: readonly (readonly [oid: number, directory: string])[];
-  /** The process that restores, and when it was started, because ids are given out again. */
+  /** The process that restores, as it sees itself, for messages: whether it lives is told by the lock. */
   readonly processId: number;
-  readonly processStart: string;
   readonly startedAt: string;
   /** Where in the server's log the recovery that runs begins. */
   readonly logOffset: number;
@@ -118,7 +117,6 @@ const recordSchema: v.GenericSchema<unknown, RestoreRecord> = v.pipe(
     action: v.optional(v.picklist(["promote", "pause", "shutdown"]), "promote"),
     tablespaces: v.array(v.tuple([whole, v.string()])),
     processId: whole,
-    processStart: v.string(),
     startedAt: v.string(),
     logOffset: whole,
     fetchedBytes: whole,

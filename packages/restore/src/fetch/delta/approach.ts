@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { processStart } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import {
@@ -11,6 +10,7 @@ import {
 import type { RestorePlan } from "../../plan/plan.ts";
 import { isFile } from "../../is-file.ts";
 import { findDifference, type LeftPlaces } from "../../status/left-files.ts";
+import { isAtWork, otherAtWork } from "../../status/restore-lock.ts";
 import { plannedRecord, type RestoreRecord } from "../../status/restore-record.ts";
 import { isOwnServer, readUnfinished } from "../../status/unfinished.ts";
 
@@ -229,13 +229,6 @@ function requireOwn(dataDir: string, found: DataDirectoryState, { backup }: Rest
   }
 }
 
-async function requireAlone(dataDir: string, { processId, processStart: began }: RestoreRecord): Promise<void> {
-  if (processId === process.pid || (await processStart(processId)) !== began) return;
-  throw new SoarError(
-    "DIRECTORY_NOT_EMPTY",
-    `unable to restore into '${dataDir}': another soar-restore, process ${processId}, is at work there`,
-    {
-      hint: "Watch it with: soar-restore status. Nothing was changed.",
-    },
-  );
+async function requireAlone(dataDir: string, { processId }: RestoreRecord): Promise<void> {
+  if (await isAtWork(dataDir)) throw otherAtWork(dataDir, processId);
 }

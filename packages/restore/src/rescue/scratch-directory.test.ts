@@ -1,0 +1,56 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { requires } from "@soar-tooling/test-bench";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { createScratchDirectory, removeAbandoned } from "./scratch-directory.ts";
+
+let tempDir: string;
+beforeEach(() => void (tempDir = mkdtempSync(join(tmpdir(), "soar-scratch-"))));
+afterEach(() => {
+  vi.useRealTimers();
+  rmSync(tempDir, { recursive: true });
+});
+
+test("of a rescue that lives nothing is removed, of one that kept its files neither", async () => {
+  const scratch = await createScratchDirectory(tempDir, undefined);
+  const kept = await createScratchDirectory(tempDir, undefined);
+  await kept.keep();
+  await kept.remove();
+  expect(await removeAbandoned(tempDir)).toEqual([]);
+  await scratch.remove();
+  expect([existsSync(scratch.path), existsSync(kept.path)]).toEqual([false, true]);
+  expect(await removeAbandoned(tempDir)).toEqual([]);
+});
+
+test("what was killed before it could lock its directory is removed later, and not while it may be at it", async () => {
+  const path = join(tempDir, "soar-rescue-abcdef");
+  mkdirSync(path);
+  expect(await removeAbandoned(tempDir)).toEqual([]);
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2 * 3600_000 });
+  expect(await removeAbandoned(tempDir)).toEqual([{ path, database: undefined }]);
+  expect(existsSync(path)).toBe(false);
+});
+
+test("of a rescue in another container nothing is removed until it is killed", requires("root"), async () => {
+  const module = JSON.stringify(new URL("scratch-directory.ts", import.meta.url).href);
+  const script = `import { createScratchDirectory } from ${module};
+    const { path } = await createScratchDirectory(process.argv[1], undefined);
+    console.log(path);
+    setInterval(() => undefined, 1000);`;
+  const node = ["--conditions=soar-source", "--input-type=module", "-e", script, tempDir];
+  const container = spawn("unshare", ["--pid", "--fork", "--kill-child", "--mount-proc", process.execPath, ...node], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  onTestFinished(() => void container.kill("SIGKILL"));
+  const [said] = (await once(container.stdout, "data")) as [Buffer];
+  const path = said.toString().trim();
+  expect(await removeAbandoned(tempDir)).toEqual([]);
+  expect(existsSync(path)).toBe(true);
+  container.kill("SIGKILL");
+  await once(container, "exit");
+  await expect.poll(() => removeAbandoned(tempDir)).toEqual([{ path, database: undefined }]);
+  expect(existsSync(path)).toBe(false);
+});

@@ -1,0 +1,32 @@
+import { join } from "node:path";
+import { isHeld, makeDirectory, type Owner, type ProcessLock, tryLock } from "@soar/durable-files";
+import { SoarError } from "@soar/errors";
+import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
+
+/** In the directory of a restore's state. */
+export const LOCK_NAME = "lock";
+
+/** Whether a restore is at work in this directory, from wherever that is: another container, too. */
+export async function isAtWork(dataDir: string): Promise<boolean> {
+  return await isHeld(join(dataDir, RESTORE_STATE_DIRECTORY, LOCK_NAME), { base: dataDir });
+}
+
+/** Makes this restore the only one in its directory. Rejects with `DIRECTORY_NOT_EMPTY` when another one is at work there. */
+export async function lockRestore(dataDir: string, owner: Owner | undefined): Promise<ProcessLock> {
+  const [stateDir, within] = [join(dataDir, RESTORE_STATE_DIRECTORY), inDataDirectory(dataDir, owner)];
+  await makeDirectory(stateDir, { mode: 0o700, owner, sync: "directory", within });
+  const outcome = await tryLock(join(stateDir, LOCK_NAME), within);
+  if ("release" in outcome) return outcome;
+  throw otherAtWork(dataDir, outcome.processId);
+}
+
+/** The failure of a restore where another one is at work. */
+export function otherAtWork(dataDir: string, processId: string | number): SoarError {
+  return new SoarError(
+    "DIRECTORY_NOT_EMPTY",
+    `unable to restore into '${dataDir}': another soar-restore, process ${processId}, is at work there`,
+    {
+      hint: "Watch it with: soar-restore status. Nothing was changed.",
+    },
+  );
+}
