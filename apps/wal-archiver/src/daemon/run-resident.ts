@@ -122,7 +122,7 @@ async function startOthers(store: ObjectStore, resident: Resident, running: Runn
     server,
     statistics,
     tailLsn: () => resident.tailLsn,
-    mayRemoveTails: () => cleaner.mayRemove,
+    tailRefusal: () => cleaner.refusal,
     onCommits: report,
     log,
     signal,

@@ -7,6 +7,7 @@ import {
   type CommitEvent,
   type CommitWatch,
 } from "@soar/archive/status";
+import type { TailRefusal } from "@soar/archive/tail";
 import { createPositionHistory, readFinishedSegments } from "@soar/archive/server-wal";
 import type { RunningArchiver } from "@soar/archive/daemon";
 import type { ConnectionConfig } from "@soar/pg-tools/replication";
@@ -19,8 +20,13 @@ import { createWalDirectoryWatch } from "./watch-wal-directory.ts";
 /** It is looked every second at least. */
 const LONGEST_SILENCE_MS = 30_000;
 
-const TAILS_STAY =
-  "This key may not delete, so the tails of archived segments stay in the bucket until a lifecycle rule removes them: soar-backup-verify lifecycle prints one, soar-backup-verify doctor looks whether there is one.";
+const UNTIL_A_RULE =
+  "so the tails of archived segments stay in the bucket until a lifecycle rule removes them: soar-backup-verify lifecycle prints one, soar-backup-verify doctor looks whether there is one.";
+
+const TAILS_STAY: Readonly<Record<TailRefusal, string>> = {
+  denied: `This key may not delete, ${UNTIL_A_RULE}`,
+  locked: `Retention protects what lies in tail/, ${UNTIL_A_RULE}`,
+};
 
 export interface ArchiverWatchOptions {
   readonly archiver: RunningArchiver;
@@ -28,8 +34,8 @@ export interface ArchiverWatchOptions {
   readonly server: ConnectionConfig;
   readonly statistics: ArchiverStatistics;
   readonly tailLsn: () => bigint | undefined;
-  /** Whether the tails of archived segments can be removed. */
-  readonly mayRemoveTails: () => boolean;
+  /** Why the tails of archived segments cannot be removed. */
+  readonly tailRefusal: () => TailRefusal | undefined;
   readonly onCommits: (event: CommitEvent) => void;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -49,7 +55,7 @@ export interface ArchiverWatch {
 /** Everything that the status of the resident archiver is made of. */
 export async function watchArchiver(
   store: ObjectStore,
-  { archiver, config, server, statistics, tailLsn, mayRemoveTails, onCommits, log, signal }: ArchiverWatchOptions,
+  { archiver, config, server, statistics, tailLsn, tailRefusal, onCommits, log, signal }: ArchiverWatchOptions,
 ): Promise<ArchiverWatch> {
   const { cluster, queue } = archiver;
   const { dataDir, tailIntervalMs, synchronous } = config;
@@ -61,6 +67,10 @@ export async function watchArchiver(
     signal,
     onFacts: ({ runs }) => statistics.countBaseBackups(runs),
   });
+  const problems = (): string[] => {
+    const refusal = tailRefusal();
+    return refusal === undefined ? [] : [TAILS_STAY[refusal]];
+  };
   return {
     isAlive: () => performance.now() - queue.scannedAt < LONGEST_SILENCE_MS,
     status: () =>
@@ -75,7 +85,7 @@ export async function watchArchiver(
         tailIntervalMs: tailIntervalMs === "off" ? undefined : tailIntervalMs,
         walDirectory: wal.directory,
         repository: repository.facts,
-        problems: mayRemoveTails() ? [] : [TAILS_STAY],
+        problems: problems(),
         commits,
         now: new Date(),
       }),

@@ -3,7 +3,7 @@ import { listTailSegments, putTailPiece } from "@soar/repository/tail";
 import { SoarError } from "@soar/errors";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { expect, test } from "vitest";
-import { createTailCleaner } from "./tail-cleaner.ts";
+import { createTailCleaner, type TailCleaner } from "./tail-cleaner.ts";
 
 const [FULL, CURRENT] = ["000000010000000000000001", "000000010000000000000002"];
 
@@ -33,27 +33,119 @@ test("a piece that arrives after its segment was archived goes too; those of the
   expect(await listTailSegments(store)).toEqual([CURRENT]);
 });
 
-test("a key that may not delete is found out once, and leaves the tails", async () => {
+const PIECE = { from: 0, bytes: Buffer.alloc(10), sha256: createHash("sha256").digest("hex"), systemIdentifier: "7" };
+
+interface Refusing {
+  readonly store: ObjectStore;
+  readonly cleaner: TailCleaner;
+  /** Code of the answer to a removal of this key; undefined to take it. */
+  answer: (key: string) => "STORE_DENIED" | "OBJECT_LOCKED" | undefined;
+  /** Milliseconds of the cleaner's clock. */
+  clock: number;
+  asked: number;
+}
+
+/** A bucket that holds WAL and tails of these segments, and whose removals are refused. */
+async function createRefusing(...names: readonly string[]): Promise<Refusing> {
   const store = createMemoryStore({ name: "locked" });
-  let asked = 0;
+  for (const segmentName of names) {
+    await store.put(`wal/${segmentName}`, Buffer.alloc(1));
+    await putTailPiece(store, { ...PIECE, segmentName });
+  }
   const locked: ObjectStore = {
     ...store,
-    remove: () => {
-      asked += 1;
-      return Promise.reject(new SoarError("STORE_DENIED", "no"));
+    async remove(keys, options) {
+      world.asked += 1;
+      const code = world.answer(keys[0] ?? "");
+      if (code !== undefined) throw new SoarError(code, "no");
+      await store.remove(keys, options);
     },
   };
-  const piece = { from: 0, bytes: Buffer.alloc(10), sha256: createHash("sha256").digest("hex"), systemIdentifier: "7" };
-  await putTailPiece(store, { ...piece, segmentName: FULL });
   const cleaner = createTailCleaner(locked, {
     signal: new AbortController().signal,
     onFailure: (_, error) => expect.fail(String(error)),
+    now: () => world.clock,
   });
-  expect(cleaner.mayRemove).toBe(true);
+  const world: Refusing = { store, cleaner, answer: () => "STORE_DENIED", clock: 0, asked: 0 };
+  return world;
+}
+
+test.each([
+  ["STORE_DENIED", "denied"],
+  ["OBJECT_LOCKED", "locked"],
+] as const)("%s is found out once, and leaves the tails", async (code, refusal) => {
+  const world = await createRefusing(FULL, CURRENT);
+  const { store, cleaner } = world;
+  world.answer = () => code;
+  expect(cleaner.refusal).toBeUndefined();
   cleaner.archived(FULL);
   cleaner.archived(CURRENT);
   await cleaner.idle();
-  expect(cleaner.mayRemove).toBe(false);
-  expect(asked).toBe(1);
-  expect(await listTailSegments(store)).toEqual([FULL]);
+  expect(cleaner.refusal).toBe(refusal);
+  expect(world.asked).toBe(1);
+  expect(await listTailSegments(store)).toEqual([FULL, CURRENT]);
 });
+
+test("a key that may delete again removes all that stayed, and is told no more", async () => {
+  const world = await createRefusing(FULL, CURRENT);
+  const { store, cleaner } = world;
+  cleaner.archived(FULL);
+  await cleaner.idle();
+  world.answer = () => undefined;
+  world.clock = 3_599_999;
+  cleaner.archived(CURRENT);
+  await cleaner.idle();
+  expect([cleaner.refusal, world.asked]).toEqual(["denied", 1]);
+  world.clock = 3_600_000;
+  cleaner.archived("000000010000000000000003");
+  await cleaner.idle();
+  expect(cleaner.refusal).toBeUndefined();
+  expect(await listTailSegments(store)).toEqual([]);
+});
+
+test("a key that still may not delete is asked once an hour, and not for every tail", async () => {
+  const world = await createRefusing(FULL, CURRENT);
+  const { cleaner } = world;
+  for (let minute = 0; minute < 180; minute += 1) {
+    world.clock = minute * 60_000;
+    cleaner.archived(FULL);
+    await cleaner.idle();
+  }
+  expect([cleaner.refusal, world.asked]).toEqual(["denied", 3]);
+});
+
+test("a tail that retention protects keeps no other one", async () => {
+  const world = await createRefusing(FULL, CURRENT);
+  const { store, cleaner } = world;
+  world.answer = (key) => (key.includes(FULL) ? "OBJECT_LOCKED" : undefined);
+  cleaner.sweep();
+  await cleaner.idle();
+  expect(await listTailSegments(store)).toEqual([FULL]);
+  expect(cleaner.refusal).toBeUndefined();
+});
+
+test("where retention protects all, a sweep tries some and ends", async () => {
+  const names = Array.from({ length: 20 }, (_, at) => `0000000100000000000000${(16 + at).toString(16)}`.toUpperCase());
+  const world = await createRefusing(...names);
+  world.answer = () => "OBJECT_LOCKED";
+  world.cleaner.sweep();
+  await world.cleaner.idle();
+  expect([world.cleaner.refusal, world.asked]).toEqual(["locked", 8]);
+});
+
+test("an empty tail proves no right to delete", async () => {
+  const world = await createRefusing(FULL);
+  world.cleaner.archived(FULL);
+  await world.cleaner.idle();
+  world.clock = 3_600_000;
+  await world.store.remove(await keysBelow(world.store, "tail/"));
+  world.cleaner.archived(CURRENT);
+  await world.cleaner.idle();
+  expect(world.cleaner.refusal).toBe("denied");
+});
+
+async function keysBelow(store: ObjectStore, prefix: string): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list(prefix)) keys.push(key);
+  return keys;
+}

@@ -1,12 +1,17 @@
 import { findWalObjects } from "@soar/repository/wal";
-import { listTailSegments, removeTail } from "@soar/repository/tail";
+import { listTailSegments, removeTail, type TailRemoval } from "@soar/repository/tail";
 import type { ObjectStore } from "@soar/storage";
 
 export interface TailCleanerOptions {
   readonly signal: AbortSignal;
-  /** A tail that could not be removed is in nobody's way: it is told and left to the next start. */
+  /** A tail that could not be removed is in nobody's way: it is told and left to the next sweep. */
   readonly onFailure: (segmentName: string, error: unknown) => void;
+  /** Monotonic clock in milliseconds; replaced in tests. */
+  readonly now?: (() => number) | undefined;
 }
+
+/** Why the bucket refuses to remove tails: this key may not delete, or retention protects them. */
+export type TailRefusal = Extract<TailRemoval, "denied" | "locked">;
 
 /** Removes the tails of segments that are archived as a whole, one after the other and behind everything else. */
 export interface TailCleaner {
@@ -15,8 +20,8 @@ export interface TailCleaner {
   shipped(segmentName: string): void;
   /** Removes what earlier runs have left. */
   sweep(): void;
-  /** False once the bucket has refused to remove anything: this key may not delete. */
-  readonly mayRemove: boolean;
+  /** The bucket's newest refusal; undefined once it has removed something since. */
+  readonly refusal: TailRefusal | undefined;
   /** Resolves when there is nothing left to do. */
   idle(): Promise<void>;
 }
@@ -24,15 +29,45 @@ export interface TailCleaner {
 /** No piece is on its way for longer than the archive needs for so many segments. */
 const REMEMBERED = 256;
 
-export function createTailCleaner(store: ObjectStore, { signal, onFailure }: TailCleanerOptions): TailCleaner {
+/** Rights come back, credentials are renewed, retention ends: so long after a refusal the bucket is asked again. */
+const ASK_AGAIN_MS = 3600_000;
+
+/** So many tails in a row are tried by one sweep, because retention may protect single ones. */
+const MOST_REFUSED = 8;
+
+export function createTailCleaner(store: ObjectStore, options: TailCleanerOptions): TailCleaner {
+  const { signal, onFailure, now = () => performance.now() } = options;
   let work = Promise.resolve();
-  let mayRemove = true;
+  let refusal: TailRefusal | undefined;
+  let refusedAt = 0;
   const removed = new Set<string>();
-  const remove = async (name: string): Promise<void> => {
-    // Without the right to delete a lifecycle rule does it: asking for every segment would only cost money.
-    if (mayRemove && !signal.aborted) mayRemove = await removeTail(store, name, { signal });
+  const remove = async (name: string): Promise<TailRemoval> => {
+    const outcome = await removeTail(store, name, { signal });
+    if (outcome === "removed") refusal = undefined;
+    if (outcome === "denied" || outcome === "locked") [refusal, refusedAt] = [outcome, now()];
+    return outcome;
+  };
+  const removeAll = async (): Promise<void> => {
+    let refused = 0;
+    for (const name of await listTailSegments(store, { signal })) {
+      if (signal.aborted || refused === MOST_REFUSED) return;
+      if ((await findWalObjects(store, name, { signal })).length === 0) continue;
+      const outcome = await remove(name);
+      // Whoever may not delete may not delete anything.
+      if (outcome === "denied") return;
+      refused = outcome === "locked" ? refused + 1 : 0;
+    }
+  };
+  /** After a refusal a lifecycle rule does it: asking for every segment would only cost money. */
+  const removeUnlessRefused = async (name: string): Promise<void> => {
     removed.add(name);
     for (const oldest of removed) if (removed.size > REMEMBERED) removed.delete(oldest);
+    if (signal.aborted) return;
+    if (refusal === undefined) await remove(name);
+    else if (now() - refusedAt >= ASK_AGAIN_MS) {
+      refusedAt = now();
+      await removeAll();
+    }
   };
   const then = (name: string, task: () => Promise<void>): void => {
     work = work.then(task).catch((error: unknown) => {
@@ -41,21 +76,16 @@ export function createTailCleaner(store: ObjectStore, { signal, onFailure }: Tai
   };
   return {
     archived(name) {
-      if (/^[0-9A-F]{24}$/.test(name)) then(name, () => remove(name));
+      if (/^[0-9A-F]{24}$/.test(name)) then(name, () => removeUnlessRefused(name));
     },
     shipped(name) {
       then(name, async () => {
-        if (removed.has(name)) await remove(name);
+        if (removed.has(name)) await removeUnlessRefused(name);
       });
     },
-    sweep() {
-      then("tail/", async () => {
-        for (const name of await listTailSegments(store, { signal }))
-          if ((await findWalObjects(store, name, { signal })).length > 0) await remove(name);
-      });
-    },
-    get mayRemove() {
-      return mayRemove;
+    sweep: () => then("tail/", removeAll),
+    get refusal() {
+      return refusal;
     },
     idle: () => work,
   };

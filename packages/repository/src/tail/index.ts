@@ -10,5 +10,6 @@ export {
   type NewTailPiece,
   type PutTailOptions,
   type TailPiece,
+  type TailRemoval,
 } from "./tail-pieces.ts";
 export { readTail, type Tail } from "./tail-read.ts";

@@ -29,6 +29,9 @@ export interface NewTailPiece {
   readonly systemIdentifier: string;
 }
 
+/** What became of a tail that was to be removed. */
+export type TailRemoval = "removed" | "nothing" | "denied" | "locked";
+
 export interface PutTailOptions extends CallOptions {
   readonly level?: number | undefined;
 }
@@ -127,20 +130,25 @@ export async function readTailDigest(store: ObjectStore, piece: TailPiece, optio
 }
 
 /**
- * Removes the pieces of a segment that is in `wal/` now. False when this key may not delete: then a lifecycle rule removes
- * them some day.
+ * Removes the pieces of a segment that is in `wal/` now. Where this key may not delete, or the pieces are protected, a lifecycle
+ * rule removes them some day.
  */
-export async function removeTail(store: ObjectStore, segmentName: string, options: CallOptions = {}): Promise<boolean> {
+export async function removeTail(
+  store: ObjectStore,
+  segmentName: string,
+  options: CallOptions = {},
+): Promise<TailRemoval> {
   const pieces = await listTailPieces(store, segmentName, options);
+  if (pieces.length === 0) return "nothing";
   try {
-    if (pieces.length > 0)
-      await store.remove(
-        pieces.map(({ key }) => key),
-        options,
-      );
-    return true;
+    await store.remove(
+      pieces.map(({ key }) => key),
+      options,
+    );
+    return "removed";
   } catch (error) {
-    if (hasErrorCode(error, "STORE_DENIED", "OBJECT_LOCKED")) return false;
+    if (hasErrorCode(error, "STORE_DENIED")) return "denied";
+    if (hasErrorCode(error, "OBJECT_LOCKED")) return "locked";
     throw error;
   }
 }

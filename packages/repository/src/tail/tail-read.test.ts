@@ -112,8 +112,8 @@ test("lists segments and pieces, removes them, and refuses what it does not know
   expect(await listTailSegments(store)).toEqual([SEGMENT, second]);
   expect(await listTailSegments(store, { after: SEGMENT })).toEqual([second]);
   expect(await listTailSegments(store, { atMost: 1 })).toEqual([SEGMENT]);
-  expect(await removeTail(store, SEGMENT)).toBe(true);
-  expect(await removeTail(store, SEGMENT)).toBe(true);
+  expect(await removeTail(store, SEGMENT)).toBe("removed");
+  expect(await removeTail(store, SEGMENT)).toBe("nothing");
   expect(await listTailSegments(store)).toEqual([second]);
   expect(parseTailPieceKey("tail/x/1-2.zst", 1)).toBeUndefined();
   await store.put(`tail/${second}/junk`, Buffer.from("x"));
@@ -125,7 +125,8 @@ test("lists segments and pieces, removes them, and refuses what it does not know
 test("without the right to delete the pieces are left; other failures are failures", async () => {
   await ship(0, 100);
   const failing = (failure: Error): ObjectStore => ({ ...store, remove: () => Promise.reject(failure) });
-  expect(await removeTail(failing(new SoarError("STORE_DENIED", "no")), SEGMENT)).toBe(false);
+  expect(await removeTail(failing(new SoarError("STORE_DENIED", "no")), SEGMENT)).toBe("denied");
+  expect(await removeTail(failing(new SoarError("OBJECT_LOCKED", "no")), SEGMENT)).toBe("locked");
   await expect(removeTail(failing(new SoarError("STORE_BUSY", "no")), SEGMENT)).rejects.toMatchObject({
     code: "STORE_BUSY",
   });
