@@ -341,3 +341,25 @@ test(
     });
   },
 );
+
+test(
+  "in place, a restore that keeps nothing tells of nothing that an earlier one has kept",
+  { timeout: 120_000 },
+  async () => {
+    const { cluster } = world;
+    const kept = (): string[] => readdirSync(cluster.socketDir).filter((name) => name.includes(".before-restore-"));
+    const before = kept();
+    const restore = async (...args: readonly string[]): Promise<string> =>
+      (await succeed(world, "soar-restore", "--latest", "--yes", ...args)).stdout;
+    const expectNothingKept = (text: string): void => {
+      expect(text).toMatch(/^lost: +only what was committed after that and never reached the repository$/m);
+      expect(text).not.toMatch(/^old data:|discard-old/m);
+      expect(kept()).toEqual(before);
+    };
+    expect(before).not.toEqual([]);
+    expectNothingKept(await restore("--delta"));
+    await cluster.stop();
+    rmSync(cluster.dataDir, { recursive: true });
+    expectNothingKept(await restore());
+  },
+);

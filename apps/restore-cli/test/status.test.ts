@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { ProgramResult } from "@soar-tooling/test-bench";
 import { runRestore } from "./run-restore.ts";
 
-const SEGMENT = "000000010000000000000005";
+const SEGMENTS = ["000000010000000000000004", "000000010000000000000005"];
 let dataDir: string;
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), "soar-status-"));
@@ -25,6 +25,7 @@ const record = {
   processId: 1,
   startedAt: "2026-01-10T15:00:00.000Z",
   logOffset: 0,
+  recoveryBegunAt: "2026-01-10T15:00:01.000Z",
   fetchedBytes: 512,
   totalBytes: 1024,
 };
@@ -44,7 +45,7 @@ function status(change: object, ...args: readonly string[]): Promise<ProgramResu
       segments: [],
     }),
   );
-  write("server.log", `LOG:  restored log file "${SEGMENT}" from archive\n`);
+  write("server.log", SEGMENTS.map((name) => `LOG:  restored log file "${name}" from archive\n`).join(""));
   return runRestore(["status", "--data-dir", dataDir, ...args]);
 }
 

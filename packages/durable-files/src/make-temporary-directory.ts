@@ -10,6 +10,8 @@ export interface TemporaryDirectoryOptions {
   readonly owner?: Owner | undefined;
   readonly within?: Within | undefined;
   readonly hint?: string | undefined;
+  /** Told the path before there is a directory, so that it can be noted and one that is left by a killed process be found. */
+  readonly beforeMade?: ((path: string) => Promise<void>) | undefined;
 }
 
 const ATTEMPTS = 100;
@@ -21,10 +23,11 @@ const ATTEMPTS = 100;
 export async function makeTemporaryDirectory(
   parent: string,
   prefix: string,
-  { owner = ourselves(), ...options }: TemporaryDirectoryOptions = {},
+  { owner = ourselves(), beforeMade, ...options }: TemporaryDirectoryOptions = {},
 ): Promise<string> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const path = join(parent, prefix + randomBytes(3).toString("hex"));
+    await beforeMade?.(path);
     if (await makeDirectory(path, { ...options, owner, mode: 0o700, sync: "none" })) return path;
   }
   throw unwritable(parent, new Error("every name for a temporary directory is taken"), options);

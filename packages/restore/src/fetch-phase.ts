@@ -51,10 +51,10 @@ export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run
 }
 
 /** What the administrator has linked in the old data directory, and no backup has. */
-async function carryOver({ dataDir, inPlace, owner, keeper, onEvent }: Run): Promise<void> {
-  const { keptAs } = keeper.record;
-  if (!inPlace || keptAs === undefined) return;
-  const links = await carryLinks(keptAs, dataDir, owner);
+async function carryOver({ dataDir, inPlace, owner, keeper, oldPlace, onEvent }: Run): Promise<void> {
+  const place = keeper.record.keptAs ?? oldPlace;
+  if (!inPlace || place === undefined) return;
+  const links = await carryLinks(place, dataDir, owner);
   if (links.length > 0)
     onEvent?.({ type: "done", text: `made the links of the old data directory again: ${links.join(", ")}` });
 }

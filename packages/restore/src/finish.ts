@@ -9,6 +9,7 @@ import { requireWritten } from "./go-on/check-there.ts";
 import type { Run } from "./run/restore-run.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { chooseConfigFile } from "./server-config/config-choice.ts";
+import { closeKept } from "./status/kept-record.ts";
 import { surveyFiles } from "./status/left-files.ts";
 import { LOCK_NAME } from "./status/restore-lock.ts";
 import { RECORD_NAME } from "./status/restore-record.ts";
@@ -76,6 +77,7 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
 async function removeState({ dataDir, owner, keeper }: Run): Promise<void> {
   const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
   const options = { sync: "none", within: inDataDirectory(dataDir, owner) } as const;
+  await closeKept(dataDir, keeper.record.keptAs, new Date());
   await emptyDirectory(stateDir, { ...options, except: new Set([RECORD_NAME, LOCK_NAME]) });
   await keeper.remove();
   await removeTree(stateDir, options);

@@ -127,7 +127,7 @@ describe("what belongs to somebody else than the data directory", requires("root
   test("is no private directory of a restore, although a record names it", async () => {
     // One whose path is too long for a socket has its private directory elsewhere.
     const long = inRoot("x".repeat(90));
-    const own = await createPrivateDirectory(long, OWNER);
+    const own = await createPrivateDirectory(long, OWNER, () => Promise.resolve());
     expect(lstatSync(own)).toMatchObject({ ...OWNER, mode: 0o040700 });
     const foreign = own.replace(/.$/, own.endsWith("0") ? "1" : "0");
     mkdirSync(foreign, { mode: 0o700 });

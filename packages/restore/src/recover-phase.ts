@@ -43,7 +43,10 @@ async function startAndFollow(store: ObjectStore, plan: RestorePlan, run: Observ
   const config = await chooseConfigFile(store, plan.backup, dataDir, run);
   await removePrivateDirectory(dataDir, keeper.record.privateDir, owner);
   // A copy that is going to pause is there to be looked at, by whoever was told its port.
-  const privateDir = run.action === "pause" && !run.inPlace ? undefined : await createPrivateDirectory(dataDir, owner);
+  const privateDir =
+    run.action === "pause" && !run.inPlace
+      ? undefined
+      : await createPrivateDirectory(dataDir, owner, (directory) => keeper.note({ privateDir: directory }));
   await noteFiles(run, "before-recovery");
   // From here on a server writes, and what was left counts no more.
   await keeper.note({
@@ -52,6 +55,7 @@ async function startAndFollow(store: ObjectStore, plan: RestorePlan, run: Observ
     outcome: undefined,
     left: undefined,
     logOffset: await sizeOf(recoveryLog),
+    recoveryBegunAt: new Date().toISOString(),
     privateDir,
   });
   return await recoverWithSpool(store, plan, { ...run, config, privateDir });

@@ -12,7 +12,7 @@ import { fetchPhase } from "./fetch-phase.ts";
 import { finishRestore } from "./finish.ts";
 import { checkWhatIsThere, type FoundThere } from "./go-on/check-there.ts";
 import { keepOldData, takeOldPlace } from "./in-place/keep-old-data.ts";
-import { listKept } from "./status/kept-record.ts";
+import { findKeptByInterrupted, listKept } from "./status/kept-record.ts";
 import { standStill } from "./stand-still.ts";
 import { lineageTableOf } from "./wal/lineage-table.ts";
 import { localSegments } from "./local-wal/local-chain.ts";
@@ -20,6 +20,7 @@ import { digestLocalSegments } from "./wal/local-digest.ts";
 import { relocateLocalWal } from "./plan/relocate-local-wal.ts";
 import { compareServerConfig, requireConfigPlaces } from "./server-config/config-difference.ts";
 import { withPlanLease, type PlanLeaseOptions } from "./plan/plan-lease.ts";
+import { removePrivateDirectory } from "./recover/private-access.ts";
 import { recoverAndProve } from "./prove-phase.ts";
 import type { CheckedRestore, RestoreOptions, RestoreReport, Still } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
@@ -28,7 +29,7 @@ import { segmentsUntil } from "./plan/segments-until.ts";
 import { RecordKeeper } from "./status/record-keeper.ts";
 import { linkWal } from "./fetch/wal-link.ts";
 import { lockRestore } from "./status/restore-lock.ts";
-import { plannedRecord, type RestoreRecord } from "./status/restore-record.ts";
+import { plannedRecord, readRestoreRecord, type RestoreRecord } from "./status/restore-record.ts";
 import { countReplayed, timed } from "./work-done.ts";
 
 /**
@@ -116,9 +117,9 @@ async function begin(
 ): Promise<{ readonly plan: RestorePlan; readonly run: Run }> {
   const { dataDir } = given;
   const kept = await keepAside(planned, checked, given);
-  const keptAs = (await listKept(dataDir)).at(-1)?.keptAs;
-  const options = { ...given, owner: await ownerOf(given, placeOfServer(given, checked, keptAs)) };
-  const keeper = await beginRecord(kept, checked, options, keptAs);
+  const oldPlace = (await listKept(dataDir)).at(-1)?.keptAs;
+  const options = { ...given, oldPlace, owner: await ownerOf(given, placeOfServer(given, checked, oldPlace)) };
+  const keeper = await beginRecord(kept, checked, options);
   const { plan, table } = await releasedOnFailure(keeper, async () => {
     const saved = await saveWal(kept, checked, options, keeper);
     return { plan: saved, table: lineageTableOf(saved, await digestLocalSegments(saved)) };
@@ -151,14 +152,17 @@ async function releasedOnFailure<T>(keeper: RecordKeeper, run: () => Promise<T>)
 async function keepAside(
   plan: RestorePlan,
   { approach, tablespaces }: CheckedRestore,
-  { dataDir, onEvent }: RestoreOptions,
+  { dataDir, owner, onEvent }: RestoreOptions,
 ): Promise<RestorePlan> {
   if (approach.kind !== "replace") return plan;
+  // Of a restore that was not gone on with, and whose record goes aside with what it names.
+  const privateDir = (await readRestoreRecord(dataDir))?.privateDir;
   const { keptAs } = await keepOldData(dataDir, {
     systemIdentifier: approach.systemIdentifier,
     tablespacePlaces: new Set(tablespaces.values()),
     now: new Date(),
   });
+  await removePrivateDirectory(dataDir, privateDir, await ownerOf({ owner }, keptAs));
   onEvent?.({ type: "done", text: `kept the old data directory as ${keptAs}` });
   return relocateLocalWal(plan, join(dataDir, "pg_wal"), join(keptAs, "pg_wal"));
 }
@@ -173,7 +177,10 @@ function placeOfServer(
 }
 
 /** As root: whoever owns that directory, because its service runs the server as that user. */
-async function ownerOf({ owner }: RestoreOptions, place: string | undefined): Promise<RestoreOptions["owner"]> {
+async function ownerOf(
+  { owner }: Pick<RestoreOptions, "owner">,
+  place: string | undefined,
+): Promise<RestoreOptions["owner"]> {
   if (owner === undefined || place === undefined) return owner;
   const { uid, gid } = await lstat(place);
   return uid === 0 ? owner : { uid, gid };
@@ -183,14 +190,16 @@ async function beginRecord(
   plan: RestorePlan,
   { approach, tablespaces }: CheckedRestore,
   { dataDir, walDir, owner, action }: RestoreOptions,
-  keptAs: string | undefined,
 ): Promise<RecordKeeper> {
   const earlier = "earlier" in approach ? approach.earlier : undefined;
   const ours = {
     processId: process.pid,
     startedAt: new Date().toISOString(),
   };
-  const before = { keptAs: earlier?.keptAs ?? keptAs, savedWal: earlier?.savedWal, privateDir: earlier?.privateDir };
+  // Whoever overwrites keeps nothing, whatever lies beside it of restores before.
+  const isOverwritten = approach.kind === "refill" && approach.ownData;
+  const keptAs = earlier?.keptAs ?? (isOverwritten ? undefined : await findKeptByInterrupted(dataDir));
+  const before = { keptAs, savedWal: earlier?.savedWal, privateDir: earlier?.privateDir };
   const fresh: RestoreRecord = {
     format: 1,
     phase: "fetch",

@@ -14,11 +14,21 @@ const SHORT_NAME = /^\/tmp\/soar-restore-[A-Za-z0-9]{6}$/;
  * A directory for the socket of a server that nobody from outside may reach before it is proved. Only its owner and root
  * can enter it, so that whoever gets there needs no password. It lies in the data directory, with which it goes, wherever
  * that has a path that is short enough.
+ *
+ * @param note Keeps the path in the record of the restore: awaited before there is a directory, which else nobody would know of
+ *   after a kill in between.
  */
-export async function createPrivateDirectory(dataDir: string, owner: Owner | undefined): Promise<string> {
+export async function createPrivateDirectory(
+  dataDir: string,
+  owner: Owner | undefined,
+  note: (directory: string) => Promise<void>,
+): Promise<string> {
   const own = ownPlace(dataDir);
   const isShort = Buffer.byteLength(own + LONGEST_SOCKET_NAME) <= LONGEST_SOCKET_PATH;
-  const directory = isShort ? own : await makeTemporaryDirectory(SHORT_PARENT, "soar-restore-", { owner });
+  if (isShort) await note(own);
+  const directory = isShort
+    ? own
+    : await makeTemporaryDirectory(SHORT_PARENT, "soar-restore-", { owner, beforeMade: note });
   const within = isShort ? inDataDirectory(dataDir, owner) : { base: directory, owner };
   // A server that a crash has ended gets a new directory.
   const access = { owner, sync: "none", within } as const;

@@ -21,6 +21,8 @@ export interface KeptRecord {
   readonly systemIdentifier: string | undefined;
   /** Directories outside of it that belong to it, and went aside with it. */
   readonly moved: readonly MovedDirectory[];
+  /** When the restore that has kept it was over: what a later one tells to have kept is not this. */
+  readonly restoredAt?: string | undefined;
 }
 
 export interface MovedDirectory {
@@ -38,6 +40,7 @@ const recordSchema: v.GenericSchema<unknown, KeptRecord> = v.object({
   // JSON leaves it out where it is not known.
   systemIdentifier: v.optional(v.string(), () => undefined),
   moved: v.array(v.object({ link: v.string(), from: v.string(), to: v.string() })),
+  restoredAt: v.optional(v.string()),
 });
 
 /** What the name of everything that a restore keeps begins with. */
@@ -99,6 +102,21 @@ export async function listKept(dataDir: string): Promise<KeptRecord[]> {
     if (record?.keptAs === path) found.push(record);
   }
   return found;
+}
+
+/**
+ * What the restore that was interrupted in this data directory had kept, where it came to leave no record of its own; undefined
+ * where the newest that was kept is that of a restore which is over.
+ */
+export async function findKeptByInterrupted(dataDir: string): Promise<string | undefined> {
+  const newest = (await listKept(dataDir)).at(-1);
+  return newest?.restoredAt === undefined ? newest?.keptAs : undefined;
+}
+
+/** Notes that the restore which kept it is over. Nothing that is kept there, or nothing of ours, is left as it is. */
+export async function closeKept(dataDir: string, keptAs: string | undefined, now: Date): Promise<void> {
+  const record = (await listKept(dataDir)).find((one) => one.keptAs === keptAs);
+  if (record !== undefined) await writeKeptRecord(record.keptAs, { ...record, restoredAt: now.toISOString() });
 }
 
 /** WAL that restores into a directory that was overwritten have put aside, oldest first. */

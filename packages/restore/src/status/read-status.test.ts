@@ -46,6 +46,7 @@ async function leave(record: Partial<RestoreRecord>, restored: readonly number[]
       processId: process.pid,
       startedAt: new Date(Date.now() - 10_000).toISOString(),
       logOffset: earlier.length,
+      recoveryBegunAt: new Date(Date.now() - 10_000).toISOString(),
       fetchedBytes: 0,
       sparedBytes: 0,
       totalBytes: 1000,
@@ -87,6 +88,18 @@ test("of recovery tells the segment that was delivered last, of those up to the 
     replayedLsn: "0/6000000",
     segments: { replayed: 2, total: 3 },
   });
+});
+
+test("of recovery that goes on where an earlier run had got promises the rest at its own pace", async () => {
+  // Until the end of segment 8: of three that this run has to replay one is done, after 10 s.
+  await leave({ stopLsn: "0/9000000" }, [6, 7]);
+  const found = await readRestoreStatus(dataDir);
+  expect(found?.segments).toEqual({ replayed: 3, total: 5 });
+  expect(found?.remainingMs).toBeGreaterThanOrEqual(20_000);
+  await leave({ stopLsn: "0/9000000" }, [6]);
+  expect((await readRestoreStatus(dataDir))?.remainingMs).toBeUndefined();
+  await leave({ recoveryBegunAt: undefined }, [4, 5]);
+  expect(await readRestoreStatus(dataDir)).toMatchObject({ segments: { replayed: 1 }, remainingMs: undefined });
 });
 
 test("of recovery that was not given anything yet, or left no log, tells no more than that", async () => {

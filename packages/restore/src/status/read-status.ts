@@ -59,20 +59,31 @@ async function readReplay(
   const [tablePath, logPath] = [join(stateDir, "lineage.json"), join(stateDir, "server.log")];
   const [text, log] = [
     await readTextIfPresent(tablePath, { within: { base: stateDir } }),
-    await readTail(logPath, record.logOffset),
+    await readEnds(logPath, record.logOffset),
   ];
   if (text === undefined || log === undefined) return nothing;
   const table = parseLineageTable(text, tablePath);
-  const restored = [...log.text.matchAll(/restored log file "([0-9A-F]{24})" from archive/g)].at(-1)?.[1];
-  if (restored === undefined) return nothing;
-  const { index } = parseWalSegment(restored, table.segmentSize);
+  const index = restoredIn(log.end, table.segmentSize).at(-1);
+  if (index === undefined) return nothing;
+  // An earlier run may have replayed more.
+  const first = Math.min(...restoredIn(log.beginning, table.segmentSize));
   const last = Number((parseLsn(record.stopLsn) - 1n) / BigInt(table.segmentSize));
   const segments = { replayed: index - table.firstIndex, total: last - table.firstIndex + 1 };
   return {
     replayedLsn: formatLsn(lsnOfSegmentIndex(index, table.segmentSize)),
     segments,
-    remainingMs: remaining(segments.replayed, segments.total, log.begunAt),
+    remainingMs:
+      record.recoveryBegunAt === undefined
+        ? undefined
+        : remaining(index - first, last + 1 - first, Date.parse(record.recoveryBegunAt)),
   };
+}
+
+/** Indices of the segments that a piece of the log says to have been delivered. */
+function restoredIn(log: string, segmentSize: number): number[] {
+  return [...log.matchAll(/restored log file "([0-9A-F]{24})" from archive/g)].map(
+    ([, name = ""]) => parseWalSegment(name, segmentSize).index,
+  );
 }
 
 /** At the pace so far. */
@@ -80,17 +91,21 @@ function remaining(done: number, total: number, begunAt: number): number | undef
   return done <= 0 ? undefined : Math.round(((Date.now() - begunAt) / done) * Math.max(0, total - done));
 }
 
-/** Enough of the end of the log to hold the last segment's line; the line of every segment is about 120 bytes long. */
-const TAIL_BYTES = 64 * 1024;
+/** Enough of either end of the log to hold a segment's line, which is about 120 bytes long. */
+const END_BYTES = 64 * 1024;
 
-async function readTail(
+/** Of what one recovery has written. */
+async function readEnds(
   path: string,
   from: number,
-): Promise<{ readonly text: string; readonly begunAt: number } | undefined> {
+): Promise<{ readonly beginning: string; readonly end: string } | undefined> {
   await using file = await openOrdinaryIfPresent(path);
   if (file === undefined) return undefined;
-  const found = await file.stat();
-  const start = Math.max(from, found.size - TAIL_BYTES);
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.max(0, found.size - start)), 0, undefined, start);
-  return { text: buffer.toString("utf8", 0, bytesRead), begunAt: found.birthtimeMs };
+  const { size } = await file.stat();
+  const read = async (start: number): Promise<string> => {
+    const length = Math.max(0, Math.min(END_BYTES, size - start));
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, undefined, start);
+    return buffer.toString("utf8", 0, bytesRead);
+  };
+  return { beginning: await read(from), end: await read(Math.max(from, size - END_BYTES)) };
 }

@@ -34,8 +34,9 @@ export interface RestoreRecord {
   /** The process that restores, as it sees itself, for messages: whether it lives is told by the lock. */
   readonly processId: number;
   readonly startedAt: string;
-  /** Where in the server's log the recovery that runs begins. */
+  /** Where in the server's log the recovery that runs begins, and when it was begun. */
   readonly logOffset: number;
+  readonly recoveryBegunAt?: string | undefined;
   /** Stored bytes of the backup that came so far, those that need not come because what they hold is there, and all of them. */
   readonly fetchedBytes: number;
   readonly sparedBytes: number;
@@ -119,6 +120,7 @@ const recordSchema: v.GenericSchema<unknown, RestoreRecord> = v.pipe(
     processId: whole,
     startedAt: v.string(),
     logOffset: whole,
+    recoveryBegunAt: optionalText,
     fetchedBytes: whole,
     sparedBytes: v.optional(whole, 0),
     totalBytes: whole,
