@@ -69,7 +69,7 @@ export interface StoreFeatures {
    * What the server does with "only if absent" of `put`: decides it (`honoured`), says that it cannot (`refused`), takes
    * no notice of it (`ignored`), or nobody has tried yet (`unknown`). Anything but `honoured` makes `ifAbsent` a check
    * before and a comparison after, which prevents no concurrent writers, and detects them unless one has looked before the
-   * other wrote and writes after it has looked again.
+   * other wrote and writes after it has looked again. Where uploads of one part were found to work objects are put that way.
    */
   readonly conditionalPut: ConditionalPut;
   /**

@@ -2,16 +2,18 @@ import { SoarError } from "@soar/errors";
 import type { PutOptions, StoredObject } from "../../object-store.ts";
 import { callS3, type S3Call, type S3Context, statS3 } from "./context.ts";
 import { sendConditionally, taken } from "./only-if-absent.ts";
+import { isSaferAsUpload, putAsUpload } from "./put-as-upload.ts";
 import { type BodyDigest, digestBody, judgeEtag } from "./stored-digest.ts";
 import type { WireStored } from "./wire.ts";
 
-/** Stores a body with one request and proves by the server's own answer that it has these bytes. */
+/** Stores a body, with one request where that is safe, and proves by the server's own answer that it has these bytes. */
 export async function putS3(
   context: S3Context,
   key: string,
   body: Uint8Array,
   options: PutOptions,
 ): Promise<StoredObject> {
+  if (isSaferAsUpload(context, options, body)) return await putAsUpload(context, key, body, options);
   const call: S3Call = { action: `store '${context.nameOf(key)}'`, key, signal: options.signal };
   return await callS3(context, call, async (wire) => {
     const digest = digestBody(body);

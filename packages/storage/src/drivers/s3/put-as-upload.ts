@@ -1,0 +1,36 @@
+import type { PutOptions, StoredObject } from "../../object-store.ts";
+import { abortUpload } from "../../upload-stream.ts";
+import type { S3Context } from "./context.ts";
+import { beginS3Upload } from "./upload.ts";
+
+/**
+ * Whether "only if absent" is safer as an upload of one part. Nobody can end another writer's put, so where the server does
+ * not decide, one of two may replace the other's and both be told that it is stored; of two uploads one at most succeeds. It
+ * takes more requests, and has to be proved to work: what is known of completions was found out with one part.
+ */
+export function isSaferAsUpload(
+  { habits: { now } }: Pick<S3Context, "habits">,
+  { ifAbsent }: PutOptions,
+  body: Uint8Array,
+): boolean {
+  // A part has at least one byte, and of two empty objects it matters to nobody which one stays.
+  if (ifAbsent !== true || body.byteLength === 0) return false;
+  const isUndecided = now.conditionalPut === "honoured" ? now.atomicPut === "no" : now.conditionalPut !== "unknown";
+  return isUndecided && (now.conditionalComplete === "honoured" || now.conditionalComplete === "ignored");
+}
+
+export async function putAsUpload(
+  context: S3Context,
+  key: string,
+  body: Uint8Array,
+  { ifAbsent, signal }: PutOptions,
+): Promise<StoredObject> {
+  const partSize = Math.max(body.byteLength, context.features.minPartSize);
+  const upload = await beginS3Upload(context, key, { partSize, ifAbsent, signal });
+  try {
+    await upload.putPart(1, body, { signal });
+    return await upload.complete({ signal });
+  } catch (error) {
+    throw await abortUpload(upload, error);
+  }
+}
