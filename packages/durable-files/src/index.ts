@@ -15,7 +15,7 @@ export { type DirectoryOptions, makeDirectory } from "./make-directory.ts";
 export { moveEntry } from "./move-entry.ts";
 export { openForAppend } from "./open-for-append.ts";
 export { isRoot, type Owner, ownerOf } from "./owner.ts";
-export { hasProcessEnded, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
+export { hasProcessEnded, ownIdentity } from "./process-identity.ts";
 export { isHeld, type LockHolder, type ProcessLock, tryLock } from "./process-lock.ts";
 export { parseProcessStat, type ProcessStat, readProcessStat } from "./process-start.ts";
 export { removeFile, type RemoveOptions } from "./remove-file.ts";
