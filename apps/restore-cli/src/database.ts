@@ -16,7 +16,8 @@ import {
   type DatabaseRescueReport,
   type TargetDatabase,
 } from "@soar/restore/rescue";
-import { planRestore } from "@soar/restore/plan";
+import { planRestore, type RestorePlan } from "@soar/restore/plan";
+import type { ObjectStore } from "@soar/storage";
 import { showAbandoned, withRescueDisplay } from "./rescue-display.ts";
 import {
   rescueOptions,
@@ -92,13 +93,7 @@ export async function runDatabaseRescue({
     });
   const store = await openConfiguredStore(config, { log, envFile });
   try {
-    const replan = () =>
-      planRestore(store, {
-        target: targetOf(config),
-        backup: config.baseBackup,
-        timeline: timelineOf(config),
-        signal,
-      });
+    const replan = () => planFor(store, config, signal);
     const plan = await replan();
     const targetServer = targetServerOf(config, target, log);
     const found = await inspectTargetDatabase(targetServer, target, signal);
@@ -137,6 +132,11 @@ export async function runDatabaseRescue({
   } finally {
     await store.close();
   }
+}
+
+function planFor(store: ObjectStore, config: DatabaseRescueConfig, signal: AbortSignal): Promise<RestorePlan> {
+  const { baseBackup: backup } = config;
+  return planRestore(store, { target: targetOf(config), backup, timeline: timelineOf(config), signal });
 }
 
 function consequence(found: TargetDatabase): string {

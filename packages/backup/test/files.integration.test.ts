@@ -2,6 +2,7 @@ import { chownSync, mkdirSync } from "node:fs";
 import { chmod, cp, mkdir, open, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseBackupManifest } from "@soar/pg-tools/manifest";
+import { connectSql, readServerFacts } from "@soar/pg-tools/replication";
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
 import { type PostgresInstallation, postgresMajors } from "@soar-tooling/postgres-clusters";
 import { serverUser } from "@soar-tooling/test-bench";
@@ -52,6 +53,30 @@ describe.each(postgresMajors())("the files of PostgreSQL $version", (installatio
     expect(next.sizes.new).toBeLessThan(full.sizes.new * 0.7);
     expect(last.references).toEqual([full.label, next.label]);
     expect(last.sizes.new).toBeLessThan(full.sizes.new / 20);
+  });
+
+  test("and the WAL beside them are read no faster than the rate limit allows, whatever they are read for", async () => {
+    const { cluster } = world;
+    const source = filesSource(cluster.connection);
+    await using sql = await connectSql(cluster.connection);
+    await source.check(await readServerFacts(sql));
+    const stop = new AbortController();
+    const request = {
+      label: "x",
+      checkpoint: "fast",
+      rateLimitBytes: 1,
+      signal: stop.signal,
+      onProgress() {},
+    } as const;
+    await using running = await source.begin(request);
+    const { local } = running;
+    const [row] = await cluster.query<{ name: string }>("select pg_walfile_name(pg_current_wal_lsn()) as name");
+    const read = async () => (await local?.openWal(row?.name ?? ""))?.[Symbol.asyncIterator]().next();
+    // The first bytes are free: after them whoever wants more waits for days.
+    expect((await read())?.value).toHaveLength(1024 ** 2);
+    const waiting = [local?.pace(1), read()];
+    stop.abort();
+    for (const each of waiting) await expect(each).rejects.toMatchObject({ code: "ABORTED" });
   });
 
   test("with a damaged page are stored all the same, and the record names it", async () => {

@@ -11,6 +11,7 @@ import type { UnchangedChunks } from "./unchanged-chunks.ts";
 
 export interface CompareOptions extends CallOptions {
   readonly openFile: LocalServer["openFile"];
+  readonly pace: LocalServer["pace"];
   readonly control: Pick<ControlFile, "blockSize" | "blocksPerRelationFile" | "dataChecksumVersion">;
   /** Where the backup that is being taken begins. Pages that changed later are its replay's. */
   readonly startLsn: Lsn;
@@ -59,7 +60,8 @@ async function compareChunk(
   { path, position, location }: BaseChunk,
   options: CompareOptions,
 ): Promise<Comparison["difference"]> {
-  const { openFile, pool, signal } = options;
+  const { openFile, pace, pool, signal } = options;
+  await pace(location.plainLength);
   const file = openFile(path);
   if (file === undefined) return undefined;
   try {

@@ -89,6 +89,7 @@ async function prove(
   const unchanged = new UnchangedChunks(chunks, known.changed, local.control);
   const { compared, difference } = await compareChunks(store, unchanged, {
     openFile: (path) => local.openFile(path),
+    pace: (bytes) => local.pace(bytes),
     control: local.control,
     startLsn,
     pool,

@@ -17,10 +17,12 @@ import {
   findWalObjects,
   listTimelineSegments,
   readWalChanges,
+  type StoredWalChanges,
   type WalObject,
 } from "@soar/repository/wal";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { mapOrdered } from "@soar/task-pool";
+import type { LocalServer } from "../source/backup-source.ts";
 
 export interface ChangesRequest extends CallOptions {
   readonly base: Pick<BackupRecord, "timeline" | "startLsn" | "stopLsn" | "walSegmentSize">;
@@ -28,7 +30,7 @@ export interface ChangesRequest extends CallOptions {
   readonly startLsn: Lsn;
   readonly startTimeline: number;
   /** The file of a segment on the server's machine, which the bucket may not have yet; undefined when it is not there. */
-  readonly openLocal: (name: string) => Promise<AsyncIterable<Buffer> | undefined>;
+  readonly openLocal: LocalServer["openWal"];
 }
 
 /** What changed since an earlier backup began, or why that is not known. */
@@ -36,7 +38,7 @@ export type KnownChanges =
   | { readonly changed: ChangedBlocks; readonly segments: number }
   | { readonly changed: undefined; readonly reason: string };
 
-/** Requests that are under way, each for a few KB. */
+/** Requests that are under way, each for a few KB, and at most for what stored changes may take. They are decoded one at a time. */
 const READS_AT_ONCE = 16;
 
 /**
@@ -58,14 +60,17 @@ export async function readChanges(store: ObjectStore, request: ChangesRequest): 
   const stored = await listSegments(store, segments, request);
   const changed = new ChangedBlocks();
   const newest = segments.at(-1)?.name;
-  const read = async (segment: Segment, stop: AbortSignal): Promise<ReadSegment> => {
-    const options = { ...request, signal: stop };
+  const find = async (segment: Segment, stop: AbortSignal): Promise<FoundSegment> => {
+    const objects = stored.get(segment.name) ?? [];
     // The server's own word of where it begins: the bucket may have been given another history of it.
-    const own = segment.name === newest ? await readOwn(segment, options) : undefined;
-    return own ?? (await readSegment(store, segment, stored.get(segment.name) ?? [], options));
+    const isOwnFirst = segment.name === newest;
+    const found = isOwnFirst ? {} : await unlessDamaged(() => readStored(store, objects, { signal: stop }));
+    return { name: segment.name, objects, isOwnFirst, ...found };
   };
-  for await (const { name, changes, reason } of mapOrdered(segments, read, { maxItems: READS_AT_ONCE, signal })) {
-    if (changes === undefined) return unknown(reason);
+  for await (const found of mapOrdered(segments, find, { maxItems: READS_AT_ONCE, signal })) {
+    const { name } = found;
+    const { value: changes, reason } = await unlessDamaged(() => readSegment(store, found, request));
+    if (changes === undefined) return unknown(reason ?? whyNone(found));
     changed.add(changes, name);
     if (changed.doubt !== undefined) return unknown(changed.doubt);
   }
@@ -77,9 +82,32 @@ interface Segment {
   readonly timeline: number;
 }
 
-type ReadSegment =
-  | { readonly name: string; readonly changes: SegmentChanges; readonly reason?: undefined }
-  | { readonly name: string; readonly changes: undefined; readonly reason: string };
+/** What the bucket has of a segment; `reason` when that is not to be had. */
+interface FoundSegment extends Attempt<StoredWalChanges> {
+  readonly name: string;
+  readonly objects: readonly WalObject[];
+  readonly isOwnFirst: boolean;
+}
+
+interface Attempt<T> {
+  readonly value?: T | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** A file that was recycled meanwhile, an object that is damaged: a reason to read the cluster, not to fail. */
+async function unlessDamaged<T>(read: () => Promise<T | undefined>): Promise<Attempt<T>> {
+  try {
+    return { value: await read() };
+  } catch (error) {
+    if (!hasErrorCode(error, "REPOSITORY_DAMAGED", "REPOSITORY_VERSION", "WAL_INVALID", "OBJECT_MISSING")) throw error;
+    return { reason: messageOf(error) };
+  }
+}
+
+function whyNone({ name, objects, reason }: FoundSegment): string {
+  const where = objects.length === 0 ? "is not in the bucket" : "does not say what it changes";
+  return reason ?? `WAL segment ${name} ${where}`;
+}
 
 function segmentsOf(history: TimelineHistory, first: number, last: number, segmentSize: number): Segment[] {
   return Array.from({ length: last - first + 1 }, (_, at) => {
@@ -105,44 +133,33 @@ async function listSegments(
   return found;
 }
 
+/** Of one segment after the other: each may take as much memory as a segment can change. Undefined when nobody says. */
 async function readSegment(
   store: ObjectStore,
-  { name }: Segment,
-  objects: readonly WalObject[],
+  { name, objects, isOwnFirst, value: stored, reason }: FoundSegment,
   request: ChangesRequest,
-): Promise<ReadSegment> {
-  try {
-    const stored = await readStored(store, objects, request);
-    if (stored !== undefined) return { name, changes: stored };
-    const own = await readOwn({ name }, request);
-    if (own !== undefined) return own;
-    // It was archived since the listing, and its file used again.
-    const late =
-      objects.length > 0 ? undefined : await readStored(store, await findWalObjects(store, name, request), request);
-    if (late !== undefined) return { name, changes: late };
-  } catch (error) {
-    // A file that was recycled meanwhile, an object that is damaged: a reason to read the cluster, not to fail.
-    if (!hasErrorCode(error, "REPOSITORY_DAMAGED", "REPOSITORY_VERSION", "WAL_INVALID", "OBJECT_MISSING")) throw error;
-    return { name, changes: undefined, reason: messageOf(error) };
-  }
-  const where = objects.length === 0 ? "is not in the bucket" : "does not say what it changes";
-  return { name, changes: undefined, reason: `WAL segment ${name} ${where}` };
+): Promise<SegmentChanges | undefined> {
+  if (reason !== undefined) return undefined;
+  if (stored !== undefined) return stored.decode();
+  const own = await readOwn(name, request);
+  if (own !== undefined) return own;
+  if (!isOwnFirst && objects.length > 0) return undefined;
+  // It was archived since the listing, and its file used again.
+  const late = objects.length > 0 ? objects : await findWalObjects(store, name, request);
+  return (await readStored(store, late, request))?.decode();
 }
 
 /** From the server's pg_wal; undefined when it is not there. */
-async function readOwn(
-  { name }: Pick<Segment, "name">,
-  { openLocal, startLsn }: ChangesRequest,
-): Promise<ReadSegment | undefined> {
+async function readOwn(name: string, { openLocal, startLsn }: ChangesRequest): Promise<SegmentChanges | undefined> {
   const local = await openLocal(name);
-  return local && { name, changes: await collectLocal(name, local, startLsn) };
+  return local && (await collectLocal(name, local, startLsn));
 }
 
 async function readStored(
   store: ObjectStore,
   objects: readonly WalObject[],
   options: CallOptions,
-): Promise<SegmentChanges | undefined> {
+): Promise<StoredWalChanges | undefined> {
   for (const object of objects) {
     const changes = await readWalChanges(store, object, options);
     if (changes !== undefined) return changes;

@@ -66,6 +66,7 @@ export class FilesBackup {
 
   async begin(): Promise<RunningBackup> {
     const { startLsn, startTimeline, dataDirectory, control } = this.#cluster;
+    const pace = (bytes: number): Promise<void> => this.#pace.take(bytes, this.#request.signal);
     const tablespaces = await this.#measure();
     this.#total = estimatedTotal(tablespaces);
     return {
@@ -76,7 +77,8 @@ export class FilesBackup {
       local: {
         control,
         openFile: (path) => this.#openFile(path),
-        openWal: async (name) => await openWal(dataDirectory.path, name),
+        openWal: async (name) => await openWal(dataDirectory.path, name, pace),
+        pace,
       },
       finish: () => this.#finish(),
       [Symbol.asyncDispose]: () => this.close(),
@@ -205,11 +207,7 @@ export class FilesBackup {
   #listDataDirectory(): AsyncGenerator<ContentEntry, void, undefined> {
     const { dataDirectory, major, tablespaces } = this.#cluster;
     const inside = tablespaces.map((tablespace) => tablespace.inside).filter((path) => path !== undefined);
-    return listDataDirectory(dataDirectory, {
-      major,
-      inside,
-      onSpecial: this.#onSpecial,
-    });
+    return listDataDirectory(dataDirectory, { major, inside, onSpecial: this.#onSpecial });
   }
 
   async *#listTablespace(tree: ReadableTree | undefined): AsyncGenerator<ContentEntry, void, undefined> {

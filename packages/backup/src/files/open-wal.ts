@@ -5,8 +5,12 @@ import { meansAbsent, unreadable } from "@soar/durable-files";
 
 const READ_BYTES = 1024 * 1024;
 
-/** The file of a segment in a server's pg_wal; undefined when it is not there. Rejects with `FILE_UNREADABLE`. */
-export async function openWal(dataDirectory: string, name: string): Promise<AsyncIterable<Buffer> | undefined> {
+/** The file of a segment in a server's pg_wal; undefined when it is not there. Rejects with `FILE_UNREADABLE`. Waits before each piece. */
+export async function openWal(
+  dataDirectory: string,
+  name: string,
+  wait: (bytes: number) => Promise<void>,
+): Promise<AsyncIterable<Buffer> | undefined> {
   const path = join(dataDirectory, "pg_wal", name);
   let file: FileHandle;
   try {
@@ -17,7 +21,7 @@ export async function openWal(dataDirectory: string, name: string): Promise<Asyn
   }
   try {
     // Nothing of what a pipe or a device says is WAL.
-    if ((await file.stat()).isFile()) return pieces(file);
+    if ((await file.stat()).isFile()) return pieces(file, wait);
   } catch (error) {
     await file.close();
     throw unreadable(path, error);
@@ -27,10 +31,14 @@ export async function openWal(dataDirectory: string, name: string): Promise<Asyn
 }
 
 /** Each piece lies where the one before did. */
-async function* pieces(file: FileHandle): AsyncGenerator<Buffer, void, undefined> {
+async function* pieces(
+  file: FileHandle,
+  wait: (bytes: number) => Promise<void>,
+): AsyncGenerator<Buffer, void, undefined> {
   try {
     const memory = Buffer.allocUnsafeSlow(READ_BYTES);
     for (;;) {
+      await wait(READ_BYTES);
       const { bytesRead } = await file.read(memory, 0, READ_BYTES);
       if (bytesRead === 0) return;
       yield memory.subarray(0, bytesRead);

@@ -67,8 +67,13 @@ export interface LocalServer {
   readonly control: ControlFile;
   /** A file by its path in the data directory; undefined when it is gone. Rejects with `FILE_UNREADABLE`. */
   openFile(path: string): OpenedFile | undefined;
-  /** The file of a WAL segment, piece by piece; undefined when it is not there. */
+  /**
+   * The file of a WAL segment, piece by piece, no faster than the rate limit of the backup allows; undefined when it is not there.
+   * Reading rejects with `ABORTED` when the backup's signal is raised.
+   */
   openWal(name: string): Promise<AsyncIterable<Buffer> | undefined>;
+  /** Resolves when the rate limit of the backup lets so many more bytes be read. Rejects with `ABORTED`. */
+  pace(bytes: number): Promise<void>;
 }
 
 interface Archive {

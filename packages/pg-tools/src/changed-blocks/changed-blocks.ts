@@ -4,6 +4,13 @@ import type { RelationFile } from "./block-references.ts";
 import { ChangeCollector } from "./collect-changes.ts";
 import { BLOCKS_PER_UNIT, type RelationChanges, type SegmentChanges } from "./segment-changes.ts";
 
+/** What is kept in mind of all relations together, in bytes: enough for the bits of 128 TiB, or for a quarter of a million relations. */
+const MOST_BYTES = 128 * 2 ** 20;
+/** Of a relation beside its bits: names, objects, and the least number of bits. */
+const RELATION_BYTES = 512;
+/** Block numbers have 32 bits. */
+const MOST_BITS = 2 ** 32 / BLOCKS_PER_UNIT;
+
 /**
  * The blocks that change over an unbroken stretch of WAL, from the changes of its segments, which are added in the order of
  * their lineage. Only the main forks of relations are answered for: the visibility map changes without being named in WAL,
@@ -13,6 +20,7 @@ export class ChangedBlocks {
   readonly #relations = new Map<string, ChangedRelation>();
   readonly #databases = new Set<string>();
   #doubt: string | undefined;
+  #heldBytes = 0;
   /** Of the segments so far. */
   #before: Pick<SegmentChanges, "lastStart" | "cutStart" | "cut"> | undefined;
 
@@ -22,6 +30,11 @@ export class ChangedBlocks {
    */
   get doubt(): string | undefined {
     return this.#doubt;
+  }
+
+  /** About the bytes that are held of what was added. */
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /** Adds the changes of the next segment, which is called `name` in what `doubt` says. */
@@ -51,10 +64,10 @@ export class ChangedBlocks {
       // A crash may have cut the record off for ever: then nothing continues it, and it changes nothing.
       if (changes.continued.length > 0 && !joined.addBeginning(Buffer.concat([before.cut, changes.continued])))
         return `the record that leads into ${name} could not be understood`;
-      const { relations, databases, doubts } = joined.collected();
+      const { doubts, ...rest } = joined.collected();
       const [doubt] = doubts;
       if (doubt !== undefined) return `the record that leads into ${name} has ${DOUBTS[doubt]}`;
-      this.#take({ relations, databases, blocksPerUnit: BLOCKS_PER_UNIT });
+      this.#take(rest);
     }
     const { firstPrevious } = changes;
     if (firstPrevious === undefined) return undefined;
@@ -69,13 +82,34 @@ export class ChangedBlocks {
     databases,
     blocksPerUnit,
   }: Pick<SegmentChanges, "relations" | "databases" | "blocksPerUnit">): void {
-    for (const { tablespace, database } of databases) this.#databases.add(`${tablespace}/${database}`);
+    if (this.#doubt !== undefined) return;
+    for (const { tablespace, database } of databases) {
+      const key = `${tablespace}/${database}`;
+      if (this.#databases.has(key)) continue;
+      this.#databases.add(key);
+      this.#hold(RELATION_BYTES);
+    }
     for (const changes of relations) {
+      if (this.#doubt !== undefined) return;
       const key = keyOf(changes);
       let relation = this.#relations.get(key);
-      if (relation === undefined) this.#relations.set(key, (relation = new ChangedRelation()));
-      relation.add(changes, blocksPerUnit);
+      if (relation === undefined) {
+        this.#relations.set(key, (relation = new ChangedRelation()));
+        this.#hold(RELATION_BYTES);
+      }
+      relation.add(changes, blocksPerUnit, (bytes) => this.#hold(bytes));
     }
+  }
+
+  /** With a doubt nothing that is held counts. */
+  #hold(bytes: number): void {
+    if (this.#doubt !== undefined) return;
+    this.#heldBytes += bytes;
+    if (this.#heldBytes <= MOST_BYTES) return;
+    this.#doubt = "more relations change than can be kept in mind";
+    this.#relations.clear();
+    this.#databases.clear();
+    this.#heldBytes = 0;
   }
 }
 
@@ -83,23 +117,25 @@ const DOUBTS = {
   "minimal-wal": "WAL of wal_level = minimal, which leaves out changes",
   "custom-storage": "records of an extension that may keep files of its own",
   unreadable: "records that could not be understood",
+  "too-many": "changes to more relations than are kept",
 } as const;
 
 function keyOf({ tablespace, database, fileNumber }: RelationFile): string {
   return `${tablespace}/${database}/${fileNumber}`;
 }
 
-/** A bit for every 16 blocks: 0.1 MB for a terabyte of one relation. */
+/** A bit for every 16 blocks: 1 MiB for a tebibyte of one relation. */
 class ChangedRelation {
   #bits = new Uint8Array(64);
   #newFrom = Infinity;
 
-  add({ newFrom, units }: RelationChanges, blocksPerUnit: number): void {
+  /** Tells `hold` of the bytes by which it grows. */
+  add({ newFrom, units }: RelationChanges, blocksPerUnit: number, hold: (bytes: number) => void): void {
     if (newFrom !== undefined) this.#newFrom = Math.min(this.#newFrom, newFrom);
     for (const unit of units) {
       const first = Math.floor((unit * blocksPerUnit) / BLOCKS_PER_UNIT);
-      const end = Math.ceil(((unit + 1) * blocksPerUnit) / BLOCKS_PER_UNIT);
-      this.#reserve(end);
+      const end = Math.min(Math.ceil(((unit + 1) * blocksPerUnit) / BLOCKS_PER_UNIT), MOST_BITS);
+      this.#reserve(end, hold);
       for (let bit = first; bit < end; bit++)
         this.#bits[bit >>> 3] = (this.#bits[bit >>> 3] as number) | (1 << (bit & 7));
     }
@@ -113,9 +149,10 @@ class ChangedRelation {
     return false;
   }
 
-  #reserve(bits: number): void {
+  #reserve(bits: number, hold: (bytes: number) => void): void {
     if (bits <= this.#bits.length * 8) return;
     const larger = new Uint8Array(Math.max(this.#bits.length * 2, Math.ceil(bits / 8)));
+    hold(larger.length - this.#bits.length);
     larger.set(this.#bits);
     this.#bits = larger;
   }

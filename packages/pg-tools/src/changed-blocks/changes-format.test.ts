@@ -55,7 +55,9 @@ describe("the changes of a segment", () => {
   test.each<[string, readonly number[], string]>([
     ["of a later version", [2], "REPOSITORY_VERSION"],
     ["without units", [1, 0, 0, 0, 0, 0, 0, 0], "FORMAT_INVALID"],
-    ["with doubts that nobody has", [1, 16, 8, 0, 0, 0, 0, 0], "FORMAT_INVALID"],
+    ["with units that say nothing any more", [1, 0x81, 0x08, 0, 0, 0, 0, 0, 0], "FORMAT_INVALID"],
+    ["with more databases than are kept", [1, 16, 0, 0, 0, 0, 0x81, 0x80, 0x08, 0], "FORMAT_INVALID"],
+    ["with doubts that nobody has", [1, 16, 16, 0, 0, 0, 0, 0], "FORMAT_INVALID"],
     ["with positions that nobody has", [1, 16, 0, 8, 0, 0, 0, 0], "FORMAT_INVALID"],
     ["with a number that is written too long", [1, 0x90, 0, 0, 0, 0, 0, 0, 0], "FORMAT_INVALID"],
     ["with a number of 36 bits", [1, 16, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x7f], "FORMAT_INVALID"],

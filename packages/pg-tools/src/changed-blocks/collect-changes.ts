@@ -5,10 +5,14 @@ import { RECORD_HEADER_SIZE, RECORD_INFO_OFFSET, RECORD_RMID_OFFSET } from "../w
 import { INFO_TYPE_MASK, RM_XACT, RM_XLOG, XLOG_PARAMETER_CHANGE } from "../wal-records/record-types.ts";
 import type { RecordObserver } from "../wal-records/wal-segment-summary.ts";
 import { readReferences, type ReferenceSink } from "./block-references.ts";
+import { makeDistinct } from "./make-distinct.ts";
 import {
   BLOCKS_PER_UNIT,
   type ChangeDoubt,
   type DatabaseDirectory,
+  LARGEST_UNIT,
+  MOST_COLLECTED,
+  MOST_RELATIONS,
   type RelationChanges,
   type SegmentChanges,
 } from "./segment-changes.ts";
@@ -36,19 +40,26 @@ interface Relation {
   readonly database: number;
   readonly fileNumber: number;
   newFrom: number | undefined;
+  /** In the order in which they came, some of them more than once. */
   readonly units: number[];
   last: number;
 }
 
 type RecordBody = Pick<RawRecord, "rmid" | "info" | "body" | "bodyFrom" | "bodyTo" | "bodyLength">;
 
-/** Collects what the records of a segment change, without making an object of any of them. */
+/**
+ * Collects what the records of a segment change, without making an object of any of them, and in bounded memory: a segment of
+ * 1 GiB may refer to blocks ten million times.
+ */
 export class ChangeCollector implements RecordObserver, ReferenceSink {
   /** By file number, which is rarely used twice in a cluster. */
   readonly #relations = new Map<number, Relation[]>();
   readonly #databases = new Map<string, DatabaseDirectory>();
   readonly #doubts = new Set<ChangeDoubt>();
   #latest: Relation | undefined;
+  #blocksPerUnit = BLOCKS_PER_UNIT;
+  #heldUnits = 0;
+  #heldRelations = 0;
   #changes: SegmentChanges | undefined;
   readonly #until: Lsn | undefined;
 
@@ -99,11 +110,41 @@ export class ChangeCollector implements RecordObserver, ReferenceSink {
   }
 
   block(tablespace: number, database: number, fileNumber: number, block: number): void {
+    if (this.#doubts.has("too-many")) return;
     const relation = this.#relationOf(tablespace, database, fileNumber);
-    const unit = Math.floor(block / BLOCKS_PER_UNIT);
-    if (unit === relation.last) return;
+    const unit = Math.floor(block / this.#blocksPerUnit);
+    if (unit === relation.last || (relation.newFrom !== undefined && block >= relation.newFrom)) return;
     relation.last = unit;
     relation.units.push(unit);
+    this.#heldUnits += 1;
+    if (this.#heldUnits >= MOST_COLLECTED) this.#settle();
+  }
+
+  /** What is held of the records so far: at most `MOST_COLLECTED` and `MOST_RELATIONS`. */
+  get held(): { readonly units: number; readonly relations: number } {
+    return { units: this.#heldUnits, relations: this.#heldRelations };
+  }
+
+  /** Keeps each unit once, in larger units until half of the room is free; and where the largest do not help, names no units. */
+  #settle(): void {
+    const relations = [...this.#relations.values()].flat();
+    this.#makeDistinct(relations, 1);
+    while (this.#heldUnits > MOST_COLLECTED / 2 && this.#blocksPerUnit < LARGEST_UNIT) {
+      this.#blocksPerUnit *= 2;
+      this.#makeDistinct(relations, 2);
+    }
+    if (this.#heldUnits <= MOST_COLLECTED / 2) return;
+    for (const relation of relations) [relation.units.length, relation.newFrom] = [0, 0];
+    this.#heldUnits = 0;
+  }
+
+  /** In units so many times larger. */
+  #makeDistinct(relations: readonly Relation[], larger: number): void {
+    this.#heldUnits = 0;
+    for (const relation of relations) {
+      relation.last = -1;
+      this.#heldUnits += makeDistinct(relation.units, larger).length;
+    }
   }
 
   /** Undefined until the segment was read to its end. */
@@ -117,7 +158,6 @@ export class ChangeCollector implements RecordObserver, ReferenceSink {
     const { cut, continued, links } = reader;
     const isCutKnown = cut.length === 0 || this.addBeginning(cut);
     this.#changes = {
-      blocksPerUnit: BLOCKS_PER_UNIT,
       ...this.collected(),
       ...links,
       cut: isCutKnown ? Buffer.alloc(0) : cut,
@@ -126,8 +166,9 @@ export class ChangeCollector implements RecordObserver, ReferenceSink {
   }
 
   /** What the records so far change. */
-  collected(): Pick<SegmentChanges, "relations" | "databases" | "doubts"> {
+  collected(): Pick<SegmentChanges, "blocksPerUnit" | "relations" | "databases" | "doubts"> {
     return {
+      blocksPerUnit: this.#blocksPerUnit,
       relations: [...this.#relations.values()].flat().map(toChanges).toSorted(byFile),
       databases: [...this.#databases.values()],
       doubts: [...this.#doubts],
@@ -165,6 +206,7 @@ export class ChangeCollector implements RecordObserver, ReferenceSink {
     for (let index = 0; index < count; index++) {
       const tablespace = main.getUint32(first + index * 4, true);
       this.#databases.set(`${tablespace}/${database}`, { tablespace, database });
+      if (this.#databases.size > MOST_RELATIONS) this.#giveUp();
     }
     return true;
   }
@@ -175,9 +217,20 @@ export class ChangeCollector implements RecordObserver, ReferenceSink {
     let namesakes = this.#relations.get(fileNumber);
     if (namesakes === undefined) this.#relations.set(fileNumber, (namesakes = []));
     let found = namesakes.find((each) => isThat(each, tablespace, database, fileNumber));
-    if (found === undefined)
-      namesakes.push((found = { tablespace, database, fileNumber, newFrom: undefined, units: [], last: -1 }));
+    if (found !== undefined) return (this.#latest = found);
+    found = { tablespace, database, fileNumber, newFrom: undefined, units: [], last: -1 };
+    namesakes.push(found);
+    this.#heldRelations += 1;
+    if (this.#heldRelations > MOST_RELATIONS) this.#giveUp();
     return (this.#latest = found);
+  }
+
+  /** With a doubt nothing else counts. */
+  #giveUp(): void {
+    this.#doubts.add("too-many");
+    this.#relations.clear();
+    this.#databases.clear();
+    this.#heldUnits = this.#heldRelations = 0;
   }
 }
 
@@ -189,10 +242,7 @@ function isThat(relation: Relation, tablespace: number, database: number, fileNu
 }
 
 function toChanges({ tablespace, database, fileNumber, newFrom, units }: Relation): RelationChanges {
-  const sorted = Uint32Array.from(units).toSorted();
-  const distinct: number[] = [];
-  for (const unit of sorted) if (unit !== distinct.at(-1)) distinct.push(unit);
-  return { tablespace, database, fileNumber, newFrom, units: distinct };
+  return { tablespace, database, fileNumber, newFrom, units: makeDistinct(units, 1) };
 }
 
 function byFile(a: RelationChanges, b: RelationChanges): number {

@@ -4,4 +4,5 @@ export { ChangeCollector } from "./collect-changes.ts";
 export { formatChanges, coarsenChanges } from "./format-changes.ts";
 export { ChangedBlocks } from "./changed-blocks.ts";
 export { parseChanges } from "./parse-changes.ts";
+export { LARGEST_UNIT, MOST_RELATIONS } from "./segment-changes.ts";
 export type { ChangeDoubt, DatabaseDirectory, RelationChanges, SegmentChanges } from "./segment-changes.ts";

@@ -1,12 +1,20 @@
 import { SoarError } from "@soar/errors";
 import type { Lsn } from "../wal-names/lsn.ts";
 import { CHANGES_VERSION, HAS_CUT_START, HAS_FIRST_PREVIOUS, HAS_LAST_START } from "./format-changes.ts";
-import { CHANGE_DOUBTS, type DatabaseDirectory, type RelationChanges, type SegmentChanges } from "./segment-changes.ts";
+import {
+  CHANGE_DOUBTS,
+  type DatabaseDirectory,
+  LARGEST_UNIT,
+  MOST_RELATIONS,
+  MOST_UNITS,
+  type RelationChanges,
+  type SegmentChanges,
+} from "./segment-changes.ts";
 
 /** OIDs, file numbers and block numbers have 32 bits. */
 const LARGEST = 0xffff_ffff;
 
-/** Reads what `formatChanges` wrote. Throws `FORMAT_INVALID` for anything else, `REPOSITORY_VERSION` for a later version. */
+/** Reads what `formatChanges` wrote, with no more in it than a collector keeps. Throws `FORMAT_INVALID` for anything else, `REPOSITORY_VERSION` for a later version. */
 export function parseChanges(bytes: Buffer): SegmentChanges {
   const from = new ByteReader(bytes);
   const version = from.number();
@@ -21,7 +29,8 @@ export function parseChanges(bytes: Buffer): SegmentChanges {
   const blocksPerUnit = from.number();
   const doubtBits = from.number();
   const has = from.number();
-  if (blocksPerUnit === 0 || doubtBits >= 1 << CHANGE_DOUBTS.length || has > 7) throw invalid("its head is wrong");
+  if (blocksPerUnit === 0 || blocksPerUnit > LARGEST_UNIT || doubtBits >= 1 << CHANGE_DOUBTS.length || has > 7)
+    throw invalid("its head is wrong");
   const lsn = (bit: number): Lsn | undefined => ((has & bit) === 0 ? undefined : from.lsn());
   const [firstPrevious, lastStart, cutStart] = [lsn(HAS_FIRST_PREVIOUS), lsn(HAS_LAST_START), lsn(HAS_CUT_START)];
   const changes = {
@@ -32,19 +41,31 @@ export function parseChanges(bytes: Buffer): SegmentChanges {
     cutStart,
     cut: from.bytes(),
     continued: from.bytes(),
-    databases: from.list((): DatabaseDirectory => ({ tablespace: from.number(), database: from.number() })),
-    relations: from.list(() => parseRelation(from)),
+    databases: from.list(MOST_RELATIONS, (): DatabaseDirectory => ({
+      tablespace: from.number(),
+      database: from.number(),
+    })),
+    relations: parseRelations(from),
   };
   from.end();
   return changes;
 }
 
-function parseRelation(from: ByteReader): RelationChanges {
+function parseRelations(from: ByteReader): RelationChanges[] {
+  let room = MOST_UNITS;
+  return from.list(MOST_RELATIONS, () => {
+    const relation = parseRelation(from, room);
+    room -= relation.units.length;
+    return relation;
+  });
+}
+
+function parseRelation(from: ByteReader, mostUnits: number): RelationChanges {
   const file = { tablespace: from.number(), database: from.number(), fileNumber: from.number() };
   const newFrom = from.number(LARGEST + 1);
   let unit = 0;
   let isFirst = true;
-  const units = from.list(() => {
+  const units = from.list(mostUnits, () => {
     const distance = from.number();
     if (distance === 0 && !isFirst) throw invalid("its units do not ascend");
     isFirst = false;
@@ -84,8 +105,9 @@ class ByteReader {
   }
 
   /** Every item takes at least one byte, so that a length which lies takes no memory. */
-  list<Item>(item: () => Item): Item[] {
+  list<Item>(most: number, item: () => Item): Item[] {
     const length = this.number();
+    if (length > most) throw invalid(`a list has ${length} items`);
     if (length > this.#bytes.length - this.#at) throw invalid("a list is longer than the rest");
     return Array.from({ length }, item);
   }

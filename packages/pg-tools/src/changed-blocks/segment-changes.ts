@@ -3,6 +3,14 @@ import type { RelationFile } from "./block-references.ts";
 
 /** Blocks of the smallest unit, 128 KiB of ordinary ones: neighbours change together, and chunks of backups are multiples of it. */
 export const BLOCKS_PER_UNIT = 16;
+/** Blocks of the largest unit: a larger one says nothing any more. */
+export const LARGEST_UNIT = 1024;
+/** Units that the changes of one segment name at most, of all relations. */
+export const MOST_UNITS = 2 ** 20;
+/** Units that are held at most while they are collected: where there are more, they are larger. */
+export const MOST_COLLECTED = 2 ** 18;
+/** Relations, and databases, that they name at most. */
+export const MOST_RELATIONS = 2 ** 17;
 
 /** What the records of one segment change, in units of blocks. What they do not tell is always read: see `ChangedBlocks`. */
 export interface SegmentChanges {
@@ -38,7 +46,8 @@ export interface DatabaseDirectory {
 
 /**
  * `minimal-wal`: the server wrote WAL that leaves out what it can make durable in another way. `custom-storage`: a resource
- * manager of an extension, which may keep files of its own. `unreadable`: records that could not be understood.
+ * manager of an extension, which may keep files of its own. `unreadable`: records that could not be understood. `too-many`: changes
+ * to more relations than are kept.
  */
-export type ChangeDoubt = "minimal-wal" | "custom-storage" | "unreadable";
-export const CHANGE_DOUBTS: readonly ChangeDoubt[] = ["minimal-wal", "custom-storage", "unreadable"];
+export type ChangeDoubt = "minimal-wal" | "custom-storage" | "unreadable" | "too-many";
+export const CHANGE_DOUBTS: readonly ChangeDoubt[] = ["minimal-wal", "custom-storage", "unreadable", "too-many"];

@@ -14,5 +14,5 @@ export {
   type WalDescription,
 } from "./wal-description.ts";
 export { lastSegment, listTimelines, listTimelineSegments, type TimelineSegments } from "./wal-inventory.ts";
-export { decodeWalChanges, readWalChanges } from "./wal-changes.ts";
+export { decodeWalChanges, readWalChanges, type StoredWalChanges } from "./wal-changes.ts";
 export { isCompressibleWalFile, parseWalKey, walKey, type WalObject } from "./wal-key.ts";

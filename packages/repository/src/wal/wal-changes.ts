@@ -1,5 +1,12 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { coarsenChanges, formatChanges, parseChanges, type SegmentChanges } from "@soar/pg-tools/changed-blocks";
+import {
+  coarsenChanges,
+  formatChanges,
+  LARGEST_UNIT,
+  MOST_RELATIONS,
+  parseChanges,
+  type SegmentChanges,
+} from "@soar/pg-tools/changed-blocks";
 import { type Codec, compressMemberSync, decompressMemberSync } from "@soar/seekable-tar";
 import { type CallOptions, type ObjectStore, readObject } from "@soar/storage";
 import { LARGEST_CHANGES, LONGEST_DESCRIPTION, parseWalDescription } from "./wal-description.ts";
@@ -19,13 +26,12 @@ const ZSTD_AROUND = 8;
 const GZIP_AROUND = GZIP_HEADER.length + 6 + GZIP_END.length;
 const LENGTH_BYTES = 4;
 
-/** Plain bytes: a segment of 1 GiB can change as many units as this holds. */
+/** Plain bytes: as many units and relations as a segment names take less. */
 const LARGEST_PLAIN = 16 * 1024 ** 2;
-/** Larger units than this say nothing any more. */
-const LARGEST_UNIT = 1024;
 
 /** The stored form of a segment's changes, in larger units where it would take too much room; empty when even those do. */
 export function encodeWalChanges(changes: SegmentChanges, codec: Exclude<Codec, "none">): Buffer {
+  if (changes.relations.length > MOST_RELATIONS) return Buffer.alloc(0);
   for (let fitted = changes; fitted.blocksPerUnit <= LARGEST_UNIT; fitted = coarsenChanges(fitted)) {
     const plain = formatChanges(fitted);
     const framed = frame(plain.length, compressMemberSync(codec, plain), codec);
@@ -55,6 +61,12 @@ export function decodeWalChanges(stored: Buffer, codec: Exclude<Codec, "none">, 
 /** The last bytes of most objects that hold both description and changes. */
 const LIKELY_TAIL = 16 * 1024;
 
+/** What an object says of the blocks that its segment changes, as it is stored: a small part of what it takes when it is read. */
+export interface StoredWalChanges {
+  /** Throws `REPOSITORY_DAMAGED`, `REPOSITORY_VERSION`. */
+  decode(): SegmentChanges;
+}
+
 /**
  * Which blocks the segment of an object changes, with one request or two; undefined when the object does not say. Rejects
  * with `REPOSITORY_DAMAGED`, and as reading an object does.
@@ -63,7 +75,7 @@ export async function readWalChanges(
   store: ObjectStore,
   object: WalObject,
   options: CallOptions = {},
-): Promise<SegmentChanges | undefined> {
+): Promise<StoredWalChanges | undefined> {
   const { codec, key, name, size } = object;
   if (codec === "none") return undefined;
   const where = `${store.location}/${key}`;
@@ -79,7 +91,7 @@ export async function readWalChanges(
     start >= 0
       ? tail.subarray(start, start + changes)
       : await readObject(store, key, { ...options, range: { offset: size - length - changes, length: changes } });
-  return decodeWalChanges(stored, codec, where);
+  return { decode: () => decodeWalChanges(stored, codec, where) };
 }
 
 function frame(plainLength: number, member: Buffer, codec: Exclude<Codec, "none">): Buffer {
