@@ -1,3 +1,4 @@
+import { crc32cOf, storedDigestOf } from "./codec/sums.ts";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, openSync, readFileSync, rmSync, closeSync, ftruncateSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -95,7 +96,8 @@ test("writes runs of a member to files, leaving out blocks of zeros", async () =
     storedOffset: 0,
     storedLength: stored.length,
     plainLength: plain.length,
-    sha256: sha256(plain),
+    storedDigest: storedDigestOf(stored),
+    crc32c: crc32cOf(plain),
     creations: [],
   } as const;
   expect(await pool.extract(stored, [{ ...member, writes: [write] }])).toBeUndefined();
@@ -132,7 +134,8 @@ test("creates files from a member with mode and time, and refuses or replaces wh
     storedOffset: 0,
     storedLength: stored.length,
     plainLength: 12,
-    sha256: undefined,
+    storedDigest: storedDigestOf(stored),
+    crc32c: crc32cOf(Buffer.from("first-second")),
     writes: [],
   } as const;
   const extract = async (replace: boolean) =>
@@ -158,7 +161,8 @@ test("names the file that cannot be written", async () => {
     storedOffset: 0,
     storedLength: 1,
     plainLength: 1,
-    sha256: undefined,
+    storedDigest: storedDigestOf(stored),
+    crc32c: crc32cOf(stored),
     writes: [write],
     creations: [],
   } as const;
@@ -170,24 +174,29 @@ test("names the file that cannot be written", async () => {
   closeSync(fd);
 });
 
-test("writes the members of a range up to a damaged one, names that, and writes no byte of it", async () => {
+test.each([
+  ["whose stored bytes are others", { stored: "other", plain: "bad" }, "the SHA-256 of its stored bytes"],
+  ["whose plain bytes are others, though what is stored is right", { stored: "bad", plain: "other" }, "its CRC-32C"],
+])("writes the members of a range up to one %s, names that, and writes no byte of it", async (_, bad, why) => {
   const path = join(directory, "untouched");
   writeFileSync(path, "oldoldold");
   const fd = openSync(path, "r+");
-  const member = (at: number, expected: string) =>
+  const member = (at: number, { stored, plain }: { readonly stored: string; readonly plain: string }) =>
     ({
       codec: "none",
       storedOffset: at,
       storedLength: 3,
       plainLength: 3,
-      sha256: sha256(Buffer.from(expected)),
+      storedDigest: storedDigestOf(Buffer.from(stored)),
+      crc32c: crc32cOf(Buffer.from(plain)),
       creations: [],
       writes: [{ fd, path, plainOffset: 0, length: 3, filePosition: at, sparse: false }],
     }) as const;
   const range = Buffer.from("newbadnew");
-  expect(await pool.extract(range, [member(0, "new"), member(3, "other"), member(6, "new")])).toMatchObject({
+  const good = { stored: "new", plain: "new" };
+  expect(await pool.extract(range, [member(0, good), member(3, bad), member(6, good)])).toMatchObject({
     index: 1,
-    message: expect.stringContaining("SHA-256") as string,
+    message: expect.stringContaining(why) as string,
   });
   expect(readFileSync(path, "utf8")).toBe("newoldold");
   expect(range.toString()).toBe("newbadnew");

@@ -130,7 +130,7 @@ export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
       // A digest is often a view of a whole table, all of which would be copied to the worker with it.
       const sentMembers = members.map((member) => ({
         ...member,
-        sha256: member.sha256 && new Uint8Array(member.sha256),
+        storedDigest: new Uint8Array(member.storedDigest),
       }));
       return (await run({ kind: "extract", stored: sent, members: sentMembers }, [sent.buffer], signal)).damaged;
     },

@@ -52,19 +52,32 @@ export function runTask(task: Task): TaskOutcome<TaskResult> {
 
 /** Stops at the first damaged member; an error of the file system is thrown. */
 function extractAll(stored: Uint8Array, members: readonly ExtractedRun[]): DamagedMember | undefined {
-  for (const [index, { storedOffset, storedLength, writes, creations, ...member }] of members.entries()) {
+  for (const [index, member] of members.entries()) {
     let plain: Buffer;
     try {
-      plain = openMember({ ...member, stored: stored.subarray(storedOffset, storedOffset + storedLength) });
+      plain = openProved(stored, member);
     } catch (error) {
       if (hasErrorCode(error, "FORMAT_INVALID")) return { index, message: error.message };
       throw error;
     }
-    for (const write of writes) writeRun(plain, write);
-    for (const creation of creations) createFile(plain, creation);
+    for (const write of member.writes) writeRun(plain, write);
+    for (const creation of member.creations) createFile(plain, creation);
     if (plain.buffer !== stored.buffer) free(plain);
   }
   return undefined;
+}
+
+/** What is stored is proved before a decompressor sees it, what comes out before anything of it is written. */
+function openProved(
+  range: Uint8Array,
+  { codec, storedOffset, storedLength, storedDigest, plainLength, crc32c }: ExtractedRun,
+): Buffer {
+  const stored = range.subarray(storedOffset, storedOffset + storedLength);
+  if (storedDigestOf(stored).compare(storedDigest) !== 0)
+    throw invalid("a member", "the SHA-256 of its stored bytes is not the recorded one");
+  const plain = decompressMemberSync(codec, asBuffer(stored), plainLength);
+  if (crc32cOf(plain) !== crc32c) throw invalid("a member", "its CRC-32C is not the recorded one");
+  return plain;
 }
 
 function openMember({ codec, stored, plainLength, sha256: expected }: StoredMember): Buffer {

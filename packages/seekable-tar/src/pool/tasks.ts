@@ -65,12 +65,18 @@ export type Task =
 
 export interface StoredMember extends MemberDescription {
   readonly stored: Uint8Array;
+  /** SHA-256 of the plain bytes that the member must hold; not checked when undefined. */
+  readonly sha256: Uint8Array | undefined;
 }
 
 /** A member within stored bytes, and where its plain bytes belong. */
 export interface ExtractedRun extends MemberDescription {
   readonly storedOffset: number;
   readonly storedLength: number;
+  /** First bytes of the SHA-256 that the stored bytes must have. */
+  readonly storedDigest: Uint8Array;
+  /** CRC-32C that the plain bytes must have. */
+  readonly crc32c: number;
   readonly writes: readonly FileWrite[];
   readonly creations: readonly FileCreation[];
 }
@@ -78,8 +84,6 @@ export interface ExtractedRun extends MemberDescription {
 export interface MemberDescription {
   readonly codec: Codec;
   readonly plainLength: number;
-  /** SHA-256 of the plain bytes that the member must hold; not checked when undefined. */
-  readonly sha256: Uint8Array | undefined;
 }
 
 /** What each kind of task gives back. `plain` of `digest` and `compress` is the memory that was sent. */
