@@ -92,6 +92,11 @@ export interface StoreFeatures {
   readonly learned: readonly LearnedHabit[];
   /** Tells what this very `server` was found to do at an earlier time; believed as long as nothing else is known. */
   readonly recall: (habits: RecalledHabits) => void;
+  /**
+   * Whether the server's own listings are in the order of keys (`keys`), in another one (`other`), or nobody has seen
+   * (`unknown`): then they are read to their end and sorted before the first key is given.
+   */
+  readonly listingOrder: ServerHabits["listingOrder"];
   /** Largest number of parts of one upload. */
   readonly maxParts: number;
   /** Whether that is documented, configured or was found out; see `proveMaxParts`. */

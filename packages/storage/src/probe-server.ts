@@ -12,8 +12,8 @@ type KnownHabits = { readonly [N in HabitName]?: Exclude<ServerHabits[N], "unkno
 
 const BODY = Buffer.from("How does this store treat 'only if absent'? See probeServer of @soar/storage.\n");
 
-/** Names that come in another order than that of their bytes, whatever that is: by letters, by case, by length, by age. */
-const NAMES = ["b", "C", "aa", "a"] as const;
+/** Names that come in another order than that of their bytes, whatever that is: by letters, by case, by length, by age, by directory. */
+const NAMES = ["b", "C", "aa", "a", "d/x", "d-x"] as const;
 
 /**
  * Finds out, on small objects under `keyPrefix`, what servers differ in and nobody may find out too late: what becomes of
@@ -48,7 +48,9 @@ async function askServer(probe: Probe, conditionalPut: ConditionalPut): Promise<
     const conditionalComplete = await unlessRefused("unknown", () => probeCompletion(probe, "b"));
     const maxParts = await unlessRefused(undefined, () => probeMaxParts(store, `${prefix}parts`, { signal }));
     await requireListed(probe);
-    return withoutUnknown({ atomicPut, conditionalComplete, maxParts });
+    // In pages of two it is seen whatever the provider's row says.
+    const listingOrder = store.features.listingOrder === "other" ? "other" : "keys";
+    return withoutUnknown({ atomicPut, conditionalComplete, maxParts, listingOrder });
   } finally {
     await giveBack(() => store.remove(written, { signal }));
   }

@@ -32,8 +32,8 @@ export interface Provider {
   readonly atomicPut: ServerHabits["atomicPut"];
   /** What is documented about `If-None-Match: *` of a completion. */
   readonly conditionalComplete: ConditionalPut;
-  /** Whether listings are in the order of keys. */
-  readonly listingOrder: ServerHabits["listingOrder"];
+  /** Whether listings are in the order of keys; "unknown" where nobody documents it. */
+  readonly listingOrder: ServerHabits["listingOrder"] | "unknown";
   /** Keys of one batch delete; 1 where there is none. */
   readonly deleteBatch: number;
   /**
@@ -64,7 +64,7 @@ const COMMON: Provider = {
   conditionalPut: "unknown",
   atomicPut: "unknown",
   conditionalComplete: "unknown",
-  listingOrder: "keys",
+  listingOrder: "unknown",
   deleteBatch: 1000,
   md5Etags: false,
   minimumStorageDays: 0,
@@ -78,6 +78,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
   aws: {
     ...COMMON,
     name: "aws",
+    listingOrder: "keys",
     title: "Amazon S3",
     hosts: /^s3(?:\.dualstack)?[.-]([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$|^s3\.amazonaws\.com$/,
     regionInHost: true,
@@ -97,6 +98,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
   b2: {
     ...COMMON,
     name: "b2",
+    listingOrder: "keys",
     title: "Backblaze B2",
     hosts: /^s3\.([a-z0-9-]+)\.backblazeb2\.com$/,
     regionInHost: true,
@@ -110,6 +112,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
   wasabi: {
     ...COMMON,
     name: "wasabi",
+    listingOrder: "keys",
     maxPartsDocumented: true,
     title: "Wasabi",
     hosts: /^s3(?:\.([a-z0-9-]+))?\.wasabisys\.com$/,
@@ -122,6 +125,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
   spaces: {
     ...COMMON,
     name: "spaces",
+    listingOrder: "keys",
     maxPartsDocumented: true,
     title: "DigitalOcean Spaces",
     hosts: /^([a-z0-9-]+)\.digitaloceanspaces\.com$/,
@@ -134,6 +138,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
   r2: {
     ...COMMON,
     name: "r2",
+    listingOrder: "keys",
     maxPartsDocumented: true,
     title: "Cloudflare R2",
     hosts: /^[0-9a-f]+(?:\.[a-z]+)?\.r2\.cloudflarestorage\.com$/,
@@ -143,11 +148,12 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
     maxPartSize: 5 * GIB - 5 * MIB,
     equalParts: true,
   },
-  minio: { ...COMMON, name: "minio", title: "MinIO" },
+  minio: { ...COMMON, name: "minio", title: "MinIO", listingOrder: "keys" },
   /** 1,000 parts: https://github.com/cloudnative-pg/cloudnative-pg/issues/1673 */
   scaleway: {
     ...COMMON,
     name: "scaleway",
+    listingOrder: "keys",
     title: "Scaleway",
     hosts: /^s3\.([a-z0-9-]+)\.scw\.cloud$/,
     regionInHost: true,

@@ -22,8 +22,11 @@ export interface ServerHabits {
   readonly contentMd5: "taken" | "refused";
   /** `Expect: 100-continue` before a large body. One that is overlooked costs a second each time. */
   readonly expectContinue: "taken" | "refused" | "ignored";
-  /** Whether listings are in the order of keys, as S3 promises, or in one of the server's own. */
-  readonly listingOrder: "keys" | "other";
+  /**
+   * Whether listings are in the order of keys, as S3 promises, in one of the server's own, or nobody has seen. Only the first
+   * may be asked for behind a key, or be given before its end is there.
+   */
+  readonly listingOrder: "keys" | "other" | "unknown";
 }
 
 export type HabitName = keyof ServerHabits;
@@ -55,7 +58,7 @@ const WORDS: Readonly<Record<HabitName, (way: string | number) => string>> = {
   expectContinue: (way) =>
     way === "taken" ? "large bodies wait for '100 Continue'" : `'Expect: 100-continue' is ${way} and left out`,
   listingOrder: (way) =>
-    way === "keys" ? "listings are in the order of keys" : "listings have an order of their own and are sorted here",
+    way === "other" ? "listings have an order of their own and are sorted here" : "listings are in the order of keys",
 };
 
 /** The way of a habit in words. */

@@ -1,5 +1,5 @@
 import type { ProviderName } from "./provider-names.ts";
-import type { ServerHabits } from "./server-habits.ts";
+import type { HabitName, ServerHabits } from "./server-habits.ts";
 
 /** Everything that `openStore` needs to know; nothing is read from the environment. */
 export interface StoreConfig {
@@ -78,7 +78,8 @@ export interface StoreRetryConfig {
 /** The fields of a `StoreConfig` that hints tell to change. */
 export type NamedSetting =
   | keyof StoreCredentials
-  | Extract<keyof StoreConfig, "url" | "endpoint" | "region" | "allowHttp" | "caPem" | "proxy">;
+  | Extract<keyof StoreConfig, "url" | "endpoint" | "region" | "allowHttp" | "caPem" | "proxy">
+  | Extract<HabitName, "listingOrder">;
 
 /** Where the settings came from, by field: for example `{ region: "AWS_DEFAULT_REGION" }`. */
 export type SettingNames = Readonly<Partial<Record<NamedSetting, string>>>;

@@ -257,21 +257,71 @@ describe("listings in an order of their own", () => {
     await cleanUp();
   });
 
-  test("whose order shows on a later page only fail once, and are right from then on", async () => {
-    const token = (text: string) =>
-      `<IsTruncated>true</IsTruncated><NextContinuationToken>${text}</NextContinuationToken>`;
-    const pages = [pageReply(["b", "c"], token("t")), pageReply(["a"])];
-    await using scripted = await openScripted([...pages, ...pages, ...pages]);
-    const error = await expectRejection(keysOf(scripted.store.list("")), "STORE_PROTOCOL");
-    expect(error.retryable).toBe(false);
+  const token = (text: string): string =>
+    `<IsTruncated>true</IsTruncated><NextContinuationToken>${text}</NextContinuationToken>`;
+
+  test("whose order shows on a later page only are right at once, for commands that run once, too", async () => {
+    await using scripted = await openScripted([pageReply(["b", "c"], token("t")), pageReply(["a"])]);
     expect(await keysOf(scripted.store.list(""))).toEqual(["a", "b", "c"]);
+    expect(scripted.requests).toHaveLength(2);
+    expect(scripted.store.features).toMatchObject({
+      listingOrder: "other",
+      learned: [expect.objectContaining({ habit: "listingOrder", way: "other" })],
+    });
+  });
+
+  test("that break off are not gone on with behind a key, which would leave out what lies before it", async () => {
+    await using scripted = await openScripted([
+      pageReply(["b"], token("t")),
+      errorReply(503, "SlowDown"),
+      pageReply(["b"], token("t")),
+      pageReply(["a", "c"]),
+    ]);
+    expect(await keysOf(withRetry(scripted.store, { baseDelayMs: 1 }).list(""))).toEqual(["a", "b", "c"]);
+    expect(scripted.requests.join()).not.toContain("start-after");
+  });
+
+  test("are not asked for behind a key before their order was seen: each prefix by itself", async () => {
+    await using scripted = await openScripted([
+      pageReply(["w/a", "w/b"], token("t")),
+      pageReply(["w/c"]),
+      pageReply(["w/c"]),
+      pageReply(["x/a", "x/b", "x/c"]),
+    ]);
+    expect(scripted.store.features.listingOrder).toBe("unknown");
+    expect(await keysOf(scripted.store.list("w/", { startAfter: "w/b" }))).toEqual(["w/c"]);
+    expect(await keysOf(scripted.store.list("w/", { startAfter: "w/b" }))).toEqual(["w/c"]);
+    expect(await keysOf(scripted.store.list("x/", { startAfter: "x/b" }))).toEqual(["x/c"]);
+    expect(scripted.requests.map((request) => request.includes("start-after"))).toEqual([false, false, true, false]);
+  });
+
+  test("of a server that was found to keep to keys, and does not, name the setting that helps", async () => {
+    const pages = [pageReply(["b", "c"], token("t")), pageReply(["a"])];
+    for (const config of [{ habits: { listingOrder: "keys" } }, { provider: "minio" }] as const) {
+      await using scripted = await openScripted([...pages, ...pages, ...pages], config);
+      expect(scripted.store.features.listingOrder).toBe("keys");
+      const error = await expectRejection(keysOf(scripted.store.list("")), "STORE_PROTOCOL");
+      expect(error).toMatchObject({ retryable: false, hint: expect.stringContaining("listingOrder") });
+      expect(await keysOf(scripted.store.list(""))).toEqual(["a", "b", "c"]);
+    }
+    await using told = await openScripted(pages, { habits: { listingOrder: "other" } });
+    told.store.features.recall({ listingOrder: "keys" });
+    expect(await keysOf(told.store.list(""))).toEqual(["a", "b", "c"]);
+  });
+
+  test("that were found to be in the order of keys are given page by page", async () => {
+    await using scripted = await openScripted([pageReply(["a", "b"], token("t")), pageReply(["c"])]);
+    scripted.store.features.recall({ listingOrder: "keys" });
+    for await (const { key } of scripted.store.list("")) {
+      expect(key).toBe("a");
+      break;
+    }
+    expect(scripted.requests).toHaveLength(1);
   });
 
   test("that go on behind what was given already are right at once", async () => {
-    const token = (text: string) =>
-      `<IsTruncated>true</IsTruncated><NextContinuationToken>${text}</NextContinuationToken>`;
     const pages = [pageReply(["a", "b"], token("t")), pageReply(["d", "c"])];
-    await using scripted = await openScripted([...pages, ...pages]);
+    await using scripted = await openScripted([...pages, ...pages], { habits: { listingOrder: "keys" } });
     expect(await keysOf(scripted.store.list(""))).toEqual(["a", "b", "c", "d"]);
   });
 

@@ -11,8 +11,8 @@ const THEIRS = Buffer.from("bytes of another writer");
 describe("probeServer", () => {
   const decided = { conditionalPut: "honoured", atomicPut: "yes", conditionalComplete: "honoured" } as const;
   test.each<[S3Profile, Partial<ServerHabits>]>([
-    ["aws", { ...decided, maxParts: 10_000 }],
-    ["ceph-20", { ...decided, maxParts: 10_000 }],
+    ["aws", { ...decided, maxParts: 10_000, listingOrder: "keys" }],
+    ["ceph-20", { ...decided, maxParts: 10_000, listingOrder: "keys" }],
     ["ceph-18", { ...decided, conditionalComplete: "ignored" }],
     ["ceph-16", { ...decided, conditionalComplete: "ignored" }],
     ["swift-2.38", { ...decided, atomicPut: "no", maxParts: 1_000 }],
@@ -27,6 +27,7 @@ describe("probeServer", () => {
     ["refuses-expect", { ...decided, expectContinue: "refused" }],
     ["ignores-expect", { ...decided, expectContinue: "ignored" }],
     ["unordered-listing", { ...decided, listingOrder: "other" }],
+    ["listed-by-directory", { ...decided, listingOrder: "other" }],
     ["scaleway", { maxParts: 1_000 }],
   ])("finds out about a server like %s, and leaves nothing", async (profile, expected) => {
     const { store, cleanUp } = await openS3ForTest(profile);
@@ -59,6 +60,16 @@ describe("probeServer", () => {
     const { store, server, cleanUp } = await openS3ForTest("minio");
     server.inject({ operation: "ListObjectsV2", skip: 1, times: "always", fault });
     await expectRejection(probeServer(store, "config/probe/"), "STORE_PROTOCOL");
+    await cleanUp();
+  });
+
+  test("finds an order of its own that another store of this process has found before", async () => {
+    const { store, server, cleanUp } = await openS3ForTest("unordered-listing");
+    for (const key of ["a", "b", "c", "d"]) await store.put(key, MINE);
+    await keysOf(store.list(""));
+    const other = openDriverOn(server);
+    expect(await probeServer(other, "config/probe/")).toMatchObject({ listingOrder: "other" });
+    await other.close();
     await cleanUp();
   });
 

@@ -46,8 +46,8 @@ export interface ProfileRules {
   readonly unsignedPayload: "accepted" | Refusal;
   /** `Expect: 100-continue`: answered by "100 Continue" or a refusal, overlooked, or refused itself (417). */
   readonly expectContinue: "answered" | "ignored" | Refusal;
-  /** Order of listings: by the bytes of keys, or a stable one that has nothing to do with them. */
-  readonly listingOrder: "keys" | "other";
+  /** Order of listings: by the bytes of keys, directory by directory, or a stable one that has nothing to do with keys. */
+  readonly listingOrder: "keys" | "directories" | "other";
   /** Answers to what is sent to an upload that was completed or aborted. */
   readonly endedUpload: EndedUploadRules;
   readonly maxParts: number;

@@ -136,6 +136,8 @@ export const PROFILES = {
   "ignores-expect": { ...AWS, expectContinue: "ignored" },
   /** Lists in an order of its own, as directory buckets do; the order is stable. */
   "unordered-listing": { ...AWS, listingOrder: "other" },
+  /** Lists directory by directory, as servers on a file system do: `a/x` before `a-x`. */
+  "listed-by-directory": { ...AWS, listingOrder: "directories" },
   /** Takes Content-MD5 as the only proof of a body (docs/providers.md 3 and 4: Scality). */
   "md5-only": {
     ...AWS,

@@ -55,8 +55,7 @@ test("a program that reads gets all that leads to the storage, and nothing else"
     ..."--bucket s3://bucket/prefix --provider aws --endpoint https://s3.example.com --region us-east-1".split(" "),
     ..."--path-style --allow-http --ca-file".split(" "),
     "/etc/soar/a b.pem",
-    "--proxy",
-    "off",
+    ..."--proxy off --listing-order keys".split(" "),
   ]);
 });
 

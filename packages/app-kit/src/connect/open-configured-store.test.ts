@@ -43,6 +43,7 @@ test("every setting reaches the store", () => {
     BACKUP_MAX_PARTS: "500",
     BACKUP_PROXY: "http://proxy:3128",
     BACKUP_PAYLOAD_SIGNATURE: "sha256",
+    BACKUP_LISTING_ORDER: "other",
   };
   expect(storeConfigOf(settings(environment), {})).toEqual({
     url: "s3://bucket/cluster1",
@@ -56,7 +57,7 @@ test("every setting reaches the store", () => {
     caPem: expect.stringContaining("BEGIN CERTIFICATE"),
     allowHttp: true,
     proxy: { http: "http://proxy:3128", https: "http://proxy:3128" },
-    habits: { maxParts: 500, payloadSignature: "sha256" },
+    habits: { maxParts: 500, payloadSignature: "sha256", listingOrder: "other" },
     retry: { deadlineMs: 90_000 },
     settingNames: {
       url: "BACKUP_BUCKET",
@@ -68,6 +69,7 @@ test("every setting reaches the store", () => {
       allowHttp: "BACKUP_ALLOW_HTTP",
       caPem: "BACKUP_CA_FILE",
       proxy: "BACKUP_PROXY",
+      listingOrder: "BACKUP_LISTING_ORDER",
     },
   });
 });

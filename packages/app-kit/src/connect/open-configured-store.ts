@@ -19,6 +19,7 @@ const SETTING_NAMES = {
   allowHttp: storageOptions["allow-http"].env,
   caPem: storageOptions["ca-file"].env,
   proxy: storageOptions.proxy.env,
+  listingOrder: storageOptions["listing-order"].env,
 } as const satisfies Readonly<Record<NamedSetting, string>>;
 
 export type StorageSettings = Config<typeof storageOptions>;
@@ -115,10 +116,11 @@ function providerOf(
 }
 
 /** What the operator knows of the server; the rest is found out. */
-function habitsOf({ maxParts, payloadSignature }: StorageSettings): StoreConfig["habits"] {
+function habitsOf({ maxParts, payloadSignature, listingOrder }: StorageSettings): StoreConfig["habits"] {
   return {
     ...(maxParts !== undefined && { maxParts }),
     ...(payloadSignature !== undefined && { payloadSignature }),
+    ...(listingOrder !== undefined && { listingOrder }),
   };
 }
 

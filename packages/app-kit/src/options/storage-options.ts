@@ -149,6 +149,15 @@ export const storageOptions = {
     example: "sha256",
     help: "What stored bytes are signed by. A policy with s3:x-amz-content-sha256 asks for sha256.",
   },
+  "listing-order": {
+    env: "BACKUP_LISTING_ORDER",
+    type: "choice",
+    choices: ["keys", "other"],
+    group: "Storage",
+    unset: "what was found when the repository was made",
+    example: "other",
+    help: "Order of the provider's listings. Those that are not in the order of keys are read to their end and sorted.",
+  },
   "storage-class": {
     env: "BACKUP_STORAGE_CLASS",
     type: "string",

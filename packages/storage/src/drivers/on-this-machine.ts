@@ -9,5 +9,6 @@ export const ON_THIS_MACHINE = {
   proxy: undefined,
   learned: [],
   recall: () => undefined,
+  listingOrder: "keys",
   isMaxPartsProved: true,
 } as const satisfies Partial<StoreFeatures>;

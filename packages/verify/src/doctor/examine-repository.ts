@@ -14,6 +14,7 @@ import { readRecoveryWindow } from "@soar/repository/window";
 import type { CallOptions, ObjectStore, UnfinishedUpload } from "@soar/storage";
 import type { Notes } from "./examination.ts";
 import type { StorageProbe } from "./examine-storage.ts";
+import { examineChanges } from "./examine-changes.ts";
 
 export interface RepositoryExpectations {
   /** What the running server is; undefined while it cannot be asked. */
@@ -57,7 +58,8 @@ function examineIdentity(
   { cluster, probe }: RepositoryExpectations,
   notes: Notes,
 ): void {
-  if (probe !== undefined && record.conditionalPutBy === store.features.server) examineChanges(record, probe, notes);
+  if (probe !== undefined && record.conditionalPutBy === store.features.server)
+    examineChanges(record, probe.habits, notes);
   if (cluster === undefined) return;
   if (cluster.systemIdentifier === record.systemIdentifier && cluster.walSegmentSize === record.walSegmentSize)
     return notes.ok(
@@ -70,26 +72,6 @@ function examineIdentity(
     "Give every cluster a bucket or prefix of its own in BACKUP_BUCKET; after pg_upgrade or initdb, too. The old one stays restorable.",
   );
 }
-
-/** What a repository remembers of its provider is believed by every command. */
-function examineChanges({ conditionalPut, habits }: RepositoryRecord, probe: StorageProbe, notes: Notes): void {
-  const then: Readonly<Record<string, string | number | undefined>> = { ...habits, conditionalPut };
-  for (const [habit, now] of Object.entries(probe.habits)) {
-    const was = then[habit];
-    if (was === undefined || was === now) continue;
-    const isWorse = SAFE.has(was) && !SAFE.has(now);
-    notes[isWorse ? "error" : "notice"](
-      "provider-changed",
-      `the provider's ${habit} was ${was} when the repository was made, and is ${now} now`,
-      isWorse
-        ? "Commands rely on what it was then, and two writers would not be found out any more: ask the provider; until then let only one host write."
-        : "Nothing has to be done: what is remembered is the answer of then, and both are handled.",
-    );
-  }
-}
-
-/** Answers by which nothing is looked at before and after a put. */
-const SAFE: ReadonlySet<unknown> = new Set(["honoured", "yes"]);
 
 function examineBackups(backups: readonly BackupDirectory[], now: Date, notes: Notes): void {
   const ends = backups.flatMap(({ endedAt }) => endedAt ?? []);

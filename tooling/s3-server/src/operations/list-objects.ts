@@ -3,7 +3,7 @@ import { requireBucket, type S3Call, type S3Reply } from "../call.ts";
 import { S3Error } from "../s3-error.ts";
 import { encodePath } from "../sigv4.ts";
 import { formatXml, type XmlElement } from "../xml.ts";
-import { listPage, listScatteredPage, type Page } from "./list-page.ts";
+import { listInOrder, type Page } from "./list-page.ts";
 
 export function listObjects(call: S3Call): S3Reply {
   if (call.parameter("list-type") !== "2")
@@ -14,8 +14,7 @@ export function listObjects(call: S3Call): S3Reply {
   const startAfter = call.parameter("start-after") ?? "";
   const after = token === undefined ? startAfter : decodeToken(token);
   const isListed = (key: string): boolean => currentVersion(bucket, key) !== undefined;
-  const isOrdered = call.state.rules.listingOrder === "keys";
-  const page = (isOrdered ? listPage : listScatteredPage)({ ...query, keys: bucket.keys, after, isListed });
+  const page = listInOrder(call.state.rules.listingOrder, { ...query, keys: bucket.keys, after, isListed });
   const { encode } = query;
   const { next, truncated } = afterFault(call, page, after);
   const contents = page.keys.flatMap((key) => {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { compareKeys, lowerBound } from "../compare-keys.ts";
+import type { ProfileRules } from "../profile-rules.ts";
 
 export interface PageRequest {
   /** Ascending by UTF-8 bytes. */
@@ -38,9 +39,22 @@ export function listPage(request: PageRequest): Page {
   return { keys, commonPrefixes, truncated: false, last };
 }
 
-/** The same in a stable order that has nothing to do with the keys; knows no groups. */
-export function listScatteredPage({ keys, prefix, after, maxKeys, isListed }: PageRequest): Page {
-  const placeOf = (key: string): string => createHash("sha1").update(key).digest("hex");
+/** One page of a listing in the order that a profile has. */
+export function listInOrder(order: ProfileRules["listingOrder"], request: PageRequest): Page {
+  if (order === "keys") return listPage(request);
+  return listByPlace(request, order === "directories" ? placeInTree : placeAnywhere);
+}
+
+function placeInTree(key: string): string {
+  return key.replaceAll("/", "\0");
+}
+
+function placeAnywhere(key: string): string {
+  return createHash("sha1").update(key).digest("hex");
+}
+
+/** The same in another stable order; knows no groups. */
+function listByPlace({ keys, prefix, after, maxKeys, isListed }: PageRequest, placeOf: (key: string) => string): Page {
   const behind = keys
     .filter((key) => key.startsWith(prefix) && isListed(key) && (after === "" || placeOf(key) > placeOf(after)))
     .sort((left, right) => (placeOf(left) < placeOf(right) ? -1 : 1));

@@ -15,8 +15,8 @@ export interface S3Context {
   readonly wire: () => Promise<S3Wire>;
   /** How this server is known to be spoken to. */
   readonly habits: HabitBook;
-  /** Whether the bucket was seen to be there. */
-  readonly seen: { bucket: boolean };
+  /** Whether the bucket was seen to be there, and prefixes whose listings came in the order of keys over several pages. */
+  readonly seen: { bucket: boolean; readonly ordered: Set<string> };
   readonly nameOf: (key: string) => string;
 }
 

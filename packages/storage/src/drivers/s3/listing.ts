@@ -16,8 +16,9 @@ class OutOfOrder extends Error {
 
 /**
  * Yields a listing page by page and believes none of them: a page that is not marked as the last must lead on, keys must
- * lie within the prefix, and none may come twice. Keys ascend; where the server has an order of its own, the whole listing is
- * read and sorted here. What expiry and the WAL chain conclude from a listing would otherwise be a guess.
+ * lie within the prefix, and none may come twice. Keys ascend; where the server has an order of its own, or may have one, the
+ * whole listing is read and sorted here: a key that was given cannot be taken back when a later page shows that another one
+ * comes before it. What expiry and the WAL chain conclude from a listing would otherwise be a guess.
  */
 export async function* listS3(
   context: S3Context,
@@ -25,8 +26,10 @@ export async function* listS3(
   options: ListOptions,
 ): AsyncGenerator<StoredObject, void, void> {
   const call: S3Call = { action: `list '${context.nameOf(prefix)}'`, signal: options.signal };
-  const { habits } = context;
-  if (habits.now.listingOrder === "other") return yield* await sortedObjects(context, call, prefix, options);
+  if (!isOrderKnown(context, prefix)) {
+    const objects = await sortedObjects(context, call, prefix, options);
+    if (objects !== undefined) return yield* objects;
+  }
   let [given, lastKey] = [0, ""];
   try {
     for await (const object of inOrderOfKeys(context, call, prefix, options)) {
@@ -36,13 +39,26 @@ export async function* listS3(
     }
   } catch (error) {
     if (!(error instanceof OutOfOrder)) throw error;
-    const objects = await sortedObjects(context, call, prefix, options);
-    habits.learn("listingOrder", "other", error.message);
+    const objects = (await sortedObjects(context, call, prefix, options)) ?? [];
     // A key before one that was given already cannot be given any more.
-    if (given > 0 && objects[given - 1]?.key !== lastKey)
-      throw broken(call, "it has an order of its own, which only its later pages showed; another attempt sorts it");
+    if (given > 0 && objects[given - 1]?.key !== lastKey) throw shownTooLate(context, call);
     yield* objects.slice(given);
   }
+}
+
+/** By the provider's documentation, by a probe, or by what this store has seen of this prefix, or of one around it. */
+function isOrderKnown({ habits, seen }: S3Context, prefix: string): boolean {
+  const { listingOrder } = habits.now;
+  if (listingOrder !== "unknown") return listingOrder === "keys";
+  return [...seen.ordered].some((ordered) => prefix.startsWith(ordered));
+}
+
+function shownTooLate({ settings }: S3Context, { action }: S3Call): SoarError {
+  return new SoarError(
+    "STORE_PROTOCOL",
+    `unable to ${action}: the listing has an order of its own, which only its later pages showed`,
+    { hint: `Have listings sorted here: set ${settings.nameOf("listingOrder")} to 'other'.` },
+  );
 }
 
 async function* inOrderOfKeys(
@@ -66,22 +82,32 @@ async function* inOrderOfKeys(
 /**
  * The whole listing, sorted. Asked for without start-after, because what lies behind a key in another order is something else. With
  * pages that lead on to a marked end, and no key twice, it is complete as far as any listing is: a page that was skipped or
- * shifted would show as a repetition.
+ * shifted would show as a repetition. What it shows of the order is remembered. Undefined for one that is too long to be held,
+ * and has been in the order of keys so far.
  */
 async function sortedObjects(
   context: S3Context,
   call: S3Call,
   prefix: string,
   { startAfter = "", pageSize }: ListOptions,
-): Promise<StoredObject[]> {
+): Promise<StoredObject[] | undefined> {
   const objects = new Map<string, StoredObject>();
+  let [pages, lastKey, disorder] = [0, "", undefined as string | undefined];
   for await (const page of readPages(context, call, { prefix, startAfter: undefined, pageSize })) {
+    pages += 1;
     for (const object of page) {
-      if (objects.has(object.key)) throw broken(call, `the key '${object.key}' comes twice`);
-      objects.set(object.key, object);
+      const { key } = object;
+      if (objects.has(key)) throw broken(call, `the key '${key}' comes twice`);
+      if (compareKeys(key, lastKey) < 0) disorder ??= `the key '${key}' follows '${lastKey}'`;
+      objects.set(key, object);
+      lastKey = key;
     }
-    if (objects.size > MOST_SORTED) throw broken(call, `it has more than ${MOST_SORTED} keys, and an order of its own`);
+    if (objects.size <= MOST_SORTED) continue;
+    if (disorder === undefined) return undefined;
+    throw broken(call, `it has more than ${MOST_SORTED} keys, and an order of its own`);
   }
+  if (disorder !== undefined) context.habits.learn("listingOrder", "other", disorder);
+  else if (pages > 1) context.seen.ordered.add(prefix);
   return [...objects.values()]
     .filter(({ key }) => compareKeys(key, startAfter) > 0)
     .sort((left, right) => compareKeys(left.key, right.key));

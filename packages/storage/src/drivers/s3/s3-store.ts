@@ -91,7 +91,7 @@ function createContext(options: S3StoreOptions, location: string, { load, clock 
     features: createFeatures(settings, habits, clock),
     wire: () => (wire ??= load().then((changing) => speaking(changing, habits))),
     habits,
-    seen: { bucket: false },
+    seen: { bucket: false, ordered: new Set() },
     nameOf: (key) => `${location}/${key}`,
   };
 }
@@ -147,6 +147,9 @@ function createFeatures(
     },
     get maxParts() {
       return habits.now.maxParts;
+    },
+    get listingOrder() {
+      return habits.now.listingOrder;
     },
     get isMaxPartsProved() {
       return provider.maxPartsDocumented || habits.settled().maxParts !== undefined;
