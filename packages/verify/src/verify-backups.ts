@@ -9,7 +9,7 @@ import { readSlices } from "./full/read-slices.ts";
 import { readStored } from "./full/read-stored.ts";
 import type { VerifyPool } from "./full/verify-pool.ts";
 import type { ReadingPlan } from "./plan-reading.ts";
-import { checkBackupLabel, checkManifest, compareFiles, type CheckedManifest } from "./quick/check-manifest.ts";
+import { checkBackupLabel, checkManifest, compareFiles } from "./quick/check-manifest.ts";
 import { checkObjects } from "./quick/check-objects.ts";
 import { checkTable } from "./quick/check-table.ts";
 import type { CompleteBackup, Survey } from "./survey/survey-repository.ts";
@@ -88,10 +88,8 @@ async function verifyBackup(
   const { record } = backup;
   const objects = await checkObjects(store, backup, { signal });
   const { table, findings: tableFindings } = await checkTable(survey, backup, { signal });
-  const manifestBytes = objects.contents.get(BACKUP_OBJECTS.manifest);
   const labelBytes = objects.contents.get(BACKUP_OBJECTS.backupLabel);
-  const manifest: CheckedManifest =
-    manifestBytes === undefined ? { findings: [], files: undefined } : checkManifest(manifestBytes, record);
+  const manifest = await checkManifest(store, backup, { table, signal });
   const differences =
     table === undefined || manifest.files === undefined ? [] : compareFiles(table, manifest.files, record);
   const findings = [

@@ -113,6 +113,11 @@ describe("a backup manifest", () => {
     ["another part than WAL ranges", withLines("1", file, range).replace("WAL-Ranges", "Ranges")],
     ["something else for the version", withLines("1", file, range).replace("PostgreSQL", "Postgres")],
     ["no checksum", withLines("1", file, range).replace("Manifest-Checksum", "Checksum")],
+    ["more ranges than there are timelines", withLines("1", file, Array(1001).fill(range).join(",\n"))],
+    [
+      "a line that does not end",
+      withLines("1", file.replace("PG_VERSION", "x".repeat(70_000)), range).slice(0, 69_000),
+    ],
     ["a line behind the checksum", `${withLines("1", file, range)}\n`],
   ])("with %s is refused", (_what, text) => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));

@@ -13,6 +13,10 @@ export interface ManifestReader {
 type State = "version" | "identifier-or-files" | "files" | "wal-ranges-start" | "wal-ranges" | "checksum" | "done";
 
 const NEWLINE = 0x0a;
+/** In bytes. A path of 4 KiB, each byte of which is escaped, is shorter. */
+export const LONGEST_MANIFEST_LINE = 64 * 1024;
+/** One for each timeline that was replayed during the backup. */
+const MOST_WAL_RANGES = 1000;
 
 /** Reads a whole manifest and verifies its checksum over itself. Throws FORMAT_INVALID. */
 export function parseBackupManifest(bytes: Uint8Array): BackupManifest {
@@ -41,6 +45,8 @@ export function createManifestReader(onFile: (file: ManifestFile) => void): Mani
         from = end + 1;
       }
       unfinished = data.subarray(from);
+      if (unfinished.length > LONGEST_MANIFEST_LINE)
+        throw invalidManifest(`a line has more than ${LONGEST_MANIFEST_LINE} bytes`);
     },
     finish() {
       if (unfinished.length > 0) throw invalidManifest("it does not end with a line end");
@@ -84,6 +90,8 @@ class ManifestLines {
       case "wal-ranges":
         if (line === "],") return "checksum";
         this.#walRanges.push(parseWalRangeLine(line));
+        if (this.#walRanges.length > MOST_WAL_RANGES)
+          throw invalidManifest(`it names more than ${MOST_WAL_RANGES} ranges of WAL`);
         return "wal-ranges";
       case "checksum":
         return this.#takeChecksum(line);

@@ -9,9 +9,6 @@ const UNRECORDED: readonly string[] = [BACKUP_OBJECTS.record, BACKUP_OBJECTS.sta
 /** Without these a backup cannot be restored. */
 const REQUIRED: readonly string[] = [BACKUP_OBJECTS.index, BACKUP_OBJECTS.manifest, BACKUP_OBJECTS.backupLabel];
 
-/** Of more than a million files. */
-const LARGEST_MANIFEST = 256 * 1024 * 1024;
-
 export interface CheckedObjects {
   readonly findings: readonly Finding[];
   /** Bytes of the objects that are small enough to be read at every verification, where they are as recorded. */
@@ -20,7 +17,7 @@ export interface CheckedObjects {
 
 /**
  * Compares the objects of a backup with its record: presence and size of all, and the bytes of all but the archives. The seek
- * table is left to its own check, which reads it frame by frame.
+ * table and the manifest are left to checks of their own, which read them piece by piece.
  */
 export async function checkObjects(
   store: ObjectStore,
@@ -29,14 +26,18 @@ export async function checkObjects(
 ): Promise<CheckedObjects> {
   const findings: Finding[] = [];
   const contents = new Map<string, Buffer>();
-  const unread = new Set([BACKUP_OBJECTS.index, ...record.archives.map(({ object }) => object)]);
+  const unread = new Set([
+    BACKUP_OBJECTS.index,
+    BACKUP_OBJECTS.manifest,
+    ...record.archives.map(({ object }) => object),
+  ]);
   for (const expected of record.objects) {
     const key = backupKey(record.label, expected.name);
     const size = objects.get(expected.name);
     if (size === undefined) findings.push(damage("object-missing", key, "it is recorded and not in the bucket"));
     else if (size !== expected.size)
       findings.push(damage("object-wrong-size", key, `it has ${size} bytes, ${expected.size} were recorded`));
-    else if (!unread.has(expected.name) && size > limitOf(expected.name))
+    else if (!unread.has(expected.name) && size > SMALL_OBJECT_LIMIT_BYTES)
       findings.push(
         damage("object-damaged", key, `it has ${size} bytes, as recorded, and none of its kind has so many`),
       );
@@ -47,11 +48,6 @@ export async function checkObjects(
     }
   }
   return { findings: [...findings, ...strays(objects, record), ...incomplete(record)], contents };
-}
-
-/** What is read whole must not fill the memory, whatever a record says. A manifest has a line for every file of the cluster. */
-function limitOf(name: string): number {
-  return name === BACKUP_OBJECTS.manifest ? LARGEST_MANIFEST : SMALL_OBJECT_LIMIT_BYTES;
 }
 
 async function readSame(
