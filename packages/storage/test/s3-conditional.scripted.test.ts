@@ -117,6 +117,27 @@ describe("a server that ignores conditions", () => {
   });
 });
 
+describe("a server that gives no marks", () => {
+  const facts = { "last-modified": "Sun, 05 Jan 2025 12:00:00 GMT", "content-length": String(MINE.byteLength) };
+
+  test.each([
+    ["other bytes of the same size are another writer's", Buffer.from("NO BYTES"), "OBJECT_EXISTS"],
+    ["the same bytes are its own", MINE, undefined],
+  ] as const)("is asked for what it stored: %s", async (_name, body, code) => {
+    await using scripted = await openScripted([
+      { status: 404 },
+      { status: 200 },
+      {},
+      { headers: facts },
+      { headers: facts, body },
+    ]);
+    const putting = scripted.store.put("a", MINE, { ifAbsent: true });
+    if (code === undefined) expect(await putting).toMatchObject({ key: "a", size: MINE.byteLength });
+    else await expectRejection(putting, code);
+    expect(scripted.requests.map((request) => request.split(" ")[0])).toEqual(["HEAD", "HEAD", "PUT", "HEAD", "GET"]);
+  });
+});
+
 describe("a server that honours conditions", () => {
   test("is learned from its first refusal", async () => {
     const { store, server, cleanUp } = await openS3ForTest("minio");

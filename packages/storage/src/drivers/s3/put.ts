@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
 import { SoarError } from "@soar/errors";
 import type { PutOptions, StoredObject } from "../../object-store.ts";
 import { callS3, type S3Call, type S3Context, statS3 } from "./context.ts";
+import { getS3 } from "./get.ts";
 import { sendConditionally, taken } from "./only-if-absent.ts";
 import { isSaferAsUpload, putAsUpload } from "./put-as-upload.ts";
 import { type BodyDigest, digestBody, judgeEtag } from "./stored-digest.ts";
@@ -58,17 +60,24 @@ async function requireStored(context: S3Context, call: S3Call, written: Written)
     };
   const object = await statS3(context, key, call.signal);
   if (object === undefined) throw notStored(call, "it is not there afterwards");
-  if (verify && isAnother(object, stored)) throw taken(context, call, undefined);
-  if (object.size !== size)
-    throw verify
-      ? taken(context, call, undefined)
-      : notStored(call, `it has ${object.size} bytes instead of ${size} afterwards`);
+  if (verify && (object.size !== size || !(await isOurs(context, call, object, { stored, digest }))))
+    throw taken(context, call, undefined);
+  if (object.size !== size) throw notStored(call, `it has ${object.size} bytes instead of ${size} afterwards`);
   return object;
 }
 
-/** Marks that are both there and differ are those of two writers. */
-function isAnother(object: StoredObject, stored: WireStored): boolean {
-  return Boolean(stored.etag) && object.etag !== undefined && object.etag !== stored.etag;
+/** Of two writers each knows its own by the mark; where one is missing, by what is stored. */
+async function isOurs(
+  context: S3Context,
+  { signal }: S3Call,
+  { key, etag }: StoredObject,
+  { stored, digest }: Pick<Written, "stored" | "digest">,
+): Promise<boolean> {
+  if (stored.etag && etag !== undefined) return etag === stored.etag;
+  if (etag === digest.hex) return true;
+  const hash = createHash("md5");
+  for await (const chunk of await getS3(context, key, { signal })) hash.update(chunk);
+  return hash.digest("hex") === digest.hex;
 }
 
 /** The provider said yes and did something else. Trying again is right: nothing of ours is there. */
