@@ -165,7 +165,7 @@ async function sendParts(
 }
 
 /** Gives the parts back. When that fails too, the first failure stays the one that is reported, and names the second. */
-export async function abortUpload(upload: MultipartUpload, error: unknown): Promise<unknown> {
+export async function abortUpload(upload: Pick<MultipartUpload, "key" | "abort">, error: unknown): Promise<unknown> {
   try {
     await upload.abort();
     return error;

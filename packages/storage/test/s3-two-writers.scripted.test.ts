@@ -59,6 +59,31 @@ test.each<S3Profile>(["aws", "ceph-16", "moto-5.1", "swift-2.35", "swift-2.38", 
   },
 );
 
+test.each<S3Profile>(["swift-2.38", "wasabi", "ignores-conditions"])(
+  "of many writers of one object at the same moment one succeeds, and the others are told, on a server like %s",
+  async (profile) => {
+    const { server, store, cleanUp } = await openS3ForTest(profile);
+    const habits = await probeServer(store, "config/");
+    const stores = [1, 2, 3, 4].map(() => openDriverOn(server, { habits }));
+    for (let round = 0; round < 5; round += 1) {
+      const outcomes = await Promise.allSettled(
+        stores.map((one, at) =>
+          withRetry(one, { baseDelayMs: 20, maxDelayMs: 200 }).put(`${round}`, Buffer.alloc(9, at), { ifAbsent: true }),
+        ),
+      );
+      const codes = outcomes.map((outcome) =>
+        outcome.status === "fulfilled" ? "stored" : (outcome.reason as { code?: string }).code,
+      );
+      expect(codes.filter((code) => code === "stored")).toHaveLength(1);
+      expect(codes.filter((code) => code === "OBJECT_EXISTS")).toHaveLength(3);
+      expect(await readObject(store, `${round}`)).toEqual(Buffer.alloc(9, codes.indexOf("stored")));
+    }
+    expect(await store.listUploads("")).toEqual([]);
+    for (const one of stores) await one.close();
+    await cleanUp();
+  },
+);
+
 describe("an object that is put as an upload of one part", () => {
   const profile = "swift-2.38";
 

@@ -5,7 +5,7 @@ import { callS3, type S3Call, statS3 } from "./context.ts";
 import { sendConditionally, taken } from "./only-if-absent.ts";
 import { endRivals } from "./rival-uploads.ts";
 import { multipartEtag } from "./stored-digest.ts";
-import { isNoUpload, isUploadGone, partsInOrder, type Upload } from "./upload-state.ts";
+import { isNoUpload, isUploadGone, partsInOrder, type Upload, uploadGone } from "./upload-state.ts";
 import { isS3Failure, S3Failure, type S3Wire, type WireStored } from "./wire.ts";
 
 /** Makes the object of the parts that were uploaded, and proves by looking at it that it is ours. */
@@ -27,7 +27,7 @@ export async function completeUpload(upload: Upload, { signal }: CallOptions): P
       const isEnded = await hasUploadEnded(upload, wire, call, error);
       const ours = await findOwnResult(upload, call, size, { error, isEnded });
       if (ours !== undefined) return ours;
-      throw isEnded ? uploadEnded(rules.name) : error;
+      throw isEnded ? uploadGone(upload) : error;
     }
   });
 }

@@ -4,8 +4,9 @@ import type { PutOptions, StoredObject } from "../../object-store.ts";
 import { callS3, type S3Call, type S3Context, statS3 } from "./context.ts";
 import { getS3 } from "./get.ts";
 import { sendConditionally, taken } from "./only-if-absent.ts";
-import { isSaferAsUpload, putAsUpload } from "./put-as-upload.ts";
+import { isSaferAsUpload } from "./safer-as-upload.ts";
 import { type BodyDigest, digestBody, judgeEtag } from "./stored-digest.ts";
+import { putAsUpload } from "./upload.ts";
 import type { WireStored } from "./wire.ts";
 
 /** Stores a body, with one request where that is safe, and proves by the server's own answer that it has these bytes. */

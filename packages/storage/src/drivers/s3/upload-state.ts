@@ -1,4 +1,5 @@
-import type { PartRules } from "../../multipart-parts.ts";
+import type { SoarError } from "@soar/errors";
+import { type PartRules, uploadEnded } from "../../multipart-parts.ts";
 import type { MultipartOptions } from "../../object-store.ts";
 import type { S3Context } from "./context.ts";
 import { isS3Failure, type S3Failure, type S3Wire } from "./wire.ts";
@@ -22,6 +23,8 @@ export interface Upload {
   mayBeDone: boolean;
   /** Completed or aborted by ourselves. */
   hasEnded: boolean;
+  /** Completed or aborted by somebody else, as the server says. */
+  isGone: boolean;
 }
 
 /** The parts in the order of their numbers. */
@@ -44,6 +47,12 @@ export async function isUploadGone(
   } catch (error) {
     return isNoUpload(error);
   }
+}
+
+/** The failure of using an upload that the server has no more. */
+export function uploadGone(upload: Upload): SoarError {
+  upload.isGone = true;
+  return uploadEnded(upload.rules.name);
 }
 
 /** True for the answer that there is no such upload, in whatever words. */

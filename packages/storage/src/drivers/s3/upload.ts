@@ -1,12 +1,13 @@
 import { SoarError } from "@soar/errors";
 import { type PartRules, requirePart, requirePartSize, uploadEnded } from "../../multipart-parts.ts";
-import type { CallOptions, MultipartOptions, MultipartUpload, StoredObject } from "../../object-store.ts";
+import type { CallOptions, MultipartOptions, MultipartUpload, PutOptions, StoredObject } from "../../object-store.ts";
+import { abortUpload } from "../../upload-stream.ts";
 import { abortThrough } from "./abort-upload.ts";
 import { completeUpload } from "./complete-upload.ts";
 import { callS3, type S3Call, type S3Context } from "./context.ts";
 import { isAboutManner } from "./refusals.ts";
 import { digestBody, judgeEtag } from "./stored-digest.ts";
-import { isNoUpload, isUploadGone, type Upload } from "./upload-state.ts";
+import { isNoUpload, isUploadGone, type Upload, uploadGone } from "./upload-state.ts";
 import { isS3Failure, S3Failure, type WireStored } from "./wire.ts";
 
 /** Begins an upload in parts that this driver drives itself: SDK uploaders have cut objects short without an error. */
@@ -15,13 +16,7 @@ export async function beginS3Upload(
   key: string,
   options: MultipartOptions,
 ): Promise<MultipartUpload> {
-  const rules: PartRules = { name: context.nameOf(key), partSize: options.partSize, features: context.features };
-  requirePartSize(rules);
-  const call: S3Call = { action: `begin the upload of '${rules.name}'`, key, signal: options.signal };
-  const id = await callS3(context, call, (wire) => wire.createUpload({ key, signal: call.signal }));
-  if (id === undefined || id === "")
-    throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: the answer names no upload`);
-  const upload: Upload = { context, key, id, options, rules, parts: new Map(), mayBeDone: false, hasEnded: false };
+  const upload = await openUpload(context, key, options);
   return {
     key,
     partSize: options.partSize,
@@ -29,6 +24,42 @@ export async function beginS3Upload(
     complete: (callOptions = {}) => completeOnce(upload, callOptions),
     abort: (callOptions = {}) => abortOnce(upload, callOptions),
   };
+}
+
+async function openUpload(context: S3Context, key: string, options: MultipartOptions): Promise<Upload> {
+  const rules: PartRules = { name: context.nameOf(key), partSize: options.partSize, features: context.features };
+  requirePartSize(rules);
+  const call: S3Call = { action: `begin the upload of '${rules.name}'`, key, signal: options.signal };
+  const id = await callS3(context, call, (wire) => wire.createUpload({ key, signal: call.signal }));
+  if (id === undefined || id === "")
+    throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: the answer names no upload`);
+  const state = { parts: new Map(), mayBeDone: false, hasEnded: false, isGone: false };
+  return { context, key, id, options, rules, ...state };
+}
+
+/**
+ * Stores a body as an upload of one part. When another writer of the key has ended it, nothing is there yet, and it may be
+ * begun again: then it rejects with `STORE_BUSY`.
+ */
+export async function putAsUpload(
+  context: S3Context,
+  key: string,
+  body: Uint8Array,
+  { ifAbsent, signal }: PutOptions,
+): Promise<StoredObject> {
+  const partSize = Math.max(body.byteLength, context.features.minPartSize);
+  const upload = await openUpload(context, key, { partSize, ifAbsent, signal });
+  try {
+    await putPart(upload, 1, body, { signal });
+    return await completeOnce(upload, { signal });
+  } catch (error) {
+    if (!upload.isGone) throw await abortUpload({ key, abort: () => abortOnce(upload, {}) }, error);
+    throw new SoarError(
+      "STORE_BUSY",
+      `unable to store '${upload.rules.name}': another writer was at it at the same moment`,
+      { cause: error },
+    );
+  }
 }
 
 async function putPart(upload: Upload, partNumber: number, body: Uint8Array, { signal }: CallOptions): Promise<void> {
@@ -42,8 +73,8 @@ async function putPart(upload: Upload, partNumber: number, body: Uint8Array, { s
     try {
       return await wire.uploadPart({ key, uploadId: id, partNumber, body, contentMd5: digest.base64, signal });
     } catch (error) {
-      if (isNoUpload(error)) throw uploadEnded(rules.name);
-      if (isS3Failure(error, 500) && (await isUploadGone(wire, upload, signal))) throw uploadEnded(rules.name);
+      if (isNoUpload(error)) throw uploadGone(upload);
+      if (isS3Failure(error, 500) && (await isUploadGone(wire, upload, signal))) throw uploadGone(upload);
       if (isPartNumberRefused(error, partNumber)) throw tooManyParts(upload, partNumber, error);
       throw error;
     }

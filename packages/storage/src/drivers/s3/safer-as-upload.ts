@@ -1,7 +1,5 @@
-import type { PutOptions, StoredObject } from "../../object-store.ts";
-import { abortUpload } from "../../upload-stream.ts";
+import type { PutOptions } from "../../object-store.ts";
 import type { S3Context } from "./context.ts";
-import { beginS3Upload } from "./upload.ts";
 
 /**
  * Whether "only if absent" is safer as an upload of one part. Nobody can end another writer's put, so where the server does
@@ -17,20 +15,4 @@ export function isSaferAsUpload(
   if (ifAbsent !== true || body.byteLength === 0) return false;
   const isUndecided = now.conditionalPut === "honoured" ? now.atomicPut === "no" : now.conditionalPut !== "unknown";
   return isUndecided && (now.conditionalComplete === "honoured" || now.conditionalComplete === "ignored");
-}
-
-export async function putAsUpload(
-  context: S3Context,
-  key: string,
-  body: Uint8Array,
-  { ifAbsent, signal }: PutOptions,
-): Promise<StoredObject> {
-  const partSize = Math.max(body.byteLength, context.features.minPartSize);
-  const upload = await beginS3Upload(context, key, { partSize, ifAbsent, signal });
-  try {
-    await upload.putPart(1, body, { signal });
-    return await upload.complete({ signal });
-  } catch (error) {
-    throw await abortUpload(upload, error);
-  }
 }
