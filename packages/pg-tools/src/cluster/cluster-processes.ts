@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { readLinkIfPresent, readProcessStat, systemErrorCode } from "@soar/durable-files";
+import { readLinkIfPresent, readProcessStat, statIfPresent, systemErrorCode } from "@soar/durable-files";
 
 /** A process as far as this user may see it. */
 export interface ServerProcess {
@@ -17,7 +17,7 @@ export async function findProcess(pid: number): Promise<ServerProcess | undefine
   if (stat === undefined) return isSignallable(pid) && process.platform !== "linux" ? unknownProcess(pid) : undefined;
   const { state, parent, name } = stat;
   if (hasEnded(state)) return undefined;
-  return { pid, parent, name, directory: await readLink(`/proc/${pid}/cwd`) };
+  return { pid, parent, name, directory: await lookAt(`/proc/${pid}/cwd`, readLinkIfPresent) };
 }
 
 /** Whether a process has ended and waits for its parent to collect it: in a container whose first process does not, for ever. */
@@ -38,12 +38,25 @@ export async function processesIn(directory: string): Promise<ServerProcess[]> {
   const ids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
   const found: ServerProcess[] = [];
   for (const pid of ids) {
-    // The link is the cheapest test and sorts out nearly all.
-    if ((await readLink(`/proc/${pid}/cwd`)) !== directory) continue;
     const one = await findProcess(pid);
-    if (one !== undefined && isServerName(one.name)) found.push(one);
+    // The name is the cheapest test and sorts out nearly all.
+    if (one !== undefined && isServerName(one.name) && (await worksIn(one, directory)) === true) found.push(one);
   }
   return found;
+}
+
+/**
+ * Whether a process works in this directory; undefined where the system does not tell. The paths say nothing: a container may
+ * have the directory under another one, and another directory under this one.
+ */
+export async function worksIn(
+  { pid, directory: path }: ServerProcess,
+  directory: string,
+): Promise<boolean | undefined> {
+  /* v8 ignore next -- root, who may run the tests, sees where every process works */
+  if (path === undefined) return undefined;
+  const [own, its] = [await statIfPresent(directory), await lookAt(`/proc/${pid}/cwd`, (link) => statIfPresent(link))];
+  return own !== undefined && its !== undefined && own.dev === its.dev && own.ino === its.ino;
 }
 
 /** RPM packages of old run the server under its other name. */
@@ -78,9 +91,10 @@ function isSignallable(pid: number): boolean {
   }
 }
 
-async function readLink(path: string): Promise<string | undefined> {
+/** Undefined for what this user may not see of a process, or one that is gone. */
+async function lookAt<T>(path: string, look: (path: string) => Promise<T | undefined>): Promise<T | undefined> {
   try {
-    return await readLinkIfPresent(path);
+    return await look(path);
   } catch (error) {
     /* v8 ignore next -- root, who may run the tests, sees the links of all processes, and ESRCH takes a process that ends just then */
     if (["ESRCH", "EACCES", "EPERM"].includes(systemErrorCode(error) ?? "")) return undefined;

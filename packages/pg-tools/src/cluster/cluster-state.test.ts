@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { chmod, copyFile, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { requires } from "@soar-tooling/test-bench";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { findProcess, isUncollected, sendSignal } from "./cluster-processes.ts";
 import { readClusterState } from "./cluster-state.ts";
 
@@ -91,6 +92,40 @@ test.each([
   await expect.poll(() => findProcess(child.pid ?? 0)).toMatchObject({ name, directory: dataDir });
   const orphans = running ? [child.pid] : [];
   expect(await readClusterState(dataDir)).toMatchObject({ running, pid: undefined, orphans });
+});
+
+describe("a server in a container", requires("root"), () => {
+  /** Runs what looks like a server where `from` is mounted as `to`. */
+  async function startInContainer(from: string, to: string): Promise<number> {
+    const program = join(await newDirectory(), "postgres");
+    await copyFile("/bin/sleep", program);
+    await chmod(program, 0o755);
+    const script = 'mount --bind "$1" "$2" && cd "$2" && exec "$0" 60';
+    const child = spawn("unshare", ["--mount", "sh", "-c", script, program, from, to]);
+    onTestFinished(() => {
+      child.kill("SIGKILL");
+    });
+    await expect.poll(() => findProcess(child.pid ?? 0)).toMatchObject({ name: "postgres" });
+    return child.pid ?? 0;
+  }
+
+  test("works in its directory, whatever path that has there, and whatever process id it knows of itself", async () => {
+    const [dataDir, inside] = [await newDirectory(), await newDirectory()];
+    await writeFile(join(dataDir, "postmaster.pid"), "1\n");
+    const pid = await startInContainer(dataDir, inside);
+    expect(await readClusterState(dataDir)).toMatchObject({ running: true, pid: undefined, orphans: [pid] });
+    expect(await readClusterState(inside)).toMatchObject({ running: false, orphans: [] });
+  });
+
+  test("is not taken for one of another directory that has the same path here", async () => {
+    const [dataDir, its] = [await newDirectory(), await newDirectory()];
+    const pid = await startInContainer(its, dataDir);
+    for (const id of [1, pid]) {
+      await writeFile(join(dataDir, "postmaster.pid"), `${id}\n`);
+      expect(await readClusterState(dataDir)).toMatchObject({ running: false, orphans: [], stalePidFile: true });
+    }
+    expect(await readClusterState(its)).toMatchObject({ running: true, orphans: [pid] });
+  });
 });
 
 test("a process that is gone gets no signal", async () => {

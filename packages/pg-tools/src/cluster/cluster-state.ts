@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { readTextIfPresent, realPathIfPresent } from "@soar/durable-files";
 import { messageOf, SoarError } from "@soar/errors";
-import { findProcess, isServerName, isUncollected, processesIn } from "./cluster-processes.ts";
+import { findProcess, isServerName, isUncollected, processesIn, worksIn } from "./cluster-processes.ts";
 
 /**
  * What the postmaster last wrote of itself (line 8 of postmaster.pid, src/include/utils/pidfile.h). `ready` means that
@@ -79,7 +79,7 @@ async function isThisServer(pid: number, directory: string): Promise<boolean> {
   const found = await findProcess(pid);
   if (found === undefined) return false;
   /* v8 ignore next -- root, who may run the tests, sees where every process works */
-  return found.directory === undefined ? isServerName(found.name) : found.directory === directory;
+  return (await worksIn(found, directory)) ?? isServerName(found.name);
 }
 
 async function readPidFile(dataDir: string): Promise<PidFile | undefined> {
