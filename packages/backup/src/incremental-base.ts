@@ -90,22 +90,24 @@ function toleranceOf(fullEveryMs: number): number {
   return Math.min(LONGEST_TOLERANCE_MS, fullEveryMs / 20);
 }
 
-/** What an earlier backup holds or refers to: by digest, and by place. */
-export interface LoadedBase {
-  readonly index: DigestIndex;
-  readonly chunks: BaseChunks;
-}
+/** What an earlier backup holds or refers to, by digest, and by place; or why it is not referred to. */
+export type LoadedBase =
+  | { readonly index: DigestIndex; readonly chunks: BaseChunks; readonly reason?: undefined }
+  | { readonly reason: string };
+
+/** Of a cluster of 64 TiB. Chunks of zeros are all one, so that a table of a few megabytes may name any number. */
+const MOST_MEMBERS = 2 ** 26;
 
 /**
  * Reads the digests of everything that the base holds or refers to, with some 80 bytes of memory per chunk. Called when
- * `started.json` protects the references already: what expiry removed before then is missed here. Gives undefined when too
- * little of the old objects is still needed.
+ * `started.json` protects the references already: what expiry removed before then is missed here. Gives a reason when too
+ * little of the old objects is still needed, or when there are more chunks than can be kept in mind.
  */
 export async function loadBase(
   store: ObjectStore,
   { base, references }: ChosenBase,
-  { signal }: CallOptions,
-): Promise<LoadedBase | undefined> {
+  { signal, mostMembers = MOST_MEMBERS }: CallOptions & { readonly mostMembers?: number },
+): Promise<LoadedBase> {
   const chain = await requireReferences(store, references, { signal });
   const index = new DigestIndex();
   const chunks = new BaseChunks(index);
@@ -126,6 +128,8 @@ export async function loadBase(
             hint: "Take a full backup: soar-base-backup take.",
           },
         );
+      if (chunks.memberCount >= mostMembers)
+        return { reason: `backup ${base.label} has more than ${mostMembers} chunks` };
       needed += row.storedLength;
       chunks.addMember(locationOf(row, object));
     }
@@ -133,7 +137,8 @@ export async function loadBase(
   const held = chain.flatMap(({ archives }) => archives).reduce((sum, { stored }) => sum + stored, 0);
   // What was damaged then is looked at again, and told again if it still is.
   for (const { path } of base.damagedPages) chunks.forgetDamaged(path, base.tablespaces);
-  return needed < held * LEAST_NEEDED_SHARE ? undefined : { index, chunks };
+  if (needed < held * LEAST_NEEDED_SHARE) return { reason: "too little of the earlier backups is still needed" };
+  return { index, chunks };
 }
 
 function locationOf(row: MemberRow, { key, codec }: { readonly key: string; readonly codec: Codec }): MemberLocation {

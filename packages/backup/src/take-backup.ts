@@ -106,9 +106,9 @@ async function loadExisting(
   { signal, onEvent }: TakeBackupOptions,
 ): Promise<Run["existing"]> {
   const loaded = await loadBase(store, choice, { signal });
-  const reason = loaded === undefined ? "too little of the earlier backups is still needed" : undefined;
-  onEvent?.({ type: "incremental", base: loaded && choice.base.label, reason });
-  if (loaded === undefined) return undefined;
+  const isFull = loaded.reason !== undefined;
+  onEvent?.({ type: "incremental", base: isFull ? undefined : choice.base.label, reason: loaded.reason });
+  if (isFull) return undefined;
   const { base, incrementals } = choice;
   return { base, incrementals, chunks: loaded.chunks, members: trackReferences(loaded.index) };
 }

@@ -49,6 +49,11 @@ export class BaseChunks {
     this.#files.set(inCluster, { first: this.#archiveStart + member, size });
   }
 
+  /** Members of all archives so far, each as often as it is named. */
+  get memberCount(): number {
+    return this.#count;
+  }
+
   addMember(member: MemberLocation): void {
     if (this.#count === this.#members.length) {
       const larger = new Int32Array(this.#members.length * 2);
