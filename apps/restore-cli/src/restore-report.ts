@@ -3,6 +3,7 @@ import { formatLsn } from "@soar/pg-tools";
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import {
   controlCommand,
+  describeChanged,
   describeFence,
   describeSubscriptions,
   type Counted,
@@ -47,6 +48,9 @@ export function reportText(report: RestoreReport, prepared: Pick<Prepared, "appS
         : `${checks.unloggedTables} unlogged tables came back empty: their rows are in no backup`,
     ],
     ...(checks?.findings ?? []).map((finding) => ["warning", finding] as const),
+    ...report.changedSettings.map(
+      (one) => ["changed", `${describeChanged(one)}; ALTER SYSTEM RESET ${one.name} takes that back`] as const,
+    ),
     ["server", serverText(report)],
     ["copy", report.fenced ? `acts on nobody: ${describeFence(report.backup, checks?.subscriptions)}` : undefined],
     ...nextSteps(report, prepared).map((step) => ["next", step] as const),

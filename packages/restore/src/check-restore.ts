@@ -52,6 +52,11 @@ export async function checkRestore(
     countHoles: () => countHoles(store, plan.backup),
   };
   await requireRoom(plan, places, approach);
+  const { texts: configuration, saved } = await describeConfig(store, plan.backup, {
+    dataDir,
+    inPlace,
+    withConfig: options.withConfig,
+  });
   return {
     binDir,
     programVersion,
@@ -61,8 +66,8 @@ export async function checkRestore(
     approach,
     control: await controlOf(plan, options, inPlace),
     canControlServices: await hasSystemd(systemEnv),
-    configuration: await describeConfig(store, plan.backup, { dataDir, inPlace, withConfig: options.withConfig }),
-    missingHere: await findMissingHere(plan.backup, { dataDir, binDir, inPlace, systemEnv }),
+    configuration,
+    missingHere: await findMissingHere(plan.backup, { dataDir, binDir, inPlace, saved, systemEnv }),
   };
 }
 

@@ -10,6 +10,7 @@ import type { Run } from "./run/restore-run.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { chooseConfigFile } from "./server-config/config-choice.ts";
 import { closeKept } from "./status/kept-record.ts";
+import { suitToHost } from "./server-config/host-settings.ts";
 import { surveyFiles } from "./status/left-files.ts";
 import { LOCK_NAME } from "./status/restore-lock.ts";
 import { RECORD_NAME } from "./status/restore-record.ts";
@@ -59,6 +60,7 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
     await requireWritten(run.doubts, run);
   }
   const config = await chooseConfigFile(store, plan.backup, dataDir, run);
+  if (isStopped) await suitToHost({ ...run, configFile: config.configFile });
   // Known only now where its configuration came back with the restore.
   const control = await controlOf(plan, run, run.inPlace);
   const logFile = await startServer(control, { ...run, config });

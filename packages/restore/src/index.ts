@@ -5,6 +5,7 @@ export { checkRestore, isInPlace } from "./check-restore.ts";
 export { realDataDirectory } from "./data-directory.ts";
 export type { CheckedRestore, RestoreEvent, RestoreOptions, RestoreReport } from "./run/restore-options.ts";
 export { adoptClone, isFenced } from "./recover/fence.ts";
+export { describeChanged } from "./server-config/host-settings.ts";
 export { describeFence, describeSubscriptions } from "./recover/describe-fence.ts";
 export { controlCommand, type ServerControl } from "./server-control/server-control.ts";
 export type { FoundThere } from "./go-on/check-there.ts";

@@ -15,6 +15,7 @@ import type { RestoreOptions } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import type { Run } from "./run/restore-run.ts";
 import { segmentsUntil } from "./plan/segments-until.ts";
+import { suitToHost } from "./server-config/host-settings.ts";
 import { chooseConfigFile, type ConfigChoice } from "./server-config/config-choice.ts";
 import { openSpool } from "./wal/spool/open-spool.ts";
 import { segmentsReadTwice } from "./wal/spool/read-twice.ts";
@@ -41,6 +42,7 @@ type Observed = Omit<Run, "onEvent"> & { readonly onEvent: ReturnType<typeof rep
 async function startAndFollow(store: ObjectStore, plan: RestorePlan, run: Observed): Promise<RecoveryOutcome> {
   const { dataDir, recoveryLog, owner, keeper } = run;
   const config = await chooseConfigFile(store, plan.backup, dataDir, run);
+  await suitToHost({ ...run, configFile: config.configFile });
   await removePrivateDirectory(dataDir, keeper.record.privateDir, owner);
   // A copy that is going to pause is there to be looked at, by whoever was told its port.
   const privateDir =

@@ -19,6 +19,7 @@ import { localSegments } from "./local-wal/local-chain.ts";
 import { digestLocalSegments } from "./wal/local-digest.ts";
 import { relocateLocalWal } from "./plan/relocate-local-wal.ts";
 import { compareServerConfig, requireConfigPlaces } from "./server-config/config-difference.ts";
+import { readChanged } from "./server-config/host-settings.ts";
 import { withPlanLease, type PlanLeaseOptions } from "./plan/plan-lease.ts";
 import { removePrivateDirectory } from "./recover/private-access.ts";
 import { recoverAndProve } from "./prove-phase.ts";
@@ -100,6 +101,7 @@ async function runPhases(
     logFile: finished === undefined ? run.recoveryLog : finished.logFile,
     privateDir: finished === undefined ? run.keeper.record.privateDir : undefined,
     startedServices: finished?.startedServices ?? [],
+    changedSettings: await readChanged(run.dataDir),
     keptAs,
     savedWal,
   };

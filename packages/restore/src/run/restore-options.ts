@@ -5,6 +5,7 @@ import type { Approach } from "../fetch/delta/approach.ts";
 import type { RestoredChecks, TargetAction } from "../status/restore-record.ts";
 import type { ReplayProgress } from "../recover/replay-progress.ts";
 import type { Owner } from "@soar/durable-files";
+import type { ChangedSetting } from "../server-config/refused-settings.ts";
 import type { RestorePlan } from "../plan/plan.ts";
 import type { RestoreTarget } from "../plan/restore-target.ts";
 import type { ServerControl } from "../server-control/server-control.ts";
@@ -99,6 +100,8 @@ export interface RestoreReport {
   readonly control: ServerControl;
   /** The socket by which a server can be reached that does not take connections from outside yet. */
   readonly privateDir: string | undefined;
+  /** Settings that got another value than the source had, because this host does not have that. */
+  readonly changedSettings: readonly ChangedSetting[];
   /** Units that were started again. */
   readonly startedServices: readonly string[];
 }

@@ -15,6 +15,13 @@ export interface DescribeOptions extends CallOptions {
   readonly withConfig?: boolean | undefined;
 }
 
+export interface DescribedConfig {
+  /** In words. */
+  readonly texts: readonly string[];
+  /** What was saved with the backup; undefined where the restored server uses what lies on this host, or nothing can be read. */
+  readonly saved: ReadonlyMap<string, Buffer> | undefined;
+}
+
 /**
  * Says before anything is touched which configuration the restored server will have, as far as no base backup holds it: by
  * what `chooseConfigFile` will find. Nothing where all of it comes with the data, or is used where it lies.
@@ -23,15 +30,17 @@ export async function describeConfig(
   store: ObjectStore,
   backup: BackupRecord,
   { dataDir, inPlace, withConfig = false, signal }: DescribeOptions,
-): Promise<string[]> {
+): Promise<DescribedConfig> {
   const source = backup.settings["config_file"];
-  if (inPlace && isElsewhere(backup) && source !== undefined && (await isFile(source))) return [];
+  if (inPlace && isElsewhere(backup) && source !== undefined && (await isFile(source)))
+    return { texts: [], saved: withConfig ? await readSavedConfig(store, backup, { signal }) : undefined };
   let saved: ReadonlyMap<string, Buffer>;
   try {
     saved = await readSavedConfig(store, backup, { signal });
   } catch (error) {
     if (isElsewhere(backup) || !hasErrorCode(error, ...NOT_READABLE)) throw error;
-    return [`what was saved with the backup is left out, because it cannot be read: ${messageOf(error)}`];
+    const text = `what was saved with the backup is left out, because it cannot be read: ${messageOf(error)}`;
+    return { texts: [text], saved: undefined };
   }
   const elsewhere = await missingOf(withoutInside(saved, backup), backup, {
     dataDir,
@@ -47,7 +56,7 @@ export async function describeConfig(
     (link === true ? linked : brought).push(path);
   }
   const places = brought.map((path) => placeInCopy(path, backup, dataDir));
-  return [
+  const texts = [
     ...(places.length === 0 ? [] : [`${places.join(", ")}: as saved with the backup`]),
     ...(linked.length === 0
       ? []
@@ -55,6 +64,7 @@ export async function describeConfig(
           `${linked.join(", ")}: where links of the old data directory lead, as it is there now; --with-config puts back what was saved`,
         ]),
   ];
+  return { texts, saved };
 }
 
 /** Those of the data directory come with the data, but for what is looked at one by one. */

@@ -51,9 +51,15 @@ test.each([
     databases: [],
   };
   const missing = async (dataDir: string) =>
-    (await findMissingHere(backup, { dataDir, binDir: root, inPlace: dataDir === source, systemEnv: {} })).map(
-      (sentence) => /ssl_key_file = '(.*)', which/.exec(sentence)?.[1],
-    );
+    (
+      await findMissingHere(backup, {
+        dataDir,
+        binDir: root,
+        saved: undefined,
+        inPlace: dataDir === source,
+        systemEnv: {},
+      })
+    ).map((sentence) => /ssl_key_file = '(.*)', which/.exec(sentence)?.[1]);
   expect(await missing(source)).toEqual(inPlace ? [name] : []);
   expect(await missing(copy)).toEqual(inCopy ? [name] : []);
 });

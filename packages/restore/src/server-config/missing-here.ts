@@ -2,6 +2,7 @@ import { isAbsolute, join, normalize, relative, resolve } from "node:path";
 import { statIfPresent } from "@soar/durable-files";
 import { runIfPresent } from "@soar/programs";
 import type { BackupRecord } from "@soar/repository";
+import { foreseeChanged } from "./foresee-settings.ts";
 import { findPreloadLibraries } from "./preload-libraries.ts";
 
 export interface MissingHereOptions {
@@ -9,6 +10,8 @@ export interface MissingHereOptions {
   readonly binDir: string;
   /** The cluster takes the place of the lost one, whose links are made again. */
   readonly inPlace: boolean;
+  /** The configuration that was saved with the backup, where the restored server gets it. */
+  readonly saved: ReadonlyMap<string, Buffer> | undefined;
   /** The whole environment of the system's own programs. */
   readonly systemEnv: Readonly<Record<string, string>>;
 }
@@ -23,6 +26,7 @@ export async function findMissingHere(backup: BackupRecord, options: MissingHere
     ...(await missingCertificates(backup, options)),
     ...(await missingLibraries(backup, options)),
     ...(await missingLocales(backup, options)),
+    ...(await missingValues(backup, options)),
   ];
 }
 
@@ -63,32 +67,30 @@ async function missingLibraries({ settings }: BackupRecord, { binDir }: MissingH
   );
 }
 
-const LOCALE_SETTINGS = ["lc_messages", "lc_monetary", "lc_numeric", "lc_time"];
 /** Of every system, by whatever name they are listed. */
 const ALWAYS_THERE = ["", "C", "POSIX"];
 
-async function missingLocales(
-  { databases, settings }: BackupRecord,
-  { systemEnv }: MissingHereOptions,
-): Promise<string[]> {
+async function missingLocales({ databases }: BackupRecord, { systemEnv }: MissingHereOptions): Promise<string[]> {
   const known = await knownLocales(systemEnv);
   if (known === undefined) return [];
   const isMissing = (name: string | undefined): name is string =>
     name !== undefined && !ALWAYS_THERE.includes(name) && !known.has(plainName(name));
-  return [
-    ...databases.flatMap(({ name, collate, ctype }) =>
-      [...new Set([collate, ctype])]
-        .filter(isMissing)
-        .map(
-          (locale) =>
-            `this host does not have the locale '${locale}': nobody can enter database '${name}' before it has`,
-        ),
-    ),
-    ...LOCALE_SETTINGS.filter((setting) => isMissing(settings[setting])).map(
-      (setting) =>
-        `this host does not have the locale '${settings[setting]}', which the server has as ${setting}: it does not start before it has`,
-    ),
-  ];
+  return databases.flatMap(({ name, collate, ctype }) =>
+    [...new Set([collate, ctype])]
+      .filter(isMissing)
+      .map(
+        (locale) => `this host does not have the locale '${locale}': nobody can enter database '${name}' before it has`,
+      ),
+  );
+}
+
+/** Time zones, locales, and others of which a server of another host knows less: it would not even recover. */
+async function missingValues(backup: BackupRecord, { binDir, saved }: MissingHereOptions): Promise<string[]> {
+  if (saved === undefined) return [];
+  return (await foreseeChanged(saved, backup, { binDir })).map(
+    ({ name, value, now }) =>
+      `this host does not have ${name} = '${value}': the restored server is started with '${now}', in its postgresql.auto.conf`,
+  );
 }
 
 /** Undefined where the system does not say, as one without glibc. */
