@@ -3,7 +3,7 @@ import { hasErrorCode, messageOf } from "@soar/errors";
 import type { BackupRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { isFile } from "../is-file.ts";
-import { listKept } from "../status/kept-record.ts";
+import { findKeptByInterrupted } from "../status/kept-record.ts";
 import { isElsewhere, isLeftOut, linkOnTheWay, missingOf, placeInCopy } from "./config-places.ts";
 import { placeBelow } from "./include-directives.ts";
 import { NOT_READABLE, readSavedConfig } from "./saved-config.ts";
@@ -74,8 +74,8 @@ function withoutInside(saved: ReadonlyMap<string, Buffer>, { source }: BackupRec
 
 /** Whether a link of the old data directory, which may have been put aside already, is made again and leads to something. */
 async function oldLink(dataDir: string, inside: string): Promise<boolean> {
-  const places = [dataDir, ...(await listKept(dataDir)).slice(-1).map(({ keptAs }) => keptAs)];
-  for (const place of places) {
+  for (const place of [dataDir, await findKeptByInterrupted(dataDir)]) {
+    if (place === undefined) continue;
     const link = await linkOnTheWay(place, inside);
     if (link !== undefined) return link.leads;
     if (await isFile(join(place, "PG_VERSION"))) return false;
