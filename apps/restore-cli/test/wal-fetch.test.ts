@@ -419,6 +419,6 @@ describe("the program that a restore writes into restore_command", () => {
         BACKUP_FETCH_TIMEOUT: "1s",
       },
     );
-    expectStop(accepted, /nothing listens/);
+    expectStop(accepted, /the proxy http:\/\/127\.0\.0\.1:9 cannot be reached/);
   });
 });

@@ -132,10 +132,16 @@ describe("a proxy that is the trouble is named, and not the endpoint:", () => {
     return error;
   }
 
-  test("nothing listens there", async () => {
-    const error = await failure(secured, { https: "http://127.0.0.1:9" }, "STORE_UNREACHABLE");
-    expect(error.message).toContain("the proxy http://127.0.0.1:9 cannot be reached (ECONNREFUSED)");
-    expect(error.retryable).toBe(true);
+  test("nothing listens there, or nobody knows its name", async () => {
+    for (const server of [plain, secured]) {
+      const dead = "http://127.0.0.1:9";
+      const error = await failure(server, { http: dead, https: dead }, "STORE_UNREACHABLE");
+      expect(error.message).toContain("the proxy http://127.0.0.1:9 cannot be reached (ECONNREFUSED)");
+      expect(error.retryable).toBe(true);
+      const unknown = "http://proxy.soar.invalid:3128";
+      const other = await failure(server, { http: unknown, https: unknown }, "STORE_UNREACHABLE");
+      expect(other.message).toMatch(/the proxy http:\/\/proxy\.soar\.invalid:3128 cannot be reached/);
+    }
   });
 
   test("it wants to know who asks", async () => {

@@ -57,6 +57,17 @@ export function proxyAddress({ hostname, port, protocol }: URL): { host: string;
   };
 }
 
+/** What a request that goes to the proxy itself fails with: the way there is not the endpoint's. */
+export function failureThrough(proxy: URL, error: unknown): unknown {
+  const { syscall, code } = error as { readonly syscall?: string; readonly code?: string };
+  const isOnTheWay = syscall === "connect" || syscall === "getaddrinfo" || code === "CONNECT_TIMEOUT";
+  return isOnTheWay && error instanceof Error ? unreachable(proxy, error) : error;
+}
+
+function unreachable(proxy: URL, error: Error): ProxyFailure {
+  return new ProxyFailure("PROXY_UNREACHABLE", `${nameOfProxy(proxy)} cannot be reached (${reasonOf(error)})`, error);
+}
+
 async function openTunnel(proxy: URL, options: ConnectionOptions, timeoutMs: number): Promise<TLSSocket> {
   const held: { asking?: ClientRequest; socket?: Duplex } = {};
   const { promise, reject } = Promise.withResolvers<never>();
@@ -102,11 +113,7 @@ async function askForTunnel(
     });
     // Some answer a CONNECT that they do not know like any other request.
     asking.once("response", (answer: IncomingMessage) => reject(refusalOf(proxy, target, answer)));
-    asking.on("error", (error: Error) =>
-      reject(
-        new ProxyFailure("PROXY_UNREACHABLE", `${nameOfProxy(proxy)} cannot be reached (${reasonOf(error)})`, error),
-      ),
-    );
+    asking.on("error", (error: Error) => reject(unreachable(proxy, error)));
     asking.end();
   });
 }

@@ -2,7 +2,7 @@ import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request a
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { getCACertificates } from "node:tls";
 import type { ProxyChoice } from "./proxy-choice.ts";
-import { proxyAddress, proxyHeaders, TunnelAgent } from "./proxy-tunnel.ts";
+import { failureThrough, proxyAddress, proxyHeaders, TunnelAgent } from "./proxy-tunnel.ts";
 import { bodySent, sendBody } from "./send-body.ts";
 import { watchTimes } from "./timeouts.ts";
 import type { TransportCall } from "./transport-call.ts";
@@ -84,7 +84,11 @@ export function createTransport(options: TransportOptions): Transport {
               path,
               headers,
             });
-      return { response: await exchange(outgoing, body, call, options) };
+      try {
+        return { response: await exchange(outgoing, body, call, options) };
+      } catch (error) {
+        throw proxy !== undefined && protocol === "http:" ? failureThrough(proxy, error) : error;
+      }
     },
     destroy() {
       http.destroy();
