@@ -115,6 +115,7 @@ async function readCluster(
 ): Promise<BackupRecord> {
   const common = {
     codec: config.compression,
+    level: config.compressionLevel,
     jobs: config.jobs,
     checkpoint: config.checkpoint,
     rateLimitBytes: config.rateLimitBytes === "off" ? undefined : config.rateLimitBytes,

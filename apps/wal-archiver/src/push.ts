@@ -89,6 +89,7 @@ async function archiveUnder(
   try {
     const done = await archiveWalFile(store, path, name, {
       codec: config.walCompression,
+      level: config.walCompressionLevel,
       toolVersion,
       now: new Date(),
       spoolDir: config.spool,

@@ -1,6 +1,7 @@
 import { claimRepository, requireSameCluster, type ClusterIdentity, type RepositoryRecord } from "@soar/repository";
 import { isCompressibleWalFile, WAL_MEMBER_SIZE, type WalFileSource } from "@soar/repository/wal";
 import type { Codec } from "@soar/seekable-tar";
+import { requireCompressionLevel } from "@soar/seekable-tar/members";
 import type { ObjectStore } from "@soar/storage";
 import { free, MemoryBudget, type MemoryShare, movable } from "@soar/task-pool";
 import type { GivenUpWal } from "./gap/given-up.ts";
@@ -41,7 +42,9 @@ const MEMORY_BUDGET = 80 * 1024 * 1024;
 /** A file that is larger than is held has some 70 MiB at a time, whatever its size: two members, plain and stored, and parts. */
 const STREAMED_AT_ONCE = 2;
 
+/** Throws `CONFIG_INVALID` for a level that the codec does not have. */
 export function createWalPusher(store: ObjectStore, options: WalPusherOptions): WalPusher {
+  requireCompressionLevel(options.codec, options.level);
   const pool = createPreparePool({ workers: options.workers });
   const budget = new MemoryBudget(MEMORY_BUDGET);
   let claimed: RepositoryRecord | undefined;

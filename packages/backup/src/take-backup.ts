@@ -11,6 +11,7 @@ import {
 } from "@soar/repository";
 import { steadyClock, type SettledClock } from "@soar/repository/time";
 import { createCodecPool } from "@soar/seekable-tar";
+import { requireCompressionLevel } from "@soar/seekable-tar/members";
 import type { ObjectStore } from "@soar/storage";
 import type { TakeBackupOptions } from "./backup-options.ts";
 import { requireArchiving } from "./health/archiver-health.ts";
@@ -48,6 +49,7 @@ import { readWrittenSegment, watchFirstSegment } from "./health/watch-archiving.
  */
 export async function takeBackup(store: ObjectStore, given: TakeBackupOptions): Promise<BackupRecord> {
   const { signal, begun, host, server, stamps, onEvent } = given;
+  requireCompressionLevel(given.codec, given.level);
   const begin = begun?.clock ?? steadyClock(given.now);
   const before = { ...given, now: begin.now };
   await using sql = await connectSomewhere(server, { signal });

@@ -2,6 +2,7 @@
 
 export { decodeName, encodeName } from "./tar/entry-name.ts";
 export { ARCHIVE_END_BYTES, formatHeader, paddingOf, type WritableEntry } from "./tar/format-header.ts";
+export { requireCompressionLevel } from "./codec/codec.ts";
 export { crc32cOf, storedDigestOf } from "./codec/sums.ts";
 export { DigestFilter } from "./table/digest-filter.ts";
 export {

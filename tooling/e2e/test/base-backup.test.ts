@@ -111,3 +111,36 @@ async function damagePage({ cluster }: SoarWorld): Promise<void> {
   await handle.close();
   await cluster.start();
 }
+
+test("compression levels: what is stored follows them, and one that a codec does not have stores nothing", async () => {
+  await using world = await createSoarWorld({ installation: requireInstallation() });
+  const { cluster } = world;
+  const storedBytes = async (level: string, compression = "zstd"): Promise<number> => {
+    const settings = { BACKUP_COMPRESSION: compression, BACKUP_COMPRESSION_LEVEL: level };
+    const taken = await world.run("soar-base-backup", ["take", "--json", "--no-expire"], { settings });
+    expect(taken, taken.stderr).toMatchObject({ status: 0 });
+    return (JSON.parse(taken.stdout) as { sizes: { stored: number } }).sizes.stored;
+  };
+  expect(await storedBytes("-7")).toBeGreaterThan((await storedBytes("9")) * 1.1);
+  const before = await labelsOf(world);
+  for (const [compression, level] of [
+    ["gzip", "12"],
+    ["none", "1"],
+  ] as const) {
+    const settings = { BACKUP_COMPRESSION: compression, BACKUP_COMPRESSION_LEVEL: level };
+    expect(await world.run("soar-base-backup", ["take"], { settings })).toMatchObject({
+      status: 10,
+      stderr: expect.stringContaining(`there is no compression level ${level} of '${compression}'`) as string,
+    });
+  }
+  expect(await labelsOf(world)).toEqual(before);
+
+  const wal = join(cluster.dataDir, "pg_wal", "000000010000000000000001");
+  const push = await world.run("soar-wal-archive", ["push", wal, "000000010000000000000001"], {
+    settings: { BACKUP_WAL_COMPRESSION: "gzip", BACKUP_WAL_COMPRESSION_LEVEL: "12" },
+  });
+  expect(push).toMatchObject({
+    status: 10,
+    stderr: expect.stringContaining("there is no compression level 12 of 'gzip'") as string,
+  });
+});

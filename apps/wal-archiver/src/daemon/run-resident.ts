@@ -92,6 +92,7 @@ function archiverSettings(config: ResidentConfig) {
     socketPath: socketPath(config),
     logsArchive: config.logArchive,
     codec: config.walCompression,
+    level: config.walCompressionLevel,
     jobs: config.jobs,
     workers: Math.min(config.jobs, availableParallelism()),
     timeoutMs: config.archiveTimeoutMs,

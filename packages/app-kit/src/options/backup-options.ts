@@ -36,6 +36,16 @@ export const backupCompressionOptions = {
     group: "Backup",
     help: "Compression of new base backups.",
   },
+  "compression-level": {
+    env: "BACKUP_COMPRESSION_LEVEL",
+    type: "integer",
+    min: -7,
+    max: 19,
+    group: "Backup",
+    unset: "2 for gzip, 3 for zstd",
+    example: "6",
+    help: "Compression level of new base backups: 1 to 9 for gzip, -7 (fastest) to 19 for zstd. Higher ones store less and take longer.",
+  },
 } as const satisfies OptionTable;
 
 /** Compression of WAL. */
@@ -47,6 +57,16 @@ export const walCompressionOptions = {
     default: "zstd",
     group: "Backup",
     help: "Compression of newly archived WAL. Readers accept all of them.",
+  },
+  "wal-compression-level": {
+    env: "BACKUP_WAL_COMPRESSION_LEVEL",
+    type: "integer",
+    min: -7,
+    max: 19,
+    group: "Backup",
+    unset: "1 for zstd, 4 for gzip",
+    example: "3",
+    help: "Compression level of newly archived WAL: -7 (fastest) to 19 for zstd, 1 to 9 for gzip.",
   },
 } as const satisfies OptionTable;
 

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Codec, CODECS } from "./codec.ts";
+import { requireCompressionLevel, type Codec, CODECS } from "./codec.ts";
 import { compressMember, compressMemberSync, decompressMember, decompressMemberSync } from "./member.ts";
 
 const PLAIN = Buffer.from(
@@ -152,4 +152,24 @@ test("a gzip member with a name, as the gzip program writes it, is refused", asy
 test("a damaged member never makes the reader allocate more than it was told to expect", async () => {
   await expectInvalid("gzip", gzipSync(Buffer.alloc(50_000_000)), 1000);
   await expectInvalid("zstd", compressMemberSync("zstd", Buffer.alloc(50_000_000)), 1000);
+});
+
+test("a level that a codec does not have is refused with those that it has, and all of those work", () => {
+  const plain = Buffer.from("the same again and again, the same again and again");
+  for (const [codec, min, max] of [
+    ["gzip", 1, 9],
+    ["zstd", -7, 19],
+  ] as const) {
+    for (let level = min; level <= max; level += 1) {
+      expect(requireCompressionLevel(codec, level)).toBe(level);
+      const stored = compressMemberSync(codec, plain, { level });
+      expect(decompressMemberSync(codec, stored, plain.length)).toEqual(plain);
+    }
+    expect(requireCompressionLevel(codec, undefined)).toBeUndefined();
+    for (const level of [min - 1, max + 1, 1.5, NaN])
+      expect(() => requireCompressionLevel(codec, level)).toThrow(
+        expect.objectContaining({ code: "CONFIG_INVALID", hint: `Give ${min} to ${max}, or none at all.` }),
+      );
+  }
+  expect(() => requireCompressionLevel("none", 1)).toThrow(/no compression level 1 of 'none'/);
 });
