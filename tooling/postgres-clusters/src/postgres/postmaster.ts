@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -71,13 +71,24 @@ export async function startPostmaster(options: StartPostmaster): Promise<number>
   }
 }
 
-/** Kills a postmaster and all its children with SIGKILL, as the power failure of one machine would, and waits until they are gone. */
+/**
+ * Kills a postmaster and all its children with SIGKILL, as the power failure of one machine would, and waits until they are gone.
+ * Its segment of shared memory goes, too: nobody else removes it, and a machine has room for 4,096.
+ */
 export async function killPostmaster(pid: number): Promise<void> {
+  const segment = sharedMemoryOf(pid);
   // Stopped first, so that it cannot start another child while its children are counted.
   signal(pid, "SIGSTOP");
   const family = [pid, ...childrenOf(pid)];
   for (const member of family) signal(member, "SIGKILL");
   for (const member of family) await waitForEnd(member);
+  if (segment !== undefined) spawnSync("ipcrm", ["-m", segment], { stdio: "ignore" });
+}
+
+/** Line 7 of `postmaster.pid` has its key and its id (src/include/utils/pidfile.h). */
+function sharedMemoryOf(pid: number): string | undefined {
+  const [pidLine, , , , , , segment] = (readIfPresent(`/proc/${pid}/cwd/postmaster.pid`) ?? "").split("\n");
+  return Number(pidLine) === pid ? /^\s*\d+\s+(\d+)\s*$/.exec(segment ?? "")?.[1] : undefined;
 }
 
 export async function waitForEnd(pid: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
@@ -31,6 +32,19 @@ test.each(postgresMajors())("runs a cluster of major $major as another user than
   expect(statSync(cluster.dataDir)).toMatchObject({ uid: serverUser().uid });
   expect(statSync(cluster.dataDir).uid).not.toBe(0);
   expect(cluster.socketDir.length).toBeLessThan(100);
+});
+
+test("leaves no shared memory behind when it is killed", async () => {
+  await using cluster = await createTestCluster({ installation: requireInstallation() });
+  const [, , , , , , line = ""] = readFileSync(join(cluster.dataDir, "postmaster.pid"), "utf8").split("\n");
+  const segment = line.trim().split(/\s+/)[1] ?? "";
+  const isThere = (): boolean =>
+    readFileSync("/proc/sysvipc/shm", "utf8")
+      .split("\n")
+      .some((row) => row.trim().split(/\s+/)[1] === segment);
+  expect(isThere()).toBe(true);
+  await cluster.kill();
+  expect(isThere()).toBe(false);
 });
 
 test("keeps what was committed before kill() and starts again on the same port", async () => {
