@@ -2,10 +2,10 @@ import { SoarError } from "@soar/errors";
 import { requireRepositoryRecord } from "@soar/repository";
 import { listExpiredWal, listGaps } from "@soar/repository/markers";
 import { steadyClock } from "@soar/repository/time";
-import { readRecoveryWindow, type RecoveryWindow } from "@soar/repository/window";
+import type { RecoveryWindow } from "@soar/repository/window";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { availableParallelism } from "node:os";
-import { isDamage, sortFindings, type Finding } from "./finding.ts";
+import { sortFindings, type Finding } from "./finding.ts";
 import { checkSegments } from "./full/check-segments.ts";
 import { checkBackupHistories } from "./full/check-backup-histories.ts";
 import { checkSwitchPoints } from "./full/check-switch-points.ts";
@@ -20,6 +20,7 @@ import { checkLastArchived, type ServerWord } from "./quick/check-last-archived.
 import { checkNewestTimeline } from "./quick/check-newest-timeline.ts";
 import { checkHistories, type CheckedHistories } from "./quick/check-histories.ts";
 import { checkLastSegments, checkSegmentNames } from "./quick/check-wal-names.ts";
+import { readWindow } from "./read-window.ts";
 import { surveyRepository, type CompleteBackup, type Survey } from "./survey/survey-repository.ts";
 import { takeLease } from "./take-lease.ts";
 import { backupUnit } from "./sample/unit-names.ts";
@@ -56,7 +57,7 @@ export async function verifyRepository(store: ObjectStore, given: VerifyOptions)
   try {
     const run = await prepare(store, options);
     const findings = await check(run, pool);
-    const window = await readWindow(run, findings);
+    const window = await readWindow(run.survey, findings, options);
     if (window.finding !== undefined) findings.push(window.finding);
     const jump = clock.jump();
     if (jump !== undefined) findings.push(clockJumped(jump));
@@ -176,35 +177,6 @@ async function checkWal(
   });
   const ends = server === undefined ? [] : checkLastArchived(survey, server, { gaps, expired });
   return [...findings, ...names, ...chains, ...ends, ...(await checkLastSegments(survey, options))];
-}
-
-async function readWindow(
-  { survey, options: { signal } }: Run,
-  findings: readonly Finding[],
-): Promise<{ readonly window: RecoveryWindow | undefined; readonly finding: Finding | undefined }> {
-  try {
-    return {
-      window: await readRecoveryWindow(survey.store, survey.repository.walSegmentSize, { signal }),
-      finding: undefined,
-    };
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    // Mostly what hides the window is a finding already.
-    const isTold = findings.some(
-      ({ kind, where }) =>
-        kind.startsWith("history-") ||
-        kind === "object-stray" ||
-        (kind.startsWith("wal-") && error.message.includes(where)),
-    );
-    const finding: Finding = {
-      kind: "wal-damaged",
-      severity: "error",
-      where: "wal/",
-      what: error.message,
-      advice: error.hint ?? "Verify with --level full.",
-    };
-    return { window: undefined, finding: isTold ? undefined : finding };
-  }
 }
 
 function reportOf(
