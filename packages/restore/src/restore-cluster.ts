@@ -6,8 +6,6 @@ import { checkRestore } from "./check-restore.ts";
 import { createDataDirectory, inDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
 import { clearState } from "./fetch/delta/clear-state.ts";
 import { goesOn } from "./fetch/delta/approach.ts";
-import { holdControlFile } from "./fetch/delta/hold-control-file.ts";
-import { saveUnarchivedWal } from "./fetch/delta/save-wal.ts";
 import { fetchPhase } from "./fetch-phase.ts";
 import { finishRestore } from "./finish.ts";
 import { checkWhatIsThere, type FoundThere } from "./go-on/check-there.ts";
@@ -15,18 +13,17 @@ import { keepOldData, takeOldPlace } from "./in-place/keep-old-data.ts";
 import { findKeptByInterrupted, listKept } from "./status/kept-record.ts";
 import { standStill } from "./stand-still.ts";
 import { lineageTableOf } from "./wal/lineage-table.ts";
-import { localSegments } from "./local-wal/local-chain.ts";
 import { digestLocalSegments } from "./wal/local-digest.ts";
 import { relocateLocalWal } from "./plan/relocate-local-wal.ts";
 import { compareServerConfig, requireConfigPlaces } from "./server-config/config-difference.ts";
 import { readChanged } from "./server-config/host-settings.ts";
 import { withPlanLease, type PlanLeaseOptions } from "./plan/plan-lease.ts";
 import { removePrivateDirectory } from "./recover/private-access.ts";
+import { putWalAside } from "./put-wal-aside.ts";
 import { recoverAndProve } from "./prove-phase.ts";
 import type { CheckedRestore, RestoreOptions, RestoreReport, Still } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import type { Run } from "./run/restore-run.ts";
-import { segmentsUntil } from "./plan/segments-until.ts";
 import { RecordKeeper } from "./status/record-keeper.ts";
 import { linkWal } from "./fetch/wal-link.ts";
 import { lockRestore } from "./status/restore-lock.ts";
@@ -123,7 +120,7 @@ async function begin(
   const options = { ...given, oldPlace, owner: await ownerOf(given, placeOfServer(given, checked, oldPlace)) };
   const keeper = await beginRecord(kept, checked, options);
   const { plan, table } = await releasedOnFailure(keeper, async () => {
-    const saved = await saveWal(kept, checked, options, keeper);
+    const saved = await putWalAside(kept, checked, options, keeper);
     return { plan: saved, table: lineageTableOf(saved, await digestLocalSegments(saved)) };
   });
   const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
@@ -231,21 +228,4 @@ async function beginRecord(
     await keeper.note({});
     return keeper;
   });
-}
-
-/** Takes pg_control away from what is going to be overwritten, and puts aside what of its WAL may be the only copy. */
-async function saveWal(
-  plan: RestorePlan,
-  { approach }: CheckedRestore,
-  { dataDir, owner, onEvent }: RestoreOptions,
-  keeper: RecordKeeper,
-): Promise<RestorePlan> {
-  if (approach.kind !== "refill") return plan;
-  await holdControlFile(dataDir, { ...approach, owner });
-  const needed = localSegments(segmentsUntil(plan.chain, plan.resolved.stopLsn)).map(({ name }) => name);
-  const place = await saveUnarchivedWal(dataDir, { needed: new Set(needed), owner });
-  if (place === undefined) return plan;
-  await keeper.note({ savedWal: place });
-  onEvent?.({ type: "done", text: `put WAL that was not archived aside in ${place}` });
-  return relocateLocalWal(plan, join(dataDir, "pg_wal"), place);
 }
