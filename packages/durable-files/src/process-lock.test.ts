@@ -1,5 +1,7 @@
 import { execFile, spawn } from "node:child_process";
+import { tracingChannel } from "node:diagnostics_channel";
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -7,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -84,6 +87,29 @@ test(
     expect(await inside()).toBe("false {}\n");
   },
 );
+
+test("a link to a file of ours, put under its temporary name since it is listened on, is not followed", async () => {
+  const victim = `${directory}-victim`;
+  writeFileSync(victim, "");
+  chmodSync(victim, 0o640);
+  const { asyncEnd } = tracingChannel("net.server.listen");
+  const exchange = (): void => {
+    const [name = ""] = readdirSync(directory);
+    rmSync(join(directory, name));
+    symlinkSync(victim, join(directory, name));
+  };
+  asyncEnd.subscribe(exchange);
+  const taken = await tryLock(path).catch((error: unknown) => error);
+  asyncEnd.unsubscribe(exchange);
+  const { mode } = statSync(victim);
+  rmSync(victim);
+  expect(mode & 0o777).toBe(0o640);
+  expect(taken).toMatchObject({
+    code: "FILE_UNWRITABLE",
+    message: expect.stringContaining("is not the socket that was just made there"),
+  });
+  expect(readdirSync(directory)).toEqual([]);
+});
 
 test("needs no short path", async () => {
   const deep = join(directory, ...Array.from({ length: 20 }, () => "a directory"));

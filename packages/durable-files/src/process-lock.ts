@@ -1,10 +1,10 @@
-import { chmod, lchown, lstat, rm } from "node:fs/promises";
+import { lstat, rm } from "node:fs/promises";
 import { createConnection, createServer, type Server } from "node:net";
 import { basename, dirname } from "node:path";
 import { linkUnlessThere } from "./link-unless-there.ts";
 import { type HeldDirectory, holdDirectory, type Within } from "./held-directory.ts";
-import { isRoot } from "./owner.ts";
 import { writing } from "./replace-file.ts";
+import { setSocketAttributes } from "./socket-attributes.ts";
 import { discard, makeBeside } from "./temporary-file.ts";
 import { meansAbsent, systemErrorCode } from "./unwritable.ts";
 
@@ -68,8 +68,7 @@ async function reach(path: string, within: Within | undefined): Promise<HeldDire
 async function claim(directory: HeldDirectory, name: string): Promise<Server | undefined> {
   const { made: server, path: temporary } = await makeBeside(directory, name, listen);
   try {
-    await chmod(temporary, 0o600);
-    if (isRoot() && directory.owner !== undefined) await lchown(temporary, directory.owner.uid, directory.owner.gid);
+    await setSocketAttributes(temporary, directory.owner);
     const isOurs = await linkUnlessThere(temporary, directory.at(name));
     await rm(temporary);
     if (isOurs) return server;
