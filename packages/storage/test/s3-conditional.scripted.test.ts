@@ -1,4 +1,4 @@
-import { readObject, uploadStream, withRetry } from "@soar/storage";
+import { type ObjectStore, readObject, type StoredObject, uploadStream, withRetry } from "@soar/storage";
 import { probeConditionalPut } from "@soar/storage/probes";
 import type { S3Profile } from "@soar-tooling/s3-server";
 import { describe, expect, test } from "vitest";
@@ -189,6 +189,40 @@ describe("a server that honours conditions", () => {
     await expectRejection(store.put("a", THEIRS, { ifAbsent: true }), "OBJECT_EXISTS");
     await store.close();
     await cleanUp();
+  });
+});
+
+describe("a server that is known to honour conditions and refuses one for a reason it does not name", () => {
+  const habits = { conditionalPut: "honoured", conditionalComplete: "honoured", atomicPut: "yes" } as const;
+
+  test.each<["PutObject" | "CompleteMultipartUpload", (store: ObjectStore) => Promise<StoredObject>]>([
+    ["PutObject", (store) => store.put("a", MINE, { ifAbsent: true })],
+    [
+      "CompleteMultipartUpload",
+      async (store) => {
+        const upload = await store.beginMultipart("a", { partSize: TEST_PART_SIZE, ifAbsent: true });
+        await upload.putPart(1, MINE);
+        return await upload.complete();
+      },
+    ],
+  ])("has no taken key overwritten by %s without the condition", async (operation, write) => {
+    for (const [status, code] of [
+      [400, "InvalidRequest"],
+      [405, "MethodNotAllowed"],
+      [500, "InvalidArgument"],
+    ] as const) {
+      const { server, cleanUp } = await openS3ForTest("minio");
+      const store = openDriverOn(server, { habits: { ...habits, payloadSignature: "sha256" } });
+      await store.put("a", THEIRS);
+      server.inject({ operation, fault: { type: "error", status, code } });
+      await expectRejection(write(store), "OBJECT_EXISTS");
+      expect(await readObject(store, "a")).toEqual(THEIRS);
+      expect(server.requests.filter((request) => request.operation === operation)).toHaveLength(
+        operation === "PutObject" ? 2 : 1,
+      );
+      await store.close();
+      await cleanUp();
+    }
   });
 });
 

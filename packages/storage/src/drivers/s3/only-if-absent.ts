@@ -56,7 +56,8 @@ export async function sendConditionally(
     },
     async (way) => {
       if (way !== "refused") return await sendWithCondition(context, call, write);
-      if (before[habit] === "honoured") await prepareFor(context, call, write);
+      // The book still has "honoured" while a refusal is only perhaps one of the condition.
+      if (before[habit] === "honoured") await prepareFor(context, call, write, false);
       return await send(false);
     },
   );
@@ -64,8 +65,12 @@ export async function sendConditionally(
 }
 
 /** In this order: who is not ended was begun later, and looks later. */
-async function prepareFor(context: S3Context, call: S3Call, { habit, endRivals }: ConditionalWrite): Promise<void> {
-  const isHonoured = context.habits.now[habit] === "honoured";
+async function prepareFor(
+  context: S3Context,
+  call: S3Call,
+  { habit, endRivals }: ConditionalWrite,
+  isHonoured = context.habits.now[habit] === "honoured",
+): Promise<void> {
   if (!isHonoured || !isAtomic(context, habit)) await endRivals?.();
   if (!isHonoured) await requireAbsent(context, call);
 }
