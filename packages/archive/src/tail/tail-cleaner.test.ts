@@ -43,6 +43,8 @@ interface Refusing {
   /** Milliseconds of the cleaner's clock. */
   clock: number;
   asked: number;
+  /** Listings so far. */
+  listed: number;
 }
 
 /** A bucket that holds WAL and tails of these segments, and whose removals are refused. */
@@ -54,6 +56,10 @@ async function createRefusing(...names: readonly string[]): Promise<Refusing> {
   }
   const locked: ObjectStore = {
     ...store,
+    list(prefix, options) {
+      world.listed += 1;
+      return store.list(prefix, options);
+    },
     async remove(keys, options) {
       world.asked += 1;
       const code = world.answer(keys[0] ?? "");
@@ -66,7 +72,7 @@ async function createRefusing(...names: readonly string[]): Promise<Refusing> {
     onFailure: (_, error) => expect.fail(String(error)),
     now: () => world.clock,
   });
-  const world: Refusing = { store, cleaner, answer: () => "STORE_DENIED", clock: 0, asked: 0 };
+  const world: Refusing = { store, cleaner, answer: () => "STORE_DENIED", clock: 0, asked: 0, listed: 0 };
   return world;
 }
 
@@ -131,6 +137,36 @@ test("where retention protects all, a sweep tries some and ends", async () => {
   world.cleaner.sweep();
   await world.cleaner.idle();
   expect([world.cleaner.refusal, world.asked]).toEqual(["locked", 8]);
+});
+
+const MANY = Array.from({ length: 40 }, (_, at) => `0000000100000000000000${(16 + at).toString(16)}`.toUpperCase());
+
+test("a key that may not delete costs no listing of all that stayed, hour after hour", async () => {
+  const world = await createRefusing(...MANY);
+  const newest = MANY.at(-1) ?? "";
+  world.cleaner.archived(newest);
+  await world.cleaner.idle();
+  const before = world.listed;
+  for (let hour = 1; hour <= 5; hour += 1) {
+    world.clock = hour * 3_600_000;
+    world.cleaner.archived(newest);
+    await world.cleaner.idle();
+  }
+  expect(world.asked).toBe(6);
+  // Each asks for the pieces of the one segment.
+  expect(world.listed - before).toBe(5);
+});
+
+test("tails that retention protects for longer than all others keep nobody waiting for ever", async () => {
+  const world = await createRefusing(...MANY);
+  const held = new Set(MANY.slice(0, 20));
+  world.answer = (key) => ([...held].some((name) => key.includes(name)) ? "OBJECT_LOCKED" : undefined);
+  for (let hour = 0; hour < 5; hour += 1) {
+    world.clock = hour * 3_600_000;
+    world.cleaner.sweep();
+    await world.cleaner.idle();
+  }
+  expect(await listTailSegments(world.store)).toEqual([...held]);
 });
 
 test("an empty tail proves no right to delete", async () => {

@@ -35,6 +35,22 @@ const ASK_AGAIN_MS = 3600_000;
 /** So many tails in a row are tried by one sweep, because retention may protect single ones. */
 const MOST_REFUSED = 8;
 
+/** Listed a few at a time: a key that may not delete leaves one for every segment of the window. */
+const LISTED_AT_ONCE = 16;
+
+async function* tailsBehind(
+  store: ObjectStore,
+  first: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<string, void, undefined> {
+  for (let after = first; ;) {
+    const names = await listTailSegments(store, { after, atMost: LISTED_AT_ONCE, signal });
+    yield* names;
+    after = names.at(-1);
+    if (names.length < LISTED_AT_ONCE) return;
+  }
+}
+
 export function createTailCleaner(store: ObjectStore, options: TailCleanerOptions): TailCleaner {
   const { signal, onFailure, now = () => performance.now() } = options;
   let work = Promise.resolve();
@@ -47,26 +63,35 @@ export function createTailCleaner(store: ObjectStore, options: TailCleanerOption
     if (outcome === "denied" || outcome === "locked") [refusal, refusedAt] = [outcome, now()];
     return outcome;
   };
+  /** Where the next sweep begins: behind the tails that retention held up in the last one. */
+  let behind: string | undefined;
   const removeAll = async (): Promise<void> => {
     let refused = 0;
-    for (const name of await listTailSegments(store, { signal })) {
-      if (signal.aborted || refused === MOST_REFUSED) return;
+    for await (const name of tailsBehind(store, behind, signal)) {
+      if (signal.aborted) return;
       if ((await findWalObjects(store, name, { signal })).length === 0) continue;
       const outcome = await remove(name);
       // Whoever may not delete may not delete anything.
       if (outcome === "denied") return;
       refused = outcome === "locked" ? refused + 1 : 0;
+      if (refused === MOST_REFUSED) {
+        behind = name;
+        return;
+      }
     }
+    behind = undefined;
   };
   /** After a refusal a lifecycle rule does it: asking for every segment would only cost money. */
   const removeUnlessRefused = async (name: string): Promise<void> => {
     removed.add(name);
     for (const oldest of removed) if (removed.size > REMEMBERED) removed.delete(oldest);
     if (signal.aborted) return;
-    if (refusal === undefined) await remove(name);
-    else if (now() - refusedAt >= ASK_AGAIN_MS) {
+    if (refusal === undefined) {
+      await remove(name);
+    } else if (now() - refusedAt >= ASK_AGAIN_MS) {
       refusedAt = now();
-      await removeAll();
+      // With the one at hand, before thousands are listed for nothing. Retention may have ended for older ones all the same.
+      if ((await remove(name)) !== "denied") await removeAll();
     }
   };
   const then = (name: string, task: () => Promise<void>): void => {
