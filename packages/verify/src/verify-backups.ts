@@ -43,10 +43,8 @@ export async function verifyBackups(
   };
   const findings: Finding[] = [];
   const unreadable = new Set<string>();
-  const proved = new Set<string>();
   for (const backup of backups) {
-    const { hasTable, findings: found } = await verifyBackup(survey, backup, { ...options, reading, coverage, proved });
-    proved.add(backup.label);
+    const { hasTable, findings: found } = await verifyBackup(survey, backup, { ...options, reading, coverage });
     findings.push(...found);
     const keys = backup.record.archives.map(({ object }) => backupKey(backup.label, object));
     for (const key of keys) if (!hasTable || sizes.get(key) === undefined) unreadable.add(key);
@@ -75,14 +73,8 @@ async function verifyBackup(
     plan,
     reading,
     coverage,
-    proved,
     signal,
-  }: VerifyBackupsOptions & {
-    readonly reading: ReadBackupOptions;
-    readonly coverage: ReadCoverage;
-    /** Backups of which every own object was compared already. */
-    readonly proved: ReadonlySet<string>;
-  },
+  }: VerifyBackupsOptions & { readonly reading: ReadBackupOptions; readonly coverage: ReadCoverage },
 ): Promise<{ readonly hasTable: boolean; readonly findings: readonly Finding[] }> {
   const { store } = survey;
   const { record } = backup;
@@ -103,7 +95,7 @@ async function verifyBackup(
   if (coverage.concerns(backup.label))
     for (const archive of table.archives)
       for (const location of ownMembers(archive, backup.label)) coverage.exists(location);
-  const damage = await readBytes(store, { backup, table, files: manifest.files }, { plan, reading, proved });
+  const damage = await readBytes(store, { backup, table, files: manifest.files }, { plan, reading });
   return { hasTable: true, findings: [...findings, ...damage] };
 }
 
@@ -118,14 +110,10 @@ function* ownMembers({ members }: SeekArchive, label: string): Generator<MemberL
 async function readBytes(
   store: ObjectStore,
   readable: Parameters<typeof readBackup>[1],
-  {
-    plan,
-    reading,
-    proved,
-  }: { readonly plan: ReadingPlan; readonly reading: ReadBackupOptions; readonly proved: ReadonlySet<string> },
+  { plan, reading }: { readonly plan: ReadingPlan; readonly reading: ReadBackupOptions },
 ): Promise<Finding[]> {
   const { backup } = readable;
-  if (plan.isStored) return readStored(store, readable, { ...reading, proved });
+  if (plan.isStored) return readStored(store, readable, reading);
   if (plan.fullLabels.has(backup.label)) return readBackup(store, readable, reading);
   const hasSlices = [...plan.slices].some((name) => name.startsWith(`base/${backup.label}/`));
   return hasSlices ? readSlices(store, readable, { ...reading, slices: plan.slices }) : [];

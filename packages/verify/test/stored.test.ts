@@ -120,4 +120,17 @@ describe("an incremental", () => {
     expect(await find({ depth: STORED })).toEqual([damage]);
     expect(await find({ depth: STORED, labels: [INCREMENTAL] })).toEqual([damage]);
   });
+
+  test("has its base's bytes compared for it where the base's table cannot be read", async () => {
+    const base = await requireBackupRecord(repository.store, LABEL);
+    await putSampleBackup(repository.store, { label: INCREMENTAL, first: 5, base, state: 2 });
+    const healthy = await verify({ depth: STORED });
+    await repository.store.remove([`base/${LABEL}/index.zst`]);
+    await replace(repository.store, `base/${LABEL}/${TABLESPACE}.tar.gz`, flip(100));
+    const { findings, readBytes } = await verify({ depth: STORED });
+    expect(findings).toContainEqual(
+      expect.objectContaining({ kind: "object-damaged", where: `base/${LABEL}/${TABLESPACE}.tar.gz` }),
+    );
+    expect(readBytes).toBeLessThanOrEqual(healthy.readBytes);
+  });
 });

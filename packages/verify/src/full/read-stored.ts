@@ -1,3 +1,4 @@
+import { crc32cOf } from "@soar/pg-tools/manifest";
 import { parseBackupKey } from "@soar/repository";
 import type { MemberLocation, SeekTable } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
@@ -9,11 +10,8 @@ import type { ReadableBackup, ReadBackupOptions } from "./read-backup.ts";
 
 export interface ReadStoredOptions extends Pick<
   ReadBackupOptions,
-  "pool" | "parallel" | "signal" | "sizeOf" | "onRead" | "onDamaged"
-> {
-  /** Backups whose own objects were compared already: what lies in them is not read again. */
-  readonly proved: ReadonlySet<string>;
-}
+  "pool" | "parallel" | "signal" | "known" | "sizeOf" | "onRead" | "onDamaged"
+> {}
 
 /** Stored bytes of one request, and of one task of a worker. */
 const RANGE_BYTES = 8 * 1024 * 1024;
@@ -30,18 +28,24 @@ interface StoredRange {
 /**
  * Reads every stored byte of a backup and compares it with the digests of the seek table, which has them of the bytes as they
  * are stored: nothing is decompressed. That finds whatever a storage does to bytes; that they hold what PostgreSQL sent, and
- * pages that were damaged before, only `readBackup` finds.
+ * pages that were damaged before, only `readBackup` finds. What an earlier backup's table said of the same bytes, word for word,
+ * is `known`, and not read again.
  */
 export async function readStored(
   store: ObjectStore,
   readable: Pick<ReadableBackup, "backup" | "table">,
   options: ReadStoredOptions,
 ): Promise<Finding[]> {
-  const { pool, parallel, proved, sizeOf, onRead, onDamaged, signal } = options;
+  const { pool, parallel, known, sizeOf, onRead, onDamaged, signal } = options;
   const failures = new Map<string, string>();
   const fail = (location: MemberLocation, why: string): void => void failures.set(placeOf(location), why);
-  const wants = ({ object, offset, storedLength }: MemberLocation): boolean =>
-    !proved.has(parseBackupKey(object)?.label ?? "") && offset + storedLength <= (sizeOf(object) ?? 0);
+  const take = (location: MemberLocation): boolean => {
+    const { object, offset, storedLength } = location;
+    const sum = sumOf(location);
+    if (offset + storedLength > (sizeOf(object) ?? 0) || known.checksumOf(object, offset) === sum) return false;
+    if (parseBackupKey(object)?.label === readable.backup.label) known.add(object, offset, sum);
+    return true;
+  };
   const compare = async (range: StoredRange, stop: AbortSignal): Promise<void> => {
     const { offset, length, members } = range;
     const stored = await readRange(store, range, stop);
@@ -59,7 +63,7 @@ export async function readStored(
       if (location !== undefined) fail(location, "the digest of its stored bytes is not the recorded one");
     }
   };
-  for await (const _ of mapOrdered(rangesOf(readable.table, wants), compare, { maxItems: parallel, signal }));
+  for await (const _ of mapOrdered(rangesOf(readable.table, take), compare, { maxItems: parallel, signal }));
   return describeFailures(readable, failures, onDamaged);
 }
 
@@ -77,6 +81,14 @@ function describeFailures(
     }
   }
   return report.findings();
+}
+
+/** Of what a table says of a member. */
+function sumOf({ storedLength, storedDigest }: MemberLocation): number {
+  const said = Buffer.alloc(4 + storedDigest.length);
+  said.writeUInt32LE(storedLength);
+  storedDigest.copy(said, 4);
+  return crc32cOf(said);
 }
 
 function placeOf({ object, offset }: MemberLocation): string {
@@ -97,12 +109,12 @@ async function readRange(
 }
 
 /** Members that lie close behind each other, up to the size of a range. */
-function* rangesOf(table: SeekTable, wants: (location: MemberLocation) => boolean): Generator<StoredRange> {
+function* rangesOf(table: SeekTable, take: (location: MemberLocation) => boolean): Generator<StoredRange> {
   let open: StoredRange | undefined;
   for (const { members } of table.archives) {
     for (let index = 0; index < members.length; index++) {
       const location = members.get(index);
-      if (!wants(location)) continue;
+      if (!take(location)) continue;
       const { object, offset, storedLength } = location;
       const gap = open?.object === object ? offset - (open.offset + open.length) : -1;
       if (open !== undefined && gap >= 0 && gap <= GAP_BYTES && open.length + gap + storedLength <= RANGE_BYTES) {
