@@ -111,6 +111,28 @@ test("a configuration that lay outside of the data directory comes with everythi
     expect(statSync(join(copy, directory)).isDirectory()).toBe(true);
 });
 
+test("what was brought once is the copy's own: what an operator edits between two runs stays, and only what is absent comes again", async () => {
+  const files = {
+    [`${ETC}/postgresql.conf`]: "port = 5433\ninclude_dir = conf.d\ninclude '/opt/absolute'\n",
+    [`${ETC}/pg_hba.conf`]: "local all all peer\n",
+    [`${ETC}/pg_ident.conf`]: "a b c\n",
+    [`${ETC}/conf.d/1.conf`]: "",
+    "/opt/absolute": "",
+  };
+  await bring(files, { etc: ETC, isWhole: true });
+  const edited = `${inCopy("postgresql.conf").replace(/^hba_file.*$/m, "hba_file = '/opt/soar-test-rules'")}port = 5499\n`;
+  put("postgresql.conf", edited);
+  put("pg_hba.conf", "local all all trust\n");
+  put("conf.d/1.conf", "work_mem = 1MB\n");
+  put("soar-configuration/opt/absolute", "work_mem = 2MB\n");
+  rmSync(join(copy, "pg_ident.conf"));
+  expect(await bring(files, { etc: ETC })).toEqual(["pg_ident.conf"]);
+  expect(inCopy("postgresql.conf")).toBe(edited);
+  expect(inCopy("pg_hba.conf")).toBe("local all all trust\n");
+  expect(inCopy("conf.d/1.conf")).toBe("work_mem = 1MB\n");
+  expect(inCopy("soar-configuration/opt/absolute")).toBe("work_mem = 2MB\n");
+});
+
 test("what came with the data stays, and includes what is brought beside it; twice changes nothing", async () => {
   const conf = "include 'own.conf'\ninclude '/srv/source/nested/x.conf'\ninclude '/opt/absolute'\nport = 1 # caf\xe9\n";
   const files = {
@@ -164,4 +186,9 @@ test("access rules that lay elsewhere, and are not on this host, are named in th
   await bringConfig(saved, backup, { dataDir: copy, owner: undefined, isWhole: false, replacesLinks: false });
   expect(inCopy("rules")).toBe("local all all peer\n");
   expect(inCopy("postgresql.conf")).toMatch(new RegExp(`\nhba_file = '${copy}/rules'\n$`));
+  put("rules", "local all all trust\n");
+  expect(
+    await bringConfig(saved, backup, { dataDir: copy, owner: undefined, isWhole: false, replacesLinks: false }),
+  ).toEqual([]);
+  expect(inCopy("rules")).toBe("local all all trust\n");
 });

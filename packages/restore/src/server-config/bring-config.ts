@@ -11,10 +11,10 @@ import {
 import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
 import { decodeName, encodeName } from "@soar/seekable-tar/members";
 import { inDataDirectory } from "../data-directory.ts";
-import { CONF, type ConfigSource, linkOnTheWay, missingOf, placeInCopy } from "./config-places.ts";
+import { CONF, type ConfigSource, isBrought, linkOnTheWay, missingOf, placeInCopy } from "./config-places.ts";
 import { placeBelow, redirectIncludes } from "./include-directives.ts";
 import { findTargets } from "./include-targets.ts";
-import { addOwnPlaces, ownPlaces, withoutForeignIncludes, withoutPidFile } from "./own-places.ts";
+import { addOwnPlaces, ownPlaces, readConf, withoutForeignIncludes, withoutPidFile } from "./own-places.ts";
 
 /** The directory that gets the configuration. */
 export interface Copy {
@@ -45,8 +45,11 @@ export async function bringConfig(
   copy: Copy,
 ): Promise<string[]> {
   const { dataDir, owner, isWhole } = copy;
-  const missing = await missingOf(saved, backup, copy);
-  const places = new Map(missing.map((path) => [path, placeInCopy(path, backup, dataDir)]));
+  const own = isWhole ? undefined : await readConf(dataDir, owner);
+  const places = new Map<string, string>();
+  for (const path of await missingOf(saved, backup, copy))
+    if (own === undefined || !(await isBrought(path, backup, dataDir, own)))
+      places.set(path, placeInCopy(path, backup, dataDir));
   const bringing = { copy, backup, places };
   const config = backup.settings["config_file"] ?? "";
   for (const [path, place] of places)
@@ -55,8 +58,12 @@ export async function bringConfig(
   const access = accessPlaces(bringing);
   if (isWhole || places.has(config)) {
     const text = decodeName(await redirected(bringing, config, saved.get(config) ?? EMPTY));
-    const own = withoutPidFile(withoutForeignIncludes(text, dataDir)).trimEnd();
-    await write(copy, join(dataDir, CONF), encodeName(`${own}\n${ownPlaces({ data_directory: dataDir, ...access })}`));
+    const plain = withoutPidFile(withoutForeignIncludes(text, dataDir)).trimEnd();
+    await write(
+      copy,
+      join(dataDir, CONF),
+      encodeName(`${plain}\n${ownPlaces({ data_directory: dataDir, ...access })}`),
+    );
   } else {
     await redirectOwn(bringing, config);
     await addOwnPlaces(dataDir, access, owner);

@@ -7,7 +7,7 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 import { inDataDirectory } from "../data-directory.ts";
 import { isFile } from "../is-file.ts";
 import { bringConfig } from "./bring-config.ts";
-import { CONF, isDirectory, isElsewhere } from "./config-places.ts";
+import { CONF, isBrought, isDirectory, isElsewhere } from "./config-places.ts";
 import { includesOf, placeBelow } from "./include-directives.ts";
 import { AUTO_CONF } from "./legal-files.ts";
 import { hasOwnPlaces, nameOwnPlaces } from "./own-places.ts";
@@ -77,11 +77,13 @@ async function lacksFiles(
   owner: Owner | undefined,
 ): Promise<"surely" | "maybe" | undefined> {
   const { settings, source, leftOut = [] } = backup;
-  const named = includesOf(await readOwn(dataDir, owner), join(source.dataDirectory, CONF)).map(({ target }) => target);
+  const own = await readOwn(dataDir, owner);
+  const named = includesOf(own, join(source.dataDirectory, CONF)).map(({ target }) => target);
   for (const path of [...ACCESS_FILE_SETTINGS.map((setting) => settings[setting] ?? ""), ...named]) {
     const inside = placeBelow(source.dataDirectory, path);
     const place = inside === undefined ? path : join(dataDir, inside);
-    if (place !== "" && !(await isFile(place)) && !(await isDirectory(place))) return "surely";
+    if (place === "" || (await isFile(place)) || (await isDirectory(place))) continue;
+    if (!(await isBrought(path, backup, dataDir, own))) return "surely";
   }
   return leftOut.length > 0 || !(await isThere(dataDir, AUTO_CONF)) ? "maybe" : undefined;
 }

@@ -1,10 +1,12 @@
 import { basename, dirname, join } from "node:path";
 import { lstatIfPresent, statIfPresent } from "@soar/durable-files";
 import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
+import { parseConfigSettings } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
 import { isOutsideLink } from "../fetch/delta/outside-links.ts";
 import { isFile } from "../is-file.ts";
 import { includesOf, placeBelow } from "./include-directives.ts";
+import { hasOwnPlaces } from "./own-places.ts";
 
 export type ConfigSource = Pick<BackupRecord, "settings" | "source" | "leftOut">;
 
@@ -81,6 +83,25 @@ export async function missingOf(
   const missing: string[] = [];
   for (const path of saved.keys()) if (!(await isHere(path))) missing.push(path);
   return missing;
+}
+
+/**
+ * Whether a saved file that lay outside of the source's data directory was brought into this one by an earlier run: it is the
+ * copy's own since then, and whoever edits it there keeps what they wrote.
+ *
+ * @param own the text of the copy's postgresql.conf
+ */
+export async function isBrought(path: string, backup: ConfigSource, dataDir: string, own: string): Promise<boolean> {
+  if (placeBelow(backup.source.dataDirectory, path) !== undefined) return false;
+  const place = placeInCopy(path, backup, dataDir);
+  if (path === backup.settings["config_file"]) return hasOwnPlaces(own);
+  const setting = ACCESS_FILE_SETTINGS.find((name) => backup.settings[name] === path);
+  if (setting === undefined) return await isFile(place);
+  // One of this name that came with the data is not used by a server that was told of another.
+  if (!hasOwnPlaces(own)) return false;
+  const named = parseConfigSettings(own).findLast(({ name }) => name === setting)?.value;
+  if (named === undefined) return isElsewhere(backup) && (await isFile(place));
+  return named === place ? await isFile(place) : named !== path;
 }
 
 export async function isDirectory(path: string): Promise<boolean> {

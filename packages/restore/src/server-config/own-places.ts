@@ -60,10 +60,11 @@ export async function addOwnPlaces(
   await replaceFile(path, content, { mode: 0o600, keepMode: true, sync: "directory", within });
 }
 
-/** In any encoding. */
-async function readConf(dataDir: string, owner: Owner | undefined): Promise<string> {
-  const within = inDataDirectory(dataDir, owner);
-  return decodeName((await readIfPresent(join(dataDir, "postgresql.conf"), { within })) ?? Buffer.alloc(0));
+/** The postgresql.conf of a data directory, in any encoding; empty where a link leads to it, which is the administrator's. */
+export async function readConf(dataDir: string, owner: Owner | undefined): Promise<string> {
+  const path = join(dataDir, "postgresql.conf");
+  if ((await lstatIfPresent(path))?.isFile() !== true) return "";
+  return decodeName((await readIfPresent(path, { within: inDataDirectory(dataDir, owner) })) ?? Buffer.alloc(0));
 }
 
 /** The copy's own of a file that is named in the source's data directory. */
