@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requires } from "@soar-tooling/test-bench";
@@ -21,6 +21,12 @@ test("of two restores that begin at the same moment one is refused, and names th
   });
   await lock.release();
   expect(await isAtWork(dataDir)).toBe(false);
+  expect(readdirSync(join(dataDir, "soar-restore"))).toEqual([]);
+});
+
+test("a directory that has the name of the lock keeps nobody out", async () => {
+  mkdirSync(join(dataDir, "soar-restore", "lock", "deep"), { recursive: true });
+  await (await lockRestore(dataDir, undefined)).release();
   expect(readdirSync(join(dataDir, "soar-restore"))).toEqual([]);
 });
 

@@ -10,7 +10,7 @@ import {
 import type { RestorePlan } from "../../plan/plan.ts";
 import { isFile } from "../../is-file.ts";
 import { findDifference, type LeftPlaces } from "../../status/left-files.ts";
-import { isAtWork, otherAtWork } from "../../status/restore-lock.ts";
+import { requireAlone } from "../../status/restore-lock.ts";
 import { plannedRecord, type RestoreRecord } from "../../status/restore-record.ts";
 import { isOwnServer, readUnfinished } from "../../status/unfinished.ts";
 
@@ -71,7 +71,7 @@ export async function chooseApproach(plan: RestorePlan, options: ApproachOptions
   if (found.state === "absent" || found.state === "empty") return { kind: "fill" };
   await requireStatePlace(dataDir);
   const earlier = await readUnfinished(dataDir);
-  if (earlier !== undefined) await requireAlone(dataDir, earlier);
+  if (earlier !== undefined) await requireAlone(dataDir);
   const unfinished = earlier === undefined ? undefined : await goOn(plan, dataDir, { ...options, found, earlier });
   if (unfinished !== undefined) return unfinished;
   if (found.state === "interrupted") return refill(plan, dataDir, { earlier });
@@ -227,8 +227,4 @@ function requireOwn(dataDir: string, found: DataDirectoryState, { backup }: Rest
       },
     );
   }
-}
-
-async function requireAlone(dataDir: string, { processId }: RestoreRecord): Promise<void> {
-  if (await isAtWork(dataDir)) throw otherAtWork(dataDir, processId);
 }
