@@ -79,7 +79,7 @@ export interface StoreFeatures {
   readonly atomicPut: ServerHabits["atomicPut"];
   /**
    * The same as `conditionalPut` for an upload in parts, at `complete`: some servers honour the one and overlook the other.
-   * Without it each of two writers ends the other's upload before it looks: one at most succeeds.
+   * Without it each of two writers ends the other's upload between two looks: one at most succeeds.
    */
   readonly conditionalComplete: ConditionalPut;
   /** Who answers: host and port of the endpoint. What was found out about one server need not be true of another. Undefined for a store on this machine. */

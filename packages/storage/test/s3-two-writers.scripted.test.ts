@@ -97,6 +97,26 @@ describe("an object that is put as an upload of one part", () => {
     await cleanUp();
   });
 
+  test("is not aborted behind a completion whose answer was lost", async () => {
+    const { store, server, cleanUp } = await openS3ForTest(profile);
+    await probeServer(store, "config/");
+    server.requests.splice(0);
+    server.inject({ operation: "CompleteMultipartUpload", fault: { type: "lost-reply" } });
+    await expectRejection(store.put("wal", BODIES[0], { ifAbsent: true }), "STORE_UNREACHABLE");
+    expect(server.requests.map(({ operation }) => operation)).not.toContain("AbortMultipartUpload");
+    expect((await readObject(store, "wal")).equals(BODIES[0])).toBe(true);
+    await cleanUp();
+  });
+
+  test("is aborted after a completion that failed and left nothing", async () => {
+    const { store, server, cleanUp } = await openS3ForTest(profile);
+    await probeServer(store, "config/");
+    server.inject({ operation: "CompleteMultipartUpload", fault: { type: "error", status: 500 } });
+    await expectRejection(store.put("wal", BODIES[0], { ifAbsent: true }), "STORE_BUSY");
+    expect(await store.listUploads("")).toEqual([]);
+    await cleanUp();
+  });
+
   test("is compared by its caller when an answer was lost, and may be empty", async () => {
     const { store, server, cleanUp } = await openS3ForTest(profile);
     await probeServer(store, "config/");
@@ -145,6 +165,20 @@ describe("two writers of one upload in parts", () => {
       await cleanUp();
     },
   );
+
+  test("end nobody's upload under a key that is taken: it may be the one whose completion made the object", async () => {
+    const { server, store, cleanUp } = await openS3ForTest("ceph-16");
+    const other = openDriverOn(server);
+    const upload = await store.beginMultipart("wal", { partSize: TEST_PART_SIZE, ifAbsent: true });
+    await upload.putPart(1, BODIES[0].subarray(0, 9));
+    await other.beginMultipart("wal", { partSize: TEST_PART_SIZE, ifAbsent: true });
+    await other.put("wal", BODIES[1]);
+    server.requests.splice(0);
+    await expectRejection(upload.complete(), "OBJECT_EXISTS");
+    expect(server.requests.map(({ operation }) => operation)).not.toContain("AbortMultipartUpload");
+    await other.close();
+    await cleanUp();
+  });
 
   test("leave uploads of other keys alone", async () => {
     const { server, store, cleanUp } = await openS3ForTest("ceph-16");

@@ -30,7 +30,7 @@ export interface ConditionalOutcome {
  * - refused: looks first, and has the result compared afterwards.
  *
  * Looking finds no writer who looks before this write and writes after the second look: where writes can be ended by
- * others, those that were begun are ended before the first one.
+ * others, those that were begun are ended before the last look that precedes it.
  *
  * `"by-server"` sends the condition and nothing else, and learns from the answer.
  */
@@ -64,14 +64,20 @@ export async function sendConditionally(
   return { stored, verify: habits.now[habit] !== "honoured" || !isAtomic(context, habit) };
 }
 
-/** In this order: who is not ended was begun later, and looks later. */
+/**
+ * In this order: who is not ended was begun later, and looks later. Where the key is taken already nothing is ended: some
+ * servers lose an object whose completed upload is aborted behind it.
+ */
 async function prepareFor(
   context: S3Context,
   call: S3Call,
   { habit, endRivals }: ConditionalWrite,
   isHonoured = context.habits.now[habit] === "honoured",
 ): Promise<void> {
-  if (!isHonoured || !isAtomic(context, habit)) await endRivals?.();
+  if (endRivals !== undefined && (!isHonoured || !isAtomic(context, habit))) {
+    await requireAbsent(context, call);
+    await endRivals();
+  }
   if (!isHonoured) await requireAbsent(context, call);
 }
 

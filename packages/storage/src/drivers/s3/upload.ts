@@ -4,7 +4,7 @@ import type { CallOptions, MultipartOptions, MultipartUpload, PutOptions, Stored
 import { abortUpload } from "../../upload-stream.ts";
 import { abortThrough } from "./abort-upload.ts";
 import { completeUpload } from "./complete-upload.ts";
-import { callS3, type S3Call, type S3Context } from "./context.ts";
+import { callS3, type S3Call, type S3Context, statS3 } from "./context.ts";
 import { isAboutManner } from "./refusals.ts";
 import { digestBody, judgeEtag } from "./stored-digest.ts";
 import { isNoUpload, isUploadGone, type Upload, uploadGone } from "./upload-state.ts";
@@ -119,10 +119,19 @@ async function completeOnce(upload: Upload, options: CallOptions): Promise<Store
 
 /** What was completed or aborted by ourselves needs no request any more. */
 async function abortOnce(upload: Upload, { signal }: CallOptions): Promise<void> {
-  if (upload.hasEnded) return;
+  if (upload.hasEnded || (upload.mayBeDone && (await isPerhapsStored(upload, signal)))) return;
   const { context, key, id, rules } = upload;
   await callS3(context, { action: `abort the upload of '${rules.name}'`, key, signal }, (wire) =>
     abortThrough(wire, key, id, signal),
   );
   upload.hasEnded = true;
+}
+
+/**
+ * Whether the object that is there may be what this upload was completed to. Then it is not aborted: some servers lose an
+ * object whose upload is aborted behind it, and where it is another writer's, parts that are left over cost less.
+ */
+async function isPerhapsStored({ context, key, parts }: Upload, signal: AbortSignal | undefined): Promise<boolean> {
+  const object = await statS3(context, key, signal);
+  return object?.size === [...parts.values()].reduce((sum, { size }) => sum + size, 0);
 }
