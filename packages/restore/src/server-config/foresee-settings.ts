@@ -37,7 +37,9 @@ async function refusedOf(
 ): Promise<RefusedSetting[]> {
   const directory = await makeTemporaryDirectory(tmpdir(), "soar-settings-");
   try {
-    const lines = Array.from(values, ([name, value]) => formatConfigSetting(name, value));
+    // A line end is written as it is nowhere; no setting that has one is of the host.
+    const plain = [...values].filter(([, value]) => !/[\n\r\0]/.test(value));
+    const lines = plain.map(([name, value]) => formatConfigSetting(name, value));
     await replaceFile(join(directory, "postgresql.conf"), `${lines.join("\n")}\n`, { mode: 0o600, sync: "none" });
     return await findRefused({ binDir, directory, signal });
   } finally {

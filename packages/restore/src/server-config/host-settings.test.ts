@@ -67,11 +67,11 @@ describe.each(postgresMajors())("on PostgreSQL $version", ({ binDir }) => {
     expect(() => readFileSync(join(dataDir, "postgresql.auto.conf"))).toThrow("ENOENT");
   });
 
-  test("it is foreseen by what was saved, where what ALTER SYSTEM wrote counts last", async () => {
+  test("it is foreseen by what was saved, where what ALTER SYSTEM wrote counts last, also beside values with a line end", async () => {
     const { source, ...record } = sampleRecord({});
     const files = {
       "/etc/soar-test/postgresql.conf": LACKED,
-      "/srv/source/postgresql.auto.conf": "lc_time = 'C'\nlog_timezone = 'UTC'\n",
+      "/srv/source/postgresql.auto.conf": "lc_time = 'C'\nlog_timezone = 'UTC'\nlog_line_prefix = '%m [%p]\\n'\n",
     };
     const backup = {
       ...record,
