@@ -4,7 +4,7 @@ import type { ObjectStore } from "@soar/storage";
 import { checkRestore } from "./check-restore.ts";
 import type { CheckedRestore, RestoreOptions, Still } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
-import { chooseConfigFile } from "./server-config/config-choice.ts";
+import { findConfig } from "./server-config/config-choice.ts";
 import { stopServer } from "./server-control/server-control.ts";
 import { controlUnits } from "./server-control/systemd.ts";
 import { startServer } from "./in-place/start-server.ts";
@@ -33,7 +33,7 @@ export async function standStill(
     const again = await options.replan();
     return { plan: again, checked: { ...(await checkRestore(store, again, options)), control } };
   } catch (error) {
-    await startAgain(store, plan, checked, { ...options, services, isServerStopped: running !== undefined }).catch(
+    await startAgain(plan, checked, { ...options, services, isServerStopped: running !== undefined }).catch(
       (cause: unknown) => {
         throw isSoarError(error) && isSoarError(cause)
           ? new SoarError(
@@ -55,7 +55,6 @@ interface Stopped extends RestoreOptions {
 
 /** Not by the signal of the run, which may be the reason. */
 async function startAgain(
-  store: ObjectStore,
   { backup }: RestorePlan,
   { control, binDir }: CheckedRestore,
   { services, isServerStopped, ...options }: Stopped,
@@ -64,11 +63,7 @@ async function startAgain(
   if (isServerStopped) {
     // It may have been told to stop, and not be there yet.
     if ((await readClusterState(dataDir)).status === "stopping") await stopCluster({ dataDir, mode: "fast" });
-    const config = await chooseConfigFile(store, backup, dataDir, {
-      inPlace: true,
-      owner: options.owner,
-      signal: undefined,
-    });
+    const config = await findConfig(backup, dataDir);
     await startServer(control, { ...options, signal: undefined, binDir, config });
   }
   await controlUnits("start", services, systemEnv);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { lstatIfPresent, type Owner, readIfPresent } from "@soar/durable-files";
+import { lstatIfPresent, type Owner, readIfPresent, readTextIfPresent } from "@soar/durable-files";
 import { hasErrorCode } from "@soar/errors";
 import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
 import type { BackupRecord } from "@soar/repository";
@@ -64,6 +64,21 @@ export async function chooseConfigFile(
   return { configFile: undefined, settings: {}, brought };
 }
 
+/**
+ * The configuration of a server that was stopped, to be started again as it was: what lies there, in place. Nothing is asked of
+ * a repository, nothing is written, and nothing that is missing is an error.
+ */
+export async function findConfig(backup: BackupRecord, dataDir: string): Promise<ConfigChoice> {
+  const source = backup.settings["config_file"];
+  const path = join(dataDir, CONF);
+  const isOwn = isElsewhere(backup)
+    ? (await lstatIfPresent(path))?.isFile() === true && hasOwnPlaces((await readTextIfPresent(path)) ?? "")
+    : await isFile(path);
+  if (isOwn || source === undefined || !(await isFile(source)))
+    return { configFile: undefined, settings: {}, brought: [] };
+  return { configFile: source, settings: await accessFiles(backup), brought: [] };
+}
+
 /** One that lies there beside the one that the source was started with is of no use. */
 async function hasOwnConf(dataDir: string, backup: BackupRecord, owner: Owner | undefined): Promise<boolean> {
   if (!(await isFile(join(dataDir, CONF)))) return false;
@@ -78,14 +93,17 @@ async function lacksFiles(
 ): Promise<"surely" | "maybe" | undefined> {
   const { settings, source, leftOut = [] } = backup;
   const own = await readOwn(dataDir, owner);
-  const named = includesOf(own, join(source.dataDirectory, CONF)).map(({ target }) => target);
-  for (const path of [...ACCESS_FILE_SETTINGS.map((setting) => settings[setting] ?? ""), ...named]) {
-    const inside = placeBelow(source.dataDirectory, path);
-    const place = inside === undefined ? path : join(dataDir, inside);
+  const access = ACCESS_FILE_SETTINGS.map((setting) => ({ kind: "file", target: settings[setting] ?? "" }));
+  let isAbsent = false;
+  for (const { kind, target } of [...access, ...includesOf(own, join(source.dataDirectory, CONF))]) {
+    const inside = placeBelow(source.dataDirectory, target);
+    const place = inside === undefined ? target : join(dataDir, inside);
     if (place === "" || (await isFile(place)) || (await isDirectory(place))) continue;
-    if (!(await isBrought(path, backup, dataDir, own))) return "surely";
+    if (await isBrought(target, backup, dataDir, own)) continue;
+    if (kind !== "file-if-there") return "surely";
+    isAbsent = true;
   }
-  return leftOut.length > 0 || !(await isThere(dataDir, AUTO_CONF)) ? "maybe" : undefined;
+  return isAbsent || leftOut.length > 0 || !(await isThere(dataDir, AUTO_CONF)) ? "maybe" : undefined;
 }
 
 /** Empty where a link leads to it, which is the administrator's. */
