@@ -108,6 +108,22 @@ describe("an object that is put as an upload of one part", () => {
     await cleanUp();
   });
 
+  test("does not keep waiting whoever stops it while the server says nothing", async () => {
+    const { store, server, cleanUp } = await openS3ForTest(profile);
+    await probeServer(store, "config/");
+    const stall = server.inject({
+      operation: ["UploadPart", "AbortMultipartUpload"],
+      times: "always",
+      fault: { type: "stall" },
+    });
+    const stop = new AbortController();
+    const putting = store.put("wal", BODIES[0], { ifAbsent: true, signal: stop.signal });
+    await stall.firstHit;
+    stop.abort();
+    await expectRejection(putting, "ABORTED");
+    await cleanUp();
+  });
+
   test("is aborted after a completion that failed and left nothing", async () => {
     const { store, server, cleanUp } = await openS3ForTest(profile);
     await probeServer(store, "config/");

@@ -37,6 +37,9 @@ async function openUpload(context: S3Context, key: string, options: MultipartOpt
   return { context, key, id, options, rules, ...state };
 }
 
+/** Whoever stops a put does not wait for longer: what is left over is ended by the next writer, or by clearing up. */
+const GIVE_BACK_MS = 3000;
+
 /**
  * Stores a body as an upload of one part. When another writer of the key has ended it, nothing is there yet, and it may be
  * begun again: then it rejects with `STORE_BUSY`.
@@ -53,7 +56,11 @@ export async function putAsUpload(
     await putPart(upload, 1, body, { signal });
     return await completeOnce(upload, { signal });
   } catch (error) {
-    if (!upload.isGone) throw await abortUpload({ key, abort: () => abortOnce(upload, {}) }, error);
+    if (!upload.isGone)
+      throw await abortUpload(
+        { key, abort: () => abortOnce(upload, { signal: AbortSignal.timeout(GIVE_BACK_MS) }) },
+        error,
+      );
     throw new SoarError(
       "STORE_BUSY",
       `unable to store '${upload.rules.name}': another writer was at it at the same moment`,
