@@ -125,6 +125,31 @@ test("a server that answers and then takes no more of the body is given up, howe
   await expect(transport.handle(requestTo(port, { headers, body }))).rejects.toMatchObject({ code: "IDLE_TIMEOUT" });
 });
 
+test("a body is sent no further once its refusal was read", async () => {
+  const body = Buffer.alloc(64 * 1024 * 1024, 1);
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  let received = 0;
+  let goOn = (): void => undefined;
+  const port = await listen(
+    createNetServer((socket) => {
+      socket
+        .on("error", () => undefined)
+        .on("close", close)
+        .once("data", () => {
+          socket.pause().write("HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy");
+          goOn = () => void socket.on("data", (chunk: Buffer) => (received += chunk.byteLength)).resume();
+        });
+    }),
+  );
+  transport = createTransport(OPTIONS);
+  const headers = { "content-length": String(body.byteLength) };
+  const { response } = await transport.handle(requestTo(port, { headers, body }));
+  expect(await textOf(response.body)).toBe("busy");
+  goOn();
+  await closed;
+  expect(received).toBeLessThan(body.byteLength / 2);
+});
+
 test("a connection that is not made in time is given up", async () => {
   // Listens, but nobody takes connections off the full queue.
   const server = createNetServer({ pauseOnConnect: true });

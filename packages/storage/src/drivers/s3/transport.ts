@@ -154,6 +154,7 @@ async function exchange(
   times.answered(incoming);
   // Who is told that a body is stored may give its memory away.
   if ((incoming.statusCode ?? 0) < 300) await bodySent(outgoing);
+  else endWithAnswer(outgoing, incoming);
   // What failed meanwhile nobody heard: the SDK would wait for ever for the end of a body that is gone.
   if (incoming.errored !== null) throw incoming.errored;
   return {
@@ -162,6 +163,14 @@ async function exchange(
     headers: joinHeaders(incoming),
     body: incoming,
   };
+}
+
+/** Whoever has read a refusal may give the body's memory away, too: what was not sent by then is not sent. */
+function endWithAnswer(outgoing: ClientRequest, incoming: IncomingMessage): void {
+  const end = (): void => {
+    if (!outgoing.writableFinished) outgoing.destroy();
+  };
+  incoming.once("end", end).once("close", end);
 }
 
 /** As the signature was computed: RFC 3986, sorted the way they were given. */
