@@ -26,13 +26,16 @@ const TICKS = 20;
 
 /**
  * Closes the connection when connecting, a silence, or the whole request takes too long. A reader that takes its time
- * is no silence: while bytes of the answer lie here unread, the time is not counted.
+ * is no silence: while bytes of an answer that it was given lie here unread, the time is not counted.
  */
-export function watchTimes(outgoing: ClientRequest, limits: TimeLimits): { answered(incoming: IncomingMessage): void } {
+export function watchTimes(
+  outgoing: ClientRequest,
+  limits: TimeLimits,
+): { answered(incoming: IncomingMessage): void; handedOut(): void } {
   let answer: IncomingMessage | undefined;
-  const isUnread = (): boolean => (answer?.readableLength ?? 0) > 0;
-  // An answer that has begun is where its reader hears of the failure.
-  const giveUp = (timeout: TransportTimeout): void => void (answer ?? outgoing).destroy(timeout);
+  let hasReader = false;
+  const isUnread = (): boolean => hasReader && (answer?.readableLength ?? 0) > 0;
+  const giveUp = (timeout: TransportTimeout): void => endExchange(outgoing, answer, timeout);
 
   let allowedMs = limits.requestTimeoutMs;
   let countedMs = 0;
@@ -68,7 +71,16 @@ export function watchTimes(outgoing: ClientRequest, limits: TimeLimits): { answe
         limits.requestTimeoutMs *
         Math.max(1, Math.ceil(Number(incoming.headers["content-length"] ?? 0) / BODY_SHARE_BYTES));
     },
+    handedOut() {
+      hasReader = true;
+    },
   };
+}
+
+/** An answer that has begun is where its reader hears of the failure; one that has ended ends no connection. */
+export function endExchange(outgoing: ClientRequest, answer: IncomingMessage | undefined, error: Error): void {
+  answer?.destroy(error);
+  outgoing.destroy(error);
 }
 
 function watchConnecting(outgoing: ClientRequest, socket: Socket, connectTimeoutMs: number): void {

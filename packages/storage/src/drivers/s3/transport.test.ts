@@ -109,13 +109,16 @@ test.each([false, true])(
   },
 );
 
-test("a server that answers and then takes no more of the body is given up, however the answer reads", async () => {
+test.each([
+  ["nothing", "content-length: 0\r\n\r\n"],
+  ["a word", "content-length: 4\r\n\r\ndone"],
+])("a server that answers %s and then takes no more of the body is given up", async (_what, answer) => {
   const port = await listen(
     createNetServer((socket) => {
       socket
         .on("error", () => undefined)
         .once("data", () => {
-          socket.pause().write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+          socket.pause().write(`HTTP/1.1 200 OK\r\n${answer}`);
         });
     }),
   );

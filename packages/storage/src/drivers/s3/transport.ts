@@ -4,7 +4,7 @@ import { getCACertificates } from "node:tls";
 import type { ProxyChoice } from "./proxy-choice.ts";
 import { failureThrough, proxyAddress, proxyHeaders, TunnelAgent } from "./proxy-tunnel.ts";
 import { bodySent, sendBody } from "./send-body.ts";
-import { watchTimes } from "./timeouts.ts";
+import { endExchange, watchTimes } from "./timeouts.ts";
 import type { TransportCall } from "./transport-call.ts";
 
 export interface TransportOptions {
@@ -138,8 +138,7 @@ async function exchange(
 ): Promise<TransportResponse> {
   const signal = call.abortSignal instanceof AbortSignal ? call.abortSignal : undefined;
   const heard: { answer?: IncomingMessage } = {};
-  const stop = (): void =>
-    void (heard.answer ?? outgoing).destroy(new DOMException("the call was aborted", "AbortError"));
+  const stop = (): void => endExchange(outgoing, heard.answer, new DOMException("the call was aborted", "AbortError"));
   signal?.addEventListener("abort", stop, { once: true });
   outgoing.once("close", () => signal?.removeEventListener("abort", stop));
   if (signal?.aborted) stop();
@@ -157,6 +156,7 @@ async function exchange(
   else endWithAnswer(outgoing, incoming);
   // What failed meanwhile nobody heard: the SDK would wait for ever for the end of a body that is gone.
   if (incoming.errored !== null) throw incoming.errored;
+  times.handedOut();
   return {
     statusCode: incoming.statusCode ?? 0,
     reason: incoming.statusMessage,
