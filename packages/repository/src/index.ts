@@ -22,6 +22,7 @@ export {
   CONFIG_KEY,
   parseBackupKey,
   TAIL_PREFIX,
+  UPLOAD_PREFIXES,
   WAL_PREFIX,
 } from "./records/keys.ts";
 export {

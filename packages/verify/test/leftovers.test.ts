@@ -93,6 +93,13 @@ describe("what interrupted runs left", () => {
     expect(await find({ ...later(1.5), limits: { archiveWarningMs: undefined } })).toEqual([
       ["upload-unfinished", `base/${SAMPLE_LABEL}/16999.tar.gz`, "warning"],
     ]);
+    const small = await store.beginMultipart(`tail/${segmentName(8, 2)}/0`, { partSize: 1024 });
+    expect(await find({ ...later(1.5), limits: { archiveWarningMs: undefined } })).toContainEqual([
+      "upload-unfinished",
+      `tail/${segmentName(8, 2)}/0`,
+      "warning",
+    ]);
+    await small.abort();
     await store.remove([`base/${SAMPLE_LABEL}/backup.json`]);
     expect(await find({ ...later(1.5), limits: { archiveWarningMs: undefined } })).not.toContainEqual(
       expect.arrayContaining(["upload-unfinished"]),

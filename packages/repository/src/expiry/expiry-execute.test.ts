@@ -1,5 +1,5 @@
 import { withFault } from "@soar/storage/testing";
-import type { ObjectStore } from "@soar/storage";
+import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
 import { expect, test } from "vitest";
 import { createSampleRepository, day, labelOf, listKeys, segmentName } from "../../test/sample-repository.ts";
 import { listBackupDirectories } from "../records/backup-directories.ts";
@@ -50,6 +50,24 @@ async function expire(store: ObjectStore, onEvent?: (event: ExpiryEvent) => void
 const labelsOf = (keys: readonly string[]) => [
   ...new Set(keys.filter((key) => key.startsWith("base/")).map((key) => key.split("/")[1])),
 ];
+
+test("gives back the parts of small objects that nobody completed, after a day and wherever they lie", async () => {
+  const clock = { now: day(98) };
+  const store = createMemoryStore({ now: () => clock.now });
+  const begin = async (...keys: readonly string[]): Promise<void> => {
+    for (const key of keys)
+      await (await store.beginMultipart(key, { partSize: 5 * 1024 * 1024 })).putPart(1, Buffer.of(1));
+  };
+  const keys = ["wal/x.zst", "tail/y/0", "config/leases/z.json"];
+  await begin(...keys);
+  clock.now = NOW;
+  const sample = await createRepository();
+  for (const key of await listKeys(sample)) await store.put(key, await readObject(sample, key));
+  await begin("wal/young.zst", "tail/young/0");
+  const aborted: string[] = [];
+  await expire(store, (event) => event.type === "uploads-aborted" && aborted.push(...event.keys));
+  expect(aborted.sort()).toEqual([...keys].sort());
+});
 
 test("removes what the plan says, of dead runs their uploads too, and nothing that lives", async () => {
   const store = await createRepository();

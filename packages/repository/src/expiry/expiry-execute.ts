@@ -4,7 +4,7 @@ import { expiredRanges } from "./expired-ranges.ts";
 import { planExpiry, windowStartOf, type ExpiredBackup, type ExpiryPlan, type RetentionPolicy } from "./expiry-plan.ts";
 import { readProtection, type ExpiryState } from "./expiry-state.ts";
 import { listExpiredWal, putExpiredWal } from "../markers/expired-wal.ts";
-import { backupPrefix, BASE_PREFIX, expiredKey, leaseKey } from "../records/keys.ts";
+import { backupPrefix, BASE_PREFIX, expiredKey, leaseKey, UPLOAD_PREFIXES } from "../records/keys.ts";
 
 export interface ExecuteExpiryOptions extends CallOptions {
   /** What the plan was made from, and by. */
@@ -33,6 +33,7 @@ export interface ExpiryOutcome {
 const BATCH = 1000;
 /** Uploads are stamped by the provider's clock, runs by their host's. */
 const CLOCK_TOLERANCE_MS = 3_600_000;
+const DAY_MS = 86_400_000;
 const END_OF_TIME = new Date("9999-12-31T23:59:59Z");
 
 /**
@@ -141,7 +142,11 @@ async function abortDeadUploads(
     .filter(({ deadline }) => new Date(deadline) > now)
     .map(({ startedAt }) => Date.parse(startedAt));
   const before = new Date(Math.min(now.getTime(), ...living) - CLOCK_TOLERANCE_MS);
-  const keys = await store.abortStaleUploads(BASE_PREFIX, before, { signal });
+  // Whatever else is uploaded in parts is a matter of minutes.
+  const dayAgo = new Date(now.getTime() - DAY_MS);
+  const keys: string[] = [];
+  for (const prefix of UPLOAD_PREFIXES)
+    keys.push(...(await store.abortStaleUploads(prefix, prefix === BASE_PREFIX ? before : dayAgo, { signal })));
   if (keys.length > 0) onEvent?.({ type: "uploads-aborted", keys });
 }
 

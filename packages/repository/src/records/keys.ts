@@ -14,6 +14,8 @@ export const PROBE_PREFIX = "config/probe/";
 export const BASE_PREFIX = "base/";
 export const WAL_PREFIX = "wal/";
 export const TAIL_PREFIX = "tail/";
+/** Below which uploads in parts may have been begun: small objects go so, too, where a put is not decided by the server. */
+export const UPLOAD_PREFIXES: readonly string[] = [BASE_PREFIX, WAL_PREFIX, TAIL_PREFIX, "config/"];
 
 /** Names of the objects of one backup, below `base/<label>/`. */
 export const BACKUP_OBJECTS = {

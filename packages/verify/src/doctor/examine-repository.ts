@@ -1,9 +1,8 @@
 import { hasErrorCode } from "@soar/errors";
 import {
-  BASE_PREFIX,
   listBackupDirectories,
   findRepositoryRecord,
-  WAL_PREFIX,
+  UPLOAD_PREFIXES,
   type BackupDirectory,
   type ClusterIdentity,
   type RepositoryRecord,
@@ -179,12 +178,13 @@ async function examineLeftovers(
     notes.warning(
       "uploads-unfinished",
       `${stale.length} uploads never ended, the oldest of ${stale[0]?.begunAt.toISOString().slice(0, 10)}: their parts are billed`,
-      "The next base backup removes them; a lifecycle rule with AbortIncompleteMultipartUpload does, too.",
+      "The expiry behind the next base backup removes them; a lifecycle rule with AbortIncompleteMultipartUpload does, too.",
     );
 }
 
 /** Without those of another repository, which may lie below this one's prefix. */
 async function listOwnUploads(store: ObjectStore, options: CallOptions): Promise<UnfinishedUpload[]> {
-  const [base, wal] = [await store.listUploads(BASE_PREFIX, options), await store.listUploads(WAL_PREFIX, options)];
-  return [...base, ...wal].sort((a, b) => a.begunAt.getTime() - b.begunAt.getTime());
+  const uploads: UnfinishedUpload[] = [];
+  for (const prefix of UPLOAD_PREFIXES) uploads.push(...(await store.listUploads(prefix, options)));
+  return uploads.sort((a, b) => a.begunAt.getTime() - b.begunAt.getTime());
 }

@@ -1,5 +1,5 @@
 import { hasErrorCode } from "@soar/errors";
-import { BASE_PREFIX, WAL_PREFIX } from "@soar/repository";
+import { BASE_PREFIX, UPLOAD_PREFIXES } from "@soar/repository";
 import { findWalObjects } from "@soar/repository/wal";
 import { listLeases } from "@soar/repository/markers";
 import { listTailSegments, readTail } from "@soar/repository/tail";
@@ -39,10 +39,8 @@ async function checkUploads(
   { now, signal }: CallOptions & { readonly now: Date },
 ): Promise<Finding[]> {
   try {
-    const uploads = [
-      ...(await store.listUploads(BASE_PREFIX, { signal })),
-      ...(await store.listUploads(WAL_PREFIX, { signal })),
-    ];
+    const uploads: UnfinishedUpload[] = [];
+    for (const prefix of UPLOAD_PREFIXES) uploads.push(...(await store.listUploads(prefix, { signal })));
     return uploads.flatMap((upload) => abandoned(upload, running, now));
   } catch (error) {
     if (!hasErrorCode(error, "STORE_DENIED", "STORE_UNSUPPORTED")) throw error;
