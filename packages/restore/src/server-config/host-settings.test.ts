@@ -31,6 +31,7 @@ describe.each(postgresMajors())("on PostgreSQL $version", ({ binDir }) => {
     "Log_TimeZone = 'it''s none'",
     "lc_time = 'xx_XX.UTF-8'",
     "wal_compression = brotli",
+    "max_stack_depth = 900GB",
     "lc_messages = 'xx_XX.UTF-8'",
     "lc_messages = 'C'",
     "port = 5433",
@@ -38,6 +39,7 @@ describe.each(postgresMajors())("on PostgreSQL $version", ({ binDir }) => {
   const CHANGED = [
     { name: "lc_time", value: "xx_XX.UTF-8", now: "C" },
     { name: "log_timezone", value: "it's none", now: "GMT" },
+    { name: "max_stack_depth", value: "943718400", now: "2MB" },
     { name: "timezone", value: "Mars/Olympus Mons", now: "GMT" },
     { name: "wal_compression", value: "brotli", now: "off" },
   ];
@@ -81,6 +83,7 @@ describe.each(postgresMajors())("on PostgreSQL $version", ({ binDir }) => {
     const saved = new Map(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)]));
     expect((await foreseeChanged(saved, backup, { binDir })).map(({ name }) => name).toSorted()).toEqual([
       "TimeZone",
+      "max_stack_depth",
       "wal_compression",
     ]);
   });

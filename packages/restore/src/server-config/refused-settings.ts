@@ -28,7 +28,8 @@ export interface AskOptions {
 
 const PATIENCE_MS = 60_000;
 
-const REFUSED = /LOG: +invalid value for parameter "([^"]+)": "(.*)"$/gm;
+/** Words are quoted, numbers and booleans are not (`call_int_check_hook` in guc.c). */
+const REFUSED = /LOG: +invalid value for parameter "([^"]+)": (?:"(.*)"|([-+.\w]+))$/gm;
 
 /**
  * The values of a configuration that keep a server from starting on this host, whatever is said on its command line: it reads
@@ -36,7 +37,10 @@ const REFUSED = /LOG: +invalid value for parameter "([^"]+)": "(.*)"$/gm;
  */
 export async function findRefused(options: AskOptions): Promise<RefusedSetting[]> {
   const { stderr } = await ask(options, "port");
-  return Array.from(stderr.matchAll(REFUSED), ([, name = "", value = ""]) => ({ name, value }));
+  return Array.from(stderr.matchAll(REFUSED), ([, name = "", word, plain = ""]) => ({
+    name,
+    value: word ?? plain,
+  }));
 }
 
 /** What a setting comes to on this host; undefined where the server refuses its configuration. */
@@ -58,6 +62,9 @@ async function ask({ binDir, directory, configFile, owner, signal }: AskOptions,
   });
 }
 
+/** Where what `--describe-config` knows is not what a server takes: it raises this one at its start by the limit of the host. */
+const RAISED: Readonly<Record<string, string>> = { max_stack_depth: "2MB" };
+
 /** What each of these settings is where nothing is said of it; for those of locales the one that every host has. */
 export async function defaultsOf(names: readonly string[], binDir: string): Promise<ReadonlyMap<string, string>> {
   const { stdout } = await runProgram(join(binDir, "postgres"), ["--describe-config"], {
@@ -67,7 +74,7 @@ export async function defaultsOf(names: readonly string[], binDir: string): Prom
   const known = new Map<string, string>();
   for (const line of stdout.split("\n")) {
     const [name = "", , , , value = ""] = line.split("\t");
-    if (names.includes(name)) known.set(name, name.startsWith("lc_") ? "C" : value);
+    if (names.includes(name)) known.set(name, RAISED[name] ?? (name.startsWith("lc_") ? "C" : value));
   }
   return known;
 }
