@@ -108,6 +108,7 @@ async function beginRecord(
   const earlier = "earlier" in approach ? approach.earlier : undefined;
   const ours = {
     processId: process.pid,
+    processStart: undefined,
     startedAt: new Date().toISOString(),
   };
   // Whoever overwrites keeps nothing, whatever lies beside it of restores before.

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readProcessStat } from "@soar/durable-files";
 import { requires } from "@soar-tooling/test-bench";
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { createScratchDirectory, removeAbandoned } from "./scratch-directory.ts";
@@ -32,6 +33,21 @@ test("what was killed before it could lock its directory is removed later, and n
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2 * 3600_000 });
   expect(await removeAbandoned(tempDir)).toEqual([{ path, database: undefined }]);
   expect(existsSync(path)).toBe(false);
+});
+
+test("of a rescue of a version that held no lock nothing is removed until its process is gone", async () => {
+  const path = join(tempDir, "soar-rescue-abcdef");
+  mkdirSync(path);
+  const child = spawn("sleep", ["60"]);
+  onTestFinished(() => void child.kill("SIGKILL"));
+  await once(child, "spawn");
+  writeFileSync(join(path, "pid"), `${child.pid} ${(await readProcessStat(child.pid ?? 0))?.start ?? ""}\n`);
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2 * 3600_000 });
+  expect(await removeAbandoned(tempDir)).toEqual([]);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  vi.useRealTimers();
+  expect(await removeAbandoned(tempDir)).toEqual([{ path, database: undefined }]);
 });
 
 test("of a rescue in another container nothing is removed until it is killed", requires("root"), async () => {

@@ -7,6 +7,7 @@ import {
   namesIfPresent,
   type Owner,
   type ProcessLock,
+  readProcessStat,
   readTextIfPresent,
   replaceFile,
   tryLock,
@@ -165,6 +166,9 @@ function describe(path: string, lock?: ProcessLock): ScratchDirectory {
 async function isInUse(path: string): Promise<boolean> {
   if (await isHeld(join(path, LOCK), { base: path })) return true;
   if ((await readdir(path)).includes(LOCK)) return false;
+  // Of a version that noted its process id and held no lock. Ids are given out again, so the time of the start counts, too.
+  const [, id, began] = /^(\d+) (.*)\n$/.exec((await readWithin(path, "pid")) ?? "") ?? [];
+  if (id !== undefined) return (await readProcessStat(Number(id)))?.start === began;
   return Date.now() - (await lstat(path)).ctimeMs < BEING_MADE_MS;
 }
 

@@ -3,9 +3,11 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readProcessStat } from "@soar/durable-files";
 import { requires } from "@soar-tooling/test-bench";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
-import { isAtWork, lockRestore } from "./restore-lock.ts";
+import { isAtWork, lockRestore, requireAlone } from "./restore-lock.ts";
+import { type RestoreRecord, writeRestoreRecord } from "./restore-record.ts";
 
 let dataDir: string;
 beforeEach(() => void (dataDir = mkdtempSync(join(tmpdir(), "soar-restore-lock-"))));
@@ -22,6 +24,37 @@ test("of two restores that begin at the same moment one is refused, and names th
   await lock.release();
   expect(await isAtWork(dataDir)).toBe(false);
   expect(readdirSync(join(dataDir, "soar-restore"))).toEqual([]);
+});
+
+test("a restore of a version that held no lock is at work as long as its process lives", async () => {
+  const child = spawn("sleep", ["60"]);
+  onTestFinished(() => void child.kill("SIGKILL"));
+  await once(child, "spawn");
+  const processId = child.pid ?? 0;
+  const left: RestoreRecord = {
+    format: 1,
+    phase: "fetch",
+    systemIdentifier: "7",
+    backup: "2025-01-01",
+    target: "latest",
+    stopLsn: "0/1",
+    timeline: 1,
+    action: "promote",
+    tablespaces: [],
+    processId,
+    processStart: (await readProcessStat(processId))?.start ?? "",
+    startedAt: "2025-01-01T00:00:00Z",
+    logOffset: 0,
+    fetchedBytes: 0,
+    sparedBytes: 0,
+    totalBytes: 0,
+  };
+  await writeRestoreRecord(dataDir, left, undefined);
+  expect(await isAtWork(dataDir)).toBe(true);
+  await expect(requireAlone(dataDir)).rejects.toMatchObject({ code: "DIRECTORY_NOT_EMPTY" });
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  expect(await isAtWork(dataDir)).toBe(false);
 });
 
 test("a directory that has the name of the lock keeps nobody out", async () => {

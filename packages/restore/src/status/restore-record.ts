@@ -33,6 +33,8 @@ export interface RestoreRecord {
   readonly tablespaces: readonly (readonly [oid: number, directory: string])[];
   /** The process that restores, as it sees itself, for messages: whether it lives is told by the lock. */
   readonly processId: number;
+  /** When it was started; only in records of versions before, which held no lock. */
+  readonly processStart?: string | undefined;
   readonly startedAt: string;
   /** Where in the server's log the recovery that runs begins, and when it was begun. */
   readonly logOffset: number;
@@ -118,6 +120,7 @@ const recordSchema: v.GenericSchema<unknown, RestoreRecord> = v.pipe(
     action: v.optional(v.picklist(["promote", "pause", "shutdown"]), "promote"),
     tablespaces: v.array(v.tuple([whole, v.string()])),
     processId: whole,
+    processStart: optionalText,
     startedAt: v.string(),
     logOffset: whole,
     recoveryBegunAt: optionalText,
