@@ -67,6 +67,6 @@ test("of a rescue in another container nothing is removed until it is killed", r
   expect(existsSync(path)).toBe(true);
   container.kill("SIGKILL");
   await once(container, "exit");
-  await expect.poll(() => removeAbandoned(tempDir)).toEqual([{ path, database: undefined }]);
+  await expect.poll(() => removeAbandoned(tempDir), { timeout: 20_000 }).toEqual([{ path, database: undefined }]);
   expect(existsSync(path)).toBe(false);
 });
