@@ -33,7 +33,8 @@ function noteRename(from: string, to: string): void {
 
 function lost(path: string): string[] {
   const found = lstatSync(path);
-  if (found.isSymbolicLink()) return [];
+  // A socket is a lock of the living process, and holds nothing.
+  if (found.isSymbolicLink() || found.isSocket()) return [];
   const problem = !durable.has(path)
     ? "never synced"
     : durable.get(path) === stateOf(path)
