@@ -58,6 +58,7 @@ export class RecordKeeper {
   async release(): Promise<void> {
     if (this.#isReleased) return;
     this.#isReleased = true;
+    // A failure was thrown by the `note` that met it; here is only waited for the last write, which must not come behind the lock.
     await this.#written.catch(() => undefined);
     await this.#lock.release();
   }

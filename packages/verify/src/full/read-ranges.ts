@@ -1,7 +1,7 @@
-import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import type { CallOptions, ObjectStore } from "@soar/storage";
 import { free, mapOrdered } from "@soar/task-pool";
-import { isDamage } from "../finding.ts";
 import type { PlannedMember } from "./plan-members.ts";
+import { GAP_BYTES, RANGE_BYTES, readRange } from "./read-range.ts";
 import type { VerifyPool } from "./verify-pool.ts";
 import type { CheckedMember } from "./verify-task.ts";
 
@@ -23,10 +23,6 @@ export interface ReadRangesOptions extends CallOptions {
   readonly onRead: (read: { readonly stored: number; readonly plain: number }) => void;
 }
 
-/** Stored bytes of one request, and of one task of a worker. */
-const RANGE_BYTES = 8 * 1024 * 1024;
-/** Bytes between two wanted members that are read and thrown away, where another request would cost more. */
-const GAP_BYTES = 256 * 1024;
 /** Members that are not read wait with a range until it is full; they need little. */
 const MEMBERS_PER_RANGE = 4096;
 
@@ -82,19 +78,6 @@ export async function* readRanges(
     yield* members;
     // Plain bytes of bare members lie in it, which were looked at by now.
     if (stored !== undefined) free(stored);
-  }
-}
-
-async function readRange(
-  store: ObjectStore,
-  { object, offset, length }: Range,
-  signal: AbortSignal,
-): Promise<Buffer | string> {
-  try {
-    return await readObject(store, object, { range: { offset, length }, signal });
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    return error.message;
   }
 }
 

@@ -1,22 +1,18 @@
 import { crc32cOf } from "@soar/pg-tools/manifest";
 import { parseBackupKey } from "@soar/repository";
 import type { MemberLocation, SeekTable } from "@soar/seekable-tar";
-import { readObject, type ObjectStore } from "@soar/storage";
+import type { ObjectStore } from "@soar/storage";
 import { mapOrdered } from "@soar/task-pool";
-import { isDamage, type Finding } from "../finding.ts";
+import type { Finding } from "../finding.ts";
 import { DamageReport } from "./damage-report.ts";
 import { planMembers } from "./plan-members.ts";
+import { GAP_BYTES, RANGE_BYTES, readRange } from "./read-range.ts";
 import type { ReadableBackup, ReadBackupOptions } from "./read-backup.ts";
 
 export interface ReadStoredOptions extends Pick<
   ReadBackupOptions,
   "pool" | "parallel" | "signal" | "known" | "sizeOf" | "onRead" | "onDamaged"
 > {}
-
-/** Stored bytes of one request, and of one task of a worker. */
-const RANGE_BYTES = 8 * 1024 * 1024;
-/** Bytes between two members that are read and thrown away, where another request would cost more. */
-const GAP_BYTES = 256 * 1024;
 
 interface StoredRange {
   readonly object: string;
@@ -93,19 +89,6 @@ function sumOf({ storedLength, storedDigest }: MemberLocation): number {
 
 function placeOf({ object, offset }: MemberLocation): string {
   return `${object}#${offset}`;
-}
-
-async function readRange(
-  store: ObjectStore,
-  { object, offset, length }: StoredRange,
-  signal: AbortSignal,
-): Promise<Buffer | string> {
-  try {
-    return await readObject(store, object, { range: { offset, length }, signal });
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    return error.message;
-  }
 }
 
 /** Members that lie close behind each other, up to the size of a range. */
