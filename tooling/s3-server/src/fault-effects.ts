@@ -45,9 +45,18 @@ export async function* throughRequestFault(call: S3Call): AsyncIterable<Uint8Arr
       if (fault.type === "reset-request" && seen >= fault.afterBytes) throw new ConnectionCut("reset");
       if (fault.type === "stall-request" && seen >= fault.afterBytes) await call.fault?.released;
       if (fault.type === "slow-request") await delay((chunk.length / fault.bytesPerSecond) * 1000);
+      if (fault.type === "early-reply" && seen >= fault.afterBytes) answerEarly(call);
     }
     yield chunk;
   }
+}
+
+/** The mark that the body will have if it is what Content-MD5 announces; else the connection is cut when it has come. */
+function answerEarly({ response, header, log }: S3Call): void {
+  if (response.headersSent) return;
+  const md5 = Buffer.from(header("content-md5") ?? "", "base64").toString("hex");
+  log.status = 200;
+  response.writeHead(200, { etag: `"${md5}"`, "content-length": "0" }).end();
 }
 
 /** An answer's body as a fault lets it leave. */

@@ -22,6 +22,8 @@ export type Fault =
   /** Stops reading the request's body, until the rule is released. */
   | { readonly type: "stall-request"; readonly afterBytes: number }
   | { readonly type: "slow-request"; readonly bytesPerSecond: number }
+  /** Says that all is well after that much of a body, by the MD5 that was announced, and takes the rest as it comes. */
+  | { readonly type: "early-reply"; readonly afterBytes: number }
   /** Does its work and then cuts instead of answering. */
   | { readonly type: "lost-reply" }
   /** Cuts after sending that much of the answer's body. */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Fault } from "./fault.ts";
 import { openServerForTest, type ServerForTest } from "./s3-server.fixture.ts";
@@ -108,6 +109,18 @@ describe("faults on the way in", () => {
     controller.abort();
     await expect(waiting).rejects.toThrowError(/abort/i);
     expect((await get(open)).status).toBe(200);
+  });
+
+  test("early-reply: the answer stands there before the body, which is stored all the same", async () => {
+    await using open = await openWithObject();
+    open.server.inject({ operation: "PutObject", fault: { type: "early-reply", afterBytes: 1 } });
+    const md5 = createHash("md5").update(BODY).digest();
+    const headers = { "content-md5": md5.toString("base64") };
+    const answer = await open.client.send({ method: "PUT", key: "k", body: BODY, headers });
+    expect(answer).toMatchObject({ status: 200, headers: { etag: `"${md5.toString("hex")}"` } });
+    await expect.poll(() => open.server.requests.at(-1)?.outcome).toBe("answered");
+    expect(open.server.requests.at(-1)).toMatchObject({ fault: "early-reply", requestBytes: BODY.length });
+    expect((await get(open)).text).toBe(BODY);
   });
 
   test.each([0, 1, 100_000])("reset-request: cut after %i bytes, and nothing stored", async (afterBytes) => {

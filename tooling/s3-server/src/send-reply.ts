@@ -15,6 +15,7 @@ export interface Delivery {
 
 /** Sends an answer as far as the fault lets it. Resolves when the last byte has left. */
 export async function sendReply(reply: S3Reply, delivery: Delivery): Promise<void> {
+  if (delivery.fault?.fault.type === "early-reply" && delivery.response.headersSent) return;
   const content = typeof reply.body === "string" ? textContent(reply.body) : reply.body;
   try {
     if (delivery.fault?.fault.type === "lost-reply") throw new ConnectionCut("reset");
