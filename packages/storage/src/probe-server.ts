@@ -31,7 +31,8 @@ export async function probeServer(
   const conditionalPut = await probeConditionalPut(store, keyPrefix, { signal });
   const { features } = store;
   if (features.server === undefined) return { conditionalPut };
-  const probe: Probe = { store, prefix: `${keyPrefix}probe-${randomUUID()}-`, signal };
+  const prefix = `${keyPrefix}probe-${randomUUID()}-`;
+  const probe: Probe = { store, prefix, overwritten: `${keyPrefix}probe-${randomUUID()}`, signal };
   const asked = await askServer(probe, conditionalPut);
   features.recall({ ...asked, conditionalPut });
   const shown = Object.fromEntries(features.learned.map(({ habit, way }) => [habit, way]));
@@ -40,12 +41,13 @@ export async function probeServer(
 
 async function askServer(probe: Probe, conditionalPut: ConditionalPut): Promise<KnownHabits> {
   const { store, prefix, signal } = probe;
-  const written = NAMES.map((name) => prefix + name);
+  const listed = NAMES.map((name) => prefix + name);
+  const written = [...listed, probe.overwritten];
   try {
     const atomicPut = conditionalPut === "honoured" ? await probeOverlaps(probe) : "no";
     for (const key of written)
       if ((await store.stat(key, { signal })) === undefined) await store.put(key, BODY, { signal });
-    const conditionalComplete = await unlessRefused("unknown", () => probeCompletion(probe, "b"));
+    const conditionalComplete = await unlessRefused("unknown", () => probeCompletion(probe));
     const maxParts = await unlessRefused(undefined, () => probeMaxParts(store, `${prefix}parts`, { signal }));
     await requireListed(probe);
     // In pages of two it is seen whatever the provider's row says.
@@ -58,7 +60,10 @@ async function askServer(probe: Probe, conditionalPut: ConditionalPut): Promise<
 
 interface Probe {
   readonly store: ObjectStore;
+  /** Of the keys that are listed. */
   readonly prefix: string;
+  /** A key apart from them: an upload that replaces an object is shown late, or twice, by listings that are right otherwise. */
+  readonly overwritten: string;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -92,9 +97,9 @@ async function probeOverlap({ store, prefix, signal }: Probe, name: string): Pro
 }
 
 /** Completes an upload in parts on a key that is taken. */
-async function probeCompletion({ store, prefix, signal }: Probe, name: string): Promise<ConditionalPut> {
+async function probeCompletion({ store, overwritten, signal }: Probe): Promise<ConditionalPut> {
   const { minPartSize } = store.features;
-  const upload = await store.beginMultipart(prefix + name, { partSize: minPartSize, ifAbsent: "by-server", signal });
+  const upload = await store.beginMultipart(overwritten, { partSize: minPartSize, ifAbsent: "by-server", signal });
   try {
     await upload.putPart(1, BODY.subarray(0, minPartSize), { signal });
     await upload.complete({ signal });

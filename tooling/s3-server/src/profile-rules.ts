@@ -12,7 +12,8 @@ export interface EndedUploadRules {
   readonly etags: readonly [first: EtagForm, again: EtagForm];
 }
 
-export type EtagForm = "quoted" | "plain" | "empty";
+/** `other`: one that is on no object, as where something between computes its own. */
+export type EtagForm = "quoted" | "plain" | "empty" | "other";
 
 /**
  * What a provider does differently. One row per provider in `profiles.ts`; `startS3Server({ rules })` overrides single fields,

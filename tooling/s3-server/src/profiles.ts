@@ -113,6 +113,13 @@ export const PROFILES = {
   ...SEEN_SERVERS,
   /** Self-hosted servers that take no notice of conditions (docs/providers.md 5). */
   "ignores-conditions": { ...MINIO, conditionalPut: "ignored", conditionalComplete: "ignored" },
+  /** The same, and answers a completion with a mark that the object does not have afterwards. */
+  "other-marks": {
+    ...MINIO,
+    conditionalPut: "ignored",
+    conditionalComplete: "ignored",
+    endedUpload: { ...AWS.endedUpload, etags: ["other", "other"] },
+  },
   /** Refuses conditions, otherwise AWS. */
   "refuses-conditions": { ...AWS, conditionalPut: NOT_IMPLEMENTED, conditionalComplete: NOT_IMPLEMENTED },
   /** No DeleteObjects at all. */

@@ -53,8 +53,21 @@ function completionResult(call: S3Call, etag: string, form: EtagForm): string {
     ["Location", `http://${call.header("host") ?? ""}/${call.bucketName}/${call.key}`],
     ["Bucket", call.bucketName],
     ["Key", call.key],
-    ["ETag", form === "quoted" ? `"${etag}"` : form === "plain" ? etag : ""],
+    ["ETag", written(etag, form)],
   ]);
+}
+
+function written(etag: string, form: EtagForm): string {
+  switch (form) {
+    case "quoted":
+      return `"${etag}"`;
+    case "plain":
+      return etag;
+    case "empty":
+      return "";
+    case "other":
+      return `"${randomBytes(16).toString("hex")}"`;
+  }
 }
 
 /** The parts that the request lists, checked as S3 checks them: order, existence, ETag, size. */

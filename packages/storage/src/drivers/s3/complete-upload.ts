@@ -3,6 +3,7 @@ import { requireAllParts, uploadEnded } from "../../multipart-parts.ts";
 import type { CallOptions, StoredObject } from "../../object-store.ts";
 import { callS3, type S3Call, statS3 } from "./context.ts";
 import { sendConditionally, taken } from "./only-if-absent.ts";
+import { hasBytes } from "./has-bytes.ts";
 import { endRivals } from "./rival-uploads.ts";
 import { multipartEtag } from "./stored-digest.ts";
 import { isNoUpload, isUploadGone, partsInOrder, type Upload, uploadGone } from "./upload-state.ts";
@@ -86,15 +87,16 @@ async function requireCompleted(
   if (object === undefined) throw wrongResult(call, "the object is not there afterwards");
   // A server that leaves the mark empty in its answer has one on the object all the same.
   const mark = etag === "" ? digestOf(upload) : etag;
-  if (verify && (object.etag !== mark || object.size !== size)) throw taken(context, call, undefined);
+  if (verify && (object.size !== size || !(object.etag === mark || (await isOurs(upload, call, object)))))
+    throw taken(context, call, undefined);
   if (object.size !== size) throw wrongResult(call, `the object has ${object.size} bytes instead of ${size}`);
   return object;
 }
 
 /**
  * After a lost answer, one without a mark, or a check that failed, the next attempt is told that there is no such upload, or that the key
- * is taken: by ourselves, if the object has our size and the digest of our parts. Where the provider's marks are no such
- * digests, nothing here tells whose it is: under `ifAbsent` the key is taken, and callers compare.
+ * is taken: by ourselves, if the object has our size and the digest of our parts, or the bytes of a put. Of other uploads nothing
+ * tells whose it is where the provider's marks are no such digests: under `ifAbsent` the key is taken, and callers compare.
  */
 async function findOwnResult(
   upload: Upload,
@@ -108,9 +110,16 @@ async function findOwnResult(
   if (!isInDoubt && !(isEnded && options.ifAbsent)) return undefined;
   const object = await statS3(context, key, call.signal);
   if (object === undefined) return undefined;
-  if (mayBeDone && object.size === size && object.etag === digestOf(upload)) return object;
+  if (mayBeDone && object.size === size && (await isOurs(upload, call, object))) return object;
   if (isEnded && options.ifAbsent) throw taken(context, call, error);
   return undefined;
+}
+
+/** By the digest of our parts, where the provider's marks are such digests; else a put is read back. */
+async function isOurs(upload: Upload, { signal }: S3Call, { etag }: StoredObject): Promise<boolean> {
+  if (etag === digestOf(upload)) return true;
+  const [part] = partsInOrder(upload);
+  return upload.isPut && part !== undefined && (await hasBytes(upload.context, upload.key, part.md5, signal));
 }
 
 function digestOf(upload: Upload): string {

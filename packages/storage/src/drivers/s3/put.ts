@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
 import { SoarError } from "@soar/errors";
 import type { PutOptions, StoredObject } from "../../object-store.ts";
 import { callS3, type S3Call, type S3Context, statS3 } from "./context.ts";
-import { getS3 } from "./get.ts";
+import { hasBytes } from "./has-bytes.ts";
 import { sendConditionally, taken } from "./only-if-absent.ts";
 import { isSaferAsUpload } from "./safer-as-upload.ts";
 import { type BodyDigest, digestBody, judgeEtag } from "./stored-digest.ts";
@@ -67,18 +66,15 @@ async function requireStored(context: S3Context, call: S3Call, written: Written)
   return object;
 }
 
-/** Of two writers each knows its own by the mark; where one is missing, by what is stored. */
+/** Of two writers each knows its own by the mark; where that is missing, or another one, by what is stored. */
 async function isOurs(
   context: S3Context,
   { signal }: S3Call,
   { key, etag }: StoredObject,
   { stored, digest }: Pick<Written, "stored" | "digest">,
 ): Promise<boolean> {
-  if (stored.etag && etag !== undefined) return etag === stored.etag;
-  if (etag === digest.hex) return true;
-  const hash = createHash("md5");
-  for await (const chunk of await getS3(context, key, { signal })) hash.update(chunk);
-  return hash.digest("hex") === digest.hex;
+  if (etag === digest.hex || (etag !== undefined && etag === stored.etag)) return true;
+  return await hasBytes(context, key, digest.hex, signal);
 }
 
 /** The provider said yes and did something else. Trying again is right: nothing of ours is there. */

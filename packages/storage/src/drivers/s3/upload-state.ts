@@ -19,6 +19,8 @@ export interface Upload {
   readonly options: MultipartOptions;
   readonly rules: PartRules;
   readonly parts: Map<number, Part>;
+  /** Whether its one part is all of the object, which is read back where marks do not tell whose it is. */
+  readonly isPut: boolean;
   /** A completion was sent that the server did not clearly refuse: what is there now may be ours. */
   mayBeDone: boolean;
   /** Completed or aborted by ourselves. */

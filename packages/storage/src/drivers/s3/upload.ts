@@ -16,7 +16,7 @@ export async function beginS3Upload(
   key: string,
   options: MultipartOptions,
 ): Promise<MultipartUpload> {
-  const upload = await openUpload(context, key, options);
+  const upload = await openUpload(context, key, options, false);
   return {
     key,
     partSize: options.partSize,
@@ -26,14 +26,14 @@ export async function beginS3Upload(
   };
 }
 
-async function openUpload(context: S3Context, key: string, options: MultipartOptions): Promise<Upload> {
+async function openUpload(context: S3Context, key: string, options: MultipartOptions, isPut: boolean): Promise<Upload> {
   const rules: PartRules = { name: context.nameOf(key), partSize: options.partSize, features: context.features };
   requirePartSize(rules);
   const call: S3Call = { action: `begin the upload of '${rules.name}'`, key, signal: options.signal };
   const id = await callS3(context, call, (wire) => wire.createUpload({ key, signal: call.signal }));
   if (id === undefined || id === "")
     throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: the answer names no upload`);
-  const state = { parts: new Map(), mayBeDone: false, hasEnded: false, isGone: false };
+  const state = { parts: new Map(), isPut, mayBeDone: false, hasEnded: false, isGone: false };
   return { context, key, id, options, rules, ...state };
 }
 
@@ -51,7 +51,7 @@ export async function putAsUpload(
   { ifAbsent, signal }: PutOptions,
 ): Promise<StoredObject> {
   const partSize = Math.max(body.byteLength, context.features.minPartSize);
-  const upload = await openUpload(context, key, { partSize, ifAbsent, signal });
+  const upload = await openUpload(context, key, { partSize, ifAbsent, signal }, true);
   try {
     await putPart(upload, 1, body, { signal });
     return await completeOnce(upload, { signal });
