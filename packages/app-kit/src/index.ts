@@ -21,6 +21,7 @@ export {
 
 // Tell what a run came to.
 export { notify } from "./tell/notify.ts";
+export { isWebhookProxied } from "./tell/post-to-webhook.ts";
 export { tellEach } from "./tell/tell-each.ts";
 export { notifyOptions } from "./options/notify-options.ts";
 

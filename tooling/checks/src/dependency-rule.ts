@@ -25,10 +25,11 @@ export const ALLOWED_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "@soar/verify": ["@soar/restore", ...NOUNS],
 };
 
-/** The values that app-kit may take from storage, by entry; types are free. Names of providers are needed before a store is. */
+/** The values that app-kit may take from storage, by entry; types are free. Names of providers are needed before a store is, and the webhook goes through the same proxies. */
 const APP_KIT_FROM_STORAGE: Readonly<Record<string, readonly string[]>> = {
   "@soar/storage": ["openStore"],
   "@soar/storage/provider-names": ["PROVIDER_NAMES"],
+  "@soar/storage/proxy-choice": ["chooseProxy", "targetOf"],
 };
 const SDK = /^@(aws-sdk|smithy|aws)\//;
 

@@ -33,7 +33,7 @@ export const doctor = defineCommand({
       envFile,
       spoolDir: config.spool,
       tempDir: config.tempDir,
-      programs: programSettings(config, { logDir, isProxied: store.proxy !== undefined }),
+      programs: programSettings(config, { logDir }),
       searchPath: process.env["PATH"] ?? "",
       binDir: config.binDir,
       roundTripMs: config.roundTrip ? config.roundTripTimeoutMs : undefined,

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { notify } from "@soar/app-kit";
+import { isWebhookProxied, notify } from "@soar/app-kit";
 import { askStatus, SOCKET_NAME } from "@soar/archive/client";
 import type { ProgramSettings, TestNotice, WrittenPlace } from "@soar/verify";
 import type { DoctorConfig } from "./doctor-options.ts";
@@ -8,8 +8,9 @@ import type { DoctorConfig } from "./doctor-options.ts";
 /** What the env file tells all programs, for the doctor to look at. */
 export function programSettings(
   config: DoctorConfig,
-  { logDir, isProxied }: { readonly logDir: string | undefined; readonly isProxied: boolean },
+  { logDir }: { readonly logDir: string | undefined },
 ): ProgramSettings {
+  const webhook = config.notifySlackWebhook;
   return {
     places: writtenPlaces(config, logDir),
     archiver: { socketPath: config.socket ?? join(config.spool, SOCKET_NAME), askStatus },
@@ -17,8 +18,8 @@ export function programSettings(
     notices: {
       addresses: config.notifyEmail,
       sendmail: config.sendmail,
-      webhook: config.notifySlackWebhook,
-      isProxied,
+      webhook,
+      isProxied: webhook !== undefined && URL.canParse(webhook) && isWebhookProxied(webhook, config),
       tests: config.sendTestNotice ? testNotices(config) : undefined,
     },
   };

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { registerSecret } from "@soar/errors";
 import { expect, onTestFinished, test } from "vitest";
 import { notify, type NotifyConfig } from "./notify.ts";
+import { isWebhookProxied } from "./post-to-webhook.ts";
 
 const quiet: NotifyConfig = {
   notifyEmail: [],
@@ -103,6 +104,35 @@ test("the webhook is reached through the proxy that is set, unless its host is e
     notify({ ...excepted, noProxy: "soar.invalid", notifySlackWebhook: "http://hooks.soar.invalid/z" }, failure),
   ).rejects.toThrow(/ENOTFOUND|EAI_AGAIN/);
   expect(asked).toHaveLength(2);
+});
+
+test.each([
+  ["127.0.0.0/8", true],
+  ["10.0.0.0/8,127.0.0.1/32", true],
+  ["*", true],
+  ["127.0.0.1:PORT", true],
+  ["127.0.0.1:1", false],
+  ["10.0.0.0/8", false],
+])("what is reached without a proxy is read as curl reads it, for the webhook too: %s", async (noProxy, isExcepted) => {
+  const { url, bodies } = await startHook(200);
+  const { url: proxy, bodies: proxied } = await startHook(200);
+  const except = noProxy.replace("PORT", new URL(url).port);
+  const config = { ...quiet, httpProxy: new URL(proxy).host, noProxy: except, notifySlackWebhook: url };
+  await notify(config, failure);
+  expect([bodies.length, proxied.length]).toEqual(isExcepted ? [1, 0] : [0, 1]);
+  expect(isWebhookProxied(url, config)).toBe(!isExcepted);
+});
+
+test("a proxy on the way to the webhook that cannot be used is named, and one elsewhere is not", async () => {
+  const { url, bodies } = await startHook(200);
+  const socks = { ...quiet, notifySlackWebhook: url, httpProxy: "socks5://127.0.0.1:1" };
+  expect(isWebhookProxied(url, socks)).toBe(true);
+  await expect(notify(socks, failure)).rejects.toMatchObject({
+    code: "PROGRAM_FAILED",
+    message: expect.stringContaining("unable to use the proxy 'socks5://127.0.0.1:1'") as string,
+  });
+  await notify({ ...socks, noProxy: "127.0.0.0/8" }, failure);
+  expect(bodies).toHaveLength(1);
 });
 
 test("with notify-on failure a success is not told, and nobody configured is nobody told", async () => {

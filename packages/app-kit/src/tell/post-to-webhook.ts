@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { messageOf, SoarError } from "@soar/errors";
+import { hasErrorCode, messageOf, SoarError } from "@soar/errors";
+import { chooseProxy, targetOf } from "@soar/storage/proxy-choice";
 import { proxyOf, type ProxySettings } from "../connect/store-proxy.ts";
 import type { Notification } from "./notification.ts";
 
@@ -15,7 +16,7 @@ export async function postToWebhook(
   { outcome, subject, text }: Notification,
 ): Promise<void> {
   const mark = outcome === "success" ? ":white_check_mark:" : ":rotating_light:";
-  const fault = await post(address, JSON.stringify({ text: `${mark} *${subject}*\n${text}` }), proxyEnv(proxies));
+  const fault = await post(address, JSON.stringify({ text: `${mark} *${subject}*\n${text}` }), proxies);
   if (fault === undefined) return;
   // The address is the secret; it is not named.
   throw new SoarError("PROGRAM_FAILED", `unable to notify the webhook: ${fault}`, {
@@ -23,16 +24,25 @@ export async function postToWebhook(
   });
 }
 
+/** Whether a proxy lies on the way to the webhook, be it one that cannot be used. */
+export function isWebhookProxied(address: string, proxies: Partial<ProxySettings>): boolean {
+  try {
+    return proxyTo(new URL(address), proxies) !== undefined;
+  } catch (error) {
+    if (hasErrorCode(error, "CONFIG_INVALID")) return true;
+    throw error;
+  }
+}
+
 /** What went wrong, if anything. */
-async function post(
-  address: string,
-  body: string,
-  proxies: Readonly<Record<string, string>>,
-): Promise<string | undefined> {
+async function post(address: string, body: string, proxies: Partial<ProxySettings>): Promise<string | undefined> {
   const patience = AbortSignal.timeout(PATIENCE_MS);
   try {
-    const isPlain = new URL(address).protocol === "http:";
-    const agent = new (isPlain ? HttpAgent : HttpsAgent)({ proxyEnv: proxies });
+    const url = new URL(address);
+    const isPlain = url.protocol === "http:";
+    // Which hosts are excepted is decided here: Node's agents know neither networks nor what lies below a host.
+    const proxy = proxyTo(url, proxies)?.href;
+    const agent = new (isPlain ? HttpAgent : HttpsAgent)({ proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } });
     const request = (isPlain ? httpRequest : httpsRequest)(address, {
       method: "POST",
       headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body) },
@@ -51,14 +61,8 @@ async function post(
   }
 }
 
-/** As Node's agents want them. Theirs excepts a host alone, not what lies below it, as curl's does. */
-function proxyEnv(settings: Partial<ProxySettings>): Readonly<Record<string, string>> {
+/** The same choice as on the way to the storage. */
+function proxyTo(url: URL, settings: Partial<ProxySettings>): URL | undefined {
   const none = { proxy: undefined, httpsProxy: undefined, httpProxy: undefined, noProxy: undefined };
-  const { http = "", https = "", except = [] } = proxyOf({ ...none, ...settings }, process.env) ?? {};
-  const names = except.flatMap((entry) => (/^[a-z]/i.test(entry) ? [entry, `.${entry}`] : [entry]));
-  return { HTTP_PROXY: withScheme(http), HTTPS_PROXY: withScheme(https), NO_PROXY: names.join(",") };
-}
-
-function withScheme(proxy: string): string {
-  return proxy === "" || proxy.includes("://") ? proxy : `http://${proxy}`;
+  return chooseProxy(proxyOf({ ...none, ...settings }, process.env))(targetOf(url));
 }

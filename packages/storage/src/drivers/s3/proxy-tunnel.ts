@@ -2,7 +2,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { Agent, type AgentOptions, request as httpsRequest, type RequestOptions } from "node:https";
 import type { Duplex } from "node:stream";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
-import { nameOfProxy } from "./proxy-choice.ts";
+import { nameOfProxy } from "../../proxy-choice.ts";
 
 /** A failure on the way to the proxy, or its refusal; the endpoint was never spoken to. */
 class ProxyFailure extends Error {

@@ -11,7 +11,7 @@ import { putS3 } from "./put.ts";
 import { removeS3 } from "./remove.ts";
 import { reportRequests } from "./report-requests.ts";
 import type { S3Settings } from "./settings.ts";
-import { nameOfProxy, targetOf } from "./proxy-choice.ts";
+import { nameOfProxy, targetOf } from "../../proxy-choice.ts";
 import { type ChangingWire, throughRenewal } from "./through-renewal.ts";
 import { throughHabits } from "./through-habits.ts";
 import { abortStaleS3Uploads, listS3Uploads } from "./unfinished-uploads.ts";

@@ -1,6 +1,6 @@
 import { registerSecret, SoarError } from "@soar/errors";
 import { awsEndpoint, type Provider, providerOfHost, PROVIDERS, regionFor } from "../../providers.ts";
-import { chooseProxy, type ProxyChoice, targetOf } from "./proxy-choice.ts";
+import { chooseProxy, type ProxyChoice, targetOf } from "../../proxy-choice.ts";
 import { settingNamer } from "../../setting-names.ts";
 import type { NamedSetting, StoreConfig, StoreCredentials } from "../../store-config.ts";
 

@@ -1,7 +1,7 @@
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { getCACertificates } from "node:tls";
-import type { ProxyChoice } from "./proxy-choice.ts";
+import type { ProxyChoice } from "../../proxy-choice.ts";
 import { failureThrough, proxyAddress, proxyHeaders, TunnelAgent } from "./proxy-tunnel.ts";
 import { bodySent, sendBody } from "./send-body.ts";
 import { endExchange, watchTimes } from "./timeouts.ts";

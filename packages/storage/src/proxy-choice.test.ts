@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { StoreProxy } from "../../store-config.ts";
+import type { StoreProxy } from "./store-config.ts";
 import { chooseProxy, nameOfProxy, type Target } from "./proxy-choice.ts";
 
 const PROXY = "http://user:pass%20word@proxy.internal:3128";

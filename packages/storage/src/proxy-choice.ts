@@ -1,7 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import { registerSecret, SoarError } from "@soar/errors";
-import { settingNamer } from "../../setting-names.ts";
-import type { NamedSetting, StoreProxy } from "../../store-config.ts";
+import { settingNamer } from "./setting-names.ts";
+import type { NamedSetting, StoreProxy } from "./store-config.ts";
 
 /** Where a connection goes. */
 export interface Target {
