@@ -24,16 +24,17 @@ import { digestLocalSegments } from "./wal/local-digest.ts";
  * `DIRECTORY_NOT_EMPTY` when another restore has begun there since it was checked.
  */
 export async function beginRestore(
-  { plan: planned, checked }: Still,
+  { plan: planned, checked, noteChange }: Still,
   given: RestoreOptions & Pick<Run, "doubts">,
 ): Promise<{ readonly plan: RestorePlan; readonly run: Run }> {
   const { dataDir } = given;
   // The check was before services and server were stopped, and the directory looked at.
   await requireAlone(dataDir);
-  const kept = await keepAside(planned, checked, given);
+  const kept = await keepAside(planned, checked, { ...given, noteChange });
   const oldPlace = (await listKept(dataDir)).at(-1)?.keptAs;
   const options = { ...given, oldPlace, owner: await ownerOf(given, placeOfServer(given, checked, oldPlace)) };
   const keeper = await beginRecord(kept, checked, options);
+  noteChange();
   const { plan, table } = await releasedOnFailure(keeper, async () => {
     const saved = await putWalAside(kept, checked, options, keeper);
     return { plan: saved, table: lineageTableOf(saved, await digestLocalSegments(saved)) };
@@ -66,7 +67,7 @@ async function releasedOnFailure<T>(keeper: RecordKeeper, run: () => Promise<T>)
 async function keepAside(
   plan: RestorePlan,
   { approach, tablespaces }: CheckedRestore,
-  { dataDir, owner, onEvent }: RestoreOptions,
+  { dataDir, owner, onEvent, noteChange }: RestoreOptions & Pick<Still, "noteChange">,
 ): Promise<RestorePlan> {
   if (approach.kind !== "replace") return plan;
   // Of a restore that was not gone on with, and whose record goes aside with what it names.
@@ -75,6 +76,7 @@ async function keepAside(
     systemIdentifier: approach.systemIdentifier,
     tablespacePlaces: new Set(tablespaces.values()),
     now: new Date(),
+    beforeMove: noteChange,
   });
   await removePrivateDirectory(dataDir, privateDir, await ownerOf({ owner }, keptAs));
   onEvent?.({ type: "done", text: `kept the old data directory as ${keptAs}` });

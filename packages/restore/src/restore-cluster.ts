@@ -33,10 +33,12 @@ export async function restoreCluster(
       });
     if (options.withConfig === true)
       await requireConfigPlaces(await compareServerConfig(store, plan.backup, options), options);
-    const still = await standStill(store, plan, await checkRestore(store, plan, options), options);
-    if (still.plan === plan) return await carryOut(store, still, options);
-    // Planned again when the server had stopped: expiry has to know of what this plan needs, too.
-    return await withPlanLease(store, still.plan, terms, () => carryOut(store, still, options));
+    return await standStill(store, plan, await checkRestore(store, plan, options), options, async (still) =>
+      still.plan === plan
+        ? await carryOut(store, still, options)
+        : // Planned again when the server had stopped: expiry has to know of what this plan needs, too.
+          await withPlanLease(store, still.plan, terms, () => carryOut(store, still, options)),
+    );
   });
 }
 

@@ -1,51 +1,69 @@
-import { isSoarError, SoarError } from "@soar/errors";
+import { isSoarError, messageOf, SoarError } from "@soar/errors";
 import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
 import { checkRestore } from "./check-restore.ts";
+import type { Approach } from "./fetch/delta/approach.ts";
+import { startedWith } from "./in-place/started-with.ts";
 import type { CheckedRestore, RestoreOptions, Still } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { findConfig } from "./server-config/config-choice.ts";
-import { stopServer } from "./server-control/server-control.ts";
-import { controlUnits } from "./server-control/systemd.ts";
+import { controlCommand, stopServer } from "./server-control/server-control.ts";
+import { controlUnits, systemctl } from "./server-control/systemd.ts";
 import { startServer } from "./in-place/start-server.ts";
 
 /**
- * Stops the applications and the server whose directory is going to be restored, and plans again, because until then it
- * wrote WAL. When one of them cannot be stopped, or that plan is impossible, everything is started again as it was.
+ * Stops the applications and the server whose directory is going to be restored, plans again, because until then it wrote WAL,
+ * and carries out `work`. When that is impossible, or ends before anything of the old data was changed, everything is
+ * started again as it was, and the failure says so.
  */
-export async function standStill(
+export async function standStill<T>(
   store: ObjectStore,
   plan: RestorePlan,
   checked: CheckedRestore,
   options: RestoreOptions,
-): Promise<Still> {
-  const { approach, control, canControlServices } = checked;
-  const { dataDir, appServices = [], systemEnv, signal, onEvent } = options;
-  if (approach.kind === "finish" || approach.kind === "follow") return { plan, checked };
-  const services = canControlServices ? appServices : [];
+  work: (still: Still) => Promise<T>,
+): Promise<T> {
+  const { approach, canControlServices } = checked;
+  if (approach.kind === "finish" || approach.kind === "follow")
+    return await work({ plan, checked, noteChange: () => undefined });
+  const services = canControlServices ? (options.appServices ?? []) : [];
   const running = "running" in approach ? approach.running : undefined;
+  let isChanged = false;
   try {
-    await controlUnits("stop", services, systemEnv);
-    if (services.length > 0) onEvent?.({ type: "done", text: `stopped ${services.join(", ")}` });
-    if (running === undefined) return { plan, checked };
-    await stopServer(control, dataDir, { env: systemEnv, signal });
-    onEvent?.({ type: "done", text: `stopped the server of ${dataDir}` });
-    const again = await options.replan();
-    return { plan: again, checked: { ...(await checkRestore(store, again, options)), control } };
+    const still = await stopAndPlan(store, plan, checked, { ...options, services, running });
+    return await work({ ...still, noteChange: () => (isChanged = true) });
   } catch (error) {
-    await startAgain(plan, checked, { ...options, services, isServerStopped: running !== undefined }).catch(
-      (cause: unknown) => {
-        throw isSoarError(error) && isSoarError(cause)
-          ? new SoarError(
-              error.code,
-              `${error.message}; and what was stopped could not be started again: ${cause.message}`,
-              { hint: cause.hint, cause: error },
-            )
-          : cause;
-      },
-    );
-    throw error;
+    if (isChanged || !isAsItWas(approach)) throw error;
+    throw await startAgain(error, plan, checked, { ...options, services, isServerStopped: running !== undefined });
   }
+}
+
+interface Stopping extends RestoreOptions {
+  readonly services: readonly string[];
+  readonly running: number | undefined;
+}
+
+async function stopAndPlan(
+  store: ObjectStore,
+  plan: RestorePlan,
+  checked: CheckedRestore,
+  { services, running, ...options }: Stopping,
+): Promise<Omit<Still, "noteChange">> {
+  const { dataDir, systemEnv, signal, onEvent } = options;
+  const { control } = checked;
+  await controlUnits("stop", services, systemEnv);
+  if (services.length > 0) onEvent?.({ type: "done", text: `stopped ${services.join(", ")}` });
+  if (running === undefined) return { plan, checked };
+  await stopServer(control, dataDir, { env: systemEnv, signal });
+  onEvent?.({ type: "done", text: `stopped the server of ${dataDir}` });
+  const again = await options.replan();
+  return { plan: again, checked: { ...(await checkRestore(store, again, options)), control } };
+}
+
+/** Elsewhere an earlier restore has stopped what ran, and a server that it left has not been proved: nobody is let in to it. */
+function isAsItWas(approach: Approach): boolean {
+  if (approach.kind === "refill") return approach.ownData;
+  return approach.kind === "fill" || approach.kind === "replace";
 }
 
 interface Stopped extends RestoreOptions {
@@ -53,20 +71,62 @@ interface Stopped extends RestoreOptions {
   readonly isServerStopped: boolean;
 }
 
-/** Not by the signal of the run, which may be the reason. */
+/** Resolves to the failure, with what came of it. Not by the signal of the run, which may be the reason. */
 async function startAgain(
+  error: unknown,
+  plan: RestorePlan,
+  checked: CheckedRestore,
+  options: Stopped,
+): Promise<unknown> {
+  const { services, isServerStopped, dataDir, systemEnv, onEvent } = options;
+  if (services.length === 0 && !isServerStopped) return error;
+  try {
+    if (isServerStopped) await startOldServer(plan, checked, options);
+    await controlUnits("start", services, systemEnv);
+  } catch (cause) {
+    const commands = [
+      ...(isServerStopped ? [controlCommand(checked.control, "start", dataDir).join(" ")] : []),
+      ...(services.length > 0 ? [systemctl("start", services).join(" ")] : []),
+    ];
+    const why = isSoarError(cause) && cause.hint !== undefined ? `${cause.hint} ` : "";
+    return withFact(error, `and what was stopped could not be started again: ${messageOf(cause)}`, {
+      code: isSoarError(cause) ? cause.code : "SERVER_START_FAILED",
+      hint: `${why}Nothing of the data was changed. When the reason is gone: ${commands.join("; ")}`,
+    });
+  }
+  onEvent?.({ type: "done", text: "started everything again, because the restore is not possible" });
+  const runs = [...(isServerStopped ? [`the server of '${dataDir}'`] : []), ...services].join(", ");
+  return isSoarError(error)
+    ? withFact(error, `what was stopped for the restore was started again: ${runs}`, error)
+    : error;
+}
+
+/** @param told what is said of a failure that is none of ours */
+function withFact(error: unknown, fact: string, told: Pick<SoarError, "code" | "hint">): SoarError {
+  const code = isSoarError(error) ? error.code : told.code;
+  return new SoarError(code, `${messageOf(error)}; ${fact}`, { hint: told.hint, cause: error });
+}
+
+async function startOldServer(
   { backup }: RestorePlan,
   { control, binDir }: CheckedRestore,
-  { services, isServerStopped, ...options }: Stopped,
+  options: RestoreOptions,
 ): Promise<void> {
-  const { dataDir, systemEnv, onEvent } = options;
-  if (isServerStopped) {
-    // It may have been told to stop, and not be there yet.
-    if ((await readClusterState(dataDir)).status === "stopping") await stopCluster({ dataDir, mode: "fast" });
-    const config = await findConfig(backup, dataDir);
-    await startServer(control, { ...options, signal: undefined, binDir, config });
-  }
-  await controlUnits("start", services, systemEnv);
-  if (services.length > 0 || isServerStopped)
-    onEvent?.({ type: "done", text: "started everything again, because the restore is not possible" });
+  const { dataDir } = options;
+  // It may have been told to stop, and not be there yet.
+  if ((await readClusterState(dataDir)).status === "stopping") await stopCluster({ dataDir, mode: "fast" });
+  const given = await startedWith(dataDir);
+  const config = given === undefined ? await findConfig(backup, dataDir) : { ...NO_CONFIG, settings: given };
+  await startServer(control, {
+    ...options,
+    // Whose the files are, and where it listened.
+    owner: undefined,
+    port: undefined,
+    signal: undefined,
+    binDir,
+    config,
+    words: { server: "the server", hint: "" },
+  });
 }
+
+const NO_CONFIG = { configFile: undefined, brought: [] } as const;

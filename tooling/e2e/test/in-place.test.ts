@@ -10,6 +10,7 @@ import {
   symlinkSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { readClusterState } from "@soar/pg-tools/cluster";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import type { ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -266,6 +267,74 @@ describe("before anything is touched", () => {
       ]);
       expect(beside(cluster.dataDir)).toEqual(before);
       expect(await count()).toBe(30_002);
+    },
+  );
+
+  /** Until the server has stopped everything is there; what was planned then goes while expiry is told of it. */
+  async function restoreWhileExpiring(given: Readonly<Record<string, string>>): Promise<ProgramResult> {
+    const lease = { operation: "PutObject", key: /\/leases\// } as const;
+    const second = world.s3.inject({ ...lease, skip: 1, fault: { type: "stall" } });
+    const running = world.run("soar-restore", ["--latest", "--yes"], { settings: { ...settings, ...given } });
+    const ended = await Promise.race([second.firstHit, running]);
+    expect(ended, ended?.stderr).toBeUndefined();
+    expect((await readClusterState(world.cluster.dataDir)).running).toBe(false);
+    world.s3.inject({
+      operation: ["GetObject", "HeadObject"],
+      key: /\/backup\.json$/,
+      times: "always",
+      fault: { type: "error", status: 404, code: "NoSuchKey" },
+    });
+    second.release();
+    const result = await running;
+    world.s3.clearFaults();
+    return result;
+  }
+
+  test(
+    "a backup that expires when the server stands still lets everything run again",
+    { timeout: 60_000 },
+    async () => {
+      const { cluster } = world;
+      const before = beside(cluster.dataDir);
+      const rows = await count();
+      const result = await restoreWhileExpiring({});
+      expect(result.stderr).toMatch(
+        /has gone from .*; what was stopped for the restore was started again: the server of/,
+      );
+      expect(result.status).toBe(65);
+      expect(services.calls().slice(-4)).toEqual([
+        "stop soar-aprs soar-api",
+        `stop ${services.unit}`,
+        `start ${services.unit}`,
+        "start soar-aprs soar-api",
+      ]);
+      expect(beside(cluster.dataDir)).toEqual(before);
+      expect(await count()).toBe(rows);
+    },
+  );
+
+  test(
+    "a server that nobody but its user controls runs again with what it was started with, or the command is said",
+    { timeout: 60_000 },
+    async () => {
+      const { cluster } = world;
+      const unmanaged = { PATH: process.env["PATH"] ?? "", BACKUP_APP_SERVICES: "" };
+      const log = join(cluster.socketDir, "own.log");
+      const options = "-c work_mem=5MB --maintenance-work-mem=7MB";
+      await cluster.stop();
+      await cluster.runProgram("pg_ctl", ["-D", cluster.dataDir, "-l", log, "-w", "-o", options, "start"]);
+      const result = await restoreWhileExpiring(unmanaged);
+      expect(result.stderr).toContain("was started again: the server of");
+      expect(
+        await cluster.query("SELECT current_setting('work_mem') AS a, current_setting('maintenance_work_mem') AS b"),
+      ).toEqual([{ a: "5MB", b: "7MB" }]);
+      rmSync(`${cluster.dataDir}.log`);
+      mkdirSync(`${cluster.dataDir}.log`);
+      const failed = await restoreWhileExpiring(unmanaged);
+      rmSync(`${cluster.dataDir}.log`, { recursive: true });
+      expect(failed.stderr).toMatch(/has gone from .*; and what was stopped could not be started again: /s);
+      expect(failed.stderr).toContain(`pg_ctl -D ${cluster.dataDir} start`);
+      await cluster.start();
     },
   );
 });

@@ -23,6 +23,8 @@ export interface KeepOptions {
   /** Directories of tablespaces that the restored cluster is going to use, too. */
   readonly tablespacePlaces: ReadonlySet<string>;
   readonly now: Date;
+  /** Called when nothing is in the way any more, before the first directory gets another name. */
+  readonly beforeMove?: (() => void) | undefined;
 }
 
 /**
@@ -32,7 +34,9 @@ export interface KeepOptions {
  */
 export async function keepOldData(dataDir: string, options: KeepOptions): Promise<KeptRecord> {
   const record = (await readOwnKeptRecord(dataDir, dataDir)) ?? (await chooseNames(dataDir, options));
+  for (const { link, from, to } of record.moved) if (!existsSync(to)) await requireSameOwner(dataDir, { link, from });
   await writeKeptRecord(dataDir, record);
+  options.beforeMove?.();
   for (const { link, from, to } of record.moved) {
     // Also when an earlier run was interrupted between the two.
     if (existsSync(to)) await syncDirectory(dirname(to));

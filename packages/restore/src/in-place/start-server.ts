@@ -16,7 +16,19 @@ export interface StartServerOptions {
   readonly env: Environment;
   readonly systemEnv: Environment;
   readonly signal?: AbortSignal | undefined;
+  /** For a failure: what it is called, and what else is to be said. That of a restore unless said otherwise. */
+  readonly words?: ServerWords | undefined;
 }
+
+interface ServerWords {
+  readonly server: string;
+  readonly hint: string;
+}
+
+const RESTORED: ServerWords = {
+  server: "the restored server",
+  hint: "Recovery is over and proved; when the reason is gone, give the same command again.",
+};
 
 const READY_TIMEOUT_MS = 10 * 60_000;
 
@@ -25,24 +37,26 @@ const READY_TIMEOUT_MS = 10 * 60_000;
  * when it runs already. Resolves to the file that gets its log, undefined when that is the business of a service.
  */
 export async function startServer(control: ServerControl, options: StartServerOptions): Promise<string | undefined> {
-  const { dataDir } = options;
+  const { dataDir, words = RESTORED } = options;
   const logFile = control.kind === "pg_ctl" ? `${dataDir}.log` : undefined;
   if ((await readClusterState(dataDir)).running) return logFile;
   if (logFile === undefined) {
     await requireCommand(controlCommand(control, "start", dataDir), options.systemEnv);
-    await waitUntilReady(dataDir, options.signal, undefined);
+    await waitUntilReady(dataDir, { ...options, words, log: undefined });
   } else {
-    const { logOffset } = await startPlainly(logFile, options);
-    await waitUntilReady(dataDir, options.signal, { logFile, logOffset });
+    const { logOffset } = await startPlainly(logFile, { ...options, words });
+    await waitUntilReady(dataDir, { ...options, words, log: { logFile, logOffset } });
   }
   return logFile;
 }
 
-const AGAIN = "Recovery is over and proved; when the reason is gone, give the same command again.";
+interface Started extends StartServerOptions {
+  readonly words: ServerWords;
+}
 
 async function startPlainly(
   logFile: string,
-  { dataDir, binDir, owner, config, port, env, signal }: StartServerOptions,
+  { dataDir, binDir, owner, config, port, env, signal, words }: Started,
 ): Promise<Pick<StartedCluster, "logOffset">> {
   const settings = { ...config.settings, ...(port === undefined ? {} : { port: String(port) }) };
   return await startCluster({
@@ -57,16 +71,19 @@ async function startPlainly(
     signal,
   }).catch((error: unknown) => {
     if (!hasErrorCode(error, "SERVER_START_FAILED")) throw error;
-    throw new SoarError(error.code, error.message, { hint: `Read its log in '${logFile}'. ${AGAIN}`, cause: error });
+    throw new SoarError(error.code, error.message, {
+      hint: `Read its log in '${logFile}'. ${words.hint}`.trimEnd(),
+      cause: error,
+    });
   });
 }
 
+interface Waiting extends Pick<Started, "signal" | "words"> {
+  readonly log: { readonly logFile: string; readonly logOffset: number } | undefined;
+}
+
 /** A service may have reported success before that. */
-async function waitUntilReady(
-  dataDir: string,
-  signal: AbortSignal | undefined,
-  log: { readonly logFile: string; readonly logOffset: number } | undefined,
-): Promise<void> {
+async function waitUntilReady(dataDir: string, { signal, words, log }: Waiting): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
   for (;;) {
     const { running, status } = await readClusterState(dataDir);
@@ -75,11 +92,9 @@ async function waitUntilReady(
     if (!running || performance.now() > deadline) {
       const fact = running ? "does not take connections" : "ended after it was started with its own settings";
       const reasons = log === undefined ? [] : await readFatalLines(log.logFile, log.logOffset);
-      throw new SoarError(
-        "SERVER_START_FAILED",
-        `the restored server of '${dataDir}' ${[fact, ...reasons].join("; ")}`,
-        { hint: `Read ${log === undefined ? "the server's log" : `its log in '${log.logFile}'`}. ${AGAIN}` },
-      );
+      throw new SoarError("SERVER_START_FAILED", `${words.server} of '${dataDir}' ${[fact, ...reasons].join("; ")}`, {
+        hint: `Read ${log === undefined ? "the server's log" : `its log in '${log.logFile}'`}. ${words.hint}`.trimEnd(),
+      });
     }
     await delay(50);
   }

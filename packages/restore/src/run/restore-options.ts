@@ -129,4 +129,6 @@ export interface CheckedRestore {
 export interface Still {
   readonly plan: RestorePlan;
   readonly checked: CheckedRestore;
+  /** Called before the first change of what lies there: until then what was stopped is started again when the restore fails. */
+  readonly noteChange: () => void;
 }
