@@ -8,7 +8,8 @@ import type { ConditionalPut, HabitName, ServerHabits } from "./server-habits.ts
 /** What `probeServer` found out, to be remembered and told to `features.recall` later. */
 export type ProbedHabits = KnownHabits & Required<Pick<KnownHabits, "conditionalPut">>;
 
-type KnownHabits = { readonly [N in HabitName]?: Exclude<ServerHabits[N], "unknown"> };
+/** What is true of the key that asks, and not of the server, is remembered by nobody else. */
+type KnownHabits = { readonly [N in Exclude<HabitName, "rivalUploads">]?: Exclude<ServerHabits[N], "unknown"> };
 
 const BODY = Buffer.from("How does this store treat 'only if absent'? See probeServer of @soar/storage.\n");
 
@@ -35,7 +36,9 @@ export async function probeServer(
   const probe: Probe = { store, prefix, overwritten: `${keyPrefix}probe-${randomUUID()}`, signal };
   const asked = await askServer(probe, conditionalPut);
   features.recall({ ...asked, conditionalPut });
-  const shown = Object.fromEntries(features.learned.map(({ habit, way }) => [habit, way]));
+  const shown = Object.fromEntries(
+    features.learned.flatMap(({ habit, way }) => (habit === "rivalUploads" ? [] : [[habit, way]])),
+  );
   return { ...shown, ...asked, conditionalPut };
 }
 

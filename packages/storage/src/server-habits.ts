@@ -27,6 +27,11 @@ export interface ServerHabits {
    * may be asked for behind a key, or be given before its end is there.
    */
   readonly listingOrder: "keys" | "other" | "unknown";
+  /**
+   * Whether uploads of other writers are ended before an own one is completed, or left, because they may not, or cannot, be
+   * listed and aborted. Known of a key, not of a server.
+   */
+  readonly rivalUploads: "ended" | "left";
 }
 
 export type HabitName = keyof ServerHabits;
@@ -59,6 +64,10 @@ const WORDS: Readonly<Record<HabitName, (way: string | number) => string>> = {
     way === "taken" ? "large bodies wait for '100 Continue'" : `'Expect: 100-continue' is ${way} and left out`,
   listingOrder: (way) =>
     way === "other" ? "listings have an order of their own and are sorted here" : "listings are in the order of keys",
+  rivalUploads: (way) =>
+    way === "left"
+      ? "uploads of other writers cannot be listed and ended: two writers at the same moment are detected, but not prevented"
+      : "uploads of other writers of an object are ended",
 };
 
 /** The way of a habit in words. */

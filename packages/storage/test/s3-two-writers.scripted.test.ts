@@ -1,7 +1,7 @@
 import { type ObjectStore, readObject, type StoredObject, withRetry } from "@soar/storage";
 import { probeServer } from "@soar/storage/probes";
 import type { S3Profile } from "@soar-tooling/s3-server";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { expectRejection } from "./expect-rejection.ts";
 import { openDriverOn, openS3ForTest, TEST_PART_SIZE } from "./s3-fixture.ts";
 
@@ -190,6 +190,64 @@ describe("two writers of one upload in parts", () => {
       await cleanUp();
     },
   );
+
+  test.each(["s3:ListBucketMultipartUploads", "s3:AbortMultipartUpload"])(
+    "are asked about once, where the key has no right to %s, until it may have been given",
+    async (right) => {
+      let credentialsAsked = 0;
+      const { server, store, cleanUp } = await openS3ForTest("ceph-16", {
+        server: {
+          credentials: [
+            { accessKeyId: "W", secretAccessKey: "writer-secret", deny: [right] },
+            { accessKeyId: "R", secretAccessKey: "rival-secret" },
+          ],
+        },
+        config: {
+          credentials: () => {
+            credentialsAsked += 1;
+            return Promise.resolve({ accessKeyId: "W", secretAccessKey: "writer-secret" });
+          },
+        },
+      });
+      const rival = openDriverOn(server, { credentials: { accessKeyId: "R", secretAccessKey: "rival-secret" } });
+      const upload = async (key: string): Promise<void> => {
+        await rival.beginMultipart(key, { partSize: TEST_PART_SIZE, ifAbsent: true });
+        const own = await store.beginMultipart(key, { partSize: TEST_PART_SIZE, ifAbsent: true });
+        await own.putPart(1, BODIES[0].subarray(0, 9));
+        await own.complete();
+      };
+      await upload("wal1");
+      expect(store.features.learned).toEqual([expect.objectContaining({ habit: "rivalUploads", way: "left" })]);
+      const asked = credentialsAsked;
+      server.requests.splice(0);
+      await upload("wal2");
+      await upload("wal3");
+      expect(credentialsAsked).toBe(asked);
+      expect(server.requests.filter(({ status = 0 }) => status >= 400 && status !== 404)).toEqual([]);
+      const later = performance.now() + 11 * 60_000;
+      const clock = vi.spyOn(performance, "now").mockImplementation(() => later);
+      await upload("wal4");
+      clock.mockRestore();
+      expect(server.requests.filter(({ status }) => status === 403)).not.toEqual([]);
+      await rival.close();
+      await cleanUp();
+    },
+  );
+
+  test("puts no object as an upload where neither the server decides nor a rival can be ended", async () => {
+    const { server, store, cleanUp } = await openS3ForTest("ignores-conditions", {
+      server: {
+        credentials: { accessKeyId: "W", secretAccessKey: "writer-secret", deny: ["s3:ListBucketMultipartUploads"] },
+      },
+    });
+    store.features.recall(await probeServer(store, "config/"));
+    await store.put("a", BODIES[0], { ifAbsent: true });
+    server.requests.splice(0);
+    await store.put("b", BODIES[0], { ifAbsent: true });
+    expect(server.requests.map(({ operation }) => operation)).toEqual(["HeadObject", "PutObject", "HeadObject"]);
+    await expectRejection(store.put("b", BODIES[1], { ifAbsent: true }), "OBJECT_EXISTS");
+    await cleanUp();
+  });
 
   test("end nobody's upload under a key that is taken: it may be the one whose completion made the object", async () => {
     const { server, store, cleanUp } = await openS3ForTest("ceph-16");

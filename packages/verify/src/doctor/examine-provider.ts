@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+import { hasErrorCode, messageOf } from "@soar/errors";
 import type { ObjectStore } from "@soar/storage";
 import { probeServer, type HabitName, type ProbedHabits } from "@soar/storage/probes";
 import type { Notes } from "./examination.ts";
@@ -6,7 +8,13 @@ const TWO_WRITERS =
   "Keep versions in the bucket, so that nothing that was overwritten is lost, and let no second host archive into this prefix.";
 
 /** Habits that have a line of their own below. */
-const TOLD_APART: readonly HabitName[] = ["conditionalPut", "atomicPut", "conditionalComplete", "maxParts"];
+const TOLD_APART: readonly HabitName[] = [
+  "conditionalPut",
+  "atomicPut",
+  "conditionalComplete",
+  "maxParts",
+  "rivalUploads",
+];
 
 /** Asks the provider for what nobody may find out too late, and tells of the answers. */
 export async function examineProvider(
@@ -36,8 +44,38 @@ export async function examineProvider(
       `'only if absent' of uploads in parts is ${conditionalComplete} by the provider: other uploads of the same object are ended before each of them, and it is looked at before and compared after`,
       TWO_WRITERS,
     );
+  const isDecided = [conditionalPut, conditionalComplete ?? "honoured"].every((way) => way === "honoured");
+  if (store.features.server !== undefined && (!isDecided || atomicPut === "no"))
+    await examineRivals(store, `${keyPrefix}${randomUUID()}`, { notes, signal });
   if (maxParts !== undefined) notes.ok("max-parts", `an upload may have ${maxParts} parts`);
   return habits;
+}
+
+/** Whether this key may do what prevents two writers where the provider does not decide: see `rivalUploads`. */
+async function examineRivals(
+  store: ObjectStore,
+  key: string,
+  { notes, signal }: { readonly notes: Notes; readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  const upload = await store.beginMultipart(key, { partSize: store.features.minPartSize, signal });
+  try {
+    try {
+      await store.listUploads(key, { signal });
+    } finally {
+      await upload.abort({ signal });
+    }
+    notes.ok(
+      "rival-uploads",
+      "uploads of another writer of an object may be listed and ended: of two uploads at the same moment one at most succeeds",
+    );
+  } catch (error) {
+    if (!hasErrorCode(error, "STORE_DENIED", "STORE_UNSUPPORTED", "STORE_PROTOCOL")) throw error;
+    notes.warning(
+      "rival-uploads",
+      `two writers at the same moment are detected, but not prevented, in uploads either: ${messageOf(error)}`,
+      `Allow s3:ListBucketMultipartUploads and s3:AbortMultipartUpload to the key of every host that writes. ${TWO_WRITERS}`,
+    );
+  }
 }
 
 /** How this provider wants to be spoken to, otherwise than others: nothing is wrong with it, and it explains requests that fail. */

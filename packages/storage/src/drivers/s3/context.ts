@@ -15,8 +15,11 @@ export interface S3Context {
   readonly wire: () => Promise<S3Wire>;
   /** How this server is known to be spoken to. */
   readonly habits: HabitBook;
-  /** Whether the bucket was seen to be there, and prefixes whose listings came in the order of keys over several pages. */
-  readonly seen: { bucket: boolean; readonly ordered: Set<string> };
+  /**
+   * Whether the bucket was seen to be there, prefixes whose listings came in the order of keys over several pages, and when
+   * the uploads of other writers were last asked for (milliseconds of `performance.now`).
+   */
+  readonly seen: { bucket: boolean; readonly ordered: Set<string>; rivalsAskedAt: number };
   readonly nameOf: (key: string) => string;
 }
 

@@ -11,14 +11,16 @@ import type { StoreHooks } from "../../store-event.ts";
  * What all stores of this process know about one bucket at one endpoint. What safety rests on is not among it: another
  * server may stand under the same name later, and a store asks for itself or is told by the repository's record.
  */
-type SharedHabits = Partial<Omit<ServerHabits, "conditionalPut" | "atomicPut" | "conditionalComplete">>;
+type SharedHabits = Partial<
+  Omit<ServerHabits, "conditionalPut" | "atomicPut" | "conditionalComplete" | "rivalUploads">
+>;
 
 /** What is known in this process, by endpoint and bucket. */
 export type HabitMemory = Map<string, SharedHabits>;
 
 const PROCESS_MEMORY: HabitMemory = new Map();
 
-const KEPT_TO_ITSELF: readonly HabitName[] = ["conditionalPut", "atomicPut", "conditionalComplete"];
+const KEPT_TO_ITSELF: readonly HabitName[] = ["conditionalPut", "atomicPut", "conditionalComplete", "rivalUploads"];
 
 /** How one server is spoken to: by default, as it was configured, recalled, or found out. */
 export interface HabitBook {

@@ -1,4 +1,4 @@
-import { hasErrorCode } from "@soar/errors";
+import { hasErrorCode, messageOf } from "@soar/errors";
 import { abortThrough } from "./abort-upload.ts";
 import type { S3Call } from "./context.ts";
 import { isAboutManner } from "./refusals.ts";
@@ -6,20 +6,30 @@ import { readUploads } from "./unfinished-uploads.ts";
 import type { Upload } from "./upload-state.ts";
 import { isS3Failure, S3Failure, type S3Wire } from "./wire.ts";
 
+/** A right that is given meanwhile counts after this time at the latest. */
+const ASK_AGAIN_MS = 10 * 60_000;
+
 /**
  * Aborts every other upload of this key. Of two writers who do so before they look for the object, and before they
  * complete, one at most succeeds: whoever begins after the other one has listed finds the other's upload, or its object.
  *
- * Where uploads may not be listed or aborted, or cannot be, the writers are left to find each other by looking.
+ * Where uploads may not be listed or aborted, or cannot be, the writers are left to find each other by looking. A refusal is
+ * remembered for a while: each one has credentials looked for anew.
  */
-export async function endRivals({ key, id }: Upload, wire: S3Wire, call: S3Call): Promise<void> {
+export async function endRivals({ context, key, id }: Upload, wire: S3Wire, call: S3Call): Promise<void> {
+  const { habits, seen } = context;
+  if (habits.now.rivalUploads === "left" && performance.now() - seen.rivalsAskedAt < ASK_AGAIN_MS) return;
+  seen.rivalsAskedAt = performance.now();
   try {
     for await (const upload of readUploads(wire, call, key)) {
       if (upload.key !== key || upload.uploadId === id) continue;
       await abortThrough(wire, key, upload.uploadId, call.signal);
     }
+    habits.learn("rivalUploads", "ended");
   } catch (error) {
     if (!isNotForUs(error)) throw error;
+    // One listing that cannot be read says nothing of the next one.
+    if (error instanceof S3Failure) habits.learn("rivalUploads", "left", messageOf(error));
   }
 }
 

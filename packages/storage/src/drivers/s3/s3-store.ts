@@ -91,7 +91,7 @@ function createContext(options: S3StoreOptions, location: string, { load, clock 
     features: createFeatures(settings, habits, clock),
     wire: () => (wire ??= load().then((changing) => speaking(changing, habits))),
     habits,
-    seen: { bucket: false, ordered: new Set() },
+    seen: { bucket: false, ordered: new Set(), rivalsAskedAt: performance.now() },
     nameOf: (key) => `${location}/${key}`,
   };
 }
@@ -115,6 +115,7 @@ function usualHabits({ provider }: S3Settings): ServerHabits {
     payloadSignature: "md5",
     contentMd5: "taken",
     expectContinue: "taken",
+    rivalUploads: "ended",
   };
 }
 
