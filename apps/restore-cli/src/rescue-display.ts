@@ -37,6 +37,11 @@ function showRescue(log: Log, progress: Progress): (event: RescueEvent) => void 
           `not on this host, so not preloaded: ${event.names.join(", ")}; what needs ${event.names.length === 1 ? "it" : "them"} cannot be dumped`,
         );
         break;
+      case "libraries-unknown":
+        log.warn(
+          `it cannot be told whether this host has them, so not preloaded: ${event.names.join(", ")}; what needs them cannot be dumped`,
+        );
+        break;
       case "replaying":
         progress.finish();
         log.info("fetched; replaying WAL");

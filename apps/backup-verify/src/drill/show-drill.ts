@@ -40,6 +40,9 @@ export function showDrill({
       case "libraries-missing":
         log.warn(`not on this host, so not preloaded: ${event.names.join(", ")}`);
         break;
+      case "libraries-unknown":
+        log.warn(`it cannot be told whether this host has them, so not preloaded: ${event.names.join(", ")}`);
+        break;
       case "planned-again":
         log.info(`planned again, because what was planned has expired since: ${event.label}`);
         break;

@@ -23,6 +23,8 @@ export type RescueEvent =
   | { readonly type: "fetching"; readonly scope: RescueScope["kind"]; readonly plainBytes: number }
   | { readonly type: "fetched"; readonly bytes: number }
   | { readonly type: "libraries-missing"; readonly names: readonly string[] }
+  /** Left out, because nobody can say where this host's server keeps its libraries. */
+  | { readonly type: "libraries-unknown"; readonly names: readonly string[] }
   | { readonly type: "replaying" }
   | { readonly type: "replayed"; readonly reachedLsn: bigint | undefined; readonly invalidPages: number }
   /** The choice of files was not proved right: everything begins again with more of them. */

@@ -180,8 +180,9 @@ async function prepareServer(
   // The socket's directory lets nobody in but its owner.
   await replaceFile(file("pg_hba.conf"), "local all all trust\n", SCRATCH_FILE);
   await replaceFile(file("pg_ident.conf"), "", SCRATCH_FILE);
-  const { present, missing } = await findPreloadLibraries(plan.backup.settings, binDir);
+  const { present, missing, unknown } = await findPreloadLibraries(plan.backup.settings, binDir);
   if (missing.length > 0) onEvent?.({ type: "libraries-missing", names: missing });
+  if (unknown.length > 0) onEvent?.({ type: "libraries-unknown", names: unknown });
   const port = await findFreePort();
   return {
     port,

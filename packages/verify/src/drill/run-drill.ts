@@ -149,6 +149,8 @@ function follow(event: RescueEvent, { record, measured, options }: Following): v
     record.issues.push(`more than the database's own files had to be fetched: ${event.reason}`);
   else if (event.type === "libraries-missing")
     record.issues.push(`not on this host, so not preloaded: ${event.names.join(", ")}`);
+  else if (event.type === "libraries-unknown")
+    record.issues.push(`it cannot be told whether this host has them, so not preloaded: ${event.names.join(", ")}`);
   options.onEvent?.(event);
 }
 
