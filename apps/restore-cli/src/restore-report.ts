@@ -32,7 +32,7 @@ export function reportText(report: RestoreReport, prepared: Pick<Prepared, "appS
     ["timeline", `${outcome.timeline}${outcome.kind === "promoted" ? ", begun by this restore" : ""}`],
     ...foundRows(report.foundThere),
     ...workRows(report.work),
-    ["old data", report.keptAs === undefined ? undefined : `kept as ${report.keptAs}`],
+    ["old data", keptText(report)],
     ["saved", report.savedWal === undefined ? undefined : `WAL that was not archived: ${report.savedWal}`],
     ["checked", checks === undefined ? undefined : `${checks.databases} databases can be entered`],
     [
@@ -146,13 +146,21 @@ function lastCommitText({ reached: { lastCommit }, outcome }: RestoreReport): st
   return outcome.kind === "promoted" ? "none since the backup" : "not told by a server that is still in recovery";
 }
 
-function lostText({ target, reached: { firstLeftOut }, keptAs }: RestoreReport): string {
+/** What an earlier run has kept may be the place's data of weeks ago. */
+function keptText({ keptAs, keptEarlier }: RestoreReport): string | undefined {
+  if (keptAs === undefined || keptEarlier === undefined) return keptAs === undefined ? undefined : `kept as ${keptAs}`;
+  const { at, target } = keptEarlier;
+  return `kept as ${keptAs} at ${at}, by an earlier run${target === undefined ? "" : ` that was asked for ${target}`}`;
+}
+
+function lostText({ target, reached: { firstLeftOut }, keptAs, keptEarlier }: RestoreReport): string {
   if (target.kind !== "latest")
     return firstLeftOut === undefined
       ? "everything behind the target, as asked"
       : `everything from the commit of ${formatTargetTime(firstLeftOut)} on, as asked; its WAL stays in the repository`;
-  return keptAs === undefined
-    ? "only what was committed after that and never reached the repository"
+  if (keptAs === undefined) return "only what was committed after that and never reached the repository";
+  return keptEarlier !== undefined
+    ? "only what was committed after that and reached neither the repository nor the old data"
     : "nothing that the repository or the old disk held";
 }
 

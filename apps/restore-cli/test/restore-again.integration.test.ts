@@ -1,4 +1,13 @@
-import { closeSync, openSync, readdirSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -361,5 +370,20 @@ test(
     await cluster.stop();
     rmSync(cluster.dataDir, { recursive: true });
     expectNothingKept(await restore());
+    // One that was kept weeks ago by a restore that never was finished is told as that.
+    const path = join(cluster.socketDir, before.toSorted().at(-1) ?? "", "soar-kept.json");
+    const record = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+    writeFileSync(
+      path,
+      JSON.stringify({ ...record, restoredAt: undefined, keptAt: "2026-01-10T14:30:00.000Z", target: "a transaction" }),
+    );
+    await cluster.stop();
+    rmSync(cluster.dataDir, { recursive: true });
+    const text = await restore();
+    expect(text).toMatch(
+      /^old data: +kept as \S+ at 2026-01-10T14:30:00.000Z, by an earlier run that was asked for a transaction$/m,
+    );
+    expect(text).toMatch(/^lost: +only .* reached neither the repository nor the old data$/m);
+    expect(kept()).toEqual(before);
   },
 );

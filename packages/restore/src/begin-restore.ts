@@ -7,6 +7,7 @@ import { goesOn } from "./fetch/delta/approach.ts";
 import { linkWal } from "./fetch/wal-link.ts";
 import { keepOldData, takeOldPlace } from "./in-place/keep-old-data.ts";
 import type { RestorePlan } from "./plan/plan.ts";
+import { describeTarget } from "./plan/restore-target.ts";
 import { relocateLocalWal } from "./plan/relocate-local-wal.ts";
 import { putWalAside } from "./put-wal-aside.ts";
 import { removePrivateDirectory } from "./recover/private-access.ts";
@@ -30,7 +31,7 @@ export async function beginRestore(
   const { dataDir } = given;
   // The check was before services and server were stopped, and the directory looked at.
   await requireAlone(dataDir);
-  const kept = await keepAside(planned, checked, { ...given, noteChange });
+  const { plan: kept, keptNow } = await keepAside(planned, checked, { ...given, noteChange });
   const oldPlace = (await listKept(dataDir)).at(-1)?.keptAs;
   const options = { ...given, oldPlace, owner: await ownerOf(given, placeOfServer(given, checked, oldPlace)) };
   const keeper = await beginRecord(kept, checked, options);
@@ -50,6 +51,7 @@ export async function beginRestore(
       planFile: join(stateDir, "lineage.json"),
       recoveryLog: join(stateDir, "server.log"),
       fenced: !checked.inPlace,
+      keptNow,
       keeper,
     },
   };
@@ -68,19 +70,20 @@ async function keepAside(
   plan: RestorePlan,
   { approach, tablespaces }: CheckedRestore,
   { dataDir, owner, onEvent, noteChange }: RestoreOptions & Pick<Still, "noteChange">,
-): Promise<RestorePlan> {
-  if (approach.kind !== "replace") return plan;
+): Promise<{ readonly plan: RestorePlan; readonly keptNow: string | undefined }> {
+  if (approach.kind !== "replace") return { plan, keptNow: undefined };
   // Of a restore that was not gone on with, and whose record goes aside with what it names.
   const privateDir = (await readRestoreRecord(dataDir))?.privateDir;
   const { keptAs } = await keepOldData(dataDir, {
     systemIdentifier: approach.systemIdentifier,
     tablespacePlaces: new Set(tablespaces.values()),
     now: new Date(),
+    target: describeTarget(plan.target),
     beforeMove: noteChange,
   });
   await removePrivateDirectory(dataDir, privateDir, await ownerOf({ owner }, keptAs));
   onEvent?.({ type: "done", text: `kept the old data directory as ${keptAs}` });
-  return relocateLocalWal(plan, join(dataDir, "pg_wal"), join(keptAs, "pg_wal"));
+  return { plan: relocateLocalWal(plan, join(dataDir, "pg_wal"), join(keptAs, "pg_wal")), keptNow: keptAs };
 }
 
 /** What the server has run in: the old data directory, or the one that is gone on with. */

@@ -55,8 +55,7 @@ async function carryOver({ dataDir, inPlace, owner, keeper, oldPlace, onEvent }:
   const place = keeper.record.keptAs ?? oldPlace;
   if (!inPlace || place === undefined) return;
   const links = await carryLinks(place, dataDir, owner);
-  if (links.length > 0)
-    onEvent?.({ type: "done", text: `made the links of the old data directory again: ${links.join(", ")}` });
+  if (links.length > 0) onEvent?.({ type: "done", text: `made the links of ${place} again: ${links.join(", ")}` });
 }
 
 async function fetchInto(

@@ -11,6 +11,7 @@ import { withPlanLease, type PlanLeaseOptions } from "./plan/plan-lease.ts";
 import { recoverAndProve } from "./prove-phase.ts";
 import type { RestoreOptions, RestoreReport, Still } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
+import { whenKept } from "./status/kept-record.ts";
 import type { Run } from "./run/restore-run.ts";
 import { countReplayed, timed } from "./work-done.ts";
 
@@ -86,6 +87,7 @@ async function runPhases(
     startedServices: finished?.startedServices ?? [],
     changedSettings: await readChanged(run.dataDir),
     keptAs,
+    keptEarlier: keptAs === undefined || keptAs === run.keptNow ? undefined : await whenKept(run.dataDir, keptAs),
     savedWal,
   };
 }

@@ -23,6 +23,8 @@ export interface KeepOptions {
   /** Directories of tablespaces that the restored cluster is going to use, too. */
   readonly tablespacePlaces: ReadonlySet<string>;
   readonly now: Date;
+  /** What the restore is asked for, in words. */
+  readonly target?: string | undefined;
   /** Called when nothing is in the way any more, before the first directory gets another name. */
   readonly beforeMove?: (() => void) | undefined;
 }
@@ -128,6 +130,7 @@ async function chooseNames(dataDir: string, options: KeepOptions): Promise<KeptR
       dataDir,
       keptAs,
       keptAt: options.now.toISOString(),
+      target: options.target,
       systemIdentifier: options.systemIdentifier,
       moved,
     };

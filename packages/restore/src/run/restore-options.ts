@@ -2,6 +2,7 @@ import type { RecoveryEvent, RecoveryOutcome } from "@soar/pg-tools/cluster";
 import type { BackupRecord } from "@soar/repository";
 import type { FoundThere } from "../go-on/check-there.ts";
 import type { Approach } from "../fetch/delta/approach.ts";
+import type { KeptEarlier } from "../status/kept-record.ts";
 import type { RestoredChecks, TargetAction } from "../status/restore-record.ts";
 import type { ReplayProgress } from "../recover/replay-progress.ts";
 import type { Owner } from "@soar/durable-files";
@@ -93,6 +94,8 @@ export interface RestoreReport {
   readonly logFile: string | undefined;
   /** Where the old data directory is. */
   readonly keptAs: string | undefined;
+  /** Which run has put it there, where it was not this one: it may be weeks ago. */
+  readonly keptEarlier: KeptEarlier | undefined;
   /** Where WAL lies that a directory which was overwritten had not archived. */
   readonly savedWal: string | undefined;
   /** Undefined unless the server was promoted. */

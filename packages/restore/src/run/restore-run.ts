@@ -12,6 +12,8 @@ export interface Run extends RestoreOptions, CheckedRestore {
   /** A copy, which may not archive into the repository that it comes from. */
   readonly fenced: boolean;
   readonly keeper: RecordKeeper;
+  /** Where this run, and no earlier one, has put the old data directory. */
+  readonly keptNow: string | undefined;
   /** The newest that any restore has kept of this place: what it was like. */
   readonly oldPlace: string | undefined;
   /** Pages that are looked at once more when no server has them in memory. */

@@ -17,12 +17,21 @@ export interface KeptRecord {
   /** Where it is. */
   readonly keptAs: string;
   readonly keptAt: string;
+  /** What the restore that has kept it was asked for, in words; versions before did not note it. */
+  readonly target?: string | undefined;
   /** Undefined when its pg_control could not be read. */
   readonly systemIdentifier: string | undefined;
   /** Directories outside of it that belong to it, and went aside with it. */
   readonly moved: readonly MovedDirectory[];
   /** When the restore that has kept it was over: what a later one tells to have kept is not this. */
   readonly restoredAt?: string | undefined;
+}
+
+/** Of the run that has put an old data directory aside. */
+export interface KeptEarlier {
+  readonly at: string;
+  /** What it was asked for, in words, where that was noted. */
+  readonly target: string | undefined;
 }
 
 export interface MovedDirectory {
@@ -37,6 +46,7 @@ const recordSchema: v.GenericSchema<unknown, KeptRecord> = v.object({
   dataDir: v.string(),
   keptAs: v.string(),
   keptAt: v.string(),
+  target: v.optional(v.string()),
   // JSON leaves it out where it is not known.
   systemIdentifier: v.optional(v.string(), () => undefined),
   moved: v.array(v.object({ link: v.string(), from: v.string(), to: v.string() })),
@@ -111,6 +121,12 @@ export async function listKept(dataDir: string): Promise<KeptRecord[]> {
 export async function findKeptByInterrupted(dataDir: string): Promise<string | undefined> {
   const newest = (await listKept(dataDir)).at(-1);
   return newest?.restoredAt === undefined ? newest?.keptAs : undefined;
+}
+
+/** What is known of the run that has kept it; undefined where nothing of this directory is kept there any more. */
+export async function whenKept(dataDir: string, keptAs: string): Promise<KeptEarlier | undefined> {
+  const record = (await listKept(dataDir)).find((one) => one.keptAs === keptAs);
+  return record === undefined ? undefined : { at: record.keptAt, target: record.target };
 }
 
 /** Notes that the restore which kept it is over. Nothing that is kept there, or nothing of ours, is left as it is. */
