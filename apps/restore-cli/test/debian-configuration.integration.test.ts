@@ -58,10 +58,21 @@ test(
     await using copy = await adoptTestCluster({ installation: cluster.installation, dataDir, start: false });
     await copy.stop();
     await cluster.kill();
+    // Since then somebody has named what this host does not have.
+    appendFileSync(join(etc, "postgresql.conf"), "log_timezone = 'Soar/None'\n");
+    const lacked = { name: "log_timezone", value: "Soar/None", now: "GMT" };
+    const plan = await debian.run("soar-restore", "plan", "--latest");
+    expect(plan.stdout, plan.stderr).toMatch(
+      /^warning: +this host does not have log_timezone = 'Soar\/None': .*'GMT'/m,
+    );
     rmSync(cluster.dataDir, { recursive: true });
     const inPlace = await debian.run("soar-restore", "--latest", "--yes", "--json");
     expect(inPlace.status, inPlace.stderr).toBe(0);
-    expect(JSON.parse(inPlace.stdout)).toMatchObject({ fenced: false, dataDir: cluster.dataDir });
+    expect(JSON.parse(inPlace.stdout)).toMatchObject({
+      fenced: false,
+      dataDir: cluster.dataDir,
+      changedSettings: [lacked],
+    });
     expect(
       await cluster.query(
         "SELECT count(*)::int AS rows, current_setting('config_file') AS config, current_setting('max_connections') AS max, current_setting('archive_mode') AS archive_mode FROM rows",

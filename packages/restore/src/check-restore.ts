@@ -52,7 +52,7 @@ export async function checkRestore(
     countHoles: () => countHoles(store, plan.backup),
   };
   await requireRoom(plan, places, approach);
-  const { texts: configuration, saved } = await describeConfig(store, plan.backup, {
+  const { texts: configuration, config } = await describeConfig(store, plan.backup, {
     dataDir,
     inPlace,
     withConfig: options.withConfig,
@@ -67,7 +67,7 @@ export async function checkRestore(
     control: await controlOf(plan, options, inPlace),
     canControlServices: await hasSystemd(systemEnv),
     configuration,
-    missingHere: await findMissingHere(plan.backup, { dataDir, binDir, inPlace, saved, systemEnv }),
+    missingHere: await findMissingHere(plan.backup, { dataDir, binDir, inPlace, config, systemEnv }),
   };
 }
 

@@ -6,6 +6,7 @@ import { isFile } from "../is-file.ts";
 import { findKeptByInterrupted } from "../status/kept-record.ts";
 import { isElsewhere, isLeftOut, linkOnTheWay, missingOf, placeInCopy } from "./config-places.ts";
 import { placeBelow } from "./include-directives.ts";
+import type { ForeseenConfig } from "./foresee-settings.ts";
 import { NOT_READABLE, readSavedConfig } from "./saved-config.ts";
 
 export interface DescribeOptions extends CallOptions {
@@ -18,8 +19,8 @@ export interface DescribeOptions extends CallOptions {
 export interface DescribedConfig {
   /** In words. */
   readonly texts: readonly string[];
-  /** What was saved with the backup; undefined where the restored server uses what lies on this host, or nothing can be read. */
-  readonly saved: ReadonlyMap<string, Buffer> | undefined;
+  /** What its settings come from; undefined where nothing of it can be read. */
+  readonly config: ForeseenConfig | undefined;
 }
 
 /**
@@ -33,14 +34,14 @@ export async function describeConfig(
 ): Promise<DescribedConfig> {
   const source = backup.settings["config_file"];
   if (inPlace && isElsewhere(backup) && source !== undefined && (await isFile(source)))
-    return { texts: [], saved: withConfig ? await readSavedConfig(store, backup, { signal }) : undefined };
+    return { texts: [], config: await configInPlace(store, backup, source, { withConfig, signal }) };
   let saved: ReadonlyMap<string, Buffer>;
   try {
     saved = await readSavedConfig(store, backup, { signal });
   } catch (error) {
     if (isElsewhere(backup) || !hasErrorCode(error, ...NOT_READABLE)) throw error;
     const text = `what was saved with the backup is left out, because it cannot be read: ${messageOf(error)}`;
-    return { texts: [text], saved: undefined };
+    return { texts: [text], config: undefined };
   }
   const elsewhere = await missingOf(withoutInside(saved, backup), backup, {
     dataDir,
@@ -64,7 +65,23 @@ export async function describeConfig(
           `${linked.join(", ")}: where links of the old data directory lead, as it is there now; --with-config puts back what was saved`,
         ]),
   ];
-  return { texts, saved };
+  return { texts, config: { saved, configFile: undefined } };
+}
+
+/** It is used where it lies, but for what is put back before; what ALTER SYSTEM wrote comes with the data. */
+async function configInPlace(
+  store: ObjectStore,
+  backup: BackupRecord,
+  configFile: string,
+  { withConfig, signal }: CallOptions & { readonly withConfig: boolean },
+): Promise<ForeseenConfig> {
+  try {
+    const saved = await readSavedConfig(store, backup, { signal });
+    return { saved, configFile: withConfig ? undefined : configFile };
+  } catch (error) {
+    if (withConfig || !hasErrorCode(error, ...NOT_READABLE)) throw error;
+    return { saved: new Map(), configFile };
+  }
 }
 
 /** Those of the data directory come with the data, but for what is looked at one by one. */

@@ -1,48 +1,65 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { replaceFile } from "@soar/durable-files";
+import { isRoot, ownerOf, replaceFile } from "@soar/durable-files";
 import { makeTemporaryDirectory, removeTree } from "@soar/durable-files/directories";
 import { formatConfigSetting, parseConfigSettings } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
+import { splitChanged, suitToHost } from "./host-settings.ts";
 import { AUTO_CONF } from "./legal-files.ts";
-import { hasHugePages, WITHOUT } from "./huge-pages.ts";
-import { withDefaults } from "./host-settings.ts";
-import { type ChangedSetting, findRefused, type RefusedSetting } from "./refused-settings.ts";
+import type { ChangedSetting } from "./refused-settings.ts";
+
+/** What the restored server will read as its configuration. */
+export interface ForeseenConfig {
+  /** Of the backup, by the paths on the source. */
+  readonly saved: ReadonlyMap<string, Buffer>;
+  /** A postgresql.conf of this host that takes the place of all that was saved but what ALTER SYSTEM wrote. */
+  readonly configFile: string | undefined;
+}
 
 interface ForeseeOptions {
   readonly binDir: string;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What of the saved configuration a server of this host would refuse, and what it would be given instead: asked before there is a server. */
+/**
+ * What of its configuration the restored server would refuse on this host, and what it will be given instead: found as the
+ * restore finds it, in a data directory that has nothing but these files and is removed.
+ */
 export async function foreseeChanged(
-  saved: ReadonlyMap<string, Buffer>,
+  { saved, configFile }: ForeseenConfig,
   { settings, source }: BackupRecord,
   { binDir, signal }: ForeseeOptions,
 ): Promise<ChangedSetting[]> {
   const last = join(source.dataDirectory, AUTO_CONF);
-  const paths = [...saved.keys()].filter((path) => path !== settings["hba_file"] && path !== settings["ident_file"]);
-  const inOrder = [...paths.filter((path) => path !== last), ...paths.filter((path) => path === last)];
-  const values = new Map<string, string>();
-  for (const path of inOrder)
-    for (const { name, value } of parseConfigSettings(saved.get(path)?.toString("utf8") ?? "")) values.set(name, value);
-  const changed = await withDefaults(await refusedOf(values, { binDir, signal }), binDir);
-  return values.get("huge_pages") === "on" && !(await hasHugePages()) ? [...changed, WITHOUT] : changed;
+  const paths = [...saved.keys()].filter(
+    (path) => path !== last && path !== settings["hba_file"] && path !== settings["ident_file"],
+  );
+  const owner = configFile !== undefined && isRoot() ? await ownerOf(configFile) : undefined;
+  const dataDir = await makeTemporaryDirectory(tmpdir(), "soar-settings-", { owner });
+  try {
+    const write = async (name: string, texts: readonly string[]): Promise<void> =>
+      await replaceFile(join(dataDir, name), plainSettings(texts), { mode: 0o600, owner, sync: "none" });
+    if (configFile === undefined)
+      await write(
+        "postgresql.conf",
+        paths.map((path) => textOf(saved, path)),
+      );
+    await write(AUTO_CONF, [splitChanged(textOf(saved, last)).own]);
+    // The server that is going to be stopped may have taken them.
+    return await suitToHost({ dataDir, configFile, binDir, owner, signal, pages: "all" });
+  } finally {
+    await removeTree(dataDir, { sync: "none" });
+  }
 }
 
-/** By a configuration of nothing else, in a directory that is removed. */
-async function refusedOf(
-  values: ReadonlyMap<string, string>,
-  { binDir, signal }: ForeseeOptions,
-): Promise<RefusedSetting[]> {
-  const directory = await makeTemporaryDirectory(tmpdir(), "soar-settings-");
-  try {
-    // A line end is written as it is nowhere; no setting that has one is of the host.
-    const plain = [...values].filter(([, value]) => !/[\n\r\0]/.test(value));
-    const lines = plain.map(([name, value]) => formatConfigSetting(name, value));
-    await replaceFile(join(directory, "postgresql.conf"), `${lines.join("\n")}\n`, { mode: 0o600, sync: "none" });
-    return await findRefused({ binDir, directory, signal });
-  } finally {
-    await removeTree(directory, { sync: "none" });
-  }
+function textOf(saved: ReadonlyMap<string, Buffer>, path: string): string {
+  return saved.get(path)?.toString("utf8") ?? "";
+}
+
+/** The last of each name, and nothing that leads to other files. */
+function plainSettings(texts: readonly string[]): string {
+  const values = new Map(texts.flatMap(parseConfigSettings).map(({ name, value }) => [name, value]));
+  // A line end is written as it is nowhere; no setting that has one is of the host.
+  const plain = [...values].filter(([, value]) => !/[\n\r\0]/.test(value));
+  return plain.map(([name, value]) => `${formatConfigSetting(name, value)}\n`).join("");
 }

@@ -81,10 +81,71 @@ describe.each(postgresMajors())("on PostgreSQL $version", ({ binDir }) => {
       settings: { config_file: "/etc/soar-test/postgresql.conf" },
     };
     const saved = new Map(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)]));
-    expect((await foreseeChanged(saved, backup, { binDir })).map(({ name }) => name).toSorted()).toEqual([
-      "TimeZone",
-      "max_stack_depth",
-      "wal_compression",
+    expect(
+      (await foreseeChanged({ saved, configFile: undefined }, backup, { binDir })).map(({ name }) => name).toSorted(),
+    ).toEqual(["max_stack_depth", "timezone", "wal_compression"]);
+  });
+
+  /** As a restore on a host that lacked more has left it, and a backup of that brings it here. */
+  const FROM_ELSEWHERE = [
+    "work_mem = '5MB'",
+    "# soar: this host lacks what the source had; ALTER SYSTEM RESET takes one of these back.",
+    "# timezone = 'UTC'",
+    "timezone = 'GMT'",
+    "# lc_time = 'xx_XX.UTF-8'",
+    "lc_time = 'POSIX'",
+    "# soar: end of what this host lacks",
+    "max_connections = '17'",
+    "",
+  ].join("\n");
+
+  test("what was changed for the sake of the host that was backed up is taken back, and this host is asked", async () => {
+    put("postgresql.conf", "timezone = 'UTC'\nlc_time = 'xx_XX.UTF-8'\nlog_timezone = 'Mars/Olympus Mons'\n");
+    put("postgresql.auto.conf", FROM_ELSEWHERE);
+    const changed = await suit();
+    expect(changed.toSorted(byName)).toEqual([
+      { name: "lc_time", value: "xx_XX.UTF-8", now: "C" },
+      { name: "log_timezone", value: "Mars/Olympus Mons", now: "GMT" },
     ]);
+    expect(await readChanged(dataDir)).toEqual(changed);
+    const settings = parseConfigSettings(readFileSync(join(dataDir, "postgresql.auto.conf"), "utf8"));
+    const named = (name: string) => settings.filter((one) => one.name === name).map(({ value }) => value);
+    expect([named("timezone"), named("work_mem"), named("max_connections")]).toEqual([[], ["5MB"], ["17"]]);
+    // And where this host has everything, nothing is left of it.
+    put("postgresql.conf", "lc_time = 'C'\n");
+    put("postgresql.auto.conf", FROM_ELSEWHERE);
+    expect(await suit()).toEqual([]);
+    expect(readFileSync(join(dataDir, "postgresql.auto.conf"), "utf8")).toBe(
+      "work_mem = '5MB'\nmax_connections = '17'\n",
+    );
+  });
+
+  test("the plan says of a configuration that is used where it lies what the restore then does", async () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), "soar-etc-"));
+    const configFile = join(elsewhere, "postgresql.conf");
+    writeFileSync(
+      configFile,
+      `data_directory = '${elsewhere}'\nlog_timezone = 'Mars/Olympus Mons'\nlc_time = 'xx_XX'\n`,
+    );
+    // Of the data directory that is there now, which is not the one that is going to be.
+    writeFileSync(join(elsewhere, "postgresql.auto.conf"), "lc_numeric = 'xx_XX'\n");
+    for (const path of [elsewhere, configFile]) chownSync(path, serverUser().uid, serverUser().gid);
+    const { source, ...record } = sampleRecord({});
+    const backup = {
+      ...record,
+      source: { ...source, dataDirectory: "/srv/source" },
+      settings: { config_file: configFile },
+    };
+    const auto = `${FROM_ELSEWHERE}lc_monetary = 'xx_XX'\n`;
+    const saved = new Map([
+      ["/srv/source/postgresql.auto.conf", Buffer.from(auto)],
+      [configFile, Buffer.from("timezone = 'Mars/As Saved'\n")],
+    ]);
+    const foreseen = await foreseeChanged({ saved, configFile }, backup, { binDir });
+    put("postgresql.auto.conf", auto);
+    const changed = await suitToHost({ dataDir, binDir, owner, configFile });
+    expect(foreseen.toSorted(byName)).toEqual(changed.toSorted(byName));
+    expect(changed.map(({ name }) => name).toSorted()).toEqual(["lc_monetary", "lc_time", "log_timezone"]);
+    rmSync(elsewhere, { recursive: true });
   });
 });

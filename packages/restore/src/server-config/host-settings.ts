@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { isRoot, lstatIfPresent, type Owner, ownerOf, readTextIfPresent, replaceFile } from "@soar/durable-files";
 import { formatConfigSetting, parseConfigSettings } from "@soar/pg-tools/recovery-config";
 import { inDataDirectory } from "../data-directory.ts";
-import { lackedHugePages } from "./huge-pages.ts";
+import { type HugePages, lackedHugePages } from "./huge-pages.ts";
 import { AUTO_CONF } from "./legal-files.ts";
 import {
   type AskOptions,
@@ -14,6 +14,8 @@ import {
 
 export interface HostOptions extends Omit<AskOptions, "directory"> {
   readonly dataDir: string;
+  /** Which huge pages of this host count: the free ones, unless the server that has taken them is going to be stopped. */
+  readonly pages?: HugePages | undefined;
 }
 
 const BEGIN = "# soar: this host lacks what the source had; ALTER SYSTEM RESET takes one of these back.";
@@ -23,26 +25,27 @@ const ROUNDS = 2;
 
 /**
  * Gives settings that keep the server of a restored data directory from starting on this host a value that does not, where
- * it counts more than in all other files. Repeatable; what was changed once stays until it is taken back. Resolves to all that
- * is changed there.
+ * it counts more than in all other files. What a restore has changed there before, maybe on the host that was backed up, is
+ * taken back first: this host is asked, and no other. Repeatable. Resolves to all that is changed there.
  */
 export async function suitToHost(options: HostOptions): Promise<ChangedSetting[]> {
   const { dataDir } = options;
   const owner = options.owner ?? (isRoot() ? await ownerOf(dataDir) : undefined);
   const asked = { ...options, owner, directory: dataDir };
+  await takeBack(dataDir, owner);
   for (let round = 1; round <= ROUNDS; round += 1) {
     const refused = await findRefused(asked);
     const changed = await withDefaults(refused, options.binDir);
     if (changed.length === 0) break;
     await addChanged(dataDir, changed, await spellings(options), owner);
   }
-  const pages = await lackedHugePages(asked);
+  const pages = await lackedHugePages(asked, options.pages ?? "free");
   if (pages !== undefined) await addChanged(dataDir, [pages], new Map(), owner);
   return await readChanged(dataDir);
 }
 
 /** What would be given instead; nothing for one that has no default of which this host knows. */
-export async function withDefaults(refused: readonly RefusedSetting[], binDir: string): Promise<ChangedSetting[]> {
+async function withDefaults(refused: readonly RefusedSetting[], binDir: string): Promise<ChangedSetting[]> {
   if (refused.length === 0) return [];
   const defaults = await defaultsOf(
     refused.map(({ name }) => name),
@@ -54,16 +57,29 @@ export async function withDefaults(refused: readonly RefusedSetting[], binDir: s
   });
 }
 
-/** Everything that restores have changed there for the sake of this host. */
+/** Everything that a restore has changed there for the sake of the host that it ran on. */
 export async function readChanged(dataDir: string): Promise<ChangedSetting[]> {
-  const lines = (await readAuto(dataDir)).split("\n");
-  const [begin, end] = [lines.indexOf(BEGIN), lines.indexOf(END)];
-  if (begin < 0 || end < begin) return [];
-  const block = lines.slice(begin + 1, end);
+  const block = splitChanged(await readAuto(dataDir)).changed;
   const read = (texts: readonly string[]) => parseConfigSettings(texts.join("\n"));
   const now = new Map(read(block).map(({ name, value }) => [name, value]));
   const before = read(block.filter((line) => line.startsWith("#")).map((line) => line.slice(1)));
   return before.map(({ name, value }) => ({ name, value, now: now.get(name) ?? "" }));
+}
+
+/** A `postgresql.auto.conf` as it is without what restores have changed, and the lines of that. */
+export function splitChanged(text: string): { readonly own: string; readonly changed: readonly string[] } {
+  const lines = text.split("\n");
+  const changed: string[] = [];
+  for (let end = lines.indexOf(END); end >= 0; end = lines.indexOf(END, end)) {
+    const begin = lines.lastIndexOf(BEGIN, end);
+    // Without its beginning it is a comment.
+    if (begin < 0) end += 1;
+    else {
+      changed.push(...lines.splice(begin, end - begin + 1).slice(1, -1));
+      end = begin;
+    }
+  }
+  return { own: lines.join("\n"), changed };
 }
 
 /** For people. */
@@ -104,8 +120,18 @@ async function addChanged(
   const next = rest.includes(`${END}\n`)
     ? rest.replace(`${END}\n`, () => [...lines, END, ""].join("\n"))
     : rest + [BEGIN, ...lines, END, ""].join("\n");
+  await writeAuto(dataDir, next, owner);
+}
+
+async function takeBack(dataDir: string, owner: Owner | undefined): Promise<void> {
+  const text = await readAuto(dataDir);
+  const { own } = splitChanged(text);
+  if (own !== text) await writeAuto(dataDir, own, owner);
+}
+
+async function writeAuto(dataDir: string, text: string, owner: Owner | undefined): Promise<void> {
   const within = inDataDirectory(dataDir, owner);
-  await replaceFile(join(dataDir, AUTO_CONF), next, { mode: 0o600, keepMode: true, sync: "directory", within });
+  await replaceFile(join(dataDir, AUTO_CONF), text, { mode: 0o600, keepMode: true, sync: "directory", within });
 }
 
 async function readAuto(dataDir: string): Promise<string> {

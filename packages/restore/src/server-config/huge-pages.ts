@@ -1,24 +1,23 @@
 import { readTextIfPresent } from "@soar/durable-files";
 import { type AskOptions, askSetting, type ChangedSetting } from "./refused-settings.ts";
 
+/** `free`: those that nobody has taken yet; `all`: those that a running server has taken, too. */
+export type HugePages = "free" | "all";
+
 /** As where nothing is said of them. */
-export const WITHOUT: ChangedSetting = { name: "huge_pages", value: "on", now: "try" };
+const WITHOUT: ChangedSetting = { name: "huge_pages", value: "on", now: "try" };
 
 /**
  * Whether a server that demands huge pages would not get them on this host: then it goes without, as it does where
  * nothing is said of them. Undefined where they are there, or are not demanded. Only while no server runs there.
  */
-export async function lackedHugePages(options: AskOptions): Promise<ChangedSetting | undefined> {
+export async function lackedHugePages(options: AskOptions, pages: HugePages): Promise<ChangedSetting | undefined> {
   if ((await askSetting(options, "huge_pages")) !== "on") return undefined;
   // It needs the preloaded libraries for this; without them at least one page is needed.
   const needed = Number((await askSetting(options, "shared_memory_size_in_huge_pages")) ?? 1);
-  const free = await countPages("free_hugepages", Number((await askSetting(options, "huge_page_size")) ?? 0));
+  const name = pages === "free" ? "free_hugepages" : "nr_hugepages";
+  const free = await countPages(name, Number((await askSetting(options, "huge_page_size")) ?? 0));
   return free >= needed ? undefined : WITHOUT;
-}
-
-/** Whether this host has any huge pages, free or not, of the system's own size. */
-export async function hasHugePages(): Promise<boolean> {
-  return (await countPages("nr_hugepages", 0)) > 0;
 }
 
 /** @param size in KiB; 0 is the system's own */

@@ -55,7 +55,7 @@ test.each([
       await findMissingHere(backup, {
         dataDir,
         binDir: root,
-        saved: undefined,
+        config: undefined,
         inPlace: dataDir === source,
         systemEnv: {},
       })

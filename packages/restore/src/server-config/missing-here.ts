@@ -2,7 +2,7 @@ import { isAbsolute, join, normalize, relative, resolve } from "node:path";
 import { statIfPresent } from "@soar/durable-files";
 import { runIfPresent } from "@soar/programs";
 import type { BackupRecord } from "@soar/repository";
-import { foreseeChanged } from "./foresee-settings.ts";
+import { foreseeChanged, type ForeseenConfig } from "./foresee-settings.ts";
 import { findPreloadLibraries } from "./preload-libraries.ts";
 
 export interface MissingHereOptions {
@@ -10,8 +10,8 @@ export interface MissingHereOptions {
   readonly binDir: string;
   /** The cluster takes the place of the lost one, whose links are made again. */
   readonly inPlace: boolean;
-  /** The configuration that was saved with the backup, where the restored server gets it. */
-  readonly saved: ReadonlyMap<string, Buffer> | undefined;
+  /** Undefined where nothing is known of it. */
+  readonly config: ForeseenConfig | undefined;
   /** The whole environment of the system's own programs. */
   readonly systemEnv: Readonly<Record<string, string>>;
 }
@@ -85,9 +85,9 @@ async function missingLocales({ databases }: BackupRecord, { systemEnv }: Missin
 }
 
 /** Time zones, locales, and others of which a server of another host knows less: it would not even recover. */
-async function missingValues(backup: BackupRecord, { binDir, saved }: MissingHereOptions): Promise<string[]> {
-  if (saved === undefined) return [];
-  return (await foreseeChanged(saved, backup, { binDir })).map(
+async function missingValues(backup: BackupRecord, { binDir, config }: MissingHereOptions): Promise<string[]> {
+  if (config === undefined) return [];
+  return (await foreseeChanged(config, backup, { binDir })).map(
     ({ name, value, now }) =>
       `this host does not have ${name} = '${value}': the restored server is started with '${now}', in its postgresql.auto.conf`,
   );

@@ -51,7 +51,12 @@ export async function askSetting(options: AskOptions, name: string): Promise<str
 
 async function ask({ binDir, directory, configFile, owner, signal }: AskOptions, name: string) {
   // Root may ask this, in the first place only (main.c). What a configuration says of the log must not hide what is asked for.
-  const settings = { ...CAPTURE_SETTINGS, ...(configFile === undefined ? {} : { config_file: configFile }) };
+  // A file may name another directory, whose postgresql.auto.conf would be read then.
+  const settings = {
+    ...CAPTURE_SETTINGS,
+    data_directory: directory,
+    ...(configFile === undefined ? {} : { config_file: configFile }),
+  };
   const words = Object.entries(settings).flatMap(([setting, value]) => ["-c", `${setting}=${value}`]);
   return await runProgram(join(binDir, "postgres"), ["-C", name, "-D", directory, ...words], {
     env: ENVIRONMENT,
