@@ -146,6 +146,8 @@ export interface ListOptions extends CallOptions {
 export interface GetOptions extends CallOptions {
   /** Part of the object. A suffix longer than the object gives the whole object. */
   readonly range?: ByteRange | undefined;
+  /** The reader wants all of it in memory: chunks may be as large as the body. See `readObject`. */
+  readonly whole?: boolean | undefined;
 }
 
 export type ByteRange = { readonly offset: number; readonly length?: number | undefined } | { readonly suffix: number };

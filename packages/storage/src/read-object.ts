@@ -14,6 +14,7 @@ export async function readObject(store: ObjectStore, key: string, options: ReadO
   const controller = new AbortController();
   const body = await store.get(key, {
     range,
+    whole: true,
     signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
   });
   if (body.length > maxBytes) {
@@ -29,13 +30,23 @@ export async function readObject(store: ObjectStore, key: string, options: ReadO
   return await collectBody(body);
 }
 
-/** Reads an opened body into one buffer of exactly its length. */
+/** Reads an opened body into one buffer of exactly its length; a body that is one chunk with memory of its own is that buffer. */
 export async function collectBody(body: ObjectBody): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(body.length);
+  let bytes: Buffer | undefined;
   let filled = 0;
   for await (const chunk of body) {
-    bytes.set(chunk, filled);
+    if (bytes === undefined && chunk.byteLength === body.length && fillsItsMemory(chunk)) {
+      bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    } else {
+      bytes ??= Buffer.allocUnsafeSlow(body.length);
+      bytes.set(chunk, filled);
+    }
     filled += chunk.byteLength;
   }
-  return bytes;
+  return bytes ?? Buffer.alloc(0);
+}
+
+/** What was given may be handed on to another thread, or emptied, together with its memory. */
+function fillsItsMemory({ buffer, byteLength }: Uint8Array): boolean {
+  return buffer.byteLength === byteLength;
 }

@@ -79,7 +79,7 @@ async function readPart(
   range: ByteRange,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const body = await store.get(object.key, { range, signal });
+  const body = await store.get(object.key, { range, whole: true, signal });
   const bytes = await collectBody(body);
   if (body.object.size === object.size && body.object.etag === object.etag) return bytes;
   throw new SoarError(

@@ -23,7 +23,10 @@ function open(config: Partial<StoreConfig> = {}): ObjectStore {
   const { bucket, endpoint, region, accessKeyId, secretAccessKey, caPem } = server;
   const store = openStore({
     url: `s3://${bucket}`,
-    ...{ endpoint, region, caPem, credentials: { accessKeyId, secretAccessKey } },
+    endpoint,
+    region,
+    caPem,
+    credentials: { accessKeyId, secretAccessKey },
     retry: { baseDelayMs: 1, maxDelayMs: 10 },
     ...config,
   });

@@ -55,6 +55,8 @@ export function defineGetSuite(use: UseContext): void {
           object: { key: key("a"), size: SIZE },
         });
         expect((await collectBody(body)).equals(bytes.subarray(start, end)), JSON.stringify(range)).toBe(true);
+        const whole = await readObject(store, key("a"), { range });
+        expect(whole.equals(bytes.subarray(start, end)), JSON.stringify(range)).toBe(true);
       }
     });
 

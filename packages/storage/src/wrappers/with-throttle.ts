@@ -20,7 +20,9 @@ export function withThrottle(store: ObjectStore, { bytesPerSecond, clock }: Thro
       return await store.put(key, body, options);
     },
     beginMultipart: async (key, options) => throttledUpload(await store.beginMultipart(key, options), up),
-    get: async (key, options) => throttledBody(await store.get(key, options), down, options?.signal),
+    // In small chunks, whoever reads: else it would come in bursts.
+    get: async (key, options) =>
+      throttledBody(await store.get(key, { ...options, whole: false }), down, options?.signal),
     stat: (key, options) => store.stat(key, options),
     list: (prefix, options) => store.list(prefix, options),
     remove: (keys, options) => store.remove(keys, options),

@@ -21,9 +21,10 @@ export class FetchOrder {
     this.#window = window;
   }
 
-  /** Nothing more to fetch, and nothing of it left. */
+  /** Nothing more to fetch, whatever is taken of what lies ready. */
   get isDone(): boolean {
-    return this.#waiting.length === 0 && this.#inFlight.size === 0 && this.#ready.size === 0;
+    const mayComeAgain = this.#again.size > 0 && this.#ready.size > 0;
+    return this.#waiting.length === 0 && this.#inFlight.size === 0 && !mayComeAgain;
   }
 
   /** The next name to fetch, while there is room for it; marked as being fetched. */

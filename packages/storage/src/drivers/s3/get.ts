@@ -1,12 +1,17 @@
 import { SoarError } from "@soar/errors";
 import { rangeBehindEnd, requireByteRange } from "../../byte-range.ts";
+import { gatheredChunks } from "./gathered-chunks.ts";
 import { createObjectBody, shortBody } from "../../object-body.ts";
 import type { ByteRange, GetOptions, ObjectBody } from "../../object-store.ts";
 import { callS3, meaningOf, objectOf, type S3Call, type S3Context, statS3 } from "./context.ts";
 import { isS3Failure, S3Failure, type WireObject } from "./wire.ts";
 
 /** Opens an object and checks, before the first byte is believed, that the answer is the range that was asked for. */
-export async function getS3(context: S3Context, key: string, { range, signal }: GetOptions): Promise<ObjectBody> {
+export async function getS3(
+  context: S3Context,
+  key: string,
+  { range, whole, signal }: GetOptions,
+): Promise<ObjectBody> {
   requireByteRange(range);
   const call: S3Call = { action: `read '${context.nameOf(key)}'`, key, signal };
   // HTTP has no word for an empty range.
@@ -22,7 +27,7 @@ export async function getS3(context: S3Context, key: string, { range, signal }: 
       throw error;
     }
     try {
-      return openBody(context, call, opened, range);
+      return openBody(context, call, opened, { range, whole });
     } catch (error) {
       opened.discard();
       throw error;
@@ -48,12 +53,17 @@ async function openEmpty(context: S3Context, call: S3Call, range: ByteRange): Pr
   return createObjectBody({ object, offset, length: 0 }, name, async function* () {});
 }
 
-function openBody(context: S3Context, call: S3Call, opened: WireObject, range: ByteRange | undefined): ObjectBody {
+function openBody(
+  context: S3Context,
+  call: S3Call,
+  opened: WireObject,
+  { range, whole = false }: Pick<GetOptions, "range" | "whole">,
+): ObjectBody {
   const key = call.key ?? "";
   const { offset, length, size } = resolveAnswer(call, opened, range);
   const object = objectOf(key, { ...opened, size }, call.action);
   return createObjectBody({ object, offset, length }, context.nameOf(key), () =>
-    receivedChunks(context, call, opened, length),
+    receivedChunks(context, call, whole ? gatheredChunks(opened.body, length) : opened.body, length),
   );
 }
 
@@ -97,7 +107,7 @@ function parseContentRange(call: S3Call, { contentRange }: WireObject): Answer {
 async function* receivedChunks(
   context: S3Context,
   call: S3Call,
-  { chunks }: WireObject,
+  chunks: AsyncIterable<Uint8Array>,
   length: number,
 ): AsyncGenerator<Uint8Array, void, void> {
   let received = 0;

@@ -91,7 +91,7 @@ async function openTunnel(proxy: URL, options: ConnectionOptions, timeoutMs: num
 
 async function askForTunnel(
   proxy: URL,
-  { host = "", port = 443, ca }: ConnectionOptions,
+  { host = "", port = 443, secureContext }: ConnectionOptions,
   held: { asking?: ClientRequest },
 ): Promise<Duplex> {
   const target = `${host.includes(":") ? `[${host}]` : host}:${port}`;
@@ -99,7 +99,7 @@ async function askForTunnel(
   const asking = send({
     ...proxyAddress(proxy),
     // A private authority may have signed for the proxy, too.
-    ...(ca !== undefined && { ca }),
+    ...(secureContext !== undefined && { secureContext }),
     method: "CONNECT",
     path: target,
     agent: false,

@@ -114,7 +114,7 @@ function objectCalls({
           status: output.$metadata.httpStatusCode ?? 0,
           contentLength: output.ContentLength,
           contentRange: output.ContentRange,
-          chunks: body,
+          body,
           discard: () => void body.destroy(),
         };
       }),

@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { getCACertificates } from "node:tls";
+import { createSecureContext, getCACertificates } from "node:tls";
 import type { ProxyChoice } from "../../proxy-choice.ts";
 import { failureThrough, proxyAddress, proxyHeaders, TunnelAgent } from "./proxy-tunnel.ts";
 import { bodySent, sendBody } from "./send-body.ts";
@@ -53,11 +53,14 @@ export function createTransport(options: TransportOptions): Transport {
   const http = new HttpAgent(agentOptions);
   // `ca` replaces the usual certificates, so these are named too, including those of NODE_EXTRA_CA_CERTS.
   const ca = options.caPem === undefined ? undefined : [...getCACertificates("default"), options.caPem];
-  const https = new HttpsAgent({ ...agentOptions, ca });
+  // Read once: as a list they would be read for each connection, and joined to the agent's name of the host for each request.
+  const secureContext = ca === undefined ? undefined : createSecureContext({ ca });
+  const https = new HttpsAgent({ ...agentOptions, secureContext });
   const tunnels = new Map<string, TunnelAgent>();
   const tunnelThrough = (proxy: URL): TunnelAgent => {
     const { connectTimeoutMs } = options;
-    const tunnel = tunnels.get(proxy.href) ?? new TunnelAgent(proxy, { ...agentOptions, ca, connectTimeoutMs });
+    const tunnel =
+      tunnels.get(proxy.href) ?? new TunnelAgent(proxy, { ...agentOptions, secureContext, connectTimeoutMs });
     tunnels.set(proxy.href, tunnel);
     return tunnel;
   };

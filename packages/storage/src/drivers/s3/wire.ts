@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { HabitName } from "../../server-habits.ts";
 
 /**
@@ -84,7 +85,7 @@ export interface WireObject extends Omit<WireFacts, "size"> {
   readonly status: number;
   readonly contentLength: number | undefined;
   readonly contentRange: string | undefined;
-  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly body: Readable;
   /** Closes the connection, for a body that will not be read. */
   readonly discard: () => void;
 }
