@@ -1,9 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { requires } from "@soar-tooling/test-bench";
+import { requires, startUncollected } from "@soar-tooling/test-bench";
 import { expect, onTestFinished, test } from "vitest";
-import { hasProcessEnded, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
-import { processStart } from "./process-start.ts";
+import {
+  areOfOneMachine,
+  hasProcessEnded,
+  ownIdentity,
+  type ProcessIdentity,
+  publishedMachineId,
+} from "./process-identity.ts";
+import { isProcessAlive, processStart, readProcessStat } from "./process-start.ts";
 
 async function own(): Promise<ProcessIdentity> {
   const identity = await ownIdentity();
@@ -23,6 +29,33 @@ test("a process is proved to have ended when it has, also when its id was given 
   child.kill("SIGKILL");
   await once(child, "exit");
   expect(await hasProcessEnded(other)).toBe(true);
+});
+
+test("a process that has ended is dead, also while nobody collects it", async () => {
+  const { id, collect } = await startUncollected();
+  onTestFinished(collect);
+  const start = (await readProcessStat(id))?.start ?? "";
+  expect(await hasProcessEnded({ ...(await own()), id, start })).toBe(true);
+  expect(await isProcessAlive(id, start)).toBe(false);
+  expect(await processStart(id)).toBeUndefined();
+  expect(await isProcessAlive(process.pid, (await own()).start)).toBe(true);
+  expect(await isProcessAlive(process.pid, "1")).toBe(false);
+});
+
+test("the id of a machine is told to nobody, and is one as it stands in /etc/machine-id only", () => {
+  const id = "0123456789abcdef0123456789abcdef";
+  // xxd -r -p <<< (the constant) | openssl dgst -sha256 -mac HMAC -macopt hexkey:0123456789abcdef0123456789abcdef
+  expect(publishedMachineId(`${id}\n`)).toBe("a4337f5e683b224cc66a7ba20c64c8b3");
+  expect(publishedMachineId(id.toUpperCase())).toBe(publishedMachineId(id));
+  for (const none of ["", "\n", "uninitialized\n", "0".repeat(32), id.slice(1), `${id}0`, id.replace("0", "x")])
+    expect(publishedMachineId(none)).toBeUndefined();
+});
+
+test("machines without an id are not proved to be one", () => {
+  expect(areOfOneMachine({ machine: "a" }, { machine: "a" })).toBe(true);
+  expect(areOfOneMachine({ machine: "a" }, { machine: "b" })).toBe(false);
+  expect(areOfOneMachine({ machine: "a" }, {})).toBe(false);
+  expect(areOfOneMachine({}, {})).toBe(false);
 });
 
 test.each([{ boot: "another" }, { namespace: "pid:[1]" }])("of one elsewhere nothing is proved: %j", async (where) => {

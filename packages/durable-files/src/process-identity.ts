@@ -1,4 +1,6 @@
+import { createHmac } from "node:crypto";
 import { readFile, readlink } from "node:fs/promises";
+import { readTextIfPresent } from "./if-present.ts";
 import { processStart } from "./process-start.ts";
 import { meansAbsent } from "./unwritable.ts";
 
@@ -7,6 +9,11 @@ import { meansAbsent } from "./unwritable.ts";
  * same time.
  */
 export interface ProcessIdentity {
+  /**
+   * Which installation of an operating system it runs under (machine-id(5)), in a form that tells it to nobody; undefined where
+   * there is none, as in many containers.
+   */
+  readonly machine?: string | undefined;
   /** A random number that the kernel draws when it starts (random(4)). Units of systemd in a container see another one than the rest of it. */
   readonly boot: string;
   /** Where the id counts (pid_namespaces(7)). */
@@ -16,6 +23,20 @@ export interface ProcessIdentity {
   readonly start: string;
 }
 
+/** Random, and only ours: machine-id(5) asks programs to publish the id only hashed with such a number. */
+const APPLICATION = Buffer.from("b7c7a1f2a5f24b8f9d5b0e6d2c4a8e13", "hex");
+
+/** The id of a machine as this program publishes it; undefined for what is no id: empty, "uninitialized", or zeros. */
+export function publishedMachineId(text: string): string | undefined {
+  const id = text.trim().toLowerCase();
+  if (!/^[0-9a-f]{32}$/.test(id) || /^0+$/.test(id)) return undefined;
+  return createHmac("sha256", Buffer.from(id, "hex")).update(APPLICATION).digest("hex").slice(0, 32);
+}
+
+async function ownMachine(): Promise<string | undefined> {
+  return publishedMachineId((await readTextIfPresent("/etc/machine-id")) ?? "");
+}
+
 /** This process; undefined where the system does not tell. */
 export async function ownIdentity(): Promise<ProcessIdentity | undefined> {
   const id = process.pid;
@@ -23,11 +44,19 @@ export async function ownIdentity(): Promise<ProcessIdentity | undefined> {
   try {
     const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
     const namespace = await readlink("/proc/self/ns/pid");
-    return start === undefined ? undefined : { boot, namespace, id, start };
+    return start === undefined ? undefined : { machine: await ownMachine(), boot, namespace, id, start };
   } catch (error) {
     if (meansAbsent(error)) return undefined;
     throw error;
   }
+}
+
+/** Whether two processes are proved to be, or to have been, of one machine: none of them is of one that has no id. */
+export function areOfOneMachine(
+  one: Pick<ProcessIdentity, "machine">,
+  other: Pick<ProcessIdentity, "machine">,
+): boolean {
+  return one.machine !== undefined && one.machine === other.machine;
 }
 
 /**

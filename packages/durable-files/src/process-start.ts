@@ -28,10 +28,22 @@ export async function readProcessStat(processId: number): Promise<ProcessStat | 
   return text === undefined ? undefined : parseProcessStat(text);
 }
 
-/** When a process was started. Undefined when there is no such process; empty where the system does not tell. */
+/** Whether it has ended and only waits for its parent to collect it: in a container whose first process does not, for ever. */
+export function hasEnded({ state }: Pick<ProcessStat, "state">): boolean {
+  return state === "Z" || state === "X";
+}
+
+/** When a living process was started. Undefined when there is none; empty where the system does not tell. */
 export async function processStart(processId: number): Promise<string | undefined> {
   const stat = await readProcessStat(processId);
-  return stat?.start ?? (process.platform === "linux" ? undefined : "");
+  if (stat === undefined) return process.platform === "linux" ? undefined : "";
+  return hasEnded(stat) ? undefined : stat.start;
+}
+
+/** Whether the process of this id that was started then lives, where this is Linux: the id alone is given out again. */
+export async function isProcessAlive(processId: number, start: string): Promise<boolean> {
+  const stat = await readProcessStat(processId);
+  return stat?.start === start && !hasEnded(stat);
 }
 
 /** A process that ends while it is looked at is gone. */

@@ -55,6 +55,6 @@ function judge(text: string): string[] {
   if (text === "ENOENT") return ["'ENOENT': use readIfPresent and the like, or meansAbsent, of @soar/durable-files"];
   if (TEMPORARY.test(text) && !SERVER_FILES.has(text))
     return [`'${text}' is a temporary file made by hand: use replaceFile of @soar/durable-files`];
-  if (PROCESS_STAT.test(text)) return [`'${text}': use readProcessStat of @soar/durable-files`];
+  if (PROCESS_STAT.test(text)) return [`'${text}': use readProcessStat of @soar/durable-files/processes`];
   return [];
 }

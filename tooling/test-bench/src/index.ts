@@ -12,6 +12,7 @@ export { type ActiveImpairment, type Direction, type Impairment, type Impairment
 export { mountHung, mountSmallDisk, mountUponItself, type Mounted } from "./mounts/mount.ts";
 export { parseExposition, parseSeries, type MetricFamily } from "./prometheus/parse-exposition.ts";
 export { ProgramFailure, runProgram } from "./programs/run-program.ts";
+export { startUncollected, type Uncollected } from "./programs/start-uncollected.ts";
 export { startProgram, type ProgramResult, type StartedProgram, type StartOptions } from "./programs/start-program.ts";
 export { cleanEnvironment, runAsServerUser, type ServerProgramOptions } from "./programs/run-as-server-user.ts";
 export { writeEnvFile } from "./env-file.ts";

@@ -1,9 +1,10 @@
 import { uptime } from "node:os";
-import { ownIdentity } from "@soar/durable-files";
+import { ownIdentity, readProcessStat } from "@soar/durable-files/processes";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { claimLabel, findStarted, type StartedRecord } from "@soar/repository/markers";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
-import { expect, test } from "vitest";
+import { startUncollected } from "@soar-tooling/test-bench";
+import { expect, onTestFinished, test } from "vitest";
 import { claimBackup, type ClaimBackupOptions, type ClaimedBackup, withdrawClaim } from "./claim-backup.ts";
 
 const now = new Date("2025-01-05T02:00:00Z");
@@ -125,6 +126,8 @@ test("a claim that cannot be withdrawn is told, and stays for the next run to re
 const identity = await ownIdentity();
 if (identity === undefined) throw new Error("this system does not tell which process this is");
 const { boot, namespace, start } = identity;
+// Not every machine that runs tests has an id.
+const machine = identity.machine ?? "none";
 const booted = Date.now() - uptime() * 1000;
 const afterBoot = new Date(booted + 5_000);
 const beforeBoot = new Date(booted - 5_000);
@@ -134,7 +137,7 @@ test.each<[string, Partial<StartedRecord>]>([
   ["lives", { processId: process.pid, process: { boot, namespace, start } }],
   ["is of a container of this name, where its id is nobody's here", claimOf(FREE_ID, { namespace: "pid:[1]" })],
   ["is of a container of this name, where its id is another's here", claimOf(process.pid, { namespace: "pid:[1]" })],
-  ["is of a machine of this name that was started at another time", claimOf(FREE_ID, { boot: "another" })],
+  ["is of a machine of this name that was started at another time", claimOf(FREE_ID, { machine, boot: "another" })],
   ["is of another machine", { ...claimOf(FREE_ID, {}), host: "db2" }],
   ["was not named by the version that began it", { processId: FREE_ID }],
 ])("a standby's run whose process %s may be alive", async (_name, claimant) => {
@@ -144,10 +147,36 @@ test.each<[string, Partial<StartedRecord>]>([
   expect(await claimsIn(store, ["2025-01-01"])).toEqual(["2025-01-01"]);
 });
 
+test.each<[string, Partial<StartedRecord["process"]>]>([
+  ["another machine of this name", { machine: "0123456789abcdef0123456789abcdef" }],
+  ["a machine that has no id, or was not named by the version that began it", {}],
+])("a standby's run on %s, that was begun before this one was started, may be alive", async (_name, where) => {
+  const store = createMemoryStore();
+  await claimLabel(store, standbyClaim(beforeBoot, claimOf(FREE_ID, { boot: "another", ...where })));
+  await expect(claim(store, "2025-01-02", { now: () => new Date() })).rejects.toMatchObject({ code: "BACKUP_RUNNING" });
+  expect(await claimsIn(store, ["2025-01-01"])).toEqual(["2025-01-01"]);
+});
+
+test("a standby's run before this very machine was started again is cleaned up behind, if the machine has an id", async () => {
+  const store = createMemoryStore();
+  await claimLabel(store, standbyClaim(beforeBoot, claimOf(FREE_ID, { machine, boot: "another" })));
+  const outcome = await claim(store, "2025-01-02", { now: () => new Date() }).catch((error: unknown) => error);
+  expect(hasErrorCode(outcome, "BACKUP_RUNNING")).toBe(identity.machine === undefined);
+  expect(await claimsIn(store, ["2025-01-01"])).toEqual(identity.machine === undefined ? ["2025-01-01"] : []);
+});
+
+test("a standby's run that has ended and that nobody collects is cleaned up behind", async () => {
+  const store = createMemoryStore();
+  const { id, collect } = await startUncollected();
+  onTestFinished(collect);
+  await claimLabel(store, standbyClaim(afterBoot, claimOf(id, { start: (await readProcessStat(id))?.start ?? "" })));
+  await claim(store, "2025-01-02", { now: () => new Date() });
+  expect(await claimsIn(store, ["2025-01-01"])).toEqual([]);
+});
+
 test.each<[string, Partial<StartedRecord>, Date]>([
   ["has ended", claimOf(FREE_ID, {}), afterBoot],
   ["has ended, and its id was given out again", claimOf(process.pid, {}), afterBoot],
-  ["ran before this machine was started again", claimOf(FREE_ID, { boot: "another" }), beforeBoot],
 ])("a standby's run whose process %s is cleaned up behind", async (_name, claimant, startedAt) => {
   const store = createMemoryStore();
   await claimLabel(store, standbyClaim(startedAt, claimant));

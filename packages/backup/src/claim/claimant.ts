@@ -1,5 +1,5 @@
 import { uptime } from "node:os";
-import { hasProcessEnded, ownIdentity } from "@soar/durable-files";
+import { areOfOneMachine, hasProcessEnded, ownIdentity } from "@soar/durable-files/processes";
 import type { StartedRecord } from "@soar/repository/markers";
 
 /** This process as its claim names it. */
@@ -19,7 +19,8 @@ export interface ClaimantOptions {
 /**
  * Whether the process behind a claim is proved to be gone: this machine sees that it has ended, or was started again since. A
  * container of the same name sees neither, and must not take the process for a dead one because its id is free here, nor for a
- * live one because somebody has it.
+ * live one because somebody has it. Nor does another machine of the same name that was started since: only a machine whose
+ * own id the claim has.
  */
 export async function isClaimantGone(
   { host: claimedOn, processId, process: where, startedAt }: StartedRecord,
@@ -29,5 +30,7 @@ export async function isClaimantGone(
   if (await hasProcessEnded({ ...where, id: processId })) return true;
   const own = await ownIdentity();
   const bootedAt = now.getTime() - uptime() * 1000;
-  return own !== undefined && own.boot !== where.boot && bootedAt > Date.parse(startedAt);
+  return (
+    own !== undefined && areOfOneMachine(own, where) && own.boot !== where.boot && bootedAt > Date.parse(startedAt)
+  );
 }

@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
-import { readLinkIfPresent, readProcessStat, statIfPresent, systemErrorCode } from "@soar/durable-files";
+import { readLinkIfPresent, statIfPresent, systemErrorCode } from "@soar/durable-files";
+import { hasEnded, readProcessStat } from "@soar/durable-files/processes";
 
 /** A process as far as this user may see it. */
 export interface ServerProcess {
@@ -15,20 +16,15 @@ export async function findProcess(pid: number): Promise<ServerProcess | undefine
   const stat = await readProcessStat(pid);
   /* v8 ignore next -- every other system than Linux, on which the tests run, is without /proc */
   if (stat === undefined) return isSignallable(pid) && process.platform !== "linux" ? unknownProcess(pid) : undefined;
-  const { state, parent, name } = stat;
-  if (hasEnded(state)) return undefined;
+  const { parent, name } = stat;
+  if (hasEnded(stat)) return undefined;
   return { pid, parent, name, directory: await lookAt(`/proc/${pid}/cwd`, readLinkIfPresent) };
 }
 
 /** Whether a process has ended and waits for its parent to collect it: in a container whose first process does not, for ever. */
 export async function isUncollected(pid: number): Promise<boolean> {
   const stat = await readProcessStat(pid);
-  return stat !== undefined && hasEnded(stat.state);
-}
-
-function hasEnded(state: string): boolean {
-  /* v8 ignore next -- X is a state of an instant, which nobody can wait for */
-  return state === "Z" || state === "X";
+  return stat !== undefined && hasEnded(stat);
 }
 
 /** Server processes that work in this directory: a postmaster and its children stay in their data directory. */

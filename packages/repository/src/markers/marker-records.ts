@@ -13,7 +13,9 @@ const startedSchema = v.object({
   host: v.string(),
   processId: v.number(),
   /** What makes the id name one process of one machine, and of one container there; records of versions before have none. */
-  process: v.optional(v.object({ boot: v.string(), namespace: v.string(), start: v.string() })),
+  process: v.optional(
+    v.object({ machine: v.optional(v.string()), boot: v.string(), namespace: v.string(), start: v.string() }),
+  ),
   startedAt: instantText,
   /** After this moment the run counts as dead and what it left may be removed. */
   deadline: instantText,

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readProcessStat } from "@soar/durable-files";
-import { requires } from "@soar-tooling/test-bench";
+import { readProcessStat } from "@soar/durable-files/processes";
+import { requires, startUncollected } from "@soar-tooling/test-bench";
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { createScratchDirectory, removeAbandoned } from "./scratch-directory.ts";
 
@@ -47,6 +47,15 @@ test("of a rescue of a version that held no lock nothing is removed until its pr
   child.kill("SIGKILL");
   await once(child, "exit");
   vi.useRealTimers();
+  expect(await removeAbandoned(tempDir)).toEqual([{ path, database: undefined }]);
+});
+
+test("of a rescue of a version that held no lock nothing stays whose process has ended and is collected by nobody", async () => {
+  const path = join(tempDir, "soar-rescue-abcdef");
+  mkdirSync(path);
+  const { id, collect } = await startUncollected();
+  onTestFinished(collect);
+  writeFileSync(join(path, "pid"), `${id} ${(await readProcessStat(id))?.start ?? ""}\n`);
   expect(await removeAbandoned(tempDir)).toEqual([{ path, database: undefined }]);
 });
 

@@ -7,12 +7,12 @@ import {
   namesIfPresent,
   type Owner,
   type ProcessLock,
-  readProcessStat,
   readTextIfPresent,
   replaceFile,
   tryLock,
 } from "@soar/durable-files";
 import { makeTemporaryDirectory, removeTree } from "@soar/durable-files/directories";
+import { isProcessAlive } from "@soar/durable-files/processes";
 import { SoarError } from "@soar/errors";
 import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import { dropDatabase, isNameBeside, type TargetServer } from "./target-database.ts";
@@ -168,7 +168,7 @@ async function isInUse(path: string): Promise<boolean> {
   if ((await readdir(path)).includes(LOCK)) return false;
   // Of a version that noted its process id and held no lock. Ids are given out again, so the time of the start counts, too.
   const [, id, began] = /^(\d+) (.*)\n$/.exec((await readWithin(path, "pid")) ?? "") ?? [];
-  if (id !== undefined) return (await readProcessStat(Number(id)))?.start === began;
+  if (id !== undefined) return await isProcessAlive(Number(id), began ?? "");
   return Date.now() - (await lstat(path)).ctimeMs < BEING_MADE_MS;
 }
 

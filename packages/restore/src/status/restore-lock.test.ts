@@ -3,11 +3,31 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readProcessStat } from "@soar/durable-files";
-import { requires } from "@soar-tooling/test-bench";
+import { readProcessStat } from "@soar/durable-files/processes";
+import { requires, startUncollected } from "@soar-tooling/test-bench";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { isAtWork, lockRestore, requireAlone } from "./restore-lock.ts";
 import { type RestoreRecord, writeRestoreRecord } from "./restore-record.ts";
+
+/** Of a version that held no lock. */
+const LEFT: RestoreRecord = {
+  format: 1,
+  phase: "fetch",
+  systemIdentifier: "7",
+  backup: "2025-01-01",
+  target: "latest",
+  stopLsn: "0/1",
+  timeline: 1,
+  action: "promote",
+  tablespaces: [],
+  processId: 0,
+  processStart: "",
+  startedAt: "2025-01-01T00:00:00Z",
+  logOffset: 0,
+  fetchedBytes: 0,
+  sparedBytes: 0,
+  totalBytes: 0,
+};
 
 let dataDir: string;
 beforeEach(() => void (dataDir = mkdtempSync(join(tmpdir(), "soar-restore-lock-"))));
@@ -31,29 +51,20 @@ test("a restore of a version that held no lock is at work as long as its process
   onTestFinished(() => void child.kill("SIGKILL"));
   await once(child, "spawn");
   const processId = child.pid ?? 0;
-  const left: RestoreRecord = {
-    format: 1,
-    phase: "fetch",
-    systemIdentifier: "7",
-    backup: "2025-01-01",
-    target: "latest",
-    stopLsn: "0/1",
-    timeline: 1,
-    action: "promote",
-    tablespaces: [],
-    processId,
-    processStart: (await readProcessStat(processId))?.start ?? "",
-    startedAt: "2025-01-01T00:00:00Z",
-    logOffset: 0,
-    fetchedBytes: 0,
-    sparedBytes: 0,
-    totalBytes: 0,
-  };
+  const left = { ...LEFT, processId, processStart: (await readProcessStat(processId))?.start ?? "" };
   await writeRestoreRecord(dataDir, left, undefined);
   expect(await isAtWork(dataDir)).toBe(true);
   await expect(requireAlone(dataDir)).rejects.toMatchObject({ code: "DIRECTORY_NOT_EMPTY" });
   child.kill("SIGKILL");
   await once(child, "exit");
+  expect(await isAtWork(dataDir)).toBe(false);
+});
+
+test("of a version that held no lock a restore that nobody collects is at work no more", async () => {
+  const { id, collect } = await startUncollected();
+  onTestFinished(collect);
+  const processStart = (await readProcessStat(id))?.start ?? "";
+  await writeRestoreRecord(dataDir, { ...LEFT, processId: id, processStart }, undefined);
   expect(await isAtWork(dataDir)).toBe(false);
 });
 

@@ -1,15 +1,8 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  isHeld,
-  makeDirectory,
-  meansAbsent,
-  type Owner,
-  type ProcessLock,
-  readProcessStat,
-  tryLock,
-} from "@soar/durable-files";
+import { isHeld, makeDirectory, meansAbsent, type Owner, type ProcessLock, tryLock } from "@soar/durable-files";
 import { removeTree } from "@soar/durable-files/directories";
+import { isProcessAlive } from "@soar/durable-files/processes";
 import { SoarError } from "@soar/errors";
 import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { readRestoreRecord } from "./restore-record.ts";
@@ -22,7 +15,7 @@ export async function isAtWork(dataDir: string): Promise<boolean> {
   if (await isHeld(join(dataDir, RESTORE_STATE_DIRECTORY, LOCK_NAME), { base: dataDir })) return true;
   const record = await readRestoreRecord(dataDir);
   // Of a version that held no lock: nothing but its process id tells.
-  return record?.processStart !== undefined && (await readProcessStat(record.processId))?.start === record.processStart;
+  return record?.processStart !== undefined && (await isProcessAlive(record.processId, record.processStart));
 }
 
 /** Rejects with `DIRECTORY_NOT_EMPTY` when another restore is at work in this directory. */
