@@ -1,9 +1,11 @@
 import { appendFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runAsServerUser } from "@soar-tooling/test-bench";
-import { chownSync } from "node:fs";
+import { chownSync, existsSync } from "node:fs";
 import type { Place, Settings, TestClusterOptions } from "./cluster-options.ts";
 import { serverUser } from "@soar-tooling/test-bench";
+import { copyTemplate, keepTemplate, templatePath } from "./initdb-template.ts";
+import type { PostgresInstallation } from "./installations.ts";
 
 /** Small and quick; nothing that changes what archiving, backup or recovery do. */
 const TEST_SETTINGS: Settings = {
@@ -16,25 +18,27 @@ const TEST_SETTINGS: Settings = {
   timezone: "UTC",
 };
 
-/** Runs `initdb` and writes postgresql.conf and pg_hba.conf. The data directory belongs to the servers' user. */
+/** Does what `initdb` does and writes postgresql.conf and pg_hba.conf. The data directory belongs to the servers' user. */
 export async function initialize(place: Place, options: TestClusterOptions): Promise<void> {
   const password =
     options.password === undefined ? [] : [`--pwfile=${await writePassword(place.base, options.password)}`];
-  const args = [
-    "-D",
-    place.dataDir,
-    "-U",
-    "postgres",
-    "--auth=trust",
-    "--no-locale",
-    "--encoding=UTF8",
-    "--no-sync",
-    ...password,
-  ];
-  await runAsServerUser(join(options.installation.binDir, "initdb"), [...args, ...(options.initdbArgs ?? [])]);
+  await makeDataDirectory(place.dataDir, options.installation, [...password, ...(options.initdbArgs ?? [])]);
   await rm(join(place.base, "password"), { force: true });
   await appendFile(join(place.dataDir, "postgresql.conf"), settingLines(allSettings(place, options)));
   await prependHba(join(place.dataDir, "pg_hba.conf"), options);
+}
+
+const INITDB_ARGS = ["-U", "postgres", "--auth=trust", "--no-locale", "--encoding=UTF8", "--no-sync"];
+
+async function makeDataDirectory(
+  dataDir: string,
+  installation: PostgresInstallation,
+  args: readonly string[],
+): Promise<void> {
+  const template = templatePath(installation, args);
+  if (template !== undefined && existsSync(template)) return copyTemplate(template, dataDir);
+  await runAsServerUser(join(installation.binDir, "initdb"), ["-D", dataDir, ...INITDB_ARGS, ...args]);
+  if (template !== undefined) keepTemplate(dataDir, template);
 }
 
 /** Lines of postgresql.conf. */

@@ -34,6 +34,24 @@ test.each(postgresMajors())("runs a cluster of major $major as another user than
   expect(cluster.socketDir.length).toBeLessThan(100);
 });
 
+test.each(postgresInstallations())(
+  "clusters of PostgreSQL $version that are made alike are not one",
+  async (installation) => {
+    const identifiers = new Set<unknown>();
+    for (let count = 0; count < 3; count += 1) {
+      await using cluster = await createTestCluster({ installation, initdbArgs: ["--wal-segsize=2"] });
+      const [row] = await cluster.query<{ id: string }>(
+        "SELECT system_identifier::text AS id FROM pg_control_system()",
+      );
+      identifiers.add(row?.id);
+      // Its own WAL is read again, whose identifier it compares with that.
+      await cluster.kill();
+      await cluster.start();
+    }
+    expect(identifiers.size).toBe(3);
+  },
+);
+
 test("leaves no shared memory behind when it is killed", async () => {
   await using cluster = await createTestCluster({ installation: requireInstallation() });
   const [, , , , , , line = ""] = readFileSync(join(cluster.dataDir, "postmaster.pid"), "utf8").split("\n");
