@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 import { POSTGRES_NEEDS } from "./tooling/postgres-clusters/src/postgres/postgres-needs.ts";
 import { COVERED_PACKAGES } from "./tooling/run/src/covered-packages.ts";
+import { LongestFirst } from "./tooling/run/src/longest-first.ts";
 
 import { MACHINE_NEEDS } from "./tooling/test-bench/src/needs/machine-needs.ts";
 import { tagsOfNeeds } from "./tooling/test-bench/src/needs/requires.ts";
@@ -26,6 +27,7 @@ export default defineConfig({
     // What this machine lacks is found once, and the tests that need it are skipped by name.
     tags: tagsOfNeeds([...MACHINE_NEEDS, ...POSTGRES_NEEDS]),
     slowTestThreshold: 5_000,
+    sequence: { sequencer: LongestFirst },
     coverage: {
       provider: "v8",
       include: COVERED_PACKAGES.map((name) => `packages/${name}/src/**/*.ts`),
