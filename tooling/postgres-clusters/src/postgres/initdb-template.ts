@@ -1,14 +1,17 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -49,11 +52,19 @@ export function copyTemplate(template: string, dataDir: string): void {
   const identifier = newSystemIdentifier();
   const control = join(dataDir, "global", "pg_control");
   writeFileSync(control, withIdentifier(readFileSync(control), identifier));
-  const [segment = ""] = readdirSync(join(dataDir, "pg_wal")).filter((name) => /^[0-9A-F]{24}$/.test(name));
-  const wal = readFileSync(join(dataDir, "pg_wal", segment));
-  // XLogLongPageHeaderData, of the first page of a segment (src/include/access/xlog_internal.h).
-  wal.writeBigUInt64LE(identifier, 24);
-  writeFileSync(join(dataDir, "pg_wal", segment), wal);
+  const walDir = join(dataDir, "pg_wal");
+  // Those behind the current one wait to be used again, and hold what once was written.
+  for (const name of readdirSync(walDir).filter((one) => /^[0-9A-F]{24}$/.test(one)))
+    writeIdentifier(join(walDir, name), identifier);
+}
+
+/** Into XLogLongPageHeaderData, of the first page of a segment (src/include/access/xlog_internal.h). */
+function writeIdentifier(segment: string, identifier: bigint): void {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(identifier);
+  const file = openSync(segment, "r+");
+  writeSync(file, bytes, 0, 8, 24);
+  closeSync(file);
 }
 
 /** Files get the time of now, as initdb's have. */
