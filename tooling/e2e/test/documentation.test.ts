@@ -72,11 +72,20 @@ describe("the commands of", () => {
     { timeout: 180_000 },
     async (_, path) => {
       const commands = documentedCommands(path);
-      for (const command of commands) await runDocumented(command);
+      for (const command of commands) await runOnce(command);
       expect(commands.length).toBeGreaterThan(0);
     },
   );
 });
+
+const ran = new Set<string>();
+
+/** Several files say the same words, which are as right in one as in the other. */
+async function runOnce(command: string): Promise<void> {
+  if (ran.has(command)) return;
+  await runDocumented(command);
+  ran.add(command);
+}
 
 async function runDocumented(command: string): Promise<void> {
   const [binary, ...words] = splitWords(command);
