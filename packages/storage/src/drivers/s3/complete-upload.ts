@@ -21,7 +21,7 @@ export async function completeUpload(upload: Upload, { signal }: CallOptions): P
         habit: "conditionalComplete",
         ifAbsent: options.ifAbsent,
         send: (ifNoneMatch) => sendCompletion(upload, wire, call, ifNoneMatch),
-        endRivals: () => endRivals(upload, wire, call),
+        endRivals: (requireAbsent) => endRivals(upload, wire, call, requireAbsent),
       });
       return await requireCompleted(upload, call, { size, etag: stored.etag, verify });
     } catch (error) {
@@ -115,11 +115,12 @@ async function findOwnResult(
   return undefined;
 }
 
-/** By the digest of our parts, where the provider's marks are such digests; else a put is read back. */
+/** By the digest of our parts, where the provider's marks are such digests; of a put by the mark of its part, or by its bytes. */
 async function isOurs(upload: Upload, { signal }: S3Call, { etag }: StoredObject): Promise<boolean> {
   if (etag === digestOf(upload)) return true;
   const [part] = partsInOrder(upload);
-  return upload.isPut && part !== undefined && (await hasBytes(upload.context, upload.key, part.md5, signal));
+  if (!upload.isPut || part === undefined) return false;
+  return etag === part.etag || (await hasBytes(upload.context, upload.key, part.md5, signal));
 }
 
 function digestOf(upload: Upload): string {

@@ -13,8 +13,8 @@ export interface ConditionalWrite {
   readonly habit: ConditionHabit;
   readonly ifAbsent: PutOptions["ifAbsent"];
   readonly send: (ifNoneMatch: boolean) => Promise<WireStored>;
-  /** Ends what other writers have begun under this key, where the server would let them replace this write. */
-  readonly endRivals?: (() => Promise<void>) | undefined;
+  /** Ends what other writers have begun under this key, where the server would let them replace this write; looks first whether it is taken. */
+  readonly endRivals?: ((requireAbsent: () => Promise<void>) => Promise<void>) | undefined;
 }
 
 /** How the write went, and whether another writer may have come in between. */
@@ -64,20 +64,15 @@ export async function sendConditionally(
   return { stored, verify: habits.now[habit] !== "honoured" || !isAtomic(context, habit) };
 }
 
-/**
- * In this order: who is not ended was begun later, and looks later. Where the key is taken already nothing is ended: some
- * servers lose an object whose completed upload is aborted behind it.
- */
+/** In this order: who is not ended was begun later, and looks later. */
 async function prepareFor(
   context: S3Context,
   call: S3Call,
   { habit, endRivals }: ConditionalWrite,
   isHonoured = context.habits.now[habit] === "honoured",
 ): Promise<void> {
-  if (endRivals !== undefined && (!isHonoured || !isAtomic(context, habit))) {
-    await requireAbsent(context, call);
-    await endRivals();
-  }
+  if (endRivals !== undefined && (!isHonoured || !isAtomic(context, habit)))
+    await endRivals(() => requireAbsent(context, call));
   if (!isHonoured) await requireAbsent(context, call);
 }
 

@@ -16,15 +16,22 @@ const ASK_AGAIN_MS = 10 * 60_000;
  * Where uploads may not be listed or aborted, or cannot be, the writers are left to find each other by looking. A refusal is
  * remembered for a while: each one has credentials looked for anew.
  */
-export async function endRivals({ context, key, id }: Upload, wire: S3Wire, call: S3Call): Promise<void> {
+export async function endRivals(
+  { context, key, id }: Upload,
+  wire: S3Wire,
+  call: S3Call,
+  requireAbsent: () => Promise<void>,
+): Promise<void> {
   const { habits, seen } = context;
   if (habits.now.rivalUploads === "left" && performance.now() - seen.rivalsAskedAt < ASK_AGAIN_MS) return;
   seen.rivalsAskedAt = performance.now();
   try {
-    for await (const upload of readUploads(wire, call, key)) {
-      if (upload.key !== key || upload.uploadId === id) continue;
-      await abortThrough(wire, key, upload.uploadId, call.signal);
-    }
+    const rivals: string[] = [];
+    for await (const upload of readUploads(wire, call, key))
+      if (upload.key === key && upload.uploadId !== id) rivals.push(upload.uploadId);
+    // Where the key is taken already nothing is ended: some servers lose an object whose completed upload is aborted behind it.
+    if (rivals.length > 0) await requireAbsent();
+    for (const rival of rivals) await abortThrough(wire, key, rival, call.signal);
     habits.learn("rivalUploads", "ended");
   } catch (error) {
     if (!isNotForUs(error)) throw error;
