@@ -1,7 +1,8 @@
-import { readFile, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { redactSecrets } from "@soar/errors";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { libpqEnvironment, openLibpqEnvironment } from "./libpq-environment.ts";
 
 test("everything that a program needs to log in, and nothing of whoever runs this", async () => {
@@ -60,6 +61,23 @@ test("without a password none is looked for elsewhere, and a socket has no TLS",
 
 test("over TCP, without a word on TLS, a program takes what the server offers", async () => {
   expect(await libpqEnvironment({ host: "db", port: 5432, user: "soar" })).toMatchObject({ PGSSLMODE: "prefer" });
+});
+
+test("no certificate is left where the password is not to be had", async () => {
+  const own = await mkdtemp(join(tmpdir(), "soar-tmp-"));
+  vi.stubEnv("TMPDIR", own);
+  const password = (): Promise<string> => Promise.reject(new Error("no password"));
+  const opened = openLibpqEnvironment({
+    host: "db",
+    port: 5432,
+    user: "soar",
+    password,
+    tls: { mode: "require", keyPem: "k" },
+  });
+  await expect(opened).rejects.toThrow("no password");
+  vi.unstubAllEnvs();
+  expect(await readdir(own)).toEqual([]);
+  await rm(own, { recursive: true });
 });
 
 test("certificates are private files for as long as they are needed", async () => {

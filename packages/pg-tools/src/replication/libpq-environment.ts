@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Owner, replaceFile } from "@soar/durable-files";
-import { makeTemporaryDirectory, removeTree } from "@soar/durable-files/directories";
+import { openTemporaryDirectory } from "@soar/durable-files/directories";
 import { findServerUser } from "./connect-as-server.ts";
 import { readPassword, type ConnectionConfig } from "./connection-config.ts";
 import { programSettings } from "./session-settings.ts";
@@ -60,12 +60,18 @@ export interface LibpqEnvironment extends AsyncDisposable {
   readonly owner: Owner | undefined;
 }
 
-/** The same connection for a program of PostgreSQL. Certificates are files to libpq: they lie in a private directory until this is disposed of. */
+/**
+ * The same connection for a program of PostgreSQL. Certificates are files to libpq: they lie in a private directory until this
+ * is disposed of, or, where this process is killed, until the next one.
+ */
 export async function openLibpqEnvironment(server: ConnectionConfig): Promise<LibpqEnvironment> {
+  const owner = await findServerUser(server);
+  const variables = await libpqEnvironment(server);
+  // Last, because nobody disposes of them where this rejects.
   const files = await writeCertificates(server);
   return {
-    variables: await libpqEnvironment(server, files.variables),
-    owner: await findServerUser(server),
+    variables: { ...variables, ...files.variables },
+    owner,
     [Symbol.asyncDispose]: files.remove,
   };
 }
@@ -76,11 +82,11 @@ async function writeCertificates({
   const contents = { PGSSLROOTCERT: tls?.caPem, PGSSLCERT: tls?.certPem, PGSSLKEY: tls?.keyPem };
   const given = Object.entries(contents).flatMap(([name, pem]) => (pem === undefined ? [] : [{ name, pem }]));
   if (given.length === 0) return { variables: {}, remove: () => Promise.resolve() };
-  const directory = await makeTemporaryDirectory(tmpdir(), "soar-libpq-");
+  const directory = await openTemporaryDirectory(tmpdir(), "soar-libpq-");
   const variables: Record<string, string> = {};
   for (const { name, pem } of given) {
-    variables[name] = join(directory, name);
-    await replaceFile(join(directory, name), pem, { mode: 0o600, sync: "none" });
+    variables[name] = join(directory.path, name);
+    await replaceFile(join(directory.path, name), pem, { mode: 0o600, sync: "none" });
   }
-  return { variables, remove: async () => void (await removeTree(directory, { sync: "none" })) };
+  return { variables, remove: async () => await directory[Symbol.asyncDispose]() };
 }

@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isRoot, ownerOf, replaceFile } from "@soar/durable-files";
-import { makeTemporaryDirectory, removeTree } from "@soar/durable-files/directories";
+import { openTemporaryDirectory } from "@soar/durable-files/directories";
 import { formatConfigSetting, parseConfigSettings } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
 import { splitChanged, suitToHost } from "./host-settings.ts";
@@ -35,21 +35,18 @@ export async function foreseeChanged(
     (path) => path !== last && path !== settings["hba_file"] && path !== settings["ident_file"],
   );
   const owner = configFile !== undefined && isRoot() ? await ownerOf(configFile) : undefined;
-  const dataDir = await makeTemporaryDirectory(tmpdir(), "soar-settings-", { owner });
-  try {
-    const write = async (name: string, texts: readonly string[]): Promise<void> =>
-      await replaceFile(join(dataDir, name), plainSettings(texts), { mode: 0o600, owner, sync: "none" });
-    if (configFile === undefined)
-      await write(
-        "postgresql.conf",
-        paths.map((path) => textOf(saved, path)),
-      );
-    await write(AUTO_CONF, [splitChanged(textOf(saved, last)).own]);
-    // The server that is going to be stopped may have taken them.
-    return await suitToHost({ dataDir, configFile, binDir, owner, signal, pages: "all" });
-  } finally {
-    await removeTree(dataDir, { sync: "none" });
-  }
+  await using directory = await openTemporaryDirectory(tmpdir(), "soar-settings-", { owner });
+  const dataDir = directory.path;
+  const write = async (name: string, texts: readonly string[]): Promise<void> =>
+    await replaceFile(join(dataDir, name), plainSettings(texts), { mode: 0o600, owner, sync: "none" });
+  if (configFile === undefined)
+    await write(
+      "postgresql.conf",
+      paths.map((path) => textOf(saved, path)),
+    );
+  await write(AUTO_CONF, [splitChanged(textOf(saved, last)).own]);
+  // The server that is going to be stopped may have taken them.
+  return await suitToHost({ dataDir, configFile, binDir, owner, signal, pages: "all" });
 }
 
 function textOf(saved: ReadonlyMap<string, Buffer>, path: string): string {
