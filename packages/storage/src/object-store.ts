@@ -92,6 +92,8 @@ export interface StoreFeatures {
   readonly learned: readonly LearnedHabit[];
   /** Tells what this very `server` was found to do at an earlier time; believed as long as nothing else is known. */
   readonly recall: (habits: RecalledHabits) => void;
+  /** Tells how many parts it was found to take just now, which counts more than what is recalled. */
+  readonly learnMaxParts: (maxParts: number) => void;
   /**
    * Whether the server's own listings are in the order of keys (`keys`), in another one (`other`), or nobody has seen
    * (`unknown`): then they are read to their end and sorted before the first key is given.
@@ -99,7 +101,7 @@ export interface StoreFeatures {
   readonly listingOrder: ServerHabits["listingOrder"];
   /** Largest number of parts of one upload. */
   readonly maxParts: number;
-  /** Whether that is documented, configured or was found out; see `proveMaxParts`. */
+  /** Whether that is documented, configured or was found out by this process: what is recalled may have changed since. See `proveMaxParts`. */
   readonly isMaxPartsProved: boolean;
   /** Smallest size of a part that is not the last, in bytes. */
   readonly minPartSize: number;

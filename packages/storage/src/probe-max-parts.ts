@@ -26,7 +26,7 @@ export async function probeMaxParts(store: ObjectStore, key: string, options: Ca
   };
   try {
     const maxParts = await largestTaken(Math.min(store.features.maxParts, USUAL_LIMITS[0]), isTaken);
-    store.features.recall({ maxParts });
+    store.features.learnMaxParts(maxParts);
     return maxParts;
   } finally {
     await giveBack(() => upload.abort());
@@ -38,7 +38,8 @@ const SURE_PARTS = 1_000;
 
 /**
  * Has the store know how many parts it takes before an upload that may need many begins: refused at part 1,001, everything
- * before would have travelled for nothing. Asks only where that is neither documented nor known.
+ * before would have travelled for nothing. Asks only where that is neither documented nor configured nor found out by this
+ * process: what a repository remembers may have changed since.
  */
 export async function proveMaxParts(
   store: ObjectStore,

@@ -234,6 +234,22 @@ describe("the number of parts", () => {
     await cleanUp();
   });
 
+  test("is asked for also where a repository remembers a larger one, which the server has lowered since", async () => {
+    const { store, server, cleanUp } = await openS3ForTest("swift-2.38");
+    store.features.recall({ maxParts: 10_000 });
+    expect(store.features).toMatchObject({ maxParts: 10_000, isMaxPartsProved: false });
+    const tiny = async function* () {
+      yield PART;
+    };
+    await uploadStream(store, "large", tiny(), { expectedSize: 8_001 * 1024 ** 2 });
+    expect(countByOperation(server.requests)).toMatchObject({ CreateMultipartUpload: 1, PutObject: 1 });
+    expect(store.features).toMatchObject({ maxParts: 1_000, isMaxPartsProved: true });
+    expect(store.features.learned).toEqual([expect.objectContaining({ habit: "maxParts", way: 1_000 })]);
+    store.features.recall({ maxParts: 10_000 });
+    expect(store.features.maxParts).toBe(1_000);
+    await cleanUp();
+  });
+
   test("is not asked for where it is documented or set", async () => {
     for (const [profile, habits] of [
       ["aws", {}],

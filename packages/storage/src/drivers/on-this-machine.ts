@@ -9,6 +9,7 @@ export const ON_THIS_MACHINE = {
   proxy: undefined,
   learned: [],
   recall: () => undefined,
+  learnMaxParts: () => undefined,
   listingOrder: "keys",
   isMaxPartsProved: true,
 } as const satisfies Partial<StoreFeatures>;

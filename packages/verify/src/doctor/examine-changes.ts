@@ -1,17 +1,18 @@
 import type { RepositoryRecord } from "@soar/repository";
-import type { ProbedHabits } from "@soar/storage/probes";
+import type { ProbedHabits, RecalledHabits } from "@soar/storage/probes";
 import type { Notes } from "./examination.ts";
 
-/** What a repository remembers of its provider is believed by every command. */
+/** What a repository remembers of its provider is believed by every command, unless the configuration says otherwise. */
 export function examineChanges(
   { conditionalPut, habits }: Pick<RepositoryRecord, "conditionalPut" | "habits">,
-  probed: ProbedHabits,
+  { probed, configured = {} }: { readonly probed: ProbedHabits; readonly configured?: RecalledHabits | undefined },
   notes: Notes,
 ): void {
+  const set: Readonly<Record<string, string | number | undefined>> = configured;
   const then: Readonly<Record<string, string | number | undefined>> = { ...habits, conditionalPut };
   for (const [habit, now] of Object.entries(probed)) {
     const was = then[habit];
-    if (was === undefined || was === now) continue;
+    if (was === undefined || was === now || set[habit] === now) continue;
     const { isWorse, advice } = whatToDo(habit, was, now);
     notes[isWorse ? "error" : "notice"](
       "provider-changed",
@@ -30,6 +31,11 @@ function whatToDo(habit: string, was: unknown, now: unknown): { readonly isWorse
       isWorse: true,
       advice:
         "Set BACKUP_LISTING_ORDER=other: commands rely on the order of then, and end where a listing contradicts it.",
+    };
+  if (habit === "maxParts" && Number(now) < Number(was))
+    return {
+      isWorse: true,
+      advice: `Set BACKUP_MAX_PARTS=${String(now)}: an upload that is planned for more parts is refused after most of it has travelled. One that may need more than 1,000 asks before it begins, others rely on the number of then.`,
     };
   if (SAFE.has(was) && !SAFE.has(now))
     return {

@@ -10,7 +10,7 @@ import {
 import { ageAt } from "@soar/repository/time";
 import { planExpiry, readExpiryState, type RetentionPolicy } from "@soar/repository/expiry";
 import { readRecoveryWindow } from "@soar/repository/window";
-import type { CallOptions, ObjectStore, UnfinishedUpload } from "@soar/storage";
+import type { CallOptions, ObjectStore, StoreConfig, UnfinishedUpload } from "@soar/storage";
 import type { Notes } from "./examination.ts";
 import type { StorageProbe } from "./examine-storage.ts";
 import { examineChanges } from "./examine-changes.ts";
@@ -20,6 +20,8 @@ export interface RepositoryExpectations {
   readonly cluster: ClusterIdentity | undefined;
   readonly policy: RetentionPolicy;
   readonly probe: StorageProbe | undefined;
+  /** What the configuration says of the provider. */
+  readonly store: Pick<StoreConfig, "habits">;
   readonly now: Date;
   readonly signal: AbortSignal | undefined;
 }
@@ -54,11 +56,11 @@ export async function examineRepository(
 function examineIdentity(
   store: ObjectStore,
   record: RepositoryRecord,
-  { cluster, probe }: RepositoryExpectations,
+  { cluster, probe, store: { habits: configured } }: RepositoryExpectations,
   notes: Notes,
 ): void {
   if (probe !== undefined && record.conditionalPutBy === store.features.server)
-    examineChanges(record, probe.habits, notes);
+    examineChanges(record, { probed: probe.habits, configured }, notes);
   if (cluster === undefined) return;
   if (cluster.systemIdentifier === record.systemIdentifier && cluster.walSegmentSize === record.walSegmentSize)
     return notes.ok(

@@ -32,8 +32,8 @@ export interface HabitBook {
   readonly recall: (habits: RecalledHabits) => void;
   /** Remembers what the server has shown, and tells of it. */
   readonly learn: <N extends HabitName>(habit: N, way: ServerHabits[N], fact?: string) => void;
-  /** What was found out, configured or recalled, and is not only the provider's row. */
-  readonly settled: () => Partial<ServerHabits>;
+  /** Whether the way was configured, or found out by this process, and is not only recalled or the provider's row. */
+  readonly isCurrent: (habit: HabitName) => boolean;
 }
 
 export interface HabitBookOptions {
@@ -55,8 +55,8 @@ export function createHabitBook(options: HabitBookOptions): HabitBook {
   const recalled: Partial<ServerHabits> = {};
   const learned = new Map<HabitName, LearnedHabit>();
   const own: Partial<ServerHabits> = {};
-  const settled = (): Partial<ServerHabits> => ({ ...recalled, ...configured, ...shared, ...own });
-  const now = (): ServerHabits => ({ ...usual, ...settled() });
+  const current = (): Partial<ServerHabits> => ({ ...configured, ...shared, ...own });
+  const now = (): ServerHabits => ({ ...usual, ...recalled, ...current() });
   return {
     get now() {
       return now();
@@ -64,7 +64,7 @@ export function createHabitBook(options: HabitBookOptions): HabitBook {
     get learned() {
       return [...learned.values()];
     },
-    settled,
+    isCurrent: (habit) => current()[habit] !== undefined,
     recall(habits) {
       const { conditionalPut, atomicPut, conditionalComplete } = usual;
       const documented = { conditionalPut, atomicPut, conditionalComplete };

@@ -153,7 +153,7 @@ function createFeatures(
       return habits.now.listingOrder;
     },
     get isMaxPartsProved() {
-      return provider.maxPartsDocumented || habits.settled().maxParts !== undefined;
+      return provider.maxPartsDocumented || habits.isCurrent("maxParts");
     },
     get learned() {
       return habits.learned;
@@ -162,6 +162,7 @@ function createFeatures(
     clock,
     proxy: proxy === undefined ? undefined : nameOfProxy(proxy),
     recall: habits.recall,
+    learnMaxParts: (maxParts) => habits.learn("maxParts", maxParts),
     minPartSize: provider.minPartSize,
     maxPartSize: provider.maxPartSize,
   };
