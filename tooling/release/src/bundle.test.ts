@@ -75,6 +75,19 @@ describe("bundleApp", () => {
     expect(await runBundle()).toBe("a/b\n");
   });
 
+  test("imports node:http without what that loads for names nobody asks for", async () => {
+    await write({
+      "package.json": JSON.stringify({ type: "module" }),
+      "src/main.ts": `import http, { request, type IncomingMessage } from "node:http";
+const loaded = (process as unknown as { moduleLoadList: string[] }).moduleLoadList;
+console.log(typeof request, http.request === request, loaded.filter((name) => name.includes("undici")).length);
+export type Answer = IncomingMessage;
+`,
+    });
+    await bundleApp(folder, MANIFEST);
+    expect(await runBundle()).toBe("function true 0\n");
+  });
+
   test("builds worker threads beside main.js", async () => {
     await write({
       "package.json": JSON.stringify({ type: "module" }),

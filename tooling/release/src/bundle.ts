@@ -4,6 +4,7 @@ import { build, type BuildOptions, type Metafile } from "esbuild";
 import { findProblems } from "./bundle-problems.ts";
 import { findWorkers } from "./find-workers.ts";
 import type { AppManifest } from "./manifest.ts";
+import { plainHttp } from "./plain-http.ts";
 
 export interface BundleSummary {
   /** Bytes of the files that `main.js` imports before its first line runs, itself included. */
@@ -56,6 +57,7 @@ function options(folder: string, { name, version }: AppManifest, entryPoints: Re
     conditions: ["soar-source"],
     mainFields: ["module", "main"],
     external: EXTERNAL,
+    plugins: [plainHttp],
     banner: { js: BANNER },
     define: {
       "process.env.SOAR_APP_NAME": JSON.stringify(name),

@@ -3,6 +3,7 @@ import type { Options } from "yargs";
 import { baseOptions } from "./base-options.ts";
 import type { App, Command } from "./command.ts";
 import type { OptionRow, OptionTable } from "./option-table.ts";
+import { parsePlainFlags } from "./plain-flags.ts";
 import type { Flags } from "./resolve-config.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -32,11 +33,15 @@ const PARSER_CONFIGURATION = {
  * Separates options from the other arguments of a command. Throws `USAGE` for an unknown option, an option without its
  * value, and one that was given twice.
  *
- * Loads yargs only when there is an option: that costs 50 ms and more, and `archive_command` runs once per segment.
+ * Loads yargs only for what is not plain: that costs 50 ms and more, and `archive_command` runs once per segment.
  */
 export async function parseArguments(app: App, command: Command, args: readonly string[]): Promise<ParsedArguments> {
-  if (!args.some((argument) => argument.startsWith("-"))) return { flags: {}, words: args };
   const table = optionsOf(command);
+  return parsePlainFlags(table, args) ?? (await parseWithYargs(app, table, args));
+}
+
+/** The same for any arguments. */
+export async function parseWithYargs(app: App, table: OptionTable, args: readonly string[]): Promise<ParsedArguments> {
   refuseOddBooleans(app, table, args);
   const { default: yargs } = await import("yargs");
   const parsed = await yargs()
