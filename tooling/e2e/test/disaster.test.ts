@@ -5,7 +5,7 @@ import {
   databaseDigest,
   differingTables,
   loadAviationData,
-  postgresInstallations,
+  postgresMajors,
   type DatabaseDigest,
   type TestCluster,
 } from "@soar-tooling/postgres-clusters";
@@ -28,13 +28,13 @@ function expectEqual(actual: Digests, expected: Digests): void {
 
 async function load(world: SoarWorld): Promise<void> {
   for (const database of DATABASES)
-    await loadAviationData((sql) => world.cluster.query(sql, [], database), { sizeMb: 40 });
+    await loadAviationData((sql) => world.cluster.query(sql, [], database), { sizeMb: 12 });
 }
 
 const write = (world: SoarWorld, database: string, rows: number) =>
   world.cluster.query(aviationTrafficSql({ rows }), [], database);
 
-describe.each(postgresInstallations().map((installation) => [installation.major, installation] as const))(
+describe.each(postgresMajors().map((installation) => [installation.major, installation] as const))(
   "PostgreSQL %i",
   (_, installation) => {
     test(

@@ -27,10 +27,10 @@ beforeAll(async () => {
     initdbArgs: ["--wal-segsize=1"],
   });
   const { cluster } = world;
-  await loadAviationData((sql) => cluster.query(sql, [], "soar"), { sizeMb: 10 });
+  await loadAviationData((sql) => cluster.query(sql, [], "soar"), { sizeMb: 6 });
   const backup = await world.run("soar-base-backup", []);
   if (backup.status !== 0) throw new Error(backup.stderr);
-  await cluster.query(aviationTrafficSql({ rows: 20_000 }), [], "soar");
+  await cluster.query(aviationTrafficSql({ rows: 5_000 }), [], "soar");
   latest = await digest();
   await archiveAll(cluster);
   await cluster.stop("fast");
