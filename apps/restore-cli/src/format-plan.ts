@@ -1,7 +1,7 @@
 import { formatSize, type Output } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
-import { controlCommand, describeFence, type Approach } from "@soar/restore";
+import { controlCommand, describeFence, servicesToStop, type Approach } from "@soar/restore";
 import { describeTarget, type CommitPoint, type PlanCheck, type RestorePlan } from "@soar/restore/plan";
 import { lineDifference, type ConfigDifference } from "@soar/restore/in-place";
 import { downloadText, toDownload } from "./plan-download.ts";
@@ -32,25 +32,37 @@ function whatIsThere({ checked: { approach }, dataDir }: Prepared): string | und
   }
 }
 
-/** Who is stopped; as steps for the operator where it cannot be done from here. */
-function whatIsStopped({
-  checked: { approach, control, canControlServices },
-  appServices,
-  dataDir,
-}: Prepared): (readonly [string, string])[] {
-  const steps: (readonly [string, string])[] = [];
-  if (appServices.length > 0)
-    steps.push(
-      canControlServices
-        ? ["stops", `${appServices.join(", ")}, started again when the server was proved`]
-        : ["do first", `stop the applications, because systemd does not run here: ${appServices.join(", ")}`],
-    );
+/** Who is stopped, and started again; as steps for the operator where it cannot be done from here. */
+function whatIsStopped(prepared: Prepared): (readonly [string, string])[] {
+  const {
+    checked: { approach, control },
+    dataDir,
+  } = prepared;
+  const steps = serviceSteps(prepared);
   if ("running" in approach && approach.running !== undefined)
     steps.push([
       "stops",
       `the server with process id ${approach.running}, by: ${controlCommand(control, "stop", dataDir).join(" ")}`,
     ]);
   return steps;
+}
+
+function serviceSteps(prepared: Prepared): (readonly [string, string])[] {
+  const { checked, appServices } = prepared;
+  const isFinished = whatServerDoes(prepared) === "promote";
+  const names = appServices.join(", ");
+  const stopped = servicesToStop(checked, appServices);
+  if (stopped.length > 0)
+    return [
+      [
+        "stops",
+        `${stopped.join(", ")}, ${isFinished ? "started again when the server was proved" : "which stay so until the restore is finished"}`,
+      ],
+    ];
+  if (appServices.length === 0) return [];
+  if (!checked.canControlServices)
+    return [["do first", `stop the applications, because systemd does not run here: ${names}`]];
+  return isFinished ? [["starts", `${names}, when the server was proved`]] : [];
 }
 
 /** Prints a plan. Throws what stands against it, once it is printed. */
@@ -85,9 +97,18 @@ export function formatPlan(prepared: Prepared): string {
   return [formatRows(rows), ...prepared.config.flatMap(configText)].join("\n");
 }
 
-/** What the server does when the restore is done: a server that was started by an earlier one does what it was told then. */
-function afterwardsText({ plan, checked: { inPlace, approach }, action }: Prepared): string {
-  const does = approach.kind === "follow" ? approach.earlier.action : approach.kind === "finish" ? "promote" : action;
+/** A server that was started by an earlier restore does what it was told then. */
+function whatServerDoes({ checked: { approach }, action }: Prepared): Prepared["action"] {
+  return approach.kind === "follow" ? approach.earlier.action : approach.kind === "finish" ? "promote" : action;
+}
+
+/** What the server does when the restore is done. */
+function afterwardsText(prepared: Prepared): string {
+  const {
+    plan,
+    checked: { inPlace },
+  } = prepared;
+  const does = whatServerDoes(prepared);
   const archives = does === "promote" ? " and goes on archiving, on a new timeline" : "";
   return inPlace
     ? `${AFTERWARDS[does]}${archives}`
@@ -189,15 +210,8 @@ function planAsJson(found: Prepared | Hindered): unknown {
   };
 }
 
-function machineAsJson({
-  dataDir,
-  namedDir,
-  appServices,
-  config,
-  download,
-  action,
-  checked: { inPlace, approach, control, freeBytes, programVersion, binDir, configuration, missingHere },
-}: Prepared): object {
+function machineAsJson({ dataDir, namedDir, appServices, config, download, action, checked }: Prepared): object {
+  const { inPlace, approach, control, freeBytes, programVersion, binDir, configuration, missingHere } = checked;
   return {
     download,
     freeBytes,
@@ -215,7 +229,7 @@ function machineAsJson({
         "running" in approach && approach.running !== undefined
           ? controlCommand(control, "stop", dataDir).join(" ")
           : undefined,
-      services: appServices,
+      services: servicesToStop(checked, appServices),
     },
   };
 }

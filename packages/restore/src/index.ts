@@ -2,6 +2,7 @@
 
 export { restoreCluster } from "./restore-cluster.ts";
 export { checkRestore, isInPlace } from "./check-restore.ts";
+export { servicesToStop } from "./stand-still.ts";
 export { realDataDirectory } from "./data-directory.ts";
 export type { CheckedRestore, RestoreEvent, RestoreOptions, RestoreReport } from "./run/restore-options.ts";
 export { adoptClone, isFenced } from "./recover/fence.ts";

@@ -23,10 +23,9 @@ export async function standStill<T>(
   options: RestoreOptions,
   work: (still: Still) => Promise<T>,
 ): Promise<T> {
-  const { approach, canControlServices } = checked;
-  if (approach.kind === "finish" || approach.kind === "follow")
-    return await work({ plan, checked, noteChange: () => undefined });
-  const services = canControlServices ? (options.appServices ?? []) : [];
+  const { approach } = checked;
+  if (!stopsAnything(approach)) return await work({ plan, checked, noteChange: () => undefined });
+  const services = servicesToStop(checked, options.appServices ?? []);
   const running = "running" in approach ? approach.running : undefined;
   let isChanged = false;
   try {
@@ -36,6 +35,18 @@ export async function standStill<T>(
     if (isChanged || !isAsItWas(approach)) throw error;
     throw await startAgain(error, plan, checked, { ...options, services, isServerStopped: running !== undefined });
   }
+}
+
+/** Units of applications that a restore stops, of those that it was given: none of them where an earlier run has. */
+export function servicesToStop(
+  { approach, canControlServices }: Pick<CheckedRestore, "approach" | "canControlServices">,
+  appServices: readonly string[],
+): readonly string[] {
+  return canControlServices && stopsAnything(approach) ? appServices : [];
+}
+
+function stopsAnything({ kind }: Approach): boolean {
+  return kind !== "finish" && kind !== "follow";
 }
 
 interface Stopping extends RestoreOptions {
