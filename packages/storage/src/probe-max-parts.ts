@@ -1,4 +1,5 @@
 import { hasErrorCode } from "@soar/errors";
+import { abortProbe } from "./give-back.ts";
 import type { CallOptions, ObjectStore } from "./object-store.ts";
 import { partSizeFor } from "./part-size.ts";
 
@@ -29,7 +30,7 @@ export async function probeMaxParts(store: ObjectStore, key: string, options: Ca
     store.features.learnMaxParts(maxParts);
     return maxParts;
   } finally {
-    await giveBack(() => upload.abort());
+    await abortProbe(upload);
   }
 }
 
@@ -66,13 +67,4 @@ async function largestTaken(limit: number, isTaken: (partNumber: number) => Prom
     else refused = middle;
   }
   return taken;
-}
-
-/** Undoes what a probe did; a key that may not is left with some bytes. */
-export async function giveBack(undo: () => Promise<void>): Promise<void> {
-  try {
-    await undo();
-  } catch (error) {
-    if (!hasErrorCode(error, "STORE_DENIED", "OBJECT_LOCKED", "STORE_UNSUPPORTED")) throw error;
-  }
 }

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { hasErrorCode, isRetryable, SoarError } from "@soar/errors";
 import type { CallOptions, ObjectStore } from "./object-store.ts";
 import { probeConditionalPut } from "./probe-conditional-put.ts";
-import { giveBack, probeMaxParts } from "./probe-max-parts.ts";
+import { abortProbe, giveBack } from "./give-back.ts";
+import { probeMaxParts } from "./probe-max-parts.ts";
 import type { ConditionalPut, HabitName, ServerHabits } from "./server-habits.ts";
 
 /** What `probeServer` found out, to be remembered and told to `features.recall` later. */
@@ -112,7 +113,7 @@ async function probeCompletion({ store, overwritten, signal }: Probe): Promise<C
     if (hasErrorCode(error, "STORE_UNSUPPORTED")) return "refused";
     throw error;
   } finally {
-    await giveBack(() => upload.abort());
+    await abortProbe(upload);
   }
 }
 

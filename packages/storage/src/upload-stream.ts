@@ -1,5 +1,6 @@
 import { free } from "@soar/task-pool";
-import { isSoarError, SoarError } from "@soar/errors";
+import { SoarError } from "@soar/errors";
+import { abortUpload } from "./give-back.ts";
 import type { CallOptions, MultipartUpload, ObjectStore, PutOptions, StoredObject } from "./object-store.ts";
 import { partSizeFor } from "./part-size.ts";
 import { proveMaxParts } from "./probe-max-parts.ts";
@@ -162,21 +163,4 @@ async function sendParts(
   await Promise.all(underway);
   if (failure !== undefined) throw failure.error;
   return sent;
-}
-
-/** Gives the parts back. When that fails too, the first failure stays the one that is reported, and names the second. */
-export async function abortUpload(upload: Pick<MultipartUpload, "key" | "abort">, error: unknown): Promise<unknown> {
-  try {
-    await upload.abort();
-    return error;
-  } catch (abortError) {
-    if (!isSoarError(error))
-      return new AggregateError([error, abortError], `unable to upload '${upload.key}' and to give its parts back`);
-    const fact = abortError instanceof Error ? abortError.message : String(abortError);
-    return new SoarError(error.code, `${error.message}; its parts are left over, because: ${fact}`, {
-      hint: error.hint ?? "Left-over parts cost money until they are aborted; abortStaleUploads removes them.",
-      cause: error,
-      retryable: error.retryable,
-    });
-  }
 }

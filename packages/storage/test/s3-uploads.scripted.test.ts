@@ -1,4 +1,5 @@
 import { readObject, uploadStream, withRetry } from "@soar/storage";
+import { probeMaxParts } from "@soar/storage/probes";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { keysOf, expectRejection } from "./expect-rejection.ts";
 import { openS3ForTest, type S3ForTest, TEST_PART_SIZE } from "./s3-fixture.ts";
@@ -137,6 +138,29 @@ describe("giving parts back", () => {
     );
     refusal.remove();
     expect(await s3.store.abortStaleUploads("", FUTURE)).toEqual(["a"]);
+  });
+
+  test("from a server that never answers holds nobody up, and what is left there is said with what removes it", async () => {
+    const [silent, probed] = [await openS3ForTest("minio"), await openS3ForTest("minio")];
+    const [refused, stalled] = [
+      { operation: "UploadPart", times: "always", fault: { type: "error", status: 403, code: "AccessDenied" } },
+      { operation: "AbortMultipartUpload", times: "always", fault: { type: "stall" } },
+    ] as const;
+    silent.server.inject(refused);
+    for (const { server } of [silent, probed]) server.inject(stalled);
+    // As programs open it: each call is tried for five minutes.
+    const uploading = uploadStream(withRetry(silent.store), "a", bodyStream(), OPTIONS);
+    const [error, maxParts] = await Promise.all([
+      expectRejection(uploading, "STORE_DENIED"),
+      probeMaxParts(withRetry(probed.store), "a"),
+    ]);
+    expect(error.message).toContain("its parts are left over, because: they were not taken back within 10 s");
+    expect(error.hint).toContain("AbortIncompleteMultipartUpload");
+    expect(maxParts).toBe(10_000);
+    for (const { server, cleanUp } of [silent, probed]) {
+      server.clearFaults();
+      await cleanUp();
+    }
   });
 
   test("that have gone already succeeds", async () => {

@@ -201,3 +201,22 @@ function standbyClaim(startedAt: Date, claimant: Partial<StartedRecord>): Starte
     ...claimant,
   };
 }
+
+test("a store that says nothing does not keep a run that has failed from ending, and its claim is told as left", async () => {
+  const store = createMemoryStore();
+  const claimed = await claim(store, "2025-01-05");
+  const told: unknown[] = [];
+  const given: (AbortSignal | undefined)[] = [];
+  const silent: ObjectStore = {
+    ...store,
+    get: (key, options) => (given.push(options?.signal), store.get(key, options)),
+    remove: (_keys, options) => {
+      given.push(options?.signal);
+      return Promise.reject(new SoarError("ABORTED", "the call was aborted"));
+    },
+  };
+  await withdrawClaim(silent, claimed, { host: "db1", onEvent: (event) => told.push(event) });
+  expect(told).toEqual([{ type: "interrupted-left", label: "2025-01-05", reason: "the call was aborted" }]);
+  expect(given.length).toBeGreaterThan(1);
+  expect(given.every((signal) => signal !== undefined)).toBe(true);
+});

@@ -74,6 +74,9 @@ export async function claimBackup(store: ObjectStore, options: ClaimBackupOption
   return { ...claimed, base };
 }
 
+/** A run that has failed, or was stopped, waits no longer for a store that says nothing. */
+const WITHDRAWAL_MS = 60_000;
+
 /**
  * Gives a claim up, with everything that was stored under it, unless it is another run's by now. What cannot be removed is told
  * as left, and is the next run's to remove.
@@ -84,11 +87,12 @@ export async function withdrawClaim(
   { host, onEvent }: Pick<ClaimBackupOptions, "host" | "onEvent">,
 ): Promise<void> {
   const { label } = claimed;
+  const limit = { signal: AbortSignal.timeout(WITHDRAWAL_MS) };
   try {
-    if (!isClaimOf(await findStarted(store, label), claimed, host)) return;
-    const own = (await listBackupDirectories(store)).find((directory) => directory.label === label);
+    if (!isClaimOf(await findStarted(store, label, limit), claimed, host)) return;
+    const own = (await listBackupDirectories(store, limit)).find((directory) => directory.label === label);
     if (own !== undefined && own.record === undefined && own.damage === undefined)
-      await removeBackup(store, { label, objects: removalOrder(own) });
+      await removeBackup(store, { label, objects: removalOrder(own) }, limit);
   } catch (error) {
     if (!isSoarError(error)) throw error;
     onEvent?.({ type: "interrupted-left", label, reason: error.message });

@@ -1,7 +1,7 @@
 import { SoarError } from "@soar/errors";
-import { createMemoryStore, type ObjectStore } from "@soar/storage";
+import { type CallOptions, createMemoryStore, type ObjectStore } from "@soar/storage";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { holdLease, type HeldLease } from "./hold-lease.ts";
+import { holdLease, type HeldLease, type LeaseTerms } from "./hold-lease.ts";
 import { listLeases } from "./marker-records.ts";
 
 const HOUR_MS = 3600_000;
@@ -105,3 +105,34 @@ test("a lease that cannot be given back lapses by itself, but a bug on the way i
   const broken: ObjectStore = { ...store, remove: () => Promise.reject(new TypeError("keys is not iterable")) };
   await expect((await hold(broken)).release()).rejects.toThrow(TypeError);
 });
+
+/** Says nothing until the call is given up. */
+async function silence({ signal = AbortSignal.abort() }: CallOptions = {}): Promise<never> {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  throw new SoarError("ABORTED", "the call was aborted");
+}
+
+test.each(["remove", "put"] as const)(
+  "a store that says nothing to the %s of a lease does not keep its holder, who was stopped, from ending",
+  async (operation) => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "setTimeout", "clearTimeout"] });
+    let isSilent = false;
+    const falling: ObjectStore = {
+      ...store,
+      remove: (keys, options) => (isSilent && operation === "remove" ? silence(options) : store.remove(keys, options)),
+      put: (key, body, options) => (isSilent && operation === "put" ? silence(options) : store.put(key, body, options)),
+    };
+    const { signal } = new AbortController();
+    const terms: LeaseTerms = { purpose: "verify", host: "db1", labels: [] };
+    const lease = await holdLease(falling, terms, { now: () => new Date(now), signal });
+    isSilent = true;
+    // Long enough for a renewal to be under way.
+    await pass(0.75 * HOUR_MS);
+    let hasEnded = false;
+    const releasing = lease.release().then(() => (hasEnded = true));
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(hasEnded).toBe(false);
+    await vi.advanceTimersByTimeAsync(2_000);
+    await releasing;
+  },
+);

@@ -17,6 +17,8 @@ export interface HeldLease {
 
 const LEASE_MS = 2 * 3600_000;
 const RENEWAL_MS = LEASE_MS / 4;
+/** Whoever has read, or was stopped, waits no longer for a store that says nothing. */
+const RELEASE_MS = 10_000;
 
 /**
  * Tells expiry to leave alone what is being read (safety, promise 8), and goes on telling it until released: objects are never
@@ -30,6 +32,8 @@ export async function holdLease(
 ): Promise<HeldLease> {
   let held: string | undefined;
   let refusal: string | undefined;
+  const end = new AbortController();
+  const whileHeld = signal === undefined ? end.signal : AbortSignal.any([signal, end.signal]);
   const renew = async (): Promise<void> => {
     // Expiry goes by what the store stamps: a reader whose clock is behind must not lose its lease.
     const startedAt = storeTime(store, now());
@@ -44,11 +48,11 @@ export async function holdLease(
         startedAt: startedAt.toISOString(),
         expiresAt: new Date(startedAt.getTime() + LEASE_MS).toISOString(),
       },
-      { signal },
+      { signal: whileHeld },
     );
     const before = held;
     held = id;
-    if (before !== undefined) await remove(store, before);
+    if (before !== undefined) await remove(store, before, end.signal);
   };
   try {
     await renew();
@@ -72,16 +76,21 @@ export async function holdLease(
     refusal: () => refusal,
     async release() {
       clearInterval(timer);
-      await renewal;
-      if (held !== undefined) await remove(store, held);
+      const limit = setTimeout(() => end.abort(), RELEASE_MS);
+      try {
+        await renewal;
+        if (held !== undefined) await remove(store, held, end.signal);
+      } finally {
+        clearTimeout(limit);
+      }
     },
   };
 }
 
 /** Also after the run was stopped. Whatever the store says to it, the lease lapses by itself and what was read stays true. */
-async function remove(store: ObjectStore, id: string): Promise<void> {
+async function remove(store: ObjectStore, id: string, signal: AbortSignal): Promise<void> {
   try {
-    await store.remove([leaseKey(id)]);
+    await store.remove([leaseKey(id)], { signal });
   } catch (error) {
     if (!isSoarError(error)) throw error;
   }

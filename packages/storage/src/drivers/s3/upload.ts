@@ -1,7 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { type PartRules, requirePart, requirePartSize, uploadEnded } from "../../multipart-parts.ts";
 import type { CallOptions, MultipartOptions, MultipartUpload, PutOptions, StoredObject } from "../../object-store.ts";
-import { abortUpload } from "../../upload-stream.ts";
+import { abortUpload } from "../../give-back.ts";
 import { abortThrough } from "./abort-upload.ts";
 import { completeUpload } from "./complete-upload.ts";
 import { callS3, type S3Call, type S3Context, statS3 } from "./context.ts";
@@ -57,10 +57,7 @@ export async function putAsUpload(
     return await completeOnce(upload, { signal });
   } catch (error) {
     if (!upload.isGone)
-      throw await abortUpload(
-        { key, abort: () => abortOnce(upload, { signal: AbortSignal.timeout(GIVE_BACK_MS) }) },
-        error,
-      );
+      throw await abortUpload({ key, abort: (options = {}) => abortOnce(upload, options) }, error, GIVE_BACK_MS);
     throw new SoarError(
       "STORE_BUSY",
       `unable to store '${upload.rules.name}': another writer was at it at the same moment`,
