@@ -2,6 +2,7 @@ import { defineConfig } from "vitest/config";
 import { POSTGRES_NEEDS } from "./tooling/postgres-clusters/src/postgres/postgres-needs.ts";
 import { COVERED_PACKAGES } from "./tooling/run/src/covered-packages.ts";
 import { LongestFirst } from "./tooling/run/src/longest-first.ts";
+import { memoryDirectory } from "./tooling/run/src/memory-directory.ts";
 
 import { MACHINE_NEEDS } from "./tooling/test-bench/src/needs/machine-needs.ts";
 import { tagsOfNeeds } from "./tooling/test-bench/src/needs/requires.ts";
@@ -11,6 +12,8 @@ const SERVERS = [
   "{packages,apps,tooling}/*/{src,test}/**/*.integration.test.ts",
   "tooling/e2e/{src,test}/**/*.test.ts",
 ];
+
+const inMemory = memoryDirectory();
 
 export default defineConfig({
   resolve: { conditions: ["soar-source", "node"] },
@@ -48,7 +51,13 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "servers", include: SERVERS, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: {
+          name: "servers",
+          include: SERVERS,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          env: inMemory === undefined ? {} : { TMPDIR: inMemory },
+        },
       },
     ],
   },

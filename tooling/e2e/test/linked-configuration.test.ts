@@ -10,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { connectSql } from "@soar/pg-tools/replication";
@@ -59,7 +60,7 @@ describe.each<[string, string[], string[]]>([
     const { cluster } = world;
     await cluster.query("ALTER SYSTEM SET temp_buffers = '16MB'");
     await cluster.stop();
-    etc = mkdtempSync("/tmp/soar-linked-");
+    etc = mkdtempSync(join(tmpdir(), "soar-linked-"));
     const inData = (name: string): string => join(cluster.dataDir, name);
     const place = (name: string): string => (named.includes(name) ? join(etc, name) : name);
     const conf = readFileSync(inData("postgresql.conf"), "utf8");
