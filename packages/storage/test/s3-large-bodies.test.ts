@@ -144,7 +144,7 @@ describe("a server that", () => {
   });
 
   test("reads so slowly that a part takes too long is left, and has the part in the end", async () => {
-    const store = open({ requestTimeoutMs: 1_000 });
+    const store = open({ requestTimeoutMs: 3_000 });
     const fault: Fault = { type: "slow-request", bytesPerSecond: MIB };
     const rule = await server.inject({ operation: "UploadPart", fault });
     await uploadStream(store, "parts", bodies(2), { expectedSize: 2 * PART, partSize: PART });
