@@ -1,11 +1,12 @@
 import { basename } from "node:path";
-import { runApp } from "@soar/app-kit";
+import { favourLargeBuffers, runApp } from "@soar/app-kit";
 import { daemon } from "./daemon/daemon.ts";
 import { gapDeclare } from "./gap/declare.ts";
 import { gapList } from "./gap/list.ts";
 import { push } from "./push.ts";
 import { status } from "./status/status.ts";
 
+favourLargeBuffers();
 await runApp({
   name: "soar-wal-archive",
   component: "wal-archiver",

@@ -1,14 +1,14 @@
 import { setFlagsFromString } from "node:v8";
 
 /**
- * For programs whose memory is a few large buffers behind a small heap: V8 counts the buffers and marks the whole heap on
- * threads of its own every 64 MB that pass through, which takes a tenth of all processor time of a restore. With a young
- * generation that stays small, its cheap collections find the buffers first. To be called before any work.
+ * For programs whose memory is a few large buffers behind a small heap. V8 counts the buffers, and by default marks the whole
+ * heap on threads of its own after every 64 MB that pass through: half of all processor time of reading 400 MB over TLS in
+ * pieces of 16 KiB (Node 24; 70 collections of the whole heap for 1.2 GB, 8 with this). With a young generation that stays small,
+ * its cheap collections find the buffers first, and memory stays below what it is without. To be called before any work.
  */
 export function favourLargeBuffers(): void {
+  // Buffers count like the heap itself, which may grow by a share of all that is alive.
+  setFlagsFromString("--external-memory-accounted-in-global-limit");
   // The size itself can only be set at the start of the process; it begins small and would grow.
   setFlagsFromString("--semi-space-growth-factor=1");
-  setFlagsFromString("--no-incremental-marking");
-  // There is next to nothing to copy: waking other threads for it costs more.
-  setFlagsFromString("--no-parallel-scavenge");
 }
