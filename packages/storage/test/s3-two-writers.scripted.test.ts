@@ -1,11 +1,21 @@
-import { type ObjectStore, readObject, type StoredObject, withRetry } from "@soar/storage";
+import { type ObjectStore, readObject, type StoreConfig, type StoredObject, withRetry } from "@soar/storage";
 import { probeServer } from "@soar/storage/probes";
-import type { S3Profile } from "@soar-tooling/s3-server";
-import { describe, expect, test, vi } from "vitest";
+import type { S3Credential, S3Profile, S3ServerOptions } from "@soar-tooling/s3-server";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { expectRejection } from "./expect-rejection.ts";
 import { openDriverOn, openS3ForTest, TEST_PART_SIZE } from "./s3-fixture.ts";
 
 const PROFILES: S3Profile[] = ["ceph-16", "moto-5.1", "swift-2.35", "swift-2.38", "b2", "wasabi", "ceph-20"];
+
+/** The requests of a put that goes as an upload, without a rival. */
+const PUT_AS_UPLOAD = [
+  "CreateMultipartUpload",
+  "UploadPart",
+  "ListMultipartUploads",
+  "HeadObject",
+  "CompleteMultipartUpload",
+  "HeadObject",
+];
 
 /** Same size, other bytes. */
 const BODIES = [Buffer.alloc(TEST_PART_SIZE + 9, "a"), Buffer.alloc(TEST_PART_SIZE + 9, "b")] as const;
@@ -26,16 +36,34 @@ async function outcomeOf(writing: Promise<StoredObject>): Promise<boolean> {
   }
 }
 
+/** Two keys, of which the first one has fewer rights. */
+function unequalKeys(deny: string[]): [S3Credential, S3Credential] {
+  return [
+    { accessKeyId: "W", secretAccessKey: "writer-secret", deny },
+    { accessKeyId: "R", secretAccessKey: "rival-secret" },
+  ];
+}
+
+interface Writers {
+  readonly server?: S3ServerOptions;
+  /** How the second one's store is configured. */
+  readonly other?: Partial<StoreConfig>;
+  /** What both have seen before. */
+  readonly prepare?: (store: ObjectStore, other: ObjectStore) => Promise<void>;
+}
+
 /** Lets the first writer stop at each of its requests while the second one comes and goes. */
 async function expectOneWriter(
   profile: S3Profile,
   write: (store: ObjectStore, body: Buffer) => Promise<StoredObject>,
+  writers: Writers = {},
 ): Promise<void> {
   for (let step = 0; ; step += 1) {
-    const { server, store, cleanUp } = await openS3ForTest(profile);
-    const other = openDriverOn(server);
+    const { server, store, cleanUp } = await openS3ForTest(profile, { server: writers.server ?? {} });
+    const other = openDriverOn(server, writers.other);
     const habits = await probeServer(store, "config/");
     other.features.recall(habits);
+    await writers.prepare?.(store, other);
     const stall = server.inject({ skip: step, fault: { type: "stall" } });
     const first = outcomeOf(write(store, BODIES[0]));
     const hasStalled = await Promise.race([stall.firstHit.then(() => true), first.then(() => false)]);
@@ -234,18 +262,45 @@ describe("two writers of one upload in parts", () => {
     },
   );
 
-  test("puts no object as an upload where neither the server decides nor a rival can be ended", async () => {
+  test.each(["s3:ListBucketMultipartUploads", "s3:AbortMultipartUpload"])(
+    "are prevented by the one whose key may, wherever the other one stops, whose key has no right to %s",
+    async (right) => {
+      const [fewer, rights] = unequalKeys([right]);
+      await expectOneWriter("ignores-conditions", (store, body) => store.put("wal", body, { ifAbsent: true }), {
+        server: { credentials: [fewer, rights] },
+        other: { credentials: rights },
+        async prepare(store, other) {
+          await other.beginMultipart("before", { partSize: TEST_PART_SIZE, ifAbsent: true });
+          await store.put("before", BODIES[0], { ifAbsent: true });
+          expect(store.features.learned).toContainEqual(
+            expect.objectContaining({ habit: "rivalUploads", way: "left" }),
+          );
+        },
+      });
+    },
+  );
+
+  test("end each other's puts soon after the right to it was given, also where asking for it failed at first", async () => {
+    const denied = ["s3:ListBucketMultipartUploads"];
     const { server, store, cleanUp } = await openS3ForTest("ignores-conditions", {
-      server: {
-        credentials: { accessKeyId: "W", secretAccessKey: "writer-secret", deny: ["s3:ListBucketMultipartUploads"] },
-      },
+      server: { credentials: unequalKeys(denied) },
     });
     store.features.recall(await probeServer(store, "config/"));
-    await store.put("a", BODIES[0], { ifAbsent: true });
-    server.requests.splice(0);
-    await store.put("b", BODIES[0], { ifAbsent: true });
-    expect(server.requests.map(({ operation }) => operation)).toEqual(["HeadObject", "PutObject", "HeadObject"]);
-    await expectRejection(store.put("b", BODIES[1], { ifAbsent: true }), "OBJECT_EXISTS");
+    const operationsOf = async (putting: Promise<unknown>): Promise<(string | undefined)[]> => {
+      server.requests.splice(0);
+      await putting.catch(() => undefined);
+      return server.requests.map(({ operation }) => operation);
+    };
+    const put = (key: string): Promise<unknown> => store.put(key, BODIES[0], { ifAbsent: true });
+    expect(await operationsOf(put("a"))).toContain("ListMultipartUploads");
+    expect(await operationsOf(put("b"))).toEqual(PUT_AS_UPLOAD.filter((name) => name !== "ListMultipartUploads"));
+    denied.splice(0);
+    const later = performance.now() + 11 * 60_000;
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => later);
+    onTestFinished(() => clock.mockRestore());
+    server.inject({ operation: "ListMultipartUploads", fault: { type: "busy" } });
+    await expectRejection(put("c"), "STORE_BUSY");
+    expect(await operationsOf(put("c"))).toEqual(PUT_AS_UPLOAD);
     await cleanUp();
   });
 

@@ -17,9 +17,9 @@ export interface S3Context {
   readonly habits: HabitBook;
   /**
    * Whether the bucket was seen to be there, prefixes whose listings came in the order of keys over several pages, and when
-   * the uploads of other writers were last asked for (milliseconds of `performance.now`).
+   * listing or ending the uploads of other writers was last refused (milliseconds of `performance.now`).
    */
-  readonly seen: { bucket: boolean; readonly ordered: Set<string>; rivalsAskedAt: number };
+  readonly seen: { bucket: boolean; readonly ordered: Set<string>; rivalsRefusedAt: number };
   readonly nameOf: (key: string) => string;
 }
 

@@ -1,12 +1,12 @@
 import { hasErrorCode, messageOf } from "@soar/errors";
 import { abortThrough } from "./abort-upload.ts";
-import type { S3Call } from "./context.ts";
+import type { S3Call, S3Context } from "./context.ts";
 import { isAboutManner } from "./refusals.ts";
 import { readUploads } from "./unfinished-uploads.ts";
 import type { Upload } from "./upload-state.ts";
 import { isS3Failure, S3Failure, type S3Wire } from "./wire.ts";
 
-/** A right that is given meanwhile counts after this time at the latest. */
+/** A right that is given meanwhile counts with the first write after this time, in every process that goes on. */
 const ASK_AGAIN_MS = 10 * 60_000;
 
 /**
@@ -23,8 +23,7 @@ export async function endRivals(
   requireAbsent: () => Promise<void>,
 ): Promise<void> {
   const { habits, seen } = context;
-  if (habits.now.rivalUploads === "left" && performance.now() - seen.rivalsAskedAt < ASK_AGAIN_MS) return;
-  seen.rivalsAskedAt = performance.now();
+  if (wasRefusedLately(context)) return;
   try {
     const rivals: string[] = [];
     for await (const upload of readUploads(wire, call, key))
@@ -36,8 +35,15 @@ export async function endRivals(
   } catch (error) {
     if (!isNotForUs(error)) throw error;
     // One listing that cannot be read says nothing of the next one.
-    if (error instanceof S3Failure) habits.learn("rivalUploads", "left", messageOf(error));
+    if (!(error instanceof S3Failure)) return;
+    // Only by an answer: what failed otherwise is asked for again with the next attempt.
+    seen.rivalsRefusedAt = performance.now();
+    habits.learn("rivalUploads", "left", messageOf(error));
   }
+}
+
+function wasRefusedLately({ habits, seen }: S3Context): boolean {
+  return habits.now.rivalUploads === "left" && performance.now() - seen.rivalsRefusedAt < ASK_AGAIN_MS;
 }
 
 /** A refusal for want of rights, or of the request itself, or a listing that cannot be read. */

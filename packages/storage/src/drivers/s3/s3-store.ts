@@ -91,7 +91,7 @@ function createContext(options: S3StoreOptions, location: string, { load, clock 
     features: createFeatures(settings, habits, clock),
     wire: () => (wire ??= load().then((changing) => speaking(changing, habits))),
     habits,
-    seen: { bucket: false, ordered: new Set(), rivalsAskedAt: performance.now() },
+    seen: { bucket: false, ordered: new Set(), rivalsRefusedAt: performance.now() },
     nameOf: (key) => `${location}/${key}`,
   };
 }

@@ -4,8 +4,8 @@ import type { S3Context } from "./context.ts";
 /**
  * Whether "only if absent" is safer as an upload of one part. Nobody can end another writer's put, so where the server does
  * not decide, one of two may replace the other's and both be told that it is stored; of two uploads one at most succeeds. It
- * takes more requests, and has to be proved to work: what is known of completions was found out with one part. Where neither the
- * server decides nor another's upload can be ended, nothing is gained.
+ * takes more requests, and has to be proved to work: what is known of completions was found out with one part. So it is also
+ * where this key may end nobody: another writer's may, and can end an upload and no put.
  */
 export function isSaferAsUpload(
   { habits: { now } }: Pick<S3Context, "habits">,
@@ -15,6 +15,5 @@ export function isSaferAsUpload(
   // A part has at least one byte, and of two empty objects it matters to nobody which one stays.
   if (ifAbsent !== true || body.byteLength === 0) return false;
   const isUndecided = now.conditionalPut === "honoured" ? now.atomicPut === "no" : now.conditionalPut !== "unknown";
-  if (now.conditionalComplete === "honoured") return isUndecided;
-  return isUndecided && now.conditionalComplete === "ignored" && now.rivalUploads === "ended";
+  return isUndecided && (now.conditionalComplete === "honoured" || now.conditionalComplete === "ignored");
 }
