@@ -329,6 +329,27 @@ describe("two writers of one upload in parts", () => {
   });
 });
 
+test.each([
+  ["in one request", false],
+  ["as an upload", true],
+])(
+  "a rival's object of the same size is no own one where all marks are empty, after a put %s",
+  async (_way, isUpload) => {
+    const { server, store, cleanUp } = await openS3ForTest("ignores-conditions", { server: { etags: "empty" } });
+    if (isUpload) store.features.recall(await probeServer(store, "config/"));
+    expect(await store.put("own", BODIES[0], { ifAbsent: true })).toMatchObject({ size: BODIES[0].length });
+    const stall = server.inject({ operation: "HeadObject", skip: 1, fault: { type: "stall" } });
+    const putting = store.put("wal", BODIES[0], { ifAbsent: true });
+    await stall.firstHit;
+    const other = openDriverOn(server);
+    await other.put("wal", BODIES[1]);
+    stall.release();
+    await expectRejection(putting, "OBJECT_EXISTS");
+    await other.close();
+    await cleanUp();
+  },
+);
+
 test("a put is known as one's own by its bytes where the answer to its completion has a mark of its own", async () => {
   const { store, cleanUp } = await openS3ForTest("other-marks");
   store.features.recall(await probeServer(store, "config/"));

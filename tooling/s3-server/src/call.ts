@@ -16,7 +16,7 @@ export interface ServerState {
   readonly credentials: S3Credential[];
   readonly space: BlobSpace;
   /** ETags are MD5 as on AWS, or random (like those of KMS objects), which saves the hashing in benchmarks. */
-  readonly etags: "md5" | "opaque";
+  readonly etags: "md5" | "opaque" | "empty";
   /** Most entries of one page of a listing: 1,000 on real servers, which may also return fewer than asked. */
   readonly pageSize: number;
   /** Bytes over all buckets. */

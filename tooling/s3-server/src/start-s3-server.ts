@@ -30,8 +30,11 @@ export interface S3ServerOptions {
   readonly latencyMs?: number;
   /** Keeps objects in files below this directory instead of in memory. */
   readonly directory?: string;
-  /** `opaque` saves the MD5 of every body, which is most of the server's own work; Content-MD5 is still verified. */
-  readonly etags?: "md5" | "opaque";
+  /**
+   * `opaque` saves the MD5 of every body, which is most of the server's own work; Content-MD5 is still verified. `empty`: all
+   * objects and parts have the same, which is none.
+   */
+  readonly etags?: "md5" | "opaque" | "empty";
   /** Bytes over all buckets. */
   readonly quotaBytes?: number;
   /** Entries per page of a listing, at most 1,000. */

@@ -65,8 +65,13 @@ export function storedOf(output: SdkStored): WireStored {
   };
 }
 
+/** An empty mark is none: it is the same on every object, and would prove that another's is one's own. */
 export function factsOf(output: SdkFacts): Omit<WireFacts, "size"> {
-  return { modifiedAt: output.LastModified, etag: plainEtag(output.ETag), storageClass: output.StorageClass };
+  return {
+    modifiedAt: output.LastModified,
+    etag: plainEtag(output.ETag) || undefined,
+    storageClass: output.StorageClass,
+  };
 }
 
 export function pageOf(output: SdkPage): WirePage {
