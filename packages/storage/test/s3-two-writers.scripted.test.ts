@@ -1,6 +1,11 @@
 import { type ObjectStore, readObject, type StoreConfig, type StoredObject, withRetry } from "@soar/storage";
 import { probeServer } from "@soar/storage/probes";
-import type { S3Credential, S3Profile, S3ServerOptions } from "@soar-tooling/s3-server";
+import {
+  PROFILES as PROFILE_RULES,
+  type S3Credential,
+  type S3Profile,
+  type S3ServerOptions,
+} from "@soar-tooling/s3-server";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { expectRejection } from "./expect-rejection.ts";
 import { openDriverOn, openS3ForTest, TEST_PART_SIZE } from "./s3-fixture.ts";
@@ -327,6 +332,40 @@ describe("two writers of one upload in parts", () => {
     expect(server.objects().size).toBe(1);
     await cleanUp();
   });
+});
+
+test("a put that goes as an upload looks again before it ends a rival's upload, and only then", async () => {
+  const { server, store, cleanUp } = await openS3ForTest("ignores-conditions");
+  const other = openDriverOn(server);
+  store.features.recall(await probeServer(store, "config/"));
+  const operations = async (key: string): Promise<(string | undefined)[]> => {
+    server.requests.splice(0);
+    await store.put(key, BODIES[0], { ifAbsent: true });
+    return server.requests.map(({ operation }) => operation);
+  };
+  expect(await operations("alone")).toEqual(PUT_AS_UPLOAD);
+  await other.beginMultipart("rivalled", { partSize: TEST_PART_SIZE, ifAbsent: true });
+  expect(await operations("rivalled")).toEqual([
+    ...PUT_AS_UPLOAD.slice(0, 3),
+    "HeadObject",
+    "AbortMultipartUpload",
+    ...PUT_AS_UPLOAD.slice(3),
+  ]);
+  await other.close();
+  await cleanUp();
+});
+
+test("a put is not read back where its object has the mark of its part", async () => {
+  const { endedUpload } = PROFILE_RULES["ignores-conditions"];
+  const { server, store, cleanUp } = await openS3ForTest("ignores-conditions", {
+    server: { rules: { onePartEtag: "part", endedUpload: { ...endedUpload, etags: ["empty", "empty"] } } },
+  });
+  store.features.recall(await probeServer(store, "config/"));
+  server.requests.splice(0);
+  await store.put("wal", BODIES[0], { ifAbsent: true });
+  expect(server.requests.map(({ operation }) => operation)).toEqual(PUT_AS_UPLOAD);
+  await expectRejection(store.put("wal", BODIES[1], { ifAbsent: true }), "OBJECT_EXISTS");
+  await cleanUp();
 });
 
 test.each([

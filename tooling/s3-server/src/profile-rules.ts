@@ -51,6 +51,8 @@ export interface ProfileRules {
   readonly listingOrder: "keys" | "directories" | "other";
   /** Answers to what is sent to an upload that was completed or aborted. */
   readonly endedUpload: EndedUploadRules;
+  /** The mark of an object that was uploaded as one part: a digest of digests like any upload's, or the part's own. */
+  readonly onePartEtag: "digest" | "part";
   readonly maxParts: number;
   /** Answer to a part number beyond `maxParts`. */
   readonly tooManyParts: Refusal;
@@ -110,6 +112,7 @@ export const AWS: ProfileRules = {
     again: "refused",
     etags: ["quoted", "quoted"],
   },
+  onePartEtag: "digest",
   maxParts: 10_000,
   tooManyParts: invalidPartNumber(10_000),
   minPartSize: 5 * MIB,

@@ -129,6 +129,8 @@ function checkDeclaredSize(call: S3Call, parts: readonly Part[]): void {
 }
 
 function multipartEtag({ state }: S3Call, parts: readonly Part[]): string {
+  const [first] = parts;
+  if (first !== undefined && parts.length === 1 && state.rules.onePartEtag === "part") return first.etag;
   if (state.etags === "empty") return "";
   if (state.etags === "opaque") return `${randomBytes(16).toString("hex")}-${parts.length}`;
   const hash = createHash("md5");
