@@ -96,6 +96,15 @@ test("a webhook that refuses the test and a mail program that is not there are t
   ]);
 });
 
+test("a SOCKS proxy of all programs on the way to the webhook is an error, although its host can be reached", async () => {
+  const { url } = await startHook(200);
+  const settings = { BACKUP_NOTIFY_SLACK_WEBHOOK: url, ALL_PROXY: "socks5://127.0.0.1:1080" };
+  const notices = async (more: Readonly<Record<string, string>>): Promise<Seen[]> =>
+    (await examine([], { ...settings, ...more })).seen.filter(({ area }) => area === "notices");
+  expect(await notices({})).toMatchObject([{ kind: "webhook-proxy", severity: "error" }]);
+  expect(await notices({ NO_PROXY: "127.0.0.1" })).toMatchObject([{ kind: "webhook", severity: "ok" }]);
+});
+
 test("the files and directories of all programs are looked at, and what drills run", async () => {
   const gone = join(directory, "gone");
   const { seen } = await examine([], {

@@ -19,7 +19,7 @@ export function programSettings(
       addresses: config.notifyEmail,
       sendmail: config.sendmail,
       webhook,
-      isProxied: webhook !== undefined && URL.canParse(webhook) && isWebhookProxied(webhook, config),
+      isProxied: () => webhook !== undefined && isWebhookProxied(webhook, config),
       tests: config.sendTestNotice ? testNotices(config) : undefined,
     },
   };

@@ -126,7 +126,7 @@ test.each([
 test("a proxy on the way to the webhook that cannot be used is named, and one elsewhere is not", async () => {
   const { url, bodies } = await startHook(200);
   const socks = { ...quiet, notifySlackWebhook: url, httpProxy: "socks5://127.0.0.1:1" };
-  expect(isWebhookProxied(url, socks)).toBe(true);
+  expect(() => isWebhookProxied(url, socks)).toThrow("unable to use the proxy 'socks5://127.0.0.1:1'");
   await expect(notify(socks, failure)).rejects.toMatchObject({
     code: "PROGRAM_FAILED",
     message: expect.stringContaining("unable to use the proxy 'socks5://127.0.0.1:1'") as string,

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { hasErrorCode, messageOf, SoarError } from "@soar/errors";
+import { messageOf, SoarError } from "@soar/errors";
 import { chooseProxy, targetOf } from "@soar/storage/proxy-choice";
 import { proxyOf, type ProxySettings } from "../connect/store-proxy.ts";
 import type { Notification } from "./notification.ts";
@@ -24,14 +24,9 @@ export async function postToWebhook(
   });
 }
 
-/** Whether a proxy lies on the way to the webhook, be it one that cannot be used. */
+/** Whether a proxy lies on the way to the webhook. Throws `CONFIG_INVALID` for one that cannot be used: then no notice arrives. */
 export function isWebhookProxied(address: string, proxies: Partial<ProxySettings>): boolean {
-  try {
-    return proxyTo(new URL(address), proxies) !== undefined;
-  } catch (error) {
-    if (hasErrorCode(error, "CONFIG_INVALID")) return true;
-    throw error;
-  }
+  return proxyTo(new URL(address), proxies) !== undefined;
 }
 
 /** What went wrong, if anything. */

@@ -15,7 +15,7 @@ beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "soar-notices-")))
 afterEach(() => rmSync(directory, { recursive: true }));
 
 async function look(settings: Partial<NoticeSettings>, searchPath = ""): Promise<Examination[]> {
-  const nobody = { addresses: [], webhook: undefined, isProxied: false, tests: undefined };
+  const nobody = { addresses: [], webhook: undefined, isProxied: () => false, tests: undefined };
   const all = { ...nobody, sendmail: "/usr/sbin/sendmail", ...settings };
   return await examine("notices", (notes) =>
     examineNotices(all, notes, { user: undefined, searchPath, signal: undefined }),
@@ -68,8 +68,21 @@ describe("a webhook is set, and its host", () => {
   });
 
   test("may be known to a proxy: only a test shows it", async () => {
-    expect(await look({ webhook: "https://hooks.soar.invalid/x", isProxied: true })).toMatchObject(
+    expect(await look({ webhook: "https://hooks.soar.invalid/x", isProxied: () => true })).toMatchObject(
       telling("webhook-unseen", "notice", /through a proxy/),
+    );
+  });
+
+  test("could be reached, but lies behind a proxy that cannot be used", async () => {
+    const server = createServer((socket) => socket.destroy());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close());
+    const isProxied = (): boolean => {
+      throw new SoarError("CONFIG_INVALID", "unable to use the proxy 'socks5://jump:1080'");
+    };
+    const { port } = server.address() as AddressInfo;
+    expect(await look({ webhook: `http://127.0.0.1:${port}/x`, isProxied })).toMatchObject(
+      telling("webhook-proxy", "error", /'127\.0\.0\.1', cannot be used: .*'socks5:\/\/jump:1080'/),
     );
   });
 

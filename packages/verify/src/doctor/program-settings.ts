@@ -35,8 +35,11 @@ export interface NoticeSettings {
   readonly sendmail: string;
   /** A secret, but for its host. */
   readonly webhook: string | undefined;
-  /** Whether a proxy may lie on the way to it, which then knows hosts that this machine does not. */
-  readonly isProxied: boolean;
+  /**
+   * Whether a proxy lies on the way to it, which then knows hosts that this machine does not. Throws `CONFIG_INVALID` for one that
+   * cannot be used. Asked only for a webhook that is an address.
+   */
+  readonly isProxied: () => boolean;
   /** Undefined where none is to be sent. */
   readonly tests: readonly TestNotice[] | undefined;
 }
