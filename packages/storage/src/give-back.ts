@@ -30,6 +30,21 @@ export async function abortUpload(upload: Begun, error: unknown, limitMs = GIVE_
   }
 }
 
+/** Aborts the upload of a test, whose failure is the answer. Rejects with `STORE_UNREACHABLE` where the server says nothing. */
+export async function abortWithin(upload: Begun, limitMs = GIVE_BACK_MS): Promise<void> {
+  const limit = AbortSignal.timeout(limitMs);
+  try {
+    await upload.abort({ signal: limit });
+  } catch (error) {
+    if (!limit.aborted) throw error;
+    throw new SoarError(
+      "STORE_UNREACHABLE",
+      `unable to abort the upload of '${upload.key}': no answer within ${limitMs / 1000} s`,
+      { cause: error },
+    );
+  }
+}
+
 /** The same for the upload of a probe, whose part is some bytes: they are left where the server says nothing, or the key may not. */
 export async function abortProbe(upload: Begun): Promise<void> {
   const limit = AbortSignal.timeout(GIVE_BACK_MS);

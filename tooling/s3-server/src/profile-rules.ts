@@ -51,6 +51,8 @@ export interface ProfileRules {
   readonly listingOrder: "keys" | "directories" | "other";
   /** Answers to what is sent to an upload that was completed or aborted. */
   readonly endedUpload: EndedUploadRules;
+  /** Lists of unfinished uploads: as they are, or always empty. */
+  readonly uploadListing: "kept" | "empty";
   /** The mark of an object that was uploaded as one part: a digest of digests like any upload's, or the part's own. */
   readonly onePartEtag: "digest" | "part";
   readonly maxParts: number;
@@ -112,6 +114,7 @@ export const AWS: ProfileRules = {
     again: "refused",
     etags: ["quoted", "quoted"],
   },
+  uploadListing: "kept",
   onePartEtag: "digest",
   maxParts: 10_000,
   tooManyParts: invalidPartNumber(10_000),

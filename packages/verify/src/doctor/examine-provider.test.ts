@@ -1,21 +1,37 @@
-import { openStore } from "@soar/storage";
-import { type S3Profile, startS3Server } from "@soar-tooling/s3-server";
-import { expect, onTestFinished, test } from "vitest";
+import { type ObjectStore, openStore } from "@soar/storage";
+import { type ProfileRules, type S3Profile, type S3TestServer, startS3Server } from "@soar-tooling/s3-server";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { examine, type Examination } from "./examination.ts";
 import { examineProvider } from "./examine-provider.ts";
 
-async function look(profile: S3Profile, deny: readonly string[] = []): Promise<Examination[]> {
+interface Prepared {
+  readonly server: S3TestServer;
+  readonly store: ObjectStore;
+  readonly look: (through?: ObjectStore) => Promise<Examination[]>;
+}
+
+async function prepare(
+  profile: S3Profile,
+  deny: readonly string[] = [],
+  rules: Partial<ProfileRules> = {},
+): Promise<Prepared> {
   const keys = { accessKeyId: "W", secretAccessKey: "writer-secret" };
-  const server = await startS3Server({ profile, credentials: { ...keys, deny } });
+  const server = await startS3Server({ profile, credentials: { ...keys, deny }, rules });
   const { bucket, endpoint, region } = server;
   const store = openStore({ url: `s3://${bucket}`, endpoint, region, credentials: keys, retry: false });
   onTestFinished(async () => {
     await store.close();
     await server.close();
   });
-  return await examine("storage", async (notes) => {
-    await examineProvider(store, "config/doctor/", { notes, signal: undefined });
-  });
+  const lookThrough = async (through = store): Promise<Examination[]> =>
+    await examine("storage", async (notes) => {
+      await examineProvider(through, "config/doctor/", { notes, signal: undefined });
+    });
+  return { server, store, look: lookThrough };
+}
+
+async function look(...prepared: Parameters<typeof prepare>): Promise<Examination[]> {
+  return await (await prepare(...prepared)).look();
 }
 
 const RIVALS = expect.objectContaining({ kind: "rival-uploads" }) as unknown;
@@ -38,4 +54,46 @@ test.each<S3Profile>(["ceph-16", "swift-2.38", "b2", "ignores-conditions"])(
 
 test("where the provider decides, nothing depends on it", async () => {
   expect(await look("aws", ["s3:ListBucketMultipartUploads"])).not.toContainEqual(RIVALS);
+});
+
+const UNPREVENTED = expect.objectContaining({
+  kind: "rival-uploads",
+  severity: "warning",
+  what: expect.stringContaining("detected, but not prevented") as string,
+}) as unknown;
+
+test("a provider whose list of uploads is empty lets nobody end another's", async () => {
+  const { server, look: lookThere } = await prepare("ignores-conditions", [], { uploadListing: "empty" });
+  expect(await lookThere()).toContainEqual(UNPREVENTED);
+  expect(server.requests.filter(({ operation }) => operation === "AbortMultipartUpload")).not.toEqual([]);
+});
+
+test("an upload that may not be ended is left once, not by each run of the doctor", async () => {
+  onTestFinished(() => void vi.useRealTimers());
+  const { server, look: lookThere } = await prepare("ignores-conditions", ["s3:AbortMultipartUpload"]);
+  const begun = async (): Promise<number> => {
+    server.requests.splice(0);
+    expect(await lookThere()).toContainEqual(UNPREVENTED);
+    return server.requests.filter(
+      ({ operation, key }) => operation === "CreateMultipartUpload" && key.includes("rival"),
+    ).length;
+  };
+  expect(await begun()).toBe(1);
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2 * 60 * 60_000 });
+  expect(await begun()).toBe(0);
+});
+
+test("the doctor's own upload is given back whatever stops the doctor, within a limit of its own", async () => {
+  const { store, look: lookThere } = await prepare("ignores-conditions");
+  const limits: (AbortSignal | undefined)[] = [];
+  const watched: ObjectStore = {
+    ...store,
+    async beginMultipart(key, options) {
+      const upload = await store.beginMultipart(key, options);
+      if (!key.includes("rival")) return upload;
+      return { ...upload, abort: (call) => (limits.push(call?.signal), upload.abort(call)) };
+    },
+  };
+  expect(await lookThere(watched)).toContainEqual(expect.objectContaining({ kind: "rival-uploads", severity: "ok" }));
+  expect(limits).toEqual([expect.any(AbortSignal)]);
 });

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { hasErrorCode, messageOf } from "@soar/errors";
+import { hasErrorCode, messageOf, SoarError } from "@soar/errors";
 import type { ObjectStore } from "@soar/storage";
-import { probeServer, type HabitName, type ProbedHabits } from "@soar/storage/probes";
+import { abortUpload, abortWithin, probeServer, type HabitName, type ProbedHabits } from "@soar/storage/probes";
 import type { Notes } from "./examination.ts";
 
 const TWO_WRITERS =
@@ -46,7 +46,7 @@ export async function examineProvider(
     );
   const isDecided = [conditionalPut, conditionalComplete ?? "honoured"].every((way) => way === "honoured");
   if (store.features.server !== undefined && (!isDecided || atomicPut === "no"))
-    await examineRivals(store, `${keyPrefix}${randomUUID()}`, { notes, signal });
+    await examineRivals(store, keyPrefix, { notes, signal });
   if (maxParts !== undefined) notes.ok("max-parts", `an upload may have ${maxParts} parts`);
   return habits;
 }
@@ -54,28 +54,47 @@ export async function examineProvider(
 /** Whether this key may do what prevents two writers where the provider does not decide: see `rivalUploads`. */
 async function examineRivals(
   store: ObjectStore,
-  key: string,
+  keyPrefix: string,
   { notes, signal }: { readonly notes: Notes; readonly signal: AbortSignal | undefined },
 ): Promise<void> {
-  const upload = await store.beginMultipart(key, { partSize: store.features.minPartSize, signal });
   try {
-    try {
-      await store.listUploads(key, { signal });
-    } finally {
-      await upload.abort({ signal });
-    }
+    await endRival(store, `${keyPrefix}rival-`, signal);
     notes.ok(
       "rival-uploads",
       "uploads of another writer of an object may be listed and ended: of two uploads at the same moment one at most succeeds",
     );
   } catch (error) {
-    if (!hasErrorCode(error, "STORE_DENIED", "STORE_UNSUPPORTED", "STORE_PROTOCOL")) throw error;
+    if (!hasErrorCode(error, "STORE_DENIED", "STORE_UNSUPPORTED", "STORE_PROTOCOL", "STORE_UNREACHABLE")) throw error;
     notes.warning(
       "rival-uploads",
       `two writers at the same moment are detected, but not prevented, in uploads either: ${messageOf(error)}`,
       `Allow s3:ListBucketMultipartUploads and s3:AbortMultipartUpload to the key of every host that writes. ${TWO_WRITERS}`,
     );
   }
+}
+
+/** Of another doctor, who may be at it at the same time. */
+const LEFT_MS = 60 * 60_000;
+
+/** Does what a writer does to a rival: finds its upload, and ends it. Rejects where that does not work. */
+async function endRival(store: ObjectStore, prefix: string, signal: AbortSignal | undefined): Promise<void> {
+  // What an earlier run had to leave comes first: where it can still not be ended, no further upload is left.
+  const now = store.features.clock()?.getTime() ?? Date.now();
+  await store.abortStaleUploads(prefix, new Date(now - LEFT_MS), { signal });
+  const key = `${prefix}${randomUUID()}`;
+  const upload = await store.beginMultipart(key, { partSize: store.features.minPartSize, signal });
+  let isListed: boolean;
+  try {
+    isListed = (await store.listUploads(key, { signal })).some((listed) => listed.key === key);
+  } catch (error) {
+    throw await abortUpload(upload, error);
+  }
+  await abortWithin(upload);
+  if (isListed) return;
+  throw new SoarError(
+    "STORE_PROTOCOL",
+    `the provider's list of unfinished uploads has none of '${key}', which was begun`,
+  );
 }
 
 /** How this provider wants to be spoken to, otherwise than others: nothing is wrong with it, and it explains requests that fail. */

@@ -14,7 +14,8 @@ export function listMultipartUploads(call: S3Call): S3Reply {
   if (delimiter !== "") throw new S3Error("NotImplemented", { details: { Parameter: "delimiter" } });
   const keyMarker = call.parameter("key-marker") ?? "";
   const idMarker = call.parameter("upload-id-marker") ?? "";
-  const all = uploadsInOrder(bucket, compareKeys).filter(({ key }) => key.startsWith(prefix));
+  const kept = call.state.rules.uploadListing === "empty" ? [] : uploadsInOrder(bucket, compareKeys);
+  const all = kept.filter(({ key }) => key.startsWith(prefix));
   const markerIndex = all.findIndex(({ key, uploadId }) => key === keyMarker && uploadId === idMarker);
   // Without an upload id, the marker's own uploads are behind us.
   const behind =
