@@ -1,5 +1,8 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { requires, startUncollected } from "@soar-tooling/test-bench";
 import { expect, onTestFinished, test } from "vitest";
 import {
@@ -8,6 +11,7 @@ import {
   ownIdentity,
   type ProcessIdentity,
   publishedMachineId,
+  readMachineId,
 } from "./process-identity.ts";
 import { isProcessAlive, processStart, readProcessStat } from "./process-start.ts";
 
@@ -49,6 +53,32 @@ test("the id of a machine is told to nobody, and is one as it stands in /etc/mac
   expect(publishedMachineId(id.toUpperCase())).toBe(publishedMachineId(id));
   for (const none of ["", "\n", "uninitialized\n", "0".repeat(32), id.slice(1), `${id}0`, id.replace("0", "x")])
     expect(publishedMachineId(none)).toBeUndefined();
+});
+
+test("a machine whose id may not be read, or is no file, has none; no backup depends on it", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "soar-machine-id-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const at = (name: string): string => join(directory, name);
+  writeFileSync(at("id"), `${"0123456789abcdef".repeat(2)}\n`);
+  mkdirSync(at("mounted"));
+  symlinkSync("loop", at("loop"));
+  execFileSync("mkfifo", [at("pipe")]);
+  expect(await readMachineId(at("id"))).toBe("a4337f5e683b224cc66a7ba20c64c8b3");
+  for (const none of ["none", "mounted", "loop", "pipe"]) expect(await readMachineId(at(none)), none).toBeUndefined();
+  // Nothing that says that there is no id.
+  await expect(readMachineId(at("x".repeat(300)))).rejects.toMatchObject({ code: "FILE_UNREADABLE" });
+});
+
+test("a machine's id that another user keeps to itself is none", requires("root"), async () => {
+  const directory = mkdtempSync(join(tmpdir(), "soar-machine-id-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, "id");
+  writeFileSync(path, "0123456789abcdef".repeat(2));
+  chmodSync(path, 0o600);
+  chmodSync(directory, 0o755);
+  onTestFinished(() => process.seteuid?.(0));
+  process.seteuid?.(65_534);
+  expect(await readMachineId(path)).toBeUndefined();
 });
 
 test("machines without an id are not proved to be one", () => {

@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import { readFile, readlink } from "node:fs/promises";
 import { readTextIfPresent } from "./if-present.ts";
 import { processStart } from "./process-start.ts";
-import { meansAbsent } from "./unwritable.ts";
+import { meansAbsent, PlaceError, systemErrorCode } from "./unwritable.ts";
 
 /**
  * One process among all of all machines. Its id alone is given out again, by every machine, and in every container at the
@@ -33,9 +33,22 @@ export function publishedMachineId(text: string): string | undefined {
   return createHmac("sha256", Buffer.from(id, "hex")).update(APPLICATION).digest("hex").slice(0, 32);
 }
 
-async function ownMachine(): Promise<string | undefined> {
-  return publishedMachineId((await readTextIfPresent("/etc/machine-id")) ?? "");
+/** A right that is missing, or something else that has the file's place. */
+const NO_FILE: ReadonlySet<string | undefined> = new Set(["EACCES", "EPERM", "EISDIR", "ELOOP"]);
+
+/** The id of this machine, published; undefined where there is none, also because the file may not be read or is none. */
+export async function readMachineId(path: string): Promise<string | undefined> {
+  try {
+    return publishedMachineId((await readTextIfPresent(path)) ?? "");
+  } catch (error) {
+    // The id proves more where it is there, and nothing depends on it: a mounted directory of its name stops no backup.
+    if (NO_FILE.has(systemErrorCode(error)) || (error instanceof Error && error.cause instanceof PlaceError))
+      return undefined;
+    throw error;
+  }
 }
+
+const MACHINE_ID = "/etc/machine-id";
 
 /** This process; undefined where the system does not tell. */
 export async function ownIdentity(): Promise<ProcessIdentity | undefined> {
@@ -44,7 +57,7 @@ export async function ownIdentity(): Promise<ProcessIdentity | undefined> {
   try {
     const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
     const namespace = await readlink("/proc/self/ns/pid");
-    return start === undefined ? undefined : { machine: await ownMachine(), boot, namespace, id, start };
+    return start === undefined ? undefined : { machine: await readMachineId(MACHINE_ID), boot, namespace, id, start };
   } catch (error) {
     if (meansAbsent(error)) return undefined;
     throw error;
