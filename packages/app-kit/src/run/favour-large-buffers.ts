@@ -7,8 +7,20 @@ import { setFlagsFromString } from "node:v8";
  * its cheap collections find the buffers first, and memory stays below what it is without. To be called before any work.
  */
 export function favourLargeBuffers(): void {
-  // Buffers count like the heap itself, which may grow by a share of all that is alive.
-  setFlagsFromString("--external-memory-accounted-in-global-limit");
-  // The size itself can only be set at the start of the process; it begins small and would grow.
-  setFlagsFromString("--semi-space-growth-factor=1");
+  for (const flag of largeBufferFlags(process.versions.node)) setFlagsFromString(flag);
+}
+
+/**
+ * The flags of a version of Node whose V8 is known to have them (24.21 and 26.10 were looked at). Any other V8 would write that it does not
+ * know them to standard error: two lines for each segment in the log of a server.
+ */
+export function largeBufferFlags(version: string): readonly string[] {
+  const major = Number.parseInt(version, 10);
+  if (!(major >= 24 && major <= 26)) return [];
+  return [
+    // Buffers count like the heap itself, which may grow by a share of all that is alive.
+    "--external-memory-accounted-in-global-limit",
+    // The size itself can only be set at the start of the process; it begins small and would grow.
+    "--semi-space-growth-factor=1",
+  ];
 }
