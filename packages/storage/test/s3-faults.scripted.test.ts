@@ -56,6 +56,17 @@ describe("answers of a server in trouble", () => {
 });
 
 describe("a connection that breaks", () => {
+  test("within a body that is wanted whole is followed by all the rest as one chunk", async () => {
+    const body = Buffer.alloc(2 * 1024 ** 2, "a large body ");
+    await s3.store.put("large", body);
+    s3.server.inject({ operation: "GetObject", fault: { type: "truncate-response", afterBytes: 100_000 } });
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of await withRetry(s3.store, { baseDelayMs: 1 }).get("large", { whole: true }))
+      chunks.push(chunk);
+    expect(chunks.map(({ byteLength }) => byteLength)).toEqual([100_000, body.byteLength - 100_000]);
+    expect(Buffer.concat(chunks).equals(body)).toBe(true);
+  });
+
   test("within the body of a put stores nothing, and the repetition succeeds", async () => {
     s3.server.inject({ operation: "PutObject", fault: { type: "reset-request", afterBytes: 1000 } });
     expect((await expectRejection(s3.store.put("cut", BODY), "STORE_UNREACHABLE")).retryable).toBe(true);

@@ -76,13 +76,13 @@ async function openRetriedBody(
   const state = retrier.begin({ operation: "get", key, signal: options.signal });
   const first = await state.run((signal) => store.get(key, { ...options, signal }));
   const name = `${store.location}/${key}`;
-  return createObjectBody(first.value, name, () => resumedChunks(state, store, first, name));
+  return createObjectBody(first.value, name, () => resumedChunks(state, store, { first, whole: options.whole }, name));
 }
 
 async function* resumedChunks(
   state: RetryState,
   store: ObjectStore,
-  first: Held<ObjectBody>,
+  { first, whole }: { readonly first: Held<ObjectBody>; readonly whole: boolean | undefined },
   name: string,
 ): AsyncGenerator<Uint8Array, void, void> {
   const { object, offset, length } = first.value;
@@ -102,7 +102,7 @@ async function* resumedChunks(
     }
     if (received === length) return;
     const range = { offset: offset + received, length: length - received };
-    opened = await state.run((signal) => store.get(object.key, { range, signal }));
+    opened = await state.run((signal) => store.get(object.key, { range, whole, signal }));
     requireSameObject(object, opened, name);
   }
 }
