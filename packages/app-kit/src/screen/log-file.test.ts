@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -28,7 +29,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 test("lines are appended to backup.log, behind what others wrote", async () => {
-  const file = await openLogFile(directory);
+  await using file = await openLogFile(directory);
   file.append("one");
   appendFileSync(file.path, "by another process\n");
   file.append("two");
@@ -36,7 +37,7 @@ test("lines are appended to backup.log, behind what others wrote", async () => {
 });
 
 test("a log file that logrotate moved away is begun anew", async () => {
-  const file = await openLogFile(directory);
+  await using file = await openLogFile(directory);
   file.append("one");
   renameSync(file.path, `${file.path}.1`);
   file.append("two");
@@ -44,7 +45,7 @@ test("a log file that logrotate moved away is begun anew", async () => {
 });
 
 test("a log file that nobody moves away is put aside when it is long, and the oldest of those go", async () => {
-  const file = await openLogFile(directory);
+  await using file = await openLogFile(directory);
   const aside = (): string[] => readdirSync(directory).filter((name) => name !== "backup.log");
   for (let round = 1; round <= KEPT_LOGS + 2; round += 1) {
     writeFileSync(path.join(directory, `backup.log.2025010${round}T000000Z-1`), `${round}`);
@@ -58,8 +59,23 @@ test("a log file that nobody moves away is put aside when it is long, and the ol
   expect(aside()).not.toContain("backup.log.20250101T000000Z-1");
 });
 
+test("the directory of a log file is closed with it, and not when it is forgotten", async () => {
+  const isOpen = (): boolean =>
+    readdirSync("/proc/self/fd").some((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === directory;
+      } catch {
+        return false;
+      }
+    });
+  const file = await openLogFile(directory);
+  file.append("one");
+  await file[Symbol.asyncDispose]();
+  expect(isOpen()).toBe(false);
+});
+
 test("the directory is made", async () => {
-  const file = await openLogFile(path.join(directory, "var", "log", "soar"));
+  await using file = await openLogFile(path.join(directory, "var", "log", "soar"));
   expect(statSync(file.path).mode & 0o007).toBe(0);
 });
 
@@ -89,7 +105,7 @@ test(
     mkdirSync(path.join(directory, "ours"));
     writeFileSync(victim, "");
     chownSync(theirs, 65534, 65534);
-    const file = await openLogFile(theirs);
+    await using file = await openLogFile(theirs);
     expect(statSync(file.path)).toMatchObject({ uid: 65534, gid: 65534 });
     file.append("one");
     rmSync(file.path);

@@ -9,7 +9,8 @@ const MODE = 0o640;
 /** Where nobody else moves it away. */
 export const LARGEST_LOG_BYTES = 16 * 1024 * 1024;
 
-export interface LogFile {
+/** Programs keep theirs until they end; letting go of it closes its directory, and nothing is appended any more. */
+export interface LogFile extends AsyncDisposable {
   readonly path: string;
   /** Appends one line in one write, so that lines of several processes do not mix. Throws what the file system throws. */
   append(line: string): void;
@@ -28,7 +29,8 @@ export async function openLogFile(directory: string): Promise<LogFile> {
   try {
     if (!existsSync(directory)) await makeDirectory(directory, { mode: 0o755, sync: "none" });
     await (await openForAppend(file, { mode: MODE })).close();
-    return { path: file, append: appender(await holdDirectory(directory), file) };
+    const held = await holdDirectory(directory);
+    return { path: file, append: appender(held, file), [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
   } catch (cause) {
     throw new SoarError(
       "FILE_UNWRITABLE",
