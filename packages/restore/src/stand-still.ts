@@ -1,4 +1,4 @@
-import { isSoarError, messageOf, SoarError } from "@soar/errors";
+import { hasErrorCode, isSoarError, messageOf, SoarError } from "@soar/errors";
 import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
 import { checkRestore } from "./check-restore.ts";
@@ -33,8 +33,16 @@ export async function standStill<T>(
     return await work({ ...still, noteChange: () => (isChanged = true) });
   } catch (error) {
     if (isChanged || !isAsItWas(approach)) throw error;
-    throw await startAgain(error, plan, checked, { ...options, services, isServerStopped: running !== undefined });
+    const reason = reasonOf(error, options.signal);
+    throw await startAgain(reason, plan, checked, { ...options, services, isServerStopped: running !== undefined });
   }
+}
+
+/** After a signal, libraries and our own waits end with errors of theirs: what is told is the signal. */
+function reasonOf(error: unknown, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted !== true) return error;
+  const isAbort = error instanceof Error && (error.name === "AbortError" || error.cause === signal.reason);
+  return isAbort || hasErrorCode(error, "ABORTED") ? signal.reason : error;
 }
 
 /** Units of applications that a restore stops, of those that it was given: none of them where an earlier run has. */
@@ -91,6 +99,9 @@ async function startAgain(
 ): Promise<unknown> {
   const { services, isServerStopped, dataDir, systemEnv, onEvent } = options;
   if (services.length === 0 && !isServerStopped) return error;
+  const stopped = [...(isServerStopped ? [`the server of '${dataDir}'`] : []), ...services].join(", ");
+  // Before it: a server may take minutes, and a second signal ends this program meanwhile.
+  onEvent?.({ type: "done", text: `nothing of the data was changed; starting again what was stopped: ${stopped}` });
   try {
     if (isServerStopped) await startOldServer(plan, checked, options);
     await controlUnits("start", services, systemEnv);
@@ -105,10 +116,9 @@ async function startAgain(
       hint: `${why}Nothing of the data was changed. When the reason is gone: ${commands.join("; ")}`,
     });
   }
-  onEvent?.({ type: "done", text: "started everything again, because the restore is not possible" });
-  const runs = [...(isServerStopped ? [`the server of '${dataDir}'`] : []), ...services].join(", ");
+  onEvent?.({ type: "done", text: "started everything again" });
   return isSoarError(error)
-    ? withFact(error, `what was stopped for the restore was started again: ${runs}`, error)
+    ? withFact(error, `what was stopped for the restore was started again: ${stopped}`, error)
     : error;
 }
 

@@ -258,7 +258,7 @@ describe("before anything is touched", () => {
       const result = await running;
       world.s3.clearFaults();
       expect(result.status, result.stderr).toBe(32);
-      expect(result.stderr).toContain("started everything again, because the restore is not possible");
+      expect(result.stderr).toContain("started everything again");
       expect(services.calls().slice(-4)).toEqual([
         "stop soar-aprs soar-api",
         `stop ${services.unit}`,
@@ -310,6 +310,41 @@ describe("before anything is touched", () => {
       ]);
       expect(beside(cluster.dataDir)).toEqual(before);
       expect(await count()).toBe(rows);
+    },
+  );
+
+  test(
+    "who ends the restore while the server stands still reads that it runs again, or that it does not and how to start it",
+    { timeout: 60_000 },
+    async () => {
+      const { cluster } = world;
+      const unmanaged = { PATH: process.env["PATH"] ?? "", BACKUP_APP_SERVICES: "" };
+      const endWhileStopped = async (): Promise<ProgramResult> => {
+        const lease = { operation: "PutObject", key: /\/leases\// } as const;
+        const second = world.s3.inject({ ...lease, skip: 1, fault: { type: "stall" } });
+        const program = world.start("soar-restore", ["--latest", "--yes"], { settings: { ...settings, ...unmanaged } });
+        const ended = await Promise.race([second.firstHit, program.result]);
+        expect(ended, ended?.stderr).toBeUndefined();
+        program.kill("SIGTERM");
+        const result = await program.result;
+        second.release();
+        world.s3.clearFaults();
+        return result;
+      };
+      const runs = await endWhileStopped();
+      expect(runs.status, runs.stderr).toBe(4);
+      expect(runs.stderr).toMatch(
+        /starting again what was stopped: the server of .*stopped by SIGTERM; what was stopped for the restore was started again: the server of/s,
+      );
+      expect(await count()).toBe(30_002);
+      rmSync(`${cluster.dataDir}.log`);
+      mkdirSync(`${cluster.dataDir}.log`);
+      const failed = await endWhileStopped();
+      rmSync(`${cluster.dataDir}.log`, { recursive: true });
+      expect(failed.status, failed.stderr).toBe(4);
+      expect(failed.stderr).toMatch(/stopped by SIGTERM; and what was stopped could not be started again: /);
+      expect(failed.stderr).toContain("When the reason is gone: ");
+      await cluster.start();
     },
   );
 

@@ -1,5 +1,5 @@
 import { arch, platform, release } from "node:os";
-import { hasErrorCode, isSoarError, redactSecrets, SoarError } from "@soar/errors";
+import { hasErrorCode, isSoarError, messageOf, redactSecrets, SoarError } from "@soar/errors";
 import type { App } from "../options/command.ts";
 
 /** What is said about a failure: on stderr as lines, in JSON logs as fields. */
@@ -42,10 +42,11 @@ export function stackOf(error: unknown): string {
 
 /**
  * The error to report for a run that ended with `error`: after a signal, libraries may end with an `AbortError` of their
- * own, and that is the signal, not a bug.
+ * own, and that is the signal, not a bug. One that says what the signal says and what came of it stays as it is.
  */
 export function withSignal(error: unknown, signal: AbortSignal): unknown {
   if (!signal.aborted || error === signal.reason) return error;
+  if (hasErrorCode(error, "ABORTED") && error.message.startsWith(`${messageOf(signal.reason)}; `)) return error;
   const isAbort = error instanceof Error && (error.name === "AbortError" || error.cause === signal.reason);
   return isAbort || hasErrorCode(error, "ABORTED") ? signal.reason : error;
 }
