@@ -32,9 +32,13 @@ export async function standStill<T>(
     const still = await stopAndPlan(store, plan, checked, { ...options, services, running });
     return await work({ ...still, noteChange: () => (isChanged = true) });
   } catch (error) {
-    if (isChanged || !isAsItWas(approach)) throw error;
+    if (isChanged) throw error;
     const reason = reasonOf(error, options.signal);
-    throw await startAgain(reason, plan, checked, { ...options, services, isServerStopped: running !== undefined });
+    const stopped = [...(running === undefined ? [] : [`the server of '${options.dataDir}'`]), ...services].join(", ");
+    if (stopped === "") throw error;
+    if (!isAsItWas(approach)) throw staysStopped(reason, stopped, options);
+    const isServerStopped = running !== undefined;
+    throw await startAgain(reason, plan, checked, { ...options, services, isServerStopped, stopped });
   }
 }
 
@@ -88,6 +92,19 @@ function isAsItWas(approach: Approach): boolean {
 interface Stopped extends RestoreOptions {
   readonly services: readonly string[];
   readonly isServerStopped: boolean;
+  /** All of it, in words; never empty. */
+  readonly stopped: string;
+}
+
+/** The failure of a restore that has stopped what an earlier one left, and lets nobody in to that. */
+function staysStopped(error: unknown, stopped: string, { onEvent }: RestoreOptions): unknown {
+  onEvent?.({ type: "done", text: `left stopped, because an earlier restore has not proved it: ${stopped}` });
+  if (!isSoarError(error)) return error;
+  const hint = (error.hint ?? "").replace(/ *Nothing was changed\.$/, "");
+  return withFact(error, `what was stopped for the restore stays stopped: ${stopped}`, {
+    code: error.code,
+    hint: `${hint} Nothing of the data was changed. An earlier restore has left it unproved: a restore there that completes starts what was stopped.`.trimStart(),
+  });
 }
 
 /** Resolves to the failure, with what came of it. Not by the signal of the run, which may be the reason. */
@@ -97,9 +114,7 @@ async function startAgain(
   checked: CheckedRestore,
   options: Stopped,
 ): Promise<unknown> {
-  const { services, isServerStopped, dataDir, systemEnv, onEvent } = options;
-  if (services.length === 0 && !isServerStopped) return error;
-  const stopped = [...(isServerStopped ? [`the server of '${dataDir}'`] : []), ...services].join(", ");
+  const { services, isServerStopped, stopped, dataDir, systemEnv, onEvent } = options;
   // Before it: a server may take minutes, and a second signal ends this program meanwhile.
   onEvent?.({ type: "done", text: `nothing of the data was changed; starting again what was stopped: ${stopped}` });
   try {

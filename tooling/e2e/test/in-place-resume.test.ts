@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { readClusterState } from "@soar/pg-tools/cluster";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
@@ -93,5 +94,42 @@ test.each(STEPS)(
     ).toEqual([{ archives: true, addresses: "127.0.0.1" }]);
     // The next base is the new timeline's own, as an operator would have it.
     await archiveAll(world.cluster);
+  },
+);
+
+test(
+  "a server that an earlier restore left is not started again when the next one is impossible, and the failure says so",
+  { timeout: 120_000 },
+  async () => {
+    const { cluster, s3 } = world;
+    await cluster.kill();
+    const paused = await world.run("soar-restore", ["--immediate", "--target-action", "pause", "--yes"]);
+    expect(paused, paused.stderr).toMatchObject({ status: 0 });
+    expect((await readClusterState(cluster.dataDir)).running).toBe(true);
+    const lease = { operation: "PutObject", key: /\/leases\// } as const;
+    const second = s3.inject({ ...lease, skip: 1, fault: { type: "stall" } });
+    const running = world.run("soar-restore", ["--latest", "--yes"]);
+    const ended = await Promise.race([second.firstHit, running]);
+    expect(ended, ended?.stderr).toBeUndefined();
+    s3.inject({
+      operation: ["GetObject", "HeadObject"],
+      key: /\/backup\.json$/,
+      times: "always",
+      fault: { type: "error", status: 404, code: "NoSuchKey" },
+    });
+    second.release();
+    const result = await running;
+    s3.clearFaults();
+    expect(result.status, result.stderr).toBe(65);
+    expect(result.stderr).toContain(
+      `; what was stopped for the restore stays stopped: the server of '${cluster.dataDir}'`,
+    );
+    expect(result.stderr).toMatch(
+      /plans with what is there now\. Nothing of the data was changed\. An earlier restore/,
+    );
+    expect((await readClusterState(cluster.dataDir)).running).toBe(false);
+    const again = await world.run("soar-restore", ["--latest", "--yes"]);
+    expect(again, again.stderr).toMatchObject({ status: 0 });
+    expect(await cluster.query("SELECT count(*)::int AS rows FROM t")).toEqual([{ rows }]);
   },
 );
