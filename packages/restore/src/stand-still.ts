@@ -10,6 +10,7 @@ import { findConfig } from "./server-config/config-choice.ts";
 import { controlCommand, stopServer } from "./server-control/server-control.ts";
 import { controlUnits, systemctl } from "./server-control/systemd.ts";
 import { startServer } from "./in-place/start-server.ts";
+import { isAtWork } from "./status/restore-lock.ts";
 
 /**
  * Stops the applications and the server whose directory is going to be restored, plans again, because until then it wrote WAL,
@@ -107,6 +108,16 @@ function staysStopped(error: unknown, stopped: string, { onEvent }: RestoreOptio
   });
 }
 
+/** The failure of a restore beside which another one works in the same directory: a server would start in what that has written by now. */
+function leftToOther(error: unknown, stopped: string, { onEvent }: RestoreOptions): unknown {
+  onEvent?.({ type: "done", text: `left stopped, because another restore is at work there: ${stopped}` });
+  if (!isSoarError(error)) return error;
+  return withFact(error, `what was stopped for the restore is not started while that one works: ${stopped}`, {
+    code: error.code,
+    hint: "Watch it with: soar-restore status. It starts server and applications when the restored server is proved.",
+  });
+}
+
 /** Resolves to the failure, with what came of it. Not by the signal of the run, which may be the reason. */
 async function startAgain(
   error: unknown,
@@ -115,9 +126,10 @@ async function startAgain(
   options: Stopped,
 ): Promise<unknown> {
   const { services, isServerStopped, stopped, dataDir, systemEnv, onEvent } = options;
-  // Before it: a server may take minutes, and a second signal ends this program meanwhile.
-  onEvent?.({ type: "done", text: `nothing of the data was changed; starting again what was stopped: ${stopped}` });
   try {
+    if (await isAtWork(dataDir)) return leftToOther(error, stopped, options);
+    // Before it: a server may take minutes, and a second signal ends this program meanwhile.
+    onEvent?.({ type: "done", text: `nothing of the data was changed; starting again what was stopped: ${stopped}` });
     if (isServerStopped) await startOldServer(plan, checked, options);
     await controlUnits("start", services, systemEnv);
   } catch (cause) {

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import {
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -9,6 +11,7 @@ import {
   statSync,
   symlinkSync,
 } from "node:fs";
+import { createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
@@ -310,6 +313,37 @@ describe("before anything is touched", () => {
       ]);
       expect(beside(cluster.dataDir)).toEqual(before);
       expect(await count()).toBe(rows);
+    },
+  );
+
+  test(
+    "where another restore has begun in the directory meanwhile, nothing is started in what that one writes",
+    { timeout: 60_000 },
+    async () => {
+      const { cluster } = world;
+      const lease = { operation: "PutObject", key: /\/leases\// } as const;
+      const second = world.s3.inject({ ...lease, skip: 1, fault: { type: "stall" } });
+      const running = restore("--latest", "--yes");
+      const ended = await Promise.race([second.firstHit, running]);
+      expect(ended, ended?.stderr).toBeUndefined();
+      mkdirSync(inDataDir("soar-restore"), { mode: 0o700 });
+      chownSync(inDataDir("soar-restore"), cluster.owner.uid, cluster.owner.gid);
+      // As the other one holds it.
+      const lock = createServer((socket) => socket.end(`${process.pid}\n`)).listen(inDataDir("soar-restore", "lock"));
+      await once(lock, "listening");
+      const calls = services.calls().length;
+      second.release();
+      const result = await running;
+      world.s3.clearFaults();
+      lock.close();
+      rmSync(inDataDir("soar-restore"), { recursive: true });
+      expect(result.status, result.stderr).toBe(94);
+      expect(result.stderr).toMatch(
+        /is at work there; what was stopped for the restore is not started while that one works: the server of .*, soar-aprs, soar-api/,
+      );
+      expect(services.calls().slice(calls)).toEqual([]);
+      expect((await readClusterState(cluster.dataDir)).running).toBe(false);
+      await cluster.start();
     },
   );
 
