@@ -3,10 +3,9 @@ import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
 import { checkRestore } from "./check-restore.ts";
 import type { Approach } from "./fetch/delta/approach.ts";
-import { startedWith } from "./in-place/started-with.ts";
+import { configAsItWas } from "./in-place/started-with.ts";
 import type { CheckedRestore, RestoreOptions, Still } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
-import { findConfig } from "./server-config/config-choice.ts";
 import { controlCommand, stopServer } from "./server-control/server-control.ts";
 import { controlUnits, systemctl } from "./server-control/systemd.ts";
 import { startServer } from "./in-place/start-server.ts";
@@ -163,8 +162,7 @@ async function startOldServer(
   const { dataDir } = options;
   // It may have been told to stop, and not be there yet.
   if ((await readClusterState(dataDir)).status === "stopping") await stopCluster({ dataDir, mode: "fast" });
-  const given = await startedWith(dataDir);
-  const config = given === undefined ? await findConfig(backup, dataDir) : { ...NO_CONFIG, settings: given };
+  const config = await configAsItWas(backup, dataDir);
   await startServer(control, {
     ...options,
     // Whose the files are, and where it listened.
@@ -176,5 +174,3 @@ async function startOldServer(
     words: { server: "the server", hint: "" },
   });
 }
-
-const NO_CONFIG = { configFile: undefined, brought: [] } as const;

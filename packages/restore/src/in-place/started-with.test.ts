@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { parseStartOptions, startedWith } from "./started-with.ts";
+import { sampleRecord } from "@soar-tooling/sample-repository";
+import type { BackupRecord } from "@soar/repository";
+import { configAsItWas, parseStartOptions, startedWith } from "./started-with.ts";
 
 let dataDir: string;
 beforeEach(() => {
@@ -19,7 +21,9 @@ test("the settings that a server was started with are found when it has stopped,
   expect(await startedWith(dataDir)).toBeUndefined();
   const words = ["-D", "/srv/data", "-c", "config_file=/etc/a b/postgresql.conf", "--work-mem=5MB", "-p", "5433"];
   writeFileSync(join(dataDir, "postmaster.opts"), written([...words, "-k/run/a", "-i", "-l", "-N9", "-F", "-d", "3"]));
-  expect(await startedWith(dataDir)).toEqual({
+  const started = await startedWith(dataDir);
+  expect(started?.configDir).toBe("/srv/data");
+  expect(started?.settings).toEqual({
     config_file: "/etc/a b/postgresql.conf",
     work_mem: "5MB",
     port: "5433",
@@ -37,9 +41,53 @@ test("every setting with any value is read as it was given, and the place of the
       const all = { data_directory: "/srv/data", ...settings };
       const words = Object.entries(all).flatMap(([name, text]) => ["-c", `${name}=${text}`]);
       const { data_directory: _, ...expected } = all;
-      expect(parseStartOptions(written(["-D", "/srv/data", ...words]))).toEqual(expected);
+      expect(parseStartOptions(written(["-D", "/srv/data", ...words]))).toEqual({
+        settings: expected,
+        configDir: "/srv/data",
+      });
     }),
   );
+});
+
+test("a server that was started with the directory of its configuration is started with that again, and by what the backup tells where the words are relative", async () => {
+  const etc = mkdtempSync(join(tmpdir(), "soar-etc-"));
+  for (const place of [etc, dataDir])
+    for (const name of ["postgresql.conf", "pg_hba.conf"]) writeFileSync(join(place, name), "");
+  const record = sampleRecord({});
+  const plain = { ...record, settings: {}, source: { ...record.source, dataDirectory: dataDir } };
+  const [configFile, hba_file] = [join(etc, "postgresql.conf"), join(etc, "pg_hba.conf")];
+  const told = { ...plain, settings: { config_file: configFile, hba_file } };
+  const startOf = async (backup: BackupRecord, words: readonly string[]) => {
+    writeFileSync(join(dataDir, "postmaster.opts"), written(words));
+    const { brought: _, ...config } = await configAsItWas(backup, dataDir);
+    return config;
+  };
+  expect(await startOf(plain, ["-D", etc, "-p", "5433"])).toEqual({ configFile, settings: { hba_file, port: "5433" } });
+  // By its own directory it has read what lies there, whatever the backup was taken with.
+  symlinkSync(dataDir, join(etc, "data"));
+  for (const place of [dataDir, join(etc, "data")])
+    expect(await startOf(told, ["-D", place])).toEqual({ configFile: undefined, settings: {} });
+  for (const words of [
+    ["-D", "../etc"],
+    ["-D", dataDir, "-c", "config_file=etc/postgresql.conf"],
+    ["-c", "hba_file=etc/pg_hba.conf"],
+    ["-D", join(etc, "none")],
+    [],
+  ])
+    expect(await startOf(told, words)).toEqual({ configFile, settings: { hba_file } });
+  expect(await startOf(told, ["-D", dataDir, "-c", `config_file=${configFile}`, "-c", "hba_file=pg_hba.conf"])).toEqual(
+    {
+      configFile: undefined,
+      settings: { config_file: configFile, hba_file },
+    },
+  );
+  expect(await startOf(told, ["-D", dataDir, "-c", "hba_file=pg_hba.conf"])).toEqual({
+    configFile: undefined,
+    settings: { hba_file },
+  });
+  writeFileSync(configFile, "hba_file = '/opt/soar-test-hba'\n");
+  expect(await startOf(plain, ["-D", etc])).toEqual({ configFile, settings: {} });
+  rmSync(etc, { recursive: true });
 });
 
 test("no file that a link leads to is read", async () => {

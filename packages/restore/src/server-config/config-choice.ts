@@ -118,7 +118,7 @@ async function isThere(dataDir: string, name: string): Promise<boolean> {
 }
 
 /** The source may have been told of these on its command line alone. */
-async function accessFiles({ settings }: BackupRecord): Promise<Record<string, string>> {
+export async function accessFiles({ settings }: BackupRecord): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const name of ACCESS_FILE_SETTINGS) {
     const path = settings[name];
