@@ -3,10 +3,12 @@ import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
 import { checkRestore } from "./check-restore.ts";
 import type { Approach } from "./fetch/delta/approach.ts";
+import { startCommand } from "./in-place/start-command.ts";
 import { configAsItWas } from "./in-place/started-with.ts";
 import type { CheckedRestore, RestoreOptions, Still } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
-import { controlCommand, stopServer } from "./server-control/server-control.ts";
+import type { ConfigChoice } from "./server-config/config-choice.ts";
+import { stopServer } from "./server-control/server-control.ts";
 import { controlUnits, systemctl } from "./server-control/systemd.ts";
 import { startServer } from "./in-place/start-server.ts";
 import { isAtWork } from "./status/restore-lock.ts";
@@ -111,10 +113,14 @@ function staysStopped(error: unknown, stopped: string, { onEvent }: RestoreOptio
 function leftToOther(error: unknown, stopped: string, { onEvent }: RestoreOptions): unknown {
   onEvent?.({ type: "done", text: `left stopped, because another restore is at work there: ${stopped}` });
   if (!isSoarError(error)) return error;
-  return withFact(error, `what was stopped for the restore is not started while that one works: ${stopped}`, {
-    code: error.code,
-    hint: "Watch it with: soar-restore status. It starts server and applications when the restored server is proved.",
-  });
+  return withFact(
+    error,
+    `what was stopped for the restore is not started while another restore is at work there: ${stopped}`,
+    {
+      code: error.code,
+      hint: "Watch it with: soar-restore status. It starts server and applications when the restored server is proved.",
+    },
+  );
 }
 
 /** Resolves to the failure, with what came of it. Not by the signal of the run, which may be the reason. */
@@ -125,15 +131,19 @@ async function startAgain(
   options: Stopped,
 ): Promise<unknown> {
   const { services, isServerStopped, stopped, dataDir, systemEnv, onEvent } = options;
+  let config: ConfigChoice | undefined;
   try {
     if (await isAtWork(dataDir)) return leftToOther(error, stopped, options);
     // Before it: a server may take minutes, and a second signal ends this program meanwhile.
     onEvent?.({ type: "done", text: `nothing of the data was changed; starting again what was stopped: ${stopped}` });
-    if (isServerStopped) await startOldServer(plan, checked, options);
+    if (isServerStopped) {
+      config = await configAsItWas(plan.backup, dataDir);
+      await startOldServer(config, checked, options);
+    }
     await controlUnits("start", services, systemEnv);
   } catch (cause) {
     const commands = [
-      ...(isServerStopped ? [controlCommand(checked.control, "start", dataDir).join(" ")] : []),
+      ...(isServerStopped ? [await startCommand(checked.control, { dataDir, binDir: checked.binDir, config })] : []),
       ...(services.length > 0 ? [systemctl("start", services).join(" ")] : []),
     ];
     const why = isSoarError(cause) && cause.hint !== undefined ? `${cause.hint} ` : "";
@@ -155,14 +165,13 @@ function withFact(error: unknown, fact: string, told: Pick<SoarError, "code" | "
 }
 
 async function startOldServer(
-  { backup }: RestorePlan,
+  config: ConfigChoice,
   { control, binDir }: CheckedRestore,
   options: RestoreOptions,
 ): Promise<void> {
   const { dataDir } = options;
   // It may have been told to stop, and not be there yet.
   if ((await readClusterState(dataDir)).status === "stopping") await stopCluster({ dataDir, mode: "fast" });
-  const config = await configAsItWas(backup, dataDir);
   await startServer(control, {
     ...options,
     // Whose the files are, and where it listened.
