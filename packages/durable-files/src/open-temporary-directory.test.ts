@@ -68,6 +68,22 @@ test("what a killed process has left is removed by the next one, and nothing of 
   expect(existsSync(living.path)).toBe(true);
 });
 
+test("a directory that is made while others look for what was left stays", { timeout: 60_000 }, async () => {
+  const code = `import { existsSync } from "node:fs";
+    import { openTemporaryDirectory } from ${JSON.stringify(new URL("directories.ts", import.meta.url).href)};
+    for (let round = 0; round < 300; round += 1) {
+      await using directory = await openTemporaryDirectory(${JSON.stringify(parent)}, "x-");
+      await new Promise((resolve) => setImmediate(resolve));
+      if (!existsSync(directory.path)) throw new Error("it was removed");
+    }`;
+  const children = Array.from({ length: 3 }, () =>
+    spawn(process.execPath, ["--conditions=soar-source", "--input-type=module", "--eval", code], { stdio: "inherit" }),
+  );
+  holders.push(...children);
+  const statuses = await Promise.all(children.map(async (child) => (await once(child, "exit"))[0] as number));
+  expect(statuses).toEqual([0, 0, 0]);
+});
+
 test("nothing is removed that may be another's: a link, another name, one that is being made", async () => {
   mkdirSync(join(parent, "target"));
   writeFileSync(join(parent, "target", "lock"), "");

@@ -68,6 +68,8 @@ async function describe(path: string): Promise<Owner & { readonly isDirectory: b
 }
 
 async function isInUse(path: string, owner: Owner, ctimeMs: number): Promise<boolean> {
+  // In this order: a lock that is taken in between is held.
+  const hasLock = (await readdir(path)).includes(LOCK);
   if (await isHeld(join(path, LOCK), { base: path, owner })) return true;
-  return !(await readdir(path)).includes(LOCK) && Date.now() - ctimeMs < WITHOUT_LOCK_MS;
+  return !hasLock && Date.now() - ctimeMs < WITHOUT_LOCK_MS;
 }

@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { readProcessStat } from "@soar/durable-files/processes";
 import { requires, startUncollected } from "@soar-tooling/test-bench";
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
@@ -24,6 +26,26 @@ test("of a rescue that lives nothing is removed, of one that kept its files neit
   await scratch.remove();
   expect([existsSync(scratch.path), existsSync(kept.path)]).toEqual([false, true]);
   expect(await removeAbandoned(tempDir)).toEqual([]);
+});
+
+test("a rescue that locks its directory while another one looks for what was left keeps it", async () => {
+  const listening = join(tempDir, "listening");
+  const server = createServer((socket) => socket.end("1\n")).listen(listening);
+  await once(server, "listening");
+  const path = join(tempDir, "soar-rescue-abcdef");
+  const lost: number[] = [];
+  // At every moment of the look.
+  for (let turns = 0; turns < 400; turns += 1) {
+    mkdirSync(path);
+    const looking = removeAbandoned(tempDir);
+    for (let turn = 0; turn < turns; turn += 1) await nextTurn();
+    linkSync(listening, join(path, "lock"));
+    await looking;
+    if (!existsSync(path)) lost.push(turns);
+    rmSync(path, { recursive: true, force: true });
+  }
+  server.close();
+  expect(lost).toEqual([]);
 });
 
 test("what was killed before it could lock its directory is removed later, and not while it may be at it", async () => {
