@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { mountSmallDisk, requires } from "@soar-tooling/test-bench";
 import { redactSecrets } from "@soar/errors";
 import { expect, test, vi } from "vitest";
 import { libpqEnvironment, openLibpqEnvironment } from "./libpq-environment.ts";
@@ -78,6 +79,17 @@ test("no certificate is left where the password is not to be had", async () => {
   vi.unstubAllEnvs();
   expect(await readdir(own)).toEqual([]);
   await rm(own, { recursive: true });
+});
+
+test("no key is left where a disk is full before everything is written", requires("mount"), async () => {
+  using disk = mountSmallDisk(1);
+  vi.stubEnv("TMPDIR", disk.path);
+  const tls = { mode: "require", caPem: "the authority", certPem: "x".repeat(2 * 1024 * 1024) } as const;
+  await expect(openLibpqEnvironment({ host: "db", port: 5432, user: "soar", tls })).rejects.toMatchObject({
+    code: "DISK_FULL",
+  });
+  vi.unstubAllEnvs();
+  expect(await readdir(disk.path)).toEqual([]);
 });
 
 test("certificates are private files for as long as they are needed", async () => {

@@ -83,10 +83,16 @@ async function writeCertificates({
   const given = Object.entries(contents).flatMap(([name, pem]) => (pem === undefined ? [] : [{ name, pem }]));
   if (given.length === 0) return { variables: {}, remove: () => Promise.resolve() };
   const directory = await openTemporaryDirectory(tmpdir(), "soar-libpq-");
+  const remove = async (): Promise<void> => await directory[Symbol.asyncDispose]();
   const variables: Record<string, string> = {};
-  for (const { name, pem } of given) {
-    variables[name] = join(directory.path, name);
-    await replaceFile(join(directory.path, name), pem, { mode: 0o600, sync: "none" });
+  try {
+    for (const { name, pem } of given) {
+      variables[name] = join(directory.path, name);
+      await replaceFile(join(directory.path, name), pem, { mode: 0o600, sync: "none" });
+    }
+  } catch (error) {
+    await remove();
+    throw error;
   }
-  return { variables, remove: async () => await directory[Symbol.asyncDispose]() };
+  return { variables, remove };
 }
