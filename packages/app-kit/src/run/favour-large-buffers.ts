@@ -20,6 +20,8 @@ export function largeBufferFlags(version: string): readonly string[] {
   return [
     // Buffers count like the heap itself, which may grow by a share of all that is alive.
     "--external-memory-accounted-in-global-limit",
+    // Four times as much: the heap itself stays at some 20 MB, and what is large in it is given back by hand.
+    "--heap-growing-percent=300",
     // The size itself can only be set at the start of the process; it begins small and would grow.
     "--semi-space-growth-factor=1",
   ];
