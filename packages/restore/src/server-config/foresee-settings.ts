@@ -18,6 +18,8 @@ export interface ForeseenConfig {
 
 interface ForeseeOptions {
   readonly binDir: string;
+  /** Called where nobody knows before the data is there whether this host has huge pages enough. */
+  readonly onUnknownPages?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -28,7 +30,7 @@ interface ForeseeOptions {
 export async function foreseeChanged(
   { saved, configFile }: ForeseenConfig,
   { settings, source }: BackupRecord,
-  { binDir, signal }: ForeseeOptions,
+  { binDir, onUnknownPages, signal }: ForeseeOptions,
 ): Promise<ChangedSetting[]> {
   const last = join(source.dataDirectory, AUTO_CONF);
   const paths = [...saved.keys()].filter(
@@ -46,7 +48,7 @@ export async function foreseeChanged(
     );
   await write(AUTO_CONF, [splitChanged(textOf(saved, last)).own]);
   // The server that is going to be stopped may have taken them.
-  return await suitToHost({ dataDir, configFile, binDir, owner, signal, pages: "all" });
+  return await suitToHost({ dataDir, configFile, binDir, owner, signal, pages: "all", onUnknownPages });
 }
 
 function textOf(saved: ReadonlyMap<string, Buffer>, path: string): string {

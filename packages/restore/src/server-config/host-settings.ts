@@ -16,6 +16,8 @@ export interface HostOptions extends Omit<AskOptions, "directory"> {
   readonly dataDir: string;
   /** Which huge pages of this host count: the free ones, unless the server that has taken them is going to be stopped. */
   readonly pages?: HugePages | undefined;
+  /** Called where it is not to be told whether there are huge pages enough. */
+  readonly onUnknownPages?: (() => void) | undefined;
 }
 
 const BEGIN = "# soar: this host lacks what the source had; ALTER SYSTEM RESET takes one of these back.";
@@ -39,7 +41,7 @@ export async function suitToHost(options: HostOptions): Promise<ChangedSetting[]
     if (changed.length === 0) break;
     await addChanged(dataDir, changed, await spellings(options), owner);
   }
-  const pages = await lackedHugePages(asked, options.pages ?? "free");
+  const pages = await lackedHugePages(asked, options.pages ?? "free", options.onUnknownPages);
   if (pages !== undefined) await addChanged(dataDir, [pages], new Map(), owner);
   return await readChanged(dataDir);
 }

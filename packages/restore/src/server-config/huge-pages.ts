@@ -10,14 +10,22 @@ const WITHOUT: ChangedSetting = { name: "huge_pages", value: "on", now: "try" };
 /**
  * Whether a server that demands huge pages would not get them on this host: then it goes without, as it does where
  * nothing is said of them. Undefined where they are there, or are not demanded. Only while no server runs there.
+ *
+ * @param onUnknown called where there are some, and the server does not tell how many it needs: it wants its pg_control for that
  */
-export async function lackedHugePages(options: AskOptions, pages: HugePages): Promise<ChangedSetting | undefined> {
+export async function lackedHugePages(
+  options: AskOptions,
+  pages: HugePages,
+  onUnknown?: () => void,
+): Promise<ChangedSetting | undefined> {
   if ((await askSetting(options, "huge_pages")) !== "on") return undefined;
   // It needs the preloaded libraries for this; without them at least one page is needed.
-  const needed = Number((await askSetting(options, "shared_memory_size_in_huge_pages")) ?? 1);
+  const needed = await askSetting(options, "shared_memory_size_in_huge_pages");
   const name = pages === "free" ? "free_hugepages" : "nr_hugepages";
   const free = await countPages(name, Number((await askSetting(options, "huge_page_size")) ?? 0));
-  return free >= needed ? undefined : WITHOUT;
+  if (free < Number(needed ?? 1)) return WITHOUT;
+  if (needed === undefined) onUnknown?.();
+  return undefined;
 }
 
 /** @param size in KiB; 0 is the system's own */

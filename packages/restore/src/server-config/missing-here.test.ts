@@ -1,7 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { sampleRecord } from "@soar-tooling/sample-repository";
+import { requires } from "@soar-tooling/test-bench";
 import { afterAll, expect, test } from "vitest";
 import { findMissingHere } from "./missing-here.ts";
 
@@ -63,3 +67,44 @@ test.each([
   expect(await missing(source)).toEqual(inPlace ? [name] : []);
   expect(await missing(copy)).toEqual(inCopy ? [name] : []);
 });
+
+const HUGE_PAGES = "/sys/kernel/mm/hugepages";
+
+test.each([
+  [0, "this host does not have huge_pages = 'on'"],
+  [100_000, "is not known before the data is there"],
+])(
+  "of a server that demands huge pages, on a host that has %i, the plan says no more than it knows",
+  requires("mount", "root"),
+  async (pages, expected) => {
+    const folder = mkdtempSync(join(root, "pages-"));
+    for (const name of readdirSync(HUGE_PAGES)) {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, "nr_hugepages"), `${pages}\n`);
+    }
+    const backup = { ...sampleRecord({}), databases: [], settings: {} };
+    const modulePath = JSON.stringify(new URL("missing-here.ts", import.meta.url).href);
+    const code = `import { findMissingHere } from ${modulePath};
+      const [backup, binDir] = process.argv.slice(1);
+      const saved = new Map([["/srv/postgresql.conf", Buffer.from("huge_pages = on\\n")]]);
+      const options = { dataDir: "/none", binDir, inPlace: false, systemEnv: {}, config: { saved, configFile: undefined } };
+      console.log((await findMissingHere(JSON.parse(backup), options)).join("\\n"));`;
+    const node = [process.execPath, "--conditions=soar-source", "--input-type=module", "--eval", code];
+    const script = `mount --bind "$1" ${HUGE_PAGES} && shift && exec "$@"`;
+    const binDir = requireInstallation().binDir;
+    const text = JSON.stringify(backup, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+    const { stdout } = await promisify(execFile)("unshare", [
+      "--mount",
+      "sh",
+      "-c",
+      script,
+      "sh",
+      folder,
+      ...node,
+      text,
+      binDir,
+    ]);
+    expect(stdout).toContain(expected);
+    expect(stdout.trimEnd().split("\n")).toHaveLength(1);
+  },
+);

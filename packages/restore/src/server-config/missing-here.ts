@@ -87,11 +87,17 @@ async function missingLocales({ databases }: BackupRecord, { systemEnv }: Missin
 /** Time zones, locales, and others of which a server of another host knows less: it would not even recover. */
 async function missingValues(backup: BackupRecord, { binDir, config }: MissingHereOptions): Promise<string[]> {
   if (config === undefined) return [];
-  return (await foreseeChanged(config, backup, { binDir })).map(
+  let isUnknown = false;
+  const changed = await foreseeChanged(config, backup, { binDir, onUnknownPages: () => (isUnknown = true) });
+  const sentences = changed.map(
     ({ name, value, now }) =>
       `this host does not have ${name} = '${value}': the restored server is started with '${now}', in its postgresql.auto.conf`,
   );
+  return isUnknown ? [...sentences, UNKNOWN_PAGES] : sentences;
 }
+
+const UNKNOWN_PAGES =
+  "whether this host has enough pages for huge_pages = 'on' is not known before the data is there: if not, the restored server is started with 'try', in its postgresql.auto.conf";
 
 /** Undefined where the system does not say, as one without glibc. */
 async function knownLocales(env: Readonly<Record<string, string>>): Promise<ReadonlySet<string> | undefined> {
