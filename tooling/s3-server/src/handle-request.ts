@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { TLSSocket } from "node:tls";
 import { authenticate } from "./authenticate.ts";
-import type { S3Call, ServerState } from "./call.ts";
+import type { S3Call, S3Reply, ServerState } from "./call.ts";
 import { mayAccess } from "./credential.ts";
 import { beforeRequest, ConnectionCut } from "./fault-effects.ts";
 import type { FaultBook } from "./fault.ts";
@@ -33,6 +33,8 @@ export type RequestHandler = (
 
 /** Serves one request from its first header to the last byte of the answer. Never rejects. */
 export function createRequestHandler(options: RequestHandlerOptions): RequestHandler {
+  // Whose answer came before their bodies: whoever asks later finds these stored.
+  const answeredEarly = new Set<Promise<S3Reply>>();
   return async (request, response, { expectsContinue }) => {
     // Taken now: Node forgets the socket of a request whose body was given up.
     const { url = "/", method = "GET", headers, socket } = request;
@@ -53,7 +55,11 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
       const isAnswered = expectsContinue && expectContinue === "answered";
       const acceptBody = (): void => (isAnswered ? response.writeContinue() : undefined);
       const call = openCall(parsed, { ...delivery, request, acceptBody }, options.state);
-      await sendReply(await OPERATIONS[call.operation](call), delivery);
+      const isEarly = delivery.fault?.fault.type === "early-reply";
+      if (!isEarly) await Promise.allSettled(answeredEarly);
+      const work = (async () => await OPERATIONS[call.operation](call))();
+      if (isEarly) answeredEarly.add(work);
+      await sendReply(await work.finally(() => answeredEarly.delete(work)), delivery);
       log.outcome = "answered";
     } catch (error) {
       // A client that is still sending takes no answer before it has finished.
