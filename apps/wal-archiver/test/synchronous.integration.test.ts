@@ -26,6 +26,17 @@ async function waitForBucket(names: string): Promise<void> {
   await world.cluster.query(`alter system set synchronous_standby_names = '${names}'`);
   await world.cluster.query("select pg_reload_conf()");
 }
+/** One that waits: of those that begin while the server still reads its settings anew, none does. */
+async function heldCommit(): Promise<{ readonly done: Promise<unknown> }> {
+  for (;;) {
+    let isDone = false;
+    const done = world.cluster.query("insert into t values (1)").finally(() => (isDone = true));
+    while (!isDone) {
+      const waiting = await world.cluster.query("select 1 from pg_stat_activity where wait_event = 'SyncRep'");
+      if (waiting.length > 0) return { done };
+    }
+  }
+}
 async function heldCommits(): Promise<HeldCommits | undefined> {
   return (JSON.parse((await world.run(["status", "--json", "--env-file", world.envFile])).stdout) as ArchiverStatus)
     .heldCommits;
@@ -39,9 +50,9 @@ test("a daemon that starts behind a backlog confirms commits as soon as that is 
   const names: string[] = [];
   for (let n = 0; n < 5; n += 1) names.push(await world.switchWal());
   await waitForBucket("soar");
-  const commit = world.cluster.query("insert into t values (1)");
+  const commit = await heldCommit();
   daemon = await world.startDaemon(["--synchronous", "--listen", listen]);
-  await commit;
+  await commit.done;
   expect(names.filter((name) => !world.stored().includes(`${name}.zst`))).toEqual([]);
   expect((await heldCommits())?.waitingSeconds).toBe(0);
 });

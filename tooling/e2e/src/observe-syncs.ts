@@ -2,7 +2,7 @@
 // moment in which pg_control gets its name, after which a server may be started. Environment: SOAR_SYNC_ROOTS are the
 // directories to compare, SOAR_SYNC_REPORT gets the paths that would not survive a loss of power, with the reason.
 import { createHash } from "node:crypto";
-import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
+import fs, { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
 import fsPromises, { type FileHandle } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { basename, dirname, join, relative } from "node:path";
@@ -18,8 +18,8 @@ function stateOf(path: string): string {
   return `content ${createHash("sha256").update(readFileSync(path)).digest("hex")}`;
 }
 
-function noteSync(handle: FileHandle): void {
-  const path = readlinkSync(`/proc/self/fd/${handle.fd}`);
+function noteSync({ fd }: Pick<FileHandle, "fd">): void {
+  const path = readlinkSync(`/proc/self/fd/${fd}`);
   durable.set(path, stateOf(path));
 }
 
@@ -65,6 +65,11 @@ for (const method of ["sync", "datasync"] as const) {
     await original.call(this);
   };
 }
+const { fsync } = fs;
+fs.fsync = Object.assign((fd: number, done: fs.NoParamCallback) => {
+  noteSync({ fd });
+  fsync(fd, done);
+}, fsync);
 const { rename } = fsPromises;
 fsPromises.rename = async (source, target) => {
   const [from, to] = [pathOf(String(source)), pathOf(String(target))];
