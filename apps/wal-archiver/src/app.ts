@@ -6,7 +6,7 @@ import { gapList } from "./gap/list.ts";
 import { push } from "./push.ts";
 import { status } from "./status/status.ts";
 
-favourLargeBuffers();
+favourLargeBuffers({ isResident: true });
 await runApp({
   name: "soar-wal-archive",
   component: "wal-archiver",

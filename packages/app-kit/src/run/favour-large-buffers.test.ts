@@ -17,3 +17,9 @@ test("a version of Node whose V8 nobody has looked at is given no flags of V8", 
   for (const other of ["22.20.0", "27.0.0", "240.1.0", "", "latest"])
     expect(largeBufferFlags(other), other).toEqual([]);
 });
+
+test("a program that goes on for ever has no heap that may grow far", () => {
+  const growing = (isResident: boolean): boolean =>
+    largeBufferFlags("24.21.0", { isResident }).some((flag) => flag.startsWith("--heap-growing-percent"));
+  expect([growing(false), growing(true)]).toEqual([true, false]);
+});
