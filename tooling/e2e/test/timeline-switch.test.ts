@@ -94,6 +94,16 @@ test(
         { timeout: 30_000 },
       )
       .toBeGreaterThanOrEqual(2);
+    for (const [cluster, timeline] of [
+      [young, "00000002"],
+      [old, "00000001"],
+    ] as const) {
+      const [before] = await cluster.query<{ name: string }>(
+        "SELECT substr(pg_walfile_name(pg_current_wal_flush_lsn() - setting::numeric), 9) AS name FROM pg_settings WHERE name = 'wal_segment_size'",
+      );
+      const key = `cluster1/wal/${timeline}${before?.name}.zst`;
+      await expect.poll(() => [...world.s3.objects().keys()], { timeout: 30_000 }).toContain(key);
+    }
     for (const cluster of [young, old]) {
       await cluster.kill();
       await rm(cluster.dataDir, { recursive: true });
