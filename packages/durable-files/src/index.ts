@@ -15,7 +15,7 @@ export { type DirectoryOptions, makeDirectory } from "./make-directory.ts";
 export { moveEntry } from "./move-entry.ts";
 export { openForAppend } from "./open-for-append.ts";
 export { isRoot, type Owner, ownerOf } from "./owner.ts";
-export { isHeld, type LockHolder, type ProcessLock, tryLock } from "./process-lock.ts";
+export { isHeld, type LockHolder, lockState, type ProcessLock, tryLock } from "./process-lock.ts";
 export { removeFile, type RemoveOptions } from "./remove-file.ts";
 export { type LeftoverOptions, removeLeftovers } from "./remove-leftovers.ts";
 export { replaceFile, type ReplaceOptions, type Sync, type WriteOptions } from "./replace-file.ts";

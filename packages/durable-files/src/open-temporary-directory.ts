@@ -1,10 +1,10 @@
-import { lstat, readdir } from "node:fs/promises";
+import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "@soar/errors";
 import { namesIfPresent } from "./if-present.ts";
 import { makeTemporaryDirectory, type TemporaryDirectoryOptions } from "./make-temporary-directory.ts";
 import type { Owner } from "./owner.ts";
-import { isHeld, type ProcessLock, tryLock } from "./process-lock.ts";
+import { lockState, type ProcessLock, tryLock } from "./process-lock.ts";
 import { removeTree } from "./remove-tree.ts";
 import { meansAbsent, systemErrorCode } from "./unwritable.ts";
 
@@ -101,8 +101,6 @@ async function describe(path: string): Promise<Owner & { readonly isDirectory: b
 }
 
 async function isInUse(path: string, owner: Owner, ctimeMs: number): Promise<boolean> {
-  // In this order: a lock that is taken in between is held.
-  const hasLock = (await readdir(path)).includes(LOCK);
-  if (await isHeld(join(path, LOCK), { base: path, owner })) return true;
-  return !hasLock && Date.now() - ctimeMs < WITHOUT_LOCK_MS;
+  const state = await lockState(path, LOCK, owner);
+  return state === "held" || (state === "none" && Date.now() - ctimeMs < WITHOUT_LOCK_MS);
 }

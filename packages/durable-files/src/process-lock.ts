@@ -1,8 +1,9 @@
-import { lstat, rm } from "node:fs/promises";
+import { lstat, readdir, rm } from "node:fs/promises";
 import { createConnection, createServer, type Server } from "node:net";
-import { basename, dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { linkUnlessThere } from "./link-unless-there.ts";
 import { type HeldDirectory, holdDirectory, type Within } from "./held-directory.ts";
+import type { Owner } from "./owner.ts";
 import { writing } from "./replace-file.ts";
 import { setSocketAttributes } from "./socket-attributes.ts";
 import { discard, makeBeside } from "./temporary-file.ts";
@@ -168,4 +169,14 @@ async function unlock(path: string, within: Within | undefined, { server, identi
     if (place !== undefined && (await identityOf(place)) === identity) await rm(place, { force: true });
   });
   server.close();
+}
+
+/**
+ * What a directory's lock says of the process that made the directory: it lives (`held`), it has ended (`left`), or there is
+ * none, which a process that has only begun has not made yet. In this order of looks: a lock that is taken in between is held.
+ */
+export async function lockState(directory: string, name: string, owner?: Owner): Promise<"held" | "left" | "none"> {
+  const isThere = (await readdir(directory)).includes(name);
+  if (await isHeld(join(directory, name), { base: directory, owner })) return "held";
+  return isThere ? "left" : "none";
 }

@@ -1,8 +1,8 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  isHeld,
   isRoot,
+  lockState,
   makeDirectory,
   namesIfPresent,
   type Owner,
@@ -164,10 +164,8 @@ function describe(path: string, lock?: ProcessLock): ScratchDirectory {
 
 /** Whether the rescue lives, or the directory is being made at this moment and not locked yet. */
 async function isInUse(path: string): Promise<boolean> {
-  // In this order: a lock that is taken in between is held.
-  const hasLock = (await readdir(path)).includes(LOCK);
-  if (await isHeld(join(path, LOCK), { base: path })) return true;
-  if (hasLock) return false;
+  const state = await lockState(path, LOCK);
+  if (state !== "none") return state === "held";
   // Of a version that noted its process id and held no lock. Ids are given out again, so the time of the start counts, too.
   const [, id, began] = /^(\d+) (.*)\n$/.exec((await readWithin(path, "pid")) ?? "") ?? [];
   if (id !== undefined) return await isProcessAlive(Number(id), began ?? "");
