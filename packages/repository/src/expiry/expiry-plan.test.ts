@@ -374,7 +374,7 @@ test("whatever happened, after an expiry the newest state and every instant of t
         if (before.backups.length > 0) expect(after.backups.length).toBeGreaterThan(0);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 1000 },
   );
   // A generator that made nothing to check, or nothing to remove, would prove nothing.
   expect(checked).toBeGreaterThan(1000);
