@@ -6,6 +6,7 @@ import { runCaptured } from "./run-captured.ts";
 import type { StepResult } from "./steps.ts";
 import { countTests, relativeTo, requiredSuites, type TestReport } from "./test-counts.ts";
 import { listTestFiles } from "./test-files.ts";
+import { whyVitestFailed } from "./why-vitest-failed.ts";
 
 /** Only for a run that hangs: a loaded machine takes three times as long as a quiet one. */
 const TESTS_TIMEOUT_MS = 60 * 60_000;
@@ -31,19 +32,19 @@ export async function runTests(cores: number): Promise<StepResult> {
   if (reports.length < runs.length) return { passed: 0, failed: 1, output: `${output}vitest ended without a report` };
   const required = requiredSuites(process.env.SOAR_TEST_REQUIRE, (process.env.CI ?? "") !== "");
   const counts = countTests(relativeTo(ROOT, joined(reports)), files, required);
-  // A branch of a covered package that no test takes ends vitest in this way too; it says which.
-  const unexplained = runs.some(({ status }) => status !== 0) && counts.failed === 0 ? [UNEXPLAINED] : [];
+  // A branch of a covered package that no test takes ends vitest in this way too.
+  const isUnexplained = runs.some(({ status }) => status !== 0) && counts.failed === 0;
+  const unexplained = isUnexplained ? [UNEXPLAINED, ...whyVitestFailed(output)] : [];
   return {
     passed: counts.passed,
     skipped: counts.skipped,
     notLookedAt: counts.notLookedAt,
-    failed: counts.failed + unexplained.length,
+    failed: counts.failed + (isUnexplained ? 1 : 0),
     output: [output, ...counts.notes, ...unexplained].join("\n"),
   };
 }
 
-const UNEXPLAINED =
-  "vitest failed although no test did: look above for errors of its own, or branches that no test takes";
+const UNEXPLAINED = "vitest failed although no test did, by an error of its own or by branches that no test took:";
 
 interface VitestRun {
   readonly status: number | undefined;

@@ -112,6 +112,7 @@ describe("a backup manifest", () => {
     ["an unknown field in a range", withLines("1", file, range.replace("{", '{ "X": 1,'))],
     ["another part than WAL ranges", withLines("1", file, range).replace("WAL-Ranges", "Ranges")],
     ["something else for the version", withLines("1", file, range).replace("PostgreSQL", "Postgres")],
+    ["its last line lost", withLines("1", file, range).replace(/"Manifest-Checksum".*\n/, "")],
     ["no checksum", withLines("1", file, range).replace("Manifest-Checksum", "Checksum")],
     ["more ranges than there are timelines", withLines("1", file, Array(1001).fill(range).join(",\n"))],
     [
