@@ -32,11 +32,16 @@ export function filesSource(server: ConnectionConfig): BackupSource {
       if (facts === undefined) throw new Error("check comes before begin");
       const { signal } = request;
       const sql = await connectSomewhere(server, { signal });
-      try {
-        return await new FilesBackup(await openCluster(sql, facts, request), request).begin();
-      } catch (error) {
-        // What was begun ends in the server with its session.
+      // What was begun ends in the server with its session.
+      const cluster = await openCluster(sql, facts, request).catch(async (error: unknown) => {
         await sql.close();
+        throw error;
+      });
+      const backup = new FilesBackup(cluster, request);
+      try {
+        return await backup.begin();
+      } catch (error) {
+        await backup.close();
         throw error;
       }
     },

@@ -118,30 +118,36 @@ function readBelow(tree: ReadableTree, path: string): Buffer {
 
 /**
  * The tablespaces of `pg_tblspc`, by their OIDs (`do_pg_backup_start`). Those of nobody but the server's user: links there are that
- * user's. Rejects with `FILE_UNREADABLE`.
+ * user's. Rejects with `FILE_UNREADABLE`, and holds none of them then.
  */
-export async function readLocalTablespaces({
-  path: dataDirectory,
-  owner,
-  reader,
-}: HeldTree): Promise<LocalTablespace[]> {
-  const names = (await readdir(join(dataDirectory, TABLESPACES))).filter((name) => /^\d+$/.test(name));
+export async function readLocalTablespaces(dataDirectory: HeldTree): Promise<LocalTablespace[]> {
+  const names = (await readdir(join(dataDirectory.path, TABLESPACES))).filter((name) => /^\d+$/.test(name));
   const found: LocalTablespace[] = [];
-  for (const name of names.toSorted()) {
-    const link = await readLinkIfPresent(join(dataDirectory, TABLESPACES, name));
-    // What is read as text would be taken for one that is not there, and its files be left out.
-    if (link?.includes("\u{FFFD}") === true)
-      throw new SoarError("SERVER_UNSUITABLE", `unable to read tablespace ${name}: its path is no UTF-8`, {
-        hint: "Set BACKUP_METHOD=replication, which reads through the server.",
-      });
-    // Without a link it is one of tests, which lies where the link would be.
-    const location = link ?? join(dataDirectory, TABLESPACES, name);
-    const inside = relative(dataDirectory, location);
-    const tree = await holdTree(location, { owner, groups: reader?.groups }).catch((error: unknown) => {
-      if (meansAbsent(error)) return undefined;
-      throw unreadable(location, error);
-    });
-    found.push({ oid: Number(name), location, tree, inside: inside.startsWith("..") ? undefined : inside });
+  try {
+    for (const name of names.toSorted()) found.push(await holdTablespace(dataDirectory, name));
+    return found;
+  } catch (error) {
+    for (const { tree } of found) await tree?.[Symbol.asyncDispose]();
+    throw error;
   }
-  return found;
+}
+
+async function holdTablespace(
+  { path: dataDirectory, owner, reader }: HeldTree,
+  name: string,
+): Promise<LocalTablespace> {
+  const link = await readLinkIfPresent(join(dataDirectory, TABLESPACES, name));
+  // What is read as text would be taken for one that is not there, and its files be left out.
+  if (link?.includes("\u{FFFD}") === true)
+    throw new SoarError("SERVER_UNSUITABLE", `unable to read tablespace ${name}: its path is no UTF-8`, {
+      hint: "Set BACKUP_METHOD=replication, which reads through the server.",
+    });
+  // Without a link it is one of tests, which lies where the link would be.
+  const location = link ?? join(dataDirectory, TABLESPACES, name);
+  const inside = relative(dataDirectory, location);
+  const tree = await holdTree(location, { owner, groups: reader?.groups }).catch((error: unknown) => {
+    if (meansAbsent(error)) return undefined;
+    throw unreadable(location, error);
+  });
+  return { oid: Number(name), location, tree, inside: inside.startsWith("..") ? undefined : inside };
 }

@@ -69,7 +69,7 @@ export interface LocalServer {
   openFile(path: string): OpenedFile | undefined;
   /**
    * The file of a WAL segment, piece by piece, no faster than the rate limit of the backup allows; undefined when it is not there.
-   * Reading rejects with `ABORTED` when the backup's signal is raised.
+   * Reading rejects with `ABORTED` when the backup's signal is raised. It is open until it is read to its end, or the loop is left.
    */
   openWal(name: string): Promise<AsyncIterable<Buffer> | undefined>;
   /** Resolves when the rate limit of the backup lets so many more bytes be read. Rejects with `ABORTED`. */

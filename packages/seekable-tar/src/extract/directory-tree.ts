@@ -102,10 +102,21 @@ export class DirectoryTree implements AsyncDisposable {
       else if (!found.isDirectory()) throw notADirectory(full);
       const held = await enterDirectory(parent, at, full);
       // At once: what an interrupted run leaves is to belong to whom it is going to belong to.
-      if (found === undefined && this.#owner !== undefined) await held.handle?.chown(this.#owner.uid, this.#owner.gid);
+      if (found === undefined) await this.#give(held);
       return { held, isNew: found === undefined };
     } catch (cause) {
       throw unwritable(full, cause);
+    }
+  }
+
+  /** Lets go of the directory when that fails. */
+  async #give(held: HeldDirectory): Promise<void> {
+    if (this.#owner === undefined) return;
+    try {
+      await held.handle?.chown(this.#owner.uid, this.#owner.gid);
+    } catch (error) {
+      await held[Symbol.asyncDispose]();
+      throw error;
     }
   }
 }

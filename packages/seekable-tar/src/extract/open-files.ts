@@ -136,11 +136,16 @@ async function openExisting(name: string | Buffer, owner: FileAttributes["owner"
     return undefined;
   });
   if (handle === undefined) return undefined;
-  const found = await handle.stat();
-  // Another name of this file, for example in a copy that was made with hard links, must keep its content; so must a file of
-  // anybody else.
-  if (found.isFile() && found.nlink === 1 && (owner === undefined || found.uid === owner.uid)) return handle;
-  await handle.close();
+  let isTheirs = false;
+  try {
+    const found = await handle.stat();
+    // Another name of this file, for example in a copy that was made with hard links, must keep its content; so must a file of
+    // anybody else.
+    isTheirs = found.isFile() && found.nlink === 1 && (owner === undefined || found.uid === owner.uid);
+  } finally {
+    if (!isTheirs) await handle.close();
+  }
+  if (isTheirs) return handle;
   await rm(name);
   return undefined;
 }

@@ -7,7 +7,7 @@ import { formatXml } from "../xml.ts";
 import { requireVersion } from "./find-version.ts";
 import { readPartNumber, replacePart, requireUpload } from "./multipart.ts";
 import { commitObject, versionHeaders } from "./put-object.ts";
-import { checkWriteConditions, etagOf, readWriteFacts } from "./write-request.ts";
+import { checkWriteConditions, etagOf, readWriteFacts, storeBlob } from "./write-request.ts";
 import { createHash } from "node:crypto";
 
 const MAX_COPY_SIZE = 5 * 1024 ** 3;
@@ -54,14 +54,13 @@ export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {
   const partNumber = readPartNumber(call);
   const source = requireSource(call);
   const { start, end } = copyRange(call.header("x-amz-copy-source-range"), source.size);
-  const writer = call.state.space.create();
   const md5 = createHash("md5");
-  for await (const chunk of readBlobs(source.blobs, start, end)) {
-    md5.update(chunk);
-    await writer.write(chunk);
-  }
-  const blob = await writer.finish();
-  bucket.storedBytes += blob.size;
+  const { blob } = await storeBlob(call, bucket, async (writer) => {
+    for await (const chunk of readBlobs(source.blobs, start, end)) {
+      md5.update(chunk);
+      await writer.write(chunk);
+    }
+  });
   const part = {
     partNumber,
     blob,

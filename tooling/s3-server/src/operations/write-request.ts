@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Blob } from "../blob.ts";
+import type { Blob, BlobWriter } from "../blob.ts";
 import { currentVersion, type Bucket, type ObjectFacts, type Retention } from "../bucket.ts";
 import type { S3Call, ServerState } from "../call.ts";
 import { receiveBody, type ReceivedBody } from "../receive-body.ts";
@@ -62,15 +62,26 @@ function readEncryption(call: S3Call): Record<string, string> {
 /** Receives a body into a new blob. Nothing is kept when the body turns out to be wrong. The caller owns the blob. */
 export async function storeBody(call: S3Call, bucket: Bucket): Promise<{ blob: Blob; received: ReceivedBody }> {
   checkQuota(call);
-  const writer = call.state.space.create();
   const fault = call.fault?.fault;
   let room = fault?.type === "short-write" ? fault.keepBytes : Infinity;
-  try {
-    const received = await receiveBody(call, (chunk) => {
+  return await storeBlob(call, bucket, (writer) =>
+    receiveBody(call, (chunk) => {
       const kept = room >= chunk.length ? chunk : chunk.subarray(0, room);
       room -= kept.length;
       return kept.length === 0 ? undefined : writer.write(kept);
-    });
+    }),
+  );
+}
+
+/** Makes a blob of what `write` writes, and nothing when that fails. The caller owns the blob. */
+export async function storeBlob<T>(
+  call: S3Call,
+  bucket: Bucket,
+  write: (writer: BlobWriter) => Promise<T>,
+): Promise<{ blob: Blob; received: T }> {
+  const writer = call.state.space.create();
+  try {
+    const received = await write(writer);
     const blob = await writer.finish();
     bucket.storedBytes += blob.size;
     return { blob, received };
