@@ -4,7 +4,8 @@ export { findPostgresPrograms, type FindProgramsOptions, type PostgresPrograms }
 export { type ClusterState, readClusterState } from "./cluster-state.ts";
 export { readLiveControlFile } from "./live-control-file.ts";
 export { startCluster, type StartClusterOptions, type StartedCluster } from "./start-cluster.ts";
-export { CAPTURE_SETTINGS, readFatalLines } from "./server-log.ts";
+export { readDeath, type ServerDeath } from "./server-death.ts";
+export { CAPTURE_SETTINGS } from "./server-log.ts";
 export { stopCluster, type StopClusterOptions } from "./stop-cluster.ts";
 export type { RecoveryEvent } from "./recovery-log.ts";
 export { type RecoveryOutcome, waitForRecovery, type WaitForRecoveryOptions } from "./wait-for-recovery.ts";

@@ -142,19 +142,72 @@ test("a hot standby that dies later is a failure, though it had answered before"
   });
 });
 
-test("a target that the archive does not reach leaves the server down, with the reason", async () => {
+test.each([
+  {
+    what: "a target that the archive does not reach",
+    settings: { recovery_target_time: "2999-01-01 00:00:00+00" },
+    expected: { code: "RECOVERY_FAILED", message: /recovery ended before configured recovery target was reached/ },
+  },
+  {
+    what: "a restore command that gives up",
+    settings: { restore_command: "echo 'wal-fetch: no bucket' >&2; exit 126" },
+    expected: { code: "RECOVERY_FAILED", message: /FATAL: could not restore file .*wal-fetch: no bucket/s },
+  },
+  {
+    what: "the first WAL is missing",
+    settings: { restore_command: "exit 1" },
+    expected: { code: "RECOVERY_FAILED", message: /FATAL: could not locate required checkpoint record/ },
+  },
+  {
+    what: "a server that is killed in recovery",
+    settings: { restore_command: "kill -9 $(head -n 1 postmaster.pid); exit 1" },
+    expected: { code: "RECOVERY_FAILED", message: /ended without saying why \(killed\?\)/ },
+  },
+  {
+    what: "a timeline that is in no archive",
+    settings: { recovery_target_timeline: "7" },
+    expected: { code: "RECOVERY_FAILED", message: /FATAL: recovery target timeline 7 does not exist/ },
+  },
+  {
+    what: "no command to recover with",
+    settings: { restore_command: "" },
+    expected: { code: "SERVER_START_FAILED", message: /FATAL: must specify restore_command/ },
+  },
+])("$what has one status, whether it is seen at the start or behind it", async ({ settings, expected }) => {
+  const matching = { ...expected, message: expect.stringMatching(expected.message) as string };
   const made = await newSource();
   await made.primary.stop();
-  // On a busy machine it could be over before it was seen to run.
-  const go = join(made.archiveDir, "go");
-  const cluster = await start(made, {
-    recovery_target_time: "2999-01-01 00:00:00+00",
-    restore_command: `while [ ! -e ${go} ]; do sleep 0.05; done; ${String(made.settings["restore_command"])}`,
-  });
-  await writeFile(go, "");
+  // Over before anybody looks.
+  const blocker = setInterval(() => {
+    if (!existsSync(join(made.restoredDir, "postmaster.pid"))) return;
+    clearInterval(blocker);
+    execFileSync("sh", [
+      "-c",
+      'pid=$(head -n 1 "$1"); n=0; while ps -o stat= -p "$pid" | grep -qv Z && [ $n -lt 200 ]; do sleep 0.1; n=$((n+1)); done',
+      "sh",
+      join(made.restoredDir, "postmaster.pid"),
+    ]);
+  }, 1);
+  onTestFinished(() => clearInterval(blocker));
+  await expect(start(made, settings)).rejects.toMatchObject(matching);
+  clearInterval(blocker);
+  // The same log, by who has seen it run.
+  const pid = Number(/ \[(\d+)\] LOG: {2}starting PostgreSQL/.exec(await readFile(made.logFile, "utf8"))?.[1]);
+  const cluster = { pid, dataDir: made.restoredDir, logFile: made.logFile, logOffset: 0 };
+  await expect(waitForRecovery({ cluster })).rejects.toMatchObject(matching);
+});
+
+test("what keeps a server from starting has the status of a start, also where somebody has seen it run", async () => {
+  const made = await newSource();
+  // The primary has the port.
+  await expect(
+    start(made, { unix_socket_directories: made.primary.socketDir, listen_addresses: "127.0.0.1" }),
+  ).rejects.toMatchObject({ code: "SERVER_START_FAILED" });
+  const pid = Number(/ \[(\d+)\] LOG: {2}starting PostgreSQL/.exec(await readFile(made.logFile, "utf8"))?.[1]);
+  const cluster = { pid, dataDir: made.restoredDir, logFile: made.logFile, logOffset: 0 };
   await expect(waitForRecovery({ cluster })).rejects.toMatchObject({
-    code: "RECOVERY_FAILED",
-    message: expect.stringContaining("recovery ended before configured recovery target was reached") as string,
+    code: "SERVER_START_FAILED",
+    message: expect.stringMatching(/^unable to start the server of .*FATAL: could not create/s) as string,
   });
 });
 

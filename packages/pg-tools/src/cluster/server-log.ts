@@ -77,12 +77,21 @@ export class LogFollower {
 const REFUSAL =
   /^the database system is |^terminating (?:connection|walreceiver|background worker)|^(?:no pg_hba\.conf entry|password authentication failed|role "|database "|sorry, too many)/;
 
+export function isFatal({ severity }: LogEntry): boolean {
+  return severity === "FATAL" || severity === "PANIC";
+}
+
+export function isRefusal({ text }: LogEntry): boolean {
+  return REFUSAL.test(text);
+}
+
 /** The lines that tell why a server died: its fatal errors with their hints, and what restore_command printed last. */
 export function fatalLines(entries: readonly LogEntry[]): string[] {
   const lines: string[] = [];
   let pid: number | undefined;
-  for (const { pid: from, severity, text } of entries) {
-    if ((severity === "FATAL" || severity === "PANIC") && !REFUSAL.test(text)) {
+  for (const entry of entries) {
+    const { pid: from, severity, text } = entry;
+    if (isFatal(entry) && !isRefusal(entry)) {
       pid = from;
       lines.push(`${severity}: ${text}`);
     } else if ((severity === "HINT" || severity === "DETAIL") && from === pid && pid !== undefined)
@@ -91,9 +100,4 @@ export function fatalLines(entries: readonly LogEntry[]): string[] {
   }
   const foreign = entries.filter(({ severity }) => severity === undefined).map(({ text }) => text);
   return [...lines, ...foreign.slice(-5)];
-}
-
-/** Why a server has ended, by what its log has got since a position; nothing where it does not say. */
-export async function readFatalLines(logFile: string, offset: number): Promise<string[]> {
-  return fatalLines(await new LogFollower(logFile, offset).read());
 }

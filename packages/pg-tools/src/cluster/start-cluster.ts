@@ -6,7 +6,8 @@ import { hasErrorCode, SoarError } from "@soar/errors";
 import { launchProgram, type LaunchedProgram } from "@soar/programs";
 import { asOwner, type ClusterOwner, requireOwner } from "./cluster-owner.ts";
 import { readClusterState } from "./cluster-state.ts";
-import { CAPTURE_SETTINGS, readFatalLines } from "./server-log.ts";
+import { deathError, readDeath } from "./server-death.ts";
+import { CAPTURE_SETTINGS } from "./server-log.ts";
 
 export interface StartClusterOptions {
   /** Directory of `postgres`, of the data directory's own major. */
@@ -46,7 +47,7 @@ const POLL_MS = 20;
 /**
  * Starts `postgres` as the owner of the data directory, with its log in `logFile`. That the server started says nothing
  * about recovery: see `waitForRecovery`. Rejects with `SERVER_RUNNING` when one runs already, `SERVER_START_FAILED` with
- * the fatal lines of the log when it ends or does not come up in time.
+ * the fatal lines of the log when it ends or does not come up in time, `RECOVERY_FAILED` when recovery was over that soon.
  */
 export async function startCluster(options: StartClusterOptions): Promise<StartedCluster> {
   const { dataDir, logFile } = options;
@@ -102,25 +103,29 @@ async function waitUntilUp(options: StartClusterOptions, child: LaunchedProgram,
     // On a busy machine recovery may be over, and the server shut down as its target action says, before anybody has looked.
     // One that could not start ends with 1.
     if (options.until !== "accepting" && child.ended()?.status === 0) return;
-    const late = performance.now() > deadline;
-    const fact =
-      child.ended()?.how ??
-      (late ? "it did not come up in time" : options.signal?.aborted === true ? "stopped by the caller" : undefined);
-    if (fact !== undefined) {
-      if (child.ended() === undefined) process.kill(child.pid, "SIGINT");
-      throw await startFailure(options, fact, logOffset);
+    const end = child.ended();
+    if (end !== undefined) {
+      const death = await readDeath({ pid: child.pid, logFile: options.logFile, logOffset });
+      throw deathError(death, { ...options, how: end.how });
+    }
+    if (options.signal?.aborted === true || performance.now() > deadline) {
+      process.kill(child.pid, "SIGINT");
+      throw await startFailure(options, { pid: child.pid, logOffset });
     }
     await delay(POLL_MS);
   }
 }
 
+/** Of one that was there until now. */
 async function startFailure(
   { dataDir, logFile, signal }: StartClusterOptions,
-  fact: string,
-  logOffset: number,
+  server: Pick<StartedCluster, "pid" | "logOffset">,
 ): Promise<SoarError> {
-  const lines = await readFatalLines(logFile, logOffset);
-  const code = signal?.aborted === true ? "ABORTED" : "SERVER_START_FAILED";
+  const { lines } = await readDeath({ ...server, logFile });
+  const [code, fact] =
+    signal?.aborted === true
+      ? (["ABORTED", "stopped by the caller"] as const)
+      : (["SERVER_START_FAILED", "it did not come up in time"] as const);
   return new SoarError(code, `unable to start the server of '${dataDir}': ${[fact, ...lines].join("; ")}`, {
     hint: `Read the server's log in '${logFile}'.`,
   });

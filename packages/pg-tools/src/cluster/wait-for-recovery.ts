@@ -8,7 +8,8 @@ import { isAlive } from "./cluster-processes.ts";
 import { readClusterState } from "./cluster-state.ts";
 import { readLiveControlFile } from "./live-control-file.ts";
 import { applyLogEntry, emptyRecoveryLog, type RecoveryEvent, type RecoveryLog } from "./recovery-log.ts";
-import { fatalLines, type LogEntry, LogFollower } from "./server-log.ts";
+import { deathError, judgeDeath } from "./server-death.ts";
+import { isFatal, isRefusal, type LogEntry, LogFollower } from "./server-log.ts";
 import type { StartedCluster } from "./start-cluster.ts";
 
 export interface WaitForRecoveryOptions {
@@ -44,8 +45,8 @@ const POLL_MS = 50;
  * postmaster's own status, pg_control and the log together: a server that answers as a hot standby, which is enough for
  * `pg_ctl start` to report success, may still die in recovery later.
  *
- * Rejects with `RECOVERY_FAILED` and the fatal lines of the log when the server dies at any time, `ABORTED` on the signal
- * (the server then goes on).
+ * Rejects with the fatal lines of the log when the server dies at any time: `RECOVERY_FAILED`, or `SERVER_START_FAILED`
+ * where what it died of has to do with no recovery. `ABORTED` on the signal (the server then goes on).
  */
 export async function waitForRecovery(options: WaitForRecoveryOptions): Promise<RecoveryOutcome> {
   const { cluster, until = "end" } = options;
@@ -110,21 +111,13 @@ async function afterDeath(
   entries: readonly LogEntry[],
 ): Promise<RecoveryOutcome> {
   const atTarget = log.stop !== undefined && entries.some(({ text }) => text.startsWith("shutdown at recovery target"));
-  const lines = fatalLines(entries);
   if (
     atTarget &&
-    !lines.some(isFatal) &&
+    !entries.some((entry) => isFatal(entry) && !isRefusal(entry)) &&
     (await readLiveControlFile(cluster.dataDir)).state === "shut-down-in-recovery"
   )
     return await describeOutcome("shut-down", cluster, log);
-  const fact = (lines.some(isFatal) ? lines : ["the server ended without saying why (killed?)", ...lines]).join("; ");
-  throw new SoarError("RECOVERY_FAILED", `unable to recover '${cluster.dataDir}': ${fact}`, {
-    hint: `Read the server's log in '${cluster.logFile}'. The server is down; starting it again continues recovery.`,
-  });
-}
-
-function isFatal(line: string): boolean {
-  return /^(?:FATAL|PANIC):/.test(line);
+  throw deathError(judgeDeath(entries, cluster.pid), cluster);
 }
 
 /** Where the new timeline leaves the old one is written into its history file: the exact end of what was replayed. */

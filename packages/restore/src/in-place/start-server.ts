@@ -1,5 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { readClusterState, readFatalLines, startCluster, type StartedCluster } from "@soar/pg-tools/cluster";
+import {
+  readClusterState,
+  readDeath,
+  type ServerDeath,
+  startCluster,
+  type StartedCluster,
+} from "@soar/pg-tools/cluster";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import type { ConfigChoice } from "../server-config/config-choice.ts";
 import { requireCommand, type Environment } from "../server-control/run-command.ts";
@@ -44,8 +50,8 @@ export async function startServer(control: ServerControl, options: StartServerOp
     await requireCommand(controlCommand(control, "start", dataDir), options.systemEnv);
     await waitUntilReady(dataDir, { ...options, words, log: undefined });
   } else {
-    const { logOffset } = await startPlainly(logFile, { ...options, words });
-    await waitUntilReady(dataDir, { ...options, words, log: { logFile, logOffset } });
+    const started = await startPlainly(logFile, { ...options, words });
+    await waitUntilReady(dataDir, { ...options, words, log: started });
   }
   return logFile;
 }
@@ -57,7 +63,7 @@ interface Started extends StartServerOptions {
 async function startPlainly(
   logFile: string,
   { dataDir, binDir, owner, config, port, env, signal, words }: Started,
-): Promise<Pick<StartedCluster, "logOffset">> {
+): Promise<StartedCluster> {
   const settings = { ...config.settings, ...(port === undefined ? {} : { port: String(port) }) };
   return await startCluster({
     binDir,
@@ -70,7 +76,7 @@ async function startPlainly(
     logging: "own",
     signal,
   }).catch((error: unknown) => {
-    if (!hasErrorCode(error, "SERVER_START_FAILED")) throw error;
+    if (!hasErrorCode(error, "SERVER_START_FAILED", "RECOVERY_FAILED")) throw error;
     throw new SoarError(error.code, error.message, {
       hint: `Read its log in '${logFile}'. ${words.hint}`.trimEnd(),
       cause: error,
@@ -79,8 +85,11 @@ async function startPlainly(
 }
 
 interface Waiting extends Pick<Started, "signal" | "words"> {
-  readonly log: { readonly logFile: string; readonly logOffset: number } | undefined;
+  readonly log: StartedCluster | undefined;
 }
+
+/** What is known of a server whose log is the business of a service, or which has not ended. */
+const UNTOLD: ServerDeath = { code: "SERVER_START_FAILED", lines: [] };
 
 /** A service may have reported success before that. */
 async function waitUntilReady(dataDir: string, { signal, words, log }: Waiting): Promise<void> {
@@ -91,10 +100,14 @@ async function waitUntilReady(dataDir: string, { signal, words, log }: Waiting):
     signal?.throwIfAborted();
     if (!running || performance.now() > deadline) {
       const fact = running ? "does not take connections" : "ended after it was started with its own settings";
-      const reasons = log === undefined ? [] : await readFatalLines(log.logFile, log.logOffset);
-      throw new SoarError("SERVER_START_FAILED", `${words.server} of '${dataDir}' ${[fact, ...reasons].join("; ")}`, {
-        hint: `Read ${log === undefined ? "the server's log" : `its log in '${log.logFile}'`}. ${words.hint}`.trimEnd(),
-      });
+      const { code, lines } = log === undefined ? UNTOLD : await readDeath(log);
+      throw new SoarError(
+        running ? UNTOLD.code : code,
+        `${words.server} of '${dataDir}' ${[fact, ...lines].join("; ")}`,
+        {
+          hint: `Read ${log === undefined ? "the server's log" : `its log in '${log.logFile}'`}. ${words.hint}`.trimEnd(),
+        },
+      );
     }
     await delay(50);
   }
