@@ -87,6 +87,14 @@ describe("a backup manifest", () => {
     expect(parse(withLines("1", file, range)).files).toHaveLength(1);
   });
 
+  test("may hold the bytes of a path that is no UTF-8, and those of one that is", () => {
+    const encoded = (hex: string) => file.replace('"Path": "PG_VERSION"', `"Encoded-Path": "${hex}"`);
+    const [odd] = parse(withLines("1", encoded("62ff63"), range)).files;
+    expect(odd?.pathBytes).toEqual(Buffer.from("62ff63", "hex"));
+    const [plain] = parse(withLines("1", encoded("50475f56"), range)).files;
+    expect(plain).toMatchObject({ path: "PG_V", pathBytes: undefined });
+  });
+
   test.each([
     ["another version", withLines("3", file, range)],
     ["no system identifier in version 2", withLines("2", file, range)],

@@ -11,8 +11,8 @@ export function crc32cOf(plain: Uint8Array): number {
 
 /**
  * What the stored bytes of a member are recognised by without being decompressed: the first eight bytes of their SHA-256.
- * Enough against whatever a storage does to bytes by itself; a restore compares the CRC-32C of what comes out of them besides,
- * a full verification the whole SHA-256 of the plain bytes.
+ * Enough against whatever a storage does to bytes by itself; the checksum of the compressed stream is compared when it is
+ * read, and a full verification compares the whole SHA-256 of the plain bytes.
  */
 export function storedDigestOf(stored: Uint8Array): Buffer {
   return createHash("sha256").update(stored).digest().subarray(0, STORED_DIGEST_BYTES);

@@ -82,13 +82,13 @@ async function toTask(
   open: OpenFiles,
   options: ExtractMembersOptions,
 ): Promise<ExtractedRun> {
-  const { codec, offset, storedLength, storedDigest, plainLength, crc32c } = location;
+  const { codec, offset, storedLength, storedDigest, plainLength } = location;
   const writes = await Promise.all(
     runs.filter((run) => !isWholeFile(run)).map(async (run) => await toWrite(run, open, options)),
   );
   const creations = runs.filter(isWholeFile).map((run) => toCreation(run, options));
   const storedOffset = offset - rangeOffset;
-  return { codec, storedOffset, storedLength, storedDigest, plainLength, crc32c, writes, creations };
+  return { codec, storedOffset, storedLength, storedDigest, plainLength, writes, creations };
 }
 
 function damageOf(member: PlannedMember | undefined, fact: string): Error {

@@ -75,8 +75,6 @@ export interface ExtractedRun extends MemberDescription {
   readonly storedLength: number;
   /** First bytes of the SHA-256 that the stored bytes must have. */
   readonly storedDigest: Uint8Array;
-  /** CRC-32C that the plain bytes must have. */
-  readonly crc32c: number;
   readonly writes: readonly FileWrite[];
   readonly creations: readonly FileCreation[];
 }
