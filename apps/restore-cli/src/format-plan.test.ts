@@ -11,6 +11,7 @@ const plan = {
   backup: sampleRecord({}),
   resolved: { stopLsn: 0n },
   chain: { history: { timeline: 1 }, segments: [] },
+  localHistories: [],
   fetchBytes: { backup: 0, wal: 0 },
   minimums: {},
   passedOver: [],

@@ -5,6 +5,7 @@ import { controlCommand, describeFence, servicesToStop, type Approach } from "@s
 import { describeTarget, type CommitPoint, type PlanCheck, type RestorePlan } from "@soar/restore/plan";
 import { lineDifference, type ConfigDifference } from "@soar/restore/in-place";
 import { downloadText, toDownload } from "./plan-download.ts";
+import { toArchive, toArchiveText } from "./local-wal-texts.ts";
 import { formatVersion, nearbyText, serverText, timeText } from "./plan-texts.ts";
 import type { Hindered, Prepared } from "./prepare.ts";
 
@@ -89,6 +90,7 @@ export function formatPlan(prepared: Prepared): string {
     ["what is there", whatIsThere(prepared)],
     ...whatIsStopped(prepared),
     ["afterwards", afterwardsText(prepared)],
+    ["stores", toArchiveText(toArchive(prepared))],
     ...checked.configuration.map((text): Row => ["configuration", text]),
     ...plan.passedOver.map(({ label, reason }): Row => ["not used", `${label}: ${reason}`]),
     ...[...plan.warnings, ...checked.missingHere].map((warning): Row => ["warning", warning]),
@@ -210,7 +212,7 @@ function planAsJson(found: Prepared | Hindered): unknown {
   };
 }
 
-function machineAsJson({ dataDir, namedDir, appServices, config, download, action, checked }: Prepared): object {
+function machineAsJson({ plan, dataDir, namedDir, appServices, config, download, action, checked }: Prepared): object {
   const { inPlace, approach, control, freeBytes, programVersion, binDir, configuration, missingHere } = checked;
   return {
     download,
@@ -224,6 +226,7 @@ function machineAsJson({ dataDir, namedDir, appServices, config, download, actio
     configuration,
     missingHere,
     inPlace,
+    stores: toArchive({ plan, checked }).map(({ name }) => name),
     stops: {
       server:
         "running" in approach && approach.running !== undefined

@@ -33,6 +33,14 @@ export function restoreDisplay({ begin, log }: Display): RestoreDisplay {
         if (event.phase === "recover") log.info("backup fetched; replaying WAL");
         if (event.phase === "finish")
           log.info("recovery is over and proved; starting the server with its own settings");
+        if (event.phase === "archive")
+          log.info(
+            "the server takes writes; storing WAL in the repository that only this machine has: after an interruption, the same command goes on with it",
+          );
+        break;
+      case "archived":
+        progress ??= begin("archive", "items");
+        progress.update(event.files, event.total);
         break;
       case "done":
         log.info(event.text);

@@ -1,4 +1,4 @@
-import { confirmOptions } from "@soar/app-kit";
+import { confirmOptions, walCompressionOptions } from "@soar/app-kit";
 import { databaseFormOptions } from "./rescue-options.ts";
 import { directoryOptions, targetOptions } from "./target-options.ts";
 
@@ -7,6 +7,7 @@ export const restoreOptions = {
   ...targetOptions,
   ...directoryOptions,
   ...confirmOptions,
+  ...walCompressionOptions,
   ...databaseFormOptions,
   "target-action": {
     type: "choice",

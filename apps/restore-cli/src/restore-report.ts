@@ -13,12 +13,13 @@ import {
   type RestoreWork,
 } from "@soar/restore";
 import { describeTarget } from "@soar/restore/plan";
+import { byHand, leftText, localWalRows } from "./local-wal-texts.ts";
 import type { Prepared } from "./prepare.ts";
 
 /** One line for the log. */
 export function summarize(report: RestoreReport): string {
   const { backup, target, outcome, dataDir } = report;
-  return `restore completed: backup ${backup.label}, asked for ${describeTarget(target)}, reached ${placeText(report)} on timeline ${outcome.timeline} in ${dataDir}${outcome.kind === "promoted" ? "" : `, where the server ${AT_TARGET[outcome.kind]}`}`;
+  return `restore completed: backup ${backup.label}, asked for ${describeTarget(target)}, reached ${placeText(report)} on timeline ${outcome.timeline} in ${dataDir}${outcome.kind === "promoted" ? "" : `, where the server ${AT_TARGET[outcome.kind]}`}${leftText(report.localWal)}`;
 }
 
 /** Asked, reached, lost, and what to do now. */
@@ -34,6 +35,7 @@ export function reportText(report: RestoreReport, prepared: Pick<Prepared, "appS
     ...workRows(report.work),
     ["old data", keptText(report)],
     ["saved", report.savedWal === undefined ? undefined : `WAL that was not archived: ${report.savedWal}`],
+    ...localWalRows(report.localWal),
     ["checked", checks === undefined ? undefined : `${checks.databases} databases can be entered`],
     [
       "warning",
@@ -175,7 +177,7 @@ function serverText({ outcome, dataDir, logFile, control, privateDir, startedSer
 
 /** What the operator has to do, in order, with the command where there is one. */
 function nextSteps(report: RestoreReport, { appServices }: Pick<Prepared, "appServices">): string[] {
-  const { outcome, dataDir, fenced, keptAs, privateDir, startedServices } = report;
+  const { outcome, dataDir, fenced, keptAs, privateDir, startedServices, localWal } = report;
   if (outcome.kind === "paused")
     return [
       `look at it${privateDir === undefined ? "" : `: psql -h ${privateDir}`}; when it is what you want: SELECT pg_wal_replay_resume(), then give the same command again, which finishes the restore`,
@@ -185,6 +187,11 @@ function nextSteps(report: RestoreReport, { appServices }: Pick<Prepared, "appSe
   const steps = fenced
     ? [`it is a copy; when it is to take the place of its source: soar-restore adopt --data-dir ${dataDir}`]
     : ["take a base backup now, the new timeline has none: soar-base-backup", ...subscriptionSteps(report)];
+  const command = byHand(localWal);
+  if (command !== undefined)
+    steps.push(
+      `to close the hole behind the earlier base backups, when the reason is gone, as somebody who may read these files and write to the bucket: ${command}`,
+    );
   if (startedServices.length === 0 && appServices.length > 0)
     steps.push(`start the applications: systemctl start ${appServices.join(" ")}`);
   steps.push("replication slots do not come back: make those that are needed again");

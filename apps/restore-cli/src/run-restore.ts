@@ -8,6 +8,7 @@ import {
 } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { restoreCluster } from "@soar/restore";
+import { archiveAsArchiver } from "./archive-wal.ts";
 import { clientsText, connectedClients } from "./connected-clients.ts";
 import { formatPlan, showPlan } from "./format-plan.ts";
 import { inspect, planFor, prepare, type Prepared } from "./prepare.ts";
@@ -23,7 +24,7 @@ export type RestoreContext = Omit<AnyContext, "config" | "positionals"> & {
 
 /** Plans, asks, restores, reports. */
 export async function runRestore(context: RestoreContext): Promise<void> {
-  const { config, log, output, signal, startProgress, envFile } = context;
+  const { config, log, output, signal, startProgress, envFile, app } = context;
   requireStop(config);
   const store = await openConfiguredStore(config, { log, envFile });
   const display = restoreDisplay({ begin: (label, unit) => startProgress({ label, unit }), log });
@@ -42,6 +43,7 @@ export async function runRestore(context: RestoreContext): Promise<void> {
       port: config.port,
       role: config.username,
       replan: async () => (await planFor(store, config, signal)).plan,
+      archiveWal: archiveAsArchiver(store, config, app),
       signal,
       onEvent: display.show,
     });

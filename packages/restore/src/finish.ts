@@ -3,6 +3,8 @@ import { emptyDirectory, removeTree } from "@soar/durable-files/directories";
 import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
 import { hasErrorCode } from "@soar/errors";
+import { archiveLocalWal, type ArchivedLocalWal } from "./archive-wal/archive-local-wal.ts";
+import { walToArchive } from "./archive-wal/wal-to-archive.ts";
 import { controlOf } from "./check-restore.ts";
 import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
 import { requireWritten } from "./go-on/check-there.ts";
@@ -25,12 +27,13 @@ export interface Finished {
   readonly startedServices: readonly string[];
   /** Whether the files were looked at when no server had pages in memory. */
   readonly isWritten: boolean;
+  readonly localWal: ArchivedLocalWal | undefined;
 }
 
 /**
  * After promotion: stops the server that nobody could reach, starts it with its own settings by whoever runs it every day,
- * starts the applications, and removes what only the restore needed. Every step may be done again after an interruption;
- * the record of the restore goes last.
+ * starts the applications, stores WAL that only this machine has, and removes what only the restore needed. Every step may
+ * be done again after an interruption; the record of the restore goes last.
  */
 export async function finishRestore(store: ObjectStore, plan: RestorePlan, run: Run): Promise<Finished> {
   const { dataDir, tablespaces, onEvent, keeper } = run;
@@ -72,8 +75,32 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
   await controlUnits("start", startedServices, run.systemEnv);
   if (startedServices.length > 0) onEvent?.({ type: "done", text: `started ${startedServices.join(", ")}` });
   await removePrivateDirectory(dataDir, privateDir, run.owner);
+  const localWal = await storeLocalWal(run);
   await removeState(run);
-  return { control, logFile, startedServices, isWritten: isStopped };
+  return { control, logFile, startedServices, isWritten: isStopped, localWal };
+}
+
+/** Behind the start of the server: an archive that was out of reach for days may take hours to catch up. */
+async function storeLocalWal(run: Run): Promise<ArchivedLocalWal | undefined> {
+  const { inPlace, table, keeper, onEvent } = run;
+  const reached = keeper.record.outcome?.reachedLsn;
+  const files = !inPlace || reached === undefined ? [] : walToArchive(table, BigInt(reached));
+  if (files.length === 0) return undefined;
+  onEvent?.({ type: "phase", phase: "archive" });
+  const localWal = await archiveLocalWal(files, {
+    ...run,
+    onFile: async (done) => {
+      onEvent?.({ type: "archived", files: done, total: files.length });
+      // Its age tells whether somebody went on with the server instead of this restore.
+      await keeper.note({});
+    },
+  });
+  const { archived, present, left } = localWal;
+  const stored = archived.length + present.length;
+  onEvent?.({ type: "archived", files: stored, total: files.length });
+  if (left.length === 0)
+    onEvent?.({ type: "done", text: `stored ${stored} WAL files in the repository that only this machine had` });
+  return localWal;
 }
 
 async function removeState({ dataDir, owner, keeper }: Run): Promise<void> {

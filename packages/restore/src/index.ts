@@ -2,6 +2,8 @@
 
 export { restoreCluster } from "./restore-cluster.ts";
 export { checkRestore, isInPlace } from "./check-restore.ts";
+export { plannedToArchive, type LocalWalFile } from "./archive-wal/wal-to-archive.ts";
+export type { ArchivedLocalWal, ArchiveWal } from "./archive-wal/archive-local-wal.ts";
 export { servicesToStop } from "./stand-still.ts";
 export { realDataDirectory } from "./data-directory.ts";
 export type { CheckedRestore, RestoreEvent, RestoreOptions, RestoreReport } from "./run/restore-options.ts";

@@ -85,6 +85,7 @@ async function runPhases(
     logFile: finished === undefined ? run.recoveryLog : finished.logFile,
     privateDir: finished === undefined ? run.keeper.record.privateDir : undefined,
     startedServices: finished?.startedServices ?? [],
+    localWal: finished?.localWal,
     changedSettings: await readChanged(run.dataDir),
     keptAs,
     keptEarlier: keptAs === undefined || keptAs === run.keptNow ? undefined : await whenKept(run.dataDir, keptAs),

@@ -1,5 +1,6 @@
 import type { RecoveryEvent, RecoveryOutcome } from "@soar/pg-tools/cluster";
 import type { BackupRecord } from "@soar/repository";
+import type { ArchivedLocalWal, ArchiveWal } from "../archive-wal/archive-local-wal.ts";
 import type { FoundThere } from "../go-on/check-there.ts";
 import type { Approach } from "../fetch/delta/approach.ts";
 import type { KeptEarlier } from "../status/kept-record.ts";
@@ -47,18 +48,22 @@ export interface RestoreOptions {
   readonly role: string;
   /** Plans again after the server was stopped: until then it wrote WAL. */
   readonly replan: () => Promise<RestorePlan>;
+  /** Stores a WAL file that recovery took from this machine's disk, once the server takes writes in its own right. */
+  readonly archiveWal: ArchiveWal;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: (event: RestoreEvent) => void;
 }
 
 export type RestoreEvent =
-  | { readonly type: "phase"; readonly phase: "fetch" | "recover" | "finish" }
+  | { readonly type: "phase"; readonly phase: "fetch" | "recover" | "finish" | "archive" }
   /** Something of the machine was changed; a sentence for the log. */
   | { readonly type: "done"; readonly text: string }
   /** Expiry does not know of this restore: the key may not write, or the bucket is full. */
   | { readonly type: "no-lease"; readonly reason: string }
   /** Stored bytes of the backup that are in place, fetched or found there, of all. */
   | { readonly type: "fetched"; readonly bytes: number; readonly total: number }
+  /** Files of WAL that only this machine had and that are in the repository now, of all. */
+  | { readonly type: "archived"; readonly files: number; readonly total: number }
   | ReplayProgress
   | SpoolEvent
   | RecoveryEvent;
@@ -107,6 +112,8 @@ export interface RestoreReport {
   readonly changedSettings: readonly ChangedSetting[];
   /** Units that were started again. */
   readonly startedServices: readonly string[];
+  /** What became of WAL that only this machine had; undefined where recovery needed none, and before promotion. */
+  readonly localWal: ArchivedLocalWal | undefined;
 }
 
 export interface CheckedRestore {

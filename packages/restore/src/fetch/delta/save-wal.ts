@@ -11,8 +11,10 @@ import {
   systemErrorCode,
 } from "@soar/durable-files";
 import { openOrdinaryIfPresent } from "@soar/durable-files/if-present";
+import { COPY_MARK } from "@soar/repository";
 import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
 import { savedWalPrefix } from "../../status/kept-record.ts";
+import { isFile } from "../../is-file.ts";
 import { heldControlFile } from "./hold-control-file.ts";
 
 export interface SaveWalOptions {
@@ -43,6 +45,9 @@ export async function saveUnarchivedWal(
   const place = `${savedWalPrefix(dataDir)}${control.mtime.toISOString().replaceAll(/[-:]|\.\d+/g, "")}`;
   if (names.length > 0) {
     await makeDirectory(place, { mode: 0o700, owner, sync: "directory" });
+    // Else nothing would tell, once the directory is overwritten, that it is not the source's own WAL.
+    if (await isFile(join(dataDir, COPY_MARK)))
+      await replaceFile(join(place, COPY_MARK), "", { mode: 0o600, owner, sync: "directory" });
     for (const name of names) await move(join(walDir, name), join(place, name), owner);
     await syncDirectory(place);
   }
