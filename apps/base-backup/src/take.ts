@@ -161,6 +161,7 @@ function sourceOf(server: ConnectionConfig, config: TakeContext["config"], log: 
 function showEvent(event: BackupEvent, { log, progress }: { readonly log: Log; readonly progress: Progress }): void {
   if (event.type === "progress") progress.update(event.done, event.total);
   if (event.type === "server-warning") log.warn(`the server says: ${event.message}`);
+  if (event.type === "config-left-out") log.warn(event.message);
   if (event.type === "clock-doubt") log.warn(`${event.doubt}: one of the clocks is wrong; compare them (date -u)`);
   if (event.type === "clock-settled") log.warn(`the label and the times of this backup go by ${event.goesBy}`);
   if (event.type === "waiting-for-wal") log.debug(`waiting for WAL segment ${event.missing}`);

@@ -65,5 +65,7 @@ export type BackupEvent =
   | { readonly type: "progress"; readonly done: number; readonly total: number | undefined }
   /** What the server said about its own data directory, in its language. */
   | { readonly type: "server-warning"; readonly message: string }
+  /** A file that the configuration names and that could not be kept, in a sentence. */
+  | { readonly type: "config-left-out"; readonly message: string }
   | { readonly type: "waiting-for-wal"; readonly missing: string }
   | { readonly type: "reading-back" };

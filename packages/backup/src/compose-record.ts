@@ -25,6 +25,8 @@ export interface RecordParts {
   readonly objects: readonly BackupObject[];
   /** Labels that an incremental refers to; undefined for a full backup. */
   readonly references: readonly string[] | undefined;
+  /** What the configuration names and could not be kept, one sentence each. */
+  readonly configLeftOut: readonly string[];
   /** Where the clocks of the run contradict each other. */
   readonly clockDoubts: readonly string[];
   /** What named and dated it instead of the machine's clock. */
@@ -84,7 +86,7 @@ export function composeRecord(parts: RecordParts): BackupRecord {
       ]),
     },
     damagedPages: damagedPagesOf(archives.damaged),
-    warnings: [...archives.warnings],
+    warnings: [...archives.warnings, ...parts.configLeftOut],
     leftOut: options.replayed?.leftOut ?? passedOver(archives.warnings),
     ...(parts.clockDoubts.length === 0 ? {} : { clockDoubts: [...parts.clockDoubts] }),
     ...(parts.datedBy === undefined ? {} : { datedBy: parts.datedBy }),

@@ -1,7 +1,8 @@
 export { takeBackup } from "./take-backup.ts";
 export type { BackupEvent, ReplayedSource, TakeBackupOptions } from "./backup-options.ts";
 export { takeReplayedBackup, type TakeReplayedOptions } from "./take-replayed-backup.ts";
-export { readServerConfig, packServerConfig, type ServerConfigFile } from "./server-config.ts";
+export { readServerConfig, packServerConfig } from "./server-config.ts";
+export type { ServerConfig, ServerConfigFile } from "./follow-includes.ts";
 export { waitForWal, type WalWait } from "./prove/wait-for-wal.ts";
 export { keepBackup, unkeepBackup, type KeepBackupOptions } from "./keep-backup.ts";
 export { replicationSource } from "./source/replication-source.ts";

@@ -58,8 +58,7 @@ export async function takeBackup(store: ObjectStore, given: TakeBackupOptions): 
   await given.source.check(facts);
   const patience = { patienceMs: given.archiverPatienceMs, signal };
   if (!facts.inRecovery) await requireArchiving(sql, facts, patience);
-  const config =
-    given.replayed?.serverConfig ?? packServerConfig(await readServerConfig(sql, { signal }), before.now());
+  const config = await keepConfig(sql, before);
   const repository = await claimRepository(store, identityOf(facts), {
     toolVersion: given.toolVersion,
     now: before.now(),
@@ -85,6 +84,19 @@ export async function takeBackup(store: ObjectStore, given: TakeBackupOptions): 
   }
 }
 
+interface KeptConfig {
+  readonly packed: Buffer;
+  readonly leftOut: readonly string[];
+}
+
+async function keepConfig(sql: SqlConnection, options: TakeBackupOptions): Promise<KeptConfig> {
+  const { replayed, signal, now, onEvent } = options;
+  if (replayed !== undefined) return { packed: replayed.serverConfig, leftOut: [] };
+  const { files, leftOut } = await readServerConfig(sql, { signal });
+  for (const message of leftOut) onEvent?.({ type: "config-left-out", message });
+  return { packed: packServerConfig(files, now()), leftOut };
+}
+
 /** For an incremental: what earlier backups hold. */
 interface EarlierBackups extends ChangesBase {
   readonly members: TrackedMembers;
@@ -97,7 +109,7 @@ interface Run {
   readonly facts: ServerFacts;
   readonly repository: RepositoryRecord;
   readonly claimed: ClaimedBackup;
-  readonly config: Buffer;
+  readonly config: KeptConfig;
   readonly existing: EarlierBackups | undefined;
 }
 
@@ -127,7 +139,7 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   const objects: BackupObject[] = [
     ...archives.objects,
     ...checked.objects,
-    await storeObject(store, claimed.label, "server-config.tar.gz", run.config, { signal }),
+    await storeObject(store, claimed.label, "server-config.tar.gz", run.config.packed, { signal }),
   ];
   const references = run.existing?.members.labels();
   const host = options.replayed?.host ?? (await readServerHost(run.sql, options));
@@ -139,6 +151,7 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
     checked,
     objects,
     references,
+    configLeftOut: run.config.leftOut,
     clockDoubts: allDoubts(run),
     datedBy: run.clock.goesBy,
     finishedAt: options.now(),

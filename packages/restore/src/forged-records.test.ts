@@ -107,7 +107,7 @@ describe("what belongs to somebody else than the data directory", requires("root
 
   test("is no place for configuration, whatever the repository says, unless it is Debian's", async () => {
     const put = (directory: string, systemEnv = {}) =>
-      putServerConfig([{ path: join(directory, "evil.conf"), present: undefined, saved: "x" }], {
+      putServerConfig([{ path: join(directory, "evil.conf"), present: undefined, saved: "x", isAccess: false }], {
         owner: OWNER,
         systemEnv,
         now: new Date(0),

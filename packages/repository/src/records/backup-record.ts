@@ -100,7 +100,7 @@ const schema = v.object({
   backupHistory: v.optional(v.object({ name: v.string(), sha256: sha256Text })),
   /** Pages whose checksum was wrong at the source. The backup is as good as the source was. */
   damagedPages: v.array(v.object({ path: v.string(), detail: v.string() })),
-  /** What the server warned of beside them, in its language; undefined in records of versions before. */
+  /** What the server warned of beside them, in its language, and what its configuration names that could not be kept; undefined in records of versions before. */
   warnings: v.optional(v.array(v.string())),
   /** Links and sockets in the data directory, which the server does not store, by their paths there; undefined like the warnings. */
   leftOut: v.optional(v.array(v.string())),

@@ -192,3 +192,53 @@ test("access rules that lay elsewhere, and are not on this host, are named in th
   ).toEqual([]);
   expect(inCopy("rules")).toBe("local all all trust\n");
 });
+
+test("lists that access rules name come with them, from wherever, and are found there, also by each other", async () => {
+  const files = {
+    [`${ETC}/postgresql.conf`]: "",
+    [`${ETC}/pg_hba.conf`]:
+      'local @/opt/soar-test-dbs,all @users,"@me" md5\nlocal all @"/opt/my users" peer # @/opt/no\ninclude more\n',
+    [`${ETC}/pg_ident.conf`]: "admins @../soar-test-system postgres\n",
+    [`${ETC}/users`]: "alice, bob\n@/opt/soar-test-more\n",
+    [`${ETC}/more`]: "local all @users md5\n",
+    "/opt/soar-test-dbs": "soar\n",
+    "/opt/my users": "carol caf\xe9\n",
+    "/opt/soar-test-more": "@soar-test-dbs\n",
+    "/etc/soar-test/15/soar-test-system": "root\n",
+    "/opt/no": "",
+    "/opt/soar-test-stranger": "not named",
+  };
+  await bring(files, { etc: ETC, isWhole: true });
+  const kept = join(copy, "soar-configuration");
+  expect(inCopy("pg_hba.conf")).toBe(
+    `local @"${kept}/opt/soar-test-dbs",all @users,"@me" md5\nlocal all @"${kept}/opt/my users" peer # @/opt/no\ninclude more\n`,
+  );
+  expect(inCopy("pg_ident.conf")).toBe(`admins @"${kept}/etc/soar-test/15/soar-test-system" postgres\n`);
+  expect(inCopy("users")).toBe(`alice, bob\n@"${kept}/opt/soar-test-more"\n`);
+  expect(inCopy("soar-configuration/opt/soar-test-more")).toBe("@soar-test-dbs\n");
+  expect(inCopy("soar-configuration/opt/my users")).toBe("carol caf\xe9\n");
+  expect(existsSync(join(kept, "opt/no"))).toBe(false);
+  expect(existsSync(join(kept, "opt/soar-test-stranger"))).toBe(false);
+});
+
+test("rules that came with the data find the lists that lay elsewhere; twice changes nothing", async () => {
+  const hba = "local all @/opt/soar-test-users,@beside md5\ninclude /opt/soar-test-rules\n";
+  const files = {
+    [`${DATA}/postgresql.conf`]: "",
+    [`${DATA}/pg_hba.conf`]: hba,
+    [`${DATA}/beside`]: "bob\n",
+    "/opt/soar-test-users": "alice\n",
+    "/opt/soar-test-rules": "local all all reject\n",
+  };
+  put("postgresql.conf", "");
+  put("pg_hba.conf", hba);
+  put("beside", "bob\n");
+  const kept = join(copy, "soar-configuration/opt");
+  for (const written of [["soar-configuration/opt/soar-test-users", "soar-configuration/opt/soar-test-rules"], []]) {
+    expect((await bring(files)).sort()).toEqual(written.sort());
+    expect(inCopy("pg_hba.conf")).toBe(
+      `local all @"${kept}/soar-test-users",@beside md5\ninclude "${kept}/soar-test-rules"\n`,
+    );
+  }
+  expect(inCopy("soar-configuration/opt/soar-test-users")).toBe("alice\n");
+});

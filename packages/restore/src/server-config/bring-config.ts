@@ -9,11 +9,13 @@ import {
   type WriteOptions,
 } from "@soar/durable-files";
 import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
+import { type ConfigForm, redirectIncludes } from "@soar/pg-tools/recovery-config";
 import { decodeName, encodeName } from "@soar/seekable-tar/members";
 import { inDataDirectory } from "../data-directory.ts";
 import { CONF, type ConfigSource, isBrought, linkOnTheWay, missingOf, placeInCopy } from "./config-places.ts";
-import { placeBelow, redirectIncludes } from "./include-directives.ts";
+import { placeBelow } from "./place-below.ts";
 import { findTargets } from "./include-targets.ts";
+import { formsOf } from "./legal-files.ts";
 import { addOwnPlaces, ownPlaces, readConf, withoutForeignIncludes, withoutPidFile } from "./own-places.ts";
 
 /** The directory that gets the configuration. */
@@ -31,6 +33,7 @@ interface Bringing {
   readonly backup: ConfigSource;
   /** Of the files that are brought, by their paths on the source. */
   readonly places: ReadonlyMap<string, string>;
+  readonly forms: ReadonlyMap<string, ConfigForm>;
 }
 
 /**
@@ -50,7 +53,7 @@ export async function bringConfig(
   for (const path of await missingOf(saved, backup, copy))
     if (own === undefined || !(await isBrought(path, backup, dataDir, own)))
       places.set(path, placeInCopy(path, backup, dataDir));
-  const bringing = { copy, backup, places };
+  const bringing = { copy, backup, places, forms: formsOf(saved, backup) };
   const config = backup.settings["config_file"] ?? "";
   for (const [path, place] of places)
     if (path !== config) await write(copy, place, await redirected(bringing, path, saved.get(path) ?? EMPTY));
@@ -86,14 +89,15 @@ function accessPlaces({ places, backup, copy }: Bringing): Record<string, string
 }
 
 /** The content of a file of the source, for its place in the copy; directories that it includes are there then. */
-async function redirected({ copy, backup, places }: Bringing, path: string, content: Buffer): Promise<Buffer> {
+async function redirected({ copy, backup, places, forms }: Bringing, path: string, content: Buffer): Promise<Buffer> {
   const text = decodeName(content);
-  const targets = await findTargets(text, path, { ...copy, backup, places });
+  const form = forms.get(path) ?? "settings";
+  const targets = await findTargets(text, path, { ...copy, backup, places, form });
   for (const directory of targets.directories) {
     await removeLinks(copy, directory);
     await makeDirectory(directory, { ...fileIn(copy), mode: 0o700 });
   }
-  const other = redirectIncludes(text, path, ({ kind, target }) => targets.others.get(`${kind} ${target}`));
+  const other = redirectIncludes(text, path, form, ({ kind, target }) => targets.others.get(`${kind} ${target}`));
   return other === text ? content : encodeName(other);
 }
 

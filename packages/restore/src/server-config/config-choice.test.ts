@@ -36,6 +36,35 @@ test.each(["include_if_exists 'none.conf'", "include_if_exists '/opt/soar-test-n
   },
 );
 
+test.each([
+  ["local all @/opt/soar-test-none peer", false],
+  ["local all @list peer", false],
+  ["include /opt/soar-test-none", true],
+])("what came with the data may name what did not: %s", async (line, isFatal) => {
+  for (const name of ["postgresql.conf", "postgresql.auto.conf"]) put(name, "");
+  put("list", "@/opt/soar-test-none\n");
+  put("pg_hba.conf", `${line}\n`);
+  const own = { config_file: join(dataDir, "postgresql.conf"), hba_file: join(dataDir, "pg_hba.conf") };
+  let asked = 0;
+  const backup = backupWith(own);
+  const looking = {
+    ...backup,
+    get objects() {
+      asked += 1;
+      return backup.objects;
+    },
+  };
+  const choose = () => chooseConfigFile(createMemoryStore(), looking, dataDir, { inPlace: true });
+  if (isFatal) await expect(choose()).rejects.toMatchObject({ code: "OBJECT_MISSING" });
+  else expect(await choose()).toEqual({ configFile: undefined, settings: {}, brought: [] });
+  expect(asked).not.toBe(0);
+  asked = 0;
+  put("pg_hba.conf", "local all @list peer # @/opt/soar-test-none\n");
+  put("list", "alice\n");
+  await choose();
+  expect(asked).toBe(0);
+});
+
 test("a server that was stopped is started again with what lies there, whatever of it is missing", async () => {
   put("postgresql.conf", "include 'none.conf'\n");
   const own = { config_file: join(dataDir, "postgresql.conf"), hba_file: "/opt/soar-test-none" };

@@ -2,13 +2,15 @@ import { join } from "node:path";
 import { lstatIfPresent, type Owner, readIfPresent, readTextIfPresent } from "@soar/durable-files";
 import { hasErrorCode } from "@soar/errors";
 import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
+import { type IncludeDirective, includesOf } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
+import { decodeName } from "@soar/seekable-tar/members";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { inDataDirectory } from "../data-directory.ts";
 import { isFile } from "../is-file.ts";
 import { bringConfig } from "./bring-config.ts";
-import { CONF, isBrought, isDirectory, isElsewhere } from "./config-places.ts";
-import { includesOf, placeBelow } from "./include-directives.ts";
+import { CONF, isBrought, isDirectory, isElsewhere, linkOnTheWay } from "./config-places.ts";
+import { placeBelow } from "./place-below.ts";
 import { AUTO_CONF } from "./legal-files.ts";
 import { hasOwnPlaces, nameOwnPlaces } from "./own-places.ts";
 import { NOT_READABLE, readSavedConfig } from "./saved-config.ts";
@@ -94,23 +96,37 @@ async function lacksFiles(
   const { settings, source, leftOut = [] } = backup;
   const own = await readOwn(dataDir, owner);
   const access = ACCESS_FILE_SETTINGS.map((setting) => ({ kind: "file", target: settings[setting] ?? "" }));
+  const isAccess = new Set(access.map(({ target }) => target));
+  const named: NamedFile[] = [...access, ...includesOf(own, join(source.dataDirectory, CONF), "settings")];
+  const looked = new Set<string>();
   let isAbsent = false;
-  for (const { kind, target } of [...access, ...includesOf(own, join(source.dataDirectory, CONF))]) {
+  // It grows by what the files that came with the data name in turn.
+  for (const { kind, target } of named) {
     const inside = placeBelow(source.dataDirectory, target);
     const place = inside === undefined ? target : join(dataDir, inside);
-    if (place === "" || (await isFile(place)) || (await isDirectory(place))) continue;
-    if (await isBrought(target, backup, dataDir, own)) continue;
-    if (kind !== "file-if-there") return "surely";
-    isAbsent = true;
+    if (place === "" || (await isDirectory(place))) continue;
+    if (await isFile(place)) {
+      if (inside === undefined || looked.has(target)) continue;
+      looked.add(target);
+      const form = isAccess.has(target) ? "access" : "settings";
+      const more = includesOf(await readOwn(dataDir, owner, inside), target, form);
+      if (form === "access") for (const one of more) isAccess.add(one.target);
+      named.push(...more);
+    } else if (!(await isBrought(target, backup, dataDir, own))) {
+      if (kind !== "file-if-there" && kind !== "list") return "surely";
+      isAbsent = true;
+    }
   }
   return isAbsent || leftOut.length > 0 || !(await isThere(dataDir, AUTO_CONF)) ? "maybe" : undefined;
 }
 
+type NamedFile = Pick<IncludeDirective, "target"> & { readonly kind: string };
+
 /** Empty where a link leads to it, which is the administrator's. */
-async function readOwn(dataDir: string, owner: Owner | undefined): Promise<string> {
-  const path = join(dataDir, CONF);
-  if ((await lstatIfPresent(path))?.isFile() !== true) return "";
-  return (await readIfPresent(path, { within: inDataDirectory(dataDir, owner) }))?.toString("utf8") ?? "";
+async function readOwn(dataDir: string, owner: Owner | undefined, inside: string = CONF): Promise<string> {
+  const path = join(dataDir, inside);
+  if ((await lstatIfPresent(path))?.isFile() !== true || (await linkOnTheWay(dataDir, inside)) !== undefined) return "";
+  return decodeName((await readIfPresent(path, { within: inDataDirectory(dataDir, owner) })) ?? Buffer.alloc(0));
 }
 
 async function isThere(dataDir: string, name: string): Promise<boolean> {

@@ -13,6 +13,7 @@ import { SoarError } from "@soar/errors";
 import type { BackupRecord } from "@soar/repository";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { nearestExisting } from "../data-directory.ts";
+import { formsOf } from "./legal-files.ts";
 import { readSavedConfig } from "./saved-config.ts";
 import { keptPrefix } from "../status/kept-record.ts";
 
@@ -22,6 +23,8 @@ export interface ConfigDifference {
   /** Undefined when there is none. */
   readonly present: string | undefined;
   readonly saved: string;
+  /** It says who may log in. */
+  readonly isAccess: boolean;
 }
 
 /**
@@ -34,12 +37,14 @@ export async function compareServerConfig(
   options: CallOptions,
 ): Promise<ConfigDifference[]> {
   const differences: ConfigDifference[] = [];
-  for (const [path, content] of await readSavedConfig(store, backup, options)) {
+  const files = await readSavedConfig(store, backup, options);
+  const forms = formsOf(files, backup);
+  for (const [path, content] of files) {
     const inside = relative(backup.source.dataDirectory, path);
     if (!inside.startsWith("..") && !isAbsolute(inside)) continue;
     const present = await readPresent(path);
     const saved = content.toString("utf8");
-    if (present !== saved) differences.push({ path, present, saved });
+    if (present !== saved) differences.push({ path, present, saved, isAccess: forms.get(path) === "access" });
   }
   return differences;
 }
@@ -91,13 +96,13 @@ export async function putServerConfig(
 ): Promise<void> {
   await requireConfigPlaces(differences, places);
   const stamp = now.toISOString().replaceAll(/[-:]|\.\d+/g, "");
-  for (const { path, saved } of differences) {
+  for (const { path, saved, isAccess } of differences) {
     await makeDirectory(dirname(path), { mode: 0o755, owner: places.owner, sync: "directory" });
     const owned = { owner: places.owner, sync: "directory", within: { base: dirname(path) } } as const;
     // A restore that is interrupted in between finds none and puts it.
     if ((await lstatIfPresent(path)) !== undefined)
       await moveEntry(path, keptPrefix(path) + stamp, { ...owned, sync: "none" });
     // As Debian has it: who may log in is nobody's business. The server is started with it next, also after a crash.
-    await replaceFile(path, saved, { ...owned, mode: /hba|ident/.test(path) ? 0o640 : 0o644 });
+    await replaceFile(path, saved, { ...owned, mode: isAccess ? 0o640 : 0o644 });
   }
 }

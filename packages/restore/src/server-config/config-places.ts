@@ -1,11 +1,13 @@
 import { basename, dirname, join } from "node:path";
 import { lstatIfPresent, statIfPresent } from "@soar/durable-files";
 import { ACCESS_FILE_SETTINGS } from "@soar/pg-tools/majors";
-import { parseConfigSettings } from "@soar/pg-tools/recovery-config";
+import { includesOf, parseConfigSettings } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
+import { decodeName } from "@soar/seekable-tar/members";
 import { isOutsideLink } from "../fetch/delta/outside-links.ts";
 import { isFile } from "../is-file.ts";
-import { includesOf, placeBelow } from "./include-directives.ts";
+import { placeBelow } from "./place-below.ts";
+import { formsOf } from "./legal-files.ts";
 import { hasOwnPlaces } from "./own-places.ts";
 
 export type ConfigSource = Pick<BackupRecord, "settings" | "source" | "leftOut">;
@@ -67,9 +69,12 @@ export async function missingOf(
   backup: ConfigSource,
   { dataDir, isWhole, replacesLinks }: Presence,
 ): Promise<string[]> {
+  const forms = formsOf(saved, backup);
   const included = new Set(
     [...saved].flatMap(([path, content]) =>
-      includesOf(content.toString("utf8"), path).flatMap(({ kind, target }) => (kind === "directory" ? [target] : [])),
+      includesOf(decodeName(content), path, forms.get(path) ?? "settings").flatMap(({ kind, target }) =>
+        kind === "directory" ? [target] : [],
+      ),
     ),
   );
   const isHere = async (path: string): Promise<boolean> => {

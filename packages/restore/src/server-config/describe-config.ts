@@ -5,7 +5,7 @@ import type { CallOptions, ObjectStore } from "@soar/storage";
 import { isFile } from "../is-file.ts";
 import { findKeptByInterrupted } from "../status/kept-record.ts";
 import { isElsewhere, isLeftOut, linkOnTheWay, missingOf, placeInCopy } from "./config-places.ts";
-import { placeBelow } from "./include-directives.ts";
+import { placeBelow } from "./place-below.ts";
 import type { ForeseenConfig } from "./foresee-settings.ts";
 import { NOT_READABLE, readSavedConfig } from "./saved-config.ts";
 

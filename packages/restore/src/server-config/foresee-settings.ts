@@ -5,7 +5,7 @@ import { openTemporaryDirectory } from "@soar/durable-files/directories";
 import { formatConfigSetting, parseConfigSettings } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
 import { splitChanged, suitToHost } from "./host-settings.ts";
-import { AUTO_CONF } from "./legal-files.ts";
+import { AUTO_CONF, formsOf } from "./legal-files.ts";
 import type { ChangedSetting } from "./refused-settings.ts";
 
 /** What the restored server will read as its configuration. */
@@ -33,9 +33,8 @@ export async function foreseeChanged(
   { binDir, onUnknownPages, signal }: ForeseeOptions,
 ): Promise<ChangedSetting[]> {
   const last = join(source.dataDirectory, AUTO_CONF);
-  const paths = [...saved.keys()].filter(
-    (path) => path !== last && path !== settings["hba_file"] && path !== settings["ident_file"],
-  );
+  const forms = formsOf(saved, { settings, source });
+  const paths = [...saved.keys()].filter((path) => path !== last && forms.get(path) !== "access");
   const owner = configFile !== undefined && isRoot() ? await ownerOf(configFile) : undefined;
   await using directory = await openTemporaryDirectory(tmpdir(), "soar-settings-", { owner });
   const dataDir = directory.path;

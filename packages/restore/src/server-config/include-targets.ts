@@ -1,6 +1,7 @@
 import { dirname, isAbsolute, resolve } from "node:path";
+import { type ConfigForm, type IncludeDirective, includesOf } from "@soar/pg-tools/recovery-config";
 import { type ConfigSource, isDirectory, placeInCopy } from "./config-places.ts";
-import { type IncludeDirective, includesOf, placeBelow } from "./include-directives.ts";
+import { placeBelow } from "./place-below.ts";
 
 export interface TargetPlaces {
   readonly dataDir: string;
@@ -17,11 +18,15 @@ export interface IncludeTargets {
 }
 
 /** Where a file of the source has to look for what it includes when it lies in its place in a copy. */
-export async function findTargets(text: string, path: string, options: TargetPlaces): Promise<IncludeTargets> {
+export async function findTargets(
+  text: string,
+  path: string,
+  { form, ...options }: TargetPlaces & { readonly form: ConfigForm },
+): Promise<IncludeTargets> {
   const { dataDir, backup } = options;
   const [others, directories] = [new Map<string, string>(), [] as string[]];
   const from = dirname(placeInCopy(path, backup, dataDir));
-  for (const directive of includesOf(text, path)) {
+  for (const directive of includesOf(text, path, form)) {
     const { kind, target, name } = directive;
     const place = placeOf(directive, options) ?? (await placeOfNothing(directive, from, options));
     if (place === undefined) continue;

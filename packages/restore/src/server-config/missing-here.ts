@@ -3,6 +3,7 @@ import { statIfPresent } from "@soar/durable-files";
 import { runIfPresent } from "@soar/programs";
 import type { BackupRecord } from "@soar/repository";
 import { foreseeChanged, type ForeseenConfig } from "./foresee-settings.ts";
+import { missingNamed } from "./missing-named.ts";
 import { findPreloadLibraries } from "./preload-libraries.ts";
 
 export interface MissingHereOptions {
@@ -26,6 +27,7 @@ export async function findMissingHere(backup: BackupRecord, options: MissingHere
     ...(await missingCertificates(backup, options)),
     ...(await missingLibraries(backup, options)),
     ...(await missingLocales(backup, options)),
+    ...(await missingNamed(backup, options.config)),
     ...(await missingValues(backup, options)),
   ];
 }
