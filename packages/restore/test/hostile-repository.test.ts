@@ -50,7 +50,7 @@ async function fetch(
   const backup = await putSampleBackup(store, {
     label: LABEL,
     first: 1,
-    links,
+    beside: { links },
     change: (record) => ({ ...record, tablespaces }),
   });
   await createDataDirectory(dataDir, OWNER);

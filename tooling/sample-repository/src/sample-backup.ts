@@ -2,10 +2,11 @@ import { formatBackupManifest } from "@soar/pg-tools/manifest";
 import { backupKey, putBackupRecord, sha256Hex, type BackupRecord } from "@soar/repository";
 import { claimLabel } from "@soar/repository/markers";
 import type { ObjectStore } from "@soar/storage";
-import { filesOf, type SampleState } from "./sample-files.ts";
+import { type Files, filesOf, type SampleState } from "./sample-files.ts";
 import { manifestOf } from "./sample-manifest.ts";
 import { positionsOf } from "./sample-positions.ts";
 import { sampleRecord } from "./sample-record.ts";
+import type { BesideFiles } from "./sample-tar.ts";
 import { writeArchives } from "./write-archives.ts";
 
 export interface SampleBackup extends SampleState {
@@ -15,10 +16,12 @@ export interface SampleBackup extends SampleState {
   /** Refers to the chunks of this backup. */
   readonly base?: BackupRecord;
   readonly checksums?: "CRC32C" | "SHA256";
+  /** Files of the data directory beside those that every sample has, or instead of them. */
+  readonly more?: Files;
   /** Files of the data directory that its archive lacks. */
   readonly without?: readonly string[];
-  /** Symbolic links of the archive of the data directory, which a server never puts there: path to target. */
-  readonly links?: Readonly<Record<string, string>>;
+  /** In the archive of the data directory, which otherwise holds nothing but files. */
+  readonly beside?: BesideFiles;
   /** Changes the record before it is written. */
   readonly change?: (record: BackupRecord) => BackupRecord;
 }
@@ -39,7 +42,9 @@ export async function putSampleBackup(store: ObjectStore, options: SampleBackup)
   const all = filesOf(options, positions);
   const files = {
     ...all,
-    base: Object.fromEntries(Object.entries(all.base).filter(([path]) => options.without?.includes(path) !== true)),
+    base: Object.fromEntries(
+      Object.entries({ ...all.base, ...options.more }).filter(([path]) => options.without?.includes(path) !== true),
+    ),
   };
   const written = await writeArchives(store, options, files);
   const manifest = formatBackupManifest(manifestOf(files, positions, options.checksums ?? "CRC32C"));

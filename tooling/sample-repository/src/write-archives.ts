@@ -11,7 +11,7 @@ import {
 import { readObject, type ObjectStore } from "@soar/storage";
 import { SAMPLE_TABLESPACE, type SampleFiles } from "./sample-files.ts";
 import { SAMPLE_CHUNK_BYTES } from "./sample-record.ts";
-import { tarOf } from "./sample-tar.ts";
+import { type BesideFiles, tarOf } from "./sample-tar.ts";
 
 /** What `writeArchives` has put, as the record says it. */
 export interface Written {
@@ -23,14 +23,14 @@ export interface Written {
 export interface WriteArchivesOptions {
   readonly label: string;
   readonly base?: BackupRecord;
-  /** Symbolic links of the archive of the data directory: path to target. */
-  readonly links?: Readonly<Record<string, string>>;
+  /** In the archive of the data directory. */
+  readonly beside?: BesideFiles;
 }
 
 /** Writes the archives of a backup, or with `base` only the chunks that its backup lacks, and their seek table. */
 export async function writeArchives(
   store: ObjectStore,
-  { label, base, links }: WriteArchivesOptions,
+  { label, base, beside }: WriteArchivesOptions,
   files: SampleFiles,
 ): Promise<Written> {
   const frames: Buffer[] = [];
@@ -49,7 +49,7 @@ export async function writeArchives(
       const resolveExisting = (sha256: Buffer, length: number): MemberLocation | undefined =>
         index?.find(sha256, length);
       const write = writeSeekableTar({
-        source: [tarOf(content, oid === undefined ? links : {})],
+        source: [tarOf(content, oid === undefined ? beside : {})],
         name,
         objectKey: backupKey(label, object),
         codec: "gzip",

@@ -1,4 +1,5 @@
 import { requireMajor } from "@soar/pg-tools/majors";
+import type { Belonging } from "./belongings.ts";
 import { heapTuples } from "./heap-tuples.ts";
 
 /** `NAMEDATALEN`. */
@@ -30,12 +31,6 @@ export function classRows(pages: Buffer, blockSize: number, postgresMajor: numbe
 /** Rows of pg_namespace: OID and name. */
 export function namespaceRows(pages: Buffer, blockSize: number): { readonly oid: number; readonly name: string }[] {
   return tuples(pages, blockSize, 4 + NAME_BYTES).map((data) => ({ oid: data.readUInt32LE(0), name: nameAt(data, 4) }));
-}
-
-/** One relation that belongs to another. */
-export interface Belonging {
-  readonly part: number;
-  readonly whole: number;
 }
 
 /** pg_index begins with `indexrelid` and `indrelid`, pg_inherits with `inhrelid` and `inhparent`. */

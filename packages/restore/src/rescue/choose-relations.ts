@@ -1,14 +1,7 @@
-import { join } from "node:path";
-import { readIfPresent } from "@soar/durable-files";
-import {
-  classRows,
-  dependRows,
-  namespaceRows,
-  pairRows,
-  parseFileNodeMap,
-  type Belonging,
-  type ClassRow,
-} from "./catalog-rows.ts";
+import { Belongings } from "./belongings.ts";
+import { classRows, dependRows, namespaceRows, pairRows, parseFileNodeMap, type ClassRow } from "./catalog-rows.ts";
+import { readFileNodeMap, readPages } from "./catalog-pages.ts";
+import type { ChosenRelations } from "./rescue-scope.ts";
 
 /** A table by its name in SQL. */
 export interface TableName {
@@ -24,103 +17,139 @@ export interface ChooseOptions {
   readonly postgresMajor: number;
 }
 
-export interface ChosenRelations {
-  readonly fileNumbers: ReadonlySet<number>;
-  /** False when a catalog that has to be read is among them and not there yet: fetch these, then choose again. */
-  readonly complete: boolean;
-}
-
 const CATALOGS = { class: 1259, namespace: 2615, index: 2610, inherits: 2611, depend: 2608 } as const;
 const FIRST_NORMAL_OBJECT_ID = 16_384;
+/** Rows that say what belongs to what: each is held in a few bytes. */
+const MOST_ROWS = 8_000_000;
+/** Relations, and files, that are chosen; and what names them. */
+const MOST_CHOSEN = 500_000;
 
 /**
  * The files of tables with their partitions, indexes, TOAST tables and owned sequences, over all versions of the rows in
  * the catalogs of a base backup: whichever of them is right when the backup is consistent, its file is among them. Files
- * that appear later come from WAL. The catalogs' own files are included, wherever they moved.
+ * that appear later come from WAL. The catalogs' own files are included, wherever they moved. Memory stays bounded whatever the
+ * catalogs say: more than it has room for is a doubt.
  */
 export async function chooseRelations(options: ChooseOptions): Promise<ChosenRelations> {
-  const map = parseFileNodeMap((await readFromAny(options.directories, "pg_filenode.map")) ?? Buffer.alloc(0));
-  const missing = new Set<number>();
-  const read = async (fileNumbers: Iterable<number>): Promise<Buffer> => {
-    const parts: Buffer[] = [];
-    for (const fileNumber of fileNumbers) {
-      const pages = await readSegments(options.directories, fileNumber);
-      if (pages === undefined) missing.add(fileNumber);
-      else parts.push(pages);
-    }
-    return Buffer.concat(parts);
-  };
-  const classes = classRows(
-    await read([map.get(CATALOGS.class) ?? CATALOGS.class]),
-    options.blockSize,
-    options.postgresMajor,
-  );
-  const filesOf = fileIndex(classes, map);
-  const catalog = async (oid: number): Promise<Buffer> => await read(filesOf.get(oid) ?? []);
-  const namespaces = namespaceRows(await catalog(CATALOGS.namespace), options.blockSize);
-  const belongings = [
-    ...pairRows(await catalog(CATALOGS.index), options.blockSize),
-    ...pairRows(await catalog(CATALOGS.inherits), options.blockSize),
-    ...dependRows(await catalog(CATALOGS.depend), options.blockSize),
-    ...classes.map(({ oid, toast }) => ({ part: toast, whole: oid })),
-  ];
-  if (missing.size > 0) return { fileNumbers: missing, complete: false };
-  const wanted = closeOver(oidsOf(options.tables, classes, namespaces), belongings);
-  for (const oid of filesOf.keys()) if (oid < FIRST_NORMAL_OBJECT_ID) wanted.add(oid);
-  return { fileNumbers: new Set([...wanted].flatMap((oid) => [...(filesOf.get(oid) ?? [])])), complete: true };
+  try {
+    return await choose(options);
+  } catch (error) {
+    if (error instanceof TooMany) return { doubt: error.message };
+    throw error;
+  }
 }
 
-/** Every file number that any version of a row gives a relation. */
-function fileIndex(classes: readonly ClassRow[], map: ReadonlyMap<number, number>): Map<number, Set<number>> {
-  const files = new Map<number, Set<number>>();
-  const add = (oid: number, fileNumber: number): void => {
-    if (fileNumber !== 0) files.set(oid, (files.get(oid) ?? new Set()).add(fileNumber));
+class TooMany extends Error {}
+
+function requireRoom(count: number, most: number): void {
+  if (count > most) throw new TooMany("the catalogs of the database name more relations than are looked through");
+}
+
+async function choose({ tables, directories, blockSize, postgresMajor }: ChooseOptions): Promise<ChosenRelations> {
+  const map = parseFileNodeMap(await readFileNodeMap(directories));
+  const missing = new Set<number>();
+  /** Of files that are not there yet, nothing. */
+  const pagesOf = (fileNumbers: Iterable<number>): AsyncGenerator<Buffer, void, undefined> =>
+    readPages(fileNumbers, { directories, blockSize, missing });
+  const classes = async function* (): AsyncGenerator<ClassRow, void, undefined> {
+    for await (const pages of pagesOf([map.get(CATALOGS.class) ?? CATALOGS.class]))
+      yield* classRows(pages, blockSize, postgresMajor);
   };
-  for (const { oid, fileNumber } of classes) add(oid, fileNumber);
-  for (const [oid, fileNumber] of map) add(oid, fileNumber);
+  const catalogs = await filesOfCatalogs(classes(), map);
+  const namespaces = new Set<string>();
+  for await (const pages of pagesOf(catalogs.get(CATALOGS.namespace) ?? []))
+    for (const { oid, name } of namespaceRows(pages, blockSize)) {
+      if (tables.some(({ schema }) => schema === name)) namespaces.add(`${oid} ${name}`);
+      requireRoom(namespaces.size, MOST_CHOSEN);
+    }
+  const found = await readClasses(classes(), map, (row) =>
+    tables.some(({ schema, name }) => name === row.name && namespaces.has(`${row.namespace} ${schema}`)),
+  );
+  for (const [catalog, rowsOf] of [
+    [CATALOGS.index, pairRows],
+    [CATALOGS.inherits, pairRows],
+    [CATALOGS.depend, dependRows],
+  ] as const)
+    for await (const pages of pagesOf(catalogs.get(catalog) ?? []))
+      for (const belonging of rowsOf(pages, blockSize)) addTo(found.belongings, belonging);
+  if (missing.size > 0) return { fileNumbers: missing, complete: false };
+  return { fileNumbers: filesOf(closeOver(found.start, found.belongings), found), complete: true };
+}
+
+/** Every file number that any version of a row gives the catalogs that are read. */
+async function filesOfCatalogs(
+  classes: AsyncIterable<ClassRow>,
+  map: ReadonlyMap<number, number>,
+): Promise<Map<number, Set<number>>> {
+  const files = new Map<number, Set<number>>(
+    Object.values(CATALOGS).map((oid) => [oid, new Set([map.get(oid) ?? 0].filter((number) => number !== 0))]),
+  );
+  for await (const { oid, fileNumber } of classes) {
+    const known = files.get(oid);
+    if (known === undefined || fileNumber === 0) continue;
+    known.add(fileNumber);
+    requireRoom(known.size, MOST_CHOSEN);
+  }
   return files;
 }
 
-function oidsOf(
-  tables: readonly TableName[],
-  classes: readonly ClassRow[],
-  namespaces: readonly { readonly oid: number; readonly name: string }[],
-): number[] {
-  const schemas = new Map(namespaces.map(({ oid, name }) => [oid, name]));
-  return classes
-    .filter(({ name, namespace }) =>
-      tables.some((table) => table.name === name && table.schema === schemas.get(namespace)),
-    )
-    .map(({ oid }) => oid);
+interface FoundClasses {
+  /** Which the closure begins with: the tables. */
+  readonly start: ReadonlySet<number>;
+  /** Relations that belong to relations. */
+  readonly belongings: Belongings;
+  /** Files that belong to relations. */
+  readonly files: Belongings;
+  /** Files of the catalogs, which are wanted whatever the tables are. */
+  readonly always: ReadonlySet<number>;
+}
+
+async function readClasses(
+  classes: AsyncIterable<ClassRow>,
+  map: ReadonlyMap<number, number>,
+  isTable: (row: ClassRow) => boolean,
+): Promise<FoundClasses> {
+  const [start, belongings, files, always] = [new Set<number>(), new Belongings(), new Belongings(), new Set<number>()];
+  const addFile = (oid: number, fileNumber: number): void => {
+    if (fileNumber === 0) return;
+    if (oid < FIRST_NORMAL_OBJECT_ID) always.add(fileNumber);
+    else addTo(files, { part: fileNumber, whole: oid });
+    requireRoom(always.size, MOST_CHOSEN);
+  };
+  for await (const row of classes) {
+    addFile(row.oid, row.fileNumber);
+    addTo(belongings, { part: row.toast, whole: row.oid });
+    if (isTable(row)) start.add(row.oid);
+    requireRoom(start.size, MOST_CHOSEN);
+  }
+  for (const [oid, fileNumber] of map) addFile(oid, fileNumber);
+  return { start, belongings, files, always };
+}
+
+function addTo(belongings: Belongings, belonging: { readonly part: number; readonly whole: number }): void {
+  if (belonging.part === 0) return;
+  belongings.add(belonging);
+  requireRoom(belongings.count, MOST_ROWS);
 }
 
 /** Partitions of partitions, the indexes of TOAST tables: whatever belongs to what belongs to them. */
-function closeOver(start: readonly number[], belongings: readonly Belonging[]): Set<number> {
-  const parts = new Map<number, number[]>();
-  for (const { part, whole } of belongings) if (part !== 0) parts.set(whole, [...(parts.get(whole) ?? []), part]);
+function closeOver(start: ReadonlySet<number>, belongings: Belongings): Set<number> {
   const found = new Set(start);
   // A set yields what is added while it is walked through.
-  for (const oid of found) for (const part of parts.get(oid) ?? []) found.add(part);
+  for (const oid of found)
+    for (const part of belongings.partsOf(oid)) {
+      found.add(part);
+      requireRoom(found.size, MOST_CHOSEN);
+    }
   return found;
 }
 
-/** All files of a relation's main fork, one behind the other; undefined when there is none. */
-async function readSegments(directories: readonly string[], fileNumber: number): Promise<Buffer | undefined> {
-  const parts: Buffer[] = [];
-  for (;;) {
-    const part = await readFromAny(
-      directories,
-      parts.length === 0 ? String(fileNumber) : `${fileNumber}.${parts.length}`,
-    );
-    if (part === undefined) return parts.length === 0 ? undefined : Buffer.concat(parts);
-    parts.push(part);
-  }
-}
-
-async function readFromAny(directories: readonly string[], name: string): Promise<Buffer | undefined> {
-  for (const directory of directories) {
-    const content = await readIfPresent(join(directory, name));
-    if (content !== undefined) return content;
-  }
-  return undefined;
+function filesOf(oids: ReadonlySet<number>, { files, always }: FoundClasses): Set<number> {
+  const found = new Set(always);
+  for (const oid of oids)
+    for (const fileNumber of files.partsOf(oid)) {
+      found.add(fileNumber);
+      requireRoom(found.size, MOST_CHOSEN);
+    }
+  return found;
 }

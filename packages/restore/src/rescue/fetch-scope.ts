@@ -34,6 +34,7 @@ export interface FetchedScope {
   readonly placeholders: ReadonlySet<string>;
   /** Bytes read from the store, with what lay between. */
   readonly fetchedBytes: number;
+  readonly doubt?: never;
 }
 
 /** What is wanted lies scattered in little pieces: another request is cheaper than much that is not wanted. */
@@ -41,9 +42,13 @@ const GAP_BYTES = 16 * 1024;
 
 /**
  * Fetches the part of a backup that a rescue needs into a scratch data directory; every other relation gets a placeholder.
- * Nothing is synced, because nothing of it outlives the rescue. Rejects with `REPOSITORY_DAMAGED` like a whole restore.
+ * Nothing is synced, because nothing of it outlives the rescue. Resolves to what speaks against the choice, if anything does. Rejects
+ * with `REPOSITORY_DAMAGED` like a whole restore.
  */
-export async function fetchScope(store: ObjectStore, options: FetchScopeOptions): Promise<FetchedScope> {
+export async function fetchScope(
+  store: ObjectStore,
+  options: FetchScopeOptions,
+): Promise<FetchedScope | { readonly doubt: string }> {
   const { backup, dataDir, owner, signal } = options;
   const base = requireBase(options.table, backup);
   requireEntries(base, backup);
@@ -77,6 +82,7 @@ export async function fetchScope(store: ObjectStore, options: FetchScopeOptions)
     for (let complete = false; !complete;) {
       const before = scope;
       const chosen = await options.choice.choose(databaseDirectories(options.choice.oid, options));
+      if (chosen.doubt !== undefined) return chosen;
       scope = {
         ...options.choice,
         kind: "relations",

@@ -34,6 +34,14 @@ describe("the tuples of heap pages", () => {
     );
   });
 
+  test("are no more than a page has room for, however many pointers lead to one of them", () => {
+    const page = pageWith([Buffer.alloc(100)]);
+    const pointer = page.readUInt32LE(24);
+    for (let at = 24; at < 8000; at += 4) page.writeUInt32LE(pointer, at);
+    page.writeUInt16LE(8000, 12);
+    expect([...heapTuples(page, BLOCK)]).toHaveLength(291);
+  });
+
   test("whatever the bytes, as of a torn page: nothing outside of the page is read", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 512, maxLength: 512 }), (bytes) => {

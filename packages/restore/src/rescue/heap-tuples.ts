@@ -5,6 +5,7 @@ const LP_NORMAL = 1;
 /** Where `HeapTupleHeaderData` holds `t_hoff` (htup_details.h), and its least size. */
 const HOFF_OFFSET = 22;
 const TUPLE_HEADER_BYTES = 23;
+const ALIGNED_HEADER_BYTES = 24;
 
 /**
  * The data of every tuple in the pages of a table, whatever its visibility: also of versions that are dead or whose
@@ -17,7 +18,9 @@ export function* heapTuples(pages: Buffer, blockSize: number): Generator<Buffer,
 }
 
 function* tuplesOfPage(page: Buffer): Generator<Buffer, void, undefined> {
-  const lower = Math.min(page.readUInt16LE(12), page.length);
+  // As many as a page has room for (MaxHeapTuplesPerPage): pointers to one and the same tuple would make rows out of nothing.
+  const most = Math.floor((page.length - PAGE_HEADER_BYTES) / (ALIGNED_HEADER_BYTES + LINE_POINTER_BYTES));
+  const lower = Math.min(page.readUInt16LE(12), PAGE_HEADER_BYTES + most * LINE_POINTER_BYTES);
   for (let at = PAGE_HEADER_BYTES; at + LINE_POINTER_BYTES <= lower; at += LINE_POINTER_BYTES) {
     // ItemIdData: 15 bits of offset, 2 of flags, 15 of length.
     const item = page.readUInt32LE(at);

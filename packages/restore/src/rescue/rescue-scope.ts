@@ -11,11 +11,18 @@ export type RescueScope =
 export interface RelationsToChoose {
   readonly kind: "relations-to-choose";
   readonly oid: number;
-  /** Reads the catalogs in these directories of the database. */
-  choose(
-    directories: readonly string[],
-  ): Promise<{ readonly fileNumbers: ReadonlySet<number>; readonly complete: boolean }>;
+  /** Reads the catalogs in these directories of the database. Tells a doubt when they cannot be relied upon. */
+  choose(directories: readonly string[]): Promise<ChosenRelations>;
 }
+
+export type ChosenRelations =
+  | {
+      readonly fileNumbers: ReadonlySet<number>;
+      /** False when a catalog that has to be read is among them and not there yet: fetch these, then choose again. */
+      readonly complete: boolean;
+      readonly doubt?: never;
+    }
+  | { readonly doubt: string };
 
 export type RescueChoice = RescueScope | RelationsToChoose;
 

@@ -4,6 +4,7 @@ import { openOrdinaryIfPresent } from "@soar/durable-files/if-present";
 import { SoarError } from "@soar/errors";
 import { connectSql, quoteIdentifier } from "@soar/pg-tools/replication";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
+import { pageSizeOf } from "./page-size.ts";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../plan/plan.ts";
 import { chooseRelations, type TableName } from "./choose-relations.ts";
@@ -113,7 +114,7 @@ function tableChoices(plan: RestorePlan, { database, tables }: TableRescueOption
   if (first?.kind !== "database") return choices;
   const common = {
     tables,
-    blockSize: Number(plan.backup.settings["block_size"] ?? 8192),
+    blockSize: pageSizeOf(plan.backup),
     postgresMajor: majorOfVersionNumber(plan.backup.postgresVersion),
   };
   return [

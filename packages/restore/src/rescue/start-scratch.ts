@@ -12,7 +12,7 @@ import { recover } from "../recover/recovery-files.ts";
 import { restoreCommand } from "../wal/restore-command.ts";
 import type { RestorePlan } from "../plan/plan.ts";
 import { findProgramRole } from "./program-role.ts";
-import { fetchScope, type FetchedScope } from "./fetch-scope.ts";
+import { fetchScope } from "./fetch-scope.ts";
 import { readInvalidPages } from "./invalid-pages.ts";
 import { SCRATCH_FULL, saysDiskFull } from "./run-client-program.ts";
 import type { RescueScope } from "./rescue-scope.ts";
@@ -42,6 +42,7 @@ export async function startScratch(
 ): Promise<Started> {
   const { directory, owner, onEvent } = options;
   const fetched = await fetchFiles(store, plan, options, work);
+  if (fetched.doubt !== undefined) return fetched;
   onEvent?.({ type: "replaying" });
   const feed = await openWalFeed(store, plan, {
     directory: directory.walDir,
@@ -105,7 +106,7 @@ async function fetchFiles(
   { backup }: RestorePlan,
   options: StartOptions,
   { choice, table }: Work,
-): Promise<FetchedScope> {
+): ReturnType<typeof fetchScope> {
   const { directory, owner, jobs, signal, onChosen, onEvent } = options;
   const pool = createCodecPool({ workers: jobs });
   try {
