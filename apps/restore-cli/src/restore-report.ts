@@ -14,6 +14,7 @@ import {
 } from "@soar/restore";
 import { describeTarget } from "@soar/restore/plan";
 import { byHand, leftText, localWalRows } from "./local-wal-texts.ts";
+import { atTargetRows, pausedSteps } from "./paused-texts.ts";
 import type { Prepared } from "./prepare.ts";
 
 /** One line for the log. */
@@ -54,6 +55,7 @@ export function reportText(report: RestoreReport, prepared: Pick<Prepared, "appS
       (one) => ["changed", `${describeChanged(one)}; ALTER SYSTEM RESET ${one.name} takes that back`] as const,
     ),
     ["server", serverText(report)],
+    ...atTargetRows(report, prepared.appServices),
     ["copy", report.fenced ? `acts on nobody: ${describeFence(report.backup, checks?.subscriptions)}` : undefined],
     ...nextSteps(report, prepared).map((step) => ["next", step] as const),
   ] as const;
@@ -61,7 +63,7 @@ export function reportText(report: RestoreReport, prepared: Pick<Prepared, "appS
 }
 
 const AT_TARGET = {
-  paused: "pauses",
+  paused: "pauses and takes no writes",
   "shut-down": "was shut down",
   consistent: "takes readers",
 } as const satisfies Record<Exclude<RestoreReport["outcome"]["kind"], "promoted">, string>;
@@ -177,11 +179,8 @@ function serverText({ outcome, dataDir, logFile, control, privateDir, startedSer
 
 /** What the operator has to do, in order, with the command where there is one. */
 function nextSteps(report: RestoreReport, { appServices }: Pick<Prepared, "appServices">): string[] {
-  const { outcome, dataDir, fenced, keptAs, privateDir, startedServices, localWal } = report;
-  if (outcome.kind === "paused")
-    return [
-      `look at it${privateDir === undefined ? "" : `: psql -h ${privateDir}`}; when it is what you want: SELECT pg_wal_replay_resume(), then give the same command again, which finishes the restore`,
-    ];
+  const { outcome, dataDir, fenced, keptAs, startedServices, localWal } = report;
+  if (outcome.kind === "paused") return pausedSteps(report);
   if (outcome.kind === "shut-down")
     return ["every start ends at the target again; give the command again with --target-action promote to open it"];
   const steps = fenced

@@ -57,6 +57,12 @@ function statusText(status: RestoreStatus, dataDir: string): string {
     ["fetched", record.phase === "fetch" ? fetchedText(record) : undefined],
     ["server", atTarget === undefined ? undefined : AT_TARGET[atTarget]],
     [
+      "paused",
+      atTarget === "paused" && record.pausedAt !== undefined
+        ? `since ${record.pausedAt}: it takes no writes, and every application stands still`
+        : undefined,
+    ],
+    [
       "replayed",
       replayedLsn === undefined
         ? undefined
@@ -96,6 +102,7 @@ function statusAsJson(
     phase,
     running,
     server: atTarget,
+    pausedAt: atTarget === "paused" ? record.pausedAt : undefined,
     processId,
     backup,
     target,

@@ -8,6 +8,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -331,6 +332,30 @@ test("the plan says what the server does afterwards, and not that it takes write
   expect(await afterwards("pause")).toMatch(/^the server pauses at the target.*takes no writes/);
   expect(await afterwards("shutdown")).toMatch(/^the server is shut down at the target.*takes no writes/);
 });
+
+test(
+  "in place, a server that pauses is told with what it said itself, since when everything stands still, and how it goes on",
+  { timeout: 120_000 },
+  async () => {
+    const { cluster } = world;
+    const args = ["--immediate", "--target-action", "pause", "--yes", "--stop-services", "soar-test-none.service"];
+    const { stdout } = await succeed(world, "soar-restore", ...args);
+    const [, since] =
+      /^paused: +since (\S+): it takes no writes, and every application stands still, .*; seen: pg_is_in_recovery\(\) = true, pg_get_wal_replay_pause_state\(\) = 'paused'$/m.exec(
+        stdout,
+      ) ?? [];
+    expect(since, stdout).toMatch(/^\d{4}-/);
+    expect(stdout).toMatch(/^applications: +not started before the restore is finished: soar-test-none\.service$/m);
+    const [, command = ""] =
+      /^next: +when it is what you want: (psql .* -c 'SELECT pg_wal_replay_resume\(\)'), then give/m.exec(stdout) ?? [];
+    const status = await succeed(world, "soar-restore", "status", "--data-dir", cluster.dataDir);
+    expect(status.stdout).toMatch(new RegExp(`^paused: +since ${since}: `, "m"));
+    execFileSync("sh", ["-c", `PATH='${cluster.binDir}':$PATH ${command}`]);
+    const done = await succeed(world, "soar-restore", ...args, "--json");
+    expect(JSON.parse(done.stdout)).toMatchObject({ outcome: "promoted" });
+    expect(JSON.parse(done.stdout)).not.toHaveProperty("paused");
+  },
+);
 
 test(
   "in place, a table whose file is lost while it pauses is named once it has gone on",

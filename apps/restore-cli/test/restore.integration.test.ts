@@ -155,7 +155,11 @@ describe("a copy beside the source", () => {
       expect(await restoreWith("shutdown")).toMatchObject({ outcome: "shut-down", fenced: true });
       expect(readFileSync(join(dataDir, "postgresql.auto.conf"), "utf8")).toMatch(/^archive_mode = 'off'$/m);
       expect(existsSync(join(dataDir, "recovery.signal"))).toBe(true);
-      expect(await restoreWith("pause")).toMatchObject({ outcome: "paused" });
+      const seen = { outcome: "paused", paused: { port, user: "postgres", isInRecovery: true, pauseState: "paused" } };
+      const paused = await restoreWith("pause");
+      expect(paused).toMatchObject(seen);
+      // Whoever looks again reads since when nothing is written there.
+      expect(await restoreWith("pause")).toMatchObject({ ...seen, paused: (paused as { paused: unknown }).paused });
       await using sql = await connectSql({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
       expect(
         await sql.query("SELECT count(*)::int AS rows, pg_is_in_recovery() AS recovering FROM public.rows"),

@@ -5,6 +5,7 @@ import type { RestorePlan } from "./plan/plan.ts";
 import { checkRestored } from "./recover/check-restored.ts";
 import { removePrivateDirectory } from "./recover/private-access.ts";
 import { noteFiles } from "./go-on/check-there.ts";
+import { lookAtPaused, type PausedServer } from "./recover/look-at-paused.ts";
 import { recoverPhase } from "./recover-phase.ts";
 import type { ReachedState, RestoreReport } from "./run/restore-options.ts";
 import type { Run } from "./run/restore-run.ts";
@@ -14,6 +15,7 @@ import type { RecordedOutcome } from "./status/restore-record.ts";
 /** How recovery ended. */
 export interface Proved extends Pick<RestoreReport, "reached" | "checks"> {
   readonly outcome: Outcome;
+  readonly paused: PausedServer | undefined;
 }
 
 type Outcome = Pick<RecoveryOutcome, "kind" | "timeline" | "reachedLsn" | "lastCommitTime" | "restoredFiles" | "stop">;
@@ -27,7 +29,9 @@ export async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run
   const reached = reachedBy(plan, keeper.record.stopLsn, outcome);
   if (outcome.kind !== "promoted") {
     await stayAtTarget(run, outcome);
-    return { outcome, reached, checks: undefined };
+    const { pausedAt: since } = keeper.record;
+    const paused = since === undefined ? undefined : await lookAtPaused({ ...run, backup: plan.backup, since });
+    return { outcome, reached, checks: undefined, paused };
   }
   const { privateDir } = keeper.record;
   const checks =
@@ -35,7 +39,7 @@ export async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run
       ? undefined
       : await checkRestored({ dataDir, privateDir, backup: plan.backup, role, signal });
   await keeper.note({ phase: "finish", outcome: { ...recordedOf(outcome, "promoted"), checks } });
-  return { outcome, reached, checks };
+  return { outcome, reached, checks, paused: undefined };
 }
 
 /** The restore has done what it was asked: it can be gone on with, and nobody has to. */
@@ -43,7 +47,9 @@ async function stayAtTarget({ dataDir, tablespaces, owner, keeper, signal }: Run
   const common = { phase: "at-target" } as const;
   if (outcome.kind === "paused") {
     await noteFiles({ dataDir, tablespaces, owner, signal }, "at-target");
-    await keeper.note({ ...common, outcome: recordedOf(outcome, "paused") });
+    // A run that follows finds it paused since an earlier one.
+    const pausedAt = keeper.record.pausedAt ?? new Date().toISOString();
+    await keeper.note({ ...common, outcome: recordedOf(outcome, "paused"), pausedAt });
     return;
   }
   await removePrivateDirectory(dataDir, keeper.record.privateDir, owner);
@@ -79,7 +85,7 @@ function proofOf(plan: RestorePlan, stopLsn: string, recorded: RecordedOutcome |
     reachedLsn: reachedLsn === undefined ? undefined : BigInt(reachedLsn),
     lastCommitTime: lastCommitTime === undefined ? undefined : new Date(lastCommitTime),
   } as const;
-  return { outcome, reached: reachedBy(plan, stopLsn, outcome), checks };
+  return { outcome, reached: reachedBy(plan, stopLsn, outcome), checks, paused: undefined };
 }
 
 /**

@@ -55,6 +55,7 @@ async function startAndFollow(store: ObjectStore, plan: RestorePlan, run: Observ
     phase: "recover",
     action: run.action,
     outcome: undefined,
+    pausedAt: undefined,
     left: undefined,
     logOffset: await sizeOf(recoveryLog),
     recoveryBegunAt: new Date().toISOString(),

@@ -78,6 +78,7 @@ async function runPhases(
     work: { fetched, fetchMs, replayedFiles: countReplayed(outcome), recoverMs: isWhole ? recoverMs : undefined },
     foundThere: finished?.isWritten === true ? settled(foundThere) : foundThere,
     checks,
+    paused: proved.paused,
     dataDir: run.dataDir,
     inPlace: run.inPlace,
     fenced: run.fenced,

@@ -5,6 +5,7 @@ import type { FoundThere } from "../go-on/check-there.ts";
 import type { Approach } from "../fetch/delta/approach.ts";
 import type { KeptEarlier } from "../status/kept-record.ts";
 import type { RestoredChecks, TargetAction } from "../status/restore-record.ts";
+import type { PausedServer } from "../recover/look-at-paused.ts";
 import type { ReplayProgress } from "../recover/replay-progress.ts";
 import type { Owner } from "@soar/durable-files";
 import type { ChangedSetting } from "../server-config/refused-settings.ts";
@@ -105,6 +106,8 @@ export interface RestoreReport {
   readonly savedWal: string | undefined;
   /** Undefined unless the server was promoted. */
   readonly checks: RestoredChecks | undefined;
+  /** What was seen of a server that pauses at the target; undefined where it does not. */
+  readonly paused: PausedServer | undefined;
   readonly control: ServerControl;
   /** The socket by which a server can be reached that does not take connections from outside yet. */
   readonly privateDir: string | undefined;

@@ -51,6 +51,8 @@ export interface RestoreRecord {
   readonly privateDir?: string | undefined;
   /** What recovery came to; of the phases `at-target` and `finish`. */
   readonly outcome?: RecordedOutcome | undefined;
+  /** When the server was first seen to pause at the target. */
+  readonly pausedAt?: string | undefined;
   /** What lay there when no server ran any more; undefined while one may run, and after a crash. */
   readonly left?: LeftFiles | undefined;
   /** Commit time of what has been replayed. */
@@ -131,6 +133,7 @@ const recordSchema: v.GenericSchema<unknown, RestoreRecord> = v.pipe(
     savedWal: optionalText,
     privateDir: optionalText,
     outcome: v.optional(outcomeSchema),
+    pausedAt: optionalText,
     left: v.optional(leftFilesSchema),
     replayedTime: optionalText,
   }),

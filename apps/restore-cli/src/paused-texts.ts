@@ -1,0 +1,37 @@
+import { quoteForShell } from "@soar/programs";
+import type { RestoreReport } from "@soar/restore";
+
+type AtTarget = Pick<RestoreReport, "paused" | "outcome" | "inPlace" | "privateDir">;
+
+/** What was seen of a server that pauses at the target, and what that means for whoever waits for it. */
+export function atTargetRows(
+  { paused, outcome, inPlace }: AtTarget,
+  appServices: readonly string[],
+): [string, string][] {
+  const rows: [string, string][] = [];
+  if (paused !== undefined) rows.push(["paused", pausedText(paused)]);
+  if (outcome.kind !== "promoted" && inPlace && appServices.length > 0)
+    rows.push(["applications", `not started before the restore is finished: ${appServices.join(", ")}`]);
+  return rows;
+}
+
+function pausedText({ since, isInRecovery, pauseState, unasked }: NonNullable<AtTarget["paused"]>): string {
+  const meaning = `since ${since}: it takes no writes, and every application stands still, until it is let go on and the restore is finished`;
+  if (unasked !== undefined) return `${meaning}; its log says so, it could not be asked: ${unasked}`;
+  const state = pauseState === undefined ? "" : `, pg_get_wal_replay_pause_state() = '${pauseState}'`;
+  return `${meaning}; seen: pg_is_in_recovery() = ${String(isInRecovery)}${state}`;
+}
+
+/** What somebody has to do with a server that pauses, with the commands. */
+export function pausedSteps({ paused }: AtTarget): string[] {
+  const options = [
+    ["-h", paused?.host],
+    ["-p", paused?.port],
+    ["-U", paused?.user],
+  ].flatMap(([name, value]) => (value === undefined ? [] : [` ${name} ${quoteForShell(String(value))}`]));
+  const psql = `psql${options.join("")} -d postgres`;
+  return [
+    `look at it: ${psql}`,
+    `when it is what you want: ${psql} -c 'SELECT pg_wal_replay_resume()', then give the same command again, which finishes the restore; else give it with another target`,
+  ];
+}
