@@ -6,6 +6,7 @@ import {
   retentionOptions,
   storageOptions,
   tempOptions,
+  walCompressionOptions,
   type OptionTable,
 } from "@soar/app-kit";
 
@@ -14,6 +15,7 @@ export const takeOptions = {
   ...storageOptions,
   ...postgresOptions,
   ...backupCompressionOptions,
+  ...walCompressionOptions,
   ...jobsOptions,
   ...retentionOptions,
   ...notifyOptions,

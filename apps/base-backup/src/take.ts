@@ -7,6 +7,7 @@ import {
   type Log,
   type Progress,
 } from "@soar/app-kit";
+import { archiveBeside } from "@soar/archive";
 import {
   type BackupEvent,
   type BackupSource,
@@ -140,7 +141,13 @@ async function readCluster(
       scratch: await scratchOptions(config, { log, progress, signal }),
     });
   const server = serverConnection(config, { applicationName: "soar-base-backup", log });
-  return await takeBackup(store, { ...common, server, source: sourceOf(server, config, log) });
+  const { walCompression: codec, walCompressionLevel: level } = config;
+  return await takeBackup(store, {
+    ...common,
+    server,
+    source: sourceOf(server, config, log),
+    archiveWal: archiveBeside(store, { codec, level, toolVersion: common.toolVersion }),
+  });
 }
 
 function sourceOf(server: ConnectionConfig, config: TakeContext["config"], log: Log): BackupSource {

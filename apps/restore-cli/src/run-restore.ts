@@ -6,9 +6,9 @@ import {
   type Config,
   type OptionTable,
 } from "@soar/app-kit";
+import { archiveBeside } from "@soar/archive";
 import { SoarError } from "@soar/errors";
 import { restoreCluster } from "@soar/restore";
-import { archiveAsArchiver } from "./archive-wal.ts";
 import { clientsText, connectedClients } from "./connected-clients.ts";
 import { formatPlan, showPlan } from "./format-plan.ts";
 import { inspect, planFor, prepare, type Prepared } from "./prepare.ts";
@@ -43,7 +43,11 @@ export async function runRestore(context: RestoreContext): Promise<void> {
       port: config.port,
       role: config.username,
       replan: async () => (await planFor(store, config, signal)).plan,
-      archiveWal: archiveAsArchiver(store, config, app),
+      archiveWal: archiveBeside(store, {
+        codec: config.walCompression,
+        level: config.walCompressionLevel,
+        toolVersion: `${app.name} ${app.version}`,
+      }),
       signal,
       onEvent: display.show,
     });

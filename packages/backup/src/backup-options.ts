@@ -1,6 +1,7 @@
 import type { ConnectionConfig } from "@soar/pg-tools/replication";
 import type { BackupRecord } from "@soar/repository";
 import type { SettledClock, StampBounds } from "@soar/repository/time";
+import type { ArchiveWal } from "@soar/restore";
 import type { Codec } from "@soar/seekable-tar";
 import type { ChangesEvent } from "./changes/find-unchanged.ts";
 import type { ClaimBackupOptions, ClaimedBackup, ClaimEvent } from "./claim/claim-backup.ts";
@@ -35,6 +36,11 @@ export interface TakeBackupOptions extends Omit<ClaimBackupOptions, "holdsLock" 
    * that is wrong: no claim lapses by this machine's clock alone, and none that is behind names a backup.
    */
   readonly stamps?: StampBounds | undefined;
+  /**
+   * Stores WAL of a server whose files are read here, so that the end of the backup need not wait for the server's archiver, which is
+   * proved all the same.
+   */
+  readonly archiveWal?: ArchiveWal | undefined;
   /** How long the WAL of the finished backup may take to reach the bucket, in milliseconds. */
   readonly walTimeoutMs: number;
   /** How often the connection that holds the lock is looked after, in milliseconds; 30 seconds unless said otherwise. */

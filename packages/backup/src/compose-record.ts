@@ -10,6 +10,8 @@ import type { TakeBackupOptions } from "./backup-options.ts";
 /** What was stored, and how much of it nobody read: undefined where everything was. */
 export interface TransferredArchives extends StoredArchives {
   readonly unreadBytes: number | undefined;
+  /** Why WAL of the backup was not stored from here; undefined where it was, or nobody was to. */
+  readonly walDoubt: string | undefined;
 }
 
 export interface RecordParts {

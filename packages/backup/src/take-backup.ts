@@ -10,35 +10,26 @@ import {
   type RepositoryRecord,
 } from "@soar/repository";
 import { steadyClock, type SettledClock } from "@soar/repository/time";
-import { createCodecPool } from "@soar/seekable-tar";
 import { requireCompressionLevel } from "@soar/seekable-tar/members";
 import type { ObjectStore } from "@soar/storage";
 import type { TakeBackupOptions } from "./backup-options.ts";
 import { requireArchiving } from "./health/archiver-health.ts";
 import { settleRunClock } from "./health/run-clock.ts";
-import { takeBackupLock, watchBackupLock } from "./claim/backup-lock.ts";
+import { takeBackupLock } from "./claim/backup-lock.ts";
 import { claimBackup, withdrawClaim, type ClaimedBackup } from "./claim/claim-backup.ts";
 import { composeRecord, type TransferredArchives } from "./compose-record.ts";
 import { readBack } from "./prove/read-back.ts";
-import { type ChangesBase, leaveUnread } from "./changes/leave-unread.ts";
-import {
-  loadBase,
-  requireReferences,
-  trackReferences,
-  type ChosenBase,
-  type TrackedMembers,
-} from "./incremental-base.ts";
+import { loadBase, requireReferences, trackReferences, type ChosenBase } from "./incremental-base.ts";
 import { requireWhole } from "./prove/require-whole.ts";
 import { requireData, requireOneTimeline, requireSuitable } from "./require-usable.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
 import { describePrimary, requirePrimaryArchives } from "./health/standby-rules.ts";
 import { describeArchiver } from "./server-archiver.ts";
 import { readServerHost } from "./server-host.ts";
-import { storeArchives } from "./store/store-archives.ts";
 import { storeObject, type BackupObject } from "./store/store-object.ts";
 import { findBackupHistory } from "./prove/find-backup-history.ts";
 import { waitForWal } from "./prove/wait-for-wal.ts";
-import { readWrittenSegment, watchFirstSegment } from "./health/watch-archiving.ts";
+import { type EarlierBackups, transfer } from "./transfer.ts";
 
 /**
  * Takes a full base backup without local staging. Promise 3: the record is written last, when data, seek table, manifest
@@ -97,11 +88,6 @@ async function keepConfig(sql: SqlConnection, options: TakeBackupOptions): Promi
   return { packed: packServerConfig(files, now()), leftOut };
 }
 
-/** For an incremental: what earlier backups hold. */
-interface EarlierBackups extends ChangesBase {
-  readonly members: TrackedMembers;
-}
-
 interface Run {
   readonly options: TakeBackupOptions;
   readonly clock: SettledClock;
@@ -130,7 +116,7 @@ async function loadExisting(
 async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   const { options, claimed } = run;
   const { signal } = options;
-  const archives = await transfer(store, run);
+  const archives = await transfer(store, { ...run, label: claimed.label });
   requireOneTimeline(archives);
   for (const message of archives.warnings) options.onEvent?.({ type: "server-warning", message });
   requireData(archives);
@@ -161,7 +147,7 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
     segmentSize: run.facts.walSegmentSize,
     timeoutMs: options.walTimeoutMs,
     signal,
-    describeArchiver: () => (run.facts.inRecovery ? describePrimary() : describeArchiver(run.sql)),
+    describeArchiver: async () => await describeArchiving(run, archives),
     onWaiting: (missing) => options.onEvent?.({ type: "waiting-for-wal", missing }),
   });
   await requireReferences(store, references ?? [], { signal });
@@ -174,6 +160,11 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   const complete = backupHistory === undefined ? record : { ...record, backupHistory };
   await publish(store, complete, signal);
   return complete;
+}
+
+async function describeArchiving({ facts, sql }: Run, { walDoubt }: TransferredArchives): Promise<string> {
+  const archiver = await (facts.inRecovery ? describePrimary() : describeArchiver(sql));
+  return walDoubt === undefined ? archiver : `${archiver}; from here it could not be stored either: ${walDoubt}`;
 }
 
 /** What is wrong with the clocks of a run that is about to be recorded; what became of this machine's meanwhile is told now. */
@@ -191,51 +182,6 @@ async function publish(store: ObjectStore, record: BackupRecord, signal: AbortSi
   } catch (error) {
     if (!hasErrorCode(error, "OBJECT_EXISTS")) throw error;
     if (!isDeepStrictEqual(await findBackupRecord(store, record.label, { signal }), record)) throw error;
-  }
-}
-
-async function transfer(store: ObjectStore, run: Run): Promise<TransferredArchives> {
-  const { options, claimed, facts, existing } = run;
-  const { onEvent, codec, level, jobs, checkpoint, rateLimitBytes } = options;
-  const stop = new AbortController();
-  const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
-  const writtenTo = facts.inRecovery ? undefined : await readWrittenSegment(run.sql, facts, { signal });
-  await using running = await options.source.begin({
-    label: `soar ${claimed.label}`,
-    checkpoint,
-    rateLimitBytes,
-    signal,
-    onProgress: (done, total) => onEvent?.({ type: "progress", done, total }),
-  });
-  using lock = watchBackupLock(run.sql, { intervalMs: options.lockIntervalMs, stop });
-  await using watch = watchFirstSegment(store, run.sql, {
-    segmentSize: facts.walSegmentSize,
-    patienceMs: options.archiverPatienceMs,
-    writtenTo,
-    running,
-    stop,
-  });
-  const pool = createCodecPool({ workers: jobs });
-  try {
-    const unchanged = existing && (await leaveUnread(store, existing, { ...options, facts, running, pool, signal }));
-    const stored = await storeArchives(store, running, {
-      label: claimed.label,
-      codec,
-      level,
-      pool,
-      walSegmentSize: facts.walSegmentSize,
-      existing: existing?.members,
-      unchanged,
-      signal,
-      now: options.now,
-    });
-    const unreadBytes = unchanged?.bytes();
-    if (unreadBytes !== undefined) onEvent?.({ type: "left-unread", bytes: unreadBytes });
-    return { ...stored, unreadBytes };
-  } catch (error) {
-    throw lock.failure() ?? watch.failure() ?? error;
-  } finally {
-    await pool.close();
   }
 }
 

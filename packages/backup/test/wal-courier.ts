@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, watch } from "node:fs";
 import { chmod, chown, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import type { ArchiveWal } from "@soar/restore";
 import { parseWalFileName } from "@soar/pg-tools";
 import { ChangeCollector } from "@soar/pg-tools/changed-blocks";
 import { summarizeWalSegment } from "@soar/pg-tools/wal-records";
@@ -60,6 +61,12 @@ export async function startWalCourier(): Promise<WalCourier> {
       }
     },
   };
+}
+
+/** Stores files of a server's pg_wal as a program on its machine would. */
+export function archiveTo(store: ObjectStore): ArchiveWal {
+  return async (path, name) =>
+    (await putWalFile(store, await sourceOf(dirname(path), name), { codec: "zstd" })).outcome;
 }
 
 async function sourceOf(box: string, name: string): Promise<WalFileSource> {

@@ -76,6 +76,7 @@ export class FilesBackup {
       archives: () => this.#archives(),
       local: {
         control,
+        dataDirectory: dataDirectory.path,
         openFile: (path) => this.#openFile(path),
         openWal: async (name) => await openWal(dataDirectory.path, name, pace),
         pace,
@@ -192,6 +193,7 @@ export class FilesBackup {
     const { mode, uid, gid } = await stat(join(dataDirectory.path, "global/pg_control"));
     const like = { mode: mode & 0o7777, uid, gid, mtime: Math.floor(Date.now() / 1000) };
     this.#stopped = await stopBackup(this.#cluster.sql, this.#request);
+    this.#request.onStopped?.(this.#stopped);
     const { label, tablespaceMap } = this.#stopped;
     yield this.#keep(toListedContent("backup_label", encodeServerText(label), like));
     if (tablespaceMap !== "")

@@ -22,6 +22,11 @@ export interface FirstSegmentOptions extends Pick<WatchOptions, "segmentSize" | 
 export interface FirstSegmentWatch extends AsyncDisposable {
   /** What it stopped the copying for. */
   failure(): unknown;
+  /**
+   * Resolves when the server's archiver has stored the segment in this bucket; undefined where there is none to be watched. Rejects
+   * with `WAL_TIMEOUT`.
+   */
+  readonly archived: Promise<void> | undefined;
 }
 
 /**
@@ -35,20 +40,19 @@ export function watchFirstSegment(
   { segmentSize, patienceMs, writtenTo, running, stop }: FirstSegmentOptions,
 ): FirstSegmentWatch {
   const segment = { timeline: running.startTimeline, index: segmentIndexOfLsn(running.startLsn, segmentSize) - 1 };
+  if (writtenTo === undefined || segment.index < writtenTo)
+    return { failure: () => undefined, archived: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
   let failure: unknown;
   const end = new AbortController();
-  const watched =
-    writtenTo === undefined || segment.index < writtenTo
-      ? Promise.resolve()
-      : watchArchiving(store, sql, { ...segment, segmentSize, patienceMs, signal: end.signal }).catch(
-          (error: unknown) => {
-            if (end.signal.aborted) return;
-            failure = error;
-            stop.abort(error);
-          },
-        );
+  const archived = watchArchiving(store, sql, { ...segment, segmentSize, patienceMs, signal: end.signal });
+  const watched = archived.catch((error: unknown) => {
+    if (end.signal.aborted) return;
+    failure = error;
+    stop.abort(error);
+  });
   return {
     failure: () => failure,
+    archived,
     async [Symbol.asyncDispose]() {
       end.abort();
       await watched;
@@ -76,7 +80,8 @@ interface WatchOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const PAUSE_MS = 2000;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2000;
 
 /** A command that is slow, for a large segment over a thin line, looks as one that hangs. */
 const HANGING_FACTOR = 5;
@@ -91,7 +96,7 @@ async function watchArchiving(store: ObjectStore, sql: SqlConnection, options: W
   const name = formatWalSegment({ timeline, index }, segmentSize);
   let seen: ArchiverState | undefined;
   let movedAt = performance.now();
-  for (;;) {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     if (
       (await findMissingSegment(store, { timeline, segmentSize, fromIndex: index, toIndex: index, signal })) ===
       undefined
@@ -104,7 +109,7 @@ async function watchArchiving(store: ObjectStore, sql: SqlConnection, options: W
     seen = state;
     const limitMs = state.failing || isArchived(name, state) ? patienceMs : patienceMs * HANGING_FACTOR;
     if (performance.now() - movedAt > limitMs) throw stuck(name, state, limitMs);
-    await delay(Math.min(PAUSE_MS, patienceMs), undefined, { signal });
+    await delay(Math.min(pause, patienceMs), undefined, { signal });
   }
 }
 

@@ -34,6 +34,17 @@ export interface BackupRequest {
   readonly signal: AbortSignal | undefined;
   /** Bytes of the cluster that were read, of about `total`. */
   readonly onProgress: (done: number, total: number | undefined) => void;
+  /**
+   * Called, by a source with a `local` server, as soon as the server has ended the backup: everything that it needs is then in
+   * finished segments of pg_wal.
+   */
+  readonly onStopped?: ((stopped: StopPosition) => void) | undefined;
+}
+
+/** Where the server has ended a backup. */
+export interface StopPosition {
+  readonly stopLsn: Lsn;
+  readonly timeline: number;
 }
 
 /** A backup between its start and its stop. Disposing of one that has not finished ends it in the server, too. */
@@ -65,6 +76,8 @@ export interface OpenedFile {
 /** A server whose files are at hand. */
 export interface LocalServer {
   readonly control: ControlFile;
+  /** Path of the data directory. */
+  readonly dataDirectory: string;
   /** A file by its path in the data directory; undefined when it is gone. Rejects with `FILE_UNREADABLE`. */
   openFile(path: string): OpenedFile | undefined;
   /**
