@@ -14,6 +14,9 @@ type KnownHabits = { readonly [N in Exclude<HabitName, "rivalUploads">]?: Exclud
 
 const BODY = Buffer.from("How does this store treat 'only if absent'? See probeServer of @soar/storage.\n");
 
+/** Endings of the keys of what is uploaded in parts. */
+const [PARTS, COMPLETED] = ["parts", "completed"] as const;
+
 /** Names that come in another order than that of their bytes, whatever that is: by letters, by case, by length, by age, by directory. */
 const NAMES = ["b", "C", "aa", "a", "d/x", "d-x"] as const;
 
@@ -22,8 +25,9 @@ const NAMES = ["b", "C", "aa", "a", "d/x", "d-x"] as const;
  * "only if absent" of a put, of two puts that overlap, and of an upload in parts; the largest part number; whether a
  * listing is complete and in which order. Done once per repository, and remembered there.
  *
- * The objects are removed afterwards; with a key that may not remove anything they stay (some bytes, once). Rejects with
- * `STORE_PROTOCOL` when a listing cannot be trusted.
+ * The objects are removed afterwards; with a key that may not remove anything they stay (some bytes, once). So does an upload that
+ * the key may not abort: where one of an earlier time is left, what would leave another is not asked. Rejects with `STORE_PROTOCOL`
+ * when a listing cannot be trusted.
  */
 export async function probeServer(
   store: ObjectStore,
@@ -34,7 +38,9 @@ export async function probeServer(
   const { features } = store;
   if (features.server === undefined) return { conditionalPut };
   const prefix = `${keyPrefix}probe-${randomUUID()}-`;
-  const probe: Probe = { store, prefix, overwritten: `${keyPrefix}probe-${randomUUID()}`, signal };
+  const overwritten = `${keyPrefix}probe-${randomUUID()}${COMPLETED}`;
+  const left = await keysLeft(store, `${keyPrefix}probe-`, signal);
+  const probe: Probe = { store, prefix, overwritten, left, signal };
   const asked = await askServer(probe, conditionalPut);
   features.recall({ ...asked, conditionalPut });
   const shown = Object.fromEntries(
@@ -51,8 +57,13 @@ async function askServer(probe: Probe, conditionalPut: ConditionalPut): Promise<
     const atomicPut = conditionalPut === "honoured" ? await probeOverlaps(probe) : "no";
     for (const key of written)
       if ((await store.stat(key, { signal })) === undefined) await store.put(key, BODY, { signal });
-    const conditionalComplete = await unlessRefused("unknown", () => probeCompletion(probe));
-    const maxParts = await unlessRefused(undefined, () => probeMaxParts(store, `${prefix}parts`, { signal }));
+    const mayBegin = (ending: string): boolean => !probe.left.some((key) => key.endsWith(ending));
+    const conditionalComplete = mayBegin(COMPLETED)
+      ? await unlessRefused("unknown", () => probeCompletion(probe))
+      : store.features.conditionalComplete;
+    const maxParts = mayBegin(PARTS)
+      ? await unlessRefused(undefined, () => probeMaxParts(store, prefix + PARTS, { signal }))
+      : undefined;
     await requireListed(probe);
     // In pages of two it is seen whatever the provider's row says.
     const listingOrder = store.features.listingOrder === "other" ? "other" : "keys";
@@ -68,7 +79,25 @@ interface Probe {
   readonly prefix: string;
   /** A key apart from them: an upload that replaces an object is shown late, or twice, by listings that are right otherwise. */
   readonly overwritten: string;
+  /** Of uploads that this key may not abort. */
+  readonly left: readonly string[];
   readonly signal: AbortSignal | undefined;
+}
+
+/** Of another process, which may be at it at the same time. */
+const LEFT_MS = 60 * 60_000;
+
+/** Ends the uploads of probes that have ended; gives the keys of those that this key may not abort. Nothing where it may not list them. */
+async function keysLeft(store: ObjectStore, prefix: string, signal: AbortSignal | undefined): Promise<string[]> {
+  const now = store.features.clock()?.getTime() ?? Date.now();
+  const before = new Date(now - LEFT_MS);
+  const listed = await unlessRefused([], () => store.listUploads(prefix, { signal }));
+  const left = listed.filter(({ begunAt }) => begunAt < before).map(({ key }) => key);
+  if (left.length === 0) return [];
+  return await unlessRefused(left, async () => {
+    await store.abortStaleUploads(prefix, before, { signal });
+    return [];
+  });
 }
 
 /** Twice, because an answer that is lost, and repeated, makes a server look more careful than it is. */

@@ -1,7 +1,7 @@
 import { readObject, withPrefix, withRetry } from "@soar/storage";
 import { probeServer, type ServerHabits } from "@soar/storage/probes";
 import type { S3Profile } from "@soar-tooling/s3-server";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { expectRejection, keysOf } from "./expect-rejection.ts";
 import { openDriverOn, openS3ForTest, TEST_PART_SIZE } from "./s3-fixture.ts";
 
@@ -85,6 +85,48 @@ describe("probeServer", () => {
       server: { credentials: { accessKeyId: "W", secretAccessKey: "writer-secret", deny: [denied] } },
     });
     expect(await probeServer(store, "config/probe/")).toMatchObject({ atomicPut: "yes", maxParts: 10_000 });
+    await cleanUp();
+  });
+
+  test.each<[S3Profile, Partial<ServerHabits>]>([
+    ["minio", { conditionalComplete: "honoured", maxParts: 10_000 }],
+    ["b2", { conditionalComplete: "refused" }],
+    ["ceph-16", { conditionalComplete: "ignored", maxParts: 10_000 }],
+  ])(
+    "leaves its uploads on a server like %s once, and not each time, with a key without s3:AbortMultipartUpload",
+    async (profile, found) => {
+      onTestFinished(() => void vi.useRealTimers());
+      const keys = { accessKeyId: "W", secretAccessKey: "writer-secret" };
+      const s3 = await openS3ForTest(profile, {
+        server: { credentials: { ...keys, deny: ["s3:AbortMultipartUpload"] } },
+      });
+      const { store, server, cleanUp } = s3;
+      expect(await probeServer(store, "config/probe/")).toMatchObject(found);
+      const left = await store.listUploads("");
+      expect(left).not.toEqual([]);
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2 * 60 * 60_000 });
+      const { conditionalComplete } = found;
+      // The same process still knows; another one asks what it can.
+      expect(await probeServer(store, "config/probe/")).toMatchObject({ conditionalComplete });
+      const other = openDriverOn(server);
+      expect(await probeServer(other, "config/probe/")).toMatchObject({ conditionalPut: expect.anything() as string });
+      expect(await store.listUploads("")).toEqual(left);
+      await other.close();
+      await cleanUp();
+    },
+  );
+
+  test("ends what an earlier probe had to leave, as soon as the key may", async () => {
+    onTestFinished(() => void vi.useRealTimers());
+    const { store, server, cleanUp } = await openS3ForTest("minio");
+    server.inject({ operation: "AbortMultipartUpload", times: 2, fault: { type: "error", code: "AccessDenied" } });
+    await probeServer(store, "config/probe/");
+    expect(await store.listUploads("")).toHaveLength(2);
+    await probeServer(store, "config/probe/");
+    expect(await store.listUploads(""), "another's, which may be at it").toHaveLength(2);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2 * 60 * 60_000 });
+    expect(await probeServer(store, "config/probe/")).toMatchObject({ maxParts: 10_000 });
+    expect(await store.listUploads("")).toEqual([]);
     await cleanUp();
   });
 
