@@ -8,30 +8,7 @@ import { downloadText, toDownload } from "./plan-download.ts";
 import { toArchive, toArchiveText } from "./local-wal-texts.ts";
 import { formatVersion, nearbyText, serverText, timeText } from "./plan-texts.ts";
 import type { Hindered, Prepared } from "./prepare.ts";
-
-/** What happens to what lies in the directory. */
-function whatIsThere({ checked: { approach }, dataDir }: Prepared): string | undefined {
-  switch (approach.kind) {
-    case "fill":
-      return undefined;
-    case "replace":
-      return `a cluster, which is kept whole as ${dataDir}.before-restore-<time>`;
-    case "refill":
-      if (approach.ownData)
-        return "IS OVERWRITTEN: what equals the backup stays, everything else is replaced or removed; only WAL that was not archived is kept";
-      return `${approach.earlier?.phase === "at-target" ? "an earlier restore that ended at its target" : "an interrupted restore"}${approach.because === undefined ? "" : `, but ${approach.because}`}: everything is compared with the backup, and what differs is fetched again`;
-    case "recover":
-      return "an interrupted restore of this plan, unchanged since: the backup is fetched, recovery goes on";
-    case "at-target":
-      return "an earlier restore of this plan, which ended at the target and shut its server down; nothing was changed since, and recovery goes on from there";
-    case "follow":
-      return approach.earlier.phase === "at-target"
-        ? "an earlier restore of this plan, whose server pauses at the target or was told to go on: its files are looked at, then it is watched, and left as it is while it pauses"
-        : "an interrupted restore of this plan, whose server goes on: its files are looked at, then it is watched until it is done";
-    case "finish":
-      return "an interrupted restore of this plan: recovery is over, its files are looked at, and the server is started with its own settings";
-  }
-}
+import { linkRows, whatIsThere } from "./what-is-there.ts";
 
 /** Who is stopped, and started again; as steps for the operator where it cannot be done from here. */
 function whatIsStopped(prepared: Prepared): (readonly [string, string])[] {
@@ -88,6 +65,7 @@ export function formatPlan(prepared: Prepared): string {
     ],
     ["WAL directory", walDir === undefined ? undefined : `${walDir}, to which pg_wal is a link`],
     ["what is there", whatIsThere(prepared)],
+    ...linkRows(checked),
     ...whatIsStopped(prepared),
     ["afterwards", afterwardsText(prepared)],
     ["stores", toArchiveText(toArchive(prepared))],
@@ -213,7 +191,8 @@ function planAsJson(found: Prepared | Hindered): unknown {
 }
 
 function machineAsJson({ plan, dataDir, namedDir, appServices, config, download, action, checked }: Prepared): object {
-  const { inPlace, approach, control, freeBytes, programVersion, binDir, configuration, missingHere } = checked;
+  const { inPlace, approach, control, freeBytes, programVersion, binDir } = checked;
+  const { configuration, linksThere, missingHere } = checked;
   return {
     download,
     freeBytes,
@@ -224,6 +203,7 @@ function machineAsJson({ plan, dataDir, namedDir, appServices, config, download,
     approach: approach.kind,
     targetAction: action,
     configuration,
+    linksThere,
     missingHere,
     inPlace,
     stores: toArchive({ plan, checked }).map(({ name }) => name),

@@ -113,6 +113,14 @@ test("in its place the links are made again, no commit is waited for, and the lo
   await cluster.kill();
   const plan = await restore("plan", "--latest");
   expect(plan.stdout).not.toMatch(/ssl_(?:key|cert)_file/);
+  // What links lead to is in no backup and is not put aside: the plan calls nothing whole that is not.
+  expect(plan.stdout).toMatch(
+    /^what is there: +a cluster, which is kept as .*, but for that to which links in it lead$/m,
+  );
+  for (const name of ["server.key", "server.crt"])
+    expect(plan.stdout).toContain(
+      `${name}, to ${join(secrets, name)}, which stays where it is, in no kept copy: the link`,
+    );
   const result = await restore("--latest", "--yes", "--json");
   expect(result, result.stderr).toMatchObject({ status: 0 });
   const { checks } = JSON.parse(result.stdout) as { checks: { findings: string[]; databases: number } };

@@ -137,7 +137,8 @@ async function chooseNames(dataDir: string, options: KeepOptions): Promise<KeptR
   }
 }
 
-async function outsideDirectories(
+/** What a data directory leads to and is put aside with it: its WAL, and tablespaces whose places are filled again. */
+export async function outsideDirectories(
   dataDir: string,
   { tablespacePlaces }: Pick<KeepOptions, "tablespacePlaces">,
 ): Promise<Omit<MovedDirectory, "to">[]> {

@@ -5,6 +5,7 @@ import type { FoundThere } from "../go-on/check-there.ts";
 import type { Approach } from "../fetch/delta/approach.ts";
 import type { KeptEarlier } from "../status/kept-record.ts";
 import type { RestoredChecks, TargetAction } from "../status/restore-record.ts";
+import type { LinkThere } from "../in-place/links-there.ts";
 import type { PausedServer } from "../recover/look-at-paused.ts";
 import type { ReplayProgress } from "../recover/replay-progress.ts";
 import type { Owner } from "@soar/durable-files";
@@ -134,6 +135,8 @@ export interface CheckedRestore {
   readonly canControlServices: boolean;
   /** Where its configuration will come from, as far as that is not the base backup, in words. */
   readonly configuration: readonly string[];
+  /** Links of old data that is put aside or overwritten, with what becomes of that to which they lead. */
+  readonly linksThere: readonly LinkThere[];
   /** What the restored server will look for and not find on this host, one sentence each. */
   readonly missingHere: readonly string[];
 }
