@@ -157,11 +157,13 @@ function keptText({ keptAs, keptEarlier }: RestoreReport): string | undefined {
   return `kept as ${keptAs} at ${at}, by an earlier run${target === undefined ? "" : ` that was asked for ${target}`}`;
 }
 
-function lostText({ target, reached: { firstLeftOut }, keptAs, keptEarlier }: RestoreReport): string {
+function lostText(report: RestoreReport): string {
+  const { target, reached, keptAs, keptEarlier } = report;
+  const { firstLeftOut, leftOutOnDisk } = reached;
   if (target.kind !== "latest")
     return firstLeftOut === undefined
       ? "everything behind the target, as asked"
-      : `everything from the commit of ${formatTargetTime(firstLeftOut)} on, as asked; its WAL stays in the repository`;
+      : `everything from the commit of ${formatTargetTime(firstLeftOut)} on, as asked; its WAL ${leftOutOnDisk ? "is not all in the repository: some is only in what was kept of the old data" : "stays in the repository"}`;
   if (keptAs === undefined) return "only what was committed after that and never reached the repository";
   return keptEarlier !== undefined
     ? "only what was committed after that and reached neither the repository nor the old data"
@@ -211,7 +213,7 @@ function subscriptionSteps({ checks }: RestoreReport): string[] {
 /** The report for programs. */
 export function reportAsJson(report: RestoreReport): unknown {
   const { backup, target, reached, work, outcome, control, dataDir, ...rest } = report;
-  const { lsn, plannedLsn, lastCommit, firstLeftOut, stop } = reached;
+  const { lsn, plannedLsn, lastCommit, firstLeftOut, leftOutOnDisk, stop } = reached;
   return {
     version: 1,
     backup: backup.label,
@@ -221,6 +223,7 @@ export function reportAsJson(report: RestoreReport): unknown {
     stop,
     lastCommit: lastCommit === undefined ? undefined : formatTargetTime(lastCommit),
     firstLeftOut: firstLeftOut === undefined ? undefined : formatTargetTime(firstLeftOut),
+    leftOutOnDisk,
     timeline: outcome.timeline,
     outcome: outcome.kind,
     fetched: work.fetched,

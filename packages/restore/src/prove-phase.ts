@@ -1,6 +1,7 @@
-import { parseLsn } from "@soar/pg-tools";
+import { parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
 import type { RecoveryOutcome } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
+import { localSegments } from "./local-wal/local-chain.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { checkRestored } from "./recover/check-restored.ts";
 import { removePrivateDirectory } from "./recover/private-access.ts";
@@ -94,7 +95,7 @@ function proofOf(plan: RestorePlan, stopLsn: string, recorded: RecordedOutcome |
  *
  * @param sentTo planned end of the run that has started the server, which may have been an earlier one
  */
-function reachedBy({ resolved }: RestorePlan, sentTo: string, outcome: Outcome): ReachedState {
+function reachedBy({ resolved, chain }: RestorePlan, sentTo: string, outcome: Outcome): ReachedState {
   const { reachedLsn: lsn, lastCommitTime, stop } = outcome;
   const common = { lsn, plannedLsn: parseLsn(sentTo), stop };
   if (lsn === resolved.stopLsn)
@@ -102,8 +103,11 @@ function reachedBy({ resolved }: RestorePlan, sentTo: string, outcome: Outcome):
       ...common,
       lastCommit: resolved.lastReplayed?.time ?? microsOf(lastCommitTime),
       firstLeftOut: resolved.firstLeftOut?.time,
+      leftOutOnDisk: localSegments(chain.segments).some(
+        ({ index }) => index >= segmentIndexOfLsn(lsn, chain.segmentSize),
+      ),
     };
-  return { ...common, lastCommit: microsOf(lastCommitTime), firstLeftOut: undefined };
+  return { ...common, lastCommit: microsOf(lastCommitTime), firstLeftOut: undefined, leftOutOnDisk: false };
 }
 
 function microsOf(time: Date | undefined): bigint | undefined {

@@ -80,6 +80,8 @@ export interface ReachedState {
   readonly lastCommit: bigint | undefined;
   /** Of the first commit behind the end, by the WAL that was read; undefined where none was looked for. */
   readonly firstLeftOut: bigint | undefined;
+  /** Whether WAL behind the end lay on this machine's disk only: recovery did not read it, and nobody stores it. */
+  readonly leftOutOnDisk: boolean;
   /** The server's words on why it stopped; undefined when it went on to the end of the archive. */
   readonly stop: string | undefined;
 }
