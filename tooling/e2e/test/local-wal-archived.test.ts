@@ -284,25 +284,31 @@ test.each([
 );
 
 test(
-  "a restore to an instant within the WAL of the old disk stores that up to there, and says where the rest is",
+  "a restore to an instant within the WAL of the old disk stores that up to there once it is promoted, and says where the rest is",
   { timeout: 180_000 },
   async () => {
     const { cluster } = world;
     const { instant, before } = await commitUnarchived();
     const timeline = ((await newestSegment()) ?? "").slice(0, 8);
     await cluster.kill();
-    const result = await world.run("soar-restore", ["--target-time", instant, "--yes"]);
+    const stored = (): string[] =>
+      [...world.s3.objects().keys()]
+        .map((key) => new RegExp(`/wal/(${timeline}[0-9A-F]{16})\\.`).exec(key)?.[1] ?? "")
+        .sort();
+    const earlier = stored();
+    const command = ["--target-time", instant, "--yes"];
+    const paused = await world.run("soar-restore", [...command, "--target-action", "shutdown", "--json"]);
+    expect(reportOf(paused).localWal).toBeUndefined();
+    expect(stored()).toEqual(earlier);
+    const result = await world.run("soar-restore", command);
     expect(result, result.stderr).toMatchObject({ status: 0 });
     rows = before;
     expect(await rowsOf(cluster)).toEqual([{ rows }]);
     const [, reached = ""] = /reached: +([0-9A-F/]+), as planned/.exec(result.stdout) ?? [];
     const [branch] = await cluster.query<{ name: string }>("SELECT pg_walfile_name($1::pg_lsn) AS name", [reached]);
-    const stored = [...world.s3.objects().keys()]
-      .map((key) => new RegExp(`/wal/(${timeline}[0-9A-F]{16})\\.`).exec(key)?.[1] ?? "")
-      .sort();
     // Its own segment of that number begins with the same bytes.
     const number = Number.parseInt(branch?.name.slice(-8) ?? "", 16);
-    expect(Number.parseInt(stored.at(-1)?.slice(-8) ?? "", 16)).toBe(number - 1);
+    expect(Number.parseInt(stored().at(-1)?.slice(-8) ?? "", 16)).toBe(number - 1);
     expect(result.stdout).toMatch(/stored: +\d+ WAL files, .* which only this machine had/);
     expect(result.stdout).toMatch(
       /lost: .* as asked; its WAL is not all in the repository: some is only in what was kept/,
