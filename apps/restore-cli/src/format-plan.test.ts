@@ -18,7 +18,14 @@ const plan = {
   warnings: [],
 } as unknown as RestorePlan;
 const earlier = { phase: "recover", action: "pause" };
-const common = { control: { kind: "pg_ctl" }, configuration: [], missingHere: [], linksThere: [], inPlace: true };
+const common = {
+  control: { kind: "pg_ctl" },
+  configuration: [],
+  missingHere: [],
+  placeDoubts: [],
+  linksThere: [],
+  inPlace: true,
+};
 
 interface Case {
   readonly approach: object;

@@ -71,7 +71,7 @@ export function formatPlan(prepared: Prepared): string {
     ["stores", toArchiveText(toArchive(prepared))],
     ...checked.configuration.map((text): Row => ["configuration", text]),
     ...plan.passedOver.map(({ label, reason }): Row => ["not used", `${label}: ${reason}`]),
-    ...[...plan.warnings, ...checked.missingHere].map((warning): Row => ["warning", warning]),
+    ...[...plan.warnings, ...checked.placeDoubts, ...checked.missingHere].map((warning): Row => ["warning", warning]),
     ...checkRows(checks),
   ];
   return [formatRows(rows), ...prepared.config.flatMap(configText)].join("\n");
@@ -192,7 +192,7 @@ function planAsJson(found: Prepared | Hindered): unknown {
 
 function machineAsJson({ plan, dataDir, namedDir, appServices, config, download, action, checked }: Prepared): object {
   const { inPlace, approach, control, freeBytes, programVersion, binDir } = checked;
-  const { configuration, linksThere, missingHere } = checked;
+  const { configuration, linksThere, missingHere, placeDoubts } = checked;
   return {
     download,
     freeBytes,
@@ -206,6 +206,7 @@ function machineAsJson({ plan, dataDir, namedDir, appServices, config, download,
     linksThere,
     missingHere,
     inPlace,
+    placeDoubts,
     stores: toArchive({ plan, checked }).map(({ name }) => name),
     stops: {
       server:

@@ -56,6 +56,7 @@ export interface ReplayedSource {
   /** `server-config.tar.gz`, byte for byte. */
   readonly serverConfig: Buffer;
   readonly host: string;
+  readonly machine: BackupRecord["source"]["machine"];
   readonly dataDirectory: string;
   readonly settings: BackupRecord["settings"];
   readonly leftOut: BackupRecord["leftOut"];

@@ -20,6 +20,8 @@ export interface RecordParts {
   readonly label: string;
   /** The machine that the server runs on. */
   readonly host: string;
+  /** Its published id; undefined unless the server is proved to run on the machine that takes the backup. */
+  readonly machine: string | undefined;
   readonly startedAt: Date;
   readonly finishedAt: Date;
   readonly archives: TransferredArchives;
@@ -103,11 +105,12 @@ function inDatabases({ databases, subscriptions }: ServerFacts): Pick<BackupReco
   };
 }
 
-function sourceOf({ options, facts, host }: RecordParts): BackupRecord["source"] {
+function sourceOf({ options, facts, host, machine }: RecordParts): BackupRecord["source"] {
   return {
     method: options.source.method,
     fromStandby: facts.inRecovery,
     host,
+    ...(machine === undefined ? {} : { machine }),
     dataDirectory: options.replayed?.dataDirectory ?? facts.dataDirectory ?? "",
     ...(facts.superuser === undefined ? {} : { superuser: facts.superuser }),
   };

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { ownMachineId } from "@soar/durable-files/processes";
 import { hasErrorCode } from "@soar/errors";
 import type { ConnectionConfig, SqlConnection } from "@soar/pg-tools/replication";
 
@@ -19,11 +20,22 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
  * backups must not pass for it.
  */
 export async function readServerHost(sql: SqlConnection, options: ServerHostOptions): Promise<string> {
-  const { host, server } = options;
+  return (await isHere(sql, options)) ? options.host : options.server.host;
+}
+
+/** The same with the published id of that machine (`ownMachineId`); undefined unless it is proved to be this one. */
+export async function readServerMachine(
+  sql: SqlConnection,
+  options: ServerHostOptions,
+): Promise<{ readonly host: string; readonly machine: string | undefined }> {
+  if (!(await isHere(sql, options))) return { host: options.server.host, machine: undefined };
+  return { host: options.host, machine: await ownMachineId() };
+}
+
+async function isHere(sql: SqlConnection, options: ServerHostOptions): Promise<boolean> {
   // A unix socket leads nowhere else, and the directory that it lies in is no name of a machine.
-  if (/^[/@]/.test(server.host)) return host;
-  const isHere = (await hasOwnBootId(sql, options)) || (await hasBothEnds(sql, options.signal));
-  return isHere ? host : server.host;
+  if (/^[/@]/.test(options.server.host)) return true;
+  return (await hasOwnBootId(sql, options)) || (await hasBothEnds(sql, options.signal));
 }
 
 /** Equal ones prove one machine. Unequal ones prove nothing. */

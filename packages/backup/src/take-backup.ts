@@ -25,7 +25,7 @@ import { requireData, requireOneTimeline, requireSuitable } from "./require-usab
 import { packServerConfig, readServerConfig } from "./server-config.ts";
 import { describePrimary, requirePrimaryArchives } from "./health/standby-rules.ts";
 import { describeArchiver } from "./server-archiver.ts";
-import { readServerHost } from "./server-host.ts";
+import { readServerMachine } from "./server-host.ts";
 import { storeObject, type BackupObject } from "./store/store-object.ts";
 import { findBackupHistory } from "./prove/find-backup-history.ts";
 import { waitForWal } from "./prove/wait-for-wal.ts";
@@ -128,11 +128,12 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
     await storeObject(store, claimed.label, "server-config.tar.gz", run.config.packed, { signal }),
   ];
   const references = run.existing?.members.labels();
-  const host = options.replayed?.host ?? (await readServerHost(run.sql, options));
+  const { host, machine } = options.replayed ?? (await readServerMachine(run.sql, options));
   const record = composeRecord({
     ...run,
     ...claimed,
     host,
+    machine,
     archives,
     checked,
     objects,

@@ -46,6 +46,7 @@ async function takeFrom(
   const replayed = {
     serverConfig,
     host: source.host,
+    machine: source.machine,
     dataDirectory: source.dataDirectory,
     leftOut,
     settings: { ...settings, ...minimums },

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { connectSql, type ConnectionConfig } from "@soar/pg-tools/replication";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readServerHost } from "../src/server-host.ts";
+import { ownMachineId } from "@soar/durable-files/processes";
+import { readServerHost, readServerMachine } from "../src/server-host.ts";
 
 let cluster: TestCluster;
 let otherBootId: string;
@@ -55,4 +56,16 @@ test("a server on another machine behind a tunnel has the name by which it is re
   const { port } = tunnel.address() as AddressInfo;
   for (const user of [cluster.connection.user, "plain"])
     expect(await hostOf({ host: "127.0.0.1", port, user }, otherBootId)).toBe("127.0.0.1");
+});
+
+test("the id of the machine is that of one that is proved to be this, and of no other", async () => {
+  const machine = await ownMachineId();
+  const { port } = tunnel.address() as AddressInfo;
+  const server = { ...cluster.connection, host: "127.0.0.1", user: "plain" };
+  await using here = await connectSql(server);
+  expect(await readServerMachine(here, { host: "this-machine", server })).toEqual({ host: "this-machine", machine });
+  await using there = await connectSql({ ...server, port });
+  // By the name that this machine has, too.
+  const named = { host: "127.0.0.1", server, bootIdFile: otherBootId };
+  expect(await readServerMachine(there, named)).toEqual({ host: "127.0.0.1", machine: undefined });
 });

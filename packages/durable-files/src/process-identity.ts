@@ -50,6 +50,11 @@ export async function readMachineId(path: string): Promise<string | undefined> {
 
 const MACHINE_ID = "/etc/machine-id";
 
+/** Which machine this is, in the form in which it is published; undefined where it has no id, as in many containers. */
+export async function ownMachineId(): Promise<string | undefined> {
+  return await readMachineId(MACHINE_ID);
+}
+
 /** This process; undefined where the system does not tell. */
 export async function ownIdentity(): Promise<ProcessIdentity | undefined> {
   const id = process.pid;
@@ -57,7 +62,7 @@ export async function ownIdentity(): Promise<ProcessIdentity | undefined> {
   try {
     const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
     const namespace = await readlink("/proc/self/ns/pid");
-    return start === undefined ? undefined : { machine: await readMachineId(MACHINE_ID), boot, namespace, id, start };
+    return start === undefined ? undefined : { machine: await ownMachineId(), boot, namespace, id, start };
   } catch (error) {
     if (meansAbsent(error)) return undefined;
     throw error;

@@ -10,6 +10,7 @@ import { countHoles } from "./fetch/count-holes.ts";
 import { chooseApproach } from "./fetch/delta/approach.ts";
 import { ownTablespaces } from "./fetch/delta/own-tablespaces.ts";
 import { requireRoom } from "./fetch/delta/require-room.ts";
+import { findPlaceDoubts } from "./in-place/place-doubts.ts";
 import { findLinksThere } from "./in-place/links-there.ts";
 import { requireKeepable } from "./in-place/keep-old-data.ts";
 import type { CheckedRestore, RestoreOptions } from "./run/restore-options.ts";
@@ -67,6 +68,7 @@ export async function checkRestore(
     approach,
     control: await controlOf(plan, options, inPlace),
     canControlServices: await hasSystemd(systemEnv),
+    placeDoubts: await findPlaceDoubts(plan.backup, options.namedDir ?? dataDir),
     configuration,
     linksThere: await findLinksThere(approach, { dataDir, tablespacePlaces: new Set(tablespaces.values()) }),
     missingHere: await findMissingHere(plan.backup, { dataDir, binDir, inPlace, config, systemEnv }),

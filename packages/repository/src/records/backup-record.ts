@@ -67,6 +67,8 @@ const schema = v.object({
     method: v.picklist(["files", "replication", "pg_basebackup"]),
     fromStandby: v.boolean(),
     host: v.string(),
+    /** Which machine that is, as it publishes its id (machine-id(5)); undefined in records of versions before, and where it was not proved. */
+    machine: v.optional(v.string()),
     dataDirectory: v.string(),
     /** A superuser that may log in; undefined in records of versions before, and where there was none. */
     superuser: v.optional(v.string()),

@@ -131,6 +131,8 @@ export interface CheckedRestore {
   readonly tablespaces: ReadonlyMap<number, string>;
   /** The cluster takes the place of the lost one. Everything else is a copy. */
   readonly inPlace: boolean;
+  /** Where name and id of this machine contradict each other about that, in words. */
+  readonly placeDoubts: readonly string[];
   readonly approach: Approach;
   readonly control: ServerControl;
   /** Whether units of applications can be stopped and started here. */
