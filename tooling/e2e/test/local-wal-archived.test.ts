@@ -59,10 +59,10 @@ async function commitUnarchived(): Promise<{ readonly instant: string; readonly 
   await insert(60_000);
   // An archive command that was begun before would go on when the server is killed.
   const failed = "SELECT last_failed_time > $1::timestamptz AS failed FROM pg_stat_archiver";
-  await waitUntil("the archiver to fail", async () => {
-    const [row] = await world.cluster.query<{ failed: boolean | null }>(failed, [instant]);
-    return row?.failed === true;
-  });
+  const hasFailed = async (): Promise<boolean> =>
+    (await world.cluster.query<{ failed: boolean | null }>(failed, [instant]))[0]?.failed === true;
+  // After three failures it rests for a minute.
+  await waitUntil("the archiver to fail", hasFailed, 90_000);
   return { instant, before };
 }
 
