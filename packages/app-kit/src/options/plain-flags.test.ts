@@ -13,6 +13,7 @@ const TABLE: OptionTable = {
   tag: { type: "list", help: "a list" },
   secret: { type: "string", help: "never on the command line", flag: false, env: "SECRET" },
   output: { type: "string", help: "a file", short: "o" },
+  "-dashed": { type: "string", help: "which yargs knows by another name" },
 } as unknown as OptionTable;
 const APP = { name: "soar-test" } as App;
 
@@ -21,6 +22,13 @@ describe("plain options", () => {
     expect(parsePlainFlags(TABLE, ["--env-file", "/etc/x", "pg_wal/1", "1", "--jobs=4"])).toEqual({
       flags: { "env-file": "/etc/x", jobs: "4" },
       words: ["pg_wal/1", "1"],
+    });
+  });
+
+  test("may have a value of several lines, and words of any kind between them", () => {
+    expect(parsePlainFlags(TABLE, ["a", "--env-file=x\ny", "", "--output", "z\n"])).toEqual({
+      flags: { "env-file": "x\ny", output: "z\n" },
+      words: ["a", ""],
     });
   });
 
@@ -39,6 +47,11 @@ describe("plain options", () => {
     [["-"]],
     [["--no-env-file"]],
     [["--env-file", '"a"']],
+    [["--env-file", "'a"]],
+    [["--env-file", 'a"b']],
+    [["--env-file", "a'b"]],
+    [["---env-file", "a"]],
+    [["---dashed", "a"]],
   ])("are not %j", (args) => {
     expect(parsePlainFlags(TABLE, args)).toBeUndefined();
   });

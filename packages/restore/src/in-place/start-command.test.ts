@@ -48,3 +48,10 @@ test("root is told by whom it is started, by name or by number", requires("root"
     `setpriv --reuid=12345 --regid=12346 --clear-groups -- ${binDir}/pg_ctl -D ${dataDir} start`,
   );
 });
+
+test("where there is no data directory nobody is named", async () => {
+  const gone = join(dataDir, "gone");
+  expect(await startCommand({ kind: "pg_ctl" }, { dataDir: gone, binDir, config: undefined })).toBe(
+    `${binDir}/pg_ctl -D ${gone} start`,
+  );
+});

@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { sampleRecord } from "@soar-tooling/sample-repository";
@@ -49,6 +49,14 @@ test("every setting with any value is read as it was given, and the place of the
   );
 });
 
+test("a word may have several lines and quotation marks, and the last of several counts", () => {
+  const words = ["-B", "64MB", "-hlocal", "-h", "10.0.0.1", "-c", 'x="a" b\nc', '--y-z=1"2', "-p", "5433"];
+  expect(parseStartOptions(written(words))).toEqual({
+    settings: { shared_buffers: "64MB", listen_addresses: "10.0.0.1", x: '"a" b\nc', y_z: '1"2', port: "5433" },
+    configDir: undefined,
+  });
+});
+
 test("a server that was started with the directory of its configuration is started with that again, and by what the backup tells where the words are relative", async () => {
   const etc = mkdtempSync(join(tmpdir(), "soar-etc-"));
   for (const place of [etc, dataDir])
@@ -88,6 +96,49 @@ test("a server that was started with the directory of its configuration is start
   writeFileSync(configFile, "hba_file = '/opt/soar-test-hba'\n");
   expect(await startOf(plain, ["-D", etc])).toEqual({ configFile, settings: {} });
   rmSync(etc, { recursive: true });
+});
+
+test("its command line counts more than what the backup tells, and that more than what lies beside its configuration", async () => {
+  const [etc, other] = [mkdtempSync(join(tmpdir(), "soar-etc-")), mkdtempSync(join(tmpdir(), "soar-etc-"))];
+  for (const place of [etc, other])
+    for (const name of ["postgresql.conf", "pg_hba.conf"]) writeFileSync(join(place, name), "");
+  const apart = join(etc, "apart.conf");
+  writeFileSync(apart, "");
+  const configFile = join(etc, "postgresql.conf");
+  const record = sampleRecord({});
+  const told = {
+    ...record,
+    settings: { config_file: configFile, hba_file: apart },
+    source: { ...record.source, dataDirectory: dataDir },
+  };
+  // Nothing is known of its start, as behind a restore.
+  expect(await configAsItWas(told, dataDir)).toEqual({ configFile, settings: { hba_file: apart }, brought: [] });
+  const startOf = async (words: readonly string[]) => {
+    writeFileSync(join(dataDir, "postmaster.opts"), written(words));
+    const { brought: _, ...config } = await configAsItWas(told, dataDir);
+    return config;
+  };
+  expect(await startOf(["-D", etc])).toEqual({ configFile, settings: { hba_file: apart } });
+  expect(await startOf(["-D", etc, "-c", "hba_file=/srv/hba"])).toEqual({
+    configFile,
+    settings: { hba_file: "/srv/hba" },
+  });
+  const elsewhere = join(other, "postgresql.conf");
+  expect(await startOf(["-D", other])).toEqual({
+    configFile: elsewhere,
+    settings: { hba_file: join(other, "pg_hba.conf") },
+  });
+  expect(await startOf(["-D", other, "-c", "hba_file=hba.conf"])).toEqual({
+    configFile: elsewhere,
+    settings: { hba_file: apart },
+  });
+  expect(await startOf(["-c", `config_file=${elsewhere}`])).toEqual({
+    configFile: undefined,
+    settings: { config_file: elsewhere },
+  });
+  // As seen from where this runs, and not from where the server was started.
+  expect(await startOf(["-D", relative(process.cwd(), other)])).toEqual({ configFile, settings: { hba_file: apart } });
+  for (const place of [etc, other]) rmSync(place, { recursive: true });
 });
 
 test("no file that a link leads to is read", async () => {

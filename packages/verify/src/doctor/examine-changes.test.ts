@@ -20,6 +20,7 @@ test.each<[ProbedHabits, ProbedHabits, string | undefined, string]>([
     "Nothing has to be done",
   ],
   [{ conditionalPut: "honoured" }, { conditionalPut: "honoured", listingOrder: "keys" }, undefined, ""],
+  [{ conditionalPut: "refused" }, { conditionalPut: "ignored" }, "notice", "Nothing has to be done"],
   [
     { conditionalPut: "honoured", maxParts: 10_000 },
     { conditionalPut: "honoured", maxParts: 1_000 },
@@ -36,7 +37,16 @@ test.each<[ProbedHabits, ProbedHabits, string | undefined, string]>([
   const { conditionalPut, ...habits } = was;
   const record = { conditionalPut, habits } as Parameters<typeof examineChanges>[0];
   expect(await examine("repository", (notes) => examineChanges(record, { probed: now }, notes))).toEqual(
-    severity === undefined ? [] : [expect.objectContaining({ severity, advice: expect.stringContaining(advice) })],
+    severity === undefined
+      ? []
+      : [
+          expect.objectContaining({
+            kind: "provider-changed",
+            severity,
+            what: expect.stringMatching(/^the provider's (\w+) was \w+ when the repository was made, and is \w+ now$/),
+            advice: expect.stringContaining(advice),
+          }),
+        ],
   );
 });
 
@@ -46,4 +56,14 @@ test.each<[RecalledHabits, ProbedHabits]>([
 ])("a change that the configuration has already is not told again: %j", async (configured, probed) => {
   const record = { conditionalPut: "honoured", habits: { maxParts: 10_000, listingOrder: "keys" } } as const;
   expect(await examine("repository", (notes) => examineChanges(record, { probed, configured }, notes))).toEqual([]);
+});
+
+test("a change is told with what was and what is, also one to something else than what is configured", async () => {
+  const record = { conditionalPut: "honoured", habits: { maxParts: 10_000 } } as const;
+  const given = { probed: { conditionalPut: "honoured", maxParts: 1_000 }, configured: { maxParts: 5_000 } } as const;
+  expect(await examine("repository", (notes) => examineChanges(record, given, notes))).toEqual([
+    expect.objectContaining({
+      what: "the provider's maxParts was 10000 when the repository was made, and is 1000 now",
+    }),
+  ]);
 });
