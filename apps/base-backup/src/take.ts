@@ -171,6 +171,9 @@ function showEvent(event: BackupEvent, { log, progress }: { readonly log: Log; r
   if (event.type === "config-left-out") log.warn(event.message);
   if (event.type === "clock-doubt") log.warn(`${event.doubt}: one of the clocks is wrong; compare them (date -u)`);
   if (event.type === "clock-settled") log.warn(`the label and the times of this backup go by ${event.goesBy}`);
+  if (event.type === "archiver-seen") log.debug(`the server's archiver has stored ${event.name}`);
+  if (event.type === "archiver-doubt")
+    log.warn(`the backup is whole, but what is written from now on may not reach the bucket: ${event.doubt}`);
   if (event.type === "waiting-for-wal") log.debug(`waiting for WAL segment ${event.missing}`);
   if (event.type === "incremental")
     log.info(event.base === undefined ? `taking a full backup: ${event.reason}` : `referring to backup ${event.base}`);

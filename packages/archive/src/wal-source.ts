@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
-import { open, type FileHandle } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { unreadable } from "@soar/durable-files";
+import { openTrustedFile } from "@soar/durable-files/reading";
 import { isSoarError, SoarError } from "@soar/errors";
 import { formatLsn, parseTimelineHistory, type WalFileName } from "@soar/pg-tools";
 import { ChangeCollector, type SegmentChanges } from "@soar/pg-tools/changed-blocks";
@@ -153,8 +153,8 @@ function noText(path: string, { name }: WalFileName, fact: string, cause?: SoarE
 }
 
 async function openWalFile(path: string): Promise<FileHandle> {
-  // Non-blocking: a pipe that nobody writes to is judged below instead of being waited for, which no deadline could end.
-  return open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
+  // A pipe that nobody writes to is judged below instead of being waited for, which no deadline could end.
+  return openTrustedFile(path).catch((cause: unknown) => {
     throw unreadable(path, cause, PATH_HINT);
   });
 }

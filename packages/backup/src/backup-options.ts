@@ -37,8 +37,8 @@ export interface TakeBackupOptions extends Omit<ClaimBackupOptions, "holdsLock" 
    */
   readonly stamps?: StampBounds | undefined;
   /**
-   * Stores WAL of a server whose files are read here, so that the end of the backup need not wait for the server's archiver, which is
-   * proved all the same.
+   * Stores the newest WAL of a server whose files are read here, so that the end of the backup need not wait for the server's archiver,
+   * once that was seen to store a segment in this bucket.
    */
   readonly archiveWal?: ArchiveWal | undefined;
   /** How long the WAL of the finished backup may take to reach the bucket, in milliseconds. */
@@ -74,5 +74,9 @@ export type BackupEvent =
   | { readonly type: "server-warning"; readonly message: string }
   /** A file that the configuration names and that could not be kept, in a sentence. */
   | { readonly type: "config-left-out"; readonly message: string }
+  /** The server's archiver has stored this segment, which was finished when the backup began. */
+  | { readonly type: "archiver-seen"; readonly name: string }
+  /** The backup is whole; why what the server writes from now on may not reach the bucket. */
+  | { readonly type: "archiver-doubt"; readonly doubt: string }
   | { readonly type: "waiting-for-wal"; readonly missing: string }
   | { readonly type: "reading-back" };

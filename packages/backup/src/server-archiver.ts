@@ -12,6 +12,17 @@ export async function describeArchiver(sql: SqlConnection): Promise<string> {
   }
 }
 
+/** Why what the server writes from now on may not reach the bucket; undefined when its archiver does not fail. */
+export async function doubtArchiver(sql: SqlConnection): Promise<string | undefined> {
+  try {
+    const state = await readArchiverState(sql, undefined);
+    return state.failing ? describeState(state) : undefined;
+  } catch (error) {
+    if (!isSoarError(error)) throw error;
+    return `the server cannot be asked about its archiver: ${error.message}`;
+  }
+}
+
 function describeState({ lastArchived, lastFailed, failing }: ArchiverState): string {
   if (failing) return `the server's archive command fails for '${lastFailed}'`;
   return lastArchived === undefined

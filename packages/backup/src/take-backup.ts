@@ -24,7 +24,7 @@ import { requireWhole } from "./prove/require-whole.ts";
 import { requireData, requireOneTimeline, requireSuitable } from "./require-usable.ts";
 import { packServerConfig, readServerConfig } from "./server-config.ts";
 import { describePrimary, requirePrimaryArchives } from "./health/standby-rules.ts";
-import { describeArchiver } from "./server-archiver.ts";
+import { describeArchiver, doubtArchiver } from "./server-archiver.ts";
 import { readServerMachine } from "./server-host.ts";
 import { storeObject, type BackupObject } from "./store/store-object.ts";
 import { findBackupHistory } from "./prove/find-backup-history.ts";
@@ -160,12 +160,15 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   );
   const complete = backupHistory === undefined ? record : { ...record, backupHistory };
   await publish(store, complete, signal);
+  // A backup that has its WAL may end before anybody has waited for the archiver.
+  const doubt = run.facts.inRecovery ? undefined : await doubtArchiver(run.sql);
+  if (doubt !== undefined) options.onEvent?.({ type: "archiver-doubt", doubt });
   return complete;
 }
 
 async function describeArchiving({ facts, sql }: Run, { walDoubt }: TransferredArchives): Promise<string> {
   const archiver = await (facts.inRecovery ? describePrimary() : describeArchiver(sql));
-  return walDoubt === undefined ? archiver : `${archiver}; from here it could not be stored either: ${walDoubt}`;
+  return walDoubt === undefined ? archiver : `${archiver}; from here it was not stored either: ${walDoubt}`;
 }
 
 /** What is wrong with the clocks of a run that is about to be recorded; what became of this machine's meanwhile is told now. */

@@ -52,6 +52,7 @@ export async function transfer(
     writtenTo,
     running,
     stop,
+    onArchived: (name) => onEvent?.({ type: "archiver-seen", name }),
   });
   await using wal = createOwnWal(store, {
     archiveWal: options.archiveWal,
@@ -117,7 +118,7 @@ function createOwnWal(store: ObjectStore, options: OwnWalOptions): OwnWalWork {
   return {
     begin({ stopLsn, timeline }) {
       const { local, startLsn } = running;
-      if (archiveWal === undefined || local === undefined || watch.archived === undefined) return;
+      if (archiveWal === undefined || local === undefined || !watch.archived()) return;
       const wal = { dataDirectory: local.dataDirectory, startLsn, stopLsn, timeline, segmentSize };
       work = archiveOwnWal(store, wal, { archiveWal, signal });
       work.catch((error: unknown) => {
@@ -126,11 +127,7 @@ function createOwnWal(store: ObjectStore, options: OwnWalOptions): OwnWalWork {
         stop.abort(error);
       });
     },
-    async end() {
-      const reason = await work;
-      if (work !== undefined && reason === undefined) await watch.archived;
-      return reason;
-    },
+    end: async () => await work,
     failure: () => failure,
     async [Symbol.asyncDispose]() {
       abandon.abort();

@@ -7,7 +7,7 @@ import type { ArchiveWal } from "@soar/restore";
 import { createMemoryStore } from "@soar/storage";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";
-import { filesSource } from "../src/index.ts";
+import { type BackupEvent, type BackupSource, filesSource, type TakeBackupOptions } from "../src/index.ts";
 import { type BackupWorld, createBackupWorld, keysOf } from "./backup-world.ts";
 import { expectNoBackup } from "./expect-no-backup.ts";
 import { archiveTo, startWalCourier } from "./wal-courier.ts";
@@ -15,11 +15,49 @@ import { archiveTo, startWalCourier } from "./wal-courier.ts";
 const installation = requireInstallation();
 const SEGMENT = 1024 * 1024;
 
-/** Reads the files and stores their WAL itself. */
-const fromHere = (world: BackupWorld, archiveWal: ArchiveWal = archiveTo(world.store)) => ({
-  source: filesSource({ ...world.cluster.connection, applicationName: "test" }),
-  archiveWal,
-});
+interface OwnRun {
+  readonly archiveWal?: ArchiveWal;
+  /** Whether the copying waits until the archiver was seen to store the segment that was finished when it began. */
+  readonly waits?: boolean;
+  /** Happens while the files are copied. */
+  readonly meanwhile?: () => Promise<void>;
+}
+
+/** Reads the files, and stores their WAL itself; `stored` are the names that it was asked to. */
+function fromHere(world: BackupWorld, { archiveWal = archiveTo(world.store), waits = true, meanwhile }: OwnRun = {}) {
+  const stored: string[] = [];
+  const events: BackupEvent[] = [];
+  const seen = Promise.withResolvers<void>();
+  if (!waits) seen.resolve();
+  const files = filesSource({ ...world.cluster.connection, applicationName: "test" });
+  const source: BackupSource = {
+    method: "files",
+    check: (facts) => files.check(facts),
+    begin: async (request) => {
+      const running = await files.begin(request);
+      return {
+        ...running,
+        async *archives() {
+          await seen.promise;
+          await meanwhile?.();
+          yield* running.archives();
+        },
+      };
+    },
+  };
+  const options = {
+    source,
+    archiveWal: async (path, name, given) => {
+      stored.push(name);
+      return await archiveWal(path, name, given);
+    },
+    onEvent(event) {
+      events.push(event);
+      if (event.type === "archiver-seen") seen.resolve();
+    },
+  } satisfies Partial<TakeBackupOptions>;
+  return { options, stored, events };
+}
 
 /** Something is written, so that beginning a backup finishes a segment. */
 const write = async ({ cluster }: BackupWorld): Promise<void> => {
@@ -27,83 +65,133 @@ const write = async ({ cluster }: BackupWorld): Promise<void> => {
   await cluster.query("insert into t select generate_series(1, 1000)");
 };
 
+/** A world whose archiver delivers one file, and no other before it is let go on. */
+async function createStuckWorld(): Promise<BackupWorld & { letGoOn: () => void }> {
+  const courier = await startWalCourier();
+  const { directory, archiveCommand: deliver } = courier;
+  const archiveCommand = `{ test -z "$(ls ${directory}/box)" || test -e ${directory}/on; } && ${deliver}`;
+  const world = await createBackupWorld({ installation, archiveCommand });
+  courier.deliverTo(world.store);
+  await write(world);
+  return {
+    ...world,
+    letGoOn: () => writeFileSync(join(directory, "on"), ""),
+    async [Symbol.asyncDispose]() {
+      await world[Symbol.asyncDispose]();
+      // Rejects when something that it brought was there with other bytes.
+      await courier.close();
+    },
+  };
+}
+
+/** Finishes a segment, and waits until the archive command has failed for one. */
+const finishSegment = async (world: BackupWorld): Promise<void> => {
+  await write(world);
+  await world.cluster.query("select pg_switch_wal()");
+  await expect
+    .poll(async () => (await world.cluster.query("select failed_count > 0 as failed from pg_stat_archiver"))[0], {
+      timeout: 30_000,
+    })
+    .toEqual({ failed: true });
+};
+
 test(
-  "a backup stores the WAL that it needs itself, when the archiver is seen to work and is behind",
-  { timeout: 120_000 },
+  "a backup stores its newest WAL itself, when the archiver was seen to work and is behind, and tells that it fails",
+  { timeout: 150_000 },
   async () => {
-    const courier = await startWalCourier();
-    const { directory, archiveCommand: deliver } = courier;
-    // One file, and no other before it is told to go on.
-    const archiveCommand = `{ test -z "$(ls ${directory}/box)" || test -e ${directory}/on; } && ${deliver}`;
-    await using world = await createBackupWorld({ installation, archiveCommand });
-    courier.deliverTo(world.store);
-    await write(world);
-    const record = await world.take({ ...fromHere(world), walTimeoutMs: 1000 });
-    expect(record.backupHistory?.name).toMatch(/\.backup$/);
+    await using world = await createStuckWorld();
+    const { options, stored, events } = fromHere(world, { meanwhile: () => finishSegment(world) });
+    const record = await world.take({ ...options, walTimeoutMs: 1000 });
+    expect(stored).toEqual([record.firstSegment, record.lastSegment, record.backupHistory?.name]);
     const names = keysOf(world, "wal/").map((key) => key.slice("wal/".length).replace(/\.zst$/, ""));
-    expect(names).toEqual(
-      expect.arrayContaining([record.firstSegment, record.lastSegment, record.backupHistory?.name]),
-    );
-    const archiver = async () => (await world.cluster.query("select last_archived_wal from pg_stat_archiver"))[0];
-    const first = { last_archived_wal: formatWalSegment(before(record.firstSegment), SEGMENT) };
-    expect(await archiver()).toEqual(first);
+    expect(names).toEqual(expect.arrayContaining(stored));
+    expect(events.at(-1)).toEqual({
+      type: "archiver-doubt",
+      doubt: `the server's archive command fails for '${record.firstSegment}'`,
+    });
 
     // What the archiver brings later is there already, with the same bytes.
-    writeFileSync(join(directory, "on"), "");
+    world.letGoOn();
     await world.cluster.query("select pg_switch_wal()");
-    await expect.poll(archiver, { timeout: 90_000 }).not.toEqual(first);
-    await courier.close();
+    await expect
+      .poll(
+        async () =>
+          (
+            await world.cluster.query("select last_archived_wal >= $1 as past from pg_stat_archiver", [
+              record.lastSegment,
+            ])
+          )[0],
+        { timeout: 90_000 },
+      )
+      .toEqual({ past: true });
   },
 );
 
-const before = (name: string): { timeline: number; index: number } => {
-  const { timeline, index } = parseWalSegment(name, SEGMENT);
-  return { timeline, index: index - 1 };
-};
-
-test("a backup that could store its WAL itself still ends when the archiver stores elsewhere", async () => {
-  await using world = await createBackupWorld({ installation, archiveCommand: "true" });
-  await write(world);
-  await expect(world.take({ ...fromHere(world), archiverPatienceMs: 1500 })).rejects.toMatchObject({
-    code: "WAL_TIMEOUT",
-    message: expect.stringContaining("the server has counted it as archived") as string,
+test("an archiver that is further behind than the newest segments is waited for", async () => {
+  await using world = await createStuckWorld();
+  const { options, stored } = fromHere(world, {
+    meanwhile: async () => {
+      for (let count = 0; count < 3; count += 1) await finishSegment(world);
+    },
   });
+  await expect(world.take({ ...options, walTimeoutMs: 1000 })).rejects.toMatchObject({
+    code: "WAL_TIMEOUT",
+    message: expect.stringMatching(/from here it was not stored either: the server's archiver is still at/) as string,
+  });
+  expect(stored).toEqual([]);
   await expectNoBackup(world.store);
 });
 
-test("a backup waits for the archiver where nothing else shows that it works", async () => {
+test("an archiver that was not seen to store anything here is waited for", async () => {
+  await using world = await createBackupWorld({ installation, archiveCommand: "true" });
+  await write(world);
+  const { options, stored } = fromHere(world, { waits: false });
+  await expect(world.take({ ...options, walTimeoutMs: 1500 })).rejects.toMatchObject({ code: "WAL_TIMEOUT" });
+  expect(stored).toEqual([]);
+  await expectNoBackup(world.store);
+});
+
+test("an archiver that had nothing to store when the backup began is waited for", async () => {
   await using world = await createBackupWorld({ installation });
   await write(world);
   await world.cluster.query("select pg_switch_wal()");
   world.courier.deliverTo(createMemoryStore());
-  await expect(world.take({ ...fromHere(world), walTimeoutMs: 1500 })).rejects.toMatchObject({ code: "WAL_TIMEOUT" });
+  const { options, stored } = fromHere(world, { waits: false });
+  await expect(world.take({ ...options, walTimeoutMs: 1500 })).rejects.toMatchObject({ code: "WAL_TIMEOUT" });
+  expect(stored).toEqual([]);
   await expectNoBackup(world.store);
 });
 
 test("what cannot be stored from here is left to the archiver, and told when that does not bring it either", async () => {
-  await using world = await createBackupWorld({ installation });
-  const refused: ArchiveWal = () => Promise.reject(new SoarError("STORE_DENIED", "no right to write there"));
-  await write(world);
-  await expect(world.take(fromHere(world, refused))).resolves.toMatchObject({ kind: "full" });
-  await write(world);
-  world.courier.deliverTo(createMemoryStore());
-  await expect(world.take({ ...fromHere(world, refused), walTimeoutMs: 1500 })).rejects.toMatchObject({
+  await using world = await createStuckWorld();
+  const archiveWal: ArchiveWal = () => Promise.reject(new SoarError("STORE_DENIED", "no right to write there"));
+  await expect(world.take({ ...fromHere(world, { archiveWal }).options, walTimeoutMs: 1500 })).rejects.toMatchObject({
     code: "WAL_TIMEOUT",
-    message: expect.stringContaining("from here it could not be stored either: no right to write there") as string,
+    message: expect.stringContaining("from here it was not stored either: no right to write there") as string,
   });
+  await expectNoBackup(world.store);
 });
 
 test("other bytes under the name of its WAL end a backup at once", async () => {
-  const courier = await startWalCourier();
-  const archiveCommand = `test -z "$(ls ${courier.directory}/box)" && ${courier.archiveCommand}`;
-  await using world = await createBackupWorld({ installation, archiveCommand });
-  courier.deliverTo(world.store);
-  await write(world);
+  await using world = await createStuckWorld();
   const [row] = await world.cluster.query<{ name: string }>("select pg_walfile_name(pg_current_wal_lsn()) as name");
   const { timeline, index } = parseWalSegment(row?.name ?? "", SEGMENT);
   const next = formatWalSegment({ timeline, index: index + 1 }, SEGMENT);
   await world.store.put(walKey(next, "none"), Buffer.alloc(SEGMENT, 7));
-  await expect(world.take(fromHere(world))).rejects.toMatchObject({ code: "WAL_CONFLICT" });
+  await expect(world.take(fromHere(world).options)).rejects.toMatchObject({ code: "WAL_CONFLICT" });
   await expectNoBackup(world.store);
-  await courier.close();
+});
+
+test("a backup that is stopped while its WAL is stored ends at once", async () => {
+  await using world = await createStuckWorld();
+  const stop = new AbortController();
+  const archiveWal: ArchiveWal = (_path, _name, { signal }) =>
+    new Promise((_resolve, reject) => {
+      signal?.addEventListener("abort", () => reject(new SoarError("ABORTED", "stopped")));
+      stop.abort();
+    });
+  await expect(world.take({ ...fromHere(world, { archiveWal }).options, signal: stop.signal })).rejects.toMatchObject({
+    code: "ABORTED",
+  });
+  await expectNoBackup(world.store);
 });

@@ -220,3 +220,13 @@ test("a store that says nothing does not keep a run that has failed from ending,
   expect(given.length).toBeGreaterThan(1);
   expect(given.every((signal) => signal !== undefined)).toBe(true);
 });
+
+test("runs that follow each other within a second, because each was interrupted, get a label each", async () => {
+  const store = createMemoryStore();
+  const labels = new Set<string>();
+  for (let run = 0; run < 4; run += 1) {
+    const options = { host: "db1", now: () => new Date(), holdsLock: true };
+    labels.add((await claimBackup(store, options)).label);
+  }
+  expect(labels.size).toBe(4);
+});

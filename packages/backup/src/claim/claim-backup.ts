@@ -64,7 +64,7 @@ export async function claimBackup(store: ObjectStore, options: ClaimBackupOption
     label: options.label,
     taken,
     host: options.host,
-    now: options.now(),
+    now: options.now,
     references,
     fromStandby: !holdsLock,
     signal,

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { SoarError } from "@soar/errors";
 import { chooseBackupLabel, requireBackupLabel, FORMAT_VERSION } from "@soar/repository";
 import { claimLabel, type StartedRecord } from "@soar/repository/markers";
@@ -10,6 +11,7 @@ import type { ObjectStore } from "@soar/storage";
  * proves dead, keeps others waiting: it is over before the next weekly verification and backup.
  */
 const LONGEST_RUN_MS = 4 * 86_400_000;
+const SECOND_MS = 1000;
 
 export interface ClaimOptions {
   /** Name instead of the date. */
@@ -17,7 +19,7 @@ export interface ClaimOptions {
   /** Labels that were used before: a label is never used twice, even when what it named was removed. */
   readonly taken: ReadonlySet<string>;
   readonly host: string;
-  readonly now: Date;
+  readonly now: () => Date;
   readonly references?: readonly string[] | undefined;
   readonly fromStandby: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -37,13 +39,34 @@ export function isClaimOf(
   return started?.host === host && started.startedAt === startedAt.toISOString() && started.processId === process.pid;
 }
 
-/** Takes a label for this run by writing `started.json`, before anything else of the backup. Rejects with `BACKUP_RUNNING`. */
-export async function claimBackupLabel(
-  store: ObjectStore,
-  { label: wanted, taken, host, now, references = [], fromStandby, signal }: ClaimOptions,
-): Promise<ClaimedLabel> {
-  const label = wanted === undefined ? chooseBackupLabel(now, taken) : requireBackupLabel(wanted);
-  const record: StartedRecord = {
+/** A second for the run before, which took it and was interrupted, and one for a run elsewhere that begins at the same moment. */
+const ATTEMPTS = 3;
+
+/**
+ * Takes a label for this run by writing `started.json`, before anything else of the backup. A label that names a second is not used
+ * twice: where this second's is taken, the next one's is. Rejects with `BACKUP_RUNNING`.
+ */
+export async function claimBackupLabel(store: ObjectStore, options: ClaimOptions): Promise<ClaimedLabel> {
+  const { label: wanted, taken, signal } = options;
+  for (let attempt = 1; ; attempt += 1) {
+    const now = options.now();
+    const label = wanted === undefined ? chooseBackupLabel(now, taken) : requireBackupLabel(wanted);
+    if (!taken.has(label) && (await claimLabel(store, await describeRun(label, now, options), { signal })))
+      return { label, startedAt: now };
+    if (wanted !== undefined || attempt === ATTEMPTS)
+      throw new SoarError("BACKUP_RUNNING", `unable to begin: the label '${label}' is taken`, {
+        hint: "Another run began under it. soar-base-backup list shows whether it is complete; run the command again for a new label.",
+      });
+    await delay(SECOND_MS - (now.getTime() % SECOND_MS), undefined, { signal });
+  }
+}
+
+async function describeRun(
+  label: string,
+  now: Date,
+  { host, references = [], fromStandby }: ClaimOptions,
+): Promise<StartedRecord> {
+  return {
     format: FORMAT_VERSION,
     label,
     host,
@@ -53,8 +76,4 @@ export async function claimBackupLabel(
     references: [...references],
     ...(fromStandby ? { fromStandby } : {}),
   };
-  if (!taken.has(label) && (await claimLabel(store, record, { signal }))) return { label, startedAt: now };
-  throw new SoarError("BACKUP_RUNNING", `unable to begin: the label '${label}' is taken`, {
-    hint: "Another run began under it. soar-base-backup list shows whether it is complete; run the command again for a new label.",
-  });
 }

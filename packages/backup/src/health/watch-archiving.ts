@@ -17,16 +17,15 @@ export interface FirstSegmentOptions extends Pick<WatchOptions, "segmentSize" | 
   readonly running: Pick<RunningBackup, "startLsn" | "startTimeline">;
   /** Aborted when archiving is stuck. */
   readonly stop: AbortController;
+  /** Called when the server's archiver was seen to store that segment. */
+  readonly onArchived: (name: string) => void;
 }
 
 export interface FirstSegmentWatch extends AsyncDisposable {
   /** What it stopped the copying for. */
   failure(): unknown;
-  /**
-   * Resolves when the server's archiver has stored the segment in this bucket; undefined where there is none to be watched. Rejects
-   * with `WAL_TIMEOUT`.
-   */
-  readonly archived: Promise<void> | undefined;
+  /** Whether the server's archiver was seen to store the segment in this bucket. */
+  archived(): boolean;
 }
 
 /**
@@ -37,22 +36,28 @@ export interface FirstSegmentWatch extends AsyncDisposable {
 export function watchFirstSegment(
   store: ObjectStore,
   sql: SqlConnection,
-  { segmentSize, patienceMs, writtenTo, running, stop }: FirstSegmentOptions,
+  { segmentSize, patienceMs, writtenTo, running, stop, onArchived }: FirstSegmentOptions,
 ): FirstSegmentWatch {
   const segment = { timeline: running.startTimeline, index: segmentIndexOfLsn(running.startLsn, segmentSize) - 1 };
   if (writtenTo === undefined || segment.index < writtenTo)
-    return { failure: () => undefined, archived: undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
+    return { failure: () => undefined, archived: () => false, [Symbol.asyncDispose]: () => Promise.resolve() };
   let failure: unknown;
+  let archived = false;
   const end = new AbortController();
-  const archived = watchArchiving(store, sql, { ...segment, segmentSize, patienceMs, signal: end.signal });
-  const watched = archived.catch((error: unknown) => {
-    if (end.signal.aborted) return;
-    failure = error;
-    stop.abort(error);
-  });
+  const watched = watchArchiving(store, sql, { ...segment, segmentSize, patienceMs, signal: end.signal }).then(
+    () => {
+      archived = true;
+      onArchived(formatWalSegment(segment, segmentSize));
+    },
+    (error: unknown) => {
+      if (end.signal.aborted) return;
+      failure = error;
+      stop.abort(error);
+    },
+  );
   return {
     failure: () => failure,
-    archived,
+    archived: () => archived,
     async [Symbol.asyncDispose]() {
       end.abort();
       await watched;

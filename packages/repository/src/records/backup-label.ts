@@ -18,15 +18,13 @@ export function requireBackupLabel(text: string): BackupLabel {
   });
 }
 
-/** The label for a backup that starts at `startedAt`, given the labels that are taken. */
+/**
+ * The label for a backup that starts at `startedAt`: the date, unless that is taken, and otherwise date and second. That may be taken as
+ * well: then the next second has one.
+ */
 export function chooseBackupLabel(startedAt: Date, taken: ReadonlySet<string>): BackupLabel {
   const date = startedAt.toISOString().slice(0, 10);
-  if (!taken.has(date)) return date;
-  const label = `${date}T${startedAt.toISOString().slice(11, 19).replaceAll(":", "")}Z`;
-  if (!taken.has(label)) return label;
-  throw new SoarError("BACKUP_RUNNING", `unable to name the backup: '${label}' is taken`, {
-    hint: "Another backup started in this very second; run the command again.",
-  });
+  return taken.has(date) ? `${date}T${startedAt.toISOString().slice(11, 19).replaceAll(":", "")}Z` : date;
 }
 
 function parseLabelMoment(text: string): Date | undefined {
