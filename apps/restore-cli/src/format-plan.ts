@@ -79,7 +79,11 @@ export function formatPlan(prepared: Prepared): string {
 
 /** A server that was started by an earlier restore does what it was told then. */
 function whatServerDoes({ checked: { approach }, action }: Prepared): Prepared["action"] {
-  return approach.kind === "follow" ? approach.earlier.action : approach.kind === "finish" ? "promote" : action;
+  return approach.kind === "follow"
+    ? approach.earlier.action
+    : approach.kind === "finish" || approach.kind === "archive"
+      ? "promote"
+      : action;
 }
 
 /** What the server does when the restore is done. */

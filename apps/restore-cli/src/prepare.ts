@@ -120,7 +120,7 @@ export async function planFor(
   // A copy went its own way from where it was made.
   const localWal =
     newest !== undefined && guess !== undefined && isInPlace({ backup: newest }, resolve(named))
-      ? await findLocalWalPlaces(guess)
+      ? await findLocalWalPlaces(guess, describeTarget(target))
       : [];
   const plan = await planRestore(store, { target, backup: config.baseBackup, timeline, localWal, signal });
   const wanted = config.dataDir ?? plan.backup.source.dataDirectory;

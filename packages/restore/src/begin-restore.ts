@@ -18,7 +18,8 @@ import { RecordKeeper } from "./status/record-keeper.ts";
 import { lockRestore, requireAlone } from "./status/restore-lock.ts";
 import { plannedRecord, readRestoreRecord, type RestoreRecord } from "./status/restore-record.ts";
 import { lineageTableOf } from "./wal/lineage-table.ts";
-import { digestLocalSegments } from "./wal/local-digest.ts";
+import { digestLocalSegments, digestsOf } from "./wal/local-digest.ts";
+import { readPlannedTable, TABLE_NAME } from "./wal/planned-table.ts";
 
 /**
  * Puts the old data aside and leaves a record of what is being done, before anything is fetched. Rejects with
@@ -38,7 +39,9 @@ export async function beginRestore(
   noteChange();
   const { plan, table } = await releasedOnFailure(keeper, async () => {
     const saved = await putWalAside(kept, checked, options, keeper);
-    return { plan: saved, table: lineageTableOf(saved, await digestLocalSegments(saved)) };
+    // What is there now proves nothing of the bytes that an earlier run has given recovery.
+    const earlier = goesOn(checked.approach) ? await readPlannedTable(dataDir) : undefined;
+    return { plan: saved, table: lineageTableOf(saved, await digestLocalSegments(saved, digestsOf(earlier))) };
   });
   const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
   return {
@@ -48,7 +51,7 @@ export async function beginRestore(
       ...checked,
       table,
       stateDir,
-      planFile: join(stateDir, "lineage.json"),
+      planFile: join(stateDir, TABLE_NAME),
       recoveryLog: join(stateDir, "server.log"),
       fenced: !checked.inPlace,
       keptNow,

@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { emptyDirectory, removeTree } from "@soar/durable-files/directories";
 import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
-import { hasErrorCode } from "@soar/errors";
+import { hasErrorCode, isSoarError, messageOf, SoarError } from "@soar/errors";
 import { archiveLocalWal, type ArchivedLocalWal } from "./archive-wal/archive-local-wal.ts";
-import { walToArchive } from "./archive-wal/wal-to-archive.ts";
+import { walToArchive, type LocalWalFile } from "./archive-wal/wal-to-archive.ts";
 import { controlOf } from "./check-restore.ts";
 import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
 import { requireWritten } from "./go-on/check-there.ts";
@@ -36,12 +36,13 @@ export interface Finished {
  * be done again after an interruption; the record of the restore goes last.
  */
 export async function finishRestore(store: ObjectStore, plan: RestorePlan, run: Run): Promise<Finished> {
+  if (run.approach.kind === "archive") return await onlyArchive(store, plan, run);
   const { dataDir, tablespaces, onEvent, keeper } = run;
   onEvent?.({ type: "phase", phase: "finish" });
   // From here on a server may write there without this run.
   await keeper.note({ left: undefined });
   try {
-    return await handOver(store, plan, run);
+    return await storeAndEnd(run, await handOver(store, plan, run));
   } catch (error) {
     // Damage that was found is none that the next run may take for what was left.
     if (!hasErrorCode(error, "DIRECTORY_NOT_EMPTY") && !(await readClusterState(dataDir)).running) {
@@ -53,7 +54,52 @@ export async function finishRestore(store: ObjectStore, plan: RestorePlan, run: 
   }
 }
 
-async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promise<Finished> {
+/** What the server is when it was handed over. */
+type HandedOver = Omit<Finished, "localWal">;
+
+/**
+ * After an interruption behind the start of the server. One that does not run is started, as clients expect; when it does not
+ * start, everything is stored all the same, and the record goes, so that the same command restores again.
+ */
+async function onlyArchive(store: ObjectStore, plan: RestorePlan, run: Run): Promise<Finished> {
+  const { dataDir, keeper } = run;
+  let failure: unknown;
+  let server: HandedOver | undefined;
+  try {
+    if ((await readClusterState(dataDir)).running) {
+      const startedServices = await openEntrances(run, keeper.record.privateDir);
+      server = {
+        control: await controlOf(plan, run, run.inPlace),
+        logFile: undefined,
+        startedServices,
+        isWritten: false,
+      };
+    } else server = await handOver(store, plan, run);
+  } catch (error) {
+    run.signal?.throwIfAborted();
+    failure = error;
+  }
+  if (server !== undefined) return await storeAndEnd(run, server);
+  const { left = [], reason } = (await storeLocalWal(run)) ?? {};
+  await removeState(run);
+  const fact =
+    left.length === 0
+      ? "WAL that only this machine had is in the repository"
+      : `WAL from ${left[0]?.file} on is not in the repository: ${reason}`;
+  throw new SoarError(
+    isSoarError(failure) ? failure.code : "SERVER_START_FAILED",
+    `${messageOf(failure)}; ${fact}, and the earlier restore is over`,
+    { cause: failure, hint: "When the reason is gone, start the server. The same command would restore once more." },
+  );
+}
+
+async function storeAndEnd(run: Run, server: HandedOver): Promise<Finished> {
+  const localWal = await storeLocalWal(run);
+  await removeState(run);
+  return { ...server, localWal };
+}
+
+async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promise<HandedOver> {
   const { dataDir, onEvent, signal, keeper } = run;
   const { privateDir } = keeper.record;
   const { socketDir } = await readClusterState(dataDir);
@@ -71,29 +117,35 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
     type: "done",
     text: `started the server of ${dataDir} with its own settings${control.kind === "systemd" ? ` as ${control.unit}` : ""}`,
   });
+  // From the first client on nothing of it may be overwritten or put aside by the same command.
+  if (localWalOf(run).length > 0) await keeper.note({ phase: "archive" });
+  const startedServices = await openEntrances(run, privateDir);
+  return { control, logFile, startedServices, isWritten: isStopped };
+}
+
+async function openEntrances(run: Run, privateDir: string | undefined): Promise<readonly string[]> {
   const startedServices = run.canControlServices ? (run.appServices ?? []) : [];
   await controlUnits("start", startedServices, run.systemEnv);
-  if (startedServices.length > 0) onEvent?.({ type: "done", text: `started ${startedServices.join(", ")}` });
-  await removePrivateDirectory(dataDir, privateDir, run.owner);
-  const localWal = await storeLocalWal(run);
-  await removeState(run);
-  return { control, logFile, startedServices, isWritten: isStopped, localWal };
+  if (startedServices.length > 0) run.onEvent?.({ type: "done", text: `started ${startedServices.join(", ")}` });
+  await removePrivateDirectory(run.dataDir, privateDir, run.owner);
+  return startedServices;
+}
+
+function localWalOf({ inPlace, table, keeper }: Run): readonly LocalWalFile[] {
+  const reached = keeper.record.outcome?.reachedLsn;
+  const isStored = inPlace || keeper.record.phase === "archive";
+  return !isStored || reached === undefined ? [] : walToArchive(table, BigInt(reached));
 }
 
 /** Behind the start of the server: an archive that was out of reach for days may take hours to catch up. */
 async function storeLocalWal(run: Run): Promise<ArchivedLocalWal | undefined> {
-  const { inPlace, table, keeper, onEvent } = run;
-  const reached = keeper.record.outcome?.reachedLsn;
-  const files = !inPlace || reached === undefined ? [] : walToArchive(table, BigInt(reached));
+  const { onEvent } = run;
+  const files = localWalOf(run);
   if (files.length === 0) return undefined;
   onEvent?.({ type: "phase", phase: "archive" });
   const localWal = await archiveLocalWal(files, {
     ...run,
-    onFile: async (done) => {
-      onEvent?.({ type: "archived", files: done, total: files.length });
-      // Its age tells whether somebody went on with the server instead of this restore.
-      await keeper.note({});
-    },
+    onFile: (done) => onEvent?.({ type: "archived", files: done, total: files.length }),
   });
   const { archived, present, left } = localWal;
   const stored = archived.length + present.length;

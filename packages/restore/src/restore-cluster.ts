@@ -68,7 +68,7 @@ async function runPhases(
   const { value: proved, ms: recoverMs } = await timed(() => recoverAndProve(store, plan, run));
   const { keptAs, savedWal } = run.keeper.record;
   const { outcome, checks } = proved;
-  const isWhole = run.approach.kind !== "follow" && run.approach.kind !== "finish";
+  const isWhole = !["follow", "finish", "archive"].includes(run.approach.kind);
   const finished = outcome.kind === "promoted" ? await finishRestore(store, plan, run) : undefined;
   return {
     backup: plan.backup,

@@ -5,7 +5,7 @@ import { createTestCluster, requireInstallation, type TestCluster } from "@soar-
 import { serverUser } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { readRestoreStatus } from "../src/index.ts";
-import { findLocalWalPlaces } from "../src/in-place/index.ts";
+import { findLocalWalPlaces, requireDiscardable } from "../src/in-place/index.ts";
 import { recordPath, writeRestoreRecord, type RestoreRecord } from "../src/status/restore-record.ts";
 
 // What an interrupted restore has left in the directory of a cluster that somebody went on with.
@@ -94,4 +94,22 @@ test("is gone on with while the cluster is in recovery, or cannot be started yet
   expect(await isFollowed()).toBe(true);
   await rename(place("soar-restore", "pg_control.before"), place("global", "pg_control"));
   await chown(place("global", "pg_control"), serverUser().uid, serverUser().gid);
+});
+
+test("in phase archive it never lapses while its cluster is there, nothing kept is discarded, and for another target its WAL is the newest", async () => {
+  await cluster.query("CHECKPOINT");
+  await leaveRecord(480, { phase: "archive" });
+  expect(await isFollowed()).toBe(true);
+  expect(await findLocalWalPlaces(cluster.dataDir, "latest")).toEqual([]);
+  expect(await findLocalWalPlaces(cluster.dataDir, "time 2025-01-06 00:00:00+00")).toEqual([place("pg_wal")]);
+  await expect(requireDiscardable(cluster.dataDir, [])).rejects.toMatchObject({
+    code: "SERVER_UNSUITABLE",
+    message: expect.stringContaining("WAL may be in no repository yet") as string,
+    hint: expect.stringContaining("(target: latest)") as string,
+  });
+  await cluster.stop();
+  expect(await isFollowed()).toBe(true);
+  await rename(place("global", "pg_control"), place("pg_control.gone"));
+  expect(await isFollowed()).toBe(false);
+  await rename(place("pg_control.gone"), place("global", "pg_control"));
 });

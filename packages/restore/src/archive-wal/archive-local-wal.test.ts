@@ -29,7 +29,7 @@ const archiveWal: ArchiveWal = async (_path, name) => {
   asked.push(name);
   return await Promise.resolve(name === "b" ? "already archived" : "archived");
 };
-const options = { archiveWal, dataDir: "/data", onFile: async () => Promise.resolve() };
+const options = { archiveWal, dataDir: "/data", onFile: () => undefined };
 
 test("each file is stored in order, and told whether it was there", async () => {
   expect(await archiveLocalWal(files, options)).toEqual({

@@ -31,7 +31,7 @@ export interface ArchiveLocalWalOptions {
   readonly dataDir: string;
   readonly signal?: AbortSignal | undefined;
   /** Called before each file, with the number of those that are done. */
-  readonly onFile: (done: number) => Promise<void>;
+  readonly onFile: (done: number) => void;
 }
 
 /**
@@ -47,7 +47,7 @@ export async function archiveLocalWal(
   const present: string[] = [];
   for (const [done, { name, file, sha256 }] of files.entries()) {
     try {
-      await onFile(done);
+      onFile(done);
       // A directory of saved WAL has no data directory around it that would tell.
       await requireNoCopy(dirname(file));
       if (sha256 !== undefined) await requireSameFile(file, sha256);

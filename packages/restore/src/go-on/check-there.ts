@@ -49,7 +49,8 @@ export interface CheckThereOptions extends ClusterPlaces {
 
 /**
  * Before a restore is gone on with whose server runs, or ran without anybody watching it: whatever was changed since its files
- * were last known to be right is read. Undefined where everything is fetched or compared anyway. Rejects with
+ * were last known to be right is read. Undefined where everything is fetched or compared anyway, and where the server is
+ * everybody's since. Rejects with
  * `DIRECTORY_NOT_EMPTY` for damage.
  */
 export async function checkWhatIsThere(
@@ -59,6 +60,7 @@ export async function checkWhatIsThere(
 ): Promise<FoundThere | undefined> {
   const { approach, dataDir, signal } = options;
   if (approach.kind === "fill" || approach.kind === "replace" || approach.kind === "refill") return undefined;
+  if (approach.kind === "archive") return undefined;
   const { left } = approach.earlier;
   const isKnown = approach.kind === "finish" ? approach.isUnchanged : approach.kind !== "follow";
   if (isKnown && left !== undefined) return { kind: "unchanged", files: left.files };

@@ -8,6 +8,7 @@ import { readClusterState } from "@soar/pg-tools/cluster";
 import { readControlFile } from "@soar/pg-tools/control-file";
 import { allocatedBytes } from "../allocated-bytes.ts";
 import { isFile } from "../is-file.ts";
+import { waitingWal } from "../archive-wal/waiting-wal.ts";
 import { readUnfinished } from "../status/unfinished.ts";
 import { keptRecordPath, listKept, listSavedWal } from "../status/kept-record.ts";
 
@@ -41,6 +42,7 @@ export async function listKeptData(dataDir: string): Promise<KeptData[]> {
  * and no server may have been started on what was kept (`SERVER_RUNNING`).
  */
 export async function requireDiscardable(dataDir: string, kept: readonly KeptData[]): Promise<void> {
+  await requireStored(dataDir);
   const obstacle = await whyNotRestored(dataDir);
   if (obstacle !== undefined) {
     throw new SoarError("SERVER_UNSUITABLE", `unable to discard what was kept of '${dataDir}': ${obstacle}`, {
@@ -82,6 +84,22 @@ async function requireOwned(directory: string, { uid }: Owner): Promise<void> {
   throw new SoarError("DIRECTORY_FOREIGN", `unable to discard '${directory}': it belongs to user ${found.uid}`, {
     hint: `What restores have kept belongs to user ${uid}. Look at it yourself. Nothing was removed.`,
   });
+}
+
+/** What is kept may be the only copy of WAL that a restore has not come to store, however long its server runs. */
+async function requireStored(dataDir: string): Promise<void> {
+  const record = await readUnfinished(dataDir);
+  if (record?.phase !== "archive") return;
+  const files = await waitingWal(dataDir, record);
+  const [first] = files;
+  const what = first === undefined ? "WAL" : `up to ${files.length} WAL files, from ${first.file} on,`;
+  throw new SoarError(
+    "SERVER_UNSUITABLE",
+    `unable to discard what was kept of '${dataDir}': a restore is not finished there: ${what} may be in no repository yet`,
+    {
+      hint: `Give the command of that restore again (target: ${record.target}): it leaves the server and its data alone and stores what is left. Nothing was removed.`,
+    },
+  );
 }
 
 async function whyNotRestored(dataDir: string): Promise<string | undefined> {

@@ -18,9 +18,10 @@ export interface RestoreRecord {
   /**
    * `fetch`: the directory cannot be started. `recover`: it is whole, and recovery may be started or followed again.
    * `at-target`: the restore did what it was asked, its server pauses at the target or was shut down there, and nobody has
-   * to go on. `finish`: recovery is over, at the place that was planned, and the server takes its own settings back.
+   * to go on. `finish`: recovery is over, at the place that was planned, and the server takes its own settings back. `archive`:
+   * the server is everybody's, holds commits of its own, and is left alone; WAL that only this machine has is being stored.
    */
-  readonly phase: "fetch" | "recover" | "at-target" | "finish";
+  readonly phase: "fetch" | "recover" | "at-target" | "finish" | "archive";
   readonly systemIdentifier: string;
   readonly backup: string;
   readonly target: string;
@@ -49,7 +50,7 @@ export interface RestoreRecord {
   readonly savedWal?: string | undefined;
   /** Directory of the socket by which alone the server can be reached until it is proved. */
   readonly privateDir?: string | undefined;
-  /** What recovery came to; of the phases `at-target` and `finish`. */
+  /** What recovery came to; of the phases `at-target`, `finish` and `archive`. */
   readonly outcome?: RecordedOutcome | undefined;
   /** When the server was first seen to pause at the target. */
   readonly pausedAt?: string | undefined;
@@ -112,7 +113,7 @@ const outcomeSchema = v.object({
 const recordSchema: v.GenericSchema<unknown, RestoreRecord> = v.pipe(
   v.object({
     format: v.literal(FORMAT),
-    phase: v.picklist(["fetch", "recover", "at-target", "finish"]),
+    phase: v.picklist(["fetch", "recover", "at-target", "finish", "archive"]),
     systemIdentifier: v.string(),
     backup: v.string(),
     target: v.string(),
@@ -138,7 +139,7 @@ const recordSchema: v.GenericSchema<unknown, RestoreRecord> = v.pipe(
     replayedTime: optionalText,
   }),
   v.check(
-    ({ phase, outcome }) => (phase !== "finish" && phase !== "at-target") || outcome !== undefined,
+    ({ phase, outcome }) => phase === "fetch" || phase === "recover" || outcome !== undefined,
     "a recovery that is over has an outcome",
   ),
 );

@@ -13,7 +13,8 @@ const OWN_LIFE_MS = 3600_000;
 /**
  * The record of a restore that may still be gone on with. Undefined when there is none, and when the cluster that it left has
  * been in use since: somebody went on without us, and what the record says of the directory is history. To follow it then
- * would take the running cluster for the one that was restored, and its newest WAL for worthless.
+ * would take the running cluster for the one that was restored, and its newest WAL for worthless. A record of the phase
+ * `archive` holds as long as its cluster is there: it ends when everything is stored.
  * Rejects like `readRestoreRecord`.
  */
 export async function readUnfinished(dataDir: string): Promise<RestoreRecord | undefined> {
@@ -23,6 +24,8 @@ export async function readUnfinished(dataDir: string): Promise<RestoreRecord | u
 
 async function hasLivedOn(dataDir: string, record: RestoreRecord): Promise<boolean> {
   const control = await readControl(dataDir);
+  // It says nothing of the directory that a server could make untrue, but of WAL outside of it (decision 17).
+  if (record.phase === "archive") return control === undefined;
   if (control === undefined || !isInProduction(control) || (await isFile(join(dataDir, "recovery.signal"))))
     return false;
   // Nobody from outside can have reached the server that the restore itself has started.

@@ -20,7 +20,8 @@ import { isOwnServer, readUnfinished } from "../../status/unfinished.ts";
  * was fetched, recovery was interrupted, and nothing was changed since. `at-target`: an earlier restore ended there as it was
  * asked to, with its server shut down, and nothing was changed since. `follow`: the server of an earlier restore runs, because it
  * went on alone or pauses at its target, and is watched again. `finish`: recovery is over and proved, and the server has still
- * to be started in its own right.
+ * to be started in its own right. `archive`: it was, takes writes, and is not touched; WAL that only this machine has is
+ * still to be stored.
  */
 export type Approach =
   | { readonly kind: "fill" }
@@ -41,7 +42,8 @@ export type Approach =
       readonly earlier: RestoreRecord;
       /** Whether its files are as they were left. */
       readonly isUnchanged: boolean;
-    };
+    }
+  | { readonly kind: "archive"; readonly earlier: RestoreRecord };
 
 export interface ApproachOptions {
   readonly dataDir: string;
@@ -57,8 +59,8 @@ export interface ApproachOptions {
 /** Whether the backup was fetched by an earlier run, so that nothing of it is fetched. */
 export function goesOn(
   approach: Approach,
-): approach is Extract<Approach, { readonly kind: "recover" | "at-target" | "follow" | "finish" }> {
-  return ["recover", "at-target", "follow", "finish"].includes(approach.kind);
+): approach is Extract<Approach, { readonly kind: "recover" | "at-target" | "follow" | "finish" | "archive" }> {
+  return ["recover", "at-target", "follow", "finish", "archive"].includes(approach.kind);
 }
 
 /**
@@ -87,10 +89,14 @@ interface Found extends ApproachOptions {
 /** Where an earlier restore of this target left off; undefined when what lies there is more than it fetched. */
 async function goOn(plan: RestorePlan, dataDir: string, there: Found): Promise<Approach | undefined> {
   const { found, earlier, overwrite, inPlace } = there;
-  if (overwrite) return await overwriteUnpromoted(plan, dataDir, there);
+  if (earlier.phase === "archive") return archive(plan, there);
   // The archive may have grown since, also by the server that went on and promoted: it is followed to where it was sent.
   const isSame = isPlanned(earlier, plan, ["systemIdentifier", "backup", "target"]);
-  if (earlier.phase === "finish") return isSame ? await finish(dataDir, there) : undefined;
+  // Clients may have written to a server that runs. One that was stopped is overwritten where its files were found damaged.
+  if (earlier.phase === "finish" && isSame && (!overwrite || found.state === "running"))
+    return await finish(dataDir, there);
+  if (overwrite) return await overwriteUnpromoted(plan, dataDir, there);
+  if (earlier.phase === "finish") return undefined;
   // A copy that is to pause has no private socket. Another server's log is not the one that would be watched.
   const isItsServer = earlier.privateDir === undefined ? !inPlace : await isOwnServer(dataDir, earlier);
   if (found.state === "running" && earlier.phase !== "fetch" && isSame && isItsServer)
@@ -103,6 +109,15 @@ async function goOn(plan: RestorePlan, dataDir: string, there: Found): Promise<A
   return isPlanned(earlier, plan, ["systemIdentifier", "backup", "target", "stopLsn", "timeline"])
     ? await goOnFrom(plan, dataDir, earlier)
     : refill(plan, dataDir, { earlier });
+}
+
+/**
+ * The same command never stops, overwrites or puts aside what clients have written to since, whatever else it says. Whether
+ * the plan is the same in other things tells nothing: backups of before expire meanwhile.
+ */
+function archive(plan: RestorePlan, { found, earlier }: Found): Approach | undefined {
+  if (found.state !== "running" && found.state !== "cluster") return undefined;
+  return isPlanned(earlier, plan, ["systemIdentifier", "target"]) ? { kind: "archive", earlier } : undefined;
 }
 
 async function isUnpromoted(dataDir: string): Promise<boolean> {

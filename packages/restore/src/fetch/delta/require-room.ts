@@ -28,7 +28,7 @@ export interface Places {
  * there and is filled again counts as free, and holes of sparse files do not count.
  */
 export async function requireRoom(plan: Needed, places: Places, { kind }: Pick<Approach, "kind">): Promise<void> {
-  if (kind === "recover" || kind === "at-target" || kind === "follow" || kind === "finish") return;
+  if (kind !== "fill" && kind !== "replace" && kind !== "refill") return;
   for (const together of await byFileSystem(placesOf(plan, places))) {
     const [{ directory } = { directory: places.dataDir }] = together;
     const whole = together.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -1,0 +1,158 @@
+import { readFileSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { requireInstallation } from "@soar-tooling/postgres-clusters";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { archiveAll, databaseTime } from "../src/archiving.ts";
+import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
+import { waitUntil } from "../src/wait-until.ts";
+
+/** One server that is lost again and again, and restored by a command that is killed while clients write already. */
+let world: SoarWorld;
+/** Rows that were committed so far. */
+let rows = 0;
+
+beforeAll(async () => {
+  world = await createSoarWorld({ installation: requireInstallation("pg_ctl"), initdbArgs: ["--wal-segsize=1"] });
+  await world.cluster.query("CREATE TABLE t (a int)");
+  await takeBackup();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+beforeEach(() => world.s3.clearFaults());
+
+async function takeBackup(): Promise<void> {
+  const backup = await world.run("soar-base-backup", []);
+  expect(backup, backup.stderr).toMatchObject({ status: 0 });
+  await archiveAll(world.cluster);
+}
+
+async function insert(count: number): Promise<void> {
+  await world.cluster.query("INSERT INTO t SELECT generate_series(1, $1)", [count]);
+  rows += count;
+}
+
+const rowsThere = (): Promise<unknown> => world.cluster.query("SELECT count(*)::int AS rows FROM t");
+
+/** Loses a server with commits that no archive command stored. Resolves to an instant in the middle, and the rows of then. */
+async function loseServer(): Promise<{ readonly instant: string; readonly before: number }> {
+  const { cluster } = world;
+  await cluster.configure({ archive_command: "/bin/false" });
+  await insert(60_000);
+  const instant = await databaseTime(cluster);
+  const before = rows;
+  await insert(60_000);
+  // An archive command that was begun before would go on when the server is killed.
+  await waitUntil("the archiver to fail", async () => {
+    const [row] = await cluster.query<{ failed: boolean | null }>(
+      "SELECT last_failed_time > $1::timestamptz AS failed FROM pg_stat_archiver",
+      [instant],
+    );
+    return row?.failed === true;
+  });
+  await cluster.kill();
+  return { instant, before };
+}
+
+/** Runs the command until it stores WAL of the old timeline, and ends it there. */
+async function interruptWhileStoring(args: readonly string[], how: "SIGKILL" | "SIGTERM"): Promise<void> {
+  const { s3 } = world;
+  const planned = await world.run("soar-restore", ["plan", ...args, "--json"]);
+  const { stores = [] } = JSON.parse(planned.stdout) as { stores?: string[] };
+  expect(stores.length, planned.stdout).toBeGreaterThan(1);
+  const stall = s3.inject({
+    operation: "PutObject",
+    key: new RegExp(`/wal/(?:${stores.join("|")})\\.zst`),
+    skip: 1,
+    fault: { type: "stall" },
+  });
+  const program = world.start("soar-restore", [...args, "--yes"]);
+  const ended = await Promise.race([stall.firstHit, program.result]);
+  expect(ended, ended?.stderr).toBeUndefined();
+  program.kill(how);
+  await program.result;
+  s3.clearFaults();
+}
+
+/** As if the server had lived on for hours: a checkpoint of now, and a record of then. */
+async function liveOn(): Promise<void> {
+  const { cluster } = world;
+  await cluster.query("CHECKPOINT");
+  const then = new Date(Date.now() - 5 * 3600_000);
+  utimesSync(join(cluster.dataDir, "soar-restore", "restore.json"), then, then);
+}
+
+test.each([
+  ["--delta", "SIGKILL"],
+  ["--discard-old-data", "SIGTERM"],
+] as const)(
+  "%s, ended by %s while it stores WAL behind the promotion: the same command stores the rest, and keeps what clients wrote since",
+  { timeout: 180_000 },
+  async (option, how) => {
+    const { cluster } = world;
+    await loseServer();
+    const args = ["--latest", option];
+    await interruptWhileStoring(args, how);
+    await insert(5);
+    const status = await world.run("soar-restore", ["status", "--data-dir", cluster.dataDir]);
+    expect(status.stdout).toMatch(/phase: +the server takes writes; WAL of this machine is to be stored/);
+    const processId = cluster.pid();
+    const shown = await world.run("soar-restore", ["plan", ...args]);
+    expect(shown.stdout).toMatch(/its data is left alone, and WAL that only this machine has is stored/);
+    expect(shown.stdout).not.toMatch(/IS OVERWRITTEN|^stops/m);
+    const again = await world.run("soar-restore", [...args, "--yes", "--json"]);
+    expect(again, again.stderr).toMatchObject({ status: 0 });
+    const { localWal } = JSON.parse(again.stdout) as { localWal?: { archived: string[]; left: string[] } };
+    expect(localWal?.left).toEqual([]);
+    expect(localWal?.archived.length).toBeGreaterThan(0);
+    expect(await rowsThere()).toEqual([{ rows }]);
+    expect(cluster.pid()).toBe(processId);
+    await takeBackup();
+  },
+);
+
+test(
+  "interrupted while it stores and given again hours later: production is not rewound, and its only WAL is not discarded untold",
+  { timeout: 180_000 },
+  async () => {
+    const { cluster } = world;
+    const { instant, before } = await loseServer();
+    const args = ["--target-time", instant];
+    await interruptWhileStoring(args, "SIGKILL");
+    expect(await rowsThere()).toEqual([{ rows: before }]);
+    rows = before;
+    await insert(7);
+    await liveOn();
+    const processId = cluster.pid();
+    const discard = ["discard-old", "--data-dir", cluster.dataDir, "--yes"];
+    const refused = await world.run("soar-restore", discard);
+    expect(refused).toMatchObject({ status: 82 });
+    expect(refused.stderr).toMatch(/up to \d+ WAL files, from \/\S+\/pg_wal\/[0-9A-F]{24} on, may be in no repository/);
+    expect(refused.stderr).toContain(`Give the command of that restore again (target: time ${instant}`.slice(0, 60));
+    const again = await world.run("soar-restore", [...args, "--yes", "--json"]);
+    expect(again, again.stderr).toMatchObject({ status: 0 });
+    expect(JSON.parse(again.stdout)).toMatchObject({ localWal: { left: [] } });
+    expect(await rowsThere()).toEqual([{ rows }]);
+    expect(cluster.pid()).toBe(processId);
+    const discarded = await world.run("soar-restore", discard);
+    expect(discarded, discarded.stderr).toMatchObject({ status: 0 });
+    await takeBackup();
+  },
+);
+
+test(
+  "a server that was stopped since is started again, and holds what clients wrote",
+  { timeout: 180_000 },
+  async () => {
+    const { cluster } = world;
+    await loseServer();
+    const args = ["--latest", "--delta"];
+    await interruptWhileStoring(args, "SIGKILL");
+    await insert(9);
+    await liveOn();
+    await cluster.kill();
+    const again = await world.run("soar-restore", [...args, "--yes", "--json"]);
+    expect(again, again.stderr).toMatchObject({ status: 0 });
+    expect(JSON.parse(again.stdout)).toMatchObject({ localWal: { left: [] } });
+    expect(await rowsThere()).toEqual([{ rows }]);
+    expect(readFileSync(join(cluster.dataDir, "PG_VERSION"), "utf8")).not.toBe("");
+  },
+);
