@@ -49,6 +49,18 @@ test("nothing is stored behind a file that has changed since recovery was given 
   expect(asked).toEqual(["a"]);
 });
 
+test("a history that says something else than the plan read in it is not stored, nor what lies behind it", async () => {
+  const [name, history] = ["00000002.history", "1\t0/3000000\tno recovery target specified\n"];
+  const file = join(directory, "wal", name);
+  const told = [{ name, file, sha256: undefined, history }, ...files];
+  writeFileSync(file, `# by hand\n${history}`);
+  expect(await archiveLocalWal(told, options)).toMatchObject({ archived: [name, "a", "c"], left: [] });
+  writeFileSync(file, "1\t0/2000000\tno recovery target specified\n");
+  const result = await archiveLocalWal(told, options);
+  expect(result).toMatchObject({ archived: [], left: told });
+  expect(result.reason).toMatch(/it has changed since the restore was planned/);
+});
+
 test("WAL that a copy has put aside is not stored as that of its source", async () => {
   writeFileSync(join(directory, "wal", COPY_MARK), "");
   const result = await archiveLocalWal(files, options);

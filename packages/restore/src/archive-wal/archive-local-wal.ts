@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { messageOf } from "@soar/errors";
 import { requireNoCopy } from "@soar/repository";
-import { requireSameFile } from "../wal/local-digest.ts";
+import { requireSameFile, requireSameHistory } from "../wal/local-digest.ts";
 import type { LocalWalFile } from "./wal-to-archive.ts";
 
 /**
@@ -45,12 +45,13 @@ export async function archiveLocalWal(
 ): Promise<ArchivedLocalWal> {
   const archived: string[] = [];
   const present: string[] = [];
-  for (const [done, { name, file, sha256 }] of files.entries()) {
+  for (const [done, { name, file, sha256, history }] of files.entries()) {
     try {
       onFile(done);
       // A directory of saved WAL has no data directory around it that would tell.
       await requireNoCopy(dirname(file));
       if (sha256 !== undefined) await requireSameFile(file, sha256);
+      if (history !== undefined) await requireSameHistory(file, history);
       const outcome = await archiveWal(file, name, { dataDir, signal });
       (outcome === "archived" ? archived : present).push(name);
     } catch (error) {

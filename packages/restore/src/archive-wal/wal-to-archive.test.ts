@@ -38,6 +38,7 @@ test("segments of the disk are stored, each timeline's history before its first 
     name: "00000002.history",
     file: "/old/pg_wal/00000002.history",
     sha256: undefined,
+    history: "",
   });
 });
 

@@ -8,8 +8,10 @@ export interface LocalWalFile {
   readonly name: string;
   /** Absolute path. */
   readonly file: string;
-  /** Lower-case hexadecimal, of the bytes that were planned; undefined for a history, of which the words may differ. */
+  /** Lower-case hexadecimal, of the bytes that were planned; undefined for a history. */
   readonly sha256: string | undefined;
+  /** Of a history: what the plan read in it, of which the words in the file may differ. */
+  readonly history?: string | undefined;
 }
 
 /**
@@ -33,7 +35,12 @@ export function walToArchive(
     if (lsnOfSegmentIndex(index + 1, segmentSize) > branchLsn) break;
     const history = formatHistoryFileName(timeline);
     if (histories[history] !== undefined && !told.has(history))
-      files.push({ name: history, file: join(dirname(local.file), history), sha256: undefined });
+      files.push({
+        name: history,
+        file: join(dirname(local.file), history),
+        sha256: undefined,
+        history: histories[history],
+      });
     told.add(history);
     files.push({ name, ...local });
   }

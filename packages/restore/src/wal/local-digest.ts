@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
-import { openTrustedFile } from "@soar/durable-files/reading";
+import { basename } from "node:path";
+import { openTrustedFile, readTrustedFile } from "@soar/durable-files/reading";
 import { SoarError } from "@soar/errors";
+import { formatTimelineHistory, parseTimelineHistory, parseWalFileName } from "@soar/pg-tools";
 import type { RestorePlan } from "../plan/plan.ts";
 import { segmentsUntil } from "../plan/segments-until.ts";
 import type { LineageTable } from "./lineage-table.ts";
@@ -37,6 +39,23 @@ export async function requireSameFile(path: string, sha256: string): Promise<voi
     "WAL_INVALID",
     `unable to use the WAL segment '${path}': it has changed since the restore was planned`,
     { hint: "Leave the directory that the restore kept alone; run the restore again to plan with what is there now." },
+  );
+}
+
+/**
+ * Rejects with `WAL_INVALID` unless the timeline history still says what the plan read in it: it is stored once and for ever, and
+ * every later restore follows it. With `FORMAT_INVALID` where it is none, and with the error of the system call.
+ *
+ * @param planned as `formatTimelineHistory` writes it
+ */
+export async function requireSameHistory(path: string, planned: string): Promise<void> {
+  const text = (await readTrustedFile(path)).toString("utf8");
+  const file = parseWalFileName(basename(path));
+  if (file.kind === "history" && formatTimelineHistory(parseTimelineHistory(text, file.timeline)) === planned) return;
+  throw new SoarError(
+    "WAL_INVALID",
+    `unable to use the timeline history '${path}': it has changed since the restore was planned`,
+    { hint: "Leave the directory that the restore kept alone; store the history of the lost server by hand." },
   );
 }
 
