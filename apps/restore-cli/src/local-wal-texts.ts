@@ -43,21 +43,44 @@ export function leftText(localWal: ArchivedLocalWal | undefined): string {
   return `; ${filesText(namesOf(localWal.left))}, could not be stored in the repository: ${localWal.reason}`;
 }
 
-/** The commands that store what is left, for whoever may write to the bucket. */
-export function byHand(localWal: ArchivedLocalWal | undefined): string | undefined {
-  const left = localWal?.left ?? [];
-  if (left.length === 0) return undefined;
-  const loops: string[] = [];
-  let from = 0;
-  for (const [at, { file }] of left.entries()) {
-    const directory = dirname(file);
-    const next = left[at + 1];
-    if (next !== undefined && dirname(next.file) === directory) continue;
-    const names = namesOf(left.slice(from, at + 1)).join(" ");
-    loops.push(`for wal in ${names}; do soar-wal-archive ${quoteForShell(directory)}/$wal $wal || break; done`);
-    from = at + 1;
+/** More names than this are found in their directory: a terminal takes no line of more than 4095 bytes. */
+const MOST_NAMES = 20;
+/** Whoever gives the command wants these files stored, also within a gap that the archiver's spool has marked. */
+const STORE = "soar-wal-archive --spool /nonexistent";
+
+/** The command that stores what is left, for whoever may write to the bucket. It ends at the first file that cannot be stored. */
+export function byHand(localWal: Pick<ArchivedLocalWal, "left"> | undefined): string | undefined {
+  const loops = groupsOf(localWal?.left ?? []).map(loopText);
+  if (loops.length <= 1) return loops[0];
+  // An end of one loop is no success: nothing is stored behind a hole.
+  return loops.map((loop) => `(${loop.replace("|| break", "|| exit")})`).join(" && ");
+}
+
+function loopText(files: readonly LocalWalFile[]): string {
+  const [first] = files;
+  const last = files.at(-1);
+  if (first === undefined || last === undefined) return "";
+  const directory = quoteForShell(dirname(first.file));
+  const names =
+    files.length <= MOST_NAMES
+      ? namesOf(files).join(" ")
+      : `$(LC_ALL=C ls ${directory} | grep -Ex '[0-9A-F]{24}' | sed -n '/^${first.name}$/,/^${last.name}$/p')`;
+  return `for wal in ${names}; do ${STORE} ${directory}/$wal $wal || break; done`;
+}
+
+/** In their order, what lies in one directory and is of one timeline; a history by itself. */
+function groupsOf(files: readonly LocalWalFile[]): LocalWalFile[][] {
+  const groups: LocalWalFile[][] = [];
+  for (const file of files) {
+    const last = groups.at(-1)?.at(-1);
+    if (last !== undefined && groupOf(last) === groupOf(file)) groups.at(-1)?.push(file);
+    else groups.push([file]);
   }
-  return loops.join("; ");
+  return groups;
+}
+
+function groupOf({ name, file }: LocalWalFile): string {
+  return `${dirname(file)}/${name.slice(0, 8)}${name.endsWith(".history") ? ".history" : ""}`;
 }
 
 function namesOf(files: readonly LocalWalFile[]): string[] {
