@@ -71,10 +71,12 @@ export function formatPlan(prepared: Prepared): string {
     ["stores", toArchiveText(toArchive(prepared))],
     ...checked.configuration.map((text): Row => ["configuration", text]),
     ...plan.passedOver.map(({ label, reason }): Row => ["not used", `${label}: ${reason}`]),
-    ...[...plan.warnings, ...checked.placeDoubts, ...checked.missingHere].map((warning): Row => ["warning", warning]),
+    ...[...plan.warnings, ...checked.placeDoubts, ...checked.missingHere, ...prepared.config.leftOut].map(
+      (warning): Row => ["warning", warning],
+    ),
     ...checkRows(checks),
   ];
-  return [formatRows(rows), ...prepared.config.flatMap(configText)].join("\n");
+  return [formatRows(rows), ...prepared.config.differences.flatMap(configText)].join("\n");
 }
 
 /** A server that was started by an earlier restore does what it was told then. */
@@ -203,12 +205,12 @@ function machineAsJson({ plan, dataDir, namedDir, appServices, config, download,
     programs: { version: programVersion, directory: binDir },
     dataDir,
     namedDir,
-    config: config.map(({ path, present }) => ({ path, present: present !== undefined })),
+    config: config.differences.map(({ path, present }) => ({ path, present: present !== undefined })),
     approach: approach.kind,
     targetAction: action,
     configuration,
     linksThere,
-    missingHere,
+    missingHere: [...missingHere, ...config.leftOut],
     inPlace,
     placeDoubts,
     stores: toArchive({ plan, checked }).map(({ name }) => name),

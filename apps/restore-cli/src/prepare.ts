@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
-import type { Config } from "@soar/app-kit";
+import { type Config, findServerUser } from "@soar/app-kit";
 import { isSoarError, SoarError } from "@soar/errors";
 import { listBackupRecords } from "@soar/repository";
 import { checkRestore, isInPlace, readRestoreStatus, realDataDirectory, type CheckedRestore } from "@soar/restore";
-import { compareServerConfig, findLocalWalPlaces, type ConfigDifference } from "@soar/restore/in-place";
+import { compareServerConfig, type ConfigComparison, findLocalWalPlaces } from "@soar/restore/in-place";
 import {
   describeTarget,
   measureDownload,
@@ -15,6 +15,7 @@ import {
 import type { ObjectStore } from "@soar/storage";
 import { failedChecks, passedChecks } from "./machine-checks.ts";
 import { toDownload } from "./plan-download.ts";
+import { restoreOptions } from "./restore-options.ts";
 import { tablespaceMapOf, targetOf, timelineOf, type directoryOptions, type TargetConfig } from "./target-options.ts";
 
 export interface Prepared {
@@ -36,7 +37,7 @@ export interface Prepared {
   readonly action: "promote" | "pause" | "shutdown";
   readonly checked: CheckedRestore;
   /** What `--with-config` changes outside of the data directory. */
-  readonly config: readonly ConfigDifference[];
+  readonly config: ConfigComparison;
   readonly checks: readonly PlanCheck[];
   /** Undefined when nobody will read it. */
   readonly download: MeasuredDownload | undefined;
@@ -50,7 +51,11 @@ export interface Hindered {
 }
 
 export type PrepareConfig = TargetConfig &
-  Config<typeof directoryOptions> & { readonly yes?: boolean; readonly targetAction?: TargetAction };
+  Config<typeof directoryOptions> & {
+    readonly yes?: boolean;
+    readonly targetAction?: TargetAction;
+    readonly owner?: string;
+  };
 
 type TargetAction = Prepared["action"];
 
@@ -98,7 +103,13 @@ export async function inspect(
   return {
     ...prepared,
     checked,
-    config: config.withConfig ? await compareServerConfig(store, plan.backup, { signal }) : [],
+    config: config.withConfig
+      ? await compareServerConfig(store, plan.backup, {
+          owner: await findServerUser(config.owner ?? restoreOptions.owner.default),
+          systemEnv: prepared.systemEnv,
+          signal,
+        })
+      : { differences: [], leftOut: [] },
     checks: passedChecks(plan, dataDir, checked),
     download,
   };

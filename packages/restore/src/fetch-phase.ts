@@ -21,7 +21,7 @@ import type { FetchedWork, FetchProgress } from "./work-done.ts";
  * that far and there was nothing to do.
  */
 export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run): Promise<FetchedWork | undefined> {
-  const { approach, dataDir, owner, planFile, signal, onEvent, keeper } = run;
+  const { approach, dataDir, owner, planFile, onEvent, keeper } = run;
   if (goesOn(approach)) return undefined;
   // With it recovery goes on after a crash of the machine.
   await replaceFile(planFile, formatLineageTable(run.table), {
@@ -33,8 +33,11 @@ export async function fetchPhase(store: ObjectStore, plan: RestorePlan, run: Run
   onEvent?.({ type: "phase", phase: "fetch" });
   return await fetchInto(store, plan, run, async () => {
     await carryOver(run);
-    if (run.withConfig === true)
-      await putServerConfig(await compareServerConfig(store, plan.backup, { signal }), { ...run, now: new Date() });
+    if (run.withConfig === true) {
+      const { differences, leftOut } = await compareServerConfig(store, plan.backup, run);
+      await putServerConfig(differences, { ...run, now: new Date() });
+      for (const text of leftOut) onEvent?.({ type: "done", text });
+    }
     const { brought } = await chooseConfigFile(store, plan.backup, dataDir, run);
     if (brought.length > 0)
       onEvent?.({ type: "done", text: `wrote configuration that was saved with the backup: ${brought.join(", ")}` });

@@ -107,15 +107,18 @@ describe("what belongs to somebody else than the data directory", requires("root
 
   test("is no place for configuration, whatever the repository says, unless it is Debian's", async () => {
     const put = (directory: string, systemEnv = {}) =>
-      putServerConfig([{ path: join(directory, "evil.conf"), present: undefined, saved: "x", isAccess: false }], {
-        owner: OWNER,
-        systemEnv,
-        now: new Date(0),
-      });
-    for (const directory of [outside, join(outside, "new")])
+      putServerConfig(
+        [{ path: join(directory, "evil.conf"), present: undefined, saved: Buffer.from("x"), isAccess: false }],
+        { owner: OWNER, systemEnv, now: new Date(0) },
+      );
+    // Nobody is told to give away a directory that is there.
+    for (const [directory, hint] of [
+      [outside, "put the file there yourself"],
+      [join(outside, "new"), `install -d -o 65534 -g 65534 ${join(outside, "new")}.`],
+    ] as const)
       await expect(put(directory)).rejects.toMatchObject({
         code: "FILE_UNWRITABLE",
-        hint: expect.stringContaining("install -d -o 65534") as string,
+        hint: expect.stringContaining(hint) as string,
       });
     mkdirSync(inRoot("etc"));
     await put(inRoot("etc", "15", "main"), { PG_CLUSTER_CONF_ROOT: inRoot("etc") });

@@ -64,7 +64,10 @@ const WRITERS: readonly (readonly [name: string, run: () => Promise<unknown>])[]
   ["soar-copy", () => fenceClone(dataDir)],
   ["pg_wal/archive_status/00000002.history.ready", () => adoptClone(dataDir)],
   ["soar-kept.json", () => writeKeptRecord(dataDir, kept)],
-  ["pg_hba.conf", () => putServerConfig([{ path: config(), present: undefined, saved: "x", isAccess: false }], CONFIG)],
+  [
+    "pg_hba.conf",
+    () => putServerConfig([{ path: config(), present: undefined, saved: Buffer.from("x"), isAccess: false }], CONFIG),
+  ],
 ];
 
 describe("what the owner of the data directory plants is not followed", () => {

@@ -33,7 +33,7 @@ export async function restoreCluster(
         text: `planned again, because what was planned has expired since: ${plan.backup.label}`,
       });
     if (options.withConfig === true)
-      await requireConfigPlaces(await compareServerConfig(store, plan.backup, options), options);
+      await requireConfigPlaces((await compareServerConfig(store, plan.backup, options)).differences, options);
     return await standStill(store, plan, await checkRestore(store, plan, options), options, async (still) =>
       still.plan === plan
         ? await carryOut(store, still, options)

@@ -1,6 +1,10 @@
 // What a restore finds in the place of a server, and what it leaves beside it.
 
 export { discardKept, listKeptData, requireDiscardable, type KeptData } from "./discard-kept.ts";
-export { compareServerConfig, type ConfigDifference } from "../server-config/config-difference.ts";
+export {
+  compareServerConfig,
+  type ConfigComparison,
+  type ConfigDifference,
+} from "../server-config/config-difference.ts";
 export { lineDifference } from "./line-difference.ts";
 export { findLocalWalPlaces } from "./local-wal-places.ts";

@@ -1,9 +1,12 @@
+import { decodeName } from "@soar/seekable-tar/members";
+
 /**
  * The lines that two texts do not share, `-` for those of the first one only and `+` for those of the second, in order; by
- * the longest common sequence, which for configuration files of some hundred lines is a matter of milliseconds.
+ * the longest common sequence, which for configuration files of some hundred lines is a matter of milliseconds. Bytes that are no UTF-8 are shown
+ * as `\xe9`.
  */
-export function lineDifference(before: string, after: string): string[] {
-  const [a, b] = [before.split("\n"), after.split("\n")];
+export function lineDifference(before: Buffer, after: Buffer): string[] {
+  const [a, b] = [linesOf(before), linesOf(after)];
   const width = b.length + 1;
   const common = new Uint32Array((a.length + 1) * width);
   const at = (i: number, j: number): number => common[i * width + j] ?? 0;
@@ -25,4 +28,11 @@ export function lineDifference(before: string, after: string): string[] {
     }
   }
   return lines;
+}
+
+function linesOf(content: Buffer): string[] {
+  const shown = (escaped: string): string => `\\x${(escaped.charCodeAt(0) & 0xff).toString(16)}`;
+  return decodeName(content)
+    .replaceAll(/[\udc80-\udcff]/gu, shown)
+    .split("\n");
 }

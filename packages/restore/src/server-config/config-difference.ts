@@ -1,3 +1,5 @@
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
 import { dirname, isAbsolute, relative } from "node:path";
 import {
   lstatIfPresent,
@@ -5,54 +7,39 @@ import {
   moveEntry,
   type Owner,
   ownerOf,
+  readIfPresent,
   readLinkIfPresent,
-  readTextIfPresent,
   replaceFile,
 } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
-import type { BackupRecord } from "@soar/repository";
+import { includesOf } from "@soar/pg-tools/recovery-config";
+import { quoteForShell } from "@soar/programs";
+import { BACKUP_OBJECTS, type BackupRecord } from "@soar/repository";
+import { decodeName } from "@soar/seekable-tar/members";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { nearestExisting } from "../data-directory.ts";
-import { formsOf } from "./legal-files.ts";
-import { readSavedConfig } from "./saved-config.ts";
 import { keptPrefix } from "../status/kept-record.ts";
+import { isDirectory, isElsewhere } from "./config-places.ts";
+import { formsOf } from "./legal-files.ts";
+import { placeBelow } from "./place-below.ts";
+import { readSavedConfig } from "./saved-config.ts";
 
 /** A configuration file outside of the data directory that is not as it was when the backup was taken. */
 export interface ConfigDifference {
   readonly path: string;
   /** Undefined when there is none. */
-  readonly present: string | undefined;
-  readonly saved: string;
+  readonly present: Buffer | undefined;
+  readonly saved: Buffer;
   /** It says who may log in. */
   readonly isAccess: boolean;
 }
 
-/**
- * What `--with-config` would change: files that were saved with the backup and lie outside of the data directory, as on
- * Debian. Those inside of it come with the backup itself.
- */
-export async function compareServerConfig(
-  store: ObjectStore,
-  backup: BackupRecord,
-  options: CallOptions,
-): Promise<ConfigDifference[]> {
-  const differences: ConfigDifference[] = [];
-  const files = await readSavedConfig(store, backup, options);
-  const forms = formsOf(files, backup);
-  for (const [path, content] of files) {
-    const inside = relative(backup.source.dataDirectory, path);
-    if (!inside.startsWith("..") && !isAbsolute(inside)) continue;
-    const present = await readPresent(path);
-    const saved = content.toString("utf8");
-    if (present !== saved) differences.push({ path, present, saved, isAccess: forms.get(path) === "access" });
-  }
-  return differences;
-}
-
-/** What a link leads to is not the server's configuration to anybody but the administrator who made it, and is not shown. */
-async function readPresent(path: string): Promise<string | undefined> {
-  const target = await readLinkIfPresent(path);
-  return target === undefined ? await readTextIfPresent(path) : `a link to ${target}\n`;
+/** What `--with-config` does outside of the data directory. */
+export interface ConfigComparison {
+  /** What it puts back, or ends by: see `requireConfigPlaces`. */
+  readonly differences: readonly ConfigDifference[];
+  /** What it leaves out because the server's user may not write there, one sentence each, with how it gets there. */
+  readonly leftOut: readonly string[];
 }
 
 export interface ConfigPlaces {
@@ -62,24 +49,117 @@ export interface ConfigPlaces {
 }
 
 /**
+ * What `--with-config` would change: files that were saved with the backup and lie outside of the data directory, as on
+ * Debian. Those inside of it come with the backup itself. A directory of somebody else gets nothing: what the server starts without
+ * is left out, and nobody looks at what lies there.
+ */
+export async function compareServerConfig(
+  store: ObjectStore,
+  backup: BackupRecord,
+  options: CallOptions & ConfigPlaces,
+): Promise<ConfigComparison> {
+  const differences: ConfigDifference[] = [];
+  const leftOut: string[] = [];
+  const files = await readSavedConfig(store, backup, options);
+  const forms = formsOf(files, backup);
+  for (const [path, saved] of files) {
+    if (placeBelow(backup.source.dataDirectory, path) !== undefined) continue;
+    const present = await readPresent(path);
+    if (present?.equals(saved) === true) continue;
+    const foreign = await foreignPlace(path, options);
+    const use = foreign === undefined ? "put back" : await useOf(path, present, { files, backup });
+    if (use === "brought") continue;
+    if (foreign === undefined || use === "needed")
+      differences.push({ path, present, saved, isAccess: forms.get(path) === "access" });
+    else leftOut.push(leftOutText({ path, use, backup, foreign }));
+  }
+  return { differences, leftOut };
+}
+
+/** What becomes of a file that cannot be put back: `brought` into the data directory, or `needed`, or what the server does without. */
+async function useOf(
+  path: string,
+  present: Buffer | undefined,
+  { files, backup }: { readonly files: ReadonlyMap<string, Buffer>; readonly backup: BackupRecord },
+): Promise<string> {
+  if (present !== undefined) return "the server uses what is there";
+  const kinds = new Set<string>();
+  for (const [by, form] of formsOf(files, backup))
+    for (const { kind, target } of includesOf(decodeName(files.get(by) ?? Buffer.alloc(0)), by, form))
+      if (target === (kind === "directory" ? dirname(path) : path)) kinds.add(kind);
+  const isRead = kinds.has("directory") && (await isDirectory(dirname(path)));
+  // What names it there finds it in the data directory: see `bringConfig`.
+  if (!isElsewhere(backup) && !isRead) return "brought";
+  if (kinds.has("file") || (kinds.has("directory") && !isRead) || Object.values(backup.settings).includes(path))
+    return "needed";
+  return kinds.has("list")
+    ? "its rule lets nobody in, or the server does not start, before it is there"
+    : "the server starts without it";
+}
+
+/** What a link leads to is not the server's configuration to anybody but the administrator who made it, and is not shown. */
+async function readPresent(path: string): Promise<Buffer | undefined> {
+  const target = await readLinkIfPresent(path);
+  return target === undefined ? await readIfPresent(path) : Buffer.from(`a link to ${target}\n`);
+}
+
+/** Where configuration of the server may not be written. */
+interface ForeignPlace {
+  /** What is wrong with it. */
+  readonly fact: string;
+  /** Makes a directory where there is none; nobody is told to give away one that is there. */
+  readonly command: string | undefined;
+}
+
+/** Undefined for a directory of the server's user, and for one below that of Debian's clusters. */
+async function foreignPlace(path: string, { owner, systemEnv }: ConfigPlaces): Promise<ForeignPlace | undefined> {
+  const directory = await nearestExisting(dirname(path));
+  const { uid } = await ownerOf(directory);
+  const own = owner ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  if (owner === undefined ? await isWritable(directory) : uid === own.uid || (uid === 0 && isDebians(path, systemEnv)))
+    return undefined;
+  const [named, user, group] = [quoteForShell(dirname(path)), own.uid, own.gid];
+  return {
+    fact: `'${directory}' belongs to user ${uid} and not to the server's, ${user}`,
+    command: directory === dirname(path) ? undefined : `install -d -o ${user} -g ${group} ${named}`,
+  };
+}
+
+async function isWritable(directory: string): Promise<boolean> {
+  return await access(directory, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+interface LeftOut {
+  readonly path: string;
+  readonly use: string;
+  readonly backup: BackupRecord;
+  readonly foreign: ForeignPlace;
+}
+
+function leftOutText({ path, use, backup, foreign: { fact, command } }: LeftOut): string {
+  const way = command === undefined ? "" : `, or run: ${command} and give the same command`;
+  return `'${path}' is not put back, because ${fact}: ${use}; put it there as the administrator, from '${BACKUP_OBJECTS.serverConfig}' of backup '${backup.label}'${way}`;
+}
+
+/**
  * Rejects with `FILE_UNWRITABLE` unless they lie where configuration of this server may: in directories of its user, or
  * below that of Debian's clusters. Where they lie says the repository, which may not have root write anywhere else.
  */
 export async function requireConfigPlaces(
   differences: readonly ConfigDifference[],
-  { owner, systemEnv }: ConfigPlaces,
+  places: ConfigPlaces,
 ): Promise<void> {
   for (const { path } of differences) {
-    const directory = await nearestExisting(dirname(path));
-    const { uid } = await ownerOf(directory);
-    if (owner === undefined || uid === owner.uid || (uid === 0 && isDebians(path, systemEnv))) continue;
-    throw new SoarError(
-      "FILE_UNWRITABLE",
-      `unable to put '${path}' back: '${directory}' belongs to user ${uid} and not to the server's, ${owner.uid}`,
-      {
-        hint: `If the server's configuration belongs there, run: install -d -o ${owner.uid} -g ${owner.gid} '${dirname(path)}'. Else leave --with-config out. Nothing was changed.`,
-      },
-    );
+    const foreign = await foreignPlace(path, places);
+    if (foreign === undefined) continue;
+    const { fact, command } = foreign;
+    const way = command === undefined ? "put the file there yourself" : `run: ${command}`;
+    throw new SoarError("FILE_UNWRITABLE", `unable to put '${path}' back: ${fact}`, {
+      hint: `The server does not start without it. If it belongs there, ${way}. Else leave --with-config out. Nothing was changed.`,
+    });
   }
 }
 
