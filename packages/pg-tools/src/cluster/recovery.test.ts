@@ -1,6 +1,5 @@
-import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { chown, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type PostgresInstallation, postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { expect, onTestFinished, test } from "vitest";
@@ -24,6 +23,30 @@ async function start(source: RecoverySource, settings: Record<string, string> = 
   });
   onTestFinished(() => stopCluster({ dataDir, mode: "immediate" }).then(() => undefined));
   return started;
+}
+
+/**
+ * Starts a server that is over before anybody looks: whoever starts it looks into another directory than it locks, and finds
+ * nothing but its end.
+ */
+async function startUnseen(source: RecoverySource, settings: Record<string, string>): Promise<StartedCluster> {
+  const { primary, restoredDir, logFile } = source;
+  const unseen = await mkdtemp(join(tmpdir(), "soar-unseen-"));
+  onTestFinished(() => rm(unseen, { recursive: true }));
+  await chmod(unseen, 0o755);
+  const exchange = `case $word in ${unseen}) word=${restoredDir};; data_directory=*) word=data_directory=${restoredDir};; esac`;
+  await writeFile(
+    join(unseen, "postgres"),
+    `#!/bin/sh\nfor word do shift; ${exchange}; set -- "$@" "$word"; done\nexec ${primary.binDir}/postgres "$@"\n`,
+    { mode: 0o755 },
+  );
+  return await startCluster({
+    binDir: unseen,
+    dataDir: unseen,
+    owner: primary.owner,
+    logFile,
+    settings: { ...source.settings, ...settings },
+  });
 }
 
 async function rowsOf(source: RecoverySource): Promise<unknown> {
@@ -107,16 +130,8 @@ test.each(postgresMajors())(
 test("a server that has reached its target and shut down before anybody looks has not failed to start", async () => {
   const made = await newSource();
   await made.primary.stop();
-  // Nobody looks while it does all of it.
-  const blocker = setInterval(() => {
-    if (!existsSync(join(made.restoredDir, "postmaster.pid"))) return;
-    clearInterval(blocker);
-    execFileSync("sh", [
-      "-c",
-      `n=0; while [ -e '${join(made.restoredDir, "postmaster.pid")}' ] && [ $n -lt 200 ]; do sleep 0.1; n=$((n+1)); done`,
-    ]);
-  }, 1);
-  const cluster = await start(made, { recovery_target: "immediate", recovery_target_action: "shutdown" });
+  const unseen = await startUnseen(made, { recovery_target: "immediate", recovery_target_action: "shutdown" });
+  const cluster = { ...unseen, dataDir: made.restoredDir };
   expect(await waitForRecovery({ cluster })).toMatchObject({ kind: "shut-down" });
 });
 
@@ -177,20 +192,11 @@ test.each([
   const matching = { ...expected, message: expect.stringMatching(expected.message) as string };
   const made = await newSource();
   await made.primary.stop();
-  // Over before anybody looks.
-  const blocker = setInterval(() => {
-    if (!existsSync(join(made.restoredDir, "postmaster.pid"))) return;
-    clearInterval(blocker);
-    execFileSync("sh", [
-      "-c",
-      'pid=$(head -n 1 "$1"); n=0; while ps -o stat= -p "$pid" | grep -qv Z && [ $n -lt 200 ]; do sleep 0.1; n=$((n+1)); done',
-      "sh",
-      join(made.restoredDir, "postmaster.pid"),
-    ]);
-  }, 1);
-  onTestFinished(() => clearInterval(blocker));
-  await expect(start(made, settings)).rejects.toMatchObject(matching);
-  clearInterval(blocker);
+  await expect(startUnseen(made, settings)).rejects.toMatchObject(matching);
+  const lines = (await readFile(made.logFile, "utf8"))
+    .split("\n")
+    .filter((line) => line.includes("starting PostgreSQL"));
+  expect(lines).toHaveLength(1);
   // The same log, by who has seen it run.
   const pid = Number(/ \[(\d+)\] LOG: {2}starting PostgreSQL/.exec(await readFile(made.logFile, "utf8"))?.[1]);
   const cluster = { pid, dataDir: made.restoredDir, logFile: made.logFile, logOffset: 0 };
@@ -201,7 +207,7 @@ test("what keeps a server from starting has the status of a start, also where so
   const made = await newSource();
   // The primary has the port.
   await expect(
-    start(made, { unix_socket_directories: made.primary.socketDir, listen_addresses: "127.0.0.1" }),
+    startUnseen(made, { unix_socket_directories: made.primary.socketDir, listen_addresses: "127.0.0.1" }),
   ).rejects.toMatchObject({ code: "SERVER_START_FAILED" });
   const pid = Number(/ \[(\d+)\] LOG: {2}starting PostgreSQL/.exec(await readFile(made.logFile, "utf8"))?.[1]);
   const cluster = { pid, dataDir: made.restoredDir, logFile: made.logFile, logOffset: 0 };

@@ -4,9 +4,17 @@ import { parseLogLine } from "./server-log.ts";
 
 const POSTMASTER = 10;
 
+function entriesOf(lines: readonly string[]): ReturnType<typeof parseLogLine>[] {
+  return lines.map((text) => parseLogLine(text.replace(/^\[/, "2025-01-10 14:00:00.123 UTC [")));
+}
+
 function deathBy(...lines: readonly string[]): ReturnType<typeof judgeDeath> {
-  const entries = lines.map((text) => parseLogLine(text.replace(/^\[/, "2025-01-10 14:00:00.123 UTC [")));
-  return judgeDeath(entries, POSTMASTER);
+  return judgeDeath(entriesOf(lines), { pid: POSTMASTER });
+}
+
+/** Of a server that was started as every day. */
+function ownDeathBy(...lines: readonly string[]): ReturnType<typeof judgeDeath> {
+  return judgeDeath(entriesOf(lines), { pid: POSTMASTER, inOwnRight: true });
 }
 
 test.each([
@@ -41,4 +49,46 @@ test("a server that died without a word had begun recovery, or had not", () => {
     code: "RECOVERY_FAILED",
     message: "unable to recover '/data': the server ended without saying why (killed?)",
   });
+});
+
+const CLIENTS = [
+  'Peer authentication failed for user "app"',
+  'Ident authentication failed for user "app"',
+  "canceling authentication due to timeout",
+  'certificate authentication failed for user "app"',
+  "sorry, too many clients already",
+  "remaining connection slots are reserved for roles with the SUPERUSER attribute",
+  'role "app" does not exist',
+];
+
+test.each(CLIENTS)("what ends a session with a client ends no server: %s", (text) => {
+  const startup = "[11] LOG:  database system was interrupted; last known up at 2025-01-10";
+  const client = `[12] FATAL:  ${text}`;
+  const memory = "[10] FATAL:  could not create shared memory segment";
+  expect(deathBy(startup, client, memory)).toEqual({
+    code: "SERVER_START_FAILED",
+    lines: ["FATAL: could not create shared memory segment"],
+  });
+  // Whoever has read its later lines only knows it by what the postmaster says of it.
+  const [target, ended] = ["[11] FATAL:  recovery ended before", "[10] LOG:  startup process (PID 11) exited with 1"];
+  for (const lines of [
+    [startup, client, target],
+    [client, target, ended],
+  ])
+    expect(deathBy(...lines)).toEqual({ code: "RECOVERY_FAILED", lines: ["FATAL: recovery ended before"] });
+});
+
+test.each([
+  ["[11] LOG:  database system was shut down at 2025-01-10 14:00:00 UTC", "SERVER_START_FAILED"],
+  ["[11] LOG:  Datenbanksystem wurde am 2025-01-10 14:00:00 UTC heruntergefahren", "SERVER_START_FAILED"],
+  ["[12] FATAL:  Peer-Authentifizierung für Benutzer »app« fehlgeschlagen", "SERVER_START_FAILED"],
+  ["a log in a form of its own", "SERVER_START_FAILED"],
+  ["[10] FATAL:  could not create any TCP/IP sockets", "SERVER_START_FAILED"],
+])("a server in its own right that was ended had nothing to recover: %s", (line, code) => {
+  expect(ownDeathBy("[10] LOG:  starting PostgreSQL 17.2", line).code).toBe(code);
+  const damaged = [
+    "[11] LOG:  database system was interrupted; last known up at 2025-01-10",
+    "[11] PANIC:  could not locate a valid checkpoint record",
+  ];
+  expect(ownDeathBy(...damaged, line).code).toBe("RECOVERY_FAILED");
 });

@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import { fatalLines, isFatal, isRefusal, type LogEntry, LogFollower } from "./server-log.ts";
+import { decisiveEntries, fatalLines, type LogEntry, LogFollower, serverProcesses } from "./server-log.ts";
 
 export interface ServerDeath {
   /** `RECOVERY_FAILED` for what recovery ended by, `SERVER_START_FAILED` for what keeps a server from running. */
@@ -15,30 +15,37 @@ export interface ServerDeath {
 const OF_THE_HOST =
   /: (?:Permission denied|Operation not permitted|Cannot allocate memory)$|^out of memory$|^must specify restore_command /m;
 
+/** The server that has ended. */
+interface WatchedServer {
+  /** Of the postmaster. */
+  readonly pid: number;
+  /** Whether it was started as every day, with recovery behind it, and writes its log as its own settings say. */
+  readonly inOwnRight?: boolean | undefined;
+}
+
 /**
  * Why a server has ended, by what it wrote from its start on: the same whenever its end was noticed. What the postmaster
- * calls fatal (port, lock file, configuration, shared memory) keeps a server from starting; what another of its
- * processes does ends recovery. Where nobody said anything, recovery had begun when another process had written.
- *
- * @param pid of the postmaster
+ * calls fatal (port, lock file, configuration, shared memory) keeps a server from starting; what the startup process
+ * does ends recovery, and nothing that a client met. Where nobody said anything, recovery had begun when another process had
+ * written; but a server in its own right recovers nothing unless its startup process says so, in whatever language the others speak.
  */
-export function judgeDeath(entries: readonly LogEntry[], pid: number): ServerDeath {
-  const lines = fatalLines(entries);
-  const fatal = entries.filter((entry) => isFatal(entry) && !isRefusal(entry));
+export function judgeDeath(entries: readonly LogEntry[], { pid, inOwnRight = false }: WatchedServer): ServerDeath {
+  const processes = serverProcesses(entries, pid);
+  const decisive = decisiveEntries(entries, processes);
+  const endsRecovery = (entry: LogEntry): boolean =>
+    (inOwnRight ? processes.startup.has(Number(entry.pid)) : entry.pid !== pid) && !OF_THE_HOST.test(entry.text);
   const isOfRecovery =
-    fatal.length === 0
-      ? entries.some((entry) => entry.pid !== undefined && entry.pid !== pid)
-      : fatal.some((entry) => entry.pid !== pid && !OF_THE_HOST.test(entry.text));
-  return { code: isOfRecovery ? "RECOVERY_FAILED" : "SERVER_START_FAILED", lines };
+    decisive.size === 0
+      ? !inOwnRight && entries.some((entry) => entry.pid !== undefined && entry.pid !== pid)
+      : [...decisive].some(endsRecovery);
+  return { code: isOfRecovery ? "RECOVERY_FAILED" : "SERVER_START_FAILED", lines: fatalLines(entries, decisive) };
 }
 
 /** The same, read from the log of a server that was started at this offset of it. */
-export async function readDeath(server: {
-  readonly pid: number;
-  readonly logFile: string;
-  readonly logOffset: number;
-}): Promise<ServerDeath> {
-  return judgeDeath(await new LogFollower(server.logFile, server.logOffset).read(), server.pid);
+export async function readDeath(
+  server: WatchedServer & { readonly logFile: string; readonly logOffset: number },
+): Promise<ServerDeath> {
+  return judgeDeath(await new LogFollower(server.logFile, server.logOffset).read(), server);
 }
 
 /** How a server has ended, for its error. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { applyLogEntry, emptyRecoveryLog } from "./recovery-log.ts";
-import { fatalLines, LogFollower, parseLogLine } from "./server-log.ts";
+import { decisiveEntries, fatalLines, LogFollower, parseLogLine, serverProcesses } from "./server-log.ts";
 
 test("follows a log that grows in the middle of lines", async () => {
   const directory = await mkdtemp(join(tmpdir(), "soar-log-"));
@@ -32,7 +32,7 @@ test("tells the reason of a death from refusals of connections", () => {
     line("[2] HINT:  If you are restoring from a backup, touch it."),
     line("[1] LOG:  aborting startup"),
   ];
-  expect(fatalLines(entries)).toEqual([
+  expect(fatalLines(entries, decisiveEntries(entries, serverProcesses(entries, 1)))).toEqual([
     "FATAL: could not locate required checkpoint record",
     "HINT: If you are restoring from a backup, touch it.",
   ]);

@@ -74,24 +74,62 @@ export class LogFollower {
 }
 
 /** Refusals of client connections that every server gives while it starts or stops; they say nothing about its fate. */
-const REFUSAL =
-  /^the database system is |^terminating (?:connection|walreceiver|background worker)|^(?:no pg_hba\.conf entry|password authentication failed|role "|database "|sorry, too many)/;
+const REFUSAL = /^the database system is |^terminating (?:connection|walreceiver|background worker)/;
 
-export function isFatal({ severity }: LogEntry): boolean {
+/** What the startup process alone says, in English: at its beginning (StartupXLOG), for each file, and at the end of redo. */
+const BY_STARTUP =
+  /^(?:database system (?:was|shutdown was) |starting (?:archive|point-in-time|backup) |entering standby mode|restored log file |redo (?:starts|done) |consistent recovery state |recovery (?:stopping|has paused)|selected new timeline|archive recovery complete)/;
+
+/** What the postmaster says of one that has ended (LogChildExit). */
+const STARTUP_ENDED = /^startup process \(PID (\d+)\) /;
+
+function isFatal({ severity }: LogEntry): boolean {
   return severity === "FATAL" || severity === "PANIC";
 }
 
-export function isRefusal({ text }: LogEntry): boolean {
-  return REFUSAL.test(text);
+/** Who is who among those that wrote the log of a server. */
+export interface ServerProcesses {
+  readonly postmaster: number;
+  /** Processes that recovered, one after the other where the server began anew; none where none has said so in English. */
+  readonly startup: ReadonlySet<number>;
+}
+
+/** @param postmaster its process id */
+export function serverProcesses(entries: readonly LogEntry[], postmaster: number): ServerProcesses {
+  const startup = new Set<number>();
+  for (const { pid, text } of entries) {
+    const ended = pid === postmaster ? STARTUP_ENDED.exec(text)?.[1] : undefined;
+    if (ended !== undefined) startup.add(Number(ended));
+    if (pid !== undefined && pid !== postmaster && BY_STARTUP.test(text)) startup.add(pid);
+  }
+  return { postmaster, startup };
+}
+
+/**
+ * The fatal entries that decide about the server itself: those of the postmaster and of the startup process, and panics, which end
+ * it whoever has them. What ends a session with a client, such as a failed authentication, is fatal to nobody else. Where it is not
+ * known who recovers, whoever it may be counts.
+ */
+export function decisiveEntries(
+  entries: readonly LogEntry[],
+  { postmaster, startup }: ServerProcesses,
+): ReadonlySet<LogEntry> {
+  return new Set(
+    entries.filter((entry) => {
+      const { pid, severity, text } = entry;
+      if (!isFatal(entry) || REFUSAL.test(text)) return false;
+      return severity === "PANIC" || pid === postmaster || startup.size === 0 || startup.has(Number(pid));
+    }),
+  );
 }
 
 /** The lines that tell why a server died: its fatal errors with their hints, and what restore_command printed last. */
-export function fatalLines(entries: readonly LogEntry[]): string[] {
+export function fatalLines(entries: readonly LogEntry[], decisive: ReadonlySet<LogEntry>): string[] {
   const lines: string[] = [];
   let pid: number | undefined;
   for (const entry of entries) {
     const { pid: from, severity, text } = entry;
-    if (isFatal(entry) && !isRefusal(entry)) {
+    if (decisive.has(entry)) {
       pid = from;
       lines.push(`${severity}: ${text}`);
     } else if ((severity === "HINT" || severity === "DETAIL") && from === pid && pid !== undefined)

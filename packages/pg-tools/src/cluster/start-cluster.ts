@@ -105,7 +105,8 @@ async function waitUntilUp(options: StartClusterOptions, child: LaunchedProgram,
     if (options.until !== "accepting" && child.ended()?.status === 0) return;
     const end = child.ended();
     if (end !== undefined) {
-      const death = await readDeath({ pid: child.pid, logFile: options.logFile, logOffset });
+      const { logFile, logging } = options;
+      const death = await readDeath({ pid: child.pid, logFile, logOffset, inOwnRight: logging === "own" });
       throw deathError(death, { ...options, how: end.how });
     }
     if (options.signal?.aborted === true || performance.now() > deadline) {

@@ -9,7 +9,7 @@ import { readClusterState } from "./cluster-state.ts";
 import { readLiveControlFile } from "./live-control-file.ts";
 import { applyLogEntry, emptyRecoveryLog, type RecoveryEvent, type RecoveryLog } from "./recovery-log.ts";
 import { deathError, judgeDeath } from "./server-death.ts";
-import { isFatal, isRefusal, type LogEntry, LogFollower } from "./server-log.ts";
+import { decisiveEntries, type LogEntry, LogFollower, serverProcesses } from "./server-log.ts";
 import type { StartedCluster } from "./start-cluster.ts";
 
 export interface WaitForRecoveryOptions {
@@ -113,11 +113,11 @@ async function afterDeath(
   const atTarget = log.stop !== undefined && entries.some(({ text }) => text.startsWith("shutdown at recovery target"));
   if (
     atTarget &&
-    !entries.some((entry) => isFatal(entry) && !isRefusal(entry)) &&
+    decisiveEntries(entries, serverProcesses(entries, cluster.pid)).size === 0 &&
     (await readLiveControlFile(cluster.dataDir)).state === "shut-down-in-recovery"
   )
     return await describeOutcome("shut-down", cluster, log);
-  throw deathError(judgeDeath(entries, cluster.pid), cluster);
+  throw deathError(judgeDeath(entries, cluster), cluster);
 }
 
 /** Where the new timeline leaves the old one is written into its history file: the exact end of what was replayed. */

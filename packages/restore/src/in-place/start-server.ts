@@ -100,7 +100,7 @@ async function waitUntilReady(dataDir: string, { signal, words, log }: Waiting):
     signal?.throwIfAborted();
     if (!running || performance.now() > deadline) {
       const fact = running ? "does not take connections" : "ended after it was started with its own settings";
-      const { code, lines } = log === undefined ? UNTOLD : await readDeath(log);
+      const { code, lines } = log === undefined ? UNTOLD : await readDeath({ ...log, inOwnRight: true });
       throw new SoarError(
         running ? UNTOLD.code : code,
         `${words.server} of '${dataDir}' ${[fact, ...lines].join("; ")}`,
