@@ -1,8 +1,8 @@
-import { type ObjectStore, openStore } from "@soar/storage";
+import { createMemoryStore, type ObjectStore, openStore } from "@soar/storage";
 import { type ProfileRules, type S3Profile, type S3TestServer, startS3Server } from "@soar-tooling/s3-server";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { examine, type Examination } from "./examination.ts";
-import { examineProvider } from "./examine-provider.ts";
+import { examineProvider, tellHabits } from "./examine-provider.ts";
 
 interface Prepared {
   readonly server: S3TestServer;
@@ -96,4 +96,33 @@ test("the doctor's own upload is given back whatever stops the doctor, within a 
   };
   expect(await lookThere(watched)).toContainEqual(expect.objectContaining({ kind: "rival-uploads", severity: "ok" }));
   expect(limits).toEqual([expect.any(AbortSignal)]);
+});
+
+test.each<[S3Profile, readonly string[]]>([
+  ["aws", ["conditional-put ok", "max-parts ok"]],
+  ["swift-2.38", ["conditional-put ok", "overlapping-puts warning", "rival-uploads ok", "max-parts ok"]],
+  ["ceph-16", ["conditional-put ok", "conditional-upload warning", "rival-uploads ok", "max-parts ok"]],
+  ["b2", ["conditional-put warning", "rival-uploads ok", "max-parts ok"]],
+  ["ignores-conditions", ["conditional-put warning", "rival-uploads ok", "max-parts ok"]],
+])("of a provider like %s it is told what becomes of two writers, each thing once", async (profile, expected) => {
+  expect((await look(profile)).map(({ kind, severity }) => `${kind} ${severity}`)).toEqual(expected);
+});
+
+test("a directory has nothing to be told of but that it refuses to overwrite", async () => {
+  const store = createMemoryStore();
+  const seen = await examine("storage", async (notes) => {
+    await examineProvider(store, "config/doctor/", { notes, signal: undefined });
+  });
+  expect(seen.map(({ kind, severity }) => `${kind} ${severity}`)).toEqual(["conditional-put ok"]);
+});
+
+test("habits without a line of their own are told, with what the provider has refused otherwise", async () => {
+  const { store, look: lookThere } = await prepare("no-md5");
+  await lookThere();
+  const told = await examine("storage", (notes) => tellHabits(store, notes));
+  expect(told.map(({ kind, severity }) => `${kind} ${severity}`)).toEqual([
+    "provider-content-md5 notice",
+    "provider-batch-delete notice",
+  ]);
+  expect(told.map(({ what }) => what).join("\n")).toMatch(/: the provider refused it otherwise \(.+\)$/m);
 });
