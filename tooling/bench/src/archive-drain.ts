@@ -36,18 +36,17 @@ async function archiverPid(cluster: TestCluster): Promise<number> {
   return Number(row?.["pid"]);
 }
 
+/** A segment of a gigabyte takes longer than the usual minute where the S3 server shares the machine. */
+const SETTINGS = ["--tail-interval", "off", "--log-level", "warn", "--archive-timeout", "600s"];
+
 /** Of the launcher: `exec` makes it Node's process. */
 function startDaemon(cluster: TestCluster, envFile: string): ChildProcess & { pid: number } {
-  const child = spawn(
-    LAUNCHER,
-    ["daemon", "--env-file", envFile, "--data-dir", cluster.dataDir, "--tail-interval", "off", "--log-level", "warn"],
-    {
-      cwd: cluster.dataDir,
-      stdio: ["ignore", "ignore", "inherit"],
-      env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` },
-      ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
-    },
-  );
+  const child = spawn(LAUNCHER, ["daemon", "--env-file", envFile, "--data-dir", cluster.dataDir, ...SETTINGS], {
+    cwd: cluster.dataDir,
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` },
+    ...(ids === undefined ? {} : { uid: ids.uid, gid: ids.gid }),
+  });
   if (child.pid === undefined) throw new Error("unable to start the archiver");
   return Object.assign(child, { pid: child.pid });
 }
