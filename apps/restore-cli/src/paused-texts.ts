@@ -9,14 +9,21 @@ export function atTargetRows(
   appServices: readonly string[],
 ): [string, string][] {
   const rows: [string, string][] = [];
-  if (paused !== undefined) rows.push(["paused", pausedText(paused)]);
+  if (paused !== undefined) rows.push(["paused", pausedText(paused, inPlace)]);
   if (outcome.kind !== "promoted" && inPlace && appServices.length > 0)
     rows.push(["applications", `not started before the restore is finished: ${appServices.join(", ")}`]);
   return rows;
 }
 
-function pausedText({ since, isInRecovery, pauseState, unasked }: NonNullable<AtTarget["paused"]>): string {
-  const meaning = `since ${since}: it takes no writes, and every application stands still, until it is let go on and the restore is finished`;
+/** The applications of a copy run on its source. */
+function pausedText(
+  { since, isInRecovery, pauseState, unasked }: NonNullable<AtTarget["paused"]>,
+  inPlace: boolean,
+): string {
+  if (isInRecovery === false)
+    return `since ${since}, and let go on meanwhile: it has left recovery; seen: pg_is_in_recovery() = false`;
+  const still = inPlace ? ", and every application stands still," : "";
+  const meaning = `since ${since}: it takes no writes${still} until it is let go on and the restore is finished`;
   if (unasked !== undefined) return `${meaning}; its log says so, it could not be asked: ${unasked}`;
   const state = pauseState === undefined ? "" : `, pg_get_wal_replay_pause_state() = '${pauseState}'`;
   return `${meaning}; seen: pg_is_in_recovery() = ${String(isInRecovery)}${state}`;

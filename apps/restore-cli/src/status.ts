@@ -60,7 +60,7 @@ function statusText(status: RestoreStatus, dataDir: string): string {
     [
       "paused",
       atTarget === "paused" && record.pausedAt !== undefined
-        ? `since ${record.pausedAt}: it takes no writes, and every application stands still`
+        ? `since ${record.pausedAt}: it takes no writes until it is let go on`
         : undefined,
     ],
     [
