@@ -60,6 +60,8 @@ export interface ReplayedSource {
   readonly dataDirectory: string;
   readonly settings: BackupRecord["settings"];
   readonly leftOut: BackupRecord["leftOut"];
+  /** What its configuration names and `serverConfig` lacks, one sentence each. */
+  readonly configLeftOut: readonly string[];
 }
 
 export type BackupEvent =

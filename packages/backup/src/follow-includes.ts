@@ -18,13 +18,22 @@ export interface KnownFile extends ServerConfigFile {
 /** The server's configuration, as far as it can be kept. */
 export interface ServerConfig {
   readonly files: readonly ServerConfigFile[];
-  /** What these name and what is not among them, one sentence each: it is in no backup. */
+  /** What these name and what is not among them, one sentence each: it is in no backup. Of many the first, and how many more. */
   readonly leftOut: readonly string[];
 }
 
 /** Together, of those that the server does not list. */
 const MAX_FILES = 1000;
 const MAX_BYTES = 16 * 1024 * 1024;
+/** Of what is left out; they are in the record of every backup. */
+const MAX_SENTENCES = 20;
+const LEFT_OUT = ", is in no backup: ";
+const MORE_LEFT_OUT = " more files that the configuration names are in no backup";
+
+/** Of the warnings of a backup those that say what is not in its configuration. */
+export function leftOutAmong(warnings: readonly string[]): string[] {
+  return warnings.filter((text) => text.includes(LEFT_OUT) || text.endsWith(MORE_LEFT_OUT));
+}
 
 interface FollowOptions {
   readonly signal?: AbortSignal | undefined;
@@ -32,8 +41,10 @@ interface FollowOptions {
 
 interface Followed {
   readonly files: Map<string, Buffer>;
-  /** Sentences by the path that they are about. */
-  readonly leftOut: Map<string, string>;
+  /** Paths of what is left out. */
+  readonly leftOut: Set<string>;
+  /** Of the first of them. */
+  readonly sentences: string[];
   count: number;
   bytes: number;
 }
@@ -49,7 +60,8 @@ export async function followIncludes(
 ): Promise<ServerConfig> {
   const followed: Followed = {
     files: new Map(known.map(({ path, content }) => [path, content])),
-    leftOut: new Map(),
+    leftOut: new Set(),
+    sentences: [],
     count: 0,
     bytes: 0,
   };
@@ -69,9 +81,11 @@ export async function followIncludes(
     }
     level = next;
   }
+  const { files, leftOut, sentences } = followed;
+  const more = leftOut.size - sentences.length;
   return {
-    files: [...followed.files].map(([path, content]) => ({ path, content })),
-    leftOut: [...followed.leftOut.values()],
+    files: [...files].map(([path, content]) => ({ path, content })),
+    leftOut: more === 0 ? sentences : [...sentences, `${more}${MORE_LEFT_OUT}`],
   };
 }
 
@@ -100,8 +114,11 @@ async function addNamed(
     followed.files.set(target, found);
     followed.count += 1;
     followed.bytes += found.length;
-  } else if (found !== ABSENT || kind !== "file-if-there")
-    followed.leftOut.set(target, `'${target}', which '${by}' names, is in no backup: ${found}`);
+  } else if (found !== ABSENT || kind !== "file-if-there") {
+    followed.leftOut.add(target);
+    if (followed.sentences.length < MAX_SENTENCES)
+      followed.sentences.push(`'${target}', which '${by}' names${LEFT_OUT}${found}`);
+  }
 }
 
 const ABSENT = "it is not there";
@@ -109,12 +126,13 @@ const ABSENT = "it is not there";
 /** Its content, or why there is none. */
 async function readNamed(
   sql: SqlConnection,
-  { count, bytes }: Followed,
+  { count, leftOut, bytes }: Followed,
   { target, depth }: { readonly target: string; readonly depth: number },
   options: FollowOptions,
 ): Promise<Buffer | string> {
   if (depth >= INCLUDE_DEPTH) return `it is named by a chain of more than ${INCLUDE_DEPTH} files`;
-  if (count >= MAX_FILES) return `more than ${MAX_FILES} files are named`;
+  // Each is asked for by itself.
+  if (count + leftOut.size >= MAX_FILES) return `more than ${MAX_FILES} files are named`;
   if (!target.isWellFormed()) return "its name is no UTF-8";
   const room = MAX_BYTES - bytes;
   try {

@@ -82,10 +82,10 @@ interface KeptConfig {
 
 async function keepConfig(sql: SqlConnection, options: TakeBackupOptions): Promise<KeptConfig> {
   const { replayed, signal, now, onEvent } = options;
-  if (replayed !== undefined) return { packed: replayed.serverConfig, leftOut: [] };
-  const { files, leftOut } = await readServerConfig(sql, { signal });
+  const read = replayed === undefined ? await readServerConfig(sql, { signal }) : undefined;
+  const leftOut = replayed?.configLeftOut ?? read?.leftOut ?? [];
   for (const message of leftOut) onEvent?.({ type: "config-left-out", message });
-  return { packed: packServerConfig(files, now()), leftOut };
+  return { packed: replayed?.serverConfig ?? packServerConfig(read?.files ?? [], now()), leftOut };
 }
 
 interface Run {

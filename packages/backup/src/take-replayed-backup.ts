@@ -1,3 +1,4 @@
+import { leftOutAmong } from "./follow-includes.ts";
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
 import { planRestore, withPlanLease, type RestorePlan } from "@soar/restore/plan";
 import { withReplica, type Replica, type ScratchOptions } from "@soar/restore/rescue";
@@ -42,13 +43,14 @@ async function takeFrom(
     signal,
   });
   const minimums = Object.fromEntries(Object.entries(plan.minimums).map(([name, value]) => [name, String(value)]));
-  const { source, settings, leftOut } = plan.backup;
+  const { source, settings, leftOut, warnings = [] } = plan.backup;
   const replayed = {
     serverConfig,
     host: source.host,
     machine: source.machine,
     dataDirectory: source.dataDirectory,
     leftOut,
+    configLeftOut: leftOutAmong(warnings),
     settings: { ...settings, ...minimums },
   };
   const clock = await settleRunClock(store, steadyClock(given.now), given);

@@ -8,6 +8,7 @@ import {
   type TestCluster,
 } from "@soar-tooling/postgres-clusters";
 import { afterEach, expect, test } from "vitest";
+import { leftOutAmong } from "../src/follow-includes.ts";
 import { readServerConfig } from "../src/server-config.ts";
 
 let cluster: TestCluster;
@@ -96,4 +97,16 @@ test("a list that is too large, a chain that is too long and a name that nobody 
       expect.stringMatching(/ is in no backup: its name is no UTF-8$/),
     ]),
   );
+});
+
+test("of many lists that are not there the first are told, and how many more, and a backup that passes them on tells them, too", async () => {
+  cluster = await createTestCluster({ installation: requireInstallation() });
+  const names = Array.from({ length: 1500 }, (_, index) => `@gone${index}`);
+  append(join(cluster.dataDir, "pg_hba.conf"), `local all ${names.join(",")} reject\n`);
+  await using sql = await connectSql({ host: cluster.socketDir, port: cluster.port, user: "postgres" });
+  const { leftOut } = await readServerConfig(sql);
+  expect(leftOut).toHaveLength(21);
+  expect(leftOut[0]).toMatch(/gone0', which '.*pg_hba\.conf' names, is in no backup: it is not there$/);
+  expect(leftOut.at(-1)).toBe("1480 more files that the configuration names are in no backup");
+  expect(leftOutAmong(["the server said something", ...leftOut])).toEqual(leftOut);
 });

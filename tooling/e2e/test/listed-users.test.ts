@@ -63,6 +63,14 @@ test.each(INSTALLATIONS)(
     expect(JSON.parse(lacking.stdout)).toMatchObject({
       warnings: expect.arrayContaining([expect.stringContaining("maps.txt")]) as string[],
     });
+    await archiveAll(cluster);
+    const passedOn = await world.run("soar-base-backup", ["take", "--from-archive", "--no-expire", "--json"], {
+      settings: { BACKUP_TEMP_DIR: join(world.directory, "temp") },
+    });
+    expect(passedOn, passedOn.stderr).toMatchObject({ status: 0 });
+    expect(JSON.parse(passedOn.stdout)).toMatchObject({
+      warnings: expect.arrayContaining([expect.stringContaining("maps.txt")]) as string[],
+    });
     const told = await world.run("soar-restore", ["plan", "--latest", "--data-dir", `${dataDir}-2`]);
     expect(told.stdout).toMatch(
       /^warning: +.*pg_ident\.conf' names '.*maps\.txt', which is in no backup and not on this host/m,
