@@ -118,3 +118,13 @@ test("a copy that a version before has fenced is known and adopted", async () =>
   await adoptClone(directory);
   expect(settings()).toEqual({ jit: "off" });
 });
+
+test("settings in another encoding than UTF-8 keep their bytes, fenced and adopted", async () => {
+  const path = join(directory, "postgresql.auto.conf");
+  const own = Buffer.from("log_line_prefix = 'caf\xe9 '\n", "latin1");
+  writeFileSync(path, own);
+  await fenceClone(directory);
+  expect(readFileSync(path).includes(own)).toBe(true);
+  await adoptClone(directory);
+  expect(readFileSync(path)).toEqual(own);
+});

@@ -1,8 +1,10 @@
+import { decodeName, encodeName } from "@soar/seekable-tar/members";
 import { join } from "node:path";
 import {
   namesIfPresent,
   type Owner,
   ownerOf,
+  readIfPresent,
   readTextIfPresent,
   realPathIfPresent,
   removeFile,
@@ -57,7 +59,11 @@ export async function fenceClone(dataDir: string, owner?: Owner): Promise<void> 
   ];
   const fence = { ...FENCE, within: inDataDirectory(dataDir, owner) };
   await replaceFile(join(dataDir, COPY_MARK), mark.join("\n"), fence);
-  await replaceFile(autoConf(dataDir), text === "" || text.endsWith("\n") ? text + block : `${text}\n${block}`, fence);
+  await replaceFile(
+    autoConf(dataDir),
+    encodeName(text === "" || text.endsWith("\n") ? text + block : `${text}\n${block}`),
+    fence,
+  );
 }
 
 async function fenceSettings(dataDir: string): Promise<Readonly<Record<string, string>>> {
@@ -76,7 +82,7 @@ export async function adoptClone(dataDir: string): Promise<void> {
   const text = await readAutoConf(dataDir);
   const rest = hasFence(text) ? withoutFence(text) : withOwnSettings(text, await readMark(dataDir));
   const fence = { ...FENCE, within: inDataDirectory(dataDir, await ownerOf(dataDir)) };
-  if (rest !== text) await replaceFile(autoConf(dataDir), rest, fence);
+  if (rest !== text) await replaceFile(autoConf(dataDir), encodeName(rest), fence);
   // One that paused, and was let go on by hand, has settings still that keep its libraries from beginning jobs.
   if (!(await isFile(join(dataDir, "recovery.signal")))) await removeRecoverySettings(dataDir);
   await markHistories(dataDir);
@@ -141,5 +147,5 @@ function autoConf(dataDir: string): string {
 }
 
 async function readAutoConf(dataDir: string): Promise<string> {
-  return (await readTextIfPresent(autoConf(dataDir), { within: { base: dataDir } })) ?? "";
+  return decodeName((await readIfPresent(autoConf(dataDir), { within: { base: dataDir } })) ?? Buffer.alloc(0));
 }

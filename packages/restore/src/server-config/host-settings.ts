@@ -1,5 +1,14 @@
 import { join } from "node:path";
-import { isRoot, lstatIfPresent, type Owner, ownerOf, readTextIfPresent, replaceFile } from "@soar/durable-files";
+import {
+  isRoot,
+  lstatIfPresent,
+  type Owner,
+  ownerOf,
+  readIfPresent,
+  readTextIfPresent,
+  replaceFile,
+} from "@soar/durable-files";
+import { decodeName, encodeName } from "@soar/seekable-tar/members";
 import { formatConfigSetting, parseConfigSettings } from "@soar/pg-tools/recovery-config";
 import { inDataDirectory } from "../data-directory.ts";
 import { type HugePages, lackedHugePages } from "./huge-pages.ts";
@@ -133,9 +142,14 @@ async function takeBack(dataDir: string, owner: Owner | undefined): Promise<void
 
 async function writeAuto(dataDir: string, text: string, owner: Owner | undefined): Promise<void> {
   const within = inDataDirectory(dataDir, owner);
-  await replaceFile(join(dataDir, AUTO_CONF), text, { mode: 0o600, keepMode: true, sync: "directory", within });
+  await replaceFile(join(dataDir, AUTO_CONF), encodeName(text), {
+    mode: 0o600,
+    keepMode: true,
+    sync: "directory",
+    within,
+  });
 }
 
 async function readAuto(dataDir: string): Promise<string> {
-  return (await readTextIfPresent(join(dataDir, AUTO_CONF), { within: { base: dataDir } })) ?? "";
+  return decodeName((await readIfPresent(join(dataDir, AUTO_CONF), { within: { base: dataDir } })) ?? Buffer.alloc(0));
 }
