@@ -41,6 +41,8 @@ export interface TakeBackupOptions extends Omit<ClaimBackupOptions, "holdsLock" 
    * once that was seen to store a segment in this bucket.
    */
   readonly archiveWal?: ArchiveWal | undefined;
+  /** How long ago the archiver may have been seen for that, in milliseconds; 10 minutes unless said otherwise. */
+  readonly archiverFreshMs?: number | undefined;
   /** How long the WAL of the finished backup may take to reach the bucket, in milliseconds. */
   readonly walTimeoutMs: number;
   /** How often the connection that holds the lock is looked after, in milliseconds; 30 seconds unless said otherwise. */

@@ -1,4 +1,4 @@
-import { isSoarError } from "@soar/errors";
+import { isSoarError, messageOf } from "@soar/errors";
 import { readArchiverState, type ArchiverState, type SqlConnection } from "@soar/pg-tools/replication";
 
 /** One clause for a message about WAL that does not arrive. */
@@ -12,14 +12,19 @@ export async function describeArchiver(sql: SqlConnection): Promise<string> {
   }
 }
 
-/** Why what the server writes from now on may not reach the bucket; undefined when its archiver does not fail. */
-export async function doubtArchiver(sql: SqlConnection): Promise<string | undefined> {
+const DOUBT_TIMEOUT_MS = 10_000;
+
+/**
+ * Why what the server writes from now on may not reach the bucket; undefined when its archiver does not fail. Asked when the backup exists
+ * already, so that nothing rejects and nobody is waited for.
+ */
+export async function doubtArchiver(sql: SqlConnection, signal: AbortSignal | undefined): Promise<string | undefined> {
+  const limit = AbortSignal.timeout(DOUBT_TIMEOUT_MS);
   try {
-    const state = await readArchiverState(sql, undefined);
+    const state = await readArchiverState(sql, signal === undefined ? limit : AbortSignal.any([signal, limit]));
     return state.failing ? describeState(state) : undefined;
   } catch (error) {
-    if (!isSoarError(error)) throw error;
-    return `the server cannot be asked about its archiver: ${error.message}`;
+    return `the server cannot be asked about its archiver: ${messageOf(error)}`;
   }
 }
 

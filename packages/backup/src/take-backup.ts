@@ -161,7 +161,7 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
   const complete = backupHistory === undefined ? record : { ...record, backupHistory };
   await publish(store, complete, signal);
   // A backup that has its WAL may end before anybody has waited for the archiver.
-  const doubt = run.facts.inRecovery ? undefined : await doubtArchiver(run.sql);
+  const doubt = run.facts.inRecovery ? undefined : await doubtArchiver(run.sql, signal);
   if (doubt !== undefined) options.onEvent?.({ type: "archiver-doubt", doubt });
   return complete;
 }

@@ -56,6 +56,7 @@ export async function transfer(
   });
   await using wal = createOwnWal(store, {
     archiveWal: options.archiveWal,
+    freshMs: options.archiverFreshMs,
     segmentSize: facts.walSegmentSize,
     running,
     watch,
@@ -89,6 +90,7 @@ export async function transfer(
 
 interface OwnWalOptions {
   readonly archiveWal: ArchiveWal | undefined;
+  readonly freshMs: number | undefined;
   readonly segmentSize: number;
   readonly running: RunningBackup;
   readonly watch: FirstSegmentWatch;
@@ -105,12 +107,20 @@ interface OwnWalWork extends AsyncDisposable {
   failure(): unknown;
 }
 
+/** Longer ago an archiver that worked may hang by now, which the server does not count, and waiting for it is little beside the copying. */
+const FRESH_MS = 10 * 60_000;
+
+function isFresh(seenAt: number | undefined, freshMs = FRESH_MS): boolean {
+  return seenAt !== undefined && performance.now() - seenAt < freshMs;
+}
+
 /**
- * Archives the backup's WAL from here, while the end of the archives is stored. Only where the server's own archiver is proved by
- * another segment, which it finished when the backup began: a backup must not hide that archiving stores nothing, or stores elsewhere.
+ * Archives the newest of the backup's WAL from here, while the end of the archives is stored. Only where the server's own archiver was
+ * just seen to store another segment in this bucket, the one that was finished when the backup began: otherwise the backup waits for
+ * it, and tells when it stores nothing, or stores elsewhere.
  */
 function createOwnWal(store: ObjectStore, options: OwnWalOptions): OwnWalWork {
-  const { archiveWal, segmentSize, running, watch, stop } = options;
+  const { archiveWal, freshMs, segmentSize, running, watch, stop } = options;
   const abandon = new AbortController();
   const signal = AbortSignal.any([options.signal, abandon.signal]);
   let work: Promise<string | undefined> | undefined;
@@ -118,7 +128,7 @@ function createOwnWal(store: ObjectStore, options: OwnWalOptions): OwnWalWork {
   return {
     begin({ stopLsn, timeline }) {
       const { local, startLsn } = running;
-      if (archiveWal === undefined || local === undefined || !watch.archived()) return;
+      if (archiveWal === undefined || local === undefined || !isFresh(watch.archivedAt(), freshMs)) return;
       const wal = { dataDirectory: local.dataDirectory, startLsn, stopLsn, timeline, segmentSize };
       work = archiveOwnWal(store, wal, { archiveWal, signal });
       work.catch((error: unknown) => {

@@ -151,6 +151,16 @@ test("an archiver that was not seen to store anything here is waited for", async
   await expectNoBackup(world.store);
 });
 
+test("an archiver that was seen to work too long ago is waited for", async () => {
+  await using world = await createStuckWorld();
+  const { options, stored } = fromHere(world);
+  await expect(world.take({ ...options, archiverFreshMs: 0, walTimeoutMs: 1500 })).rejects.toMatchObject({
+    code: "WAL_TIMEOUT",
+  });
+  expect(stored).toEqual([]);
+  await expectNoBackup(world.store);
+});
+
 test("an archiver that had nothing to store when the backup began is waited for", async () => {
   await using world = await createBackupWorld({ installation });
   await write(world);

@@ -41,13 +41,17 @@ async function loseServer(): Promise<{ readonly instant: string; readonly before
   const before = rows;
   await insert(60_000);
   // An archive command that was begun before would go on when the server is killed.
-  await waitUntil("the archiver to fail", async () => {
-    const [row] = await cluster.query<{ failed: boolean | null }>(
-      "SELECT last_failed_time > $1::timestamptz AS failed FROM pg_stat_archiver",
-      [instant],
-    );
-    return row?.failed === true;
-  });
+  await waitUntil(
+    "the archiver to fail",
+    async () => {
+      const [row] = await cluster.query<{ failed: boolean | null }>(
+        "SELECT last_failed_time > $1::timestamptz AS failed FROM pg_stat_archiver",
+        [instant],
+      );
+      return row?.failed === true;
+    },
+    90_000,
+  );
   await cluster.kill();
   return { instant, before };
 }

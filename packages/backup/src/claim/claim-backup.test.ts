@@ -221,12 +221,14 @@ test("a store that says nothing does not keep a run that has failed from ending,
   expect(given.every((signal) => signal !== undefined)).toBe(true);
 });
 
-test("runs that follow each other within a second, because each was interrupted, get a label each", async () => {
+test("a run that follows an interrupted one within the same second is named by the next", async () => {
   const store = createMemoryStore();
-  const labels = new Set<string>();
-  for (let run = 0; run < 4; run += 1) {
-    const options = { host: "db1", now: () => new Date(), holdsLock: true };
-    labels.add((await claimBackup(store, options)).label);
-  }
-  expect(labels.size).toBe(4);
+  const begin = performance.now();
+  const moving = () => new Date(Date.parse("2025-01-05T02:00:00.900Z") + performance.now() - begin);
+  await claim(store, "2025-01-05", { holdsLock: true });
+  const first = await findStarted(store, "2025-01-05");
+  if (first === undefined) throw new Error("the first run has claimed nothing");
+  await claimLabel(store, { ...first, label: "2025-01-05T020000Z" });
+  const { label } = await claim(store, "", { label: undefined, now: moving, holdsLock: true });
+  expect(label).toMatch(/^2025-01-05T02000[1-9]Z$/);
 });

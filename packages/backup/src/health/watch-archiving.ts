@@ -24,8 +24,8 @@ export interface FirstSegmentOptions extends Pick<WatchOptions, "segmentSize" | 
 export interface FirstSegmentWatch extends AsyncDisposable {
   /** What it stopped the copying for. */
   failure(): unknown;
-  /** Whether the server's archiver was seen to store the segment in this bucket. */
-  archived(): boolean;
+  /** When the server's archiver was seen to store the segment in this bucket, by `performance.now()`; undefined where it was not. */
+  archivedAt(): number | undefined;
 }
 
 /**
@@ -40,13 +40,13 @@ export function watchFirstSegment(
 ): FirstSegmentWatch {
   const segment = { timeline: running.startTimeline, index: segmentIndexOfLsn(running.startLsn, segmentSize) - 1 };
   if (writtenTo === undefined || segment.index < writtenTo)
-    return { failure: () => undefined, archived: () => false, [Symbol.asyncDispose]: () => Promise.resolve() };
+    return { failure: () => undefined, archivedAt: () => undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
   let failure: unknown;
-  let archived = false;
+  let archivedAt: number | undefined;
   const end = new AbortController();
   const watched = watchArchiving(store, sql, { ...segment, segmentSize, patienceMs, signal: end.signal }).then(
     () => {
-      archived = true;
+      archivedAt = performance.now();
       onArchived(formatWalSegment(segment, segmentSize));
     },
     (error: unknown) => {
@@ -57,7 +57,7 @@ export function watchFirstSegment(
   );
   return {
     failure: () => failure,
-    archived: () => archived,
+    archivedAt: () => archivedAt,
     async [Symbol.asyncDispose]() {
       end.abort();
       await watched;

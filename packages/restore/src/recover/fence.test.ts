@@ -128,3 +128,16 @@ test("settings in another encoding than UTF-8 keep their bytes, fenced and adopt
   await adoptClone(directory);
   expect(readFileSync(path)).toEqual(own);
 });
+
+test("own settings in another encoding come back with their bytes where ALTER SYSTEM has rewritten the file of the copy", async () => {
+  const path = join(directory, "postgresql.auto.conf");
+  const own = Buffer.from("synchronous_standby_names = 'caf\xe9'\n", "latin1");
+  writeFileSync(path, own);
+  await fenceClone(directory);
+  const fenced = readFileSync(path, "latin1").split("\n");
+  // The server writes names and last values, without comments.
+  const last = new Map(fenced.filter((line) => line.includes(" = ")).map((line) => [line.split(" = ")[0], line]));
+  writeFileSync(path, Buffer.from(`${[...last.values()].join("\n")}\n`, "latin1"));
+  await adoptClone(directory);
+  expect(readFileSync(path)).toEqual(own);
+});

@@ -58,7 +58,7 @@ export async function fenceClone(dataDir: string, owner?: Owner): Promise<void> 
     "",
   ];
   const fence = { ...FENCE, within: inDataDirectory(dataDir, owner) };
-  await replaceFile(join(dataDir, COPY_MARK), mark.join("\n"), fence);
+  await replaceFile(join(dataDir, COPY_MARK), encodeName(mark.join("\n")), fence);
   await replaceFile(
     autoConf(dataDir),
     encodeName(text === "" || text.endsWith("\n") ? text + block : `${text}\n${block}`),
@@ -139,7 +139,8 @@ function hasFence(text: string): boolean {
 }
 
 async function readMark(dataDir: string): Promise<string | undefined> {
-  return await readTextIfPresent(join(dataDir, COPY_MARK), { within: { base: dataDir } });
+  const mark = await readIfPresent(join(dataDir, COPY_MARK), { within: { base: dataDir } });
+  return mark && decodeName(mark);
 }
 
 function autoConf(dataDir: string): string {
