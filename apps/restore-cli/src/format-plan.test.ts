@@ -42,7 +42,7 @@ function services({ approach, action = "promote", canControlServices = true }: C
     dataDir: "/d",
     namedDir: "/d",
     appServices: ["a", "b"],
-    config: [],
+    config: { differences: [], leftOut: [] },
     checks: [],
   };
   return formatPlan(prepared as unknown as Prepared)
