@@ -83,7 +83,7 @@ export function formatPlan(prepared: Prepared): string {
 function whatServerDoes({ checked: { approach }, action }: Prepared): Prepared["action"] {
   return approach.kind === "follow"
     ? approach.earlier.action
-    : approach.kind === "finish" || approach.kind === "archive"
+    : approach.kind === "finish" || approach.kind === "opened"
       ? "promote"
       : action;
 }

@@ -11,7 +11,7 @@ const THERE: Record<CheckedRestore["approach"]["kind"], string> = {
   "at-target": "holds a restore of this plan that ended at the target, unchanged since",
   follow: "holds an interrupted restore of this plan, whose server goes on",
   finish: "holds an interrupted restore of this plan, whose recovery is over",
-  archive: "holds a restore of this plan that is proved, and is left alone",
+  opened: "holds a restore of this plan that is proved, and is left alone",
 };
 
 /** Everything that was looked at: what the plan proves, and what this machine has to offer. */
@@ -34,7 +34,7 @@ export function passedChecks(plan: RestorePlan, dataDir: string, checked: Checke
 /** Going on with what is there was not measured: it takes what is left of it. */
 function roomText({ neededBytes, neededWalBytes }: RestorePlan, { approach, freeBytes }: CheckedRestore): string {
   const free = `${formatSize(freeBytes)} are free`;
-  if (["recover", "at-target", "follow", "finish", "archive"].includes(approach.kind))
+  if (["recover", "at-target", "follow", "finish", "opened"].includes(approach.kind))
     return `the data is there; ${free}`;
   const atMost = approach.kind === "refill" ? "at most " : "";
   return `${atMost}${formatSize(neededBytes)} are needed there and ${formatSize(neededWalBytes)} for WAL, ${free}`;

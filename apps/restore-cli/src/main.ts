@@ -4,6 +4,7 @@ import { ABSENT_STATUS } from "@soar/restore/wal";
 import { adopt } from "./adopt.ts";
 import { database } from "./database.ts";
 import { discardOld } from "./discard-old.ts";
+import { forget } from "./forget.ts";
 import { list } from "./list.ts";
 import { plan } from "./plan.ts";
 import { restore } from "./restore.ts";
@@ -17,7 +18,7 @@ await runApp({
   component: "restore",
   version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
   summary: "Point-in-time recovery: plans, proves, asks, fetches, replays, and tells what was reached.",
-  commands: [restore, plan, list, database, table, restoreStatus, discardOld, adopt, walFetch],
+  commands: [restore, plan, list, database, table, restoreStatus, discardOld, forget, adopt, walFetch],
   isWork: asksForWal,
   exitStatusFor: ({ error, command, status }) => {
     if (command !== "wal-fetch" && !asksForWal(process.argv.slice(2))) return status;

@@ -24,7 +24,7 @@ export function toDownload({ fetchBytes }: RestorePlan, approach: Approach | und
     case "follow":
       return { backup: 0, wal: fetchBytes.wal, atMost: true };
     case "finish":
-    case "archive":
+    case "opened":
       return { backup: 0, wal: 0, atMost: false };
   }
 }

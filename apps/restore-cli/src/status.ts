@@ -39,7 +39,7 @@ const PHASES = {
   recover: "replaying WAL",
   "at-target": "done: recovery ended at the target",
   finish: "recovery is over and proved; the server gets its own settings",
-  archive: "the server takes writes; WAL of this machine is to be stored",
+  opened: "the server was opened; WAL of this machine may be left to store",
 } as const;
 
 const AT_TARGET = {

@@ -22,8 +22,8 @@ export function whatIsThere({ checked, dataDir }: Prepared): string | undefined 
         : "an interrupted restore of this plan, whose server goes on: its files are looked at, then it is watched until it is done";
     case "finish":
       return "an interrupted restore of this plan: recovery is over, its files are looked at, and the server is started with its own settings";
-    case "archive":
-      return "a restore of this plan that is proved, and whose server was opened to its clients: its data is left alone, and WAL that only this machine has is stored";
+    case "opened":
+      return `a restore of this plan that is proved, and whose server was opened to its clients: its data is left alone${approach.isRunning ? "" : ", the server, which does not run, is started"}, and WAL that only this machine has is stored. To restore once more in its place: soar-restore forget --data-dir ${dataDir}, then this command`;
   }
 }
 

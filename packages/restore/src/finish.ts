@@ -1,21 +1,18 @@
 import { join } from "node:path";
-import { emptyDirectory, removeTree } from "@soar/durable-files/directories";
+import { readIfPresent } from "@soar/durable-files";
 import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
 import { hasErrorCode, isSoarError, messageOf, SoarError } from "@soar/errors";
 import { archiveLocalWal, type ArchivedLocalWal } from "./archive-wal/archive-local-wal.ts";
 import { walToArchive, type LocalWalFile } from "./archive-wal/wal-to-archive.ts";
 import { controlOf } from "./check-restore.ts";
-import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
 import { requireWritten } from "./go-on/check-there.ts";
 import type { Run } from "./run/restore-run.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { chooseConfigFile } from "./server-config/config-choice.ts";
-import { closeKept } from "./status/kept-record.ts";
+import { endRestore } from "./status/end-restore.ts";
 import { suitToHost } from "./server-config/host-settings.ts";
 import { surveyFiles } from "./status/left-files.ts";
-import { LOCK_NAME } from "./status/restore-lock.ts";
-import { RECORD_NAME } from "./status/restore-record.ts";
 import type { ServerControl } from "./server-control/server-control.ts";
 import { controlUnits } from "./server-control/systemd.ts";
 import { removePrivateDirectory } from "./recover/private-access.ts";
@@ -36,7 +33,7 @@ export interface Finished {
  * be done again after an interruption; the record of the restore goes last.
  */
 export async function finishRestore(store: ObjectStore, plan: RestorePlan, run: Run): Promise<Finished> {
-  if (run.approach.kind === "archive") return await onlyArchive(store, plan, run);
+  if (run.approach.kind === "opened") return await finishOpened(store, plan, run);
   const { dataDir, tablespaces, onEvent, keeper } = run;
   onEvent?.({ type: "phase", phase: "finish" });
   // From here on a server may write there without this run.
@@ -45,7 +42,8 @@ export async function finishRestore(store: ObjectStore, plan: RestorePlan, run: 
     return await storeAndEnd(run, await handOver(store, plan, run));
   } catch (error) {
     // Damage that was found is none that the next run may take for what was left.
-    if (!hasErrorCode(error, "DIRECTORY_NOT_EMPTY") && !(await readClusterState(dataDir)).running) {
+    if (hasErrorCode(error, "DIRECTORY_NOT_EMPTY")) await keeper.note({ damage: messageOf(error) });
+    else if (!(await readClusterState(dataDir)).running) {
       // Without it the next run believes the server; the reason why this one ended is what the operator has to hear.
       const left = await surveyFiles({ dataDir, tablespaces: tablespaces.values() }).catch(() => undefined);
       await keeper.note({ left });
@@ -59,9 +57,10 @@ type HandedOver = Omit<Finished, "localWal">;
 
 /**
  * After an interruption behind the start of the server. One that does not run is started, as clients expect; when it does not
- * start, everything is stored all the same, and the record goes, so that the same command restores again.
+ * start, everything is stored all the same. The record stays then: without it the same command would overwrite what clients
+ * have written.
  */
-async function onlyArchive(store: ObjectStore, plan: RestorePlan, run: Run): Promise<Finished> {
+async function finishOpened(store: ObjectStore, plan: RestorePlan, run: Run): Promise<Finished> {
   const { dataDir, keeper } = run;
   let failure: unknown;
   let server: HandedOver | undefined;
@@ -80,22 +79,26 @@ async function onlyArchive(store: ObjectStore, plan: RestorePlan, run: Run): Pro
     failure = error;
   }
   if (server !== undefined) return await storeAndEnd(run, server);
-  const { left = [], reason } = (await storeLocalWal(run)) ?? {};
-  await removeState(run);
+  throw withWalFact(failure, run, await storeLocalWal(run));
+}
+
+function withWalFact(failure: unknown, { dataDir }: Run, localWal: ArchivedLocalWal | undefined): SoarError {
+  const [first] = localWal?.left ?? [];
   const fact =
-    left.length === 0
-      ? "WAL that only this machine had is in the repository"
-      : `WAL from ${left[0]?.file} on is not in the repository: ${reason}`;
-  throw new SoarError(
-    isSoarError(failure) ? failure.code : "SERVER_START_FAILED",
-    `${messageOf(failure)}; ${fact}, and the earlier restore is over`,
-    { cause: failure, hint: "When the reason is gone, start the server. The same command would restore once more." },
-  );
+    first !== undefined
+      ? `; WAL from ${first.file} on is not in the repository: ${localWal?.reason}`
+      : localWal === undefined
+        ? ""
+        : "; WAL that only this machine had is in the repository";
+  return new SoarError(isSoarError(failure) ? failure.code : "SERVER_START_FAILED", `${messageOf(failure)}${fact}`, {
+    cause: failure,
+    hint: `The server was opened before, and its data is left alone. When the reason is gone, give the same command again. To restore once more in its place: soar-restore forget --data-dir ${dataDir}, then the command.`,
+  });
 }
 
 async function storeAndEnd(run: Run, server: HandedOver): Promise<Finished> {
   const localWal = await storeLocalWal(run);
-  await removeState(run);
+  await endRestore(run);
   return { ...server, localWal };
 }
 
@@ -112,15 +115,44 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
   if (isStopped) await suitToHost({ ...run, configFile: config.configFile });
   // Known only now where its configuration came back with the restore.
   const control = await controlOf(plan, run, run.inPlace);
-  const logFile = await startServer(control, { ...run, config });
+  // From the first client on nothing of it may be overwritten or put aside by the same command, whatever ends this one.
+  const logFile = await openedBy(run, control, () => startServer(control, { ...run, config }));
   onEvent?.({
     type: "done",
     text: `started the server of ${dataDir} with its own settings${control.kind === "systemd" ? ` as ${control.unit}` : ""}`,
   });
-  // From the first client on nothing of it may be overwritten or put aside by the same command.
-  if (localWalOf(run).length > 0) await keeper.note({ phase: "archive" });
   const startedServices = await openEntrances(run, privateDir);
   return { control, logFile, startedServices, isWritten: isStopped };
+}
+
+/**
+ * Notes that the server is opened before `start` may do it. Where nothing came of it, it is as it was: a server that has
+ * ended, that nobody but this run starts, and that has not even noted that it was in production (StartupXLOG does so before it
+ * lets anybody in).
+ */
+async function openedBy<T>(
+  { dataDir, keeper, approach, signal }: Run,
+  { kind }: ServerControl,
+  start: () => Promise<T>,
+): Promise<T> {
+  // A service manager may try again later.
+  const isOurs = kind === "pg_ctl" && approach.kind !== "opened";
+  const before = await readControl(dataDir);
+  await keeper.note({ phase: "opened", damage: undefined });
+  try {
+    return await start();
+  } catch (error) {
+    const isAsItWas = async (): Promise<boolean> =>
+      before !== undefined &&
+      !(await readClusterState(dataDir)).running &&
+      (await readControl(dataDir))?.equals(before) === true;
+    if (isOurs && signal?.aborted !== true && (await isAsItWas())) await keeper.note({ phase: "finish" });
+    throw error;
+  }
+}
+
+async function readControl(dataDir: string): Promise<Buffer | undefined> {
+  return await readIfPresent(join(dataDir, "global", "pg_control"));
 }
 
 async function openEntrances(run: Run, privateDir: string | undefined): Promise<readonly string[]> {
@@ -131,9 +163,9 @@ async function openEntrances(run: Run, privateDir: string | undefined): Promise<
   return startedServices;
 }
 
-function localWalOf({ inPlace, table, keeper }: Run): readonly LocalWalFile[] {
+function localWalOf({ inPlace, approach, table, keeper }: Run): readonly LocalWalFile[] {
   const reached = keeper.record.outcome?.reachedLsn;
-  const isStored = inPlace || keeper.record.phase === "archive";
+  const isStored = inPlace || approach.kind === "opened";
   return !isStored || reached === undefined ? [] : walToArchive(table, BigInt(reached));
 }
 
@@ -153,13 +185,4 @@ async function storeLocalWal(run: Run): Promise<ArchivedLocalWal | undefined> {
   if (left.length === 0)
     onEvent?.({ type: "done", text: `stored ${stored} WAL files in the repository that only this machine had` });
   return localWal;
-}
-
-async function removeState({ dataDir, owner, keeper }: Run): Promise<void> {
-  const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
-  const options = { sync: "none", within: inDataDirectory(dataDir, owner) } as const;
-  await closeKept(dataDir, keeper.record.keptAs, new Date());
-  await emptyDirectory(stateDir, { ...options, except: new Set([RECORD_NAME, LOCK_NAME]) });
-  await keeper.remove();
-  await removeTree(stateDir, options);
 }

@@ -24,7 +24,7 @@ type Outcome = Pick<RecoveryOutcome, "kind" | "timeline" | "reachedLsn" | "lastC
 /** Until recovery is over and the server was looked into; what was found is noted, so that nobody has to look again. */
 export async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run: Run): Promise<Proved> {
   const { approach, keeper, dataDir, role, signal } = run;
-  if (approach.kind === "finish" || approach.kind === "archive")
+  if (approach.kind === "finish" || approach.kind === "opened")
     return proofOf(plan, keeper.record.stopLsn, approach.earlier.outcome);
   run.onEvent?.({ type: "phase", phase: "recover" });
   const outcome = await recoverPhase(store, plan, run);

@@ -1,3 +1,4 @@
+import { hasErrorCode, messageOf } from "@soar/errors";
 import type { ObjectStore } from "@soar/storage";
 import { beginRestore } from "./begin-restore.ts";
 import { checkRestore } from "./check-restore.ts";
@@ -12,6 +13,7 @@ import { recoverAndProve } from "./prove-phase.ts";
 import type { RestoreOptions, RestoreReport, Still } from "./run/restore-options.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { whenKept } from "./status/kept-record.ts";
+import { noteDamage } from "./status/note-damage.ts";
 import type { Run } from "./run/restore-run.ts";
 import { countReplayed, timed } from "./work-done.ts";
 
@@ -48,13 +50,28 @@ function leaseTerms({ signal, onEvent }: RestoreOptions): PlanLeaseOptions {
 }
 
 async function carryOut(store: ObjectStore, still: Still, options: RestoreOptions): Promise<RestoreReport> {
-  const foundThere = await checkWhatIsThere(store, still.plan, { ...options, ...still.checked });
+  const foundThere = await lookThere(store, still, options);
   const doubts = foundThere?.kind === "looked-at" ? foundThere.doubts : [];
   const { plan, run } = await beginRestore(still, { ...options, doubts });
   try {
     return await runPhases(store, plan, run, foundThere);
   } finally {
     await run.keeper.release();
+  }
+}
+
+/** Damage is noted where only proved damage may be overwritten. */
+async function lookThere(
+  store: ObjectStore,
+  { plan, checked }: Still,
+  options: RestoreOptions,
+): Promise<FoundThere | undefined> {
+  try {
+    return await checkWhatIsThere(store, plan, { ...options, ...checked });
+  } catch (error) {
+    if (checked.approach.kind === "finish" && hasErrorCode(error, "DIRECTORY_NOT_EMPTY"))
+      await noteDamage(options.dataDir, messageOf(error), options.owner);
+    throw error;
   }
 }
 
@@ -68,7 +85,7 @@ async function runPhases(
   const { value: proved, ms: recoverMs } = await timed(() => recoverAndProve(store, plan, run));
   const { keptAs, savedWal } = run.keeper.record;
   const { outcome, checks } = proved;
-  const isWhole = !["follow", "finish", "archive"].includes(run.approach.kind);
+  const isWhole = !["follow", "finish", "opened"].includes(run.approach.kind);
   const finished = outcome.kind === "promoted" ? await finishRestore(store, plan, run) : undefined;
   return {
     backup: plan.backup,

@@ -60,7 +60,7 @@ export function servicesToStop(
 }
 
 function stopsAnything({ kind }: Approach): boolean {
-  return kind !== "finish" && kind !== "follow" && kind !== "archive";
+  return kind !== "finish" && kind !== "follow" && kind !== "opened";
 }
 
 interface Stopping extends RestoreOptions {

@@ -1,11 +1,11 @@
-import { chown, mkdir, rename, utimes, writeFile } from "node:fs/promises";
+import { chown, mkdir, readFile, rename, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { serverUser } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { readRestoreStatus } from "../src/index.ts";
-import { findLocalWalPlaces, requireDiscardable } from "../src/in-place/index.ts";
+import { findLocalWalPlaces, findOpened, forgetOpened, requireDiscardable } from "../src/in-place/index.ts";
 import { recordPath, writeRestoreRecord, type RestoreRecord } from "../src/status/restore-record.ts";
 
 // What an interrupted restore has left in the directory of a cluster that somebody went on with.
@@ -96,9 +96,9 @@ test("is gone on with while the cluster is in recovery, or cannot be started yet
   await chown(place("global", "pg_control"), serverUser().uid, serverUser().gid);
 });
 
-test("in phase archive it never lapses while its cluster is there, nothing kept is discarded, and for another target its WAL is the newest", async () => {
+test("in phase opened it never lapses while its cluster is there, nothing kept is discarded, and for another target its WAL is the newest", async () => {
   await cluster.query("CHECKPOINT");
-  await leaveRecord(480, { phase: "archive" });
+  await leaveRecord(480, { phase: "opened" });
   expect(await isFollowed()).toBe(true);
   expect(await findLocalWalPlaces(cluster.dataDir, "latest")).toEqual([]);
   expect(await findLocalWalPlaces(cluster.dataDir, "time 2025-01-06 00:00:00+00")).toEqual([place("pg_wal")]);
@@ -112,4 +112,18 @@ test("in phase archive it never lapses while its cluster is there, nothing kept 
   await rename(place("global", "pg_control"), place("pg_control.gone"));
   expect(await isFollowed()).toBe(false);
   await rename(place("pg_control.gone"), place("global", "pg_control"));
+});
+
+test("in phase opened a pg_control that is only torn is no absence, and forgotten it is over, whatever its list of WAL", async () => {
+  await cluster.query("CHECKPOINT");
+  await leaveRecord(480, { phase: "opened" });
+  await cluster.stop();
+  const whole = await readFile(place("global", "pg_control"));
+  await writeFile(place("global", "pg_control"), whole.subarray(0, 100));
+  expect(await isFollowed()).toBe(true);
+  await writeFile(place("global", "pg_control"), whole);
+  expect(await findOpened(cluster.dataDir)).toEqual({ target: "latest", waiting: undefined });
+  await forgetOpened(cluster.dataDir);
+  expect(await findOpened(cluster.dataDir)).toBeUndefined();
+  expect(await isFollowed()).toBe(false);
 });

@@ -1,4 +1,4 @@
-import { readFileSync, utimesSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -97,7 +97,7 @@ test.each([
     await interruptWhileStoring(args, how);
     await insert(5);
     const status = await world.run("soar-restore", ["status", "--data-dir", cluster.dataDir]);
-    expect(status.stdout).toMatch(/phase: +the server takes writes; WAL of this machine is to be stored/);
+    expect(status.stdout).toMatch(/phase: +the server was opened; WAL of this machine may be left to store/);
     const processId = cluster.pid();
     const shown = await world.run("soar-restore", ["plan", ...args]);
     expect(shown.stdout).toMatch(/its data is left alone, and WAL that only this machine has is stored/);
@@ -158,5 +158,82 @@ test(
     expect(JSON.parse(again.stdout)).toMatchObject({ localWal: { left: [] } });
     expect(await rowsThere()).toEqual([{ rows }]);
     expect(readFileSync(join(cluster.dataDir, "PG_VERSION"), "utf8")).not.toBe("");
+  },
+);
+
+const recordFile = (): string => join(world.cluster.dataDir, "soar-restore", "restore.json");
+
+/** Runs the command and kills it as soon as its record says that the server is opened. */
+async function killWhenOpened(args: readonly string[]): Promise<void> {
+  const program = world.start("soar-restore", [...args, "--yes"]);
+  let isOver = false;
+  void program.result.then(() => (isOver = true));
+  await waitUntil("the server to be opened", () => {
+    const isOpened = existsSync(recordFile()) && readFileSync(recordFile(), "utf8").includes('"phase":"opened"');
+    return Promise.resolve(isOpened || isOver);
+  });
+  program.kill("SIGKILL");
+  await program.result;
+  expect(existsSync(recordFile()), "it had ended before").toBe(true);
+}
+
+test.each(["--delta", "--discard-old-data"])(
+  "%s, killed while its server starts in its own right, without WAL that only this machine has: the same command never overwrites what clients wrote",
+  { timeout: 240_000 },
+  async (option) => {
+    const { cluster } = world;
+    await takeBackup();
+    await insert(10);
+    await archiveAll(cluster);
+    await cluster.kill();
+    const args = ["--latest", option];
+    await killWhenOpened(args);
+    // As an operator would, where it has not come to start it.
+    if (cluster.pid() === undefined) await cluster.start();
+    await insert(11);
+    await liveOn();
+    await cluster.stop();
+    const shown = await world.run("soar-restore", ["plan", ...args]);
+    expect(shown.stdout).toMatch(/its data is left alone, the server, which does not run, is started/);
+    expect(shown.stdout).toContain(`soar-restore forget --data-dir ${cluster.dataDir}, then this command`);
+    const again = await world.run("soar-restore", [...args, "--yes", "--json"]);
+    expect(again, again.stderr).toMatchObject({ status: 0 });
+    expect(await rowsThere()).toEqual([{ rows }]);
+    await takeBackup();
+  },
+);
+
+test(
+  "a server that does not start again stays what it is, however often the command is given, until that restore is forgotten",
+  { timeout: 240_000 },
+  async () => {
+    const { cluster } = world;
+    await takeBackup();
+    await cluster.kill();
+    const backedUp = rows;
+    const args = ["--latest", "--delta"];
+    await killWhenOpened(args);
+    if (cluster.pid() === undefined) await cluster.start();
+    await insert(13);
+    await cluster.stop();
+    const settings = join(cluster.dataDir, "postgresql.auto.conf");
+    const before = readFileSync(settings);
+    appendFileSync(settings, "shared_preload_libraries = 'not_there'\n");
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const failed = await world.run("soar-restore", [...args, "--yes"]);
+      expect(failed).toMatchObject({ status: 84 });
+      expect(failed.stderr).toMatch(/its data is left alone\. When the reason is gone, give the same command again\./);
+    }
+    writeFileSync(settings, before);
+    await cluster.start();
+    expect(await rowsThere()).toEqual([{ rows }]);
+    const forgotten = await world.run("soar-restore", ["forget", "--data-dir", cluster.dataDir, "--yes"]);
+    expect(forgotten, forgotten.stderr).toMatchObject({ status: 0 });
+    expect(forgotten.stdout).toContain("Forgotten");
+    const again = await world.run("soar-restore", ["forget", "--data-dir", cluster.dataDir, "--yes"]);
+    expect(again.stderr).toContain("none was interrupted there behind the start of its server");
+    const planned = await world.run("soar-restore", ["plan", ...args]);
+    expect(planned.stdout).toMatch(/IS OVERWRITTEN/);
+    rows = Math.max(rows, backedUp);
   },
 );

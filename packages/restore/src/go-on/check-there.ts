@@ -60,7 +60,7 @@ export async function checkWhatIsThere(
 ): Promise<FoundThere | undefined> {
   const { approach, dataDir, signal } = options;
   if (approach.kind === "fill" || approach.kind === "replace" || approach.kind === "refill") return undefined;
-  if (approach.kind === "archive") return undefined;
+  if (approach.kind === "opened") return undefined;
   const { left } = approach.earlier;
   const isKnown = approach.kind === "finish" ? approach.isUnchanged : approach.kind !== "follow";
   if (isKnown && left !== undefined) return { kind: "unchanged", files: left.files };

@@ -8,7 +8,7 @@ import { readClusterState } from "@soar/pg-tools/cluster";
 import { readControlFile } from "@soar/pg-tools/control-file";
 import { allocatedBytes } from "../allocated-bytes.ts";
 import { isFile } from "../is-file.ts";
-import { waitingWal } from "../archive-wal/waiting-wal.ts";
+import { findOpened } from "./forget-restore.ts";
 import { readUnfinished } from "../status/unfinished.ts";
 import { keptRecordPath, listKept, listSavedWal } from "../status/kept-record.ts";
 
@@ -88,16 +88,17 @@ async function requireOwned(directory: string, { uid }: Owner): Promise<void> {
 
 /** What is kept may be the only copy of WAL that a restore has not come to store, however long its server runs. */
 async function requireStored(dataDir: string): Promise<void> {
-  const record = await readUnfinished(dataDir);
-  if (record?.phase !== "archive") return;
-  const files = await waitingWal(dataDir, record);
-  const [first] = files;
-  const what = first === undefined ? "WAL" : `up to ${files.length} WAL files, from ${first.file} on,`;
+  const found = await findOpened(dataDir);
+  if (found === undefined) return;
+  const { target, waiting } = found;
+  const [first] = waiting ?? [];
+  const what = first === undefined ? "WAL" : `up to ${waiting?.length ?? 0} WAL files, from ${first.file} on,`;
+  const fact = waiting?.length === 0 ? "" : `: ${what} may be in no repository yet`;
   throw new SoarError(
     "SERVER_UNSUITABLE",
-    `unable to discard what was kept of '${dataDir}': a restore is not finished there: ${what} may be in no repository yet`,
+    `unable to discard what was kept of '${dataDir}': a restore is not finished there${fact}`,
     {
-      hint: `Give the command of that restore again (target: ${record.target}): it leaves the server and its data alone and stores what is left. Nothing was removed.`,
+      hint: `Give the command of that restore again (target: ${target}): it leaves the data of the server alone and stores what is left. To give that up: soar-restore forget --data-dir ${dataDir}. Nothing was removed.`,
     },
   );
 }

@@ -6,5 +6,6 @@ export {
   type ConfigComparison,
   type ConfigDifference,
 } from "../server-config/config-difference.ts";
+export { findOpened, forgetOpened, type OpenedRestore } from "./forget-restore.ts";
 export { lineDifference } from "./line-difference.ts";
 export { findLocalWalPlaces } from "./local-wal-places.ts";

@@ -13,7 +13,7 @@ import { readUnfinished } from "../status/unfinished.ts";
  */
 export async function findLocalWalPlaces(dataDir: string, target?: string): Promise<string[]> {
   const earlier = await readUnfinished(dataDir);
-  const isOver = earlier === undefined || (earlier.phase === "archive" && earlier.target !== target);
+  const isOver = earlier === undefined || (earlier.phase === "opened" && earlier.target !== target);
   const isOwn = isOver || (await isFile(heldControlFile(dataDir)));
   const isCluster = isOwn && (await isFile(join(dataDir, "PG_VERSION")));
   const kept = (await listKept(dataDir)).map(({ keptAs }) => join(keptAs, "pg_wal"));

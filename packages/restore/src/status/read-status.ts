@@ -32,7 +32,7 @@ export async function readRestoreStatus(dataDir: string): Promise<RestoreStatus 
   const running = await isAtWork(dataDir);
   const common = { record, running, atTarget: undefined };
   const nothing = { replayedLsn: undefined, segments: undefined, remainingMs: undefined };
-  if (record.phase === "finish" || record.phase === "archive") return { ...common, ...nothing };
+  if (record.phase === "finish" || record.phase === "opened") return { ...common, ...nothing };
   if (record.phase === "at-target") return { ...common, ...nothing, atTarget: await serverAtTarget(dataDir) };
   if (record.phase === "fetch")
     return {

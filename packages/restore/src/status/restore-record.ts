@@ -18,10 +18,11 @@ export interface RestoreRecord {
   /**
    * `fetch`: the directory cannot be started. `recover`: it is whole, and recovery may be started or followed again.
    * `at-target`: the restore did what it was asked, its server pauses at the target or was shut down there, and nobody has
-   * to go on. `finish`: recovery is over, at the place that was planned, and the server takes its own settings back. `archive`:
-   * the server is everybody's, holds commits of its own, and is left alone; WAL that only this machine has is being stored.
+   * to go on. `finish`: recovery is over, at the place that was planned, and the server takes its own settings back. `opened`:
+   * noted before the server is started in its own right, so that it may hold commits of its own: nothing of it is overwritten
+   * or put aside; WAL that only this machine has is being stored.
    */
-  readonly phase: "fetch" | "recover" | "at-target" | "finish" | "archive";
+  readonly phase: "fetch" | "recover" | "at-target" | "finish" | "opened";
   readonly systemIdentifier: string;
   readonly backup: string;
   readonly target: string;
@@ -50,12 +51,14 @@ export interface RestoreRecord {
   readonly savedWal?: string | undefined;
   /** Directory of the socket by which alone the server can be reached until it is proved. */
   readonly privateDir?: string | undefined;
-  /** What recovery came to; of the phases `at-target`, `finish` and `archive`. */
+  /** What recovery came to; of the phases `at-target`, `finish` and `opened`. */
   readonly outcome?: RecordedOutcome | undefined;
   /** When the server was first seen to pause at the target. */
   readonly pausedAt?: string | undefined;
   /** What lay there when no server ran any more; undefined while one may run, and after a crash. */
   readonly left?: LeftFiles | undefined;
+  /** Damage that a look at the files of the phase `finish` has proved, in words: it may be overwritten. */
+  readonly damage?: string | undefined;
   /** Commit time of what has been replayed. */
   readonly replayedTime?: string | undefined;
 }
@@ -113,7 +116,7 @@ const outcomeSchema = v.object({
 const recordSchema: v.GenericSchema<unknown, RestoreRecord> = v.pipe(
   v.object({
     format: v.literal(FORMAT),
-    phase: v.picklist(["fetch", "recover", "at-target", "finish", "archive"]),
+    phase: v.picklist(["fetch", "recover", "at-target", "finish", "opened"]),
     systemIdentifier: v.string(),
     backup: v.string(),
     target: v.string(),
@@ -136,6 +139,7 @@ const recordSchema: v.GenericSchema<unknown, RestoreRecord> = v.pipe(
     outcome: v.optional(outcomeSchema),
     pausedAt: optionalText,
     left: v.optional(leftFilesSchema),
+    damage: optionalText,
     replayedTime: optionalText,
   }),
   v.check(

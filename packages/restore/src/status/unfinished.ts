@@ -1,9 +1,9 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { readIfPresent } from "@soar/durable-files";
+import { lstatIfPresent } from "@soar/durable-files";
 import { hasErrorCode } from "@soar/errors";
-import { readClusterState } from "@soar/pg-tools/cluster";
-import { readControlFile, type ControlFile } from "@soar/pg-tools/control-file";
+import { readClusterState, readLiveControlFile } from "@soar/pg-tools/cluster";
+import type { ControlFile } from "@soar/pg-tools/control-file";
 import { isFile } from "../is-file.ts";
 import { readRestoreRecord, recordPath, type RestoreRecord } from "./restore-record.ts";
 
@@ -14,7 +14,7 @@ const OWN_LIFE_MS = 3600_000;
  * The record of a restore that may still be gone on with. Undefined when there is none, and when the cluster that it left has
  * been in use since: somebody went on without us, and what the record says of the directory is history. To follow it then
  * would take the running cluster for the one that was restored, and its newest WAL for worthless. A record of the phase
- * `archive` holds as long as its cluster is there: it ends when everything is stored.
+ * `opened` never lapses while its cluster is there: it ends when everything is stored, or when it is forgotten.
  * Rejects like `readRestoreRecord`.
  */
 export async function readUnfinished(dataDir: string): Promise<RestoreRecord | undefined> {
@@ -23,9 +23,9 @@ export async function readUnfinished(dataDir: string): Promise<RestoreRecord | u
 }
 
 async function hasLivedOn(dataDir: string, record: RestoreRecord): Promise<boolean> {
+  // Nothing that a server does makes untrue that it was opened (decision 17).
+  if (record.phase === "opened") return await isGone(dataDir);
   const control = await readControl(dataDir);
-  // It says nothing of the directory that a server could make untrue, but of WAL outside of it (decision 17).
-  if (record.phase === "archive") return control === undefined;
   if (control === undefined || !isInProduction(control) || (await isFile(join(dataDir, "recovery.signal"))))
     return false;
   // Nobody from outside can have reached the server that the restore itself has started.
@@ -45,13 +45,27 @@ export async function isOwnServer(dataDir: string, { privateDir }: RestoreRecord
   return running && socketDir === privateDir;
 }
 
-/** Undefined while a restore has taken it away, and where it is torn: then nothing was started there since. */
+/** A file that is only torn, or cannot be read, is there; so is the cluster of a server that runs. */
+async function isGone(dataDir: string): Promise<boolean> {
+  if ((await lstatIfPresent(controlPath(dataDir))) !== undefined) return false;
+  return !(await readClusterState(dataDir)).running;
+}
+
+function controlPath(dataDir: string): string {
+  return join(dataDir, "global", "pg_control");
+}
+
+/**
+ * Undefined while a restore has taken it away, and where it stays torn: then nothing was started there since. A server that
+ * runs may be in the middle of writing it.
+ */
 async function readControl(dataDir: string): Promise<ControlFile | undefined> {
-  const bytes = await readIfPresent(join(dataDir, "global", "pg_control"));
+  if ((await lstatIfPresent(controlPath(dataDir))) === undefined) return undefined;
   try {
-    return bytes === undefined ? undefined : readControlFile(bytes);
+    return await readLiveControlFile(dataDir);
   } catch (error) {
-    if (hasErrorCode(error, "FORMAT_INVALID")) return undefined;
+    if (hasErrorCode(error, "FORMAT_INVALID") || (await lstatIfPresent(controlPath(dataDir))) === undefined)
+      return undefined;
     throw error;
   }
 }

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
-import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import {
   inspectDataDirectory,
   requireRestorable,
@@ -13,6 +12,7 @@ import { findDifference, type LeftPlaces } from "../../status/left-files.ts";
 import { requireAlone } from "../../status/restore-lock.ts";
 import { plannedRecord, type RestoreRecord } from "../../status/restore-record.ts";
 import { isOwnServer, readUnfinished } from "../../status/unfinished.ts";
+import { requireOwn } from "./require-own.ts";
 
 /**
  * How a restore begins. `fill`: the directory is empty. `replace`: the cluster that lies there is put aside whole. `refill`:
@@ -20,8 +20,8 @@ import { isOwnServer, readUnfinished } from "../../status/unfinished.ts";
  * was fetched, recovery was interrupted, and nothing was changed since. `at-target`: an earlier restore ended there as it was
  * asked to, with its server shut down, and nothing was changed since. `follow`: the server of an earlier restore runs, because it
  * went on alone or pauses at its target, and is watched again. `finish`: recovery is over and proved, and the server has still
- * to be started in its own right. `archive`: it was, takes writes, and is not touched; WAL that only this machine has is
- * still to be stored.
+ * to be started in its own right. `opened`: it was, or was about to be, may hold commits of its own, and is not touched; WAL
+ * that only this machine has may still have to be stored.
  */
 export type Approach =
   | { readonly kind: "fill" }
@@ -43,7 +43,12 @@ export type Approach =
       /** Whether its files are as they were left. */
       readonly isUnchanged: boolean;
     }
-  | { readonly kind: "archive"; readonly earlier: RestoreRecord };
+  | {
+      readonly kind: "opened";
+      readonly earlier: RestoreRecord;
+      /** Whether the server runs: else it is started. */
+      readonly isRunning: boolean;
+    };
 
 export interface ApproachOptions {
   readonly dataDir: string;
@@ -59,8 +64,8 @@ export interface ApproachOptions {
 /** Whether the backup was fetched by an earlier run, so that nothing of it is fetched. */
 export function goesOn(
   approach: Approach,
-): approach is Extract<Approach, { readonly kind: "recover" | "at-target" | "follow" | "finish" | "archive" }> {
-  return ["recover", "at-target", "follow", "finish", "archive"].includes(approach.kind);
+): approach is Extract<Approach, { readonly kind: "recover" | "at-target" | "follow" | "finish" | "opened" }> {
+  return ["recover", "at-target", "follow", "finish", "opened"].includes(approach.kind);
 }
 
 /**
@@ -89,11 +94,11 @@ interface Found extends ApproachOptions {
 /** Where an earlier restore of this target left off; undefined when what lies there is more than it fetched. */
 async function goOn(plan: RestorePlan, dataDir: string, there: Found): Promise<Approach | undefined> {
   const { found, earlier, overwrite, inPlace } = there;
-  if (earlier.phase === "archive") return archive(plan, there);
+  if (earlier.phase === "opened") return opened(plan, there);
   // The archive may have grown since, also by the server that went on and promoted: it is followed to where it was sent.
   const isSame = isPlanned(earlier, plan, ["systemIdentifier", "backup", "target"]);
-  // Clients may have written to a server that runs. One that was stopped is overwritten where its files were found damaged.
-  if (earlier.phase === "finish" && isSame && (!overwrite || found.state === "running"))
+  // Somebody may have started it by hand, and written to it: nothing but proved damage licenses to overwrite it.
+  if (earlier.phase === "finish" && isSame && !(overwrite && (await isDamaged(dataDir, there))))
     return await finish(dataDir, there);
   if (overwrite) return await overwriteUnpromoted(plan, dataDir, there);
   if (earlier.phase === "finish") return undefined;
@@ -115,9 +120,11 @@ async function goOn(plan: RestorePlan, dataDir: string, there: Found): Promise<A
  * The same command never stops, overwrites or puts aside what clients have written to since, whatever else it says. Whether
  * the plan is the same in other things tells nothing: backups of before expire meanwhile.
  */
-function archive(plan: RestorePlan, { found, earlier }: Found): Approach | undefined {
+function opened(plan: RestorePlan, { found, earlier }: Found): Approach | undefined {
   if (found.state !== "running" && found.state !== "cluster") return undefined;
-  return isPlanned(earlier, plan, ["systemIdentifier", "target"]) ? { kind: "archive", earlier } : undefined;
+  return isPlanned(earlier, plan, ["systemIdentifier", "target"])
+    ? { kind: "opened", earlier, isRunning: found.state === "running" }
+    : undefined;
 }
 
 async function isUnpromoted(dataDir: string): Promise<boolean> {
@@ -150,6 +157,14 @@ async function goOnFrom(plan: RestorePlan, dataDir: string, earlier: RestoreReco
           : `its files were changed since: ${difference.detail}`,
     });
   return { kind: earlier.phase === "at-target" ? "at-target" : "recover", earlier };
+}
+
+/** Whether its files were seen to be damaged, by a run before or by what was noted of them. A server that runs is never overwritten. */
+async function isDamaged(dataDir: string, { found, earlier }: Found): Promise<boolean> {
+  if (found.state === "running") return false;
+  if (earlier.damage !== undefined) return true;
+  const { left } = earlier;
+  return left !== undefined && (await findDifference(left, placesOf(dataDir, earlier)))?.kind === "changed";
 }
 
 /** A server that was started by hand has made it its own; damage without one must not be opened to clients. */
@@ -217,29 +232,4 @@ function isPlanned(
 ): boolean {
   const planned = plannedRecord(plan);
   return names.every((name) => record[name] === planned[name]);
-}
-
-/** A directory of another cluster is never kept aside, overwritten or stopped (safety, trap 43). */
-function requireOwn(dataDir: string, found: DataDirectoryState, { backup }: RestorePlan): void {
-  if (found.state !== "running" && found.state !== "cluster" && found.state !== "remains") return;
-  const major = majorOfVersionNumber(backup.postgresVersion);
-  const identity = found.state === "remains" ? undefined : found.systemIdentifier;
-  if (found.postgresMajor !== undefined && found.postgresMajor !== major) {
-    throw new SoarError(
-      "SERVER_VERSION",
-      `unable to restore into '${dataDir}': it holds a cluster of PostgreSQL ${found.postgresMajor}, the backup is of PostgreSQL ${major}`,
-      {
-        hint: "Name another directory with --data-dir, or another repository in BACKUP_BUCKET. Nothing was changed.",
-      },
-    );
-  }
-  if (identity !== undefined && identity !== backup.systemIdentifier) {
-    throw new SoarError(
-      "DIRECTORY_FOREIGN",
-      `unable to restore into '${dataDir}': it holds another cluster, with system identifier ${identity}, the backup's is ${backup.systemIdentifier}`,
-      {
-        hint: "Name another directory with --data-dir, or another repository in BACKUP_BUCKET. Nothing was changed.",
-      },
-    );
-  }
 }

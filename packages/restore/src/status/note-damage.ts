@@ -1,0 +1,18 @@
+import type { Owner } from "@soar/durable-files";
+import { lockRestore } from "./restore-lock.ts";
+import { readRestoreRecord, writeRestoreRecord } from "./restore-record.ts";
+
+/**
+ * Notes damage that was proved before a run came to have the record, so that the next one may overwrite what is damaged. Only of
+ * the phase `finish`: in those before, everything may be overwritten, and behind it nothing. Rejects with
+ * `DIRECTORY_NOT_EMPTY` while another restore is at work there.
+ */
+export async function noteDamage(dataDir: string, damage: string, owner: Owner | undefined): Promise<void> {
+  const lock = await lockRestore(dataDir, owner);
+  try {
+    const record = await readRestoreRecord(dataDir);
+    if (record?.phase === "finish") await writeRestoreRecord(dataDir, { ...record, damage }, owner);
+  } finally {
+    await lock.release();
+  }
+}
