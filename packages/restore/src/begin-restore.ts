@@ -1,9 +1,10 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { removeLeftovers } from "@soar/durable-files";
+import { SoarError } from "@soar/errors";
 import { createDataDirectory, inDataDirectory, RESTORE_STATE_DIRECTORY } from "./data-directory.ts";
 import { clearState } from "./fetch/delta/clear-state.ts";
-import { goesOn } from "./fetch/delta/approach.ts";
+import { goesOn, type Approach } from "./fetch/delta/approach.ts";
 import { linkWal } from "./fetch/wal-link.ts";
 import { keepOldData, takeOldPlace } from "./in-place/keep-old-data.ts";
 import type { RestorePlan } from "./plan/plan.ts";
@@ -17,8 +18,8 @@ import { findKeptByInterrupted, listKept } from "./status/kept-record.ts";
 import { RecordKeeper } from "./status/record-keeper.ts";
 import { lockRestore, requireAlone } from "./status/restore-lock.ts";
 import { plannedRecord, readRestoreRecord, type RestoreRecord } from "./status/restore-record.ts";
-import { lineageTableOf } from "./wal/lineage-table.ts";
-import { digestLocalSegments, digestsOf } from "./wal/local-digest.ts";
+import { lineageTableOf, type LineageTable } from "./wal/lineage-table.ts";
+import { digestLocalSegments } from "./wal/local-digest.ts";
 import { readPlannedTable, TABLE_NAME } from "./wal/planned-table.ts";
 
 /**
@@ -39,9 +40,7 @@ export async function beginRestore(
   noteChange();
   const { plan, table } = await releasedOnFailure(keeper, async () => {
     const saved = await putWalAside(kept, checked, options, keeper);
-    // What is there now proves nothing of the bytes that an earlier run has given recovery.
-    const earlier = goesOn(checked.approach) ? await readPlannedTable(dataDir) : undefined;
-    return { plan: saved, table: lineageTableOf(saved, await digestLocalSegments(saved, digestsOf(earlier))) };
+    return { plan: saved, table: await tableOf(saved, checked.approach, dataDir) };
   });
   const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
   return {
@@ -58,6 +57,23 @@ export async function beginRestore(
       keeper,
     },
   };
+}
+
+/**
+ * What recovery is given, or was: where an earlier run is gone on with, its own table. What a plan finds now proves nothing of
+ * the files and bytes of then, and may know nothing of them.
+ */
+async function tableOf(plan: RestorePlan, approach: Approach, dataDir: string): Promise<LineageTable> {
+  const earlier = goesOn(approach) ? await readPlannedTable(dataDir) : undefined;
+  if (earlier !== undefined) return earlier;
+  if (approach.kind !== "opened") return lineageTableOf(plan, await digestLocalSegments(plan));
+  throw new SoarError(
+    "FORMAT_INVALID",
+    `unable to finish the restore in '${dataDir}': its list of WAL, '${join(dataDir, RESTORE_STATE_DIRECTORY, TABLE_NAME)}', cannot be read`,
+    {
+      hint: `What lies in the pg_wal that it kept may be in no repository. To give that up: soar-restore forget --data-dir ${dataDir}. Nothing was changed.`,
+    },
+  );
 }
 
 async function releasedOnFailure<T>(keeper: RecordKeeper, run: () => Promise<T>): Promise<T> {

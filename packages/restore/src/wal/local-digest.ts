@@ -5,30 +5,19 @@ import { SoarError } from "@soar/errors";
 import { formatTimelineHistory, parseTimelineHistory, parseWalFileName } from "@soar/pg-tools";
 import type { RestorePlan } from "../plan/plan.ts";
 import { segmentsUntil } from "../plan/segments-until.ts";
-import type { LineageTable } from "./lineage-table.ts";
 import { localSegments } from "../local-wal/local-chain.ts";
 
 /**
  * Digests of the segments on this machine that the plan needs, by name. Taken when nothing writes to them any more, so
  * that recovery is given the very bytes that were planned.
- *
- * @param known digests that were taken before and stay what they are
  */
-export async function digestLocalSegments(
-  { chain, resolved }: Pick<RestorePlan, "chain" | "resolved">,
-  known: ReadonlyMap<string, string> = new Map(),
-): Promise<Map<string, string>> {
+export async function digestLocalSegments({
+  chain,
+  resolved,
+}: Pick<RestorePlan, "chain" | "resolved">): Promise<Map<string, string>> {
   const digests = new Map<string, string>();
   for (const { name, object } of localSegments(segmentsUntil(chain, resolved.stopLsn)))
-    if (object.file !== undefined) digests.set(name, known.get(name) ?? (await digestFile(object.file)));
-  return digests;
-}
-
-/** Digests by name of what a restore that was begun has planned. */
-export function digestsOf(table: Pick<LineageTable, "segments"> | undefined): Map<string, string> {
-  const digests = new Map<string, string>();
-  for (const { name, local } of table?.segments ?? [])
-    if (local !== undefined && local.sha256 !== "") digests.set(name, local.sha256);
+    if (object.file !== undefined) digests.set(name, await digestFile(object.file));
   return digests;
 }
 
