@@ -5,7 +5,7 @@ import { controlCommand, describeFence, servicesToStop, type Approach } from "@s
 import { describeTarget, type CommitPoint, type PlanCheck, type RestorePlan } from "@soar/restore/plan";
 import { lineDifference, type ConfigDifference } from "@soar/restore/in-place";
 import { downloadText, toDownload } from "./plan-download.ts";
-import { toArchive, toArchiveText } from "./local-wal-texts.ts";
+import { toArchive, toArchiveText, unstoredText } from "./local-wal-texts.ts";
 import { formatVersion, nearbyText, serverText, timeText } from "./plan-texts.ts";
 import type { Hindered, Prepared } from "./prepare.ts";
 import { linkRows, whatIsThere } from "./what-is-there.ts";
@@ -71,9 +71,13 @@ export function formatPlan(prepared: Prepared): string {
     ["stores", toArchiveText(toArchive(prepared))],
     ...checked.configuration.map((text): Row => ["configuration", text]),
     ...plan.passedOver.map(({ label, reason }): Row => ["not used", `${label}: ${reason}`]),
-    ...[...plan.warnings, ...checked.placeDoubts, ...checked.missingHere, ...prepared.config.leftOut].map(
-      (warning): Row => ["warning", warning],
-    ),
+    ...[
+      unstoredText(prepared),
+      ...plan.warnings,
+      ...checked.placeDoubts,
+      ...checked.missingHere,
+      ...prepared.config.leftOut,
+    ].map((warning): Row => ["warning", warning]),
     ...checkRows(checks),
   ];
   return [formatRows(rows), ...prepared.config.differences.flatMap(configText)].join("\n");

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LocalWalFile } from "@soar/restore";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { byHand } from "./local-wal-texts.ts";
+import { byHand, unstoredText } from "./local-wal-texts.ts";
 
 let directory: string;
 beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "soar-by hand-"))));
@@ -58,4 +58,17 @@ test("thousands of files are one line of a terminal: each between the first and 
 test("nothing is left, nothing is to be given", () => {
   expect(byHand(undefined)).toBeUndefined();
   expect(byHand({ left: [] })).toBeUndefined();
+});
+
+test("a restore that does not finish an earlier one says which WAL is then still to be stored", () => {
+  const opened = { target: "latest", waiting: filesIn("kept", [nameOf(1, 1), nameOf(1, 2)]) };
+  const said = (kind: string, found: object | undefined): string | undefined =>
+    unstoredText({ checked: { approach: { kind }, opened: found } } as unknown as Parameters<typeof unstoredText>[0]);
+  expect(said("replace", opened)).toMatch(/to latest, was interrupted before it had stored up to 2 WAL files, from /);
+  expect(said("replace", { target: "latest", waiting: undefined })).toContain(
+    "before it had stored WAL: this one begins anew",
+  );
+  expect(said("replace", { target: "latest", waiting: [] })).toBeUndefined();
+  expect(said("opened", opened)).toBeUndefined();
+  expect(said("replace", undefined)).toBeUndefined();
 });

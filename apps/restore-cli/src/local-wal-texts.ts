@@ -5,7 +5,18 @@ import type { Prepared } from "./prepare.ts";
 
 /** What is going to be stored in the repository. Copies have no WAL of this machine, and archive nothing. */
 export function toArchive({ plan, checked }: Pick<Prepared, "plan" | "checked">): readonly LocalWalFile[] {
+  // What an interrupted run has recorded; a plan of today may find other files.
+  if (checked.approach.kind === "opened") return checked.opened?.waiting ?? [];
   return checked.inPlace ? plannedToArchive(plan) : [];
+}
+
+/** What a plan warns of that is another restore than the one which has still to store WAL there. */
+export function unstoredText({ checked }: Pick<Prepared, "checked">): string | undefined {
+  const { opened, approach } = checked;
+  if (opened === undefined || approach.kind === "opened" || opened.waiting?.length === 0) return undefined;
+  const [first] = opened.waiting ?? [];
+  const what = first === undefined ? "WAL" : `up to ${opened.waiting?.length ?? 0} WAL files, from ${first.file} on`;
+  return `an earlier restore there, to ${opened.target}, was interrupted before it had stored ${what}: this one begins anew and does not finish it. To have them in the repository, give the command of that one first`;
 }
 
 /** What a plan says of WAL that only this machine has. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { atTargetRows } from "./paused-texts.ts";
+import { atTargetRows, pausedSteps } from "./paused-texts.ts";
 
 const PAUSED = {
   since: "2025-01-10T14:00:00Z",
@@ -28,4 +28,11 @@ test("a server that was let go on meanwhile is not told to take no writes", () =
     expect(text).toContain("let go on meanwhile: it has left recovery; seen: pg_is_in_recovery() = false");
     expect(text).not.toMatch(/takes no writes|stands still/);
   }
+});
+
+test("a server that was let go on meanwhile is not told to be let go on, which would be an error", () => {
+  const steps = (isInRecovery: boolean): string => pausedSteps({ paused: { ...PAUSED, isInRecovery } }).join("\n");
+  expect(steps(true)).toContain("pg_wal_replay_resume()");
+  expect(steps(false)).not.toContain("pg_wal_replay_resume()");
+  expect(steps(false)).toContain("give the same command again, which finishes the restore");
 });

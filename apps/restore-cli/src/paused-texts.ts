@@ -29,14 +29,21 @@ function pausedText(
   return `${meaning}; seen: pg_is_in_recovery() = ${String(isInRecovery)}${state}`;
 }
 
+/** Whether the server that paused was seen to have left recovery, because somebody let it go on. */
+export function hasGoneOn({ paused }: Pick<AtTarget, "paused">): boolean {
+  return paused?.isInRecovery === false;
+}
+
 /** What somebody has to do with a server that pauses, with the commands. */
-export function pausedSteps({ paused }: AtTarget): string[] {
+export function pausedSteps({ paused }: Pick<AtTarget, "paused">): string[] {
   const options = [
     ["-h", paused?.host],
     ["-p", paused?.port],
     ["-U", paused?.user],
   ].flatMap(([name, value]) => (value === undefined ? [] : [` ${name} ${quoteForShell(String(value))}`]));
   const psql = `psql${options.join("")} -d postgres`;
+  // pg_wal_replay_resume() is an error where recovery is over.
+  if (hasGoneOn({ paused })) return [`look at it: ${psql}`, "give the same command again, which finishes the restore"];
   return [
     `look at it: ${psql}`,
     `when it is what you want: ${psql} -c 'SELECT pg_wal_replay_resume()', then give the same command again, which finishes the restore; else give it with another target`,

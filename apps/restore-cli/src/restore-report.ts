@@ -14,13 +14,13 @@ import {
 } from "@soar/restore";
 import { describeTarget } from "@soar/restore/plan";
 import { byHand, leftText, localWalRows } from "./local-wal-texts.ts";
-import { atTargetRows, pausedSteps } from "./paused-texts.ts";
+import { atTargetRows, hasGoneOn, pausedSteps } from "./paused-texts.ts";
 import type { Prepared } from "./prepare.ts";
 
 /** One line for the log. */
 export function summarize(report: RestoreReport): string {
   const { backup, target, outcome, dataDir } = report;
-  return `restore completed: backup ${backup.label}, asked for ${describeTarget(target)}, reached ${placeText(report)} on timeline ${outcome.timeline} in ${dataDir}${outcome.kind === "promoted" ? "" : `, where the server ${AT_TARGET[outcome.kind]}`}${leftText(report.localWal)}`;
+  return `restore completed: backup ${backup.label}, asked for ${describeTarget(target)}, reached ${placeText(report)} on timeline ${outcome.timeline} in ${dataDir}${atTargetText(report)}${leftText(report.localWal)}`;
 }
 
 /** Asked, reached, lost, and what to do now. */
@@ -67,6 +67,11 @@ const AT_TARGET = {
   "shut-down": "was shut down",
   consistent: "takes readers",
 } as const satisfies Record<Exclude<RestoreReport["outcome"]["kind"], "promoted">, string>;
+
+function atTargetText({ outcome, paused }: RestoreReport): string {
+  if (outcome.kind === "promoted") return "";
+  return `, where the server ${hasGoneOn({ paused }) ? "paused, and was let go on" : AT_TARGET[outcome.kind]}`;
+}
 
 /** What was seen of an earlier run's files, and what was not. */
 function foundRows(found: FoundThere | undefined): (readonly [string, string])[] {
@@ -170,10 +175,12 @@ function lostText(report: RestoreReport): string {
     : "nothing that the repository or the old disk held";
 }
 
-function serverText({ outcome, dataDir, logFile, control, privateDir, startedServices }: RestoreReport): string {
+function serverText(report: RestoreReport): string {
+  const { outcome, dataDir, logFile, control, privateDir, startedServices, paused } = report;
+  const state = hasGoneOn({ paused }) ? "let go on" : outcome.kind;
   if (outcome.kind === "paused" && privateDir !== undefined)
-    return `paused in ${dataDir}, reachable only through the socket in ${privateDir}`;
-  if (outcome.kind !== "promoted") return `${outcome.kind} in ${dataDir}; its log: ${logFile ?? ""}`;
+    return `${state} in ${dataDir}, reachable only through the socket in ${privateDir}`;
+  if (outcome.kind !== "promoted") return `${state} in ${dataDir}; its log: ${logFile ?? ""}`;
   const by =
     control.kind === "systemd" ? `, run by ${control.unit}` : logFile === undefined ? "" : `; its log: ${logFile}`;
   return `takes writes in ${dataDir}${by}${startedServices.length === 0 ? "" : `; started again: ${startedServices.join(", ")}`}`;

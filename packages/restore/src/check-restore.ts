@@ -10,6 +10,7 @@ import { countHoles } from "./fetch/count-holes.ts";
 import { chooseApproach } from "./fetch/delta/approach.ts";
 import { ownTablespaces } from "./fetch/delta/own-tablespaces.ts";
 import { requireRoom } from "./fetch/delta/require-room.ts";
+import { findOpened } from "./in-place/forget-restore.ts";
 import { findPlaceDoubts } from "./in-place/place-doubts.ts";
 import { findLinksThere } from "./in-place/links-there.ts";
 import { requireKeepable } from "./in-place/keep-old-data.ts";
@@ -70,6 +71,7 @@ export async function checkRestore(
     canControlServices: await hasSystemd(systemEnv),
     placeDoubts: await findPlaceDoubts(plan.backup, options.namedDir ?? dataDir),
     configuration,
+    opened: await findOpened(dataDir),
     linksThere: await findLinksThere(approach, { dataDir, tablespacePlaces: new Set(tablespaces.values()) }),
     missingHere: await findMissingHere(plan.backup, { dataDir, binDir, inPlace, config, systemEnv }),
   };

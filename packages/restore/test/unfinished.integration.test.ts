@@ -28,7 +28,11 @@ const outcome = {
 } as const;
 
 /** As it would lie there after a restore that ended so long ago. */
-async function leaveRecord(hoursAgo: number, more: Partial<RestoreRecord> = {}): Promise<void> {
+async function leaveRecord(
+  hoursAgo: number,
+  more: Partial<RestoreRecord> = {},
+  dataDir = cluster.dataDir,
+): Promise<void> {
   const record: RestoreRecord = {
     format: 1,
     phase: "finish",
@@ -48,9 +52,9 @@ async function leaveRecord(hoursAgo: number, more: Partial<RestoreRecord> = {}):
     outcome,
     ...more,
   };
-  await writeRestoreRecord(cluster.dataDir, record, serverUser());
+  await writeRestoreRecord(dataDir, record, serverUser());
   const then = new Date(Date.now() - hoursAgo * 3600_000);
-  await utimes(recordPath(cluster.dataDir), then, then);
+  await utimes(recordPath(dataDir), then, then);
 }
 
 const place = (...names: readonly string[]) => join(cluster.dataDir, ...names);
@@ -126,4 +130,19 @@ test("in phase opened a pg_control that is only torn is no absence, and forgotte
   await forgetOpened(cluster.dataDir);
   expect(await findOpened(cluster.dataDir)).toBeUndefined();
   expect(await isFollowed()).toBe(false);
+});
+
+test("a kept directory in which a restore was interrupted while it stored WAL is not discarded untold", async () => {
+  const path = `${cluster.dataDir}.kept`;
+  await mkdir(path);
+  await chown(path, serverUser().uid, serverUser().gid);
+  await leaveRecord(480, { phase: "opened" }, path);
+  const kept = [{ path, kind: "cluster", keptAt: undefined, outside: [], bytes: 0 }] as const;
+  await expect(requireDiscardable(cluster.dataDir, kept)).rejects.toMatchObject({
+    code: "SERVER_UNSUITABLE",
+    message: expect.stringContaining("WAL may be in no repository yet") as string,
+    hint: expect.stringContaining(`soar-restore forget --data-dir ${path}`) as string,
+  });
+  await forgetOpened(path);
+  await requireDiscardable(cluster.dataDir, kept);
 });

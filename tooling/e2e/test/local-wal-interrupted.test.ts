@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, renameSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -237,3 +237,21 @@ test(
     rows = Math.max(rows, backedUp);
   },
 );
+
+test("what was to be stored and is gone meanwhile is told as left, not as done", { timeout: 180_000 }, async () => {
+  await loseServer();
+  const args = ["--latest", "--delta"];
+  await interruptWhileStoring(args, "SIGKILL");
+  const { savedWal } = JSON.parse(readFileSync(recordFile(), "utf8")) as { savedWal: string };
+  renameSync(savedWal, join(world.directory, "elsewhere"));
+  const again = await world.run("soar-restore", [...args, "--yes", "--json"]);
+  expect(again, again.stderr).toMatchObject({ status: 0 });
+  const { localWal } = JSON.parse(again.stdout) as {
+    localWal?: { archived: string[]; left: string[]; reason: string };
+  };
+  expect(localWal?.archived).toEqual([]);
+  expect(localWal?.left.length).toBeGreaterThan(1);
+  expect(localWal?.reason).toContain(savedWal);
+  expect(await rowsThere()).toEqual([{ rows }]);
+  await takeBackup();
+});

@@ -42,7 +42,8 @@ export async function listKeptData(dataDir: string): Promise<KeptData[]> {
  * and no server may have been started on what was kept (`SERVER_RUNNING`).
  */
 export async function requireDiscardable(dataDir: string, kept: readonly KeptData[]): Promise<void> {
-  await requireStored(dataDir);
+  await requireStored(dataDir, dataDir);
+  for (const { path, kind } of kept) if (kind === "cluster") await requireStored(dataDir, path);
   const obstacle = await whyNotRestored(dataDir);
   if (obstacle !== undefined) {
     throw new SoarError("SERVER_UNSUITABLE", `unable to discard what was kept of '${dataDir}': ${obstacle}`, {
@@ -87,18 +88,19 @@ async function requireOwned(directory: string, { uid }: Owner): Promise<void> {
 }
 
 /** What is kept may be the only copy of WAL that a restore has not come to store, however long its server runs. */
-async function requireStored(dataDir: string): Promise<void> {
-  const found = await findOpened(dataDir);
-  if (found === undefined) return;
+async function requireStored(dataDir: string, place: string): Promise<void> {
+  const found = await findOpened(place);
+  // One that was put aside has nothing else to finish.
+  if (found === undefined || (place !== dataDir && found.waiting?.length === 0)) return;
   const { target, waiting } = found;
   const [first] = waiting ?? [];
   const what = first === undefined ? "WAL" : `up to ${waiting?.length ?? 0} WAL files, from ${first.file} on,`;
   const fact = waiting?.length === 0 ? "" : `: ${what} may be in no repository yet`;
   throw new SoarError(
     "SERVER_UNSUITABLE",
-    `unable to discard what was kept of '${dataDir}': a restore is not finished there${fact}`,
+    `unable to discard what was kept of '${dataDir}': a restore is not finished ${place === dataDir ? "there" : `that lies in '${place}' now`}${fact}`,
     {
-      hint: `Give the command of that restore again (target: ${target}): it leaves the data of the server alone and stores what is left. To give that up: soar-restore forget --data-dir ${dataDir}. Nothing was removed.`,
+      hint: `${place === dataDir ? `Give the command of that restore again (target: ${target}): it leaves the data of the server alone and stores what is left.` : "Store these files with soar-wal-archive, in their order."} To give that up: soar-restore forget --data-dir ${place}. Nothing was removed.`,
     },
   );
 }

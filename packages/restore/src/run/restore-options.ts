@@ -12,6 +12,7 @@ import type { Owner } from "@soar/durable-files";
 import type { ChangedSetting } from "../server-config/refused-settings.ts";
 import type { RestorePlan } from "../plan/plan.ts";
 import type { RestoreTarget } from "../plan/restore-target.ts";
+import type { OpenedRestore } from "../in-place/forget-restore.ts";
 import type { ServerControl } from "../server-control/server-control.ts";
 import type { RestoreWork } from "../work-done.ts";
 import type { SpoolEvent } from "../wal/spool/open-spool.ts";
@@ -141,6 +142,8 @@ export interface CheckedRestore {
   readonly configuration: readonly string[];
   /** Links of old data that is put aside or overwritten, with what becomes of that to which they lead. */
   readonly linksThere: readonly LinkThere[];
+  /** An earlier restore that was interrupted behind the start of its server, whatever this one makes of it. */
+  readonly opened: OpenedRestore | undefined;
   /** What the restored server will look for and not find on this host, one sentence each. */
   readonly missingHere: readonly string[];
 }
