@@ -20,6 +20,7 @@ test("links of old data are told with what becomes of that to which they lead", 
     ["server.key", "../key"],
     ["conf.d/linked.conf", at("key")],
     ["gone.crt", at("gone")],
+    ["pg_xact", "pg_xact"],
     ["own.conf", "conf.d/own.conf"],
   ] as const)
     symlinkSync(target, join(dataDir, path));
@@ -34,6 +35,7 @@ test("links of old data are told with what becomes of that to which they lead", 
     "server.key": ["linked", at("key")],
     "conf.d/linked.conf": ["linked", at("key")],
     "gone.crt": ["nowhere", at("gone")],
+    pg_xact: ["nowhere", at("data", "pg_xact")],
   };
   expect(await byPath({ kind: "replace", systemIdentifier: undefined, running: undefined })).toEqual({
     ...stays,

@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, realpath } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { meansAbsent, readLinkIfPresent, realPathIfPresent, systemErrorCode, unreadable } from "@soar/durable-files";
 import type { Approach } from "../fetch/delta/approach.ts";
@@ -41,7 +41,7 @@ export async function findLinksThere(approach: Approach, options: LinksOptions):
     const name = await readLinkIfPresent(join(dataDir, path));
     if (name === undefined) continue;
     const target = resolve(dirname(join(dataDir, path)), name);
-    const place = await realPathIfPresent(target);
+    const place = await placeOf(target);
     // What lies in the directory itself shares its fate.
     if (place !== undefined && (place === real || placeBelow(real, place) !== undefined)) continue;
     found.push({ path, target, becomes: place === undefined ? "nowhere" : fateOf(path) });
@@ -52,6 +52,17 @@ export async function findLinksThere(approach: Approach, options: LinksOptions):
   function fateOf(path: string): LinkThere["becomes"] {
     if (own.has(path)) return isKept ? "kept" : "filled";
     return isOutsideLink(path) ? "linked" : "left";
+  }
+}
+
+/** Undefined for a link to nothing or to itself. What this user may not look into is where its name says. */
+async function placeOf(target: string): Promise<string | undefined> {
+  try {
+    return await realpath(target);
+  } catch (error) {
+    if (systemErrorCode(error) === "EACCES") return target;
+    if (meansAbsent(error) || systemErrorCode(error) === "ELOOP") return undefined;
+    throw unreadable(target, error);
   }
 }
 
