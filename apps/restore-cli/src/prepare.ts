@@ -145,7 +145,7 @@ export async function planFor(
 }
 
 /** Of the system's own programs, which may be told by it where things are. */
-function systemEnvironment(): Record<string, string> {
+export function systemEnvironment(): Record<string, string> {
   return Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );

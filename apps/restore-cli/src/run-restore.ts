@@ -11,7 +11,8 @@ import { SoarError } from "@soar/errors";
 import { restoreCluster } from "@soar/restore";
 import { clientsText, connectedClients } from "./connected-clients.ts";
 import { formatPlan, showPlan } from "./format-plan.ts";
-import { inspect, planFor, prepare, type Prepared } from "./prepare.ts";
+import { finishWithoutPlan } from "./finish-unplanned.ts";
+import { inspect, planFor, prepare, systemEnvironment, type Prepared } from "./prepare.ts";
 import { restoreDisplay } from "./restore-events.ts";
 import type { restoreOptions } from "./restore-options.ts";
 import { reportAsJson, reportText, summarize } from "./restore-report.ts";
@@ -30,6 +31,17 @@ export async function runRestore(context: RestoreContext): Promise<void> {
   const display = restoreDisplay({ begin: (label, unit) => startProgress({ label, unit }), log });
   try {
     if (config.dryRun) return showPlan(output, await inspect(store, config, signal));
+    const archiveWal = archiveBeside(store, {
+      codec: config.walCompression,
+      level: config.walCompressionLevel,
+      toolVersion: `${app.name} ${app.version}`,
+    });
+    const finishing = {
+      archiveWal,
+      systemEnv: systemEnvironment(),
+      onFile: (files: number, total: number) => display.show({ type: "archived", files, total }),
+    };
+    if (await finishWithoutPlan(store, context, finishing)) return;
     const prepared = await prepare(store, config, signal);
     await ask(prepared, context);
     const storage = handOnStorage(config, "reads");
@@ -43,11 +55,7 @@ export async function runRestore(context: RestoreContext): Promise<void> {
       port: config.port,
       role: config.username,
       replan: async () => (await planFor(store, config, signal)).plan,
-      archiveWal: archiveBeside(store, {
-        codec: config.walCompression,
-        level: config.walCompressionLevel,
-        toolVersion: `${app.name} ${app.version}`,
-      }),
+      archiveWal,
       signal,
       onEvent: display.show,
     });

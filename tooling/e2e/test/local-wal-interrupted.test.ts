@@ -255,3 +255,32 @@ test("what was to be stored and is gone meanwhile is told as left, not as done",
   expect(await rowsThere()).toEqual([{ rows }]);
   await takeBackup();
 });
+
+test(
+  "when its backups have expired since, the same command stores the rest without a plan",
+  { timeout: 180_000 },
+  async () => {
+    const { cluster, s3 } = world;
+    await loseServer();
+    const args = ["--latest", "--delta", "--data-dir", cluster.dataDir];
+    await interruptWhileStoring(args, "SIGKILL");
+    await insert(3);
+    const processId = cluster.pid();
+    s3.inject({
+      operation: ["GetObject", "HeadObject"],
+      key: /\/backup\.json$/,
+      times: "always",
+      fault: { type: "error", status: 404, code: "NoSuchKey" },
+    });
+    const again = await world.run("soar-restore", [...args, "--yes", "--json"]);
+    s3.clearFaults();
+    expect(again, again.stderr).toMatchObject({ status: 0 });
+    const { localWal } = JSON.parse(again.stdout) as { localWal?: { archived: string[]; left: string[] } };
+    expect(localWal?.left).toEqual([]);
+    expect(localWal?.archived.length).toBeGreaterThan(0);
+    expect(await rowsThere()).toEqual([{ rows }]);
+    expect(cluster.pid()).toBe(processId);
+    expect(existsSync(recordFile())).toBe(false);
+    await takeBackup();
+  },
+);

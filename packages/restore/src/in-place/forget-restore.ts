@@ -1,3 +1,4 @@
+import type { Owner } from "@soar/durable-files";
 import { join } from "node:path";
 import { lstat } from "node:fs/promises";
 import { waitingWal } from "../archive-wal/waiting-wal.ts";
@@ -6,7 +7,7 @@ import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { endRestore } from "../status/end-restore.ts";
 import { RecordKeeper } from "../status/record-keeper.ts";
 import { lockRestore } from "../status/restore-lock.ts";
-import { readRestoreRecord } from "../status/restore-record.ts";
+import { readRestoreRecord, type RestoreRecord } from "../status/restore-record.ts";
 
 /** A restore that was interrupted behind the start of its server. */
 export interface OpenedRestore {
@@ -27,14 +28,27 @@ export async function findOpened(dataDir: string): Promise<OpenedRestore | undef
  * stays where it is. Rejects with `DIRECTORY_NOT_EMPTY` while a restore is at work there.
  */
 export async function forgetOpened(dataDir: string): Promise<void> {
+  await endOpened(dataDir, async () => undefined);
+}
+
+/**
+ * Does `work` as the only restore there, and ends the restore when that resolves. Undefined where none was opened by then.
+ * Rejects with `DIRECTORY_NOT_EMPTY` while a restore is at work there.
+ */
+export async function endOpened<T>(
+  dataDir: string,
+  work: (record: RestoreRecord, owner: Owner) => Promise<T>,
+): Promise<T | undefined> {
   const { uid, gid } = await lstat(join(dataDir, RESTORE_STATE_DIRECTORY));
   const owner = { uid, gid };
   const lock = await lockRestore(dataDir, owner);
   try {
     // What it was when somebody was asked may not be what it is.
     const record = await readRestoreRecord(dataDir);
-    if (record?.phase !== "opened") return;
+    if (record?.phase !== "opened") return undefined;
+    const done = await work(record, owner);
     await endRestore({ dataDir, owner, keeper: new RecordKeeper(dataDir, record, { owner, lock }) });
+    return done;
   } finally {
     await lock.release();
   }
