@@ -91,6 +91,9 @@ test("a torn pg_control is read again, and told when it stays torn", async () =>
   const outcome = waitForRecovery({ cluster });
   await writeFile(control, whole);
   expect(await outcome).toMatchObject({ kind: "promoted", timeline: 1 });
+  await rm(control);
+  await mkdir(control);
+  await expect(waitForRecovery({ cluster })).rejects.toMatchObject({ code: "FILE_UNREADABLE" });
 });
 
 test("recovery from a crash ends on the timeline on which it began", async () => {
