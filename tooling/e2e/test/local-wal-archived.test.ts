@@ -171,7 +171,7 @@ test(
     const processId = cluster.pid();
     const report = reportOf(await restore("--json"));
     expect(report.localWal?.left).toEqual([]);
-    expect([...(report.localWal?.archived ?? []), ...(report.localWal?.present ?? [])]).toEqual(stores);
+    expect([...(report.localWal?.archived ?? []), ...(report.localWal?.present ?? [])].sort()).toEqual(stores);
     expect(cluster.pid()).toBe(processId);
     await archiveAll(cluster);
     expect(await rowsFromRepositoryAlone(["--target-time", instant])).toEqual([{ rows: before }]);
