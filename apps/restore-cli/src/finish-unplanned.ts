@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { CommandContext, OptionTable } from "@soar/app-kit";
 import { isSoarError, messageOf, SoarError } from "@soar/errors";
-import { listBackupRecords } from "@soar/repository";
+import { findRepositoryRecord, listBackupRecords } from "@soar/repository";
 import { realDataDirectory } from "@soar/restore";
 import { findOpened, finishUnplanned, type FinishUnplannedOptions } from "@soar/restore/in-place";
 import { describeTarget } from "@soar/restore/plan";
@@ -27,7 +27,10 @@ export async function finishWithoutPlan(
   if (named === undefined || named === "") return false;
   const dataDir = await realDataDirectory(resolve(named));
   const found = await findOpened(dataDir);
-  if (found?.target !== target) return false;
+  // Where nothing waits to be stored, a plan that fails is nothing but that.
+  if (found?.target !== target || found.waiting?.length === 0) return false;
+  // A store of another cluster, or an empty one, is the wrong place for this WAL.
+  if ((await findRepositoryRecord(store, { signal }))?.systemIdentifier !== found.systemIdentifier) return false;
   const reason = await whyNoPlan(store, config, signal);
   if (reason === undefined) return false;
   signal.throwIfAborted();
@@ -47,6 +50,9 @@ export async function finishWithoutPlan(
   return true;
 }
 
+/** What a plan ends with when the repository no longer has what it needs. Anything else may pass, or is a mistake. */
+const EXPIRED = ["BACKUP_MISSING", "TARGET_BEFORE_BACKUP", "WAL_MISSING"] as const;
+
 async function whyNoPlan(
   store: ObjectStore,
   config: PrepareConfig,
@@ -56,7 +62,7 @@ async function whyNoPlan(
     await planFor(store, config, signal);
     return undefined;
   } catch (error) {
-    if (isSoarError(error)) return error;
+    if (isSoarError(error) && EXPIRED.some((code) => error.code === code)) return error;
     throw error;
   }
 }

@@ -2,13 +2,13 @@ import { resolve } from "node:path";
 import { confirmOptions, defineCommand } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { realDataDirectory } from "@soar/restore";
-import { findOpened, forgetOpened, type OpenedRestore } from "@soar/restore/in-place";
+import { findForgettable, forgetRestore, type OpenedRestore } from "@soar/restore/in-place";
 
 export const forget = defineCommand({
   name: "forget",
-  summary: "End an interrupted restore whose server was opened, so that the next one begins anew.",
+  summary: "End an interrupted restore whose recovery is over, so that the next one begins anew.",
   description:
-    "A restore that was interrupted behind the start of its server is finished by the same command, which leaves the data of that server alone, whatever it is told. This gives it up instead: server and data stay as they are, and nothing that was kept is removed. Afterwards every restore there is a new one, which puts the data aside or overwrites it, with all that clients have written, and WAL that was not stored yet stays in no repository.",
+    "A restore that was interrupted when recovery was over, before or behind the start of its server, is finished by the same command, which leaves the data of that server alone, whatever it is told. This gives it up instead: server and data stay as they are, and nothing that was kept is removed. Afterwards every restore there is a new one, which puts the data aside or overwrites it, with all that clients have written, and WAL that was not stored yet stays in no repository.",
   options: {
     ...confirmOptions,
     "data-dir": {
@@ -28,17 +28,17 @@ export const forget = defineCommand({
   ],
   async run({ config, log, output, confirm }) {
     const dataDir = await realDataDirectory(resolve(config.dataDir));
-    const found = await findOpened(dataDir);
+    const found = await findForgettable(dataDir);
     if (found === undefined)
       throw new SoarError(
         "USAGE",
-        `unable to forget a restore of '${dataDir}': none was interrupted there behind the start of its server`,
+        `unable to forget a restore of '${dataDir}': none was interrupted there behind its recovery`,
         {
           hint: "Any other restore begins by itself where that is safe; soar-restore status shows what is there. Nothing was changed.",
         },
       );
     await confirm({ plan: forgetText(dataDir, found), question: "Forget it", yes: config.yes, phrase: "forget" });
-    await forgetOpened(dataDir);
+    await forgetRestore(dataDir);
     log.info(`forgot the restore of ${dataDir} to ${found.target}`);
     output.report({
       json: { version: 1, dataDir, target: found.target, waiting: found.waiting?.map(({ file }) => file) },

@@ -2,7 +2,6 @@ import { formatDuration, formatRate, formatSize } from "@soar/app-kit";
 import { formatLsn } from "@soar/pg-tools";
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import {
-  controlCommand,
   describeChanged,
   describeFence,
   describeSubscriptions,
@@ -13,24 +12,36 @@ import {
   type RestoreWork,
 } from "@soar/restore";
 import { describeTarget } from "@soar/restore/plan";
+import { type FinishedEarlier, nothingRestored } from "./finished-earlier.ts";
 import { byHand, leftText, localWalRows } from "./local-wal-texts.ts";
 import { atTargetRows, hasGoneOn, pausedSteps } from "./paused-texts.ts";
 import type { Prepared } from "./prepare.ts";
 
 /** One line for the log. */
-export function summarize(report: RestoreReport): string {
+export function summarize(report: RestoreReport, finished?: FinishedEarlier): string {
   const { backup, target, outcome, dataDir } = report;
+  if (finished !== undefined) return `${nothingRestored(finished)}, in ${dataDir}${leftText(report.localWal)}`;
   return `restore completed: backup ${backup.label}, asked for ${describeTarget(target)}, reached ${placeText(report)} on timeline ${outcome.timeline} in ${dataDir}${atTargetText(report)}${leftText(report.localWal)}`;
 }
 
 /** Asked, reached, lost, and what to do now. */
-export function reportText(report: RestoreReport, prepared: Pick<Prepared, "appServices">): string {
+export function reportText(
+  report: RestoreReport,
+  prepared: Pick<Prepared, "appServices">,
+  finished?: FinishedEarlier,
+): string {
   const { outcome, checks } = report;
   const lines = [
     ["asked", describeTarget(report.target)],
+    [
+      "finished",
+      finished === undefined
+        ? undefined
+        : `${nothingRestored(finished)}; to restore once more in its place: soar-restore forget --data-dir ${report.dataDir}, then the command`,
+    ],
     ["reached", reachedText(report)],
     ["last commit", lastCommitText(report)],
-    ["lost", lostText(report)],
+    ["lost", finished === undefined ? lostText(report) : undefined],
     ["timeline", `${outcome.timeline}${outcome.kind === "promoted" ? ", begun by this restore" : ""}`],
     ...foundRows(report.foundThere),
     ...workRows(report.work),
@@ -215,30 +226,4 @@ function subscriptionSteps({ checks }: RestoreReport): string[] {
   return [
     `compare with the publishers what came from them after the instant that was restored: they do not send it again (${names})`,
   ];
-}
-
-/** The report for programs. */
-export function reportAsJson(report: RestoreReport): unknown {
-  const { backup, target, reached, work, outcome, control, dataDir, ...rest } = report;
-  const { lsn, plannedLsn, lastCommit, firstLeftOut, leftOutOnDisk, stop } = reached;
-  return {
-    version: 1,
-    backup: backup.label,
-    target,
-    plannedLsn: formatLsn(plannedLsn),
-    reachedLsn: lsn === undefined ? undefined : formatLsn(lsn),
-    stop,
-    lastCommit: lastCommit === undefined ? undefined : formatTargetTime(lastCommit),
-    firstLeftOut: firstLeftOut === undefined ? undefined : formatTargetTime(firstLeftOut),
-    leftOutOnDisk,
-    timeline: outcome.timeline,
-    outcome: outcome.kind,
-    fetched: work.fetched,
-    fetchMs: work.fetchMs,
-    restoredFiles: work.replayedFiles,
-    recoverMs: work.recoverMs,
-    dataDir,
-    stopCommand: controlCommand(control, "stop", dataDir).join(" "),
-    ...rest,
-  };
 }

@@ -15,7 +15,9 @@ import { finishWithoutPlan } from "./finish-unplanned.ts";
 import { inspect, planFor, prepare, systemEnvironment, type Prepared } from "./prepare.ts";
 import { restoreDisplay } from "./restore-events.ts";
 import type { restoreOptions } from "./restore-options.ts";
-import { reportAsJson, reportText, summarize } from "./restore-report.ts";
+import { finishedEarlier } from "./finished-earlier.ts";
+import { reportText, summarize } from "./restore-report.ts";
+import { reportAsJson } from "./restore-report-json.ts";
 import { serverEnvironment, walFetchProgram } from "./wal-fetch-program.ts";
 
 type AnyContext = CommandContext<OptionTable, Readonly<Record<string, { readonly help: string }>>>;
@@ -60,8 +62,9 @@ export async function runRestore(context: RestoreContext): Promise<void> {
       onEvent: display.show,
     });
     display.finish();
-    log.info(summarize(report));
-    output.report({ json: reportAsJson(report), text: () => reportText(report, prepared) });
+    const finished = finishedEarlier(prepared);
+    log.info(summarize(report, finished));
+    output.report({ json: reportAsJson(report, finished), text: () => reportText(report, prepared, finished) });
   } finally {
     display.finish();
     await store.close();

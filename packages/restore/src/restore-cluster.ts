@@ -70,7 +70,7 @@ async function lookThere(
     return await checkWhatIsThere(store, plan, { ...options, ...checked });
   } catch (error) {
     if (checked.approach.kind === "finish" && hasErrorCode(error, "DIRECTORY_NOT_EMPTY"))
-      await noteDamage(options.dataDir, messageOf(error), options.owner);
+      await noteDamage(options.dataDir, messageOf(error));
     throw error;
   }
 }

@@ -5,7 +5,13 @@ import { createTestCluster, requireInstallation, type TestCluster } from "@soar-
 import { serverUser } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { readRestoreStatus } from "../src/index.ts";
-import { findLocalWalPlaces, findOpened, forgetOpened, requireDiscardable } from "../src/in-place/index.ts";
+import {
+  findForgettable,
+  findLocalWalPlaces,
+  findOpened,
+  forgetRestore,
+  requireDiscardable,
+} from "../src/in-place/index.ts";
 import { recordPath, writeRestoreRecord, type RestoreRecord } from "../src/status/restore-record.ts";
 
 // What an interrupted restore has left in the directory of a cluster that somebody went on with.
@@ -126,9 +132,18 @@ test("in phase opened a pg_control that is only torn is no absence, and forgotte
   await writeFile(place("global", "pg_control"), whole.subarray(0, 100));
   expect(await isFollowed()).toBe(true);
   await writeFile(place("global", "pg_control"), whole);
-  expect(await findOpened(cluster.dataDir)).toEqual({ target: "latest", waiting: undefined });
-  await forgetOpened(cluster.dataDir);
+  expect(await findOpened(cluster.dataDir)).toMatchObject({ target: "latest", waiting: undefined });
+  await forgetRestore(cluster.dataDir);
   expect(await findOpened(cluster.dataDir)).toBeUndefined();
+  expect(await isFollowed()).toBe(false);
+});
+
+test("in phase finish, in which its server does not start, it is forgotten, too", async () => {
+  await leaveRecord(0);
+  expect(await findOpened(cluster.dataDir)).toBeUndefined();
+  expect(await findForgettable(cluster.dataDir)).toMatchObject({ target: "latest", systemIdentifier: "1" });
+  await forgetRestore(cluster.dataDir);
+  expect(await findForgettable(cluster.dataDir)).toBeUndefined();
   expect(await isFollowed()).toBe(false);
 });
 
@@ -143,6 +158,6 @@ test("a kept directory in which a restore was interrupted while it stored WAL is
     message: expect.stringContaining("WAL may be in no repository yet") as string,
     hint: expect.stringContaining(`soar-restore forget --data-dir ${path}`) as string,
   });
-  await forgetOpened(path);
+  await forgetRestore(path);
   await requireDiscardable(cluster.dataDir, kept);
 });

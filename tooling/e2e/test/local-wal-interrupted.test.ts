@@ -1,6 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, readFileSync, renameSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { requireInstallation } from "@soar-tooling/postgres-clusters";
+import { adoptTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { freePort } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { archiveAll, databaseTime } from "../src/archiving.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
@@ -161,20 +163,21 @@ test(
   },
 );
 
-const recordFile = (): string => join(world.cluster.dataDir, "soar-restore", "restore.json");
+const recordFile = (dataDir = world.cluster.dataDir): string => join(dataDir, "soar-restore", "restore.json");
 
 /** Runs the command and kills it as soon as its record says that the server is opened. */
-async function killWhenOpened(args: readonly string[]): Promise<void> {
+async function killWhenOpened(args: readonly string[], dataDir = world.cluster.dataDir): Promise<void> {
+  const record = recordFile(dataDir);
   const program = world.start("soar-restore", [...args, "--yes"]);
   let isOver = false;
   void program.result.then(() => (isOver = true));
   await waitUntil("the server to be opened", () => {
-    const isOpened = existsSync(recordFile()) && readFileSync(recordFile(), "utf8").includes('"phase":"opened"');
+    const isOpened = existsSync(record) && readFileSync(record, "utf8").includes('"phase":"opened"');
     return Promise.resolve(isOpened || isOver);
   });
   program.kill("SIGKILL");
   await program.result;
-  expect(existsSync(recordFile()), "it had ended before").toBe(true);
+  expect(existsSync(record), "it had ended before").toBe(true);
 }
 
 test.each(["--delta", "--discard-old-data"])(
@@ -197,7 +200,11 @@ test.each(["--delta", "--discard-old-data"])(
     expect(shown.stdout).toMatch(/its data is left alone, the server, which does not run, is started/);
     expect(shown.stdout).toContain(`soar-restore forget --data-dir ${cluster.dataDir}, then this command`);
     const again = await world.run("soar-restore", [...args, "--yes", "--json"]);
-    expect(again, again.stderr).toMatchObject({ status: 0 });
+    expect(again, again.stderr).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining("nothing was restored by this run"),
+    });
+    expect(JSON.parse(again.stdout)).toMatchObject({ finishedEarlier: { startedAt: expect.any(String) as string } });
     expect(await rowsThere()).toEqual([{ rows }]);
     await takeBackup();
   },
@@ -231,7 +238,7 @@ test(
     expect(forgotten, forgotten.stderr).toMatchObject({ status: 0 });
     expect(forgotten.stdout).toContain("Forgotten");
     const again = await world.run("soar-restore", ["forget", "--data-dir", cluster.dataDir, "--yes"]);
-    expect(again.stderr).toContain("none was interrupted there behind the start of its server");
+    expect(again.stderr).toContain("none was interrupted there behind its recovery");
     const planned = await world.run("soar-restore", ["plan", ...args]);
     expect(planned.stdout).toMatch(/IS OVERWRITTEN/);
     rows = Math.max(rows, backedUp);
@@ -266,6 +273,17 @@ test(
     await interruptWhileStoring(args, "SIGKILL");
     await insert(3);
     const processId = cluster.pid();
+    // What may pass is no reason to do without a plan.
+    s3.inject({
+      operation: ["GetObject", "HeadObject"],
+      key: /\/backup\.json$/,
+      times: "always",
+      fault: { type: "error", status: 403, code: "AccessDenied" },
+    });
+    const denied = await world.run("soar-restore", [...args, "--yes"]);
+    s3.clearFaults();
+    expect(denied.status, denied.stderr).not.toBe(0);
+    expect(existsSync(recordFile())).toBe(true);
     s3.inject({
       operation: ["GetObject", "HeadObject"],
       key: /\/backup\.json$/,
@@ -282,5 +300,36 @@ test(
     expect(cluster.pid()).toBe(processId);
     expect(existsSync(recordFile())).toBe(false);
     await takeBackup();
+  },
+);
+
+test(
+  "a copy that was interrupted behind the start of its server is restored anew a week later",
+  { timeout: 180_000 },
+  async () => {
+    const { cluster } = world;
+    await takeBackup();
+    const dataDir = join(world.directory, "weekly");
+    const args = ["--latest", "--delta", "--data-dir", dataDir, "--port", String(await freePort())];
+    await killWhenOpened(args, dataDir);
+    // A server that was being started goes on without the program.
+    const isRunning = (): boolean => existsSync(join(dataDir, "postmaster.pid"));
+    await waitUntil("a server of the copy to run, or none to be there", () =>
+      Promise.resolve(isRunning() || spawnSync("pgrep", ["-f", dataDir]).status === 1),
+    );
+    await using copy = await adoptTestCluster({ installation: cluster.installation, dataDir, start: false });
+    if (isRunning()) await copy.stop();
+    const then = new Date(Date.now() - 7 * 24 * 3600_000);
+    utimesSync(recordFile(dataDir), then, then);
+    await insert(14);
+    await archiveAll(cluster);
+    const again = await world.run("soar-restore", [...args, "--yes", "--json"]);
+    expect(again, again.stderr).toMatchObject({ status: 0 });
+    expect(JSON.parse(again.stdout)).toMatchObject({
+      outcome: "promoted",
+      fetched: { keptBytes: expect.any(Number) as number },
+    });
+    expect(again.stdout).not.toContain("finishedEarlier");
+    await copy.stop();
   },
 );

@@ -11,32 +11,59 @@ import { readRestoreRecord, type RestoreRecord } from "../status/restore-record.
 
 /** A restore that was interrupted behind the start of its server. */
 export interface OpenedRestore {
+  readonly systemIdentifier: string;
   /** What it was asked for, in words. */
   readonly target: string;
   /** WAL files that it had to store, of which some may be in no repository yet. Undefined where its list of them cannot be read. */
   readonly waiting: readonly LocalWalFile[] | undefined;
 }
 
+/** Phases of what may be given up: `finish`, whose server does not start, and `opened`. */
+const ENDED_BY_HAND: readonly RestoreRecord["phase"][] = ["finish", "opened"];
+
 /** The interrupted restore of a data directory, or of one that was kept; undefined where none has come to open its server. */
 export async function findOpened(dataDir: string): Promise<OpenedRestore | undefined> {
+  return await findInterrupted(dataDir, ["opened"]);
+}
+
+/** One that `forgetRestore` ends: its server was opened, or recovery is over and it was not started yet. */
+export async function findForgettable(dataDir: string): Promise<OpenedRestore | undefined> {
+  return await findInterrupted(dataDir, ENDED_BY_HAND);
+}
+
+async function findInterrupted(
+  dataDir: string,
+  phases: readonly RestoreRecord["phase"][],
+): Promise<OpenedRestore | undefined> {
   const record = await readRestoreRecord(dataDir);
-  return record?.phase === "opened" ? { target: record.target, waiting: await waitingWal(dataDir, record) } : undefined;
+  if (record === undefined || !phases.includes(record.phase)) return undefined;
+  const { target, systemIdentifier } = record;
+  return { target, systemIdentifier, waiting: await waitingWal(dataDir, record) };
 }
 
 /**
  * Ends such a restore where it is, so that the next one begins anew: its record goes, the data stays as it is, and what was kept
  * stays where it is. Rejects with `DIRECTORY_NOT_EMPTY` while a restore is at work there.
  */
-export async function forgetOpened(dataDir: string): Promise<void> {
-  await endOpened(dataDir, async () => undefined);
+export async function forgetRestore(dataDir: string): Promise<void> {
+  await endInterrupted(dataDir, ENDED_BY_HAND, async () => undefined);
+}
+
+/** As `endInterrupted` of the phase `opened`. */
+export async function endOpened<T>(
+  dataDir: string,
+  work: (record: RestoreRecord, owner: Owner) => Promise<T>,
+): Promise<T | undefined> {
+  return await endInterrupted(dataDir, ["opened"], work);
 }
 
 /**
- * Does `work` as the only restore there, and ends the restore when that resolves. Undefined where none was opened by then.
+ * Does `work` as the only restore there, and ends the restore when that resolves. Undefined where none is in one of the phases by then.
  * Rejects with `DIRECTORY_NOT_EMPTY` while a restore is at work there.
  */
-export async function endOpened<T>(
+async function endInterrupted<T>(
   dataDir: string,
+  phases: readonly RestoreRecord["phase"][],
   work: (record: RestoreRecord, owner: Owner) => Promise<T>,
 ): Promise<T | undefined> {
   const { uid, gid } = await lstat(join(dataDir, RESTORE_STATE_DIRECTORY));
@@ -45,7 +72,7 @@ export async function endOpened<T>(
   try {
     // What it was when somebody was asked may not be what it is.
     const record = await readRestoreRecord(dataDir);
-    if (record?.phase !== "opened") return undefined;
+    if (record === undefined || !phases.includes(record.phase)) return undefined;
     const done = await work(record, owner);
     await endRestore({ dataDir, owner, keeper: new RecordKeeper(dataDir, record, { owner, lock }) });
     return done;

@@ -7,6 +7,6 @@ export {
   type ConfigDifference,
 } from "../server-config/config-difference.ts";
 export { finishUnplanned, type FinishUnplannedOptions } from "./finish-unplanned.ts";
-export { findOpened, forgetOpened, type OpenedRestore } from "./forget-restore.ts";
+export { findForgettable, findOpened, forgetRestore, type OpenedRestore } from "./forget-restore.ts";
 export { lineDifference } from "./line-difference.ts";
 export { findLocalWalPlaces } from "./local-wal-places.ts";

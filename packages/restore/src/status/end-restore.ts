@@ -6,6 +6,7 @@ import { closeKept } from "./kept-record.ts";
 import type { RecordKeeper } from "./record-keeper.ts";
 import { LOCK_NAME } from "./restore-lock.ts";
 import { RECORD_NAME } from "./restore-record.ts";
+import { TABLE_NAME } from "../wal/planned-table.ts";
 
 /** Removes what only the restore needed; its record goes behind everything that it names. */
 export async function endRestore({
@@ -20,7 +21,8 @@ export async function endRestore({
   const stateDir = join(dataDir, RESTORE_STATE_DIRECTORY);
   const options = { sync: "none", within: inDataDirectory(dataDir, owner) } as const;
   await closeKept(dataDir, keeper.record.keptAs, new Date());
-  await emptyDirectory(stateDir, { ...options, except: new Set([RECORD_NAME, LOCK_NAME]) });
+  // A record of the phase `opened` without its list of WAL could not be gone on with.
+  await emptyDirectory(stateDir, { ...options, except: new Set([RECORD_NAME, LOCK_NAME, TABLE_NAME]) });
   await keeper.remove();
   await removeTree(stateDir, options);
 }

@@ -1,4 +1,6 @@
-import type { Owner } from "@soar/durable-files";
+import { lstat } from "node:fs/promises";
+import { join } from "node:path";
+import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { lockRestore } from "./restore-lock.ts";
 import { readRestoreRecord, writeRestoreRecord } from "./restore-record.ts";
 
@@ -7,7 +9,10 @@ import { readRestoreRecord, writeRestoreRecord } from "./restore-record.ts";
  * the phase `finish`: in those before, everything may be overwritten, and behind it nothing. Rejects with
  * `DIRECTORY_NOT_EMPTY` while another restore is at work there.
  */
-export async function noteDamage(dataDir: string, damage: string, owner: Owner | undefined): Promise<void> {
+export async function noteDamage(dataDir: string, damage: string): Promise<void> {
+  // Whoever restored there: the record is written as what lies beside it.
+  const { uid, gid } = await lstat(join(dataDir, RESTORE_STATE_DIRECTORY));
+  const owner = { uid, gid };
   const lock = await lockRestore(dataDir, owner);
   try {
     const record = await readRestoreRecord(dataDir);

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SoarError } from "@soar/errors";
 import {
@@ -10,7 +11,7 @@ import type { RestorePlan } from "../../plan/plan.ts";
 import { isFile } from "../../is-file.ts";
 import { findDifference, type LeftPlaces } from "../../status/left-files.ts";
 import { requireAlone } from "../../status/restore-lock.ts";
-import { plannedRecord, type RestoreRecord } from "../../status/restore-record.ts";
+import { plannedRecord, recordPath, type RestoreRecord } from "../../status/restore-record.ts";
 import { isOwnServer, readUnfinished } from "../../status/unfinished.ts";
 import { requireOwn } from "./require-own.ts";
 
@@ -94,7 +95,7 @@ interface Found extends ApproachOptions {
 /** Where an earlier restore of this target left off; undefined when what lies there is more than it fetched. */
 async function goOn(plan: RestorePlan, dataDir: string, there: Found): Promise<Approach | undefined> {
   const { found, earlier, overwrite, inPlace } = there;
-  if (earlier.phase === "opened") return opened(plan, there);
+  if (earlier.phase === "opened") return await opened(plan, dataDir, there);
   // The archive may have grown since, also by the server that went on and promoted: it is followed to where it was sent.
   const isSame = isPlanned(earlier, plan, ["systemIdentifier", "backup", "target"]);
   // Somebody may have started it by hand, and written to it: nothing but proved damage licenses to overwrite it.
@@ -116,12 +117,20 @@ async function goOn(plan: RestorePlan, dataDir: string, there: Found): Promise<A
     : refill(plan, dataDir, { earlier });
 }
 
+/** For so long the same command for a copy is one that is given again, and behind that a new one, such as next week's test. */
+const COPY_OPENED_MS = 3600_000;
+
 /**
  * The same command never stops, overwrites or puts aside what clients have written to since, whatever else it says. Whether
  * the plan is the same in other things tells nothing: backups of before expire meanwhile.
  */
-function opened(plan: RestorePlan, { found, earlier }: Found): Approach | undefined {
+async function opened(
+  plan: RestorePlan,
+  dataDir: string,
+  { found, earlier, inPlace }: Found,
+): Promise<Approach | undefined> {
   if (found.state !== "running" && found.state !== "cluster") return undefined;
+  if (!inPlace && Date.now() - (await stat(recordPath(dataDir))).mtimeMs > COPY_OPENED_MS) return undefined;
   return isPlanned(earlier, plan, ["systemIdentifier", "target"])
     ? { kind: "opened", earlier, isRunning: found.state === "running" }
     : undefined;
