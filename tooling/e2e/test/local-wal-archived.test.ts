@@ -6,9 +6,9 @@ import { openStore } from "@soar/storage";
 import { adoptTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { freePort, type ProgramResult } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { archiveAll, databaseTime } from "../src/archiving.ts";
+import { archiveAll } from "../src/archiving.ts";
+import { commitUnarchived, takeArchivedBackup, UNARCHIVED_ROWS } from "../src/commit-unarchived.ts";
 import { createSoarWorld, ROOT, type SoarWorld } from "../src/soar-world.ts";
-import { waitUntil } from "../src/wait-until.ts";
 
 /** One server that is lost again and again, each time with WAL on its disk that was never archived. */
 let world: SoarWorld;
@@ -34,11 +34,7 @@ interface Report {
   readonly savedWal?: string;
 }
 
-async function takeBackup(): Promise<void> {
-  const backup = await world.run("soar-base-backup", []);
-  expect(backup, backup.stderr).toMatchObject({ status: 0 });
-  await archiveAll(world.cluster);
-}
+const takeBackup = (): Promise<void> => takeArchivedBackup(world);
 
 const walKey = (name: string): string => `cluster1/wal/${name}${name.endsWith(".history") ? "" : ".zst"}`;
 const isStored = (name: string): boolean => world.s3.objects().has(walKey(name));
@@ -50,20 +46,9 @@ async function insert(count: number): Promise<void> {
   rows += count;
 }
 
-/** Commits of several segments that no archive command stored, and an instant in the middle of them. */
-async function commitUnarchived(): Promise<{ readonly instant: string; readonly before: number }> {
-  await world.cluster.configure({ archive_command: "/bin/false" });
-  await insert(60_000);
-  const instant = await databaseTime(world.cluster);
-  const before = rows;
-  await insert(60_000);
-  // An archive command that was begun before would go on when the server is killed.
-  const failed = "SELECT last_failed_time > $1::timestamptz AS failed FROM pg_stat_archiver";
-  const hasFailed = async (): Promise<boolean> =>
-    (await world.cluster.query<{ failed: boolean | null }>(failed, [instant]))[0]?.failed === true;
-  // After three failures it rests for a minute.
-  await waitUntil("the archiver to fail", hasFailed, 90_000);
-  return { instant, before };
+async function loseCommits(): Promise<{ readonly instant: string; readonly before: number }> {
+  const instant = await commitUnarchived(world, insert);
+  return { instant, before: rows - UNARCHIVED_ROWS };
 }
 
 const restore = (...args: readonly string[]): Promise<ProgramResult> =>
@@ -109,7 +94,7 @@ test(
   { timeout: 180_000 },
   async () => {
     const { cluster } = world;
-    const { instant, before } = await commitUnarchived();
+    const { instant, before } = await loseCommits();
     await cluster.kill();
     rmSync(join(cluster.dataDir, "base"), { recursive: true });
     rmSync(join(cluster.dataDir, "global"), { recursive: true });
@@ -145,7 +130,7 @@ test(
   async () => {
     const { cluster, s3 } = world;
     const timeline = basename((await newestSegment()) ?? "").slice(0, 8);
-    const { instant, before } = await commitUnarchived();
+    const { instant, before } = await loseCommits();
     await cluster.kill();
     for (const skip of [0, 1]) {
       const stall = s3.inject({
@@ -190,7 +175,7 @@ test(
   { timeout: 180_000 },
   async () => {
     const { cluster, s3, settings } = world;
-    await commitUnarchived();
+    await loseCommits();
     await cluster.kill();
     const planned = await world.run("soar-restore", ["plan", "--latest", "--json"]);
     const { stores = [] } = JSON.parse(planned.stdout) as { stores?: string[] };
@@ -247,7 +232,7 @@ test.each([
   { timeout: 180_000 },
   async (_, args) => {
     const { cluster, s3, settings } = world;
-    const { instant, before } = await commitUnarchived();
+    const { instant, before } = await loseCommits();
     await cluster.kill();
     const planned = await world.run("soar-restore", ["plan", "--latest", ...args, "--json"]);
     const { stores = [] } = JSON.parse(planned.stdout) as { stores?: string[] };
@@ -288,7 +273,7 @@ test(
   { timeout: 180_000 },
   async () => {
     const { cluster } = world;
-    const { instant, before } = await commitUnarchived();
+    const { instant, before } = await loseCommits();
     const timeline = ((await newestSegment()) ?? "").slice(0, 8);
     await cluster.kill();
     const stored = (): string[] =>
@@ -333,7 +318,7 @@ test(
       fault: { type: "error", status: 403, code: "AccessDenied" },
     });
     reportOf(await restore("--json"));
-    const { instant, before } = await commitUnarchived();
+    const { instant, before } = await loseCommits();
     const timeline = ((await newestSegment()) ?? "").slice(0, 8);
     await cluster.kill();
     s3.clearFaults();

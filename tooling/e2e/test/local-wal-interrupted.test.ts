@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { adoptTestCluster, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { freePort } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { archiveAll, databaseTime } from "../src/archiving.ts";
+import { archiveAll } from "../src/archiving.ts";
+import { commitUnarchived, takeArchivedBackup, UNARCHIVED_ROWS } from "../src/commit-unarchived.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 import { waitUntil } from "../src/wait-until.ts";
 
@@ -21,11 +22,7 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 beforeEach(() => world.s3.clearFaults());
 
-async function takeBackup(): Promise<void> {
-  const backup = await world.run("soar-base-backup", []);
-  expect(backup, backup.stderr).toMatchObject({ status: 0 });
-  await archiveAll(world.cluster);
-}
+const takeBackup = (): Promise<void> => takeArchivedBackup(world);
 
 async function insert(count: number): Promise<void> {
   await world.cluster.query("INSERT INTO t SELECT generate_series(1, $1)", [count]);
@@ -36,26 +33,9 @@ const rowsThere = (): Promise<unknown> => world.cluster.query("SELECT count(*)::
 
 /** Loses a server with commits that no archive command stored. Resolves to an instant in the middle, and the rows of then. */
 async function loseServer(): Promise<{ readonly instant: string; readonly before: number }> {
-  const { cluster } = world;
-  await cluster.configure({ archive_command: "/bin/false" });
-  await insert(60_000);
-  const instant = await databaseTime(cluster);
-  const before = rows;
-  await insert(60_000);
-  // An archive command that was begun before would go on when the server is killed.
-  await waitUntil(
-    "the archiver to fail",
-    async () => {
-      const [row] = await cluster.query<{ failed: boolean | null }>(
-        "SELECT last_failed_time > $1::timestamptz AS failed FROM pg_stat_archiver",
-        [instant],
-      );
-      return row?.failed === true;
-    },
-    90_000,
-  );
-  await cluster.kill();
-  return { instant, before };
+  const instant = await commitUnarchived(world, insert);
+  await world.cluster.kill();
+  return { instant, before: rows - UNARCHIVED_ROWS };
 }
 
 /** Runs the command until it stores WAL of the old timeline, and ends it there. */
