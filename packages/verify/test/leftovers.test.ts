@@ -158,7 +158,7 @@ describe("its own lease", () => {
         labels: [SAMPLE_LABEL],
         walFrom: segmentName(3),
         walTo: "F".repeat(24),
-        // A run's clock stands still for the machine's, not for what passes in it.
+        // The machine's clock stands still here; that of a run counts what has passed since it began.
         expiresAt: expect.stringMatching(/^2025-01-06T06:00:[0-5]\d\.\d{3}Z$/) as string,
       },
     ]);
