@@ -7,13 +7,15 @@ import {
 } from "./credential-chain.ts";
 import { registerCredentials, type S3Settings } from "./settings.ts";
 
-/** Credentials of the configuration as the SDK wants them. */
+type AskForCredentials = () => Promise<StoreCredentials>;
+
+/** Credentials of the configuration. */
 export function fixedIdentity({ accessKeyId, secretAccessKey, sessionToken }: StoreCredentials): Identity {
   return sessionToken === undefined ? { accessKeyId, secretAccessKey } : { accessKeyId, secretAccessKey, sessionToken };
 }
 
 /** Asks the caller's function with the first request, and keeps the answer unless it failed. */
-function askedOnce(ask: () => Promise<StoreCredentials>): IdentityProvider {
+function askedOnce(ask: AskForCredentials): IdentityProvider {
   let answer: Identity | undefined;
   return async () => {
     if (answer !== undefined) return answer;
@@ -24,16 +26,19 @@ function askedOnce(ask: () => Promise<StoreCredentials>): IdentityProvider {
   };
 }
 
-/** The SDK would keep an identity without an end for ever; this mark tells it that somebody else does the keeping. */
-export function unmemoized({ provide }: CredentialChain): IdentityProvider & { memoized: boolean } {
-  return Object.assign(((options) => provide(options)) satisfies IdentityProvider, { memoized: true });
+/**
+ * The credentials of the machine, as the SDK finds them. It is loaded with the first request that needs them: it takes more time
+ * than everything else that an archive command does.
+ */
+export function standardIdentities(settings: S3Settings): IdentityProvider {
+  let found: Promise<IdentityProvider> | undefined;
+  return async (options) => {
+    found ??= import("./standard-chain.ts").then(({ openStandardChain }) => openStandardChain(settings));
+    return (await found)(options);
+  };
 }
 
-/** Where the credentials may change: from the caller's function, or from the standard chain. Undefined where they are fixed. */
-export function chainOf(
-  { credentials }: Pick<S3Settings, "credentials">,
-  openStandard: () => IdentityProvider,
-): CredentialChain | undefined {
-  if (typeof credentials === "object") return undefined;
-  return createCredentialChain(credentials === undefined ? openStandard : () => askedOnce(credentials));
+/** Credentials that may change: from the caller's function, or from the standard chain. */
+export function chainOf(ask: AskForCredentials | undefined, openStandard: () => IdentityProvider): CredentialChain {
+  return createCredentialChain(ask === undefined ? openStandard : () => askedOnce(ask));
 }

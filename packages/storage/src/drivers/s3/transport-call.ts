@@ -1,6 +1,6 @@
 import type { Expectation } from "./wire.ts";
 
-/** What a caller of the SDK may say about one request beside it. */
+/** What may be said about one request beside it. */
 export interface TransportCall {
   readonly abortSignal?: unknown;
   /** Sends `Expect: 100-continue`, which is no part of what is signed. */

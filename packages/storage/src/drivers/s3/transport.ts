@@ -2,6 +2,7 @@ import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request a
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { createSecureContext, getCACertificates } from "node:tls";
 import type { ProxyChoice } from "../../proxy-choice.ts";
+import { escapeUri } from "./escape-uri.ts";
 import { failureThrough, proxyAddress, proxyHeaders, TunnelAgent } from "./proxy-tunnel.ts";
 import { bodySent, sendBody } from "./send-body.ts";
 import { endExchange, watchTimes } from "./timeouts.ts";
@@ -35,18 +36,14 @@ export interface TransportResponse {
   readonly body: IncomingMessage;
 }
 
-/** What the SDK calls a request handler. */
+/** Makes single requests of HTTP. */
 export interface Transport {
-  readonly metadata: { readonly handlerProtocol: string };
   handle(request: TransportRequest, call?: TransportCall): Promise<{ response: TransportResponse }>;
   destroy(): void;
-  updateHttpClientConfig(): void;
-  httpHandlerConfigs(): Record<string, never>;
 }
 
 /**
- * HTTP for the SDK, in place of its own handler, because that one has no timeout unless told, only warns about some, and
- * takes a slow reader for a dead server. Bodies are buffers with an exact Content-Length; a chunked one is a bug here.
+ * HTTP with limits of time for connections, silence and whole requests, none of which takes a slow reader for a dead server. Bodies are buffers with an exact Content-Length; a chunked one is a bug here.
  */
 export function createTransport(options: TransportOptions): Transport {
   const agentOptions = { keepAlive: true, maxSockets: options.maxConnections, scheduling: "lifo" } as const;
@@ -65,7 +62,6 @@ export function createTransport(options: TransportOptions): Transport {
     return tunnel;
   };
   return {
-    metadata: { handlerProtocol: "http/1.1" },
     handle: async (request, call = {}) => {
       const body = requireBuffer(request);
       const { method, protocol } = request;
@@ -98,8 +94,6 @@ export function createTransport(options: TransportOptions): Transport {
       https.destroy();
       for (const tunnel of tunnels.values()) tunnel.destroy();
     },
-    updateHttpClientConfig() {},
-    httpHandlerConfigs: () => ({}),
   };
 }
 
@@ -157,7 +151,7 @@ async function exchange(
   // Who is told that a body is stored may give its memory away.
   if ((incoming.statusCode ?? 0) < 300) await bodySent(outgoing);
   else endWithAnswer(outgoing, incoming);
-  // What failed meanwhile nobody heard: the SDK would wait for ever for the end of a body that is gone.
+  // What failed meanwhile nobody heard: a reader would wait for ever for the end of a body that is gone.
   if (incoming.errored !== null) throw incoming.errored;
   times.handedOut();
   return {
@@ -183,13 +177,6 @@ function formatQuery(query: TransportRequest["query"]): string {
     return [value].flat().map((item) => `${escapeUri(name)}=${escapeUri(item)}`);
   });
   return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
-}
-
-function escapeUri(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
 }
 
 function joinHeaders({ headers }: IncomingMessage): Record<string, string> {
