@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { createMemoryStore } from "@soar/storage";
+import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as v from "valibot";
 import {
+  findExpectedRecord,
   findRecord,
   formatRecord,
   isSealedRecord,
@@ -117,6 +118,32 @@ describe("findRecord", () => {
       code: "REPOSITORY_DAMAGED",
       message: expect.stringContaining("no record has more than") as string,
     });
+  });
+});
+
+describe("findExpectedRecord", () => {
+  test("asks once for a record that is there, and looks a second time before it says that there is none", async () => {
+    const memory = createMemoryStore({ name: "r" });
+    const asked: string[] = [];
+    const store: ObjectStore = {
+      ...memory,
+      get: (key, options) => (asked.push("get"), memory.get(key, options)),
+      stat: (key, options) => (asked.push("stat"), memory.stat(key, options)),
+    };
+    expect(await findExpectedRecord(store, "a.json", schema)).toBeUndefined();
+    expect(asked.splice(0)).toEqual(["get", "stat"]);
+    await store.put("a.json", formatRecord({ format: 1, text: "x" }));
+    expect(await findExpectedRecord(store, "a.json", schema)).toEqual({ format: 1, text: "x" });
+    expect(asked.splice(0)).toEqual(["get"]);
+    // One that comes into being in between is read.
+    const late: ObjectStore = {
+      ...store,
+      stat: async (key, options) => (
+        await memory.put("late.json", formatRecord({ format: 1, text: "y" })),
+        memory.stat(key, options)
+      ),
+    };
+    expect(await findExpectedRecord(late, "late.json", schema)).toEqual({ format: 1, text: "y" });
   });
 });
 

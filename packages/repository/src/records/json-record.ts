@@ -1,4 +1,4 @@
-import { SoarError } from "@soar/errors";
+import { hasErrorCode, SoarError } from "@soar/errors";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import * as v from "valibot";
 import { sha256Hex } from "./digest.ts";
@@ -68,6 +68,24 @@ export async function findRecord<S extends RecordSchema>(
 ): Promise<v.InferOutput<S> | undefined> {
   if ((await store.stat(key, options)) === undefined) return undefined;
   return parseRecord(schema, await readRecordText(store, key, options), `${store.location}/${key}`);
+}
+
+/**
+ * The same for a record that is there all but the first time, with one request. That there is none is only believed when looking for
+ * it says so too, which also sees a bucket that is not there.
+ */
+export async function findExpectedRecord<S extends RecordSchema>(
+  store: ObjectStore,
+  key: string,
+  schema: S,
+  options: CallOptions = {},
+): Promise<v.InferOutput<S> | undefined> {
+  try {
+    return parseRecord(schema, await readRecordText(store, key, options), `${store.location}/${key}`);
+  } catch (error) {
+    if (!hasErrorCode(error, "OBJECT_MISSING")) throw error;
+    return await findRecord(store, key, schema, options);
+  }
 }
 
 /** The text of a record. Rejects with `REPOSITORY_DAMAGED` for one that is larger than any, before it is read. */

@@ -4,6 +4,7 @@ import { probeServer } from "@soar/storage/probes";
 import * as v from "valibot";
 import {
   byteCount,
+  findExpectedRecord,
   findRecord,
   FORMAT_VERSION,
   formatRecord,
@@ -59,7 +60,7 @@ export async function findRepositoryRecord(
   store: ObjectStore,
   options: CallOptions = {},
 ): Promise<RepositoryRecord | undefined> {
-  const record = await findRecord(store, CONFIG_KEY, schema, options);
+  const record = await findExpectedRecord(store, CONFIG_KEY, schema, options);
   if (record !== undefined) recallProvider(store, record);
   return record;
 }
@@ -89,6 +90,14 @@ export async function requireRepositoryRecord(
   });
 }
 
+export interface ClaimOptions extends CallOptions {
+  /** Name and version of the program. */
+  readonly toolVersion: string;
+  readonly now: Date;
+  /** What `findRepositoryRecord` finds, where it was asked before. */
+  readonly found?: Promise<RepositoryRecord | undefined> | undefined;
+}
+
 /**
  * Makes sure that the repository belongs to this cluster, and creates its record when there is none yet. Two first
  * writers may race: both write the same facts except the moment, and the loser reads the winner's.
@@ -97,9 +106,9 @@ export async function requireRepositoryRecord(
 export async function claimRepository(
   store: ObjectStore,
   identity: ClusterIdentity,
-  options: CallOptions & { readonly toolVersion: string; readonly now: Date },
+  options: ClaimOptions,
 ): Promise<RepositoryRecord> {
-  const found = await findRepositoryRecord(store, options);
+  const found = await (options.found ?? findRepositoryRecord(store, options));
   const record = found ?? (await createRepositoryRecord(store, identity, options));
   requireSameCluster(record, identity, store.location);
   return record;

@@ -14,6 +14,8 @@ import { isCompressibleWalFile, parseWalKey, walKey, type WalObject } from "./wa
 
 export interface PutWalOptions extends CallOptions, EncodeWalOptions {
   readonly codec: Codec;
+  /** What `findWalObjects` finds of this file, where it was asked before: looking and storing may lie as far apart as they like. */
+  readonly found?: (() => Promise<readonly WalObject[]>) | undefined;
 }
 
 export interface PutWalOutcome {
@@ -31,7 +33,7 @@ export async function putWalFile(
   file: WalFileSource,
   options: PutWalOptions,
 ): Promise<PutWalOutcome> {
-  const existing = await findWalObjects(store, file.name, options);
+  const existing = await (options.found?.() ?? findWalObjects(store, file.name, options));
   if (existing.length > 0) return confirmSame(store, file, existing, options);
   const codec = isCompressibleWalFile(file.name) ? options.codec : "none";
   const key = walKey(file.name, codec);

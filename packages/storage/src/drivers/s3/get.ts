@@ -26,6 +26,7 @@ export async function getS3(
       if (range !== undefined && isS3Failure(error, 416, "InvalidRange")) return await openEmpty(context, call, range);
       throw error;
     }
+    context.seen.bucket = true;
     try {
       return openBody(context, call, opened, { range, whole });
     } catch (error) {
