@@ -116,6 +116,7 @@ await runApp({
   version: "1.2.3",
   summary: "An app for the tests of app-kit.",
   commands,
+  ...(process.env["FIXTURE_BY_SHELL"] === undefined ? {} : { endsByShell: true }),
   ...(process.env["FIXTURE_WAL_FETCH"] === undefined
     ? {}
     : { exitStatusFor: ({ error }) => (error instanceof SoarError && error.code === "WAL_END" ? 1 : 126) }),

@@ -4,6 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { exitStatusOf, SoarError } from "@soar/errors";
 import { outcomeOf, runProgram, startProgram, useFixtureBundle, type Outcome } from "./run-fixture.ts";
 
 const fixture = useFixtureBundle();
@@ -375,6 +376,21 @@ describe("signals", () => {
       status: 126,
       signal: null,
     });
+  });
+});
+
+describe("a program that a shell started, and that a shell ends", () => {
+  const environment = { FIXTURE_BY_SHELL: "1" };
+
+  test("ends with its status and all of its output, though something of it would go on", async () => {
+    const full = await runFixture(["fail", "output"], { environment });
+    expect([full.status, full.stderr]).toEqual([0, ""]);
+    expect(full.stdout.match(/^line /gm)).toHaveLength(20_000);
+    const known = await runFixture(["fail", "known"], { environment });
+    expect([known.status, known.signal]).toEqual([exitStatusOf(new SoarError("WAL_CONFLICT", "x")), null]);
+    expect(known.stderr).toMatch(/^error: unable to archive 'x'.*\nhint: .*\n$/);
+    for (const way of ["bug", "later", "rejected", "empty-loop"])
+      expect((await runFixture(["fail", way], { environment })).status, way).toBe(70);
   });
 });
 

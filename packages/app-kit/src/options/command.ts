@@ -109,6 +109,8 @@ export interface App {
    * a file system that does not answer, where not even SIGKILL reaches it.
    */
   readonly whenStuck?: () => void;
+  /** A shell started this process, so that there is one which can say its status in its place: it ends sooner. */
+  readonly endsByShell?: boolean;
 }
 
 export interface Failure {
