@@ -1,4 +1,4 @@
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { askArchiver, findFileIdentity } from "@soar/archive/client";
 import { DEFAULT_SPOOL_DIR } from "./default-spool.ts";
 
@@ -41,6 +41,12 @@ export async function pushThroughArchiver(
     );
   }
   return 0;
+}
+
+/** Whether a command line is what PostgreSQL calls, which no other command takes for itself. */
+export function isPlainPush(argv: readonly string[]): boolean {
+  const call = parseCall(argv, {});
+  return call !== undefined && basename(call.path) === call.name;
 }
 
 interface Call {

@@ -1,6 +1,7 @@
 import type { WalFileName } from "@soar/pg-tools";
-import { claimRepository, type ClusterIdentity } from "@soar/repository";
-import type { Codec } from "@soar/seekable-tar";
+import { claimRepository, findRepositoryRecord, type ClusterIdentity, type RepositoryRecord } from "@soar/repository";
+import { findWalObjects, isCompressibleWalFile, WAL_LEVELS, type WalObject } from "@soar/repository/wal";
+import { type Codec, compressMember } from "@soar/seekable-tar";
 import { requireCompressionLevel } from "@soar/seekable-tar/members";
 import type { ObjectStore } from "@soar/storage";
 import type { GivenUpWal } from "./gap/given-up.ts";
@@ -35,9 +36,45 @@ export async function archiveWalFile(
 ): Promise<PushedWal | GivenUpWal> {
   const { signal, toolVersion, now } = options;
   requireCompressionLevel(options.codec, options.level);
+  const ahead = workAhead(store, name, options);
   const steps = {
-    read: (file: WalFileName) => readWalSource(path, file, options),
-    claim: (identity: ClusterIdentity) => claimRepository(store, identity, { toolVersion, now, signal }),
+    read: (file: WalFileName) => {
+      ahead.ask();
+      return readWalSource(path, file, { signal, whenHeld: ahead.compress });
+    },
+    claim: (identity: ClusterIdentity) =>
+      claimRepository(store, identity, { toolVersion, now, signal, found: ahead.record() }),
   };
-  return pushWal(store, { path, name }, steps, options);
+  return pushWal(store, { path, name }, steps, { ...options, found: ahead.stored, compress: ahead.compressed });
+}
+
+/**
+ * What is needed of the bucket before a file is stored, whose it is and whether it has this file, is asked while the file is read,
+ * and the file is compressed while its records are looked at: PostgreSQL waits for the longer of them instead of for their sum.
+ */
+function workAhead(store: ObjectStore, name: string, { codec, level, signal }: ArchiveOptions) {
+  let record: Promise<RepositoryRecord | undefined> | undefined;
+  let stored: Promise<readonly WalObject[]> | undefined;
+  let member: Promise<Buffer> | undefined;
+  const compress = (plain: Buffer): Promise<Buffer> =>
+    compressMember(codec, plain, { level: level ?? WAL_LEVELS[codec] });
+  return {
+    ask(): void {
+      record = heard(findRepositoryRecord(store, { signal }));
+      stored = heard(findWalObjects(store, name, { signal }));
+    },
+    record: () => record,
+    stored: () => stored ?? findWalObjects(store, name, { signal }),
+    compress(plain: Buffer): void {
+      if (codec !== "none" && isCompressibleWalFile(name)) member = heard(compress(plain));
+    },
+    /** A file that is held is one member. */
+    compressed: (plain: Buffer) => member ?? compress(plain),
+  };
+}
+
+/** A failure is told to whoever waits for it, if it comes to that. */
+function heard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import { unreadable } from "@soar/durable-files";
 import { openTrustedFile } from "@soar/durable-files/reading";
 import { isSoarError, SoarError } from "@soar/errors";
@@ -26,6 +27,8 @@ export interface ReadWalOptions {
   readonly signal?: AbortSignal | undefined;
   /** Gives the memory that a file is held in, which the source needs until it was stored; by default memory of its own. */
   readonly allocate?: ((size: number) => Buffer) | undefined;
+  /** Told of a file that is held once it is read, before its records are looked at: what takes long can go on meanwhile. */
+  readonly whenHeld?: ((plain: Buffer) => void) | undefined;
 }
 
 /**
@@ -46,11 +49,7 @@ export async function readWalSource(path: string, file: WalFileName, options: Re
     const held = size <= LARGEST_HELD_FILE ? (options.allocate ?? Buffer.allocUnsafe)(size) : undefined;
     const pieces = (pieceSize: number) =>
       held === undefined ? readPieces(path, size, pieceSize) : slices(held, pieceSize);
-    // Every piece is looked at while it is still in the processor's cache.
-    const read =
-      held === undefined
-        ? readPieces(path, size, READ_SIZE, Buffer.allocUnsafeSlow(READ_SIZE))
-        : fill(held, handle, path);
+    const read = await readOnce({ path, size, handle }, held, options);
     const { summary, changes, sha256 } = await scan(file, read, options.signal);
     requireFilled(path, file, summary);
     if (held !== undefined) requireReadable(path, file, held);
@@ -68,6 +67,27 @@ export async function readWalSource(path: string, file: WalFileName, options: Re
     };
   } finally {
     await handle.close();
+  }
+}
+
+/** The file piece by piece. Each is looked at while it is still in the processor's cache, unless somebody else wants all of them first. */
+async function readOnce(
+  { path, size, handle }: { readonly path: string; readonly size: number; readonly handle: FileHandle },
+  held: Buffer | undefined,
+  { whenHeld }: ReadWalOptions,
+): Promise<AsyncIterable<Buffer>> {
+  if (held === undefined) return readPieces(path, size, READ_SIZE, Buffer.allocUnsafeSlow(READ_SIZE));
+  if (whenHeld === undefined) return fill(held, handle, path);
+  await Array.fromAsync(fill(held, handle, path));
+  whenHeld(held);
+  return inTurns(slices(held, READ_SIZE));
+}
+
+/** Lets what else is going on, such as requests, have its turn between two pieces. */
+async function* inTurns(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) {
+    yield piece;
+    await turn();
   }
 }
 

@@ -68,9 +68,14 @@ async function stored(file: string): Promise<Buffer | undefined> {
 /** Both ways to the bucket keep the same promises: the command by itself, and the archiver's threads. */
 describe.each(["by itself", "through the archiver's threads"])("archiving %s", (way) => {
   let pusher: WalPusher | undefined;
-  const archive = async (path: string, file: string, more: Partial<ArchiveOptions> = {}): Promise<string> => {
-    if (way === "by itself") return (await archiveWalFile(store, path, file, { ...options, ...more })).outcome;
-    pusher = createWalPusher(store, { ...options, ...more, workers: 2 });
+  const archive = async (
+    path: string,
+    file: string,
+    more: Partial<ArchiveOptions> = {},
+    to: ObjectStore = store,
+  ): Promise<string> => {
+    if (way === "by itself") return (await archiveWalFile(to, path, file, { ...options, ...more })).outcome;
+    pusher = createWalPusher(to, { ...options, ...more, workers: 2 });
     const { signal } = new AbortController();
     try {
       using memory = await pusher.reserve(2 ** 20, signal);
@@ -219,6 +224,30 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
       code: "FILE_UNREADABLE",
       message: expect.stringContaining("it is no ordinary file") as string,
     });
+  });
+
+  test("what the bucket knows is asked for while the file is read, and a file that is no WAL claims nothing", async () => {
+    const begun = { record: Promise.withResolvers<void>(), listing: Promise.withResolvers<void>() };
+    // Each answer waits until the other was asked for.
+    const slow: ObjectStore = {
+      ...store,
+      async get(key, more) {
+        if (key === "config/backup-config.json") begun.record.resolve();
+        if (way === "by itself") await begun.listing.promise;
+        return await store.get(key, more);
+      },
+      async *list(prefix, more) {
+        begun.listing.resolve();
+        if (way === "by itself") await begun.record.promise;
+        yield* store.list(prefix, more);
+      },
+    };
+    const broken = copy(name, (path) => truncateSync(path, 1000));
+    await expect(archive(broken, name, {}, slow)).rejects.toMatchObject({ code: "WAL_INVALID" });
+    expect(await Array.fromAsync(store.list(""))).toEqual([]);
+    expect(await archive(source(), name, {}, slow)).toBe("archived");
+    expect(await archive(source(), name, {}, slow)).toBe("already archived");
+    expect(await stored(name)).toEqual(readFileSync(source()));
   });
 
   test("a name that PostgreSQL does not give is refused", async () => {

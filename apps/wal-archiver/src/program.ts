@@ -1,0 +1,20 @@
+import { basename } from "node:path";
+
+/** Set by `bin/soar-wal-archive` for a call of PostgreSQL's. */
+const isLaunched = process.env["SOAR_WAL_ARCHIVE_LAUNCHED"] === "1";
+
+/** What is said of this program wherever a command of it runs. */
+export const program = {
+  name: "soar-wal-archive",
+  component: "wal-archiver",
+  version: process.env["SOAR_APP_VERSION"] ?? "0.0.0",
+  summary: "Puts PostgreSQL's WAL into a bucket, and says so only when it is there.",
+  // As PostgreSQL gives them: a path, and the name at its end.
+  isWork: (argv: readonly string[]) =>
+    argv.some((word, at) => /^[0-9A-F]{8}/.test(word) && basename(argv[at - 1] ?? "") === word),
+  endsByShell: isLaunched,
+  // The launcher answers PostgreSQL then.
+  whenStuck() {
+    if (isLaunched) process.kill(process.ppid, "SIGUSR1");
+  },
+};
