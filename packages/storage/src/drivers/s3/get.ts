@@ -1,9 +1,11 @@
 import { SoarError } from "@soar/errors";
 import { rangeBehindEnd, requireByteRange } from "../../byte-range.ts";
+import { DirectBody } from "./direct-body.ts";
 import { gatheredChunks } from "./gathered-chunks.ts";
 import { createObjectBody, shortBody } from "../../object-body.ts";
 import type { ByteRange, GetOptions, ObjectBody } from "../../object-store.ts";
 import { callS3, meaningOf, objectOf, type S3Call, type S3Context, statS3 } from "./context.ts";
+import type { AnswerBody } from "./transport-response.ts";
 import { isS3Failure, S3Failure, type WireObject } from "./wire.ts";
 
 /** Opens an object and checks, before the first byte is believed, that the answer is the range that was asked for. */
@@ -20,7 +22,7 @@ export async function getS3(
   return await callS3(context, call, async (wire) => {
     let opened: WireObject;
     try {
-      opened = await wire.getObject({ key, range: formatRange(range), signal });
+      opened = await wire.getObject({ key, range: formatRange(range), whole, signal });
     } catch (error) {
       // 416 is also the answer to any range of an empty object.
       if (range !== undefined && isS3Failure(error, 416, "InvalidRange")) return await openEmpty(context, call, range);
@@ -64,8 +66,13 @@ function openBody(
   const { offset, length, size } = resolveAnswer(call, opened, range);
   const object = objectOf(key, { ...opened, size }, call.action);
   return createObjectBody({ object, offset, length }, context.nameOf(key), () =>
-    receivedChunks(context, call, whole ? gatheredChunks(opened.body, length) : opened.body, length),
+    receivedChunks(context, call, chunksOf(opened.body, whole ? length : undefined), length),
   );
+}
+
+/** With the length of a body that is wanted whole. */
+function chunksOf(body: AnswerBody, length: number | undefined): AsyncIterable<Uint8Array> {
+  return length === undefined || body instanceof DirectBody ? body : gatheredChunks(body, length);
 }
 
 interface Answer {

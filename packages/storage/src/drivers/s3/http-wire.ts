@@ -36,8 +36,9 @@ function objectCalls(
       const headers = { ...kept, "content-type": "application/octet-stream", ...condition(request.ifNoneMatch) };
       return await storing(requests, request, { headers });
     },
-    getObject: async ({ key, range, signal }) => {
-      const answer = await requests.open({ method: "GET", key, headers: { range }, call: underSignal(signal) });
+    getObject: async ({ key, range, whole, signal }) => {
+      const call = { ...underSignal(signal), whole };
+      const answer = await requests.open({ method: "GET", key, headers: { range }, call });
       const { status, headers, body } = answer;
       return {
         ...factsOf(answer),

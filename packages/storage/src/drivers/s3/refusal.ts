@@ -1,4 +1,4 @@
-import type { TransportResponse } from "./transport.ts";
+import type { TransportResponse } from "./transport-response.ts";
 import { S3Failure } from "./wire.ts";
 import { elementOf, parseXml, textOf, type XmlElement } from "./xml.ts";
 

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
 import { failureOf } from "./failures.ts";
 import type { Identity } from "./credential-chain.ts";
@@ -8,6 +7,7 @@ import type { S3Settings } from "./settings.ts";
 import { createSigner, sha256Hex } from "./signature.ts";
 import { createTransport } from "./transport.ts";
 import type { TransportCall } from "./transport-call.ts";
+import type { AnswerBody } from "./transport-response.ts";
 import { S3Failure } from "./wire.ts";
 
 /** One request of S3's protocol. */
@@ -30,7 +30,7 @@ export interface S3Answer {
   readonly status: number;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: IncomingMessage;
+  readonly body: AnswerBody;
 }
 
 /** An answer that was read to its end. */
@@ -135,7 +135,7 @@ function given(values: Readonly<Record<string, string | undefined>>): Record<str
 }
 
 /** What broke off is told as the connection's end, not as the stream's. */
-async function textOf(body: IncomingMessage): Promise<string> {
+async function textOf(body: AnswerBody): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of body) chunks.push(chunk as Buffer);
   if (!body.complete) throw new S3Failure("the answer broke off", { code: "ECONNRESET" });

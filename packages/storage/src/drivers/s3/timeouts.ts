@@ -8,7 +8,7 @@ export interface TimeLimits {
 }
 
 /** A limit that passed. The connection is closed: nothing waits for it any more. */
-class TransportTimeout extends Error {
+export class TransportTimeout extends Error {
   override readonly name = "TransportTimeout";
   readonly code: "CONNECT_TIMEOUT" | "IDLE_TIMEOUT" | "REQUEST_TIMEOUT";
 
@@ -20,6 +20,11 @@ class TransportTimeout extends Error {
 
 /** Bytes of a body that get one `requestTimeoutMs`: 64 MiB in 5 minutes are 220 kB/s. */
 const BODY_SHARE_BYTES = 64 * 1024 ** 2;
+
+/** How many times `requestTimeoutMs` a body of this length gets. */
+export function bodyShares(length: number): number {
+  return Math.max(1, Math.ceil(length / BODY_SHARE_BYTES));
+}
 
 /** The limit of the whole request is looked at this many times before it passes. */
 const TICKS = 20;
@@ -67,9 +72,7 @@ export function watchTimes(
     answered(incoming) {
       answer = incoming;
       countedMs = 0;
-      allowedMs =
-        limits.requestTimeoutMs *
-        Math.max(1, Math.ceil(Number(incoming.headers["content-length"] ?? 0) / BODY_SHARE_BYTES));
+      allowedMs = limits.requestTimeoutMs * bodyShares(Number(incoming.headers["content-length"] ?? 0));
     },
     handedOut() {
       hasReader = true;

@@ -3,6 +3,8 @@ import type { Expectation } from "./wire.ts";
 /** What may be said about one request beside it. */
 export interface TransportCall {
   readonly abortSignal?: unknown;
+  /** Has the body of an answer in memory, all of it, before it is read. */
+  readonly whole?: boolean | undefined;
   /** Sends `Expect: 100-continue`, which is no part of what is signed. */
   readonly expectContinue?: boolean | undefined;
   /** Told, of a body that was announced so, what came of it. */

@@ -2,11 +2,13 @@ import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request a
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { createSecureContext, getCACertificates } from "node:tls";
 import type { ProxyChoice } from "../../proxy-choice.ts";
+import { DirectGets } from "./direct-gets.ts";
 import { escapeUri } from "./escape-uri.ts";
 import { failureThrough, proxyAddress, proxyHeaders, TunnelAgent } from "./proxy-tunnel.ts";
 import { bodySent, sendBody } from "./send-body.ts";
 import { endExchange, watchTimes } from "./timeouts.ts";
 import type { TransportCall } from "./transport-call.ts";
+import { joinHeaders, type TransportResponse } from "./transport-response.ts";
 
 export interface TransportOptions {
   readonly connectTimeoutMs: number;
@@ -29,13 +31,6 @@ export interface TransportRequest {
   readonly body?: unknown;
 }
 
-export interface TransportResponse {
-  readonly statusCode: number;
-  readonly reason?: string | undefined;
-  readonly headers: Record<string, string>;
-  readonly body: IncomingMessage;
-}
-
 /** Makes single requests of HTTP. */
 export interface Transport {
   handle(request: TransportRequest, call?: TransportCall): Promise<{ response: TransportResponse }>;
@@ -53,6 +48,7 @@ export function createTransport(options: TransportOptions): Transport {
   // Read once: as a list they would be read for each connection, and joined to the agent's name of the host for each request.
   const secureContext = ca === undefined ? undefined : createSecureContext({ ca });
   const https = new HttpsAgent({ ...agentOptions, secureContext });
+  const direct = new DirectGets(options);
   const tunnels = new Map<string, TunnelAgent>();
   const tunnelThrough = (proxy: URL): TunnelAgent => {
     const { connectTimeoutMs } = options;
@@ -68,6 +64,13 @@ export function createTransport(options: TransportOptions): Transport {
       const path = request.path + formatQuery(request.query);
       const headers = call.expectContinue === true ? { ...request.headers, expect: "100-continue" } : request.headers;
       const proxy = options.proxyFor?.(request);
+      if (call.whole === true && method === "GET" && proxy === undefined && body.byteLength === 0) {
+        const host = hostToConnect(request.hostname);
+        const signal = call.abortSignal instanceof AbortSignal ? call.abortSignal : undefined;
+        return {
+          response: await direct.get({ protocol, host, port: request.port, secureContext, path, headers }, signal),
+        };
+      }
       const outgoing =
         proxy !== undefined && protocol === "http:"
           ? sendToProxy(
@@ -92,6 +95,7 @@ export function createTransport(options: TransportOptions): Transport {
     destroy() {
       http.destroy();
       https.destroy();
+      direct.destroy();
       for (const tunnel of tunnels.values()) tunnel.destroy();
     },
   };
@@ -177,10 +181,4 @@ function formatQuery(query: TransportRequest["query"]): string {
     return [value].flat().map((item) => `${escapeUri(name)}=${escapeUri(item)}`);
   });
   return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
-}
-
-function joinHeaders({ headers }: IncomingMessage): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(",") : (value ?? "")]),
-  );
 }

@@ -1,4 +1,4 @@
-import type { Readable } from "node:stream";
+import type { AnswerBody } from "./transport-response.ts";
 import type { HabitName } from "../../server-habits.ts";
 
 /**
@@ -79,13 +79,15 @@ export interface WireFacts {
 export interface WireGet extends WireKey {
   /** Value of the `Range` header. */
   readonly range: string | undefined;
+  /** As in `GetOptions`. */
+  readonly whole?: boolean | undefined;
 }
 
 export interface WireObject extends Omit<WireFacts, "size"> {
   readonly status: number;
   readonly contentLength: number | undefined;
   readonly contentRange: string | undefined;
-  readonly body: Readable;
+  readonly body: AnswerBody;
   /** Closes the connection, for a body that will not be read. */
   readonly discard: () => void;
 }

@@ -1,0 +1,104 @@
+import { connect as connectNet, isIP, type Socket } from "node:net";
+import { connect as connectTls, type SecureContext } from "node:tls";
+
+/** Where a connection leads. */
+export interface Peer {
+  readonly protocol: string;
+  readonly host: string;
+  readonly port: number | undefined;
+  readonly secureContext: SecureContext | undefined;
+}
+
+/** Who uses a connection. */
+export interface Receiver {
+  /** Where the next bytes go; undefined when they are only to be looked at. */
+  memory(): Uint8Array | undefined;
+  /** Bytes that arrived, in the memory that was named, or in one that is used again at once. */
+  received(bytes: Uint8Array): void;
+  /** Nothing was sent or received for as long as was allowed. */
+  idle(): void;
+  /** The connection is gone; without an error when the other side has ended it in order. */
+  lost(error: Error | undefined): void;
+}
+
+/** As much as one record of TLS brings. */
+const SCRATCH_BYTES = 16 * 1024;
+
+/** A socket whose bytes are written where its user wants them. */
+export class DirectConnection {
+  readonly #socket: Socket;
+  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  #receiver: Receiver | undefined;
+  #error: Error | undefined;
+  #isReady = false;
+  #isGone = false;
+  /** Requests that were begun here. */
+  #uses = 0;
+
+  /** `onGone` is called once it can be used no longer. */
+  constructor({ protocol, host, port, secureContext }: Peer, onGone: () => void) {
+    const onread = {
+      buffer: () => this.#receiver?.memory() ?? this.#scratch,
+      callback: (bytes: number, memory: Uint8Array): boolean => {
+        // What nobody has asked for answers no request.
+        if (this.#receiver === undefined) this.destroy();
+        else this.#receiver.received(memory.subarray(0, bytes));
+        return true;
+      },
+    };
+    const common = { host, noDelay: true, keepAlive: true, onread };
+    const options = {
+      ...common,
+      port: port ?? 443,
+      secureContext,
+      servername: isIP(host) === 0 ? host : "",
+      ALPNProtocols: ["http/1.1"],
+    };
+    const isTls = protocol === "https:";
+    this.#socket = isTls ? connectTls(options) : connectNet({ ...common, port: port ?? 80 });
+    this.#socket
+      .once(isTls ? "secureConnect" : "connect", () => (this.#isReady = true))
+      .on("error", (error) => (this.#error ??= error))
+      .on("timeout", () => this.#receiver?.idle())
+      .on("end", () => this.#socket.destroy())
+      .on("close", () => {
+        this.#isGone = true;
+        onGone();
+        this.#receiver?.lost(this.#error);
+      });
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get isGone(): boolean {
+    return this.#isGone || this.#socket.destroyed;
+  }
+
+  /** Whether it had a use before the present one. */
+  get wasUsed(): boolean {
+    return this.#uses > 1;
+  }
+
+  /** Sends a request; what comes is the receiver's, until `rest`. */
+  begin(receiver: Receiver, request: string, idleMs: number): void {
+    this.#receiver = receiver;
+    this.#uses += 1;
+    this.#socket.ref();
+    this.#socket.setTimeout(idleMs);
+    this.#socket.write(request, "latin1");
+  }
+
+  /** Until the next request. A connection that has nothing to do keeps no process alive. */
+  rest(): void {
+    this.#receiver = undefined;
+    this.#socket.setTimeout(0);
+    this.#socket.unref();
+  }
+
+  destroy(): void {
+    this.#receiver = undefined;
+    this.#socket.destroy();
+  }
+}

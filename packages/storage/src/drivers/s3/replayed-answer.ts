@@ -1,0 +1,36 @@
+import { type IncomingMessage, request as httpRequest } from "node:http";
+import { Duplex } from "node:stream";
+
+/** An answer that is handed to Node's own parser as it comes: one with another status, in chunks, or that is no HTTP at all. */
+export class ReplayedAnswer {
+  readonly message: Promise<IncomingMessage>;
+  readonly #socket = new Duplex({ read() {}, write: (_chunk, _encoding, callback) => callback() });
+  #message: IncomingMessage | undefined;
+
+  /** `onEnd` is called when nothing more of it is wanted. */
+  constructor(onEnd: () => void) {
+    // The request was sent already.
+    const outgoing = httpRequest({ method: "GET", createConnection: () => this.#socket });
+    this.message = new Promise((resolve, reject) => {
+      outgoing.on("error", reject).once("response", (message) => {
+        this.#message = message.once("close", onEnd);
+        resolve(message);
+      });
+    });
+    outgoing.end();
+  }
+
+  push(bytes: Uint8Array): void {
+    this.#socket.push(Buffer.from(bytes));
+  }
+
+  /** The connection has ended: with what it had sent, or because of an error. */
+  end(error: Error | undefined): void {
+    if (error === undefined) {
+      this.#socket.push(null);
+    } else {
+      this.#message?.destroy(error);
+      this.#socket.destroy(error);
+    }
+  }
+}
