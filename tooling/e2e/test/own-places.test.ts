@@ -16,6 +16,7 @@ describe.each(majors)(
     const { slotsOfStandbys } = requireMajor(installation.major).features;
     let world: SoarWorld;
     let pidFile: string;
+    let logDir: string;
 
     beforeAll(async () => {
       world = await createSoarWorld({
@@ -25,11 +26,16 @@ describe.each(majors)(
       });
       const { cluster } = world;
       pidFile = join(world.directory, "source.pid");
+      logDir = join(world.directory, "source-log");
       const followed = { sync_replication_slots: "on", synchronized_standby_slots: "standby1" };
       await cluster.configure({
         data_directory: cluster.dataDir,
         hba_file: join(cluster.dataDir, "pg_hba.conf"),
         external_pid_file: pidFile,
+        logging_collector: "on",
+        log_directory: logDir,
+        log_filename: "postgresql.log",
+        log_statement: "all",
         ...(slotsOfStandbys ? followed : {}),
       });
       await cluster.restart();
@@ -65,6 +71,8 @@ describe.each(majors)(
         ]);
         expect(restored, restored.stderr).toMatchObject({ status: 0 });
         expect(readFileSync(pidFile, "utf8")).toBe(pid);
+        const ownLog = join(dataDir, "log", "postgresql.log");
+        if (action === "promote") expect(restored.stdout).toContain(`its log: ${ownLog}`);
         await using copy = await adoptTestCluster({ installation, dataDir, start: false });
         await copy.stop();
         await cluster.stop();
@@ -77,6 +85,8 @@ describe.each(majors)(
           ),
         ).toEqual([{ data: dataDir, hba: join(dataDir, "pg_hba.conf"), marks: 1 }]);
         expect(await copy.query("SELECT slot_name FROM pg_replication_slots")).toEqual([]);
+        expect(readFileSync(ownLog, "utf8")).toContain("SELECT slot_name");
+        expect(readFileSync(join(logDir, "postgresql.log"), "utf8")).not.toContain("SELECT slot_name");
         // Decoding there does not wait for a standby of the source.
         if (action === "promote" && slotsOfStandbys) {
           await copy.query("SELECT pg_create_logical_replication_slot('own', 'test_decoding', failover => true)");

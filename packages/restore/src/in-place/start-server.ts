@@ -11,6 +11,7 @@ import type { ConfigChoice } from "../server-config/config-choice.ts";
 import { requireCommand, type Environment } from "../server-control/run-command.ts";
 import { controlCommand, type ServerControl } from "../server-control/server-control.ts";
 import type { Owner } from "@soar/durable-files";
+import { findServerLog } from "./server-log-place.ts";
 
 export interface StartServerOptions {
   readonly dataDir: string;
@@ -44,26 +45,21 @@ const READY_TIMEOUT_MS = 10 * 60_000;
  */
 export async function startServer(control: ServerControl, options: StartServerOptions): Promise<string | undefined> {
   const { dataDir, words = RESTORED } = options;
-  const logFile = control.kind === "pg_ctl" ? `${dataDir}.log` : undefined;
-  if ((await readClusterState(dataDir)).running) return logFile;
-  if (logFile === undefined) {
-    await requireCommand(controlCommand(control, "start", dataDir), options.systemEnv);
-    await waitUntilReady(dataDir, { ...options, words, log: undefined });
-  } else {
-    const started = await startPlainly(logFile, { ...options, words });
-    await waitUntilReady(dataDir, { ...options, words, log: started });
+  const printed = control.kind === "pg_ctl" ? `${dataDir}.log` : undefined;
+  if (!(await readClusterState(dataDir)).running) {
+    if (printed === undefined) await requireCommand(controlCommand(control, "start", dataDir), options.systemEnv);
+    const log = printed === undefined ? undefined : await startPlainly(printed, { ...options, words });
+    await waitUntilReady({ ...options, words, log });
   }
-  return logFile;
+  return printed === undefined ? undefined : await findServerLog({ ...options, printed });
 }
 
 interface Started extends StartServerOptions {
   readonly words: ServerWords;
 }
 
-async function startPlainly(
-  logFile: string,
-  { dataDir, binDir, owner, config, port, env, signal, words }: Started,
-): Promise<StartedCluster> {
+async function startPlainly(logFile: string, started: Started): Promise<StartedCluster> {
+  const { dataDir, binDir, owner, config, port, env, signal, words } = started;
   const settings = { ...config.settings, ...(port === undefined ? {} : { port: String(port) }) };
   return await startCluster({
     binDir,
@@ -75,16 +71,25 @@ async function startPlainly(
     logFile,
     logging: "own",
     signal,
-  }).catch((error: unknown) => {
+  }).catch(async (error: unknown) => {
     if (!hasErrorCode(error, "SERVER_START_FAILED", "RECOVERY_FAILED")) throw error;
     throw new SoarError(error.code, error.message, {
-      hint: `Read its log in '${logFile}'. ${words.hint}`.trimEnd(),
+      hint: `${await readItsLog(logFile, started)} ${words.hint}`.trimEnd(),
       cause: error,
     });
   });
 }
 
-interface Waiting extends Pick<Started, "signal" | "words"> {
+/** One that dies early has said why before its collector ran, or to it. */
+async function readItsLog(printed: string, options: Pick<Started, "dataDir" | "binDir" | "config">): Promise<string> {
+  const log = await findServerLog({ ...options, printed });
+  const places = [...new Set([printed, log ?? "the system's log"])].map((place) =>
+    place.startsWith("/") ? `'${place}'` : place,
+  );
+  return `Read its log in ${places.join(" and in ")}.`;
+}
+
+interface Waiting extends Pick<Started, "dataDir" | "binDir" | "config" | "signal" | "words"> {
   readonly log: StartedCluster | undefined;
 }
 
@@ -92,7 +97,8 @@ interface Waiting extends Pick<Started, "signal" | "words"> {
 const UNTOLD: ServerDeath = { code: "SERVER_START_FAILED", lines: [] };
 
 /** A service may have reported success before that. */
-async function waitUntilReady(dataDir: string, { signal, words, log }: Waiting): Promise<void> {
+async function waitUntilReady(waiting: Waiting): Promise<void> {
+  const { dataDir, signal, words, log } = waiting;
   const deadline = performance.now() + READY_TIMEOUT_MS;
   for (;;) {
     const { running, status } = await readClusterState(dataDir);
@@ -105,7 +111,7 @@ async function waitUntilReady(dataDir: string, { signal, words, log }: Waiting):
         running ? UNTOLD.code : code,
         `${words.server} of '${dataDir}' ${[fact, ...lines].join("; ")}`,
         {
-          hint: `Read ${log === undefined ? "the server's log" : `its log in '${log.logFile}'`}. ${words.hint}`.trimEnd(),
+          hint: `${log === undefined ? "Read the server's log." : await readItsLog(log.logFile, waiting)} ${words.hint}`.trimEnd(),
         },
       );
     }

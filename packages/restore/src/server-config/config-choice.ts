@@ -62,7 +62,7 @@ export async function chooseConfigFile(
           if (lacks === "surely" || !hasErrorCode(error, ...NOT_READABLE)) throw error;
           return [];
         });
-  if (!isWhole && !inPlace) await nameOwnPlaces(dataDir, source, owner);
+  if (!inPlace) await nameOwnPlaces(dataDir, source, owner);
   return { configFile: undefined, settings: {}, brought };
 }
 

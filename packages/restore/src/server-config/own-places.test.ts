@@ -42,6 +42,31 @@ test("the process id of a copy is not written where its source's stands", async 
   });
 });
 
+test.each([
+  ["log_directory = '/srv/source/log'\n", "log"],
+  ["log_directory = '../log'\n", "log"],
+  ["log_directory = 'pg_log'\ninclude_dir 'conf.d'\n", "pg_log"],
+  ["include_dir 'conf.d'\n", "log"],
+  ["log_directory = 'pg_log'\n", "pg_log"],
+])("the log of a copy is not written where its source's stands: %j", async (text, expected) => {
+  expect(await settingsOf(text)).toMatchObject({ log_directory: expected });
+});
+
+test("what ALTER SYSTEM said on the source of places that a server writes to counts for no copy", async () => {
+  const path = join(copy, "postgresql.auto.conf");
+  const lines = [
+    "# of ALTER SYSTEM",
+    "log_directory = '/srv/source/log'",
+    "external_pid_file = '/run/15.pid'",
+    "port = '1'",
+  ];
+  writeFileSync(path, `${lines.join("\n")}\n`);
+  await settingsOf("port = 5433\n");
+  expect(readFileSync(path, "utf8")).toBe(
+    "# of ALTER SYSTEM\n#log_directory = '/srv/source/log'\n#external_pid_file = '/run/15.pid'\nport = '1'\n",
+  );
+});
+
 test("access rules of the source's directory are the copy's own, where it has them", async () => {
   const text = "hba_file = '/srv/source/pg_hba.conf'\nident_file = '/srv/source/none.conf'\n";
   expect(await settingsOf(text)).toMatchObject({

@@ -23,6 +23,8 @@ export interface AskOptions {
   readonly configFile?: string | undefined;
   /** Who asks, where this is root: the files may be anybody's links. */
   readonly owner?: Owner | undefined;
+  /** `own`: what the configuration says of the log is asked for, too, and not set aside. */
+  readonly logging?: "own" | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -49,11 +51,11 @@ export async function askSetting(options: AskOptions, name: string): Promise<str
   return status === 0 ? stdout.trim() : undefined;
 }
 
-async function ask({ binDir, directory, configFile, owner, signal }: AskOptions, name: string) {
+async function ask({ binDir, directory, configFile, owner, logging, signal }: AskOptions, name: string) {
   // Root may ask this, in the first place only (main.c). What a configuration says of the log must not hide what is asked for.
   // A file may name another directory, whose postgresql.auto.conf would be read then.
   const settings = {
-    ...CAPTURE_SETTINGS,
+    ...(logging === "own" ? {} : CAPTURE_SETTINGS),
     data_directory: directory,
     ...(configFile === undefined ? {} : { config_file: configFile }),
   };
