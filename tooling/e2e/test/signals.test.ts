@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, lutimesSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
@@ -44,6 +44,7 @@ function randomFrom(seed: number): () => number {
   };
 }
 
+const spoolDir = (): string => world.settings["BACKUP_SPOOL_DIR"] ?? "";
 const settings = (): Record<string, string> => ({ BACKUP_TEMP_DIR: temp, TMPDIR: temp });
 
 async function finishes(binary: Binary, args: readonly string[]): Promise<number> {
@@ -140,9 +141,18 @@ describe("SIGTERM and SIGKILL at any moment leave nothing behind that the next r
     expect([0, "SIGKILL"]).toContain(signal ?? status);
     // Killed while it wrote its counters, it leaves their lock, which the next one takes.
     if (signal === "SIGKILL") await finishes("soar-wal-archive", push);
-    const locks = readdirSync(world.settings["BACKUP_SPOOL_DIR"] ?? "").filter((name) => name.includes(".lock"));
+    // A socket that had no name yet when it was killed goes when it is an hour old.
+    const locks = readdirSync(spoolDir()).filter((name) => name.includes(".lock") && !name.endsWith(".soar-tmp"));
     expect(signal === "SIGKILL" ? locks.filter((name) => name !== "counters.json.lock") : locks).toEqual([]);
     expect(readdirSync(temp)).toEqual([]);
+  });
+
+  test("and the spool has nothing unfinished when an hour has passed", async () => {
+    const twoHoursAgo = new Date(Date.now() - 2 * 3_600_000);
+    const unfinished = (): string[] => readdirSync(spoolDir()).filter((name) => name.endsWith(".soar-tmp"));
+    for (const name of unfinished()) lutimesSync(join(spoolDir(), name), twoHoursAgo, twoHoursAgo);
+    await finishes("soar-wal-archive", [join(world.cluster.dataDir, "pg_wal", wal), wal]);
+    expect(unfinished()).toEqual([]);
   });
 
   test("and the repository is whole", async () => {

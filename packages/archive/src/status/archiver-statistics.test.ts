@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tryLock } from "@soar/durable-files";
@@ -48,6 +48,15 @@ test("counters survive a restart, and a damaged file begins at zero", async () =
   });
   writeFileSync(join(spool, "counters.json"), "{");
   expect((await openStatistics(spool)).counters.archivedTotal).toBe(0);
+});
+
+test("what a killed command left in the spool goes when it is old, archiver or not", async () => {
+  const [old, fresh] = ["counters.json.lock.28230-1.soar-tmp", "counters.json.lock.28231-1.soar-tmp"];
+  for (const name of [old, fresh]) writeFileSync(join(spool, name), "");
+  const twoHoursAgo = new Date(Date.now() - 2 * 3_600_000);
+  utimesSync(join(spool, old), twoHoursAgo, twoHoursAgo);
+  await updateCounters(spool, { archived: 1 }, PATIENT);
+  expect(readdirSync(spool).sort()).toEqual(["counters.json", fresh]);
 });
 
 test("the archiver and commands that archive by themselves add to the same counters", async () => {

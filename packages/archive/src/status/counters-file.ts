@@ -1,6 +1,13 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { makeDirectory, type ProcessLock, readTextIfPresent, replaceFile, tryLock } from "@soar/durable-files";
+import {
+  makeDirectory,
+  type ProcessLock,
+  readTextIfPresent,
+  removeLeftovers,
+  replaceFile,
+  tryLock,
+} from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { parseJsonAs } from "@soar/repository";
 import * as v from "valibot";
@@ -14,6 +21,8 @@ import {
 
 const FILE = "counters.json";
 const RETRY_MS = 10;
+/** What a killed command left is as old; others write within milliseconds. */
+const LEFTOVER_MS = 60 * 60_000;
 const SPOOL_HINT = "The spool directory has to belong to the server's user.";
 
 /** JSON leaves out what is undefined. */
@@ -55,8 +64,9 @@ export async function readCounters(spoolDir: string): Promise<ArchiverCounters> 
 }
 
 /**
- * Adds to the counters of a spool, whoever else does so at the same time, and gives the sum. Rejects with `FILE_UNWRITABLE`
- * or `DISK_FULL` when the file cannot be written, or somebody else holds it for longer than `patienceMs`.
+ * Adds to the counters of a spool, whoever else does so at the same time, and gives the sum. Removes what killed processes left
+ * there, which nobody else does where no archiver is resident. Rejects with `FILE_UNWRITABLE` or `DISK_FULL` when the file cannot
+ * be written, or somebody else holds it for longer than `patienceMs`.
  */
 export async function updateCounters(
   spoolDir: string,
@@ -69,6 +79,7 @@ export async function updateCounters(
   await makeDirectory(spoolDir, { mode: 0o700, sync, hint: SPOOL_HINT });
   const lock = await waitForLock(path, options.patienceMs);
   try {
+    await removeLeftovers(spoolDir, { idleMs: LEFTOVER_MS });
     const counters = addToCounters(await readCounters(spoolDir), change);
     await replaceFile(path, `${JSON.stringify(counters)}\n`, { mode: 0o600, sync, hint: SPOOL_HINT });
     return counters;
