@@ -42,7 +42,7 @@ export const backupCompressionOptions = {
     min: -7,
     max: 19,
     group: "Backup",
-    unset: "2 for gzip, 3 for zstd",
+    unset: "4 for gzip, 3 for zstd",
     example: "6",
     help: "Compression level of new base backups: 1 to 9 for gzip, -7 (fastest) to 19 for zstd. Higher ones store less and take longer.",
   },
