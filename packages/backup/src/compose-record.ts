@@ -62,7 +62,7 @@ export function composeRecord(parts: RecordParts): BackupRecord {
       database: checked.databaseBytes,
       tar: archives.archives.reduce((sum, { summary }) => sum + summary.plainBytes, 0),
       stored: checked.fetchBytes,
-      new: archives.archives.reduce((sum, { object }) => sum + object.size, 0),
+      new: archives.archives.reduce((sum, { summary }) => sum + summary.storedBytes, 0),
       ...(archives.unreadBytes === undefined ? {} : { unread: archives.unreadBytes }),
     },
     codec: options.codec,
@@ -74,12 +74,13 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     tablespaces: archives.archives.flatMap(({ oid, location }) =>
       oid === undefined ? [] : [{ oid, location: location ?? "" }],
     ),
-    archives: archives.archives.map(({ name, oid, object, summary }) => ({
+    archives: archives.archives.map(({ name, oid, objects: [first, ...further], summary }) => ({
       name,
       ...(oid === undefined ? {} : { oid }),
-      object: object.name,
+      object: first?.name ?? "",
+      ...(further.length === 0 ? {} : { further: further.map((object) => object.name) }),
       tar: summary.plainBytes,
-      stored: object.size,
+      stored: summary.storedBytes,
     })),
     objects: [...parts.objects],
     index: {

@@ -3,6 +3,7 @@
 export { chooseBackupLabel, isBackupLabel, requireBackupLabel } from "./records/backup-label.ts";
 export { listBackupDirectories, listBackupRecords, type BackupDirectory } from "./records/backup-directories.ts";
 export {
+  archiveObjects,
   findBackupRecord,
   putBackupRecord,
   readBackupObject,

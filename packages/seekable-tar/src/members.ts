@@ -12,4 +12,10 @@ export {
   type ListedEntry,
   type MemberLayout,
 } from "./write/lay-out-members.ts";
-export { type NewMember, type PackedMember, writeMembers, type WriteMembersOptions } from "./write/member-writer.ts";
+export {
+  type FurtherObjects,
+  type NewMember,
+  type PackedMember,
+  writeMembers,
+  type WriteMembersOptions,
+} from "./write/member-writer.ts";

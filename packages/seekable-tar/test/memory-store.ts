@@ -48,9 +48,8 @@ export async function archiveInto(
   const summaries: WriteSummary[] = [];
   for (const source of sources) {
     const write = writeSeekableTar({ ...options, ...source, table: writer });
-    const parts: Buffer[] = [];
-    for await (const part of write.body) parts.push(part);
-    store.objects.set(source.objectKey, Buffer.concat(parts));
+    for await (const { key, body } of write.objects())
+      store.objects.set(key, Buffer.concat(await Array.fromAsync(body)));
     summaries.push(write.summary());
   }
   const tableSummary = await writer.end();

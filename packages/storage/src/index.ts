@@ -35,7 +35,7 @@ export { withThrottle } from "./wrappers/with-throttle.ts";
 
 // Working with objects
 export { compareKeys } from "./object-key.ts";
-export { partSizeFor } from "./part-size.ts";
+export { objectSizesFor, type ObjectSizes, partSizeFor } from "./part-size.ts";
 export { readObject, type ReadObjectOptions } from "./read-object.ts";
 export { readParallel, type ReadParallelOptions } from "./read-parallel.ts";
 export { uploadStream, type UploadStreamOptions } from "./upload-stream.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MAX_OBJECT_SIZE, partSizeFor } from "./part-size.ts";
+import { MAX_OBJECT_SIZE, objectSizesFor, partSizeFor } from "./part-size.ts";
 import { PROVIDERS } from "./providers.ts";
 
 const MIB = 1024 ** 2;
@@ -39,4 +39,25 @@ test.each([
 test("takes fractions and negative sizes for a bug", () => {
   expect(() => partSizeFor(-1, PROVIDERS.aws)).toThrow(RangeError);
   expect(() => partSizeFor(1.5, PROVIDERS.aws)).toThrow(RangeError);
+});
+
+test("five parts of an object take at most 240 MiB, however long the stream and however few parts the store takes", () => {
+  const maxParts = fc.integer({ min: 1, max: 10_000 });
+  const expected = fc.integer({ min: 0, max: 100 * 1024 ** 4 });
+  fc.assert(
+    fc.property(maxParts, expected, (most, expectedSize) => {
+      const { partSize, objectBytes } = objectSizesFor(expectedSize, { ...PROVIDERS.aws, maxParts: most });
+      expect(5 * partSize).toBeLessThanOrEqual(240 * MIB);
+      expect(objectBytes).toBeLessThanOrEqual(Math.min(MAX_OBJECT_SIZE, most * partSize));
+      expect(objectBytes).toBeGreaterThanOrEqual(Math.min(expectedSize, most * 48 * MIB, MAX_OBJECT_SIZE));
+    }),
+  );
+});
+
+test.each([
+  [420e9, 1],
+  [500e9, 1],
+  [10e12, 20],
+])("%i bytes are stored in %i objects on AWS", (expectedSize, objects) => {
+  expect(Math.ceil(expectedSize / objectSizesFor(expectedSize, PROVIDERS.aws).objectBytes)).toBe(objects);
 });

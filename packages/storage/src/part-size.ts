@@ -34,3 +34,23 @@ export function partSizeFor(expectedSize: number, features: PartLimits): number 
     },
   );
 }
+
+/** Of an upload that is to stay within some hundred megabytes of memory: five parts are, four on their way and one that is filled. */
+const LARGEST_BUFFERED_PART = 48 * 1024 ** 2;
+
+export interface ObjectSizes {
+  /** Bytes of a part, at most 48 MiB unless the store wants larger ones. */
+  readonly partSize: number;
+  /** Most bytes of an object in such parts. */
+  readonly objectBytes: number;
+}
+
+/**
+ * How to store a stream of about `expectedSize` bytes in as few objects as can be without needing more memory for a longer
+ * stream: in one, up to 480 GB in 10,000 parts. Whoever cuts the stream after `objectBytes` can store one of any length.
+ */
+export function objectSizesFor(expectedSize: number, features: PartLimits): ObjectSizes {
+  const largest = Math.min(MAX_OBJECT_SIZE, features.maxParts * Math.min(LARGEST_BUFFERED_PART, features.maxPartSize));
+  const partSize = partSizeFor(Math.min(expectedSize, largest), features);
+  return { partSize, objectBytes: Math.min(MAX_OBJECT_SIZE, partSize * features.maxParts) };
+}

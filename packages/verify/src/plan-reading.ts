@@ -1,5 +1,5 @@
 import { parseWalSegment } from "@soar/pg-tools";
-import { backupKey } from "@soar/repository";
+import { archiveObjects, backupKey } from "@soar/repository";
 import type { WalObject } from "@soar/repository/wal";
 import type { StoredObject } from "@soar/storage";
 import { NOTHING_READ } from "./sample/read-memory.ts";
@@ -103,7 +103,7 @@ function* segmentUnits(
 }
 
 function archiveUnits({ label, record, objects }: CompleteBackup, byKey: ReadonlyMap<string, StoredObject>): Unit[] {
-  return record.archives.flatMap(({ object }) => {
+  return archiveObjects(record).flatMap((object) => {
     const key = backupKey(label, object);
     const size = objects.get(object) ?? 0;
     const storedAt = byKey.get(key)?.modifiedAt ?? new Date(0);

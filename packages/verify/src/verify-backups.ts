@@ -1,4 +1,4 @@
-import { backupKey, BACKUP_OBJECTS, parseBackupKey } from "@soar/repository";
+import { archiveObjects, backupKey, BACKUP_OBJECTS, parseBackupKey } from "@soar/repository";
 import type { MemberLocation, SeekArchive } from "@soar/seekable-tar";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { Finding } from "./finding.ts";
@@ -46,7 +46,7 @@ export async function verifyBackups(
   for (const backup of backups) {
     const { hasTable, findings: found } = await verifyBackup(survey, backup, { ...options, reading, coverage });
     findings.push(...found);
-    const keys = backup.record.archives.map(({ object }) => backupKey(backup.label, object));
+    const keys = archiveObjects(backup.record).map((object) => backupKey(backup.label, object));
     for (const key of keys) if (!hasTable || sizes.get(key) === undefined) unreadable.add(key);
   }
   return { findings, wholeSlices: coverage.wholeSlices(), unreadable };

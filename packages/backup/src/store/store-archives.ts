@@ -11,10 +11,9 @@ import {
   type SeekTableSummary,
   type WriteSummary,
 } from "@soar/seekable-tar";
-import { writeMembers } from "@soar/seekable-tar/members";
-import type { ObjectStore } from "@soar/storage";
+import { type FurtherObjects, writeMembers } from "@soar/seekable-tar/members";
+import { objectSizesFor, type ObjectStore } from "@soar/storage";
 import { proveMaxParts } from "@soar/storage/probes";
-import { partsAtOnce } from "./parts-at-once.ts";
 import { openSinkStream } from "./sink-stream.ts";
 import {
   type ArchiveFiles,
@@ -47,7 +46,8 @@ export interface StoredArchive {
   readonly name: string;
   readonly oid: number | undefined;
   readonly location: string | undefined;
-  readonly object: BackupObject;
+  /** In the order of the stream; one, unless it is too large for one. */
+  readonly objects: readonly BackupObject[];
   readonly summary: WriteSummary;
 }
 
@@ -91,7 +91,7 @@ export async function storeArchives(
   return {
     archives,
     table: summary,
-    objects: [...archives.map(({ object }) => object), index, manifest],
+    objects: [...archives.flatMap(({ objects }) => objects), index, manifest],
     startLsn,
     startTimeline,
     stopLsn,
@@ -149,30 +149,45 @@ async function storeEach(store: ObjectStore, running: RunningBackup, options: Ea
   for await (const archive of running.archives()) {
     const { oid, location } = archive;
     const name = oid === undefined ? "base" : String(oid);
-    const objectName = `${oid ?? "backup"}.${existing === undefined ? "tar" : "members"}${codecSuffix(codec)}`;
-    const objectKey = backupKey(label, objectName);
-    const write = writeArchive(archive, { ...options, name, objectKey });
+    const nameOf = (number: number): string =>
+      archiveObjectName(oid, { number, codec, isFull: existing === undefined });
+    const keyOf = (number: number): string => backupKey(label, nameOf(number));
     const estimate = running.tablespaces.find((tablespace) => tablespace.oid === oid)?.estimatedBytes;
     const expected = expectedSize(estimate ?? total);
-    // Before it is decided how many parts fit into memory: a server that takes few of them has them larger.
-    await proveMaxParts(store, objectKey, { expectedSize: expected, signal });
-    const { size } = await uploadClaimed(store, objectKey, write.body, {
-      expectedSize: expected,
-      parallel: partsAtOnce(expected, store),
-      signal,
+    // Before it is decided how large an object may be: a server that takes few parts has smaller ones.
+    await proveMaxParts(store, keyOf(1), { expectedSize: expected, signal });
+    const { partSize, objectBytes } = objectSizesFor(expected, store.features);
+    const write = writeArchive(archive, {
+      ...options,
+      name,
+      objectKey: keyOf(1),
+      further: { bytes: objectBytes, keyOf },
     });
+    for await (const { key, body } of write.objects())
+      await uploadClaimed(store, key, body, { expectedSize: expected, partSize, signal });
     const summary = write.summary();
-    archives.push({ name, oid, location, summary, object: { name: objectName, size, sha256: summary.storedSha256 } });
+    const objects = summary.objects.map(({ storedBytes, storedSha256 }, at) => {
+      return { name: nameOf(at + 1), size: storedBytes, sha256: storedSha256 };
+    });
+    archives.push({ name, oid, location, summary, objects });
   }
   return archives;
 }
 
+/** `backup.tar.gz`, then `backup-2.tar.gz`; what an incremental adds is no tar. */
+function archiveObjectName(
+  oid: number | undefined,
+  { number, codec, isFull }: { readonly number: number; readonly codec: Codec; readonly isFull: boolean },
+): string {
+  return `${oid ?? "backup"}${number === 1 ? "" : `-${number}`}.${isFull ? "tar" : "members"}${codecSuffix(codec)}`;
+}
+
 function writeArchive(
   archive: ArchiveStream | ArchiveFiles,
-  options: EachOptions & { readonly name: string; readonly objectKey: string },
+  options: EachOptions & { readonly name: string; readonly objectKey: string; readonly further: FurtherObjects },
 ): SeekableTarWrite {
-  const { codec, level, table, pool, existing, unchanged, signal, name, objectKey } = options;
-  const common = { name, objectKey, codec, table, releaseBody: true, signal };
+  const { codec, level, table, pool, existing, unchanged, signal, name, objectKey, further } = options;
+  const common = { name, objectKey, further, codec, table, releaseBody: true, signal };
   if ("members" in archive)
     return writeMembers({
       ...common,

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { recordOf } from "../../test/sample-repository.ts";
 import { listBackupDirectories, listBackupRecords } from "./backup-directories.ts";
 import {
+  archiveObjects,
   findBackupRecord,
   putBackupRecord,
   readBackupObject,
@@ -41,7 +42,7 @@ const records: fc.Arbitrary<BackupRecord> = fc
     subscriptions: fc.array(fc.record({ database: text, name: text })),
     archives: fc.array(
       fc.record(
-        { name: text, oid, object: text, tar: size, stored: size },
+        { name: text, oid, object: text, further: fc.array(text), tar: size, stored: size },
         { requiredKeys: ["name", "object", "tar", "stored"] },
       ),
     ),
@@ -63,6 +64,14 @@ const records: fc.Arbitrary<BackupRecord> = fc
     ),
   })
   .map((fields) => ({ ...record, ...fields }));
+
+test("the objects of a backup's archives are those of each, also where it goes on in others", () => {
+  const archives = [
+    { name: "16420", oid: 16_420, object: "16420.tar", tar: 1, stored: 1 },
+    { name: "base", object: "backup.tar", further: ["backup-2.tar", "backup-3.tar"], tar: 3, stored: 3 },
+  ];
+  expect(archiveObjects({ archives })).toEqual(["16420.tar", "backup.tar", "backup-2.tar", "backup-3.tar"]);
+});
 
 describe("backup.json", () => {
   test("is read as it was written", async () => {

@@ -92,7 +92,15 @@ const schema = v.object({
 
   /** The tar streams: the data directory's has oid undefined, each extra tablespace's its OID. */
   archives: v.array(
-    v.object({ name: v.string(), oid: v.optional(oid), object: v.string(), tar: byteCount, stored: byteCount }),
+    v.object({
+      name: v.string(),
+      oid: v.optional(oid),
+      object: v.string(),
+      /** Objects that it goes on in, where it is too large for one; `stored` is that of all. */
+      further: v.optional(v.array(v.string())),
+      tar: byteCount,
+      stored: byteCount,
+    }),
   ),
   /** Every object of this backup but this record, by its name below `base/<label>/`. */
   objects: v.array(v.object({ name: v.string(), size: byteCount, sha256: sha256Text })),
@@ -115,6 +123,11 @@ const schema = v.object({
 
 /** `base/<label>/backup.json`. Written last: the backup exists from this moment on. */
 export type BackupRecord = v.InferOutput<typeof schema>;
+
+/** Names of the objects that hold the archives of a backup, below its label. */
+export function archiveObjects({ archives }: Pick<BackupRecord, "archives">): string[] {
+  return archives.flatMap(({ object, further = [] }) => [object, ...further]);
+}
 
 /** The record of one backup, or undefined when there is no *complete* backup of this label. */
 export async function findBackupRecord(

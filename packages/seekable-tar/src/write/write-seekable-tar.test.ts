@@ -70,13 +70,44 @@ test.each(CODECS)(
           newPlainBytes: tar.length,
           storedBytes: stored.length,
           entries: made.length,
-          storedSha256,
+          objects: [{ key: "data.tar", storedBytes: stored.length, storedSha256 }],
         });
       }),
       { numRuns: 15 },
     );
   },
 );
+
+test("an archive that is too large for one object goes on in others, which are the same archive one behind the other", async () => {
+  const most = fc.integer({ min: 1, max: 40_000 });
+  await fc.assert(
+    fc.asyncProperty(
+      tarArbitrary([4096, 8192, 30_000]),
+      most,
+      fc.constantFrom(...CODECS),
+      async (made, bytes, codec) => {
+        const tar = makeTar(made);
+        const [store, whole] = [new MemoryStore(), new MemoryStore()];
+        const further = { bytes, keyOf: (number: number) => `data-${number}.tar` };
+        const source = [{ name: "data", objectKey: "data.tar", source: [tar] }];
+        const { table, summaries } = await archiveInto(store, source, { codec, pool, ...SMALL, further });
+        await archiveInto(whole, source, { codec, pool, ...SMALL });
+        const keys = [...store.objects.keys()];
+        expect(keys).toEqual(keys.map((_, at) => (at === 0 ? "data.tar" : `data-${at + 1}.tar`)));
+        expect(Buffer.concat([...store.objects.values()])).toEqual(whole.bytes("data.tar"));
+        expect(joined(store, table)).toEqual([tar]);
+        const sizes = Array.from(store.objects.values(), ({ length }) => length);
+        expect(summaries[0]?.objects.map(({ storedBytes }) => storedBytes)).toEqual(sizes);
+        // Only a single member may be larger than an object is to be.
+        const { members } = table.archives[0] ?? { members: undefined };
+        const places = Array.from({ length: members?.length ?? 0 }, (_, index) => members?.get(index));
+        for (const [key, { length }] of store.objects)
+          if (length > bytes) expect(places.filter((place) => place?.object === key)).toHaveLength(1);
+      },
+    ),
+    { numRuns: 15 },
+  );
+});
 
 test("tar lists and extracts the object", async () => {
   const store = new MemoryStore();

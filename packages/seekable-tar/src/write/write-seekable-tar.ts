@@ -5,7 +5,7 @@ import { memberize, type PlainMember } from "./memberize.ts";
 import { MemoryRecycler } from "./memory-recycler.ts";
 import { type PackedMember, type SeekableTarWrite, writeMembers, type WriteMembersOptions } from "./member-writer.ts";
 
-type Passed = "name" | "objectKey" | "codec" | "table" | "releaseBody" | "onProgress" | "signal";
+type Passed = "name" | "objectKey" | "further" | "codec" | "table" | "releaseBody" | "onProgress" | "signal";
 
 export interface WriteSeekableTarOptions extends Pick<WriteMembersOptions<never>, Passed> {
   /** A tar stream with any chunk boundaries; chunks are copied before the next one is asked for. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { backupKey, type BackupRecord } from "@soar/repository";
+import { archiveObjects, backupKey, type BackupRecord } from "@soar/repository";
 import type { DamageReport } from "./damage-report.ts";
 
 interface Progress {
@@ -14,8 +14,9 @@ interface Progress {
 export class StoredDigests {
   readonly #objects: ReadonlyMap<string, Progress>;
 
-  constructor({ label, objects, archives }: BackupRecord) {
-    const names = new Set(archives.map(({ object }) => object));
+  constructor(record: BackupRecord) {
+    const { label, objects } = record;
+    const names = new Set(archiveObjects(record));
     const own = objects.filter(({ name }) => names.has(name));
     this.#objects = new Map(
       own.map(({ name, size, sha256 }) => [

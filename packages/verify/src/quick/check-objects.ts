@@ -1,4 +1,11 @@
-import { BACKUP_OBJECTS, backupKey, sha256Hex, SMALL_OBJECT_LIMIT_BYTES, type BackupRecord } from "@soar/repository";
+import {
+  archiveObjects,
+  BACKUP_OBJECTS,
+  backupKey,
+  sha256Hex,
+  SMALL_OBJECT_LIMIT_BYTES,
+  type BackupRecord,
+} from "@soar/repository";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { isDamage, RESTORE_OBJECT, type Finding } from "../finding.ts";
 import type { CompleteBackup } from "../survey/survey-repository.ts";
@@ -26,11 +33,7 @@ export async function checkObjects(
 ): Promise<CheckedObjects> {
   const findings: Finding[] = [];
   const contents = new Map<string, Buffer>();
-  const unread = new Set([
-    BACKUP_OBJECTS.index,
-    BACKUP_OBJECTS.manifest,
-    ...record.archives.map(({ object }) => object),
-  ]);
+  const unread = new Set([BACKUP_OBJECTS.index, BACKUP_OBJECTS.manifest, ...archiveObjects(record)]);
   for (const expected of record.objects) {
     const key = backupKey(record.label, expected.name);
     const size = objects.get(expected.name);
@@ -85,9 +88,10 @@ function strays(objects: ReadonlyMap<string, number>, record: BackupRecord): Fin
 }
 
 /** A record that names too little would make everything look complete. */
-function incomplete({ label, objects, archives }: BackupRecord): Finding[] {
+function incomplete(record: BackupRecord): Finding[] {
+  const { label, objects, archives } = record;
   const sizes = new Map(objects.map(({ name, size }) => [name, size]));
-  const absent = [...REQUIRED, ...archives.map(({ object }) => object)].filter((name) => !sizes.has(name));
+  const absent = [...REQUIRED, ...archiveObjects(record)].filter((name) => !sizes.has(name));
   const base = archives.some(({ oid }) => oid === undefined) ? [] : ["the archive of the data directory"];
   const missing = [...absent, ...base];
   return missing.length === 0

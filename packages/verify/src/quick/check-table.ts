@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import {
+  archiveObjects,
   backupKey,
   BACKUP_OBJECTS,
   parseBackupKey,
@@ -97,9 +98,10 @@ function checkPlaces(table: SeekTable, record: BackupRecord, backups: readonly C
       place.problem ??= problemOf(place, member, isOwn(member.object, record));
     }
   }
-  for (const { object, stored } of record.archives) {
+  for (const object of archiveObjects(record)) {
     const key = backupKey(record.label, object);
-    if (!places.has(key)) places.set(key, { size: stored, end: 0, problem: undefined });
+    const size = record.objects.find(({ name }) => name === object)?.size ?? 0;
+    if (!places.has(key)) places.set(key, { size, end: 0, problem: undefined });
   }
   return [...places].flatMap(([object, place]) => {
     const isFilled = !isOwn(object, record) || place.end === place.size;
