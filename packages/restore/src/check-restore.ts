@@ -73,7 +73,14 @@ export async function checkRestore(
     configuration,
     opened: await findOpened(dataDir),
     linksThere: await findLinksThere(approach, { dataDir, tablespacePlaces: new Set(tablespaces.values()) }),
-    missingHere: await findMissingHere(plan.backup, { dataDir, binDir, inPlace, config, systemEnv }),
+    missingHere: await findMissingHere(plan.backup, {
+      dataDir,
+      binDir,
+      inPlace,
+      isThere: !["fill", "replace", "refill"].includes(approach.kind),
+      config,
+      systemEnv,
+    }),
   };
 }
 

@@ -36,7 +36,7 @@ export function isElsewhere({ settings, source }: ConfigSource): boolean {
 }
 
 /** Whether no base backup holds a path of the data directory, because it is a link or lies behind one. */
-export function isLeftOut(inside: string, { leftOut = [] }: ConfigSource): boolean {
+export function isLeftOut(inside: string, { leftOut = [] }: Pick<ConfigSource, "leftOut">): boolean {
   return leftOut.some((path) => inside === path || inside.startsWith(`${path}/`));
 }
 

@@ -6,7 +6,7 @@ import { formatConfigSetting, parseConfigSettings } from "@soar/pg-tools/recover
 import type { BackupRecord } from "@soar/repository";
 import { splitChanged, suitToHost } from "./host-settings.ts";
 import { AUTO_CONF, formsOf } from "./legal-files.ts";
-import type { ChangedSetting } from "./refused-settings.ts";
+import { askSetting, type AskOptions, type ChangedSetting } from "./refused-settings.ts";
 
 /** What the restored server will read as its configuration. */
 export interface ForeseenConfig {
@@ -23,15 +23,22 @@ interface ForeseeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface Foreseen {
+  /** What the restored server would refuse on this host, and what it will be given instead. */
+  readonly changed: readonly ChangedSetting[];
+  /** What it will come to, of what names places on the host. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
 /**
- * What of its configuration the restored server would refuse on this host, and what it will be given instead: found as the
- * restore finds it, in a data directory that has nothing but these files and is removed.
+ * What the configuration of the restored server will be on this host: found as the restore finds it, in a data directory that has
+ * nothing but these files and is removed.
  */
-export async function foreseeChanged(
+export async function foreseeSettings(
   { saved, configFile }: ForeseenConfig,
   { settings, source }: BackupRecord,
   { binDir, onUnknownPages, signal }: ForeseeOptions,
-): Promise<ChangedSetting[]> {
+): Promise<Foreseen> {
   const last = join(source.dataDirectory, AUTO_CONF);
   const forms = formsOf(saved, { settings, source });
   const paths = [...saved.keys()].filter((path) => path !== last && forms.get(path) !== "access");
@@ -47,7 +54,32 @@ export async function foreseeChanged(
     );
   await write(AUTO_CONF, [splitChanged(textOf(saved, last)).own]);
   // The server that is going to be stopped may have taken them.
-  return await suitToHost({ dataDir, configFile, binDir, owner, signal, pages: "all", onUnknownPages });
+  const asked = { configFile, binDir, owner, signal };
+  const changed = await suitToHost({ ...asked, dataDir, pages: "all", onUnknownPages });
+  return { changed, settings: await askPlaces({ ...asked, directory: dataDir }) };
+}
+
+const PLACES = [
+  "logging_collector",
+  "log_directory",
+  "unix_socket_directories",
+  "ssl",
+  "shared_preload_libraries",
+  "dynamic_library_path",
+];
+/** Of a server that has `ssl` on. */
+export const PLACES_OF_SSL = ["ssl_cert_file", "ssl_key_file", "ssl_ca_file", "ssl_crl_file", "ssl_dh_params_file"];
+
+/** Settings that name places on the host, as a configuration has them; none where the server refuses it. */
+export async function askPlaces(options: AskOptions): Promise<Record<string, string>> {
+  const ask = async (names: readonly string[]) =>
+    await Promise.all(
+      names.map(async (name) => [name, await askSetting({ ...options, logging: "own" }, name)] as const),
+    );
+  const places = await ask(PLACES);
+  const isSecure = places.some(([name, value]) => name === "ssl" && value === "on");
+  const found = isSecure ? [...places, ...(await ask(PLACES_OF_SSL))] : places;
+  return Object.fromEntries(found.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])));
 }
 
 function textOf(saved: ReadonlyMap<string, Buffer>, path: string): string {

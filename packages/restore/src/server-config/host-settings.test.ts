@@ -6,7 +6,7 @@ import { sampleRecord } from "@soar-tooling/sample-repository";
 import { serverUser } from "@soar-tooling/test-bench";
 import { parseConfigSettings } from "@soar/pg-tools/recovery-config";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { foreseeChanged } from "./foresee-settings.ts";
+import { foreseeSettings } from "./foresee-settings.ts";
 import { readChanged, suitToHost } from "./host-settings.ts";
 
 let dataDir: string;
@@ -82,7 +82,9 @@ describe.each(postgresMajors())("on PostgreSQL $version", ({ binDir }) => {
     };
     const saved = new Map(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)]));
     expect(
-      (await foreseeChanged({ saved, configFile: undefined }, backup, { binDir })).map(({ name }) => name).toSorted(),
+      (await foreseeSettings({ saved, configFile: undefined }, backup, { binDir })).changed
+        .map(({ name }) => name)
+        .toSorted(),
     ).toEqual(["max_stack_depth", "timezone", "wal_compression"]);
   });
 
@@ -141,7 +143,7 @@ describe.each(postgresMajors())("on PostgreSQL $version", ({ binDir }) => {
       ["/srv/source/postgresql.auto.conf", Buffer.from(auto)],
       [configFile, Buffer.from("timezone = 'Mars/As Saved'\n")],
     ]);
-    const foreseen = await foreseeChanged({ saved, configFile }, backup, { binDir });
+    const { changed: foreseen } = await foreseeSettings({ saved, configFile }, backup, { binDir });
     put("postgresql.auto.conf", auto);
     const changed = await suitToHost({ dataDir, binDir, owner, configFile });
     expect(foreseen.toSorted(byName)).toEqual(changed.toSorted(byName));

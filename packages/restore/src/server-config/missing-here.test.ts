@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
 import { sampleRecord } from "@soar-tooling/sample-repository";
-import { requires } from "@soar-tooling/test-bench";
+import { requires, serverUser } from "@soar-tooling/test-bench";
 import { afterAll, expect, test } from "vitest";
 import { findMissingHere } from "./missing-here.ts";
 
@@ -18,6 +18,7 @@ mkdirSync(source);
 symlinkSync("../ssl", join(source, "certs"));
 symlinkSync("../ssl/server.key", join(source, "server.key"));
 symlinkSync("../ssl/gone.key", join(source, "gone.key"));
+chmodSync(root, 0o755);
 afterAll(() => rmSync(root, { recursive: true }));
 
 /** `in place` and `as a copy`: what the plan warns of. */
@@ -61,11 +62,61 @@ test.each([
         binDir: root,
         config: undefined,
         inPlace: dataDir === source,
+        isThere: false,
         systemEnv: {},
       })
     ).map((sentence) => /ssl_key_file = '(.*)', which/.exec(sentence)?.[1]);
   expect(await missing(source)).toEqual(inPlace ? [name] : []);
   expect(await missing(copy)).toEqual(inCopy ? [name] : []);
+});
+
+const DIRECTORIES = [
+  "logging_collector = on",
+  `log_directory = '${root}/gone/log'`,
+  `unix_socket_directories = '${root}, "${root}/gone/a, b", ${root}/gone/c , @abstract, sockets'`,
+  "",
+].join("\n");
+const SOCKETS = [`unix_socket_directories = '${root}/gone/a, b'`, `unix_socket_directories = '${root}/gone/c'`];
+
+/** What the warnings name, of a server whose configuration this was. */
+async function namedMissing(
+  text: string,
+  { inPlace = false, isThere = false, dataDir = copy },
+): Promise<(string | undefined)[]> {
+  const record = sampleRecord({});
+  const path = join(source, "postgresql.conf");
+  const backup = {
+    ...record,
+    source: { ...record.source, dataDirectory: source },
+    settings: { config_file: path, ssl: "on", ssl_key_file: "/nowhere/server.key" },
+    databases: [],
+  };
+  const { binDir } = requireInstallation();
+  const config = { saved: new Map([[path, Buffer.from(text)]]), configFile: undefined };
+  const sentences = await findMissingHere(backup, { dataDir, binDir, inPlace, isThere, config, systemEnv: {} });
+  return sentences.map((sentence) => /\w+ = '.*?'(?=, which is)/.exec(sentence)?.[0]);
+}
+
+test.each([
+  [true, [`log_directory = '${root}/gone/log'`, ...SOCKETS]],
+  // It gets a log directory of its own.
+  [false, SOCKETS],
+])(
+  "directories that the server must have are named before anything is touched (in place: %j)",
+  async (inPlace, expected) => {
+    expect(await namedMissing(DIRECTORIES, { inPlace, dataDir: inPlace ? source : copy })).toEqual(expected);
+  },
+);
+
+test("of a copy whose own configuration was changed since, the backup's record tells nothing", async () => {
+  const dataDir = join(root, "restored");
+  mkdirSync(dataDir);
+  writeFileSync(join(dataDir, "postgresql.conf"), `ssl = off\nunix_socket_directories = '${root}'\n`);
+  writeFileSync(join(dataDir, "postgresql.auto.conf"), "");
+  if (process.getuid?.() === 0)
+    for (const path of [dataDir, join(dataDir, "postgresql.conf"), join(dataDir, "postgresql.auto.conf")])
+      chownSync(path, serverUser().uid, serverUser().gid);
+  expect(await namedMissing(DIRECTORIES, { dataDir, isThere: true })).toEqual([]);
 });
 
 const HUGE_PAGES = "/sys/kernel/mm/hugepages";
@@ -86,8 +137,8 @@ test.each([
     const modulePath = JSON.stringify(new URL("missing-here.ts", import.meta.url).href);
     const code = `import { findMissingHere } from ${modulePath};
       const [backup, binDir] = process.argv.slice(1);
-      const saved = new Map([["/srv/postgresql.conf", Buffer.from("huge_pages = on\\n")]]);
-      const options = { dataDir: "/none", binDir, inPlace: false, systemEnv: {}, config: { saved, configFile: undefined } };
+      const saved = new Map([["/srv/postgresql.conf", Buffer.from("huge_pages = on\\nunix_socket_directories = ''\\n")]]);
+      const options = { dataDir: "/none", binDir, inPlace: false, isThere: false, systemEnv: {}, config: { saved, configFile: undefined } };
       console.log((await findMissingHere(JSON.parse(backup), options)).join("\\n"));`;
     const node = [process.execPath, "--conditions=soar-source", "--input-type=module", "--eval", code];
     const script = `mount --bind "$1" ${HUGE_PAGES} && shift && exec "$@"`;
