@@ -2,7 +2,13 @@ import { resolve } from "node:path";
 import { confirmOptions, defineCommand, formatSize, formatTable } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { realDataDirectory } from "@soar/restore";
-import { discardKept, listKeptData, requireDiscardable, type KeptData } from "@soar/restore/in-place";
+import {
+  discardKept,
+  listKeptData,
+  requireDiscardable,
+  whyNotDiscardable,
+  type KeptData,
+} from "@soar/restore/in-place";
 
 export const discardOld = defineCommand({
   name: "discard-old",
@@ -31,11 +37,15 @@ export const discardOld = defineCommand({
   async run({ config, positionals, log, output, confirm }) {
     const dataDir = await realDataDirectory(resolve(config.dataDir));
     const kept = chosen(await listKeptData(dataDir), positionals.directories ?? [], dataDir);
-    if (config.dryRun || kept.length === 0)
+    if (kept.length === 0)
+      return output.report({ json: { version: 1, dataDir, kept }, text: () => `Nothing is kept of ${dataDir}.` });
+    if (config.dryRun) {
+      const obstacle = await whyNotDiscardable(dataDir, kept);
       return output.report({
-        json: { version: 1, dataDir, kept },
-        text: () => (kept.length === 0 ? `Nothing is kept of ${dataDir}.` : listText(kept)),
+        json: { version: 1, dataDir, kept, obstacle: obstacle?.message },
+        text: () => [listText(kept), ...obstacleText(obstacle)].join("\n"),
       });
+    }
     await requireDiscardable(dataDir, kept);
     const sum = formatSize(kept.reduce((total, { bytes }) => total + bytes, 0));
     await confirm({
@@ -51,6 +61,11 @@ export const discardOld = defineCommand({
     output.report({ json: { version: 1, dataDir, removed: kept }, text: () => `Removed ${sum}.` });
   },
 });
+
+/** What a run without --dry-run would end with. */
+function obstacleText(obstacle: SoarError | undefined): string[] {
+  return obstacle === undefined ? [] : [`Not removed as things are: ${obstacle.message}`, obstacle.hint ?? ""];
+}
 
 /** Throws `DIRECTORY_FOREIGN` for one that no restore of this data directory kept. */
 function chosen(kept: readonly KeptData[], names: readonly string[], dataDir: string): KeptData[] {

@@ -209,12 +209,13 @@ function nextSteps(report: RestoreReport, { appServices }: Pick<Prepared, "appSe
   const command = byHand(localWal);
   if (command !== undefined)
     steps.push(
+      `this restore is not over before that WAL is in the repository: when the reason is gone, give the same command again, which leaves the data of the server alone; to give that WAL up: soar-restore forget --data-dir ${dataDir}. Until then discard-old does not remove the only copy`,
       `to close the hole behind the earlier base backups, when the reason is gone, as somebody who may read these files and write to the bucket: ${command}`,
     );
   if (startedServices.length === 0 && appServices.length > 0)
     steps.push(`start the applications: systemctl start ${appServices.join(" ")}`);
   steps.push("replication slots do not come back: make those that are needed again");
-  if (keptAs !== undefined)
+  if (keptAs !== undefined && command === undefined)
     steps.push(`when nobody needs the old data any more: soar-restore discard-old --data-dir ${dataDir}`);
   return steps;
 }

@@ -4,6 +4,7 @@ import { readClusterState, stopCluster } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
 import { hasErrorCode, isSoarError, messageOf, SoarError } from "@soar/errors";
 import { archiveLocalWal, type ArchivedLocalWal } from "./archive-wal/archive-local-wal.ts";
+import { isAllStored, requireAllStored } from "./archive-wal/require-all-stored.ts";
 import { walToArchive, type LocalWalFile } from "./archive-wal/wal-to-archive.ts";
 import { controlOf } from "./check-restore.ts";
 import { requireWritten } from "./go-on/check-there.ts";
@@ -96,9 +97,12 @@ function withWalFact(failure: unknown, { dataDir }: Run, localWal: ArchivedLocal
   });
 }
 
+/** What could not be stored is in no repository: the restore is not over before it is there, and nothing of it is discarded. */
 async function storeAndEnd(run: Run, server: HandedOver): Promise<Finished> {
   const localWal = await storeLocalWal(run);
-  await endRestore(run);
+  // Nothing else was left to do to a run that finds its server opened.
+  if (run.approach.kind === "opened") requireAllStored(run.dataDir, localWal);
+  if (isAllStored(localWal)) await endRestore(run);
   return { ...server, localWal };
 }
 

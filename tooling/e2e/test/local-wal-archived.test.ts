@@ -210,6 +210,7 @@ test(
       const again = await world.run("soar-wal-archive", [join(kept, "pg_wal", name), name], { settings });
       expect(again, again.stderr).toMatchObject({ status: 0 });
     }
+    expect(reportOf(await restore("--json")).localWal).toMatchObject({ archived: [], left: [] });
     await takeBackup();
     await expectGreen();
   },
@@ -228,7 +229,7 @@ test.each([
   ["that is kept", []],
   ["that is overwritten", ["--delta"]],
 ])(
-  "keys that may not write fail no restore over a directory %s: what is in no repository is told, and the command that stores it works",
+  "keys that may not write fail no restore over a directory %s: what is in no repository is told and not discarded, and the command that stores it works",
   { timeout: 180_000 },
   async (_, args) => {
     const { cluster, s3, settings } = world;
@@ -253,6 +254,17 @@ test.each([
     expect(result.stdout).toMatch(/next: +take a base backup now/);
     expect(await rowsOf(cluster)).toEqual([{ rows }]);
     expect(missing(stores)).toEqual(stores);
+    expect(result.stdout).not.toContain("discard-old --data-dir");
+    // The only copy.
+    const left = /a restore is not finished there: up to \d+ WAL files, from \S+ on, may be in no repository yet/;
+    const listed = await world.run("soar-restore", ["discard-old", "--data-dir", cluster.dataDir, "--dry-run"]);
+    expect(listed).toMatchObject({ status: 0, stdout: expect.stringMatching(left) as string });
+    expect(await world.run("soar-restore", ["discard-old", "--data-dir", cluster.dataDir, "--yes"])).toMatchObject({
+      status: 82,
+      stderr: expect.stringMatching(left) as string,
+    });
+    const unstored = await restore(...args);
+    expect(unstored).toMatchObject({ status: 53, stderr: expect.stringContaining(stores[0] ?? "") as string });
     s3.clearFaults();
     await archiveAll(cluster);
     const verified = await world.run("soar-backup-verify", ["--level", "quick"]);
@@ -263,6 +275,13 @@ test.each([
     // Not synchronously: the bucket is served by this process.
     expect(await promisify(execFile)("sh", ["-c", command], { env, cwd: "/" })).toMatchObject({ stderr: "" });
     expect(missing(stores)).toEqual([]);
+    expect(reportOf(await restore(...args, "--json")).localWal).toMatchObject({
+      archived: [],
+      present: stores,
+      left: [],
+    });
+    const free = await world.run("soar-restore", ["discard-old", "--data-dir", cluster.dataDir, "--dry-run", "--json"]);
+    expect(JSON.parse(free.stdout)).not.toHaveProperty("obstacle");
     expect(await rowsFromRepositoryAlone(["--target-time", instant])).toEqual([{ rows: before }]);
     await expectGreen();
   },

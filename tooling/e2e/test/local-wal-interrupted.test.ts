@@ -225,23 +225,26 @@ test(
   },
 );
 
-test("what was to be stored and is gone meanwhile is told as left, not as done", { timeout: 180_000 }, async () => {
-  await loseServer();
-  const args = ["--latest", "--delta"];
-  await interruptWhileStoring(args, "SIGKILL");
-  const { savedWal } = JSON.parse(readFileSync(recordFile(), "utf8")) as { savedWal: string };
-  renameSync(savedWal, join(world.directory, "elsewhere"));
-  const again = await world.run("soar-restore", [...args, "--yes", "--json"]);
-  expect(again, again.stderr).toMatchObject({ status: 0 });
-  const { localWal } = JSON.parse(again.stdout) as {
-    localWal?: { archived: string[]; left: string[]; reason: string };
-  };
-  expect(localWal?.archived).toEqual([]);
-  expect(localWal?.left.length).toBeGreaterThan(1);
-  expect(localWal?.reason).toContain(savedWal);
-  expect(await rowsThere()).toEqual([{ rows }]);
-  await takeBackup();
-});
+test(
+  "what was to be stored and is gone meanwhile is told as left, not as done, until it is given up",
+  { timeout: 180_000 },
+  async () => {
+    const { cluster } = world;
+    await loseServer();
+    const args = ["--latest", "--delta"];
+    await interruptWhileStoring(args, "SIGKILL");
+    const { savedWal } = JSON.parse(readFileSync(recordFile(), "utf8")) as { savedWal: string };
+    renameSync(savedWal, join(world.directory, "elsewhere"));
+    const again = await world.run("soar-restore", [...args, "--yes"]);
+    expect(again).toMatchObject({ status: 53, stdout: "" });
+    expect(again.stderr).toMatch(new RegExp(`WAL from ${savedWal}/[0-9A-F]{24} on is not in the repository`));
+    expect(await rowsThere()).toEqual([{ rows }]);
+    expect(existsSync(recordFile())).toBe(true);
+    const forgotten = await world.run("soar-restore", ["forget", "--data-dir", cluster.dataDir, "--yes"]);
+    expect(forgotten, forgotten.stderr).toMatchObject({ status: 0 });
+    await takeBackup();
+  },
+);
 
 test(
   "when its backups have expired since, the same command stores the rest without a plan",

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { lstatIfPresent, type Owner } from "@soar/durable-files";
 import { readTrustedFile } from "@soar/durable-files/reading";
 import { emptyDirectory, removeTree } from "@soar/durable-files/directories";
-import { SoarError } from "@soar/errors";
+import { hasErrorCode, SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { readControlFile } from "@soar/pg-tools/control-file";
 import { allocatedBytes } from "../allocated-bytes.ts";
@@ -58,6 +58,17 @@ export async function requireDiscardable(dataDir: string, kept: readonly KeptDat
         `unable to discard '${path}': a server with process id ${pid ?? "unknown"} runs there`,
         { hint: `Stop it first: pg_ctl -D '${path}' stop -m fast. Nothing was removed.` },
       );
+  }
+}
+
+/** What `requireDiscardable` rejects with for a reason that may pass; undefined where nothing speaks against a removal. */
+export async function whyNotDiscardable(dataDir: string, kept: readonly KeptData[]): Promise<SoarError | undefined> {
+  try {
+    await requireDiscardable(dataDir, kept);
+    return undefined;
+  } catch (error) {
+    if (hasErrorCode(error, "SERVER_UNSUITABLE", "SERVER_RUNNING")) return error;
+    throw error;
   }
 }
 

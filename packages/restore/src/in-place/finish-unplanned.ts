@@ -1,6 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { archiveLocalWal, type ArchivedLocalWal, type ArchiveWal } from "../archive-wal/archive-local-wal.ts";
+import { requireAllStored } from "../archive-wal/require-all-stored.ts";
 import { waitingWal } from "../archive-wal/waiting-wal.ts";
 import { removePrivateDirectory } from "../recover/private-access.ts";
 import type { Environment } from "../server-control/run-command.ts";
@@ -50,16 +51,8 @@ export async function finishUnplanned(options: FinishUnplannedOptions): Promise<
       ...options,
       onFile: (done) => onFile(done, files.length),
     });
-    const [first] = localWal.left;
     // What keeps a plan from being made may keep the files from being stored, and pass.
-    if (first !== undefined)
-      throw new SoarError(
-        "WAL_MISSING",
-        `unable to finish the restore in '${dataDir}': WAL from ${first.file} on is not in the repository: ${localWal.reason}`,
-        {
-          hint: `When the reason is gone, give the same command again. To give that up: soar-restore forget --data-dir ${dataDir}.`,
-        },
-      );
+    requireAllStored(dataDir, localWal);
     return localWal;
   });
 }

@@ -1,6 +1,6 @@
 // What a restore finds in the place of a server, and what it leaves beside it.
 
-export { discardKept, listKeptData, requireDiscardable, type KeptData } from "./discard-kept.ts";
+export { discardKept, listKeptData, requireDiscardable, whyNotDiscardable, type KeptData } from "./discard-kept.ts";
 export {
   compareServerConfig,
   type ConfigComparison,
