@@ -68,7 +68,11 @@ test("a way that fails is told when all were tried, without the webhook's addres
     message: expect.stringContaining("ended with 75: queue is full") as string,
   });
   await expect(notify(both, failure)).rejects.toMatchObject({ code: "PROGRAM_MISSING" });
-  expect(bodies).toHaveLength(2);
+  await expect(notify(both, failure)).rejects.toMatchObject({
+    message: expect.stringMatching(/\/nowhere\/sendmail.*; unable to notify the webhook: it answered 500$/) as string,
+    hint: expect.stringMatching(/BACKUP_SENDMAIL.*BACKUP_NOTIFY_SLACK_WEBHOOK/) as string,
+  });
+  expect(bodies).toHaveLength(3);
   const refused = notify({ ...quiet, notifySlackWebhook: url }, failure);
   await expect(refused).rejects.toMatchObject({
     code: "PROGRAM_FAILED",

@@ -7,6 +7,7 @@ import type { Config } from "../options/option-table.ts";
 import type { notifyOptions } from "../options/notify-options.ts";
 import type { Notification } from "./notification.ts";
 import { postToWebhook } from "./post-to-webhook.ts";
+import { tellEach } from "./tell-each.ts";
 
 export type NotifyConfig = Pick<
   Config<typeof notifyOptions>,
@@ -18,7 +19,7 @@ export type NotifyConfig = Pick<
 const PATIENCE_MS = 30_000;
 
 /**
- * Tells everybody who is configured, each way on its own. Rejects with the first failure when all were tried:
+ * Tells everybody who is configured, each way on its own. Rejects when all were tried with the first failure, which names the others:
  * `PROGRAM_MISSING` or `PROGRAM_FAILED`. Secrets are removed from what is sent.
  */
 export async function notify(config: NotifyConfig, notification: Notification): Promise<void> {
@@ -32,7 +33,12 @@ export async function notify(config: NotifyConfig, notification: Notification): 
     ...(config.notifyEmail.length === 0 ? [] : [sendMail(config, safe)]),
     ...(config.notifySlackWebhook === undefined ? [] : [postToWebhook(config.notifySlackWebhook, config, safe)]),
   ];
-  for (const outcome of await Promise.allSettled(ways)) if (outcome.status === "rejected") throw outcome.reason;
+  const outcomes = await Promise.allSettled(ways);
+  await tellEach(
+    ...outcomes.map((outcome) => async () => {
+      if (outcome.status === "rejected") throw outcome.reason;
+    }),
+  );
 }
 
 async function sendMail({ sendmail, notifyEmail }: NotifyConfig, { subject, text }: Notification): Promise<void> {
