@@ -37,6 +37,15 @@ test("pages that lead on are followed to the end", async () => {
   expect(scripted.requests[2]).toContain("continuation-token=u");
 });
 
+test("pages without keys that lead on without end are refused, whatever their tokens are", async () => {
+  const empty = Array.from({ length: 1000 }, (_, at) => pageReply([], more(`t${at}`)));
+  await using endless = await openScripted([...empty, pageReply(["a"])]);
+  const { message } = await expectRejection(keysOf(endless.store.list("")), "STORE_PROTOCOL");
+  expect(message).toContain("1000 pages in a row hold nothing");
+  await using patient = await openScripted([...empty.slice(1), pageReply(["a"], more("t")), pageReply(["b"])]);
+  expect(await keysOf(patient.store.list(""))).toEqual(["a", "b"]);
+});
+
 test("a server that takes no notice of start-after gives no key before it all the same", async () => {
   await using scripted = await openScripted([pageReply(["a", "b", "c"])]);
   expect(await keysOf(scripted.store.list("", { startAfter: "b" }))).toEqual(["c"]);
@@ -80,4 +89,10 @@ test("a listing of uploads that does not lead on is not believed", async () => {
   await expectRejection(scripted.store.abortStaleUploads("", new Date(0)), "STORE_PROTOCOL");
   await using again = await openScripted([{ body: `<R>${upload}<IsTruncated>true</IsTruncated></R>` }]);
   await expectRejection(again.store.listUploads(""), "STORE_PROTOCOL");
+  const next = (marker: number): string => `<IsTruncated>true</IsTruncated><NextKeyMarker>${marker}</NextKeyMarker>`;
+  await using circle = await openScripted([1, 2, 1].map((marker) => ({ body: `<R>${upload}${next(marker)}</R>` })));
+  await expectRejection(circle.store.listUploads(""), "STORE_PROTOCOL");
+  await using endless = await openScripted(Array.from({ length: 1000 }, (_, at) => ({ body: `<R>${next(at)}</R>` })));
+  const { message } = await expectRejection(endless.store.listUploads(""), "STORE_PROTOCOL");
+  expect(message).toContain("1000 pages of the listing in a row hold nothing");
 });

@@ -10,12 +10,15 @@ const PAGE_KEYS = 1000;
 /** Objects of a listing that has to be held as a whole to be sorted: some 300 bytes each. */
 const MOST_SORTED = 2_000_000;
 
+/** In a row. Providers give some where many keys were removed just now; a listing of nothing else never ends. */
+export const MOST_EMPTY_PAGES = 1000;
+
 class OutOfOrder extends Error {
   override readonly name = "OutOfOrder";
 }
 
 /**
- * Yields a listing page by page and believes none of them: a page that is not marked as the last must lead on, keys must
+ * Yields a listing page by page and believes none of them: a page that is not marked as the last must lead on, and to a key at last, keys must
  * lie within the prefix, and none may come twice. Keys ascend; where the server has an order of its own, or may have one, the
  * whole listing is read and sorted here: a key that was given cannot be taken back when a later page shows that another one
  * comes before it. What expiry and the WAL chain conclude from a listing would otherwise be a guess.
@@ -127,13 +130,17 @@ async function* readPages(
   const { signal } = call;
   const maxKeys = Math.min(pageSize ?? PAGE_KEYS, PAGE_KEYS);
   const seenTokens = new Set<string>();
-  let token: string | undefined;
+  let [token, empty] = [undefined as string | undefined, 0];
   do {
     const page = await callS3(context, call, (wire) => wire.listPage({ prefix, startAfter, token, maxKeys, signal }));
     context.seen.bucket = true;
-    yield requireObjects(call, page, prefix);
+    const objects = requireObjects(call, page, prefix);
+    yield objects;
+    empty = objects.length === 0 ? empty + 1 : 0;
     token = requireNextToken(call, page);
     if (token !== undefined && seenTokens.has(token)) throw broken(call, "a page leads back to an earlier one");
+    if (token !== undefined && empty === MOST_EMPTY_PAGES)
+      throw broken(call, `${MOST_EMPTY_PAGES} pages in a row hold nothing, and lead on`);
     if (token !== undefined) seenTokens.add(token);
   } while (token !== undefined);
 }

@@ -3,6 +3,7 @@ import { compareKeys } from "../../object-key.ts";
 import type { CallOptions, UnfinishedUpload } from "../../object-store.ts";
 import { abortThrough } from "./abort-upload.ts";
 import { callS3, type S3Call, type S3Context } from "./context.ts";
+import { MOST_EMPTY_PAGES } from "./listing.ts";
 import type { S3Wire, WireUploadsPage } from "./wire.ts";
 
 /** Aborts uploads that were begun before `before`, and returns their keys. */
@@ -44,27 +45,27 @@ export async function* readUploads(
   call: S3Call,
   prefix: string,
 ): AsyncGenerator<{ key: string; uploadId: string; begunAt: Date }, void, void> {
-  let keyMarker: string | undefined;
-  let uploadIdMarker: string | undefined;
-  for (;;) {
+  const seenMarkers = new Set<string>();
+  let [keyMarker, uploadIdMarker] = [undefined as string | undefined, undefined as string | undefined];
+  for (let empty = 0; ;) {
     const page: WireUploadsPage = await wire.listUploads({ prefix, keyMarker, uploadIdMarker, signal: call.signal });
     for (const { key, uploadId, begunAt } of page.uploads) {
-      if (key === undefined || uploadId === undefined || begunAt === undefined || !key.startsWith(prefix)) {
-        throw new SoarError(
-          "STORE_PROTOCOL",
-          `unable to ${call.action}: an entry of the listing has no key, id or time, or does not belong there`,
-        );
-      }
+      if (key === undefined || uploadId === undefined || begunAt === undefined || !key.startsWith(prefix))
+        throw broken(call, "an entry of the listing has no key, id or time, or does not belong there");
       yield { key, uploadId, begunAt };
     }
     if (page.truncated !== true) return;
-    if (
-      page.nextKeyMarker === undefined ||
-      (page.nextKeyMarker === keyMarker && page.nextUploadIdMarker === uploadIdMarker)
-    ) {
-      throw new SoarError("STORE_PROTOCOL", `unable to ${call.action}: a page of the listing does not lead on`);
-    }
-    keyMarker = page.nextKeyMarker;
-    uploadIdMarker = page.nextUploadIdMarker;
+    ({ nextKeyMarker: keyMarker, nextUploadIdMarker: uploadIdMarker } = page);
+    const marker = JSON.stringify([keyMarker, uploadIdMarker]);
+    if (keyMarker === undefined || seenMarkers.has(marker))
+      throw broken(call, "a page of the listing does not lead on");
+    seenMarkers.add(marker);
+    empty = page.uploads.length === 0 ? empty + 1 : 0;
+    if (empty === MOST_EMPTY_PAGES)
+      throw broken(call, `${MOST_EMPTY_PAGES} pages of the listing in a row hold nothing, and lead on`);
   }
+}
+
+function broken({ action }: S3Call, fact: string): SoarError {
+  return new SoarError("STORE_PROTOCOL", `unable to ${action}: ${fact}`);
 }
