@@ -1,16 +1,15 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseWalSegment } from "@soar/pg-tools";
-import { createFileChecksum, parseBackupManifest } from "@soar/pg-tools/manifest";
-import { findDamagedPages, parseRelationPath } from "@soar/pg-tools/page-checksum";
-import { BACKUP_OBJECTS, listBackupRecords, readBackupObject, type BackupRecord } from "@soar/repository";
+import { findDamagedPages } from "@soar/pg-tools/page-checksum";
+import { listBackupRecords } from "@soar/repository";
 import { listTimelineSegments, type WalObject } from "@soar/repository/wal";
 import { readObject } from "@soar/storage";
 import { type PostgresInstallation, postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { filesSource } from "../src/index.ts";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
-import { extractBackup } from "./extract-backup.ts";
+import { differencesOf } from "./compare-with-disk.ts";
 import { delivered, takeIncremental } from "./take-incremental.ts";
 
 const incremental = { fullEveryMs: 365 * 86_400_000 };
@@ -221,25 +220,6 @@ function hinted(page: Buffer, firstBlock: number): Buffer {
   const [damaged] = findDamagedPages(changed, { blockSize: 8192, firstBlock, changedBefore: 2n ** 64n - 1n });
   changed.writeUInt16LE(damaged?.expected ?? 0, 8);
   return changed;
-}
-
-/** Files of relations that the backup has otherwise than the disk, or whose checksum in its manifest is not that of its bytes. */
-async function differencesOf(world: BackupWorld, record: BackupRecord): Promise<string[]> {
-  const directory = await extractBackup(world.store, record);
-  const { files } = parseBackupManifest(await readBackupObject(world.store, record, BACKUP_OBJECTS.manifest));
-  const different: string[] = [];
-  let relations = 0;
-  for (const { path, checksum } of files) {
-    const bytes = await readFile(join(directory, path));
-    const sum = createFileChecksum("CRC32C");
-    sum.update(bytes);
-    if (sum.digest() !== checksum?.value) different.push(`${path}: the manifest says ${checksum?.value}`);
-    if (parseRelationPath(path) === undefined) continue;
-    relations += 1;
-    if (!bytes.equals(await readFile(join(world.cluster.dataDir, path)))) different.push(path);
-  }
-  expect(relations).toBeGreaterThan(200);
-  return different;
 }
 
 /** Segments that were archived since the newest backup began, oldest first. */

@@ -1,18 +1,9 @@
-import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import type { BackupRecord } from "@soar/repository";
-import {
-  adoptTestCluster,
-  postgresMajors,
-  type PostgresInstallation,
-  type TestCluster,
-} from "@soar-tooling/postgres-clusters";
-import { serverUser } from "@soar-tooling/test-bench";
+import { postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { expect, test } from "vitest";
 import { filesSource, replicationSource, type BackupEvent } from "../src/index.ts";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
-import { extractBackup } from "./extract-backup.ts";
+import { numbersOf } from "./random-numbers.ts";
+import { recoverBackup } from "./recover-backup.ts";
 
 /** Seeds of a run by hand: `SOAR_LOAD_ROUNDS=50 vitest run packages/backup/test/files-under-load.integration.test.ts`. */
 const ROUNDS = Number(process.env["SOAR_LOAD_ROUNDS"] ?? 1);
@@ -35,12 +26,6 @@ const STATEMENTS: readonly ((table: string, n: number) => string)[] = [
   (table, n) => `create table ${table}_${n} as select * from ${table}`,
   () => "checkpoint",
 ];
-
-/** Small steps of a linear congruential generator: a failure names its seed. */
-function numbersOf(seed: number): () => number {
-  let state = seed;
-  return () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) >>> 8;
-}
 
 async function prepare({ cluster }: BackupWorld): Promise<void> {
   await cluster.query(`create tablespace extra location '${cluster.tablespaceDir("extra")}'`);
@@ -74,34 +59,6 @@ async function contentOf(cluster: TestCluster): Promise<unknown> {
     content.push({ name, ...row, ...byIndex });
   }
   return content;
-}
-
-/** The backup, followed to the end of what was archived. */
-async function recover(
-  world: BackupWorld,
-  record: BackupRecord,
-  installation: PostgresInstallation,
-): Promise<TestCluster> {
-  const dataDir = await extractBackup(world.store, record);
-  // The server makes the links of its tablespaces from the map: to copies, the originals are in use.
-  const map = join(dataDir, "tablespace_map");
-  const lines = record.tablespaces.map(({ oid }) => {
-    const copy = world.cluster.tablespaceDir(`extra-${record.label}`);
-    cpSync(join(dataDir, "pg_tblspc", String(oid)), copy, { recursive: true });
-    rmSync(join(dataDir, "pg_tblspc", String(oid)), { recursive: true });
-    execFileSync("chown", ["-R", `${serverUser().uid}:${serverUser().gid}`, copy]);
-    return `${oid} ${copy}\n`;
-  });
-  writeFileSync(map, lines.join(""));
-  writeFileSync(join(dataDir, "recovery.signal"), "");
-  writeFileSync(
-    join(dataDir, "postgresql.auto.conf"),
-    `restore_command = 'cp ${world.courier.directory}/box/%f %p'\narchive_mode = off\n`,
-    { flag: "a" },
-  );
-  chmodSync(dataDir, 0o700);
-  execFileSync("chown", ["-R", `${serverUser().uid}:${serverUser().gid}`, dataDir]);
-  return await adoptTestCluster({ installation, dataDir });
 }
 
 const majors = ROUNDS === 1 ? [postgresMajors()[0], postgresMajors().at(-1)] : postgresMajors();
@@ -138,10 +95,7 @@ test.each(
     const last = await world.take({ source: replicationSource(world.cluster.connection), label: "2025-01-03" });
     const expected = await contentOf(world.cluster);
     for (const record of [full, next, last]) {
-      await using restored = await recover(world, record, installation);
-      await expect
-        .poll(async () => (await restored.query("select pg_is_in_recovery() as recovering"))[0], { timeout: 60_000 })
-        .toEqual({ recovering: false });
+      await using restored = await recoverBackup(world, record, installation);
       expect(await contentOf(restored), `seed ${seed}, round ${round}, ${record.label}`).toEqual(expected);
       await restored.stop("immediate");
     }
