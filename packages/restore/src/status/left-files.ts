@@ -23,9 +23,10 @@ export interface LeftFiles {
 }
 
 export const leftFilesSchema: v.GenericSchema<unknown, LeftFiles> = v.object({
-  files: v.pipe(v.number(), v.safeInteger()),
+  files: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   digest: v.string(),
-  newest: v.string(),
+  // Of a file whose time was set before 1970 it is negative.
+  newest: v.pipe(v.string(), v.regex(/^-?\d{1,20}$/)),
   control: v.string(),
 });
 

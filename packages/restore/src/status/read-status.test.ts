@@ -149,11 +149,19 @@ test.each(["", "{}", '{"format":2}'])("a record that is none (%j) is an error an
   await expect(readRestoreStatus(dataDir)).rejects.toMatchObject({ code: "FORMAT_INVALID" });
 });
 
+const OUTCOME = { timeline: 2, restoredFiles: 1 };
+
 test.each<[string, object]>([
   ["a tablespace without a directory", { tablespaces: [[16_420]] }],
   ["a recovery that is over and came to nothing", { phase: "finish", outcome: undefined }],
   ["an outcome of another shape", { phase: "finish", outcome: { timeline: "2" } }],
   ["a place for WAL that is no path", { savedWal: 7 }],
+  ["a reached position that is no number", { phase: "opened", outcome: { ...OUTCOME, reachedLsn: "0/5000000" } }],
+  ["a last commit at no time", { phase: "finish", outcome: { ...OUTCOME, lastCommitTime: "yesterday" } }],
+  ["a planned end that is no position", { stopLsn: "the end" }],
+  ["a beginning at no time", { startedAt: "" }],
+  ["a log that begins before its beginning", { logOffset: -1 }],
+  ["files whose newest is of no time", { left: { files: 1, digest: "", newest: "1e3", control: "" } }],
 ])("a record with %s is none", async (_what, changes) => {
   await leave({});
   const path = join(dataDir, "soar-restore", "restore.json");

@@ -68,6 +68,7 @@ export type TargetAction = "promote" | "pause" | "shutdown";
 export interface RecordedOutcome {
   readonly kind: "promoted" | "paused" | "shut-down";
   readonly timeline: number;
+  /** In decimal digits. */
   readonly reachedLsn: string | undefined;
   readonly lastCommitTime: string | undefined;
   readonly restoredFiles: number;
@@ -91,14 +92,22 @@ export interface RestoredChecks {
 
 /** JSON leaves out what is undefined. */
 const absent = (): undefined => undefined;
-const whole = v.pipe(v.number(), v.safeInteger());
+const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const optionalText = v.optional(v.string());
+/** As Date writes it. */
+const instant = v.pipe(
+  v.string(),
+  v.check((text) => !Number.isNaN(Date.parse(text)), "a time is expected"),
+);
+/** A bigint of 64 bits. */
+const decimal = v.pipe(v.string(), v.regex(/^\d{1,20}$/));
+const lsnText = v.pipe(v.string(), v.regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i));
 
 const outcomeSchema = v.object({
   kind: v.optional(v.picklist(["promoted", "paused", "shut-down"]), "promoted"),
   timeline: whole,
-  reachedLsn: v.optional(v.string(), absent),
-  lastCommitTime: v.optional(v.string(), absent),
+  reachedLsn: v.optional(decimal, absent),
+  lastCommitTime: v.optional(instant, absent),
   restoredFiles: whole,
   stop: v.optional(v.string(), absent),
   checks: v.optional(
@@ -120,16 +129,16 @@ const recordSchema: v.GenericSchema<unknown, RestoreRecord> = v.pipe(
     systemIdentifier: v.string(),
     backup: v.string(),
     target: v.string(),
-    stopLsn: v.string(),
+    stopLsn: lsnText,
     timeline: whole,
     // Records of versions before know neither.
     action: v.optional(v.picklist(["promote", "pause", "shutdown"]), "promote"),
     tablespaces: v.array(v.tuple([whole, v.string()])),
     processId: whole,
     processStart: optionalText,
-    startedAt: v.string(),
+    startedAt: instant,
     logOffset: whole,
-    recoveryBegunAt: optionalText,
+    recoveryBegunAt: v.optional(instant),
     fetchedBytes: whole,
     sparedBytes: v.optional(whole, 0),
     totalBytes: whole,
@@ -137,10 +146,10 @@ const recordSchema: v.GenericSchema<unknown, RestoreRecord> = v.pipe(
     savedWal: optionalText,
     privateDir: optionalText,
     outcome: v.optional(outcomeSchema),
-    pausedAt: optionalText,
+    pausedAt: v.optional(instant),
     left: v.optional(leftFilesSchema),
     damage: optionalText,
-    replayedTime: optionalText,
+    replayedTime: v.optional(instant),
   }),
   v.check(
     ({ phase, outcome }) => phase === "fetch" || phase === "recover" || outcome !== undefined,
