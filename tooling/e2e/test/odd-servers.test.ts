@@ -64,6 +64,7 @@ beforeAll(async () => {
     GRANT pg_read_server_files, pg_monitor TO soar_backup;
     GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean), pg_show_all_file_settings(), pg_hba_file_rules(), pg_ident_file_mappings() TO soar_backup`);
   await server.query("CREATE TABLE devices AS SELECT n AS id FROM generate_series(1, 1000) n", [], "soar");
+  await server.query("CREATE TABLE devices AS SELECT n AS id FROM generate_series(1, 10) n", [], "closed");
   await server.query(
     `CREATE FUNCTION deny() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'nobody changes this schema'; END $$;
      CREATE EVENT TRIGGER deny ON ddl_command_start EXECUTE FUNCTION deny(); ALTER EVENT TRIGGER deny ENABLE ALWAYS`,
@@ -119,9 +120,12 @@ test("two backups at a time are refused, also where they come in by different da
   expect(result, result.stderr).toMatchObject({ status: 66 });
 });
 
-test("the drill enters every database", async () => {
+test("the drill enters every database, also one that lets nobody in", async () => {
   const result = await run("soar-backup-verify", ["drill", "--json"]);
   expect(result, `${result.stderr}\n${result.stdout}`).toMatchObject({ status: 0 });
+  const { checks } = JSON.parse(result.stdout) as { checks: { kind: string; detail: string }[] };
+  // template1, soar, closed, full, template, and those whose names are told above.
+  expect(checks.find(({ kind }) => kind === "amcheck")?.detail).toContain("of 9 databases is sound");
 });
 
 test("a table is rescued from its own files", async () => {
@@ -132,11 +136,13 @@ test("a table is rescued from its own files", async () => {
   expect(readFileSync(file, "utf8").match(/^\d+$/gm)).toHaveLength(1000);
 });
 
-test("a database that nobody may enter is said to be one at once, and nothing more is fetched for it", async () => {
+test("a table of a database that lets nobody in is rescued from its own files all the same", async () => {
   const file = join(world.directory, "closed.sql");
-  const result = await run("soar-restore", ["table", "devices", "--database", "closed", "--output", file]);
-  expect(result).toMatchObject({ status: 82, stderr: expect.stringContaining("not currently accepting") as string });
-  expect(result.stderr).not.toContain("does not suffice");
+  const args = ["table", "devices", "--database", "closed", "--output", file, "--json"];
+  const result = await run("soar-restore", args);
+  expect(result, result.stderr).toMatchObject({ status: 0 });
+  expect(JSON.parse(result.stdout)).toMatchObject({ scope: "relations" });
+  expect(readFileSync(file, "utf8").match(/^\d+$/gm)).toHaveLength(10);
 });
 
 test("a table goes to another schema, whatever event triggers forbid at the source", async () => {
@@ -165,6 +171,10 @@ test("the server comes back in its place, and what nobody could enter is a line 
   await world.cluster.kill();
   const result = await run("soar-restore", ["--latest", "--yes", "--json"]);
   expect(result, result.stderr).toMatchObject({ status: 0 });
-  expect(JSON.parse(result.stdout)).toMatchObject({ inPlace: true, outcome: "promoted", checks: { findings: [] } });
+  expect(JSON.parse(result.stdout)).toMatchObject({
+    inPlace: true,
+    outcome: "promoted",
+    checks: { findings: ["database 'closed' takes no connections (ALLOW_CONNECTIONS false): nobody looked inside"] },
+  });
   expect(await asChief("SELECT count(*)::int AS rows FROM public.devices", "soar")).toEqual([{ rows: 1000 }]);
 });

@@ -6,7 +6,7 @@ export { findServerUser } from "./connect-as-server.ts";
 export { type ConnectionConfig, serverLocation } from "./connection-config.ts";
 export { connectSql, type ConnectSqlOptions, type SqlConnection } from "./sql-connection.ts";
 export { serverAnswerOf } from "./server-failure.ts";
-export { connectSomewhere, findSuperuser } from "./connect-somewhere.ts";
+export { connectSomewhere, findSuperuser, type SuperuserOptions } from "./connect-somewhere.ts";
 export {
   readServerFacts,
   readSubscriptions,

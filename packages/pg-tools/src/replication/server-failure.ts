@@ -29,7 +29,7 @@ interface Meaning {
 /** SQLSTATEs that mean the same on any connection at any time. */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   "28P01": { code: "SERVER_DENIED", hint: "Check the password of this role; it was refused by the server." },
-  "28000": { code: "SERVER_DENIED", hint: "Check that the role exists and may log in." },
+  "28000": { code: "SERVER_DENIED", hint: "Check that the role exists and may log in; PGUSER names another one." },
   "42501": { code: "SERVER_DENIED", hint: "Grant the missing permission to this role, or use another one." },
   "3D000": { code: "CONFIG_INVALID", hint: "Name a database that exists on this server." },
   "53300": {

@@ -23,8 +23,9 @@ export interface CheckRestoredOptions {
  */
 export async function checkRestored(options: CheckRestoredOptions): Promise<RestoredChecks> {
   const server = await entrance(options);
-  if (typeof server === "string") return { ...NOTHING_SEEN, findings: [`nobody could look inside: ${server}`] };
-  const { names, subscriptions, prepared } = await readShared(server, options);
+  if (typeof server === "string")
+    return { ...NOTHING_SEEN, findings: [`nobody could look inside: ${server}; ${ANOTHER_SUPERUSER}`] };
+  const { names, shut, subscriptions, prepared } = await readShared(server, options);
   const found: DatabaseFindings[] = [];
   // One after the other: the server may allow few connections.
   for (const database of names) found.push(await checkDatabase({ ...server, database }, options.signal));
@@ -35,6 +36,7 @@ export async function checkRestored(options: CheckRestoredOptions): Promise<Rest
     subscriptions,
     findings: [
       ...found.flatMap(({ finding }, at) => (finding === undefined ? [] : [`database '${names[at]}' ${finding}`])),
+      ...shut.map((name) => `database '${name}' takes no connections (ALLOW_CONNECTIONS false): nobody looked inside`),
       ...(prepared === 0
         ? []
         : [`${prepared} prepared transactions hold their locks until they are committed or rolled back`]),
@@ -56,11 +58,17 @@ async function entrance({
   return await attempt(() => findSuperuser(place, { ...entrancesOf(backup, role), signal }));
 }
 
+/** The server is somebody's, who decides on its roles. */
+const ANOTHER_SUPERUSER =
+  "where the superuser was renamed or lost the right to log in since the backup, PGUSER names another one";
+
 const NOTHING_SEEN = { databases: 0, otherCollation: [], unloggedTables: 0, subscriptions: undefined } as const;
 
 /** What all databases share. */
 interface Shared extends Pick<RestoredChecks, "subscriptions"> {
   readonly names: readonly string[];
+  /** Databases that let nobody in, but for template0, which never does. */
+  readonly shut: readonly string[];
   /** Transactions. */
   readonly prepared: number;
 }
@@ -77,17 +85,20 @@ async function readShared(
       `the server of '${dataDir}' is still in recovery, although its log says that it has ended`,
       { hint: "Read the server's log in its directory soar-restore." },
     );
-  const rows = await connection.query<{ name: string }>(
+  const rows = await connection.query<{ name: string; allows: boolean }>(
     // A limit of -2 marks what an interrupted DROP DATABASE has left, which nobody can enter (since 15.4, commit c66a7d75e652).
-    "SELECT datname AS name FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY datname",
+    `SELECT datname AS name, datallowconn AS allows FROM pg_database
+      WHERE datconnlimit <> -2 AND (datallowconn OR datname <> 'template0') ORDER BY datname`,
   );
+  const namesOf = (allows: boolean): string[] => rows.filter((row) => row.allows === allows).map(({ name }) => name);
   const subscriptions = await readSubscriptions(connection);
   const [count] = await connection.query<{ prepared: number }>(
     "SELECT count(*)::int AS prepared FROM pg_prepared_xacts",
   );
   return {
     prepared: count?.prepared ?? 0,
-    names: rows.map(({ name }) => name),
+    names: namesOf(true),
+    shut: namesOf(false),
     subscriptions: subscriptions.filter(({ isEnabled }) => isEnabled).map(({ database, name }) => ({ database, name })),
   };
 }

@@ -9,8 +9,13 @@ import { isUnicode } from "@soar/pg-tools/server-text";
  */
 export async function findProgramRole(server: ConnectionConfig, signal: AbortSignal): Promise<ConnectionConfig> {
   if (isUnicode(server.user)) return server;
-  const user = `soar_${randomBytes(4).toString("hex")}`;
+  const user = randomRole();
   await using connection = await connectSql(server, { writes: true, signal });
   await connection.query(`CREATE ROLE ${user} SUPERUSER LOGIN`);
   return { ...server, user };
+}
+
+/** A name that no role of the source has. */
+export function randomRole(): string {
+  return `soar_${randomBytes(4).toString("hex")}`;
 }

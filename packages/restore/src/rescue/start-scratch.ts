@@ -2,7 +2,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { replaceFile } from "@soar/durable-files";
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { findSuperuser, serverAnswerOf, type ConnectionConfig } from "@soar/pg-tools/replication";
+import { serverAnswerOf, type ConnectionConfig } from "@soar/pg-tools/replication";
 import type { RecoveryOutcome } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { createCodecPool } from "@soar/seekable-tar";
@@ -11,7 +11,7 @@ import { entrancesOf } from "../recover/entrances.ts";
 import { recover } from "../recover/recovery-files.ts";
 import { restoreCommand } from "../wal/restore-command.ts";
 import type { RestorePlan } from "../plan/plan.ts";
-import { findProgramRole } from "./program-role.ts";
+import { enterScratch } from "./enter-scratch.ts";
 import { fetchScope } from "./fetch-scope.ts";
 import { readInvalidPages } from "./invalid-pages.ts";
 import { SCRATCH_FULL, saysDiskFull } from "./run-client-program.ts";
@@ -59,7 +59,7 @@ export async function startScratch(
     return {
       directory,
       binDir: options.binDir,
-      server: await enter(plan, port, options, work),
+      server: await enter(plan, { port, settings }, options, work),
       settings,
       configFile: configFileOf(directory),
       placeholders: fetched.placeholders,
@@ -85,20 +85,21 @@ function doubtIn(error: unknown): string | undefined {
 /** The first that a server looks at of a database (ValidatePgVersion and InitPostgres): it was not fetched, because another one had its name in the backup. */
 const HOLLOW = /PG_VERSION|^The database subdirectory /;
 
-/** As a superuser, who reads everything, whatever the rights of the role that the rescue came with. */
+/** Whatever the rights of the role that the rescue came with. */
 async function enter(
   { backup }: RestorePlan,
-  port: number,
-  { directory, role, signal }: StartOptions,
+  { port, settings }: { readonly port: number; readonly settings: Readonly<Record<string, string>> },
+  options: StartOptions,
   { database }: Work,
 ): Promise<ConnectionConfig> {
+  const { directory, role, signal } = options;
   const { roles, databases } = entrancesOf(backup, role);
   const postgresMajor = majorOfVersionNumber(backup.postgresVersion);
-  const superuser = await findSuperuser(
+  return await enterScratch(
     { host: directory.socketDir, port, user: role, applicationName: "soar-restore", postgresMajor },
     { roles, databases: database === undefined ? databases : [database], signal },
+    { ...options, settings, configFile: configFileOf(directory) },
   );
-  return await findProgramRole(superuser, signal);
 }
 
 async function fetchFiles(

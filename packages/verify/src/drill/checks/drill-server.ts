@@ -17,10 +17,16 @@ export interface DrillServer {
 /** What a check came to; its time is measured around it. */
 export type CheckResult = Omit<DrillCheck, "kind" | "durationMs" | "name"> & { readonly name?: string };
 
-/** Everything that can be connected to; when one database was restored, the others are hollow. */
+/**
+ * Every database; when one was restored, the others are hollow. What the source lets nobody into is opened: the server is ours. Not
+ * template0, which holds what initdb made, nor what an interrupted DROP DATABASE has left (a limit of -2).
+ */
 export async function databasesOf({ server }: ScratchCluster, only: string | undefined): Promise<string[]> {
   if (only !== undefined) return [only];
-  await using connection = await connectSql(server);
+  await using connection = await connectSql(server, { writes: true });
+  await connection.query(
+    "UPDATE pg_database SET datallowconn = true WHERE NOT datallowconn AND datname <> 'template0' AND datconnlimit <> -2",
+  );
   const rows = await connection.query<{ name: string }>(
     "SELECT datname AS name FROM pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY oid",
   );
