@@ -1,5 +1,5 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
-import { listBackupDirectories } from "@soar/repository";
+import { listBackupDirectories, referrersOf, type BackupDirectory } from "@soar/repository";
 import { readStarted, removalOrder, removeBackup } from "@soar/repository/expiry";
 import type { StartedRecord } from "@soar/repository/markers";
 import type { ObjectStore } from "@soar/storage";
@@ -8,7 +8,7 @@ export interface RemoveInterruptedOptions {
   readonly signal?: AbortSignal | undefined;
   readonly isDead: (started: StartedRecord) => Promise<boolean>;
   readonly onRemoved: (label: string) => void;
-  /** The store's user may not remove objects, or Object Lock protects them. */
+  /** The store's user may not remove objects, Object Lock protects them, or a backup refers, or may refer, to them. */
   readonly onLeft: (label: string, reason: string) => void;
 }
 
@@ -30,6 +30,11 @@ export async function removeInterruptedRuns(
     const claim = started.get(directory.label);
     if (claim === undefined) continue;
     if (!(await isDead(claim))) throw alive(claim);
+    const needed = whyNeeded(directories, directory.label);
+    if (needed !== undefined) {
+      onLeft(directory.label, needed);
+      continue;
+    }
     try {
       await removeBackup(store, { label: directory.label, objects: removalOrder(directory) }, { signal });
       onRemoved(directory.label);
@@ -39,6 +44,14 @@ export async function removeInterruptedRuns(
     }
   }
   return new Set(directories.map(({ label }) => label));
+}
+
+/** A backup whose record was lost looks like an interrupted one. */
+function whyNeeded(directories: readonly BackupDirectory[], label: string): string | undefined {
+  const damaged = directories.find(({ damage }) => damage !== undefined);
+  const [referrer] = referrersOf(directories, label);
+  if (referrer !== undefined) return `backup ${referrer} refers to it`;
+  return damaged === undefined ? undefined : `backup ${damaged.label}, whose record is damaged, may refer to it`;
 }
 
 function alive({ label, host, startedAt, deadline }: StartedRecord): SoarError {

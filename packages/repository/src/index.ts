@@ -1,7 +1,12 @@
 // What lies in a bucket and whose it is: keys, labels, the records of the repository and of its backups.
 
 export { chooseBackupLabel, isBackupLabel, requireBackupLabel } from "./records/backup-label.ts";
-export { listBackupDirectories, listBackupRecords, type BackupDirectory } from "./records/backup-directories.ts";
+export {
+  listBackupDirectories,
+  listBackupRecords,
+  referrersOf,
+  type BackupDirectory,
+} from "./records/backup-directories.ts";
 export {
   archiveObjects,
   findBackupRecord,

@@ -205,6 +205,20 @@ describe("references of an incremental", () => {
   });
 });
 
+test("a backup whose record is gone and that another refers to is no interrupted run, and is to be left", async () => {
+  const base = await putSampleBackup(store, { label: "2025-01-05T120000Z", first: 4 });
+  await putSampleBackup(store, { label: "2025-01-06", first: 5, base, state: 2 });
+  await store.remove(["base/2025-01-05T120000Z/backup.json"]);
+  const { findings } = await verifyRepository(store, { depth: { level: "quick" }, jobs: 2, host: "h", now: () => NOW });
+  expect(findings).toContainEqual(
+    expect.objectContaining({
+      kind: "backup-record-damaged",
+      where: "2025-01-05T120000Z",
+      advice: expect.stringContaining("nothing removes them while a backup refers to them") as string,
+    }),
+  );
+});
+
 test("a page that was damaged before the backup is found in its bytes, with its block", async () => {
   await putSampleBackup(store, {
     label: "2025-01-06",

@@ -1,8 +1,10 @@
 import { uptime } from "node:os";
 import { ownIdentity, readProcessStat } from "@soar/durable-files/processes";
 import { hasErrorCode, SoarError } from "@soar/errors";
+import { putBackupRecord } from "@soar/repository";
 import { claimLabel, findStarted, type StartedRecord } from "@soar/repository/markers";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
+import { sampleRecord } from "@soar-tooling/sample-repository";
 import { startUncollected } from "@soar-tooling/test-bench";
 import { expect, onTestFinished, test } from "vitest";
 import { claimBackup, type ClaimBackupOptions, type ClaimedBackup, withdrawClaim } from "./claim-backup.ts";
@@ -231,4 +233,27 @@ test("a run that follows an interrupted one within the same second is named by t
   await claimLabel(store, { ...first, label: "2025-01-05T020000Z" });
   const { label } = await claim(store, "", { label: undefined, now: moving, holdsLock: true });
   expect(label).toMatch(/^2025-01-05T02000[1-9]Z$/);
+});
+
+test("what looks interrupted stays while a backup refers to it, or one with a damaged record may", async () => {
+  const store = createMemoryStore();
+  const told: unknown[] = [];
+  const next = async (label: string): Promise<unknown[]> => {
+    told.length = 0;
+    await claim(store, label, { holdsLock: true, onEvent: (event) => told.push(event) });
+    return told;
+  };
+  // As a backup is whose backup.json was lost.
+  await claim(store, "2025-01-01", { holdsLock: true });
+  await putBackupRecord(store, sampleRecord({ label: "2025-01-02", references: ["2025-01-01"] }));
+  const left = { type: "interrupted-left", label: "2025-01-01" };
+  expect(await next("2025-01-03")).toContainEqual({ ...left, reason: "backup 2025-01-02 refers to it" });
+  await store.remove(["base/2025-01-02/backup.json", "base/2025-01-03/started.json"]);
+  await store.put("base/2025-01-02/backup.json", Buffer.from("{"));
+  expect(await next("2025-01-04")).toContainEqual({
+    ...left,
+    reason: "backup 2025-01-02, whose record is damaged, may refer to it",
+  });
+  await store.remove(["base/2025-01-02/backup.json", "base/2025-01-04/started.json"]);
+  expect(await next("2025-01-05")).toContainEqual({ type: "interrupted-removed", label: "2025-01-01" });
 });

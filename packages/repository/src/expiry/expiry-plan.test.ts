@@ -238,6 +238,51 @@ describe("expiry", () => {
     expect(later.removeBackups.map(({ label }) => label)).toEqual(["d3", "d2", "d1", "d100"]);
   });
 
+  test("what a backup refers to stays also where its own record is lost, until nothing refers to it", () => {
+    const lost = {
+      ...directory({ label: "d60", day: 60, timeline: 1, index: 60 }),
+      record: undefined,
+      endedAt: undefined,
+    };
+    const began: StartedRecord = {
+      format: 1,
+      label: "d60",
+      host: "h",
+      processId: 1,
+      startedAt: at(60).toISOString(),
+      deadline: at(61).toISOString(),
+      references: [],
+    };
+    const incremental = (references: readonly string[]): BackupDirectory =>
+      directory({ label: "d90", day: 90, timeline: 1, index: 90, references });
+    const started = new Map([["d60", began]]);
+    const removed = (references: readonly string[]): string[] =>
+      planExpiry(state({ backups: [lost, incremental(references)], started }), policy).removeBackups.map(
+        ({ label }) => label,
+      );
+    expect(removed(["d60"])).toEqual([]);
+    expect(removed([])).toEqual(["d60"]);
+  });
+
+  test("a record that cannot be read stops everything, and the way out is named with who needs what it is of", () => {
+    const damage = new SoarError("REPOSITORY_DAMAGED", "unable to read 'base/d60/backup.json': it is not JSON");
+    const broken = { ...directory({ label: "d60", day: 60, timeline: 1, index: 60 }), record: undefined, damage };
+    const hintWith = (references: readonly string[]): string | undefined => {
+      const backups = [broken, directory({ label: "d90", day: 90, timeline: 1, index: 90, references })];
+      try {
+        planExpiry(state({ backups }), policy);
+        return undefined;
+      } catch (error) {
+        expect(error).toMatchObject({ code: "REPOSITORY_DAMAGED", message: damage.message });
+        return (error as SoarError).hint;
+      }
+    };
+    expect(hintWith([])).toMatch(
+      /remove the one object base\/d60\/backup\.json.*No other backup is known to refer to it/,
+    );
+    expect(hintWith(["d60"])).toContain("d90 refer to it: its objects stay until these have expired.");
+  });
+
   test("the anchor is the newest backup without damaged pages, if there is one", () => {
     const backups = [50, 60, 65, 72, 79, 86, 93].map((day) =>
       directory({ label: `d${day}`, day, timeline: 1, index: day }),
@@ -275,7 +320,7 @@ describe("expiry", () => {
       recordedAt: undefined,
       endedAt: undefined,
     };
-    expect(() => planExpiry(state({ backups: [broken] }), policy)).toThrow(damage);
+    expect(() => planExpiry(state({ backups: [broken] }), policy)).toThrow(damage.message);
   });
 });
 

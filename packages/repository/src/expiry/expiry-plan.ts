@@ -1,5 +1,6 @@
+import { SoarError } from "@soar/errors";
 import { isOnLineage, parseLsn } from "@soar/pg-tools";
-import type { BackupDirectory } from "../records/backup-directories.ts";
+import { referrersOf, type BackupDirectory } from "../records/backup-directories.ts";
 import { BACKUP_OBJECTS, backupKey } from "../records/keys.ts";
 import type { LeaseRecord } from "../markers/marker-records.ts";
 import type { ExpiryState, TimelineState } from "./expiry-state.ts";
@@ -74,7 +75,18 @@ export function windowStartOf(now: Date, { windowDays }: RetentionPolicy): Date 
 
 /** What a backup with a damaged record refers to is unknown: removing anything could remove what it needs. */
 function requireReadable(backups: readonly BackupDirectory[]): void {
-  for (const { damage } of backups) if (damage !== undefined) throw damage;
+  for (const { label, damage } of backups) {
+    if (damage === undefined) continue;
+    const referrers = referrersOf(backups, label);
+    const others =
+      referrers.length === 0
+        ? "No other backup is known to refer to it."
+        : `${referrers.join(", ")} refer to it: its objects stay until these have expired.`;
+    throw new SoarError("REPOSITORY_DAMAGED", damage.message, {
+      cause: damage,
+      hint: `Nothing is removed while nobody knows what that backup needs. Restore the object from an older version of the bucket or a copy. Where there is none, give that backup up, and only that: remove the one object ${backupKey(label, BACKUP_OBJECTS.record)}, never its directory; what is left counts as interrupted, and goes when nothing refers to it any more. ${others}`,
+    });
+  }
 }
 
 /** One per branch that was written to within the window, and at least one: see `newestOf`. */
@@ -169,13 +181,14 @@ function expired(complete: readonly Complete[], reasons: ReadonlyMap<string, unk
     }));
 }
 
-/** Directories of runs that died. A directory without `started.json` was never ours to judge by time: it is left alone. */
+/** Directories of runs that died, and that no backup refers to: a record may be lost, too. A directory without `started.json` was never ours to judge by time: it is left alone. */
 function abandoned(state: ExpiryState): ExpiredBackup[] {
   return state.backups.flatMap((backup) => {
     const started = state.started.get(backup.label);
     const isDead =
       backup.record === undefined &&
       !backup.kept &&
+      referrersOf(state.backups, backup.label).length === 0 &&
       started !== undefined &&
       new Date(started.deadline) <= state.time.now;
     return isDead

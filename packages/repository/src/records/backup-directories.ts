@@ -84,6 +84,14 @@ function provedEnds(directories: readonly Omit<BackupDirectory, "endedAt">[]): M
   return ends;
 }
 
+/** Labels of the backups that refer to objects of this one. A record that cannot be read may, too. */
+export function referrersOf(
+  directories: readonly Pick<BackupDirectory, "label" | "record" | "damage">[],
+  label: string,
+): string[] {
+  return directories.filter(({ record }) => record?.references.includes(label) === true).map((each) => each.label);
+}
+
 /** The complete backups in the order in which they became consistent (stop LSN), never by name. */
 export async function listBackupRecords(store: ObjectStore, options: CallOptions = {}): Promise<BackupRecord[]> {
   const directories = await listBackupDirectories(store, options);

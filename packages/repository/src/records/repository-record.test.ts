@@ -108,6 +108,18 @@ describe("a repository's record", () => {
     });
   });
 
+  test.each(["base/2025-01-05/backup.json", "wal/000000010000000000000001.zst"])(
+    "that is lost beside %s is told from a repository that never was, with the way back",
+    async (key) => {
+      await store.put(key, Buffer.from("x"));
+      await expect(requireRepositoryRecord(store)).rejects.toMatchObject({
+        code: "REPOSITORY_MISSING",
+        message: `'memory:m/${CONFIG_KEY}' is missing, the record of this repository, which holds others, as '${key}'`,
+        hint: expect.stringContaining("soar-wal-archive FILE NAME") as string,
+      });
+    },
+  );
+
   test.each([
     ["a newer format", { format: 2 }, "REPOSITORY_VERSION"],
     ["an old PostgreSQL", { postgresMajor: 14 }, "REPOSITORY_DAMAGED"],

@@ -12,7 +12,7 @@ import {
   systemIdentifierText,
 } from "./json-record.ts";
 import { storeTime } from "../time/store-time.ts";
-import { CONFIG_KEY, PROBE_PREFIX } from "./keys.ts";
+import { BASE_PREFIX, CONFIG_KEY, PROBE_PREFIX, WAL_PREFIX } from "./keys.ts";
 
 const schema = v.object({
   format: v.literal(FORMAT_VERSION),
@@ -85,9 +85,22 @@ export async function requireRepositoryRecord(
 ): Promise<RepositoryRecord> {
   const record = await findRepositoryRecord(store, options);
   if (record !== undefined) return record;
+  for (const prefix of [BASE_PREFIX, WAL_PREFIX])
+    for await (const { key } of store.list(prefix, options)) throw lostRecord(store, key);
   throw new SoarError("REPOSITORY_MISSING", `there is no repository in '${store.location}'`, {
     hint: "Check bucket and prefix in BACKUP_BUCKET. A repository comes into being with the first archived segment or base backup.",
   });
+}
+
+/** Nothing else is lost: everything that the record says follows from any segment of the cluster. */
+function lostRecord({ location }: ObjectStore, key: string): SoarError {
+  return new SoarError(
+    "REPOSITORY_MISSING",
+    `'${location}/${CONFIG_KEY}' is missing, the record of this repository, which holds others, as '${key}'`,
+    {
+      hint: "It is written again by soar-wal-archive FILE NAME, with any WAL segment in pg_wal of this very cluster, also one that is archived already, or by the next segment or base backup; no other object changes. Or restore it from an older version of the bucket.",
+    },
+  );
 }
 
 export interface ClaimOptions extends CallOptions {

@@ -4,6 +4,7 @@ import {
   CONFIG_KEY,
   isSealedRecord,
   readRecordText,
+  referrersOf,
   type BackupDirectory,
   type BackupRecord,
 } from "@soar/repository";
@@ -25,7 +26,9 @@ export async function checkDirectories(
       for (const name of RECORDS.filter((each) => objects.has(each)))
         findings.push(...(await unsealed(store, backupKey(label, name), signal)));
       findings.push(...sourceDamage(record), ...wrongClock(record));
-    } else if (objects.has(BACKUP_OBJECTS.started)) findings.push(await unfinished({ store, label, now, signal }));
+    } else if (referrersOf(directories, label).length > 0)
+      findings.push(lostRecord(label, referrersOf(directories, label)));
+    else if (objects.has(BACKUP_OBJECTS.started)) findings.push(await unfinished({ store, label, now, signal }));
     else findings.push(interrupted(label, "nothing says when it was begun, so that no run removes it"));
   }
   return findings;
@@ -60,6 +63,18 @@ async function unfinished({
   } catch (error) {
     return { ...findingOf(error, { kind: "backup-interrupted", where: label }), severity: "warning" };
   }
+}
+
+/** Interrupted runs are referred to by nobody. */
+function lostRecord(where: string, referrers: readonly string[]): Finding {
+  return {
+    kind: "backup-record-damaged",
+    severity: "warning",
+    where,
+    what: `its backup.json is gone, and ${referrers.join(", ")} refer to its objects`,
+    advice:
+      "Restore the object from an older version in the bucket or from a copy. Else leave the other objects: nothing removes them while a backup refers to them.",
+  };
 }
 
 function interrupted(where: string, fact: string): Finding {
