@@ -2,6 +2,7 @@ import type { WalFormat } from "../majors/supported-majors.ts";
 import { textAt, timestampAt } from "./record-fields.ts";
 import type { RawRecord } from "./raw-record.ts";
 import {
+  isTransactionEnd,
   PREPARE_HEADER_SIZE,
   XACT_ABORT,
   XACT_ABORT_PREPARED,
@@ -56,17 +57,39 @@ function decodePrepare({ data, dataOffset }: RawRecord, position: WalRecordPosit
  * Finds the xid of a prepared transaction in its commit or abort record (`ParseCommitRecord` in xactdesc.c): the record's own
  * xid is that of the session that ended it, if it has one at all.
  */
-function twoPhaseXid({ info, data, dataOffset }: RawRecord, { droppedStatsSize }: WalFormat): number | undefined {
-  if ((info & XACT_HAS_INFO) === 0) return undefined;
-  const has = data.getUint32(dataOffset + 8, true);
-  let at = dataOffset + 12;
+function twoPhaseXid(record: RawRecord, { droppedStatsSize }: WalFormat): number | undefined {
+  const { data } = record;
+  const parts = partsBeforeRelations(record);
+  if (parts === undefined) return undefined;
+  const { has } = parts;
+  let { at } = parts;
   const skipList = (flag: number, itemSize: number): void => {
     if ((has & flag) !== 0) at += 4 + data.getInt32(at, true) * itemSize;
   };
-  if ((has & HAS_DATABASE) !== 0) at += 8;
-  skipList(HAS_SUBTRANSACTIONS, 4);
-  skipList(HAS_RELATIONS, 12);
+  skipList(HAS_RELATIONS, RELATION_SIZE);
   skipList(HAS_DROPPED_STATS, droppedStatsSize);
   skipList(HAS_INVALIDATIONS, 16);
   return (has & HAS_TWO_PHASE) === 0 ? undefined : data.getUint32(at, true);
+}
+
+/** `RelFileLocator`. */
+const RELATION_SIZE = 12;
+
+/** Where in the data of a commit or abort record the relations stand whose files it removes. */
+export function endedRelations(record: RawRecord): number[] {
+  const parts = isTransactionEnd(record.rmid, record.info) ? partsBeforeRelations(record) : undefined;
+  if (parts === undefined || (parts.has & HAS_RELATIONS) === 0) return [];
+  const { at } = parts;
+  const count = record.data.getInt32(at, true);
+  return Array.from({ length: count }, (_, index) => at + 4 + index * RELATION_SIZE);
+}
+
+/** What xinfo says that there is, and where the part of the relations would begin; undefined without xinfo. */
+function partsBeforeRelations({ info, data, dataOffset }: RawRecord): { has: number; at: number } | undefined {
+  if ((info & XACT_HAS_INFO) === 0) return undefined;
+  const has = data.getUint32(dataOffset + 8, true);
+  let at = dataOffset + 12;
+  if ((has & HAS_DATABASE) !== 0) at += 8;
+  if ((has & HAS_SUBTRANSACTIONS) !== 0) at += 4 + data.getInt32(at, true) * 4;
+  return { has, at };
 }
