@@ -94,9 +94,10 @@ function foundRows(found: FoundThere | undefined): (readonly [string, string])[]
     since === undefined
       ? "nothing was noted of how its files were"
       : `${untouched} files are untouched since ${since === "at-target" ? "the target" : "recovery began"}`;
-  const judged = checksums
-    ? "each page of these has its checksum, and none in use became zeros"
-    : "without checksums nothing but pages that became zeros can be told";
+  const changed = checksums
+    ? "each page of a relation has its checksum"
+    : "without checksums nothing but the header is known to be that of a page";
+  const judged = `none in use became zeros, what no WAL has changed since the backup is the backup's but for hints, no transaction has another end than there, and of the rest ${changed}`;
   return [
     [
       "found there",

@@ -1,16 +1,24 @@
 import { readBackupTable, tableOf, type BackupRecord } from "@soar/repository";
-import { type CodecPool, createCodecPool, findEntry, readEntry, type SeekTable } from "@soar/seekable-tar";
+import {
+  type CodecPool,
+  createCodecPool,
+  type PlacedEntry,
+  readEntry,
+  type SeekArchive,
+  type SeekTable,
+} from "@soar/seekable-tar";
 import { type ObjectStore, readObject } from "@soar/storage";
 import type { BlockRange } from "./file-list.ts";
-import { isZero } from "./judge-pages.ts";
+import { isZero } from "./page-content.ts";
 
-/** Pages as the backup has them: fetched one by one, for the few that have to be compared. */
+/** Pages as the backup has them: fetched for those that have to be compared. */
 export class BackupPages implements AsyncDisposable {
   readonly #store: ObjectStore;
   readonly #backup: BackupRecord;
   readonly #signal: AbortSignal | undefined;
   #table: Promise<SeekTable> | undefined;
   #pool: CodecPool | undefined;
+  readonly #entries = new Map<string, Map<string, PlacedEntry>>();
 
   constructor(store: ObjectStore, backup: BackupRecord, { signal }: { readonly signal?: AbortSignal | undefined }) {
     this.#store = store;
@@ -32,12 +40,15 @@ export class BackupPages implements AsyncDisposable {
     return undefined;
   }
 
-  /** One page; undefined where the backup has none. */
-  async page(name: string, block: number, blockSize: number): Promise<Buffer | undefined> {
-    const parts: Buffer[] = [];
-    for await (const bytes of this.#read(name, block * blockSize, (block + 1) * blockSize)) parts.push(bytes);
-    const page = Buffer.concat(parts);
-    return page.length === blockSize ? page : undefined;
+  /** One file, or what the backup has of it, to be read from its beginning to its end. */
+  open(name: string): BackupFile {
+    return new BackupFile((from) => this.#read(name, from, Number.MAX_SAFE_INTEGER));
+  }
+
+  /** Whether the backup has the database that a file belongs to, in this tablespace: else it was made, or moved, as a copy of files. */
+  async hasDatabaseOf(name: string): Promise<boolean> {
+    const directory = name.slice(0, name.lastIndexOf("/"));
+    return directory === "global" || (await this.#find(`${directory}/PG_VERSION`)) !== undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -46,12 +57,8 @@ export class BackupPages implements AsyncDisposable {
 
   /** As much of the bytes as the backup has. */
   async *#read(name: string, from: number, to: number): AsyncGenerator<Buffer, void, undefined> {
-    this.#table ??= readBackupTable(this.#store, tableOf(this.#backup), { signal: this.#signal });
-    const [archiveName, path] = placeInBackup(name);
-    const archive = (await this.#table).archives.find((one) => one.name === archiveName);
-    if (archive === undefined) return;
-    const entry = findEntry(archive, path) ?? findEntry(archive, `./${path}`);
-    if (entry?.type !== "file" || entry.size <= from) return;
+    const { archive, entry } = (await this.#find(name)) ?? {};
+    if (archive === undefined || entry?.type !== "file" || entry.size <= from) return;
     this.#pool ??= createCodecPool({ workers: 1 });
     yield* readEntry(archive, entry, {
       pool: this.#pool,
@@ -61,6 +68,56 @@ export class BackupPages implements AsyncDisposable {
       signal: this.#signal,
       fetch: (key, offset, length, signal) => readObject(this.#store, key, { range: { offset, length }, signal }),
     });
+  }
+
+  async #find(name: string): Promise<{ readonly archive: SeekArchive; readonly entry: PlacedEntry } | undefined> {
+    this.#table ??= readBackupTable(this.#store, tableOf(this.#backup), { signal: this.#signal });
+    const [archiveName, path] = placeInBackup(name);
+    const archive = (await this.#table).archives.find((one) => one.name === archiveName);
+    if (archive === undefined) return undefined;
+    let entries = this.#entries.get(archiveName);
+    if (entries === undefined) {
+      entries = new Map(archive.entries.map((entry) => [entry.path.replace(/^\.\//, ""), entry]));
+      this.#entries.set(archiveName, entries);
+    }
+    const entry = entries.get(path);
+    return entry === undefined ? undefined : { archive, entry };
+  }
+}
+
+/** What the backup has of one file. It is fetched from where it is first asked for on, and no further than it is asked. */
+export class BackupFile implements AsyncDisposable {
+  readonly #open: (from: number) => AsyncGenerator<Buffer, void, undefined>;
+  #stream: AsyncGenerator<Buffer, void, undefined> | undefined;
+  #position = 0;
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(open: (from: number) => AsyncGenerator<Buffer, void, undefined>) {
+    this.#open = open;
+  }
+
+  /** As much of the bytes as the backup has. Those that follow on the ones before come without another request. */
+  async read(position: number, length: number): Promise<Buffer> {
+    if (position !== this.#position) await this[Symbol.asyncDispose]();
+    this.#stream ??= this.#open(position);
+    const parts = [this.#rest];
+    let size = this.#rest.length;
+    while (size < length) {
+      const { value, done } = await this.#stream.next();
+      if (done === true) break;
+      parts.push(value);
+      size += value.length;
+    }
+    const bytes = Buffer.concat(parts);
+    this.#rest = bytes.subarray(length);
+    this.#position = position + Math.min(length, size);
+    return bytes.subarray(0, length);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stream?.return();
+    this.#stream = undefined;
+    this.#rest = Buffer.alloc(0);
   }
 }
 

@@ -1,19 +1,20 @@
-import { join } from "node:path";
 import type { Owner } from "@soar/durable-files";
 import { openOrdinaryIfPresent } from "@soar/durable-files/if-present";
 import { SoarError } from "@soar/errors";
 import { parseLsn } from "@soar/pg-tools";
-import { readClusterState, readLiveControlFile } from "@soar/pg-tools/cluster";
 import type { BackupRecord } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import type { Approach } from "../fetch/delta/approach.ts";
-import { isFile } from "../is-file.ts";
 import { Tally, type Counted } from "../work-done.ts";
 import { BackupPages } from "./backup-pages.ts";
 import { readFileList, writeFileList, type FileList } from "./file-list.ts";
-import { isZeroAt, type PageRules } from "./judge-pages.ts";
+import { readPageOf } from "./judge-pages.ts";
+import { isZero } from "./page-content.ts";
 import { lookAtFiles, newZeros, withinOf, type Looked, type ReadFile } from "./look-at-files.ts";
+import { findLostFile } from "./removed-since.ts";
+import { livePositions, readServer } from "./server-there.ts";
 import { findMovedTablespace } from "./tablespace-places.ts";
+import { findStateFault } from "./transaction-states.ts";
 import { watchedFiles, type ClusterPlaces } from "./watched-files.ts";
 
 /** What was found where a restore is gone on with. Nothing is claimed of what could not be seen. */
@@ -29,9 +30,9 @@ export type FoundThere =
       readonly readBytes: Counted;
       /** Whether the pages that were read carry checksums. */
       readonly checksums: boolean;
-      /** Names that are gone or shorter than they were, as those of dropped and truncated tables are. */
+      /** Names that are gone or shorter than they were, as those of dropped and truncated tables are, and of which no WAL was read to tell. */
       readonly lessThere: readonly string[];
-      /** Pages of zeros in the place of pages in use, which a server may still have in memory. */
+      /** Pages of zeros in the place of pages in use, and lost states of transactions, which a server may still have in memory. */
       readonly doubts: readonly DoubtfulPage[];
     };
 
@@ -39,6 +40,8 @@ export interface DoubtfulPage {
   readonly name: string;
   readonly path: string;
   readonly block: number;
+  /** Of pages that are no zeros: states of transactions that the backup has, and that are gone. */
+  readonly before?: Buffer | undefined;
 }
 
 export interface CheckThereOptions extends ClusterPlaces {
@@ -70,9 +73,8 @@ export async function checkWhatIsThere(
   const server = await readServer(dataDir);
   await using pages = new BackupPages(store, backup, { signal });
   const { blockSize, checksums } = server.rules;
-  const isAsBackedUp = async (name: string, block: number, page: Buffer): Promise<boolean> =>
-    (await pages.page(name, block, blockSize))?.equals(page) ?? false;
-  const looked = await lookAtFiles({ ...options, list, rules: { ...server.rules, isAsBackedUp } });
+  const side = { pages, startLsn: parseLsn(backup.startLsn), ...livePositions(dataDir) };
+  const looked = await lookAtFiles({ ...options, list, rules: { ...server.rules, backup: side } });
   for (const { file, damage } of looked.readFiles)
     if (damage !== undefined)
       throw damaged(
@@ -80,14 +82,24 @@ export async function checkWhatIsThere(
         `${damage.block === undefined ? "" : `block ${damage.block} of `}${file.name}: ${damage.why}`,
       );
   // Replay notes the end of it in pg_control before it removes anything (xact_redo_commit and smgr_redo call XLogFlush).
-  const standsStill =
-    list?.moment === "at-target" && server.isRecovering && server.minRecoveryLsn <= parseLsn(approach.earlier.stopLsn);
+  const stopLsn = parseLsn(approach.earlier.stopLsn);
+  const isSinceTarget = list?.moment === "at-target";
+  const standsStill = isSinceTarget && server.isRecovering && server.minRecoveryLsn <= stopLsn;
   const [gone] = looked.lessThere;
   if (standsStill && gone !== undefined) throw damaged(dataDir, `${gone} is gone or shorter than it was at the target`);
+  // One that is to be finished may have been its users' for weeks.
+  const isExplained = isSinceTarget && !server.isRecovering && approach.kind === "follow";
+  if (isExplained) {
+    const promotion = { dataDir, owner: options.owner, lsn: stopLsn, segmentSize: server.walSegmentSize };
+    const lost = await findLostFile(looked.lessThere, promotion);
+    if (lost !== undefined) throw damaged(dataDir, lost);
+  }
   const doubts = await findDoubts(looked.readFiles, pages, blockSize);
-  const [doubt] = doubts;
-  if (doubt !== undefined && (standsStill || !server.isRunning)) throw damagedPage(dataDir, doubt);
-  return { kind: "looked-at", since: list?.moment, ...countsOf(looked), checksums, doubts };
+  // What replay made anew of a page of transactions is written some time later, also while it stands still.
+  const doubt = doubts.find(({ before }) => !server.isRunning || (standsStill && before === undefined));
+  if (doubt !== undefined) throw damagedPage(dataDir, doubt);
+  const counts = countsOf(isExplained ? { ...looked, lessThere: [] } : looked);
+  return { kind: "looked-at", since: list?.moment, ...counts, checksums, doubts };
 }
 
 function countsOf({ untouched, readFiles, readBytes, lessThere }: Looked): {
@@ -110,8 +122,13 @@ export async function requireWritten(
   for (const doubt of doubts) {
     const within = withinOf(doubt.name, { dataDir, tablespaces }, owner);
     await using file = await openOrdinaryIfPresent(doubt.path, { within });
-    if (file !== undefined && (await isZeroAt(file, doubt.block, rules.blockSize))) throw damagedPage(dataDir, doubt);
+    const page = file === undefined ? undefined : await readPageOf(file, doubt.block, rules.blockSize);
+    if (page !== undefined && isStillDoubtful(doubt, page)) throw damagedPage(dataDir, doubt);
   }
+}
+
+function isStillDoubtful({ name, before }: DoubtfulPage, page: Buffer): boolean {
+  return before === undefined ? isZero(page) : findStateFault(name, page, before) !== undefined;
 }
 
 /** Notes what lies there while all of it is right, for a run that goes on later. */
@@ -133,31 +150,7 @@ export async function noteFiles(
   await writeFileList(dataDir, { moment, files }, owner);
 }
 
-interface Server {
-  readonly rules: PageRules;
-  readonly isRunning: boolean;
-  readonly isRecovering: boolean;
-  readonly minRecoveryLsn: bigint;
-}
-
-async function readServer(dataDir: string): Promise<Server> {
-  const control = await readLiveControlFile(dataDir);
-  const { running } = await readClusterState(dataDir);
-  return {
-    rules: {
-      postgresMajor: control.pgMajor,
-      blockSize: control.blockSize,
-      blocksPerRelationFile: control.blocksPerRelationFile,
-      checksums: control.dataChecksumVersion > 0,
-      mayBeWritten: running,
-    },
-    isRunning: running,
-    isRecovering: await isFile(join(dataDir, "recovery.signal")),
-    minRecoveryLsn: control.minRecoveryLsn,
-  };
-}
-
-/** Of each file the first page that is zeros now and was in use before. */
+/** Of each file the first page that is zeros now and was in use before, or that lacks states of transactions. */
 async function findDoubts(
   files: readonly ReadFile[],
   pages: BackupPages,
@@ -170,12 +163,17 @@ async function findDoubts(
     let block = known?.[0]?.first;
     for (const range of known === undefined ? read.zeros : []) block ??= await pages.firstInUse(name, range, blockSize);
     if (block !== undefined) doubts.push({ name, path, block });
+    else if (read.lost !== undefined) doubts.push({ name, path, ...read.lost });
   }
   return doubts;
 }
 
-function damagedPage(dataDir: string, { name, block }: DoubtfulPage): SoarError {
-  return damaged(dataDir, `block ${block} of ${name}: it holds nothing but zeros, and was in use`);
+function damagedPage(dataDir: string, { name, block, before }: DoubtfulPage): SoarError {
+  const fact =
+    before === undefined
+      ? "it holds nothing but zeros, and was in use"
+      : "it does not know any more how transactions have ended";
+  return damaged(dataDir, `block ${block} of ${name}: ${fact}`);
 }
 
 function damaged(dataDir: string, fact: string): SoarError {

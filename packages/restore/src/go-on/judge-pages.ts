@@ -1,83 +1,88 @@
 import type { FileHandle } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
-import { findDamagedPages, parseRelationPath } from "@soar/pg-tools/page-checksum";
 import type { BlockRange } from "./file-list.ts";
+import { isZero } from "./page-content.ts";
+import { PageJudge, type PageRules } from "./page-judge.ts";
 import { findSmallFault } from "./small-files.ts";
-import { keepsItsPages } from "./watched-files.ts";
+import { findStateFault } from "./transaction-states.ts";
+import { holdsTransactions, keepsItsPages } from "./watched-files.ts";
 
-export interface PageRules {
-  readonly postgresMajor: number;
-  readonly blockSize: number;
-  readonly blocksPerRelationFile: number;
-  /** Whether pages of relations carry checksums. */
-  readonly checksums: boolean;
-  /** A page that is written while it is read can be torn. */
-  readonly mayBeWritten: boolean;
-  /** Whether a page that is wrong was so when it was backed up. */
-  readonly isAsBackedUp?: ((name: string, block: number, page: Buffer) => Promise<boolean>) | undefined;
-}
-
-/** What the pages of one file say by themselves. */
+/** What the pages of one file say by themselves, and compared with the backup. */
 export interface JudgedFile {
   readonly bytes: number;
   /** Why it is not what its server has written, with the block of the first page that is none. */
   readonly damage: { readonly block: number | undefined; readonly why: string } | undefined;
   /** Blocks of nothing but zeros, where it matters: such a page is right by itself. */
   readonly zeros: readonly BlockRange[];
+  /** The first page of transactions that had ended and have not any more, and what the backup has of it. */
+  readonly lost?: LostPage | undefined;
+}
+
+export interface LostPage {
+  readonly block: number;
+  readonly before: Buffer;
 }
 
 const WINDOW_BYTES = 1024 * 1024;
-/** Within which a server has written a page that it had begun to write, unless its disk hangs. */
-const ATTEMPTS = 20;
-const BETWEEN_MS = 50;
 
 /** Reads a file of pages from end to end, with bounded memory. */
 export async function judgeFile(file: FileHandle, name: string, rules: PageRules): Promise<JudgedFile> {
-  const { blockSize } = rules;
-  const relation = parseRelationPath(name);
-  const isOfPages = relation !== undefined || keepsItsPages(name);
-  const firstBlock = (relation?.segment ?? 0) * rules.blocksPerRelationFile;
-  const isChecked = relation !== undefined && rules.checksums;
+  const { blockSize, backup } = rules;
+  await using backedUp = backup?.pages.open(name);
+  const judge = await PageJudge.of(name, rules, backedUp);
+  const hasZeros = keepsItsPages(name);
   const zeros: BlockRange[] = [];
   const window = Buffer.alloc(WINDOW_BYTES);
+  const readPage = async (block: number): Promise<Buffer | undefined> => await readPageOf(file, block, blockSize);
+  let lost: LostPage | undefined;
   for (let position = 0; ;) {
     const length = await readFully(file, window, position);
     const bytes = window.subarray(0, length);
     const block = position / blockSize;
-    if (isChecked) {
-      for (const { blockNumber } of findDamagedPages(bytes, { firstBlock: firstBlock + block, blockSize })) {
-        const at = blockNumber - firstBlock;
-        if (await staysWrong(file, name, at, { ...rules, blockNumber }))
-          return { bytes: position + length, damage: { block: at, why: "its checksum is wrong" }, zeros };
-      }
+    const damage =
+      (await judge?.firstFault(bytes, position, readPage)) ??
+      (position === 0 ? smallFault(name, bytes, rules) : undefined);
+    if (hasZeros) addZeros(zeros, bytes, { block, blockSize });
+    if (damage === undefined && backedUp !== undefined && holdsTransactions(name)) {
+      const before = await backedUp.read(position, length);
+      const found = findLost(name, bytes, before, blockSize);
+      if (found?.fault === "changed")
+        return { bytes: position + length, damage: changedState(block + found.page), zeros };
+      if (found !== undefined)
+        lost ??= { block: block + found.page, before: Buffer.from(pageAt(before, found.page, blockSize)) };
     }
-    if (isOfPages && keepsItsPages(name)) addZeros(zeros, bytes, { block, blockSize });
-    const fault = position === 0 ? findSmallFault(name, bytes, rules.postgresMajor) : undefined;
     position += length;
-    if (fault !== undefined) return { bytes: position, damage: { block: undefined, why: fault }, zeros };
-    if (length < WINDOW_BYTES) return { bytes: position, damage: undefined, zeros };
+    if (damage !== undefined || length < WINDOW_BYTES) return { bytes: position, damage, zeros, lost };
   }
 }
 
-/** Whether a page is wrong for longer than a server takes to write it, and was not so in the backup. */
-async function staysWrong(
-  file: FileHandle,
+function smallFault(name: string, bytes: Buffer, { postgresMajor }: PageRules): JudgedFile["damage"] {
+  const why = findSmallFault(name, bytes, postgresMajor);
+  return why === undefined ? undefined : { block: undefined, why };
+}
+
+function changedState(block: number): JudgedFile["damage"] {
+  return { block, why: "a transaction that had ended has ended in another way" };
+}
+
+/** The first page whose states are others, or else the first that lacks some. */
+function findLost(
   name: string,
-  block: number,
-  { blockSize, blockNumber, mayBeWritten, isAsBackedUp }: PageRules & { readonly blockNumber: number },
-): Promise<boolean> {
-  const page = Buffer.alloc(blockSize);
-  for (let attempt = 1; attempt <= (mayBeWritten ? ATTEMPTS : 1); attempt += 1) {
-    const length = await readFully(file, page, block * blockSize);
-    // Cut off meanwhile: no page any more.
-    if (length < blockSize || findDamagedPages(page, { firstBlock: blockNumber, blockSize }).length === 0) return false;
-    if ((await isAsBackedUp?.(name, block, page)) === true) return false;
-    if (mayBeWritten) await delay(BETWEEN_MS);
+  bytes: Buffer,
+  before: Buffer,
+  blockSize: number,
+): { readonly page: number; readonly fault: "changed" | "lost" } | undefined {
+  let lost: number | undefined;
+  for (let page = 0; page * blockSize < before.length; page += 1) {
+    const fault = findStateFault(name, pageAt(bytes, page, blockSize), pageAt(before, page, blockSize));
+    if (fault === "changed") return { page, fault };
+    if (fault === "lost") lost ??= page;
   }
-  return true;
+  return lost === undefined ? undefined : { page: lost, fault: "lost" };
 }
 
-const ZEROS = Buffer.alloc(32 * 1024);
+function pageAt(bytes: Buffer, page: number, blockSize: number): Buffer {
+  return bytes.subarray(page * blockSize, (page + 1) * blockSize);
+}
 
 function addZeros(
   ranges: BlockRange[],
@@ -93,14 +98,10 @@ function addZeros(
   }
 }
 
-export function isZero(page: Buffer): boolean {
-  return ZEROS.compare(page, 0, page.length, 0, page.length) === 0;
-}
-
-/** Whether a page holds nothing but zeros, in a file that is not over before it. */
-export async function isZeroAt(file: FileHandle, block: number, blockSize: number): Promise<boolean> {
+/** One page of a file; undefined where that is over before its end. */
+export async function readPageOf(file: FileHandle, block: number, blockSize: number): Promise<Buffer | undefined> {
   const page = Buffer.alloc(blockSize);
-  return (await readFully(file, page, block * blockSize)) === blockSize && isZero(page);
+  return (await readFully(file, page, block * blockSize)) === blockSize ? page : undefined;
 }
 
 async function readFully(file: FileHandle, into: Buffer, position: number): Promise<number> {

@@ -2,7 +2,8 @@ import { openOrdinaryIfPresent } from "@soar/durable-files/if-present";
 import type { Owner } from "@soar/durable-files";
 import { Tally, type Counted } from "../work-done.ts";
 import type { BlockRange, FileList, ListedFile } from "./file-list.ts";
-import { judgeFile, type JudgedFile, type PageRules } from "./judge-pages.ts";
+import { judgeFile, type JudgedFile } from "./judge-pages.ts";
+import type { PageRules } from "./page-judge.ts";
 import { watchedFiles, type ClusterPlaces, type WatchedFile } from "./watched-files.ts";
 
 export interface LookOptions extends ClusterPlaces {
@@ -36,6 +37,7 @@ export async function lookAtFiles(options: LookOptions): Promise<Looked> {
   const [untouched, readBytes] = [new Tally(), new Tally()];
   const files = new Map<string, WatchedFile & Pick<ListedFile, "zeros">>();
   const readFiles: ReadFile[] = [];
+  const rules = { ...options.rules, isUnlogged: (name: string) => now.has(initForkOf(name)) };
   for (const [name, file] of now) {
     signal?.throwIfAborted();
     const listed = list?.files.get(name);
@@ -44,20 +46,26 @@ export async function lookAtFiles(options: LookOptions): Promise<Looked> {
       files.set(name, { ...file, zeros: listed.zeros });
       continue;
     }
-    const judged = await readOne(file, options);
+    const judged = await readOne(file, { ...options, rules });
     if (judged === undefined) continue;
     readBytes.add(judged.bytes);
     readFiles.push({ ...judged, file, listed });
     files.set(name, { ...file, zeros: judged.zeros });
   }
   const lessThere = [...(list?.files ?? [])].flatMap(([name, { size }]) =>
-    (files.get(name)?.size ?? -1n) < size ? [name] : [],
+    // A crash empties unlogged tables.
+    (files.get(name)?.size ?? -1n) < size && !rules.isUnlogged(name) ? [name] : [],
   );
   return { files, untouched: untouched.total, readFiles, readBytes: readBytes.total, lessThere };
 }
 
 function isSame(now: WatchedFile, { ino, size, ctimeNs }: ListedFile): boolean {
   return now.ino === ino && now.size === size && now.ctimeNs === ctimeNs;
+}
+
+/** What an unlogged table begins with after a crash; no other relation has one. */
+function initForkOf(name: string): string {
+  return `${name.replace(/(?:_(?:fsm|vm|init))?(?:\.\d+)?$/, "")}_init`;
 }
 
 /** Undefined when it is gone by now. */

@@ -25,6 +25,11 @@ export function keepsItsPages(name: string): boolean {
   return relation === undefined ? TRANSACTIONS.test(name) : relation.fork === "main" || relation.fork === "init";
 }
 
+/** Whether a file of this name has the states of transactions, which carry no checksums. */
+export function holdsTransactions(name: string): boolean {
+  return TRANSACTIONS.test(name);
+}
+
 /** Looks at all of them without reading any. Rejects with `FILE_UNREADABLE` where it may not look. */
 export async function watchedFiles({ dataDir, tablespaces }: ClusterPlaces): Promise<Map<string, WatchedFile>> {
   const found = await filesOf({ dataDir, tablespaces: tablespaces.values() });

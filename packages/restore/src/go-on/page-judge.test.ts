@@ -1,0 +1,98 @@
+import { expect, test } from "vitest";
+import { BackupFile } from "./backup-pages.ts";
+import { PageJudge, type PageRules } from "./page-judge.ts";
+
+const START = 0x200n;
+const END = 0x900n;
+
+/** A page of a table with this content, last changed by WAL that ends at `lsn`. */
+function page(lsn: bigint, content = 1): Buffer {
+  const bytes = Buffer.alloc(8192);
+  bytes.writeUInt32LE(Number(lsn), 4);
+  bytes.writeUInt16LE(24, 12);
+  bytes.writeUInt16LE(8000, 14);
+  bytes.writeUInt16LE(8192, 16);
+  bytes.writeUInt16LE(8192 | 4, 18);
+  return bytes.fill(content, 8000);
+}
+
+const ZEROS = Buffer.alloc(8192);
+const UNFILLED = page(0n, 0).fill(0, 14, 16);
+UNFILLED.writeUInt16LE(8192, 14);
+
+interface Judged {
+  readonly name?: string;
+  readonly backup?: Buffer;
+  readonly isRecovering?: boolean;
+  readonly isUnlogged?: boolean;
+  readonly hasDatabase?: boolean;
+}
+
+async function judge(pages: readonly Buffer[], options: Judged = {}): Promise<string | undefined> {
+  const { name = "base/5/16384", backup = Buffer.alloc(0), isRecovering = true, hasDatabase = true } = options;
+  const file = new BackupFile(async function* from(position) {
+    // As it comes: in pieces that are no pages.
+    for (let at = position; at < backup.length; at += 5000) yield backup.subarray(at, at + 5000);
+  });
+  const rules: PageRules = {
+    postgresMajor: 15,
+    blockSize: 8192,
+    blocksPerRelationFile: 131_072,
+    checksums: false,
+    mayBeWritten: false,
+    isUnlogged: () => options.isUnlogged === true,
+    backup: {
+      startLsn: START,
+      isRecovering: async () => isRecovering,
+      endOfWal: async () => END,
+      pages: { open: () => file, hasDatabaseOf: async () => hasDatabase },
+    },
+  };
+  const bytes = Buffer.concat(pages);
+  const judged = await PageJudge.of(name, rules, file);
+  const fault = await judged?.firstFault(bytes, 0, async (block) => bytes.subarray(block * 8192, (block + 1) * 8192));
+  return fault === undefined ? undefined : `${fault.block}: ${fault.why}`;
+}
+
+const OTHER = "no WAL has changed it since the backup, and it is not the backup's";
+
+test("pages that WAL has changed since the backup are believed, up to where WAL ends", async () => {
+  expect(await judge([page(START + 1n), page(END)])).toBeUndefined();
+  expect(await judge([page(START + 1n), page(END + 1n)])).toBe("1: it names a position behind the end of WAL");
+});
+
+test("pages that no WAL has changed are those of the backup", async () => {
+  const backup = Buffer.concat([page(START, 1), page(5n, 2)]);
+  expect(await judge([page(START, 1), page(5n, 2)], { backup })).toBeUndefined();
+  expect(await judge([page(START, 1), page(5n, 3)], { backup })).toBe(`1: ${OTHER}`);
+  expect(await judge([page(5n, 2), page(5n, 2)], { backup })).toBe(`0: ${OTHER}`);
+  // The backup ends before it.
+  expect(await judge([page(START, 1), page(5n, 2), page(5n, 2)], { backup })).toBe(`2: ${OTHER}`);
+});
+
+test("what is no page is told, unless the backup has it so", async () => {
+  const rubbish = Buffer.alloc(8192, 0x77);
+  expect(await judge([ZEROS, rubbish])).toBe("1: its header is that of no page");
+  expect(await judge([ZEROS, rubbish], { backup: Buffer.concat([ZEROS, rubbish]) })).toBeUndefined();
+});
+
+test("a server in production makes pages ready, and builds indexes, before it writes their WAL", async () => {
+  const built = [UNFILLED, page(1n)];
+  expect(await judge(built, { isRecovering: false })).toBeUndefined();
+  expect(await judge(built)).toBe(`0: ${OTHER}`);
+  // Over a page in use it makes none ready.
+  expect(await judge([UNFILLED], { isRecovering: false, backup: page(5n) })).toBe(`0: ${OTHER}`);
+});
+
+test("what the backup has nothing of is not compared with it", async () => {
+  expect(await judge([page(5n)], { isUnlogged: true })).toBeUndefined();
+  expect(await judge([page(5n)], { hasDatabase: false })).toBeUndefined();
+  expect(await judge([page(5n)], { name: "base/5/16384_fsm" })).toBeUndefined();
+  expect(await judge([page(5n)], { name: "base/5/16384_init", isUnlogged: true })).toBe(`0: ${OTHER}`);
+});
+
+test("a visibility map may have lost bits", async () => {
+  const name = "base/5/16384_vm";
+  expect(await judge([page(5n, 1)], { name, backup: page(5n, 3) })).toBeUndefined();
+  expect(await judge([page(5n, 3)], { name, backup: page(5n, 1) })).toBe(`0: ${OTHER}`);
+});

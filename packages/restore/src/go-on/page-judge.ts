@@ -1,0 +1,137 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { findDamagedPages, parseRelationPath, type RelationPath } from "@soar/pg-tools/page-checksum";
+import type { BackupFile, BackupPages } from "./backup-pages.ts";
+import { hasOnlyLostBits, hasSoundHeader, isSameButHints, isUnfilled, isZero, lsnOf } from "./page-content.ts";
+
+/** What pages are compared with. */
+export interface BackupSide {
+  readonly pages: Pick<BackupPages, "open" | "hasDatabaseOf">;
+  /** Whatever is changed by WAL behind it names a later position. */
+  readonly startLsn: bigint;
+  /** Whether the server replays WAL still, and writes none. */
+  isRecovering(): Promise<boolean>;
+  /** A position that no page can name a later one than, as things stand now. */
+  endOfWal(): Promise<bigint>;
+}
+
+export interface PageRules {
+  readonly postgresMajor: number;
+  readonly blockSize: number;
+  readonly blocksPerRelationFile: number;
+  /** Whether pages of relations carry checksums. */
+  readonly checksums: boolean;
+  /** A page that is written while it is read can be torn. */
+  readonly mayBeWritten: boolean;
+  /** Without it pages are judged by themselves. */
+  readonly backup?: BackupSide | undefined;
+  /** Whether a file belongs to an unlogged table, which no backup holds and no WAL changes. */
+  readonly isUnlogged?: ((name: string) => boolean) | undefined;
+}
+
+/** Position of what a server writes into an index that it builds, before all of it is WAL: none, or `GistBuildLSN`. */
+const BUILT_LSN = 1n;
+
+/** Judges the pages of one file of a relation. */
+export class PageJudge {
+  readonly #rules: PageRules;
+  readonly #relation: RelationPath;
+  readonly #firstBlock: number;
+  readonly #file: BackupFile | undefined;
+  /** Up to which position pages that no WAL has changed are those of the backup. */
+  readonly #startLsn: bigint;
+  #endOfWal = 0n;
+
+  private constructor(relation: RelationPath, rules: PageRules, file: BackupFile | undefined, startLsn: bigint) {
+    this.#relation = relation;
+    this.#rules = rules;
+    this.#firstBlock = relation.segment * rules.blocksPerRelationFile;
+    this.#file = file;
+    this.#startLsn = startLsn;
+  }
+
+  /** Undefined for a file that is none of a relation. */
+  static async of(name: string, rules: PageRules, file: BackupFile | undefined): Promise<PageJudge | undefined> {
+    const relation = parseRelationPath(name);
+    if (relation === undefined) return undefined;
+    const { backup, isUnlogged } = rules;
+    const isComparable =
+      backup !== undefined &&
+      relation.fork !== "fsm" &&
+      (relation.fork === "init" || isUnlogged?.(name) !== true) &&
+      (await backup.pages.hasDatabaseOf(name));
+    return new PageJudge(relation, rules, file, isComparable ? backup.startLsn : -1n);
+  }
+
+  /** The first page from which the file is not what its server has written, of those that lie at `position` and behind it. */
+  async firstFault(
+    bytes: Buffer,
+    position: number,
+    readAgain: (block: number) => Promise<Buffer | undefined>,
+  ): Promise<{ readonly block: number; readonly why: string } | undefined> {
+    const { blockSize, checksums } = this.#rules;
+    const first = position / blockSize;
+    const damaged = checksums ? findDamagedPages(bytes, { firstBlock: this.#firstBlock + first, blockSize }) : [];
+    const wrong = new Set(damaged.map(({ blockNumber }) => blockNumber - this.#firstBlock));
+    let before: Buffer | undefined;
+    for (let at = 0; at + blockSize <= bytes.length; at += blockSize) {
+      const page = bytes.subarray(at, at + blockSize);
+      const block = first + at / blockSize;
+      if (!wrong.has(block) && !this.#needsLook(page)) continue;
+      before ??= (await this.#file?.read(position, bytes.length)) ?? Buffer.alloc(0);
+      const known = before.subarray(at, at + blockSize);
+      const backedUp = known.length === blockSize ? known : undefined;
+      if ((await this.#faultOf(page, block, backedUp)) === undefined) continue;
+      const why = await readAgainUntilRight(this.#rules, async () => {
+        const again = await readAgain(block);
+        // Cut off meanwhile: no page any more.
+        return again === undefined ? undefined : await this.#faultOf(again, block, backedUp);
+      });
+      if (why !== undefined) return { block, why };
+    }
+    return undefined;
+  }
+
+  /** Whether a page whose checksum is right, or that has none, cannot be believed as it is. */
+  #needsLook(page: Buffer): boolean {
+    const { backup, checksums } = this.#rules;
+    if (backup === undefined || isZero(page)) return false;
+    const lsn = lsnOf(page);
+    return lsn <= this.#startLsn || lsn > this.#endOfWal || (!checksums && !hasSoundHeader(page));
+  }
+
+  async #faultOf(page: Buffer, block: number, before: Buffer | undefined): Promise<string | undefined> {
+    if (isZero(page) || before?.equals(page) === true) return undefined;
+    const { backup, checksums, blockSize } = this.#rules;
+    if (checksums && findDamagedPages(page, { firstBlock: this.#firstBlock + block, blockSize }).length > 0)
+      return "its checksum is wrong";
+    if (backup === undefined) return undefined;
+    if (!checksums && !hasSoundHeader(page)) return "its header is that of no page";
+    const lsn = lsnOf(page);
+    if (lsn > this.#endOfWal) this.#endOfWal = await backup.endOfWal();
+    if (lsn > this.#endOfWal) return "it names a position behind the end of WAL";
+    if (lsn > this.#startLsn || (await this.#isOfBackup(page, before, backup))) return undefined;
+    return "no WAL has changed it since the backup, and it is not the backup's";
+  }
+
+  async #isOfBackup(page: Buffer, before: Buffer | undefined, backup: BackupSide): Promise<boolean> {
+    if (this.#relation.fork === "vm") return hasOnlyLostBits(page, before);
+    if (before !== undefined && !isZero(before)) return isSameButHints(page, before);
+    return !(await backup.isRecovering()) && (isUnfilled(page) || (before === undefined && lsnOf(page) <= BUILT_LSN));
+  }
+}
+
+/** Within which a server has written a page that it had begun to write, unless its disk hangs. */
+const ATTEMPTS = 20;
+const BETWEEN_MS = 50;
+
+/** What stays wrong for longer than a server takes to write a page. */
+async function readAgainUntilRight(
+  { mayBeWritten }: Pick<PageRules, "mayBeWritten">,
+  look: () => Promise<string | undefined>,
+): Promise<string | undefined> {
+  for (let attempt = 1; ; attempt += 1) {
+    const why = await look();
+    if (why === undefined || attempt >= (mayBeWritten ? ATTEMPTS : 1)) return why;
+    await delay(BETWEEN_MS);
+  }
+}

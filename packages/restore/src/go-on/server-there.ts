@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { namesIfPresent } from "@soar/durable-files";
+import { lsnOfSegmentIndex, parseWalSegment } from "@soar/pg-tools";
+import { readClusterState, readLiveControlFile } from "@soar/pg-tools/cluster";
+import { isFile } from "../is-file.ts";
+import type { BackupSide, PageRules } from "./page-judge.ts";
+
+/** The server of a restore that is gone on with, by what lies in its directory. */
+export interface ServerThere {
+  readonly rules: PageRules;
+  readonly isRunning: boolean;
+  readonly isRecovering: boolean;
+  readonly minRecoveryLsn: bigint;
+  readonly walSegmentSize: number;
+}
+
+export async function readServer(dataDir: string): Promise<ServerThere> {
+  const control = await readLiveControlFile(dataDir);
+  const { running } = await readClusterState(dataDir);
+  return {
+    rules: {
+      postgresMajor: control.pgMajor,
+      blockSize: control.blockSize,
+      blocksPerRelationFile: control.blocksPerRelationFile,
+      checksums: control.dataChecksumVersion > 0,
+      mayBeWritten: running,
+    },
+    isRunning: running,
+    isRecovering: await isRecovering(dataDir),
+    minRecoveryLsn: control.minRecoveryLsn,
+    walSegmentSize: control.walSegmentSize,
+  };
+}
+
+/** What is asked anew while files are read, because the server goes on meanwhile. */
+export function livePositions(dataDir: string): Pick<BackupSide, "isRecovering" | "endOfWal"> {
+  return { isRecovering: () => isRecovering(dataDir), endOfWal: () => endOfWal(dataDir) };
+}
+
+/** The file goes before the server writes its first WAL (StartupXLOG). */
+async function isRecovering(dataDir: string): Promise<boolean> {
+  return await isFile(join(dataDir, "recovery.signal"));
+}
+
+/**
+ * A position that no page on the disk can name a later one than. Before a server that recovers writes a page, it notes in pg_control
+ * how far replay came (UpdateMinRecoveryPoint); one in production has written the WAL, to a segment that is kept longer than those before.
+ */
+async function endOfWal(dataDir: string): Promise<bigint> {
+  const wasRecovering = await isRecovering(dataDir);
+  const { minRecoveryLsn, checkpointLsn, walSegmentSize } = await readLiveControlFile(dataDir);
+  const noted = minRecoveryLsn > checkpointLsn ? minRecoveryLsn : checkpointLsn;
+  if (wasRecovering) return noted;
+  const ends = ((await namesIfPresent(join(dataDir, "pg_wal"))) ?? [])
+    .filter((name) => /^[0-9A-F]{24}$/.test(name))
+    .map((name) => lsnOfSegmentIndex(parseWalSegment(name, walSegmentSize).index + 1, walSegmentSize));
+  return ends.reduce((latest, end) => (end > latest ? end : latest), noted);
+}

@@ -1,0 +1,48 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { findStateFault } from "./transaction-states.ts";
+
+/** In progress, committed, rolled back, and a part of one that goes on. */
+const [OPEN, COMMITTED, ABORTED, PART] = [0b00, 0b01, 0b10, 0b11];
+const states = (...all: readonly number[]): Buffer =>
+  Buffer.from([all.reduce((byte, state, index) => byte | (state << (index * 2)), 0)]);
+const fault = (before: Buffer, now: Buffer, name = "pg_xact/0000") => findStateFault(name, now, before);
+
+test("transactions end while WAL is replayed", () => {
+  expect(fault(states(OPEN, OPEN, PART, PART), states(COMMITTED, ABORTED, COMMITTED, ABORTED))).toBeUndefined();
+  expect(fault(states(COMMITTED, ABORTED, OPEN, PART), states(COMMITTED, ABORTED, PART, PART))).toBeUndefined();
+});
+
+test("one that had ended has ended in another way", () => {
+  expect(fault(states(OPEN, COMMITTED), states(OPEN, ABORTED))).toBe("changed");
+  expect(fault(states(ABORTED), states(COMMITTED))).toBe("changed");
+  expect(fault(states(COMMITTED), states(PART))).toBe("changed");
+});
+
+test("one that had ended has not any more, as in a page that replay has made anew", () => {
+  expect(fault(states(COMMITTED, ABORTED), states(COMMITTED, OPEN))).toBe("lost");
+  const [before, now] = [Buffer.concat([states(COMMITTED), states(ABORTED)]), Buffer.alloc(2)];
+  expect(fault(before, now)).toBe("lost");
+  now[1] = COMMITTED;
+  expect(fault(before, now)).toBe("changed");
+});
+
+test.each(["pg_multixact/offsets/0000", "pg_multixact/members/0000"])("%s is written once, over zeros", (name) => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 8, maxLength: 8 }),
+      fc.nat({ max: 7 }),
+      fc.integer({ min: 1, max: 255 }),
+      (bytes, at, value) => {
+        const now = Buffer.from(bytes);
+        expect(fault(Buffer.alloc(8), now, name)).toBeUndefined();
+        now[at] = value;
+        const other = Buffer.from(now);
+        other[at] = value === 255 ? 1 : value + 1;
+        expect(fault(now, other, name)).toBe("changed");
+        other[at] = 0;
+        expect(fault(now, other, name)).toBe("lost");
+      },
+    ),
+  );
+});

@@ -1,0 +1,40 @@
+/**
+ * How a page of `pg_xact` or `pg_multixact` differs from what the backup has of it. `changed`: a transaction that had ended has
+ * another end, which none can have. `lost`: it has none, as in a page that replay made anew and its server has not written since.
+ */
+export type StateFault = "changed" | "lost";
+
+/** Two bits for each transaction (clog.h): in progress, committed, aborted, and a part of one that has still to end. */
+const STATE_BITS = [0, 2, 4, 6] as const;
+const COMMITTED = 1;
+const ABORTED = 2;
+
+/** Undefined where a server that replays and writes WAL can have made it of what the backup has. */
+export function findStateFault(name: string, now: Buffer, before: Buffer): StateFault | undefined {
+  const faultOf = name.startsWith("pg_xact/") ? faultOfStates : faultOfMember;
+  let found: StateFault | undefined;
+  for (let at = 0; at < Math.min(now.length, before.length); at += 1) {
+    const [is, was] = [now[at] as number, before[at] as number];
+    const fault = is === was ? undefined : faultOf(is, was);
+    if (fault === "changed") return fault;
+    found ??= fault;
+  }
+  return found;
+}
+
+function faultOfStates(is: number, was: number): StateFault | undefined {
+  let found: StateFault | undefined;
+  for (const bits of STATE_BITS) {
+    const [state, before] = [(is >> bits) & 3, (was >> bits) & 3];
+    if ((before !== COMMITTED && before !== ABORTED) || state === before) continue;
+    if (state !== 0) return "changed";
+    found = "lost";
+  }
+  return found;
+}
+
+/** Members and where they begin are written once, over zeros. */
+function faultOfMember(is: number, was: number): StateFault | undefined {
+  if (was === 0) return undefined;
+  return is === 0 ? "lost" : "changed";
+}
