@@ -1,7 +1,7 @@
 // Segments along one lineage, as far as they go without a hole, the tail included.
 
 export { explainHole, type AbsentWal, type HolePart } from "./explain-hole.ts";
-export { readChainSegment } from "./read-chain-segment.ts";
+export { readChainSegment, scanChainSegment } from "./read-chain-segment.ts";
 export { appendTail } from "./chain-tail.ts";
 export {
   assembleChain,

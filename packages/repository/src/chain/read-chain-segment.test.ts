@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +8,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { SEGMENT_SIZE, segmentName, sourceOf, walBytes } from "../../test/wal-samples.ts";
 import { sha256Hex } from "../records/digest.ts";
 import { putWalFile } from "../wal/put-wal.ts";
-import { readChainSegment } from "./read-chain-segment.ts";
+import { readChainSegment, scanChainSegment } from "./read-chain-segment.ts";
 
 // More than one chunk of a bare object's body.
 const bytes = walBytes(1, 150_000);
@@ -57,6 +58,27 @@ test.each(["zstd", "none"] as const)(
       message: expect.stringContaining("holds more than") as string,
     });
     expect(read).toBeLessThanOrEqual(SEGMENT_SIZE);
+  },
+);
+
+test.each([
+  ["zstd", 0],
+  ["gzip", 0],
+  ["none", bytes.length],
+] as const)(
+  "of a %s segment that is scanned, what was unpacked is given back behind the reader",
+  async (codec, left) => {
+    const store = createMemoryStore();
+    const { object } = await putWalFile(store, sourceOf(segmentName(7), bytes), { codec });
+    const segment = { index: 7, timeline: 1, name: segmentName(7), object, cutLsn: undefined };
+    const hash = createHash("sha256");
+    const pieces: Buffer[] = [];
+    for await (const piece of scanChainSegment(store, segment, SEGMENT_SIZE)) {
+      hash.update(piece);
+      pieces.push(piece);
+    }
+    expect(hash.digest("hex")).toBe(sha256Hex(bytes));
+    expect(pieces.reduce((sum, { length }) => sum + length, 0)).toBe(left);
   },
 );
 

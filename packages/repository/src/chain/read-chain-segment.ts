@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { lsnOfSegmentIndex } from "@soar/pg-tools";
 import { SoarError } from "@soar/errors";
 import type { ObjectStore } from "@soar/storage";
+import { free } from "@soar/task-pool";
 import { sha256Hex } from "../records/digest.ts";
 import { getWalFile, readWalFile, type GetWalOptions } from "../wal/get-wal.ts";
 import { findWalObjects } from "../wal/put-wal.ts";
@@ -40,6 +41,27 @@ export async function* readChainSegment(
 }
 
 /** Told at once: what is read here goes onto a disk. */
+/**
+ * The same for whoever keeps nothing of a piece: its memory is given back when the next one is asked for. The collector sees how
+ * small the objects before it are, and would let the 16 MiB of each segment lie until it has other work.
+ */
+export async function* scanChainSegment(
+  store: ObjectStore,
+  segment: ChainSegment,
+  segmentSize: number,
+  options: GetWalOptions = {},
+): AsyncGenerator<Buffer> {
+  // Of what is stored bare, several pieces may lie in one memory.
+  const isUnpacked = segment.tail === undefined && segment.object.codec !== "none";
+  for await (const piece of readChainSegment(store, segment, segmentSize, options)) {
+    try {
+      yield piece;
+    } finally {
+      if (isUnpacked) free(piece);
+    }
+  }
+}
+
 function tooLong({ object }: ChainSegment, segmentSize: number): SoarError {
   return new SoarError(
     "REPOSITORY_DAMAGED",

@@ -7,7 +7,7 @@ import type { BackupRecord } from "../records/backup-record.ts";
 import { appendTail } from "../chain/chain-tail.ts";
 import { readWalDescription } from "../wal/get-wal.ts";
 import { explainHole, type AbsentWal } from "../chain/explain-hole.ts";
-import { readChainSegment } from "../chain/read-chain-segment.ts";
+import { scanChainSegment } from "../chain/read-chain-segment.ts";
 import type { ChainHole, ChainSegment } from "../chain/wal-chain.ts";
 import { listExpiredWal } from "../markers/expired-wal.ts";
 import { listGaps, type GapRecord } from "../markers/marker-records.ts";
@@ -169,7 +169,7 @@ async function readTime(
 ): Promise<bigint | undefined> {
   const summarizer = createWalSummarizer({ name: segment.name });
   try {
-    for await (const bytes of readChainSegment(store, segment, walSegmentSize, { signal })) summarizer.push(bytes);
+    for await (const bytes of scanChainSegment(store, segment, walSegmentSize, { signal })) summarizer.push(bytes);
     const { earliestTime, latestTime } = summarizer.finish();
     return which === "first" ? earliestTime : latestTime;
   } catch (error) {

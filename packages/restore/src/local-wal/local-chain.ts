@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { TimelineHistory } from "@soar/pg-tools";
 import { createWalScanner } from "@soar/pg-tools/wal-records";
-import { readChainSegment, readWalChain, type ChainSegment, type WalChain } from "@soar/repository/chain";
+import { scanChainSegment, readWalChain, type ChainSegment, type WalChain } from "@soar/repository/chain";
 import { readTail } from "@soar/repository/tail";
 import type { TimelineSegments } from "@soar/repository/wal";
 import type { CallOptions, ObjectStore } from "@soar/storage";
@@ -76,7 +76,7 @@ async function checkRun(
   if (first === undefined) return undefined;
   const scanner = createWalScanner({ name: first.name });
   for (const segment of run) {
-    for await (const piece of readChainSegment(store, segment, chain.segmentSize, options)) scanner.push(piece);
+    for await (const piece of scanChainSegment(store, segment, chain.segmentSize, options)) scanner.push(piece);
     if (scanner.end === undefined || segment === chain.segments.at(-1)) continue;
     // In the bucket's own segment there is nothing to leave out; then nothing behind it counts.
     return isLocal(segment) ? (next(run, segment) ?? segment) : run.find(isLocal);
@@ -108,7 +108,7 @@ async function disagreesWithTail(
   if (tail === undefined) return false;
   const hash = createHash("sha256");
   let remaining = tail.bytes.length;
-  for await (const piece of readChainSegment(store, segment, segmentSize, options)) {
+  for await (const piece of scanChainSegment(store, segment, segmentSize, options)) {
     hash.update(piece.subarray(0, remaining));
     remaining = Math.max(0, remaining - piece.length);
   }

@@ -1,7 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { formatHistoryFileName, formatLsn, segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
 import { createWalScanner, type WalRecord } from "@soar/pg-tools/wal-records";
-import { readChainSegment, type WalChain } from "@soar/repository/chain";
+import { scanChainSegment, type WalChain } from "@soar/repository/chain";
 import { walKey } from "@soar/repository/wal";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 
@@ -53,7 +53,7 @@ async function findVerdict(
   const judge = new SwitchJudge(change);
   // The switch may lie so near to the end of its segment that what follows it is in the next.
   for (const segment of second === undefined ? [first] : [first, second]) {
-    for await (const piece of readChainSegment(store, segment, chain.segmentSize, options)) {
+    for await (const piece of scanChainSegment(store, segment, chain.segmentSize, options)) {
       for (const record of scanner.push(piece)) judge.see(record);
       if (judge.verdict !== undefined) return judge.verdict;
     }

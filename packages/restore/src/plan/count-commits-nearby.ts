@@ -1,6 +1,6 @@
 import { segmentIndexOfLsn, type Lsn } from "@soar/pg-tools";
 import { createWalScanner, isTransactionEnd } from "@soar/pg-tools/wal-records";
-import { readChainSegment, type ChainSegment, type WalChain } from "@soar/repository/chain";
+import { scanChainSegment, type ChainSegment, type WalChain } from "@soar/repository/chain";
 import type { WalDescription } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
 import type { ReadChainOptions } from "./read-chain-records.ts";
@@ -76,7 +76,7 @@ async function count(
     }
   };
   for (const segment of segments)
-    for await (const piece of readChainSegment(store, segment, segmentSize, options)) add(scanner.push(piece));
+    for await (const piece of scanChainSegment(store, segment, segmentSize, options)) add(scanner.push(piece));
   add(scanner.finish());
   return counted;
 }

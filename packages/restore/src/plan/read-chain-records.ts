@@ -1,7 +1,7 @@
 import { SoarError } from "@soar/errors";
 import { lsnOfSegmentIndex, type Lsn } from "@soar/pg-tools";
 import { createWalScanner, type TransactionEnd, type WalRecord, type WalScanner } from "@soar/pg-tools/wal-records";
-import { readChainSegment, type ChainSegment, type WalChain } from "@soar/repository/chain";
+import { scanChainSegment, type ChainSegment, type WalChain } from "@soar/repository/chain";
 import type { WalDescription } from "@soar/repository/wal";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import type { SegmentDescriptions } from "./segment-descriptions.ts";
@@ -107,7 +107,7 @@ async function* readSegment(
   scanner: WalScanner,
   options: CallOptions,
 ): AsyncGenerator<WalRecord> {
-  for await (const piece of readChainSegment(store, segment, segmentSize, options)) yield* scanner.push(piece);
+  for await (const piece of scanChainSegment(store, segment, segmentSize, options)) yield* scanner.push(piece);
 }
 
 /** Position in the chain of the first segment that may hold what is wanted; undefined when none says so. */

@@ -11,7 +11,7 @@ export type FetchRange = (object: string, offset: number, length: number, signal
 export interface FetchOptions {
   readonly fetch: FetchRange;
   /**
-   * Members that lie side by side are read together up to this many stored bytes; by default 8 MiB. 1,024 members or 2,048 runs of
+   * Members that lie side by side are read together up to this many stored bytes; by default 4 MiB. 1,024 members or 2,048 runs of
    * their bytes end a range as well.
    */
   readonly rangeBytes?: number | undefined;
@@ -52,7 +52,7 @@ export interface FetchedRange<Wanted extends WantedMember> {
   readonly bytes: Buffer;
 }
 
-const DEFAULT_RANGE_BYTES = 8 * 1024 * 1024;
+const DEFAULT_RANGE_BYTES = 4 * 1024 * 1024;
 /**
  * A member or a run takes a kilobyte while its range is in work, and a member of zeros is stored in fifty bytes: without a limit,
  * the members of a few ranges take hundreds of megabytes. A gibibyte of zeros in members of 1 MiB still is one request.

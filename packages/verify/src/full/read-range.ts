@@ -2,7 +2,7 @@ import { readObject, type ObjectStore } from "@soar/storage";
 import { isDamage } from "../finding.ts";
 
 /** Stored bytes of one request, and of one task of a worker. */
-export const RANGE_BYTES = 8 * 1024 * 1024;
+export const RANGE_BYTES = 4 * 1024 * 1024;
 
 /** Bytes between two wanted members that are read and thrown away, where another request would cost more. */
 export const GAP_BYTES = 256 * 1024;
