@@ -1,3 +1,4 @@
+import { asError } from "@soar/errors";
 import { bodyShares, type TimeLimits, TransportTimeout } from "./timeouts.ts";
 import { joinHeaders, type TransportResponse } from "./transport-response.ts";
 import { type AnswerHead, readAnswerHead } from "./answer-head.ts";
@@ -38,10 +39,17 @@ export class DirectExchange implements Receiver {
 
   /** On a connection that was used before, or a new one. */
   begin(used: DirectConnection | undefined): void {
-    const { limits, text, connect } = this.#options;
-    const connection = used ?? connect();
-    this.#connection = connection;
+    try {
+      this.#send(used ?? this.#options.connect());
+    } catch (error) {
+      this.fail(asError(error));
+    }
+  }
+
+  #send(connection: DirectConnection): void {
+    const { limits, text } = this.#options;
     const { connectTimeoutMs } = limits;
+    this.#connection = connection;
     if (!connection.isReady)
       this.#connecting = setTimeout(() => {
         if (!connection.isReady)

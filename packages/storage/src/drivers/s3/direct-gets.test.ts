@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, createServer as createNetServer, type Server as NetServer, type Socket } from "node:net";
-import { createSecureContext } from "node:tls";
+import { createSecureContext, createServer as createTlsSocketServer } from "node:tls";
 import { createSelfSignedCertificate } from "@soar-tooling/s3-server";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { DirectBody } from "./direct-body.ts";
 import { DirectGets, type DirectGetsOptions } from "./direct-gets.ts";
 import type { TransportResponse } from "./transport-response.ts";
@@ -247,4 +247,59 @@ test.each([
 ])("%s is refused as a bug", async (_what, more) => {
   const request = { protocol: "http:", host: "127.0.0.1", port: 1, secureContext: undefined, path: "/", headers: {} };
   await expect(open().get({ ...request, ...more }, undefined)).rejects.toThrow(TypeError);
+});
+
+describe.each(["http:", "https:"])("what a server sends behind the end of an answer (%s)", (protocol) => {
+  const surplus = Buffer.from(`${head(6)}POISON`);
+
+  test.each(["is asked for afterwards", "waits for its turn"])("answers no request that %s", async (when) => {
+    const { certPem: cert, keyPem: key } = createSelfSignedCertificate(Date.now());
+    const answer = (socket: Socket): void =>
+      void socket
+        .on("error", () => undefined)
+        .on("data", (request) => {
+          const isFirst = String(request).startsWith("GET /first ");
+          socket.write(isFirst ? Buffer.concat([Buffer.from(head(BODY.length)), BODY, surplus]) : `${head(4)}real`);
+        });
+    const port = await listen(
+      protocol === "http:" ? createNetServer(answer) : createTlsSocketServer({ cert, key }, answer),
+    );
+    const gets = open({ maxConnections: 1 });
+    const secureContext = createSecureContext({ ca: cert });
+    const ask = async (path: string): Promise<Buffer> =>
+      Buffer.concat(
+        await chunksOf(
+          await gets.get({ protocol, host: "127.0.0.1", port, secureContext, path, headers: {} }, undefined),
+        ),
+      );
+    for (let round = 0; round < 10; round += 1) {
+      const first = ask("/first");
+      const waiting = when === "waits for its turn" ? ask("/second") : undefined;
+      expect(BODY.equals(await first)).toBe(true);
+      expect(String(await (waiting ?? ask("/second")))).toBe("real");
+    }
+  });
+});
+
+test("a connection that cannot even be tried takes no other's place", async () => {
+  const gets = open({ maxConnections: 1 });
+  for (let round = 0; round < 2; round += 1)
+    await expect(get(gets, 65_536)).rejects.toMatchObject({ code: "ERR_SOCKET_BAD_PORT" });
+  const port = await startScripted((socket) => socket.write(`${head(1)}a`));
+  expect(String((await chunksOf(await get(gets, port)))[0])).toBe("a");
+});
+
+test("closing ends what waits, what is asked and what is kept", async () => {
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  const port = await startScripted((socket, request) => {
+    socket.on("close", close);
+    if (request === 1) socket.write(`${head(1)}a`);
+  });
+  const gets = open({ maxConnections: 1 });
+  await chunksOf(await get(gets, port));
+  gets.destroy();
+  await closed;
+  const outcomes = Promise.allSettled([get(gets, port), get(gets, port)]);
+  gets.destroy();
+  for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { code: "ECONNRESET" } });
 });

@@ -20,7 +20,9 @@ export class DirectGets {
   readonly #options: DirectGetsOptions;
   readonly #idle = new Map<string, DirectConnection[]>();
   readonly #begun = new Set<DirectExchange>();
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Map<DirectExchange, () => void>();
+  /** Connections that nobody has used for less than a turn of the event loop. */
+  readonly #resting = new Set<DirectConnection>();
 
   constructor(options: DirectGetsOptions) {
     this.#options = options;
@@ -40,18 +42,21 @@ export class DirectGets {
       signal,
       connect: () => this.#connect(request),
       onEnd: (kept) => {
-        this.#waiting.delete(begin);
-        this.#end(exchange, request, kept);
+        this.#waiting.delete(exchange);
+        if (kept === undefined) this.#makeRoom(exchange);
+        else this.#keep(exchange, request, kept);
       },
     });
-    if (this.#begun.size < this.#options.maxConnections) begin();
-    else this.#waiting.add(begin);
+    // A connection that rests will be there in the same turn.
+    const hasOwn = this.#waiting.size >= this.#resting.size && this.#begun.size < this.#options.maxConnections;
+    if (hasOwn) begin();
+    else this.#waiting.set(exchange, begin);
     return await exchange.answer;
   }
 
   destroy(): void {
-    for (const exchange of this.#begun) exchange.fail(broken("the store was closed"));
-    for (const connection of [...this.#idle.values()].flat()) connection.destroy();
+    for (const exchange of [...this.#waiting.keys(), ...this.#begun]) exchange.fail(broken("the store was closed"));
+    for (const connection of [...this.#resting, ...[...this.#idle.values()].flat()]) connection.destroy();
     this.#idle.clear();
   }
 
@@ -69,17 +74,27 @@ export class DirectGets {
     return undefined;
   }
 
-  #end(exchange: DirectExchange, request: DirectRequest, kept: DirectConnection | undefined): void {
-    if (kept !== undefined) {
-      kept.rest();
-      const idle = this.#idle.get(originOf(request)) ?? [];
-      this.#idle.set(originOf(request), [...idle, kept]);
-    }
+  /**
+   * What a server has sent behind the end of an answer may be delivered after it in the same turn of the event loop. Without a receiver
+   * it ends the connection; a request that began at once would take it for its answer.
+   */
+  #keep(exchange: DirectExchange, request: DirectRequest, kept: DirectConnection): void {
+    kept.rest();
+    this.#resting.add(kept);
+    setImmediate(() => {
+      this.#resting.delete(kept);
+      if (!kept.isGone) this.#idle.set(originOf(request), [...(this.#idle.get(originOf(request)) ?? []), kept]);
+      this.#makeRoom(exchange);
+    });
+  }
+
+  /** For whoever has waited longest. */
+  #makeRoom(exchange: DirectExchange): void {
     if (!this.#begun.delete(exchange)) return;
     const [next] = this.#waiting;
     if (next === undefined) return;
-    this.#waiting.delete(next);
-    next();
+    this.#waiting.delete(next[0]);
+    next[1]();
   }
 }
 
