@@ -1,4 +1,4 @@
-import { startProgram } from "@soar-tooling/test-bench";
+import { startProgram, type StartOptions } from "@soar-tooling/test-bench";
 import { isPostgres, peakMb, processTree } from "./process-cost.ts";
 
 export interface Measured {
@@ -63,9 +63,10 @@ export async function measureProgram(
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
+  { user, cwd = process.cwd() }: Partial<Pick<StartOptions, "user" | "cwd">> = {},
 ): Promise<ProgramRun> {
   const start = performance.now();
-  const started = startProgram([program, ...args], { cwd: process.cwd(), env });
+  const started = startProgram([program, ...args], { cwd, env, user });
   let peak = 0;
   const sampler = setInterval(() => {
     // The kernel's high-water mark of each process, which no sampling misses; the sum of those that live is an upper bound.

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { formatPerformancePage, parseDocument } from "@soar-tooling/bench";
 import { ERROR_CODES } from "@soar/errors";
 import { ALERTS, METRICS, METRICS_FILE_VARIABLES } from "@soar/metrics";
 import { describeApps } from "./generated-docs/describe-apps.ts";
@@ -12,7 +13,7 @@ import { collectSettings } from "./generated-docs/settings.ts";
 /**
  * Writes what is printed from tables (`--write`), or compares it with what is there and exits with 1 on a difference:
  * docs/configuration.md and docs/backup-env.example from the options of the binaries, docs/errors.md from the table of
- * errors, docs/metrics.md from those of metrics and alerts.
+ * errors, docs/metrics.md from those of metrics and alerts; docs/performance.md from what docs/performance.json says was measured.
  */
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const apps = await describeApps(root);
@@ -25,6 +26,7 @@ const pages = {
     { metrics: METRICS, fileVariables: METRICS_FILE_VARIABLES, alerts: ALERTS },
     settings.map(({ variable }) => variable),
   ),
+  "docs/performance.md": formatPerformancePage(parseDocument(await readFile(`${root}docs/performance.json`, "utf8"))),
 };
 
 for (const [page, wanted] of Object.entries(pages)) {
