@@ -17,8 +17,9 @@ export interface RecoveryLog {
   ready: boolean;
   /** The timeline that promotion began. */
   newTimeline: number | undefined;
-  /** Segments that restore_command delivered, and the last of them. */
-  restoredFiles: number;
+  /** Segments that restore_command delivered, each once: recovery asks for some again. */
+  readonly restoredSegments: Set<string>;
+  /** The last of all files that it delivered. */
   lastRestoredFile: string | undefined;
 }
 
@@ -39,10 +40,12 @@ export function emptyRecoveryLog(): RecoveryLog {
     paused: false,
     ready: false,
     newTimeline: undefined,
-    restoredFiles: 0,
+    restoredSegments: new Set(),
     lastRestoredFile: undefined,
   };
 }
+
+const SEGMENT = /^[0-9A-F]{24}$/;
 
 /** Takes one entry in; returns what is worth telling. */
 export function applyLogEntry(log: RecoveryLog, { severity, text }: LogEntry): RecoveryEvent | undefined {
@@ -50,9 +53,10 @@ export function applyLogEntry(log: RecoveryLog, { severity, text }: LogEntry): R
   const lsn = lsnIn(text);
   const restored = /^restored log file "([^"]+)" from archive/.exec(text)?.[1];
   if (restored !== undefined) {
-    log.restoredFiles += 1;
+    // Histories of timelines hold nothing that is replayed.
+    if (SEGMENT.test(restored)) log.restoredSegments.add(restored);
     log.lastRestoredFile = restored;
-    return { type: "file-restored", name: restored, count: log.restoredFiles };
+    return { type: "file-restored", name: restored, count: log.restoredSegments.size };
   }
   if (text.startsWith("redo starts at") && lsn !== undefined)
     return { type: "redo-started", lsn: (log.redoStartLsn = lsn) };

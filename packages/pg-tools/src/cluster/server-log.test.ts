@@ -48,3 +48,19 @@ test.each([
   expect(applyLogEntry(log, entry)).toBeUndefined();
   expect(log.lastCommitTime?.toISOString()).toBe(expected);
 });
+
+test("a segment that recovery fetched twice is counted once, and a history is no segment", () => {
+  const log = emptyRecoveryLog();
+  const names = [
+    "00000002.history",
+    "000000010000000000000003",
+    "000000010000000000000004",
+    "000000010000000000000003",
+  ];
+  const counts = names.map((name) =>
+    applyLogEntry(log, { pid: 1, severity: "LOG", text: `restored log file "${name}" from archive` }),
+  );
+  expect(counts).toEqual(names.map((name, at) => ({ type: "file-restored", name, count: Math.min(at, 2) })));
+  expect(log).toMatchObject({ lastRestoredFile: "000000010000000000000003" });
+  expect(log.restoredSegments.size).toBe(2);
+});

@@ -34,6 +34,7 @@ export interface RecoveryOutcome {
   readonly lastCommitTime: Date | undefined;
   /** The server's words on why it stopped; undefined when it went on to the end of the archive. */
   readonly stop: string | undefined;
+  /** Segments that restore_command delivered, each counted once. */
   readonly restoredFiles: number;
   readonly lastRestoredFile: string | undefined;
 }
@@ -101,7 +102,8 @@ async function describeOutcome(
       ? log.newTimeline
       : (await readLiveControlFile(dataDir)).timeline;
   const reachedLsn = kind === "promoted" ? ((await switchLsn(dataDir, timeline)) ?? log.redoDoneLsn) : log.redoDoneLsn;
-  const { lastCommitTime, stop, restoredFiles, lastRestoredFile } = log;
+  const { lastCommitTime, stop, restoredSegments, lastRestoredFile } = log;
+  const restoredFiles = restoredSegments.size;
   return { kind, timeline, reachedLsn, lastCommitTime, stop, restoredFiles, lastRestoredFile };
 }
 
