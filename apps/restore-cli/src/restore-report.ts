@@ -27,7 +27,7 @@ export function summarize(report: RestoreReport, finished?: FinishedEarlier): st
 /** Asked, reached, lost, and what to do now. */
 export function reportText(
   report: RestoreReport,
-  prepared: Pick<Prepared, "appServices">,
+  prepared: Pick<Prepared, "appServices"> & { readonly timeline?: number | undefined },
   finished?: FinishedEarlier,
 ): string {
   const { outcome, checks } = report;
@@ -41,7 +41,7 @@ export function reportText(
     ],
     ["reached", reachedText(report)],
     ["last commit", lastCommitText(report)],
-    ["lost", finished === undefined ? lostText(report) : undefined],
+    ["lost", finished === undefined ? lostText(report, prepared.timeline) : undefined],
     ["timeline", `${outcome.timeline}${outcome.kind === "promoted" ? ", begun by this restore" : ""}`],
     ...foundRows(report.foundThere),
     ...workRows(report.work),
@@ -174,17 +174,22 @@ function keptText({ keptAs, keptEarlier }: RestoreReport): string | undefined {
   return `kept as ${keptAs} at ${at}, by an earlier run${target === undefined ? "" : ` that was asked for ${target}`}`;
 }
 
-function lostText(report: RestoreReport): string {
+/** @param timeline the one that was asked for by its number: others may hold more */
+function lostText(report: RestoreReport, timeline: number | undefined): string {
   const { target, reached, keptAs, keptEarlier } = report;
   const { firstLeftOut, leftOutOnDisk } = reached;
   if (target.kind !== "latest")
     return firstLeftOut === undefined
       ? "everything behind the target, as asked"
       : `everything from the commit of ${formatTargetTime(firstLeftOut)} on, as asked; its WAL ${leftOutOnDisk ? "is not all in the repository: some is only in what was kept of the old data" : "stays in the repository"}`;
-  if (keptAs === undefined) return "only what was committed after that and never reached the repository";
+  const [of, others] =
+    timeline === undefined
+      ? ["", ""]
+      : [` of timeline ${timeline}`, "; commits of other timelines are not in it, as asked, and stay where they are"];
+  if (keptAs === undefined) return `only what was committed after that and never reached the repository${others}`;
   return keptEarlier !== undefined
-    ? "only what was committed after that and reached neither the repository nor the old data"
-    : "nothing that the repository or the old disk held";
+    ? `only what was committed after that and reached neither the repository nor the old data${others}`
+    : `nothing that the repository or the old disk held${of}${others}`;
 }
 
 function serverText(report: RestoreReport): string {

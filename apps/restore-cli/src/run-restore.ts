@@ -18,6 +18,7 @@ import type { restoreOptions } from "./restore-options.ts";
 import { finishedEarlier } from "./finished-earlier.ts";
 import { reportText, summarize } from "./restore-report.ts";
 import { reportAsJson } from "./restore-report-json.ts";
+import { timelineOf } from "./target-options.ts";
 import { serverEnvironment, walFetchProgram } from "./wal-fetch-program.ts";
 
 type AnyContext = CommandContext<OptionTable, Readonly<Record<string, { readonly help: string }>>>;
@@ -64,7 +65,8 @@ export async function runRestore(context: RestoreContext): Promise<void> {
     display.finish();
     const finished = finishedEarlier(prepared);
     log.info(summarize(report, finished));
-    output.report({ json: reportAsJson(report, finished), text: () => reportText(report, prepared, finished) });
+    const asked = { ...prepared, timeline: timelineOf(config) };
+    output.report({ json: reportAsJson(report, finished), text: () => reportText(report, asked, finished) });
   } finally {
     display.finish();
     await store.close();
