@@ -142,6 +142,7 @@ describe("the chain", () => {
         what: expect.stringContaining(`it needs ${segmentName(3)} to ${segmentName(4)}`),
       },
     ]);
+    expect(findings[0]?.what).toContain(`from ${segmentName(4)} on not all is there`);
   });
 
   test("whose last segment is gone cannot be told from one that was never archived", async () => {

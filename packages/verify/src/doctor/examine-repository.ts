@@ -144,11 +144,15 @@ async function examineWindow(
         "Instants before and behind it can be restored.",
       );
   }
-  const last = newest?.ranges.at(-1);
+  // A history without WAL of its own yet, as one that was begun a moment ago, has no range.
+  const shown = timelines.find(({ ranges }) => ranges.length > 0);
+  const last = shown?.ranges.at(-1);
   if (last !== undefined && holes.every(({ expired }) => expired))
     notes.ok(
       "window",
-      `every instant from ${last.from} ${last.to === undefined ? "on" : `to ${last.to}`} can be restored`,
+      `every instant from ${last.from} ${last.to === undefined ? "on" : `to ${last.to}`} can be restored${
+        shown === newest ? "" : `, on timeline ${shown?.timeline}; of timeline ${newest?.timeline} no WAL is stored yet`
+      }`,
     );
 }
 

@@ -1,4 +1,11 @@
-import { isOnLineage, lsnOfSegmentIndex, parseLsn, parseWalSegment, type TimelineHistory } from "@soar/pg-tools";
+import {
+  formatWalSegment,
+  isOnLineage,
+  lsnOfSegmentIndex,
+  parseLsn,
+  parseWalSegment,
+  type TimelineHistory,
+} from "@soar/pg-tools";
 import type { BackupRecord } from "@soar/repository";
 import { assembleChain, explainHole, type AbsentWal, type ChainHole, type HolePart } from "@soar/repository/chain";
 import type { GapRecord } from "@soar/repository/markers";
@@ -40,10 +47,9 @@ function chainFindings(backup: BackupRecord, history: TimelineHistory, state: Ch
     .flatMap((hole) => explainHole(hole, size, state))
     .flatMap((part) => describeAbsence(part, state, { history, size }));
   if (chain.endIndex > last) return findings;
-  return [
-    ...findings,
-    inconsistent(backup, chain.holes[0]?.from ?? chain.segments.at(-1)?.name ?? backup.firstSegment),
-  ];
+  // The chain ends at the first segment that is not there, whether later ones are there or not.
+  const absent = formatWalSegment({ timeline: backup.timeline, index: chain.endIndex }, size);
+  return [...findings, inconsistent(backup, chain.holes[0]?.from ?? absent)];
 }
 
 function describeAbsence(
@@ -88,12 +94,13 @@ function missing({ from, to, count }: Pick<ChainHole, "from" | "to" | "count">):
   };
 }
 
-function inconsistent(backup: BackupRecord, where: string): Finding {
+function inconsistent(backup: BackupRecord, absent: string): Finding {
+  const { firstSegment: first, lastSegment: last } = backup;
   return {
     kind: "backup-inconsistent",
     severity: "error",
     where: backup.label,
-    what: `it cannot be made consistent: it needs ${backup.firstSegment} to ${backup.lastSegment}, and the chain ends at ${where}`,
+    what: `it cannot be made consistent: ${first === last ? `it needs ${first}, which is not there` : `it needs ${first} to ${last}, and from ${absent} on not all is there`}`,
     advice:
       "If the segment is still in pg_wal of the server, archive it with soar-wal-archive; else this backup is lost: take a new one.",
   };
