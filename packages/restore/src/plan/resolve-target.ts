@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import { formatLsn, lsnOfSegmentIndex, parseLsn, type Lsn } from "@soar/pg-tools";
+import { formatLsn, formatWalSegment, lsnOfSegmentIndex, parseLsn, type Lsn } from "@soar/pg-tools";
 import type { RecoveryTarget as PostgresTarget, WalRecord } from "@soar/pg-tools/wal-records";
 import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
@@ -102,11 +102,12 @@ async function requireConsistent(store: ObjectStore, { backup, chain, signal }: 
     chain.segments.some(({ name }) => name === backup.lastSegment) ||
     chain.segments.some(({ index }) => BigInt(index + 1) * BigInt(chain.segmentSize) >= parseLsn(backup.stopLsn));
   if (reached) return;
-  const [hole] = chain.holes;
+  const { timeline, walSegmentSize } = backup;
+  const absent = chain.holes[0]?.from ?? formatWalSegment({ timeline, index: chain.endIndex }, walSegmentSize);
   const reason = await whyAbsent(store, chain, { signal });
   throw new SoarError(
     "WAL_MISSING",
-    `backup '${backup.label}' cannot be made consistent: WAL segment '${hole?.from ?? backup.firstSegment}' is not in the bucket${reason ?? ""}`,
+    `backup '${backup.label}' cannot be made consistent: WAL segment '${absent}' is not in the bucket${reason ?? ""}`,
     {
       hint:
         reason === undefined

@@ -15,7 +15,8 @@ export function describeFence(
   return [
     "it archives nothing",
     `starts no subscriptions${subscriptions === "" ? "" : ` (${subscriptions})`}`,
-    `and no workers of libraries${libraries === "" ? "" : ` (${libraries})`}`,
+    // Which of them have workers is not known.
+    `and no workers of libraries${libraries === "" ? "" : `, whichever of these have any (${libraries})`}`,
     "waits for no standby",
     "and has no replication slots",
   ].join(", ");
