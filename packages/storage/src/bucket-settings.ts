@@ -51,7 +51,7 @@ export async function readBucketSettings(config: StoreConfig, { signal }: CallOp
   if (url.kind !== "s3")
     throw new SoarError("STORE_UNSUPPORTED", `unable to ask for the settings of '${config.url}': it is no bucket`);
   const settings = resolveS3Settings(config, url.bucket);
-  const { createS3AdminWire } = await import("./drivers/s3/bucket-wire.ts");
+  const { createS3AdminWire } = await import("./drivers/s3/sdk-wire.ts");
   const wire = createS3AdminWire(settings);
   const ask = async <T>(action: string, question: () => Promise<T>): Promise<Told<T>> => {
     try {

@@ -47,7 +47,7 @@ describe("answers of a server in trouble", () => {
     await b2.cleanUp();
   });
 
-  test("a request is never repeated by the driver itself", async () => {
+  test("the SDK itself never repeats a request", async () => {
     s3.server.requests.splice(0);
     s3.server.inject({ operation: "GetObject", times: "always", fault: { type: "busy" } });
     await expectRejection(s3.store.get("there"), "STORE_BUSY");

@@ -10,7 +10,7 @@ describe("the dependency rule allows", () => {
   test.each([
     ["a library below", "packages/verify/src/a.ts", 'import { restore } from "@soar/restore";'],
     ["any library in an app", "apps/restore-cli/src/main.ts", 'import { restore } from "@soar/restore";'],
-    ["a file of the same package", "packages/storage/src/drivers/s3/standard-chain.ts", 'import { a } from "../a.ts";'],
+    ["a file of the same package", "packages/storage/src/drivers/s3/sdk-wire.ts", 'import { a } from "../a.ts";'],
     ["the package's own name", "packages/storage/test/a.test.ts", 'import { a } from "@soar/storage/testing";'],
     ["tooling in a test", "packages/storage/src/a.test.ts", 'import { start } from "@soar-tooling/servers";'],
     ["any library in tooling", "tooling/servers/src/a.ts", 'import { verify } from "@soar/verify";'],
@@ -21,7 +21,7 @@ describe("the dependency rule allows", () => {
     ],
     [
       "the SDK in one file",
-      "packages/storage/src/drivers/s3/standard-chain.ts",
+      "packages/storage/src/drivers/s3/sdk-wire.ts",
       'import { S3Client } from "@aws-sdk/client-s3";\nimport "@smithy/types";',
     ],
     [

@@ -35,7 +35,7 @@ export interface OpenStoreOptions {
 }
 
 /**
- * Opens the configured store. The storage package is loaded only here: commands that need no store
+ * Opens the configured store. The storage package, and with it the SDK, is loaded only here: commands that need no store
  * do not pay for it.
  *
  * Throws `CONFIG_INVALID` for settings that do not fit together, `FILE_UNREADABLE` for the CA file, and what `openStore`

@@ -1,6 +1,6 @@
 import type { WireCall } from "./wire.ts";
 
-/** Requests about a bucket instead of its objects. `bucket-wire.ts` implements it; every method rejects with an `S3Failure`. */
+/** Requests about a bucket instead of its objects. `sdk-wire.ts` implements it; every method rejects with an `S3Failure`. */
 export interface S3AdminWire {
   /** `Enabled`, `Suspended`, or undefined where it never was on. */
   getVersioning(request: WireCall): Promise<string | undefined>;
@@ -39,7 +39,7 @@ export interface WireLifecycleRule {
     | undefined;
 }
 
-export interface WireLifecycleFilter {
+interface WireLifecycleFilter {
   readonly Prefix?: string | undefined;
   readonly Tag?: unknown;
   readonly ObjectSizeGreaterThan?: number | undefined;

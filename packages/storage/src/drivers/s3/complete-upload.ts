@@ -49,7 +49,7 @@ async function sendCompletion(upload: Upload, wire: S3Wire, call: S3Call, ifNone
     throw error;
   }
   if (stored.etag !== undefined) return stored;
-  // A 200 may hold an error document; then there is no ETag.
+  // A 200 may hold an error document, which the SDK notices only in its usual shape; then there is no ETag.
   throw new SoarError(
     "STORE_BUSY",
     `unable to ${call.action}: the provider answered 200 without an ETag, which is how it reports a late failure`,

@@ -11,7 +11,7 @@ import { isS3Failure, type S3Wire, type WireFacts } from "./wire.ts";
 export interface S3Context {
   readonly settings: S3Settings;
   readonly features: StoreFeatures;
-  /** Loads what speaks the protocol with the first call: opening a store, and programs that never use it, do not pay for it. */
+  /** Loads the SDK with the first call: opening a store, and programs that never use it, do not pay for it. */
   readonly wire: () => Promise<S3Wire>;
   /** How this server is known to be spoken to. */
   readonly habits: HabitBook;

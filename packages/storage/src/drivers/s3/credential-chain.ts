@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { S3Failure } from "./wire.ts";
 
-/** What requests are signed with, as the SDK has it. */
+/** What requests are signed with, as the SDK wants it. */
 export interface Identity {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;

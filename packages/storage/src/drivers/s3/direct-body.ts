@@ -1,11 +1,14 @@
+import { Readable } from "node:stream";
+
 /** Whoever goes by what arrives hears of it in between, in milliseconds. */
 const GIVING_MS = 1000;
 
 /**
  * A body that a socket writes straight into the memory in which its reader wants it. Handing the 16 KiB of each record of TLS
- * through Node's streams and its parser costs more than decrypting them, and three times the memory.
+ * through Node's streams and its parser costs more than decrypting them, and three times the memory. A stream by its type only, which
+ * is what the SDK passes on: it is read by iterating.
  */
-export class DirectBody {
+export class DirectBody extends Readable {
   readonly #memory: Buffer;
   readonly #onUnwanted: () => void;
   #filled = 0;
@@ -14,6 +17,7 @@ export class DirectBody {
 
   /** `onUnwanted` is called when the rest of the body will not be read. */
   constructor(length: number, onUnwanted: () => void) {
+    super();
     this.#memory = Buffer.allocUnsafeSlow(length);
     this.#onUnwanted = onUnwanted;
   }
@@ -43,14 +47,14 @@ export class DirectBody {
    * The bytes in one chunk, which fills its memory, where they come fast enough. What came before a failure is yielded before it is
    * thrown.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, void> {
+  override async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, undefined, undefined> {
     try {
       for (let given = 0; ;) {
         await this.#arrival();
         const to = this.#filled;
         if (to > given) yield given === 0 && this.complete ? this.#memory : this.#memory.subarray(given, to);
         given = to;
-        if (given === this.#memory.length) return;
+        if (given === this.#memory.length) return undefined;
         if (this.#failure !== undefined && given === this.#filled) throw this.#failure.error;
       }
     } finally {
@@ -70,9 +74,10 @@ export class DirectBody {
   }
 
   /** Gives the rest up, and with it the connection. */
-  destroy(): void {
-    if (this.complete || this.#failure !== undefined) return;
+  override destroy(): this {
+    if (this.complete || this.#failure !== undefined) return this;
     this.fail(new Error("the body was given up"));
     this.#onUnwanted();
+    return this;
   }
 }

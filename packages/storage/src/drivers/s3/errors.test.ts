@@ -3,7 +3,7 @@ import { PROVIDERS } from "../../providers.ts";
 import { settingNamer } from "../../setting-names.ts";
 import { classifyS3Failure } from "./errors.ts";
 import type { S3FailureContext } from "./failure-meaning.ts";
-import { failureOf } from "./failures.ts";
+import { failureOfSdk } from "./sdk-values.ts";
 import { S3Failure } from "./wire.ts";
 
 const CONTEXT: S3FailureContext = {
@@ -89,6 +89,6 @@ describe("an answer", () => {
 
 test("what is no failure of a request is handed on: a bug", () => {
   const bug = new TypeError("x is not a function");
-  expect(failureOf(bug)).toBe(bug);
+  expect(failureOfSdk(bug)).toBe(bug);
   expect(classifyS3Failure(bug, CONTEXT)).toBe(bug);
 });

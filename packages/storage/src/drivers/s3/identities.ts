@@ -7,15 +7,13 @@ import {
 } from "./credential-chain.ts";
 import { registerCredentials, type S3Settings } from "./settings.ts";
 
-type AskForCredentials = () => Promise<StoreCredentials>;
-
-/** Credentials of the configuration. */
+/** Credentials of the configuration as the SDK wants them. */
 export function fixedIdentity({ accessKeyId, secretAccessKey, sessionToken }: StoreCredentials): Identity {
   return sessionToken === undefined ? { accessKeyId, secretAccessKey } : { accessKeyId, secretAccessKey, sessionToken };
 }
 
 /** Asks the caller's function with the first request, and keeps the answer unless it failed. */
-function askedOnce(ask: AskForCredentials): IdentityProvider {
+function askedOnce(ask: () => Promise<StoreCredentials>): IdentityProvider {
   let answer: Identity | undefined;
   return async () => {
     if (answer !== undefined) return answer;
@@ -26,19 +24,16 @@ function askedOnce(ask: AskForCredentials): IdentityProvider {
   };
 }
 
-/**
- * The credentials of the machine, as the SDK finds them. It is loaded with the first request that needs them: it takes more time
- * than everything else that an archive command does.
- */
-export function standardIdentities(settings: S3Settings): IdentityProvider {
-  let found: Promise<IdentityProvider> | undefined;
-  return async (options) => {
-    found ??= import("./standard-chain.ts").then(({ openStandardChain }) => openStandardChain(settings));
-    return (await found)(options);
-  };
+/** The SDK would keep an identity without an end for ever; this mark tells it that somebody else does the keeping. */
+export function unmemoized({ provide }: CredentialChain): IdentityProvider & { memoized: boolean } {
+  return Object.assign(((options) => provide(options)) satisfies IdentityProvider, { memoized: true });
 }
 
-/** Credentials that may change: from the caller's function, or from the standard chain. */
-export function chainOf(ask: AskForCredentials | undefined, openStandard: () => IdentityProvider): CredentialChain {
-  return createCredentialChain(ask === undefined ? openStandard : () => askedOnce(ask));
+/** Where the credentials may change: from the caller's function, or from the standard chain. Undefined where they are fixed. */
+export function chainOf(
+  { credentials }: Pick<S3Settings, "credentials">,
+  openStandard: () => IdentityProvider,
+): CredentialChain | undefined {
+  if (typeof credentials === "object") return undefined;
+  return createCredentialChain(credentials === undefined ? openStandard : () => askedOnce(credentials));
 }

@@ -26,7 +26,7 @@ export interface S3StoreOptions extends StoreHooks {
   readonly memory?: HabitMemory | undefined;
 }
 
-/** A bucket as a store. Nothing is sent, and nothing is loaded for it, before the first call. */
+/** A bucket as a store. Nothing is sent, and no SDK is loaded, before the first call. */
 export function createS3Store(options: S3StoreOptions): ObjectStore {
   const location = `s3://${options.settings.bucket}`;
   const clock = createServerClock();
@@ -168,7 +168,7 @@ function createFeatures(
   };
 }
 
-/** HTTP, TLS and the protocol are loaded once they are needed. */
+/** The SDK costs more time than everything else that an archive command does, so it is loaded once it is needed. */
 function createWireLoader(
   { settings, onEvent }: S3StoreOptions,
   onDate: (date: Date) => void,
@@ -176,7 +176,7 @@ function createWireLoader(
   let changing: Promise<ChangingWire> | undefined;
   return {
     load() {
-      changing ??= import("./http-wire.ts").then(({ createS3Wire }) => {
+      changing ??= import("./sdk-wire.ts").then(({ createS3Wire }) => {
         const { wire, chain } = createS3Wire(settings, onDate);
         return { wire: onEvent === undefined ? wire : reportRequests(wire, onEvent), chain };
       });

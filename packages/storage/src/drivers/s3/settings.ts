@@ -4,7 +4,7 @@ import { chooseProxy, type ProxyChoice, targetOf } from "../../proxy-choice.ts";
 import { settingNamer } from "../../setting-names.ts";
 import type { NamedSetting, StoreConfig, StoreCredentials } from "../../store-config.ts";
 
-/** Everything about one bucket, decided: no field is left to look up somewhere. */
+/** Everything about one bucket, decided: no field is left for the SDK to look up somewhere. */
 export interface S3Settings {
   readonly bucket: string;
   readonly endpoint: string;

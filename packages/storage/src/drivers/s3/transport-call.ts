@@ -1,6 +1,6 @@
 import type { Expectation } from "./wire.ts";
 
-/** What may be said about one request beside it. */
+/** What a caller of the SDK may say about one request beside it. */
 export interface TransportCall {
   readonly abortSignal?: unknown;
   /** Has the body of an answer in memory, all of it, before it is read. */

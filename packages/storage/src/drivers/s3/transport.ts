@@ -31,14 +31,24 @@ export interface TransportRequest {
   readonly body?: unknown;
 }
 
-/** Makes single requests of HTTP. */
+/** What the SDK calls a request handler. */
 export interface Transport {
+  readonly metadata: { readonly handlerProtocol: string };
   handle(request: TransportRequest, call?: TransportCall): Promise<{ response: TransportResponse }>;
   destroy(): void;
+  updateHttpClientConfig(): void;
+  httpHandlerConfigs(): Record<string, never>;
 }
 
+const SDK_HANDLER = {
+  metadata: { handlerProtocol: "http/1.1" },
+  updateHttpClientConfig() {},
+  httpHandlerConfigs: () => ({}),
+};
+
 /**
- * HTTP with limits of time for connections, silence and whole requests, none of which takes a slow reader for a dead server. Bodies are buffers with an exact Content-Length; a chunked one is a bug here.
+ * HTTP for the SDK, in place of its own handler, because that one has no timeout unless told, only warns about some, and
+ * takes a slow reader for a dead server. Bodies are buffers with an exact Content-Length; a chunked one is a bug here.
  */
 export function createTransport(options: TransportOptions): Transport {
   const agentOptions = { keepAlive: true, maxSockets: options.maxConnections, scheduling: "lifo" } as const;
@@ -58,6 +68,7 @@ export function createTransport(options: TransportOptions): Transport {
     return tunnel;
   };
   return {
+    ...SDK_HANDLER,
     handle: async (request, call = {}) => {
       const body = requireBuffer(request);
       const { method, protocol } = request;
@@ -155,7 +166,7 @@ async function exchange(
   // Who is told that a body is stored may give its memory away.
   if ((incoming.statusCode ?? 0) < 300) await bodySent(outgoing);
   else endWithAnswer(outgoing, incoming);
-  // What failed meanwhile nobody heard: a reader would wait for ever for the end of a body that is gone.
+  // What failed meanwhile nobody heard: the SDK would wait for ever for the end of a body that is gone.
   if (incoming.errored !== null) throw incoming.errored;
   times.handedOut();
   return {

@@ -10,7 +10,7 @@ import { digestBody, judgeEtag } from "./stored-digest.ts";
 import { isNoUpload, isUploadGone, type Upload, uploadGone } from "./upload-state.ts";
 import { isS3Failure, S3Failure, type WireStored } from "./wire.ts";
 
-/** Begins an upload in parts that this driver drives itself: uploaders of SDKs have cut objects short without an error. */
+/** Begins an upload in parts that this driver drives itself: SDK uploaders have cut objects short without an error. */
 export async function beginS3Upload(
   context: S3Context,
   key: string,

@@ -2,7 +2,7 @@ import type { AnswerBody } from "./transport-response.ts";
 import type { HabitName } from "../../server-habits.ts";
 
 /**
- * The S3 protocol as plain values: what the store needs of it. Every method rejects with an `S3Failure`, and does one request
+ * The S3 protocol as plain values: what the store needs of it, without a type of the SDK. Every method rejects with an `S3Failure`, and does one request
  * unless the server wants to be asked otherwise.
  */
 export interface S3Wire {
@@ -23,7 +23,7 @@ export interface S3Wire {
   close(): void;
 }
 
-/** The same before it is decided how bodies are sent. `http-wire.ts` implements it. */
+/** The same before it is decided how bodies are sent. `sdk-wire.ts` implements it. */
 export interface RawS3Wire extends Omit<S3Wire, "putObject" | "uploadPart"> {
   putObject(request: WirePut & BodyManner): Promise<WireStored>;
   uploadPart(request: WirePart & BodyManner): Promise<WireStored>;
