@@ -17,15 +17,23 @@ test("the head of a range is read, and the body behind it is left alone", () => 
       "x-two": "1, 2",
     }),
     length: 4,
-    keepsAlive: true,
+    keepsAliveMs: undefined,
     headBytes: head.length,
   });
 });
 
 test("a connection that the server closes is not kept", () => {
   expect(read("HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n")).toMatchObject({
-    keepsAlive: false,
+    keepsAliveMs: 0,
   });
+});
+
+test.each([
+  ["timeout=5, max=100", 4000],
+  ["max=100, Timeout=1", 0],
+  ["max=100", undefined],
+])("a connection is kept a second less than the server says: %s", (hint, keepsAliveMs) => {
+  expect(read(`HTTP/1.1 200 OK\r\nKeep-Alive: ${hint}\r\nContent-Length: 0\r\n\r\n`)).toMatchObject({ keepsAliveMs });
 });
 
 test("any headers that a server may send are read as they are, however they come in pieces", () => {
@@ -59,6 +67,11 @@ test.each([
   ["a line that goes on", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX: a\r\n b\r\n\r\n"],
   ["a name with a space", "HTTP/1.1 200 OK\r\nContent-Length : 3\r\n\r\n"],
   ["a control character", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX: a\0b\r\n\r\n"],
+  ["two times of a change", "HTTP/1.1 200 OK\r\nLast-Modified: a\r\nLast-Modified: b\r\nContent-Length: 3\r\n\r\n"],
+  ["two marks", 'HTTP/1.1 200 OK\r\nETag: "a"\r\nContent-Length: 3\r\nEtag: "b"\r\n\r\n'],
+  ["two cookies", "HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 3\r\n\r\n"],
+  ["bare line feeds only", "HTTP/1.1 200 OK\nContent-Length: 3\n\nabc"],
+  ["a bare line feed in a head that is not there yet", "HTTP/1.1 200 OK\r\nX: a\n"],
   ["bare line feeds", "HTTP/1.1 200 OK\nContent-Length: 3\n\n\r\n\r\n"],
   ["another protocol", "SSH-2.0-OpenSSH_9.6\r\n"],
   ["a head without end", `HTTP/1.1 200 OK\r\nX: ${"a".repeat(16 * 1024)}`],

@@ -6,8 +6,8 @@ export interface AnswerHead {
   readonly headers: Record<string, string>;
   /** Bytes of the body. */
   readonly length: number;
-  /** Whether the connection may be used again. */
-  readonly keepsAlive: boolean;
+  /** Milliseconds for which the connection may be used again; 0 when it is closed behind the answer, undefined without a word. */
+  readonly keepsAliveMs: number | undefined;
   /** Bytes of the head itself. */
   readonly headBytes: number;
 }
@@ -27,7 +27,8 @@ export function readAnswerHead(bytes: Buffer): AnswerHead | "incomplete" | "othe
   const end = bytes.indexOf(END_OF_HEAD, 0, "latin1");
   if (end === -1) {
     const begun = bytes.toString("latin1", 0, VERSION.length);
-    return VERSION.startsWith(begun) && bytes.length < MOST_HEAD_BYTES ? "incomplete" : "other";
+    const isOurs = VERSION.startsWith(begun) && bytes.length < MOST_HEAD_BYTES && !hasBareLineFeed(bytes);
+    return isOurs ? "incomplete" : "other";
   }
   const [statusLine = "", ...lines] = bytes.toString("latin1", 0, end).split("\r\n");
   const [, status, reason = ""] = /^HTTP\/1\.1 (200|206)(?: ([\t\x20-\x7e\x80-\xff]*))?$/.exec(statusLine) ?? [];
@@ -40,10 +41,29 @@ export function readAnswerHead(bytes: Buffer): AnswerHead | "incomplete" | "othe
     reason,
     headers,
     length: Number(length),
-    keepsAlive: !/\b(?:close|upgrade)\b/i.test(headers["connection"] ?? ""),
+    keepsAliveMs: /\b(?:close|upgrade)\b/i.test(headers["connection"] ?? "") ? 0 : readHint(headers["keep-alive"]),
     headBytes: end + END_OF_HEAD.length,
   };
 }
+
+/** Its end would be waited for until time is up. */
+function hasBareLineFeed(bytes: Buffer): boolean {
+  return /(?:^|[^\r])\n/.test(bytes.toString("latin1"));
+}
+
+/** A second less than the server says, so that it does not close what a request is on its way to; Node's agent does the same. */
+function readHint(keepAlive: string | undefined): number | undefined {
+  const [, seconds] = /\btimeout=(\d{1,9})\b/i.exec(keepAlive ?? "") ?? [];
+  return seconds === undefined ? undefined : Math.max(0, Number(seconds) - 1) * 1000;
+}
+
+/** Of which Node keeps the first, or which it joins in another way. */
+const NOT_JOINED = new Set(
+  (
+    "age authorization content-length content-type cookie etag expires from host if-modified-since if-unmodified-since " +
+    "last-modified location max-forwards proxy-authorization referer retry-after server set-cookie user-agent"
+  ).split(" "),
+);
 
 /** Undefined for lines that need more than cutting at their colon. */
 function readHeaders(lines: readonly string[]): Record<string, string> | undefined {
@@ -56,7 +76,7 @@ function readHeaders(lines: readonly string[]): Record<string, string> | undefin
     if (name === undefined || value === undefined) return undefined;
     const key = name.toLowerCase();
     const before = headers[key];
-    if (before !== undefined && key === "content-length") return undefined;
+    if (before !== undefined && NOT_JOINED.has(key)) return undefined;
     headers[key] = before === undefined ? value : `${before}, ${value}`;
   }
   return headers;

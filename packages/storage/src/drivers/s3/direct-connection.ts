@@ -1,4 +1,4 @@
-import { connect as connectNet, isIP, type Socket } from "node:net";
+import { connect as connectNet, type Socket } from "node:net";
 import { connect as connectTls, type SecureContext } from "node:tls";
 
 /** Where a connection leads. */
@@ -6,6 +6,8 @@ export interface Peer {
   readonly protocol: string;
   readonly host: string;
   readonly port: number | undefined;
+  /** The name to which its certificate is given; empty for an address. */
+  readonly servername: string;
   readonly secureContext: SecureContext | undefined;
 }
 
@@ -23,6 +25,15 @@ export interface Receiver {
 
 /** As much as one record of TLS brings. */
 const SCRATCH_BYTES = 16 * 1024;
+/** Before the kernel asks whether the other side is still there, as of Node's agent. */
+const PROBE_MS = 1000;
+
+export interface ConnectionEvents {
+  /** It can be used no longer. */
+  readonly onGone: (error: Error | undefined) => void;
+  /** A session of TLS with which the next connection costs less. */
+  readonly onSession: (session: Buffer) => void;
+}
 
 /** A socket whose bytes are written where its user wants them. */
 export class DirectConnection {
@@ -32,11 +43,13 @@ export class DirectConnection {
   #error: Error | undefined;
   #isReady = false;
   #isGone = false;
+  #isPaused = false;
   /** Requests that were begun here. */
   #uses = 0;
 
-  /** `onGone` is called once it can be used no longer. */
-  constructor({ protocol, host, port, secureContext }: Peer, onGone: () => void) {
+  /** `session` is one of TLS that an earlier connection to the same peer gave. */
+  constructor(peer: Peer, session: Buffer | undefined, { onGone, onSession }: ConnectionEvents) {
+    const { protocol, host, port, servername, secureContext } = peer;
     const onread = {
       buffer: () => this.#receiver?.memory() ?? this.#scratch,
       callback: (bytes: number, memory: Uint8Array): boolean => {
@@ -46,12 +59,13 @@ export class DirectConnection {
         return true;
       },
     };
-    const common = { host, noDelay: true, keepAlive: true, onread };
+    const common = { host, noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_MS, onread };
     const options = {
       ...common,
       port: port ?? 443,
       secureContext,
-      servername: isIP(host) === 0 ? host : "",
+      servername,
+      session,
       ALPNProtocols: ["http/1.1"],
     };
     const isTls = protocol === "https:";
@@ -59,11 +73,12 @@ export class DirectConnection {
     this.#socket
       .once(isTls ? "secureConnect" : "connect", () => (this.#isReady = true))
       .on("error", (error) => (this.#error ??= error))
-      .on("timeout", () => this.#receiver?.idle())
+      .on("session", onSession)
+      .on("timeout", () => (this.#receiver === undefined ? this.destroy() : this.#receiver.idle()))
       .on("end", () => this.#socket.destroy())
       .on("close", () => {
         this.#isGone = true;
-        onGone();
+        onGone(this.#error);
         this.#receiver?.lost(this.#error);
       });
   }
@@ -90,10 +105,29 @@ export class DirectConnection {
     this.#socket.write(request, "latin1");
   }
 
-  /** Until the next request. A connection that has nothing to do keeps no process alive. */
-  rest(): void {
+  /** Lets what comes wait at the other side, until `resume`. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  /** Nobody can have been silent before. */
+  resume(idleMs: number): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#socket.setTimeout(idleMs);
+    this.#socket.resume();
+  }
+
+  /** Counts the time without a byte from now on. */
+  restartIdleTime(idleMs: number): void {
+    this.#socket.setTimeout(idleMs);
+  }
+
+  /** Until the next request, or for so long. A connection that has nothing to do keeps no process alive. */
+  rest(forMs: number): void {
     this.#receiver = undefined;
-    this.#socket.setTimeout(0);
+    this.#socket.setTimeout(forMs);
     this.#socket.unref();
   }
 

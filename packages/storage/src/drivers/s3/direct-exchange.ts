@@ -6,14 +6,24 @@ import { DirectBody } from "./direct-body.ts";
 import type { DirectConnection, Receiver } from "./direct-connection.ts";
 import { ReplayedAnswer } from "./replayed-answer.ts";
 
+/** For which a connection without work is kept. Servers and what lies between give them up after a minute or later. */
+const MOST_IDLE_MS = 15_000;
+
+/** The limit of the whole request is looked at this many times before it passes. */
+const TICKS = 20;
+
 export interface DirectExchangeOptions {
   /** The request, as it is sent. */
   readonly text: string;
   readonly limits: TimeLimits;
   readonly signal: AbortSignal | undefined;
   readonly connect: () => DirectConnection;
-  /** Called once, with the connection if it can be used again. */
-  readonly onEnd: (kept: DirectConnection | undefined) => void;
+  /** A connection that had been used ended without a byte of an answer. */
+  readonly onDead: () => void;
+  /** The answer is read by Node's parser, after which the connection is closed. */
+  readonly onReplay: () => void;
+  /** Called once, with the connection if it can be used again, for so long. */
+  readonly onEnd: (kept: DirectConnection | undefined, keptMs: number) => void;
 }
 
 /** One request and its answer. All limits of time hold from its making on, also while it waits to begin. */
@@ -24,7 +34,7 @@ export class DirectExchange implements Receiver {
   #connection: DirectConnection | undefined;
   #head = Buffer.alloc(0);
   #body: DirectBody | undefined;
-  #keepsAlive = false;
+  #keptMs = 0;
   #replayed: ReplayedAnswer | undefined;
   #connecting: NodeJS.Timeout | undefined;
   #whole: NodeJS.Timeout | undefined;
@@ -65,26 +75,33 @@ export class DirectExchange implements Receiver {
   received(bytes: Uint8Array): void {
     if (this.#body !== undefined) {
       this.#body.received(bytes.length);
-      if (this.#body.complete) this.#end(this.#keepsAlive);
+      if (this.#body.complete) this.#end(this.#keptMs);
     } else if (this.#replayed === undefined) {
       this.#head = Buffer.concat([this.#head, bytes]);
       this.#readHead();
     } else {
-      this.#replayed.push(bytes);
+      if (!this.#replayed.push(bytes)) this.#connection?.pause();
     }
   }
 
   idle(): void {
     const { idleTimeoutMs } = this.#options.limits;
+    // A reader that takes its time is no silence.
+    if (this.#replayed?.isUnread === true) {
+      this.#connection?.restartIdleTime(idleTimeoutMs);
+      return;
+    }
+    if (this.#isDead) this.#options.onDead();
     this.fail(new TransportTimeout("IDLE_TIMEOUT", `nothing was sent or received for ${idleTimeoutMs / 1000} s`));
   }
 
   lost(error: Error | undefined): void {
-    const wasUsed = this.#connection?.wasUsed === true;
+    const isDead = this.#isDead;
+    if (isDead) this.#options.onDead();
     this.#connection = undefined;
     if (this.#replayed !== undefined && error === undefined) this.#replayed.end(undefined);
     // The server had given a connection up that had nothing to do: whether it got this request is all the same to a GET.
-    else if (wasUsed && this.#head.length === 0) this.begin(undefined);
+    else if (isDead) this.begin(undefined);
     else this.fail(error ?? broken("the connection was closed"));
   }
 
@@ -92,7 +109,11 @@ export class DirectExchange implements Receiver {
     this.#body?.fail(error);
     this.#replayed?.end(error);
     this.#answer.reject(error);
-    this.#end(false);
+    this.#end(0);
+  }
+
+  get #isDead(): boolean {
+    return this.#connection?.wasUsed === true && this.#head.length === 0;
   }
 
   readonly #stop = (): void => this.fail(new DOMException("the call was aborted", "AbortError"));
@@ -104,22 +125,27 @@ export class DirectExchange implements Receiver {
     else this.#open(head);
   }
 
-  #open({ statusCode, reason, headers, length, keepsAlive, headBytes }: AnswerHead): void {
-    const body = new DirectBody(length, () => this.#end(false));
+  #open({ statusCode, reason, headers, length, keepsAliveMs, headBytes }: AnswerHead): void {
+    const body = new DirectBody(length, () => this.#end(0));
     const begun = this.#head.subarray(headBytes, headBytes + length);
     this.#body = body;
-    this.#keepsAlive = keepsAlive && this.#head.length <= headBytes + length;
+    const hasSurplus = this.#head.length > headBytes + length;
+    this.#keptMs = hasSurplus ? 0 : Math.min(keepsAliveMs ?? MOST_IDLE_MS, MOST_IDLE_MS);
     this.#allow(this.#options.limits.requestTimeoutMs * bodyShares(length));
     begun.copy(body.room());
     body.received(begun.length);
     this.#answer.resolve({ statusCode, reason, headers, body });
-    if (body.complete) this.#end(this.#keepsAlive);
+    if (body.complete) this.#end(this.#keptMs);
   }
 
   #replay(): void {
-    const replayed = new ReplayedAnswer(() => this.#end(false));
+    this.#options.onReplay();
+    const replayed = new ReplayedAnswer(
+      () => this.#connection?.resume(this.#options.limits.idleTimeoutMs),
+      () => this.#end(0),
+    );
     this.#replayed = replayed;
-    replayed.push(this.#head);
+    if (!replayed.push(this.#head)) this.#connection?.pause();
     replayed.message.then(
       (message) => {
         this.#allow(this.#options.limits.requestTimeoutMs * bodyShares(Number(message.headers["content-length"] ?? 0)));
@@ -130,26 +156,30 @@ export class DirectExchange implements Receiver {
     );
   }
 
-  /** For what comes from here on. */
+  /** For what comes from here on. The time in which a reader leaves lie what is there is not counted. */
   #allow(ms: number): void {
-    clearTimeout(this.#whole);
+    clearInterval(this.#whole);
     if (this.#hasEnded) return;
-    this.#whole = setTimeout(
-      () => this.fail(new TransportTimeout("REQUEST_TIMEOUT", `the request took more than ${ms / 1000} s`)),
-      ms,
-    );
+    const tickMs = Math.min(1000, ms / TICKS);
+    let countedMs = 0;
+    this.#whole = setInterval(() => {
+      if (this.#replayed?.isUnread !== true) countedMs += tickMs;
+      if (countedMs < ms) return;
+      if (this.#isDead) this.#options.onDead();
+      this.fail(new TransportTimeout("REQUEST_TIMEOUT", `the request took more than ${ms / 1000} s`));
+    }, tickMs);
   }
 
-  #end(isUsable: boolean): void {
+  #end(keptMs: number): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    clearTimeout(this.#whole);
+    clearInterval(this.#whole);
     clearTimeout(this.#connecting);
     this.#options.signal?.removeEventListener("abort", this.#stop);
     const connection = this.#connection;
     this.#connection = undefined;
-    if (!isUsable) connection?.destroy();
-    this.#options.onEnd(isUsable ? connection : undefined);
+    if (keptMs === 0) connection?.destroy();
+    this.#options.onEnd(keptMs === 0 ? undefined : connection, keptMs);
   }
 }
 

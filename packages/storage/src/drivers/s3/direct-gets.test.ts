@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, createServer as createNetServer, type Server as NetServer, type Socket } from "node:net";
 import { createSecureContext, createServer as createTlsSocketServer } from "node:tls";
@@ -49,7 +49,7 @@ async function startScripted(act: (socket: Socket, request: number, connection: 
 const head = (length: number, more = ""): string => `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n${more}\r\n`;
 
 async function get(gets: DirectGets, port: number, signal?: AbortSignal): Promise<TransportResponse> {
-  const peer = { protocol: "http:", host: "127.0.0.1", port, secureContext: undefined };
+  const peer = { protocol: "http:", host: "127.0.0.1", port, servername: "", secureContext: undefined };
   return await gets.get({ ...peer, path: "/x", headers: {} }, signal);
 }
 
@@ -80,7 +80,7 @@ test("TLS writes into the same memory, and a certificate that nobody vouches for
       response.writeHead(200, { "content-length": BODY.length }).end(BODY),
     ),
   );
-  const peer = { protocol: "https:", host: "127.0.0.1", port, path: "/x", headers: {} };
+  const peer = { protocol: "https:", host: "127.0.0.1", port, servername: "", path: "/x", headers: {} };
   const trusted = { ...peer, secureContext: createSecureContext({ ca: cert }) };
   expect(Buffer.concat(await chunksOf(await open().get(trusted, undefined))).equals(BODY)).toBe(true);
   await expect(open().get({ ...peer, secureContext: undefined }, undefined)).rejects.toMatchObject({
@@ -196,7 +196,15 @@ test.each([
   ["IDLE_TIMEOUT", { idleTimeoutMs: 100 }, "http:", "HTTP/1.1 503 Busy\r\n"],
 ])("a server that says nothing more is given up: %s", async (code, options, protocol, answer) => {
   const port = await startScripted((socket) => void (answer !== "" && socket.write(answer)));
-  const request = { protocol, host: "127.0.0.1", port, secureContext: undefined, path: "/x", headers: {} };
+  const request = {
+    protocol,
+    host: "127.0.0.1",
+    port,
+    servername: "",
+    secureContext: undefined,
+    path: "/x",
+    headers: {},
+  };
   await expect(open(options).get(request, undefined)).rejects.toMatchObject({ name: "TransportTimeout", code });
 });
 
@@ -245,7 +253,15 @@ test.each([
   ["a path with a space", { path: "/a b" }],
   ["a header with a line break", { headers: { range: "bytes=0-1\r\nx: y" } }],
 ])("%s is refused as a bug", async (_what, more) => {
-  const request = { protocol: "http:", host: "127.0.0.1", port: 1, secureContext: undefined, path: "/", headers: {} };
+  const request = {
+    protocol: "http:",
+    host: "127.0.0.1",
+    port: 1,
+    servername: "",
+    secureContext: undefined,
+    path: "/",
+    headers: {},
+  };
   await expect(open().get({ ...request, ...more }, undefined)).rejects.toThrow(TypeError);
 });
 
@@ -269,7 +285,10 @@ describe.each(["http:", "https:"])("what a server sends behind the end of an ans
     const ask = async (path: string): Promise<Buffer> =>
       Buffer.concat(
         await chunksOf(
-          await gets.get({ protocol, host: "127.0.0.1", port, secureContext, path, headers: {} }, undefined),
+          await gets.get(
+            { protocol, host: "127.0.0.1", port, servername: "", secureContext, path, headers: {} },
+            undefined,
+          ),
         ),
       );
     for (let round = 0; round < 10; round += 1) {
@@ -302,4 +321,76 @@ test("closing ends what waits, what is asked and what is kept", async () => {
   const outcomes = Promise.allSettled([get(gets, port), get(gets, port)]);
   gets.destroy();
   for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { code: "ECONNRESET" } });
+});
+
+test("kept connections are closed before the server does it, by what it says", async () => {
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  const port = await startScripted((socket) => {
+    socket.on("close", close).write(`${head(1, "Keep-Alive: timeout=2\r\n")}a`);
+  });
+  expect(String((await chunksOf(await get(open(), port)))[0])).toBe("a");
+  await closed;
+});
+
+test.each<[string, string, (socket: Socket) => void]>([
+  ["falls silent", "IDLE_TIMEOUT", () => undefined],
+  ["is lost", "", (socket) => socket.destroy()],
+])("where a kept connection %s, the others are not tried one by one", async (_what, code, end) => {
+  const used = new Set<Socket>();
+  const closed: Promise<unknown>[] = [];
+  let ended = 0;
+  const port = await startScripted((socket) => {
+    if (used.has(socket)) {
+      ended += 1;
+      end(socket);
+    } else {
+      used.add(socket);
+      if (used.size <= 6) closed.push(once(socket, "close"));
+      if (used.size < 6) return;
+      for (const other of used) if (used.size === 6 || other === socket) other.write(`${head(1)}a`);
+    }
+  });
+  const gets = open({ maxConnections: 6, idleTimeoutMs: 500 });
+  const ask = async (): Promise<string> => String((await chunksOf(await get(gets, port)))[0]);
+  await Promise.all([1, 2, 3, 4, 5, 6].map(ask));
+  if (code !== "") await expect(ask()).rejects.toMatchObject({ code });
+  expect(await ask()).toBe("a");
+  expect(ended).toBe(1);
+  await Promise.all(closed);
+});
+
+test("a reader that takes its time is no silence, and makes the server wait", async () => {
+  const bytes = Buffer.alloc(32 * 1024 ** 2, 1);
+  let answer: ServerResponse | undefined;
+  const port = await listen(createServer((_, response) => (answer = response.writeHead(203)).end(bytes)));
+  const { body } = await get(open({ idleTimeoutMs: 500, requestTimeoutMs: 1000 }), port);
+  const chunks = body[Symbol.asyncIterator]();
+  let length = ((await chunks.next()).value as Buffer).length;
+  // Longer than all limits of time.
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  expect(answer?.writableFinished).toBe(false);
+  for (let next = await chunks.next(); next.done !== true; next = await chunks.next())
+    length += (next.value as Buffer).length;
+  expect(length).toBe(bytes.length);
+});
+
+test("a connection after one that was closed resumes its session of TLS", async () => {
+  const { certPem: cert, keyPem: key } = createSelfSignedCertificate(Date.now());
+  const resumed: boolean[] = [];
+  const port = await listen(
+    createTlsSocketServer({ cert, key }, (socket) => {
+      resumed.push(socket.isSessionReused());
+      socket
+        .on("error", () => undefined)
+        .on("data", () => socket.write("HTTP/1.1 404 None\r\nContent-Length: 4\r\n\r\nnone"));
+    }),
+  );
+  const gets = open();
+  const secureContext = createSecureContext({ ca: cert });
+  const peer = { protocol: "https:", host: "127.0.0.1", port, servername: "", secureContext };
+  for (let round = 0; round < 2; round += 1)
+    await chunksOf(await gets.get({ ...peer, path: "/", headers: {} }, undefined));
+  expect(resumed).toEqual([false, true]);
+  expect(gets.suits(peer)).toBe(false);
+  expect(gets.suits({ ...peer, servername: "other" })).toBe(true);
 });

@@ -4,8 +4,20 @@ import type { TransportResponse } from "./transport-response.ts";
 import { DirectConnection, type Peer } from "./direct-connection.ts";
 import { broken, DirectExchange } from "./direct-exchange.ts";
 
+/** For which a server is left to Node's client once an answer needed Node's parser: each costs the connection, and with TLS a new handshake. */
+const LEFT_MS = 30_000;
+
+/** What is known of a server. */
+interface Origin {
+  idle: readonly DirectConnection[];
+  /** Of TLS. */
+  session: Buffer | undefined;
+  /** As of `performance.now()`. */
+  leftUntil: number;
+}
+
 export interface DirectGetsOptions extends TimeLimits {
-  /** Requests at once. */
+  /** Requests at once; those of Node's client are counted apart. */
   readonly maxConnections: number;
 }
 
@@ -18,7 +30,7 @@ export interface DirectRequest extends Peer {
 /** GET requests whose bodies are written straight into memory, on connections of their own that are kept. */
 export class DirectGets {
   readonly #options: DirectGetsOptions;
-  readonly #idle = new Map<string, DirectConnection[]>();
+  readonly #origins = new Map<string, Origin>();
   readonly #begun = new Set<DirectExchange>();
   readonly #waiting = new Map<DirectExchange, () => void>();
   /** Connections that nobody has used for less than a turn of the event loop. */
@@ -28,23 +40,31 @@ export class DirectGets {
     this.#options = options;
   }
 
+  /** Whether the server's last answers were of the form that is read here. */
+  suits(peer: Peer): boolean {
+    return performance.now() >= this.#originOf(peer).leftUntil;
+  }
+
   /** Resolves when the head of the answer is there. Rejects as Node's own client would. */
   async get(request: DirectRequest, signal: AbortSignal | undefined): Promise<TransportResponse> {
     const text = formatRequest(request);
     if (signal?.aborted === true) throw new DOMException("the call was aborted", "AbortError");
+    const origin = this.#originOf(request);
     const begin = (): void => {
       this.#begun.add(exchange);
-      exchange.begin(this.#takeIdle(request));
+      exchange.begin(takeIdle(origin));
     };
     const exchange = new DirectExchange({
       text,
       limits: this.#options,
       signal,
-      connect: () => this.#connect(request),
-      onEnd: (kept) => {
+      connect: () => connect(request, origin),
+      onDead: () => dropIdle(origin),
+      onReplay: () => (origin.leftUntil = performance.now() + LEFT_MS),
+      onEnd: (kept, keptMs) => {
         this.#waiting.delete(exchange);
         if (kept === undefined) this.#makeRoom(exchange);
-        else this.#keep(exchange, request, kept);
+        else this.#keep(exchange, origin, kept, keptMs);
       },
     });
     // A connection that rests will be there in the same turn.
@@ -56,34 +76,27 @@ export class DirectGets {
 
   destroy(): void {
     for (const exchange of [...this.#waiting.keys(), ...this.#begun]) exchange.fail(broken("the store was closed"));
-    for (const connection of [...this.#resting, ...[...this.#idle.values()].flat()]) connection.destroy();
-    this.#idle.clear();
+    for (const connection of this.#resting) connection.destroy();
+    for (const origin of this.#origins.values()) dropIdle(origin);
   }
 
-  #connect(request: DirectRequest): DirectConnection {
-    const connection = new DirectConnection(request, () => {
-      const rest = this.#idle.get(originOf(request))?.filter((other) => other !== connection) ?? [];
-      this.#idle.set(originOf(request), rest);
-    });
-    return connection;
-  }
-
-  #takeIdle(request: DirectRequest): DirectConnection | undefined {
-    const idle = this.#idle.get(originOf(request)) ?? [];
-    for (let last = idle.pop(); last !== undefined; last = idle.pop()) if (!last.isGone) return last;
-    return undefined;
+  #originOf({ protocol, host, port, servername }: Peer): Origin {
+    const name = `${protocol}//${host}:${port ?? ""} ${servername}`;
+    const origin = this.#origins.get(name) ?? { idle: [], session: undefined, leftUntil: 0 };
+    this.#origins.set(name, origin);
+    return origin;
   }
 
   /**
    * What a server has sent behind the end of an answer may be delivered after it in the same turn of the event loop. Without a receiver
    * it ends the connection; a request that began at once would take it for its answer.
    */
-  #keep(exchange: DirectExchange, request: DirectRequest, kept: DirectConnection): void {
-    kept.rest();
+  #keep(exchange: DirectExchange, origin: Origin, kept: DirectConnection, keptMs: number): void {
+    kept.rest(keptMs);
     this.#resting.add(kept);
     setImmediate(() => {
       this.#resting.delete(kept);
-      if (!kept.isGone) this.#idle.set(originOf(request), [...(this.#idle.get(originOf(request)) ?? []), kept]);
+      if (!kept.isGone) origin.idle = [...origin.idle, kept];
       this.#makeRoom(exchange);
     });
   }
@@ -98,8 +111,28 @@ export class DirectGets {
   }
 }
 
-function originOf({ protocol, host, port }: Peer): string {
-  return `${protocol}//${host}:${port ?? ""}`;
+function connect(peer: Peer, origin: Origin): DirectConnection {
+  const connection: DirectConnection = new DirectConnection(peer, origin.session, {
+    onGone: (error) => {
+      origin.idle = origin.idle.filter((other) => other !== connection);
+      // As Node's agent does: it may be the session that the server did not like.
+      if (error !== undefined) origin.session = undefined;
+    },
+    onSession: (session) => (origin.session = session),
+  });
+  return connection;
+}
+
+function takeIdle(origin: Origin): DirectConnection | undefined {
+  const last = origin.idle.findLast(({ isGone }) => !isGone);
+  origin.idle = origin.idle.filter((other) => other !== last);
+  return last;
+}
+
+/** What ended one connection has mostly ended the others, each of which would cost a request the time that it takes to find out. */
+function dropIdle(origin: Origin): void {
+  for (const connection of origin.idle) connection.destroy();
+  origin.idle = [];
 }
 
 function formatRequest({ path, headers, host, port }: DirectRequest): string {

@@ -4,11 +4,12 @@ import { Duplex } from "node:stream";
 /** An answer that is handed to Node's own parser as it comes: one with another status, in chunks, or that is no HTTP at all. */
 export class ReplayedAnswer {
   readonly message: Promise<IncomingMessage>;
-  readonly #socket = new Duplex({ read() {}, write: (_chunk, _encoding, callback) => callback() });
+  readonly #socket: Duplex;
   #message: IncomingMessage | undefined;
 
-  /** `onEnd` is called when nothing more of it is wanted. */
-  constructor(onEnd: () => void) {
+  /** `onWanted` is called when more of it is wanted, `onEnd` when nothing more is. */
+  constructor(onWanted: () => void, onEnd: () => void) {
+    this.#socket = new Duplex({ read: onWanted, write: (_chunk, _encoding, callback) => callback() });
     // The request was sent already.
     const outgoing = httpRequest({ method: "GET", createConnection: () => this.#socket });
     this.message = new Promise((resolve, reject) => {
@@ -20,8 +21,14 @@ export class ReplayedAnswer {
     outgoing.end();
   }
 
-  push(bytes: Uint8Array): void {
-    this.#socket.push(Buffer.from(bytes));
+  /** Whether bytes lie here that its reader has not taken yet. */
+  get isUnread(): boolean {
+    return (this.#message?.readableLength ?? 0) > 0;
+  }
+
+  /** Says whether more is wanted at once. */
+  push(bytes: Uint8Array): boolean {
+    return this.#socket.push(Buffer.from(bytes));
   }
 
   /** The connection has ended: with what it had sent, or because of an error. */

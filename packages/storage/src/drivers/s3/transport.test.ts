@@ -1,5 +1,7 @@
 import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, createServer as createNetServer, type Server as NetServer } from "node:net";
+import { createSecureContext, createServer as createTlsServer, type TlsOptions } from "node:tls";
+import { createSelfSignedCertificate } from "@soar-tooling/s3-server";
 import { afterEach, describe, expect, test } from "vitest";
 import { createTransport, type Transport, type TransportOptions, type TransportRequest } from "./transport.ts";
 
@@ -210,4 +212,44 @@ test("queries are written the way they were signed", async () => {
   expect(await textOf(response.body)).toBe(
     "/x?uploads&list-type=2&prefix=a%20b%2F%2B%2A%27%28%C3%BC%29%21&tag=1&tag=2",
   );
+});
+
+describe("bodies that are wanted whole", () => {
+  test("ask below localhost for the certificate of the name, not of the machine", async () => {
+    const { certPem: cert, keyPem: key } = createSelfSignedCertificate(Date.now());
+    const names: string[] = [];
+    const SNICallback: TlsOptions["SNICallback"] = (name, done) => {
+      names.push(name);
+      done(null, createSecureContext({ cert, key }));
+    };
+    const port = await listen(
+      createTlsServer(
+        { cert, key, SNICallback },
+        (socket) => void socket.on("data", () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na")),
+      ),
+    );
+    transport = createTransport({ ...OPTIONS, caPem: cert });
+    const request = requestTo(port, {
+      method: "GET",
+      protocol: "https:",
+      hostname: "bucket.localhost",
+      headers: { host: `bucket.localhost:${port}` },
+    });
+    // Its wildcard is refused, in both cases by the name that was asked for.
+    for (const whole of [true, false])
+      await expect(transport.handle(request, { whole })).rejects.toMatchObject({ host: "bucket.localhost" });
+    expect(names).toEqual(["bucket.localhost", "bucket.localhost"]);
+  });
+
+  test("are left to Node's client, whose connections are kept, once a server has refused one", async () => {
+    let connections = 0;
+    const server = createServer((_, response) => response.writeHead(404, { "content-length": "4" }).end("none"));
+    const port = await listen(server.on("connection", () => (connections += 1)));
+    transport = createTransport(OPTIONS);
+    for (let round = 0; round < 5; round += 1) {
+      const { response } = await transport.handle(requestTo(port, { method: "GET" }), { whole: true });
+      expect(await textOf(response.body)).toBe("none");
+    }
+    expect(connections).toBe(2);
+  });
 });

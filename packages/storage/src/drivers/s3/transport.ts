@@ -1,7 +1,9 @@
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { isIP } from "node:net";
 import { createSecureContext, getCACertificates } from "node:tls";
 import type { ProxyChoice } from "../../proxy-choice.ts";
+import type { Peer } from "./direct-connection.ts";
 import { DirectGets } from "./direct-gets.ts";
 import { escapeUri } from "./escape-uri.ts";
 import { failureThrough, proxyAddress, proxyHeaders, TunnelAgent } from "./proxy-tunnel.ts";
@@ -14,6 +16,7 @@ export interface TransportOptions {
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  /** At once; as many again for bodies that are wanted whole. */
   readonly maxConnections: number;
   readonly caPem: string | undefined;
   /** The proxy on the way to a host; none unless told. */
@@ -76,11 +79,9 @@ export function createTransport(options: TransportOptions): Transport {
       const headers = call.expectContinue === true ? { ...request.headers, expect: "100-continue" } : request.headers;
       const proxy = options.proxyFor?.(request);
       if (call.whole === true && method === "GET" && proxy === undefined && body.byteLength === 0) {
-        const host = hostToConnect(request.hostname);
+        const peer = { ...peerOf(request), secureContext };
         const signal = call.abortSignal instanceof AbortSignal ? call.abortSignal : undefined;
-        return {
-          response: await direct.get({ protocol, host, port: request.port, secureContext, path, headers }, signal),
-        };
+        if (direct.suits(peer)) return { response: await direct.get({ ...peer, path, headers }, signal) };
       }
       const outgoing =
         proxy !== undefined && protocol === "http:"
@@ -124,6 +125,12 @@ function sendToProxy(
 
 function absolute({ hostname, port }: TransportRequest, path: string): string {
   return `http://${hostname}${port === undefined ? "" : `:${port}`}${path}`;
+}
+
+/** The certificate is given to the name that was asked for, whichever machine it means. */
+function peerOf({ protocol, hostname, port }: TransportRequest): Omit<Peer, "secureContext"> {
+  const name = hostname.replace(/^\[(.*)\]$/, "$1");
+  return { protocol, host: hostToConnect(hostname), port, servername: isIP(name) === 0 ? name : "" };
 }
 
 /** Names below `localhost` mean this machine (RFC 6761), which not every resolver knows; IPv6 comes in brackets. */
