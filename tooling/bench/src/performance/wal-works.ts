@@ -160,7 +160,10 @@ async function measureCalls(tool: Tool, store: Store, options: WalOptions): Prom
   const { archiveOne, init, env } = prepareTool(tool, "calls", store, options).commands;
   if (archiveOne === undefined) return;
   if (init !== undefined) await timed(init, env);
-  const waiting = readdirSync(join(cluster.dataDir, "pg_wal")).filter((name) => /^[0-9A-F]{24}$/.test(name));
+  // Only what is finished: beside it lie the segment that is written, and some for later.
+  const waiting = readdirSync(join(cluster.dataDir, "pg_wal", "archive_status"))
+    .flatMap((name) => /^([0-9A-F]{24})\.done$/.exec(name)?.[1] ?? [])
+    .sort();
   let next = 0;
   const { peak, ...calls } = await repeat(Math.min(CALLS, waiting.length), () => {
     const name = waiting[next++] ?? "";
