@@ -5,8 +5,3 @@ export function escapeUri(text: string): string {
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
 }
-
-/** The same for each part of a path. S3 signs it as it travels, unlike every other service of Amazon's. */
-export function escapePath(path: string): string {
-  return path.split("/").map(escapeUri).join("/");
-}
