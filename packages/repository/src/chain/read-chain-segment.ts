@@ -40,7 +40,6 @@ export async function* readChainSegment(
   }
 }
 
-/** Told at once: what is read here goes onto a disk. */
 /**
  * The same for whoever keeps nothing of a piece: its memory is given back when the next one is asked for. The collector sees how
  * small the objects before it are, and would let the 16 MiB of each segment lie until it has other work.
@@ -62,6 +61,7 @@ export async function* scanChainSegment(
   }
 }
 
+/** Told at once: what is read here goes onto a disk. */
 function tooLong({ object }: ChainSegment, segmentSize: number): SoarError {
   return new SoarError(
     "REPOSITORY_DAMAGED",
