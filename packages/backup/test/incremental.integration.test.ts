@@ -19,7 +19,7 @@ async function createFilledWorld(): Promise<BackupWorld> {
   const world = await createBackupWorld({ installation: installation() });
   await world.cluster.query(`create tablespace extra location '${world.cluster.tablespaceDir("extra")}'`);
   await world.cluster.query(
-    "create table old tablespace extra as select n, md5(n::text) from generate_series(1, 100000) n",
+    "create table old tablespace extra as select n, md5(n::text) from generate_series(1, 150000) n",
   );
   await world.cluster.query("create table newest as select n, md5(n::text) from generate_series(1, 1000) n");
   await world.cluster.query("vacuum freeze old");
