@@ -1,5 +1,15 @@
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { spawn, spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -391,6 +401,22 @@ describe("a program that a shell started, and that a shell ends", () => {
     expect(known.stderr).toMatch(/^error: unable to archive 'x'.*\nhint: .*\n$/);
     for (const way of ["bug", "later", "rejected", "empty-loop"])
       expect((await runFixture(["fail", way], { environment })).status, way).toBe(70);
+  });
+
+  test("leaves the log of a server as it was: a pipe that its writers wait for", () => {
+    // The program shares its standard error with the shell, which says at the end how that is.
+    const script = '"$0" "$@"; grep ^flags: /proc/self/fdinfo/2';
+    const { stdout, stderr } = spawnSync(
+      "/bin/sh",
+      ["-c", script, process.execPath, ...fixture.arguments(), "fail", "known"],
+      {
+        encoding: "utf8",
+        env: { PATH: process.env["PATH"], BACKUP_ENV_FILE: "/dev/null", ...environment },
+      },
+    );
+    expect(stderr).toContain("unable to archive 'x'");
+    const [, octal = ""] = /^flags:\s+(\d+)$/m.exec(stdout) ?? [];
+    expect(Number.parseInt(octal, 8) & constants.O_NONBLOCK, stdout).toBe(0);
   });
 });
 

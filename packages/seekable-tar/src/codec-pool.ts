@@ -90,9 +90,8 @@ export function createCodecPool(options: CodecPoolOptions = {}): CodecPool {
   const url =
     options.workerUrl ??
     new URL(import.meta.url.endsWith(".ts") ? "./codec-worker.ts" : "./codec-worker.js", import.meta.url);
-  // Workers hold buffers, not objects: without the limits each would grow its young generation to some 40 MB, and as much garbage
-  // behind it. A task is at most some thousand small objects (see `fetchRanges`).
-  const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 48 };
+  // Workers hold buffers, not objects: without the limit each would grow its young generation to some 40 MB.
+  const resourceLimits = { maxYoungGenerationSizeMb: 8 };
   const threads = new TaskPool<Task, TaskResult>(() => new Worker(url, { name: "soar-codec", resourceLimits }), {
     workers,
   });

@@ -5,6 +5,11 @@ import type { App } from "../options/command.ts";
 
 let hasAbandonedThreads = false;
 
+/** What Node's own `console` uses to the same end; no public way does it. */
+interface BlockingStream {
+  readonly _handle?: { readonly setBlocking?: (isBlocking: boolean) => number };
+}
+
 type EndingApp = Pick<App, "whenStuck" | "endsByShell">;
 
 /** From now on the process ends without waiting for its threads: one of them waits for something that may never come. */
@@ -28,11 +33,13 @@ export function exitProcess(status: number, { whenStuck, endsByShell = false }: 
 
 /**
  * A shell in place of this program says the status: the kernel ends all threads, so that nothing is joined and nothing collected,
- * which takes a twentieth of the processor time of an `archive_command`.
+ * which takes a twentieth of the processor time of an `archive_command`. Node made pipes and sockets that it writes to non-blocking, for
+ * everybody who has them, and takes that back in what is left out here: a server would lose lines of its log.
  */
 function becomeShell(status: number): void {
   process.exitCode = status;
   process.emit("exit", status);
+  for (const stream of [process.stdout, process.stderr]) (stream as BlockingStream)._handle?.setBlocking?.(true);
   process.execve?.("/bin/sh", ["sh", "-c", `exit ${process.exitCode}`], {});
 }
 

@@ -175,7 +175,8 @@ test.each([
   },
   {
     what: "a server that is killed in recovery",
-    settings: { restore_command: "kill -9 $(head -n 1 postmaster.pid); exit 1" },
+    // With its startup process, which would go on alone for a moment and say why it cannot.
+    settings: { restore_command: "kill -9 $(head -n 1 postmaster.pid) $PPID; exit 1" },
     expected: { code: "RECOVERY_FAILED", message: /ended without saying why \(killed\?\)/ },
   },
   {

@@ -19,6 +19,8 @@ export class BackupPages implements AsyncDisposable {
   #table: Promise<SeekTable> | undefined;
   #pool: CodecPool | undefined;
   readonly #entries = new Map<string, Map<string, PlacedEntry>>();
+  /** Directories with files, by the archive's name. */
+  readonly #directories = new Map<string, ReadonlySet<string>>();
 
   constructor(store: ObjectStore, backup: BackupRecord, { signal }: { readonly signal?: AbortSignal | undefined }) {
     this.#store = store;
@@ -45,10 +47,14 @@ export class BackupPages implements AsyncDisposable {
     return new BackupFile((from) => this.#read(name, from, Number.MAX_SAFE_INTEGER));
   }
 
-  /** Whether the backup has the database that a file belongs to, in this tablespace: else it was made, or moved, as a copy of files. */
+  /**
+   * Whether the backup has files of the database that a file belongs to, in this tablespace: else it was made, or moved, as a copy of
+   * files. Only in the database's own tablespace is PG_VERSION one of them.
+   */
   async hasDatabaseOf(name: string): Promise<boolean> {
-    const directory = name.slice(0, name.lastIndexOf("/"));
-    return directory === "global" || (await this.#find(`${directory}/PG_VERSION`)) !== undefined;
+    const [archiveName, path] = placeInBackup(name);
+    await this.#find(name);
+    return this.#directories.get(archiveName)?.has(directoryOf(path)) === true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -79,6 +85,8 @@ export class BackupPages implements AsyncDisposable {
     if (entries === undefined) {
       entries = new Map(archive.entries.map((entry) => [entry.path.replace(/^\.\//, ""), entry]));
       this.#entries.set(archiveName, entries);
+      const files = [...entries].filter(([, { type }]) => type === "file");
+      this.#directories.set(archiveName, new Set(files.map(([file]) => directoryOf(file))));
     }
     const entry = entries.get(path);
     return entry === undefined ? undefined : { archive, entry };
@@ -119,6 +127,10 @@ export class BackupFile implements AsyncDisposable {
     this.#stream = undefined;
     this.#rest = Buffer.alloc(0);
   }
+}
+
+function directoryOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }
 
 /** Name of the archive, and the path in it. */

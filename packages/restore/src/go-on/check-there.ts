@@ -73,7 +73,7 @@ export async function checkWhatIsThere(
   const server = await readServer(dataDir);
   await using pages = new BackupPages(store, backup, { signal });
   const { blockSize, checksums } = server.rules;
-  const side = { pages, startLsn: parseLsn(backup.startLsn), ...livePositions(dataDir) };
+  const side = { pages, startLsn: parseLsn(backup.startLsn), ...livePositions(dataDir, backup) };
   const looked = await lookAtFiles({ ...options, list, rules: { ...server.rules, backup: side } });
   for (const { file, damage } of looked.readFiles)
     if (damage !== undefined)

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { namesIfPresent } from "@soar/durable-files";
-import { lsnOfSegmentIndex, parseWalSegment } from "@soar/pg-tools";
+import { lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
 import { readClusterState, readLiveControlFile } from "@soar/pg-tools/cluster";
+import type { BackupRecord } from "@soar/repository";
 import { isFile } from "../is-file.ts";
 import type { BackupSide, PageRules } from "./page-judge.ts";
 
@@ -33,8 +34,12 @@ export async function readServer(dataDir: string): Promise<ServerThere> {
 }
 
 /** What is asked anew while files are read, because the server goes on meanwhile. */
-export function livePositions(dataDir: string): Pick<BackupSide, "isRecovering" | "endOfWal"> {
-  return { isRecovering: () => isRecovering(dataDir), endOfWal: () => endOfWal(dataDir) };
+export function livePositions(
+  dataDir: string,
+  { stopLsn }: Pick<BackupRecord, "stopLsn">,
+): Pick<BackupSide, "isRecovering" | "endOfWal"> {
+  const endOfBackup = parseLsn(stopLsn);
+  return { isRecovering: () => isRecovering(dataDir), endOfWal: () => endOfWal(dataDir, endOfBackup) };
 }
 
 /** The file goes before the server writes its first WAL (StartupXLOG). */
@@ -45,14 +50,19 @@ async function isRecovering(dataDir: string): Promise<boolean> {
 /**
  * A position that no page on the disk can name a later one than. Before a server that recovers writes a page, it notes in pg_control
  * how far replay came (UpdateMinRecoveryPoint); one in production has written the WAL, to a segment that is kept longer than those before.
+ * Pages that were copied late in the backup name positions before its end, also while replay is not there yet.
  */
-async function endOfWal(dataDir: string): Promise<bigint> {
+async function endOfWal(dataDir: string, endOfBackup: bigint): Promise<bigint> {
   const wasRecovering = await isRecovering(dataDir);
   const { minRecoveryLsn, checkpointLsn, walSegmentSize } = await readLiveControlFile(dataDir);
-  const noted = minRecoveryLsn > checkpointLsn ? minRecoveryLsn : checkpointLsn;
+  const noted = latestOf([minRecoveryLsn, checkpointLsn, endOfBackup]);
   if (wasRecovering) return noted;
   const ends = ((await namesIfPresent(join(dataDir, "pg_wal"))) ?? [])
     .filter((name) => /^[0-9A-F]{24}$/.test(name))
     .map((name) => lsnOfSegmentIndex(parseWalSegment(name, walSegmentSize).index + 1, walSegmentSize));
-  return ends.reduce((latest, end) => (end > latest ? end : latest), noted);
+  return latestOf([noted, ...ends]);
+}
+
+function latestOf(positions: readonly bigint[]): bigint {
+  return positions.reduce((latest, position) => (position > latest ? position : latest), 0n);
 }

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { SoarError } from "@soar/errors";
 import { segmentIndexBeforeLsn } from "@soar/pg-tools";
-import { findBackupRecord, WAL_PREFIX } from "@soar/repository";
+import { BACKUP_OBJECTS, BASE_PREFIX, findBackupRecord, parseBackupKey, WAL_PREFIX } from "@soar/repository";
 import { holdLease, type LeaseTerms } from "@soar/repository/markers";
 import { steadyClock } from "@soar/repository/time";
 import type { CallOptions, ObjectStore } from "@soar/storage";
@@ -63,10 +63,10 @@ async function findGone(
   { signal }: CallOptions,
 ): Promise<SoarError | undefined> {
   const { location } = store;
-  for (const label of [backup.label, ...backup.references]) {
-    if ((await findBackupRecord(store, label, { signal })) === undefined)
-      return expired("BACKUP_MISSING", `backup '${label}'`, location);
-  }
+  if ((await findBackupRecord(store, backup.label, { signal })) === undefined)
+    return expired("BACKUP_MISSING", `backup '${backup.label}'`, location);
+  for (const label of backup.references)
+    if (!(await hasArchives(store, label, { signal }))) return expired("BACKUP_MISSING", `backup '${label}'`, location);
   const stored = segmentsUntil(chain, resolved.stopLsn).filter(
     ({ object, tail }) => object.file === undefined && tail === undefined,
   );
@@ -77,6 +77,17 @@ async function findGone(
   for await (const { key } of store.list(WAL_PREFIX, { startAfter: justBefore(firstKey), signal })) present.add(key);
   const lost = stored.find(({ object }) => !present.has(object.key));
   return lost === undefined ? undefined : expired("WAL_MISSING", `WAL segment '${lost.name}'`, location);
+}
+
+/**
+ * What refers to a backup needs its archives only: a record that was lost, or is damaged, takes nothing from them. Expiry removes whatever
+ * refers to a backup before the backup itself, so that the record of the planned one tells of it.
+ */
+async function hasArchives(store: ObjectStore, label: string, { signal }: CallOptions): Promise<boolean> {
+  const others = new Set<string>(Object.values(BACKUP_OBJECTS));
+  for await (const { key } of store.list(`${BASE_PREFIX}${label}/`, { signal }))
+    if (!others.has(parseBackupKey(key)?.name ?? "")) return true;
+  return false;
 }
 
 function expired(code: "BACKUP_MISSING" | "WAL_MISSING", what: string, location: string): SoarError {

@@ -21,9 +21,6 @@ export interface PlannedMember {
   readonly runs: readonly PlannedRun[];
 }
 
-/** Writers put at most a thousand files into a member. Whoever put more there has it read once for so many. */
-const RUNS_AT_ONCE = 2048;
-
 /** The members that hold the content of the files, in the order of the archive; `files` come in that order, too. */
 export function* planMembers(
   members: SeekArchive["members"],
@@ -32,7 +29,7 @@ export function* planMembers(
   let open: { index: number; runs: PlannedRun[] } | undefined;
   for (const file of files) {
     for (const { index, ...run } of runsOf(members, file)) {
-      if (open !== undefined && (open.index !== index || open.runs.length === RUNS_AT_ONCE)) {
+      if (open !== undefined && open.index !== index) {
         yield { location: members.get(open.index), runs: open.runs };
         open = undefined;
       }

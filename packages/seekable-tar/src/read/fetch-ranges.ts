@@ -10,10 +10,7 @@ export type FetchRange = (object: string, offset: number, length: number, signal
 
 export interface FetchOptions {
   readonly fetch: FetchRange;
-  /**
-   * Members that lie side by side are read together up to this many stored bytes; by default 4 MiB. 1,024 members or 2,048 runs of
-   * their bytes end a range as well.
-   */
+  /** Members that lie side by side are read together up to this many stored bytes; by default 4 MiB. */
   readonly rangeBytes?: number | undefined;
   /** Bytes between two wanted members that are read and thrown away, where another request would cost more; by default 256 KiB. */
   readonly gapBytes?: number | undefined;
@@ -25,8 +22,6 @@ export interface FetchOptions {
 /** A member that is wanted, with whatever its reader needs to remember about it. */
 export interface WantedMember {
   readonly location: MemberLocation;
-  /** What its reader makes of it, where that takes memory for each. */
-  readonly runs?: readonly unknown[] | undefined;
 }
 
 /** The stored bytes of a wanted member: a view on the range that it was read with. */
@@ -53,12 +48,6 @@ export interface FetchedRange<Wanted extends WantedMember> {
 }
 
 const DEFAULT_RANGE_BYTES = 4 * 1024 * 1024;
-/**
- * A member or a run takes a kilobyte while its range is in work, and a member of zeros is stored in fifty bytes: without a limit,
- * the members of a few ranges take hundreds of megabytes. A gibibyte of zeros in members of 1 MiB still is one request.
- */
-const MAX_RANGE_MEMBERS = 1024;
-const MAX_RANGE_RUNS = 2048;
 const DEFAULT_PARALLEL = 4;
 const DEFAULT_GAP_BYTES = 256 * 1024;
 
@@ -115,26 +104,22 @@ async function* coalesce<Wanted extends WantedMember>(
   wanted: AsyncIterable<Wanted> | Iterable<Wanted>,
   { rangeBytes, gapBytes }: { readonly rangeBytes: number; readonly gapBytes: number },
 ): AsyncGenerator<Range<Wanted>, void, undefined> {
-  let open: { object: string; offset: number; length: number; members: Wanted[]; runs: number } | undefined;
+  let open: { object: string; offset: number; length: number; members: Wanted[] } | undefined;
   for await (const member of wanted) {
     const { object, offset, storedLength } = member.location;
-    const runs = member.runs?.length ?? 0;
     const gap = open === undefined ? 0 : offset - (open.offset + open.length);
     if (
       open !== undefined &&
       open.object === object &&
       gap >= 0 &&
       gap <= gapBytes &&
-      open.members.length < MAX_RANGE_MEMBERS &&
-      open.runs + runs <= MAX_RANGE_RUNS &&
       open.length + gap + storedLength <= rangeBytes
     ) {
       open.length += gap + storedLength;
       open.members.push(member);
-      open.runs += runs;
     } else {
       if (open !== undefined) yield open;
-      open = { object, offset, length: storedLength, members: [member], runs };
+      open = { object, offset, length: storedLength, members: [member] };
     }
   }
   if (open !== undefined) yield open;
