@@ -83,7 +83,9 @@ function missing(key: string): Expectation {
   if (key.endsWith(".history")) return { level: "quick", kinds: ["history-missing"], about: [key] };
   if (key.startsWith("wal/"))
     return { level: "quick", kinds: ["wal-missing"], about: [key.slice("wal/".length, "wal/".length + 24)] };
-  if (key.endsWith("/backup.json")) return { level: "quick", kinds: ["backup-interrupted"], about: labelsIn(key) };
+  // The first of what looks like a backup that was never finished, the other of one that others refer to.
+  if (key.endsWith("/backup.json"))
+    return { level: "quick", kinds: ["backup-interrupted", "backup-record-damaged"], about: labelsIn(key) };
   return { level: "quick", kinds: ["object-missing"], about: [key] };
 }
 
