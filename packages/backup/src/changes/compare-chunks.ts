@@ -1,7 +1,7 @@
 import { readSync } from "node:fs";
 import type { Lsn } from "@soar/pg-tools";
 import type { ControlFile } from "@soar/pg-tools/control-file";
-import { findDamagedPages, parseRelationPath } from "@soar/pg-tools/page-checksum";
+import { findDamagedPages, pageLsn, parseRelationPath } from "@soar/pg-tools/page-checksum";
 import { type CodecPool, decompressMember } from "@soar/seekable-tar";
 import { type CallOptions, type ObjectStore, readObject } from "@soar/storage";
 import { mapOrdered } from "@soar/task-pool";
@@ -109,16 +109,11 @@ function findDifference(
     for (let attempt = 1; ; attempt += 1) {
       const count = readSync(fd, page, 0, blockSize, position + at);
       if (count < blockSize || page.equals(old)) break;
-      const lsn = lsnOf(page);
-      if (lsn >= startLsn || (lsn === lsnOf(old) && lsn > 0n && isRight(at / blockSize))) break;
+      const lsn = pageLsn(page);
+      if (lsn >= startLsn || (lsn === pageLsn(old) && lsn > 0n && isRight(at / blockSize))) break;
       if (attempt < ATTEMPTS) continue;
       return page.every((byte) => byte === 0) ? "zeros" : at / blockSize;
     }
   }
   return undefined;
-}
-
-/** `pd_lsn`: two numbers of 32 bits, the high one first (bufpage.h). */
-function lsnOf(page: Buffer): Lsn {
-  return (BigInt(page.readUInt32LE(0)) << 32n) | BigInt(page.readUInt32LE(4));
 }

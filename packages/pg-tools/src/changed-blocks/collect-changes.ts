@@ -2,9 +2,18 @@ import type { Lsn } from "../wal-names/lsn.ts";
 import type { RawRecord } from "../wal-records/raw-record.ts";
 import type { RecordReader } from "../wal-records/record-reader.ts";
 import { RECORD_HEADER_SIZE, RECORD_INFO_OFFSET, RECORD_RMID_OFFSET } from "../wal-records/record-header.ts";
-import { INFO_TYPE_MASK, RM_XACT, RM_XLOG, XLOG_PARAMETER_CHANGE } from "../wal-records/record-types.ts";
+import {
+  INFO_TYPE_MASK,
+  RM_DBASE,
+  RM_SMGR,
+  RM_XACT,
+  RM_XLOG,
+  SMGR_CREATE,
+  SMGR_TRUNCATE,
+  XLOG_PARAMETER_CHANGE,
+} from "../wal-records/record-types.ts";
 import type { RecordObserver } from "../wal-records/wal-segment-summary.ts";
-import { readReferences, type ReferenceSink } from "./block-references.ts";
+import { readReferences, type ReferenceSink, type RelationFile } from "./block-references.ts";
 import { makeDistinct } from "./make-distinct.ts";
 import {
   BLOCKS_PER_UNIT,
@@ -17,17 +26,11 @@ import {
   type SegmentChanges,
 } from "./segment-changes.ts";
 
-/** Resource managers whose records change files beside the blocks that they refer to (rmgrlist.h), the same in every supported major. */
-const RM_SMGR = 2;
-const RM_DBASE = 4;
 const FIRST_CUSTOM = 128;
 /** `XLR_SPECIAL_REL_UPDATE`, and who sets it: for files that are made, cut off and dropped. What is dropped comes back as something made. */
 const SPECIAL_UPDATE = 0x01;
 const SPECIAL_MANAGERS: ReadonlySet<number> = new Set([RM_XACT, RM_SMGR, RM_DBASE]);
 
-/** Types of `RM_SMGR` (storage_xlog.h). */
-const SMGR_CREATE = 0x10;
-const SMGR_TRUNCATE = 0x20;
 /** Of a truncation: it cuts the main fork. The others are always read, so their limits, which are not the heap's, do not matter. */
 const TRUNCATES_HEAP = 0x01;
 const MAIN_FORK = 0;
@@ -35,10 +38,7 @@ const MAIN_FORK = 0;
 const WAL_LEVEL_OFFSET = 20;
 const MINIMAL = 0;
 
-interface Relation {
-  readonly tablespace: number;
-  readonly database: number;
-  readonly fileNumber: number;
+interface Relation extends RelationFile {
   newFrom: number | undefined;
   /** In the order in which they came, some of them more than once. */
   readonly units: number[];

@@ -2,7 +2,15 @@ import type { DatabaseDirectory } from "./segment-changes.ts";
 import { readReferences, type RelationFile } from "./block-references.ts";
 import type { Lsn } from "../wal-names/lsn.ts";
 import type { RawRecord } from "../wal-records/raw-record.ts";
-import { INFO_TYPE_MASK, RM_XACT } from "../wal-records/record-types.ts";
+import {
+  INFO_TYPE_MASK,
+  RM_CLOG,
+  RM_DBASE,
+  RM_MULTIXACT,
+  RM_SMGR,
+  RM_XACT,
+  SMGR_TRUNCATE,
+} from "../wal-records/record-types.ts";
 import { createScannerCore } from "../wal-records/wal-scanner.ts";
 import { endedRelations } from "../wal-records/xact-record.ts";
 
@@ -21,8 +29,13 @@ export interface RemovalScanner {
   finish(): Removals;
 }
 
-/** Resource managers (rmgrlist.h), and their records that remove something (storage_xlog.h, clog.h, dbcommands_xlog.h, multixact.h). */
-const REMOVING = { smgr: [2, 0x20], clog: [3, 0x10], database: [4, 0x20], multixact: [6, 0x30] } as const;
+/** Records that remove something: their resource managers and types (storage_xlog.h, clog.h, dbcommands_xlog.h, multixact.h). */
+const REMOVING = {
+  smgr: [RM_SMGR, SMGR_TRUNCATE],
+  clog: [RM_CLOG, 0x10],
+  database: [RM_DBASE, 0x20],
+  multixact: [RM_MULTIXACT, 0x30],
+} as const;
 
 /** Begins to read what is removed, from the first record at or behind `from` on. Its segment is named, and given from its first byte on. */
 export function createRemovalScanner({ name, from }: { readonly name: string; readonly from: Lsn }): RemovalScanner {

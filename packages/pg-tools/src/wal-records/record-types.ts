@@ -1,6 +1,10 @@
-/** Resource managers whose records are decoded (rmgrlist.h). */
+/** Resource managers whose records are decoded (rmgrlist.h), the same in every supported major. */
 export const RM_XLOG = 0;
 export const RM_XACT = 1;
+export const RM_SMGR = 2;
+export const RM_CLOG = 3;
+export const RM_DBASE = 4;
+export const RM_MULTIXACT = 6;
 
 /** Built-in resource managers end at `lastBuiltIn`; extensions have 128 to 255 (`RmgrIdIsValid`). */
 export function isResourceManager(rmid: number, lastBuiltIn: number): boolean {
@@ -19,6 +23,10 @@ export const XLOG_PARAMETER_CHANGE = 0x60;
 export const XLOG_RESTORE_POINT = 0x70;
 export const XLOG_END_OF_RECOVERY = 0x90;
 export const XLOG_OVERWRITE_CONTRECORD = 0xd0;
+
+/** Types of `RM_SMGR` (storage_xlog.h). */
+export const SMGR_CREATE = 0x10;
+export const SMGR_TRUNCATE = 0x20;
 
 /** Types of `RM_XACT` (xact.h): three bits, the fourth says whether the record has an xinfo field. */
 export const XACT_TYPE_MASK = 0x70;

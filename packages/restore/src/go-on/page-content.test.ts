@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hasOnlyLostBits, hasSoundHeader, isSameButHints, isUnfilled, lsnOf } from "./page-content.ts";
+import { hasOnlyLostBits, hasSoundHeader, isSameButHints, isUnfilled } from "./page-content.ts";
 
 /** A page with two line pointers, the second of which is dead, and `special` bytes at its end. */
 function page({ special = 0, kind = 0 }: { readonly special?: number; readonly kind?: number } = {}): Buffer {
@@ -23,10 +23,6 @@ const changed = (bytes: Buffer, at: number, bits = 1): Buffer => {
   copy[at] = (copy[at] as number) ^ bits;
   return copy;
 };
-
-test("the position that a page names", () => {
-  expect(lsnOf(page())).toBe(0x1_0000_2000n);
-});
 
 test.each([
   ["flags that there are not", 10, 0x08],

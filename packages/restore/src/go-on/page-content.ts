@@ -1,3 +1,5 @@
+import { pageLsn } from "@soar/pg-tools/page-checksum";
+
 const ZEROS = Buffer.alloc(32 * 1024);
 
 export function isZero(page: Buffer): boolean {
@@ -13,11 +15,6 @@ const SPECIAL = 16;
 const SIZE_AND_VERSION = 18;
 const LAYOUT_VERSION = 4;
 const KNOWN_FLAGS = 0x0007;
-
-/** Where WAL last changed the page: the end of that record. */
-export function lsnOf(page: Buffer): bigint {
-  return (BigInt(page.readUInt32LE(0)) << 32n) | BigInt(page.readUInt32LE(4));
-}
 
 /** What PostgreSQL asks of any page that is not all zeros (`PageIsVerified`), and the layout that each of its versions has written. */
 export function hasSoundHeader(page: Buffer): boolean {
@@ -37,7 +34,7 @@ export function hasSoundHeader(page: Buffer): boolean {
 export function isUnfilled(page: Buffer): boolean {
   const upper = page.readUInt16LE(UPPER);
   return (
-    lsnOf(page) === 0n &&
+    pageLsn(page) === 0n &&
     page.readUInt16LE(LOWER) === HEADER_BYTES &&
     upper === page.readUInt16LE(SPECIAL) &&
     page.subarray(HEADER_BYTES, upper).every((byte) => byte === 0)

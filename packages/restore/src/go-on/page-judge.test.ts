@@ -22,7 +22,7 @@ UNFILLED.writeUInt16LE(8192, 14);
 
 interface Judged {
   readonly name?: string;
-  readonly backup?: Buffer;
+  readonly backup?: Buffer | "unwanted";
   readonly isRecovering?: boolean;
   readonly isUnlogged?: boolean;
   readonly hasDatabase?: boolean;
@@ -31,6 +31,7 @@ interface Judged {
 async function judge(pages: readonly Buffer[], options: Judged = {}): Promise<string | undefined> {
   const { name = "base/5/16384", backup = Buffer.alloc(0), isRecovering = true, hasDatabase = true } = options;
   const file = new BackupFile(async function* from(position) {
+    if (backup === "unwanted") throw new Error("nothing here has to be compared");
     // As it comes: in pieces that are no pages.
     for (let at = position; at < backup.length; at += 5000) yield backup.subarray(at, at + 5000);
   });
@@ -55,6 +56,10 @@ async function judge(pages: readonly Buffer[], options: Judged = {}): Promise<st
 }
 
 const OTHER = "no WAL has changed it since the backup, and it is not the backup's";
+
+test("nothing is fetched of the backup for pages that WAL has changed since", async () => {
+  expect(await judge([page(START + 1n), page(END)], { backup: "unwanted" })).toBeUndefined();
+});
 
 test("pages that WAL has changed since the backup are believed, up to where WAL ends", async () => {
   expect(await judge([page(START + 1n), page(END)])).toBeUndefined();

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { findDamagedPages, parseRelationPath, type RelationPath } from "@soar/pg-tools/page-checksum";
+import { findDamagedPages, pageLsn, parseRelationPath, type RelationPath } from "@soar/pg-tools/page-checksum";
 import type { BackupFile, BackupPages } from "./backup-pages.ts";
-import { hasOnlyLostBits, hasSoundHeader, isSameButHints, isUnfilled, isZero, lsnOf } from "./page-content.ts";
+import { hasOnlyLostBits, hasSoundHeader, isSameButHints, isUnfilled, isZero } from "./page-content.ts";
 
 /** What pages are compared with. */
 export interface BackupSide {
@@ -39,14 +39,20 @@ export class PageJudge {
   readonly #file: BackupFile | undefined;
   /** Up to which position pages that no WAL has changed are those of the backup. */
   readonly #startLsn: bigint;
-  #endOfWal = 0n;
+  /** As it was when somebody last asked. */
+  #endOfWal: bigint;
 
-  private constructor(relation: RelationPath, rules: PageRules, file: BackupFile | undefined, startLsn: bigint) {
+  private constructor(
+    relation: RelationPath,
+    rules: PageRules,
+    { file, startLsn, endOfWal }: { file: BackupFile | undefined; startLsn: bigint; endOfWal: bigint },
+  ) {
     this.#relation = relation;
     this.#rules = rules;
     this.#firstBlock = relation.segment * rules.blocksPerRelationFile;
     this.#file = file;
     this.#startLsn = startLsn;
+    this.#endOfWal = endOfWal;
   }
 
   /** Undefined for a file that is none of a relation. */
@@ -59,7 +65,12 @@ export class PageJudge {
       relation.fork !== "fsm" &&
       (relation.fork === "init" || isUnlogged?.(name) !== true) &&
       (await backup.pages.hasDatabaseOf(name));
-    return new PageJudge(relation, rules, file, isComparable ? backup.startLsn : -1n);
+    return new PageJudge(relation, rules, {
+      file,
+      startLsn: isComparable ? backup.startLsn : -1n,
+      // Asked before the first page, which would be fetched from the backup for nothing else.
+      endOfWal: (await backup?.endOfWal()) ?? 0n,
+    });
   }
 
   /** The first page from which the file is not what its server has written, of those that lie at `position` and behind it. */
@@ -95,7 +106,7 @@ export class PageJudge {
   #needsLook(page: Buffer): boolean {
     const { backup, checksums } = this.#rules;
     if (backup === undefined || isZero(page)) return false;
-    const lsn = lsnOf(page);
+    const lsn = pageLsn(page);
     return lsn <= this.#startLsn || lsn > this.#endOfWal || (!checksums && !hasSoundHeader(page));
   }
 
@@ -106,7 +117,7 @@ export class PageJudge {
       return "its checksum is wrong";
     if (backup === undefined) return undefined;
     if (!checksums && !hasSoundHeader(page)) return "its header is that of no page";
-    const lsn = lsnOf(page);
+    const lsn = pageLsn(page);
     if (lsn > this.#endOfWal) this.#endOfWal = await backup.endOfWal();
     if (lsn > this.#endOfWal) return "it names a position behind the end of WAL";
     if (lsn > this.#startLsn || (await this.#isOfBackup(page, before, backup))) return undefined;
@@ -116,7 +127,7 @@ export class PageJudge {
   async #isOfBackup(page: Buffer, before: Buffer | undefined, backup: BackupSide): Promise<boolean> {
     if (this.#relation.fork === "vm") return hasOnlyLostBits(page, before);
     if (before !== undefined && !isZero(before)) return isSameButHints(page, before);
-    return !(await backup.isRecovering()) && (isUnfilled(page) || (before === undefined && lsnOf(page) <= BUILT_LSN));
+    return !(await backup.isRecovering()) && (isUnfilled(page) || (before === undefined && pageLsn(page) <= BUILT_LSN));
   }
 }
 

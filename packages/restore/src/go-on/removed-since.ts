@@ -44,7 +44,8 @@ export async function findLostFile(lessThere: readonly string[], promotion: Prom
   const removals = await readRemovals(promotion);
   if (removals === undefined)
     return `${first} is gone or shorter than it was at the target, and WAL is gone that would tell whether the server has removed it`;
-  const lost = lessThere.find((name) => !isRemoved(name, removals));
+  const removed = removedFiles(removals);
+  const lost = lessThere.find((name) => !removed(name));
   return lost === undefined
     ? undefined
     : `${lost} is gone or shorter than it was at the target, and no WAL since has removed it`;
@@ -53,21 +54,19 @@ export async function findLostFile(lessThere: readonly string[], promotion: Prom
 /** `pg_default` (pg_tablespace.dat). */
 const DEFAULT_TABLESPACE = 1663;
 
-/** Whether a file of this name may be gone, or shorter, by what was removed. */
-function isRemoved(name: string, { relations, databases, transactions }: Removals): boolean {
-  if (holdsTransactions(name)) return transactions;
-  const [, inBase, tablespaceOid, inTablespace] = /^(?:base\/(\d+)|pg_tblspc\/(\d+)\/[^/]+\/(\d+))\//.exec(name) ?? [];
-  const database = Number(inBase ?? inTablespace ?? 0);
-  const tablespace = Number(tablespaceOid ?? DEFAULT_TABLESPACE);
-  if (databases.some((one) => one.database === database && one.tablespace === tablespace)) return true;
-  const relation = parseRelationPath(name);
-  return (
-    relation !== undefined &&
-    relations.some(
-      (one) =>
-        one.tablespace === relation.tablespace &&
-        one.database === relation.database &&
-        one.fileNumber === relation.fileNumber,
-    )
+/** Whether a file of a name may be gone, or shorter, by what was removed: thousands of tables may be, and each has several files. */
+function removedFiles({ relations, databases, transactions }: Removals): (name: string) => boolean {
+  const keyOf = (...numbers: readonly number[]): string => numbers.join("/");
+  const directories = new Set(databases.map(({ tablespace, database }) => keyOf(tablespace, database)));
+  const files = new Set(
+    relations.map(({ tablespace, database, fileNumber }) => keyOf(tablespace, database, fileNumber)),
   );
+  return (name) => {
+    if (holdsTransactions(name)) return transactions;
+    const [, inBase, oid, inTablespace] = /^(?:base\/(\d+)|pg_tblspc\/(\d+)\/[^/]+\/(\d+))\//.exec(name) ?? [];
+    const database = Number(inBase ?? inTablespace ?? 0);
+    if (directories.has(keyOf(Number(oid ?? DEFAULT_TABLESPACE), database))) return true;
+    const relation = parseRelationPath(name);
+    return relation !== undefined && files.has(keyOf(relation.tablespace, relation.database, relation.fileNumber));
+  };
 }
