@@ -41,3 +41,11 @@ export async function openAviationCluster(sizeMb: number): Promise<TestCluster> 
 export function describeRun(cluster: TestCluster, runs: number): string {
   return `${cpus().length} x ${cpus()[0]?.model ?? ""}, Node ${process.version}, PostgreSQL ${cluster.installation.version}; median of ${runs}`;
 }
+
+/** A base backup without its WAL, as it comes from the server. */
+export async function copyCluster(cluster: TestCluster, to: string): Promise<void> {
+  const connection = ["-h", cluster.socketDir, "-p", String(cluster.port), "-U", "postgres"];
+  const how = ["-D", to, "-X", "none", "-c", "fast"];
+  const { status, stderr } = await cluster.runProgram("pg_basebackup", [...connection, ...how]);
+  if (status !== 0) throw new Error(`pg_basebackup failed: ${stderr}`);
+}

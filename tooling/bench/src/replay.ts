@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { aviationTrafficSql, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { startS3ServerProcess } from "@soar-tooling/s3-server";
 import { freePort, serverUser, writeEnvFile } from "@soar-tooling/test-bench";
-import { DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
+import { copyCluster, DATABASE, describeRun, NEWEST_DAY, openAviationCluster } from "./aviation-cluster.ts";
 import { memoryDirectory } from "./bench-directory.ts";
 import { BIN } from "./built-programs.ts";
 import { median, percent, measureProgram, type Measured } from "./measured.ts";
@@ -117,20 +117,7 @@ try {
     console.log(`${describeRun(cluster, RUNS)}\n`);
     await measureProgram(join(BIN, "soar-base-backup"), ["--env-file", envFile, "--json", "--no-expire"]);
     const copy = join(directory, "copy");
-    await cluster.runProgram("pg_basebackup", [
-      "-h",
-      cluster.socketDir,
-      "-p",
-      String(cluster.port),
-      "-U",
-      "postgres",
-      "-D",
-      copy,
-      "-X",
-      "none",
-      "-c",
-      "fast",
-    ]);
+    await copyCluster(cluster, copy);
     const segments = await writeSegments(cluster);
     const plain = await median(RUNS, () => replayWithCp(cluster, copy));
     show("cp from a local directory", plain, segments);

@@ -2,7 +2,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { aviationTrafficSql, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { drain, readyCount } from "../archive-drain/backlog.ts";
-import { DATABASE, NEWEST_DAY } from "../aviation-cluster.ts";
+import { copyCluster, DATABASE, NEWEST_DAY } from "../aviation-cluster.ts";
 import type { LimitRow, Row } from "./document.ts";
 import { MARK, markedBytes, startMarked } from "./marked-processes.ts";
 import { archiveNowhere, openStoreServer, ownedDirectory, type Place, type Store } from "./place.ts";
@@ -30,25 +30,7 @@ export async function measureWal(tools: readonly Tool[], options: WalOptions): P
   const copy = join(directory, "copy");
   const prepared = tools.map((tool) => prepareTool(tool, "kept", store, options));
   await takeFirstBackup(prepared, options);
-  const { binDir, socketDir, port } = cluster;
-  await timed(
-    [
-      join(binDir, "pg_basebackup"),
-      "-h",
-      socketDir,
-      "-p",
-      String(port),
-      "-U",
-      "postgres",
-      "-D",
-      copy,
-      "-X",
-      "none",
-      "-c",
-      "fast",
-    ],
-    {},
-  );
+  await copyCluster(cluster, copy);
   await writeBacklog(cluster, segments);
   await measureCopies(copy, options);
   for (const one of prepared) {
