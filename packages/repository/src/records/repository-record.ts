@@ -98,7 +98,7 @@ function lostRecord({ location }: ObjectStore, key: string): SoarError {
     "REPOSITORY_MISSING",
     `'${location}/${CONFIG_KEY}' is missing, the record of this repository, which holds others, as '${key}'`,
     {
-      hint: "It is written again by soar-wal-archive FILE NAME, with any WAL segment in pg_wal of this very cluster, also one that is archived already, or by the next segment or base backup; no other object changes. Or restore it from an older version of the bucket.",
+      hint: "It is written again by soar-wal-archive FILE NAME, with any finished WAL segment in pg_wal of this very cluster, also one that is archived already, or by the next segment or base backup; no other object changes. Or restore it from an older version of the bucket.",
     },
   );
 }

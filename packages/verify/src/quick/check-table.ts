@@ -147,7 +147,7 @@ function broken(label: string, object: string, fact: string): Finding {
     where: label,
     what: `it refers to '${object}', but ${fact}`,
     advice:
-      "Restore what it refers to from an older version in the bucket or from a copy. Without it this incremental backup is lost: take a full one now.",
+      "Restore what it refers to from an older version in the bucket or from a copy, and take a full backup now: nothing proves what this incremental one needs. Where only a record is gone, it can still be restored; without the archives it is lost.",
   };
 }
 
