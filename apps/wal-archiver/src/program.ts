@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 
 /** Set by `bin/soar-wal-archive` for a call of PostgreSQL's. */
-const isLaunched = process.env["SOAR_WAL_ARCHIVE_LAUNCHED"] === "1";
+export const isLaunched = process.env["SOAR_WAL_ARCHIVE_LAUNCHED"] === "1";
 
 /** What is said of this program wherever a command of it runs. */
 export const program = {

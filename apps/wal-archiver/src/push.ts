@@ -7,6 +7,7 @@ import { ERROR_CODES, SoarError, type ErrorCode } from "@soar/errors";
 import { archiveOptions } from "./options.ts";
 import { recordPush } from "./record-push.ts";
 import { socketPath } from "./socket-path.ts";
+import { storeAhead } from "./store-ahead.ts";
 
 /** `archive_command`: exit status 0 only when the bucket holds exactly these bytes. */
 export const push = defineCommand({
@@ -98,29 +99,20 @@ async function archiveUnder(
       signal,
     });
     if (done.outcome === "given up") {
-      const warning = await recorder.finish({ type: "given-up", name, gap: done.gap }, store);
+      const warning = await recorder.finish([{ type: "given-up", name, gap: done.gap }], store);
       return {
         outcome: done.outcome,
         warning: [describeGivenUp(name, done.gap), ...(warning === undefined ? [] : [warning])].join("; "),
       };
     }
     const { outcome, object, size } = done;
-    return {
-      outcome,
-      warning: await recorder.finish(
-        {
-          type: "archived",
-          name,
-          outcome,
-          sizeBytes: size,
-          storedBytes: object.size,
-          durationMs: performance.now() - startedAt,
-        },
-        store,
-      ),
-    };
+    const durationMs = performance.now() - startedAt;
+    const own = { type: "archived", name, outcome, sizeBytes: size, storedBytes: object.size, durationMs } as const;
+    const ahead = await storeAhead(store, { path, name, durationMs }, config, { envFile, toolVersion, signal });
+    const doubts = [ahead.warning, await recorder.finish([own, ...ahead.archived], store)];
+    return { outcome, warning: doubts.filter((one) => one !== undefined).join("; ") || undefined };
   } catch (error) {
-    const warning = await recorder.finish({ type: "failed", name, error, attempts: 1, retryInMs: 0 }, store);
+    const warning = await recorder.finish([{ type: "failed", name, error, attempts: 1, retryInMs: 0 }], store);
     if (warning !== undefined) log.warn(warning);
     throw error;
   } finally {

@@ -24,8 +24,14 @@ import type { archiveOptions } from "./options.ts";
 /** Counts what one `archive_command` did by itself, and writes the metrics that the resident archiver would serve. */
 export interface PushRecorder {
   countRequest(event: StoreEvent): void;
-  /** Never rejects for the metrics' own troubles: gives them as one sentence, because a file that is archived must count as archived. */
-  finish(event: ArchiverEvent, store: ObjectStore): Promise<string | undefined>;
+  /**
+   * The file's own event, and those of files that were archived besides. Never rejects for the metrics' own troubles: gives them as
+   * one sentence, because a file that is archived must count as archived.
+   */
+  finish(
+    events: readonly [own: ArchiverEvent, ...besides: ArchiverEvent[]],
+    store: ObjectStore,
+  ): Promise<string | undefined>;
 }
 
 /** PostgreSQL waits meanwhile. */
@@ -43,18 +49,18 @@ export function recordPush(
   };
   return {
     countRequest: count,
-    async finish(event, store) {
+    async finish(events, store) {
       // Whoever never made a spool and wants no metrics is not bothered about it.
       if (metricsFile === undefined && !existsSync(spool)) return undefined;
       const doubt = doubtOfDirectory(spool);
       // Nothing is believed that lies there, and nothing put there; archiving goes on without.
       if (doubt !== undefined) return metricsFile === undefined ? undefined : `metrics are not up to date: ${doubt}`;
-      count(event);
+      for (const event of events) count(event);
       try {
         await updateCounters(spool, change, { patienceMs: PATIENCE_MS });
         // The archiver of this spool writes the file itself.
         if (metricsFile === undefined || (await isSpoolInUse(spool))) return undefined;
-        const facts = await currentFacts(spool, event.type === "archived" ? store : undefined);
+        const facts = await currentFacts(spool, events[0].type === "archived" ? store : undefined);
         const status = await statusOf({ path, spoolDir: spool, facts });
         await writeMetricsFile("soar-wal-archive", metricsFile, formatArchiverMetrics(status));
         return undefined;

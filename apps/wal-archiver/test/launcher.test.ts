@@ -53,7 +53,13 @@ const push = (env?: Readonly<Record<string, string>>, file = NAME): Promise<Resu
   start(["--env-file", join(root, "env"), file, NAME], env).ended;
 
 async function acknowledge(
-  changes: { readonly file?: string; readonly envFile?: string; readonly from?: string; readonly log?: string } = {},
+  changes: {
+    readonly file?: string;
+    readonly envFile?: string;
+    readonly from?: string;
+    readonly log?: string;
+    readonly believed?: readonly string[];
+  } = {},
 ): Promise<void> {
   const identity = async (path: string): Promise<string> => (await findFileIdentity(path))?.text ?? "-";
   const lines = [
@@ -64,6 +70,7 @@ async function acknowledge(
     changes.from ?? "file file",
     changes.log ?? "off",
     "7",
+    ...(changes.believed ?? ["-", "-"]),
   ];
   writeFileSync(join(root, "spool", "ack", NAME), `${lines.join("\n")}\n`);
 }
@@ -167,9 +174,19 @@ describe("an acknowledgement is believed", () => {
     ["another endpoint", {}, { AWS_ENDPOINT_URL: "http://e:2" }],
     ["an archiver whose bucket was not the env file's", { from: "explicit file" }, {}],
     ["an archiver whose endpoint was not the env file's", { from: "file explicit" }, {}],
+    ["a time that is over", { believed: ["1", "2"] }, {}],
+    ["a time to come", { believed: ["99999999990", "99999999999"] }, {}],
+    ["a time that is none", { believed: ["-", "99999999999"] }, {}],
+    ["no time", { believed: ["", ""] }, {}],
+    ["an acknowledgement that was cut off", { believed: [] }, {}],
   ])("not for %s", async (_, changes, env) => {
     await acknowledge(changes);
     expect((await push(env)).status).toBe(99);
+  });
+
+  test("within its time", async () => {
+    await acknowledge({ believed: ["1", "99999999999"] });
+    expect((await push()).status).toBe(0);
   });
 
   test("not when the file was written again, replaced by a copy, or when it was cut off itself", async () => {

@@ -2,7 +2,7 @@ import { abandonThreads, defineCommand, endWithin, openConfiguredStore } from "@
 import { openStatistics } from "@soar/archive/status";
 import { SoarError } from "@soar/errors";
 import { daemonOptions } from "../options.ts";
-import { bindingOf } from "./binding.ts";
+import { bindingOf } from "../binding.ts";
 import { runResident } from "./run-resident.ts";
 import { connectServiceManager } from "./service-manager.ts";
 

@@ -9,6 +9,8 @@ export interface AcknowledgementOptions {
   readonly binding: RepositoryBinding;
   /** Whether the launcher is to print a line for each (`BACKUP_LOG_ARCHIVE=on`). */
   readonly logsArchive: boolean;
+  /** For how long an acknowledgement is believed, in milliseconds; without it until it is removed. */
+  readonly believedMs?: number | undefined;
 }
 
 /**
@@ -17,8 +19,10 @@ export interface AcknowledgementOptions {
  *
  *     1 device inode size ctime of the file      2 the same of the env file, or -
  *     3 bucket      4 endpoint      5 where these two come from      6 on|off: log a line      7 system identifier
+ *     8 and 9 from when until when it is believed, in seconds since 1970; or - and -
  *
- * They survive nothing: the archiver removes all of them when it starts, and each as soon as PostgreSQL was answered.
+ * They survive nothing: the archiver removes all of them when it starts, and each as soon as PostgreSQL was answered. Those of a
+ * command, which nobody removes, are believed for a short time only.
  *
  * While a file is on its way, an empty one in `busy/` says so: the launcher then waits a moment for the acknowledgement,
  * because starting Node, on the cores that the archiver needs, takes longer than most files.
@@ -29,6 +33,8 @@ export interface Acknowledgements {
   /** Says that the file is on its way, until `end`. */
   begin(name: string): Promise<void>;
   end(name: string): Promise<void>;
+  /** Removes those of other files than these, whoever wrote them. */
+  retain(names: ReadonlySet<string>): Promise<void>;
   /** Removes all, whoever wrote them. */
   clear(): Promise<void>;
 }
@@ -40,14 +46,20 @@ const GONE = {
 } as const;
 const NEW = { ...GONE, mode: 0o600 } as const;
 
-export function createAcknowledgements({ spoolDir, binding, logsArchive }: AcknowledgementOptions): Acknowledgements {
+export function createAcknowledgements({
+  spoolDir,
+  binding,
+  logsArchive,
+  believedMs,
+}: AcknowledgementOptions): Acknowledgements {
   const directory = join(spoolDir, "ack");
   const busy = join(spoolDir, "busy");
   const repository = formatBinding(binding);
   return {
     async put(name, { identity, systemIdentifier }) {
       if (repository === undefined) return;
-      const text = `${[identity, repository, logsArchive ? "on" : "off", systemIdentifier].join("\n")}\n`;
+      const lines = [identity, repository, logsArchive ? "on" : "off", systemIdentifier, ...believed(believedMs)];
+      const text = `${lines.join("\n")}\n`;
       await replaceFile(join(directory, name), text, NEW);
     },
     async remove(name) {
@@ -59,6 +71,9 @@ export function createAcknowledgements({ spoolDir, binding, logsArchive }: Ackno
     async end(name) {
       await removeFile(join(busy, name), GONE);
     },
+    async retain(names) {
+      await empty(directory, names);
+    },
     async clear() {
       await empty(directory);
       await empty(busy);
@@ -66,7 +81,13 @@ export function createAcknowledgements({ spoolDir, binding, logsArchive }: Ackno
   };
 }
 
-async function empty(directory: string): Promise<void> {
+function believed(forMs: number | undefined): readonly [string, string] {
+  if (forMs === undefined) return ["-", "-"];
+  const now = Math.floor(Date.now() / 1000);
+  return [String(now), String(now + Math.floor(forMs / 1000))];
+}
+
+async function empty(directory: string, but: ReadonlySet<string> = new Set()): Promise<void> {
   await makeDirectory(directory, { ...GONE, mode: 0o700 });
-  for (const name of await readdir(directory)) await removeFile(join(directory, name), GONE);
+  for (const name of await readdir(directory)) if (!but.has(name)) await removeFile(join(directory, name), GONE);
 }
