@@ -61,6 +61,20 @@ const LIMITS_OF: Readonly<Record<Work, readonly Limit[]>> = {
   replay: ["replay-copy"],
 };
 
+/**
+ * Parts that no tool can leave out, each measured on all cores: their times one after the other are what the work takes where nothing
+ * else is done and nothing overlaps. zstd and gzip read the files; what decompresses alone does so with one thread.
+ */
+const PARTS_OF: Readonly<Partial<Record<Work, readonly Limit[]>>> = {
+  "full-zstd": ["zstd", "hash", "put"],
+  "full-gzip": ["gzip", "hash", "put"],
+  restore: ["get", "unzstd", "hash", "copy"],
+  delta: ["hash"],
+  "verify-stored": ["get", "hash"],
+  "verify-full": ["get", "unzstd", "hash"],
+};
+const OF_ONE_THREAD: ReadonlySet<Limit> = new Set(["unzstd"]);
+
 /** Limits of bytes that are stored, not of the cluster's: a backup sends, and a restore fetches, only so many. */
 const OF_STORED: ReadonlySet<Limit> = new Set(["put", "get"]);
 
@@ -118,6 +132,23 @@ export function limitsOf({ limits }: PerformanceDocument, row: Row, ratioStored:
       return { title: LIMIT_TITLES[one.limit], rate: limitRate(one, row.work), reached: speed(row) / cap };
     })
     .sort((left, right) => right.reached - left.reached);
+}
+
+/** Seconds of the parts of a row one after the other, from the same run; undefined where one of them was not measured. */
+export function partsInTurn(
+  { limits, measured: { jobs } }: PerformanceDocument,
+  row: Row,
+  ratioStored: number,
+): number | undefined {
+  let sum = 0;
+  for (const name of PARTS_OF[row.work] ?? []) {
+    const part = limits.find((one) => one.limit === name && one.gigabytes === row.gigabytes);
+    if (part === undefined) return undefined;
+    const isOfStored = OF_STORED.has(name) || row.work === "verify-stored";
+    sum +=
+      (row.amount * (isOfStored ? ratioStored : 1)) / speed(part) / (OF_ONE_THREAD.has(name) ? Math.max(jobs, 1) : 1);
+  }
+  return sum === 0 ? undefined : sum;
 }
 
 function limitRate({ amount, seconds: taken }: LimitRow, work: Work): string {

@@ -26,6 +26,10 @@ compressing, sending. The percentage says how much of that part's rate the whole
 once, because they share the same cores. The store is an S3 test server on the same machine, over TLS, and takes its part of
 the cores too. MB/s are of the cluster's files, \`pg_wal\` not counted; of the store's limits, of what is stored.
 
+The parts in turn are computed: what compressing, hashing, sending (or receiving, decompressing, hashing and writing) take one after the
+other, each on all cores, with nothing between them. A work that reaches 100 % of it costs nothing besides its parts; a restore also
+starts a server and recovers. Where cores are idle while a part waits, more than 100 % are possible.
+
 ${ratesBesideLimits(document)}
 
 ## Beside other tools

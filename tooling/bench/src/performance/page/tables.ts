@@ -5,6 +5,7 @@ import {
   measuredSizes,
   megabytes,
   NOT_MEASURED,
+  partsInTurn,
   percent,
   rate,
   ratio,
@@ -25,21 +26,31 @@ export function ratesBesideLimits(document: PerformanceDocument): string {
   const rows = sizesOfWorks(document).map(({ work, gigabytes }) => {
     const name = [WORK_TITLES[work], gigabytes === 0 ? "" : `, ${size(gigabytes)}`].join("");
     const row = findRow(document, { work, tool: "soar", gigabytes });
-    if (row === undefined) return [name, NOT_MEASURED, "", "", "", ""];
+    if (row === undefined) return [name, NOT_MEASURED, "", "", "", "", ""];
     const limits = limitsOf(document, row, storedRatio(document, gigabytes));
+    const inTurn = partsInTurn(document, row, storedRatio(document, gigabytes));
     return [
       name,
       rate(row),
       `${seconds(row.seconds)} (${seconds(row.fastest)} to ${seconds(row.slowest)})`,
       optional(row.stored, megabytes),
       optional(row.peak, megabytes),
+      optional(inTurn, (taken) => `${seconds(taken)}: ${percent(taken, row.seconds)}`),
       limits.length === 0
         ? "-"
         : limits.map(({ title, rate: cap, reached }) => `${title} ${cap}: ${percent(reached, 1)}`).join("; "),
     ];
   });
   return table(
-    ["Work", "Rate", "Time (fastest to slowest)", "Stored", "Memory", "Alone, and how much of it is reached"],
+    [
+      "Work",
+      "Rate",
+      "Time (fastest to slowest)",
+      "Stored",
+      "Memory",
+      "Its parts in turn, and how much of that is reached",
+      "Alone, and how much of it is reached",
+    ],
     rows,
   );
 }
