@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { serverUser } from "@soar-tooling/test-bench";
-import { claimRepository } from "@soar/repository";
+import { claimRepository, CONFIG_KEY, findRepositoryRecord } from "@soar/repository";
 import { findWalObjects, getWalFile, readWalDescription, readWalFile } from "@soar/repository/wal";
 import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
@@ -248,6 +248,30 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
     expect(await archive(source(), name, {}, slow)).toBe("archived");
     expect(await archive(source(), name, {}, slow)).toBe("already archived");
     expect(await stored(name)).toEqual(readFileSync(source()));
+  });
+
+  test("a repository that has lost its record is its own cluster's, and not another's", async () => {
+    await archive(source(), name);
+    await store.remove([CONFIG_KEY]);
+    await using other = await createTestCluster({
+      installation: requireInstallation("pg_ctl"),
+      initdbArgs: ["--wal-segsize=1"],
+    });
+    // Some way behind what is stored, so that no name is taken.
+    for (let n = 0; n < 3; n += 1) await finishedSegment(other);
+    const theirs = await finishedSegment(other);
+    const path = join(other.dataDir, "pg_wal", theirs);
+    expect(theirs > name).toBe(true);
+    await expect(archive(path, theirs)).rejects.toMatchObject({
+      code: "REPOSITORY_FOREIGN",
+      message: expect.stringMatching(
+        /^'memory:push\/wal\/\w+\.zst' belongs to another cluster: its system identifier/,
+      ) as string,
+    });
+    expect(await findWalObjects(store, theirs)).toEqual([]);
+    expect(await findRepositoryRecord(store)).toBeUndefined();
+    expect(await archive(source(), name)).toBe("already archived");
+    expect(await findRepositoryRecord(store)).toMatchObject(await readClusterIdentity(source()));
   });
 
   test("a name that PostgreSQL does not give is refused", async () => {

@@ -31,8 +31,8 @@ export {
   UPLOAD_PREFIXES,
   WAL_PREFIX,
 } from "./records/keys.ts";
+export { claimRepository } from "./claim/claim-repository.ts";
 export {
-  claimRepository,
   findRepositoryRecord,
   holdsRepository,
   requireRepositoryRecord,

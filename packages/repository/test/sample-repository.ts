@@ -4,7 +4,7 @@ import { putBackupRecord, type BackupRecord } from "../src/records/backup-record
 import { sha256Hex } from "../src/records/digest.ts";
 import { backupKey } from "../src/records/keys.ts";
 import { claimLabel } from "../src/markers/marker-records.ts";
-import { claimRepository } from "../src/records/repository-record.ts";
+import { claimRepository } from "../src/claim/claim-repository.ts";
 
 export const SEGMENT_SIZE = 16 * 1024 * 1024;
 const DAY_MS = 86_400_000;
@@ -49,7 +49,7 @@ export function labelOf({ day: number }: Pick<SampleBackup, "day">): string {
   return day(number).toISOString().slice(0, 10);
 }
 
-async function addBackup(store: ObjectStore, backup: SampleBackup): Promise<void> {
+export async function addBackup(store: ObjectStore, backup: SampleBackup): Promise<void> {
   const label = labelOf(backup);
   const startedAt = day(backup.day);
   await claimLabel(store, {

@@ -2,7 +2,7 @@ import { formatTimelineHistory, lsnOfSegmentIndex } from "@soar/pg-tools";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { expect, test } from "vitest";
 import { createSampleRepository, day, SEGMENT_SIZE, segmentName } from "../../test/sample-repository.ts";
-import { claimRepository } from "../records/repository-record.ts";
+import { claimRepository } from "../claim/claim-repository.ts";
 import { readExpiryState, readStamps } from "./expiry-state.ts";
 
 const NOW = day(100);

@@ -103,30 +103,6 @@ function lostRecord({ location }: ObjectStore, key: string): SoarError {
   );
 }
 
-export interface ClaimOptions extends CallOptions {
-  /** Name and version of the program. */
-  readonly toolVersion: string;
-  readonly now: Date;
-  /** What `findRepositoryRecord` finds, where it was asked before. */
-  readonly found?: Promise<RepositoryRecord | undefined> | undefined;
-}
-
-/**
- * Makes sure that the repository belongs to this cluster, and creates its record when there is none yet. Two first
- * writers may race: both write the same facts except the moment, and the loser reads the winner's.
- * Rejects with `REPOSITORY_FOREIGN` and writes nothing for any other cluster.
- */
-export async function claimRepository(
-  store: ObjectStore,
-  identity: ClusterIdentity,
-  options: ClaimOptions,
-): Promise<RepositoryRecord> {
-  const found = await (options.found ?? findRepositoryRecord(store, options));
-  const record = found ?? (await createRepositoryRecord(store, identity, options));
-  requireSameCluster(record, identity, store.location);
-  return record;
-}
-
 function recallProvider({ features }: ObjectStore, record: RepositoryRecord): void {
   const { conditionalPut, conditionalPutBy, habits } = record;
   if (conditionalPutBy === undefined || conditionalPutBy !== features.server) return;
@@ -134,7 +110,7 @@ function recallProvider({ features }: ObjectStore, record: RepositoryRecord): vo
 }
 
 /** Throws `REPOSITORY_FOREIGN` unless record and identity name the same cluster. */
-export function requireSameCluster(record: RepositoryRecord, identity: ClusterIdentity, location: string): void {
+export function requireSameCluster(record: ClusterIdentity, identity: ClusterIdentity, location: string): void {
   const differences = [
     ["system identifier", record.systemIdentifier, identity.systemIdentifier],
     ["WAL segment size", String(record.walSegmentSize), String(identity.walSegmentSize)],
@@ -152,7 +128,11 @@ export function requireSameCluster(record: RepositoryRecord, identity: ClusterId
   );
 }
 
-async function createRepositoryRecord(
+/**
+ * Writes the record where there is none. Two first writers may race: both write the same facts except the moment, and the loser
+ * reads the winner's.
+ */
+export async function createRepositoryRecord(
   store: ObjectStore,
   identity: ClusterIdentity,
   options: CallOptions & { readonly toolVersion: string; readonly now: Date },
