@@ -118,7 +118,7 @@ function foundRows(found: FoundThere | undefined): (readonly [string, string])[]
       : [
           [
             "not proved",
-            `${doubts.length} files had pages of zeros in the place of others, as a server has that has not written them yet: ${someOf(doubts.map(({ name }) => name))}`,
+            `${doubts.length} files lack ends of transactions that the backup has, as those of a server do that has not written them yet: ${someOf(doubts.map(({ name }) => name))}`,
           ] as const,
         ]),
   ];

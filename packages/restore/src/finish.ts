@@ -111,9 +111,10 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
   const { privateDir } = keeper.record;
   const { socketDir } = await readClusterState(dataDir);
   const isStopped = socketDir === undefined || socketDir === privateDir || privateDir === undefined;
+  let isWritten = false;
   if (isStopped) {
     await stopCluster({ dataDir, mode: "fast", signal });
-    await requireWritten(run.doubts, run);
+    isWritten = await requireWritten(run.doubts, run);
   }
   const config = await chooseConfigFile(store, plan.backup, dataDir, run);
   if (isStopped) await suitToHost({ ...run, configFile: config.configFile });
@@ -126,7 +127,7 @@ async function handOver(store: ObjectStore, plan: RestorePlan, run: Run): Promis
     text: `started the server of ${dataDir} with its own settings${control.kind === "systemd" ? ` as ${control.unit}` : ""}`,
   });
   const startedServices = await openEntrances(run, privateDir);
-  return { control, logFile, startedServices, isWritten: isStopped };
+  return { control, logFile, startedServices, isWritten };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
 import type { RecoveryOutcome } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
@@ -5,7 +6,8 @@ import { localSegments } from "./local-wal/local-chain.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { checkRestored } from "./recover/check-restored.ts";
 import { removePrivateDirectory } from "./recover/private-access.ts";
-import { noteFiles } from "./go-on/check-there.ts";
+import type { Approach } from "./fetch/delta/approach.ts";
+import { checkWhatIsThere, noteFiles, type FoundThere } from "./go-on/check-there.ts";
 import { lookAtPaused, type PausedServer } from "./recover/look-at-paused.ts";
 import { recoverPhase } from "./recover-phase.ts";
 import type { ReachedState, RestoreReport } from "./run/restore-options.ts";
@@ -16,6 +18,8 @@ import type { RecordedOutcome } from "./status/restore-record.ts";
 /** How recovery ended. */
 export interface Proved extends Pick<RestoreReport, "reached" | "checks"> {
   readonly outcome: Outcome;
+  /** Of a server that was followed, what was found when it stood still or had ended recovery. */
+  readonly foundThere: FoundThere | undefined;
   readonly paused: PausedServer | undefined;
 }
 
@@ -28,12 +32,13 @@ export async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run
     return proofOf(plan, keeper.record.stopLsn, approach.earlier.outcome);
   run.onEvent?.({ type: "phase", phase: "recover" });
   const outcome = await recoverPhase(store, plan, run);
+  const foundThere = approach.kind === "follow" ? await lookAtFollowed(store, plan, run, approach) : undefined;
   const reached = reachedBy(plan, keeper.record.stopLsn, outcome);
   if (outcome.kind !== "promoted") {
     await stayAtTarget(run, outcome);
     const { pausedAt: since } = keeper.record;
     const paused = since === undefined ? undefined : await lookAtPaused({ ...run, backup: plan.backup, since });
-    return { outcome, reached, checks: undefined, paused };
+    return { outcome, foundThere, reached, checks: undefined, paused };
   }
   const { privateDir } = keeper.record;
   const checks =
@@ -41,8 +46,36 @@ export async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run
       ? undefined
       : await checkRestored({ dataDir, privateDir, backup: plan.backup, role, signal });
   await keeper.note({ phase: "finish", outcome: { ...recordedOf(outcome, "promoted"), checks } });
-  return { outcome, reached, checks, paused: undefined };
+  return { outcome, foundThere, reached, checks, paused: undefined };
 }
+
+/**
+ * Replay makes files shorter and pages older for a while, also where it begins anew because a server that paused was started again:
+ * its log may be that of before, so that it is asked itself whether it stands.
+ */
+async function lookAtFollowed(
+  store: ObjectStore,
+  plan: RestorePlan,
+  run: Run,
+  { earlier }: Extract<Approach, { readonly kind: "follow" }>,
+): Promise<FoundThere | undefined> {
+  const { keeper, signal } = run;
+  for (;;) {
+    const { isInRecovery, pauseState } = await lookAtPaused({ ...run, backup: plan.backup, since: "" });
+    if (isInRecovery !== true || pauseState === "paused") break;
+    await delay(BETWEEN_MS, undefined, { signal });
+  }
+  try {
+    return await checkWhatIsThere(store, plan, run);
+  } catch (error) {
+    const { phase, outcome } = earlier;
+    // It pauses as before, and whoever asks for its state is told so.
+    if (phase === "at-target") await keeper.note({ phase, outcome });
+    throw error;
+  }
+}
+
+const BETWEEN_MS = 200;
 
 /** The restore has done what it was asked: it can be gone on with, and nobody has to. */
 async function stayAtTarget({ dataDir, tablespaces, owner, keeper, signal }: Run, outcome: Outcome): Promise<void> {
@@ -87,7 +120,7 @@ function proofOf(plan: RestorePlan, stopLsn: string, recorded: RecordedOutcome |
     reachedLsn: reachedLsn === undefined ? undefined : BigInt(reachedLsn),
     lastCommitTime: lastCommitTime === undefined ? undefined : new Date(lastCommitTime),
   } as const;
-  return { outcome, reached: reachedBy(plan, stopLsn, outcome), checks, paused: undefined };
+  return { outcome, foundThere: undefined, reached: reachedBy(plan, stopLsn, outcome), checks, paused: undefined };
 }
 
 /**

@@ -50,9 +50,9 @@ function leaseTerms({ signal, onEvent }: RestoreOptions): PlanLeaseOptions {
 }
 
 async function carryOut(store: ObjectStore, still: Still, options: RestoreOptions): Promise<RestoreReport> {
-  const foundThere = await lookThere(store, still, options);
-  const doubts = foundThere?.kind === "looked-at" ? foundThere.doubts : [];
-  const { plan, run } = await beginRestore(still, { ...options, doubts });
+  // One that is followed is looked at when it stands still.
+  const foundThere = still.checked.approach.kind === "follow" ? undefined : await lookThere(store, still, options);
+  const { plan, run } = await beginRestore(still, { ...options, doubts: [] });
   try {
     return await runPhases(store, plan, run, foundThere);
   } finally {
@@ -79,14 +79,16 @@ async function runPhases(
   store: ObjectStore,
   plan: RestorePlan,
   run: Run,
-  foundThere: FoundThere | undefined,
+  foundBefore: FoundThere | undefined,
 ): Promise<RestoreReport> {
   const { value: fetched, ms: fetchMs } = await timed(() => fetchPhase(store, plan, run));
   const { value: proved, ms: recoverMs } = await timed(() => recoverAndProve(store, plan, run));
+  const foundThere = proved.foundThere ?? foundBefore;
+  const doubts = foundThere?.kind === "looked-at" ? foundThere.doubts : [];
   const { keptAs, savedWal } = run.keeper.record;
   const { outcome, checks } = proved;
   const isWhole = !["follow", "finish", "opened"].includes(run.approach.kind);
-  const finished = outcome.kind === "promoted" ? await finishRestore(store, plan, run) : undefined;
+  const finished = outcome.kind === "promoted" ? await finishRestore(store, plan, { ...run, doubts }) : undefined;
   return {
     backup: plan.backup,
     target: plan.target,

@@ -47,13 +47,28 @@ describe.each(postgresMajors())("what the WAL of PostgreSQL $version removes", (
     await cluster.query("DROP DATABASE gone");
     await cluster.query("CHECKPOINT");
     const scanner = createRemovalScanner({ name: position?.name ?? "", from: parseLsn(position?.lsn ?? "") });
-    scanner.push(await readFile(join(cluster.dataDir, "pg_wal", position?.name ?? "")));
-    const { relations, databases, transactions } = scanner.finish();
-    for (const name of ["dropped", "emptied", "shortened", "prepared"])
-      expect(relations, name).toContainEqual(files.get(name));
-    for (const name of ["kept", "earlier"]) expect(relations, name).not.toContainEqual(files.get(name));
+    const bytes = await readFile(join(cluster.dataDir, "pg_wal", position?.name ?? ""));
+    scanner.push(bytes);
+    expect(scanner.hasEnded).toBe(true);
+    expect(scanner.validEndLsn).toBeGreaterThan(parseLsn(position?.lsn ?? ""));
+    const { relations, databases, states } = scanner.finish();
+    for (const name of ["dropped", "emptied", "prepared"])
+      expect(relations, name).toContainEqual({ ...files.get(name), isDropped: true, leftBlocks: UNTOUCHED });
+    expect(relations).toContainEqual({
+      ...files.get("shortened"),
+      isDropped: false,
+      // Ten rows fill less than a page.
+      leftBlocks: { main: 1, vm: 1, fsm: 1 },
+    });
+    for (const name of ["kept", "earlier"])
+      expect(relations, name).not.toContainEqual(expect.objectContaining(files.get(name) ?? {}));
     expect(databases).toEqual([{ tablespace: 1663, database: gone?.oid }]);
-    expect(transactions).toBe(false);
+    expect(states).toEqual([]);
+    const [from, name] = [parseLsn(position?.lsn ?? ""), position?.name ?? ""];
+    const nothing = createRemovalScanner({ name, from, until: from });
+    expect(nothing.hasEnded).toBe(false);
+    nothing.push(bytes);
+    expect(nothing.finish()).toEqual(NOTHING);
   });
 });
 
@@ -72,17 +87,45 @@ const removalsOf = (...records: readonly RawRecord[]) => {
   for (const one of records) collector.add(one);
   return collector.removals;
 };
-const NOTHING = { relations: [], databases: [], transactions: false };
+const NOTHING = { relations: [], databases: [], states: [] };
+const UNTOUCHED = { main: Infinity, vm: Infinity, fsm: Infinity };
 
 test.each([
-  ["clog", 3, 0x10],
-  ["multixact", 6, 0x30],
-])("%s that nobody asks for any more", (_name, rmid, info) => {
-  expect(removalsOf(record(rmid, info, mainData(1, 2)))).toEqual({ ...NOTHING, transactions: true });
-  expect(removalsOf(record(rmid, 0, mainData(1, 2)))).toEqual(NOTHING);
+  ["pages of transactions, of 4 bytes", 3, 0x10, [7, 2, 5], [{ kind: "xact", beforePage: 7 }]],
+  ["pages of transactions, of 8 bytes", 3, 0x10, [7, 0, 2, 5], [{ kind: "xact", beforePage: 7 }]],
+  ["pages of times of commit, of 4 bytes", 18, 0x10, [7, 2], [{ kind: "commit-ts", beforePage: 7 }]],
+  ["pages of times of commit, of 8 bytes", 18, 0x10, [7, 0, 2], [{ kind: "commit-ts", beforePage: 7 }]],
+  [
+    "multixacts",
+    6,
+    0x30,
+    [5, 1, 90, 10, 40],
+    [
+      { kind: "offsets", beforeMulti: 90 },
+      { kind: "members", from: 10, to: 40 },
+    ],
+  ],
+])("%s that nobody asks for any more", (_name, rmid, info, data, states) => {
+  expect(removalsOf(record(rmid, info, mainData(...data)))).toEqual({ ...NOTHING, states });
+  expect(removalsOf(record(rmid, 0x00, mainData(...data)))).toEqual(NOTHING);
+  expect(removalsOf(record(rmid, info, mainData(1)))).toEqual(NOTHING);
 });
 
-test("a database goes from each of its tablespaces", () => {
+const FILE = { tablespace: 1663, database: 5, fileNumber: 16_384 };
+const truncation = (blocks: number, flags: number): RawRecord =>
+  record(2, 0x20, mainData(blocks, FILE.tablespace, FILE.database, FILE.fileNumber, flags));
+
+test("the fewest blocks that a relation had count, of each fork that was cut off", () => {
+  expect(removalsOf(truncation(9, 1), truncation(3, 3), truncation(5, 7)).relations).toEqual([
+    { ...FILE, isDropped: false, leftBlocks: { main: 3, vm: 3, fsm: 5 } },
+  ]);
+  // pg_truncate_visibility_map().
+  expect(removalsOf(truncation(0, 2)).relations).toEqual([
+    { ...FILE, isDropped: false, leftBlocks: { ...UNTOUCHED, vm: 0 } },
+  ]);
+});
+
+test("a database goes from each of its tablespaces, and from where a copy of files comes to", () => {
   expect(removalsOf(record(4, 0x20, mainData(5, 2, 1663, 16400)))).toEqual({
     ...NOTHING,
     databases: [
@@ -90,14 +133,26 @@ test("a database goes from each of its tablespaces", () => {
       { tablespace: 16400, database: 5 },
     ],
   });
+  expect(removalsOf(record(4, 0x00, mainData(5, 16400, 1, 1663)))).toEqual({
+    ...NOTHING,
+    databases: [{ tablespace: 16400, database: 5 }],
+  });
+  // Made of WAL: nothing is removed.
+  expect(removalsOf(record(4, 0x10, mainData(5, 16400)))).toEqual(NOTHING);
 });
 
 test.each([
   ["of no known form", record(2, 0x20, Buffer.from([99, 1, 2, 3]))],
-  ["a truncation that is too short", record(2, 0x20, mainData(1, 1663))],
+  ["a truncation that is too short", record(2, 0x20, mainData(1, 1663, 5, 16_384))],
   ["a dropped database without a name", record(4, 0x20, mainData(5))],
   ["more tablespaces than there are", record(4, 0x20, mainData(5, 9))],
   ["less than none", record(4, 0x20, mainData(5, 0xffff_ffff))],
 ])("a record removes nothing that is known: %s", (_name, wrong) => {
   expect(removalsOf(wrong)).toEqual(NOTHING);
+});
+
+test("a transaction that names relations and ends before them removes nothing that is known", () => {
+  // When it was rolled back, that relations follow, and that there is one.
+  const data = new DataView(Uint32Array.of(0, 0, 1 << 2, 1).buffer);
+  expect(removalsOf({ ...createRawRecord(), rmid: 1, info: 0x20 | 0x80, data, dataLength: 16 })).toEqual(NOTHING);
 });

@@ -58,8 +58,11 @@ export function applyLogEntry(log: RecoveryLog, { severity, text }: LogEntry): R
     log.lastRestoredFile = restored;
     return { type: "file-restored", name: restored, count: log.restoredSegments.size };
   }
-  if (text.startsWith("redo starts at") && lsn !== undefined)
+  if (text.startsWith("redo starts at") && lsn !== undefined) {
+    // Begun anew, after a crash or by whoever has started the server again: it is not where it was.
+    Object.assign(log, { consistentLsn: undefined, redoDoneLsn: undefined, paused: false, ready: false });
     return { type: "redo-started", lsn: (log.redoStartLsn = lsn) };
+  }
   if (text.startsWith("consistent recovery state reached") && lsn !== undefined)
     return { type: "consistent", lsn: (log.consistentLsn = lsn) };
   if (text.startsWith("redo done at") && lsn !== undefined) return { type: "redo-done", lsn: (log.redoDoneLsn = lsn) };

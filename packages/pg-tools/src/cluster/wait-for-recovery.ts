@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { readTextIfPresent } from "@soar/durable-files";
+import { namesIfPresent, readTextIfPresent } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { parseTimelineHistory } from "../timeline/timeline-history.ts";
 import { formatHistoryFileName } from "../wal-names/wal-file-name.ts";
@@ -83,9 +83,11 @@ async function currentStage(
   log: RecoveryLog,
   until: "end" | "consistent",
 ): Promise<"promoted" | "paused" | "consistent" | undefined> {
-  if (log.ready && (await readLiveControlFile(dataDir)).state === "in-production") return "promoted";
-  // "ready" is also what a hot standby writes of itself, in the middle of recovery.
-  if ((await readClusterState(dataDir)).status !== "ready") return undefined;
+  const { status } = await readClusterState(dataDir);
+  // The log of one that somebody else has started again is elsewhere. "ready" is also what a hot standby writes of itself, in the middle of recovery.
+  if ((log.ready || status === "ready") && (await readLiveControlFile(dataDir)).state === "in-production")
+    return "promoted";
+  if (status !== "ready") return undefined;
   // Behind the pause redo is over: somebody has resumed it, and promotion is on its way.
   if (log.paused && log.redoDoneLsn === undefined) return "paused";
   return until === "consistent" && log.consistentLsn !== undefined ? "consistent" : undefined;
@@ -96,10 +98,9 @@ async function describeOutcome(
   { dataDir }: StartedCluster,
   log: RecoveryLog,
 ): Promise<RecoveryOutcome> {
-  // After pg_promote() pg_control names the old timeline until the next checkpoint.
   const timeline =
-    kind === "promoted" && log.newTimeline !== undefined
-      ? log.newTimeline
+    kind === "promoted"
+      ? (log.newTimeline ?? (await newestTimeline(dataDir)))
       : (await readLiveControlFile(dataDir)).timeline;
   const reachedLsn = kind === "promoted" ? ((await switchLsn(dataDir, timeline)) ?? log.redoDoneLsn) : log.redoDoneLsn;
   const { lastCommitTime, stop, restoredSegments, lastRestoredFile } = log;
@@ -120,6 +121,16 @@ async function afterDeath(
   )
     return await describeOutcome("shut-down", cluster, log);
   throw deathError(judgeDeath(entries, cluster), cluster);
+}
+
+/** After pg_promote() pg_control names the old one until the next checkpoint. */
+async function newestTimeline(dataDir: string): Promise<number> {
+  const { timeline } = await readLiveControlFile(dataDir);
+  const names = (await namesIfPresent(join(dataDir, "pg_wal"))) ?? [];
+  return Math.max(
+    timeline,
+    ...names.filter((name) => /^[0-9A-F]{24}$/.test(name)).map((name) => parseInt(name.slice(0, 8), 16)),
+  );
 }
 
 /** Where the new timeline leaves the old one is written into its history file: the exact end of what was replayed. */

@@ -33,6 +33,10 @@ export interface ControlFile {
   readonly timeline: number;
   readonly previousTimeline: number;
   readonly fullPageWrites: boolean;
+  /** Of that checkpoint: what the next transaction, the next multixact and the next member of one were to be. */
+  readonly nextXid: number;
+  readonly nextMulti: number;
+  readonly nextMultiMember: number;
   readonly checkpointTime: bigint;
   /** Recovery must reach this position before the cluster is consistent; 0 outside archive recovery. */
   readonly minRecoveryLsn: Lsn;
@@ -97,12 +101,26 @@ function checkpointAt(
   view: DataView,
   at: number,
   timeOffset: number,
-): Pick<ControlFile, "redoLsn" | "timeline" | "previousTimeline" | "fullPageWrites" | "checkpointTime"> {
+): Pick<
+  ControlFile,
+  | "redoLsn"
+  | "timeline"
+  | "previousTimeline"
+  | "fullPageWrites"
+  | "nextXid"
+  | "nextMulti"
+  | "nextMultiMember"
+  | "checkpointTime"
+> {
   return {
     redoLsn: view.getBigUint64(at, true),
     timeline: view.getUint32(at + 8, true),
     previousTimeline: view.getUint32(at + 12, true),
     fullPageWrites: view.getUint8(at + 16) !== 0,
+    // Of the whole number, with its epoch, the lower half is what pages are counted by.
+    nextXid: view.getUint32(at + 24, true),
+    nextMulti: view.getUint32(at + 36, true),
+    nextMultiMember: view.getUint32(at + 40, true),
     checkpointTime: secondsAt(view, at + timeOffset),
   };
 }

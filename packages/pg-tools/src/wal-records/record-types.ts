@@ -5,6 +5,7 @@ export const RM_SMGR = 2;
 export const RM_CLOG = 3;
 export const RM_DBASE = 4;
 export const RM_MULTIXACT = 6;
+export const RM_COMMIT_TS = 18;
 
 /** Built-in resource managers end at `lastBuiltIn`; extensions have 128 to 255 (`RmgrIdIsValid`). */
 export function isResourceManager(rmid: number, lastBuiltIn: number): boolean {

@@ -28,16 +28,28 @@ export class BackupPages implements AsyncDisposable {
     this.#signal = signal;
   }
 
-  /** Blocks of a range that the backup has, and in which it has something else than zeros: the first of them. */
-  async firstInUse(name: string, { first, last }: BlockRange, blockSize: number): Promise<number | undefined> {
-    let block = first;
-    let rest = Buffer.alloc(0);
+  /** The first of these blocks in which the backup has something else than zeros. Ranges that lie close together come with one request. */
+  async firstInUse(name: string, ranges: readonly BlockRange[], blockSize: number): Promise<number | undefined> {
+    for (const group of groupsOf(ranges, blockSize)) {
+      const found = await this.#firstInUse(name, group, blockSize);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  async #firstInUse(name: string, ranges: readonly BlockRange[], blockSize: number): Promise<number | undefined> {
+    const [first, last] = [ranges[0]?.first ?? 0, ranges.at(-1)?.last ?? -1];
+    let [block, at] = [first, 0];
+    let rest: Buffer = Buffer.alloc(0);
     for await (const bytes of this.#read(name, first * blockSize, (last + 1) * blockSize)) {
       rest = Buffer.concat([rest, bytes]);
-      let at = 0;
-      for (; at + blockSize <= rest.length; at += blockSize, block += 1)
-        if (!isZero(rest.subarray(at, at + blockSize))) return block;
-      rest = rest.subarray(at);
+      let from = 0;
+      for (; from + blockSize <= rest.length; from += blockSize, block += 1) {
+        while (block > (ranges[at]?.last ?? Infinity)) at += 1;
+        const isAsked = block >= (ranges[at]?.first ?? Infinity);
+        if (isAsked && !isZero(rest.subarray(from, from + blockSize))) return block;
+      }
+      rest = rest.subarray(from);
     }
     return undefined;
   }
@@ -91,6 +103,20 @@ export class BackupPages implements AsyncDisposable {
     const entry = entries.get(path);
     return entry === undefined ? undefined : { archive, entry };
   }
+}
+
+/** What lies between two ranges and is cheaper to read than to ask for what is behind it. */
+const GAP_BYTES = 1024 * 1024;
+
+function groupsOf(ranges: readonly BlockRange[], blockSize: number): BlockRange[][] {
+  const groups: BlockRange[][] = [];
+  for (const range of ranges) {
+    const last = groups.at(-1);
+    const end = last?.at(-1)?.last;
+    if (last !== undefined && end !== undefined && (range.first - end) * blockSize <= GAP_BYTES) last.push(range);
+    else groups.push([range]);
+  }
+  return groups;
 }
 
 /** What the backup has of one file. It is fetched from where it is first asked for on, and no further than it is asked. */

@@ -1,21 +1,21 @@
 import type { Owner } from "@soar/durable-files";
-import { openOrdinaryIfPresent } from "@soar/durable-files/if-present";
 import { SoarError } from "@soar/errors";
-import { parseLsn } from "@soar/pg-tools";
+import { parseLsn, type Lsn } from "@soar/pg-tools";
 import type { BackupRecord } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import type { Approach } from "../fetch/delta/approach.ts";
 import { Tally, type Counted } from "../work-done.ts";
+import { readPlannedTable } from "../wal/planned-table.ts";
 import { BackupPages } from "./backup-pages.ts";
+import { findUnwritten, type DoubtfulPage, type Objection } from "./doubts.ts";
 import { readFileList, writeFileList, type FileList } from "./file-list.ts";
-import { readPageOf } from "./judge-pages.ts";
-import { isZero } from "./page-content.ts";
-import { lookAtFiles, newZeros, withinOf, type Looked, type ReadFile } from "./look-at-files.ts";
-import { findLostFile } from "./removed-since.ts";
-import { livePositions, readServer } from "./server-there.ts";
+import { lookAtFiles, type Looked } from "./look-at-files.ts";
+import { Removed } from "./removed.ts";
+import { livePositions, readServer, type ServerThere } from "./server-there.ts";
 import { findMovedTablespace } from "./tablespace-places.ts";
-import { findStateFault } from "./transaction-states.ts";
+import { readRemoved, type WalPlace } from "./wal-since.ts";
 import { watchedFiles, type ClusterPlaces } from "./watched-files.ts";
+import { weigh } from "./weigh.ts";
 
 /** What was found where a restore is gone on with. Nothing is claimed of what could not be seen. */
 export type FoundThere =
@@ -32,29 +32,23 @@ export type FoundThere =
       readonly checksums: boolean;
       /** Names that are gone or shorter than they were, as those of dropped and truncated tables are, and of which no WAL was read to tell. */
       readonly lessThere: readonly string[];
-      /** Pages of zeros in the place of pages in use, and lost states of transactions, which a server may still have in memory. */
+      /** Pages with states of transactions that the backup has, and that a server may still have in memory alone. */
       readonly doubts: readonly DoubtfulPage[];
     };
 
-export interface DoubtfulPage {
-  readonly name: string;
-  readonly path: string;
-  readonly block: number;
-  /** Of pages that are no zeros: states of transactions that the backup has, and that are gone. */
-  readonly before?: Buffer | undefined;
-}
-
 export interface CheckThereOptions extends ClusterPlaces {
   readonly approach: Approach;
+  /** Whether this is the place of the cluster that was backed up, whose server archives into its repository. */
+  readonly inPlace: boolean;
   readonly owner?: Owner | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Before a restore is gone on with whose server runs, or ran without anybody watching it: whatever was changed since its files
- * were last known to be right is read. Undefined where everything is fetched or compared anyway, and where the server is
- * everybody's since. Rejects with
- * `DIRECTORY_NOT_EMPTY` for damage.
+ * were last known to be right is read. A server that recovers has to stand still meanwhile. Undefined where everything is
+ * fetched or compared anyway, and where the server is everybody's since. Rejects with `DIRECTORY_NOT_EMPTY` for damage, and
+ * with `WAL_MISSING` or `SERVER_UNSUITABLE` where nobody can tell.
  */
 export async function checkWhatIsThere(
   store: ObjectStore,
@@ -64,7 +58,7 @@ export async function checkWhatIsThere(
   const { approach, dataDir, signal } = options;
   if (approach.kind === "fill" || approach.kind === "replace" || approach.kind === "refill") return undefined;
   if (approach.kind === "opened") return undefined;
-  const { left } = approach.earlier;
+  const { left, stopLsn } = approach.earlier;
   const isKnown = approach.kind === "finish" ? approach.isUnchanged : approach.kind !== "follow";
   if (isKnown && left !== undefined) return { kind: "unchanged", files: left.files };
   const moved = await findMovedTablespace(options);
@@ -72,37 +66,83 @@ export async function checkWhatIsThere(
   const list = await readFileList(dataDir);
   const server = await readServer(dataDir);
   await using pages = new BackupPages(store, backup, { signal });
-  const { blockSize, checksums } = server.rules;
-  const side = { pages, startLsn: parseLsn(backup.startLsn), ...livePositions(dataDir, backup) };
+  const past = await pastOf(store, backup, list, server, { ...options, targetLsn: parseLsn(stopLsn) });
+  const side = {
+    pages,
+    startLsn: parseLsn(backup.startLsn),
+    ...livePositions(dataDir, backup),
+    removals: { sinceListed: once(past.sinceListed), duringBackup: once(past.duringBackup) },
+  };
   const looked = await lookAtFiles({ ...options, list, rules: { ...server.rules, backup: side } });
   for (const { file, damage } of looked.readFiles)
     if (damage !== undefined)
-      throw damaged(
-        dataDir,
-        `${damage.block === undefined ? "" : `block ${damage.block} of `}${file.name}: ${damage.why}`,
-      );
-  // Replay notes the end of it in pg_control before it removes anything (xact_redo_commit and smgr_redo call XLogFlush).
-  const stopLsn = parseLsn(approach.earlier.stopLsn);
+      throw objected(options, server, {
+        kind: "damage",
+        fact: `${damage.block === undefined ? "" : `block ${damage.block} of `}${file.name}: ${damage.why}`,
+      });
   const isSinceTarget = list?.moment === "at-target";
-  const standsStill = isSinceTarget && server.isRecovering && server.minRecoveryLsn <= stopLsn;
-  const [gone] = looked.lessThere;
-  if (standsStill && gone !== undefined) throw damaged(dataDir, `${gone} is gone or shorter than it was at the target`);
-  // One that is to be finished may have been its users' for weeks.
-  const isExplained = isSinceTarget && !server.isRecovering && approach.kind === "follow";
-  if (isExplained) {
-    const promotion = { dataDir, owner: options.owner, lsn: stopLsn, segmentSize: server.walSegmentSize };
-    const lost = await findLostFile(looked.lessThere, promotion);
-    if (lost !== undefined) throw damaged(dataDir, lost);
-  }
-  const doubts = await findDoubts(looked.readFiles, pages, blockSize);
-  // What replay made anew of a page of transactions is written some time later, also while it stands still.
-  const doubt = doubts.find(({ before }) => !server.isRunning || (standsStill && before === undefined));
-  if (doubt !== undefined) throw damagedPage(dataDir, doubt);
-  const counts = countsOf(isExplained ? { ...looked, lessThere: [] } : looked);
-  return { kind: "looked-at", since: list?.moment, ...counts, checksums, doubts };
+  const { objection, doubts, isExplained } = await weigh(looked, {
+    ...server,
+    pages,
+    removed: past.sinceListed,
+    isJudged: isSinceTarget,
+    // One that is to be finished may have been its users' for weeks, and have recycled the WAL of then.
+    mayBeUnknown: approach.kind === "finish",
+  });
+  if (objection !== undefined) throw objected(options, server, objection);
+  const counts = countsOf(looked, { isExplained });
+  return { kind: "looked-at", since: list?.moment, ...counts, checksums: server.rules.checksums, doubts };
 }
 
-function countsOf({ untouched, readFiles, readBytes, lessThere }: Looked): {
+/** How what was removed is found out. */
+interface Past {
+  sinceListed(): Promise<Removed | undefined>;
+  duringBackup(): Promise<Removed | undefined>;
+}
+
+async function pastOf(
+  store: ObjectStore,
+  backup: BackupRecord,
+  list: FileList | undefined,
+  { control, isRecovering, rules }: ServerThere,
+  { dataDir, owner, inPlace, signal, targetLsn }: CheckThereOptions & { readonly targetLsn: Lsn },
+): Promise<Past> {
+  const [startLsn, stopLsn] = [backup.startLsn, backup.stopLsn].map(parseLsn) as [Lsn, Lsn];
+  const place: WalPlace = {
+    store,
+    dataDir,
+    owner,
+    segmentSize: control.walSegmentSize,
+    geometry: rules,
+    table: await readPlannedTable(dataDir),
+    isRecovering,
+    targetLsn,
+    knownEndLsn: isRecovering ? targetLsn : control.checkpointLsn,
+    isArchived: inPlace,
+    signal,
+  };
+  const replayed = { ...place, isRecovering: true, targetLsn: stopLsn, knownEndLsn: stopLsn };
+  const standsThere = isRecovering && control.minRecoveryLsn <= targetLsn;
+  return {
+    sinceListed: async () => {
+      if (list?.moment !== "at-target") return await readRemoved(place, startLsn);
+      // Replay notes the end of it in pg_control before it removes anything (xact_redo_commit and smgr_redo call XLogFlush).
+      if (isRecovering) return standsThere ? Removed.nothing(rules) : undefined;
+      return await readRemoved(place, targetLsn);
+    },
+    duringBackup: () => readRemoved(replayed, startLsn),
+  };
+}
+
+function once<T>(read: () => Promise<T>): () => Promise<T> {
+  let found: Promise<T> | undefined;
+  return () => (found ??= read());
+}
+
+function countsOf(
+  { untouched, readFiles, readBytes, lessThere }: Looked,
+  { isExplained }: { readonly isExplained: boolean },
+): {
   readonly untouched: Counted;
   readonly readFiles: Counted;
   readonly readBytes: Counted;
@@ -110,25 +150,24 @@ function countsOf({ untouched, readFiles, readBytes, lessThere }: Looked): {
 } {
   const read = new Tally();
   for (const _ of readFiles) read.add(1);
-  return { untouched, readFiles: read.total, readBytes, lessThere };
+  const unexplained = isExplained ? [] : lessThere.map(({ name }) => name);
+  return { untouched, readFiles: read.total, readBytes, lessThere: unexplained };
 }
 
-/** Throws for pages that a server which has ended has left as zeros: nobody has them in memory any more. */
+/**
+ * Throws for pages that a server which has ended has not written: nobody has them in memory any more. False where it has ended without
+ * writing anything: the next start does it.
+ */
 export async function requireWritten(
   doubts: readonly DoubtfulPage[],
   { dataDir, tablespaces, owner }: ClusterPlaces & { readonly owner?: Owner | undefined },
-): Promise<void> {
-  const { rules } = await readServer(dataDir);
-  for (const doubt of doubts) {
-    const within = withinOf(doubt.name, { dataDir, tablespaces }, owner);
-    await using file = await openOrdinaryIfPresent(doubt.path, { within });
-    const page = file === undefined ? undefined : await readPageOf(file, doubt.block, rules.blockSize);
-    if (page !== undefined && isStillDoubtful(doubt, page)) throw damagedPage(dataDir, doubt);
-  }
-}
-
-function isStillDoubtful({ name, before }: DoubtfulPage, page: Buffer): boolean {
-  return before === undefined ? isZero(page) : findStateFault(name, page, before) !== undefined;
+): Promise<boolean> {
+  const { rules, isCrashed } = await readServer(dataDir);
+  if (isCrashed) return false;
+  const { blockSize } = rules;
+  const fact = await findUnwritten(doubts, { dataDir, tablespaces, owner, blockSize });
+  if (fact !== undefined) throw damaged(dataDir, fact);
+  return true;
 }
 
 /** Notes what lies there while all of it is right, for a run that goes on later. */
@@ -150,30 +189,30 @@ export async function noteFiles(
   await writeFileList(dataDir, { moment, files }, owner);
 }
 
-/** Of each file the first page that is zeros now and was in use before, or that lacks states of transactions. */
-async function findDoubts(
-  files: readonly ReadFile[],
-  pages: BackupPages,
-  blockSize: number,
-): Promise<readonly DoubtfulPage[]> {
-  const doubts: DoubtfulPage[] = [];
-  for (const read of files) {
-    const { name, path } = read.file;
-    const known = newZeros(read, blockSize);
-    let block = known?.[0]?.first;
-    for (const range of known === undefined ? read.zeros : []) block ??= await pages.firstInUse(name, range, blockSize);
-    if (block !== undefined) doubts.push({ name, path, block });
-    else if (read.lost !== undefined) doubts.push({ name, path, ...read.lost });
-  }
-  return doubts;
-}
-
-function damagedPage(dataDir: string, { name, block, before }: DoubtfulPage): SoarError {
-  const fact =
-    before === undefined
-      ? "it holds nothing but zeros, and was in use"
-      : "it does not know any more how transactions have ended";
-  return damaged(dataDir, `block ${block} of ${name}: ${fact}`);
+/** The failure. Only what is damage for sure licenses anybody to overwrite it. */
+function objected(
+  { dataDir, approach }: Pick<CheckThereOptions, "dataDir" | "approach">,
+  { isCrashed }: ServerThere,
+  { kind, fact }: Objection,
+): SoarError {
+  const beginning = `unable to go on with the restore in '${dataDir}'`;
+  if (isCrashed)
+    return new SoarError(
+      "SERVER_UNSUITABLE",
+      `${beginning}: its server has crashed, and without its recovery: ${fact}`,
+      {
+        hint: `Start it, so that it recovers: pg_ctl -D '${dataDir}' start. Then give the command again. Nothing was changed.`,
+      },
+    );
+  if (kind === "damage") return damaged(dataDir, fact);
+  const keep = approach.kind === "finish" ? ` To keep it as it is: soar-restore forget --data-dir ${dataDir}.` : "";
+  return new SoarError(
+    "WAL_MISSING",
+    `${beginning}: ${fact}, and WAL is gone that would tell whether its server did so`,
+    {
+      hint: `It may be damaged, or not.${keep} To know: restore into another directory, and compare. Nothing was changed.`,
+    },
+  );
 }
 
 function damaged(dataDir: string, fact: string): SoarError {

@@ -51,6 +51,7 @@ function sideOf(content: (name: string) => Promise<Buffer>): BackupSide {
     startLsn: 0x200n,
     endOfWal: async () => 0x900n,
     isRecovering: async () => true,
+    removals: { sinceListed: async () => undefined, duringBackup: async () => undefined },
     pages: {
       hasDatabaseOf: async () => true,
       open: (name) =>
@@ -103,7 +104,10 @@ test("what is gone or was cut off is named", async () => {
   const list = await since();
   truncateSync(inRoot("data/base/1/1259"), 8192);
   rmSync(inRoot("space/PG_15_202209061/1/2000"));
-  expect((await look({ list })).lessThere).toEqual(["base/1/1259", "pg_tblspc/16400/PG_15_202209061/1/2000"]);
+  expect((await look({ list })).lessThere).toEqual([
+    { name: "base/1/1259", listed: 3 * 8192, now: 8192 },
+    { name: "pg_tblspc/16400/PG_15_202209061/1/2000", listed: 3 * 8192, now: 0 },
+  ]);
 });
 
 test("a link in the place of a file is not followed", async () => {

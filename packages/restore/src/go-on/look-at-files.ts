@@ -26,8 +26,16 @@ export interface Looked {
   readonly untouched: Counted;
   readonly readFiles: readonly ReadFile[];
   readonly readBytes: Counted;
-  /** Names in the list that are gone, or shorter than they were. */
-  readonly lessThere: readonly string[];
+  /** Files of the list that are gone, or shorter than they were. */
+  readonly lessThere: readonly LessThere[];
+}
+
+/** Bytes of a file. */
+export interface LessThere {
+  readonly name: string;
+  readonly listed: number;
+  /** 0 for one that is gone. */
+  readonly now: number;
 }
 
 /** Looks at what a server may only have changed by replaying or writing WAL, and reads what was changed. */
@@ -52,10 +60,13 @@ export async function lookAtFiles(options: LookOptions): Promise<Looked> {
     readFiles.push({ ...judged, file, listed });
     files.set(name, { ...file, zeros: judged.zeros });
   }
-  const lessThere = [...(list?.files ?? [])].flatMap(([name, { size }]) =>
+  const lessThere = [...(list?.files ?? [])].flatMap(([name, { size }]) => {
+    const left = files.get(name)?.size;
     // A crash empties unlogged tables.
-    (files.get(name)?.size ?? -1n) < size && !rules.isUnlogged(name) ? [name] : [],
-  );
+    return (left ?? -1n) < size && !rules.isUnlogged(name)
+      ? [{ name, listed: Number(size), now: Number(left ?? 0n) }]
+      : [];
+  });
   return { files, untouched: untouched.total, readFiles, readBytes: readBytes.total, lessThere };
 }
 

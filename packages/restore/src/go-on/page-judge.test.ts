@@ -1,5 +1,7 @@
+import type { Removals } from "@soar/pg-tools/changed-blocks";
 import { expect, test } from "vitest";
 import { BackupFile } from "./backup-pages.ts";
+import { Removed } from "./removed.ts";
 import { PageJudge, type PageRules } from "./page-judge.ts";
 
 const START = 0x200n;
@@ -26,7 +28,15 @@ interface Judged {
   readonly isRecovering?: boolean;
   readonly isUnlogged?: boolean;
   readonly hasDatabase?: boolean;
+  readonly removed?: { readonly since?: Removed; readonly during?: Removed };
 }
+
+const FILE = { tablespace: 1663, database: 5, fileNumber: 16_384 };
+const removed = (removals: Partial<Removals>): Removed =>
+  new Removed(
+    { relations: [], databases: [], states: [], ...removals },
+    { blockSize: 8192, blocksPerRelationFile: 131_072 },
+  );
 
 async function judge(pages: readonly Buffer[], options: Judged = {}): Promise<string | undefined> {
   const { name = "base/5/16384", backup = Buffer.alloc(0), isRecovering = true, hasDatabase = true } = options;
@@ -47,6 +57,10 @@ async function judge(pages: readonly Buffer[], options: Judged = {}): Promise<st
       isRecovering: async () => isRecovering,
       endOfWal: async () => END,
       pages: { open: () => file, hasDatabaseOf: async () => hasDatabase },
+      removals: {
+        sinceListed: async () => options.removed?.since,
+        duringBackup: async () => options.removed?.during,
+      },
     },
   };
   const bytes = Buffer.concat(pages);
@@ -87,6 +101,26 @@ test("a server in production makes pages ready, and builds indexes, before it wr
   expect(await judge(built)).toBe(`0: ${OTHER}`);
   // Over a page in use it makes none ready.
   expect(await judge([UNFILLED], { isRecovering: false, backup: page(5n) })).toBe(`0: ${OTHER}`);
+});
+
+test("where WAL has cut a relation off, a page may be made ready again, and only there", async () => {
+  const leftBlocks = { main: 1, vm: 1, fsm: 1 };
+  const since = removed({ relations: [{ ...FILE, isDropped: false, leftBlocks }] });
+  const backup = Buffer.concat([page(5n), page(5n)]);
+  expect(await judge([page(5n), UNFILLED], { isRecovering: false, backup })).toBe(`1: ${OTHER}`);
+  expect(await judge([page(5n), UNFILLED], { isRecovering: false, backup, removed: { since } })).toBeUndefined();
+  expect(await judge([UNFILLED, page(5n)], { isRecovering: false, backup, removed: { since } })).toBe(`0: ${OTHER}`);
+  expect(await judge([page(5n), page(5n, 3)], { isRecovering: false, backup, removed: { since } })).toBe(`1: ${OTHER}`);
+  // Replay makes none ready.
+  expect(await judge([page(5n), UNFILLED], { backup, removed: { since } })).toBe(`1: ${OTHER}`);
+});
+
+test("a database that was removed, or that replay makes anew of another's files, is not compared", async () => {
+  const gone = removed({ databases: [{ tablespace: 1663, database: 5 }] });
+  const other = removed({ databases: [{ tablespace: 1663, database: 6 }] });
+  expect(await judge([page(5n, 3)], { backup: page(5n), removed: { since: gone } })).toBeUndefined();
+  expect(await judge([page(5n, 3)], { backup: page(5n), removed: { during: gone } })).toBeUndefined();
+  expect(await judge([page(5n, 3)], { backup: page(5n), removed: { since: other } })).toBe(`0: ${OTHER}`);
 });
 
 test("what the backup has nothing of is not compared with it", async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { findDamagedPages, pageLsn, parseRelationPath, type RelationPath } from "@soar/pg-tools/page-checksum";
 import type { BackupFile, BackupPages } from "./backup-pages.ts";
+import type { RemovalEvidence } from "./wal-since.ts";
 import { hasOnlyLostBits, hasSoundHeader, isSameButHints, isUnfilled, isZero } from "./page-content.ts";
 
 /** What pages are compared with. */
@@ -12,6 +13,8 @@ export interface BackupSide {
   isRecovering(): Promise<boolean>;
   /** A position that no page can name a later one than, as things stand now. */
   endOfWal(): Promise<bigint>;
+  /** What was removed, so that something else may stand in its place. */
+  readonly removals: RemovalEvidence;
 }
 
 export interface PageRules {
@@ -33,6 +36,7 @@ const BUILT_LSN = 1n;
 
 /** Judges the pages of one file of a relation. */
 export class PageJudge {
+  readonly #name: string;
   readonly #rules: PageRules;
   readonly #relation: RelationPath;
   readonly #firstBlock: number;
@@ -43,10 +47,12 @@ export class PageJudge {
   #endOfWal: bigint;
 
   private constructor(
+    name: string,
     relation: RelationPath,
     rules: PageRules,
     { file, startLsn, endOfWal }: { file: BackupFile | undefined; startLsn: bigint; endOfWal: bigint },
   ) {
+    this.#name = name;
     this.#relation = relation;
     this.#rules = rules;
     this.#firstBlock = relation.segment * rules.blocksPerRelationFile;
@@ -65,7 +71,7 @@ export class PageJudge {
       relation.fork !== "fsm" &&
       (relation.fork === "init" || isUnlogged?.(name) !== true) &&
       (await backup.pages.hasDatabaseOf(name));
-    return new PageJudge(relation, rules, {
+    return new PageJudge(name, relation, rules, {
       file,
       startLsn: isComparable ? backup.startLsn : -1n,
       // Asked before the first page, which would be fetched from the backup for nothing else.
@@ -121,6 +127,7 @@ export class PageJudge {
     if (lsn > this.#endOfWal) this.#endOfWal = await backup.endOfWal();
     if (lsn > this.#endOfWal) return "it names a position behind the end of WAL";
     if (lsn > this.#startLsn || (await this.#isOfBackup(page, before, backup))) return undefined;
+    if (await this.#isInPlaceOfOther(page, block, backup)) return undefined;
     return "no WAL has changed it since the backup, and it is not the backup's";
   }
 
@@ -129,6 +136,21 @@ export class PageJudge {
     if (before !== undefined && !isZero(before)) return isSameButHints(page, before);
     return !(await backup.isRecovering()) && (isUnfilled(page) || (before === undefined && pageLsn(page) <= BUILT_LSN));
   }
+
+  /** Whether WAL has removed what the backup has there: by the end of its file, or by all of its database, of which there is a copy of files since. */
+  async #isInPlaceOfOther(page: Buffer, block: number, backup: BackupSide): Promise<boolean> {
+    const { removals } = backup;
+    const since = await removals.sinceListed();
+    if (since?.hasDatabaseGone(this.#name) === true) return true;
+    const isCutOff = since !== undefined && block >= since.leftBlocks(this.#name);
+    if (isCutOff && isBeforeItsWal(page) && !(await backup.isRecovering())) return true;
+    return (await removals.duringBackup())?.hasDatabaseGone(this.#name) === true;
+  }
+}
+
+/** What a server has made ready, or of an index that it builds, before it writes the WAL of it. */
+function isBeforeItsWal(page: Buffer): boolean {
+  return isUnfilled(page) || pageLsn(page) <= BUILT_LSN;
 }
 
 /** Within which a server has written a page that it had begun to write, unless its disk hangs. */

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { namesIfPresent } from "@soar/durable-files";
 import { lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
 import { readClusterState, readLiveControlFile } from "@soar/pg-tools/cluster";
+import type { ControlFile } from "@soar/pg-tools/control-file";
 import type { BackupRecord } from "@soar/repository";
 import { isFile } from "../is-file.ts";
 import type { BackupSide, PageRules } from "./page-judge.ts";
@@ -10,9 +11,10 @@ import type { BackupSide, PageRules } from "./page-judge.ts";
 export interface ServerThere {
   readonly rules: PageRules;
   readonly isRunning: boolean;
+  /** Whether it has ended without writing what it had in memory. */
+  readonly isCrashed: boolean;
   readonly isRecovering: boolean;
-  readonly minRecoveryLsn: bigint;
-  readonly walSegmentSize: number;
+  readonly control: ControlFile;
 }
 
 export async function readServer(dataDir: string): Promise<ServerThere> {
@@ -27,9 +29,9 @@ export async function readServer(dataDir: string): Promise<ServerThere> {
       mayBeWritten: running,
     },
     isRunning: running,
+    isCrashed: !running && control.state !== "shut-down" && control.state !== "shut-down-in-recovery",
     isRecovering: await isRecovering(dataDir),
-    minRecoveryLsn: control.minRecoveryLsn,
-    walSegmentSize: control.walSegmentSize,
+    control,
   };
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { findStateFault } from "./transaction-states.ts";
+import { findStateFault, mayBeUnwritten } from "./transaction-states.ts";
 
 /** In progress, committed, rolled back, and a part of one that goes on. */
 const [OPEN, COMMITTED, ABORTED, PART] = [0b00, 0b01, 0b10, 0b11];
@@ -45,4 +45,21 @@ test.each(["pg_multixact/offsets/0000", "pg_multixact/members/0000"])("%s is wri
       },
     ),
   );
+});
+
+test("only pages behind the last checkpoint may have been made anew since, and not be written yet", () => {
+  const control = { blockSize: 8192, nextXid: 32_768 * 40 + 5, nextMulti: 2048 * 3 + 1000, nextMultiMember: 1636 * 2 };
+  expect(mayBeUnwritten("pg_xact/0001", 7, control)).toBe(false);
+  // What came next is noted a moment behind the checkpoint.
+  expect(mayBeUnwritten("pg_xact/0001", 8, control)).toBe(true);
+  expect(mayBeUnwritten("pg_xact/0001", 8, { ...control, nextXid: 32_768 * 40 + 700 })).toBe(false);
+  expect(mayBeUnwritten("pg_xact/0001", 9, control)).toBe(true);
+  expect(mayBeUnwritten("pg_multixact/offsets/0000", 3, control)).toBe(false);
+  expect(mayBeUnwritten("pg_multixact/offsets/0000", 4, control)).toBe(true);
+  expect(mayBeUnwritten("pg_multixact/members/0000", 1, control)).toBe(false);
+  expect(mayBeUnwritten("pg_multixact/members/0000", 2, control)).toBe(true);
+  // Behind 2^32 transactions are counted anew.
+  expect(mayBeUnwritten("pg_xact/0FFF", 31, { ...control, nextXid: 5000 })).toBe(false);
+  expect(mayBeUnwritten("pg_xact/0000", 0, { ...control, nextXid: 0xffff_f000 })).toBe(true);
+  expect(mayBeUnwritten("base/5/16384", 0, control)).toBe(false);
 });

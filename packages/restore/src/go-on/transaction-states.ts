@@ -1,3 +1,6 @@
+import { parseStateFile } from "@soar/pg-tools/changed-blocks";
+import type { ControlFile } from "@soar/pg-tools/control-file";
+
 /**
  * How a page of `pg_xact` or `pg_multixact` differs from what the backup has of it. `changed`: a transaction that had ended has
  * another end, which none can have. `lost`: it has none, as in a page that replay made anew and its server has not written since.
@@ -37,4 +40,28 @@ function faultOfStates(is: number, was: number): StateFault | undefined {
 function faultOfMember(is: number, was: number): StateFault | undefined {
   if (was === 0) return undefined;
   return is === 0 ? "lost" : "changed";
+}
+
+/** A checkpoint notes what came next a moment after the place from which replay begins behind it (CreateCheckPoint). */
+const MOMENT = 512;
+
+/**
+ * Whether a page may have been made anew, of zeros, since the last checkpoint: replay does so when it comes to its first transaction, on
+ * the disk at once, and writes what it fills in later (clog_redo). Every other page is on the disk as it was then, or further.
+ */
+export function mayBeUnwritten(
+  name: string,
+  block: number,
+  {
+    blockSize,
+    nextXid,
+    nextMulti,
+    nextMultiMember,
+  }: Pick<ControlFile, "blockSize" | "nextXid" | "nextMulti" | "nextMultiMember">,
+): boolean {
+  const file = parseStateFile(name, blockSize);
+  if (file === undefined) return false;
+  const next = { xact: nextXid, "commit-ts": nextXid, offsets: nextMulti, members: nextMultiMember }[file.kind];
+  // Numbers begin anew behind 2^32.
+  return (((file.firstPage + block) * file.perPage - (next - MOMENT)) | 0) >= 0;
 }

@@ -1,4 +1,4 @@
-import type { DoubtfulPage } from "../go-on/check-there.ts";
+import type { DoubtfulPage } from "../go-on/doubts.ts";
 import type { LineageTable } from "../wal/lineage-table.ts";
 import type { CheckedRestore, RestoreOptions } from "./restore-options.ts";
 import type { RecordKeeper } from "../status/record-keeper.ts";
