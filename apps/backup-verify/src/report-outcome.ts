@@ -42,7 +42,7 @@ async function tellSuccess({ config }: VerifyContext, report: FinishedReport | u
 }
 
 async function tellRun(
-  { config, positionals, argv }: VerifyContext,
+  { config, positionals, argv }: Pick<VerifyContext, "config" | "positionals" | "argv">,
   report: FinishedReport | undefined,
   failed: boolean,
 ): Promise<void> {
@@ -55,7 +55,11 @@ async function tellRun(
 }
 
 /** The failure of the run is what it ends with; that telling it failed as well stands in the log. */
-async function tellFailure(context: VerifyContext, report: FinishedReport | undefined, error: unknown): Promise<void> {
+export async function tellFailure(
+  context: Pick<VerifyContext, "config" | "positionals" | "log" | "argv">,
+  report: FinishedReport | undefined,
+  error: unknown,
+): Promise<void> {
   const { config, log } = context;
   // The pattern that the specification has operators look for in backup.log; findings bring it with them.
   if (!hasErrorCode(error, "FINDINGS", "FINDINGS_MINOR"))

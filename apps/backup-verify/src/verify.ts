@@ -12,7 +12,7 @@ import {
 import { chooseDepth, unusable } from "./choose-depth.ts";
 import { countBySeverity, egressCosts, reportText, summarize, type FinishedReport } from "./describe-report.ts";
 import { verifyOptions } from "./options.ts";
-import { reportOutcome, type VerifyContext } from "./report-outcome.ts";
+import { reportOutcome, tellFailure, type VerifyContext } from "./report-outcome.ts";
 
 export const verify = defineCommand({
   name: "verify",
@@ -31,6 +31,7 @@ export const verify = defineCommand({
   async run(context) {
     await reportOutcome(context, (onReport) => verifyAndPrint(context, onReport));
   },
+  tellRefused: (context, error) => tellFailure(context, undefined, error),
 });
 
 async function verifyAndPrint(context: VerifyContext, onReport: (report: FinishedReport) => void): Promise<void> {

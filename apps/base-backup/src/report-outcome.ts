@@ -52,8 +52,8 @@ function behind(record: BackupRecord | undefined, error: unknown): unknown {
 }
 
 /** The failure of the run is what it ends with; that telling it failed as well stands in the log. */
-async function tellFailure(
-  { config, log }: TakeContext,
+export async function tellFailure(
+  { config, log }: Pick<TakeContext, "config" | "log">,
   record: BackupRecord | undefined,
   error: unknown,
 ): Promise<void> {

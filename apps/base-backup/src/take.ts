@@ -24,7 +24,7 @@ import type { BackupRecord } from "@soar/repository";
 import { readStamps } from "@soar/repository/expiry";
 import type { StampBounds } from "@soar/repository/time";
 import type { ObjectStore } from "@soar/storage";
-import { reportOutcome, summarize, type TakeContext } from "./report-outcome.ts";
+import { reportOutcome, summarize, tellFailure, type TakeContext } from "./report-outcome.ts";
 import { expireRepository, policyOf } from "./retention.ts";
 import { scratchOptions } from "./scratch-options.ts";
 import { takeOptions } from "./take-options.ts";
@@ -50,6 +50,7 @@ export const take = defineCommand({
   async run(context) {
     await reportOutcome(context, (onRecord) => takeAndExpire(context, onRecord));
   },
+  tellRefused: (context, error) => tellFailure(context, undefined, error),
 });
 
 async function takeAndExpire(

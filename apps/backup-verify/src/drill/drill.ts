@@ -9,7 +9,7 @@ import { drillOptions } from "./drill-options.ts";
 import { prepareDrill } from "./prepare-drill.ts";
 import { showDrill } from "./show-drill.ts";
 import { openReportPlace, type ReportFiles } from "./store-report.ts";
-import { reportDrillOutcome } from "./tell-drill.ts";
+import { reportDrillOutcome, tellFailure } from "./tell-drill.ts";
 
 export const drill = defineCommand({
   name: "drill",
@@ -33,6 +33,7 @@ export const drill = defineCommand({
     if (config.check !== undefined) return output.report(await checkReport(config.check));
     await reportDrillOutcome({ config, log }, async (onReport) => await drillAndReport(context, onReport));
   },
+  tellRefused: ({ config, log }, error) => tellFailure({ config, log }, undefined, error),
 });
 
 type DrillContext = Pick<

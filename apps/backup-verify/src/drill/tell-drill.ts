@@ -34,7 +34,11 @@ export async function reportDrillOutcome(
 }
 
 /** The failure of the run is what it ends with; that telling it failed as well stands in the log. */
-async function tellFailure({ config, log }: Telling, report: DrillReport | undefined, error: unknown): Promise<void> {
+export async function tellFailure(
+  { config, log }: Telling,
+  report: DrillReport | undefined,
+  error: unknown,
+): Promise<void> {
   const message = messageOf(error);
   const hint = isSoarError(error) && error.hint !== undefined ? `\n${error.hint}` : "";
   try {

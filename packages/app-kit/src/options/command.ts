@@ -66,7 +66,19 @@ export interface CommandDefinition<O extends OptionTable, P extends PositionalTa
   /** Another program takes exit status 0 for "the work is done": with all positionals given, nothing else is answered. */
   readonly isBelieved?: true;
   readonly run: (context: CommandContext<O, P>) => Promise<void> | void;
+  /**
+   * Tells those who are told of this command's failures that it could not begin, because of a setting or of its log file: nobody looks at
+   * what a timer has not started. Of the configuration, what is wrong is missing. What it rejects with is logged only, because
+   * the refusal is what the run ends with.
+   */
+  readonly tellRefused?: (context: Refused<O, P>, error: unknown) => Promise<void>;
 }
+
+/** A command that could not begin. */
+export interface Refused<O extends OptionTable, P extends PositionalTable> extends Pick<
+  CommandContext<O, P>,
+  "config" | "positionals" | "log" | "argv"
+> {}
 
 export interface Example {
   readonly command: string;
@@ -81,9 +93,15 @@ export function defineCommand<
   const O extends OptionTable,
   const P extends PositionalTable = Readonly<Record<string, never>>,
 >(definition: CommandDefinition<O, P>): Command {
-  const { run } = definition;
+  const { run, tellRefused, ...rest } = definition;
   // Sound because runApp builds the context from this very definition's tables.
-  return { ...definition, run: (context) => run(context as unknown as CommandContext<O, P>) };
+  return {
+    ...rest,
+    run: (context) => run(context as unknown as CommandContext<O, P>),
+    ...(tellRefused === undefined
+      ? {}
+      : { tellRefused: (context, error) => tellRefused(context as unknown as Refused<O, P>, error) }),
+  };
 }
 
 /** One binary. */

@@ -1,6 +1,6 @@
 import { hasErrorCode, registerSecret, SoarError } from "@soar/errors";
 import { baseOptions } from "../options/base-options.ts";
-import type { App, CommandContext, PositionalTable } from "../options/command.ts";
+import type { App, Command, CommandContext, PositionalTable } from "../options/command.ts";
 import { confirm } from "../options/confirm.ts";
 import { DEFAULT_ENV_FILE, readEnvFile, type EnvFile } from "../options/env-file.ts";
 import { abandonThreads, exitProcess } from "./exit-process.ts";
@@ -82,21 +82,24 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
     await printConfig(output, { table, resolved, envFile });
     return;
   }
-  requireNoProblems(resolved.problems);
-  passOn(table, envFile);
-  hideMemory();
-  const log = await run.session.configureLog({
-    level: base.logLevel,
-    format: base.logFormat,
-    directory: base.logDir,
-    file: command.logFile ?? "required",
+  const config = resolved.values;
+  const log = await orTell(command, { config, positionals, argv, log: run.session.log }, async () => {
+    requireNoProblems(resolved.problems);
+    passOn(table, envFile);
+    hideMemory();
+    return await run.session.configureLog({
+      level: base.logLevel,
+      format: base.logFormat,
+      directory: base.logDir,
+      file: command.logFile ?? "required",
+    });
   });
   for (const { description } of misspelt(table, envFile)) log.warn(`a variable has no effect. ${description.trim()}`);
   await command.run(
     contextOf(
       app,
       {
-        config: resolved.values,
+        config,
         positionals,
         log,
         output,
@@ -107,6 +110,26 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
       run,
     ),
   );
+}
+
+/** What a command needs to begin. When it is not there, whoever waits for the command is told before the run ends with that. */
+async function orTell<T>(
+  command: Command,
+  refused: Pick<Prepared, "config" | "positionals" | "argv" | "log">,
+  prepare: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await prepare();
+  } catch (error) {
+    const positionals = refused.positionals as CommandContext<OptionTable, PositionalTable>["positionals"];
+    try {
+      await command.tellRefused?.({ ...refused, positionals }, error);
+    } catch (failure) {
+      if (!(failure instanceof SoarError)) throw failure;
+      refused.log.error(`not everybody was told that the command did not begin: ${failure.message}`);
+    }
+    throw error;
+  }
 }
 
 /**
