@@ -9,7 +9,7 @@ import {
 import { planExpiry, readExpiryState, type ExpiryOutcome, type ExpiryPlan } from "@soar/repository/expiry";
 import { describeExpiry, expiryToJson } from "./describe-expiry.ts";
 import { readOldVersions } from "./old-versions.ts";
-import { expireRepository, policyOf } from "./retention.ts";
+import { describeUncounted, expireRepository, policyOf } from "./retention.ts";
 
 export const expire = defineCommand({
   name: "expire",
@@ -24,7 +24,7 @@ export const expire = defineCommand({
       type: "boolean",
       default: false,
       group: "Backup",
-      help: "Expire although stamps in the bucket contradict this machine's clock.",
+      help: "Expire although stamps in the bucket contradict this machine's clock, and count time in which nothing was stored.",
     },
     "dry-run": {
       type: "boolean",
@@ -42,9 +42,12 @@ export const expire = defineCommand({
     const policy = policyOf(config);
     try {
       if (config.dryRun) {
-        const state = await readExpiryState(store, { now: new Date(), signal });
+        const { trustClock } = config;
+        const { windowDays } = policy;
+        const state = await readExpiryState(store, { now: new Date(), trustClock, windowDays, signal });
         const plan = planExpiry(state, policy);
         const { doubts } = state.time;
+        const uncounted = describeUncounted(state.time);
         const versions = await readOldVersions(config, { envFile, signal });
         output.report({
           json: { dryRun: true, ...expiryToJson(plan), oldVersions: versions, doubts },
@@ -52,6 +55,7 @@ export const expire = defineCommand({
             [
               describeExpiry(plan, { width: output.width, versions }),
               ...doubts.map((doubt) => `Doubtful: ${doubt}.`),
+              ...(uncounted === undefined ? [] : [`${uncounted}.`]),
             ].join("\n"),
         });
         return;

@@ -74,24 +74,63 @@ test("in a directory what this run has stored does not prove its own clock", asy
   expect(await expire(store, 400, { stampBefore })).toEqual([]);
 });
 
-test.each([
-  ["as many backups as are kept in any case", [28, 21, 14, 7], 30],
-  ["one more than that", [5, 4, 3, 2, 1], 14],
-])("a clock that leaps under the archiver, too, takes nothing away: %s", async (_, ages, windowDays) => {
+const LEAP_DAYS = 400;
+/** Weekly backups, as many as are kept in any case, so that only WAL can go. */
+const WEEKLY = { ages: [28, 21, 14, 7], windowDays: 30 };
+
+/** A store of which the machine's clock leapt under the archiver, too: what was archived since bears its date. */
+async function leapt(ages: readonly number[]): Promise<{ store: ObjectStore; stampBefore: Date }> {
   const directory = mkdtempSync(join(tmpdir(), "soar-retention-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   const { store } = await createSampleRepository(directory, { ages });
-  // In a directory the machine itself does the stamping: what was archived since the leap bears its date.
-  const stampBefore = new Date(Date.now() + 400 * DAY_MS);
+  const stampBefore = new Date(Date.now() + LEAP_DAYS * DAY_MS);
   const wal = join(directory, "wal");
   utimesSync(join(wal, readdirSync(wal).sort().at(-1) ?? ""), stampBefore, stampBefore);
+  return { store, stampBefore };
+}
+
+/** The same objects on a server, for example on this very machine. */
+const byServer = (store: ObjectStore): ObjectStore => ({
+  ...store,
+  features: { ...store.features, server: "minio:9000" },
+});
+
+test.each([
+  ["as many backups as are kept in any case", WEEKLY.ages, WEEKLY.windowDays, (store: ObjectStore) => store],
+  ["one more than that", [5, 4, 3, 2, 1], 14, (store: ObjectStore) => store],
+  ["a server that leaps with it", WEEKLY.ages, WEEKLY.windowDays, byServer],
+])("a clock that leaps under the archiver, too, takes nothing away: %s", async (_, ages, windowDays, on) => {
+  const { store: files, stampBefore } = await leapt(ages);
+  const store = on(files);
   const before = await keysOf(store);
   const told: string[] = [];
   const options = { stampBefore, policy: { windowDays, minimumBackups: 4 } };
   const log = { info: (line: string) => void told.push(line) };
-  expect(await expire(store, 400.1, { ...options, log })).toEqual([]);
+  expect(await expire(store, LEAP_DAYS + 0.1, { ...options, log })).toEqual([]);
   expect(await keysOf(store)).toEqual(before);
   expect(told).toEqual([expect.stringMatching(/^400 days in which nothing was stored do not count for ages/)]);
-  await expire(store, 400.1, { ...options, unattended: false, trustClock: true });
+  await expire(store, LEAP_DAYS + 0.1, { ...options, unattended: false, trustClock: true });
+  expect((await keysOf(store)).length).toBeLessThan(before.length);
+});
+
+test("a run that nobody watches does not take the WAL of nearly all backups at once; by hand it goes", async () => {
+  const { store, stampBefore } = await leapt(WEEKLY.ages);
+  const before = await keysOf(store);
+  const options = { stampBefore, policy: { windowDays: WEEKLY.windowDays, minimumBackups: 4 }, trustClock: true };
+  await expect(expire(store, LEAP_DAYS + 0.1, options)).rejects.toMatchObject({
+    code: "EXPIRY_DOUBTFUL",
+    message:
+      "nothing was expired: the WAL that follows 3 of 4 backups would go at once, and only 1 be left from which every later instant can be restored",
+    hint: expect.stringContaining("remove it by hand: soar-base-backup expire") as unknown,
+  });
+  expect(await keysOf(store)).toEqual(before);
+  await expire(store, LEAP_DAYS + 0.1, { ...options, unattended: false });
+  expect((await keysOf(store)).length).toBeLessThan(before.length);
+});
+
+test("what a window no longer than the time between two backups takes week by week goes without a question", async () => {
+  const store = await sample([21, 14, 7, 0]);
+  const before = await keysOf(store);
+  expect(await expire(store, 0, { policy: { windowDays: 7, minimumBackups: 3 } })).toHaveLength(1);
   expect((await keysOf(store)).length).toBeLessThan(before.length);
 });

@@ -83,3 +83,35 @@ test("a timeline was last written to when its newest file was stored, whichever 
     [2, day(120)],
   ]);
 });
+
+test.each([
+  ["this machine", (store: ObjectStore) => store],
+  ["a server", byServer],
+])("time that leapt within the window is not counted, whoever stamps; one before it is: %s", async (_, on) => {
+  let now = day(1);
+  const files = createMemoryStore({ now: () => now });
+  await claimRepository(
+    files,
+    { systemIdentifier: "7000000000000000001", postgresMajor: 15, walSegmentSize: SEGMENT_SIZE },
+    { toolVersion: "test", now },
+  );
+  for (const number of [1, 2, 3, 403, 404]) {
+    now = day(number);
+    await files.put(`wal/${segmentName(number)}.zst`, Buffer.of(1));
+  }
+  const store = on(files);
+  const at = async (options: { windowDays?: number; trustClock?: boolean }) =>
+    (await readExpiryState(store, { now: day(404), ...options })).time;
+  expect(await at({ windowDays: 30 })).toMatchObject({ now: day(4), leapMs: 400 * 86_400_000 });
+  // Leases are judged by days, however short the window is.
+  expect((await at({ windowDays: 0 })).now).toEqual(day(4));
+  expect((await at({ windowDays: 30, trustClock: true })).now).toEqual(day(404));
+  for (const number of [405, 412]) {
+    now = day(number);
+    await files.put(`wal/${segmentName(number)}.zst`, Buffer.of(1));
+  }
+  const later = await readExpiryState(store, { now: day(412), windowDays: 8 });
+  expect(later.time).toMatchObject({ now: day(412) });
+  expect(later.time).not.toHaveProperty("leapMs");
+  expect((await readExpiryState(store, { now: day(412), windowDays: 10 })).time.now).toEqual(day(12));
+});

@@ -48,6 +48,8 @@ export interface ReadExpiryStateOptions extends CallOptions {
   readonly stampBefore?: Date | undefined;
   /** Somebody has compared this machine's clock: time that nothing in the bucket shows to have passed is counted, too. */
   readonly trustClock?: boolean | undefined;
+  /** What is to be decided looks back so far: a leap of time that lies further back changes nothing. Without it none lies too far back. */
+  readonly windowDays?: number | undefined;
 }
 
 /**
@@ -57,7 +59,7 @@ export interface ReadExpiryStateOptions extends CallOptions {
  */
 export async function readExpiryState(
   store: ObjectStore,
-  { now, stampBefore, trustClock = false, signal }: ReadExpiryStateOptions,
+  { now, stampBefore, trustClock = false, windowDays, signal }: ReadExpiryStateOptions,
 ): Promise<ExpiryState> {
   const { walSegmentSize } = await requireRepositoryRecord(store, { signal });
   const { wal, newest, stamps } = await listWal(store, { signal });
@@ -69,16 +71,27 @@ export async function readExpiryState(
     lastArchivedAt: newest.get(history.timeline),
   }));
   const protection = await readProtection(store, { signal });
-  const isStampedHere = store.features.server === undefined;
-  const isOwnStamp = isStampedHere && stampBefore !== undefined;
+  const isOwnStamp = store.features.server === undefined && stampBefore !== undefined;
   const all = [...stamps, ...recordedAt(protection.backups)].filter((stamp) => !isOwnStamp || stamp <= stampBefore);
+  const newestStamp = isOwnStamp ? stampBefore : newestOf([...newest.values(), ...recordedAt(protection.backups)]);
   const time = proveTime({
     clock: now,
-    newestStamp: isOwnStamp ? stampBefore : newestOf([...newest.values(), ...recordedAt(protection.backups)]),
-    leapMs: isStampedHere && !trustClock ? leapOf(all) : 0,
+    newestStamp,
+    // Wherever the stamps come from: a server on this machine, or beside it on one host, leaps together with it.
+    leapMs: trustClock
+      ? 0
+      : leapOf(all, lookBack(newestStamp !== undefined && newestStamp < now ? newestStamp : now, windowDays)),
     backups: protection.backups.flatMap(stampedBackup),
   });
   return { time, segmentSize: walSegmentSize, timelines, wal, ...protection };
+}
+
+/** Leases and runs are judged by hours and days, however short the window is. */
+const SHORTEST_LOOK_BACK_DAYS = 7;
+
+function lookBack(now: Date, windowDays: number | undefined): Date | undefined {
+  if (windowDays === undefined) return undefined;
+  return new Date(now.getTime() - Math.max(windowDays, SHORTEST_LOOK_BACK_DAYS) * 86_400_000);
 }
 
 function hasSegments(wal: ExpiryState["wal"], timeline: number): boolean {

@@ -79,6 +79,14 @@ describe("time that leaps", () => {
     expect(leapOf([days(200), ...daily, days(25)])).toBe(175 * DAY_MS);
   });
 
+  test("is looked for in the time that is asked about: what a pinned backup or a history leaves behind hides no leap, and is none", () => {
+    const pinned = days(-900);
+    expect(leapOf([pinned, ...daily, days(405)])).toBe(901 * DAY_MS);
+    expect(leapOf([pinned, ...daily, days(405)], days(395))).toBe(400 * DAY_MS);
+    expect(leapOf([pinned, ...daily, days(405)], days(405))).toBe(0);
+    expect(leapOf([pinned, ...daily], days(2))).toBe(0);
+  });
+
   test("does not count: what was stored before ages by what was lived through since", () => {
     const leapMs = leapOf([...daily, days(405)]);
     const time = proveTime({ clock: days(405), newestStamp: days(405), leapMs, backups: [] });

@@ -12,7 +12,7 @@ export interface TimeEvidence {
    * stamping (`file://`): its own word would prove nothing.
    */
   readonly newestStamp: Date | undefined;
-  /** By how much this machine's clock seems to have leapt, where it does the stamping: see `leapOf`. Milliseconds. */
+  /** By how much the clock that does the stamping seems to have leapt: see `leapOf`. Milliseconds. */
   readonly leapMs?: number | undefined;
   readonly backups: readonly StampedBackup[];
 }
@@ -74,10 +74,11 @@ export function proveTime({ clock, newestStamp, leapMs = 0, backups }: TimeEvide
 /**
  * By how much time has leapt between two of these stamps: the longest time without any, where it is more than twice as long as all
  * others; else 0. A clock that was set ahead under a running archiver looks like this, and so does a machine that was off: what lies before
- * ages by what was lived through since.
+ * ages by what was lived through since. A silence that ended before `since` counts in full, and hides no later one: between a pinned
+ * backup, or a history file, and what came after it was expired lies one for ever.
  */
-export function leapOf(stamps: readonly Date[]): number {
-  return findLeap(stamps)?.ms ?? 0;
+export function leapOf(stamps: readonly Date[], since?: Date): number {
+  return findLeap(stamps, since)?.ms ?? 0;
 }
 
 /** How far stamps reach, and how far without those behind a leap. */
@@ -86,9 +87,12 @@ export function boundsOf(stamps: readonly Date[]): StampBounds {
   return { newest, newestBeforeLeap: findLeap(stamps)?.from ?? newest };
 }
 
-function findLeap(stamps: readonly Date[]): { readonly from: Date; readonly ms: number } | undefined {
+function findLeap(stamps: readonly Date[], since?: Date): { readonly from: Date; readonly ms: number } | undefined {
   const times = stamps.map((stamp) => stamp.getTime()).sort((a, b) => a - b);
-  const gaps = times.slice(1).map((to, at) => ({ from: Number(times[at]), ms: to - Number(times[at]) }));
+  const gaps = times
+    .slice(1)
+    .map((to, at) => ({ from: Number(times[at]), ms: to - Number(times[at]), to }))
+    .filter(({ to }) => since === undefined || to > since.getTime());
   const [longest = NO_GAP, second = NO_GAP] = gaps.sort((a, b) => b.ms - a.ms);
   if (longest.ms <= Math.max(2 * second.ms, USUAL_GAP_MS)) return undefined;
   return { from: new Date(longest.from), ms: longest.ms };

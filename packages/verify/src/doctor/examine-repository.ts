@@ -161,7 +161,7 @@ async function examineLeftovers(
   { policy, now, signal }: RepositoryExpectations,
   notes: Notes,
 ): Promise<void> {
-  const plan = planExpiry(await readExpiryState(store, { now, signal }), policy);
+  const plan = planExpiry(await readExpiryState(store, { now, windowDays: policy.windowDays, signal }), policy);
   if (plan.removeBackups.length + plan.removeWal.length > 0) {
     notes.warning(
       "expiry-due",
