@@ -1,3 +1,4 @@
+export { hideMemory } from "./core-dumps.ts";
 export { runIfPresent, runProgram, type ProgramResult, type RunProgramOptions } from "./run-program.ts";
 export {
   complaintOf,

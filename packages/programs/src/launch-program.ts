@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { showMemoryOf } from "./core-dumps.ts";
 import { describeEnd, type ProgramEnd } from "./program-end.ts";
 import type { ProgramOptions } from "./program-options.ts";
 import { programMissing, spawnGroup } from "./spawn-group.ts";
@@ -16,7 +17,8 @@ export interface LaunchedProgram {
 }
 
 /**
- * Starts a server: in a session of its own, so that Ctrl-C on us does not end it. Nothing here ends it or waits for it. Rejects
+ * Starts a server: in a session of its own, so that Ctrl-C on us does not end it, and with what its core dumps held before
+ * `hideMemory`. Nothing here ends it or waits for it. Rejects
  * with `PROGRAM_MISSING` when it cannot be run at all.
  */
 export async function launchProgram(
@@ -30,6 +32,7 @@ export async function launchProgram(
   await once(child, "spawn").catch((cause: Error) => {
     throw programMissing(path, cause);
   });
+  if (child.pid !== undefined) showMemoryOf(child.pid);
   child.unref();
   return { pid: child.pid ?? 0, ended: () => ended };
 }

@@ -1,4 +1,5 @@
 import { hasErrorCode, registerSecret, SoarError } from "@soar/errors";
+import { hideMemory } from "@soar/programs";
 import { baseOptions } from "../options/base-options.ts";
 import type { App, Command, CommandContext, PositionalTable } from "../options/command.ts";
 import { confirm } from "../options/confirm.ts";
@@ -9,7 +10,6 @@ import type { Config, OptionTable } from "../options/option-table.ts";
 import { createOutput, type Output } from "../screen/output.ts";
 import { optionsOf, parseArguments } from "../options/parse-flags.ts";
 import { bindPositionals } from "../options/positionals.ts";
-import { hideMemory } from "./hide-memory.ts";
 import { guardProcess } from "./process-guard.ts";
 import { startProgress } from "../screen/progress.ts";
 import { misspelt } from "../options/misspelt.ts";

@@ -147,7 +147,7 @@ test("every rate of Soar and of the others comes from the document, and every ro
 });
 
 test("the parts of a work in turn are the sum of their times at its size, and are not told where one is missing", () => {
-  const timing = { fastest: 1, slowest: 1 };
+  const took = { fastest: 1, slowest: 1 };
   const full = {
     work: "full-zstd",
     tool: "soar",
@@ -155,26 +155,26 @@ test("the parts of a work in turn are the sum of their times at its size, and ar
     seconds: 10,
     amount: 300,
     stored: 100,
-    ...timing,
+    ...took,
   } as const;
   const limits = [
-    { limit: "zstd", gigabytes: 3, seconds: 4, amount: 300, ...timing },
-    { limit: "hash", gigabytes: 3, seconds: 2, amount: 300, ...timing },
+    { limit: "zstd", gigabytes: 3, seconds: 4, amount: 300, ...took },
+    { limit: "hash", gigabytes: 3, seconds: 2, amount: 300, ...took },
     // A third of the cluster's bytes is sent.
-    { limit: "put", gigabytes: 3, seconds: 6, amount: 300, ...timing },
+    { limit: "put", gigabytes: 3, seconds: 6, amount: 300, ...took },
   ] as const;
   expect(formatPerformancePage({ ...EMPTY, rows: [full], limits: [...limits] })).toContain("| 8.00 s: 80 % |");
   expect(formatPerformancePage({ ...EMPTY, rows: [full], limits: limits.slice(0, 2) })).not.toContain(": 80 %");
-  const restore = { ...full, work: "restore" } as const;
+  const restored = { ...full, work: "restore" } as const;
   const more = [
-    { limit: "get", gigabytes: 3, seconds: 3, amount: 300, ...timing },
-    { limit: "unzstd", gigabytes: 3, seconds: 4, amount: 300, ...timing },
-    { limit: "copy", gigabytes: 3, seconds: 1, amount: 300, ...timing },
+    { limit: "get", gigabytes: 3, seconds: 3, amount: 300, ...took },
+    { limit: "unzstd", gigabytes: 3, seconds: 4, amount: 300, ...took },
+    { limit: "copy", gigabytes: 3, seconds: 1, amount: 300, ...took },
   ] as const;
   const page = formatPerformancePage({
     ...EMPTY,
     measured: { ...EMPTY.measured, jobs: 2 },
-    rows: [full, restore],
+    rows: [full, restored],
     limits: [...limits, ...more],
   });
   expect(page).toContain("| 6.00 s: 60 % |");
