@@ -103,6 +103,9 @@ export interface Attack {
   readonly rescued?: RegExp;
 }
 
+/** What a rescue says that has looked through catalogs: what is no cluster lacks a directory. */
+const NO_CLUSTER = /unable to write .*16500.*there is no such file/;
+
 /** On what a restore and a rescue read. */
 export const ATTACKS: readonly Attack[] = [
   {
@@ -145,6 +148,12 @@ export const ATTACKS: readonly Attack[] = [
         ),
       ]),
     refusal: /a line of the seek table/,
+  },
+  {
+    name: "zeros of which a request would bring fifty thousand members",
+    plant: (world) => plantFile(world, "base/5/1259", Buffer.alloc(768 * MIB)),
+    refusal: /unable to read 'server-config.tar.gz'.*it is no gzip/,
+    rescued: NO_CLUSTER,
   },
   {
     name: "links out of the directory",
@@ -200,17 +209,17 @@ function pagesOfOneRow(count: number): Buffer {
   return Buffer.concat(Array.from({ length: count }, () => page));
 }
 
-/** On what only a rescue of tables reads. What is no cluster ends for want of a directory, when the catalogs were looked through. */
+/** On what only a rescue of tables reads. */
 export const RESCUE_ATTACKS: readonly Attack[] = [
   {
     name: "a pg_class of 256 MiB",
     plant: (world) => plantFile(world, "base/5/1259", Buffer.alloc(256 * MIB)),
-    refusal: /unable to write .*16500.*there is no such file/,
+    refusal: NO_CLUSTER,
   },
   {
     name: "a pg_class that has 26 million pointers to one row",
     plant: (world) => plantFile(world, "base/5/1259", pagesOfOneRow(13_000)),
-    refusal: /unable to write .*16500.*there is no such file/,
+    refusal: NO_CLUSTER,
   },
   {
     name: "pages of no bytes",

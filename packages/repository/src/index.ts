@@ -16,7 +16,13 @@ export {
   requireBackupRecord,
   type BackupRecord,
 } from "./records/backup-record.ts";
-export { asRepositoryDamage, readBackupTable, readBackupTableRows, tableOf } from "./records/backup-table.ts";
+export {
+  asRepositoryDamage,
+  readBackupOutline,
+  readBackupTable,
+  readBackupTableRows,
+  tableOf,
+} from "./records/backup-table.ts";
 export { COPY_MARK, requireNoCopy } from "./records/copy-mark.ts";
 export { requireDigest, sha256Hex } from "./records/digest.ts";
 export { FORMAT_VERSION, formatRecord, isSealedRecord, parseJsonAs, readRecordText } from "./records/json-record.ts";

@@ -11,8 +11,8 @@ import {
   DEFAULT_LEVELS,
   DigestIndex,
   extractArchive,
-  type FetchRange,
   readArchive,
+  type ReadOptions,
   readSeekTable,
   type SeekArchive,
   SeekTableWriter,
@@ -159,7 +159,7 @@ function* copies(pieces: Iterable<Buffer>): Generator<Buffer, void, undefined> {
   }
 }
 
-function fetchFrom(stored: Buffer): FetchRange {
+function fetchFrom(stored: Buffer): ReadOptions["fetch"] {
   return async (_object, offset, length) => await Promise.resolve(stored.subarray(offset, offset + length));
 }
 

@@ -13,18 +13,16 @@ export { type CodecPool, createCodecPool } from "./codec-pool.ts";
 export type { TarEntry } from "./tar/tar-entry.ts";
 export { type TarPiece, TarScanner } from "./tar/tar-scanner.ts";
 export { memberize } from "./write/memberize.ts";
-export type { MemberLocation, MemberRow, MemberSums, PlacedEntry, TableRow } from "./table/row.ts";
+export type { MemberLocation, MemberRow, PlacedEntry, TableRow } from "./table/row.ts";
 export type { SeekableTarWrite, WriteSummary } from "./write/member-writer.ts";
 export { writeSeekableTar, type WriteSeekableTarOptions } from "./write/write-seekable-tar.ts";
 
 export { DigestIndex } from "./table/digest-index.ts";
-export type { MemberList } from "./table/member-list.ts";
-export { readSeekTable, readSeekTableRows } from "./table/read-seek-table.ts";
+export { readSeekTable, readSeekTableRows, readTableOutline } from "./table/read-seek-table.ts";
 export type { ExpectedTable } from "./table/table-watch.ts";
-export type { SeekArchive, SeekTable } from "./table/seek-table.ts";
+export type { ArchiveOutline, SeekArchive, SeekTable, TableOutline } from "./table/seek-table.ts";
 export { type SeekTableSummary, SeekTableWriter, type TableFrame } from "./table/seek-table-writer.ts";
 
-export type { FetchRange } from "./read/fetch-ranges.ts";
 export { findEntry, readArchive, readEntry, type ReadOptions } from "./read/read-archive.ts";
 export { TarComparison } from "./read/tar-comparison.ts";
 export { extractArchive, type ExtractOptions, type ExtractSummary } from "./extract/extract-archive.ts";

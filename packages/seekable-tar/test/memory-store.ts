@@ -1,6 +1,6 @@
 import { SeekTableWriter, type SeekTableSummary } from "../src/table/seek-table-writer.ts";
-import { readSeekTable } from "../src/table/read-seek-table.ts";
-import type { SeekTable } from "../src/table/seek-table.ts";
+import { readSeekTable, readTableOutline } from "../src/table/read-seek-table.ts";
+import type { SeekTable, TableOutline } from "../src/table/seek-table.ts";
 import type { ExpectedTable } from "../src/table/table-watch.ts";
 import type { WriteSummary } from "../src/write/member-writer.ts";
 import { type WriteSeekableTarOptions, writeSeekableTar } from "../src/write/write-seekable-tar.ts";
@@ -70,6 +70,21 @@ export async function loadTable(
     frames,
     expected,
     fetch: async (offset, length) => await Promise.resolve(bytes.subarray(offset, offset + length)),
+  });
+}
+
+/** The same table with only its entries in memory; `fetched` counts what is read of it. */
+export async function loadOutline(
+  { tableBytes, tableSummary: { frames } }: Pick<Archived, "tableBytes" | "tableSummary">,
+  fetched: number[] = [],
+): Promise<TableOutline> {
+  return await readTableOutline({
+    name: "index.zst",
+    frames,
+    fetch: async (offset, length) => {
+      fetched.push(offset);
+      return await Promise.resolve(tableBytes.subarray(offset, offset + length));
+    },
   });
 }
 

@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { compressMemberSync } from "@soar/seekable-tar";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { beforeEach, describe, expect, test } from "vitest";
-import { asRepositoryDamage, readBackupTable, readBackupTableRows, tableOf } from "./backup-table.ts";
+import {
+  asRepositoryDamage,
+  readBackupOutline,
+  readBackupTable,
+  readBackupTableRows,
+  tableOf,
+} from "./backup-table.ts";
 import { backupKey } from "./keys.ts";
 
 const label = "2025-01-05";
@@ -24,16 +30,17 @@ const put = (bytes: Buffer) => store.put(backupKey(label, "index.zst"), bytes);
 
 async function rows(): Promise<string[]> {
   const kinds: string[] = [];
-  for await (const some of readBackupTableRows(store, table)) kinds.push(...some.map(({ kind }) => kind));
+  for await (const some of readBackupTableRows(store, table)) for (const { kind } of some) kinds.push(kind);
   return kinds;
 }
 
 describe("the table of a backup", () => {
   test("is read whole and row by row, and every frame is shown", async () => {
     await put(stored);
-    const frames: Promise<Buffer>[] = [];
-    expect((await readBackupTable(store, table, { onFrame: (frame) => frames.push(frame) })).archives).toEqual([]);
-    expect(await Promise.all(frames)).toEqual([stored]);
+    const frames: Buffer[] = [];
+    const onFrame = (frame: Buffer): void => void frames.push(Buffer.from(frame));
+    expect((await readBackupTable(store, table, { onFrame })).archives).toEqual([]);
+    expect(frames).toEqual([stored]);
     expect(await rows()).toEqual(["header", "end"]);
   });
 
@@ -92,6 +99,15 @@ describe("the table of a backup", () => {
       const { archives } = await readBackupTable(store, large, { onFrame: () => void (frames += 1) });
       expect(archives[0]?.entries).toHaveLength(FRAMES * ROWS);
       expect(frames).toBe(FRAMES + 2);
+    });
+
+    test("as an outline has the same entries, and shows the frames again in which members are looked for", async () => {
+      const large = await putTable(FRAMES * FRAME_BYTES);
+      let frames = 0;
+      const { archives } = await readBackupOutline(store, large, { onFrame: () => void (frames += 1) });
+      expect(archives[0]?.entries).toHaveLength(FRAMES * ROWS);
+      expect(await archives[0]?.members.openCursor().at(1)).toMatchObject({ object: "k", plainLength: FRAME_BYTES });
+      expect(frames).toBe(FRAMES + 2 + 1);
     });
 
     test("is refused before a row of it is kept, when the record has no room for them or it does not end", async () => {

@@ -3,8 +3,10 @@ import {
   type ExpectedTable,
   readSeekTable,
   readSeekTableRows,
+  readTableOutline,
   type SeekTable,
   type TableFrame,
+  type TableOutline,
   type TableRow,
 } from "@soar/seekable-tar";
 import { type CallOptions, type ObjectStore, readObject } from "@soar/storage";
@@ -20,8 +22,8 @@ export interface BackupTable {
 }
 
 export interface ReadTableOptions extends CallOptions {
-  /** Is shown every frame as it is asked for, in order: they may arrive in another. */
-  readonly onFrame?: ((frame: Promise<Buffer>) => void) | undefined;
+  /** Is shown every frame that was read, in order, for as long as the call takes. */
+  readonly onFrame?: ((frame: Buffer) => void) | undefined;
 }
 
 /** Of one backup: a tar stream for each tablespace. No server has so many. */
@@ -58,22 +60,44 @@ export async function readBackupTable(
   table: BackupTable,
   options: ReadTableOptions = {},
 ): Promise<SeekTable> {
+  return await readWhole(store, table, options, readSeekTable);
+}
+
+/**
+ * `readBackupTable`, but with the entries only in memory: members are read again where they are stored, in a few frames, by whoever goes
+ * through them, so that memory does not grow with the database. `onFrame` is shown these, too. Going through the members rejects
+ * with `ARCHIVE_DAMAGED`.
+ */
+export async function readBackupOutline(
+  store: ObjectStore,
+  table: BackupTable,
+  options: ReadTableOptions = {},
+): Promise<TableOutline> {
+  return await readWhole(store, table, options, readTableOutline);
+}
+
+async function readWhole<Table>(
+  store: ObjectStore,
+  table: BackupTable,
+  options: ReadTableOptions,
+  read: (table: Parameters<typeof readSeekTable>[0]) => Promise<Table>,
+): Promise<Table> {
   try {
     const plainBytes = table.frames.reduce((sum, { plainLength }) => sum + plainLength, 0);
     if (table.expected !== undefined && plainBytes > COLLECTED_AT_ONCE_BYTES)
       await goThrough(readSeekTableRows(readerOf(store, table, { signal: options.signal })));
-    return await readSeekTable(readerOf(store, table, options));
+    return await read(readerOf(store, table, options));
   } catch (error) {
     throw asRepositoryDamage(error);
   }
 }
 
-/** The rows of the table frame by frame, with bounded memory. Rejects as `readBackupTable` does. */
+/** The rows of the table frame by frame, with bounded memory; those of one are gone through before the next is asked for. Rejects as `readBackupTable` does. */
 export async function* readBackupTableRows(
   store: ObjectStore,
   table: BackupTable,
   options: ReadTableOptions = {},
-): AsyncGenerator<TableRow[], void, undefined> {
+): AsyncGenerator<Iterable<TableRow>, void, undefined> {
   try {
     yield* readSeekTableRows(readerOf(store, table, options));
   } catch (error) {
@@ -81,7 +105,7 @@ export async function* readBackupTableRows(
   }
 }
 
-async function goThrough(table: AsyncIterable<readonly TableRow[]>): Promise<void> {
+async function goThrough(table: AsyncIterable<Iterable<TableRow>>): Promise<void> {
   let isEnded = false;
   for await (const rows of table) for (const { kind } of rows) isEnded = kind === "end";
   if (isEnded) return;
@@ -112,11 +136,8 @@ function readerOf(
     name: `${store.location}/${key}`,
     frames,
     expected,
-    fetch(offset, length, stop) {
-      const frame = readObject(store, key, { range: { offset, length }, signal: stop });
-      onFrame?.(frame);
-      return frame;
-    },
+    fetch: (offset, length, stop) => readObject(store, key, { range: { offset, length }, signal: stop }),
+    onFrame,
     signal,
   };
 }

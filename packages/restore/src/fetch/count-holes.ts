@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { readBackupTable, tableOf, type BackupRecord } from "@soar/repository";
+import { readBackupTableRows, tableOf, type BackupRecord } from "@soar/repository";
+import type { Codec } from "@soar/seekable-tar";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 
 /** A member of nothing but zeros is much smaller than this. */
@@ -14,18 +15,22 @@ export async function countHoles(
   backup: BackupRecord,
   options: CallOptions = {},
 ): Promise<ReadonlyMap<string, number>> {
-  const table = await readBackupTable(store, tableOf(backup), options);
   const zeros = new Map<number, Buffer>();
   const holes = new Map<string, number>();
-  for (const { name, members } of table.archives) {
-    let bytes = 0;
-    for (let index = 0; index < members.length; index += 1) {
-      const { plainLength, storedLength, codec, sha256 } = members.get(index);
+  const codecs: Codec[] = [];
+  let [chunkBytes, archive] = [0, ""];
+  for await (const rows of readBackupTableRows(store, tableOf(backup), options)) {
+    for (const row of rows) {
+      if (row.kind === "header") chunkBytes = row.chunkBytes;
+      else if (row.kind === "object") codecs.push(row.codec);
+      else if (row.kind === "archive") holes.set((archive = row.name), 0);
+      if (row.kind !== "member") continue;
+      const { object, plainLength, storedLength, sha256 } = row;
       const mayBeZeros =
-        codec === "none" ? plainLength === table.chunkBytes : storedLength * SMALLEST_RATIO < plainLength;
-      if (mayBeZeros && zerosOf(plainLength, zeros).equals(sha256)) bytes += plainLength;
+        codecs[object] === "none" ? plainLength === chunkBytes : storedLength * SMALLEST_RATIO < plainLength;
+      if (mayBeZeros && zerosOf(plainLength, zeros).equals(sha256))
+        holes.set(archive, (holes.get(archive) ?? 0) + plainLength);
     }
-    holes.set(name, bytes);
   }
   return holes;
 }

@@ -2,8 +2,8 @@ import { basename, dirname, join } from "node:path";
 import { makeDirectory, moveEntry, type Owner, readIfPresent, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
-import { BACKUP_OBJECTS, readBackupObject, readBackupTable, tableOf, type BackupRecord } from "@soar/repository";
-import type { CodecPool, ExtractOptions, ExtractSummary, SeekArchive, SeekTable } from "@soar/seekable-tar";
+import { BACKUP_OBJECTS, readBackupObject, readBackupOutline, tableOf, type BackupRecord } from "@soar/repository";
+import type { CodecPool, ExtractOptions, ExtractSummary, ArchiveOutline, TableOutline } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { inDataDirectory, RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { FetchCount, type FetchedWork, type FetchProgress } from "../work-done.ts";
@@ -39,10 +39,9 @@ export interface FetchOptions {
 export async function fetchBackup(store: ObjectStore, options: FetchOptions): Promise<FetchedWork> {
   const { backup, dataDir, tablespaces, owner, keepsLinks = false, signal } = options;
   const count = new FetchCount();
-  const table = await readBackupTable(store, tableOf(backup), {
+  const table = await readBackupOutline(store, tableOf(backup), {
     signal,
-    // A frame that does not come ends the reading itself.
-    onFrame: (frame) => void frame.then((bytes) => count.received(bytes)).catch(() => undefined),
+    onFrame: (frame) => count.received(frame),
   });
   const base = requireArchive(table, "base", backup);
   requireEntries(base, backup);
@@ -83,7 +82,11 @@ export async function fetchBackup(store: ObjectStore, options: FetchOptions): Pr
 }
 
 /** Whole or not at all: half of it would be taken for a damaged cluster. */
-async function placeControlFile(base: SeekArchive, dataDir: string, options: ExtractOptions): Promise<ExtractSummary> {
+async function placeControlFile(
+  base: ArchiveOutline,
+  dataDir: string,
+  options: ExtractOptions,
+): Promise<ExtractSummary> {
   const waiting = `${RESTORE_STATE_DIRECTORY}/pg_control.new`;
   const extracted = await extractStored(base, {
     ...options,
@@ -104,7 +107,7 @@ function isBelow(path: string, directory: string): boolean {
   return path === directory || path.startsWith(`${directory}/`);
 }
 
-function requireArchive(table: SeekTable, name: string, { label }: BackupRecord): SeekArchive {
+function requireArchive(table: TableOutline, name: string, { label }: BackupRecord): ArchiveOutline {
   const archive = table.archives.find((candidate) => candidate.name === name);
   if (archive !== undefined) return archive;
   throw new SoarError("REPOSITORY_DAMAGED", `the seek table of backup '${label}' has no archive '${name}'`, {

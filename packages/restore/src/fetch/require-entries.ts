@@ -1,6 +1,6 @@
 import { SoarError } from "@soar/errors";
 import { BACKUP_OBJECTS, type BackupRecord } from "@soar/repository";
-import type { SeekArchive, SeekTable } from "@soar/seekable-tar";
+import type { ArchiveOutline, TableOutline } from "@soar/seekable-tar";
 import { TABLESPACE_DIRECTORY } from "./delta/tablespace-directory.ts";
 
 /** Without this file no server starts, so it appears last (safety, promise 6). */
@@ -11,7 +11,7 @@ export const CONTROL_FILE = "global/pg_control";
  * fetched, because these files are needed last.
  */
 export function requireEntries(
-  { entries }: SeekArchive,
+  { entries }: ArchiveOutline,
   { label, tablespaces }: Pick<BackupRecord, "label" | "tablespaces">,
 ): void {
   const needed = [
@@ -34,7 +34,7 @@ export function requireEntries(
  * repository's word, anything but directories of a server.
  */
 export function requireLegalEntries(
-  { archives }: Pick<SeekTable, "archives">,
+  { archives }: Pick<TableOutline, "archives">,
   { label, tablespaces }: Pick<BackupRecord, "label" | "tablespaces">,
 ): void {
   const links = new Set(tablespaces.map(({ oid }) => `pg_tblspc/${oid}`));
@@ -56,7 +56,7 @@ export function requireLegalEntries(
   }
 }
 
-function describe({ type, link }: SeekArchive["entries"][number]): string {
+function describe({ type, link }: ArchiveOutline["entries"][number]): string {
   if (type === "symlink" || type === "link") return `a link to '${link}'`;
   return type === "file" || type === "directory" ? "which belongs to no tablespace" : "a special file";
 }

@@ -1,11 +1,11 @@
-import { readBackupTable, tableOf, type BackupRecord } from "@soar/repository";
+import { readBackupOutline, tableOf, type BackupRecord } from "@soar/repository";
 import {
   type CodecPool,
   createCodecPool,
   type PlacedEntry,
   readEntry,
-  type SeekArchive,
-  type SeekTable,
+  type ArchiveOutline,
+  type TableOutline,
 } from "@soar/seekable-tar";
 import { type ObjectStore, readObject } from "@soar/storage";
 import type { BlockRange } from "./file-list.ts";
@@ -16,7 +16,7 @@ export class BackupPages implements AsyncDisposable {
   readonly #store: ObjectStore;
   readonly #backup: BackupRecord;
   readonly #signal: AbortSignal | undefined;
-  #table: Promise<SeekTable> | undefined;
+  #table: Promise<TableOutline> | undefined;
   #pool: CodecPool | undefined;
   readonly #entries = new Map<string, Map<string, PlacedEntry>>();
   /** Directories with files, by the archive's name. */
@@ -88,8 +88,8 @@ export class BackupPages implements AsyncDisposable {
     });
   }
 
-  async #find(name: string): Promise<{ readonly archive: SeekArchive; readonly entry: PlacedEntry } | undefined> {
-    this.#table ??= readBackupTable(this.#store, tableOf(this.#backup), { signal: this.#signal });
+  async #find(name: string): Promise<{ readonly archive: ArchiveOutline; readonly entry: PlacedEntry } | undefined> {
+    this.#table ??= readBackupOutline(this.#store, tableOf(this.#backup), { signal: this.#signal });
     const [archiveName, path] = placeInBackup(name);
     const archive = (await this.#table).archives.find((one) => one.name === archiveName);
     if (archive === undefined) return undefined;

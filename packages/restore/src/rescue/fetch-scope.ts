@@ -4,7 +4,7 @@ import { readTrustedFile } from "@soar/durable-files/reading";
 import { SoarError } from "@soar/errors";
 import { formatTablespaceMap, parseTablespaceMap } from "@soar/pg-tools/labels";
 import { BACKUP_OBJECTS, readBackupObject, type BackupRecord } from "@soar/repository";
-import type { CodecPool, ExtractOptions, FileOwner, SeekArchive, SeekTable } from "@soar/seekable-tar";
+import type { CodecPool, ExtractOptions, FileOwner, ArchiveOutline, TableOutline } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 import { extractStored } from "../fetch/extract-stored.ts";
 import { CONTROL_FILE, requireEntries, requireLegalEntries } from "../fetch/require-entries.ts";
@@ -14,7 +14,7 @@ import { fateOf, initialScope, relationOfFile, type RescueChoice, type RescueSco
 
 export interface FetchScopeOptions {
   readonly backup: BackupRecord;
-  readonly table: SeekTable;
+  readonly table: TableOutline;
   readonly choice: RescueChoice;
   /** Told what was chosen, before it is fetched. */
   onChosen(scope: RescueScope): Promise<void>;
@@ -67,7 +67,7 @@ export async function fetchScope(
     sync: false,
     signal,
   };
-  const extract = async (select: (entry: SeekArchive["entries"][number]) => boolean): Promise<void> => {
+  const extract = async (select: (entry: ArchiveOutline["entries"][number]) => boolean): Promise<void> => {
     for (const archive of options.table.archives) {
       const targetDir = directoryOf(archive, options);
       await makeDirectory(targetDir, { ...SCRATCH_FILE, mode: 0o700, owner });
@@ -117,7 +117,7 @@ async function fillWithPlaceholders(scope: RescueScope, options: FetchScopeOptio
   return placeholders;
 }
 
-function directoryOf({ name }: SeekArchive, { dataDir, tablespaceDir }: FetchScopeOptions): string {
+function directoryOf({ name }: ArchiveOutline, { dataDir, tablespaceDir }: FetchScopeOptions): string {
   return name === "base" ? dataDir : join(tablespaceDir, name);
 }
 
@@ -137,13 +137,13 @@ function isSameScope(a: RescueScope, b: RescueScope): boolean {
 }
 
 /** Plain bytes of what a scope fetches. */
-export function plainBytesOf(table: SeekTable, scope: RescueScope): number {
+export function plainBytesOf(table: TableOutline, scope: RescueScope): number {
   return table.archives
     .flatMap(({ entries }) => entries)
     .reduce((sum, { path, type, size }) => (fateOf(path, type, scope) === "fetch" ? sum + size : sum), 0);
 }
 
-function requireBase(table: SeekTable, { label }: BackupRecord): SeekArchive {
+function requireBase(table: TableOutline, { label }: BackupRecord): ArchiveOutline {
   const base = table.archives.find(({ name }) => name === "base");
   if (base !== undefined) return base;
   throw new SoarError(

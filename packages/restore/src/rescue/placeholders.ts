@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { writeZeros } from "@soar/durable-files";
-import type { FileOwner, SeekArchive } from "@soar/seekable-tar";
+import type { FileOwner, ArchiveOutline } from "@soar/seekable-tar";
 
-type Entry = SeekArchive["entries"][number];
+type Entry = ArchiveOutline["entries"][number];
 
 export interface PlaceholderOptions {
   readonly targetDir: string;

@@ -1,4 +1,4 @@
-import { readBackupTable, tableOf } from "@soar/repository";
+import { readBackupOutline, tableOf } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { withPlanLease } from "../plan/plan-lease.ts";
 import type { RestorePlan } from "../plan/plan.ts";
@@ -46,7 +46,7 @@ export async function rescueWith<T>(
   options: ScratchOptions,
   { choices, verify, ...work }: RescueWork<T>,
 ): Promise<Rescued<T>> {
-  const table = await readBackupTable(store, tableOf(plan.backup), { signal: options.signal });
+  const table = await readBackupOutline(store, tableOf(plan.backup), { signal: options.signal });
   for (const choice of choices) {
     const result = await withScratchCluster(store, plan, options, {
       ...work,

@@ -1,6 +1,6 @@
 import type { RecoveryEvent, RecoveryOutcome } from "@soar/pg-tools/cluster";
 import type { ConnectionConfig } from "@soar/pg-tools/replication";
-import type { SeekTable } from "@soar/seekable-tar";
+import type { TableOutline } from "@soar/seekable-tar";
 import type { FetchedScope } from "./fetch-scope.ts";
 import type { RescueChoice, RescueScope } from "./rescue-scope.ts";
 import type { ScratchDirectory } from "./scratch-directory.ts";
@@ -53,7 +53,7 @@ export interface ScratchCluster {
 
 export interface ScratchWork<T> {
   readonly choice: RescueChoice;
-  readonly table: SeekTable;
+  readonly table: TableOutline;
   /** The database that is rescued; no other one can be opened. Undefined when everything is fetched and any will do. */
   readonly database: string | undefined;
   /** Tells what speaks against the choice of files, seen from the state that was reached; undefined when nothing does. */

@@ -137,6 +137,27 @@ test("extracts random archives", async () => {
   );
 });
 
+test("a worker is told of a part of the files of a range at a time, and is given the bytes of these only", async () => {
+  const made = Array.from({ length: 700 }, (_, at) => file(`base/${at}`, makeContent(at, 1 + (at % 300))));
+  const { store, archive } = await archived(makeTar(made));
+  const told: number[] = [];
+  let given = 0;
+  const counting: CodecPool = {
+    ...pool,
+    extract: async (stored, members, options) => {
+      told.push(members.reduce((sum, { writes, creations }) => sum + writes.length + creations.length, 0));
+      given += stored.length;
+      return await pool.extract(stored, members, options);
+    },
+  };
+  await extractArchive(archive, optionsFor(store, { pool: counting, rangeBytes: 1e6 }));
+  expect(store.fetched).toHaveLength(1);
+  expect(told.reduce((sum, count) => sum + count, 0)).toBe(700);
+  expect(Math.max(...told)).toBeLessThanOrEqual(256);
+  expect(given).toBe(store.fetched[0]?.length);
+  for (const { path, content } of made) expect(readFileSync(join(target, path))).toEqual(content);
+});
+
 describe("choosing", () => {
   const made = [
     file("global/pg_control", makeContent(3, 8192)),

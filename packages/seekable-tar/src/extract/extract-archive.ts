@@ -3,12 +3,13 @@ import { mapOrdered } from "@soar/task-pool";
 import type { CodecPool } from "../codec-pool.ts";
 import type { FileCreation } from "../pool/tasks.ts";
 import type { FetchOptions } from "../read/fetch-ranges.ts";
-import type { SeekArchive } from "../table/seek-table.ts";
+import type { ArchiveOutline } from "../table/seek-table.ts";
 import { DirectoryTree } from "./directory-tree.ts";
 import { extractMembers } from "./extract-members.ts";
 import { makeHardLinks, makeSymlinks } from "./make-links.ts";
 import { OpenFiles } from "./open-files.ts";
 import { type EntryChoice, type ExtractionPlan, planExtraction } from "./plan-extraction.ts";
+import { type PlannedMember, planMembers } from "./plan-members.ts";
 import type { PlannedEntry } from "./planned-entry.ts";
 import { syncPath } from "./sync-path.ts";
 
@@ -55,12 +56,13 @@ const SYNCS_AT_ONCE = 4;
  * `ARCHIVE_DAMAGED`, naming object and bytes, before a damaged member is written; with `FILE_UNWRITABLE`, `DISK_FULL`,
  * `ABORTED`, and with what `fetch` rejects with.
  */
-export async function extractArchive(archive: SeekArchive, options: ExtractOptions): Promise<ExtractSummary> {
+export async function extractArchive(archive: ArchiveOutline, options: ExtractOptions): Promise<ExtractSummary> {
   const plan = planExtraction(archive, options);
   await using tree = new DirectoryTree(resolve(options.targetDir), options.owner);
   await prepareDirectories(plan, tree);
   await createEmptyFiles(plan.emptyFiles, tree, options);
-  const { wholeFiles, ...summary } = await writeContent(plan, tree, options);
+  const members = planMembers(archive.members.openCursor(options.signal), plan.files);
+  const { wholeFiles, ...summary } = await writeContent({ ...plan, members }, tree, options);
   await syncFiles([...plan.emptyFiles, ...wholeFiles], tree, options);
   await makeHardLinks(plan.hardLinks, tree, { overwrite: mayOverwrite(options) });
   await makeSymlinks(plan.symlinks, tree, { overwrite: mayOverwrite(options) });
@@ -96,7 +98,7 @@ async function createEmptyFiles(
 
 /** Everything that members hold; files that several of them were written to are durable then, with `sync`. */
 async function writeContent(
-  plan: ExtractionPlan,
+  plan: ExtractionPlan & { readonly members: AsyncIterable<PlannedMember> },
   tree: DirectoryTree,
   options: ExtractOptions,
 ): Promise<ExtractSummary & { readonly wholeFiles: readonly PlannedEntry[] }> {

@@ -1,8 +1,14 @@
-import { mapOrdered } from "@soar/task-pool";
+import { free, mapOrdered, MemoryBudget } from "@soar/task-pool";
 import type { CodecPool } from "../codec-pool.ts";
 import type { ExtractedRun, FileCreation, FileWrite, Place } from "../pool/tasks.ts";
 import { damagedRange } from "../read/damaged.ts";
-import { type FetchedRange, type FetchOptions, fetchRanges, isWholeMemory } from "../read/fetch-ranges.ts";
+import {
+  type FetchedRange,
+  type FetchOptions,
+  fetchRanges,
+  isWholeMemory,
+  MEMORY_BYTES,
+} from "../read/fetch-ranges.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { isWholeFile, type PlannedMember, type PlannedRun } from "./plan-members.ts";
 import type { PlannedEntry } from "./planned-entry.ts";
@@ -29,6 +35,8 @@ export interface ExtractedMember {
 const ITEMS_PER_WORKER = 4;
 /** Ranges in work per worker: decompressing, writing, or waiting for their files to be opened or synced. */
 const RANGES_PER_WORKER = 2;
+/** Runs of bytes that a worker is told of at once. */
+const TASK_RUNS = 256;
 /** Members among which the order of reading may be changed: of an incremental, neighbours lie in different objects. */
 const WINDOW = 256;
 
@@ -37,7 +45,7 @@ const WINDOW = 256;
  * checked by the workers before any of their bytes are written, and written by the workers. Yields what was done.
  */
 export async function* extractMembers(
-  planned: Iterable<PlannedMember>,
+  planned: AsyncIterable<PlannedMember>,
   open: OpenFiles,
   options: ExtractMembersOptions,
 ): AsyncGenerator<ExtractedMember, void, undefined> {
@@ -46,7 +54,7 @@ export async function* extractMembers(
   const wanted = options.keepUnchanged ? leaveOutUnchanged(planned, open, options, kept) : planned;
   const extract = async (range: FetchedRange<PlannedMember>, stop: AbortSignal): Promise<ExtractedMember> =>
     await extractRange(range, open, options, stop);
-  const fetched = fetchRanges(sortWindows(wanted), options);
+  const fetched = fetchRanges(sortWindows(wanted), new MemoryBudget(MEMORY_BYTES), options);
   for await (const extracted of mapOrdered(fetched, extract, { maxItems: pool.workers * RANGES_PER_WORKER, signal })) {
     yield extracted;
     yield* kept.splice(0);
@@ -54,26 +62,54 @@ export async function* extractMembers(
   yield* kept;
 }
 
-/** One task of a worker: the memory of the whole range moves there, instead of being copied member by member. */
+/** In one task of a worker, or where it holds very many members, in several. */
 async function extractRange(
-  { members, offset, bytes }: FetchedRange<PlannedMember>,
+  range: FetchedRange<PlannedMember>,
   open: OpenFiles,
   options: ExtractMembersOptions,
   signal: AbortSignal,
 ): Promise<ExtractedMember> {
-  const tasks = await Promise.all(members.map(async (member) => await toTask(member, offset, open, options)));
-  const damaged = await options.pool.extract(bytes, tasks, { transfer: isWholeMemory(bytes), signal });
+  using _ = range.share;
+  for (const members of tasksOf(range.members)) await extractTask({ ...range, members }, open, options, signal);
+  if (isWholeMemory(range.bytes)) free(range.bytes);
+  const runs = range.members.flatMap((member) => member.runs);
+  return {
+    writtenBytes: runs.reduce((sum, { length }) => sum + length, 0),
+    fetchedBytes: range.members.reduce((sum, { location }) => sum + location.storedLength, 0),
+    sparedBytes: 0,
+    wholeFiles: runs.filter(isWholeFile).map(({ file }) => file),
+  };
+}
+
+/** Members in the order given, cut where a worker would be told of too many. */
+function* tasksOf(members: readonly PlannedMember[]): Generator<readonly PlannedMember[]> {
+  let [from, runs] = [0, 0];
+  for (const [at, member] of members.entries()) {
+    if (at > from && runs + member.runs.length > TASK_RUNS) {
+      yield members.slice(from, at);
+      [from, runs] = [at, 0];
+    }
+    runs += member.runs.length;
+  }
+  yield from === 0 ? members : members.slice(from);
+}
+
+/** The memory of a whole range moves to the worker, instead of being copied member by member; of a part of it, a copy does. */
+async function extractTask(
+  { members, offset, bytes }: FetchedRange<PlannedMember>,
+  open: OpenFiles,
+  options: ExtractMembersOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const from = Math.min(...members.map(({ location }) => location.offset)) - offset;
+  const to = Math.max(...members.map(({ location }) => location.offset + location.storedLength)) - offset;
+  const tasks = await Promise.all(members.map(async (member) => await toTask(member, offset + from, open, options)));
+  const part = bytes.subarray(from, to);
+  const damaged = await options.pool.extract(part, tasks, { transfer: isWholeMemory(part), signal });
   if (damaged !== undefined) throw damageOf(members[damaged.index], damaged.message);
   for (const { runs } of members) {
     for (const { file, length } of runs.filter((run) => !isWholeFile(run))) await open.complete(file, length);
   }
-  const runs = members.flatMap((member) => member.runs);
-  return {
-    writtenBytes: runs.reduce((sum, { length }) => sum + length, 0),
-    fetchedBytes: members.reduce((sum, { location }) => sum + location.storedLength, 0),
-    sparedBytes: 0,
-    wholeFiles: runs.filter(isWholeFile).map(({ file }) => file),
-  };
 }
 
 async function toTask(
@@ -115,7 +151,7 @@ async function toWrite(
 
 /** Passes on the members whose bytes are not in place yet; what is, is completed and noted in `kept`. */
 async function* leaveOutUnchanged(
-  planned: Iterable<PlannedMember>,
+  planned: AsyncIterable<PlannedMember>,
   open: OpenFiles,
   { pool, signal }: ExtractMembersOptions,
   kept: ExtractedMember[],
@@ -143,9 +179,7 @@ async function* leaveOutUnchanged(
 }
 
 /** Sorts every `WINDOW` members by where they are stored, so that they can be read in few large ranges. */
-async function* sortWindows(
-  members: AsyncIterable<PlannedMember> | Iterable<PlannedMember>,
-): AsyncGenerator<PlannedMember, void, undefined> {
+async function* sortWindows(members: AsyncIterable<PlannedMember>): AsyncGenerator<PlannedMember, void, undefined> {
   let window: PlannedMember[] = [];
   for await (const member of members) {
     if (window.push(member) < WINDOW) continue;

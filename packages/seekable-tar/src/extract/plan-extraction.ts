@@ -1,8 +1,7 @@
 import { SoarError } from "@soar/errors";
 import type { FileOwner } from "../pool/tasks.ts";
-import type { SeekArchive } from "../table/seek-table.ts";
 import type { PlacedEntry } from "../table/row.ts";
-import { type PlannedMember, planMembers } from "./plan-members.ts";
+import type { ArchiveOutline } from "../table/seek-table.ts";
 import type { PlannedEntry, PlannedLink } from "./planned-entry.ts";
 
 export interface EntryChoice {
@@ -21,8 +20,6 @@ export interface ExtractionPlan {
   readonly directories: readonly PlannedEntry[];
   readonly emptyFiles: readonly PlannedEntry[];
   readonly files: readonly PlannedEntry[];
-  /** What of which member belongs where in `files`. Made as it is walked, once: a large cluster has millions of them. */
-  readonly members: Iterable<PlannedMember>;
   readonly symlinks: readonly PlannedLink[];
   readonly hardLinks: readonly PlannedLink[];
 }
@@ -31,7 +28,7 @@ export interface ExtractionPlan {
  * Chooses entries and checks every path, before anything is touched. Of several entries with one path the last one counts,
  * as for `tar`. Throws `FORMAT_INVALID` for a path that leads out of the target directory and for devices and pipes.
  */
-export function planExtraction({ entries, members }: SeekArchive, choice: EntryChoice): ExtractionPlan {
+export function planExtraction({ entries }: ArchiveOutline, choice: EntryChoice): ExtractionPlan {
   const byPath = new Map<string, PlacedEntry>();
   for (const entry of entries) {
     if (choice.select?.(entry) === false) continue;
@@ -54,7 +51,7 @@ export function planExtraction({ entries, members }: SeekArchive, choice: EntryC
       plan.hardLinks.push({ ...planned, target: checkPath(hardLinkTarget(entry, choice), entry) });
     else throw refused(entry, "it is a device or a named pipe");
   }
-  return { ...plan, members: planMembers(members, plan.files) };
+  return plan;
 }
 
 /** A hard link names an entry of the archive, which may have been mapped too. */

@@ -1,5 +1,5 @@
 import type { MemberLocation } from "../table/row.ts";
-import type { SeekArchive } from "../table/seek-table.ts";
+import type { MemberCursor } from "../table/member-source.ts";
 import type { PlannedEntry } from "./planned-entry.ts";
 
 /** A run of a member's plain bytes that belongs at one place of a file. */
@@ -21,36 +21,29 @@ export interface PlannedMember {
   readonly runs: readonly PlannedRun[];
 }
 
+/** Writers put at most a thousand files into a member. Whoever put more there has it read once for so many. */
+const RUNS_AT_ONCE = 2048;
+
 /** The members that hold the content of the files, in the order of the archive; `files` come in that order, too. */
-export function* planMembers(
-  members: SeekArchive["members"],
+export async function* planMembers(
+  members: MemberCursor,
   files: Iterable<PlannedEntry>,
-): Generator<PlannedMember, void, undefined> {
-  let open: { index: number; runs: PlannedRun[] } | undefined;
+): AsyncGenerator<PlannedMember, void, undefined> {
+  let open: { location: MemberLocation; index: number; runs: PlannedRun[] } | undefined;
   for (const file of files) {
-    for (const { index, ...run } of runsOf(members, file)) {
-      if (open !== undefined && open.index !== index) {
-        yield { location: members.get(open.index), runs: open.runs };
-        open = undefined;
+    let index = file.entry.member;
+    let plainOffset = file.entry.offset;
+    for (let filePosition = 0; filePosition < file.entry.size;) {
+      if (open === undefined || open.index !== index || open.runs.length === RUNS_AT_ONCE) {
+        if (open !== undefined && open.runs.length > 0) yield open;
+        open = { location: await members.at(index), index, runs: [] };
       }
-      open ??= { index, runs: [] };
-      open.runs.push(run);
+      const length = Math.min(open.location.plainLength - plainOffset, file.entry.size - filePosition);
+      if (length > 0) open.runs.push({ file, plainOffset, length, filePosition });
+      filePosition += length;
+      plainOffset = 0;
+      index++;
     }
   }
-  if (open !== undefined) yield { location: members.get(open.index), runs: open.runs };
-}
-
-function* runsOf(
-  members: SeekArchive["members"],
-  file: PlannedEntry,
-): Generator<PlannedRun & { index: number }, void, undefined> {
-  let index = file.entry.member;
-  let plainOffset = file.entry.offset;
-  for (let filePosition = 0; filePosition < file.entry.size;) {
-    const length = Math.min(members.plainLength(index) - plainOffset, file.entry.size - filePosition);
-    if (length > 0) yield { index, file, plainOffset, length, filePosition };
-    filePosition += length;
-    plainOffset = 0;
-    index++;
-  }
+  if (open !== undefined && open.runs.length > 0) yield open;
 }

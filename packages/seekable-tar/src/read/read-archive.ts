@@ -1,9 +1,10 @@
-import { mapOrdered } from "@soar/task-pool";
+import { mapOrdered, MemoryBudget } from "@soar/task-pool";
 import type { CodecPool } from "../codec-pool.ts";
+import type { MemberCursor } from "../table/member-source.ts";
 import type { MemberLocation, PlacedEntry } from "../table/row.ts";
-import type { SeekArchive } from "../table/seek-table.ts";
+import type { ArchiveOutline } from "../table/seek-table.ts";
 import { describeDamage } from "./damaged.ts";
-import { type FetchedMember, fetchMembers, type FetchOptions } from "./fetch-ranges.ts";
+import { type FetchedMember, fetchMembers, type FetchOptions, MEMORY_BYTES } from "./fetch-ranges.ts";
 
 export interface ReadOptions extends FetchOptions {
   readonly pool: CodecPool;
@@ -24,12 +25,15 @@ const ITEMS_PER_WORKER = 3;
  * `ARCHIVE_DAMAGED`, naming object and bytes, and with what `fetch` rejects with.
  */
 export async function* readArchive(
-  { members }: SeekArchive,
+  { members }: ArchiveOutline,
   options: ReadOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const parts = (function* all(): Generator<WantedPart> {
-    for (let index = 0; index < members.length; index++)
-      yield { location: members.get(index), from: 0, to: members.plainLength(index) };
+  const cursor = members.openCursor(options.signal);
+  const parts = (async function* all(): AsyncGenerator<WantedPart> {
+    for (let index = 0; index < members.length; index++) {
+      const location = await cursor.at(index);
+      yield { location, from: 0, to: location.plainLength };
+    }
   })();
   yield* readParts(parts, options);
 }
@@ -39,7 +43,7 @@ export async function* readArchive(
  * range is not inside of the content; rejects otherwise as `readArchive` does.
  */
 export async function* readEntry(
-  archive: SeekArchive,
+  archive: ArchiveOutline,
   entry: PlacedEntry,
   options: ReadEntryOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
@@ -48,11 +52,12 @@ export async function* readEntry(
     throw new RangeError(
       `bytes ${offset} to ${offset + length} are not inside of '${entry.path}' with ${entry.size} bytes`,
     );
-  yield* readParts(partsOf(archive, entry.member, entry.offset + offset, length), options);
+  const cursor = archive.members.openCursor(options.signal);
+  yield* readParts(partsOf(cursor, entry.member, { skip: entry.offset + offset, length }), options);
 }
 
 /** The entry with this path; the last one where an archive has several, as `tar` does. */
-export function findEntry({ entries }: SeekArchive, path: string): PlacedEntry | undefined {
+export function findEntry({ entries }: ArchiveOutline, path: string): PlacedEntry | undefined {
   return entries.findLast((entry) => entry.path === path);
 }
 
@@ -63,17 +68,25 @@ interface WantedPart {
 }
 
 /** The parts of members that hold `length` bytes from byte `skip` on, counted from the start of member `first`. */
-function* partsOf({ members }: SeekArchive, first: number, skip: number, length: number): Generator<WantedPart> {
+async function* partsOf(
+  members: MemberCursor,
+  first: number,
+  { skip, length }: { readonly skip: number; readonly length: number },
+): AsyncGenerator<WantedPart> {
   let start = 0;
   for (let index = first; start < skip + length; index++) {
-    const end = start + members.plainLength(index);
+    const location = await members.at(index);
+    const end = start + location.plainLength;
     if (end > skip && length > 0)
-      yield { location: members.get(index), from: Math.max(0, skip - start), to: Math.min(end, skip + length) - start };
+      yield { location, from: Math.max(0, skip - start), to: Math.min(end, skip + length) - start };
     start = end;
   }
 }
 
-async function* readParts(parts: Iterable<WantedPart>, options: ReadOptions): AsyncGenerator<Buffer, void, undefined> {
+async function* readParts(
+  parts: AsyncIterable<WantedPart>,
+  options: ReadOptions,
+): AsyncGenerator<Buffer, void, undefined> {
   const { pool, signal } = options;
   const open = async (
     { wanted: { location, from, to }, stored, release }: FetchedMember<WantedPart>,
@@ -87,5 +100,10 @@ async function* readParts(parts: Iterable<WantedPart>, options: ReadOptions): As
       throw describeDamage(error, location);
     }
   };
-  yield* mapOrdered(fetchMembers(parts, options), open, { maxItems: pool.workers * ITEMS_PER_WORKER, signal });
+  yield* mapOrdered(fetchMembers(parts, new MemoryBudget(MEMORY_BYTES), options), open, {
+    maxItems: pool.workers * ITEMS_PER_WORKER,
+    maxWeight: MEMORY_BYTES,
+    weigh: ({ wanted }) => wanted.location.plainLength,
+    signal,
+  });
 }

@@ -1,5 +1,6 @@
 import type { Codec } from "../codec/codec.ts";
 import { STORED_DIGEST_BYTES } from "../codec/sums.ts";
+import type { MemberCursor, MemberSource } from "./member-source.ts";
 import type { MemberLocation } from "./row.ts";
 
 /** An object that members lie in. */
@@ -17,7 +18,7 @@ const RECORDS_PER_SLAB = 16_384;
  * Members in 64 bytes each instead of some 400 as JavaScript objects: the 400,000 members of a 420 GB cluster take 26
  * MB. Grows in slabs, so that growing never needs the memory twice.
  */
-export class MemberList {
+export class MemberList implements MemberSource {
   readonly #objects: readonly MemberObject[];
   readonly #slabs: Buffer[] = [];
   #length = 0;
@@ -60,6 +61,10 @@ export class MemberList {
       crc32c: slab.readUInt32LE(at + 52),
       storedDigest: slab.subarray(at + STORED_DIGEST_AT, at + STORED_DIGEST_AT + STORED_DIGEST_BYTES),
     };
+  }
+
+  openCursor(): MemberCursor {
+    return { at: (index) => this.get(index) };
   }
 
   plainLength(index: number): number {

@@ -7,6 +7,8 @@ import { TABLE_FORMAT, TABLE_VERSION, type TableRow } from "./row.ts";
 
 const WHAT = "a line of the seek table";
 const SHA256_BYTES = 32;
+/** What a digest is read into, longer than any. */
+const DIGEST_TEXT = Buffer.alloc(64);
 const ENTRY_TYPES: readonly TarEntryType[] = ["file", "directory", "symlink", "link", "special"];
 
 /**
@@ -123,10 +125,15 @@ class Fields {
 
   digest(length: number): Buffer {
     const text = this.text();
-    const bytes = Buffer.from(text, "base64");
-    return bytes.length === length && bytes.toString("base64") === text
-      ? bytes
-      : this.#wrong(`${length} bytes of a SHA-256 in base64`);
+    const isDigest =
+      text.length <= DIGEST_TEXT.length &&
+      DIGEST_TEXT.write(text, "base64") === length &&
+      DIGEST_TEXT.toString("base64", 0, length) === text;
+    if (!isDigest) return this.#wrong(`${length} bytes of a SHA-256 in base64`);
+    // So small, it lies in the heap, which gives it back with all other garbage; not so a part of Node's pool of small buffers.
+    const bytes = Buffer.alloc(length);
+    bytes.set(DIGEST_TEXT.subarray(0, length));
+    return bytes;
   }
 
   end(): void {

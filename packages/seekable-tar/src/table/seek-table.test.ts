@@ -9,6 +9,7 @@ import { DigestIndex } from "./digest-index.ts";
 import type { MemberLocation, TableRow } from "./row.ts";
 import { SeekTableWriter } from "./seek-table-writer.ts";
 import { readSeekTable } from "./read-seek-table.ts";
+import { MemberList } from "./member-list.ts";
 import { TableBuilder } from "./table-builder.ts";
 
 const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
@@ -170,7 +171,7 @@ describe("a stored table", () => {
       { kind: "end", archives: 1 },
     ];
     const build = (rows: readonly TableRow[]): unknown => {
-      const builder = new TableBuilder();
+      const builder = new TableBuilder((objects) => new MemberList(objects));
       try {
         for (const row of rows) builder.add(row);
         return builder.end();

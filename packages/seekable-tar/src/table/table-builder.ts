@@ -1,24 +1,44 @@
 import { invalid } from "../codec/damage.ts";
-import type { PlacedEntry, TableRow } from "./row.ts";
-import { MemberList, type MemberObject } from "./member-list.ts";
-import type { SeekArchive, SeekTable } from "./seek-table.ts";
+import { EntryOrder } from "./entry-order.ts";
+import type { MemberObject } from "./member-list.ts";
+import type { MemberRow, PlacedEntry, TableRow } from "./row.ts";
 
 const WHAT = "the seek table";
 
-interface OpenArchive {
+/** What becomes of the members of an archive. */
+export interface MemberCollection {
+  readonly length: number;
+  push(object: number, member: MemberRow): void;
+}
+
+export interface BuiltArchive<Members> {
   readonly name: string;
-  readonly members: MemberList;
+  readonly members: Members;
+  readonly entries: readonly PlacedEntry[];
+  readonly plainBytes: number;
+}
+
+interface OpenArchive<Members> {
+  readonly name: string;
+  readonly members: Members;
   readonly entries: PlacedEntry[];
+  readonly order: EntryOrder;
   plainBytes: number;
 }
 
 /** Collects the rows of a seek table and refuses one whose parts do not fit together, with `FORMAT_INVALID`. */
-export class TableBuilder {
+export class TableBuilder<Members extends MemberCollection> {
+  readonly #openMembers: (objects: readonly MemberObject[]) => Members;
   readonly #objects: MemberObject[] = [];
-  readonly #archives: SeekArchive[] = [];
+  readonly #archives: BuiltArchive<Members>[] = [];
   #chunkBytes: number | undefined;
-  #open: OpenArchive | undefined;
+  #open: OpenArchive<Members> | undefined;
   #ended = false;
+
+  /** `openMembers` is called as an archive begins, with all objects that were named; more may follow. */
+  constructor(openMembers: (objects: readonly MemberObject[]) => Members) {
+    this.#openMembers = openMembers;
+  }
 
   add(row: TableRow): void {
     if (this.#ended) throw invalid(WHAT, "lines follow its last one");
@@ -35,7 +55,7 @@ export class TableBuilder {
         this.#begin(row.name);
         break;
       case "entry":
-        this.#opened().entries.push(row.entry);
+        this.#addEntry(row.entry);
         break;
       case "member":
         this.#addMember(row);
@@ -51,7 +71,7 @@ export class TableBuilder {
     }
   }
 
-  end(): SeekTable {
+  end(): { readonly chunkBytes: number; readonly archives: readonly BuiltArchive<Members>[] } {
     if (!this.#ended || this.#chunkBytes === undefined) throw invalid(WHAT, "it ends before its last line");
     return { chunkBytes: this.#chunkBytes, archives: this.#archives };
   }
@@ -59,46 +79,36 @@ export class TableBuilder {
   #begin(name: string): void {
     if (this.#open !== undefined || this.#archives.some((archive) => archive.name === name))
       throw invalid(WHAT, `the archive '${name}' begins inside of another or twice`);
-    this.#open = { name, members: new MemberList(this.#objects), entries: [], plainBytes: 0 };
+    const members = this.#openMembers(this.#objects);
+    this.#open = { name, members, entries: [], order: new EntryOrder(), plainBytes: 0 };
   }
 
-  #addMember(row: TableRow & { kind: "member" }): void {
+  #addEntry(entry: PlacedEntry): void {
+    const archive = this.#opened();
+    archive.order.entry(entry);
+    archive.entries.push(entry);
+  }
+
+  #addMember(row: MemberRow): void {
     if (row.object >= this.#objects.length) throw invalid(WHAT, `there is no object ${row.object}`);
     if (row.plainLength === 0) throw invalid(WHAT, "a member holds nothing");
     const archive = this.#opened();
+    archive.order.member(row.plainLength);
     archive.members.push(row.object, row);
     archive.plainBytes += row.plainLength;
   }
 
   #endArchive(row: TableRow & { kind: "archive-end" }): void {
-    const { name, members, entries, plainBytes } = this.#opened();
+    const { name, members, entries, order, plainBytes } = this.#opened();
     if (row.members !== members.length || row.entries !== entries.length || row.plainBytes !== plainBytes)
       throw invalid(WHAT, `the counts of the archive '${name}' do not fit its lines`);
-    checkEntries(members, entries);
+    order.end();
     this.#archives.push({ name, members, entries, plainBytes });
     this.#open = undefined;
   }
 
-  #opened(): OpenArchive {
+  #opened(): OpenArchive<Members> {
     if (this.#open === undefined) throw invalid(WHAT, "a line stands outside of an archive");
     return this.#open;
   }
-}
-
-/** Every entry's content lies inside of the archive, and they do not overlap: extraction relies on both. */
-function checkEntries(members: MemberList, entries: readonly PlacedEntry[]): void {
-  let member = 0;
-  let memberStart = 0;
-  let contentEnd = 0;
-  for (const entry of entries) {
-    for (; member < entry.member && member < members.length; member++) memberStart += members.plainLength(member);
-    const inside = entry.member === member && member < members.length && entry.offset <= members.plainLength(member);
-    if (!inside || memberStart + entry.offset < contentEnd)
-      throw invalid(WHAT, `the content of '${entry.path}' does not follow that of the entry before`);
-    if (entry.type !== "file" && entry.size !== 0)
-      throw invalid(WHAT, `'${entry.path}' has content without being a file`);
-    contentEnd = memberStart + entry.offset + entry.size;
-  }
-  for (; member < members.length; member++) memberStart += members.plainLength(member);
-  if (contentEnd > memberStart) throw invalid(WHAT, "the content of an entry ends behind its archive");
 }

@@ -54,12 +54,8 @@ async function readTable(
   signal: AbortSignal | undefined,
 ): Promise<{ readonly table: SeekTable; readonly sha256: string }> {
   const hash = createHash("sha256");
-  let hashed = Promise.resolve();
-  const table = await readBackupTable(store, tableOf(record), {
-    onFrame: (frame) => void (hashed = hashed.then(async () => void hash.update(await frame)).catch(() => undefined)),
-    signal,
-  });
-  await hashed;
+  const onFrame = (frame: Buffer): void => void hash.update(frame);
+  const table = await readBackupTable(store, tableOf(record), { onFrame, signal });
   return { table, sha256: hash.digest("hex") };
 }
 

@@ -3,9 +3,9 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { fillSampleRepository, putSampleBackup } from "@soar-tooling/sample-repository";
 import { hasErrorCode } from "@soar/errors";
-import { readBackupTable, tableOf, type BackupRecord } from "@soar/repository";
+import { readBackupOutline, tableOf, type BackupRecord } from "@soar/repository";
 import { planRestore } from "@soar/restore/plan";
-import { createCodecPool, extractArchive, type SeekTable } from "@soar/seekable-tar";
+import { createCodecPool, extractArchive, type TableOutline } from "@soar/seekable-tar";
 import { readObject, type ObjectStore } from "@soar/storage";
 import type { SyntheticRestore } from "../performance/document.ts";
 import { openGenerated } from "./generated-store.ts";
@@ -28,7 +28,7 @@ export async function readSynthetic(
     planRestore(store, { target: { kind: "immediate" }, backup: LABEL }),
   );
   const [table, indexSeconds, indexRequests] = await timed(requests, () =>
-    readBackupTable(store, tableOf(plan.backup)),
+    readBackupOutline(store, tableOf(plan.backup)),
   );
   const indexPeak = peakBytes();
   const [bytes, fetchSeconds, fetchRequests] = await timed(requests, () =>
@@ -85,7 +85,7 @@ interface BeginningOptions {
 /** As a restore fetches, until so many bytes are in place. Resolves to the stored bytes of these. */
 async function fetchBeginning(
   store: ObjectStore,
-  { archives }: SeekTable,
+  { archives }: TableOutline,
   { targetDir, limit }: BeginningOptions,
 ): Promise<number> {
   const [archive] = archives;

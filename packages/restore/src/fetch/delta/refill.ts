@@ -3,7 +3,7 @@ import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { lstatIfPresent, makeDirectory, type Owner } from "@soar/durable-files";
 import { emptyDirectory } from "@soar/durable-files/directories";
-import type { SeekArchive, SeekTable } from "@soar/seekable-tar";
+import type { ArchiveOutline, TableOutline } from "@soar/seekable-tar";
 import { RESTORE_STATE_DIRECTORY } from "../../data-directory.ts";
 import { isOutsideLink } from "./outside-links.ts";
 import { removeForeign } from "./remove-foreign.ts";
@@ -22,7 +22,7 @@ export interface RefillOptions {
  * link when it is one, emptied. Resolves to whether it is: nothing is extracted into it then.
  */
 export async function clearForRefill(
-  table: SeekTable,
+  table: TableOutline,
   { dataDir, tablespaces, owner, keepsLinks }: RefillOptions,
 ): Promise<{ walIsLink: boolean }> {
   const walIsLink = await isLink(join(dataDir, "pg_wal"));
@@ -49,7 +49,7 @@ export async function clearForRefill(
   return { walIsLink };
 }
 
-async function emptyLinkedWal(dataDir: string, { entries }: SeekArchive, owner: Owner | undefined): Promise<void> {
+async function emptyLinkedWal(dataDir: string, { entries }: ArchiveOutline, owner: Owner | undefined): Promise<void> {
   const walDir = await realpath(join(dataDir, "pg_wal"));
   // The link may be anybody's who can write to the data directory: only a directory of the server's user is emptied.
   const options = { sync: "none", within: { base: walDir, owner } } as const;

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { SeekArchive } from "@soar/seekable-tar";
+import type { ArchiveOutline } from "@soar/seekable-tar";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { removeForeign } from "./remove-foreign.ts";
 
@@ -30,7 +30,7 @@ const archive = {
     { path: "pg_wal/", type: "directory" },
     { path: "global", type: "directory" },
   ],
-} as unknown as SeekArchive;
+} as unknown as ArchiveOutline;
 
 test("what the archive does not have is removed, what it has or is kept stays", async () => {
   expect(await removeForeign(inRoot("data"), archive, { keep: new Set(["soar-restore"]) })).toBe(2);

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Owner } from "@soar/durable-files";
 import { removeTree } from "@soar/durable-files/directories";
-import type { SeekArchive } from "@soar/seekable-tar";
+import type { ArchiveOutline } from "@soar/seekable-tar";
 
 export interface RemoveForeignOptions {
   /** Paths, relative to the directory, that stay with everything below them. */
@@ -22,7 +22,7 @@ export interface RemoveForeignOptions {
  */
 export async function removeForeign(
   directory: string,
-  archive: SeekArchive,
+  archive: ArchiveOutline,
   { keep, owner, isOurs = () => true, keepsLink = () => false }: RemoveForeignOptions,
 ): Promise<number> {
   const kinds = new Map<string, "directory" | "other">();
