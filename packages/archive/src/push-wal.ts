@@ -1,6 +1,7 @@
+import { dirname, resolve } from "node:path";
 import { parseWalFileName, type WalFileName } from "@soar/pg-tools";
 import { hasErrorCode } from "@soar/errors";
-import { findRepositoryRecord, type ClusterIdentity } from "@soar/repository";
+import { findRepositoryRecord, requireNoCopy, type ClusterIdentity } from "@soar/repository";
 import { putWalFile, type PutWalOptions, type PutWalOutcome, type WalFileSource } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
 import { readClusterIdentity } from "./cluster-identity.ts";
@@ -26,7 +27,7 @@ export interface PushSteps {
 
 export interface PushOptions {
   readonly spoolDir?: string | undefined;
-  /** Where the data directory may be, where the file does not lie in its pg_wal: a command of the operator's has copied it. */
+  /** Where the data directory may be, where the file does not lie in its pg_wal: a command of the operator's has copied it. None of them may be a copy's. */
   readonly dataDirs?: readonly string[] | undefined;
 }
 
@@ -55,9 +56,18 @@ async function identityOf(
 }
 
 /**
- * The one order in which a WAL file gets into the bucket. Its name is judged first; what was given up is not read, because it
- * may be damaged; it is read before the repository is claimed, so that a file which is no WAL claims nothing; and nothing
- * is stored before it is known whose it is.
+ * A copy's WAL is that of its source by every word in it; only the data directory tells, which is beside the file or, where a
+ * command of the operator's has copied the file, among `dataDirs`. Rejects with `REPOSITORY_FOREIGN`.
+ */
+async function requireNoCopysWal(path: string, dataDirs: readonly string[] = []): Promise<void> {
+  // Lexical on purpose, as for pg_control: pg_wal may be a symbolic link to another volume.
+  for (const dataDir of new Set([dirname(dirname(resolve(path))), ...dataDirs])) await requireNoCopy(dataDir);
+}
+
+/**
+ * The one order in which a WAL file gets into the bucket. Its name is judged first, and that it is no copy's; what was given up is
+ * not read, because it may be damaged; it is read before the repository is claimed, so that a file which is no WAL claims
+ * nothing; and nothing is stored before it is known whose it is. Rejects as `archiveWalFile` does.
  */
 export async function pushWal(
   store: ObjectStore,
@@ -66,6 +76,7 @@ export async function pushWal(
   options: PutWalOptions & Pick<PushOptions, "spoolDir" | "dataDirs">,
 ): Promise<PushedWal | GivenUpWal> {
   const kind = requireArchivable(parseWalFileName(name));
+  await requireNoCopysWal(path, options.dataDirs);
   const givenUp = await findGivenUp(store, { path, kind }, options);
   if (givenUp !== undefined) return givenUp;
   const { source, identity = await identityOf(store, path, options) } = await read(kind);

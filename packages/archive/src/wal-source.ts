@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { unreadable } from "@soar/durable-files";
 import { openTrustedFile } from "@soar/durable-files/reading";
@@ -8,7 +7,7 @@ import { isSoarError, SoarError } from "@soar/errors";
 import { formatLsn, parseTimelineHistory, type WalFileName } from "@soar/pg-tools";
 import { ChangeCollector, type SegmentChanges } from "@soar/pg-tools/changed-blocks";
 import { checkWalSegmentHeader, createWalSummarizer, type WalSegmentSummary } from "@soar/pg-tools/wal-records";
-import { requireNoCopy, type ClusterIdentity } from "@soar/repository";
+import type { ClusterIdentity } from "@soar/repository";
 import { LARGEST_HISTORY, WAL_MEMBER_SIZE, type WalFileSource } from "@soar/repository/wal";
 
 /** Up to this size a file is read once and held; larger segments are read twice, so that memory stays bounded. */
@@ -33,11 +32,9 @@ export interface ReadWalOptions {
 
 /**
  * Reads a WAL file, checks that it is what its name says, and computes what the repository stores beside it.
- * Rejects with `WAL_INVALID` or `FILE_UNREADABLE`, and with `REPOSITORY_FOREIGN` for WAL of a copy that was not adopted.
+ * Rejects with `WAL_INVALID` or `FILE_UNREADABLE`.
  */
 export async function readWalSource(path: string, file: WalFileName, options: ReadWalOptions): Promise<ReadWalSource> {
-  // Lexical on purpose, as for pg_control: pg_wal may be a symbolic link to another volume.
-  await requireNoCopy(dirname(dirname(resolve(path))));
   const handle = await openWalFile(path);
   try {
     const stats = await handle.stat();

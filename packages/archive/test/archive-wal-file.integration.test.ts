@@ -15,11 +15,12 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { serverUser } from "@soar-tooling/test-bench";
-import { claimRepository, CONFIG_KEY, findRepositoryRecord } from "@soar/repository";
+import { claimRepository, CONFIG_KEY, COPY_MARK, findRepositoryRecord } from "@soar/repository";
 import { findWalObjects, getWalFile, readWalDescription, readWalFile } from "@soar/repository/wal";
 import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { archiveWalFile, type ArchiveOptions } from "../src/archive-wal-file.ts";
+import { archiveBeside } from "../src/beside-the-archiver.ts";
 import { readClusterIdentity } from "../src/cluster-identity.ts";
 import { declareGap } from "../src/gap/declare-gap.ts";
 import { createWalPusher, type WalPusher } from "../src/wal-pusher.ts";
@@ -214,6 +215,41 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
     const pushed = await archiveWalFile(store, lost, "00000002.history", { ...options, dataDirs });
     expect(pushed).toMatchObject({ outcome: "archived" });
     expect(await archive(lost, "00000002.history")).toBe("already archived");
+  });
+
+  test("the WAL of a copy is refused, in its data directory and where a command of the operator's has copied it to", async () => {
+    const away = mkdtempSync(join(tmpdir(), "soar-away-"));
+    const mark = join(directory, COPY_MARK);
+    onTestFinished(() => {
+      rmSync(away, { recursive: true });
+      rmSync(mark, { force: true });
+    });
+    writeFileSync(join(away, "00000002.history"), "1\t0/3000000\tno recovery target specified\n");
+    copyFileSync(source(), join(away, name));
+    // A gap is given up by the command of its own server only.
+    const spoolDir = join(away, "spool");
+    mkdirSync(spoolDir);
+    await claimRepository(store, await readClusterIdentity(source()), { toolVersion: "test", now: new Date() });
+    const given = { from: "0000000100000000000000AA", to: "0000000100000000000000AA" };
+    const gap = { declaredBy: "dba", reason: "unreadable", spoolDir, dataDir: cluster.dataDir, now: new Date() };
+    await declareGap(store, given, gap);
+    const before = await Array.fromAsync(store.list(""));
+    writeFileSync(mark, "");
+    const refused = { code: "REPOSITORY_FOREIGN", message: expect.stringContaining(`from '${directory}'`) as unknown };
+    await expect(archive(copy(name), name)).rejects.toMatchObject(refused);
+    await expect(archive(copy(given.from), given.from, { spoolDir })).rejects.toMatchObject(refused);
+    const dataDirs = [join(directory, "nowhere"), directory];
+    for (const file of [name, "00000002.history"])
+      await expect(archiveWalFile(store, join(away, file), file, { ...options, dataDirs })).rejects.toMatchObject(
+        refused,
+      );
+    const beside = archiveBeside(store, options);
+    await expect(beside(join(away, name), name, { dataDir: directory, signal: undefined })).rejects.toMatchObject(
+      refused,
+    );
+    expect(await Array.fromAsync(store.list(""))).toEqual(before);
+    rmSync(mark);
+    expect((await archiveWalFile(store, join(away, name), name, { ...options, dataDirs })).outcome).toBe("archived");
   });
 
   test("a pipe that nobody writes to is no WAL, and is not waited for", async () => {
