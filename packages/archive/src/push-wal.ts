@@ -1,13 +1,11 @@
 import { dirname, resolve } from "node:path";
 import { parseWalFileName, type WalFileName } from "@soar/pg-tools";
-import { hasErrorCode } from "@soar/errors";
-import { findRepositoryRecord, requireNoCopy, type ClusterIdentity } from "@soar/repository";
+import { requireNoCopy, type ClusterIdentity } from "@soar/repository";
 import { putWalFile, type PutWalOptions, type PutWalOutcome, type WalFileSource } from "@soar/repository/wal";
 import type { ObjectStore } from "@soar/storage";
-import { readClusterIdentity } from "./cluster-identity.ts";
 import { findGivenUp, type GivenUpWal } from "./gap/given-up.ts";
-import { walPath } from "./server-wal/wal-path.ts";
 import { requireArchivable } from "./require-archivable.ts";
+import { requireIdentityOf } from "./whose-wal.ts";
 
 export interface PushedWal extends PutWalOutcome {
   /** Plain bytes. */
@@ -29,30 +27,6 @@ export interface PushOptions {
   readonly spoolDir?: string | undefined;
   /** Where the data directory may be, where the file does not lie in its pg_wal: a command of the operator's has copied it. None of them may be a copy's. */
   readonly dataDirs?: readonly string[] | undefined;
-}
-
-/**
- * Whose a file is that does not say so itself: the cluster's beside it; else that of the data directory which the server has told
- * the command; else the one that the repository belongs to, because its other files came from there. Rejects with `WAL_INVALID`.
- */
-async function identityOf(
-  store: ObjectStore,
-  path: string,
-  { dataDirs = [], signal }: Pick<PutWalOptions, "signal"> & Pick<PushOptions, "dataDirs">,
-): Promise<ClusterIdentity> {
-  let unknown: unknown;
-  for (const place of [path, ...dataDirs.map((dataDir) => walPath(dataDir, "x"))]) {
-    try {
-      return await readClusterIdentity(place);
-    } catch (error) {
-      if (!hasErrorCode(error, "WAL_INVALID")) throw error;
-      unknown ??= error;
-    }
-  }
-  const record = await findRepositoryRecord(store, { signal });
-  if (record === undefined) throw unknown;
-  const { systemIdentifier, postgresMajor, walSegmentSize } = record;
-  return { systemIdentifier, postgresMajor, walSegmentSize };
 }
 
 /**
@@ -79,7 +53,7 @@ export async function pushWal(
   await requireNoCopysWal(path, options.dataDirs);
   const givenUp = await findGivenUp(store, { path, kind }, options);
   if (givenUp !== undefined) return givenUp;
-  const { source, identity = await identityOf(store, path, options) } = await read(kind);
+  const { source, identity = await requireIdentityOf(store, path, options) } = await read(kind);
   options.signal?.throwIfAborted();
   await claim(identity);
   return { ...(await putWalFile(store, source, options)), size: source.size, identity };

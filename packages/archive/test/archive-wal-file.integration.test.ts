@@ -339,6 +339,22 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
     expect(await archive(source(), name, { spoolDir })).toBe("archived");
   });
 
+  test.each(["names its data directory", "is known by nothing"])(
+    "a segment of a declared gap is given up where a command of the operator's has copied it, which %s",
+    async (which) => {
+      const spoolDir = mkdtempSync(join(tmpdir(), "soar-gap-"));
+      onTestFinished(() => rmSync(spoolDir, { recursive: true }));
+      await claimRepository(store, await readClusterIdentity(source()), { toolVersion: "test", now: new Date() });
+      const gap = { declaredBy: "dba", reason: "unreadable", spoolDir, dataDir: cluster.dataDir, now: new Date() };
+      await declareGap(store, { from: name, to: name }, gap);
+      const away = join(spoolDir, name);
+      writeFileSync(away, "what is left of it");
+      const more = which === "is known by nothing" ? {} : { dataDirs: [join(spoolDir, "nowhere"), cluster.dataDir] };
+      expect((await archiveWalFile(store, away, name, { ...options, spoolDir, ...more })).outcome).toBe("given up");
+      expect(await stored(name)).toBeUndefined();
+    },
+  );
+
   test("a gap of another cluster's repository gives nothing up", async () => {
     const spoolDir = mkdtempSync(join(tmpdir(), "soar-gap-"));
     onTestFinished(() => rmSync(spoolDir, { recursive: true }));
@@ -353,6 +369,12 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
       { declaredBy: "dba", reason: "theirs", spoolDir, dataDir: cluster.dataDir, now: new Date() },
     );
     await expect(archive(source(), name, { spoolDir })).rejects.toMatchObject({ code: "REPOSITORY_FOREIGN" });
+    // What the server says of itself is believed before the repository.
+    const away = join(spoolDir, name);
+    copyFileSync(source(), away);
+    await expect(
+      archiveWalFile(store, away, name, { ...options, spoolDir, dataDirs: [cluster.dataDir] }),
+    ).rejects.toMatchObject({ code: "REPOSITORY_FOREIGN" });
   });
 
   test("a file that must not be read", async () => {

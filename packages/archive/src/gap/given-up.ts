@@ -2,7 +2,7 @@ import type { WalFileName } from "@soar/pg-tools";
 import { requireRepositoryRecord, requireSameCluster } from "@soar/repository";
 import { findGap, type GapRecord } from "@soar/repository/markers";
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { readClusterIdentity } from "../cluster-identity.ts";
+import { requireIdentityOf } from "../whose-wal.ts";
 import { findMarkedGaps } from "./gap-markers.ts";
 
 /** A segment that is not archived and never will be, because somebody gave it up. */
@@ -19,7 +19,11 @@ export interface GivenUpWal {
 export async function findGivenUp(
   store: ObjectStore,
   file: { readonly path: string; readonly kind: WalFileName },
-  options: CallOptions & { readonly spoolDir?: string | undefined },
+  options: CallOptions & {
+    readonly spoolDir?: string | undefined;
+    /** As in `PushOptions`. */
+    readonly dataDirs?: readonly string[] | undefined;
+  },
 ): Promise<GivenUpWal | undefined> {
   const { kind, path } = file;
   const { spoolDir, signal } = options;
@@ -29,7 +33,7 @@ export async function findGivenUp(
     if (gap === undefined || kind.name < gap.from || kind.name > gap.to) continue;
     requireSameCluster(
       await requireRepositoryRecord(store, { signal }),
-      await readClusterIdentity(path),
+      await requireIdentityOf(store, path, options),
       store.location,
     );
     return { outcome: "given up", gap };
