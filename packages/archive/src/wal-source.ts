@@ -3,12 +3,13 @@ import type { FileHandle } from "node:fs/promises";
 import { setImmediate as turn } from "node:timers/promises";
 import { unreadable } from "@soar/durable-files";
 import { openTrustedFile } from "@soar/durable-files/reading";
-import { isSoarError, SoarError } from "@soar/errors";
-import { formatLsn, parseTimelineHistory, type WalFileName } from "@soar/pg-tools";
+import { SoarError } from "@soar/errors";
+import { formatLsn, type WalFileName } from "@soar/pg-tools";
 import { ChangeCollector, type SegmentChanges } from "@soar/pg-tools/changed-blocks";
 import { checkWalSegmentHeader, createWalSummarizer, type WalSegmentSummary } from "@soar/pg-tools/wal-records";
 import type { ClusterIdentity } from "@soar/repository";
 import { LARGEST_HISTORY, WAL_MEMBER_SIZE, type WalFileSource } from "@soar/repository/wal";
+import { noHistory, requireReadableHistory } from "./readable-history.ts";
 
 /** Up to this size a file is read once and held; larger segments are read twice, so that memory stays bounded. */
 const LARGEST_HELD_FILE = WAL_MEMBER_SIZE;
@@ -42,14 +43,14 @@ export async function readWalSource(path: string, file: WalFileName, options: Re
     if (!stats.isFile()) throw unreadable(path, "it is not a regular file", PATH_HINT);
     if (size === 0) throw empty(path);
     if (file.kind === "segment" || file.kind === "partial") await requireSegmentHeader(handle, file.name, size);
-    else if (size > LARGEST_HISTORY) throw noText(path, file, `it has ${size} bytes`);
+    else if (size > LARGEST_HISTORY) throw noHistory(path, file, `it has ${size} bytes`);
     const held = size <= LARGEST_HELD_FILE ? (options.allocate ?? Buffer.allocUnsafe)(size) : undefined;
     const pieces = (pieceSize: number) =>
       held === undefined ? readPieces(path, size, pieceSize) : slices(held, pieceSize);
     const read = await readOnce({ path, size, handle }, held, options);
     const { summary, changes, sha256 } = await scan(file, read, options.signal);
     requireFilled(path, file, summary);
-    if (held !== undefined) requireReadable(path, file, held);
+    if (held !== undefined) requireReadableHistory(path, file, held);
     return {
       source: {
         name: file.name,
@@ -145,28 +146,6 @@ function requireFilled(path: string, file: WalFileName, summary: WalSegmentSumma
       hint: "The segment is not finished. Only files with a .ready file in archive_status are; to finish the current one run SELECT pg_switch_wal().",
     },
   );
-}
-
-/**
- * A history file is stored once and for ever, and every later restore follows it: what cannot be read as one is not put
- * where it would stand in the way of the true one. Backup history files steer nothing, and one of a later PostgreSQL that
- * this reader does not know must not stop archiving.
- */
-function requireReadable(path: string, file: WalFileName, content: Buffer): void {
-  if (file.kind !== "history") return;
-  const text = content.toString("utf8");
-  try {
-    parseTimelineHistory(text, file.timeline);
-  } catch (cause) {
-    throw isSoarError(cause) ? noText(path, file, cause.message, cause) : cause;
-  }
-}
-
-function noText(path: string, { name }: WalFileName, fact: string, cause?: SoarError): SoarError {
-  return new SoarError("WAL_INVALID", `unable to archive '${path}': it is not what its name '${name}' says: ${fact}`, {
-    cause,
-    hint: "PostgreSQL writes these files itself; look for something else that writes to pg_wal. Nothing was stored.",
-  });
 }
 
 async function openWalFile(path: string): Promise<FileHandle> {

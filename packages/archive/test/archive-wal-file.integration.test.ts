@@ -61,6 +61,24 @@ const copy = (as: string, change: (path: string) => void = () => undefined): str
   change(path);
   return path;
 };
+const written = (as: string, content: string | Buffer): string => copy(as, (path) => writeFileSync(path, content));
+/** As PostgreSQL writes that of a backup which begins 40 bytes into this segment. */
+const backupHistory = (file: string): string => {
+  const segment = file.slice(0, 24);
+  const lsn = `0/${parseInt(segment.slice(16), 16).toString(16).toUpperCase()}00028`;
+  return `START WAL LOCATION: ${lsn} (file ${segment})
+STOP WAL LOCATION: ${lsn.replace("28", "F0")} (file ${segment})
+CHECKPOINT LOCATION: ${lsn.replace("28", "60")}
+BACKUP METHOD: streamed
+BACKUP FROM: primary
+START TIME: 2026-11-24 03:28:25 UTC
+LABEL: by hand
+START TIMELINE: 1
+STOP TIME: 2026-11-24 03:28:26 UTC
+STOP TIMELINE: 1
+`;
+};
+const BACKUP = "0000000100000000000000A0.00000028.backup";
 async function stored(file: string): Promise<Buffer | undefined> {
   const [object] = await findWalObjects(store, file);
   return object && (await readWalFile(store, object));
@@ -177,12 +195,8 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
     expect(await archive(history, "00000002.history")).toBe("archived");
     expect((await readObject(store, "wal/00000002.history")).toString()).toContain("no recovery target");
     const backup = `${name}.00000028.backup`;
-    expect(
-      await archive(
-        copy(backup, (file) => writeFileSync(file, "START WAL LOCATION: 0/1000028\n")),
-        backup,
-      ),
-    ).toBe("archived");
+    expect(await archive(written(backup, backupHistory(name)), backup)).toBe("archived");
+    expect((await readObject(store, `wal/${backup}`)).toString()).toBe(backupHistory(name));
     const partial = `${name}.partial`;
     expect(await archive(copy(partial), partial)).toBe("archived");
     const [object] = await findWalObjects(store, partial);
@@ -190,17 +204,33 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
     expect((await readWalDescription(store, object)).description).toMatchObject({ name: partial, size: 2 ** 20 });
   });
 
-  test.each<[string, string | Buffer]>([
-    ["is no history", "this is not a history\n"],
-    ["names itself as an ancestor", "2\t0/3000000\tno recovery target specified\n"],
-    ["is larger than any history", Buffer.alloc(16 * 1024 * 1024, "#")],
-  ])("a history file that %s is not stored, where it would stand for ever", async (_, content) => {
-    const history = copy("00000002.history", (file) => writeFileSync(file, content));
-    await expect(archive(history, "00000002.history")).rejects.toMatchObject({
+  test.each<[string, string, string | Buffer]>([
+    ["is no history", "00000002.history", "this is not a history\n"],
+    ["names itself as an ancestor", "00000002.history", "2\t0/3000000\tno recovery target specified\n"],
+    ["names no ancestor", "00000002.history", "\n# nothing\n"],
+    ["is cut off in a number", "00000002.history", "1\t0/30"],
+    ["is larger than any history", "00000002.history", Buffer.alloc(16 * 1024 * 1024, "#")],
+    ["is no backup history", BACKUP, "not a backup history at all"],
+    [
+      "is a backup's label",
+      BACKUP,
+      backupHistory(BACKUP)
+        .replace(/STOP WAL.*\n/, "")
+        .replace(/STOP TIME:[^]*/, ""),
+    ],
+    ["is cut off", BACKUP, backupHistory(BACKUP).slice(0, -4)],
+    ["is of a backup that began in another segment", BACKUP, backupHistory(BACKUP.replace("A0", "A1"))],
+    ["is of a backup that began elsewhere in it", BACKUP, backupHistory(BACKUP).replace("0028 (", "0060 (")],
+    ["is larger than any backup history", BACKUP, Buffer.alloc(16 * 1024 * 1024, "#")],
+  ])("a file that %s is not stored as %s, where it would stand for ever", async (_, file, content) => {
+    await expect(archive(written(file, content), file)).rejects.toMatchObject({
       code: "WAL_INVALID",
-      message: expect.stringContaining("it is not what its name '00000002.history' says") as unknown,
+      message: expect.stringContaining(`it is not what its name '${file}' says`) as unknown,
+      hint: expect.stringContaining("Nothing was stored.") as unknown,
     });
-    expect(await store.stat("wal/00000002.history")).toBeUndefined();
+    expect(await Array.fromAsync(store.list(""))).toEqual([]);
+    const right = file === BACKUP ? backupHistory(BACKUP) : "1\t0/3000000\tno recovery target specified\n";
+    expect(await archive(written(file, right), file)).toBe("archived");
   });
 
   test("a history file that a command of the operator's has copied is that of the repository, or of the data directory", async () => {

@@ -6,8 +6,10 @@ import {
   formatBackupHistory,
   formatBackupLabel,
   parseBackupHistory,
+  parseBackupHistoryOf,
   parseBackupLabel,
 } from "./backup-label.ts";
+import { parseWalFileName } from "../wal-names/wal-file-name.ts";
 
 /** As PostgreSQL 15.20 wrote it. */
 const LABEL = `START WAL LOCATION: 0/2000028 (file 000000010000000000000002)
@@ -82,11 +84,13 @@ describe("backup_label", () => {
   });
 });
 
+const HISTORY =
+  LABEL.replace("CHECK", "STOP WAL LOCATION: 0/2000100 (file 000000010000000000000002)\nCHECK") +
+  "STOP TIME: 2026-11-24 03:28:26 UTC\nSTOP TIMELINE: 1\n";
+
 describe("a backup history file", () => {
   test("adds the stop position", () => {
-    const text =
-      LABEL.replace("CHECK", "STOP WAL LOCATION: 0/2000100 (file 000000010000000000000002)\nCHECK") +
-      "STOP TIME: 2026-11-24 03:28:26 UTC\nSTOP TIMELINE: 1\n";
+    const text = HISTORY;
     expect(parseBackupHistory(text)).toMatchObject({
       startLsn: 0x200_0028n,
       stopLsn: 0x200_0100n,
@@ -105,6 +109,20 @@ describe("a backup history file", () => {
         expect(parseBackupHistory(formatBackupHistory(history))).toEqual(history);
       }),
     );
+  });
+
+  test.each([
+    ["as it is", "000000010000000000000002.00000028.backup", HISTORY, true],
+    ["of another segment", "000000010000000000000003.00000028.backup", HISTORY, false],
+    ["of another position in it", "000000010000000000000002.00000060.backup", HISTORY, false],
+    ["of another timeline", "000000010000000000000002.00000028.backup", HISTORY.replace("LINE: 1", "LINE: 2"), false],
+    ["a label", "000000010000000000000002.00000028.backup", LABEL, false],
+    ["in larger segments", "000000010000000000000002.00A00028.backup", HISTORY.replace("0/2000028", "0/2A00028"), true],
+  ])("%s is held against its name", (_what, name, text, isIt) => {
+    const file = parseWalFileName(name);
+    if (file.kind !== "backup-history") throw new Error(`${name} is none`);
+    if (isIt) expect(parseBackupHistoryOf(file, text)).toEqual(parseBackupHistory(text));
+    else expect(() => parseBackupHistoryOf(file, text)).toThrow(expect.objectContaining({ code: "FORMAT_INVALID" }));
   });
 
   test("is refused without a stop position", () => {

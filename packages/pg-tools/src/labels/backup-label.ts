@@ -1,5 +1,6 @@
 import { SoarError } from "@soar/errors";
 import { formatLsn, type Lsn, parseLsn } from "../wal-names/lsn.ts";
+import type { WalFileName } from "../wal-names/wal-file-name.ts";
 
 /** The content of `backup_label`, without which a restored base backup must never be started. */
 export interface BackupLabel {
@@ -28,6 +29,10 @@ export interface BackupHistory extends BackupLabel {
   readonly stopTime: string;
   readonly stopTimeline: number;
 }
+
+export type BackupHistoryName = Extract<WalFileName, { readonly kind: "backup-history" }>;
+
+const SMALLEST_SEGMENT = 2n ** 20n;
 
 /** The order of `build_backup_content` (xlogbackup.c). Only the label may hold anything, even line ends. */
 const CONTENT = new RegExp(
@@ -64,6 +69,23 @@ export function parseBackupHistory(text: string): BackupHistory {
     stopTime,
     stopTimeline: Number(stopTimeline),
   };
+}
+
+/**
+ * Reads the text of a backup history file that has the name of `file`. Throws FORMAT_INVALID, also when it is that of a backup which
+ * began elsewhere.
+ */
+export function parseBackupHistoryOf(file: BackupHistoryName, text: string): BackupHistory {
+  const history = parseBackupHistory(text);
+  const { startSegmentName, startLsn, startTimeline } = history;
+  // The segment's size is not known here: the smallest divides all of them.
+  const isThere =
+    startSegmentName === file.segmentName && (startLsn - BigInt(file.startOffset)) % SMALLEST_SEGMENT === 0n;
+  if (!isThere || startTimeline !== file.timeline) {
+    const place = `${formatLsn(startLsn)} in ${startSegmentName} on timeline ${startTimeline}`;
+    throw invalid("backup history file", `it says that the backup began at ${place}`);
+  }
+  return history;
 }
 
 /** The text of a `backup_label` file, byte for byte as PostgreSQL writes it. */

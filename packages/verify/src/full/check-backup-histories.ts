@@ -1,5 +1,10 @@
 import { LARGEST_HISTORY, parseWalKey } from "@soar/repository/wal";
-import { parseBackupHistory, parseBackupLabel, type BackupHistory } from "@soar/pg-tools/labels";
+import {
+  parseBackupHistoryOf,
+  parseBackupLabel,
+  type BackupHistory,
+  type BackupHistoryName,
+} from "@soar/pg-tools/labels";
 import { isDeepStrictEqual } from "node:util";
 import { formatLsn, parseWalFileName } from "@soar/pg-tools";
 import { BACKUP_OBJECTS, readBackupObject, sha256Hex, type BackupRecord } from "@soar/repository";
@@ -15,8 +20,9 @@ export async function checkBackupHistories(survey: Survey, options: CallOptions)
   const findings: Finding[] = [];
   for (const { key, size } of survey.objects) {
     const name = parseWalKey(key, size)?.name;
-    if (name === undefined || parseWalFileName(name).kind !== "backup-history") continue;
-    const what = await contradiction(survey, { key, name, size }, options);
+    const file = name === undefined ? undefined : parseWalFileName(name);
+    if (file?.kind !== "backup-history") continue;
+    const what = await contradiction(survey, { key, file, size }, options);
     if (what !== undefined) findings.push(damaged(key, what));
   }
   return findings;
@@ -24,21 +30,21 @@ export async function checkBackupHistories(survey: Survey, options: CallOptions)
 
 async function contradiction(
   { store, backups }: Survey,
-  { key, name, size }: { readonly key: string; readonly name: string; readonly size: number },
+  { key, file, size }: { readonly key: string; readonly file: BackupHistoryName; readonly size: number },
   options: CallOptions,
 ): Promise<string | undefined> {
   if (size > LARGEST_HISTORY) return `it has ${size} bytes`;
   const bytes = await readObject(store, key, { ...options, maxBytes: LARGEST_HISTORY });
   let history: BackupHistory;
   try {
-    history = parseBackupHistory(bytes.toString("utf8"));
+    history = parseBackupHistoryOf(file, bytes.toString("utf8"));
   } catch (error) {
     if (!isDamage(error)) throw error;
     return error.message;
   }
-  if (!name.startsWith(history.startSegmentName)) return `it says that the backup began in ${history.startSegmentName}`;
   // A server in recovery writes none (do_pg_backup_stop), though its backup begins where that of its primary does, and older
   // records of such backups name the file of the primary's.
+  const { name } = file;
   const records = backups.map(({ record }) => record).filter(({ source }) => !source.fromStandby);
   const about =
     records.find(({ backupHistory }) => backupHistory?.name === name) ??
