@@ -34,6 +34,7 @@ export async function openHostileWorld(): Promise<HostileWorld> {
 
 export interface Measured {
   readonly status: number | undefined;
+  readonly stdout: string;
   readonly stderr: string;
   /** The most memory that the program had at once, in bytes. */
   readonly peak: number;
@@ -44,9 +45,9 @@ export async function runMeasured({ root, url }: HostileWorld, args: readonly st
   const program = startRestore([...args, "--bucket", url], { cwd: root });
   let peak = 0;
   const watch = setInterval(() => (peak = Math.max(peak, peakOf(program.pid))), 20);
-  const { status, stderr } = await program.result;
+  const { status, stdout, stderr } = await program.result;
   clearInterval(watch);
-  return { status: status ?? undefined, stderr, peak };
+  return { status: status ?? undefined, stdout, stderr, peak };
 }
 
 /** The most memory that the process has had at once, in bytes; 0 when it is gone. */

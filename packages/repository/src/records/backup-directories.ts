@@ -1,10 +1,13 @@
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { compareLsn, parseLsn } from "@soar/pg-tools";
 import type { CallOptions, ObjectStore } from "@soar/storage";
+import { MemoryBudget } from "@soar/task-pool";
 import { provedEnd } from "../time/proved-time.ts";
 import { isBackupLabel } from "./backup-label.ts";
 import { requireBackupRecord, type BackupRecord } from "./backup-record.ts";
-import { BACKUP_OBJECTS, BASE_PREFIX, parseBackupKey } from "./keys.ts";
+import { LARGEST_RECORD } from "./json-record.ts";
+import { BACKUP_OBJECTS, BASE_PREFIX, backupKey, parseBackupKey } from "./keys.ts";
+import { ListedRecords } from "./listed-records.ts";
 
 /** One directory below `base/`, complete or not. */
 export interface BackupDirectory {
@@ -40,26 +43,60 @@ export async function listBackupDirectories(store: ObjectStore, options: CallOpt
     byLabel.set(parsed.label, objects.set(parsed.name, size));
     if (parsed.name === BACKUP_OBJECTS.record) recordedAt.set(parsed.label, modifiedAt);
   }
-  const directories = await Promise.all(
-    [...byLabel].map(([backup, objects]) =>
-      readDirectory(store, backup, { objects, recordedAt: recordedAt.get(backup) }, options),
-    ),
-  );
+  const listed = [...byLabel].map(([label, objects]) => ({ label, objects, recordedAt: recordedAt.get(label) }));
+  const directories = await readDirectories(store, listed, options);
   const ends = provedEnds(directories);
   return directories.map((directory) => ({ ...directory, endedAt: ends.get(directory.label) }));
 }
 
+type Listed = Pick<BackupDirectory, "label" | "objects" | "recordedAt">;
+
+/** Bytes of records that are read at once, whatever their number. */
+const READ_AT_ONCE_BYTES = LARGEST_RECORD;
+
+/** In ascending order of label. Small records are read, and kept, before large ones: what is too large hides nobody else's. */
+async function readDirectories(
+  store: ObjectStore,
+  listed: readonly Listed[],
+  { signal }: CallOptions,
+): Promise<Omit<BackupDirectory, "endedAt">[]> {
+  const budget = new MemoryBudget(READ_AT_ONCE_BYTES);
+  const records = new ListedRecords();
+  const failed = new AbortController();
+  const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const work = listed
+    .toSorted((a, b) => recordBytes(a) - recordBytes(b))
+    .map(async (one) => {
+      using _held = await budget.take(recordBytes(one), stop);
+      return await readDirectory(store, one, records, { signal: stop });
+    });
+  try {
+    const read = await Promise.all(work);
+    return read.sort((a, b) => (a.label < b.label ? -1 : 1));
+  } catch (error) {
+    failed.abort(error);
+    await Promise.allSettled(work);
+    throw error;
+  }
+}
+
+function recordBytes({ objects }: Listed): number {
+  return objects.get(BACKUP_OBJECTS.record) ?? 0;
+}
+
 async function readDirectory(
   store: ObjectStore,
-  backup: string,
-  listed: Pick<BackupDirectory, "objects" | "recordedAt">,
+  listed: Listed,
+  records: ListedRecords,
   options: CallOptions,
 ): Promise<Omit<BackupDirectory, "endedAt">> {
-  const { objects } = listed;
-  const directory = { label: backup, ...listed, kept: objects.has(BACKUP_OBJECTS.keep) };
+  const { label, objects } = listed;
+  const directory = { ...listed, kept: objects.has(BACKUP_OBJECTS.keep) };
   if (!objects.has(BACKUP_OBJECTS.record)) return { ...directory, record: undefined, damage: undefined };
   try {
-    return { ...directory, record: await requireBackupRecord(store, backup, options), damage: undefined };
+    const record = await requireBackupRecord(store, label, options);
+    const where = `${store.location}/${backupKey(label, BACKUP_OBJECTS.record)}`;
+    return { ...directory, record: records.keep(record, where), damage: undefined };
   } catch (error) {
     // One damaged record must not hide the healthy backups from a restore.
     if (!hasErrorCode(error, "REPOSITORY_DAMAGED")) throw error;

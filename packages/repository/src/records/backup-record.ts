@@ -9,6 +9,7 @@ import {
   FORMAT_VERSION,
   formatRecord,
   instantText,
+  listOf,
   lsnText,
   sha256Text,
   systemIdentifierText,
@@ -20,12 +21,15 @@ const oid = v.pipe(v.number(), v.integer(), v.minValue(1));
 const label = v.pipe(v.string(), v.check(isBackupLabel, "not a backup label"));
 const walName = v.pipe(v.string(), v.regex(/^[0-9A-F]{24}$/));
 
+/** More than any cluster has of them: each takes some hundred bytes of a record, which has a largest size, too. */
+const MOST = { settings: 2000, tablespaces: 10_000, databases: 50_000, others: 100_000 };
+
 const schema = v.object({
   format: v.literal(FORMAT_VERSION),
   label,
   kind: v.picklist(["full", "incremental"]),
   /** Labels whose objects this backup's seek table refers to; empty for a full backup. */
-  references: v.array(label),
+  references: listOf(label, MOST.tablespaces),
 
   systemIdentifier: systemIdentifierText,
   /** `server_version_num`, for example 150018. */
@@ -61,7 +65,7 @@ const schema = v.object({
   /** Bytes of file data per member of a large file. */
   chunkSize: byteCount,
   /** Reserved: undefined means that nothing is encrypted. */
-  encryption: v.optional(v.object({ scheme: v.string(), recipients: v.array(v.string()) })),
+  encryption: v.optional(v.object({ scheme: v.string(), recipients: listOf(v.string(), MOST.settings) })),
 
   source: v.object({
     method: v.picklist(["files", "replication", "pg_basebackup"]),
@@ -75,9 +79,9 @@ const schema = v.object({
   }),
   dataChecksums: v.boolean(),
   /** Settings that a server must at least have to replay this cluster's WAL, and what later checks need. */
-  settings: v.record(v.string(), v.string()),
+  settings: v.pipe(v.record(v.string(), v.string()), v.maxEntries(MOST.settings, `more than ${MOST.settings} entries`)),
   /** Encoding and locales are undefined in records of versions before. */
-  databases: v.array(
+  databases: listOf(
     v.object({
       oid,
       name: v.string(),
@@ -85,37 +89,39 @@ const schema = v.object({
       collate: v.optional(v.string()),
       ctype: v.optional(v.string()),
     }),
+    MOST.databases,
   ),
-  tablespaces: v.array(v.object({ oid, location: v.string() })),
+  tablespaces: listOf(v.object({ oid, location: v.string() }), MOST.tablespaces),
   /** Logical subscriptions that were enabled; undefined in records of versions before. */
-  subscriptions: v.optional(v.array(v.object({ database: v.string(), name: v.string() }))),
+  subscriptions: v.optional(listOf(v.object({ database: v.string(), name: v.string() }), MOST.others)),
 
   /** The tar streams: the data directory's has oid undefined, each extra tablespace's its OID. */
-  archives: v.array(
+  archives: listOf(
     v.object({
       name: v.string(),
       oid: v.optional(oid),
       object: v.string(),
       /** Objects that it goes on in, where it is too large for one; `stored` is that of all. */
-      further: v.optional(v.array(v.string())),
+      further: v.optional(listOf(v.string(), MOST.others)),
       tar: byteCount,
       stored: byteCount,
     }),
+    MOST.tablespaces,
   ),
   /** Every object of this backup but this record, by its name below `base/<label>/`. */
-  objects: v.array(v.object({ name: v.string(), size: byteCount, sha256: sha256Text })),
+  objects: listOf(v.object({ name: v.string(), size: byteCount, sha256: sha256Text }), MOST.others),
   /** Members of the compressed seek table, in order: stored length, plain length, SHA-256 of the plain bytes. */
-  index: v.object({ members: v.array(v.tuple([byteCount, byteCount, sha256Text])) }),
+  index: v.object({ members: listOf(v.tuple([byteCount, byteCount, sha256Text]), MOST.others) }),
   /** The backup history file that the server archived, where it was in the bucket when the backup was completed. */
   backupHistory: v.optional(v.object({ name: v.string(), sha256: sha256Text })),
   /** Pages whose checksum was wrong at the source. The backup is as good as the source was. */
-  damagedPages: v.array(v.object({ path: v.string(), detail: v.string() })),
+  damagedPages: listOf(v.object({ path: v.string(), detail: v.string() }), MOST.others),
   /** What the server warned of beside them, in its language, and what its configuration names that could not be kept; undefined in records of versions before. */
-  warnings: v.optional(v.array(v.string())),
+  warnings: v.optional(listOf(v.string(), MOST.others)),
   /** Links and sockets in the data directory, which the server does not store, by their paths there; undefined like the warnings. */
-  leftOut: v.optional(v.array(v.string())),
+  leftOut: v.optional(listOf(v.string(), MOST.others)),
   /** Where the clocks of the machine, the server and the store contradicted each other, or one was set meanwhile; undefined where they agreed. */
-  clockDoubts: v.optional(v.array(v.string())),
+  clockDoubts: v.optional(listOf(v.string(), MOST.others)),
   /** What named and dated the backup where the machine's clock was not believed, as the end of a sentence; else undefined. */
   datedBy: v.optional(v.string()),
   createdBy: v.string(),

@@ -112,7 +112,7 @@ describe("findRecord", () => {
     const store = createMemoryStore({ name: "r" });
     await store.put("a", Buffer.from("{"));
     await expect(findRecord(store, "a", schema)).rejects.toThrow("unable to read 'memory:r/a': it is not JSON");
-    await store.put("huge", Buffer.alloc(16 * 1024 * 1024 + 1, " "));
+    await store.put("huge", Buffer.alloc(8 * 1024 * 1024 + 1, " "));
     await expect(findRecord(store, "huge", schema)).rejects.toThrow(/'memory:r\/huge'/);
     await expect(findRecord(store, "huge", schema)).rejects.toMatchObject({
       code: "REPOSITORY_DAMAGED",

@@ -7,7 +7,7 @@ import { sha256Hex } from "./digest.ts";
 export const FORMAT_VERSION = 1;
 
 /** No record is larger: a backup.json of the owner's cluster has some 20 KiB. */
-const LARGEST_RECORD = 16 * 1024 * 1024;
+export const LARGEST_RECORD = 8 * 1024 * 1024;
 
 /** An LSN in PostgreSQL's notation, kept as text in records so that a person can read them. */
 export const lsnText = v.pipe(v.string(), v.regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/));
@@ -16,6 +16,14 @@ export const sha256Text = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 export const byteCount = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 export const systemIdentifierText = v.pipe(v.string(), v.regex(/^\d{1,20}$/));
 export const timelineNumber = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(0xff_ff_ff_ff));
+
+/**
+ * A list of so many entries at the most, counted before any of them is looked at: what a damaged or foreign record holds
+ * takes several times its bytes once it is parsed.
+ */
+export function listOf<S extends v.GenericSchema>(item: S, most: number) {
+  return v.pipe(v.array(v.unknown()), v.maxLength(most, `more than ${most} entries`), v.array(item));
+}
 
 type RecordSchema = v.GenericSchema<unknown, { readonly format: number }>;
 
@@ -38,7 +46,7 @@ export function parseRecord<S extends RecordSchema>(schema: S, text: string, whe
   }
   if (typeof value === "object" && value !== null && "digest" in value && !isSealedRecord(text))
     throw damaged(where, "its digest is not that of its content");
-  const result = v.safeParse(schema, value);
+  const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const issue = result.issues[0];
   throw damaged(where, `${v.getDotPath(issue) ?? "record"}: ${issue.message}`);
@@ -112,7 +120,7 @@ export function parseJsonAs<S extends v.GenericSchema>(schema: S, text: string):
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-  const result = v.safeParse(schema, value);
+  const result = v.safeParse(schema, value, { abortEarly: true });
   return result.success ? result.output : undefined;
 }
 
