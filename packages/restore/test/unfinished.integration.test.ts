@@ -1,17 +1,19 @@
-import { chown, mkdir, readFile, rename, utimes, writeFile } from "node:fs/promises";
+import { chown, copyFile, cp, lstat, mkdir, readFile, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { createTestCluster, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { serverUser } from "@soar-tooling/test-bench";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { readRestoreStatus } from "../src/index.ts";
 import {
   findForgettable,
   findLocalWalPlaces,
   findOpened,
   forgetRestore,
+  listKeptData,
   requireDiscardable,
 } from "../src/in-place/index.ts";
+import { writeKeptRecord } from "../src/status/kept-record.ts";
 import { recordPath, writeRestoreRecord, type RestoreRecord } from "../src/status/restore-record.ts";
 
 // What an interrupted restore has left in the directory of a cluster that somebody went on with.
@@ -160,4 +162,68 @@ test("a kept directory in which a restore was interrupted while it stored WAL is
   });
   await forgetRestore(path);
   await requireDiscardable(cluster.dataDir, kept);
+});
+
+describe("what is removed has to be what a restore has put aside", () => {
+  const keptAs = (): string => `${cluster.dataDir}.before-restore-20260110T143000Z`;
+  const control = (): string => join(keptAs(), "global", "pg_control");
+  beforeEach(async () => {
+    await rm(recordPath(cluster.dataDir), { force: true });
+    await mkdir(join(keptAs(), "global"), { recursive: true });
+    await copyFile(place("global", "pg_control"), control());
+    const systemIdentifier = String((await readFile(control())).readBigUInt64LE());
+    await writeKeptRecord(keptAs(), {
+      format: 1,
+      dataDir: cluster.dataDir,
+      keptAs: keptAs(),
+      keptAt: "2026-01-10T14:30:00Z",
+      systemIdentifier,
+      inode: String((await lstat(keptAs(), { bigint: true })).ino),
+      moved: [],
+    });
+  });
+  afterEach(() => rm(keptAs(), { recursive: true }));
+  const discardable = async (): Promise<void> =>
+    await requireDiscardable(cluster.dataDir, await listKeptData(cluster.dataDir));
+
+  test("as it was put there, or half removed", async () => {
+    await discardable();
+    await rm(control());
+    await discardable();
+  });
+
+  test("not another directory of its name, into which the record was copied", async () => {
+    await rename(keptAs(), `${keptAs()}-moved`);
+    await cp(`${keptAs()}-moved`, keptAs(), { recursive: true });
+    await rm(`${keptAs()}-moved`, { recursive: true });
+    await expect(discardable()).rejects.toMatchObject({
+      code: "DIRECTORY_FOREIGN",
+      message: `unable to discard '${keptAs()}': it is not the directory that a restore has put aside, but has its name`,
+    });
+  });
+
+  test("not another cluster that was put there", async () => {
+    const bytes = await readFile(control());
+    bytes.writeBigUInt64LE(7n);
+    await writeFile(control(), bytes);
+    await expect(discardable()).rejects.toMatchObject({
+      code: "DIRECTORY_FOREIGN",
+      message: expect.stringContaining(
+        "it holds a cluster with system identifier 7, and a restore has kept ",
+      ) as string,
+    });
+  });
+
+  test("not what the restored server uses", async () => {
+    await mkdir(join(keptAs(), "space"));
+    await symlink(join(keptAs(), "space"), place("pg_tblspc", "99999"));
+    try {
+      await expect(discardable()).rejects.toMatchObject({
+        code: "SERVER_RUNNING",
+        message: expect.stringMatching(/pg_tblspc\/99999', which the restored server uses, leads to '/) as string,
+      });
+    } finally {
+      await rm(place("pg_tblspc", "99999"));
+    }
+  });
 });

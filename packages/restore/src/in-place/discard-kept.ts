@@ -8,6 +8,7 @@ import { readClusterState } from "@soar/pg-tools/cluster";
 import { readControlFile } from "@soar/pg-tools/control-file";
 import { allocatedBytes } from "../allocated-bytes.ts";
 import { isFile } from "../is-file.ts";
+import { findUse, requireAsKept } from "./require-as-kept.ts";
 import { findOpened } from "./forget-restore.ts";
 import { readUnfinished } from "../status/unfinished.ts";
 import { keptRecordPath, listKept, listSavedWal } from "../status/kept-record.ts";
@@ -39,7 +40,7 @@ export async function listKeptData(dataDir: string): Promise<KeptData[]> {
 
 /**
  * Rejects unless what was kept is not needed any more: the restored server must run and take writes (`SERVER_UNSUITABLE`),
- * and no server may have been started on what was kept (`SERVER_RUNNING`).
+ * and no server may use what was kept (`SERVER_RUNNING`), which has to be what a restore has put there (`DIRECTORY_FOREIGN`).
  */
 export async function requireDiscardable(dataDir: string, kept: readonly KeptData[]): Promise<void> {
   await requireStored(dataDir, dataDir);
@@ -50,6 +51,16 @@ export async function requireDiscardable(dataDir: string, kept: readonly KeptDat
       hint: "It is the only copy until the restored server runs and takes writes. Finish the restore and look at its data first. Nothing was removed.",
     });
   }
+  const records = await listKept(dataDir);
+  for (const record of records) if (kept.some(({ path }) => path === record.keptAs)) await requireAsKept(record);
+  const use = await findUse(
+    dataDir,
+    kept.flatMap(({ path, outside }) => [path, ...outside]),
+  );
+  if (use !== undefined)
+    throw new SoarError("SERVER_RUNNING", `unable to discard what was kept of '${dataDir}': ${use}`, {
+      hint: "It is no old data any more: stop that server and lead the link elsewhere first. Nothing was removed.",
+    });
   for (const { path } of kept) {
     const { running, pid } = await readClusterState(path);
     if (running)

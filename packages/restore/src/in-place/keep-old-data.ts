@@ -123,7 +123,9 @@ async function chooseNames(dataDir: string, options: KeepOptions): Promise<KeptR
     const suffix = attempt === 1 ? stamp : `${stamp}-${attempt}`;
     const keptAs = keptPrefix(dataDir) + suffix;
     const outside = await outsideDirectories(dataDir, options);
-    const moved = outside.map(({ link, from }) => ({ link, from, to: keptPrefix(from) + suffix }));
+    const moved: MovedDirectory[] = [];
+    for (const { link, from } of outside)
+      moved.push({ link, from, to: keptPrefix(from) + suffix, inode: await inodeOf(from) });
     if ([keptAs, ...moved.map(({ to }) => to)].some((path) => existsSync(path))) continue;
     return {
       format: 1,
@@ -132,9 +134,14 @@ async function chooseNames(dataDir: string, options: KeepOptions): Promise<KeptR
       keptAt: options.now.toISOString(),
       target: options.target,
       systemIdentifier: options.systemIdentifier,
+      inode: await inodeOf(dataDir),
       moved,
     };
   }
+}
+
+async function inodeOf(path: string): Promise<string> {
+  return String((await lstat(path, { bigint: true })).ino);
 }
 
 /** What a data directory leads to and is put aside with it: its WAL, and tablespaces whose places are filled again. */

@@ -21,6 +21,8 @@ export interface KeptRecord {
   readonly target?: string | undefined;
   /** Undefined when its pg_control could not be read. */
   readonly systemIdentifier: string | undefined;
+  /** The inode of it, which a new name does not change; versions before did not note it. */
+  readonly inode?: string | undefined;
   /** Directories outside of it that belong to it, and went aside with it. */
   readonly moved: readonly MovedDirectory[];
   /** When the restore that has kept it was over: what a later one tells to have kept is not this. */
@@ -39,7 +41,11 @@ export interface MovedDirectory {
   readonly link: string;
   readonly from: string;
   readonly to: string;
+  /** The inode of the directory, which a new name does not change; versions before did not note it. */
+  readonly inode?: string | undefined;
 }
+
+const inodeText = v.pipe(v.string(), v.regex(/^\d{1,20}$/));
 
 const recordSchema: v.GenericSchema<unknown, KeptRecord> = v.object({
   format: v.literal(FORMAT),
@@ -49,7 +55,8 @@ const recordSchema: v.GenericSchema<unknown, KeptRecord> = v.object({
   target: v.optional(v.string()),
   // JSON leaves it out where it is not known.
   systemIdentifier: v.optional(v.string(), () => undefined),
-  moved: v.array(v.object({ link: v.string(), from: v.string(), to: v.string() })),
+  inode: v.optional(inodeText),
+  moved: v.array(v.object({ link: v.string(), from: v.string(), to: v.string(), inode: v.optional(inodeText) })),
   restoredAt: v.optional(v.string()),
 });
 
