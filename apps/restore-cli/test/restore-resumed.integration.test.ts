@@ -1,12 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { closeSync, openSync, readFileSync, readSync, statSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { connectSql } from "@soar/pg-tools/replication";
-import { adoptTestCluster, postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
-import { freePort, serverUser, type ProgramResult } from "@soar-tooling/test-bench";
+import { postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { fileOf, pause, pgCtl, stop, type Paused } from "./paused-copy.ts";
+import { randomDamage, randomDeeds, type Deed } from "./random-lives.ts";
 import { createRestoreWorld, type RestoreWorld } from "./restore-world.ts";
 import { succeed } from "./tablespace-world.ts";
 
@@ -27,7 +25,7 @@ beforeAll(async () => {
   world = await createRestoreWorld({
     installation,
     // Nothing but replay itself notes how far it came.
-    settings: { wal_keep_size: "100MB", bgwriter_lru_maxpages: 0 },
+    settings: { wal_keep_size: "100MB", bgwriter_lru_maxpages: 0, autovacuum: false },
   });
   const { cluster } = world;
   for (const name of ["rows", "others", "dropped", "emptied", "shortened", "cut", "extended", "grown"])
@@ -57,56 +55,13 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-interface Paused {
-  readonly dataDir: string;
-  readonly port: number;
-  sql(...statements: readonly string[]): Promise<unknown>;
-  resume(): Promise<void>;
-  /** Gives the command as it was given. */
-  again(): Promise<ProgramResult>;
-}
-
-async function pause(name: string, target: readonly string[] = ["--immediate"]): Promise<Paused> {
-  const [dataDir, port] = [join(world.directory, name), await freePort()];
-  const args = [...target, "--data-dir", dataDir, "--port", String(port), "--yes", "--target-action", "pause"];
-  await succeed(world, "soar-restore", ...args);
-  const sql = async (...statements: readonly string[]): Promise<unknown> => {
-    await using session = await connectSql({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
-    let rows: unknown;
-    for (const statement of ["SET search_path = public", ...statements]) rows = await session.query(statement);
-    return rows;
-  };
-  return {
-    dataDir,
-    port,
-    sql,
-    async resume() {
-      await sql("SELECT pg_wal_replay_resume()");
-      const isRecovering = (): Promise<unknown> => sql("SELECT pg_is_in_recovery() AS recovering");
-      await expect.poll(isRecovering, { timeout: 30_000 }).toEqual([{ recovering: false }]);
-    },
-    again: () => world.run("soar-restore", ...args),
-  };
-}
-
-async function stop({ dataDir }: Paused): Promise<void> {
-  await using cluster = await adoptTestCluster({ installation: world.cluster.installation, dataDir, start: false });
-  await cluster.stop();
-}
-
-/** Where a table's file lies below the data directory. */
-async function fileOf(paused: Paused, name: string): Promise<string> {
-  const [row] = (await paused.sql(`SELECT pg_relation_filepath('${name}') AS path`)) as { path: string }[];
-  return join(paused.dataDir, row?.path ?? "");
-}
-
 const READS = ["SELECT count(*) FROM rows", "SELECT count(*) FROM others"];
 
 test(
   "random bytes in a table, before it is let go on: refused, also while it stands still",
   { timeout: 120_000 },
   async () => {
-    const paused = await pause("damaged");
+    const paused = await pause(world, "damaged");
     const file = openSync(join(paused.dataDir, table), "r+");
     writeSync(file, randomBytes(50 * 8192), 0, 50 * 8192, 10 * 8192);
     closeSync(file);
@@ -119,7 +74,7 @@ test(
     expect(await paused.again()).toMatchObject(refused);
     await paused.resume();
     expect(await paused.again()).toMatchObject(refused);
-    await stop(paused);
+    await stop(world, paused);
   },
 );
 
@@ -127,7 +82,7 @@ test(
   "what the server itself has changed, standing still and since it was let go on, is right",
   { timeout: 120_000 },
   async () => {
-    const paused = await pause("sound");
+    const paused = await pause(world, "sound");
     // Hint bits of readers, written by the checkpoint behind the end of recovery.
     await paused.sql(...READS);
     await paused.resume();
@@ -169,12 +124,12 @@ test(
     // WAL says who has removed what is gone.
     expect(done.stdout).not.toMatch(/not proved/);
     expect(await paused.sql("SELECT count(*)::int AS rows FROM rows")).toEqual([{ rows: ROWS }]);
-    await stop(paused);
+    await stop(world, paused);
   },
 );
 
 test("less of a table than WAL has left of it: refused, though the same table was cut off by its server", async () => {
-  const paused = await pause("cut");
+  const paused = await pause(world, "cut");
   await paused.resume();
   const cut = await fileOf(paused, "cut");
   const before = statSync(cut).size;
@@ -192,11 +147,11 @@ test("less of a table than WAL has left of it: refused, though the same table wa
       /is gone or shorter than it was at the target, and no WAL since has removed so much/,
     ) as string,
   });
-  await stop(paused);
+  await stop(world, paused);
 }, 120_000);
 
 test("ends of transactions that are gone under a server that stands still: refused", async () => {
-  const paused = await pause("states");
+  const paused = await pause(world, "states");
   const file = openSync(join(paused.dataDir, "pg_xact/0000"), "r+");
   const [before, at] = [Buffer.alloc(8), 160];
   readSync(file, before, 0, 8, at);
@@ -208,23 +163,70 @@ test("ends of transactions that are gone under a server that stands still: refus
       /block 0 of pg_xact\/0000: it does not know any more how transactions have ended/,
     ) as string,
   });
-  await stop(paused);
+  await stop(world, paused);
 }, 120_000);
 
 test("one that pauses and was started again is looked at when it stands at its target again", async () => {
-  const paused = await pause("again", ["--target-name", "grown"]);
-  const { installation } = world.cluster;
-  const pgCtl = async (...args: readonly string[]): Promise<void> => {
-    const program = join(installation.binDir, "pg_ctl");
-    const child = spawn(program, ["-D", paused.dataDir, ...args], { ...serverUser(), stdio: "ignore" });
-    expect(await once(child, "exit")).toEqual([0, null]);
-  };
-  await pgCtl("stop", "-m", "immediate");
+  const paused = await pause(world, "again", ["--target-name", "grown"]);
+  await pgCtl(world, paused, "stop", "-m", "immediate");
   // Replay waits before a commit until it is so old, when the table was made shorter and has not grown yet.
   const delay = Date.now() - grownAt + 5000;
-  await pgCtl("start", "-l", "/dev/null", "-o", `-p ${paused.port} -c recovery_min_apply_delay=${delay}`);
+  await pgCtl(
+    world,
+    paused,
+    "start",
+    "-l",
+    "/dev/null",
+    "-o",
+    `-p ${paused.port} -c recovery_min_apply_delay=${delay}`,
+  );
   expect(await paused.sql("SELECT pg_get_wal_replay_pause_state() AS state")).toEqual([{ state: "not paused" }]);
   const done = await paused.again();
   expect(done, done.stderr).toMatchObject({ status: 0, stdout: expect.stringMatching(/'paused'/) as string });
-  await stop(paused);
+  await stop(world, paused);
 }, 120_000);
+
+const LIVES = Number(process.env["SOAR_GO_ON_LIVES"] ?? 1);
+const SEED = Number(process.env["SOAR_GO_ON_SEED"] ?? 1);
+const TABLES = ["others", "dropped", "emptied", "shortened", "cut", "extended"];
+
+/** Each is refused for the very file that was damaged, so that nothing else of the copy is taken for damage. */
+async function expectRefused(paused: Paused, seed: number): Promise<void> {
+  const damage = randomDamage(seed, paused.dataDir, table);
+  const undo = damage.do();
+  const { status, stderr } = await paused.again();
+  expect({ status, ...damage }, `seed ${seed}: ${damage.name}\n${stderr}`).toMatchObject({ status: 94 });
+  expect(stderr, damage.name).toContain(damage.file);
+  undo();
+}
+
+async function live(paused: Paused, deed: Deed): Promise<void> {
+  if (typeof deed !== "string")
+    return void (await paused.sql(
+      "SET default_transaction_read_only = off",
+      "SET client_min_messages = error",
+      ...deed,
+    ));
+  await pgCtl(world, paused, "stop", "-m", deed === "crash" ? "immediate" : "fast");
+  await pgCtl(world, paused, "start", "-l", "/dev/null", "-o", `-p ${paused.port}`);
+}
+
+test.each(Array.from({ length: LIVES }, (_, n) => n))(
+  "whatever a copy has lived through is right, and whatever befalls its files is not: life %i",
+  { timeout: 240_000 },
+  async (n) => {
+    const seed = (SEED + n) * 1000;
+    const deeds = randomDeeds(seed, TABLES, { count: 8, directory: world.directory });
+    const paused = await pause(world, `life-${n}`);
+    await expectRefused(paused, seed);
+    expect((await paused.again()).stdout).toMatch(/'paused'/);
+    await paused.resume();
+    for (const [at, deed] of deeds.entries()) {
+      await live(paused, deed);
+      if (at === 3) await expectRefused(paused, seed + at);
+    }
+    const done = await paused.again();
+    expect(done, `${JSON.stringify(deeds)}\n${done.stderr}`).toMatchObject({ status: 0 });
+    await stop(world, paused);
+  },
+);
