@@ -1,4 +1,5 @@
 import { basename, dirname, join, resolve } from "node:path";
+import { formatLogLine, visibleParagraph } from "@soar/app-kit/lines";
 import { askArchiver, findFileIdentity } from "@soar/archive/client";
 import { DEFAULT_SPOOL_DIR } from "./default-spool.ts";
 
@@ -27,20 +28,28 @@ export async function pushThroughArchiver(
   if (answer === undefined || "declined" in answer) return undefined;
   if ("failed" in answer) {
     const { message, hint, exitStatus } = answer.failed;
-    process.stderr.write(`error: ${message}\n${hint === undefined ? "" : `hint: ${hint}\n`}`);
+    const lines = [
+      `error: ${visibleParagraph(message)}`,
+      ...(hint === undefined ? [] : [`hint: ${visibleParagraph(hint)}`]),
+    ];
+    process.stderr.write(`${lines.join("\n")}\n`);
     return exitStatus;
   }
   const { warning } = answer.done;
   if (warning !== undefined) {
-    process.stderr.write(`${new Date().toISOString()} warn  wal-archiver ${warning}\n`);
+    log("warn", warning);
     return 0;
   }
   if (isOn(env["BACKUP_LOG_ARCHIVE"] || (answer.done.logsArchive ? "on" : "off"))) {
-    process.stderr.write(
-      `${new Date().toISOString()} info  wal-archiver ${answer.done.answer} write-ahead log file "${call.name}"\n`,
-    );
+    log("info", `${answer.done.answer} write-ahead log file "${call.name}"`);
   }
   return 0;
+}
+
+/** One line, whatever the archiver says: its words may be those of whoever can write to the bucket. */
+function log(level: "info" | "warn", message: string): void {
+  const target = { component: "wal-archiver", format: "text" } as const;
+  process.stderr.write(`${formatLogLine(target, { time: new Date(), level, message })}\n`);
 }
 
 /** Whether a command line is what PostgreSQL calls, which no other command takes for itself. */

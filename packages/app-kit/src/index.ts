@@ -34,6 +34,7 @@ export { findScratchPlace } from "./connect/scratch-place.ts";
 
 // Print and log.
 export { formatTable, wrapText } from "./screen/table.ts";
+export { visibleJson, visibleLine } from "./screen/visible.ts";
 export { formatDuration, formatRate, formatSize } from "./screen/measures.ts";
 export type { Log } from "./screen/log.ts";
 export type { Output } from "./screen/output.ts";

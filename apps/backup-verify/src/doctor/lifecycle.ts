@@ -1,4 +1,4 @@
-import { defineCommand, retentionOptions, storageOptions } from "@soar/app-kit";
+import { defineCommand, retentionOptions, storageOptions, visibleJson } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
 import { safeLifecycle } from "@soar/verify";
 import { parseStoreUrl } from "@soar/storage";
@@ -25,7 +25,7 @@ export const lifecycle = defineCommand({
       prefix: url.prefix === "" ? "" : `${url.prefix}/`,
       retentionDays: config.retentionDays,
     });
-    output.report({ json: rules, text: () => JSON.stringify(rules, undefined, 2) });
+    output.report({ json: rules, text: () => visibleJson(JSON.stringify(rules, undefined, 2)) });
     return Promise.resolve();
   },
 });

@@ -1,4 +1,5 @@
 import { dirname, join, resolve } from "node:path";
+import { visibleJson } from "@soar/app-kit";
 import { makeDirectory, namesIfPresent, removeFile, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatReportPage, type DrillReport } from "@soar/verify";
@@ -45,7 +46,7 @@ export async function openReportPlace({
           : resolve(wanted);
       const files = { page, json: page.replace(/\.html$/, ".json") };
       await attempt(directory, async () => {
-        await replaceFile(files.json, `${JSON.stringify(report, null, 2)}\n`, EVIDENCE);
+        await replaceFile(files.json, `${visibleJson(JSON.stringify(report, null, 2))}\n`, EVIDENCE);
         await replaceFile(files.page, formatReportPage(report), EVIDENCE);
         if (wanted === undefined) await removeOldReports(directory);
       });

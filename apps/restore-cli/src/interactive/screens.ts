@@ -1,3 +1,4 @@
+import { visibleLine } from "@soar/app-kit";
 import type { Terminal } from "./terminal.ts";
 
 /** Returned instead of an answer when the operator goes one screen back. */
@@ -93,9 +94,12 @@ export async function askForText(
   }
 }
 
-/** Draws lines, none wider than the terminal: one that wraps would push the first ones out of sight. */
+/**
+ * Draws lines, none wider than the terminal: one that wraps would push the first ones out of sight. Control characters in them are
+ * shown, not obeyed: names and reasons come from the bucket.
+ */
 export function draw(terminal: Terminal, lines: readonly string[]): void {
-  terminal.show(lines.slice(0, terminal.rows).map((line) => cut(` ${line}`, terminal.columns)));
+  terminal.show(lines.slice(0, terminal.rows).map((line) => cut(` ${visibleLine(line)}`, terminal.columns)));
 }
 
 function cut(line: string, columns: number): string {

@@ -57,7 +57,7 @@ export async function confirm(options: ConfirmOptions, terminal: ConfirmTerminal
 async function ask(prompt: string, { input, screen, signal }: ConfirmTerminal): Promise<string | undefined> {
   const { createInterface } = await import("node:readline");
   signal.throwIfAborted();
-  screen.writeText(prompt);
+  screen.writeText(visibleText(prompt));
   // `terminal: false` leaves the terminal's own line editing on, and with it Ctrl-C as a signal.
   const reader = createInterface({ input, terminal: false });
   try {

@@ -4,7 +4,7 @@ import { reportOf, stackOf } from "./failure-report.ts";
 import { createLog, formatLogLine, type Log, type LogFormat, type LogLevel } from "../screen/log.ts";
 import { type LogFile, openLogFile } from "../screen/log-file.ts";
 import { createScreen, type Screen } from "../screen/screen.ts";
-import { visibleText } from "../screen/visible.ts";
+import { visibleJson, visibleParagraph, visibleText } from "../screen/visible.ts";
 import { selectCommand } from "../options/select-command.ts";
 
 export interface LogSettings {
@@ -102,15 +102,17 @@ function printFailure(error: unknown, { app, screen, format, appendToFile }: Fai
   const { code, message, hint, details } = reportOf(error, app);
   screen.setStatus(undefined);
   const time = new Date();
-  const json = JSON.stringify({
-    time: time.toISOString(),
-    level: "error",
-    component: app.component,
-    message,
-    code,
-    hint,
-    details,
-  });
+  const json = visibleJson(
+    JSON.stringify({
+      time: time.toISOString(),
+      level: "error",
+      component: app.component,
+      message,
+      code,
+      hint,
+      details,
+    }),
+  );
   const spoken = [
     message,
     ...(hint === undefined ? [] : [`(${hint})`]),
@@ -127,11 +129,6 @@ function printFailure(error: unknown, { app, screen, format, appendToFile }: Fai
     return;
   }
   if (details !== undefined) screen.writeLine(visibleText(details));
-  screen.writeLine(`${screen.style("red", "error:")} ${indented(message)}`);
-  if (hint !== undefined) screen.writeLine(`${screen.style("bold", "hint:")} ${indented(hint)}`);
-}
-
-/** What another program printed may have several lines; none of them is to look like one of ours. */
-function indented(text: string): string {
-  return visibleText(text).replaceAll("\n", "\n  ");
+  screen.writeLine(`${screen.style("red", "error:")} ${visibleParagraph(message)}`);
+  if (hint !== undefined) screen.writeLine(`${screen.style("bold", "hint:")} ${visibleParagraph(hint)}`);
 }

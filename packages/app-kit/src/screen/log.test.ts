@@ -40,6 +40,12 @@ test("a message cannot begin a line of its own or move the cursor", () => {
   ]);
 });
 
+test("a JSON line has nothing in it that is obeyed", () => {
+  const [line = ""] = logged("json", "info", "a\u009b2Kb\u202e\u2028");
+  expect(line).toContain(String.raw`"a\u009b2Kb\u202e\u2028"`);
+  expect(JSON.parse(line)).toMatchObject({ message: "a\u009b2Kb\u202e\u2028" });
+});
+
 test("secrets are removed", () => {
   expect(logged("text", "info", "key AKIAIOSFODNN7EXAMPLE")[0]).toContain("key [hidden]");
   expect(logged("json", "info", "key AKIAIOSFODNN7EXAMPLE")[0]).toContain("key [hidden]");

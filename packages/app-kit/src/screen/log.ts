@@ -1,5 +1,5 @@
 import { redactSecrets } from "@soar/errors";
-import { visibleLine } from "./visible.ts";
+import { visibleJson, visibleLine } from "./visible.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -50,6 +50,7 @@ export function formatLogLine(
   { time, level, message }: LogEntry,
 ): string {
   const safe = redactSecrets(message);
-  if (format === "json") return JSON.stringify({ time: time.toISOString(), level, component, message: safe });
+  if (format === "json")
+    return visibleJson(JSON.stringify({ time: time.toISOString(), level, component, message: safe }));
   return `${time.toISOString()} ${level.padEnd(5)} ${component} ${visibleLine(safe)}`;
 }

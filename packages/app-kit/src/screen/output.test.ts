@@ -25,6 +25,12 @@ test("JSON stays JSON when a secret is removed from it", () => {
   });
 });
 
+test("JSON is not obeyed by a terminal", () => {
+  const text = printed(true, { declaredBy: "dba\u009b2J\u202e" });
+  expect(text).toContain(String.raw`"dba\u009b2J\u202e"`);
+  expect(JSON.parse(text)).toEqual({ declaredBy: "dba\u009b2J\u202e" });
+});
+
 test("output for programs is never cut to the width of a terminal", () => {
   expect(createOutput({ write: () => true }, { isJson: false }).width).toBe(Infinity);
   expect(createOutput({ write: () => true, isTTY: true, columns: 100 }, { isJson: false }).width).toBe(100);

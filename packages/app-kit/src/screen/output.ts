@@ -1,5 +1,5 @@
 import { redactSecrets } from "@soar/errors";
-import { visibleText } from "./visible.ts";
+import { visibleJson, visibleText } from "./visible.ts";
 import type { LineSink } from "./screen.ts";
 
 /** Data of a command, on stdout; everything else goes to the log. */
@@ -34,10 +34,12 @@ export function createOutput(sink: LineSink, options: { readonly isJson: boolean
  * removed from each string: in the finished text `"password": "x"` would lose its quotes.
  */
 function formatJson(value: unknown): string {
-  return JSON.stringify(
-    value,
-    (_, item: unknown) =>
-      typeof item === "bigint" ? String(item) : typeof item === "string" ? redactSecrets(item) : item,
-    2,
+  return visibleJson(
+    JSON.stringify(
+      value,
+      (_, item: unknown) =>
+        typeof item === "bigint" ? String(item) : typeof item === "string" ? redactSecrets(item) : item,
+      2,
+    ),
   );
 }

@@ -14,7 +14,10 @@ describe("over time", () => {
     vi.useRealTimers();
   });
 
-  function begin(isTTY: boolean): {
+  function begin(
+    isTTY: boolean,
+    label = "backup",
+  ): {
     terminal: CapturedTerminal;
     lines: string[];
     progress: ReturnType<typeof startProgress>;
@@ -30,10 +33,7 @@ describe("over time", () => {
     return {
       terminal,
       lines,
-      progress: startProgress(
-        { label: "backup", unit: "bytes", total: 1000 * MIB },
-        { screen: createScreen(terminal), log },
-      ),
+      progress: startProgress({ label, unit: "bytes", total: 1000 * MIB }, { screen: createScreen(terminal), log }),
     };
   }
 
@@ -78,6 +78,16 @@ describe("over time", () => {
     expect(drawn.at(-2)).toBe("backup [######------]  50 %  500 MiB  500 MiB/s  1 s left");
     expect(drawn.at(-1)).toBe("");
     expect(lines).toEqual([]);
+  });
+
+  test("what is counted and where it stands are shown, not obeyed", () => {
+    const { terminal, progress } = begin(true, "'a\u001b'");
+    progress.update(500 * MIB, undefined, "at b\u009b");
+    vi.advanceTimersByTime(1000);
+    progress.finish();
+    const drawn = terminal.written().split("\r\u001b[2K").at(-2);
+    expect(drawn).toContain(String.raw`'a\x1b' `);
+    expect(drawn).toContain(String.raw`at b\x9b`);
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Log } from "./log.ts";
 import { formatDuration, formatRate, formatSize } from "./measures.ts";
 import type { Screen } from "./screen.ts";
+import { visibleLine } from "./visible.ts";
 
 export interface ProgressOptions {
   /** What is being done, for example `base backup`. */
@@ -42,12 +43,12 @@ export function startProgress(options: ProgressOptions, to: { readonly screen: S
     ];
     const [oldest = { at, done }] = samples;
     return {
-      label: options.label,
+      label: visibleLine(options.label),
       unit: options.unit,
       done,
       total,
       perSecond: (done - oldest.done) / ((at - oldest.at) / 1000),
-      place,
+      place: place === undefined ? undefined : visibleLine(place),
     };
   };
   const show = (): void => {

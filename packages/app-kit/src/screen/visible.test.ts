@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { visibleLine, visibleText } from "./visible.ts";
+import { visibleJson, visibleLine, visibleParagraph, visibleText } from "./visible.ts";
 
 test("control characters of every kind are shown, a line end by its own sign", () => {
   expect(visibleLine("a\u001b[2Jb\r\nc\u009b1m\u007f\u2028")).toBe(String.raw`a\x1b[2Jb\x0d\nc\x9b1m\x7f\u{2028}`);
@@ -8,6 +8,24 @@ test("control characters of every kind are shown, a line end by its own sign", (
   // A byte that is no UTF-8, in the name of a database.
   expect(visibleLine("caf\udce9 und 😀")).toBe(String.raw`caf\xe9 und 😀`);
   expect(visibleLine("Düsseldorf – ünïcode")).toBe("Düsseldorf – ünïcode");
+});
+
+test("a text below a line of ours begins no line of its own", () => {
+  expect(visibleParagraph("a\r\n2026-01-10 error\u001b[2K")).toBe(
+    `${String.raw`a\x0d`}\n  ${String.raw`2026-01-10 error\x1b[2K`}`,
+  );
+});
+
+test("JSON has nothing in it that is obeyed, and is the same JSON", () => {
+  const shown = visibleJson(JSON.stringify({ "a\u009b": "b\u007f\u2028\u202e\udce9\u001b\n" }, undefined, 2));
+  expect(shown).toBe(`{\n  ${String.raw`"a\u009b": "b\u007f\u2028\u202e\udce9\u001b\n"`}\n}`);
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      const json = visibleJson(JSON.stringify([text], undefined, 2));
+      expect(JSON.parse(json)).toEqual([text]);
+      expect(visibleText(json)).toBe(json);
+    }),
+  );
 });
 
 test("nothing turns the order round in which a name is read; what names are spelled with stays", () => {

@@ -1,7 +1,7 @@
 /*
  * What comes from elsewhere (names of files and databases, the words that somebody gave for a pin or a gap, what another
  * program printed) must not be able to move the cursor, colour the terminal, write lines that look like ours, or have what
- * follows it shown in another order (UAX 9, explicit directional formatting; joiners stay, which names are spelled with). These two
+ * follows it shown in another order (UAX 9, explicit directional formatting; joiners stay, which names are spelled with). These
  * are the one place where control characters become something to look at.
  */
 
@@ -18,6 +18,18 @@ export function visibleLine(text: string): string {
 /** Text of several lines: line ends stay, every other control character is shown as `\x1b`. */
 export function visibleText(text: string): string {
   return text.replaceAll(CONTROL, (character) => (character === "\n" ? character : escapeOf(character)));
+}
+
+/** Text of several lines below one that says what it is: none of them begins where a line of ours does. */
+export function visibleParagraph(text: string): string {
+  return visibleText(text).replaceAll("\n", "\n  ");
+}
+
+/** The same JSON, with `\u009b` for what JSON lets stand as it is. Line ends between its values stay. */
+export function visibleJson(json: string): string {
+  return json.replaceAll(CONTROL, (character) =>
+    character === "\n" ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 function escapeOf(character: string): string {

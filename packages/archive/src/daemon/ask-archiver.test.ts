@@ -37,6 +37,8 @@ test.each<[string, string | Buffer]>([
   ["another protocol", "HTTP/1.1 400 Bad Request\r\n\r\n"],
   ["null", "null\n"],
   ["a list", "[]\n"],
+  ["a warning that is none", '{"done":{"answer":"archived","logsArchive":true,"warning":7}}\n'],
+  ["a hint that is none", '{"failed":{"message":"m","hint":[],"exitStatus":5}}\n'],
   ["a number", "7\n"],
   ["bytes that are no text", Buffer.from([0xff, 0xfe, 0x0a])],
   ["an answer without its content", '{"done":{}}\n'],

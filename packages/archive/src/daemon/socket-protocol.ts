@@ -49,12 +49,24 @@ export function parseMessage(line: string): SocketMessage | undefined {
 type Fields = Readonly<Record<string, unknown>>;
 
 const ANSWERS: readonly ((message: Fields) => boolean)[] = [
-  ({ done }) => isRecord(done) && typeof done["answer"] === "string" && typeof done["logsArchive"] === "boolean",
-  ({ failed }) => isRecord(failed) && typeof failed["message"] === "string" && isFailure(failed["exitStatus"]),
+  ({ done }) =>
+    isRecord(done) &&
+    typeof done["answer"] === "string" &&
+    typeof done["logsArchive"] === "boolean" &&
+    isTextIfThere(done["warning"]),
+  ({ failed }) =>
+    isRecord(failed) &&
+    typeof failed["message"] === "string" &&
+    isTextIfThere(failed["hint"]) &&
+    isFailure(failed["exitStatus"]),
   ({ declined }) => typeof declined === "string",
   ({ accepted }) => isRecord(accepted) && typeof accepted["timeoutMs"] === "number",
   ({ status }) => isRecord(status),
 ];
+
+function isTextIfThere(value: unknown): boolean {
+  return value === undefined || typeof value === "string";
+}
 
 /** A failure that ends with 0 would be an archived file. */
 function isFailure(status: unknown): boolean {
