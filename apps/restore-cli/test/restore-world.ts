@@ -10,7 +10,7 @@ import {
   type TestClusterOptions,
 } from "@soar-tooling/postgres-clusters";
 import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
-import { type ProgramResult, runProgram, serverUser, writeEnvFile } from "@soar-tooling/test-bench";
+import { compileCache, type ProgramResult, runProgram, serverUser, writeEnvFile } from "@soar-tooling/test-bench";
 
 const BIN = fileURLToPath(new URL("../../../node_modules/.bin", import.meta.url));
 
@@ -53,7 +53,7 @@ export async function createRestoreWorld(options: Partial<TestClusterOptions> = 
   };
   writeEnvFile(envFile, settings);
   const store = openStore({ url: "s3://restore-cli/one", endpoint: s3.endpoint, region: s3.region, credentials: s3 });
-  const env = { PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: directory };
+  const env = { ...compileCache(), PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: directory };
   return {
     cluster,
     s3,

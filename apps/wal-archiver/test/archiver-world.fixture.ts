@@ -12,7 +12,7 @@ import {
   type TestClusterOptions,
 } from "@soar-tooling/postgres-clusters";
 import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
-import { serverUser, writeEnvFile } from "@soar-tooling/test-bench";
+import { compileCache, serverUser, writeEnvFile } from "@soar-tooling/test-bench";
 
 /** The program as it is installed: the launcher, the bundle behind it. */
 export const LAUNCHER = fileURLToPath(new URL("../bin/soar-wal-archive", import.meta.url));
@@ -143,7 +143,12 @@ function startProgram(
   const umask = process.umask(0o077);
   const child = spawn(LAUNCHER, args, {
     cwd,
-    env: { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, SOAR_REQUIRE_ENDPOINT: "1", ...env },
+    env: {
+      ...compileCache(),
+      PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
+      SOAR_REQUIRE_ENDPOINT: "1",
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
     // A group of its own, as PostgreSQL gives its archive_command: the launcher and Node end together.
     detached: true,

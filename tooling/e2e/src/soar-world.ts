@@ -12,6 +12,7 @@ import {
 } from "@soar-tooling/postgres-clusters";
 import { startS3Server, type S3TestServer } from "@soar-tooling/s3-server";
 import {
+  compileCache,
   type ProgramResult,
   serverUser,
   type StartedProgram,
@@ -148,7 +149,13 @@ function startBinary(
 ): StartedProgram {
   return startProgram(words, {
     cwd: directory,
-    env: { PATH: `${BIN}:${process.env["PATH"] ?? ""}`, HOME: directory, SOAR_REQUIRE_ENDPOINT: "1", ...settings },
+    env: {
+      ...compileCache(),
+      PATH: `${BIN}:${process.env["PATH"] ?? ""}`,
+      HOME: directory,
+      SOAR_REQUIRE_ENDPOINT: "1",
+      ...settings,
+    },
     user: asServerUser && process.getuid?.() === 0 ? serverUser() : undefined,
     group: true,
   });

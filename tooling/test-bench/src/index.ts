@@ -14,6 +14,7 @@ export { parseExposition, parseSeries, type MetricFamily } from "./prometheus/pa
 export { ProgramFailure, runProgram } from "./programs/run-program.ts";
 export { startUncollected, type Uncollected } from "./programs/start-uncollected.ts";
 export { startProgram, type ProgramResult, type StartedProgram, type StartOptions } from "./programs/start-program.ts";
+export { compileCache } from "./programs/compile-cache.ts";
 export { cleanEnvironment, runAsServerUser, type ServerProgramOptions } from "./programs/run-as-server-user.ts";
 export { writeEnvFile } from "./env-file.ts";
 export { missingBuildTools, ZLIB_SYNC_ADDON } from "./needs/zlib-sync.ts";
