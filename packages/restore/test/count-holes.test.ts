@@ -1,7 +1,7 @@
 import { createMemoryStore } from "@soar/storage";
 import { putSampleBackup, SAMPLE_LABEL } from "@soar-tooling/sample-repository";
 import { expect, test } from "vitest";
-import { countHoles } from "../src/fetch/count-holes.ts";
+import { countHoles, totalHoles } from "../src/fetch/count-holes.ts";
 
 const CHUNK = 16_384;
 
@@ -26,4 +26,20 @@ test("chunks of a file that hold nothing but zeros become holes, and no others",
     holes: 0,
   });
   expect(await holesOf((pages) => pages.fill(1))).toMatchObject({ holes: 0 });
+});
+
+test("holes of some files only are counted, and those of all archives together", async () => {
+  const store = createMemoryStore({ name: "holes" });
+  const damage = (pages: Buffer): void => void pages.fill(0);
+  const backup = await putSampleBackup(store, { label: SAMPLE_LABEL, first: 3, damage });
+  const all = totalHoles(await countHoles(store, backup));
+  const selected = async (select: (entry: { path: string }) => boolean) =>
+    totalHoles(await countHoles(store, backup, { select }));
+  expect(all).toBeGreaterThan(0);
+  expect(await selected(() => true)).toBe(all);
+  expect(await selected(() => false)).toBe(0);
+  // Zeros at the end of the tar stream go with its last file.
+  const others = await selected(({ path }) => !path.startsWith("base/"));
+  expect(others).toBeLessThan(CHUNK);
+  expect(await selected(({ path }) => path.startsWith("base/"))).toBe(all - others);
 });

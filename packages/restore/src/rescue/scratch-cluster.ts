@@ -2,8 +2,9 @@ import { findPostgresPrograms } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { ObjectStore } from "@soar/storage";
 import type { RestorePlan } from "../plan/plan.ts";
+import { countHoles, totalHoles } from "../fetch/count-holes.ts";
 import { plainBytesOf } from "./fetch-scope.ts";
-import type { RescueScope } from "./rescue-scope.ts";
+import { fateOf, type RescueScope } from "./rescue-scope.ts";
 import { createScratchDirectory } from "./scratch-directory.ts";
 import { requireScratchRoom } from "./scratch-room.ts";
 import type { ScratchOptions, ScratchResult, ScratchWork } from "./scratch-types.ts";
@@ -28,7 +29,13 @@ export async function withScratchCluster<T>(
   try {
     const onChosen = async (scope: RescueScope): Promise<void> => {
       const plainBytes = plainBytesOf(work.table, scope);
-      await requireScratchRoom(plan, plainBytes, options.tempDir);
+      const select = ({ path, type }: { path: string; type: string }): boolean => fateOf(path, type, scope) === "fetch";
+      const content = {
+        plainBytes,
+        countHoles: async () => totalHoles(await countHoles(store, plan.backup, { select, signal: options.signal })),
+        isDumped: true,
+      };
+      await requireScratchRoom(plan, content, options.tempDir);
       options.onEvent?.({ type: "fetching", scope: scope.kind, plainBytes });
     };
     if (work.choice.kind !== "relations-to-choose") await onChosen(work.choice);

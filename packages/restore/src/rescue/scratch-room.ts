@@ -9,14 +9,29 @@ const WAL_FACTOR = 2;
 /** Segments that the server keeps until its next restart point. */
 const KEPT_WAL_BYTES = 256 * 2 ** 20;
 
-/** What a rescue takes in the temporary directory, at the most that can be told beforehand. Rejects with `DISK_FULL`. */
+/** What comes from the backup, in plain bytes. */
+export interface ScratchContent {
+  readonly plainBytes: number;
+  /** Bytes of it that become holes; asked for only where it would not fit with them. */
+  readonly countHoles: () => Promise<number>;
+  /** Whether a dump is written beside it. */
+  readonly isDumped: boolean;
+}
+
+/**
+ * What a scratch cluster takes in the temporary directory, at the most that can be told beforehand. Rejects with `DISK_FULL`. Holes of
+ * sparse files do not count, as in every restore: see `requireRoom`.
+ */
 export async function requireScratchRoom(
   plan: Pick<RestorePlan, "fetchBytes">,
-  plainBytes: number,
+  { plainBytes, countHoles, isDumped }: ScratchContent,
   tempDir: string,
 ): Promise<void> {
-  const needed = Math.round(plainBytes * DUMP_FACTOR + plan.fetchBytes.wal * WAL_FACTOR + KEPT_WAL_BYTES);
+  const neededFor = (bytes: number): number =>
+    Math.round(bytes * (isDumped ? DUMP_FACTOR : 1) + plan.fetchBytes.wal * WAL_FACTOR + KEPT_WAL_BYTES);
   const free = await freeBytesAt(tempDir);
+  if (free >= neededFor(plainBytes)) return;
+  const needed = neededFor(Math.max(0, plainBytes - (await countHoles())));
   if (free >= needed) return;
   throw new SoarError(
     "DISK_FULL",

@@ -10,6 +10,7 @@ import { setRecoveryMode } from "@soar/pg-tools/recovery-config";
 import { createCodecPool } from "@soar/seekable-tar";
 import type { ObjectStore } from "@soar/storage";
 import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
+import { countHoles, totalHoles } from "../fetch/count-holes.ts";
 import { fetchBackup } from "../fetch/fetch-backup.ts";
 import { entrancesOf } from "../recover/entrances.ts";
 import { restoreCommand } from "../wal/restore-command.ts";
@@ -53,7 +54,12 @@ export async function withReplica<T>(
   });
   const directory = await createScratchDirectory(options.tempDir, options.owner);
   try {
-    await requireScratchRoom(plan, backup.sizes.database, options.tempDir);
+    const content = {
+      plainBytes: backup.sizes.database,
+      countHoles: async () => totalHoles(await countHoles(store, backup, { signal: options.signal })),
+      isDumped: false,
+    };
+    await requireScratchRoom(plan, content, options.tempDir);
     await fetchWhole(store, plan, { ...options, directory });
     const feed = await openWalFeed(store, wholeSegments(plan), {
       directory: directory.walDir,
