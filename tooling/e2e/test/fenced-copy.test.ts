@@ -84,6 +84,12 @@ test("a copy takes nothing from the publisher and begins no work, and the plan n
       "SELECT current_setting('max_worker_processes') AS workers, current_setting('max_logical_replication_workers') AS appliers",
     ),
   ).toEqual([{ workers: "0", appliers: "0" }]);
+  // Names with a dot are taken by a server that lacks the library, too.
+  expect(
+    await copy.query(
+      "SELECT current_setting('timescaledb.max_background_workers') AS jobs, current_setting('citus.recover_2pc_interval') AS recovery",
+    ),
+  ).toEqual([{ jobs: "0", recovery: "-1" }]);
   // Is started together with the others, if there are any.
   await waitUntil("the autovacuum launcher", async () => processesOf(copy).includes("autovacuum launcher"));
   expect(processesOf(copy)).not.toMatch(WORKERS);

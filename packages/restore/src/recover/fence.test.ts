@@ -38,6 +38,9 @@ test.each([
     max_logical_replication_workers: "0",
     max_worker_processes: "0",
     synchronous_standby_names: "",
+    // Loaded, and at rest: their tables cannot be read without them.
+    "citus.recover_2pc_interval": "-1",
+    "timescaledb.max_background_workers": "0",
   });
   expect(settings()).not.toHaveProperty("synchronized_standby_slots");
   expect(readFileSync(join(directory, "postgresql.auto.conf"), "utf8").startsWith(text ?? "")).toBe(true);
@@ -140,4 +143,16 @@ test("own settings in another encoding come back with their bytes where ALTER SY
   writeFileSync(path, Buffer.from(`${[...last.values()].join("\n")}\n`, "latin1"));
   await adoptClone(directory);
   expect(readFileSync(path)).toEqual(own);
+});
+
+test("settings of libraries are fenced, and are the copy's own again where ALTER SYSTEM has rewritten the file", async () => {
+  const path = join(directory, "postgresql.auto.conf");
+  const own = "timescaledb.max_background_workers = '16'\n";
+  writeFileSync(path, own);
+  await fenceClone(directory);
+  const lines = readFileSync(path, "utf8").split("\n");
+  const last = new Map(lines.filter((line) => line.includes(" = ")).map((line) => [line.split(" = ")[0], line]));
+  writeFileSync(path, `${[...last.values()].join("\n")}\n`);
+  await adoptClone(directory);
+  expect(readFileSync(path, "utf8")).toBe(own);
 });

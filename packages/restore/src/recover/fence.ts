@@ -15,6 +15,7 @@ import { formatConfigSetting, parseConfigSettings, removeRecoverySettings } from
 import { COPY_MARK } from "@soar/repository";
 import { inDataDirectory } from "../data-directory.ts";
 import { isFile } from "../is-file.ts";
+import { JOB_SETTINGS } from "./quiet-settings.ts";
 
 const FENCE_BEGIN = "# soar: a copy of another cluster; it acts on nobody.";
 const FENCE_END = "# soar: soar-restore adopt removes this block.";
@@ -29,6 +30,7 @@ const FENCE_SETTINGS: Readonly<Record<string, string>> = {
   max_logical_replication_workers: "0",
   max_worker_processes: "0",
   synchronous_standby_names: "",
+  ...JOB_SETTINGS,
 };
 /** Logical decoding would wait for slots of the source's standbys. Servers before do not start with it. */
 const WITH_SLOTS_OF_STANDBYS = { ...FENCE_SETTINGS, synchronized_standby_slots: "" };
@@ -125,7 +127,7 @@ function withOwnSettings(text: string, mark: string | undefined): string {
 }
 
 const FENCE_BLOCK = new RegExp(
-  `^# soar: a copy of another cluster;[^\\n]*\\n(?:(?:${Object.keys(WITH_SLOTS_OF_STANDBYS).join("|")}) = [^\\n]*\\n)*(?:# soar: [^\\n]*\\n)?`,
+  `^# soar: a copy of another cluster;[^\\n]*\\n(?:(?:${Object.keys(WITH_SLOTS_OF_STANDBYS).join("|").replaceAll(".", "\\.")}) = [^\\n]*\\n)*(?:# soar: [^\\n]*\\n)?`,
   "gm",
 );
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { withoutJobLibraries } from "./quiet-settings.ts";
+import { quietSettings, withoutJobLibraries } from "./quiet-settings.ts";
 
 test.each([
   ["", undefined],
@@ -13,4 +13,12 @@ test.each([
   ["auto_explain, pg_cron,", undefined],
 ])("libraries that only begin jobs are left out of %j", (setting, rest) => {
   expect(withoutJobLibraries(setting)).toBe(rest);
+});
+
+test.each([true, false])("libraries that have to be loaded begin nothing: standby %s", (standby) => {
+  expect(quietSettings(15, { standby })).toMatchObject({
+    "citus.recover_2pc_interval": "-1",
+    "citus.enable_metadata_sync": "off",
+    "timescaledb.max_background_workers": "0",
+  });
 });

@@ -18,7 +18,21 @@ const JOB_LIBRARIES = new Set([
   "spock",
 ]);
 
-/** `shared_preload_libraries` without them; undefined when there is none of them. */
+/**
+ * What keeps libraries at rest without which their tables cannot be read, so that they are loaded: jobs of TimescaleDB, and what the
+ * maintenance of Citus does on the real workers. A server without the library takes names with a dot as they are, and one whose
+ * version does not know a name warns of it; both start.
+ */
+export const JOB_SETTINGS: Readonly<Record<string, string>> = {
+  "citus.background_task_queue_interval": "-1",
+  "citus.defer_shard_delete_interval": "-1",
+  "citus.distributed_deadlock_detection_factor": "-1",
+  "citus.enable_metadata_sync": "off",
+  "citus.recover_2pc_interval": "-1",
+  "timescaledb.max_background_workers": "0",
+};
+
+/** `shared_preload_libraries` without those that only begin jobs; undefined when there is none of them. */
 export function withoutJobLibraries(setting: string): string | undefined {
   const names = parseLibraryList(setting);
   const rest = names.filter((name) => !JOB_LIBRARIES.has(libraryOf(name)));
@@ -40,6 +54,7 @@ export function quietSettings(
   const features = findMajor(postgresMajor)?.features;
   return {
     max_logical_replication_workers: "0",
+    ...JOB_SETTINGS,
     ...(features?.slotsOfStandbys === true ? { sync_replication_slots: "off", synchronized_standby_slots: "" } : {}),
     ...(standby ? {} : { max_worker_processes: "0" }),
     ...withoutTriggerFile(postgresMajor),

@@ -17,7 +17,7 @@ import {
 } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { RestorePlan } from "../plan/plan.ts";
-import { withoutJobLibraries, withoutTriggerFile } from "./quiet-settings.ts";
+import { JOB_SETTINGS, withoutJobLibraries, withoutTriggerFile } from "./quiet-settings.ts";
 
 export interface RecoverOptions {
   readonly dataDir: string;
@@ -89,6 +89,7 @@ function pausedCopySettings({ backup: { settings }, minimums }: RestorePlan): Re
   const workers = minimums.max_worker_processes ?? settings["max_worker_processes"];
   const libraries = withoutJobLibraries(settings["shared_preload_libraries"] ?? "");
   return {
+    ...JOB_SETTINGS,
     ...(workers === undefined ? {} : { max_worker_processes: String(workers) }),
     ...(libraries === undefined ? {} : { shared_preload_libraries: libraries }),
   };
