@@ -2,13 +2,7 @@ import { free, mapOrdered, MemoryBudget } from "@soar/task-pool";
 import type { CodecPool } from "../codec-pool.ts";
 import type { ExtractedRun, FileCreation, FileWrite, Place } from "../pool/tasks.ts";
 import { damagedRange } from "../read/damaged.ts";
-import {
-  type FetchedRange,
-  type FetchOptions,
-  fetchRanges,
-  isWholeMemory,
-  MEMORY_BYTES,
-} from "../read/fetch-ranges.ts";
+import { type FetchedRange, type FetchOptions, fetchRanges, isWholeMemory, memoryFor } from "../read/fetch-ranges.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { isWholeFile, type PlannedMember, type PlannedRun } from "./plan-members.ts";
 import type { PlannedEntry } from "./planned-entry.ts";
@@ -54,7 +48,7 @@ export async function* extractMembers(
   const wanted = options.keepUnchanged ? leaveOutUnchanged(planned, open, options, kept) : planned;
   const extract = async (range: FetchedRange<PlannedMember>, stop: AbortSignal): Promise<ExtractedMember> =>
     await extractRange(range, open, options, stop);
-  const fetched = fetchRanges(sortWindows(wanted), new MemoryBudget(MEMORY_BYTES), options);
+  const fetched = fetchRanges(sortWindows(wanted), new MemoryBudget(memoryFor(options)), options);
   for await (const extracted of mapOrdered(fetched, extract, { maxItems: pool.workers * RANGES_PER_WORKER, signal })) {
     yield extracted;
     yield* kept.splice(0);

@@ -1,7 +1,7 @@
 import { MemoryBudget } from "@soar/task-pool";
 import { expect, test } from "vitest";
 import { collect } from "../../test/memory-store.ts";
-import { fetchRanges, type WantedMember } from "./fetch-ranges.ts";
+import { fetchRanges, memoryFor, type WantedMember } from "./fetch-ranges.ts";
 
 const KIB = 1024;
 
@@ -60,6 +60,13 @@ test.each([
   for (const range of [second, await third]) range.value?.share[Symbol.dispose]();
   for await (const { share } of ranges) share[Symbol.dispose]();
   expect(reading).toBe(6);
+});
+
+test("every connection has a range on its way with two more in work, until there are very many", () => {
+  const range = 5 * KIB * KIB;
+  for (const parallel of [1, 4, 9]) expect(memoryFor({ parallel }) / range).toBeGreaterThanOrEqual(parallel + 2);
+  expect(memoryFor({})).toBe(memoryFor({ parallel: 4 }));
+  expect(memoryFor({ parallel: 100 })).toBe(64 * KIB * KIB);
 });
 
 test("a member that is larger than the budget is read alone", async () => {

@@ -55,13 +55,22 @@ export interface FetchedRange<Wanted extends WantedMember> {
 
 const DEFAULT_RANGE_BYTES = 4 * 1024 * 1024;
 /** Of all ranges that are read or in work, however many threads and connections there are. */
-export const MEMORY_BYTES = 64 * 1024 * 1024;
+const MOST_MEMORY_BYTES = 64 * 1024 * 1024;
+/** A range of 4 MiB with the member of 1 MiB that is opened, and what describes them. */
+const RANGE_MEMORY_BYTES = 5.5 * 1024 * 1024;
+/** Beside those that are on their way, so that no connection waits for a thread. */
+const RANGES_IN_WORK = 2;
 /** One of zeros is stored in fifty bytes. A gibibyte of zeros in members of 1 MiB still is one request. */
 const RANGE_MEMBERS = 1024;
 /** What describes a member or a run while its range is in work, in several threads. */
 const DESCRIPTION_BYTES = 1024;
 const DEFAULT_PARALLEL = 4;
 const DEFAULT_GAP_BYTES = 256 * 1024;
+
+/** What all ranges that are read or in work may take together. */
+export function memoryFor({ parallel = DEFAULT_PARALLEL }: Pick<FetchOptions, "parallel">): number {
+  return Math.min(MOST_MEMORY_BYTES, (parallel + RANGES_IN_WORK) * RANGE_MEMORY_BYTES);
+}
 
 /**
  * Reads members in few large requests, several at once, and yields what was read in the order given; ranges that are read or in work

@@ -4,7 +4,7 @@ import type { MemberCursor } from "../table/member-source.ts";
 import type { MemberLocation, PlacedEntry } from "../table/row.ts";
 import type { ArchiveOutline } from "../table/seek-table.ts";
 import { describeDamage } from "./damaged.ts";
-import { type FetchedMember, fetchMembers, type FetchOptions, MEMORY_BYTES } from "./fetch-ranges.ts";
+import { type FetchedMember, fetchMembers, type FetchOptions, memoryFor } from "./fetch-ranges.ts";
 
 export interface ReadOptions extends FetchOptions {
   readonly pool: CodecPool;
@@ -100,9 +100,10 @@ async function* readParts(
       throw describeDamage(error, location);
     }
   };
-  yield* mapOrdered(fetchMembers(parts, new MemoryBudget(MEMORY_BYTES), options), open, {
+  const maxWeight = memoryFor(options);
+  yield* mapOrdered(fetchMembers(parts, new MemoryBudget(maxWeight), options), open, {
     maxItems: pool.workers * ITEMS_PER_WORKER,
-    maxWeight: MEMORY_BYTES,
+    maxWeight,
     weigh: ({ wanted }) => wanted.location.plainLength,
     signal,
   });
