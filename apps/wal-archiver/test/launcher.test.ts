@@ -1,5 +1,15 @@
 import { spawn } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -217,6 +227,17 @@ describe("an acknowledgement is believed", () => {
 
   test("not for ever: a mark that a killed archiver left costs a second, then Node decides", async () => {
     writeFileSync(join(root, "spool", "busy", NAME), "");
+    expect((await push()).status).toBe(99);
+  });
+
+  test.runIf(process.getuid?.() === 0)("not of another user, who may have put it there", async () => {
+    await acknowledge();
+    expect((await push()).status).toBe(0);
+    chownSync(join(root, "spool", "ack", NAME), 65_534, 65_534);
+    expect((await push()).status).toBe(99);
+    // Nor is what a link of ours leads to.
+    renameSync(join(root, "spool", "ack", NAME), join(root, "theirs"));
+    symlinkSync(join(root, "theirs"), join(root, "spool", "ack", NAME));
     expect((await push()).status).toBe(99);
   });
 
