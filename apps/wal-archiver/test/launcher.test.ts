@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { findFileIdentity } from "@soar/archive/client";
+import { requires } from "@soar-tooling/test-bench";
 
 const LAUNCHER = fileURLToPath(new URL("../bin/soar-wal-archive", import.meta.url));
 const NAME = "000000010000000000000007";
@@ -230,7 +231,7 @@ describe("an acknowledgement is believed", () => {
     expect((await push()).status).toBe(99);
   });
 
-  test.runIf(process.getuid?.() === 0)("not of another user, who may have put it there", async () => {
+  test("not of another user, who may have put it there", requires("root"), async () => {
     await acknowledge();
     expect((await push()).status).toBe(0);
     chownSync(join(root, "spool", "ack", NAME), 65_534, 65_534);
