@@ -1,11 +1,12 @@
 /** Seconds that the longest test files take in CI (two cores); no more than roughly right, they are for the order only. */
 export const LONG_TESTS: Readonly<Record<string, number>> = {
-  "tooling/e2e/test/linked-configuration.test.ts": 141,
+  "apps/restore-cli/test/restore-again.integration.test.ts": 170,
   "packages/backup/test/changed-blocks.integration.test.ts": 128,
-  "apps/restore-cli/test/restore-again.integration.test.ts": 115,
+  "tooling/e2e/test/linked-configuration.test.ts": 121,
   "tooling/e2e/test/restore-resume.test.ts": 110,
   "tooling/e2e/test/disaster.test.ts": 110,
   "tooling/e2e/test/documentation.test.ts": 100,
+  "apps/restore-cli/test/hostile-repository.test.ts": 100,
   "tooling/e2e/test/sudo-among-links.test.ts": 95,
   "packages/backup/test/server.integration.test.ts": 89,
   "tooling/e2e/test/rescue.test.ts": 81,
@@ -33,7 +34,6 @@ export const LONG_TESTS: Readonly<Record<string, number>> = {
   "tooling/e2e/test/drill.test.ts": 32,
   "packages/archive/test/archive-wal-file.integration.test.ts": 32,
   "tooling/e2e/test/in-place.test.ts": 32,
-  "apps/restore-cli/test/hostile-repository.test.ts": 31,
   "packages/backup/test/changed-blocks-doubts.integration.test.ts": 31,
   "tooling/e2e/test/missing-here.test.ts": 30,
 };
