@@ -1,7 +1,14 @@
 import { formatLsn, formatWalSegment, lsnOfSegmentIndex, parseLsn } from "@soar/pg-tools";
-import { BACKUP_OBJECTS, backupKey, claimRepository, listBackupRecords, type BackupRecord } from "@soar/repository";
+import {
+  archiveObjects,
+  BACKUP_OBJECTS,
+  backupKey,
+  claimRepository,
+  listBackupRecords,
+  type BackupRecord,
+} from "@soar/repository";
 import { executeExpiry, planExpiry, readExpiryState } from "@soar/repository/expiry";
-import { putGap, putKeep } from "@soar/repository/markers";
+import { listExpiredWal, listGaps, putGap, putKeep } from "@soar/repository/markers";
 import { readRecoveryWindow } from "@soar/repository/window";
 import { planRestore } from "@soar/restore/plan";
 import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
@@ -164,30 +171,59 @@ async function errorsOf({ store, now, lastArchived }: Life): Promise<string[]> {
     .map(({ kind, where, what }) => `${kind} ${where} ${what}`);
 }
 
-/** Everything that the plans of the ends and of the middle of each promised range name. */
+/**
+ * Everything that the plans of the ends and of the middle of each promised range name, and pinned backups; the histories; and what tells
+ * that a hole is none of what was lost.
+ */
 async function neededObjects(store: ObjectStore): Promise<Set<string>> {
   const needed = new Set<string>();
+  const records = await listBackupRecords(store);
+  const addBackup = (backup: BackupRecord): void => {
+    const referred = records.filter(({ label }) => backup.references.includes(label));
+    for (const { name } of backup.objects) needed.add(backupKey(backup.label, name));
+    for (const each of referred) for (const name of archiveObjects(each)) needed.add(backupKey(each.label, name));
+  };
+  for (const record of records)
+    if ((await store.stat(backupKey(record.label, BACKUP_OBJECTS.keep))) !== undefined) addBackup(record);
   const { timelines } = await readRecoveryWindow(store, SEGMENT_SIZE);
+  const expired = await listExpiredWal(store);
+  const isExpired = (from: string, to: string): boolean =>
+    expired.some(({ ranges }) => ranges.some((range) => range.from <= to && range.to >= from));
   for (const { timeline, ranges } of timelines) {
     for (const { fromLsn, toLsn, hole } of ranges) {
+      // Of two reasons for one hole neither is needed.
+      for (const gap of await listGaps(store))
+        if (hole !== undefined && gap.from <= hole.to && gap.to >= hole.from && !isExpired(gap.from, gap.to))
+          needed.add(`config/gaps/${gap.from}-${gap.to}.json`);
+      const [only, ...others] = expired;
+      if (hole?.expired === true && only !== undefined && others.length === 0)
+        needed.add(`config/expired/${only.id}.json`);
       const [from, to] = [parseLsn(fromLsn), parseLsn(toLsn)];
       for (const lsn of [from, from + (to - from) / 2n, to - 8192n]) {
         if (lsn < from || lsn >= to) continue;
         const target = { kind: "lsn", lsn, inclusive: true } as const;
         const { backup, chain, resolved } = await planRestore(store, { target, timeline });
-        addBackup(needed, backup);
+        addBackup(backup);
         for (const { index, object } of chain.segments)
           if (lsnOfSegmentIndex(index, SEGMENT_SIZE) < resolved.stopLsn) needed.add(object.key);
       }
       if (hole === undefined && timeline === timelines[0]?.timeline)
-        addBackup(needed, (await planRestore(store, { target: { kind: "latest" } })).backup);
+        addBackup((await planRestore(store, { target: { kind: "latest" } })).backup);
     }
   }
+  for await (const { key } of store.list("wal/")) if (key.includes(".history")) needed.add(key);
   return needed;
 }
 
-function addBackup(needed: Set<string>, { label, objects }: BackupRecord): void {
-  for (const { name } of objects) needed.add(backupKey(label, name));
+/** Which kinds of objects there are, so that each is tried: most of all are WAL and archives. */
+function kindOf(key: string): string {
+  return key.includes(".history") ? "history" : (/^(?:config\/)?[a-z]+/.exec(key)?.[0] ?? "");
+}
+
+/** Two of each kind. */
+function sampleOf(needed: readonly string[], seed: number): string[] {
+  const kinds = [...Map.groupBy(needed, kindOf).values()];
+  return kinds.flatMap((keys) => [...new Set([seed, seed + 7919].map((at) => keys[at % keys.length] ?? ""))]);
 }
 
 test(
@@ -198,12 +234,13 @@ test(
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), fc.nat(), async (steps, seed) => {
         const life = new Life();
         await life.begin();
-        for (const one of steps) await life.take(one);
-        expect(await errorsOf(life)).toEqual([]);
+        for (const one of steps) {
+          await life.take(one);
+          expect(await errorsOf(life), `after ${JSON.stringify(one)}`).toEqual([]);
+        }
         const needed = [...(await neededObjects(life.store))].sort();
         expect(needed.length).toBeGreaterThan(0);
-        for (let at = 0; at < 4; at += 1) {
-          const key = needed[(seed + at * 7919) % needed.length] ?? "";
+        for (const key of sampleOf(needed, seed)) {
           const bytes = await readObject(life.store, key);
           await life.store.remove([key]);
           expect(await errorsOf(life), `without ${key}`).not.toEqual([]);
