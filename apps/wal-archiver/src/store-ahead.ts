@@ -31,7 +31,7 @@ export interface StoredAhead {
 
 const NOTHING: StoredAhead = { archived: [], warning: undefined };
 /** Where one file takes longer, starting Node for each is a small part of the time, and PostgreSQL is not left waiting. */
-const WORTH_IT_MS = 1_000;
+const WORTH_IT_MS = 3_000;
 
 /**
  * Stores what PostgreSQL asks for next, for the launcher to answer (`archiveAhead`): only for a call of PostgreSQL's own by
