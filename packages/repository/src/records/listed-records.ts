@@ -4,9 +4,9 @@ import type { BackupRecord } from "./backup-record.ts";
 
 /**
  * Bytes that the records of all backups may have that a listing keeps, as dense JSON: what somebody else has put into a bucket must
- * not fill the memory of whoever lists it. In memory they take some four times as much. One backup of some hundred gigabytes has 10 KiB.
+ * not fill the memory of whoever lists it. In memory they take many times as much while they are read. One backup of some hundred gigabytes has 10 KiB.
  */
-const LARGEST_LISTING_BYTES = 20 * 1024 * 1024;
+const LARGEST_LISTING_BYTES = 8 * 1024 * 1024;
 
 /** Hardly differ from one backup of a cluster to the next, and are what is long where a cluster has many databases. */
 const ALIKE = ["databases", "tablespaces", "subscriptions", "settings"] as const;
