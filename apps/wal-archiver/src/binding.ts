@@ -8,10 +8,17 @@ export async function bindingOf(
   envFile: string | undefined,
 ): Promise<RepositoryBinding> {
   return {
-    envFile: envFile === undefined ? "-" : ((await findFileIdentity(envFile))?.text ?? "-"),
+    envFile: envFile === undefined ? "-" : await identityOf(envFile),
     bucket: setting(config.bucket, "bucket", "BACKUP_BUCKET"),
     endpoint: setting(config.endpoint ?? "", "endpoint", "AWS_ENDPOINT_URL"),
   };
+}
+
+/** Of what was read when this program started: a file that was changed since means what nobody here has read, and fits no caller. */
+async function identityOf(envFile: string): Promise<string> {
+  const found = await findFileIdentity(envFile);
+  if (found === undefined) return "-";
+  return found.changedAtMs > performance.timeOrigin ? "changed" : found.text;
 }
 
 /** A caller has neither our flags nor our environment. */

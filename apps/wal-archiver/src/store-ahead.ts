@@ -57,14 +57,15 @@ export async function storeAhead(
       codec: config.walCompression,
       level: config.walCompressionLevel,
       toolVersion,
+      durationMs,
       signal,
     });
-    return { archived, warning: failure && doubt(`'${failure.name}'`, failure.error) };
+    return { archived, warning: failure && doubt(failure.what, failure.error) };
   } catch (error) {
-    return { archived: [], warning: doubt("what waits", error) };
+    return { archived: [], warning: doubt("look ahead of PostgreSQL", error) };
   }
 }
 
 function doubt(what: string, error: unknown): string {
-  return `unable to archive ${what} ahead of PostgreSQL, which asks for it itself: ${messageOf(error)}`;
+  return `unable to ${what}: ${messageOf(error)}`;
 }

@@ -1,6 +1,6 @@
 import { appendFileSync, chmodSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import {
   createArchiverWorld,
@@ -70,6 +70,21 @@ test("an acknowledgement that is old, or of a time to come, answers nobody", asy
     writeFileSync(acknowledgement(second ?? ""), `${[...lines.slice(0, 7), since, until].join("\n")}\n`);
     expect((await archive(second ?? "")).status).not.toBe(0);
   }
+});
+
+test("acknowledgements that are no longer believed go, and another cluster's that share the spool stay", async () => {
+  const [before] = await segments(2);
+  await archive(before);
+  const [old, others] = ["0000000900000000000000AA", "0000000900000000000000BB"].map(acknowledgement) as [
+    string,
+    string,
+  ];
+  for (const path of [old, others]) writeFileSync(path, "");
+  utimesSync(old, new Date(0), new Date(0));
+  const [first, second] = await segments(2);
+  expect(await archive(first)).toMatchObject({ status: 0, stderr: "" });
+  expect(world.acknowledged()).toEqual(expect.arrayContaining([basename(others), second]));
+  expect(world.acknowledged()).not.toContain(basename(old));
 });
 
 test("a file that was written to since is not the one that was acknowledged", async () => {

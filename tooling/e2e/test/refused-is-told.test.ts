@@ -22,8 +22,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-function run(program: string, command: string, settings: Readonly<Record<string, string>>) {
-  const words = command === "" ? [] : [command];
+function run(
+  program: string,
+  command: string,
+  settings: Readonly<Record<string, string>>,
+  more: readonly string[] = [],
+) {
+  const words = [...(command === "" ? [] : [command]), ...more];
   return spawnSync(process.execPath, ["--", join(BINARIES, program), ...words], {
     encoding: "utf8",
     env: {
@@ -59,6 +64,14 @@ test.each(COMMANDS)("'%s' is mailed when a setting is wrong, and when the bucket
     expect(run(program, command, settings).status).toBe(10);
     expect(readFileSync(mail, "utf8")).toMatch(new RegExp(`^Subject: .*: ${subject}$[^]*${said}`, "m"));
   }
+});
+
+test("a report of a drill that cannot be looked at is no drill that failed", () => {
+  const settings = { BACKUP_LOG_DIR: join(directory, "no-directory") };
+  expect(run(COMMANDS[2][1], "drill", settings).status).toBe(21);
+  rmSync(mail);
+  expect(run(COMMANDS[2][1], "drill", settings, ["--check", join(directory, "report")]).status).toBe(21);
+  expect(existsSync(mail)).toBe(false);
 });
 
 test("a mistyped flag is told to whoever typed it, and to nobody else", () => {

@@ -33,7 +33,10 @@ export const drill = defineCommand({
     if (config.check !== undefined) return output.report(await checkReport(config.check));
     await reportDrillOutcome({ config, log }, async (onReport) => await drillAndReport(context, onReport));
   },
-  tellRefused: ({ config, log }, error) => tellFailure({ config, log }, undefined, error),
+  // A report that is looked at is no drill that failed.
+  tellRefused: async ({ config, log }, error) => {
+    if (config.check === undefined) await tellFailure({ config, log }, undefined, error);
+  },
 });
 
 type DrillContext = Pick<

@@ -83,10 +83,10 @@ async function execute(app: App, argv: readonly string[], run: Run): Promise<voi
     return;
   }
   const config = resolved.values;
+  hideMemory();
   const log = await orTell(command, { config, positionals, argv, log: run.session.log }, async () => {
     requireNoProblems(resolved.problems);
     passOn(table, envFile);
-    hideMemory();
     return await run.session.configureLog({
       level: base.logLevel,
       format: base.logFormat,

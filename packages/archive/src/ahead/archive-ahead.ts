@@ -14,14 +14,16 @@ export interface AheadOptions extends Omit<WalPusherOptions, "workers" | "spoolD
   readonly binding: RepositoryBinding;
   /** Whether the launcher is to print a line for each file (`BACKUP_LOG_ARCHIVE=on`). */
   readonly logsArchive: boolean;
+  /** How long the call's own file took, in milliseconds. */
+  readonly durationMs: number;
   readonly signal: AbortSignal;
 }
 
 export interface AheadOutcome {
   /** What was seen to be in the bucket, in the order in which it got there. */
   readonly archived: readonly (ArchiverEvent & { readonly type: "archived" })[];
-  /** Why no more was stored. The file's own call meets the cause again, and answers for it. */
-  readonly failure: { readonly name: string; readonly error: unknown } | undefined;
+  /** What could not be done, after which nothing more was. The file's own call meets the cause again, and answers for it. */
+  readonly failure: { readonly what: string; readonly error: unknown } | undefined;
 }
 
 /** PostgreSQL asks for the next file at once; one acknowledgement is believed for as long as this. */
@@ -32,6 +34,8 @@ const BEGIN_WITHIN_MS = 3_000;
 const TIMEOUT_MS = 5_000;
 const FILES = 32;
 const AT_ONCE = 2;
+/** Two that share a slow way to the store may each take longer than they have. */
+const ALONE_MS = 1_000;
 
 /**
  * Stores the files that PostgreSQL is going to ask for next, behind `name`, and acknowledges them as the resident archiver does:
@@ -46,14 +50,15 @@ export async function archiveAhead(store: ObjectStore, name: string, options: Ah
   const waiting = ready.filter((other) => compareArchiveOrder(other, name) > 0).slice(0, FILES);
   if (waiting.length === 0 || (await isSpoolInUse(options.spoolDir))) return { archived: [], failure: undefined };
   const acknowledgements = createAcknowledgements({ ...options, believedMs: BELIEVED_MS });
-  const pusher = createWalPusher(store, { ...options, workers: AT_ONCE });
+  const atOnce = options.durationMs > ALONE_MS ? 1 : AT_ONCE;
+  const pusher = createWalPusher(store, { ...options, workers: atOnce });
   try {
-    await acknowledgements.retain(new Set(ready));
-    return await storeEach(waiting, { ...options, pusher, acknowledgements, timeoutMs: TIMEOUT_MS });
+    await acknowledgements.removeOld();
+    return await storeEach(waiting, { ...options, pusher, acknowledgements, atOnce, timeoutMs: TIMEOUT_MS });
   } catch (error) {
-    // A full disk of the spool: what is in the bucket is found there by the file's own call.
-    if (hasErrorCode(error, "FILE_UNWRITABLE") || hasErrorCode(error, "DISK_FULL"))
-      return { archived: [], failure: { name, error } };
+    // Without acknowledgements nothing is gained.
+    if (hasErrorCode(error, "FILE_UNWRITABLE", "DISK_FULL"))
+      return { archived: [], failure: { what: "remove old acknowledgements", error } };
     throw error;
   } finally {
     await pusher.close();
@@ -62,6 +67,7 @@ export async function archiveAhead(store: ObjectStore, name: string, options: Ah
 
 interface EachOptions extends AttemptOptions {
   readonly acknowledgements: Acknowledgements;
+  readonly atOnce: number;
 }
 
 async function storeEach(names: readonly string[], options: EachOptions): Promise<AheadOutcome> {
@@ -72,36 +78,44 @@ async function storeEach(names: readonly string[], options: EachOptions): Promis
   const work = async (): Promise<void> => {
     for (const name of left) {
       if (failure !== undefined || options.signal.aborted || performance.now() > until) return;
+      let done = "archive";
       try {
-        const event = await storeOne(name, options);
-        if (event !== undefined) archived.push(event);
+        const stored = await storeOne(name, options);
+        if (stored === undefined) continue;
+        archived.push(stored.event);
+        done = "acknowledge";
+        await stored.acknowledge();
       } catch (error) {
-        failure ??= { name, error };
+        failure ??= { what: `${done} '${name}' ahead of PostgreSQL, which asks for it itself`, error };
       }
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await Promise.all(Array.from({ length: options.atOnce }, work));
   return { archived, failure };
 }
 
+interface StoredAhead {
+  readonly event: AheadOutcome["archived"][number];
+  readonly acknowledge: () => Promise<void>;
+}
+
 /** Undefined for what is not in the bucket: recycled meanwhile, or of a declared gap. */
-async function storeOne(
-  name: string,
-  { acknowledgements, ...options }: EachOptions,
-): Promise<AheadOutcome["archived"][number] | undefined> {
+async function storeOne(name: string, { acknowledgements, ...options }: EachOptions): Promise<StoredAhead | undefined> {
   const startedAt = performance.now();
   const attempted = await attemptPush(name, options);
   if (attempted === undefined || attempted.pushed.outcome === "given up") return undefined;
   const { pushed, identity } = attempted;
-  // A file that cannot be told from another by its times is compared again when PostgreSQL asks.
-  if (identity !== undefined)
-    await acknowledgements.put(name, { identity, systemIdentifier: pushed.identity.systemIdentifier });
-  return {
+  const { systemIdentifier } = pushed.identity;
+  const event = {
     type: "archived",
     name,
     outcome: pushed.outcome,
     sizeBytes: pushed.size,
     storedBytes: pushed.object.size,
     durationMs: performance.now() - startedAt,
-  };
+  } as const;
+  // A file that cannot be told from another by its times is compared again when PostgreSQL asks.
+  const acknowledge = async (): Promise<void> =>
+    identity === undefined ? undefined : await acknowledgements.put(name, { identity, systemIdentifier });
+  return { event, acknowledge };
 }

@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { makeDirectory, removeFile, replaceFile } from "@soar/durable-files";
+import { makeDirectory, removeFile, replaceFile, statIfPresent } from "@soar/durable-files";
 import { formatBinding, type RepositoryBinding } from "./repository-binding.ts";
 
 export interface AcknowledgementOptions {
@@ -33,8 +33,8 @@ export interface Acknowledgements {
   /** Says that the file is on its way, until `end`. */
   begin(name: string): Promise<void>;
   end(name: string): Promise<void>;
-  /** Removes those of other files than these, whoever wrote them. */
-  retain(names: ReadonlySet<string>): Promise<void>;
+  /** Removes those that are no longer believed, whoever wrote them. */
+  removeOld(): Promise<void>;
   /** Removes all, whoever wrote them. */
   clear(): Promise<void>;
 }
@@ -71,8 +71,8 @@ export function createAcknowledgements({
     async end(name) {
       await removeFile(join(busy, name), GONE);
     },
-    async retain(names) {
-      await empty(directory, names);
+    async removeOld() {
+      await empty(directory, { olderThanMs: believedMs });
     },
     async clear() {
       await empty(directory);
@@ -87,7 +87,14 @@ function believed(forMs: number | undefined): readonly [string, string] {
   return [String(now), String(now + Math.floor(forMs / 1000))];
 }
 
-async function empty(directory: string, but: ReadonlySet<string> = new Set()): Promise<void> {
+async function empty(
+  directory: string,
+  { olderThanMs = 0 }: { readonly olderThanMs?: number | undefined } = {},
+): Promise<void> {
   await makeDirectory(directory, { ...GONE, mode: 0o700 });
-  for (const name of await readdir(directory)) if (!but.has(name)) await removeFile(join(directory, name), GONE);
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    const isOld = olderThanMs === 0 || ((await statIfPresent(path))?.mtimeMs ?? Infinity) < Date.now() - olderThanMs;
+    if (isOld) await removeFile(path, GONE);
+  }
 }

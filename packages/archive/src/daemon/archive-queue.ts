@@ -218,7 +218,7 @@ export class ArchiveQueue {
     try {
       await write();
     } catch (error) {
-      if (!hasErrorCode(error, "FILE_UNWRITABLE")) throw error;
+      if (!hasErrorCode(error, "FILE_UNWRITABLE", "DISK_FULL")) throw error;
       this.#options.onEvent?.({ type: "unacknowledged", name, error });
     }
   }

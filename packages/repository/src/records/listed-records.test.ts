@@ -33,6 +33,18 @@ test("what is equal in the records of a listing is kept once, and needs no room 
   expect(listed.keep(recordOf({ day: 22 }), "m/22")).toEqual(recordOf({ day: 22 }));
 });
 
+test("records as backups of large clusters have them fill no room of large ones, and are all kept for years of them", () => {
+  const listed = new ListedRecords();
+  for (let day = 1; day <= 720; day += 1) listed.keep(withDatabases(1, 400, `${day}`.padEnd(80, "x")), `m/${day}`);
+  listed.keep(withDatabases(1, 3000, "y".repeat(1000)), "m/large");
+  let kept = 720;
+  const fill = (): void => {
+    for (; kept < 2000; kept += 1) listed.keep(withDatabases(1, 400, `${kept}`.padEnd(80, "z")), "m/more");
+  };
+  expect(fill).toThrow(/^unable to read 'm\/more': its \d+ bytes are too many beside the smaller records/);
+  expect(kept).toBeGreaterThan(800);
+});
+
 test("a record with more entries than any cluster has, or one for which there is no room, hides no other", async () => {
   const store = createMemoryStore({ name: "m" });
   await putBackupRecord(store, withDatabases(1, 50_001, ""));
