@@ -9,10 +9,12 @@ import { parseBackupHistoryOf } from "@soar/pg-tools/labels";
  * format stops nothing. Throws `WAL_INVALID`.
  */
 export function requireReadableHistory(path: string, file: WalFileName, content: Buffer): void {
+  // A segment as text would be as many megabytes again.
+  if (file.kind !== "backup-history" && file.kind !== "history") return;
   const text = content.toString("utf8");
   try {
     if (file.kind === "backup-history") parseBackupHistoryOf(file, text);
-    if (file.kind === "history") requireTimelineHistory(path, file, text);
+    else requireTimelineHistory(path, file, text);
   } catch (cause) {
     throw isSoarError(cause) && cause.code === "FORMAT_INVALID" ? noHistory(path, file, cause.message, cause) : cause;
   }
