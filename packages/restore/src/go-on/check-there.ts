@@ -196,16 +196,17 @@ function objected(
   { kind, fact }: Objection,
 ): SoarError {
   const beginning = `unable to go on with the restore in '${dataDir}'`;
+  const forget = approach.kind === "finish" ? `soar-restore forget --data-dir ${dataDir}` : undefined;
   if (isCrashed)
     return new SoarError(
       "SERVER_UNSUITABLE",
       `${beginning}: its server has crashed, and without its recovery: ${fact}`,
       {
-        hint: `Start it, so that it recovers: pg_ctl -D '${dataDir}' start. Then give the command again. Nothing was changed.`,
+        hint: `Start it, so that it recovers: pg_ctl -D '${dataDir}' start. Then give the command again.${forget === undefined ? "" : ` Where it does not start: ${forget}, and restore once more.`} Nothing was changed.`,
       },
     );
   if (kind === "damage") return damaged(dataDir, fact);
-  const keep = approach.kind === "finish" ? ` To keep it as it is: soar-restore forget --data-dir ${dataDir}.` : "";
+  const keep = forget === undefined ? "" : ` To keep it as it is: ${forget}.`;
   return new SoarError(
     "WAL_MISSING",
     `${beginning}: ${fact}, and WAL is gone that would tell whether its server did so`,

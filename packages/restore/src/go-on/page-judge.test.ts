@@ -28,7 +28,8 @@ interface Judged {
   readonly isRecovering?: boolean;
   readonly isUnlogged?: boolean;
   readonly hasDatabase?: boolean;
-  readonly removed?: { readonly since?: Removed; readonly during?: Removed };
+  /** Nothing unless said otherwise; `undefined` where WAL is gone that would tell. */
+  readonly removed?: { readonly since?: Removed | undefined; readonly during?: Removed | undefined };
 }
 
 const FILE = { tablespace: 1663, database: 5, fileNumber: 16_384 };
@@ -45,6 +46,7 @@ async function judge(pages: readonly Buffer[], options: Judged = {}): Promise<st
     // As it comes: in pieces that are no pages.
     for (let at = position; at < backup.length; at += 5000) yield backup.subarray(at, at + 5000);
   });
+  const evidence = { since: removed({}), during: removed({}), ...options.removed };
   const rules: PageRules = {
     postgresMajor: 15,
     blockSize: 8192,
@@ -58,8 +60,8 @@ async function judge(pages: readonly Buffer[], options: Judged = {}): Promise<st
       endOfWal: async () => END,
       pages: { open: () => file, hasDatabaseOf: async () => hasDatabase },
       removals: {
-        sinceListed: async () => options.removed?.since,
-        duringBackup: async () => options.removed?.during,
+        sinceListed: async () => evidence.since,
+        duringBackup: async () => evidence.during,
       },
     },
   };
@@ -113,6 +115,20 @@ test("where WAL has cut a relation off, a page may be made ready again, and only
   expect(await judge([page(5n), page(5n, 3)], { isRecovering: false, backup, removed: { since } })).toBe(`1: ${OTHER}`);
   // Replay makes none ready.
   expect(await judge([page(5n), UNFILLED], { backup, removed: { since } })).toBe(`1: ${OTHER}`);
+});
+
+test("what no WAL is left to tell of is neither right nor damaged, and only where a server may have done it", async () => {
+  const backup = Buffer.concat([page(5n), page(5n)]);
+  for (const gone of [{ since: undefined }, { during: undefined }]) {
+    await expect(judge([page(5n), page(5n, 3)], { backup, removed: gone })).rejects.toMatchObject({
+      code: "WAL_MISSING",
+      message: expect.stringContaining("block 1 of base/5/16384 is not the backup's, and WAL is gone") as string,
+    });
+    expect(await judge([page(5n), page(5n)], { backup, removed: gone })).toBeUndefined();
+    expect(await judge([page(5n), page(END + 1n)], { backup, removed: gone })).toBe(
+      "1: it names a position behind the end of WAL",
+    );
+  }
 });
 
 test("a database that was removed, or that replay makes anew of another's files, is not compared", async () => {

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { SoarError } from "@soar/errors";
 import { findDamagedPages, pageLsn, parseRelationPath, type RelationPath } from "@soar/pg-tools/page-checksum";
 import type { BackupFile, BackupPages } from "./backup-pages.ts";
 import type { RemovalEvidence } from "./wal-since.ts";
@@ -127,7 +128,9 @@ export class PageJudge {
     if (lsn > this.#endOfWal) this.#endOfWal = await backup.endOfWal();
     if (lsn > this.#endOfWal) return "it names a position behind the end of WAL";
     if (lsn > this.#startLsn || (await this.#isOfBackup(page, before, backup))) return undefined;
-    if (await this.#isInPlaceOfOther(page, block, backup)) return undefined;
+    const isInPlaceOfOther = await this.#isInPlaceOfOther(page, block, backup);
+    if (isInPlaceOfOther === undefined) throw nobodyCanTell(this.#name, this.#firstBlock + block);
+    if (isInPlaceOfOther) return undefined;
     return "no WAL has changed it since the backup, and it is not the backup's";
   }
 
@@ -137,15 +140,29 @@ export class PageJudge {
     return !(await backup.isRecovering()) && (isUnfilled(page) || (before === undefined && pageLsn(page) <= BUILT_LSN));
   }
 
-  /** Whether WAL has removed what the backup has there: by the end of its file, or by all of its database, of which there is a copy of files since. */
-  async #isInPlaceOfOther(page: Buffer, block: number, backup: BackupSide): Promise<boolean> {
+  /**
+   * Whether WAL has removed what the backup has there: by the end of its file, or by all of its database, of which there is a copy of
+   * files since. Undefined where that WAL is gone.
+   */
+  async #isInPlaceOfOther(page: Buffer, block: number, backup: BackupSide): Promise<boolean | undefined> {
     const { removals } = backup;
     const since = await removals.sinceListed();
     if (since?.hasDatabaseGone(this.#name) === true) return true;
     const isCutOff = since !== undefined && block >= since.leftBlocks(this.#name);
     if (isCutOff && isBeforeItsWal(page) && !(await backup.isRecovering())) return true;
-    return (await removals.duringBackup())?.hasDatabaseGone(this.#name) === true;
+    const during = await removals.duringBackup();
+    if (during?.hasDatabaseGone(this.#name) === true) return true;
+    return since === undefined || during === undefined ? undefined : false;
   }
+}
+
+/** What may be damage or not licenses nobody to overwrite it. */
+function nobodyCanTell(name: string, block: number): SoarError {
+  return new SoarError(
+    "WAL_MISSING",
+    `unable to go on with the restore: block ${block} of ${name} is not the backup's, and WAL is gone that would tell whether its server did so`,
+    { hint: "It may be damaged, or not. To know: restore into another directory, and compare. Nothing was changed." },
+  );
 }
 
 /** What a server has made ready, or of an index that it builds, before it writes the WAL of it. */
