@@ -120,7 +120,9 @@ test(
     const names = [await world.switchWal(), await world.switchWal()];
     await eventually("segments to be done", () => names.every((name) => doneNames(world.cluster).includes(name)));
     expect(world.stored()).toEqual(expect.arrayContaining(names.map((name) => `${name}.zst`)));
-    await eventually("a word about it", () => /without an acknowledgement|unable to write/.test(daemon.log()));
+    await eventually("a word about it", () => daemon.log().includes("without an acknowledgement"));
+    // It is in the bucket: PostgreSQL is told so, and not that it has to ask again.
+    expect(await world.cluster.query("select failed_count from pg_stat_archiver")).toEqual([{ failed_count: "0" }]);
     daemon.child.kill("SIGTERM");
     expect((await daemon.ended).status).toBe(0);
 

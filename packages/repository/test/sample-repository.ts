@@ -4,10 +4,19 @@ import { putBackupRecord, type BackupRecord } from "../src/records/backup-record
 import { sha256Hex } from "../src/records/digest.ts";
 import { backupKey } from "../src/records/keys.ts";
 import { claimLabel } from "../src/markers/marker-records.ts";
+import type { ClusterIdentity } from "../src/records/repository-record.ts";
 import { claimRepository } from "../src/claim/claim-repository.ts";
 
 export const SEGMENT_SIZE = 16 * 1024 * 1024;
 const DAY_MS = 86_400_000;
+
+/** A cluster that claims a repository, and how. */
+export const CLUSTER: ClusterIdentity = {
+  systemIdentifier: "7551234567890123456",
+  postgresMajor: 15,
+  walSegmentSize: SEGMENT_SIZE,
+};
+export const CLAIM = { toolVersion: "soar-wal-archive 1.0", now: new Date("2025-01-05T02:00:00Z") };
 
 /** Midnight UTC of a day of 2025, counted from 1 January as 1. */
 export function day(number: number): Date {

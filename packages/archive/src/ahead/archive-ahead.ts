@@ -53,7 +53,7 @@ export async function archiveAhead(store: ObjectStore, name: string, options: Ah
   const atOnce = options.durationMs > ALONE_MS ? 1 : AT_ONCE;
   const pusher = createWalPusher(store, { ...options, workers: atOnce });
   try {
-    await acknowledgements.removeOld();
+    await acknowledgements.removeOlderThan(BELIEVED_MS);
     return await storeEach(waiting, { ...options, pusher, acknowledgements, atOnce, timeoutMs: TIMEOUT_MS });
   } catch (error) {
     // Without acknowledgements nothing is gained.

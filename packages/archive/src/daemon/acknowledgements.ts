@@ -33,8 +33,8 @@ export interface Acknowledgements {
   /** Says that the file is on its way, until `end`. */
   begin(name: string): Promise<void>;
   end(name: string): Promise<void>;
-  /** Removes those that are no longer believed, whoever wrote them. */
-  removeOld(): Promise<void>;
+  /** Removes those that were written longer ago than so many milliseconds, whoever wrote them. */
+  removeOlderThan(ms: number): Promise<void>;
   /** Removes all, whoever wrote them. */
   clear(): Promise<void>;
 }
@@ -71,8 +71,9 @@ export function createAcknowledgements({
     async end(name) {
       await removeFile(join(busy, name), GONE);
     },
-    async removeOld() {
-      await empty(directory, { olderThanMs: believedMs });
+    async removeOlderThan(ms) {
+      const until = Date.now() - ms;
+      await empty(directory, async (path) => ((await statIfPresent(path))?.mtimeMs ?? until) < until);
     },
     async clear() {
       await empty(directory);
@@ -89,12 +90,9 @@ function believed(forMs: number | undefined): readonly [string, string] {
 
 async function empty(
   directory: string,
-  { olderThanMs = 0 }: { readonly olderThanMs?: number | undefined } = {},
+  isToGo: (path: string) => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<void> {
   await makeDirectory(directory, { ...GONE, mode: 0o700 });
-  for (const name of await readdir(directory)) {
-    const path = join(directory, name);
-    const isOld = olderThanMs === 0 || ((await statIfPresent(path))?.mtimeMs ?? Infinity) < Date.now() - olderThanMs;
-    if (isOld) await removeFile(path, GONE);
-  }
+  for (const path of (await readdir(directory)).map((name) => join(directory, name)))
+    if (await isToGo(path)) await removeFile(path, GONE);
 }

@@ -2,18 +2,12 @@ import { formatWalSegment } from "@soar/pg-tools";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { withFault } from "@soar/storage/testing";
 import { beforeEach, describe, expect, test } from "vitest";
-import { addBackup } from "../../test/sample-repository.ts";
+import { addBackup, CLAIM, CLUSTER } from "../../test/sample-repository.ts";
 import { keysOf } from "../../test/wal-samples.ts";
 import { CONFIG_KEY } from "../records/keys.ts";
 import { requireRepositoryRecord, type ClusterIdentity } from "../records/repository-record.ts";
 import { claimRepository } from "./claim-repository.ts";
 
-const identity: ClusterIdentity = {
-  systemIdentifier: "7551234567890123456",
-  postgresMajor: 15,
-  walSegmentSize: 16 * 1024 * 1024,
-};
-const options = { toolVersion: "soar-wal-archive 1.0", now: new Date("2025-01-05T02:00:00Z") };
 let store: ObjectStore;
 beforeEach(() => {
   store = createMemoryStore({ name: "m" });
@@ -21,15 +15,15 @@ beforeEach(() => {
 
 describe("claiming a repository", () => {
   test("writes its record once, and reads it ever after", async () => {
-    const record = await claimRepository(store, identity, options);
+    const record = await claimRepository(store, CLUSTER, CLAIM);
     expect(record).toEqual({
       format: 1,
-      ...identity,
+      ...CLUSTER,
       conditionalPut: "honoured",
       createdAt: "2025-01-05T02:00:00.000Z",
       createdBy: "soar-wal-archive 1.0",
     });
-    expect(await claimRepository(store, identity, { toolVersion: "later", now: new Date() })).toEqual(record);
+    expect(await claimRepository(store, CLUSTER, { toolVersion: "later", now: new Date() })).toEqual(record);
     expect(await requireRepositoryRecord(store)).toEqual(record);
     expect(await keysOf(store)).toEqual([CONFIG_KEY]);
   });
@@ -39,9 +33,9 @@ describe("claiming a repository", () => {
     ["WAL segment size", { walSegmentSize: 64 * 1024 * 1024 }],
     ["PostgreSQL major version", { postgresMajor: 16 }],
   ])("is refused for another %s, and writes nothing", async (what, other) => {
-    await claimRepository(store, identity, options);
-    const foreign = { ...identity, ...other };
-    await expect(claimRepository(store, foreign, options)).rejects.toMatchObject({
+    await claimRepository(store, CLUSTER, CLAIM);
+    const foreign = { ...CLUSTER, ...other };
+    await expect(claimRepository(store, foreign, CLAIM)).rejects.toMatchObject({
       code: "REPOSITORY_FOREIGN",
       message: expect.stringContaining(`'memory:m' belongs to another cluster: its ${what} is `),
     });
@@ -51,28 +45,28 @@ describe("claiming a repository", () => {
   test("by two at once is right for the same cluster and refused for the loser of two", async () => {
     const outcomes = async (second: ClusterIdentity) => {
       store = createMemoryStore();
-      return Promise.allSettled([claimRepository(store, identity, options), claimRepository(store, second, options)]);
+      return Promise.allSettled([claimRepository(store, CLUSTER, CLAIM), claimRepository(store, second, CLAIM)]);
     };
-    expect((await outcomes(identity)).map(({ status }) => status)).toEqual(["fulfilled", "fulfilled"]);
-    const mixed = await outcomes({ ...identity, systemIdentifier: "1" });
+    expect((await outcomes(CLUSTER)).map(({ status }) => status)).toEqual(["fulfilled", "fulfilled"]);
+    const mixed = await outcomes({ ...CLUSTER, systemIdentifier: "1" });
     expect(mixed.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
     expect(mixed.find(({ status }) => status === "rejected")).toMatchObject({ reason: { code: "REPOSITORY_FOREIGN" } });
   });
 
   test("is cut at any call, and completed by the next try", async () => {
     const rehearsal = withFault(createMemoryStore());
-    await claimRepository(rehearsal, identity, options);
+    await claimRepository(rehearsal, CLUSTER, CLAIM);
     for (let atCall = 1; atCall <= rehearsal.calls; atCall += 1) {
       for (const when of ["before", "after"] as const) {
         store = createMemoryStore();
-        const code = await claimRepository(withFault(store, { atCall, when }), identity, options).then(
+        const code = await claimRepository(withFault(store, { atCall, when }), CLUSTER, CLAIM).then(
           () => "claimed",
           (error: { code?: string }) => error.code,
         );
         // The probe's second put is to fail: that it failed in another way does not matter.
         expect(["STORE_UNREACHABLE", "claimed"]).toContain(code);
-        if (code === "claimed") expect(await requireRepositoryRecord(store)).toMatchObject(identity);
-        expect(await claimRepository(store, identity, options)).toMatchObject(identity);
+        if (code === "claimed") expect(await requireRepositoryRecord(store)).toMatchObject(CLUSTER);
+        expect(await claimRepository(store, CLUSTER, CLAIM)).toMatchObject(CLUSTER);
       }
     }
   });
@@ -82,7 +76,7 @@ describe("claiming a repository", () => {
       ...store,
       stat: async () => Promise.reject(Object.assign(new Error("denied"), { code: "STORE_DENIED" })),
     };
-    await expect(claimRepository(denied, identity, options)).rejects.toMatchObject({ code: "STORE_DENIED" });
+    await expect(claimRepository(denied, CLUSTER, CLAIM)).rejects.toMatchObject({ code: "STORE_DENIED" });
     expect(await keysOf(store)).toEqual([]);
   });
 
@@ -91,12 +85,12 @@ describe("claiming a repository", () => {
       ...store,
       put: async (key, body, put) => store.put(key, body, put?.ifAbsent === "by-server" ? {} : put),
     };
-    expect(await claimRepository(blunt, identity, options)).toMatchObject({ conditionalPut: "ignored" });
+    expect(await claimRepository(blunt, CLUSTER, CLAIM)).toMatchObject({ conditionalPut: "ignored" });
   });
 });
 
 describe("a repository whose record was lost", () => {
-  const SAMPLE: ClusterIdentity = { ...identity, systemIdentifier: "7000000000000000001" };
+  const SAMPLE: ClusterIdentity = { ...CLUSTER, systemIdentifier: "7000000000000000001" };
 
   /** A bare segment as PostgreSQL 15 begins it. */
   function segment(systemIdentifier: string, index = 1): { readonly key: string; readonly bytes: Buffer } {
@@ -105,18 +99,18 @@ describe("a repository whose record was lost", () => {
     bytes.writeUInt16LE(0xd110, 0);
     bytes.writeUInt16LE(0x0002, 2);
     bytes.writeUInt32LE(1, 4);
-    bytes.writeBigUInt64LE(BigInt(index * identity.walSegmentSize), 8);
+    bytes.writeBigUInt64LE(BigInt(index * CLUSTER.walSegmentSize), 8);
     bytes.writeBigUInt64LE(BigInt(systemIdentifier), 24);
-    bytes.writeUInt32LE(identity.walSegmentSize, 32);
+    bytes.writeUInt32LE(CLUSTER.walSegmentSize, 32);
     bytes.writeUInt32LE(8192, 36);
-    return { key: `wal/${formatWalSegment({ timeline: 1, index }, identity.walSegmentSize)}`, bytes };
+    return { key: `wal/${formatWalSegment({ timeline: 1, index }, CLUSTER.walSegmentSize)}`, bytes };
   }
 
   test("is claimed by the cluster of its backups and its WAL, and by no other", async () => {
     await addBackup(store, { day: 5 });
     const { key, bytes } = segment(SAMPLE.systemIdentifier);
     await store.put(key, bytes);
-    await expect(claimRepository(store, identity, options)).rejects.toMatchObject({
+    await expect(claimRepository(store, CLUSTER, CLAIM)).rejects.toMatchObject({
       code: "REPOSITORY_FOREIGN",
       message: expect.stringMatching(
         /'memory:m\/base\/2025-01-05\/backup\.json' belongs to another cluster: its system identifier is 7000000000000000001/,
@@ -124,7 +118,7 @@ describe("a repository whose record was lost", () => {
       hint: expect.stringMatching(/Nothing was written/) as string,
     });
     expect(await keysOf(store, "config/")).toEqual([]);
-    expect(await claimRepository(store, SAMPLE, options)).toMatchObject(SAMPLE);
+    expect(await claimRepository(store, SAMPLE, CLAIM)).toMatchObject(SAMPLE);
   });
 
   test("is known by its WAL, behind whatever else is there and cannot be read", async () => {
@@ -132,25 +126,25 @@ describe("a repository whose record was lost", () => {
     await store.put("wal/000000010000000000000001.zst", Buffer.from("damaged"));
     const { key, bytes } = segment(SAMPLE.systemIdentifier, 2);
     await store.put(key, bytes);
-    await expect(claimRepository(store, identity, options)).rejects.toMatchObject({
+    await expect(claimRepository(store, CLUSTER, CLAIM)).rejects.toMatchObject({
       code: "REPOSITORY_FOREIGN",
-      message: `'memory:m/${key}' belongs to another cluster: its system identifier is 7000000000000000001, this cluster's is ${identity.systemIdentifier}`,
+      message: `'memory:m/${key}' belongs to another cluster: its system identifier is 7000000000000000001, this cluster's is ${CLUSTER.systemIdentifier}`,
     });
-    expect(await claimRepository(store, SAMPLE, options)).toMatchObject(SAMPLE);
+    expect(await claimRepository(store, SAMPLE, CLAIM)).toMatchObject(SAMPLE);
   });
 
   test("of which nothing can be read is nobody's, and one backup tells though others cannot be read", async () => {
     for (const index of [1, 2, 3, 4]) await store.put(segment("1", index).key, Buffer.alloc(index === 1 ? 5 : 8192));
-    await expect(claimRepository(store, identity, options)).rejects.toMatchObject({ code: "WAL_INVALID" });
+    await expect(claimRepository(store, CLUSTER, CLAIM)).rejects.toMatchObject({ code: "WAL_INVALID" });
     await store.put("base/2025-01-04/backup.json", Buffer.from("{}"));
-    await expect(claimRepository(store, identity, options)).rejects.toMatchObject({ code: "REPOSITORY_DAMAGED" });
+    await expect(claimRepository(store, CLUSTER, CLAIM)).rejects.toMatchObject({ code: "REPOSITORY_DAMAGED" });
     await addBackup(store, { day: 5 });
-    expect(await claimRepository(store, SAMPLE, options)).toMatchObject(SAMPLE);
+    expect(await claimRepository(store, SAMPLE, CLAIM)).toMatchObject(SAMPLE);
   });
 
   test("is not taken for empty where nobody may look into it", async () => {
     await expect(
-      claimRepository(withFault(store, { atCall: 2, when: "before" }), identity, options),
+      claimRepository(withFault(store, { atCall: 2, when: "before" }), CLUSTER, CLAIM),
     ).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
     expect(await keysOf(store)).toEqual([]);
   });

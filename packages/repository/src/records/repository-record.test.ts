@@ -1,6 +1,7 @@
 import { createMemoryStore, withPrefix, type ObjectStore } from "@soar/storage";
 import { withFault } from "@soar/storage/testing";
 import { beforeEach, describe, expect, test } from "vitest";
+import { CLAIM, CLUSTER } from "../../test/sample-repository.ts";
 import { CONFIG_KEY } from "./keys.ts";
 import {
   createRepositoryRecord,
@@ -8,15 +9,8 @@ import {
   holdsRepository,
   requireRepositoryRecord,
   requireSameCluster,
-  type ClusterIdentity,
 } from "./repository-record.ts";
 
-const identity: ClusterIdentity = {
-  systemIdentifier: "7551234567890123456",
-  postgresMajor: 15,
-  walSegmentSize: 16 * 1024 * 1024,
-};
-const options = { toolVersion: "soar-wal-archive 1.0", now: new Date("2025-01-05T02:00:00Z") };
 let store: ObjectStore;
 beforeEach(() => {
   store = createMemoryStore({ name: "m" });
@@ -51,7 +45,7 @@ describe("a repository's record", () => {
   ])("with %s is refused", async (_, change, code) => {
     const record = {
       format: 1,
-      ...identity,
+      ...CLUSTER,
       conditionalPut: "honoured",
       createdAt: "2025-01-05T02:00:00.000Z",
       createdBy: "x",
@@ -64,7 +58,7 @@ describe("a repository's record", () => {
 
 test("another repository below a prefix is known by its record, one of a newer format too", async () => {
   expect(await holdsRepository(store, "cluster2")).toBe(false);
-  await createRepositoryRecord(withPrefix(store, "cluster2"), identity, options);
+  await createRepositoryRecord(withPrefix(store, "cluster2"), CLUSTER, CLAIM);
   expect(await holdsRepository(store, "cluster2")).toBe(true);
   await store.put(`newer/${CONFIG_KEY}`, Buffer.from('{"format": 2}'));
   expect(await holdsRepository(store, "newer")).toBe(true);
@@ -75,6 +69,6 @@ test("another repository below a prefix is known by its record, one of a newer f
 });
 
 test("the same cluster passes after a minor upgrade", async () => {
-  const record = await createRepositoryRecord(store, identity, options);
-  expect(() => requireSameCluster(record, { ...identity }, "x")).not.toThrow();
+  const record = await createRepositoryRecord(store, CLUSTER, CLAIM);
+  expect(() => requireSameCluster(record, { ...CLUSTER }, "x")).not.toThrow();
 });
