@@ -13,8 +13,14 @@ export const program = {
   isWork: (argv: readonly string[]) =>
     argv.some((word, at) => /^[0-9A-F]{8}/.test(word) && basename(argv[at - 1] ?? "") === word),
   endsByShell: isLaunched,
-  // The launcher answers PostgreSQL then.
-  whenStuck() {
-    if (isLaunched) process.kill(process.ppid, "SIGUSR1");
+  // The launcher answers PostgreSQL then. It believes that a file is archived only where this process is called so.
+  whenStuck(status: number) {
+    if (!isLaunched) return;
+    const launcher = process.ppid;
+    if (status === 0) process.title = "soar-archived";
+    process.kill(launcher, "SIGUSR1");
+    // The name has to be there until it was read.
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    for (let looks = 0; process.ppid === launcher && looks < 100; looks += 1) Atomics.wait(cell, 0, 0, 10);
   },
 };

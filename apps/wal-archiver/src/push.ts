@@ -4,10 +4,10 @@ import { archiveWalFile } from "@soar/archive";
 import { describeGivenUp } from "@soar/archive/gap";
 import { askArchiver, type PushAnswer } from "@soar/archive/client";
 import { ERROR_CODES, SoarError, type ErrorCode } from "@soar/errors";
+import { doBesides, type StoredOwn } from "./do-besides.ts";
 import { archiveOptions } from "./options.ts";
-import { recordPush } from "./record-push.ts";
+import { recordPush, type PushRecorder } from "./record-push.ts";
 import { socketPath } from "./socket-path.ts";
-import { storeAhead } from "./store-ahead.ts";
 
 /** `archive_command`: exit status 0 only when the bucket holds exactly these bytes. */
 export const push = defineCommand({
@@ -70,16 +70,26 @@ interface Call {
 const GRACE_MS = 2_000;
 
 async function archiveHere(config: Config<typeof archiveOptions>, call: Call): Promise<Archived> {
+  const recorder = recordPush(config, call.path);
   const signal = AbortSignal.any([call.signal, AbortSignal.timeout(config.archiveTimeoutMs)]);
-  const work = archiveUnder(config, { ...call, signal });
-  return await endWithin(work, { signal, graceMs: GRACE_MS, suspect: `the file system of '${call.path}'` });
+  const own = await endWithin(archiveOwn(config, recorder, { ...call, signal }), {
+    signal,
+    graceMs: GRACE_MS,
+    suspect: `the file system of '${call.path}'`,
+  });
+  // The deadline was the file's, which is answered for: whatever becomes of the rest, the call ends with success, and soon.
+  const doubts = await doBesides(own, { ...call, config, recorder });
+  const { done } = own;
+  const words = [...(done.outcome === "given up" ? [describeGivenUp(call.name, done.gap)] : []), ...doubts];
+  return { outcome: done.outcome, warning: words.join("; ") || undefined };
 }
 
-async function archiveUnder(
+/** Stores the file of this call; counts it where that fails. */
+async function archiveOwn(
   config: Config<typeof archiveOptions>,
+  recorder: PushRecorder,
   { path, name, log, signal, toolVersion, envFile }: Call,
-): Promise<Archived> {
-  const recorder = recordPush(config, path);
+): Promise<StoredOwn> {
   const startedAt = performance.now();
   // Without the log: attempts that failed before one succeeded are not worth a line in the server's log for every segment.
   const store = await openConfiguredStore(config, {
@@ -98,25 +108,12 @@ async function archiveUnder(
       dataDirs: [...(process.env["PGDATA"] === undefined ? [] : [process.env["PGDATA"]]), process.cwd()],
       signal,
     });
-    if (done.outcome === "given up") {
-      const warning = await recorder.finish([{ type: "given-up", name, gap: done.gap }], store);
-      return {
-        outcome: done.outcome,
-        warning: [describeGivenUp(name, done.gap), ...(warning === undefined ? [] : [warning])].join("; "),
-      };
-    }
-    const { outcome, object, size } = done;
-    const durationMs = performance.now() - startedAt;
-    const own = { type: "archived", name, outcome, sizeBytes: size, storedBytes: object.size, durationMs } as const;
-    const ahead = await storeAhead(store, { path, name, durationMs }, config, { envFile, toolVersion, signal });
-    const doubts = [ahead.warning, await recorder.finish([own, ...ahead.archived], store)];
-    return { outcome, warning: doubts.filter((one) => one !== undefined).join("; ") || undefined };
+    return { store, done, durationMs: performance.now() - startedAt };
   } catch (error) {
     const warning = await recorder.finish([{ type: "failed", name, error, attempts: 1, retryInMs: 0 }], store);
     if (warning !== undefined) log.warn(warning);
-    throw error;
-  } finally {
     await store.close();
+    throw error;
   }
 }
 

@@ -1,11 +1,24 @@
-import { appendFileSync, chmodSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { basename, join } from "node:path";
+import { mountHung, requires, serverUser } from "@soar-tooling/test-bench";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import {
   createArchiverWorld,
   doneNames,
   eventually,
+  killGroup,
   LAUNCHER,
   readWal,
   type ArchiverWorld,
@@ -117,6 +130,44 @@ test("what cannot be stored ahead is told, ends the looking ahead, and fails its
   expect(await archive(second)).toMatchObject({ status: 0 });
   expect(await archive(third)).toMatchObject({ status: 0 });
 });
+
+test(
+  "a next file, counters or a spool on a file system that hangs fail no call whose own file is stored",
+  requires("fuse"),
+  async () => {
+    using hung = mountHung();
+    const [first, second = "", third = ""] = await segments(3);
+    const path = join(world.cluster.dataDir, "pg_wal", second);
+    renameSync(path, `${path}.aside`);
+    symlinkSync(join(hung.path, second), path);
+    const counting = join(world.directory, "counting");
+    mkdirSync(counting, { mode: 0o700 });
+    chownSync(counting, serverUser().uid, serverUser().gid);
+    symlinkSync(join(hung.path, "counters.json"), join(counting, "counters.json"));
+    // Shorter than what is done besides may take: the file's own deadline is met when it is stored.
+    const call = async (name: string, spool: string) => {
+      const args = ["--env-file", world.envFile, `pg_wal/${name}`, name];
+      const started = world.start(args, { BACKUP_ARCHIVE_TIMEOUT: "4s", BACKUP_SPOOL_DIR: spool });
+      const timer = setTimeout(() => killGroup(started.child), 12_000);
+      const ended = await started.ended;
+      clearTimeout(timer);
+      return ended;
+    };
+    const [ahead, counters, spool] = await Promise.all([
+      call(first, world.spool),
+      call(third, counting),
+      call(third, join(hung.path, "spool")),
+    ]);
+    expect(ahead).toMatchObject({ status: 0, signal: null });
+    expect(ahead.stderr).toContain("unable to look ahead of PostgreSQL: unable to go on in time: something waits for");
+    expect(counters).toMatchObject({ status: 0, signal: null });
+    expect(counters.stderr).toContain("unable to bring the metrics up to date: unable to go on in time");
+    expect(spool).toMatchObject({ status: 0, signal: null });
+    expect(spool.stderr).toContain(`the spool '${hung.path}/spool' does not answer`);
+    expect(stored()).toEqual(expect.arrayContaining([first, third]));
+    renameSync(`${path}.aside`, path);
+  },
+);
 
 test("beside a resident archiver, and without a spool, a call stores its own file only", async () => {
   const [first, second = "", third = ""] = await segments(3);

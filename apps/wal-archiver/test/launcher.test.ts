@@ -96,6 +96,12 @@ describe("whatever becomes of Node, the exit status is one that PostgreSQL count
     ["killed", "kill -KILL $$", 70],
     ["no such program", "exit 127", 70],
     ["wal-fetch's status", "exit 126", 70],
+    ["held up by a file system, having failed", "kill -USR1 $PPID; exec sleep 0.1", 20],
+    [
+      "held up by a file system, having archived",
+      "printf soar-archived >/proc/$$/comm; kill -USR1 $PPID; sleep 0.1; exit 1",
+      0,
+    ],
   ])("%s", async (_, script, status) => {
     installNode(script);
     expect(await push()).toMatchObject({ status, signal: null });
@@ -220,7 +226,7 @@ describe("an acknowledgement is believed", () => {
     mkdirSync(bin);
     writeFileSync(
       join(bin, "sleep"),
-      `#!/bin/sh\nmv "${root}/later" "${root}/spool/ack/${NAME}" && rm "${root}/spool/busy/${NAME}"\n`,
+      `#!/bin/sh\n[ "$1" != 3 ] || exec /bin/sleep 3\nmv "${root}/later" "${root}/spool/ack/${NAME}" && rm "${root}/spool/busy/${NAME}"\n`,
     );
     chmodSync(join(bin, "sleep"), 0o755);
     expect(await push({ PATH: `${bin}:/usr/bin:/bin` })).toEqual({ status: 0, signal: null, stderr: "" });

@@ -123,10 +123,10 @@ export interface App {
    */
   readonly exitStatusFor?: (failure: Failure) => number;
   /**
-   * Called, for whoever waits for this process, when it has said what failed and may nevertheless not end: a thread of it is inside
-   * a file system that does not answer, where not even SIGKILL reaches it.
+   * Called with the status, for whoever waits for this process, when it has said everything and may nevertheless not end: a thread
+   * of it is inside a file system that does not answer, where not even SIGKILL reaches it.
    */
-  readonly whenStuck?: () => void;
+  readonly whenStuck?: (status: number) => void;
   /** A shell started this process, so that there is one which can say its status in its place: it ends sooner. */
   readonly endsByShell?: boolean;
 }

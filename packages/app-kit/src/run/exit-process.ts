@@ -47,8 +47,8 @@ function becomeShell(status: number): void {
  * `process.exit` also joins the threads of libuv and of workers, so a read that never returns holds it up for ever. Another program
  * in place of this one makes the kernel end them, and says the status.
  */
-function exitWithoutThreads(status: number, whenStuck: (() => void) | undefined): never {
-  whenStuck?.();
+function exitWithoutThreads(status: number, whenStuck: App["whenStuck"]): never {
+  whenStuck?.(status);
   becomeShell(status);
   process.kill(process.pid, "SIGKILL");
   process.exit(status);
