@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { formatWalSegment } from "@soar/pg-tools";
+import type { SegmentChanges } from "@soar/pg-tools/changed-blocks";
 import type { ObjectStore } from "@soar/storage";
 import { walKey, type WalFileSource, type WalObject } from "@soar/repository/wal";
 
@@ -20,6 +21,21 @@ export function sourceOf(name: string, bytes: Buffer, facts?: WalFileSource["fac
       for (let offset = 0; offset < bytes.length; offset += memberSize)
         yield bytes.subarray(offset, offset + memberSize);
     },
+  };
+}
+
+/** What a segment changes: these units of one relation, and a database. */
+export function changesOf(units: readonly number[]): SegmentChanges {
+  return {
+    blocksPerUnit: 16,
+    relations: [{ tablespace: 1663, database: 5, fileNumber: 16384, newFrom: undefined, units }],
+    databases: [{ tablespace: 1663, database: 9 }],
+    doubts: [],
+    firstPrevious: 7n,
+    lastStart: 900n,
+    cutStart: undefined,
+    cut: Buffer.alloc(0),
+    continued: Buffer.from("the rest"),
   };
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { SoarError } from "@soar/errors";
+import { crc32cOf } from "@soar/pg-tools/manifest";
 import { decompressMember, type Codec } from "@soar/seekable-tar";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 import { LARGEST_SEGMENT, LONGEST_DESCRIPTION, parseWalDescription, type WalDescription } from "./wal-description.ts";
@@ -29,11 +30,16 @@ export async function readWalDescription(
 export interface GetWalOptions extends CallOptions {
   /** Where decompression happens; by default on libuv's threads. */
   readonly decompress?: (codec: Codec, stored: Buffer, plainLength: number) => Promise<Buffer>;
+  /**
+   * Whether the stored bytes are compared with their recorded CRC-32C, too, where there is one: bits that no decompressor
+   * looks at, and the changed blocks, which no reader of the plain bytes fetches.
+   */
+  readonly provesStored?: boolean;
 }
 
 /**
  * Yields the plain bytes of a WAL file in order. Only when the iteration has *ended* are they proved: size and SHA-256
- * are compared last, so a reader must put them under a temporary name until then. Rejects with `REPOSITORY_DAMAGED`
+ * are compared last (and the stored bytes, if asked for), so a reader must put them under a temporary name until then. Rejects with `REPOSITORY_DAMAGED`
  * for any difference. A bare object has nothing to be compared with but the size that the caller knows.
  */
 export async function* getWalFile(
@@ -56,7 +62,7 @@ export async function* getWalFile(
   const read = async (offset: number, length: number) =>
     whole?.subarray(offset, offset + length) ??
     readObject(store, object.key, { ...options, range: { offset, length } });
-  yield* decodeMembers(description, object.codec, read, where, options);
+  yield* decodeMembers({ description, dataLength }, object.codec, read, where, options);
 }
 
 export interface ReadWalOptions extends GetWalOptions {
@@ -82,7 +88,7 @@ export async function readWalFile(
 }
 
 async function* decodeMembers(
-  description: WalDescription,
+  { description, dataLength }: DescribedWal,
   codec: Codec,
   read: (offset: number, length: number) => Promise<Buffer>,
   where: string,
@@ -90,11 +96,15 @@ async function* decodeMembers(
 ): AsyncGenerator<Buffer> {
   const decompress = options.decompress ?? decompressMember;
   const hash = createHash("sha256");
+  const crc = options.provesStored === true ? description.crc : undefined;
+  let storedCrc = 0;
   let offset = 0;
   let remaining = description.size;
   for (const length of description.members) {
     const plainLength = Math.min(remaining, description.memberSize);
-    const plain = await decompress(codec, await read(offset, length), plainLength).catch((cause: unknown) => {
+    const stored = await read(offset, length);
+    if (crc !== undefined) storedCrc = crc32cOf(stored, storedCrc);
+    const plain = await decompress(codec, stored, plainLength).catch((cause: unknown) => {
       throw damagedWal(where, `the member at byte ${offset} cannot be decompressed`, cause);
     });
     hash.update(plain);
@@ -105,6 +115,8 @@ async function* decodeMembers(
   if (remaining !== 0) throw damagedWal(where, `its members hold ${remaining} bytes less than it says`);
   if (hash.digest("hex") !== description.sha256)
     throw damagedWal(where, "the SHA-256 of its plain bytes is not the recorded one");
+  const { changes = 0 } = description;
+  if (crc !== undefined) requireCrc(crc32cOf(await read(dataLength, changes), storedCrc), crc, where);
 }
 
 /** Parses the last bytes of an object, or all of them. Throws `REPOSITORY_DAMAGED`. */
@@ -123,6 +135,11 @@ export function requireOwn({ description, dataLength }: DescribedWal, { name }: 
   if (description.name !== name) throw damagedWal(where, `it describes itself as '${description.name}'`);
   const sum = description.members.reduce((total, length) => total + length, 0);
   if (sum !== dataLength) throw damagedWal(where, `its members should have ${sum} bytes, there are ${dataLength}`);
+}
+
+/** Throws `REPOSITORY_DAMAGED`. */
+export function requireCrc(found: number, recorded: number, where: string): void {
+  if (found !== recorded) throw damagedWal(where, "the CRC-32C of its stored bytes is not the recorded one");
 }
 
 function requireCompressed(object: WalObject, where: string): Exclude<Codec, "none"> {

@@ -1,6 +1,6 @@
 import { crc32cOf } from "@soar/pg-tools/manifest";
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { damagedWal, describeEnd, readWalDescription, requireOwn, type DescribedWal } from "./get-wal.ts";
+import { describeEnd, readWalDescription, requireCrc, requireOwn, type DescribedWal } from "./get-wal.ts";
 import type { WalDescription } from "./wal-description.ts";
 import type { WalObject } from "./wal-key.ts";
 
@@ -37,8 +37,4 @@ export async function proveLargeStoredWal(
     found = crc32cOf(piece, found);
   requireCrc(found, crc, where);
   return described.description;
-}
-
-function requireCrc(found: number, recorded: number, where: string): void {
-  if (found !== recorded) throw damagedWal(where, "the CRC-32C of its stored bytes is not the recorded one");
 }

@@ -8,8 +8,8 @@ import { free } from "@soar/task-pool";
 import type { SegmentFacts } from "./verify-task.ts";
 
 /**
- * Reads a WAL segment as it lies in the bucket and checks it by itself: its description, the digest of its plain bytes, size,
- * the header of every page, and every record that lies in it whole. Rejects with `REPOSITORY_DAMAGED` or `WAL_INVALID`.
+ * Reads a WAL segment as it lies in the bucket and checks it by itself: its description, the digests of its plain and of its
+ * stored bytes, size, the header of every page, and every record that lies in it whole. Rejects with `REPOSITORY_DAMAGED` or `WAL_INVALID`.
  */
 export async function inspectSegment(
   store: ObjectStore,
@@ -19,7 +19,7 @@ export async function inspectSegment(
   const hash = options.wantsDigest ? createHash("sha256") : undefined;
   const summarizer = createWalSummarizer({ name: object.name });
   let plainBytes = 0;
-  for await (const piece of getWalFile(store, object, options)) {
+  for await (const piece of getWalFile(store, object, { ...options, provesStored: true })) {
     plainBytes += piece.length;
     hash?.update(piece);
     summarizer.push(piece);
