@@ -1,3 +1,4 @@
+import { basename, dirname, resolve } from "node:path";
 import { isSoarError, SoarError } from "@soar/errors";
 import { parseTimelineHistory, type WalFileName } from "@soar/pg-tools";
 import { parseBackupHistoryOf } from "@soar/pg-tools/labels";
@@ -32,9 +33,19 @@ function requireTimelineHistory(
 }
 
 /** For a file that is not the history which its name promises. */
-export function noHistory(path: string, { name }: WalFileName, fact: string, cause?: SoarError): SoarError {
-  return new SoarError("WAL_INVALID", `unable to archive '${path}': it is not what its name '${name}' says: ${fact}`, {
-    cause,
-    hint: "PostgreSQL writes these files itself; look for something else that writes to pg_wal, or for a command that copies them in part. Nothing was stored.",
-  });
+export function noHistory(path: string, file: WalFileName, fact: string, cause?: SoarError): SoarError {
+  return new SoarError(
+    "WAL_INVALID",
+    `unable to archive '${path}': it is not what its name '${file.name}' says: ${fact}`,
+    { cause, hint: file.kind === "backup-history" ? wayOut(path, file.name) : HINT },
+  );
+}
+
+const HINT =
+  "PostgreSQL writes these files itself; look for something else that writes to pg_wal, or for a command that copies them in part. Nothing was stored.";
+
+/** PostgreSQL syncs none of these: a power loss leaves one that is cut off or empty, and it asks for that again for ever. */
+function wayOut(path: string, name: string): string {
+  const there = basename(dirname(resolve(path))) === "pg_wal" ? resolve(path) : `pg_wal/${name}`;
+  return `A power loss may have cut it off. No recovery needs it: move it away (mv '${there}' /tmp), and PostgreSQL goes on by itself. Nothing was stored.`;
 }

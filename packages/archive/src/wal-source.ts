@@ -41,7 +41,7 @@ export async function readWalSource(path: string, file: WalFileName, options: Re
     const stats = await handle.stat();
     const { size } = stats;
     if (!stats.isFile()) throw unreadable(path, "it is not a regular file", PATH_HINT);
-    if (size === 0) throw empty(path);
+    if (size === 0) throw file.kind === "backup-history" ? noHistory(path, file, "it is empty") : empty(path);
     if (file.kind === "segment" || file.kind === "partial") await requireSegmentHeader(handle, file.name, size);
     else if (size > LARGEST_HISTORY) throw noHistory(path, file, `it has ${size} bytes`);
     const held = size <= LARGEST_HELD_FILE ? (options.allocate ?? Buffer.allocUnsafe)(size) : undefined;

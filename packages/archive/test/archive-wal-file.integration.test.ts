@@ -221,6 +221,7 @@ describe.each(["by itself", "through the archiver's threads"])("archiving %s", (
     ["is cut off", BACKUP, backupHistory(BACKUP).slice(0, -4)],
     ["is of a backup that began in another segment", BACKUP, backupHistory(BACKUP.replace("A0", "A1"))],
     ["is of a backup that began elsewhere in it", BACKUP, backupHistory(BACKUP).replace("0028 (", "0060 (")],
+    ["is empty", BACKUP, ""],
     ["is larger than any backup history", BACKUP, Buffer.alloc(16 * 1024 * 1024, "#")],
   ])("a file that %s is not stored as %s, where it would stand for ever", async (_, file, content) => {
     await expect(archive(written(file, content), file)).rejects.toMatchObject({

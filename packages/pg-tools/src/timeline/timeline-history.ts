@@ -13,29 +13,43 @@ export interface TimelineHistoryEntry {
 /** The content of a `.history` file: how a timeline descends from the first one. */
 export interface TimelineHistory {
   readonly timeline: number;
-  /** Ancestors, oldest first. Empty for a timeline that initdb made. */
+  /** Ancestors, oldest first, with switch points that do not go backwards. Empty for a timeline that initdb made. */
   readonly entries: readonly TimelineHistoryEntry[];
 }
 
 /**
  * Reads the text of `<timeline>.history` with the rules of `readTimeLineHistory` in timeline.c: comments and blank
- * lines are skipped, timelines must increase and stay below the file's own. Throws FORMAT_INVALID.
+ * lines are skipped, timelines must increase and stay below the file's own. What no LSN belongs to is left out (`append`).
+ * Throws FORMAT_INVALID.
  */
 export function parseTimelineHistory(text: string, timeline: number): TimelineHistory {
   const entries: TimelineHistoryEntry[] = [];
-  let youngest = { timeline: 0, switchLsn: 0n };
+  let youngest = 0;
   for (const line of text.split("\n")) {
     if (/^\s*(#|$)/.test(line)) continue;
     const entry = parseEntry(line, timeline);
-    if (entry.timeline <= youngest.timeline) throw invalidHistory(timeline, "its timelines do not increase");
-    // PostgreSQL does not look at this, but would never find a segment for the empty stretch.
-    if (entry.switchLsn < youngest.switchLsn) throw invalidHistory(timeline, "its switch points go backwards");
-    entries.push(entry);
-    youngest = entry;
+    if (entry.timeline <= youngest) throw invalidHistory(timeline, "its timelines do not increase");
+    append(entries, entry);
+    youngest = entry.timeline;
   }
-  if (youngest.timeline >= timeline)
-    throw invalidHistory(timeline, `it names timeline ${youngest.timeline} as an ancestor`);
+  if (youngest >= timeline) throw invalidHistory(timeline, `it names timeline ${youngest} as an ancestor`);
   return { timeline, entries };
+}
+
+/**
+ * PostgreSQL names as parent the timeline that recovery was told to follow, also where it stopped before that one's fork: the
+ * switch points go backwards then. `tliOfPointInHistory` asks the youngest first, so that the parent has no LSN of its own, and its
+ * ancestors end at the younger point.
+ */
+function append(entries: TimelineHistoryEntry[], entry: TimelineHistoryEntry): void {
+  const { switchLsn, reason } = entry;
+  if (!entries.some((older) => older.switchLsn > switchLsn)) {
+    entries.push(entry);
+    return;
+  }
+  const before = entries.filter((older) => older.switchLsn < switchLsn).length;
+  const left = entries.slice(before, before + 1).map(({ timeline }) => ({ timeline, switchLsn, reason }));
+  entries.splice(before, entries.length, ...left);
 }
 
 function parseEntry(line: string, timeline: number): TimelineHistoryEntry {
