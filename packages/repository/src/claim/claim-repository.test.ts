@@ -133,11 +133,27 @@ describe("a repository whose record was lost", () => {
     expect(await claimRepository(store, SAMPLE, CLAIM)).toMatchObject(SAMPLE);
   });
 
+  test.each([3, 4, 5, 37])("is known by any segment, though %i of them cannot be read", async (damaged) => {
+    for (let index = 1; index <= damaged; index += 1)
+      await store.put(segment("1", index).key, Buffer.alloc(index === 1 ? 5 : 8192));
+    const { key, bytes } = segment(SAMPLE.systemIdentifier, damaged + 1);
+    await store.put(key, bytes);
+    await expect(claimRepository(store, CLUSTER, CLAIM)).rejects.toMatchObject({ code: "REPOSITORY_FOREIGN" });
+    expect(await keysOf(store, "config/")).toEqual([]);
+    expect(await claimRepository(store, SAMPLE, CLAIM)).toMatchObject(SAMPLE);
+  });
+
   test("of which nothing can be read is nobody's, and one backup tells though others cannot be read", async () => {
+    const nobodys = {
+      code: "REPOSITORY_DAMAGED",
+      message: expect.stringMatching(/whose repository 'memory:m' is: its record 'config\/.*' is lost/) as string,
+      hint: expect.stringMatching(/^Restore 'config\/.*' from an older version.*Nothing was written/) as string,
+    };
     for (const index of [1, 2, 3, 4]) await store.put(segment("1", index).key, Buffer.alloc(index === 1 ? 5 : 8192));
-    await expect(claimRepository(store, CLUSTER, CLAIM)).rejects.toMatchObject({ code: "WAL_INVALID" });
+    await expect(claimRepository(store, CLUSTER, CLAIM)).rejects.toMatchObject(nobodys);
     await store.put("base/2025-01-04/backup.json", Buffer.from("{}"));
-    await expect(claimRepository(store, CLUSTER, CLAIM)).rejects.toMatchObject({ code: "REPOSITORY_DAMAGED" });
+    await expect(claimRepository(store, CLUSTER, CLAIM)).rejects.toMatchObject(nobodys);
+    expect(await keysOf(store, "config/")).toEqual([]);
     await addBackup(store, { day: 5 });
     expect(await claimRepository(store, SAMPLE, CLAIM)).toMatchObject(SAMPLE);
   });

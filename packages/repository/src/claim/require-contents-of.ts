@@ -1,23 +1,44 @@
-import { hasErrorCode } from "@soar/errors";
+import { hasErrorCode, SoarError } from "@soar/errors";
 import { parseWalFileName } from "@soar/pg-tools";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { checkWalSegmentHeader } from "@soar/pg-tools/wal-records";
 import type { CallOptions, ObjectStore } from "@soar/storage";
 import { listBackupDirectories } from "../records/backup-directories.ts";
-import { BACKUP_OBJECTS, backupKey, WAL_PREFIX } from "../records/keys.ts";
+import { BACKUP_OBJECTS, backupKey, CONFIG_KEY, WAL_PREFIX } from "../records/keys.ts";
 import { requireSameCluster, type ClusterIdentity } from "../records/repository-record.ts";
 import { getWalFile } from "../wal/get-wal.ts";
 import { parseWalKey, type WalObject } from "../wal/wal-key.ts";
 
 /**
- * Whether what lies in a repository without a record is of this cluster: each backup, and the first segment of WAL. Rejects with
- * `REPOSITORY_FOREIGN` for another's, and with `REPOSITORY_DAMAGED` or `WAL_INVALID` where none of what is there can be read.
+ * Whether what lies in a repository without a record is of this cluster: each backup, and the first segment of WAL that can be read. Rejects
+ * with `REPOSITORY_FOREIGN` for another's, and with `REPOSITORY_DAMAGED` where none of what is there can be read.
  */
 export async function requireContentsOf(
   store: ObjectStore,
   identity: ClusterIdentity,
   options: CallOptions,
 ): Promise<void> {
+  const backups = await requireBackupsOf(store, identity, options);
+  const wal = await requireWalOf(store, identity, options);
+  const unreadable = backups.unreadable ?? wal.unreadable;
+  if (backups.isProved || wal.isProved || unreadable === undefined) return;
+  throw new SoarError(
+    "REPOSITORY_DAMAGED",
+    `unable to tell whose repository '${store.location}' is: its record '${CONFIG_KEY}' is lost, and nothing that was read of what it holds can be believed: ${unreadable.message}`,
+    {
+      hint: `Restore '${CONFIG_KEY}' from an older version of the bucket or from a copy, or name another prefix for this cluster. Nothing was written.`,
+      cause: unreadable,
+    },
+  );
+}
+
+interface Looked {
+  /** Whether something was read that is this cluster's. */
+  readonly isProved: boolean;
+  readonly unreadable: Error | undefined;
+}
+
+async function requireBackupsOf(store: ObjectStore, identity: ClusterIdentity, options: CallOptions): Promise<Looked> {
   let unreadable: Error | undefined;
   let isProved = false;
   for (const { label, record, damage } of await listBackupDirectories(store, options)) {
@@ -28,26 +49,48 @@ export async function requireContentsOf(
     requireSameCluster(theirs, identity, `${store.location}/${backupKey(label, BACKUP_OBJECTS.record)}`);
     isProved = true;
   }
-  let tries = 0;
+  return { isProved, unreadable };
+}
+
+/**
+ * A bucket has tens of thousands of segments, of which the first that can be read tells. Behind those that cannot, others are tried at
+ * distances that double, and the last: twenty or so, however many are damaged side by side.
+ */
+async function requireWalOf(store: ObjectStore, identity: ClusterIdentity, options: CallOptions): Promise<Looked> {
+  let unreadable: Error | undefined;
+  let untried: WalObject | undefined;
+  let count = 0;
   for await (const { key, size } of store.list(WAL_PREFIX, options)) {
     const object = parseWalKey(key, size);
     if (object === undefined || parseWalFileName(object.name).kind !== "segment") continue;
-    try {
-      requireSameCluster(await identityOf(store, object, options), identity, `${store.location}/${key}`);
-      return;
-    } catch (error) {
-      // Another one tells as well.
-      if (!hasErrorCode(error, "REPOSITORY_DAMAGED", "WAL_INVALID")) throw error;
-      unreadable ??= error;
-      tries += 1;
-      if (tries === MOST_UNREADABLE) break;
-    }
+    count += 1;
+    untried = (count & (count - 1)) === 0 ? undefined : object;
+    if (untried !== undefined) continue;
+    const damage = await findDamage(store, identity, object, options);
+    if (damage === undefined) return { isProved: true, unreadable };
+    unreadable ??= damage;
   }
-  if (!isProved && unreadable !== undefined) throw unreadable;
+  const last = untried === undefined ? unreadable : await findDamage(store, identity, untried, options);
+  return { isProved: count > 0 && last === undefined, unreadable };
 }
 
-/** A bucket has tens of thousands. */
-const MOST_UNREADABLE = 3;
+/** Why a segment cannot be read; undefined for one that is this cluster's. */
+async function findDamage(
+  store: ObjectStore,
+  identity: ClusterIdentity,
+  object: WalObject,
+  options: CallOptions,
+): Promise<Error | undefined> {
+  try {
+    requireSameCluster(await identityOf(store, object, options), identity, `${store.location}/${object.key}`);
+    return undefined;
+  } catch (error) {
+    // Another one tells as well. One that was removed since it was listed tells nothing.
+    if (hasErrorCode(error, "REPOSITORY_DAMAGED", "WAL_INVALID", "OBJECT_MISSING")) return error;
+    throw error;
+  }
+}
+
 const HEADER_BYTES = 64;
 
 /** What the header of a segment says of its cluster. */
