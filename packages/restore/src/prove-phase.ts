@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { parseLsn, segmentIndexOfLsn } from "@soar/pg-tools";
 import type { RecoveryOutcome } from "@soar/pg-tools/cluster";
 import type { ObjectStore } from "@soar/storage";
@@ -6,14 +5,14 @@ import { localSegments } from "./local-wal/local-chain.ts";
 import type { RestorePlan } from "./plan/plan.ts";
 import { checkRestored } from "./recover/check-restored.ts";
 import { removePrivateDirectory } from "./recover/private-access.ts";
-import type { Approach } from "./fetch/delta/approach.ts";
 import { checkWhatIsThere, noteFiles, type FoundThere } from "./go-on/check-there.ts";
+import type { DoubtfulPage } from "./go-on/doubts.ts";
 import { lookAtPaused, type PausedServer } from "./recover/look-at-paused.ts";
 import { recoverPhase } from "./recover-phase.ts";
 import type { ReachedState, RestoreReport } from "./run/restore-options.ts";
 import type { Run } from "./run/restore-run.ts";
 import { surveyFiles } from "./status/left-files.ts";
-import type { RecordedOutcome } from "./status/restore-record.ts";
+import type { RecordedOutcome, RestoreRecord } from "./status/restore-record.ts";
 
 /** How recovery ended. */
 export interface Proved extends Pick<RestoreReport, "reached" | "checks"> {
@@ -32,10 +31,12 @@ export async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run
     return proofOf(plan, keeper.record.stopLsn, approach.earlier.outcome);
   run.onEvent?.({ type: "phase", phase: "recover" });
   const outcome = await recoverPhase(store, plan, run);
-  const foundThere = approach.kind === "follow" ? await lookAtFollowed(store, plan, run, approach) : undefined;
+  const isPaused = outcome.kind === "paused";
+  const { earlier } = approach.kind === "follow" ? approach : {};
+  const foundThere = earlier === undefined ? undefined : await lookAtFollowed(store, plan, run, { earlier, isPaused });
   const reached = reachedBy(plan, keeper.record.stopLsn, outcome);
   if (outcome.kind !== "promoted") {
-    await stayAtTarget(run, outcome);
+    await stayAtTarget(run, outcome, foundThere?.kind === "looked-at" ? foundThere.doubts : []);
     const { pausedAt: since } = keeper.record;
     const paused = since === undefined ? undefined : await lookAtPaused({ ...run, backup: plan.backup, since });
     return { outcome, foundThere, reached, checks: undefined, paused };
@@ -49,39 +50,32 @@ export async function recoverAndProve(store: ObjectStore, plan: RestorePlan, run
   return { outcome, foundThere, reached, checks, paused: undefined };
 }
 
-/**
- * Replay makes files shorter and pages older for a while, also where it begins anew because a server that paused was started again:
- * its log may be that of before, so that it is asked itself whether it stands.
- */
+/** Replay makes files shorter and pages older for a while: it stands now, or is over. */
 async function lookAtFollowed(
   store: ObjectStore,
   plan: RestorePlan,
   run: Run,
-  { earlier }: Extract<Approach, { readonly kind: "follow" }>,
+  { earlier, isPaused }: { readonly earlier: RestoreRecord; readonly isPaused: boolean },
 ): Promise<FoundThere | undefined> {
-  const { keeper, signal } = run;
-  for (;;) {
-    const { isInRecovery, pauseState } = await lookAtPaused({ ...run, backup: plan.backup, since: "" });
-    if (isInRecovery !== true || pauseState === "paused") break;
-    await delay(BETWEEN_MS, undefined, { signal });
-  }
   try {
     return await checkWhatIsThere(store, plan, run);
   } catch (error) {
     const { phase, outcome } = earlier;
     // It pauses as before, and whoever asks for its state is told so.
-    if (phase === "at-target") await keeper.note({ phase, outcome });
+    if (phase === "at-target" && isPaused) await run.keeper.note({ phase, outcome });
     throw error;
   }
 }
 
-const BETWEEN_MS = 200;
-
 /** The restore has done what it was asked: it can be gone on with, and nobody has to. */
-async function stayAtTarget({ dataDir, tablespaces, owner, keeper, signal }: Run, outcome: Outcome): Promise<void> {
+async function stayAtTarget(
+  { dataDir, tablespaces, owner, keeper, signal }: Run,
+  outcome: Outcome,
+  doubts: readonly DoubtfulPage[],
+): Promise<void> {
   const common = { phase: "at-target" } as const;
   if (outcome.kind === "paused") {
-    await noteFiles({ dataDir, tablespaces, owner, signal }, "at-target");
+    await noteFiles({ dataDir, tablespaces, owner, signal }, "at-target", doubts);
     // A run that follows finds it paused since an earlier one.
     const pausedAt = keeper.record.pausedAt ?? new Date().toISOString();
     await keeper.note({ ...common, outcome: recordedOf(outcome, "paused"), pausedAt });

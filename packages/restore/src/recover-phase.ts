@@ -7,6 +7,7 @@ import { RECOVERY_PARAMETERS } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import { quietSettings, withoutJobLibraries } from "./recover/quiet-settings.ts";
 import { createPrivateDirectory, privateSettings, removePrivateDirectory } from "./recover/private-access.ts";
+import { PauseWatch } from "./recover/pause-watch.ts";
 import { followRecovery, recover } from "./recover/recovery-files.ts";
 import { noteFiles } from "./go-on/check-there.ts";
 import { reportReplay } from "./recover/replay-progress.ts";
@@ -30,7 +31,14 @@ export async function recoverPhase(store: ObjectStore, plan: RestorePlan, run: R
     if (approach.kind !== "follow") return await startAndFollow(store, plan, observed);
     await keeper.note({ phase: "recover", outcome: undefined });
     const server = { pid: approach.processId, dataDir, logFile: recoveryLog, logOffset: approach.earlier.logOffset };
-    return await followRecovery(plannedEarlier(plan, approach.earlier), server, observed);
+    const earlier = plannedEarlier(plan, approach.earlier);
+    const watch = new PauseWatch({
+      ...run,
+      backup: plan.backup,
+      stopLsn: earlier.resolved.stopLsn,
+      segmentSize: plan.chain.segmentSize,
+    });
+    return await followRecovery(earlier, server, { ...observed, isPaused: (words) => watch.isPaused(words) });
   } catch (error) {
     await leave(run, error);
     throw error;

@@ -149,6 +149,24 @@ test("in phase finish, in which its server does not start, it is forgotten, too"
   expect(await isFollowed()).toBe(false);
 });
 
+test.each(["at-target", "recover"] as const)(
+  "in phase %s it is forgotten where its server has ended recovery, and not while it recovers or was never started",
+  async (phase) => {
+    await leaveRecord(0, { phase });
+    for (const name of ["recovery.signal", "standby.signal", "backup_label"]) {
+      await writeFile(place(name), "");
+      expect(await findForgettable(cluster.dataDir), name).toBeUndefined();
+      await rm(place(name));
+    }
+    await leaveRecord(0, { phase: "fetch" });
+    expect(await findForgettable(cluster.dataDir)).toBeUndefined();
+    await leaveRecord(0, { phase });
+    expect(await findForgettable(cluster.dataDir)).toMatchObject({ target: "latest" });
+    await forgetRestore(cluster.dataDir);
+    expect(await isFollowed()).toBe(false);
+  },
+);
+
 test("a kept directory in which a restore was interrupted while it stored WAL is not discarded untold", async () => {
   const path = `${cluster.dataDir}.kept`;
   await mkdir(path);

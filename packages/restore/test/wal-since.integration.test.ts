@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseLsn } from "@soar/pg-tools";
@@ -96,4 +96,40 @@ test("what a server has written since is read there only where it archives there
   expect(await gone(own)).toEqual([true, true]);
   // It is known to have written more.
   expect(await gone({ ...own, knownEndLsn: end + 0x1000_0000n })).toBeUndefined();
+});
+
+const whole = (name: string): Buffer => readFileSync(pathOf(name));
+const damaged = (name: string, from: number): Buffer => whole(name).fill(0x77, from, from + 8192);
+
+test.each<[string, (name: string) => Buffer]>([
+  ["is empty", () => Buffer.alloc(0)],
+  ["is too short", (name) => whole(name).subarray(0, 100_000)],
+  ["begins as no WAL does", (name) => damaged(name, 0)],
+  ["is damaged in its midst", (name) => damaged(name, 1024)],
+])(
+  "a segment of pg_wal that %s is read from the repository, and where that lacks it nobody can tell",
+  async (_, make) => {
+    for (const at of [0, 1]) {
+      const name = names[at] ?? "";
+      writeFileSync(join(dataDir, "pg_wal", name), make(name));
+      expect(await gone({}), name).toEqual([true, false]);
+      await store.remove([`wal/${name}`]);
+      expect(await gone({}), name).toBeUndefined();
+      await store.put(`wal/${name}`, whole(name));
+      rmSync(join(dataDir, "pg_wal", name));
+    }
+  },
+);
+
+test("what is stored of a segment, and is none, tells nothing", async () => {
+  await store.put(`wal/${names[0] ?? ""}`, whole(names[0] ?? "").subarray(0, 10));
+  await store.remove([`wal/${names[1] ?? ""}`]);
+  const [from = 0n] = positions;
+  expect(await gone({ targetLsn: from })).toBeUndefined();
+});
+
+test("a file of pg_wal whose name is that of no segment of this size tells nothing", async () => {
+  writeFileSync(join(dataDir, "pg_wal", "0000000100000000FFFFFFFF"), "");
+  expect(await gone({ isRecovering: false, knownEndLsn: 0n })).toBeUndefined();
+  expect(await gone({})).toEqual([true, false]);
 });

@@ -9,4 +9,9 @@ export { CAPTURE_SETTINGS } from "./server-log.ts";
 export { runSingleUser, type SingleUserOptions } from "./single-user.ts";
 export { stopCluster, type StopClusterOptions } from "./stop-cluster.ts";
 export type { RecoveryEvent } from "./recovery-log.ts";
-export { type RecoveryOutcome, waitForRecovery, type WaitForRecoveryOptions } from "./wait-for-recovery.ts";
+export {
+  type OwnWords,
+  type RecoveryOutcome,
+  waitForRecovery,
+  type WaitForRecoveryOptions,
+} from "./wait-for-recovery.ts";

@@ -11,7 +11,7 @@ import { createRecoverySource, type RecoverySource } from "../../test/recovery.f
 import type { RecoveryEvent } from "./recovery-log.ts";
 import { startCluster, type StartedCluster } from "./start-cluster.ts";
 import { stopCluster } from "./stop-cluster.ts";
-import { waitForRecovery } from "./wait-for-recovery.ts";
+import { waitForRecovery, type OwnWords } from "./wait-for-recovery.ts";
 
 async function start(source: RecoverySource, settings: Record<string, string> = {}): Promise<StartedCluster> {
   const { primary, restoredDir: dataDir, logFile } = source;
@@ -102,15 +102,20 @@ test.each(postgresMajors())(
     await made.primary.stop();
     const target = { recovery_target_xid: String(third?.xid) };
 
-    const paused = await waitForRecovery({
-      cluster: await start(made, { ...target, recovery_target_action: "pause" }),
-    });
+    const cluster = await start(made, { ...target, recovery_target_action: "pause" });
+    const paused = await waitForRecovery({ cluster });
     expect(paused).toMatchObject({
       kind: "paused",
       timeline: 1,
       stop: expect.stringContaining("after commit of transaction") as string,
     });
     expect(await rowsOf(made)).toEqual({ rows: [1, 2, 3, 4], recovering: true });
+    // Whoever asks it itself hears what the log says, and is believed.
+    const asked: OwnWords[] = [];
+    const isPaused = async (words: OwnWords): Promise<boolean> => asked.push(words) > 2;
+    expect(await waitForRecovery({ cluster, isPaused })).toMatchObject({ kind: "paused" });
+    const words = { isPaused: true, isOfServer: true };
+    expect(asked.slice(1)).toEqual([words, words]);
     await stopCluster({ dataDir: made.restoredDir });
 
     const down = await waitForRecovery({

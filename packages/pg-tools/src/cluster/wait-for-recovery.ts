@@ -21,6 +21,15 @@ export interface WaitForRecoveryOptions {
   readonly until?: "end" | "consistent";
   readonly onEvent?: (event: RecoveryEvent) => void;
   readonly signal?: AbortSignal | undefined;
+  /** Asked while the server takes connections, and believed instead of a log that may be that of another start. */
+  readonly isPaused?: ((words: OwnWords) => Promise<boolean>) | undefined;
+}
+
+/** What a log says of a server that may have been started anew since, with its log elsewhere. */
+export interface OwnWords {
+  readonly isPaused: boolean;
+  /** Whether the very server that runs has written into it. */
+  readonly isOfServer: boolean;
 }
 
 export interface RecoveryOutcome {
@@ -40,6 +49,8 @@ export interface RecoveryOutcome {
 }
 
 const POLL_MS = 50;
+/** Each question is a connection. */
+const ASK_MS = 200;
 
 /**
  * Watches a server that `startCluster` started until recovery is over, and tells how it ended. It believes the
@@ -50,13 +61,15 @@ const POLL_MS = 50;
  * where what it died of has to do with no recovery. `ABORTED` on the signal (the server then goes on).
  */
 export async function waitForRecovery(options: WaitForRecoveryOptions): Promise<RecoveryOutcome> {
-  const { cluster, until = "end" } = options;
+  const { cluster } = options;
   const follower = new LogFollower(cluster.logFile, cluster.logOffset);
   const log = emptyRecoveryLog();
   const entries: LogEntry[] = [];
+  let isOfServer = false;
   const catchUp = async (): Promise<void> => {
     for (const entry of await follower.read()) {
       entries.push(entry);
+      isOfServer ||= entry.pid === cluster.pid;
       const event = applyLogEntry(log, entry);
       if (event !== undefined) options.onEvent?.(event);
     }
@@ -70,18 +83,18 @@ export async function waitForRecovery(options: WaitForRecoveryOptions): Promise<
       });
     // Liveness first, then the log: what it wrote before it died is there by now.
     const alive = await isAlive(cluster.pid);
-    const kind = alive ? await currentStage(cluster, log, until) : undefined;
+    const kind = alive ? await currentStage(options, log, isOfServer) : undefined;
     await catchUp();
     if (kind !== undefined) return await describeOutcome(kind, cluster, log);
     if (!alive) return await afterDeath(cluster, log, entries);
-    await delay(POLL_MS);
+    await delay(options.isPaused === undefined ? POLL_MS : ASK_MS);
   }
 }
 
 async function currentStage(
-  { dataDir }: StartedCluster,
+  { cluster: { dataDir }, until = "end", isPaused }: WaitForRecoveryOptions,
   log: RecoveryLog,
-  until: "end" | "consistent",
+  isOfServer: boolean,
 ): Promise<"promoted" | "paused" | "consistent" | undefined> {
   const { status } = await readClusterState(dataDir);
   // The log of one that somebody else has started again is elsewhere. "ready" is also what a hot standby writes of itself, in the middle of recovery.
@@ -89,7 +102,8 @@ async function currentStage(
     return "promoted";
   if (status !== "ready") return undefined;
   // Behind the pause redo is over: somebody has resumed it, and promotion is on its way.
-  if (log.paused && log.redoDoneLsn === undefined) return "paused";
+  const words = { isPaused: log.paused && log.redoDoneLsn === undefined, isOfServer };
+  if (await (isPaused?.(words) ?? words.isPaused)) return "paused";
   return until === "consistent" && log.consistentLsn !== undefined ? "consistent" : undefined;
 }
 

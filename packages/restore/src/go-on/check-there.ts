@@ -8,7 +8,7 @@ import { Tally, type Counted } from "../work-done.ts";
 import { readPlannedTable } from "../wal/planned-table.ts";
 import { BackupPages } from "./backup-pages.ts";
 import { findUnwritten, type DoubtfulPage, type Objection } from "./doubts.ts";
-import { readFileList, writeFileList, type FileList } from "./file-list.ts";
+import { readFileList, writeFileList, type FileList, type ListedFile } from "./file-list.ts";
 import { lookAtFiles, type Looked } from "./look-at-files.ts";
 import { Removed } from "./removed.ts";
 import { livePositions, readServer, type ServerThere } from "./server-there.ts";
@@ -74,12 +74,8 @@ export async function checkWhatIsThere(
     removals: { sinceListed: once(past.sinceListed), duringBackup: once(past.duringBackup) },
   };
   const looked = await lookAtFiles({ ...options, list, rules: { ...server.rules, backup: side } });
-  for (const { file, damage } of looked.readFiles)
-    if (damage !== undefined)
-      throw objected(options, server, {
-        kind: "damage",
-        fact: `${damage.block === undefined ? "" : `block ${damage.block} of `}${file.name}: ${damage.why}`,
-      });
+  const faulty = worstFault(looked);
+  if (faulty !== undefined) throw objected(options, server, faulty);
   const isSinceTarget = list?.moment === "at-target";
   const { objection, doubts, isExplained } = await weigh(looked, {
     ...server,
@@ -139,6 +135,15 @@ function once<T>(read: () => Promise<T>): () => Promise<T> {
   return () => (found ??= read());
 }
 
+/** Damage that is sure before what nobody can tell, and of each the first. */
+function worstFault({ readFiles }: Looked): Objection | undefined {
+  const faults = readFiles.flatMap(({ file, fault }) => (fault === undefined ? [] : [{ file, ...fault }]));
+  const found = faults.find(({ kind }) => kind === "damage") ?? faults[0];
+  if (found === undefined) return undefined;
+  const { kind, file, block, why } = found;
+  return { kind, fact: `${block === undefined ? "" : `block ${block} of `}${file.name}: ${why}` };
+}
+
 function countsOf(
   { untouched, readFiles, readBytes, lessThere }: Looked,
   { isExplained }: { readonly isExplained: boolean },
@@ -170,10 +175,14 @@ export async function requireWritten(
   return true;
 }
 
-/** Notes what lies there while all of it is right, for a run that goes on later. */
+/**
+ * Notes what lies there while all of it is right, for a run that goes on later. Of files that are doubted it stays as it was known before:
+ * what they are now nobody has proved.
+ */
 export async function noteFiles(
   { dataDir, tablespaces, owner, signal }: ClusterPlaces & Pick<CheckThereOptions, "owner" | "signal">,
   moment: FileList["moment"],
+  doubts: readonly DoubtfulPage[] = [],
 ): Promise<void> {
   const places = { dataDir, tablespaces, owner, signal };
   if (moment === "before-recovery") {
@@ -185,18 +194,25 @@ export async function noteFiles(
   const { rules } = await readServer(dataDir);
   // Pages are read for their zeros only: what they hold at the target is what recovery came to.
   const known = { list: await readFileList(dataDir), rules: { ...rules, checksums: false } };
-  const { files } = await lookAtFiles({ ...places, ...known });
+  const files = new Map<string, ListedFile>((await lookAtFiles({ ...places, ...known })).files);
+  for (const { name } of doubts) {
+    const listed = known.list?.moment === moment ? known.list.files.get(name) : undefined;
+    // Without it the backup tells what there was.
+    if (listed === undefined) files.delete(name);
+    else files.set(name, listed);
+  }
   await writeFileList(dataDir, { moment, files }, owner);
 }
 
 /** The failure. Only what is damage for sure licenses anybody to overwrite it. */
 function objected(
   { dataDir, approach }: Pick<CheckThereOptions, "dataDir" | "approach">,
-  { isCrashed }: ServerThere,
+  { isCrashed, isRecovering }: ServerThere,
   { kind, fact }: Objection,
 ): SoarError {
   const beginning = `unable to go on with the restore in '${dataDir}'`;
-  const forget = approach.kind === "finish" ? `soar-restore forget --data-dir ${dataDir}` : undefined;
+  // What is promoted may be kept as it is, whoever has let it go on.
+  const forget = approach.kind === "finish" || !isRecovering ? `soar-restore forget --data-dir ${dataDir}` : undefined;
   if (isCrashed)
     return new SoarError(
       "SERVER_UNSUITABLE",
@@ -209,7 +225,7 @@ function objected(
   const keep = forget === undefined ? "" : ` To keep it as it is: ${forget}.`;
   return new SoarError(
     "WAL_MISSING",
-    `${beginning}: ${fact}, and WAL is gone that would tell whether its server did so`,
+    `${beginning}: ${fact}, and WAL is gone, or cannot be read, that would tell whether its server did so`,
     {
       hint: `It may be damaged, or not.${keep} To know: restore into another directory, and compare. Nothing was changed.`,
     },

@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import type { BlockRange } from "./file-list.ts";
 import { isZero } from "./page-content.ts";
-import { PageJudge, type PageRules } from "./page-judge.ts";
+import { PageJudge, type PageFault, type PageRules } from "./page-judge.ts";
 import { findSmallFault } from "./small-files.ts";
 import { findStateFault } from "./transaction-states.ts";
 import { holdsTransactions, keepsItsPages } from "./watched-files.ts";
@@ -9,12 +9,16 @@ import { holdsTransactions, keepsItsPages } from "./watched-files.ts";
 /** What the pages of one file say by themselves, and compared with the backup. */
 export interface JudgedFile {
   readonly bytes: number;
-  /** Why it is not what its server has written, with the block of the first page that is none. */
-  readonly damage: { readonly block: number | undefined; readonly why: string } | undefined;
+  /** Why it is not what its server has written, with the block of the first page that is none: one that is damaged before one of which nobody can tell. */
+  readonly fault: FileFault | undefined;
   /** Blocks of nothing but zeros, where it matters: such a page is right by itself. */
   readonly zeros: readonly BlockRange[];
   /** The first page of transactions that had ended and have not any more, and what the backup has of it. */
   readonly lost?: LostPage | undefined;
+}
+
+export interface FileFault extends PageFault {
+  readonly block: number | undefined;
 }
 
 export interface LostPage {
@@ -34,34 +38,37 @@ export async function judgeFile(file: FileHandle, name: string, rules: PageRules
   const window = Buffer.alloc(WINDOW_BYTES);
   const readPage = async (block: number): Promise<Buffer | undefined> => await readPageOf(file, block, blockSize);
   let lost: LostPage | undefined;
+  let unknown: FileFault | undefined;
   for (let position = 0; ;) {
     const length = await readFully(file, window, position);
     const bytes = window.subarray(0, length);
     const block = position / blockSize;
-    const damage =
+    const found: FileFault | undefined =
       (await judge?.firstFault(bytes, position, readPage)) ??
       (position === 0 ? smallFault(name, bytes, rules) : undefined);
+    const fault = found?.kind === "damage" ? found : undefined;
+    unknown ??= found;
     if (hasZeros) addZeros(zeros, bytes, { block, blockSize });
-    if (damage === undefined && backedUp !== undefined && holdsTransactions(name)) {
+    if (fault === undefined && backedUp !== undefined && holdsTransactions(name)) {
       const before = await backedUp.read(position, length);
-      const found = findLost(name, bytes, before, blockSize);
-      if (found?.fault === "changed")
-        return { bytes: position + length, damage: changedState(block + found.page), zeros };
-      if (found !== undefined)
-        lost ??= { block: block + found.page, before: Buffer.from(pageAt(before, found.page, blockSize)) };
+      const changed = findLost(name, bytes, before, blockSize);
+      if (changed?.fault === "changed")
+        return { bytes: position + length, fault: changedState(block + changed.page), zeros };
+      if (changed !== undefined)
+        lost ??= { block: block + changed.page, before: Buffer.from(pageAt(before, changed.page, blockSize)) };
     }
     position += length;
-    if (damage !== undefined || length < WINDOW_BYTES) return { bytes: position, damage, zeros, lost };
+    if (fault !== undefined || length < WINDOW_BYTES) return { bytes: position, fault: fault ?? unknown, zeros, lost };
   }
 }
 
-function smallFault(name: string, bytes: Buffer, { postgresMajor }: PageRules): JudgedFile["damage"] {
+function smallFault(name: string, bytes: Buffer, { postgresMajor }: PageRules): FileFault | undefined {
   const why = findSmallFault(name, bytes, postgresMajor);
-  return why === undefined ? undefined : { block: undefined, why };
+  return why === undefined ? undefined : { kind: "damage", block: undefined, why };
 }
 
-function changedState(block: number): JudgedFile["damage"] {
-  return { block, why: "a transaction that had ended has ended in another way" };
+function changedState(block: number): FileFault {
+  return { kind: "damage", block, why: "a transaction that had ended has ended in another way" };
 }
 
 /** The first page whose states are others, or else the first that lacks some. */

@@ -120,13 +120,13 @@ test("a link in the place of a file is not followed", async () => {
 test("with checksums a page that is no page is told, unless it was so in the backup", async () => {
   const rules = { ...RULES, checksums: true };
   const { readFiles } = await look({ rules });
-  expect(readFiles[0]).toMatchObject({ damage: { block: 0, why: "its checksum is wrong" } });
+  expect(readFiles[0]).toMatchObject({ fault: { kind: "damage", block: 0, why: "its checksum is wrong" } });
   const asked: string[] = [];
   const backup = sideOf(async (name) => {
     asked.push(name);
     return pages(1, 0, 1);
   });
-  expect((await look({ rules: { ...rules, backup } })).readFiles.map(({ damage }) => damage)).toEqual([
+  expect((await look({ rules: { ...rules, backup } })).readFiles.map(({ fault }) => fault)).toEqual([
     undefined,
     undefined,
     undefined,

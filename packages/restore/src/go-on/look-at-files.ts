@@ -45,7 +45,11 @@ export async function lookAtFiles(options: LookOptions): Promise<Looked> {
   const [untouched, readBytes] = [new Tally(), new Tally()];
   const files = new Map<string, WatchedFile & Pick<ListedFile, "zeros">>();
   const readFiles: ReadFile[] = [];
-  const rules = { ...options.rules, isUnlogged: (name: string) => now.has(initForkOf(name)) };
+  const rules = {
+    ...options.rules,
+    isUnlogged: (name: string) => now.has(initForkOf(name)),
+    known: { hasUnknown: false },
+  };
   for (const [name, file] of now) {
     signal?.throwIfAborted();
     const listed = list?.files.get(name);

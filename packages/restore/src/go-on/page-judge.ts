@@ -1,5 +1,4 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { SoarError } from "@soar/errors";
 import { findDamagedPages, pageLsn, parseRelationPath, type RelationPath } from "@soar/pg-tools/page-checksum";
 import type { BackupFile, BackupPages } from "./backup-pages.ts";
 import type { RemovalEvidence } from "./wal-since.ts";
@@ -30,6 +29,14 @@ export interface PageRules {
   readonly backup?: BackupSide | undefined;
   /** Whether a file belongs to an unlogged table, which no backup holds and no WAL changes. */
   readonly isUnlogged?: ((name: string) => boolean) | undefined;
+  /** What was found by now, in whatever file. */
+  readonly known?: { hasUnknown: boolean } | undefined;
+}
+
+/** Why a page is not what its server has written; `unknown` where WAL is gone that would tell. */
+export interface PageFault {
+  readonly kind: "damage" | "unknown";
+  readonly why: string;
 }
 
 /** Position of what a server writes into an index that it builds, before all of it is WAL: none, or `GistBuildLSN`. */
@@ -80,17 +87,21 @@ export class PageJudge {
     });
   }
 
-  /** The first page from which the file is not what its server has written, of those that lie at `position` and behind it. */
+  /**
+   * The first page that is not what its server has written, of those that lie at `position` and behind it. One of which nobody can tell
+   * hides none behind it that is damaged for sure.
+   */
   async firstFault(
     bytes: Buffer,
     position: number,
     readAgain: (block: number) => Promise<Buffer | undefined>,
-  ): Promise<{ readonly block: number; readonly why: string } | undefined> {
+  ): Promise<(PageFault & { readonly block: number }) | undefined> {
     const { blockSize, checksums } = this.#rules;
     const first = position / blockSize;
     const damaged = checksums ? findDamagedPages(bytes, { firstBlock: this.#firstBlock + first, blockSize }) : [];
     const wrong = new Set(damaged.map(({ blockNumber }) => blockNumber - this.#firstBlock));
     let before: Buffer | undefined;
+    let unknown: (PageFault & { readonly block: number }) | undefined;
     for (let at = 0; at + blockSize <= bytes.length; at += blockSize) {
       const page = bytes.subarray(at, at + blockSize);
       const block = first + at / blockSize;
@@ -98,15 +109,20 @@ export class PageJudge {
       before ??= (await this.#file?.read(position, bytes.length)) ?? Buffer.alloc(0);
       const known = before.subarray(at, at + blockSize);
       const backedUp = known.length === blockSize ? known : undefined;
-      if ((await this.#faultOf(page, block, backedUp)) === undefined) continue;
-      const why = await readAgainUntilRight(this.#rules, async () => {
+      const seen = await this.#faultOf(page, block, backedUp);
+      // That nobody can tell of one page is enough: no other is waited for.
+      if (seen === undefined || (seen.kind === "unknown" && this.#rules.known?.hasUnknown === true)) continue;
+      const fault = await readAgainUntilRight(this.#rules, async () => {
         const again = await readAgain(block);
         // Cut off meanwhile: no page any more.
         return again === undefined ? undefined : await this.#faultOf(again, block, backedUp);
       });
-      if (why !== undefined) return { block, why };
+      if (fault?.kind === "damage") return { block, ...fault };
+      if (fault === undefined) continue;
+      unknown ??= { block, ...fault };
+      if (this.#rules.known !== undefined) this.#rules.known.hasUnknown = true;
     }
-    return undefined;
+    return unknown;
   }
 
   /** Whether a page whose checksum is right, or that has none, cannot be believed as it is. */
@@ -117,21 +133,21 @@ export class PageJudge {
     return lsn <= this.#startLsn || lsn > this.#endOfWal || (!checksums && !hasSoundHeader(page));
   }
 
-  async #faultOf(page: Buffer, block: number, before: Buffer | undefined): Promise<string | undefined> {
+  async #faultOf(page: Buffer, block: number, before: Buffer | undefined): Promise<PageFault | undefined> {
     if (isZero(page) || before?.equals(page) === true) return undefined;
     const { backup, checksums, blockSize } = this.#rules;
     if (checksums && findDamagedPages(page, { firstBlock: this.#firstBlock + block, blockSize }).length > 0)
-      return "its checksum is wrong";
+      return damage("its checksum is wrong");
     if (backup === undefined) return undefined;
-    if (!checksums && !hasSoundHeader(page)) return "its header is that of no page";
+    if (!checksums && !hasSoundHeader(page)) return damage("its header is that of no page");
     const lsn = pageLsn(page);
     if (lsn > this.#endOfWal) this.#endOfWal = await backup.endOfWal();
-    if (lsn > this.#endOfWal) return "it names a position behind the end of WAL";
+    if (lsn > this.#endOfWal) return damage("it names a position behind the end of WAL");
     if (lsn > this.#startLsn || (await this.#isOfBackup(page, before, backup))) return undefined;
     const isInPlaceOfOther = await this.#isInPlaceOfOther(page, block, backup);
-    if (isInPlaceOfOther === undefined) throw nobodyCanTell(this.#name, this.#firstBlock + block);
-    if (isInPlaceOfOther) return undefined;
-    return "no WAL has changed it since the backup, and it is not the backup's";
+    // What may be damage or not licenses nobody to overwrite it.
+    if (isInPlaceOfOther === undefined) return { kind: "unknown", why: "it is not the backup's" };
+    return isInPlaceOfOther ? undefined : damage("no WAL has changed it since the backup, and it is not the backup's");
   }
 
   async #isOfBackup(page: Buffer, before: Buffer | undefined, backup: BackupSide): Promise<boolean> {
@@ -156,13 +172,8 @@ export class PageJudge {
   }
 }
 
-/** What may be damage or not licenses nobody to overwrite it. */
-function nobodyCanTell(name: string, block: number): SoarError {
-  return new SoarError(
-    "WAL_MISSING",
-    `unable to go on with the restore: block ${block} of ${name} is not the backup's, and WAL is gone that would tell whether its server did so`,
-    { hint: "It may be damaged, or not. To know: restore into another directory, and compare. Nothing was changed." },
-  );
+function damage(why: string): PageFault {
+  return { kind: "damage", why };
 }
 
 /** What a server has made ready, or of an index that it builds, before it writes the WAL of it. */
@@ -177,11 +188,11 @@ const BETWEEN_MS = 50;
 /** What stays wrong for longer than a server takes to write a page. */
 async function readAgainUntilRight(
   { mayBeWritten }: Pick<PageRules, "mayBeWritten">,
-  look: () => Promise<string | undefined>,
-): Promise<string | undefined> {
+  look: () => Promise<PageFault | undefined>,
+): Promise<PageFault | undefined> {
   for (let attempt = 1; ; attempt += 1) {
-    const why = await look();
-    if (why === undefined || attempt >= (mayBeWritten ? ATTEMPTS : 1)) return why;
+    const fault = await look();
+    if (fault === undefined || attempt >= (mayBeWritten ? ATTEMPTS : 1)) return fault;
     await delay(BETWEEN_MS);
   }
 }

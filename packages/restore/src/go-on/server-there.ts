@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { namesIfPresent } from "@soar/durable-files";
-import { lsnOfSegmentIndex, parseLsn, parseWalSegment } from "@soar/pg-tools";
+import { lsnOfSegmentIndex, parseLsn } from "@soar/pg-tools";
 import { readClusterState, readLiveControlFile } from "@soar/pg-tools/cluster";
 import type { ControlFile } from "@soar/pg-tools/control-file";
 import type { BackupRecord } from "@soar/repository";
 import { isFile } from "../is-file.ts";
 import type { BackupSide, PageRules } from "./page-judge.ts";
+import { segmentsThere } from "./segments-there.ts";
 
 /** The server of a restore that is gone on with, by what lies in its directory. */
 export interface ServerThere {
@@ -59,9 +59,9 @@ async function endOfWal(dataDir: string, endOfBackup: bigint): Promise<bigint> {
   const { minRecoveryLsn, checkpointLsn, walSegmentSize } = await readLiveControlFile(dataDir);
   const noted = latestOf([minRecoveryLsn, checkpointLsn, endOfBackup]);
   if (wasRecovering) return noted;
-  const ends = ((await namesIfPresent(join(dataDir, "pg_wal"))) ?? [])
-    .filter((name) => /^[0-9A-F]{24}$/.test(name))
-    .map((name) => lsnOfSegmentIndex(parseWalSegment(name, walSegmentSize).index + 1, walSegmentSize));
+  const ends = (await segmentsThere(dataDir, walSegmentSize)).map(({ index }) =>
+    lsnOfSegmentIndex(index + 1, walSegmentSize),
+  );
   return latestOf([noted, ...ends]);
 }
 

@@ -7,6 +7,7 @@ import { RESTORE_STATE_DIRECTORY } from "../data-directory.ts";
 import { endRestore } from "../status/end-restore.ts";
 import { RecordKeeper } from "../status/record-keeper.ts";
 import { lockRestore } from "../status/restore-lock.ts";
+import { hasEndedRecovery } from "../status/unfinished.ts";
 import { readRestoreRecord, type RestoreRecord } from "../status/restore-record.ts";
 
 /** A restore that was interrupted behind the start of its server. */
@@ -18,25 +19,30 @@ export interface OpenedRestore {
   readonly waiting: readonly LocalWalFile[] | undefined;
 }
 
-/** Phases of what may be given up: `finish`, whose server does not start, and `opened`. */
-const ENDED_BY_HAND: readonly RestoreRecord["phase"][] = ["finish", "opened"];
+/** Which restores are meant, of those that were interrupted. */
+type Which = (dataDir: string, record: RestoreRecord) => Promise<boolean>;
+
+const isOpened: Which = async (_, { phase }) => phase === "opened";
+
+/** What may be given up: recovery is over by what was noted, as in `finish`, whose server does not start, or by what lies there. */
+const isEndedByHand: Which = async (dataDir, { phase }) => {
+  if (phase === "finish" || phase === "opened") return true;
+  return phase !== "fetch" && (await hasEndedRecovery(dataDir));
+};
 
 /** The interrupted restore of a data directory, or of one that was kept; undefined where none has come to open its server. */
 export async function findOpened(dataDir: string): Promise<OpenedRestore | undefined> {
-  return await findInterrupted(dataDir, ["opened"]);
+  return await findInterrupted(dataDir, isOpened);
 }
 
-/** One that `forgetRestore` ends: its server was opened, or recovery is over and it was not started yet. */
+/** One that `forgetRestore` ends: its server was opened, or recovery is over, also that of a copy which somebody has let go on. */
 export async function findForgettable(dataDir: string): Promise<OpenedRestore | undefined> {
-  return await findInterrupted(dataDir, ENDED_BY_HAND);
+  return await findInterrupted(dataDir, isEndedByHand);
 }
 
-async function findInterrupted(
-  dataDir: string,
-  phases: readonly RestoreRecord["phase"][],
-): Promise<OpenedRestore | undefined> {
+async function findInterrupted(dataDir: string, isMeant: Which): Promise<OpenedRestore | undefined> {
   const record = await readRestoreRecord(dataDir);
-  if (record === undefined || !phases.includes(record.phase)) return undefined;
+  if (record === undefined || !(await isMeant(dataDir, record))) return undefined;
   const { target, systemIdentifier } = record;
   return { target, systemIdentifier, waiting: await waitingWal(dataDir, record) };
 }
@@ -46,7 +52,7 @@ async function findInterrupted(
  * stays where it is. Rejects with `DIRECTORY_NOT_EMPTY` while a restore is at work there.
  */
 export async function forgetRestore(dataDir: string): Promise<void> {
-  await endInterrupted(dataDir, ENDED_BY_HAND, async () => undefined);
+  await endInterrupted(dataDir, isEndedByHand, async () => undefined);
 }
 
 /** As `endInterrupted` of the phase `opened`. */
@@ -54,16 +60,16 @@ export async function endOpened<T>(
   dataDir: string,
   work: (record: RestoreRecord, owner: Owner) => Promise<T>,
 ): Promise<T | undefined> {
-  return await endInterrupted(dataDir, ["opened"], work);
+  return await endInterrupted(dataDir, isOpened, work);
 }
 
 /**
- * Does `work` as the only restore there, and ends the restore when that resolves. Undefined where none is in one of the phases by then.
+ * Does `work` as the only restore there, and ends the restore when that resolves. Undefined where none is meant by then.
  * Rejects with `DIRECTORY_NOT_EMPTY` while a restore is at work there.
  */
 async function endInterrupted<T>(
   dataDir: string,
-  phases: readonly RestoreRecord["phase"][],
+  isMeant: Which,
   work: (record: RestoreRecord, owner: Owner) => Promise<T>,
 ): Promise<T | undefined> {
   const { uid, gid } = await lstat(join(dataDir, RESTORE_STATE_DIRECTORY));
@@ -72,7 +78,7 @@ async function endInterrupted<T>(
   try {
     // What it was when somebody was asked may not be what it is.
     const record = await readRestoreRecord(dataDir);
-    if (record === undefined || !phases.includes(record.phase)) return undefined;
+    if (record === undefined || !(await isMeant(dataDir, record))) return undefined;
     const done = await work(record, owner);
     await endRestore({ dataDir, owner, keeper: new RecordKeeper(dataDir, record, { owner, lock }) });
     return done;

@@ -1,4 +1,4 @@
-import { isSoarError } from "@soar/errors";
+import { isSoarError, SoarError } from "@soar/errors";
 import { readClusterState } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import { connectSql, findSuperuser } from "@soar/pg-tools/replication";
@@ -20,40 +20,65 @@ export interface PausedServer {
   readonly unasked: string | undefined;
 }
 
-interface LookOptions {
+/** How a server is entered that runs in a data directory. */
+export interface AskOptions {
   readonly dataDir: string;
   readonly backup: Pick<BackupRecord, "source" | "databases" | "postgresVersion">;
   /** A role of the source, where the record names no superuser. */
   readonly role: string;
-  readonly since: string;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Asks a server that was seen to pause what it does. That it cannot be asked ends nothing: it has done what it was told. Rejects with `ABORTED` on the signal. */
-export async function lookAtPaused(options: LookOptions): Promise<PausedServer> {
-  const { dataDir, backup, role, since, signal } = options;
-  const { port, socketDir: host } = await readClusterState(dataDir);
-  const place = { since, host, port, user: undefined, isInRecovery: undefined, pauseState: undefined };
-  if (host === undefined || port === undefined) return { ...place, unasked: "it has no socket" };
+export async function lookAtPaused(options: AskOptions & { readonly since: string }): Promise<PausedServer> {
+  const { port, socketDir: host } = await readClusterState(options.dataDir);
+  const place = { since: options.since, host, port, user: undefined, isInRecovery: undefined, pauseState: undefined };
   try {
-    const postgresMajor = majorOfVersionNumber(backup.postgresVersion);
-    const server = await findSuperuser(
-      { host, port, user: role, applicationName: "soar-restore", postgresMajor },
-      { ...entrancesOf(backup, role), signal },
-    );
-    await using sql = await connectSql(server, { signal });
-    const [row] = await sql.query<{ recovering: boolean; state: string }>(
-      "SELECT pg_is_in_recovery() AS recovering, CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END AS state",
-    );
+    const { user, answer } = await askReplay(options);
     return {
       ...place,
-      user: server.user,
-      isInRecovery: row?.recovering,
-      pauseState: row?.state ?? undefined,
+      user,
+      isInRecovery: answer?.recovering,
+      pauseState: answer?.state ?? undefined,
       unasked: undefined,
     };
   } catch (error) {
     if (isSoarError(error) && error.code !== "ABORTED") return { ...place, unasked: error.message };
     throw error;
   }
+}
+
+/** What a server says of its replay. */
+export interface ReplayAnswer extends Readonly<Record<string, unknown>> {
+  readonly recovering: boolean;
+  /** Null behind recovery. */
+  readonly state: string | null;
+  /** Up to where it has replayed. */
+  readonly lsn: string | null;
+  /** What the process that replays waits for. */
+  readonly waits: string | null;
+}
+
+const QUERY = `SELECT pg_is_in_recovery() AS recovering,
+  CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END AS state,
+  pg_last_wal_replay_lsn()::text AS lsn,
+  (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup') AS waits`;
+
+/** Asks the server that runs in a data directory as a superuser. Rejects with `SERVER_UNREACHABLE` where it has no socket, and like `findSuperuser`. */
+export async function askReplay({
+  dataDir,
+  backup,
+  role,
+  signal,
+}: AskOptions): Promise<{ readonly user: string; readonly answer: ReplayAnswer | undefined }> {
+  const { port, socketDir: host } = await readClusterState(dataDir);
+  if (host === undefined || port === undefined) throw new SoarError("SERVER_UNREACHABLE", "it has no socket");
+  const postgresMajor = majorOfVersionNumber(backup.postgresVersion);
+  const server = await findSuperuser(
+    { host, port, user: role, applicationName: "soar-restore", postgresMajor },
+    { ...entrancesOf(backup, role), signal },
+  );
+  await using sql = await connectSql(server, { signal });
+  const [answer] = await sql.query<ReplayAnswer>(QUERY);
+  return { user: server.user, answer };
 }

@@ -14,6 +14,7 @@ import {
   type RecoveryEvent,
   type RecoveryOutcome,
   type StartedCluster,
+  type WaitForRecoveryOptions,
 } from "@soar/pg-tools/cluster";
 import { majorOfVersionNumber } from "@soar/pg-tools/majors";
 import type { RestorePlan } from "../plan/plan.ts";
@@ -36,6 +37,8 @@ export interface RecoverOptions {
   readonly fenced: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: (event: RecoveryEvent) => void;
+  /** Of a server that an earlier run has started: see `waitForRecovery`. */
+  readonly isPaused?: WaitForRecoveryOptions["isPaused"];
 }
 
 /**
@@ -99,7 +102,7 @@ function pausedCopySettings({ backup: { settings }, minimums }: RestorePlan): Re
 export async function followRecovery(
   plan: RestorePlan,
   cluster: StartedCluster,
-  options: Pick<RecoverOptions, "signal" | "onEvent" | "dataDir">,
+  options: Pick<RecoverOptions, "signal" | "onEvent" | "dataDir" | "isPaused">,
 ): Promise<RecoveryOutcome> {
   const outcome = await follow(cluster, options);
   // What is left in the file would come back with the next recovery.
@@ -110,10 +113,10 @@ export async function followRecovery(
 
 async function follow(
   cluster: StartedCluster,
-  { signal, onEvent, dataDir }: Pick<RecoverOptions, "signal" | "onEvent" | "dataDir">,
+  { signal, onEvent, dataDir, isPaused }: Pick<RecoverOptions, "signal" | "onEvent" | "dataDir" | "isPaused">,
 ): Promise<RecoveryOutcome> {
   try {
-    return await waitForRecovery({ cluster, signal, ...(onEvent === undefined ? {} : { onEvent }) });
+    return await waitForRecovery({ cluster, signal, isPaused, ...(onEvent === undefined ? {} : { onEvent }) });
   } catch (error) {
     // Given up: a server that goes on alone would promote with nobody watching.
     if (signal?.aborted === true) await stopCluster({ dataDir, mode: "immediate" });

@@ -34,6 +34,17 @@ async function hasLivedOn(dataDir: string, record: RestoreRecord): Promise<boole
   return Number(control.checkpointTime / 1000n) > mtimeMs + OWN_LIFE_MS;
 }
 
+/**
+ * Whether a server of a directory that was fetched has left recovery, whatever was noted of it: it takes writes, or has. Before its first start
+ * `backup_label` lies there still.
+ */
+export async function hasEndedRecovery(dataDir: string): Promise<boolean> {
+  for (const name of ["recovery.signal", "standby.signal", "backup_label"])
+    if (await isFile(join(dataDir, name))) return false;
+  const control = await readControl(dataDir);
+  return control !== undefined && isInProduction(control);
+}
+
 function isInProduction({ state }: ControlFile): boolean {
   return state === "in-production" || state === "shut-down" || state === "shutting-down";
 }

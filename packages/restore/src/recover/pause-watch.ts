@@ -1,0 +1,104 @@
+import { hasErrorCode, isSoarError, SoarError } from "@soar/errors";
+import { formatLsn, parseLsn, type Lsn } from "@soar/pg-tools";
+import type { OwnWords } from "@soar/pg-tools/cluster";
+import { askReplay, type AskOptions, type ReplayAnswer } from "./look-at-paused.ts";
+
+/** For so long a server that waits may stay where it is, before that is what is told. */
+const STANDING_MS = 10_000;
+/** For so long it may answer nobody. */
+const SILENT_MS = 3000;
+
+/** What the process that replays waits for when it has nothing to do (`WAIT_EVENT_*`, PG 15 to 18), in words. */
+const WAITS: Readonly<Record<string, string>> = {
+  RecoveryApplyDelay: "it waits by recovery_min_apply_delay",
+  RecoveryRetrieveRetryInterval: "it waits for WAL that does not come",
+  RecoveryWalStream: "it waits for WAL that does not come",
+};
+
+export interface PauseWatchOptions extends AskOptions {
+  /** Where it was sent. */
+  readonly stopLsn: Lsn;
+  readonly segmentSize: number;
+  readonly now?: () => number;
+  /** Instead of the server, what it would answer. */
+  readonly ask?: () => Promise<ReplayAnswer | undefined>;
+}
+
+/**
+ * Watches a server that an earlier run has sent to its target, and that somebody may have started anew since: with a log elsewhere, and
+ * with other settings. So it is asked itself, and each wait for it ends with what is seen of it.
+ */
+export class PauseWatch {
+  readonly #options: PauseWatchOptions;
+  readonly #now: () => number;
+  /** Where it stood when it was last seen to move, or to answer, and when that was. */
+  #seen: { readonly at: number; readonly lsn: Lsn | undefined };
+
+  constructor(options: PauseWatchOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#seen = { at: this.#now(), lsn: undefined };
+  }
+
+  /**
+   * Whether it pauses at its target. Rejects with `SERVER_UNSUITABLE` when nobody can tell for a while, when it has gone on behind its
+   * target, or waits for something that does not come; with `ABORTED` on the signal.
+   */
+  async isPaused({ isPaused, isOfServer }: OwnWords): Promise<boolean> {
+    const answer = await this.#ask();
+    if (answer instanceof SoarError) {
+      if (isOfServer) return isPaused;
+      this.#requirePatience(
+        SILENT_MS,
+        `it was started again since the log of its recovery was written, and cannot be asked whether it pauses: ${answer.message}`,
+      );
+      return false;
+    }
+    if (answer?.recovering !== true) return false;
+    if (answer.state === "paused") return true;
+    this.#requireOnWay(answer);
+    return false;
+  }
+
+  async #ask(): Promise<ReplayAnswer | SoarError | undefined> {
+    try {
+      const { ask } = this.#options;
+      return ask === undefined ? (await askReplay(this.#options)).answer : await ask();
+    } catch (error) {
+      if (isSoarError(error) && !hasErrorCode(error, "ABORTED")) return error;
+      throw error;
+    }
+  }
+
+  #requireOnWay({ lsn: text, waits }: ReplayAnswer): void {
+    const { stopLsn, segmentSize } = this.#options;
+    const lsn = text === null ? undefined : parseLsn(text);
+    if (lsn !== undefined && lsn > stopLsn + BigInt(segmentSize))
+      throw this.#unsuitable(
+        `it has replayed up to ${formatLsn(lsn)}, behind its target at ${formatLsn(stopLsn)}, and goes on`,
+      );
+    const wait = waits === null ? undefined : WAITS[waits];
+    if (lsn !== this.#seen.lsn || wait === undefined) this.#seen = { at: this.#now(), lsn };
+    else
+      this.#requirePatience(
+        STANDING_MS,
+        `${wait}, and replay has stood at ${text ?? "no position"}, before its target at ${formatLsn(stopLsn)}`,
+      );
+  }
+
+  #requirePatience(patienceMs: number, fact: string): void {
+    const waitedMs = this.#now() - this.#seen.at;
+    if (waitedMs >= patienceMs) throw this.#unsuitable(`${fact} (seen for ${Math.floor(waitedMs / 1000)} seconds)`);
+  }
+
+  #unsuitable(fact: string): SoarError {
+    const { dataDir } = this.#options;
+    return new SoarError(
+      "SERVER_UNSUITABLE",
+      `unable to go on with the restore in '${dataDir}': its server does not pause: ${fact}`,
+      {
+        hint: `Look at the settings and the log with which it was started. When it pauses, or was let go on, give the command again; to begin anew instead, stop it first: pg_ctl -D '${dataDir}' stop. Nothing was changed.`,
+      },
+    );
+  }
+}
