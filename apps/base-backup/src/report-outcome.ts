@@ -105,12 +105,13 @@ async function tellMetrics(
   ]);
 }
 
-function samplesOf({ stoppedAt, durationMs, sizes, damagedPages }: BackupRecord): SampleOf<"soar-base-backup">[] {
+function samplesOf(record: BackupRecord): SampleOf<"soar-base-backup">[] {
+  const { stoppedAt, durationMs, sizes, damagedPages, omitted } = record;
   return [
     sample("backup_base_last_success_timestamp_seconds", Date.parse(stoppedAt) / 1000),
     sample("backup_base_last_duration_seconds", durationMs / 1000),
     sample("backup_base_last_size_bytes", sizes.database),
     sample("backup_base_stored_bytes", sizes.new),
-    sample("backup_base_damaged_files", damagedPages.length),
+    sample("backup_base_damaged_files", damagedPages.length + (omitted?.damagedPages ?? 0)),
   ];
 }

@@ -211,13 +211,14 @@ async function attempt(work: () => Promise<unknown>): Promise<SoarError | undefi
 }
 
 /** The backup is kept: one bad page must not mean no backup ever again. But somebody has to hear of it, whatever became of expiry. */
-function requireUndamaged({ label, damagedPages }: BackupRecord, expiry: SoarError | undefined): void {
+function requireUndamaged(record: BackupRecord, expiry: SoarError | undefined): void {
+  const { label, damagedPages, omitted } = record;
   const [first] = damagedPages;
   if (first === undefined) return;
   const besides = expiry === undefined ? "" : `; nor did expiry succeed: ${expiry.message}`;
   throw new SoarError(
     "BACKUP_DAMAGED_PAGES",
-    `backup '${label}' was kept, but ${damagedPages.length} files of the server have damaged pages: '${first.path}' ${first.detail}${besides}`,
+    `backup '${label}' was kept, but ${damagedPages.length + (omitted?.damagedPages ?? 0)} files of the server have damaged pages: '${first.path}' ${first.detail}${besides}`,
     {
       hint: "Find the relation with pg_amcheck, and restore it from an older backup before that one expires.",
       cause: expiry,

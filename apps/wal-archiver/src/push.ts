@@ -7,6 +7,7 @@ import { ERROR_CODES, SoarError, type ErrorCode } from "@soar/errors";
 import { doBesides, type StoredOwn } from "./do-besides.ts";
 import { archiveOptions } from "./options.ts";
 import { recordPush, type PushRecorder } from "./record-push.ts";
+import { findServerDirectory } from "./server-directory.ts";
 import { socketPath } from "./socket-path.ts";
 
 /** `archive_command`: exit status 0 only when the bucket holds exactly these bytes. */
@@ -104,8 +105,7 @@ async function archiveOwn(
       toolVersion,
       now: new Date(),
       spoolDir: config.spool,
-      // The server tells its commands where its data directory is, and runs them there.
-      dataDirs: [...(process.env["PGDATA"] === undefined ? [] : [process.env["PGDATA"]]), process.cwd()],
+      dataDir: await findServerDirectory(process.env),
       signal,
     });
     return { store, done, durationMs: performance.now() - startedAt };

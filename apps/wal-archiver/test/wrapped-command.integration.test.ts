@@ -21,6 +21,7 @@ import { createArchiverWorld, doneNames, eventually, LAUNCHER, type ArchiverWorl
 let away: string;
 /** The data directory of the server as it was when it first stopped. */
 let older: string;
+let fenced: string;
 let world: ArchiverWorld;
 beforeAll(async () => {
   world = await createArchiverWorld({ archiveCommand: "false", settings: { archive_timeout: "0" } });
@@ -28,10 +29,13 @@ beforeAll(async () => {
   mkdirSync(away);
   older = `${world.cluster.dataDir}.older`;
   chownSync(away, serverUser().uid, serverUser().gid);
+  // Another cluster on this host, which the server's environment names: a copy that was not adopted.
+  fenced = join(world.directory, "fenced");
+  mkdirSync(fenced);
+  writeFileSync(join(fenced, COPY_MARK), "");
   const copied = `${away}/%f`;
-  await world.cluster.configure({
-    archive_command: `cp %p ${copied} && ${LAUNCHER} --env-file ${world.envFile} ${copied} %f`,
-  });
+  const archive = `PGDATA=${fenced} ${LAUNCHER} --env-file ${world.envFile} ${copied} %f`;
+  await world.cluster.configure({ archive_command: `cp %p ${copied} && cd ${away} && ${archive}` });
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
@@ -46,7 +50,7 @@ async function backup(): Promise<string> {
   return doneNames(world.cluster).find(isNew) ?? "";
 }
 
-test("PostgreSQL archives segments, backup histories and a timeline's history through a command that copies them first", async () => {
+test("PostgreSQL archives segments, backup histories and a timeline's history through a command that copies them, and goes elsewhere", async () => {
   await archived(await world.switchWal());
   const history = await backup();
   expect(world.stored()).toContain(history);
@@ -62,6 +66,8 @@ test("PostgreSQL archives segments, backup histories and a timeline's history th
   const segment = await world.switchWal();
   await archived(segment);
   expect(segment).toMatch(/^00000002/);
+  const byHand = ["--env-file", world.envFile, join(away, segment), segment];
+  expect(await world.run(byHand, { PGDATA: fenced })).toMatchObject({ status: 0 });
   expect(world.stored()).toEqual(expect.arrayContaining(["00000002.history", `${segment}.zst`]));
   expect(readdirSync(away)).toEqual(expect.arrayContaining([history, "00000002.history", segment]));
 });
@@ -125,6 +131,8 @@ test("a copy archives nothing that way, until it is none", async () => {
   const segment = await world.switchWal();
   await eventually("a refusal", async () => (await cluster.log()).includes("it is a copy of the cluster"));
   expect(world.stored()).toEqual(before);
+  const byHand = ["--env-file", world.envFile, join(away, segment), segment];
+  expect((await world.run(byHand, { PGDATA: world.directory })).stderr).toContain("it is a copy of the cluster");
   rmSync(join(cluster.dataDir, COPY_MARK));
   await archived(segment);
   expect(world.stored()).toContain(`${segment}.zst`);

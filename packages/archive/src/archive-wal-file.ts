@@ -17,7 +17,7 @@ export interface ArchiveOptions {
   /** The archiver's spool, in which gaps are marked that were declared on this machine; without it nothing is ever given up. */
   readonly spoolDir?: string | undefined;
   /** See `PushOptions`. */
-  readonly dataDirs?: readonly string[] | undefined;
+  readonly dataDir?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -20,7 +20,7 @@ export function archiveBeside(
     const { outcome } = await archiveWalFile(store, path, name, {
       ...options,
       now: new Date(),
-      dataDirs: [dataDir],
+      dataDir,
       signal,
     });
     if (outcome === "given up") throw new Error("without a spool nothing is given up");

@@ -25,17 +25,19 @@ export interface PushSteps {
 
 export interface PushOptions {
   readonly spoolDir?: string | undefined;
-  /** Where the data directory may be, where the file does not lie in its pg_wal: a command of the operator's has copied it. None of them may be a copy's. */
-  readonly dataDirs?: readonly string[] | undefined;
+  /** The data directory, where the file does not lie in its pg_wal: a command of the operator's has copied it. */
+  readonly dataDir?: string | undefined;
 }
 
 /**
  * A copy's WAL is that of its source by every word in it; only the data directory tells, which is beside the file or, where a
- * command of the operator's has copied the file, among `dataDirs`. Rejects with `REPOSITORY_FOREIGN`.
+ * command of the operator's has copied the file, `dataDir`. Rejects with `REPOSITORY_FOREIGN`.
  */
-async function requireNoCopysWal(path: string, dataDirs: readonly string[] = []): Promise<void> {
+async function requireNoCopysWal(path: string, dataDir: string | undefined): Promise<void> {
   // Lexical on purpose, as for pg_control: pg_wal may be a symbolic link to another volume.
-  for (const dataDir of new Set([dirname(dirname(resolve(path))), ...dataDirs])) await requireNoCopy(dataDir);
+  const beside = dirname(dirname(resolve(path)));
+  await requireNoCopy(beside);
+  if (dataDir !== undefined && dataDir !== beside) await requireNoCopy(dataDir);
 }
 
 /**
@@ -47,10 +49,10 @@ export async function pushWal(
   store: ObjectStore,
   { path, name }: { readonly path: string; readonly name: string },
   { read, claim }: PushSteps,
-  options: PutWalOptions & Pick<PushOptions, "spoolDir" | "dataDirs">,
+  options: PutWalOptions & Pick<PushOptions, "spoolDir" | "dataDir">,
 ): Promise<PushedWal | GivenUpWal> {
   const kind = requireArchivable(parseWalFileName(name));
-  await requireNoCopysWal(path, options.dataDirs);
+  await requireNoCopysWal(path, options.dataDir);
   const givenUp = await findGivenUp(store, { path, kind }, options);
   if (givenUp !== undefined) return givenUp;
   const { source, identity = await requireIdentityOf(store, path, options) } = await read(kind);

@@ -2,6 +2,7 @@ import { formatLsn, formatWalSegment } from "@soar/pg-tools";
 import { passedOver, type ServerFacts } from "@soar/pg-tools/replication";
 import { FORMAT_VERSION, type BackupRecord } from "@soar/repository";
 import { DEFAULT_CHUNK_BYTES } from "@soar/seekable-tar";
+import { keepWhatFits } from "./record-room.ts";
 import type { CheckedBackup } from "./prove/read-back.ts";
 import type { StoredArchives } from "./store/store-archives.ts";
 import type { BackupObject } from "./store/store-object.ts";
@@ -90,16 +91,27 @@ export function composeRecord(parts: RecordParts): BackupRecord {
         sha256,
       ]),
     },
-    damagedPages: damagedPagesOf(archives.damaged),
-    warnings: [...archives.warnings, ...parts.configLeftOut],
-    leftOut: options.replayed?.leftOut ?? passedOver(archives.warnings),
-    ...(parts.clockDoubts.length === 0 ? {} : { clockDoubts: [...parts.clockDoubts] }),
+    ...whatWasTold(parts),
     ...(parts.datedBy === undefined ? {} : { datedBy: parts.datedBy }),
     createdBy: options.toolVersion,
   };
 }
 
-function inDatabases({ databases, subscriptions }: ServerFacts): Pick<BackupRecord, "databases" | "subscriptions"> {
+function whatWasTold({ options, archives, configLeftOut, clockDoubts }: RecordParts): ReturnType<typeof keepWhatFits> {
+  return keepWhatFits({
+    damagedPages: damagedPagesOf(archives.damaged),
+    // What of the configuration is missing is said first: a later backup repeats it.
+    warnings: [...configLeftOut, ...archives.warnings],
+    leftOut: options.replayed?.leftOut ?? passedOver(archives.warnings),
+    clockDoubts,
+  });
+}
+
+/** What the record says of the server's databases. */
+export function inDatabases({
+  databases,
+  subscriptions,
+}: ServerFacts): Pick<BackupRecord, "databases" | "subscriptions"> {
   return {
     databases: databases.map(({ oid, name, encoding, collate, ctype }) => ({ oid, name, encoding, collate, ctype })),
     subscriptions: subscriptions.filter(({ isEnabled }) => isEnabled).map(({ database, name }) => ({ database, name })),

@@ -137,6 +137,7 @@ export async function loadBase(
   const held = chain.flatMap(({ archives }) => archives).reduce((sum, { stored }) => sum + stored, 0);
   // What was damaged then is looked at again, and told again if it still is.
   for (const { path } of base.damagedPages) chunks.forgetDamaged(path, base.tablespaces);
+  if (base.omitted?.damagedPages !== undefined) chunks.forgetAll();
   if (needed < held * LEAST_NEEDED_SHARE) return { reason: "too little of the earlier backups is still needed" };
   return { index, chunks };
 }

@@ -198,6 +198,11 @@ export const ERROR_CODES = {
     retryable: false,
     meaning: "Nothing was expired: clocks contradict each other, or hardly anything would be left.",
   },
+  RECORD_TOO_LARGE: {
+    exitStatus: 75,
+    retryable: false,
+    meaning: "A record was not written, because it has more than its readers take.",
+  },
   BUG: { exitStatus: 70, retryable: false, meaning: "An unexpected error: a bug in this program." },
 
   SERVER_UNREACHABLE: { exitStatus: 80, retryable: true, meaning: "The PostgreSQL server cannot be reached." },

@@ -10,6 +10,7 @@ export {
 export {
   archiveObjects,
   findBackupRecord,
+  RECORD_LIMITS,
   putBackupRecord,
   readBackupObject,
   SMALL_OBJECT_LIMIT_BYTES,

@@ -2,7 +2,7 @@ import type { WalFileName } from "@soar/pg-tools";
 import { requireRepositoryRecord, requireSameCluster } from "@soar/repository";
 import { findGap, type GapRecord } from "@soar/repository/markers";
 import type { CallOptions, ObjectStore } from "@soar/storage";
-import { requireIdentityOf } from "../whose-wal.ts";
+import { requireOwnIdentityOf } from "../whose-wal.ts";
 import { findMarkedGaps } from "./gap-markers.ts";
 
 /** A segment that is not archived and never will be, because somebody gave it up. */
@@ -14,7 +14,7 @@ export interface GivenUpWal {
 /**
  * Whether this segment of this cluster was given up: only by a record in the bucket, where everybody sees the hole. The
  * segment itself is not read, because a damaged one may be the reason. Rejects with `REPOSITORY_FOREIGN` for another
- * cluster, or as the store does.
+ * cluster, with `WAL_INVALID` where nothing but the repository says which one it is of, or as the store does.
  */
 export async function findGivenUp(
   store: ObjectStore,
@@ -22,7 +22,7 @@ export async function findGivenUp(
   options: CallOptions & {
     readonly spoolDir?: string | undefined;
     /** As in `PushOptions`. */
-    readonly dataDirs?: readonly string[] | undefined;
+    readonly dataDir?: string | undefined;
   },
 ): Promise<GivenUpWal | undefined> {
   const { kind, path } = file;
@@ -33,7 +33,7 @@ export async function findGivenUp(
     if (gap === undefined || kind.name < gap.from || kind.name > gap.to) continue;
     requireSameCluster(
       await requireRepositoryRecord(store, { signal }),
-      await requireIdentityOf(store, path, options),
+      await requireOwnIdentityOf(path, options.dataDir),
       store.location,
     );
     return { outcome: "given up", gap };

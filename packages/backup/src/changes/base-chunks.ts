@@ -71,8 +71,13 @@ export class BaseChunks {
     const tablespace = tablespaces.find(({ location }) => path.startsWith(`${location}/`));
     const inCluster =
       tablespace === undefined ? path : `pg_tblspc/${tablespace.oid}${path.slice(tablespace.location.length)}`;
-    if (parseRelationPath(inCluster) === undefined) this.#files.clear();
+    if (parseRelationPath(inCluster) === undefined) this.forgetAll();
     else this.forget(inCluster);
+  }
+
+  /** Where it is not known which files are not what the earlier backup says. */
+  forgetAll(): void {
+    this.#files.clear();
   }
 
   /** A file that is not what the earlier backup says, or of which that is not known. */

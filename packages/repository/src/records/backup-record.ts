@@ -9,6 +9,7 @@ import {
   FORMAT_VERSION,
   formatRecord,
   instantText,
+  LARGEST_RECORD,
   listOf,
   lsnText,
   sha256Text,
@@ -21,15 +22,21 @@ const oid = v.pipe(v.number(), v.integer(), v.minValue(1));
 const label = v.pipe(v.string(), v.check(isBackupLabel, "not a backup label"));
 const walName = v.pipe(v.string(), v.regex(/^[0-9A-F]{24}$/));
 
-/** More than any cluster has of them: each takes some hundred bytes of a record, which has a largest size, too. */
-const MOST = { settings: 2000, tablespaces: 10_000, databases: 50_000, others: 100_000 };
+/** Bytes of a record, and entries of each list, at the most. More than any cluster has of them: each takes some hundred bytes of a record, which has a largest size, too. */
+export const RECORD_LIMITS = {
+  bytes: LARGEST_RECORD,
+  settings: 2000,
+  tablespaces: 10_000,
+  databases: 50_000,
+  others: 100_000,
+};
 
 const schema = v.object({
   format: v.literal(FORMAT_VERSION),
   label,
   kind: v.picklist(["full", "incremental"]),
   /** Labels whose objects this backup's seek table refers to; empty for a full backup. */
-  references: listOf(label, MOST.tablespaces),
+  references: listOf(label, RECORD_LIMITS.tablespaces),
 
   systemIdentifier: systemIdentifierText,
   /** `server_version_num`, for example 150018. */
@@ -65,7 +72,7 @@ const schema = v.object({
   /** Bytes of file data per member of a large file. */
   chunkSize: byteCount,
   /** Reserved: undefined means that nothing is encrypted. */
-  encryption: v.optional(v.object({ scheme: v.string(), recipients: listOf(v.string(), MOST.settings) })),
+  encryption: v.optional(v.object({ scheme: v.string(), recipients: listOf(v.string(), RECORD_LIMITS.settings) })),
 
   source: v.object({
     method: v.picklist(["files", "replication", "pg_basebackup"]),
@@ -79,7 +86,10 @@ const schema = v.object({
   }),
   dataChecksums: v.boolean(),
   /** Settings that a server must at least have to replay this cluster's WAL, and what later checks need. */
-  settings: v.pipe(v.record(v.string(), v.string()), v.maxEntries(MOST.settings, `more than ${MOST.settings} entries`)),
+  settings: v.pipe(
+    v.record(v.string(), v.string()),
+    v.maxEntries(RECORD_LIMITS.settings, `more than ${RECORD_LIMITS.settings} entries`),
+  ),
   /** Encoding and locales are undefined in records of versions before. */
   databases: listOf(
     v.object({
@@ -89,11 +99,11 @@ const schema = v.object({
       collate: v.optional(v.string()),
       ctype: v.optional(v.string()),
     }),
-    MOST.databases,
+    RECORD_LIMITS.databases,
   ),
-  tablespaces: listOf(v.object({ oid, location: v.string() }), MOST.tablespaces),
+  tablespaces: listOf(v.object({ oid, location: v.string() }), RECORD_LIMITS.tablespaces),
   /** Logical subscriptions that were enabled; undefined in records of versions before. */
-  subscriptions: v.optional(listOf(v.object({ database: v.string(), name: v.string() }), MOST.others)),
+  subscriptions: v.optional(listOf(v.object({ database: v.string(), name: v.string() }), RECORD_LIMITS.others)),
 
   /** The tar streams: the data directory's has oid undefined, each extra tablespace's its OID. */
   archives: listOf(
@@ -102,26 +112,35 @@ const schema = v.object({
       oid: v.optional(oid),
       object: v.string(),
       /** Objects that it goes on in, where it is too large for one; `stored` is that of all. */
-      further: v.optional(listOf(v.string(), MOST.others)),
+      further: v.optional(listOf(v.string(), RECORD_LIMITS.others)),
       tar: byteCount,
       stored: byteCount,
     }),
-    MOST.tablespaces,
+    RECORD_LIMITS.tablespaces,
   ),
   /** Every object of this backup but this record, by its name below `base/<label>/`. */
-  objects: listOf(v.object({ name: v.string(), size: byteCount, sha256: sha256Text }), MOST.others),
+  objects: listOf(v.object({ name: v.string(), size: byteCount, sha256: sha256Text }), RECORD_LIMITS.others),
   /** Members of the compressed seek table, in order: stored length, plain length, SHA-256 of the plain bytes. */
-  index: v.object({ members: listOf(v.tuple([byteCount, byteCount, sha256Text]), MOST.others) }),
+  index: v.object({ members: listOf(v.tuple([byteCount, byteCount, sha256Text]), RECORD_LIMITS.others) }),
   /** The backup history file that the server archived, where it was in the bucket when the backup was completed. */
   backupHistory: v.optional(v.object({ name: v.string(), sha256: sha256Text })),
   /** Pages whose checksum was wrong at the source. The backup is as good as the source was. */
-  damagedPages: listOf(v.object({ path: v.string(), detail: v.string() }), MOST.others),
+  damagedPages: listOf(v.object({ path: v.string(), detail: v.string() }), RECORD_LIMITS.others),
   /** What the server warned of beside them, in its language, and what its configuration names that could not be kept; undefined in records of versions before. */
-  warnings: v.optional(listOf(v.string(), MOST.others)),
+  warnings: v.optional(listOf(v.string(), RECORD_LIMITS.others)),
   /** Links and sockets in the data directory, which the server does not store, by their paths there; undefined like the warnings. */
-  leftOut: v.optional(listOf(v.string(), MOST.others)),
+  leftOut: v.optional(listOf(v.string(), RECORD_LIMITS.others)),
   /** Where the clocks of the machine, the server and the store contradicted each other, or one was set meanwhile; undefined where they agreed. */
-  clockDoubts: v.optional(listOf(v.string(), MOST.others)),
+  clockDoubts: v.optional(listOf(v.string(), RECORD_LIMITS.others)),
+  /** How many more of each there were than the record has room for; undefined where it has all. */
+  omitted: v.optional(
+    v.object({
+      damagedPages: v.optional(byteCount),
+      warnings: v.optional(byteCount),
+      leftOut: v.optional(byteCount),
+      clockDoubts: v.optional(byteCount),
+    }),
+  ),
   /** What named and dated the backup where the machine's clock was not believed, as the end of a sentence; else undefined. */
   datedBy: v.optional(v.string()),
   createdBy: v.string(),
@@ -167,13 +186,16 @@ export async function requireBackupRecord(
   });
 }
 
-/** Writes `backup.json`: the backup exists from this moment on. Everything else of it must be in the bucket already. */
+/**
+ * Writes `backup.json`: the backup exists from this moment on. Everything else of it must be in the bucket already. Rejects with
+ * `RECORD_TOO_LARGE` for what no reader would read, and stores nothing then.
+ */
 export async function putBackupRecord(
   store: ObjectStore,
   record: BackupRecord,
   options: CallOptions = {},
 ): Promise<void> {
-  await store.put(backupKey(record.label, BACKUP_OBJECTS.record), formatRecord(record), {
+  await store.put(backupKey(record.label, BACKUP_OBJECTS.record), formatRecord(record, schema), {
     ifAbsent: true,
     signal: options.signal,
   });

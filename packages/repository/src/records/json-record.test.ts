@@ -8,6 +8,7 @@ import {
   findRecord,
   formatRecord,
   isSealedRecord,
+  LARGEST_RECORD,
   instantText,
   lsnText,
   parseJsonAs,
@@ -21,7 +22,7 @@ const schema = v.object({
   lsn: v.optional(lsnText),
   inner: v.optional(v.object({ list: v.array(v.number()) })),
 });
-const failure = (code: string, message: string) => expect.objectContaining({ code, message });
+const failure = (code: string, message: unknown) => expect.objectContaining({ code, message });
 
 describe("a record", () => {
   test("is parsed as it was formatted", () => {
@@ -159,4 +160,18 @@ test("what is kept on this machine is read as it was written, and not at all whe
     { numRuns: 20 },
   );
   expect(parseJsonAs(kept, '{"list":["1"]}')).toBeUndefined();
+});
+
+test("a record that no reader would read is not formed", () => {
+  const most = { format: 1, text: "x".repeat(LARGEST_RECORD - formatRecord({ format: 1, text: "" }).length) };
+  expect(formatRecord(most, schema)).toHaveLength(LARGEST_RECORD);
+  expect(() => formatRecord({ ...most, text: `${most.text}x` })).toThrow(
+    failure(
+      "RECORD_TOO_LARGE",
+      `unable to write a record: it has ${LARGEST_RECORD + 1} bytes, and no reader takes more than ${LARGEST_RECORD}`,
+    ),
+  );
+  expect(() => formatRecord({ format: 1, text: "", inner: { list: ["x"] } }, schema)).toThrow(
+    failure("RECORD_TOO_LARGE", expect.stringMatching(/^unable to write a record: inner\.list\.0: /)),
+  );
 });

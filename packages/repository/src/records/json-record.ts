@@ -48,17 +48,36 @@ export function parseRecord<S extends RecordSchema>(schema: S, text: string, whe
     throw damaged(where, "its digest is not that of its content");
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
-  const issue = result.issues[0];
-  throw damaged(where, `${v.getDotPath(issue) ?? "record"}: ${issue.message}`);
+  throw damaged(where, describeIssue(result.issues[0]));
 }
 
 /**
  * Records are stored indented: in an emergency a person reads them. The last field is the SHA-256 of all bytes before it,
- * because nothing else in the bucket could tell that a record was changed.
+ * because nothing else in the bucket could tell that a record was changed. Throws `RECORD_TOO_LARGE` for one that no reader would
+ * read, by its bytes or by what is said of its lists.
  */
-export function formatRecord(record: object): Buffer {
+export function formatRecord(record: object, schema?: v.GenericSchema): Buffer {
+  if (schema !== undefined) requireReadable(schema, record);
   const content = JSON.stringify(record, undefined, 2).replace(/\n\}$/, "");
-  return Buffer.from(`${content},\n  "digest": "${sha256Hex(Buffer.from(content))}"\n}\n`);
+  const bytes = Buffer.from(`${content},\n  "digest": "${sha256Hex(Buffer.from(content))}"\n}\n`);
+  if (bytes.length > LARGEST_RECORD)
+    throw tooLarge(`it has ${bytes.length} bytes, and no reader takes more than ${LARGEST_RECORD}`);
+  return bytes;
+}
+
+function requireReadable(schema: v.GenericSchema, record: object): void {
+  const result = v.safeParse(schema, record, { abortEarly: true });
+  if (!result.success) throw tooLarge(describeIssue(result.issues[0]));
+}
+
+function describeIssue(issue: v.BaseIssue<unknown>): string {
+  return `${v.getDotPath(issue) ?? "record"}: ${issue.message}`;
+}
+
+function tooLarge(fact: string): SoarError {
+  return new SoarError("RECORD_TOO_LARGE", `unable to write a record: ${fact}`, {
+    hint: "The cluster has more databases, tablespaces or settings than a record has room for: divide it into several.",
+  });
 }
 
 /** Whether the text of a record ends with the digest of what stands before it. */

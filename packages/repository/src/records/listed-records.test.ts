@@ -47,7 +47,7 @@ test("records as backups of large clusters have them fill no room of large ones,
 
 test("a record with more entries than any cluster has, or one for which there is no room, hides no other", async () => {
   const store = createMemoryStore({ name: "m" });
-  await putBackupRecord(store, withDatabases(1, 50_001, ""));
+  await store.put(backupKey("2025-01-01", "backup.json"), formatRecord(withDatabases(1, 50_001, "")));
   for (const day of [2, 3, 4, 5]) await putBackupRecord(store, withDatabases(day, 45_000, String(day).repeat(25)));
   await putBackupRecord(store, { ...recordOf({ day: 6 }) });
   const settings = Object.fromEntries(Array.from({ length: 2001 }, (_, at) => [`s.${at}`, ""]));

@@ -147,7 +147,7 @@ function requireCompressed(object: WalObject, where: string): Exclude<Codec, "no
   throw damagedWal(where, "a bare object does not describe itself");
 }
 
-export function damagedWal(where: string, fact: string, cause?: unknown): SoarError {
+function damagedWal(where: string, fact: string, cause?: unknown): SoarError {
   return new SoarError("REPOSITORY_DAMAGED", `'${where}' is damaged: ${fact}`, {
     cause,
     hint: "Restore an older version of the object from the bucket or from a copy. Until then, recovery ends before this segment.",

@@ -165,9 +165,10 @@ function warningsOf(record: BackupRecord, chain: WalChain, target: RestoreTarget
     warnings.push(
       `WAL from '${hole.from}' on cannot be reached: ${hole.count} segments are missing. ${describeTarget(target)} lies before them.`,
     );
-  if (record.damagedPages.length > 0)
+  const damaged = record.damagedPages.length + (record.omitted?.damagedPages ?? 0);
+  if (damaged > 0)
     warnings.push(
-      `The source had ${record.damagedPages.length} damaged pages when this backup was taken; they come back damaged.`,
+      `The source had ${damaged} files with damaged pages when this backup was taken; they come back damaged.`,
     );
   return warnings;
 }

@@ -120,15 +120,16 @@ function wrongClock({ label, clockDoubts = [], datedBy }: BackupRecord): Finding
   }));
 }
 
-function sourceDamage({ label, damagedPages }: BackupRecord): Finding[] {
+function sourceDamage({ label, damagedPages, omitted }: BackupRecord): Finding[] {
   if (damagedPages.length === 0) return [];
   const paths = [...new Set(damagedPages.map(({ path }) => path))];
+  const more = Math.max(0, paths.length - 3) + (omitted?.damagedPages ?? 0);
   return [
     {
       kind: "backup-source-damaged",
       severity: "warning",
       where: label,
-      what: `the source had damaged pages in ${paths.slice(0, 3).join(", ")}${paths.length > 3 ? ` and ${paths.length - 3} more files` : ""}`,
+      what: `the source had damaged pages in ${paths.slice(0, 3).join(", ")}${more > 0 ? ` and ${more} more files` : ""}`,
       advice:
         "The backup is as good as the source was. Repair the server (pg_amcheck finds the affected tables) or restore them from an older backup.",
     },
