@@ -1,5 +1,6 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { postgresMajors, type PostgresInstallation } from "@soar-tooling/postgres-clusters";
+import { postgresMajors, requireInstallation, type PostgresInstallation } from "@soar-tooling/postgres-clusters";
 import { requireMajor } from "@soar/pg-tools/majors";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
@@ -13,9 +14,30 @@ describe.each(majors)(
   (installation: PostgresInstallation) => {
     let world: SoarWorld;
 
+    /** The server's own programs, and the older `pg_dump` that this machine has: it comes in, and finds a server that it cannot dump. */
+    const scratch = (): Record<string, string> => {
+      const bin = join(world.directory, "bin");
+      if (!existsSync(bin)) {
+        mkdirSync(bin);
+        const older = requireInstallation("pg_dump", "pg_restore", "psql", "pg_amcheck");
+        for (const from of [older.binDir, installation.binDir])
+          for (const name of readdirSync(from)) {
+            rmSync(join(bin, name), { force: true });
+            symlinkSync(join(from, name), join(bin, name));
+          }
+      }
+      return {
+        BACKUP_PG_BIN_DIR: bin,
+        BACKUP_TEMP_DIR: join(world.directory, "temp"),
+        BACKUP_DRILL_REPORT_DIR: join(world.directory, "reports"),
+        BACKUP_DRILL_STATE_DIR: join(world.directory, "drill"),
+      };
+    };
     beforeAll(async () => {
       world = await createSoarWorld({ installation, initdbArgs: ["--wal-segsize=1"], databases: ["forbidden"] });
       const { cluster } = world;
+      for (const database of ["postgres", "forbidden"])
+        await cluster.query("CREATE TABLE kept AS SELECT 1 AS n", [], database);
       for (const database of ["postgres", "template1"])
         await cluster.query(
           `
@@ -46,6 +68,33 @@ describe.each(majors)(
         settings: { BACKUP_TEMP_DIR: join(world.directory, "temp") },
       });
       expect(result, result.stderr).toMatchObject({ status: 0 });
+    });
+
+    test("a drill comes into every database", async () => {
+      const sql = join(world.directory, "kept.sql");
+      writeFileSync(sql, "-- expect: 1\nSELECT count(*) FROM kept;\n");
+      const args = ["drill", "--sql", sql, "--json"];
+      const { stdout, stderr } = await world.run("soar-backup-verify", args, { settings: scratch() });
+      if (stdout === "") throw new Error(stderr);
+      const { checks } = JSON.parse(stdout) as { checks: { kind: string; outcome: string; detail: string }[] };
+      // The older programs cannot read what the newer server is made of.
+      const failed = checks.filter(({ outcome, kind }) => outcome === "failed" && kind !== "page-checksums");
+      expect(failed).toMatchObject([
+        { kind: "schema-dump", detail: expect.stringContaining("because of server version mismatch") as unknown },
+      ]);
+      expect(checks).toContainEqual(
+        expect.objectContaining({
+          kind: "amcheck",
+          detail: expect.stringContaining("of 3 databases is sound") as unknown,
+        }),
+      );
+    });
+
+    test("a table of the database that lets nobody in is rescued, as far as its dump", async () => {
+      const file = join(world.directory, "kept.out");
+      const args = ["table", "kept", "--database", "forbidden", "--latest", "--output", file];
+      const { stderr } = await world.run("soar-restore", args, { settings: scratch() });
+      expect(stderr).toContain("aborting because of server version mismatch");
     });
 
     test("the server comes back in its place; nobody of ours was written down, every database was entered", async () => {
