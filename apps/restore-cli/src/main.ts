@@ -1,6 +1,7 @@
 import { favourLargeBuffers, runApp } from "@soar/app-kit";
 import { hasErrorCode } from "@soar/errors";
 import { ABSENT_STATUS } from "@soar/restore/wal";
+import { isStandby } from "./asking-server.ts";
 import { adopt } from "./adopt.ts";
 import { database } from "./database.ts";
 import { discardOld } from "./discard-old.ts";
@@ -22,9 +23,12 @@ await runApp({
   isWork: asksForWal,
   exitStatusFor: ({ error, command, status }) => {
     if (command !== "wal-fetch" && !asksForWal(process.argv.slice(2))) return status;
+    const isPlanned = process.argv.some((word) => word === "--plan" || word.startsWith("--plan="));
+    // A standby asks again, whatever went wrong, and 126 would end it.
+    if (!isPlanned && isStandby(process.argv.includes("--standby"))) return 1;
     if (!hasErrorCode(error, "WAL_END")) return 126;
-    // The shell line of a restore maps its private status itself; by hand, 1 is what PostgreSQL understands.
-    return process.argv.some((word) => word === "--plan" || word.startsWith("--plan=")) ? ABSENT_STATUS : 1;
+    // The shell line of a restore maps its private status itself; else, 1 is what PostgreSQL understands.
+    return isPlanned ? ABSENT_STATUS : 1;
   },
 });
 

@@ -7,7 +7,7 @@ import { findWalObjects, putWalFile, type WalObject } from "@soar/repository/wal
 import { openStore, type ObjectStore } from "@soar/storage";
 
 export const SEGMENT_SIZE = 1024 * 1024;
-const SYSTEM_IDENTIFIER = "7551234567890123456";
+export const SYSTEM_IDENTIFIER = "7551234567890123456";
 /** Bytes of segment 4 that both timelines share. */
 export const CUT = 4096;
 

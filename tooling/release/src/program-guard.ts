@@ -4,12 +4,12 @@
  * takes for a failure. That must hold in each of the programs alike, so none of them is written by hand.
  */
 export function formatGuard(program: string): string {
-  const { reason, failed, before } = ROLES[program] ?? COMMAND;
+  const { declares = "", reason, failed, before } = ROLES[program] ?? COMMAND;
   return `#!/usr/bin/env -S node --
 // Written by \`pnpm check --write\` from tooling/release/src/program-guard.ts.
 // \`node --\`, because Node otherwise takes \`--env-file\` for its own even after the script: it ends with 9 for a missing
 // file and obeys NODE_OPTIONS in a present one (https://github.com/nodejs/node/issues/54232).
-${reason}
+${declares}${reason}
 const failed = ${failed};
 
 function fail(error) {
@@ -39,6 +39,8 @@ ${before}try {
 }
 
 interface Role {
+  /** Imports and functions that the status needs. */
+  readonly declares?: string;
   /** A comment: why failures have the status that they have. */
   readonly reason: string;
   /** The status, as an expression. */
@@ -68,11 +70,19 @@ const ROLES: Readonly<Record<string, Role>> = {
 `,
   },
   "soar-restore": {
+    declares: `import { existsSync } from "node:fs";
+
+function asksAgain() {
+  if (process.argv.some((word) => word.startsWith("--plan"))) return false;
+  return process.argv.includes("--standby") || existsSync("standby.signal");
+}
+
+`,
     reason: `${COMMAND.reason}
 // As restore_command, statuses 0 and 1..125 all let recovery go on or end as if the archive ended here: a broken
 // installation would lose data in silence. So \`wal-fetch\` ends with 126, which stops recovery, unless the program itself
-// sets another status, 0 included.`,
-    failed: 'process.argv.includes("wal-fetch") ? 126 : 70',
+// sets another status, 0 included. A standby asks again instead, and would be ended by it.`,
+    failed: 'process.argv.includes("wal-fetch") ? (asksAgain() ? 1 : 126) : 70',
     before: "",
   },
 };

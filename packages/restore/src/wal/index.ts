@@ -2,4 +2,5 @@
 
 export { answerWalRequest, parseLineageTable, type LineageTable, type WalRequest } from "./lineage-table.ts";
 export { ABSENT_STATUS, restoreCommand } from "./restore-command.ts";
+export { fetchArchivedWal, type FetchArchivedWalOptions } from "./archived-wal.ts";
 export { fetchWalFile } from "./wal-fetch.ts";

@@ -1,10 +1,10 @@
 import { type FileContent, type Owner, replaceFile } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { formatHistoryFileName } from "@soar/pg-tools";
-import { checkWalSegmentHeader } from "@soar/pg-tools/wal-records";
-import { findTimelineHistory, requireTimelineHistory, walKey, type WalObject } from "@soar/repository/wal";
+import { findTimelineHistory, requireTimelineHistory, walKey } from "@soar/repository/wal";
 import { readChainSegment, type ChainSegment } from "@soar/repository/chain";
 import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
+import { checkSegment } from "./check-segment.ts";
 import { requireSameFile } from "./local-digest.ts";
 import { answerWalRequest, type LineageTable } from "./lineage-table.ts";
 
@@ -71,30 +71,6 @@ async function readSegment(
 ): Promise<FileContent> {
   if (segment.object.file !== undefined && sha256 !== undefined) await requireSameFile(segment.object.file, sha256);
   return checkSegment(readChainSegment(store, segment, table.segmentSize, options), table, segment.object);
-}
-
-/** Passes the bytes on and rejects at the end unless they were exactly one segment of this cluster. */
-async function* checkSegment(
-  pieces: AsyncIterable<Buffer>,
-  table: LineageTable,
-  object: WalObject,
-): AsyncGenerator<Buffer> {
-  let size = 0;
-  let head = Buffer.alloc(0);
-  for await (const piece of pieces) {
-    if (head.length < 64) head = Buffer.concat([head, piece.subarray(0, 64)]);
-    size += piece.length;
-    yield piece;
-  }
-  const header = checkWalSegmentHeader(head, { name: object.name, fileSize: size });
-  if (String(header.systemIdentifier) === table.systemIdentifier && header.segmentSize === table.segmentSize) return;
-  throw new SoarError(
-    "REPOSITORY_DAMAGED",
-    `'${object.key}' is a segment of another cluster: its system identifier is ${header.systemIdentifier}`,
-    {
-      hint: "Restore an older version of the object from the bucket or from a copy.",
-    },
-  );
 }
 
 function end(name: string, why: string): SoarError {
