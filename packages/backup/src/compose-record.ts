@@ -32,6 +32,8 @@ export interface RecordParts {
   readonly references: readonly string[] | undefined;
   /** What the configuration names and could not be kept, one sentence each. */
   readonly configLeftOut: readonly string[];
+  /** Of its files that are kept. */
+  readonly configPaths: ReadonlySet<string>;
   /** Where the clocks of the run contradict each other. */
   readonly clockDoubts: readonly string[];
   /** What named and dated it instead of the machine's clock. */
@@ -70,7 +72,7 @@ export function composeRecord(parts: RecordParts): BackupRecord {
     chunkSize: DEFAULT_CHUNK_BYTES,
     source: sourceOf(parts),
     dataChecksums: facts.dataChecksums,
-    settings: options.replayed?.settings ?? settingsOf(facts),
+    settings: options.replayed?.settings ?? settingsOf(parts),
     ...inDatabases(facts),
     tablespaces: archives.archives.flatMap(({ oid, location }) =>
       oid === undefined ? [] : [{ oid, location: location ?? "" }],
@@ -142,13 +144,14 @@ function damagedPagesOf(damaged: StoredArchives["damaged"]): BackupRecord["damag
   }));
 }
 
-function settingsOf(facts: ServerFacts): Record<string, string> {
+function settingsOf({ facts, configPaths }: RecordParts): Record<string, string> {
   const recovery = Object.entries(facts.recoveryParameters).map(([name, value]) => [name, String(value)] as const);
   return {
     ...facts.settings,
     ...Object.fromEntries(recovery),
     ...(facts.configFile === undefined ? {} : { config_file: facts.configFile }),
-    ...facts.accessFiles,
+    // Debian's servers are told of a pg_hosts.conf that is not there: nothing of them is missing where it is not, either.
+    ...Object.fromEntries(Object.entries(facts.accessFiles).filter(([, path]) => configPaths.has(path))),
     full_page_writes: facts.fullPageWrites ? "on" : "off",
   };
 }

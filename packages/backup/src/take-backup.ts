@@ -80,6 +80,7 @@ export async function takeBackup(store: ObjectStore, given: TakeBackupOptions): 
 interface KeptConfig {
   readonly packed: Buffer;
   readonly leftOut: readonly string[];
+  readonly paths: ReadonlySet<string>;
 }
 
 async function keepConfig(sql: SqlConnection, options: TakeBackupOptions): Promise<KeptConfig> {
@@ -87,7 +88,12 @@ async function keepConfig(sql: SqlConnection, options: TakeBackupOptions): Promi
   const read = replayed === undefined ? await readServerConfig(sql, { signal }) : undefined;
   const leftOut = replayed?.configLeftOut ?? read?.leftOut ?? [];
   for (const message of leftOut) onEvent?.({ type: "config-left-out", message });
-  return { packed: replayed?.serverConfig ?? packServerConfig(read?.files ?? [], now()), leftOut };
+  const files = read?.files ?? [];
+  return {
+    packed: replayed?.serverConfig ?? packServerConfig(files, now()),
+    leftOut,
+    paths: new Set(files.map(({ path }) => path)),
+  };
 }
 
 interface Run {
@@ -141,6 +147,7 @@ async function finish(store: ObjectStore, run: Run): Promise<BackupRecord> {
     objects,
     references,
     configLeftOut: run.config.leftOut,
+    configPaths: run.config.paths,
     clockDoubts: allDoubts(run),
     datedBy: run.clock.goesBy,
     finishedAt: options.now(),

@@ -1,5 +1,6 @@
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { requireMajor } from "@soar/pg-tools/majors";
 import { connectSql } from "@soar/pg-tools/replication";
 import {
   createTestCluster,
@@ -52,7 +53,10 @@ test.each(postgresMajors())(
     const texts = Object.fromEntries(kept.map(({ path, content }) => [path, content.toString("utf8")]));
     expect(texts).toMatchObject(files);
     expect(Object.keys(texts)).toHaveLength(
-      Object.keys(files).length + 3 + (texts[inData("postgresql.auto.conf")] === undefined ? 0 : 1),
+      Object.keys(files).length +
+        1 +
+        requireMajor(installation.major).accessFileSettings.length +
+        (texts[inData("postgresql.auto.conf")] === undefined ? 0 : 1),
     );
     expect(leftOut).toHaveLength(2);
     expect(leftOut).toEqual(
