@@ -30,10 +30,10 @@ export const targetOptions = {
   "target-xid": {
     type: "integer",
     min: 1,
-    max: 0xff_ff_ff_ff,
+    max: Number.MAX_SAFE_INTEGER,
     group: "Target",
     placeholder: "XID",
-    help: "Restore to the end of this transaction.",
+    help: "Restore to the end of this transaction, with its epoch or without.",
   },
   "target-name": {
     type: "string",

@@ -202,6 +202,11 @@ describe("a position, a transaction, a restore point, immediate", () => {
       backup: { label: "2025-01-05" },
       resolved: { firstLeftOut: { time: commit("one").time } },
     });
+    // PostgreSQL takes the lower half of such a number, and stops.
+    await expect(plan(first, { kind: "xid", xid: xid + 2 ** 32, inclusive: true })).rejects.toMatchObject({
+      code: "TARGET_INVALID",
+      message: expect.stringContaining(`is ${xid}`) as string,
+    });
     await expect(plan(first, { kind: "xid", xid: 4_000_000_000, inclusive: true })).rejects.toMatchObject({
       code: "TARGET_AFTER_ARCHIVE",
     });

@@ -61,6 +61,7 @@ function decodeXlogRecord(
         redoLsn: data.getBigUint64(at, true),
         timeline: data.getUint32(at + 8, true),
         previousTimeline: data.getUint32(at + 12, true),
+        nextXid: data.getBigUint64(at + format.checkpointNextOffset, true),
         time: secondsAt(data, at + format.checkpointTimeOffset),
       };
   }

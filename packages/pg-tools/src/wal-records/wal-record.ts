@@ -49,6 +49,8 @@ export interface Checkpoint extends WalRecordPosition {
   readonly kind: "checkpoint";
   readonly shutdown: boolean;
   readonly redoLsn: Lsn;
+  /** The next transaction, with its epoch in the upper 32 bits. */
+  readonly nextXid: bigint;
   readonly timeline: number;
   /** Differs from `timeline` where the record begins a new one. */
   readonly previousTimeline: number;

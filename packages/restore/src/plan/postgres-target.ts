@@ -6,6 +6,7 @@ import {
   type WalRecord,
 } from "@soar/pg-tools/wal-records";
 import type { BackupRecord } from "@soar/repository";
+import { xidInRecords } from "./full-xid.ts";
 import type { RestoreTarget } from "./restore-target.ts";
 
 /** Targets that end recovery before the WAL does. */
@@ -52,7 +53,7 @@ function postgresTarget(target: Exclude<StoppingTarget, { kind: "immediate" }>):
     case "lsn":
       return { type: "lsn", lsn: target.lsn, inclusive: target.inclusive };
     case "xid":
-      return { type: "xid", xid: target.xid, inclusive: target.inclusive };
+      return { type: "xid", xid: xidInRecords(target.xid), inclusive: target.inclusive };
     case "name":
       return { type: "name", name: target.name };
   }

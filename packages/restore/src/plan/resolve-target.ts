@@ -5,6 +5,7 @@ import { formatTargetTime } from "@soar/pg-tools/recovery-config";
 import type { BackupRecord } from "@soar/repository";
 import type { WalChain } from "@soar/repository/chain";
 import type { ObjectStore } from "@soar/storage";
+import { requireEpoch } from "./full-xid.ts";
 import { describeTarget, type RestoreTarget } from "./restore-target.ts";
 import { missingWal, whyAbsent } from "./missing-wal.ts";
 import { requireLastTimeline, requireOwnWal, requireSwitchReached } from "./require-timeline.ts";
@@ -45,7 +46,7 @@ export interface ResolveOptions extends ReadChainOptions {
 
 /**
  * Finds where PostgreSQL will stop for this target, by its own rule, in the records that are in the bucket. Rejects with
- * `TARGET_BEFORE_BACKUP` when that is before the backup is consistent, `TARGET_AFTER_ARCHIVE` when the records end
+ * `TARGET_BEFORE_BACKUP` when that is before the backup is consistent, `TARGET_INVALID` for a transaction of another epoch, `TARGET_AFTER_ARCHIVE` when the records end
  * before the target, `WAL_MISSING` when they end at a hole.
  */
 export async function resolveTarget(store: ObjectStore, options: ResolveOptions): Promise<ResolvedTarget> {
@@ -54,9 +55,12 @@ export async function resolveTarget(store: ObjectStore, options: ResolveOptions)
   if (target.kind === "latest") return resolveLatest(store, options);
   if (target.kind === "time") await requireNotBeforeCheckpoint(store, target.time, options);
   let lastReplayed: CommitPoint | undefined;
+  let nextXid: bigint | undefined;
   for await (const record of readChainRecords(store, options.chain, startOf(target), options)) {
+    if (record.kind === "checkpoint") nextXid = record.nextXid;
     const stop = plannedStopAt(record, target, options.backup);
     if (stop !== undefined) {
+      requireEpoch(target, nextXid);
       const firstLeftOut = stop.when === "before" ? commitPoint(record) : undefined;
       return requireBehindBackup(options, {
         stopLsn: stop.lsn,

@@ -8,6 +8,7 @@ export type RestoreTarget =
   /** Microseconds since 1970 UTC. Inclusive: a commit at exactly this time is replayed. */
   | { readonly kind: "time"; readonly time: bigint; readonly inclusive: boolean }
   | { readonly kind: "lsn"; readonly lsn: Lsn; readonly inclusive: boolean }
+  /** With its epoch where that is more than 0, or without it. */
   | { readonly kind: "xid"; readonly xid: number; readonly inclusive: boolean }
   | { readonly kind: "name"; readonly name: string }
   /** As soon as the backup is consistent. */
