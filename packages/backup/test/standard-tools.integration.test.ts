@@ -8,7 +8,8 @@ import { createFileChecksum, parseBackupManifest } from "@soar/pg-tools/manifest
 import { backupKey, readBackupObject, sha256Hex, type BackupRecord } from "@soar/repository";
 import { putWalFile } from "@soar/repository/wal";
 import { createMemoryStore, readObject, type ObjectStore } from "@soar/storage";
-import { postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { type PostgresInstallation, postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { requires } from "@soar-tooling/test-bench";
 import { expect, onTestFinished, test } from "vitest";
 import { createBackupWorld, type BackupWorld } from "./backup-world.ts";
 
@@ -35,10 +36,11 @@ async function untar(store: ObjectStore, record: BackupRecord): Promise<string> 
   return data;
 }
 
-/** By PostgreSQL's own program where there is one that reads this manifest; a newer server's is compared file by file. */
-async function expectVerified(data: string, major: number): Promise<void> {
-  if (major > 16) return expectFilesOfManifest(data);
-  const { binDir } = requireInstallation("pg_verifybackup");
+/** By PostgreSQL's own program where there is one that reads this manifest; another server's is compared file by file. */
+async function expectVerified(data: string, { major, binDir: own, programs }: PostgresInstallation): Promise<void> {
+  const isOwn = programs.has("pg_verifybackup");
+  if (major > 16 && !isOwn) return expectFilesOfManifest(data);
+  const { binDir } = isOwn ? { binDir: own } : requireInstallation("pg_verifybackup");
   const verified = spawnSync(join(binDir, "pg_verifybackup"), ["--no-parse-wal", data], { encoding: "utf8" });
   expect(verified).toMatchObject({ status: 0, stderr: "" });
 }
@@ -70,16 +72,43 @@ test.each(postgresMajors())(
     await using world = await createBackupWorld({ installation });
     const without = await world.take({ codec: "gzip", label: "2025-01-01" });
     expect(without.archives.map(({ object }) => object)).toEqual(["backup.tar.gz"]);
-    await expectVerified(await untar(world.store, without), installation.major);
+    await expectVerified(await untar(world.store, without), installation);
     const oid = await fill(world);
     const record = await world.take({ codec: "gzip", label: "2025-01-02" });
     expect(record.archives.map(({ object }) => object)).toEqual([`${oid}.tar.gz`, "backup.tar.gz"]);
     expect(record.tablespaces).toEqual([{ oid, location: join(world.cluster.socketDir, "extra") }]);
     const data = await untar(world.store, record);
-    await expectVerified(data, installation.major);
+    await expectVerified(data, installation);
     expect(readdirSync(data)).toEqual(
       expect.arrayContaining(["PG_VERSION", "backup_label", "tablespace_map", "base", "global"]),
     );
+  },
+);
+
+test(
+  "pg_verifybackup of PostgreSQL 19 accepts the archive itself, and the WAL beside it",
+  requires("major-19"),
+  async () => {
+    const installation = postgresMajors().find(({ major }) => major === 19) ?? requireInstallation();
+    await using world = await createBackupWorld({ installation });
+    const record = await world.take({ codec: "gzip" });
+    const directory = mkdtempSync(join(tmpdir(), "soar-tar-"));
+    onTestFinished(() => rm(directory, { recursive: true, force: true }));
+    // The names that pg_basebackup gives them.
+    const archive = await readObject(world.store, backupKey(record.label, "backup.tar.gz"));
+    writeFileSync(join(directory, "base.tar.gz"), archive);
+    writeFileSync(join(directory, "backup_manifest"), await readBackupObject(world.store, record, "backup_manifest"));
+    const verify = () => spawnSync(join(installation.binDir, "pg_verifybackup"), [directory], { encoding: "utf8" });
+    expect(verify().status).toBe(1);
+    const walDir = join(directory, "pg_wal");
+    mkdirSync(walDir);
+    for (const name of new Set([record.firstSegment, record.lastSegment])) {
+      const input = await readObject(world.store, `wal/${name}.zst`);
+      writeFileSync(join(walDir, name), spawnSync("zstd", ["-dc"], { input, maxBuffer: 2 ** 25 }).stdout);
+    }
+    expect(spawnSync("tar", ["cf", `${walDir}.tar`, "-C", walDir, "."])).toMatchObject({ status: 0 });
+    await rm(walDir, { recursive: true });
+    expect(verify()).toMatchObject({ status: 0, stderr: "", stdout: "backup successfully verified\n" });
   },
 );
 
@@ -93,7 +122,7 @@ test("without tablespaces, with zstd; and every WAL segment reads with plain too
   );
   expect(record.archives.map(({ object }) => object)).toEqual(["backup.tar.zst"]);
   const data = await untar(world.store, record);
-  await expectVerified(data, installation.major);
+  await expectVerified(data, installation);
   const name = record.firstSegment;
   const zstd = spawnSync("zstd", ["-dc"], {
     input: await readObject(world.store, `wal/${name}.zst`),

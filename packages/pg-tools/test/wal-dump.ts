@@ -1,5 +1,5 @@
 import type { TestCluster } from "@soar-tooling/postgres-clusters";
-import { parseLsn } from "../src/index.ts";
+import { formatLsn, parseLsn } from "../src/index.ts";
 
 /** A line of pg_waldump. */
 export interface DumpedRecord {
@@ -27,7 +27,11 @@ export async function readWalDump(cluster: TestCluster, names: readonly string[]
 function describe(rmgr: string, xid: string, text: string): string | undefined {
   const [, type = "", rest = ""] = /^(\S+) ?(.*)$/.exec(text) ?? [];
   if (rmgr === "XLOG") {
-    if (type.startsWith("CHECKPOINT_")) return /^\S+ redo \S+ tli \d+; prev tli \d+/.exec(text)?.[0];
+    if (type.startsWith("CHECKPOINT_")) {
+      const [, redo = "", timelines = ""] = /^\S+ redo ([0-9A-F/]+)(; tli \d+; prev tli \d+)/.exec(text) ?? [];
+      // From PostgreSQL 19 on with zeros.
+      return `${type} redo ${formatLsn(parseLsn(redo))}${timelines}`;
+    }
     return ["RESTORE_POINT", "PARAMETER_CHANGE", "SWITCH"].includes(type) ? text.trimEnd() : undefined;
   }
   if (rmgr !== "Transaction" || ["ASSIGNMENT", "INVALIDATION"].includes(type)) return undefined;

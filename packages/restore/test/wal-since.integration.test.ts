@@ -56,7 +56,7 @@ async function gone(more: Partial<WalPlace>): Promise<boolean[] | undefined> {
       store,
       dataDir,
       segmentSize: SEGMENT_SIZE,
-      geometry: { blockSize: 8192, blocksPerRelationFile: 131_072 },
+      geometry: { postgresMajor: cluster.installation.major, blockSize: 8192, blocksPerRelationFile: 131_072 },
       table: {
         format: 1,
         timeline: 1,

@@ -6,15 +6,22 @@ import { ROOT } from "./root.ts";
 import { type CapturedRun, runCaptured } from "./run-captured.ts";
 import { runTests } from "./run-tests.ts";
 import type { Step, StepResult } from "./steps.ts";
+import type { TestOptions } from "./test-options.ts";
 
 const CHECK_TIMEOUT_MS = 5 * 60_000;
 const CHECKS = "tooling/checks/src/main.ts";
 const GENERATED_DOCS = "tooling/checks/src/generated-docs.ts";
 
-/** Everything that CI runs: the build first, the tests last and alone, because some of them measure time. */
-export function allSteps(cores: number): Step[] {
+/**
+ * Everything that CI runs: the build first, the tests last and alone, because some of them measure time. On one major of PostgreSQL
+ * only what can differ there.
+ */
+export function allSteps(cores: number, options: TestOptions): Step[] {
+  const build: Step = { name: "build", cores, run: async () => oneResult(await runBuild()) };
+  const tests: Step = { name: "tests", cores, run: () => runTests(cores, options) };
+  if (options.major !== undefined) return [build, tests];
   return [
-    { name: "build", cores, run: async () => oneResult(await runBuild()) },
+    build,
     { name: "zlib-sync", cores: 1, run: runZlibSyncBuild },
     programStep("types", "tsc", ["--noEmit", "-p", "."]),
     programStep("format", "oxfmt", ["--check", "."]),
@@ -25,7 +32,7 @@ export function allSteps(cores: number): Step[] {
       : []),
     programStep("unused code", "knip", ["--no-progress", "--no-config-hints"]),
     countedStep("packed packages", [CHECKS, "packed"]),
-    { name: "tests", cores, run: () => runTests(cores) },
+    tests,
   ];
 }
 

@@ -5,6 +5,7 @@ import { testEverything } from "./test-everything.ts";
 
 /** What `npm run` names can do; `bootstrap.mjs` passes the first argument on. */
 const TASKS: Record<string, (args: readonly string[]) => Promise<number>> = {
+  "postgres-19": (args) => runScript("tooling/postgres-clusters/src/unpacked/main.ts", args),
   test: testEverything,
   demo: (args) => afterBuild("tooling/demo/src/main.ts", args),
   bench: (args) => afterBuild("tooling/bench/src/main.ts", args),

@@ -1,11 +1,13 @@
 import { chmod, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { ONLY_MAJOR_VARIABLE } from "@soar-tooling/test-bench";
 import { COVERED_PACKAGES } from "./covered-packages.ts";
 import { ROOT } from "./root.ts";
 import { runCaptured } from "./run-captured.ts";
 import type { StepResult } from "./steps.ts";
 import { countTests, relativeTo, requiredSuites, type TestReport } from "./test-counts.ts";
 import { listTestFiles } from "./test-files.ts";
+import type { TestOptions } from "./test-options.ts";
 import { whyVitestFailed } from "./why-vitest-failed.ts";
 
 /** Only for a run that hangs: a loaded machine takes three times as long as a quiet one. */
@@ -15,18 +17,20 @@ const COMPILE_CACHE = join(ROOT, ".soar", "compile-cache");
 
 /**
  * Runs every test file with vitest on this terminal and counts the outcome strictly (see `countTests`). The packages whose branches are
- * counted go first and by themselves: what tests of other packages run through does not count, and theirs are not slowed down.
+ * counted go first and by themselves: what tests of other packages run through does not count, and theirs are not slowed down. With
+ * one major of PostgreSQL no branches are counted: some are there for others.
  */
-export async function runTests(cores: number): Promise<StepResult> {
+export async function runTests(cores: number, { major }: TestOptions): Promise<StepResult> {
   const files = await listTestFiles(ROOT);
   const folders = [...new Set(files.map((file) => file.split("/").slice(0, 2).join("/")))];
   const isCovered = (folder: string): boolean => COVERED_PACKAGES.some((name) => folder === `packages/${name}`);
+  const only = major === undefined ? {} : { [ONLY_MAJOR_VARIABLE]: String(major) };
   const runs = [
-    await runVitest(cores, [...folders.filter(isCovered), "--coverage"]),
+    await runVitest(cores, [...folders.filter(isCovered), ...(major === undefined ? ["--coverage"] : [])], only),
     await runVitest(
       cores,
       folders.filter((folder) => !isCovered(folder)),
-      { NODE_COMPILE_CACHE: await compileCache() },
+      { ...only, NODE_COMPILE_CACHE: await compileCache() },
     ),
   ];
   const output = runs.map((run) => run.output).join("");

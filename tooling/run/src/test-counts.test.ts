@@ -66,6 +66,15 @@ describe("countTests", () => {
     expect(notes[0]).toBe("skipped: a > fills a disk (needs mount: not allowed)");
   });
 
+  test("calls it skipped where all is required but this", () => {
+    expect(countTests(report(lacking), ["a"], ["all", "-mount"])).toMatchObject({ failed: 0, skipped: 2 });
+    expect(countTests(report(lacking, module("b", "skipped")), ["a", "b"], ["all", "-mount"])).toMatchObject({
+      failed: 1,
+      skipped: 2,
+    });
+    expect(countTests(report(lacking), ["a"], ["all", "-fuse"])).toMatchObject({ failed: 2 });
+  });
+
   test("finds the suite in the name of the test too", () => {
     const skipped = { path: "a", errors: 0, tests: [{ name: "PostgreSQL 18 > starts", state: "skipped" }] } as const;
     expect(countTests(report(skipped), ["a"], ["postgres"])).toMatchObject({ failed: 1 });

@@ -39,8 +39,8 @@ export interface TestCounts {
 }
 
 /**
- * Suites that may not be skipped, by a part of their path or name or by what they need; `all`; or what this machine can:
- * then a test is skipped for a need that it names with `requires`, and for nothing else.
+ * Suites that may not be skipped, by a part of their path or name or by what they need; `all`, but for a need with a `-` before it; or
+ * what this machine can: then a test is skipped for a need that it names with `requires`, and for nothing else.
  */
 export type Required = readonly string[] | "what this machine can";
 
@@ -86,6 +86,7 @@ export function requiredSuites(variable: string | undefined, isCi: boolean): Req
 
 function isRequired({ path }: RecordedModule, { name, lack }: RecordedTest, required: Required): boolean {
   if (required === "what this machine can") return lack === undefined;
+  if (required.some((suite) => suite === `-${lack?.need}`)) return false;
   const title = `${path} ${name}`.toLowerCase();
   return required.some((suite) => suite === "all" || suite === lack?.need || title.includes(suite));
 }

@@ -1,5 +1,6 @@
 import { formatBackupHistory } from "@soar/pg-tools/labels";
 import { formatLsn, lsnOfSegmentIndex, parseLsn } from "@soar/pg-tools";
+import { requireMajor } from "@soar/pg-tools/majors";
 import { claimRepository } from "@soar/repository";
 import type { ObjectStore } from "@soar/storage";
 import { putSampleBackup } from "./sample-backup.ts";
@@ -30,13 +31,16 @@ export async function fillSampleRepository(
     Buffer.from(`1\t${formatLsn(lsnOfSegmentIndex(6, SEGMENT_SIZE) + 8192n)}\tno recovery target specified\n`),
   );
   const positions = positionsOf(3);
-  const history = formatBackupHistory({
-    ...sampleLabel(label, positions),
-    stopLsn: parseLsn(positions.stopLsn),
-    stopSegmentName: positions.lastSegment,
-    stopTime: "2025-01-05 02:30:00 UTC",
-    stopTimeline: 1,
-  });
+  const history = formatBackupHistory(
+    {
+      ...sampleLabel(label, positions),
+      stopLsn: parseLsn(positions.stopLsn),
+      stopSegmentName: positions.lastSegment,
+      stopTime: "2025-01-05 02:30:00 UTC",
+      stopTimeline: 1,
+    },
+    requireMajor(15),
+  );
   await archiveSample(store, `${segmentName(3)}.00000028.backup`, Buffer.from(history));
   await putSampleBackup(store, { label, first: 3 });
 }

@@ -1,3 +1,4 @@
+import { requireMajor } from "@soar/pg-tools/majors";
 import { formatBackupManifest } from "@soar/pg-tools/manifest";
 import { backupKey, putBackupRecord, sha256Hex, type BackupRecord } from "@soar/repository";
 import { claimLabel } from "@soar/repository/markers";
@@ -47,7 +48,7 @@ export async function putSampleBackup(store: ObjectStore, options: SampleBackup)
     ),
   };
   const written = await writeArchives(store, options, files);
-  const manifest = formatBackupManifest(manifestOf(files, positions, options.checksums ?? "CRC32C"));
+  const manifest = formatBackupManifest(manifestOf(files, positions, options.checksums ?? "CRC32C"), requireMajor(15));
   const loose = {
     backup_label: all.base["backup_label"] ?? Buffer.alloc(0),
     backup_manifest: Buffer.from(manifest),

@@ -1,5 +1,6 @@
 import { parseLsn } from "@soar/pg-tools";
 import { formatBackupLabel, type BackupLabel } from "@soar/pg-tools/labels";
+import { requireMajor } from "@soar/pg-tools/majors";
 import { pageChecksum } from "@soar/pg-tools/page-checksum";
 import type { Positions } from "./sample-positions.ts";
 
@@ -42,7 +43,7 @@ export function sampleLabel(label: string, { timeline, startLsn, firstSegment }:
 
 /** The data directory of a cluster with one relation of twelve pages, and its tablespace with another one. */
 export function filesOf({ label, state = 1, damage }: SampleState, positions: Positions): SampleFiles {
-  const text = formatBackupLabel(sampleLabel(label, positions));
+  const text = formatBackupLabel(sampleLabel(label, positions), requireMajor(15));
   const relation = pages(12, state);
   damage?.(relation);
   return {

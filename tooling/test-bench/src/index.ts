@@ -19,4 +19,5 @@ export { cleanEnvironment, runAsServerUser, type ServerProgramOptions } from "./
 export { writeEnvFile } from "./env-file.ts";
 export { missingBuildTools, ZLIB_SYNC_ADDON } from "./needs/zlib-sync.ts";
 export { MACHINE_NEEDS } from "./needs/machine-needs.ts";
+export { ONLY_MAJOR_VARIABLE, onlyMajor } from "./needs/only-major.ts";
 export { requires, tagsOfNeeds, type Lack, type Need, type NeedProbe } from "./needs/requires.ts";

@@ -227,17 +227,14 @@ export class FilesBackup {
     const { startLsn, control, major } = this.#cluster;
     if (this.#stopped === undefined) throw new Error("the archives were not read to their end");
     const { stopLsn, timeline } = this.#stopped;
-    const { manifestVersion } = requireMajor(major);
+    const row = requireMajor(major);
     const files = this.#files.flatMap((file) => {
       const checksum = file.sum.finish(file.size);
       return checksum === undefined ? [] : [manifestFileOf({ ...file, checksum })];
     });
-    const manifest = formatBackupManifest({
-      version: manifestVersion,
-      systemIdentifier: manifestVersion === 1 ? undefined : control.systemIdentifier,
-      files,
-      walRanges: [{ timeline, startLsn, endLsn: stopLsn }],
-    });
+    const systemIdentifier = row.manifestVersion === 1 ? undefined : control.systemIdentifier;
+    const walRanges = [{ timeline, startLsn, endLsn: stopLsn }];
+    const manifest = formatBackupManifest({ version: row.manifestVersion, systemIdentifier, files, walRanges }, row);
     return await Promise.resolve({
       manifest: Buffer.from(manifest),
       stopLsn,

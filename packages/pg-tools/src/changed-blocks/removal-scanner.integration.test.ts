@@ -1,15 +1,21 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { segmentsOf } from "../../test/wal-load.ts";
 import { parseLsn } from "../wal-names/lsn.ts";
 import { createRawRecord, type RawRecord } from "../wal-records/raw-record.ts";
 import { createRemovalScanner, RemovalCollector } from "./removal-scanner.ts";
+import { isRemovedBy, parseStateFile } from "./state-removals.ts";
 
 describe.each(postgresMajors())("what the WAL of PostgreSQL $version removes", (installation) => {
   let cluster: TestCluster;
   beforeAll(
-    async () => void (cluster = await createTestCluster({ installation, settings: { max_prepared_transactions: 2 } })),
+    async () =>
+      void (cluster = await createTestCluster({
+        installation,
+        settings: { max_prepared_transactions: 2, wal_keep_size: "1GB", autovacuum: false },
+      })),
   );
   afterAll(() => cluster.remove());
 
@@ -70,7 +76,48 @@ describe.each(postgresMajors())("what the WAL of PostgreSQL $version removes", (
     nothing.push(bytes);
     expect(nothing.finish()).toEqual(NOTHING);
   });
+
+  test("of multixacts, the files that are gone", async () => {
+    await cluster.query("CREATE TABLE locked AS SELECT n FROM generate_series(1, 40000) AS n");
+    await cluster.query("CREATE INDEX ON locked (n)");
+    // Two members for each row: a transaction, and a part of it.
+    await cluster.query(
+      `DO $$ BEGIN
+         PERFORM FROM locked FOR KEY SHARE;
+         FOR at IN 1..40000 LOOP
+           BEGIN PERFORM FROM locked WHERE n = at FOR NO KEY UPDATE; EXCEPTION WHEN division_by_zero THEN NULL; END;
+         END LOOP;
+       END $$`,
+    );
+    await cluster.query("CHECKPOINT");
+    const listed = await stateFiles(cluster);
+    const [position] = await cluster.query<{ lsn: string; name: string }>(
+      "SELECT lsn::text, pg_walfile_name(lsn) AS name FROM pg_current_wal_insert_lsn() AS lsn",
+    );
+    await cluster.query("ALTER DATABASE template0 ALLOW_CONNECTIONS true");
+    for (const database of ["template0", "template1", "postgres"]) await cluster.query("VACUUM FREEZE", [], database);
+    const left = await stateFiles(cluster);
+    const scanner = createRemovalScanner({ name: position?.name ?? "", from: parseLsn(position?.lsn ?? "") });
+    for (const name of (await segmentsOf(cluster)).filter((one) => one >= (position?.name ?? "")))
+      scanner.push(await readFile(join(cluster.dataDir, "pg_wal", name)));
+    const { states } = scanner.finish();
+    const geometry = { blockSize: 8192, pgMajor: installation.major };
+    const stays = (name: string): boolean => {
+      const file = parseStateFile(name, geometry);
+      return !states.some((removal) => file !== undefined && isRemovedBy(file, removal));
+    };
+    expect(listed.length).toBeGreaterThan(left.length);
+    expect(left).toEqual(listed.filter(stays));
+  });
 });
+
+async function stateFiles({ dataDir }: TestCluster): Promise<string[]> {
+  const folders = ["pg_multixact/offsets", "pg_multixact/members"];
+  const names = await Promise.all(
+    folders.map(async (folder) => (await readdir(join(dataDir, folder))).map((name) => `${folder}/${name}`)),
+  );
+  return names.flat().toSorted();
+}
 
 const record = (rmid: number, info: number, body: Buffer): RawRecord => ({
   ...createRawRecord(),
@@ -103,6 +150,16 @@ test.each([
     [
       { kind: "offsets", beforeMulti: 90 },
       { kind: "members", from: 10, to: 40 },
+    ],
+  ],
+  [
+    "multixacts of PostgreSQL 19",
+    6,
+    0x30,
+    [5, 90, 40, 1],
+    [
+      { kind: "offsets", beforeMulti: 90 },
+      { kind: "members", beforeMember: 2 ** 32 + 40 },
     ],
   ],
 ])("%s that nobody asks for any more", (_name, rmid, info, data, states) => {

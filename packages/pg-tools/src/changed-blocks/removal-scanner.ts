@@ -174,13 +174,18 @@ function removedDatabases(record: RawRecord): DatabaseDirectory[] {
 
 /**
  * `xl_clog_truncate` and `xl_commit_ts_truncate` begin with a page, of 8 bytes from PostgreSQL 17 on, and go on with 8 and 4 others;
- * `xl_multixact_truncate` has a database, and two stretches.
+ * `xl_multixact_truncate` has a database, and two stretches, or from PostgreSQL 19 on the oldest of each, the member of 8 bytes.
  */
 function stateRemovals(record: RawRecord): StateRemoval[] {
   if (is(record, "clog")) return pageRemoval("xact", mainDataOf(record), 8);
   if (is(record, "commitTimes")) return pageRemoval("commit-ts", mainDataOf(record), 4);
   if (!is(record, "multixact")) return [];
   const main = mainDataOf(record);
+  if (main.byteLength === 16)
+    return [
+      { kind: "offsets", beforeMulti: main.getUint32(4, true) },
+      { kind: "members", beforeMember: Number(main.getBigUint64(8, true)) },
+    ];
   if (main.byteLength < 20) return [];
   return [
     { kind: "offsets", beforeMulti: main.getUint32(8, true) },

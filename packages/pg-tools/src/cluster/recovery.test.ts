@@ -192,7 +192,7 @@ test.each([
   {
     what: "no command to recover with",
     settings: { restore_command: "" },
-    expected: { code: "SERVER_START_FAILED", message: /FATAL: must specify restore_command/ },
+    expected: { code: "SERVER_START_FAILED", message: /FATAL: must specify "?restore_command/ },
   },
 ])("$what has one status, whether it is seen at the start or behind it", async ({ settings, expected }) => {
   const matching = { ...expected, message: expect.stringMatching(expected.message) as string };

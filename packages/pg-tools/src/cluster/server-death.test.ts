@@ -23,6 +23,9 @@ test.each([
   ['[10] FATAL:  could not access file "timescaledb": No such file or directory', "SERVER_START_FAILED"],
   ['[11] FATAL:  could not open file "backup_label": Permission denied', "SERVER_START_FAILED"],
   ["[11] FATAL:  out of memory", "SERVER_START_FAILED"],
+  ["[11] FATAL:  must specify restore_command when standby mode is not enabled", "SERVER_START_FAILED"],
+  // PostgreSQL 19 quotes names of settings.
+  ['[11] FATAL:  must specify "restore_command" when standby mode is not enabled', "SERVER_START_FAILED"],
   ["[11] FATAL:  recovery ended before configured recovery target was reached", "RECOVERY_FAILED"],
   ["[11] FATAL:  WAL ends before end of online backup", "RECOVERY_FAILED"],
   ["[11] PANIC:  WAL contains references to invalid pages", "RECOVERY_FAILED"],

@@ -13,7 +13,7 @@ export interface ServerDeath {
  * and palloc's own words), and validateRecoveryParameters() of xlogrecovery.c.
  */
 const OF_THE_HOST =
-  /: (?:Permission denied|Operation not permitted|Cannot allocate memory)$|^out of memory$|^must specify restore_command /m;
+  /: (?:Permission denied|Operation not permitted|Cannot allocate memory)$|^out of memory$|^must specify "?restore_command"? /m;
 
 /** The server that has ended. */
 interface WatchedServer {

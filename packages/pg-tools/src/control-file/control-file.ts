@@ -1,5 +1,6 @@
 import { crc32c } from "@node-rs/crc32";
 import { SoarError } from "@soar/errors";
+import type { SupportedMajor } from "../majors/supported-majors.ts";
 import type { Lsn } from "../wal-names/lsn.ts";
 import { secondsAt, walLevelOf } from "../wal-records/record-fields.ts";
 import { majorOfControlFile } from "./control-file-format.ts";
@@ -68,7 +69,8 @@ export interface ControlFile {
  * taken while it runs may be torn, so read again before believing FORMAT_INVALID.
  */
 export function readControlFile(bytes: Uint8Array): ControlFile {
-  const { major, wal, controlFile: format } = majorOfControlFile(bytes);
+  const row = majorOfControlFile(bytes);
+  const { major, controlFile: format } = row;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (crc32c(bytes.subarray(0, format.crcOffset)) !== view.getUint32(format.crcOffset, true))
     throw invalid("its checksum is wrong");
@@ -85,7 +87,7 @@ export function readControlFile(bytes: Uint8Array): ControlFile {
     state,
     modifiedTime: secondsAt(view, 24),
     checkpointLsn: view.getBigUint64(32, true),
-    ...checkpointAt(view, 40, wal.checkpointTimeOffset),
+    ...checkpointAt(view, 40, row),
     ...recoveryAt(view, format.recoveryOffset),
     ...settingsAt(view, format.settingsOffset),
     blockSize: view.getUint32(format.blockSizeOffset, true),
@@ -100,7 +102,7 @@ export function readControlFile(bytes: Uint8Array): ControlFile {
 function checkpointAt(
   view: DataView,
   at: number,
-  timeOffset: number,
+  { wal, multixactOffsetSize }: SupportedMajor,
 ): Pick<
   ControlFile,
   | "redoLsn"
@@ -112,16 +114,18 @@ function checkpointAt(
   | "nextMultiMember"
   | "checkpointTime"
 > {
+  const next = at + wal.checkpointNextOffset;
   return {
     redoLsn: view.getBigUint64(at, true),
     timeline: view.getUint32(at + 8, true),
     previousTimeline: view.getUint32(at + 12, true),
     fullPageWrites: view.getUint8(at + 16) !== 0,
     // Of the whole number, with its epoch, the lower half is what pages are counted by.
-    nextXid: view.getUint32(at + 24, true),
-    nextMulti: view.getUint32(at + 36, true),
-    nextMultiMember: view.getUint32(at + 40, true),
-    checkpointTime: secondsAt(view, at + timeOffset),
+    nextXid: view.getUint32(next, true),
+    nextMulti: view.getUint32(next + 12, true),
+    nextMultiMember:
+      multixactOffsetSize === 8 ? Number(view.getBigUint64(next + 16, true)) : view.getUint32(next + 16, true),
+    checkpointTime: secondsAt(view, at + wal.checkpointTimeOffset),
   };
 }
 

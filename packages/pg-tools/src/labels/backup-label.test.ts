@@ -9,6 +9,7 @@ import {
   parseBackupHistoryOf,
   parseBackupLabel,
 } from "./backup-label.ts";
+import { requireMajor } from "../majors/find-major.ts";
 import { parseWalFileName } from "../wal-names/wal-file-name.ts";
 
 /** As PostgreSQL 15.20 wrote it. */
@@ -20,6 +21,9 @@ START TIME: 2026-11-24 03:28:25 UTC
 LABEL: my label: x
 START TIMELINE: 1
 `;
+
+/** As PostgreSQL 19~rc1 wrote it. */
+const LABEL_OF_19 = LABEL.replace("0/2000028", "0/02000028").replace("0/2000060", "0/02000080");
 
 const lsns = fc.bigInt(0n, 2n ** 64n - 1n);
 const words = fc.stringMatching(/^[!-~]+$/);
@@ -56,13 +60,14 @@ describe("backup_label", () => {
       startTimeline: 1,
       incrementalFrom: undefined,
     });
-    expect(formatBackupLabel(parseBackupLabel(LABEL))).toBe(LABEL);
+    expect(formatBackupLabel(parseBackupLabel(LABEL), requireMajor(15))).toBe(LABEL);
+    expect(formatBackupLabel(parseBackupLabel(LABEL_OF_19), requireMajor(19))).toBe(LABEL_OF_19);
   });
 
   test("survives writing and reading, whatever the label holds", () => {
     fc.assert(
       fc.property(labels, (label) => {
-        expect(parseBackupLabel(formatBackupLabel(label))).toEqual(label);
+        expect(parseBackupLabel(formatBackupLabel(label, requireMajor(15)))).toEqual(label);
       }),
     );
   });
@@ -97,7 +102,7 @@ describe("a backup history file", () => {
       stopTimeline: 1,
       stopTime: "2026-11-24 03:28:26 UTC",
     });
-    expect(formatBackupHistory(parseBackupHistory(text))).toBe(text);
+    expect(formatBackupHistory(parseBackupHistory(text), requireMajor(15))).toBe(text);
   });
 
   test("survives writing and reading", () => {
@@ -106,7 +111,7 @@ describe("a backup history file", () => {
       .map(([label, stop]) => ({ ...label, ...stop }));
     fc.assert(
       fc.property(histories, (history) => {
-        expect(parseBackupHistory(formatBackupHistory(history))).toEqual(history);
+        expect(parseBackupHistory(formatBackupHistory(history, requireMajor(19)))).toEqual(history);
       }),
     );
   });

@@ -1,5 +1,5 @@
 import { SoarError } from "@soar/errors";
-import { formatLsn, type Lsn, parseLsn } from "../wal-names/lsn.ts";
+import { formatLsn, formatServerLsn, type Lsn, type LsnStyle, parseLsn } from "../wal-names/lsn.ts";
 import type { WalFileName } from "../wal-names/wal-file-name.ts";
 
 /** The content of `backup_label`, without which a restored base backup must never be started. */
@@ -88,21 +88,23 @@ export function parseBackupHistoryOf(file: BackupHistoryName, text: string): Bac
   return history;
 }
 
-/** The text of a `backup_label` file, byte for byte as PostgreSQL writes it. */
-export function formatBackupLabel(label: BackupLabel): string {
-  return formatContent(label, undefined);
+/** The text of a `backup_label` file, byte for byte as a server of this style writes it. */
+export function formatBackupLabel(label: BackupLabel, style: LsnStyle): string {
+  return formatContent(label, undefined, style);
 }
 
-/** The text of a backup history file, byte for byte as PostgreSQL writes it. */
-export function formatBackupHistory(history: BackupHistory): string {
-  return formatContent(history, history);
+/** The text of a backup history file, byte for byte as a server of this style writes it. */
+export function formatBackupHistory(history: BackupHistory, style: LsnStyle): string {
+  return formatContent(history, history, style);
 }
 
-function formatContent(label: BackupLabel, stop: BackupHistory | undefined): string {
+function formatContent(label: BackupLabel, stop: BackupHistory | undefined, style: LsnStyle): string {
   const lines = [
-    `START WAL LOCATION: ${formatLsn(label.startLsn)} (file ${label.startSegmentName})`,
-    ...(stop === undefined ? [] : [`STOP WAL LOCATION: ${formatLsn(stop.stopLsn)} (file ${stop.stopSegmentName})`]),
-    `CHECKPOINT LOCATION: ${formatLsn(label.checkpointLsn)}`,
+    `START WAL LOCATION: ${formatServerLsn(label.startLsn, style)} (file ${label.startSegmentName})`,
+    ...(stop === undefined
+      ? []
+      : [`STOP WAL LOCATION: ${formatServerLsn(stop.stopLsn, style)} (file ${stop.stopSegmentName})`]),
+    `CHECKPOINT LOCATION: ${formatServerLsn(label.checkpointLsn, style)}`,
     `BACKUP METHOD: ${label.method}`,
     `BACKUP FROM: ${label.from}`,
     `START TIME: ${label.startTime}`,
@@ -112,7 +114,7 @@ function formatContent(label: BackupLabel, stop: BackupHistory | undefined): str
     ...(label.incrementalFrom === undefined
       ? []
       : [
-          `INCREMENTAL FROM LSN: ${formatLsn(label.incrementalFrom.lsn)}`,
+          `INCREMENTAL FROM LSN: ${formatServerLsn(label.incrementalFrom.lsn, style)}`,
           `INCREMENTAL FROM TLI: ${label.incrementalFrom.timeline}`,
         ]),
   ];

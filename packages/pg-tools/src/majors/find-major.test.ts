@@ -34,5 +34,5 @@ test("flags of WAL pages are among those that the major defines", () => {
 });
 
 test("files of access rules are named once, whichever majors have them", () => {
-  expect(ACCESS_FILE_SETTINGS).toEqual(["hba_file", "ident_file"]);
+  expect(ACCESS_FILE_SETTINGS).toEqual(["hba_file", "ident_file", "hosts_file"]);
 });

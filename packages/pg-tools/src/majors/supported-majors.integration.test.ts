@@ -50,12 +50,13 @@ describe.each(installations)("the row of PostgreSQL $version says what the serve
     await cluster.query("CHECKPOINT");
     const { records, scanner } = await scanSegments(cluster, await completeSegments(cluster));
     expect(scanner.end).toBeUndefined();
-    const { checkpointLsn, checkpointTime } = readControlFile(
+    const { checkpointLsn, checkpointTime, nextXid } = readControlFile(
       await readFile(join(cluster.dataDir, "global/pg_control")),
     );
     expect(records.find(({ lsn }) => lsn === checkpointLsn)).toMatchObject({
       kind: "checkpoint",
       time: checkpointTime,
+      nextXid: BigInt(nextXid),
     });
     expect(checkpointTime).toBe(
       BigInt(String(await one("SELECT extract(epoch FROM checkpoint_time)::bigint FROM pg_control_checkpoint()"))) *

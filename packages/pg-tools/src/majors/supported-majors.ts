@@ -13,6 +13,8 @@ export interface SupportedMajor {
   readonly lsnLowDigits: number;
   /** Of `backup_manifest`; 2 has the system identifier. */
   readonly manifestVersion: 1 | 2;
+  /** Bytes of a `MultiXactOffset` (c.h), the number of a member: in pg_control, in the WAL and in pg_multixact. */
+  readonly multixactOffsetSize: 4 | 8;
   /** Settings that name a file of access rules beside postgresql.conf: a backup that lacks one of them lets in others. */
   readonly accessFileSettings: readonly string[];
   readonly features: MajorFeatures;
@@ -31,7 +33,9 @@ export interface WalFormat {
   readonly overwriteContrecordFlag: number;
   /** `RM_MAX_BUILTIN_ID` (rmgr.h). */
   readonly lastResourceManager: number;
-  /** Where `time` stands in a `CheckPoint` (pg_control.h), in the WAL and in pg_control. */
+  /** Where `nextXid` and the fields after it stand in a `CheckPoint` (pg_control.h), in the WAL and in pg_control. */
+  readonly checkpointNextOffset: number;
+  /** Where `time` stands in a `CheckPoint`. */
   readonly checkpointTimeOffset: number;
   /** Size of `xl_xact_stats_item` (xact.h). */
   readonly droppedStatsSize: number;
@@ -77,6 +81,7 @@ const WAL_SINCE_15 = {
   pageFlags: 0x0f,
   overwriteContrecordFlag: 0x08,
   lastResourceManager: 21,
+  checkpointNextOffset: 24,
   checkpointTimeOffset: 64,
 } as const;
 
@@ -92,6 +97,21 @@ const CONTROL_FILE_SINCE_15 = {
   dataChecksumVersionOffset: 252,
 } as const;
 
+/** The checkpoint before all these is longer: logicalDecodingEnabled came in, and nextMultiOffset has 64 bits. */
+const CONTROL_FILE_SINCE_19 = {
+  recoveryOffset: 144,
+  settingsOffset: 180,
+  maxAlignOffset: 212,
+  floatFormatOffset: 216,
+  blockSizeOffset: 224,
+  blocksPerRelationFileOffset: 228,
+  // slru_pages_per_segment stands before it.
+  walBlockSizeOffset: 236,
+  walSegmentSizeOffset: 240,
+  // data_checksum_version_init, which tells initdb's choice, stands before it.
+  dataChecksumVersionOffset: 268,
+} as const;
+
 const ACCESS_FILES_SINCE_15 = ["hba_file", "ident_file"] as const;
 
 /** The majors that these tools read and write, oldest first, without a gap. */
@@ -102,6 +122,7 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     controlFile: { ...CONTROL_FILE_SINCE_15, controlVersion: 1300, catalogVersion: 202209061, crcOffset: 288 },
     classToastOffset: 108,
     lsnLowDigits: 1,
+    multixactOffsetSize: 4,
     manifestVersion: 1,
     accessFileSettings: ACCESS_FILES_SINCE_15,
     features: {
@@ -119,6 +140,7 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     controlFile: { ...CONTROL_FILE_SINCE_15, controlVersion: 1300, catalogVersion: 202307071, crcOffset: 288 },
     classToastOffset: 108,
     lsnLowDigits: 1,
+    multixactOffsetSize: 4,
     manifestVersion: 1,
     accessFileSettings: ACCESS_FILES_SINCE_15,
     features: {
@@ -136,6 +158,7 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     controlFile: { ...CONTROL_FILE_SINCE_15, controlVersion: 1700, catalogVersion: 202406281, crcOffset: 288 },
     classToastOffset: 108,
     lsnLowDigits: 1,
+    multixactOffsetSize: 4,
     manifestVersion: 2,
     accessFileSettings: ACCESS_FILES_SINCE_15,
     features: {
@@ -156,8 +179,38 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     // relallfrozen stands before it.
     classToastOffset: 112,
     lsnLowDigits: 1,
+    multixactOffsetSize: 4,
     manifestVersion: 2,
     accessFileSettings: ACCESS_FILES_SINCE_15,
+    features: {
+      accessIncludes: true,
+      walSummaries: true,
+      loginEventTriggers: true,
+      slotsOfStandbys: true,
+      promoteTriggerFile: false,
+      checksumsByDefault: true,
+    },
+  },
+  {
+    major: 19,
+    wal: {
+      pageMagic: 0xd122,
+      // XLP_BKP_REMOVABLE is gone, which stood on nearly every page and had the bit that now tells of a record that was cut off.
+      pageFlags: 0x07,
+      overwriteContrecordFlag: 0x04,
+      lastResourceManager: 21,
+      // logicalDecodingEnabled stands before them.
+      checkpointNextOffset: 32,
+      checkpointTimeOffset: 72,
+      droppedStatsSize: 16,
+    },
+    controlFile: { ...CONTROL_FILE_SINCE_19, controlVersion: 1905, catalogVersion: 202610061, crcOffset: 308 },
+    classToastOffset: 112,
+    lsnLowDigits: 8,
+    multixactOffsetSize: 8,
+    manifestVersion: 2,
+    // pg_hosts.conf: certificates by the name of the host that a client asks for.
+    accessFileSettings: ["hba_file", "hosts_file", "ident_file"],
     features: {
       accessIncludes: true,
       walSummaries: true,

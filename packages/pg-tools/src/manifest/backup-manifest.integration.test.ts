@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { baseBackup } from "../replication/base-backup.ts";
 import { connectReplication } from "../replication/replication-connection.ts";
 import { readControlFile } from "../control-file/control-file.ts";
+import { requireMajor } from "../majors/find-major.ts";
 import type { ManifestFile } from "./backup-manifest.ts";
 import { CHECKSUM_ALGORITHMS } from "./checksum-algorithm.ts";
 import { createFileChecksum } from "./file-checksum.ts";
@@ -13,7 +14,7 @@ import { formatBackupManifest } from "./format-manifest.ts";
 import { parseBackupManifest } from "./manifest-reader.ts";
 
 test(
-  "a backup manifest of PostgreSQL 15 is read whole, its checksums are those of the files, and it is written byte for byte",
+  "a backup manifest is read whole, its checksums are those of the files, and it is written byte for byte",
   requires("postgres-clients"),
   async () => {
     await using cluster = await createTestCluster({ installation: requireInstallation("pg_basebackup") });
@@ -33,9 +34,10 @@ test(
       ]);
       const bytes = await readFile(join(directory, "backup_manifest"));
       const manifest = parseBackupManifest(bytes);
-      expect(manifest).toMatchObject({ version: 1, systemIdentifier: undefined, walRanges: [{ timeline: 1 }] });
+      expect(manifest).toMatchObject({ walRanges: [{ timeline: 1 }] });
       expect(manifest.files.length).toBeGreaterThan(800);
-      if (force.length === 0) expect(formatBackupManifest(manifest)).toBe(bytes.toString());
+      if (force.length === 0)
+        expect(formatBackupManifest(manifest, requireMajor(cluster.installation.major))).toBe(bytes.toString());
       for (const file of manifest.files.slice(0, 50))
         expect(await checksumOf(join(directory, file.path), file)).toEqual(file.checksum);
     }
@@ -60,7 +62,9 @@ test.each(postgresMajors())(
       walRanges: [range],
       ...(installation.major < 17 ? { version: 1, systemIdentifier: undefined } : { version: 2, systemIdentifier }),
     });
-    expect(formatBackupManifest(manifest)).toBe(Buffer.concat(chunks).toString());
+    expect(formatBackupManifest(manifest, requireMajor(cluster.installation.major))).toBe(
+      Buffer.concat(chunks).toString(),
+    );
   },
 );
 

@@ -3,6 +3,7 @@ import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from "./checksum-algorith
 import { createFileChecksum } from "./file-checksum.ts";
 import { formatBackupManifest } from "./format-manifest.ts";
 import { parseBackupManifest } from "./manifest-reader.ts";
+import { requireMajor } from "../majors/find-major.ts";
 import { replaceInManifest } from "./replace-in-manifest.ts";
 
 const content = Buffer.from("16420 /data/fast\n");
@@ -16,12 +17,15 @@ function manifestOf(algorithm: ChecksumAlgorithm | undefined): Buffer {
     checksum: algorithm && { algorithm, value: sumOf(algorithm, Buffer.from(path)) },
   });
   return Buffer.from(
-    formatBackupManifest({
-      version: 1,
-      systemIdentifier: undefined,
-      files: ["a", "tablespace_map", "z"].map(file),
-      walRanges: [{ timeline: 1, startLsn: 1n, endLsn: 2n }],
-    }),
+    formatBackupManifest(
+      {
+        version: 1,
+        systemIdentifier: undefined,
+        files: ["a", "tablespace_map", "z"].map(file),
+        walRanges: [{ timeline: 1, startLsn: 1n, endLsn: 2n }],
+      },
+      requireMajor(15),
+    ),
   );
 }
 

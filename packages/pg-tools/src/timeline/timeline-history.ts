@@ -67,8 +67,9 @@ function invalidHistory(timeline: number, fact: string): SoarError {
 }
 
 /**
- * The text that PostgreSQL writes (`writeTimeLineHistory`): the parent's file, an empty line, one new entry.
- * An archived file is never rewritten with this: reasons may have held a trailing newline that parsing drops.
+ * The text that PostgreSQL up to 18 writes (`writeTimeLineHistory`; 19 has zeros in the LSN): the parent's file, an empty line, one
+ * new entry. Equal histories have equal texts, whichever major wrote them. An archived file is never rewritten with this:
+ * reasons may have held a trailing newline that parsing drops.
  */
 export function formatTimelineHistory(history: TimelineHistory): string {
   return history.entries

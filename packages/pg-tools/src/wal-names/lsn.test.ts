@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { compareLsn, formatLsn, parseLsn } from "./lsn.ts";
+import { compareLsn, formatLsn, formatServerLsn, parseLsn } from "./lsn.ts";
 
 test.each([
   ["0/0", 0n],
@@ -22,6 +22,13 @@ test("formats as PostgreSQL prints, and reads its own text back", () => {
   expect(formatLsn(0x16_b374_d848n)).toBe("16/B374D848");
   expect(formatLsn(0x300_0060n)).toBe("0/3000060");
   fc.assert(fc.property(fc.bigInt(0n, 2n ** 64n - 1n), (lsn) => parseLsn(formatLsn(lsn)) === lsn));
+});
+
+test("formats as PostgreSQL 19 prints, with zeros behind the slash", () => {
+  const style = { lsnLowDigits: 8 };
+  expect(formatServerLsn(0x28n, style)).toBe("0/00000028");
+  expect(formatServerLsn(0x16_b374_d848n, style)).toBe("16/B374D848");
+  fc.assert(fc.property(fc.bigInt(0n, 2n ** 64n - 1n), (lsn) => parseLsn(formatServerLsn(lsn, style)) === lsn));
 });
 
 test("sorts by position, not by text", () => {

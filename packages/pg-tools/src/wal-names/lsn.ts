@@ -15,9 +15,21 @@ export function parseLsn(text: string): Lsn {
   return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
 }
 
-/** The text form that PostgreSQL prints: capitals, no leading zeros on either side. */
+/** The text form for people: capitals, no leading zeros on either side. PostgreSQL takes it, and up to 18 prints it so. */
 export function formatLsn(lsn: Lsn): string {
-  return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffff_ffffn).toString(16)}`.toUpperCase();
+  return formatServerLsn(lsn, { lsnLowDigits: 1 });
+}
+
+/** How a server prints an LSN; a `SupportedMajor` says it for each. */
+export interface LsnStyle {
+  /** Least number of digits after the slash. */
+  readonly lsnLowDigits: number;
+}
+
+/** The text form that a server prints: `0/28` up to PostgreSQL 18, `0/00000028` from 19 on. */
+export function formatServerLsn(lsn: Lsn, { lsnLowDigits }: LsnStyle): string {
+  const low = (lsn & 0xffff_ffffn).toString(16).padStart(lsnLowDigits, "0");
+  return `${(lsn >> 32n).toString(16)}/${low}`.toUpperCase();
 }
 
 /** For sorting: negative, 0 or positive, as `a` lies before, at or after `b`. */

@@ -18,69 +18,65 @@ import { readWalDump, type DumpedRecord } from "../../test/wal-dump.ts";
 import { formatLsn, parseLsn } from "../wal-names/lsn.ts";
 import { isTransactionEnd, type WalRecord } from "./wal-record.ts";
 
-describe.each([1, 64])(
-  "WAL of PostgreSQL 15 with segments of %i MiB, beside pg_waldump",
-  requires("postgres-clients"),
-  (mib) => {
-    let cluster: TestCluster;
-    let names: readonly string[];
-    let scanned: ScannedWal;
-    let dumped: readonly DumpedRecord[];
+describe.each([1, 64])("WAL with segments of %i MiB, beside pg_waldump", requires("postgres-clients"), (mib) => {
+  let cluster: TestCluster;
+  let names: readonly string[];
+  let scanned: ScannedWal;
+  let dumped: readonly DumpedRecord[];
 
-    beforeAll(async () => {
-      cluster = await createTestCluster({
-        installation: requireInstallation("pg_waldump", "pg_controldata"),
-        settings: WAL_LOAD_SETTINGS,
-        initdbArgs: [`--wal-segsize=${mib}`],
-      });
-      await writeVariedWal(cluster);
-      await cluster.configure({ max_connections: 60, max_locks_per_transaction: 99 });
-      await cluster.restart();
-      await cluster.query("INSERT INTO t VALUES (-100, 'x')");
-      names = await completeSegments(cluster);
-      scanned = await scanSegments(cluster, names);
-      dumped = await readWalDump(cluster, names);
+  beforeAll(async () => {
+    cluster = await createTestCluster({
+      installation: requireInstallation("pg_waldump", "pg_controldata"),
+      settings: WAL_LOAD_SETTINGS,
+      initdbArgs: [`--wal-segsize=${mib}`],
     });
-    afterAll(() => cluster.remove());
+    await writeVariedWal(cluster);
+    await cluster.configure({ max_connections: 60, max_locks_per_transaction: 99 });
+    await cluster.restart();
+    await cluster.query("INSERT INTO t VALUES (-100, 'x')");
+    names = await completeSegments(cluster);
+    scanned = await scanSegments(cluster, names);
+    dumped = await readWalDump(cluster, names);
+  });
+  afterAll(() => cluster.remove());
 
-    test("has the same records at the same positions", () => {
-      expect(scanned.scanner.end).toBeUndefined();
-      expect(scanned.records.length).toBeGreaterThan(3000);
-      expect(scanned.records.map(({ lsn }) => formatLsn(lsn))).toEqual(dumped.map(({ lsn }) => formatLsn(lsn)));
-    });
+  test("has the same records at the same positions", () => {
+    expect(scanned.scanner.end).toBeUndefined();
+    expect(scanned.records.length).toBeGreaterThan(3000);
+    expect(scanned.records.map(({ lsn }) => formatLsn(lsn))).toEqual(dumped.map(({ lsn }) => formatLsn(lsn)));
+  });
 
-    test("has the same transactions, restore points and changes of settings", () => {
-      const described = scanned.records.map(describeLikeDump).filter((text) => text !== undefined);
-      expect(described).toEqual(dumped.map(({ description }) => description).filter((text) => text !== undefined));
-      for (const kind of [
-        "COMMIT ",
-        "ABORT ",
-        "PREPARE ",
-        "COMMIT_PREPARED ",
-        "ABORT_PREPARED ",
-        "RESTORE_POINT sécond",
-        "PARAMETER_CHANGE max_connections=60",
-        "CHECKPOINT_SHUTDOWN",
-        "CHECKPOINT_ONLINE",
-        "SWITCH",
-      ]) {
-        expect(
-          described.some((text) => text.startsWith(kind)),
-          kind,
-        ).toBe(true);
-      }
-    });
+  test("has the same transactions, restore points and changes of settings", () => {
+    const described = scanned.records.map(describeLikeDump).filter((text) => text !== undefined);
+    expect(described).toEqual(dumped.map(({ description }) => description).filter((text) => text !== undefined));
+    for (const kind of [
+      "COMMIT ",
+      "ABORT ",
+      "PREPARE ",
+      "COMMIT_PREPARED ",
+      "ABORT_PREPARED ",
+      "RESTORE_POINT sécond",
+      "PARAMETER_CHANGE max_connections=60",
+      "CHECKPOINT_SHUTDOWN",
+      "CHECKPOINT_ONLINE",
+      "SWITCH",
+    ]) {
+      expect(
+        described.some((text) => text.startsWith(kind)),
+        kind,
+      ).toBe(true);
+    }
+  });
 
-    test("chains each record to the one before", () => {
-      for (const [i, record] of scanned.records.entries()) {
-        const before = scanned.records[i - 1];
-        if (before !== undefined) expect(record.previousEndLsn).toBe(before.endLsn);
-        expect(record.endLsn).toBeGreaterThan(record.lsn);
-      }
-      expect(scanned.scanner.validEndLsn).toBe(scanned.records.at(-1)?.endLsn);
-    });
-  },
-);
+  test("chains each record to the one before", () => {
+    for (const [i, record] of scanned.records.entries()) {
+      const before = scanned.records[i - 1];
+      if (before !== undefined) expect(record.previousEndLsn).toBe(before.endLsn);
+      expect(record.endLsn).toBeGreaterThan(record.lsn);
+    }
+    expect(scanned.scanner.validEndLsn).toBe(scanned.records.at(-1)?.endLsn);
+  });
+});
 
 describe.each(postgresMajors())("WAL of PostgreSQL $version, beside the server's own functions", (installation) => {
   let cluster: TestCluster;
@@ -121,7 +117,7 @@ describe.each(postgresMajors())("WAL of PostgreSQL $version, beside the server's
       ["abort-prepared", prepared.get("ends badly")],
       ["commit-prepared", prepared.get("plain")],
     ]);
-    expect(prepared.get("plain")).toBeGreaterThan(700);
+    expect(prepared.get("plain")).toBeGreaterThan(600);
   });
 
   test("has restore points, switches and a checkpoint", () => {

@@ -36,7 +36,7 @@ const FILE = { tablespace: 1663, database: 5, fileNumber: 16_384 };
 const removed = (removals: Partial<Removals>): Removed =>
   new Removed(
     { relations: [], databases: [], states: [], ...removals },
-    { blockSize: 8192, blocksPerRelationFile: 131_072 },
+    { postgresMajor: 18, blockSize: 8192, blocksPerRelationFile: 131_072 },
   );
 
 async function judge(pages: readonly Buffer[], options: Judged = {}): Promise<string | undefined> {

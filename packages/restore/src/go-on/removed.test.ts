@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Removed } from "./removed.ts";
 
-const GEOMETRY = { blockSize: 8192, blocksPerRelationFile: 10 };
+const GEOMETRY = { postgresMajor: 18, blockSize: 8192, blocksPerRelationFile: 10 };
 const FILE = { tablespace: 1663, database: 5, fileNumber: 16_384 };
 const removed = new Removed(
   {

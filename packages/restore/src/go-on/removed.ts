@@ -3,6 +3,7 @@ import { parseRelationPath } from "@soar/pg-tools/page-checksum";
 
 /** How a cluster divides its files. */
 export interface FileGeometry {
+  readonly postgresMajor: number;
   readonly blockSize: number;
   readonly blocksPerRelationFile: number;
 }
@@ -29,8 +30,8 @@ export class Removed {
 
   /** How many of a file's first blocks no WAL has cut off, at any moment: infinite where none was, 0 where the file may be gone. */
   leftBlocks(name: string): number {
-    const { blockSize, blocksPerRelationFile } = this.#geometry;
-    const states = parseStateFile(name, blockSize);
+    const { postgresMajor, blockSize, blocksPerRelationFile } = this.#geometry;
+    const states = parseStateFile(name, { blockSize, pgMajor: postgresMajor });
     if (states !== undefined) return this.#states.some((removal) => isRemovedBy(states, removal)) ? 0 : Infinity;
     if (this.hasDatabaseGone(name)) return 0;
     const path = parseRelationPath(name);

@@ -48,7 +48,13 @@ test.each(["pg_multixact/offsets/0000", "pg_multixact/members/0000"])("%s is wri
 });
 
 test("only pages behind the last checkpoint may have been made anew since, and not be written yet", () => {
-  const control = { blockSize: 8192, nextXid: 32_768 * 40 + 5, nextMulti: 2048 * 3 + 1000, nextMultiMember: 1636 * 2 };
+  const control = {
+    pgMajor: 18,
+    blockSize: 8192,
+    nextXid: 32_768 * 40 + 5,
+    nextMulti: 2048 * 3 + 1000,
+    nextMultiMember: 1636 * 2,
+  };
   expect(mayBeUnwritten("pg_xact/0001", 7, control)).toBe(false);
   // What came next is noted a moment behind the checkpoint.
   expect(mayBeUnwritten("pg_xact/0001", 8, control)).toBe(true);
@@ -61,5 +67,13 @@ test("only pages behind the last checkpoint may have been made anew since, and n
   // Behind 2^32 transactions are counted anew.
   expect(mayBeUnwritten("pg_xact/0FFF", 31, { ...control, nextXid: 5000 })).toBe(false);
   expect(mayBeUnwritten("pg_xact/0000", 0, { ...control, nextXid: 0xffff_f000 })).toBe(true);
+  expect(mayBeUnwritten("pg_multixact/members/14077", 13, { ...control, nextMultiMember: 5000 })).toBe(false);
+  // PostgreSQL 19 counts members on, and where a multixact begins takes twice the room.
+  const of19 = { ...control, pgMajor: 19, nextMultiMember: 2 ** 40 };
+  expect(mayBeUnwritten("pg_multixact/offsets/0000", 6, of19)).toBe(false);
+  expect(mayBeUnwritten("pg_multixact/offsets/0000", 7, of19)).toBe(true);
+  expect(mayBeUnwritten("pg_multixact/members/000000000000000", 2, of19)).toBe(false);
+  expect(mayBeUnwritten("pg_multixact/members/00000000140782D", 1, of19)).toBe(false);
+  expect(mayBeUnwritten("pg_multixact/members/00000000140782D", 2, of19)).toBe(true);
   expect(mayBeUnwritten("base/5/16384", 0, control)).toBe(false);
 });

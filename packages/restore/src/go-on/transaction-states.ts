@@ -1,4 +1,4 @@
-import { parseStateFile } from "@soar/pg-tools/changed-blocks";
+import { parseStateFile, stateDistance } from "@soar/pg-tools/changed-blocks";
 import type { ControlFile } from "@soar/pg-tools/control-file";
 
 /**
@@ -52,16 +52,11 @@ const MOMENT = 512;
 export function mayBeUnwritten(
   name: string,
   block: number,
-  {
-    blockSize,
-    nextXid,
-    nextMulti,
-    nextMultiMember,
-  }: Pick<ControlFile, "blockSize" | "nextXid" | "nextMulti" | "nextMultiMember">,
+  control: Pick<ControlFile, "blockSize" | "pgMajor" | "nextXid" | "nextMulti" | "nextMultiMember">,
 ): boolean {
-  const file = parseStateFile(name, blockSize);
+  const file = parseStateFile(name, control);
   if (file === undefined) return false;
+  const { nextXid, nextMulti, nextMultiMember } = control;
   const next = { xact: nextXid, "commit-ts": nextXid, offsets: nextMulti, members: nextMultiMember }[file.kind];
-  // Numbers begin anew behind 2^32.
-  return (((file.firstPage + block) * file.perPage - (next - MOMENT)) | 0) >= 0;
+  return stateDistance(file, next - MOMENT, (file.firstPage + block) * file.perPage) >= 0;
 }

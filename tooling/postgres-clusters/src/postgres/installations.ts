@@ -1,6 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { onlyMajor } from "@soar-tooling/test-bench";
+import { unpackedBinDirs } from "../unpacked/unpacked-installations.ts";
 import { embeddedBinDirs } from "./embedded-installation.ts";
 
 /** A PostgreSQL server that can be run on this machine. */
@@ -16,18 +18,19 @@ export interface PostgresInstallation {
 }
 
 /** The majors that are tested, which are those that are supported; BASE_BACKUP has its present form since the first. */
-export const TESTED_MAJORS = [15, 16, 17, 18] as const;
+export const TESTED_MAJORS = [15, 16, 17, 18, 19] as const;
 
 let known: readonly PostgresInstallation[] | undefined;
 
 /**
  * Every usable PostgreSQL of a supported major, oldest first: installed ones (Debian and RPM directories, `pg_config`
- * on PATH) and those from npm. Where a major exists in both forms, the installed one comes first.
+ * on PATH), those that `npm run postgres-19` has unpacked, and those from npm. Where a major exists in several forms, they come in
+ * this order.
  */
 export function postgresInstallations(): readonly PostgresInstallation[] {
-  known ??= [...systemInstallations(), ...embeddedInstallations()].sort(
-    (a, b) => a.major - b.major || Number(a.embedded) - Number(b.embedded),
-  );
+  known ??= [...systemInstallations(), ...unpackedInstallations(), ...embeddedInstallations()]
+    .filter(({ major }) => major === (onlyMajor() ?? major))
+    .sort((a, b) => a.major - b.major || Number(a.embedded) - Number(b.embedded));
   return known;
 }
 
@@ -53,6 +56,12 @@ function systemInstallations(): PostgresInstallation[] {
     .map((name) => `/usr/${name}/bin`);
   const dirs = new Set([...debian, ...rpm, ...pgConfigBinDir()]);
   return [...dirs].map((dir) => describe(dir, { embedded: false })).filter((one) => one !== undefined);
+}
+
+function unpackedInstallations(): PostgresInstallation[] {
+  return unpackedBinDirs()
+    .map((dir) => describe(dir, { embedded: false }))
+    .filter((one) => one !== undefined);
 }
 
 function embeddedInstallations(): PostgresInstallation[] {

@@ -1,4 +1,5 @@
-import type { NeedProbe } from "@soar-tooling/test-bench";
+import { type NeedProbe, onlyMajor } from "@soar-tooling/test-bench";
+import { UNPACKED_MAJORS } from "../unpacked/unpacked-installations.ts";
 import { postgresInstallations, TESTED_MAJORS } from "./installations.ts";
 
 /** Of those that tests run; all of them come with PostgreSQL's own packages, none with the servers from npm. */
@@ -27,9 +28,13 @@ export const POSTGRES_NEEDS: readonly NeedProbe[] = [
   ...TESTED_MAJORS.map((major): NeedProbe => ({
     need: `major-${major}`,
     description: `a server of PostgreSQL ${major}`,
-    findLack: () =>
-      postgresInstallations().some((one) => one.major === major)
-        ? undefined
-        : `there is no server of PostgreSQL ${major}: none is installed, and npm has none for this platform`,
+    findLack: () => (postgresInstallations().some((one) => one.major === major) ? undefined : lackOf(major)),
   })),
 ];
+
+function lackOf(major: number): string {
+  if (onlyMajor() !== undefined) return `only PostgreSQL ${onlyMajor()} is tested in this run`;
+  return UNPACKED_MAJORS.some((unpacked) => unpacked === major)
+    ? `there is no server of PostgreSQL ${major}: npm run postgres-${major} brings it from Debian`
+    : `there is no server of PostgreSQL ${major}: none is installed, and npm has none for this platform`;
+}
