@@ -1,6 +1,7 @@
 // Run a binary.
 export { favourLargeBuffers } from "./run/favour-large-buffers.ts";
 export { runApp } from "./run/run-app.ts";
+export { collectGarbage } from "./run/collect-garbage.ts";
 export { endWithin } from "./run/end-within.ts";
 export { abandonThreads } from "./run/exit-process.ts";
 export { defineCommand, type CommandContext, type CommandDefinition } from "./options/command.ts";

@@ -14,6 +14,7 @@ import type { ConnectionConfig } from "@soar/pg-tools/replication";
 import type { ObjectStore } from "@soar/storage";
 import type { daemonOptions } from "../options.ts";
 import { socketPath } from "../socket-path.ts";
+import { collectWhenIdle } from "./collect-when-idle.ts";
 import { startMetricsServer } from "./metrics-server.ts";
 import { saveStatistics } from "./save-statistics.ts";
 import { reportTo } from "./report-events.ts";
@@ -36,6 +37,7 @@ interface Resident extends ResidentOptions {
   readonly config: ResidentConfig;
   readonly report: ReturnType<typeof reportTo>;
   readonly cleaner: TailCleaner;
+  readonly noteWork: () => void;
   /** Begun when the archiver is ready, and awaited at the end. */
   readonly others: Promise<void>[];
   watch: ArchiverWatch | undefined;
@@ -63,6 +65,7 @@ export async function runResident(store: ObjectStore, config: ResidentConfig, op
     config,
     report: reportTo(log),
     cleaner,
+    noteWork: collectWhenIdle(signal),
     others: [],
     watch: undefined,
     tailLsn: undefined,
@@ -105,7 +108,10 @@ function note(resident: Resident, event: ArchiverEvent | TailEvent): void {
   statistics.count(event);
   report(event);
   if (event.type === "tail-confirmed" || event.type === "tail-connected") watch?.commits.note(event);
-  if (event.type === "archived") cleaner.archived(event.name);
+  if (event.type === "archived") {
+    cleaner.archived(event.name);
+    resident.noteWork();
+  }
   // A base backup ends with this file.
   if ((event.type === "archived" && event.name.endsWith(".backup")) || event.type === "given-up") watch?.expectNews();
   if (event.type === "tail-shipped" || event.type === "tail-found") resident.tailLsn = event.endLsn;

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { endAllPrograms } from "@soar/programs";
 import type { App } from "../options/command.ts";
+import { collectGarbage } from "./collect-garbage.ts";
 
 let hasAbandonedThreads = false;
 
@@ -26,8 +26,8 @@ export function exitProcess(status: number, { whenStuck, endsByShell = false }: 
   endAllPrograms();
   if (hasAbandonedThreads) exitWithoutThreads(status, whenStuck);
   if (endsByShell) becomeShell(status);
-  for (const flag of ["--no-maglev", "--no-turbofan", "--expose-gc"]) setFlagsFromString(flag);
-  (runInNewContext("gc") as () => void)();
+  for (const flag of ["--no-maglev", "--no-turbofan"]) setFlagsFromString(flag);
+  collectGarbage();
   process.exit(status);
 }
 
