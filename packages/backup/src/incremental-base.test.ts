@@ -17,3 +17,16 @@ test("an earlier backup with more chunks than can be kept in mind is not referre
     reason: `backup 2025-02-01 has more than ${count - 1} chunks`,
   });
 });
+
+test("of an earlier backup with more damaged files than its record names nothing is left unread", async () => {
+  const store = createMemoryStore();
+  await fillSampleRepository(store);
+  const chunksOf = async (label: string, omitted: object): Promise<number> => {
+    const base = await putSampleBackup(store, { label, first: 3, change: (record) => ({ ...record, ...omitted }) });
+    const loaded = await loadBase(store, { base, references: [label], incrementals: 0 }, {});
+    if (loaded.reason !== undefined) throw new Error(loaded.reason);
+    return [...loaded.chunks.chunks()].length;
+  };
+  expect(await chunksOf("2025-02-02", { omitted: { warnings: 5 } })).toBeGreaterThan(0);
+  expect(await chunksOf("2025-02-03", { omitted: { damagedPages: 1 } })).toBe(0);
+});
