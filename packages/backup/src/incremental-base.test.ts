@@ -22,7 +22,13 @@ test("of an earlier backup with more damaged files than its record names nothing
   const store = createMemoryStore();
   await fillSampleRepository(store);
   const chunksOf = async (label: string, omitted: object): Promise<number> => {
-    const base = await putSampleBackup(store, { label, first: 3, change: (record) => ({ ...record, ...omitted }) });
+    const base = await putSampleBackup(store, {
+      label,
+      first: 3,
+      // As large as files are that are cut into chunks.
+      more: { "base/5/16999": Buffer.alloc(2 ** 20) },
+      change: (record) => ({ ...record, ...omitted }),
+    });
     const loaded = await loadBase(store, { base, references: [label], incrementals: 0 }, {});
     if (loaded.reason !== undefined) throw new Error(loaded.reason);
     return [...loaded.chunks.chunks()].length;
