@@ -283,6 +283,28 @@ describe("expiry", () => {
     expect(hintWith(["d60"])).toContain("d90 refer to it: its objects stay until these have expired.");
   });
 
+  test("a whole record that had no room beside damaged ones is not named as one that may be removed", () => {
+    const unread = (label: string, day: number, isCrowdedOut: boolean): BackupDirectory => ({
+      ...directory({ label, day, timeline: 1, index: day }),
+      record: undefined,
+      damage: new SoarError("REPOSITORY_DAMAGED", `unable to read '${label}'`),
+      isCrowdedOut,
+    });
+    const whole = unread("d60", 60, true);
+    expect(() => planExpiry(state({ backups: [whole, unread("d90", 90, false)] }), policy)).toThrow(
+      expect.objectContaining({
+        message: "unable to read 'd90'",
+        hint: expect.stringMatching(/remove the one object base\/d90\/backup\.json/) as string,
+      }) as Error,
+    );
+    expect(() => planExpiry(state({ backups: [whole] }), policy)).toThrow(
+      expect.objectContaining({
+        message: "unable to read 'd60'",
+        hint: expect.stringMatching(/^(?!.*remove the one object).*Its record is whole: leave it/) as string,
+      }) as Error,
+    );
+  });
+
   test("the anchor is the newest backup without damaged pages, if there is one", () => {
     const backups = [50, 60, 65, 72, 79, 86, 93].map((day) =>
       directory({ label: `d${day}`, day, timeline: 1, index: day }),

@@ -73,20 +73,30 @@ export function windowStartOf(now: Date, { windowDays }: RetentionPolicy): Date 
   return new Date(now.getTime() - windowDays * 86_400_000);
 }
 
-/** What a backup with a damaged record refers to is unknown: removing anything could remove what it needs. */
+/**
+ * What a backup with a damaged record refers to is unknown: removing anything could remove what it needs. Named is what is damaged, before
+ * what only had no room beside it.
+ */
 function requireReadable(backups: readonly BackupDirectory[]): void {
-  for (const { label, damage } of backups) {
-    if (damage === undefined) continue;
-    const referrers = referrersOf(backups, label);
-    const others =
-      referrers.length === 0
-        ? "No other backup is known to refer to it."
-        : `${referrers.join(", ")} refer to it: its objects stay until these have expired.`;
-    throw new SoarError("REPOSITORY_DAMAGED", damage.message, {
-      cause: damage,
-      hint: `Nothing is removed while nobody knows what that backup needs. Restore the object from an older version of the bucket or a copy. Where there is none, give that backup up, and only that: remove the one object ${backupKey(label, BACKUP_OBJECTS.record)}, never its directory; what is left counts as interrupted, and goes when nothing refers to it any more. ${others}`,
-    });
-  }
+  const unread = backups.filter(({ damage }) => damage !== undefined);
+  const found = unread.find(({ isCrowdedOut }) => isCrowdedOut !== true) ?? unread[0];
+  if (found?.damage === undefined) return;
+  const { label, damage, isCrowdedOut } = found;
+  throw new SoarError("REPOSITORY_DAMAGED", damage.message, {
+    cause: damage,
+    hint:
+      isCrowdedOut === true
+        ? "Nothing is removed while nobody knows what that backup needs. Its record is whole: leave it where it is. Look at who may write to the bucket, and move the records that are none of this cluster's out of it."
+        : giveUpHint(label, referrersOf(backups, label)),
+  });
+}
+
+function giveUpHint(label: string, referrers: readonly string[]): string {
+  const others =
+    referrers.length === 0
+      ? "No other backup is known to refer to it."
+      : `${referrers.join(", ")} refer to it: its objects stay until these have expired.`;
+  return `Nothing is removed while nobody knows what that backup needs. Restore the object from an older version of the bucket or a copy. Where there is none, give that backup up, and only that: remove the one object ${backupKey(label, BACKUP_OBJECTS.record)}, never its directory; what is left counts as interrupted, and goes when nothing refers to it any more. ${others}`;
 }
 
 /** One per branch that was written to within the window, and at least one: see `newestOf`. */

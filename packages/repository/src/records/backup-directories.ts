@@ -16,6 +16,8 @@ export interface BackupDirectory {
   readonly record: BackupRecord | undefined;
   /** Why `backup.json`, which is there, cannot be read. What such a backup refers to is unknown. */
   readonly damage: SoarError | undefined;
+  /** Whether that record is whole, and only had no room beside those that others have put there. */
+  readonly isCrowdedOut?: boolean | undefined;
   /** Every object below it, by name, with its size. */
   readonly objects: ReadonlyMap<string, number>;
   /** When the store says that `backup.json` was stored. */
@@ -93,14 +95,16 @@ async function readDirectory(
   const { label, objects } = listed;
   const directory = { ...listed, kept: objects.has(BACKUP_OBJECTS.keep) };
   if (!objects.has(BACKUP_OBJECTS.record)) return { ...directory, record: undefined, damage: undefined };
+  let isCrowdedOut = false;
   try {
     const record = await requireBackupRecord(store, label, options);
+    isCrowdedOut = true;
     const where = `${store.location}/${backupKey(label, BACKUP_OBJECTS.record)}`;
     return { ...directory, record: records.keep(record, where), damage: undefined };
   } catch (error) {
     // One damaged record must not hide the healthy backups from a restore.
     if (!hasErrorCode(error, "REPOSITORY_DAMAGED")) throw error;
-    return { ...directory, record: undefined, damage: error };
+    return { ...directory, record: undefined, damage: error, isCrowdedOut };
   }
 }
 

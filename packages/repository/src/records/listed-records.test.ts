@@ -52,7 +52,11 @@ test("a record with more entries than any cluster has, or one for which there is
   await putBackupRecord(store, { ...recordOf({ day: 6 }) });
   const settings = Object.fromEntries(Array.from({ length: 2001 }, (_, at) => [`s.${at}`, ""]));
   await store.put(backupKey("2025-01-07", "backup.json"), formatRecord({ ...recordOf({ day: 7 }), settings }));
-  const told = (await listBackupDirectories(store)).map(({ label, record, damage }) => [
+  const directories = await listBackupDirectories(store);
+  expect(directories.filter(({ isCrowdedOut }) => isCrowdedOut).every(({ damage }) => damage !== undefined)).toBe(true);
+  expect(directories.map(({ isCrowdedOut }) => isCrowdedOut)).toContain(true);
+  expect(directories[0]).toMatchObject({ isCrowdedOut: false, damage: { code: "REPOSITORY_DAMAGED" } });
+  const told = directories.map(({ label, record, damage }) => [
     label,
     record?.databases.length,
     damage?.message.replace(/^.*': /, "").replace(/\d+ bytes are/, "N bytes are"),
