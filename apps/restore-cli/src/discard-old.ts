@@ -1,3 +1,4 @@
+import { access } from "node:fs/promises";
 import { resolve } from "node:path";
 import { confirmOptions, defineCommand, formatSize, formatTable } from "@soar/app-kit";
 import { SoarError } from "@soar/errors";
@@ -36,7 +37,7 @@ export const discardOld = defineCommand({
   ],
   async run({ config, positionals, log, output, confirm }) {
     const dataDir = await realDataDirectory(resolve(config.dataDir));
-    const kept = chosen(await listKeptData(dataDir), positionals.directories ?? [], dataDir);
+    const kept = await chosen(await listKeptData(dataDir), positionals.directories ?? [], dataDir);
     if (kept.length === 0)
       return output.report({ json: { version: 1, dataDir, kept }, text: () => `Nothing is kept of ${dataDir}.` });
     if (config.dryRun) {
@@ -67,24 +68,39 @@ function obstacleText(obstacle: SoarError | undefined): string[] {
   return obstacle === undefined ? [] : [`Not removed as things are: ${obstacle.message}`, obstacle.hint ?? ""];
 }
 
-/** Throws `DIRECTORY_FOREIGN` for one that no restore of this data directory kept. */
-function chosen(kept: readonly KeptData[], names: readonly string[], dataDir: string): KeptData[] {
+/** Throws `DIRECTORY_FOREIGN` for one that is not there, or that no restore of this data directory kept. */
+async function chosen(kept: readonly KeptData[], names: readonly string[], dataDir: string): Promise<KeptData[]> {
   if (names.length === 0) return [...kept];
-  return names.map((name) => {
-    const found = kept.find(({ path }) => path === resolve(name));
-    if (found !== undefined) return found;
-    throw new SoarError("DIRECTORY_FOREIGN", `unable to discard '${name}': no restore of '${dataDir}' kept it`, {
-      hint: "Without a directory, the command lists those that it may remove. Nothing was removed.",
-    });
+  const found: KeptData[] = [];
+  for (const name of names) {
+    const one = kept.find(({ path }) => path === resolve(name));
+    if (one === undefined) throw notKept(name, dataDir, await isThere(resolve(name)));
+    found.push(one);
+  }
+  return found;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function notKept(name: string, dataDir: string, isThereNow: boolean): SoarError {
+  const fact = isThereNow ? `no restore of '${dataDir}' kept it` : "nothing is there";
+  return new SoarError("DIRECTORY_FOREIGN", `unable to discard '${name}': ${fact}`, {
+    hint: "Without a directory, the command lists those that it may remove. Nothing was removed.",
   });
 }
 
 function listText(kept: readonly KeptData[]): string {
   return formatTable(
     [{ header: "KEPT" }, { header: "SIZE", align: "right" }, { header: "DIRECTORY" }],
-    kept.flatMap(({ path, kind, bytes, outside }) => [
+    kept.flatMap(({ path, kind, bytes, outside, gone }) => [
       [kind === "cluster" ? "data directory" : "WAL", formatSize(bytes), path],
       ...outside.map((directory) => ["  and", "", directory]),
+      ...gone.map((directory) => ["  not there", "", directory]),
     ]),
     { width: Infinity },
   );

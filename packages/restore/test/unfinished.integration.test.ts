@@ -12,8 +12,9 @@ import {
   forgetRestore,
   listKeptData,
   requireDiscardable,
+  whyNotDiscardable,
 } from "../src/in-place/index.ts";
-import { writeKeptRecord } from "../src/status/kept-record.ts";
+import { readKeptRecord, writeKeptRecord, type KeptRecord } from "../src/status/kept-record.ts";
 import { recordPath, writeRestoreRecord, type RestoreRecord } from "../src/status/restore-record.ts";
 
 // What an interrupted restore has left in the directory of a cluster that somebody went on with.
@@ -172,7 +173,7 @@ test("a kept directory in which a restore was interrupted while it stored WAL is
   await mkdir(path);
   await chown(path, serverUser().uid, serverUser().gid);
   await leaveRecord(480, { phase: "opened" }, path);
-  const kept = [{ path, kind: "cluster", keptAt: undefined, outside: [], bytes: 0 }] as const;
+  const kept = [{ path, kind: "cluster", keptAt: undefined, outside: [], gone: [], bytes: 0 }] as const;
   await expect(requireDiscardable(cluster.dataDir, kept)).rejects.toMatchObject({
     code: "SERVER_UNSUITABLE",
     message: expect.stringContaining("WAL may be in no repository yet") as string,
@@ -218,6 +219,36 @@ describe("what is removed has to be what a restore has put aside", () => {
       code: "DIRECTORY_FOREIGN",
       message: `unable to discard '${keptAs()}': it is not the directory that a restore has put aside, but has its name`,
     });
+    const kept = await listKeptData(cluster.dataDir);
+    expect(kept.map(({ path }) => path)).toEqual([keptAs()]);
+    expect(await whyNotDiscardable(cluster.dataDir, kept)).toMatchObject({ code: "DIRECTORY_FOREIGN" });
+  });
+
+  test("not what lies elsewhere by now, and what a link of its name leads to is shown as it is, or as nothing", async () => {
+    const moved = `${cluster.dataDir}-elsewhere`;
+    await rename(keptAs(), moved);
+    await chown(moved, serverUser().uid, serverUser().gid);
+    await symlink(moved, keptAs());
+    const kept = await listKeptData(cluster.dataDir);
+    expect(kept.map(({ path }) => path)).toEqual([keptAs()]);
+    expect(await whyNotDiscardable(cluster.dataDir, kept)).toMatchObject({ code: "DIRECTORY_FOREIGN" });
+    await rm(moved, { recursive: true });
+    expect(await listKeptData(cluster.dataDir)).toEqual([]);
+  });
+
+  test("and of what belongs to it only what is there is told to be", async () => {
+    const record = (await readKeptRecord(keptAs())) as KeptRecord;
+    const from = (name: string) => `${cluster.dataDir}-${name}`;
+    const moved = ["here", "gone"].map((name, at) => ({
+      link: `pg_tblspc/${at}`,
+      from: from(name),
+      to: `${from(name)}.before-restore-20260110T143000Z`,
+    }));
+    await writeKeptRecord(keptAs(), { ...record, moved });
+    const [here = "", gone = ""] = moved.map(({ to }) => to);
+    await mkdir(here);
+    expect(await listKeptData(cluster.dataDir)).toMatchObject([{ outside: [here], gone: [gone] }]);
+    await rm(here, { recursive: true });
   });
 
   test("not another cluster that was put there", async () => {

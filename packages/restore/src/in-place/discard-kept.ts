@@ -19,8 +19,10 @@ export interface KeptData {
   readonly kind: "cluster" | "wal";
   /** Undefined for WAL, whose name tells it. */
   readonly keptAt: string | undefined;
-  /** Directories outside of it that belong to it. */
+  /** Directories outside of it that belong to it, and are there. */
   readonly outside: readonly string[];
+  /** Those that are not there any more: somebody has moved or removed them. */
+  readonly gone: readonly string[];
   readonly bytes: number;
 }
 
@@ -28,13 +30,14 @@ export interface KeptData {
 export async function listKeptData(dataDir: string): Promise<KeptData[]> {
   const found: KeptData[] = [];
   for (const { keptAs, keptAt, moved } of await listKept(dataDir)) {
-    const outside = moved.map(({ to }) => to);
+    const [outside, gone]: [string[], string[]] = [[], []];
+    for (const { to } of moved) ((await lstatIfPresent(to)) === undefined ? gone : outside).push(to);
     let bytes = 0;
     for (const path of [keptAs, ...outside]) bytes += await allocatedBytes(path);
-    found.push({ path: keptAs, kind: "cluster", keptAt, outside, bytes });
+    found.push({ path: keptAs, kind: "cluster", keptAt, outside, gone, bytes });
   }
   for (const path of await listSavedWal(dataDir))
-    found.push({ path, kind: "wal", keptAt: undefined, outside: [], bytes: await allocatedBytes(path) });
+    found.push({ path, kind: "wal", keptAt: undefined, outside: [], gone: [], bytes: await allocatedBytes(path) });
   return found;
 }
 
@@ -72,13 +75,13 @@ export async function requireDiscardable(dataDir: string, kept: readonly KeptDat
   }
 }
 
-/** What `requireDiscardable` rejects with for a reason that may pass; undefined where nothing speaks against a removal. */
+/** What `requireDiscardable` rejects with because of what is there; undefined where nothing speaks against a removal. */
 export async function whyNotDiscardable(dataDir: string, kept: readonly KeptData[]): Promise<SoarError | undefined> {
   try {
     await requireDiscardable(dataDir, kept);
     return undefined;
   } catch (error) {
-    if (hasErrorCode(error, "SERVER_UNSUITABLE", "SERVER_RUNNING")) return error;
+    if (hasErrorCode(error, "SERVER_UNSUITABLE", "SERVER_RUNNING", "DIRECTORY_FOREIGN")) return error;
     throw error;
   }
 }

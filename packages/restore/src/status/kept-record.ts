@@ -1,6 +1,5 @@
-import { stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
-import { namesIfPresent, readTextIfPresent, replaceFile } from "@soar/durable-files";
+import { namesIfPresent, readTextIfPresent, replaceFile, statIfPresent } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { parseJsonAs } from "@soar/repository";
 import * as v from "valibot";
@@ -156,6 +155,7 @@ async function besides(prefix: string): Promise<string[]> {
   const names = (await namesIfPresent(parent, { hint: OWNER_HINT })) ?? [];
   const found: string[] = [];
   for (const name of names.filter((one) => one.startsWith(basename(prefix))).sort())
-    if ((await stat(join(parent, name))).isDirectory()) found.push(join(parent, name));
+    // A link that leads nowhere is what somebody has left who took the directory elsewhere.
+    if ((await statIfPresent(join(parent, name)))?.isDirectory() === true) found.push(join(parent, name));
   return found;
 }
