@@ -4,7 +4,7 @@ import { isZero } from "./page-content.ts";
 import { PageJudge, type PageFault, type PageRules } from "./page-judge.ts";
 import { findSmallFault } from "./small-files.ts";
 import { findStateFault } from "./transaction-states.ts";
-import { holdsTransactions, keepsItsPages } from "./watched-files.ts";
+import { holdsCommitTimes, holdsTransactions, keepsItsPages } from "./watched-files.ts";
 
 /** What the pages of one file say by themselves, and compared with the backup. */
 export interface JudgedFile {
@@ -49,11 +49,11 @@ export async function judgeFile(file: FileHandle, name: string, rules: PageRules
     const fault = found?.kind === "damage" ? found : undefined;
     unknown ??= found;
     if (hasZeros) addZeros(zeros, bytes, { block, blockSize });
-    if (fault === undefined && backedUp !== undefined && holdsTransactions(name)) {
+    if (fault === undefined && backedUp !== undefined && (holdsTransactions(name) || holdsCommitTimes(name))) {
       const before = await backedUp.read(position, length);
       const changed = findLost(name, bytes, before, blockSize);
       if (changed?.fault === "changed")
-        return { bytes: position + length, fault: changedState(block + changed.page), zeros };
+        return { bytes: position + length, fault: changedState(name, block + changed.page), zeros };
       if (changed !== undefined)
         lost ??= { block: block + changed.page, before: Buffer.from(pageAt(before, changed.page, blockSize)) };
     }
@@ -67,8 +67,9 @@ function smallFault(name: string, bytes: Buffer, { postgresMajor }: PageRules): 
   return why === undefined ? undefined : { kind: "damage", block: undefined, why };
 }
 
-function changedState(block: number): FileFault {
-  return { kind: "damage", block, why: "a transaction that had ended has ended in another way" };
+function changedState(name: string, block: number): FileFault {
+  const how = holdsCommitTimes(name) ? "at another time" : "in another way";
+  return { kind: "damage", block, why: `a transaction that had ended has ended ${how}` };
 }
 
 /** The first page whose states are others, or else the first that lacks some. */

@@ -134,3 +134,18 @@ test("with checksums a page that is no page is told, unless it was so in the bac
   ]);
   expect(asked).toContain("base/1/1259");
 });
+
+test("times of commits are compared with the backup, and their files may be gone", async () => {
+  mkdirSync(inRoot("data/pg_commit_ts"));
+  const name = inRoot("data/pg_commit_ts/0000");
+  writeFileSync(name, pages(3));
+  const list = await since();
+  const backup = sideOf(async () => pages(3));
+  writeFileSync(name, pages(4));
+  const { readFiles } = await look({ list, rules: { ...RULES, backup } });
+  expect(readFiles.map(({ file, fault }) => [file.name, fault])).toEqual([
+    ["pg_commit_ts/0000", { kind: "damage", block: 0, why: "a transaction that had ended has ended at another time" }],
+  ]);
+  rmSync(name);
+  expect(await look({ list, rules: { ...RULES, backup } })).toMatchObject({ readFiles: [], lessThere: [] });
+});

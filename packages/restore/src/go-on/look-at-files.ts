@@ -4,7 +4,7 @@ import { Tally, type Counted } from "../work-done.ts";
 import type { BlockRange, FileList, ListedFile } from "./file-list.ts";
 import { judgeFile, type JudgedFile } from "./judge-pages.ts";
 import type { PageRules } from "./page-judge.ts";
-import { watchedFiles, type ClusterPlaces, type WatchedFile } from "./watched-files.ts";
+import { holdsCommitTimes, watchedFiles, type ClusterPlaces, type WatchedFile } from "./watched-files.ts";
 
 export interface LookOptions extends ClusterPlaces {
   readonly owner?: Owner | undefined;
@@ -67,7 +67,7 @@ export async function lookAtFiles(options: LookOptions): Promise<Looked> {
   const lessThere = [...(list?.files ?? [])].flatMap(([name, { size }]) => {
     const left = files.get(name)?.size;
     // A crash empties unlogged tables.
-    return (left ?? -1n) < size && !rules.isUnlogged(name)
+    return (left ?? -1n) < size && !rules.isUnlogged(name) && !holdsCommitTimes(name)
       ? [{ name, listed: Number(size), now: Number(left ?? 0n) }]
       : [];
   });

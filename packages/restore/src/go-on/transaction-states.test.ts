@@ -47,6 +47,22 @@ test.each(["pg_multixact/offsets/0000", "pg_multixact/members/0000"])("%s is wri
   );
 });
 
+test("the time of a commit may be gone with all others, and is never another", () => {
+  const at = (time: bigint, origin: number): Buffer => {
+    const entry = Buffer.alloc(10);
+    entry.writeBigInt64LE(time);
+    entry.writeUInt16LE(origin, 8);
+    return Buffer.concat([Buffer.alloc(10), entry]);
+  };
+  const name = "pg_commit_ts/0000";
+  expect(fault(at(5n, 0), at(5n, 0), name)).toBeUndefined();
+  expect(fault(at(0n, 0), at(5n, 1), name)).toBeUndefined();
+  expect(fault(at(5n, 1), at(0n, 0), name)).toBeUndefined();
+  expect(fault(at(5n, 1), at(6n, 1), name)).toBe("changed");
+  expect(fault(at(5n, 1), at(5n, 2), name)).toBe("changed");
+  expect(fault(at(5n, 1), Buffer.alloc(0), name)).toBeUndefined();
+});
+
 test("only pages behind the last checkpoint may have been made anew since, and not be written yet", () => {
   const control = {
     pgMajor: 18,

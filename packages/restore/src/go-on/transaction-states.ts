@@ -1,8 +1,9 @@
 import { parseStateFile, stateDistance } from "@soar/pg-tools/changed-blocks";
 import type { ControlFile } from "@soar/pg-tools/control-file";
+import { holdsCommitTimes } from "./watched-files.ts";
 
 /**
- * How a page of `pg_xact` or `pg_multixact` differs from what the backup has of it. `changed`: a transaction that had ended has
+ * How a page of `pg_xact`, `pg_multixact` or `pg_commit_ts` differs from what the backup has of it. `changed`: a transaction that had ended has
  * another end, which none can have. `lost`: it has none, as in a page that replay made anew and its server has not written since.
  */
 export type StateFault = "changed" | "lost";
@@ -14,6 +15,7 @@ const ABORTED = 2;
 
 /** Undefined where a server that replays and writes WAL can have made it of what the backup has. */
 export function findStateFault(name: string, now: Buffer, before: Buffer): StateFault | undefined {
+  if (holdsCommitTimes(name)) return hasOtherTime(now, before) ? "changed" : undefined;
   const faultOf = name.startsWith("pg_xact/") ? faultOfStates : faultOfMember;
   let found: StateFault | undefined;
   for (let at = 0; at < Math.min(now.length, before.length); at += 1) {
@@ -23,6 +25,17 @@ export function findStateFault(name: string, now: Buffer, before: Buffer): State
     found ??= fault;
   }
   return found;
+}
+
+/** `CommitTimestampEntry`: the time, of which 0 is none, and the origin. */
+const ENTRY_BYTES = 10;
+
+function hasOtherTime(now: Buffer, before: Buffer): boolean {
+  for (let at = 0; at + ENTRY_BYTES <= Math.min(now.length, before.length); at += ENTRY_BYTES) {
+    const isSet = now.readBigInt64LE(at) !== 0n && before.readBigInt64LE(at) !== 0n;
+    if (isSet && now.compare(before, at, at + ENTRY_BYTES, at, at + ENTRY_BYTES) !== 0) return true;
+  }
+  return false;
 }
 
 function faultOfStates(is: number, was: number): StateFault | undefined {

@@ -17,6 +17,8 @@ export interface WatchedFile extends FoundFile {
 
 /** Transaction states, which are pages without checksums. */
 const TRANSACTIONS = /^pg_(?:xact|multixact\/(?:offsets|members))\/[0-9A-F]+$/;
+/** The like, but for this: a server that is started without track_commit_timestamp removes them all, and no WAL says so (DeactivateCommitTs). */
+const COMMIT_TIMES = /^pg_commit_ts\/[0-9A-F]+$/;
 const OF_DATABASES = /^(?:global|base\/\d+|pg_tblspc\/\d+\/PG_\d+_\d+\/\d+)\/(?:PG_VERSION|pg_filenode\.map)$/;
 
 /** Whether the files of these names are pages of which none that was in use becomes zeros again; free space maps may be lost at any time. */
@@ -30,6 +32,11 @@ export function holdsTransactions(name: string): boolean {
   return TRANSACTIONS.test(name);
 }
 
+/** Whether a file of this name has times of commits, which may be gone at any time, and are never others. */
+export function holdsCommitTimes(name: string): boolean {
+  return COMMIT_TIMES.test(name);
+}
+
 /** Looks at all of them without reading any. Rejects with `FILE_UNREADABLE` where it may not look. */
 export async function watchedFiles({ dataDir, tablespaces }: ClusterPlaces): Promise<Map<string, WatchedFile>> {
   const found = await filesOf({ dataDir, tablespaces: tablespaces.values() });
@@ -39,7 +46,11 @@ export async function watchedFiles({ dataDir, tablespaces }: ClusterPlaces): Pro
 
 function isWatched(name: string): boolean {
   return (
-    name === "PG_VERSION" || parseRelationPath(name) !== undefined || TRANSACTIONS.test(name) || OF_DATABASES.test(name)
+    name === "PG_VERSION" ||
+    parseRelationPath(name) !== undefined ||
+    TRANSACTIONS.test(name) ||
+    COMMIT_TIMES.test(name) ||
+    OF_DATABASES.test(name)
   );
 }
 
