@@ -1,15 +1,26 @@
-import { openStore, readObject } from "@soar/storage";
+import { type ObjectStore, openStore, readObject } from "@soar/storage";
 import type { SoarWorld } from "./soar-world.ts";
 
-/** The same backup once more, as one that was taken months ago. */
-export async function copyAsOld({ settings, s3 }: SoarWorld, label: string, oldLabel: string): Promise<void> {
-  const store = openStore({
+function storeOf({ settings, s3 }: SoarWorld): ObjectStore {
+  return openStore({
     url: settings["BACKUP_BUCKET"] ?? "",
     endpoint: s3.endpoint,
     region: s3.region,
     pathStyle: true,
     credentials: s3,
   });
+}
+
+/** Everything of one backup. */
+export async function removeBackup(world: SoarWorld, label: string): Promise<void> {
+  const store = storeOf(world);
+  for await (const { key } of store.list(`base/${label}/`)) await store.remove([key]);
+  await store.close();
+}
+
+/** The same backup once more, as one that was taken months ago. */
+export async function copyAsOld(world: SoarWorld, label: string, oldLabel: string): Promise<void> {
+  const store = storeOf(world);
   for await (const { key } of store.list(`base/${label}/`)) {
     const name = key.slice(`base/${label}/`.length);
     const body = await readObject(store, key);

@@ -2,19 +2,12 @@ import { existsSync, lutimesSync, mkdirSync, readdirSync, readFileSync, rmSync }
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { requireInstallation } from "@soar-tooling/postgres-clusters";
-import type { ProgramResult, StartedProgram } from "@soar-tooling/test-bench";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
+import { endOf, finishesIn, interruptIn, signalRounds, type Interrupted } from "../src/interrupting.ts";
 import { type Binary, createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
 
-/*
- * Signals at any moment of each program's first and last second. `SOAR_SIGNAL_ROUNDS=125` makes 500 rounds of all four;
- * `SOAR_SIGNAL_SEED` repeats a run as far as a clock can be repeated.
- */
-const ROUNDS = Number(process.env["SOAR_SIGNAL_ROUNDS"] ?? 2);
-const SEED = Number(process.env["SOAR_SIGNAL_SEED"] ?? 1);
-/** More than any of them takes to give up what it has begun. */
-const SOON_MS = 40_000;
+// Signals at any moment of each program's first and last second. `SOAR_SIGNAL_ROUNDS=125` makes 500 rounds of all four.
 
 let world: SoarWorld;
 let temp: string;
@@ -33,62 +26,18 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-/** mulberry32: the same numbers for the same seed, everywhere. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const spoolDir = (): string => world.settings["BACKUP_SPOOL_DIR"] ?? "";
 const settings = (): Record<string, string> => ({ BACKUP_TEMP_DIR: temp, TMPDIR: temp });
 
-async function finishes(binary: Binary, args: readonly string[]): Promise<number> {
-  const startedAt = performance.now();
-  const { status, stderr } = await world.run(binary, args, { settings: settings() });
-  expect(status, `${binary} ${args.join(" ")}: ${stderr}`).toBe(0);
-  return performance.now() - startedAt;
-}
-
-async function endOf(program: StartedProgram, told: string): Promise<ProgramResult> {
-  const limit = new AbortController();
-  const late = delay(SOON_MS, "late" as const, { signal: limit.signal }).catch(() => "late" as const);
-  const end = await Promise.race([program.result, late]);
-  limit.abort();
-  if (end === "late") program.kill("SIGKILL");
-  expect(end, `${told}: it does not end\n${program.printed()}`).not.toBe("late");
-  return await program.result;
-}
-
-interface Interrupted extends ProgramResult {
-  readonly told: string;
-}
-
-/** Starts a program, signals it in the first or the last second of the time that it takes, and waits for its end. */
-async function interrupt(
+const finishes = (binary: Binary, args: readonly string[]): Promise<number> =>
+  finishesIn({ ...world, settings: settings() }, binary, args);
+const interrupt = (
   random: () => number,
   binary: Binary,
-  { args, tookMs }: { readonly args: readonly string[]; readonly tookMs: number },
-): Promise<Interrupted> {
-  const signal = random() < 0.5 ? "SIGTERM" : "SIGKILL";
-  const afterMs = Math.round((random() < 0.5 ? 0 : Math.max(0, tookMs - 1_000)) + random() * 1_000);
-  const told = `${binary}, ${signal} after ${afterMs} ms of ${Math.round(tookMs)}`;
-  const program = world.start(binary, args, { settings: settings() });
-  await Promise.race([delay(afterMs), program.result]);
-  program.kill(signal);
-  const end = await endOf(program, told);
-  // Neither a success that was none, nor a status that PostgreSQL takes for a signal.
-  if (end.signal === null) expect(end.status, `${told}\n${end.stderr}`).toBeLessThanOrEqual(125);
-  else expect(["SIGTERM", "SIGKILL"], told).toContain(end.signal);
-  expect(end.stderr, told).not.toContain("This is a bug");
-  return { ...end, told };
-}
+  options: { readonly args: readonly string[]; readonly tookMs: number },
+): Promise<Interrupted> => interruptIn({ ...world, settings: settings() }, random, binary, options);
 
-const rounds = Array.from({ length: ROUNDS }, (_, round) => ({ round, random: randomFrom(SEED * 1_000 + round) }));
+const rounds = signalRounds(2);
 const LIMIT = { timeout: 180_000 };
 
 describe("SIGTERM and SIGKILL at any moment leave nothing behind that the next run stumbles over:", () => {
