@@ -1,19 +1,18 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { requireMajor } from "@soar/pg-tools/majors";
 import { listBackupRecords } from "@soar/repository";
-import { adoptTestCluster, postgresMajors } from "@soar-tooling/postgres-clusters";
-import { freePort, serverUser } from "@soar-tooling/test-bench";
+import { adoptTestCluster, postgresMajors, requireInstallation } from "@soar-tooling/postgres-clusters";
+import { freePort, requires, serverUser } from "@soar-tooling/test-bench";
 import { expect, test } from "vitest";
 import { createRestoreWorld } from "./restore-world.ts";
 
-const majors = postgresMajors().filter(({ major }) => requireMajor(major).accessFileSettings.includes("hosts_file"));
-
-// From PostgreSQL 19 on: certificates by the name of the host that a client asks for.
-test.each(majors)(
-  "pg_hosts.conf of PostgreSQL $version comes back from outside of the data directory, as Debian has it",
-  async (installation) => {
+// Certificates by the name of the host that a client asks for.
+test(
+  "pg_hosts.conf of PostgreSQL 19 comes back from outside of the data directory, as Debian has it",
+  requires("major-19"),
+  async () => {
+    const installation = postgresMajors().find(({ major }) => major === 19) ?? requireInstallation();
     await using debian = await createRestoreWorld({ installation, start: false });
     const { cluster, directory } = debian;
     const etc = join(directory, "etc");
