@@ -69,13 +69,13 @@ async function lookAtFollowed(
 
 /** The restore has done what it was asked: it can be gone on with, and nobody has to. */
 async function stayAtTarget(
-  { dataDir, tablespaces, owner, keeper, signal }: Run,
+  { dataDir, tablespaces, owner, jobs, keeper, signal }: Run,
   outcome: Outcome,
   doubts: readonly DoubtfulPage[],
 ): Promise<void> {
   const common = { phase: "at-target" } as const;
   if (outcome.kind === "paused") {
-    await noteFiles({ dataDir, tablespaces, owner, signal }, "at-target", doubts);
+    await noteFiles({ dataDir, tablespaces, owner, jobs, signal }, "at-target", doubts);
     // A run that follows finds it paused since an earlier one.
     const pausedAt = keeper.record.pausedAt ?? new Date().toISOString();
     await keeper.note({ ...common, outcome: recordedOf(outcome, "paused"), pausedAt });

@@ -11,18 +11,27 @@ import { type ObjectStore, readObject } from "@soar/storage";
 import type { BlockRange } from "./file-list.ts";
 import { isZero } from "./page-content.ts";
 
+/** Files that are compared at once: each has some 20 MB of pages in memory, of its own and of the backup. */
+export const MOST_AT_ONCE = 4;
+
 /** Pages as the backup has them: fetched for those that have to be compared. */
 export class BackupPages implements AsyncDisposable {
   readonly #store: ObjectStore;
   readonly #backup: BackupRecord;
   readonly #signal: AbortSignal | undefined;
+  readonly #jobs: number;
   #table: Promise<TableOutline> | undefined;
   #pool: CodecPool | undefined;
   readonly #entries = new Map<string, Map<string, PlacedEntry>>();
   /** Directories with files, by the archive's name. */
   readonly #directories = new Map<string, ReadonlySet<string>>();
 
-  constructor(store: ObjectStore, backup: BackupRecord, { signal }: { readonly signal?: AbortSignal | undefined }) {
+  constructor(
+    store: ObjectStore,
+    backup: BackupRecord,
+    { jobs = 1, signal }: { readonly jobs?: number | undefined; readonly signal?: AbortSignal | undefined },
+  ) {
+    this.#jobs = Math.min(Math.max(jobs, 1), MOST_AT_ONCE);
     this.#store = store;
     this.#backup = backup;
     this.#signal = signal;
@@ -69,6 +78,14 @@ export class BackupPages implements AsyncDisposable {
     return this.#directories.get(archiveName)?.has(directoryOf(path)) === true;
   }
 
+  /** Where the backup has a file, as a number that grows in the order in which it is stored; infinite for what it lacks. */
+  readonly placeOf = async (name: string): Promise<number> => {
+    const { archive, entry } = (await this.#find(name)) ?? {};
+    if (archive === undefined || entry?.type !== "file") return Infinity;
+    const { archives } = await this.#outline();
+    return archives.indexOf(archive) * MOST_MEMBERS + entry.member;
+  };
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool?.close();
   }
@@ -77,21 +94,26 @@ export class BackupPages implements AsyncDisposable {
   async *#read(name: string, from: number, to: number): AsyncGenerator<Buffer, void, undefined> {
     const { archive, entry } = (await this.#find(name)) ?? {};
     if (archive === undefined || entry?.type !== "file" || entry.size <= from) return;
-    this.#pool ??= createCodecPool({ workers: 1 });
+    this.#pool ??= createCodecPool({ workers: this.#jobs });
     yield* readEntry(archive, entry, {
       pool: this.#pool,
       offset: from,
       length: Math.min(to, entry.size) - from,
       gapBytes: 0,
+      // Several files are read at once.
+      parallel: 1,
       signal: this.#signal,
       fetch: (key, offset, length, signal) => readObject(this.#store, key, { range: { offset, length }, signal }),
     });
   }
 
+  async #outline(): Promise<TableOutline> {
+    return await (this.#table ??= readBackupOutline(this.#store, tableOf(this.#backup), { signal: this.#signal }));
+  }
+
   async #find(name: string): Promise<{ readonly archive: ArchiveOutline; readonly entry: PlacedEntry } | undefined> {
-    this.#table ??= readBackupOutline(this.#store, tableOf(this.#backup), { signal: this.#signal });
     const [archiveName, path] = placeInBackup(name);
-    const archive = (await this.#table).archives.find((one) => one.name === archiveName);
+    const archive = (await this.#outline()).archives.find((one) => one.name === archiveName);
     if (archive === undefined) return undefined;
     let entries = this.#entries.get(archiveName);
     if (entries === undefined) {
@@ -104,6 +126,9 @@ export class BackupPages implements AsyncDisposable {
     return entry === undefined ? undefined : { archive, entry };
   }
 }
+
+/** More than an archive has. */
+const MOST_MEMBERS = 2 ** 40;
 
 /** What lies between two ranges and is cheaper to read than to ask for what is behind it. */
 const GAP_BYTES = 1024 * 1024;

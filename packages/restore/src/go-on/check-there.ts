@@ -40,6 +40,8 @@ export interface CheckThereOptions extends ClusterPlaces {
   readonly approach: Approach;
   /** Whether this is the place of the cluster that was backed up, whose server archives into its repository. */
   readonly inPlace: boolean;
+  /** Files that are read at once. */
+  readonly jobs?: number | undefined;
   readonly owner?: Owner | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -55,7 +57,7 @@ export async function checkWhatIsThere(
   { backup }: { readonly backup: BackupRecord },
   options: CheckThereOptions,
 ): Promise<FoundThere | undefined> {
-  const { approach, dataDir, signal } = options;
+  const { approach, dataDir, jobs, signal } = options;
   if (approach.kind === "fill" || approach.kind === "replace" || approach.kind === "refill") return undefined;
   if (approach.kind === "opened") return undefined;
   const { left, stopLsn } = approach.earlier;
@@ -65,7 +67,7 @@ export async function checkWhatIsThere(
   if (moved !== undefined) throw damaged(dataDir, moved);
   const list = await readFileList(dataDir);
   const server = await readServer(dataDir);
-  await using pages = new BackupPages(store, backup, { signal });
+  await using pages = new BackupPages(store, backup, { jobs, signal });
   const past = await pastOf(store, backup, list, server, { ...options, targetLsn: parseLsn(stopLsn) });
   const side = {
     pages,
@@ -180,11 +182,11 @@ export async function requireWritten(
  * what they are now nobody has proved.
  */
 export async function noteFiles(
-  { dataDir, tablespaces, owner, signal }: ClusterPlaces & Pick<CheckThereOptions, "owner" | "signal">,
+  { dataDir, tablespaces, owner, jobs, signal }: ClusterPlaces & Pick<CheckThereOptions, "owner" | "jobs" | "signal">,
   moment: FileList["moment"],
   doubts: readonly DoubtfulPage[] = [],
 ): Promise<void> {
-  const places = { dataDir, tablespaces, owner, signal };
+  const places = { dataDir, tablespaces, owner, jobs, signal };
   if (moment === "before-recovery") {
     const files = [...(await watchedFiles(places))].map(
       ([name, file]) => [name, { ...file, zeros: undefined }] as const,

@@ -149,3 +149,23 @@ test("times of commits are compared with the backup, and their files may be gone
   rmSync(name);
   expect(await look({ list, rules: { ...RULES, backup } })).toMatchObject({ readFiles: [], lessThere: [] });
 });
+
+test("files are read in the order of the backup, several at once and never more than asked for", async () => {
+  const names = Array.from({ length: 12 }, (_, at) => `base/1/${3000 + at}`);
+  for (const name of names) writeFileSync(inRoot("data", name), pages(1));
+  const order = new Map(names.map((name, at) => [name, (at * 7) % 12]));
+  let [now, most] = [0, 0];
+  const all = Promise.withResolvers<void>();
+  const side = sideOf(async () => {
+    most = Math.max(most, (now += 1));
+    if (now === 3) all.resolve();
+    await all.promise;
+    now -= 1;
+    return pages(1);
+  });
+  const backup = { ...side, pages: { ...side.pages, placeOf: async (name: string) => order.get(name) ?? Infinity } };
+  const { readFiles } = await look({ rules: { ...RULES, backup }, jobs: 3 });
+  const ordered = names.toSorted((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
+  expect(readFiles.slice(0, 12).map(({ file }) => file.name)).toEqual(ordered);
+  expect(most).toBe(3);
+});

@@ -1,5 +1,7 @@
 import { openOrdinaryIfPresent } from "@soar/durable-files/if-present";
 import type { Owner } from "@soar/durable-files";
+import { mapOrdered } from "@soar/task-pool";
+import { MOST_AT_ONCE } from "./backup-pages.ts";
 import { Tally, type Counted } from "../work-done.ts";
 import type { BlockRange, FileList, ListedFile } from "./file-list.ts";
 import { judgeFile, type JudgedFile } from "./judge-pages.ts";
@@ -11,6 +13,8 @@ export interface LookOptions extends ClusterPlaces {
   readonly rules: PageRules;
   /** What is known of an earlier moment. Without it every file is read. */
   readonly list: FileList | undefined;
+  /** Files that are read at once; one unless said otherwise. */
+  readonly jobs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -38,9 +42,12 @@ export interface LessThere {
   readonly now: number;
 }
 
-/** Looks at what a server may only have changed by replaying or writing WAL, and reads what was changed. */
+/** Small ones that are read behind a large one. */
+const MOST_WAITING = 16;
+
+/** Looks at what a server may only have changed by replaying or writing WAL, and reads what was changed, in the order of the backup. */
 export async function lookAtFiles(options: LookOptions): Promise<Looked> {
-  const { list, signal } = options;
+  const { list, signal, jobs = 1 } = options;
   const now = await watchedFiles(options);
   const [untouched, readBytes] = [new Tally(), new Tally()];
   const files = new Map<string, WatchedFile & Pick<ListedFile, "zeros">>();
@@ -50,19 +57,25 @@ export async function lookAtFiles(options: LookOptions): Promise<Looked> {
     isUnlogged: (name: string) => now.has(initForkOf(name)),
     known: { hasUnknown: false },
   };
+  const changed: WatchedFile[] = [];
   for (const [name, file] of now) {
-    signal?.throwIfAborted();
     const listed = list?.files.get(name);
     if (listed !== undefined && isSame(file, listed)) {
       untouched.add(1);
       files.set(name, { ...file, zeros: listed.zeros });
-      continue;
-    }
+    } else changed.push(file);
+  }
+  const read = async (file: WatchedFile): Promise<ReadFile | undefined> => {
     const judged = await readOne(file, { ...options, rules });
+    return judged === undefined ? undefined : { ...judged, file, listed: list?.files.get(file.name) };
+  };
+  const ordered = await inOrder(changed, options.rules);
+  const limits = { maxItems: Math.min(Math.max(jobs, 1), MOST_AT_ONCE), maxWaiting: MOST_WAITING, signal };
+  for await (const judged of mapOrdered(ordered, read, limits)) {
     if (judged === undefined) continue;
     readBytes.add(judged.bytes);
-    readFiles.push({ ...judged, file, listed });
-    files.set(name, { ...file, zeros: judged.zeros });
+    readFiles.push(judged);
+    files.set(judged.file.name, { ...judged.file, zeros: judged.zeros });
   }
   const lessThere = [...(list?.files ?? [])].flatMap(([name, { size }]) => {
     const left = files.get(name)?.size;
@@ -72,6 +85,15 @@ export async function lookAtFiles(options: LookOptions): Promise<Looked> {
       : [];
   });
   return { files, untouched: untouched.total, readFiles, readBytes: readBytes.total, lessThere };
+}
+
+/** As the backup has them: what one asks of its table serves the next. */
+async function inOrder(files: readonly WatchedFile[], { backup }: PageRules): Promise<readonly WatchedFile[]> {
+  const placeOf = backup?.pages.placeOf;
+  if (placeOf === undefined) return files;
+  const placed: { readonly file: WatchedFile; readonly place: number }[] = [];
+  for (const file of files) placed.push({ file, place: await placeOf(file.name) });
+  return placed.toSorted((a, b) => a.place - b.place).map(({ file }) => file);
 }
 
 function isSame(now: WatchedFile, { ino, size, ctimeNs }: ListedFile): boolean {

@@ -6,7 +6,7 @@ import { hasOnlyLostBits, hasSoundHeader, isSameButHints, isUnfilled, isZero } f
 
 /** What pages are compared with. */
 export interface BackupSide {
-  readonly pages: Pick<BackupPages, "open" | "hasDatabaseOf">;
+  readonly pages: Pick<BackupPages, "open" | "hasDatabaseOf"> & Partial<Pick<BackupPages, "placeOf">>;
   /** Whatever is changed by WAL behind it names a later position. */
   readonly startLsn: bigint;
   /** Whether the server replays WAL still, and writes none. */
