@@ -13,6 +13,7 @@ describe.each(majors)(
   "on PostgreSQL $version, whose event triggers write down every login and forbid some,",
   (installation: PostgresInstallation) => {
     let world: SoarWorld;
+    const isDumped = installation.programs.has("pg_dump");
 
     /** The server's own programs, and the older `pg_dump` that this machine has: it comes in, and finds a server that it cannot dump. */
     const scratch = (): Record<string, string> => {
@@ -77,11 +78,10 @@ describe.each(majors)(
       const { stdout, stderr } = await world.run("soar-backup-verify", args, { settings: scratch() });
       if (stdout === "") throw new Error(stderr);
       const { checks } = JSON.parse(stdout) as { checks: { kind: string; outcome: string; detail: string }[] };
-      // The older programs cannot read what the newer server is made of.
+      // Older programs cannot read what the newer server is made of.
       const failed = checks.filter(({ outcome, kind }) => outcome === "failed" && kind !== "page-checksums");
-      expect(failed).toMatchObject([
-        { kind: "schema-dump", detail: expect.stringContaining("because of server version mismatch") as unknown },
-      ]);
+      const mismatch = expect.stringContaining("because of server version mismatch") as unknown;
+      expect(failed).toMatchObject(isDumped ? [] : [{ kind: "schema-dump", detail: mismatch }]);
       expect(checks).toContainEqual(
         expect.objectContaining({
           kind: "amcheck",
@@ -93,8 +93,9 @@ describe.each(majors)(
     test("a table of the database that lets nobody in is rescued, as far as its dump", async () => {
       const file = join(world.directory, "kept.out");
       const args = ["table", "kept", "--database", "forbidden", "--latest", "--output", file];
-      const { stderr } = await world.run("soar-restore", args, { settings: scratch() });
-      expect(stderr).toContain("aborting because of server version mismatch");
+      const { status, stderr } = await world.run("soar-restore", args, { settings: scratch() });
+      if (isDumped) expect(status, stderr).toBe(0);
+      else expect(stderr).toContain("aborting because of server version mismatch");
     });
 
     test("the server comes back in its place; nobody of ours was written down, every database was entered", async () => {
