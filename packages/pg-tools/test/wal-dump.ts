@@ -28,9 +28,9 @@ function describe(rmgr: string, xid: string, text: string): string | undefined {
   const [, type = "", rest = ""] = /^(\S+) ?(.*)$/.exec(text) ?? [];
   if (rmgr === "XLOG") {
     if (type.startsWith("CHECKPOINT_")) {
-      const [, redo = "", timelines = ""] = /^\S+ redo ([0-9A-F/]+)(; tli \d+; prev tli \d+)/.exec(text) ?? [];
-      // From PostgreSQL 19 on with zeros.
-      return `${type} redo ${formatLsn(parseLsn(redo))}${timelines}`;
+      const [, redo, timelines = ""] = /^\S+ redo ([0-9A-F/]+)(; tli \d+; prev tli \d+)/.exec(text) ?? [];
+      // From PostgreSQL 19 on with zeros; CHECKPOINT_REDO, from 17 on, has none.
+      return redo && `${type} redo ${formatLsn(parseLsn(redo))}${timelines}`;
     }
     return ["RESTORE_POINT", "PARAMETER_CHANGE", "SWITCH"].includes(type) ? text.trimEnd() : undefined;
   }
