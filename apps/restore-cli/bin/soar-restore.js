@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 
 function asksAgain() {
   if (process.argv.some((word) => word.startsWith("--plan"))) return false;
-  return process.argv.includes("--standby") || existsSync("standby.signal");
+  return process.argv.some((word) => /^--standby(?:=|$)/.test(word)) || existsSync("standby.signal");
 }
 
 // Loads the bundle, and says what to do when there is none. Status 70 is the answer until the program itself sets another:

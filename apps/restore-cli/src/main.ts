@@ -25,7 +25,7 @@ await runApp({
     if (command !== "wal-fetch" && !asksForWal(process.argv.slice(2))) return status;
     const isPlanned = process.argv.some((word) => word === "--plan" || word.startsWith("--plan="));
     // A standby asks again, whatever went wrong, and 126 would end it.
-    if (!isPlanned && isStandby(process.argv.includes("--standby"))) return 1;
+    if (!isPlanned && isStandby(process.argv.some((word) => /^--standby(?:=|$)/.test(word)))) return 1;
     if (!hasErrorCode(error, "WAL_END")) return 126;
     // The shell line of a restore maps its private status itself; else, 1 is what PostgreSQL understands.
     return isPlanned ? ABSENT_STATUS : 1;

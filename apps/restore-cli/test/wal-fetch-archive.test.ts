@@ -36,10 +36,14 @@ afterEach(() => world.dispose());
 const TARGET = "pg_wal/RECOVERYXLOG";
 const delivered = (): Buffer => readFileSync(join(world.directory, TARGET));
 
-function fetchWal(name: string, ...more: readonly string[]): Promise<ProgramResult> {
+function fetchWalTo(path: string, name: string, ...more: readonly string[]): Promise<ProgramResult> {
   const env = { BACKUP_BUCKET: `file://${world.bucketDirectory}` };
-  return runRestore(["wal-fetch", ...more, name, TARGET], { cwd: world.directory, env });
+  return runRestore(["wal-fetch", ...more, name, path], { cwd: world.directory, env });
 }
+
+/** As PostgreSQL asks for what it replays. */
+const fetchWal = (name: string, ...more: readonly string[]): Promise<ProgramResult> =>
+  fetchWalTo(TARGET, name, ...more);
 
 const becomeStandby = (): void => writeFileSync(join(world.directory, "standby.signal"), "");
 /** As PostgreSQL keeps what it was given of a history. */
@@ -85,8 +89,8 @@ describe.each([
   });
 
   test("is never told so in a hole", async () => {
-    await world.store.remove([(await findWalObjects(world.store, segmentName(2)))[0]?.key ?? ""]);
-    expectNothing(await fetchWal(segmentName(2)), failure, /although '000000010000000000000003' is/);
+    await archive(world.store, segmentName(7, 2), segmentBytes(7, 2));
+    expectNothing(await fetchWal(segmentName(6, 2)), failure, /although '000000020000000000000007' is/);
   });
 
   test("gets nothing that is damaged, and what is not, in another codec", async () => {
@@ -128,9 +132,53 @@ test("a standby of the newest timeline gets nothing of an abandoned one before i
   expect(delivered().equals(segmentBytes(5))).toBe(true);
 });
 
-test("pg_rewind gets the segments of a branch that was left, by name", async () => {
-  expect(await fetchWal(segmentName(5))).toMatchObject({ status: 0 });
-  expect(delivered().equals(segmentBytes(5))).toBe(true);
+test("pg_rewind gets the segments of a branch that was left, whatever its target knows", async () => {
+  keepHistory("00000002.history");
+  becomeStandby();
+  for (const index of [4, 5]) {
+    const path = join(walDir, segmentName(index));
+    expect(await fetchWalTo(path, segmentName(index))).toMatchObject({ status: 0 });
+    expect(readFileSync(path).equals(segmentBytes(index))).toBe(true);
+  }
+});
+
+describe("a recovery is stopped, and not ended,", () => {
+  const removeSegment = async (index: number): Promise<void> => {
+    await world.store.remove([(await findWalObjects(world.store, segmentName(index)))[0]?.key ?? ""]);
+  };
+
+  test("where the last segments before a failover were never archived", async () => {
+    for (const index of [3, 4, 5]) await removeSegment(index);
+    await archive(world.store, `${segmentName(4)}.partial`, segmentBytes(4));
+    expectNothing(await fetchWal(segmentName(3)), 126, /although timeline 2 goes on behind it, from 0\/401000/);
+    keepHistory("00000002.history");
+    expectNothing(await fetchWal(segmentName(3)), 126, /although timeline 2 goes on behind it/);
+  });
+
+  test("where the history of a timeline is lost whose WAL is there, or that of one behind it", async () => {
+    await world.store.remove(["wal/00000002.history"]);
+    expectNothing(await fetchWal("00000002.history"), 126, /'00000002\.history' is not in .*, although WAL/);
+    expectNothing(await fetchWal(segmentName(6)), 126, /'00000002\.history' is not in/);
+    becomeStandby();
+    expectNothing(await fetchWal(segmentName(5)), 1, /'00000002\.history' is not in/);
+  });
+});
+
+test("a parent that was left before its own beginning is given up to there, whoever reads its segments", async () => {
+  // Of 2, which left 1 at 0/401000, 3 has nothing: it left at 0/400800.
+  const text = "1\t0/401000\tno recovery target specified\n\n2\t0/400800\tbefore 2025-01-01\n";
+  await archive(world.store, "00000003.history", Buffer.from(text));
+  await archive(world.store, segmentName(4, 2), segmentBytes(4, 2));
+  keepHistory("00000003.history");
+  expect(await fetchWal(segmentName(4, 2))).toMatchObject({ status: 0 });
+  expect(delivered().subarray(0, 0x800).equals(segmentBytes(4, 2).subarray(0, 0x800))).toBe(true);
+  expect(
+    delivered()
+      .subarray(0x800)
+      .equals(Buffer.alloc(SEGMENT_SIZE - 0x800)),
+  ).toBe(true);
+  rmSync(join(world.directory, TARGET));
+  expectNothing(await fetchWal(segmentName(5, 2)), 1, /timeline 3 goes on from 0\/400800 instead/);
 });
 
 test("somebody's fetch by hand for a standby, as the command line says, ends with 1, too", async () => {

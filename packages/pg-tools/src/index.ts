@@ -22,6 +22,7 @@ export {
 export { isOnLineage, switchLsnOf, timelineOfLsn, timelineOfSegment } from "./timeline/lineage.ts";
 export {
   formatTimelineHistory,
+  findSwitchPoint,
   parseTimelineHistory,
   type TimelineHistory,
   type TimelineHistoryEntry,

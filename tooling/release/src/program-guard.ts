@@ -74,7 +74,7 @@ const ROLES: Readonly<Record<string, Role>> = {
 
 function asksAgain() {
   if (process.argv.some((word) => word.startsWith("--plan"))) return false;
-  return process.argv.includes("--standby") || existsSync("standby.signal");
+  return process.argv.some((word) => /^--standby(?:=|$)/.test(word)) || existsSync("standby.signal");
 }
 
 `,

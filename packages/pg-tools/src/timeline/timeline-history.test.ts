@@ -1,7 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { timelineOfLsn } from "./lineage.ts";
-import { formatTimelineHistory, parseTimelineHistory, type TimelineHistory } from "./timeline-history.ts";
+import {
+  formatTimelineHistory,
+  findSwitchPoint,
+  parseTimelineHistory,
+  type TimelineHistory,
+} from "./timeline-history.ts";
 
 const reasons = fc.stringMatching(/^[!-~]( ?[!-~]){0,40}$/);
 const histories: fc.Arbitrary<TimelineHistory> = fc
@@ -54,6 +59,13 @@ describe("timeline history files", () => {
       timeline: 3,
       entries: [{ timeline: 1, switchLsn: 0x816070n, reason: 'at restore point "early"' }],
     });
+  });
+
+  test("say where a timeline was left, also one that has no point of its own", () => {
+    const text = "1\t0/9000F8\ta\n\n2\t0/816070\tb\n";
+    expect([1, 2, 3].map((ancestor) => findSwitchPoint(text, 4, ancestor))).toEqual([0x816070n, 0x816070n, undefined]);
+    expect(findSwitchPoint("1\t0/5\ta\n\n2\t0/9\tb\n", 3, 1)).toBe(5n);
+    expect(() => findSwitchPoint(text, 2, 1)).toThrow(/names timeline 2 as an ancestor/);
   });
 
   test("belong to the timelines that tliOfPointInHistory finds, whatever their switch points are", () => {

@@ -24,16 +24,35 @@ export interface TimelineHistory {
  */
 export function parseTimelineHistory(text: string, timeline: number): TimelineHistory {
   const entries: TimelineHistoryEntry[] = [];
+  for (const entry of parseLines(text, timeline)) append(entries, entry);
+  return { timeline, entries };
+}
+
+/**
+ * Where a timeline was left by the one whose history this is: no LSN behind it belongs to both. Undefined for one that is no
+ * ancestor. Of a parent that has no LSN of its own, which the parsed history leaves out, this is the younger point, too: recovery
+ * reads such a timeline's segments all the same.
+ * Throws FORMAT_INVALID.
+ */
+export function findSwitchPoint(text: string, timeline: number, ancestor: number): Lsn | undefined {
+  const lines = parseLines(text, timeline);
+  const from = lines.findIndex((line) => line.timeline === ancestor);
+  const points = from === -1 ? [] : lines.slice(from).map(({ switchLsn }) => switchLsn);
+  return points.toSorted((a, b) => Number(a - b))[0];
+}
+
+function parseLines(text: string, timeline: number): TimelineHistoryEntry[] {
+  const entries: TimelineHistoryEntry[] = [];
   let youngest = 0;
   for (const line of text.split("\n")) {
     if (/^\s*(#|$)/.test(line)) continue;
     const entry = parseEntry(line, timeline);
     if (entry.timeline <= youngest) throw invalidHistory(timeline, "its timelines do not increase");
-    append(entries, entry);
+    entries.push(entry);
     youngest = entry.timeline;
   }
   if (youngest >= timeline) throw invalidHistory(timeline, `it names timeline ${youngest} as an ancestor`);
-  return { timeline, entries };
+  return entries;
 }
 
 /**

@@ -98,6 +98,7 @@ describe("the timelines", () => {
     );
     const { store: counted, calls, seen } = counting(store);
     expect(await listTimelines(counted)).toEqual([1, 2, 11, 12]);
+    expect(await listTimelines(store, { after: 2 })).toEqual([11, 12]);
     expect(calls).toHaveLength(5);
     expect(seen).toHaveLength(4);
   });

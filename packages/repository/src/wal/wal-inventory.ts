@@ -38,11 +38,14 @@ export async function listTimelineSegments(
 
 /**
  * The timelines of which anything is in `wal/`, ascending. Costs one short listing per timeline, however many segments
- * there are: each listing starts behind everything of the timeline before.
+ * there are: each listing starts behind everything of the timeline before. With `after`, only those behind this one.
  */
-export async function listTimelines(store: ObjectStore, options: CallOptions = {}): Promise<number[]> {
+export async function listTimelines(
+  store: ObjectStore,
+  { after, ...options }: CallOptions & { readonly after?: number } = {},
+): Promise<number[]> {
   const timelines: number[] = [];
-  let startAfter: string | undefined;
+  let startAfter = after === undefined ? undefined : WAL_PREFIX + toHex8(after) + AFTER_ALL;
   for (;;) {
     const key = await firstKeyAfter(store, startAfter, options);
     if (key === undefined) return timelines;

@@ -1,21 +1,20 @@
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { replaceFile } from "@soar/durable-files";
 import { hasErrorCode, SoarError } from "@soar/errors";
 import { formatLsn, lsnOfSegmentIndex, parseWalFileName, parseWalSegment } from "@soar/pg-tools";
 import { readLiveControlFile } from "@soar/pg-tools/cluster";
 import { type RepositoryRecord, requireRepositoryRecord } from "@soar/repository";
 import { readChainSegment } from "@soar/repository/chain";
-import {
-  findTimelineHistory,
-  findWalObjects,
-  LARGEST_HISTORY,
-  parseWalKey,
-  walKey,
-  type WalObject,
-} from "@soar/repository/wal";
-import { type CallOptions, readObject, type ObjectStore } from "@soar/storage";
+import { findWalObjects, listTimelines, parseWalKey, walKey, type WalObject } from "@soar/repository/wal";
+import type { CallOptions, ObjectStore } from "@soar/storage";
 import { checkSegment } from "./check-segment.ts";
-import { findForkInDirectory, findForkInRepository, type KnownFork } from "./known-fork.ts";
+import {
+  findForkInDirectory,
+  findForkInRepository,
+  type KnownFork,
+  missingHistory,
+  readHistoryFile,
+} from "./known-fork.ts";
 import type { FetchWalOptions } from "./wal-fetch.ts";
 
 export interface FetchArchivedWalOptions extends FetchWalOptions {
@@ -28,10 +27,11 @@ export interface FetchArchivedWalOptions extends FetchWalOptions {
 /**
  * Delivers one WAL file of the archive by its name, without the plan of a restore: to a standby, to `pg_rewind`, to somebody's own
  * recovery. Only what was checked appears under `path`: digest, size, header, and the cluster's system identifier. A segment of a
- * timeline is not delivered behind the point at which a descendant leaves it that the server follows, and up to there only: what
- * an abandoned branch went on to archive is no part of the cluster (safety, trap 30). Never a partial segment, never a tail.
+ * timeline is not delivered to a server behind the point at which a descendant leaves it that the server follows, and up to there
+ * only: what an abandoned branch went on to archive is no part of the cluster (safety, trap 30). `pg_rewind` needs just that, and is
+ * given it. Never a partial segment, never a tail.
  *
- * Rejects with `WAL_END` when the repository itself says that the file is not there and nothing of the same timeline is behind it,
+ * Rejects with `WAL_END` when the repository itself says that the file is not there and nothing that would follow it,
  * with `WAL_MISSING` where something is, with `REPOSITORY_MISSING`, `REPOSITORY_FOREIGN`, `REPOSITORY_DAMAGED`, and as
  * the store does. It is for the caller to say which of these end a recovery and which are to be asked again.
  */
@@ -55,12 +55,15 @@ export async function fetchArchivedWal(
   // All at once: with the latency of a provider, one after the other they would take longer than the segment.
   const [{ systemIdentifier, walSegmentSize: segmentSize }, fork, objects] = await Promise.all([
     requireOwnRepository(store, dataDir, options),
-    findFork(store, file.timeline, { ...options, walDir: dirname(path), followsNewest }),
+    basename(path) === REPLAYED
+      ? findFork(store, file.timeline, { ...options, walDir: dirname(path), followsNewest })
+      : undefined,
     findWalObjects(store, name, options),
   ]);
   const segment = parseWalSegment(name, segmentSize);
-  const cutLsn = cutOf(name, lsnOfSegmentIndex(segment.index, segmentSize), { segmentSize, fork });
-  if (objects.length === 0) throw await whyAbsent(store, name, options);
+  const start = lsnOfSegmentIndex(segment.index, segmentSize);
+  const cutLsn = cutOf(name, start, { segmentSize, fork });
+  if (objects.length === 0) throw await whyAbsent(store, { name, timeline: segment.timeline, start, fork }, options);
   const cluster = { systemIdentifier, segmentSize };
   await deliverFirstGood(objects, (object) =>
     replaceFile(
@@ -74,6 +77,9 @@ export async function fetchArchivedWal(
     ),
   );
 }
+
+/** Under this name PostgreSQL replays a segment (RestoreArchivedFile in xlogrecovery.c); `pg_rewind` asks under the segment's own. */
+const REPLAYED = "RECOVERYXLOG";
 
 /** The server's own word on which cluster it is: a prefix that another one archives to would break it silently. */
 async function requireOwnRepository(
@@ -100,11 +106,12 @@ async function findFork(
   return own === undefined && followsNewest ? await findForkInRepository(store, timeline, options) : own;
 }
 
+/** A timeline that is not there is the end only if no later one is: PostgreSQL looks for them one after the other. */
 async function readHistory(store: ObjectStore, name: string, timeline: number, options: CallOptions): Promise<Buffer> {
-  // Parsed, too: a damaged history would lead the server elsewhere.
-  const isThere = timeline > 1 && (await findTimelineHistory(store, timeline, options)) !== undefined;
-  if (!isThere) throw end(name, "there is no such timeline");
-  return await readObject(store, walKey(name, "none"), { ...options, maxBytes: LARGEST_HISTORY });
+  const bytes = await readHistoryFile(store, timeline, options);
+  if (bytes !== undefined) return bytes;
+  const later = await listTimelines(store, { ...options, after: timeline - 1 });
+  throw timeline === 1 || later.length === 0 ? end(name, "there is no such timeline") : missingHistory(store, timeline);
 }
 
 /** Up to where the segment belongs to its timeline; all of it unless told. Throws `WAL_END` where nothing of it does. */
@@ -118,17 +125,38 @@ function cutOf(
   throw end(name, `timeline ${fork.timeline} goes on from ${formatLsn(fork.switchLsn)} instead`);
 }
 
-/** The archive ends before a segment only if nothing of its timeline is behind it: else this is a hole, and no end. */
-async function whyAbsent(store: ObjectStore, name: string, { signal }: CallOptions): Promise<SoarError> {
-  const behind = { startAfter: walKey(name, "none"), signal };
+interface Absent {
+  readonly name: string;
+  readonly timeline: number;
+  readonly start: bigint;
+  readonly fork: KnownFork | undefined;
+}
+
+/**
+ * The archive ends before a segment only if nothing of its timeline is behind it, and no other timeline left it behind there: else
+ * this is a hole, and no end. A new primary archives nothing of what it had received before its promotion.
+ */
+async function whyAbsent(
+  store: ObjectStore,
+  { name, timeline, start, fork }: Absent,
+  options: CallOptions,
+): Promise<SoarError> {
+  const known = fork ?? (await findForkInRepository(store, timeline, options));
+  if (known !== undefined && known.switchLsn > start)
+    return hole(store, name, `timeline ${known.timeline} goes on behind it, from ${formatLsn(known.switchLsn)}`);
+  const behind = { startAfter: walKey(name, "none"), signal: options.signal };
   for await (const { key, size } of store.list(walKey(name.slice(0, TIMELINE_DIGITS), "none"), behind)) {
     const object = parseWalKey(key, size);
-    if (object === undefined || parseWalFileName(object.name).kind !== "segment") continue;
-    return new SoarError("WAL_MISSING", `'${name}' is not in '${store.location}', although '${object.name}' is`, {
-      hint: "soar-backup-verify says which WAL is missing. A recovery has to begin behind it, with a later backup.",
-    });
+    if (object !== undefined && parseWalFileName(object.name).kind === "segment")
+      return hole(store, name, `'${object.name}' is`);
   }
   return end(name, "the archive of its timeline ends before it");
+}
+
+function hole({ location }: ObjectStore, name: string, fact: string): SoarError {
+  return new SoarError("WAL_MISSING", `'${name}' is not in '${location}', although ${fact}`, {
+    hint: "soar-backup-verify says which WAL is missing. Archive it from pg_wal of a server that has it; else a recovery has to begin behind it, with a later backup.",
+  });
 }
 
 const TIMELINE_DIGITS = 8;

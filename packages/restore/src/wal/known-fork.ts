@@ -1,9 +1,10 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { readTextIfPresent } from "@soar/durable-files";
-import { formatHistoryFileName, type Lsn, parseTimelineHistory, type TimelineHistory } from "@soar/pg-tools";
-import { findTimelineHistory } from "@soar/repository/wal";
-import type { CallOptions, ObjectStore } from "@soar/storage";
+import { SoarError } from "@soar/errors";
+import { findSwitchPoint, formatHistoryFileName, type Lsn } from "@soar/pg-tools";
+import { findTimelineHistory, LARGEST_HISTORY, listTimelines, walKey } from "@soar/repository/wal";
+import { readObject, type CallOptions, type ObjectStore } from "@soar/storage";
 
 /** Where a timeline ends for a server that follows one of its descendants. */
 export interface KnownFork {
@@ -25,33 +26,55 @@ export async function findForkInDirectory(walDir: string, timeline: number): Pro
   const newestFirst = names.flatMap((name) => historyBehind(name, timeline)).toSorted((a, b) => b - a);
   for (const newer of newestFirst) {
     const text = await readTextIfPresent(join(walDir, formatHistoryFileName(newer)));
-    const fork = text === undefined ? undefined : forkOf(parseTimelineHistory(text, newer), timeline);
-    if (fork !== undefined) return fork;
+    const switchLsn = text === undefined ? undefined : findSwitchPoint(text, newer, timeline);
+    if (switchLsn !== undefined) return { timeline: newer, switchLsn };
   }
   return undefined;
 }
 
 /**
  * The fork that a server will go by that follows the newest timeline there is: by the newest history in the repository that descends
- * from this timeline. Looked for as PostgreSQL does (findNewestTimeLine in timeline.c): one number after the other, up to the first
- * that nobody has. Rejects with `REPOSITORY_DAMAGED` for a history that cannot be read, and as the store does.
+ * from this timeline. Rejects with `WAL_MISSING` where the history of a newer timeline is missing, from which nobody can know whether
+ * and where it left this one; with `REPOSITORY_DAMAGED` for one that cannot be read; and as the store does.
  */
 export async function findForkInRepository(
   store: ObjectStore,
   timeline: number,
   options: CallOptions = {},
 ): Promise<KnownFork | undefined> {
-  let fork: KnownFork | undefined;
-  for (let newer = timeline + 1; ; newer += 1) {
-    const history = await findTimelineHistory(store, newer, options);
-    if (history === undefined) return fork;
-    fork = forkOf(history, timeline) ?? fork;
+  const newer = await listTimelines(store, { ...options, after: timeline });
+  for (const descendant of newer.toReversed()) {
+    const bytes = await readHistoryFile(store, descendant, options);
+    if (bytes === undefined) throw missingHistory(store, descendant);
+    const switchLsn = findSwitchPoint(bytes.toString("utf8"), descendant, timeline);
+    if (switchLsn !== undefined) return { timeline: descendant, switchLsn };
   }
+  return undefined;
 }
 
-function forkOf({ timeline: descendant, entries }: TimelineHistory, timeline: number): KnownFork | undefined {
-  const entry = entries.find((one) => one.timeline === timeline);
-  return entry === undefined ? undefined : { timeline: descendant, switchLsn: entry.switchLsn };
+/**
+ * The history file of a timeline as it was archived; undefined where the repository has none. Read, too, before it is given: one that
+ * is damaged would lead a server elsewhere. Rejects with `REPOSITORY_DAMAGED`.
+ */
+export async function readHistoryFile(
+  store: ObjectStore,
+  timeline: number,
+  options: CallOptions = {},
+): Promise<Buffer | undefined> {
+  if (timeline === 1 || (await findTimelineHistory(store, timeline, options)) === undefined) return undefined;
+  const key = walKey(formatHistoryFileName(timeline), "none");
+  return await readObject(store, key, { ...options, maxBytes: LARGEST_HISTORY });
+}
+
+export function missingHistory({ location }: ObjectStore, timeline: number): SoarError {
+  const name = formatHistoryFileName(timeline);
+  return new SoarError(
+    "WAL_MISSING",
+    `'${name}' is not in '${location}', although WAL of its timeline or a later one is`,
+    {
+      hint: `Archive it again from pg_wal of a server on that timeline: soar-wal-archive pg_wal/${name} ${name}.`,
+    },
+  );
 }
 
 /** The timeline that a file in pg_wal is the history of, where it is a later one. */
