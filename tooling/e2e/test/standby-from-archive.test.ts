@@ -26,7 +26,7 @@ beforeAll(async () => {
   });
   await world.cluster.query("CREATE TABLE t AS SELECT 0 AS a");
   await world.cluster.query(
-    `ALTER SYSTEM SET restore_command = '${FETCH} --env-file ${world.envFile} wal-fetch %f %p || { [ -e standby.signal ] && exit 1; exit 126; }'`,
+    `ALTER SYSTEM SET restore_command = '${FETCH} --env-file ${world.envFile} wal-fetch %f %p; case $? in 0) exit 0;; 1) exit 1;; esac; [ -e standby.signal ] && exit 1; exit 126'`,
   );
   follower = await createStandby("follower");
   successor = await createStandby("successor");
