@@ -27,12 +27,25 @@ function watchOf(answer: ReplayAnswer | SoarError) {
 }
 
 test("what the server says is believed, whatever its log says", async () => {
-  const { server, watch } = watchOf({ ...RECOVERING, state: "paused" });
+  const { server, watch } = watchOf({ ...RECOVERING, state: "paused", lsn: "0/900" });
   expect(await watch.isPaused(NO_WORDS)).toBe(true);
   for (const answer of [RECOVERING, { ...RECOVERING, recovering: false, state: null }]) {
     server.answer = answer;
     expect(await watch.isPaused(ITS_WORDS)).toBe(false);
   }
+});
+
+test.each([
+  ["0/8FF", "at 0/8FF, before", /SELECT pg_wal_replay_resume\(\).*pg_ctl -D '\/pg' stop.*give the command again/],
+  [null, "at no position, before", /pg_wal_replay_resume/],
+  ["0/1901", "at 0/1901, behind", /to begin anew instead, stop it first/],
+])("a pause at %s, which is not the target, is not taken for the one there", async (lsn, where, hint) => {
+  const { watch } = watchOf({ ...RECOVERING, state: "paused", lsn });
+  await expect(watch.isPaused(ITS_WORDS)).rejects.toMatchObject({
+    code: "SERVER_UNSUITABLE",
+    message: `unable to go on with the restore in '/pg': its server pauses, but not at its target: replay stands ${where} the target at 0/900`,
+    hint: expect.stringMatching(hint) as string,
+  });
 });
 
 test("replay that waits and stands ends the wait, and any that moves or works does not", async () => {

@@ -41,8 +41,8 @@ export class PauseWatch {
   }
 
   /**
-   * Whether it pauses at its target. Rejects with `SERVER_UNSUITABLE` when nobody can tell for a while, when it has gone on behind its
-   * target, or waits for something that does not come; with `ABORTED` on the signal.
+   * Whether it pauses at its target. Rejects with `SERVER_UNSUITABLE` when nobody can tell for a while, when it pauses elsewhere, has gone
+   * on behind its target, or waits for something that does not come; with `ABORTED` on the signal.
    */
   async isPaused({ isPaused, isOfServer }: OwnWords): Promise<boolean> {
     const answer = await this.#ask();
@@ -55,7 +55,7 @@ export class PauseWatch {
       return false;
     }
     if (answer?.recovering !== true) return false;
-    if (answer.state === "paused") return true;
+    if (answer.state === "paused") return this.#requireAtTarget(answer);
     this.#requireOnWay(answer);
     return false;
   }
@@ -70,12 +70,26 @@ export class PauseWatch {
     }
   }
 
+  /** "paused" is also what it says of `pg_wal_replay_pause()`, and where WAL asks for larger settings than it has: in mid-replay. */
+  #requireAtTarget({ lsn: text }: ReplayAnswer): true {
+    const { stopLsn, segmentSize, dataDir } = this.#options;
+    const lsn = text === null ? undefined : parseLsn(text);
+    const isBefore = lsn === undefined || lsn < stopLsn;
+    if (!isBefore && lsn <= stopLsn + BigInt(segmentSize)) return true;
+    throw this.#unsuitable(
+      `its server pauses, but not at its target: replay stands at ${text ?? "no position"}, ${isBefore ? "before" : "behind"} the target at ${formatLsn(stopLsn)}`,
+      isBefore
+        ? `Look into its log for why it pauses. Where somebody has paused it, let it go on: SELECT pg_wal_replay_resume(). Where its settings are too small for the WAL, stop it (pg_ctl -D '${dataDir}' stop) and start it with larger ones. Then give the command again. Nothing was changed.`
+        : undefined,
+    );
+  }
+
   #requireOnWay({ lsn: text, waits }: ReplayAnswer): void {
     const { stopLsn, segmentSize } = this.#options;
     const lsn = text === null ? undefined : parseLsn(text);
     if (lsn !== undefined && lsn > stopLsn + BigInt(segmentSize))
       throw this.#unsuitable(
-        `it has replayed up to ${formatLsn(lsn)}, behind its target at ${formatLsn(stopLsn)}, and goes on`,
+        `its server does not pause: it has replayed up to ${formatLsn(lsn)}, behind its target at ${formatLsn(stopLsn)}, and goes on`,
       );
     const wait = waits === null ? undefined : WAITS[waits];
     if (lsn !== this.#seen.lsn || wait === undefined) this.#seen = { at: this.#now(), lsn };
@@ -88,17 +102,16 @@ export class PauseWatch {
 
   #requirePatience(patienceMs: number, fact: string): void {
     const waitedMs = this.#now() - this.#seen.at;
-    if (waitedMs >= patienceMs) throw this.#unsuitable(`${fact} (seen for ${Math.floor(waitedMs / 1000)} seconds)`);
+    if (waitedMs >= patienceMs)
+      throw this.#unsuitable(`its server does not pause: ${fact} (seen for ${Math.floor(waitedMs / 1000)} seconds)`);
   }
 
-  #unsuitable(fact: string): SoarError {
+  #unsuitable(fact: string, hint?: string): SoarError {
     const { dataDir } = this.#options;
-    return new SoarError(
-      "SERVER_UNSUITABLE",
-      `unable to go on with the restore in '${dataDir}': its server does not pause: ${fact}`,
-      {
-        hint: `Look at the settings and the log with which it was started. When it pauses, or was let go on, give the command again; to begin anew instead, stop it first: pg_ctl -D '${dataDir}' stop. Nothing was changed.`,
-      },
-    );
+    return new SoarError("SERVER_UNSUITABLE", `unable to go on with the restore in '${dataDir}': ${fact}`, {
+      hint:
+        hint ??
+        `Look at the settings and the log with which it was started. When it pauses, or was let go on, give the command again; to begin anew instead, stop it first: pg_ctl -D '${dataDir}' stop. Nothing was changed.`,
+    });
   }
 }
