@@ -12,7 +12,10 @@ export interface RecoveryLog {
   lastCommitTime: Date | undefined;
   /** The server's words on why it stopped, for example `recovery stopping before commit of transaction 735, time ...`. */
   stop: string | undefined;
+  /** At its target: `pausing at the end of recovery`. Before it, "recovery has paused" is what any other pause says (recoveryPausesHere, PG 14 to 18). */
   paused: boolean;
+  /** What the server said when it paused because the WAL asks for larger settings than it has: let go on, it ends (RecoveryRequiresIntParameter). */
+  heldUp: string | undefined;
   /** Recovery has ended and the server takes writes. */
   ready: boolean;
   /** The timeline that promotion began. */
@@ -38,6 +41,7 @@ export function emptyRecoveryLog(): RecoveryLog {
     lastCommitTime: undefined,
     stop: undefined,
     paused: false,
+    heldUp: undefined,
     ready: false,
     newTimeline: undefined,
     restoredSegments: new Set(),
@@ -49,6 +53,8 @@ const SEGMENT = /^[0-9A-F]{24}$/;
 
 /** Takes one entry in; returns what is worth telling. */
 export function applyLogEntry(log: RecoveryLog, { severity, text }: LogEntry): RecoveryEvent | undefined {
+  if (severity === "WARNING" && text.startsWith("hot standby is not possible because of insufficient"))
+    log.heldUp = text;
   if (severity !== "LOG") return undefined;
   const lsn = lsnIn(text);
   const restored = /^restored log file "([^"]+)" from archive/.exec(text)?.[1];
@@ -67,7 +73,7 @@ export function applyLogEntry(log: RecoveryLog, { severity, text }: LogEntry): R
     return { type: "consistent", lsn: (log.consistentLsn = lsn) };
   if (text.startsWith("redo done at") && lsn !== undefined) return { type: "redo-done", lsn: (log.redoDoneLsn = lsn) };
   if (text.startsWith("recovery stopping ")) return { type: "stopping", text: (log.stop = text) };
-  if (text.startsWith("recovery has paused") || text.startsWith("pausing at the end of recovery")) log.paused = true;
+  if (text.startsWith("pausing at the end of recovery")) log.paused = true;
   if (text === "database system is ready to accept connections") log.ready = true;
   const timeline = /^selected new timeline ID: (\d+)$/.exec(text)?.[1];
   if (timeline !== undefined) log.newTimeline = Number(timeline);

@@ -64,3 +64,13 @@ test("a segment that recovery fetched twice is counted once, and a history is no
   expect(log).toMatchObject({ lastRestoredFile: "000000010000000000000003" });
   expect(log.restoredSegments.size).toBe(2);
 });
+
+test.each([
+  ["pausing at the end of recovery", true],
+  // By pg_wal_replay_pause(), or because max_connections is too small for the WAL: in the middle of it.
+  ["recovery has paused", false],
+])("of its pauses only the one at the target counts: %s", (text, paused) => {
+  const log = emptyRecoveryLog();
+  expect(applyLogEntry(log, { pid: 1, severity: "LOG", text })).toBeUndefined();
+  expect(log.paused).toBe(paused);
+});

@@ -58,7 +58,7 @@ const ASK_MS = 200;
  * `pg_ctl start` to report success, may still die in recovery later.
  *
  * Rejects with the fatal lines of the log when the server dies at any time: `RECOVERY_FAILED`, or `SERVER_START_FAILED`
- * where what it died of has to do with no recovery. `ABORTED` on the signal (the server then goes on).
+ * where what it died of has to do with no recovery; with `RECOVERY_FAILED`, too, when it pauses because its settings are too small. `ABORTED` on the signal (the server then goes on).
  */
 export async function waitForRecovery(options: WaitForRecoveryOptions): Promise<RecoveryOutcome> {
   const { cluster } = options;
@@ -92,10 +92,11 @@ export async function waitForRecovery(options: WaitForRecoveryOptions): Promise<
 }
 
 async function currentStage(
-  { cluster: { dataDir }, until = "end", isPaused }: WaitForRecoveryOptions,
+  { cluster, until = "end", isPaused }: WaitForRecoveryOptions,
   log: RecoveryLog,
   isOfServer: boolean,
 ): Promise<"promoted" | "paused" | "consistent" | undefined> {
+  const { dataDir } = cluster;
   const { status } = await readClusterState(dataDir);
   // The log of one that somebody else has started again is elsewhere. "ready" is also what a hot standby writes of itself, in the middle of recovery.
   if ((log.ready || status === "ready") && (await readLiveControlFile(dataDir)).state === "in-production")
@@ -104,7 +105,15 @@ async function currentStage(
   // Behind the pause redo is over: somebody has resumed it, and promotion is on its way.
   const words = { isPaused: log.paused && log.redoDoneLsn === undefined, isOfServer };
   if (await (isPaused?.(words) ?? words.isPaused)) return "paused";
+  if (log.heldUp !== undefined) throw heldUpError(cluster, log.heldUp);
   return until === "consistent" && log.consistentLsn !== undefined ? "consistent" : undefined;
+}
+
+/** It waits for somebody to let it go on, and ends then: nobody has to wait for that. */
+function heldUpError({ dataDir, logFile }: StartedCluster, words: string): SoarError {
+  return new SoarError("RECOVERY_FAILED", `unable to recover '${dataDir}': it has paused before its target: ${words}`, {
+    hint: `Read the server's log in '${logFile}', which names the setting. Stop the server (pg_ctl -D '${dataDir}' stop) and start it with a larger value: recovery goes on.`,
+  });
 }
 
 async function describeOutcome(
