@@ -55,14 +55,14 @@ export interface ReplayAnswer extends Readonly<Record<string, unknown>> {
   readonly state: string | null;
   /** Up to where it has replayed. */
   readonly lsn: string | null;
-  /** What the process that replays waits for. */
+  /** What the process that replays waits for: an event by its name, and `Lock` for a lock of any kind. */
   readonly waits: string | null;
 }
 
 const QUERY = `SELECT pg_is_in_recovery() AS recovering,
   CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END AS state,
   pg_last_wal_replay_lsn()::text AS lsn,
-  (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup') AS waits`;
+  (SELECT CASE wait_event_type WHEN 'Lock' THEN 'Lock' ELSE wait_event END FROM pg_stat_activity WHERE backend_type = 'startup') AS waits`;
 
 /** Asks the server that runs in a data directory as a superuser. Rejects with `SERVER_UNREACHABLE` where it has no socket, and like `findSuperuser`. */
 export async function askReplay({

@@ -69,6 +69,25 @@ test("replay that waits and stands ends the wait, and any that moves or works do
   });
 });
 
+test.each(["RecoveryConflictSnapshot", "RecoveryConflictTablespace", "Lock", "BufferPin", "BufferCleanup"])(
+  "replay that a query holds up is let wait for longer than a server leaves one, and not for ever: %s",
+  async (waits) => {
+    const { server, watch } = watchOf({ ...RECOVERING, waits });
+    for (const now of [0, 30_000, 59_999]) {
+      server.now = now;
+      expect(await watch.isPaused(NO_WORDS), String(now)).toBe(false);
+    }
+    server.now = 60_000;
+    await expect(watch.isPaused(NO_WORDS)).rejects.toMatchObject({
+      code: "SERVER_UNSUITABLE",
+      message: expect.stringContaining(
+        "it waits for sessions whose queries conflict with what it replays, and replay has stood at 0/500, before its target at 0/900 (seen for 60 seconds)",
+      ) as string,
+      hint: expect.stringMatching(/pg_terminate_backend.*max_standby_archive_delay.*give the command again/) as string,
+    });
+  },
+);
+
 test("replay that has gone on by more than a segment behind its target ends it, too", async () => {
   const { server, watch } = watchOf({ ...RECOVERING, lsn: "0/1900" });
   expect(await watch.isPaused(NO_WORDS)).toBe(false);

@@ -8,11 +8,34 @@ const STANDING_MS = 10_000;
 /** For so long it may answer nobody. */
 const SILENT_MS = 3000;
 
-/** What the process that replays waits for when it has nothing to do (`WAIT_EVENT_*`, PG 15 to 18), in words. */
-const WAITS: Readonly<Record<string, string>> = {
-  RecoveryApplyDelay: "it waits by recovery_min_apply_delay",
-  RecoveryRetrieveRetryInterval: "it waits for WAL that does not come",
-  RecoveryWalStream: "it waits for WAL that does not come",
+/** Twice what a server of ordinary settings leaves queries that conflict with replay (`max_standby_archive_delay`): then it ends them itself. */
+const CONFLICT_MS = 60_000;
+
+interface Standing {
+  readonly words: string;
+  readonly patienceMs: number;
+  readonly hint?: string;
+}
+
+const DELAYED: Standing = { words: "it waits by recovery_min_apply_delay", patienceMs: STANDING_MS };
+const STARVED: Standing = { words: "it waits for WAL that does not come", patienceMs: STANDING_MS };
+const HELD_UP: Standing = {
+  words: "it waits for sessions whose queries conflict with what it replays",
+  patienceMs: CONFLICT_MS,
+  hint: "Look for them in its pg_stat_activity and end them (SELECT pg_terminate_backend(PID)), or let it end them: max_standby_archive_delay is not to be -1. Then give the command again. Nothing was changed.",
+};
+
+/** What the process that replays waits for when it has nothing to do, or cannot go on (`WAIT_EVENT_*`, PG 15 to 19). */
+const WAITS: Readonly<Record<string, Standing>> = {
+  RecoveryApplyDelay: DELAYED,
+  RecoveryRetrieveRetryInterval: STARVED,
+  RecoveryWalStream: STARVED,
+  RecoveryConflictSnapshot: HELD_UP,
+  RecoveryConflictTablespace: HELD_UP,
+  Lock: HELD_UP,
+  BufferPin: HELD_UP,
+  // So is that called from 19 on.
+  BufferCleanup: HELD_UP,
 };
 
 export interface PauseWatchOptions extends AskOptions {
@@ -95,15 +118,19 @@ export class PauseWatch {
     if (lsn !== this.#seen.lsn || wait === undefined) this.#seen = { at: this.#now(), lsn };
     else
       this.#requirePatience(
-        STANDING_MS,
-        `${wait}, and replay has stood at ${text ?? "no position"}, before its target at ${formatLsn(stopLsn)}`,
+        wait.patienceMs,
+        `${wait.words}, and replay has stood at ${text ?? "no position"}, before its target at ${formatLsn(stopLsn)}`,
+        wait.hint,
       );
   }
 
-  #requirePatience(patienceMs: number, fact: string): void {
+  #requirePatience(patienceMs: number, fact: string, hint?: string): void {
     const waitedMs = this.#now() - this.#seen.at;
     if (waitedMs >= patienceMs)
-      throw this.#unsuitable(`its server does not pause: ${fact} (seen for ${Math.floor(waitedMs / 1000)} seconds)`);
+      throw this.#unsuitable(
+        `its server does not pause: ${fact} (seen for ${Math.floor(waitedMs / 1000)} seconds)`,
+        hint,
+      );
   }
 
   #unsuitable(fact: string, hint?: string): SoarError {
