@@ -1,11 +1,15 @@
 import { formatWalSegment } from "@soar/pg-tools";
+import { compressMember } from "@soar/seekable-tar";
 import { createMemoryStore, type ObjectStore } from "@soar/storage";
 import { withFault } from "@soar/storage/testing";
 import { beforeEach, describe, expect, test } from "vitest";
 import { addBackup, CLAIM, CLUSTER } from "../../test/sample-repository.ts";
-import { keysOf } from "../../test/wal-samples.ts";
+import { flipped, keysOf, sourceOf } from "../../test/wal-samples.ts";
+import { sha256Hex } from "../records/digest.ts";
 import { CONFIG_KEY } from "../records/keys.ts";
 import { requireRepositoryRecord, type ClusterIdentity } from "../records/repository-record.ts";
+import { putWalFile } from "../wal/put-wal.ts";
+import { formatWalDescription } from "../wal/wal-description.ts";
 import { claimRepository } from "./claim-repository.ts";
 
 let store: ObjectStore;
@@ -106,6 +110,13 @@ describe("a repository whose record was lost", () => {
     return { key: `wal/${formatWalSegment({ timeline: 1, index }, CLUSTER.walSegmentSize)}`, bytes };
   }
 
+  /** The same, with its digest. */
+  async function putProved(systemIdentifier: string, index = 1): Promise<string> {
+    const { key, bytes } = segment(systemIdentifier, index);
+    await putWalFile(store, sourceOf(key.slice("wal/".length), bytes), { codec: "zstd" });
+    return `${key}.zst`;
+  }
+
   test("is claimed by the cluster of its backups and its WAL, and by no other", async () => {
     await addBackup(store, { day: 5 });
     const { key, bytes } = segment(SAMPLE.systemIdentifier);
@@ -124,8 +135,7 @@ describe("a repository whose record was lost", () => {
   test("is known by its WAL, behind whatever else is there and cannot be read", async () => {
     await store.put("wal/00000001.history", Buffer.from("x"));
     await store.put("wal/000000010000000000000001.zst", Buffer.from("damaged"));
-    const { key, bytes } = segment(SAMPLE.systemIdentifier, 2);
-    await store.put(key, bytes);
+    const key = await putProved(SAMPLE.systemIdentifier, 2);
     await expect(claimRepository(store, CLUSTER, CLAIM)).rejects.toMatchObject({
       code: "REPOSITORY_FOREIGN",
       message: `'memory:m/${key}' belongs to another cluster: its system identifier is 7000000000000000001, this cluster's is ${CLUSTER.systemIdentifier}`,
@@ -136,11 +146,52 @@ describe("a repository whose record was lost", () => {
   test.each([3, 4, 5, 37])("is known by any segment, though %i of them cannot be read", async (damaged) => {
     for (let index = 1; index <= damaged; index += 1)
       await store.put(segment("1", index).key, Buffer.alloc(index === 1 ? 5 : 8192));
-    const { key, bytes } = segment(SAMPLE.systemIdentifier, damaged + 1);
-    await store.put(key, bytes);
+    await putProved(SAMPLE.systemIdentifier, damaged + 1);
     await expect(claimRepository(store, CLUSTER, CLAIM)).rejects.toMatchObject({ code: "REPOSITORY_FOREIGN" });
     expect(await keysOf(store, "config/")).toEqual([]);
     expect(await claimRepository(store, SAMPLE, CLAIM)).toMatchObject(SAMPLE);
+  });
+
+  test.each([
+    ["system identifier", 24],
+    ["WAL segment size", 34],
+  ])("is not locked by one flipped bit in the %s of its first bare segment", async (_what, at) => {
+    const { key, bytes } = segment(SAMPLE.systemIdentifier);
+    await store.put(key, flipped(bytes, at, 0x01));
+    // With nothing else there, nobody can tell.
+    await expect(claimRepository(store, SAMPLE, CLAIM)).rejects.toMatchObject({ code: "REPOSITORY_DAMAGED" });
+    expect(await keysOf(store, "config/")).toEqual([]);
+    const second = segment(SAMPLE.systemIdentifier, 2);
+    await store.put(second.key, second.bytes);
+    expect(await claimRepository(store, SAMPLE, CLAIM)).toMatchObject(SAMPLE);
+  });
+
+  test("nor where the digest of a compressed one says otherwise, and a proved backup tells", async () => {
+    const { key, bytes } = segment(SAMPLE.systemIdentifier);
+    const other = flipped(bytes, 24, 0x01);
+    const member = await compressMember("gzip", other);
+    const name = key.slice("wal/".length);
+    const told = { v: 1 as const, name, size: other.length, members: [member.length], memberSize: other.length };
+    const description = formatWalDescription({ ...told, sha256: sha256Hex(bytes) }, "gzip");
+    await store.put(`${key}.gz`, Buffer.concat([member, description]));
+    await expect(claimRepository(store, SAMPLE, CLAIM)).rejects.toMatchObject({
+      code: "REPOSITORY_DAMAGED",
+      message: expect.stringContaining("SHA-256 of its plain bytes") as string,
+    });
+    await addBackup(store, { day: 5 });
+    expect(await claimRepository(store, SAMPLE, CLAIM)).toMatchObject(SAMPLE);
+  });
+
+  test("of which two bare segments name the same cluster is that cluster's", async () => {
+    for (const index of [1, 2]) {
+      const { key, bytes } = segment(SAMPLE.systemIdentifier, index);
+      await store.put(key, bytes);
+    }
+    await expect(claimRepository(store, CLUSTER, CLAIM)).rejects.toMatchObject({
+      code: "REPOSITORY_FOREIGN",
+      message: expect.stringContaining("its system identifier is 7000000000000000001") as string,
+    });
+    expect(await keysOf(store, "config/")).toEqual([]);
   });
 
   test("of which nothing can be read is nobody's, and one backup tells though others cannot be read", async () => {

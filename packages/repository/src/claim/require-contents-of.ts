@@ -10,8 +10,8 @@ import { getWalFile } from "../wal/get-wal.ts";
 import { parseWalKey, type WalObject } from "../wal/wal-key.ts";
 
 /**
- * Whether what lies in a repository without a record is of this cluster: each backup, and the first segment of WAL that can be read. Rejects
- * with `REPOSITORY_FOREIGN` for another's, and with `REPOSITORY_DAMAGED` where none of what is there can be read.
+ * Whether what lies in a repository without a record is of this cluster: each backup, and the first segment of WAL that tells. Rejects
+ * with `REPOSITORY_FOREIGN` for another's that is proved to be that, and with `REPOSITORY_DAMAGED` where none of what is there can be believed.
  */
 export async function requireContentsOf(
   store: ObjectStore,
@@ -53,42 +53,75 @@ async function requireBackupsOf(store: ObjectStore, identity: ClusterIdentity, o
 }
 
 /**
- * A bucket has tens of thousands of segments, of which the first that can be read tells. Behind those that cannot, others are tried at
- * distances that double, and the last: twenty or so, however many are damaged side by side.
+ * A bucket has tens of thousands of segments, of which the first that is this cluster's tells. Behind those that cannot be read, or that
+ * one flipped bit may have made another's, others are tried at distances that double, and the last: twenty or so, however many are damaged
+ * side by side.
  */
 async function requireWalOf(store: ObjectStore, identity: ClusterIdentity, options: CallOptions): Promise<Looked> {
   let unreadable: Error | undefined;
   let untried: WalObject | undefined;
   let count = 0;
+  const suspects = new Set<string>();
+  const isOwn = async (object: WalObject): Promise<boolean> => {
+    const damage = await findDamage(store, { identity, object, suspects }, options);
+    unreadable ??= damage;
+    return damage === undefined;
+  };
   for await (const { key, size } of store.list(WAL_PREFIX, options)) {
     const object = parseWalKey(key, size);
     if (object === undefined || parseWalFileName(object.name).kind !== "segment") continue;
     count += 1;
     untried = (count & (count - 1)) === 0 ? undefined : object;
-    if (untried !== undefined) continue;
-    const damage = await findDamage(store, identity, object, options);
-    if (damage === undefined) return { isProved: true, unreadable };
-    unreadable ??= damage;
+    if (untried === undefined && (await isOwn(object))) return { isProved: true, unreadable };
   }
-  const last = untried === undefined ? unreadable : await findDamage(store, identity, untried, options);
-  return { isProved: count > 0 && last === undefined, unreadable };
+  return { isProved: untried !== undefined && (await isOwn(untried)), unreadable };
 }
 
-/** Why a segment cannot be read; undefined for one that is this cluster's. */
+interface Candidate {
+  readonly identity: ClusterIdentity;
+  readonly object: WalObject;
+  /** The clusters of bare segments that are not this one's: nothing proves their bytes but a second that says the same. */
+  readonly suspects: Set<string>;
+}
+
+/** Why a segment cannot be read, or believed; undefined for one that is this cluster's. Rejects for another's, with `REPOSITORY_FOREIGN`. */
 async function findDamage(
   store: ObjectStore,
-  identity: ClusterIdentity,
-  object: WalObject,
+  { identity, object, suspects }: Candidate,
   options: CallOptions,
 ): Promise<Error | undefined> {
   try {
-    requireSameCluster(await identityOf(store, object, options), identity, `${store.location}/${object.key}`);
+    const theirs = await identityOf(store, object, options);
+    try {
+      requireSameCluster(theirs, identity, `${store.location}/${object.key}`);
+    } catch (foreign) {
+      if (await isBelievable(store, { theirs, object, suspects }, options)) throw foreign;
+      return foreign as Error;
+    }
     return undefined;
   } catch (error) {
     // Another one tells as well. One that was removed since it was listed tells nothing.
     if (hasErrorCode(error, "REPOSITORY_DAMAGED", "WAL_INVALID", "OBJECT_MISSING")) return error;
     throw error;
   }
+}
+
+/** Rejects with `REPOSITORY_DAMAGED` where the digest of a compressed one says otherwise. */
+async function isBelievable(
+  store: ObjectStore,
+  { theirs, object, suspects }: Omit<Candidate, "identity"> & { readonly theirs: ClusterIdentity },
+  options: CallOptions,
+): Promise<boolean> {
+  if (object.codec === "none") {
+    const { systemIdentifier, walSegmentSize, postgresMajor } = theirs;
+    const said = [systemIdentifier, walSegmentSize, postgresMajor].join(" ");
+    const isSaidAgain = suspects.has(said);
+    suspects.add(said);
+    return isSaidAgain;
+  }
+  // At its end the digest is compared.
+  for await (const _piece of getWalFile(store, object, options));
+  return true;
 }
 
 const HEADER_BYTES = 64;
