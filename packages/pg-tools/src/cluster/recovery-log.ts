@@ -66,7 +66,13 @@ export function applyLogEntry(log: RecoveryLog, { severity, text }: LogEntry): R
   }
   if (text.startsWith("redo starts at") && lsn !== undefined) {
     // Begun anew, after a crash or by whoever has started the server again: it is not where it was.
-    Object.assign(log, { consistentLsn: undefined, redoDoneLsn: undefined, paused: false, ready: false });
+    Object.assign(log, {
+      consistentLsn: undefined,
+      redoDoneLsn: undefined,
+      paused: false,
+      heldUp: undefined,
+      ready: false,
+    });
     return { type: "redo-started", lsn: (log.redoStartLsn = lsn) };
   }
   if (text.startsWith("consistent recovery state reached") && lsn !== undefined)

@@ -74,3 +74,12 @@ test.each([
   expect(applyLogEntry(log, { pid: 1, severity: "LOG", text })).toBeUndefined();
   expect(log.paused).toBe(paused);
 });
+
+test("what held recovery up does not once it was begun anew", () => {
+  const log = emptyRecoveryLog();
+  const text = "hot standby is not possible because of insufficient parameter settings";
+  applyLogEntry(log, { pid: 1, severity: "WARNING", text });
+  expect(log.heldUp).toBe(text);
+  applyLogEntry(log, { pid: 2, severity: "LOG", text: "redo starts at 0/5000028" });
+  expect(log.heldUp).toBeUndefined();
+});

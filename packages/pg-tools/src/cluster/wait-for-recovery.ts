@@ -105,7 +105,7 @@ async function currentStage(
   // Behind the pause redo is over: somebody has resumed it, and promotion is on its way.
   const words = { isPaused: log.paused && log.redoDoneLsn === undefined, isOfServer };
   if (await (isPaused?.(words) ?? words.isPaused)) return "paused";
-  if (log.heldUp !== undefined) throw heldUpError(cluster, log.heldUp);
+  if (isPaused === undefined && log.heldUp !== undefined) throw heldUpError(cluster, log.heldUp);
   return until === "consistent" && log.consistentLsn !== undefined ? "consistent" : undefined;
 }
 
