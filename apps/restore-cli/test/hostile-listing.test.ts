@@ -1,4 +1,5 @@
-import { putSampleBackup } from "@soar-tooling/sample-repository";
+import { sha256Hex } from "@soar/repository";
+import { putSampleBackup, replaceObject } from "@soar-tooling/sample-repository";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type HostileWorld, LARGEST_BYTES, openHostileWorld, runMeasured } from "./hostile-world.ts";
 
@@ -10,7 +11,7 @@ afterEach(() => world[Symbol.asyncDispose]());
 
 const BACKUPS = 16;
 
-/** As large as records may be, and no two alike. */
+/** As large as records may be, or larger, and no two alike: our own programs write none that they would not read. */
 async function plant(count: number, nameLength: number): Promise<void> {
   for (let at = 1; at <= BACKUPS; at += 1) {
     const label = `2024-12-${String(at).padStart(2, "0")}`;
@@ -18,7 +19,12 @@ async function plant(count: number, nameLength: number): Promise<void> {
       oid: index + 1,
       name: `${at}-${index}`.padEnd(nameLength, "x"),
     }));
-    await putSampleBackup(world.store, { label, first: 3, change: (record) => ({ ...record, databases }) });
+    await putSampleBackup(world.store, { label, first: 3 });
+    await replaceObject(world.store, `base/${label}/backup.json`, (bytes) => {
+      const { digest: _, ...record } = JSON.parse(bytes.toString("utf8")) as Record<string, unknown>;
+      const content = JSON.stringify({ ...record, databases }, undefined, 2).replace(/\n\}$/, "");
+      return Buffer.from(`${content},\n  "digest": "${sha256Hex(Buffer.from(content))}"\n}\n`);
+    });
   }
 }
 

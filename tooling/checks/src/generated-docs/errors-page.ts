@@ -22,7 +22,8 @@ code and hint. Anything else is a bug: it prints its stack and the versions, and
 Statuses are never renumbered. 0 is success; 1 is left to Node, which ends with it when it cannot even load the program. All stay
 within 1..125: PostgreSQL's archiver does not count an \`archive_command\` that ends above 125, or dies of a signal, as failed.
 \`soar-restore wal-fetch\`, run by PostgreSQL as \`restore_command\`, is the one exception: 0 delivered, 1 a proved end of the chain or
-a history file that does not exist, 126 everything else, so that recovery never ends early by mistake.
+a history file that does not exist, 126 everything else, so that recovery never ends early by mistake. To a standby, which asks again,
+everything that is not delivered is 1.
 
 "Retryable" means that the same command may succeed later without anybody acting.
 
