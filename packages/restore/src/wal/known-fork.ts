@@ -1,6 +1,5 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { readTextIfPresent } from "@soar/durable-files";
+import { namesIfPresent, readTextIfPresent } from "@soar/durable-files";
 import { SoarError } from "@soar/errors";
 import { findSwitchPoint, formatHistoryFileName, type Lsn } from "@soar/pg-tools";
 import { findTimelineHistory, LARGEST_HISTORY, listTimelines, walKey } from "@soar/repository/wal";
@@ -19,10 +18,12 @@ export interface KnownFork {
  * of a history it keeps there (KeepFileRestoredFromArchive in timeline.c), and what it has made itself lies there, too; a
  * server follows no timeline that it has not read the history of.
  *
- * @param walDir of the server; one that cannot be listed tells of no fork
+ * Rejects with `FILE_UNREADABLE` where it cannot be listed: whether there is a fork is not known then.
+ *
+ * @param walDir of the server; one that is not there tells of no fork
  */
 export async function findForkInDirectory(walDir: string, timeline: number): Promise<KnownFork | undefined> {
-  const names = await readdir(walDir).catch(() => []);
+  const names = (await namesIfPresent(walDir)) ?? [];
   const newestFirst = names.flatMap((name) => historyBehind(name, timeline)).toSorted((a, b) => b - a);
   for (const newer of newestFirst) {
     const text = await readTextIfPresent(join(walDir, formatHistoryFileName(newer)));
