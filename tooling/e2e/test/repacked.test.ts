@@ -1,12 +1,9 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { postgresMajors, requireInstallation, type TestCluster } from "@soar-tooling/postgres-clusters";
+import { rm } from "node:fs/promises";
+import { postgresMajors, requireInstallation, tearRecord } from "@soar-tooling/postgres-clusters";
 import { requires } from "@soar-tooling/test-bench";
 import { expect, test } from "vitest";
 import { archiveAll } from "../src/archiving.ts";
 import { createSoarWorld, type SoarWorld } from "../src/soar-world.ts";
-
-const PAGE = 8192;
 
 /** While a table is written anew again and again, and goes on changing. */
 async function backUpWhileRepacking(world: SoarWorld, ...args: readonly string[]): Promise<{ kind: string }> {
@@ -25,22 +22,6 @@ async function backUpWhileRepacking(world: SoarWorld, ...args: readonly string[]
   expect(result, result.stderr).toMatchObject({ status: 0 });
   expect(rounds).toBeGreaterThan(1);
   return JSON.parse(result.stdout) as { kind: string };
-}
-
-/** A power loss in the middle of a record over eight pages: all but the first two were never written. */
-async function tearRecord(cluster: TestCluster): Promise<void> {
-  await cluster.query("SELECT pg_switch_wal()");
-  await cluster.query("CHECKPOINT");
-  const [place] = await cluster.query<{ name: string; at: number }>(
-    "SELECT file_name AS name, file_offset AS at FROM pg_walfile_name_offset(pg_current_wal_insert_lsn())",
-  );
-  await cluster.query("SELECT pg_logical_emit_message(true, 'test', repeat('x', 60000))");
-  await cluster.kill();
-  const segment = join(cluster.dataDir, "pg_wal", place?.name ?? "");
-  const bytes = await readFile(segment);
-  bytes.fill(0, (Math.floor((place?.at ?? 0) / PAGE) + 2) * PAGE);
-  await writeFile(segment, bytes);
-  await cluster.start();
 }
 
 test(

@@ -17,3 +17,4 @@ export {
   type TableDigest,
 } from "./aviation/database-digest.ts";
 export { POSTGRES_NEEDS } from "./postgres/postgres-needs.ts";
+export { tearRecord } from "./postgres/tear-record.ts";

@@ -114,6 +114,15 @@ const CONTROL_FILE_SINCE_19 = {
 
 const ACCESS_FILES_SINCE_15 = ["hba_file", "ident_file"] as const;
 
+const FEATURES_SINCE_18 = {
+  accessIncludes: true,
+  walSummaries: true,
+  loginEventTriggers: true,
+  slotsOfStandbys: true,
+  promoteTriggerFile: false,
+  checksumsByDefault: true,
+} as const;
+
 /** The majors that these tools read and write, oldest first, without a gap. */
 export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = [
   {
@@ -182,14 +191,7 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     multixactOffsetSize: 4,
     manifestVersion: 2,
     accessFileSettings: ACCESS_FILES_SINCE_15,
-    features: {
-      accessIncludes: true,
-      walSummaries: true,
-      loginEventTriggers: true,
-      slotsOfStandbys: true,
-      promoteTriggerFile: false,
-      checksumsByDefault: true,
-    },
+    features: FEATURES_SINCE_18,
   },
   {
     major: 19,
@@ -211,13 +213,6 @@ export const SUPPORTED_MAJORS: readonly [SupportedMajor, ...SupportedMajor[]] = 
     manifestVersion: 2,
     // pg_hosts.conf: certificates by the name of the host that a client asks for.
     accessFileSettings: ["hba_file", "hosts_file", "ident_file"],
-    features: {
-      accessIncludes: true,
-      walSummaries: true,
-      loginEventTriggers: true,
-      slotsOfStandbys: true,
-      promoteTriggerFile: false,
-      checksumsByDefault: true,
-    },
+    features: FEATURES_SINCE_18,
   },
 ];

@@ -1,6 +1,6 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { createTestCluster, postgresMajors, type TestCluster } from "@soar-tooling/postgres-clusters";
+import { createTestCluster, postgresMajors, tearRecord, type TestCluster } from "@soar-tooling/postgres-clusters";
 import { afterEach, describe, expect, test } from "vitest";
 import { completeSegments, scanSegments, segmentsOf } from "../../test/wal-load.ts";
 import { setRecoveryMode, writeRecoverySettings } from "../recovery-config/recovery-config.ts";
@@ -49,18 +49,7 @@ describe.each(postgresMajors())("WAL of PostgreSQL $version after accidents", (i
     await create();
     await cluster.query("CREATE TABLE t AS SELECT 1 AS x");
     await completeSegments(cluster);
-    await cluster.query("CHECKPOINT");
-    const [place] = await cluster.query<{ name: string; at: number }>(
-      "SELECT file_name AS name, file_offset AS at FROM pg_walfile_name_offset(pg_current_wal_insert_lsn())",
-    );
-    // Of a record over eight pages, the machine "forgets" all but the first two.
-    await cluster.query("SELECT pg_logical_emit_message(true, 'test', repeat('x', 60000))");
-    await cluster.kill();
-    const segment = join(cluster.dataDir, "pg_wal", place?.name ?? "");
-    const bytes = await readFile(segment);
-    bytes.fill(0, (Math.floor((place?.at ?? 0) / 8192) + 2) * 8192);
-    await writeFile(segment, bytes);
-    await cluster.start();
+    await tearRecord(cluster);
     await cluster.query("INSERT INTO t VALUES (2)");
 
     const { records, scanner } = await scanSegments(cluster, await completeSegments(cluster));
